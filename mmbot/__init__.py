@@ -1,0 +1,1 @@
+"""A market maker for Kalshi's weekly TSA passenger markets."""

@@ -1,0 +1,26 @@
+"""The commands, thin: they read their input, call a room, and show what it says."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from mmbot.errors import BadInput, NotReady
+
+app = typer.Typer(
+    name="mmbot",
+    help="Make markets in Kalshi's weekly TSA passenger events.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line; a sentence and an exit code for whatever the user can mend."""
+    try:
+        app()
+    except (BadInput, NotReady) as error:
+        print(f"mmbot: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -1,0 +1,1 @@
+"""From daily counts to a belief about a week's average."""

@@ -1,0 +1,53 @@
+"""The belief: what is thought of a week's average, its ladder already evaluated.
+
+`Belief` is the plain value that trading reads. Whatever method made it, the probabilities do not
+increase with the strike, and the digest names the inputs it came from.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import msgspec
+
+from mmbot.tsa.calendar import Week
+
+
+class Belief(msgspec.Struct, frozen=True):
+    """What is thought of one week's average.
+
+    Attributes:
+        week: The week.
+        known: How many of its days are published (k).
+        strikes: The strikes in passengers, ascending.
+        above: P(average > strike) for each strike, non-increasing.
+        mean: The expected average, in passengers.
+        sd: The standard deviation of the average, in passengers.
+        method: The name of the method that made it.
+        digest: A name for the exact inputs it was made from.
+    """
+
+    week: Week
+    known: int
+    strikes: tuple[int, ...]
+    above: tuple[float, ...]
+    mean: float
+    sd: float
+    method: str
+    digest: str
+
+    def __post_init__(self) -> None:
+        if len(self.strikes) != len(self.above):
+            raise ValueError(f"{len(self.strikes)} strikes with {len(self.above)} probabilities")
+        if any(low >= high for low, high in pairwise(self.strikes)):
+            raise ValueError("the strikes of a belief ascend")
+        if any(not 0.0 <= p <= 1.0 for p in self.above):
+            raise ValueError("a probability lies between 0 and 1")
+        if any(low < high for low, high in pairwise(self.above)):
+            raise ValueError("a higher strike cannot be likelier to be passed")
+
+    @property
+    def cells(self) -> tuple[float, ...]:
+        """The probability of each outcome cell: below all strikes, between two, above all."""
+        edges = (1.0, *self.above, 0.0)
+        return tuple(low - high for low, high in pairwise(edges))

@@ -1,0 +1,136 @@
+"""Weeks, event tickers, expected releases and the two clocks.
+
+TSA's days, the release times and the exchange's trading hours are all New York's. Every instant
+here is an aware `datetime` or an integer of milliseconds since the Unix epoch; the clock is an
+argument, never read.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+EASTERN = ZoneInfo("America/New_York")
+
+# Source: the series' markets open Monday 10:00 and close Sunday 23:59, New York time.
+_OPENING = dt.time(10, 0)
+_CLOSING = dt.time(23, 59)
+_SETTLEMENT = dt.time(10, 0)
+
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_EVENT_TICKER = re.compile(rf"[A-Z]+-(\d{{2}})({'|'.join(_MONTHS)})(\d{{2}})\Z", re.ASCII)
+
+
+class Week(msgspec.Struct, frozen=True, order=True):
+    """The seven days, Monday to Sunday, that one event is about; named by its Sunday."""
+
+    sunday: dt.date
+
+    def __post_init__(self) -> None:
+        if self.sunday.weekday() != 6:
+            raise ValueError(f"a week is named by its Sunday, and {self.sunday} is not one")
+
+    @classmethod
+    def of(cls, day: dt.date) -> Week:
+        """Return the week that `day` belongs to; a Sunday belongs to the week that it ends."""
+        return cls(day + dt.timedelta(days=6 - day.weekday()))
+
+    @classmethod
+    def from_event_ticker(cls, ticker: str) -> Week:
+        """Read the week from a ticker such as `KXTSAW-26APR19`; raise `ValueError` if it is none."""
+        match = _EVENT_TICKER.match(ticker)
+        if match is None:
+            raise ValueError(f"{ticker!r} is not an event ticker such as KXTSAW-26APR19")
+        year, month, day = 2000 + int(match[1]), _MONTHS.index(match[2]) + 1, int(match[3])
+        return cls(dt.date(year, month, day))
+
+    def event_ticker(self, series: str) -> str:
+        """Return the ticker of this week's event in `series`."""
+        day = self.sunday
+        return f"{series}-{day:%y}{_MONTHS[day.month - 1]}{day:%d}"
+
+    @property
+    def monday(self) -> dt.date:
+        """The first day."""
+        return self.sunday - dt.timedelta(days=6)
+
+    @property
+    def days(self) -> tuple[dt.date, ...]:
+        """The seven days in order."""
+        return tuple(self.monday + dt.timedelta(days=i) for i in range(7))
+
+    @property
+    def following(self) -> Week:
+        """The week after this one."""
+        return Week(self.sunday + dt.timedelta(days=7))
+
+    @property
+    def opens(self) -> dt.datetime:
+        """When trading starts."""
+        return dt.datetime.combine(self.monday, _OPENING, EASTERN)
+
+    @property
+    def closes(self) -> dt.datetime:
+        """When trading ends."""
+        return dt.datetime.combine(self.sunday, _CLOSING, EASTERN)
+
+    @property
+    def settles(self) -> dt.datetime:
+        """When the result is usually booked: the Monday after, once Sunday's count is out."""
+        return dt.datetime.combine(self.following.monday, _SETTLEMENT, EASTERN)
+
+    def days_due(self, at: dt.datetime, release: dt.time) -> tuple[dt.date, ...]:
+        """Return the days whose count may be out at `at`, if releases come from `release` on."""
+        return tuple(day for day in self.days if release_instant(day, release) <= at)
+
+
+def release_date(day: dt.date) -> dt.date:
+    """Return the date on which TSA is expected to publish the count of `day`.
+
+    Tuesday to Friday each publish the day before; Monday publishes Friday, Saturday and Sunday.
+    """
+    return day + dt.timedelta(days={4: 3, 5: 2}.get(day.weekday(), 1))
+
+
+def release_instant(day: dt.date, at: dt.time) -> dt.datetime:
+    """Return the instant `at` (New York) on the date that is expected to publish `day`."""
+    return dt.datetime.combine(release_date(day), at, EASTERN)
+
+
+class CalendarClock(msgspec.Struct, frozen=True):
+    """The calendar as a linear function of wall time.
+
+    For trading it is the identity. A demonstration compresses the calendar: one wall second then
+    lasts `speed` calendar seconds. Both origins are milliseconds since the Unix epoch.
+    """
+
+    wall: int = 0
+    calendar: int = 0
+    speed: float = 1.0
+
+    def at(self, now: int) -> dt.datetime:
+        """Return the calendar's New York time at the wall time `now`, in milliseconds."""
+        elapsed = now - self.wall
+        # Whole numbers stay exact at speed 1, where a float of an epoch would lose nothing either,
+        # but a product of one with a large speed would.
+        return from_milliseconds(self.calendar + round(elapsed * self.speed))
+
+    def wall_time(self, at: dt.datetime) -> int:
+        """Return the wall time in milliseconds at which the calendar shows `at` or just after."""
+        return self.wall + -int(-(to_milliseconds(at) - self.calendar) // self.speed)
+
+
+def to_milliseconds(at: dt.datetime) -> int:
+    """Return an aware instant as milliseconds since the Unix epoch."""
+    if at.tzinfo is None:
+        raise ValueError("an instant needs its time zone")
+    return (at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
+
+
+def from_milliseconds(milliseconds: int) -> dt.datetime:
+    """Return milliseconds since the Unix epoch as New York time."""
+    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    return (epoch + dt.timedelta(milliseconds=milliseconds)).astimezone(EASTERN)
