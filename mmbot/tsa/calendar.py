@@ -40,7 +40,7 @@ class Week(msgspec.Struct, frozen=True, order=True):
 
     @classmethod
     def from_event_ticker(cls, ticker: str) -> Week:
-        """Read the week from a ticker such as `KXTSAW-26APR19`; raise `ValueError` if it is none."""
+        """Read the week from a ticker such as `KXTSAW-26APR19`, or raise `ValueError`."""
         match = _EVENT_TICKER.match(ticker)
         if match is None:
             raise ValueError(f"{ticker!r} is not an event ticker such as KXTSAW-26APR19")
