@@ -1,0 +1,259 @@
+"""Desired against live: what to write now, the most dangerous order first.
+
+A review looks at some markets, settles for each which quotes it should show and why not, compares
+that with the orders that live there, and sends what the budget can pay: cancels first, then
+renewals, then places. What cannot be paid is not queued; the review says when to look again.
+
+There is at most one live order on each side of a market. A quote moves by cancel and place, and
+the place waits until the cancel is confirmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from mmbot.trading.commands import Cancel, Place, Renew
+from mmbot.trading.desk import Desk, Ladder, Listing
+from mmbot.trading.events import Side
+from mmbot.trading.orders import Order, renewal_due, verdict
+from mmbot.trading.outbox import Outbox
+from mmbot.trading.portfolio import Exposure, commit, room
+from mmbot.trading.quoting import Quote, Quotes, danger, wanted_quotes
+from mmbot.trading.risk import CLOSING_MARGIN, belief_gate, market_gate, service_gate
+from mmbot.units import ONE_CONTRACT, format_count, format_price
+
+# When the worst case leaves no room, something else has to happen first; look again after this.
+_ROOM_RETRY = 1_000
+
+_SIDES: tuple[Side, Side] = ("bid", "ask")
+
+
+class _Opening(msgspec.Struct, frozen=True):
+    """A place in the book that should be ours and is empty."""
+
+    ladder: Ladder
+    listing: Listing
+    quote: Quote
+
+
+class Review:
+    """One pass over some markets at one instant."""
+
+    def __init__(self, desk: Desk, outbox: Outbox, new_client_id: Callable[[], str]) -> None:
+        self._desk = desk
+        self._out = outbox
+        self._new_client_id = new_client_id
+        self._cancels: list[tuple[float, Order]] = []
+        self._renewals: list[Order] = []
+        self._openings: list[_Opening] = []
+
+    def run(self, tickers: Iterable[str]) -> None:
+        """Review these markets."""
+        service_reason = service_gate(self._desk.service)
+        for ticker in tickers:
+            ladder = self._desk.ladder_of[ticker]
+            listing = ladder.listings[ticker]
+            quotes = self._wanted(ladder, listing, service_reason)
+            self._note_reason(ladder, listing, quotes)
+            self._compare(ladder, listing, quotes)
+        self._send_cancels()
+        self._send_renewals()
+        self._send_places()
+
+    def _wanted(self, ladder: Ladder, listing: Listing, service_reason: str) -> Quotes:
+        reason = (
+            service_reason
+            or belief_gate(ladder.belief, ladder.releases, self._out.now)
+            or market_gate(
+                listing.market,
+                listing.book,
+                listing.held_until,
+                listing.held_because,
+                self._out.now,
+            )
+        )
+        if listing.held_until > self._out.now:
+            self._out.wake_by(listing.held_until)
+        if reason or listing.fair is None or listing.book is None:
+            return Quotes(reason=reason)
+        ticker = listing.market.ticker
+        orders = self._desk.orders
+        return wanted_quotes(
+            listing.fair,
+            listing.book.top(orders.levels(ticker, "bid"), orders.levels(ticker, "ask")),
+            ladder.portfolio.position(ticker),
+            listing.market.grid,
+            self._desk.settings,
+        )
+
+    def _note_reason(self, ladder: Ladder, listing: Listing, quotes: Quotes) -> None:
+        if quotes.reason == listing.reason:
+            return
+        listing.reason = quotes.reason
+        self._out.note(
+            "quotes.blocked" if quotes.reason else "quotes.open",
+            event=ladder.ticker,
+            market=listing.market.ticker,
+            reason=quotes.reason,
+        )
+
+    def _compare(self, ladder: Ladder, listing: Listing, quotes: Quotes) -> None:
+        orders = [o for o in self._desk.orders.of(listing.market.ticker) if o.state != "owed"]
+        unsure = any(order.state == "unknown" for order in orders)
+        for side in _SIDES:
+            wanted = quotes.on(side)
+            live = [order for order in orders if order.side == side]
+            for order in live:
+                # One live order a side is meant; any other was adopted, and goes.
+                self._judge(order, wanted if order is live[0] else None, listing, unsure=unsure)
+            if wanted and not live and not unsure and not _would_meet_own(wanted, orders):
+                self._openings.append(_Opening(ladder, listing, wanted))
+
+    def _judge(self, order: Order, wanted: Quote | None, listing: Listing, *, unsure: bool) -> None:
+        if order.state != "resting":
+            return
+        quoting, life = self._desk.settings.quoting, self._desk.settings.orders
+        match verdict(order, wanted, self._out.now, quoting, life):
+            case "cancel":
+                fair = listing.fair if listing.fair is not None else 0.5
+                self._cancels.append((danger(order.side, order.price, fair), order))
+            case "renew" if not unsure and self._expiry(listing) > order.expires:
+                self._renewals.append(order)
+            case _:
+                self._out.wake_by(max(renewal_due(order, life), self._out.now + 1))
+                if wanted and wanted.price != order.price:
+                    self._out.wake_by(
+                        max(order.placed_at + quoting.minimum_rest, self._out.now + 1)
+                    )
+
+    def _expiry(self, listing: Listing) -> int:
+        """Return until when an order may be sent to live: whole seconds, as the exchange has it."""
+        latest = min(self._out.now + self._desk.settings.orders.lifetime, listing.market.closes)
+        return latest // 1000 * 1000
+
+    def _send_cancels(self) -> None:
+        budget = self._desk.budget
+        for worst, order in sorted(self._cancels, key=lambda c: c[0], reverse=True):
+            if not budget.spend(budget.cancel_cost, self._out.now):
+                self._out.wake_by(budget.payable_at(budget.cancel_cost, self._out.now))
+                return
+            order.state = "cancelling"
+            listing = self._listing(order)
+            self._out.send(
+                Cancel(order.client_id, order.order_id, order.ticker, listing.market.shard)
+            )
+            reason = listing.reason or "reprice"
+            self._note("order.cancel", order, reason=reason, danger_cents=round(worst / 100, 2))
+
+    def _send_renewals(self) -> None:
+        budget = self._desk.budget
+        for order in sorted(self._renewals, key=lambda o: o.expires):
+            if not budget.spend(budget.renew_cost, self._out.now, reserve=self._cancel_reserve()):
+                self._out.wake_by(
+                    budget.payable_at(budget.renew_cost + self._cancel_reserve(), self._out.now)
+                )
+                return
+            listing = self._listing(order)
+            order.state = "renewing"
+            self._out.send(
+                Renew(
+                    order.client_id,
+                    order.order_id,
+                    order.ticker,
+                    listing.market.shard,
+                    order.side,
+                    order.price,
+                    order.count,
+                    self._expiry(listing),
+                )
+            )
+
+    def _send_places(self) -> None:
+        budget, wealth = self._desk.budget, {}
+        for opening in sorted(self._openings, key=_nearest_the_money_first):
+            ladder = opening.ladder
+            if ladder.ticker not in wealth:
+                wealth[ladder.ticker] = ladder.portfolio.wealth(self._desk.exposures(ladder))
+            exposure = self._affordable(opening, wealth[ladder.ticker])
+            if exposure is None:
+                self._out.wake_by(self._out.now + _ROOM_RETRY)
+                continue
+            if not budget.spend(budget.place_cost, self._out.now, reserve=self._cancel_reserve()):
+                self._out.wake_by(
+                    budget.payable_at(budget.place_cost + self._cancel_reserve(), self._out.now)
+                )
+                return
+            commit(wealth[ladder.ticker], exposure)
+            self._place(opening, exposure.count)
+
+    def _affordable(self, opening: _Opening, wealth: list[int]) -> Exposure | None:
+        """Return the opening's exposure cut to what the event's worst case has room for."""
+        quote, market = opening.quote, opening.listing.market
+        rung = opening.ladder.portfolio.rung(market.ticker)
+        wanted = Exposure(rung, quote.side, quote.price, quote.count)
+        count = room(wealth, wanted, -self._desk.settings.limits.event_loss)
+        if count < min(ONE_CONTRACT, quote.count):
+            return None
+        return Exposure(rung, quote.side, quote.price, count)
+
+    def _place(self, opening: _Opening, count: int) -> None:
+        quote, market = opening.quote, opening.listing.market
+        expires = self._expiry(opening.listing)
+        if expires <= self._out.now + CLOSING_MARGIN:
+            return
+        order = Order(
+            client_id=self._new_client_id(),
+            ticker=market.ticker,
+            side=quote.side,
+            price=quote.price,
+            count=count,
+            expires=expires,
+            placed_at=self._out.now,
+        )
+        self._desk.orders.add(order)
+        self._out.send(
+            Place(
+                order.client_id,
+                market.ticker,
+                market.shard,
+                quote.side,
+                quote.price,
+                count,
+                expires,
+            )
+        )
+        self._note("order.place", order, fair=opening.listing.fair)
+
+    def _cancel_reserve(self) -> float:
+        """Return the tokens that taking every order off would cost: these are never spent."""
+        budget = self._desk.budget
+        reserve = budget.cancel_cost * (len(self._desk.orders) + 1)
+        return min(reserve, budget.capacity - max(budget.place_cost, budget.renew_cost))
+
+    def _listing(self, order: Order) -> Listing:
+        return self._desk.ladder_of[order.ticker].listings[order.ticker]
+
+    def _note(self, name: str, order: Order, **fields: object) -> None:
+        self._out.note(
+            name,
+            event=self._desk.ladder_of[order.ticker].ticker,
+            market=order.ticker,
+            client_order_id=order.client_id,
+            side=order.side,
+            price=format_price(order.price),
+            count=format_count(order.count),
+            **fields,
+        )
+
+
+def _would_meet_own(wanted: Quote, orders: list[Order]) -> bool:
+    """Say whether an order of ours on the other side may still rest at or beyond that price."""
+    if wanted.side == "bid":
+        return any(order.side == "ask" and order.price <= wanted.price for order in orders)
+    return any(order.side == "bid" and order.price >= wanted.price for order in orders)
+
+
+def _nearest_the_money_first(opening: _Opening) -> float:
+    return abs((opening.listing.fair or 0.0) - 0.5)
