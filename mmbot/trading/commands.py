@@ -57,11 +57,15 @@ class LookUp(msgspec.Struct, frozen=True, tag=True):
 
 
 class ReadAccount(msgspec.Struct, frozen=True, tag=True):
-    """Read orders, fills, positions and balance afresh."""
+    """Read the bot's orders, the fills and positions of these markets, and the balance."""
+
+    tickers: tuple[str, ...]
 
 
 class ReadListing(msgspec.Struct, frozen=True, tag=True):
-    """Read the exchange's status and the listed events afresh."""
+    """Read the exchange's state and its open events; of those in `held`, also the results."""
+
+    held: tuple[str, ...]
 
 
 class RepairBook(msgspec.Struct, frozen=True, tag=True):

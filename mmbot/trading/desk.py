@@ -8,35 +8,20 @@ import msgspec
 
 from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
-from mmbot.trading.book import Book
 from mmbot.trading.budget import Budget
 from mmbot.trading.commands import RepairBook
-from mmbot.trading.events import EventListed, Market
+from mmbot.trading.events import ListedEvent
 from mmbot.trading.orders import OwnOrders
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.portfolio import Exposure, Portfolio
-from mmbot.trading.risk import ServiceState
+from mmbot.trading.risk import Listing, ServiceState
 from mmbot.tsa.calendar import CalendarClock, Week, release_instant
-from mmbot.units import Price
-
-
-class Listing(msgspec.Struct):
-    """One market as the engine sees it: its book, its fair value, and what holds its quotes off."""
-
-    market: Market
-    book: Book | None = None
-    fair: float | None = None
-    held_until: int = 0
-    held_because: str = ""
-    post_only_refusals: int = 0
-    settled: Price | None = None
-    reason: str = ""
 
 
 class Ladder:
     """One event: its markets in ascending order of strike, its belief, its portfolio."""
 
-    def __init__(self, event: EventListed) -> None:
+    def __init__(self, event: ListedEvent) -> None:
         self.ticker = event.ticker
         self.week: Week = event.week
         self.listings = {market.ticker: Listing(market) for market in event.markets}
@@ -92,6 +77,14 @@ class Desk(msgspec.Struct):
         """Return a market on the desk."""
         ladder = self.ladder_of.get(ticker)
         return ladder.listings[ticker] if ladder else None
+
+    def unsettled(self) -> tuple[str, ...]:
+        """Return the markets whose positions still stand."""
+        return tuple(
+            ticker
+            for ticker, ladder in self.ladder_of.items()
+            if ladder.listings[ticker].settled is None
+        )
 
     def exposures(self, ladder: Ladder) -> list[Exposure]:
         """Return whatever may still become a position of an event."""

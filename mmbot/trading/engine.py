@@ -30,8 +30,9 @@ from mmbot.trading.events import (
     BooksDistrusted,
     BudgetRead,
     Event,
-    EventListed,
     Filled,
+    ListedEvent,
+    ListingRead,
     LookUpFailed,
     Market,
     MarketActivity,
@@ -47,7 +48,7 @@ from mmbot.trading.events import (
     SettingsChanged,
     Stopping,
     StreamLost,
-    TradingStatus,
+    StreamUp,
     Woken,
     WriteRefused,
     WriteUnknown,
@@ -60,7 +61,8 @@ from mmbot.units import format_count, format_money, format_price
 
 # Milliseconds.
 _ACCOUNT_EVERY = 60_000
-_ACCOUNT_EVERY_WHILE_UNRECONCILED = 2_000
+_ACCOUNT_EVERY_WHILE_UNREAD = 2_000
+_READING_FAILURES_TOLERATED = 3
 _LISTING_EVERY = 300_000
 _LISTING_EVERY_WHILE_SHUT = 10_000
 
@@ -82,6 +84,7 @@ class Engine:
         self._life = life
         self._placed = 0
         self._account_due: int | None = None
+        self._reading_failures = 0
         self._listing_due: int | None = None
         self._out = Outbox()
         self._orders = orders = Lifecycle(self.desk, self._out)
@@ -102,9 +105,9 @@ class Engine:
             MarketSettled: self._market_settled,
         }
         self._for_many_markets: dict[type, Callable[[Any], _Tickers]] = {
-            EventListed: self._event_listed,
-            TradingStatus: self._trading_status,
+            ListingRead: self._listing_read,
             BooksDistrusted: self._books_distrusted,
+            StreamUp: self._stream_up,
             StreamLost: self._stream_lost,
             Reconciled: self._reconciled,
             ReadingFailed: self._reading_failed,
@@ -152,33 +155,43 @@ class Engine:
         now = self._out.now
         if self._account_due is not None and now >= self._account_due:
             self._account_due = now + _ACCOUNT_EVERY
-            self._out.send(ReadAccount())
+            self._out.send(ReadAccount(self.desk.unsettled()))
         if self._listing_due is not None and now >= self._listing_due:
             self._listing_due = now + _LISTING_EVERY
-            self._out.send(ReadListing())
+            self._out.send(ReadListing(tuple(self.desk.ladders)))
 
     # The listing
 
-    def _event_listed(self, event: EventListed) -> _Tickers:
+    def _listing_read(self, event: ListingRead) -> _Tickers:
+        service = self.desk.service
+        if service.shut != event.shut:
+            self._out.note("exchange.shut" if event.shut else "exchange.open", reason=event.shut)
+        service.shut = event.shut
+        every = _LISTING_EVERY_WHILE_SHUT if event.shut else _LISTING_EVERY
+        self._listing_due = self._out.now + every
+        for listed in event.events:
+            self._list(listed)
+        if not service.reconciled:
+            self._out.send(ReadAccount(self.desk.unsettled()))
+        self._wake_for_the_clock()
+        return tuple(self.desk.ladder_of)
+
+    def _list(self, event: ListedEvent) -> None:
         ladder = self.desk.ladders.get(event.ticker)
-        tickers = tuple(market.ticker for market in event.markets)
-        if ladder is None or tuple(ladder.listings) != tickers:
-            ladder = self._take_up(event)
+        if ladder is None or tuple(ladder.listings) != tuple(m.ticker for m in event.markets):
+            self._take_up(event)
         for market in event.markets:
             self._change(market)
-        self._out.wake_by(ladder.next_change(self._out.now))
-        return tickers
 
-    def _take_up(self, event: EventListed) -> Ladder:
+    def _take_up(self, event: ListedEvent) -> None:
         ladder = Ladder(event)
         ladder.expect_releases(self.desk.settings, self.desk.clock)
         self.desk.ladders[event.ticker] = ladder
         self.desk.ladder_of |= dict.fromkeys(ladder.listings, ladder)
         # Its fills and resting orders have not been read yet.
         self.desk.service.reconciled = False
-        self._out.send(FormBelief(ladder.week, ladder.strikes), ReadAccount())
+        self._out.send(FormBelief(ladder.week, ladder.strikes))
         self._out.note("event.listed", event=event.ticker, markets=len(event.markets))
-        return ladder
 
     def _change(self, market: Market) -> None:
         listing = self.desk.ladder_of[market.ticker].listings[market.ticker]
@@ -238,16 +251,6 @@ class Engine:
         )
         self._out.note("event.settled", event=ladder.ticker, pnl=format_money(pnl))
 
-    def _trading_status(self, event: TradingStatus) -> _Tickers:
-        service = self.desk.service
-        if service.exchange_open != event.open:
-            self._out.note("exchange.open" if event.open else "exchange.paused")
-        service.exchange_open = event.open
-        every = _LISTING_EVERY if event.open else _LISTING_EVERY_WHILE_SHUT
-        self._listing_due = self._out.now + every
-        self._out.wake_by(self._listing_due)
-        return tuple(self.desk.ladder_of)
-
     # Books
 
     def _book_replaced(self, event: BookReplaced) -> str | None:
@@ -277,6 +280,10 @@ class Engine:
         self._out.note("books.distrusted", "warning", markets=len(tickers), reason=event.reason)
         return tickers
 
+    def _stream_up(self, _event: StreamUp) -> _Tickers:
+        self._out.send(ReadListing(tuple(self.desk.ladders)))
+        return ()
+
     def _stream_lost(self, _event: StreamLost) -> _Tickers:
         self.desk.service.reconciled = False
         for ticker, ladder in self.desk.ladder_of.items():
@@ -302,15 +309,19 @@ class Engine:
                 balance=format_money(event.balance),
             )
         service.reconciled = True
+        self._reading_failures = 0
         self._read_account_within(_ACCOUNT_EVERY)
         if service.stopping and not event.orders and not len(self.desk.orders):
             self._out.send(Finished())
         return tuple(self.desk.ladder_of)
 
     def _reading_failed(self, event: ReadingFailed) -> _Tickers:
-        self._out.note("account.not_reconciled", "warning", reason=event.reason)
-        self.desk.service.reconciled = False
-        self._read_account_within(_ACCOUNT_EVERY_WHILE_UNRECONCILED)
+        self._reading_failures += 1
+        self._out.note("account.not_read", "warning", reason=event.reason)
+        # A reading may have been overtaken by a fill; again and again it was not.
+        if self._reading_failures >= _READING_FAILURES_TOLERATED:
+            self.desk.service.reconciled = False
+        self._read_account_within(_ACCOUNT_EVERY_WHILE_UNREAD)
         return tuple(self.desk.ladder_of)
 
     def _read_account_within(self, wait: int) -> None:
@@ -352,7 +363,7 @@ class Engine:
 
     def _stopping(self, _event: Stopping) -> _Tickers:
         self.desk.service.stopping = True
-        self._read_account_within(_ACCOUNT_EVERY_WHILE_UNRECONCILED)
+        self._read_account_within(_ACCOUNT_EVERY_WHILE_UNREAD)
         self._out.note("stopping", live_orders=len(self.desk.orders))
-        self._out.send(ReadAccount())
+        self._out.send(ReadAccount(self.desk.unsettled()))
         return tuple(self.desk.ladder_of)

@@ -87,12 +87,22 @@ class OrderReport(msgspec.Struct, frozen=True):
     expires: int
 
 
-class EventListed(msgspec.Struct, frozen=True, tag=True):
-    """An event of the series is listed, with its markets in ascending order of strike."""
+class ListedEvent(msgspec.Struct, frozen=True):
+    """An event of the series, with its markets in ascending order of strike."""
 
     ticker: str
     week: Week
     markets: tuple[Market, ...]
+
+
+class ListingRead(msgspec.Struct, frozen=True, tag=True):
+    """The exchange's own state and the events that are open.
+
+    `shut` is the reason why nothing may be quoted, or empty.
+    """
+
+    shut: str
+    events: tuple[ListedEvent, ...]
 
 
 class MarketClosing(msgspec.Struct, frozen=True, tag=True):
@@ -114,12 +124,6 @@ class MarketSettled(msgspec.Struct, frozen=True, tag=True):
 
     ticker: str
     value: Price
-
-
-class TradingStatus(msgspec.Struct, frozen=True, tag=True):
-    """Whether the exchange takes orders."""
-
-    open: bool
 
 
 class BookReplaced(msgspec.Struct, frozen=True, tag=True):
@@ -144,6 +148,10 @@ class BooksDistrusted(msgspec.Struct, frozen=True, tag=True):
 
     tickers: tuple[str, ...]
     reason: str
+
+
+class StreamUp(msgspec.Struct, frozen=True, tag=True):
+    """There is a connection; what happened before it has to be read."""
 
 
 class StreamLost(msgspec.Struct, frozen=True, tag=True):
@@ -234,6 +242,7 @@ class LookUpFailed(msgspec.Struct, frozen=True, tag=True):
     """The exchange was asked for an order and gave no usable answer."""
 
     client_id: str
+    detail: str
 
 
 class Filled(msgspec.Struct, frozen=True, tag=True):
@@ -263,14 +272,14 @@ class Woken(msgspec.Struct, frozen=True, tag=True):
 
 
 Event: TypeAlias = (
-    EventListed
+    ListingRead
     | MarketClosing
     | MarketActivity
     | MarketSettled
-    | TradingStatus
     | BookReplaced
     | BookChanged
     | BooksDistrusted
+    | StreamUp
     | StreamLost
     | Reconciled
     | ReadingFailed

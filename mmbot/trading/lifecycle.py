@@ -124,7 +124,7 @@ class Lifecycle:
         listing = self._desk.ladder_of[ticker].listings[ticker]
         listing.held_until, listing.held_because = self._out.now + hold, event.refusal
         if event.refusal == "paused":
-            self._out.send(ReadListing())
+            self._out.send(ReadListing(tuple(self._desk.ladders)))
         if event.refusal == "post_only_cross":
             listing.post_only_refusals += 1
             if listing.post_only_refusals >= _POST_ONLY_REFUSALS_BEFORE_REPAIR:
@@ -182,7 +182,7 @@ class Lifecycle:
 
     def _ask_after(self, order: Order) -> None:
         if order.state == "owed":
-            self._out.send(ReadAccount())
+            self._out.send(ReadAccount(self._desk.unsettled()))
             return
         self._out.send(LookUp(order.client_id, order.order_id, order.ticker, order.placed_at))
 
@@ -228,9 +228,14 @@ class Lifecycle:
             self._desk.orders.forget(order)
         return order.ticker
 
-    def look_up_failed(self, event: LookUpFailed) -> str | None:
+    def look_up_failed(self, event: LookUpFailed) -> None:
         """The question was not answered; it is asked again in its turn."""
-        self._out.note("order.look_up_failed", "warning", client_order_id=event.client_id)
+        self._out.note(
+            "order.look_up_failed",
+            "warning",
+            client_order_id=event.client_id,
+            detail=event.detail,
+        )
 
     def _identify(self, order: Order, order_id: str) -> None:
         portfolio = self._desk.ladder_of[order.ticker].portfolio

@@ -11,17 +11,24 @@ the place waits until the cancel is confirmed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
 
 from mmbot.trading.commands import Cancel, Place, Renew
-from mmbot.trading.desk import Desk, Ladder, Listing
+from mmbot.trading.desk import Desk, Ladder
 from mmbot.trading.events import Side
 from mmbot.trading.orders import Order, renewal_due, verdict
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.portfolio import Exposure, commit, room
 from mmbot.trading.quoting import Quote, Quotes, danger, wanted_quotes
-from mmbot.trading.risk import CLOSING_MARGIN, belief_gate, market_gate, service_gate
+from mmbot.trading.risk import (
+    CLOSING_MARGIN,
+    Listing,
+    belief_gate,
+    market_gate,
+    service_gate,
+)
 from mmbot.units import ONE_CONTRACT, format_count, format_price
 
 # When the worst case leaves no room, something else has to happen first; look again after this.
@@ -114,19 +121,18 @@ class Review:
     def _judge(self, order: Order, wanted: Quote | None, listing: Listing, *, unsure: bool) -> None:
         if order.state != "resting":
             return
+        now = self._out.now
         quoting, life = self._desk.settings.quoting, self._desk.settings.orders
-        match verdict(order, wanted, self._out.now, quoting, life):
+        match verdict(order, wanted, now, quoting, life):
             case "cancel":
                 fair = listing.fair if listing.fair is not None else 0.5
                 self._cancels.append((danger(order.side, order.price, fair), order))
             case "renew" if not unsure and self._expiry(listing) > order.expires:
                 self._renewals.append(order)
             case _:
-                self._out.wake_by(max(renewal_due(order, life), self._out.now + 1))
+                self._out.wake_by(max(renewal_due(order, life), now + 1))
                 if wanted and wanted.price != order.price:
-                    self._out.wake_by(
-                        max(order.placed_at + quoting.minimum_rest, self._out.now + 1)
-                    )
+                    self._out.wake_by(max(order.placed_at + quoting.minimum_rest, now + 1))
 
     def _expiry(self, listing: Listing) -> int:
         """Return until when an order may be sent to live: whole seconds, as the exchange has it."""
@@ -235,7 +241,7 @@ class Review:
     def _listing(self, order: Order) -> Listing:
         return self._desk.ladder_of[order.ticker].listings[order.ticker]
 
-    def _note(self, name: str, order: Order, **fields: object) -> None:
+    def _note(self, name: str, order: Order, **fields: Any) -> None:
         self._out.note(
             name,
             event=self._desk.ladder_of[order.ticker].ticker,

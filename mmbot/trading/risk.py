@@ -13,9 +13,23 @@ import msgspec
 from mmbot.forecast.belief import Belief
 from mmbot.trading.book import Book
 from mmbot.trading.events import Market
+from mmbot.units import Price
 
 # Quotes come off this long before the close: afterwards not even a cancel is taken.
 CLOSING_MARGIN = 1_000
+
+
+class Listing(msgspec.Struct):
+    """One market as the engine sees it: its book, its fair value, and what holds its quotes off."""
+
+    market: Market
+    book: Book | None = None
+    fair: float | None = None
+    held_until: int = 0
+    held_because: str = ""
+    post_only_refusals: int = 0
+    settled: Price | None = None
+    reason: str = ""
 
 
 class ServiceState(msgspec.Struct):
@@ -23,7 +37,7 @@ class ServiceState(msgspec.Struct):
 
     stopping: bool = False
     reconciled: bool = False
-    exchange_open: bool = False
+    shut: str = "exchange_not_read"
 
 
 def service_gate(state: ServiceState) -> str:
@@ -32,9 +46,7 @@ def service_gate(state: ServiceState) -> str:
         return "stopping"
     if not state.reconciled:
         return "not_reconciled"
-    if not state.exchange_open:
-        return "exchange_paused"
-    return ""
+    return state.shut
 
 
 def belief_gate(belief: Belief | None, releases: tuple[int, ...], now: int) -> str:
@@ -50,18 +62,17 @@ def belief_gate(belief: Belief | None, releases: tuple[int, ...], now: int) -> s
     return ""
 
 
-def market_gate(
-    market: Market, book: Book | None, held_until: int, held_because: str, now: int
-) -> str:
+def market_gate(listing: Listing, now: int) -> str:
     """Return why one market may not be quoted."""
+    market = listing.market
     if not market.active:
         return "market_paused"
     if now < market.opens:
         return "not_open"
     if now >= market.closes - CLOSING_MARGIN:
         return "closed"
-    if book is None:
+    if listing.book is None:
         return "no_book"
-    if now < held_until:
-        return held_because
+    if now < listing.held_until:
+        return listing.held_because
     return ""
