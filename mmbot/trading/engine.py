@@ -61,7 +61,7 @@ from mmbot.units import format_count, format_money, format_price
 
 # Milliseconds.
 _ACCOUNT_EVERY = 60_000
-_ACCOUNT_EVERY_WHILE_UNREAD = 2_000
+_RETRY = 2_000
 _READING_FAILURES_TOLERATED = 3
 _LISTING_EVERY = 300_000
 _LISTING_EVERY_WHILE_SHUT = 10_000
@@ -316,12 +316,16 @@ class Engine:
         return tuple(self.desk.ladder_of)
 
     def _reading_failed(self, event: ReadingFailed) -> _Tickers:
+        self._out.note(f"{event.what}.not_read", "warning", reason=event.reason)
+        if event.what == "listing":
+            self._listing_due = self._out.now + _RETRY
+            self._out.wake_by(self._listing_due)
+            return ()
         self._reading_failures += 1
-        self._out.note("account.not_read", "warning", reason=event.reason)
         # A reading may have been overtaken by a fill; again and again it was not.
         if self._reading_failures >= _READING_FAILURES_TOLERATED:
             self.desk.service.reconciled = False
-        self._read_account_within(_ACCOUNT_EVERY_WHILE_UNREAD)
+        self._read_account_within(_RETRY)
         return tuple(self.desk.ladder_of)
 
     def _read_account_within(self, wait: int) -> None:
@@ -363,7 +367,7 @@ class Engine:
 
     def _stopping(self, _event: Stopping) -> _Tickers:
         self.desk.service.stopping = True
-        self._read_account_within(_ACCOUNT_EVERY_WHILE_UNREAD)
+        self._read_account_within(_RETRY)
         self._out.note("stopping", live_orders=len(self.desk.orders))
         self._out.send(ReadAccount(self.desk.unsettled()))
         return tuple(self.desk.ladder_of)

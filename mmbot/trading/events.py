@@ -171,8 +171,9 @@ class Reconciled(msgspec.Struct, frozen=True, tag=True):
 
 
 class ReadingFailed(msgspec.Struct, frozen=True, tag=True):
-    """The account could not be read, or contradicts itself."""
+    """The account or the listing could not be read, or contradicts itself."""
 
+    what: Literal["account", "listing"]
     reason: str
 
 
@@ -192,7 +193,6 @@ class OrderPlaced(msgspec.Struct, frozen=True, tag=True):
     client_id: str
     order_id: str
     filled: Count
-    remaining: Count
 
 
 class OrderCancelled(msgspec.Struct, frozen=True, tag=True):

@@ -70,18 +70,13 @@ class Review:
         self._send_places()
 
     def _wanted(self, ladder: Ladder, listing: Listing, service_reason: str) -> Quotes:
+        now = self._out.now
         reason = (
             service_reason
-            or belief_gate(ladder.belief, ladder.releases, self._out.now)
-            or market_gate(
-                listing.market,
-                listing.book,
-                listing.held_until,
-                listing.held_because,
-                self._out.now,
-            )
+            or belief_gate(ladder.belief, ladder.releases, now)
+            or market_gate(listing, now)
         )
-        if listing.held_until > self._out.now:
+        if listing.held_until > now:
             self._out.wake_by(listing.held_until)
         if reason or listing.fair is None or listing.book is None:
             return Quotes(reason=reason)
