@@ -26,6 +26,7 @@ from mmbot.trading.events import (
     MarketClosing,
     MarketSettled,
     OrderReported,
+    Side,
 )
 from mmbot.units import parse_count, parse_price
 
@@ -287,7 +288,7 @@ class Feed:
             price, count = parse_price(delta.price_dollars), parse_count(delta.delta_fp)
         except ValueError as error:
             raise wire.Malformed(f"orderbook_delta: {error}") from None
-        side = "bid" if delta.side == "yes" else "ask"
+        side: Side = "bid" if delta.side == "yes" else "ask"
         self._step.events.append(BookChanged(ticker, side, price, count))
 
     def _fill(self, frame: wire.Frame) -> None:
