@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from mmbot.cli.forecast import forecast
 from mmbot.errors import BadInput, NotReady
 
 app = typer.Typer(
@@ -15,6 +16,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.callback()(lambda: None)
+app.command()(forecast)
 
 
 def main() -> None:

@@ -45,7 +45,10 @@ class Week(msgspec.Struct, frozen=True, order=True):
         if match is None:
             raise ValueError(f"{ticker!r} is not an event ticker such as KXTSAW-26APR19")
         year, month, day = 2000 + int(match[1]), _MONTHS.index(match[2]) + 1, int(match[3])
-        return cls(dt.date(year, month, day))
+        try:
+            return cls(dt.date(year, month, day))
+        except ValueError as error:
+            raise ValueError(f"{ticker!r} is not an event ticker: {error}") from None
 
     def event_ticker(self, series: str) -> str:
         """Return the ticker of this week's event in `series`."""
@@ -113,9 +116,8 @@ class CalendarClock(msgspec.Struct, frozen=True):
 
     def at(self, now: int) -> dt.datetime:
         """Return the calendar's New York time at the wall time `now`, in milliseconds."""
+        # The product with an epoch itself could lose milliseconds at a great speed.
         elapsed = now - self.wall
-        # Whole numbers stay exact at speed 1, where a float of an epoch would lose nothing either,
-        # but a product of one with a large speed would.
         return from_milliseconds(self.calendar + round(elapsed * self.speed))
 
     def wall_time(self, at: dt.datetime) -> int:

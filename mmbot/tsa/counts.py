@@ -1,0 +1,242 @@
+"""Daily counts with their vintages: what was published for each day, and when it was seen.
+
+`Counts` is an immutable value; an observation makes a new one. Contracts settle on what the page
+showed at the time, so the count that trains and settles is a published one; what a year page shows
+once it is archived stands in only for days of which nothing else is held.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import enum
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+import msgspec
+
+from mmbot.errors import BadInput
+from mmbot.tsa.calendar import EASTERN, Week, release_instant, to_milliseconds
+
+# The lowest day on record, in April 2020, had 87,534 passengers, and no day has had four million.
+LEAST, MOST = 10_000, 9_999_999
+
+_HEADER = ["date", "as_published", "archived"]
+_NINE = dt.time(9, 0)
+
+
+class Vintage(msgspec.Struct, frozen=True):
+    """One value that was shown for a day.
+
+    Attributes:
+        count: Passengers.
+        seen: When it was first seen, or is assumed to have been published.
+        archived: Whether a year page showed it after its year had ended.
+    """
+
+    count: int
+    seen: dt.datetime
+    archived: bool = False
+
+
+class Change(enum.Enum):
+    """What an observation changes."""
+
+    NEW_DAY = "new day"
+    REVISION = "revision"
+    NOTHING = "nothing"
+
+
+class Counts(msgspec.Struct, frozen=True, dict=True):
+    """Every vintage of every day, by day and then in the order they were seen."""
+
+    vintages: Mapping[dt.date, tuple[Vintage, ...]] = MappingProxyType({})
+
+    def __contains__(self, day: object) -> bool:
+        return day in self.vintages
+
+    def __len__(self) -> int:
+        return len(self.vintages)
+
+    def first(self, day: dt.date) -> int:
+        """Return the first-published count, the archived one only where there is no other."""
+        held = self.vintages[day]
+        return next((v for v in held if not v.archived), held[0]).count
+
+    def settling(self, day: dt.date) -> int:
+        """Return the count that settles: the first, or its correction before the settlement."""
+        published = [v for v in self.vintages[day] if not v.archived]
+        if len(published) < 2:
+            return self.first(day)
+        due = Week.of(day).settles
+        in_time = [v.count for v in published if v.seen < due]
+        return in_time[-1] if in_time else published[0].count
+
+    def latest(self, day: dt.date) -> int:
+        """Return the count that was seen last."""
+        return self.vintages[day][-1].count
+
+    def is_archived(self, day: dt.date) -> bool:
+        """Say whether nothing but an archived count is held for `day`."""
+        return all(v.archived for v in self.vintages[day])
+
+    @cached_property
+    def last_day(self) -> dt.date | None:
+        """The last day with a count."""
+        return max(self.vintages, default=None)
+
+    def known(self, week: Week) -> tuple[dt.date, ...]:
+        """Return the days of `week` that have a count, in order."""
+        return tuple(day for day in week.days if day in self.vintages)
+
+    def as_of(self, at: dt.datetime) -> Counts:
+        """Return what had been seen by the instant `at`."""
+        # Vintages are compared with an instant of another zone object, never by wall clock alone.
+        at = at.astimezone(dt.UTC)
+        kept = (
+            (day, tuple(v for v in held if v.seen <= at)) for day, held in self.vintages.items()
+        )
+        return Counts(MappingProxyType({day: held for day, held in kept if held}))
+
+    def up_to(self, last: dt.date) -> Counts:
+        """Return the counts of the days up to and including `last`."""
+        kept = {day: held for day, held in self.vintages.items() if day <= last}
+        return Counts(MappingProxyType(kept))
+
+    def observe(
+        self, day: dt.date, count: int, seen: dt.datetime, *, archived: bool = False
+    ) -> tuple[Counts, Change]:
+        """Add what a page showed for `day` at the instant `seen`.
+
+        Raises:
+            BadInput: The count is absurd, or the day was not over yet.
+        """
+        if not LEAST <= count <= MOST:
+            raise BadInput(f"{count:,} passengers on {day} cannot be a count of a day")
+        if seen.astimezone(EASTERN).date() <= day:
+            raise BadInput(f"a count of {day} cannot be out at {seen:%Y-%m-%d %H:%M %Z}")
+        held = self.vintages.get(day, ())
+        if held and held[-1].count == count:
+            return self, Change.NOTHING
+        grown = (*held, Vintage(count, seen, archived))
+        ordered = tuple(sorted(grown, key=lambda v: to_milliseconds(v.seen)))
+        changed = Counts(MappingProxyType({**self.vintages, day: ordered}))
+        return changed, Change.REVISION if held else Change.NEW_DAY
+
+    @cached_property
+    def digest(self) -> str:
+        """A name for the exact content: sixteen hexadecimal digits."""
+        content = hashlib.sha256()
+        for day in sorted(self.vintages):
+            for v in self.vintages[day]:
+                content.update(f"{day},{v.count},{to_milliseconds(v.seen)},{v.archived}\n".encode())
+        return content.hexdigest()[:16]
+
+    def series(self) -> tuple[dt.date, list[float]]:
+        """Return the first day and one settling count for each day from there, NaN in a gap.
+
+        Raises:
+            BadInput: There are no counts.
+        """
+        if self.last_day is None:
+            raise BadInput("there are no daily counts; read some from a file or from tsa.gov")
+        first = min(self.vintages)
+        days = (first + dt.timedelta(days=i) for i in range((self.last_day - first).days + 1))
+        return first, [self.settling(d) if d in self.vintages else math.nan for d in days]
+
+
+def assumed_release(day: dt.date) -> dt.datetime:
+    """Return when the count of `day` is taken to have come out if nobody recorded it: 09:00 ET.
+
+    In 2022 every day was published on the next; since then weekends wait for Monday.
+    """
+    if day.year == 2022:
+        return dt.datetime.combine(day + dt.timedelta(days=1), _NINE, EASTERN)
+    return release_instant(day, _NINE)
+
+
+def load_counts(path: Path) -> Counts:
+    """Read the counts in a CSV file; see `read_counts_csv`.
+
+    Raises:
+        BadInput: The file cannot be read, or is not such a file.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"{path} is not a text file in UTF-8") from None
+    return read_counts_csv(text.splitlines(), str(path))
+
+
+def read_counts_csv(lines: Iterable[str], source: str) -> Counts:
+    """Read lines of `date,as_published,archived`, one day a line, either count possibly blank.
+
+    A published count is taken as seen at its assumed release. So is an archived one where it stands
+    in for a published one; elsewhere it is taken as seen once its year was over.
+
+    Raises:
+        BadInput: A line is wrong, or there is none; `source` and the line's number say where.
+    """
+    vintages: dict[dt.date, tuple[Vintage, ...]] = {}
+    for number, row in _rows(lines, source):
+        where = f"{source}, line {number}"
+        if len(row) != len(_HEADER):
+            raise BadInput(f"{where}: {len(row)} columns where {len(_HEADER)} belong")
+        day = _parse_day(row[0], where)
+        if day in vintages:
+            raise BadInput(f"{where}: {day} comes a second time; keep one line a day")
+        vintages[day] = _parse_vintages(day, row[1], row[2], where)
+    if not vintages:
+        raise BadInput(f"{source} holds no counts; it needs lines such as 2026-04-16,2705217,")
+    return Counts(MappingProxyType(vintages))
+
+
+def _rows(lines: Iterable[str], source: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(lines, strict=True)
+    try:
+        header = next(reader, None)
+        if header != _HEADER:
+            shown = "nothing" if header is None else repr(",".join(header)[:60])
+            raise BadInput(f"{source} must start with {','.join(_HEADER)!r}, not with {shown}")
+        for row in reader:
+            if row:
+                yield reader.line_num, row
+    except csv.Error as error:
+        raise BadInput(f"{source}, line {reader.line_num}: {error}") from None
+
+
+def _parse_day(text: str, where: str) -> dt.date:
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text or not 2001 <= day.year <= 2099:
+        raise BadInput(f"{where}: {text[:40]!r} is not a date such as 2026-04-16")
+    return day
+
+
+def _parse_vintages(day: dt.date, published: str, archived: str, where: str) -> tuple[Vintage, ...]:
+    if not published and not archived:
+        raise BadInput(f"{where}: {day} has no count; fill one in or delete the line")
+    if not published:
+        return (Vintage(_parse_count(archived, where), assumed_release(day), archived=True),)
+    first = Vintage(_parse_count(published, where), assumed_release(day))
+    if not archived:
+        return (first,)
+    rewritten = assumed_release(dt.date(day.year, 12, 31))
+    return first, Vintage(_parse_count(archived, where), rewritten, archived=True)
+
+
+def _parse_count(text: str, where: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and LEAST <= int(text) <= MOST):
+        raise BadInput(
+            f"{where}: {text[:40]!r} is not a count of passengers from {LEAST:,} to {MOST:,},"
+            " written without commas"
+        )
+    return int(text)

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import datetime as dt
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+from mmbot.errors import BadInput
+from mmbot.forecast.model import METHODS, Forecaster
+from mmbot.tsa.calendar import Week
+from mmbot.tsa.counts import Counts, Vintage, assumed_release
+
+STRIKES = tuple(range(1_500_000, 3_500_001, 50_000))
+WEEKDAY = (2.3, 1.9, 2.1, 2.6, 2.7, 2.1, 2.6)
+
+
+def history(first: dt.date, days: int, seed: int = 1) -> Counts:
+    """Counts with a weekly shape, a yearly wave, slow growth and noise."""
+    noise = np.random.default_rng(seed).normal(0, 0.03, days)
+    vintages = {}
+    for i in range(days):
+        day = first + dt.timedelta(days=i)
+        wave = 1 + 0.1 * np.sin(2 * np.pi * day.timetuple().tm_yday / 365.25) + i / 20_000
+        count = round(1e6 * WEEKDAY[day.weekday()] * wave * np.exp(noise[i]))
+        vintages[day] = (Vintage(count, assumed_release(day)),)
+    return Counts(MappingProxyType(vintages))
+
+
+FULL = history(dt.date(2022, 1, 3), 7 * 150)
+WEEK = Week.of(dt.date(2022, 1, 3) + dt.timedelta(weeks=140))
+
+
+def known(k: int) -> Counts:
+    return FULL.up_to(WEEK.monday + dt.timedelta(days=k - 1))
+
+
+def with_changed(counts: Counts, day: dt.date, factor: float) -> Counts:
+    held = counts.vintages[day][0]
+    changed = (Vintage(round(held.count * factor), held.seen),)
+    return Counts(MappingProxyType({**counts.vintages, day: changed}))
+
+
+methods = pytest.mark.parametrize("method", METHODS)
+
+
+@methods
+@pytest.mark.parametrize("k", range(7))
+def test_the_belief_is_near_what_comes(method: str, k: int) -> None:
+    belief = Forecaster.fit(known(k), method).belief(known(k), WEEK, STRIKES)
+    actual = np.mean([FULL.settling(day) for day in WEEK.days])
+    assert belief.known == k
+    assert abs(belief.mean - actual) < 4 * belief.sd
+
+
+@methods
+def test_each_published_day_narrows_the_belief(method: str) -> None:
+    forecaster = Forecaster.fit(known(0), method)
+    spreads = [forecaster.belief(known(k), WEEK, STRIKES).sd for k in range(8)]
+    assert spreads[7] == 0
+    assert spreads[6] < spreads[3] < spreads[0]
+
+
+@methods
+def test_a_week_with_every_day_published_is_certain(method: str) -> None:
+    full = known(7)
+    total = sum(full.settling(day) for day in WEEK.days)
+    strikes = (total // 7 - 1, total // 7, total // 7 + 1)
+    belief = Forecaster.fit(full, method).belief(full, WEEK, strikes)
+    assert belief.mean == pytest.approx(total / 7)
+    assert belief.above == (1.0, float(total % 7 > 0), 0.0)
+
+
+@methods
+def test_an_average_at_the_strike_is_not_above_it(method: str) -> None:
+    counts = known(7)
+    total = sum(counts.settling(day) for day in WEEK.days)
+    sunday = counts.settling(WEEK.sunday)
+    even = with_changed(counts, WEEK.sunday, (sunday - total % 7) / sunday)
+    strike = sum(even.settling(day) for day in WEEK.days) // 7
+    assert Forecaster.fit(even, method).belief(even, WEEK, (strike,)).above == (0.0,)
+
+
+@methods
+@pytest.mark.parametrize("k", [0, 3])
+def test_what_comes_after_the_origin_changes_no_forecast_by_a_bit(method: str, k: int) -> None:
+    origin = WEEK.monday + dt.timedelta(days=k)
+    ruined = {
+        day: held if day < origin else (Vintage(1_234_567, held[0].seen),)
+        for day, held in FULL.vintages.items()
+    }
+    later = Counts(MappingProxyType(ruined))
+    honest = Forecaster.fit(known(k), method).belief(known(k), WEEK, STRIKES)
+    view = later.up_to(origin - dt.timedelta(days=1))
+    assert Forecaster.fit(view, method).belief(view, WEEK, STRIKES) == honest
+
+
+@methods
+def test_a_forecaster_fitted_later_knows_no_more_of_the_past(method: str) -> None:
+    """Residuals of weeks that end after the origin stay out, whoever has them in the bank."""
+    later = Forecaster.fit(known(0), method)
+    earlier = WEEK.monday - dt.timedelta(weeks=3)
+    view = FULL.up_to(earlier - dt.timedelta(days=1))
+    weeks = len(Forecaster.fit(view, method).distribution(view, Week.of(earlier)).means)
+    assert len(later.distribution(view, Week.of(earlier)).means) == weeks
+
+
+@methods
+def test_the_last_known_day_matters(method: str) -> None:
+    last = WEEK.monday + dt.timedelta(days=2)
+    forecaster = Forecaster.fit(known(0), method)
+    plain = forecaster.belief(known(3), WEEK, STRIKES)
+    changed = forecaster.belief(with_changed(known(3), last, 1.05), WEEK, STRIKES)
+    assert changed.above != plain.above
+    assert changed.digest != plain.digest
+
+
+@methods
+def test_any_days_of_the_week_may_be_known(method: str) -> None:
+    tuesday = WEEK.monday + dt.timedelta(days=1)
+    without = {day: held for day, held in known(3).vintages.items() if day != tuesday}
+    belief = Forecaster.fit(known(0), method).belief(
+        Counts(MappingProxyType(without)), WEEK, STRIKES
+    )
+    assert belief.known == 2
+    assert 0 < belief.sd < 100_000
+
+
+@methods
+def test_a_week_ahead_is_wider_than_the_running_one(method: str) -> None:
+    forecaster = Forecaster.fit(known(2), method)
+    ahead = forecaster.belief(known(2), WEEK.following, STRIKES)
+    assert ahead.known == 0
+    assert ahead.sd > forecaster.belief(known(2), WEEK, STRIKES).sd
+
+
+@methods
+def test_a_week_too_far_ahead_is_refused(method: str) -> None:
+    far = Week.of(WEEK.monday + dt.timedelta(weeks=3))
+    with pytest.raises(BadInput, match="too early to forecast"):
+        Forecaster.fit(known(2), method).belief(known(2), far, STRIKES)
+
+
+@methods
+def test_a_short_history_says_how_few_weeks_it_has_and_is_never_sure(method: str) -> None:
+    first = dt.date(2022, 1, 3)
+    counts = history(first, 7 * 72)
+    week = Week.of(first + dt.timedelta(weeks=72))
+    forecaster = Forecaster.fit(counts, method)
+    scenarios = forecaster.distribution(counts, week).means
+    beyond = (int(scenarios.min()) - 1_000, int(scenarios.max()) + 1_000)
+    belief = forecaster.belief(counts, week, beyond)
+    assert belief.method.startswith("seed (")
+    assert all(0 < p < 1 for p in belief.above)
+
+
+@methods
+@pytest.mark.parametrize("days", [1, 100, 7 * 55])
+def test_a_history_too_short_to_say_anything_is_refused(method: str, days: int) -> None:
+    first = dt.date(2022, 1, 3)
+    counts = history(first, days)
+    week = Week.of(first + dt.timedelta(days=days))
+    with pytest.raises(BadInput, match="too few"):
+        Forecaster.fit(counts, method).belief(counts, week, STRIKES)
+
+
+def test_an_unknown_method_is_refused() -> None:
+    with pytest.raises(BadInput, match="no forecast method"):
+        Forecaster.fit(known(0), "oracle")
+
+
+def test_the_seed_is_last_years_week_times_the_trend() -> None:
+    forecaster = Forecaster.fit(known(2), "seed")
+    recent = [WEEK.days[1] - dt.timedelta(days=i) for i in range(28)]
+    year = dt.timedelta(days=364)
+    trend = sum(map(FULL.settling, recent)) / sum(FULL.settling(day - year) for day in recent)
+    open_days = WEEK.days[2:]
+    remainder = trend * sum(FULL.settling(day - year) for day in open_days)
+    published = sum(FULL.settling(day) for day in WEEK.days[:2])
+    scenarios = forecaster.distribution(known(2), WEEK).means
+    implied = (7 * scenarios - published) / remainder
+    assert implied[-1] == pytest.approx(_seed_residual(WEEK.monday - dt.timedelta(weeks=1), 2))
+
+
+def _seed_residual(monday: dt.date, k: int) -> float:
+    year = dt.timedelta(days=364)
+    recent = [monday + dt.timedelta(days=k - 1 - i) for i in range(28)]
+    trend = sum(map(FULL.settling, recent)) / sum(FULL.settling(day - year) for day in recent)
+    open_days = [monday + dt.timedelta(days=j) for j in range(k, 7)]
+    actual = sum(map(FULL.settling, open_days))
+    return actual / (trend * sum(FULL.settling(day - year) for day in open_days))

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mmbot.tsa.calendar import (
+    EASTERN,
+    CalendarClock,
+    Week,
+    from_milliseconds,
+    release_date,
+    release_instant,
+    to_milliseconds,
+)
+
+SUNDAY = dt.date(2026, 4, 19)
+NINE = dt.time(9, 0)
+days = st.dates(dt.date(2001, 1, 1), dt.date(2098, 12, 31))
+
+
+def utc(year: int, month: int, day: int, hour: int, minute: int = 0) -> dt.datetime:
+    return dt.datetime(year, month, day, hour, minute, tzinfo=dt.UTC)
+
+
+@given(days)
+def test_every_day_lies_in_the_week_that_its_sunday_ends(day: dt.date) -> None:
+    week = Week.of(day)
+    assert day in week.days
+    assert week.days[0].weekday() == 0
+    assert week.days[-1] == week.sunday
+
+
+def test_a_sunday_belongs_to_the_week_that_it_ends() -> None:
+    assert Week.of(SUNDAY) == Week(SUNDAY)
+    assert Week.of(SUNDAY + dt.timedelta(days=1)) == Week(SUNDAY).following
+
+
+def test_a_week_is_named_by_nothing_but_a_sunday() -> None:
+    with pytest.raises(ValueError, match="not one"):
+        Week(dt.date(2026, 4, 18))
+
+
+@given(days)
+def test_a_ticker_names_its_week(day: dt.date) -> None:
+    week = Week.of(day)
+    assert Week.from_event_ticker(week.event_ticker("KXTSAW")) == week
+
+
+def test_the_ticker_is_the_exchanges() -> None:
+    assert Week(SUNDAY).event_ticker("KXTSAW") == "KXTSAW-26APR19"
+
+
+def test_a_week_may_span_two_years() -> None:
+    week = Week.from_event_ticker("KXTSAW-27JAN03")
+    assert (week.monday, week.sunday) == (dt.date(2026, 12, 28), dt.date(2027, 1, 3))
+
+
+@pytest.mark.parametrize(
+    "ticker",
+    ["KXTSAW-26APR18", "KXTSAW-26APR31", "KXTSAW-26XYZ19", "KXTSAW-26APR19-A2.45", "", "26APR19",
+     "KXTSAW-26apr19", "KXTSAW-٢٦APR19"],
+)  # fmt: skip
+def test_what_is_no_event_ticker_is_refused(ticker: str) -> None:
+    with pytest.raises(ValueError, match="not"):
+        Week.from_event_ticker(ticker)
+
+
+@pytest.mark.parametrize(
+    ("sunday", "opens", "closes"),
+    [
+        # The clocks go forward on 8 March and back on 1 November 2026, both Sundays.
+        (dt.date(2026, 3, 8), utc(2026, 3, 2, 15), utc(2026, 3, 9, 3, 59)),
+        (dt.date(2026, 11, 1), utc(2026, 10, 26, 14), utc(2026, 11, 2, 4, 59)),
+        (SUNDAY, utc(2026, 4, 13, 14), utc(2026, 4, 20, 3, 59)),
+    ],
+)
+def test_trading_hours_follow_new_yorks_clock(
+    sunday: dt.date, opens: dt.datetime, closes: dt.datetime
+) -> None:
+    week = Week(sunday)
+    assert (week.opens.astimezone(dt.UTC), week.closes.astimezone(dt.UTC)) == (opens, closes)
+
+
+def test_a_week_settles_on_the_monday_after_it() -> None:
+    assert Week(dt.date(2026, 3, 8)).settles == utc(2026, 3, 9, 14)
+
+
+@given(days)
+def test_a_release_is_a_weekdays_and_the_first_that_follows_the_day(day: dt.date) -> None:
+    out = release_date(day)
+    assert out > day
+    assert out.weekday() < 5
+    assert (out - day).days <= (3 if day.weekday() == 4 else 2 if day.weekday() == 5 else 1)
+
+
+def test_monday_publishes_the_weekend() -> None:
+    friday = dt.date(2026, 4, 17)
+    assert {release_date(friday + dt.timedelta(days=i)) for i in range(3)} == {dt.date(2026, 4, 20)}
+
+
+def test_a_release_over_a_change_of_clocks_keeps_new_yorks_hour() -> None:
+    assert release_instant(dt.date(2026, 3, 6), NINE) == utc(2026, 3, 9, 13)
+    assert release_instant(dt.date(2026, 3, 5), NINE) == utc(2026, 3, 6, 14)
+
+
+@pytest.mark.parametrize(
+    ("at", "due"),
+    [
+        (utc(2026, 4, 14, 12, 59), 0),
+        (utc(2026, 4, 14, 13, 0), 1),
+        (utc(2026, 4, 17, 13, 0), 4),
+        (utc(2026, 4, 20, 3, 59), 4),
+        (utc(2026, 4, 20, 13, 0), 7),
+    ],
+)
+def test_the_days_due_grow_by_one_each_morning_until_friday(at: dt.datetime, due: int) -> None:
+    assert len(Week(SUNDAY).days_due(at, NINE)) == due
+
+
+def test_the_same_instant_in_another_zone_makes_the_same_days_due() -> None:
+    at = utc(2026, 4, 15, 13, 0)
+    week = Week(SUNDAY)
+    assert week.days_due(at, NINE) == week.days_due(at.astimezone(EASTERN), NINE)
+
+
+@given(st.integers(0, 4_000_000_000_000))
+def test_milliseconds_make_the_round_trip(milliseconds: int) -> None:
+    assert to_milliseconds(from_milliseconds(milliseconds)) == milliseconds
+
+
+def test_an_instant_without_a_zone_has_no_milliseconds() -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        to_milliseconds(dt.datetime(2026, 4, 19, 9, 0))  # noqa: DTZ001
+
+
+def test_the_hour_that_comes_twice_is_told_apart() -> None:
+    early = dt.datetime(2026, 11, 1, 1, 30, tzinfo=EASTERN)
+    late = early.replace(fold=1)
+    assert to_milliseconds(late) - to_milliseconds(early) == 3_600_000
+
+
+clocks = st.builds(
+    CalendarClock,
+    wall=st.integers(1_500_000_000_000, 2_000_000_000_000),
+    calendar=st.integers(1_500_000_000_000, 2_000_000_000_000),
+    speed=st.floats(0.01, 100_000),
+)
+
+
+@given(clocks, st.integers(-10_000_000_000, 10_000_000_000))
+def test_the_wall_time_of_an_instant_is_when_the_calendar_first_shows_it(
+    clock: CalendarClock, offset: int
+) -> None:
+    at = from_milliseconds(clock.calendar + offset)
+    wall = clock.wall_time(at)
+    assert clock.at(wall) >= at
+    assert clock.at(wall - 1) <= at
+
+
+@given(st.integers(0, 4_000_000_000_000))
+def test_the_calendar_is_the_wall_clock_unless_compressed(now: int) -> None:
+    clock = CalendarClock()
+    assert to_milliseconds(clock.at(now)) == now
+    assert clock.wall_time(clock.at(now)) == now
+
+
+def test_a_compressed_calendar_runs_faster() -> None:
+    clock = CalendarClock(wall=1_000, calendar=to_milliseconds(Week(SUNDAY).opens), speed=3_600.0)
+    assert clock.at(1_000 + 1_000) == Week(SUNDAY).opens + dt.timedelta(hours=1)

@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import datetime as dt
+import math
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mmbot.errors import BadInput
+from mmbot.tsa.calendar import EASTERN, Week, release_instant
+from mmbot.tsa.counts import (
+    LEAST,
+    MOST,
+    Change,
+    Counts,
+    assumed_release,
+    load_counts,
+    read_counts_csv,
+)
+
+HEADER = "date,as_published,archived"
+MONDAY = dt.date(2026, 4, 13)
+TUESDAY = dt.date(2026, 4, 14)
+
+
+def eastern(day: dt.date, hour: int, minute: int = 0) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(hour, minute), EASTERN)
+
+
+def read(*lines: str) -> Counts:
+    return read_counts_csv((HEADER, *lines), "counts.csv")
+
+
+def observed(*seen: tuple[dt.date, int, dt.datetime]) -> Counts:
+    counts = Counts()
+    for day, count, at in seen:
+        counts, _ = counts.observe(day, count, at)
+    return counts
+
+
+def test_the_published_count_is_preferred_to_the_archived_one() -> None:
+    counts = read("2025-03-03,2366161,2370000")
+    assert counts.first(dt.date(2025, 3, 3)) == 2366161
+    assert not counts.is_archived(dt.date(2025, 3, 3))
+
+
+def test_the_archived_count_stands_in_where_there_is_no_other() -> None:
+    counts = read("2023-11-01,,2100000")
+    assert counts.first(dt.date(2023, 11, 1)) == 2100000
+    assert counts.settling(dt.date(2023, 11, 1)) == 2100000
+    assert counts.is_archived(dt.date(2023, 11, 1))
+
+
+def test_the_archived_count_is_the_latest_but_neither_first_nor_settling() -> None:
+    counts = read("2025-03-03,2366161,2370000")
+    day = dt.date(2025, 3, 3)
+    assert (counts.latest(day), counts.settling(day)) == (2370000, 2366161)
+
+
+def test_a_correction_before_the_settlement_settles() -> None:
+    counts = observed(
+        (MONDAY, 2_500_000, eastern(TUESDAY, 8, 30)),
+        (MONDAY, 2_400_000, eastern(TUESDAY, 14)),
+    )
+    assert (counts.first(MONDAY), counts.settling(MONDAY)) == (2_500_000, 2_400_000)
+
+
+def test_a_correction_after_the_settlement_settles_nothing() -> None:
+    counts = observed(
+        (MONDAY, 2_500_000, eastern(TUESDAY, 8, 30)),
+        (MONDAY, 2_400_000, Week.of(MONDAY).settles),
+    )
+    assert counts.settling(MONDAY) == 2_500_000
+
+
+def test_seeing_the_same_count_again_changes_nothing() -> None:
+    counts = observed((MONDAY, 2_500_000, eastern(TUESDAY, 8, 30)))
+    again, change = counts.observe(MONDAY, 2_500_000, eastern(TUESDAY, 9))
+    assert (again, change) == (counts, Change.NOTHING)
+
+
+def test_an_observation_leaves_the_value_it_was_made_on_alone() -> None:
+    before = observed((MONDAY, 2_500_000, eastern(TUESDAY, 8, 30)))
+    after, change = before.observe(MONDAY, 2_400_000, eastern(TUESDAY, 9))
+    assert change is Change.REVISION
+    assert (before.latest(MONDAY), after.latest(MONDAY)) == (2_500_000, 2_400_000)
+
+
+def test_a_new_day_is_told_from_a_revision() -> None:
+    _, change = Counts().observe(MONDAY, 2_500_000, eastern(TUESDAY, 8, 30))
+    assert change is Change.NEW_DAY
+
+
+def test_a_count_going_back_to_an_earlier_value_is_a_revision() -> None:
+    counts = observed(
+        (MONDAY, 2_500_000, eastern(TUESDAY, 8)), (MONDAY, 2_400_000, eastern(TUESDAY, 9))
+    )
+    counts, change = counts.observe(MONDAY, 2_500_000, eastern(TUESDAY, 10))
+    assert (change, counts.settling(MONDAY)) == (Change.REVISION, 2_500_000)
+
+
+def test_a_day_that_is_not_over_cannot_have_a_count() -> None:
+    with pytest.raises(BadInput, match="cannot be out"):
+        Counts().observe(TUESDAY, 2_500_000, eastern(TUESDAY, 23, 59))
+
+
+def test_an_absurd_count_is_refused() -> None:
+    with pytest.raises(BadInput, match="cannot be a count"):
+        Counts().observe(MONDAY, MOST + 1, eastern(TUESDAY, 9))
+
+
+@pytest.mark.parametrize(
+    ("day", "release"),
+    [
+        (dt.date(2026, 4, 13), dt.date(2026, 4, 14)),
+        (dt.date(2026, 4, 17), dt.date(2026, 4, 20)),
+        (dt.date(2026, 4, 19), dt.date(2026, 4, 20)),
+        (dt.date(2022, 4, 15), dt.date(2022, 4, 16)),
+        (dt.date(2022, 4, 17), dt.date(2022, 4, 18)),
+    ],
+)
+def test_a_count_is_assumed_to_come_out_by_the_rule_of_its_year(
+    day: dt.date, release: dt.date
+) -> None:
+    assert assumed_release(day) == eastern(release, 9)
+
+
+def test_a_view_holds_what_was_out_at_that_instant_and_no_more() -> None:
+    counts = read("2026-04-16,2705000,", "2026-04-17,2705217,", "2026-04-18,2069600,")
+    friday_nine = eastern(dt.date(2026, 4, 17), 9)
+    assert counts.as_of(friday_nine).last_day == dt.date(2026, 4, 16)
+    assert len(counts.as_of(friday_nine - dt.timedelta(microseconds=1))) == 0
+    assert len(counts.as_of(eastern(dt.date(2026, 4, 20), 9))) == 3
+
+
+def test_a_view_compares_instants_across_zones() -> None:
+    counts = read("2026-04-16,2705000,")
+    assert len(counts.as_of(dt.datetime(2026, 4, 17, 13, 0, tzinfo=dt.UTC))) == 1
+    assert len(counts.as_of(dt.datetime(2026, 4, 17, 12, 59, tzinfo=dt.UTC))) == 0
+
+
+def test_a_view_of_the_past_has_the_vintages_of_the_past() -> None:
+    counts = observed(
+        (MONDAY, 2_500_000, eastern(TUESDAY, 8)), (MONDAY, 2_400_000, eastern(TUESDAY, 12))
+    )
+    assert counts.as_of(eastern(TUESDAY, 11)).latest(MONDAY) == 2_500_000
+
+
+def test_the_known_days_of_a_week_are_those_with_a_count() -> None:
+    counts = read("2026-04-13,2500000,", "2026-04-15,2400000,", "2026-04-20,2400000,")
+    assert counts.known(Week.of(MONDAY)) == (MONDAY, dt.date(2026, 4, 15))
+
+
+def test_equal_counts_share_a_digest_whatever_their_order() -> None:
+    lines = ["2026-04-13,2500000,", "2026-04-14,2400000,"]
+    assert read(*lines).digest == read(*reversed(lines)).digest
+
+
+@pytest.mark.parametrize(
+    "line", ["2026-04-13,2500001,", "2026-04-13,,2500000", "2026-04-12,2500000,"]
+)
+def test_another_count_source_or_day_has_another_digest(line: str) -> None:
+    assert read(line).digest != read("2026-04-13,2500000,").digest
+
+
+def test_the_series_has_a_number_for_each_day_and_none_in_a_gap() -> None:
+    first, values = read("2026-04-13,2500000,", "2026-04-15,2400000,").series()
+    assert first == MONDAY
+    assert values[0::2] == [2500000, 2400000]
+    assert math.isnan(values[1])
+
+
+def test_no_counts_make_no_series() -> None:
+    with pytest.raises(BadInput, match="no daily counts"):
+        Counts().series()
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 20), st.integers(LEAST, MOST), st.integers(0, 60 * 24 * 30)),
+        max_size=30,
+    )
+)
+def test_vintages_stay_in_the_order_they_were_seen(seen: list[tuple[int, int, int]]) -> None:
+    counts = Counts()
+    for day, count, minutes in seen:
+        date = MONDAY + dt.timedelta(days=day)
+        at = release_instant(date, dt.time(7)) + dt.timedelta(minutes=minutes)
+        counts, _ = counts.observe(date, count, at)
+    for held in counts.vintages.values():
+        assert [v.seen for v in held] == sorted(v.seen for v in held)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("2026-4-13,2500000,", "line 3: '2026-4-13' is not a date"),
+        ("20260413,2500000,", "is not a date"),
+        ("2026-02-30,2500000,", "is not a date"),
+        ("1026-02-20,2500000,", "is not a date"),
+        ('2026-04-13,"2,500,000",', "line 3: '2,500,000' is not a count"),
+        ("2026-04-13,-2500000,", "is not a count"),
+        ("2026-04-13,2500000.0,", "is not a count"),
+        ("2026-04-13,25,", "is not a count"),
+        ("2026-04-13,99999999,", "is not a count"),
+        ("2026-04-13,2_500_000,", "is not a count"),
+        ("2026-04-13, 2500000,", "is not a count"),
+        ("2026-04-13,,", "line 3: 2026-04-13 has no count"),
+        ("2026-04-12,2500000,", "line 3: 2026-04-12 comes a second time"),
+        ("2026-04-13,2500000", "line 3: 2 columns"),
+        ('2026-04-13,"2500000,', "line 3: "),
+    ],
+)
+def test_a_bad_line_is_refused_with_its_number(line: str, said: str) -> None:
+    with pytest.raises(BadInput) as refusal:
+        read("2026-04-12,2400000,", line)
+    assert str(refusal.value).startswith("counts.csv, line 3: ")
+    assert said in str(refusal.value)
+
+
+@pytest.mark.parametrize("lines", [(), ("day,count",), ("2026-04-13,2500000,",)])
+def test_a_wrong_header_is_refused(lines: tuple[str, ...]) -> None:
+    with pytest.raises(BadInput, match="must start with 'date,as_published,archived'"):
+        read_counts_csv(lines, "counts.csv")
+
+
+def test_a_header_alone_is_refused() -> None:
+    with pytest.raises(BadInput, match="holds no counts"):
+        read()
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"none\.csv cannot be read"):
+        load_counts(tmp_path / "none.csv")
+
+
+def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "counts.csv"
+    path.write_bytes(b"\xff\xfe" + HEADER.encode("utf-16-le"))
+    with pytest.raises(BadInput, match="UTF-8"):
+        load_counts(path)
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "counts.csv"
+    path.write_text(f"{HEADER}\r\n2026-04-13,2500000,\r\n", encoding="utf-8-sig")
+    assert load_counts(path).latest(MONDAY) == 2500000
+
+
+def test_the_real_file_is_read_whole() -> None:
+    if "MMBOT_DATA" not in os.environ:
+        pytest.skip("MMBOT_DATA does not name the directory of the real counts")
+    counts = load_counts(Path(os.environ["MMBOT_DATA"]) / "tsa" / "daily_counts.csv")
+    first, values = counts.series()
+    assert first == dt.date(2019, 1, 1)
+    assert len(counts) == len(values)
+    assert counts.is_archived(dt.date(2023, 10, 25))
