@@ -7,6 +7,7 @@ import sys
 import typer
 
 from mmbot.cli.forecast import forecast
+from mmbot.cli.run import run
 from mmbot.errors import BadInput, NotReady
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
 
 app.callback()(lambda: None)
 app.command()(forecast)
+app.command()(run)
 
 
 def main() -> None:

@@ -100,6 +100,7 @@ class StreamOrder(msgspec.Struct, frozen=True):
     fill_count_fp: _Number
     client_order_id: str = ""
     expiration_ts_ms: int | None = None
+    exchange_index: int = 0
 
 
 class Lifecycle(msgspec.Struct, frozen=True):
@@ -143,6 +144,7 @@ class RestOrder(msgspec.Struct, frozen=True):
     fill_count_fp: _Number
     client_order_id: str = ""
     expiration_time: dt.datetime | None = None
+    exchange_index: int = 0
 
 
 class RestMarket(msgspec.Struct, frozen=True):
@@ -279,6 +281,7 @@ def _report(wire: StreamOrder | RestOrder, expires: int) -> OrderReport:
             remaining=parse_count(wire.remaining_count_fp),
             status="resting" if wire.status == "resting" else "ended",
             expires=expires,
+            shard=wire.exchange_index,
         )
     except ValueError as error:
         raise Malformed(f"order {wire.order_id}: {error}") from None

@@ -85,6 +85,7 @@ class Engine:
         self._placed = 0
         self._account_due: int | None = None
         self._reading_failures = 0
+        self._verifying = False
         self._listing_due: int | None = None
         self._out = Outbox()
         self._orders = orders = Lifecycle(self.desk, self._out)
@@ -127,6 +128,8 @@ class Engine:
             self._review(() if ticker is None else (ticker,))
         else:
             self._review(self._for_many_markets[type(event)](event))
+        if self.desk.service.stopping:
+            self._verify_end()
         return self._out.take()
 
     # Reviewing
@@ -300,6 +303,7 @@ class Engine:
             self._orders.take_report(report, looked_up=False)
         self._orders.doubt_missing({report.client_id for report in event.orders})
         self._orders.chase()
+        self._orders.cancel_strays(event.orders)
         service = self.desk.service
         if not service.reconciled:
             self._out.note(
@@ -310,8 +314,9 @@ class Engine:
             )
         service.reconciled = True
         self._reading_failures = 0
-        self._read_account_within(_ACCOUNT_EVERY)
-        if service.stopping and not event.orders and not len(self.desk.orders):
+        self._read_account_within(_RETRY if service.stopping else _ACCOUNT_EVERY)
+        own = any(report.client_id.startswith(CLIENT_ID_PREFIX) for report in event.orders)
+        if service.stopping and not own and not len(self.desk.orders):
             self._out.send(Finished())
         return tuple(self.desk.ladder_of)
 
@@ -369,5 +374,10 @@ class Engine:
         self.desk.service.stopping = True
         self._read_account_within(_RETRY)
         self._out.note("stopping", live_orders=len(self.desk.orders))
-        self._out.send(ReadAccount(self.desk.unsettled()))
         return tuple(self.desk.ladder_of)
+
+    def _verify_end(self) -> None:
+        """Once nothing of ours is live any more, have the exchange say the same."""
+        if not self._verifying and not len(self.desk.orders):
+            self._verifying = True
+            self._out.send(ReadAccount(self.desk.unsettled()))

@@ -85,6 +85,7 @@ class OrderReport(msgspec.Struct, frozen=True):
     remaining: Count
     status: OrderStatus
     expires: int
+    shard: int = 0
 
 
 class ListedEvent(msgspec.Struct, frozen=True):

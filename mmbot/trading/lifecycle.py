@@ -8,7 +8,9 @@ order's own id, what became of it.
 
 from __future__ import annotations
 
-from mmbot.trading.commands import BookFill, LookUp, ReadAccount, ReadListing
+from collections.abc import Iterable
+
+from mmbot.trading.commands import BookFill, Cancel, LookUp, ReadAccount, ReadListing
 from mmbot.trading.desk import Desk
 from mmbot.trading.events import (
     Fill,
@@ -218,6 +220,18 @@ class Lifecycle:
         self._identify(order, report.order_id)
         self._out.note("order.adopted", market=order.ticker, client_order_id=order.client_id)
         return order.ticker
+
+    def cancel_strays(self, reports: Iterable[OrderReport]) -> None:
+        """Take off orders of ours that rest in markets we know nothing about."""
+        budget = self._desk.budget
+        for report in reports:
+            ours = report.client_id.startswith(CLIENT_ID_PREFIX)
+            if not ours or report.ticker in self._desk.ladder_of:
+                continue
+            if not budget.spend(budget.cancel_cost, self._out.now):
+                return
+            self._out.send(Cancel(report.client_id, report.order_id, report.ticker, report.shard))
+            self._out.note("order.stray", "warning", market=report.ticker)
 
     def absent(self, event: OrderAbsent) -> str | None:
         """The exchange knows no such order; too soon, and it may still be on its way."""
