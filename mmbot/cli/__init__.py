@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from mmbot.cli.exchange import exchange
 from mmbot.cli.forecast import forecast
 from mmbot.cli.run import run
 from mmbot.errors import BadInput, NotReady
@@ -21,6 +22,7 @@ app = typer.Typer(
 app.callback()(lambda: None)
 app.command()(forecast)
 app.command()(run)
+app.command()(exchange)
 
 
 def main() -> None:
