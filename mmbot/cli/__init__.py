@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from mmbot.cli.demo import demo
 from mmbot.cli.exchange import exchange
 from mmbot.cli.forecast import forecast
 from mmbot.cli.run import run
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 
 app.callback()(lambda: None)
+app.command()(demo)
 app.command()(forecast)
 app.command()(run)
 app.command()(exchange)

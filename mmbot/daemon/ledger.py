@@ -12,10 +12,13 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from mmbot.errors import BadInput
 from mmbot.trading.commands import BookFill, BookSettlement
+from mmbot.trading.events import Fill
 from mmbot.tsa.calendar import EASTERN
-from mmbot.units import Money
+from mmbot.units import Count, Money
 
 _VERSION = 1
 _SCHEMA = """
@@ -34,6 +37,14 @@ CREATE TABLE settlements (
     payout INTEGER NOT NULL
 ) STRICT;
 """
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """What an event came to: contracts, fees, and profit with whatever has been settled."""
+
+    contracts: Count
+    fees: Money
+    pnl: Money
 
 
 class Ledger:
@@ -122,25 +133,27 @@ class Ledger:
         """Keep what a market paid."""
         self._add("settlements", (command.ticker, command.value, command.position, command.payout))
 
-    def totals(self, event_ticker: str) -> dict[str, Money | int]:
-        """Return one event's fills, contracts, fees and profit, in the ledger's own units."""
-        like = f"{event_ticker}-%"
-        fills, contracts, fees, cash = self._db.execute(
-            "SELECT count(*), coalesce(sum(count), 0), coalesce(sum(fee), 0), coalesce(sum("
-            "  CASE side WHEN 'bid' THEN -price * count ELSE price * count END - fee), 0)"
-            " FROM fills WHERE ticker LIKE ?",
-            (like,),
-        ).fetchone()
+    def fills(self, event_ticker: str) -> list[tuple[Fill, int]]:
+        """Return one event's fills, each with the number of days that were known at the time."""
+        rows = self._db.execute(
+            "SELECT trade_id, order_id, ticker, side, price, count, fee, at, known FROM fills"
+            " WHERE ticker LIKE ? ORDER BY at, trade_id",
+            (f"{event_ticker}-%",),
+        )
+        return [(Fill(*row[:-1]), row[-1]) for row in rows]
+
+    def totals(self, event_ticker: str) -> Totals:
+        """Return what one event came to so far."""
+        fills = [fill for fill, _ in self.fills(event_ticker)]
         (payout,) = self._db.execute(
-            "SELECT coalesce(sum(payout), 0) FROM settlements WHERE ticker LIKE ?", (like,)
+            "SELECT coalesce(sum(payout), 0) FROM settlements WHERE ticker LIKE ?",
+            (f"{event_ticker}-%",),
         ).fetchone()
-        return {
-            "fills": fills,
-            "contracts": contracts,
-            "fees": fees,
-            "payout": payout,
-            "pnl": cash + payout,
-        }
+        return Totals(
+            contracts=sum(fill.count for fill in fills),
+            fees=sum(fill.fee for fill in fills),
+            pnl=sum(fill.cash for fill in fills) + payout,
+        )
 
     def _add(self, table: str, row: tuple[Any, ...]) -> None:
         marks = ", ".join("?" * len(row))

@@ -115,6 +115,7 @@ class CountsPoller:
                     failures += 1
                     self._log.warning("counts.unreadable", reason=str(error), failures=failures)
                 if self.counts is not before:
+                    self._announce(before)
                     changed(self.counts)
 
     def _today(self) -> dt.date:
@@ -159,7 +160,7 @@ class CountsPoller:
 
     async def _read_page(self, session: aiohttp.ClientSession, year: int | None) -> None:
         path = page_path(year)
-        body = await self._fetch(session, path)
+        body = await self._fetch(session, path, year)
         if body is None:
             return
         seen = self._now().astimezone(EASTERN)
@@ -173,23 +174,29 @@ class CountsPoller:
     def _observe(self, day: dt.date, count: int, seen: dt.datetime, *, archived: bool) -> None:
         before = self.counts
         self.counts, change = before.observe(day, count, seen, archived=archived)
-        if change is Change.NOTHING:
-            return
-        self._ledger.add_count(day, count, seen, archived=archived)
+        if change is not Change.NOTHING:
+            self._ledger.add_count(day, count, seen, archived=archived)
         if change is Change.REVISION:
             self._log.warning(
                 "counts.revised", day=str(day), count=count, first_published=before.first(day)
             )
-        elif len(before) and before.last_day and day > before.last_day:
-            self._log.info("counts.published", day=str(day), count=count)
 
-    async def _fetch(self, session: aiohttp.ClientSession, path: str) -> bytes | None:
-        """Return a page, or `None` if it has not changed; raise `BadInput` if it cannot be had."""
+    def _announce(self, before: Counts) -> None:
+        for day in sorted(self.counts.vintages.keys() - before.vintages.keys()):
+            self._log.info("counts.published", day=str(day), count=self.counts.first(day))
+
+    async def _fetch(
+        self, session: aiohttp.ClientSession, path: str, year: int | None
+    ) -> bytes | None:
+        """Return a page, or `None` if there is nothing new; raise `BadInput` if it is not had."""
         validators = self._validators.setdefault(path, _Validators())
         headers = {"User-Agent": _USER_AGENT, **validators.headers()}
         try:
             async with session.get(self._url + path, headers=headers) as response:
                 if response.status == 304:
+                    return None
+                if response.status == 404 and year is not None:
+                    self._log.warning("counts.no_such_year", year=year)
                     return None
                 if response.status != 200:
                     raise BadInput(f"{self._url}{path} answered {response.status}")

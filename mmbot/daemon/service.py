@@ -118,9 +118,9 @@ class Service:
 
     async def _refuse_bad_key(self) -> None:
         """Ask for something that only the right key may see."""
-        path = f"{BASE_PATH}/portfolio/balance"
+        path = f"{BASE_PATH}/portfolio/orders"
         headers = self._signer.headers("GET", path, wall_clock())
-        query = (("subaccount", str(self._settings.exchange.subaccount)),)
+        query = (("limit", "1"), ("subaccount", str(self._settings.exchange.subaccount)))
         answer = await self._rest.try_call(HttpRequest("GET", path, query, headers))
         if answer is None:
             raise BadInput(
@@ -203,8 +203,10 @@ class Service:
                 await self._beliefs.update(await changes.get())
 
     async def _heartbeat(self) -> None:
+        # The heart beats by the calendar, but not faster than anybody could read.
+        pause = max(1.0, self._settings.log.heartbeat_seconds / self._venue.clock.speed)
         while True:
-            await asyncio.sleep(self._settings.log.heartbeat_seconds)
+            await asyncio.sleep(pause)
             now = wall_clock()
             self._log.info(
                 "heartbeat",

@@ -120,7 +120,7 @@ class Gateway:
             case ReadAccount():
                 reading = read_account(command, self._subaccount)
             case ReadListing():
-                reading = read_listing(command, self._series)
+                reading = read_listing(command, self._series, now)
         return self._advance(command, reading, None, now)[1]
 
     def _advance(

@@ -27,7 +27,7 @@ from mmbot.trading.events import (
     Reconciled,
 )
 from mmbot.tsa.calendar import Week
-from mmbot.units import MONEY_PER_CENT, Count, format_count, parse_count
+from mmbot.units import MONEY_PER_CENT, Count, Money, format_count, parse_count
 
 _T = TypeVar("_T")
 _Query: TypeAlias = tuple[tuple[str, str], ...]
@@ -83,18 +83,17 @@ def read_account(command: ReadAccount, subaccount: int) -> Reading:
             break
     else:
         raise ReadingError(contradiction)
-    balance = yield from _get("/portfolio/balance", _BalanceAnswer, (own,))
     reports = tuple(wire.rest_order(order) for order in orders)
-    return [Reconciled(reports, fills, balance.balance * MONEY_PER_CENT)]
+    return [Reconciled(reports, fills, (yield from _balance(own)))]
 
 
-def read_listing(command: ReadListing, series: str) -> Reading:
-    """Read limits, fees, the exchange's state and its events."""
+def read_listing(command: ReadListing, series: str, now: int) -> Reading:
+    """Read limits, fees, the exchange's state and the events that have not closed by `now`."""
     budget = yield from _budget()
     shut = yield from _shut(series)
     query = (
         ("series_ticker", series),
-        ("status", "open"),
+        ("min_close_ts", str(now // 1000)),
         ("with_nested_markets", "true"),
         ("limit", _EVENT_PAGE_SIZE),
     )
@@ -106,6 +105,15 @@ def read_listing(command: ReadListing, series: str) -> Reading:
         answer = yield from _get(f"/events/{ticker}", _EventAnswer, nested)
         settlements += _settlements(answer.event)
     return [budget, ListingRead(shut, events), *settlements]
+
+
+def _balance(own: tuple[str, str]) -> _Steps[Money | None]:
+    """Return the balance, or `None` when it was asked for too often: it has a bucket of its own."""
+    path = "/portfolio/balance"
+    answer = yield HttpRequest("GET", path, (own,))
+    if answer is not None and answer.status == 429:
+        return None
+    return _read(answer, path, _BalanceAnswer).balance * MONEY_PER_CENT
 
 
 def _fills(tickers: tuple[str, ...], own: tuple[str, str]) -> _Steps[tuple[Fill, ...]]:

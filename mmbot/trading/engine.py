@@ -64,7 +64,7 @@ _ACCOUNT_EVERY = 60_000
 _RETRY = 2_000
 _READING_FAILURES_TOLERATED = 3
 _LISTING_EVERY = 300_000
-_LISTING_EVERY_WHILE_SHUT = 10_000
+_LISTING_EVERY_WHILE_SHUT = 2_000
 
 _Tickers = Iterable[str]
 
@@ -194,7 +194,7 @@ class Engine:
         # Its fills and resting orders have not been read yet.
         self.desk.service.reconciled = False
         self._out.send(FormBelief(ladder.week, ladder.strikes))
-        self._out.note("event.listed", event=event.ticker, markets=len(event.markets))
+        self._out.note("event.listed", event_ticker=event.ticker, markets=len(event.markets))
 
     def _change(self, market: Market) -> None:
         listing = self.desk.ladder_of[market.ticker].listings[market.ticker]
@@ -237,7 +237,7 @@ class Engine:
         self._out.send(BookSettlement(event.ticker, event.value, position, payout))
         self._out.note(
             "market.settled",
-            event=ladder.ticker,
+            event_ticker=ladder.ticker,
             market=event.ticker,
             value=format_price(event.value),
             position=format_count(position),
@@ -252,7 +252,7 @@ class Engine:
             ladder.portfolio.position(ticker) * (listing.settled or 0)
             for ticker, listing in ladder.listings.items()
         )
-        self._out.note("event.settled", event=ladder.ticker, pnl=format_money(pnl))
+        self._out.note("event.settled", event_ticker=ladder.ticker, pnl=format_money(pnl))
 
     # Books
 
@@ -310,7 +310,7 @@ class Engine:
                 "account.reconciled",
                 orders=len(event.orders),
                 fills=len(event.fills),
-                balance=format_money(event.balance),
+                balance=None if event.balance is None else format_money(event.balance),
             )
         service.reconciled = True
         self._reading_failures = 0
@@ -354,7 +354,7 @@ class Engine:
                 ladder.believe(belief)
                 self._out.note(
                     "belief.updated",
-                    event=ladder.ticker,
+                    event_ticker=ladder.ticker,
                     known=belief.known,
                     mean=round(belief.mean),
                     sd=round(belief.sd),

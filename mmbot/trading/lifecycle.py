@@ -269,7 +269,7 @@ class Lifecycle:
         self._out.send(BookFill(fill, ladder.known))
         self._out.note(
             "fill",
-            event=ladder.ticker,
+            event_ticker=ladder.ticker,
             market=fill.ticker,
             trade_id=fill.trade_id,
             order_id=fill.order_id,

@@ -96,7 +96,7 @@ class Review:
         listing.reason = quotes.reason
         self._out.note(
             "quotes.blocked" if quotes.reason else "quotes.open",
-            event=ladder.ticker,
+            event_ticker=ladder.ticker,
             market=listing.market.ticker,
             reason=quotes.reason,
         )
@@ -239,7 +239,7 @@ class Review:
     def _note(self, name: str, order: Order, **fields: Any) -> None:
         self._out.note(
             name,
-            event=self._desk.ladder_of[order.ticker].ticker,
+            event_ticker=self._desk.ladder_of[order.ticker].ticker,
             market=order.ticker,
             client_order_id=order.client_id,
             side=order.side,
