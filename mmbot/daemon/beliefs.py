@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ _Wish = tuple[Week, tuple[int, ...]]
 
 # The weekly series lists the week that runs and, at times, two or three more.
 _MOST_WISHES = 16
+# A fit of so many weeks takes long enough to say how far it is.
+_WORTH_REPORTING = 50
 
 
 class Beliefs:
@@ -34,6 +37,7 @@ class Beliefs:
         self._counts = Counts()
         self._forecaster: Forecaster | None = None
         self._fitted_for: Week | None = None
+        self._given_up = threading.Event()
         self._log = structlog.get_logger()
 
     async def fit(self, counts: Counts) -> None:
@@ -55,11 +59,21 @@ class Beliefs:
     def _fit(self, counts: Counts) -> Forecaster:
         path = self._bank_path
         stored = Bank.decode(path.read_bytes()) if path.is_file() else None
-        forecaster = Forecaster.fit(counts, bank=stored)
+        forecaster = Forecaster.fit(counts, bank=stored, progress=self._report)
         partial = path.with_suffix(".partial")
         partial.write_bytes(forecaster.bank.encode())
         partial.replace(path)
         return forecaster
+
+    def give_up(self) -> None:
+        """End a fit that is under way in its thread."""
+        self._given_up.set()
+
+    def _report(self, done: int, of: int) -> None:
+        if self._given_up.is_set():
+            raise asyncio.CancelledError
+        if of >= _WORTH_REPORTING and done % (of // 10) == 0:
+            self._log.info("forecast.fitting", weeks=done, of=of)
 
     def want(self, week: Week, strikes: tuple[int, ...]) -> None:
         """Form a belief of `week` at `strikes` from now on."""

@@ -98,6 +98,9 @@ class Service:
         Raises:
             BadInput: The exchange, the key or the counts cannot be used; nothing was traded.
         """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
         self._log.info(
             "starting",
             mode=self._settings.mode,
@@ -107,14 +110,27 @@ class Service:
             margin=self._settings.quoting.margin,
             sides=self._settings.quoting.sides,
         )
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
         async with self._rest:
             await self._refuse_bad_key()
-            await self._poller.read_history()
-            await self._beliefs.fit(self._poller.counts)
+            await self._prepare()
             return await self._trade()
+
+    async def _prepare(self) -> None:
+        """Gather the counts and fit the forecaster, unless a signal says stop meanwhile."""
+        preparing = asyncio.create_task(self._gather_counts())
+        stopping = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if preparing.done():
+            preparing.result()
+            return
+        self._beliefs.give_up()
+        preparing.cancel()
+        await asyncio.gather(preparing, return_exceptions=True)
+
+    async def _gather_counts(self) -> None:
+        await self._poller.read_history()
+        await self._beliefs.fit(self._poller.counts)
 
     async def _refuse_bad_key(self) -> None:
         """Ask for something that only the right key may see."""
