@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from mmbot.cli.evaluate import evaluate
 from mmbot.cli.forecast import forecast
 from mmbot.errors import BadInput, NotReady
 
@@ -17,8 +18,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.callback()(lambda: None)
 app.command()(forecast)
+app.command()(evaluate)
 
 
 def main() -> None:
