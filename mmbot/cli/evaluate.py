@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import orjson
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -29,11 +30,9 @@ from mmbot.tsa.counts import Counts, load_counts
 
 Outcomes = dict[str, list[Outcome]]
 
-# The kept results are of no use to a program that scores or forecasts otherwise.
-_RESULTS = 1
-
 
 def evaluate(
+    *,
     counts: Annotated[
         Path, typer.Option(help="CSV file of daily counts: date,as_published,archived.")
     ],
@@ -60,10 +59,10 @@ def evaluate(
 ) -> None:
     """Judge every past week with what was known at the time, and score the forecasts.
 
-    k is the number of days published. MAPE is of the expected average; CRPS is in thousand
-    passengers; Brier score and log loss are over nine strikes around the Monday forecast; the
-    coverages are of the central 80 % and 90 % intervals; PIT is the p-value of a test that the
-    forecasts are calibrated. From 2023 on, counts of weekends wait for Monday, as now.
+    k is the number of days published. MAPE (in percent) and RMSE are of the expected average; RMSE
+    and CRPS are in thousand passengers; Brier score and log loss are over nine strikes around the
+    Monday forecast; 80 % and 90 % are the coverages of the central intervals; PIT is the p-value of
+    a test that the forecasts are calibrated. From 2023 on, counts of weekends wait for Monday.
 
     Example: mmbot evaluate --counts daily_counts.csv --from 2023-01-02 --json scores.json
     """
@@ -105,15 +104,22 @@ def _weeks(counts: Counts, first: dt.date, last: dt.date | None) -> list[Week]:
 
 def _outcomes(counts: Counts, weeks: list[Week], method: str, directory: Path) -> Outcomes:
     made = {name: _bank(counts, name, directory) for name in (DEFAULT, SEED.name)}
-    inputs = [str(_RESULTS), method, *(bank.digests[-1] for bank in made.values())]
-    named = ",".join([*inputs, *(week.sunday.isoformat() for week in weeks)])
-    path = directory / f"evaluation-{hashlib.sha256(named.encode()).hexdigest()[:16]}.json"
+    inputs = (method, *(bank.digests[-1] for bank in made.values()), str(weeks))
+    path = directory / f"evaluation-{_digest(inputs)}.json"
     try:
         return msgspec.json.decode(path.read_bytes(), type=Outcomes)
     except (OSError, msgspec.DecodeError):
         outcomes = _walk(History.of(counts), made, weeks, method)
     _write(path, msgspec.json.encode(outcomes))
     return outcomes
+
+
+def _digest(inputs: Sequence[str]) -> str:
+    """Name results by what they were made from: the inputs, and the code that forecasts."""
+    content = hashlib.sha256("\n".join(inputs).encode())
+    for source in sorted(Path(evaluation.__file__).parent.glob("*.py")):
+        content.update(source.read_bytes())
+    return content.hexdigest()[:16]
 
 
 def _walk(history: History, made: dict[str, Bank], weeks: list[Week], method: str) -> Outcomes:
@@ -132,15 +138,13 @@ def _bank(counts: Counts, method: str, directory: Path) -> Bank:
 
 
 def _table(scores: dict[str, dict[int, Score]]) -> Table:
-    table = Table(
-        "method", "k", "weeks", "MAPE %", "RMSE k", "CRPS k", "Brier", "log loss", "80 %", "90 %",
-        "PIT",
-    )  # fmt: skip
+    names = ("method", "k", "weeks", "MAPE", "RMSE", "CRPS", "Brier", "log", "80 %", "90 %", "PIT")
+    table = Table(*names, box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     for name, origins in scores.items():
         for k, score in origins.items():
             table.add_row(
                 name, str(k), str(score.weeks), f"{score.mape:.2f}", f"{score.rmse / 1e3:.1f}",
-                f"{score.crps / 1e3:.1f}", f"{score.brier:.4f}", f"{score.log_loss:.3f}",
+                f"{score.crps / 1e3:.1f}", f"{score.brier:.3f}", f"{score.log_loss:.3f}",
                 f"{score.coverage80:.2f}", f"{score.coverage90:.2f}", f"{score.pit:.2f}",
             )  # fmt: skip
         table.add_section()
@@ -148,7 +152,7 @@ def _table(scores: dict[str, dict[int, Score]]) -> Table:
 
 
 def _differences(outcomes: Sequence[Outcome], baseline: Sequence[Outcome]) -> Table:
-    table = Table("k", "CRPS minus the seed's, k", "90 % interval")
+    table = Table("k", "CRPS minus the seed's", "90 % interval", box=SIMPLE)
     for k in evaluation.ORIGINS:
         found = evaluation.difference(outcomes, baseline, k, np.random.default_rng(k))
         low, high = found.low / 1e3, found.high / 1e3

@@ -170,8 +170,9 @@ def uniformity(values: Floats) -> float:
     scaled = distance * (math.sqrt(n) + 0.12 + 0.11 / math.sqrt(n))
     if scaled < 0.2:
         return 1.0
-    terms = (2 * (-1) ** (j - 1) * math.exp(-2 * (j * scaled) ** 2) for j in range(1, 101))
-    return min(max(sum(terms), 0.0), 1.0)
+    terms = np.arange(1, 101)
+    series = 2 * np.sum((-1.0) ** (terms - 1) * np.exp(-2 * (terms * scaled) ** 2))
+    return float(np.clip(series, 0.0, 1.0))
 
 
 def _outcome(week: Week, k: int, mixture: Mixture, average: float, strikes: Floats) -> Outcome:

@@ -111,27 +111,12 @@ class Forecaster(msgspec.Struct, frozen=True):
         Raises:
             BadInput: `week` is too far ahead of the counts, or the history is too short.
         """
-        history = History.of(counts)
-        target = week.monday.toordinal()
-        origin = min(target, monday_of(history.last + 1))
-        ahead = (target - origin) // 7
-        if ahead >= WEEKS_AHEAD:
-            last = dt.date.fromordinal(history.last)
-            raise BadInput(f"the counts end on {last}, too early to forecast {week.sunday}")
-        present = self._present(history, target)
-        if not present.open.any():
-            return certain(present)
-        past = past_weeks(self.bank, history, origin, ahead, present)
-        if len(past.mondays) < SEED.least_weeks:
-            raise BadInput(
-                f"{len(past.mondays)} past weeks are too few to forecast {week.sunday} from;"
-                f" {SEED.least_weeks} are needed, each with counts of a year before it"
-            )
-        return _named(past, self.method.conditioning(past, present))
+        return self._forecast(History.of(counts), week)
 
     def belief(self, counts: Counts, week: Week, strikes: Sequence[int]) -> Belief:
         """Return the belief of `week`, given the published days in `counts`; see `forecast`."""
-        forecast = self.forecast(counts, week)
+        history = History.of(counts)
+        forecast = self._forecast(history, week)
         mixture, weights, weeks = forecast.mixture, forecast.weights, forecast.weeks
         # The last bits of a sum over scenarios need not be in order.
         above = np.minimum.accumulate(mixture.above(strikes))
@@ -145,13 +130,16 @@ class Forecaster(msgspec.Struct, frozen=True):
             mean=mixture.mean,
             sd=mixture.sd,
             method=f"{self.method.name} ({len(weeks)} weeks)" if few else self.method.name,
-            digest=counts.digest,
+            digest=history.digest(self.method.name),
             effective_weeks=float(1 / (weights @ weights)) if weeks else 0.0,
             heaviest=tuple((weeks[i], float(weights[i])) for i in heaviest),
         )
 
     def deviations(self, counts: Counts, day: dt.date, count: int) -> float:
         """Return how far `count` is from its forecast, in standard deviations.
+
+        The deviation is 1.4826 times the median absolute error of past weeks, which a few storms
+        and mistakes do not widen.
 
         Args:
             counts: What is known without it.
@@ -175,7 +163,27 @@ class Forecaster(msgspec.Struct, frozen=True):
         errors = errors[np.isfinite(errors) & (self.bank.mondays + offset < ordinal)]
         if len(errors) < SEED.least_weeks:
             raise BadInput(f"{len(errors)} past weeks are too few to judge the count of {day}")
-        return float((np.log(count) - expected) / np.sqrt(np.mean(errors**2)))
+        return float((np.log(count) - expected) / (1.4826 * np.median(np.abs(errors))))
+
+    def _forecast(self, history: History, week: Week) -> Forecast:
+        target = week.monday.toordinal()
+        origin = min(target, monday_of(history.last + 1))
+        ahead = (target - origin) // 7
+        if ahead >= WEEKS_AHEAD:
+            last = dt.date.fromordinal(history.last)
+            raise BadInput(f"the counts end on {last}, too early to forecast {week.sunday}")
+        present = self._present(history, target)
+        if not present.open.any():
+            return certain(present)
+        past = past_weeks(self.bank, history, origin, ahead, present)
+        if len(past.mondays) < SEED.least_weeks:
+            raise BadInput(
+                f"{len(past.mondays)} past weeks are too few to forecast {week.sunday} from;"
+                f" {SEED.least_weeks} are needed, each with counts of a year before it"
+            )
+        if np.isnan(present.expected[present.open]).any():
+            raise BadInput(f"counts of the year before {week.sunday} are missing; add them")
+        return _named(past, self.method.conditioning(past, present))
 
     def _present(self, history: History, monday: int) -> Present:
         days = monday + _WEEK

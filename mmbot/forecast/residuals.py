@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Literal, Protocol
 
 import msgspec
@@ -106,14 +107,8 @@ def extend(
     first = monday_of(max(history.first, BREAK_ENDS) + 6)
     mondays = np.arange(first, history.last - 5, 7)
     digests = _digests(method, history, mondays)
-    kept = 0
-    if bank is not None and bank.monday == first:
-        pairs = zip(bank.digests, digests, strict=False)
-        kept = next(
-            (i for i, (a, b) in enumerate(pairs) if a != b), min(len(bank.digests), len(digests))
-        )
-    fresh = mondays[kept:]
-    rows = [] if bank is None else [*bank.predicted[:kept]]
+    rows = _kept(bank, method, history, mondays, digests)
+    fresh = mondays[len(rows) :]
     for done, monday in enumerate(fresh):
         rows.append(_hindcast(method, history, int(monday)))
         if progress is not None:
@@ -125,6 +120,27 @@ def monday_of(day: int) -> int:
     """Return the ordinal of the Monday of the week that `day` belongs to."""
     # Ordinal 1 was a Monday.
     return day - (day - 1) % 7
+
+
+def _kept(
+    bank: Bank | None,
+    method: PointMethod,
+    history: History,
+    mondays: Days,
+    digests: tuple[str, ...],
+) -> list[Floats]:
+    """Return the weeks of `bank` that need not be made again, from the first on."""
+    if bank is None or not len(mondays) or bank.monday != mondays[0]:
+        return []
+    pairs = zip(bank.digests, digests, strict=False)
+    same = list(takewhile(lambda pair: pair[0] == pair[1], pairs))
+    if not same:
+        return []
+    # The digests know the counts and not the program: the last week must come out the same again.
+    last = len(same) - 1
+    again = _hindcast(method, history, int(mondays[last]))
+    as_before = np.allclose(again, bank.predicted[last], rtol=0, atol=1e-9, equal_nan=True)
+    return [*bank.predicted[: len(same)]] if as_before else []
 
 
 def _hindcast(method: PointMethod, history: History, monday: int) -> Floats:

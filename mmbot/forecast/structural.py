@@ -7,7 +7,7 @@ over days and is carried forward by simple kriging (Cressie, "Statistics for Spa
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import msgspec
 import numpy as np
@@ -121,7 +121,7 @@ def _level(days: Days, last: int) -> tuple[Floats, Floats]:
     used = hats.any(axis=0)
     hats, knots = hats[:, used], knots[used]
     walk = np.zeros((len(knots), len(knots)))
-    for i, (before, after) in enumerate(zip(knots[:-1], knots[1:], strict=True)):
+    for i, (before, after) in enumerate(pairwise(knots)):
         if before < BREAK_ENDS - _KNOT_DAYS <= after:
             continue
         walk[i : i + 2, i : i + 2] += _WALK_PENALTY * np.array([[1.0, -1.0], [-1.0, 1.0]])
@@ -130,8 +130,9 @@ def _level(days: Days, last: int) -> tuple[Floats, Floats]:
 
 def _ridge(design: Floats, target: Floats, weights: Floats, prior: Floats) -> Floats:
     weighted = design.T * weights
-    solution: Floats = np.linalg.solve(weighted @ design + prior, weighted @ target)
-    return solution
+    return np.asarray(
+        np.linalg.solve(weighted @ design + prior, weighted @ target), dtype=np.float64
+    )
 
 
 def _robust_sd(values: Floats) -> float:
