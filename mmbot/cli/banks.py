@@ -29,7 +29,8 @@ def fit(counts: Counts, method: str, directory: Path) -> Forecaster:
     """
     path = directory / f"{method}.bank"
     kept = _read(path) if method in METHODS else None
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"Forecasting past weeks ({method})", total=None)
         forecaster = Forecaster.fit(
             counts,

@@ -126,8 +126,10 @@ def _walk(history: History, made: dict[str, Bank], weeks: list[Week], method: st
     outcomes: Outcomes = {name: [] for name in dict.fromkeys((method, SEED.name))}
     scored = evaluation.walk_forward(history, made, DEFAULT, weeks)
     total = len(made) * len(evaluation.ORIGINS) * len(weeks)
-    quiet = Console(stderr=True)
-    for name, outcome in track(scored, "Scoring weeks", total, console=quiet, transient=True):
+    console = Console(stderr=True)
+    quiet = not console.is_terminal
+    shown = track(scored, "Scoring weeks", total, console=console, transient=True, disable=quiet)
+    for name, outcome in shown:
         if name in outcomes:
             outcomes[name].append(outcome)
     return outcomes

@@ -142,8 +142,8 @@ def test_a_cache_that_cannot_be_written_is_named(
 ) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("not a directory")
-    short = ("--as-of", "2022-10-06T09:00-04:00")
-    assert run(monkeypatch, "forecast", "--counts", counts_file, *short, "--cache", blocked) == 2
+    ask = ("forecast", "--counts", counts_file, "--as-of", AS_OF, "--cache", blocked)
+    assert run(monkeypatch, *ask) == 2
     assert "--cache" in capfd.readouterr().err
 
 
