@@ -8,6 +8,7 @@ import typer
 
 from mmbot.cli.demo import demo
 from mmbot.cli.exchange import exchange
+from mmbot.cli.evaluate import evaluate
 from mmbot.cli.forecast import forecast
 from mmbot.cli.run import run
 from mmbot.errors import BadInput, NotReady
@@ -25,6 +26,7 @@ app.command()(demo)
 app.command()(forecast)
 app.command()(run)
 app.command()(exchange)
+app.command()(evaluate)
 
 
 def main() -> None:

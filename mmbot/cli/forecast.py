@@ -7,22 +7,28 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from mmbot.cli import banks
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
-from mmbot.forecast.model import Forecaster
+from mmbot.forecast.mixture import Mixture
+from mmbot.forecast.model import DEFAULT
 from mmbot.tsa.calendar import EASTERN, Week
 from mmbot.tsa.counts import load_counts
 
 STRIKES = tuple(range(1_800_000, 2_800_001, 50_000))
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+_BAR = 30
+_BARS = 15
 
 
 def forecast(
+    *,
     counts: Annotated[
         Path, typer.Option(help="CSV file of daily counts: date,as_published,archived.")
     ],
@@ -39,29 +45,33 @@ def forecast(
         typer.Option(help="Passengers, by commas; 1.80 to 2.80 million by 50,000 unless given."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Keep past forecasts here; the user's cache directory unless given."),
+    ] = None,
 ) -> None:
     """Print what is thought of a week's average, and the fair value at every strike.
 
     Only counts that were out at --as-of are used, however many the file holds. A count without a
-    recorded time is taken to have come out at 09:00 New York time on its usual day.
+    recorded time is taken to have come out at 09:00 New York time on its usual day. The first run
+    forecasts all past weeks, to learn how wrong it would have been; later ones are quick.
 
     Example: mmbot forecast --counts daily_counts.csv --as-of 2026-04-16T09:00-04:00
     """
-    at = parse_instant(as_of)
-    target = Week.of(at.astimezone(EASTERN).date()) if week is None else parse_week(week)
+    at = _parse_instant(as_of)
+    target = Week.of(at.astimezone(EASTERN).date()) if week is None else _parse_week(week)
+    ladder = STRIKES if strikes is None else _parse_strikes(strikes)
     known = load_counts(counts).as_of(at)
-    forecaster = Forecaster.fit(known)
-    belief = forecaster.belief(known, target, parse_strikes(strikes))
-    levels = forecaster.distribution(known, target).quantiles(LEVELS)
-    quantiles = dict(zip(LEVELS, levels.tolist(), strict=True))
+    forecaster = banks.fit(known, DEFAULT, cache or banks.default_directory())
+    belief = forecaster.belief(known, target, ladder)
+    mixture = forecaster.forecast(known, target).mixture
     if as_json:
-        sys.stdout.buffer.write(orjson.dumps(_plain(belief, quantiles, at)) + b"\n")
+        sys.stdout.buffer.write(orjson.dumps(_plain(belief, mixture, at)) + b"\n")
     else:
-        _show(belief, quantiles)
+        _show(belief, mixture)
 
 
-def parse_instant(text: str) -> dt.datetime:
-    """Read an ISO instant with its offset from UTC; raise `BadInput` if that is missing."""
+def _parse_instant(text: str) -> dt.datetime:
     try:
         at = dt.datetime.fromisoformat(text)
     except ValueError:
@@ -71,50 +81,72 @@ def parse_instant(text: str) -> dt.datetime:
     return at
 
 
-def parse_week(text: str) -> Week:
-    """Read a week from its Sunday; raise `BadInput` if it is none."""
+def _parse_week(text: str) -> Week:
     try:
         return Week(dt.date.fromisoformat(text))
     except ValueError as error:
         raise BadInput(f"--week {text!r}: {error}") from None
 
 
-def parse_strikes(text: str | None) -> tuple[int, ...]:
-    """Read strikes in passengers, in any order; raise `BadInput` at one that is no number."""
-    if text is None:
-        return STRIKES
+def _parse_strikes(text: str) -> tuple[int, ...]:
     parts = [part.strip().replace("_", "") for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() and len(part) <= 8 for part in parts):
         raise BadInput(f"--strikes {text!r} are not whole numbers such as 2450000,2500000")
     return tuple(sorted({int(part) for part in parts}))
 
 
-def _plain(belief: Belief, quantiles: dict[float, float], at: dt.datetime) -> dict[str, object]:
+def _plain(belief: Belief, mixture: Mixture, at: dt.datetime) -> dict[str, object]:
     fair = zip(belief.strikes, belief.above, strict=True)
+    quantiles = zip(LEVELS, mixture.quantiles(LEVELS).tolist(), strict=True)
     return {
         "week": belief.week.sunday,
         "as_of": at,
         "known": belief.known,
         "mean": belief.mean,
         "sd": belief.sd,
-        "quantiles": {str(level): value for level, value in quantiles.items()},
+        "quantiles": {str(level): value for level, value in quantiles},
         "strikes": [{"strike": strike, "fair": above} for strike, above in fair],
         "method": belief.method,
+        "effective_weeks": belief.effective_weeks,
+        "heaviest": [{"week": week.sunday, "weight": w} for week, w in belief.heaviest],
         "digest": belief.digest,
     }
 
 
-def _show(belief: Belief, quantiles: dict[float, float]) -> None:
-    console = Console()
+def _show(belief: Belief, mixture: Mixture) -> None:
+    console = Console(highlight=False)
     console.print(
-        f"Week to Sunday {belief.week.sunday}: {belief.known} of 7 days published,"
-        f" mean {belief.mean:,.0f}, sd {belief.sd:,.0f} ({belief.method}, inputs {belief.digest})",
-        highlight=False,
+        f"Week to Sunday {belief.week.sunday}: {belief.known} of 7 days published\n"
+        f"mean {belief.mean:,.0f}, standard deviation {belief.sd:,.0f}"
+        f" (method {belief.method}, inputs {belief.digest})"
     )
-    spread = Table("quantile", *(f"{level:.0%}" for level in quantiles))
-    spread.add_row("average", *(f"{value:,.0f}" for value in quantiles.values()))
-    console.print(spread)
-    ladder = Table("strike", "fair value", title="P(average > strike)")
+    for level, value in zip(LEVELS, mixture.quantiles(LEVELS), strict=True):
+        console.print(f"  {level:4.0%} below {value:,.0f}")
+    if belief.heaviest:
+        heaviest = ", ".join(f"{week.sunday} ({w:.1%})" for week, w in belief.heaviest)
+        console.print(
+            f"from past weeks worth {belief.effective_weeks:.0f} equal ones, most of all {heaviest}"
+        )
+        console.print(_distribution(mixture))
+    console.print(_ladder(belief))
+
+
+def _distribution(mixture: Mixture) -> Table:
+    low, high = mixture.quantiles((0.005, 0.995))
+    edges = np.linspace(low, high, _BARS + 1)
+    shares = -np.diff(mixture.above(edges))
+    table = Table("average", "", "probability", title="The week's average", box=None)
+    for start, end, share in zip(edges[:-1], edges[1:], shares, strict=True):
+        table.add_row(f"{start:,.0f} to {end:,.0f}", _bar(share / shares.max()), f"{share:.1%}")
+    return table
+
+
+def _ladder(belief: Belief) -> Table:
+    table = Table("strike", "", "fair value", title="P(average > strike)", box=None)
     for strike, above in zip(belief.strikes, belief.above, strict=True):
-        ladder.add_row(f"{strike:,}", f"{above:.4f}")
-    console.print(ladder)
+        table.add_row(f"{strike:,}", _bar(above), f"{above:.4f}")
+    return table
+
+
+def _bar(share: float) -> str:
+    return "█" * round(_BAR * share)

@@ -25,6 +25,8 @@ class Belief(msgspec.Struct, frozen=True):
         sd: The standard deviation of the average, in passengers.
         method: The name of the method that made it.
         digest: A name for the exact inputs it was made from.
+        effective_weeks: The effective number of past weeks behind it: 1 / sum of squared weights.
+        heaviest: The past weeks that weigh most, with their weights, heaviest first.
     """
 
     week: Week
@@ -35,6 +37,8 @@ class Belief(msgspec.Struct, frozen=True):
     sd: float
     method: str
     digest: str
+    effective_weeks: float = 0.0
+    heaviest: tuple[tuple[Week, float], ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.strikes) != len(self.above):

@@ -14,17 +14,27 @@ import msgspec
 import numpy as np
 
 from mmbot.errors import BadInput
-from mmbot.forecast import residuals, seasonal
+from mmbot.forecast import residuals
 from mmbot.forecast.belief import Belief
-from mmbot.forecast.conditioning import Conditioning, Past, Present, equally_weighted
-from mmbot.forecast.history import Days, Floats, History
+from mmbot.forecast.combination import Combination
+from mmbot.forecast.conditioning import (
+    ENOUGH_WEEKS,
+    Conditioned,
+    Conditioning,
+    Past,
+    Present,
+    equally_weighted,
+    reweighted,
+)
+from mmbot.forecast.history import Floats, History
 from mmbot.forecast.mixture import Mixture
 from mmbot.forecast.residuals import WEEKS_AHEAD, Bank, Fitted, PointMethod, Progress, monday_of
+from mmbot.forecast.seasonal import Seasonal
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Counts
 
-LEAST_WEEKS = 8
 _WEEK = np.arange(7)
+_HEAVIEST = 5
 
 
 class Method(msgspec.Struct, frozen=True):
@@ -33,25 +43,37 @@ class Method(msgspec.Struct, frozen=True):
     name: str
     point: PointMethod
     conditioning: Conditioning
-    least_weeks: int = LEAST_WEEKS
+    least_weeks: int
 
 
-class _Seasonal:
-    name = "seed"
-
-    def fit(self, history: History) -> Fitted:  # noqa: ARG002 (nothing about it is slow)
-        return self
-
-    def predict(self, history: History, days: Days) -> Floats:
-        return seasonal.predict(history, days)
+SEED = Method("seed", Seasonal(), equally_weighted, 8)
+COMBINED = Method("combined", Combination(), reweighted, ENOUGH_WEEKS)
+METHODS = MappingProxyType({method.name: method for method in (COMBINED, SEED)})
+DEFAULT = COMBINED.name
 
 
-SEED = Method("seed", _Seasonal(), equally_weighted)
-METHODS = MappingProxyType({method.name: method for method in (SEED,)})
+class Forecast(msgspec.Struct, frozen=True):
+    """What is thought of one week's average, before any ladder.
+
+    Attributes:
+        mixture: The distribution of the average.
+        weeks: The past weeks it was made from; none if all seven days are published.
+        weights: The weight of each, shape (weeks,), adding up to 1.
+    """
+
+    mixture: Mixture
+    weeks: tuple[Week, ...]
+    weights: Floats
 
 
 class Forecaster(msgspec.Struct, frozen=True):
-    """A method fitted to the whole weeks of a history. Fit anew when a week has ended."""
+    """A method fitted to the whole weeks of a history. Fit anew when a week has ended.
+
+    Attributes:
+        method: The method; the plain one where the history is too short for the one asked for.
+        fitted: Its point forecast.
+        bank: What it would have forecast of past weeks.
+    """
 
     method: Method
     fitted: Fitted
@@ -61,46 +83,45 @@ class Forecaster(msgspec.Struct, frozen=True):
     def fit(
         cls,
         counts: Counts,
-        method: str = SEED.name,
+        method: str = DEFAULT,
         bank: Bank | None = None,
         progress: Progress | None = None,
     ) -> Forecaster:
         """Fit `method`, making the bank or extending the one given.
 
         Raises:
-            BadInput: There is no such method, or the history is too short to say anything.
+            BadInput: There is no such method, or there are no counts.
         """
         if method not in METHODS:
             raise BadInput(f"{method!r} is no forecast method; choose from {', '.join(METHODS)}")
         history = History.of(counts)
         chosen = METHODS[method]
         full = residuals.extend(bank, chosen.point, history, progress)
+        if full.usable < chosen.least_weeks and chosen is not SEED:
+            return cls.fit(counts, SEED.name)
         fitted = chosen.point.fit(history.up_to(monday_of(history.last + 1) - 1))
         return cls(chosen, fitted, full)
 
-    def distribution(self, counts: Counts, week: Week) -> Mixture:
+    def forecast(self, counts: Counts, week: Week) -> Forecast:
         """Return what is thought of the average of `week`, given the published days in `counts`.
+
+        Any of the week's days may be published. A week that has not begun is seen from the running
+        one.
 
         Raises:
             BadInput: `week` is too far ahead of the counts, or the history is too short.
         """
-        history = History.of(counts)
-        present, origin, ahead = self._present(history, week)
-        if not present.open.any():
-            return certain(present)
-        past = past_weeks(self.bank, history, origin, ahead, present)
-        if len(past.mondays) < self.method.least_weeks:
-            raise BadInput(
-                f"{len(past.mondays)} past weeks are too few to forecast {week.sunday} from:"
-                f" {self.method.least_weeks} are needed, each with the year before it"
-            )
-        return self.method.conditioning(past, present)
+        return self._forecast(History.of(counts), week)
 
     def belief(self, counts: Counts, week: Week, strikes: Sequence[int]) -> Belief:
-        """Return the belief of `week`, given the published days in `counts`; see `distribution`."""
-        mixture = self.distribution(counts, week)
-        weeks = len(mixture.means)
+        """Return the belief of `week`, given the published days in `counts`; see `forecast`."""
+        history = History.of(counts)
+        forecast = self._forecast(history, week)
+        mixture, weights, weeks = forecast.mixture, forecast.weights, forecast.weeks
+        # The last bits of a sum over scenarios need not be in order.
         above = np.minimum.accumulate(mixture.above(strikes))
+        few = 0 < len(weeks) < ENOUGH_WEEKS
+        heaviest = np.argsort(-weights, kind="stable")[:_HEAVIEST]
         return Belief(
             week=week,
             known=len(counts.known(week)),
@@ -108,29 +129,67 @@ class Forecaster(msgspec.Struct, frozen=True):
             above=tuple(above.tolist()),
             mean=mixture.mean,
             sd=mixture.sd,
-            method=self.method.name if weeks >= 30 else f"{self.method.name} ({weeks} weeks)",
-            digest=counts.digest,
+            method=f"{self.method.name} ({len(weeks)} weeks)" if few else self.method.name,
+            digest=history.digest(self.method.name),
+            effective_weeks=float(1 / (weights @ weights)) if weeks else 0.0,
+            heaviest=tuple((weeks[i], float(weights[i])) for i in heaviest),
         )
 
-    def _present(self, history: History, week: Week) -> tuple[Present, int, int]:
+    def deviations(self, counts: Counts, day: dt.date, count: int) -> float:
+        """Return how far `count` is from its forecast, in standard deviations.
+
+        The deviation is 1.4826 times the median absolute error of past weeks, which a few storms
+        and mistakes do not widen.
+
+        Args:
+            counts: What is known without it.
+            day: The day.
+            count: Its count.
+
+        Raises:
+            BadInput: The day is too far ahead of the counts, or the history is too short.
+        """
+        history = History.of(counts)
+        ordinal = day.toordinal()
+        before = history.up_to(ordinal - 1)
+        origin = monday_of(before.last + 1)
+        offset = ordinal - origin
+        if offset >= 7 * WEEKS_AHEAD:
+            raise BadInput(f"the counts end too early to judge the count of {day}")
+        days = np.array([ordinal])
+        expected = self.fitted.predict(before, days)[0]
+        leading = before.last + 1 - origin
+        errors = history.at(self.bank.mondays + offset) - self.bank.predicted[:, leading, offset]
+        errors = errors[np.isfinite(errors) & (self.bank.mondays + offset < ordinal)]
+        if len(errors) < SEED.least_weeks:
+            raise BadInput(f"{len(errors)} past weeks are too few to judge the count of {day}")
+        return float((np.log(count) - expected) / (1.4826 * np.median(np.abs(errors))))
+
+    def _forecast(self, history: History, week: Week) -> Forecast:
         target = week.monday.toordinal()
-        # The origin's week is the one in question, or, if that has not begun, the running one.
         origin = min(target, monday_of(history.last + 1))
         ahead = (target - origin) // 7
         if ahead >= WEEKS_AHEAD:
             last = dt.date.fromordinal(history.last)
             raise BadInput(f"the counts end on {last}, too early to forecast {week.sunday}")
-        days = target + _WEEK
-        before = self.fitted.predict(history.up_to(target - 1), days)
+        present = self._present(history, target)
+        if not present.open.any():
+            return certain(present)
+        past = past_weeks(self.bank, history, origin, ahead, present)
+        if len(past.mondays) < SEED.least_weeks:
+            raise BadInput(
+                f"{len(past.mondays)} past weeks are too few to forecast {week.sunday} from;"
+                f" {SEED.least_weeks} are needed, each with counts of a year before it"
+            )
+        if np.isnan(present.expected[present.open]).any():
+            raise BadInput(f"counts of the year before {week.sunday} are missing; add them")
+        return _named(past, self.method.conditioning(past, present))
+
+    def _present(self, history: History, monday: int) -> Present:
+        days = monday + _WEEK
+        before = self.fitted.predict(history.up_to(monday - 1), days)
         published = history.at(days)
-        present = Present(target, self.fitted.predict(history, days), published, published - before)
-        return present, origin, ahead
-
-
-def certain(present: Present) -> Mixture:
-    """Return the average of a week whose seven days are published."""
-    average = np.rint(np.exp(present.published)).sum() / 7
-    return Mixture(np.array([average]), np.zeros(1), np.ones(1))
+        return Present(monday, self.fitted.predict(history, days), published, published - before)
 
 
 def past_weeks(bank: Bank, history: History, origin: int, ahead: int, present: Present) -> Past:
@@ -138,8 +197,15 @@ def past_weeks(bank: Bank, history: History, origin: int, ahead: int, present: P
 
     They are seen from the same origin of their own weeks, and over the same open days. Where the
     published days are not the first of the week, the nearest origin is the one of its leading days.
+
+    Args:
+        bank: Forecasts of past weeks.
+        history: The counts.
+        origin: The ordinal of the Monday of the week that the present week is seen from.
+        ahead: How many weeks the present week lies after that one.
+        present: The present week.
     """
-    leading = int(np.isnan(history.at(origin + _WEEK)).argmax()) if origin <= history.last else 0
+    leading = int(np.isnan(history.at(origin + _WEEK)).argmax())
     first = 7 * ahead
     targets = bank.mondays + first
     actual = history.at(targets[:, None] + _WEEK)
@@ -147,9 +213,19 @@ def past_weeks(bank: Bank, history: History, origin: int, ahead: int, present: P
     monday = bank.predicted[:, 0, first : first + 7]
     remainder = _log_sum(actual[:, present.open]) - _log_sum(predicted[:, present.open])
     daily = actual - monday
-    # `<=`: the last day of the week is the one before the origin's Monday, or earlier.
     usable = np.isfinite(remainder) & np.isfinite(daily).all(axis=1) & (targets + 7 <= origin)
     return Past(targets[usable], remainder[usable], daily[usable])
+
+
+def certain(present: Present) -> Forecast:
+    """Return the average of a week whose seven days are published."""
+    average = np.rint(np.exp(present.published)).sum() / 7
+    return Forecast(Mixture(np.array([average]), np.zeros(1), np.ones(1)), (), np.empty(0))
+
+
+def _named(past: Past, conditioned: Conditioned) -> Forecast:
+    sundays = (dt.date.fromordinal(int(monday) + 6) for monday in past.mondays)
+    return Forecast(conditioned.mixture, tuple(map(Week, sundays)), conditioned.weights)
 
 
 def _log_sum(logs: Floats) -> Floats:

@@ -2,12 +2,14 @@
 
 Origin k of a week is the moment at which its first k days are published and nothing after them is.
 A forecast reaches three weeks, the origin's own and the two after it, as that many may be listed.
-The bank is a value: the shell may keep its bytes, and `extend` adds only the weeks that are new.
+The bank is a value: the shell may keep its bytes, and `extend` makes only the weeks that are new.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Literal, Protocol
 
 import msgspec
@@ -18,7 +20,6 @@ from mmbot.forecast.history import BREAK_ENDS, Days, Floats, History
 
 WEEKS_AHEAD = 3
 _HORIZON = np.arange(7 * WEEKS_AHEAD)
-_FORMAT = 1
 
 Progress = Callable[[int, int], None]
 
@@ -49,58 +50,70 @@ class Bank(msgspec.Struct, frozen=True):
         monday: The ordinal of the first week's Monday.
         predicted: Expected logarithms, shape (weeks, 7 origins, 21 days from the week's Monday);
             NaN where the history was too short.
-        digest: A name for the method and the counts that went in.
+        digests: For each week, a name for the method and all counts up to the week's end.
     """
 
     method: str
     monday: int
     predicted: Floats
-    digest: str
+    digests: tuple[str, ...]
 
     @property
     def mondays(self) -> Days:
         """The ordinals of the weeks' Mondays, shape (weeks,)."""
         return self.monday + 7 * np.arange(len(self.predicted))
 
+    @property
+    def usable(self) -> int:
+        """The number of weeks for which there is a forecast."""
+        return int(np.isfinite(self.predicted[:, 0, 0]).sum())
+
     def encode(self) -> bytes:
         """Return the bytes to keep."""
-        shape = self.predicted.shape[0]
         return msgspec.msgpack.encode(
-            (_FORMAT, self.method, self.monday, shape, self.predicted.tobytes(), self.digest)
+            _Stored(
+                1, self.method, self.monday, self.predicted.astype("<f8").tobytes(), self.digests
+            )
         )
 
     @classmethod
     def decode(cls, content: bytes) -> Bank:
         """Read kept bytes; raise `BadInput` if they are not a bank of this program's."""
         try:
-            _, method, monday, weeks, raw, digest = msgspec.msgpack.decode(
-                content, type=tuple[Literal[1], str, int, int, bytes, str]
-            )
-            predicted = np.frombuffer(raw).reshape(weeks, 7, len(_HORIZON))
+            stored = msgspec.msgpack.decode(content, type=_Stored)
+            flat = np.frombuffer(stored.predicted, "<f8")
+            predicted = flat.reshape(len(stored.digests), 7, len(_HORIZON))
         except (msgspec.DecodeError, ValueError):
-            raise BadInput("the stored residuals cannot be read; delete them") from None
-        return cls(method, monday, predicted, digest)
+            raise BadInput("the stored forecasts of past weeks cannot be read") from None
+        return cls(stored.method, stored.monday, predicted, stored.digests)
+
+
+class _Stored(msgspec.Struct, frozen=True, array_like=True):
+    form: Literal[1]
+    method: str
+    monday: int
+    predicted: bytes
+    digests: tuple[str, ...]
 
 
 def extend(
     bank: Bank | None, method: PointMethod, history: History, progress: Progress | None = None
 ) -> Bank:
-    """Return the bank of every week that `history` completes.
+    """Return the bank of exactly the weeks that `history` completes.
 
-    Weeks that `bank` holds are kept if it was made by the same method from the same counts.
-    `progress` is told how many weeks of how many are done.
+    What `bank` holds is kept as far as it was made by the same method from the same counts.
+    `progress` is told how many of the new weeks are done, and how many there are.
     """
-    mondays = _mondays(history)
-    kept = _still_valid(bank, method, history, mondays)
-    fresh = mondays[len(kept) :]
-    rows = []
+    first = monday_of(max(history.first, BREAK_ENDS) + 6)
+    mondays = np.arange(first, history.last - 5, 7)
+    digests = _digests(method, history, mondays)
+    rows = _kept(bank, method, history, mondays, digests)
+    fresh = mondays[len(rows) :]
     for done, monday in enumerate(fresh):
         rows.append(_hindcast(method, history, int(monday)))
         if progress is not None:
             progress(done + 1, len(fresh))
-    predicted = np.concatenate([kept, np.reshape(rows, (-1, 7, len(_HORIZON)))])
-    first = int(mondays[0]) if len(mondays) else history.last + 1
-    return Bank(method.name, first, predicted, _digest(method, history, first, len(predicted)))
+    return Bank(method.name, first, np.reshape(rows, (-1, 7, len(_HORIZON))), digests)
 
 
 def monday_of(day: int) -> int:
@@ -109,9 +122,25 @@ def monday_of(day: int) -> int:
     return day - (day - 1) % 7
 
 
-def _mondays(history: History) -> Days:
-    first = monday_of(max(history.first, BREAK_ENDS) + 6)
-    return np.arange(first, history.last - 5, 7)
+def _kept(
+    bank: Bank | None,
+    method: PointMethod,
+    history: History,
+    mondays: Days,
+    digests: tuple[str, ...],
+) -> list[Floats]:
+    """Return the weeks of `bank` that need not be made again, from the first on."""
+    if bank is None or not len(mondays) or bank.monday != mondays[0]:
+        return []
+    pairs = zip(bank.digests, digests, strict=False)
+    same = list(takewhile(lambda pair: pair[0] == pair[1], pairs))
+    if not same:
+        return []
+    # The digests know the counts and not the program: the last week must come out the same again.
+    last = len(same) - 1
+    again = _hindcast(method, history, int(mondays[last]))
+    as_before = np.allclose(again, bank.predicted[last], rtol=0, atol=1e-9, equal_nan=True)
+    return [*bank.predicted[: len(same)]] if as_before else []
 
 
 def _hindcast(method: PointMethod, history: History, monday: int) -> Floats:
@@ -120,14 +149,11 @@ def _hindcast(method: PointMethod, history: History, monday: int) -> Floats:
     return np.stack([fitted.predict(history.up_to(monday - 1 + k), days) for k in range(7)])
 
 
-def _digest(method: PointMethod, history: History, monday: int, weeks: int) -> str:
-    return history.up_to(monday + 7 * weeks - 1).digest(f"{_FORMAT},{method.name},{monday}")
-
-
-def _still_valid(bank: Bank | None, method: PointMethod, history: History, mondays: Days) -> Floats:
-    nothing = np.empty((0, 7, len(_HORIZON)))
-    if bank is None or not len(mondays) or bank.monday != mondays[0]:
-        return nothing
-    weeks = len(bank.predicted)
-    same = weeks <= len(mondays) and bank.digest == _digest(method, history, bank.monday, weeks)
-    return bank.predicted if same else nothing
+def _digests(method: PointMethod, history: History, mondays: Days) -> tuple[str, ...]:
+    running = hashlib.sha256(f"{method.name},{history.first},".encode())
+    digests, done = [], history.first
+    for monday in mondays:
+        running.update(history.at(np.arange(done, monday + 7)).astype("<f8").tobytes())
+        done = int(monday) + 7
+        digests.append(running.hexdigest()[:16])
+    return tuple(digests)

@@ -69,9 +69,10 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
 
     def settling(self, day: dt.date) -> int:
         """Return the count that settles: the first, or its correction before the settlement."""
-        published = [v for v in self.vintages[day] if not v.archived]
+        held = self.vintages[day]
+        published = [v for v in held if not v.archived]
         if len(published) < 2:
-            return self.first(day)
+            return (published or held)[0].count
         due = Week.of(day).settles
         in_time = [v.count for v in published if v.seen < due]
         return in_time[-1] if in_time else published[0].count
@@ -145,8 +146,10 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
         if self.last_day is None:
             raise BadInput("there are no daily counts; read some from a file or from tsa.gov")
         first = min(self.vintages)
-        days = (first + dt.timedelta(days=i) for i in range((self.last_day - first).days + 1))
-        return first, [self.settling(d) if d in self.vintages else math.nan for d in days]
+        values = [math.nan] * ((self.last_day - first).days + 1)
+        for day in self.vintages:
+            values[(day - first).days] = self.settling(day)
+        return first, values
 
 
 def assumed_release(day: dt.date) -> dt.datetime:

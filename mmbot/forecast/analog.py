@@ -1,0 +1,68 @@
+"""The aligned analog: the same weekday a year before, holidays laid over holidays.
+
+The expected logarithm of a day is that of its analog plus the recent growth over analogs, a robust
+mean of the last 28 days that favours the latest.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import lru_cache
+from types import MappingProxyType
+
+import numpy as np
+
+from mmbot.forecast.history import Days, Floats, History
+from mmbot.forecast.holidays import holiday
+
+_LAG = 364
+_RECENT = np.arange(28)
+_HALF_LIFE = 10.0
+
+# Days before and after a holiday without a fixed date within which it governs travel.
+_WINDOWS = MappingProxyType(
+    {
+        "MLK": (-6, 4),
+        "Presidents": (-6, 6),
+        "Easter": (-16, 9),
+        "Memorial": (-7, 6),
+        "Labor": (-7, 6),
+        "Columbus": (-6, 4),
+        "Thanksgiving": (-10, 8),
+    }
+)
+
+
+@lru_cache(maxsize=8192)
+def analog(day: int) -> int:
+    """Return the ordinal of the day a year earlier that `day` is compared with."""
+    year = dt.date.fromordinal(day).year
+    for name, (before, after) in _WINDOWS.items():
+        offset = day - holiday(name, year)
+        if before <= offset <= after:
+            return holiday(name, year - 1) + offset
+    return day - _LAG
+
+
+def predict(history: History, days: Days) -> Floats:
+    """Return the expected logarithms of `days`; NaN where the analog has no count.
+
+    Growth g_d = l_d - l_a(d) is averaged with weights 0.5^(age / 10 days) min(1, 2 s / |g_d - q|),
+    where q is the median and s is 1.4826 times the median absolute deviation.
+    """
+    recent = history.last - _RECENT
+    growth = history.at(recent) - history.at(_analogs(recent))
+    known = np.isfinite(growth)
+    if not known.any():
+        return np.full(len(days), np.nan)
+    growth, age = growth[known], _RECENT[known]
+    off = np.abs(growth - np.median(growth))
+    scale = 2 * 1.4826 * np.median(off)
+    trust = np.minimum(1.0, scale / np.maximum(off, scale)) if scale > 0 else np.ones(len(off))
+    weights = 0.5 ** (age / _HALF_LIFE) * trust
+    expected: Floats = history.at(_analogs(days)) + weights @ growth / weights.sum()
+    return expected
+
+
+def _analogs(days: Days) -> Days:
+    return np.array([analog(int(day)) for day in days])

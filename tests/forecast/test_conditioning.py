@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pytest
+from mmbot.forecast.conditioning import Past, Present, equally_weighted, reweighted
+
+MONDAY = dt.date(2026, 3, 2).toordinal()
+EXPECTED = np.full(7, 14.7)
+
+
+def past(n: int, link: float = 0.0, seed: int = 0) -> Past:
+    """Weeks whose remainder follows their Monday's surprise by `link`."""
+    rng = np.random.default_rng(seed)
+    daily = rng.normal(0, 0.03, (n, 7))
+    remainder = link * daily[:, 0] + rng.normal(0, 0.005, n)
+    return Past(MONDAY - 7 * np.arange(n, 0, -1), remainder, daily)
+
+
+def present(*surprises: float) -> Present:
+    daily = np.full(7, np.nan)
+    daily[: len(surprises)] = surprises
+    return Present(MONDAY, EXPECTED, EXPECTED + daily, daily)
+
+
+def test_equal_weights_lay_each_residual_over_the_forecast() -> None:
+    weeks = past(40)
+    found = equally_weighted(weeks, present()).mixture
+    assert found.means == pytest.approx(np.exp(14.7 + weeks.remainder))
+    assert found.weights == pytest.approx(np.full(40, 1 / 40))
+    assert not found.widths.any()
+
+
+def test_published_days_are_exact() -> None:
+    known = present(0.01, -0.02, 0.0, 0.0, 0.0, 0.0)
+    found = equally_weighted(past(40), known).mixture
+    total = np.exp(known.published[:6]).sum()
+    assert (7 * found.means - total) / np.exp(14.7) == pytest.approx(np.exp(past(40).remainder))
+
+
+def test_few_weeks_leave_room_beyond_them() -> None:
+    found = equally_weighted(past(10), present()).mixture
+    beyond = found.means[:-1].max() + 1
+    assert 0.01 < found.above([beyond])[0] < 0.2
+
+
+def test_a_surprise_moves_the_rest_as_it_did_before() -> None:
+    weeks = past(150, link=0.5)
+    gained = reweighted(weeks, present(0.03)).mixture.mean - np.exp(14.7 + 0.015 * 6 / 7)
+    neutral = reweighted(weeks, present(0.0)).mixture.mean
+    assert reweighted(weeks, present(0.03)).mixture.mean > neutral + 0.03 * np.exp(14.7) / 7
+    assert abs(gained) < 0.01 * np.exp(14.7)
+
+
+def test_a_surprise_that_never_meant_anything_moves_nothing_else() -> None:
+    weeks = past(300, link=0.0)
+    moved = reweighted(weeks, present(0.03)).mixture.mean
+    neutral = reweighted(weeks, present(0.0)).mixture.mean
+    own = (np.exp(14.73) - np.exp(14.7)) / 7
+    assert moved - neutral == pytest.approx(own, abs=0.1 * own)
+
+
+def test_a_monstrous_surprise_is_clipped() -> None:
+    weeks = past(150, link=0.5)
+    rests = [7 * reweighted(weeks, present(s)).mixture.mean - np.exp(14.7 + s) for s in (0.5, 1.0)]
+    assert rests[0] == pytest.approx(rests[1])
+
+
+def test_recent_weeks_of_the_season_weigh_most() -> None:
+    weeks = past(156)
+    weights = reweighted(weeks, present()).weights
+    half_a_year_ago = np.abs(weeks.mondays - (MONDAY - 182)).argmin()
+    a_year_ago = np.abs(weeks.mondays - (MONDAY - 364)).argmin()
+    assert weights[-1] > weights[a_year_ago] > weights[half_a_year_ago]
+
+
+def test_weeks_whose_days_were_alike_weigh_more() -> None:
+    weeks = past(150)
+    weeks.daily[:, 0] = np.where(np.arange(150) % 2, 0.05, -0.05)
+    weights = reweighted(weeks, present(0.05)).weights
+    assert weights[1::2].sum() > 1.02 * reweighted(weeks, present(-0.05)).weights[1::2].sum()
+
+
+def test_smoothing_widens_by_no_more_than_the_tail() -> None:
+    weeks = past(150)
+    found = reweighted(weeks, present())
+    scenarios = np.exp(14.7 + weeks.remainder)
+    mean = found.weights @ scenarios
+    spread = np.sqrt(found.weights @ (scenarios - mean) ** 2)
+    assert found.mixture.mean == pytest.approx(mean)
+    # Two percent of a normal twice as wide.
+    assert found.mixture.sd == pytest.approx(spread * np.sqrt(0.98 + 0.02 * 4))
