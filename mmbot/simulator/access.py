@@ -56,7 +56,7 @@ class Credential(msgspec.Struct, frozen=True):
 
     def may(self, scope: str) -> bool:
         """Say whether the key has a scope, or the broad one that includes it."""
-        return scope in self.scopes or scope.split("::")[0] in self.scopes
+        return scope in self.scopes or scope.split("::", maxsplit=1)[0] in self.scopes
 
 
 class Bucket:

@@ -80,7 +80,7 @@ def assemble(
     rng = random.Random(seed)  # noqa: S311 (a simulation, not a secret)
     first = clock.at(clock.wall).date() - _LEAD
     planned = releases(first, max(published.first), random.Random(f"releases {seed}"))  # noqa: S311
-    venue = Venue(settings, clock, [week], published.first, planned, rng)
+    venue = Venue(settings, clock, weeks=[week], counts=published.first, releases=planned, rng=rng)
     user_id, key_id = venue.exchange.engine.new_id(), venue.exchange.engine.new_id()
     venue.exchange.admit(Credential(key_id, user_id, public_key), cash=balance)
     if pace is not None:

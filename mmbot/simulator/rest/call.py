@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
+from mmbot.kalshi.http import HttpRequest
 from mmbot.simulator.access import Credential
 from mmbot.simulator.exchange import Exchange
 from mmbot.simulator.ledger import Account
@@ -36,18 +37,17 @@ class Call:
     def __init__(
         self,
         exchange: Exchange,
-        credential: Credential | None,
+        request: HttpRequest,
         path: dict[str, str],
-        query: tuple[tuple[str, str], ...],
-        body: bytes,
+        credential: Credential | None,
         now: int,
     ) -> None:
         self.exchange = exchange
         self.path = path
         self.now = now
         self._credential = credential
-        self._query = query
-        self._body = body
+        self._query = request.query
+        self._body = request.body
 
     @property
     def credential(self) -> Credential:

@@ -157,7 +157,7 @@ class Rest:
         if copy is not None and now < copy[0] + self._exchange.settings.cdn_ms:
             return copy[1]
         credential = self._admit(route, request, now)
-        call = Call(self._exchange, credential, path, request.query, request.body, now)
+        call = Call(self._exchange, request, path, credential, now)
         self._pay(route, call, credential)
         self._exchange.history.catch_up(now)
         answer = _encoded(route.handler(call), cached=route.cached)
