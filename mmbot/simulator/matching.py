@@ -66,6 +66,10 @@ class MatchingEngine:
         """Draw an identifier in the exchange's form."""
         return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
 
+    def new_secret(self) -> bytes:
+        """Draw the seed of a private key: of no worth outside a simulation."""
+        return self._rng.randbytes(32)
+
     # Accounts and markets
 
     def open_account(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
@@ -170,6 +170,9 @@ class Call:
         """Say whether an instant lies within the call's bounds, which are in seconds."""
         least, most = (self.integer(name) for name in names)
         return (least is None or at >= least * 1000) and (most is None or at <= most * 1000)
+
+
+Handler: TypeAlias = Callable[[Call], Reply]
 
 
 def read_price(text: str) -> Price:
