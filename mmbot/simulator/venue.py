@@ -62,6 +62,7 @@ class Venue:
         self.releases_done = 0
         self._rest = Rest(self.exchange)
         self._counts = counts
+        self._averages: dict[Week, float] = {}
         self._planned = 0
         self._agenda: list[tuple[int, int, Callable[[int], None]]] = []
         for week in weeks:
@@ -184,7 +185,9 @@ class Venue:
 
     def average(self, week: Week) -> float:
         """Return the mean of a week's first-published counts, on which it settles."""
-        return sum(self._counts[day] for day in week.days) / len(week.days)
+        if week not in self._averages:
+            self._averages[week] = sum(self._counts[d] for d in week.days) / len(week.days)
+        return self._averages[week]
 
     def _determine(self, event: Event, now: int) -> None:
         average = self.average(event.week)
