@@ -8,7 +8,6 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-
 from mmbot.kalshi.http import BASE_PATH, STREAM_PATH, HttpAnswer, HttpRequest
 from mmbot.simulator.access import Bucket, Credential
 
@@ -107,9 +106,7 @@ def test_registered_and_generated_keys_work_until_they_are_withdrawn(
 ) -> None:
     pem = (
         maker.key.public_key()
-        .public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         .decode()
     )
     status, body = maker.call("POST", "/api_keys", {"name": "second", "public_key": pem})

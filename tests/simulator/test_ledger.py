@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from mmbot.simulator.ledger import Position, Side, collateral
 
 prices = st.integers(1, 9_999)

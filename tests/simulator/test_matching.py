@@ -6,7 +6,6 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from mmbot.simulator.exchange import Exchange, Settings
 from mmbot.simulator.facts import BookChanged, Filled, Traded
 from mmbot.simulator.fees import FeeSchedule
@@ -85,7 +84,9 @@ def test_a_new_expiry_keeps_the_place_in_the_queue(pit: Pit) -> None:
     assert (first.status, pit.engine.queue_ahead(first)) == ("resting", 0)
 
 
-@pytest.mark.parametrize("change", [Amendment(4_000, 150, None, ""), Amendment(4_100, 100, None, "")])
+@pytest.mark.parametrize(
+    "change", [Amendment(4_000, 150, None, ""), Amendment(4_100, 100, None, "")]
+)
 def test_more_size_or_another_price_goes_to_the_back(pit: Pit, change: Amendment) -> None:
     first = pit.place(pit.a, "bid", 4_000, 100)
     pit.place(pit.b, "bid", change.price, 100)

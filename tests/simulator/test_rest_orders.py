@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
 from mmbot.tsa.calendar import EASTERN
 
 TICKER = "KXTSAW-26APR19-A2.45"
@@ -177,7 +176,8 @@ def test_cancel_all_empties_every_book_of_the_member_only(maker: Any, taker: Any
 
 def amend(member: Any, order: Any, **change: Any) -> tuple[int, Any]:
     body = {"ticker": TICKER, "side": "bid", "price": "0.4200", "count": "10.00"} | change
-    return member.call("POST", f"{ORDERS}/{order['order_id']}/amend", body)
+    status, answer = member.call("POST", f"{ORDERS}/{order['order_id']}/amend", body)
+    return status, answer
 
 
 def test_an_expiry_only_amend_keeps_the_queue(bench: Any, maker: Any, taker: Any) -> None:
@@ -323,9 +323,7 @@ def test_a_group_that_trades_its_limit_loses_its_orders_and_takes_no_more(
     maker.place("bid", "0.40", order_group_id=group_id)
 
 
-def test_a_group_forgets_matches_after_fifteen_seconds(
-    bench: Any, maker: Any, taker: Any
-) -> None:
+def test_a_group_forgets_matches_after_fifteen_seconds(bench: Any, maker: Any, taker: Any) -> None:
     group_id = group(maker)
     maker.place("bid", "0.4200", "20", order_group_id=group_id)
     taker.place("ask", "0.4200", "9")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from mmbot.simulator.fees import FeeSchedule
 
 TICKER = "KXTSAW-26APR19-A2.45"
 EVENT = "KXTSAW-26APR19"
@@ -106,7 +107,7 @@ def test_a_book_lists_bids_of_both_legs_best_last(bench: Any, maker: Any) -> Non
 
 
 def test_an_unknown_book_is_empty_and_an_unknown_market_is_not_found(bench: Any) -> None:
-    empty = {"orderbook_fp": {"yes_dollars": [], "no_dollars": []}}
+    empty: dict[str, Any] = {"orderbook_fp": {"yes_dollars": [], "no_dollars": []}}
     assert bench.public("/markets/NOPE/orderbook") == (200, empty)
     assert bench.public("/markets/NOPE")[0] == 404
 
@@ -157,8 +158,6 @@ def test_the_series_tells_its_fees(bench: Any) -> None:
 
 
 def test_past_fee_changes_are_hidden_unless_asked_for(bench: Any) -> None:
-    from mmbot.simulator.fees import FeeSchedule
-
     bench.venue.schedule_fees(FeeSchedule("quadratic_with_maker_fees"), bench.now + 60_000)
     path = "/series/fee_changes"
     assert len(bench.public(path)[1]["series_fee_change_arr"]) == 1
@@ -169,8 +168,6 @@ def test_past_fee_changes_are_hidden_unless_asked_for(bench: Any) -> None:
 
 
 def test_maker_fees_are_charged_where_the_schedule_has_them(bench: Any) -> None:
-    from mmbot.simulator.fees import FeeSchedule
-
     bench.venue.override_fees(EVENT, FeeSchedule("quadratic_with_maker_fees"), bench.now)
     bench.maker.place("bid", "0.5000", "100")
     bench.taker.place("ask", "0.5000", "100")

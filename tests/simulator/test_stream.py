@@ -181,9 +181,7 @@ def test_deltas_carry_the_change_the_clock_and_one_sequence_for_all_markets(
 def test_no_levels_can_be_asked_for_on_the_yes_scale(maker: Any) -> None:
     maker.place("ask", "0.6000")
     stream = maker.stream()
-    _, snapshot = stream.subscribe(
-        "orderbook_delta", market_tickers=[TICKER], use_yes_price=True
-    )
+    _, snapshot = stream.subscribe("orderbook_delta", market_tickers=[TICKER], use_yes_price=True)
     assert snapshot["msg"]["no_dollars_fp"] == [["0.6000", "10.00"]]
     maker.place("ask", "0.6000", "1")
     (delta,) = stream.frames()
@@ -203,9 +201,7 @@ def test_only_the_member_that_caused_a_delta_is_told_so(maker: Any, taker: Any) 
 def test_snapshot_and_deltas_rebuild_the_book(maker: Any, taker: Any) -> None:
     maker.place("bid", "0.4000", "5")
     stream = taker.stream()
-    _, snapshot = stream.subscribe(
-        "orderbook_delta", market_tickers=[TICKER], use_yes_price=True
-    )
+    _, snapshot = stream.subscribe("orderbook_delta", market_tickers=[TICKER], use_yes_price=True)
     for side, price in (("bid", "0.42"), ("ask", "0.45"), ("ask", "0.41"), ("bid", "0.50")):
         maker.place(side, price, self_trade_prevention_type="maker")
         taker.place(side, price, "3", self_trade_prevention_type="maker")
