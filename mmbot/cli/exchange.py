@@ -32,6 +32,7 @@ _LEAST_ACTIONS_PER_WALL_HOUR = Pace(takers=240.0, refreshes=1800.0)
 
 
 def exchange(
+    *,
     port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 0,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 1,
     at: Annotated[
@@ -100,18 +101,15 @@ def _calendar(at: str, week: str, speed: float) -> tuple[CalendarClock, Week]:
     """Return the clock and the week: from the options, or Tuesday noon of this week."""
     if not 0 < speed <= 1_000_000:
         raise BadInput(f"--speed must be above 0 and at most 1000000, and is {speed}")
-    now = now_ms()
     today = dt.datetime.now(EASTERN).date()
     start = _instant(at) if at else None
     if week:
         traded = _week(week)
+        start = start or traded.opens - dt.timedelta(minutes=1)
     else:
         traded = Week.of(start.astimezone(EASTERN).date() if start else today)
-    if start is None and week:
-        start = traded.opens - dt.timedelta(minutes=1)
-    elif start is None:
-        start = dt.datetime.combine(traded.days[1], dt.time(12), EASTERN)
-    return CalendarClock(now, to_milliseconds(start), speed), traded
+        start = start or dt.datetime.combine(traded.days[1], dt.time(12), EASTERN)
+    return CalendarClock(now_ms(), to_milliseconds(start), speed), traded
 
 
 def _instant(text: str) -> dt.datetime:

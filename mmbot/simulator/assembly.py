@@ -77,14 +77,14 @@ def assemble(
     pace: Pace | None = None,
 ) -> Site:
     """Build the exchange as it stands when its clock starts; without a pace nobody else trades."""
-    rng = random.Random(seed)  # noqa: S311 (a simulation, not a secret)
+    rng = random.Random(seed)
     first = clock.at(clock.wall).date() - _LEAD
-    planned = releases(first, max(published.first), random.Random(f"releases {seed}"))  # noqa: S311
-    venue = Venue(settings, clock, [week], published.first, planned, rng)
+    planned = releases(first, max(published.first), random.Random(f"releases {seed}"))
+    venue = Venue(settings, clock, weeks=[week], counts=published.first, releases=planned, rng=rng)
     user_id, key_id = venue.exchange.engine.new_id(), venue.exchange.engine.new_id()
     venue.exchange.admit(Credential(key_id, user_id, public_key), cash=balance)
     if pace is not None:
-        crowd_rng = random.Random(f"crowd {seed}")  # noqa: S311
+        crowd_rng = random.Random(f"crowd {seed}")
         venue.traders = Crowd(venue.exchange, venue.average, crowd_rng, pace, clock.wall)
     venue.advance(clock.wall)
     website = Website(published.first, published.archived, planned, clock, published.label)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from heapq import heappop, heappush
 from statistics import NormalDist
@@ -37,23 +37,23 @@ from mmbot.units import (
 _HOUR_MS: Final = 3_600_000
 _CASH: Final = 50_000_000 * MONEY_PER_DOLLAR
 # The error of a good forecast of the week's average with 0, 1, ... 7 days published.
-_ERROR: Final = (38e3, 33e3, 27e3, 21e3, 15e3, 10e3, 6e3, 1e3)
+_ERROR: Final = (46e3, 39e3, 32e3, 25e3, 18e3, 11e3, 6e3, 1e3)
 # How long the common error and each maker's own view of a strike take to be forgotten.
 _CONSENSUS_HOURS: Final = 30.0
 _VIEW_HOURS: Final = 6.0
 _VIEW_SD: Final = 0.02
-_LEVELS: Final = 5
+_LEVELS: Final = 4
 _INFORMED: Final = 14
 _INFORMED_MEAN_MINUTES: Final = 6.0
 _MAKER_DELAY_MINUTES: Final = (1.0, 12.0)
-_UNIT: Final = NormalDist()
+_LEAST_EDGE: Final = 0.02
 
 
 class Pace(msgspec.Struct, frozen=True):
     """How busy the crowd is, in actions per calendar hour."""
 
     takers: float = 16.0
-    refreshes: float = 30.0
+    refreshes: float = 12.0
 
 
 class Wander:
@@ -160,22 +160,21 @@ class Crowd:
     def _hours(self, now: int) -> float:
         return (now - self._start) * self._hours_per_ms
 
-    def _fair(self, event: Event, market: Market, known: int, now: int) -> float:
-        """Return the consensus probability of YES, given that `known` days are published."""
+    def _consensus(self, event: Event, known: int, now: int) -> NormalDist:
+        """Return the common belief in the week's average, given that `known` days are out."""
         error = self._errors.get(event.ticker)
         if error is None:
             error = self._errors[event.ticker] = Wander(self._rng, _CONSENSUS_HOURS)
         spread = _ERROR[known]
         centre = self._average(event.week) + spread * error.at(self._hours(now))
-        return _UNIT.cdf((centre - market.terms.floor_strike) / spread)
+        return NormalDist(centre, spread)
 
     def _view(self, maker: Maker, event: Event, market: Market, now: int) -> float:
         """Return a maker's own probability: the consensus and its passing opinion."""
-        known = maker.known.get(event.ticker, 0)
         opinion = maker.views.get(market.ticker)
         if opinion is None:
             opinion = maker.views[market.ticker] = Wander(self._rng, _VIEW_HOURS)
-        fair = self._fair(event, market, known, now)
+        fair = _above(self._consensus(event, maker.known.get(event.ticker, 0), now), market)
         shift = _VIEW_SD * 4 * fair * (1 - fair) * opinion.at(self._hours(now))
         return min(max(fair + shift, 0.001), 0.999)
 
@@ -188,8 +187,9 @@ class Crowd:
     def _notice(self, maker: Maker, now: int) -> None:
         """Let a maker learn what is published and requote everything."""
         maker.known.update(self._published)
-        for event, market in self._open_markets():
-            self._quote(maker, event, market, now)
+        for event in self._exchange.events.values():
+            for market in self._active(event):
+                self._quote(maker, event, market, now)
 
     def _refresh(self, now: int) -> None:
         self._plan_refresh(now)
@@ -251,21 +251,19 @@ class Crowd:
 
     def _informed(self, now: int) -> None:
         """Let someone who has seen the release trade on it, where it pays best."""
-        best: tuple[float, Market, Side, Price] | None = None
-        for event, market in self._open_markets():
-            fair = self._fair(event, market, self._published.get(event.ticker, 0), now)
-            for side, price in (("bid", market.best_ask), ("ask", market.best_bid)):
-                if price is None:
-                    continue
-                edge = (fair - price / ONE_DOLLAR) * (1 if side == "bid" else -1)
-                if edge > 0.02 and (best is None or edge > best[0]):
-                    limit = floor_price(fair - 0.01) if side == "bid" else ceil_price(fair + 0.01)
-                    best = (edge, market, "bid" if side == "bid" else "ask", limit)
+        best: tuple[float, Market, Side, float] | None = None
+        for event in self._exchange.events.values():
+            belief = self._consensus(event, self._published.get(event.ticker, 0), now)
+            for market in self._active(event):
+                fair = _above(belief, market)
+                for side, edge in _edges(market, fair):
+                    if edge > _LEAST_EDGE and (best is None or edge > best[0]):
+                        best = (edge, market, side, fair)
         if best is not None:
-            _, market, side_, limit = best
+            _, market, side, fair = best
+            limit = floor_price(fair - 0.01) if side == "bid" else ceil_price(fair + 0.01)
             count = self._whole(self._rng.uniform(20, 150))
-            limit = market.grid.floor(limit) or ONE_CENT
-            self._send(market, side_, limit, count, now)
+            self._send(market, side, market.grid.floor(limit) or ONE_CENT, count, now)
 
     def _hit(self, market: Market, side: Side, patience: Price, count: Count, now: int) -> None:
         """Trade against the other side, giving way by at most `patience` beyond its best."""
@@ -295,21 +293,31 @@ class Crowd:
 
     # Markets
 
-    def _open_markets(self) -> list[tuple[Event, Market]]:
-        return [
-            (event, market)
-            for event in self._exchange.events.values()
-            for market in self._exchange.markets_of(event)
-            if market.status == "active"
-        ]
+    def _active(self, event: Event) -> list[Market]:
+        return [m for m in self._exchange.markets_of(event) if m.status == "active"]
 
     def _choose(self, now: int) -> tuple[Event, Market] | None:
         """Pick a market, mostly one whose outcome is open."""
-        markets = self._open_markets()
+        markets, weights = [], []
+        for event in self._exchange.events.values():
+            belief = self._consensus(event, self._published.get(event.ticker, 0), now)
+            for market in self._active(event):
+                fair = _above(belief, market)
+                markets.append((event, market))
+                weights.append(math.sqrt(fair * (1 - fair)) + 0.01)
         if not markets or self._exchange.trading_paused():
             return None
-        weights = []
-        for event, market in markets:
-            fair = self._fair(event, market, self._published.get(event.ticker, 0), now)
-            weights.append(fair * (1 - fair) + 0.004)
         return self._rng.choices(markets, weights)[0]
+
+
+def _above(belief: NormalDist, market: Market) -> float:
+    """Return the probability of YES."""
+    return 1 - belief.cdf(market.terms.floor_strike)
+
+
+def _edges(market: Market, fair: float) -> Iterator[tuple[Side, float]]:
+    """Yield what taking each side of the book is worth a contract, in dollars."""
+    if market.best_ask is not None:
+        yield "bid", fair - market.best_ask / ONE_DOLLAR
+    if market.best_bid is not None:
+        yield "ask", market.best_bid / ONE_DOLLAR - fair

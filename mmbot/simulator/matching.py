@@ -10,27 +10,38 @@ from __future__ import annotations
 import random
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
 from heapq import heappop, heappush
 
+from mmbot.simulator.checks import (
+    cash_held,
+    check_amendment,
+    check_crossing,
+    check_wish,
+    preview,
+    reducible,
+)
 from mmbot.simulator.facts import (
     BookChanged,
     Fact,
     Filled,
     GroupChanged,
-    MarketChanged,
     OrderChanged,
-    Settled,
     Traded,
 )
 from mmbot.simulator.fees import rounded_fee
-from mmbot.simulator.groups import OrderGroup, OrderGroups, check_limit
-from mmbot.simulator.ledger import Account, collateral, cost_of_one
+from mmbot.simulator.groups import OrderGroup, OrderGroups
+from mmbot.simulator.ledger import Account, cost_of_one
 from mmbot.simulator.market import Market, opposite
-from mmbot.simulator.orders import Amendment, NewOrder, Order, OrderStatus, Reason, Refusal
-from mmbot.units import ONE_DOLLAR, Count, Money, Price
-
-FOK_MISS = "fill_or_kill order would not be filled immediately due to insufficient resting volume"
+from mmbot.simulator.orders import (
+    Amendment,
+    NewOrder,
+    Order,
+    OrderStatus,
+    Reason,
+    Refusal,
+    TimeInForce,
+)
+from mmbot.units import Count, Money, Price
 
 
 class MatchingEngine:
@@ -54,6 +65,10 @@ class MatchingEngine:
     def new_id(self) -> str:
         """Draw an identifier in the exchange's form."""
         return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+
+    def new_secret(self) -> bytes:
+        """Draw the seed of a private key: of no worth outside a simulation."""
+        return self._rng.randbytes(32)
 
     # Accounts and markets
 
@@ -82,12 +97,12 @@ class MatchingEngine:
         """Match an order and rest what is left of it, or raise `Refusal`."""
         self._check_client_id(account, wish.client_order_id)
         market = self._tradable(wish.ticker, now)
-        _check_wish(market, wish, now)
+        check_wish(market, wish, now)
         self._check_group(account, wish.group_id)
         order = Order(self.new_id(), account, wish, now)
         if wish.reduce_only:
-            order.remaining = self._reducible(account, wish)
-        self._check_entry(market, order, order.remaining, wish.time_in_force)
+            order.remaining = reducible(account.net(wish.ticker), wish)
+        self._check_entry(market, order, order.price, order.remaining, wish.time_in_force)
         if wish.client_order_id:
             self._client_ids.add((account.user_id, wish.client_order_id))
         self._match(market, order, now)
@@ -100,7 +115,7 @@ class MatchingEngine:
         """Cancel a resting order and return how much was left of it."""
         self._check_cancellable(order)
         left = order.remaining
-        self._withdraw(order, now, reason)
+        self.withdraw(order, now, reason)
         return left
 
     def decrease(self, order: Order, to: Count, now: int) -> None:
@@ -121,10 +136,12 @@ class MatchingEngine:
         market = self._tradable(order.ticker, now)
         remaining = change.total - order.filled
         renamed = change.client_order_id != order.client_order_id
-        self._check_amendment(market, order, change, now)
+        check_amendment(market, order, change, now)
+        if renamed:
+            self._check_client_id(order.account, change.client_order_id)
         moved = change.price != order.price or remaining > order.remaining
         if moved:
-            self._check_move(market, order, change, remaining)
+            self._check_entry(market, order, change.price, remaining)
         order.updated_ms = now
         if change.expires_ms != order.expires_ms:
             order.expires_ms = change.expires_ms
@@ -145,7 +162,7 @@ class MatchingEngine:
         """Return how many contracts trade before a resting order does."""
         return self.markets[order.ticker].sides[order.side].queue_ahead(order)
 
-    # Time, pauses and the life of a market
+    # Time
 
     def next_expiry(self) -> int | None:
         """Return when the next order may expire."""
@@ -157,98 +174,20 @@ class MatchingEngine:
             due, order_id = heappop(self._expiries)
             order = self.orders.get(order_id)
             if order is not None and order.expires_ms == due:
-                self._withdraw(order, due, "ExpiryCancel")
-
-    def halt(self, orders: Iterable[Order], now: int) -> None:
-        """Cancel those orders that asked not to outlive a pause."""
-        for order in list(orders):
-            if order.cancel_on_pause:
-                self._withdraw(order, now, "HaltCancel")
-
-    def pause_market(self, market: Market, now: int) -> None:
-        """Stop one market."""
-        market.status = "inactive"
-        self.announce(market, "deactivated", now)
-        self.halt(market.orders(), now)
-
-    def unpause_market(self, market: Market, now: int) -> None:
-        """Let one market trade again, with an empty book."""
-        self.sweep(market, now, "HaltCancel")
-        market.status = "active"
-        self.announce(market, "activated", now)
-
-    def sweep(self, market: Market, now: int, reason: Reason) -> None:
-        """Cancel everything that rests in a market."""
-        for order in market.orders():
-            self._withdraw(order, now, reason)
-
-    def determine(self, market: Market, result: str, value: str, now: int) -> None:
-        """Fix the outcome of a closed market."""
-        market.status, market.result, market.expiration_value = "determined", result, value
-        market.determined_ms = now
-        self.announce(market, "determined", now)
-
-    def settle(self, market: Market, now: int) -> None:
-        """Pay out every holding in a determined market."""
-        yes_value = ONE_DOLLAR if market.result == "yes" else 0
-        for account in self.accounts.values():
-            position = account.positions.get(market.ticker)
-            if position is None or not position.volume:
-                continue
-            net, cost, fees = position.net, position.cost, position.fees
-            payout = position.pay_out(yes_value)
-            position.updated_ms = now
-            account.cash += payout
-            self.facts.append(
-                Settled(account, market.ticker, net, cost, fees, payout, yes_value, now)
-            )
-        market.open_interest = 0
-        market.status, market.settled_ms = "finalized", now
-        self.announce(market, "settled", now)
-
-    def announce(self, market: Market, event_type: str, now: int) -> None:
-        """Note a step in a market's life."""
-        market.updated_ms = now
-        self.facts.append(MarketChanged(market.ticker, event_type, now))
+                self.withdraw(order, due, "ExpiryCancel")
 
     # Order groups
-
-    def create_group(self, account: Account, limit: Count, now: int) -> OrderGroup:
-        """Open an order group."""
-        group = self.groups.create(self.new_id(), account, limit)
-        self.facts.append(GroupChanged(account, group.group_id, "created", limit, now))
-        return group
-
-    def limit_group(self, group: OrderGroup, limit: Count, now: int) -> None:
-        """Change a group's limit."""
-        check_limit(limit)
-        group.limit = limit
-        self.facts.append(GroupChanged(group.account, group.group_id, "limit_updated", limit, now))
 
     def trigger_group(self, group: OrderGroup, now: int) -> None:
         """Cancel a group's orders and refuse new ones until it is reset."""
         group.triggered = True
         self.facts.append(GroupChanged(group.account, group.group_id, "triggered", None, now))
-        self._empty_group(group, now)
-
-    def reset_group(self, group: OrderGroup, now: int) -> None:
-        """Let a group trade again."""
-        group.reset()
-        self.facts.append(GroupChanged(group.account, group.group_id, "reset", None, now))
-
-    def delete_group(self, group: OrderGroup, now: int) -> None:
-        """Cancel a group's orders and forget it."""
-        self.groups.delete(group)
-        self._empty_group(group, now)
-        self.facts.append(GroupChanged(group.account, group.group_id, "deleted", None, now))
+        for order in self.group_orders(group):
+            self.withdraw(order, now, "")
 
     def group_orders(self, group: OrderGroup) -> list[Order]:
         """Return a group's resting orders."""
         return [o for o in self.orders.values() if o.group_id == group.group_id]
-
-    def _empty_group(self, group: OrderGroup, now: int) -> None:
-        for order in self.group_orders(group):
-            self._withdraw(order, now, "")
 
     def _check_group(self, account: Account, group_id: str | None) -> None:
         if group_id is None:
@@ -280,85 +219,28 @@ class MatchingEngine:
         if client_order_id and (account.user_id, client_order_id) in self._client_ids:
             raise Refusal("order_already_exists", "client_order_id was used before")
 
-    def _reducible(self, account: Account, wish: NewOrder) -> Count:
-        net = account.net(wish.ticker)
-        closing = max(-net if wish.side == "bid" else net, 0)
-        if not closing:
-            raise Refusal("invalid_order", "reduce only order would not reduce the position")
-        return min(wish.count, closing)
-
-    def _check_entry(self, market: Market, order: Order, count: Count, time_in_force: str) -> None:
-        crossing = self._preview(market, order, order.price, count)
-        if order.post_only and crossing:
-            raise Refusal("invalid_order", "post only cross")
-        if time_in_force == "fill_or_kill" and sum(c for _, c in crossing) < count:
-            raise Refusal("invalid_order", FOK_MISS, status=409)
-        self._check_cash(market, order, order.price, count, crossing)
-
-    def _check_amendment(self, market: Market, order: Order, change: Amendment, now: int) -> None:
-        if change.client_order_id != order.client_order_id:
-            self._check_client_id(order.account, change.client_order_id)
-        if change.total <= order.filled:
-            raise Refusal("invalid_parameters", "count must exceed what is filled already")
-        if not market.grid.accepts(change.price):
-            raise Refusal("invalid_order", "invalid price")
-        if change.expires_ms is not None and change.expires_ms <= now:
-            raise Refusal("invalid_parameters", "expiration_time must be in the future")
-        if (
-            change.price == order.price
-            and change.total == order.filled + order.remaining
-            and change.expires_ms == order.expires_ms
-            and change.client_order_id == order.client_order_id
-        ):
-            raise Refusal("AMEND_ORDER_NO_OP", "the amendment changes nothing")
-
-    def _check_move(
-        self, market: Market, order: Order, change: Amendment, remaining: Count
-    ) -> None:
-        crossing = self._preview(market, order, change.price, remaining)
-        if order.post_only and crossing:
-            raise Refusal("invalid_order", "post only cross")
-        self._check_cash(market, order, change.price, remaining, crossing)
-
-    def _preview(
-        self, market: Market, order: Order, price: Price, count: Count
-    ) -> list[tuple[Price, Count]]:
-        """Return what an order would trade at once; its own member's orders count for a post-only.
-
-        A self-cross never trades, but a post-only order must not reach it either.
-        """
-        taken = []
-        for other in market.sides[opposite(order.side)].crossed_by(price):
-            if not count:
-                break
-            if other.account.user_id == order.account.user_id and not order.post_only:
-                if order.self_trade_prevention == "taker_at_cross":
-                    break
-                continue
-            part = min(count, other.remaining)
-            taken.append((other.price, part))
-            count -= part
-        return taken
-
-    def _check_cash(
+    def _check_entry(
         self,
         market: Market,
         order: Order,
         price: Price,
         count: Count,
-        crossing: list[tuple[Price, Count]],
+        time_in_force: TimeInForce = "good_till_canceled",
     ) -> None:
+        """Refuse what may not trade at once, and what its account cannot pay for."""
+        crossing = preview(market, order, price, count)
+        check_crossing(order, crossing, count, time_in_force)
         account = order.account
         others = [
             (o.side, o.price, o.remaining)
             for o in self._resting[account, market.ticker].values()
             if o is not order
         ]
-        needed = collateral(account.net(market.ticker), [*others, (order.side, price, count)])
-        raw = sum(market.fees.raw(p, c, is_taker=True) for p, c in crossing)
-        if needed > account.reserved.get(market.ticker, 0) or raw:
-            if not account.can_afford(market.ticker, needed, rounded_fee(raw)):
-                raise Refusal("insufficient_balance")
+        held = cash_held(market, account.net(market.ticker), [*others, (order.side, price, count)])
+        fee = rounded_fee(sum(market.fees.raw(p, c, is_taker=True) for p, c in crossing))
+        grows = held > account.reserved.get(market.ticker, 0) or fee
+        if grows and not account.can_afford(market.ticker, held, fee):
+            raise Refusal("insufficient_balance")
 
     # Matching
 
@@ -373,28 +255,24 @@ class MatchingEngine:
                 if order.self_trade_prevention == "taker_at_cross":
                     self._retire(order, "canceled", "SelfTradeCancel", now)
                     return
-                self._withdraw(resting, now, "SelfTradeCancel")
+                self.withdraw(resting, now, "SelfTradeCancel")
                 continue
             self._trade(market, order, resting, now)
 
     def _trade(self, market: Market, taker: Order, maker: Order, now: int) -> None:
         count = min(taker.remaining, maker.remaining)
-        price = maker.price
-        trade_id = self.new_id()
-        longs = max(taker.account.net(market.ticker), 0) + max(maker.account.net(market.ticker), 0)
+        trade = Traded(self.new_id(), market.ticker, taker.side, maker.price, count, now)
+        parties = (taker.account, maker.account)
+        longs = sum(max(account.net(market.ticker), 0) for account in parties)
         taker.remaining -= count
         self._shrink(market, maker, count, now)
-        self._fill(market, taker, trade_id, price, count, now, is_taker=True)
-        self._fill(market, maker, trade_id, price, count, now, is_taker=False)
-        market.open_interest += (
-            max(taker.account.net(market.ticker), 0)
-            + max(maker.account.net(market.ticker), 0)
-            - longs
-        )
-        market.last_price, market.last_count = price, count
+        self._fill(market, taker, trade, is_taker=True)
+        self._fill(market, maker, trade, is_taker=False)
+        market.open_interest += sum(max(a.net(market.ticker), 0) for a in parties) - longs
+        market.last_price, market.last_count = trade.price, count
         market.volume += count
-        market.turnover += price * count
-        self.facts.append(Traded(trade_id, market.ticker, taker.side, price, count, now))
+        market.turnover += trade.price * count
+        self.facts.append(trade)
         if maker.remaining:
             self._tell(maker, "Trade", now)
         else:
@@ -405,18 +283,8 @@ class MatchingEngine:
             if group and not group.triggered and group.matched(count, now):
                 self.trigger_group(group, now)
 
-    def _fill(
-        self,
-        market: Market,
-        order: Order,
-        trade_id: str,
-        price: Price,
-        count: Count,
-        now: int,
-        *,
-        is_taker: bool,
-    ) -> None:
-        account = order.account
+    def _fill(self, market: Market, order: Order, trade: Traded, *, is_taker: bool) -> None:
+        account, count, price = order.account, trade.count, trade.price
         position = account.position(market.ticker)
         account.cash += position.apply(order.side, price, count)
         order.raw_fees[is_taker] += market.fees.raw(price, count, is_taker=is_taker)
@@ -424,24 +292,24 @@ class MatchingEngine:
         order.fees[is_taker] += fee
         account.charge(fee, market.ticker)
         self.fee_income += fee
-        position.updated_ms = order.updated_ms = now
+        position.updated_ms = order.updated_ms = trade.at
         order.filled += count
         order.fill_cost[is_taker] += cost_of_one(order.side, price) * count
         if account.audited:
             self.facts.append(
                 Filled(
-                    trade_id,
-                    account,
-                    order.order_id,
-                    order.client_order_id,
-                    market.ticker,
-                    order.side,
-                    price,
-                    count,
-                    is_taker,
-                    fee,
-                    position.net,
-                    now,
+                    trade_id=trade.trade_id,
+                    account=account,
+                    order_id=order.order_id,
+                    client_order_id=order.client_order_id,
+                    ticker=market.ticker,
+                    side=order.side,
+                    price=price,
+                    count=count,
+                    is_taker=is_taker,
+                    fee=fee,
+                    post_position=position.net,
+                    at=trade.at,
                 )
             )
 
@@ -462,7 +330,8 @@ class MatchingEngine:
         market.sides[order.side].reduce(order, by)
         self._book_changed(market, order, -by, now)
 
-    def _withdraw(self, order: Order, now: int, reason: Reason) -> None:
+    def withdraw(self, order: Order, now: int, reason: Reason) -> None:
+        """Take a resting order out of its book, whatever state the exchange is in."""
         self._shrink(self.markets[order.ticker], order, order.remaining, now)
         self._retire(order, "canceled", reason, now)
         self._reserve(order.account, order.ticker)
@@ -498,14 +367,14 @@ class MatchingEngine:
         market.clock = self._clock
         self.facts.append(
             BookChanged(
-                market.ticker,
-                order.side,
-                order.price,
-                delta,
-                self._clock,
-                now,
-                order.account,
-                order.client_order_id,
+                ticker=market.ticker,
+                side=order.side,
+                price=order.price,
+                delta=delta,
+                clock=self._clock,
+                at=now,
+                account=order.account,
+                client_order_id=order.client_order_id,
             )
         )
 
@@ -524,25 +393,12 @@ class MatchingEngine:
 
     def _reserve(self, account: Account, ticker: str) -> None:
         resting = self._resting[account, ticker].values()
-        needed = collateral(account.net(ticker), [(o.side, o.price, o.remaining) for o in resting])
-        if needed:
-            account.reserved[ticker] = needed
+        held = cash_held(
+            self.markets[ticker],
+            account.net(ticker),
+            [(o.side, o.price, o.remaining) for o in resting],
+        )
+        if held:
+            account.reserved[ticker] = held
         else:
             account.reserved.pop(ticker, None)
-
-
-def _check_wish(market: Market, wish: NewOrder, now: int) -> None:
-    if wish.count <= 0:
-        raise Refusal("invalid_parameters", "count must be positive")
-    if not market.grid.accepts(wish.price):
-        raise Refusal("invalid_order", "invalid price")
-    immediate = wish.time_in_force != "good_till_canceled"
-    if wish.expires_ms is not None:
-        if immediate:
-            raise Refusal("invalid_parameters", "expiration_time needs good_till_canceled")
-        if wish.expires_ms <= now:
-            raise Refusal("invalid_parameters", "expiration_time must be in the future")
-    if wish.post_only and immediate:
-        raise Refusal("invalid_parameters", "post_only needs good_till_canceled")
-    if wish.reduce_only and wish.time_in_force != "immediate_or_cancel":
-        raise Refusal("invalid_parameters", "reduce_only needs immediate_or_cancel")

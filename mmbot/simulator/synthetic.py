@@ -36,7 +36,7 @@ _HOLIDAY_LEAD: Final = 2
 
 def daily_counts(last: dt.date, seed: int) -> dict[dt.date, int]:
     """Return a count for every day from `FIRST_DAY` to `last`, the same for the same seed."""
-    rng = random.Random(seed)  # noqa: S311 (a simulation, not a secret)
+    rng = random.Random(seed)
     holidays = _holidays(range(FIRST_DAY.year, last.year + 2))
     counts, noise = {}, 0.0
     innovation = _NOISE * math.sqrt(1 - _PERSISTENCE**2)

@@ -18,6 +18,7 @@ from mmbot.simulator.broadcast import broadcast, broadcast_event, broadcast_fees
 from mmbot.simulator.exchange import STRUCTURES, Event, Exchange, FeeChange, Settings
 from mmbot.simulator.fees import FeeSchedule
 from mmbot.simulator.ledger import Account
+from mmbot.simulator.listing import announce, determine, halt, pause, settle, sweep, unpause
 from mmbot.simulator.market import Market
 from mmbot.simulator.orders import Refusal
 from mmbot.simulator.rest.errors import refusal_answer
@@ -49,6 +50,7 @@ class Venue:
         self,
         settings: Settings,
         clock: CalendarClock,
+        *,
         weeks: Sequence[Week],
         counts: Mapping[dt.date, int],
         releases: Iterable[Release],
@@ -60,6 +62,7 @@ class Venue:
         self.releases_done = 0
         self._rest = Rest(self.exchange)
         self._counts = counts
+        self._averages: dict[Week, float] = {}
         self._planned = 0
         self._agenda: list[tuple[int, int, Callable[[int], None]]] = []
         for week in weeks:
@@ -89,11 +92,10 @@ class Venue:
         lower = {name.lower(): value for name, value in headers}
         try:
             credential = self.exchange.gatekeeper.authenticate(lower, "GET", STREAM_PATH, now)
-            self.sessions = [s for s in self.sessions if not s.closed]
-            if len(self.sessions) >= _MOST_SESSIONS:
-                raise Refusal("too_many_requests")
         except Refusal as refusal:
             return refusal_answer(refusal)
+        if len(self.sessions) >= _MOST_SESSIONS:
+            return refusal_answer(Refusal("too_many_requests"))
         session = Session(self.exchange, credential)
         self.sessions.append(session)
         return session
@@ -170,7 +172,7 @@ class Venue:
 
     def _sweep(self, market: Market, now: int) -> None:
         if market.status == "closed":
-            self.exchange.engine.sweep(market, now, "CloseCancel")
+            sweep(self.exchange.engine, market, now, "CloseCancel")
 
     def _release_action(self, days: Sequence[dt.date]) -> Callable[[int], None]:
         def act(now: int) -> None:
@@ -183,25 +185,27 @@ class Venue:
 
     def average(self, week: Week) -> float:
         """Return the mean of a week's first-published counts, on which it settles."""
-        return sum(self._counts[day] for day in week.days) / len(week.days)
+        if week not in self._averages:
+            self._averages[week] = sum(self._counts[d] for d in week.days) / len(week.days)
+        return self._averages[week]
 
     def _determine(self, event: Event, now: int) -> None:
         average = self.average(event.week)
         for market in self.exchange.markets_of(event):
             result = "yes" if average > market.terms.floor_strike else "no"
-            self.exchange.engine.determine(market, result, f"{round(average):,}", now)
+            determine(self.exchange.engine, market, result, f"{round(average):,}", now)
 
     def _settle(self, event: Event, now: int) -> None:
         for market in self.exchange.markets_of(event):
-            self.exchange.engine.sweep(market, now, "CloseCancel")
-            self.exchange.engine.settle(market, now)
+            sweep(self.exchange.engine, market, now, "CloseCancel")
+            settle(self.exchange.engine, market, now)
 
     # Operator
 
     def pause_trading(self, now: int) -> None:
         """Refuse new orders everywhere; cancels go on, and resting orders mostly stay."""
         self.exchange.engine.trading_paused = True
-        self.exchange.engine.halt(self.exchange.engine.orders.values(), now)
+        halt(self.exchange.engine, self.exchange.engine.orders.values(), now)
         self._spread_word(now)
 
     def resume_trading(self, _now: int) -> None:
@@ -220,19 +224,19 @@ class Venue:
 
     def pause_market(self, ticker: str, now: int) -> None:
         """Stop one market."""
-        self.exchange.engine.pause_market(self.exchange.market(ticker), now)
+        pause(self.exchange.engine, self.exchange.market(ticker), now)
         self._spread_word(now)
 
     def unpause_market(self, ticker: str, now: int) -> None:
         """Let one market trade again; every resting order in it is cancelled."""
-        self.exchange.engine.unpause_market(self.exchange.market(ticker), now)
+        unpause(self.exchange.engine, self.exchange.market(ticker), now)
         self._spread_word(now)
 
     def move_close(self, ticker: str, close_ms: int, now: int) -> None:
         """Close a market at another time."""
         market = self.exchange.market(ticker)
         market.close_ms = close_ms
-        self.exchange.engine.announce(market, "close_date_updated", now)
+        announce(self.exchange.engine, market, "close_date_updated", now)
         self._plan_close(market)
         self._spread_word(now)
 
@@ -240,7 +244,7 @@ class Venue:
         """Give a market another price grid; resting orders stay."""
         market = self.exchange.market(ticker)
         market.structure, market.grid = structure, STRUCTURES[structure]
-        self.exchange.engine.announce(market, "price_level_structure_updated", now)
+        announce(self.exchange.engine, market, "price_level_structure_updated", now)
         self._spread_word(now)
 
     def schedule_fees(self, fees: FeeSchedule, at: int) -> None:
@@ -270,7 +274,7 @@ class Venue:
         event = self.exchange.events[week.event_ticker(self.exchange.settings.series)]
         broadcast_event(self.exchange, event, self.sessions, now)
         for market in self.exchange.markets_of(event):
-            self.exchange.engine.announce(market, "created", now)
+            announce(self.exchange.engine, market, "created", now)
         self._spread_word(now)
         return event
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from mmbot.simulator.access import TIERS, Credential
+from mmbot.simulator.access import TIERS, Credential, PublicKey
 from mmbot.simulator.orders import Refusal
 from mmbot.simulator.rest.call import Call, Reply
 from mmbot.units import format_count
@@ -93,21 +93,55 @@ def list_keys(call: Call) -> Reply:
     return Reply(200, {"api_keys": keys})
 
 
+class GeneratedKey(msgspec.Struct, frozen=True):
+    """The body that asks the exchange for a key pair."""
+
+    name: str
+    key_type: str = "rsa"
+    scopes: frozenset[str] = frozenset({"read", "write"})
+    subaccount: int | None = None
+
+
+def generate_key(call: Call) -> Reply:
+    """Make an Ed25519 key pair and return its private half, this once."""
+    body = call.decode(GeneratedKey)
+    _check_scopes(body.scopes)
+    if body.key_type != "ed25519":
+        raise Refusal("invalid_parameters", "this exchange generates ed25519 keys only")
+    private_key = Ed25519PrivateKey.from_private_bytes(call.exchange.engine.new_secret())
+    key_id = _register(call, private_key.public_key(), body.scopes, body.subaccount)
+    pem = private_key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return Reply(201, {"api_key_id": key_id, "key_type": "ed25519", "private_key": pem.decode()})
+
+
+def _check_scopes(scopes: frozenset[str]) -> None:
+    if scopes - _SCOPES or ("write" in scopes and "read" not in scopes):
+        raise Refusal("invalid_parameters", "scopes")
+
+
+def _register(
+    call: Call, public_key: PublicKey, scopes: frozenset[str], subaccount: int | None
+) -> str:
+    key_id = call.exchange.engine.new_id()
+    call.exchange.gatekeeper.add(Credential(key_id, call.user_id, public_key, scopes, subaccount))
+    return key_id
+
+
 def create_key(call: Call) -> Reply:
     """Register a public key."""
     body = call.decode(NewKey)
-    if body.scopes - _SCOPES or ("write" in body.scopes and "read" not in body.scopes):
-        raise Refusal("invalid_parameters", "scopes")
+    _check_scopes(body.scopes)
     try:
         public_key = serialization.load_pem_public_key(body.public_key.encode())
     except ValueError:
         raise Refusal("invalid_parameters", "public_key is not a PEM") from None
     if not isinstance(public_key, RSAPublicKey | Ed25519PublicKey):
         raise Refusal("invalid_parameters", "public_key must be RSA or Ed25519")
-    key_id = call.exchange.engine.new_id()
-    call.exchange.gatekeeper.add(
-        Credential(key_id, call.user_id, public_key, body.scopes, body.subaccount)
-    )
+    key_id = _register(call, public_key, body.scopes, body.subaccount)
     return Reply(201, {"api_key_id": key_id})
 
 
@@ -118,6 +152,11 @@ def delete_key(call: Call) -> Reply:
         raise Refusal("not_found", "api key not found")
     call.exchange.gatekeeper.revoke(call.path["api_key"])
     return Reply(204, None)
+
+
+def tags(_call: Call) -> Reply:
+    """Return the tags of each category."""
+    return Reply(200, {"tags_by_categories": {"Transportation": ["TSA"]}})
 
 
 def incentives(_call: Call) -> Reply:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
+from mmbot.kalshi.http import HttpRequest
 from mmbot.simulator.access import Credential
 from mmbot.simulator.exchange import Exchange
 from mmbot.simulator.ledger import Account
@@ -36,18 +37,17 @@ class Call:
     def __init__(
         self,
         exchange: Exchange,
-        credential: Credential | None,
+        request: HttpRequest,
         path: dict[str, str],
-        query: tuple[tuple[str, str], ...],
-        body: bytes,
+        credential: Credential | None,
         now: int,
     ) -> None:
         self.exchange = exchange
         self.path = path
         self.now = now
         self._credential = credential
-        self._query = query
-        self._body = body
+        self._query = request.query
+        self._body = request.body
 
     @property
     def credential(self) -> Credential:
@@ -170,6 +170,9 @@ class Call:
         """Say whether an instant lies within the call's bounds, which are in seconds."""
         least, most = (self.integer(name) for name in names)
         return (least is None or at >= least * 1000) and (most is None or at <= most * 1000)
+
+
+Handler: TypeAlias = Callable[[Call], Reply]
 
 
 def read_price(text: str) -> Price:

@@ -18,7 +18,6 @@ _STATUS: Final = {
     "order_already_exists": 409,
     "trading_is_paused": 409,
     "exchange_is_paused": 409,
-    "MARKET_INACTIVE": 409,
     "deprecated_v1_order_endpoint": 410,
     "too_many_requests": 429,
 }

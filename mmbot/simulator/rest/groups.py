@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from mmbot.simulator.brakes import create_group, delete_group, limit_group, reset_group
 from mmbot.simulator.groups import OrderGroup
 from mmbot.simulator.orders import Refusal
 from mmbot.simulator.render import Json
@@ -38,7 +39,7 @@ def create(call: Call) -> Reply:
     shard = call.exchange.settings.exchange_index
     if body.exchange_index not in (None, -1, shard):
         raise Refusal("invalid_parameters", "no such exchange_index")
-    group = call.exchange.engine.create_group(account, body.contracts(), call.now)
+    group = create_group(call.exchange.engine, account, body.contracts(), call.now)
     return Reply(
         201,
         {
@@ -66,7 +67,7 @@ def get(call: Call) -> Reply:
 def limit(call: Call) -> Reply:
     """Change a group's limit."""
     contracts = call.decode(GroupLimit).contracts()
-    call.exchange.engine.limit_group(_group(call), contracts, call.now)
+    limit_group(call.exchange.engine, _group(call), contracts, call.now)
     return Reply(200, {})
 
 
@@ -78,13 +79,13 @@ def trigger(call: Call) -> Reply:
 
 def reset(call: Call) -> Reply:
     """Zero a group's counter and unblock it."""
-    call.exchange.engine.reset_group(_group(call), call.now)
+    reset_group(call.exchange.engine, _group(call), call.now)
     return Reply(200, {})
 
 
 def delete(call: Call) -> Reply:
     """Cancel a group's orders and forget it."""
-    call.exchange.engine.delete_group(_group(call), call.now)
+    delete_group(call.exchange.engine, _group(call), call.now)
     return Reply(200, {})
 
 

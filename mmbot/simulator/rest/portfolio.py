@@ -20,7 +20,7 @@ from mmbot.simulator.render import (
     settlement_json,
     settlement_value,
 )
-from mmbot.simulator.rest.call import MOST_SUBACCOUNTS, Call, Reply
+from mmbot.simulator.rest.call import MOST_SUBACCOUNTS, Call, Handler, Reply
 from mmbot.units import MONEY_PER_CENT, ONE_DOLLAR, Money, format_money
 
 
@@ -297,3 +297,17 @@ def historical_cutoff(call: Call) -> Reply:
             "market_positions_last_updated_ts": first,
         },
     )
+
+
+def nothing_archived(name: str) -> Handler:
+    """Return the handler of a historical list: everything is still in the live one."""
+
+    def handler(_call: Call) -> Reply:
+        return Reply(200, {name: [], "cursor": ""})
+
+    return handler
+
+
+def no_old_positions(_call: Call) -> Reply:
+    """List positions older than the live ones, of which there are none."""
+    return Reply(200, {"market_positions": [], "event_positions": [], "cursor": ""})

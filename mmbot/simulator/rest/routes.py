@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -12,10 +11,9 @@ from mmbot.simulator.access import KEY_HEADER, Credential
 from mmbot.simulator.exchange import Exchange
 from mmbot.simulator.orders import Refusal
 from mmbot.simulator.rest import account, groups, markets, orders, portfolio
-from mmbot.simulator.rest.call import Call, Reply
+from mmbot.simulator.rest.call import Call, Handler, Reply
 from mmbot.simulator.rest.errors import refusal_answer
 
-Handler: TypeAlias = Callable[[Call], Reply]
 Budget: TypeAlias = Literal["read", "write", "balance"]
 
 DEFAULT_COST: Final = 10
@@ -87,11 +85,18 @@ ROUTES: Final = (
     _public("/incentive_programs", account.incentives),
     _public("/historical/cutoff", portfolio.historical_cutoff),
     _public("/account/endpoint_costs", lambda _call: Reply(200, endpoint_costs())),
+    _public("/search/tags_by_categories", account.tags),
+    _public("/historical/trades", portfolio.nothing_archived("trades")),
+    _public("/historical/markets", portfolio.nothing_archived("markets")),
+    Route("GET", "/historical/fills", portfolio.nothing_archived("fills")),
+    Route("GET", "/historical/orders", portfolio.nothing_archived("orders")),
+    Route("GET", "/historical/positions", portfolio.no_old_positions),
     Route("GET", "/account/limits", account.limits),
     Route("GET", "/account/api_usage_level/volume_progress", account.volume_progress),
     Route("POST", "/account/api_usage_level/upgrade", account.upgrade, "write", 30, "write"),
     Route("GET", "/api_keys", account.list_keys),
     Route("POST", "/api_keys", account.create_key, "write", budget="write"),
+    Route("POST", "/api_keys/generate", account.generate_key, "write", budget="write"),
     Route("DELETE", "/api_keys/{api_key}", account.delete_key, "write", budget="write"),
     Route("GET", "/portfolio/balance", portfolio.balance, "read::portfolio_balance", 1, "balance"),
     Route("GET", "/portfolio/positions", portfolio.positions),
@@ -157,7 +162,7 @@ class Rest:
         if copy is not None and now < copy[0] + self._exchange.settings.cdn_ms:
             return copy[1]
         credential = self._admit(route, request, now)
-        call = Call(self._exchange, credential, path, request.query, request.body, now)
+        call = Call(self._exchange, request, path, credential, now)
         self._pay(route, call, credential)
         self._exchange.history.catch_up(now)
         answer = _encoded(route.handler(call), cached=route.cached)
