@@ -78,8 +78,9 @@ def test_what_is_finer_than_the_unit_is_refused() -> None:
 
 
 def test_a_product_that_falls_short_of_its_value_keeps_its_tick() -> None:
-    assert 0.29 * 10_000 < 2900
+    assert int(0.57 * 10_000) == 5699
     assert 1.1 * 0.1 * 10_000 > 1100
+    assert floor_price(0.57) == 5700
     assert floor_price(0.29) == 2900
     assert ceil_price(1.1 * 0.1) == 1100
 
