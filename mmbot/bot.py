@@ -33,7 +33,7 @@ from mmbot.trading.commands import (
     WakeAt,
 )
 from mmbot.trading.engine import Engine
-from mmbot.trading.events import Event, ListingRead, StreamLost, StreamUp, Woken
+from mmbot.trading.events import Event, ListingRead, StreamLost, Woken
 from mmbot.tsa.calendar import CalendarClock
 
 
@@ -69,10 +69,9 @@ class Bot:
         return self._signer.headers("GET", STREAM_PATH, now)
 
     def connected(self, now: int) -> list[Output]:
-        """Take note that the stream is up."""
+        """Take note that there is a connection; the stream is up when it is subscribed."""
         self._out = []
         self._carry(self._feed.connected(now), now)
-        self._handle(StreamUp(), now)
         return self._finish()
 
     def disconnected(self, now: int) -> list[Output]:
@@ -120,14 +119,14 @@ class Bot:
         for event in step.events:
             self._handle(event, now)
         if step.listing_stale:
-            held = tuple(self.engine.desk.ladders)
+            held = self.engine.desk.unsettled_events()
             self._out += self._gateway.perform(ReadListing(held), now)
 
     def _handle(self, event: Event, now: int) -> None:
         for command in self.engine.handle(event, now):
             self._perform(command, now)
         if isinstance(event, ListingRead):
-            self._carry(self._feed.watch(self.engine.desk.ladder_of, now), now)
+            self._carry(self._feed.watch(self.engine.desk.unclosed(now), now), now)
 
     def _perform(self, command: Command, now: int) -> None:
         match command:

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import json
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import msgspec
 
 from mmbot.errors import BadInput
 from mmbot.units import (
+    MONEY_PER_DOLLAR,
     ONE_CENT,
     ONE_CONTRACT,
     ONE_DOLLAR,
     Count,
     Money,
     Price,
-    parse_money,
 )
 
 Mode: TypeAlias = Literal["paper", "demo", "live"]
@@ -42,7 +43,7 @@ _DEMO = (
 HOSTS: dict[Mode, tuple[str, str]] = {"paper": _PRODUCTION, "demo": _DEMO, "live": _PRODUCTION}
 
 _Share = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
-_Dollars = Annotated[float, msgspec.Meta(gt=0.0, le=1_000_000.0)]
+_Dollars = Annotated[float, msgspec.Meta(ge=0.01, le=1_000_000.0)]
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,7 +83,8 @@ class QuotingSettings(_Section, frozen=True, kw_only=True):
     margin: _Share = 0.25
     sides: Sides = "likelier"
     contracts: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 10
-    minimum_edge_cents: Annotated[float, msgspec.Meta(ge=0.0, le=50.0)] = 1.0
+    # The finest grid's tick: with less, a bid and an ask around one fair value could meet.
+    minimum_edge_cents: Annotated[float, msgspec.Meta(ge=0.01, le=50.0)] = 1.0
     minimum_fair: Annotated[float, msgspec.Meta(gt=0.0, lt=0.5)] = 0.03
     maximum_fair: Annotated[float, msgspec.Meta(gt=0.5, lt=1.0)] = 0.97
     reprice_tolerance_cents: Annotated[float, msgspec.Meta(ge=0.0, le=20.0)] = 1.0
@@ -123,7 +125,7 @@ class LimitSettings(_Section, frozen=True, kw_only=True):
     @property
     def event_loss(self) -> Money:
         """The most one event may lose in its worst outcome, every order filled."""
-        return parse_money(self.event_loss_dollars)
+        return round(self.event_loss_dollars * MONEY_PER_DOLLAR)
 
 
 class OrderSettings(_Section, frozen=True, kw_only=True):
@@ -185,7 +187,7 @@ def parse(text: str, source: str) -> Settings:
         settings = msgspec.convert(tree, Settings)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$.")
-        raise BadInput(f"{source}: {where.rstrip('`')}: {what[:1].lower()}{what[1:]}") from None
+        raise BadInput(f"{source}: {_explain(what, where.rstrip('`'))}") from None
     _refuse_contradictions(settings, source)
     return settings
 
@@ -202,6 +204,25 @@ def _refuse_unknown_keys(
         kind = known[key]
         if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, _Section):
             _refuse_unknown_keys(value, kind, source, f"{prefix}{key}.")
+
+
+def _explain(what: str, key: str) -> str:
+    """Say in one sentence what is wrong with the value of `key` and what to write instead."""
+    *sections, name = key.split(".")
+    holder: type[msgspec.Struct] = Settings
+    for section in sections:
+        holder = type(getattr(holder(), section))
+    field = next(field for field in msgspec.structs.fields(holder) if field.name == name)
+    if isinstance(field.default, _Section):
+        return f"`{key}` is a table; write [{key}] and below it its keys"
+    choices = get_args(field.type)
+    if isinstance(field.default, str) and field.default in choices:
+        return f"{key}: write one of {', '.join(map(_toml, choices))}"
+    return f"{key}: {what[:1].lower()}{what[1:]}; write for example {name} = {_toml(field.default)}"
+
+
+def _toml(value: object) -> str:
+    return value.isoformat() if isinstance(value, dt.time) else json.dumps(value)
 
 
 def _refuse_contradictions(settings: Settings, source: str) -> None:

@@ -7,8 +7,8 @@ import sys
 import typer
 
 from mmbot.cli.demo import demo
-from mmbot.cli.exchange import exchange
 from mmbot.cli.evaluate import evaluate
+from mmbot.cli.exchange import exchange
 from mmbot.cli.forecast import forecast
 from mmbot.cli.run import run
 from mmbot.errors import BadInput, NotReady

@@ -3,7 +3,8 @@
 One subscription carries the books of all markets; its frames are numbered one by one across all
 of them. A number that does not follow taints every book: the feed says so and asks for new
 snapshots. If they do not come it subscribes anew, and after that it asks for another connection.
-Fills, own orders and lifecycle come on subscriptions of their own.
+Fills, own orders and lifecycle come on subscriptions of their own; the stream counts as up when
+all of these are confirmed, because whatever happened before has to be read.
 """
 
 from __future__ import annotations
@@ -26,9 +27,8 @@ from mmbot.trading.events import (
     MarketClosing,
     MarketSettled,
     OrderReported,
-    Side,
+    StreamUp,
 )
-from mmbot.units import parse_count, parse_price
 
 _BOOKS = "orderbook_delta"
 _LIFECYCLE = "market_lifecycle_v2"
@@ -57,7 +57,7 @@ class Feed:
     """One stream, without its socket; every input returns what came of it."""
 
     def __init__(self, series: str) -> None:
-        self._series = series
+        self._prefix = f"{series}-"
         self._tickers: tuple[str, ...] = ()
         self._now = 0
         self._step = FeedStep()
@@ -87,6 +87,7 @@ class Feed:
         self._missing: dict[str, int] = {}
         self._resubscribed = False
         self._snapshot_clocks: dict[str, int] = {}
+        self._repaired_at: dict[str, int] = {}
 
     # Inputs
 
@@ -105,17 +106,19 @@ class Feed:
         self._forget_connection()
 
     def watch(self, tickers: Iterable[str], now: int) -> FeedStep:
-        """Carry the books of these markets as well."""
+        """Carry the books of these markets and of no others."""
         self._begin(now)
-        known = set(self._tickers)
-        self._tickers += tuple(ticker for ticker in tickers if ticker not in known)
+        self._tickers = tuple(tickers)
         if self._connected:
+            self._drop_the_others()
             self._carry_the_rest()
         return self._step
 
     def received(self, data: bytes | str, now: int) -> FeedStep:
         """Take in one frame."""
         self._begin(now)
+        if not self._connected:
+            return self._step
         try:
             frame = wire.decode_frame(data)
             handler = self._handlers.get(frame.type)
@@ -123,15 +126,18 @@ class Feed:
                 handler(frame)
         except wire.Malformed as error:
             # Whatever the frame would have said is lost; fills and orders only REST can tell.
-            self._note("stream.malformed", "warning", reason=str(error)[:200])
-            self._step.reconnect = True
+            self._give_up(f"malformed: {error}"[:200])
         return self._step
 
     def repair(self, ticker: str, now: int) -> FeedStep:
-        """Get a new snapshot of one book."""
+        """Get a new snapshot of one book; if that was no help just now, another connection."""
         self._begin(now)
         if ticker in self._carried:
-            self._ask_for_snapshots((ticker,))
+            if now < self._repaired_at.get(ticker, 0) + _PATIENCE:
+                self._give_up(f"the book of {ticker} stays corrupt")
+            else:
+                self._repaired_at[ticker] = now
+                self._ask_for_snapshots((ticker,))
         return self._step
 
     def woken(self, now: int) -> FeedStep:
@@ -140,10 +146,7 @@ class Feed:
         if any(deadline <= now for _, deadline in self._pending.values()):
             self._give_up("a subscription was not answered")
         elif any(deadline <= now for deadline in self._missing.values()):
-            if self._resubscribed:
-                self._give_up("no snapshot came")
-            else:
-                self._resubscribe_books()
+            self._resubscribe_books("no snapshot came")
         return self._step
 
     @property
@@ -178,8 +181,11 @@ class Feed:
             # The default of the flag is announced to change: it is always said.
             self._subscribe(_BOOKS, market_tickers=list(self._tickers), use_yes_price=True)
 
-    def _resubscribe_books(self) -> None:
-        self._note("stream.resubscribing", "warning", markets=len(self._missing))
+    def _resubscribe_books(self, reason: str) -> None:
+        if self._resubscribed:
+            self._give_up(reason)
+            return
+        self._note("stream.resubscribing", "warning", markets=len(self._missing), reason=reason)
         self._resubscribed = True
         if self._book_sid:
             self._send("unsubscribe", {"sids": [self._book_sid]})
@@ -198,6 +204,14 @@ class Feed:
         elif all(channel != _BOOKS for channel, _ in self._pending.values()):
             self._subscribe_books()
 
+    def _drop_the_others(self) -> None:
+        others = self._carried.difference(self._tickers)
+        if others and self._book_sid:
+            self._update("delete_markets", sorted(others))
+        self._carried -= others
+        for ticker in others:
+            self._missing.pop(ticker, None)
+
     def _subscribed(self, frame: wire.Frame) -> None:
         answer = wire.decode(frame.msg, wire.Subscribed)
         self._pending.pop(frame.id, None)
@@ -205,6 +219,8 @@ class Feed:
         if answer.channel == _BOOKS:
             self._book_sid = answer.sid
             self._carry_the_rest()
+        elif set(_PRIVATE) <= set(self._channels.values()):
+            self._step.events.append(StreamUp())
 
     def _update(self, action: str, tickers: Iterable[str]) -> None:
         params = {"sid": self._book_sid, "action": action, "market_tickers": list(tickers)}
@@ -219,12 +235,14 @@ class Feed:
         elif error.code in _TERMINAL:
             if frame.sid == self._book_sid:
                 self._book_sid = 0
-                self._resubscribe_books()
+                self._resubscribe_books("the subscription ended")
             else:
                 self._give_up(f"the channel {channel} ended")
 
     def _give_up(self, reason: str) -> None:
+        # Fills and orders that the rest of the stream would have told, REST will tell.
         self._note("stream.given_up", "warning", reason=reason)
+        self._forget_connection()
         self._step.reconnect = True
 
     # Sequence and trust
@@ -278,17 +296,14 @@ class Feed:
         self._step.events.append(BookReplaced(ticker, bids, asks))
 
     def _delta(self, frame: wire.Frame) -> None:
-        delta = wire.decode_delta(frame.msg)
+        delta, side, price, count = wire.book_change(frame.msg)
         ticker = delta.market_ticker
         waiting = ticker in self._missing or frame.sid != self._book_sid
         # A snapshot includes whatever bears its clock or an earlier one.
         if waiting or 0 < delta.clock <= self._snapshot_clocks.get(ticker, 0):
             return
-        try:
-            price, count = parse_price(delta.price_dollars), parse_count(delta.delta_fp)
-        except ValueError as error:
-            raise wire.Malformed(f"orderbook_delta: {error}") from None
-        side: Side = "bid" if delta.side == "yes" else "ask"
+        # Once past it, the numbering is trusted alone: maintenance may set the clock back.
+        self._snapshot_clocks.pop(ticker, None)
         self._step.events.append(BookChanged(ticker, side, price, count))
 
     def _fill(self, frame: wire.Frame) -> None:
@@ -298,10 +313,11 @@ class Feed:
         self._step.events.append(OrderReported(wire.stream_order(frame.msg)))
 
     def _market_lifecycle(self, frame: wire.Frame) -> None:
-        change = wire.decode(frame.msg, wire.Lifecycle)
-        ticker = change.market_ticker
-        if not ticker.startswith(self._series):
+        # Every market of the exchange comes by here; only ours has to make sense.
+        ticker = wire.decode(frame.msg, wire.Concerned).market_ticker
+        if not ticker.startswith(self._prefix):
             return
+        change = wire.decode(frame.msg, wire.Lifecycle)
         match change.event_type:
             case "close_date_updated" if change.close_ts is not None:
                 self._step.events.append(MarketClosing(ticker, change.close_ts * 1000))
@@ -316,6 +332,6 @@ class Feed:
                 self._step.listing_stale = True
 
     def _event_changed(self, frame: wire.Frame) -> None:
-        change = wire.decode(frame.msg, wire.EventChange)
-        if change.event_ticker.startswith(self._series):
+        change = wire.decode(frame.msg, wire.Concerned)
+        if change.event_ticker.startswith(self._prefix):
             self._step.listing_stale = True

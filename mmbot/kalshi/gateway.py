@@ -1,8 +1,8 @@
 """Commands in, signed requests out; answers, or their absence, in, events out.
 
 A write has one of three outcomes: applied, refused, unknown. It is unknown when no answer came,
-when the answer is the server's failure, and when it says yes without saying to what. Nothing is
-ever sent twice by this module.
+when the answer is the server's failure, and when it says yes without saying to what, or to
+something else. Nothing is ever sent twice by this module.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ _REFUSALS: dict[str, Refusal] = {
     "amend_order_no_op": "no_change",
     "too_many_requests": "rate_limited",
 }
+# The front answered, and does not know what the engine behind it did.
+_UNKNOWN = "exchange_unavailable"
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -195,10 +197,14 @@ def _outcome(command: _Write, answer: HttpAnswer | None) -> Event:
     if answer is None:
         return WriteUnknown(command.client_id, write, "no answer")
     if 200 <= answer.status < 300:
-        return _applied(command, answer)
-    if answer.status >= 500:
-        return WriteUnknown(command.client_id, write, f"status {answer.status}")
+        try:
+            return _applied(command, answer)
+        except (wire.Malformed, ValueError) as mistake:
+            return WriteUnknown(command.client_id, write, str(mistake)[:200])
     error = wire.error_body(answer.body)
+    if not 400 <= answer.status < 500 or answer.status == 408 or error.code.lower() == _UNKNOWN:
+        detail = f"status {answer.status} {error.code} {error.text}".rstrip()
+        return WriteUnknown(command.client_id, write, detail)
     refusal = _refusal(answer.status, error)
     if refusal == "no_change" and isinstance(command, Renew):
         return OrderRenewed(command.client_id, command.expires)
@@ -208,17 +214,23 @@ def _outcome(command: _Write, answer: HttpAnswer | None) -> Event:
 
 def _applied(command: _Write, answer: HttpAnswer) -> Event:
     match command:
-        case Cancel():
-            return OrderCancelled(command.client_id)
-        case Renew():
-            return OrderRenewed(command.client_id, command.expires)
         case Place():
-            try:
-                created = wire.decode(answer.body, wire.Created)
-                filled = parse_count(created.fill_count)
-            except (wire.Malformed, ValueError) as error:
-                return WriteUnknown(command.client_id, "place", str(error))
-            return OrderPlaced(command.client_id, created.order_id, filled)
+            created = wire.decode(answer.body, wire.Created)
+            _refuse_other(created.client_order_id or command.client_id, command.client_id)
+            return OrderPlaced(command.client_id, created.order_id, parse_count(created.fill_count))
+        case Cancel():
+            cancelled = wire.decode(answer.body, wire.Cancelled)
+            _refuse_other(cancelled.order_id, command.order_id)
+            return OrderCancelled(command.client_id, parse_count(cancelled.reduced_by))
+        case Renew():
+            _refuse_other(wire.decode(answer.body, wire.Amended).order_id, command.order_id)
+            return OrderRenewed(command.client_id, command.expires)
+
+
+def _refuse_other(answered: str, asked: str) -> None:
+    """Raise `Malformed` if an answer speaks of another order; that has been seen."""
+    if answered != asked:
+        raise wire.Malformed(f"the answer is about {answered}, not {asked}")
 
 
 def _refusal(status: int, error: wire.ErrorBody) -> Refusal:

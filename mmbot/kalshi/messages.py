@@ -1,14 +1,14 @@
 """The exchange's JSON as values.
 
-Reading is lenient: unknown keys and enum values pass, deprecated keys are never needed. Each
-`decode_*` raises `Malformed` when something that is needed is missing or is not what it should
-be; nothing else escapes, whatever the bytes.
+Reading is lenient: unknown keys and enum values pass, a null is the same as an absent key, and
+deprecated keys are never needed. Whatever reads raises `Malformed` when something that is needed
+is missing or is not what it should be; nothing else escapes, whatever the bytes.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -16,6 +16,8 @@ from mmbot.trading.events import Fill, Level, Market, OrderReport, Side
 from mmbot.tsa.calendar import to_milliseconds
 from mmbot.units import (
     ONE_DOLLAR,
+    Count,
+    Price,
     PriceBand,
     PriceGrid,
     parse_count,
@@ -25,7 +27,12 @@ from mmbot.units import (
 
 _Number = str | int | float
 _Levels = tuple[tuple[_Number, _Number], ...]
+_Instant = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 _T = TypeVar("_T")
+
+_ORDER_SIDES: dict[str, Side] = {"bid": "bid", "ask": "ask"}
+# With YES prices on both sides, the NO levels are the asks.
+_BOOK_SIDES: dict[str, Side] = {"yes": "bid", "no": "ask"}
 
 
 class Malformed(Exception):
@@ -86,6 +93,7 @@ class StreamFill(msgspec.Struct, frozen=True):
     count_fp: _Number
     fee_cost: _Number = "0"
     ts_ms: int = 0
+    client_order_id: str = ""
 
 
 class StreamOrder(msgspec.Struct, frozen=True):
@@ -103,19 +111,19 @@ class StreamOrder(msgspec.Struct, frozen=True):
     exchange_index: int = 0
 
 
+class Concerned(msgspec.Struct, frozen=True):
+    """Which market or event a message of the whole exchange is about."""
+
+    market_ticker: str = ""
+    event_ticker: str = ""
+
+
 class Lifecycle(msgspec.Struct, frozen=True):
     """`market_lifecycle_v2`."""
 
-    market_ticker: str
     event_type: str
     close_ts: int | None = None
     result: str = ""
-
-
-class EventChange(msgspec.Struct, frozen=True):
-    """`event_lifecycle` and `event_fee_update`."""
-
-    event_ticker: str = ""
 
 
 class RestFill(msgspec.Struct, frozen=True):
@@ -129,7 +137,7 @@ class RestFill(msgspec.Struct, frozen=True):
     trade_id: str = ""
     fill_id: str = ""
     fee_cost: _Number = "0"
-    created_time: dt.datetime | None = None
+    created_time: _Instant | None = None
 
 
 class RestOrder(msgspec.Struct, frozen=True):
@@ -143,7 +151,7 @@ class RestOrder(msgspec.Struct, frozen=True):
     remaining_count_fp: _Number
     fill_count_fp: _Number
     client_order_id: str = ""
-    expiration_time: dt.datetime | None = None
+    expiration_time: _Instant | None = None
     exchange_index: int = 0
 
 
@@ -152,8 +160,8 @@ class RestMarket(msgspec.Struct, frozen=True):
 
     ticker: str
     status: str
-    open_time: dt.datetime
-    close_time: dt.datetime
+    open_time: _Instant
+    close_time: _Instant
     price_ranges: tuple[dict[str, _Number], ...]
     strike_type: str = "greater"
     floor_strike: float | None = None
@@ -180,36 +188,78 @@ class RestPosition(msgspec.Struct, frozen=True):
 class Created(msgspec.Struct, frozen=True):
     """The answer to a create."""
 
-    order_id: str
+    order_id: Annotated[str, msgspec.Meta(min_length=1)]
     client_order_id: str = ""
     fill_count: _Number = "0"
+
+
+class Cancelled(msgspec.Struct, frozen=True):
+    """The answer to a cancel: how much it took off."""
+
+    order_id: str
+    reduced_by: _Number
+
+
+class Amended(msgspec.Struct, frozen=True):
+    """The answer to an amend."""
+
+    order_id: str
+
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 def decode(data: bytes | msgspec.Raw, kind: type[_T]) -> _T:
     """Decode JSON of one kind, or raise `Malformed`."""
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except msgspec.ValidationError:
+        return convert(_tree(data), kind)
+    except _UNREADABLE as error:
         raise Malformed(f"{kind.__name__}: {error}") from None
 
 
+def convert(tree: object, kind: type[_T]) -> _T:
+    """Make decoded JSON one kind of message, or raise `Malformed`."""
+    try:
+        return msgspec.convert(_without_nulls(tree), kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise Malformed(f"{kind.__name__}: {error}") from None
+
+
+def _tree(data: bytes | msgspec.Raw) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except _UNREADABLE as error:
+        raise Malformed(f"no JSON: {error}") from None
+
+
+def _without_nulls(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _without_nulls(value) for key, value in tree.items() if value is not None}
+    return [_without_nulls(value) for value in tree] if isinstance(tree, list) else tree
+
+
 _FRAME = msgspec.json.Decoder(Frame)
-_DELTA = msgspec.json.Decoder(BookDelta)
 
 
 def decode_frame(data: bytes | str) -> Frame:
     """Decode a frame's envelope, or raise `Malformed`."""
     try:
         return _FRAME.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise Malformed(f"frame: {error}") from None
 
 
-def decode_delta(data: msgspec.Raw) -> BookDelta:
-    """Decode an `orderbook_delta`, the one message that comes all the time."""
+def book_change(raw: msgspec.Raw) -> tuple[BookDelta, Side, Price, Count]:
+    """Read an `orderbook_delta`: which level gained or lost how much."""
+    delta = decode(raw, BookDelta)
+    side = _BOOK_SIDES.get(delta.side)
+    if side is None:
+        raise Malformed(f"{delta.side!r} is no side of a book")
     try:
-        return _DELTA.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return delta, side, parse_price(delta.price_dollars), parse_count(delta.delta_fp)
+    except ValueError as error:
         raise Malformed(f"orderbook_delta: {error}") from None
 
 
@@ -223,17 +273,17 @@ def book_levels(levels: _Levels) -> tuple[Level, ...]:
 
 def side_of(book_side: str) -> Side:
     """Return the side that the exchange names."""
-    if book_side == "bid":
-        return "bid"
-    if book_side == "ask":
-        return "ask"
-    raise Malformed(f"{book_side!r} is no side of a book")
+    side = _ORDER_SIDES.get(book_side)
+    if side is None:
+        raise Malformed(f"{book_side!r} is no side of a book")
+    return side
 
 
 def stream_fill(raw: msgspec.Raw) -> Fill:
     """Read a fill from the stream."""
     wire = decode(raw, StreamFill)
-    return _fill(wire, wire.trade_id, wire.market_ticker, wire.ts_ms)
+    fill = _fill(wire, wire.trade_id, wire.market_ticker, wire.ts_ms)
+    return msgspec.structs.replace(fill, client_id=wire.client_order_id)
 
 
 def rest_fill(wire: RestFill) -> Fill:
@@ -327,8 +377,8 @@ class ErrorBody(msgspec.Struct, frozen=True):
 def error_body(body: bytes) -> ErrorBody:
     """Read an error's code and text; a body that is none gives neither."""
     try:
-        tree: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        tree = _tree(body)
+    except Malformed:
         return ErrorBody()
     if isinstance(tree, dict) and "error" in tree:
         tree = tree["error"]
@@ -337,4 +387,4 @@ def error_body(body: bytes) -> ErrorBody:
     if not isinstance(tree, dict):
         return ErrorBody()
     text = " ".join(str(tree[key]) for key in ("message", "details") if tree.get(key))
-    return ErrorBody(str(tree.get("code", "")), text[:200])
+    return ErrorBody(str(tree.get("code") or "")[:200], text[:200])

@@ -8,7 +8,7 @@ whose message is a sentence for the log.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -59,6 +59,7 @@ def look_up(command: LookUp, subaccount: int) -> Reading:
     query = (
         ("ticker", command.ticker),
         ("min_ts", str(command.since // 1000 - 60)),
+        ("limit", _PAGE_SIZE),
         _own(subaccount),
     )
     orders = yield from _pages("/portfolio/orders", query, "orders", wire.RestOrder)
@@ -71,7 +72,7 @@ def look_up(command: LookUp, subaccount: int) -> Reading:
 def read_account(command: ReadAccount, subaccount: int) -> Reading:
     """Read resting orders, fills, positions and balance; positions must be the fills' sums."""
     own = _own(subaccount)
-    resting = (("status", "resting"), own)
+    resting = (("status", "resting"), ("limit", _PAGE_SIZE), own)
     orders = yield from _pages("/portfolio/orders", resting, "orders", wire.RestOrder)
     contradiction = ""
     # What changed between two readings is no contradiction: read both again.
@@ -90,7 +91,6 @@ def read_account(command: ReadAccount, subaccount: int) -> Reading:
 def read_listing(command: ReadListing, series: str, now: int) -> Reading:
     """Read limits, fees, the exchange's state and the events that have not closed by `now`."""
     budget = yield from _budget()
-    shut = yield from _shut(series)
     query = (
         ("series_ticker", series),
         ("min_close_ts", str(now // 1000)),
@@ -98,6 +98,7 @@ def read_listing(command: ReadListing, series: str, now: int) -> Reading:
         ("limit", _EVENT_PAGE_SIZE),
     )
     listed = yield from _pages("/events", query, "events", wire.RestEvent)
+    shut = yield from _shut(series, listed)
     events = tuple(_listed(event) for event in listed if event.markets)
     settlements: list[Event] = []
     for ticker in sorted(set(command.held) - {event.ticker for event in events}):
@@ -163,23 +164,30 @@ def _budget() -> _Steps[BudgetRead]:
     )
 
 
-def _shut(series: str) -> _Steps[str]:
+def _shut(series: str, listed: list[wire.RestEvent]) -> _Steps[str]:
+    """Say why nothing may be quoted: a fee for makers, or a pause of any shard in use."""
     answer = yield from _get(f"/series/{series}", _SeriesAnswer)
-    if answer.series.fee_type != _FREE_FOR_MAKERS:
-        return f"fee_type_{answer.series.fee_type}"
+    for fee_type in (answer.series.fee_type, *(event.fee_type_override for event in listed)):
+        if fee_type and fee_type != _FREE_FOR_MAKERS:
+            return f"fee_type_{fee_type}"
     status = yield from _get("/exchange/status", _Status)
-    return "" if status.exchange_active and status.trading_active else "exchange_paused"
+    shards = {market.exchange_index for event in listed for market in event.markets}
+    used = (shard for shard in status.exchange_index_statuses if shard.exchange_index in shards)
+    for state in (status, *used):
+        if not (state.exchange_active and state.trading_active):
+            return "exchange_paused"
+    return ""
 
 
 def _listed(event: wire.RestEvent) -> ListedEvent:
     """Return an event with its strikes in order; raise `Malformed` if it is of another kind."""
-    if event.fee_type_override not in {None, "", _FREE_FOR_MAKERS}:
-        raise wire.Malformed(f"{event.event_ticker} charges makers: {event.fee_type_override}")
     try:
         week = Week.from_event_ticker(event.event_ticker)
     except ValueError as error:
         raise wire.Malformed(str(error)) from None
     markets = sorted((wire.market(market) for market in event.markets), key=lambda m: m.strike)
+    if len({market.strike for market in markets}) < len(markets):
+        raise wire.Malformed(f"{event.event_ticker} has two markets at one strike")
     return ListedEvent(event.event_ticker, week, tuple(markets))
 
 
@@ -207,11 +215,10 @@ def _pages(path: str, query: _Query, field: str, kind: type[_T]) -> _Steps[list[
     for _ in range(_MOST_PAGES):
         page_query = (*query, ("cursor", cursor)) if cursor else query
         page = yield from _get(path, dict[str, Any], page_query)
-        try:
-            rows += msgspec.convert(page[field], list[kind], strict=False)  # type: ignore[valid-type]
-            cursor = page.get("cursor") or ""
-        except (KeyError, msgspec.ValidationError) as error:
-            raise wire.Malformed(f"GET {path}: {error}") from None
+        if not isinstance(page.get(field), list):
+            raise wire.Malformed(f"GET {path}: no list of {field}")
+        rows += [wire.convert(row, kind) for row in page[field]]
+        cursor = str(page.get("cursor") or "")
         if not cursor:
             return rows
     raise ReadingError(f"GET {path}: more than {_MOST_PAGES} pages")
@@ -246,14 +253,25 @@ class _SeriesAnswer(msgspec.Struct, frozen=True):
     series: _Series
 
 
-class _Status(msgspec.Struct, frozen=True):
+class _Activity(msgspec.Struct, frozen=True):
     exchange_active: bool
     trading_active: bool
 
 
+class _ShardActivity(_Activity, frozen=True):
+    exchange_index: int
+
+
+class _Status(_Activity, frozen=True):
+    exchange_index_statuses: tuple[_ShardActivity, ...] = ()
+
+
+_Rate: TypeAlias = Annotated[float, msgspec.Meta(gt=0.0)]
+
+
 class _Bucket(msgspec.Struct, frozen=True):
-    refill_rate: float
-    bucket_capacity: float
+    refill_rate: _Rate
+    bucket_capacity: _Rate
 
 
 class _Limits(msgspec.Struct, frozen=True):

@@ -37,9 +37,9 @@ class Budget(msgspec.Struct):
         return True
 
     def payable_at(self, cost: float, now: int) -> int:
-        """Return when `cost` will be at hand if nothing else is spent."""
+        """Return when, later than now, `cost` will be at hand if nothing else is spent."""
         missing = min(cost, self.capacity) - self.available(now)
-        return now + max(0, int(missing * 1000 / self.refill) + 1)
+        return now + max(1, int(missing * 1000 / self.refill) + 1)
 
     def drain(self, now: int) -> None:
         """Take note that the exchange's bucket was empty at `now`."""

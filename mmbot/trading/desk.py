@@ -14,7 +14,7 @@ from mmbot.trading.events import ListedEvent
 from mmbot.trading.orders import OwnOrders
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.portfolio import Exposure, Portfolio
-from mmbot.trading.risk import Listing, ServiceState
+from mmbot.trading.risk import CLOSING_MARGIN, Listing, ServiceState
 from mmbot.tsa.calendar import CalendarClock, Week, release_instant
 
 
@@ -29,6 +29,17 @@ class Ladder:
         self.portfolio = Portfolio(tuple(self.listings))
         self.belief: Belief | None = None
         self.releases: tuple[int, ...] = ()
+
+    def extended(self, event: ListedEvent) -> Ladder:
+        """Return the ladder with the event's new markets; what is known of the others stays."""
+        markets = {listing.market.ticker: listing.market for listing in self.listings.values()}
+        markets |= {market.ticker: market for market in event.markets}
+        in_order = tuple(sorted(markets.values(), key=lambda market: market.strike))
+        ladder = Ladder(msgspec.structs.replace(event, markets=in_order))
+        ladder.listings |= self.listings
+        for fill in self.portfolio.fills:
+            ladder.portfolio.book(fill)
+        return ladder
 
     def expect_releases(self, settings: Settings, clock: CalendarClock) -> None:
         """Work out from when on each day's count may be out, in wall time."""
@@ -58,7 +69,8 @@ class Ladder:
         instants = [*self.releases[bisect_right(self.releases, now) :][:1]]
         for listing in self.listings.values():
             market = listing.market
-            instants += [t for t in (market.opens, market.closes) if t > now]
+            changes = (market.opens, market.closes - CLOSING_MARGIN)
+            instants += [t for t in changes if t > now]
         return min(instants, default=None)
 
 
@@ -84,6 +96,18 @@ class Desk(msgspec.Struct):
             ticker
             for ticker, ladder in self.ladder_of.items()
             if ladder.listings[ticker].settled is None
+        )
+
+    def unsettled_events(self) -> tuple[str, ...]:
+        """Return the events that are not decided yet."""
+        return tuple(ticker for ticker, ladder in self.ladders.items() if not ladder.settled)
+
+    def unclosed(self, now: int) -> tuple[str, ...]:
+        """Return the markets whose books are still of use."""
+        return tuple(
+            ticker
+            for ticker, ladder in self.ladder_of.items()
+            if now < ladder.listings[ticker].market.closes
         )
 
     def exposures(self, ladder: Ladder) -> list[Exposure]:

@@ -44,6 +44,7 @@ from mmbot.trading.events import (
     OrderRenewed,
     OrderReported,
     ReadingFailed,
+    ReadingName,
     Reconciled,
     SettingsChanged,
     Stopping,
@@ -62,7 +63,7 @@ from mmbot.units import format_count, format_money, format_price
 # Milliseconds.
 _ACCOUNT_EVERY = 60_000
 _RETRY = 2_000
-_READING_FAILURES_TOLERATED = 3
+_FAILURES_TOLERATED = 3
 _LISTING_EVERY = 300_000
 _LISTING_EVERY_WHILE_SHUT = 2_000
 
@@ -84,7 +85,7 @@ class Engine:
         self._life = life
         self._placed = 0
         self._account_due: int | None = None
-        self._reading_failures = 0
+        self._failures: dict[ReadingName, int] = {"account": 0, "listing": 0}
         self._verifying = False
         self._listing_due: int | None = None
         self._out = Outbox()
@@ -125,24 +126,20 @@ class Engine:
         handler = self._for_one_market.get(type(event))
         if handler is not None:
             ticker = handler(event)
-            self._review(() if ticker is None else (ticker,))
+            tickers: _Tickers = () if ticker is None else (ticker,)
         else:
-            self._review(self._for_many_markets[type(event)](event))
+            tickers = self._for_many_markets[type(event)](event)
+        self._orders.chase()
+        Review(self.desk, self._out, self._new_client_id).run(tickers)
         if self.desk.service.stopping:
             self._verify_end()
         return self._out.take()
 
-    # Reviewing
-
     def _woken(self, _event: Woken) -> _Tickers:
         self._out.woken()
-        self._orders.chase()
         self._read_again()
         self._wake_for_the_clock()
         return tuple(self.desk.ladder_of)
-
-    def _review(self, tickers: _Tickers) -> None:
-        Review(self.desk, self._out, self._new_client_id).run(tickers)
 
     def _new_client_id(self) -> str:
         self._placed += 1
@@ -161,7 +158,7 @@ class Engine:
             self._out.send(ReadAccount(self.desk.unsettled()))
         if self._listing_due is not None and now >= self._listing_due:
             self._listing_due = now + _LISTING_EVERY
-            self._out.send(ReadListing(tuple(self.desk.ladders)))
+            self._out.send(ReadListing(self.desk.unsettled_events()))
 
     # The listing
 
@@ -170,6 +167,7 @@ class Engine:
         if service.shut != event.shut:
             self._out.note("exchange.shut" if event.shut else "exchange.open", reason=event.shut)
         service.shut = event.shut
+        self._failures["listing"] = 0
         every = _LISTING_EVERY_WHILE_SHUT if event.shut else _LISTING_EVERY
         self._listing_due = self._out.now + every
         for listed in event.events:
@@ -180,14 +178,15 @@ class Engine:
         return tuple(self.desk.ladder_of)
 
     def _list(self, event: ListedEvent) -> None:
-        ladder = self.desk.ladders.get(event.ticker)
-        if ladder is None or tuple(ladder.listings) != tuple(m.ticker for m in event.markets):
-            self._take_up(event)
+        before = self.desk.ladders.get(event.ticker)
+        known = before.listings if before else {}
+        if any(market.ticker not in known for market in event.markets):
+            self._take_up(event, before)
         for market in event.markets:
             self._change(market)
 
-    def _take_up(self, event: ListedEvent) -> None:
-        ladder = Ladder(event)
+    def _take_up(self, event: ListedEvent, before: Ladder | None) -> None:
+        ladder = before.extended(event) if before else Ladder(event)
         ladder.expect_releases(self.desk.settings, self.desk.clock)
         self.desk.ladders[event.ticker] = ladder
         self.desk.ladder_of |= dict.fromkeys(ladder.listings, ladder)
@@ -209,7 +208,6 @@ class Engine:
             for order in self.desk.orders.of(market.ticker):
                 if order.state != "placing":
                     self._orders.doubt(order)
-            self._orders.chase()
 
     def _market_closing(self, event: MarketClosing) -> str | None:
         listing = self.desk.listing(event.ticker)
@@ -243,9 +241,10 @@ class Engine:
             position=format_count(position),
             payout=format_money(payout),
         )
+        self._orders.abandon(event.ticker)
         if ladder.settled:
             self._event_settled(ladder)
-        return None
+        return event.ticker
 
     def _event_settled(self, ladder: Ladder) -> None:
         pnl = ladder.portfolio.cash + sum(
@@ -284,11 +283,17 @@ class Engine:
         return tickers
 
     def _stream_up(self, _event: StreamUp) -> _Tickers:
-        self._out.send(ReadListing(tuple(self.desk.ladders)))
-        return ()
+        service = self.desk.service
+        service.streaming, service.reconciled = True, False
+        self._out.send(ReadListing(self.desk.unsettled_events()))
+        if self.desk.ladders:
+            # Also makes a reading that began before the stream was up worth nothing.
+            self._out.send(ReadAccount(self.desk.unsettled()))
+        return tuple(self.desk.ladder_of)
 
     def _stream_lost(self, _event: StreamLost) -> _Tickers:
-        self.desk.service.reconciled = False
+        service = self.desk.service
+        service.streaming = service.reconciled = False
         for ticker, ladder in self.desk.ladder_of.items():
             ladder.listings[ticker].book = None
         self._out.note("stream.lost", "warning", live_orders=len(self.desk.orders))
@@ -302,18 +307,17 @@ class Engine:
         for report in event.orders:
             self._orders.take_report(report, looked_up=False)
         self._orders.doubt_missing({report.client_id for report in event.orders})
-        self._orders.chase()
         self._orders.cancel_strays(event.orders)
         service = self.desk.service
-        if not service.reconciled:
+        if service.streaming and not service.reconciled:
             self._out.note(
                 "account.reconciled",
                 orders=len(event.orders),
                 fills=len(event.fills),
                 balance=None if event.balance is None else format_money(event.balance),
             )
-        service.reconciled = True
-        self._reading_failures = 0
+        service.reconciled = service.streaming
+        self._failures["account"] = 0
         self._read_account_within(_RETRY if service.stopping else _ACCOUNT_EVERY)
         own = any(report.client_id.startswith(CLIENT_ID_PREFIX) for report in event.orders)
         if service.stopping and not own and not len(self.desk.orders):
@@ -322,15 +326,18 @@ class Engine:
 
     def _reading_failed(self, event: ReadingFailed) -> _Tickers:
         self._out.note(f"{event.what}.not_read", "warning", reason=event.reason)
+        self._failures[event.what] += 1
+        # A reading may have been overtaken by a fill; again and again it was not.
+        distrusted = self._failures[event.what] >= _FAILURES_TOLERATED
         if event.what == "listing":
             self._listing_due = self._out.now + _RETRY
             self._out.wake_by(self._listing_due)
-            return ()
-        self._reading_failures += 1
-        # A reading may have been overtaken by a fill; again and again it was not.
-        if self._reading_failures >= _READING_FAILURES_TOLERATED:
-            self.desk.service.reconciled = False
-        self._read_account_within(_RETRY)
+            if distrusted:
+                self.desk.service.shut = "listing_not_read"
+        else:
+            self._read_account_within(_RETRY)
+            if distrusted:
+                self.desk.service.reconciled = False
         return tuple(self.desk.ladder_of)
 
     def _read_account_within(self, wait: int) -> None:

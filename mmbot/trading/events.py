@@ -17,6 +17,7 @@ from mmbot.units import Count, Money, Price, PriceGrid
 
 Side: TypeAlias = Literal["bid", "ask"]
 Write: TypeAlias = Literal["place", "cancel", "renew"]
+ReadingName: TypeAlias = Literal["account", "listing"]
 OrderStatus: TypeAlias = Literal["resting", "ended"]
 Level: TypeAlias = tuple[Price, Count]
 
@@ -56,6 +57,8 @@ class Fill(msgspec.Struct, frozen=True):
     count: Count
     fee: Money
     at: int
+    # Only the stream says it; with it, a fill that beats its place's answer finds its order.
+    client_id: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -174,7 +177,7 @@ class Reconciled(msgspec.Struct, frozen=True, tag=True):
 class ReadingFailed(msgspec.Struct, frozen=True, tag=True):
     """The account or the listing could not be read, or contradicts itself."""
 
-    what: Literal["account", "listing"]
+    what: ReadingName
     reason: str
 
 
@@ -197,9 +200,10 @@ class OrderPlaced(msgspec.Struct, frozen=True, tag=True):
 
 
 class OrderCancelled(msgspec.Struct, frozen=True, tag=True):
-    """A cancel was applied."""
+    """A cancel was applied; `remaining` is what it took off, so the rest was filled."""
 
     client_id: str
+    remaining: Count
 
 
 class OrderRenewed(msgspec.Struct, frozen=True, tag=True):

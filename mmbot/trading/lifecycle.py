@@ -22,6 +22,7 @@ from mmbot.trading.events import (
     OrderRenewed,
     OrderReport,
     OrderReported,
+    Refusal,
     WriteRefused,
     WriteUnknown,
 )
@@ -35,19 +36,20 @@ CLIENT_ID_PREFIX = "mmbot-"
 # Milliseconds.
 _LOOK_UP_FIRST, _LOOK_UP_LATEST = 250, 8_000
 _EXPIRY_GRACE = 2_000
+_REFUSED_AGAIN = 1_000
 # An order that the exchange does not know this long after it was sent never arrived.
 _ABSENT_AFTER = 15_000
 # A reading of the account may lag behind what an order's own answer said by this much.
 _READING_LAG = 5_000
 
-# How long a market is left alone after a refusal.
-_HOLDS = {
+# How long a market gets no new order after one was refused.
+_HOLDS: dict[Refusal, int] = {
     "post_only_cross": 1_000,
     "insufficient_balance": 60_000,
     "paused": 5_000,
     "rate_limited": 1_000,
-    "other": 30_000,
 }
+_LONG_HOLD = 30_000
 # That many in a row mean that the book we look at is not the book there is.
 _POST_ONLY_REFUSALS_BEFORE_REPAIR = 3
 
@@ -78,6 +80,7 @@ class Lifecycle:
         order = self._desk.orders.get(event.client_id)
         if order is None:
             return None
+        order.filled = max(order.filled, order.count - event.remaining)
         self._desk.orders.end(order)
         return order.ticker
 
@@ -107,30 +110,40 @@ class Lifecycle:
         )
         if event.refusal == "rate_limited":
             self._desk.budget.drain(self._out.now)
-        if event.refusal in {"already_exists", "not_found"}:
-            # It landed before, or is over: either way the exchange can tell what it filled.
-            self.doubt(order)
-            self.chase()
-        elif event.write == "place":
-            self._desk.orders.end(order)
-        elif order.state in {"renewing", "cancelling"}:
-            order.state = "resting"
-        if event.write != "cancel":
-            self._hold(order.ticker, event)
+        if event.refusal == "paused":
+            self._out.send(ReadListing(self._desk.unsettled_events()))
+        if event.write == "place":
+            self._place_refused(order, event.refusal)
+        else:
+            self._change_refused(order, event)
         return order.ticker
 
-    def _hold(self, ticker: str, event: WriteRefused) -> None:
-        hold = _HOLDS.get(event.refusal)
-        if hold is None:
+    def _place_refused(self, order: Order, refusal: Refusal) -> None:
+        if refusal == "already_exists":
+            # It landed before: the exchange can tell what became of it.
+            self.doubt(order)
             return
-        listing = self._desk.ladder_of[ticker].listings[ticker]
-        listing.held_until, listing.held_because = self._out.now + hold, event.refusal
-        if event.refusal == "paused":
-            self._out.send(ReadListing(tuple(self._desk.ladders)))
-        if event.refusal == "post_only_cross":
+        self._desk.orders.end(order)
+        listing = self._desk.ladder_of[order.ticker].listings[order.ticker]
+        listing.held_until = self._out.now + _HOLDS.get(refusal, _LONG_HOLD)
+        listing.held_because = refusal
+        if refusal == "post_only_cross":
             listing.post_only_refusals += 1
             if listing.post_only_refusals >= _POST_ONLY_REFUSALS_BEFORE_REPAIR:
-                self._desk.distrust(ticker, "post-only orders refused again and again", self._out)
+                reason = "post-only orders refused again and again"
+                self._desk.distrust(order.ticker, reason, self._out)
+
+    def _change_refused(self, order: Order, event: WriteRefused) -> None:
+        again = self._out.now + _REFUSED_AGAIN
+        if event.write == "cancel":
+            order.cancel_after = again
+        else:
+            order.renew_after = again
+        if event.refusal == "not_found":
+            # It is over: the exchange can tell what it filled.
+            self.doubt(order)
+        elif order.state in {"renewing", "cancelling"}:
+            order.state = "resting"
 
     def unknown(self, event: WriteUnknown) -> str | None:
         """Nobody can say whether a write was applied."""
@@ -146,7 +159,6 @@ class Lifecycle:
             detail=event.detail,
         )
         self.doubt(order)
-        self.chase()
         return order.ticker
 
     # Orders in doubt
@@ -168,24 +180,35 @@ class Lifecycle:
     def chase(self) -> None:
         """Ask after every order in doubt whose time to be asked after has come."""
         now = self._out.now
+        fills_owed = False
         for order in self._desk.orders:
-            if order.state in {"resting", "renewing"} and now > order.expires + _EXPIRY_GRACE:
-                self.doubt(order)
+            self._doubt_overdue(order)
             if order.state not in {"unknown", "owed"}:
                 continue
-            if order.asked_often:
-                wait = min(_LOOK_UP_FIRST << min(order.asked_often, 10), _LOOK_UP_LATEST)
-                if now < order.asked_at + wait:
-                    self._out.wake_by(order.asked_at + wait)
-                    continue
-            order.asked_at, order.asked_often = now, order.asked_often + 1
-            self._ask_after(order)
-            self._out.wake_by(now + _LOOK_UP_FIRST)
-
-    def _ask_after(self, order: Order) -> None:
-        if order.state == "owed":
+            if order.state == "owed" and not order.asked_often:
+                # Its fills are most likely on their way.
+                order.asked_at, order.asked_often = now, 1
+            if now >= _next_question(order):
+                order.asked_at, order.asked_often = now, order.asked_often + 1
+                if order.state == "owed":
+                    fills_owed = True
+                else:
+                    self._look_up(order)
+            self._out.wake_by(_next_question(order))
+        if fills_owed:
             self._out.send(ReadAccount(self._desk.unsettled()))
+
+    def _doubt_overdue(self, order: Order) -> None:
+        """Doubt an order that should have run out by now; the clocks may differ."""
+        if order.state not in {"resting", "renewing"} or not order.expires:
             return
+        overdue = max(order.expires + _EXPIRY_GRACE, order.asked_at + _LOOK_UP_LATEST)
+        if self._out.now >= overdue:
+            self.doubt(order)
+        else:
+            self._out.wake_by(overdue)
+
+    def _look_up(self, order: Order) -> None:
         self._out.send(LookUp(order.client_id, order.order_id, order.ticker, order.placed_at))
 
     def reported(self, event: OrderReported) -> str | None:
@@ -202,7 +225,8 @@ class Lifecycle:
             return self._adopt(report)
         # A report that nobody asked for may be older than the last write; it settles only
         # whether the order came to be at all.
-        if looked_up or order.state == "placing" or not order.order_id:
+        asked = looked_up and order.state == "unknown"
+        if asked or order.state == "placing" or not order.order_id:
             order.state = "resting"
         if not order.order_id:
             self._identify(order, report.order_id)
@@ -239,8 +263,24 @@ class Lifecycle:
         if order is None or order.state != "unknown":
             return None
         if self._out.now >= order.placed_at + _ABSENT_AFTER:
-            self._desk.orders.forget(order)
+            if order.order_id:
+                self._desk.orders.end(order)
+            else:
+                self._desk.orders.forget(order)
         return order.ticker
+
+    def abandon(self, ticker: str) -> None:
+        """Let go of the orders of a market that is decided."""
+        for order in self._desk.orders.of(ticker):
+            self._desk.orders.forget(order)
+            self._out.note(
+                "order.abandoned",
+                "warning",
+                market=ticker,
+                client_order_id=order.client_id,
+                state=order.state,
+                owed=format_count(order.filled - order.booked),
+            )
 
     def look_up_failed(self, event: LookUpFailed) -> None:
         """The question was not answered; it is asked again in its turn."""
@@ -281,7 +321,15 @@ class Lifecycle:
             fair=ladder.listings[fill.ticker].fair,
             known=ladder.known,
         )
-        order = self._desk.orders.by_order_id(fill.order_id)
+        orders = self._desk.orders
+        order = orders.by_order_id(fill.order_id) or orders.get(fill.client_id)
         if order is not None:
-            self._desk.orders.fill(order, ladder.portfolio.filled(fill.order_id))
+            self._identify(order, fill.order_id)
         return fill.ticker
+
+
+def _next_question(order: Order) -> int:
+    """Return when the exchange may be asked after an order again: at once, then ever later."""
+    if not order.asked_often:
+        return order.asked_at
+    return order.asked_at + min(_LOOK_UP_FIRST << min(order.asked_often, 10), _LOOK_UP_LATEST)

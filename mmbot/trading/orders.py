@@ -48,6 +48,9 @@ class Order(msgspec.Struct):
     booked: Count = 0
     asked_at: int = 0
     asked_often: int = 0
+    # A write that was refused is not tried again before then.
+    cancel_after: int = 0
+    renew_after: int = 0
 
     @property
     def remaining(self) -> Count:

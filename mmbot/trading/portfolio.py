@@ -48,6 +48,11 @@ class Portfolio:
         self.cash += fill.cash
         return True
 
+    @property
+    def fills(self) -> tuple[Fill, ...]:
+        """Every fill that was booked, in the order of booking."""
+        return tuple(self._fills.values())
+
     def position(self, ticker: str) -> Count:
         """Return the signed position in a market: + YES, - NO."""
         return self._positions[ticker]
@@ -64,36 +69,39 @@ class Portfolio:
         """Return the wealth in each cell, every exposure filled where that hurts."""
         steps = [self.cash, *(count * ONE_DOLLAR for count in self._positions.values())]
         for exposure in exposures:
-            cost, refund = _hurt(exposure)
+            loss = _paid_each(exposure) * exposure.count
             # A bid hurts from cell 0 up to its rung, an ask from the cell above to the last: as
-            # differences between neighbouring cells, each order is two numbers.
-            steps[0] -= cost
-            steps[exposure.rung + 1] += refund
+            # differences between neighbouring cells, each order is at most two numbers.
+            if exposure.side == "bid":
+                steps[0] -= loss
+                steps[exposure.rung + 1] += loss
+            else:
+                steps[exposure.rung + 1] -= loss
         return list(accumulate(steps))
 
 
 def room(wealth: list[Money], exposure: Exposure, floor: Money) -> Count:
     """Return how much of `exposure` fits before a cell's wealth falls below `floor`."""
-    if exposure.side == "bid":
-        hurt, cells = exposure.price, wealth[: exposure.rung + 1]
-    else:
-        hurt, cells = ONE_DOLLAR - exposure.price, wealth[exposure.rung + 1 :]
-    return max(0, min(exposure.count, (min(cells) - floor) // hurt))
+    free = least(wealth, exposure) - floor
+    return max(0, min(exposure.count, free // _paid_each(exposure)))
+
+
+def least(wealth: list[Money], exposure: Exposure) -> Money:
+    """Return the least wealth among the cells in which filling `exposure` hurts."""
+    return min(wealth[_hurt_cells(exposure)])
 
 
 def commit(wealth: list[Money], exposure: Exposure) -> None:
     """Take `exposure` off the cells in which filling it hurts, in place."""
-    if exposure.side == "bid":
-        cells, loss = range(exposure.rung + 1), exposure.price * exposure.count
-    else:
-        cells = range(exposure.rung + 1, len(wealth))
-        loss = (ONE_DOLLAR - exposure.price) * exposure.count
-    for cell in cells:
-        wealth[cell] -= loss
+    loss = _paid_each(exposure) * exposure.count
+    hurt = _hurt_cells(exposure)
+    wealth[hurt] = [money - loss for money in wealth[hurt]]
 
 
-def _hurt(exposure: Exposure) -> tuple[Money, Money]:
-    if exposure.side == "bid":
-        cost = exposure.price * exposure.count
-        return cost, cost
-    return 0, -(ONE_DOLLAR - exposure.price) * exposure.count
+def _hurt_cells(exposure: Exposure) -> slice:
+    above = exposure.rung + 1
+    return slice(0, above) if exposure.side == "bid" else slice(above, None)
+
+
+def _paid_each(exposure: Exposure) -> Price:
+    return exposure.price if exposure.side == "bid" else ONE_DOLLAR - exposure.price

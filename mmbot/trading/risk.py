@@ -1,7 +1,7 @@
 """The gates: why a market may be quoted, or the one reason why not.
 
 Each gate is a fact about now. The first that is shut names the reason; all open, the answer is
-the empty string.
+the empty string. Where a gate is shut, the quotes come off; a hold merely keeps new ones away.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class ServiceState(msgspec.Struct):
     """What holds for all markets at once."""
 
     stopping: bool = False
+    streaming: bool = False
     reconciled: bool = False
     shut: str = "exchange_not_read"
 
@@ -44,6 +45,8 @@ def service_gate(state: ServiceState) -> str:
     """Return why nothing at all may be quoted."""
     if state.stopping:
         return "stopping"
+    if not state.streaming:
+        return "no_stream"
     if not state.reconciled:
         return "not_reconciled"
     return state.shut
@@ -65,6 +68,8 @@ def belief_gate(belief: Belief | None, releases: tuple[int, ...], now: int) -> s
 def market_gate(listing: Listing, now: int) -> str:
     """Return why one market may not be quoted."""
     market = listing.market
+    if listing.settled is not None:
+        return "settled"
     if not market.active:
         return "market_paused"
     if now < market.opens:
@@ -73,6 +78,9 @@ def market_gate(listing: Listing, now: int) -> str:
         return "closed"
     if listing.book is None:
         return "no_book"
-    if now < listing.held_until:
-        return listing.held_because
     return ""
+
+
+def hold(listing: Listing, now: int) -> str:
+    """Return why no new order may be sent to a market for the moment."""
+    return listing.held_because if now < listing.held_until else ""
