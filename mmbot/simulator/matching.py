@@ -288,6 +288,7 @@ class MatchingEngine:
         return min(wish.count, closing)
 
     def _check_entry(self, market: Market, order: Order, count: Count, time_in_force: str) -> None:
+        market.refuse_crossing(order, order.price)
         crossing = self._preview(market, order, order.price, count)
         if order.post_only and crossing:
             raise Refusal("invalid_order", "post only cross")
@@ -315,6 +316,7 @@ class MatchingEngine:
     def _check_move(
         self, market: Market, order: Order, change: Amendment, remaining: Count
     ) -> None:
+        market.refuse_crossing(order, change.price)
         crossing = self._preview(market, order, change.price, remaining)
         if order.post_only and crossing:
             raise Refusal("invalid_order", "post only cross")
