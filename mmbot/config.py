@@ -140,6 +140,17 @@ class OrderSettings(_Section, frozen=True, kw_only=True):
         return self.lifetime_seconds * 1000
 
 
+class PaperSettings(_Section, frozen=True, kw_only=True):
+    """`[paper]`: the account that paper trading pretends to have; other modes do not read it."""
+
+    balance_dollars: _Dollars = 1000.0
+
+    @property
+    def balance(self) -> Money:
+        """The cash that a life of the daemon starts with, before what it holds already."""
+        return round(self.balance_dollars * MONEY_PER_DOLLAR)
+
+
 class StateSettings(_Section, frozen=True, kw_only=True):
     """`[state]`: where the ledger lives; empty means systemd's directory or the user's own."""
 
@@ -163,6 +174,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     quoting: QuotingSettings = QuotingSettings()
     limits: LimitSettings = LimitSettings()
     orders: OrderSettings = OrderSettings()
+    paper: PaperSettings = PaperSettings()
     state: StateSettings = StateSettings()
     log: LogSettings = LogSettings()
 

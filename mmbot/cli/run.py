@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from pathlib import Path
 from typing import Annotated
 
@@ -10,12 +11,14 @@ import typer
 import uvloop
 
 from mmbot import config
+from mmbot.daemon.between import Between, Direct
 from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.service import Service
 from mmbot.daemon.venue import Venue, read_venue, real_venue
 from mmbot.errors import BadInput
 from mmbot.observe import log
+from mmbot.simulator.paper import PaperVenue
 
 
 def run(
@@ -42,11 +45,21 @@ def run(
     state = state_directory(settings, os.environ)
     ledger = Ledger(state)
     try:
-        service = Service(settings, venue, signer, ledger, state)
+        service = Service(settings, venue, signer, ledger, state, _between(settings, ledger))
         code = uvloop.run(service.run())
     finally:
         ledger.close()
     raise typer.Exit(code)
+
+
+def _between(settings: config.Settings, ledger: Ledger) -> Between:
+    """Return what keeps the orders inside in paper mode; in the others nothing does."""
+    if settings.mode != "paper":
+        return Direct()
+    exchange, fills = settings.exchange, ledger.unsettled_fills()
+    return PaperVenue(
+        exchange.series, exchange.subaccount, settings.paper.balance, fills, random.SystemRandom()
+    )
 
 
 def _choose_venue(settings: config.Settings, path: Path | None, *, live: bool) -> Venue:

@@ -142,6 +142,14 @@ class Ledger:
         )
         return [(Fill(*row[:-1]), row[-1]) for row in rows]
 
+    def unsettled_fills(self) -> list[Fill]:
+        """Return the fills of every market that has not been settled."""
+        rows = self._db.execute(
+            "SELECT trade_id, order_id, ticker, side, price, count, fee, at FROM fills"
+            " WHERE ticker NOT IN (SELECT ticker FROM settlements) ORDER BY at, trade_id"
+        )
+        return [Fill(*row) for row in rows]
+
     def totals(self, event_ticker: str) -> Totals:
         """Return what one event came to so far."""
         fills = [fill for fill, _ in self.fills(event_ticker)]

@@ -22,6 +22,7 @@ from mmbot.bot import Bot, Output, Reconnect, Transmit
 from mmbot.config import Settings
 from mmbot.daemon import transport
 from mmbot.daemon.beliefs import Beliefs
+from mmbot.daemon.between import Between
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.poller import CountsPoller
 from mmbot.daemon.venue import Venue
@@ -48,6 +49,8 @@ EXIT_CLEAN, EXIT_NOT_KNOWN = 0, 4
 # How long the sweep may take before the process ends without knowing.
 _SWEEP_SECONDS = 20.0
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0
+# How often whatever stands between bot and exchange is told the time.
+_TICK_SECONDS = 1.0
 
 
 def wall_clock() -> int:
@@ -59,10 +62,18 @@ class Service:
     """One bot and the sockets, files and signals around it."""
 
     def __init__(
-        self, settings: Settings, venue: Venue, signer: Signer, ledger: Ledger, state: Path
+        self,
+        settings: Settings,
+        venue: Venue,
+        signer: Signer,
+        ledger: Ledger,
+        state: Path,
+        between: Between,
     ) -> None:
+        """Begin with nothing open; every byte of the bot's goes through `between`."""
         self._settings = settings
         self._venue = venue
+        self._between = between
         self._signer = signer
         self._ledger = ledger
         self._log = structlog.get_logger()
@@ -150,7 +161,7 @@ class Service:
             )
 
     async def _trade(self) -> int:
-        helpers = (self._stream(), self._poll(), self._heartbeat())
+        helpers = (self._stream(), self._poll(), self._heartbeat(), self._tick())
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             running = [tasks.create_task(helper) for helper in helpers]
@@ -197,11 +208,13 @@ class Service:
         sending = asyncio.create_task(sender.run())
         closing = asyncio.create_task(self._close_when_given_up(connection))
         try:
+            self._between.connected()
             self._carry_out(self._bot.connected(wall_clock()))
             async for frame in connection:
-                self._carry_out(self._bot.received(frame, wall_clock()))
+                self._hand_over(self._between.incoming(frame, wall_clock()))
         finally:
             self._sender = None
+            self._between.disconnected()
             sending.cancel()
             closing.cancel()
             await asyncio.gather(sending, closing, return_exceptions=True)
@@ -210,6 +223,12 @@ class Service:
     async def _close_when_given_up(self, connection: ClientConnection) -> None:
         await self._reconnect.wait()
         await connection.close()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            self._between.advance(wall_clock())
+            self._hand_over(self._between.take())
 
     async def _poll(self) -> None:
         changes: asyncio.Queue[Counts] = asyncio.Queue(maxsize=1)
@@ -242,12 +261,25 @@ class Service:
         self._tasks.create_task(self._call(call))
 
     async def _call(self, call: Call) -> None:
-        answer = await self._rest.try_call(call.request)
+        answer = self._between.answer(call.request, wall_clock())
+        if answer is None:
+            answer = await self._rest.try_call(call.request)
+            self._between.learn(call.request, answer, wall_clock())
         self._carry_out(self._bot.answered(call.id, answer, wall_clock()))
+        self._hand_over(self._between.take())
 
     def _transmit(self, output: Transmit) -> None:
-        if self._sender is not None and not self._sender.put(output.frame):
-            self._reconnect.set()
+        if self._sender is None:
+            return
+        for frame in self._between.outgoing(output.frame, wall_clock()):
+            if not self._sender.put(frame):
+                self._reconnect.set()
+        # The bot is in the middle of something: it hears of this when that is done.
+        asyncio.get_running_loop().call_soon(lambda: self._hand_over(self._between.take()))
+
+    def _hand_over(self, frames: Iterable[bytes | str]) -> None:
+        for frame in frames:
+            self._carry_out(self._bot.received(frame, wall_clock()))
 
     def _set_timer(self, wish: WakeAt) -> None:
         if self._timer is not None:

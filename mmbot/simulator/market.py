@@ -140,6 +140,9 @@ class Market:
         """The lowest price a seller of YES asks."""
         return self.sides["ask"].best
 
+    def refuse_crossing(self, order: Order, price: Price) -> None:
+        """Refuse an order that would trade outside this book at `price`: here, none would."""
+
     def orders(self) -> list[Order]:
         """Return every resting order."""
         return [

@@ -101,13 +101,14 @@ class Command(msgspec.Struct, frozen=True):
 class Session:
     """One authenticated connection."""
 
-    def __init__(self, exchange: Exchange, credential: Credential) -> None:
+    def __init__(self, exchange: Exchange, credential: Credential, last_sid: int = 0) -> None:
+        """Begin without subscriptions; they are numbered from `last_sid` + 1."""
         self._exchange = exchange
         self.credential = credential
         self.outbox: deque[bytes] = deque()
         self.closed = False
         self.subscriptions: dict[int, Subscription] = {}
-        self._last_sid = 0
+        self._last_sid = last_sid
         self._second = 0
         self._commands_in_second = 0
         self._now = 0

@@ -156,6 +156,15 @@ class Rest:
         except Refusal as refusal:
             return refusal_answer(refusal)
 
+    def answer_as(self, credential: Credential, request: HttpRequest, now: int) -> HttpAnswer:
+        """Carry out a request of a caller who needs neither a signature nor a budget."""
+        try:
+            route, path = _find(request)
+            call = Call(self._exchange, credential, path, request.query, request.body, now)
+            return self._carry_out(route, call)
+        except Refusal as refusal:
+            return refusal_answer(refusal)
+
     def _answer(self, request: HttpRequest, now: int) -> HttpAnswer:
         route, path = _find(request)
         copy = self._copies.get((request.path, request.query)) if route.cached else None
@@ -164,11 +173,14 @@ class Rest:
         credential = self._admit(route, request, now)
         call = Call(self._exchange, request, path, credential, now)
         self._pay(route, call, credential)
-        self._exchange.history.catch_up(now)
-        answer = _encoded(route.handler(call), cached=route.cached)
+        answer = self._carry_out(route, call)
         if route.cached:
             self._keep(request, answer, now)
         return answer
+
+    def _carry_out(self, route: Route, call: Call) -> HttpAnswer:
+        self._exchange.history.catch_up(call.now)
+        return _encoded(route.handler(call), cached=route.cached)
 
     def _admit(self, route: Route, request: HttpRequest, now: int) -> Credential | None:
         headers = {name.lower(): value for name, value in request.headers}
