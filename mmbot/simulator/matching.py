@@ -219,73 +219,7 @@ class MatchingEngine:
         if client_order_id and (account.user_id, client_order_id) in self._client_ids:
             raise Refusal("order_already_exists", "client_order_id was used before")
 
-<<<<<<< HEAD
     def _check_entry(
-=======
-    def _reducible(self, account: Account, wish: NewOrder) -> Count:
-        net = account.net(wish.ticker)
-        closing = max(-net if wish.side == "bid" else net, 0)
-        if not closing:
-            raise Refusal("invalid_order", "reduce only order would not reduce the position")
-        return min(wish.count, closing)
-
-    def _check_entry(self, market: Market, order: Order, count: Count, time_in_force: str) -> None:
-        market.refuse_crossing(order, order.price)
-        crossing = self._preview(market, order, order.price, count)
-        if order.post_only and crossing:
-            raise Refusal("invalid_order", "post only cross")
-        if time_in_force == "fill_or_kill" and sum(c for _, c in crossing) < count:
-            raise Refusal("invalid_order", FOK_MISS, status=409)
-        self._check_cash(market, order, order.price, count, crossing)
-
-    def _check_amendment(self, market: Market, order: Order, change: Amendment, now: int) -> None:
-        if change.client_order_id != order.client_order_id:
-            self._check_client_id(order.account, change.client_order_id)
-        if change.total <= order.filled:
-            raise Refusal("invalid_parameters", "count must exceed what is filled already")
-        if not market.grid.accepts(change.price):
-            raise Refusal("invalid_order", "invalid price")
-        if change.expires_ms is not None and change.expires_ms <= now:
-            raise Refusal("invalid_parameters", "expiration_time must be in the future")
-        if (
-            change.price == order.price
-            and change.total == order.filled + order.remaining
-            and change.expires_ms == order.expires_ms
-            and change.client_order_id == order.client_order_id
-        ):
-            raise Refusal("AMEND_ORDER_NO_OP", "the amendment changes nothing")
-
-    def _check_move(
-        self, market: Market, order: Order, change: Amendment, remaining: Count
-    ) -> None:
-        market.refuse_crossing(order, change.price)
-        crossing = self._preview(market, order, change.price, remaining)
-        if order.post_only and crossing:
-            raise Refusal("invalid_order", "post only cross")
-        self._check_cash(market, order, change.price, remaining, crossing)
-
-    def _preview(
-        self, market: Market, order: Order, price: Price, count: Count
-    ) -> list[tuple[Price, Count]]:
-        """Return what an order would trade at once; its own member's orders count for a post-only.
-
-        A self-cross never trades, but a post-only order must not reach it either.
-        """
-        taken = []
-        for other in market.sides[opposite(order.side)].crossed_by(price):
-            if not count:
-                break
-            if other.account.user_id == order.account.user_id and not order.post_only:
-                if order.self_trade_prevention == "taker_at_cross":
-                    break
-                continue
-            part = min(count, other.remaining)
-            taken.append((other.price, part))
-            count -= part
-        return taken
-
-    def _check_cash(
->>>>>>> paper
         self,
         market: Market,
         order: Order,
