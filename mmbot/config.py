@@ -74,6 +74,12 @@ class CountsSettings(_Section, frozen=True, kw_only=True):
     earliest_release: dt.time = dt.time(6, 55)
 
 
+class ForecastSettings(_Section, frozen=True, kw_only=True):
+    """`[forecast]`: how a week is forecast; `seed` is the simple method, and the quickest."""
+
+    method: Literal["combined", "seed"] = "combined"
+
+
 class QuotingSettings(_Section, frozen=True, kw_only=True):
     """`[quoting]`: what a quote may look like.
 
@@ -171,6 +177,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     exchange: ExchangeSettings = ExchangeSettings()
     credentials: CredentialSettings = CredentialSettings()
     counts: CountsSettings = CountsSettings()
+    forecast: ForecastSettings = ForecastSettings()
     quoting: QuotingSettings = QuotingSettings()
     limits: LimitSettings = LimitSettings()
     orders: OrderSettings = OrderSettings()

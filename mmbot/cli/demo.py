@@ -15,7 +15,9 @@ from rich.live import Live
 from rich.table import Table
 
 from mmbot import config
-from mmbot.demo.play import Result, Scene, play
+from mmbot.cli import banks
+from mmbot.demo.play import Result, Scene, play, state_directory
+from mmbot.demo.rehearsal import counts_at
 from mmbot.demo.table import WeekTable
 from mmbot.errors import BadInput
 from mmbot.tsa.calendar import EASTERN, Week
@@ -45,12 +47,19 @@ def demo(
     Without --counts the daily counts are synthetic.
     """
     console = Console()
-    if config.load(config_path).mode != "demo":
+    settings = config.load(config_path)
+    if settings.mode != "demo":
         raise BadInput(f"{config_path} is not of mode demo; use config/demo.toml or a copy of it")
     scene = Scene(_choose_week(week, counts), seed, config_path, counts)
     title = f"{scene.week.event_ticker('KXTSAW')} on {'file' if counts else 'synthetic'} counts"
     with tempfile.TemporaryDirectory(prefix="mmbot-demo-") as directory:
-        result = _show(scene, Path(directory), title, console)
+        place = Path(directory)
+        banks.fit(
+            counts_at(scene.published(), scene.start),
+            settings.forecast.method,
+            state_directory(place),
+        )
+        result = _show(scene, place, title, console)
     console.print(_summary(result))
     if json_path is not None:
         json_path.write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")

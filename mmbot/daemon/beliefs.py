@@ -26,12 +26,18 @@ _MOST_WISHES = 16
 _WORTH_REPORTING = 50
 
 
+def bank_path(directory: Path, method: str) -> Path:
+    """Return where the forecasts of past weeks are kept in a state directory."""
+    return directory / f"{method}.bank"
+
+
 class Beliefs:
     """Forms a belief for every wish, at once and again whenever the counts change."""
 
-    def __init__(self, bank_path: Path, formed: Callable[[Belief], None]) -> None:
-        """Keep the residuals in `bank_path`; hand every belief to `formed`."""
-        self._bank_path = bank_path
+    def __init__(self, method: str, directory: Path, formed: Callable[[Belief], None]) -> None:
+        """Keep the forecasts of past weeks in `directory`; hand every belief to `formed`."""
+        self._method = method
+        self._bank_path = bank_path(directory, method)
         self._formed = formed
         self._wishes: dict[_Wish, None] = {}
         self._counts = Counts()
@@ -59,7 +65,7 @@ class Beliefs:
     def _fit(self, counts: Counts) -> Forecaster:
         path = self._bank_path
         stored = Bank.decode(path.read_bytes()) if path.is_file() else None
-        forecaster = Forecaster.fit(counts, bank=stored, progress=self._report)
+        forecaster = Forecaster.fit(counts, self._method, stored, self._report)
         partial = path.with_suffix(".partial")
         partial.write_bytes(forecaster.bank.encode())
         partial.replace(path)

@@ -79,7 +79,7 @@ class Service:
         self._log = structlog.get_logger()
         life = format(wall_clock(), "x")
         self._bot = Bot(settings, venue.clock, signer, life)
-        self._beliefs = Beliefs(state / "residuals.bank", self._believe)
+        self._beliefs = Beliefs(settings.forecast.method, state, self._believe)
         self._rng = random.Random(life)  # noqa: S311 (jitter, not secrecy)
         self._poller = CountsPoller(
             settings.counts, venue.counts_url, venue.clock, ledger, self._rng, wall_clock

@@ -23,7 +23,9 @@ import orjson
 
 from mmbot.daemon.ledger import Ledger
 from mmbot.errors import NotReady
+from mmbot.simulator.assembly import Published, real, synthetic
 from mmbot.tsa.calendar import EASTERN, Week
+from mmbot.tsa.counts import load_counts
 from mmbot.units import (
     MONEY_PER_DOLLAR,
     ONE_CONTRACT,
@@ -50,6 +52,17 @@ class Scene(msgspec.Struct, frozen=True):
     seed: int
     config: Path
     counts: Path | None = None
+
+    @property
+    def start(self) -> dt.datetime:
+        """When the calendar starts to run."""
+        return dt.datetime.combine(self.week.monday, _START, EASTERN)
+
+    def published(self) -> Published:
+        """Return the counts that are played."""
+        if self.counts is None:
+            return synthetic(self.week, self.seed)
+        return real(load_counts(self.counts), self.week, str(self.counts))
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -96,10 +109,14 @@ async def play(scene: Scene, directory: Path, watch: Callable[[dict[str, Any]], 
         return _compare(scene, directory, orders, await _ask(venue["ledger_url"]))
 
 
+def state_directory(directory: Path) -> Path:
+    """Return where the daemon keeps its state when `directory` is systemd's for it."""
+    return directory / "demo"
+
+
 def _exchange_arguments(scene: Scene) -> list[str]:
-    start = dt.datetime.combine(scene.week.monday, _START, EASTERN)
     arguments = ["exchange", "--port", "0", "--seed", str(scene.seed), "--speed", str(SPEED)]
-    arguments += ["--week", str(scene.week.sunday), "--at", start.isoformat()]
+    arguments += ["--week", str(scene.week.sunday), "--at", scene.start.isoformat()]
     if scene.counts is not None:
         arguments += ["--counts", str(scene.counts)]
     return arguments
@@ -175,7 +192,7 @@ async def _ask(url: str) -> dict[str, Any]:
 
 def _compare(scene: Scene, directory: Path, orders: int, theirs: dict[str, Any]) -> Result:
     event = scene.week.event_ticker("KXTSAW")
-    ledger = Ledger(directory / "demo")
+    ledger = Ledger(state_directory(directory))
     try:
         fills, totals = ledger.fills(event), ledger.totals(event)
     finally:
