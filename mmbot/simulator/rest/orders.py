@@ -128,14 +128,23 @@ def _create(call: Call, body: CreateOrder) -> Json:
         group_id=body.order_group_id or None,
     )
     call.exchange.market(body.ticker, body.exchange_index)
-    order = call.exchange.engine.place(account, wish, call.now)
+    engine = call.exchange.engine
+    order = engine.place(account, wish, call.now)
+    answer = _state(order, call.now)
+    reached = call.now < call.exchange.cancelling_until.get(call.user_id, 0)
+    if reached and order.status == "resting":
+        engine.withdraw(order, call.now, "")
+    return answer
+
+
+def _state(order: Order, now: int) -> Json:
     return {
         "order_id": order.order_id,
         "client_order_id": order.client_order_id,
         "fill_count": format_count(order.filled),
         "remaining_count": format_count(order.remaining),
         **_averages(order),
-        "ts_ms": call.now,
+        "ts_ms": now,
     }
 
 
@@ -200,6 +209,8 @@ def cancel_all(call: Call) -> Reply:
     for account in call.accounts():
         for order in engine.resting(account):
             engine.cancel(order, call.now)
+    reach = call.exchange.settings.cancel_all_reach_ms
+    call.exchange.cancelling_until[call.user_id] = call.now + reach
     return Reply(204, None)
 
 
@@ -229,17 +240,7 @@ def amend(call: Call) -> Reply:
         client_order_id=body.updated_client_order_id or order.client_order_id,
     )
     call.exchange.engine.amend(order, change, call.now)
-    return Reply(
-        200,
-        {
-            "order_id": order.order_id,
-            "client_order_id": order.client_order_id,
-            "fill_count": format_count(order.filled),
-            "remaining_count": format_count(order.remaining),
-            **_averages(order),
-            "ts_ms": call.now,
-        },
-    )
+    return Reply(200, _state(order, call.now))
 
 
 def decrease(call: Call) -> Reply:
