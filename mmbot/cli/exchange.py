@@ -29,7 +29,7 @@ from mmbot.tsa.counts import load_counts
 from mmbot.units import parse_money
 
 # At a calendar as slow as the wall's, a real market's pace would look like a stopped one.
-_LEAST_ACTIONS_PER_WALL_HOUR = Pace(takers=240.0, refreshes=1800.0)
+_LEAST_ACTIONS_PER_WALL_HOUR = Pace(takers=720.0, refreshes=3600.0)
 
 
 def exchange(

@@ -83,7 +83,7 @@ class MatchingEngine:
         return account
 
     def list_market(self, market: Market) -> None:
-        """Add a market; it trades from `activate` on."""
+        """Add a market; it trades once its status is active."""
         self.markets[market.ticker] = market
 
     def resting(self, account: Account, ticker: str | None = None) -> list[Order]:

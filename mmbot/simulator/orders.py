@@ -122,7 +122,7 @@ class Order:
 
 
 class ClientOrderIds:
-    """Which of their own names for orders the members have used; the oldest million are kept."""
+    """Which of their own names for orders the members have used; the newest million are kept."""
 
     def __init__(self) -> None:
         self._used: dict[tuple[str, str], None] = {}

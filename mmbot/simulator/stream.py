@@ -52,7 +52,6 @@ _ERRORS: Final = {
     26: "Subscription market limit exceeded",
     27: "Too many requests",
 }
-TERMINAL: Final = frozenset({10, 25})
 
 
 class CommandError(Exception):

@@ -282,7 +282,7 @@ def put_netting(call: Call) -> Reply:
     body = call.decode(Netting)
     account = call.exchange.account(call.user_id, body.subaccount_number)
     call.exchange.netting[account.user_id, account.subaccount] = body.enabled
-    return Reply(200, {})
+    return Reply(200, None)
 
 
 def historical_cutoff(call: Call) -> Reply:
