@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import os
 import signal
@@ -28,7 +29,7 @@ from mmbot.tsa.counts import load_counts
 from mmbot.units import parse_money
 
 # At a calendar as slow as the wall's, a real market's pace would look like a stopped one.
-_LEAST_ACTIONS_PER_WALL_HOUR = Pace(takers=240.0, refreshes=1800.0)
+_LEAST_ACTIONS_PER_WALL_HOUR = Pace(takers=720.0, refreshes=3600.0)
 
 
 def exchange(
@@ -47,7 +48,7 @@ def exchange(
     balance: Annotated[str, typer.Option(help="Dollars on the account.")] = "10000",
     key_type: Annotated[str, typer.Option(help="ed25519 or rsa.")] = "ed25519",
     key_dir: Annotated[
-        Path | None, typer.Option(help="Directory for the private key; a new private one if not.")
+        Path | None, typer.Option(help="Directory for the private key; a passing one if not given.")
     ] = None,
     quiet_crowd: Annotated[bool, typer.Option(help="Let nobody else trade.")] = False,
 ) -> None:
@@ -67,9 +68,12 @@ def exchange(
         seed=seed,
         pace=None if quiet_crowd else _pace(speed),
     )
-    key_path = _write_key(key, key_dir)
     print(f"mmbot exchange: simulated, with {published.label}", file=sys.stderr)
-    asyncio.run(_serve(site, port, clock, key_path))
+    with contextlib.ExitStack() as stack:
+        if key_dir is None:
+            private = tempfile.TemporaryDirectory(prefix="mmbot-exchange-")
+            key_dir = Path(stack.enter_context(private))
+        asyncio.run(_serve(site, port, clock, _write_key(key, key_dir)))
 
 
 async def _serve(site: Site, port: int, clock: CalendarClock, key_path: Path) -> None:
@@ -93,8 +97,10 @@ async def _serve(site: Site, port: int, clock: CalendarClock, key_path: Path) ->
         "clock": {"wall": clock.wall, "calendar": clock.calendar, "speed": clock.speed},
     }
     print(orjson.dumps(line).decode(), flush=True)
-    await stopped.wait()
-    await server.stop()
+    try:
+        await server.run_until(stopped)
+    finally:
+        await server.stop()
 
 
 def _calendar(at: str, week: str, speed: float) -> tuple[CalendarClock, Week]:
@@ -156,11 +162,9 @@ def _new_key(key_type: str) -> Ed25519PrivateKey | RSAPrivateKey:
     return generate_private_key(public_exponent=65537, key_size=2048)
 
 
-def _write_key(key: Ed25519PrivateKey | RSAPrivateKey, directory: Path | None) -> Path:
+def _write_key(key: Ed25519PrivateKey | RSAPrivateKey, directory: Path) -> Path:
     """Write the key for its owner only, in the form that the exchange issues it in."""
-    if directory is None:
-        directory = Path(tempfile.mkdtemp(prefix="mmbot-exchange-"))
-    elif not directory.is_dir():
+    if not directory.is_dir():
         raise BadInput(f"--key-dir {directory} is not a directory; make it first")
     layout = (
         serialization.PrivateFormat.PKCS8

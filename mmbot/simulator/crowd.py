@@ -43,6 +43,7 @@ _CONSENSUS_HOURS: Final = 30.0
 _VIEW_HOURS: Final = 6.0
 _VIEW_SD: Final = 0.02
 _LEVELS: Final = 4
+_PENNY_BID: Final = 1_000 * ONE_CONTRACT
 _INFORMED: Final = 14
 _INFORMED_MEAN_MINUTES: Final = 6.0
 _MAKER_DELAY_MINUTES: Final = (1.0, 12.0)
@@ -112,7 +113,9 @@ class Crowd:
         self._takers = [self._join(f"taker-{i}") for i in range(6)]
         self._planned = 0
         self._agenda: list[tuple[int, int, Callable[[int], None]]] = []
-        self._plan(0.0, now, self._first_quotes)
+        for event in exchange.events.values():
+            opens = exchange.markets_of(event)[0].terms.open_ms
+            self._plan(0.0, max(opens, now), self._first_quotes)
         self._plan_taker(now)
         self._plan_refresh(now)
 
@@ -220,8 +223,9 @@ class Crowd:
 
     def _ladder(self, maker: Maker, fair: float) -> dict[tuple[Side, Price], Count]:
         half = maker.half_spread * (0.35 + 2.6 * fair * (1 - fair))
-        bid = floor_price(fair - half) // ONE_CENT * ONE_CENT
-        ask = -(-ceil_price(fair + half) // ONE_CENT) * ONE_CENT
+        # The outermost cent is left to the penny bids below.
+        bid = min(floor_price(fair - half) // ONE_CENT * ONE_CENT, ONE_DOLLAR - 2 * ONE_CENT)
+        ask = max(-(-ceil_price(fair + half) // ONE_CENT) * ONE_CENT, 2 * ONE_CENT)
         desired: dict[tuple[Side, Price], Count] = {}
         for level in range(_LEVELS):
             count = round(maker.size * (0.4 + 0.4 * level) * self._rng.uniform(0.5, 1.5))
@@ -232,6 +236,10 @@ class Crowd:
                 desired["bid", bid - step] = count
             if ask + step <= ONE_DOLLAR - ONE_CENT:
                 desired["ask", ask + step] = count
+        if maker is self._makers[-1]:
+            # Somebody always bids a cent for either side.
+            desired.setdefault(("bid", ONE_CENT), _PENNY_BID)
+            desired.setdefault(("ask", ONE_DOLLAR - ONE_CENT), _PENNY_BID)
         return desired
 
     # Takers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
@@ -30,8 +31,15 @@ STRUCTURES: Final = {
 }
 
 
+_MOST_TRANSFERS: Final = 10_000
+
+
 class Settings(msgspec.Struct, frozen=True):
-    """How this exchange behaves; times are wall milliseconds."""
+    """How this exchange behaves; times are wall milliseconds.
+
+    Orders placed within `cancel_all_reach_ms` of a member's cancel-all are cancelled as well: the
+    exchange reserves the right for a minute.
+    """
 
     series: str = "KXTSAW"
     strikes: tuple[int, ...] = STRIKES
@@ -43,6 +51,7 @@ class Settings(msgspec.Struct, frozen=True):
     portfolio_lag_ms: int = 0
     timestamp_tolerance_ms: int = 15_000
     close_sweep_ms: int = 1_000
+    cancel_all_reach_ms: int = 0
     outbox_frames: int = 20_000
     markets_per_subscription: int = 10_000
     commands_per_second: int = 10_000
@@ -91,7 +100,8 @@ class Exchange:
         self.series_fees = settings.fees
         self.events: dict[str, Event] = {}
         self.fee_changes: list[FeeChange] = []
-        self.transfers: list[Transfer] = []
+        self.transfers: deque[Transfer] = deque(maxlen=_MOST_TRANSFERS)
+        self.cancelling_until: dict[str, int] = {}
         self.netting: dict[tuple[str, int], bool] = {}
         self.tiers: dict[str, str] = {}
         self.buckets: dict[str, Buckets] = {"": Buckets(TIERS["basic"])}

@@ -12,7 +12,7 @@ from mmbot.units import Count, Money, Price
 
 
 class BookChanged(msgspec.Struct, frozen=True):
-    """The quantity resting at one price changed by `delta`, because of `order`."""
+    """The quantity resting at one price changed by `delta`, through an order of `account`."""
 
     ticker: str
     side: Side

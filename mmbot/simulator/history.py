@@ -53,6 +53,7 @@ class History:
         self.fills: deque[tuple[int, Filled]] = deque(maxlen=_MOST_FILLS)
         self.settlements: list[tuple[int, Settled]] = []
         self.orders: dict[str, tuple[int, Order]] = {}
+        self.resting: dict[str, tuple[int, Order]] = {}
         self.as_of = 0
         self._wallets: dict[Account, Wallet] = {}
         self._waiting: deque[tuple[int, Entry]] = deque()
@@ -106,10 +107,14 @@ class History:
 
     def _show_order(self, order: Order) -> None:
         known = self.orders.get(order.order_id)
-        self.orders[order.order_id] = (known[0] if known else self._number(), order)
+        shown = (known[0] if known else self._number(), order)
+        self.orders[order.order_id] = shown
+        if order.status == "resting":
+            self.resting[order.order_id] = shown
+        else:
+            self.resting.pop(order.order_id, None)
         if len(self.orders) > _MOST_ORDERS:
-            oldest = next(i for i, (_, o) in self.orders.items() if o.status != "resting")
-            del self.orders[oldest]
+            del self.orders[next(i for i in self.orders if i not in self.resting)]
 
     def _number(self) -> int:
         self._count += 1

@@ -34,6 +34,7 @@ from mmbot.simulator.ledger import Account, cost_of_one
 from mmbot.simulator.market import Market, opposite
 from mmbot.simulator.orders import (
     Amendment,
+    ClientOrderIds,
     NewOrder,
     Order,
     OrderStatus,
@@ -58,7 +59,7 @@ class MatchingEngine:
         self.trading_paused = False
         self.exchange_paused = False
         self._resting: defaultdict[tuple[Account, str], dict[str, Order]] = defaultdict(dict)
-        self._client_ids: set[tuple[str, str]] = set()
+        self._client_ids = ClientOrderIds()
         self._expiries: list[tuple[int, str]] = []
         self._clock = 0
 
@@ -82,7 +83,7 @@ class MatchingEngine:
         return account
 
     def list_market(self, market: Market) -> None:
-        """Add a market; it trades from `activate` on."""
+        """Add a market; it trades once its status is active."""
         self.markets[market.ticker] = market
 
     def resting(self, account: Account, ticker: str | None = None) -> list[Order]:
@@ -95,7 +96,7 @@ class MatchingEngine:
 
     def place(self, account: Account, wish: NewOrder, now: int) -> Order:
         """Match an order and rest what is left of it, or raise `Refusal`."""
-        self._check_client_id(account, wish.client_order_id)
+        self._client_ids.check(account, wish.client_order_id)
         market = self._tradable(wish.ticker, now)
         check_wish(market, wish, now)
         self._check_group(account, wish.group_id)
@@ -103,8 +104,7 @@ class MatchingEngine:
         if wish.reduce_only:
             order.remaining = reducible(account.net(wish.ticker), wish)
         self._check_entry(market, order, order.price, order.remaining, wish.time_in_force)
-        if wish.client_order_id:
-            self._client_ids.add((account.user_id, wish.client_order_id))
+        self._client_ids.spend(account, wish.client_order_id)
         self._match(market, order, now)
         keeps = wish.time_in_force == "good_till_canceled"
         self._conclude(market, order, now, "" if keeps else None)
@@ -138,7 +138,7 @@ class MatchingEngine:
         renamed = change.client_order_id != order.client_order_id
         check_amendment(market, order, change, now)
         if renamed:
-            self._check_client_id(order.account, change.client_order_id)
+            self._client_ids.check(order.account, change.client_order_id)
         moved = change.price != order.price or remaining > order.remaining
         if moved:
             self._check_entry(market, order, change.price, remaining)
@@ -148,7 +148,7 @@ class MatchingEngine:
             self._watch_expiry(order)
         if renamed:
             order.client_order_id = change.client_order_id
-            self._client_ids.add((order.account.user_id, change.client_order_id))
+            self._client_ids.spend(order.account, change.client_order_id)
         if moved:
             self._requeue(market, order, change.price, remaining, now)
         else:
@@ -214,10 +214,6 @@ class MatchingEngine:
             raise Refusal("exchange_is_paused")
         if self.markets[order.ticker].status not in ("active", "inactive"):
             raise Refusal("MARKET_INACTIVE", "market is closed")
-
-    def _check_client_id(self, account: Account, client_order_id: str) -> None:
-        if client_order_id and (account.user_id, client_order_id) in self._client_ids:
-            raise Refusal("order_already_exists", "client_order_id was used before")
 
     def _check_entry(
         self,

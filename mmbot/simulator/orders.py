@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -24,6 +24,8 @@ Reason: TypeAlias = Literal[
     "Trade",
     "ReduceOnlyCancel",
 ]
+
+_MOST_CLIENT_IDS: Final = 1_000_000
 
 
 class Refusal(Exception):
@@ -117,3 +119,22 @@ class Order:
         twin = copy.copy(self)
         twin.fill_cost, twin.fees = list(self.fill_cost), list(self.fees)
         return twin
+
+
+class ClientOrderIds:
+    """Which of their own names for orders the members have used; the newest million are kept."""
+
+    def __init__(self) -> None:
+        self._used: dict[tuple[str, str], None] = {}
+
+    def check(self, account: Account, client_order_id: str) -> None:
+        """Refuse a name that its member has used before."""
+        if (account.user_id, client_order_id) in self._used:
+            raise Refusal("order_already_exists", "client_order_id was used before")
+
+    def spend(self, account: Account, client_order_id: str) -> None:
+        """Note the name of an order that was accepted, if it has one."""
+        if client_order_id:
+            self._used[account.user_id, client_order_id] = None
+        if len(self._used) > _MOST_CLIENT_IDS:
+            del self._used[next(iter(self._used))]

@@ -6,7 +6,6 @@ This is the only part of the exchange that does I/O or reads the time.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from typing import Final
 
@@ -43,18 +42,19 @@ class Connection:
                 await self.socket.send_str(self.session.outbox.popleft().decode())
         await self.socket.close(code=1001)
 
-    async def beat(self) -> None:
+    async def beat(self, every_s: float) -> None:
         """Ping the client as the exchange does."""
         while True:
-            await asyncio.sleep(_HEARTBEAT_S)
+            await asyncio.sleep(every_s)
             await self.socket.ping(b"heartbeat")
 
 
 class Server:
     """Serves one site on loopback; `rest_url` and the others are known once it has started."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, *, heartbeat_s: float = _HEARTBEAT_S) -> None:
         self._site = site
+        self._heartbeat_s = heartbeat_s
         self._venue = site.venue
         self._connections: set[Connection] = set()
         self._runner: web.AppRunner | None = None
@@ -75,12 +75,20 @@ class Server:
         self._host = f"127.0.0.1:{bound}"
         self._ticking = asyncio.create_task(self._tick())
 
+    async def run_until(self, stopped: asyncio.Event) -> None:
+        """Serve until `stopped` is set, or raise what broke the exchange."""
+        waiting = asyncio.create_task(stopped.wait())
+        tasks = {waiting, self._ticking} if self._ticking else {waiting}
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if self._ticking is not None and self._ticking.done():
+            self._ticking.result()
+
     async def stop(self) -> None:
         """Close every connection and stop listening."""
         if self._ticking is not None:
             self._ticking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._ticking
+            await asyncio.gather(self._ticking, return_exceptions=True)
         self._venue.drop_sessions()
         self._pump()
         if self._runner is not None:
@@ -149,7 +157,10 @@ class Server:
         await socket.prepare(request)
         connection = Connection(opened, socket)
         self._connections.add(connection)
-        tasks = [asyncio.create_task(connection.write()), asyncio.create_task(connection.beat())]
+        tasks = [
+            asyncio.create_task(connection.write()),
+            asyncio.create_task(connection.beat(self._heartbeat_s)),
+        ]
         try:
             await self._listen(connection)
         finally:

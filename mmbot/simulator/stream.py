@@ -52,7 +52,6 @@ _ERRORS: Final = {
     26: "Subscription market limit exceeded",
     27: "Too many requests",
 }
-TERMINAL: Final = frozenset({10, 25})
 
 
 class CommandError(Exception):
@@ -236,13 +235,13 @@ class Session:
     def _add(
         self, command_id: int, subscription: Subscription, tickers: list[str], params: Json
     ) -> None:
-        present = {} if subscription.tickers is None else subscription.tickers
-        added = [t for t in dict.fromkeys(tickers) if t not in present]
-        most = self._exchange.settings.markets_per_subscription
-        if len(present) + len(added) > most:
-            raise CommandError(26, subscription)
-        present.update(dict.fromkeys(added))
-        subscription.tickers = present
+        added: list[str] = []
+        if subscription.tickers is not None:  # one of every market has them already
+            added = [t for t in dict.fromkeys(tickers) if t not in subscription.tickers]
+            most = self._exchange.settings.markets_per_subscription
+            if len(subscription.tickers) + len(added) > most:
+                raise CommandError(26, subscription)
+            subscription.tickers.update(dict.fromkeys(added))
         self._acknowledge(command_id, subscription)
         self._seed(subscription, added, initial=_flag(params, "send_initial_snapshot"))
 

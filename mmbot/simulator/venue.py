@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from heapq import heappop, heappush
 from typing import Final, Protocol
 
@@ -67,15 +68,8 @@ class Venue:
         self._agenda: list[tuple[int, int, Callable[[int], None]]] = []
         for week in weeks:
             self._plan_week(week)
-        traded = {day for week in weeks for day in week.days}
         for release in releases:
-            due = [day for day in release.days if day in traded]
-            if due:
-                self.at(clock.wall_time(release.at), self._release_action(due))
-        if settings.maintenance:
-            for start, end in maintenance_windows(min(weeks).opens, weeks=len(weeks) + 1):
-                self.at(clock.wall_time(start), self.pause_trading)
-                self.at(clock.wall_time(end), self.resume_trading)
+            self.at(clock.wall_time(release.at), partial(self._release, release.days))
 
     # What callers do
 
@@ -149,17 +143,21 @@ class Venue:
     def _plan_week(self, week: Week) -> None:
         clock = self.exchange.clock
         event = self.exchange.list_event(week)
-        self.at(clock.wall_time(week.opens), lambda now: self._open(event, now))
+        self.at(clock.wall_time(week.opens), partial(self._open, event))
         for market in self.exchange.markets_of(event):
             self._plan_close(market)
         determined, settled = (clock.wall_time(at) for at in settlement_times(week))
-        self.at(determined, lambda now: self._determine(event, now))
-        self.at(settled, lambda now: self._settle(event, now))
+        self.at(determined, partial(self._determine, event))
+        self.at(settled, partial(self._settle, event))
+        if self.exchange.settings.maintenance:
+            for start, end in maintenance_windows(week.opens, weeks=1):
+                self.at(clock.wall_time(start), self.pause_trading)
+                self.at(clock.wall_time(end), self.resume_trading)
 
     def _plan_close(self, market: Market) -> None:
         close, sweep = market.close_ms, market.close_ms + self.exchange.settings.close_sweep_ms
-        self.at(close, lambda now: self._close(market, close, now))
-        self.at(sweep, lambda now: self._sweep(market, now))
+        self.at(close, partial(self._close, market, close))
+        self.at(sweep, partial(self._sweep, market))
 
     def _open(self, event: Event, now: int) -> None:
         for market in self.exchange.markets_of(event):
@@ -174,14 +172,12 @@ class Venue:
         if market.status == "closed":
             sweep(self.exchange.engine, market, now, "CloseCancel")
 
-    def _release_action(self, days: Sequence[dt.date]) -> Callable[[int], None]:
-        def act(now: int) -> None:
-            for day in days:
-                self.releases_done += 1
-                if self.traders:
-                    self.traders.released(day, now)
-
-        return act
+    def _release(self, days: Sequence[dt.date], now: int) -> None:
+        traded = {day for event in self.exchange.events.values() for day in event.week.days}
+        for day in sorted(traded.intersection(days)):
+            self.releases_done += 1
+            if self.traders:
+                self.traders.released(day, now)
 
     def average(self, week: Week) -> float:
         """Return the mean of a week's first-published counts, on which it settles."""

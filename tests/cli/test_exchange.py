@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from mmbot.cli import app
 from mmbot.errors import BadInput
+from mmbot.tsa.calendar import Week, from_milliseconds
 from typer.testing import CliRunner
 
 COMMAND = [sys.executable, "-m", "mmbot", "exchange", "--quiet-crowd"]
@@ -32,6 +33,17 @@ def test_one_line_says_where_it_is_and_a_signal_ends_it_cleanly(tmp_path: Path) 
     key = Path(line["private_key_path"])
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert key.parent == tmp_path
+
+
+def test_by_itself_it_starts_on_tuesday_noon_of_this_week() -> None:
+    with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+    start = from_milliseconds(line["clock"]["calendar"])
+    assert (start.weekday(), start.hour, start.minute) == (1, 12, 0)
+    assert Week.of(start.date()) == Week.from_event_ticker(line["events"][0])
+    assert not Path(line["private_key_path"]).exists()
 
 
 @pytest.mark.parametrize(

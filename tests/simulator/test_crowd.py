@@ -92,6 +92,17 @@ def test_the_same_seed_plays_the_same_week(week: Site) -> None:
     assert tapes[0] == tapes[1]
 
 
+def test_a_settled_week_has_moved_money_and_made_none() -> None:
+    site = build(3)
+    site.venue.advance(to_milliseconds(WEEK.settles) + 120_000)
+    engine = site.venue.exchange.engine
+    accounts = engine.accounts.values()
+    assert {market.status for market in engine.markets.values()} == {"finalized"}
+    assert engine.fee_income > 0
+    assert sum(a.cash for a in accounts) + engine.fee_income == sum(a.deposited for a in accounts)
+    assert site.venue.releases_done == 7
+
+
 def test_nobody_trades_during_maintenance(week: Site) -> None:
     (start, end) = (
         to_milliseconds(dt.datetime.fromisoformat(f"2026-04-16T0{hour}:00:00-04:00"))

@@ -171,6 +171,19 @@ def test_cancel_all_empties_every_book_of_the_member_only(maker: Any, taker: Any
     )
 
 
+def test_cancel_all_may_reach_orders_placed_after_it(make_bench: Callable[..., Any]) -> None:
+    bench = make_bench(cancel_all_reach_ms=60_000)
+    bench.maker.call("DELETE", ORDERS)
+    bench.wait(59_999)
+    reached = bench.maker.place("bid", "0.4200")
+    bench.wait(1)
+    kept = bench.maker.place("bid", "0.4200")
+    _, body = bench.maker.call("GET", "/portfolio/orders")
+    statuses = {o["order_id"]: o["status"] for o in body["orders"]}
+    assert reached["remaining_count"] == "10.00"
+    assert statuses == {reached["order_id"]: "canceled", kept["order_id"]: "resting"}
+
+
 # Amend and decrease
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import datetime as dt
 import json
@@ -72,7 +73,7 @@ async def running() -> AsyncIterator[Running]:
         balance=1_000 * MONEY_PER_DOLLAR,
         seed=1,
     )
-    server = Server(site)
+    server = Server(site, heartbeat_s=0.02)
     await server.start()
     async with aiohttp.ClientSession() as client:
         yield Running(server, site, client)
@@ -117,6 +118,26 @@ async def test_a_dropped_session_closes_the_connection(running: Running) -> None
         running.site.venue.drop_sessions()
         with pytest.raises(websockets.ConnectionClosed):
             await socket.recv()
+
+
+async def test_the_server_pings_with_a_heartbeat(running: Running) -> None:
+    headers = running.headers("GET", STREAM_PATH)
+    async with running.client.ws_connect(
+        running.server.ws_url, headers=headers, autoping=False
+    ) as socket:
+        message = await socket.receive()
+    assert (message.type, message.data) == (aiohttp.WSMsgType.PING, b"heartbeat")
+
+
+async def test_what_breaks_the_exchange_is_raised(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_now: int) -> None:
+        raise ArithmeticError("the books do not balance")
+
+    monkeypatch.setattr(running.site.venue, "advance", fail)
+    with pytest.raises(ArithmeticError, match="balance"):
+        await running.server.run_until(asyncio.Event())
 
 
 async def test_the_pages_and_the_ledger_are_on_the_same_port(running: Running) -> None:

@@ -76,6 +76,16 @@ def test_deleted_markets_fall_silent(maker: Any) -> None:
     assert stream.frames() == []
 
 
+def test_adding_to_a_subscription_of_every_market_does_not_narrow_it(maker: Any) -> None:
+    stream = maker.stream()
+    stream.subscribe("ticker")
+    stream.send(
+        "update_subscription", {"sid": 1, "action": "add_markets", "market_tickers": [TICKER]}
+    )
+    maker.place("bid", "0.4200", ticker=OTHER)
+    assert [f["msg"]["market_ticker"] for f in stream.frames("ticker")] == [OTHER]
+
+
 def test_a_snapshot_on_request_carries_the_commands_id_and_goes_on_counting(maker: Any) -> None:
     stream = maker.stream()
     stream.subscribe("orderbook_delta", market_tickers=[TICKER, OTHER])

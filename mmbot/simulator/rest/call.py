@@ -28,6 +28,19 @@ class Reply(NamedTuple):
     body: Any
 
 
+class Span(NamedTuple):
+    """Bounds of time in milliseconds, each of which may be absent."""
+
+    least: int | None
+    most: int | None
+
+    def holds(self, at: int | None) -> bool:
+        """Say whether an instant is within; what has not happened is so only without bounds."""
+        if at is None:
+            return self.least is None and self.most is None
+        return (self.least is None or at >= self.least) and (self.most is None or at <= self.most)
+
+
 Numbered: TypeAlias = tuple[int, T]
 
 
@@ -166,10 +179,10 @@ class Call:
         except (ValueError, binascii.Error):
             raise Refusal("invalid_parameters", "cursor is not one of ours") from None
 
-    def within(self, at: int, names: tuple[str, str] = ("min_ts", "max_ts")) -> bool:
-        """Say whether an instant lies within the call's bounds, which are in seconds."""
-        least, most = (self.integer(name) for name in names)
-        return (least is None or at >= least * 1000) and (most is None or at <= most * 1000)
+    def span(self, least: str = "min_ts", most: str = "max_ts") -> Span:
+        """Return the call's bounds of time, which are in seconds."""
+        bounds = (self.integer(least), self.integer(most))
+        return Span(*(None if bound is None else bound * 1000 for bound in bounds))
 
 
 Handler: TypeAlias = Callable[[Call], Reply]

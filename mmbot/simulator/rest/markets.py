@@ -158,10 +158,7 @@ def _timed(call: Call, market: Market) -> bool:
         "updated": market.updated_ms,
     }
     return all(
-        call.within(at, (f"min_{name}_ts", f"max_{name}_ts"))
-        if at is not None
-        else call.text(f"min_{name}_ts") is None and call.text(f"max_{name}_ts") is None
-        for name, at in instants.items()
+        call.span(f"min_{name}_ts", f"max_{name}_ts").holds(at) for name, at in instants.items()
     )
 
 
@@ -212,10 +209,11 @@ def _book(exchange: Exchange, ticker: str, depth: int) -> Json:
 def trades(call: Call) -> Reply:
     """List public trades, newest first."""
     ticker, blocks = call.text("ticker"), call.flag("is_block_trade")
+    span = call.span()
     found = (
         (number, trade)
         for number, trade in reversed(call.exchange.history.trades)
-        if not blocks and ticker in (None, trade.ticker) and call.within(trade.at)
+        if not blocks and ticker in (None, trade.ticker) and span.holds(trade.at)
     )
     page, cursor = call.page(found)
     return Reply(200, {"trades": [trade_json(t) for t in page], "cursor": cursor})

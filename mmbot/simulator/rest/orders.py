@@ -19,7 +19,14 @@ from mmbot.simulator.orders import (
 from mmbot.simulator.render import Json, order_json
 from mmbot.simulator.rest.call import Call, Reply, read_count, read_price
 from mmbot.simulator.rest.errors import error_body
-from mmbot.units import format_count, format_money
+from mmbot.units import (
+    MONEY_PER_DOLLAR,
+    ONE_CONTRACT,
+    Count,
+    Money,
+    format_count,
+    format_money,
+)
 
 _CLIENT_ORDER_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z", re.ASCII)
 
@@ -128,14 +135,23 @@ def _create(call: Call, body: CreateOrder) -> Json:
         group_id=body.order_group_id or None,
     )
     call.exchange.market(body.ticker, body.exchange_index)
-    order = call.exchange.engine.place(account, wish, call.now)
+    engine = call.exchange.engine
+    order = engine.place(account, wish, call.now)
+    answer = _state(order, call.now)
+    reached = call.now < call.exchange.cancelling_until.get(call.user_id, 0)
+    if reached and order.status == "resting":
+        engine.withdraw(order, call.now, "")
+    return answer
+
+
+def _state(order: Order, now: int) -> Json:
     return {
         "order_id": order.order_id,
         "client_order_id": order.client_order_id,
         "fill_count": format_count(order.filled),
         "remaining_count": format_count(order.remaining),
         **_averages(order),
-        "ts_ms": call.now,
+        "ts_ms": now,
     }
 
 
@@ -148,12 +164,17 @@ def _averages(order: Order) -> Json:
     if not order.filled:
         return {}
     # Fill costs are on the order's own leg; prices on the wire are the YES leg's.
-    own = sum(order.fill_cost) / order.filled
-    price = own if order.side == "bid" else 10_000 - own
+    cost = _per_contract(sum(order.fill_cost), order.filled)
     return {
-        "average_fill_price": format_money(round(price * 100)),
-        "average_fee_paid": format_money(round(sum(order.fees) * 100 / order.filled)),
+        "average_fill_price": format_money(
+            cost if order.side == "bid" else MONEY_PER_DOLLAR - cost
+        ),
+        "average_fee_paid": format_money(_per_contract(sum(order.fees), order.filled)),
     }
+
+
+def _per_contract(total: Money, count: Count) -> Money:
+    return (2 * total * ONE_CONTRACT + count) // (2 * count)
 
 
 def cancel(call: Call) -> Reply:
@@ -200,6 +221,8 @@ def cancel_all(call: Call) -> Reply:
     for account in call.accounts():
         for order in engine.resting(account):
             engine.cancel(order, call.now)
+    reach = call.exchange.settings.cancel_all_reach_ms
+    call.exchange.cancelling_until[call.user_id] = call.now + reach
     return Reply(204, None)
 
 
@@ -229,17 +252,7 @@ def amend(call: Call) -> Reply:
         client_order_id=body.updated_client_order_id or order.client_order_id,
     )
     call.exchange.engine.amend(order, change, call.now)
-    return Reply(
-        200,
-        {
-            "order_id": order.order_id,
-            "client_order_id": order.client_order_id,
-            "fill_count": format_count(order.filled),
-            "remaining_count": format_count(order.remaining),
-            **_averages(order),
-            "ts_ms": call.now,
-        },
-    )
+    return Reply(200, _state(order, call.now))
 
 
 def decrease(call: Call) -> Reply:
@@ -309,15 +322,17 @@ def list_orders(call: Call) -> Reply:
     status = call.choice("status", ("resting", "canceled", "executed"))
     ticker, events = call.text("ticker"), call.listed("event_ticker")
     owners = set(call.accounts())
-    markets = call.exchange.engine.markets
+    markets, history = call.exchange.engine.markets, call.exchange.history
+    listed = history.resting if status == "resting" else history.orders
+    span = call.span()
     found = (
         (number, order)
-        for number, order in reversed(call.exchange.history.orders.values())
+        for number, order in reversed(listed.values())
         if order.account in owners
         and (status is None or order.status == status)
         and (ticker is None or order.ticker == ticker)
         and (not events or markets[order.ticker].terms.event_ticker in events)
-        and call.within(order.created_ms)
+        and span.holds(order.created_ms)
         and not call.other_shard()
     )
     page, cursor = call.page(found)

@@ -109,13 +109,14 @@ def fills(call: Call) -> Reply:
     """List fills, newest first."""
     owners = set(call.accounts())
     tickers, order_id = call.listed("ticker"), call.text("order_id")
+    span = call.span()
     found = (
         (number, fill)
         for number, fill in reversed(call.exchange.history.fills)
         if fill.account in owners
         and (not tickers or fill.ticker in tickers)
         and order_id in (None, fill.order_id)
-        and call.within(fill.at)
+        and span.holds(fill.at)
         and not call.other_shard()
     )
     page, cursor = call.page(found)
@@ -128,13 +129,14 @@ def settlements(call: Call) -> Reply:
     owners = set(call.accounts())
     markets = call.exchange.engine.markets
     ticker, event = call.text("ticker"), call.text("event_ticker")
+    span = call.span()
     found = (
         (number, settled)
         for number, settled in reversed(call.exchange.history.settlements)
         if settled.account in owners
         and ticker in (None, settled.ticker)
         and event in (None, markets[settled.ticker].terms.event_ticker)
-        and call.within(settled.at)
+        and span.holds(settled.at)
     )
     page, cursor = call.page(found)
     bodies = [settlement_json(s, markets[s.ticker]) for s in page]
@@ -282,7 +284,7 @@ def put_netting(call: Call) -> Reply:
     body = call.decode(Netting)
     account = call.exchange.account(call.user_id, body.subaccount_number)
     call.exchange.netting[account.user_id, account.subaccount] = body.enabled
-    return Reply(200, {})
+    return Reply(200, None)
 
 
 def historical_cutoff(call: Call) -> Reply:

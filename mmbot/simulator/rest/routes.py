@@ -17,6 +17,7 @@ from mmbot.simulator.rest.errors import refusal_answer
 Budget: TypeAlias = Literal["read", "write", "balance"]
 
 DEFAULT_COST: Final = 10
+_MOST_COPIES: Final = 1_000
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -201,9 +202,6 @@ class Rest:
         if len(self._copies) >= _MOST_COPIES:
             self._copies.clear()
         self._copies[request.path, request.query] = (now, answer)
-
-
-_MOST_COPIES: Final = 1_000
 
 
 def _find(request: HttpRequest) -> tuple[Route, dict[str, str]]:
