@@ -214,12 +214,13 @@ class PaperVenue:
     # Frames of the exchange
 
     def _read(self, frame: wire.Frame, data: Data, now: int) -> None:
+        follows = self._follows(frame)
         if frame.id > _OWN_NUMBERS or frame.sid in self._tape_sids:
-            self._read_tape(frame, now)
-        elif self._follows(frame):
-            self._handlers.get(frame.type, self._pass_on)(frame, data, now)
+            if follows:
+                self._read_tape(frame, now)
         else:
-            self._pass_on(frame, data, now)
+            handler = self._handlers.get(frame.type, self._pass_on)
+            (handler if follows else self._pass_on)(frame, data, now)
 
     def _follows(self, frame: wire.Frame) -> bool:
         """Say whether a frame is to be read: one that was overtaken is not."""
@@ -268,6 +269,7 @@ class PaperVenue:
 
     def _read_tape(self, frame: wire.Frame, now: int) -> None:
         self._asked.pop(frame.id, None)
+        self._numbering(frame.sid).passed_on(frame.seq)
         try:
             match frame.type:
                 case "subscribed":
