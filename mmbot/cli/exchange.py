@@ -103,10 +103,8 @@ def _calendar(at: str, week: str, speed: float) -> tuple[CalendarClock, Week]:
     now = now_ms()
     today = dt.datetime.now(EASTERN).date()
     start = _instant(at) if at else None
-    if week:
-        traded = _week(week)
-    else:
-        traded = Week.of(start.astimezone(EASTERN).date() if start else today)
+    first = start.astimezone(EASTERN).date() if start else today
+    traded = _week(week) if week else Week.of(first)
     if start is None and week:
         start = traded.opens - dt.timedelta(minutes=1)
     elif start is None:

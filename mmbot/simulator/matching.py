@@ -30,6 +30,8 @@ from mmbot.simulator.market import Market, opposite
 from mmbot.simulator.orders import Amendment, NewOrder, Order, OrderStatus, Reason, Refusal
 from mmbot.units import ONE_DOLLAR, Count, Money, Price
 
+# A client id is refused a second time as long as this many newer ones do not push it out.
+_MOST_CLIENT_IDS = 100_000
 FOK_MISS = "fill_or_kill order would not be filled immediately due to insufficient resting volume"
 
 
@@ -47,7 +49,7 @@ class MatchingEngine:
         self.trading_paused = False
         self.exchange_paused = False
         self._resting: defaultdict[tuple[Account, str], dict[str, Order]] = defaultdict(dict)
-        self._client_ids: set[tuple[str, str]] = set()
+        self._client_ids: dict[tuple[str, str], None] = {}
         self._expiries: list[tuple[int, str]] = []
         self._clock = 0
 
@@ -89,7 +91,7 @@ class MatchingEngine:
             order.remaining = self._reducible(account, wish)
         self._check_entry(market, order, order.remaining, wish.time_in_force)
         if wish.client_order_id:
-            self._client_ids.add((account.user_id, wish.client_order_id))
+            self._spend_client_id(account, wish.client_order_id)
         self._match(market, order, now)
         keeps = wish.time_in_force == "good_till_canceled"
         self._conclude(market, order, now, "" if keeps else None)
@@ -131,7 +133,7 @@ class MatchingEngine:
             self._watch_expiry(order)
         if renamed:
             order.client_order_id = change.client_order_id
-            self._client_ids.add((order.account.user_id, change.client_order_id))
+            self._spend_client_id(order.account, change.client_order_id)
         if moved:
             self._requeue(market, order, change.price, remaining, now)
         else:
@@ -280,6 +282,11 @@ class MatchingEngine:
         if client_order_id and (account.user_id, client_order_id) in self._client_ids:
             raise Refusal("order_already_exists", "client_order_id was used before")
 
+    def _spend_client_id(self, account: Account, client_order_id: str) -> None:
+        self._client_ids[account.user_id, client_order_id] = None
+        if len(self._client_ids) > _MOST_CLIENT_IDS:
+            del self._client_ids[next(iter(self._client_ids))]
+
     def _reducible(self, account: Account, wish: NewOrder) -> Count:
         net = account.net(wish.ticker)
         closing = max(-net if wish.side == "bid" else net, 0)
@@ -358,9 +365,9 @@ class MatchingEngine:
         ]
         needed = collateral(account.net(market.ticker), [*others, (order.side, price, count)])
         raw = sum(market.fees.raw(p, c, is_taker=True) for p, c in crossing)
-        if needed > account.reserved.get(market.ticker, 0) or raw:
-            if not account.can_afford(market.ticker, needed, rounded_fee(raw)):
-                raise Refusal("insufficient_balance")
+        grows = needed > account.reserved.get(market.ticker, 0) or raw
+        if grows and not account.can_afford(market.ticker, needed, rounded_fee(raw)):
+            raise Refusal("insufficient_balance")
 
     # Matching
 

@@ -89,11 +89,11 @@ class Venue:
         lower = {name.lower(): value for name, value in headers}
         try:
             credential = self.exchange.gatekeeper.authenticate(lower, "GET", STREAM_PATH, now)
-            self.sessions = [s for s in self.sessions if not s.closed]
-            if len(self.sessions) >= _MOST_SESSIONS:
-                raise Refusal("too_many_requests")
         except Refusal as refusal:
             return refusal_answer(refusal)
+        self.sessions = [s for s in self.sessions if not s.closed]
+        if len(self.sessions) >= _MOST_SESSIONS:
+            return refusal_answer(Refusal("too_many_requests"))
         session = Session(self.exchange, credential)
         self.sessions.append(session)
         return session

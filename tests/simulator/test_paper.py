@@ -204,6 +204,20 @@ def test_without_a_book_nothing_is_placed() -> None:
     assert (status, body["error"]["code"]) == (400, "invalid_order")
 
 
+def test_after_a_gap_nothing_is_placed_until_there_is_a_snapshot(bench: Bench) -> None:
+    bench.hear(bench.numbered(delta_frame("yes", "0.4200", "1.00"), skipped=1))
+    assert bench.place("bid", "0.4100")[0] == 400
+    bench.snapshot({"0.4200": "5.00"}, {"0.4600": "7.00"})
+    assert bench.place("bid", "0.4000")[0] == 201
+
+
+def test_a_change_that_the_snapshot_includes_already_is_not_counted_twice(bench: Bench) -> None:
+    stale = delta_frame("no", "0.4300", "5.00")
+    stale["msg"]["clock"] = 4_182_057
+    bench.hear(bench.numbered(stale))
+    assert bench.place("bid", "0.4300")[0] == 201
+
+
 @pytest.mark.parametrize(
     ("fields", "status", "code"),
     [
