@@ -161,9 +161,11 @@ class PaperVenue:
         """Take in a frame of the exchange's; return the frames for the bot."""
         self.advance(now)
         try:
-            self._read(wire.decode_frame(data), data, now)
-        except (wire.Malformed, ValueError):
+            frame = wire.decode_frame(data)
+        except wire.Malformed:
             self._out.append(data)  # the bot will say what is wrong with it
+        else:
+            self._read(frame, data, now)
         self._tell(now)
         return self.take()
 
@@ -219,7 +221,10 @@ class PaperVenue:
                 self._read_tape(frame, now)
         else:
             handler = self._handlers.get(frame.type, self._pass_on)
-            (handler if follows else self._pass_on)(frame, data, now)
+            try:
+                (handler if follows else self._pass_on)(frame, data, now)
+            except (wire.Malformed, ValueError):
+                self._pass_on(frame, data, now)
 
     def _follows(self, frame: wire.Frame) -> bool:
         """Say whether a frame is to be read: one that was overtaken is not."""

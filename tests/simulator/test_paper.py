@@ -523,6 +523,13 @@ def test_what_cannot_be_read_is_left_to_the_bot(bench: Bench, data: bytes) -> No
     assert bench.venue.incoming(data, NOW) == [data]
 
 
+def test_what_cannot_be_read_keeps_its_place_in_the_numbering(bench: Bench) -> None:
+    bench.place("bid", "0.4300")
+    bench.take()
+    (frame,) = bench.hear(bench.numbered({"type": "orderbook_delta", "sid": BOOK_SID, "msg": {}}))
+    assert frame["seq"] == 3
+
+
 # Invariants
 
 _METHODS = st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "get"])
