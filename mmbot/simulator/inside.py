@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
+from mmbot.simulator import listing
 from mmbot.simulator.access import Credential
 from mmbot.simulator.exchange import Exchange, Settings
 from mmbot.simulator.facts import Fact, Filled
@@ -118,23 +119,23 @@ class PaperExchange:
     def activate(self, market: MirroredMarket, *, active: bool, now: int) -> None:
         """Pause a market or let it trade again; both take orders off, as on the exchange."""
         if active and market.status == "inactive":
-            self._engine.unpause_market(market, now)
+            listing.unpause(self._engine, market, now)
         elif not active and market.status == "active":
-            self._engine.pause_market(market, now)
+            listing.pause(self._engine, market, now)
 
     def pause(self, *, trading: bool, exchange: bool, now: int) -> None:
         """Take no orders while `trading` is paused, and not even cancels while `exchange` is."""
         self._engine.trading_paused, self._engine.exchange_paused = trading, exchange
         if trading or exchange:
-            self._engine.halt(self._engine.orders.values(), now)
+            listing.halt(self._engine, self._engine.orders.values(), now)
 
     def decide(self, market: MirroredMarket, result: str, now: int) -> None:
         """Pay out a market that has a result, once."""
         if wire.settlement_value(result) is None or market.settled_ms is not None:
             return
-        self._engine.sweep(market, now, "CloseCancel")
-        self._engine.determine(market, result, "", now)
-        self._engine.settle(market, now)
+        listing.sweep(self._engine, market, now, "CloseCancel")
+        listing.determine(self._engine, market, result, "", now)
+        listing.settle(self._engine, market, now)
 
     def pass_time(self, now: int) -> None:
         """Let orders expire, and markets open and close."""
@@ -148,7 +149,7 @@ class PaperExchange:
             market.status = "active"
         elif now >= market.close_ms and market.status in {"active", "inactive"}:
             market.status = "closed"
-            self._engine.sweep(market, now, "CloseCancel")
+            listing.sweep(self._engine, market, now, "CloseCancel")
 
     def _restore(self, fill: Fill) -> None:
         self.market(fill.ticker)

@@ -224,6 +224,7 @@ class MatchingEngine:
         time_in_force: TimeInForce = "good_till_canceled",
     ) -> None:
         """Refuse what may not trade at once, and what its account cannot pay for."""
+        market.refuse_crossing(order, price)
         crossing = preview(market, order, price, count)
         check_crossing(order, crossing, count, time_in_force)
         account = order.account

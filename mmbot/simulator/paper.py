@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
@@ -25,16 +25,14 @@ from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
 from mmbot.simulator.broadcast import broadcast
 from mmbot.simulator.facts import BookChanged
 from mmbot.simulator.inside import PaperExchange
-from mmbot.simulator.ledger import Side
 from mmbot.simulator.mirror import Change, MirroredMarket
 from mmbot.simulator.orders import Refusal
 from mmbot.simulator.rest.errors import refusal_answer
+from mmbot.simulator.rewrite import Data, Numbering, with_fields, with_levels, with_params
 from mmbot.simulator.stream import Command, Session
 from mmbot.simulator.tape import delta_json
 from mmbot.trading.events import Fill
-from mmbot.units import Money, format_count, format_price, parse_count, parse_price
-
-Data: TypeAlias = bytes | str
+from mmbot.units import Money, parse_count, parse_price
 
 # The reads that pass: their first segment below the base path. All others concern the account.
 _PUBLIC = frozenset({"account", "events", "exchange", "incentive_programs", "markets", "series"})
@@ -131,7 +129,7 @@ class PaperVenue:
         """Begin a connection, or a time without one: neither numbers nor books outlive it."""
         self._session = session
         self._out: list[Data] = []
-        self._numbers: dict[int, _Numbering] = {}
+        self._numbers: dict[int, Numbering] = {}
         self._command_id = _OWN_NUMBERS
         # Subscriptions to trades that were asked for: command id -> until when to wait.
         self._asked: dict[int, int] = {}
@@ -162,9 +160,11 @@ class PaperVenue:
         """Take in a frame of the exchange's; return the frames for the bot."""
         self.advance(now)
         try:
-            self._read(wire.decode_frame(data), data, now)
-        except (wire.Malformed, ValueError):
+            frame = wire.decode_frame(data)
+        except wire.Malformed:
             self._out.append(data)  # the bot will say what is wrong with it
+        else:
+            self._read(frame, data, now)
         self._tell(now)
         return self.take()
 
@@ -196,8 +196,8 @@ class PaperVenue:
             return [frame]
         mine = [item for item in items if item in ours]
         others = [item for item in items if item not in ours]
-        self._session.receive(_with_params(command, {**params, field: mine}), now)
-        return [_with_params(command, {**params, field: others})] if others else []
+        self._session.receive(with_params(command, {**params, field: mine}), now)
+        return [with_params(command, {**params, field: others})] if others else []
 
     def _follow(self, params: dict[str, Any], now: int) -> list[bytes]:
         """Subscribe to the trades of the markets whose books are asked for."""
@@ -209,17 +209,21 @@ class PaperVenue:
         self._command_id += 1
         self._asked[self._command_id] = now + _PATIENCE
         command = Command(self._command_id, "subscribe")
-        return [_with_params(command, {"channels": ["trade"], "market_tickers": tickers})]
+        return [with_params(command, {"channels": ["trade"], "market_tickers": tickers})]
 
     # Frames of the exchange
 
     def _read(self, frame: wire.Frame, data: Data, now: int) -> None:
+        follows = self._follows(frame)
         if frame.id > _OWN_NUMBERS or frame.sid in self._tape_sids:
-            self._read_tape(frame, now)
-        elif self._follows(frame):
-            self._handlers.get(frame.type, self._pass_on)(frame, data, now)
+            if follows:
+                self._read_tape(frame, now)
         else:
-            self._pass_on(frame, data, now)
+            handler = self._handlers.get(frame.type, self._pass_on)
+            try:
+                (handler if follows else self._pass_on)(frame, data, now)
+            except (wire.Malformed, ValueError):
+                self._pass_on(frame, data, now)
 
     def _follows(self, frame: wire.Frame) -> bool:
         """Say whether a frame is to be read: one that was overtaken is not."""
@@ -237,11 +241,11 @@ class PaperVenue:
         if frame.sid and frame.seq:
             seq = self._numbering(frame.sid).passed_on(frame.seq)
             if seq != frame.seq:
-                data = _with_fields(data, {"seq": seq})
+                data = with_fields(data, {"seq": seq})
         self._out.append(data)
 
-    def _numbering(self, sid: int) -> _Numbering:
-        return self._numbers.setdefault(sid, _Numbering())
+    def _numbering(self, sid: int) -> Numbering:
+        return self._numbers.setdefault(sid, Numbering())
 
     def _subscribed(self, frame: wire.Frame, data: Data, now: int) -> None:
         answer = wire.decode(frame.msg, wire.Subscribed)
@@ -251,9 +255,10 @@ class PaperVenue:
         self._pass_on(frame, data, now)
 
     def _lifecycle(self, frame: wire.Frame, data: Data, now: int) -> None:
-        change = wire.decode(frame.msg, wire.Lifecycle)
-        if change.market_ticker in self._inside.state.engine.markets:
-            market = self._inside.market(change.market_ticker)
+        ticker = wire.decode(frame.msg, wire.Concerned).market_ticker
+        if ticker in self._inside.state.engine.markets:
+            market = self._inside.market(ticker)
+            change = wire.decode(frame.msg, wire.Lifecycle)
             match change.event_type:
                 case "activated" | "deactivated":
                     active = change.event_type == "activated"
@@ -268,6 +273,7 @@ class PaperVenue:
 
     def _read_tape(self, frame: wire.Frame, now: int) -> None:
         self._asked.pop(frame.id, None)
+        self._numbering(frame.sid).passed_on(frame.seq)
         try:
             match frame.type:
                 case "subscribed":
@@ -306,16 +312,14 @@ class PaperVenue:
             market.identify(snapshot.market_id)
             market.replace_book(bids, asks, snapshot.clock)
             if market.shows_orders:
-                data = _with_fields(data, {"msg": _with_levels(frame.msg, market)})
+                data = with_fields(data, {"msg": with_levels(frame.msg, market)})
         self._pass_on(frame, data, now)
 
     def _delta(self, frame: wire.Frame, data: Data, now: int) -> None:
         if frame.sid != self._book_sid:
             self._pass_on(frame, data, now)
             return
-        delta = wire.decode_delta(frame.msg)
-        side: Side = "bid" if delta.side == "yes" else "ask"
-        price, count = parse_price(delta.price_dollars), parse_count(delta.delta_fp)
+        delta, side, price, count = wire.book_change(frame.msg)
         market = self._inside.market(delta.market_ticker)
         market.change_book(side, price, count, delta.clock)
         # Whatever the change crosses must have gone before it comes.
@@ -362,23 +366,6 @@ def passes(request: HttpRequest) -> bool:
     return request.method == "GET" and bool(plain) and segments[0] in _PUBLIC
 
 
-class _Numbering(msgspec.Struct):
-    """The numbers of one subscription: the `last` that came, and how many frames were added."""
-
-    last: int = 0
-    added: int = 0
-
-    def passed_on(self, seq: int) -> int:
-        """Return the number under which the bot is handed the exchange's `seq`."""
-        self.last = max(self.last, seq)
-        return seq + self.added
-
-    def added_one(self) -> int:
-        """Return the number of one more added frame: the next after what was handed on last."""
-        self.added += 1
-        return self.last + self.added
-
-
 class _Trade(msgspec.Struct, frozen=True):
     market_ticker: str
     yes_price_dollars: str | int | float
@@ -398,20 +385,3 @@ class _Status(msgspec.Struct, frozen=True):
 class _Listing(msgspec.Struct, frozen=True):
     events: tuple[wire.RestEvent, ...] = ()
     event: wire.RestEvent | None = None
-
-
-def _with_params(command: Command, params: dict[str, Any]) -> bytes:
-    return msgspec.json.encode({"id": command.id, "cmd": command.cmd, "params": params})
-
-
-def _with_fields(data: Data | msgspec.Raw, fields: dict[str, Any]) -> bytes:
-    return msgspec.json.encode({**msgspec.json.decode(data, type=dict[str, msgspec.Raw]), **fields})
-
-
-def _with_levels(message: msgspec.Raw, market: MirroredMarket) -> msgspec.Raw:
-    sides: dict[str, Side] = {"yes_dollars_fp": "bid", "no_dollars_fp": "ask"}
-    levels = {
-        name: [[format_price(price), format_count(count)] for price, count in market.levels(side)]
-        for name, side in sides.items()
-    }
-    return msgspec.Raw(_with_fields(message, {k: v for k, v in levels.items() if v}))

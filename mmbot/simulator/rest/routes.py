@@ -161,7 +161,7 @@ class Rest:
         """Carry out a request of a caller who needs neither a signature nor a budget."""
         try:
             route, path = _find(request)
-            call = Call(self._exchange, credential, path, request.query, request.body, now)
+            call = Call(self._exchange, request, path, credential, now)
             return self._carry_out(route, call)
         except Refusal as refusal:
             return refusal_answer(refusal)

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+from mmbot import config
+from mmbot.errors import BadInput
+
+_FILES = Path(__file__).parents[1] / "config"
+
+
+@pytest.mark.parametrize("mode", ["paper", "live"])
+def test_a_config_file_names_every_key_there_is(mode: str) -> None:
+    path = _FILES / f"{mode}.toml"
+    tree = tomllib.loads(path.read_text())
+    assert {name: set(keys) for name, keys in tree.items() if name != "mode"} == {
+        field.name: {inner.name for inner in msgspec.structs.fields(field.type)}
+        for field in msgspec.structs.fields(config.Settings)
+        if field.name != "mode"
+    }
+    assert config.load(path).mode == mode
+
+
+@pytest.mark.parametrize("mode", ["paper", "live"])
+def test_the_files_quote_by_the_quarter_rule(mode: str) -> None:
+    quoting = config.load(_FILES / f"{mode}.toml").quoting
+    assert (quoting.margin, quoting.sides) == (0.25, "likelier")
+
+
+def test_live_risks_less_than_paper() -> None:
+    paper, live = (config.load(_FILES / f"{mode}.toml") for mode in ("paper", "live"))
+    assert live.limits.position < paper.limits.position
+    assert live.limits.event_loss < paper.limits.event_loss
+
+
+def test_the_paper_balance_is_in_dollars() -> None:
+    assert config.parse("[paper]\nbalance_dollars = 250.5", "x").paper.balance == 250_500_000
+
+
+@pytest.mark.parametrize("balance", ["0", "-1.0", "1e9"])
+def test_an_odd_paper_balance_is_refused(balance: str) -> None:
+    with pytest.raises(BadInput, match=r"paper\.balance_dollars"):
+        config.parse(f"[paper]\nbalance_dollars = {balance}", "x")
