@@ -133,7 +133,7 @@ class Feed:
         """Get a new snapshot of one book; if that was no help just now, another connection."""
         self._begin(now)
         if ticker in self._carried:
-            if now < self._repaired_at.get(ticker, 0) + _PATIENCE:
+            if now < self._repaired_at.get(ticker, -_PATIENCE) + _PATIENCE:
                 self._give_up(f"the book of {ticker} stays corrupt")
             else:
                 self._repaired_at[ticker] = now

@@ -127,6 +127,7 @@ class Bench:
         self.now = NOW
         self.listed = event()
         self.wake: int | None = None
+        self.said: list[Command] = []
 
     def tell(self, *events: Event, after: int = 0) -> list[Command]:
         """Let `after` milliseconds pass, then tell the events; return all that was asked for."""
@@ -134,6 +135,7 @@ class Bench:
         commands: list[Command] = []
         for told in events:
             commands += self.engine.handle(told, self.now)
+        self.said += commands
         for wish in only(WakeAt, commands):
             self.wake = wish.at
         return commands

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import base64
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from mmbot.errors import BadInput
+from mmbot.kalshi.auth import PrivateKey, Signer, read_private_key
+
+PATH = "/trade-api/v2/portfolio/balance"
+RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+ED_KEY = ed25519.Ed25519PrivateKey.generate()
+
+
+def pem(
+    key: PrivateKey | ec.EllipticCurvePrivateKey,
+    form: serialization.PrivateFormat = serialization.PrivateFormat.PKCS8,
+    encryption: serialization.KeySerializationEncryption | None = None,
+) -> bytes:
+    encryption = encryption or serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, form, encryption)
+
+
+def signature(headers: tuple[tuple[str, str], ...]) -> bytes:
+    return base64.b64decode(dict(headers)["KALSHI-ACCESS-SIGNATURE"], validate=True)
+
+
+def test_the_headers_name_the_key_and_the_time() -> None:
+    headers = dict(Signer("key-id", ED_KEY).headers("GET", PATH, 1_795_874_400_123))
+    assert headers["KALSHI-ACCESS-KEY"] == "key-id"
+    assert headers["KALSHI-ACCESS-TIMESTAMP"] == "1795874400123"
+
+
+def test_an_ed25519_signature_is_over_time_method_and_path() -> None:
+    headers = Signer("key-id", ED_KEY).headers("POST", PATH, 17)
+    ED_KEY.public_key().verify(signature(headers), b"17POST" + PATH.encode())
+    with pytest.raises(InvalidSignature):
+        ED_KEY.public_key().verify(signature(headers), b"17GET" + PATH.encode())
+
+
+def test_an_rsa_signature_is_pss_with_a_salt_as_long_as_the_digest() -> None:
+    headers = Signer("key-id", RSA_KEY).headers("DELETE", PATH, 17)
+    pss = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=32)
+    text = b"17DELETE" + PATH.encode()
+    RSA_KEY.public_key().verify(signature(headers), text, pss, hashes.SHA256())
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        (pem(RSA_KEY, serialization.PrivateFormat.TraditionalOpenSSL), RSA_KEY),
+        (pem(RSA_KEY), RSA_KEY),
+        (pem(ED_KEY), ED_KEY),
+    ],
+)
+def test_keys_are_read_as_the_exchange_issues_them(written: bytes, key: PrivateKey) -> None:
+    read = read_private_key(written)
+    raw = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    assert read.public_key().public_bytes(*raw) == key.public_key().public_bytes(*raw)
+
+
+@pytest.mark.parametrize(
+    ("written", "complaint"),
+    [
+        (b"secret stuff", "not an unencrypted PEM"),
+        (pem(ED_KEY, encryption=serialization.BestAvailableEncryption(b"x")), "unencrypted"),
+        (pem(ec.generate_private_key(ec.SECP256R1())), "neither RSA nor Ed25519"),
+    ],
+)
+def test_another_key_is_refused_without_being_repeated(written: bytes, complaint: str) -> None:
+    with pytest.raises(BadInput, match=complaint) as caught:
+        read_private_key(written)
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_signer_does_not_show_what_it_holds() -> None:
+    assert repr(Signer("key-id", ED_KEY)) == "Signer(...)"

@@ -1,0 +1,316 @@
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from mmbot.config import ExchangeSettings
+from mmbot.kalshi.gateway import Call, Gateway
+from mmbot.kalshi.http import HttpAnswer
+from mmbot.trading.commands import Cancel, LookUp, Place, ReadAccount, ReadListing, Renew
+from mmbot.trading.events import (
+    Event,
+    LookUpFailed,
+    OrderAbsent,
+    OrderCancelled,
+    OrderPlaced,
+    OrderRenewed,
+    ReadingFailed,
+    Reconciled,
+    Refusal,
+    WriteRefused,
+    WriteUnknown,
+)
+from tests.kalshi.builders import SIGNER, A, answer
+
+NOW = 1_795_874_400_123
+PLACE = Place("mmbot-1", A, 3, "bid", 4200, 2500, NOW + 60_000)
+CANCEL = Cancel("mmbot-1", "e5d8", A, 3)
+RENEW = Renew("mmbot-1", "e5d8", A, 3, "ask", 5800, 2500, NOW + 60_000)
+LOOK_UP = LookUp("mmbot-1", "e5d8", A, NOW)
+ORDERS = "/trade-api/v2/portfolio/events/orders"
+
+CREATED = {"order_id": "e5d8", "client_order_id": "mmbot-1", "fill_count": "1.50", "ts_ms": 1}
+REDUCED = {"order_id": "e5d8", "client_order_id": "mmbot-1", "reduced_by": "25.00", "ts_ms": 1}
+AMENDED = {"order_id": "e5d8", "remaining_count": "25.00", "ts_ms": 1}
+
+
+def gateway() -> Gateway:
+    return Gateway(SIGNER, ExchangeSettings(subaccount=7))
+
+
+def call(command: Place | Cancel | Renew) -> Call:
+    (sent,) = gateway().perform(command, NOW)
+    return sent
+
+
+def outcome(command: Place | Cancel | Renew, answered: HttpAnswer | None) -> Event:
+    speaker = gateway()
+    (sent,) = speaker.perform(command, NOW)
+    ((event,), calls) = speaker.answered(sent.id, answered, NOW)
+    assert calls == []
+    return event
+
+
+def error(status: int, code: str = "", details: str = "") -> HttpAnswer:
+    return answer({"error": {"code": code, "message": "message", "details": details}}, status)
+
+
+# Requests
+
+
+def test_a_place_says_everything_that_keeps_it_safe() -> None:
+    request = call(PLACE).request
+    assert (request.method, request.path, request.query) == ("POST", ORDERS, ())
+    assert orjson.loads(request.body) == {
+        "ticker": A,
+        "side": "bid",
+        "count": "25.00",
+        "price": "0.4200",
+        "time_in_force": "good_till_canceled",
+        "self_trade_prevention_type": "taker_at_cross",
+        "client_order_id": "mmbot-1",
+        "post_only": True,
+        "cancel_order_on_pause": True,
+        "expiration_time": 1795874460,
+        "subaccount": 7,
+        "exchange_index": 3,
+    }
+
+
+def test_a_cancel_names_market_shard_and_subaccount_in_its_query() -> None:
+    request = call(CANCEL).request
+    assert (request.method, request.path, request.body) == ("DELETE", f"{ORDERS}/e5d8", b"")
+    assert dict(request.query) == {"market_ticker": A, "exchange_index": "3", "subaccount": "7"}
+
+
+def test_a_renewal_changes_nothing_but_the_expiry() -> None:
+    request = call(RENEW).request
+    assert (request.method, request.path) == ("POST", f"{ORDERS}/e5d8/amend")
+    assert request.query == (("subaccount", "7"),)
+    assert orjson.loads(request.body) == {
+        "ticker": A,
+        "side": "ask",
+        "count": "25.00",
+        "price": "0.5800",
+        "expiration_time": 1795874460,
+        "exchange_index": 3,
+    }
+
+
+@pytest.mark.parametrize("command", [PLACE, CANCEL, RENEW])
+def test_a_request_is_signed_for_its_method_and_path_at_its_time(
+    command: Place | Cancel | Renew,
+) -> None:
+    request = call(command).request
+    signed = SIGNER.headers(request.method, request.path, NOW)
+    assert request.headers[:3] == signed
+    assert ("Content-Type" in dict(request.headers)) == bool(request.body)
+
+
+def test_calls_are_numbered() -> None:
+    speaker = gateway()
+    assert [speaker.perform(PLACE, NOW)[0].id for _ in range(3)] == [1, 2, 3]
+
+
+# Writes that were applied
+
+
+def test_a_place_that_was_applied() -> None:
+    assert outcome(PLACE, answer(CREATED, 201)) == OrderPlaced("mmbot-1", "e5d8", 150)
+
+
+def test_a_cancel_that_was_applied_says_how_much_it_took_off() -> None:
+    assert outcome(CANCEL, answer(REDUCED)) == OrderCancelled("mmbot-1", 2500)
+
+
+def test_a_renewal_that_was_applied() -> None:
+    assert outcome(RENEW, answer(AMENDED)) == OrderRenewed("mmbot-1", NOW + 60_000)
+
+
+def test_a_renewal_that_changed_nothing_was_applied_before() -> None:
+    no_op = error(400, "AMEND_ORDER_NO_OP")
+    assert outcome(RENEW, no_op) == OrderRenewed("mmbot-1", NOW + 60_000)
+
+
+# Writes that were refused
+
+
+@pytest.mark.parametrize(
+    ("answered", "refusal"),
+    [
+        (error(400, "invalid_order", "post only cross"), "post_only_cross"),
+        (error(400, "invalid_parameters"), "other"),
+        (error(400, "insufficient_balance"), "insufficient_balance"),
+        (error(400, "INSUFFICIENT_BALANCE"), "insufficient_balance"),
+        (error(401, "header_timestamp_expired"), "other"),
+        (error(403), "other"),
+        (error(404, "not_found"), "not_found"),
+        (answer({"code": "whatever", "message": "gone"}, 404), "not_found"),
+        (error(409, "order_already_exists"), "already_exists"),
+        (answer({"code": "trading_is_paused", "message": "m"}, 409), "paused"),
+        (error(409, "exchange_is_paused"), "paused"),
+        (error(410, "deprecated_v1_order_endpoint"), "other"),
+        (answer({"error": "too many requests"}, 429), "rate_limited"),
+        (error(429, "too_many_requests"), "rate_limited"),
+        (HttpAnswer(400, b"<html>"), "other"),
+        (HttpAnswer(429), "rate_limited"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("command", "write"), [(PLACE, "place"), (CANCEL, "cancel"), (RENEW, "renew")]
+)
+def test_a_refusal_is_told_from_the_others(
+    command: Place | Cancel | Renew, write: str, answered: HttpAnswer, refusal: Refusal
+) -> None:
+    event = outcome(command, answered)
+    assert isinstance(event, WriteRefused)
+    assert (event.client_id, event.write, event.refusal) == ("mmbot-1", write, refusal)
+    assert event.detail.startswith(str(answered.status))
+
+
+def test_a_refusal_repeats_what_the_exchange_said() -> None:
+    event = outcome(PLACE, error(400, "invalid_order", "post only cross"))
+    assert event == WriteRefused(
+        "mmbot-1", "place", "post_only_cross", "400 invalid_order message post only cross"
+    )
+
+
+# Writes that nobody knows about
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        None,
+        HttpAnswer(500, b""),
+        HttpAnswer(502, b"<html>bad gateway</html>"),
+        error(503, "exchange_unavailable"),
+        error(409, "EXCHANGE_UNAVAILABLE"),
+        HttpAnswer(408),
+        HttpAnswer(302),
+        HttpAnswer(200, b"no json"),
+        HttpAnswer(200, b"{}"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("command", "write"), [(PLACE, "place"), (CANCEL, "cancel"), (RENEW, "renew")]
+)
+def test_what_is_neither_yes_nor_no_is_unknown(
+    command: Place | Cancel | Renew, write: str, answered: HttpAnswer | None
+) -> None:
+    event = outcome(command, answered)
+    assert isinstance(event, WriteUnknown)
+    assert (event.client_id, event.write) == ("mmbot-1", write)
+    assert event.detail
+
+
+@pytest.mark.parametrize(
+    ("command", "body"),
+    [
+        (PLACE, CREATED | {"order_id": ""}),
+        (PLACE, CREATED | {"client_order_id": "mmbot-2"}),
+        (PLACE, CREATED | {"fill_count": "some"}),
+        (CANCEL, REDUCED | {"order_id": "another"}),
+        (CANCEL, REDUCED | {"reduced_by": "all"}),
+        (RENEW, AMENDED | {"order_id": "another"}),
+    ],
+)
+def test_a_yes_to_something_else_is_unknown(
+    command: Place | Cancel | Renew, body: dict[str, Any]
+) -> None:
+    assert isinstance(outcome(command, answer(body, 201)), WriteUnknown)
+
+
+# Readings
+
+
+def balance() -> HttpAnswer:
+    return answer({"balance": 12345})
+
+
+def read_through(
+    speaker: Gateway, calls: list[Call], *answers: HttpAnswer | None
+) -> tuple[list[Event], list[Call]]:
+    events: list[Event] = []
+    for answered in answers:
+        (sent,) = calls
+        events, calls = speaker.answered(sent.id, answered, NOW)
+    return events, calls
+
+
+ACCOUNT = (
+    answer({"orders": [], "cursor": ""}),
+    answer({"fills": []}),
+    answer({"market_positions": []}),
+    balance(),
+)
+
+
+def test_a_reading_is_one_call_after_another() -> None:
+    speaker = gateway()
+    calls = speaker.perform(ReadAccount((A,)), NOW)
+    events, calls = read_through(speaker, calls, *ACCOUNT)
+    assert events == [Reconciled((), (), 123_450_000)]
+    assert calls == []
+
+
+def test_a_wish_for_a_reading_that_is_under_way_makes_it_start_again_at_its_end() -> None:
+    speaker = gateway()
+    calls = speaker.perform(ReadAccount((A,)), NOW)
+    assert speaker.perform(ReadAccount((A,)), NOW) == []
+    assert speaker.perform(ReadAccount((A, "B")), NOW) == []
+    events, calls = read_through(speaker, calls, *ACCOUNT)
+    assert events == []
+    events, calls = read_through(speaker, calls, *ACCOUNT[:1])
+    assert dict(calls[0].request.query)["ticker"] == f"{A},B"
+    events, calls = read_through(speaker, calls, *ACCOUNT[1:])
+    assert events == [Reconciled((), (), 123_450_000)]
+    assert calls == []
+
+
+def test_a_stale_reading_that_fails_is_not_heard_of() -> None:
+    speaker = gateway()
+    calls = speaker.perform(ReadAccount((A,)), NOW)
+    speaker.perform(ReadAccount((A,)), NOW)
+    events, calls = read_through(speaker, calls, None)
+    assert events == []
+    assert len(calls) == 1
+
+
+def test_account_and_listing_are_read_side_by_side() -> None:
+    speaker = gateway()
+    assert len(speaker.perform(ReadAccount(()), NOW)) == 1
+    assert len(speaker.perform(ReadListing(()), NOW)) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (ReadAccount((A,)), ReadingFailed("account", "GET /portfolio/orders: no answer")),
+        (ReadListing(()), ReadingFailed("listing", "GET /account/limits: no answer")),
+        (LOOK_UP, LookUpFailed("mmbot-1", "GET /portfolio/orders/e5d8: no answer")),
+    ],
+)
+def test_a_reading_without_an_answer_fails_with_a_sentence(
+    command: ReadAccount | ReadListing | LookUp, expected: Event
+) -> None:
+    speaker = gateway()
+    events, calls = read_through(speaker, speaker.perform(command, NOW), None)
+    assert (events, calls) == ([expected], [])
+    assert len(speaker.perform(command, NOW)) == 1
+
+
+def test_a_malformed_answer_fails_a_reading() -> None:
+    speaker = gateway()
+    calls = speaker.perform(ReadAccount(()), NOW)
+    (event,), _ = read_through(speaker, calls, HttpAnswer(200, b"<html>"))
+    assert isinstance(event, ReadingFailed)
+
+
+def test_several_look_ups_go_on_side_by_side() -> None:
+    speaker = gateway()
+    (first,) = speaker.perform(LOOK_UP, NOW)
+    (second,) = speaker.perform(LookUp("mmbot-2", "f00", A, NOW), NOW)
+    assert speaker.answered(second.id, HttpAnswer(404), NOW) == ([OrderAbsent("mmbot-2")], [])
+    assert speaker.answered(first.id, HttpAnswer(404), NOW) == ([OrderAbsent("mmbot-1")], [])

@@ -1,0 +1,441 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+import pytest
+from mmbot.trading.commands import (
+    BookSettlement,
+    Cancel,
+    Finished,
+    FormBelief,
+    Note,
+    Place,
+    ReadAccount,
+    ReadListing,
+    RepairBook,
+)
+from mmbot.trading.events import (
+    BeliefFormed,
+    BookChanged,
+    BookReplaced,
+    BooksDistrusted,
+    BudgetRead,
+    Event,
+    Filled,
+    ListedEvent,
+    ListingRead,
+    Market,
+    MarketActivity,
+    MarketClosing,
+    MarketSettled,
+    OrderCancelled,
+    OrderReported,
+    ReadingFailed,
+    Reconciled,
+    SettingsChanged,
+    Stopping,
+    StreamLost,
+    StreamUp,
+    Woken,
+)
+from mmbot.tsa.calendar import EASTERN, to_milliseconds
+from mmbot.units import CENT_GRID
+from tests.trading.builders import (
+    CLOSES,
+    HIGH,
+    LOW,
+    MIDDLE,
+    NOW,
+    OPENS,
+    WEEK,
+    Bench,
+    belief,
+    book,
+    event,
+    fill,
+    market,
+    notes,
+    only,
+    report,
+    settings,
+)
+
+TICKERS = (LOW, MIDDLE, HIGH)
+EVENT = event().ticker
+
+
+# Starting
+
+
+def test_a_stream_that_is_up_makes_the_engine_read_the_listing_first() -> None:
+    commands = Bench().tell(StreamUp())
+    assert only(ReadListing, commands) == [ReadListing(())]
+    assert not only(ReadAccount, commands)
+
+
+def test_a_new_event_is_believed_in_and_its_account_read() -> None:
+    bench = Bench()
+    bench.tell(StreamUp())
+    commands = bench.tell(ListingRead("", (bench.listed,)))
+    assert only(FormBelief, commands) == [FormBelief(WEEK, (2_600_000, 2_700_000, 2_800_000))]
+    assert only(ReadAccount, commands) == [ReadAccount(TICKERS)]
+
+
+def test_nothing_is_quoted_before_the_account_was_read() -> None:
+    bench = Bench()
+    bench.tell(StreamUp(), ListingRead("", (bench.listed,)), BeliefFormed(belief()))
+    assert not only(Place, bench.tell(book()))
+    assert bench.reason() == "not_reconciled"
+    assert only(Place, bench.tell(Reconciled((), (), 0)))
+
+
+def test_a_reading_that_ends_while_the_stream_is_down_reconciles_nothing() -> None:
+    bench = Bench()
+    bench.rest()
+    bench.tell(StreamLost())
+    commands = bench.tell(Reconciled((), (), 0))
+    assert "account.reconciled" not in notes(commands)
+    commands = bench.tell(StreamUp())
+    assert only(ReadAccount, commands) == [ReadAccount(TICKERS)]
+    bench.tell(book())
+    assert bench.reason() == "not_reconciled"
+
+
+def test_fills_that_were_missed_are_booked_when_the_account_is_read_again() -> None:
+    bench = Bench()
+    bench.rest()
+    bench.tell(StreamLost(), StreamUp())
+    bench.tell(Reconciled((), (fill("t-1", "o-bid", 1000),), 0))
+    assert bench.engine.desk.ladder_of[MIDDLE].portfolio.position(MIDDLE) == 1000
+
+
+def test_the_account_is_read_every_minute() -> None:
+    bench = Bench()
+    bench.start()
+    assert not only(ReadAccount, bench.tell(Woken(), after=59_999))
+    assert only(ReadAccount, bench.tell(Woken(), after=1)) == [ReadAccount(TICKERS)]
+
+
+def test_the_listing_is_read_every_five_minutes() -> None:
+    bench = Bench()
+    bench.start()
+    assert not only(ReadListing, bench.tell(Woken(), after=299_999))
+    assert only(ReadListing, bench.tell(Woken(), after=1)) == [ReadListing((EVENT,))]
+
+
+def test_the_listing_is_read_often_while_the_exchange_is_shut() -> None:
+    bench = Bench()
+    bench.start()
+    commands = bench.tell(ListingRead("exchange_paused", (bench.listed,)))
+    assert "exchange.shut" in notes(commands)
+    assert only(ReadListing, bench.tell(Woken(), after=10_000))
+    assert "exchange.open" in notes(bench.tell(ListingRead("", (bench.listed,))))
+
+
+# Readings that fail
+
+
+def test_one_failed_reading_of_the_account_is_tolerated() -> None:
+    bench = Bench()
+    bench.rest()
+    commands = bench.tell(ReadingFailed("account", "no answer"))
+    assert notes(commands) == {"account.not_read"}
+    assert not only(Cancel, commands)
+    assert only(ReadAccount, bench.tell(Woken(), after=2_000))
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"), [("account", "not_reconciled"), ("listing", "listing_not_read")]
+)
+def test_three_failed_readings_in_a_row_take_the_quotes_off(what: str, reason: str) -> None:
+    bench = Bench()
+    bench.rest()
+    failed = ReadingFailed("account" if what == "account" else "listing", "no answer")
+    assert not only(Cancel, bench.tell(failed, failed))
+    assert bench.cancelled_sides(bench.tell(failed)) == {"bid", "ask"}
+    assert bench.reason() == reason
+
+
+def test_a_good_reading_in_between_starts_the_count_afresh() -> None:
+    bench = Bench()
+    bench.rest()
+    account, listing = ReadingFailed("account", "x"), ReadingFailed("listing", "x")
+    commands = bench.tell(account, account, Reconciled((), (), 0), account, account)
+    commands += bench.tell(listing, listing, ListingRead("", (bench.listed,)), listing, listing)
+    assert not only(Cancel, commands)
+
+
+def test_a_listing_that_could_not_be_read_is_read_again_soon() -> None:
+    bench = Bench()
+    bench.tell(StreamUp(), ReadingFailed("listing", "no answer"))
+    assert bench.wake == NOW + 2_000
+    assert only(ReadListing, bench.tell(Woken(), after=2_000))
+
+
+# The listing changes
+
+
+def test_a_listing_that_says_the_same_changes_nothing() -> None:
+    bench = Bench()
+    bench.rest()
+    commands = bench.tell(ListingRead("", (bench.listed,)))
+    assert not only(FormBelief, commands)
+    assert not only(Cancel, commands)
+    assert not notes(commands)
+
+
+def test_a_market_that_is_added_leaves_books_and_fills_of_the_others() -> None:
+    bench = Bench()
+    bench.listed = event(market(LOW), market(HIGH))
+    bench.start()
+    bench.tell(
+        BeliefFormed(belief((0.8, 0.2), strikes=(2_600_000, 2_800_000))), book(LOW, 6000, 9000)
+    )
+    bench.tell(Filled(fill("t-1", "o-1", 500, ticker=LOW)))
+    commands = bench.tell(ListingRead("", (event(),)))
+    ladder = bench.engine.desk.ladders[EVENT]
+    assert ladder.strikes == (2_600_000, 2_700_000, 2_800_000)
+    assert only(FormBelief, commands) == [FormBelief(WEEK, ladder.strikes)]
+    assert only(ReadAccount, commands) == [ReadAccount((LOW, HIGH, MIDDLE))]
+    assert ladder.portfolio.position(LOW) == 500
+    bench.tell(Reconciled((), (fill("t-1", "o-1", 500, ticker=LOW),), 0))
+    assert bench.reason(LOW) == "no_belief"
+    bench.tell(BeliefFormed(belief()))
+    assert bench.reason(LOW) == ""
+    assert bench.reason(MIDDLE) == "no_book"
+
+
+def test_a_market_that_is_no_longer_listed_stays_on_the_desk() -> None:
+    bench = Bench()
+    bench.rest()
+    commands = bench.tell(ListingRead("", (event(market(LOW)),)))
+    assert not only(FormBelief, commands)
+    assert bench.engine.desk.listing(MIDDLE) is not None
+
+
+def test_several_events_are_traded_side_by_side() -> None:
+    bench = Bench()
+    following = Market("T-26DEC06-A2.7", 2_700_000, CENT_GRID, OPENS, CLOSES + 7 * 86_400_000)
+    other = ListedEvent(WEEK.following.event_ticker("T"), WEEK.following, (following,))
+    bench.rest()
+    commands = bench.tell(ListingRead("", (bench.listed, other)))
+    assert only(FormBelief, commands) == [FormBelief(WEEK.following, (2_700_000,))]
+    assert bench.reason() == "not_reconciled"
+    thought = msgspec.structs.replace(
+        belief((0.6,), known=0, strikes=(2_700_000,)), week=WEEK.following
+    )
+    bench.tell(BeliefFormed(thought), Reconciled((), (), 0))
+    places = only(Place, bench.tell(book(following.ticker)))
+    assert {place.ticker for place in places} == {following.ticker}
+
+
+def test_a_changed_market_is_quoted_as_it_is_now() -> None:
+    bench = Bench()
+    bench.start()
+    moved = event(market(LOW), market(MIDDLE, shard=3), market(HIGH))
+    assert "market.changed" in notes(bench.tell(ListingRead("", (moved,))))
+    assert {place.shard for place in only(Place, bench.tell(book()))} == {3}
+
+
+def test_a_moved_close_is_noted_and_watched() -> None:
+    bench = Bench()
+    bench.start()
+    bench.tell(MarketClosing(MIDDLE, NOW + 20_000))
+    assert bench.wake == NOW + 19_000
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        MarketClosing("X", NOW),
+        MarketActivity("X", active=False),
+        MarketSettled("X", 0),
+        BookReplaced("X", (), ()),
+        BookChanged("X", "bid", 4000, 100),
+        BooksDistrusted(("X",), "gap"),
+    ],
+)
+def test_word_of_a_market_that_is_not_on_the_desk_changes_nothing(told: Event) -> None:
+    bench = Bench()
+    bench.rest()
+    assert not only(Cancel, bench.tell(told))
+    assert bench.reason() == ""
+
+
+# Settlement
+
+
+def test_a_settlement_pays_the_position_and_the_last_one_says_the_profit() -> None:
+    bench = Bench()
+    bench.start()
+    bench.tell(
+        Filled(fill("t-1", "o-1", 1000, 4000, "bid", MIDDLE)),
+        Filled(fill("t-2", "o-2", 500, 3000, "ask", HIGH)),
+    )
+    commands = bench.tell(
+        MarketSettled(LOW, 10_000), MarketSettled(MIDDLE, 10_000), MarketSettled(HIGH, 0)
+    )
+    assert only(BookSettlement, commands) == [
+        BookSettlement(LOW, 10_000, 0, 0),
+        BookSettlement(MIDDLE, 10_000, 1000, 10_000_000),
+        BookSettlement(HIGH, 0, -500, 0),
+    ]
+    (settled,) = (note for note in only(Note, commands) if note.name == "event.settled")
+    # Ten contracts made 60 cents each, five sold at 30 cents paid nothing.
+    assert settled.fields["pnl"] == "7.500000"
+
+
+def test_a_settlement_is_booked_once_however_often_it_is_told() -> None:
+    bench = Bench()
+    bench.start()
+    bench.tell(MarketSettled(LOW, 0))
+    assert not only(BookSettlement, bench.tell(MarketSettled(LOW, 0)))
+    assert only(BookSettlement, bench.tell(MarketSettled(LOW, 10_000)))
+
+
+def test_what_is_settled_is_neither_read_nor_asked_for_nor_quoted_any_more() -> None:
+    bench = Bench()
+    bench.rest()
+    commands = bench.tell(*(MarketSettled(ticker, 0) for ticker in TICKERS))
+    assert "order.abandoned" in notes(commands)
+    assert bench.reason() == "settled"
+    assert len(bench.engine.desk.orders) == 0
+    commands = bench.tell(Woken(), after=300_000)
+    assert only(ReadAccount, commands) == [ReadAccount(())]
+    assert only(ReadListing, commands) == [ReadListing(())]
+
+
+def test_books_are_of_use_until_their_market_closes() -> None:
+    bench = Bench()
+    bench.start()
+    assert bench.engine.desk.unclosed(CLOSES - 1) == TICKERS
+    assert bench.engine.desk.unclosed(CLOSES) == ()
+
+
+# Releases
+
+
+def test_quotes_come_off_when_a_count_may_be_out_until_it_is_in_the_belief() -> None:
+    bench = Bench()
+    release = to_milliseconds(dt.datetime(2026, 11, 25, 6, 55, tzinfo=EASTERN))
+    bench.now = release - 10
+    bench.rest()
+    assert bench.wake == release
+    assert bench.cancelled_sides(bench.tell(Woken(), after=10)) == {"bid", "ask"}
+    assert bench.reason() == "release_due"
+    bench.tell(BeliefFormed(belief(known=2)))
+    assert bench.reason() == ""
+
+
+def test_another_release_time_takes_effect_at_once() -> None:
+    bench = Bench()
+    bench.start()
+    bench.tell(BeliefFormed(belief(known=0)))
+    assert bench.reason() == "release_due"
+    bench.tell(SettingsChanged(settings(counts={"earliest_release": "23:00:00"})))
+    assert bench.reason() == "no_book"
+
+
+def test_a_belief_about_other_strikes_or_weeks_is_not_taken_up() -> None:
+    bench = Bench()
+    bench.rest()
+    other = belief((0.5,), strikes=(2_500_000,))
+    assert not notes(bench.tell(BeliefFormed(other)))
+
+
+# Books
+
+
+def test_a_corrupt_change_distrusts_and_repairs_the_book() -> None:
+    bench = Bench()
+    bench.rest()
+    commands = bench.tell(BookChanged(MIDDLE, "bid", 4000, -20_000))
+    assert [repair.ticker for repair in only(RepairBook, commands)] == [MIDDLE]
+    assert bench.cancelled_sides(commands) == {"bid", "ask"}
+    assert bench.reason() == "no_book"
+    assert not only(RepairBook, bench.tell(BookChanged(MIDDLE, "bid", 4000, -20_000)))
+
+
+def test_a_changed_book_moves_the_quotes() -> None:
+    bench = Bench()
+    bench.rest()
+    commands = bench.tell(BookChanged(MIDDLE, "bid", 4400, 100), after=2_000)
+    assert bench.cancelled_sides(commands) == {"bid"}
+
+
+def test_distrusted_books_take_the_quotes_off_until_they_are_replaced() -> None:
+    bench = Bench()
+    bench.rest()
+    commands = bench.tell(BooksDistrusted((MIDDLE, HIGH), "sequence gap"))
+    assert bench.cancelled_sides(commands) == {"bid", "ask"}
+    bench.tell(book())
+    assert bench.reason() == ""
+
+
+# Budget
+
+
+def test_the_budget_is_what_the_exchange_says() -> None:
+    bench = Bench()
+    bench.start()
+    budget = bench.engine.desk.budget
+    assert (budget.refill, budget.capacity, budget.cancel_cost) == (100.0, 1000.0, 2.0)
+    assert not notes(bench.tell(BudgetRead(100.0, 1000.0, 10.0, 2.0, 10.0)))
+    assert notes(bench.tell(BudgetRead(300.0, 600.0, 10.0, 2.0, 10.0))) == {"budget.read"}
+
+
+# Stopping
+
+
+def test_stopping_cancels_reads_the_account_and_finishes_when_it_holds_nothing() -> None:
+    bench = Bench()
+    places = bench.rest()
+    commands = bench.tell(Stopping())
+    assert bench.cancelled_sides(commands) == {"bid", "ask"}
+    assert not only(ReadAccount, commands)
+    bench.tell(OrderCancelled(places["bid"].client_id, 1000))
+    commands = bench.tell(OrderCancelled(places["ask"].client_id, 1000))
+    assert only(ReadAccount, commands) == [ReadAccount(TICKERS)]
+    assert only(Finished, bench.tell(Reconciled((), (), 0)))
+
+
+def test_stopping_with_no_orders_still_asks_the_exchange() -> None:
+    bench = Bench()
+    bench.start()
+    assert only(ReadAccount, bench.tell(Stopping())) == [ReadAccount(TICKERS)]
+
+
+def test_an_order_that_turns_up_at_the_end_is_cancelled_before_the_end() -> None:
+    bench = Bench()
+    places = bench.rest()
+    bench.tell(Stopping())
+    bench.tell(*(OrderCancelled(place.client_id, 1000) for place in places.values()))
+    bench.tell(OrderReported(report(places["bid"], "o-bid")))
+    stray = msgspec.structs.replace(report(places["bid"], "o-7"), client_id="mmbot-earlier")
+    commands = bench.tell(Reconciled((stray,), (), 0))
+    assert [cancel.order_id for cancel in only(Cancel, commands)] == ["o-7"]
+    assert not only(Finished, commands)
+    bench.tell(OrderCancelled("mmbot-earlier", 1000))
+    assert only(ReadAccount, bench.tell(Woken(), after=2_000))
+    assert only(Finished, bench.tell(Reconciled((), (), 0)))
+
+
+def test_an_order_whose_place_is_still_unanswered_is_waited_for() -> None:
+    bench = Bench()
+    bench.quote()
+    bench.tell(Stopping())
+    assert not only(Finished, bench.tell(Reconciled((), (), 0)))
+
+
+def test_stopping_without_a_connection_still_finishes() -> None:
+    bench = Bench()
+    assert only(ReadAccount, bench.tell(Stopping())) == [ReadAccount(())]
+    assert only(Finished, bench.tell(Reconciled((), (), 0)))
+
+
+def test_the_end_is_asked_for_again_when_the_account_cannot_be_read() -> None:
+    bench = Bench()
+    bench.start()
+    bench.tell(Stopping(), ReadingFailed("account", "no answer"))
+    assert only(ReadAccount, bench.tell(Woken(), after=2_000))
