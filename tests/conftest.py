@@ -56,6 +56,15 @@ def start_exchange(tmp_path: Path) -> Iterator[Callable[..., Exchange]]:
 
 
 @pytest.fixture
+def quick_config(tmp_path: Path) -> str:
+    """Return the shipped demo settings with the forecast that takes no time to fit."""
+    path = tmp_path / "quick.toml"
+    shipped = Path("config/demo.toml").read_text(encoding="utf-8")
+    path.write_text(shipped.replace('method = "combined"', 'method = "seed"'), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture
 def mmbot(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Return a function that runs the command line to its end, with a state of its own."""
 

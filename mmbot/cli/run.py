@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +43,7 @@ def run(
     venue = _choose_venue(settings, venue_path, live=live)
     signer = find_signer(settings.credentials, venue, os.environ)
     log.configure(settings.log.level)
-    state = state_directory(settings, os.environ)
+    state = state_directory(settings, os.environ, simulated=venue_path is not None)
     ledger = Ledger(state)
     try:
         service = Service(settings, venue, signer, ledger, state, _between(settings, ledger))
@@ -75,11 +76,18 @@ def _choose_venue(settings: config.Settings, path: Path | None, *, live: bool) -
     return read_venue(path)
 
 
-def state_directory(settings: config.Settings, environment: os._Environ[str]) -> Path:
-    """Return where the ledger lives: the config's word, systemd's, or the user's own place."""
+def state_directory(
+    settings: config.Settings, environment: Mapping[str, str], *, simulated: bool
+) -> Path:
+    """Return where the ledger lives: the config's word, systemd's, or the user's own place.
+
+    A simulated exchange has a ledger of its own: its counts and fills are not the world's.
+    """
     if settings.state.directory:
-        return Path(settings.state.directory).expanduser()
-    if "STATE_DIRECTORY" in environment:
-        return Path(environment["STATE_DIRECTORY"]) / settings.mode
-    home = environment.get("XDG_STATE_HOME") or Path.home() / ".local/state"
-    return Path(home) / "mmbot" / settings.mode
+        directory = Path(settings.state.directory).expanduser()
+    elif "STATE_DIRECTORY" in environment:
+        directory = Path(environment["STATE_DIRECTORY"]) / settings.mode
+    else:
+        home = environment.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+        directory = Path(home) / "mmbot" / settings.mode
+    return directory / "simulated" if simulated else directory

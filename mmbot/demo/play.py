@@ -111,7 +111,7 @@ async def play(scene: Scene, directory: Path, watch: Callable[[dict[str, Any]], 
 
 def state_directory(directory: Path) -> Path:
     """Return where the daemon keeps its state when `directory` is systemd's for it."""
-    return directory / "demo"
+    return directory / "demo" / "simulated"
 
 
 def _exchange_arguments(scene: Scene) -> list[str]:

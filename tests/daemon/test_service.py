@@ -17,7 +17,6 @@ from typing import Any
 import orjson
 import pytest
 
-CONFIG = "config/demo.toml"
 LINES_AT_MOST = 2_000
 ASKED_AT_MOST = 1_000
 
@@ -26,9 +25,9 @@ Mmbot = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @contextmanager
-def daemon(venue: Path, state: Path) -> Iterator[subprocess.Popen[bytes]]:
+def daemon(config: str, venue: Path, state: Path) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "mmbot", "run", "--config", CONFIG, "--venue", str(venue)],
+        [sys.executable, "-m", "mmbot", "run", "--config", config, "--venue", str(venue)],
         stderr=subprocess.PIPE,
         env={**os.environ, "STATE_DIRECTORY": str(state)},
     )
@@ -81,64 +80,70 @@ def wait_for_resting_orders(exchange: Any) -> bool:
     ],
 )
 def test_sigterm_at_any_moment_leaves_no_order(
-    start_exchange: Start, tmp_path: Path, moment: str, times: int
+    start_exchange: Start, quick_config: str, tmp_path: Path, moment: str, times: int
 ) -> None:
     exchange = start_exchange("--seed", "3", "--speed", "2000")
-    with daemon(exchange.venue_file, tmp_path / "state") as process:
+    with daemon(quick_config, exchange.venue_file, tmp_path / "state") as process:
         read_until(process, moment, times)
         assert terminate(process) == 0
     assert their_ledger(exchange)["resting_orders"] == 0
 
 
 def test_sigterm_takes_off_the_orders_of_a_life_that_was_killed(
-    start_exchange: Start, tmp_path: Path
+    start_exchange: Start, quick_config: str, tmp_path: Path
 ) -> None:
     exchange = start_exchange("--seed", "3", "--speed", "1")
-    with daemon(exchange.venue_file, tmp_path / "state") as process:
+    with daemon(quick_config, exchange.venue_file, tmp_path / "state") as process:
         read_until(process, "order.place", 4)
         assert wait_for_resting_orders(exchange)
         process.kill()
         process.wait(timeout=10)
     assert their_ledger(exchange)["resting_orders"] > 0
-    with daemon(exchange.venue_file, tmp_path / "state") as process:
+    with daemon(quick_config, exchange.venue_file, tmp_path / "state") as process:
         read_until(process, "order.adopted")
         assert terminate(process) == 0
     assert their_ledger(exchange)["resting_orders"] == 0
 
 
 def test_a_second_daemon_on_the_same_state_is_refused(
-    start_exchange: Start, tmp_path: Path, mmbot: Mmbot
+    start_exchange: Start, quick_config: str, tmp_path: Path, mmbot: Mmbot
 ) -> None:
     exchange = start_exchange("--quiet-crowd")
-    with daemon(exchange.venue_file, tmp_path / "state") as process:
+    with daemon(quick_config, exchange.venue_file, tmp_path / "state") as process:
         read_until(process, "starting")
-        second = mmbot("run", "--config", CONFIG, "--venue", str(exchange.venue_file))
+        second = mmbot("run", "--config", quick_config, "--venue", str(exchange.venue_file))
     assert second.returncode == 2
     assert "another mmbot is at work" in second.stderr
 
 
-def test_a_wrong_key_is_refused_in_one_sentence(start_exchange: Start, mmbot: Mmbot) -> None:
+def test_a_wrong_key_is_refused_in_one_sentence(
+    start_exchange: Start, quick_config: str, mmbot: Mmbot
+) -> None:
     exchange = start_exchange("--quiet-crowd")
     venue = exchange.changed_venue("wrong.json", key_id="00000000-0000-0000-0000-000000000000")
-    refused = mmbot("run", "--config", CONFIG, "--venue", str(venue))
+    refused = mmbot("run", "--config", quick_config, "--venue", str(venue))
     assert refused.returncode == 2
     assert "refuses the API key: 401" in refused.stderr.splitlines()[-1]
 
 
-def test_a_key_that_others_can_read_is_refused(start_exchange: Start, mmbot: Mmbot) -> None:
+def test_a_key_that_others_can_read_is_refused(
+    start_exchange: Start, quick_config: str, mmbot: Mmbot
+) -> None:
     exchange = start_exchange("--quiet-crowd")
     key = Path(exchange.venue["private_key_path"])
     key.chmod(0o644)
-    refused = mmbot("run", "--config", CONFIG, "--venue", str(exchange.venue_file))
+    refused = mmbot("run", "--config", quick_config, "--venue", str(exchange.venue_file))
     assert refused.returncode == 2
     assert f"chmod 600 {key}" in refused.stderr
 
 
-def test_an_exchange_that_is_not_there_is_named(start_exchange: Start, mmbot: Mmbot) -> None:
+def test_an_exchange_that_is_not_there_is_named(
+    start_exchange: Start, quick_config: str, mmbot: Mmbot
+) -> None:
     exchange = start_exchange("--quiet-crowd")
     nowhere = "http://127.0.0.1:9/trade-api/v2"
     venue = exchange.changed_venue("nowhere.json", rest_url=nowhere)
-    refused = mmbot("run", "--config", CONFIG, "--venue", str(venue))
+    refused = mmbot("run", "--config", quick_config, "--venue", str(venue))
     assert refused.returncode == 2
     assert f"there is no exchange at {nowhere}" in refused.stderr.splitlines()[-1]
 
@@ -153,13 +158,15 @@ class _PageWithoutTable(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_a_page_without_a_table_is_refused(start_exchange: Start, mmbot: Mmbot) -> None:
+def test_a_page_without_a_table_is_refused(
+    start_exchange: Start, quick_config: str, mmbot: Mmbot
+) -> None:
     exchange = start_exchange("--quiet-crowd")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _PageWithoutTable) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
         venue = exchange.changed_venue("no-table.json", counts_url=url)
-        refused = mmbot("run", "--config", CONFIG, "--venue", str(venue))
+        refused = mmbot("run", "--config", quick_config, "--venue", str(venue))
         server.shutdown()
     assert refused.returncode == 2
     assert f"{url}/travel/passenger-volumes" in refused.stderr.splitlines()[-1]

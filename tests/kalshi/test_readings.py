@@ -93,7 +93,7 @@ def listing(**changes: Any) -> Exchange:
 
 
 def read_the_listing(exchange: Exchange, held: tuple[str, ...] = ()) -> list[Event]:
-    return exchange.read(read_listing(ReadListing(held), "KXTSAW"))
+    return exchange.read(read_listing(ReadListing(held), "KXTSAW", 1_795_874_400_000))
 
 
 def read_the_account(exchange: Exchange, *tickers: str) -> list[Event]:

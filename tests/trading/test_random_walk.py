@@ -93,7 +93,7 @@ class Walk:
     """A bench, an exchange, and the messages under way between them."""
 
     def __init__(self, seed: int, *, faults: bool) -> None:
-        self.rng = random.Random(seed)  # noqa: S311
+        self.rng = random.Random(seed)
         self.bench = Bench(limits={"event_loss_dollars": LOSS / 1e6, "contracts_per_market": 30})
         self.faults = faults
         self.orders: dict[str, Resting] = {}
