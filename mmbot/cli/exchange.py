@@ -34,7 +34,9 @@ _LEAST_ACTIONS_PER_WALL_HOUR = Pace(takers=720.0, refreshes=3600.0)
 
 def exchange(
     *,
-    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 1,
     at: Annotated[
         str, typer.Option(help="Calendar time of the start, ISO; New York if it has no zone.")
@@ -53,18 +55,22 @@ def exchange(
     quiet_crowd: Annotated[bool, typer.Option(help="Let nobody else trade.")] = False,
 ) -> None:
     """Run a simulated exchange until SIGTERM; one line of JSON says where it is."""
-    clock, traded = _calendar(at, week, speed)
+    start, traded = _start(at, week)
     key = _new_key(key_type)
     published = (
         real(load_counts(counts), traded, str(counts)) if counts else synthetic(traded, seed)
     )
+    settings = Settings(tier=_one_of(tier, tuple(TIERS), "--tier"))
+    cash = _dollars(balance)
+    # Made last: a fast calendar would be hours ahead by the time a key is found.
+    clock = CalendarClock(now_ms(), to_milliseconds(start), _checked_speed(speed))
     site = assemble(
-        settings=Settings(tier=_one_of(tier, tuple(TIERS), "--tier")),
+        settings=settings,
         clock=clock,
         week=traded,
         published=published,
         public_key=key.public_key(),
-        balance=_dollars(balance),
+        balance=cash,
         seed=seed,
         pace=None if quiet_crowd else _pace(speed),
     )
@@ -103,19 +109,21 @@ async def _serve(site: Site, port: int, clock: CalendarClock, key_path: Path) ->
         await server.stop()
 
 
-def _calendar(at: str, week: str, speed: float) -> tuple[CalendarClock, Week]:
-    """Return the clock and the week: from the options, or Tuesday noon of this week."""
-    if not 0 < speed <= 1_000_000:
-        raise BadInput(f"--speed must be above 0 and at most 1000000, and is {speed}")
+def _start(at: str, week: str) -> tuple[dt.datetime, Week]:
+    """Return the calendar's start and the week: from the options, or Tuesday noon of this week."""
     today = dt.datetime.now(EASTERN).date()
     start = _instant(at) if at else None
     if week:
         traded = _week(week)
-        start = start or traded.opens - dt.timedelta(minutes=1)
-    else:
-        traded = Week.of(start.astimezone(EASTERN).date() if start else today)
-        start = start or dt.datetime.combine(traded.days[1], dt.time(12), EASTERN)
-    return CalendarClock(now_ms(), to_milliseconds(start), speed), traded
+        return start or traded.opens - dt.timedelta(minutes=1), traded
+    traded = Week.of(start.astimezone(EASTERN).date() if start else today)
+    return start or dt.datetime.combine(traded.days[1], dt.time(12), EASTERN), traded
+
+
+def _checked_speed(speed: float) -> float:
+    if not 0 < speed <= 1_000_000:
+        raise BadInput(f"--speed must be above 0 and at most 1000000, and is {speed}")
+    return speed
 
 
 def _instant(text: str) -> dt.datetime:

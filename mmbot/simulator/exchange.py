@@ -166,7 +166,7 @@ class Exchange:
             for strike in settings.strikes
         ]
         for market in markets:
-            self.engine.list_market(market)
+            self.engine.markets[market.ticker] = market
         event = Event(week, ticker, tuple(m.ticker for m in markets), created)
         self.events[ticker] = event
         return event

@@ -82,10 +82,6 @@ class MatchingEngine:
         self.accounts[user_id, subaccount] = account
         return account
 
-    def list_market(self, market: Market) -> None:
-        """Add a market; it trades once its status is active."""
-        self.markets[market.ticker] = market
-
     def resting(self, account: Account, ticker: str | None = None) -> list[Order]:
         """Return an account's resting orders, in one market or in all."""
         if ticker is not None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -63,6 +64,14 @@ def test_an_option_that_cannot_be_is_one_sentence(options: list[str], sentence: 
     result = CliRunner().invoke(app, ["exchange", *options])
     assert isinstance(result.exception, BadInput)
     assert sentence in str(result.exception)
+
+
+def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = CliRunner().invoke(app, ["exchange", "--quiet-crowd", "--port", port])
+    assert isinstance(result.exception, BadInput)
+    assert port in str(result.exception)
 
 
 def test_counts_that_lack_the_week_are_refused(tmp_path: Path) -> None:

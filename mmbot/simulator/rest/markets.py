@@ -10,6 +10,7 @@ from mmbot.simulator.exchange import Event, Exchange, FeeChange
 from mmbot.simulator.market import Market
 from mmbot.simulator.orders import Refusal
 from mmbot.simulator.render import (
+    SETTLEMENT_SOURCES,
     Json,
     book_levels,
     event_json,
@@ -73,12 +74,11 @@ def get_event(call: Call) -> Reply:
 def event_metadata(call: Call) -> Reply:
     """Return an event's pictures, of which there are none."""
     event = _event(call)
-    body = event_json(call.exchange, event)
     return Reply(
         200,
         {
             "image_url": "",
-            "settlement_sources": body["settlement_sources"],
+            "settlement_sources": SETTLEMENT_SOURCES,
             "market_details": [
                 {"market_ticker": ticker, "image_url": "", "color_code": ""}
                 for ticker in event.tickers
