@@ -243,7 +243,7 @@ def test_the_listing_is_the_budget_and_the_open_events_in_order_of_strike() -> N
     assert exchange.queries("/events") == [
         {
             "series_ticker": "KXTSAW",
-            "status": "open",
+            "min_close_ts": "1795874400",
             "with_nested_markets": "true",
             "limit": "200",
         }
