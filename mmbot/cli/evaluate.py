@@ -31,6 +31,13 @@ from mmbot.tsa.counts import Counts, load_counts
 Outcomes = dict[str, list[Outcome]]
 
 
+class _Kept(msgspec.Struct, frozen=True):
+    """The last results, and a name for what they were made from."""
+
+    digest: str
+    outcomes: Outcomes
+
+
 def evaluate(
     *,
     counts: Annotated[
@@ -104,14 +111,16 @@ def _weeks(counts: Counts, first: dt.date, last: dt.date | None) -> list[Week]:
 
 def _outcomes(counts: Counts, weeks: list[Week], method: str, directory: Path) -> Outcomes:
     made = {name: _bank(counts, name, directory) for name in (DEFAULT, SEED.name)}
-    inputs = (method, *(bank.digests[-1] for bank in made.values()), str(weeks))
-    path = directory / f"evaluation-{_digest(inputs)}.json"
+    digest = _digest((method, *(bank.digests[-1] for bank in made.values()), str(weeks)))
+    path = directory / "evaluation.json"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Outcomes)
+        kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
     except (OSError, msgspec.DecodeError):
-        outcomes = _walk(History.of(counts), made, weeks, method)
-    _write(path, msgspec.json.encode(outcomes))
-    return outcomes
+        kept = None
+    if kept is None or kept.digest != digest:
+        kept = _Kept(digest, _walk(History.of(counts), made, weeks, method))
+        _write(path, msgspec.json.encode(kept))
+    return kept.outcomes
 
 
 def _digest(inputs: Sequence[str]) -> str:

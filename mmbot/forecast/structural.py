@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from mmbot.forecast.calendar_effects import penalties, regressors
-from mmbot.forecast.history import BREAK_ENDS, Days, Floats, History
+from mmbot.forecast.history import Days, Floats, History
 
 _CENTRE = 14.5
 _KNOT_DAYS = 28
@@ -54,7 +54,7 @@ class Structural(msgspec.Struct, frozen=True):
             self.residuals.at(past),
         )
         seen = np.isfinite(left)
-        if not seen.any():
+        if not seen.any() or not self.variances.any():
             return base
         past, left = past[seen], np.clip(left[seen], -3 * self.scale, 3 * self.scale)
         among = self._covariance(past[:, None] - past)
@@ -116,15 +116,14 @@ def _with_covariance(
 def _level(days: Days, last: int) -> tuple[Floats, Floats]:
     """Return the hat functions at `days`, and the penalty matrix of the random walk."""
     knots = last - _KNOT_DAYS * np.arange((last - days[0]) // _KNOT_DAYS + 2)[::-1]
-    # No day near a knot, no column: only the break takes knots away.
+    # A knot without days near it has no column: the level does not walk across a long gap.
     hats = np.maximum(0.0, 1 - np.abs(days[:, None] - knots) / _KNOT_DAYS)
     used = hats.any(axis=0)
     hats, knots = hats[:, used], knots[used]
     walk = np.zeros((len(knots), len(knots)))
     for i, (before, after) in enumerate(pairwise(knots)):
-        if before < BREAK_ENDS - _KNOT_DAYS <= after:
-            continue
-        walk[i : i + 2, i : i + 2] += _WALK_PENALTY * np.array([[1.0, -1.0], [-1.0, 1.0]])
+        if after - before == _KNOT_DAYS:
+            walk[i : i + 2, i : i + 2] += _WALK_PENALTY * np.array([[1.0, -1.0], [-1.0, 1.0]])
     return hats, walk
 
 
