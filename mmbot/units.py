@@ -118,12 +118,12 @@ class PriceGrid(msgspec.Struct, frozen=True):
 
     def ceil(self, price: Price) -> Price | None:
         """Return the least price on the grid that is not below `price`, if there is one."""
+        least = max(price, 1)
         candidates = (
-            raised + (band.start - raised) % band.step
+            band.start + max(0, -((band.start - least) // band.step)) * band.step
             for band in self.bands
-            if (raised := max(price, band.start, 1)) <= band.end
         )
-        return min((p for p in candidates if p < ONE_DOLLAR), default=None)
+        return min((p for p in candidates if p >= least and self.accepts(p)), default=None)
 
 
 CENT_GRID = PriceGrid((PriceBand(0, ONE_DOLLAR, ONE_CENT),))

@@ -6,8 +6,11 @@ import sys
 
 import typer
 
+from mmbot.cli.demo import demo
 from mmbot.cli.evaluate import evaluate
+from mmbot.cli.exchange import exchange
 from mmbot.cli.forecast import forecast
+from mmbot.cli.run import run
 from mmbot.errors import BadInput, NotReady
 
 app = typer.Typer(
@@ -18,7 +21,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.callback()(lambda: None)
+app.command()(demo)
 app.command()(forecast)
+app.command()(run)
+app.command()(exchange)
 app.command()(evaluate)
 
 

@@ -19,7 +19,8 @@ class HttpRequest(msgspec.Struct, frozen=True):
 
 
 class HttpAnswer(msgspec.Struct, frozen=True):
-    """What came back: the status and the undecoded body."""
+    """What came back: the status, the undecoded body, and headers where they matter."""
 
     status: int
     body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()

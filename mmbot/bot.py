@@ -1,0 +1,147 @@
+"""The bot: feed, engine and gateway together. Bytes and times in, bytes and times out.
+
+Whoever moves the bytes (the daemon over sockets, a simulator in virtual time) calls one of the
+inputs for everything that happens and carries out what it returns, in order. Times are
+milliseconds since the Unix epoch.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from mmbot.config import Settings
+from mmbot.kalshi.auth import Signer
+from mmbot.kalshi.feed import Feed, FeedStep
+from mmbot.kalshi.gateway import Call, Gateway
+from mmbot.kalshi.http import STREAM_PATH, HttpAnswer
+from mmbot.trading.commands import (
+    BookFill,
+    BookSettlement,
+    Cancel,
+    Command,
+    Finished,
+    FormBelief,
+    LookUp,
+    Note,
+    Place,
+    ReadAccount,
+    ReadListing,
+    Renew,
+    RepairBook,
+    WakeAt,
+)
+from mmbot.trading.engine import Engine
+from mmbot.trading.events import Event, ListingRead, StreamLost, Woken
+from mmbot.tsa.calendar import CalendarClock
+
+
+class Transmit(msgspec.Struct, frozen=True):
+    """Send a frame on the stream."""
+
+    frame: bytes
+
+
+class Reconnect(msgspec.Struct, frozen=True):
+    """Close the stream and open another."""
+
+
+Output: TypeAlias = (
+    Transmit | Reconnect | Call | WakeAt | FormBelief | BookFill | BookSettlement | Finished | Note
+)
+
+
+class Bot:
+    """One account's market maker, without its sockets and its clock."""
+
+    def __init__(self, settings: Settings, clock: CalendarClock, signer: Signer, life: str) -> None:
+        """Begin unconnected; the parameters are those of `Engine` and `Gateway`."""
+        self.engine = Engine(settings, clock, life)
+        self._signer = signer
+        self._feed = Feed(settings.exchange.series)
+        self._gateway = Gateway(signer, settings.exchange)
+        self._engine_wake: int | None = None
+        self._out: list[Output] = []
+
+    def stream_headers(self, now: int) -> tuple[tuple[str, str], ...]:
+        """Return the headers with which the stream is opened at `now`."""
+        return self._signer.headers("GET", STREAM_PATH, now)
+
+    def connected(self, now: int) -> list[Output]:
+        """Take note that there is a connection; the stream is up when it is subscribed."""
+        self._out = []
+        self._carry(self._feed.connected(now), now)
+        return self._finish()
+
+    def disconnected(self, now: int) -> list[Output]:
+        """Take note that the stream is gone."""
+        self._out = []
+        self._feed.disconnected()
+        self._handle(StreamLost(), now)
+        return self._finish()
+
+    def received(self, frame: bytes | str, now: int) -> list[Output]:
+        """Take in a frame of the stream."""
+        self._out = []
+        self._carry(self._feed.received(frame, now), now)
+        return self._finish()
+
+    def answered(self, call_id: int, answer: HttpAnswer | None, now: int) -> list[Output]:
+        """Take in the answer to a call, or `None` where none came in time."""
+        self._out = []
+        events, calls = self._gateway.answered(call_id, answer, now)
+        self._out += calls
+        for event in events:
+            self._handle(event, now)
+        return self._finish()
+
+    def told(self, event: Event, now: int) -> list[Output]:
+        """Take in a belief, or a word of the operator."""
+        self._out = []
+        self._handle(event, now)
+        return self._finish()
+
+    def woken(self, now: int) -> list[Output]:
+        """Take note that the time of the last `WakeAt` has come."""
+        self._out = []
+        self._carry(self._feed.woken(now), now)
+        if self._engine_wake is not None and now >= self._engine_wake:
+            self._engine_wake = None
+            self._handle(Woken(), now)
+        return self._finish()
+
+    def _carry(self, step: FeedStep, now: int) -> None:
+        self._out += step.notes
+        self._out += [Transmit(frame) for frame in step.frames]
+        if step.reconnect:
+            self._out.append(Reconnect())
+        for event in step.events:
+            self._handle(event, now)
+        if step.listing_stale:
+            held = self.engine.desk.unsettled_events()
+            self._out += self._gateway.perform(ReadListing(held), now)
+
+    def _handle(self, event: Event, now: int) -> None:
+        for command in self.engine.handle(event, now):
+            self._perform(command, now)
+        if isinstance(event, ListingRead):
+            self._carry(self._feed.watch(self.engine.desk.unclosed(now), now), now)
+
+    def _perform(self, command: Command, now: int) -> None:
+        match command:
+            case Place() | Cancel() | Renew() | LookUp() | ReadAccount() | ReadListing():
+                self._out += self._gateway.perform(command, now)
+            case RepairBook():
+                self._carry(self._feed.repair(command.ticker, now), now)
+            case WakeAt():
+                self._engine_wake = command.at
+            case _:
+                self._out.append(command)
+
+    def _finish(self) -> list[Output]:
+        wishes = (self._engine_wake, self._feed.next_deadline)
+        at = min((wish for wish in wishes if wish is not None), default=None)
+        if at is not None:
+            self._out.append(WakeAt(at))
+        return self._out

@@ -1,0 +1,110 @@
+"""`mmbot demo`: one week, end to end, in about a minute."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from mmbot import config
+from mmbot.demo.play import Result, Scene, play
+from mmbot.demo.table import WeekTable
+from mmbot.errors import BadInput
+from mmbot.tsa.calendar import EASTERN, Week
+from mmbot.tsa.counts import load_counts
+
+
+def demo(
+    counts: Annotated[
+        Path | None,
+        typer.Option(help="Real daily counts (date,as_published,archived) to play the week on."),
+    ] = None,
+    week: Annotated[
+        str, typer.Option(help="The Sunday that ends the week; else the last one in the counts.")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Seed of the crowd and of synthetic counts.")] = 1,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", help="Write the result there, as JSON.")
+    ] = None,
+    config_path: Annotated[
+        Path, typer.Option("--config", help="The daemon's settings, of mode demo.")
+    ] = Path("config/demo.toml"),
+) -> None:
+    """Play one week on the simulated exchange with the real daemon, and check the books.
+
+    Starts both as processes of their own, compresses the week's calendar into a minute, and ends
+    with fills, fees, P&L and the daemon's ledger compared with the exchange's, to the cent.
+    Without --counts the daily counts are synthetic.
+    """
+    console = Console()
+    if config.load(config_path).mode != "demo":
+        raise BadInput(f"{config_path} is not of mode demo; use config/demo.toml or a copy of it")
+    scene = Scene(_choose_week(week, counts), seed, config_path, counts)
+    title = f"{scene.week.event_ticker('KXTSAW')} on {'file' if counts else 'synthetic'} counts"
+    with tempfile.TemporaryDirectory(prefix="mmbot-demo-") as directory:
+        result = _show(scene, Path(directory), title, console)
+    console.print(_summary(result))
+    if json_path is not None:
+        json_path.write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
+    if not result.reconciled:
+        console.print(f"the ledgers differ in: {', '.join(result.differences)}")
+        raise typer.Exit(1)
+
+
+def _show(scene: Scene, directory: Path, title: str, console: Console) -> Result:
+    table = WeekTable(title)
+    if not console.is_terminal:
+        return asyncio.run(play(scene, directory, lambda line: _print_news(console, line)))
+    with Live(table, console=console, refresh_per_second=4):
+        return asyncio.run(play(scene, directory, table.watch))
+
+
+def _print_news(console: Console, line: dict[str, Any]) -> None:
+    """Say in plain lines what the live table would show."""
+    match line["event"]:
+        case "belief.updated":
+            console.print(f"{line['known']} days known: mean {line['mean']:,}, sd {line['sd']:,}")
+        case "event.settled":
+            console.print(f"settled: P&L ${line['pnl']}")
+
+
+def _choose_week(text: str, counts: Path | None) -> Week:
+    if text:
+        try:
+            return Week(dt.date.fromisoformat(text))
+        except ValueError:
+            raise BadInput(f"--week {text!r} is not a Sunday such as 2026-04-19") from None
+    if counts is None:
+        return Week.of(dt.datetime.now(EASTERN).date())
+    last = load_counts(counts).last_day
+    if last is None:
+        raise BadInput(f"{counts} holds no counts")
+    return Week.of(last - dt.timedelta(days=6))
+
+
+def _summary(result: Result) -> Table:
+    table = Table(title=f"{result.event}, {result.counts} counts, seed {result.seed}")
+    table.add_column("what")
+    table.add_column("how much", justify="right")
+    rows = {
+        "orders placed": f"{result.orders:,}",
+        "fills": f"{result.fills:,}",
+        "contracts": f"{result.contracts:,.2f}",
+        "days known while trading": ", ".join(map(str, result.known_days_traded)),
+        "fees": f"${result.fees:,.2f}",
+        "P&L": f"${result.pnl:,.2f}",
+        "settled on": "-" if result.settled_value is None else f"{result.settled_value:,.2f}",
+        "resting at the end": str(result.resting_at_end),
+        "ledgers agree": "yes, to the cent" if result.reconciled else "NO",
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table

@@ -1,0 +1,176 @@
+"""`mmbot exchange`: a simulated exchange on loopback, for trying the bot without money."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+
+from mmbot.errors import BadInput
+from mmbot.simulator.access import TIERS
+from mmbot.simulator.assembly import Site, assemble, real, synthetic
+from mmbot.simulator.crowd import Pace
+from mmbot.simulator.exchange import Settings
+from mmbot.simulator.server import Server, now_ms
+from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
+from mmbot.tsa.counts import load_counts
+from mmbot.units import parse_money
+
+# At a calendar as slow as the wall's, a real market's pace would look like a stopped one.
+_LEAST_ACTIONS_PER_WALL_HOUR = Pace(takers=240.0, refreshes=1800.0)
+
+
+def exchange(
+    *,
+    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 1,
+    at: Annotated[
+        str, typer.Option(help="Calendar time of the start, ISO; New York if it has no zone.")
+    ] = "",
+    speed: Annotated[float, typer.Option(help="Calendar seconds in a wall second.")] = 1.0,
+    week: Annotated[str, typer.Option(help="Sunday that ends the traded week.")] = "",
+    counts: Annotated[
+        Path | None, typer.Option(help="Daily counts to release: date,as_published,archived.")
+    ] = None,
+    tier: Annotated[str, typer.Option(help=f"API tier: {', '.join(TIERS)}.")] = "advanced",
+    balance: Annotated[str, typer.Option(help="Dollars on the account.")] = "10000",
+    key_type: Annotated[str, typer.Option(help="ed25519 or rsa.")] = "ed25519",
+    key_dir: Annotated[
+        Path | None, typer.Option(help="Directory for the private key; a new private one if not.")
+    ] = None,
+    quiet_crowd: Annotated[bool, typer.Option(help="Let nobody else trade.")] = False,
+) -> None:
+    """Run a simulated exchange until SIGTERM; one line of JSON says where it is."""
+    clock, traded = _calendar(at, week, speed)
+    key = _new_key(key_type)
+    published = (
+        real(load_counts(counts), traded, str(counts)) if counts else synthetic(traded, seed)
+    )
+    site = assemble(
+        settings=Settings(tier=_one_of(tier, tuple(TIERS), "--tier")),
+        clock=clock,
+        week=traded,
+        published=published,
+        public_key=key.public_key(),
+        balance=_dollars(balance),
+        seed=seed,
+        pace=None if quiet_crowd else _pace(speed),
+    )
+    key_path = _write_key(key, key_dir)
+    print(f"mmbot exchange: simulated, with {published.label}", file=sys.stderr)
+    asyncio.run(_serve(site, port, clock, key_path))
+
+
+async def _serve(site: Site, port: int, clock: CalendarClock, key_path: Path) -> None:
+    server = Server(site)
+    try:
+        await server.start(port)
+    except OSError as error:
+        raise BadInput(f"port {port} cannot be listened on ({error}); choose another") from None
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    line = {
+        "rest_url": server.rest_url,
+        "ws_url": server.ws_url,
+        "key_id": site.key_id,
+        "private_key_path": str(key_path),
+        "events": list(site.venue.exchange.events),
+        "counts_url": server.counts_url,
+        "ledger_url": server.ledger_url,
+        "clock": {"wall": clock.wall, "calendar": clock.calendar, "speed": clock.speed},
+    }
+    print(orjson.dumps(line).decode(), flush=True)
+    await stopped.wait()
+    await server.stop()
+
+
+def _calendar(at: str, week: str, speed: float) -> tuple[CalendarClock, Week]:
+    """Return the clock and the week: from the options, or Tuesday noon of this week."""
+    if not 0 < speed <= 1_000_000:
+        raise BadInput(f"--speed must be above 0 and at most 1000000, and is {speed}")
+    today = dt.datetime.now(EASTERN).date()
+    start = _instant(at) if at else None
+    if week:
+        traded = _week(week)
+        start = start or traded.opens - dt.timedelta(minutes=1)
+    else:
+        traded = Week.of(start.astimezone(EASTERN).date() if start else today)
+        start = start or dt.datetime.combine(traded.days[1], dt.time(12), EASTERN)
+    return CalendarClock(now_ms(), to_milliseconds(start), speed), traded
+
+
+def _instant(text: str) -> dt.datetime:
+    try:
+        at = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"--at {text!r} is not an ISO time such as 2026-04-14T12:00") from None
+    return at if at.tzinfo else at.replace(tzinfo=EASTERN)
+
+
+def _week(text: str) -> Week:
+    try:
+        return Week(dt.date.fromisoformat(text))
+    except ValueError:
+        raise BadInput(f"--week {text!r} is not a Sunday such as 2026-04-19") from None
+
+
+def _one_of(value: str, allowed: tuple[str, ...], option: str) -> str:
+    if value not in allowed:
+        raise BadInput(f"{option} {value!r} is not one of {', '.join(allowed)}")
+    return value
+
+
+def _dollars(text: str) -> int:
+    try:
+        money = parse_money(text)
+    except ValueError:
+        raise BadInput(f"--balance {text!r} is not an amount of dollars such as 10000") from None
+    if money < 0:
+        raise BadInput("--balance must not be negative")
+    return money
+
+
+def _pace(speed: float) -> Pace:
+    usual, least = Pace(), _LEAST_ACTIONS_PER_WALL_HOUR
+    return Pace(
+        max(usual.takers, least.takers / speed), max(usual.refreshes, least.refreshes / speed)
+    )
+
+
+def _new_key(key_type: str) -> Ed25519PrivateKey | RSAPrivateKey:
+    if _one_of(key_type, ("ed25519", "rsa"), "--key-type") == "ed25519":
+        return Ed25519PrivateKey.generate()
+    return generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def _write_key(key: Ed25519PrivateKey | RSAPrivateKey, directory: Path | None) -> Path:
+    """Write the key for its owner only, in the form that the exchange issues it in."""
+    if directory is None:
+        directory = Path(tempfile.mkdtemp(prefix="mmbot-exchange-"))
+    elif not directory.is_dir():
+        raise BadInput(f"--key-dir {directory} is not a directory; make it first")
+    layout = (
+        serialization.PrivateFormat.PKCS8
+        if isinstance(key, Ed25519PrivateKey)
+        else serialization.PrivateFormat.TraditionalOpenSSL
+    )
+    pem = key.private_bytes(serialization.Encoding.PEM, layout, serialization.NoEncryption())
+    path = directory / "exchange-key.pem"
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(pem)
+    return path

@@ -1,0 +1,85 @@
+"""`mmbot run`: the daemon."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from mmbot import config
+from mmbot.daemon.between import Between, Direct
+from mmbot.daemon.credentials import find_signer
+from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.service import Service
+from mmbot.daemon.venue import Venue, read_venue, real_venue
+from mmbot.errors import BadInput
+from mmbot.observe import log
+from mmbot.simulator.paper import PaperVenue
+
+
+def run(
+    config_path: Annotated[
+        Path, typer.Option("--config", help="The settings; see config/demo.toml for every key.")
+    ],
+    live: Annotated[
+        bool, typer.Option("--live", help="Trade real money; the config must say mode = live too.")
+    ] = False,
+    venue_path: Annotated[
+        Path | None,
+        typer.Option("--venue", help="Trade where this file says: what `mmbot exchange` printed."),
+    ] = None,
+) -> None:
+    """Make markets until SIGTERM or Ctrl-C, then take every order off.
+
+    Exit codes: 0 no order is left, 2 something given cannot be used, 3 not ready to trade,
+    4 stopped without knowing whether an order is left.
+    """
+    settings = config.load(config_path)
+    venue = _choose_venue(settings, venue_path, live=live)
+    signer = find_signer(settings.credentials, venue, os.environ)
+    log.configure(settings.log.level)
+    state = state_directory(settings, os.environ)
+    ledger = Ledger(state)
+    try:
+        service = Service(settings, venue, signer, ledger, state, _between(settings, ledger))
+        code = uvloop.run(service.run())
+    finally:
+        ledger.close()
+    raise typer.Exit(code)
+
+
+def _between(settings: config.Settings, ledger: Ledger) -> Between:
+    """Return what keeps the orders inside in paper mode; in the others nothing does."""
+    if settings.mode != "paper":
+        return Direct()
+    exchange, fills = settings.exchange, ledger.unsettled_fills()
+    return PaperVenue(
+        exchange.series, exchange.subaccount, settings.paper.balance, fills, random.SystemRandom()
+    )
+
+
+def _choose_venue(settings: config.Settings, path: Path | None, *, live: bool) -> Venue:
+    if live != (settings.mode == "live"):
+        raise BadInput(
+            'real money needs both `mode = "live"` in the config and --live on the command '
+            f"line; the config says {settings.mode!r} and --live is {'' if live else 'not '}given"
+        )
+    if path is None:
+        return real_venue(settings)
+    if settings.mode == "live":
+        raise BadInput("--venue is refused in live mode: it could lead real orders anywhere")
+    return read_venue(path)
+
+
+def state_directory(settings: config.Settings, environment: os._Environ[str]) -> Path:
+    """Return where the ledger lives: the config's word, systemd's, or the user's own place."""
+    if settings.state.directory:
+        return Path(settings.state.directory).expanduser()
+    if "STATE_DIRECTORY" in environment:
+        return Path(environment["STATE_DIRECTORY"]) / settings.mode
+    home = environment.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    return Path(home) / "mmbot" / settings.mode

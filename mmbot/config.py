@@ -1,0 +1,252 @@
+"""One frozen tree of settings, read from a TOML file and refused unless every key makes sense.
+
+Keys that do not exist, values out of range and combinations that contradict each other raise
+`BadInput` with the file, the key and what to do. Nothing is ignored and nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, get_args
+
+import msgspec
+
+from mmbot.errors import BadInput
+from mmbot.units import (
+    MONEY_PER_DOLLAR,
+    ONE_CENT,
+    ONE_CONTRACT,
+    ONE_DOLLAR,
+    Count,
+    Money,
+    Price,
+)
+
+Mode: TypeAlias = Literal["paper", "demo", "live"]
+Sides: TypeAlias = Literal["likelier", "both"]
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
+
+_PRODUCTION = (
+    "https://external-api.kalshi.com/trade-api/v2",
+    "wss://external-api-ws.kalshi.com/trade-api/ws/v2",
+)
+_DEMO = (
+    "https://external-api.demo.kalshi.co/trade-api/v2",
+    "wss://external-api-ws.demo.kalshi.co/trade-api/ws/v2",
+)
+
+# The exchange and the environment each mode talks to: paper reads the real market.
+HOSTS: dict[Mode, tuple[str, str]] = {"paper": _PRODUCTION, "demo": _DEMO, "live": _PRODUCTION}
+
+_Share = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
+_Dollars = Annotated[float, msgspec.Meta(ge=0.01, le=1_000_000.0)]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file; each field is a key with its default and its bounds."""
+
+
+class ExchangeSettings(_Section, frozen=True, kw_only=True):
+    """`[exchange]`: which series is traded, and as whom."""
+
+    series: Annotated[str, msgspec.Meta(pattern=r"\A[A-Z0-9]{2,32}\Z")] = "KXTSAW"
+    subaccount: Annotated[int, msgspec.Meta(ge=0, le=63)] = 0
+
+
+class CredentialSettings(_Section, frozen=True, kw_only=True):
+    """`[credentials]`: where the API key is found. The key itself never stands in the file."""
+
+    key_id: str = ""
+    private_key_path: str = ""
+
+
+class CountsSettings(_Section, frozen=True, kw_only=True):
+    """`[counts]`: where the daily counts are read, and how often."""
+
+    url: Annotated[str, msgspec.Meta(pattern=r"\Ahttps?://[^/]+\Z")] = "https://www.tsa.gov"
+    history_file: str = ""
+    first_year: Annotated[int, msgspec.Meta(ge=2019, le=2100)] = 2019
+    poll_seconds: Annotated[float, msgspec.Meta(ge=5.0, le=3600.0)] = 60.0
+    earliest_release: dt.time = dt.time(6, 55)
+
+
+class QuotingSettings(_Section, frozen=True, kw_only=True):
+    """`[quoting]`: what a quote may look like.
+
+    `margin` is the main knob: never more than (1 - margin) x fair value is bid for a side.
+    """
+
+    margin: _Share = 0.25
+    sides: Sides = "likelier"
+    contracts: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 10
+    # The finest grid's tick: with less, a bid and an ask around one fair value could meet.
+    minimum_edge_cents: Annotated[float, msgspec.Meta(ge=0.01, le=50.0)] = 1.0
+    minimum_fair: Annotated[float, msgspec.Meta(gt=0.0, lt=0.5)] = 0.03
+    maximum_fair: Annotated[float, msgspec.Meta(gt=0.5, lt=1.0)] = 0.97
+    reprice_tolerance_cents: Annotated[float, msgspec.Meta(ge=0.0, le=20.0)] = 1.0
+    minimum_rest_seconds: Annotated[float, msgspec.Meta(ge=0.0, le=600.0)] = 2.0
+
+    @property
+    def size(self) -> Count:
+        """The size of a full quote."""
+        return self.contracts * ONE_CONTRACT
+
+    @property
+    def minimum_edge(self) -> float:
+        """The least distance between fair value and price, in dollars."""
+        return self.minimum_edge_cents * ONE_CENT / ONE_DOLLAR
+
+    @property
+    def reprice_tolerance(self) -> Price:
+        """How far a quote may stand from its best price before it is moved."""
+        return round(self.reprice_tolerance_cents * ONE_CENT)
+
+    @property
+    def minimum_rest(self) -> int:
+        """How long a harmless quote stays where it is, in milliseconds."""
+        return round(self.minimum_rest_seconds * 1000)
+
+
+class LimitSettings(_Section, frozen=True, kw_only=True):
+    """`[limits]`: what is refused whatever the quotes would like."""
+
+    contracts_per_market: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 100
+    event_loss_dollars: _Dollars = 100.0
+
+    @property
+    def position(self) -> Count:
+        """The largest position in one market, on either side."""
+        return self.contracts_per_market * ONE_CONTRACT
+
+    @property
+    def event_loss(self) -> Money:
+        """The most one event may lose in its worst outcome, every order filled."""
+        return round(self.event_loss_dollars * MONEY_PER_DOLLAR)
+
+
+class OrderSettings(_Section, frozen=True, kw_only=True):
+    """`[orders]`: the life of an order at the exchange."""
+
+    lifetime_seconds: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 60
+    answer_timeout_seconds: Annotated[float, msgspec.Meta(ge=0.5, le=60.0)] = 5.0
+
+    @property
+    def lifetime(self) -> int:
+        """How long an order lives unless it is renewed, in milliseconds."""
+        return self.lifetime_seconds * 1000
+
+
+class PaperSettings(_Section, frozen=True, kw_only=True):
+    """`[paper]`: the account that paper trading pretends to have; other modes do not read it."""
+
+    balance_dollars: _Dollars = 1000.0
+
+    @property
+    def balance(self) -> Money:
+        """The cash that a life of the daemon starts with, before what it holds already."""
+        return round(self.balance_dollars * MONEY_PER_DOLLAR)
+
+
+class StateSettings(_Section, frozen=True, kw_only=True):
+    """`[state]`: where the ledger lives; empty means systemd's directory or the user's own."""
+
+    directory: str = ""
+
+
+class LogSettings(_Section, frozen=True, kw_only=True):
+    """`[log]`: what is written to standard error."""
+
+    level: LogLevel = "info"
+    heartbeat_seconds: Annotated[float, msgspec.Meta(ge=1.0, le=3600.0)] = 60.0
+
+
+class Settings(_Section, frozen=True, kw_only=True):
+    """The whole file."""
+
+    mode: Mode = "paper"
+    exchange: ExchangeSettings = ExchangeSettings()
+    credentials: CredentialSettings = CredentialSettings()
+    counts: CountsSettings = CountsSettings()
+    quoting: QuotingSettings = QuotingSettings()
+    limits: LimitSettings = LimitSettings()
+    orders: OrderSettings = OrderSettings()
+    paper: PaperSettings = PaperSettings()
+    state: StateSettings = StateSettings()
+    log: LogSettings = LogSettings()
+
+
+def load(path: Path) -> Settings:
+    """Read the settings from a file; raise `BadInput` if it is missing or says anything odd."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"cannot read the config file {path}: {error}") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, source: str) -> Settings:
+    """Read the settings from TOML text; `source` names it in errors."""
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"{source} is not valid TOML: {error}") from None
+    _refuse_unknown_keys(tree, Settings, source)
+    try:
+        settings = msgspec.convert(tree, Settings)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$.")
+        raise BadInput(f"{source}: {_explain(what, where.rstrip('`'))}") from None
+    _refuse_contradictions(settings, source)
+    return settings
+
+
+def _refuse_unknown_keys(
+    tree: dict[str, Any], section: type[msgspec.Struct], source: str, prefix: str = ""
+) -> None:
+    known = {field.name: field.type for field in msgspec.structs.fields(section)}
+    for key, value in tree.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            advice = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"
+            raise BadInput(f"{source}: there is no key `{prefix}{key}`; {advice}")
+        kind = known[key]
+        if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, _Section):
+            _refuse_unknown_keys(value, kind, source, f"{prefix}{key}.")
+
+
+def _explain(what: str, key: str) -> str:
+    """Say in one sentence what is wrong with the value of `key` and what to write instead."""
+    *sections, name = key.split(".")
+    holder: type[msgspec.Struct] = Settings
+    for section in sections:
+        holder = type(getattr(holder(), section))
+    field = next(field for field in msgspec.structs.fields(holder) if field.name == name)
+    if isinstance(field.default, _Section):
+        return f"`{key}` is a table; write [{key}] and below it its keys"
+    choices = get_args(field.type)
+    if isinstance(field.default, str) and field.default in choices:
+        return f"{key}: write one of {', '.join(map(_toml, choices))}"
+    return f"{key}: {what[:1].lower()}{what[1:]}; write for example {name} = {_toml(field.default)}"
+
+
+def _toml(value: object) -> str:
+    return value.isoformat() if isinstance(value, dt.time) else json.dumps(value)
+
+
+def _refuse_contradictions(settings: Settings, source: str) -> None:
+    if settings.quoting.contracts > settings.limits.contracts_per_market:
+        raise BadInput(
+            f"{source}: quoting.contracts ({settings.quoting.contracts}) is above "
+            f"limits.contracts_per_market ({settings.limits.contracts_per_market}); lower one or "
+            "raise the other"
+        )
+    if settings.orders.lifetime_seconds < 2 * settings.orders.answer_timeout_seconds:
+        raise BadInput(
+            f"{source}: orders.lifetime_seconds ({settings.orders.lifetime_seconds}) must be at "
+            f"least twice orders.answer_timeout_seconds ({settings.orders.answer_timeout_seconds}),"
+            " or an order could run out while its renewal is under way"
+        )

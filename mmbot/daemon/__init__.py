@@ -1,0 +1,1 @@
+"""The shell that trades: it moves bytes, keeps time and remembers, and decides nothing."""

@@ -1,0 +1,68 @@
+"""Finding the API key: never in the config file, in an argument or in a log.
+
+The key's id comes from the config, the environment variable `MMBOT_KEY_ID` or the systemd
+credential `key_id`; the private key from a file named in the config or in
+`MMBOT_PRIVATE_KEY_PATH`, or from the systemd credential `private_key`. Only its owner may read
+such a file.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmbot.config import CredentialSettings
+from mmbot.daemon.venue import Venue
+from mmbot.errors import BadInput
+from mmbot.kalshi.auth import Signer, read_private_key
+
+
+def find_signer(
+    settings: CredentialSettings, venue: Venue, environment: Mapping[str, str]
+) -> Signer:
+    """Return a signer for the account; raise `BadInput` saying what is missing."""
+    directory = environment.get("CREDENTIALS_DIRECTORY")
+    key_id = (
+        venue.key_id
+        or settings.key_id
+        or environment.get("MMBOT_KEY_ID", "")
+        or _credential(directory, "key_id")
+    )
+    if not key_id:
+        raise BadInput(
+            "there is no API key id; set credentials.key_id in the config or MMBOT_KEY_ID in the "
+            "environment"
+        )
+    named = (
+        venue.private_key_path
+        or settings.private_key_path
+        or environment.get("MMBOT_PRIVATE_KEY_PATH", "")
+    )
+    if named:
+        return Signer(key_id, read_private_key(_read_private_file(Path(named))))
+    if directory and (Path(directory) / "private_key").is_file():
+        # systemd itself sees to who can read its credentials.
+        return Signer(key_id, read_private_key((Path(directory) / "private_key").read_bytes()))
+    raise BadInput(
+        "there is no private key; set credentials.private_key_path in the config or "
+        "MMBOT_PRIVATE_KEY_PATH in the environment to the PEM file that the exchange gave you"
+    )
+
+
+def _credential(directory: str | None, name: str) -> str:
+    if directory is None:
+        return ""
+    path = Path(directory) / name
+    return path.read_text(encoding="ascii").strip() if path.is_file() else ""
+
+
+def _read_private_file(path: Path) -> bytes:
+    try:
+        mode = path.stat().st_mode
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"cannot read the private key {path}: {error.strerror}") from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise BadInput(f"others can read the private key {path}; run: chmod 600 {path}")
+    return content

@@ -1,0 +1,168 @@
+"""What must survive: counts with their vintages, fills, settlements. SQLite in WAL mode.
+
+Every write is committed before the call returns. A row that is there already is left alone, so
+whatever is reported again after a restart is booked once. One process at a time holds a ledger.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mmbot.errors import BadInput
+from mmbot.trading.commands import BookFill, BookSettlement
+from mmbot.trading.events import Fill
+from mmbot.tsa.calendar import EASTERN
+from mmbot.units import Count, Money
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE counts (
+    day TEXT NOT NULL, count INTEGER NOT NULL, seen TEXT NOT NULL, archived INTEGER NOT NULL,
+    PRIMARY KEY (day, count)
+) STRICT;
+CREATE TABLE fills (
+    trade_id TEXT NOT NULL, order_id TEXT NOT NULL, ticker TEXT NOT NULL, side TEXT NOT NULL,
+    price INTEGER NOT NULL, count INTEGER NOT NULL, fee INTEGER NOT NULL, at INTEGER NOT NULL,
+    known INTEGER NOT NULL,
+    PRIMARY KEY (trade_id, order_id)
+) STRICT;
+CREATE TABLE settlements (
+    ticker TEXT PRIMARY KEY, value INTEGER NOT NULL, position INTEGER NOT NULL,
+    payout INTEGER NOT NULL
+) STRICT;
+"""
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """What an event came to: contracts, fees, and profit with whatever has been settled."""
+
+    contracts: Count
+    fees: Money
+    pnl: Money
+
+
+class Ledger:
+    """One account's memory in a directory of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        """Open or begin the ledger; raise `BadInput` if another process has it or it is broken."""
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = (directory / "lock").open("w")
+        except OSError as error:
+            raise BadInput(
+                f"cannot use the state directory {directory}: {error.strerror}"
+            ) from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise BadInput(
+                f"another mmbot is at work in {directory}; stop it, or set state.directory"
+            ) from None
+        path = directory / "ledger.sqlite"
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._prepare(path)
+        except sqlite3.DatabaseError as error:
+            self._lock.close()
+            raise BadInput(f"the ledger {path} cannot be used: {error}") from None
+
+    def _prepare(self, path: Path) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+        elif version != _VERSION:
+            raise BadInput(
+                f"the ledger {path} is of version {version}, this mmbot knows version {_VERSION}"
+            )
+
+    def close(self) -> None:
+        """Let the ledger go."""
+        self._db.close()
+        self._lock.close()
+
+    # Counts
+
+    def add_count(self, day: dt.date, count: int, seen: dt.datetime, *, archived: bool) -> None:
+        """Keep what a page showed for a day, and when."""
+        self._add("counts", (day.isoformat(), count, seen.isoformat(), archived))
+
+    def counts(self) -> list[tuple[dt.date, int, dt.datetime, bool]]:
+        """Return every vintage in the order in which they were seen."""
+        rows = self._db.execute("SELECT day, count, seen, archived FROM counts ORDER BY seen, day")
+        return [
+            (
+                dt.date.fromisoformat(day),
+                count,
+                dt.datetime.fromisoformat(seen).astimezone(EASTERN),
+                bool(archived),
+            )
+            for day, count, seen, archived in rows
+        ]
+
+    # Trades
+
+    def add_fill(self, command: BookFill) -> None:
+        """Keep a fill."""
+        fill = command.fill
+        self._add(
+            "fills",
+            (
+                fill.trade_id,
+                fill.order_id,
+                fill.ticker,
+                fill.side,
+                fill.price,
+                fill.count,
+                fill.fee,
+                fill.at,
+                command.known,
+            ),
+        )
+
+    def add_settlement(self, command: BookSettlement) -> None:
+        """Keep what a market paid."""
+        self._add("settlements", (command.ticker, command.value, command.position, command.payout))
+
+    def fills(self, event_ticker: str) -> list[tuple[Fill, int]]:
+        """Return one event's fills, each with the number of days that were known at the time."""
+        rows = self._db.execute(
+            "SELECT trade_id, order_id, ticker, side, price, count, fee, at, known FROM fills"
+            " WHERE ticker LIKE ? ORDER BY at, trade_id",
+            (f"{event_ticker}-%",),
+        )
+        return [(Fill(*row[:-1]), row[-1]) for row in rows]
+
+    def unsettled_fills(self) -> list[Fill]:
+        """Return the fills of every market that has not been settled."""
+        rows = self._db.execute(
+            "SELECT trade_id, order_id, ticker, side, price, count, fee, at FROM fills"
+            " WHERE ticker NOT IN (SELECT ticker FROM settlements) ORDER BY at, trade_id"
+        )
+        return [Fill(*row) for row in rows]
+
+    def totals(self, event_ticker: str) -> Totals:
+        """Return what one event came to so far."""
+        fills = [fill for fill, _ in self.fills(event_ticker)]
+        (payout,) = self._db.execute(
+            "SELECT coalesce(sum(payout), 0) FROM settlements WHERE ticker LIKE ?",
+            (f"{event_ticker}-%",),
+        ).fetchone()
+        return Totals(
+            contracts=sum(fill.count for fill in fills),
+            fees=sum(fill.fee for fill in fills),
+            pnl=sum(fill.cash for fill in fills) + payout,
+        )
+
+    def _add(self, table: str, row: tuple[Any, ...]) -> None:
+        marks = ", ".join("?" * len(row))
+        self._db.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608

@@ -1,0 +1,305 @@
+"""The daemon: starts, reconciles, runs and stops the bot, and owns every task that helps.
+
+Everything that happens is told to the bot on the event loop, and what the bot returns is carried
+out in order. On SIGTERM or SIGINT the quotes come off, the exchange is asked whether any is left,
+and the exit code says what it answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import structlog
+from websockets.asyncio.client import ClientConnection
+
+from mmbot.bot import Bot, Output, Reconnect, Transmit
+from mmbot.config import Settings
+from mmbot.daemon import transport
+from mmbot.daemon.beliefs import Beliefs
+from mmbot.daemon.between import Between
+from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.poller import CountsPoller
+from mmbot.daemon.venue import Venue
+from mmbot.errors import BadInput
+from mmbot.forecast.belief import Belief
+from mmbot.kalshi.auth import Signer
+from mmbot.kalshi.gateway import Call
+from mmbot.kalshi.http import BASE_PATH, HttpRequest
+from mmbot.kalshi.messages import error_body
+from mmbot.observe.status import status
+from mmbot.trading.commands import (
+    BookFill,
+    BookSettlement,
+    Finished,
+    FormBelief,
+    Note,
+    WakeAt,
+)
+from mmbot.trading.events import BeliefFormed, Stopping
+from mmbot.tsa.counts import Counts
+
+EXIT_CLEAN, EXIT_NOT_KNOWN = 0, 4
+
+# How long the sweep may take before the process ends without knowing.
+_SWEEP_SECONDS = 20.0
+_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0
+# How often whatever stands between bot and exchange is told the time.
+_TICK_SECONDS = 1.0
+
+
+def wall_clock() -> int:
+    """Return the time in milliseconds since the Unix epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class Service:
+    """One bot and the sockets, files and signals around it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        venue: Venue,
+        signer: Signer,
+        ledger: Ledger,
+        state: Path,
+        between: Between,
+    ) -> None:
+        """Begin with nothing open; every byte of the bot's goes through `between`."""
+        self._settings = settings
+        self._venue = venue
+        self._between = between
+        self._signer = signer
+        self._ledger = ledger
+        self._log = structlog.get_logger()
+        life = format(wall_clock(), "x")
+        self._bot = Bot(settings, venue.clock, signer, life)
+        self._beliefs = Beliefs(state / "residuals.bank", self._believe)
+        self._rng = random.Random(life)  # noqa: S311 (jitter, not secrecy)
+        self._poller = CountsPoller(
+            settings.counts, venue.counts_url, venue.clock, ledger, self._rng, wall_clock
+        )
+        self._rest = transport.Rest(venue.origin, settings.orders.answer_timeout_seconds)
+        self._tasks: asyncio.TaskGroup | None = None
+        self._sender: transport.Sender | None = None
+        self._reconnect = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._finished = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._carriers: dict[type, Callable[[Any], None]] = {
+            Call: self._send_call,
+            Transmit: self._transmit,
+            Reconnect: lambda _: self._reconnect.set(),
+            WakeAt: self._set_timer,
+            FormBelief: lambda command: self._beliefs.want(command.week, command.strikes),
+            BookFill: ledger.add_fill,
+            BookSettlement: ledger.add_settlement,
+            Finished: lambda _: self._finished.set(),
+            Note: self._write_note,
+        }
+
+    async def run(self) -> int:
+        """Trade until a signal says stop; return the exit code.
+
+        Raises:
+            BadInput: The exchange, the key or the counts cannot be used; nothing was traded.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        self._log.info(
+            "starting",
+            mode=self._settings.mode,
+            exchange=self._venue.rest_url,
+            counts=self._venue.counts_url,
+            calendar=self._venue.clock.at(wall_clock()).isoformat(),
+            margin=self._settings.quoting.margin,
+            sides=self._settings.quoting.sides,
+        )
+        async with self._rest:
+            await self._refuse_bad_key()
+            await self._prepare()
+            return await self._trade()
+
+    async def _prepare(self) -> None:
+        """Gather the counts and fit the forecaster, unless a signal says stop meanwhile."""
+        preparing = asyncio.create_task(self._gather_counts())
+        stopping = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if preparing.done():
+            preparing.result()
+            return
+        self._beliefs.give_up()
+        preparing.cancel()
+        await asyncio.gather(preparing, return_exceptions=True)
+
+    async def _gather_counts(self) -> None:
+        await self._poller.read_history()
+        await self._beliefs.fit(self._poller.counts)
+
+    async def _refuse_bad_key(self) -> None:
+        """Ask for something that only the right key may see."""
+        path = f"{BASE_PATH}/portfolio/orders"
+        headers = self._signer.headers("GET", path, wall_clock())
+        query = (("limit", "1"), ("subaccount", str(self._settings.exchange.subaccount)))
+        answer = await self._rest.try_call(HttpRequest("GET", path, query, headers))
+        if answer is None:
+            raise BadInput(
+                f"there is no exchange at {self._venue.rest_url}; check the address and the network"
+            )
+        if answer.status != 200:
+            error = error_body(answer.body)
+            raise BadInput(
+                f"{self._venue.rest_url} refuses the API key: {answer.status} {error.code} "
+                f"{error.text}".rstrip()
+            )
+
+    async def _trade(self) -> int:
+        helpers = (self._stream(), self._poll(), self._heartbeat(), self._tick())
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            running = [tasks.create_task(helper) for helper in helpers]
+            await self._stop.wait()
+            code = await self._sweep()
+            for task in running:
+                task.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
+        self._log.info("stopped", exit_code=code)
+        return code
+
+    async def _sweep(self) -> int:
+        """Take the quotes off and have the exchange confirm that none is left."""
+        self._carry_out(self._bot.told(Stopping(), wall_clock()))
+        try:
+            async with asyncio.timeout(_SWEEP_SECONDS):
+                await self._finished.wait()
+        except TimeoutError:
+            self._log.error("sweep.unconfirmed", seconds=_SWEEP_SECONDS)
+            return EXIT_NOT_KNOWN
+        self._log.info("sweep.clean")
+        return EXIT_CLEAN
+
+    # What helps
+
+    async def _stream(self) -> None:
+        backoff = _FIRST_BACKOFF
+        while True:
+            headers = self._bot.stream_headers(wall_clock())
+            try:
+                async with transport.open_stream(self._venue.ws_url, headers) as connection:
+                    backoff = _FIRST_BACKOFF
+                    await self._serve(connection)
+            except transport.StreamError as error:
+                self._log.warning("stream.failed", reason=f"{type(error).__name__}: {error}"[:300])
+            await asyncio.sleep(backoff * (0.5 + self._rng.random()))
+            backoff = min(2 * backoff, _LONGEST_BACKOFF)
+
+    async def _serve(self, connection: ClientConnection) -> None:
+        """Hand frames to the bot until the connection ends or is given up."""
+        self._sender = sender = transport.Sender(connection)
+        self._reconnect.clear()
+        sending = asyncio.create_task(sender.run())
+        closing = asyncio.create_task(self._close_when_given_up(connection))
+        try:
+            self._between.connected()
+            self._carry_out(self._bot.connected(wall_clock()))
+            async for frame in connection:
+                self._hand_over(self._between.incoming(frame, wall_clock()))
+        finally:
+            self._sender = None
+            self._between.disconnected()
+            sending.cancel()
+            closing.cancel()
+            await asyncio.gather(sending, closing, return_exceptions=True)
+            self._carry_out(self._bot.disconnected(wall_clock()))
+
+    async def _close_when_given_up(self, connection: ClientConnection) -> None:
+        await self._reconnect.wait()
+        await connection.close()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            self._between.advance(wall_clock())
+            self._hand_over(self._between.take())
+
+    async def _poll(self) -> None:
+        changes: asyncio.Queue[Counts] = asyncio.Queue(maxsize=1)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._poller.run(lambda counts: _replace(changes, counts)))
+            while True:
+                await self._beliefs.update(await changes.get())
+
+    async def _heartbeat(self) -> None:
+        # The heart beats by the calendar, but not faster than anybody could read.
+        pause = max(1.0, self._settings.log.heartbeat_seconds / self._venue.clock.speed)
+        while True:
+            await asyncio.sleep(pause)
+            now = wall_clock()
+            self._log.info(
+                "heartbeat",
+                calendar=self._venue.clock.at(now).isoformat(timespec="seconds"),
+                **status(self._bot.engine.desk),
+            )
+
+    # What the bot asks for
+
+    def _carry_out(self, outputs: Iterable[Output]) -> None:
+        for output in outputs:
+            self._carriers[type(output)](output)
+
+    def _send_call(self, call: Call) -> None:
+        if self._tasks is None:
+            raise RuntimeError("nothing is sent before trading starts")
+        self._tasks.create_task(self._call(call))
+
+    async def _call(self, call: Call) -> None:
+        answer = self._between.answer(call.request, wall_clock())
+        if answer is None:
+            answer = await self._rest.try_call(call.request)
+            self._between.learn(call.request, answer, wall_clock())
+        self._carry_out(self._bot.answered(call.id, answer, wall_clock()))
+        self._hand_over(self._between.take())
+
+    def _transmit(self, output: Transmit) -> None:
+        if self._sender is None:
+            return
+        for frame in self._between.outgoing(output.frame, wall_clock()):
+            if not self._sender.put(frame):
+                self._reconnect.set()
+        # The bot is in the middle of something: it hears of this when that is done.
+        asyncio.get_running_loop().call_soon(lambda: self._hand_over(self._between.take()))
+
+    def _hand_over(self, frames: Iterable[bytes | str]) -> None:
+        for frame in frames:
+            self._carry_out(self._bot.received(frame, wall_clock()))
+
+    def _set_timer(self, wish: WakeAt) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        delay = max(0, wish.at - wall_clock()) / 1000
+        self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._carry_out(self._bot.woken(wall_clock()))
+
+    def _believe(self, belief: Belief) -> None:
+        self._carry_out(self._bot.told(BeliefFormed(belief), wall_clock()))
+
+    def _write_note(self, note: Note) -> None:
+        getattr(self._log, note.level)(note.name, **note.fields)
+
+
+def _replace(queue: asyncio.Queue[Counts], counts: Counts) -> None:
+    """Put the newest counts where the reader will find them; older ones are of no more use."""
+    if queue.full():
+        queue.get_nowait()
+    queue.put_nowait(counts)

@@ -1,0 +1,111 @@
+"""Moving bytes: REST calls over aiohttp, the stream over websockets. Nothing here decides."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus, WebSocketException
+from yarl import URL
+
+from mmbot.kalshi.http import HttpAnswer, HttpRequest
+
+# A page of a thousand orders is about half a megabyte.
+_LARGEST_ANSWER = 16 * 1024 * 1024
+_LARGEST_FRAME = 4 * 1024 * 1024
+# Frames that wait to be read; beyond that the sender has to wait, and says so by closing.
+_FRAMES_WAITING = 1024
+_PING_SECONDS = 10
+_OPEN_SECONDS = 10
+
+StreamError = (OSError, WebSocketException, TimeoutError)
+
+
+class Rest:
+    """One connection pool to one host."""
+
+    def __init__(self, origin: str, timeout: float) -> None:
+        """Connect to `origin` (scheme and host); give each call `timeout` seconds."""
+        self._origin = origin
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(timeout=self._timeout)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def call(self, request: HttpRequest) -> HttpAnswer:
+        """Send a request; raise `OSError`, `TimeoutError` or `ClientError` if no answer comes."""
+        if self._session is None:
+            raise RuntimeError("the session is not open")
+        url = URL(self._origin + request.path).with_query(request.query)
+        async with self._session.request(
+            request.method,
+            url,
+            headers=request.headers,
+            data=request.body or None,
+            allow_redirects=False,
+        ) as response:
+            body = await response.content.read(_LARGEST_ANSWER)
+            return HttpAnswer(response.status, body)
+
+    async def try_call(self, request: HttpRequest) -> HttpAnswer | None:
+        """Send a request; return `None` where no answer came, whatever the reason."""
+        try:
+            return await self.call(request)
+        except (OSError, TimeoutError, aiohttp.ClientError):
+            return None
+
+
+def open_stream(url: str, headers: tuple[tuple[str, str], ...]) -> connect:
+    """Return the connection to be entered; compression only costs time on frames this small."""
+    return connect(
+        url,
+        additional_headers=headers,
+        compression=None,
+        max_size=_LARGEST_FRAME,
+        max_queue=_FRAMES_WAITING,
+        ping_interval=_PING_SECONDS,
+        ping_timeout=_PING_SECONDS,
+        open_timeout=_OPEN_SECONDS,
+        close_timeout=1,
+    )
+
+
+def refused_status(error: BaseException) -> int | None:
+    """Return the HTTP status with which a stream was refused, if it was."""
+    return error.response.status_code if isinstance(error, InvalidStatus) else None
+
+
+class Sender:
+    """Sends frames in order without making the caller wait; bounded."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._frames: asyncio.Queue[bytes] = asyncio.Queue(_FRAMES_WAITING)
+
+    def put(self, frame: bytes) -> bool:
+        """Take a frame to be sent; say whether there was room for it."""
+        try:
+            self._frames.put_nowait(frame)
+        except asyncio.QueueFull:
+            return False
+        return True
+
+    async def run(self) -> None:
+        """Send until cancelled or until the connection is gone."""
+        while True:
+            frame = await self._frames.get()
+            await self._connection.send(frame, text=True)

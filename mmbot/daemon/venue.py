@@ -1,0 +1,49 @@
+"""Where the daemon trades: the exchange's addresses, the counts' address, the calendar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from mmbot.config import HOSTS, Settings
+from mmbot.errors import BadInput
+from mmbot.kalshi.http import BASE_PATH, STREAM_PATH
+from mmbot.tsa.calendar import CalendarClock
+
+
+class Venue(msgspec.Struct, frozen=True):
+    """One place to trade; `key_id` and `private_key_path` only where it hands out its own."""
+
+    rest_url: str
+    ws_url: str
+    counts_url: str
+    clock: CalendarClock = CalendarClock()
+    key_id: str = ""
+    private_key_path: str = ""
+
+    @property
+    def origin(self) -> str:
+        """The scheme and host of the REST address."""
+        return self.rest_url.removesuffix(BASE_PATH)
+
+
+def real_venue(settings: Settings) -> Venue:
+    """Return the exchange that the mode names."""
+    rest_url, ws_url = HOSTS[settings.mode]
+    return Venue(rest_url, ws_url, settings.counts.url)
+
+
+def read_venue(path: Path) -> Venue:
+    """Read the line that a simulated exchange printed; raise `BadInput` if it is none."""
+    try:
+        venue = msgspec.json.decode(path.read_bytes(), type=Venue)
+    except OSError as error:
+        raise BadInput(f"cannot read the venue file {path}: {error.strerror}") from None
+    except msgspec.DecodeError as error:
+        raise BadInput(
+            f"{path} is not what `mmbot exchange` prints ({error}); save its first line there"
+        ) from None
+    if not venue.rest_url.endswith(BASE_PATH) or not venue.ws_url.endswith(STREAM_PATH):
+        raise BadInput(f"{path}: rest_url must end in {BASE_PATH} and ws_url in {STREAM_PATH}")
+    return venue

@@ -1,0 +1,1 @@
+"""One week on the simulated exchange, played by the real daemon in about a minute."""

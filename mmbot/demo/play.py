@@ -1,0 +1,233 @@
+"""Plays a week: the simulated exchange and the daemon as processes of their own.
+
+The daemon is watched as anybody would watch it, by its log; the exchange is asked for its own
+ledger. At the end the two ledgers are compared, fill by fill and to the last millionth of a
+dollar.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import os
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import orjson
+
+from mmbot.daemon.ledger import Ledger
+from mmbot.errors import NotReady
+from mmbot.tsa.calendar import EASTERN, Week
+from mmbot.units import (
+    MONEY_PER_DOLLAR,
+    ONE_CONTRACT,
+    format_count,
+    format_money,
+    format_price,
+    parse_money,
+)
+
+# Calendar seconds a wall second: a week and the morning after it take about a minute.
+SPEED = 10_000
+# The calendar starts before the market opens, which gives the daemon time to start.
+_START = dt.time(2, 0)
+_START_SECONDS = 30.0
+_PLAY_SECONDS = 90.0
+_STOP_SECONDS = 30.0
+_LONGEST_LINE = 1024 * 1024
+
+
+class Scene(msgspec.Struct, frozen=True):
+    """What is played."""
+
+    week: Week
+    seed: int
+    config: Path
+    counts: Path | None = None
+
+
+class Result(msgspec.Struct, frozen=True):
+    """How it ended; money in dollars, counts in contracts, the settled value in passengers."""
+
+    seed: int
+    event: str
+    counts: str
+    known_days_traded: list[int]
+    orders: int
+    fills: int
+    contracts: float
+    fees: float
+    pnl: float
+    settled_value: float | None
+    resting_at_end: int
+    reconciled: bool
+    differences: list[str]
+
+
+async def play(scene: Scene, directory: Path, watch: Callable[[dict[str, Any]], None]) -> Result:
+    """Play `scene` in `directory`, hand every log line to `watch`, and compare the ledgers.
+
+    Raises:
+        NotReady: A process did not start, or ended before its time.
+    """
+    orders = 0
+    async with _process(_exchange_arguments(scene), DEVNULL, "stdout") as exchange:
+        venue = await _first_line(exchange)
+        (directory / "venue.json").write_bytes(orjson.dumps(venue))
+        run = ["run", "--config", str(scene.config), "--venue", str(directory / "venue.json")]
+        async with _process(run, directory, "stderr") as daemon:
+            async with asyncio.timeout(_PLAY_SECONDS):
+                async for line in _log(daemon):
+                    watch(line)
+                    orders += line["event"] == "order.place"
+                    if line["event"] == "event.settled":
+                        break
+                else:
+                    raise NotReady("the daemon ended before the week was over; see its log above")
+            code = await _stop(daemon)
+        if code != 0:
+            raise NotReady(f"the daemon ended with exit code {code}")
+        return _compare(scene, directory, orders, await _ask(venue["ledger_url"]))
+
+
+def _exchange_arguments(scene: Scene) -> list[str]:
+    start = dt.datetime.combine(scene.week.monday, _START, EASTERN)
+    arguments = ["exchange", "--port", "0", "--seed", str(scene.seed), "--speed", str(SPEED)]
+    arguments += ["--week", str(scene.week.sunday), "--at", start.isoformat()]
+    if scene.counts is not None:
+        arguments += ["--counts", str(scene.counts)]
+    return arguments
+
+
+# Processes
+
+
+@contextlib.asynccontextmanager
+async def _process(arguments: list[str], state: Path | int, reads: str) -> AsyncIterator[Process]:
+    """Run `mmbot` with its `stdout` or `stderr` in a pipe; SIGTERM when the block is left."""
+    environment = dict(os.environ)
+    if isinstance(state, Path):
+        environment["STATE_DIRECTORY"] = str(state)
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "mmbot",
+        *arguments,
+        stdout=PIPE if reads == "stdout" else DEVNULL,
+        stderr=PIPE if reads == "stderr" else None,
+        env=environment,
+        limit=_LONGEST_LINE,
+    )
+    try:
+        yield child
+    finally:
+        await _stop(child)
+
+
+async def _stop(child: Process) -> int:
+    if child.returncode is None:
+        child.terminate()
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            # What it still has to say must be read, or it would wait for room in the pipe.
+            await child.communicate()
+    except TimeoutError:
+        child.kill()
+    return await child.wait()
+
+
+async def _first_line(child: Process) -> dict[str, Any]:
+    if child.stdout is None:
+        raise RuntimeError("standard output is not in a pipe")
+    async with asyncio.timeout(_START_SECONDS):
+        line = await child.stdout.readline()
+    if not line:
+        raise NotReady(f"the exchange did not start: exit code {await child.wait()}")
+    venue: dict[str, Any] = orjson.loads(line)
+    return venue
+
+
+async def _log(child: Process) -> AsyncIterator[dict[str, Any]]:
+    """Yield the daemon's log lines; what is not one is the reason why it ends."""
+    if child.stderr is None:
+        raise RuntimeError("standard error is not in a pipe")
+    async for line in child.stderr:
+        try:
+            yield orjson.loads(line)
+        except orjson.JSONDecodeError:
+            sys.stderr.buffer.write(line)
+
+
+async def _ask(url: str) -> dict[str, Any]:
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        ledger: dict[str, Any] = await response.json()
+        return ledger
+
+
+# The books
+
+
+def _compare(scene: Scene, directory: Path, orders: int, theirs: dict[str, Any]) -> Result:
+    event = scene.week.event_ticker("KXTSAW")
+    ledger = Ledger(directory / "demo")
+    try:
+        fills, totals = ledger.fills(event), ledger.totals(event)
+    finally:
+        ledger.close()
+    ours = {
+        "fills": sorted(
+            (
+                fill.trade_id,
+                fill.order_id,
+                fill.ticker,
+                fill.side,
+                format_price(fill.price),
+                format_count(fill.count),
+                format_money(fill.fee),
+            )
+            for fill, _ in fills
+        ),
+        "fees": totals.fees,
+        "pnl": totals.pnl,
+        "resting": 0,
+    }
+    other = {
+        "fills": sorted(
+            (
+                fill["trade_id"],
+                fill["order_id"],
+                fill["ticker"],
+                fill["side"],
+                fill["yes_price_dollars"],
+                fill["count"],
+                fill["fee_dollars"],
+            )
+            for fill in theirs["fills"]
+        ),
+        "fees": parse_money(theirs["fees_dollars"]),
+        "pnl": parse_money(theirs["cash_dollars"]) - parse_money(theirs["cash_at_start_dollars"]),
+        "resting": theirs["resting_orders"],
+    }
+    differences = [name for name in ours if ours[name] != other[name]]
+    average = theirs["settled_averages"].get(event)
+    return Result(
+        seed=scene.seed,
+        event=event,
+        counts="synthetic" if scene.counts is None else "file",
+        known_days_traded=sorted({known for _, known in fills}),
+        orders=orders,
+        fills=len(fills),
+        contracts=totals.contracts / ONE_CONTRACT,
+        fees=totals.fees / MONEY_PER_DOLLAR,
+        pnl=totals.pnl / MONEY_PER_DOLLAR,
+        settled_value=None if average is None else float(average),
+        resting_at_end=theirs["resting_orders"],
+        reconciled=not differences,
+        differences=differences,
+    )

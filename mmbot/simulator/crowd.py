@@ -1,0 +1,323 @@
+"""The other traders: market makers around a consensus, takers, and the well informed.
+
+They act on the matching engine through accounts of their own. What they know is a blurred view of
+the week's average: the truth plus an error that wanders, is as large as forecasts were at that
+point of a week, and shrinks with every published day. Arrivals are Poisson in calendar time.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import random
+from collections.abc import Callable, Iterator
+from functools import partial
+from heapq import heappop, heappush
+from statistics import NormalDist
+from typing import Final
+
+import msgspec
+
+from mmbot.simulator.exchange import Event, Exchange
+from mmbot.simulator.ledger import Account, Side
+from mmbot.simulator.market import Market
+from mmbot.simulator.orders import NewOrder, Order, Refusal
+from mmbot.tsa.calendar import Week
+from mmbot.units import (
+    MONEY_PER_DOLLAR,
+    ONE_CENT,
+    ONE_CONTRACT,
+    ONE_DOLLAR,
+    Count,
+    Price,
+    ceil_price,
+    floor_price,
+)
+
+_HOUR_MS: Final = 3_600_000
+_CASH: Final = 50_000_000 * MONEY_PER_DOLLAR
+# The error of a good forecast of the week's average with 0, 1, ... 7 days published.
+_ERROR: Final = (46e3, 39e3, 32e3, 25e3, 18e3, 11e3, 6e3, 1e3)
+# How long the common error and each maker's own view of a strike take to be forgotten.
+_CONSENSUS_HOURS: Final = 30.0
+_VIEW_HOURS: Final = 6.0
+_VIEW_SD: Final = 0.02
+_LEVELS: Final = 4
+_INFORMED: Final = 14
+_INFORMED_MEAN_MINUTES: Final = 6.0
+_MAKER_DELAY_MINUTES: Final = (1.0, 12.0)
+_LEAST_EDGE: Final = 0.02
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """How busy the crowd is, in actions per calendar hour."""
+
+    takers: float = 16.0
+    refreshes: float = 12.0
+
+
+class Wander:
+    """A mean-reverting random walk of unit variance, sampled at irregular times."""
+
+    def __init__(self, rng: random.Random, memory_hours: float) -> None:
+        self._rng = rng
+        self._memory_hours = memory_hours
+        self._value = rng.gauss(0, 1)
+        self._hours = 0.0
+
+    def at(self, hours: float) -> float:
+        """Return the value at a time that never goes back."""
+        kept = math.exp(-max(hours - self._hours, 0.0) / self._memory_hours)
+        self._value = kept * self._value + math.sqrt(1 - kept * kept) * self._rng.gauss(0, 1)
+        self._hours = max(hours, self._hours)
+        return self._value
+
+
+class Maker:
+    """One market maker: its account, its habits, and how many days it knows of each event."""
+
+    def __init__(self, account: Account, half_spread: float, size: Count) -> None:
+        self.account = account
+        self.half_spread = half_spread
+        self.size = size
+        self.known: dict[str, int] = {}
+        self.views: dict[str, Wander] = {}
+
+
+class Crowd:
+    """Everyone else on the exchange."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        average: Callable[[Week], float],
+        rng: random.Random,
+        pace: Pace,
+        now: int,
+    ) -> None:
+        self._exchange = exchange
+        self._engine = exchange.engine
+        self._average = average
+        self._rng = rng
+        self._pace = pace
+        self._start = now
+        self._hours_per_ms = exchange.clock.speed / _HOUR_MS
+        self._published: dict[str, int] = {}
+        self._errors: dict[str, Wander] = {}
+        self._makers = [
+            Maker(self._join(f"maker-{i}"), half_spread, size * ONE_CONTRACT)
+            for i, (half_spread, size) in enumerate(((0.015, 25), (0.02, 60), (0.03, 150)))
+        ]
+        # More than one, so that the takers' holdings do not net out to nothing.
+        self._takers = [self._join(f"taker-{i}") for i in range(6)]
+        self._planned = 0
+        self._agenda: list[tuple[int, int, Callable[[int], None]]] = []
+        self._plan(0.0, now, self._first_quotes)
+        self._plan_taker(now)
+        self._plan_refresh(now)
+
+    def _join(self, name: str) -> Account:
+        return self._engine.open_account(name, cash=_CASH)
+
+    # Time
+
+    def next_at(self) -> int | None:
+        """Return the wall time of the next action."""
+        return self._agenda[0][0]
+
+    def act(self, now: int) -> None:
+        """Do what is due, unless trading is paused."""
+        while self._agenda[0][0] <= now:
+            _, _, action = heappop(self._agenda)
+            action(now)
+
+    def released(self, day: dt.date, now: int) -> None:
+        """Send the informed out at once, and let each maker notice after a while."""
+        ticker = Week.of(day).event_ticker(self._exchange.settings.series)
+        if ticker not in self._exchange.events:
+            return
+        self._published[ticker] = self._published.get(ticker, 0) + 1
+        for _ in range(_INFORMED):
+            minutes = self._rng.expovariate(1 / _INFORMED_MEAN_MINUTES)
+            self._plan(minutes / 60, now, self._informed)
+        for maker in self._makers:
+            delay = self._rng.uniform(*_MAKER_DELAY_MINUTES) / 60
+            self._plan(delay, now, partial(self._notice, maker))
+
+    def _plan(self, hours: float, now: int, action: Callable[[int], None]) -> None:
+        self._planned += 1
+        due = now + math.ceil(hours / self._hours_per_ms)
+        heappush(self._agenda, (due, self._planned, action))
+
+    def _plan_taker(self, now: int) -> None:
+        self._plan(self._rng.expovariate(self._pace.takers), now, self._take)
+
+    def _plan_refresh(self, now: int) -> None:
+        self._plan(self._rng.expovariate(self._pace.refreshes), now, self._refresh)
+
+    # What they believe
+
+    def _hours(self, now: int) -> float:
+        return (now - self._start) * self._hours_per_ms
+
+    def _consensus(self, event: Event, known: int, now: int) -> NormalDist:
+        """Return the common belief in the week's average, given that `known` days are out."""
+        error = self._errors.get(event.ticker)
+        if error is None:
+            error = self._errors[event.ticker] = Wander(self._rng, _CONSENSUS_HOURS)
+        spread = _ERROR[known]
+        centre = self._average(event.week) + spread * error.at(self._hours(now))
+        return NormalDist(centre, spread)
+
+    def _view(self, maker: Maker, event: Event, market: Market, now: int) -> float:
+        """Return a maker's own probability: the consensus and its passing opinion."""
+        opinion = maker.views.get(market.ticker)
+        if opinion is None:
+            opinion = maker.views[market.ticker] = Wander(self._rng, _VIEW_HOURS)
+        fair = _above(self._consensus(event, maker.known.get(event.ticker, 0), now), market)
+        shift = _VIEW_SD * 4 * fair * (1 - fair) * opinion.at(self._hours(now))
+        return min(max(fair + shift, 0.001), 0.999)
+
+    # Makers
+
+    def _first_quotes(self, now: int) -> None:
+        for maker in self._makers:
+            self._notice(maker, now)
+
+    def _notice(self, maker: Maker, now: int) -> None:
+        """Let a maker learn what is published and requote everything."""
+        maker.known.update(self._published)
+        for event in self._exchange.events.values():
+            for market in self._active(event):
+                self._quote(maker, event, market, now)
+
+    def _refresh(self, now: int) -> None:
+        self._plan_refresh(now)
+        chosen = self._choose(now)
+        if chosen is not None:
+            self._quote(self._rng.choice(self._makers), *chosen, now)
+
+    def _quote(self, maker: Maker, event: Event, market: Market, now: int) -> None:
+        """Bring a maker's orders in a market to its present view."""
+        if self._exchange.trading_paused():
+            return
+        fair = self._view(maker, event, market, now)
+        desired = self._ladder(maker, fair)
+        kept: set[tuple[Side, Price]] = set()
+        for order in self._engine.resting(maker.account, market.ticker):
+            place = (order.side, order.price)
+            if place in desired and 2 * order.remaining >= desired[place]:
+                kept.add(place)
+            else:
+                self._engine.cancel(order, now)
+        for (side, price), count in desired.items():
+            if (side, price) not in kept:
+                self._try(
+                    maker.account,
+                    NewOrder(market.ticker, side, price, count, post_only=True),
+                    now,
+                )
+
+    def _ladder(self, maker: Maker, fair: float) -> dict[tuple[Side, Price], Count]:
+        half = maker.half_spread * (0.35 + 2.6 * fair * (1 - fair))
+        bid = floor_price(fair - half) // ONE_CENT * ONE_CENT
+        ask = -(-ceil_price(fair + half) // ONE_CENT) * ONE_CENT
+        desired: dict[tuple[Side, Price], Count] = {}
+        for level in range(_LEVELS):
+            count = round(maker.size * (0.4 + 0.4 * level) * self._rng.uniform(0.5, 1.5))
+            count = max(count // ONE_CONTRACT * ONE_CONTRACT, 5 * ONE_CONTRACT)
+            count = min(count, 300 * ONE_CONTRACT)
+            step = level * ONE_CENT
+            if bid - step >= ONE_CENT:
+                desired["bid", bid - step] = count
+            if ask + step <= ONE_DOLLAR - ONE_CENT:
+                desired["ask", ask + step] = count
+        return desired
+
+    # Takers
+
+    def _take(self, now: int) -> None:
+        """Let someone trade for reasons of their own."""
+        self._plan_taker(now)
+        chosen = self._choose(now)
+        if chosen is None:
+            return
+        _, market = chosen
+        side: Side = self._rng.choice(("bid", "ask"))
+        sweeping = self._rng.random() < 0.15
+        patience = self._rng.randint(4, 12) if sweeping else self._rng.randint(0, 4)
+        count = min(self._rng.lognormvariate(2.2, 0.9), 120.0) * (4 if sweeping else 1)
+        self._hit(market, side, patience * ONE_CENT, self._whole(count), now)
+
+    def _informed(self, now: int) -> None:
+        """Let someone who has seen the release trade on it, where it pays best."""
+        best: tuple[float, Market, Side, float] | None = None
+        for event in self._exchange.events.values():
+            belief = self._consensus(event, self._published.get(event.ticker, 0), now)
+            for market in self._active(event):
+                fair = _above(belief, market)
+                for side, edge in _edges(market, fair):
+                    if edge > _LEAST_EDGE and (best is None or edge > best[0]):
+                        best = (edge, market, side, fair)
+        if best is not None:
+            _, market, side, fair = best
+            limit = floor_price(fair - 0.01) if side == "bid" else ceil_price(fair + 0.01)
+            count = self._whole(self._rng.uniform(20, 150))
+            self._send(market, side, market.grid.floor(limit) or ONE_CENT, count, now)
+
+    def _hit(self, market: Market, side: Side, patience: Price, count: Count, now: int) -> None:
+        """Trade against the other side, giving way by at most `patience` beyond its best."""
+        best = market.best_ask if side == "bid" else market.best_bid
+        if best is None:
+            return
+        limit = best + patience if side == "bid" else best - patience
+        limit = min(max(limit, ONE_CENT), ONE_DOLLAR - ONE_CENT)
+        self._send(market, side, limit, count, now)
+
+    def _send(self, market: Market, side: Side, limit: Price, count: Count, now: int) -> None:
+        wish = NewOrder(market.ticker, side, limit, count, "immediate_or_cancel")
+        self._try(self._rng.choice(self._takers), wish, now)
+
+    def _whole(self, contracts: float) -> Count:
+        """Round to whole contracts, but for one in ten that trades a fraction."""
+        if self._rng.random() < 0.1:
+            return max(round(contracts * ONE_CONTRACT), 1)
+        return max(round(contracts), 1) * ONE_CONTRACT
+
+    def _try(self, account: Account, wish: NewOrder, now: int) -> Order | None:
+        try:
+            return self._engine.place(account, wish, now)
+        except Refusal:
+            # A quote that would cross, a closed market, a pause: they shrug and try later.
+            return None
+
+    # Markets
+
+    def _active(self, event: Event) -> list[Market]:
+        return [m for m in self._exchange.markets_of(event) if m.status == "active"]
+
+    def _choose(self, now: int) -> tuple[Event, Market] | None:
+        """Pick a market, mostly one whose outcome is open."""
+        markets, weights = [], []
+        for event in self._exchange.events.values():
+            belief = self._consensus(event, self._published.get(event.ticker, 0), now)
+            for market in self._active(event):
+                fair = _above(belief, market)
+                markets.append((event, market))
+                weights.append(math.sqrt(fair * (1 - fair)) + 0.01)
+        if not markets or self._exchange.trading_paused():
+            return None
+        return self._rng.choices(markets, weights)[0]
+
+
+def _above(belief: NormalDist, market: Market) -> float:
+    """Return the probability of YES."""
+    return 1 - belief.cdf(market.terms.floor_strike)
+
+
+def _edges(market: Market, fair: float) -> Iterator[tuple[Side, float]]:
+    """Yield what taking each side of the book is worth a contract, in dollars."""
+    if market.best_ask is not None:
+        yield "bid", fair - market.best_ask / ONE_DOLLAR
+    if market.best_bid is not None:
+        yield "ask", market.best_bid / ONE_DOLLAR - fair

@@ -1,0 +1,1 @@
+"""The exchange's REST API: a table of routes over small functions."""

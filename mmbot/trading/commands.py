@@ -1,0 +1,133 @@
+"""Everything the engine can ask for. Times are milliseconds since the Unix epoch."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from mmbot.trading.events import Fill, Side
+from mmbot.tsa.calendar import Week
+from mmbot.units import Count, Money, Price
+
+NoteLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
+
+
+class Place(msgspec.Struct, frozen=True, tag=True):
+    """Put a post-only limit order into a market's book."""
+
+    client_id: str
+    ticker: str
+    shard: int
+    side: Side
+    price: Price
+    count: Count
+    expires: int
+
+
+class Cancel(msgspec.Struct, frozen=True, tag=True):
+    """Take an order off."""
+
+    client_id: str
+    order_id: str
+    ticker: str
+    shard: int
+
+
+class Renew(msgspec.Struct, frozen=True, tag=True):
+    """Let an order live longer; `count` is what it was placed for, so its place is kept."""
+
+    client_id: str
+    order_id: str
+    ticker: str
+    shard: int
+    side: Side
+    price: Price
+    count: Count
+    expires: int
+
+
+class LookUp(msgspec.Struct, frozen=True, tag=True):
+    """Ask what became of an order; `order_id` is empty while the exchange's id is not known."""
+
+    client_id: str
+    order_id: str
+    ticker: str
+    since: int
+
+
+class ReadAccount(msgspec.Struct, frozen=True, tag=True):
+    """Read the bot's orders, the fills and positions of these markets, and the balance."""
+
+    tickers: tuple[str, ...]
+
+
+class ReadListing(msgspec.Struct, frozen=True, tag=True):
+    """Read the exchange's state and its open events; of those in `held`, also the results."""
+
+    held: tuple[str, ...]
+
+
+class RepairBook(msgspec.Struct, frozen=True, tag=True):
+    """Get a new snapshot of a book that cannot be right."""
+
+    ticker: str
+    reason: str
+
+
+class FormBelief(msgspec.Struct, frozen=True, tag=True):
+    """Say what is thought of a week, at these strikes, and go on saying it as counts arrive."""
+
+    week: Week
+    strikes: tuple[int, ...]
+
+
+class BookFill(msgspec.Struct, frozen=True, tag=True):
+    """Write a fill into the ledger."""
+
+    fill: Fill
+    known: int
+
+
+class BookSettlement(msgspec.Struct, frozen=True, tag=True):
+    """Write a market's settlement into the ledger: the position at its end and what it paid."""
+
+    ticker: str
+    value: Price
+    position: Count
+    payout: Money
+
+
+class WakeAt(msgspec.Struct, frozen=True, tag=True):
+    """Wake the engine at `at`; the latest wish replaces the one before."""
+
+    at: int
+
+
+class Finished(msgspec.Struct, frozen=True, tag=True):
+    """The account was read after the last cancel and holds no order of the bot."""
+
+
+class Note(msgspec.Struct, frozen=True, tag=True):
+    """Something worth a line in the log."""
+
+    name: str
+    fields: dict[str, Any]
+    level: NoteLevel = "info"
+
+
+Command: TypeAlias = (
+    Place
+    | Cancel
+    | Renew
+    | LookUp
+    | ReadAccount
+    | ReadListing
+    | RepairBook
+    | FormBelief
+    | BookFill
+    | BookSettlement
+    | WakeAt
+    | Finished
+    | Note
+)

@@ -1,0 +1,127 @@
+"""Everything the engine knows: the events on its desk, its orders, its budget, its settings."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+import msgspec
+
+from mmbot.config import Settings
+from mmbot.forecast.belief import Belief
+from mmbot.trading.budget import Budget
+from mmbot.trading.commands import RepairBook
+from mmbot.trading.events import ListedEvent
+from mmbot.trading.orders import OwnOrders
+from mmbot.trading.outbox import Outbox
+from mmbot.trading.portfolio import Exposure, Portfolio
+from mmbot.trading.risk import CLOSING_MARGIN, Listing, ServiceState
+from mmbot.tsa.calendar import CalendarClock, Week, release_instant
+
+
+class Ladder:
+    """One event: its markets in ascending order of strike, its belief, its portfolio."""
+
+    def __init__(self, event: ListedEvent) -> None:
+        self.ticker = event.ticker
+        self.week: Week = event.week
+        self.listings = {market.ticker: Listing(market) for market in event.markets}
+        self.strikes = tuple(market.strike for market in event.markets)
+        self.portfolio = Portfolio(tuple(self.listings))
+        self.belief: Belief | None = None
+        self.releases: tuple[int, ...] = ()
+
+    def extended(self, event: ListedEvent) -> Ladder:
+        """Return the ladder with the event's new markets; what is known of the others stays."""
+        markets = {listing.market.ticker: listing.market for listing in self.listings.values()}
+        markets |= {market.ticker: market for market in event.markets}
+        in_order = tuple(sorted(markets.values(), key=lambda market: market.strike))
+        ladder = Ladder(msgspec.structs.replace(event, markets=in_order))
+        ladder.listings |= self.listings
+        for fill in self.portfolio.fills:
+            ladder.portfolio.book(fill)
+        return ladder
+
+    def expect_releases(self, settings: Settings, clock: CalendarClock) -> None:
+        """Work out from when on each day's count may be out, in wall time."""
+        earliest = settings.counts.earliest_release
+        self.releases = tuple(
+            clock.wall_time(release_instant(day, earliest)) for day in self.week.days
+        )
+
+    def believe(self, belief: Belief) -> None:
+        """Take up a belief that was formed at this ladder's strikes."""
+        self.belief = belief
+        for listing, fair in zip(self.listings.values(), belief.above, strict=True):
+            listing.fair = fair
+
+    @property
+    def known(self) -> int:
+        """How many days the belief knows."""
+        return self.belief.known if self.belief else 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether every market is decided."""
+        return all(listing.settled is not None for listing in self.listings.values())
+
+    def next_change(self, now: int) -> int | None:
+        """Return when a gate of this event opens or shuts next, by the clock alone."""
+        instants = [*self.releases[bisect_right(self.releases, now) :][:1]]
+        for listing in self.listings.values():
+            market = listing.market
+            changes = (market.opens, market.closes - CLOSING_MARGIN)
+            instants += [t for t in changes if t > now]
+        return min(instants, default=None)
+
+
+class Desk(msgspec.Struct):
+    """The engine's state."""
+
+    settings: Settings
+    clock: CalendarClock
+    service: ServiceState = msgspec.field(default_factory=ServiceState)
+    ladders: dict[str, Ladder] = msgspec.field(default_factory=dict)
+    ladder_of: dict[str, Ladder] = msgspec.field(default_factory=dict)
+    orders: OwnOrders = msgspec.field(default_factory=OwnOrders)
+    budget: Budget = msgspec.field(default_factory=Budget)
+
+    def listing(self, ticker: str) -> Listing | None:
+        """Return a market on the desk."""
+        ladder = self.ladder_of.get(ticker)
+        return ladder.listings[ticker] if ladder else None
+
+    def unsettled(self) -> tuple[str, ...]:
+        """Return the markets whose positions still stand."""
+        return tuple(
+            ticker
+            for ticker, ladder in self.ladder_of.items()
+            if ladder.listings[ticker].settled is None
+        )
+
+    def unsettled_events(self) -> tuple[str, ...]:
+        """Return the events that are not decided yet."""
+        return tuple(ticker for ticker, ladder in self.ladders.items() if not ladder.settled)
+
+    def unclosed(self, now: int) -> tuple[str, ...]:
+        """Return the markets whose books are still of use."""
+        return tuple(
+            ticker
+            for ticker, ladder in self.ladder_of.items()
+            if now < ladder.listings[ticker].market.closes
+        )
+
+    def exposures(self, ladder: Ladder) -> list[Exposure]:
+        """Return whatever may still become a position of an event."""
+        return [
+            Exposure(ladder.portfolio.rung(order.ticker), order.side, order.price, order.exposed)
+            for ticker in ladder.listings
+            for order in self.orders.of(ticker)
+        ]
+
+    def distrust(self, ticker: str, reason: str, outbox: Outbox) -> None:
+        """Read a book no more until it has been replaced."""
+        listing = self.ladder_of[ticker].listings[ticker]
+        listing.book = None
+        listing.post_only_refusals = 0
+        outbox.send(RepairBook(ticker, reason))
+        outbox.note("book.distrusted", "warning", market=ticker, reason=reason)

@@ -1,0 +1,390 @@
+"""The engine: one event in, commands out.
+
+A deterministic state machine. Time comes in with each event; a wish to be woken goes out as
+`WakeAt`, and the waking is an event. Nothing here reads a clock, draws a number or moves a byte,
+so the same events at the same times give the same commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from mmbot.config import Settings
+from mmbot.trading.book import Book, CorruptBook
+from mmbot.trading.commands import (
+    BookSettlement,
+    Command,
+    Finished,
+    FormBelief,
+    ReadAccount,
+    ReadListing,
+)
+from mmbot.trading.desk import Desk, Ladder
+from mmbot.trading.events import (
+    BeliefFormed,
+    BookChanged,
+    BookReplaced,
+    BooksDistrusted,
+    BudgetRead,
+    Event,
+    Filled,
+    ListedEvent,
+    ListingRead,
+    LookUpFailed,
+    Market,
+    MarketActivity,
+    MarketClosing,
+    MarketSettled,
+    OrderAbsent,
+    OrderCancelled,
+    OrderPlaced,
+    OrderRenewed,
+    OrderReported,
+    ReadingFailed,
+    ReadingName,
+    Reconciled,
+    SettingsChanged,
+    Stopping,
+    StreamLost,
+    StreamUp,
+    Woken,
+    WriteRefused,
+    WriteUnknown,
+)
+from mmbot.trading.lifecycle import CLIENT_ID_PREFIX, Lifecycle
+from mmbot.trading.outbox import Outbox
+from mmbot.trading.review import Review
+from mmbot.tsa.calendar import CalendarClock
+from mmbot.units import format_count, format_money, format_price
+
+# Milliseconds.
+_ACCOUNT_EVERY = 60_000
+_RETRY = 2_000
+_FAILURES_TOLERATED = 3
+_LISTING_EVERY = 300_000
+_LISTING_EVERY_WHILE_SHUT = 2_000
+
+_Tickers = Iterable[str]
+
+
+class Engine:
+    """Feed it every event with the time at which it happened."""
+
+    def __init__(self, settings: Settings, clock: CalendarClock, life: str) -> None:
+        """Begin with an empty desk.
+
+        Args:
+            settings: What to quote and within which limits.
+            clock: The calendar as a function of wall time.
+            life: A name for this life of the bot that no other bears; client ids contain it.
+        """
+        self.desk = Desk(settings, clock)
+        self._life = life
+        self._placed = 0
+        self._account_due: int | None = None
+        self._failures: dict[ReadingName, int] = {"account": 0, "listing": 0}
+        self._verifying = False
+        self._listing_due: int | None = None
+        self._out = Outbox()
+        self._orders = orders = Lifecycle(self.desk, self._out)
+        self._for_one_market: dict[type, Callable[[Any], str | None]] = {
+            BookChanged: self._book_changed,
+            BookReplaced: self._book_replaced,
+            Filled: orders.filled,
+            OrderPlaced: orders.placed,
+            OrderCancelled: orders.cancelled,
+            OrderRenewed: orders.renewed,
+            OrderReported: orders.reported,
+            OrderAbsent: orders.absent,
+            LookUpFailed: orders.look_up_failed,
+            WriteRefused: orders.refused,
+            WriteUnknown: orders.unknown,
+            MarketClosing: self._market_closing,
+            MarketActivity: self._market_activity,
+            MarketSettled: self._market_settled,
+        }
+        self._for_many_markets: dict[type, Callable[[Any], _Tickers]] = {
+            ListingRead: self._listing_read,
+            BooksDistrusted: self._books_distrusted,
+            StreamUp: self._stream_up,
+            StreamLost: self._stream_lost,
+            Reconciled: self._reconciled,
+            ReadingFailed: self._reading_failed,
+            BudgetRead: self._budget_read,
+            BeliefFormed: self._belief_formed,
+            SettingsChanged: self._settings_changed,
+            Stopping: self._stopping,
+            Woken: self._woken,
+        }
+
+    def handle(self, event: Event, now: int) -> list[Command]:
+        """Take in one event that happened at `now` (milliseconds); return what to do."""
+        self._out.open(now)
+        handler = self._for_one_market.get(type(event))
+        if handler is not None:
+            ticker = handler(event)
+            tickers: _Tickers = () if ticker is None else (ticker,)
+        else:
+            tickers = self._for_many_markets[type(event)](event)
+        self._orders.chase()
+        Review(self.desk, self._out, self._new_client_id).run(tickers)
+        if self.desk.service.stopping:
+            self._verify_end()
+        return self._out.take()
+
+    def _woken(self, _event: Woken) -> _Tickers:
+        self._out.woken()
+        self._read_again()
+        self._wake_for_the_clock()
+        return tuple(self.desk.ladder_of)
+
+    def _new_client_id(self) -> str:
+        self._placed += 1
+        return f"{CLIENT_ID_PREFIX}{self._life}-{self._placed}"
+
+    def _wake_for_the_clock(self) -> None:
+        self._out.wake_by(self._account_due)
+        self._out.wake_by(self._listing_due)
+        for ladder in self.desk.ladders.values():
+            self._out.wake_by(ladder.next_change(self._out.now))
+
+    def _read_again(self) -> None:
+        now = self._out.now
+        if self._account_due is not None and now >= self._account_due:
+            self._account_due = now + _ACCOUNT_EVERY
+            self._out.send(ReadAccount(self.desk.unsettled()))
+        if self._listing_due is not None and now >= self._listing_due:
+            self._listing_due = now + _LISTING_EVERY
+            self._out.send(ReadListing(self.desk.unsettled_events()))
+
+    # The listing
+
+    def _listing_read(self, event: ListingRead) -> _Tickers:
+        service = self.desk.service
+        if service.shut != event.shut:
+            self._out.note("exchange.shut" if event.shut else "exchange.open", reason=event.shut)
+        service.shut = event.shut
+        self._failures["listing"] = 0
+        every = _LISTING_EVERY_WHILE_SHUT if event.shut else _LISTING_EVERY
+        self._listing_due = self._out.now + every
+        for listed in event.events:
+            self._list(listed)
+        if not service.reconciled:
+            self._out.send(ReadAccount(self.desk.unsettled()))
+        self._wake_for_the_clock()
+        return tuple(self.desk.ladder_of)
+
+    def _list(self, event: ListedEvent) -> None:
+        before = self.desk.ladders.get(event.ticker)
+        known = before.listings if before else {}
+        if any(market.ticker not in known for market in event.markets):
+            self._take_up(event, before)
+        for market in event.markets:
+            self._change(market)
+
+    def _take_up(self, event: ListedEvent, before: Ladder | None) -> None:
+        ladder = before.extended(event) if before else Ladder(event)
+        ladder.expect_releases(self.desk.settings, self.desk.clock)
+        self.desk.ladders[event.ticker] = ladder
+        self.desk.ladder_of |= dict.fromkeys(ladder.listings, ladder)
+        # Its fills and resting orders have not been read yet.
+        self.desk.service.reconciled = False
+        self._out.send(FormBelief(ladder.week, ladder.strikes))
+        self._out.note("event.listed", event_ticker=event.ticker, markets=len(event.markets))
+
+    def _change(self, market: Market) -> None:
+        listing = self.desk.ladder_of[market.ticker].listings[market.ticker]
+        before, listing.market = listing.market, market
+        if before == market:
+            return
+        self._out.note(
+            "market.changed", market=market.ticker, active=market.active, closes=market.closes
+        )
+        if before.active != market.active:
+            # A pause and its end both take orders off.
+            for order in self.desk.orders.of(market.ticker):
+                if order.state != "placing":
+                    self._orders.doubt(order)
+
+    def _market_closing(self, event: MarketClosing) -> str | None:
+        listing = self.desk.listing(event.ticker)
+        if listing is None:
+            return None
+        self._change(msgspec.structs.replace(listing.market, closes=event.closes))
+        self._wake_for_the_clock()
+        return event.ticker
+
+    def _market_activity(self, event: MarketActivity) -> str | None:
+        listing = self.desk.listing(event.ticker)
+        if listing is None:
+            return None
+        self._change(msgspec.structs.replace(listing.market, active=event.active))
+        return event.ticker
+
+    def _market_settled(self, event: MarketSettled) -> str | None:
+        listing = self.desk.listing(event.ticker)
+        if listing is None or listing.settled == event.value:
+            return None
+        ladder = self.desk.ladder_of[event.ticker]
+        listing.settled = event.value
+        position = ladder.portfolio.position(event.ticker)
+        payout = position * event.value
+        self._out.send(BookSettlement(event.ticker, event.value, position, payout))
+        self._out.note(
+            "market.settled",
+            event_ticker=ladder.ticker,
+            market=event.ticker,
+            value=format_price(event.value),
+            position=format_count(position),
+            payout=format_money(payout),
+        )
+        self._orders.abandon(event.ticker)
+        if ladder.settled:
+            self._event_settled(ladder)
+        return event.ticker
+
+    def _event_settled(self, ladder: Ladder) -> None:
+        pnl = ladder.portfolio.cash + sum(
+            ladder.portfolio.position(ticker) * (listing.settled or 0)
+            for ticker, listing in ladder.listings.items()
+        )
+        self._out.note("event.settled", event_ticker=ladder.ticker, pnl=format_money(pnl))
+
+    # Books
+
+    def _book_replaced(self, event: BookReplaced) -> str | None:
+        listing = self.desk.listing(event.ticker)
+        if listing is None:
+            return None
+        try:
+            listing.book = Book(event.bids, event.asks)
+        except CorruptBook as error:
+            self.desk.distrust(event.ticker, str(error), self._out)
+        return event.ticker
+
+    def _book_changed(self, event: BookChanged) -> str | None:
+        listing = self.desk.listing(event.ticker)
+        if listing is None or listing.book is None:
+            return None
+        try:
+            listing.book.change(event.side, event.price, event.delta)
+        except CorruptBook as error:
+            self.desk.distrust(event.ticker, str(error), self._out)
+        return event.ticker
+
+    def _books_distrusted(self, event: BooksDistrusted) -> _Tickers:
+        tickers = [ticker for ticker in event.tickers if ticker in self.desk.ladder_of]
+        for ticker in tickers:
+            self.desk.ladder_of[ticker].listings[ticker].book = None
+        self._out.note("books.distrusted", "warning", markets=len(tickers), reason=event.reason)
+        return tickers
+
+    def _stream_up(self, _event: StreamUp) -> _Tickers:
+        service = self.desk.service
+        service.streaming, service.reconciled = True, False
+        self._out.send(ReadListing(self.desk.unsettled_events()))
+        if self.desk.ladders:
+            # Also makes a reading that began before the stream was up worth nothing.
+            self._out.send(ReadAccount(self.desk.unsettled()))
+        return tuple(self.desk.ladder_of)
+
+    def _stream_lost(self, _event: StreamLost) -> _Tickers:
+        service = self.desk.service
+        service.streaming = service.reconciled = False
+        for ticker, ladder in self.desk.ladder_of.items():
+            ladder.listings[ticker].book = None
+        self._out.note("stream.lost", "warning", live_orders=len(self.desk.orders))
+        return tuple(self.desk.ladder_of)
+
+    # The account
+
+    def _reconciled(self, event: Reconciled) -> _Tickers:
+        for fill in event.fills:
+            self._orders.book(fill)
+        for report in event.orders:
+            self._orders.take_report(report, looked_up=False)
+        self._orders.doubt_missing({report.client_id for report in event.orders})
+        self._orders.cancel_strays(event.orders)
+        service = self.desk.service
+        if service.streaming and not service.reconciled:
+            self._out.note(
+                "account.reconciled",
+                orders=len(event.orders),
+                fills=len(event.fills),
+                balance=None if event.balance is None else format_money(event.balance),
+            )
+        service.reconciled = service.streaming
+        self._failures["account"] = 0
+        self._read_account_within(_RETRY if service.stopping else _ACCOUNT_EVERY)
+        own = any(report.client_id.startswith(CLIENT_ID_PREFIX) for report in event.orders)
+        if service.stopping and not own and not len(self.desk.orders):
+            self._out.send(Finished())
+        return tuple(self.desk.ladder_of)
+
+    def _reading_failed(self, event: ReadingFailed) -> _Tickers:
+        self._out.note(f"{event.what}.not_read", "warning", reason=event.reason)
+        self._failures[event.what] += 1
+        # A reading may have been overtaken by a fill; again and again it was not.
+        distrusted = self._failures[event.what] >= _FAILURES_TOLERATED
+        if event.what == "listing":
+            self._listing_due = self._out.now + _RETRY
+            self._out.wake_by(self._listing_due)
+            if distrusted:
+                self.desk.service.shut = "listing_not_read"
+        else:
+            self._read_account_within(_RETRY)
+            if distrusted:
+                self.desk.service.reconciled = False
+        return tuple(self.desk.ladder_of)
+
+    def _read_account_within(self, wait: int) -> None:
+        self._account_due = self._out.now + wait
+        self._out.wake_by(self._account_due)
+
+    def _budget_read(self, event: BudgetRead) -> _Tickers:
+        budget = self.desk.budget
+        if event.capacity != budget.capacity or event.refill != budget.refill:
+            self._out.note("budget.read", refill=event.refill, capacity=event.capacity)
+        for field in event.__struct_fields__:
+            setattr(budget, field, getattr(event, field))
+        return ()
+
+    # Belief, settings, end
+
+    def _belief_formed(self, event: BeliefFormed) -> _Tickers:
+        belief = event.belief
+        for ladder in self.desk.ladders.values():
+            if ladder.week == belief.week and ladder.strikes == belief.strikes:
+                ladder.believe(belief)
+                self._out.note(
+                    "belief.updated",
+                    event_ticker=ladder.ticker,
+                    known=belief.known,
+                    mean=round(belief.mean),
+                    sd=round(belief.sd),
+                    method=belief.method,
+                    digest=belief.digest,
+                )
+                return tuple(ladder.listings)
+        return ()
+
+    def _settings_changed(self, event: SettingsChanged) -> _Tickers:
+        self.desk.settings = event.settings
+        for ladder in self.desk.ladders.values():
+            ladder.expect_releases(event.settings, self.desk.clock)
+        return tuple(self.desk.ladder_of)
+
+    def _stopping(self, _event: Stopping) -> _Tickers:
+        self.desk.service.stopping = True
+        self._read_account_within(_RETRY)
+        self._out.note("stopping", live_orders=len(self.desk.orders))
+        return tuple(self.desk.ladder_of)
+
+    def _verify_end(self) -> None:
+        """Once nothing of ours is live any more, have the exchange say the same."""
+        if not self._verifying and not len(self.desk.orders):
+            self._verifying = True
+            self._out.send(ReadAccount(self.desk.unsettled()))

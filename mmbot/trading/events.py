@@ -1,0 +1,305 @@
+"""Everything that can happen to the engine, and the values these events are made of.
+
+Times are milliseconds since the Unix epoch. The whole book is spoken in YES: a NO bid at p is an
+ask at one dollar minus p, and positions are signed (+ YES, - NO).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from mmbot.config import Settings
+from mmbot.forecast.belief import Belief
+from mmbot.tsa.calendar import Week
+from mmbot.units import Count, Money, Price, PriceGrid
+
+Side: TypeAlias = Literal["bid", "ask"]
+Write: TypeAlias = Literal["place", "cancel", "renew"]
+ReadingName: TypeAlias = Literal["account", "listing"]
+OrderStatus: TypeAlias = Literal["resting", "ended"]
+Level: TypeAlias = tuple[Price, Count]
+
+# Why a write was refused, as far as the engine has to tell one reason from another.
+Refusal: TypeAlias = Literal[
+    "post_only_cross",
+    "already_exists",
+    "insufficient_balance",
+    "paused",
+    "not_found",
+    "no_change",
+    "rate_limited",
+    "other",
+]
+
+
+class Market(msgspec.Struct, frozen=True):
+    """One listed market: YES pays a dollar if the week's average is above `strike` passengers."""
+
+    ticker: str
+    strike: int
+    grid: PriceGrid
+    opens: int
+    closes: int
+    shard: int = 0
+    active: bool = True
+
+
+class Fill(msgspec.Struct, frozen=True):
+    """A trade of ours. `(trade_id, order_id)` tells it from every other."""
+
+    trade_id: str
+    order_id: str
+    ticker: str
+    side: Side
+    price: Price
+    count: Count
+    fee: Money
+    at: int
+    # Only the stream says it; with it, a fill that beats its place's answer finds its order.
+    client_id: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes it the same fill when it is reported twice."""
+        return self.trade_id, self.order_id
+
+    @property
+    def signed_count(self) -> Count:
+        """What it adds to the position."""
+        return self.count if self.side == "bid" else -self.count
+
+    @property
+    def cash(self) -> Money:
+        """What it adds to the cash, its fee paid; selling YES counts as cash and a debt."""
+        return -self.price * self.signed_count - self.fee
+
+
+class OrderReport(msgspec.Struct, frozen=True):
+    """What the exchange says of one order of the account."""
+
+    client_id: str
+    order_id: str
+    ticker: str
+    side: Side
+    price: Price
+    filled: Count
+    remaining: Count
+    status: OrderStatus
+    expires: int
+    shard: int = 0
+
+
+class ListedEvent(msgspec.Struct, frozen=True):
+    """An event of the series, with its markets in ascending order of strike."""
+
+    ticker: str
+    week: Week
+    markets: tuple[Market, ...]
+
+
+class ListingRead(msgspec.Struct, frozen=True, tag=True):
+    """The exchange's own state and the events that are open.
+
+    `shut` is the reason why nothing may be quoted, or empty.
+    """
+
+    shut: str
+    events: tuple[ListedEvent, ...]
+
+
+class MarketClosing(msgspec.Struct, frozen=True, tag=True):
+    """A market's closing time was moved."""
+
+    ticker: str
+    closes: int
+
+
+class MarketActivity(msgspec.Struct, frozen=True, tag=True):
+    """A market was paused, or taken up again, which cancels whatever rested in it."""
+
+    ticker: str
+    active: bool
+
+
+class MarketSettled(msgspec.Struct, frozen=True, tag=True):
+    """A market is decided: YES pays `value` (a dollar, or nothing)."""
+
+    ticker: str
+    value: Price
+
+
+class BookReplaced(msgspec.Struct, frozen=True, tag=True):
+    """A snapshot: the whole book of one market, in any order of levels."""
+
+    ticker: str
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+
+
+class BookChanged(msgspec.Struct, frozen=True, tag=True):
+    """One level of one book gained or lost `delta`."""
+
+    ticker: str
+    side: Side
+    price: Price
+    delta: Count
+
+
+class BooksDistrusted(msgspec.Struct, frozen=True, tag=True):
+    """The books of these markets may be wrong until each has been replaced."""
+
+    tickers: tuple[str, ...]
+    reason: str
+
+
+class StreamUp(msgspec.Struct, frozen=True, tag=True):
+    """There is a connection; what happened before it has to be read."""
+
+
+class StreamLost(msgspec.Struct, frozen=True, tag=True):
+    """The connection is gone, and with it whatever would have been said on it."""
+
+
+class Reconciled(msgspec.Struct, frozen=True, tag=True):
+    """The account as the exchange has it, read while the stream was up.
+
+    `orders` are the bot's own resting orders, `fills` every fill of the listed markets; the
+    reader has checked that the positions are the sums of the fills. The balance is not always had.
+    """
+
+    orders: tuple[OrderReport, ...]
+    fills: tuple[Fill, ...]
+    balance: Money | None
+
+
+class ReadingFailed(msgspec.Struct, frozen=True, tag=True):
+    """The account or the listing could not be read, or contradicts itself."""
+
+    what: ReadingName
+    reason: str
+
+
+class BudgetRead(msgspec.Struct, frozen=True, tag=True):
+    """The write bucket of the account: tokens a second, its capacity, and what writes cost."""
+
+    refill: float
+    capacity: float
+    place_cost: float
+    cancel_cost: float
+    renew_cost: float
+
+
+class OrderPlaced(msgspec.Struct, frozen=True, tag=True):
+    """A place was applied."""
+
+    client_id: str
+    order_id: str
+    filled: Count
+
+
+class OrderCancelled(msgspec.Struct, frozen=True, tag=True):
+    """A cancel was applied; `remaining` is what it took off, so the rest was filled."""
+
+    client_id: str
+    remaining: Count
+
+
+class OrderRenewed(msgspec.Struct, frozen=True, tag=True):
+    """A renewal was applied: the order lives until `expires`."""
+
+    client_id: str
+    expires: int
+
+
+class WriteRefused(msgspec.Struct, frozen=True, tag=True):
+    """A write was not applied, and will not be."""
+
+    client_id: str
+    write: Write
+    refusal: Refusal
+    detail: str
+
+
+class WriteUnknown(msgspec.Struct, frozen=True, tag=True):
+    """Nobody can say whether a write was applied."""
+
+    client_id: str
+    write: Write
+    detail: str
+
+
+class OrderReported(msgspec.Struct, frozen=True, tag=True):
+    """The exchange spoke of an order: on the stream, or because it was asked (`looked_up`)."""
+
+    report: OrderReport
+    looked_up: bool = False
+
+
+class OrderAbsent(msgspec.Struct, frozen=True, tag=True):
+    """The exchange was asked for an order and knows none by that id."""
+
+    client_id: str
+
+
+class LookUpFailed(msgspec.Struct, frozen=True, tag=True):
+    """The exchange was asked for an order and gave no usable answer."""
+
+    client_id: str
+    detail: str
+
+
+class Filled(msgspec.Struct, frozen=True, tag=True):
+    """A trade of ours was reported."""
+
+    fill: Fill
+
+
+class BeliefFormed(msgspec.Struct, frozen=True, tag=True):
+    """There is a belief about a week."""
+
+    belief: Belief
+
+
+class SettingsChanged(msgspec.Struct, frozen=True, tag=True):
+    """The operator put other settings in force."""
+
+    settings: Settings
+
+
+class Stopping(msgspec.Struct, frozen=True, tag=True):
+    """The bot is asked to take its quotes off and end."""
+
+
+class Woken(msgspec.Struct, frozen=True, tag=True):
+    """The time that a `WakeAt` asked for has come."""
+
+
+Event: TypeAlias = (
+    ListingRead
+    | MarketClosing
+    | MarketActivity
+    | MarketSettled
+    | BookReplaced
+    | BookChanged
+    | BooksDistrusted
+    | StreamUp
+    | StreamLost
+    | Reconciled
+    | ReadingFailed
+    | BudgetRead
+    | OrderPlaced
+    | OrderCancelled
+    | OrderRenewed
+    | WriteRefused
+    | WriteUnknown
+    | OrderReported
+    | OrderAbsent
+    | LookUpFailed
+    | Filled
+    | BeliefFormed
+    | SettingsChanged
+    | Stopping
+    | Woken
+)

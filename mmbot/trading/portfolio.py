@@ -1,0 +1,107 @@
+"""Positions and cash of one event, and the exact worst case over its outcome cells.
+
+The strikes s_0 < ... < s_(n-1) of the ladder cut the week's average into n + 1 cells; in cell c
+YES pays at the strikes s_0 ... s_(c-1) and nowhere else. Wealth in a cell is the cash of all
+fills plus what their positions pay there. An order that may still fill counts against each cell
+in which filling it hurts: outcomes pick one cell, and whoever fills our orders is assumed to know
+which, so the least such wealth is exactly the worst that can happen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import accumulate
+
+import msgspec
+
+from mmbot.trading.events import Fill, Side
+from mmbot.units import ONE_DOLLAR, Count, Money, Price
+
+
+class Exposure(msgspec.Struct, frozen=True):
+    """An order that may be live: what it could still buy or sell, at the ladder's strike `rung`."""
+
+    rung: int
+    side: Side
+    price: Price
+    count: Count
+
+
+class Portfolio:
+    """Every fill of one event, booked once, whatever the number of times it is reported."""
+
+    def __init__(self, tickers: tuple[str, ...]) -> None:
+        """Begin with nothing; `tickers` are the ladder's markets in ascending order of strike."""
+        self._rungs = {ticker: rung for rung, ticker in enumerate(tickers)}
+        self._positions: dict[str, Count] = dict.fromkeys(tickers, 0)
+        self._fills: dict[tuple[str, str], Fill] = {}
+        self._filled: dict[str, Count] = {}
+        self.cash: Money = 0
+
+    def book(self, fill: Fill) -> bool:
+        """Book a fill; say whether it is news."""
+        if fill.key in self._fills:
+            return False
+        self._fills[fill.key] = fill
+        self._filled[fill.order_id] = self.filled(fill.order_id) + fill.count
+        self._positions[fill.ticker] += fill.signed_count
+        self.cash += fill.cash
+        return True
+
+    @property
+    def fills(self) -> tuple[Fill, ...]:
+        """Every fill that was booked, in the order of booking."""
+        return tuple(self._fills.values())
+
+    def position(self, ticker: str) -> Count:
+        """Return the signed position in a market: + YES, - NO."""
+        return self._positions[ticker]
+
+    def rung(self, ticker: str) -> int:
+        """Return a market's place in the ladder."""
+        return self._rungs[ticker]
+
+    def filled(self, order_id: str) -> Count:
+        """Return how many contracts of an order are booked."""
+        return self._filled.get(order_id, 0)
+
+    def wealth(self, exposures: Iterable[Exposure] = ()) -> list[Money]:
+        """Return the wealth in each cell, every exposure filled where that hurts."""
+        steps = [self.cash, *(count * ONE_DOLLAR for count in self._positions.values())]
+        for exposure in exposures:
+            loss = _paid_each(exposure) * exposure.count
+            # A bid hurts from cell 0 up to its rung, an ask from the cell above to the last: as
+            # differences between neighbouring cells, each order is at most two numbers.
+            if exposure.side == "bid":
+                steps[0] -= loss
+                steps[exposure.rung + 1] += loss
+            else:
+                steps[exposure.rung + 1] -= loss
+        return list(accumulate(steps))
+
+
+def room(wealth: list[Money], exposure: Exposure, floor: Money) -> Count:
+    """Return how much of `exposure` fits before a cell's wealth falls below `floor`."""
+    free = least(wealth, exposure) - floor
+    return max(0, min(exposure.count, free // _paid_each(exposure)))
+
+
+def least(wealth: list[Money], exposure: Exposure) -> Money:
+    """Return the least wealth among the cells in which filling `exposure` hurts."""
+    return min(wealth[_hurt_cells(exposure)])
+
+
+def commit(wealth: list[Money], exposure: Exposure) -> None:
+    """Take `exposure` off the cells in which filling it hurts, in place."""
+    loss = _paid_each(exposure) * exposure.count
+    hurt = _hurt_cells(exposure)
+    wealth[hurt] = [money - loss for money in wealth[hurt]]
+
+
+def _hurt_cells(exposure: Exposure) -> slice:
+    above = exposure.rung + 1
+    return slice(0, above) if exposure.side == "bid" else slice(above, None)
+
+
+def _paid_each(exposure: Exposure) -> Price:
+    return exposure.price if exposure.side == "bid" else ONE_DOLLAR - exposure.price

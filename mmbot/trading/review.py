@@ -1,0 +1,317 @@
+"""Desired against live: what to write now, the most dangerous order first.
+
+A review looks at some markets, settles for each which quotes it should show and why not, compares
+that with the orders that live there, and sends what the budget can pay: cancels first, then
+renewals, then places. What cannot be paid is not queued; the review says when to look again.
+
+There is at most one live order on each side of a market. A quote moves by cancel and place, and
+the place waits until the cancel is confirmed and every fill of it is booked. An order that lets
+an event lose more than its limit goes, whatever made it so: new settings, or an earlier life.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from mmbot.trading.commands import Cancel, Place, Renew
+from mmbot.trading.desk import Desk, Ladder
+from mmbot.trading.events import Side
+from mmbot.trading.orders import Order, renewal_due, verdict
+from mmbot.trading.outbox import Outbox
+from mmbot.trading.portfolio import Exposure, commit, least, room
+from mmbot.trading.quoting import Quote, Quotes, danger, wanted_quotes
+from mmbot.trading.risk import (
+    CLOSING_MARGIN,
+    Listing,
+    belief_gate,
+    hold,
+    market_gate,
+    service_gate,
+)
+from mmbot.units import ONE_CONTRACT, Count, Money, Price, format_count, format_price
+
+# When the worst case leaves no room, something else has to happen first; look again after this.
+_ROOM_RETRY = 1_000
+
+_SIDES: tuple[Side, Side] = ("bid", "ask")
+
+
+class _Opening(msgspec.Struct, frozen=True):
+    """A place in the book that should be ours and is empty."""
+
+    ladder: Ladder
+    listing: Listing
+    quote: Quote
+
+
+class _Withdrawal(NamedTuple):
+    """An order of ours that should not stand, and how dangerous it is."""
+
+    danger: float
+    reason: str
+    order: Order
+
+
+class Review:
+    """One pass over some markets at one instant."""
+
+    def __init__(self, desk: Desk, outbox: Outbox, new_client_id: Callable[[], str]) -> None:
+        self._desk = desk
+        self._out = outbox
+        self._new_client_id = new_client_id
+        self._withdrawals: list[_Withdrawal] = []
+        self._renewals: list[Order] = []
+        self._openings: list[_Opening] = []
+        self._wealths: dict[str, list[Money]] = {}
+
+    def run(self, tickers: Iterable[str]) -> None:
+        """Review these markets."""
+        service_reason = service_gate(self._desk.service)
+        for ticker in tickers:
+            ladder = self._desk.ladder_of[ticker]
+            listing = ladder.listings[ticker]
+            quotes = self._wanted(ladder, listing, service_reason)
+            reason = quotes.reason or hold(listing, self._out.now)
+            self._note_reason(ladder, listing, reason)
+            self._compare(ladder, listing, quotes)
+        self._send_cancels()
+        self._send_renewals()
+        self._send_places()
+
+    def _wanted(self, ladder: Ladder, listing: Listing, service_reason: str) -> Quotes:
+        now = self._out.now
+        reason = (
+            service_reason
+            or belief_gate(ladder.belief, ladder.releases, now)
+            or market_gate(listing, now)
+        )
+        if reason or listing.fair is None or listing.book is None:
+            return Quotes(reason=reason)
+        ticker = listing.market.ticker
+        orders = self._desk.orders
+        return wanted_quotes(
+            listing.fair,
+            listing.book.top(orders.levels(ticker, "bid"), orders.levels(ticker, "ask")),
+            ladder.portfolio.position(ticker),
+            listing.market.grid,
+            self._desk.settings,
+        )
+
+    def _note_reason(self, ladder: Ladder, listing: Listing, reason: str) -> None:
+        if reason == listing.reason:
+            return
+        listing.reason = reason
+        self._out.note(
+            "quotes.blocked" if reason else "quotes.open",
+            event_ticker=ladder.ticker,
+            market=listing.market.ticker,
+            reason=reason,
+        )
+
+    def _compare(self, ladder: Ladder, listing: Listing, quotes: Quotes) -> None:
+        orders = self._desk.orders.of(listing.market.ticker)
+        unsure = any(order.state == "unknown" for order in orders)
+        held = hold(listing, self._out.now)
+        if held:
+            self._out.wake_by(listing.held_until)
+        for side in _SIDES:
+            wanted = quotes.on(side)
+            live = [order for order in orders if order.side == side]
+            for order in live:
+                # One live order a side is meant; any other was adopted, and goes.
+                meant = wanted if order is live[0] else None
+                self._judge(order, meant, ladder, listing, unsure=unsure)
+            if wanted and not (live or unsure or held or _would_meet_own(wanted, orders)):
+                self._openings.append(_Opening(ladder, listing, wanted))
+
+    def _judge(
+        self, order: Order, wanted: Quote | None, ladder: Ladder, listing: Listing, *, unsure: bool
+    ) -> None:
+        if order.state != "resting":
+            return
+        now = self._out.now
+        quoting, life = self._desk.settings.quoting, self._desk.settings.orders
+        reason = listing.reason or "reprice"
+        if self._breaks_limit(order, ladder):
+            wanted, reason = None, "worst_case"
+        decision = verdict(order, self._attainable(order, wanted, ladder), now, quoting, life)
+        if decision == "cancel" and now >= order.cancel_after:
+            fair = listing.fair if listing.fair is not None else 0.5
+            self._withdrawals.append(
+                _Withdrawal(danger(order.side, order.price, fair), reason, order)
+            )
+        elif decision == "renew" and not unsure and now >= order.renew_after:
+            if self._expiry(listing) > order.expires:
+                self._renewals.append(order)
+        else:
+            self._wake_for(order, now)
+
+    def _wake_for(self, order: Order, now: int) -> None:
+        """Look at an order again whenever the clock alone may change what is to be done."""
+        settings = self._desk.settings
+        for due in (
+            renewal_due(order, settings.orders),
+            order.placed_at + settings.quoting.minimum_rest,
+            order.cancel_after,
+            order.renew_after,
+        ):
+            if due > now:
+                self._out.wake_by(due)
+
+    def _breaks_limit(self, order: Order, ladder: Ladder) -> bool:
+        exposure = _exposure(ladder, order.ticker, order.side, order.price, order.exposed)
+        return least(self._wealth(ladder), exposure) < self._floor
+
+    def _attainable(self, order: Order, wanted: Quote | None, ladder: Ladder) -> Quote | None:
+        """Return `wanted` cut to the size that an order in this one's place could have."""
+        if wanted is None or wanted.count <= 2 * order.remaining:
+            return wanted
+        missing = wanted.count - order.remaining
+        more = _exposure(ladder, order.ticker, wanted.side, wanted.price, missing)
+        size = order.remaining + room(self._wealth(ladder), more, self._floor)
+        return msgspec.structs.replace(wanted, count=size)
+
+    @property
+    def _floor(self) -> Money:
+        """The least wealth that an outcome may leave."""
+        return -self._desk.settings.limits.event_loss
+
+    def _wealth(self, ladder: Ladder) -> list[Money]:
+        """Return an event's wealth in each cell, every order counted that may be live."""
+        if ladder.ticker not in self._wealths:
+            exposures = self._desk.exposures(ladder)
+            self._wealths[ladder.ticker] = ladder.portfolio.wealth(exposures)
+        return self._wealths[ladder.ticker]
+
+    def _expiry(self, listing: Listing) -> int:
+        """Return until when an order may be sent to live: whole seconds, as the exchange has it."""
+        latest = min(self._out.now + self._desk.settings.orders.lifetime, listing.market.closes)
+        return latest // 1000 * 1000
+
+    def _send_cancels(self) -> None:
+        budget = self._desk.budget
+        withdrawals = sorted(self._withdrawals, key=lambda w: w.danger, reverse=True)
+        for worst, reason, order in withdrawals:
+            if not budget.spend(budget.cancel_cost, self._out.now):
+                self._out.wake_by(budget.payable_at(budget.cancel_cost, self._out.now))
+                return
+            order.state = "cancelling"
+            listing = self._listing(order)
+            self._out.send(
+                Cancel(order.client_id, order.order_id, order.ticker, listing.market.shard)
+            )
+            self._note("order.cancel", order, reason=reason, danger_cents=round(worst / 100, 2))
+
+    def _send_renewals(self) -> None:
+        budget = self._desk.budget
+        for order in sorted(self._renewals, key=lambda o: o.expires):
+            if not budget.spend(budget.renew_cost, self._out.now, reserve=self._cancel_reserve()):
+                self._out.wake_by(
+                    budget.payable_at(budget.renew_cost + self._cancel_reserve(), self._out.now)
+                )
+                return
+            listing = self._listing(order)
+            order.state = "renewing"
+            self._out.send(
+                Renew(
+                    order.client_id,
+                    order.order_id,
+                    order.ticker,
+                    listing.market.shard,
+                    order.side,
+                    order.price,
+                    order.count,
+                    self._expiry(listing),
+                )
+            )
+
+    def _send_places(self) -> None:
+        budget = self._desk.budget
+        for opening in sorted(self._openings, key=_nearest_the_money_first):
+            exposure = self._affordable(opening)
+            if exposure is None:
+                self._out.wake_by(self._out.now + _ROOM_RETRY)
+                continue
+            if not budget.spend(budget.place_cost, self._out.now, reserve=self._cancel_reserve()):
+                self._out.wake_by(
+                    budget.payable_at(budget.place_cost + self._cancel_reserve(), self._out.now)
+                )
+                return
+            commit(self._wealth(opening.ladder), exposure)
+            self._place(opening, exposure.count)
+
+    def _affordable(self, opening: _Opening) -> Exposure | None:
+        """Return the opening's exposure cut to what the event's worst case has room for."""
+        quote, ticker = opening.quote, opening.listing.market.ticker
+        wanted = _exposure(opening.ladder, ticker, quote.side, quote.price, quote.count)
+        count = room(self._wealth(opening.ladder), wanted, self._floor)
+        if count < min(ONE_CONTRACT, quote.count):
+            return None
+        return msgspec.structs.replace(wanted, count=count)
+
+    def _place(self, opening: _Opening, count: int) -> None:
+        quote, market = opening.quote, opening.listing.market
+        expires = self._expiry(opening.listing)
+        if expires <= self._out.now + CLOSING_MARGIN:
+            return
+        order = Order(
+            client_id=self._new_client_id(),
+            ticker=market.ticker,
+            side=quote.side,
+            price=quote.price,
+            count=count,
+            expires=expires,
+            placed_at=self._out.now,
+        )
+        self._desk.orders.add(order)
+        self._out.send(
+            Place(
+                order.client_id,
+                market.ticker,
+                market.shard,
+                quote.side,
+                quote.price,
+                count,
+                expires,
+            )
+        )
+        self._note("order.place", order, fair=opening.listing.fair)
+
+    def _cancel_reserve(self) -> float:
+        """Return the tokens that taking every order off would cost: these are never spent."""
+        budget = self._desk.budget
+        reserve = budget.cancel_cost * (len(self._desk.orders) + 1)
+        return min(reserve, budget.capacity - max(budget.place_cost, budget.renew_cost))
+
+    def _listing(self, order: Order) -> Listing:
+        return self._desk.ladder_of[order.ticker].listings[order.ticker]
+
+    def _note(self, name: str, order: Order, **fields: Any) -> None:
+        self._out.note(
+            name,
+            event_ticker=self._desk.ladder_of[order.ticker].ticker,
+            market=order.ticker,
+            client_order_id=order.client_id,
+            side=order.side,
+            price=format_price(order.price),
+            count=format_count(order.count),
+            **fields,
+        )
+
+
+def _exposure(ladder: Ladder, ticker: str, side: Side, price: Price, count: Count) -> Exposure:
+    return Exposure(ladder.portfolio.rung(ticker), side, price, count)
+
+
+def _would_meet_own(wanted: Quote, orders: Iterable[Order]) -> bool:
+    """Say whether an order of ours on the other side may still rest at or beyond that price."""
+    if wanted.side == "bid":
+        return any(order.side == "ask" and order.price <= wanted.price for order in orders)
+    return any(order.side == "bid" and order.price >= wanted.price for order in orders)
+
+
+def _nearest_the_money_first(opening: _Opening) -> float:
+    return abs((opening.listing.fair or 0.0) - 0.5)

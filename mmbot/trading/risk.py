@@ -1,0 +1,86 @@
+"""The gates: why a market may be quoted, or the one reason why not.
+
+Each gate is a fact about now. The first that is shut names the reason; all open, the answer is
+the empty string. Where a gate is shut, the quotes come off; a hold merely keeps new ones away.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+import msgspec
+
+from mmbot.forecast.belief import Belief
+from mmbot.trading.book import Book
+from mmbot.trading.events import Market
+from mmbot.units import Price
+
+# Quotes come off this long before the close: afterwards not even a cancel is taken.
+CLOSING_MARGIN = 1_000
+
+
+class Listing(msgspec.Struct):
+    """One market as the engine sees it: its book, its fair value, and what holds its quotes off."""
+
+    market: Market
+    book: Book | None = None
+    fair: float | None = None
+    held_until: int = 0
+    held_because: str = ""
+    post_only_refusals: int = 0
+    settled: Price | None = None
+    reason: str = ""
+
+
+class ServiceState(msgspec.Struct):
+    """What holds for all markets at once."""
+
+    stopping: bool = False
+    streaming: bool = False
+    reconciled: bool = False
+    shut: str = "exchange_not_read"
+
+
+def service_gate(state: ServiceState) -> str:
+    """Return why nothing at all may be quoted."""
+    if state.stopping:
+        return "stopping"
+    if not state.streaming:
+        return "no_stream"
+    if not state.reconciled:
+        return "not_reconciled"
+    return state.shut
+
+
+def belief_gate(belief: Belief | None, releases: tuple[int, ...], now: int) -> str:
+    """Return why an event's belief may not be traded on.
+
+    `releases` are the instants, ascending, from which one more day's count may be out each: from
+    then on, whoever has read it knows more than a belief without it.
+    """
+    if belief is None:
+        return "no_belief"
+    if belief.known < bisect_right(releases, now):
+        return "release_due"
+    return ""
+
+
+def market_gate(listing: Listing, now: int) -> str:
+    """Return why one market may not be quoted."""
+    market = listing.market
+    if listing.settled is not None:
+        return "settled"
+    if not market.active:
+        return "market_paused"
+    if now < market.opens:
+        return "not_open"
+    if now >= market.closes - CLOSING_MARGIN:
+        return "closed"
+    if listing.book is None:
+        return "no_book"
+    return ""
+
+
+def hold(listing: Listing, now: int) -> str:
+    """Return why no new order may be sent to a market for the moment."""
+    return listing.held_because if now < listing.held_until else ""

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mmbot.cli import app
+from mmbot.errors import BadInput
+from typer.testing import CliRunner
+
+COMMAND = [sys.executable, "-m", "mmbot", "exchange", "--quiet-crowd"]
+
+
+def test_one_line_says_where_it_is_and_a_signal_ends_it_cleanly(tmp_path: Path) -> None:
+    options = ["--week", "2026-04-19", "--speed", "100", "--key-dir", str(tmp_path)]
+    with subprocess.Popen([*COMMAND, *options], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        rest = process.stdout.read()
+    assert (process.returncode, rest) == (0, "")
+    assert line["rest_url"].endswith("/trade-api/v2")
+    assert line["ws_url"].endswith("/trade-api/ws/v2")
+    assert line["events"] == ["KXTSAW-26APR19"]
+    assert line["clock"]["speed"] == 100.0
+    # Monday 09:59 in New York
+    assert line["clock"]["calendar"] == 1_776_088_740_000
+    key = Path(line["private_key_path"])
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert key.parent == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--week", "2026-04-18"], "is not a Sunday"),
+        (["--at", "noon"], "is not an ISO time"),
+        (["--speed", "0"], "--speed"),
+        (["--tier", "royal"], "--tier"),
+        (["--balance", "lots"], "--balance"),
+        (["--key-type", "dsa"], "--key-type"),
+        (["--counts", "/nowhere.csv"], "/nowhere.csv"),
+        (["--key-dir", "/nowhere"], "--key-dir"),
+    ],
+)
+def test_an_option_that_cannot_be_is_one_sentence(options: list[str], sentence: str) -> None:
+    result = CliRunner().invoke(app, ["exchange", *options])
+    assert isinstance(result.exception, BadInput)
+    assert sentence in str(result.exception)
+
+
+def test_counts_that_lack_the_week_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "counts.csv"
+    path.write_text("date,as_published,archived\n2026-04-13,2500000,\n")
+    result = CliRunner().invoke(app, ["exchange", "--week", "2026-04-19", "--counts", str(path)])
+    assert isinstance(result.exception, BadInput)
+    assert "2026-04-14" in str(result.exception)

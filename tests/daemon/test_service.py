@@ -1,0 +1,166 @@
+"""The daemon as a real process against the simulated exchange, over real sockets and signals."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+CONFIG = "config/demo.toml"
+LINES_AT_MOST = 2_000
+ASKED_AT_MOST = 1_000
+
+Start = Callable[..., Any]
+Mmbot = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@contextmanager
+def daemon(venue: Path, state: Path) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mmbot", "run", "--config", CONFIG, "--venue", str(venue)],
+        stderr=subprocess.PIPE,
+        env={**os.environ, "STATE_DIRECTORY": str(state)},
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=30)
+
+
+def read_until(process: subprocess.Popen[bytes], name: str, times: int = 1) -> dict[str, Any]:
+    """Read the log up to the given line."""
+    assert process.stderr is not None
+    for _ in range(LINES_AT_MOST):
+        raw = process.stderr.readline()
+        assert raw, f"the daemon ended before it said {name!r}"
+        line: dict[str, Any] = orjson.loads(raw)
+        if line["event"] == name:
+            times -= 1
+            if times == 0:
+                return line
+    raise AssertionError(f"no {name!r} in {LINES_AT_MOST} lines")
+
+
+def terminate(process: subprocess.Popen[bytes]) -> int:
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=40)
+    return process.returncode
+
+
+def their_ledger(exchange: Any) -> dict[str, Any]:
+    with urllib.request.urlopen(exchange.venue["ledger_url"], timeout=10) as answer:
+        ledger: dict[str, Any] = orjson.loads(answer.read())
+    return ledger
+
+
+def wait_for_resting_orders(exchange: Any) -> bool:
+    return any(their_ledger(exchange)["resting_orders"] for _ in range(ASKED_AT_MOST))
+
+
+@pytest.mark.parametrize(
+    ("moment", "times"),
+    [
+        ("starting", 1),
+        ("forecast.fitted", 1),
+        ("event.listed", 1),
+        ("order.place", 1),
+        ("order.place", 4),
+        ("fill", 1),
+    ],
+)
+def test_sigterm_at_any_moment_leaves_no_order(
+    start_exchange: Start, tmp_path: Path, moment: str, times: int
+) -> None:
+    exchange = start_exchange("--seed", "3", "--speed", "2000")
+    with daemon(exchange.venue_file, tmp_path / "state") as process:
+        read_until(process, moment, times)
+        assert terminate(process) == 0
+    assert their_ledger(exchange)["resting_orders"] == 0
+
+
+def test_sigterm_takes_off_the_orders_of_a_life_that_was_killed(
+    start_exchange: Start, tmp_path: Path
+) -> None:
+    exchange = start_exchange("--seed", "3", "--speed", "1")
+    with daemon(exchange.venue_file, tmp_path / "state") as process:
+        read_until(process, "order.place", 4)
+        assert wait_for_resting_orders(exchange)
+        process.kill()
+        process.wait(timeout=10)
+    assert their_ledger(exchange)["resting_orders"] > 0
+    with daemon(exchange.venue_file, tmp_path / "state") as process:
+        read_until(process, "order.adopted")
+        assert terminate(process) == 0
+    assert their_ledger(exchange)["resting_orders"] == 0
+
+
+def test_a_second_daemon_on_the_same_state_is_refused(
+    start_exchange: Start, tmp_path: Path, mmbot: Mmbot
+) -> None:
+    exchange = start_exchange("--quiet-crowd")
+    with daemon(exchange.venue_file, tmp_path / "state") as process:
+        read_until(process, "starting")
+        second = mmbot("run", "--config", CONFIG, "--venue", str(exchange.venue_file))
+    assert second.returncode == 2
+    assert "another mmbot is at work" in second.stderr
+
+
+def test_a_wrong_key_is_refused_in_one_sentence(start_exchange: Start, mmbot: Mmbot) -> None:
+    exchange = start_exchange("--quiet-crowd")
+    venue = exchange.changed_venue("wrong.json", key_id="00000000-0000-0000-0000-000000000000")
+    refused = mmbot("run", "--config", CONFIG, "--venue", str(venue))
+    assert refused.returncode == 2
+    assert "refuses the API key: 401" in refused.stderr.splitlines()[-1]
+
+
+def test_a_key_that_others_can_read_is_refused(start_exchange: Start, mmbot: Mmbot) -> None:
+    exchange = start_exchange("--quiet-crowd")
+    key = Path(exchange.venue["private_key_path"])
+    key.chmod(0o644)
+    refused = mmbot("run", "--config", CONFIG, "--venue", str(exchange.venue_file))
+    assert refused.returncode == 2
+    assert f"chmod 600 {key}" in refused.stderr
+
+
+def test_an_exchange_that_is_not_there_is_named(start_exchange: Start, mmbot: Mmbot) -> None:
+    exchange = start_exchange("--quiet-crowd")
+    nowhere = "http://127.0.0.1:9/trade-api/v2"
+    venue = exchange.changed_venue("nowhere.json", rest_url=nowhere)
+    refused = mmbot("run", "--config", CONFIG, "--venue", str(venue))
+    assert refused.returncode == 2
+    assert f"there is no exchange at {nowhere}" in refused.stderr.splitlines()[-1]
+
+
+class _PageWithoutTable(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<html><body><p>Down for maintenance</p></body></html>")
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def test_a_page_without_a_table_is_refused(start_exchange: Start, mmbot: Mmbot) -> None:
+    exchange = start_exchange("--quiet-crowd")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _PageWithoutTable) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        venue = exchange.changed_venue("no-table.json", counts_url=url)
+        refused = mmbot("run", "--config", CONFIG, "--venue", str(venue))
+        server.shutdown()
+    assert refused.returncode == 2
+    assert f"{url}/travel/passenger-volumes" in refused.stderr.splitlines()[-1]
+    assert "table" in refused.stderr.splitlines()[-1]

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mmbot import config
+from mmbot.errors import BadInput
+
+SHIPPED = sorted((Path(__file__).parents[1] / "config").glob("*.toml"))
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(BadInput) as caught:
+        config.parse(text, "some.toml")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_the_shipped_files_are_accepted(path: Path) -> None:
+    assert config.load(path).exchange.series == "KXTSAW"
+
+
+def test_an_empty_file_means_the_defaults() -> None:
+    assert config.parse("", "some.toml") == config.Settings()
+
+
+def test_values_are_read_where_they_stand() -> None:
+    settings = config.parse(
+        'mode = "live"\n[counts]\nearliest_release = 07:10:00\n[quoting]\nmargin = 0\n',
+        "some.toml",
+    )
+    assert settings.mode == "live"
+    assert settings.counts.earliest_release == dt.time(7, 10)
+    assert settings.quoting.margin == 0.0
+
+
+def test_settings_speak_in_the_units_of_the_exchange() -> None:
+    settings = config.parse(
+        "[quoting]\ncontracts = 3\nminimum_edge_cents = 1.5\nreprice_tolerance_cents = 0.5\n"
+        "minimum_rest_seconds = 1.5\n[limits]\ncontracts_per_market = 7\n"
+        "event_loss_dollars = 12.34\n[orders]\nlifetime_seconds = 30\n",
+        "some.toml",
+    )
+    assert settings.quoting.size == 300
+    assert settings.quoting.minimum_edge == pytest.approx(0.015)
+    assert settings.quoting.reprice_tolerance == 50
+    assert settings.quoting.minimum_rest == 1500
+    assert settings.limits.position == 700
+    assert settings.limits.event_loss == 12_340_000
+    assert settings.orders.lifetime == 30_000
+
+
+@given(st.floats(0.01, 1_000_000.0))
+def test_every_loss_that_is_accepted_is_an_amount_of_money(dollars: float) -> None:
+    settings = config.parse(f"[limits]\nevent_loss_dollars = {dollars!r}", "some.toml")
+    assert abs(settings.limits.event_loss - dollars * 1e6) <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "advice"),
+    [
+        ("[quoting]\nmargni = 0.1", "quoting.margni", "did you mean `margin`?"),
+        ("quotin.margin = 0.1", "quotin", "did you mean `quoting`?"),
+        ("zzz = 1", "zzz", "known are mode, exchange"),
+        ("[limits]\nzzz = 1", "limits.zzz", "known are contracts_per_market"),
+    ],
+)
+def test_a_key_that_does_not_exist_is_refused_with_the_nearest(
+    text: str, key: str, advice: str
+) -> None:
+    assert refusal(text).startswith(f"some.toml: there is no key `{key}`")
+    assert advice in refusal(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[quoting]\nmargin = 1.0", "quoting.margin: expected `float` < 1.0; write for example"),
+        ("[quoting]\nmargin = nan", "quoting.margin: expected `float` >= 0.0"),
+        ('[quoting]\nmargin = "a"', "quoting.margin: expected `float`, got `str`; write for"),
+        ("[quoting]\nmargin = true", "quoting.margin: expected `float`, got `bool`"),
+        ("[quoting]\ncontracts = 1.5", "quoting.contracts: expected `int`, got `float`"),
+        ("[quoting]\nminimum_edge_cents = 0", "quoting.minimum_edge_cents: expected `float` >="),
+        ("[quoting]\nminimum_fair = 0.5", "quoting.minimum_fair: expected `float` < 0.5"),
+        ("[exchange]\nsubaccount = 64", "exchange.subaccount: expected `int` <= 63"),
+        ('[exchange]\nseries = "kx"', 'write for example series = "KXTSAW"'),
+        ('[counts]\nurl = "tsa.gov"', 'write for example url = "https://www.tsa.gov"'),
+        ('[counts]\nearliest_release = "7"', "write for example earliest_release = 06:55:00"),
+        ("[counts]\nearliest_release = 2020-01-01", "expected `time`, got `date`"),
+        ("[limits]\nevent_loss_dollars = inf", "limits.event_loss_dollars: expected `float` <="),
+        ("[limits]\nevent_loss_dollars = 1e-9", "limits.event_loss_dollars: expected `float` >="),
+        ("[orders]\nlifetime_seconds = 4", "orders.lifetime_seconds: expected `int` >= 5"),
+        ("[state]\ndirectory = 3", "state.directory: expected `str`, got `int`"),
+        ('mode = "real"', 'mode: write one of "paper", "demo", "live"'),
+        ("mode = 3", 'mode: write one of "paper", "demo", "live"'),
+        ('[quoting]\nsides = "none"', 'quoting.sides: write one of "likelier", "both"'),
+        ("[log]\nlevel = [1]", 'log.level: write one of "debug", "info", "warning", "error"'),
+        ("quoting = 3", "`quoting` is a table; write [quoting] and below it its keys"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_with_its_key_and_what_to_write(
+    text: str, expected: str
+) -> None:
+    assert refusal(text).startswith("some.toml: ")
+    assert expected in refusal(text)
+
+
+def test_a_quote_larger_than_the_largest_position_is_a_contradiction() -> None:
+    text = "[quoting]\ncontracts = 11\n[limits]\ncontracts_per_market = 10"
+    assert refusal(text) == (
+        "some.toml: quoting.contracts (11) is above limits.contracts_per_market (10); lower one "
+        "or raise the other"
+    )
+
+
+def test_an_order_that_could_run_out_while_it_is_renewed_is_a_contradiction() -> None:
+    text = "[orders]\nlifetime_seconds = 9\nanswer_timeout_seconds = 5.0"
+    assert "orders.lifetime_seconds (9) must be at least twice" in refusal(text)
+
+
+def test_a_file_that_is_not_toml_is_refused_with_the_place() -> None:
+    assert refusal("mode = ").startswith("some.toml is not valid TOML: ")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "absent.toml"
+    with pytest.raises(BadInput, match=r"cannot read the config file .*absent\.toml"):
+        config.load(path)
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "bytes.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(BadInput, match=r"cannot read the config file .*bytes\.toml"):
+        config.load(path)

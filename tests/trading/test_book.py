@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mmbot.trading.book import Book, CorruptBook, Top
+from mmbot.trading.events import Side
+
+bid_prices, ask_prices = st.integers(1, 20), st.integers(15, 40)
+counts = st.integers(1, 5)
+changes = st.one_of(
+    st.tuples(st.just("bid"), bid_prices, st.integers(-3, 5)),
+    st.tuples(st.just("ask"), ask_prices, st.integers(-3, 5)),
+)
+
+
+class NaiveBook:
+    """Recomputes everything from plain levels."""
+
+    def __init__(self, bids: Mapping[int, int], asks: Mapping[int, int]) -> None:
+        self.sides: dict[str, dict[int, int]] = {"bid": dict(bids), "ask": dict(asks)}
+
+    def change(self, side: str, price: int, delta: int) -> None:
+        levels = self.sides[side]
+        levels[price] = levels.get(price, 0) + delta
+        if levels[price] == 0:
+            del levels[price]
+
+    @property
+    def corrupt(self) -> bool:
+        negative = any(c < 0 for levels in self.sides.values() for c in levels.values())
+        bids, asks = self.sides["bid"], self.sides["ask"]
+        return negative or bool(bids and asks and max(bids) >= min(asks))
+
+    def top(self, our_bids: Mapping[int, int], our_asks: Mapping[int, int]) -> Top:
+        bids = [p for p, c in self.sides["bid"].items() if c > our_bids.get(p, 0)]
+        asks = [p for p, c in self.sides["ask"].items() if c > our_asks.get(p, 0)]
+        return Top(max(bids, default=None), min(asks, default=None))
+
+
+@given(
+    st.dictionaries(bid_prices, counts),
+    st.dictionaries(ask_prices, counts),
+    st.lists(changes, max_size=30),
+    st.dictionaries(bid_prices, counts, max_size=3),
+    st.dictionaries(ask_prices, counts, max_size=3),
+)
+def test_a_book_is_what_its_levels_say_until_it_contradicts_itself(
+    bids: dict[int, int],
+    asks: dict[int, int],
+    steps: list[tuple[Side, int, int]],
+    our_bids: dict[int, int],
+    our_asks: dict[int, int],
+) -> None:
+    naive = NaiveBook(bids, asks)
+    if naive.corrupt:
+        with pytest.raises(CorruptBook):
+            Book(bids.items(), asks.items())
+        return
+    book = Book(bids.items(), asks.items())
+    for step in steps:
+        naive.change(*step)
+        if naive.corrupt:
+            with pytest.raises(CorruptBook):
+                book.change(*step)
+            return
+        book.change(*step)
+        assert book.top({}, {}) == naive.top({}, {})
+        assert book.top(our_bids, our_asks) == naive.top(our_bids, our_asks)
+        assert book.levels("bid") == tuple(sorted(naive.sides["bid"].items(), reverse=True))
+        assert book.levels("ask") == tuple(sorted(naive.sides["ask"].items()))
+
+
+def test_an_empty_book_has_no_top() -> None:
+    assert Book().top({}, {}) == Top(None, None)
+
+
+def test_a_level_of_nothing_is_no_level() -> None:
+    assert Book([(4000, 0)], [(5000, 0)]).top({}, {}) == Top(None, None)
+
+
+def test_a_snapshot_below_zero_is_corrupt() -> None:
+    with pytest.raises(CorruptBook, match="below zero"):
+        Book([(4000, -1)])
+
+
+def test_a_crossed_snapshot_is_corrupt() -> None:
+    with pytest.raises(CorruptBook, match="best bid 5000 is not below the best ask 5000"):
+        Book([(5000, 1)], [(5000, 1)])
+
+
+def test_a_level_that_falls_below_zero_is_corrupt() -> None:
+    with pytest.raises(CorruptBook, match="the bid level at 4000 fell to -1"):
+        Book([(4000, 1)]).change("bid", 4000, -2)
+
+
+def test_our_own_orders_are_not_the_top() -> None:
+    book = Book([(4000, 10), (4100, 5)], [(6000, 5), (6100, 7)])
+    assert book.top({4100: 5}, {6000: 5}) == Top(4000, 6100)
+    assert book.top({4100: 4}, {6000: 4}) == Top(4100, 6000)

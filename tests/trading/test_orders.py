@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mmbot.trading import orders as module
+from mmbot.trading.events import OrderReport, OrderStatus
+from mmbot.trading.orders import Order, OwnOrders, Verdict, adopted, renewal_due, verdict
+from mmbot.trading.quoting import Quote
+from tests.trading.builders import MIDDLE, NOW, settings
+
+SETTINGS = settings(quoting={"contracts": 10, "reprice_tolerance_cents": 1.0})
+
+
+def order(client_id: str = "mmbot-1", **changes: Any) -> Order:
+    known = Order(client_id, MIDDLE, "bid", 4000, 1000, NOW + 60_000, NOW, "o-1", "resting")
+    for name, value in changes.items():
+        setattr(known, name, value)
+    return known
+
+
+def said(
+    filled: int = 0, status: OrderStatus = "resting", expires: int = NOW + 60_000
+) -> OrderReport:
+    remaining = 1000 - filled if status == "resting" else 0
+    return OrderReport("mmbot-1", "o-1", MIDDLE, "bid", 4000, filled, remaining, status, expires)
+
+
+def holding(*held: Order) -> OwnOrders:
+    orders = OwnOrders()
+    for one in held:
+        orders.add(one)
+    return orders
+
+
+def test_orders_are_found_by_market_client_id_and_order_id() -> None:
+    first, second = order("mmbot-1"), order("mmbot-2", order_id="", ticker="X")
+    orders = holding(first, second)
+    assert orders.get("mmbot-1") is first
+    assert orders.by_order_id("o-1") is first
+    assert orders.by_order_id("") is None
+    assert orders.of("X") == (second,)
+    assert orders.of("Y") == ()
+    assert list(orders) == [first, second]
+    assert len(orders) == 2
+
+
+def test_our_levels_are_what_may_rest() -> None:
+    orders = holding(
+        order("mmbot-1"),
+        order("mmbot-2", order_id="", state="placing", filled=400),
+        order("mmbot-3", order_id="o-3", price=4100),
+        order("mmbot-4", order_id="o-4", state="owed", filled=500, price=4200),
+        order("mmbot-5", order_id="o-5", side="ask", price=6000),
+    )
+    assert orders.levels(MIDDLE, "bid") == {4000: 1600, 4100: 1000}
+    assert orders.levels(MIDDLE, "ask") == {6000: 1000}
+
+
+def test_what_is_exposed_is_what_is_not_booked_and_could_be() -> None:
+    assert order(filled=300, booked=200).exposed == 800
+    assert order(filled=300, booked=200, state="owed").exposed == 100
+    assert order(filled=300, booked=200, state="owed").remaining == 0
+
+
+def test_an_order_that_is_filled_and_booked_is_over() -> None:
+    one = order()
+    orders = holding(one)
+    orders.fill(one, 1000)
+    assert orders.get("mmbot-1") is None
+    assert orders.by_order_id("o-1") is None
+    assert orders.of(MIDDLE) == ()
+    assert orders.is_over("mmbot-1")
+
+
+def test_an_order_that_ended_waits_for_the_fills_it_is_owed() -> None:
+    one = order()
+    orders = holding(one)
+    orders.report(one, said(filled=600, status="ended"))
+    assert one.state == "owed"
+    orders.fill(one, 300)
+    assert one.state == "owed"
+    orders.fill(one, 600)
+    assert orders.is_over("mmbot-1")
+
+
+def test_a_report_of_a_full_fill_is_an_end_whatever_its_status() -> None:
+    one = order()
+    holding(one).report(one, said(filled=1000))
+    assert one.state == "owed"
+
+
+@given(st.lists(st.integers(0, 999)))
+def test_the_filled_count_only_rises(counts: list[int]) -> None:
+    one = order()
+    orders = holding(one)
+    for count in counts:
+        orders.report(one, said(filled=count))
+    assert one.filled == max([0, *counts])
+
+
+def test_an_older_report_does_not_shorten_a_life() -> None:
+    one = order()
+    holding(one).report(one, said(expires=NOW + 1))
+    assert one.expires == NOW + 60_000
+
+
+def test_identifying_an_order_tells_it_what_was_booked_before() -> None:
+    one = order(order_id="", state="placing")
+    orders = holding(one)
+    orders.identify(one, "o-9", 300)
+    assert orders.by_order_id("o-9") is one
+    assert (one.filled, one.booked) == (300, 300)
+
+
+def test_only_so_many_ends_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_REMEMBERED", 2)
+    orders = OwnOrders()
+    for number in range(3):
+        one = order(f"mmbot-{number}")
+        orders.add(one)
+        orders.end(one)
+    assert [orders.is_over(f"mmbot-{number}") for number in range(3)] == [False, True, True]
+
+
+def test_an_adopted_order_is_what_the_exchange_says() -> None:
+    one = adopted(said(filled=300), NOW)
+    assert (one.count, one.filled, one.remaining, one.state) == (1000, 300, 700, "resting")
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted", "after", "expected"),
+    [
+        ({}, None, 0, "cancel"),
+        ({}, Quote("bid", 4000, 1000, 4000), 0, "keep"),
+        ({}, Quote("bid", 3900, 1000, 3900), 0, "cancel"),
+        ({}, Quote("bid", 3900, 1000, 4000), 5000, "keep"),
+        ({}, Quote("bid", 4100, 1000, 4100), 5000, "keep"),
+        ({}, Quote("bid", 4200, 1000, 4200), 999, "keep"),
+        ({}, Quote("bid", 4200, 1000, 4200), 1000, "cancel"),
+        ({}, Quote("bid", 3800, 1000, 4000), 5000, "cancel"),
+        ({}, Quote("bid", 4000, 999, 4000), 0, "cancel"),
+        ({"filled": 500}, Quote("bid", 4000, 1000, 4000), 5000, "keep"),
+        ({"filled": 501}, Quote("bid", 4000, 1000, 4000), 5000, "cancel"),
+        ({"filled": 501}, Quote("bid", 4000, 1000, 4000), 0, "keep"),
+        ({}, Quote("bid", 4000, 1000, 4000), 29_999, "keep"),
+        ({}, Quote("bid", 4000, 1000, 4000), 30_000, "renew"),
+        ({"side": "ask"}, Quote("ask", 4100, 1000, 4100), 0, "cancel"),
+        ({"side": "ask"}, Quote("ask", 3900, 1000, 3900), 0, "keep"),
+    ],
+)
+def test_a_quote_moves_only_when_that_pays(
+    changes: dict[str, Any], wanted: Quote | None, after: int, expected: Verdict
+) -> None:
+    decided = verdict(order(**changes), wanted, NOW + after, SETTINGS.quoting, SETTINGS.orders)
+    assert decided == expected
+
+
+def test_an_order_is_renewed_at_half_its_life() -> None:
+    assert renewal_due(order(), SETTINGS.orders) == NOW + 30_000

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from mmbot.config import Settings
+from mmbot.trading.book import Top
+from mmbot.trading.quoting import Quote, Quotes, danger, wanted_quotes
+from mmbot.units import CENT_GRID, ONE_DOLLAR, PriceBand, PriceGrid
+from tests.trading.builders import settings
+
+TAPERED = PriceGrid(
+    (PriceBand(0, 1000, 10), PriceBand(1000, 9000, 100), PriceBand(9000, ONE_DOLLAR, 10))
+)
+grids = st.sampled_from([CENT_GRID, TAPERED, PriceGrid((PriceBand(0, ONE_DOLLAR, 1),))])
+fairs = st.one_of(st.floats(0.03, 0.97), st.integers(3, 97).map(lambda cents: cents / 100))
+maybe_price = st.none() | st.integers(1, 9999)
+tops = st.builds(Top, maybe_price, maybe_price).filter(
+    lambda top: top.bid is None or top.ask is None or top.bid < top.ask
+)
+NOTHING = Top(None, None)
+
+
+@st.composite
+def any_settings(draw: st.DrawFn) -> Settings:
+    return settings(
+        quoting={
+            "margin": draw(st.sampled_from([0.0, 0.01, 0.06, 0.25, 0.3, 0.9])),
+            "sides": draw(st.sampled_from(["both", "likelier"])),
+            "minimum_edge_cents": draw(st.sampled_from([0.01, 0.5, 1.0, 3.0])),
+        }
+    )
+
+
+@given(fairs, tops, st.integers(-20_000, 20_000), grids, any_settings())
+def test_a_quote_keeps_every_promise(
+    fair: float, top: Top, position: int, grid: PriceGrid, chosen: Settings
+) -> None:
+    quotes = wanted_quotes(fair, top, position, grid, chosen)
+    margin, edge = Fraction(str(chosen.quoting.margin)), chosen.quoting.minimum_edge_cents * 100
+    largest = chosen.limits.position
+    value, slack = Fraction(fair) * ONE_DOLLAR, Fraction(1, 10**5)
+    if quotes.bid:
+        bid = quotes.bid.price
+        assert grid.accepts(bid)
+        assert bid <= value * (1 - margin) + slack
+        assert bid <= value - Fraction(edge) + slack
+        assert top.ask is None or bid < top.ask
+        assert top.bid is None or bid <= (grid.ceil(top.bid + 1) or bid)
+        assert 0 < quotes.bid.count <= min(chosen.quoting.size, largest - position)
+        assert quotes.bid.allows(bid)
+        assert bid <= quotes.bid.limit
+    if quotes.ask:
+        ask = quotes.ask.price
+        no_price = ONE_DOLLAR - ask
+        assert grid.accepts(ask)
+        assert no_price <= (ONE_DOLLAR - value) * (1 - margin) + slack
+        assert no_price <= ONE_DOLLAR - value - Fraction(edge) + slack
+        assert top.bid is None or ask > top.bid
+        assert top.ask is None or ask >= (grid.floor(top.ask - 1) or ask)
+        assert 0 < quotes.ask.count <= min(chosen.quoting.size, largest + position)
+        assert quotes.ask.allows(ask)
+    if quotes.bid and quotes.ask:
+        assert quotes.bid.price < quotes.ask.price
+        assert chosen.quoting.sides == "both"
+    assert bool(quotes.reason) == (quotes.bid is None and quotes.ask is None)
+
+
+@given(fairs, any_settings())
+def test_yes_and_no_are_mirror_images(fair: float, chosen: Settings) -> None:
+    assume(fair != 0.5)
+    quotes = wanted_quotes(fair, NOTHING, 0, CENT_GRID, chosen)
+    mirror = wanted_quotes(1 - fair, NOTHING, 0, CENT_GRID, chosen)
+    if mirror.ask is None:
+        assert quotes.bid is None
+    else:
+        assert quotes.bid is not None
+        # 1 - fair is itself rounded, by far less than a price unit.
+        assert abs(quotes.bid.price - (ONE_DOLLAR - mirror.ask.price)) in {0, 100}
+        assert quotes.bid.count == mirror.ask.count
+
+
+@pytest.mark.parametrize(("fair", "side"), [(0.62, "bid"), (0.38, "ask"), (0.5, "bid")])
+def test_the_table_rule_bids_its_share_of_fair_value_for_the_likelier_side(
+    fair: float, side: str
+) -> None:
+    one_sided = settings(quoting={"margin": 0.25, "sides": "likelier"})
+    quotes = wanted_quotes(fair, NOTHING, 0, CENT_GRID, one_sided)
+    expected = int(max(Fraction(str(fair)), 1 - Fraction(str(fair))) * 75) * 100
+    if side == "bid":
+        assert quotes.ask is None
+        assert quotes.bid is not None
+        assert quotes.bid.price == expected
+    else:
+        assert quotes.bid is None
+        assert quotes.ask is not None
+        assert ONE_DOLLAR - quotes.ask.price == expected
+
+
+def bid_of(quotes: Quotes) -> Quote:
+    assert quotes.bid is not None
+    return quotes.bid
+
+
+def ask_of(quotes: Quotes) -> Quote:
+    assert quotes.ask is not None
+    return quotes.ask
+
+
+EXACT = settings(quoting={"margin": 0.0, "minimum_edge_cents": 0.01})
+
+
+@pytest.mark.parametrize("cents", range(4, 97))
+def test_a_value_on_the_grid_loses_no_tick_to_truncation(cents: int) -> None:
+    # One price unit below fair value is asked for, so the cent itself is out of reach and the
+    # next one is not.
+    quotes = wanted_quotes((cents + 0.01) / 100, NOTHING, 0, CENT_GRID, EXACT)
+    assert bid_of(quotes).price == cents * 100
+    assert ask_of(quotes).price == (cents + 1) * 100
+
+
+def test_twenty_nine_cents_stay_twenty_nine_cents() -> None:
+    assert int(0.58 * 0.5 * 100) == 28
+    half = settings(quoting={"margin": 0.5})
+    assert bid_of(wanted_quotes(0.58, NOTHING, 0, CENT_GRID, half)).price == 2900
+
+
+def test_a_quote_betters_the_best_other_by_one_tick_and_no_more() -> None:
+    quotes = wanted_quotes(0.5, Top(3000, 7000), 0, CENT_GRID, settings())
+    assert (bid_of(quotes).price, ask_of(quotes).price) == (3100, 6900)
+    assert (bid_of(quotes).limit, ask_of(quotes).limit) == (4500, 5500)
+
+
+def test_a_tick_is_the_markets_own() -> None:
+    quotes = wanted_quotes(0.5, Top(500, 9500), 0, TAPERED, settings())
+    assert (bid_of(quotes).price, ask_of(quotes).price) == (510, 9490)
+
+
+def test_a_quote_does_not_follow_the_best_other_beyond_its_margin() -> None:
+    quotes = wanted_quotes(0.5, Top(4800, 5200), 0, CENT_GRID, settings())
+    assert (bid_of(quotes).price, ask_of(quotes).price) == (4500, 5500)
+
+
+def test_a_quote_never_crosses() -> None:
+    quotes = wanted_quotes(0.5, Top(None, 3000), 0, CENT_GRID, settings())
+    assert bid_of(quotes).price == 2900
+    quotes = wanted_quotes(0.5, Top(7000, None), 0, CENT_GRID, settings())
+    assert ask_of(quotes).price == 7100
+
+
+def test_no_price_below_the_lowest_ask_means_no_bid() -> None:
+    quotes = wanted_quotes(0.5, Top(None, 100), 0, CENT_GRID, settings())
+    assert quotes.bid is None
+    quotes = wanted_quotes(0.5, Top(9900, None), 0, CENT_GRID, settings())
+    assert quotes.ask is None
+
+
+def test_the_position_bounds_the_size() -> None:
+    quotes = wanted_quotes(0.5, NOTHING, 9500, CENT_GRID, settings())
+    assert (bid_of(quotes).count, ask_of(quotes).count) == (500, 1000)
+    full = wanted_quotes(0.5, NOTHING, 10_000, CENT_GRID, settings())
+    assert full.bid is None
+    short = wanted_quotes(0.5, NOTHING, -10_000, CENT_GRID, settings())
+    assert short.ask is None
+
+
+def test_a_full_position_on_the_only_side_is_a_reason() -> None:
+    one_sided = settings(quoting={"sides": "likelier"})
+    assert wanted_quotes(0.6, NOTHING, 10_000, CENT_GRID, one_sided) == Quotes(
+        reason="no_price_or_room"
+    )
+
+
+@pytest.mark.parametrize("fair", [0.0, 0.0299, 0.9701, 1.0])
+def test_an_extreme_fair_value_is_not_quoted(fair: float) -> None:
+    assert wanted_quotes(fair, NOTHING, 0, CENT_GRID, settings()) == Quotes(reason="fair_extreme")
+
+
+def test_a_quote_is_found_by_its_side() -> None:
+    quotes = wanted_quotes(0.5, NOTHING, 0, CENT_GRID, settings())
+    assert (quotes.on("bid"), quotes.on("ask")) == (quotes.bid, quotes.ask)
+
+
+def test_danger_is_the_distance_on_the_wrong_side_of_fair_value() -> None:
+    assert danger("bid", 5200, 0.5) == pytest.approx(200)
+    assert danger("ask", 4800, 0.5) == pytest.approx(200)
+    assert danger("bid", 4000, 0.5) < 0

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+from mmbot.trading.book import Book
+from mmbot.trading.risk import (
+    CLOSING_MARGIN,
+    Listing,
+    ServiceState,
+    belief_gate,
+    hold,
+    market_gate,
+    service_gate,
+)
+from tests.trading.builders import CLOSES, NOW, OPENS, belief, market
+
+RUNNING = ServiceState(streaming=True, reconciled=True, shut="")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, ""),
+        ({"stopping": True}, "stopping"),
+        ({"streaming": False}, "no_stream"),
+        ({"reconciled": False}, "not_reconciled"),
+        ({"shut": "exchange_paused"}, "exchange_paused"),
+    ],
+)
+def test_one_shut_gate_of_the_service_names_the_reason(
+    change: dict[str, object], reason: str
+) -> None:
+    assert service_gate(msgspec.structs.replace(RUNNING, **change)) == reason
+
+
+def test_nothing_is_open_before_anything_was_read() -> None:
+    assert service_gate(ServiceState()) == "no_stream"
+
+
+@pytest.mark.parametrize(
+    ("known", "now", "reason"),
+    [
+        (0, 99, ""),
+        (0, 100, "release_due"),
+        (1, 100, ""),
+        (1, 199, ""),
+        (1, 200, "release_due"),
+        (2, 200, "release_due"),
+        (3, 200, ""),
+    ],
+)
+def test_a_belief_must_know_every_day_that_may_be_out(known: int, now: int, reason: str) -> None:
+    assert belief_gate(belief(known=known), (100, 200, 200), now) == reason
+
+
+def test_without_a_belief_nothing_is_quoted() -> None:
+    assert belief_gate(None, (), NOW) == "no_belief"
+
+
+@pytest.mark.parametrize(
+    ("listing", "now", "reason"),
+    [
+        (Listing(market(), Book()), NOW, ""),
+        (Listing(market(), Book()), OPENS - 1, "not_open"),
+        (Listing(market(), Book()), OPENS, ""),
+        (Listing(market(), Book()), CLOSES - CLOSING_MARGIN - 1, ""),
+        (Listing(market(), Book()), CLOSES - CLOSING_MARGIN, "closed"),
+        (Listing(market(active=False), Book()), NOW, "market_paused"),
+        (Listing(market()), NOW, "no_book"),
+        (Listing(market(), Book(), settled=0), NOW, "settled"),
+    ],
+)
+def test_one_shut_gate_of_a_market_names_the_reason(
+    listing: Listing, now: int, reason: str
+) -> None:
+    assert market_gate(listing, now) == reason
+
+
+def test_a_hold_ends_by_itself() -> None:
+    listing = Listing(market(), Book(), held_until=NOW + 10, held_because="post_only_cross")
+    assert hold(listing, NOW + 9) == "post_only_cross"
+    assert hold(listing, NOW + 10) == ""
+    assert market_gate(listing, NOW) == ""
