@@ -82,10 +82,7 @@ def fit(history: History) -> Structural | None:
     knots = hats.shape[1]
     prior[:knots, :knots] = walk
     prior[range(knots, len(prior)), range(knots, len(prior))] = penalties()
-    left = target - design @ _ridge(design, target, np.ones(len(days)), prior)
-    limit = _HUBER * _robust_sd(left)
-    weights = np.minimum(1.0, limit / np.maximum(np.abs(left), limit))
-    solution = _ridge(design, target, weights, prior)
+    solution = _huber_ridge(design, target, prior)
     left = target - design @ solution
     return _with_covariance(history, days, left, solution, knots)
 
@@ -127,11 +124,17 @@ def _level(days: Days, last: int) -> tuple[Floats, Floats]:
     return hats, walk
 
 
-def _ridge(design: Floats, target: Floats, weights: Floats, prior: Floats) -> Floats:
-    weighted = design.T * weights
-    return np.asarray(
-        np.linalg.solve(weighted @ design + prior, weighted @ target), dtype=np.float64
-    )
+def _huber_ridge(design: Floats, target: Floats, prior: Floats) -> Floats:
+    """Solve (A'WA + P) b = A'W y, with W from one Huber pass over the fit without weights."""
+    gram, moment = design.T @ design + prior, design.T @ target
+    left = target - design @ np.linalg.solve(gram, moment)
+    limit = _HUBER * _robust_sd(left)
+    # Few days lie beyond the limit: taking out their excess weight is quicker than starting anew.
+    beyond = np.abs(left) > limit
+    outer, excess = design[beyond], 1 - limit / np.abs(left[beyond])
+    gram -= (outer.T * excess) @ outer
+    moment -= outer.T @ (excess * target[beyond])
+    return np.asarray(np.linalg.solve(gram, moment), dtype=np.float64)
 
 
 def _robust_sd(values: Floats) -> float:
