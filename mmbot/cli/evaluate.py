@@ -66,12 +66,15 @@ def evaluate(
 ) -> None:
     """Judge every past week with what was known at the time, and score the forecasts.
 
-    k is the number of days published. MAPE (in percent) and RMSE are of the expected average; RMSE
-    and CRPS are in thousand passengers; Brier score and log loss are over nine strikes around the
-    Monday forecast; 80 % and 90 % are the coverages of the central intervals; PIT is the p-value of
-    a test that the forecasts are calibrated. From 2023 on, counts of weekends wait for Monday.
+    k is the number of days published. MAPE (in percent) and RMSE are of the
+    expected average; RMSE and CRPS are in thousand passengers; Brier score and
+    log loss are over nine strikes around the Monday forecast; 80 % and 90 % are
+    the coverages of the central intervals; PIT is the p-value of a test that
+    the forecasts are calibrated. From 2023 on, counts of weekends wait for
+    Monday, as the market's do now.
 
-    Example: mmbot evaluate --counts daily_counts.csv --from 2023-01-02 --json scores.json
+    Example:
+    mmbot evaluate --counts daily_counts.csv --json scores.json
     """
     if method not in METHODS:
         raise BadInput(f"--method {method!r} is none; choose from {', '.join(METHODS)}")
