@@ -13,6 +13,9 @@ from typing import Any
 import orjson
 import pytest
 
+# As mmbot itself does, which tests may import after numpy.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 PROCESS_SECONDS = 60
 
 

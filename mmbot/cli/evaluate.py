@@ -31,6 +31,13 @@ from mmbot.tsa.counts import Counts, load_counts
 Outcomes = dict[str, list[Outcome]]
 
 
+class _Kept(msgspec.Struct, frozen=True):
+    """The last results, and a name for what they were made from."""
+
+    digest: str
+    outcomes: Outcomes
+
+
 def evaluate(
     *,
     counts: Annotated[
@@ -59,12 +66,15 @@ def evaluate(
 ) -> None:
     """Judge every past week with what was known at the time, and score the forecasts.
 
-    k is the number of days published. MAPE (in percent) and RMSE are of the expected average; RMSE
-    and CRPS are in thousand passengers; Brier score and log loss are over nine strikes around the
-    Monday forecast; 80 % and 90 % are the coverages of the central intervals; PIT is the p-value of
-    a test that the forecasts are calibrated. From 2023 on, counts of weekends wait for Monday.
+    k is the number of days published. MAPE (in percent) and RMSE are of the
+    expected average; RMSE and CRPS are in thousand passengers; Brier score and
+    log loss are over nine strikes around the Monday forecast; 80 % and 90 % are
+    the coverages of the central intervals; PIT is the p-value of a test that
+    the forecasts are calibrated. From 2023 on, counts of weekends wait for
+    Monday, as the market's do now.
 
-    Example: mmbot evaluate --counts daily_counts.csv --from 2023-01-02 --json scores.json
+    Example:
+    mmbot evaluate --counts daily_counts.csv --json scores.json
     """
     if method not in METHODS:
         raise BadInput(f"--method {method!r} is none; choose from {', '.join(METHODS)}")
@@ -104,14 +114,16 @@ def _weeks(counts: Counts, first: dt.date, last: dt.date | None) -> list[Week]:
 
 def _outcomes(counts: Counts, weeks: list[Week], method: str, directory: Path) -> Outcomes:
     made = {name: _bank(counts, name, directory) for name in (DEFAULT, SEED.name)}
-    inputs = (method, *(bank.digests[-1] for bank in made.values()), str(weeks))
-    path = directory / f"evaluation-{_digest(inputs)}.json"
+    digest = _digest((method, *(bank.digests[-1] for bank in made.values()), str(weeks)))
+    path = directory / "evaluation.json"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Outcomes)
+        kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
     except (OSError, msgspec.DecodeError):
-        outcomes = _walk(History.of(counts), made, weeks, method)
-    _write(path, msgspec.json.encode(outcomes))
-    return outcomes
+        kept = None
+    if kept is None or kept.digest != digest:
+        kept = _Kept(digest, _walk(History.of(counts), made, weeks, method))
+        _write(path, msgspec.json.encode(kept))
+    return kept.outcomes
 
 
 def _digest(inputs: Sequence[str]) -> str:

@@ -52,11 +52,13 @@ def forecast(
 ) -> None:
     """Print what is thought of a week's average, and the fair value at every strike.
 
-    Only counts that were out at --as-of are used, however many the file holds. A count without a
-    recorded time is taken to have come out at 09:00 New York time on its usual day. The first run
-    forecasts all past weeks, to learn how wrong it would have been; later ones are quick.
+    Only counts that were out at --as-of are used, however many the file
+    holds; each is taken to have come out at 09:00 New York time on its usual
+    day. The first run forecasts all past weeks, to learn how wrong it would
+    have been; later ones are quick.
 
-    Example: mmbot forecast --counts daily_counts.csv --as-of 2026-04-16T09:00-04:00
+    Example:
+    mmbot forecast --counts daily_counts.csv --as-of 2026-04-16T09:00-04:00
     """
     at = _parse_instant(as_of)
     target = Week.of(at.astimezone(EASTERN).date()) if week is None else _parse_week(week)

@@ -1,7 +1,8 @@
 """The bank: what would have been forecast of every past week, from each of its seven origins.
 
 Origin k of a week is the moment at which its first k days are published and nothing after them is.
-A forecast reaches three weeks, the origin's own and the two after it, as that many may be listed.
+A forecast reaches four weeks, the origin's own and the three after it: as many as three are listed
+at once, and before Monday's release the week that has begun is still the one after the origin's.
 The bank is a value: the shell may keep its bytes, and `extend` makes only the weeks that are new.
 """
 
@@ -18,7 +19,7 @@ import numpy as np
 from mmbot.errors import BadInput
 from mmbot.forecast.history import BREAK_ENDS, Days, Floats, History
 
-WEEKS_AHEAD = 3
+WEEKS_AHEAD = 4
 _HORIZON = np.arange(7 * WEEKS_AHEAD)
 
 Progress = Callable[[int, int], None]
@@ -48,7 +49,7 @@ class Bank(msgspec.Struct, frozen=True):
     Attributes:
         method: The point method that made them.
         monday: The ordinal of the first week's Monday.
-        predicted: Expected logarithms, shape (weeks, 7 origins, 21 days from the week's Monday);
+        predicted: Expected logarithms, shape (weeks, 7 origins, 28 days from the week's Monday);
             NaN where the history was too short.
         digests: For each week, a name for the method and all counts up to the week's end.
     """

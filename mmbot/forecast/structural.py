@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from mmbot.forecast.calendar_effects import penalties, regressors
-from mmbot.forecast.history import BREAK_ENDS, Days, Floats, History
+from mmbot.forecast.history import Days, Floats, History
 
 _CENTRE = 14.5
 _KNOT_DAYS = 28
@@ -54,7 +54,7 @@ class Structural(msgspec.Struct, frozen=True):
             self.residuals.at(past),
         )
         seen = np.isfinite(left)
-        if not seen.any():
+        if not seen.any() or not self.variances.any():
             return base
         past, left = past[seen], np.clip(left[seen], -3 * self.scale, 3 * self.scale)
         among = self._covariance(past[:, None] - past)
@@ -82,10 +82,7 @@ def fit(history: History) -> Structural | None:
     knots = hats.shape[1]
     prior[:knots, :knots] = walk
     prior[range(knots, len(prior)), range(knots, len(prior))] = penalties()
-    left = target - design @ _ridge(design, target, np.ones(len(days)), prior)
-    limit = _HUBER * _robust_sd(left)
-    weights = np.minimum(1.0, limit / np.maximum(np.abs(left), limit))
-    solution = _ridge(design, target, weights, prior)
+    solution = _huber_ridge(design, target, prior)
     left = target - design @ solution
     return _with_covariance(history, days, left, solution, knots)
 
@@ -116,23 +113,28 @@ def _with_covariance(
 def _level(days: Days, last: int) -> tuple[Floats, Floats]:
     """Return the hat functions at `days`, and the penalty matrix of the random walk."""
     knots = last - _KNOT_DAYS * np.arange((last - days[0]) // _KNOT_DAYS + 2)[::-1]
-    # No day near a knot, no column: only the break takes knots away.
+    # A knot without days near it has no column: the level does not walk across a long gap.
     hats = np.maximum(0.0, 1 - np.abs(days[:, None] - knots) / _KNOT_DAYS)
     used = hats.any(axis=0)
     hats, knots = hats[:, used], knots[used]
     walk = np.zeros((len(knots), len(knots)))
     for i, (before, after) in enumerate(pairwise(knots)):
-        if before < BREAK_ENDS - _KNOT_DAYS <= after:
-            continue
-        walk[i : i + 2, i : i + 2] += _WALK_PENALTY * np.array([[1.0, -1.0], [-1.0, 1.0]])
+        if after - before == _KNOT_DAYS:
+            walk[i : i + 2, i : i + 2] += _WALK_PENALTY * np.array([[1.0, -1.0], [-1.0, 1.0]])
     return hats, walk
 
 
-def _ridge(design: Floats, target: Floats, weights: Floats, prior: Floats) -> Floats:
-    weighted = design.T * weights
-    return np.asarray(
-        np.linalg.solve(weighted @ design + prior, weighted @ target), dtype=np.float64
-    )
+def _huber_ridge(design: Floats, target: Floats, prior: Floats) -> Floats:
+    """Solve (A'WA + P) b = A'W y, with W from one Huber pass over the fit without weights."""
+    gram, moment = design.T @ design + prior, design.T @ target
+    left = target - design @ np.linalg.solve(gram, moment)
+    limit = _HUBER * _robust_sd(left)
+    # Few days lie beyond the limit: taking out their excess weight is quicker than starting anew.
+    beyond = np.abs(left) > limit
+    outer, excess = design[beyond], 1 - limit / np.abs(left[beyond])
+    gram -= (outer.T * excess) @ outer
+    moment -= outer.T @ (excess * target[beyond])
+    return np.asarray(np.linalg.solve(gram, moment), dtype=np.float64)
 
 
 def _robust_sd(values: Floats) -> float:

@@ -146,9 +146,10 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
         if self.last_day is None:
             raise BadInput("there are no daily counts; read some from a file or from tsa.gov")
         first = min(self.vintages)
-        values = [math.nan] * ((self.last_day - first).days + 1)
+        start = first.toordinal()
+        values = [math.nan] * (self.last_day.toordinal() - start + 1)
         for day in self.vintages:
-            values[(day - first).days] = self.settling(day)
+            values[day.toordinal() - start] = self.settling(day)
         return first, values
 
 

@@ -7,6 +7,8 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 from mmbot.errors import BadInput
+from mmbot.forecast.evaluation import hindcast
+from mmbot.forecast.history import History
 from mmbot.forecast.model import METHODS, Forecaster
 from mmbot.forecast.plausibility import MOST_DEVIATIONS
 from mmbot.tsa.calendar import Week
@@ -147,8 +149,18 @@ def test_a_week_ahead_is_wider_than_the_running_one(method: str) -> None:
 
 
 @methods
+def test_before_mondays_release_three_listed_weeks_have_a_belief(method: str) -> None:
+    """On Monday morning the counts end with Thursday, in the week before."""
+    thursday = FULL.up_to(WEEK.monday - dt.timedelta(days=4))
+    forecaster = Forecaster.fit(thursday, method, fitted(method).bank)
+    weeks = (WEEK, WEEK.following, WEEK.following.following)
+    spreads = [forecaster.belief(thursday, week, STRIKES).sd for week in weeks]
+    assert min(spreads) > 0.8 * fitted(method).belief(known(0), WEEK, STRIKES).sd
+
+
+@methods
 def test_a_week_too_far_ahead_is_refused(method: str) -> None:
-    far = Week.of(WEEK.monday + dt.timedelta(weeks=3))
+    far = Week.of(WEEK.monday + dt.timedelta(weeks=4))
     with pytest.raises(BadInput, match="too early to forecast"):
         fitted(method, 2).belief(known(2), far, STRIKES)
 
@@ -246,3 +258,13 @@ def test_whether_a_count_is_plausible_does_not_hang_on_itself() -> None:
     tuesday = WEEK.days[1]
     judged = fitted("combined").deviations(known(1), tuesday, 2_000_000)
     assert fitted("combined").deviations(known(2), tuesday, 2_000_000) == judged
+
+
+@methods
+@pytest.mark.parametrize("k", range(7))
+def test_the_evaluation_judges_the_forecast_that_a_live_bot_had(method: str, k: int) -> None:
+    banks = {name: fitted(name, 7).bank for name in METHODS}
+    judged = hindcast(History.of(known(7)), banks, METHODS[method], WEEK.monday.toordinal(), k)
+    live = fitted(method, k).forecast(known(k), WEEK).mixture
+    assert judged.means == pytest.approx(live.means, rel=1e-9)
+    assert judged.weights == pytest.approx(live.weights, rel=1e-9)
