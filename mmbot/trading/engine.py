@@ -297,10 +297,11 @@ class Engine:
 
     def _stream_lost(self, _event: StreamLost) -> _Tickers:
         service = self.desk.service
+        if service.streaming:
+            self._out.note("stream.lost", "warning", live_orders=len(self.desk.orders))
         service.streaming = service.reconciled = False
         for ticker, ladder in self.desk.ladder_of.items():
             ladder.listings[ticker].book = None
-        self._out.note("stream.lost", "warning", live_orders=len(self.desk.orders))
         return tuple(self.desk.ladder_of)
 
     # The account
