@@ -114,10 +114,12 @@ class Bot:
     def _carry(self, step: FeedStep, now: int) -> None:
         self._out += step.notes
         self._out += [Transmit(frame) for frame in step.frames]
-        if step.reconnect:
-            self._out.append(Reconnect())
         for event in step.events:
             self._handle(event, now)
+        if step.reconnect:
+            # Nothing more is heard on it, however long the closing takes.
+            self._out.append(Reconnect())
+            self._handle(StreamLost(), now)
         if step.listing_stale:
             held = self.engine.desk.unsettled_events()
             self._out += self._gateway.perform(ReadListing(held), now)

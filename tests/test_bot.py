@@ -151,6 +151,26 @@ def test_a_malformed_frame_asks_for_another_connection(world: World) -> None:
     assert only(Reconnect, world.bot.received(b"no json", world.now))
 
 
+def test_a_connection_that_is_given_up_counts_as_lost_at_once(world: World) -> None:
+    world.show_book(A)
+    outputs = world.run(world.bot.received(b"no json", world.now))
+    assert [c.request.method for c in only(Call, outputs)] == ["DELETE", "DELETE"]
+    lost = [n for n in only(Note, world.bot.disconnected(world.now)) if n.name == "stream.lost"]
+    assert not lost
+
+
+def test_a_book_of_a_connection_that_never_was_up_is_not_kept(world: World) -> None:
+    world.run(world.bot.disconnected(world.now))
+    world.bot.connected(world.now)
+    world.hear("subscribed", {"channel": "orderbook_delta", "sid": 4}, id=4)
+    world.hear("orderbook_snapshot", SNAPSHOT, sid=4, seq=1)
+    listing = world.bot.engine.desk.listing(A)
+    assert listing is not None
+    assert listing.book is not None
+    world.bot.disconnected(world.now)
+    assert listing.book is None
+
+
 def test_word_of_a_new_event_makes_the_listing_be_read(world: World) -> None:
     outputs = world.hear("event_lifecycle", {"event_ticker": "KXTSAW-26DEC06"}, sid=3)
     assert [c.request.path for c in only(Call, outputs)] == ["/trade-api/v2/account/limits"]

@@ -129,8 +129,12 @@ class Engine:
             tickers: _Tickers = () if ticker is None else (ticker,)
         else:
             tickers = self._for_many_markets[type(event)](event)
-        self._orders.chase()
-        Review(self.desk, self._out, self._new_client_id).run(tickers)
+        # By far the most events are of books, and these say nothing about our orders.
+        about_orders = not isinstance(event, BookChanged | BookReplaced)
+        if about_orders:
+            self._orders.chase()
+        review = Review(self.desk, self._out, self._new_client_id, check_limit=about_orders)
+        review.run(tickers)
         if self.desk.service.stopping:
             self._verify_end()
         return self._out.take()
@@ -293,10 +297,11 @@ class Engine:
 
     def _stream_lost(self, _event: StreamLost) -> _Tickers:
         service = self.desk.service
+        if service.streaming:
+            self._out.note("stream.lost", "warning", live_orders=len(self.desk.orders))
         service.streaming = service.reconciled = False
         for ticker, ladder in self.desk.ladder_of.items():
             ladder.listings[ticker].book = None
-        self._out.note("stream.lost", "warning", live_orders=len(self.desk.orders))
         return tuple(self.desk.ladder_of)
 
     # The account

@@ -58,7 +58,19 @@ class _Withdrawal(NamedTuple):
 class Review:
     """One pass over some markets at one instant."""
 
-    def __init__(self, desk: Desk, outbox: Outbox, new_client_id: Callable[[], str]) -> None:
+    def __init__(
+        self, desk: Desk, outbox: Outbox, new_client_id: Callable[[], str], *, check_limit: bool
+    ) -> None:
+        """Begin with nothing decided.
+
+        Args:
+            desk: What is known, and the orders.
+            outbox: Where the writes go.
+            new_client_id: Names the next order.
+            check_limit: Whether positions, orders or the loss limit may have changed, so that
+                orders within the limit until now may be beyond it.
+        """
+        self._check_limit = check_limit
         self._desk = desk
         self._out = outbox
         self._new_client_id = new_client_id
@@ -135,7 +147,7 @@ class Review:
         now = self._out.now
         quoting, life = self._desk.settings.quoting, self._desk.settings.orders
         reason = listing.reason or "reprice"
-        if self._breaks_limit(order, ladder):
+        if self._check_limit and self._breaks_limit(order, ladder):
             wanted, reason = None, "worst_case"
         decision = verdict(order, self._attainable(order, wanted, ladder), now, quoting, life)
         if decision == "cancel" and now >= order.cancel_after:

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from mmbot.trading.book import Book, CorruptBook, Top
 from mmbot.trading.events import Side
 
-bid_prices, ask_prices = st.integers(1, 20), st.integers(15, 40)
-counts = st.integers(1, 5)
+bid_prices, ask_prices = st.integers(1, 5), st.integers(5, 9)
+counts = st.integers(1, 3)
 changes = st.one_of(
-    st.tuples(st.just("bid"), bid_prices, st.integers(-3, 5)),
-    st.tuples(st.just("ask"), ask_prices, st.integers(-3, 5)),
+    st.tuples(st.just("bid"), bid_prices, st.integers(-2, 3)),
+    st.tuples(st.just("ask"), ask_prices, st.integers(-2, 3)),
 )
 
 
@@ -100,3 +100,13 @@ def test_our_own_orders_are_not_the_top() -> None:
     book = Book([(4000, 10), (4100, 5)], [(6000, 5), (6100, 7)])
     assert book.top({4100: 5}, {6000: 5}) == Top(4000, 6100)
     assert book.top({4100: 4}, {6000: 4}) == Top(4100, 6000)
+
+
+def test_when_the_best_level_goes_the_next_is_the_best() -> None:
+    book = Book([(4000, 10), (4100, 5)], [(6000, 5), (6100, 7)])
+    book.change("bid", 4100, -5)
+    book.change("ask", 6000, -5)
+    assert book.top({}, {}) == Top(4000, 6100)
+    book.change("bid", 4000, -10)
+    book.change("ask", 6100, -7)
+    assert book.top({}, {}) == Top(None, None)

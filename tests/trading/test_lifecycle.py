@@ -336,6 +336,15 @@ def test_a_refused_cancel_is_tried_again_but_not_at_once() -> None:
     assert [c.client_id for c in only(Cancel, bench.tell(Woken(), after=1000))] == [place.client_id]
 
 
+def test_a_refused_cancel_does_not_settle_the_doubt_about_its_order() -> None:
+    bench = Bench()
+    place = bench.rest()["bid"]
+    lower(bench)
+    bench.tell(MarketActivity(MIDDLE, active=False))
+    bench.tell(WriteRefused(place.client_id, "cancel", "other", ""))
+    assert live(bench, place).state == "unknown"
+
+
 def test_a_spent_client_id_means_that_the_order_is_looked_up() -> None:
     bench = Bench()
     place = bench.quote()["bid"]
