@@ -62,7 +62,7 @@ class PaperExchange:
         market = self._engine.markets.get(ticker)
         if not isinstance(market, MirroredMarket):
             market = MirroredMarket(ticker, self.state.settings.series)
-            self._engine.list_market(market)
+            self._engine.markets[ticker] = market
         return market
 
     def markets(self) -> list[MirroredMarket]:
