@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from mmbot.kalshi.http import STREAM_PATH, HttpAnswer, HttpRequest
 from mmbot.simulator.broadcast import broadcast, broadcast_event, broadcast_fees
 from mmbot.simulator.exchange import STRUCTURES, Event, Exchange, FeeChange, Settings
+from mmbot.simulator.facts import Fact
 from mmbot.simulator.fees import FeeSchedule
 from mmbot.simulator.ledger import Account
 from mmbot.simulator.listing import announce, determine, halt, pause, settle, sweep, unpause
@@ -60,6 +61,7 @@ class Venue:
         self.exchange = Exchange(settings, clock, rng)
         self.sessions: list[Session] = []
         self.traders: Traders | None = None
+        self.watchers: list[Callable[[Sequence[Fact]], None]] = []
         self.releases_done = 0
         self._rest = Rest(self.exchange)
         self._counts = counts
@@ -77,7 +79,7 @@ class Venue:
         """Answer one REST call."""
         self.advance(now)
         answer = self._rest.answer(request, now)
-        self._spread_word(now)
+        self.spread_word(now)
         return answer
 
     def open_session(self, headers: tuple[tuple[str, str], ...], now: int) -> Session | HttpAnswer:
@@ -125,19 +127,22 @@ class Venue:
             traders_at = self.traders.next_at() if self.traders else None
             if self.traders and traders_at is not None and traders_at <= due:
                 self.traders.act(due)
-            self._spread_word(due)
+            self.spread_word(due)
 
     def at(self, due: int, action: Callable[[int], None]) -> None:
         """Put an action on the agenda."""
         self._planned += 1  # actions of one instant happen in the order they were planned
         heappush(self._agenda, (due, self._planned, action))
 
-    def _spread_word(self, now: int) -> None:
+    def spread_word(self, now: int) -> None:
+        """Tell every session and watcher what has happened since this was last called."""
         engine = self.exchange.engine
         if not engine.facts:
             return
         facts, engine.facts = engine.facts, []
         self.exchange.history.record(facts)
+        for watch in self.watchers:
+            watch(facts)
         broadcast(self.exchange, self.sessions, facts, now)
 
     def _plan_week(self, week: Week) -> None:
@@ -202,7 +207,7 @@ class Venue:
         """Refuse new orders everywhere; cancels go on, and resting orders mostly stay."""
         self.exchange.engine.trading_paused = True
         halt(self.exchange.engine, self.exchange.engine.orders.values(), now)
-        self._spread_word(now)
+        self.spread_word(now)
 
     def resume_trading(self, _now: int) -> None:
         """Take orders again."""
@@ -221,12 +226,12 @@ class Venue:
     def pause_market(self, ticker: str, now: int) -> None:
         """Stop one market."""
         pause(self.exchange.engine, self.exchange.market(ticker), now)
-        self._spread_word(now)
+        self.spread_word(now)
 
     def unpause_market(self, ticker: str, now: int) -> None:
         """Let one market trade again; every resting order in it is cancelled."""
         unpause(self.exchange.engine, self.exchange.market(ticker), now)
-        self._spread_word(now)
+        self.spread_word(now)
 
     def move_close(self, ticker: str, close_ms: int, now: int) -> None:
         """Close a market at another time."""
@@ -234,14 +239,14 @@ class Venue:
         market.close_ms = close_ms
         announce(self.exchange.engine, market, "close_date_updated", now)
         self._plan_close(market)
-        self._spread_word(now)
+        self.spread_word(now)
 
     def change_grid(self, ticker: str, structure: str, now: int) -> None:
         """Give a market another price grid; resting orders stay."""
         market = self.exchange.market(ticker)
         market.structure, market.grid = structure, STRUCTURES[structure]
         announce(self.exchange.engine, market, "price_level_structure_updated", now)
-        self._spread_word(now)
+        self.spread_word(now)
 
     def schedule_fees(self, fees: FeeSchedule, at: int) -> None:
         """Change the series' fees at a wall time."""
@@ -271,7 +276,7 @@ class Venue:
         broadcast_event(self.exchange, event, self.sessions, now)
         for market in self.exchange.markets_of(event):
             announce(self.exchange.engine, market, "created", now)
-        self._spread_word(now)
+        self.spread_word(now)
         return event
 
     def kill_channel(self, session: Session, sid: int, code: int, now: int) -> None:

@@ -1,0 +1,269 @@
+"""The process that the bot lives in, in virtual time: it carries out what the bot asks for.
+
+What the daemon does with sockets, timers, a poller and SQLite happens here on one agenda. The
+process can die between any two of the bot's outputs; its ledger survives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import msgspec
+
+from mmbot.bot import Bot, Output, Reconnect, Transmit
+from mmbot.errors import BadInput
+from mmbot.kalshi.gateway import Call
+from mmbot.kalshi.http import HttpAnswer, HttpRequest
+from mmbot.simulator.faults import Faults
+from mmbot.simulator.invariants import Auditor, StreamTruth
+from mmbot.simulator.scene import Scene
+from mmbot.trading.commands import (
+    BookFill,
+    BookSettlement,
+    Finished,
+    FormBelief,
+    Note,
+    WakeAt,
+)
+from mmbot.trading.events import BeliefFormed, Fill, Stopping
+from mmbot.tsa.calendar import Week
+from mmbot.tsa.counts import Change, Counts
+from mmbot.tsa.website import page_path, parse_page
+
+_POLL = 20_000
+_THINKING = 40
+_FIRST_BACKOFF, _LONGEST_BACKOFF = 500, 30_000
+_AGENT = (("User-Agent", "Mozilla/5.0"),)
+
+
+class Died(Exception):
+    """The process is gone."""
+
+
+class Memory:
+    """The ledger: what survives the process. While `broken_until`, nothing can be written."""
+
+    def __init__(self, faults: Faults) -> None:
+        self.fills: dict[tuple[str, str], Fill] = {}
+        self.settlements: dict[str, BookSettlement] = {}
+        self.counts: list[tuple[Any, int, Any]] = []
+        self.broken_until = 0
+        self._faults = faults
+
+    def check(self, now: int) -> None:
+        """Fail as the database does: the daemon cannot go on, and ends."""
+        if now < self.broken_until and not self._faults.calm:
+            raise Died
+
+
+class Wire(Protocol):
+    """What the process needs of the world around it."""
+
+    def at(self, due: int, action: Callable[[], None]) -> None:
+        """Do something at a true time."""
+
+    def now(self) -> int:
+        """Return the true time."""
+
+    def local(self) -> int:
+        """Return the time that the process's clock shows."""
+
+    def connect(self, headers: tuple[tuple[str, str], ...]) -> None:
+        """Open a stream; the answer comes to `Host.stream_opened` or `Host.stream_failed`."""
+
+    def disconnect(self) -> None:
+        """Close the stream."""
+
+    def transmit(self, frame: bytes) -> None:
+        """Send a frame on the stream."""
+
+    def call(self, request: HttpRequest, answered: Callable[[HttpAnswer | None], None]) -> None:
+        """Send a request; the answer, or `None` for none in time, is handed back once."""
+
+    def page(self, request: HttpRequest) -> HttpAnswer:
+        """Fetch a page of counts."""
+
+    def trace(self, *what: object) -> None:
+        """Make something part of the world's digest."""
+
+
+class Host:
+    """One life of the process, from its start to its death."""
+
+    def __init__(
+        self, scene: Scene, wire: Wire, faults: Faults, auditor: Auditor, memory: Memory, life: str
+    ) -> None:
+        """Start up: read the history and the ledger, then connect."""
+        self.alive = True
+        self.finished = False
+        self.bot = Bot(scene.settings, scene.clock, scene.signer, life)
+        self._scene = scene
+        self._wire = wire
+        self._faults = faults
+        self._auditor = auditor
+        self._memory = memory
+        self._wake_due: int | None = None
+        self._backoff = _FIRST_BACKOFF
+        self._connecting = self._streaming = False
+        self._wishes: dict[tuple[Week, tuple[int, ...]], None] = {}
+        self._counts = scene.history
+        self._dead_in_step = False
+        self._carriers: dict[type, Callable[[Any], None]] = {
+            Call: self._send_call,
+            Transmit: lambda output: wire.transmit(output.frame),
+            Reconnect: lambda _: wire.disconnect(),
+            WakeAt: self._set_timer,
+            FormBelief: self._want,
+            BookFill: self._book_fill,
+            BookSettlement: self._book_settlement,
+            Finished: lambda _: self._finish(),
+            Note: lambda _: None,
+        }
+        auditor.born(life)
+        for day, count, seen in memory.counts:
+            self._counts, _ = self._counts.observe(day, count, seen)
+        self._connect()
+        self._poll()
+
+    def later(self, delay: int, action: Callable[[], None]) -> None:
+        """Do something after a while, if the process still lives."""
+        self._wire.at(self._wire.now() + delay, lambda: self._guard(action))
+
+    def _guard(self, action: Callable[[], None]) -> None:
+        if self.alive:
+            action()
+
+    def die(self) -> None:
+        """Be gone at once; whatever is under way goes on without anybody to hear of it."""
+        self.alive = False
+        self._auditor.stream = None
+
+    def stop(self) -> None:
+        """Hear SIGTERM."""
+        self._auditor.stopping = True
+        self._step(lambda now: self.bot.told(Stopping(), now))
+
+    def _finish(self) -> None:
+        self.finished = True
+        self._auditor.check_stopped()
+
+    # Inputs of the bot
+
+    def _step(self, tell: Callable[[int], list[Output]]) -> None:
+        """Give the bot an input and carry out what it asks for, in order."""
+        now = self._wire.local()
+        outputs = tell(now)
+        self._auditor.outputs(outputs, self.bot, now)
+        for output in outputs:
+            self._carriers[type(output)](output)
+            if not isinstance(output, WakeAt) and self._faults.strikes("killed"):
+                raise Died
+
+    def stream_opened(self) -> None:
+        """Hear that the stream is open."""
+        self._connecting, self._streaming = False, True
+        self._backoff = _FIRST_BACKOFF
+        self._auditor.stream = StreamTruth()
+        self._step(self.bot.connected)
+
+    def stream_failed(self) -> None:
+        """Hear that the stream could not be opened."""
+        self._connecting = False
+        self._connect_again()
+
+    def stream_closed(self) -> None:
+        """Hear that the stream is gone."""
+        self._streaming = False
+        self._auditor.stream = None
+        self._step(self.bot.disconnected)
+        self._connect_again()
+
+    def received(self, frame: bytes) -> None:
+        """Hear a frame."""
+        truth = self._auditor.stream
+        if truth is not None:
+            truth.delivered(frame)
+            self._step(lambda now: self.bot.received(frame, now))
+
+    def _connect_again(self) -> None:
+        self.later(self._backoff, self._connect)
+        self._backoff = min(2 * self._backoff, _LONGEST_BACKOFF)
+
+    def _connect(self) -> None:
+        if not (self._connecting or self._streaming):
+            self._connecting = True
+            self._wire.connect(self.bot.stream_headers(self._wire.local()))
+
+    # Outputs of the bot
+
+    def _send_call(self, call: Call) -> None:
+        stream = self._auditor.stream
+
+        def answered(answer: HttpAnswer | None) -> None:
+            if self.alive:
+                self._auditor.answered(call.request, answer, stream)
+                self._step(lambda now: self.bot.answered(call.id, answer, now))
+
+        self._wire.call(call.request, answered)
+
+    def _set_timer(self, wish: WakeAt) -> None:
+        due = self._wire.now() + max(0, wish.at - self._wire.local())
+        if due != self._wake_due:
+            self._wake_due = due
+            self._wire.at(due, lambda: self._wake(due))
+
+    def _wake(self, due: int) -> None:
+        if self.alive and due == self._wake_due:
+            self._wake_due = None
+            self._step(self.bot.woken)
+
+    def _book_fill(self, command: BookFill) -> None:
+        self._memory.check(self._wire.now())
+        self._memory.fills.setdefault(command.fill.key, command.fill)
+
+    def _book_settlement(self, command: BookSettlement) -> None:
+        self._memory.check(self._wire.now())
+        self._memory.settlements.setdefault(command.ticker, command)
+
+    # Counts and beliefs
+
+    def _want(self, command: FormBelief) -> None:
+        wish = command.week, command.strikes
+        self._wishes[wish] = None
+        self.later(_THINKING, lambda: self._form(*wish))
+
+    def _form(self, week: Week, strikes: tuple[int, ...]) -> None:
+        belief = self._scene.forecaster.belief(self._counts, week, strikes)
+        self._wire.trace("belief", belief.digest)
+        self._step(lambda now: self.bot.told(BeliefFormed(belief), now))
+
+    def _poll(self) -> None:
+        """Read the page, keep what is news, and believe accordingly."""
+        self.later(_POLL, self._poll)
+        before = self._counts
+        try:
+            self._read(self._wire.page(HttpRequest("GET", page_path(), headers=_AGENT)))
+        except BadInput:
+            # Nothing could be read: the next reading may be better.
+            pass
+        if self._counts is not before:
+            for week, strikes in self._wishes:
+                self._form(week, strikes)
+
+    def _read(self, answer: HttpAnswer) -> None:
+        if answer.status != 200:
+            raise BadInput(f"the page answered {answer.status}")
+        seen = self._scene.clock.at(self._wire.local())
+        for day, count in parse_page(answer.body):
+            self._counts, change = self._counts.observe(day, count, seen)
+            if change is not Change.NOTHING:
+                self._memory.check(self._wire.now())
+                self._memory.counts.append((day, count, seen))
+
+
+def payout(settlements: Iterable[BookSettlement]) -> int:
+    """Return what the settlements in a ledger paid."""
+    return sum(settlement.payout for settlement in settlements)
+
+

@@ -1,0 +1,407 @@
+"""What must hold whatever breaks, checked after everything that happens.
+
+The truth is the exchange's own: the auditor follows what the matching engine did, fact by fact, and
+what went over the wire, and keeps books of its own. Nothing here asks the bot for its opinion
+except where its opinion is what is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from mmbot.bot import Bot, Output
+from mmbot.kalshi.gateway import Call
+from mmbot.kalshi.http import HttpAnswer, HttpRequest
+from mmbot.simulator.facts import Fact, Filled, OrderChanged
+from mmbot.simulator.faults import ORDERS_PATH
+from mmbot.simulator.orders import Order
+from mmbot.simulator.scene import Scene
+from mmbot.trading.commands import BookFill
+from mmbot.trading.events import Fill
+from mmbot.trading.lifecycle import CLIENT_ID_PREFIX
+from mmbot.tsa.calendar import release_instant
+from mmbot.units import ONE_DOLLAR, Count, Money, Price, parse_count, parse_price
+
+# Milliseconds by which the bot's clock may be wrong, and whole seconds may round.
+SKEW: Final = 6_000
+_BATCH = f"{ORDERS_PATH}/batched"
+_POSITIONS = "/trade-api/v2/portfolio/positions"
+
+
+class Broken(Exception):
+    """An invariant does not hold."""
+
+    def __init__(self, invariant: str, what: str) -> None:
+        super().__init__(invariant, what)
+        self.invariant = invariant
+        self.what = what
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """An order that is being asked for."""
+
+    client_id: str
+    ticker: str
+    side: str
+    price: Price
+    count: Count
+
+
+class _Frame(msgspec.Struct, frozen=True):
+    type: str = ""
+    sid: int = 0
+    seq: int = 0
+    msg: Any = None
+
+
+class StreamTruth:
+    """What one connection has told the bot, judged apart from the bot's own feed."""
+
+    def __init__(self) -> None:
+        self.fresh: set[str] = set()
+        self.account_read = False
+        self._last_seq: dict[int, int] = {}
+
+    def delivered(self, data: bytes) -> str:
+        """Follow a frame that reaches the bot; return its kind."""
+        frame = msgspec.json.decode(data, type=_Frame)
+        books = frame.type in ("orderbook_delta", "orderbook_snapshot")
+        if frame.sid and frame.seq:
+            last = self._last_seq.get(frame.sid, frame.seq - 1)
+            if frame.seq <= last:
+                return frame.type
+            if frame.seq != last + 1 and books:
+                self.fresh.clear()
+            self._last_seq[frame.sid] = frame.seq
+        if frame.type == "orderbook_snapshot":
+            self.fresh.add(frame.msg["market_ticker"])
+        elif frame.type == "subscribed" and frame.msg["channel"] == "orderbook_delta":
+            self.fresh.clear()
+        elif frame.type == "error":
+            self.fresh.clear()
+        return frame.type
+
+
+class Auditor:
+    """Follows one world; raises `Broken` as soon as something is not as it must be."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._account = scene.account
+        self._tickers = tuple(scene.venue.exchange.events.values())[0].tickers
+        self._lifetime = scene.settings.orders.lifetime
+        self._limit = scene.settings.limits.event_loss
+        self.live: dict[str, Order] = {}
+        self.pending: dict[str, Wish] = {}
+        self.fills: dict[tuple[str, str], Filled] = {}
+        self.cash: Money = 0
+        self._positions: dict[str, Count] = dict.fromkeys(self._tickers, 0)
+        self._allowance: Money = 0
+        self._booked: set[tuple[str, str]] = set()
+        self._last_known = 0
+        self.life = ""
+        self.stopping = False
+        self.orders_placed = 0
+        self.stream: StreamTruth | None = None
+        self._grouped = False
+
+    # The exchange
+
+    def facts(self, facts: Sequence[Fact]) -> None:
+        """Follow what the matching engine did."""
+        concerned = False
+        for fact in facts:
+            if isinstance(fact, OrderChanged) and fact.order.account is self._account:
+                concerned |= self._order_changed(fact)
+            elif isinstance(fact, Filled) and fact.account is self._account:
+                self._filled(fact)
+                concerned = True
+        if concerned:
+            self.check_worst_case()
+
+    def _order_changed(self, fact: OrderChanged) -> bool:
+        order = fact.order
+        if not order.client_order_id.startswith(CLIENT_ID_PREFIX):
+            return False
+        self.pending.pop(order.client_order_id, None)
+        if fact.reason == "SelfTradeCancel":
+            raise Broken("self_cross", f"{_shown(order)} met another order of ours")
+        if order.status != "resting":
+            self.live.pop(order.order_id, None)
+            return True
+        before = self.live.get(order.order_id)
+        self.live[order.order_id] = order
+        self._check_fence(order, fact.at)
+        if before is None:
+            self.orders_placed += 1
+            self._check_company(order)
+        elif (order.expires_ms or 0) > (before.expires_ms or 0):
+            self._check_company(order, renewed=True)
+        return True
+
+    def _check_fence(self, order: Order, now: int) -> None:
+        missing = [
+            name
+            for name, there in (
+                ("expiry", order.expires_ms is not None),
+                ("post_only", order.post_only),
+                ("cancel_on_pause", order.cancel_on_pause),
+                ("group", order.group_id is not None or not self._grouped),
+            )
+            if not there
+        ]
+        self._grouped |= order.group_id is not None
+        if missing:
+            raise Broken("fence", f"{_shown(order)} rests without {', '.join(missing)}")
+        if (order.expires_ms or 0) > now + self._lifetime + SKEW:
+            raise Broken("fence", f"{_shown(order)} would outlive its lifetime")
+
+    def _check_company(self, order: Order, *, renewed: bool = False) -> None:
+        """Refuse a second order on a side, unless an earlier life of the bot left the first."""
+        for other in self.live.values():
+            if other.order_id == order.order_id or other.ticker != order.ticker:
+                continue
+            if other.side == order.side:
+                if renewed or _life(other.client_order_id) == _life(order.client_order_id):
+                    raise Broken("one_order", f"{_shown(order)} rests beside {_shown(other)}")
+            elif (order.price >= other.price) == (order.side == "bid"):
+                raise Broken("self_cross", f"{_shown(order)} crosses {_shown(other)}")
+
+    def _filled(self, fact: Filled) -> None:
+        signed = fact.count if fact.side == "bid" else -fact.count
+        self.fills[fact.trade_id, fact.order_id] = fact
+        self._positions[fact.ticker] += signed
+        self.cash -= fact.price * signed + fact.fee
+        if not fact.client_order_id.startswith(CLIENT_ID_PREFIX):
+            # Somebody else trades on the account: nothing the bot does can undo that.
+            self._allowance += _paid(fact.side, fact.price) * fact.count + fact.fee
+
+    def check_worst_case(self) -> None:
+        """Compare the least wealth, every order filled that is live or on its way, with the limit."""
+        wealth = self.wealth()
+        if min(wealth) < -self._limit - self._allowance:
+            raise Broken(
+                "worst_case",
+                f"an outcome loses ${-min(wealth) / 1e6:.2f} where the limit is "
+                f"${self._limit / 1e6:.2f} and others' trades allow ${self._allowance / 1e6:.2f}",
+            )
+
+    def wealth(self) -> list[Money]:
+        """Return the least wealth in each outcome cell."""
+        orders = [(o.ticker, o.side, o.price, o.remaining) for o in self.live.values()]
+        orders += [(w.ticker, w.side, w.price, w.count) for w in self.pending.values()]
+        cells = []
+        for cell in range(len(self._tickers) + 1):
+            above = dict.fromkeys(self._tickers[:cell], True)
+            wealth = self.cash + sum(self._positions[t] * ONE_DOLLAR for t in above)
+            for ticker, side, price, count in orders:
+                if (ticker in above) != (side == "bid"):
+                    wealth -= _paid(side, price) * count
+            cells.append(wealth)
+        return cells
+
+    # What the bot does
+
+    def born(self, life: str) -> None:
+        """Follow a new life of the bot; what an earlier one still had under way is not its doing."""
+        self.life, self.stopping = life, False
+        self.pending.clear()
+        self._booked.clear()
+        self.stream = None
+
+    def outputs(self, outputs: Sequence[Output], bot: Bot, now: int) -> None:
+        """Judge everything that one input made the bot do; `now` is the bot's own time."""
+        creating = False
+        for output in outputs:
+            if isinstance(output, Call):
+                request = output.request
+                if creating and cancelled_ids(request):
+                    raise Broken("cancels_first", "a cancel was sent after a create")
+                for wish in created(request):
+                    creating = True
+                    self._check_wish(wish, bot, now)
+            elif isinstance(output, BookFill):
+                self._check_booking(output.fill)
+        self._check_lost(bot)
+
+    def _check_booking(self, fill: Fill) -> None:
+        if fill.key in self._booked:
+            raise Broken("booked_once", f"the fill {fill.trade_id} was booked twice")
+        self._booked.add(fill.key)
+        if fill.key not in self.fills:
+            raise Broken("booked_once", f"the fill {fill.trade_id} never happened")
+
+    def _check_wish(self, wish: Wish, bot: Bot, now: int) -> None:
+        if wish.client_id in self.pending:
+            raise Broken("one_order", f"{wish.client_id} was sent twice")
+        if self.stopping:
+            raise Broken("stopping", f"{wish.client_id} was sent after the bot was told to stop")
+        self._check_gates(wish, bot, now)
+        self._check_price(wish, bot)
+        for order in self.live.values():
+            meets = order.side != wish.side and order.ticker == wish.ticker
+            if meets and (wish.price >= order.price) == (wish.side == "bid"):
+                raise Broken("self_cross", f"{wish.client_id} would meet {_shown(order)}")
+        self.pending[wish.client_id] = wish
+        self.check_worst_case()
+
+    def _check_gates(self, wish: Wish, bot: Bot, now: int) -> None:
+        stream = self.stream
+        if stream is None:
+            raise Broken("no_stream", f"{wish.client_id} was sent without a stream")
+        if not stream.account_read:
+            raise Broken("unreconciled", f"{wish.client_id} was sent before the account was read")
+        if wish.ticker not in stream.fresh:
+            raise Broken("distrusted_book", f"{wish.client_id} was sent on a book with a gap")
+        belief = bot.engine.desk.ladder_of[wish.ticker].belief
+        at = self._scene.clock.at(now)
+        earliest = self._scene.settings.counts.earliest_release
+        due = sum(release_instant(day, earliest) <= at for day in self._scene.week.days)
+        if belief is None or belief.known < due:
+            known = None if belief is None else belief.known
+            raise Broken("stale_belief", f"{wish.client_id} was sent knowing {known} of {due} days")
+
+    def _check_price(self, wish: Wish, bot: Bot) -> None:
+        """Refuse a price more than a tick beyond the best of the others, as the bot saw them."""
+        listing = bot.engine.desk.listing(wish.ticker)
+        if listing is None or listing.book is None:
+            raise Broken("distrusted_book", f"{wish.client_id} was sent without a book")
+        own: dict[Price, Count] = {}
+        for order in bot.engine.desk.orders:
+            if order.ticker == wish.ticker and order.side == wish.side:
+                if order.client_id != wish.client_id:
+                    own[order.price] = own.get(order.price, 0) + order.remaining
+        side = "bid" if wish.side == "bid" else "ask"
+        levels = listing.book.levels(side)  # type: ignore[arg-type]
+        others = [price for price, count in levels if count > own.get(price, 0)]
+        grid = listing.market.grid
+        if not others:
+            return
+        furthest = grid.ceil(others[0] + 1) if side == "bid" else grid.floor(others[0] - 1)
+        if furthest is not None and (wish.price > furthest if side == "bid" else wish.price < furthest):
+            raise Broken("overbid", f"{wish.client_id} at {wish.price} betters {others[0]}")
+
+    def _check_lost(self, bot: Bot) -> None:
+        """Cancelled means cancelled: what rests at the exchange is on the bot's desk."""
+        orders = bot.engine.desk.orders
+        for order in self.live.values():
+            ours = _life(order.client_order_id) == self.life
+            if ours and orders.get(order.client_order_id) is None:
+                raise Broken("lost_order", f"{_shown(order)} rests and the bot takes it for over")
+
+    def arrived(self, request: HttpRequest, answer: HttpAnswer, *, calm: bool) -> None:
+        """Judge a call that the exchange has answered, or that will never reach it."""
+        for wish in created(request):
+            self.pending.pop(wish.client_id, None)
+        for order_id in cancelled_ids(request):
+            known = self._scene.venue.exchange.history.orders.get(order_id)
+            if known and not known[1].client_order_id.startswith(CLIENT_ID_PREFIX):
+                raise Broken("foreign_order", f"the bot cancelled {order_id}, which is not its own")
+            if answer.status == 429 and calm:
+                raise Broken("cancels_first", "no tokens were left for a cancel")
+
+    def never_arrived(self, request: HttpRequest) -> None:
+        """Follow a call that is lost on its way."""
+        for wish in created(request):
+            self.pending.pop(wish.client_id, None)
+
+    def answered(self, request: HttpRequest, answer: HttpAnswer | None, stream: Any) -> None:
+        """Follow an answer that reaches the bot, to a call made on `stream`."""
+        read = request.path == _POSITIONS and answer is not None and answer.status == 200
+        if read and self.stream is not None and stream is self.stream:
+            self.stream.account_read = True
+
+    # At rest
+
+    def check_dead(self, since: int, now: int) -> None:
+        """After death or stop no order outlives its expiry."""
+        if now > since + self._lifetime + SKEW and self.live:
+            order = next(iter(self.live.values()))
+            raise Broken("outlived", f"{_shown(order)} rests {now - since} ms after the bot's end")
+
+    def check_stopped(self) -> None:
+        """Once the bot says that it is finished, nothing of it rests."""
+        if self.live:
+            raise Broken("stopped", f"{_shown(next(iter(self.live.values())))} rests after the stop")
+
+    def check_agreement(self, bot: Bot, booked: Iterable[Fill], *, open_books: bool) -> None:
+        """Positions, fees, cash, orders and books are the exchange's, all messages drained."""
+        desk = bot.engine.desk
+        if not (desk.service.streaming and desk.service.reconciled):
+            raise Broken("recovery", f"after the calm the bot is {desk.service}")
+        kept = {fill.key: _essence(fill) for fill in booked}
+        true = {key: _essence(fill) for key, fill in self.fills.items()}
+        if kept != true:
+            missing = [key for key in true if kept.get(key) != true[key]]
+            raise Broken("ledger", f"{len(true)} fills, {len(kept)} in the ledger; {missing[:2]}")
+        for ladder in desk.ladders.values():
+            for ticker in ladder.listings:
+                ours, theirs = ladder.portfolio.position(ticker), self._positions[ticker]
+                if ours != theirs:
+                    raise Broken("positions", f"{ticker}: {ours} where {theirs} are held")
+            if ladder.portfolio.cash != self.cash:
+                raise Broken("cash", f"{ladder.portfolio.cash} where {self.cash} is right")
+        ours = {order.client_id: order.remaining for order in desk.orders if order.remaining}
+        theirs = {order.client_order_id: order.remaining for order in self.live.values()}
+        if ours != theirs:
+            raise Broken("orders", f"the bot has {ours} where {theirs} rest")
+        if open_books:
+            self._check_books(bot)
+
+    def _check_books(self, bot: Bot) -> None:
+        for ticker, ladder in bot.engine.desk.ladder_of.items():
+            book = ladder.listings[ticker].book
+            if book is None:
+                raise Broken("recovery", f"after the calm there is no book of {ticker}")
+            market = self._scene.venue.exchange.engine.markets[ticker]
+            for side in ("bid", "ask"):
+                theirs = market.sides[side].totals  # type: ignore[index]
+                if dict(book.levels(side)) != theirs:  # type: ignore[arg-type]
+                    raise Broken("book", f"the {side}s of {ticker} differ from the exchange's")
+
+
+def created(request: HttpRequest) -> list[Wish]:
+    """Return the orders that a request asks for."""
+    if request.method != "POST" or request.path not in (ORDERS_PATH, _BATCH):
+        return []
+    body = msgspec.json.decode(request.body)
+    return [
+        Wish(
+            order["client_order_id"],
+            order["ticker"],
+            order["side"],
+            parse_price(order["price"]),
+            parse_count(order["count"]),
+        )
+        for order in body.get("orders", [body])
+    ]
+
+
+def cancelled_ids(request: HttpRequest) -> list[str]:
+    """Return the orders that a request takes off."""
+    if request.method != "DELETE" or not request.path.startswith(ORDERS_PATH):
+        return []
+    if request.path == _BATCH:
+        return [order["order_id"] for order in msgspec.json.decode(request.body)["orders"]]
+    return [request.path.rpartition("/")[2]]
+
+
+def _paid(side: str, price: Price) -> Price:
+    return price if side == "bid" else ONE_DOLLAR - price
+
+
+def _life(client_id: str) -> str:
+    return client_id.removeprefix(CLIENT_ID_PREFIX).rpartition("-")[0]
+
+
+def _shown(order: Order) -> str:
+    return f"{order.client_order_id} ({order.side} {order.remaining} at {order.price})"
+
+
+def _essence(fill: Fill | Filled) -> tuple[str, str, Price, Count, Money]:
+    return fill.ticker, fill.side, fill.price, fill.count, fill.fee
+
+

@@ -1,0 +1,209 @@
+"""What happens at an occasion: the exchange's bad moments, the clock's, the page's, the disk's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from mmbot.simulator.exchange import STRUCTURES
+from mmbot.simulator.faults import Faults
+from mmbot.simulator.ledger import Side
+from mmbot.simulator.market import opposite
+from mmbot.simulator.orders import NewOrder, Refusal
+from mmbot.simulator.scene import Window
+from mmbot.units import ONE_CENT, ONE_CONTRACT, Price
+
+if TYPE_CHECKING:
+    from mmbot.simulator.world import World
+
+_SECOND: Final = 1_000
+_STEP: Final = (-3_000, 3_000)
+_DRIFT: Final = (-10_000, 10_000)
+_STORM, _SHARD, _NO_SNAPSHOT = (2_000, 20_000), (5_000, 40_000), (2_000, 15_000)
+_PAUSE, _BROKEN_DISK, _LOCKED = (3_000, 60_000), (5_000, 60_000), (500, 5_000)
+_PAGE_HOURS: Final = {
+    "counts_late": (30, 120),
+    "counts_missing": (7_200, 90_000),
+    "counts_revised": (60, 86_400),
+    "counts_swapped": (30, 86_400),
+    "counts_absurd": (30, 86_400),
+    "page_changed": (30, 86_400),
+    "page_forbidden": (30, 86_400),
+}
+_TERMINAL: Final = (10, 25)
+_FOREIGN: Final = 3 * ONE_CONTRACT
+
+
+class Mishaps:
+    """Carries out faults of occasion in one world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._undo: list[Callable[[], None]] = []
+        self._names = 0
+        self._does: dict[str, Callable[[Window], None]] = {
+            "rate_storm": self._rate_storm,
+            "shard_down": self._shard_down,
+            "snapshot_missing": self._snapshot_missing,
+            "half_open": lambda _: world.go_deaf(),
+            "disconnect": lambda _: world.break_link(),
+            "channel_error": self._channel_error,
+            "exchange_pause": self._exchange_pause,
+            "market_pause": self._market_pause,
+            "early_close": self._early_close,
+            "grid_changed": self._grid_changed,
+            "other_client": self._other_client,
+            "clock_step": self._clock_step,
+            "clock_drift": self._clock_drift,
+            "disk_full": partial(self._ledger_fails, "disk_full", _BROKEN_DISK),
+            "database_locked": partial(self._ledger_fails, "database_locked", _LOCKED),
+        }
+
+    @property
+    def _faults(self) -> Faults:
+        return self._world.faults
+
+    def happen(self, name: str, window: Window) -> None:
+        """Let a fault of occasion happen now."""
+        if name in _PAGE_HOURS:
+            seconds = self._faults.rng(name).randint(*_PAGE_HOURS[name])
+            self._world.pages.spoil(name, self._world.now() + seconds * _SECOND)
+            return
+        if name not in ("rate_storm", "snapshot_missing"):
+            self._faults.count(name)
+        self._does[name](window)
+
+    def end(self) -> None:
+        """Undo whatever would last: the exchange opens, the clock is set, the page is mended."""
+        for undo in self._undo:
+            undo()
+        self._undo.clear()
+        world = self._world
+        world.pages.mend()
+        world.skew = world.drift_ppm = 0
+
+    def _lasting(self, name: str, span: tuple[int, int]) -> int:
+        return self._world.now() + self._faults.rng(name).randint(*span)
+
+    # The network
+
+    def _rate_storm(self, _: Window) -> None:
+        self._faults.storm_until = self._lasting("rate_storm", _STORM)
+
+    def _shard_down(self, _: Window) -> None:
+        self._faults.shard_down_until = self._lasting("shard_down", _SHARD)
+
+    def _snapshot_missing(self, _: Window) -> None:
+        self._faults.no_snapshot_until = self._lasting("snapshot_missing", _NO_SNAPSHOT)
+
+    def _channel_error(self, _: Window) -> None:
+        link = self._world.link
+        if link is not None and link.session is not None and link.session.subscriptions:
+            rng = self._faults.rng("channel_error")
+            sid = rng.choice(sorted(link.session.subscriptions))
+            self._world.venue.kill_channel(
+                link.session, sid, rng.choice(_TERMINAL), self._world.now()
+            )
+
+    # The exchange
+
+    def _ticker(self, name: str) -> str:
+        markets = self._world.venue.exchange.engine.markets
+        return self._faults.rng(name).choice(sorted(markets))
+
+    def _exchange_pause(self, _: Window) -> None:
+        venue, now = self._world.venue, self._world.now()
+        paused = venue.exchange.trading_paused()
+        whole = self._faults.rng("exchange_pause").random() < 0.5
+        (venue.pause_exchange if whole else venue.pause_trading)(now)
+
+        def resume() -> None:
+            venue.resume_exchange(self._world.now())
+            if paused:
+                venue.pause_trading(self._world.now())
+
+        self._until(self._lasting("exchange_pause", _PAUSE), resume)
+
+    def _market_pause(self, _: Window) -> None:
+        venue, ticker = self._world.venue, self._ticker("market_pause")
+        if venue.exchange.market(ticker).status != "active":
+            return
+        venue.pause_market(ticker, self._world.now())
+
+        def unpause() -> None:
+            if venue.exchange.market(ticker).status == "inactive":
+                venue.unpause_market(ticker, self._world.now())
+
+        self._until(self._lasting("market_pause", _PAUSE), unpause)
+
+    def _until(self, at: int, undo: Callable[[], None]) -> None:
+        """Undo something at a time, or at the calm if that is earlier."""
+
+        def once() -> None:
+            if undo in self._undo:
+                self._undo.remove(undo)
+                undo()
+
+        self._undo.append(undo)
+        self._world.at(at, once)
+
+    def _early_close(self, _: Window) -> None:
+        ticker = self._ticker("early_close")
+        venue, now = self._world.venue, self._world.now()
+        if venue.exchange.market(ticker).status == "active":
+            seconds = self._faults.rng("early_close").randint(1, 60)
+            venue.move_close(ticker, (now // _SECOND + seconds) * _SECOND, now)
+
+    def _grid_changed(self, _: Window) -> None:
+        ticker = self._ticker("grid_changed")
+        structure = self._faults.rng("grid_changed").choice(sorted(STRUCTURES))
+        self._world.venue.change_grid(ticker, structure, self._world.now())
+
+    def _other_client(self, _: Window) -> None:
+        """Let the account's owner trade by hand: an order that rests, or one that takes."""
+        rng, world = self._faults.rng("other_client"), self._world
+        self._names += 1
+        side: Side = rng.choice(("bid", "ask"))
+        resting = rng.random() < 0.5
+        low, high = (1, 10) if (side == "bid") == resting else (90, 99)
+        wish = NewOrder(
+            self._ticker("other_client"),
+            side,
+            rng.randint(low, high) * ONE_CENT,
+            _FOREIGN,
+            "good_till_canceled" if resting else "immediate_or_cancel",
+            client_order_id=f"by-hand-{self._names}",
+        )
+        self._place(world.scene.account, wish)
+
+    def hit(self, ticker: str, side: str, price: Price) -> None:
+        """Let a stranger trade with an order that has just come to rest."""
+        other = opposite("bid" if side == "bid" else "ask")
+        wish = NewOrder(ticker, other, price, ONE_CONTRACT, "immediate_or_cancel")
+        self._place(self._world.scene.stranger, wish)
+
+    def _place(self, account: object, wish: NewOrder) -> None:
+        venue, now = self._world.venue, self._world.now()
+        try:
+            venue.exchange.engine.place(account, wish, now)  # type: ignore[arg-type]
+        except Refusal:
+            # A closed market, a pause, a grid: they try another time.
+            return
+        venue.advance(now)
+        venue.spread_word(now)
+
+    # The clock and the ledger
+
+    def _clock_step(self, _: Window) -> None:
+        self._world.skew = self._faults.rng("clock_step").randint(*_STEP)
+
+    def _clock_drift(self, _: Window) -> None:
+        world = self._world
+        world.drift_since = world.now()
+        world.drift_ppm = self._faults.rng("clock_drift").randint(*_DRIFT)
+
+    def _ledger_fails(self, name: str, span: tuple[int, int], _: Window) -> None:
+        self._world.memory.broken_until = self._lasting(name, span)
+
+
