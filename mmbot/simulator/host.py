@@ -94,7 +94,7 @@ class Host:
     def __init__(
         self, scene: Scene, wire: Wire, faults: Faults, auditor: Auditor, memory: Memory, life: str
     ) -> None:
-        """Start up: read the history and the ledger, then connect."""
+        """Be a process that has not done anything yet."""
         self.alive = True
         self.finished = False
         self.bot = Bot(scene.settings, scene.clock, scene.signer, life)
@@ -121,7 +121,10 @@ class Host:
             Note: lambda _: None,
         }
         auditor.born(life)
-        for day, count, seen in memory.counts:
+
+    def start(self) -> None:
+        """Read the history and the ledger, then connect."""
+        for day, count, seen in self._memory.counts:
             self._counts, _ = self._counts.observe(day, count, seen)
         self._connect()
         self._poll()

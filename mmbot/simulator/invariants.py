@@ -327,7 +327,7 @@ class Auditor:
         if self.live:
             raise Broken("stopped", f"{_shown(next(iter(self.live.values())))} rests after the stop")
 
-    def check_agreement(self, bot: Bot, booked: Iterable[Fill], *, open_books: bool) -> None:
+    def check_agreement(self, bot: Bot, booked: Iterable[Fill]) -> None:
         """Positions, fees, cash, orders and books are the exchange's, all messages drained."""
         desk = bot.engine.desk
         if not (desk.service.streaming and desk.service.reconciled):
@@ -348,15 +348,16 @@ class Auditor:
         theirs = {order.client_order_id: order.remaining for order in self.live.values()}
         if ours != theirs:
             raise Broken("orders", f"the bot has {ours} where {theirs} rest")
-        if open_books:
-            self._check_books(bot)
+        self._check_books(bot)
 
     def _check_books(self, bot: Bot) -> None:
         for ticker, ladder in bot.engine.desk.ladder_of.items():
+            market = self._scene.venue.exchange.engine.markets[ticker]
+            if market.status != "active":
+                continue
             book = ladder.listings[ticker].book
             if book is None:
                 raise Broken("recovery", f"after the calm there is no book of {ticker}")
-            market = self._scene.venue.exchange.engine.markets[ticker]
             for side in ("bid", "ask"):
                 theirs = market.sides[side].totals  # type: ignore[index]
                 if dict(book.levels(side)) != theirs:  # type: ignore[arg-type]

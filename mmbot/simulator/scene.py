@@ -45,7 +45,7 @@ _STRIKE_STEP: Final = 50_000
 _STRIKES: Final = range(-3, 3)
 _PAGE_DAYS: Final = 30
 _BALANCE: Final = 10_000 * MONEY_PER_DOLLAR
-_PACE: Final = Pace(takers=360.0, refreshes=720.0)
+_PACE: Final = Pace(takers=600.0, refreshes=900.0)
 _USER, _KEY = "member", "key"
 
 
@@ -170,6 +170,7 @@ def _settings(rng: random.Random) -> Settings:
             "sides": rng.choice(("both", "both", "likelier")),
             "margin": rng.choice((0.02, 0.06)),
             "contracts": rng.choice((5, 20)),
+            "reprice_tolerance_cents": rng.choice((0.0, 1.0)),
             "minimum_rest_seconds": rng.choice((0.0, 0.5)),
         },
         "limits": {

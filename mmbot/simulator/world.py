@@ -77,7 +77,7 @@ class World:
         self._now = self.scene.clock.wall
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._planned = 0
-        self._lives = 0
+        self._lives = self._life_at_close = 0
         self._hash = hashlib.sha256()
 
     # The loop
@@ -105,7 +105,7 @@ class World:
         self._freeze(window.start)
         self._sleepers.skip_to(window)
         if self.host is None:
-            self._begin_life()
+            self._survive(self._begin_life)
         self.faults.calm = False
         for at, name in self.faults.occasions(window.start, window.calm):
             self.at(at, partial(self._mishaps.happen, name, window))
@@ -203,6 +203,7 @@ class World:
         self.host = Host(
             self.scene, self, self.faults, self.auditor, self.memory, f"{self._lives}"
         )
+        self.host.start()
 
     def die(self) -> None:
         """Kill the process; it is started again after a while."""
@@ -382,12 +383,10 @@ class World:
         if self.host is None:
             raise Broken("recovery", "after the calm the process has not come back")
         market = self.venue.exchange.markets_of(next(iter(self.venue.exchange.events.values())))[0]
-        settled = market.status == "finalized"
-        open_books = market.status == "active" and self._now < market.close_ms
-        self.auditor.check_agreement(
-            self.host.bot, self.memory.fills.values(), open_books=open_books
-        )
-        if settled:
+        self.auditor.check_agreement(self.host.bot, self.memory.fills.values())
+        if market.status == "closed":
+            self._life_at_close = self._lives
+        if market.status == "finalized" and self._lives == self._life_at_close:
             self._check_money()
 
     def _check_money(self) -> None:
