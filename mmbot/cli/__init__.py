@@ -11,6 +11,7 @@ from mmbot.cli.evaluate import evaluate
 from mmbot.cli.exchange import exchange
 from mmbot.cli.forecast import forecast
 from mmbot.cli.run import run
+from mmbot.cli.simulate import simulate
 from mmbot.errors import BadInput, NotReady
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app.command()(forecast)
 app.command()(run)
 app.command()(exchange)
 app.command()(evaluate)
+app.command()(simulate)
 
 
 def main() -> None:

@@ -131,7 +131,11 @@ def build(seed: str, week: Week) -> Scene:
     start = windows[0].start - MINUTE
     clock = CalendarClock(start, start)
     venue = Venue(
-        exchange.Settings(strikes=strikes, structure=rng.choice(tuple(exchange.STRUCTURES))),
+        exchange.Settings(
+            strikes=strikes,
+            structure=rng.choice(tuple(exchange.STRUCTURES)),
+            tier=rng.choice(("basic", "advanced")),
+        ),
         clock,
         weeks=[week],
         counts=counts,

@@ -34,6 +34,7 @@ _START: Final = (2_000, 10_000)
 _NOTICED: Final = (10_000, 20_000)
 _SWEEP: Final = 20_000
 _CLOSE: Final = 50
+_DRAINED: Final = 10_000
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -77,7 +78,7 @@ class World:
         self._now = self.scene.clock.wall
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._planned = 0
-        self._lives = self._life_at_close = 0
+        self._lives = self._waiting = 0
         self._hash = hashlib.sha256()
 
     # The loop
@@ -115,7 +116,8 @@ class World:
         self._run(window.end - _STILL)
         self._sleepers.frozen = True
         self._run(window.end)
-        self._check(window)
+        self._drain()
+        self._check()
         self._end(last=last)
 
     def _end(self, *, last: bool) -> None:
@@ -139,6 +141,14 @@ class World:
         """Let time pass for the exchange alone; whatever the process meant to do is overdue."""
         self.venue.advance(until)
         self._now = max(self._now, until)
+
+    def _drain(self) -> None:
+        """Wait until nothing that the bot has asked for is under way."""
+        for _ in range(_DRAINED // _CLOSE):
+            if not self._waiting:
+                return
+            self._run(self._now + _CLOSE)
+        raise Broken("recovery", f"calls are under way without end: {self._waiting}")
 
     def _run(self, until: int) -> None:
         """Let everything happen up to a true time, in order."""
@@ -335,6 +345,7 @@ class World:
         fate = self.faults.call(request, self._now)
         timeout = round(self.scene.settings.orders.answer_timeout_seconds * 1000)
         exchange = _Exchange(answered)
+        self._waiting += 1
         self.at(self._now + timeout, partial(self._time_out, exchange))
         if fate.there is not None:
             self.at(
@@ -369,24 +380,26 @@ class World:
     def _answer(self, exchange: _Exchange, answer: HttpAnswer) -> None:
         if not exchange.over:
             exchange.over = True
+            self._waiting -= 1
             self.trace("answer", answer.status, answer.body)
             exchange.answered(answer)
 
     def _time_out(self, exchange: _Exchange) -> None:
         if not exchange.over:
             exchange.over = True
+            self._waiting -= 1
             exchange.answered(None)
 
     # Checks
 
-    def _check(self, window: Window) -> None:
+    def _check(self) -> None:
         if self.host is None:
             raise Broken("recovery", "after the calm the process has not come back")
-        market = self.venue.exchange.markets_of(next(iter(self.venue.exchange.events.values())))[0]
-        self.auditor.check_agreement(self.host.bot, self.memory.fills.values())
-        if market.status == "closed":
-            self._life_at_close = self._lives
-        if market.status == "finalized" and self._lives == self._life_at_close:
+        bot = self.host.bot
+        self.auditor.check_agreement(bot, self.memory.fills.values())
+        markets = self.venue.exchange.engine.markets.values()
+        # A life that began after the close never heard of the event, and cannot settle it.
+        if bot.engine.desk.ladders and all(market.status == "finalized" for market in markets):
             self._check_money()
 
     def _check_money(self) -> None:

@@ -1,0 +1,103 @@
+"""`mmbot simulate`: weeks in which everything breaks, and what the bot made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from mmbot.errors import BadInput
+from mmbot.simulator import campaign
+from mmbot.simulator.campaign import Job, Lived, Summary
+from mmbot.simulator.faults import FAULTS, named
+from mmbot.simulator.guards import GUARDS
+
+
+def simulate(
+    *,
+    seeds: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many seeds.")] = 100,
+    first: Annotated[int, typer.Option(min=0, help="The first seed.")] = 1,
+    faults: Annotated[str, typer.Option(help="all, none, or names with commas.")] = "all",
+    weeks: Annotated[int, typer.Option(min=1, max=52, help="Weeks a seed.")] = 1,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", help="Write the result there, as JSON.")
+    ] = None,
+    shrink: Annotated[
+        bool, typer.Option("--shrink", help="Look for fewer faults that fail a seed.")
+    ] = False,
+    without: Annotated[str, typer.Option(help="Take one of the bot's guards out.")] = "",
+) -> None:
+    """Trade whole weeks in virtual time against an exchange and a network that fail.
+
+    Every seed draws its own faults; after everything that happens, what must
+    hold is checked against the exchange's own books. A seed that breaks
+    something is printed with the command that runs it again.
+    """
+    names = named(faults)
+    if without and without not in GUARDS:
+        raise BadInput(f"--without {without!r} is no guard; known are {', '.join(GUARDS)}")
+    jobs = [Job(seed, names, weeks, without) for seed in range(first, first + seeds)]
+    console = Console()
+    summary = _run(jobs, console, shrink=shrink)
+    console.print(_table(summary))
+    if json_path is not None:
+        _write(json_path, summary)
+    if summary.violations:
+        raise typer.Exit(1)
+
+
+def _run(jobs: list[Job], console: Console, *, shrink: bool) -> Summary:
+    failed: list[Lived] = []
+    progress = Progress(console=Console(stderr=True), disable=not console.is_terminal)
+    with progress:
+        task = progress.add_task("Weeks", total=len(jobs))
+
+        def done(lived: Lived) -> None:
+            progress.advance(task)
+            if lived.violation is not None:
+                failed.append(lived)
+
+        summary = campaign.run_all(jobs, done)
+    for lived in sorted(failed, key=lambda lived: lived.job.seed):
+        _tell(lived, console, shrink=shrink)
+    return summary
+
+
+def _tell(lived: Lived, console: Console, *, shrink: bool) -> None:
+    violation, job = lived.violation, lived.job
+    if violation is None:
+        return
+    if shrink:
+        injected = tuple(name for name in job.faults if name in lived.faults)
+        fewer = msgspec.structs.replace(job, faults=injected)
+        job = campaign.shrink(fewer, violation.invariant)
+    console.print(f"seed {violation.seed} breaks {violation.invariant}: {violation.what}")
+    console.print(f"  {job.command}", soft_wrap=True)
+
+
+def _table(summary: Summary) -> Table:
+    table = Table("fault", "injected", title=_title(summary))
+    table.columns[1].justify = "right"
+    for name in FAULTS:
+        if name in summary.faults:
+            table.add_row(name, f"{summary.faults[name]:,}")
+    return table
+
+
+def _title(summary: Summary) -> str:
+    return (
+        f"{summary.seeds:,} seeds, {len(summary.violations):,} violations: {summary.orders:,} "
+        f"orders, {summary.fills:,} fills, {summary.restarts:,} restarts in {summary.seconds:,.0f} s"
+    )
+
+
+def _write(path: Path, summary: Summary) -> None:
+    try:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}") from None

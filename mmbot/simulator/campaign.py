@@ -1,0 +1,136 @@
+"""Many seeds at once: run them on every core, add up what they lived through, shrink what fails."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+
+import msgspec
+
+from mmbot.simulator.guards import without
+from mmbot.simulator.scene import weeks
+from mmbot.simulator.world import World
+
+# How often a failing seed is run again, at the most, to find fewer faults that break it.
+_MOST_TRIALS = 60
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One seed's run."""
+
+    seed: int
+    faults: tuple[str, ...]
+    weeks: int = 1
+    without: str = ""
+
+    @property
+    def command(self) -> str:
+        """The command that runs it again."""
+        extra = f" --without {self.without}" if self.without else ""
+        faults = ",".join(self.faults) or "none"
+        return (
+            f"mmbot simulate --first {self.seed} --seeds 1 --weeks {self.weeks} "
+            f"--faults {faults}{extra}"
+        )
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """An invariant that did not hold."""
+
+    seed: int
+    invariant: str
+    what: str
+
+
+class Lived(msgspec.Struct, frozen=True):
+    """What one seed's weeks came to."""
+
+    job: Job
+    orders: int
+    fills: int
+    restarts: int
+    faults: Counter[str]
+    digests: tuple[str, ...]
+    violation: Violation | None = None
+
+
+class Summary(msgspec.Struct):
+    """What all seeds came to; the fields are those of the report."""
+
+    seeds: int
+    violations: list[Violation]
+    faults: dict[str, int]
+    orders: int = 0
+    fills: int = 0
+    restarts: int = 0
+    seconds: float = 0.0
+
+    def add(self, lived: Lived) -> None:
+        """Add one seed."""
+        self.orders += lived.orders
+        self.fills += lived.fills
+        self.restarts += lived.restarts
+        for name, count in lived.faults.items():
+            self.faults[name] = self.faults.get(name, 0) + count
+        if lived.violation is not None:
+            self.violations.append(lived.violation)
+
+
+def run(job: Job) -> Lived:
+    """Play the weeks of one seed, one after another, until an invariant breaks."""
+    outcomes = []
+    violation = None
+    with without(job.without):
+        for number, week in enumerate(weeks(job.weeks)):
+            outcome = World(f"{job.seed}/{number}", week, job.faults).run()
+            outcomes.append(outcome)
+            if outcome.invariant:
+                violation = Violation(job.seed, outcome.invariant, outcome.what)
+                break
+    return Lived(
+        job=job,
+        orders=sum(outcome.orders for outcome in outcomes),
+        fills=sum(outcome.fills for outcome in outcomes),
+        restarts=sum(outcome.restarts for outcome in outcomes),
+        faults=sum((outcome.faults for outcome in outcomes), Counter()),
+        digests=tuple(outcome.digest for outcome in outcomes),
+        violation=violation,
+    )
+
+
+def run_all(jobs: Iterable[Job], done: Callable[[Lived], None]) -> Summary:
+    """Run jobs on every core; `done` hears of each as it ends."""
+    waiting = list(jobs)
+    names = waiting[0].faults if waiting else ()
+    summary = Summary(len(waiting), [], dict.fromkeys(names, 0))
+    started = time.monotonic()
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for future in as_completed([pool.submit(run, job) for job in waiting]):
+            lived = future.result()
+            summary.add(lived)
+            done(lived)
+    summary.violations.sort(key=lambda violation: violation.seed)
+    summary.seconds = round(time.monotonic() - started, 3)
+    return summary
+
+
+def shrink(job: Job, invariant: str, trial: Callable[[Job], Lived] = run) -> Job:
+    """Return the job with as few faults as can be found to break the same invariant."""
+    kept = list(job.faults)
+    trials, size = 0, max(1, len(kept) // 2)
+    while trials < _MOST_TRIALS:
+        for start in range(0, len(kept), size):
+            fewer = kept[:start] + kept[start + size :]
+            trials += 1
+            lived = trial(msgspec.structs.replace(job, faults=tuple(fewer)))
+            if lived.violation is not None and lived.violation.invariant == invariant:
+                kept = fewer
+                break
+        else:
+            if size == 1:
+                break
+            size = max(1, size // 2)
+    return msgspec.structs.replace(job, faults=tuple(kept))
