@@ -37,6 +37,7 @@ _TABLE: Final = (
     Fault("answer_delayed", "call", 0.05),
     Fault("server_error", "call", 0.02),
     Fault("server_error_but_applied", "call", 0.03),
+    Fault("server_error_applied_late", "call", 0.02),
     Fault("fill_before_answer", "call", 0.05),
     Fault("rate_storm", "occasion", 0.5),
     Fault("shard_down", "occasion", 0.3),
@@ -64,6 +65,8 @@ _TABLE: Final = (
     Fault("early_close", "occasion", 0.08),
     Fault("grid_changed", "occasion", 0.3),
     Fault("other_client", "occasion", 1.5),
+    # The belief
+    Fault("belief_jump", "occasion", 0.7),
     # The clock
     Fault("clock_step", "occasion", 0.4),
     Fault("clock_drift", "occasion", 0.4),
@@ -87,7 +90,7 @@ FAULTS: Final = MappingProxyType({fault.name: fault for fault in _TABLE})
 # less than the bot waits before it takes an order that nobody knows for one that never arrived.
 _LATENCY: Final = (8, 60)
 _DELAY: Final = (200, 4_000)
-_REQUEST_DELAY: Final = (200, 6_000)
+_REQUEST_DELAY: Final = (200, 9_000)
 _REORDER: Final = (100, 1_500)
 _FILL_HEAD_START: Final = (300, 1_500)
 _STRENGTHS: Final = (0.3, 1.0, 3.0)
@@ -107,7 +110,7 @@ class Fate(msgspec.Struct):
 
     there: int | None
     back: int | None
-    # Answered like this in place of the exchange, whether or not it was carried out.
+    # Answered like this by the front, at once, whether or not it will be carried out.
     instead: HttpAnswer | None = None
     fill_first: bool = False
 
@@ -196,6 +199,9 @@ class Faults:
             fate.there, fate.instead = None, _error(502, "bad_gateway")
         elif self.strikes("server_error_but_applied"):
             fate.instead = _error(504, "gateway_timeout")
+        elif self.strikes("server_error_applied_late"):
+            fate.instead = _error(504, "gateway_timeout")
+            fate.there = self.rng("server_error_applied_late").randint(*_REQUEST_DELAY)
         if request.method == "POST" and self.strikes("fill_before_answer"):
             fate.fill_first = True
             fate.back = self.rng("fill_before_answer").randint(*_FILL_HEAD_START)

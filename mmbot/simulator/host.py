@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+import msgspec
+
 from mmbot.bot import Bot, Output, Reconnect, Transmit
 from mmbot.errors import BadInput
 from mmbot.kalshi.gateway import Call
@@ -97,6 +99,8 @@ class Host:
         """Be a process that has not done anything yet."""
         self.alive = True
         self.finished = False
+        # Passengers by which the forecast has moved for reasons of its own.
+        self.surprise = 0
         self.bot = Bot(scene.settings, scene.clock, scene.signer, life)
         self._scene = scene
         self._wire = wire
@@ -237,7 +241,9 @@ class Host:
         self.later(_THINKING, lambda: self._form(*wish))
 
     def _form(self, week: Week, strikes: tuple[int, ...]) -> None:
-        belief = self._scene.forecaster.belief(self._counts, week, strikes)
+        seen = tuple(strike + self.surprise for strike in strikes)
+        belief = self._scene.forecaster.belief(self._counts, week, seen)
+        belief = msgspec.structs.replace(belief, strikes=strikes)
         self._wire.trace("belief", belief.digest)
         self._step(lambda now: self.bot.told(BeliefFormed(belief), now))
 
@@ -251,8 +257,16 @@ class Host:
             # Nothing could be read: the next reading may be better.
             pass
         if self._counts is not before:
-            for week, strikes in self._wishes:
-                self._form(week, strikes)
+            self._form_all()
+
+    def surprised(self, by: int) -> None:
+        """Let the forecast move all at once."""
+        self.surprise = by
+        self._form_all()
+
+    def _form_all(self) -> None:
+        for week, strikes in tuple(self._wishes):
+            self._form(week, strikes)
 
     def _read(self, answer: HttpAnswer) -> None:
         if answer.status != 200:

@@ -103,7 +103,7 @@ class Auditor:
         self._booked: set[tuple[str, str]] = set()
         self._last_known = 0
         self.life = ""
-        self.stopping = False
+        self.stopping = self.still = False
         self.orders_placed = 0
         self.stream: StreamTruth | None = None
         self._grouped = False
@@ -237,6 +237,8 @@ class Auditor:
     def _check_wish(self, wish: Wish, bot: Bot, now: int) -> None:
         if wish.client_id in self.pending:
             raise Broken("one_order", f"{wish.client_id} was sent twice")
+        if self.still:
+            raise Broken("restless", f"{wish.client_id} was sent though nothing had happened")
         if self.stopping:
             raise Broken("stopping", f"{wish.client_id} was sent after the bot was told to stop")
         self._check_gates(wish, bot, now)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SECOND: Final = 1_000
 _STEP: Final = (-3_000, 3_000)
+_JUMP: Final = (-90_000, 90_000)
 _DRIFT: Final = (-10_000, 10_000)
 _STORM, _SHARD, _NO_SNAPSHOT = (2_000, 20_000), (5_000, 40_000), (2_000, 15_000)
 _PAUSE, _BROKEN_DISK, _LOCKED = (3_000, 60_000), (5_000, 60_000), (500, 5_000)
@@ -54,6 +55,7 @@ class Mishaps:
             "early_close": self._early_close,
             "grid_changed": self._grid_changed,
             "other_client": self._other_client,
+            "belief_jump": self._belief_jump,
             "clock_step": self._clock_step,
             "clock_drift": self._clock_drift,
             "disk_full": partial(self._ledger_fails, "disk_full", _BROKEN_DISK),
@@ -193,7 +195,11 @@ class Mishaps:
         venue.advance(now)
         venue.spread_word(now)
 
-    # The clock and the ledger
+    # The belief, the clock and the ledger
+
+    def _belief_jump(self, _: Window) -> None:
+        if self._world.host is not None:
+            self._world.host.surprised(self._faults.rng("belief_jump").randint(*_JUMP))
 
     def _clock_step(self, _: Window) -> None:
         self._world.skew = self._faults.rng("clock_step").randint(*_STEP)

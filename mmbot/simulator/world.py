@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
-from mmbot.simulator.faults import Faults
+from mmbot.simulator.faults import Fate, Faults
 from mmbot.simulator.host import Died, Host, Memory, payout
 from mmbot.simulator.invariants import Auditor, Broken, created
 from mmbot.simulator.mishaps import Mishaps
@@ -78,7 +78,7 @@ class World:
         self._now = self.scene.clock.wall
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._planned = 0
-        self._lives = self._waiting = 0
+        self._lives = self._waiting = self._flying = 0
         self._hash = hashlib.sha256()
 
     # The loop
@@ -115,7 +115,10 @@ class World:
         self._mishaps.end()
         self._run(window.end - _STILL)
         self._sleepers.frozen = True
+        self._run(window.end - _STILL // 2)
+        self.auditor.still = True
         self._run(window.end)
+        self.auditor.still = False
         self._drain()
         self._check()
         self._end(last=last)
@@ -143,12 +146,12 @@ class World:
         self._now = max(self._now, until)
 
     def _drain(self) -> None:
-        """Wait until nothing that the bot has asked for is under way."""
+        """Wait until nothing is under way between bot and exchange."""
         for _ in range(_DRAINED // _CLOSE):
-            if not self._waiting:
+            if not (self._waiting or self._flying):
                 return
             self._run(self._now + _CLOSE)
-        raise Broken("recovery", f"calls are under way without end: {self._waiting}")
+        raise Broken("recovery", "calls or frames are under way without end")
 
     def _run(self, until: int) -> None:
         """Let everything happen up to a true time, in order."""
@@ -291,9 +294,11 @@ class World:
             at = self._now + arrival.delay
             if arrival.in_order:
                 at = link.latest = max(at, link.latest)
+            self._flying += 1
             self.at(at, partial(self._arrive, link, frame))
 
     def _arrive(self, link: Link, frame: bytes) -> None:
+        self._flying -= 1
         if link is self.link and link.up and self.host is not None:
             self.trace("down", frame)
             self.host.received(frame)
@@ -347,35 +352,22 @@ class World:
         exchange = _Exchange(answered)
         self._waiting += 1
         self.at(self._now + timeout, partial(self._time_out, exchange))
-        if fate.there is not None:
-            self.at(
-                self._now + fate.there,
-                partial(
-                    self._served, exchange, request, fate.back, fate.instead, fill=fate.fill_first
-                ),
-            )
-            return
-        self.auditor.never_arrived(request)
         if fate.instead is not None and fate.back is not None:
             self.at(self._now + fate.back, partial(self._answer, exchange, fate.instead))
+        if fate.there is None:
+            self.auditor.never_arrived(request)
+        else:
+            self.at(self._now + fate.there, partial(self._serve, exchange, request, fate))
 
-    def _served(
-        self,
-        exchange: _Exchange,
-        request: HttpRequest,
-        back: int | None,
-        instead: HttpAnswer | None,
-        *,
-        fill: bool,
-    ) -> None:
+    def _serve(self, exchange: _Exchange, request: HttpRequest, fate: Fate) -> None:
         answer = self.venue.handle(request, self._now)
         self.auditor.arrived(request, answer, calm=self.faults.calm)
-        if fill and answer.status == 201:
+        if fate.fill_first and answer.status == 201:
             for wish in created(request):
                 self._mishaps.hit(wish.ticker, wish.side, wish.price)
         self._pump()
-        if back is not None:
-            self.at(self._now + back, partial(self._answer, exchange, instead or answer))
+        if fate.instead is None and fate.back is not None:
+            self.at(self._now + fate.back, partial(self._answer, exchange, answer))
 
     def _answer(self, exchange: _Exchange, answer: HttpAnswer) -> None:
         if not exchange.over:
