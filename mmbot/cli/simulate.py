@@ -91,8 +91,9 @@ def _table(summary: Summary) -> Table:
 
 def _title(summary: Summary) -> str:
     return (
-        f"{summary.seeds:,} seeds, {len(summary.violations):,} violations: {summary.orders:,} "
-        f"orders, {summary.fills:,} fills, {summary.restarts:,} restarts in {summary.seconds:,.0f} s"
+        f"{summary.seeds:,} seeds, {len(summary.violations):,} violations in "
+        f"{summary.seconds:,.0f} s: {summary.orders:,} orders, {summary.fills:,} fills, "
+        f"{summary.restarts:,} restarts"
     )
 
 

@@ -102,6 +102,7 @@ _CHANNEL_OF: Final = {
     "user_order": "report",
 }
 _STORM_SHARE: Final = 0.8
+_BUNCHING: Final = ("request_delayed", "server_error_applied_late", "clock_step", "clock_drift")
 ORDERS_PATH: Final = "/trade-api/v2/portfolio/events/orders"
 
 
@@ -164,6 +165,11 @@ class Faults:
             return False
         self.count(name)
         return True
+
+    @property
+    def bunches(self) -> bool:
+        """Whether this seed makes requests arrive closer together than the bot's clock says."""
+        return any(name in self._rates for name in _BUNCHING)
 
     def latency(self) -> int:
         """Draw how long a message takes when nothing is wrong."""

@@ -49,7 +49,9 @@ def _becomes(value: Any) -> Callable[[Any], Any]:
 def _without_key(key: str) -> Callable[[Any], Any]:
     def change(original: Any) -> Any:
         def place(gateway: Any, command: Any) -> dict[str, object]:
-            return {name: value for name, value in original(gateway, command).items() if name != key}
+            return {
+                name: value for name, value in original(gateway, command).items() if name != key
+            }
 
         return place
 
@@ -132,11 +134,15 @@ _TABLE: Final = (
     Guard("sequence", (Patch("mmbot.kalshi.feed:Feed._gap", _nothing),)),
     Guard("release_gate", (Patch(f"{_REVIEW}:belief_gate", _never_gives("release_due")),)),
     Guard("reconciliation", (Patch(f"{_REVIEW}:service_gate", _never_gives("not_reconciled")),)),
-    Guard("stream", (Patch(f"{_REVIEW}:service_gate", _never_gives("no_stream", "not_reconciled")),)),
+    Guard(
+        "stream", (Patch(f"{_REVIEW}:service_gate", _never_gives("no_stream", "not_reconciled")),)
+    ),
     Guard("stopping", (Patch(f"{_REVIEW}:service_gate", _never_gives("stopping")),)),
     Guard("expiry", (Patch(f"{_GATEWAY}:Gateway._place", _without_key("expiration_time")),)),
     Guard("post_only", (Patch(f"{_GATEWAY}:Gateway._place", _without_key("post_only")),)),
-    Guard("pause_fence", (Patch(f"{_GATEWAY}:Gateway._place", _without_key("cancel_order_on_pause")),)),
+    Guard(
+        "pause_fence", (Patch(f"{_GATEWAY}:Gateway._place", _without_key("cancel_order_on_pause")),)
+    ),
     Guard("fills_once", (Patch("mmbot.trading.portfolio:Portfolio.book", _book_again),)),
     Guard("own_orders", (Patch("mmbot.trading.orders:OwnOrders.levels", _always({})),)),
     Guard("one_order", (Patch("mmbot.trading.orders:OwnOrders.of", _not_cancelling),)),

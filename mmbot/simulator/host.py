@@ -6,10 +6,9 @@ process can die between any two of the bot's outputs; its ledger survives it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
-
-import msgspec
 
 import msgspec
 
@@ -30,7 +29,7 @@ from mmbot.trading.commands import (
 )
 from mmbot.trading.events import BeliefFormed, Fill, Stopping
 from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Change, Counts
+from mmbot.tsa.counts import Change
 from mmbot.tsa.website import page_path, parse_page
 
 _POLL = 20_000
@@ -112,7 +111,6 @@ class Host:
         self._connecting = self._streaming = False
         self._wishes: dict[tuple[Week, tuple[int, ...]], None] = {}
         self._counts = scene.history
-        self._dead_in_step = False
         self._carriers: dict[type, Callable[[Any], None]] = {
             Call: self._send_call,
             Transmit: lambda output: wire.transmit(output.frame),
@@ -251,11 +249,9 @@ class Host:
         """Read the page, keep what is news, and believe accordingly."""
         self.later(_POLL, self._poll)
         before = self._counts
-        try:
+        # Where nothing can be read, the next reading may be better.
+        with contextlib.suppress(BadInput):
             self._read(self._wire.page(HttpRequest("GET", page_path(), headers=_AGENT)))
-        except BadInput:
-            # Nothing could be read: the next reading may be better.
-            pass
         if self._counts is not before:
             self._form_all()
 
@@ -282,5 +278,3 @@ class Host:
 def payout(settlements: Iterable[BookSettlement]) -> int:
     """Return what the settlements in a ledger paid."""
     return sum(settlement.payout for settlement in settlements)
-
-

@@ -17,6 +17,7 @@ from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.simulator.facts import Fact, Filled, OrderChanged
 from mmbot.simulator.faults import ORDERS_PATH
+from mmbot.simulator.ledger import Side
 from mmbot.simulator.orders import Order
 from mmbot.simulator.scene import Scene
 from mmbot.trading.commands import BookFill
@@ -27,6 +28,7 @@ from mmbot.units import ONE_DOLLAR, Count, Money, Price, parse_count, parse_pric
 
 # Milliseconds by which the bot's clock may be wrong, and whole seconds may round.
 SKEW: Final = 6_000
+_SIDES: Final[tuple[Side, Side]] = ("bid", "ask")
 _BATCH = f"{ORDERS_PATH}/batched"
 _POSITIONS = "/trade-api/v2/portfolio/positions"
 
@@ -45,7 +47,7 @@ class Wish(msgspec.Struct, frozen=True):
 
     client_id: str
     ticker: str
-    side: str
+    side: Side
     price: Price
     count: Count
 
@@ -78,9 +80,9 @@ class StreamTruth:
             self._last_seq[frame.sid] = frame.seq
         if frame.type == "orderbook_snapshot":
             self.fresh.add(frame.msg["market_ticker"])
-        elif frame.type == "subscribed" and frame.msg["channel"] == "orderbook_delta":
-            self.fresh.clear()
-        elif frame.type == "error":
+        elif frame.type == "error" or (
+            frame.type == "subscribed" and frame.msg["channel"] == "orderbook_delta"
+        ):
             self.fresh.clear()
         return frame.type
 
@@ -91,7 +93,7 @@ class Auditor:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._account = scene.account
-        self._tickers = tuple(scene.venue.exchange.events.values())[0].tickers
+        self._tickers = next(iter(scene.venue.exchange.events.values())).tickers
         self._lifetime = scene.settings.orders.lifetime
         self._limit = scene.settings.limits.event_loss
         self.live: dict[str, Order] = {}
@@ -180,7 +182,7 @@ class Auditor:
             self._allowance += _paid(fact.side, fact.price) * fact.count + fact.fee
 
     def check_worst_case(self) -> None:
-        """Compare the least wealth, every order filled that is live or on its way, with the limit."""
+        """Compare the least wealth with the limit: live orders and those on their way filled."""
         wealth = self.wealth()
         if min(wealth) < -self._limit - self._allowance:
             raise Broken(
@@ -206,7 +208,7 @@ class Auditor:
     # What the bot does
 
     def born(self, life: str) -> None:
-        """Follow a new life of the bot; what an earlier one still had under way is not its doing."""
+        """Follow a new life of the bot; what an earlier one had under way is not its doing."""
         self.life, self.stopping = life, False
         self.pending.clear()
         self._booked.clear()
@@ -273,17 +275,19 @@ class Auditor:
             raise Broken("distrusted_book", f"{wish.client_id} was sent without a book")
         own: dict[Price, Count] = {}
         for order in bot.engine.desk.orders:
-            if order.ticker == wish.ticker and order.side == wish.side:
-                if order.client_id != wish.client_id:
-                    own[order.price] = own.get(order.price, 0) + order.remaining
-        side = "bid" if wish.side == "bid" else "ask"
-        levels = listing.book.levels(side)  # type: ignore[arg-type]
+            beside = order.ticker == wish.ticker and order.side == wish.side
+            if beside and order.client_id != wish.client_id:
+                own[order.price] = own.get(order.price, 0) + order.remaining
+        side = wish.side
+        levels = listing.book.levels(side)
         others = [price for price, count in levels if count > own.get(price, 0)]
         grid = listing.market.grid
         if not others:
             return
         furthest = grid.ceil(others[0] + 1) if side == "bid" else grid.floor(others[0] - 1)
-        if furthest is not None and (wish.price > furthest if side == "bid" else wish.price < furthest):
+        if furthest is not None and (
+            wish.price > furthest if side == "bid" else wish.price < furthest
+        ):
             raise Broken("overbid", f"{wish.client_id} at {wish.price} betters {others[0]}")
 
     def _check_lost(self, bot: Bot) -> None:
@@ -294,15 +298,18 @@ class Auditor:
             if ours and orders.get(order.client_order_id) is None:
                 raise Broken("lost_order", f"{_shown(order)} rests and the bot takes it for over")
 
-    def arrived(self, request: HttpRequest, answer: HttpAnswer, *, calm: bool) -> None:
-        """Judge a call that the exchange has answered, or that will never reach it."""
+    def arrived(self, request: HttpRequest, answer: HttpAnswer, *, tokens_known: bool) -> None:
+        """Judge a call that the exchange has answered.
+
+        Where the bot can know how many tokens it has, none may be missing for a cancel.
+        """
         for wish in created(request):
             self.pending.pop(wish.client_id, None)
         for order_id in cancelled_ids(request):
             known = self._scene.venue.exchange.history.orders.get(order_id)
             if known and not known[1].client_order_id.startswith(CLIENT_ID_PREFIX):
                 raise Broken("foreign_order", f"the bot cancelled {order_id}, which is not its own")
-            if answer.status == 429 and calm:
+            if answer.status == 429 and tokens_known:
                 raise Broken("cancels_first", "no tokens were left for a cancel")
 
     def never_arrived(self, request: HttpRequest) -> None:
@@ -327,7 +334,9 @@ class Auditor:
     def check_stopped(self) -> None:
         """Once the bot says that it is finished, nothing of it rests."""
         if self.live:
-            raise Broken("stopped", f"{_shown(next(iter(self.live.values())))} rests after the stop")
+            raise Broken(
+                "stopped", f"{_shown(next(iter(self.live.values())))} rests after the stop"
+            )
 
     def check_agreement(self, bot: Bot, booked: Iterable[Fill]) -> None:
         """Positions, fees, cash, orders and books are the exchange's, all messages drained."""
@@ -341,9 +350,9 @@ class Auditor:
             raise Broken("ledger", f"{len(true)} fills, {len(kept)} in the ledger; {missing[:2]}")
         for ladder in desk.ladders.values():
             for ticker in ladder.listings:
-                ours, theirs = ladder.portfolio.position(ticker), self._positions[ticker]
-                if ours != theirs:
-                    raise Broken("positions", f"{ticker}: {ours} where {theirs} are held")
+                position, held = ladder.portfolio.position(ticker), self._positions[ticker]
+                if position != held:
+                    raise Broken("positions", f"{ticker}: {position} where {held} are held")
             if ladder.portfolio.cash != self.cash:
                 raise Broken("cash", f"{ladder.portfolio.cash} where {self.cash} is right")
         ours = {order.client_id: order.remaining for order in desk.orders if order.remaining}
@@ -360,9 +369,9 @@ class Auditor:
             book = ladder.listings[ticker].book
             if book is None:
                 raise Broken("recovery", f"after the calm there is no book of {ticker}")
-            for side in ("bid", "ask"):
-                theirs = market.sides[side].totals  # type: ignore[index]
-                if dict(book.levels(side)) != theirs:  # type: ignore[arg-type]
+            for side in _SIDES:
+                theirs = market.sides[side].totals
+                if dict(book.levels(side)) != theirs:
                     raise Broken("book", f"the {side}s of {ticker} differ from the exchange's")
 
 
@@ -392,7 +401,7 @@ def cancelled_ids(request: HttpRequest) -> list[str]:
     return [request.path.rpartition("/")[2]]
 
 
-def _paid(side: str, price: Price) -> Price:
+def _paid(side: Side, price: Price) -> Price:
     return price if side == "bid" else ONE_DOLLAR - price
 
 
@@ -406,5 +415,3 @@ def _shown(order: Order) -> str:
 
 def _essence(fill: Fill | Filled) -> tuple[str, str, Price, Count, Money]:
     return fill.ticker, fill.side, fill.price, fill.count, fill.fee
-
-

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from mmbot.simulator.exchange import STRUCTURES
 from mmbot.simulator.faults import Faults
-from mmbot.simulator.ledger import Side
+from mmbot.simulator.ledger import Account, Side
 from mmbot.simulator.market import opposite
 from mmbot.simulator.orders import NewOrder, Refusal
 from mmbot.simulator.scene import Window
@@ -179,16 +179,16 @@ class Mishaps:
         )
         self._place(world.scene.account, wish)
 
-    def hit(self, ticker: str, side: str, price: Price) -> None:
+    def hit(self, ticker: str, side: Side, price: Price) -> None:
         """Let a stranger trade with an order that has just come to rest."""
-        other = opposite("bid" if side == "bid" else "ask")
+        other = opposite(side)
         wish = NewOrder(ticker, other, price, ONE_CONTRACT, "immediate_or_cancel")
         self._place(self._world.scene.stranger, wish)
 
-    def _place(self, account: object, wish: NewOrder) -> None:
+    def _place(self, account: Account, wish: NewOrder) -> None:
         venue, now = self._world.venue, self._world.now()
         try:
-            venue.exchange.engine.place(account, wish, now)  # type: ignore[arg-type]
+            venue.exchange.engine.place(account, wish, now)
         except Refusal:
             # A closed market, a pause, a grid: they try another time.
             return
@@ -211,5 +211,3 @@ class Mishaps:
 
     def _ledger_fails(self, name: str, span: tuple[int, int], _: Window) -> None:
         self._world.memory.broken_until = self._lasting(name, span)
-
-

@@ -42,7 +42,8 @@ _SERIES: Final = "KXTSAW"
 _HISTORY_SEED: Final = 1
 _NOISE: Final = 0.025
 _STRIKE_STEP: Final = 50_000
-_STRIKES: Final = range(-3, 3)
+# So many strikes below and above the middle: mostly few, to be quick.
+_STRIKES: Final = (3, 3, 3, 5)
 _PAGE_DAYS: Final = 30
 _BALANCE: Final = 10_000 * MONEY_PER_DOLLAR
 _PACE: Final = Pace(takers=600.0, refreshes=900.0)
@@ -124,7 +125,9 @@ def weeks(count: int) -> list[Week]:
 def build(seed: str, week: Week) -> Scene:
     """Set the stage of `week` for a seed."""
     rng = random.Random(f"scene {seed}")
-    history, forecaster, strikes = _past(week)
+    history, forecaster, middle = _past(week)
+    reach = rng.choice(_STRIKES)
+    strikes = tuple(middle + step * _STRIKE_STEP for step in range(-reach, reach))
     counts = _week_counts(week, rng)
     planned = releases(week.monday - dt.timedelta(days=_PAGE_DAYS), week.sunday, rng)
     windows = _windows(week, planned)
@@ -144,9 +147,7 @@ def build(seed: str, week: Week) -> Scene:
     )
     key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(seed.encode()).digest())
     account = venue.exchange.admit(Credential(_KEY, _USER, key.public_key()), cash=_BALANCE)
-    crowd = Crowd(
-        venue.exchange, venue.average, random.Random(f"crowd {seed}"), _PACE, clock.wall
-    )
+    crowd = Crowd(venue.exchange, venue.average, random.Random(f"crowd {seed}"), _PACE, clock.wall)
     venue.traders = Sleepers(crowd, windows)
     return Scene(
         week=week,
@@ -187,14 +188,13 @@ def _settings(rng: random.Random) -> Settings:
 
 
 @functools.cache
-def _past(week: Week) -> tuple[Counts, Forecaster, tuple[int, ...]]:
-    """Return what is known before a week, the forecaster fitted to it, and the week's strikes."""
+def _past(week: Week) -> tuple[Counts, Forecaster, int]:
+    """Return what is known before a week, the forecaster fitted to it, and a strike amidst."""
     days = daily_counts(week.monday - dt.timedelta(days=1), _HISTORY_SEED)
     history = Counts({day: (Vintage(n, assumed_release(day)),) for day, n in days.items()})
     forecaster = Forecaster.fit(history, SEED.name)
     mean = forecaster.belief(history, week, (1,)).mean
-    middle = round(mean / _STRIKE_STEP) * _STRIKE_STEP
-    return history, forecaster, tuple(middle + step * _STRIKE_STEP for step in _STRIKES)
+    return history, forecaster, round(mean / _STRIKE_STEP) * _STRIKE_STEP
 
 
 def _week_counts(week: Week, rng: random.Random) -> dict[dt.date, int]:

@@ -35,6 +35,8 @@ _NOTICED: Final = (10_000, 20_000)
 _SWEEP: Final = 20_000
 _CLOSE: Final = 50
 _DRAINED: Final = 10_000
+# After so long, a life knows its write bucket.
+_SETTLED_IN: Final = 5_000
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -78,6 +80,7 @@ class World:
         self._now = self.scene.clock.wall
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._planned = 0
+        self._born = self._now
         self._lives = self._waiting = self._flying = 0
         self._hash = hashlib.sha256()
 
@@ -211,11 +214,10 @@ class World:
 
     def _begin_life(self) -> None:
         self._lives += 1
+        self._born = self._now
         self.trace("life", self._lives)
         self.link = None
-        self.host = Host(
-            self.scene, self, self.faults, self.auditor, self.memory, f"{self._lives}"
-        )
+        self.host = Host(self.scene, self, self.faults, self.auditor, self.memory, f"{self._lives}")
         self.host.start()
 
     def die(self) -> None:
@@ -361,7 +363,8 @@ class World:
 
     def _serve(self, exchange: _Exchange, request: HttpRequest, fate: Fate) -> None:
         answer = self.venue.handle(request, self._now)
-        self.auditor.arrived(request, answer, calm=self.faults.calm)
+        settled_in = self._now > self._born + _SETTLED_IN and not self.faults.bunches
+        self.auditor.arrived(request, answer, tokens_known=settled_in)
         if fate.fill_first and answer.status == 201:
             for wish in created(request):
                 self._mishaps.hit(wish.ticker, wish.side, wish.price)
@@ -417,5 +420,3 @@ def _kind(frame: bytes) -> str:
 
 class _Typed(msgspec.Struct, frozen=True):
     type: str = ""
-
-

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mmbot.cli import app
+from typer.testing import CliRunner
+
+runner = CliRunner()
+
+
+def test_a_clean_run_writes_its_figures(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    args = ["simulate", "--seeds", "1", "--faults", "answer_lost,killed", "--json", str(path)]
+    result = runner.invoke(app, args)
+    assert result.exit_code == 0, result.output
+    report = json.loads(path.read_text())
+    assert set(report) == {
+        "seeds", "violations", "faults", "orders", "fills", "restarts", "seconds",
+    }  # fmt: skip
+    assert set(report["faults"]) == {"answer_lost", "killed"}
+    assert report["orders"] > 0
+
+
+def test_a_violation_fails_the_command_and_says_how_to_repeat_it(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    args = ["simulate", "--seeds", "1", "--faults", "none", "--without", "expiry"]
+    result = runner.invoke(app, [*args, "--json", str(path)])
+    assert result.exit_code == 1
+    assert "mmbot simulate --first 1 --seeds 1" in result.output
+    (violation,) = json.loads(path.read_text())["violations"]
+    assert violation["seed"] == 1
+    assert violation["invariant"] == "fence"
+    assert violation["what"]
+
+
+def test_shrinking_finds_that_no_fault_is_needed(tmp_path: Path) -> None:
+    args = ["simulate", "--seeds", "1", "--faults", "fill_dropped,killed", "--shrink"]
+    result = runner.invoke(app, [*args, "--without", "expiry"])
+    assert "--faults none" in result.output
