@@ -21,8 +21,8 @@ from mmbot.trading.events import (
 )
 from tests.kalshi.builders import DELTA, FILL, SNAPSHOT, USER_ORDER, A, B, changed, frame
 
-CHANNELS = ("fill", "user_orders", "market_lifecycle_v2")
-FILL_SID, ORDER_SID, LIFECYCLE_SID, BOOK_SID = 11, 12, 13, 14
+CHANNELS = ("fill", "user_orders", "order_group_updates", "market_lifecycle_v2")
+FILL_SID, ORDER_SID, GROUP_SID, LIFECYCLE_SID, BOOK_SID = SIDS = 11, 12, 15, 13, 14
 MESSAGES = ("fill", "user_order", "orderbook_delta", "orderbook_snapshot", "market_lifecycle_v2")
 LIFECYCLE = {"market_ticker": A, "event_type": "activated"}
 
@@ -61,7 +61,7 @@ class Line:
     def start(self) -> None:
         """Connect, have everything confirmed, and show every book."""
         self.connect()
-        for channel, sid in zip(CHANNELS, (FILL_SID, ORDER_SID, LIFECYCLE_SID), strict=True):
+        for channel, sid in zip(CHANNELS, SIDS[:4], strict=True):
             self.confirm(channel, sid)
         self.confirm("orderbook_delta", BOOK_SID)
         for ticker in (A, B):
@@ -99,21 +99,22 @@ def test_a_connection_is_subscribed_to_everything_with_yes_prices() -> None:
             {"channels": ["orderbook_delta"], "market_tickers": [A, B], "use_yes_price": True},
         ),
     ]
-    assert [command["id"] for command in line.sent] == [1, 2, 3, 4]
+    assert [command["id"] for command in line.sent] == [1, 2, 3, 4, 5]
 
 
-def test_the_stream_is_up_when_fills_orders_and_lifecycle_are_confirmed() -> None:
+def test_the_stream_is_up_when_everything_but_the_books_is_confirmed() -> None:
     line = Line()
     line.connect()
     assert kinds(line.confirm("fill", 1)) == []
     assert kinds(line.confirm("user_orders", 2)) == []
+    assert kinds(line.confirm("order_group_updates", 4)) == []
     assert kinds(line.confirm("market_lifecycle_v2", 3)) == [StreamUp]
 
 
 def test_every_connection_counts_its_commands_and_sids_afresh(line: Line) -> None:
     line.feed.disconnected()
     line.start()
-    assert [command["id"] for command in line.sent[:4]] == [1, 2, 3, 4]
+    assert [command["id"] for command in line.sent[:5]] == [1, 2, 3, 4, 5]
     step = line.hear("orderbook_delta", DELTA, sid=BOOK_SID, seq=line.seq + 1)
     assert kinds(step) == [BookChanged]
 
@@ -167,7 +168,7 @@ def test_a_market_that_is_dropped_before_the_books_are_confirmed_is_not_waited_f
     line = Line(A)
     line.connect()
     line.feed.watch((), line.now)
-    for channel, sid in (*zip(CHANNELS, (1, 2, 3), strict=True), ("orderbook_delta", BOOK_SID)):
+    for channel, sid in (*zip(CHANNELS, (1, 2, 4, 3), strict=True), ("orderbook_delta", BOOK_SID)):
         line.confirm(channel, sid)
     assert line.feed.next_deadline is None
 

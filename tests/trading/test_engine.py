@@ -23,6 +23,7 @@ from mmbot.trading.events import (
     BudgetRead,
     Event,
     Filled,
+    GroupSecured,
     ListedEvent,
     ListingRead,
     Market,
@@ -79,12 +80,13 @@ def test_a_new_event_is_believed_in_and_its_account_read() -> None:
     bench.tell(StreamUp())
     commands = bench.tell(ListingRead("", (bench.listed,)))
     assert only(FormBelief, commands) == [FormBelief(WEEK, (2_600_000, 2_700_000, 2_800_000))]
-    assert only(ReadAccount, commands) == [ReadAccount(TICKERS)]
+    assert only(ReadAccount, commands) == [ReadAccount(TICKERS, shards=(0,))]
 
 
 def test_nothing_is_quoted_before_the_account_was_read() -> None:
     bench = Bench()
     bench.tell(StreamUp(), ListingRead("", (bench.listed,)), BeliefFormed(belief()))
+    bench.tell(GroupSecured(0, "g-0"))
     assert not only(Place, bench.tell(book()))
     assert bench.reason() == "not_reconciled"
     assert only(Place, bench.tell(Reconciled((), (), 0)))
@@ -97,7 +99,7 @@ def test_a_reading_that_ends_while_the_stream_is_down_reconciles_nothing() -> No
     commands = bench.tell(Reconciled((), (), 0))
     assert "account.reconciled" not in notes(commands)
     commands = bench.tell(StreamUp())
-    assert only(ReadAccount, commands) == [ReadAccount(TICKERS)]
+    assert only(ReadAccount, commands) == [ReadAccount(TICKERS, shards=(0,))]
     bench.tell(book())
     assert bench.reason() == "not_reconciled"
 
@@ -114,7 +116,7 @@ def test_the_account_is_read_every_minute() -> None:
     bench = Bench()
     bench.start()
     assert not only(ReadAccount, bench.tell(Woken(), after=59_999))
-    assert only(ReadAccount, bench.tell(Woken(), after=1)) == [ReadAccount(TICKERS)]
+    assert only(ReadAccount, bench.tell(Woken(), after=1)) == [ReadAccount(TICKERS, shards=(0,))]
 
 
 def test_the_listing_is_read_every_five_minutes() -> None:
@@ -197,7 +199,7 @@ def test_a_market_that_is_added_leaves_books_and_fills_of_the_others() -> None:
     ladder = bench.engine.desk.ladders[EVENT]
     assert ladder.strikes == (2_600_000, 2_700_000, 2_800_000)
     assert only(FormBelief, commands) == [FormBelief(WEEK, ladder.strikes)]
-    assert only(ReadAccount, commands) == [ReadAccount((LOW, HIGH, MIDDLE))]
+    assert only(ReadAccount, commands) == [ReadAccount((LOW, HIGH, MIDDLE), shards=(0,))]
     assert ladder.portfolio.position(LOW) == 500
     bench.tell(Reconciled((), (fill("t-1", "o-1", 500, ticker=LOW),), 0))
     assert bench.reason(LOW) == "no_belief"
@@ -235,6 +237,7 @@ def test_a_changed_market_is_quoted_as_it_is_now() -> None:
     bench.start()
     moved = event(market(LOW), market(MIDDLE, shard=3), market(HIGH))
     assert "market.changed" in notes(bench.tell(ListingRead("", (moved,))))
+    bench.tell(GroupSecured(3, "g-3"))
     assert {place.shard for place in only(Place, bench.tell(book()))} == {3}
 
 
@@ -302,7 +305,7 @@ def test_what_is_settled_is_neither_read_nor_asked_for_nor_quoted_any_more() -> 
     assert bench.reason() == "settled"
     assert len(bench.engine.desk.orders) == 0
     commands = bench.tell(Woken(), after=300_000)
-    assert only(ReadAccount, commands) == [ReadAccount(())]
+    assert only(ReadAccount, commands) == [ReadAccount((), shards=(0,))]
     assert only(ReadListing, commands) == [ReadListing(())]
 
 
@@ -396,14 +399,14 @@ def test_stopping_cancels_reads_the_account_and_finishes_when_it_holds_nothing()
     assert not only(ReadAccount, commands)
     bench.tell(OrderCancelled(places["bid"].client_id, 1000))
     commands = bench.tell(OrderCancelled(places["ask"].client_id, 1000))
-    assert only(ReadAccount, commands) == [ReadAccount(TICKERS)]
+    assert only(ReadAccount, commands) == [ReadAccount(TICKERS, shards=(0,))]
     assert only(Finished, bench.tell(Reconciled((), (), 0)))
 
 
 def test_stopping_with_no_orders_still_asks_the_exchange() -> None:
     bench = Bench()
     bench.start()
-    assert only(ReadAccount, bench.tell(Stopping())) == [ReadAccount(TICKERS)]
+    assert only(ReadAccount, bench.tell(Stopping())) == [ReadAccount(TICKERS, shards=(0,))]
 
 
 def test_an_order_that_turns_up_at_the_end_is_cancelled_before_the_end() -> None:
