@@ -79,6 +79,15 @@ class Bot:
         """How old the stream's last frame was when it came, in milliseconds."""
         return self._feed.age
 
+    @property
+    def streaming(self) -> bool:
+        """Whether everything on the stream is subscribed."""
+        return self.engine.desk.service.streaming
+
+    def hold(self, events: tuple[str, ...]) -> None:
+        """Take note, before the start, of events whose settlement is still to be booked."""
+        self.engine.desk.held = events
+
     def stream_headers(self, now: int) -> tuple[tuple[str, str], ...]:
         """Return the headers with which the stream is opened at `now`."""
         return self._signer.headers("GET", STREAM_PATH, now)

@@ -28,7 +28,7 @@ from mmbot.units import (
 _Number = str | int | float
 _Levels = tuple[tuple[_Number, _Number], ...]
 _Ranges = tuple[dict[str, _Number], ...]
-_Instant = Annotated[dt.datetime, msgspec.Meta(tz=True)]
+Instant = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 _T = TypeVar("_T")
 
 _ORDER_SIDES: dict[str, Side] = {"bid": "bid", "ask": "ask"}
@@ -149,7 +149,7 @@ class RestFill(msgspec.Struct, frozen=True):
     trade_id: str = ""
     fill_id: str = ""
     fee_cost: _Number = "0"
-    created_time: _Instant | None = None
+    created_time: Instant | None = None
 
 
 class RestOrder(msgspec.Struct, frozen=True):
@@ -163,7 +163,7 @@ class RestOrder(msgspec.Struct, frozen=True):
     remaining_count_fp: _Number
     fill_count_fp: _Number
     client_order_id: str = ""
-    expiration_time: _Instant | None = None
+    expiration_time: Instant | None = None
     exchange_index: int = 0
     order_group_id: str = ""
 
@@ -173,8 +173,8 @@ class RestMarket(msgspec.Struct, frozen=True):
 
     ticker: str
     status: str
-    open_time: _Instant
-    close_time: _Instant
+    open_time: Instant
+    close_time: Instant
     price_ranges: _Ranges
     strike_type: str = "greater"
     floor_strike: float | None = None

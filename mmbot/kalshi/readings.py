@@ -23,6 +23,7 @@ from mmbot.trading.events import (
     ListingRead,
     MarketSettled,
     OrderAbsent,
+    OrderReport,
     OrderReported,
     Reconciled,
 )
@@ -44,7 +45,11 @@ FREE_FOR_MAKERS = "quadratic"
 
 
 class ReadingError(Exception):
-    """A reading cannot go on."""
+    """A reading cannot go on; `passing` says that it may well another time."""
+
+    def __init__(self, reason: str, *, passing: bool = False) -> None:
+        super().__init__(reason)
+        self.passing = passing
 
 
 def look_up(command: LookUp, subaccount: int) -> Reading:
@@ -75,8 +80,7 @@ def read_account(command: ReadAccount, subaccount: int) -> Reading:
     The balance is that of the shards in use, together; it is no part of what must be right.
     """
     own = own_subaccount(subaccount)
-    resting = (("status", "resting"), ("limit", _PAGE_SIZE), own)
-    orders = yield from pages("/portfolio/orders", resting, "orders", wire.RestOrder)
+    reports = yield from resting_orders(own)
     contradiction = ""
     # What changed between two readings is no contradiction: read both again.
     for _ in range(3):
@@ -87,13 +91,12 @@ def read_account(command: ReadAccount, subaccount: int) -> Reading:
             break
     else:
         raise ReadingError(contradiction)
-    reports = tuple(wire.rest_order(order) for order in orders)
-    return [Reconciled(reports, fills, (yield from _balance(command.shards, own)))]
+    return [Reconciled(reports, fills, (yield from balance_of(command.shards, own)))]
 
 
 def read_listing(command: ReadListing, series: str, now: int) -> Reading:
     """Read limits, fees, the exchange's state and the events that have not closed by `now`."""
-    budget = yield from _budget()
+    buckets = yield from budget()
     open_ = yield from open_events(series, now)
     shut = yield from _shut(series, open_)
     held: list[wire.RestEvent] = []
@@ -103,7 +106,7 @@ def read_listing(command: ReadListing, series: str, now: int) -> Reading:
             held.append(event)
     events = tuple(listed_event(event) for event in (*open_, *held) if event.markets)
     settlements = [settled for event in held for settled in _settlements(event)]
-    return [budget, ListingRead(shut, events), *settlements]
+    return [buckets, ListingRead(shut, events), *settlements]
 
 
 def open_events(series: str, now: int) -> Steps[list[wire.RestEvent]]:
@@ -126,7 +129,14 @@ def held_event(ticker: str) -> Steps[wire.RestEvent | None]:
     return read(answer, path, _EventAnswer).event
 
 
-def _balance(shards: tuple[int, ...], own: tuple[str, str]) -> Steps[Money | None]:
+def resting_orders(own: tuple[str, str]) -> Steps[tuple[OrderReport, ...]]:
+    """Read every resting order of the account, whoever placed it."""
+    resting = (("status", "resting"), ("limit", _PAGE_SIZE), own)
+    orders = yield from pages("/portfolio/orders", resting, "orders", wire.RestOrder)
+    return tuple(wire.rest_order(order) for order in orders)
+
+
+def balance_of(shards: tuple[int, ...], own: tuple[str, str]) -> Steps[Money | None]:
     """Return the balance, or `None` when it was asked for too often: it has a bucket of its own."""
     path, total = "/portfolio/balance", 0
     for shard in shards:
@@ -174,7 +184,8 @@ def contradiction_of(
     return ""
 
 
-def _budget() -> Steps[BudgetRead]:
+def budget() -> Steps[BudgetRead]:
+    """Read the account's buckets and what the calls cost."""
     limits = yield from get("/account/limits", _Limits)
     costs = yield from get("/account/endpoint_costs", _Costs)
     return BudgetRead(
@@ -250,7 +261,8 @@ def pages(path: str, query: _Query, field: str, kind: type[_T]) -> Steps[list[_T
 def read(answer: HttpAnswer | None, path: str, kind: type[_T]) -> _T:
     """Read an answer, or raise what is wrong with it."""
     if answer is None or answer.status != 200:
-        raise ReadingError(f"GET {path}: {refusal_text(answer)}")
+        passing = answer is None or answer.status >= 500 or answer.status == 429
+        raise ReadingError(f"GET {path}: {refusal_text(answer)}", passing=passing)
     return wire.decode(answer.body, kind)
 
 
