@@ -12,9 +12,12 @@ from mmbot.trading.events import (
     BookReplaced,
     BooksDistrusted,
     Event,
+    FeedLagged,
     Filled,
+    GroupChanged,
     MarketActivity,
     MarketClosing,
+    MarketRegridded,
     MarketSettled,
     OrderReported,
     StreamUp,
@@ -486,3 +489,93 @@ def test_no_frame_whatever_makes_the_feed_fall(frames: list[bytes]) -> None:
         line.feed.received(data, line.now)
         line.now += 700
         line.feed.woken(line.now)
+
+
+# Order groups
+
+
+@pytest.mark.parametrize("news", ["triggered", "reset", "deleted"])
+def test_news_of_an_order_group(line: Line, news: str) -> None:
+    message = {"event_type": news, "order_group_id": "g-1", "ts_ms": 1}
+    (event,) = line.hear("order_group_updates", message, sid=GROUP_SID, seq=1).events
+    assert isinstance(event, GroupChanged)
+    assert (event.group, event.news) == ("g-1", news)
+
+
+@pytest.mark.parametrize("news", ["created", "limit_updated", "something new"])
+def test_what_does_not_concern_the_orders_of_a_group_is_no_news(line: Line, news: str) -> None:
+    message = {"event_type": news, "order_group_id": "g-1"}
+    assert line.hear("order_group_updates", message, sid=GROUP_SID, seq=1).events == []
+
+
+def test_a_gap_in_the_news_of_groups_costs_the_connection(line: Line) -> None:
+    message = {"event_type": "created", "order_group_id": "g-1"}
+    assert not line.hear("order_group_updates", message, sid=GROUP_SID, seq=1).reconnect
+    assert line.hear("order_group_updates", message, sid=GROUP_SID, seq=3).reconnect
+
+
+# Other prices
+
+
+def test_a_market_takes_other_prices(line: Line) -> None:
+    ranges = [{"start": "0.0000", "end": "1.0000", "step": "0.0010"}]
+    change = changed(LIFECYCLE, event_type="price_level_structure_updated", price_ranges=ranges)
+    step = line.hear("market_lifecycle_v2", change, sid=LIFECYCLE_SID)
+    (event,) = step.events
+    assert isinstance(event, MarketRegridded)
+    assert (event.ticker, event.grid.floor(4_567)) == (A, 4_560)
+    assert not step.listing_stale
+
+
+def test_other_prices_that_are_not_said_are_read(line: Line) -> None:
+    change = changed(LIFECYCLE, event_type="price_level_structure_updated")
+    assert line.hear("market_lifecycle_v2", change, sid=LIFECYCLE_SID).listing_stale
+
+
+# The age of frames
+
+
+def aged(line: Line, age: int) -> list[Event]:
+    return line.hear("ok", {}, sending_ts_ms=line.now - age).events
+
+
+@pytest.fixture
+def late_line(line: Line) -> Line:
+    line.now = 1_000_000
+    return line
+
+
+def test_frames_that_come_late_are_told_once(late_line: Line) -> None:
+    assert aged(late_line, 3_000) == []
+    assert aged(late_line, 3_001) == [FeedLagged(3_001, late=True)]
+    assert aged(late_line, 9_000) == []
+
+
+def test_frames_come_in_time_again_only_when_they_are_well_in_time(late_line: Line) -> None:
+    aged(late_line, 5_000)
+    assert aged(late_line, 1_001) == []
+    assert aged(late_line, 1_000) == [FeedLagged(1_000, late=False)]
+    assert aged(late_line, 2_999) == []
+
+
+def test_a_frame_from_a_clock_that_is_ahead_is_not_younger_than_new(late_line: Line) -> None:
+    aged(late_line, -500)
+    assert late_line.feed.age == 0
+
+
+def test_a_frame_that_does_not_say_when_it_was_sent_says_nothing(late_line: Line) -> None:
+    aged(late_line, 40)
+    late_line.hear("ok", {})
+    assert late_line.feed.age == 40
+
+
+def test_a_change_of_a_book_says_when_it_happened(late_line: Line) -> None:
+    step = late_line.books("orderbook_delta", changed(DELTA, ts_ms=late_line.now - 4_000))
+    assert kinds(step) == [FeedLagged, BookChanged]
+
+
+def test_a_new_connection_begins_in_time(late_line: Line) -> None:
+    aged(late_line, 5_000)
+    late_line.feed.disconnected()
+    late_line.start()
+    assert aged(late_line, 5_000) == [FeedLagged(5_000, late=True)]
