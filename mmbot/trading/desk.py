@@ -9,12 +9,12 @@ import msgspec
 from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
 from mmbot.trading.budget import Budget
-from mmbot.trading.commands import RepairBook
+from mmbot.trading.commands import ReadAccount, ReadListing, RepairBook
 from mmbot.trading.events import ListedEvent
 from mmbot.trading.orders import OwnOrders
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.portfolio import Exposure, Portfolio
-from mmbot.trading.risk import CLOSING_MARGIN, Listing, ServiceState
+from mmbot.trading.risk import CLOSING_MARGIN, Listing, ServiceState, Shard
 from mmbot.tsa.calendar import CalendarClock, Week, release_instant
 
 
@@ -75,7 +75,10 @@ class Ladder:
 
 
 class Desk(msgspec.Struct):
-    """The engine's state."""
+    """The engine's state.
+
+    `held` are events of earlier lives whose settlement is still to be booked.
+    """
 
     settings: Settings
     clock: CalendarClock
@@ -84,23 +87,33 @@ class Desk(msgspec.Struct):
     ladder_of: dict[str, Ladder] = msgspec.field(default_factory=dict)
     orders: OwnOrders = msgspec.field(default_factory=OwnOrders)
     budget: Budget = msgspec.field(default_factory=Budget)
+    shards: dict[int, Shard] = msgspec.field(default_factory=dict)
+    held: tuple[str, ...] = ()
 
     def listing(self, ticker: str) -> Listing | None:
         """Return a market on the desk."""
         ladder = self.ladder_of.get(ticker)
         return ladder.listings[ticker] if ladder else None
 
-    def unsettled(self) -> tuple[str, ...]:
-        """Return the markets whose positions still stand."""
-        return tuple(
-            ticker
-            for ticker, ladder in self.ladder_of.items()
-            if ladder.listings[ticker].settled is None
-        )
+    def shard(self, index: int) -> Shard:
+        """Return a shard, which is known from now on."""
+        return self.shards.setdefault(index, Shard(index))
 
-    def unsettled_events(self) -> tuple[str, ...]:
-        """Return the events that are not decided yet."""
-        return tuple(ticker for ticker, ladder in self.ladders.items() if not ladder.settled)
+    def account_reading(self) -> ReadAccount:
+        """Return the wish for everything of the account that still matters."""
+        open_: list[str] = []
+        decided: list[str] = []
+        for ticker, ladder in self.ladder_of.items():
+            listing = ladder.listings[ticker]
+            if listing.settled is None:
+                (open_ if listing.result is None else decided).append(ticker)
+        return ReadAccount(tuple(open_), tuple(decided), tuple(self.shards))
+
+    def listing_reading(self) -> ReadListing:
+        """Return the wish for the listing, and for the results of what is held."""
+        held = [ticker for ticker, ladder in self.ladders.items() if not ladder.settled]
+        held += [ticker for ticker in self.held if ticker not in self.ladders]
+        return ReadListing(tuple(held))
 
     def unclosed(self, now: int) -> tuple[str, ...]:
         """Return the markets whose books are still of use."""
