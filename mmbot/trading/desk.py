@@ -16,6 +16,18 @@ from mmbot.trading.outbox import Outbox
 from mmbot.trading.portfolio import Exposure, Portfolio
 from mmbot.trading.risk import CLOSING_MARGIN, Listing, ServiceState
 from mmbot.tsa.calendar import CalendarClock, Week, release_instant
+from mmbot.units import Money
+
+
+class Priced(msgspec.Struct, frozen=True):
+    """What the terms of a ladder were made from, and when."""
+
+    at: int
+    belief: Belief
+    settings: Settings
+    fills: int
+    cash: Money
+    mids: tuple[float | None, ...]
 
 
 class Ladder:
@@ -29,6 +41,9 @@ class Ladder:
         self.portfolio = Portfolio(tuple(self.listings))
         self.belief: Belief | None = None
         self.releases: tuple[int, ...] = ()
+        self.priced: Priced | None = None
+        # Whether no position of the event may grow.
+        self.reduce_only = False
 
     def extended(self, event: ListedEvent) -> Ladder:
         """Return the ladder with the event's new markets; what is known of the others stays."""
@@ -50,9 +65,9 @@ class Ladder:
 
     def believe(self, belief: Belief) -> None:
         """Take up a belief that was formed at this ladder's strikes."""
+        if belief.strikes != self.strikes:
+            raise ValueError("a belief is taken up at the strikes it was formed at")
         self.belief = belief
-        for listing, fair in zip(self.listings.values(), belief.above, strict=True):
-            listing.fair = fair
 
     @property
     def known(self) -> int:
@@ -84,11 +99,29 @@ class Desk(msgspec.Struct):
     ladder_of: dict[str, Ladder] = msgspec.field(default_factory=dict)
     orders: OwnOrders = msgspec.field(default_factory=OwnOrders)
     budget: Budget = msgspec.field(default_factory=Budget)
+    # The account's cash as if no event had been traded that is still open; `None` if not read yet.
+    cash: Money | None = None
 
     def listing(self, ticker: str) -> Listing | None:
         """Return a market on the desk."""
         ladder = self.ladder_of.get(ticker)
         return ladder.listings[ticker] if ladder else None
+
+    def count_cash(self, balance: Money | None) -> None:
+        """Learn the balance; what open positions have cost is added back to it."""
+        if balance is None:
+            return
+        held = [ladder.portfolio for ladder in self.ladders.values() if not ladder.settled]
+        self.cash = balance + sum(portfolio.cost for portfolio in held)
+
+    def assigned_cash(self) -> Money:
+        """Return the cash that one event may use."""
+        limits = self.settings.limits
+        return limits.event_loss if self.cash is None else limits.cash_for_event(self.cash)
+
+    def loss_limit(self) -> Money:
+        """Return what one event may lose in its worst outcome."""
+        return min(self.settings.limits.event_loss, self.assigned_cash())
 
     def unsettled(self) -> tuple[str, ...]:
         """Return the markets whose positions still stand."""

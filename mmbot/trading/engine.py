@@ -56,6 +56,7 @@ from mmbot.trading.events import (
 )
 from mmbot.trading.lifecycle import CLIENT_ID_PREFIX, Lifecycle
 from mmbot.trading.outbox import Outbox
+from mmbot.trading.repricing import refresh
 from mmbot.trading.review import Review
 from mmbot.tsa.calendar import CalendarClock
 from mmbot.units import format_count, format_money, format_price
@@ -134,7 +135,7 @@ class Engine:
         if about_orders:
             self._orders.chase()
         review = Review(self.desk, self._out, self._new_client_id, check_limit=about_orders)
-        review.run(tickers)
+        review.run(refresh(self.desk, self._out, tickers))
         if self.desk.service.stopping:
             self._verify_end()
         return self._out.take()
@@ -313,6 +314,7 @@ class Engine:
             self._orders.take_report(report, looked_up=False)
         self._orders.doubt_missing({report.client_id for report in event.orders})
         self._orders.cancel_strays(event.orders)
+        self.desk.count_cash(event.balance)
         service = self.desk.service
         if service.streaming and not service.reconciled:
             self._out.note(

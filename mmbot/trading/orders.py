@@ -166,11 +166,11 @@ def verdict(
     order: Order, wanted: Quote | None, now: int, quoting: QuotingSettings, life: OrderSettings
 ) -> Verdict:
     """Say what to do about a resting order when `wanted` should stand in its place."""
-    if wanted is None or not wanted.allows(order.price) or order.remaining > wanted.count:
+    if wanted is None or not wanted.allows(order.price) or order.remaining > wanted.most:
         return "cancel"
     if now >= order.placed_at + quoting.minimum_rest and (
         abs(order.price - wanted.price) > quoting.reprice_tolerance
-        or 2 * order.remaining < wanted.count
+        or not wanted.count <= 2 * order.remaining <= 4 * wanted.count
     ):
         return "cancel"
     return "renew" if now >= renewal_due(order, life) else "keep"

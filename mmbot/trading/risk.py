@@ -13,6 +13,8 @@ import msgspec
 from mmbot.forecast.belief import Belief
 from mmbot.trading.book import Book
 from mmbot.trading.events import Market
+from mmbot.trading.fair import Opinion
+from mmbot.trading.pricing import Terms
 from mmbot.units import Price
 
 # Quotes come off this long before the close: afterwards not even a cancel is taken.
@@ -20,16 +22,22 @@ CLOSING_MARGIN = 1_000
 
 
 class Listing(msgspec.Struct):
-    """One market as the engine sees it: its book, its fair value, and what holds its quotes off."""
+    """One market as the engine sees it: its book, its terms, and what holds its quotes off."""
 
     market: Market
     book: Book | None = None
-    fair: float | None = None
+    terms: Terms | None = None
+    opinion: Opinion = msgspec.field(default_factory=Opinion)
     held_until: int = 0
     held_because: str = ""
     post_only_refusals: int = 0
     settled: Price | None = None
     reason: str = ""
+
+    @property
+    def fair(self) -> float | None:
+        """The fair value of YES in dollars, once the ladder has been priced."""
+        return self.terms.fair if self.terms else None
 
 
 class ServiceState(msgspec.Struct):
