@@ -96,8 +96,8 @@ class QuotingSettings(_Section, frozen=True, kw_only=True):
     have a value for each number of published days: none, one, two, three, and four or more.
     """
 
-    margin: _Share | _Shares = 0.25
-    sides: Sides = "likelier"
+    margin: _Share | _Shares = 0.1
+    sides: Sides = "both"
     belief_weight: _Parts = (0.2, 0.2, 0.3, 0.4, 0.6)
     mid_depth_contracts: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 5
     contracts: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 10

@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from mmbot.cli.backtest import backtest
 from mmbot.cli.demo import demo
 from mmbot.cli.evaluate import evaluate
 from mmbot.cli.exchange import exchange
@@ -27,6 +28,7 @@ app.command()(forecast)
 app.command()(run)
 app.command()(exchange)
 app.command()(evaluate)
+app.command()(backtest)
 
 
 def main() -> None:

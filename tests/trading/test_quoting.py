@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from mmbot.config import Settings
-from mmbot.trading.book import Top
 from mmbot.trading import quoting
+from mmbot.trading.book import Top
 from mmbot.trading.fair import Pooled
 from mmbot.trading.pricing import price_ladder
 from mmbot.trading.quoting import Quote, Quotes, danger

@@ -6,7 +6,7 @@ from mmbot.trading.events import BeliefFormed, Filled, SettingsChanged, Woken
 from mmbot.trading.pricing import Terms
 from tests.trading.builders import HIGH, LOW, MIDDLE, Bench, belief, book, fill, only, settings
 
-MARKET_ONLY = {"belief_weight": [0.0] * 5}
+MARKET_ONLY: dict[str, object] = {"belief_weight": [0.0] * 5}
 BOOKS = ((LOW, 7800, 8000), (MIDDLE, 4800, 5000), (HIGH, 1800, 2000))
 
 

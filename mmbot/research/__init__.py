@@ -1,0 +1,1 @@
+"""Judging strategies on real weeks: backtests, sweeps and reports."""
