@@ -27,7 +27,7 @@ class Priced(msgspec.Struct, frozen=True):
     settings: Settings
     fills: int
     cash: Money
-    mids: tuple[float | None, ...]
+    mids: dict[str, float | None]
 
 
 class Ladder:

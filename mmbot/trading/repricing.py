@@ -30,15 +30,17 @@ def refresh(desk: Desk, out: Outbox, tickers: Iterable[str]) -> list[str]:
     Returns:
         The markets to review: those given, and all of each ladder that was priced.
     """
-    affected = dict.fromkeys(tickers)
+    affected = list(dict.fromkeys(tickers))
     ladders = {desk.ladder_of[ticker].ticker: desk.ladder_of[ticker] for ticker in affected}
     for ticker in affected:
         _look(desk, ticker, out.now)
+    priced: list[str] = []
     for ladder in ladders.values():
-        if _is_due(desk, ladder, out):
+        looked = [ticker for ticker in affected if ticker in ladder.listings]
+        if _is_due(desk, ladder, looked, out):
             _price(desk, ladder, out.now)
-            affected |= dict.fromkeys(ladder.listings)
-    return list(affected)
+            priced += ladder.listings
+    return list(dict.fromkeys((*affected, *priced)))
 
 
 def _look(desk: Desk, ticker: str, now: int) -> None:
@@ -47,7 +49,7 @@ def _look(desk: Desk, ticker: str, now: int) -> None:
     listing.opinion.look(listing.book, ours, desk.settings.quoting.mid_depth, now)
 
 
-def _is_due(desk: Desk, ladder: Ladder, out: Outbox) -> bool:
+def _is_due(desk: Desk, ladder: Ladder, looked: list[str], out: Outbox) -> bool:
     belief, priced = ladder.belief, ladder.priced
     if belief is None:
         return False
@@ -57,7 +59,7 @@ def _is_due(desk: Desk, ladder: Ladder, out: Outbox) -> bool:
     same = (
         len(ladder.portfolio) == priced.fills
         and abs(cash - priced.cash) <= _CASH_TOLERANCE * priced.cash
-        and all(map(_same_mid, _mids(ladder, out.now), priced.mids))
+        and all(_same_mid(ladder.listings[t].opinion.at(out.now), priced.mids[t]) for t in looked)
     )
     if same:
         return False
@@ -73,8 +75,8 @@ def _same_mid(now: float | None, before: float | None) -> bool:
     return abs(now - before) < _MID_TOLERANCE
 
 
-def _mids(ladder: Ladder, now: int) -> tuple[float | None, ...]:
-    return tuple(listing.opinion.at(now) for listing in ladder.listings.values())
+def _mids(ladder: Ladder, now: int) -> dict[str, float | None]:
+    return {ticker: listing.opinion.at(now) for ticker, listing in ladder.listings.items()}
 
 
 def _price(desk: Desk, ladder: Ladder, now: int) -> None:
@@ -85,7 +87,7 @@ def _price(desk: Desk, ladder: Ladder, now: int) -> None:
     wealth = ladder.portfolio.wealth()
     least = max(_LEAST_WEALTH * cash, 1)
     dollars = [max(cash + money, least) / MONEY_PER_DOLLAR for money in wealth]
-    pooled = pool(belief.above, mids, quoting.belief_weight_at(belief.known))
+    pooled = pool(belief.above, list(mids.values()), quoting.belief_weight_at(belief.known))
     terms = price_ladder(pooled, dollars, belief.known, quoting)
     for listing, each in zip(ladder.listings.values(), terms, strict=True):
         listing.terms = each

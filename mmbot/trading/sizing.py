@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from typing import TypeAlias
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 # A cell between strikes of the same fair value has no probability; that much keeps the sums sane.
 _LEAST_PROBABILITY = 1e-9
-# Reservation prices that are met to a millionth of a dollar.
-_TOLERANCE = 1e-6
+# The sizes are found when every price is met to a thousandth of a cent.
+_TOLERANCE = 1e-5
 _STEPS, _HALVINGS = 60, 30
 # So near to a bound, a size is held by it.
 _CRUMB = 1e-6
 
-Cells = Sequence[float]
-Strikes = Sequence[float]
+Cells: TypeAlias = Sequence[float]
+Strikes: TypeAlias = Sequence[float]
+_Floats: TypeAlias = npt.NDArray[np.float64]
+_Indices: TypeAlias = npt.NDArray[np.intp]
 
 
 def reservation_prices(cells: Cells, wealth: Cells) -> list[float]:
@@ -35,9 +39,9 @@ def reservation_prices(cells: Cells, wealth: Cells) -> list[float]:
         cells: The probability of each cell, pi.
         wealth: The wealth in each cell, W, all above zero.
     """
-    marginal = [max(p, _LEAST_PROBABILITY) / w for p, w in zip(cells, wealth, strict=True)]
-    total = sum(marginal)
-    return [above / total for above in _sums_above(marginal)]
+    marginal = np.maximum(cells, _LEAST_PROBABILITY) / np.asarray(wealth)
+    above: list[float] = (_sums_above(marginal) / marginal.sum()).tolist()
+    return above
 
 
 def kelly_sizes(cells: Cells, wealth: Cells, costs: Strikes, most: Strikes) -> list[float]:
@@ -56,86 +60,89 @@ def kelly_sizes(cells: Cells, wealth: Cells, costs: Strikes, most: Strikes) -> l
         costs: What YES at each strike would be bought at, non-increasing.
         most: The largest size at each strike.
     """
-    problem = _Problem([max(p, _LEAST_PROBABILITY) for p in cells], wealth, costs, most)
-    sizes = [0.0] * len(costs)
+    problem = _Problem(
+        np.maximum(cells, _LEAST_PROBABILITY),
+        np.array(wealth, float),
+        np.array(costs, float),
+        np.array(most, float),
+    )
+    sizes = np.zeros(len(costs))
     for _ in range(_STEPS):
         better = problem.step(sizes)
         if better is None:
             break
         sizes = better
-    return sizes
+    found: list[float] = sizes.tolist()
+    return found
 
 
 class _Problem(msgspec.Struct, frozen=True):
-    cells: Cells
-    wealth: Cells
-    costs: Strikes
-    most: Strikes
+    cells: _Floats
+    wealth: _Floats
+    costs: _Floats
+    most: _Floats
 
-    def step(self, sizes: Strikes) -> list[float] | None:
+    def step(self, sizes: _Floats) -> _Floats | None:
         """Return better sizes, or `None` if these are the best."""
         after = self._after(sizes)
-        marginal = [p / w for p, w in zip(self.cells, after, strict=True)]
-        total = sum(marginal)
-        gains = [
-            above - cost * total
-            for above, cost in zip(_sums_above(marginal), self.costs, strict=True)
-        ]
-        free = [
-            j
-            for j, (x, gain) in enumerate(zip(sizes, gains, strict=True))
-            if (x > _CRUMB or gain > 0) and (x < self.most[j] - _CRUMB or gain < 0)
-        ]
-        if all(abs(gains[j]) <= _TOLERANCE * total for j in free):
-            return None
-        # Sizes that a bound is about to hold can spoil the whole step, but not that of one strike.
-        worst = max(free, key=lambda j: abs(gains[j]))
-        return self._searched(sizes, self._direction(free, marginal, after)) or self._searched(
-            sizes, self._direction([worst], marginal, after)
+        marginal = self.cells / after
+        total = marginal.sum()
+        gains = _sums_above(marginal) - self.costs * total
+        free = np.flatnonzero(
+            ((sizes > _CRUMB) | (gains > 0)) & ((sizes < self.most - _CRUMB) | (gains < 0))
         )
+        wrong = np.abs(gains[free])
+        if not (wrong > _TOLERANCE * total).any():
+            return None
+        before = _utility(self.cells, after)
+        better = self._searched(sizes, before, free, self._direction(free, marginal, after))
+        if better is None:
+            # Sizes that a bound is about to hold can spoil the whole step, but not that of one.
+            worst = free[[wrong.argmax()]]
+            better = self._searched(sizes, before, worst, self._direction(worst, marginal, after))
+        return better
 
-    def _direction(self, free: list[int], marginal: Cells, after: Cells) -> dict[int, float]:
+    def _direction(self, free: _Indices, marginal: _Floats, after: _Floats) -> _Floats:
         """Return Newton's step of the free sizes.
 
         Between two free strikes the gains of the cells move together, by d_g: maximise
         sum G_g d_g - H_g d_g^2 / 2 where sum Q_g d_g = 0, as each contract is paid for; Q_g is
         the price of a dollar in the cells of group g.
         """
-        curvature = [m / w for m, w in zip(marginal, after, strict=True)]
-        edges = [0, *(j + 1 for j in free), len(marginal)]
-        slope = [sum(marginal[a:b]) for a, b in pairwise(edges)]
-        bend = [sum(curvature[a:b]) for a, b in pairwise(edges)]
-        prices = [a - b for a, b in pairwise((1.0, *(self.costs[j] for j in free), 0.0))]
-        triples = list(zip(slope, bend, prices, strict=True))
-        shadow = sum(q * g / h for g, h, q in triples) / sum(q * q / h for _, h, q in triples)
-        moves = [(g - shadow * q) / h for g, h, q in triples]
-        return {j: high - low for j, (low, high) in zip(free, pairwise(moves), strict=True)}
+        starts = np.concatenate(([0], free + 1))
+        slope = np.add.reduceat(marginal, starts)
+        bend = np.add.reduceat(marginal / after, starts)
+        edges = np.concatenate(([1.0], self.costs[free], [0.0]))
+        prices = edges[:-1] - edges[1:]
+        shadow = (prices * slope / bend).sum() / (prices * prices / bend).sum()
+        return np.diff((slope - shadow * prices) / bend)
 
-    def _searched(self, sizes: Strikes, direction: dict[int, float]) -> list[float] | None:
+    def _searched(
+        self, sizes: _Floats, before: float, free: _Indices, direction: _Floats
+    ) -> _Floats | None:
         """Return the sizes along the direction, halved until they are better."""
-        before, share = self._utility(self._after(sizes)), 1.0
         for _ in range(_HALVINGS):
-            moved = list(sizes)
-            for j, move in direction.items():
-                moved[j] = min(max(sizes[j] + share * move, 0.0), self.most[j])
-            if self._utility(self._after(moved)) > before:
+            moved = sizes.copy()
+            moved[free] = np.clip(sizes[free] + direction, 0.0, self.most[free])
+            if _utility(self.cells, self._after(moved)) > before:
                 return moved
-            share /= 2
+            direction = direction / 2
         return None
 
-    def _after(self, sizes: Strikes) -> list[float]:
+    def _after(self, sizes: _Floats) -> _Floats:
         """Return the wealth in each cell once everything is bought."""
-        paid = sum(x * cost for x, cost in zip(sizes, self.costs, strict=True))
-        paying = accumulate(sizes, initial=0.0)
-        return [w + held - paid for w, held in zip(self.wealth, paying, strict=True)]
-
-    def _utility(self, after: Cells) -> float:
-        if min(after) <= 0:
-            return -math.inf
-        return sum(p * math.log(w) for p, w in zip(self.cells, after, strict=True))
+        after: _Floats = self.wealth - (sizes * self.costs).sum()
+        after[1:] += np.cumsum(sizes)
+        return after
 
 
-def _sums_above(cells: Cells) -> list[float]:
+def _utility(cells: _Floats, after: _Floats) -> float:
+    if after.min() <= 0:
+        return -math.inf
+    return float((cells * np.log(after)).sum())
+
+
+def _sums_above(cells: _Floats) -> _Floats:
     """Return, for each strike, the sum over the cells above it."""
-    upwards = list(accumulate(reversed(cells)))
-    return upwards[-2::-1]
+    sums: _Floats = np.cumsum(cells[::-1])[-2::-1]
+    return sums
