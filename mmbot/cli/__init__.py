@@ -7,6 +7,7 @@ import sys
 import typer
 
 from mmbot.cli.backtest import backtest
+from mmbot.cli.bench import bench
 from mmbot.cli.demo import demo
 from mmbot.cli.evaluate import evaluate
 from mmbot.cli.exchange import exchange
@@ -29,6 +30,7 @@ app.command()(run)
 app.command()(exchange)
 app.command()(evaluate)
 app.command()(backtest)
+app.command()(bench)
 
 
 def main() -> None:

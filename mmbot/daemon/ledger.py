@@ -67,12 +67,15 @@ class Ledger:
                 f"another mmbot is at work in {directory}; stop it, or set state.directory"
             ) from None
         path = directory / "ledger.sqlite"
+        self._db = sqlite3.connect(path, isolation_level=None)
         try:
-            self._db = sqlite3.connect(path, isolation_level=None)
             self._prepare(path)
         except sqlite3.DatabaseError as error:
-            self._lock.close()
+            self.close()
             raise BadInput(f"the ledger {path} cannot be used: {error}") from None
+        except BadInput:
+            self.close()
+            raise
 
     def _prepare(self, path: Path) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")

@@ -47,7 +47,7 @@ from mmbot.tsa.counts import Counts
 EXIT_CLEAN, EXIT_NOT_KNOWN = 0, 4
 
 # How long the sweep may take before the process ends without knowing.
-_SWEEP_SECONDS = 20.0
+SWEEP_SECONDS = 20.0
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0
 # How often whatever stands between bot and exchange is told the time.
 _TICK_SECONDS = 1.0
@@ -82,7 +82,13 @@ class Service:
         self._beliefs = Beliefs(settings.forecast.method, state, self._believe)
         self._rng = random.Random(life)  # noqa: S311 (jitter, not secrecy)
         self._poller = CountsPoller(
-            settings.counts, venue.counts_url, venue.clock, ledger, self._rng, wall_clock
+            settings.counts,
+            venue.counts_url,
+            venue.clock,
+            ledger,
+            self._rng,
+            wall_clock,
+            self._beliefs.deviations,
         )
         self._rest = transport.Rest(venue.origin, settings.orders.answer_timeout_seconds)
         self._tasks: asyncio.TaskGroup | None = None
@@ -178,10 +184,10 @@ class Service:
         """Take the quotes off and have the exchange confirm that none is left."""
         self._carry_out(self._bot.told(Stopping(), wall_clock()))
         try:
-            async with asyncio.timeout(_SWEEP_SECONDS):
+            async with asyncio.timeout(SWEEP_SECONDS):
                 await self._finished.wait()
         except TimeoutError:
-            self._log.error("sweep.unconfirmed", seconds=_SWEEP_SECONDS)
+            self._log.error("sweep.unconfirmed", seconds=SWEEP_SECONDS)
             return EXIT_NOT_KNOWN
         self._log.info("sweep.clean")
         return EXIT_CLEAN

@@ -1,1 +1,1 @@
-"""Judging strategies on real weeks: backtests, sweeps and reports."""
+"""Measuring on past data: scores, strategies, speed."""

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from mmbot.config import Settings
+from mmbot.forecast.belief import Weighing
 from mmbot.trading.book import Book, CorruptBook
 from mmbot.trading.commands import (
     BookSettlement,
@@ -365,14 +366,18 @@ class Engine:
         belief = event.belief
         for ladder in self.desk.ladders.values():
             if ladder.week == belief.week and ladder.strikes == belief.strikes:
+                before = ladder.belief
                 ladder.believe(belief)
                 self._out.note(
                     "belief.updated",
                     event_ticker=ladder.ticker,
                     known=belief.known,
                     mean=round(belief.mean),
+                    moved=round(belief.mean - before.mean) if before else None,
                     sd=round(belief.sd),
                     method=belief.method,
+                    effective_weeks=round(belief.effective_weeks, 1),
+                    heaviest=[_weighing(past) for past in belief.heaviest],
                     digest=belief.digest,
                 )
                 return tuple(ladder.listings)
@@ -395,3 +400,14 @@ class Engine:
         if not self._verifying and not len(self.desk.orders):
             self._verifying = True
             self._out.send(ReadAccount(self.desk.unsettled()))
+
+
+def _weighing(past: Weighing) -> dict[str, Any]:
+    """Return how much a past week weighs in a belief, and why, for the log."""
+    return {
+        "week": str(past.week.sunday),
+        "weight": round(past.weight, 4),
+        "recent": round(past.recent, 3),
+        "season": round(past.season, 3),
+        "alike": round(past.alike, 3),
+    }
