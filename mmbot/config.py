@@ -168,6 +168,7 @@ class LimitSettings(_Section, frozen=True, kw_only=True):
 
     contracts_per_market: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 100
     event_loss_dollars: _Dollars = 100.0
+    daily_loss_dollars: _Dollars = 100.0
     event_cash_share: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] = 0.5
     orders: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
 
@@ -180,6 +181,11 @@ class LimitSettings(_Section, frozen=True, kw_only=True):
     def event_loss(self) -> Money:
         """The most one event may lose in its worst outcome, every order filled."""
         return round(self.event_loss_dollars * MONEY_PER_DOLLAR)
+
+    @property
+    def daily_loss(self) -> Money:
+        """What a day may cost before no position may grow until the next."""
+        return round(self.daily_loss_dollars * MONEY_PER_DOLLAR)
 
     def cash_for_event(self, cash: Money) -> Money:
         """What one event may use of the account's cash."""

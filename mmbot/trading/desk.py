@@ -9,14 +9,15 @@ import msgspec
 from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
 from mmbot.trading.budget import Budget
-from mmbot.trading.commands import RepairBook
+from mmbot.trading.commands import BookMark, RepairBook
 from mmbot.trading.events import ListedEvent
+from mmbot.trading.losses import DayLosses
 from mmbot.trading.orders import OwnOrders
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.portfolio import Exposure, Portfolio
 from mmbot.trading.risk import CLOSING_MARGIN, Listing, ServiceState
 from mmbot.tsa.calendar import CalendarClock, Week, release_instant
-from mmbot.units import Money
+from mmbot.units import ONE_DOLLAR, Money
 
 
 class Priced(msgspec.Struct, frozen=True):
@@ -69,6 +70,19 @@ class Ladder:
             raise ValueError("a belief is taken up at the strikes it was formed at")
         self.belief = belief
 
+    def marked_pnl(self) -> Money | None:
+        """Return the P&L with each position at its fair value, or at what it paid."""
+        pnl = self.portfolio.cash
+        for ticker, listing in self.listings.items():
+            position = self.portfolio.position(ticker)
+            if listing.settled is not None:
+                pnl += position * listing.settled
+            elif position and listing.fair is None:
+                return None
+            else:
+                pnl += round(position * (listing.fair or 0.0) * ONE_DOLLAR)
+        return pnl
+
     @property
     def known(self) -> int:
         """How many days the belief knows."""
@@ -101,6 +115,7 @@ class Desk(msgspec.Struct):
     budget: Budget = msgspec.field(default_factory=Budget)
     # The account's cash as if no event had been traded that is still open; `None` if not read yet.
     cash: Money | None = None
+    losses: DayLosses = msgspec.field(default_factory=DayLosses)
 
     def listing(self, ticker: str) -> Listing | None:
         """Return a market on the desk."""
@@ -122,6 +137,22 @@ class Desk(msgspec.Struct):
     def loss_limit(self) -> Money:
         """Return what one event may lose in its worst outcome."""
         return min(self.settings.limits.event_loss, self.assigned_cash())
+
+    def may_only_reduce(self, ladder: Ladder, now: int) -> bool:
+        """Whether an event, or the day, has lost as much as it may."""
+        lost = self.losses.loss(self.clock.at(now).date())
+        spent = min(ladder.portfolio.wealth()) <= -self.loss_limit()
+        return spent or lost >= self.settings.limits.daily_loss
+
+    def mark(self, ladder: Ladder, outbox: Outbox) -> None:
+        """Note what an event has earned so far, if its positions can be valued."""
+        pnl = ladder.marked_pnl()
+        if pnl is None:
+            return
+        day = self.clock.at(outbox.now).date()
+        mark = self.losses.mark(day, ladder.ticker, pnl)
+        if mark is not None:
+            outbox.send(BookMark(mark))
 
     def unsettled(self) -> tuple[str, ...]:
         """Return the markets whose positions still stand."""

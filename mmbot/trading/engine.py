@@ -39,6 +39,7 @@ from mmbot.trading.events import (
     MarketActivity,
     MarketClosing,
     MarketSettled,
+    MarksRecalled,
     OrderAbsent,
     OrderCancelled,
     OrderPlaced,
@@ -118,6 +119,7 @@ class Engine:
             BudgetRead: self._budget_read,
             BeliefFormed: self._belief_formed,
             SettingsChanged: self._settings_changed,
+            MarksRecalled: self._marks_recalled,
             Stopping: self._stopping,
             Woken: self._woken,
         }
@@ -388,6 +390,10 @@ class Engine:
         for ladder in self.desk.ladders.values():
             ladder.expect_releases(event.settings, self.desk.clock)
         return tuple(self.desk.ladder_of)
+
+    def _marks_recalled(self, event: MarksRecalled) -> _Tickers:
+        self.desk.losses.recall(event.marks)
+        return ()
 
     def _stopping(self, _event: Stopping) -> _Tickers:
         self.desk.service.stopping = True

@@ -37,9 +37,14 @@ def refresh(desk: Desk, out: Outbox, tickers: Iterable[str]) -> list[str]:
     priced: list[str] = []
     for ladder in ladders.values():
         looked = [ticker for ticker in affected if ticker in ladder.listings]
-        if _is_due(desk, ladder, looked, out):
+        due = _is_due(desk, ladder, looked, out)
+        if due:
             _price(desk, ladder, out.now)
             priced += ladder.listings
+        # On a waking, when a day may have begun, a whole ladder is looked at.
+        if due or ladder.settled or len(looked) == len(ladder.listings):
+            desk.mark(ladder, out)
+            ladder.reduce_only = desk.may_only_reduce(ladder, out.now)
     return list(dict.fromkeys((*affected, *priced)))
 
 
@@ -91,5 +96,4 @@ def _price(desk: Desk, ladder: Ladder, now: int) -> None:
     terms = price_ladder(pooled, dollars, belief.known, quoting)
     for listing, each in zip(ladder.listings.values(), terms, strict=True):
         listing.terms = each
-    ladder.reduce_only = min(wealth) <= -desk.loss_limit()
     ladder.priced = Priced(now, belief, desk.settings, len(ladder.portfolio), cash, mids)
