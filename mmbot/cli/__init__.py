@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from mmbot.cli.backtest import backtest
 from mmbot.cli.bench import bench
 from mmbot.cli.check import check
 from mmbot.cli.demo import demo
@@ -30,6 +31,7 @@ app.command()(run)
 app.command()(check)
 app.command()(exchange)
 app.command()(evaluate)
+app.command()(backtest)
 app.command()(bench)
 
 

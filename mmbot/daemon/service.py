@@ -34,13 +34,14 @@ from mmbot.kalshi.selfcheck import failures
 from mmbot.observe.status import status
 from mmbot.trading.commands import (
     BookFill,
+    BookMark,
     BookSettlement,
     Finished,
     FormBelief,
     Note,
     WakeAt,
 )
-from mmbot.trading.events import BeliefFormed, Stopping
+from mmbot.trading.events import BeliefFormed, MarksRecalled, Stopping
 from mmbot.tsa.counts import Counts
 
 EXIT_CLEAN, EXIT_NOT_KNOWN = 0, 4
@@ -100,6 +101,7 @@ class Service:
             FormBelief: lambda command: self._beliefs.want(command.week, command.strikes),
             BookFill: ledger.add_fill,
             BookSettlement: ledger.add_settlement,
+            BookMark: lambda command: ledger.put_mark(command.mark),
             Finished: lambda _: self._finished.set(),
             Note: self._write_note,
         }
@@ -159,6 +161,7 @@ class Service:
         self._bot.hold(examination.held)
 
     async def _trade(self) -> int:
+        self._carry_out(self._bot.told(MarksRecalled(self._ledger.latest_marks()), wall_clock()))
         helpers = (self._stream(), self._poll(), self._heartbeat(), self._tick())
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks

@@ -34,6 +34,7 @@ from mmbot.trading.events import (
     MarketClosing,
     MarketRegridded,
     MarketSettled,
+    MarksRecalled,
     OrderAbsent,
     OrderCancelled,
     OrderDecreased,
@@ -55,6 +56,7 @@ from mmbot.trading.fences import Fences
 from mmbot.trading.lifecycle import CLIENT_ID_PREFIX, Lifecycle
 from mmbot.trading.listings import Listings
 from mmbot.trading.outbox import Outbox
+from mmbot.trading.repricing import refresh
 from mmbot.trading.review import Review
 from mmbot.tsa.calendar import CalendarClock
 from mmbot.units import format_money
@@ -124,6 +126,7 @@ class Engine:
             BudgetRead: self._budget_read,
             BeliefFormed: self._belief_formed,
             SettingsChanged: self._settings_changed,
+            MarksRecalled: self._marks_recalled,
             Stopping: self._stopping,
             Woken: self._woken,
         }
@@ -143,7 +146,7 @@ class Engine:
             self._orders.chase()
             self._fences.see_to()
         review = Review(self.desk, self._out, self._new_client_id, check_limit=about_orders)
-        review.run(tickers)
+        review.run(refresh(self.desk, self._out, tickers))
         if self.desk.service.stopping:
             self._verify_end()
         return self._out.take()
@@ -252,6 +255,7 @@ class Engine:
             self._orders.take_report(report, looked_up=False)
         self._orders.doubt_missing({report.client_id for report in event.orders})
         self._orders.cancel_strays(event.orders)
+        self.desk.count_cash(event.balance)
         service = self.desk.service
         if service.streaming and not service.reconciled:
             self._out.note(
@@ -327,6 +331,10 @@ class Engine:
         for ladder in self.desk.ladders.values():
             ladder.expect_releases(event.settings, self.desk.clock)
         return tuple(self.desk.ladder_of)
+
+    def _marks_recalled(self, event: MarksRecalled) -> _Tickers:
+        self.desk.losses.recall(event.marks)
+        return ()
 
     def _stopping(self, _event: Stopping) -> _Tickers:
         self.desk.service.stopping = True

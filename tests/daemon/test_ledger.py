@@ -12,6 +12,7 @@ from mmbot.daemon.ledger import Ledger
 from mmbot.errors import BadInput
 from mmbot.trading.commands import BookFill, BookSettlement
 from mmbot.trading.events import Fill
+from mmbot.trading.losses import Mark
 from mmbot.tsa.calendar import EASTERN
 from mmbot.units import ONE_DOLLAR
 
@@ -86,3 +87,31 @@ def test_a_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:
         db.execute("PRAGMA user_version = 999")
     with pytest.raises(BadInput, match="version 999"):
         Ledger(tmp_path)
+
+
+def test_marks_of_a_day_are_replaced_and_the_last_day_of_each_event_recalled(
+    tmp_path: Path,
+) -> None:
+    ledger = Ledger(tmp_path)
+    monday, tuesday = dt.date(2026, 11, 23), dt.date(2026, 11, 24)
+    for mark in (
+        Mark(monday, "A", 0, -1),
+        Mark(tuesday, "A", -1, -2),
+        Mark(tuesday, "A", -1, -3),
+        Mark(monday, "B", 0, 5),
+    ):
+        ledger.put_mark(mark)
+    ledger.close()
+    again = Ledger(tmp_path)
+    assert set(again.latest_marks()) == {Mark(tuesday, "A", -1, -3), Mark(monday, "B", 0, 5)}
+    again.close()
+
+
+def test_a_ledger_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    Ledger(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db:
+        db.executescript("DROP TABLE marks; PRAGMA user_version = 1;")
+    ledger = Ledger(tmp_path)
+    ledger.put_mark(Mark(dt.date(2026, 11, 23), "A", 0, -1))
+    assert len(ledger.latest_marks()) == 1
+    ledger.close()
