@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from mmbot.trading.events import Fill, Side
+from mmbot.trading.losses import Mark
 from mmbot.tsa.calendar import Week
 from mmbot.units import Count, Money, Price
 
@@ -23,6 +24,7 @@ class Place(msgspec.Struct, frozen=True, tag=True):
     price: Price
     count: Count
     expires: int
+    group: str = ""
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
@@ -47,6 +49,16 @@ class Renew(msgspec.Struct, frozen=True, tag=True):
     expires: int
 
 
+class Decrease(msgspec.Struct, frozen=True, tag=True):
+    """Let only `remaining` of an order rest; it keeps its place."""
+
+    client_id: str
+    order_id: str
+    ticker: str
+    shard: int
+    remaining: Count
+
+
 class LookUp(msgspec.Struct, frozen=True, tag=True):
     """Ask what became of an order; `order_id` is empty while the exchange's id is not known."""
 
@@ -57,15 +69,35 @@ class LookUp(msgspec.Struct, frozen=True, tag=True):
 
 
 class ReadAccount(msgspec.Struct, frozen=True, tag=True):
-    """Read the bot's orders, the fills and positions of these markets, and the balance."""
+    """Read the bot's orders, the fills of these markets, and the balance of these shards.
+
+    The positions in `tickers` must be the sums of their fills; those in the `decided` markets are
+    paid out and gone.
+    """
 
     tickers: tuple[str, ...]
+    decided: tuple[str, ...] = ()
+    shards: tuple[int, ...] = ()
 
 
 class ReadListing(msgspec.Struct, frozen=True, tag=True):
     """Read the exchange's state and its open events; of those in `held`, also the results."""
 
     held: tuple[str, ...]
+
+
+class SecureGroup(msgspec.Struct, frozen=True, tag=True):
+    """Find or open a shard's order group with this cap on what fills in fifteen seconds."""
+
+    shard: int
+    contracts: Count
+
+
+class ResetGroup(msgspec.Struct, frozen=True, tag=True):
+    """Let a triggered order group take orders again."""
+
+    shard: int
+    group: str
 
 
 class RepairBook(msgspec.Struct, frozen=True, tag=True):
@@ -98,6 +130,12 @@ class BookSettlement(msgspec.Struct, frozen=True, tag=True):
     payout: Money
 
 
+class BookMark(msgspec.Struct, frozen=True, tag=True):
+    """Write an event's P&L of the day into the ledger, in place of what was known of that day."""
+
+    mark: Mark
+
+
 class WakeAt(msgspec.Struct, frozen=True, tag=True):
     """Wake the engine at `at`; the latest wish replaces the one before."""
 
@@ -120,13 +158,17 @@ Command: TypeAlias = (
     Place
     | Cancel
     | Renew
+    | Decrease
     | LookUp
     | ReadAccount
     | ReadListing
+    | SecureGroup
+    | ResetGroup
     | RepairBook
     | FormBelief
     | BookFill
     | BookSettlement
+    | BookMark
     | WakeAt
     | Finished
     | Note

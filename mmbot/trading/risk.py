@@ -13,23 +13,56 @@ import msgspec
 from mmbot.forecast.belief import Belief
 from mmbot.trading.book import Book
 from mmbot.trading.events import Market
+from mmbot.trading.fair import Opinion
+from mmbot.trading.pricing import Terms
 from mmbot.units import Price
 
 # Quotes come off this long before the close: afterwards not even a cancel is taken.
 CLOSING_MARGIN = 1_000
 
 
+# Gates that are shut because this life has not learnt something yet.
+NOT_KNOWN_YET = frozenset(
+    {"exchange_not_read", "not_reconciled", "no_belief", "no_book", "no_group"}
+)
+
+
 class Listing(msgspec.Struct):
-    """One market as the engine sees it: its book, its fair value, and what holds its quotes off."""
+    """One market as the engine sees it: its book, its terms, and what holds its quotes off.
+
+    `result` is what YES pays, once that is known, and `settled` the same, once it is booked. The
+    stream's word on the market is fresher than any reading until `fresh_until`.
+    """
 
     market: Market
     book: Book | None = None
-    fair: float | None = None
+    terms: Terms | None = None
+    opinion: Opinion = msgspec.field(default_factory=Opinion)
     held_until: int = 0
     held_because: str = ""
     post_only_refusals: int = 0
+    result: Price | None = None
     settled: Price | None = None
+    fresh_until: int = 0
     reason: str = ""
+
+    @property
+    def fair(self) -> float | None:
+        """The fair value of YES in dollars, once the ladder has been priced."""
+        return self.terms.fair if self.terms else None
+
+
+class Shard(msgspec.Struct):
+    """One shard of the exchange, and the order group that our orders there are in.
+
+    The group is `asked` for, or for its reset, not before `due` and once at a time.
+    """
+
+    index: int
+    group: str = ""
+    triggered: bool = False
+    asked: bool = False
+    due: int = 0
 
 
 class ServiceState(msgspec.Struct):
@@ -37,6 +70,7 @@ class ServiceState(msgspec.Struct):
 
     stopping: bool = False
     streaming: bool = False
+    lagging: bool = False
     reconciled: bool = False
     shut: str = "exchange_not_read"
 
@@ -47,9 +81,18 @@ def service_gate(state: ServiceState) -> str:
         return "stopping"
     if not state.streaming:
         return "no_stream"
+    if state.lagging:
+        return "stale_feed"
     if not state.reconciled:
         return "not_reconciled"
     return state.shut
+
+
+def shard_gate(shard: Shard) -> str:
+    """Return why nothing on a shard may be quoted."""
+    if not shard.group:
+        return "no_group"
+    return "group_triggered" if shard.triggered else ""
 
 
 def belief_gate(belief: Belief | None, releases: tuple[int, ...], now: int) -> str:
@@ -68,7 +111,7 @@ def belief_gate(belief: Belief | None, releases: tuple[int, ...], now: int) -> s
 def market_gate(listing: Listing, now: int) -> str:
     """Return why one market may not be quoted."""
     market = listing.market
-    if listing.settled is not None:
+    if listing.result is not None:
         return "settled"
     if not market.active:
         return "market_paused"

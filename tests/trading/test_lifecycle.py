@@ -10,6 +10,7 @@ from mmbot.trading.commands import (
     Cancel,
     Command,
     LookUp,
+    Note,
     Place,
     ReadAccount,
     ReadListing,
@@ -43,7 +44,9 @@ from tests.trading.builders import (
     Bench,
     belief,
     book,
+    event,
     fill,
+    market,
     notes,
     only,
     report,
@@ -297,6 +300,9 @@ def test_an_order_that_should_have_run_out_is_doubted_and_not_more_than_every_wh
         ("insufficient_balance", 60_000),
         ("paused", 5_000),
         ("rate_limited", 1_000),
+        ("inactive", 5_000),
+        ("unauthorised", 60_000),
+        ("clock", 60_000),
         ("not_found", 30_000),
         ("no_change", 30_000),
         ("other", 30_000),
@@ -314,6 +320,57 @@ def test_a_refused_place_keeps_new_orders_off_its_market_for_a_while(
     assert bench.reason() == refusal
     assert not only(Place, bench.tell(Woken(), after=hold - 1))
     assert [p.side for p in only(Place, bench.tell(Woken(), after=1))] == ["bid"]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "held"),
+    [
+        ("other", {MIDDLE}),
+        ("insufficient_balance", {LOW, MIDDLE}),
+        ("unauthorised", {LOW, MIDDLE, HIGH}),
+        ("clock", {LOW, MIDDLE, HIGH}),
+        ("forbidden", {LOW, MIDDLE, HIGH}),
+    ],
+)
+def test_a_refusal_holds_for_its_market_its_shard_or_the_account(
+    refusal: Refusal, held: set[str]
+) -> None:
+    bench = Bench()
+    bench.listed = event(market(LOW), market(MIDDLE), market(HIGH, shard=2))
+    place = bench.quote()["bid"]
+    bench.tell(WriteRefused(place.client_id, "place", refusal, ""))
+    listings = bench.engine.desk.ladder_of[MIDDLE].listings
+    assert {ticker for ticker, known in listings.items() if known.held_because} == held
+
+
+@pytest.mark.parametrize("refusal", ["unauthorised", "clock", "forbidden"])
+def test_a_refusal_of_the_account_itself_is_an_error_in_the_log(refusal: Refusal) -> None:
+    bench = Bench()
+    place = bench.quote()["bid"]
+    commands = bench.tell(WriteRefused(place.client_id, "place", refusal, ""))
+    (line,) = (note for note in only(Note, commands) if note.name == "order.refused")
+    assert line.level == "error"
+
+
+def test_a_cancel_that_a_closed_market_refuses_has_order_and_listing_looked_up() -> None:
+    bench = Bench()
+    place = bench.rest()["bid"]
+    lower(bench)
+    commands = bench.tell(WriteRefused(place.client_id, "cancel", "inactive", ""))
+    assert only(ReadListing, commands)
+    assert [look_up.order_id for look_up in only(LookUp, commands)] == ["o-bid"]
+
+
+def test_looking_up_leaves_tokens_for_the_readings_and_goes_on_when_there_are_more() -> None:
+    bench = Bench()
+    places = bench.rest()
+    bench.engine.desk.budget.reads.drain(bench.now)
+    commands = bench.tell(WriteUnknown(places["bid"].client_id, "cancel", ""))
+    assert not only(LookUp, commands)
+    assert bench.wake is not None
+    # A hundred tokens for the readings and two for the question, two hundred a second.
+    assert bench.wake - bench.now == 511
+    assert only(LookUp, bench.tell(Woken(), after=511))
 
 
 def test_a_refused_place_leaves_the_other_side_where_it_is() -> None:
@@ -505,7 +562,7 @@ def earlier(
 
 def test_an_order_from_an_earlier_life_is_adopted_with_its_fills() -> None:
     bench = adopting()
-    commands = bench.tell(Reconciled((earlier(),), (fill("t-1", "o-9", 300),), 0))
+    commands = bench.tell(Reconciled((earlier(),), (fill("t-1", "o-9", 300),), None))
     assert "order.adopted" in notes(commands)
     order = bench.engine.desk.orders.get("mmbot-earlier-1")
     assert order is not None
@@ -533,7 +590,7 @@ def test_orders_of_others_are_left_alone() -> None:
     bench.start()
     commands = bench.tell(
         OrderReported(earlier(client_id="somebody")),
-        Reconciled((earlier(client_id="somebody", ticker="OTHER"),), (), 0),
+        Reconciled((earlier(client_id="somebody", ticker="OTHER"),), (), None),
     )
     assert not only(Cancel, commands)
     assert len(bench.engine.desk.orders) == 0
@@ -550,7 +607,7 @@ def test_an_ended_order_of_an_earlier_life_is_not_adopted() -> None:
 def test_our_orders_in_markets_we_know_nothing_about_are_taken_off() -> None:
     bench = Bench()
     bench.start()
-    commands = bench.tell(Reconciled((earlier(ticker="OTHER"),), (), 0))
+    commands = bench.tell(Reconciled((earlier(ticker="OTHER"),), (), None))
     assert only(Cancel, commands) == [Cancel("mmbot-earlier-1", "o-9", "OTHER", 2)]
 
 
@@ -558,7 +615,7 @@ def test_strays_wait_for_the_budget() -> None:
     bench = Bench()
     bench.start()
     bench.engine.desk.budget.drain(bench.now)
-    assert not only(Cancel, bench.tell(Reconciled((earlier(ticker="OTHER"),), (), 0)))
+    assert not only(Cancel, bench.tell(Reconciled((earlier(ticker="OTHER"),), (), None)))
 
 
 # Readings and pauses
@@ -568,8 +625,8 @@ def test_an_order_that_a_reading_should_have_shown_is_doubted() -> None:
     bench = Bench()
     places = bench.rest()
     shown = report(places["ask"], "o-ask")
-    assert not only(LookUp, bench.tell(Reconciled((shown,), (), 0), after=5_000))
-    commands = bench.tell(Reconciled((shown,), (), 0), after=1)
+    assert not only(LookUp, bench.tell(Reconciled((shown,), (), None), after=5_000))
+    commands = bench.tell(Reconciled((shown,), (), None), after=1)
     assert [look_up.order_id for look_up in only(LookUp, commands)] == ["o-bid"]
 
 
