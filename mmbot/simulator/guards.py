@@ -48,10 +48,9 @@ def _becomes(value: Any) -> Callable[[Any], Any]:
 
 def _without_key(key: str) -> Callable[[Any], Any]:
     def change(original: Any) -> Any:
-        def place(gateway: Any, command: Any) -> dict[str, object]:
-            return {
-                name: value for name, value in original(gateway, command).items() if name != key
-            }
+        def place(command: Any, subaccount: int) -> dict[str, object]:
+            body: dict[str, object] = original(command, subaccount)
+            return {name: value for name, value in body.items() if name != key}
 
         return place
 
@@ -72,13 +71,15 @@ def _never_gives(*reasons: str) -> Callable[[Any], Any]:
 
 
 def _unknown_as_refused(original: Any) -> Any:
-    def outcome(command: Any, answer: Any) -> Any:
-        event = original(command, answer)
-        if isinstance(event, WriteUnknown):
-            return WriteRefused(event.client_id, event.write, "other", event.detail)
-        return event
+    def outcomes(commands: Any, answer: Any) -> list[Any]:
+        return [
+            WriteRefused(event.client_id, event.write, "other", event.detail)
+            if isinstance(event, WriteUnknown)
+            else event
+            for event in original(commands, answer)
+        ]
 
-    return outcome
+    return outcomes
 
 
 def _book_again(original: Any) -> Any:
@@ -96,15 +97,8 @@ def _not_cancelling(original: Any) -> Any:
     return of
 
 
-def _places_then_cancels(original: Any) -> Any:
-    review = importlib.import_module("mmbot.trading.review").Review
-    cancels = review._send_cancels  # noqa: SLF001
-
-    def places(self: Any) -> None:
-        original(self)
-        cancels(self)
-
-    return places
+def _last_first(original: Any) -> Any:
+    return lambda commands: reversed(list(original(commands)))
 
 
 def _forget_what_is_owed(_original: Any) -> Any:
@@ -121,9 +115,10 @@ def _finish_at_once(_original: Any) -> Any:
     return verify
 
 
-_GATEWAY, _REVIEW = "mmbot.kalshi.gateway", "mmbot.trading.review"
+_GATEWAY, _WRITES = "mmbot.kalshi.gateway", "mmbot.kalshi.writes"
+_REVIEW = "mmbot.trading.review"
 _TABLE: Final = (
-    Guard("unknown_writes", (Patch(f"{_GATEWAY}:_outcome", _unknown_as_refused),)),
+    Guard("unknown_writes", (Patch(f"{_GATEWAY}:outcomes", _unknown_as_refused),)),
     Guard(
         "worst_case",
         (
@@ -138,22 +133,15 @@ _TABLE: Final = (
         "stream", (Patch(f"{_REVIEW}:service_gate", _never_gives("no_stream", "not_reconciled")),)
     ),
     Guard("stopping", (Patch(f"{_REVIEW}:service_gate", _never_gives("stopping")),)),
-    Guard("expiry", (Patch(f"{_GATEWAY}:Gateway._place", _without_key("expiration_time")),)),
-    Guard("post_only", (Patch(f"{_GATEWAY}:Gateway._place", _without_key("post_only")),)),
-    Guard(
-        "pause_fence", (Patch(f"{_GATEWAY}:Gateway._place", _without_key("cancel_order_on_pause")),)
-    ),
+    Guard("expiry", (Patch(f"{_WRITES}:_place", _without_key("expiration_time")),)),
+    Guard("post_only", (Patch(f"{_WRITES}:_place", _without_key("post_only")),)),
+    Guard("pause_fence", (Patch(f"{_WRITES}:_place", _without_key("cancel_order_on_pause")),)),
     Guard("fills_once", (Patch("mmbot.trading.portfolio:Portfolio.book", _book_again),)),
     Guard("own_orders", (Patch("mmbot.trading.orders:OwnOrders.levels", _always({})),)),
     Guard("one_order", (Patch("mmbot.trading.orders:OwnOrders.of", _not_cancelling),)),
     Guard("self_cross", (Patch(f"{_REVIEW}:_would_meet_own", _always(value=False)),)),
-    Guard(
-        "cancels_first",
-        (
-            Patch(f"{_REVIEW}:Review._send_places", _places_then_cancels),
-            Patch(f"{_REVIEW}:Review._send_cancels", _nothing),
-        ),
-    ),
+    Guard("cancels_first", (Patch(f"{_GATEWAY}:_batches", _last_first),)),
+    Guard("group", (Patch(f"{_WRITES}:_place", _without_key("order_group_id")),)),
     Guard("budget", (Patch("mmbot.trading.budget:Budget.spend", _always(value=True)),)),
     Guard("absence", (Patch("mmbot.trading.lifecycle:_ABSENT_AFTER", _becomes(0)),)),
     Guard("owed_fills", (Patch("mmbot.trading.orders:OwnOrders.end", _forget_what_is_owed),)),

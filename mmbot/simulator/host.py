@@ -21,13 +21,15 @@ from mmbot.simulator.invariants import Auditor, StreamTruth
 from mmbot.simulator.scene import Scene
 from mmbot.trading.commands import (
     BookFill,
+    BookMark,
     BookSettlement,
     Finished,
     FormBelief,
     Note,
     WakeAt,
 )
-from mmbot.trading.events import BeliefFormed, Fill, Stopping
+from mmbot.trading.events import BeliefFormed, Fill, MarksRecalled, Stopping
+from mmbot.trading.losses import Mark
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Change
 from mmbot.tsa.website import page_path, parse_page
@@ -48,9 +50,15 @@ class Memory:
     def __init__(self, faults: Faults) -> None:
         self.fills: dict[tuple[str, str], Fill] = {}
         self.settlements: dict[str, BookSettlement] = {}
+        self.marks: dict[str, Mark] = {}
         self.counts: list[tuple[Any, int, Any]] = []
         self.broken_until = 0
         self._faults = faults
+
+    def unsettled_events(self) -> tuple[str, ...]:
+        """Return the events that have fills in markets that have not been settled."""
+        unsettled = {fill.ticker for fill in self.fills.values()} - self.settlements.keys()
+        return tuple(sorted({ticker.rpartition("-")[0] for ticker in unsettled}))
 
     def check(self, now: int) -> None:
         """Fail as the database does: the daemon cannot go on, and ends."""
@@ -119,6 +127,7 @@ class Host:
             FormBelief: self._want,
             BookFill: self._book_fill,
             BookSettlement: self._book_settlement,
+            BookMark: self._book_mark,
             Finished: lambda _: self._finish(),
             Note: lambda _: None,
         }
@@ -128,6 +137,9 @@ class Host:
         """Read the history and the ledger, then connect."""
         for day, count, seen in self._memory.counts:
             self._counts, _ = self._counts.observe(day, count, seen)
+        self.bot.hold(self._memory.unsettled_events())
+        marks = tuple(self._memory.marks.values())
+        self._step(lambda now: self.bot.told(MarksRecalled(marks), now))
         self._connect()
         self._poll()
 
@@ -230,6 +242,10 @@ class Host:
     def _book_settlement(self, command: BookSettlement) -> None:
         self._memory.check(self._wire.now())
         self._memory.settlements.setdefault(command.ticker, command)
+
+    def _book_mark(self, command: BookMark) -> None:
+        self._memory.check(self._wire.now())
+        self._memory.marks[command.mark.event] = command.mark
 
     # Counts and beliefs
 

@@ -108,7 +108,6 @@ class Auditor:
         self.stopping = self.still = False
         self.orders_placed = 0
         self.stream: StreamTruth | None = None
-        self._grouped = False
 
     # The exchange
 
@@ -151,11 +150,10 @@ class Auditor:
                 ("expiry", order.expires_ms is not None),
                 ("post_only", order.post_only),
                 ("cancel_on_pause", order.cancel_on_pause),
-                ("group", order.group_id is not None or not self._grouped),
+                ("group", order.group_id is not None),
             )
             if not there
         ]
-        self._grouped |= order.group_id is not None
         if missing:
             raise Broken("fence", f"{_shown(order)} rests without {', '.join(missing)}")
         if (order.expires_ms or 0) > now + self._lifetime + SKEW:

@@ -174,13 +174,21 @@ def _settings(rng: random.Random) -> Settings:
         "quoting": {
             "sides": rng.choice(("both", "both", "likelier")),
             "margin": rng.choice((0.02, 0.06)),
+            "belief_weight": (1.0,) * 5 if rng.random() < 0.5 else (0.2, 0.2, 0.3, 0.4, 0.6),
             "contracts": rng.choice((5, 20)),
+            "size_by_known": (1.0,) * 5,
+            "kelly_fraction": 1.0,
+            "minimum_edge_cents": 1.0,
+            "uncertainty_edge": 0.0,
+            "lowest_bid_cents": 0.0,
             "reprice_tolerance_cents": rng.choice((0.0, 1.0)),
             "minimum_rest_seconds": rng.choice((0.0, 0.5)),
         },
         "limits": {
             "contracts_per_market": rng.choice((20, 60)),
             "event_loss_dollars": rng.choice((10.0, 25.0, 80.0)),
+            "contracts_per_15_seconds": rng.choice((20, 60)),
+            "daily_loss_dollars": 1_000.0,
         },
         "orders": {"lifetime_seconds": rng.choice((10, 20, 60))},
     }
