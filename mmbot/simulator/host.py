@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,8 +17,7 @@ from mmbot.errors import BadInput
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.simulator.faults import Faults
-from mmbot.simulator.invariants import Auditor, StreamTruth
-from mmbot.simulator.scene import Scene
+from mmbot.simulator.traffic import StreamTruth
 from mmbot.trading.commands import (
     BookFill,
     BookMark,
@@ -33,6 +32,9 @@ from mmbot.trading.losses import Mark
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Change
 from mmbot.tsa.website import page_path, parse_page
+
+if TYPE_CHECKING:
+    from mmbot.simulator.world import World
 
 _POLL = 20_000
 _THINKING = 40
@@ -66,54 +68,22 @@ class Memory:
             raise Died
 
 
-class Wire(Protocol):
-    """What the process needs of the world around it."""
-
-    def at(self, due: int, action: Callable[[], None]) -> None:
-        """Do something at a true time."""
-
-    def now(self) -> int:
-        """Return the true time."""
-
-    def local(self) -> int:
-        """Return the time that the process's clock shows."""
-
-    def connect(self, headers: tuple[tuple[str, str], ...]) -> None:
-        """Open a stream; the answer comes to `Host.stream_opened` or `Host.stream_failed`."""
-
-    def disconnect(self) -> None:
-        """Close the stream."""
-
-    def transmit(self, frame: bytes) -> None:
-        """Send a frame on the stream."""
-
-    def call(self, request: HttpRequest, answered: Callable[[HttpAnswer | None], None]) -> None:
-        """Send a request; the answer, or `None` for none in time, is handed back once."""
-
-    def page(self, request: HttpRequest) -> HttpAnswer:
-        """Fetch a page of counts."""
-
-    def trace(self, *what: object) -> None:
-        """Make something part of the world's digest."""
-
-
 class Host:
     """One life of the process, from its start to its death."""
 
-    def __init__(
-        self, scene: Scene, wire: Wire, faults: Faults, auditor: Auditor, memory: Memory, life: str
-    ) -> None:
+    def __init__(self, world: World, life: str) -> None:
         """Be a process that has not done anything yet."""
         self.alive = True
         self.finished = False
         # Passengers by which the forecast has moved for reasons of its own.
         self.surprise = 0
+        self._scene = scene = world.scene
         self.bot = Bot(scene.settings, scene.clock, scene.signer, life)
-        self._scene = scene
-        self._wire = wire
-        self._faults = faults
-        self._auditor = auditor
-        self._memory = memory
+        self._world = world
+        self._agenda = world.agenda
+        self._network = network = world.network
+        self._auditor = world.auditor
+        self._memory = world.memory
         self._wake_due: int | None = None
         self._backoff = _FIRST_BACKOFF
         self._connecting = self._streaming = False
@@ -121,8 +91,8 @@ class Host:
         self._counts = scene.history
         self._carriers: dict[type, Callable[[Any], None]] = {
             Call: self._send_call,
-            Transmit: lambda output: wire.transmit(output.frame),
-            Reconnect: lambda _: wire.disconnect(),
+            Transmit: lambda output: network.transmit(output.frame),
+            Reconnect: lambda _: network.disconnect(),
             WakeAt: self._set_timer,
             FormBelief: self._want,
             BookFill: self._book_fill,
@@ -131,7 +101,7 @@ class Host:
             Finished: lambda _: self._finish(),
             Note: lambda _: None,
         }
-        auditor.born(life)
+        world.auditor.born(life)
 
     def start(self) -> None:
         """Read the history and the ledger, then connect."""
@@ -145,7 +115,7 @@ class Host:
 
     def later(self, delay: int, action: Callable[[], None]) -> None:
         """Do something after a while, if the process still lives."""
-        self._wire.at(self._wire.now() + delay, lambda: self._guard(action))
+        self._agenda.after(delay, lambda: self._guard(action))
 
     def _guard(self, action: Callable[[], None]) -> None:
         if self.alive:
@@ -169,12 +139,12 @@ class Host:
 
     def _step(self, tell: Callable[[int], list[Output]]) -> None:
         """Give the bot an input and carry out what it asks for, in order."""
-        now = self._wire.local()
+        now = self._world.local()
         outputs = tell(now)
         self._auditor.outputs(outputs, self.bot, now)
         for output in outputs:
             self._carriers[type(output)](output)
-            if not isinstance(output, WakeAt) and self._faults.strikes("killed"):
+            if not isinstance(output, WakeAt) and self._world.faults.strikes("killed"):
                 raise Died
 
     def stream_opened(self) -> None:
@@ -210,7 +180,7 @@ class Host:
     def _connect(self) -> None:
         if not (self._connecting or self._streaming):
             self._connecting = True
-            self._wire.connect(self.bot.stream_headers(self._wire.local()))
+            self._network.connect(self.bot.stream_headers(self._world.local()))
 
     # Outputs of the bot
 
@@ -222,13 +192,13 @@ class Host:
                 self._auditor.answered(call.request, answer, stream)
                 self._step(lambda now: self.bot.answered(call.id, answer, now))
 
-        self._wire.call(call.request, answered)
+        self._network.call(call.request, answered)
 
     def _set_timer(self, wish: WakeAt) -> None:
-        due = self._wire.now() + max(0, wish.at - self._wire.local())
+        due = self._agenda.now + max(0, wish.at - self._world.local())
         if due != self._wake_due:
             self._wake_due = due
-            self._wire.at(due, lambda: self._wake(due))
+            self._agenda.at(due, lambda: self._wake(due))
 
     def _wake(self, due: int) -> None:
         if self.alive and due == self._wake_due:
@@ -236,15 +206,15 @@ class Host:
             self._step(self.bot.woken)
 
     def _book_fill(self, command: BookFill) -> None:
-        self._memory.check(self._wire.now())
+        self._memory.check(self._agenda.now)
         self._memory.fills.setdefault(command.fill.key, command.fill)
 
     def _book_settlement(self, command: BookSettlement) -> None:
-        self._memory.check(self._wire.now())
+        self._memory.check(self._agenda.now)
         self._memory.settlements.setdefault(command.ticker, command)
 
     def _book_mark(self, command: BookMark) -> None:
-        self._memory.check(self._wire.now())
+        self._memory.check(self._agenda.now)
         self._memory.marks[command.mark.event] = command.mark
 
     # Counts and beliefs
@@ -258,7 +228,7 @@ class Host:
         seen = tuple(strike + self.surprise for strike in strikes)
         belief = self._scene.forecaster.belief(self._counts, week, seen)
         belief = msgspec.structs.replace(belief, strikes=strikes)
-        self._wire.trace("belief", belief.digest)
+        self._agenda.trace("belief", belief.digest)
         self._step(lambda now: self.bot.told(BeliefFormed(belief), now))
 
     def _poll(self) -> None:
@@ -267,7 +237,8 @@ class Host:
         before = self._counts
         # Where nothing can be read, the next reading may be better.
         with contextlib.suppress(BadInput):
-            self._read(self._wire.page(HttpRequest("GET", page_path(), headers=_AGENT)))
+            request = HttpRequest("GET", page_path(), headers=_AGENT)
+            self._read(self._world.pages.answer(request, self._agenda.now))
         if self._counts is not before:
             self._form_all()
 
@@ -283,11 +254,11 @@ class Host:
     def _read(self, answer: HttpAnswer) -> None:
         if answer.status != 200:
             raise BadInput(f"the page answered {answer.status}")
-        seen = self._scene.clock.at(self._wire.local())
+        seen = self._scene.clock.at(self._world.local())
         for day, count in parse_page(answer.body):
             self._counts, change = self._counts.observe(day, count, seen)
             if change is not Change.NOTHING:
-                self._memory.check(self._wire.now())
+                self._memory.check(self._agenda.now)
                 self._memory.counts.append((day, count, seen))
 
 

@@ -10,26 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-import msgspec
-
 from mmbot.bot import Bot, Output
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.simulator.facts import Fact, Filled, OrderChanged
-from mmbot.simulator.faults import ORDERS_PATH
 from mmbot.simulator.ledger import Side
 from mmbot.simulator.orders import Order
 from mmbot.simulator.scene import Scene
+from mmbot.simulator.traffic import StreamTruth, Wish, cancelled_ids, created
 from mmbot.trading.commands import BookFill
 from mmbot.trading.events import Fill
 from mmbot.trading.lifecycle import CLIENT_ID_PREFIX
 from mmbot.tsa.calendar import release_instant
-from mmbot.units import ONE_DOLLAR, Count, Money, Price, parse_count, parse_price
+from mmbot.units import ONE_DOLLAR, Count, Money, Price
 
 # Milliseconds by which the bot's clock may be wrong, and whole seconds may round.
 SKEW: Final = 6_000
 _SIDES: Final[tuple[Side, Side]] = ("bid", "ask")
-_BATCH = f"{ORDERS_PATH}/batched"
 _POSITIONS = "/trade-api/v2/portfolio/positions"
 
 
@@ -40,51 +37,6 @@ class Broken(Exception):
         super().__init__(invariant, what)
         self.invariant = invariant
         self.what = what
-
-
-class Wish(msgspec.Struct, frozen=True):
-    """An order that is being asked for."""
-
-    client_id: str
-    ticker: str
-    side: Side
-    price: Price
-    count: Count
-
-
-class _Frame(msgspec.Struct, frozen=True):
-    type: str = ""
-    sid: int = 0
-    seq: int = 0
-    msg: Any = None
-
-
-class StreamTruth:
-    """What one connection has told the bot, judged apart from the bot's own feed."""
-
-    def __init__(self) -> None:
-        self.fresh: set[str] = set()
-        self.account_read = False
-        self._last_seq: dict[int, int] = {}
-
-    def delivered(self, data: bytes) -> str:
-        """Follow a frame that reaches the bot; return its kind."""
-        frame = msgspec.json.decode(data, type=_Frame)
-        books = frame.type in ("orderbook_delta", "orderbook_snapshot")
-        if frame.sid and frame.seq:
-            last = self._last_seq.get(frame.sid, frame.seq - 1)
-            if frame.seq <= last:
-                return frame.type
-            if frame.seq != last + 1 and books:
-                self.fresh.clear()
-            self._last_seq[frame.sid] = frame.seq
-        if frame.type == "orderbook_snapshot":
-            self.fresh.add(frame.msg["market_ticker"])
-        elif frame.type == "error" or (
-            frame.type == "subscribed" and frame.msg["channel"] == "orderbook_delta"
-        ):
-            self.fresh.clear()
-        return frame.type
 
 
 class Auditor:
@@ -371,32 +323,6 @@ class Auditor:
                 theirs = market.sides[side].totals
                 if dict(book.levels(side)) != theirs:
                     raise Broken("book", f"the {side}s of {ticker} differ from the exchange's")
-
-
-def created(request: HttpRequest) -> list[Wish]:
-    """Return the orders that a request asks for."""
-    if request.method != "POST" or request.path not in (ORDERS_PATH, _BATCH):
-        return []
-    body = msgspec.json.decode(request.body)
-    return [
-        Wish(
-            order["client_order_id"],
-            order["ticker"],
-            order["side"],
-            parse_price(order["price"]),
-            parse_count(order["count"]),
-        )
-        for order in body.get("orders", [body])
-    ]
-
-
-def cancelled_ids(request: HttpRequest) -> list[str]:
-    """Return the orders that a request takes off."""
-    if request.method != "DELETE" or not request.path.startswith(ORDERS_PATH):
-        return []
-    if request.path == _BATCH:
-        return [order["order_id"] for order in msgspec.json.decode(request.body)["orders"]]
-    return [request.path.rpartition("/")[2]]
 
 
 def _paid(side: Side, price: Price) -> Price:

@@ -47,8 +47,8 @@ class Mishaps:
             "rate_storm": self._rate_storm,
             "shard_down": self._shard_down,
             "snapshot_missing": self._snapshot_missing,
-            "half_open": lambda _: world.go_deaf(),
-            "disconnect": lambda _: world.break_link(),
+            "half_open": lambda _: world.network.go_deaf(),
+            "disconnect": lambda _: world.network.break_link(),
             "channel_error": self._channel_error,
             "exchange_pause": self._exchange_pause,
             "market_pause": self._market_pause,
@@ -70,7 +70,7 @@ class Mishaps:
         """Let a fault of occasion happen now."""
         if name in _PAGE_HOURS:
             seconds = self._faults.rng(name).randint(*_PAGE_HOURS[name])
-            self._world.pages.spoil(name, self._world.now() + seconds * _SECOND)
+            self._world.pages.spoil(name, self._world.agenda.now + seconds * _SECOND)
             return
         if name not in ("rate_storm", "snapshot_missing"):
             self._faults.count(name)
@@ -86,7 +86,7 @@ class Mishaps:
         world.skew = world.drift_ppm = 0
 
     def _lasting(self, name: str, span: tuple[int, int]) -> int:
-        return self._world.now() + self._faults.rng(name).randint(*span)
+        return self._world.agenda.now + self._faults.rng(name).randint(*span)
 
     # The network
 
@@ -100,12 +100,12 @@ class Mishaps:
         self._faults.no_snapshot_until = self._lasting("snapshot_missing", _NO_SNAPSHOT)
 
     def _channel_error(self, _: Window) -> None:
-        link = self._world.link
+        link = self._world.network.link
         if link is not None and link.session is not None and link.session.subscriptions:
             rng = self._faults.rng("channel_error")
             sid = rng.choice(sorted(link.session.subscriptions))
             self._world.venue.kill_channel(
-                link.session, sid, rng.choice(_TERMINAL), self._world.now()
+                link.session, sid, rng.choice(_TERMINAL), self._world.agenda.now
             )
 
     # The exchange
@@ -115,15 +115,15 @@ class Mishaps:
         return self._faults.rng(name).choice(sorted(markets))
 
     def _exchange_pause(self, _: Window) -> None:
-        venue, now = self._world.venue, self._world.now()
+        venue, now = self._world.venue, self._world.agenda.now
         paused = venue.exchange.trading_paused()
         whole = self._faults.rng("exchange_pause").random() < 0.5
         (venue.pause_exchange if whole else venue.pause_trading)(now)
 
         def resume() -> None:
-            venue.resume_exchange(self._world.now())
+            venue.resume_exchange(self._world.agenda.now)
             if paused:
-                venue.pause_trading(self._world.now())
+                venue.pause_trading(self._world.agenda.now)
 
         self._until(self._lasting("exchange_pause", _PAUSE), resume)
 
@@ -131,11 +131,11 @@ class Mishaps:
         venue, ticker = self._world.venue, self._ticker("market_pause")
         if venue.exchange.market(ticker).status != "active":
             return
-        venue.pause_market(ticker, self._world.now())
+        venue.pause_market(ticker, self._world.agenda.now)
 
         def unpause() -> None:
             if venue.exchange.market(ticker).status == "inactive":
-                venue.unpause_market(ticker, self._world.now())
+                venue.unpause_market(ticker, self._world.agenda.now)
 
         self._until(self._lasting("market_pause", _PAUSE), unpause)
 
@@ -148,11 +148,11 @@ class Mishaps:
                 undo()
 
         self._undo.append(undo)
-        self._world.at(at, once)
+        self._world.agenda.at(at, once)
 
     def _early_close(self, _: Window) -> None:
         ticker = self._ticker("early_close")
-        venue, now = self._world.venue, self._world.now()
+        venue, now = self._world.venue, self._world.agenda.now
         if venue.exchange.market(ticker).status == "active":
             seconds = self._faults.rng("early_close").randint(1, 60)
             venue.move_close(ticker, (now // _SECOND + seconds) * _SECOND, now)
@@ -160,7 +160,7 @@ class Mishaps:
     def _grid_changed(self, _: Window) -> None:
         ticker = self._ticker("grid_changed")
         structure = self._faults.rng("grid_changed").choice(sorted(STRUCTURES))
-        self._world.venue.change_grid(ticker, structure, self._world.now())
+        self._world.venue.change_grid(ticker, structure, self._world.agenda.now)
 
     def _other_client(self, _: Window) -> None:
         """Let the account's owner trade by hand: an order that rests, or one that takes."""
@@ -186,7 +186,7 @@ class Mishaps:
         self._place(self._world.scene.stranger, wish)
 
     def _place(self, account: Account, wish: NewOrder) -> None:
-        venue, now = self._world.venue, self._world.now()
+        venue, now = self._world.venue, self._world.agenda.now
         try:
             venue.exchange.engine.place(account, wish, now)
         except Refusal:
@@ -206,7 +206,7 @@ class Mishaps:
 
     def _clock_drift(self, _: Window) -> None:
         world = self._world
-        world.drift_since = world.now()
+        world.drift_since = world.agenda.now
         world.drift_ppm = self._faults.rng("clock_drift").randint(*_DRIFT)
 
     def _ledger_fails(self, name: str, span: tuple[int, int], _: Window) -> None:
