@@ -46,7 +46,7 @@ _STRIKE_STEP: Final = 50_000
 _STRIKES: Final = (3, 3, 3, 5)
 _PAGE_DAYS: Final = 30
 _BALANCE: Final = 10_000 * MONEY_PER_DOLLAR
-_PACE: Final = Pace(takers=600.0, refreshes=900.0)
+_PACE: Final = Pace(takers=450.0, refreshes=600.0)
 _USER, _KEY = "member", "key"
 
 

@@ -202,11 +202,9 @@ class World:
     def _check(self) -> None:
         if self.host is None:
             raise Broken("recovery", "after the calm the process has not come back")
-        bot = self.host.bot
-        self.auditor.check_agreement(bot, self.memory.fills.values())
+        self.auditor.check_agreement(self.host.bot, self.memory.fills.values())
         markets = self.venue.exchange.engine.markets.values()
-        # A life that began after the close never heard of the event, and cannot settle it.
-        if bot.engine.desk.ladders and all(market.status == "finalized" for market in markets):
+        if all(market.status == "finalized" for market in markets):
             self._check_money()
 
     def _check_money(self) -> None:
