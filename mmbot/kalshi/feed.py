@@ -144,6 +144,8 @@ class Feed:
         except wire.Malformed as error:
             # Whatever the frame would have said is lost; fills and orders only REST can tell.
             self._give_up(f"malformed: {error}"[:200])
+        # A frame that ends the lateness may itself tell of a gap: nothing is quoted before that.
+        self._step.events.sort(key=_is_in_time_again)
         return self._step
 
     def repair(self, ticker: str, now: int) -> FeedStep:
@@ -376,3 +378,7 @@ class Feed:
         change = wire.decode(frame.msg, wire.Concerned)
         if change.event_ticker.startswith(self._prefix):
             self._step.listing_stale = True
+
+
+def _is_in_time_again(event: Event) -> bool:
+    return isinstance(event, FeedLagged) and not event.late

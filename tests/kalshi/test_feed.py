@@ -574,6 +574,15 @@ def test_a_change_of_a_book_says_when_it_happened(late_line: Line) -> None:
     assert kinds(step) == [FeedLagged, BookChanged]
 
 
+def test_a_frame_that_is_in_time_again_first_takes_back_what_it_must(late_line: Line) -> None:
+    late_line.books("orderbook_snapshot", SNAPSHOT)
+    aged(late_line, 5_000)
+    late_line.seq += 1
+    step = late_line.books("orderbook_delta", DELTA, sending_ts_ms=late_line.now)
+    assert kinds(step)[0] is BooksDistrusted
+    assert kinds(step)[-1] is FeedLagged
+
+
 def test_a_new_connection_begins_in_time(late_line: Line) -> None:
     aged(late_line, 5_000)
     late_line.feed.disconnected()
