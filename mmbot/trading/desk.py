@@ -19,7 +19,10 @@ from mmbot.tsa.calendar import CalendarClock, Week, release_instant
 
 
 class Ladder:
-    """One event: its markets in ascending order of strike, its belief, its portfolio."""
+    """One event: its markets in ascending order of strike, its belief, its portfolio.
+
+    Its fills and resting orders are known once it is `reconciled`.
+    """
 
     def __init__(self, event: ListedEvent) -> None:
         self.ticker = event.ticker
@@ -29,6 +32,7 @@ class Ladder:
         self.portfolio = Portfolio(tuple(self.listings))
         self.belief: Belief | None = None
         self.releases: tuple[int, ...] = ()
+        self.reconciled = False
 
     def extended(self, event: ListedEvent) -> Ladder:
         """Return the ladder with the event's new markets; what is known of the others stays."""

@@ -91,7 +91,7 @@ def held_by(line: dict[str, Any]) -> dict[str, str]:
 
 
 def is_heartbeat_with_quotes(line: dict[str, Any]) -> bool:
-    return line["event"] == "heartbeat" and line["live_orders"] > 0
+    return bool(line["event"] == "heartbeat" and line["live_orders"] > 0)
 
 
 def test_a_killed_daemon_goes_on_where_it_was_with_its_orders_in_their_places(
