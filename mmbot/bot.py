@@ -18,6 +18,7 @@ from mmbot.kalshi.gateway import Call, Gateway
 from mmbot.kalshi.http import STREAM_PATH, HttpAnswer
 from mmbot.trading.commands import (
     BookFill,
+    BookMark,
     BookSettlement,
     Cancel,
     Command,
@@ -51,7 +52,16 @@ class Reconnect(msgspec.Struct, frozen=True):
 
 
 Output: TypeAlias = (
-    Transmit | Reconnect | Call | WakeAt | FormBelief | BookFill | BookSettlement | Finished | Note
+    Transmit
+    | Reconnect
+    | Call
+    | WakeAt
+    | FormBelief
+    | BookFill
+    | BookSettlement
+    | BookMark
+    | Finished
+    | Note
 )
 
 

@@ -43,11 +43,20 @@ _DEMO = (
 HOSTS: dict[Mode, tuple[str, str]] = {"paper": _PRODUCTION, "demo": _DEMO, "live": _PRODUCTION}
 
 _Share = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
+_Part = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+# A value for each number of published days: none, one, two, three, and four or more.
+_BY_KNOWN = msgspec.Meta(min_length=5, max_length=5)
+_Shares = Annotated[tuple[_Share, ...], _BY_KNOWN]
+_Parts = Annotated[tuple[_Part, ...], _BY_KNOWN]
 _Dollars = Annotated[float, msgspec.Meta(ge=0.01, le=1_000_000.0)]
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table of the file; each field is a key with its default and its bounds."""
+
+
+def _by_known(values: tuple[float, ...], known: int) -> float:
+    return values[min(known, len(values) - 1)]
 
 
 class ExchangeSettings(_Section, frozen=True, kw_only=True):
@@ -83,18 +92,50 @@ class ForecastSettings(_Section, frozen=True, kw_only=True):
 class QuotingSettings(_Section, frozen=True, kw_only=True):
     """`[quoting]`: what a quote may look like.
 
-    `margin` is the main knob: never more than (1 - margin) x fair value is bid for a side.
+    `margin` is the main knob: never more than (1 - margin) x fair value is bid for a side. Lists
+    have a value for each number of published days: none, one, two, three, and four or more.
     """
 
-    margin: _Share = 0.25
-    sides: Sides = "likelier"
+    margin: _Share | _Shares = 0.1
+    sides: Sides = "both"
+    belief_weight: _Parts = (0.2, 0.2, 0.3, 0.4, 0.6)
+    mid_depth_contracts: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 5
     contracts: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 10
+    size_by_known: _Parts = (0.2, 0.2, 0.4, 0.4, 1.0)
+    kelly_fraction: Annotated[float, msgspec.Meta(ge=0.01, le=1.0)] = 0.25
     # The finest grid's tick: with less, a bid and an ask around one fair value could meet.
-    minimum_edge_cents: Annotated[float, msgspec.Meta(ge=0.01, le=50.0)] = 1.0
+    minimum_edge_cents: Annotated[float, msgspec.Meta(ge=0.01, le=50.0)] = 2.0
+    uncertainty_edge: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.1
+    lowest_bid_cents: Annotated[float, msgspec.Meta(ge=0.0, le=50.0)] = 10.0
     minimum_fair: Annotated[float, msgspec.Meta(gt=0.0, lt=0.5)] = 0.03
     maximum_fair: Annotated[float, msgspec.Meta(gt=0.5, lt=1.0)] = 0.97
     reprice_tolerance_cents: Annotated[float, msgspec.Meta(ge=0.0, le=20.0)] = 1.0
     minimum_rest_seconds: Annotated[float, msgspec.Meta(ge=0.0, le=600.0)] = 2.0
+
+    def margin_at(self, known: int) -> float:
+        """The margin once `known` days are published."""
+        return self.margin if isinstance(self.margin, float) else _by_known(self.margin, known)
+
+    def belief_weight_at(self, known: int) -> float:
+        """The belief's share in fair value, in log-odds; the rest is the market's."""
+        return _by_known(self.belief_weight, known)
+
+    def size_at(self, known: int) -> float:
+        """The largest size of a quote that may open a position, in units of count."""
+        return self.size * _by_known(self.size_by_known, known)
+
+    def edge(self, value: float) -> float:
+        """The least distance between what YES is worth and its price, all in dollars."""
+        least = self.minimum_edge_cents * ONE_CENT / ONE_DOLLAR
+        return max(least, self.uncertainty_edge * value * (1 - value))
+
+    def bids_yes(self, fair: float) -> bool:
+        """Whether YES is bid for at this fair value."""
+        return self.sides == "both" or fair >= 0.5
+
+    def bids_no(self, fair: float) -> bool:
+        """Whether NO is bid for at this fair value."""
+        return self.sides == "both" or fair < 0.5
 
     @property
     def size(self) -> Count:
@@ -102,9 +143,14 @@ class QuotingSettings(_Section, frozen=True, kw_only=True):
         return self.contracts * ONE_CONTRACT
 
     @property
-    def minimum_edge(self) -> float:
-        """The least distance between fair value and price, in dollars."""
-        return self.minimum_edge_cents * ONE_CENT / ONE_DOLLAR
+    def mid_depth(self) -> Count:
+        """What must rest at a price before it counts as the market's opinion."""
+        return self.mid_depth_contracts * ONE_CONTRACT
+
+    @property
+    def lowest_bid(self) -> float:
+        """The least that is bid for YES, in dollars."""
+        return self.lowest_bid_cents * ONE_CENT / ONE_DOLLAR
 
     @property
     def reprice_tolerance(self) -> Price:
@@ -123,6 +169,9 @@ class LimitSettings(_Section, frozen=True, kw_only=True):
     contracts_per_market: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 100
     event_loss_dollars: _Dollars = 100.0
     contracts_per_15_seconds: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 100
+    daily_loss_dollars: _Dollars = 100.0
+    event_cash_share: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] = 0.5
+    orders: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
 
     @property
     def position(self) -> Count:
@@ -138,6 +187,15 @@ class LimitSettings(_Section, frozen=True, kw_only=True):
     def fill_cap(self) -> Count:
         """What may fill in fifteen seconds before the exchange takes every order off."""
         return self.contracts_per_15_seconds * ONE_CONTRACT
+
+    @property
+    def daily_loss(self) -> Money:
+        """What a day may cost before no position may grow until the next."""
+        return round(self.daily_loss_dollars * MONEY_PER_DOLLAR)
+
+    def cash_for_event(self, cash: Money) -> Money:
+        """What one event may use of the account's cash."""
+        return int(cash * self.event_cash_share)
 
 
 class OrderSettings(_Section, frozen=True, kw_only=True):
@@ -233,7 +291,7 @@ def _refuse_unknown_keys(
 
 def _explain(what: str, key: str) -> str:
     """Say in one sentence what is wrong with the value of `key` and what to write instead."""
-    *sections, name = key.split(".")
+    *sections, name = key.partition("[")[0].split(".")
     holder: type[msgspec.Struct] = Settings
     for section in sections:
         holder = type(getattr(holder(), section))

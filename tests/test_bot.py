@@ -30,7 +30,13 @@ _T = TypeVar("_T")
 CHANNELS = ("fill", "user_orders", "market_lifecycle_v2", "orderbook_delta", "order_group_updates")
 # The Tuesday noon of the listed week, New York time.
 NOW = 1795539600000
-QUOTING = {"sides": "both", "margin": 0.1}
+# On the belief alone, and with a market that is always worth a quote.
+QUOTING = {
+    "sides": "both",
+    "margin": 0.1,
+    "belief_weight": [1.0] * 5,
+    "size_by_known": [1.0] * 5,
+}
 
 
 def only(kind: type[_T], outputs: list[Output]) -> list[_T]:
@@ -56,7 +62,7 @@ class World:
             "/portfolio/orders": {"orders": []},
             "/portfolio/fills": {"fills": []},
             "/portfolio/positions": {"market_positions": []},
-            "/portfolio/balance": {"balance": 100},
+            "/portfolio/balance": {"balance": 100_000_000},
             "/portfolio/order_groups": {"order_groups": []},
         }
 

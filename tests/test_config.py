@@ -45,12 +45,26 @@ def test_settings_speak_in_the_units_of_the_exchange() -> None:
         "some.toml",
     )
     assert settings.quoting.size == 300
-    assert settings.quoting.minimum_edge == pytest.approx(0.015)
+    assert settings.quoting.edge(0.01) == pytest.approx(0.015)
     assert settings.quoting.reprice_tolerance == 50
     assert settings.quoting.minimum_rest == 1500
     assert settings.limits.position == 700
     assert settings.limits.event_loss == 12_340_000
     assert settings.orders.lifetime == 30_000
+
+
+def test_a_margin_is_one_number_or_one_for_each_number_of_published_days() -> None:
+    listed = config.parse("[quoting]\nmargin = [0.3, 0.2, 0.1, 0.05, 0]", "some.toml").quoting
+    assert [listed.margin_at(known) for known in range(7)] == [0.3, 0.2, 0.1, 0.05, 0, 0, 0]
+    single = config.parse("[quoting]\nmargin = 0.1", "some.toml").quoting
+    assert {single.margin_at(known) for known in range(7)} == {0.1}
+
+
+@pytest.mark.parametrize(
+    "text", ["margin = [0.1, 0.2]", "margin = [0.1, 0.1, 0.1, 0.1, 1.0]", "belief_weight = [1.1]"]
+)
+def test_a_list_by_published_days_has_five_shares(text: str) -> None:
+    assert text.split(" ", 1)[0] in refusal(f"[quoting]\n{text}")
 
 
 @given(st.floats(0.01, 1_000_000.0))
@@ -80,8 +94,8 @@ def test_a_key_that_does_not_exist_is_refused_with_the_nearest(
     [
         ("[quoting]\nmargin = 1.0", "quoting.margin: expected `float` < 1.0; write for example"),
         ("[quoting]\nmargin = nan", "quoting.margin: expected `float` >= 0.0"),
-        ('[quoting]\nmargin = "a"', "quoting.margin: expected `float`, got `str`; write for"),
-        ("[quoting]\nmargin = true", "quoting.margin: expected `float`, got `bool`"),
+        ('[quoting]\nmargin = "a"', "quoting.margin: expected `float | array`, got `str`; write"),
+        ("[quoting]\nmargin = true", "quoting.margin: expected `float | array`, got `bool`"),
         ("[quoting]\ncontracts = 1.5", "quoting.contracts: expected `int`, got `float`"),
         ("[quoting]\nminimum_edge_cents = 0", "quoting.minimum_edge_cents: expected `float` >="),
         ("[quoting]\nminimum_fair = 0.5", "quoting.minimum_fair: expected `float` < 0.5"),

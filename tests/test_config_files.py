@@ -24,9 +24,10 @@ def test_a_config_file_names_every_key_there_is(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["paper", "live"])
-def test_the_files_quote_by_the_quarter_rule(mode: str) -> None:
+def test_the_files_quote_by_the_default_rule(mode: str) -> None:
     quoting = config.load(_FILES / f"{mode}.toml").quoting
-    assert (quoting.margin, quoting.sides) == (0.25, "likelier")
+    default = config.QuotingSettings()
+    assert (quoting.margin, quoting.sides) == (default.margin, default.sides)
 
 
 def test_live_risks_less_than_paper() -> None:

@@ -6,6 +6,8 @@ import sys
 
 import typer
 
+from mmbot.cli.backtest import backtest
+from mmbot.cli.bench import bench
 from mmbot.cli.check import check
 from mmbot.cli.demo import demo
 from mmbot.cli.evaluate import evaluate
@@ -29,6 +31,8 @@ app.command()(run)
 app.command()(check)
 app.command()(exchange)
 app.command()(evaluate)
+app.command()(backtest)
+app.command()(bench)
 
 
 def main() -> None:

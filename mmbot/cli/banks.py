@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from mmbot.errors import BadInput
+from mmbot.daemon.bank_file import bank_path, load_bank, store_bank
 from mmbot.forecast.model import METHODS, Forecaster
 from mmbot.forecast.residuals import Bank
 from mmbot.tsa.counts import Counts
@@ -27,8 +27,8 @@ def fit(counts: Counts, method: str, directory: Path) -> Forecaster:
         BadInput: There is no such method, the history is too short, or `directory` is no place
             to write to.
     """
-    path = directory / f"{method}.bank"
-    kept = _read(path) if method in METHODS else None
+    path = bank_path(directory, method)
+    kept = load_bank(path) if method in METHODS else None
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"Forecasting past weeks ({method})", total=None)
@@ -40,29 +40,9 @@ def fit(counts: Counts, method: str, directory: Path) -> Forecaster:
         )
     made = forecaster.bank
     if made.method == method and (kept is None or not _covers(kept, made)):
-        _write(path, made)
+        store_bank(path, made)
     return forecaster
 
 
 def _covers(kept: Bank, made: Bank) -> bool:
     return kept.digests[: len(made.digests)] == made.digests
-
-
-def _read(path: Path) -> Bank | None:
-    try:
-        return Bank.decode(path.read_bytes())
-    except (OSError, BadInput):
-        # Whatever cannot be read is made anew, and then replaced.
-        return None
-
-
-def _write(path: Path, bank: Bank) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(f".{os.getpid()}")
-        beside.write_bytes(bank.encode())
-        beside.replace(path)
-    except OSError as error:
-        raise BadInput(
-            f"{path} cannot be written: {error.strerror}; name another directory with --cache"
-        ) from None

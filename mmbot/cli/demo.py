@@ -50,6 +50,8 @@ def demo(
     settings = config.load(config_path)
     if settings.mode != "demo":
         raise BadInput(f"{config_path} is not of mode demo; use config/demo.toml or a copy of it")
+    if json_path is not None and not json_path.parent.is_dir():
+        raise BadInput(f"--json {json_path}: there is no directory {json_path.parent}")
     scene = Scene(_choose_week(week, counts), seed, config_path, counts)
     title = f"{scene.week.event_ticker('KXTSAW')} on {'file' if counts else 'synthetic'} counts"
     with tempfile.TemporaryDirectory(prefix="mmbot-demo-") as directory:

@@ -110,7 +110,16 @@ def _plain(belief: Belief, mixture: Mixture, at: dt.datetime) -> dict[str, objec
         "strikes": [{"strike": strike, "fair": above} for strike, above in fair],
         "method": belief.method,
         "effective_weeks": belief.effective_weeks,
-        "heaviest": [{"week": week.sunday, "weight": w} for week, w in belief.heaviest],
+        "heaviest": [
+            {
+                "week": past.week.sunday,
+                "weight": past.weight,
+                "recent": past.recent,
+                "season": past.season,
+                "alike": past.alike,
+            }
+            for past in belief.heaviest
+        ],
         "digest": belief.digest,
     }
 
@@ -125,10 +134,8 @@ def _show(belief: Belief, mixture: Mixture) -> None:
     for level, value in zip(LEVELS, mixture.quantiles(LEVELS), strict=True):
         console.print(f"  {level:4.0%} below {value:,.0f}")
     if belief.heaviest:
-        heaviest = ", ".join(f"{week.sunday} ({w:.1%})" for week, w in belief.heaviest)
-        console.print(
-            f"from past weeks worth {belief.effective_weeks:.0f} equal ones, most of all {heaviest}"
-        )
+        console.print(f"from past weeks worth {belief.effective_weeks:.0f} equal ones")
+        console.print(_heaviest(belief))
         console.print(_distribution(mixture))
     console.print(_ladder(belief))
 
@@ -140,6 +147,14 @@ def _distribution(mixture: Mixture) -> Table:
     table = Table("average", "", "probability", title="The week's average", box=None)
     for start, end, share in zip(edges[:-1], edges[1:], shares, strict=True):
         table.add_row(f"{start:,.0f} to {end:,.0f}", _bar(share / shares.max()), f"{share:.1%}")
+    return table
+
+
+def _heaviest(belief: Belief) -> Table:
+    table = Table("week to", "weight", "recent", "season", "alike so far", title="What weighs most")
+    for past in belief.heaviest:
+        reasons = (f"{reason:.2f}" for reason in (past.recent, past.season, past.alike))
+        table.add_row(str(past.week.sunday), f"{past.weight:.1%}", *reasons)
     return table
 
 

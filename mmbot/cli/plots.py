@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,8 @@ from matplotlib.figure import Figure
 
 from mmbot.errors import BadInput
 from mmbot.forecast.evaluation import Outcome, Score
+from mmbot.research.backtest import Opinions, WeekResult
+from mmbot.units import MONEY_PER_DOLLAR
 
 _BINS = np.linspace(0, 1, 11)
 
@@ -46,4 +50,39 @@ def _draw_calibration(axes: Axes, name: str, outcomes: Sequence[Outcome]) -> Non
         [passed[bins == b].mean() for b in used],
         "o-",
         label=name,
+    )
+
+
+def backtest_pictures(outcome: Mapping[str, Sequence[WeekResult]]) -> list[str]:
+    """Draw cumulated P&L by week, and how often what was priced came true, as SVG elements."""
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    earned, calibration = figure.subplots(1, 2)
+    for name, results in outcome.items():
+        pnl = (sum(trade.pnl for trade in each.trades) / MONEY_PER_DOLLAR for each in results)
+        weeks = [each.week.rpartition("-")[2] for each in results]
+        earned.step(weeks, list(accumulate(pnl)), where="mid", marker="o", label=name)
+    earned.axhline(0, color="grey", linewidth=0.8)
+    earned.set(ylabel="cumulated P&L, dollars")
+    earned.legend()
+    opinions = [each for result in next(iter(outcome.values())) for each in result.opinions]
+    for field in ("belief", "mid", "pooled"):
+        _draw_opinions(calibration, field, opinions)
+    calibration.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
+    calibration.set(xlabel="fair value as held", ylabel="share that came true")
+    calibration.legend()
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    return [text.getvalue()[text.getvalue().index("<svg") :]]
+
+
+def _draw_opinions(axes: Axes, field: str, opinions: Sequence[Opinions]) -> None:
+    held = np.array([getattr(each, field) for each in opinions])
+    true = np.array([each.outcome for each in opinions])
+    bins = np.clip(np.digitize(held, _BINS) - 1, 0, len(_BINS) - 2)
+    used = [b for b in range(len(_BINS) - 1) if (bins == b).any()]
+    axes.plot(
+        [held[bins == b].mean() for b in used],
+        [true[bins == b].mean() for b in used],
+        "o-",
+        label=field,
     )

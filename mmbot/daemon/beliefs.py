@@ -11,10 +11,10 @@ from pathlib import Path
 
 import structlog
 
+from mmbot.daemon.bank_file import bank_path, load_bank, store_bank
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
 from mmbot.forecast.model import Forecaster
-from mmbot.forecast.residuals import Bank
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Counts
 
@@ -24,11 +24,6 @@ _Wish = tuple[Week, tuple[int, ...]]
 _MOST_WISHES = 16
 # A fit of so many weeks takes long enough to say how far it is.
 _WORTH_REPORTING = 50
-
-
-def bank_path(directory: Path, method: str) -> Path:
-    """Return where the forecasts of past weeks are kept in a state directory."""
-    return directory / f"{method}.bank"
 
 
 class Beliefs:
@@ -50,7 +45,7 @@ class Beliefs:
         """Fit the forecaster to the whole weeks of `counts`, off the event loop.
 
         Raises:
-            BadInput: The history is too short, or the stored residuals cannot be read.
+            BadInput: There are no counts, or the state directory cannot be written to.
         """
         started = time.monotonic()
         self._counts = counts
@@ -63,13 +58,23 @@ class Beliefs:
         )
 
     def _fit(self, counts: Counts) -> Forecaster:
-        path = self._bank_path
-        stored = Bank.decode(path.read_bytes()) if path.is_file() else None
+        stored = load_bank(self._bank_path)
         forecaster = Forecaster.fit(counts, self._method, stored, self._report)
-        partial = path.with_suffix(".partial")
-        partial.write_bytes(forecaster.bank.encode())
-        partial.replace(path)
+        if forecaster.bank.method == self._method:
+            store_bank(self._bank_path, forecaster.bank)
         return forecaster
+
+    def deviations(self, counts: Counts, day: dt.date, count: int) -> float:
+        """Return how far a new count is from its forecast, in standard deviations.
+
+        Without a forecaster, or with too little history for it to judge, nothing is implausible.
+        """
+        if self._forecaster is None:
+            return 0.0
+        try:
+            return self._forecaster.deviations(counts, day, count)
+        except BadInput:
+            return 0.0
 
     def give_up(self) -> None:
         """End a fit that is under way in its thread."""

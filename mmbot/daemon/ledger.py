@@ -1,4 +1,4 @@
-"""What must survive: counts with their vintages, fills, settlements. SQLite in WAL mode.
+"""What must survive: counts with their vintages, fills, settlements, losses. SQLite in WAL mode.
 
 Every write is committed before the call returns. A row that is there already is left alone, so
 whatever is reported again after a restart is booked once. One process at a time holds a ledger.
@@ -17,11 +17,13 @@ import msgspec
 from mmbot.errors import BadInput
 from mmbot.trading.commands import BookFill, BookSettlement
 from mmbot.trading.events import Fill
+from mmbot.trading.losses import Mark
 from mmbot.tsa.calendar import EASTERN
 from mmbot.units import Count, Money
 
-_VERSION = 1
-_SCHEMA = """
+# What each version adds to the one before it.
+_ADDITIONS = (
+    """
 CREATE TABLE counts (
     day TEXT NOT NULL, count INTEGER NOT NULL, seen TEXT NOT NULL, archived INTEGER NOT NULL,
     PRIMARY KEY (day, count)
@@ -36,7 +38,17 @@ CREATE TABLE settlements (
     ticker TEXT PRIMARY KEY, value INTEGER NOT NULL, position INTEGER NOT NULL,
     payout INTEGER NOT NULL
 ) STRICT;
-"""
+""",
+    """
+CREATE TABLE marks (
+    event TEXT NOT NULL, day TEXT NOT NULL, start INTEGER NOT NULL, latest INTEGER NOT NULL,
+    PRIMARY KEY (event, day)
+) STRICT;
+""",
+)
+_VERSION = len(_ADDITIONS)
+# Events whose marks may still matter: those of some weeks.
+_MARKS_RECALLED = 16
 
 
 class Totals(msgspec.Struct, frozen=True):
@@ -67,23 +79,27 @@ class Ledger:
                 f"another mmbot is at work in {directory}; stop it, or set state.directory"
             ) from None
         path = directory / "ledger.sqlite"
+        self._db = sqlite3.connect(path, isolation_level=None)
         try:
-            self._db = sqlite3.connect(path, isolation_level=None)
             self._prepare(path)
         except sqlite3.DatabaseError as error:
-            self._lock.close()
+            self.close()
             raise BadInput(f"the ledger {path} cannot be used: {error}") from None
+        except BadInput:
+            self.close()
+            raise
 
     def _prepare(self, path: Path) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
-        elif version != _VERSION:
+        if version > _VERSION:
             raise BadInput(
                 f"the ledger {path} is of version {version}, this mmbot knows version {_VERSION}"
             )
+        if version < _VERSION:
+            added = "".join(_ADDITIONS[version:])
+            self._db.executescript(f"BEGIN; {added} PRAGMA user_version = {_VERSION}; COMMIT;")
 
     def close(self) -> None:
         """Let the ledger go."""
@@ -132,6 +148,22 @@ class Ledger:
     def add_settlement(self, command: BookSettlement) -> None:
         """Keep what a market paid."""
         self._add("settlements", (command.ticker, command.value, command.position, command.payout))
+
+    def put_mark(self, mark: Mark) -> None:
+        """Keep what an event has earned on a day, in place of what was known of that day."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?)",
+            (mark.event, mark.day.isoformat(), mark.start, mark.latest),
+        )
+
+    def latest_marks(self) -> tuple[Mark, ...]:
+        """Return the last day's mark of each event that was traded lately."""
+        rows = self._db.execute(
+            "SELECT max(day), event, start, latest FROM marks GROUP BY event"
+            " ORDER BY 1 DESC LIMIT ?",
+            (_MARKS_RECALLED,),
+        )
+        return tuple(Mark(dt.date.fromisoformat(day), *rest) for day, *rest in rows)
 
     def fills(self, event_ticker: str) -> list[tuple[Fill, int]]:
         """Return one event's fills, each with the number of days that were known at the time."""

@@ -3,6 +3,9 @@
 Between expected releases the page is read now and then; from the earliest release until the count
 that is due has come, as often as the config says. The pages are asked for with the validators of
 the last answer, so an unchanged page costs a 304.
+
+A new count that is implausible is held back until a later reading, past the site's cache, still
+shows it: until then it is as if it had not been published, and nothing trades on it.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import structlog
 from mmbot.config import CountsSettings
 from mmbot.daemon.ledger import Ledger
 from mmbot.errors import BadInput
+from mmbot.forecast.plausibility import Doubts
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, release_instant
 from mmbot.tsa.counts import Change, Counts, load_counts
 from mmbot.tsa.website import MOST_BYTES, page_path, parse_page
@@ -40,6 +44,10 @@ _JITTER = 0.1
 _MOST_BACKOFF = 8.0
 # In early January the last days of December are only on the archived page of their year.
 _NEW_YEAR_DAYS = 10
+
+
+# How far a count is from its forecast, given what is known without it, in standard deviations.
+Judge = Callable[[Counts, dt.date, int], float]
 
 
 class _Validators(msgspec.Struct):
@@ -65,8 +73,9 @@ class CountsPoller:
         ledger: Ledger,
         rng: random.Random,
         wall_clock: Callable[[], int],
+        judge: Judge,
     ) -> None:
-        """Read from `url`; `wall_clock` gives milliseconds."""
+        """Read from `url`; `wall_clock` gives milliseconds, `judge` says what is implausible."""
         self.counts = Counts()
         self._settings = settings
         self._url = url
@@ -74,11 +83,16 @@ class CountsPoller:
         self._ledger = ledger
         self._rng = rng
         self._wall_clock = wall_clock
+        self._judge = judge
+        self._doubts = Doubts()
         self._validators: dict[str, _Validators] = {}
         self._log = structlog.get_logger()
 
     async def read_history(self) -> None:
         """Gather what is known: the history file, the ledger, the archived pages, today's page.
+
+        Of the running week only the ledger is believed: its days have to be judged first, by a
+        forecast that this history makes possible.
 
         Raises:
             BadInput: A source cannot be reached or read; without history nothing is traded.
@@ -92,7 +106,8 @@ class CountsPoller:
             for year in range(self._settings.first_year, today.year):
                 if not self._holds_year(year):
                     await self._read_page(session, year)
-            await self._read_page(session, None)
+            await self._read_page(session, None, until=Week.of(today).monday)
+        self._validators.clear()
         self._log.info(
             "counts.read",
             days=len(self.counts),
@@ -105,11 +120,9 @@ class CountsPoller:
         failures = 0
         async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
             while True:
-                await asyncio.sleep(self._wait() * min(2.0**failures, _MOST_BACKOFF))
                 before = self.counts
                 try:
-                    for year in self._pages():
-                        await self._read_page(session, year)
+                    await self.poll(session)
                     failures = 0
                 except BadInput as error:
                     failures += 1
@@ -117,6 +130,12 @@ class CountsPoller:
                 if self.counts is not before:
                     self._announce(before)
                     changed(self.counts)
+                await asyncio.sleep(self._wait() * min(2.0**failures, _MOST_BACKOFF))
+
+    async def poll(self, session: aiohttp.ClientSession) -> None:
+        """Read once whatever pages may have news; raise `BadInput` if one cannot be had."""
+        for year in self._pages():
+            await self._read_page(session, year)
 
     def _today(self) -> dt.date:
         return self._now().date()
@@ -158,7 +177,10 @@ class CountsPoller:
         )
         return min(_IDLE_SECONDS, nearest.total_seconds() + 1)
 
-    async def _read_page(self, session: aiohttp.ClientSession, year: int | None) -> None:
+    async def _read_page(
+        self, session: aiohttp.ClientSession, year: int | None, until: dt.date = dt.date.max
+    ) -> None:
+        """Take in the days of a page before `until`."""
         path = page_path(year)
         body = await self._fetch(session, path, year)
         if body is None:
@@ -169,7 +191,18 @@ class CountsPoller:
         except BadInput as error:
             raise BadInput(f"{self._url}{path}: {error}") from None
         for day, count in rows:
-            self._observe(day, count, seen, archived=year is not None)
+            if day < until and (day in self.counts or self._believable(day, count, seen)):
+                self._observe(day, count, seen, archived=year is not None)
+
+    def _believable(self, day: dt.date, count: int, seen: dt.datetime) -> bool:
+        deviations = self._judge(self.counts, day, count)
+        before = self._doubts
+        self._doubts, believable = before.read(day, count, seen, deviations)
+        if self._doubts != before and not believable:
+            self._log.warning(
+                "counts.implausible", day=str(day), count=count, deviations=round(deviations, 1)
+            )
+        return believable
 
     def _observe(self, day: dt.date, count: int, seen: dt.datetime, *, archived: bool) -> None:
         before = self.counts
@@ -190,7 +223,10 @@ class CountsPoller:
     ) -> bytes | None:
         """Return a page, or `None` if there is nothing new; raise `BadInput` if it is not had."""
         validators = self._validators.setdefault(path, _Validators())
-        headers = {"User-Agent": _USER_AGENT, **validators.headers()}
+        headers = {"User-Agent": _USER_AGENT}
+        if not self._doubts.held:
+            # A count in doubt has to be read again even where nothing has changed.
+            headers |= validators.headers()
         try:
             async with session.get(self._url + path, headers=headers) as response:
                 if response.status == 304:

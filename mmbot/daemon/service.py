@@ -34,19 +34,20 @@ from mmbot.kalshi.selfcheck import failures
 from mmbot.observe.status import status
 from mmbot.trading.commands import (
     BookFill,
+    BookMark,
     BookSettlement,
     Finished,
     FormBelief,
     Note,
     WakeAt,
 )
-from mmbot.trading.events import BeliefFormed, Stopping
+from mmbot.trading.events import BeliefFormed, MarksRecalled, Stopping
 from mmbot.tsa.counts import Counts
 
 EXIT_CLEAN, EXIT_NOT_KNOWN = 0, 4
 
 # How long the sweep may take before the process ends without knowing.
-_SWEEP_SECONDS = 20.0
+SWEEP_SECONDS = 20.0
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0
 # How often whatever stands between bot and exchange is told the time.
 _TICK_SECONDS = 1.0
@@ -76,7 +77,13 @@ class Service:
         self._beliefs = Beliefs(settings.forecast.method, state, self._believe)
         self._rng = random.Random(life)  # noqa: S311 (jitter, not secrecy)
         self._poller = CountsPoller(
-            settings.counts, venue.counts_url, venue.clock, ledger, self._rng, wall_clock
+            settings.counts,
+            venue.counts_url,
+            venue.clock,
+            ledger,
+            self._rng,
+            wall_clock,
+            self._beliefs.deviations,
         )
         self._rest = transport.Rest(venue.origin, settings.orders.answer_timeout_seconds)
         self._tasks: asyncio.TaskGroup | None = None
@@ -94,6 +101,7 @@ class Service:
             FormBelief: lambda command: self._beliefs.want(command.week, command.strikes),
             BookFill: ledger.add_fill,
             BookSettlement: ledger.add_settlement,
+            BookMark: lambda command: ledger.put_mark(command.mark),
             Finished: lambda _: self._finished.set(),
             Note: self._write_note,
         }
@@ -153,6 +161,7 @@ class Service:
         self._bot.hold(examination.held)
 
     async def _trade(self) -> int:
+        self._carry_out(self._bot.told(MarksRecalled(self._ledger.latest_marks()), wall_clock()))
         helpers = (self._stream(), self._poll(), self._heartbeat(), self._tick())
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
@@ -170,10 +179,10 @@ class Service:
         """Take the quotes off and have the exchange confirm that none is left."""
         self._carry_out(self._bot.told(Stopping(), wall_clock()))
         try:
-            async with asyncio.timeout(_SWEEP_SECONDS):
+            async with asyncio.timeout(SWEEP_SECONDS):
                 await self._finished.wait()
         except TimeoutError:
-            self._log.error("sweep.unconfirmed", seconds=_SWEEP_SECONDS)
+            self._log.error("sweep.unconfirmed", seconds=SWEEP_SECONDS)
             return EXIT_NOT_KNOWN
         self._log.info("sweep.clean")
         return EXIT_CLEAN

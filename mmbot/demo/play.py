@@ -15,7 +15,7 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import aiohttp
 import msgspec
@@ -87,26 +87,36 @@ async def play(scene: Scene, directory: Path, watch: Callable[[dict[str, Any]], 
     """Play `scene` in `directory`, hand every log line to `watch`, and compare the ledgers.
 
     Raises:
-        NotReady: A process did not start, or ended before its time.
+        NotReady: A process did not start, ended before its time, or took too long.
     """
     orders = 0
-    async with _process(_exchange_arguments(scene), DEVNULL, "stdout") as exchange:
-        venue = await _first_line(exchange)
-        (directory / "venue.json").write_bytes(orjson.dumps(venue))
-        run = ["run", "--config", str(scene.config), "--venue", str(directory / "venue.json")]
-        async with _process(run, directory, "stderr") as daemon:
-            async with asyncio.timeout(_PLAY_SECONDS):
-                async for line in _log(daemon):
-                    watch(line)
-                    orders += line["event"] == "order.place"
-                    if line["event"] == "event.settled":
-                        break
-                else:
-                    raise NotReady("the daemon ended before the week was over; see its log above")
+
+    def count_orders(line: dict[str, Any]) -> None:
+        nonlocal orders
+        orders += line["event"] == "order.place"
+        watch(line)
+
+    async with _exchange(scene, directory / "exchange.log") as (venue, venue_file):
+        run = ["run", "--config", str(scene.config), "--venue", str(venue_file)]
+        environment = {"STATE_DIRECTORY": str(directory)}
+        async with _process(run, stdout=DEVNULL, stderr=PIPE, environment=environment) as daemon:
+            try:
+                async with asyncio.timeout(_PLAY_SECONDS):
+                    await _watch_to_settlement(daemon, count_orders)
+            except TimeoutError:
+                raise NotReady(f"the week was not over after {_PLAY_SECONDS:.0f} seconds") from None
             code = await _stop(daemon)
         if code != 0:
             raise NotReady(f"the daemon ended with exit code {code}")
         return _compare(scene, directory, orders, await _ask(venue["ledger_url"]))
+
+
+async def _watch_to_settlement(daemon: Process, watch: Callable[[dict[str, Any]], None]) -> None:
+    async for line in _log(daemon):
+        watch(line)
+        if line["event"] == "event.settled":
+            return
+    raise NotReady("the daemon ended before the week was over; its last words are above")
 
 
 def state_directory(directory: Path) -> Path:
@@ -126,25 +136,42 @@ def _exchange_arguments(scene: Scene) -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def _process(arguments: list[str], state: Path | int, reads: str) -> AsyncIterator[Process]:
-    """Run `mmbot` with its `stdout` or `stderr` in a pipe; SIGTERM when the block is left."""
-    environment = dict(os.environ)
-    if isinstance(state, Path):
-        environment["STATE_DIRECTORY"] = str(state)
+async def _exchange(scene: Scene, log: Path) -> AsyncIterator[tuple[dict[str, Any], Path]]:
+    """Run the simulated exchange; yield what it printed and the file that holds it."""
+    with log.open("wb") as stderr:
+        arguments = _exchange_arguments(scene)
+        async with _process(arguments, stdout=PIPE, stderr=stderr, environment={}) as child:
+            line = await _first_line(child)
+            if not line:
+                raise NotReady(f"the exchange did not start: {_text(log)}")
+            venue_file = log.with_name("venue.json")
+            venue_file.write_bytes(line)
+            yield orjson.loads(line), venue_file
+
+
+@contextlib.asynccontextmanager
+async def _process(
+    arguments: list[str], *, stdout: int, stderr: int | IO[bytes], environment: dict[str, str]
+) -> AsyncIterator[Process]:
+    """Run `mmbot` as a process of its own, ended by SIGTERM when the block is left."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "mmbot",
         *arguments,
-        stdout=PIPE if reads == "stdout" else DEVNULL,
-        stderr=PIPE if reads == "stderr" else None,
-        env=environment,
+        stdout=stdout,
+        stderr=stderr,
+        env={**os.environ, **environment},
         limit=_LONGEST_LINE,
     )
     try:
         yield child
     finally:
         await _stop(child)
+
+
+def _text(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace").strip()
 
 
 async def _stop(child: Process) -> int:
@@ -159,15 +186,11 @@ async def _stop(child: Process) -> int:
     return await child.wait()
 
 
-async def _first_line(child: Process) -> dict[str, Any]:
+async def _first_line(child: Process) -> bytes:
     if child.stdout is None:
         raise RuntimeError("standard output is not in a pipe")
     async with asyncio.timeout(_START_SECONDS):
-        line = await child.stdout.readline()
-    if not line:
-        raise NotReady(f"the exchange did not start: exit code {await child.wait()}")
-    venue: dict[str, Any] = orjson.loads(line)
-    return venue
+        return await child.stdout.readline()
 
 
 async def _log(child: Process) -> AsyncIterator[dict[str, Any]]:

@@ -13,6 +13,26 @@ import msgspec
 from mmbot.tsa.calendar import Week
 
 
+class Weighing(msgspec.Struct, frozen=True):
+    """How much a past week counts in a belief, and why.
+
+    The weight is the product of the three reasons, scaled so that all weights add up to 1.
+
+    Attributes:
+        week: The past week.
+        weight: Its share.
+        recent: How recent it is: 1 now, halved with every half-life.
+        season: How near it is in season and in kind of week.
+        alike: How much its days so far resembled this week's: 1 for the same surprises.
+    """
+
+    week: Week
+    weight: float
+    recent: float
+    season: float
+    alike: float
+
+
 class Belief(msgspec.Struct, frozen=True):
     """What is thought of one week's average.
 
@@ -26,7 +46,7 @@ class Belief(msgspec.Struct, frozen=True):
         method: The name of the method that made it.
         digest: A name for the exact inputs it was made from.
         effective_weeks: The effective number of past weeks behind it: 1 / sum of squared weights.
-        heaviest: The past weeks that weigh most, with their weights, heaviest first.
+        heaviest: The past weeks that weigh most, heaviest first.
     """
 
     week: Week
@@ -38,7 +58,7 @@ class Belief(msgspec.Struct, frozen=True):
     method: str
     digest: str
     effective_weeks: float = 0.0
-    heaviest: tuple[tuple[Week, float], ...] = ()
+    heaviest: tuple[Weighing, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.strikes) != len(self.above):

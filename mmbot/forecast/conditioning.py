@@ -70,10 +70,18 @@ class Present(msgspec.Struct, frozen=True):
 
 
 class Conditioned(msgspec.Struct, frozen=True):
-    """What is thought of the average, and the weight of each past week in it, shape (n,)."""
+    """What is thought of the average, and why.
+
+    Attributes:
+        mixture: The distribution of the average.
+        weights: The weight of each past week in it, shape (n,), adding up to 1.
+        reasons: What each weight is the product of, up to scale: how recent the week is, how near
+            in season and kind, and how alike its days so far; shape (3, n).
+    """
 
     mixture: Mixture
     weights: Floats
+    reasons: Floats
 
 
 Conditioning = Callable[[Past, Present], Conditioned]
@@ -91,7 +99,7 @@ def equally_weighted(past: Past, present: Present) -> Conditioned:
     plain = Mixture(scenarios, np.zeros(n), weights)
     if n < ENOUGH_WEEKS:
         plain = _widened(plain, 2 / (n + 1), 2.0)
-    return Conditioned(plain, weights)
+    return Conditioned(plain, weights, np.ones((3, n)))
 
 
 def _widened(mixture: Mixture, share: float, factor: float) -> Mixture:
@@ -114,7 +122,9 @@ def reweighted(past: Past, present: Present) -> Conditioned:
     age = present.monday - past.mondays
     published = ~np.isnan(present.daily)
     residuals = past.remainder
-    weights = 0.5 ** (age / _WEIGHT_HALF_LIFE) * _season(past, present)
+    reasons = np.ones((3, len(age)))
+    reasons[0] = 0.5 ** (age / _WEIGHT_HALF_LIFE)
+    reasons[1] = _season(past, present)
     if published.any():
         trust = 0.5 ** (age / _BETA_HALF_LIFE)
         scale = np.sqrt(trust @ past.daily**2 / trust.sum())[published]
@@ -122,9 +132,10 @@ def reweighted(past: Past, present: Present) -> Conditioned:
         z_now = np.clip(present.daily[published] / scale, -_CLIP, _CLIP)
         residuals = residuals + (z_now - z_past) @ _slopes(z_past, residuals, trust)
         apart = ((z_past - z_now) ** 2).sum(axis=1)
-        weights = weights * np.exp(-apart / (2 * _KERNEL**2 * published.sum()))
-    weights = weights / weights.sum()
-    return Conditioned(_smoothed(present.averages(residuals), weights), weights)
+        reasons[2] = np.exp(-apart / (2 * _KERNEL**2 * published.sum()))
+    weights = reasons.prod(axis=0)
+    weights /= weights.sum()
+    return Conditioned(_smoothed(present.averages(residuals), weights), weights, reasons)
 
 
 def _slopes(z: Floats, residuals: Floats, trust: Floats) -> Floats:

@@ -15,7 +15,7 @@ import numpy as np
 
 from mmbot.errors import BadInput
 from mmbot.forecast import residuals
-from mmbot.forecast.belief import Belief
+from mmbot.forecast.belief import Belief, Weighing
 from mmbot.forecast.combination import Combination
 from mmbot.forecast.conditioning import (
     ENOUGH_WEEKS,
@@ -59,11 +59,13 @@ class Forecast(msgspec.Struct, frozen=True):
         mixture: The distribution of the average.
         weeks: The past weeks it was made from; none if all seven days are published.
         weights: The weight of each, shape (weeks,), adding up to 1.
+        reasons: What each weight is the product of, shape (3, weeks); see `Conditioned`.
     """
 
     mixture: Mixture
     weeks: tuple[Week, ...]
     weights: Floats
+    reasons: Floats
 
 
 class Forecaster(msgspec.Struct, frozen=True):
@@ -132,7 +134,10 @@ class Forecaster(msgspec.Struct, frozen=True):
             method=f"{self.method.name} ({len(weeks)} weeks)" if few else self.method.name,
             digest=history.digest(self.method.name),
             effective_weeks=float(1 / (weights @ weights)) if weeks else 0.0,
-            heaviest=tuple((weeks[i], float(weights[i])) for i in heaviest),
+            heaviest=tuple(
+                Weighing(weeks[i], float(weights[i]), *forecast.reasons[:, i].tolist())
+                for i in heaviest
+            ),
         )
 
     def deviations(self, counts: Counts, day: dt.date, count: int) -> float:
@@ -220,12 +225,15 @@ def past_weeks(bank: Bank, history: History, origin: int, ahead: int, present: P
 def certain(present: Present) -> Forecast:
     """Return the average of a week whose seven days are published."""
     average = np.rint(np.exp(present.published)).sum() / 7
-    return Forecast(Mixture(np.array([average]), np.zeros(1), np.ones(1)), (), np.empty(0))
+    return Forecast(
+        Mixture(np.array([average]), np.zeros(1), np.ones(1)), (), np.empty(0), np.empty((3, 0))
+    )
 
 
 def _named(past: Past, conditioned: Conditioned) -> Forecast:
     sundays = (dt.date.fromordinal(int(monday) + 6) for monday in past.mondays)
-    return Forecast(conditioned.mixture, tuple(map(Week, sundays)), conditioned.weights)
+    weeks = tuple(map(Week, sundays))
+    return Forecast(conditioned.mixture, weeks, conditioned.weights, conditioned.reasons)
 
 
 def _log_sum(logs: Floats) -> Floats:

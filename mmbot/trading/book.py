@@ -63,6 +63,14 @@ class Book:
             ask = min(others, default=None)
         return Top(bid, ask)
 
+    def deep(
+        self, our_bids: Mapping[Price, Count], our_asks: Mapping[Price, Count], depth: Count
+    ) -> Top:
+        """Return the best prices at which others rest with at least `depth`."""
+        bids = (p for p, count in self._bids.items() if count - our_bids.get(p, 0) >= depth)
+        asks = (p for p, count in self._asks.items() if count - our_asks.get(p, 0) >= depth)
+        return Top(max(bids, default=None), min(asks, default=None))
+
     def levels(self, side: Side) -> tuple[Level, ...]:
         """Return one side, best first."""
         if side == "bid":

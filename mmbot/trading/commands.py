@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from mmbot.trading.events import Fill, Side
+from mmbot.trading.losses import Mark
 from mmbot.tsa.calendar import Week
 from mmbot.units import Count, Money, Price
 
@@ -129,6 +130,12 @@ class BookSettlement(msgspec.Struct, frozen=True, tag=True):
     payout: Money
 
 
+class BookMark(msgspec.Struct, frozen=True, tag=True):
+    """Write an event's P&L of the day into the ledger, in place of what was known of that day."""
+
+    mark: Mark
+
+
 class WakeAt(msgspec.Struct, frozen=True, tag=True):
     """Wake the engine at `at`; the latest wish replaces the one before."""
 
@@ -161,6 +168,7 @@ Command: TypeAlias = (
     | FormBelief
     | BookFill
     | BookSettlement
+    | BookMark
     | WakeAt
     | Finished
     | Note

@@ -9,13 +9,26 @@ import msgspec
 from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
 from mmbot.trading.budget import Budget
-from mmbot.trading.commands import ReadAccount, ReadListing, RepairBook
+from mmbot.trading.commands import BookMark, ReadAccount, ReadListing, RepairBook
 from mmbot.trading.events import ListedEvent
+from mmbot.trading.losses import DayLosses
 from mmbot.trading.orders import OwnOrders
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.portfolio import Exposure, Portfolio
 from mmbot.trading.risk import CLOSING_MARGIN, Listing, ServiceState, Shard
 from mmbot.tsa.calendar import CalendarClock, Week, release_instant
+from mmbot.units import ONE_DOLLAR, Money
+
+
+class Priced(msgspec.Struct, frozen=True):
+    """What the terms of a ladder were made from, and when."""
+
+    at: int
+    belief: Belief
+    settings: Settings
+    fills: int
+    cash: Money
+    mids: dict[str, float | None]
 
 
 class Ladder:
@@ -33,6 +46,9 @@ class Ladder:
         self.belief: Belief | None = None
         self.releases: tuple[int, ...] = ()
         self.reconciled = False
+        self.priced: Priced | None = None
+        # Whether no position of the event may grow.
+        self.reduce_only = False
 
     def extended(self, event: ListedEvent) -> Ladder:
         """Return the ladder with the event's new markets; what is known of the others stays."""
@@ -54,9 +70,22 @@ class Ladder:
 
     def believe(self, belief: Belief) -> None:
         """Take up a belief that was formed at this ladder's strikes."""
+        if belief.strikes != self.strikes:
+            raise ValueError("a belief is taken up at the strikes it was formed at")
         self.belief = belief
-        for listing, fair in zip(self.listings.values(), belief.above, strict=True):
-            listing.fair = fair
+
+    def marked_pnl(self) -> Money | None:
+        """Return the P&L with each position at its fair value, or at what it paid."""
+        pnl = self.portfolio.cash
+        for ticker, listing in self.listings.items():
+            position = self.portfolio.position(ticker)
+            if listing.settled is not None:
+                pnl += position * listing.settled
+            elif position and listing.fair is None:
+                return None
+            else:
+                pnl += round(position * (listing.fair or 0.0) * ONE_DOLLAR)
+        return pnl
 
     @property
     def known(self) -> int:
@@ -93,6 +122,9 @@ class Desk(msgspec.Struct):
     budget: Budget = msgspec.field(default_factory=Budget)
     shards: dict[int, Shard] = msgspec.field(default_factory=dict)
     held: tuple[str, ...] = ()
+    # The account's cash as if no event had been traded that is still open; `None` if not read yet.
+    cash: Money | None = None
+    losses: DayLosses = msgspec.field(default_factory=DayLosses)
 
     def listing(self, ticker: str) -> Listing | None:
         """Return a market on the desk."""
@@ -102,6 +134,38 @@ class Desk(msgspec.Struct):
     def shard(self, index: int) -> Shard:
         """Return a shard, which is known from now on."""
         return self.shards.setdefault(index, Shard(index))
+
+    def count_cash(self, balance: Money | None) -> None:
+        """Learn the balance; what open positions have cost is added back to it."""
+        if balance is None:
+            return
+        held = [ladder.portfolio for ladder in self.ladders.values() if not ladder.settled]
+        self.cash = balance + sum(portfolio.cost for portfolio in held)
+
+    def assigned_cash(self) -> Money:
+        """Return the cash that one event may use."""
+        limits = self.settings.limits
+        return limits.event_loss if self.cash is None else limits.cash_for_event(self.cash)
+
+    def loss_limit(self) -> Money:
+        """Return what one event may lose in its worst outcome."""
+        return min(self.settings.limits.event_loss, self.assigned_cash())
+
+    def may_only_reduce(self, ladder: Ladder, now: int) -> bool:
+        """Whether an event, or the day, has lost as much as it may."""
+        lost = self.losses.loss(self.clock.at(now).date())
+        spent = min(ladder.portfolio.wealth()) <= -self.loss_limit()
+        return spent or lost >= self.settings.limits.daily_loss
+
+    def mark(self, ladder: Ladder, outbox: Outbox) -> None:
+        """Note what an event has earned so far, if its positions can be valued."""
+        pnl = ladder.marked_pnl()
+        if pnl is None:
+            return
+        day = self.clock.at(outbox.now).date()
+        mark = self.losses.mark(day, ladder.ticker, pnl)
+        if mark is not None:
+            outbox.send(BookMark(mark))
 
     def account_reading(self) -> ReadAccount:
         """Return the wish for everything of the account that still matters."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from mmbot.config import Settings
+from mmbot.forecast.belief import Weighing
 from mmbot.trading.book import Book, CorruptBook
 from mmbot.trading.commands import Command, Finished
 from mmbot.trading.desk import Desk
@@ -33,6 +34,7 @@ from mmbot.trading.events import (
     MarketClosing,
     MarketRegridded,
     MarketSettled,
+    MarksRecalled,
     OrderAbsent,
     OrderCancelled,
     OrderDecreased,
@@ -54,6 +56,7 @@ from mmbot.trading.fences import Fences
 from mmbot.trading.lifecycle import CLIENT_ID_PREFIX, Lifecycle
 from mmbot.trading.listings import Listings
 from mmbot.trading.outbox import Outbox
+from mmbot.trading.repricing import refresh
 from mmbot.trading.review import Review
 from mmbot.tsa.calendar import CalendarClock
 from mmbot.units import format_money
@@ -123,6 +126,7 @@ class Engine:
             BudgetRead: self._budget_read,
             BeliefFormed: self._belief_formed,
             SettingsChanged: self._settings_changed,
+            MarksRecalled: self._marks_recalled,
             Stopping: self._stopping,
             Woken: self._woken,
         }
@@ -142,7 +146,7 @@ class Engine:
             self._orders.chase()
             self._fences.see_to()
         review = Review(self.desk, self._out, self._new_client_id, check_limit=about_orders)
-        review.run(tickers)
+        review.run(refresh(self.desk, self._out, tickers))
         if self.desk.service.stopping:
             self._verify_end()
         return self._out.take()
@@ -252,6 +256,7 @@ class Engine:
             self._orders.take_report(report, looked_up=False)
         self._orders.doubt_missing({report.client_id for report in event.orders})
         self._orders.cancel_strays(event.orders)
+        self.desk.count_cash(event.balance)
         service = self.desk.service
         if service.streaming and not service.reconciled:
             self._out.note(
@@ -305,14 +310,18 @@ class Engine:
         belief = event.belief
         for ladder in self.desk.ladders.values():
             if ladder.week == belief.week and ladder.strikes == belief.strikes:
+                before = ladder.belief
                 ladder.believe(belief)
                 self._out.note(
                     "belief.updated",
                     event_ticker=ladder.ticker,
                     known=belief.known,
                     mean=round(belief.mean),
+                    moved=round(belief.mean - before.mean) if before else None,
                     sd=round(belief.sd),
                     method=belief.method,
+                    effective_weeks=round(belief.effective_weeks, 1),
+                    heaviest=[_weighing(past) for past in belief.heaviest],
                     digest=belief.digest,
                 )
                 return tuple(ladder.listings)
@@ -326,6 +335,10 @@ class Engine:
             ladder.expect_releases(event.settings, self.desk.clock)
         return tuple(self.desk.ladder_of)
 
+    def _marks_recalled(self, event: MarksRecalled) -> _Tickers:
+        self.desk.losses.recall(event.marks)
+        return ()
+
     def _stopping(self, _event: Stopping) -> _Tickers:
         self.desk.service.stopping = True
         self._read_account_within(_RETRY)
@@ -337,3 +350,14 @@ class Engine:
         if not self._verifying and not len(self.desk.orders):
             self._verifying = True
             self._out.send(self.desk.account_reading())
+
+
+def _weighing(past: Weighing) -> dict[str, Any]:
+    """Return how much a past week weighs in a belief, and why, for the log."""
+    return {
+        "week": str(past.week.sunday),
+        "weight": round(past.weight, 4),
+        "recent": round(past.recent, 3),
+        "season": round(past.season, 3),
+        "alike": round(past.alike, 3),
+    }

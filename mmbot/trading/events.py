@@ -12,6 +12,7 @@ import msgspec
 
 from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
+from mmbot.trading.losses import Mark
 from mmbot.tsa.calendar import Week
 from mmbot.units import Count, Money, Price, PriceGrid
 
@@ -325,6 +326,12 @@ class SettingsChanged(msgspec.Struct, frozen=True, tag=True):
     settings: Settings
 
 
+class MarksRecalled(msgspec.Struct, frozen=True, tag=True):
+    """What earlier lives wrote down of the latest day of each event, read from the ledger."""
+
+    marks: tuple[Mark, ...]
+
+
 class Stopping(msgspec.Struct, frozen=True, tag=True):
     """The bot is asked to take its quotes off and end."""
 
@@ -364,6 +371,7 @@ Event: TypeAlias = (
     | Filled
     | BeliefFormed
     | SettingsChanged
+    | MarksRecalled
     | Stopping
     | Woken
 )

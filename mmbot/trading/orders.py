@@ -188,14 +188,15 @@ def verdict(
     """Say what to do about a resting order when `wanted` should stand in its place."""
     if wanted is None or not wanted.allows(order.price):
         return "cancel"
-    if now >= order.placed_at + quoting.minimum_rest and (
-        abs(order.price - wanted.price) > quoting.reprice_tolerance
-        or 2 * order.remaining < wanted.count
-    ):
+    rested = now >= order.placed_at + quoting.minimum_rest
+    astray = abs(order.price - wanted.price) > quoting.reprice_tolerance
+    if rested and (astray or 2 * order.remaining < wanted.count):
         return "cancel"
-    if order.remaining > wanted.count:
-        # Less of it keeps its place in the queue; while that is refused, all of it goes.
-        return "decrease" if now >= order.change_after else "cancel"
+    if order.remaining > wanted.most or (rested and order.remaining > 2 * wanted.count):
+        # Less of it keeps its place in the queue; where nothing may stay, or while less of it is
+        # refused, all of it goes.
+        smaller = wanted.count and now >= order.change_after
+        return "decrease" if smaller else "cancel"
     return "renew" if now >= renewal_due(order, life) else "keep"
 
 

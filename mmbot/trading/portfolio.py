@@ -48,10 +48,19 @@ class Portfolio:
         self.cash += fill.cash
         return True
 
+    def __len__(self) -> int:
+        """Return the number of fills."""
+        return len(self._fills)
+
     @property
     def fills(self) -> tuple[Fill, ...]:
         """Every fill that was booked, in the order of booking."""
         return tuple(self._fills.values())
+
+    @property
+    def cost(self) -> Money:
+        """What the positions took out of the balance: NO is paid for as if it were bought."""
+        return sum(max(0, -count) for count in self._positions.values()) * ONE_DOLLAR - self.cash
 
     def position(self, ticker: str) -> Count:
         """Return the signed position in a market: + YES, - NO."""

@@ -1,32 +1,38 @@
-"""From a belief, a book and a position to the quotes that one market should show.
+"""From what may be paid in a market, its book and a position to the quotes it should show.
 
-With margin m and fair value p: the bid for YES is at most p x (1 - m), the bid for NO at most
-(1 - p) x (1 - m), which stands in the book as an ask at one dollar minus that. Both keep a
-minimum edge in cents, never cross, and never pay more than one tick beyond the best other quote.
-Values are rounded onto the market's own grid in the maker's favour: a bid down, an ask up.
+A bid for NO stands in the book as an ask at one dollar minus its price. Quotes never cross, and
+never pay more than one tick beyond the best other quote. Values are rounded onto the market's own
+grid in the maker's favour: a bid down, an ask up.
+
+What only reduces a position is quoted where nothing else would be: at extreme fair values, at
+prices below the lowest bid, and whatever the size for the day of the week.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from mmbot.config import QuotingSettings, Settings
+from mmbot.config import Settings
 from mmbot.trading.book import Top
 from mmbot.trading.events import Side
+from mmbot.trading.pricing import Terms
 from mmbot.units import ONE_DOLLAR, Count, Price, PriceGrid, ceil_price, floor_price
 
 
 class Quote(msgspec.Struct, frozen=True):
     """One side of a market as it should stand.
 
-    `limit` is the price that the margin allows at the most: a resting order beyond it is wrong,
-    one between it and `price` merely pays more than it has to.
+    `limit` is the price that the terms allow at the most: a resting order beyond it is wrong, one
+    between it and `price` merely pays more than it has to. In the same way an order for more than
+    `most` is wrong; one for more than `count` is larger than a new one would be, which may be
+    nothing.
     """
 
     side: Side
     price: Price
     count: Count
     limit: Price
+    most: Count
 
     def allows(self, price: Price) -> bool:
         """Say whether an order of ours at `price` still keeps the margin."""
@@ -45,49 +51,69 @@ class Quotes(msgspec.Struct, frozen=True):
         return self.bid if side == "bid" else self.ask
 
 
+class _Room(msgspec.Struct, frozen=True):
+    """How much may stand on one side at the most, and how much a new quote there is for."""
+
+    most: Count
+    count: Count
+
+
 def wanted_quotes(
-    fair: float, top: Top, position: Count, grid: PriceGrid, settings: Settings
+    terms: Terms,
+    top: Top,
+    position: Count,
+    grid: PriceGrid,
+    settings: Settings,
+    *,
+    reduce_only: bool = False,
 ) -> Quotes:
     """Return the quotes for one market.
 
     Args:
-        fair: The fair value of YES, in dollars.
+        terms: What may be paid, and for how much.
         top: The best bid and ask of the others.
         position: The signed position, in units of count.
         grid: The market's prices.
-        settings: Margin, sides, size and the largest position.
+        settings: Sides, bounds and the largest position.
+        reduce_only: Whether no position may grow.
     """
-    quoting, largest = settings.quoting, settings.limits.position
-    if not quoting.minimum_fair <= fair <= quoting.maximum_fair:
-        return Quotes(reason="fair_extreme")
-    both = quoting.sides == "both"
+    quoting, fair = settings.quoting, terms.fair
+    closed = reduce_only or not quoting.minimum_fair <= fair <= quoting.maximum_fair
     bid = ask = None
-    if both or fair >= 0.5:
-        bid = _bid(
-            _bid_limit(fair, grid, quoting), min(quoting.size, largest - position), top, grid
-        )
-    if both or fair < 0.5:
-        ask = _ask(
-            _ask_limit(fair, grid, quoting), min(quoting.size, largest + position), top, grid
-        )
+    if quoting.bids_yes(fair) or reduce_only:
+        bid = _bid(terms, _room(terms.yes_count, -position, settings, closed=closed), top, grid)
+        if bid and bid.price < floor_price(quoting.lowest_bid):
+            to_reduce = _room(0, -position, settings, closed=True)
+            bid = _bid(terms, to_reduce, top, grid)
+    if quoting.bids_no(fair) or reduce_only:
+        ask = _ask(terms, _room(terms.no_count, position, settings, closed=closed), top, grid)
     if bid is None and ask is None:
-        return Quotes(reason="no_price_or_room")
+        return Quotes(reason=_reason(terms, settings, reduce_only=reduce_only))
     return Quotes(bid, ask)
 
 
-def _bid_limit(fair: float, grid: PriceGrid, quoting: QuotingSettings) -> Price | None:
-    value = min(fair * (1 - quoting.margin), fair - quoting.minimum_edge)
-    return grid.floor(floor_price(value))
+def _reason(terms: Terms, settings: Settings, *, reduce_only: bool) -> str:
+    if reduce_only:
+        return "reduce_only"
+    quoting = settings.quoting
+    if not quoting.minimum_fair <= terms.fair <= quoting.maximum_fair:
+        return "fair_extreme"
+    return "no_price_or_room"
 
 
-def _ask_limit(fair: float, grid: PriceGrid, quoting: QuotingSettings) -> Price | None:
-    # What is paid for NO is one dollar minus the ask.
-    no_value = min((1 - fair) * (1 - quoting.margin), 1 - fair - quoting.minimum_edge)
-    return grid.ceil(ceil_price(1 - no_value))
+def _room(count: Count, against: Count, settings: Settings, *, closed: bool) -> _Room:
+    """Return what a side has room for; `against` is the position that it would reduce."""
+    reducing = max(0, against)
+    to_reduce = min(reducing, settings.quoting.size)
+    if closed:
+        return _Room(reducing, to_reduce)
+    most = max(0, settings.limits.position + against)
+    return _Room(most, max(to_reduce, min(count, most)))
 
 
-def _bid(limit: Price | None, count: Count, top: Top, grid: PriceGrid) -> Quote | None:
-    if limit is None or count <= 0:
+def _bid(terms: Terms, room: _Room, top: Top, grid: PriceGrid) -> Quote | None:
+    limit = grid.floor(floor_price(terms.yes_value))
+    if limit is None or room.most <= 0:
         return None
     highest = limit
     if top.bid is not None:
@@ -95,11 +121,13 @@ def _bid(limit: Price | None, count: Count, top: Top, grid: PriceGrid) -> Quote 
     if top.ask is not None:
         highest = min(highest, top.ask - 1)
     price = grid.floor(highest)
-    return None if price is None else Quote("bid", price, count, limit)
+    return None if price is None else Quote("bid", price, room.count, limit, room.most)
 
 
-def _ask(limit: Price | None, count: Count, top: Top, grid: PriceGrid) -> Quote | None:
-    if limit is None or count <= 0:
+def _ask(terms: Terms, room: _Room, top: Top, grid: PriceGrid) -> Quote | None:
+    # What is paid for NO is one dollar minus the ask.
+    limit = grid.ceil(ceil_price(1 - terms.no_value))
+    if limit is None or room.most <= 0:
         return None
     lowest = limit
     if top.ask is not None:
@@ -107,7 +135,7 @@ def _ask(limit: Price | None, count: Count, top: Top, grid: PriceGrid) -> Quote 
     if top.bid is not None:
         lowest = max(lowest, top.bid + 1)
     price = grid.ceil(lowest)
-    return None if price is None else Quote("ask", price, count, limit)
+    return None if price is None else Quote("ask", price, room.count, limit, room.most)
 
 
 def danger(side: Side, price: Price, fair: float) -> float:

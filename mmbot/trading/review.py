@@ -107,16 +107,19 @@ class Review:
             or market_gate(listing, now)
             or shard_gate(self._desk.shard(listing.market.shard))
         )
-        if reason or listing.fair is None or listing.book is None:
+        terms = listing.terms
+        reason = reason or (terms.reason if terms else "")
+        if reason or terms is None or listing.book is None:
             return Quotes(reason=reason)
         ticker = listing.market.ticker
         orders = self._desk.orders
         return wanted_quotes(
-            listing.fair,
+            terms,
             listing.book.top(orders.levels(ticker, "bid"), orders.levels(ticker, "ask")),
             ladder.portfolio.position(ticker),
             listing.market.grid,
             self._desk.settings,
+            reduce_only=ladder.reduce_only,
         )
 
     def _note_reason(self, ladder: Ladder, listing: Listing, reason: str) -> None:
@@ -143,7 +146,11 @@ class Review:
                 # One live order a side is meant; any other was adopted, and goes.
                 meant = wanted if order is live[0] else None
                 self._judge(order, meant, ladder, listing, unsure=unsure)
-            if wanted and not (live or unsure or held or _would_meet_own(wanted, orders)):
+            if (
+                wanted
+                and wanted.count
+                and not (live or unsure or held or _would_meet_own(wanted, orders))
+            ):
                 self._openings.append(_Opening(ladder, listing, wanted))
 
     def _judge(
@@ -205,7 +212,7 @@ class Review:
     @property
     def _floor(self) -> Money:
         """The least wealth that an outcome may leave."""
-        return -self._desk.settings.limits.event_loss
+        return -self._desk.loss_limit()
 
     def _wealth(self, ladder: Ladder) -> list[Money]:
         """Return an event's wealth in each cell, every order counted that may be live."""
@@ -273,6 +280,8 @@ class Review:
     def _send_places(self) -> None:
         budget = self._desk.budget
         for opening in sorted(self._openings, key=_nearest_the_money_first):
+            if len(self._desk.orders) >= self._desk.settings.limits.orders:
+                return
             exposure = self._affordable(opening)
             if exposure is None:
                 self._out.wake_by(self._out.now + _ROOM_RETRY)

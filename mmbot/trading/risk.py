@@ -13,6 +13,8 @@ import msgspec
 from mmbot.forecast.belief import Belief
 from mmbot.trading.book import Book
 from mmbot.trading.events import Market
+from mmbot.trading.fair import Opinion
+from mmbot.trading.pricing import Terms
 from mmbot.units import Price
 
 # Quotes come off this long before the close: afterwards not even a cancel is taken.
@@ -26,7 +28,7 @@ NOT_KNOWN_YET = frozenset(
 
 
 class Listing(msgspec.Struct):
-    """One market as the engine sees it: its book, its fair value, and what holds its quotes off.
+    """One market as the engine sees it: its book, its terms, and what holds its quotes off.
 
     `result` is what YES pays, once that is known, and `settled` the same, once it is booked. The
     stream's word on the market is fresher than any reading until `fresh_until`.
@@ -34,7 +36,8 @@ class Listing(msgspec.Struct):
 
     market: Market
     book: Book | None = None
-    fair: float | None = None
+    terms: Terms | None = None
+    opinion: Opinion = msgspec.field(default_factory=Opinion)
     held_until: int = 0
     held_because: str = ""
     post_only_refusals: int = 0
@@ -42,6 +45,11 @@ class Listing(msgspec.Struct):
     settled: Price | None = None
     fresh_until: int = 0
     reason: str = ""
+
+    @property
+    def fair(self) -> float | None:
+        """The fair value of YES in dollars, once the ladder has been priced."""
+        return self.terms.fair if self.terms else None
 
 
 class Shard(msgspec.Struct):

@@ -144,7 +144,7 @@ def test_a_cache_that_cannot_be_written_is_named(
     blocked.write_text("not a directory")
     ask = ("forecast", "--counts", counts_file, "--as-of", AS_OF, "--cache", blocked)
     assert run(monkeypatch, *ask) == 2
-    assert "--cache" in capfd.readouterr().err
+    assert f"{blocked}" in capfd.readouterr().err
 
 
 def test_a_damaged_cache_is_replaced(

@@ -229,10 +229,10 @@ def test_the_weights_of_past_weeks_add_up(method: str) -> None:
 
 def test_the_belief_names_the_weeks_that_weigh_most() -> None:
     belief = fitted("combined").belief(known(2), WEEK, STRIKES)
-    weights = [weight for _, weight in belief.heaviest]
+    weights = [past.weight for past in belief.heaviest]
     assert weights == sorted(weights, reverse=True)
     assert 1 <= belief.effective_weeks <= 40
-    assert all(week < WEEK for week, _ in belief.heaviest)
+    assert all(past.week < WEEK for past in belief.heaviest)
 
 
 def test_an_open_day_without_a_count_the_year_before_is_refused_by_the_seed() -> None:

@@ -37,13 +37,24 @@ WEEK = Week(dt.date(2026, 11, 29))
 OPENS, CLOSES = to_milliseconds(WEEK.opens), to_milliseconds(WEEK.closes)
 # Tuesday noon: one day is published.
 NOW = to_milliseconds(dt.datetime(2026, 11, 24, 12, 0, tzinfo=EASTERN))
+# So much cash that a position hardly moves what the others are worth, in millionths of a dollar.
+PLENTY = 10**15
 LOW, MIDDLE, HIGH = "T-26NOV29-A2.6", "T-26NOV29-A2.7", "T-26NOV29-A2.8"
 STRIKES = {LOW: 2_600_000, MIDDLE: 2_700_000, HIGH: 2_800_000}
 
 
 def settings(**sections: dict[str, object]) -> Settings:
-    """Two-sided settings with a margin of a tenth, and whatever else the sections say."""
-    quoting = {"sides": "both", "margin": 0.1, "minimum_rest_seconds": 1.0}
+    """Two-sided settings with a margin of a tenth that trust the belief alone, and more."""
+    quoting = {
+        "sides": "both",
+        "margin": 0.1,
+        "belief_weight": [1.0] * 5,
+        "size_by_known": [1.0] * 5,
+        "minimum_edge_cents": 1.0,
+        "uncertainty_edge": 0.0,
+        "lowest_bid_cents": 1.0,
+        "minimum_rest_seconds": 1.0,
+    }
     tree = sections | {"quoting": quoting | sections.get("quoting", {})}
     return msgspec.convert(tree, Settings)
 
@@ -148,7 +159,7 @@ class Bench:
             BudgetRead(100.0, 1000.0, 10.0, 2.0, 10.0),
             ListingRead("", (self.listed,)),
             GroupSecured(0, "g-0"),
-            Reconciled((), (), 0),
+            Reconciled((), (), PLENTY),
             BeliefFormed(belief()),
         )
 

@@ -53,6 +53,7 @@ from tests.trading.builders import (
     MIDDLE,
     NOW,
     OPENS,
+    PLENTY,
     WEEK,
     Bench,
     belief,
@@ -93,14 +94,15 @@ def test_nothing_is_quoted_before_the_account_was_read() -> None:
     bench.tell(GroupSecured(0, "g-0"))
     assert not only(Place, bench.tell(book()))
     assert bench.reason() == "not_reconciled"
-    assert only(Place, bench.tell(Reconciled((), (), 0)))
+    bench.tell(Reconciled((), (), PLENTY))
+    assert only(Place, bench.tell(Woken(), after=250))
 
 
 def test_a_reading_that_ends_while_the_stream_is_down_reconciles_nothing() -> None:
     bench = Bench()
     bench.rest()
     bench.tell(StreamLost())
-    commands = bench.tell(Reconciled((), (), 0))
+    commands = bench.tell(Reconciled((), (), None))
     assert "account.reconciled" not in notes(commands)
     commands = bench.tell(StreamUp())
     assert only(ReadAccount, commands) == [ReadAccount(TICKERS, shards=(0,))]
@@ -112,7 +114,7 @@ def test_fills_that_were_missed_are_booked_when_the_account_is_read_again() -> N
     bench = Bench()
     bench.rest()
     bench.tell(StreamLost(), StreamUp())
-    bench.tell(Reconciled((), (fill("t-1", "o-bid", 1000),), 0))
+    bench.tell(Reconciled((), (fill("t-1", "o-bid", 1000),), None))
     assert bench.engine.desk.ladder_of[MIDDLE].portfolio.position(MIDDLE) == 1000
 
 
@@ -167,7 +169,7 @@ def test_a_good_reading_in_between_starts_the_count_afresh() -> None:
     bench = Bench()
     bench.rest()
     account, listing = ReadingFailed("account", "x"), ReadingFailed("listing", "x")
-    commands = bench.tell(account, account, Reconciled((), (), 0), account, account)
+    commands = bench.tell(account, account, Reconciled((), (), None), account, account)
     commands += bench.tell(listing, listing, ListingRead("", (bench.listed,)), listing, listing)
     assert not only(Cancel, commands)
 
@@ -205,7 +207,7 @@ def test_a_market_that_is_added_leaves_books_and_fills_of_the_others() -> None:
     assert only(FormBelief, commands) == [FormBelief(WEEK, ladder.strikes)]
     assert only(ReadAccount, commands) == [ReadAccount((LOW, HIGH, MIDDLE), shards=(0,))]
     assert ladder.portfolio.position(LOW) == 500
-    bench.tell(Reconciled((), (fill("t-1", "o-1", 500, ticker=LOW),), 0))
+    bench.tell(Reconciled((), (fill("t-1", "o-1", 500, ticker=LOW),), None))
     assert bench.reason(LOW) == "no_belief"
     bench.tell(BeliefFormed(belief()))
     assert bench.reason(LOW) == ""
@@ -233,7 +235,7 @@ def test_several_events_are_traded_side_by_side() -> None:
     thought = msgspec.structs.replace(
         belief((0.6,), known=0, strikes=(2_700_000,)), week=WEEK.following
     )
-    bench.tell(BeliefFormed(thought), Reconciled((), (), 0))
+    bench.tell(BeliefFormed(thought), Reconciled((), (), None))
     places = only(Place, bench.tell(book(following.ticker)))
     assert {place.ticker for place in places} == {following.ticker}
 
@@ -494,7 +496,7 @@ def test_stopping_cancels_reads_the_account_and_finishes_when_it_holds_nothing()
     bench.tell(OrderCancelled(places["bid"].client_id, 1000))
     commands = bench.tell(OrderCancelled(places["ask"].client_id, 1000))
     assert only(ReadAccount, commands) == [ReadAccount(TICKERS, shards=(0,))]
-    assert only(Finished, bench.tell(Reconciled((), (), 0)))
+    assert only(Finished, bench.tell(Reconciled((), (), None)))
 
 
 def test_stopping_with_no_orders_still_asks_the_exchange() -> None:
@@ -510,25 +512,25 @@ def test_an_order_that_turns_up_at_the_end_is_cancelled_before_the_end() -> None
     bench.tell(*(OrderCancelled(place.client_id, 1000) for place in places.values()))
     bench.tell(OrderReported(report(places["bid"], "o-bid")))
     stray = msgspec.structs.replace(report(places["bid"], "o-7"), client_id="mmbot-earlier")
-    commands = bench.tell(Reconciled((stray,), (), 0))
+    commands = bench.tell(Reconciled((stray,), (), None))
     assert [cancel.order_id for cancel in only(Cancel, commands)] == ["o-7"]
     assert not only(Finished, commands)
     bench.tell(OrderCancelled("mmbot-earlier", 1000))
     assert only(ReadAccount, bench.tell(Woken(), after=2_000))
-    assert only(Finished, bench.tell(Reconciled((), (), 0)))
+    assert only(Finished, bench.tell(Reconciled((), (), None)))
 
 
 def test_an_order_whose_place_is_still_unanswered_is_waited_for() -> None:
     bench = Bench()
     bench.quote()
     bench.tell(Stopping())
-    assert not only(Finished, bench.tell(Reconciled((), (), 0)))
+    assert not only(Finished, bench.tell(Reconciled((), (), None)))
 
 
 def test_stopping_without_a_connection_still_finishes() -> None:
     bench = Bench()
     assert only(ReadAccount, bench.tell(Stopping())) == [ReadAccount(())]
-    assert only(Finished, bench.tell(Reconciled((), (), 0)))
+    assert only(Finished, bench.tell(Reconciled((), (), None)))
 
 
 def test_the_end_is_asked_for_again_when_the_account_cannot_be_read() -> None:

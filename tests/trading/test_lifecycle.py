@@ -572,7 +572,7 @@ def earlier(
 
 def test_an_order_from_an_earlier_life_is_adopted_with_its_fills() -> None:
     bench = adopting()
-    commands = bench.tell(Reconciled((earlier(),), (fill("t-1", "o-9", 300),), 0))
+    commands = bench.tell(Reconciled((earlier(),), (fill("t-1", "o-9", 300),), None))
     assert "order.adopted" in notes(commands)
     order = bench.engine.desk.orders.get("mmbot-earlier-1")
     assert order is not None
@@ -600,7 +600,7 @@ def test_orders_of_others_are_left_alone() -> None:
     bench.start()
     commands = bench.tell(
         OrderReported(earlier(client_id="somebody")),
-        Reconciled((earlier(client_id="somebody", ticker="OTHER"),), (), 0),
+        Reconciled((earlier(client_id="somebody", ticker="OTHER"),), (), None),
     )
     assert not only(Cancel, commands)
     assert len(bench.engine.desk.orders) == 0
@@ -617,7 +617,7 @@ def test_an_ended_order_of_an_earlier_life_is_not_adopted() -> None:
 def test_our_orders_in_markets_we_know_nothing_about_are_taken_off() -> None:
     bench = Bench()
     bench.start()
-    commands = bench.tell(Reconciled((earlier(ticker="OTHER"),), (), 0))
+    commands = bench.tell(Reconciled((earlier(ticker="OTHER"),), (), None))
     assert only(Cancel, commands) == [Cancel("mmbot-earlier-1", "o-9", "OTHER", 2)]
 
 
@@ -625,7 +625,7 @@ def test_strays_wait_for_the_budget() -> None:
     bench = Bench()
     bench.start()
     bench.engine.desk.budget.drain(bench.now)
-    assert not only(Cancel, bench.tell(Reconciled((earlier(ticker="OTHER"),), (), 0)))
+    assert not only(Cancel, bench.tell(Reconciled((earlier(ticker="OTHER"),), (), None)))
 
 
 # Readings and pauses
@@ -635,8 +635,8 @@ def test_an_order_that_a_reading_should_have_shown_is_doubted() -> None:
     bench = Bench()
     places = bench.rest()
     shown = report(places["ask"], "o-ask")
-    assert not only(LookUp, bench.tell(Reconciled((shown,), (), 0), after=5_000))
-    commands = bench.tell(Reconciled((shown,), (), 0), after=1)
+    assert not only(LookUp, bench.tell(Reconciled((shown,), (), None), after=5_000))
+    commands = bench.tell(Reconciled((shown,), (), None), after=1)
     assert [look_up.order_id for look_up in only(LookUp, commands)] == ["o-bid"]
 
 

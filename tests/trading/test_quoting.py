@@ -6,10 +6,24 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from mmbot.config import Settings
+from mmbot.trading import quoting
 from mmbot.trading.book import Top
-from mmbot.trading.quoting import Quote, Quotes, danger, wanted_quotes
+from mmbot.trading.fair import Pooled
+from mmbot.trading.pricing import price_ladder
+from mmbot.trading.quoting import Quote, Quotes, danger
 from mmbot.units import CENT_GRID, ONE_DOLLAR, PriceBand, PriceGrid
 from tests.trading.builders import settings
+
+RICH = [1e9, 1e9]
+
+
+def wanted_quotes(
+    fair: float, top: Top, position: int, grid: PriceGrid, chosen: Settings
+) -> Quotes:
+    """The quotes of a ladder of one strike, for somebody so rich that positions weigh nothing."""
+    (terms,) = price_ladder(Pooled((fair,), (False,)), RICH, 1, chosen.quoting)
+    return quoting.wanted_quotes(terms, top, position, grid, chosen)
+
 
 TAPERED = PriceGrid(
     (PriceBand(0, 1000, 10), PriceBand(1000, 9000, 100), PriceBand(9000, ONE_DOLLAR, 10))

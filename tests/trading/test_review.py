@@ -32,6 +32,7 @@ from tests.trading.builders import (
     LOW,
     MIDDLE,
     NOW,
+    PLENTY,
     Bench,
     belief,
     book,
@@ -428,7 +429,7 @@ def restarted(*events: Event) -> Bench:
         StreamUp(),
         BudgetRead(100.0, 1000.0, 10.0, 2.0, 10.0),
         ListingRead("", (bench.listed,)),
-        Reconciled((earlier(),), (), 0),
+        Reconciled((earlier(),), (), PLENTY),
         *events,
     )
     return bench

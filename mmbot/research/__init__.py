@@ -1,0 +1,1 @@
+"""Measuring on past data: scores, strategies, speed."""

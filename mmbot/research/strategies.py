@@ -1,0 +1,49 @@
+"""The strategies that a backtest compares: the config's own, and the simple ones it has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MappingProxyType
+
+import msgspec
+
+from mmbot.config import Settings
+from mmbot.forecast.model import SEED
+from mmbot.research.backtest import Strategy
+from mmbot.units import MONEY_PER_DOLLAR, Money
+
+# So much cash that positions and odds leave sizes and prices alone.
+_PLENTY: Money = 10**9 * MONEY_PER_DOLLAR
+
+# One bid, three quarters of what the likelier side is worth by the simple forecast alone.
+_SEED_QUOTING: dict[str, object] = {
+    "margin": 0.25,
+    "sides": "likelier",
+    "belief_weight": (1.0,) * 5,
+    "size_by_known": (1.0,) * 5,
+    "minimum_edge_cents": 0.01,
+    "uncertainty_edge": 0.0,
+    "lowest_bid_cents": 0.0,
+}
+
+
+def own(settings: Settings) -> Strategy:
+    """Return what the config says; the account is the one of its paper trading."""
+    return Strategy("mmbot", settings, settings.forecast.method, settings.paper.balance)
+
+
+def seed(settings: Settings) -> Strategy:
+    """Return the simple rule: forecast on Monday, bid once a day, off while a release is due."""
+    quoting = msgspec.structs.replace(settings.quoting, **_SEED_QUOTING)
+    simple = msgspec.structs.replace(settings, quoting=quoting)
+    return Strategy("seed", simple, SEED.name, _PLENTY, updates=False)
+
+
+def seed_resting_always(settings: Settings) -> Strategy:
+    """Return the simple rule with orders that stand through the releases."""
+    return msgspec.structs.replace(seed(settings), name="seed-resting-always", leaves=False)
+
+
+STRATEGIES: MappingProxyType[str, Callable[[Settings], Strategy]] = MappingProxyType(
+    {"mmbot": own, "seed": seed, "seed-resting-always": seed_resting_always}
+)

@@ -1,0 +1,124 @@
+"""Fair values: the belief pooled with the market's own opinion.
+
+The pool is linear in log-odds: logit p = w logit p_belief + (1 - w) logit p_market. What the market
+thinks of a strike is the midpoint of its book, own orders taken out, as long as both sides have
+some depth and are close together. Where there is no such midpoint the market's disagreement with
+the belief, in log-odds, is interpolated between the nearest strikes on either side that have one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from mmbot.trading.book import Book
+from mmbot.units import ONE_CENT, ONE_DOLLAR, Count, Price
+
+# No market is surer than this: what moves the last half cent is not in any model.
+_SUREST = 0.995
+
+# A midpoint counts from the first of these spreads on, and stops to at the second, so that a
+# spread that hovers around one bound does not switch it on and off.
+_SPREAD_TO_BEGIN, _SPREAD_TO_END = 10 * ONE_CENT, 14 * ONE_CENT
+# How long the last midpoint is remembered, in milliseconds.
+_REMEMBERED = 30 * 60_000
+
+
+class Opinion(msgspec.Struct):
+    """What one market last said of its fair value.
+
+    Attributes:
+        mid: The midpoint in dollars; `None` if there never was one.
+        live: Whether the book shows it now.
+        ended: When it was last shown, if it is not live.
+    """
+
+    mid: float | None = None
+    live: bool = False
+    ended: int = 0
+
+    def look(
+        self,
+        book: Book | None,
+        ours: tuple[Mapping[Price, Count], Mapping[Price, Count]],
+        depth: Count,
+        now: int,
+    ) -> None:
+        """Take in the book as it is at `now`; `ours` are our own bids and asks in it."""
+        bid, ask = book.deep(*ours, depth) if book else (None, None)
+        widest = _SPREAD_TO_END if self.live else _SPREAD_TO_BEGIN
+        if bid is not None and ask is not None and ask - bid <= widest:
+            self.mid, self.live = (bid + ask) / (2 * ONE_DOLLAR), True
+        elif self.live:
+            self.live, self.ended = False, now
+
+    def at(self, now: int) -> float | None:
+        """Return the midpoint if it is live or recent."""
+        return self.mid if self.live or now < self.ended + _REMEMBERED else None
+
+
+class Pooled(msgspec.Struct, frozen=True):
+    """Fair values along a ladder, and where no market has had a say in them."""
+
+    above: tuple[float, ...]
+    unheard: tuple[bool, ...]
+
+
+def pool(belief: Sequence[float], mids: Sequence[float | None], weight: float) -> Pooled:
+    """Return the fair value of each strike, non-increasing and never quite sure.
+
+    Args:
+        belief: P(above) as the forecast has it, for each strike in ascending order.
+        mids: The market's midpoint at each strike, in dollars, where there is one.
+        weight: The belief's share in the log-odds; the markets have the rest.
+    """
+    odds = [logit(p) for p in belief]
+    stated = [None if m is None else logit(m) - o for m, o in zip(mids, odds, strict=True)]
+    gaps = _interpolated(stated)
+    heard = [o + (1 - weight) * (gap or 0.0) for o, gap in zip(odds, gaps, strict=True)]
+    above = monotone([1 / (1 + math.exp(-o)) for o in heard])
+    unheard = tuple(weight < 1 and gap is None for gap in gaps)
+    return Pooled(tuple(map(_clipped, above)), unheard)
+
+
+def logit(p: float) -> float:
+    """Return the log-odds of a probability, which is clipped before."""
+    p = _clipped(p)
+    return math.log(p / (1 - p))
+
+
+def monotone(values: Iterable[float]) -> list[float]:
+    """Return the non-increasing sequence nearest to `values`, in squares.
+
+    Pool adjacent violators: Ayer et al., "An empirical distribution function for sampling with
+    incomplete information" (1955).
+    """
+    blocks: list[tuple[float, int]] = []
+    for value in values:
+        mean, size = value, 1
+        while blocks and blocks[-1][0] < mean:
+            before, count = blocks.pop()
+            mean, size = (before * count + mean * size) / (count + size), count + size
+        blocks.append((mean, size))
+    return [mean for mean, size in blocks for _ in range(size)]
+
+
+def _interpolated(stated: Sequence[float | None]) -> list[float | None]:
+    """Fill each gap that has a value on both sides, linearly."""
+    filled = list(stated)
+    before: int | None = None
+    for i, value in enumerate(stated):
+        if value is None:
+            continue
+        if before is not None:
+            first = stated[before] or 0.0
+            for j in range(before + 1, i):
+                filled[j] = first + (value - first) * (j - before) / (i - before)
+        before = i
+    return filled
+
+
+def _clipped(p: float) -> float:
+    return min(max(p, 1 - _SUREST), _SUREST)

@@ -1,0 +1,99 @@
+"""When to price a ladder anew: on a belief, a fill, or a midpoint that moved.
+
+A belief and new settings take effect at once. Fills, cash and midpoints come in flurries, and are
+waited for together; until then each market is quoted on the terms there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mmbot.trading.desk import Desk, Ladder, Priced
+from mmbot.trading.fair import pool
+from mmbot.trading.outbox import Outbox
+from mmbot.trading.pricing import price_ladder
+from mmbot.units import MONEY_PER_DOLLAR
+
+# Milliseconds.
+_PAUSE = 250
+# A midpoint that has moved by less, in dollars, is the same.
+_MID_TOLERANCE = 0.005
+# Cash that differs by less than this share is the same.
+_CASH_TOLERANCE = 0.01
+# Where an outcome has used the assigned cash up, this share of it is left for the logarithm.
+_LEAST_WEALTH = 0.01
+
+
+def refresh(desk: Desk, out: Outbox, tickers: Iterable[str]) -> list[str]:
+    """Look at the books of some markets and price anew what needs it.
+
+    Returns:
+        The markets to review: those given, and all of each ladder that was priced.
+    """
+    affected = list(dict.fromkeys(tickers))
+    ladders = {desk.ladder_of[ticker].ticker: desk.ladder_of[ticker] for ticker in affected}
+    for ticker in affected:
+        _look(desk, ticker, out.now)
+    priced: list[str] = []
+    for ladder in ladders.values():
+        looked = [ticker for ticker in affected if ticker in ladder.listings]
+        due = _is_due(desk, ladder, looked, out)
+        if due:
+            _price(desk, ladder, out.now)
+            priced += ladder.listings
+        # On a waking, when a day may have begun, a whole ladder is looked at.
+        if due or ladder.settled or len(looked) == len(ladder.listings):
+            desk.mark(ladder, out)
+            ladder.reduce_only = desk.may_only_reduce(ladder, out.now)
+    return list(dict.fromkeys((*affected, *priced)))
+
+
+def _look(desk: Desk, ticker: str, now: int) -> None:
+    listing = desk.ladder_of[ticker].listings[ticker]
+    ours = (desk.orders.levels(ticker, "bid"), desk.orders.levels(ticker, "ask"))
+    listing.opinion.look(listing.book, ours, desk.settings.quoting.mid_depth, now)
+
+
+def _is_due(desk: Desk, ladder: Ladder, looked: list[str], out: Outbox) -> bool:
+    belief, priced = ladder.belief, ladder.priced
+    if belief is None:
+        return False
+    if priced is None or belief is not priced.belief or desk.settings is not priced.settings:
+        return True
+    cash = desk.assigned_cash()
+    same = (
+        len(ladder.portfolio) == priced.fills
+        and abs(cash - priced.cash) <= _CASH_TOLERANCE * priced.cash
+        and all(_same_mid(ladder.listings[t].opinion.at(out.now), priced.mids[t]) for t in looked)
+    )
+    if same:
+        return False
+    if out.now < priced.at + _PAUSE:
+        out.wake_by(priced.at + _PAUSE)
+        return False
+    return True
+
+
+def _same_mid(now: float | None, before: float | None) -> bool:
+    if now is None or before is None:
+        return now is before
+    return abs(now - before) < _MID_TOLERANCE
+
+
+def _mids(ladder: Ladder, now: int) -> dict[str, float | None]:
+    return {ticker: listing.opinion.at(now) for ticker, listing in ladder.listings.items()}
+
+
+def _price(desk: Desk, ladder: Ladder, now: int) -> None:
+    belief = ladder.belief
+    if belief is None:
+        return
+    quoting, cash, mids = desk.settings.quoting, desk.assigned_cash(), _mids(ladder, now)
+    wealth = ladder.portfolio.wealth()
+    least = max(_LEAST_WEALTH * cash, 1)
+    dollars = [max(cash + money, least) / MONEY_PER_DOLLAR for money in wealth]
+    pooled = pool(belief.above, list(mids.values()), quoting.belief_weight_at(belief.known))
+    terms = price_ladder(pooled, dollars, belief.known, quoting)
+    for listing, each in zip(ladder.listings.values(), terms, strict=True):
+        listing.terms = each
+    ladder.priced = Priced(now, belief, desk.settings, len(ladder.portfolio), cash, mids)

@@ -1,0 +1,148 @@
+"""What a trade is worth to whoever holds a portfolio: reservation prices and Kelly sizes.
+
+Both maximise the expected logarithm of wealth over the outcome cells of a ladder: cell c lies
+above the strikes 0 ... c - 1 and nowhere else, so YES at strike j pays a dollar in the cells
+j + 1 ... n. Wealth and money are dollars, sizes contracts, all as floats: nothing here is booked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+# A cell between strikes of the same fair value has no probability; that much keeps the sums sane.
+_LEAST_PROBABILITY = 1e-9
+# The sizes are found when every price is met to a thousandth of a cent.
+_TOLERANCE = 1e-5
+_STEPS, _HALVINGS = 60, 30
+# So near to a bound, a size is held by it.
+_CRUMB = 1e-6
+
+Cells: TypeAlias = Sequence[float]
+Strikes: TypeAlias = Sequence[float]
+_Floats: TypeAlias = npt.NDArray[np.float64]
+_Indices: TypeAlias = npt.NDArray[np.intp]
+
+
+def reservation_prices(cells: Cells, wealth: Cells) -> list[float]:
+    """Return the price of YES at each strike at which a little of it changes nothing.
+
+    r_j = sum over c > j of pi_c / W_c, divided by the same sum over all cells: exact for the
+    logarithm, and all strikes together, so that a position at one lowers or lifts its neighbours.
+
+    Args:
+        cells: The probability of each cell, pi.
+        wealth: The wealth in each cell, W, all above zero.
+    """
+    marginal = np.maximum(cells, _LEAST_PROBABILITY) / np.asarray(wealth)
+    above: list[float] = (_sums_above(marginal) / marginal.sum()).tolist()
+    return above
+
+
+def kelly_sizes(cells: Cells, wealth: Cells, costs: Strikes, most: Strikes) -> list[float]:
+    """Return the sizes x_j, from 0 to `most`, that maximise sum pi_c ln(W_c + gain_c).
+
+    gain_c = sum over j < c of x_j, less sum over all j of x_j cost_j: every order is taken to be
+    filled (Kelly, "A new interpretation of information rate", 1956, on mutually exclusive cells).
+
+    The method is Newton's on the sizes that no bound holds, projected onto the bounds (Bertsekas,
+    "Projected Newton methods for optimization problems with simple constraints", 1982). Written
+    in the gains of the cells the Hessian is diagonal, so that a step is linear in the strikes.
+
+    Args:
+        cells: The probability of each cell.
+        wealth: The wealth in each cell, all above zero.
+        costs: What YES at each strike would be bought at, non-increasing.
+        most: The largest size at each strike.
+    """
+    problem = _Problem(
+        np.maximum(cells, _LEAST_PROBABILITY),
+        np.array(wealth, float),
+        np.array(costs, float),
+        np.array(most, float),
+    )
+    sizes = np.zeros(len(costs))
+    for _ in range(_STEPS):
+        better = problem.step(sizes)
+        if better is None:
+            break
+        sizes = better
+    found: list[float] = sizes.tolist()
+    return found
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    cells: _Floats
+    wealth: _Floats
+    costs: _Floats
+    most: _Floats
+
+    def step(self, sizes: _Floats) -> _Floats | None:
+        """Return better sizes, or `None` if these are the best."""
+        after = self._after(sizes)
+        marginal = self.cells / after
+        total = marginal.sum()
+        gains = _sums_above(marginal) - self.costs * total
+        free = np.flatnonzero(
+            ((sizes > _CRUMB) | (gains > 0)) & ((sizes < self.most - _CRUMB) | (gains < 0))
+        )
+        wrong = np.abs(gains[free])
+        if not (wrong > _TOLERANCE * total).any():
+            return None
+        before = _utility(self.cells, after)
+        better = self._searched(sizes, before, free, self._direction(free, marginal, after))
+        if better is None:
+            # Sizes that a bound is about to hold can spoil the whole step, but not that of one.
+            worst = free[[wrong.argmax()]]
+            better = self._searched(sizes, before, worst, self._direction(worst, marginal, after))
+        return better
+
+    def _direction(self, free: _Indices, marginal: _Floats, after: _Floats) -> _Floats:
+        """Return Newton's step of the free sizes.
+
+        Between two free strikes the gains of the cells move together, by d_g: maximise
+        sum G_g d_g - H_g d_g^2 / 2 where sum Q_g d_g = 0, as each contract is paid for; Q_g is
+        the price of a dollar in the cells of group g.
+        """
+        starts = np.concatenate(([0], free + 1))
+        slope = np.add.reduceat(marginal, starts)
+        bend = np.add.reduceat(marginal / after, starts)
+        edges = np.concatenate(([1.0], self.costs[free], [0.0]))
+        prices = edges[:-1] - edges[1:]
+        shadow = (prices * slope / bend).sum() / (prices * prices / bend).sum()
+        return np.diff((slope - shadow * prices) / bend)
+
+    def _searched(
+        self, sizes: _Floats, before: float, free: _Indices, direction: _Floats
+    ) -> _Floats | None:
+        """Return the sizes along the direction, halved until they are better."""
+        for _ in range(_HALVINGS):
+            moved = sizes.copy()
+            moved[free] = np.clip(sizes[free] + direction, 0.0, self.most[free])
+            if _utility(self.cells, self._after(moved)) > before:
+                return moved
+            direction = direction / 2
+        return None
+
+    def _after(self, sizes: _Floats) -> _Floats:
+        """Return the wealth in each cell once everything is bought."""
+        after: _Floats = self.wealth - (sizes * self.costs).sum()
+        after[1:] += np.cumsum(sizes)
+        return after
+
+
+def _utility(cells: _Floats, after: _Floats) -> float:
+    if after.min() <= 0:
+        return -math.inf
+    return float((cells * np.log(after)).sum())
+
+
+def _sums_above(cells: _Floats) -> _Floats:
+    """Return, for each strike, the sum over the cells above it."""
+    sums: _Floats = np.cumsum(cells[::-1])[-2::-1]
+    return sums

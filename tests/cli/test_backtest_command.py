@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mmbot.cli import main
+from mmbot.tsa.calendar import EASTERN, Week
+
+FIRST = dt.date(2021, 6, 7)
+WEEKDAY = (2.3, 1.9, 2.1, 2.6, 2.7, 2.1, 2.6)
+WEEKS = (Week(dt.date(2023, 12, 3)), Week(dt.date(2023, 12, 10)))
+STRIKES = (2_000_000, 2_100_000, 2_200_000)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Counts of two and a half years, and two weeks whose markets trade far and wide."""
+    directory = tmp_path_factory.mktemp("inputs")
+    noise = np.random.default_rng(4).normal(0, 0.03, 7 * 131)
+    days = [FIRST + dt.timedelta(days=i) for i in range(len(noise))]
+    counts = [round(0.9e6 * WEEKDAY[i % 7] * np.exp(noise[i])) for i in range(len(noise))]
+    by_day = dict(zip(days, counts, strict=True))
+    _write(
+        directory / "counts.csv",
+        ["date", "as_published", "archived"],
+        [[day, count, ""] for day, count in by_day.items()],
+    )
+    markets: list[list[object]] = []
+    candles: list[list[object]] = []
+    for week in WEEKS:
+        event = week.event_ticker("KXTSAW")
+        average = sum(by_day[day] for day in week.days) / 7
+        for strike in STRIKES:
+            ticker = f"{event}-A{strike / 1e6:.2f}"
+            markets.append([event, ticker, strike, "yes" if average > strike else "no"])
+            for day in week.days:
+                end = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(0), EASTERN)
+                book = [0.47, 0.47, 0.53, 0.53]
+                trades = [0.02, 0.98, 0.02, 1000]
+                candles.append([ticker, int(end.timestamp()), *book, *trades])
+    _write(directory / "markets.csv", ["event_ticker", "ticker", "floor_strike", "result"], markets)
+    _write(
+        directory / "candles.csv",
+        [
+            "ticker",
+            "end_period_ts",
+            "yes_bid_open",
+            "yes_bid_close",
+            "yes_ask_open",
+            "yes_ask_close",
+            "price_low",
+            "price_high",
+            "price_close",
+            "volume_fp",
+        ],
+        candles,
+    )
+    return {name: directory / f"{name}.csv" for name in ("counts", "markets", "candles")}
+
+
+def _write(path: Path, header: list[str], rows: list[list[object]]) -> None:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def backtest(
+    monkeypatch: pytest.MonkeyPatch, inputs: dict[str, Path], cache: Path, *more: str | Path
+) -> int:
+    given = [part for name, path in inputs.items() for part in (f"--{name}", str(path))]
+    monkeypatch.setattr(
+        sys, "argv", ["mmbot", "backtest", *given, "--cache", str(cache), *map(str, more)]
+    )
+    with pytest.raises(SystemExit) as end:
+        main()
+    return int(end.value.code or 0)
+
+
+def test_the_figures_are_json_of_a_fixed_shape(
+    inputs: dict[str, Path], cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "figures.json"
+    assert backtest(monkeypatch, inputs, cache, "--json", path) == 0
+    told: dict[str, Any] = json.loads(path.read_text())
+    assert set(told) == {"strategies", "brier"}
+    assert set(told["strategies"]) == {"mmbot", "seed", "seed-resting-always"}
+    for figures in told["strategies"].values():
+        assert set(figures) == {
+            "weeks", "fills", "contracts", "pnl", "pnl_per_contract", "interval95"
+        }  # fmt: skip
+        assert figures["weeks"] == 2
+        assert figures["fills"] > 0
+        assert figures["pnl_per_contract"] == pytest.approx(figures["pnl"] / figures["contracts"])
+        low, high = figures["interval95"]
+        assert low <= figures["pnl_per_contract"] <= high
+    assert set(told["brier"]) == {"0", "1", "2", "3", "4"}
+    for score in told["brier"].values():
+        assert set(score) == {"n", "belief", "mid", "pooled"}
+    # A midpoint of one half is off by a half whatever comes.
+    assert told["brier"]["4"]["mid"] == pytest.approx(0.25)
+    assert told["brier"]["4"]["n"] == 2 * 3 * 3
+
+
+def test_one_strategy_may_be_judged_alone_and_reported_with_pictures(
+    inputs: dict[str, Path], cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "report.html"
+    assert backtest(monkeypatch, inputs, cache, "--strategy", "seed", "--report", path) == 0
+    page = path.read_text()
+    assert "<svg" in page
+    assert "seed by week" in page
+    assert "mmbot by week" not in page
+    assert "strictly through" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--strategy", "sed"), "choose from mmbot, seed"),
+        (("--candles", "nowhere.csv"), "nowhere.csv cannot be read"),
+        (("--config", "nowhere.toml"), "nowhere.toml"),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_a_sentence(
+    inputs: dict[str, Path],
+    cache: Path,
+    arguments: tuple[str, str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert backtest(monkeypatch, inputs, cache, *arguments) == 2
+    assert said in capfd.readouterr().err
+
+
+def test_on_the_real_weeks_the_pool_scores_no_worse_than_the_market(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if "MMBOT_DATA" not in os.environ:
+        pytest.skip("MMBOT_DATA does not name a directory with the real weeks")
+    data = Path(os.environ["MMBOT_DATA"])
+    real = {
+        "counts": data / "tsa/daily_counts.csv",
+        "markets": data / "kalshi/markets.csv",
+        "candles": data / "kalshi/daily_candles.csv",
+    }
+    path = tmp_path / "figures.json"
+    assert backtest(monkeypatch, real, cache, "--json", path) == 0
+    told = json.loads(path.read_text())
+    assert all(each["weeks"] == 5 for each in told["strategies"].values())
+    scored = [score for score in told["brier"].values() if score["n"]]
+    assert len(scored) >= 4
+    assert all(score["pooled"] <= score["mid"] for score in scored)
+    assert told["strategies"]["mmbot"]["pnl_per_contract"] > 0

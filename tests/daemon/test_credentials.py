@@ -1,0 +1,68 @@
+"""Where the key comes from, and that it goes nowhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from mmbot.config import CredentialSettings
+from mmbot.daemon.credentials import find_signer
+from mmbot.daemon.venue import Venue
+from mmbot.errors import BadInput
+
+NOWHERE = Venue("http://127.0.0.1/trade-api/v2", "ws://127.0.0.1/trade-api/ws/v2", "http://x")
+NONE = CredentialSettings()
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    pem = ed25519.Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path = tmp_path / "private_key"
+    path.write_bytes(pem)
+    path.chmod(0o600)
+    return path
+
+
+def test_the_environment_names_key_and_file(key_file: Path) -> None:
+    environment = {"MMBOT_KEY_ID": "id", "MMBOT_PRIVATE_KEY_PATH": str(key_file)}
+    assert (
+        dict(find_signer(NONE, NOWHERE, environment).headers("GET", "/", 1))["KALSHI-ACCESS-KEY"]
+        == "id"
+    )
+
+
+def test_systemd_hands_both_over_in_a_directory(key_file: Path) -> None:
+    (key_file.parent / "key_id").write_text("id\n")
+    key_file.chmod(0o640)
+    environment = {"CREDENTIALS_DIRECTORY": str(key_file.parent)}
+    assert find_signer(NONE, NOWHERE, environment) is not None
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
+def test_a_file_that_others_can_read_is_refused(key_file: Path, mode: int) -> None:
+    key_file.chmod(mode)
+    settings = CredentialSettings(key_id="id", private_key_path=str(key_file))
+    with pytest.raises(BadInput, match="chmod 600"):
+        find_signer(settings, NOWHERE, {})
+
+
+def test_without_a_key_it_says_how_to_give_one() -> None:
+    with pytest.raises(BadInput, match="MMBOT_KEY_ID"):
+        find_signer(NONE, NOWHERE, {})
+    with pytest.raises(BadInput, match="MMBOT_PRIVATE_KEY_PATH"):
+        find_signer(NONE, NOWHERE, {"MMBOT_KEY_ID": "id"})
+
+
+def test_a_key_that_is_none_is_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "key.pem"
+    path.write_text("-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n")
+    path.chmod(0o600)
+    with pytest.raises(BadInput) as refused:
+        find_signer(CredentialSettings(key_id="id", private_key_path=str(path)), NOWHERE, {})
+    assert "SECRET" not in str(refused.value)

@@ -1,0 +1,175 @@
+"""Reading tsa.gov over a real socket, the clock handed in."""
+
+from __future__ import annotations
+
+import datetime as dt
+import http.server
+import random
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from mmbot.config import CountsSettings
+from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.poller import CountsPoller
+from mmbot.errors import BadInput
+from mmbot.tsa.calendar import EASTERN, CalendarClock, to_milliseconds
+from mmbot.tsa.counts import Counts
+
+TUESDAY = dt.date(2026, 4, 14)
+NINE = dt.datetime(2026, 4, 15, 9, 0, tzinfo=EASTERN)
+
+
+class Site(http.server.ThreadingHTTPServer):
+    """The current year's page, its rows set by the test; answers conditional requests."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.rows: dict[dt.date, int] = {}
+        self.status = 200
+        self.seen: list[dict[str, str]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def page(self) -> bytes:
+        rows = "".join(
+            f"<tr><td>{day.month}/{day.day}/{day.year}</td><td>{count:,}</td></tr>"
+            for day, count in sorted(self.rows.items(), reverse=True)
+        )
+        head = "<tr><th>Date</th><th>Numbers</th></tr>"
+        return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>".encode()
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        site: Any = self.server
+        site.seen.append(dict(self.headers))
+        body = site.page()
+        tag = f'"{hash(body)}"'
+        if self.path != "/travel/passenger-volumes":
+            self.send_response(404)
+        elif site.status != 200:
+            self.send_response(site.status)
+        elif self.headers.get("If-None-Match") == tag:
+            self.send_response(304)
+        else:
+            self.send_response(200)
+            self.send_header("ETag", tag)
+            self.end_headers()
+            self.wfile.write(body)
+            return
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+class Desk:
+    """A poller, its site, its ledger and its clock."""
+
+    def __init__(self, site: Site, state: Path) -> None:
+        self.site = site
+        self.now = to_milliseconds(NINE)
+        self.deviations = 0.0
+        self.ledger = Ledger(state)
+        self.poller = self.new_poller()
+
+    def new_poller(self) -> CountsPoller:
+        return CountsPoller(
+            CountsSettings(first_year=2026),
+            self.site.url,
+            CalendarClock(),
+            self.ledger,
+            random.Random(1),
+            lambda: self.now,
+            self.judge,
+        )
+
+    def judge(self, _counts: Counts, _day: dt.date, _count: int) -> float:
+        return self.deviations
+
+    async def poll(self, minutes: int = 0) -> Counts:
+        self.now += minutes * 60_000
+        async with aiohttp.ClientSession() as session:
+            await self.poller.poll(session)
+        return self.poller.counts
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with Site() as site:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        desk = Desk(site, tmp_path)
+        yield desk
+        desk.ledger.close()
+        site.shutdown()
+
+
+async def test_a_new_count_is_kept_with_the_time_it_was_seen(desk: Desk) -> None:
+    desk.site.rows = {TUESDAY: 2_044_781}
+    assert (await desk.poll()).first(TUESDAY) == 2_044_781
+    assert desk.ledger.counts() == [(TUESDAY, 2_044_781, NINE, False)]
+
+
+async def test_a_revision_does_not_replace_what_was_first_published(desk: Desk) -> None:
+    desk.site.rows = {TUESDAY: 2_044_781}
+    await desk.poll()
+    desk.site.rows = {TUESDAY: 2_100_000}
+    counts = await desk.poll(minutes=60)
+    assert (counts.first(TUESDAY), counts.latest(TUESDAY)) == (2_044_781, 2_100_000)
+    assert [count for _, count, _, _ in desk.ledger.counts()] == [2_044_781, 2_100_000]
+
+
+async def test_an_unchanged_page_is_asked_for_conditionally(desk: Desk) -> None:
+    desk.site.rows = {TUESDAY: 2_044_781}
+    first = await desk.poll()
+    assert await desk.poll(minutes=10) is first
+    assert "If-None-Match" not in desk.site.seen[0]
+    assert "If-None-Match" in desk.site.seen[1]
+
+
+async def test_the_site_is_asked_under_a_browsers_name(desk: Desk) -> None:
+    desk.site.rows = {TUESDAY: 2_044_781}
+    await desk.poll()
+    assert desk.site.seen[0]["User-Agent"].startswith("Mozilla/5.0")
+
+
+async def test_an_implausible_count_waits_for_a_second_reading(desk: Desk) -> None:
+    desk.site.rows = {TUESDAY: 4_044_781}
+    desk.deviations = 9.0
+    assert TUESDAY not in await desk.poll()
+    assert TUESDAY not in await desk.poll(minutes=10)
+    assert (await desk.poll(minutes=1)).first(TUESDAY) == 4_044_781
+
+
+async def test_an_implausible_count_that_is_corrected_was_never_believed(desk: Desk) -> None:
+    desk.site.rows = {TUESDAY: 4_044_781}
+    desk.deviations = 9.0
+    await desk.poll()
+    desk.site.rows = {TUESDAY: 2_044_781}
+    desk.deviations = 0.5
+    assert (await desk.poll(minutes=5)).first(TUESDAY) == 2_044_781
+    assert [count for _, count, _, _ in desk.ledger.counts()] == [2_044_781]
+
+
+async def test_a_refusal_of_the_site_is_named(desk: Desk) -> None:
+    desk.site.status = 403
+    with pytest.raises(BadInput, match="/travel/passenger-volumes answered 403"):
+        await desk.poll()
+
+
+async def test_history_believes_the_running_week_only_from_the_ledger(desk: Desk) -> None:
+    before = dt.date(2026, 4, 12)
+    desk.site.rows = {before: 2_822_290, TUESDAY: 2_044_781}
+    await desk.poller.read_history()
+    assert before in desk.poller.counts
+    assert TUESDAY not in desk.poller.counts
+    await desk.poll()
+    fresh = desk.new_poller()
+    await fresh.read_history()
+    assert TUESDAY in fresh.counts

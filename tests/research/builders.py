@@ -1,0 +1,75 @@
+"""A week of candles and a belief about it, made by hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+
+import msgspec
+from mmbot.config import Settings
+from mmbot.forecast.belief import Belief
+from mmbot.research.backtest import Strategy
+from mmbot.research.candles import Candle, RealMarket, RealWeek
+from mmbot.trading.book import Top
+from mmbot.tsa.calendar import Week
+from mmbot.tsa.counts import assumed_release
+
+WEEK = Week(dt.date(2026, 4, 12))
+EVENT = "KXTSAW-26APR12"
+STRIKES = (2_400_000, 2_500_000, 2_600_000)
+ABOVE = (0.8, 0.5, 0.2)
+BOOKS = (Top(7800, 8200), Top(4800, 5200), Top(1800, 2200))
+MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY, SATURDAY, SUNDAY = WEEK.days
+
+
+def candle(
+    top: Top, low: int | None = None, high: int | None = None, last: int | None = None,
+    volume: int = 0, opened: Top | None = None,
+) -> Candle:  # fmt: skip
+    """A day that begins and ends with the same book."""
+    return Candle(opened or top, top, low, high, last, volume)
+
+
+def quiet() -> list[dict[dt.date, Candle]]:
+    """For each strike, seven days without a trade."""
+    return [{day: candle(top) for day in WEEK.days} for top in BOOKS]
+
+
+def real_week(
+    days: list[dict[dt.date, Candle]], payouts: tuple[int, ...] = (10_000, 10_000, 0)
+) -> RealWeek:
+    """The week of these days."""
+    return RealWeek(
+        EVENT,
+        WEEK,
+        tuple(
+            RealMarket(f"{EVENT}-A{strike / 1e6:.2f}", strike, payout, held)
+            for strike, payout, held in zip(STRIKES, payouts, days, strict=True)
+        ),
+    )
+
+
+def strategy(updates: bool = True, leaves: bool = True, **quoting: object) -> Strategy:
+    """A strategy with a margin of a tenth that trusts its belief alone and has plenty of cash."""
+    plain: Mapping[str, object] = {
+        "sides": "both",
+        "margin": 0.1,
+        "belief_weight": [1.0] * 5,
+        "size_by_known": [1.0] * 5,
+        "minimum_edge_cents": 1.0,
+        "uncertainty_edge": 0.0,
+    }
+    settings = msgspec.convert({"quoting": {**plain, **quoting}}, Settings)
+    return Strategy("test", settings, "combined", 10**15, updates=updates, leaves=leaves)
+
+
+class Oracle:
+    """Believes the same all week, and remembers when it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[dt.datetime] = []
+
+    def __call__(self, method: str, real: RealWeek, at: dt.datetime) -> Belief:
+        self.asked.append(at)
+        known = sum(assumed_release(day) <= at for day in real.week.days)
+        return Belief(real.week, known, STRIKES, ABOVE, 2.5e6, 8e4, method, f"{at}")

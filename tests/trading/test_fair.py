@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mmbot.trading.book import Book
+from mmbot.trading.fair import Opinion, logit, monotone, pool
+
+MINUTE = 60_000
+probabilities = st.floats(0.0, 1.0)
+mids = st.none() | st.floats(0.01, 0.99)
+
+
+def falling(values: list[float]) -> bool:
+    return all(high >= low - 1e-12 for high, low in pairwise(values))
+
+
+# The market's opinion
+
+
+def seen(opinion: Opinion, bid: int | None, ask: int | None, now: int, count: int = 1000) -> None:
+    bids = () if bid is None else ((bid, count),)
+    asks = () if ask is None else ((ask, count),)
+    opinion.look(Book(bids, asks), ({}, {}), 500, now)
+
+
+def test_the_midpoint_is_the_markets_opinion() -> None:
+    opinion = Opinion()
+    seen(opinion, 4000, 5000, 0)
+    assert opinion.at(0) == pytest.approx(0.45)
+
+
+@pytest.mark.parametrize(("bid", "ask"), [(4000, 5001), (None, 5000), (4000, None)])
+def test_a_wide_or_one_sided_book_is_no_opinion(bid: int | None, ask: int | None) -> None:
+    opinion = Opinion()
+    seen(opinion, bid, ask, 0)
+    assert opinion.at(0) is None
+
+
+def test_a_spread_that_widens_a_little_keeps_its_midpoint() -> None:
+    opinion = Opinion()
+    seen(opinion, 4000, 5000, 0)
+    seen(opinion, 3800, 5200, MINUTE)
+    assert opinion.live
+    seen(opinion, 3700, 5200, 2 * MINUTE)
+    assert not opinion.live
+
+
+def test_the_last_midpoint_is_remembered_for_half_an_hour() -> None:
+    opinion = Opinion()
+    seen(opinion, 4000, 5000, 0)
+    opinion.look(None, ({}, {}), 500, 7)
+    assert opinion.at(7 + 30 * MINUTE - 1) == pytest.approx(0.45)
+    assert opinion.at(7 + 30 * MINUTE) is None
+
+
+def test_thin_levels_and_our_own_orders_are_not_the_market() -> None:
+    book = Book([(4800, 499), (4700, 1500), (4600, 500)], [(5200, 500)])
+    opinion = Opinion()
+    opinion.look(book, ({4700: 1100}, {}), 500, 0)
+    assert opinion.at(0) == pytest.approx((0.46 + 0.52) / 2)
+
+
+# The pool
+
+
+@given(st.lists(probabilities, min_size=1, max_size=12).map(lambda p: sorted(p, reverse=True)))
+def test_a_belief_that_weighs_all_is_the_fair_value(belief: list[float]) -> None:
+    pooled = pool(belief, [0.5] * len(belief), 1.0)
+    assert pooled.above == pytest.approx([min(max(p, 0.005), 0.995) for p in belief])
+    assert not any(pooled.unheard)
+
+
+@given(st.lists(st.tuples(probabilities, mids), min_size=1, max_size=12), st.floats(0, 1))
+def test_fair_values_never_rise_with_the_strike_and_are_never_sure(
+    rungs: list[tuple[float, float | None]], weight: float
+) -> None:
+    belief = sorted((p for p, _ in rungs), reverse=True)
+    pooled = pool(belief, [mid for _, mid in rungs], weight)
+    assert falling(list(pooled.above))
+    assert all(0.005 <= p <= 0.995 for p in pooled.above)
+
+
+def test_log_odds_are_weighed() -> None:
+    (fair,) = pool([0.8], [0.6], 0.25).above
+    assert logit(fair) == pytest.approx(0.25 * logit(0.8) + 0.75 * logit(0.6))
+
+
+def test_a_gap_takes_on_what_its_neighbours_markets_say() -> None:
+    belief = [0.8, 0.6, 0.4]
+    # Both neighbours think half a unit of log-odds more of their strikes than the belief does.
+    said = [1 / (1 + 2.718281828459045 ** -(logit(p) + 0.5)) for p in belief]
+    pooled = pool(belief, [said[0], None, said[2]], 0.0)
+    assert pooled.above == pytest.approx(said)
+    assert pooled.unheard == (False, False, False)
+
+
+def test_beyond_the_last_market_nobody_was_heard() -> None:
+    pooled = pool([0.8, 0.6, 0.4], [None, 0.55, None], 0.5)
+    assert pooled.unheard == (True, False, True)
+    assert pooled.above[0] == pytest.approx(0.8)
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=30))
+def test_the_nearest_falling_sequence_keeps_the_mean_and_what_falls_already(
+    values: list[float],
+) -> None:
+    found = monotone(values)
+    assert falling(found)
+    assert sum(found) == pytest.approx(sum(values))
+    assert monotone(found) == pytest.approx(found)
+    # No other falling sequence is nearer: nor is a mixture with any constant.
+    nearest = sum((a - b) ** 2 for a, b in zip(found, values, strict=True))
+    mean = sum(values) / len(values)
+    for share in (0.1, 1.0):
+        other = [(1 - share) * v + share * mean for v in found]
+        assert nearest <= sum((a - b) ** 2 for a, b in zip(other, values, strict=True)) + 1e-12

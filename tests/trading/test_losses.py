@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import datetime as dt
+
+from hypothesis import given
+from hypothesis import strategies as st
+from mmbot.trading.commands import BookMark
+from mmbot.trading.events import BeliefFormed, Filled, MarketSettled, MarksRecalled, Woken
+from mmbot.trading.losses import DayLosses, Mark
+from tests.trading.builders import HIGH, LOW, MIDDLE, Bench, belief, fill, only
+
+TODAY, TOMORROW = dt.date(2026, 11, 24), dt.date(2026, 11, 25)
+EVENT = "T-26NOV29"
+
+
+@given(st.lists(st.integers(-(10**8), 10**8), min_size=1))
+def test_a_days_loss_is_what_was_there_at_its_start_less_what_is_there_now(
+    course: list[int],
+) -> None:
+    losses = DayLosses()
+    for pnl in course:
+        losses.mark(TODAY, "A", pnl)
+    assert losses.loss(TODAY) == -course[-1]
+    losses.mark(TOMORROW, "A", course[0])
+    assert losses.loss(TOMORROW) == course[-1] - course[0]
+
+
+def test_events_are_added_up() -> None:
+    losses = DayLosses()
+    losses.mark(TODAY, "A", -3_000_000)
+    losses.mark(TODAY, "B", 1_000_000)
+    assert losses.loss(TODAY) == 2_000_000
+
+
+def test_only_news_is_written_down() -> None:
+    losses = DayLosses()
+    assert losses.mark(TODAY, "A", -100_000) == Mark(TODAY, "A", 0, -100_000)
+    assert losses.mark(TODAY, "A", -199_999) is None
+    assert losses.mark(TODAY, "A", -200_000) == Mark(TODAY, "A", 0, -200_000)
+    assert losses.mark(TOMORROW, "A", -200_000) == Mark(TOMORROW, "A", -200_000, -200_000)
+
+
+def test_a_restart_does_not_wipe_a_loss_out() -> None:
+    losses = DayLosses()
+    losses.recall([Mark(TODAY, "GONE", 0, -5_000_000), Mark(TODAY, "A", -1_000_000, -2_000_000)])
+    assert losses.loss(TODAY) == 6_000_000
+    losses.mark(TODAY, "A", -4_000_000)
+    assert losses.loss(TODAY) == 8_000_000
+    assert losses.loss(TOMORROW) == 0
+
+
+def bought(bench: Bench, price: int = 6000) -> None:
+    """Ten contracts of YES at the middle strike, which the belief holds to be worth 50 cents."""
+    bench.tell(Filled(fill("t-1", "o-1", 1000, price=price)), after=250)
+
+
+def test_positions_are_marked_to_fair_value_and_written_down() -> None:
+    bench = Bench()
+    bench.start()
+    bought(bench)
+    (mark,) = [command.mark for command in only(BookMark, bench.said)][-1:]
+    assert mark == Mark(TODAY, EVENT, 0, -1_000_000)
+
+
+def test_a_day_that_has_cost_its_limit_only_reduces_until_the_next() -> None:
+    bench = Bench(limits={"daily_loss_dollars": 1.0})
+    bench.quote()
+    bought(bench)
+    bench.tell(Woken(), after=250)
+    assert bench.engine.desk.ladder_of[MIDDLE].reduce_only
+    bench.tell(BeliefFormed(belief(known=2)), Woken(), after=86_400_000)
+    assert not bench.engine.desk.ladder_of[MIDDLE].reduce_only
+
+
+def test_losses_of_an_earlier_life_count() -> None:
+    bench = Bench(limits={"daily_loss_dollars": 1.0})
+    bench.tell(MarksRecalled((Mark(TODAY, "T-26NOV22", 0, -1_000_000),)))
+    bench.quote()
+    assert bench.reason() == "reduce_only"
+
+
+def test_a_settled_event_is_marked_with_what_it_paid() -> None:
+    bench = Bench()
+    bench.start()
+    bought(bench)
+    for ticker, value in ((LOW, 10_000), (MIDDLE, 10_000), (HIGH, 0)):
+        bench.tell(MarketSettled(ticker, value))
+    assert only(BookMark, bench.said)[-1].mark.latest == 4_000_000

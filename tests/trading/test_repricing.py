@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import pytest
+from mmbot.trading.commands import Place
+from mmbot.trading.events import BeliefFormed, Filled, SettingsChanged, Woken
+from mmbot.trading.pricing import Terms
+from tests.trading.builders import HIGH, LOW, MIDDLE, Bench, belief, book, fill, only, settings
+
+MARKET_ONLY: dict[str, object] = {"belief_weight": [0.0] * 5}
+BOOKS = ((LOW, 7800, 8000), (MIDDLE, 4800, 5000), (HIGH, 1800, 2000))
+
+
+def pooled_bench() -> Bench:
+    """A bench that takes the markets' word for everything, with a midpoint in each."""
+    bench = Bench(quoting=MARKET_ONLY)
+    bench.start()
+    for shown in BOOKS:
+        bench.tell(book(*shown))
+    bench.tell(Woken(), after=250)
+    return bench
+
+
+def terms(bench: Bench, ticker: str = MIDDLE) -> Terms:
+    listing = bench.engine.desk.listing(ticker)
+    assert listing is not None
+    assert listing.terms is not None
+    return listing.terms
+
+
+def test_fair_value_is_the_midpoint_where_the_belief_weighs_nothing() -> None:
+    bench = pooled_bench()
+    assert [terms(bench, t).fair for t in (LOW, MIDDLE, HIGH)] == pytest.approx([0.79, 0.49, 0.19])
+
+
+def test_a_market_without_a_midpoint_is_not_quoted_early_in_the_week() -> None:
+    bench = Bench(quoting={"belief_weight": [0.2] * 5})
+    bench.start()
+    assert not only(Place, bench.tell(book(MIDDLE, 4000, 6000)))
+    assert bench.reason() == "no_market_price"
+    assert not only(Place, bench.tell(book(MIDDLE, 4700, 5300)))
+    assert only(Place, bench.tell(Woken(), after=250))
+
+
+def test_midpoints_that_move_are_taken_in_after_a_quarter_of_a_second() -> None:
+    bench = pooled_bench()
+    bench.tell(book(MIDDLE, 5400, 5600), after=1_000)
+    assert terms(bench).fair == pytest.approx(0.55)
+    bench.tell(book(MIDDLE, 5800, 6000), after=100)
+    assert terms(bench).fair == pytest.approx(0.55)
+    assert bench.wake == bench.now + 150
+    bench.tell(Woken(), after=150)
+    assert terms(bench).fair == pytest.approx(0.59)
+
+
+def test_a_midpoint_within_the_tolerance_prices_nothing_anew() -> None:
+    bench = pooled_bench()
+    before = terms(bench)
+    bench.tell(book(MIDDLE, 4801, 5001), after=1_000)
+    assert terms(bench) is before
+
+
+def test_our_own_orders_are_no_opinion() -> None:
+    bench = pooled_bench()
+    assert only(Place, bench.said)
+    # Nothing but our own two orders is left in the book.
+    own = {place.side: place for place in only(Place, bench.said) if place.ticker == MIDDLE}
+    shown = book(MIDDLE, own["bid"].price, own["ask"].price, own["bid"].count)
+    bench.tell(shown, after=1_000)
+    listing = bench.engine.desk.listing(MIDDLE)
+    assert listing is not None
+    assert not listing.opinion.live
+    assert terms(bench).fair == pytest.approx(0.49)
+
+
+def test_a_belief_and_settings_take_effect_at_once() -> None:
+    bench = Bench()
+    bench.start()
+    bench.tell(BeliefFormed(belief((0.9, 0.6, 0.3))))
+    assert terms(bench).fair == pytest.approx(0.6)
+    bench.tell(SettingsChanged(settings(quoting={"margin": 0.5})))
+    assert terms(bench).yes_value == pytest.approx(0.3)
+
+
+def test_a_fill_lowers_what_yes_is_worth_at_every_strike() -> None:
+    bench = Bench(limits={"event_loss_dollars": 100.0, "event_cash_share": 1.0})
+    bench.start()
+    bench.engine.desk.cash = 100_000_000
+    bench.tell(Woken(), after=250)
+    before = [terms(bench, t).reservation for t in (LOW, MIDDLE, HIGH)]
+    bench.tell(Filled(fill("t-1", "o-1", 2_000)), after=250)
+    after = [terms(bench, t).reservation for t in (LOW, MIDDLE, HIGH)]
+    assert all(now < then for now, then in zip(after, before, strict=True))
+
+
+def test_an_event_that_may_lose_all_it_may_only_reduces() -> None:
+    bench = Bench(limits={"event_loss_dollars": 4.1})
+    bench.rest()
+    bench.tell(Filled(fill("t-1", "o-bid", 1000)), after=250)
+    ladder = bench.engine.desk.ladder_of[MIDDLE]
+    assert ladder.reduce_only
+    bench.tell(book(LOW, 6000, 9000), Woken(), after=5_000)
+    assert bench.reason(LOW) == "reduce_only"
+    assert {(o.ticker, o.side) for o in bench.engine.desk.orders} == {(MIDDLE, "ask")}
+
+
+def test_cash_that_is_gone_stops_whatever_is_not_a_reduction() -> None:
+    bench = Bench()
+    bench.quote()
+    bench.engine.desk.cash = 0
+    bench.tell(Woken(), after=250)
+    assert bench.reason() == "reduce_only"
+
+
+def test_what_open_positions_cost_counts_as_cash() -> None:
+    bench = Bench()
+    bench.start()
+    bench.tell(Filled(fill("t-1", "o-1", 1000)))
+    bench.tell(Filled(fill("t-2", "o-2", 500, ticker=HIGH, side="ask", price=2000)))
+    desk = bench.engine.desk
+    desk.count_cash(100_000_000)
+    # Ten contracts of YES at 41 cents, and five of NO at 80.
+    assert desk.cash == 100_000_000 + 4_100_000 + 4_000_000
+
+
+def test_no_more_orders_than_the_limit_are_placed() -> None:
+    bench = Bench(limits={"orders": 3})
+    bench.start()
+    for shown in BOOKS:
+        bench.tell(book(*shown))
+    assert len(bench.engine.desk.orders) == 3

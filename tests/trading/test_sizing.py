@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmbot.trading.sizing import kelly_sizes, reservation_prices
+
+
+class Ladder(msgspec.Struct, frozen=True):
+    cells: list[float]
+    wealth: list[float]
+    costs: list[float]
+    most: list[float]
+
+
+@st.composite
+def ladders(draw: st.DrawFn) -> Ladder:
+    n = draw(st.integers(1, 6))
+    parts = draw(st.lists(st.floats(0.02, 1), min_size=n + 1, max_size=n + 1))
+    cells = [part / sum(parts) for part in parts]
+    above = [sum(cells[j + 1 :]) for j in range(n)]
+    edges = draw(st.lists(st.floats(-0.05, 0.3), min_size=n, max_size=n))
+    costs = [max(p * (1 - e), 0.001) for p, e in zip(above, edges, strict=True)]
+    return Ladder(
+        cells,
+        draw(st.lists(st.floats(20, 300), min_size=n + 1, max_size=n + 1)),
+        sorted(costs, reverse=True),
+        draw(st.lists(st.sampled_from([0.0, 5.0, 60.0, 1e4]), min_size=n, max_size=n)),
+    )
+
+
+def utility(ladder: Ladder, sizes: list[float]) -> float:
+    """The expected logarithm, cell by cell."""
+    total = 0.0
+    for cell, (p, wealth) in enumerate(zip(ladder.cells, ladder.wealth, strict=True)):
+        gain = sum(
+            x * ((cell > j) - cost)
+            for j, (x, cost) in enumerate(zip(sizes, ladder.costs, strict=True))
+        )
+        if wealth + gain <= 0:
+            return -math.inf
+        total += p * math.log(wealth + gain)
+    return total
+
+
+def neighbours(ladder: Ladder, sizes: list[float], step: float) -> list[list[float]]:
+    """Sizes a step away: at one strike, or moved from one strike to another."""
+    n = len(sizes)
+    moves = [[float(i == j) for i in range(n)] for j in range(n)]
+    moves += [[float(i == a) - float(i == b) for i in range(n)] for a in range(n) for b in range(n)]
+    return [
+        [
+            min(max(x + sign * step * m, 0.0), most)
+            for x, m, most in zip(sizes, move, ladder.most, strict=True)
+        ]
+        for move in moves
+        for sign in (1, -1)
+    ]
+
+
+def searched(ladder: Ladder) -> list[float]:
+    """The best sizes by plain search with ever smaller steps."""
+    sizes, step = [0.0] * len(ladder.costs), 64.0
+    while step > 1e-4:
+        best = max(neighbours(ladder, sizes, step), key=lambda other: utility(ladder, other))
+        if utility(ladder, best) > utility(ladder, sizes):
+            sizes = best
+        else:
+            step /= 2
+    return sizes
+
+
+@settings(max_examples=60, deadline=None)
+@given(ladders())
+def test_kelly_sizes_are_at_least_as_good_as_what_a_plain_search_finds(ladder: Ladder) -> None:
+    found = kelly_sizes(ladder.cells, ladder.wealth, ladder.costs, ladder.most)
+    assert all(0 <= x <= most for x, most in zip(found, ladder.most, strict=True))
+    assert utility(ladder, found) >= utility(ladder, searched(ladder)) - 1e-9
+
+
+@settings(max_examples=100, deadline=None)
+@given(ladders())
+def test_nothing_nearby_is_better_than_kelly_sizes(ladder: Ladder) -> None:
+    found = kelly_sizes(ladder.cells, ladder.wealth, ladder.costs, ladder.most)
+    for step in (0.01, 1.0):
+        for other in neighbours(ladder, found, step):
+            assert utility(ladder, other) <= utility(ladder, found) + 1e-9
+
+
+def test_a_single_bet_has_the_size_of_kellys_rule() -> None:
+    # Of a wealth W, f = (p - c) / (1 - c) is staked, at c a contract.
+    (size,) = kelly_sizes([0.4, 0.6], [100.0, 100.0], [0.5], [1e6])
+    assert size == pytest.approx(100 * 0.2 / 0.5, rel=1e-4)
+
+
+def test_the_bets_of_a_ladder_are_cut_because_they_lose_together() -> None:
+    cells, wealth, costs = [0.3, 0.2, 0.5], [100.0] * 3, [0.6, 0.4]
+    alone = [
+        kelly_sizes(cells, wealth, costs, [1e6, 0.0])[0],
+        kelly_sizes(cells, wealth, costs, [0.0, 1e6])[1],
+    ]
+    together = kelly_sizes(cells, wealth, costs, [1e6, 1e6])
+    assert sum(x * c for x, c in zip(together, costs, strict=True)) < 0.8 * sum(
+        x * c for x, c in zip(alone, costs, strict=True)
+    )
+
+
+def test_no_edge_means_no_bet() -> None:
+    assert kelly_sizes([0.5, 0.5], [100.0, 100.0], [0.5], [100.0]) == [0.0]
+
+
+@settings(deadline=None)
+@given(ladders())
+def test_at_the_reservation_price_a_little_changes_nothing(ladder: Ladder) -> None:
+    prices = reservation_prices(ladder.cells, ladder.wealth)
+    assert all(high >= low for high, low in pairwise((1.0, *prices, 0.0)))
+    at_them = msgspec.structs.replace(ladder, costs=prices)
+    flat = [0.0] * len(prices)
+    for j in range(len(prices)):
+        little = [0.01 * (i == j) for i in range(len(prices))]
+        less = [-x for x in little]
+        change = utility(at_them, little) - utility(at_them, flat)
+        assert abs(change) < 1e-6
+        # To first order nothing; what is left is the price of risk.
+        assert change <= 0
+        assert utility(at_them, less) <= utility(at_them, flat)
+
+
+def test_a_position_lowers_the_reservation_prices_of_its_neighbours_too() -> None:
+    cells, flat = [0.25] * 4, [100.0] * 4
+    long_middle = [90.0, 90.0, 110.0, 110.0]
+    before, after = reservation_prices(cells, flat), reservation_prices(cells, long_middle)
+    assert before == pytest.approx([0.75, 0.5, 0.25])
+    assert all(now < then for now, then in zip(after, before, strict=True))
