@@ -73,7 +73,7 @@ def test_nothing_is_quoted_without_a_group_and_every_order_is_in_it() -> None:
     bench.tell(Reconciled((), (), PLENTY), BeliefFormed(belief()))
     assert not only(Place, bench.tell(book()))
     assert bench.reason() == "no_group"
-    places = only(Place, bench.tell(GroupSecured(0, "g-7")))
+    places = only(Place, bench.tell(GroupSecured(0, "g-7"), Woken(), after=250))
     assert {place.group for place in places} == {"g-7"}
 
 
