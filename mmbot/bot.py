@@ -22,6 +22,7 @@ from mmbot.trading.commands import (
     BookSettlement,
     Cancel,
     Command,
+    Decrease,
     Finished,
     FormBelief,
     LookUp,
@@ -31,10 +32,12 @@ from mmbot.trading.commands import (
     ReadListing,
     Renew,
     RepairBook,
+    ResetGroup,
+    SecureGroup,
     WakeAt,
 )
 from mmbot.trading.engine import Engine
-from mmbot.trading.events import Event, ListingRead, StreamLost, Woken
+from mmbot.trading.events import Event, ListingRead, ListingStale, StreamLost, Woken
 from mmbot.tsa.calendar import CalendarClock
 
 
@@ -65,14 +68,35 @@ Output: TypeAlias = (
 class Bot:
     """One account's market maker, without its sockets and its clock."""
 
-    def __init__(self, settings: Settings, clock: CalendarClock, signer: Signer, life: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: CalendarClock,
+        signer: Signer,
+        life: str,
+        held: tuple[str, ...] = (),
+    ) -> None:
         """Begin unconnected; the parameters are those of `Engine` and `Gateway`."""
-        self.engine = Engine(settings, clock, life)
+        self.engine = Engine(settings, clock, life, held)
         self._signer = signer
         self._feed = Feed(settings.exchange.series)
         self._gateway = Gateway(signer, settings.exchange)
         self._engine_wake: int | None = None
         self._out: list[Output] = []
+
+    @property
+    def feed_age(self) -> int | None:
+        """How old the stream's last frame was when it came, in milliseconds."""
+        return self._feed.age
+
+    @property
+    def streaming(self) -> bool:
+        """Whether everything on the stream is subscribed."""
+        return self.engine.desk.service.streaming
+
+    def hold(self, events: tuple[str, ...]) -> None:
+        """Take note, before the start, of events whose settlement is still to be booked."""
+        self.engine.desk.held = events
 
     def stream_headers(self, now: int) -> tuple[tuple[str, str], ...]:
         """Return the headers with which the stream is opened at `now`."""
@@ -131,18 +155,22 @@ class Bot:
             self._out.append(Reconnect())
             self._handle(StreamLost(), now)
         if step.listing_stale:
-            held = self.engine.desk.unsettled_events()
-            self._out += self._gateway.perform(ReadListing(held), now)
+            self._handle(ListingStale(), now)
 
     def _handle(self, event: Event, now: int) -> None:
-        for command in self.engine.handle(event, now):
+        commands = self.engine.handle(event, now)
+        writes = [c for c in commands if isinstance(c, Place | Cancel | Renew | Decrease)]
+        self._out += self._gateway.write(writes, now)
+        for command in commands:
             self._perform(command, now)
         if isinstance(event, ListingRead):
             self._carry(self._feed.watch(self.engine.desk.unclosed(now), now), now)
 
     def _perform(self, command: Command, now: int) -> None:
         match command:
-            case Place() | Cancel() | Renew() | LookUp() | ReadAccount() | ReadListing():
+            case Place() | Cancel() | Renew() | Decrease():
+                pass  # sent together, before everything else
+            case LookUp() | ReadAccount() | ReadListing() | SecureGroup() | ResetGroup():
                 self._out += self._gateway.perform(command, now)
             case RepairBook():
                 self._carry(self._feed.repair(command.ticker, now), now)

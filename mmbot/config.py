@@ -169,6 +169,7 @@ class LimitSettings(_Section, frozen=True, kw_only=True):
 
     contracts_per_market: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 100
     event_loss_dollars: _Dollars = 100.0
+    contracts_per_15_seconds: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 100
     daily_loss_dollars: _Dollars = 100.0
     event_cash_share: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] = 0.5
     orders: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
@@ -182,6 +183,11 @@ class LimitSettings(_Section, frozen=True, kw_only=True):
     def event_loss(self) -> Money:
         """The most one event may lose in its worst outcome, every order filled."""
         return round(self.event_loss_dollars * MONEY_PER_DOLLAR)
+
+    @property
+    def fill_cap(self) -> Count:
+        """What may fill in fifteen seconds before the exchange takes every order off."""
+        return self.contracts_per_15_seconds * ONE_CONTRACT
 
     @property
     def daily_loss(self) -> Money:
@@ -329,6 +335,12 @@ def _refuse_contradictions(settings: Settings, source: str) -> None:
             f"{source}: quoting.contracts ({settings.quoting.contracts}) is above "
             f"limits.contracts_per_market ({settings.limits.contracts_per_market}); lower one or "
             "raise the other"
+        )
+    if settings.quoting.contracts >= settings.limits.contracts_per_15_seconds:
+        raise BadInput(
+            f"{source}: limits.contracts_per_15_seconds "
+            f"({settings.limits.contracts_per_15_seconds}) must be above quoting.contracts "
+            f"({settings.quoting.contracts}), or the first full fill would take every quote off"
         )
     if settings.orders.lifetime_seconds < 2 * settings.orders.answer_timeout_seconds:
         raise BadInput(

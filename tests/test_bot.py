@@ -13,10 +13,21 @@ from mmbot.kalshi.http import HttpAnswer
 from mmbot.trading.commands import BookFill, Finished, FormBelief, Note, WakeAt
 from mmbot.trading.events import BeliefFormed, Stopping
 from mmbot.tsa.calendar import CalendarClock, Week, from_milliseconds, to_milliseconds
-from tests.kalshi.builders import FILL, LISTED, SIGNER, SNAPSHOT, A, B, answer, changed, frame
+from tests.kalshi.builders import (
+    FILL,
+    LISTED,
+    SIGNER,
+    SNAPSHOT,
+    USER_ORDER,
+    A,
+    B,
+    answer,
+    changed,
+    frame,
+)
 
 _T = TypeVar("_T")
-CHANNELS = ("fill", "user_orders", "market_lifecycle_v2", "orderbook_delta")
+CHANNELS = ("fill", "user_orders", "market_lifecycle_v2", "orderbook_delta", "order_group_updates")
 # The Tuesday noon of the listed week, New York time.
 NOW = 1795539600000
 # On the belief alone, and with a market that is always worth a quote.
@@ -52,6 +63,7 @@ class World:
             "/portfolio/fills": {"fills": []},
             "/portfolio/positions": {"market_positions": []},
             "/portfolio/balance": {"balance": 100_000_000},
+            "/portfolio/order_groups": {"order_groups": []},
         }
 
     def run(self, outputs: list[Output]) -> list[Output]:
@@ -74,13 +86,22 @@ class World:
 
     def answer(self, call: Call) -> HttpAnswer:
         path = call.request.path.removeprefix("/trade-api/v2")
+        body = orjson.loads(call.request.body or b"{}")
+        if path == "/portfolio/order_groups/create":
+            return answer({"order_group_id": "g-1"}, 201)
         if call.request.method == "POST":
-            self.orders += 1
-            client_id = orjson.loads(call.request.body)["client_order_id"]
-            return answer({"order_id": f"o-{self.orders}", "client_order_id": client_id}, 201)
+            placed = [self.place(item) for item in body.get("orders", [body])]
+            return answer({"orders": placed} if "orders" in body else placed[0], 201)
         if call.request.method == "DELETE":
-            return answer({"order_id": path.rpartition("/")[2], "reduced_by": "10.00"})
+            gone = [
+                {"order_id": item["order_id"], "reduced_by": "10.00"} for item in body["orders"]
+            ]
+            return answer({"orders": gone})
         return answer(self.answers[path])
+
+    def place(self, body: dict[str, Any]) -> dict[str, Any]:
+        self.orders += 1
+        return {"order_id": f"o-{self.orders}", "client_order_id": body["client_order_id"]}
 
     def reply(self, command: dict[str, Any]) -> list[Output]:
         if command["cmd"] != "subscribe":
@@ -138,8 +159,10 @@ def test_a_start_reads_everything_and_asks_for_a_belief(world: World) -> None:
 
 def test_a_book_brings_quotes_to_the_exchange(world: World) -> None:
     outputs = world.show_book(A)
-    bodies = [orjson.loads(c.request.body) for c in only(Call, outputs)]
+    (call,) = only(Call, outputs)
+    bodies = orjson.loads(call.request.body)["orders"]
     assert [(b["side"], b["price"]) for b in bodies] == [("bid", "0.4300"), ("ask", "0.5500")]
+    assert {b["order_group_id"] for b in bodies} == {"g-1"}
 
 
 def test_a_fill_is_handed_out_to_be_written_down(world: World) -> None:
@@ -160,7 +183,7 @@ def test_a_malformed_frame_asks_for_another_connection(world: World) -> None:
 def test_a_connection_that_is_given_up_counts_as_lost_at_once(world: World) -> None:
     world.show_book(A)
     outputs = world.run(world.bot.received(b"no json", world.now))
-    assert [c.request.method for c in only(Call, outputs)] == ["DELETE", "DELETE"]
+    assert [c.request.method for c in only(Call, outputs)] == ["DELETE"]
     lost = [n for n in only(Note, world.bot.disconnected(world.now)) if n.name == "stream.lost"]
     assert not lost
 
@@ -168,7 +191,7 @@ def test_a_connection_that_is_given_up_counts_as_lost_at_once(world: World) -> N
 def test_a_book_of_a_connection_that_never_was_up_is_not_kept(world: World) -> None:
     world.run(world.bot.disconnected(world.now))
     world.bot.connected(world.now)
-    world.hear("subscribed", {"channel": "orderbook_delta", "sid": 4}, id=4)
+    world.hear("subscribed", {"channel": "orderbook_delta", "sid": 4}, id=5)
     world.hear("orderbook_snapshot", SNAPSHOT, sid=4, seq=1)
     listing = world.bot.engine.desk.listing(A)
     assert listing is not None
@@ -185,7 +208,7 @@ def test_word_of_a_new_event_makes_the_listing_be_read(world: World) -> None:
 def test_a_lost_stream_takes_the_quotes_off(world: World) -> None:
     world.show_book(A)
     outputs = world.run(world.bot.disconnected(world.now))
-    assert [c.request.method for c in only(Call, outputs)] == ["DELETE", "DELETE"]
+    assert [c.request.method for c in only(Call, outputs)] == ["DELETE"]
 
 
 def test_a_stream_that_comes_back_is_quoted_on_again(world: World) -> None:
@@ -194,7 +217,7 @@ def test_a_stream_that_comes_back_is_quoted_on_again(world: World) -> None:
     world.seq = 0
     world.run(world.bot.connected(world.now))
     outputs = world.show_book(A)
-    assert [c.request.method for c in only(Call, outputs)] == ["POST", "POST"]
+    assert [c.request.method for c in only(Call, outputs)] == ["POST"]
 
 
 def test_closed_markets_are_not_subscribed_again(world: World) -> None:
@@ -231,3 +254,22 @@ def test_stopping_takes_the_quotes_off_and_finishes(world: World) -> None:
     world.show_book(A)
     outputs = world.run(world.bot.told(Stopping(), world.now))
     assert only(Finished, outputs)
+
+
+def test_the_writes_of_one_step_go_before_everything_else_that_it_asks_for(world: World) -> None:
+    world.show_book(A)
+    outputs = world.bot.disconnected(world.now)
+    assert isinstance(outputs[0], Call)
+    assert outputs[0].request.path.endswith("/batched")
+
+
+def test_the_age_of_the_last_frame_is_known(world: World) -> None:
+    assert world.bot.feed_age is None
+    world.hear("user_order", USER_ORDER, sid=2, sending_ts_ms=world.now - 40)
+    assert world.bot.feed_age == 40
+
+
+def test_a_stream_that_is_late_takes_the_quotes_off(world: World) -> None:
+    world.show_book(A)
+    late = world.hear("ok", {}, sid=2, sending_ts_ms=world.now - 3_001)
+    assert [c.request.method for c in only(Call, late)] == ["DELETE"]

@@ -130,6 +130,13 @@ def test_a_quote_larger_than_the_largest_position_is_a_contradiction() -> None:
     )
 
 
+def test_a_fill_cap_that_one_fill_would_reach_is_a_contradiction() -> None:
+    text = "[quoting]\ncontracts = 10\n[limits]\ncontracts_per_15_seconds = 10"
+    assert "limits.contracts_per_15_seconds (10) must be above quoting.contracts (10)" in refusal(
+        text
+    )
+
+
 def test_an_order_that_could_run_out_while_it_is_renewed_is_a_contradiction() -> None:
     text = "[orders]\nlifetime_seconds = 9\nanswer_timeout_seconds = 5.0"
     assert "orders.lifetime_seconds (9) must be at least twice" in refusal(text)

@@ -8,6 +8,7 @@ import typer
 
 from mmbot.cli.backtest import backtest
 from mmbot.cli.bench import bench
+from mmbot.cli.check import check
 from mmbot.cli.demo import demo
 from mmbot.cli.evaluate import evaluate
 from mmbot.cli.exchange import exchange
@@ -28,6 +29,7 @@ app.callback()(lambda: None)
 app.command()(demo)
 app.command()(forecast)
 app.command()(run)
+app.command()(check)
 app.command()(exchange)
 app.command()(evaluate)
 app.command()(backtest)

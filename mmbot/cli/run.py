@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +20,7 @@ from mmbot.daemon.venue import Venue, read_venue, real_venue
 from mmbot.errors import BadInput
 from mmbot.observe import log
 from mmbot.simulator.paper import PaperVenue
+from mmbot.trading.events import Fill
 
 
 def run(
@@ -40,30 +41,32 @@ def run(
     4 stopped without knowing whether an order is left.
     """
     settings = config.load(config_path)
-    venue = _choose_venue(settings, venue_path, live=live)
+    venue = choose_venue(settings, venue_path, live=live)
     signer = find_signer(settings.credentials, venue, os.environ)
     log.configure(settings.log.level)
     state = state_directory(settings, os.environ, simulated=venue_path is not None)
     ledger = Ledger(state)
     try:
-        service = Service(settings, venue, signer, ledger, state, _between(settings, ledger))
+        inside = between(settings, ledger.unsettled_fills())
+        service = Service(settings, venue, signer, ledger, state, inside)
         code = uvloop.run(service.run())
     finally:
         ledger.close()
     raise typer.Exit(code)
 
 
-def _between(settings: config.Settings, ledger: Ledger) -> Between:
+def between(settings: config.Settings, fills: Iterable[Fill]) -> Between:
     """Return what keeps the orders inside in paper mode; in the others nothing does."""
     if settings.mode != "paper":
         return Direct()
-    exchange, fills = settings.exchange, ledger.unsettled_fills()
+    exchange = settings.exchange
     return PaperVenue(
         exchange.series, exchange.subaccount, settings.paper.balance, fills, random.SystemRandom()
     )
 
 
-def _choose_venue(settings: config.Settings, path: Path | None, *, live: bool) -> Venue:
+def choose_venue(settings: config.Settings, path: Path | None, *, live: bool) -> Venue:
+    """Return where to trade; raise `BadInput` if that contradicts the mode."""
     if live != (settings.mode == "live"):
         raise BadInput(
             'real money needs both `mode = "live"` in the config and --live on the command '

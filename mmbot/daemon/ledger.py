@@ -182,6 +182,11 @@ class Ledger:
         )
         return [Fill(*row) for row in rows]
 
+    def unsettled_events(self) -> tuple[str, ...]:
+        """Return the events that have fills in markets that have not been settled."""
+        tickers = {fill.ticker.rpartition("-")[0] for fill in self.unsettled_fills()}
+        return tuple(sorted(tickers))
+
     def totals(self, event_ticker: str) -> Totals:
         """Return what one event came to so far."""
         fills = [fill for fill, _ in self.fills(event_ticker)]

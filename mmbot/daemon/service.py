@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -25,13 +24,13 @@ from mmbot.daemon.beliefs import Beliefs
 from mmbot.daemon.between import Between
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.poller import CountsPoller
+from mmbot.daemon.readiness import Account, wall_clock
 from mmbot.daemon.venue import Venue
-from mmbot.errors import BadInput
+from mmbot.errors import NotReady
 from mmbot.forecast.belief import Belief
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.gateway import Call
-from mmbot.kalshi.http import BASE_PATH, HttpRequest
-from mmbot.kalshi.messages import error_body
+from mmbot.kalshi.selfcheck import failures
 from mmbot.observe.status import status
 from mmbot.trading.commands import (
     BookFill,
@@ -52,11 +51,6 @@ SWEEP_SECONDS = 20.0
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0
 # How often whatever stands between bot and exchange is told the time.
 _TICK_SECONDS = 1.0
-
-
-def wall_clock() -> int:
-    """Return the time in milliseconds since the Unix epoch."""
-    return time.time_ns() // 1_000_000
 
 
 class Service:
@@ -95,6 +89,7 @@ class Service:
         self._tasks: asyncio.TaskGroup | None = None
         self._sender: transport.Sender | None = None
         self._reconnect = asyncio.Event()
+        self._stream_served = False
         self._stop = asyncio.Event()
         self._finished = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -116,6 +111,7 @@ class Service:
 
         Raises:
             BadInput: The exchange, the key or the counts cannot be used; nothing was traded.
+            NotReady: The self-check found a reason that waiting does not heal.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -130,7 +126,7 @@ class Service:
             sides=self._settings.quoting.sides,
         )
         async with self._rest:
-            await self._refuse_bad_key()
+            await self._refuse_unready()
             await self._prepare()
             return await self._trade()
 
@@ -151,22 +147,18 @@ class Service:
         await self._poller.read_history()
         await self._beliefs.fit(self._poller.counts)
 
-    async def _refuse_bad_key(self) -> None:
-        """Ask for something that only the right key may see."""
-        path = f"{BASE_PATH}/portfolio/orders"
-        headers = self._signer.headers("GET", path, wall_clock())
-        query = (("limit", "1"), ("subaccount", str(self._settings.exchange.subaccount)))
-        answer = await self._rest.try_call(HttpRequest("GET", path, query, headers))
-        if answer is None:
-            raise BadInput(
-                f"there is no exchange at {self._venue.rest_url}; check the address and the network"
-            )
-        if answer.status != 200:
-            error = error_body(answer.body)
-            raise BadInput(
-                f"{self._venue.rest_url} refuses the API key: {answer.status} {error.code} "
-                f"{error.text}".rstrip()
-            )
+    async def _refuse_unready(self) -> None:
+        account = Account(self._settings, self._venue, self._signer, self._rest, self._between)
+        await account.refuse_bad_key()
+        examination, findings = await account.examine(self._ledger.unsettled_events())
+        for finding in findings:
+            level = {"ok": "info", "warn": "warning", "wait": "warning", "fail": "error"}
+            say = getattr(self._log, level[finding.state])
+            say("check", name=finding.name, state=finding.state, detail=finding.detail)
+        reasons = failures(findings)
+        if reasons:
+            raise NotReady("not ready to trade: " + "; ".join(reasons))
+        self._bot.hold(examination.held)
 
     async def _trade(self) -> int:
         self._carry_out(self._bot.told(MarksRecalled(self._ledger.latest_marks()), wall_clock()))
@@ -203,10 +195,11 @@ class Service:
             headers = self._bot.stream_headers(wall_clock())
             try:
                 async with transport.open_stream(self._venue.ws_url, headers) as connection:
-                    backoff = _FIRST_BACKOFF
                     await self._serve(connection)
             except transport.StreamError as error:
                 self._log.warning("stream.failed", reason=f"{type(error).__name__}: {error}"[:300])
+            if self._stream_served:
+                backoff = _FIRST_BACKOFF
             await asyncio.sleep(backoff * (0.5 + self._rng.random()))
             backoff = min(2 * backoff, _LONGEST_BACKOFF)
 
@@ -214,6 +207,7 @@ class Service:
         """Hand frames to the bot until the connection ends or is given up."""
         self._sender = sender = transport.Sender(connection)
         self._reconnect.clear()
+        self._stream_served = False
         sending = asyncio.create_task(sender.run())
         closing = asyncio.create_task(self._close_when_given_up(connection))
         try:
@@ -221,6 +215,8 @@ class Service:
             self._carry_out(self._bot.connected(wall_clock()))
             async for frame in connection:
                 self._hand_over(self._between.incoming(frame, wall_clock()))
+                # A connection that never came so far is no reason to connect again at once.
+                self._stream_served |= self._bot.streaming
         finally:
             self._sender = None
             self._between.disconnected()
@@ -254,6 +250,7 @@ class Service:
             now = wall_clock()
             self._log.info(
                 "heartbeat",
+                feed_age_ms=self._bot.feed_age,
                 calendar=self._venue.clock.at(now).isoformat(timespec="seconds"),
                 **status(self._bot.engine.desk),
             )

@@ -59,7 +59,9 @@ class Rest:
             allow_redirects=False,
         ) as response:
             body = await response.content.read(_LARGEST_ANSWER)
-            return HttpAnswer(response.status, body)
+            # What time it is there, for whoever wants to compare clocks.
+            date = response.headers.get("Date")
+            return HttpAnswer(response.status, body, (("date", date),) if date else ())
 
     async def try_call(self, request: HttpRequest) -> HttpAnswer | None:
         """Send a request; return `None` where no answer came, whatever the reason."""

@@ -40,6 +40,11 @@ class Signer:
         self._key_id = key_id
         self._key = key
 
+    @property
+    def key_id(self) -> str:
+        """The key's id, which is no secret."""
+        return self._key_id
+
     def __repr__(self) -> str:
         return "Signer(...)"
 

@@ -22,9 +22,13 @@ from mmbot.trading.events import (
     BookReplaced,
     BooksDistrusted,
     Event,
+    FeedLagged,
     Filled,
+    GroupChanged,
+    GroupNews,
     MarketActivity,
     MarketClosing,
+    MarketRegridded,
     MarketSettled,
     OrderReported,
     StreamUp,
@@ -32,13 +36,21 @@ from mmbot.trading.events import (
 
 _BOOKS = "orderbook_delta"
 _LIFECYCLE = "market_lifecycle_v2"
-_PRIVATE = ("fill", "user_orders", _LIFECYCLE)
+_GROUPS = "order_group_updates"
+_PRIVATE = ("fill", "user_orders", _GROUPS, _LIFECYCLE)
+_GROUP_NEWS: dict[str, GroupNews] = {
+    "triggered": "triggered",
+    "reset": "reset",
+    "deleted": "deleted",
+}
 
 # A channel error and a buffer overflow end the subscription they are about.
 _TERMINAL = frozenset({10, 25})
 
 # How long an answer or a snapshot may take before the next, stronger remedy, in milliseconds.
 _PATIENCE = 3_000
+# A frame this old when it comes is late, and the stream with it, until one comes in time again.
+_LATE, _IN_TIME = 3_000, 1_000
 
 
 class FeedStep(msgspec.Struct):
@@ -58,6 +70,8 @@ class Feed:
 
     def __init__(self, series: str) -> None:
         self._prefix = f"{series}-"
+        # How old the last frame was when it came, in milliseconds, by the exchange's clock.
+        self.age: int | None = None
         self._tickers: tuple[str, ...] = ()
         self._now = 0
         self._step = FeedStep()
@@ -67,6 +81,7 @@ class Feed:
             "orderbook_snapshot": self._snapshot,
             "fill": self._fill,
             "user_order": self._user_order,
+            "order_group_updates": self._group_update,
             "market_lifecycle_v2": self._market_lifecycle,
             "event_lifecycle": self._event_changed,
             "event_fee_update": self._event_changed,
@@ -76,6 +91,7 @@ class Feed:
 
     def _forget_connection(self) -> None:
         self._connected = False
+        self._late = False
         self._command_id = 0
         # Subscriptions that were asked for: command id -> channel and deadline.
         self._pending: dict[int, tuple[str, int]] = {}
@@ -121,6 +137,7 @@ class Feed:
             return self._step
         try:
             frame = wire.decode_frame(data)
+            self._notice_age(frame.sending_ts_ms)
             handler = self._handlers.get(frame.type)
             if self._follows(frame) and handler is not None:
                 handler(frame)
@@ -245,6 +262,16 @@ class Feed:
         self._forget_connection()
         self._step.reconnect = True
 
+    def _notice_age(self, sent: int) -> None:
+        """Say when frames begin to come late, and when they come in time again."""
+        if not sent:
+            return
+        self.age = max(0, self._now - sent)
+        late = self.age > (_IN_TIME if self._late else _LATE)
+        if late != self._late:
+            self._late = late
+            self._step.events.append(FeedLagged(self.age, late))
+
     # Sequence and trust
 
     def _follows(self, frame: wire.Frame) -> bool:
@@ -267,6 +294,9 @@ class Feed:
             self._ask_for_snapshots(self._carried)
         elif channel == _LIFECYCLE:
             self._step.listing_stale = True
+        elif channel == _GROUPS:
+            # Whether a group was triggered only this channel tells.
+            self._give_up("a gap in what is said of order groups")
 
     def _distrust(self, reason: str) -> None:
         self._step.events.append(BooksDistrusted(tuple(sorted(self._carried)), reason))
@@ -297,6 +327,8 @@ class Feed:
 
     def _delta(self, frame: wire.Frame) -> None:
         delta, side, price, count = wire.book_change(frame.msg)
+        if not frame.sending_ts_ms:
+            self._notice_age(delta.ts_ms)
         ticker = delta.market_ticker
         waiting = ticker in self._missing or frame.sid != self._book_sid
         # A snapshot includes whatever bears its clock or an earlier one.
@@ -312,6 +344,12 @@ class Feed:
     def _user_order(self, frame: wire.Frame) -> None:
         self._step.events.append(OrderReported(wire.stream_order(frame.msg)))
 
+    def _group_update(self, frame: wire.Frame) -> None:
+        update = wire.decode(frame.msg, wire.GroupUpdate)
+        news = _GROUP_NEWS.get(update.event_type)
+        if news is not None:
+            self._step.events.append(GroupChanged(update.order_group_id, news))
+
     def _market_lifecycle(self, frame: wire.Frame) -> None:
         # Every market of the exchange comes by here; only ours has to make sense.
         ticker = wire.decode(frame.msg, wire.Concerned).market_ticker
@@ -321,6 +359,9 @@ class Feed:
         match change.event_type:
             case "close_date_updated" if change.close_ts is not None:
                 self._step.events.append(MarketClosing(ticker, change.close_ts * 1000))
+            case "price_level_structure_updated" if change.price_ranges:
+                grid = wire.price_grid(ticker, change.price_ranges)
+                self._step.events.append(MarketRegridded(ticker, grid))
             case "activated" | "deactivated":
                 active = change.event_type == "activated"
                 self._step.events.append(MarketActivity(ticker, active))

@@ -27,7 +27,8 @@ from mmbot.units import (
 
 _Number = str | int | float
 _Levels = tuple[tuple[_Number, _Number], ...]
-_Instant = Annotated[dt.datetime, msgspec.Meta(tz=True)]
+_Ranges = tuple[dict[str, _Number], ...]
+Instant = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 _T = TypeVar("_T")
 
 _ORDER_SIDES: dict[str, Side] = {"bid": "bid", "ask": "ask"}
@@ -46,6 +47,7 @@ class Frame(msgspec.Struct, frozen=True):
     id: int = 0
     sid: int = 0
     seq: int = 0
+    sending_ts_ms: int = 0
     msg: msgspec.Raw = msgspec.Raw(b"{}")
 
 
@@ -80,6 +82,7 @@ class BookDelta(msgspec.Struct, frozen=True):
     delta_fp: _Number
     side: str
     clock: int = 0
+    ts_ms: int = 0
 
 
 class StreamFill(msgspec.Struct, frozen=True):
@@ -109,6 +112,7 @@ class StreamOrder(msgspec.Struct, frozen=True):
     client_order_id: str = ""
     expiration_ts_ms: int | None = None
     exchange_index: int = 0
+    order_group_id: str = ""
 
 
 class Concerned(msgspec.Struct, frozen=True):
@@ -124,6 +128,14 @@ class Lifecycle(msgspec.Struct, frozen=True):
     event_type: str
     close_ts: int | None = None
     result: str = ""
+    price_ranges: _Ranges = ()
+
+
+class GroupUpdate(msgspec.Struct, frozen=True):
+    """`order_group_updates`."""
+
+    event_type: str
+    order_group_id: str
 
 
 class RestFill(msgspec.Struct, frozen=True):
@@ -137,7 +149,7 @@ class RestFill(msgspec.Struct, frozen=True):
     trade_id: str = ""
     fill_id: str = ""
     fee_cost: _Number = "0"
-    created_time: _Instant | None = None
+    created_time: Instant | None = None
 
 
 class RestOrder(msgspec.Struct, frozen=True):
@@ -151,8 +163,9 @@ class RestOrder(msgspec.Struct, frozen=True):
     remaining_count_fp: _Number
     fill_count_fp: _Number
     client_order_id: str = ""
-    expiration_time: _Instant | None = None
+    expiration_time: Instant | None = None
     exchange_index: int = 0
+    order_group_id: str = ""
 
 
 class RestMarket(msgspec.Struct, frozen=True):
@@ -160,9 +173,9 @@ class RestMarket(msgspec.Struct, frozen=True):
 
     ticker: str
     status: str
-    open_time: _Instant
-    close_time: _Instant
-    price_ranges: tuple[dict[str, _Number], ...]
+    open_time: Instant
+    close_time: Instant
+    price_ranges: _Ranges
     strike_type: str = "greater"
     floor_strike: float | None = None
     result: str = ""
@@ -204,6 +217,27 @@ class Amended(msgspec.Struct, frozen=True):
     """The answer to an amend."""
 
     order_id: str
+
+
+class Decreased(msgspec.Struct, frozen=True):
+    """The answer to a decrease: how much rests."""
+
+    order_id: str
+    remaining_count: _Number
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """The answer to a batch: one object for each order, whatever became of it."""
+
+    orders: tuple[msgspec.Raw, ...]
+
+
+class BatchItem(msgspec.Struct, frozen=True):
+    """What every object of a batch's answer may have: whose it is, and its error."""
+
+    order_id: str = ""
+    client_order_id: str = ""
+    error: Any = None
 
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
@@ -332,6 +366,7 @@ def _report(wire: StreamOrder | RestOrder, expires: int) -> OrderReport:
             status="resting" if wire.status == "resting" else "ended",
             expires=expires,
             shard=wire.exchange_index,
+            group=wire.order_group_id,
         )
     except ValueError as error:
         raise Malformed(f"order {wire.order_id}: {error}") from None
@@ -342,24 +377,29 @@ def market(wire: RestMarket) -> Market:
     strike = wire.floor_strike
     if wire.strike_type != "greater" or strike is None or strike != int(strike):
         raise Malformed(f"market {wire.ticker} is not of the kind 'above a whole number'")
-    try:
-        bands = tuple(
-            PriceBand(parse_price(b["start"]), parse_price(b["end"]), parse_price(b["step"]))
-            for b in wire.price_ranges
-        )
-    except (KeyError, ValueError) as error:
-        raise Malformed(f"market {wire.ticker}: price_ranges: {error!r}") from None
-    if not bands or any(band.step <= 0 for band in bands):
-        raise Malformed(f"market {wire.ticker} has no usable price_ranges")
     return Market(
         ticker=wire.ticker,
         strike=int(strike),
-        grid=PriceGrid(bands),
+        grid=price_grid(wire.ticker, wire.price_ranges),
         opens=to_milliseconds(wire.open_time),
         closes=to_milliseconds(wire.close_time),
         shard=wire.exchange_index,
         active=wire.status in {"active", "initialized"},
     )
+
+
+def price_grid(ticker: str, ranges: _Ranges) -> PriceGrid:
+    """Read a market's `price_ranges`."""
+    try:
+        bands = tuple(
+            PriceBand(parse_price(b["start"]), parse_price(b["end"]), parse_price(b["step"]))
+            for b in ranges
+        )
+    except (KeyError, ValueError) as error:
+        raise Malformed(f"market {ticker}: price_ranges: {error!r}") from None
+    if not bands or any(band.step <= 0 for band in bands):
+        raise Malformed(f"market {ticker} has no usable price_ranges")
+    return PriceGrid(bands)
 
 
 def settlement_value(result: str) -> int | None:
@@ -377,9 +417,13 @@ class ErrorBody(msgspec.Struct, frozen=True):
 def error_body(body: bytes) -> ErrorBody:
     """Read an error's code and text; a body that is none gives neither."""
     try:
-        tree = _tree(body)
+        return error_of(_tree(body))
     except Malformed:
         return ErrorBody()
+
+
+def error_of(tree: Any) -> ErrorBody:
+    """Read an error's code and text from decoded JSON."""
     if isinstance(tree, dict) and "error" in tree:
         tree = tree["error"]
     if isinstance(tree, str):

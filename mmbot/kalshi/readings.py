@@ -7,7 +7,7 @@ whose message is a sentence for the log.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -23,6 +23,7 @@ from mmbot.trading.events import (
     ListingRead,
     MarketSettled,
     OrderAbsent,
+    OrderReport,
     OrderReported,
     Reconciled,
 )
@@ -31,7 +32,7 @@ from mmbot.units import MONEY_PER_CENT, Count, Money, format_count, parse_count
 
 _T = TypeVar("_T")
 _Query: TypeAlias = tuple[tuple[str, str], ...]
-_Steps: TypeAlias = Generator[HttpRequest, HttpAnswer | None, _T]
+Steps: TypeAlias = Generator[HttpRequest, HttpAnswer | None, _T]
 Reading: TypeAlias = Generator[HttpRequest, HttpAnswer | None, list[Event]]
 
 ORDERS = "/portfolio/events/orders"
@@ -40,11 +41,15 @@ _EVENT_PAGE_SIZE = "200"
 _MOST_PAGES = 50
 
 # The one kind of fee under which a resting order pays nothing.
-_FREE_FOR_MAKERS = "quadratic"
+FREE_FOR_MAKERS = "quadratic"
 
 
 class ReadingError(Exception):
-    """A reading cannot go on."""
+    """A reading cannot go on; `passing` says that it may well another time."""
+
+    def __init__(self, reason: str, *, passing: bool = False) -> None:
+        super().__init__(reason)
+        self.passing = passing
 
 
 def look_up(command: LookUp, subaccount: int) -> Reading:
@@ -54,15 +59,15 @@ def look_up(command: LookUp, subaccount: int) -> Reading:
         answer = yield HttpRequest("GET", path)
         if answer is not None and answer.status == 404:
             return [OrderAbsent(command.client_id)]
-        order = _read(answer, path, _OrderAnswer).order
+        order = read(answer, path, _OrderAnswer).order
         return [OrderReported(wire.rest_order(order), looked_up=True)]
     query = (
         ("ticker", command.ticker),
         ("min_ts", str(command.since // 1000 - 60)),
         ("limit", _PAGE_SIZE),
-        _own(subaccount),
+        own_subaccount(subaccount),
     )
-    orders = yield from _pages("/portfolio/orders", query, "orders", wire.RestOrder)
+    orders = yield from pages("/portfolio/orders", query, "orders", wire.RestOrder)
     for order in orders:
         if order.client_order_id == command.client_id:
             return [OrderReported(wire.rest_order(order), looked_up=True)]
@@ -70,72 +75,99 @@ def look_up(command: LookUp, subaccount: int) -> Reading:
 
 
 def read_account(command: ReadAccount, subaccount: int) -> Reading:
-    """Read resting orders, fills, positions and balance; positions must be the fills' sums."""
-    own = _own(subaccount)
-    resting = (("status", "resting"), ("limit", _PAGE_SIZE), own)
-    orders = yield from _pages("/portfolio/orders", resting, "orders", wire.RestOrder)
+    """Read resting orders, fills, positions and balance; positions must be the fills' sums.
+
+    The balance is that of the shards in use, together; it is no part of what must be right.
+    """
+    own = own_subaccount(subaccount)
+    reports = yield from resting_orders(own)
     contradiction = ""
     # What changed between two readings is no contradiction: read both again.
     for _ in range(3):
-        fills = yield from _fills(command.tickers, own)
-        positions = yield from _positions(own)
-        contradiction = _contradiction(command.tickers, fills, positions)
+        fills = yield from fills_of(command.tickers + command.decided, own)
+        positions = yield from positions_of(own)
+        contradiction = contradiction_of(command.tickers, fills, positions)
         if not contradiction:
             break
     else:
         raise ReadingError(contradiction)
-    reports = tuple(wire.rest_order(order) for order in orders)
-    return [Reconciled(reports, fills, (yield from _balance(own)))]
+    return [Reconciled(reports, fills, (yield from balance_of(command.shards, own)))]
 
 
 def read_listing(command: ReadListing, series: str, now: int) -> Reading:
     """Read limits, fees, the exchange's state and the events that have not closed by `now`."""
-    budget = yield from _budget()
+    buckets = yield from budget()
+    open_ = yield from open_events(series, now)
+    shut = yield from _shut(series, open_)
+    held: list[wire.RestEvent] = []
+    for ticker in sorted(set(command.held) - {event.event_ticker for event in open_}):
+        event = yield from held_event(ticker)
+        if event is not None:
+            held.append(event)
+    events = tuple(listed_event(event) for event in (*open_, *held) if event.markets)
+    settlements = [settled for event in held for settled in _settlements(event)]
+    return [buckets, ListingRead(shut, events), *settlements]
+
+
+def open_events(series: str, now: int) -> Steps[list[wire.RestEvent]]:
+    """Read the series' events that have not closed by `now`, with their markets."""
     query = (
         ("series_ticker", series),
         ("min_close_ts", str(now // 1000)),
         ("with_nested_markets", "true"),
         ("limit", _EVENT_PAGE_SIZE),
     )
-    listed = yield from _pages("/events", query, "events", wire.RestEvent)
-    shut = yield from _shut(series, listed)
-    events = tuple(_listed(event) for event in listed if event.markets)
-    settlements: list[Event] = []
-    for ticker in sorted(set(command.held) - {event.ticker for event in events}):
-        nested = (("with_nested_markets", "true"),)
-        answer = yield from _get(f"/events/{ticker}", _EventAnswer, nested)
-        settlements += _settlements(answer.event)
-    return [budget, ListingRead(shut, events), *settlements]
+    return (yield from pages("/events", query, "events", wire.RestEvent))
 
 
-def _balance(own: tuple[str, str]) -> _Steps[Money | None]:
-    """Return the balance, or `None` when it was asked for too often: it has a bucket of its own."""
-    path = "/portfolio/balance"
-    answer = yield HttpRequest("GET", path, (own,))
-    if answer is not None and answer.status == 429:
+def held_event(ticker: str) -> Steps[wire.RestEvent | None]:
+    """Read an event that may have closed; `None` if the exchange knows none by that ticker."""
+    path = f"/events/{ticker}"
+    answer = yield HttpRequest("GET", path, (("with_nested_markets", "true"),))
+    if answer is not None and answer.status == 404:
         return None
-    return _read(answer, path, _BalanceAnswer).balance * MONEY_PER_CENT
+    return read(answer, path, _EventAnswer).event
 
 
-def _fills(tickers: tuple[str, ...], own: tuple[str, str]) -> _Steps[tuple[Fill, ...]]:
+def resting_orders(own: tuple[str, str]) -> Steps[tuple[OrderReport, ...]]:
+    """Read every resting order of the account, whoever placed it."""
+    resting = (("status", "resting"), ("limit", _PAGE_SIZE), own)
+    orders = yield from pages("/portfolio/orders", resting, "orders", wire.RestOrder)
+    return tuple(wire.rest_order(order) for order in orders)
+
+
+def balance_of(shards: tuple[int, ...], own: tuple[str, str]) -> Steps[Money | None]:
+    """Return the balance, or `None` when it was asked for too often: it has a bucket of its own."""
+    path, total = "/portfolio/balance", 0
+    for shard in shards:
+        answer = yield HttpRequest("GET", path, (own, ("exchange_index", str(shard))))
+        if answer is not None and answer.status == 429:
+            return None
+        total += read(answer, path, Balance).balance * MONEY_PER_CENT
+    return total
+
+
+def fills_of(tickers: tuple[str, ...], own: tuple[str, str]) -> Steps[tuple[Fill, ...]]:
+    """Read every fill of these markets."""
     if not tickers:
         return ()
     query = (("ticker", ",".join(tickers)), ("limit", _PAGE_SIZE), own)
-    fills = yield from _pages("/portfolio/fills", query, "fills", wire.RestFill)
+    fills = yield from pages("/portfolio/fills", query, "fills", wire.RestFill)
     return tuple(wire.rest_fill(fill) for fill in fills)
 
 
-def _positions(own: tuple[str, str]) -> _Steps[dict[str, Count]]:
+def positions_of(own: tuple[str, str]) -> Steps[dict[str, Count]]:
+    """Read the signed position in every market that is not settled."""
     query = (("count_filter", "position"), ("limit", _PAGE_SIZE), own)
     path = "/portfolio/positions"
-    positions = yield from _pages(path, query, "market_positions", wire.RestPosition)
+    positions = yield from pages(path, query, "market_positions", wire.RestPosition)
     try:
         return {position.ticker: parse_count(position.position_fp) for position in positions}
     except ValueError as error:
         raise wire.Malformed(f"GET {path}: {error}") from None
 
 
-def _contradiction(
+def contradiction_of(
     tickers: tuple[str, ...], fills: tuple[Fill, ...], positions: dict[str, Count]
 ) -> str:
     """Say in which market the position is not the sum of the fills, or nothing."""
@@ -152,34 +184,33 @@ def _contradiction(
     return ""
 
 
-def _budget() -> _Steps[BudgetRead]:
-    limits = yield from _get("/account/limits", _Limits)
-    costs = yield from _get("/account/endpoint_costs", _Costs)
+def budget() -> Steps[BudgetRead]:
+    """Read the account's buckets and what the calls cost."""
+    limits = yield from get("/account/limits", _Limits)
+    costs = yield from get("/account/endpoint_costs", _Costs)
     return BudgetRead(
+        read_refill=limits.read.refill_rate,
+        read_capacity=limits.read.bucket_capacity,
         refill=limits.write.refill_rate,
         capacity=limits.write.bucket_capacity,
         place_cost=costs.of("POST", ORDERS),
         cancel_cost=costs.of("DELETE", f"{ORDERS}/{{order_id}}"),
         renew_cost=costs.of("POST", f"{ORDERS}/{{order_id}}/amend"),
+        decrease_cost=costs.of("POST", f"{ORDERS}/{{order_id}}/decrease"),
     )
 
 
-def _shut(series: str, listed: list[wire.RestEvent]) -> _Steps[str]:
+def _shut(series: str, listed: list[wire.RestEvent]) -> Steps[str]:
     """Say why nothing may be quoted: a fee for makers, or a pause of any shard in use."""
-    answer = yield from _get(f"/series/{series}", _SeriesAnswer)
+    answer = yield from get(f"/series/{series}", SeriesAnswer)
     for fee_type in (answer.series.fee_type, *(event.fee_type_override for event in listed)):
-        if fee_type and fee_type != _FREE_FOR_MAKERS:
+        if fee_type and fee_type != FREE_FOR_MAKERS:
             return f"fee_type_{fee_type}"
-    status = yield from _get("/exchange/status", _Status)
-    shards = {market.exchange_index for event in listed for market in event.markets}
-    used = (shard for shard in status.exchange_index_statuses if shard.exchange_index in shards)
-    for state in (status, *used):
-        if not (state.exchange_active and state.trading_active):
-            return "exchange_paused"
-    return ""
+    status = yield from get("/exchange/status", Status)
+    return "" if status.trades(listed) else "exchange_paused"
 
 
-def _listed(event: wire.RestEvent) -> ListedEvent:
+def listed_event(event: wire.RestEvent) -> ListedEvent:
     """Return an event with its strikes in order; raise `Malformed` if it is of another kind."""
     try:
         week = Week.from_event_ticker(event.event_ticker)
@@ -199,22 +230,25 @@ def _settlements(event: wire.RestEvent) -> list[Event]:
 # Steps
 
 
-def _own(subaccount: int) -> tuple[str, str]:
+def own_subaccount(subaccount: int) -> tuple[str, str]:
+    """Return the parameter that names the account."""
     # Left out, it would mean all subaccounts.
     return "subaccount", str(subaccount)
 
 
-def _get(path: str, kind: type[_T], query: _Query = ()) -> _Steps[_T]:
+def get(path: str, kind: type[_T], query: _Query = ()) -> Steps[_T]:
+    """Ask for one object."""
     answer = yield HttpRequest("GET", path, query)
-    return _read(answer, path, kind)
+    return read(answer, path, kind)
 
 
-def _pages(path: str, query: _Query, field: str, kind: type[_T]) -> _Steps[list[_T]]:
+def pages(path: str, query: _Query, field: str, kind: type[_T]) -> Steps[list[_T]]:
+    """Ask for a list, page by page."""
     rows: list[_T] = []
     cursor = ""
     for _ in range(_MOST_PAGES):
         page_query = (*query, ("cursor", cursor)) if cursor else query
-        page = yield from _get(path, dict[str, Any], page_query)
+        page = yield from get(path, dict[str, Any], page_query)
         if not isinstance(page.get(field), list):
             raise wire.Malformed(f"GET {path}: no list of {field}")
         rows += [wire.convert(row, kind) for row in page[field]]
@@ -224,13 +258,20 @@ def _pages(path: str, query: _Query, field: str, kind: type[_T]) -> _Steps[list[
     raise ReadingError(f"GET {path}: more than {_MOST_PAGES} pages")
 
 
-def _read(answer: HttpAnswer | None, path: str, kind: type[_T]) -> _T:
-    if answer is None:
-        raise ReadingError(f"GET {path}: no answer")
-    if answer.status != 200:
-        error = wire.error_body(answer.body)
-        raise ReadingError(f"GET {path}: {answer.status} {error.code} {error.text}".rstrip())
+def read(answer: HttpAnswer | None, path: str, kind: type[_T]) -> _T:
+    """Read an answer, or raise what is wrong with it."""
+    if answer is None or answer.status != 200:
+        passing = answer is None or answer.status >= 500 or answer.status == 429
+        raise ReadingError(f"GET {path}: {refusal_text(answer)}", passing=passing)
     return wire.decode(answer.body, kind)
+
+
+def refusal_text(answer: HttpAnswer | None) -> str:
+    """Say in a few words what came instead of what was wanted."""
+    if answer is None:
+        return "no answer"
+    error = wire.error_body(answer.body)
+    return f"{answer.status} {error.code} {error.text}".rstrip()
 
 
 class _OrderAnswer(msgspec.Struct, frozen=True):
@@ -241,29 +282,47 @@ class _EventAnswer(msgspec.Struct, frozen=True):
     event: wire.RestEvent
 
 
-class _BalanceAnswer(msgspec.Struct, frozen=True):
+class Balance(msgspec.Struct, frozen=True):
+    """The answer of `/portfolio/balance`, in cents."""
+
     balance: int
 
 
-class _Series(msgspec.Struct, frozen=True):
+class Series(msgspec.Struct, frozen=True):
+    """What matters of a series."""
+
     fee_type: str
 
 
-class _SeriesAnswer(msgspec.Struct, frozen=True):
-    series: _Series
+class SeriesAnswer(msgspec.Struct, frozen=True):
+    """The answer of `/series/{series_ticker}`."""
+
+    series: Series
 
 
-class _Activity(msgspec.Struct, frozen=True):
+class Activity(msgspec.Struct, frozen=True):
+    """Whether an exchange is up and takes orders."""
+
     exchange_active: bool
     trading_active: bool
 
 
-class _ShardActivity(_Activity, frozen=True):
+class ShardActivity(Activity, frozen=True):
+    """The same for one shard."""
+
     exchange_index: int
 
 
-class _Status(_Activity, frozen=True):
-    exchange_index_statuses: tuple[_ShardActivity, ...] = ()
+class Status(Activity, frozen=True):
+    """The answer of `/exchange/status`."""
+
+    exchange_index_statuses: tuple[ShardActivity, ...] = ()
+
+    def trades(self, listed: Iterable[wire.RestEvent]) -> bool:
+        """Say whether the exchange and every shard that these events are on take orders."""
+        shards = {market.exchange_index for event in listed for market in event.markets}
+        used = (s for s in self.exchange_index_statuses if s.exchange_index in shards)
+        return all(state.exchange_active and state.trading_active for state in (self, *used))
 
 
 _Rate: TypeAlias = Annotated[float, msgspec.Meta(gt=0.0)]
@@ -276,6 +335,7 @@ class _Bucket(msgspec.Struct, frozen=True):
 
 class _Limits(msgspec.Struct, frozen=True):
     write: _Bucket
+    read: _Bucket = _Bucket(200.0, 200.0)
 
 
 class _Cost(msgspec.Struct, frozen=True):

@@ -35,7 +35,9 @@ from mmbot.trading.events import Fill
 from mmbot.units import Money, parse_count, parse_price
 
 # The reads that pass: their first segment below the base path. All others concern the account.
-_PUBLIC = frozenset({"account", "events", "exchange", "incentive_programs", "markets", "series"})
+_PUBLIC = frozenset(
+    {"account", "api_keys", "events", "exchange", "incentive_programs", "markets", "series"}
+)
 # The writes that stay inside; all others are refused.
 _WRITES = tuple(f"{BASE_PATH}/portfolio/{name}" for name in ("events/orders", "order_groups"))
 

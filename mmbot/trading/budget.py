@@ -1,4 +1,4 @@
-"""The exchange's write bucket as a value: what can be paid now is sent, nothing ever queues.
+"""The exchange's token buckets as values: what can be paid now is sent, nothing ever queues.
 
 Tokens refill continuously up to the capacity. The local level is a cautious copy of the
 exchange's: time is the engine's, and what is spent is taken off when the request is decided.
@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import msgspec
 
-# The least any account has: 100 tokens a second and no more than that at once.
+from mmbot.trading.events import BudgetRead
+
+# The least any account has: 100 tokens a second and no more than that at once; twice that to read.
 _LEAST_REFILL = 100.0
+_LEAST_READ_REFILL = 200.0
 
 
-class Budget(msgspec.Struct):
-    """A token bucket; costs and levels in tokens, `at` in milliseconds."""
+class Bucket(msgspec.Struct):
+    """A token bucket; levels in tokens, `at` in milliseconds."""
 
     refill: float = _LEAST_REFILL
     capacity: float = _LEAST_REFILL
-    place_cost: float = 10.0
-    cancel_cost: float = 2.0
-    renew_cost: float = 10.0
     level: float = 0.0
     at: int = 0
 
@@ -45,3 +45,24 @@ class Budget(msgspec.Struct):
         """Take note that the exchange's bucket was empty at `now`."""
         self.available(now)
         self.level = 0.0
+
+
+class Budget(Bucket):
+    """The write bucket with what its calls cost, and the read bucket."""
+
+    place_cost: float = 10.0
+    cancel_cost: float = 2.0
+    renew_cost: float = 10.0
+    decrease_cost: float = 10.0
+    reads: Bucket = msgspec.field(
+        default_factory=lambda: Bucket(_LEAST_READ_REFILL, _LEAST_READ_REFILL)
+    )
+
+    def learn(self, read: BudgetRead) -> bool:
+        """Take over what the exchange says; say whether the write bucket is another now."""
+        changed = (read.refill, read.capacity) != (self.refill, self.capacity)
+        self.refill, self.capacity = read.refill, read.capacity
+        self.place_cost, self.cancel_cost = read.place_cost, read.cancel_cost
+        self.renew_cost, self.decrease_cost = read.renew_cost, read.decrease_cost
+        self.reads.refill, self.reads.capacity = read.read_refill, read.read_capacity
+        return changed

@@ -24,6 +24,7 @@ class Place(msgspec.Struct, frozen=True, tag=True):
     price: Price
     count: Count
     expires: int
+    group: str = ""
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
@@ -48,6 +49,16 @@ class Renew(msgspec.Struct, frozen=True, tag=True):
     expires: int
 
 
+class Decrease(msgspec.Struct, frozen=True, tag=True):
+    """Let only `remaining` of an order rest; it keeps its place."""
+
+    client_id: str
+    order_id: str
+    ticker: str
+    shard: int
+    remaining: Count
+
+
 class LookUp(msgspec.Struct, frozen=True, tag=True):
     """Ask what became of an order; `order_id` is empty while the exchange's id is not known."""
 
@@ -58,15 +69,35 @@ class LookUp(msgspec.Struct, frozen=True, tag=True):
 
 
 class ReadAccount(msgspec.Struct, frozen=True, tag=True):
-    """Read the bot's orders, the fills and positions of these markets, and the balance."""
+    """Read the bot's orders, the fills of these markets, and the balance of these shards.
+
+    The positions in `tickers` must be the sums of their fills; those in the `decided` markets are
+    paid out and gone.
+    """
 
     tickers: tuple[str, ...]
+    decided: tuple[str, ...] = ()
+    shards: tuple[int, ...] = ()
 
 
 class ReadListing(msgspec.Struct, frozen=True, tag=True):
     """Read the exchange's state and its open events; of those in `held`, also the results."""
 
     held: tuple[str, ...]
+
+
+class SecureGroup(msgspec.Struct, frozen=True, tag=True):
+    """Find or open a shard's order group with this cap on what fills in fifteen seconds."""
+
+    shard: int
+    contracts: Count
+
+
+class ResetGroup(msgspec.Struct, frozen=True, tag=True):
+    """Let a triggered order group take orders again."""
+
+    shard: int
+    group: str
 
 
 class RepairBook(msgspec.Struct, frozen=True, tag=True):
@@ -127,9 +158,12 @@ Command: TypeAlias = (
     Place
     | Cancel
     | Renew
+    | Decrease
     | LookUp
     | ReadAccount
     | ReadListing
+    | SecureGroup
+    | ResetGroup
     | RepairBook
     | FormBelief
     | BookFill

@@ -9,13 +9,13 @@ import msgspec
 from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
 from mmbot.trading.budget import Budget
-from mmbot.trading.commands import BookMark, RepairBook
+from mmbot.trading.commands import BookMark, ReadAccount, ReadListing, RepairBook
 from mmbot.trading.events import ListedEvent
 from mmbot.trading.losses import DayLosses
 from mmbot.trading.orders import OwnOrders
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.portfolio import Exposure, Portfolio
-from mmbot.trading.risk import CLOSING_MARGIN, Listing, ServiceState
+from mmbot.trading.risk import CLOSING_MARGIN, Listing, ServiceState, Shard
 from mmbot.tsa.calendar import CalendarClock, Week, release_instant
 from mmbot.units import ONE_DOLLAR, Money
 
@@ -104,7 +104,10 @@ class Ladder:
 
 
 class Desk(msgspec.Struct):
-    """The engine's state."""
+    """The engine's state.
+
+    `held` are events of earlier lives whose settlement is still to be booked.
+    """
 
     settings: Settings
     clock: CalendarClock
@@ -113,6 +116,8 @@ class Desk(msgspec.Struct):
     ladder_of: dict[str, Ladder] = msgspec.field(default_factory=dict)
     orders: OwnOrders = msgspec.field(default_factory=OwnOrders)
     budget: Budget = msgspec.field(default_factory=Budget)
+    shards: dict[int, Shard] = msgspec.field(default_factory=dict)
+    held: tuple[str, ...] = ()
     # The account's cash as if no event had been traded that is still open; `None` if not read yet.
     cash: Money | None = None
     losses: DayLosses = msgspec.field(default_factory=DayLosses)
@@ -121,6 +126,10 @@ class Desk(msgspec.Struct):
         """Return a market on the desk."""
         ladder = self.ladder_of.get(ticker)
         return ladder.listings[ticker] if ladder else None
+
+    def shard(self, index: int) -> Shard:
+        """Return a shard, which is known from now on."""
+        return self.shards.setdefault(index, Shard(index))
 
     def count_cash(self, balance: Money | None) -> None:
         """Learn the balance; what open positions have cost is added back to it."""
@@ -154,17 +163,21 @@ class Desk(msgspec.Struct):
         if mark is not None:
             outbox.send(BookMark(mark))
 
-    def unsettled(self) -> tuple[str, ...]:
-        """Return the markets whose positions still stand."""
-        return tuple(
-            ticker
-            for ticker, ladder in self.ladder_of.items()
-            if ladder.listings[ticker].settled is None
-        )
+    def account_reading(self) -> ReadAccount:
+        """Return the wish for everything of the account that still matters."""
+        open_: list[str] = []
+        decided: list[str] = []
+        for ticker, ladder in self.ladder_of.items():
+            listing = ladder.listings[ticker]
+            if listing.settled is None:
+                (open_ if listing.result is None else decided).append(ticker)
+        return ReadAccount(tuple(open_), tuple(decided), tuple(self.shards))
 
-    def unsettled_events(self) -> tuple[str, ...]:
-        """Return the events that are not decided yet."""
-        return tuple(ticker for ticker, ladder in self.ladders.items() if not ladder.settled)
+    def listing_reading(self) -> ReadListing:
+        """Return the wish for the listing, and for the results of what is held."""
+        held = [ticker for ticker, ladder in self.ladders.items() if not ladder.settled]
+        held += [ticker for ticker in self.held if ticker not in self.ladders]
+        return ReadListing(tuple(held))
 
     def unclosed(self, now: int) -> tuple[str, ...]:
         """Return the markets whose books are still of use."""

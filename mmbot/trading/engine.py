@@ -10,20 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import msgspec
-
 from mmbot.config import Settings
 from mmbot.forecast.belief import Weighing
 from mmbot.trading.book import Book, CorruptBook
-from mmbot.trading.commands import (
-    BookSettlement,
-    Command,
-    Finished,
-    FormBelief,
-    ReadAccount,
-    ReadListing,
-)
-from mmbot.trading.desk import Desk, Ladder
+from mmbot.trading.commands import Command, Finished
+from mmbot.trading.desk import Desk
 from mmbot.trading.events import (
     BeliefFormed,
     BookChanged,
@@ -31,17 +22,22 @@ from mmbot.trading.events import (
     BooksDistrusted,
     BudgetRead,
     Event,
+    FeedLagged,
     Filled,
-    ListedEvent,
+    GroupChanged,
+    GroupNotSecured,
+    GroupSecured,
     ListingRead,
+    ListingStale,
     LookUpFailed,
-    Market,
     MarketActivity,
     MarketClosing,
+    MarketRegridded,
     MarketSettled,
     MarksRecalled,
     OrderAbsent,
     OrderCancelled,
+    OrderDecreased,
     OrderPlaced,
     OrderRenewed,
     OrderReported,
@@ -56,19 +52,19 @@ from mmbot.trading.events import (
     WriteRefused,
     WriteUnknown,
 )
+from mmbot.trading.fences import Fences
 from mmbot.trading.lifecycle import CLIENT_ID_PREFIX, Lifecycle
+from mmbot.trading.listings import Listings
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.repricing import refresh
 from mmbot.trading.review import Review
 from mmbot.tsa.calendar import CalendarClock
-from mmbot.units import format_count, format_money, format_price
+from mmbot.units import format_money
 
 # Milliseconds.
 _ACCOUNT_EVERY = 60_000
 _RETRY = 2_000
 _FAILURES_TOLERATED = 3
-_LISTING_EVERY = 300_000
-_LISTING_EVERY_WHILE_SHUT = 2_000
 
 _Tickers = Iterable[str]
 
@@ -76,23 +72,27 @@ _Tickers = Iterable[str]
 class Engine:
     """Feed it every event with the time at which it happened."""
 
-    def __init__(self, settings: Settings, clock: CalendarClock, life: str) -> None:
+    def __init__(
+        self, settings: Settings, clock: CalendarClock, life: str, held: tuple[str, ...] = ()
+    ) -> None:
         """Begin with an empty desk.
 
         Args:
             settings: What to quote and within which limits.
             clock: The calendar as a function of wall time.
             life: A name for this life of the bot that no other bears; client ids contain it.
+            held: Events of earlier lives whose settlement is still to be booked.
         """
-        self.desk = Desk(settings, clock)
+        self.desk = Desk(settings, clock, held=held)
         self._life = life
         self._placed = 0
         self._account_due: int | None = None
         self._failures: dict[ReadingName, int] = {"account": 0, "listing": 0}
         self._verifying = False
-        self._listing_due: int | None = None
         self._out = Outbox()
-        self._orders = orders = Lifecycle(self.desk, self._out)
+        self._fences = fences = Fences(self.desk, self._out)
+        self._orders = orders = Lifecycle(self.desk, self._out, fences)
+        self._listings = listings = Listings(self.desk, self._out, orders)
         self._for_one_market: dict[type, Callable[[Any], str | None]] = {
             BookChanged: self._book_changed,
             BookReplaced: self._book_replaced,
@@ -100,20 +100,27 @@ class Engine:
             OrderPlaced: orders.placed,
             OrderCancelled: orders.cancelled,
             OrderRenewed: orders.renewed,
+            OrderDecreased: orders.decreased,
             OrderReported: orders.reported,
             OrderAbsent: orders.absent,
             LookUpFailed: orders.look_up_failed,
             WriteRefused: orders.refused,
             WriteUnknown: orders.unknown,
             MarketClosing: self._market_closing,
-            MarketActivity: self._market_activity,
-            MarketSettled: self._market_settled,
+            MarketActivity: listings.activity,
+            MarketRegridded: listings.regridded,
+            MarketSettled: listings.settled,
         }
         self._for_many_markets: dict[type, Callable[[Any], _Tickers]] = {
             ListingRead: self._listing_read,
+            ListingStale: self._listing_stale,
+            GroupSecured: fences.secured,
+            GroupNotSecured: fences.not_secured,
+            GroupChanged: fences.changed,
             BooksDistrusted: self._books_distrusted,
             StreamUp: self._stream_up,
             StreamLost: self._stream_lost,
+            FeedLagged: self._feed_lagged,
             Reconciled: self._reconciled,
             ReadingFailed: self._reading_failed,
             BudgetRead: self._budget_read,
@@ -137,6 +144,7 @@ class Engine:
         about_orders = not isinstance(event, BookChanged | BookReplaced)
         if about_orders:
             self._orders.chase()
+            self._fences.see_to()
         review = Review(self.desk, self._out, self._new_client_id, check_limit=about_orders)
         review.run(refresh(self.desk, self._out, tickers))
         if self.desk.service.stopping:
@@ -155,7 +163,7 @@ class Engine:
 
     def _wake_for_the_clock(self) -> None:
         self._out.wake_by(self._account_due)
-        self._out.wake_by(self._listing_due)
+        self._out.wake_by(self._listings.due)
         for ladder in self.desk.ladders.values():
             self._out.wake_by(ladder.next_change(self._out.now))
 
@@ -163,103 +171,27 @@ class Engine:
         now = self._out.now
         if self._account_due is not None and now >= self._account_due:
             self._account_due = now + _ACCOUNT_EVERY
-            self._out.send(ReadAccount(self.desk.unsettled()))
-        if self._listing_due is not None and now >= self._listing_due:
-            self._listing_due = now + _LISTING_EVERY
-            self._out.send(ReadListing(self.desk.unsettled_events()))
+            self._out.send(self.desk.account_reading())
+        self._listings.read_when_due()
 
     # The listing
 
     def _listing_read(self, event: ListingRead) -> _Tickers:
-        service = self.desk.service
-        if service.shut != event.shut:
-            self._out.note("exchange.shut" if event.shut else "exchange.open", reason=event.shut)
-        service.shut = event.shut
         self._failures["listing"] = 0
-        every = _LISTING_EVERY_WHILE_SHUT if event.shut else _LISTING_EVERY
-        self._listing_due = self._out.now + every
-        for listed in event.events:
-            self._list(listed)
-        if not service.reconciled:
-            self._out.send(ReadAccount(self.desk.unsettled()))
+        self._listings.read(event)
+        if not self.desk.service.reconciled:
+            self._out.send(self.desk.account_reading())
         self._wake_for_the_clock()
         return tuple(self.desk.ladder_of)
 
-    def _list(self, event: ListedEvent) -> None:
-        before = self.desk.ladders.get(event.ticker)
-        known = before.listings if before else {}
-        if any(market.ticker not in known for market in event.markets):
-            self._take_up(event, before)
-        for market in event.markets:
-            self._change(market)
-
-    def _take_up(self, event: ListedEvent, before: Ladder | None) -> None:
-        ladder = before.extended(event) if before else Ladder(event)
-        ladder.expect_releases(self.desk.settings, self.desk.clock)
-        self.desk.ladders[event.ticker] = ladder
-        self.desk.ladder_of |= dict.fromkeys(ladder.listings, ladder)
-        # Its fills and resting orders have not been read yet.
-        self.desk.service.reconciled = False
-        self._out.send(FormBelief(ladder.week, ladder.strikes))
-        self._out.note("event.listed", event_ticker=event.ticker, markets=len(event.markets))
-
-    def _change(self, market: Market) -> None:
-        listing = self.desk.ladder_of[market.ticker].listings[market.ticker]
-        before, listing.market = listing.market, market
-        if before == market:
-            return
-        self._out.note(
-            "market.changed", market=market.ticker, active=market.active, closes=market.closes
-        )
-        if before.active != market.active:
-            # A pause and its end both take orders off.
-            for order in self.desk.orders.of(market.ticker):
-                if order.state != "placing":
-                    self._orders.doubt(order)
+    def _listing_stale(self, _event: ListingStale) -> _Tickers:
+        self._listings.stale()
+        return ()
 
     def _market_closing(self, event: MarketClosing) -> str | None:
-        listing = self.desk.listing(event.ticker)
-        if listing is None:
-            return None
-        self._change(msgspec.structs.replace(listing.market, closes=event.closes))
+        ticker = self._listings.closing(event)
         self._wake_for_the_clock()
-        return event.ticker
-
-    def _market_activity(self, event: MarketActivity) -> str | None:
-        listing = self.desk.listing(event.ticker)
-        if listing is None:
-            return None
-        self._change(msgspec.structs.replace(listing.market, active=event.active))
-        return event.ticker
-
-    def _market_settled(self, event: MarketSettled) -> str | None:
-        listing = self.desk.listing(event.ticker)
-        if listing is None or listing.settled == event.value:
-            return None
-        ladder = self.desk.ladder_of[event.ticker]
-        listing.settled = event.value
-        position = ladder.portfolio.position(event.ticker)
-        payout = position * event.value
-        self._out.send(BookSettlement(event.ticker, event.value, position, payout))
-        self._out.note(
-            "market.settled",
-            event_ticker=ladder.ticker,
-            market=event.ticker,
-            value=format_price(event.value),
-            position=format_count(position),
-            payout=format_money(payout),
-        )
-        self._orders.abandon(event.ticker)
-        if ladder.settled:
-            self._event_settled(ladder)
-        return event.ticker
-
-    def _event_settled(self, ladder: Ladder) -> None:
-        pnl = ladder.portfolio.cash + sum(
-            ladder.portfolio.position(ticker) * (listing.settled or 0)
-            for ticker, listing in ladder.listings.items()
-        )
-        self._out.note("event.settled", event_ticker=ladder.ticker, pnl=format_money(pnl))
+        return ticker
 
     # Books
 
@@ -293,19 +225,25 @@ class Engine:
     def _stream_up(self, _event: StreamUp) -> _Tickers:
         service = self.desk.service
         service.streaming, service.reconciled = True, False
-        self._out.send(ReadListing(self.desk.unsettled_events()))
+        self._out.send(self.desk.listing_reading())
         if self.desk.ladders:
             # Also makes a reading that began before the stream was up worth nothing.
-            self._out.send(ReadAccount(self.desk.unsettled()))
+            self._out.send(self.desk.account_reading())
         return tuple(self.desk.ladder_of)
 
     def _stream_lost(self, _event: StreamLost) -> _Tickers:
         service = self.desk.service
         if service.streaming:
             self._out.note("stream.lost", "warning", live_orders=len(self.desk.orders))
-        service.streaming = service.reconciled = False
+        service.streaming = service.reconciled = service.lagging = False
         for ticker, ladder in self.desk.ladder_of.items():
             ladder.listings[ticker].book = None
+        return tuple(self.desk.ladder_of)
+
+    def _feed_lagged(self, event: FeedLagged) -> _Tickers:
+        self.desk.service.lagging = event.late
+        name = "stream.late" if event.late else "stream.in_time"
+        self._out.note(name, "warning" if event.late else "info", age_ms=event.age)
         return tuple(self.desk.ladder_of)
 
     # The account
@@ -327,6 +265,8 @@ class Engine:
                 balance=None if event.balance is None else format_money(event.balance),
             )
         service.reconciled = service.streaming
+        if service.reconciled:
+            self._listings.book_results()
         self._failures["account"] = 0
         self._read_account_within(_RETRY if service.stopping else _ACCOUNT_EVERY)
         own = any(report.client_id.startswith(CLIENT_ID_PREFIX) for report in event.orders)
@@ -340,14 +280,16 @@ class Engine:
         # A reading may have been overtaken by a fill; again and again it was not.
         distrusted = self._failures[event.what] >= _FAILURES_TOLERATED
         if event.what == "listing":
-            self._listing_due = self._out.now + _RETRY
-            self._out.wake_by(self._listing_due)
+            self._listings.read_within(_RETRY)
             if distrusted:
                 self.desk.service.shut = "listing_not_read"
         else:
             self._read_account_within(_RETRY)
             if distrusted:
                 self.desk.service.reconciled = False
+            if self._failures["account"] % _FAILURES_TOLERATED == 0:
+                # A settlement that was missed takes a position out of the account.
+                self._out.send(self.desk.listing_reading())
         return tuple(self.desk.ladder_of)
 
     def _read_account_within(self, wait: int) -> None:
@@ -355,11 +297,8 @@ class Engine:
         self._out.wake_by(self._account_due)
 
     def _budget_read(self, event: BudgetRead) -> _Tickers:
-        budget = self.desk.budget
-        if event.capacity != budget.capacity or event.refill != budget.refill:
+        if self.desk.budget.learn(event):
             self._out.note("budget.read", refill=event.refill, capacity=event.capacity)
-        for field in event.__struct_fields__:
-            setattr(budget, field, getattr(event, field))
         return ()
 
     # Belief, settings, end
@@ -386,6 +325,8 @@ class Engine:
         return ()
 
     def _settings_changed(self, event: SettingsChanged) -> _Tickers:
+        if event.settings.limits.fill_cap != self.desk.settings.limits.fill_cap:
+            self._fences.renew()
         self.desk.settings = event.settings
         for ladder in self.desk.ladders.values():
             ladder.expect_releases(event.settings, self.desk.clock)
@@ -405,7 +346,7 @@ class Engine:
         """Once nothing of ours is live any more, have the exchange say the same."""
         if not self._verifying and not len(self.desk.orders):
             self._verifying = True
-            self._out.send(ReadAccount(self.desk.unsettled()))
+            self._out.send(self.desk.account_reading())
 
 
 def _weighing(past: Weighing) -> dict[str, Any]:

@@ -17,9 +17,10 @@ from mmbot.tsa.calendar import Week
 from mmbot.units import Count, Money, Price, PriceGrid
 
 Side: TypeAlias = Literal["bid", "ask"]
-Write: TypeAlias = Literal["place", "cancel", "renew"]
+Write: TypeAlias = Literal["place", "cancel", "renew", "decrease"]
 ReadingName: TypeAlias = Literal["account", "listing"]
 OrderStatus: TypeAlias = Literal["resting", "ended"]
+GroupNews: TypeAlias = Literal["triggered", "reset", "deleted"]
 Level: TypeAlias = tuple[Price, Count]
 
 # Why a write was refused, as far as the engine has to tell one reason from another.
@@ -28,9 +29,14 @@ Refusal: TypeAlias = Literal[
     "already_exists",
     "insufficient_balance",
     "paused",
+    "inactive",
+    "group_triggered",
     "not_found",
     "no_change",
     "rate_limited",
+    "clock",
+    "unauthorised",
+    "forbidden",
     "other",
 ]
 
@@ -90,6 +96,8 @@ class OrderReport(msgspec.Struct, frozen=True):
     status: OrderStatus
     expires: int
     shard: int = 0
+    # The order group that it is in, where the exchange says so.
+    group: str = ""
 
 
 class ListedEvent(msgspec.Struct, frozen=True):
@@ -122,6 +130,17 @@ class MarketActivity(msgspec.Struct, frozen=True, tag=True):
 
     ticker: str
     active: bool
+
+
+class MarketRegridded(msgspec.Struct, frozen=True, tag=True):
+    """A market takes orders at other prices from now on."""
+
+    ticker: str
+    grid: PriceGrid
+
+
+class ListingStale(msgspec.Struct, frozen=True, tag=True):
+    """Something changed that only a new reading of the listing can tell."""
 
 
 class MarketSettled(msgspec.Struct, frozen=True, tag=True):
@@ -159,6 +178,13 @@ class StreamUp(msgspec.Struct, frozen=True, tag=True):
     """There is a connection; what happened before it has to be read."""
 
 
+class FeedLagged(msgspec.Struct, frozen=True, tag=True):
+    """Frames began to come late, or come in time again; `age` is in milliseconds."""
+
+    age: int
+    late: bool
+
+
 class StreamLost(msgspec.Struct, frozen=True, tag=True):
     """The connection is gone, and with it whatever would have been said on it."""
 
@@ -183,13 +209,37 @@ class ReadingFailed(msgspec.Struct, frozen=True, tag=True):
 
 
 class BudgetRead(msgspec.Struct, frozen=True, tag=True):
-    """The write bucket of the account: tokens a second, its capacity, and what writes cost."""
+    """The buckets of the account: tokens a second, their capacities, and what calls cost."""
 
     refill: float
     capacity: float
     place_cost: float
     cancel_cost: float
     renew_cost: float
+    decrease_cost: float = 10.0
+    read_refill: float = 200.0
+    read_capacity: float = 200.0
+
+
+class GroupSecured(msgspec.Struct, frozen=True, tag=True):
+    """There is an order group on a shard, with the fill cap that was asked for."""
+
+    shard: int
+    group: str
+
+
+class GroupNotSecured(msgspec.Struct, frozen=True, tag=True):
+    """A shard's order group could not be had, or not be reset."""
+
+    shard: int
+    reason: str
+
+
+class GroupChanged(msgspec.Struct, frozen=True, tag=True):
+    """A group was triggered or deleted, which cancels its orders, or takes orders again."""
+
+    group: str
+    news: GroupNews
 
 
 class OrderPlaced(msgspec.Struct, frozen=True, tag=True):
@@ -212,6 +262,13 @@ class OrderRenewed(msgspec.Struct, frozen=True, tag=True):
 
     client_id: str
     expires: int
+
+
+class OrderDecreased(msgspec.Struct, frozen=True, tag=True):
+    """A decrease was applied: that much of the order rests."""
+
+    client_id: str
+    remaining: Count
 
 
 class WriteRefused(msgspec.Struct, frozen=True, tag=True):
@@ -287,18 +344,25 @@ Event: TypeAlias = (
     ListingRead
     | MarketClosing
     | MarketActivity
+    | MarketRegridded
     | MarketSettled
+    | ListingStale
     | BookReplaced
     | BookChanged
     | BooksDistrusted
     | StreamUp
     | StreamLost
+    | FeedLagged
     | Reconciled
     | ReadingFailed
     | BudgetRead
+    | GroupSecured
+    | GroupNotSecured
+    | GroupChanged
     | OrderPlaced
     | OrderCancelled
     | OrderRenewed
+    | OrderDecreased
     | WriteRefused
     | WriteUnknown
     | OrderReported

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mmbot.trading.commands import BookFill, Cancel, LookUp, ReadAccount, ReadListing
+from mmbot.trading.commands import BookFill, Cancel, LookUp, NoteLevel
 from mmbot.trading.desk import Desk
 from mmbot.trading.events import (
     Fill,
@@ -18,6 +18,7 @@ from mmbot.trading.events import (
     LookUpFailed,
     OrderAbsent,
     OrderCancelled,
+    OrderDecreased,
     OrderPlaced,
     OrderRenewed,
     OrderReport,
@@ -26,8 +27,10 @@ from mmbot.trading.events import (
     WriteRefused,
     WriteUnknown,
 )
+from mmbot.trading.fences import Fences
 from mmbot.trading.orders import Order, adopted
 from mmbot.trading.outbox import Outbox
+from mmbot.trading.risk import Listing
 from mmbot.units import format_count, format_money, format_price
 
 # Every order of the bot bears it, so that it knows its own and leaves the others alone.
@@ -47,19 +50,34 @@ _HOLDS: dict[Refusal, int] = {
     "post_only_cross": 1_000,
     "insufficient_balance": 60_000,
     "paused": 5_000,
+    "inactive": 5_000,
     "rate_limited": 1_000,
+    "unauthorised": 60_000,
+    "clock": 60_000,
+    "forbidden": 600_000,
 }
 _LONG_HOLD = 30_000
+# Refusals that hold for more than their market: for its shard, whose balance is one, or for all.
+_SHARD_WIDE: frozenset[Refusal] = frozenset({"insufficient_balance"})
+_ACCOUNT_WIDE: frozenset[Refusal] = frozenset({"unauthorised", "clock", "forbidden"})
+# Refusals that say that the listing is not what it was.
+_LISTING_STALE: frozenset[Refusal] = frozenset({"paused", "inactive"})
 # That many in a row mean that the book we look at is not the book there is.
 _POST_ONLY_REFUSALS_BEFORE_REPAIR = 3
+
+# What looking an order up costs: by its own id, and through the list of all orders.
+_LOOK_UP_COST, _SEARCH_COST = 2.0, 10.0
+# What is left for the readings of account and listing: both at once, of a page each.
+_READING_RESERVE = 100.0
 
 
 class Lifecycle:
     """Applies messages to the desk's orders; each method returns the market to look at again."""
 
-    def __init__(self, desk: Desk, outbox: Outbox) -> None:
+    def __init__(self, desk: Desk, outbox: Outbox, fences: Fences) -> None:
         self._desk = desk
         self._out = outbox
+        self._fences = fences
 
     # Answers to writes
 
@@ -94,6 +112,21 @@ class Lifecycle:
         order.expires = max(order.expires, event.expires)
         return order.ticker
 
+    def decreased(self, event: OrderDecreased) -> str | None:
+        """A decrease was applied.
+
+        What was filled before it the answer does not say: where no report has told it yet, the
+        exchange is asked, because a renewal has to name the whole.
+        """
+        order = self._desk.orders.get(event.client_id)
+        if order is None:
+            return None
+        if order.remaining > event.remaining:
+            order.doubt()
+        elif order.state in {"decreasing", "unknown"}:
+            order.state = "resting"
+        return order.ticker
+
     def refused(self, event: WriteRefused) -> str | None:
         """A write was not applied."""
         order = self._desk.orders.get(event.client_id)
@@ -101,7 +134,7 @@ class Lifecycle:
             return None
         self._out.note(
             "order.refused",
-            "info" if event.refusal == "post_only_cross" else "warning",
+            _level(event.refusal),
             market=order.ticker,
             client_order_id=order.client_id,
             write=event.write,
@@ -110,8 +143,10 @@ class Lifecycle:
         )
         if event.refusal == "rate_limited":
             self._desk.budget.drain(self._out.now)
-        if event.refusal == "paused":
-            self._out.send(ReadListing(self._desk.unsettled_events()))
+        if event.refusal in _LISTING_STALE:
+            self._out.send(self._desk.listing_reading())
+        if event.refusal == "group_triggered":
+            self._fences.trigger(self._shard_of(order))
         if event.write == "place":
             self._place_refused(order, event.refusal)
         else:
@@ -121,28 +156,49 @@ class Lifecycle:
     def _place_refused(self, order: Order, refusal: Refusal) -> None:
         if refusal == "already_exists":
             # It landed before: the exchange can tell what became of it.
-            self.doubt(order)
+            order.doubt()
             return
         self._desk.orders.end(order)
-        listing = self._desk.ladder_of[order.ticker].listings[order.ticker]
-        listing.held_until = self._out.now + _HOLDS.get(refusal, _LONG_HOLD)
-        listing.held_because = refusal
+        if refusal == "group_triggered":
+            return
+        for held in self._held_by(order, refusal):
+            held.held_until = self._out.now + _HOLDS.get(refusal, _LONG_HOLD)
+            held.held_because = refusal
+        if refusal == "not_found":
+            # The market or the group is gone.
+            self._out.send(self._desk.listing_reading())
+            self._fences.verify(self._shard_of(order))
         if refusal == "post_only_cross":
+            listing = self._desk.ladder_of[order.ticker].listings[order.ticker]
             listing.post_only_refusals += 1
             if listing.post_only_refusals >= _POST_ONLY_REFUSALS_BEFORE_REPAIR:
                 reason = "post-only orders refused again and again"
                 self._desk.distrust(order.ticker, reason, self._out)
+
+    def _shard_of(self, order: Order) -> int:
+        return self._desk.ladder_of[order.ticker].listings[order.ticker].market.shard
+
+    def _held_by(self, order: Order, refusal: Refusal) -> list[Listing]:
+        """Return the markets that get no new order because this one was refused."""
+        shard = self._shard_of(order)
+        return [
+            listing
+            for ticker, ladder in self._desk.ladder_of.items()
+            if (listing := ladder.listings[ticker]).market.ticker == order.ticker
+            or refusal in _ACCOUNT_WIDE
+            or (refusal in _SHARD_WIDE and listing.market.shard == shard)
+        ]
 
     def _change_refused(self, order: Order, event: WriteRefused) -> None:
         again = self._out.now + _REFUSED_AGAIN
         if event.write == "cancel":
             order.cancel_after = again
         else:
-            order.renew_after = again
-        if event.refusal == "not_found":
-            # It is over: the exchange can tell what it filled.
-            self.doubt(order)
-        elif order.state in {"renewing", "cancelling"}:
+            order.change_after = again
+        if event.refusal in {"not_found", "inactive", "no_change"}:
+            # It is over, or is what it should be already: the exchange can tell which.
+            order.doubt()
+        elif order.state in {"renewing", "decreasing", "cancelling"}:
             order.state = "resting"
 
     def unknown(self, event: WriteUnknown) -> str | None:
@@ -158,16 +214,10 @@ class Lifecycle:
             write=event.write,
             detail=event.detail,
         )
-        self.doubt(order)
+        order.doubt()
         return order.ticker
 
     # Orders in doubt
-
-    def doubt(self, order: Order) -> None:
-        """Have an order looked up before it is believed to be what it was."""
-        if order.state not in {"owed", "unknown"}:
-            order.state = "unknown"
-            order.asked_often = 0
 
     def doubt_missing(self, found: set[str]) -> None:
         """Doubt the orders that a reading of the account should have shown and did not."""
@@ -175,7 +225,7 @@ class Lifecycle:
         for order in self._desk.orders:
             missing = order.client_id not in found and order.placed_at < latest
             if missing and order.state == "resting":
-                self.doubt(order)
+                order.doubt()
 
     def chase(self) -> None:
         """Ask after every order in doubt whose time to be asked after has come."""
@@ -189,27 +239,34 @@ class Lifecycle:
                 # Its fills are most likely on their way.
                 order.asked_at, order.asked_often = now, 1
             if now >= _next_question(order):
-                order.asked_at, order.asked_often = now, order.asked_often + 1
                 if order.state == "owed":
                     fills_owed = True
-                else:
-                    self._look_up(order)
+                elif not self._look_up(order):
+                    continue
+                order.asked_at, order.asked_often = now, order.asked_often + 1
             self._out.wake_by(_next_question(order))
         if fills_owed:
-            self._out.send(ReadAccount(self._desk.unsettled()))
+            self._out.send(self._desk.account_reading())
 
     def _doubt_overdue(self, order: Order) -> None:
         """Doubt an order that should have run out by now; the clocks may differ."""
-        if order.state not in {"resting", "renewing"} or not order.expires:
+        if order.state not in {"resting", "renewing", "decreasing"} or not order.expires:
             return
         overdue = max(order.expires + _EXPIRY_GRACE, order.asked_at + _LOOK_UP_LATEST)
         if self._out.now >= overdue:
-            self.doubt(order)
+            order.doubt()
         else:
             self._out.wake_by(overdue)
 
-    def _look_up(self, order: Order) -> None:
+    def _look_up(self, order: Order) -> bool:
+        """Ask what became of an order, if that can be paid; else look again when it can."""
+        reads, now = self._desk.budget.reads, self._out.now
+        cost = _LOOK_UP_COST if order.order_id else _SEARCH_COST
+        if not reads.spend(cost, now, reserve=min(_READING_RESERVE, reads.capacity - cost)):
+            self._out.wake_by(reads.payable_at(cost + _READING_RESERVE, now))
+            return False
         self._out.send(LookUp(order.client_id, order.order_id, order.ticker, order.placed_at))
+        return True
 
     def reported(self, event: OrderReported) -> str | None:
         """The exchange spoke of an order, asked or unasked."""
@@ -333,3 +390,9 @@ def _next_question(order: Order) -> int:
     if not order.asked_often:
         return order.asked_at
     return order.asked_at + min(_LOOK_UP_FIRST << min(order.asked_often, 10), _LOOK_UP_LATEST)
+
+
+def _level(refusal: Refusal) -> NoteLevel:
+    if refusal in _ACCOUNT_WIDE:
+        return "error"
+    return "info" if refusal == "post_only_cross" else "warning"

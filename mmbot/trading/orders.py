@@ -1,8 +1,9 @@
 """The life of our orders, and what to do about each of them.
 
-An order is *placing* until its place is answered, *resting* while the exchange has it, *renewing*
-or *cancelling* while that write is unanswered, *unknown* when nobody can say what became of the
-last write, and *owed* when it is over but fills it is known to have had are not booked yet.
+An order is *placing* until its place is answered, *resting* while the exchange has it, *renewing*,
+*decreasing* or *cancelling* while that write is unanswered, *unknown* when nobody can say what
+became of the last write, and *owed* when it is over but fills it is known to have had are not
+booked yet.
 What the exchange says may come in any order, twice or late: the filled count only rises, and an
 order that is over stays over.
 """
@@ -20,19 +21,25 @@ from mmbot.trading.events import OrderReport, Side
 from mmbot.trading.quoting import Quote
 from mmbot.units import Count, Price
 
-State: TypeAlias = Literal["placing", "resting", "renewing", "cancelling", "unknown", "owed"]
-Verdict: TypeAlias = Literal["keep", "renew", "cancel"]
+State: TypeAlias = Literal[
+    "placing", "resting", "renewing", "decreasing", "cancelling", "unknown", "owed"
+]
+Verdict: TypeAlias = Literal["keep", "renew", "decrease", "cancel"]
 
 # How many orders that are over are remembered, so that a late message cannot revive one. A week
 # of quoting makes a few thousand; messages are late by seconds.
 _REMEMBERED = 4096
+# How long, in milliseconds, an order of an earlier life may wait for this one to learn what it
+# needs to judge it: it has stood there without anybody to watch it for longer than that.
+_SPARED = 5_000
 
 
 class Order(msgspec.Struct):
     """One order of ours.
 
-    `filled` is what the exchange is known to have filled, by whichever message said most;
-    `booked` what of it has arrived as fills. Times are in milliseconds.
+    `count` is what is filled of it and what rests, together: it only falls, by decreases. `filled`
+    is what the exchange is known to have filled, by whichever message said most; `booked` what of
+    it has arrived as fills. Times are in milliseconds.
     """
 
     client_id: str
@@ -43,6 +50,7 @@ class Order(msgspec.Struct):
     expires: int
     placed_at: int
     order_id: str = ""
+    group: str = ""
     state: State = "placing"
     filled: Count = 0
     booked: Count = 0
@@ -50,7 +58,8 @@ class Order(msgspec.Struct):
     asked_often: int = 0
     # A write that was refused is not tried again before then.
     cancel_after: int = 0
-    renew_after: int = 0
+    change_after: int = 0
+    spared_until: int = 0
 
     @property
     def remaining(self) -> Count:
@@ -61,6 +70,12 @@ class Order(msgspec.Struct):
     def exposed(self) -> Count:
         """What may still become a position: whatever is not booked yet and could be."""
         return max(0, (self.filled if self.state == "owed" else self.count) - self.booked)
+
+    def doubt(self) -> None:
+        """Have the order looked up before it is believed to be what it was."""
+        if self.state not in {"owed", "unknown"}:
+            self.state = "unknown"
+            self.asked_often = 0
 
 
 class OwnOrders:
@@ -126,6 +141,9 @@ class OwnOrders:
         """Learn what the exchange says of an order, apart from which write it answers."""
         order.filled = max(order.filled, report.filled)
         order.expires = max(order.expires, report.expires)
+        order.group = report.group or order.group
+        if report.status == "resting":
+            order.count = min(order.count, report.filled + report.remaining)
         if report.status == "ended" or order.filled >= order.count:
             self.end(order)
 
@@ -157,8 +175,10 @@ def adopted(report: OrderReport, now: int) -> Order:
         expires=report.expires,
         placed_at=now,
         order_id=report.order_id,
+        group=report.group,
         state="resting",
         filled=report.filled,
+        spared_until=now + _SPARED,
     )
 
 
@@ -166,13 +186,17 @@ def verdict(
     order: Order, wanted: Quote | None, now: int, quoting: QuotingSettings, life: OrderSettings
 ) -> Verdict:
     """Say what to do about a resting order when `wanted` should stand in its place."""
-    if wanted is None or not wanted.allows(order.price) or order.remaining > wanted.most:
+    if wanted is None or not wanted.allows(order.price):
         return "cancel"
-    if now >= order.placed_at + quoting.minimum_rest and (
-        abs(order.price - wanted.price) > quoting.reprice_tolerance
-        or not wanted.count <= 2 * order.remaining <= 4 * wanted.count
-    ):
+    rested = now >= order.placed_at + quoting.minimum_rest
+    astray = abs(order.price - wanted.price) > quoting.reprice_tolerance
+    if rested and (astray or 2 * order.remaining < wanted.count):
         return "cancel"
+    if order.remaining > wanted.most or (rested and order.remaining > 2 * wanted.count):
+        # Less of it keeps its place in the queue; where nothing may stay, or while less of it is
+        # refused, all of it goes.
+        smaller = wanted.count and now >= order.change_after
+        return "decrease" if smaller else "cancel"
     return "renew" if now >= renewal_due(order, life) else "keep"
 
 

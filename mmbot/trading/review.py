@@ -2,7 +2,8 @@
 
 A review looks at some markets, settles for each which quotes it should show and why not, compares
 that with the orders that live there, and sends what the budget can pay: cancels first, then
-renewals, then places. What cannot be paid is not queued; the review says when to look again.
+decreases, renewals and places. What cannot be paid is not queued; the review says when to look
+again.
 
 There is at most one live order on each side of a market. A quote moves by cancel and place, and
 the place waits until the cancel is confirmed and every fill of it is booked. An order that lets
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from mmbot.trading.commands import Cancel, Place, Renew
+from mmbot.trading.commands import Cancel, Decrease, Place, Renew
 from mmbot.trading.desk import Desk, Ladder
 from mmbot.trading.events import Side
 from mmbot.trading.orders import Order, renewal_due, verdict
@@ -25,11 +26,13 @@ from mmbot.trading.portfolio import Exposure, commit, least, room
 from mmbot.trading.quoting import Quote, Quotes, danger, wanted_quotes
 from mmbot.trading.risk import (
     CLOSING_MARGIN,
+    NOT_KNOWN_YET,
     Listing,
     belief_gate,
     hold,
     market_gate,
     service_gate,
+    shard_gate,
 )
 from mmbot.units import ONE_CONTRACT, Count, Money, Price, format_count, format_price
 
@@ -75,6 +78,7 @@ class Review:
         self._out = outbox
         self._new_client_id = new_client_id
         self._withdrawals: list[_Withdrawal] = []
+        self._decreases: list[tuple[Order, Count]] = []
         self._renewals: list[Order] = []
         self._openings: list[_Opening] = []
         self._wealths: dict[str, list[Money]] = {}
@@ -90,6 +94,7 @@ class Review:
             self._note_reason(ladder, listing, reason)
             self._compare(ladder, listing, quotes)
         self._send_cancels()
+        self._send_decreases()
         self._send_renewals()
         self._send_places()
 
@@ -99,6 +104,7 @@ class Review:
             service_reason
             or belief_gate(ladder.belief, ladder.releases, now)
             or market_gate(listing, now)
+            or shard_gate(self._desk.shard(listing.market.shard))
         )
         terms = listing.terms
         reason = reason or (terms.reason if terms else "")
@@ -154,15 +160,24 @@ class Review:
         now = self._out.now
         quoting, life = self._desk.settings.quoting, self._desk.settings.orders
         reason = listing.reason or "reprice"
+        group = self._desk.shard(listing.market.shard).group
         if self._check_limit and self._breaks_limit(order, ladder):
             wanted, reason = None, "worst_case"
-        decision = verdict(order, self._attainable(order, wanted, ladder), now, quoting, life)
-        if decision == "cancel" and now >= order.cancel_after:
+        elif now < order.spared_until and listing.reason in NOT_KNOWN_YET:
+            self._out.wake_by(order.spared_until)
+            return
+        elif order.group and group and order.group != group:
+            wanted, reason = None, "other_group"
+        attainable = self._attainable(order, wanted, ladder)
+        decision = verdict(order, attainable, now, quoting, life)
+        if decision == "decrease" and attainable and not unsure:
+            self._decreases.append((order, attainable.count))
+        elif decision == "cancel" and now >= order.cancel_after:
             fair = listing.fair if listing.fair is not None else 0.5
             self._withdrawals.append(
                 _Withdrawal(danger(order.side, order.price, fair), reason, order)
             )
-        elif decision == "renew" and not unsure and now >= order.renew_after:
+        elif decision == "renew" and not unsure and now >= order.change_after:
             if self._expiry(listing) > order.expires:
                 self._renewals.append(order)
         else:
@@ -175,7 +190,7 @@ class Review:
             renewal_due(order, settings.orders),
             order.placed_at + settings.quoting.minimum_rest,
             order.cancel_after,
-            order.renew_after,
+            order.change_after,
         ):
             if due > now:
                 self._out.wake_by(due)
@@ -223,6 +238,20 @@ class Review:
                 Cancel(order.client_id, order.order_id, order.ticker, listing.market.shard)
             )
             self._note("order.cancel", order, reason=reason, danger_cents=round(worst / 100, 2))
+
+    def _send_decreases(self) -> None:
+        budget = self._desk.budget
+        for order, remaining in self._decreases:
+            reserve = self._cancel_reserve()
+            if not budget.spend(budget.decrease_cost, self._out.now, reserve=reserve):
+                self._out.wake_by(budget.payable_at(budget.decrease_cost + reserve, self._out.now))
+                return
+            order.state = "decreasing"
+            shard = self._listing(order).market.shard
+            self._out.send(
+                Decrease(order.client_id, order.order_id, order.ticker, shard, remaining)
+            )
+            self._note("order.decrease", order, remaining=format_count(remaining))
 
     def _send_renewals(self) -> None:
         budget = self._desk.budget
@@ -286,6 +315,7 @@ class Review:
             count=count,
             expires=expires,
             placed_at=self._out.now,
+            group=self._desk.shard(market.shard).group,
         )
         self._desk.orders.add(order)
         self._out.send(
@@ -297,6 +327,7 @@ class Review:
                 quote.price,
                 count,
                 expires,
+                order.group,
             )
         )
         self._note("order.place", order, fair=opening.listing.fair)

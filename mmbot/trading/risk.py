@@ -21,8 +21,18 @@ from mmbot.units import Price
 CLOSING_MARGIN = 1_000
 
 
+# Gates that are shut because this life has not learnt something yet.
+NOT_KNOWN_YET = frozenset(
+    {"exchange_not_read", "not_reconciled", "no_belief", "no_book", "no_group"}
+)
+
+
 class Listing(msgspec.Struct):
-    """One market as the engine sees it: its book, its terms, and what holds its quotes off."""
+    """One market as the engine sees it: its book, its terms, and what holds its quotes off.
+
+    `result` is what YES pays, once that is known, and `settled` the same, once it is booked. The
+    stream's word on the market is fresher than any reading until `fresh_until`.
+    """
 
     market: Market
     book: Book | None = None
@@ -31,7 +41,9 @@ class Listing(msgspec.Struct):
     held_until: int = 0
     held_because: str = ""
     post_only_refusals: int = 0
+    result: Price | None = None
     settled: Price | None = None
+    fresh_until: int = 0
     reason: str = ""
 
     @property
@@ -40,11 +52,25 @@ class Listing(msgspec.Struct):
         return self.terms.fair if self.terms else None
 
 
+class Shard(msgspec.Struct):
+    """One shard of the exchange, and the order group that our orders there are in.
+
+    The group is `asked` for, or for its reset, not before `due` and once at a time.
+    """
+
+    index: int
+    group: str = ""
+    triggered: bool = False
+    asked: bool = False
+    due: int = 0
+
+
 class ServiceState(msgspec.Struct):
     """What holds for all markets at once."""
 
     stopping: bool = False
     streaming: bool = False
+    lagging: bool = False
     reconciled: bool = False
     shut: str = "exchange_not_read"
 
@@ -55,9 +81,18 @@ def service_gate(state: ServiceState) -> str:
         return "stopping"
     if not state.streaming:
         return "no_stream"
+    if state.lagging:
+        return "stale_feed"
     if not state.reconciled:
         return "not_reconciled"
     return state.shut
+
+
+def shard_gate(shard: Shard) -> str:
+    """Return why nothing on a shard may be quoted."""
+    if not shard.group:
+        return "no_group"
+    return "group_triggered" if shard.triggered else ""
 
 
 def belief_gate(belief: Belief | None, releases: tuple[int, ...], now: int) -> str:
@@ -76,7 +111,7 @@ def belief_gate(belief: Belief | None, releases: tuple[int, ...], now: int) -> s
 def market_gate(listing: Listing, now: int) -> str:
     """Return why one market may not be quoted."""
     market = listing.market
-    if listing.settled is not None:
+    if listing.result is not None:
         return "settled"
     if not market.active:
         return "market_paused"

@@ -92,6 +92,7 @@ REST_ORDER = {
     "initial_count_fp": "25.00",
     "expiration_time": "2026-11-28T13:25:00Z",
     "created_time": "2026-11-28T13:20:00.123Z",
+    "order_group_id": "g",
     "subaccount_number": 0,
     "exchange_index": 0,
 }

@@ -12,17 +12,20 @@ from mmbot.trading.events import (
     BookReplaced,
     BooksDistrusted,
     Event,
+    FeedLagged,
     Filled,
+    GroupChanged,
     MarketActivity,
     MarketClosing,
+    MarketRegridded,
     MarketSettled,
     OrderReported,
     StreamUp,
 )
 from tests.kalshi.builders import DELTA, FILL, SNAPSHOT, USER_ORDER, A, B, changed, frame
 
-CHANNELS = ("fill", "user_orders", "market_lifecycle_v2")
-FILL_SID, ORDER_SID, LIFECYCLE_SID, BOOK_SID = 11, 12, 13, 14
+CHANNELS = ("fill", "user_orders", "order_group_updates", "market_lifecycle_v2")
+FILL_SID, ORDER_SID, GROUP_SID, LIFECYCLE_SID, BOOK_SID = SIDS = 11, 12, 15, 13, 14
 MESSAGES = ("fill", "user_order", "orderbook_delta", "orderbook_snapshot", "market_lifecycle_v2")
 LIFECYCLE = {"market_ticker": A, "event_type": "activated"}
 
@@ -61,7 +64,7 @@ class Line:
     def start(self) -> None:
         """Connect, have everything confirmed, and show every book."""
         self.connect()
-        for channel, sid in zip(CHANNELS, (FILL_SID, ORDER_SID, LIFECYCLE_SID), strict=True):
+        for channel, sid in zip(CHANNELS, SIDS[:4], strict=True):
             self.confirm(channel, sid)
         self.confirm("orderbook_delta", BOOK_SID)
         for ticker in (A, B):
@@ -99,21 +102,22 @@ def test_a_connection_is_subscribed_to_everything_with_yes_prices() -> None:
             {"channels": ["orderbook_delta"], "market_tickers": [A, B], "use_yes_price": True},
         ),
     ]
-    assert [command["id"] for command in line.sent] == [1, 2, 3, 4]
+    assert [command["id"] for command in line.sent] == [1, 2, 3, 4, 5]
 
 
-def test_the_stream_is_up_when_fills_orders_and_lifecycle_are_confirmed() -> None:
+def test_the_stream_is_up_when_everything_but_the_books_is_confirmed() -> None:
     line = Line()
     line.connect()
     assert kinds(line.confirm("fill", 1)) == []
     assert kinds(line.confirm("user_orders", 2)) == []
+    assert kinds(line.confirm("order_group_updates", 4)) == []
     assert kinds(line.confirm("market_lifecycle_v2", 3)) == [StreamUp]
 
 
 def test_every_connection_counts_its_commands_and_sids_afresh(line: Line) -> None:
     line.feed.disconnected()
     line.start()
-    assert [command["id"] for command in line.sent[:4]] == [1, 2, 3, 4]
+    assert [command["id"] for command in line.sent[:5]] == [1, 2, 3, 4, 5]
     step = line.hear("orderbook_delta", DELTA, sid=BOOK_SID, seq=line.seq + 1)
     assert kinds(step) == [BookChanged]
 
@@ -167,7 +171,7 @@ def test_a_market_that_is_dropped_before_the_books_are_confirmed_is_not_waited_f
     line = Line(A)
     line.connect()
     line.feed.watch((), line.now)
-    for channel, sid in (*zip(CHANNELS, (1, 2, 3), strict=True), ("orderbook_delta", BOOK_SID)):
+    for channel, sid in (*zip(CHANNELS, (1, 2, 4, 3), strict=True), ("orderbook_delta", BOOK_SID)):
         line.confirm(channel, sid)
     assert line.feed.next_deadline is None
 
@@ -485,3 +489,93 @@ def test_no_frame_whatever_makes_the_feed_fall(frames: list[bytes]) -> None:
         line.feed.received(data, line.now)
         line.now += 700
         line.feed.woken(line.now)
+
+
+# Order groups
+
+
+@pytest.mark.parametrize("news", ["triggered", "reset", "deleted"])
+def test_news_of_an_order_group(line: Line, news: str) -> None:
+    message = {"event_type": news, "order_group_id": "g-1", "ts_ms": 1}
+    (event,) = line.hear("order_group_updates", message, sid=GROUP_SID, seq=1).events
+    assert isinstance(event, GroupChanged)
+    assert (event.group, event.news) == ("g-1", news)
+
+
+@pytest.mark.parametrize("news", ["created", "limit_updated", "something new"])
+def test_what_does_not_concern_the_orders_of_a_group_is_no_news(line: Line, news: str) -> None:
+    message = {"event_type": news, "order_group_id": "g-1"}
+    assert line.hear("order_group_updates", message, sid=GROUP_SID, seq=1).events == []
+
+
+def test_a_gap_in_the_news_of_groups_costs_the_connection(line: Line) -> None:
+    message = {"event_type": "created", "order_group_id": "g-1"}
+    assert not line.hear("order_group_updates", message, sid=GROUP_SID, seq=1).reconnect
+    assert line.hear("order_group_updates", message, sid=GROUP_SID, seq=3).reconnect
+
+
+# Other prices
+
+
+def test_a_market_takes_other_prices(line: Line) -> None:
+    ranges = [{"start": "0.0000", "end": "1.0000", "step": "0.0010"}]
+    change = changed(LIFECYCLE, event_type="price_level_structure_updated", price_ranges=ranges)
+    step = line.hear("market_lifecycle_v2", change, sid=LIFECYCLE_SID)
+    (event,) = step.events
+    assert isinstance(event, MarketRegridded)
+    assert (event.ticker, event.grid.floor(4_567)) == (A, 4_560)
+    assert not step.listing_stale
+
+
+def test_other_prices_that_are_not_said_are_read(line: Line) -> None:
+    change = changed(LIFECYCLE, event_type="price_level_structure_updated")
+    assert line.hear("market_lifecycle_v2", change, sid=LIFECYCLE_SID).listing_stale
+
+
+# The age of frames
+
+
+def aged(line: Line, age: int) -> list[Event]:
+    return line.hear("ok", {}, sending_ts_ms=line.now - age).events
+
+
+@pytest.fixture
+def late_line(line: Line) -> Line:
+    line.now = 1_000_000
+    return line
+
+
+def test_frames_that_come_late_are_told_once(late_line: Line) -> None:
+    assert aged(late_line, 3_000) == []
+    assert aged(late_line, 3_001) == [FeedLagged(3_001, late=True)]
+    assert aged(late_line, 9_000) == []
+
+
+def test_frames_come_in_time_again_only_when_they_are_well_in_time(late_line: Line) -> None:
+    aged(late_line, 5_000)
+    assert aged(late_line, 1_001) == []
+    assert aged(late_line, 1_000) == [FeedLagged(1_000, late=False)]
+    assert aged(late_line, 2_999) == []
+
+
+def test_a_frame_from_a_clock_that_is_ahead_is_not_younger_than_new(late_line: Line) -> None:
+    aged(late_line, -500)
+    assert late_line.feed.age == 0
+
+
+def test_a_frame_that_does_not_say_when_it_was_sent_says_nothing(late_line: Line) -> None:
+    aged(late_line, 40)
+    late_line.hear("ok", {})
+    assert late_line.feed.age == 40
+
+
+def test_a_change_of_a_book_says_when_it_happened(late_line: Line) -> None:
+    step = late_line.books("orderbook_delta", changed(DELTA, ts_ms=late_line.now - 4_000))
+    assert kinds(step) == [FeedLagged, BookChanged]
+
+
+def test_a_new_connection_begins_in_time(late_line: Line) -> None:
+    aged(late_line, 5_000)
+    late_line.feed.disconnected()
+    late_line.start()
+    assert aged(late_line, 5_000) == [FeedLagged(5_000, late=True)]

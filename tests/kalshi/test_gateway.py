@@ -7,12 +7,27 @@ import pytest
 from mmbot.config import ExchangeSettings
 from mmbot.kalshi.gateway import Call, Gateway
 from mmbot.kalshi.http import HttpAnswer
-from mmbot.trading.commands import Cancel, LookUp, Place, ReadAccount, ReadListing, Renew
+from mmbot.kalshi.writes import WriteCommand
+from mmbot.trading.commands import (
+    Cancel,
+    Decrease,
+    LookUp,
+    Place,
+    ReadAccount,
+    ReadListing,
+    Renew,
+    ResetGroup,
+    SecureGroup,
+)
 from mmbot.trading.events import (
     Event,
+    GroupChanged,
+    GroupNotSecured,
+    GroupSecured,
     LookUpFailed,
     OrderAbsent,
     OrderCancelled,
+    OrderDecreased,
     OrderPlaced,
     OrderRenewed,
     ReadingFailed,
@@ -24,14 +39,16 @@ from mmbot.trading.events import (
 from tests.kalshi.builders import SIGNER, A, answer
 
 NOW = 1_795_874_400_123
-PLACE = Place("mmbot-1", A, 3, "bid", 4200, 2500, NOW + 60_000)
+PLACE = Place("mmbot-1", A, 3, "bid", 4200, 2500, NOW + 60_000, "g-1")
 CANCEL = Cancel("mmbot-1", "e5d8", A, 3)
 RENEW = Renew("mmbot-1", "e5d8", A, 3, "ask", 5800, 2500, NOW + 60_000)
+DECREASE = Decrease("mmbot-1", "e5d8", A, 3, 1200)
 LOOK_UP = LookUp("mmbot-1", "e5d8", A, NOW)
 ORDERS = "/trade-api/v2/portfolio/events/orders"
 
 CREATED = {"order_id": "e5d8", "client_order_id": "mmbot-1", "fill_count": "1.50", "ts_ms": 1}
 REDUCED = {"order_id": "e5d8", "client_order_id": "mmbot-1", "reduced_by": "25.00", "ts_ms": 1}
+DECREASED = {"order_id": "e5d8", "remaining_count": "11.00", "ts_ms": 1}
 AMENDED = {"order_id": "e5d8", "remaining_count": "25.00", "ts_ms": 1}
 
 
@@ -39,16 +56,24 @@ def gateway() -> Gateway:
     return Gateway(SIGNER, ExchangeSettings(subaccount=7))
 
 
-def call(command: Place | Cancel | Renew) -> Call:
-    (sent,) = gateway().perform(command, NOW)
+def call(*commands: WriteCommand) -> Call:
+    (sent,) = gateway().write(commands, NOW)
     return sent
 
 
-def outcome(command: Place | Cancel | Renew, answered: HttpAnswer | None) -> Event:
+def outcomes(commands: tuple[WriteCommand, ...], answered: HttpAnswer | None) -> list[Event]:
     speaker = gateway()
-    (sent,) = speaker.perform(command, NOW)
-    ((event,), calls) = speaker.answered(sent.id, answered, NOW)
+    (sent,) = speaker.write(commands, NOW)
+    events, calls = speaker.answered(sent.id, answered, NOW)
+    if calls:
+        # It was signed anew; the answer is the same.
+        events, calls = speaker.answered(calls[0].id, answered, NOW)
     assert calls == []
+    return events
+
+
+def outcome(command: WriteCommand, answered: HttpAnswer | None) -> Event:
+    (event,) = outcomes((command,), answered)
     return event
 
 
@@ -73,6 +98,7 @@ def test_a_place_says_everything_that_keeps_it_safe() -> None:
         "post_only": True,
         "cancel_order_on_pause": True,
         "expiration_time": 1795874460,
+        "order_group_id": "g-1",
         "subaccount": 7,
         "exchange_index": 3,
     }
@@ -98,9 +124,20 @@ def test_a_renewal_changes_nothing_but_the_expiry() -> None:
     }
 
 
-@pytest.mark.parametrize("command", [PLACE, CANCEL, RENEW])
+def test_a_decrease_names_what_is_to_remain() -> None:
+    request = call(DECREASE).request
+    assert (request.method, request.path) == ("POST", f"{ORDERS}/e5d8/decrease")
+    assert request.query == (("subaccount", "7"),)
+    assert orjson.loads(request.body) == {
+        "reduce_to": "12.00",
+        "market_ticker": A,
+        "exchange_index": 3,
+    }
+
+
+@pytest.mark.parametrize("command", [PLACE, CANCEL, RENEW, DECREASE])
 def test_a_request_is_signed_for_its_method_and_path_at_its_time(
-    command: Place | Cancel | Renew,
+    command: WriteCommand,
 ) -> None:
     request = call(command).request
     signed = SIGNER.headers(request.method, request.path, NOW)
@@ -110,7 +147,106 @@ def test_a_request_is_signed_for_its_method_and_path_at_its_time(
 
 def test_calls_are_numbered() -> None:
     speaker = gateway()
-    assert [speaker.perform(PLACE, NOW)[0].id for _ in range(3)] == [1, 2, 3]
+    assert [speaker.write([PLACE], NOW)[0].id for _ in range(3)] == [1, 2, 3]
+
+
+# Batches
+
+
+SECOND_PLACE = Place("mmbot-2", A, 3, "ask", 5800, 2500, NOW + 60_000, "g-1")
+SECOND_CANCEL = Cancel("mmbot-2", "f00d", A, 3)
+
+
+def test_one_steps_writes_go_together_cancels_first() -> None:
+    sent = gateway().write([PLACE, RENEW, CANCEL, DECREASE, SECOND_PLACE, SECOND_CANCEL], NOW)
+    assert [(c.request.method, c.request.path.removeprefix(ORDERS)) for c in sent] == [
+        ("DELETE", "/batched"),
+        ("POST", "/e5d8/amend"),
+        ("POST", "/e5d8/decrease"),
+        ("POST", "/batched"),
+    ]
+
+
+def test_nothing_to_write_is_no_request() -> None:
+    assert gateway().write([], NOW) == []
+
+
+def test_a_batch_of_places_holds_what_each_place_would() -> None:
+    bodies = orjson.loads(call(PLACE, SECOND_PLACE).request.body)["orders"]
+    assert bodies == [orjson.loads(call(place).request.body) for place in (PLACE, SECOND_PLACE)]
+
+
+def test_a_batch_of_cancels_names_each_orders_market_shard_and_subaccount() -> None:
+    bodies = orjson.loads(call(CANCEL, SECOND_CANCEL).request.body)["orders"]
+    assert bodies == [
+        {"order_id": order_id, "market_ticker": A, "exchange_index": 3, "subaccount": 7}
+        for order_id in ("e5d8", "f00d")
+    ]
+
+
+def test_each_order_of_a_batch_has_an_outcome_of_its_own_in_whatever_order() -> None:
+    refused = {"code": "invalid_order", "message": "m", "details": "post only cross"}
+    said = {"orders": [{"client_order_id": "mmbot-2", "error": refused}, CREATED]}
+    events = outcomes((PLACE, SECOND_PLACE), answer(said, 201))
+    assert events == [
+        OrderPlaced("mmbot-1", "e5d8", 150),
+        WriteRefused("mmbot-2", "place", "post_only_cross", "400 invalid_order m post only cross"),
+    ]
+
+
+def test_an_order_that_a_batch_says_nothing_about_is_unknown() -> None:
+    events = outcomes((CANCEL, SECOND_CANCEL), answer({"orders": [REDUCED | {"error": None}]}))
+    assert events[0] == OrderCancelled("mmbot-1", 2500)
+    assert isinstance(events[1], WriteUnknown)
+
+
+def test_an_error_in_a_batch_may_be_that_nobody_knows() -> None:
+    said = {"orders": [{"order_id": "e5d8", "error": {"code": "EXCHANGE_UNAVAILABLE"}}, {}]}
+    assert all(
+        isinstance(event, WriteUnknown) for event in outcomes((CANCEL, SECOND_CANCEL), answer(said))
+    )
+
+
+@pytest.mark.parametrize(
+    "answered", [None, HttpAnswer(502), HttpAnswer(200, b"no json"), HttpAnswer(200, b"{}")]
+)
+def test_a_batch_without_a_usable_answer_leaves_every_order_unknown(
+    answered: HttpAnswer | None,
+) -> None:
+    events = outcomes((CANCEL, SECOND_CANCEL), answered)
+    assert [type(event) for event in events] == [WriteUnknown, WriteUnknown]
+
+
+def test_a_batch_that_is_refused_refuses_every_order() -> None:
+    events = outcomes((PLACE, SECOND_PLACE), HttpAnswer(429))
+    assert [event.refusal for event in events if isinstance(event, WriteRefused)] == [
+        "rate_limited",
+        "rate_limited",
+    ]
+
+
+# Signatures that are too old
+
+
+def test_a_signature_that_is_too_old_is_made_anew_once() -> None:
+    speaker = gateway()
+    (first,) = speaker.write([PLACE], NOW)
+    expired = error(401, "header_timestamp_expired")
+    events, (second,) = speaker.answered(first.id, expired, NOW + 700)
+    assert events == []
+    assert second.request.body == first.request.body
+    assert dict(second.request.headers)["KALSHI-ACCESS-TIMESTAMP"] == str(NOW + 700)
+    ((event,), calls) = speaker.answered(second.id, expired, NOW + 900)
+    assert isinstance(event, WriteRefused)
+    assert (event.refusal, calls) == ("clock", [])
+
+
+def test_another_key_would_not_help_and_is_not_tried() -> None:
+    speaker = gateway()
+    (sent,) = speaker.write([PLACE], NOW)
+    ((event,), calls) = speaker.answered(sent.id, error(401, "authentication_error"), NOW)
+    assert isinstance(event, WriteRefused)
+    assert (event.refusal, calls) == ("unauthorised", [])
 
 
 # Writes that were applied
@@ -128,6 +264,16 @@ def test_a_renewal_that_was_applied() -> None:
     assert outcome(RENEW, answer(AMENDED)) == OrderRenewed("mmbot-1", NOW + 60_000)
 
 
+def test_a_decrease_that_was_applied_says_what_remains() -> None:
+    assert outcome(DECREASE, answer(DECREASED)) == OrderDecreased("mmbot-1", 1100)
+
+
+def test_a_decrease_that_changed_nothing_is_a_refusal_of_its_own() -> None:
+    event = outcome(DECREASE, error(400, "AMEND_ORDER_NO_OP"))
+    assert isinstance(event, WriteRefused)
+    assert (event.write, event.refusal) == ("decrease", "no_change")
+
+
 def test_a_renewal_that_changed_nothing_was_applied_before() -> None:
     no_op = error(400, "AMEND_ORDER_NO_OP")
     assert outcome(RENEW, no_op) == OrderRenewed("mmbot-1", NOW + 60_000)
@@ -143,8 +289,15 @@ def test_a_renewal_that_changed_nothing_was_applied_before() -> None:
         (error(400, "invalid_parameters"), "other"),
         (error(400, "insufficient_balance"), "insufficient_balance"),
         (error(400, "INSUFFICIENT_BALANCE"), "insufficient_balance"),
-        (error(401, "header_timestamp_expired"), "other"),
-        (error(403), "other"),
+        (error(400, "invalid_order", "order group triggered"), "group_triggered"),
+        (error(400, "ORDER_GROUP_TRIGGERED"), "group_triggered"),
+        (error(400, "MARKET_INACTIVE"), "inactive"),
+        (error(400, "INTERNAL_ERROR"), "other"),
+        (error(401, "header_timestamp_expired"), "clock"),
+        (error(401, "authentication_error", "NOT_FOUND"), "unauthorised"),
+        (HttpAnswer(401), "unauthorised"),
+        (error(403), "forbidden"),
+        (error(403, "permission_denied"), "forbidden"),
         (error(404, "not_found"), "not_found"),
         (answer({"code": "whatever", "message": "gone"}, 404), "not_found"),
         (error(409, "order_already_exists"), "already_exists"),
@@ -158,10 +311,11 @@ def test_a_renewal_that_changed_nothing_was_applied_before() -> None:
     ],
 )
 @pytest.mark.parametrize(
-    ("command", "write"), [(PLACE, "place"), (CANCEL, "cancel"), (RENEW, "renew")]
+    ("command", "write"),
+    [(PLACE, "place"), (CANCEL, "cancel"), (RENEW, "renew"), (DECREASE, "decrease")],
 )
 def test_a_refusal_is_told_from_the_others(
-    command: Place | Cancel | Renew, write: str, answered: HttpAnswer, refusal: Refusal
+    command: WriteCommand, write: str, answered: HttpAnswer, refusal: Refusal
 ) -> None:
     event = outcome(command, answered)
     assert isinstance(event, WriteRefused)
@@ -194,10 +348,11 @@ def test_a_refusal_repeats_what_the_exchange_said() -> None:
     ],
 )
 @pytest.mark.parametrize(
-    ("command", "write"), [(PLACE, "place"), (CANCEL, "cancel"), (RENEW, "renew")]
+    ("command", "write"),
+    [(PLACE, "place"), (CANCEL, "cancel"), (RENEW, "renew"), (DECREASE, "decrease")],
 )
 def test_what_is_neither_yes_nor_no_is_unknown(
-    command: Place | Cancel | Renew, write: str, answered: HttpAnswer | None
+    command: WriteCommand, write: str, answered: HttpAnswer | None
 ) -> None:
     event = outcome(command, answered)
     assert isinstance(event, WriteUnknown)
@@ -214,11 +369,11 @@ def test_what_is_neither_yes_nor_no_is_unknown(
         (CANCEL, REDUCED | {"order_id": "another"}),
         (CANCEL, REDUCED | {"reduced_by": "all"}),
         (RENEW, AMENDED | {"order_id": "another"}),
+        (DECREASE, DECREASED | {"order_id": "another"}),
+        (DECREASE, DECREASED | {"remaining_count": "few"}),
     ],
 )
-def test_a_yes_to_something_else_is_unknown(
-    command: Place | Cancel | Renew, body: dict[str, Any]
-) -> None:
+def test_a_yes_to_something_else_is_unknown(command: WriteCommand, body: dict[str, Any]) -> None:
     assert isinstance(outcome(command, answer(body, 201)), WriteUnknown)
 
 
@@ -249,7 +404,7 @@ ACCOUNT = (
 
 def test_a_reading_is_one_call_after_another() -> None:
     speaker = gateway()
-    calls = speaker.perform(ReadAccount((A,)), NOW)
+    calls = speaker.perform(ReadAccount((A,), shards=(0,)), NOW)
     events, calls = read_through(speaker, calls, *ACCOUNT)
     assert events == [Reconciled((), (), 123_450_000)]
     assert calls == []
@@ -257,9 +412,9 @@ def test_a_reading_is_one_call_after_another() -> None:
 
 def test_a_wish_for_a_reading_that_is_under_way_makes_it_start_again_at_its_end() -> None:
     speaker = gateway()
-    calls = speaker.perform(ReadAccount((A,)), NOW)
-    assert speaker.perform(ReadAccount((A,)), NOW) == []
-    assert speaker.perform(ReadAccount((A, "B")), NOW) == []
+    calls = speaker.perform(ReadAccount((A,), shards=(0,)), NOW)
+    assert speaker.perform(ReadAccount((A,), shards=(0,)), NOW) == []
+    assert speaker.perform(ReadAccount((A, "B"), shards=(0,)), NOW) == []
     events, calls = read_through(speaker, calls, *ACCOUNT)
     assert events == []
     events, calls = read_through(speaker, calls, *ACCOUNT[:1])
@@ -271,8 +426,8 @@ def test_a_wish_for_a_reading_that_is_under_way_makes_it_start_again_at_its_end(
 
 def test_a_stale_reading_that_fails_is_not_heard_of() -> None:
     speaker = gateway()
-    calls = speaker.perform(ReadAccount((A,)), NOW)
-    speaker.perform(ReadAccount((A,)), NOW)
+    calls = speaker.perform(ReadAccount((A,), shards=(0,)), NOW)
+    speaker.perform(ReadAccount((A,), shards=(0,)), NOW)
     events, calls = read_through(speaker, calls, None)
     assert events == []
     assert len(calls) == 1
@@ -314,3 +469,25 @@ def test_several_look_ups_go_on_side_by_side() -> None:
     (second,) = speaker.perform(LookUp("mmbot-2", "f00", A, NOW), NOW)
     assert speaker.answered(second.id, HttpAnswer(404), NOW) == ([OrderAbsent("mmbot-2")], [])
     assert speaker.answered(first.id, HttpAnswer(404), NOW) == ([OrderAbsent("mmbot-1")], [])
+
+
+# Order groups
+
+
+def test_a_group_is_found_or_opened_and_reset() -> None:
+    speaker = gateway()
+    calls = speaker.perform(SecureGroup(3, 10_000), NOW)
+    created = answer({"order_group_id": "g-1"}, 201)
+    events, calls = read_through(speaker, calls, answer({"order_groups": []}), created)
+    assert (events, calls) == ([GroupSecured(3, "g-1")], [])
+    calls = speaker.perform(ResetGroup(3, "g-1"), NOW)
+    events, calls = read_through(speaker, calls, answer({}))
+    assert (events, calls) == ([GroupChanged("g-1", "reset")], [])
+
+
+@pytest.mark.parametrize("command", [SecureGroup(3, 100), ResetGroup(3, "g-1")])
+def test_a_group_without_an_answer_is_not_had(command: SecureGroup | ResetGroup) -> None:
+    speaker = gateway()
+    ((event,), _) = read_through(speaker, speaker.perform(command, NOW), None)
+    assert isinstance(event, GroupNotSecured)
+    assert event.reason.endswith("no answer")

@@ -138,7 +138,7 @@ def test_a_fill_that_cannot_be_is_malformed(changes: dict[str, Any]) -> None:
 
 def test_an_order_is_read_from_the_stream_and_from_rest() -> None:
     expected = OrderReport(
-        "mmbot-1", "ee58", A, "bid", 4200, 1000, 1500, "resting", 1795874700000, 0
+        "mmbot-1", "ee58", A, "bid", 4200, 1000, 1500, "resting", 1795874700000, 0, "g"
     )
     assert wire.stream_order(raw(USER_ORDER)) == expected
     reported = rest_order()

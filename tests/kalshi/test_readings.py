@@ -75,7 +75,10 @@ def account(**changes: Any) -> Exchange:
 
 
 def listing(**changes: Any) -> Exchange:
-    limits = {"write": {"refill_rate": 300, "bucket_capacity": 600}}
+    limits = {
+        "read": {"refill_rate": 200, "bucket_capacity": 400},
+        "write": {"refill_rate": 300, "bucket_capacity": 600},
+    }
     costs = [
         {"method": "DELETE", "path": "/portfolio/events/orders/{order_id}", "cost": 2},
         {"method": "POST", "path": "/trade-api/v2/portfolio/events/orders", "cost": 11},
@@ -97,7 +100,7 @@ def read_the_listing(exchange: Exchange, held: tuple[str, ...] = ()) -> list[Eve
 
 
 def read_the_account(exchange: Exchange, *tickers: str) -> list[Event]:
-    return exchange.read(read_account(ReadAccount(tickers), 7))
+    return exchange.read(read_account(ReadAccount(tickers, shards=(3,)), 7))
 
 
 def shut(exchange: Exchange) -> str:
@@ -165,7 +168,7 @@ def test_the_account_is_orders_fills_positions_and_balance() -> None:
     assert exchange.queries("/portfolio/positions") == [
         {"count_filter": "position", "limit": "1000"} | own
     ]
-    assert exchange.queries("/portfolio/balance") == [own]
+    assert exchange.queries("/portfolio/balance") == [own | {"exchange_index": "3"}]
 
 
 def test_without_markets_no_fills_are_asked_for() -> None:
@@ -234,7 +237,7 @@ def test_an_error_is_repeated_in_the_sentence() -> None:
 def test_the_listing_is_the_budget_and_the_open_events_in_order_of_strike() -> None:
     exchange = listing()
     budget, read = read_the_listing(exchange)
-    assert budget == BudgetRead(300.0, 600.0, 11.0, 2.0, 10.0)
+    assert budget == BudgetRead(300.0, 600.0, 11.0, 2.0, 10.0, 10.0, 200.0, 400.0)
     assert isinstance(read, ListingRead)
     assert read.shut == ""
     (event,) = read.events
@@ -317,12 +320,37 @@ def test_a_budget_of_nothing_is_malformed(bucket: dict[str, Any]) -> None:
 def test_results_are_read_of_what_is_held_and_no_longer_open() -> None:
     held = "KXTSAW-26NOV22"
     markets = [
-        changed(MARKET, ticker="x", result="yes", status="finalized"),
-        changed(MARKET, ticker="y", result="no", status="determined"),
-        changed(MARKET, ticker="z", result="", status="closed"),
+        changed(MARKET, ticker="x", floor_strike=1, result="yes", status="finalized"),
+        changed(MARKET, ticker="y", floor_strike=2, result="no", status="determined"),
+        changed(MARKET, ticker="z", floor_strike=3, result="", status="closed"),
     ]
     settled = {"event": {"event_ticker": held, "markets": markets}, "markets": []}
     exchange = listing(**{f"/events/{held}": settled})
     events = read_the_listing(exchange, (EVENT, held))
     assert events[2:] == [MarketSettled("x", 10_000), MarketSettled("y", 0)]
+    read = events[1]
+    assert isinstance(read, ListingRead)
+    assert [event.ticker for event in read.events] == [EVENT, held]
     assert f"/events/{EVENT}" not in exchange.paths
+
+
+def test_an_event_that_is_held_and_unknown_to_the_exchange_is_left_out() -> None:
+    exchange = listing(**{"/events/KXTSAW-26NOV22": HttpAnswer(404)})
+    events = read_the_listing(exchange, ("KXTSAW-26NOV22",))
+    assert [type(event) for event in events] == [BudgetRead, ListingRead]
+
+
+def test_the_balance_is_that_of_the_shards_in_use() -> None:
+    exchange = account()
+    (event,) = exchange.read(read_account(ReadAccount((), shards=(0, 3)), 7))
+    assert isinstance(event, Reconciled)
+    assert event.balance == 2 * 123_450_000
+    asked = [query["exchange_index"] for query in exchange.queries("/portfolio/balance")]
+    assert asked == ["0", "3"]
+
+
+def test_a_decided_markets_position_is_gone_and_its_fills_are_still_read() -> None:
+    exchange = account(**{"/portfolio/positions": {"market_positions": []}})
+    (event,) = exchange.read(read_account(ReadAccount((), decided=(A,)), 7))
+    assert isinstance(event, Reconciled)
+    assert len(event.fills) == 1

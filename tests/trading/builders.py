@@ -17,6 +17,7 @@ from mmbot.trading.events import (
     BudgetRead,
     Event,
     Fill,
+    GroupSecured,
     ListedEvent,
     ListingRead,
     Market,
@@ -157,6 +158,7 @@ class Bench:
             StreamUp(),
             BudgetRead(100.0, 1000.0, 10.0, 2.0, 10.0),
             ListingRead("", (self.listed,)),
+            GroupSecured(0, "g-0"),
             Reconciled((), (), PLENTY),
             BeliefFormed(belief()),
         )

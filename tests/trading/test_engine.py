@@ -15,6 +15,7 @@ from mmbot.trading.commands import (
     ReadListing,
     RepairBook,
 )
+from mmbot.trading.engine import Engine
 from mmbot.trading.events import (
     BeliefFormed,
     BookChanged,
@@ -22,12 +23,16 @@ from mmbot.trading.events import (
     BooksDistrusted,
     BudgetRead,
     Event,
+    FeedLagged,
     Filled,
+    GroupSecured,
     ListedEvent,
     ListingRead,
+    ListingStale,
     Market,
     MarketActivity,
     MarketClosing,
+    MarketRegridded,
     MarketSettled,
     OrderCancelled,
     OrderReported,
@@ -39,8 +44,8 @@ from mmbot.trading.events import (
     StreamUp,
     Woken,
 )
-from mmbot.tsa.calendar import EASTERN, to_milliseconds
-from mmbot.units import CENT_GRID
+from mmbot.tsa.calendar import EASTERN, CalendarClock, to_milliseconds
+from mmbot.units import CENT_GRID, PriceBand, PriceGrid
 from tests.trading.builders import (
     CLOSES,
     HIGH,
@@ -80,12 +85,13 @@ def test_a_new_event_is_believed_in_and_its_account_read() -> None:
     bench.tell(StreamUp())
     commands = bench.tell(ListingRead("", (bench.listed,)))
     assert only(FormBelief, commands) == [FormBelief(WEEK, (2_600_000, 2_700_000, 2_800_000))]
-    assert only(ReadAccount, commands) == [ReadAccount(TICKERS)]
+    assert only(ReadAccount, commands) == [ReadAccount(TICKERS, shards=(0,))]
 
 
 def test_nothing_is_quoted_before_the_account_was_read() -> None:
     bench = Bench()
     bench.tell(StreamUp(), ListingRead("", (bench.listed,)), BeliefFormed(belief()))
+    bench.tell(GroupSecured(0, "g-0"))
     assert not only(Place, bench.tell(book()))
     assert bench.reason() == "not_reconciled"
     bench.tell(Reconciled((), (), PLENTY))
@@ -99,7 +105,7 @@ def test_a_reading_that_ends_while_the_stream_is_down_reconciles_nothing() -> No
     commands = bench.tell(Reconciled((), (), None))
     assert "account.reconciled" not in notes(commands)
     commands = bench.tell(StreamUp())
-    assert only(ReadAccount, commands) == [ReadAccount(TICKERS)]
+    assert only(ReadAccount, commands) == [ReadAccount(TICKERS, shards=(0,))]
     bench.tell(book())
     assert bench.reason() == "not_reconciled"
 
@@ -116,7 +122,7 @@ def test_the_account_is_read_every_minute() -> None:
     bench = Bench()
     bench.start()
     assert not only(ReadAccount, bench.tell(Woken(), after=59_999))
-    assert only(ReadAccount, bench.tell(Woken(), after=1)) == [ReadAccount(TICKERS)]
+    assert only(ReadAccount, bench.tell(Woken(), after=1)) == [ReadAccount(TICKERS, shards=(0,))]
 
 
 def test_the_listing_is_read_every_five_minutes() -> None:
@@ -199,7 +205,7 @@ def test_a_market_that_is_added_leaves_books_and_fills_of_the_others() -> None:
     ladder = bench.engine.desk.ladders[EVENT]
     assert ladder.strikes == (2_600_000, 2_700_000, 2_800_000)
     assert only(FormBelief, commands) == [FormBelief(WEEK, ladder.strikes)]
-    assert only(ReadAccount, commands) == [ReadAccount((LOW, HIGH, MIDDLE))]
+    assert only(ReadAccount, commands) == [ReadAccount((LOW, HIGH, MIDDLE), shards=(0,))]
     assert ladder.portfolio.position(LOW) == 500
     bench.tell(Reconciled((), (fill("t-1", "o-1", 500, ticker=LOW),), None))
     assert bench.reason(LOW) == "no_belief"
@@ -237,6 +243,7 @@ def test_a_changed_market_is_quoted_as_it_is_now() -> None:
     bench.start()
     moved = event(market(LOW), market(MIDDLE, shard=3), market(HIGH))
     assert "market.changed" in notes(bench.tell(ListingRead("", (moved,))))
+    bench.tell(GroupSecured(3, "g-3"))
     assert {place.shard for place in only(Place, bench.tell(book()))} == {3}
 
 
@@ -252,6 +259,7 @@ def test_a_moved_close_is_noted_and_watched() -> None:
     [
         MarketClosing("X", NOW),
         MarketActivity("X", active=False),
+        MarketRegridded("X", CENT_GRID),
         MarketSettled("X", 0),
         BookReplaced("X", (), ()),
         BookChanged("X", "bid", 4000, 100),
@@ -265,7 +273,94 @@ def test_word_of_a_market_that_is_not_on_the_desk_changes_nothing(told: Event) -
     assert bench.reason() == ""
 
 
+# News and readings
+
+
+def test_news_of_a_market_is_not_undone_by_a_copy_of_the_listing_that_is_older() -> None:
+    bench = Bench()
+    bench.start()
+    bench.tell(MarketActivity(MIDDLE, active=False))
+    bench.tell(ListingRead("", (bench.listed,)), after=19_999)
+    assert bench.reason() == "market_paused"
+    assert only(ReadListing, bench.tell(Woken(), after=1))
+    bench.tell(ListingRead("", (bench.listed,)))
+    assert bench.reason() == "no_book"
+
+
+def test_a_change_that_only_the_listing_tells_is_read_at_once_and_past_the_caches() -> None:
+    bench = Bench()
+    bench.start()
+    assert only(ReadListing, bench.tell(ListingStale()))
+    assert not only(ReadListing, bench.tell(Woken(), after=19_999))
+    assert only(ReadListing, bench.tell(Woken(), after=1))
+
+
+def test_other_prices_of_a_market_are_quoted_from_then_on() -> None:
+    bench = Bench()
+    bench.rest()
+    finer = PriceGrid((PriceBand(0, 10_000, 10),))
+    bench.tell(MarketRegridded(MIDDLE, finer))
+    commands = bench.tell(book(bid=4350), after=2_000)
+    assert bench.cancelled_sides(commands) == {"bid"}
+    place = next(o for o in bench.engine.desk.orders if o.order_id == "o-bid")
+    commands = bench.tell(OrderCancelled(place.client_id, 1000))
+    assert [p.price for p in only(Place, commands)] == [4360]
+
+
+def test_an_account_that_stays_unreadable_has_the_listing_read() -> None:
+    bench = Bench()
+    bench.rest()
+    failed = ReadingFailed("account", "the position is gone")
+    assert not only(ReadListing, bench.tell(failed, failed))
+    assert only(ReadListing, bench.tell(failed))
+    assert not only(ReadListing, bench.tell(failed, failed))
+    assert only(ReadListing, bench.tell(failed))
+
+
+# Lag
+
+
+def test_a_stream_that_is_late_takes_the_quotes_off_until_it_is_in_time() -> None:
+    bench = Bench()
+    bench.rest()
+    commands = bench.tell(FeedLagged(3_100, late=True))
+    assert bench.cancelled_sides(commands) == {"bid", "ask"}
+    assert bench.reason() == "stale_feed"
+    bench.tell(FeedLagged(900, late=False))
+    assert bench.reason() == ""
+
+
 # Settlement
+
+
+def test_a_settlement_waits_for_the_fills_that_were_missed() -> None:
+    bench = Bench()
+    bench.rest()
+    bench.tell(StreamLost(), StreamUp())
+    commands = bench.tell(MarketSettled(MIDDLE, 10_000))
+    assert not only(BookSettlement, commands)
+    wish = bench.engine.desk.account_reading()
+    assert (wish.tickers, wish.decided) == ((LOW, HIGH), (MIDDLE,))
+    commands = bench.tell(Reconciled((), (fill("t-1", "o-bid", 700),), 0))
+    assert only(BookSettlement, commands) == [BookSettlement(MIDDLE, 10_000, 700, 7_000_000)]
+
+
+def test_an_event_of_an_earlier_life_is_settled_when_its_fills_are_known() -> None:
+    earlier = WEEK.following.event_ticker("T")
+    bench = Bench()
+    bench.engine = Engine(settings(), CalendarClock(), "life", (earlier,))
+    closed = Market("T-26DEC06-A2.7", 2_700_000, CENT_GRID, OPENS - 10, NOW - 1)
+    commands = bench.tell(StreamUp())
+    assert only(ReadListing, commands) == [ReadListing((earlier,))]
+    held = ListedEvent(earlier, WEEK.following, (closed,))
+    commands = bench.tell(ListingRead("", (held,)), MarketSettled(closed.ticker, 0))
+    assert not only(FormBelief, commands)
+    assert bench.engine.desk.listing_reading() == ReadListing((earlier,))
+    bought = fill("t-1", "o-1", 1000, ticker=closed.ticker)
+    commands = bench.tell(Reconciled((), (bought,), 0))
+    assert only(BookSettlement, commands) == [BookSettlement(closed.ticker, 0, 1000, 0)]
+    assert "event.settled" in notes(commands)
+    assert bench.engine.desk.listing_reading() == ReadListing(())
 
 
 def test_a_settlement_pays_the_position_and_the_last_one_says_the_profit() -> None:
@@ -304,7 +399,7 @@ def test_what_is_settled_is_neither_read_nor_asked_for_nor_quoted_any_more() -> 
     assert bench.reason() == "settled"
     assert len(bench.engine.desk.orders) == 0
     commands = bench.tell(Woken(), after=300_000)
-    assert only(ReadAccount, commands) == [ReadAccount(())]
+    assert only(ReadAccount, commands) == [ReadAccount((), shards=(0,))]
     assert only(ReadListing, commands) == [ReadListing(())]
 
 
@@ -398,14 +493,14 @@ def test_stopping_cancels_reads_the_account_and_finishes_when_it_holds_nothing()
     assert not only(ReadAccount, commands)
     bench.tell(OrderCancelled(places["bid"].client_id, 1000))
     commands = bench.tell(OrderCancelled(places["ask"].client_id, 1000))
-    assert only(ReadAccount, commands) == [ReadAccount(TICKERS)]
+    assert only(ReadAccount, commands) == [ReadAccount(TICKERS, shards=(0,))]
     assert only(Finished, bench.tell(Reconciled((), (), None)))
 
 
 def test_stopping_with_no_orders_still_asks_the_exchange() -> None:
     bench = Bench()
     bench.start()
-    assert only(ReadAccount, bench.tell(Stopping())) == [ReadAccount(TICKERS)]
+    assert only(ReadAccount, bench.tell(Stopping())) == [ReadAccount(TICKERS, shards=(0,))]
 
 
 def test_an_order_that_turns_up_at_the_end_is_cancelled_before_the_end() -> None:

@@ -10,6 +10,7 @@ from mmbot.trading.commands import (
     Cancel,
     Command,
     LookUp,
+    Note,
     Place,
     ReadAccount,
     ReadListing,
@@ -43,7 +44,9 @@ from tests.trading.builders import (
     Bench,
     belief,
     book,
+    event,
     fill,
+    market,
     notes,
     only,
     report,
@@ -297,6 +300,9 @@ def test_an_order_that_should_have_run_out_is_doubted_and_not_more_than_every_wh
         ("insufficient_balance", 60_000),
         ("paused", 5_000),
         ("rate_limited", 1_000),
+        ("inactive", 5_000),
+        ("unauthorised", 60_000),
+        ("clock", 60_000),
         ("not_found", 30_000),
         ("no_change", 30_000),
         ("other", 30_000),
@@ -314,6 +320,57 @@ def test_a_refused_place_keeps_new_orders_off_its_market_for_a_while(
     assert bench.reason() == refusal
     assert not only(Place, bench.tell(Woken(), after=hold - 1))
     assert [p.side for p in only(Place, bench.tell(Woken(), after=1))] == ["bid"]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "held"),
+    [
+        ("other", {MIDDLE}),
+        ("insufficient_balance", {LOW, MIDDLE}),
+        ("unauthorised", {LOW, MIDDLE, HIGH}),
+        ("clock", {LOW, MIDDLE, HIGH}),
+        ("forbidden", {LOW, MIDDLE, HIGH}),
+    ],
+)
+def test_a_refusal_holds_for_its_market_its_shard_or_the_account(
+    refusal: Refusal, held: set[str]
+) -> None:
+    bench = Bench()
+    bench.listed = event(market(LOW), market(MIDDLE), market(HIGH, shard=2))
+    place = bench.quote()["bid"]
+    bench.tell(WriteRefused(place.client_id, "place", refusal, ""))
+    listings = bench.engine.desk.ladder_of[MIDDLE].listings
+    assert {ticker for ticker, known in listings.items() if known.held_because} == held
+
+
+@pytest.mark.parametrize("refusal", ["unauthorised", "clock", "forbidden"])
+def test_a_refusal_of_the_account_itself_is_an_error_in_the_log(refusal: Refusal) -> None:
+    bench = Bench()
+    place = bench.quote()["bid"]
+    commands = bench.tell(WriteRefused(place.client_id, "place", refusal, ""))
+    (line,) = (note for note in only(Note, commands) if note.name == "order.refused")
+    assert line.level == "error"
+
+
+def test_a_cancel_that_a_closed_market_refuses_has_order_and_listing_looked_up() -> None:
+    bench = Bench()
+    place = bench.rest()["bid"]
+    lower(bench)
+    commands = bench.tell(WriteRefused(place.client_id, "cancel", "inactive", ""))
+    assert only(ReadListing, commands)
+    assert [look_up.order_id for look_up in only(LookUp, commands)] == ["o-bid"]
+
+
+def test_looking_up_leaves_tokens_for_the_readings_and_goes_on_when_there_are_more() -> None:
+    bench = Bench()
+    places = bench.rest()
+    bench.engine.desk.budget.reads.drain(bench.now)
+    commands = bench.tell(WriteUnknown(places["bid"].client_id, "cancel", ""))
+    assert not only(LookUp, commands)
+    assert bench.wake is not None
+    # A hundred tokens for the readings and two for the question, two hundred a second.
+    assert bench.wake - bench.now == 511
+    assert only(LookUp, bench.tell(Woken(), after=511))
 
 
 def test_a_refused_place_leaves_the_other_side_where_it_is() -> None:

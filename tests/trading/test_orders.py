@@ -141,10 +141,13 @@ def test_an_adopted_order_is_what_the_exchange_says() -> None:
         ({}, Quote("bid", 4200, 1000, 4200, 2000), 999, "keep"),
         ({}, Quote("bid", 4200, 1000, 4200, 2000), 1000, "cancel"),
         ({}, Quote("bid", 3800, 1000, 4000, 2000), 5000, "cancel"),
-        ({}, Quote("bid", 4000, 999, 4000, 999), 0, "cancel"),
+        ({}, Quote("bid", 4000, 999, 4000, 999), 0, "decrease"),
+        ({}, Quote("bid", 4200, 999, 4200, 999), 1000, "cancel"),
+        ({"change_after": NOW + 1}, Quote("bid", 4000, 999, 4000, 999), 0, "cancel"),
+        ({"change_after": NOW + 1}, Quote("bid", 4000, 999, 4000, 999), 1, "decrease"),
         ({}, Quote("bid", 4000, 500, 4000, 2000), 5000, "keep"),
         ({}, Quote("bid", 4000, 499, 4000, 2000), 999, "keep"),
-        ({}, Quote("bid", 4000, 499, 4000, 2000), 1000, "cancel"),
+        ({}, Quote("bid", 4000, 499, 4000, 2000), 1000, "decrease"),
         ({}, Quote("bid", 4000, 0, 4000, 2000), 1000, "cancel"),
         ({"filled": 500}, Quote("bid", 4000, 1000, 4000, 2000), 5000, "keep"),
         ({"filled": 501}, Quote("bid", 4000, 1000, 4000, 2000), 5000, "cancel"),
@@ -160,6 +163,16 @@ def test_a_quote_moves_only_when_that_pays(
 ) -> None:
     decided = verdict(order(**changes), wanted, NOW + after, SETTINGS.quoting, SETTINGS.orders)
     assert decided == expected
+
+
+def test_a_decrease_is_learnt_from_whatever_report_comes_and_never_undone() -> None:
+    one = order(filled=100)
+    orders = holding(one)
+    smaller = OrderReport("mmbot-1", "o-1", MIDDLE, "bid", 4000, 200, 400, "resting", NOW)
+    orders.report(one, smaller)
+    assert (one.count, one.filled, one.remaining) == (600, 200, 400)
+    orders.report(one, said(filled=100))
+    assert (one.count, one.filled, one.remaining) == (600, 200, 400)
 
 
 def test_an_order_is_renewed_at_half_its_life() -> None:

@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 from mmbot.trading.commands import (
     Cancel,
     Command,
+    Decrease,
     Finished,
     LookUp,
     Place,
     ReadAccount,
     ReadListing,
     Renew,
+    ResetGroup,
+    SecureGroup,
     WakeAt,
 )
 from mmbot.trading.events import (
@@ -26,9 +29,12 @@ from mmbot.trading.events import (
     Event,
     Fill,
     Filled,
+    GroupChanged,
+    GroupSecured,
     ListingRead,
     OrderAbsent,
     OrderCancelled,
+    OrderDecreased,
     OrderPlaced,
     OrderRenewed,
     OrderReport,
@@ -51,12 +57,20 @@ from tests.trading.builders import STRIKES, Bench, belief, book
 TICKERS = tuple(STRIKES)
 LOSS = 15_000_000
 SEEDS = st.integers(0, 2**32)
-_WRITES: dict[type, Write] = {Place: "place", Cancel: "cancel", Renew: "renew"}
+_WRITES: dict[type, Write] = {
+    Place: "place",
+    Cancel: "cancel",
+    Renew: "renew",
+    Decrease: "decrease",
+}
 _REFUSALS: tuple[Refusal, ...] = (
     "post_only_cross",
     "insufficient_balance",
     "other",
     "rate_limited",
+    "group_triggered",
+    "inactive",
+    "clock",
 )
 
 
@@ -68,10 +82,11 @@ class Resting(msgspec.Struct):
     filled: int = 0
     ended: bool = False
     expires: int = 0
+    count: int = 0
 
     @property
     def remaining(self) -> int:
-        return 0 if self.ended else self.place.count - self.filled
+        return 0 if self.ended else self.count - self.filled
 
     @property
     def report(self) -> OrderReport:
@@ -111,7 +126,9 @@ class Walk:
         now = self.bench.now
         for command in self.bench.tell(event):
             match command:
-                case Place() | Cancel() | Renew() | LookUp():
+                case SecureGroup() | ResetGroup():
+                    self.to_exchange.append(command)
+                case Place() | Cancel() | Renew() | Decrease() | LookUp():
                     self._check_write(command)
                     self.to_exchange.append(command)
                 case ReadAccount():
@@ -186,13 +203,17 @@ class Walk:
         lost = self.faults and self.rng.random() < 0.15
         if isinstance(command, LookUp):
             self._serve_look_up(command, lost=lost)
-        elif isinstance(command, Place | Cancel | Renew):
+        elif isinstance(command, SecureGroup):
+            self.to_bot.append(GroupSecured(command.shard, "g"))
+        elif isinstance(command, ResetGroup):
+            self.to_bot.append(GroupChanged(command.group, "reset"))
+        elif isinstance(command, Place | Cancel | Renew | Decrease):
             never_arrived = lost and self.rng.random() < 0.5
             unknown = WriteUnknown(command.client_id, _WRITES[type(command)], "")
             answer: Event = unknown if never_arrived else self._serve_write(command)
             self.to_bot.append(unknown if lost else answer)
 
-    def _serve_write(self, command: Place | Cancel | Renew) -> Event:
+    def _serve_write(self, command: Place | Cancel | Renew | Decrease) -> Event:
         match command:
             case Place():
                 return self._serve_place(command)
@@ -207,14 +228,27 @@ class Walk:
                 order = self.orders.get(command.client_id)
                 if order is None or not order.remaining:
                     return WriteRefused(command.client_id, "renew", "not_found", "")
+                assert command.count == order.count, "a renewal must change nothing else"
                 order.expires = command.expires
                 self.say(OrderReported(order.report))
                 return OrderRenewed(command.client_id, command.expires)
+            case Decrease():
+                order = self.orders.get(command.client_id)
+                if order is None or not order.remaining:
+                    return WriteRefused(command.client_id, "decrease", "not_found", "")
+                if order.remaining <= command.remaining:
+                    return WriteRefused(command.client_id, "decrease", "no_change", "")
+                order.count = order.filled + command.remaining
+                self.say(OrderReported(order.report))
+                return OrderDecreased(command.client_id, command.remaining)
 
     def _serve_place(self, command: Place) -> Event:
         if self.faults and self.rng.random() < 0.1:
             return WriteRefused(command.client_id, "place", self.rng.choice(_REFUSALS), "")
-        order = Resting(command, f"o-{len(self.orders)}", expires=command.expires)
+        assert command.group, "no order without a group"
+        order = Resting(
+            command, f"o-{len(self.orders)}", expires=command.expires, count=command.count
+        )
         self.orders[command.client_id] = order
         self.say(OrderReported(order.report))
         return OrderPlaced(command.client_id, order.order_id, 0)
@@ -235,7 +269,7 @@ class Walk:
             order = self.rng.choice(alive)
             place, count = order.place, self.rng.randint(1, order.remaining)
             order.filled += count
-            order.ended = order.filled == place.count
+            order.ended = order.filled == order.count
             fill = Fill(
                 trade_id=f"t-{len(self.fills)}",
                 order_id=order.order_id,
@@ -318,6 +352,14 @@ class Walk:
         above = sorted((self.rng.uniform(0.02, 0.98) for _ in TICKERS), reverse=True)
         self.tell(BeliefFormed(belief((above[0], above[1], above[2]))))
 
+    def trigger(self) -> None:
+        """Let the exchange take every order off, and say so before or after it says of which."""
+        self.say(GroupChanged("g", "triggered"))
+        for order in self.orders.values():
+            if order.remaining:
+                order.ended = True
+                self.say(OrderReported(order.report))
+
     def distrust(self) -> None:
         ticker = self.rng.choice(TICKERS)
         self.tell(BooksDistrusted((ticker,), "gap"))
@@ -359,7 +401,7 @@ class Walk:
             self.believe,
         ]
         if self.faults:
-            doings += [self.lose_stream, self.fail_reading, self.distrust]
+            doings += [self.lose_stream, self.fail_reading, self.distrust, self.trigger]
         for _ in range(steps):
             choice = self.rng.random()
             if choice < 0.3 and self.to_exchange:

@@ -2,23 +2,29 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from mmbot.trading.commands import Cancel, Note, Place, Renew
+from mmbot.trading.commands import Cancel, Decrease, LookUp, Note, Place, Renew
 from mmbot.trading.events import (
     BeliefFormed,
     BookReplaced,
     BudgetRead,
     Event,
     Filled,
+    GroupSecured,
     ListingRead,
     MarketActivity,
     MarketClosing,
     OrderCancelled,
+    OrderDecreased,
     OrderPlaced,
+    OrderReport,
     OrderReported,
+    Reconciled,
     SettingsChanged,
     Stopping,
     StreamLost,
+    StreamUp,
     Woken,
+    WriteRefused,
 )
 from tests.trading.builders import (
     CLOSES,
@@ -26,6 +32,7 @@ from tests.trading.builders import (
     LOW,
     MIDDLE,
     NOW,
+    PLENTY,
     Bench,
     belief,
     book,
@@ -349,13 +356,125 @@ def test_a_loss_beyond_the_limit_leaves_room_to_reduce_it() -> None:
     assert places["ask"].client_id in {o.client_id for o in bench.engine.desk.orders}
 
 
+def test_a_position_near_its_limit_makes_the_adding_side_smaller_in_its_place() -> None:
+    bench = Bench(limits={"contracts_per_market": 10})
+    place = bench.rest()["bid"]
+    commands = bench.tell(Filled(fill("t-1", "o-bid", 100)))
+    assert not only(Decrease, commands)
+    commands = bench.tell(Filled(fill("t-2", "elsewhere", 300)))
+    assert not only(Cancel, commands)
+    assert only(Decrease, commands) == [Decrease(place.client_id, "o-bid", MIDDLE, 0, 600)]
+    # The report comes with the answer, and says what is filled of it.
+    smaller = msgspec.structs.replace(report(place, "o-bid", filled=100), remaining=600)
+    bench.tell(OrderReported(smaller), OrderDecreased(place.client_id, 600))
+    order = bench.engine.desk.orders.get(place.client_id)
+    assert order is not None
+    assert (order.state, order.count, order.remaining) == ("resting", 700, 600)
+
+
+def test_an_answer_to_a_decrease_without_a_report_makes_the_order_be_looked_up() -> None:
+    bench = Bench(limits={"contracts_per_market": 10})
+    place = bench.rest()["bid"]
+    bench.tell(Filled(fill("t-1", "elsewhere", 300)))
+    commands = bench.tell(OrderDecreased(place.client_id, 700))
+    assert [look_up.order_id for look_up in only(LookUp, commands)] == ["o-bid"]
+
+
+def test_a_decrease_that_is_refused_makes_the_order_go() -> None:
+    bench = Bench(limits={"contracts_per_market": 10})
+    place = bench.rest()["bid"]
+    bench.tell(Filled(fill("t-1", "elsewhere", 300)))
+    commands = bench.tell(WriteRefused(place.client_id, "decrease", "paused", ""))
+    assert bench.cancelled_sides(commands) == {"bid"}
+
+
+def test_a_decrease_that_changes_nothing_makes_the_order_be_looked_up() -> None:
+    bench = Bench(limits={"contracts_per_market": 10})
+    place = bench.rest()["bid"]
+    bench.tell(Filled(fill("t-1", "elsewhere", 300)))
+    commands = bench.tell(WriteRefused(place.client_id, "decrease", "no_change", ""))
+    assert [look_up.order_id for look_up in only(LookUp, commands)] == ["o-bid"]
+
+
+def test_a_decrease_waits_for_its_tokens() -> None:
+    bench = Bench(limits={"contracts_per_market": 10})
+    bench.rest()
+    bench.engine.desk.budget.drain(bench.now)
+    assert not only(Decrease, bench.tell(Filled(fill("t-1", "elsewhere", 300))))
+    assert bench.wake is not None
+    assert only(Decrease, bench.tell(Woken(), after=bench.wake - bench.now))
+
+
 def test_a_position_at_its_limit_takes_the_adding_side_off() -> None:
     bench = Bench(limits={"contracts_per_market": 10})
     bench.rest()
-    commands = bench.tell(Filled(fill("t-1", "o-bid", 1)))
-    assert bench.cancelled_sides(commands) == set()
-    commands = bench.tell(Filled(fill("t-2", "elsewhere", 1)))
+    commands = bench.tell(Filled(fill("t-1", "elsewhere", 1000)))
     assert bench.cancelled_sides(commands) == {"bid"}
+
+
+# Orders of an earlier life
+
+
+def earlier(**changes: object) -> OrderReport:
+    report = OrderReport(
+        "mmbot-e-1", "o-9", MIDDLE, "bid", 4100, 0, 1000, "resting", NOW + 60_000, 0, "g-0"
+    )
+    return msgspec.structs.replace(report, **changes)
+
+
+def restarted(*events: Event) -> Bench:
+    """A life that found one order, and knows what `events` tell."""
+    bench = Bench()
+    bench.tell(
+        StreamUp(),
+        BudgetRead(100.0, 1000.0, 10.0, 2.0, 10.0),
+        ListingRead("", (bench.listed,)),
+        Reconciled((earlier(),), (), PLENTY),
+        *events,
+    )
+    return bench
+
+
+def test_an_order_of_an_earlier_life_that_is_still_wanted_keeps_its_place() -> None:
+    bench = restarted()
+    seen = BookReplaced(MIDDLE, ((4100, 1000), (4000, 5000)), ((6000, 1000),))
+    commands = bench.tell(GroupSecured(0, "g-0"), BeliefFormed(belief()), seen, after=4_000)
+    assert not only(Cancel, commands)
+    assert [place.side for place in only(Place, commands)] == ["ask"]
+
+
+def test_an_order_of_an_earlier_life_that_is_not_wanted_goes_as_soon_as_that_is_known() -> None:
+    bench = restarted(GroupSecured(0, "g-0"), BeliefFormed(belief((0.8, 0.3, 0.2))))
+    assert [cancel.order_id for cancel in only(Cancel, bench.tell(book()))] == ["o-9"]
+
+
+def test_an_order_of_an_earlier_life_does_not_wait_for_ever_to_be_judged() -> None:
+    bench = restarted()
+    assert bench.wake is not None
+    assert bench.wake <= bench.now + 5_000
+    assert [c.order_id for c in only(Cancel, bench.tell(Woken(), after=5_000))] == ["o-9"]
+
+
+@pytest.mark.parametrize("gate", [StreamLost(), Stopping()])
+def test_a_gate_that_shuts_takes_off_what_was_found_as_well(gate: Event) -> None:
+    bench = restarted()
+    assert [cancel.order_id for cancel in only(Cancel, bench.tell(gate))] == ["o-9"]
+
+
+def test_an_order_that_breaks_the_limit_is_not_spared() -> None:
+    bench = Bench(limits={"event_loss_dollars": 10.0})
+    bench.tell(StreamUp(), ListingRead("", (bench.listed,)))
+    commands = bench.tell(Reconciled((earlier(remaining=9000),), (), 0))
+    assert [cancel.order_id for cancel in only(Cancel, commands)] == ["o-9"]
+
+
+def test_an_order_in_another_group_moves_into_ours() -> None:
+    bench = restarted(GroupSecured(0, "another"), BeliefFormed(belief()))
+    commands = bench.tell(book())
+    (note,) = (note for note in only(Note, commands) if note.name == "order.cancel")
+    assert note.fields["reason"] == "other_group"
+    commands = bench.tell(OrderCancelled("mmbot-e-1", 1000))
+    assert {place.group for place in only(Place, commands)} == {"another"}
 
 
 def test_settings_in_force_bound_the_next_orders() -> None:

@@ -7,10 +7,12 @@ from mmbot.trading.risk import (
     CLOSING_MARGIN,
     Listing,
     ServiceState,
+    Shard,
     belief_gate,
     hold,
     market_gate,
     service_gate,
+    shard_gate,
 )
 from tests.trading.builders import CLOSES, NOW, OPENS, belief, market
 
@@ -23,6 +25,7 @@ RUNNING = ServiceState(streaming=True, reconciled=True, shut="")
         ({}, ""),
         ({"stopping": True}, "stopping"),
         ({"streaming": False}, "no_stream"),
+        ({"lagging": True}, "stale_feed"),
         ({"reconciled": False}, "not_reconciled"),
         ({"shut": "exchange_paused"}, "exchange_paused"),
     ],
@@ -31,6 +34,18 @@ def test_one_shut_gate_of_the_service_names_the_reason(
     change: dict[str, object], reason: str
 ) -> None:
     assert service_gate(msgspec.structs.replace(RUNNING, **change)) == reason
+
+
+@pytest.mark.parametrize(
+    ("shard", "reason"),
+    [
+        (Shard(0), "no_group"),
+        (Shard(0, "g"), ""),
+        (Shard(0, "g", triggered=True), "group_triggered"),
+    ],
+)
+def test_a_shard_is_quoted_with_a_group_that_takes_orders(shard: Shard, reason: str) -> None:
+    assert shard_gate(shard) == reason
 
 
 def test_nothing_is_open_before_anything_was_read() -> None:
@@ -67,7 +82,7 @@ def test_without_a_belief_nothing_is_quoted() -> None:
         (Listing(market(), Book()), CLOSES - CLOSING_MARGIN, "closed"),
         (Listing(market(active=False), Book()), NOW, "market_paused"),
         (Listing(market()), NOW, "no_book"),
-        (Listing(market(), Book(), settled=0), NOW, "settled"),
+        (Listing(market(), Book(), result=0), NOW, "settled"),
     ],
 )
 def test_one_shut_gate_of_a_market_names_the_reason(

@@ -1,0 +1,75 @@
+"""`mmbot check`: is everything ready to trade? It places nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mmbot import config
+from mmbot.cli.run import between, choose_venue
+from mmbot.daemon import transport
+from mmbot.daemon.credentials import find_signer
+from mmbot.daemon.readiness import Account
+from mmbot.daemon.venue import Venue
+from mmbot.errors import NotReady
+from mmbot.kalshi.auth import Signer
+from mmbot.kalshi.selfcheck import Finding, State, is_ready
+
+_COLOURS: dict[State, str] = {"ok": "green", "warn": "yellow", "wait": "yellow", "fail": "red"}
+
+
+def check(
+    config_path: Annotated[Path, typer.Option("--config", help="The settings to check.")],
+    venue_path: Annotated[
+        Path | None,
+        typer.Option("--venue", help="Check what this file says: what `mmbot exchange` printed."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Check clock, key, exchange, fees, markets, account and stream; place nothing.
+
+    The daemon makes the same checks when it starts. Exit codes: 0 ready, 2 something given cannot
+    be used, 3 not ready.
+    """
+    settings = config.load(config_path)
+    venue = choose_venue(settings, venue_path, live=settings.mode == "live")
+    signer = find_signer(settings.credentials, venue, os.environ)
+    findings = asyncio.run(_examine(settings, venue, signer))
+    ready = is_ready(findings)
+    if as_json:
+        print(msgspec.json.encode({"ready": ready, "findings": findings}).decode())
+    else:
+        _show(findings, venue, ready=ready)
+    raise typer.Exit(0 if ready else NotReady.exit_code)
+
+
+async def _examine(settings: config.Settings, venue: Venue, signer: Signer) -> tuple[Finding, ...]:
+    async with transport.Rest(venue.origin, settings.orders.answer_timeout_seconds) as rest:
+        account = Account(settings, venue, signer, rest, between(settings, ()))
+        await account.refuse_bad_key()
+        examination, findings = await account.examine(())
+        tickers = tuple(m.ticker for event in examination.listed for m in event.markets)
+        return (*findings, await account.try_stream(tickers))
+
+
+def _show(findings: tuple[Finding, ...], venue: Venue, *, ready: bool) -> None:
+    table = Table(title=venue.rest_url)
+    for heading in ("check", "", "what was found"):
+        table.add_column(heading)
+    for finding in findings:
+        colour = _COLOURS[finding.state]
+        table.add_row(finding.name, f"[{colour}]{finding.state}[/]", finding.detail)
+    console = Console()
+    console.print(table)
+    console.print("READY" if ready else "NOT READY")
+    if not ready:
+        for finding in findings:
+            if finding.state in {"fail", "wait"}:
+                console.print(f"- {finding.name}: {finding.detail}", markup=False)

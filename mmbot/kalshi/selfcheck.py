@@ -1,0 +1,317 @@
+"""Whether the account, the exchange and this machine are fit to trade, one finding for each.
+
+A finding that fails is a reason not to start; one that waits heals by itself, such as a pause. An
+examination is written as a reading: it yields requests and is sent answers. It writes nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from mmbot.config import Settings
+from mmbot.kalshi import messages as wire
+from mmbot.kalshi.http import HttpAnswer, HttpRequest
+from mmbot.kalshi.readings import (
+    FREE_FOR_MAKERS,
+    ReadingError,
+    SeriesAnswer,
+    Status,
+    Steps,
+    balance_of,
+    budget,
+    contradiction_of,
+    fills_of,
+    get,
+    held_event,
+    listed_event,
+    open_events,
+    own_subaccount,
+    positions_of,
+    resting_orders,
+)
+from mmbot.trading.events import Fill, ListedEvent, OrderReport
+from mmbot.trading.lifecycle import CLIENT_ID_PREFIX
+from mmbot.trading.portfolio import Exposure, Portfolio
+from mmbot.tsa.calendar import to_milliseconds
+from mmbot.units import Money, format_money, format_price
+
+State: TypeAlias = Literal["ok", "warn", "wait", "fail"]
+
+# How far, in milliseconds, this machine's clock may be from the exchange's. Some signatures that
+# are ten seconds off are taken and some are not; frames count as late from three seconds on.
+_MOST_OFFSET = 2_000
+# A change of fees within this time is too near to begin.
+_FEE_NOTICE = dt.timedelta(days=7)
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What one check came to."""
+
+    name: str
+    state: State
+    detail: str
+
+
+_Outcome: TypeAlias = tuple[State, str]
+
+
+class Examination:
+    """One look at everything; what it finds on its way stays for whoever starts to trade."""
+
+    def __init__(
+        self, settings: Settings, key_id: str, held: tuple[str, ...], clock: Callable[[], int]
+    ) -> None:
+        """Begin with nothing asked.
+
+        Args:
+            settings: What is to be traded, with which limits.
+            key_id: The API key's own id.
+            held: Events that hold positions, as far as is remembered.
+            clock: This machine's time in milliseconds.
+        """
+        self.held = held
+        self.listed: tuple[ListedEvent, ...] = ()
+        self._settings = settings
+        self._key_id = key_id
+        self._clock = clock
+        self._own = own_subaccount(settings.exchange.subaccount)
+        self._status: Status | None = None
+        self._events: list[wire.RestEvent] = []
+        self._orders: tuple[OrderReport, ...] = ()
+        self._fills: tuple[Fill, ...] = ()
+
+    def run(self) -> Steps[tuple[Finding, ...]]:
+        """Ask everything; return a finding for each check."""
+        checks: dict[str, Callable[[], Steps[_Outcome]]] = {
+            "clock": self._check_clock,
+            "api key": self._check_key,
+            "rate limits": self._check_limits,
+            "markets": self._check_markets,
+            "exchange": self._check_exchange,
+            "fees": self._check_fees,
+            "resting orders": self._check_orders,
+            "positions": self._check_positions,
+            "balance": self._check_balance,
+        }
+        findings = []
+        for name, check in checks.items():
+            state, detail = yield from _guarded(check())
+            findings.append(Finding(name, state, detail))
+        return tuple(findings)
+
+    # The machine and the key
+
+    def _check_clock(self) -> Steps[_Outcome]:
+        before = self._clock()
+        answer = yield HttpRequest("GET", "/exchange/status")
+        middle = (before + self._clock()) // 2
+        if answer is not None and answer.status == 200:
+            self._status = wire.decode(answer.body, Status)
+        exchange = _date(answer)
+        if exchange is None:
+            return "warn", "the exchange did not say what time it is"
+        offset = middle - exchange
+        detail = f"{offset / 1000:+.1f} s from the exchange's, which is told in whole seconds"
+        if abs(offset) > _MOST_OFFSET:
+            return "fail", f"{detail}; let NTP set this machine's clock"
+        return "ok", detail
+
+    def _check_key(self) -> Steps[_Outcome]:
+        keys = (yield from get("/api_keys", _Keys)).api_keys
+        mine = next((key for key in keys if key.api_key_id == self._key_id), None)
+        if mine is None:
+            return "fail", "the exchange does not list it; create one with read and write::trade"
+        scopes = set(mine.scopes)
+        named = ", ".join(sorted(scopes))
+        if "read" not in scopes:
+            return "fail", f"its scopes are {named}; it needs read"
+        if self._settings.mode != "paper" and not scopes & {"write", "write::trade"}:
+            return "fail", f"its scopes are {named}; it needs write::trade"
+        if scopes & {"write", "write::transfer"}:
+            return "warn", f"its scopes are {named}: it may move money; write::trade is enough"
+        return "ok", f"its scopes are {named}"
+
+    def _check_limits(self) -> Steps[_Outcome]:
+        read_ = yield from budget()
+        return "ok", (
+            f"{read_.refill:g} write tokens a second and {read_.capacity:g} at once; a place costs "
+            f"{read_.place_cost:g}, a cancel {read_.cancel_cost:g}"
+        )
+
+    # The exchange
+
+    def _check_markets(self) -> Steps[_Outcome]:
+        series = self._settings.exchange.series
+        self._events = yield from open_events(series, self._clock())
+        self.listed = tuple(listed_event(event) for event in self._events if event.markets)
+        if not self.listed:
+            return "wait", f"no event of {series} is listed"
+        markets = [market for event in self.listed for market in event.markets]
+        ticks = sorted({band.step for market in markets for band in market.grid.bands})
+        shards = sorted({market.shard for market in markets})
+        return "ok", (
+            f"{', '.join(event.ticker for event in self.listed)}: {len(markets)} markets, ticks of "
+            f"{_joined(map(format_price, ticks))}, shard {_joined(map(str, shards))}"
+        )
+
+    def _check_exchange(self) -> Steps[_Outcome]:
+        status = self._status or (yield from get("/exchange/status", Status))
+        if not status.trades(self._events):
+            return "wait", "paused, or the markets' shard is"
+        return "ok", "open, and so is the markets' shard"
+
+    def _check_fees(self) -> Steps[_Outcome]:
+        series = self._settings.exchange.series
+        answer = yield from get(f"/series/{series}", SeriesAnswer)
+        kinds = [answer.series.fee_type, *(event.fee_type_override for event in self._events)]
+        charged = sorted({kind for kind in kinds if kind and kind != FREE_FOR_MAKERS})
+        if charged:
+            return "fail", f"resting orders are charged or may be: {_joined(iter(charged))}"
+        query = (("series_ticker", series),)
+        changes = yield from get("/series/fee_changes", _FeeChanges, query)
+        until = self._clock() + _FEE_NOTICE // dt.timedelta(milliseconds=1)
+        for change in changes.series_fee_change_arr:
+            mine = change.series_ticker == series and change.fee_type != FREE_FOR_MAKERS
+            if mine and to_milliseconds(change.scheduled_ts) <= until:
+                at = change.scheduled_ts.isoformat(timespec="minutes")
+                return "fail", f"{change.fee_type} is to come into force at {at}"
+        return "ok", f"{answer.series.fee_type}: nothing for resting orders, and no change near"
+
+    # The account
+
+    def _check_orders(self) -> Steps[_Outcome]:
+        self._orders = yield from resting_orders(self._own)
+        ours = [o for o in self._orders if o.client_id.startswith(CLIENT_ID_PREFIX)]
+        others = len(self._orders) - len(ours)
+        return "ok", f"{len(ours)} of mmbot's to be adopted, {others} of others to be left alone"
+
+    def _check_positions(self) -> Steps[_Outcome]:
+        positions = yield from positions_of(self._own)
+        series = f"{self._settings.exchange.series}-"
+        mine = [ticker for ticker in positions if ticker.startswith(series)]
+        known = {market.ticker for event in self.listed for market in event.markets}
+        found = {ticker.rpartition("-")[0] for ticker in mine if ticker not in known}
+        missing = yield from self._read_held(sorted({*self.held, *found}))
+        known = {market.ticker for event in self.listed for market in event.markets}
+        for ticker in mine:
+            if ticker not in known:
+                return "fail", f"there is a position in {ticker}, which the exchange does not list"
+        undecided = tuple(sorted(known - self._decided()))
+        self._fills = yield from fills_of(tuple(sorted(known)), self._own)
+        contradiction = contradiction_of(undecided, self._fills, positions)
+        if contradiction:
+            return "fail", contradiction
+        detail = f"{len(mine)} markets held, {len(self._fills)} fills, and the two agree"
+        if missing:
+            return "warn", f"{detail}; the exchange does not know {_joined(iter(missing))}"
+        return "ok", detail
+
+    def _read_held(self, events: list[str]) -> Steps[list[str]]:
+        """Read the events that closed and are not settled; return those that do not exist."""
+        missing, held = [], []
+        for ticker in events:
+            if any(event.ticker == ticker for event in self.listed):
+                continue
+            event = yield from held_event(ticker)
+            if event is None:
+                missing.append(ticker)
+                continue
+            held.append(ticker)
+            self._events.append(event)
+            self.listed = (*self.listed, listed_event(event))
+        self.held = tuple(held)
+        return missing
+
+    def _decided(self) -> set[str]:
+        markets = (market for event in self._events for market in event.markets)
+        return {m.ticker for m in markets if wire.settlement_value(m.result) is not None}
+
+    def _check_balance(self) -> Steps[_Outcome]:
+        markets = (market for event in self.listed for market in event.markets)
+        shards = tuple(sorted({market.shard for market in markets})) or (0,)
+        balance = yield from balance_of(shards, self._own)
+        if balance is None:
+            return "wait", "asked for too often"
+        needed = self._settings.limits.event_loss + min([0, *self._worst_cases()])
+        where = f"{_dollars(balance)} on shard {_joined(map(str, shards))}"
+        if balance < needed:
+            return (
+                "fail",
+                f"{where}; an event may lose {_dollars(needed)} more: deposit or lower it",
+            )
+        return "ok", f"{where}, of which an event may lose {_dollars(max(0, needed))} more"
+
+    def _worst_cases(self) -> Iterator[Money]:
+        """Yield each event's worst case, with every order of ours filled where that hurts."""
+        for event in self.listed:
+            tickers = tuple(market.ticker for market in event.markets)
+            portfolio = Portfolio(tickers)
+            for fill in self._fills:
+                if fill.ticker in tickers:
+                    portfolio.book(fill)
+            exposures = [
+                Exposure(portfolio.rung(order.ticker), order.side, order.price, order.remaining)
+                for order in self._orders
+                if order.ticker in tickers and order.client_id.startswith(CLIENT_ID_PREFIX)
+            ]
+            yield min(portfolio.wealth(exposures))
+
+
+def is_ready(findings: tuple[Finding, ...]) -> bool:
+    """Say whether trading could start this minute."""
+    return all(finding.state in {"ok", "warn"} for finding in findings)
+
+
+def failures(findings: tuple[Finding, ...]) -> list[str]:
+    """Return the reasons that waiting does not heal."""
+    return [f"{f.name}: {f.detail}" for f in findings if f.state == "fail"]
+
+
+def _guarded(check: Steps[_Outcome]) -> Steps[_Outcome]:
+    try:
+        return (yield from check)
+    except wire.Malformed as error:
+        return "fail", f"cannot be read: {error}"
+    except ReadingError as error:
+        return ("wait" if error.passing else "fail"), str(error)
+
+
+def _date(answer: HttpAnswer | None) -> int | None:
+    """Return the time that an answer bears, the middle of its second, in milliseconds."""
+    said = dict(answer.headers).get("date", "") if answer is not None else ""
+    try:
+        return to_milliseconds(parsedate_to_datetime(said)) + 500
+    except ValueError:
+        return None
+
+
+def _joined(items: Iterator[str]) -> str:
+    return ", ".join(items)
+
+
+def _dollars(money: Money) -> str:
+    return f"${format_money(money)[:-4]}"
+
+
+class _Key(msgspec.Struct, frozen=True):
+    api_key_id: str
+    scopes: tuple[str, ...] = ()
+
+
+class _Keys(msgspec.Struct, frozen=True):
+    api_keys: tuple[_Key, ...]
+
+
+class _FeeChange(msgspec.Struct, frozen=True):
+    series_ticker: str
+    fee_type: str
+    scheduled_ts: wire.Instant
+
+
+class _FeeChanges(msgspec.Struct, frozen=True):
+    series_fee_change_arr: tuple[_FeeChange, ...] = ()

@@ -1,0 +1,241 @@
+"""Writes as requests, and their answers as outcomes: applied, refused, unknown.
+
+A write is unknown when no answer came, when the answer is the server's failure, and when it says
+yes without saying to what, or to something else. Several cancels, or several places, go as one
+batch, whose answer says of each order by itself what became of it; one of which it says nothing is
+unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import msgspec
+import orjson
+
+from mmbot.kalshi import messages as wire
+from mmbot.kalshi.http import HttpAnswer, HttpRequest
+from mmbot.kalshi.readings import ORDERS
+from mmbot.trading.commands import Cancel, Decrease, Place, Renew
+from mmbot.trading.events import (
+    Event,
+    OrderCancelled,
+    OrderDecreased,
+    OrderPlaced,
+    OrderRenewed,
+    Refusal,
+    Write,
+    WriteRefused,
+    WriteUnknown,
+)
+from mmbot.units import format_count, format_price, parse_count
+
+WriteCommand: TypeAlias = Place | Cancel | Renew | Decrease
+
+_WRITES: dict[type, Write] = {
+    Place: "place",
+    Cancel: "cancel",
+    Renew: "renew",
+    Decrease: "decrease",
+}
+_BATCHED = f"{ORDERS}/batched"
+
+_REFUSALS: dict[str, Refusal] = {
+    "order_already_exists": "already_exists",
+    "insufficient_balance": "insufficient_balance",
+    "trading_is_paused": "paused",
+    "exchange_is_paused": "paused",
+    "exchange_paused": "paused",
+    "market_inactive": "inactive",
+    "market_not_found": "not_found",
+    "not_found": "not_found",
+    "amend_order_no_op": "no_change",
+    "too_many_requests": "rate_limited",
+    "header_timestamp_expired": "clock",
+    "authentication_error": "unauthorised",
+    "permission_denied": "forbidden",
+}
+_BY_STATUS: dict[int, Refusal] = {
+    401: "unauthorised",
+    403: "forbidden",
+    404: "not_found",
+    429: "rate_limited",
+}
+# What only the details of an `invalid_order` tell.
+_BY_TEXT: dict[str, Refusal] = {
+    "post only cross": "post_only_cross",
+    "post_only_cross": "post_only_cross",
+    "group triggered": "group_triggered",
+    "group_triggered": "group_triggered",
+}
+# The front answered, and does not know what the engine behind it did.
+_UNKNOWN = "exchange_unavailable"
+
+
+def write_request(commands: Sequence[WriteCommand], subaccount: int) -> HttpRequest:
+    """Return the request, not signed yet, for one write, or for several cancels or places."""
+    if len(commands) == 1:
+        return _single(commands[0], subaccount)
+    cancels = [c for c in commands if isinstance(c, Cancel)]
+    places = [c for c in commands if isinstance(c, Place)]
+    if cancels:
+        items = [_cancel_item(cancel, subaccount) for cancel in cancels]
+        return HttpRequest("DELETE", _BATCHED, body=orjson.dumps({"orders": items}))
+    bodies = [_place(place, subaccount) for place in places]
+    return HttpRequest("POST", _BATCHED, body=orjson.dumps({"orders": bodies}))
+
+
+def _single(command: WriteCommand, subaccount: int) -> HttpRequest:
+    own = "subaccount", str(subaccount)
+    match command:
+        case Place():
+            return HttpRequest("POST", ORDERS, body=orjson.dumps(_place(command, subaccount)))
+        case Renew():
+            path = f"{ORDERS}/{command.order_id}/amend"
+            return HttpRequest("POST", path, (own,), body=orjson.dumps(_amend(command)))
+        case Decrease():
+            path = f"{ORDERS}/{command.order_id}/decrease"
+            return HttpRequest("POST", path, (own,), body=orjson.dumps(_decrease(command)))
+        case Cancel():
+            shard = "exchange_index", str(command.shard)
+            query = (("market_ticker", command.ticker), shard, own)
+            return HttpRequest("DELETE", f"{ORDERS}/{command.order_id}", query)
+
+
+def _place(command: Place, subaccount: int) -> dict[str, object]:
+    return {
+        "ticker": command.ticker,
+        "side": command.side,
+        "count": format_count(command.count),
+        "price": format_price(command.price),
+        "time_in_force": "good_till_canceled",
+        "self_trade_prevention_type": "taker_at_cross",
+        "client_order_id": command.client_id,
+        "post_only": True,
+        "cancel_order_on_pause": True,
+        "expiration_time": command.expires // 1000,
+        "order_group_id": command.group,
+        "subaccount": subaccount,
+        "exchange_index": command.shard,
+    }
+
+
+def _amend(command: Renew) -> dict[str, object]:
+    # Nothing but the expiry differs from what the order is: it keeps its place in the queue.
+    return {
+        "ticker": command.ticker,
+        "side": command.side,
+        "count": format_count(command.count),
+        "price": format_price(command.price),
+        "expiration_time": command.expires // 1000,
+        "exchange_index": command.shard,
+    }
+
+
+def _decrease(command: Decrease) -> dict[str, object]:
+    return {
+        "reduce_to": format_count(command.remaining),
+        "market_ticker": command.ticker,
+        "exchange_index": command.shard,
+    }
+
+
+def _cancel_item(command: Cancel, subaccount: int) -> dict[str, object]:
+    return {
+        "order_id": command.order_id,
+        "market_ticker": command.ticker,
+        "exchange_index": command.shard,
+        "subaccount": subaccount,
+    }
+
+
+# Outcomes
+
+
+def outcomes(commands: Sequence[WriteCommand], answer: HttpAnswer | None) -> list[Event]:
+    """Return what became of each write of one request, `None` standing for no answer."""
+    if answer is None:
+        return [_unknown(command, "no answer") for command in commands]
+    if not 200 <= answer.status < 300:
+        error = wire.error_body(answer.body)
+        return [_not_applied(command, answer.status, error) for command in commands]
+    if len(commands) == 1:
+        return [_said(commands[0], answer.body)]
+    try:
+        rows = wire.decode(answer.body, wire.Batch).orders
+        items = [(wire.decode(row, wire.BatchItem), row) for row in rows]
+    except wire.Malformed as mistake:
+        return [_unknown(command, str(mistake)) for command in commands]
+    return [_of_batch(command, items) for command in commands]
+
+
+def _of_batch(command: WriteCommand, items: Sequence[tuple[wire.BatchItem, msgspec.Raw]]) -> Event:
+    for item, row in items:
+        if _is_about(item, command):
+            if item.error is None:
+                return _said(command, row)
+            return _not_applied(command, 400, wire.error_of(item.error))
+    return _unknown(command, "the answer to the batch does not mention it")
+
+
+def _is_about(item: wire.BatchItem, command: WriteCommand) -> bool:
+    if isinstance(command, Place):
+        return item.client_order_id == command.client_id
+    return item.order_id == command.order_id
+
+
+def _unknown(command: WriteCommand, detail: str) -> WriteUnknown:
+    return WriteUnknown(command.client_id, _WRITES[type(command)], detail[:200])
+
+
+def _said(command: WriteCommand, body: bytes | msgspec.Raw) -> Event:
+    """Return what a yes means, if it is a yes to this."""
+    try:
+        return _applied(command, body)
+    except (wire.Malformed, ValueError) as mistake:
+        return _unknown(command, str(mistake))
+
+
+def _applied(command: WriteCommand, body: bytes | msgspec.Raw) -> Event:
+    match command:
+        case Place():
+            created = wire.decode(body, wire.Created)
+            _refuse_other(created.client_order_id or command.client_id, command.client_id)
+            return OrderPlaced(command.client_id, created.order_id, parse_count(created.fill_count))
+        case Cancel():
+            cancelled = wire.decode(body, wire.Cancelled)
+            _refuse_other(cancelled.order_id, command.order_id)
+            return OrderCancelled(command.client_id, parse_count(cancelled.reduced_by))
+        case Decrease():
+            decreased = wire.decode(body, wire.Decreased)
+            _refuse_other(decreased.order_id, command.order_id)
+            return OrderDecreased(command.client_id, parse_count(decreased.remaining_count))
+        case Renew():
+            _refuse_other(wire.decode(body, wire.Amended).order_id, command.order_id)
+            return OrderRenewed(command.client_id, command.expires)
+
+
+def _refuse_other(answered: str, asked: str) -> None:
+    """Raise `Malformed` if an answer speaks of another order; that has been seen."""
+    if answered != asked:
+        raise wire.Malformed(f"the answer is about {answered}, not {asked}")
+
+
+def _not_applied(command: WriteCommand, status: int, error: wire.ErrorBody) -> Event:
+    detail = f"{status} {error.code} {error.text}".rstrip()
+    if not 400 <= status < 500 or status == 408 or error.code.lower() == _UNKNOWN:
+        return _unknown(command, f"status {detail}")
+    refusal = refusal_of(status, error)
+    if refusal == "no_change" and isinstance(command, Renew):
+        return OrderRenewed(command.client_id, command.expires)
+    return WriteRefused(command.client_id, _WRITES[type(command)], refusal, detail)
+
+
+def refusal_of(status: int, error: wire.ErrorBody) -> Refusal:
+    """Tell one refusal from another: by what the details say, then by code, then by status."""
+    said = f"{error.code} {error.text}".lower()
+    for text, refusal in _BY_TEXT.items():
+        if text in said:
+            return refusal
+    return _REFUSALS.get(error.code.lower()) or _BY_STATUS.get(status, "other")

@@ -1,0 +1,182 @@
+"""What the exchange lists: events and markets, their changes, and their settlement.
+
+A reading of the listing may be some seconds old when it comes, because caches stand before it;
+what the stream says is news. So a reading does not undo what was told of a market shortly before,
+and a change that only a reading can tell is read twice, at once and when no cache is that old.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from mmbot.trading.commands import BookSettlement, FormBelief
+from mmbot.trading.desk import Desk, Ladder
+from mmbot.trading.events import (
+    ListedEvent,
+    ListingRead,
+    Market,
+    MarketActivity,
+    MarketClosing,
+    MarketRegridded,
+    MarketSettled,
+)
+from mmbot.trading.lifecycle import Lifecycle
+from mmbot.trading.outbox import Outbox
+from mmbot.units import format_count, format_money, format_price
+
+# Milliseconds.
+_EVERY = 300_000
+_EVERY_WHILE_SHUT = 2_000
+# The caches keep a listing for fifteen seconds, and reading takes a moment.
+_OLDEST_COPY = 20_000
+
+
+class Listings:
+    """Keeps the desk's events and markets as the exchange has them; `due` is the next reading."""
+
+    def __init__(self, desk: Desk, outbox: Outbox, orders: Lifecycle) -> None:
+        self._desk = desk
+        self._out = outbox
+        self._orders = orders
+        self.due: int | None = None
+
+    # Readings
+
+    def read(self, event: ListingRead) -> None:
+        """Take in a reading."""
+        service = self._desk.service
+        if service.shut != event.shut:
+            self._out.note("exchange.shut" if event.shut else "exchange.open", reason=event.shut)
+        service.shut = event.shut
+        self.due = self._out.now + (_EVERY_WHILE_SHUT if event.shut else _EVERY)
+        for listed in event.events:
+            self._list(listed)
+
+    def read_within(self, wait: int) -> None:
+        """Have the listing read in so many milliseconds at the latest."""
+        at = self._out.now + wait
+        self.due = at if self.due is None else min(self.due, at)
+        self._out.wake_by(self.due)
+
+    def stale(self) -> None:
+        """Read the listing now, and once more when no copy of it is older than this."""
+        self._out.send(self._desk.listing_reading())
+        self.read_within(_OLDEST_COPY)
+
+    def read_when_due(self) -> None:
+        """Read the listing if it is time."""
+        if self.due is not None and self._out.now >= self.due:
+            self.due = self._out.now + _EVERY
+            self._out.send(self._desk.listing_reading())
+
+    def _list(self, event: ListedEvent) -> None:
+        before = self._desk.ladders.get(event.ticker)
+        known = before.listings if before else {}
+        if any(market.ticker not in known for market in event.markets):
+            self._take_up(event, before)
+        for market in event.markets:
+            fresh_until = self._desk.ladder_of[market.ticker].listings[market.ticker].fresh_until
+            if self._out.now < fresh_until:
+                self.read_within(fresh_until - self._out.now)
+            else:
+                self._change(market)
+
+    def _take_up(self, event: ListedEvent, before: Ladder | None) -> None:
+        desk = self._desk
+        ladder = before.extended(event) if before else Ladder(event)
+        ladder.expect_releases(desk.settings, desk.clock)
+        desk.ladders[event.ticker] = ladder
+        desk.ladder_of |= dict.fromkeys(ladder.listings, ladder)
+        for market in event.markets:
+            desk.shard(market.shard)
+        # Its fills and resting orders have not been read yet.
+        desk.service.reconciled = False
+        if any(self._out.now < market.closes for market in event.markets):
+            self._out.send(FormBelief(ladder.week, ladder.strikes))
+        self._out.note("event.listed", event_ticker=event.ticker, markets=len(event.markets))
+
+    # Changes
+
+    def closing(self, event: MarketClosing) -> str | None:
+        """A market's close was moved."""
+        return self._told(event.ticker, closes=event.closes)
+
+    def activity(self, event: MarketActivity) -> str | None:
+        """A market was paused, or taken up again."""
+        return self._told(event.ticker, active=event.active)
+
+    def regridded(self, event: MarketRegridded) -> str | None:
+        """A market takes other prices; what rests in it rests on."""
+        return self._told(event.ticker, grid=event.grid)
+
+    def _told(self, ticker: str, **changes: object) -> str | None:
+        listing = self._desk.listing(ticker)
+        if listing is None:
+            return None
+        listing.fresh_until = self._out.now + _OLDEST_COPY
+        self._change(msgspec.structs.replace(listing.market, **changes))
+        return ticker
+
+    def _change(self, market: Market) -> None:
+        listing = self._desk.ladder_of[market.ticker].listings[market.ticker]
+        before, listing.market = listing.market, market
+        if before == market:
+            return
+        self._desk.shard(market.shard)
+        self._out.note(
+            "market.changed",
+            market=market.ticker,
+            active=market.active,
+            closes=market.closes,
+            regridded=before.grid != market.grid,
+        )
+        if before.active != market.active:
+            # A pause and its end both take orders off.
+            for order in self._desk.orders.of(market.ticker):
+                if order.state != "placing":
+                    order.doubt()
+
+    # Settlement
+
+    def settled(self, event: MarketSettled) -> str | None:
+        """A market is decided; it is booked when every fill of it is."""
+        listing = self._desk.listing(event.ticker)
+        if listing is None or listing.result == event.value:
+            return None
+        listing.result = event.value
+        self._orders.abandon(event.ticker)
+        if self._desk.service.reconciled:
+            self._book(event.ticker)
+        return event.ticker
+
+    def book_results(self) -> None:
+        """Book what was decided while the account's fills were not all known."""
+        for ticker, ladder in self._desk.ladder_of.items():
+            listing = ladder.listings[ticker]
+            if listing.result != listing.settled:
+                self._book(ticker)
+
+    def _book(self, ticker: str) -> None:
+        ladder = self._desk.ladder_of[ticker]
+        listing = ladder.listings[ticker]
+        listing.settled = value = listing.result or 0
+        position = ladder.portfolio.position(ticker)
+        payout = position * value
+        self._out.send(BookSettlement(ticker, value, position, payout))
+        self._out.note(
+            "market.settled",
+            event_ticker=ladder.ticker,
+            market=ticker,
+            value=format_price(value),
+            position=format_count(position),
+            payout=format_money(payout),
+        )
+        if ladder.settled:
+            self._note_event(ladder)
+
+    def _note_event(self, ladder: Ladder) -> None:
+        pnl = ladder.portfolio.cash + sum(
+            ladder.portfolio.position(ticker) * (listing.settled or 0)
+            for ticker, listing in ladder.listings.items()
+        )
+        self._out.note("event.settled", event_ticker=ladder.ticker, pnl=format_money(pnl))

@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+import datetime as dt
+from email.utils import formatdate
+from typing import Any
+
+import msgspec
+import pytest
+from mmbot.config import Settings
+from mmbot.kalshi.http import HttpAnswer, HttpRequest
+from mmbot.kalshi.selfcheck import Examination, Finding, failures, is_ready
+from tests.kalshi.builders import (
+    EVENT,
+    LISTED,
+    MARKET,
+    REST_FILL,
+    REST_ORDER,
+    A,
+    B,
+    answer,
+    changed,
+)
+
+NOW = 1_795_874_400_000
+OPEN = {"exchange_active": True, "trading_active": True}
+KEY = {"api_key_id": "key-id", "name": "n", "scopes": ["read", "write::trade"]}
+NO_GRID = changed(MARKET, price_ranges=[])
+HELD = "KXTSAW-26NOV22"
+CLOSED = {
+    "event_ticker": HELD,
+    "markets": [changed(MARKET, ticker=f"{HELD}-A2.70", status="closed", result="")],
+}
+
+
+class Exchange:
+    """Answers an examination from a table of paths."""
+
+    def __init__(self, offset: int = 0, **paths: Any) -> None:
+        self.asked: list[HttpRequest] = []
+        date = ("date", formatdate((NOW - 500 + offset) / 1000, usegmt=True))
+        self.paths: dict[str, Any] = {
+            "/exchange/status": HttpAnswer(200, answer(OPEN).body, (date,)),
+            "/api_keys": {"api_keys": [KEY]},
+            "/account/limits": {"write": {"refill_rate": 100, "bucket_capacity": 100}},
+            "/account/endpoint_costs": {"default_cost": 10, "endpoint_costs": []},
+            "/events": {"events": [LISTED], "cursor": ""},
+            "/series/KXTSAW": {"series": {"fee_type": "quadratic"}},
+            "/series/fee_changes": {"series_fee_change_arr": []},
+            "/portfolio/orders": {"orders": [REST_ORDER]},
+            "/portfolio/fills": {"fills": [REST_FILL]},
+            "/portfolio/positions": {"market_positions": [{"ticker": A, "position_fp": "10.00"}]},
+            "/portfolio/balance": {"balance": 1_000_00},
+        } | paths
+
+    def examine(self, *held: str, **sections: Any) -> tuple[Examination, dict[str, Finding]]:
+        settings = msgspec.convert({"mode": "demo"} | sections, Settings)
+        examination = Examination(settings, "key-id", held, lambda: NOW)
+        steps = examination.run()
+        try:
+            request = next(steps)
+            while True:
+                self.asked.append(request)
+                said = self.paths.get(request.path, HttpAnswer(404))
+                request = steps.send(answer(said) if isinstance(said, dict) else said)
+        except StopIteration as end:
+            return examination, {finding.name: finding for finding in end.value}
+
+    def finding(self, name: str, *held: str, **sections: Any) -> Finding:
+        return self.examine(*held, **sections)[1][name]
+
+
+def test_an_account_that_is_fit_to_trade_is_ready() -> None:
+    exchange = Exchange()
+    examination, findings = exchange.examine()
+    assert {finding.state for finding in findings.values()} == {"ok"}
+    assert is_ready(tuple(findings.values()))
+    assert [event.ticker for event in examination.listed] == [EVENT]
+    assert findings["resting orders"].detail == (
+        "1 of mmbot's to be adopted, 0 of others to be left alone"
+    )
+    assert findings["positions"].detail == "1 markets held, 1 fills, and the two agree"
+
+
+def test_nothing_is_written() -> None:
+    exchange = Exchange()
+    exchange.examine()
+    assert {request.method for request in exchange.asked} == {"GET"}
+
+
+def test_what_waits_is_not_ready_and_no_reason_not_to_start() -> None:
+    findings = (Finding("a", "ok", ""), Finding("b", "warn", ""), Finding("c", "wait", "x"))
+    assert is_ready(findings[:2])
+    assert not is_ready(findings)
+    assert failures(findings) == []
+    assert failures((Finding("d", "fail", "why"),)) == ["d: why"]
+
+
+@pytest.mark.parametrize(
+    ("offset", "state"), [(0, "ok"), (1500, "ok"), (3000, "fail"), (-3000, "fail")]
+)
+def test_a_clock_that_is_off_is_a_reason(offset: int, state: str) -> None:
+    assert Exchange(offset).finding("clock").state == state
+
+
+@pytest.mark.parametrize("said", [OPEN, HttpAnswer(200, answer(OPEN).body, (("date", "now"),))])
+def test_an_exchange_that_does_not_say_the_time_is_worth_a_warning(said: Any) -> None:
+    assert Exchange(**{"/exchange/status": said}).finding("clock").state == "warn"
+
+
+@pytest.mark.parametrize(
+    ("scopes", "mode", "state"),
+    [
+        (["read", "write::trade"], "live", "ok"),
+        (["read", "write"], "live", "warn"),
+        (["read", "write::trade", "write::transfer"], "live", "warn"),
+        (["read"], "live", "fail"),
+        (["read"], "paper", "ok"),
+        (["write::trade"], "live", "fail"),
+    ],
+)
+def test_a_key_needs_to_read_and_to_trade_and_no_more(
+    scopes: list[str], mode: str, state: str
+) -> None:
+    exchange = Exchange(**{"/api_keys": {"api_keys": [KEY | {"scopes": scopes}]}})
+    assert exchange.finding("api key", mode=mode).state == state
+
+
+def test_a_key_that_is_not_listed_is_a_reason() -> None:
+    keys = {"api_keys": [KEY | {"api_key_id": "another"}]}
+    assert Exchange(**{"/api_keys": keys}).finding("api key").state == "fail"
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        (OPEN, "ok"),
+        (OPEN | {"trading_active": False}, "wait"),
+        (OPEN | {"exchange_index_statuses": [{"exchange_index": 0, **OPEN}]}, "ok"),
+        (
+            OPEN
+            | {
+                "exchange_index_statuses": [
+                    {"exchange_index": 0, "exchange_active": True, "trading_active": False}
+                ]
+            },
+            "wait",
+        ),
+    ],
+)
+def test_a_pause_of_the_exchange_or_the_shard_waits(status: Any, state: str) -> None:
+    assert Exchange(**{"/exchange/status": status}).finding("exchange").state == state
+
+
+def test_an_exchange_that_is_down_waits() -> None:
+    exchange = Exchange(**{"/exchange/status": HttpAnswer(503)})
+    assert exchange.finding("exchange").state == "wait"
+
+
+@pytest.mark.parametrize(
+    ("kind", "hours", "state"),
+    [
+        ("quadratic_with_maker_fees", 24 * 7, "fail"),
+        ("quadratic_with_maker_fees", 24 * 7 + 1, "ok"),
+        ("quadratic", 1, "ok"),
+    ],
+)
+def test_a_change_to_fees_for_makers_within_the_week_is_a_reason(
+    kind: str, hours: int, state: str
+) -> None:
+    scheduled = dt.datetime.fromtimestamp(NOW / 1000 + hours * 3600, dt.UTC).isoformat()
+    change = {"series_ticker": "KXTSAW", "fee_type": kind, "scheduled_ts": scheduled}
+    changes = {"series_fee_change_arr": [change | {"series_ticker": "KXFED"}, change]}
+    assert Exchange(**{"/series/fee_changes": changes}).finding("fees").state == state
+
+
+@pytest.mark.parametrize("override", [None, "quadratic_with_maker_fees"])
+def test_fees_for_makers_are_a_reason(override: str | None) -> None:
+    if override:
+        events = {"events": [changed(LISTED, fee_type_override=override)]}
+        exchange = Exchange(**{"/events": events})
+    else:
+        exchange = Exchange(**{"/series/KXTSAW": {"series": {"fee_type": "flat"}}})
+    assert exchange.finding("fees").state == "fail"
+
+
+@pytest.mark.parametrize(
+    ("path", "said", "name"),
+    [
+        ("/events", {"events": [changed(LISTED, markets=[{"ticker": A}])]}, "markets"),
+        ("/events", {"events": [changed(LISTED, markets=[NO_GRID])]}, "markets"),
+        ("/portfolio/orders", {"orders": [changed(REST_ORDER, book_side=...)]}, "resting orders"),
+        ("/portfolio/orders", {}, "resting orders"),
+        ("/portfolio/fills", {"fills": [changed(REST_FILL, count_fp="x")]}, "positions"),
+        ("/portfolio/fills", {"fills": []}, "positions"),
+        ("/portfolio/positions", {"market_positions": [{"ticker": A}]}, "positions"),
+        ("/portfolio/positions", {"market_positions": []}, "positions"),
+        ("/portfolio/balance", {"balance": "much"}, "balance"),
+        ("/account/limits", {}, "rate limits"),
+        ("/portfolio/balance", HttpAnswer(403), "balance"),
+    ],
+)
+def test_a_row_that_is_missing_or_cannot_be_read_is_a_reason(
+    path: str, said: Any, name: str
+) -> None:
+    finding = Exchange(**{path: said}).finding(name)
+    assert finding.state == "fail"
+    assert finding.detail
+
+
+@pytest.mark.parametrize("said", [None, HttpAnswer(502), HttpAnswer(429)])
+def test_no_answer_waits(said: HttpAnswer | None) -> None:
+    assert Exchange(**{"/portfolio/positions": said}).finding("positions").state == "wait"
+
+
+def test_no_event_yet_waits() -> None:
+    assert Exchange(**{"/events": {"events": []}}).finding("markets").state == "wait"
+
+
+def test_too_small_a_balance_is_a_reason() -> None:
+    exchange = Exchange(**{"/portfolio/balance": {"balance": 9_000}})
+    # Ten contracts held at 42 cents and fifteen more resting there may lose 10.50 of the 100.
+    assert exchange.finding("balance").state == "ok"
+    exchange.paths["/portfolio/balance"] = {"balance": 8_949}
+    finding = exchange.finding("balance")
+    assert finding.state == "fail"
+    assert finding.detail.startswith("$89.49 on shard 0; an event may lose $89.50 more")
+
+
+def test_a_balance_that_was_asked_for_too_often_waits() -> None:
+    assert Exchange(**{"/portfolio/balance": HttpAnswer(429)}).finding("balance").state == "wait"
+
+
+# What is held of events that have closed
+
+
+def held(**changes: Any) -> Exchange:
+    ticker = f"{HELD}-A2.70"
+    return Exchange(
+        **{
+            f"/events/{HELD}": {"event": CLOSED},
+            "/portfolio/fills": {
+                "fills": [REST_FILL, REST_FILL | {"trade_id": "x", "ticker": ticker}]
+            },
+            "/portfolio/positions": {
+                "market_positions": [
+                    {"ticker": A, "position_fp": "10.00"},
+                    {"ticker": ticker, "position_fp": "10.00"},
+                    {"ticker": "KXFED-27", "position_fp": "3.00"},
+                ]
+            },
+        }
+        | changes
+    )
+
+
+@pytest.mark.parametrize("remembered", [(), (HELD,)])
+def test_an_event_between_close_and_settlement_is_found(remembered: tuple[str, ...]) -> None:
+    examination, findings = held().examine(*remembered)
+    assert findings["positions"].state == "ok"
+    assert examination.held == (HELD,)
+    assert [event.ticker for event in examination.listed] == [EVENT, HELD]
+
+
+def test_a_position_that_was_paid_out_is_no_contradiction() -> None:
+    decided = CLOSED | {"markets": [CLOSED["markets"][0] | {"result": "yes"}]}  # type: ignore[index]
+    positions = {"market_positions": [{"ticker": A, "position_fp": "10.00"}]}
+    exchange = held(**{f"/events/{HELD}": {"event": decided}, "/portfolio/positions": positions})
+    assert exchange.finding("positions", HELD).state == "ok"
+
+
+def test_a_remembered_event_that_the_exchange_does_not_know_is_worth_a_warning() -> None:
+    exchange = Exchange(**{f"/events/{HELD}": HttpAnswer(404)})
+    examination, findings = exchange.examine(HELD)
+    assert findings["positions"].state == "warn"
+    assert examination.held == ()
+
+
+def test_a_position_in_a_market_that_is_not_listed_is_a_reason() -> None:
+    finding = held(**{f"/events/{HELD}": HttpAnswer(404)}).finding("positions")
+    assert finding.state == "fail"
+    assert f"{HELD}-A2.70" in finding.detail
+    unlisted = {"market_positions": [{"ticker": f"{EVENT}-A9.99", "position_fp": "1.00"}]}
+    exchange = Exchange(**{"/portfolio/positions": unlisted})
+    assert exchange.finding("positions").state == "fail"
+
+
+def test_the_second_market_is_known_as_well() -> None:
+    positions = {"market_positions": [{"ticker": B, "position_fp": "-10.00"}]}
+    sold = REST_FILL | {"ticker": B, "book_side": "ask"}
+    exchange = Exchange(
+        **{"/portfolio/positions": positions, "/portfolio/fills": {"fills": [sold]}}
+    )
+    assert exchange.finding("positions").state == "ok"
