@@ -15,6 +15,7 @@ from mmbot.cli.exchange import exchange
 from mmbot.cli.forecast import forecast
 from mmbot.cli.run import run
 from mmbot.cli.simulate import simulate
+from mmbot.cli.sweep import sweep
 from mmbot.errors import BadInput, NotReady
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ app.command()(exchange)
 app.command()(evaluate)
 app.command()(simulate)
 app.command()(backtest)
+app.command()(sweep)
 app.command()(bench)
 
 
