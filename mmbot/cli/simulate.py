@@ -13,7 +13,7 @@ from rich.table import Table
 
 from mmbot.errors import BadInput
 from mmbot.simulator import campaign
-from mmbot.simulator.campaign import Job, Lived, Summary
+from mmbot.simulator.campaign import Job, Lived, Summary, Violation
 from mmbot.simulator.faults import FAULTS, named
 from mmbot.simulator.guards import GUARDS
 
@@ -52,30 +52,27 @@ def simulate(
 
 
 def _run(jobs: list[Job], console: Console, *, shrink: bool) -> Summary:
-    failed: list[Lived] = []
-    progress = Progress(console=Console(stderr=True), disable=not console.is_terminal)
+    progress = Progress(console=console, disable=not console.is_terminal)
     with progress:
-        task = progress.add_task("Weeks", total=len(jobs))
+        task = progress.add_task("Seeds", total=len(jobs))
 
         def done(lived: Lived) -> None:
             progress.advance(task)
             if lived.violation is not None:
-                failed.append(lived)
+                _tell(lived.violation, _shrunk(lived) if shrink else lived.job, console)
 
-        summary = campaign.run_all(jobs, done)
-    for lived in sorted(failed, key=lambda lived: lived.job.seed):
-        _tell(lived, console, shrink=shrink)
-    return summary
+        return campaign.run_all(jobs, done)
 
 
-def _tell(lived: Lived, console: Console, *, shrink: bool) -> None:
-    violation, job = lived.violation, lived.job
+def _shrunk(lived: Lived) -> Job:
+    job, violation = lived.job, lived.violation
     if violation is None:
-        return
-    if shrink:
-        injected = tuple(name for name in job.faults if name in lived.faults)
-        fewer = msgspec.structs.replace(job, faults=injected)
-        job = campaign.shrink(fewer, violation.invariant)
+        return job
+    injected = tuple(name for name in job.faults if name in lived.faults)
+    return campaign.shrink(msgspec.structs.replace(job, faults=injected), violation.invariant)
+
+
+def _tell(violation: Violation, job: Job, console: Console) -> None:
     console.print(f"seed {violation.seed} breaks {violation.invariant}: {violation.what}")
     console.print(f"  {job.command}", soft_wrap=True)
 
