@@ -16,6 +16,7 @@ from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.feed import Feed, FeedStep
 from mmbot.kalshi.gateway import Call, Gateway
 from mmbot.kalshi.http import STREAM_PATH, HttpAnswer
+from mmbot.kalshi.writes import WriteCommand
 from mmbot.trading.commands import (
     BookFill,
     BookMark,
@@ -83,6 +84,7 @@ class Bot:
         self._gateway = Gateway(signer, settings.exchange)
         self._engine_wake: int | None = None
         self._out: list[Output] = []
+        self._writes: list[WriteCommand] = []
 
     @property
     def feed_age(self) -> int | None:
@@ -106,20 +108,20 @@ class Bot:
         """Take note that there is a connection; the stream is up when it is subscribed."""
         self._out = []
         self._carry(self._feed.connected(now), now)
-        return self._finish()
+        return self._finish(now)
 
     def disconnected(self, now: int) -> list[Output]:
         """Take note that the stream is gone."""
         self._out = []
         self._feed.disconnected()
         self._handle(StreamLost(), now)
-        return self._finish()
+        return self._finish(now)
 
     def received(self, frame: bytes | str, now: int) -> list[Output]:
         """Take in a frame of the stream."""
         self._out = []
         self._carry(self._feed.received(frame, now), now)
-        return self._finish()
+        return self._finish(now)
 
     def answered(self, call_id: int, answer: HttpAnswer | None, now: int) -> list[Output]:
         """Take in the answer to a call, or `None` where none came in time."""
@@ -128,13 +130,13 @@ class Bot:
         self._out += calls
         for event in events:
             self._handle(event, now)
-        return self._finish()
+        return self._finish(now)
 
     def told(self, event: Event, now: int) -> list[Output]:
         """Take in a belief, or a word of the operator."""
         self._out = []
         self._handle(event, now)
-        return self._finish()
+        return self._finish(now)
 
     def woken(self, now: int) -> list[Output]:
         """Take note that the time of the last `WakeAt` has come."""
@@ -143,7 +145,7 @@ class Bot:
         if self._engine_wake is not None and now >= self._engine_wake:
             self._engine_wake = None
             self._handle(Woken(), now)
-        return self._finish()
+        return self._finish(now)
 
     def _carry(self, step: FeedStep, now: int) -> None:
         self._out += step.notes
@@ -158,10 +160,7 @@ class Bot:
             self._handle(ListingStale(), now)
 
     def _handle(self, event: Event, now: int) -> None:
-        commands = self.engine.handle(event, now)
-        writes = [c for c in commands if isinstance(c, Place | Cancel | Renew | Decrease)]
-        self._out += self._gateway.write(writes, now)
-        for command in commands:
+        for command in self.engine.handle(event, now):
             self._perform(command, now)
         if isinstance(event, ListingRead):
             self._carry(self._feed.watch(self.engine.desk.unclosed(now), now), now)
@@ -169,7 +168,7 @@ class Bot:
     def _perform(self, command: Command, now: int) -> None:
         match command:
             case Place() | Cancel() | Renew() | Decrease():
-                pass  # sent together, before everything else
+                self._writes.append(command)
             case LookUp() | ReadAccount() | ReadListing() | SecureGroup() | ResetGroup():
                 self._out += self._gateway.perform(command, now)
             case RepairBook():
@@ -179,7 +178,10 @@ class Bot:
             case _:
                 self._out.append(command)
 
-    def _finish(self) -> list[Output]:
+    def _finish(self, now: int) -> list[Output]:
+        # One answer may be several events: whatever they bring about goes cancels first.
+        writes, self._writes = self._writes, []
+        self._out[:0] = self._gateway.write(writes, now)
         wishes = (self._engine_wake, self._feed.next_deadline)
         at = min((wish for wish in wishes if wish is not None), default=None)
         if at is not None:

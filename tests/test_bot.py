@@ -11,7 +11,7 @@ from mmbot.forecast.belief import Belief
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.trading.commands import BookFill, Finished, FormBelief, Note, WakeAt
-from mmbot.trading.events import BeliefFormed, Stopping
+from mmbot.trading.events import BeliefFormed, SettingsChanged, Stopping
 from mmbot.tsa.calendar import CalendarClock, Week, from_milliseconds, to_milliseconds
 from tests.kalshi.builders import (
     FILL,
@@ -273,3 +273,15 @@ def test_a_stream_that_is_late_takes_the_quotes_off(world: World) -> None:
     world.show_book(A)
     late = world.hear("ok", {}, sid=2, sending_ts_ms=world.now - 3_001)
     assert [c.request.method for c in only(Call, late)] == ["DELETE"]
+
+
+def test_what_one_answer_brings_about_in_several_markets_goes_as_one_batch(world: World) -> None:
+    for ticker in (A, B):
+        world.show_book(ticker)
+    wider = msgspec.convert({"quoting": {**QUOTING, "margin": 0.2}}, Settings)
+    (cancels,) = only(Call, world.bot.told(SettingsChanged(wider), world.now))
+    assert cancels.request.method == "DELETE"
+    outputs = world.bot.answered(cancels.id, world.answer(cancels), world.now)
+    (places,) = only(Call, outputs)
+    tickers = [order["ticker"] for order in orjson.loads(places.request.body)["orders"]]
+    assert set(tickers) == {A, B}
