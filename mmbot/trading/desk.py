@@ -32,7 +32,10 @@ class Priced(msgspec.Struct, frozen=True):
 
 
 class Ladder:
-    """One event: its markets in ascending order of strike, its belief, its portfolio."""
+    """One event: its markets in ascending order of strike, its belief, its portfolio.
+
+    Its fills and resting orders are known once it is `reconciled`.
+    """
 
     def __init__(self, event: ListedEvent) -> None:
         self.ticker = event.ticker
@@ -42,6 +45,7 @@ class Ladder:
         self.portfolio = Portfolio(tuple(self.listings))
         self.belief: Belief | None = None
         self.releases: tuple[int, ...] = ()
+        self.reconciled = False
         self.priced: Priced | None = None
         # Whether no position of the event may grow.
         self.reduce_only = False

@@ -179,7 +179,8 @@ class Engine:
     def _listing_read(self, event: ListingRead) -> _Tickers:
         self._failures["listing"] = 0
         self._listings.read(event)
-        if not self.desk.service.reconciled:
+        known = all(ladder.reconciled for ladder in self.desk.ladders.values())
+        if not (known and self.desk.service.reconciled):
             self._out.send(self.desk.account_reading())
         self._wake_for_the_clock()
         return tuple(self.desk.ladder_of)
@@ -266,6 +267,8 @@ class Engine:
             )
         service.reconciled = service.streaming
         if service.reconciled:
+            for ladder in self.desk.ladders.values():
+                ladder.reconciled = True
             self._listings.book_results()
         self._failures["account"] = 0
         self._read_account_within(_RETRY if service.stopping else _ACCOUNT_EVERY)

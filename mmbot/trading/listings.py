@@ -89,8 +89,6 @@ class Listings:
         desk.ladder_of |= dict.fromkeys(ladder.listings, ladder)
         for market in event.markets:
             desk.shard(market.shard)
-        # Its fills and resting orders have not been read yet.
-        desk.service.reconciled = False
         if any(self._out.now < market.closes for market in event.markets):
             self._out.send(FormBelief(ladder.week, ladder.strikes))
         self._out.note("event.listed", event_ticker=event.ticker, markets=len(event.markets))
@@ -145,7 +143,7 @@ class Listings:
             return None
         listing.result = event.value
         self._orders.abandon(event.ticker)
-        if self._desk.service.reconciled:
+        if self._desk.service.reconciled and self._desk.ladder_of[event.ticker].reconciled:
             self._book(event.ticker)
         return event.ticker
 

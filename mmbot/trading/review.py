@@ -102,6 +102,7 @@ class Review:
         now = self._out.now
         reason = (
             service_reason
+            or ("" if ladder.reconciled else "not_reconciled")
             or belief_gate(ladder.belief, ladder.releases, now)
             or market_gate(listing, now)
             or shard_gate(self._desk.shard(listing.market.shard))

@@ -23,7 +23,7 @@ CLOSING_MARGIN = 1_000
 
 # Gates that are shut because this life has not learnt something yet.
 NOT_KNOWN_YET = frozenset(
-    {"exchange_not_read", "not_reconciled", "no_belief", "no_book", "no_group"}
+    {"exchange_not_read", "not_reconciled", "no_belief", "no_book", "no_group", "no_market_price"}
 )
 
 

@@ -179,3 +179,19 @@ def test_a_page_without_a_table_is_refused(
     assert refused.returncode == 2
     assert f"{url}/travel/passenger-volumes" in refused.stderr.splitlines()[-1]
     assert "table" in refused.stderr.splitlines()[-1]
+
+
+def test_the_exchange_takes_every_quote_off_when_too_much_fills_at_once(
+    start_exchange: Start, quick_config: str, tmp_path: Path
+) -> None:
+    config = Path(quick_config)
+    text = config.read_text()
+    config.write_text(
+        text.replace("contracts_per_15_seconds = 10000", "contracts_per_15_seconds = 21")
+    )
+    exchange = start_exchange("--seed", "3", "--speed", "2000")
+    with daemon(quick_config, exchange.venue_file, tmp_path / "state") as process:
+        read_until(process, "group.triggered")
+        read_until(process, "quotes.blocked")
+        assert their_ledger(exchange)["resting_orders"] == 0
+        assert terminate(process) == 0

@@ -28,7 +28,9 @@ def signature(headers: tuple[tuple[str, str], ...]) -> bytes:
 
 
 def test_the_headers_name_the_key_and_the_time() -> None:
-    headers = dict(Signer("key-id", ED_KEY).headers("GET", PATH, 1_795_874_400_123))
+    signer = Signer("key-id", ED_KEY)
+    assert signer.key_id == "key-id"
+    headers = dict(signer.headers("GET", PATH, 1_795_874_400_123))
     assert headers["KALSHI-ACCESS-KEY"] == "key-id"
     assert headers["KALSHI-ACCESS-TIMESTAMP"] == "1795874400123"
 

@@ -574,6 +574,13 @@ def test_a_change_of_a_book_says_when_it_happened(late_line: Line) -> None:
     assert kinds(step) == [FeedLagged, BookChanged]
 
 
+def test_when_a_frame_was_sent_counts_and_not_when_its_change_happened(late_line: Line) -> None:
+    old = changed(DELTA, ts_ms=late_line.now - 4_000)
+    step = late_line.books("orderbook_delta", old, sending_ts_ms=late_line.now - 7)
+    assert kinds(step) == [BookChanged]
+    assert late_line.feed.age == 7
+
+
 def test_a_new_connection_begins_in_time(late_line: Line) -> None:
     aged(late_line, 5_000)
     late_line.feed.disconnected()

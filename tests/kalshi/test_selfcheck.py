@@ -26,7 +26,7 @@ OPEN = {"exchange_active": True, "trading_active": True}
 KEY = {"api_key_id": "key-id", "name": "n", "scopes": ["read", "write::trade"]}
 NO_GRID = changed(MARKET, price_ranges=[])
 HELD = "KXTSAW-26NOV22"
-CLOSED = {
+CLOSED: dict[str, Any] = {
     "event_ticker": HELD,
     "markets": [changed(MARKET, ticker=f"{HELD}-A2.70", status="closed", result="")],
 }
@@ -35,7 +35,7 @@ CLOSED = {
 class Exchange:
     """Answers an examination from a table of paths."""
 
-    def __init__(self, offset: int = 0, **paths: Any) -> None:
+    def __init__(self, paths: dict[str, Any] | None = None, offset: int = 0) -> None:
         self.asked: list[HttpRequest] = []
         date = ("date", formatdate((NOW - 500 + offset) / 1000, usegmt=True))
         self.paths: dict[str, Any] = {
@@ -50,7 +50,7 @@ class Exchange:
             "/portfolio/fills": {"fills": [REST_FILL]},
             "/portfolio/positions": {"market_positions": [{"ticker": A, "position_fp": "10.00"}]},
             "/portfolio/balance": {"balance": 1_000_00},
-        } | paths
+        } | (paths or {})
 
     def examine(self, *held: str, **sections: Any) -> tuple[Examination, dict[str, Finding]]:
         settings = msgspec.convert({"mode": "demo"} | sections, Settings)
@@ -99,12 +99,12 @@ def test_what_waits_is_not_ready_and_no_reason_not_to_start() -> None:
     ("offset", "state"), [(0, "ok"), (1500, "ok"), (3000, "fail"), (-3000, "fail")]
 )
 def test_a_clock_that_is_off_is_a_reason(offset: int, state: str) -> None:
-    assert Exchange(offset).finding("clock").state == state
+    assert Exchange(offset=offset).finding("clock").state == state
 
 
 @pytest.mark.parametrize("said", [OPEN, HttpAnswer(200, answer(OPEN).body, (("date", "now"),))])
 def test_an_exchange_that_does_not_say_the_time_is_worth_a_warning(said: Any) -> None:
-    assert Exchange(**{"/exchange/status": said}).finding("clock").state == "warn"
+    assert Exchange({"/exchange/status": said}).finding("clock").state == "warn"
 
 
 @pytest.mark.parametrize(
@@ -121,13 +121,13 @@ def test_an_exchange_that_does_not_say_the_time_is_worth_a_warning(said: Any) ->
 def test_a_key_needs_to_read_and_to_trade_and_no_more(
     scopes: list[str], mode: str, state: str
 ) -> None:
-    exchange = Exchange(**{"/api_keys": {"api_keys": [KEY | {"scopes": scopes}]}})
+    exchange = Exchange({"/api_keys": {"api_keys": [KEY | {"scopes": scopes}]}})
     assert exchange.finding("api key", mode=mode).state == state
 
 
 def test_a_key_that_is_not_listed_is_a_reason() -> None:
     keys = {"api_keys": [KEY | {"api_key_id": "another"}]}
-    assert Exchange(**{"/api_keys": keys}).finding("api key").state == "fail"
+    assert Exchange({"/api_keys": keys}).finding("api key").state == "fail"
 
 
 @pytest.mark.parametrize(
@@ -148,11 +148,11 @@ def test_a_key_that_is_not_listed_is_a_reason() -> None:
     ],
 )
 def test_a_pause_of_the_exchange_or_the_shard_waits(status: Any, state: str) -> None:
-    assert Exchange(**{"/exchange/status": status}).finding("exchange").state == state
+    assert Exchange({"/exchange/status": status}).finding("exchange").state == state
 
 
 def test_an_exchange_that_is_down_waits() -> None:
-    exchange = Exchange(**{"/exchange/status": HttpAnswer(503)})
+    exchange = Exchange({"/exchange/status": HttpAnswer(503)})
     assert exchange.finding("exchange").state == "wait"
 
 
@@ -170,16 +170,16 @@ def test_a_change_to_fees_for_makers_within_the_week_is_a_reason(
     scheduled = dt.datetime.fromtimestamp(NOW / 1000 + hours * 3600, dt.UTC).isoformat()
     change = {"series_ticker": "KXTSAW", "fee_type": kind, "scheduled_ts": scheduled}
     changes = {"series_fee_change_arr": [change | {"series_ticker": "KXFED"}, change]}
-    assert Exchange(**{"/series/fee_changes": changes}).finding("fees").state == state
+    assert Exchange({"/series/fee_changes": changes}).finding("fees").state == state
 
 
 @pytest.mark.parametrize("override", [None, "quadratic_with_maker_fees"])
 def test_fees_for_makers_are_a_reason(override: str | None) -> None:
     if override:
         events = {"events": [changed(LISTED, fee_type_override=override)]}
-        exchange = Exchange(**{"/events": events})
+        exchange = Exchange({"/events": events})
     else:
-        exchange = Exchange(**{"/series/KXTSAW": {"series": {"fee_type": "flat"}}})
+        exchange = Exchange({"/series/KXTSAW": {"series": {"fee_type": "flat"}}})
     assert exchange.finding("fees").state == "fail"
 
 
@@ -202,22 +202,22 @@ def test_fees_for_makers_are_a_reason(override: str | None) -> None:
 def test_a_row_that_is_missing_or_cannot_be_read_is_a_reason(
     path: str, said: Any, name: str
 ) -> None:
-    finding = Exchange(**{path: said}).finding(name)
+    finding = Exchange({path: said}).finding(name)
     assert finding.state == "fail"
     assert finding.detail
 
 
 @pytest.mark.parametrize("said", [None, HttpAnswer(502), HttpAnswer(429)])
 def test_no_answer_waits(said: HttpAnswer | None) -> None:
-    assert Exchange(**{"/portfolio/positions": said}).finding("positions").state == "wait"
+    assert Exchange({"/portfolio/positions": said}).finding("positions").state == "wait"
 
 
 def test_no_event_yet_waits() -> None:
-    assert Exchange(**{"/events": {"events": []}}).finding("markets").state == "wait"
+    assert Exchange({"/events": {"events": []}}).finding("markets").state == "wait"
 
 
 def test_too_small_a_balance_is_a_reason() -> None:
-    exchange = Exchange(**{"/portfolio/balance": {"balance": 9_000}})
+    exchange = Exchange({"/portfolio/balance": {"balance": 9_000}})
     # Ten contracts held at 42 cents and fifteen more resting there may lose 10.50 of the 100.
     assert exchange.finding("balance").state == "ok"
     exchange.paths["/portfolio/balance"] = {"balance": 8_949}
@@ -227,7 +227,7 @@ def test_too_small_a_balance_is_a_reason() -> None:
 
 
 def test_a_balance_that_was_asked_for_too_often_waits() -> None:
-    assert Exchange(**{"/portfolio/balance": HttpAnswer(429)}).finding("balance").state == "wait"
+    assert Exchange({"/portfolio/balance": HttpAnswer(429)}).finding("balance").state == "wait"
 
 
 # What is held of events that have closed
@@ -236,7 +236,7 @@ def test_a_balance_that_was_asked_for_too_often_waits() -> None:
 def held(**changes: Any) -> Exchange:
     ticker = f"{HELD}-A2.70"
     return Exchange(
-        **{
+        {
             f"/events/{HELD}": {"event": CLOSED},
             "/portfolio/fills": {
                 "fills": [REST_FILL, REST_FILL | {"trade_id": "x", "ticker": ticker}]
@@ -262,14 +262,14 @@ def test_an_event_between_close_and_settlement_is_found(remembered: tuple[str, .
 
 
 def test_a_position_that_was_paid_out_is_no_contradiction() -> None:
-    decided = CLOSED | {"markets": [CLOSED["markets"][0] | {"result": "yes"}]}  # type: ignore[index]
+    decided = CLOSED | {"markets": [CLOSED["markets"][0] | {"result": "yes"}]}
     positions = {"market_positions": [{"ticker": A, "position_fp": "10.00"}]}
     exchange = held(**{f"/events/{HELD}": {"event": decided}, "/portfolio/positions": positions})
     assert exchange.finding("positions", HELD).state == "ok"
 
 
 def test_a_remembered_event_that_the_exchange_does_not_know_is_worth_a_warning() -> None:
-    exchange = Exchange(**{f"/events/{HELD}": HttpAnswer(404)})
+    exchange = Exchange({f"/events/{HELD}": HttpAnswer(404)})
     examination, findings = exchange.examine(HELD)
     assert findings["positions"].state == "warn"
     assert examination.held == ()
@@ -280,14 +280,12 @@ def test_a_position_in_a_market_that_is_not_listed_is_a_reason() -> None:
     assert finding.state == "fail"
     assert f"{HELD}-A2.70" in finding.detail
     unlisted = {"market_positions": [{"ticker": f"{EVENT}-A9.99", "position_fp": "1.00"}]}
-    exchange = Exchange(**{"/portfolio/positions": unlisted})
+    exchange = Exchange({"/portfolio/positions": unlisted})
     assert exchange.finding("positions").state == "fail"
 
 
 def test_the_second_market_is_known_as_well() -> None:
     positions = {"market_positions": [{"ticker": B, "position_fp": "-10.00"}]}
-    sold = REST_FILL | {"ticker": B, "book_side": "ask"}
-    exchange = Exchange(
-        **{"/portfolio/positions": positions, "/portfolio/fills": {"fills": [sold]}}
-    )
+    sold = {"fills": [REST_FILL | {"ticker": B, "book_side": "ask"}]}
+    exchange = Exchange({"/portfolio/positions": positions, "/portfolio/fills": sold})
     assert exchange.finding("positions").state == "ok"

@@ -229,7 +229,9 @@ def test_several_events_are_traded_side_by_side() -> None:
     bench.rest()
     commands = bench.tell(ListingRead("", (bench.listed, other)))
     assert only(FormBelief, commands) == [FormBelief(WEEK.following, (2_700_000,))]
-    assert bench.reason() == "not_reconciled"
+    assert only(ReadAccount, commands) == [ReadAccount((*TICKERS, following.ticker), shards=(0,))]
+    assert not only(Cancel, commands)
+    assert bench.reason(following.ticker) == "not_reconciled"
     thought = msgspec.structs.replace(
         belief((0.6,), known=0, strikes=(2_700_000,)), week=WEEK.following
     )

@@ -25,6 +25,7 @@ from mmbot.trading.events import (
     MarketActivity,
     OrderAbsent,
     OrderCancelled,
+    OrderDecreased,
     OrderPlaced,
     OrderRenewed,
     OrderReport,
@@ -230,6 +231,7 @@ def test_a_late_answer_to_a_look_up_does_not_forget_a_cancel_under_way() -> None
         OrderPlaced("mmbot-x", "o-x", 0),
         OrderCancelled("mmbot-x", 0),
         OrderRenewed("mmbot-x", NOW),
+        OrderDecreased("mmbot-x", 0),
         WriteRefused("mmbot-x", "place", "other", ""),
         WriteUnknown("mmbot-x", "place", ""),
         OrderAbsent("mmbot-x"),
@@ -288,6 +290,14 @@ def test_an_order_that_should_have_run_out_is_doubted_and_not_more_than_every_wh
     alive = OrderReported(report(place, "o-bid"), looked_up=True)
     commands = bench.tell(alive)
     assert place.client_id not in {look_up.client_id for look_up in only(LookUp, commands)}
+
+
+def test_a_decrease_that_is_answered_while_its_order_is_cancelling_does_not_revive_it() -> None:
+    bench = Bench()
+    place = bench.rest()["bid"]
+    lower(bench)
+    bench.tell(OrderDecreased(place.client_id, place.count))
+    assert live(bench, place).state == "cancelling"
 
 
 # Refusals
