@@ -10,6 +10,7 @@ import datetime as dt
 import difflib
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
@@ -265,6 +266,26 @@ def parse(text: str, source: str) -> Settings:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadInput(f"{source} is not valid TOML: {error}") from None
+    return _checked(tree, source)
+
+
+def changed(settings: Settings, changes: Mapping[str, object], source: str) -> Settings:
+    """Return the settings with other values for some keys, each written as `section.key`.
+
+    Raises:
+        BadInput: There is no such key, or its value makes no sense; `source` names it.
+    """
+    tree = msgspec.to_builtins(settings, builtin_types=(dt.time,))
+    for key, value in changes.items():
+        section, _, name = key.rpartition(".")
+        holder = tree.setdefault(section, {}) if section else tree
+        if not isinstance(holder, dict):
+            raise BadInput(f"{source}: there is no table `{section}`")
+        holder[name] = value
+    return _checked(tree, source)
+
+
+def _checked(tree: dict[str, Any], source: str) -> Settings:
     _refuse_unknown_keys(tree, Settings, source)
     try:
         settings = msgspec.convert(tree, Settings)

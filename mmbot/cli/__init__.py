@@ -14,6 +14,7 @@ from mmbot.cli.evaluate import evaluate
 from mmbot.cli.exchange import exchange
 from mmbot.cli.forecast import forecast
 from mmbot.cli.run import run
+from mmbot.cli.sweep import sweep
 from mmbot.errors import BadInput, NotReady
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app.command()(check)
 app.command()(exchange)
 app.command()(evaluate)
 app.command()(backtest)
+app.command()(sweep)
 app.command()(bench)
 
 

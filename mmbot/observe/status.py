@@ -36,9 +36,15 @@ def _market(desk: Desk, ladder: Ladder, ticker: str) -> dict[str, Any]:
     return {
         "market": ticker,
         "strike": listing.market.strike,
-        "fair": None if listing.fair is None else round(listing.fair, 4),
+        "fair": _rounded(listing.fair),
+        "mid": _rounded(listing.opinion.mid if listing.opinion.live else None),
+        "reservation": _rounded(listing.terms.reservation if listing.terms else None),
         "bid": quotes.get("bid"),
         "ask": quotes.get("ask"),
         "position": format_count(ladder.portfolio.position(ticker)),
         "reason": listing.reason,
     }
+
+
+def _rounded(dollars: float | None) -> float | None:
+    return None if dollars is None else round(dollars, 4)

@@ -32,6 +32,7 @@ from mmbot.trading.events import (
     Event,
     Fill,
     Filled,
+    GroupSecured,
     ListedEvent,
     ListingRead,
     Market,
@@ -228,7 +229,12 @@ class _Desk:
                 for market in real.markets
             ),
         )
-        self._tell(_TOKENS, ListingRead("", (listed,)), Reconciled((), (), strategy.cash))
+        self._tell(
+            _TOKENS,
+            ListingRead("", (listed,)),
+            GroupSecured(0, "backtest"),
+            Reconciled((), (), strategy.cash),
+        )
 
     @property
     def _ladder(self) -> Ladder:

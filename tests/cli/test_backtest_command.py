@@ -164,3 +164,59 @@ def test_on_the_real_weeks_the_pool_scores_no_worse_than_the_market(
     assert len(scored) >= 4
     assert all(score["pooled"] <= score["mid"] for score in scored)
     assert told["strategies"]["mmbot"]["pnl_per_contract"] > 0
+
+
+def sweep(
+    monkeypatch: pytest.MonkeyPatch, inputs: dict[str, Path], cache: Path, *more: str | Path
+) -> int:
+    given = [part for name, path in inputs.items() for part in (f"--{name}", str(path))]
+    monkeypatch.setattr(
+        sys, "argv", ["mmbot", "sweep", *given, "--cache", str(cache), *map(str, more)]
+    )
+    with pytest.raises(SystemExit) as end:
+        main()
+    return int(end.value.code or 0)
+
+
+def test_a_sweep_says_how_many_settings_were_tried_and_what_the_best_is_worth(
+    inputs: dict[str, Path],
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "settings.csv"
+    margins = ("--set", "quoting.margin=[0.05, 0.2]")
+    sides = ("--set", 'quoting.sides=["both", "likelier"]')
+    assert sweep(monkeypatch, inputs, cache, *margins, *sides, "--csv", path) == 0
+    said = " ".join(capfd.readouterr().out.split())
+    assert "4 settings were tried on 2 weeks" in said
+    assert "the week left out made" in said
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["quoting.margin"], row["quoting.sides"]) for row in rows} == {
+        ("0.05", "both"), ("0.05", "likelier"), ("0.2", "both"), ("0.2", "likelier")
+    }  # fmt: skip
+    pnl = [float(row["pnl"]) for row in rows]
+    assert pnl == sorted(pnl, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        ("quoting.margin", "is not a key and a list"),
+        ("quoting.margin=[]", "is not a key and a list"),
+        ("quoting.margin=[2.0]", "quoting.margin: expected `float` < 1.0"),
+        ("quoting.margni=[0.1]", "did you mean `margin`?"),
+    ],
+)
+def test_a_choice_that_makes_no_sense_is_refused(
+    inputs: dict[str, Path],
+    cache: Path,
+    choice: str,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert sweep(monkeypatch, inputs, cache, "--set", choice) == 2
+    assert said in " ".join(capfd.readouterr().err.split())

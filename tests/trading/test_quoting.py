@@ -9,7 +9,7 @@ from mmbot.config import Settings
 from mmbot.trading import quoting
 from mmbot.trading.book import Top
 from mmbot.trading.fair import Pooled
-from mmbot.trading.pricing import price_ladder
+from mmbot.trading.pricing import Terms, price_ladder
 from mmbot.trading.quoting import Quote, Quotes, danger
 from mmbot.units import CENT_GRID, ONE_DOLLAR, PriceBand, PriceGrid
 from tests.trading.builders import settings
@@ -201,3 +201,50 @@ def test_danger_is_the_distance_on_the_wrong_side_of_fair_value() -> None:
     assert danger("bid", 5200, 0.5) == pytest.approx(200)
     assert danger("ask", 4800, 0.5) == pytest.approx(200)
     assert danger("bid", 4000, 0.5) < 0
+
+
+# What only reduces
+
+
+def terms(fair: float, yes: int = 1000, no: int = 1000) -> Terms:
+    return Terms(fair, fair, fair * 0.9, (1 - fair) * 0.9, yes, no)
+
+
+FLOOR = settings(quoting={"lowest_bid_cents": 10.0, "contracts": 10})
+
+
+def test_yes_is_not_bid_for_below_the_lowest_bid() -> None:
+    quotes = quoting.wanted_quotes(terms(0.11), NOTHING, 0, CENT_GRID, FLOOR)
+    assert quotes.bid is None
+    assert ask_of(quotes).count == 1000
+
+
+def test_a_bid_that_reduces_may_be_below_the_lowest_bid_and_is_no_larger_than_the_position() -> (
+    None
+):
+    bid = bid_of(quoting.wanted_quotes(terms(0.11), NOTHING, -300, CENT_GRID, FLOOR))
+    assert (bid.price, bid.count, bid.most) == (900, 300, 300)
+
+
+@pytest.mark.parametrize(("fair", "position"), [(0.02, 700), (0.98, -700)])
+def test_a_position_is_reduced_at_extreme_fair_values_too(fair: float, position: int) -> None:
+    quotes = quoting.wanted_quotes(terms(fair), NOTHING, position, CENT_GRID, FLOOR)
+    reducing, adding = (quotes.ask, quotes.bid) if position > 0 else (quotes.bid, quotes.ask)
+    assert adding is None
+    assert reducing is not None
+    assert reducing.count == 700
+
+
+def test_a_day_on_which_nothing_is_opened_still_reduces() -> None:
+    quotes = quoting.wanted_quotes(terms(0.5, 0, 0), NOTHING, 700, CENT_GRID, FLOOR)
+    assert ask_of(quotes).count == 700
+    assert bid_of(quotes).count == 0
+
+
+def test_reduce_only_quotes_against_the_position_alone_and_never_crosses() -> None:
+    top = Top(5600, 5700)
+    quotes = quoting.wanted_quotes(terms(0.5), top, 700, CENT_GRID, FLOOR, reduce_only=True)
+    assert quotes.bid is None
+    assert (ask_of(quotes).price, ask_of(quotes).count) == (5700, 700)
+    flat = quoting.wanted_quotes(terms(0.5), top, 0, CENT_GRID, FLOOR, reduce_only=True)
+    assert flat == Quotes(reason="reduce_only")

@@ -9,6 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmbot.trading.sizing import kelly_sizes, reservation_prices
 
+# Prices that are met to 1e-5 dollars leave this much of the logarithm, on the poorest ladder here.
+TOLERANCE = 1e-6
+
 
 class Ladder(msgspec.Struct, frozen=True):
     cells: list[float]
@@ -79,7 +82,7 @@ def searched(ladder: Ladder) -> list[float]:
 def test_kelly_sizes_are_at_least_as_good_as_what_a_plain_search_finds(ladder: Ladder) -> None:
     found = kelly_sizes(ladder.cells, ladder.wealth, ladder.costs, ladder.most)
     assert all(0 <= x <= most for x, most in zip(found, ladder.most, strict=True))
-    assert utility(ladder, found) >= utility(ladder, searched(ladder)) - 1e-8
+    assert utility(ladder, found) >= utility(ladder, searched(ladder)) - TOLERANCE
 
 
 @settings(max_examples=100, deadline=None)
@@ -88,7 +91,7 @@ def test_nothing_nearby_is_better_than_kelly_sizes(ladder: Ladder) -> None:
     found = kelly_sizes(ladder.cells, ladder.wealth, ladder.costs, ladder.most)
     for step in (0.01, 1.0):
         for other in neighbours(ladder, found, step):
-            assert utility(ladder, other) <= utility(ladder, found) + 1e-9
+            assert utility(ladder, other) <= utility(ladder, found) + TOLERANCE
 
 
 def test_a_single_bet_has_the_size_of_kellys_rule() -> None:

@@ -1,0 +1,185 @@
+"""`mmbot sweep`: the backtest over a grid of settings, on all cores or on a cluster."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import multiprocessing
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from mmbot import config
+from mmbot.cli import banks
+from mmbot.errors import BadInput
+from mmbot.research import sweep as sweeping
+from mmbot.research.backtest import play_week
+from mmbot.research.beliefs import Formed
+from mmbot.research.candles import load_weeks
+from mmbot.research.strategies import own
+from mmbot.research.sweep import Changes, Data, Trial
+from mmbot.tsa.counts import load_counts
+
+_SHOWN = 20
+_WIDTH = 110
+
+
+def sweep(
+    *,
+    counts: Annotated[
+        Path, typer.Option(help="CSV file of daily counts: date,as_published,archived.")
+    ],
+    markets: Annotated[
+        Path, typer.Option(help="CSV file of markets: event_ticker,ticker,floor_strike,result.")
+    ],
+    candles: Annotated[Path, typer.Option(help="CSV file of the markets' daily candles.")],
+    choices: Annotated[
+        list[str],
+        typer.Option("--set", help="A key and its values, as in quoting.margin=[0.05,0.1]."),
+    ],
+    config_path: Annotated[
+        Path | None,
+        typer.Option("--config", help="All other settings; the defaults unless given."),
+    ] = None,
+    csv_path: Annotated[
+        Path | None, typer.Option("--csv", help="Write every setting and its figures to this file.")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Address of a Dask scheduler whose workers have mmbot installed."),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Keep past forecasts here; the user's cache directory unless given."),
+    ] = None,
+) -> None:
+    """Backtest every combination of the values given, and say what the best one is worth.
+
+    The best of many settings has been lucky, too. Beside its P&L stands that
+    of choices made without the week they are judged on.
+
+    Example:
+    mmbot sweep --counts c.csv --markets m.csv --candles d.csv --set quoting.margin=[0.05,0.1,0.2]
+    """
+    settings = config.Settings() if config_path is None else config.load(config_path)
+    changes = sweeping.grid(dict(map(_choice, choices)))
+    directory = cache or banks.default_directory()
+    believe = Formed(load_counts(counts), lambda known, name: banks.fit(known, name, directory))
+    weeks = load_weeks(markets, candles)
+    for method in {config.changed(settings, each, "--set").forecast.method for each in changes}:
+        chosen = config.changed(settings, {"forecast.method": method}, "--set")
+        for week in weeks:
+            play_week(own(chosen), week, believe)
+    data = Data(settings, weeks, believe.remembered)
+    run = _on_cores(data, changes) if scheduler is None else _on_cluster(scheduler, data, changes)
+    trials = sorted(_tracked(run, len(changes)), key=lambda trial: -trial.tally.pnl)
+    _show(trials)
+    if csv_path is not None:
+        _write(csv_path, trials)
+
+
+def _choice(text: str) -> tuple[str, list[object]]:
+    key, _, values = (part.strip() for part in text.partition("="))
+    try:
+        parsed = tomllib.loads(f"values = {values}")["values"]
+    except tomllib.TOMLDecodeError:
+        parsed = None
+    if not key or not isinstance(parsed, list) or not parsed:
+        raise BadInput(f"--set {text!r} is not a key and a list such as quoting.margin=[0.05,0.1]")
+    return key, parsed
+
+
+def _on_cores(data: Data, changes: Sequence[Changes]) -> Iterator[Trial]:
+    # Forked workers could inherit locks that the progress bar's thread holds.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(mp_context=context, initializer=_keep, initargs=(data,)) as pool:
+        futures = [pool.submit(_try_kept, each) for each in changes]
+        for future in as_completed(futures):
+            yield future.result()
+
+
+_kept: list[Data] = []
+
+
+def _keep(data: Data) -> None:
+    _kept[:] = [data]
+
+
+def _try_kept(changes: Changes) -> Trial:
+    return sweeping.try_setting(_kept[0], changes)
+
+
+def _on_cluster(address: str, data: Data, changes: Sequence[Changes]) -> Iterator[Trial]:
+    try:
+        distributed: Any = importlib.import_module("distributed")
+    except ModuleNotFoundError:
+        raise BadInput("--scheduler needs Dask; install mmbot with its extra 'cluster'") from None
+    try:
+        client = distributed.Client(address)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"there is no Dask scheduler at {address}: {error}") from None
+    with client:
+        held = client.scatter(data, broadcast=True)
+        futures = client.map(sweeping.try_setting, [held] * len(changes), list(changes))
+        for future in distributed.as_completed(futures):
+            yield future.result()
+
+
+def _tracked(trials: Iterable[Trial], total: int) -> Iterator[Trial]:
+    console = Console(stderr=True)
+    quiet = not console.is_terminal
+    return iter(
+        track(trials, "Trying settings", total, console=console, transient=True, disable=quiet)
+    )
+
+
+def _show(trials: Sequence[Trial]) -> None:
+    keys = tuple(trials[0].changes)
+    table = Table(*keys, "fills", "contracts", "P&L", "each", "95 %", box=SIMPLE)
+    for trial in trials[:_SHOWN]:
+        table.add_row(*(str(trial.changes[key]) for key in keys), *_figures(trial))
+    console = Console()
+    if not console.is_terminal:
+        console.width = _WIDTH
+    console.print(table)
+    weeks, best, left = len(trials[0].pnl), trials[0], sweeping.held_out(trials)
+    console.print(
+        f"{len(trials)} settings were tried on {weeks} weeks. The best made "
+        f"{best.tally.pnl:+.2f} dollars there, and it was chosen for that. Choosing on the other "
+        f"weeks each time, the week left out made {left.pnl:+.2f} dollars in all, on "
+        f"{left.contracts:g} contracts: that is what the choice can be trusted for."
+    )
+
+
+def _figures(trial: Trial) -> tuple[str, ...]:
+    found = trial.tally.per_contract
+    if found is None:
+        return "0", "0", "0.00", "-", "-"
+    bounds = "-" if found.low is None else f"{found.low:+.2f}..{found.high:+.2f}"
+    tally = trial.tally
+    each = f"{found.estimate:+.3f}"
+    return str(tally.fills), f"{tally.contracts:g}", f"{tally.pnl:+.2f}", each, bounds
+
+
+def _write(path: Path, trials: Sequence[Trial]) -> None:
+    keys = tuple(trials[0].changes)
+    columns = ("fills", "contracts", "spend", "pnl", "pnl_per_contract", "low95", "high95")
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow((*keys, *columns))
+            for trial in trials:
+                tally, found = trial.tally, trial.tally.per_contract
+                bounds = (found.estimate, found.low, found.high) if found else (None,) * 3
+                figures = (tally.fills, tally.contracts, tally.spend, tally.pnl, *bounds)
+                writer.writerow((*(trial.changes[key] for key in keys), *figures))
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}") from None
