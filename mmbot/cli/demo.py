@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import tempfile
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+import uvloop
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -73,9 +73,9 @@ def demo(
 def _show(scene: Scene, directory: Path, title: str, console: Console) -> Result:
     table = WeekTable(title)
     if not console.is_terminal:
-        return asyncio.run(play(scene, directory, lambda line: _print_news(console, line)))
+        return uvloop.run(play(scene, directory, lambda line: _print_news(console, line)))
     with Live(table, console=console, refresh_per_second=4):
-        return asyncio.run(play(scene, directory, table.watch))
+        return uvloop.run(play(scene, directory, table.watch))
 
 
 def _print_news(console: Console, line: dict[str, Any]) -> None:

@@ -25,9 +25,9 @@ from mmbot.units import (
     parse_price,
 )
 
-_Number = str | int | float
-_Levels = tuple[tuple[_Number, _Number], ...]
-_Ranges = tuple[dict[str, _Number], ...]
+Number = str | int | float
+_Levels = tuple[tuple[Number, Number], ...]
+_Ranges = tuple[dict[str, Number], ...]
 Instant = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 _T = TypeVar("_T")
 
@@ -78,8 +78,8 @@ class BookDelta(msgspec.Struct, frozen=True):
     """`orderbook_delta`."""
 
     market_ticker: str
-    price_dollars: _Number
-    delta_fp: _Number
+    price_dollars: Number
+    delta_fp: Number
     side: str
     clock: int = 0
     ts_ms: int = 0
@@ -92,9 +92,9 @@ class StreamFill(msgspec.Struct, frozen=True):
     order_id: str
     market_ticker: str
     book_side: str
-    yes_price_dollars: _Number
-    count_fp: _Number
-    fee_cost: _Number = "0"
+    yes_price_dollars: Number
+    count_fp: Number
+    fee_cost: Number = "0"
     ts_ms: int = 0
     client_order_id: str = ""
 
@@ -106,9 +106,9 @@ class StreamOrder(msgspec.Struct, frozen=True):
     ticker: str
     status: str
     book_side: str
-    yes_price_dollars: _Number
-    remaining_count_fp: _Number
-    fill_count_fp: _Number
+    yes_price_dollars: Number
+    remaining_count_fp: Number
+    fill_count_fp: Number
     client_order_id: str = ""
     expiration_ts_ms: int | None = None
     exchange_index: int = 0
@@ -144,11 +144,11 @@ class RestFill(msgspec.Struct, frozen=True):
     order_id: str
     ticker: str
     book_side: str
-    yes_price_dollars: _Number
-    count_fp: _Number
+    yes_price_dollars: Number
+    count_fp: Number
     trade_id: str = ""
     fill_id: str = ""
-    fee_cost: _Number = "0"
+    fee_cost: Number = "0"
     created_time: Instant | None = None
 
 
@@ -159,9 +159,9 @@ class RestOrder(msgspec.Struct, frozen=True):
     ticker: str
     status: str
     book_side: str
-    yes_price_dollars: _Number
-    remaining_count_fp: _Number
-    fill_count_fp: _Number
+    yes_price_dollars: Number
+    remaining_count_fp: Number
+    fill_count_fp: Number
     client_order_id: str = ""
     expiration_time: Instant | None = None
     exchange_index: int = 0
@@ -195,49 +195,7 @@ class RestPosition(msgspec.Struct, frozen=True):
     """A position in a REST list."""
 
     ticker: str
-    position_fp: _Number
-
-
-class Created(msgspec.Struct, frozen=True):
-    """The answer to a create."""
-
-    order_id: Annotated[str, msgspec.Meta(min_length=1)]
-    client_order_id: str = ""
-    fill_count: _Number = "0"
-
-
-class Cancelled(msgspec.Struct, frozen=True):
-    """The answer to a cancel: how much it took off."""
-
-    order_id: str
-    reduced_by: _Number
-
-
-class Amended(msgspec.Struct, frozen=True):
-    """The answer to an amend."""
-
-    order_id: str
-
-
-class Decreased(msgspec.Struct, frozen=True):
-    """The answer to a decrease: how much rests."""
-
-    order_id: str
-    remaining_count: _Number
-
-
-class Batch(msgspec.Struct, frozen=True):
-    """The answer to a batch: one object for each order, whatever became of it."""
-
-    orders: tuple[msgspec.Raw, ...]
-
-
-class BatchItem(msgspec.Struct, frozen=True):
-    """What every object of a batch's answer may have: whose it is, and its error."""
-
-    order_id: str = ""
-    client_order_id: str = ""
-    error: Any = None
+    position_fp: Number
 
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)

@@ -9,7 +9,7 @@ unknown.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 import orjson
@@ -163,14 +163,14 @@ def outcomes(commands: Sequence[WriteCommand], answer: HttpAnswer | None) -> lis
     if len(commands) == 1:
         return [_said(commands[0], answer.body)]
     try:
-        rows = wire.decode(answer.body, wire.Batch).orders
-        items = [(wire.decode(row, wire.BatchItem), row) for row in rows]
+        rows = wire.decode(answer.body, _Batch).orders
+        items = [(wire.decode(row, _BatchItem), row) for row in rows]
     except wire.Malformed as mistake:
         return [_unknown(command, str(mistake)) for command in commands]
     return [_of_batch(command, items) for command in commands]
 
 
-def _of_batch(command: WriteCommand, items: Sequence[tuple[wire.BatchItem, msgspec.Raw]]) -> Event:
+def _of_batch(command: WriteCommand, items: Sequence[tuple[_BatchItem, msgspec.Raw]]) -> Event:
     for item, row in items:
         if _is_about(item, command):
             if item.error is None:
@@ -179,7 +179,7 @@ def _of_batch(command: WriteCommand, items: Sequence[tuple[wire.BatchItem, msgsp
     return _unknown(command, "the answer to the batch does not mention it")
 
 
-def _is_about(item: wire.BatchItem, command: WriteCommand) -> bool:
+def _is_about(item: _BatchItem, command: WriteCommand) -> bool:
     if isinstance(command, Place):
         return item.client_order_id == command.client_id
     return item.order_id == command.order_id
@@ -200,19 +200,19 @@ def _said(command: WriteCommand, body: bytes | msgspec.Raw) -> Event:
 def _applied(command: WriteCommand, body: bytes | msgspec.Raw) -> Event:
     match command:
         case Place():
-            created = wire.decode(body, wire.Created)
+            created = wire.decode(body, _Created)
             _refuse_other(created.client_order_id or command.client_id, command.client_id)
             return OrderPlaced(command.client_id, created.order_id, parse_count(created.fill_count))
         case Cancel():
-            cancelled = wire.decode(body, wire.Cancelled)
+            cancelled = wire.decode(body, _Cancelled)
             _refuse_other(cancelled.order_id, command.order_id)
             return OrderCancelled(command.client_id, parse_count(cancelled.reduced_by))
         case Decrease():
-            decreased = wire.decode(body, wire.Decreased)
+            decreased = wire.decode(body, _Decreased)
             _refuse_other(decreased.order_id, command.order_id)
             return OrderDecreased(command.client_id, parse_count(decreased.remaining_count))
         case Renew():
-            _refuse_other(wire.decode(body, wire.Amended).order_id, command.order_id)
+            _refuse_other(wire.decode(body, _Amended).order_id, command.order_id)
             return OrderRenewed(command.client_id, command.expires)
 
 
@@ -239,3 +239,45 @@ def refusal_of(status: int, error: wire.ErrorBody) -> Refusal:
         if text in said:
             return refusal
     return _REFUSALS.get(error.code.lower()) or _BY_STATUS.get(status, "other")
+
+
+class _Created(msgspec.Struct, frozen=True):
+    """The answer to a create."""
+
+    order_id: Annotated[str, msgspec.Meta(min_length=1)]
+    client_order_id: str = ""
+    fill_count: wire.Number = "0"
+
+
+class _Cancelled(msgspec.Struct, frozen=True):
+    """The answer to a cancel: how much it took off."""
+
+    order_id: str
+    reduced_by: wire.Number
+
+
+class _Amended(msgspec.Struct, frozen=True):
+    """The answer to an amend."""
+
+    order_id: str
+
+
+class _Decreased(msgspec.Struct, frozen=True):
+    """The answer to a decrease: how much rests."""
+
+    order_id: str
+    remaining_count: wire.Number
+
+
+class _Batch(msgspec.Struct, frozen=True):
+    """The answer to a batch: one object for each order, whatever became of it."""
+
+    orders: tuple[msgspec.Raw, ...]
+
+
+class _BatchItem(msgspec.Struct, frozen=True):
+    """What every object of a batch's answer may have: whose it is, and its error."""
+
+    order_id: str = ""
+    client_order_id: str = ""
+    error: Any = None

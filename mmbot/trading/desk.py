@@ -158,9 +158,9 @@ class Desk(msgspec.Struct):
         return spent or lost >= self.settings.limits.daily_loss
 
     def mark(self, ladder: Ladder, outbox: Outbox) -> None:
-        """Note what an event has earned so far, if its positions can be valued."""
+        """Note what an event has earned so far, if its positions are known and can be valued."""
         pnl = ladder.marked_pnl()
-        if pnl is None:
+        if pnl is None or not self.service.reconciled:
             return
         day = self.clock.at(outbox.now).date()
         mark = self.losses.mark(day, ladder.ticker, pnl)

@@ -20,7 +20,7 @@ import msgspec
 from mmbot.config import QuotingSettings
 from mmbot.trading.fair import Pooled
 from mmbot.trading.sizing import kelly_sizes, reservation_prices
-from mmbot.units import ONE_CONTRACT, Count
+from mmbot.units import ONE_CONTRACT, Count, floor_price
 
 # From Thursday's release on the belief may stand alone where no market has an opinion.
 _KNOWN_ENOUGH_ALONE = 3
@@ -77,7 +77,9 @@ def price_ladder(
         for p, shut in zip(above, blocked, strict=True)
     ]
     yes_most = [
-        most if quoting.bids_yes(p) and value >= quoting.lowest_bid else 0.0
+        most
+        if quoting.bids_yes(p) and floor_price(value) >= floor_price(quoting.lowest_bid)
+        else 0.0
         for most, p, value in zip(offers, above, yes, strict=True)
     ]
     no_most = [most if quoting.bids_no(p) else 0.0 for most, p in zip(offers, above, strict=True)]

@@ -39,7 +39,6 @@ KINDS: list[Any] = [
     wire.RestMarket,
     wire.RestEvent,
     wire.RestPosition,
-    wire.Created,
 ]
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -85,7 +84,7 @@ def test_whatever_the_frame_nothing_but_malformed_escapes(data: bytes | str) -> 
 @pytest.mark.parametrize("data", [b"[" * 100_000, b'{"order_id":1,"x":' + b"[" * 100_000])
 def test_a_deep_nest_is_malformed(data: bytes) -> None:
     with pytest.raises(Malformed):
-        wire.decode(data, wire.Created)
+        wire.decode(data, wire.StreamFill)
     assert wire.error_body(data) == ErrorBody()
 
 

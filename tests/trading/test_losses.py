@@ -5,7 +5,15 @@ import datetime as dt
 from hypothesis import given
 from hypothesis import strategies as st
 from mmbot.trading.commands import BookMark
-from mmbot.trading.events import BeliefFormed, Filled, MarketSettled, MarksRecalled, Woken
+from mmbot.trading.events import (
+    BeliefFormed,
+    Filled,
+    ListingRead,
+    MarketSettled,
+    MarksRecalled,
+    StreamUp,
+    Woken,
+)
 from mmbot.trading.losses import DayLosses, Mark
 from tests.trading.builders import HIGH, LOW, MIDDLE, Bench, belief, fill, only
 
@@ -86,3 +94,11 @@ def test_a_settled_event_is_marked_with_what_it_paid() -> None:
     for ticker, value in ((LOW, 10_000), (MIDDLE, 10_000), (HIGH, 0)):
         bench.tell(MarketSettled(ticker, value))
     assert only(BookMark, bench.said)[-1].mark.latest == 4_000_000
+
+
+def test_nothing_is_marked_before_the_account_has_been_read() -> None:
+    bench = Bench()
+    bench.tell(MarksRecalled((Mark(TODAY, EVENT, 0, -7_000_000),)))
+    bench.tell(StreamUp(), ListingRead("", (bench.listed,)), BeliefFormed(belief()))
+    assert not only(BookMark, bench.said)
+    assert bench.engine.desk.losses.loss(TODAY) == 7_000_000

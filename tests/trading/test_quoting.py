@@ -3,7 +3,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from mmbot.config import Settings
 from mmbot.trading import quoting
@@ -82,6 +82,7 @@ def test_a_quote_keeps_every_promise(
     assert bool(quotes.reason) == (quotes.bid is None and quotes.ask is None)
 
 
+@example(0.1, settings(quoting={"margin": 0.9, "sides": "both", "minimum_edge_cents": 0.01}))
 @given(fairs, any_settings())
 def test_yes_and_no_are_mirror_images(fair: float, chosen: Settings) -> None:
     assume(fair != 0.5)
