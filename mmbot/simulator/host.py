@@ -229,7 +229,7 @@ class Host:
         belief = self._scene.forecaster.belief(self._counts, week, seen)
         belief = msgspec.structs.replace(belief, strikes=strikes)
         self._agenda.trace("belief", belief.digest)
-        self._auditor.still = False
+        self._auditor.be_still(still=False)
         self._step(lambda now: self.bot.told(BeliefFormed(belief), now))
 
     def _poll(self) -> None:

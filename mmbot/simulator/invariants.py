@@ -57,7 +57,8 @@ class Auditor:
         self._booked: set[tuple[str, str]] = set()
         self._last_known = 0
         self.life = ""
-        self.stopping = self.still = False
+        self.stopping = self._still = False
+        self._placed: set[tuple[str, Side]] = set()
         self.orders_placed = 0
         self.stream: StreamTruth | None = None
 
@@ -189,8 +190,7 @@ class Auditor:
     def _check_wish(self, wish: Wish, bot: Bot, now: int) -> None:
         if wish.client_id in self.pending:
             raise Broken("one_order", f"{wish.client_id} was sent twice")
-        if self.still:
-            raise Broken("restless", f"{wish.client_id} was sent though nothing had happened")
+        self._check_rest(wish)
         if self.stopping:
             raise Broken("stopping", f"{wish.client_id} was sent after the bot was told to stop")
         self._check_gates(wish, bot, now)
@@ -201,6 +201,18 @@ class Auditor:
                 raise Broken("self_cross", f"{wish.client_id} would meet {_shown(order)}")
         self.pending[wish.client_id] = wish
         self.check_worst_case()
+
+    def _check_rest(self, wish: Wish) -> None:
+        """While nothing happens, an order may be placed, but not be placed again."""
+        place = wish.ticker, wish.side
+        if self._still and place in self._placed:
+            raise Broken("restless", f"{wish.client_id} moves though nothing has happened")
+        self._placed.add(place)
+
+    def be_still(self, *, still: bool) -> None:
+        """Take note that nobody else acts any more, or that something has happened."""
+        self._still = still
+        self._placed.clear()
 
     def _check_gates(self, wish: Wish, bot: Bot, now: int) -> None:
         stream = self.stream

@@ -102,9 +102,9 @@ class World:
         self._run(window.end - _STILL)
         self._sleepers.frozen = True
         self._run(window.end - _STILL // 2)
-        self.auditor.still = True
+        self.auditor.be_still(still=True)
         self._run(window.end)
-        self.auditor.still = False
+        self.auditor.be_still(still=False)
         self._drain()
         self._check()
         self._end(last=last)
