@@ -144,8 +144,11 @@ class Feed:
         except wire.Malformed as error:
             # Whatever the frame would have said is lost; fills and orders only REST can tell.
             self._give_up(f"malformed: {error}"[:200])
-        # A frame that ends the lateness may itself tell of a gap: nothing is quoted before that.
+        # A frame that ends the lateness may itself tell of a gap, or end the connection: nothing
+        # is quoted before that.
         self._step.events.sort(key=_is_in_time_again)
+        if self._step.reconnect:
+            self._step.events = [e for e in self._step.events if not _is_in_time_again(e)]
         return self._step
 
     def repair(self, ticker: str, now: int) -> FeedStep:

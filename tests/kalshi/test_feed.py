@@ -590,6 +590,14 @@ def test_when_a_frame_was_sent_counts_and_not_when_its_change_happened(late_line
     assert late_line.feed.age == 7
 
 
+def test_a_frame_that_ends_the_connection_says_nothing_of_its_age(late_line: Line) -> None:
+    aged(late_line, 5_000)
+    error = {"code": 10, "msg": "Channel error"}
+    step = late_line.hear("error", error, sid=FILL_SID, sending_ts_ms=late_line.now)
+    assert step.reconnect
+    assert not step.events
+
+
 def test_a_new_connection_begins_in_time(late_line: Line) -> None:
     aged(late_line, 5_000)
     late_line.feed.disconnected()
