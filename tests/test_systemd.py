@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 from pathlib import Path
 
-from mmbot.daemon.service import SWEEP_SECONDS
+from mmbot.daemon.sweep import SWEEP_SECONDS
 from mmbot.errors import BadInput
 
 
