@@ -59,6 +59,18 @@ class Totals(msgspec.Struct, frozen=True):
     pnl: Money
 
 
+def is_held(directory: Path) -> bool:
+    """Say whether a process is at work on the ledger in `directory`, without making one."""
+    try:
+        with (directory / "lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 class Ledger:
     """One account's memory in a directory of its own."""
 
