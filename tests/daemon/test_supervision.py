@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 from mmbot.daemon.supervision import Restarts, Supervisor
@@ -27,7 +27,7 @@ class World:
         self.told.append(seconds)
         self.now += seconds
 
-    def helper(self, lives: int, life_seconds: float = 0.0) -> Callable[[], asyncio.Future[None]]:
+    def helper(self, lives: int, life_seconds: float = 0.0) -> Callable[[], Awaitable[None]]:
         """Return a helper that dies so often, each time after so long, and then runs for ever."""
         left = lives
 
@@ -43,7 +43,7 @@ class World:
         return lambda: asyncio.ensure_future(live())
 
 
-async def run_for_ever(world: World, name: str, helper: Callable[[], asyncio.Future[None]]) -> None:
+async def run_for_ever(world: World, name: str, helper: Callable[[], Awaitable[None]]) -> None:
     keeping = asyncio.create_task(world.supervisor.keep(name, helper))
     for _ in range(100):
         await asyncio.sleep(0)
@@ -62,10 +62,13 @@ async def test_a_dead_helper_is_missed_before_anything_else_and_back_once_it_run
 
 async def test_a_helper_that_ends_by_itself_is_started_again() -> None:
     world = World()
-    ended = asyncio.get_running_loop().create_future()
-    ended.set_result(None)
-    lives = iter([lambda: ended, world.helper(lives=0)])
-    await run_for_ever(world, "tick", next(lives))
+    for_ever = world.helper(lives=0)
+
+    async def end_once() -> None:
+        if world.told:
+            await for_ever()
+
+    await run_for_ever(world, "tick", end_once)
     assert world.told == [("tick",), 1.0, (), "run"]
 
 
