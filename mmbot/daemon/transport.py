@@ -58,7 +58,7 @@ class Rest:
             data=request.body or None,
             allow_redirects=False,
         ) as response:
-            body = await response.content.read(_LARGEST_ANSWER)
+            body = await read_whole(response.content, _LARGEST_ANSWER)
             # What time it is there, for whoever wants to compare clocks.
             date = response.headers.get("Date")
             return HttpAnswer(response.status, body, (("date", date),) if date else ())
@@ -69,6 +69,16 @@ class Rest:
             return await self.call(request)
         except (OSError, TimeoutError, aiohttp.ClientError):
             return None
+
+
+async def read_whole(content: aiohttp.StreamReader, most: int) -> bytes:
+    """Read a body, however many pieces it comes in; raise `ClientError` beyond `most` bytes."""
+    body = bytearray()
+    async for piece in content.iter_any():
+        body += piece
+        if len(body) > most:
+            raise aiohttp.ClientPayloadError(f"the answer is longer than {most} bytes")
+    return bytes(body)
 
 
 def open_stream(url: str, headers: tuple[tuple[str, str], ...]) -> connect:

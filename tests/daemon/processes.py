@@ -95,7 +95,7 @@ class Account:
         self._origin = venue["rest_url"].removesuffix(BASE_PATH)
 
     def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        whole = f"{BASE_PATH}/portfolio/{path}"
+        whole = BASE_PATH + path
         now = time.time_ns() // 1_000_000
         headers = dict(self._signer.headers(method, whole.partition("?")[0], now))
         data = None if body is None else orjson.dumps(body)
@@ -110,7 +110,9 @@ class Account:
 
     @property
     def orders(self) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self.call("GET", "orders?status=resting&limit=1000")["orders"]
+        rows: list[dict[str, Any]] = self.call(
+            "GET", "/portfolio/orders?status=resting&limit=1000"
+        )["orders"]
         return rows
 
     @property
@@ -119,5 +121,5 @@ class Account:
 
     @property
     def positions(self) -> dict[str, str]:
-        rows = self.call("GET", "positions?count_filter=position")["market_positions"]
+        rows = self.call("GET", "/portfolio/positions?count_filter=position")["market_positions"]
         return {row["ticker"]: row["position_fp"] for row in rows}
