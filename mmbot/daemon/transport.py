@@ -58,7 +58,7 @@ class Rest:
             data=request.body or None,
             allow_redirects=False,
         ) as response:
-            body = await read_whole(response.content, _LARGEST_ANSWER)
+            body = await read_body(response, _LARGEST_ANSWER)
             # What time it is there, for whoever wants to compare clocks.
             date = response.headers.get("Date")
             return HttpAnswer(response.status, body, (("date", date),) if date else ())
@@ -71,13 +71,17 @@ class Rest:
             return None
 
 
-async def read_whole(content: aiohttp.StreamReader, most: int) -> bytes:
-    """Read a body, however many pieces it comes in; raise `ClientError` beyond `most` bytes."""
+async def read_body(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """Return the whole body, in however many pieces it comes.
+
+    Raises:
+        ClientError: It is longer than `most` bytes, or ends too early.
+    """
     body = bytearray()
-    async for piece in content.iter_any():
+    async for piece in response.content.iter_any():
         body += piece
         if len(body) > most:
-            raise aiohttp.ClientPayloadError(f"the answer is longer than {most} bytes")
+            raise aiohttp.ClientPayloadError(f"more than {most:,} bytes")
     return bytes(body)
 
 
