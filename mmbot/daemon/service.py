@@ -197,6 +197,8 @@ class Service:
         except TimeoutError:
             self._log.error("sweep.unconfirmed", seconds=SWEEP_SECONDS)
             return EXIT_NOT_KNOWN
+        if self._supervisor.given_up:
+            return EXIT_NOT_KNOWN
         self._log.info("sweep.clean")
         return EXIT_CLEAN
 

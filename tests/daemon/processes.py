@@ -26,10 +26,14 @@ PATIENCE_SECONDS = 60.0
 
 
 @contextmanager
-def daemon(config: str, venue: Path, state: Path) -> Iterator[Process]:
-    """Start the daemon; kill it in the end unless it has ended by itself."""
+def daemon(config: str, venue: Path, state: Path, sabotage: str = "") -> Iterator[Process]:
+    """Start the daemon; kill it in the end unless it has ended by itself.
+
+    `sabotage` is Python that is run in it beforehand, to break a part of it.
+    """
+    start = f"{sabotage}\nfrom mmbot.cli import main\nmain()"
     process = subprocess.Popen(
-        [sys.executable, "-m", "mmbot", "run", "--config", config, "--venue", str(venue)],
+        [sys.executable, "-c", start, "run", "--config", config, "--venue", str(venue)],
         stderr=subprocess.PIPE,
         env={**os.environ, "STATE_DIRECTORY": str(state)},
     )

@@ -24,6 +24,7 @@ RUNNING = ServiceState(streaming=True, reconciled=True, shut="")
     [
         ({}, ""),
         ({"stopping": True}, "stopping"),
+        ({"missing": ("poller", "tick")}, "no_poller"),
         ({"streaming": False}, "no_stream"),
         ({"lagging": True}, "stale_feed"),
         ({"reconciled": False}, "not_reconciled"),
