@@ -273,7 +273,9 @@ class Engine:
                 ladder.reconciled = True
             self._listings.book_results()
         self._failures["account"] = 0
-        self._read_account_within(_RETRY if service.stopping else _ACCOUNT_EVERY)
+        # The balance is not always had, and until it is, the quotes are cautious.
+        soon = service.stopping or self.desk.cash is None
+        self._read_account_within(_RETRY if soon else _ACCOUNT_EVERY)
         own = any(report.client_id.startswith(CLIENT_ID_PREFIX) for report in event.orders)
         if service.stopping and not own and not len(self.desk.orders):
             self._out.send(Finished())

@@ -8,11 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import sys
 import time
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,8 +19,8 @@ import orjson
 import pytest
 from mmbot.demo.play import Scene, compare
 from mmbot.tsa.calendar import CalendarClock, Week
-from mmbot.units import ONE_DOLLAR, parse_count, parse_money, parse_price
-from tests.daemon.processes import Start
+from mmbot.units import parse_money
+from tests.daemon.processes import Start, life, worst_case
 
 KILLS = int(os.environ.get("MMBOT_KILLS", "20"))
 SEED = int(os.environ.get("MMBOT_SEED", "1"))
@@ -73,74 +69,6 @@ class Watch:
             # Expiries are whole seconds.
             if not 0 < left <= (LIFETIME_SECONDS + 1) * 1000:
                 self.violations.append(f"{order['client_order_id']} has {left} ms to live")
-
-
-def worst_case(ledger: dict[str, Any]) -> int:
-    """Return the least that the event may come to, every order filled where that hurts."""
-    rows = [
-        (row["ticker"], row["side"], row["yes_price_dollars"], row["count"], row["fee_dollars"])
-        for row in ledger["fills"]
-    ]
-    booked = [(t, s, parse_price(p), parse_count(c), parse_money(f)) for t, s, p, c, f in rows]
-    resting = [
-        (o["ticker"], o["side"], parse_price(o["yes_price_dollars"]), parse_count(o["remaining"]))
-        for o in ledger["orders"]
-    ]
-    strikes = sorted({strike_of(row[0]) for row in booked + resting})
-
-    def earned(cell: int, ticker: str, side: str, price: int, count: int) -> int:
-        """What a trade comes to where the average is above the first `cell` of the strikes."""
-        pays = ONE_DOLLAR if strike_of(ticker) in strikes[:cell] else 0
-        return count * (pays - price if side == "bid" else price - pays)
-
-    return min(
-        sum(earned(cell, *row[:4]) - row[4] for row in booked)
-        + sum(min(0, earned(cell, *row)) for row in resting)
-        for cell in range(len(strikes) + 1)
-    )
-
-
-def strike_of(ticker: str) -> float:
-    return float(ticker.rpartition("-A")[2])
-
-
-class Life:
-    """One process of the daemon, and what it has said so far."""
-
-    def __init__(self, process: Process) -> None:
-        self.process = process
-        self.said: list[str] = []
-        self.spoke = asyncio.Event()
-
-    async def listen(self) -> None:
-        assert self.process.stderr is not None
-        async for line in self.process.stderr:
-            self.said.append(orjson.loads(line)["event"])
-            self.spoke.set()
-
-    async def until(self, event: str) -> None:
-        while event not in self.said:
-            self.spoke.clear()
-            await self.spoke.wait()
-
-
-@asynccontextmanager
-async def life(config: Path, venue: Path, state: Path) -> AsyncIterator[Life]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "mmbot", "run", "--config", str(config), "--venue", str(venue)),
-        stderr=PIPE,
-        env={**os.environ, "STATE_DIRECTORY": str(state)},
-        limit=1 << 20,
-    )
-    living = Life(process)
-    listening = asyncio.create_task(living.listen())
-    try:
-        yield living
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        await listening
 
 
 @pytest.fixture
