@@ -13,6 +13,7 @@ from mmbot.cli.demo import demo
 from mmbot.cli.evaluate import evaluate
 from mmbot.cli.exchange import exchange
 from mmbot.cli.forecast import forecast
+from mmbot.cli.replay import replay
 from mmbot.cli.run import run
 from mmbot.cli.simulate import simulate
 from mmbot.cli.sweep import sweep
@@ -33,6 +34,7 @@ app.command()(run)
 app.command()(check)
 app.command()(exchange)
 app.command()(evaluate)
+app.command()(replay)
 app.command()(simulate)
 app.command()(backtest)
 app.command()(sweep)

@@ -11,7 +11,7 @@ from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.recording import records
 from mmbot.recording.versions import versions
-from mmbot.trading.events import Event
+from mmbot.trading.events import Event, SettingsChanged
 from mmbot.tsa.calendar import CalendarClock
 
 
@@ -28,9 +28,12 @@ class RecordedBot(Bot):
         *,
         keep: Callable[[bytes], None],
     ) -> None:
+        """Begin a life and its record; its settings are those that decisions hang on."""
+        settings = records.decisive(settings)
         super().__init__(settings, clock, signer, life, held)
         self._keep = keep
-        keep(records.begin(settings, clock, life, held, versions()))
+        begun = records.Begun(settings, clock, life, held, versions())
+        keep(records.encode(begun, records.encode_outputs(())))
 
     def hold(self, events: tuple[str, ...]) -> None:
         """Take note of events to be settled, on the record."""
@@ -56,6 +59,8 @@ class RecordedBot(Bot):
 
     def told(self, event: Event, now: int) -> list[Output]:
         """Take in a belief or a word of the operator, on the record."""
+        if isinstance(event, SettingsChanged):
+            event = SettingsChanged(records.decisive(event.settings))
         return self._record(records.Told(now, event), super().told, event, now)
 
     def woken(self, now: int) -> list[Output]:

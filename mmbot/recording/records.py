@@ -20,7 +20,7 @@ from mmbot.kalshi.http import HttpAnswer
 from mmbot.trading.events import Event
 from mmbot.tsa.calendar import CalendarClock
 
-# The tables of the config that decisions hang on. The others name hosts, keys and places on disk.
+# The tables of the config that decisions hang on; the others may hold what is nobody's business.
 _DECISIVE = ("mode", "exchange", "counts", "quoting", "limits", "orders")
 
 
@@ -39,17 +39,30 @@ class Held(msgspec.Struct, frozen=True, array_like=True, tag="hold"):
 
     events: tuple[str, ...]
 
+    def give(self, bot: Bot) -> list[Output]:
+        """Give it to a bot; return what that asks for."""
+        bot.hold(self.events)
+        return []
+
 
 class Connected(msgspec.Struct, frozen=True, array_like=True, tag="connected"):
     """There is a stream."""
 
     now: int
 
+    def give(self, bot: Bot) -> list[Output]:
+        """Give it to a bot; return what that asks for."""
+        return bot.connected(self.now)
+
 
 class Disconnected(msgspec.Struct, frozen=True, array_like=True, tag="disconnected"):
     """The stream is gone."""
 
     now: int
+
+    def give(self, bot: Bot) -> list[Output]:
+        """Give it to a bot; return what that asks for."""
+        return bot.disconnected(self.now)
 
 
 class Received(msgspec.Struct, frozen=True, array_like=True, tag="received"):
@@ -63,6 +76,10 @@ class Received(msgspec.Struct, frozen=True, array_like=True, tag="received"):
         """Return the input of a frame, whichever way the transport had it."""
         return cls(now, frame.encode(errors="surrogatepass") if isinstance(frame, str) else frame)
 
+    def give(self, bot: Bot) -> list[Output]:
+        """Give it to a bot; return what that asks for."""
+        return bot.received(self.frame, self.now)
+
 
 class Answered(msgspec.Struct, frozen=True, array_like=True, tag="answered"):
     """A call was answered, or not in time."""
@@ -71,6 +88,10 @@ class Answered(msgspec.Struct, frozen=True, array_like=True, tag="answered"):
     call_id: int
     answer: HttpAnswer | None
 
+    def give(self, bot: Bot) -> list[Output]:
+        """Give it to a bot; return what that asks for."""
+        return bot.answered(self.call_id, self.answer, self.now)
+
 
 class Told(msgspec.Struct, frozen=True, array_like=True, tag="told"):
     """A belief was formed, or the operator spoke."""
@@ -78,11 +99,19 @@ class Told(msgspec.Struct, frozen=True, array_like=True, tag="told"):
     now: int
     event: Event
 
+    def give(self, bot: Bot) -> list[Output]:
+        """Give it to a bot; return what that asks for."""
+        return bot.told(self.event, self.now)
+
 
 class Awoken(msgspec.Struct, frozen=True, array_like=True, tag="woken"):
     """The time of a `WakeAt` came."""
 
     now: int
+
+    def give(self, bot: Bot) -> list[Output]:
+        """Give it to a bot; return what that asks for."""
+        return bot.woken(self.now)
 
 
 Input: TypeAlias = Held | Connected | Disconnected | Received | Answered | Told | Awoken
@@ -107,27 +136,15 @@ class _Asked(msgspec.Struct, frozen=True, tag="Call"):
 
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=str)
 _DECODER = msgspec.msgpack.Decoder(list[Record])
-_NOTHING = _ENCODER.encode([])
 
 
-def begin(
-    settings: Settings,
-    clock: CalendarClock,
-    life: str,
-    held: tuple[str, ...],
-    versions: dict[str, str],
-) -> bytes:
-    """Return the first record of a life; of the settings it has those that decisions hang on."""
-    kept = {name: getattr(settings, name) for name in _DECISIVE}
-    return _encode(Begun(Settings(**kept), clock, life, held, versions), _NOTHING)
+def decisive(settings: Settings) -> Settings:
+    """Return the settings that decisions hang on, and the defaults in place of the others."""
+    return Settings(**{name: getattr(settings, name) for name in _DECISIVE})
 
 
-def encode(taken: Input, outputs: bytes) -> bytes:
+def encode(what: Begun | Input, outputs: bytes) -> bytes:
     """Return the record of an input and of the outputs that `encode_outputs` wrote."""
-    return _encode(taken, outputs)
-
-
-def _encode(what: Begun | Input, outputs: bytes) -> bytes:
     return _ENCODER.encode((what, msgspec.Raw(outputs)))
 
 
@@ -178,23 +195,3 @@ def split(message: bytes) -> Iterator[Record]:
             f"a record cannot be read by this version of mmbot ({error}); replay it with the "
             "version that wrote it"
         ) from None
-
-
-def give(bot: Bot, taken: Input) -> list[Output]:
-    """Give a bot a recorded input; return what it asks for."""
-    match taken:
-        case Held(events):
-            bot.hold(events)
-            return []
-        case Connected(now):
-            return bot.connected(now)
-        case Disconnected(now):
-            return bot.disconnected(now)
-        case Received(now, frame):
-            return bot.received(frame, now)
-        case Answered(now, call_id, answer):
-            return bot.answered(call_id, answer, now)
-        case Told(now, event):
-            return bot.told(event, now)
-        case Awoken(now):
-            return bot.woken(now)

@@ -115,7 +115,7 @@ def _inputs(recorded: Iterable[Record]) -> Iterator[tuple[Input, bytes]]:
 
 def _outputs_of(bot: Bot, taken: Input) -> bytes:
     try:
-        outputs = records.give(bot, taken)
+        outputs = taken.give(bot)
     except Exception as error:  # noqa: BLE001 (how a bot fails is a result, and compared)
         return records.encode_failure(error)
     return records.encode_outputs(outputs)
@@ -141,10 +141,10 @@ def _given(taken: Input) -> str:
     match taken:
         case records.Received(_, frame):
             return _text(frame)
-        case records.Answered(_, call_id, None):
-            return f"no answer to call {call_id}"
-        case records.Answered(_, call_id, answer):
+        case records.Answered(_, call_id, answer) if answer:
             return f"to call {call_id}: {answer.status} {_text(answer.body)}"
+        case records.Answered(_, call_id):
+            return f"no answer to call {call_id}"
         case records.Told(_, event):
             return _text(msgspec.json.encode(event))
         case Held(events):
