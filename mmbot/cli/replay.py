@@ -111,8 +111,7 @@ def _summary(verdict: Verdict) -> str:
     if verdict.first is None or verdict.last is None:
         return f"{outcome}, no inputs"
     return (
-        f"{outcome}, {verdict.inputs:,} inputs from {_time(verdict.first)} "
-        f"to {_time(verdict.last)}"
+        f"{outcome}, {verdict.inputs:,} inputs from {_time(verdict.first)} to {_time(verdict.last)}"
     )
 
 

@@ -20,7 +20,7 @@ from typing import Self
 
 import structlog
 
-from mmbot.recording.batches import MARK, pack
+from mmbot.recording.batches import MARK, Packer
 
 SUFFIX = ".capture"
 FLUSH_SECONDS = 1.0
@@ -44,6 +44,7 @@ class Capture:
         self._lock = threading.Lock()
         self._waiting: list[bytes] = []
         self._size = 0
+        self._packer = Packer()
         self._closing = False
         self._news = threading.Event()
         self._log = structlog.get_logger()
@@ -92,7 +93,7 @@ class Capture:
                 self._news.wait(FLUSH_SECONDS)
                 self._news.clear()
             batch = self._take()
-            if batch and not self._file.append(pack(batch)):
+            if batch and not self._file.append(self._packer.pack(batch)):
                 self._stop("this life alone fills state.capture_megabytes")
             if last:
                 return

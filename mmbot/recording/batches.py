@@ -1,9 +1,13 @@
-"""Batches of records as a file holds them: compressed, each by itself, each with its checksums.
+"""Batches of records as a file holds them: compressed, each with its checksums.
 
-A file is a mark and then batches; a batch is a head (the length of its body, the body's CRC-32,
-the CRC-32 of these two) and a zlib stream. A process that is killed leaves the last batch short,
-and a machine that loses its power may leave zeros in place of it: both are a torn tail, which ends
-the reading. Whatever else does not fit its checksum is damage, and nothing of the file is trusted.
+A file is a mark and then batches. A batch is a head (the length of its body, the body's CRC-32, the
+CRC-32 of these two) and its body, which continues the zlib stream of the file up to a flush: it is
+read with the help of the batches before it, which a replay needs in any case, and is a fraction of
+what it would be by itself, as most batches hold a few records that resemble earlier ones.
+
+A process that is killed leaves the last batch short, and a machine that loses its power may leave
+zeros in place of it: both are a torn tail, which ends the reading. Whatever else does not fit its
+checksum is damage, and the file is refused.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from mmbot.errors import BadInput
 from mmbot.recording.records import join
 
 MARK: Final = b"mmbot capture 1\n"
-# No batch is larger, compressed or not, so that no damaged or foreign file can exhaust the memory.
+# No batch is larger, compressed or not, so that no foreign file can exhaust the memory.
 LARGEST: Final = 64 * 1024 * 1024
 
 _HEAD = struct.Struct(">II")
@@ -33,11 +37,17 @@ class Source(Protocol):
         """Return the next bytes."""
 
 
-def pack(records: Iterable[bytes]) -> bytes:
-    """Return records as one batch."""
-    body = zlib.compress(join(records), _LEVEL)
-    head = _HEAD.pack(len(body), zlib.crc32(body))
-    return head + _CHECK.pack(zlib.crc32(head)) + body
+class Packer:
+    """Writes the batches of one file, in order."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.compressobj(_LEVEL)
+
+    def pack(self, records: Iterable[bytes]) -> bytes:
+        """Return the records as the file's next batch."""
+        body = self._stream.compress(join(records)) + self._stream.flush(zlib.Z_SYNC_FLUSH)
+        head = _HEAD.pack(len(body), zlib.crc32(body))
+        return head + _CHECK.pack(zlib.crc32(head)) + body
 
 
 def unpack(source: Source) -> Iterator[bytes]:
@@ -49,14 +59,20 @@ def unpack(source: Source) -> Iterator[bytes]:
     mark = source.read(len(MARK))
     if not MARK.startswith(mark):
         raise BadInput("it does not begin as a capture does, or was written by another version")
-    at = len(mark)
+    at, stream = len(mark), zlib.decompressobj()
     while len(head := source.read(_HEAD_SIZE)) == _HEAD_SIZE:
         if not any(head) and _only_zeros(source):
             return
         body = _body(source, head, at)
         if body is None:
             return
-        yield _decompressed(body, at)
+        try:
+            message = stream.decompress(body, LARGEST)
+        except zlib.error:
+            raise _damaged(at) from None
+        if stream.unconsumed_tail:
+            raise _damaged(at)
+        yield message
         at += len(head) + len(body)
 
 
@@ -72,17 +88,6 @@ def _body(source: Source, head: bytes, at: int) -> bytes | None:
     if zlib.crc32(body) != checksum:
         raise _damaged(at)
     return body
-
-
-def _decompressed(body: bytes, at: int) -> bytes:
-    stream = zlib.decompressobj()
-    try:
-        message = stream.decompress(body, LARGEST)
-    except zlib.error:
-        raise _damaged(at) from None
-    if not stream.eof:
-        raise _damaged(at)
-    return message
 
 
 def _only_zeros(source: Source) -> bool:
