@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -16,9 +16,8 @@ from mmbot.daemon.capture import SUFFIX
 from mmbot.errors import BadInput
 from mmbot.recording.batches import unpack
 from mmbot.recording.records import Record, split
-from mmbot.recording.replay import Difference, Verdict
+from mmbot.recording.replay import Verdict, utc
 from mmbot.recording.replay import replay as replay_life
-from mmbot.tsa.calendar import from_milliseconds
 
 EXIT_DIFFERENT = 1
 
@@ -103,29 +102,11 @@ def _tell(result: Replayed) -> None:
     for name, (recorded, running) in verdict.versions.items():
         print(f"  recorded under {name} {recorded}, replayed under {running}")
     if verdict.difference is not None:
-        print(_shown(verdict.difference))
+        print(textwrap.indent(str(verdict.difference), "  "))
 
 
 def _summary(verdict: Verdict) -> str:
     outcome = "identical" if verdict.difference is None else "different"
     if verdict.first is None or verdict.last is None:
         return f"{outcome}, no inputs"
-    return (
-        f"{outcome}, {verdict.inputs:,} inputs from {_time(verdict.first)} to {_time(verdict.last)}"
-    )
-
-
-def _shown(difference: Difference) -> str:
-    lines = (
-        f"  input {difference.number:,}, {difference.kind} at {_time(difference.now)}: "
-        f"{difference.given}".rstrip(": "),
-        f"  output {difference.place} was   {difference.expected or 'none'}",
-        f"  output {difference.place} is now {difference.got or 'none'}",
-    )
-    return "\n".join(lines)
-
-
-def _time(milliseconds: int) -> str:
-    """Return a time as the log writes it."""
-    at = from_milliseconds(milliseconds).astimezone(dt.UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"{outcome}, {verdict.inputs:,} inputs from {utc(verdict.first)} to {utc(verdict.last)}"

@@ -5,7 +5,8 @@ Beliefs are taken from the record and never formed anew. Signatures are not comp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import datetime as dt
+from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from typing import Any
 
@@ -17,9 +18,7 @@ from mmbot.kalshi.auth import Signer
 from mmbot.recording import records
 from mmbot.recording.records import Begun, Held, Input, Record
 from mmbot.recording.versions import versions
-
-# Called now and then with the number of inputs replayed so far.
-Progress = Callable[[int], None]
+from mmbot.tsa.calendar import from_milliseconds
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -43,6 +42,13 @@ class Difference(msgspec.Struct, frozen=True):
     got: str | None
     place: int
 
+    def __str__(self) -> str:
+        return (
+            f"input {self.number:,}, {self.kind} at {utc(self.now)}: {self.given}\n"
+            f"output {self.place} was    {self.expected or 'none'}\n"
+            f"output {self.place} is now {self.got or 'none'}"
+        )
+
 
 class Verdict(msgspec.Struct, frozen=True):
     """What the replay of one life came to.
@@ -64,6 +70,12 @@ class Verdict(msgspec.Struct, frozen=True):
     difference: Difference | None
 
 
+def utc(milliseconds: int) -> str:
+    """Return a time as the log writes it."""
+    at = from_milliseconds(milliseconds).astimezone(dt.UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 class _Unsigning(Signer):
     """Signs nothing: what a replay asks for is never sent."""
 
@@ -75,7 +87,7 @@ class _Unsigning(Signer):
         return ()
 
 
-def replay(recorded: Iterable[Record], progress: Progress = lambda _: None) -> Verdict:
+def replay(recorded: Iterable[Record]) -> Verdict:
     """Give a fresh bot everything that a recorded one was given, until the two part.
 
     Raises:
@@ -93,7 +105,6 @@ def replay(recorded: Iterable[Record], progress: Progress = lambda _: None) -> V
         if got != outputs:
             difference = _difference(number, taken, last or 0, outputs, got)
             break
-        progress(number)
     return Verdict(begun.life, number, first, last, _others(begun.versions), difference)
 
 

@@ -31,6 +31,6 @@ class Lives:
         for records in lives:
             verdict = replay(split(join(records)))
             if verdict.difference is not None:
-                return f"life {verdict.life}: {verdict.difference}"
+                return f"life {verdict.life}, {verdict.difference}"
             self.replayed += verdict.inputs
         return ""
