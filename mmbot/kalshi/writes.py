@@ -33,7 +33,7 @@ from mmbot.units import format_count, format_price, parse_count
 
 WriteCommand: TypeAlias = Place | Cancel | Renew | Decrease
 
-_WRITES: dict[type, Write] = {
+WRITES: dict[type, Write] = {
     Place: "place",
     Cancel: "cancel",
     Renew: "renew",
@@ -186,7 +186,7 @@ def _is_about(item: _BatchItem, command: WriteCommand) -> bool:
 
 
 def _unknown(command: WriteCommand, detail: str) -> WriteUnknown:
-    return WriteUnknown(command.client_id, _WRITES[type(command)], detail[:200])
+    return WriteUnknown(command.client_id, WRITES[type(command)], detail[:200])
 
 
 def _said(command: WriteCommand, body: bytes | msgspec.Raw) -> Event:
@@ -229,7 +229,7 @@ def _not_applied(command: WriteCommand, status: int, error: wire.ErrorBody) -> E
     refusal = refusal_of(status, error)
     if refusal == "no_change" and isinstance(command, Renew):
         return OrderRenewed(command.client_id, command.expires)
-    return WriteRefused(command.client_id, _WRITES[type(command)], refusal, detail)
+    return WriteRefused(command.client_id, WRITES[type(command)], refusal, detail)
 
 
 def refusal_of(status: int, error: wire.ErrorBody) -> Refusal:
