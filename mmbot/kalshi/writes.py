@@ -122,7 +122,9 @@ def _place(command: Place, subaccount: int) -> dict[str, object]:
 
 
 def _amend(command: Renew) -> dict[str, object]:
-    # Nothing but the expiry differs from what the order is: it keeps its place in the queue.
+    # Nothing but the expiry differs from what the order is: it keeps its place in the queue. A
+    # price is never amended: the exchange does not say that the order would stay post-only, and
+    # speaks of fills from amendments that cross.
     return {
         "ticker": command.ticker,
         "side": command.side,
