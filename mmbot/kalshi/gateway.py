@@ -130,8 +130,8 @@ class Gateway:
                 reading = read_listing(command, self._series, now)
             case SecureGroup():
                 reading = secure_group(command, self._subaccount)
-            case ResetGroup():
-                reading = reset_group(command, self._subaccount)
+            case reset:
+                reading = reset_group(reset, self._subaccount)
         return self._advance(command, reading, None, now)[1]
 
     def _advance(

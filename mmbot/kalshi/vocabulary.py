@@ -20,7 +20,7 @@ class Shape(msgspec.Struct, frozen=True):
     within: Mapping[str, str] = {}
 
 
-def _shape(keys: str, within: Mapping[str, str] | None = None, **values: str) -> Shape:
+def _shape(keys: str, within: Mapping[str, str] | None = None, /, **values: str) -> Shape:
     return Shape(
         frozenset(keys.split()),
         {key: frozenset((*said.split(), "")) for key, said in values.items()},

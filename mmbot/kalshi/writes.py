@@ -97,10 +97,10 @@ def _single(command: WriteCommand, subaccount: int) -> HttpRequest:
         case Decrease():
             path = f"{ORDERS}/{command.order_id}/decrease"
             return HttpRequest("POST", path, (own,), body=orjson.dumps(_decrease(command)))
-        case Cancel():
-            shard = "exchange_index", str(command.shard)
-            query = (("market_ticker", command.ticker), shard, own)
-            return HttpRequest("DELETE", f"{ORDERS}/{command.order_id}", query)
+        case cancel:
+            shard = "exchange_index", str(cancel.shard)
+            query = (("market_ticker", cancel.ticker), shard, own)
+            return HttpRequest("DELETE", f"{ORDERS}/{cancel.order_id}", query)
 
 
 def _place(command: Place, subaccount: int) -> dict[str, object]:
@@ -213,9 +213,9 @@ def _applied(command: WriteCommand, body: bytes | msgspec.Raw) -> Event:
             decreased = wire.decode(body, _Decreased)
             _refuse_other(decreased.order_id, command.order_id)
             return OrderDecreased(command.client_id, parse_count(decreased.remaining_count))
-        case Renew():
-            _refuse_other(wire.decode(body, _Amended).order_id, command.order_id)
-            return OrderRenewed(command.client_id, command.expires)
+        case renewal:
+            _refuse_other(wire.decode(body, _Amended).order_id, renewal.order_id)
+            return OrderRenewed(renewal.client_id, renewal.expires)
 
 
 def _refuse_other(answered: str, asked: str) -> None:
