@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated, BinaryIO
 import msgspec
 import typer
 from rich.console import Console
-from rich.progress import Progress, TaskID
+from rich.progress import Progress
 
 from mmbot.daemon.capture import SUFFIX
 from mmbot.errors import BadInput
@@ -51,13 +52,11 @@ def replay(
 
     Exit codes: 0 identical, 1 different, 2 something cannot be used.
     """
-    console = Console(stderr=True)
     results = []
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        for path in _files(capture):
-            results.append(_replay_file(path, progress))
-            if not as_json:
-                _tell(results[-1])
+    for path in _files(capture):
+        results.append(_replay_file(path))
+        if not as_json:
+            _tell(results[-1])
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(results)).decode())
     if any(result.verdict and result.verdict.difference for result in results):
@@ -75,22 +74,25 @@ def _files(capture: Path) -> list[Path]:
     return found
 
 
-def _replay_file(path: Path, progress: Progress) -> Replayed:
+def _replay_file(path: Path) -> Replayed:
     try:
-        task = progress.add_task(path.name, total=path.stat().st_size)
         with path.open("rb") as file:
-            verdict = replay_life(_records(file, progress, task))
+            return Replayed(str(path), replay_life(_records(file)))
     except OSError as error:
         return Replayed(str(path), unusable=error.strerror or str(error))
     except BadInput as error:
         return Replayed(str(path), unusable=str(error))
-    return Replayed(str(path), verdict)
 
 
-def _records(file: BinaryIO, progress: Progress, task: TaskID) -> Iterator[Record]:
-    for message in unpack(file):
-        yield from split(message)
-        progress.update(task, completed=file.tell())
+def _records(file: BinaryIO) -> Iterator[Record]:
+    """Read a file's records, and show how far it is."""
+    size = os.fstat(file.fileno()).st_size
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(file.name, total=size)
+        for message in unpack(file):
+            yield from split(message)
+            progress.update(task, completed=file.tell())
 
 
 def _tell(result: Replayed) -> None:

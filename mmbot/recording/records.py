@@ -7,7 +7,7 @@ that sign it: they are secret enough, and differ from one signing to the next.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import msgspec
@@ -182,14 +182,14 @@ def join(records: Iterable[bytes]) -> bytes:
     return b"".join((b"\xdd", len(parts).to_bytes(4, "big"), *parts))
 
 
-def split(message: bytes) -> Iterator[Record]:
+def split(message: bytes) -> list[Record]:
     """Return the records in a message.
 
     Raises:
         BadInput: They are not such as this version writes.
     """
     try:
-        yield from _DECODER.decode(message)
+        return _DECODER.decode(message)
     except msgspec.MsgspecError as error:
         raise BadInput(
             f"a record cannot be read by this version of mmbot ({error}); replay it with the "

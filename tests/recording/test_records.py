@@ -120,4 +120,4 @@ def test_the_input_at_which_a_bot_fails_is_recorded(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("message", [b"", b"\xdd\0\0\0\1", b"\x91\x01", b"\xc0"])
 def test_what_is_no_message_of_records_is_refused_in_a_sentence(message: bytes) -> None:
     with pytest.raises(BadInput, match="cannot be read by this version"):
-        list(split(message))
+        split(message)

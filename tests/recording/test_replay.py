@@ -15,7 +15,7 @@ from tests.recording.builders import NOW, begin, life
 
 
 def recorded() -> list[Record]:
-    return list(split(join(life())))
+    return split(join(life()))
 
 
 def changed(number: int, outputs: bytes) -> Verdict:
