@@ -237,3 +237,15 @@ def test_lives_that_were_killed_or_stopped_come_out_identical(
     assert b"orders" in everything
     for secret in (key, b"KALSHI-ACCESS", exchange.venue["key_id"].encode()):
         assert secret not in everything
+
+
+def test_a_daemon_that_cannot_capture_trades_all_the_same(
+    start_exchange: Start, quick_config: str, tmp_path: Path
+) -> None:
+    exchange = start_exchange("--seed", "3", "--speed", "2000")
+    state = tmp_path / "state/demo/simulated"
+    state.mkdir(parents=True)
+    (state / "capture").touch()
+    with daemon(quick_config, exchange.venue_file, tmp_path / "state") as process:
+        read_until(process, "capture.stopped")
+        read_until(process, "fill")
