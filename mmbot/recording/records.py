@@ -8,7 +8,7 @@ that sign it: they are secret enough, and differ from one signing to the next.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -170,10 +170,9 @@ def _unsigned(output: Output) -> Output | _Asked:
     return _Asked(output.id, request.method, request.path, request.query, request.body)
 
 
-def decode_outputs(outputs: bytes) -> list[Any]:
-    """Return recorded outputs as plain values, for showing them."""
-    values: list[Any] = msgspec.msgpack.decode(outputs)
-    return values
+def apart(outputs: bytes) -> list[msgspec.Raw]:
+    """Return recorded outputs one by one, each still as bytes."""
+    return msgspec.msgpack.decode(outputs, type=list[msgspec.Raw])
 
 
 def join(records: Iterable[bytes]) -> bytes:

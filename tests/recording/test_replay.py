@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 from mmbot.bot import Bot, Output
 from mmbot.errors import BadInput
 from mmbot.recording import replay as module
-from mmbot.recording.records import Record, decode_outputs, encode_outputs, join, split
+from mmbot.recording.records import Record, encode_outputs, join, split
 from mmbot.recording.replay import Verdict, replay
 from mmbot.recording.versions import versions
-from mmbot.trading.commands import WakeAt
+from mmbot.trading.commands import Note, WakeAt
 from tests.recording.builders import NOW, begin, life
 
 
@@ -60,12 +62,31 @@ def test_an_output_that_was_not_there_is_told() -> None:
 
 
 def test_an_output_that_is_not_there_any_more_is_told() -> None:
-    outputs = decode_outputs(recorded()[7].outputs)
+    outputs = msgspec.msgpack.decode(recorded()[7].outputs)
     difference = changed(7, msgspec.msgpack.encode([*outputs, "more"])).difference
     assert difference is not None
     assert (difference.place, difference.expected) == (len(outputs) + 1, "more")
     assert difference.got is None
     assert f"output {difference.place} is now none" in str(difference)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(1, 1.0), ({"a": 1, "b": 2}, {"b": 2, "a": 1}), (True, 1)]
+)
+def test_values_that_are_equal_and_not_the_same_are_a_difference(
+    one: object, other: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def says(value: object) -> Callable[[Bot, int], list[Output]]:
+        return lambda _bot, _now: [Note("said", {"value": value})]
+
+    records: list[bytes] = []
+    bot = begin(records.append)
+    monkeypatch.setattr(Bot, "woken", says(one))
+    bot.woken(NOW)
+    monkeypatch.setattr(Bot, "woken", says(other))
+    difference = replay(split(join(records))).difference
+    assert difference is not None
+    assert (str(one) in str(difference.expected), str(other) in str(difference.got)) == (True, True)
 
 
 def test_a_bot_that_fails_now_is_different(monkeypatch: pytest.MonkeyPatch) -> None:
