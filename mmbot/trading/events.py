@@ -333,6 +333,12 @@ class MarksRecalled(msgspec.Struct, frozen=True, tag=True):
     marks: tuple[Mark, ...]
 
 
+class HelpersMissing(msgspec.Struct, frozen=True, tag=True):
+    """Which of the tasks that serve the bot are not at work; none: all are."""
+
+    names: tuple[str, ...]
+
+
 class Stopping(msgspec.Struct, frozen=True, tag=True):
     """The bot is asked to take its quotes off and end."""
 
@@ -373,6 +379,7 @@ Event: TypeAlias = (
     | BeliefFormed
     | SettingsChanged
     | MarksRecalled
+    | HelpersMissing
     | Stopping
     | Woken
 )
