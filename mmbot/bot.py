@@ -42,13 +42,13 @@ from mmbot.trading.events import Event, ListingRead, ListingStale, StreamLost, W
 from mmbot.tsa.calendar import CalendarClock
 
 
-class Transmit(msgspec.Struct, frozen=True):
+class Transmit(msgspec.Struct, frozen=True, tag=True):
     """Send a frame on the stream."""
 
     frame: bytes
 
 
-class Reconnect(msgspec.Struct, frozen=True):
+class Reconnect(msgspec.Struct, frozen=True, tag=True):
     """Close the stream and open another."""
 
 
@@ -90,6 +90,11 @@ class Bot:
     def feed_age(self) -> int | None:
         """How old the stream's last frame was when it came, in milliseconds."""
         return self._feed.age
+
+    @property
+    def drift(self) -> dict[str, int]:
+        """What the exchange said that is not in the known vocabulary, and how often."""
+        return self._feed.drift.counts | self._gateway.drift.counts
 
     @property
     def streaming(self) -> bool:
@@ -182,6 +187,7 @@ class Bot:
         # One answer may be several events: whatever they bring about goes cancels first.
         writes, self._writes = self._writes, []
         self._out[:0] = self._gateway.write(writes, now)
+        self._out += self._feed.drift.take_notes() + self._gateway.drift.take_notes()
         wishes = (self._engine_wake, self._feed.next_deadline)
         at = min((wish for wish in wishes if wish is not None), default=None)
         if at is not None:
