@@ -461,7 +461,7 @@ def test_an_order_of_an_earlier_life_does_not_wait_for_ever_to_be_judged() -> No
 
 def test_an_order_of_an_earlier_life_is_not_judged_by_a_guess_at_the_cash() -> None:
     # Without a balance, an event may use no more than it may lose, which makes quotes small.
-    known = GroupSecured(0, "g-0"), BeliefFormed(belief()), book()
+    known = GroupSecured(0, "g-0", CAP), BeliefFormed(belief()), book()
     bench = restarted(*known, balance=None, limits={"event_loss_dollars": 10.0})
     commands = bench.tell(Woken(), after=2_000)
     assert not only(Cancel, commands)
