@@ -6,6 +6,7 @@ ask at one dollar minus p, and positions are signed (+ YES, - NO).
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -332,6 +333,23 @@ class MarksRecalled(msgspec.Struct, frozen=True, tag=True):
     marks: tuple[Mark, ...]
 
 
+class Halted(msgspec.Struct, frozen=True, tag=True):
+    """The operator had every quote taken off, at `since`, until `Resumed`."""
+
+    since: int
+    reason: str = ""
+
+
+class Resumed(msgspec.Struct, frozen=True, tag=True):
+    """The operator lets quotes be shown again."""
+
+
+class CountsMissing(msgspec.Struct, frozen=True, tag=True):
+    """The days for which no count is waited for: the operator says so, and none has come."""
+
+    days: tuple[dt.date, ...]
+
+
 class Stopping(msgspec.Struct, frozen=True, tag=True):
     """The bot is asked to take its quotes off and end."""
 
@@ -372,6 +390,9 @@ Event: TypeAlias = (
     | BeliefFormed
     | SettingsChanged
     | MarksRecalled
+    | Halted
+    | Resumed
+    | CountsMissing
     | Stopping
     | Woken
 )
