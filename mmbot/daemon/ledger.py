@@ -63,6 +63,10 @@ _HALTS_SINCE = 3
 _HALT = "SELECT since, reason FROM halts WHERE resumed IS NULL"
 
 
+class LedgerTaken(BadInput):
+    """Another process has the ledger."""
+
+
 class Totals(msgspec.Struct, frozen=True):
     """What an event came to: contracts, fees, and profit with whatever has been settled."""
 
@@ -87,7 +91,7 @@ class Ledger:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._lock.close()
-            raise BadInput(
+            raise LedgerTaken(
                 f"another mmbot is at work in {directory}; stop it, or set state.directory"
             ) from None
         path = directory / _FILE

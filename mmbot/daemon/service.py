@@ -19,10 +19,11 @@ from websockets.asyncio.client import ClientConnection
 
 from mmbot.bot import Bot, Output, Reconnect, Transmit
 from mmbot.config import Settings
-from mmbot.daemon import transport
+from mmbot.daemon import control, transport
 from mmbot.daemon.beliefs import Beliefs
 from mmbot.daemon.between import Between
 from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.operations import Operations
 from mmbot.daemon.poller import CountsPoller
 from mmbot.daemon.readiness import Account, wall_clock
 from mmbot.daemon.venue import Venue
@@ -41,7 +42,7 @@ from mmbot.trading.commands import (
     Note,
     WakeAt,
 )
-from mmbot.trading.events import BeliefFormed, MarksRecalled, Stopping
+from mmbot.trading.events import BeliefFormed, Event, MarksRecalled, Stopping
 from mmbot.tsa.counts import Counts
 
 EXIT_CLEAN, EXIT_NOT_KNOWN = 0, 4
@@ -71,6 +72,7 @@ class Service:
         self._between = between
         self._signer = signer
         self._ledger = ledger
+        self._state = state
         self._log = structlog.get_logger()
         life = format(wall_clock(), "x")
         self._bot = Bot(settings, venue.clock, signer, life)
@@ -84,6 +86,9 @@ class Service:
             self._rng,
             wall_clock,
             self._beliefs.deviations,
+        )
+        self._operations = Operations(
+            self._bot.engine, ledger, lambda: self._poller.counts, self._tell, wall_clock
         )
         self._rest = transport.Rest(venue.origin, settings.orders.answer_timeout_seconds)
         self._tasks: asyncio.TaskGroup | None = None
@@ -125,7 +130,7 @@ class Service:
             margin=self._settings.quoting.margin,
             sides=self._settings.quoting.sides,
         )
-        async with self._rest:
+        async with self._rest, control.listening(self._state, self._operations.answer):
             await self._refuse_unready()
             await self._prepare()
             return await self._trade()
@@ -161,7 +166,8 @@ class Service:
         self._bot.hold(examination.held)
 
     async def _trade(self) -> int:
-        self._carry_out(self._bot.told(MarksRecalled(self._ledger.latest_marks()), wall_clock()))
+        self._tell(MarksRecalled(self._ledger.latest_marks()))
+        self._operations.recall()
         helpers = (self._stream(), self._poll(), self._heartbeat(), self._tick())
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
@@ -177,7 +183,7 @@ class Service:
 
     async def _sweep(self) -> int:
         """Take the quotes off and have the exchange confirm that none is left."""
-        self._carry_out(self._bot.told(Stopping(), wall_clock()))
+        self._tell(Stopping())
         try:
             async with asyncio.timeout(SWEEP_SECONDS):
                 await self._finished.wait()
@@ -240,7 +246,9 @@ class Service:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._poller.run(lambda counts: _replace(changes, counts)))
             while True:
-                await self._beliefs.update(await changes.get())
+                counts = await changes.get()
+                self._operations.heed_counts()
+                await self._beliefs.update(counts)
 
     async def _heartbeat(self) -> None:
         # The heart beats by the calendar, but not faster than anybody could read.
@@ -298,7 +306,10 @@ class Service:
         self._carry_out(self._bot.woken(wall_clock()))
 
     def _believe(self, belief: Belief) -> None:
-        self._carry_out(self._bot.told(BeliefFormed(belief), wall_clock()))
+        self._tell(BeliefFormed(belief))
+
+    def _tell(self, event: Event) -> None:
+        self._carry_out(self._bot.told(event, wall_clock()))
 
     def _write_note(self, note: Note) -> None:
         getattr(self._log, note.level)(note.name, **note.fields)

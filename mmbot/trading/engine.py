@@ -61,7 +61,7 @@ from mmbot.trading.listings import Listings
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.repricing import refresh
 from mmbot.trading.review import Review
-from mmbot.tsa.calendar import CalendarClock
+from mmbot.tsa.calendar import CalendarClock, from_milliseconds
 from mmbot.units import format_money
 
 # Milliseconds.
@@ -360,7 +360,7 @@ class Engine:
 
     def _halted(self, event: Halted) -> _Tickers:
         self.desk.service.halted = True
-        since = self.desk.clock.at(event.since).isoformat(timespec="seconds")
+        since = from_milliseconds(event.since).isoformat(timespec="seconds")
         live = len(self.desk.orders)
         self._out.note("halted", "warning", since=since, reason=event.reason, live_orders=live)
         return tuple(self.desk.ladder_of)
