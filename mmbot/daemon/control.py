@@ -33,8 +33,8 @@ READ_SECONDS = 5.0
 _ANSWER_SECONDS = 40.0
 _PATIENCE_SECONDS = 45.0
 
-_REQUESTS = msgspec.json.Decoder(Request)
-_ANSWERS = msgspec.json.Decoder(Answer)
+_REQUESTS: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
+_ANSWERS: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
 # The kernel's word on the other end: process, user, group.
 _PEER = struct.Struct("3i")
 
@@ -122,9 +122,7 @@ class _Conversations:
         with contextlib.suppress(TimeoutError, OSError), contextlib.closing(writer):
             request = await _read(reader)
             async with asyncio.timeout(_ANSWER_SECONDS):
-                answer = request
-                if not isinstance(answer, Refused):
-                    answer = await self._answer(answer)
+                answer = request if isinstance(request, Refused) else await self._answer(request)
                 writer.write(_line(answer))
                 await writer.drain()
 

@@ -248,6 +248,8 @@ def count_days(
             state = "none"
         held = counts.vintages.get(day, ())
         rows.append(
-            CountDay(day, state, release, tuple(SeenCount(v.count, v.seen, v.archived) for v in held))
+            CountDay(
+                day, state, release, tuple(SeenCount(v.count, v.seen, v.archived) for v in held)
+            )
         )
     return tuple(rows)

@@ -144,11 +144,5 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 
 
 Answer: TypeAlias = (
-    HaltReport
-    | ResumeReport
-    | MissingReport
-    | CountsReport
-    | Explanation
-    | PlanReport
-    | Refused
+    HaltReport | ResumeReport | MissingReport | CountsReport | Explanation | PlanReport | Refused
 )

@@ -53,17 +53,12 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 class PlannedMarket(msgspec.Struct, frozen=True):
-    """One market as it is and as it would be."""
+    """One market as it is and as it would be: whether other quotes would stand, or none."""
 
     market: str
     present: Shown
     planned: Shown
-
-    @property
-    def differs(self) -> bool:
-        """Whether other quotes would stand, or another gate be shut."""
-        before, after = self.present, self.planned
-        return (before.bid, before.ask, before.gate) != (after.bid, after.ask, after.gate)
+    differs: bool
 
 
 def plan(engine: Engine, settings: Settings, now: int) -> tuple[PlannedMarket, ...]:
@@ -76,10 +71,13 @@ def plan(engine: Engine, settings: Settings, now: int) -> tuple[PlannedMarket, .
     """
     present = _come_to_rest(engine, [], now)
     planned = _come_to_rest(engine, [SettingsChanged(settings)], now)
-    return tuple(
-        PlannedMarket(ticker, _shown(present, ticker), _shown(planned, ticker))
-        for ticker in engine.desk.ladder_of
-    )
+    return tuple(_compared(ticker, present, planned) for ticker in engine.desk.ladder_of)
+
+
+def _compared(ticker: str, present: Engine, planned: Engine) -> PlannedMarket:
+    now, then = _shown(present, ticker), _shown(planned, ticker)
+    differs = (now.bid, now.ask, now.gate) != (then.bid, then.ask, then.gate)
+    return PlannedMarket(ticker, now, then, differs)
 
 
 def _come_to_rest(engine: Engine, news: list[Event], now: int) -> Engine:
