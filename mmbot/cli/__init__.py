@@ -8,6 +8,7 @@ import typer
 
 from mmbot.cli.backtest import backtest
 from mmbot.cli.bench import bench
+from mmbot.cli.cancel_all import cancel_all
 from mmbot.cli.check import check
 from mmbot.cli.demo import demo
 from mmbot.cli.evaluate import evaluate
@@ -39,6 +40,7 @@ app.command(rich_help_panel=_TRY)(exchange)
 app.command(rich_help_panel=_TRY)(simulate)
 app.command(rich_help_panel=_TRADE)(check)
 app.command(rich_help_panel=_TRADE)(run)
+app.command(rich_help_panel=_TRADE)(cancel_all)
 app.command(rich_help_panel=_STEER)(halt)
 app.command(rich_help_panel=_STEER)(resume)
 app.command(rich_help_panel=_STEER)(explain)

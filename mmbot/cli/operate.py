@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import msgspec
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -38,7 +40,7 @@ from mmbot.daemon.requests import (
     ResumeReport,
 )
 from mmbot.errors import BadInput, NotReady
-from mmbot.observe.plan import Offer, Shown
+from mmbot.observe.plan import Offer, PlannedMarket, Shown
 from mmbot.trading.events import Halted
 from mmbot.tsa.calendar import EASTERN, from_milliseconds
 
@@ -300,38 +302,47 @@ def _counts_table(days: tuple[CountDay, ...]) -> Table:
 
 
 def _show_plan(report: PlanReport) -> None:
-    table = Table(
-        "market", "fair", "bid now", "bid planned", "ask now", "ask planned", "what shuts it"
-    )
-    for column in table.columns[1:6]:
-        column.justify = "right"
-    for market in report.markets:
+    console = Console()
+    events = dict.fromkeys(market.market.rpartition("-")[0] for market in report.markets)
+    for event in events:
+        of_event = [m for m in report.markets if m.market.rpartition("-")[0] == event]
+        console.print(_plan_table(event, [m for m in of_event if m.differs or _is_quoted(m)]))
+        silent = Counter(m.present.gate for m in of_event if not (m.differs or _is_quoted(m)))
+        for gate, number in silent.items():
+            console.print(f"{number} more are not quoted either way: {gate}")
+    differing = sum(market.differs for market in report.markets)
+    console.print(f"{differing} of {len(report.markets)} markets would be quoted otherwise (*).")
+
+
+def _is_quoted(market: PlannedMarket) -> bool:
+    return any((market.present.bid, market.present.ask, market.planned.bid, market.planned.ask))
+
+
+def _plan_table(event: str, markets: list[PlannedMarket]) -> Table:
+    table = Table(title=event, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("", "fair", "bid now", "planned", "ask now", "planned"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("what shuts it")
+    for market in markets:
         now, then = market.present, market.planned
         table.add_row(
-            market.market,
-            _change(_fair(now), _fair(then)),
+            market.market.rpartition("-")[2],
+            _fair(then),
             _offer(now.bid),
             _marked(now.bid, then.bid),
             _offer(now.ask),
             _marked(now.ask, then.ask),
-            _change(now.gate, then.gate),
+            now.gate if now.gate == then.gate else f"{now.gate or 'nothing'} -> {then.gate}",
         )
-    console = Console()
-    console.print(table)
-    differing = sum(market.differs for market in report.markets)
-    console.print(f"{differing} of {len(report.markets)} markets would be quoted otherwise.")
+    return table
 
 
 def _fair(shown: Shown) -> str:
     return "" if shown.fair is None else f"{shown.fair:.3f}"
 
 
-def _change(before: str, after: str) -> str:
-    return before if before == after else f"{before or 'nothing'} -> {after or 'nothing'}"
-
-
 def _offer(offer: Offer | None) -> str:
-    return "" if offer is None else f"{offer.price} x {offer.count}"
+    return "" if offer is None else f"{float(offer.count):g} at {float(offer.price):.4g}"
 
 
 def _marked(before: Offer | None, after: Offer | None) -> Text:

@@ -29,6 +29,7 @@ from mmbot.trading.events import (
     GroupNotSecured,
     GroupSecured,
     Halted,
+    HelpersMissing,
     ListingRead,
     ListingStale,
     LookUpFailed,
@@ -133,6 +134,7 @@ class Engine:
             Halted: self._halted,
             Resumed: self._resumed,
             CountsMissing: self._counts_missing,
+            HelpersMissing: self._helpers_missing,
             Stopping: self._stopping,
             Woken: self._woken,
         }
@@ -368,6 +370,10 @@ class Engine:
     def _resumed(self, _event: Resumed) -> _Tickers:
         self.desk.service.halted = False
         self._out.note("resumed")
+        return tuple(self.desk.ladder_of)
+
+    def _helpers_missing(self, event: HelpersMissing) -> _Tickers:
+        self.desk.service.missing = event.names
         return tuple(self.desk.ladder_of)
 
     def _stopping(self, _event: Stopping) -> _Tickers:

@@ -350,6 +350,12 @@ class CountsMissing(msgspec.Struct, frozen=True, tag=True):
     days: tuple[dt.date, ...]
 
 
+class HelpersMissing(msgspec.Struct, frozen=True, tag=True):
+    """Which of the tasks that serve the bot are not at work; none: all are."""
+
+    names: tuple[str, ...]
+
+
 class Stopping(msgspec.Struct, frozen=True, tag=True):
     """The bot is asked to take its quotes off and end."""
 
@@ -393,6 +399,7 @@ Event: TypeAlias = (
     | Halted
     | Resumed
     | CountsMissing
+    | HelpersMissing
     | Stopping
     | Woken
 )

@@ -70,6 +70,7 @@ class ServiceState(msgspec.Struct):
 
     stopping: bool = False
     halted: bool = False
+    missing: tuple[str, ...] = ()
     streaming: bool = False
     lagging: bool = False
     reconciled: bool = False
@@ -82,6 +83,8 @@ def service_gate(state: ServiceState) -> str:
         return "stopping"
     if state.halted:
         return "halted"
+    if state.missing:
+        return f"no_{state.missing[0]}"
     if not state.streaming:
         return "no_stream"
     if state.lagging:
