@@ -165,7 +165,9 @@ def ask(directory: Path, request: Request) -> Answer:
         _connect(line, directory)
         process, _ = _peer(line)
         try:
-            line.sendall(_line(request))
+            # Who is turned away finds the reason there and nobody to write to.
+            with contextlib.suppress(BrokenPipeError):
+                line.sendall(_line(request))
             answer = _ANSWERS.decode(_read_line(line, deadline))
         except (OSError, TimeoutError, msgspec.DecodeError) as error:
             raise Unanswered(

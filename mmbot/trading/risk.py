@@ -79,10 +79,8 @@ class ServiceState(msgspec.Struct):
 
 def service_gate(state: ServiceState) -> str:
     """Return why nothing at all may be quoted."""
-    if state.stopping:
-        return "stopping"
-    if state.halted:
-        return "halted"
+    if state.stopping or state.halted:
+        return "stopping" if state.stopping else "halted"
     if state.missing:
         return f"no_{state.missing[0]}"
     if not state.streaming:
