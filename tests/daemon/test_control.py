@@ -6,7 +6,6 @@ import asyncio
 import os
 import socket
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -32,7 +31,7 @@ WAIT = 20.0
 
 
 @pytest.fixture
-def deep(tmp_path: Path) -> Iterator[Path]:
+def deep(tmp_path: Path) -> Path:
     """A directory whose name is longer than a socket's address may be."""
     directory = tmp_path / ("d" * 120)
     directory.mkdir(mode=0o700)
