@@ -223,10 +223,11 @@ class BudgetRead(msgspec.Struct, frozen=True, tag=True):
 
 
 class GroupSecured(msgspec.Struct, frozen=True, tag=True):
-    """There is an order group on a shard, with the fill cap that was asked for."""
+    """There is an order group on a shard, with this fill cap."""
 
     shard: int
     group: str
+    contracts: Count
 
 
 class GroupNotSecured(msgspec.Struct, frozen=True, tag=True):
