@@ -3,11 +3,10 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import msgspec
 import pytest
 from mmbot.observe.plan import Offer, PlannedMarket, plan
 from mmbot.trading.commands import Place
-from mmbot.trading.events import BookChanged, Filled, Halted, OrderPlaced, SettingsChanged
+from mmbot.trading.events import BookChanged, Filled, Halted, OrderPlaced
 from tests.trading.builders import HIGH, LOW, MIDDLE, Bench, book, fill, only, settings
 
 EQUAL = settings()
@@ -125,8 +124,3 @@ def test_fewer_orders_are_planned_where_fewer_are_allowed() -> None:
     bench.engine.desk.service.halted = False
     planned = plan(bench.engine, settings(limits={"orders": 1}), bench.now)
     assert sum(o is not None for m in planned for o in (m.planned.bid, m.planned.ask)) == 1
-
-
-def test_equal_settings_put_in_force_ask_for_nothing() -> None:
-    bench = quoting()
-    assert bench.tell(SettingsChanged(msgspec.structs.replace(EQUAL))) == []

@@ -18,6 +18,7 @@ from mmbot.trading.events import (
     OrderReport,
     Reconciled,
     Resumed,
+    SettingsChanged,
     StreamUp,
     Woken,
 )
@@ -34,6 +35,7 @@ from tests.trading.builders import (
     market,
     notes,
     only,
+    settings,
 )
 
 TUESDAY = dt.date(2026, 11, 24)
@@ -112,3 +114,9 @@ def test_an_event_that_is_listed_later_knows_of_the_missing_count() -> None:
     bench.tell(CountsMissing((TUESDAY,)))
     bench.quote()
     assert bench.reason() == ""
+
+
+def test_settings_that_are_equal_ask_for_nothing() -> None:
+    bench = Bench()
+    bench.rest()
+    assert bench.tell(SettingsChanged(settings())) == []
