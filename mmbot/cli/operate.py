@@ -258,7 +258,10 @@ def _say_halt(report: HaltReport, directory: Path, lifetime: int) -> None:
         print(f"It was NOT written down ({report.not_kept}): a restart ends it.")
     if not report.running:
         print(f"No mmbot is at work in {directory}: the next one starts halted.")
-        print(f"Orders that an earlier one may have left run out within {lifetime} s.")
+        print(
+            f"Orders that an earlier one may have left run out within {lifetime} s; "
+            "`mmbot cancel-all` takes them off now."
+        )
         return
     print(f"{report.live} orders were live; {report.left} are left after {report.seconds:.2f} s.")
     if report.left:
