@@ -15,6 +15,7 @@ from mmbot.cli.evaluate import evaluate
 from mmbot.cli.exchange import exchange
 from mmbot.cli.forecast import forecast
 from mmbot.cli.operate import counts, explain, halt, plan, resume
+from mmbot.cli.replay import replay
 from mmbot.cli.run import run
 from mmbot.cli.simulate import simulate
 from mmbot.cli.sweep import sweep
@@ -46,6 +47,7 @@ app.command(rich_help_panel=_STEER)(resume)
 app.command(rich_help_panel=_STEER)(explain)
 app.command(rich_help_panel=_STEER)(plan)
 app.add_typer(counts, name="counts", rich_help_panel=_STEER)
+app.command(rich_help_panel=_STUDY)(replay)
 app.command(rich_help_panel=_STUDY)(forecast)
 app.command(rich_help_panel=_STUDY)(evaluate)
 app.command(rich_help_panel=_STUDY)(backtest)

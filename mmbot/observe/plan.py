@@ -117,7 +117,7 @@ def _applied(command: Command, shadow: Engine) -> list[Event]:
         case Renew():
             return [OrderRenewed(command.client_id, command.expires)]
         case SecureGroup():
-            return [GroupSecured(command.shard, f"planned {command.shard}")]
+            return [GroupSecured(command.shard, "planned", command.contracts)]
     return []
 
 

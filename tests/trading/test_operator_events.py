@@ -25,6 +25,7 @@ from mmbot.trading.events import (
 from mmbot.tsa.calendar import EASTERN, to_milliseconds
 from mmbot.units import ONE_CONTRACT
 from tests.trading.builders import (
+    CAP,
     MIDDLE,
     NOW,
     PLENTY,
@@ -71,7 +72,7 @@ def test_orders_of_an_earlier_life_are_not_spared_by_a_start_that_is_halted() ->
         "mmbot-before-1", "o-left", MIDDLE, "bid", 4100, 0, ONE_CONTRACT, "resting", NOW + 60_000
     )
     bench.tell(Halted(NOW - 1_000), StreamUp(), BudgetRead(100.0, 1000.0, 10.0, 2.0, 10.0))
-    bench.tell(ListingRead("", (event(market()),)), GroupSecured(0, "g-0"))
+    bench.tell(ListingRead("", (event(market()),)), GroupSecured(0, "g-0", CAP))
     assert bench.cancelled_sides(bench.tell(Reconciled((left,), (), PLENTY))) == {"left"}
 
 
