@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import fcntl
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -270,8 +271,8 @@ class Ledger:
 
 
 def has_ledger(directory: Path) -> bool:
-    """Say whether there is a ledger in a state directory."""
-    return (directory / _FILE).is_file()
+    """Say whether there is a ledger in a state directory that this user may read."""
+    return os.access(directory / _FILE, os.R_OK)
 
 
 def read_halt(directory: Path) -> Halted | None:

@@ -201,8 +201,8 @@ class Mishaps:
 
     def _halt(self, _: Window) -> None:
         """Halt for a while, which the calm does not end, nor the process's death."""
-        self._world.halt()
         self._world.agenda.at(self._lasting("halt", _HALT), self._world.resume)
+        self._world.halt()
 
     def _belief_jump(self, _: Window) -> None:
         if self._world.host is not None:
