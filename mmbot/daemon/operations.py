@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection
 
+import msgspec
 import structlog
 
 from mmbot.config import Settings, differences
@@ -62,6 +63,7 @@ class Operations:
 
     def __init__(
         self,
+        settings: Settings,
         engine: Engine,
         ledger: Ledger,
         counts: Callable[[], Counts],
@@ -71,12 +73,14 @@ class Operations:
         """Begin without a word.
 
         Args:
+            settings: What the daemon runs with.
             engine: What trades; it is only looked at.
             ledger: Keeps what has to outlast a restart.
             counts: Returns the counts as they are known now.
             tell: Gives the bot an event and carries out what it asks for.
             wall_clock: The time in milliseconds.
         """
+        self._settings = settings
         self._engine = engine
         self._ledger = ledger
         self._counts = counts
@@ -216,13 +220,15 @@ class Operations:
         return Explanation(ticker, explain(self._desk, self._counts(), ticker, now))
 
     def _plan(self, settings: Settings) -> PlanReport:
-        for key in differences(self._desk.settings, settings):
+        for key in differences(self._settings, settings):
             if key.partition(".")[0] not in _PLANNED:
                 raise BadInput(
                     f"{key} is not what the daemon runs with; a plan can only try other values in "
                     f"{', '.join(f'[{name}]' for name in _PLANNED)}"
                 )
-        return PlanReport(plan(self._engine, settings, self._wall_clock()))
+        tried = {name: getattr(settings, name) for name in _PLANNED}
+        edited = msgspec.structs.replace(self._desk.settings, **tried)
+        return PlanReport(plan(self._engine, edited, self._wall_clock()))
 
 
 def count_days(

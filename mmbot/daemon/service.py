@@ -96,7 +96,7 @@ class Service:
             self._beliefs.deviations,
         )
         self._operations = Operations(
-            self._bot.engine, ledger, lambda: self._poller.counts, self._told, wall_clock
+            settings, self._bot.engine, ledger, lambda: self._poller.counts, self._told, wall_clock
         )
         self._rest = transport.Rest(venue.origin, settings.orders.answer_timeout_seconds)
         self._account = Account(settings, venue, signer, self._rest, between)

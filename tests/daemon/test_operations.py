@@ -51,6 +51,7 @@ class Desk:
         self.told: list[Event] = []
         self.ledger = Ledger(directory)
         self.operations = Operations(
+            self.bench.engine.desk.settings,
             self.bench.engine,
             self.ledger,
             lambda: self.counts,
