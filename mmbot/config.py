@@ -10,7 +10,7 @@ import datetime as dt
 import difflib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
@@ -290,6 +290,19 @@ def changed(settings: Settings, changes: Mapping[str, object], source: str) -> S
             raise BadInput(f"{source}: there is no table `{section}`")
         holder[name] = value
     return _checked(tree, source)
+
+
+def differences(one: Settings, other: Settings) -> tuple[str, ...]:
+    """Return the keys at which two trees differ, each written as `section.key`."""
+    return tuple(_differences(msgspec.to_builtins(one), msgspec.to_builtins(other), ""))
+
+
+def _differences(one: dict[str, Any], other: dict[str, Any], prefix: str) -> Iterator[str]:
+    for name, value in one.items():
+        if isinstance(value, dict):
+            yield from _differences(value, other[name], f"{prefix}{name}.")
+        elif value != other[name]:
+            yield f"{prefix}{name}"
 
 
 def _checked(tree: dict[str, Any], source: str) -> Settings:
