@@ -103,7 +103,7 @@ def _terms_steps(desk: Desk, belief: Belief, terms: Terms) -> Iterator[Step]:
 def _book_steps(desk: Desk, listing: Listing) -> Iterator[Step]:
     ticker = listing.market.ticker
     if listing.book is not None:
-        ours = (desk.orders.levels(ticker, "bid"), desk.orders.levels(ticker, "ask"))
+        ours = desk.orders.levels(ticker)
         bid, ask = (
             "none" if p is None else f"{p / ONE_DOLLAR:.4f}" for p in listing.book.top(*ours)
         )

@@ -141,12 +141,12 @@ class Engine:
         else:
             tickers = self._for_many_markets[type(event)](event)
         # By far the most events are of books, and these say nothing about our orders.
-        about_orders = not isinstance(event, BookChanged | BookReplaced)
-        if about_orders:
+        books_only = isinstance(event, BookChanged | BookReplaced)
+        if not books_only:
             self._orders.chase()
             self._fences.see_to()
-        review = Review(self.desk, self._out, self._new_client_id, check_limit=about_orders)
-        review.run(refresh(self.desk, self._out, tickers))
+        review = Review(self.desk, self._out, self._new_client_id, check_limit=not books_only)
+        review.run(refresh(self.desk, self._out, tickers, books_only=books_only))
         if self.desk.service.stopping:
             self._verify_end()
         return self._out.take()

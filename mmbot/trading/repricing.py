@@ -24,16 +24,24 @@ _CASH_TOLERANCE = 0.01
 _LEAST_WEALTH = 0.01
 
 
-def refresh(desk: Desk, out: Outbox, tickers: Iterable[str]) -> list[str]:
+def refresh(
+    desk: Desk, out: Outbox, tickers: Iterable[str], *, books_only: bool = False
+) -> list[str]:
     """Look at the books of some markets and price anew what needs it.
 
+    Args:
+        desk: What is known.
+        out: Where wishes and marks go; its time is now.
+        tickers: The markets that something happened to.
+        books_only: Whether nothing but their books may have changed.
+
     Returns:
-        The markets to review: those given, and all of each ladder that was priced.
+        The markets to review: those given, unless nothing that matters changed in their books, and
+        all of each ladder that was priced.
     """
     affected = list(dict.fromkeys(tickers))
     ladders = {desk.ladder_of[ticker].ticker: desk.ladder_of[ticker] for ticker in affected}
-    for ticker in affected:
-        _look(desk, ticker, out.now)
+    changed = [ticker for ticker in affected if _look(desk, ticker, out.now)]
     priced: list[str] = []
     for ladder in ladders.values():
         looked = [ticker for ticker in affected if ticker in ladder.listings]
@@ -45,13 +53,17 @@ def refresh(desk: Desk, out: Outbox, tickers: Iterable[str]) -> list[str]:
         if due or ladder.settled or len(looked) == len(ladder.listings):
             desk.mark(ladder, out)
             ladder.reduce_only = desk.may_only_reduce(ladder, out.now)
-    return list(dict.fromkeys((*affected, *priced)))
+    return list(dict.fromkeys((*(changed if books_only else affected), *priced)))
 
 
-def _look(desk: Desk, ticker: str, now: int) -> None:
+def _look(desk: Desk, ticker: str, now: int) -> bool:
+    """Look at a market's book; say whether the others rest elsewhere than before."""
     listing = desk.ladder_of[ticker].listings[ticker]
-    ours = (desk.orders.levels(ticker, "bid"), desk.orders.levels(ticker, "ask"))
-    listing.opinion.look(listing.book, ours, desk.settings.quoting.mid_depth, now)
+    book, before = listing.book, listing.top
+    ours = desk.orders.levels(ticker)
+    listing.top = book.top(*ours) if book else None
+    listing.opinion.look(book, ours, desk.settings.quoting.mid_depth, now)
+    return listing.top != before
 
 
 def _is_due(desk: Desk, ladder: Ladder, looked: list[str], out: Outbox) -> bool:

@@ -13,6 +13,7 @@ an event lose more than its limit goes, whatever made it so: new settings, or an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,7 +23,7 @@ from mmbot.trading.desk import Desk, Ladder
 from mmbot.trading.events import Side
 from mmbot.trading.orders import Order, renewal_due, verdict
 from mmbot.trading.outbox import Outbox
-from mmbot.trading.portfolio import Exposure, commit, least, room
+from mmbot.trading.portfolio import Exposure, WorstCase
 from mmbot.trading.quoting import Quote, Quotes, danger, wanted_quotes
 from mmbot.trading.risk import (
     CLOSING_MARGIN,
@@ -81,7 +82,7 @@ class Review:
         self._decreases: list[tuple[Order, Count]] = []
         self._renewals: list[Order] = []
         self._openings: list[_Opening] = []
-        self._wealths: dict[str, list[Money]] = {}
+        self._worst_cases: dict[str, WorstCase] = {}
 
     def run(self, tickers: Iterable[str]) -> None:
         """Review these markets."""
@@ -109,14 +110,12 @@ class Review:
         )
         terms = listing.terms
         reason = reason or (terms.reason if terms else "")
-        if reason or terms is None or listing.book is None:
+        if reason or terms is None or listing.top is None:
             return Quotes(reason=reason)
-        ticker = listing.market.ticker
-        orders = self._desk.orders
         return wanted_quotes(
             terms,
-            listing.book.top(orders.levels(ticker, "bid"), orders.levels(ticker, "ask")),
-            ladder.portfolio.position(ticker),
+            listing.top,
+            ladder.portfolio.position(listing.market.ticker),
             listing.market.grid,
             self._desk.settings,
             reduce_only=ladder.reduce_only,
@@ -198,7 +197,7 @@ class Review:
 
     def _breaks_limit(self, order: Order, ladder: Ladder) -> bool:
         exposure = _exposure(ladder, order.ticker, order.side, order.price, order.exposed)
-        return least(self._wealth(ladder), exposure) < self._floor
+        return self._worst_case(ladder).breaks(exposure, self._floor)
 
     def _attainable(self, order: Order, wanted: Quote | None, ladder: Ladder) -> Quote | None:
         """Return `wanted` cut to the size that an order in this one's place could have."""
@@ -206,20 +205,20 @@ class Review:
             return wanted
         missing = wanted.count - order.remaining
         more = _exposure(ladder, order.ticker, wanted.side, wanted.price, missing)
-        size = order.remaining + room(self._wealth(ladder), more, self._floor)
+        size = order.remaining + self._worst_case(ladder).room(more, self._floor)
         return msgspec.structs.replace(wanted, count=size)
 
-    @property
+    @cached_property
     def _floor(self) -> Money:
         """The least wealth that an outcome may leave."""
         return -self._desk.loss_limit()
 
-    def _wealth(self, ladder: Ladder) -> list[Money]:
-        """Return an event's wealth in each cell, every order counted that may be live."""
-        if ladder.ticker not in self._wealths:
+    def _worst_case(self, ladder: Ladder) -> WorstCase:
+        """Return the worst that can become of an event, every order counted that may be live."""
+        if ladder.ticker not in self._worst_cases:
             exposures = self._desk.exposures(ladder)
-            self._wealths[ladder.ticker] = ladder.portfolio.wealth(exposures)
-        return self._wealths[ladder.ticker]
+            self._worst_cases[ladder.ticker] = WorstCase(ladder.portfolio.wealth(exposures))
+        return self._worst_cases[ladder.ticker]
 
     def _expiry(self, listing: Listing) -> int:
         """Return until when an order may be sent to live: whole seconds, as the exchange has it."""
@@ -291,14 +290,14 @@ class Review:
                     budget.payable_at(budget.place_cost + self._cancel_reserve(), self._out.now)
                 )
                 return
-            commit(self._wealth(opening.ladder), exposure)
+            self._worst_case(opening.ladder).commit(exposure)
             self._place(opening, exposure.count)
 
     def _affordable(self, opening: _Opening) -> Exposure | None:
         """Return the opening's exposure cut to what the event's worst case has room for."""
         quote, ticker = opening.quote, opening.listing.market.ticker
         wanted = _exposure(opening.ladder, ticker, quote.side, quote.price, quote.count)
-        count = room(self._wealth(opening.ladder), wanted, self._floor)
+        count = self._worst_case(opening.ladder).room(wanted, self._floor)
         if count < min(ONE_CONTRACT, quote.count):
             return None
         return msgspec.structs.replace(wanted, count=count)

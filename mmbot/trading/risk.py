@@ -11,7 +11,7 @@ from bisect import bisect_right
 import msgspec
 
 from mmbot.forecast.belief import Belief
-from mmbot.trading.book import Book
+from mmbot.trading.book import Book, Top
 from mmbot.trading.events import Market
 from mmbot.trading.fair import Opinion
 from mmbot.trading.pricing import Terms
@@ -30,12 +30,14 @@ NOT_KNOWN_YET = frozenset(
 class Listing(msgspec.Struct):
     """One market as the engine sees it: its book, its terms, and what holds its quotes off.
 
-    `result` is what YES pays, once that is known, and `settled` the same, once it is booked. The
-    stream's word on the market is fresher than any reading until `fresh_until`.
+    `top` is where the others rest in the book, as far as it may be read. `result` is what YES pays,
+    once that is known, and `settled` the same, once it is booked. The stream's word on the market
+    is fresher than any reading until `fresh_until`.
     """
 
     market: Market
     book: Book | None = None
+    top: Top | None = None
     terms: Terms | None = None
     opinion: Opinion = msgspec.field(default_factory=Opinion)
     held_until: int = 0

@@ -25,9 +25,9 @@ _CRUMB = 1e-6
 # How many bundles of bets the search looks at before it starts from the best.
 _BUNDLES = 8
 
-Cells: TypeAlias = Sequence[float]
-Strikes: TypeAlias = Sequence[float]
 _Floats: TypeAlias = npt.NDArray[np.float64]
+Cells: TypeAlias = Sequence[float] | _Floats
+Strikes: TypeAlias = Sequence[float] | _Floats
 _Indices: TypeAlias = npt.NDArray[np.intp]
 
 
@@ -66,9 +66,9 @@ def kelly_sizes(cells: Cells, wealth: Cells, costs: Strikes, most: Strikes) -> l
     """
     problem = _Problem(
         np.maximum(cells, _LEAST_PROBABILITY),
-        np.array(wealth, float),
-        np.array(costs, float),
-        np.array(most, float),
+        np.asarray(wealth, float),
+        np.asarray(costs, float),
+        np.asarray(most, float),
     )
     sizes = problem.start()
     for _ in range(_STEPS):
