@@ -133,7 +133,10 @@ class Desk(msgspec.Struct):
 
     def shard(self, index: int) -> Shard:
         """Return a shard, which is known from now on."""
-        return self.shards.setdefault(index, Shard(index))
+        shard = self.shards.get(index)
+        if shard is None:
+            shard = self.shards[index] = Shard(index)
+        return shard
 
     def count_cash(self, balance: Money | None) -> None:
         """Learn the balance; what open positions have cost is added back to it."""
