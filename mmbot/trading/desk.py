@@ -15,7 +15,7 @@ from mmbot.trading.losses import DayLosses
 from mmbot.trading.orders import OwnOrders
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.portfolio import Exposure, Portfolio
-from mmbot.trading.risk import CLOSING_MARGIN, Listing, ServiceState, Shard
+from mmbot.trading.risk import CLOSING_MARGIN, Listing, ServiceState, Shard, Window
 from mmbot.tsa.calendar import CalendarClock, Week, release_instant
 from mmbot.units import ONE_DOLLAR, Money
 
@@ -45,6 +45,7 @@ class Ladder:
         self.portfolio = Portfolio(tuple(self.listings))
         self.belief: Belief | None = None
         self.releases: tuple[int, ...] = ()
+        self.windows: tuple[Window, ...] = ()
         self.reconciled = False
         self.priced: Priced | None = None
         # Whether no position of the event may grow.
@@ -63,9 +64,17 @@ class Ladder:
 
     def expect_releases(self, settings: Settings, clock: CalendarClock) -> None:
         """Work out from when on each day's count may be out, in wall time."""
-        earliest = settings.counts.earliest_release
+        earliest, latest = settings.counts.earliest_release, settings.counts.latest_release
         self.releases = tuple(
             clock.wall_time(release_instant(day, earliest)) for day in self.week.days
+        )
+        self.windows = tuple(
+            Window(
+                clock.wall_time(early.opens),
+                clock.wall_time(early.shuts),
+                self.week.days.index(early.day) + 1,
+            )
+            for early in self.week.early_releases(earliest, latest)
         )
 
     def believe(self, belief: Belief) -> None:
@@ -100,6 +109,7 @@ class Ladder:
     def next_change(self, now: int) -> int | None:
         """Return when a gate of this event opens or shuts next, by the clock alone."""
         instants = [*self.releases[bisect_right(self.releases, now) :][:1]]
+        instants += [t for w in self.windows for t in (w.opens, w.shuts) if t > now]
         for listing in self.listings.values():
             market = listing.market
             changes = (market.opens, market.closes - CLOSING_MARGIN)

@@ -30,6 +30,7 @@ from mmbot.trading.risk import (
     NOT_KNOWN_YET,
     Listing,
     belief_gate,
+    final_gate,
     hold,
     market_gate,
     service_gate,
@@ -102,9 +103,10 @@ class Review:
     def _wanted(self, ladder: Ladder, listing: Listing, service_reason: str) -> Quotes:
         now = self._out.now
         reason = (
-            service_reason
+            final_gate(listing, now)
+            or service_reason
             or ("" if ladder.reconciled else "not_reconciled")
-            or belief_gate(ladder.belief, ladder.releases, now)
+            or belief_gate(ladder.belief, ladder.releases, ladder.windows, now)
             or market_gate(listing, now)
             or shard_gate(self._desk.shard(listing.market.shard))
         )

@@ -100,30 +100,50 @@ def shard_gate(shard: Shard) -> str:
     return "group_triggered" if shard.triggered else ""
 
 
-def belief_gate(belief: Belief | None, releases: tuple[int, ...], now: int) -> str:
+class Window(msgspec.Struct, frozen=True):
+    """From `opens` to `shuts`, in milliseconds, the count may come that makes `known` days."""
+
+    opens: int
+    shuts: int
+    known: int
+
+
+def belief_gate(
+    belief: Belief | None, releases: tuple[int, ...], windows: tuple[Window, ...], now: int
+) -> str:
     """Return why an event's belief may not be traded on.
 
-    `releases` are the instants, ascending, from which one more day's count may be out each: from
-    then on, whoever has read it knows more than a belief without it.
+    Args:
+        belief: What is thought of the week.
+        releases: The instants, ascending, from which one more day's count may be out each: from
+            then on, whoever has read it knows more than a belief without it.
+        windows: When a count may come that need not: without it, nothing is quoted until its
+            window shuts.
+        now: The time.
     """
     if belief is None:
         return "no_belief"
     if belief.known < bisect_right(releases, now):
         return "release_due"
+    if any(w.opens <= now < w.shuts and belief.known < w.known for w in windows):
+        return "release_possible"
     return ""
 
 
-def market_gate(listing: Listing, now: int) -> str:
-    """Return why one market may not be quoted."""
-    market = listing.market
+def final_gate(listing: Listing, now: int) -> str:
+    """Return why one market will not be quoted any more."""
     if listing.result is not None:
         return "settled"
+    return "closed" if now >= listing.market.closes - CLOSING_MARGIN else ""
+
+
+def market_gate(listing: Listing, now: int) -> str:
+    """Return why one market that is not over may not be quoted."""
+    market = listing.market
     if not market.active:
         return "market_paused"
     if now < market.opens:
         return "not_open"
-    if now >= market.closes - CLOSING_MARGIN:
-        return "closed"
     if listing.book is None:
         return "no_book"
     return ""

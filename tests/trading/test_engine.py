@@ -35,6 +35,7 @@ from mmbot.trading.events import (
     MarketRegridded,
     MarketSettled,
     OrderCancelled,
+    OrderPlaced,
     OrderReported,
     ReadingFailed,
     Reconciled,
@@ -426,6 +427,38 @@ def test_quotes_come_off_when_a_count_may_be_out_until_it_is_in_the_belief() -> 
     assert bench.reason() == "release_due"
     bench.tell(BeliefFormed(belief(known=2)))
     assert bench.reason() == ""
+
+
+def test_on_a_holiday_weekend_a_count_is_waited_for_while_it_may_come() -> None:
+    bench = Bench()
+    opens = to_milliseconds(dt.datetime(2026, 11, 28, 6, 55, tzinfo=EASTERN))
+    bench.now = opens - 10
+    bench.start()
+    bench.tell(BeliefFormed(belief(known=4)))
+    for place in only(Place, bench.tell(book())):
+        bench.tell(OrderPlaced(place.client_id, f"o-{place.side}", 0))
+    assert bench.wake == opens
+    assert bench.cancelled_sides(bench.tell(Woken(), after=10)) == {"bid", "ask"}
+    assert bench.reason() == "release_possible"
+    bench.tell(BeliefFormed(belief(known=5)), after=60_000)
+    assert bench.reason() == ""
+
+
+def test_a_holiday_weekend_without_counts_is_quoted_again_when_none_will_come() -> None:
+    bench = Bench()
+    bench.now = to_milliseconds(dt.datetime(2026, 11, 29, 10, 29, tzinfo=EASTERN))
+    bench.start()
+    bench.tell(BeliefFormed(belief(known=5)), book())
+    assert bench.reason() == "release_possible"
+    assert bench.wake == bench.now + 60_000
+    assert len(only(Place, bench.tell(Woken(), after=60_000))) == 2
+
+
+def test_a_settled_market_says_so_whatever_else_is_due() -> None:
+    bench = Bench()
+    bench.rest()
+    bench.tell(MarketSettled(MIDDLE, 0), BeliefFormed(belief(known=0)))
+    assert (bench.reason(MIDDLE), bench.reason(LOW)) == ("settled", "release_due")
 
 
 def test_another_release_time_takes_effect_at_once() -> None:
