@@ -106,7 +106,7 @@ def _engine() -> Engine:
         BudgetRead(1e6, 1e6, 10.0, 2.0, 10.0),
         ListingRead("", (ListedEvent(_WEEK.event_ticker("T"), _WEEK, markets),)),
         GroupSecured(0, "group", _SETTINGS.limits.fill_cap),
-        Reconciled((), (), _PLENTY),
+        Reconciled((), (), {0: _PLENTY}),
         *map(_book, range(len(_STRIKES))),
     )
     for event in events:

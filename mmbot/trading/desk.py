@@ -134,6 +134,8 @@ class Desk(msgspec.Struct):
     held: tuple[str, ...] = ()
     # The account's cash as if no event had been traded that is still open; `None` if not read yet.
     cash: Money | None = None
+    # Each shard's balance as if no market on the desk had ever been traded, where it was read.
+    flat: dict[int, Money] = msgspec.field(default_factory=dict)
     losses: DayLosses = msgspec.field(default_factory=DayLosses)
 
     def listing(self, ticker: str) -> Listing | None:
@@ -148,12 +150,32 @@ class Desk(msgspec.Struct):
             shard = self.shards[index] = Shard(index)
         return shard
 
-    def count_cash(self, balance: Money | None) -> None:
-        """Learn the balance; what open positions have cost is added back to it."""
-        if balance is None:
+    def count_cash(self, balances: dict[int, Money] | None) -> None:
+        """Learn each shard's balance; what open positions have cost is added back to them all."""
+        if balances is None:
             return
-        held = [ladder.portfolio for ladder in self.ladders.values() if not ladder.settled]
-        self.cash = balance + sum(portfolio.cost for portfolio in held)
+        self.flat = {shard: money + self._cost(shard) for shard, money in balances.items()}
+        self.cash = sum(balances.values()) + sum(
+            ladder.portfolio.cost(ticker)
+            for ticker, ladder in self.ladder_of.items()
+            if not ladder.settled
+        )
+
+    def balance(self, shard: int) -> Money | None:
+        """Return a shard's balance with what was filled since it was read; `None` if unknown."""
+        flat = self.flat.get(shard)
+        return None if flat is None else flat - self._cost(shard)
+
+    def on_shard(self, shard: int) -> tuple[str, ...]:
+        """Return the markets of a shard."""
+        return tuple(
+            ticker
+            for ticker, ladder in self.ladder_of.items()
+            if ladder.listings[ticker].market.shard == shard
+        )
+
+    def _cost(self, shard: int) -> Money:
+        return sum(self.ladder_of[t].portfolio.cost(t) for t in self.on_shard(shard))
 
     def assigned_cash(self) -> Money:
         """Return the cash that one event may use."""

@@ -258,14 +258,14 @@ class Engine:
             self._orders.take_report(report, looked_up=False)
         self._orders.doubt_missing({report.client_id for report in event.orders})
         self._orders.cancel_strays(event.orders)
-        self.desk.count_cash(event.balance)
+        self.desk.count_cash(event.balances)
         service = self.desk.service
         if service.streaming and not service.reconciled:
             self._out.note(
                 "account.reconciled",
                 orders=len(event.orders),
                 fills=len(event.fills),
-                balance=None if event.balance is None else format_money(event.balance),
+                balance=event.balances and format_money(sum(event.balances.values())),
             )
         service.reconciled = service.streaming
         if service.reconciled:

@@ -96,7 +96,7 @@ def test_nothing_is_quoted_before_the_account_was_read() -> None:
     bench.tell(GroupSecured(0, "g-0", CAP))
     assert not only(Place, bench.tell(book()))
     assert bench.reason() == "not_reconciled"
-    bench.tell(Reconciled((), (), PLENTY))
+    bench.tell(Reconciled((), (), {0: PLENTY}))
     assert only(Place, bench.tell(Woken(), after=250))
 
 
@@ -345,7 +345,7 @@ def test_a_settlement_waits_for_the_fills_that_were_missed() -> None:
     assert not only(BookSettlement, commands)
     wish = bench.engine.desk.account_reading()
     assert (wish.tickers, wish.decided) == ((LOW, HIGH), (MIDDLE,))
-    commands = bench.tell(Reconciled((), (fill("t-1", "o-bid", 700),), 0))
+    commands = bench.tell(Reconciled((), (fill("t-1", "o-bid", 700),), {0: 0}))
     assert only(BookSettlement, commands) == [BookSettlement(MIDDLE, 10_000, 700, 7_000_000)]
 
 
@@ -361,7 +361,7 @@ def test_an_event_of_an_earlier_life_is_settled_when_its_fills_are_known() -> No
     assert not only(FormBelief, commands)
     assert bench.engine.desk.listing_reading() == ReadListing((earlier,))
     bought = fill("t-1", "o-1", 1000, ticker=closed.ticker)
-    commands = bench.tell(Reconciled((), (bought,), 0))
+    commands = bench.tell(Reconciled((), (bought,), {0: 0}))
     assert only(BookSettlement, commands) == [BookSettlement(closed.ticker, 0, 1000, 0)]
     assert "event.settled" in notes(commands)
     assert bench.engine.desk.listing_reading() == ReadListing(())

@@ -430,7 +430,7 @@ def restarted(*events: Event) -> Bench:
         StreamUp(),
         BudgetRead(100.0, 1000.0, 10.0, 2.0, 10.0),
         ListingRead("", (bench.listed,)),
-        Reconciled((earlier(),), (), PLENTY),
+        Reconciled((earlier(),), (), {0: PLENTY}),
         *events,
     )
     return bench
@@ -465,7 +465,7 @@ def test_a_gate_that_shuts_takes_off_what_was_found_as_well(gate: Event) -> None
 def test_an_order_that_breaks_the_limit_is_not_spared() -> None:
     bench = Bench(limits={"event_loss_dollars": 10.0})
     bench.tell(StreamUp(), ListingRead("", (bench.listed,)))
-    commands = bench.tell(Reconciled((earlier(remaining=9000),), (), 0))
+    commands = bench.tell(Reconciled((earlier(remaining=9000),), (), {0: 0}))
     assert [cancel.order_id for cancel in only(Cancel, commands)] == ["o-9"]
 
 
