@@ -12,6 +12,7 @@ from typing import Any
 
 from mmbot.config import Settings
 from mmbot.forecast.belief import Weighing
+from mmbot.trading.atrisk import AtRisk
 from mmbot.trading.book import Book, CorruptBook
 from mmbot.trading.commands import Command, Finished
 from mmbot.trading.desk import Desk
@@ -93,6 +94,7 @@ class Engine:
         self._out = Outbox()
         self._fences = fences = Fences(self.desk, self._out)
         self._orders = orders = Lifecycle(self.desk, self._out, fences)
+        self._at_risk = AtRisk(self.desk, self._out)
         self._listings = listings = Listings(self.desk, self._out, orders)
         self._for_one_market: dict[type, Callable[[Any], str | None]] = {
             BookChanged: self._book_changed,
@@ -147,8 +149,11 @@ class Engine:
         if not books_only:
             self._orders.chase()
             self._fences.see_to()
+        affected = refresh(self.desk, self._out, tickers, books_only=books_only)
+        if not books_only:
+            self._at_risk.follow()
         review = Review(self.desk, self._out, self._new_client_id, check_limit=not books_only)
-        review.run(refresh(self.desk, self._out, tickers, books_only=books_only))
+        review.run(affected)
         if self.desk.service.stopping:
             self._verify_end()
         return self._out.take()
