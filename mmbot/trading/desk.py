@@ -77,12 +77,6 @@ class Ladder:
             for early in self.week.early_releases(earliest, latest)
         )
 
-    def believe(self, belief: Belief) -> None:
-        """Take up a belief that was formed at this ladder's strikes."""
-        if belief.strikes != self.strikes:
-            raise ValueError("a belief is taken up at the strikes it was formed at")
-        self.belief = belief
-
     def marked_pnl(self) -> Money | None:
         """Return the P&L with each position at its fair value, or at what it paid."""
         pnl = self.portfolio.cash

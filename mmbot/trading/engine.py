@@ -318,7 +318,7 @@ class Engine:
         for ladder in self.desk.ladders.values():
             if ladder.week == belief.week and ladder.strikes == belief.strikes:
                 before = ladder.belief
-                ladder.believe(belief)
+                ladder.belief = belief
                 self._out.note(
                     "belief.updated",
                     event_ticker=ladder.ticker,

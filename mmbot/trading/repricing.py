@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mmbot.forecast.belief import Belief
 from mmbot.trading.desk import Desk, Ladder, Priced
 from mmbot.trading.fair import pool
 from mmbot.trading.outbox import Outbox
@@ -45,9 +46,10 @@ def refresh(
     priced: list[str] = []
     for ladder in ladders.values():
         looked = [ticker for ticker in affected if ticker in ladder.listings]
-        due = _is_due(desk, ladder, looked, out)
-        if due:
-            _price(desk, ladder, out.now)
+        belief, due = ladder.belief, False
+        if belief is not None and _is_due(desk, ladder, belief, looked, out):
+            due = True
+            _price(desk, ladder, belief, out.now)
             priced += ladder.listings
         # On a waking, when a day may have begun, a whole ladder is looked at.
         if due or ladder.settled or len(looked) == len(ladder.listings):
@@ -66,10 +68,8 @@ def _look(desk: Desk, ticker: str, now: int) -> bool:
     return listing.top != before
 
 
-def _is_due(desk: Desk, ladder: Ladder, looked: list[str], out: Outbox) -> bool:
-    belief, priced = ladder.belief, ladder.priced
-    if belief is None:
-        return False
+def _is_due(desk: Desk, ladder: Ladder, belief: Belief, looked: list[str], out: Outbox) -> bool:
+    priced = ladder.priced
     if priced is None or belief is not priced.belief or desk.settings is not priced.settings:
         return True
     cash = desk.assigned_cash()
@@ -96,10 +96,7 @@ def _mids(ladder: Ladder, now: int) -> dict[str, float | None]:
     return {ticker: listing.opinion.at(now) for ticker, listing in ladder.listings.items()}
 
 
-def _price(desk: Desk, ladder: Ladder, now: int) -> None:
-    belief = ladder.belief
-    if belief is None:
-        return
+def _price(desk: Desk, ladder: Ladder, belief: Belief, now: int) -> None:
     quoting, cash, mids = desk.settings.quoting, desk.assigned_cash(), _mids(ladder, now)
     wealth = ladder.portfolio.wealth()
     least = max(_LEAST_WEALTH * cash, 1)

@@ -113,10 +113,8 @@ class _Problem(msgspec.Struct, frozen=True):
         gains = _sums_above(marginal) - self.costs * total
         at_least, at_most = sizes <= _CRUMB, sizes >= self.most - _CRUMB
         free = np.flatnonzero((~at_least | (gains > 0)) & (~at_most | (gains < 0)))
-        wrong = np.abs(gains[free])
-        if not (wrong > _TOLERANCE * total).any():
+        if not (np.abs(gains[free]) > _TOLERANCE * total).any():
             return None
-        worst = free[[wrong.argmax()]]
         before = _utility(self.cells, after)
         while True:
             direction = self._direction(free, marginal, after)
@@ -125,11 +123,7 @@ class _Problem(msgspec.Struct, frozen=True):
                 break
             # What would leave its bounds at once stays where it is, and the rest is found anew.
             free = free[~leaving]
-        better = self._searched(sizes, before, free, direction)
-        if better is None:
-            # Sizes that a bound is about to hold can spoil the whole step, but not that of one.
-            better = self._searched(sizes, before, worst, self._direction(worst, marginal, after))
-        return better
+        return self._searched(sizes, before, free, direction)
 
     def _direction(self, free: _Indices, marginal: _Floats, after: _Floats) -> _Floats:
         """Return Newton's step of the free sizes.
@@ -149,14 +143,15 @@ class _Problem(msgspec.Struct, frozen=True):
     def _searched(
         self, sizes: _Floats, before: float, free: _Indices, direction: _Floats
     ) -> _Floats | None:
-        """Return the sizes along the direction, halved until they are better."""
-        for _ in range(_HALVINGS):
-            moved = sizes.copy()
-            moved[free] = np.clip(sizes[free] + direction, 0.0, self.most[free])
-            if _utility(self.cells, self._after(moved)) > before:
-                return moved
-            direction = direction / 2
-        return None
+        """Return the sizes along the direction, halved until they are better, if they can be."""
+        steps = (direction / 2**halvings for halvings in range(_HALVINGS))
+        moved = (self._moved(sizes, free, step) for step in steps)
+        return next((s for s in moved if _utility(self.cells, self._after(s)) > before), None)
+
+    def _moved(self, sizes: _Floats, free: _Indices, step: _Floats) -> _Floats:
+        moved = sizes.copy()
+        moved[free] = np.clip(sizes[free] + step, 0.0, self.most[free])
+        return moved
 
     def _after(self, sizes: _Floats) -> _Floats:
         """Return the wealth in each cell once everything is bought."""

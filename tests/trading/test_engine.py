@@ -4,6 +4,7 @@ import datetime as dt
 
 import msgspec
 import pytest
+from mmbot.forecast.belief import Weighing
 from mmbot.trading.commands import (
     BookSettlement,
     Cancel,
@@ -26,6 +27,7 @@ from mmbot.trading.events import (
     FeedLagged,
     Filled,
     GroupSecured,
+    HelpersMissing,
     ListedEvent,
     ListingRead,
     ListingStale,
@@ -45,7 +47,7 @@ from mmbot.trading.events import (
     StreamUp,
     Woken,
 )
-from mmbot.tsa.calendar import EASTERN, CalendarClock, to_milliseconds
+from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.units import CENT_GRID, PriceBand, PriceGrid
 from tests.trading.builders import (
     CAP,
@@ -468,6 +470,27 @@ def test_another_release_time_takes_effect_at_once() -> None:
     assert bench.reason() == "release_due"
     bench.tell(SettingsChanged(settings(counts={"earliest_release": "23:00:00"})))
     assert bench.reason() == "no_book"
+
+
+def test_a_missing_helper_takes_the_quotes_off_until_it_is_back() -> None:
+    bench = Bench()
+    bench.rest()
+    assert bench.cancelled_sides(bench.tell(HelpersMissing(("counts",)))) == {"bid", "ask"}
+    assert bench.reason() == "no_counts"
+    bench.tell(HelpersMissing(()))
+    assert bench.reason() == ""
+
+
+def test_a_belief_is_noted_with_the_weeks_that_weigh_most_in_it() -> None:
+    bench = Bench()
+    bench.start()
+    past = Weighing(Week(dt.date(2025, 11, 30)), 0.123456, 0.7, 0.9, 0.55555)
+    thought = msgspec.structs.replace(belief(), heaviest=(past,))
+    told = only(Note, bench.tell(BeliefFormed(thought)))
+    (said,) = (note for note in told if note.name == "belief.updated")
+    assert said.fields["heaviest"] == [
+        {"week": "2025-11-30", "weight": 0.1235, "recent": 0.7, "season": 0.9, "alike": 0.556}
+    ]
 
 
 def test_a_belief_about_other_strikes_or_weeks_is_not_taken_up() -> None:

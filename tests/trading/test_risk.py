@@ -26,6 +26,7 @@ RUNNING = ServiceState(streaming=True, reconciled=True, shut="")
     [
         ({}, ""),
         ({"stopping": True}, "stopping"),
+        ({"missing": ("counts", "alerts")}, "no_counts"),
         ({"streaming": False}, "no_stream"),
         ({"lagging": True}, "stale_feed"),
         ({"reconciled": False}, "not_reconciled"),

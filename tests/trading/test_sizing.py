@@ -149,6 +149,16 @@ def test_the_bets_of_a_ladder_are_cut_because_they_lose_together() -> None:
     )
 
 
+def test_a_search_that_is_cut_short_keeps_the_best_it_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ladder = Ladder([0.3, 0.2, 0.5], [100.0] * 3, [0.6, 0.4], [1e6, 1e6])
+    best = kelly_sizes(ladder.cells, ladder.wealth, ladder.costs, ladder.most)
+    monkeypatch.setattr("mmbot.trading.sizing._STEPS", 1)
+    short = kelly_sizes(ladder.cells, ladder.wealth, ladder.costs, ladder.most)
+    assert utility(ladder, [0.0, 0.0]) < utility(ladder, short) < utility(ladder, best)
+
+
 def test_no_edge_means_no_bet() -> None:
     assert kelly_sizes([0.5, 0.5], [100.0, 100.0], [0.5], [100.0]) == [0.0]
 
