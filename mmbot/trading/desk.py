@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from bisect import bisect_right
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -62,19 +64,24 @@ class Ladder:
             ladder.portfolio.book(fill)
         return ladder
 
-    def expect_releases(self, settings: Settings, clock: CalendarClock) -> None:
-        """Work out from when on each day's count may be out, in wall time."""
+    def expect_releases(
+        self, settings: Settings, clock: CalendarClock, missing: AbstractSet[dt.date]
+    ) -> None:
+        """Work out from when on each day's count may be out, in wall time, but for the missing."""
         earliest, latest = settings.counts.earliest_release, settings.counts.latest_release
         self.releases = tuple(
-            clock.wall_time(release_instant(day, earliest)) for day in self.week.days
+            clock.wall_time(release_instant(day, earliest))
+            for day in self.week.days
+            if day not in missing
         )
         self.windows = tuple(
             Window(
                 clock.wall_time(early.opens),
                 clock.wall_time(early.shuts),
-                self.week.days.index(early.day) + 1,
+                sum(day <= early.day and day not in missing for day in self.week.days),
             )
             for early in self.week.early_releases(earliest, latest)
+            if early.day not in missing
         )
 
     def marked_pnl(self) -> Money | None:
@@ -114,7 +121,8 @@ class Ladder:
 class Desk(msgspec.Struct):
     """The engine's state.
 
-    `held` are events of earlier lives whose settlement is still to be booked.
+    `held` are events of earlier lives whose settlement is still to be booked; `missing` are the
+    days for which no count is waited for.
     """
 
     settings: Settings
@@ -126,6 +134,7 @@ class Desk(msgspec.Struct):
     budget: Budget = msgspec.field(default_factory=Budget)
     shards: dict[int, Shard] = msgspec.field(default_factory=dict)
     held: tuple[str, ...] = ()
+    missing: frozenset[dt.date] = frozenset()
     # The account's cash as if no event had been traded that is still open; `None` if not read yet.
     cash: Money | None = None
     # Each shard's balance as if no market on the desk had ever been traded, where it was read.

@@ -71,6 +71,7 @@ class ServiceState(msgspec.Struct):
     """What holds for all markets at once."""
 
     stopping: bool = False
+    halted: bool = False
     missing: tuple[str, ...] = ()
     streaming: bool = False
     lagging: bool = False
@@ -80,8 +81,8 @@ class ServiceState(msgspec.Struct):
 
 def service_gate(state: ServiceState) -> str:
     """Return why nothing at all may be quoted."""
-    if state.stopping:
-        return "stopping"
+    if state.stopping or state.halted:
+        return "stopping" if state.stopping else "halted"
     if state.missing:
         return f"no_{state.missing[0]}"
     if not state.streaming:
@@ -115,8 +116,9 @@ def belief_gate(
 
     Args:
         belief: What is thought of the week.
-        releases: The instants, ascending, from which one more day's count may be out each: from
-            then on, whoever has read it knows more than a belief without it.
+        releases: The instants, ascending, from which one more day's count may be out each, but
+            for the days that get none: from then on, whoever has read it knows more than a belief
+            without it.
         windows: When a count may come that need not: without it, nothing is quoted until its
             window shuts.
         now: The time.

@@ -23,6 +23,7 @@ from mmbot.trading.events import (
     BookReplaced,
     BooksDistrusted,
     BudgetRead,
+    CountsMissing,
     Event,
     FeedLagged,
     Filled,
@@ -456,6 +457,21 @@ def test_a_holiday_weekend_without_counts_is_quoted_again_when_none_will_come() 
     assert len(only(Place, bench.tell(Woken(), after=60_000))) == 2
 
 
+def test_a_count_that_the_operator_says_will_not_come_is_not_waited_for() -> None:
+    bench = Bench()
+    bench.now = to_milliseconds(dt.datetime(2026, 11, 28, 8, 0, tzinfo=EASTERN))
+    bench.start()
+    bench.tell(BeliefFormed(belief(known=4)), book())
+    assert bench.reason() == "release_possible"
+    bench.tell(CountsMissing((dt.date(2026, 11, 27),)))
+    assert bench.reason() == ""
+    # A day that has none is none of the days that Sunday's release would make known.
+    sunday = dt.datetime(2026, 11, 29, 8, 0, tzinfo=EASTERN)
+    bench.now = to_milliseconds(sunday)
+    bench.tell(BeliefFormed(belief(known=5)))
+    assert bench.reason() == ""
+
+
 def test_a_settled_market_says_so_whatever_else_is_due() -> None:
     bench = Bench()
     bench.rest()
@@ -470,15 +486,6 @@ def test_another_release_time_takes_effect_at_once() -> None:
     assert bench.reason() == "release_due"
     bench.tell(SettingsChanged(settings(counts={"earliest_release": "23:00:00"})))
     assert bench.reason() == "no_book"
-
-
-def test_a_missing_helper_takes_the_quotes_off_until_it_is_back() -> None:
-    bench = Bench()
-    bench.rest()
-    assert bench.cancelled_sides(bench.tell(HelpersMissing(("counts",)))) == {"bid", "ask"}
-    assert bench.reason() == "no_counts"
-    bench.tell(HelpersMissing(()))
-    assert bench.reason() == ""
 
 
 def test_a_belief_is_noted_with_the_weeks_that_weigh_most_in_it() -> None:
@@ -539,6 +546,14 @@ def test_the_budget_is_what_the_exchange_says() -> None:
     assert (budget.refill, budget.capacity, budget.cancel_cost) == (100.0, 1000.0, 2.0)
     assert not notes(bench.tell(BudgetRead(100.0, 1000.0, 10.0, 2.0, 10.0)))
     assert notes(bench.tell(BudgetRead(300.0, 600.0, 10.0, 2.0, 10.0))) == {"budget.read"}
+
+
+def test_quotes_are_off_while_a_helper_is_missing() -> None:
+    bench = Bench()
+    bench.rest()
+    assert bench.cancelled_sides(bench.tell(HelpersMissing(("poller",)))) == {"bid", "ask"}
+    assert not only(Place, bench.tell(Woken(), after=60_000))
+    assert "quotes.open" in notes(bench.tell(HelpersMissing(())))
 
 
 # Stopping
