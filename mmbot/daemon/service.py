@@ -36,6 +36,7 @@ from mmbot.trading.commands import (
     BookFill,
     BookMark,
     BookSettlement,
+    BookViews,
     Finished,
     FormBelief,
     Note,
@@ -43,6 +44,7 @@ from mmbot.trading.commands import (
 )
 from mmbot.trading.events import BeliefFormed, MarksRecalled, Stopping
 from mmbot.tsa.counts import Counts
+from mmbot.units import format_money, format_price
 
 EXIT_CLEAN, EXIT_NOT_KNOWN = 0, 4
 
@@ -100,7 +102,8 @@ class Service:
             WakeAt: self._set_timer,
             FormBelief: lambda command: self._beliefs.want(command.week, command.strikes),
             BookFill: ledger.add_fill,
-            BookSettlement: ledger.add_settlement,
+            BookViews: ledger.add_views,
+            BookSettlement: self._book_settlement,
             BookMark: lambda command: ledger.put_mark(command.mark),
             Finished: lambda _: self._finished.set(),
             Note: self._write_note,
@@ -299,6 +302,17 @@ class Service:
 
     def _believe(self, belief: Belief) -> None:
         self._carry_out(self._bot.told(BeliefFormed(belief), wall_clock()))
+
+    def _book_settlement(self, command: BookSettlement) -> None:
+        before = self._ledger.add_settlement(command)
+        if before is not None:
+            self._log.warning(
+                "settlement.amended",
+                market=command.ticker,
+                value=format_price(command.value),
+                payout=format_money(command.payout),
+                before=format_money(before),
+            )
 
     def _write_note(self, note: Note) -> None:
         getattr(self._log, note.level)(note.name, **note.fields)

@@ -58,6 +58,7 @@ from mmbot.trading.listings import Listings
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.repricing import refresh
 from mmbot.trading.review import Review
+from mmbot.trading.views import Views
 from mmbot.tsa.calendar import CalendarClock
 from mmbot.units import format_money
 
@@ -91,7 +92,8 @@ class Engine:
         self._verifying = False
         self._out = Outbox()
         self._fences = fences = Fences(self.desk, self._out)
-        self._orders = orders = Lifecycle(self.desk, self._out, fences)
+        self._views = Views(self.desk, self._out)
+        self._orders = orders = Lifecycle(self.desk, self._out, fences, self._views)
         self._listings = listings = Listings(self.desk, self._out, orders)
         self._for_one_market: dict[type, Callable[[Any], str | None]] = {
             BookChanged: self._book_changed,
@@ -154,6 +156,7 @@ class Engine:
     def _woken(self, _event: Woken) -> _Tickers:
         self._out.woken()
         self._read_again()
+        self._views.take()
         self._wake_for_the_clock()
         return tuple(self.desk.ladder_of)
 
@@ -312,6 +315,7 @@ class Engine:
             if ladder.week == belief.week and ladder.strikes == belief.strikes:
                 before = ladder.belief
                 ladder.believe(belief)
+                self._views.believed(ladder)
                 self._out.note(
                     "belief.updated",
                     event_ticker=ladder.ticker,

@@ -31,6 +31,7 @@ from mmbot.trading.fences import Fences
 from mmbot.trading.orders import Order, adopted
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.risk import Listing
+from mmbot.trading.views import Views
 from mmbot.units import format_count, format_money, format_price
 
 # Every order of the bot bears it, so that it knows its own and leaves the others alone.
@@ -74,10 +75,11 @@ _READING_RESERVE = 100.0
 class Lifecycle:
     """Applies messages to the desk's orders; each method returns the market to look at again."""
 
-    def __init__(self, desk: Desk, outbox: Outbox, fences: Fences) -> None:
+    def __init__(self, desk: Desk, outbox: Outbox, fences: Fences, views: Views) -> None:
         self._desk = desk
         self._out = outbox
         self._fences = fences
+        self._views = views
 
     # Answers to writes
 
@@ -363,7 +365,7 @@ class Lifecycle:
         ladder = self._desk.ladder_of.get(fill.ticker)
         if ladder is None or not ladder.portfolio.book(fill):
             return None
-        self._out.send(BookFill(fill, ladder.known))
+        self._out.send(BookFill(fill, ladder.known, self._views.of_fill(fill, ladder)))
         self._out.note(
             "fill",
             event_ticker=ladder.ticker,
