@@ -22,6 +22,7 @@ import structlog
 
 from mmbot.config import CountsSettings
 from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.transport import read_body
 from mmbot.errors import BadInput
 from mmbot.forecast.plausibility import Doubts
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, release_instant
@@ -236,7 +237,7 @@ class CountsPoller:
                     return None
                 if response.status != 200:
                     raise BadInput(f"{self._url}{path} answered {response.status}")
-                body = await response.content.read(MOST_BYTES + 1)
+                body = await read_body(response, MOST_BYTES)
                 validators.etag = response.headers.get("ETag", "")
                 validators.last_modified = response.headers.get("Last-Modified", "")
                 return body
