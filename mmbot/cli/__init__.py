@@ -13,6 +13,7 @@ from mmbot.cli.demo import demo
 from mmbot.cli.evaluate import evaluate
 from mmbot.cli.exchange import exchange
 from mmbot.cli.forecast import forecast
+from mmbot.cli.report import report
 from mmbot.cli.run import run
 from mmbot.cli.simulate import simulate
 from mmbot.cli.sweep import sweep
@@ -31,6 +32,7 @@ app.command()(demo)
 app.command()(forecast)
 app.command()(run)
 app.command()(check)
+app.command()(report)
 app.command()(exchange)
 app.command()(evaluate)
 app.command()(simulate)

@@ -72,7 +72,16 @@ def _read(db: sqlite3.Connection) -> Records:
     )
     return Records(
         tuple(BookFill(Fill(*row[:8]), row[8], View(*row[9:])) for row in fills),
-        tuple(Markout(*row[:4], View(*row[4:])) for row in markouts),
-        tuple(Sample(*row[:4], View(*row[4:])) for row in samples),
-        tuple(BookSettlement(*row[:5], final=bool(row[5])) for row in settlements),
+        tuple(
+            Markout(trade_id, order_id, horizon, at, View(*view))
+            for trade_id, order_id, horizon, at, *view in markouts
+        ),
+        tuple(
+            Sample(ticker, known, moment, at, View(*view))
+            for ticker, known, moment, at, *view in samples
+        ),
+        tuple(
+            BookSettlement(ticker, value, position, payout, at, bool(final))
+            for ticker, value, position, payout, at, final in settlements
+        ),
     )

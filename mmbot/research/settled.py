@@ -90,6 +90,7 @@ class Verdict(msgspec.Struct, frozen=True):
     every settled event, since one alone says nothing of them.
     """
 
+    events: tuple[str, ...]
     total: Figures
     by_event: tuple[Figures, ...]
     by_market: tuple[Figures, ...]
@@ -152,6 +153,7 @@ def judge(
     opinions = tuple(_opinions(samples, settled))
     weeks = _by_event(opinions)
     return Verdict(
+        events=tuple(sorted(events)),
         total=_figures("all", judged),
         by_event=_grouped(judged, lambda each: event_of(each.booked.fill.ticker)),
         by_market=_grouped(judged, lambda each: each.booked.fill.ticker),

@@ -25,7 +25,7 @@ from mmbot.trading.fair import logit
 # So many events the weight in force stands for.
 _PRIOR_EVENTS = 20
 # With fewer events than this nothing is proposed.
-_FEWEST_EVENTS = 10
+FEWEST_EVENTS = 10
 _HALVINGS = 50
 
 _Floats = NDArray[np.float64]
@@ -71,7 +71,7 @@ def _propose(known: int, opinions: Sequence[Opinions], present: float) -> Propos
     estimate, error = _estimate(opinions, events)
     proposed = present
     n = len(events)
-    if estimate is not None and error is not None and n >= _FEWEST_EVENTS:
+    if estimate is not None and error is not None and n >= FEWEST_EVENTS:
         surprising = abs(estimate - present) > student_quantile(0.975, n - 1) * error
         if surprising:
             proposed = round(present + n / (n + _PRIOR_EVENTS) * (estimate - present), 2)

@@ -188,7 +188,7 @@ def test_a_sweep_says_how_many_settings_were_tried_and_what_the_best_is_worth(
     path = tmp_path / "settings.csv"
     margins = ("--set", "quoting.margin=[0.05, 0.2]")
     sides = ("--set", 'quoting.sides=["both", "likelier"]')
-    assert sweep(monkeypatch, inputs, cache, *margins, *sides, "--csv", path) == 0
+    assert sweep(monkeypatch, inputs, cache, *margins, *sides, "--output", path) == 0
     said = " ".join(capfd.readouterr().out.split())
     assert "4 settings were tried on 2 weeks" in said
     assert "the week left out made" in said
