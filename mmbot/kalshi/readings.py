@@ -224,7 +224,7 @@ def listed_event(event: wire.RestEvent) -> ListedEvent:
 
 def _settlements(event: wire.RestEvent) -> list[Event]:
     return [
-        MarketSettled(market.ticker, value, market.status == "finalized")
+        MarketSettled(market.ticker, value, final=market.status == "finalized", read=True)
         for market in event.markets
         if (value := wire.settlement_value(market.result)) is not None
     ]

@@ -141,6 +141,11 @@ class Listings:
         listing = self._desk.listing(event.ticker)
         if listing is None:
             return None
+        if event.read and self._out.now < listing.fresh_until:
+            self.read_within(listing.fresh_until - self._out.now)
+            return None
+        if not event.read:
+            listing.fresh_until = self._out.now + _OLDEST_COPY
         if listing.result != event.value:
             listing.result, listing.final = event.value, False
             self._orders.abandon(event.ticker)

@@ -404,6 +404,17 @@ def test_an_amended_settlement_is_booked_again_with_what_it_pays_now() -> None:
     assert "market.settled" in notes(commands)
 
 
+def test_a_reading_does_not_take_back_what_the_stream_has_just_amended() -> None:
+    bench = Bench()
+    bench.start()
+    bench.tell(MarketSettled(MIDDLE, 10_000), MarketSettled(MIDDLE, 0))
+    old = MarketSettled(MIDDLE, 10_000, read=True)
+    assert not only(BookSettlement, bench.tell(old, after=19_999))
+    assert only(ReadListing, bench.tell(Woken(), after=1))
+    commands = bench.tell(old)
+    assert [booked.value for booked in only(BookSettlement, commands)] == [10_000]
+
+
 def test_a_settlement_that_becomes_final_is_booked_so_without_a_word() -> None:
     bench = Bench()
     bench.start()
