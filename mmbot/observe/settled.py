@@ -59,12 +59,13 @@ def sheets(verdict: Verdict) -> list[Sheet]:
     found: list[Sheet] = []
     if verdict.total.fills:
         found += [
-            _figures("P&L by event", "event", (*verdict.by_event, verdict.total)),
-            _figures("P&L by market", "market", (*verdict.by_market, verdict.total)),
+            _figures("P&L by event", "event", verdict.by_event, verdict.total),
+            _figures("P&L by market", "market", verdict.by_market, verdict.total),
             _figures(
                 "P&L by known days",
                 "k",
-                (*verdict.by_known, verdict.total),
+                verdict.by_known,
+                verdict.total,
                 "k is how many of the week's days were known at the fill. In dollars; the edges "
                 "are of a contract: claimed at the fair value of the moment, realised at the "
                 "outcome, before fees. The intervals take events as the units.",
@@ -107,8 +108,11 @@ def plain(verdict: Verdict) -> dict[str, object]:
     }
 
 
-def _figures(title: str, kind: str, figures: Sequence[Figures], note: str = "") -> Sheet:
-    rows = tuple((each.name, *_figures_texts(each)) for each in figures)
+def _figures(
+    title: str, kind: str, figures: Sequence[Figures], total: Figures, note: str = ""
+) -> Sheet:
+    shown = (*figures, total) if len(figures) > 1 else figures
+    rows = tuple((each.name, *_figures_texts(each)) for each in shown)
     return Sheet(title, (kind, *_FIGURES_COLUMNS), rows, note)
 
 
@@ -221,8 +225,8 @@ def _advice(proposals: Sequence[Proposal]) -> str:
     most = max(each.events for each in proposals)
     if most < FEWEST_EVENTS:
         return (
-            f"Keep the weights: {most} settled events are too few to change anything; it takes "
-            f"{FEWEST_EVENTS} at the least."
+            f"Keep the weights: the data are too few to change anything. It takes {FEWEST_EVENTS} "
+            f"settled events for a number of known days, and there are {most} at the most."
         )
     return (
         "Keep the weights: nowhere do the data differ from them by more than chance would have it."

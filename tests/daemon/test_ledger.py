@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmbot.daemon.ledger import _ADDITIONS, FILE_NAME, Ledger
 from mmbot.daemon.records import Records, read_records
@@ -192,6 +192,7 @@ def test_an_event_is_unsettled_until_its_settlement_is_final(tmp_path: Path) -> 
     assert read_records(tmp_path).settlements == (msgspec.structs.replace(WON, final=True),)
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(
         st.builds(BookSettlement, st.sampled_from("ab"), st.sampled_from([0, ONE_DOLLAR]),
