@@ -34,8 +34,8 @@ def _sentences(verdict: Verdict) -> Iterator[str]:
         yield "No market with a fill is decided yet."
     if verdict.undecided_fills:
         yield (
-            f"{verdict.undecided_fills} fills of markets that are not decided yet are left out of "
-            "every sum."
+            "Left out of every sum are fills of markets that are not decided yet: "
+            f"{verdict.undecided_fills}."
         )
     for each in verdict.amendments:
         yield (

@@ -220,3 +220,25 @@ def test_a_choice_that_makes_no_sense_is_refused(
 ) -> None:
     assert sweep(monkeypatch, inputs, cache, "--set", choice) == 2
     assert said in " ".join(capfd.readouterr().err.split())
+
+
+def test_a_result_can_be_parquet(
+    inputs: dict[str, Path], cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    duckdb: Any = pytest.importorskip("duckdb")
+    path = tmp_path / "settings.parquet"
+    margins = ("--set", "quoting.margin=[0.05, [0.1, 0.1, 0.1, 0.1, 0.1]]")
+    assert sweep(monkeypatch, inputs, cache, *margins, "--output", path) == 0
+    told = duckdb.sql(f"SELECT \"quoting.margin\", fills > 0 FROM '{path}' ORDER BY 1").fetchall()
+    assert told == [("0.05", True), ("[0.1, 0.1, 0.1, 0.1, 0.1]", True)]
+
+
+def test_a_result_of_another_kind_is_refused_at_once(
+    inputs: dict[str, Path],
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    choice = ("--set", "quoting.margin=[0.1]", "--output", "settings.xlsx")
+    assert sweep(monkeypatch, inputs, cache, *choice) == 2
+    assert "ends in .csv or .parquet" in " ".join(capfd.readouterr().err.split())

@@ -90,7 +90,8 @@ def test_the_interval_takes_events_as_its_units() -> None:
     alone, both = verdict(events=(FIRST,)).total.per_contract, verdict().total.per_contract
     assert alone is not None
     assert both is not None
-    assert (alone.estimate, alone.low) == (pytest.approx(7.2 / 15), None)
+    assert alone.estimate == pytest.approx(7.2 / 15)
+    assert alone.low is None
     assert both.estimate == pytest.approx(-6.8 / 35)
     assert both.low is not None
 
@@ -124,7 +125,8 @@ def test_nothing_comes_to_nothing() -> None:
 def test_calibration_counts_what_came_true_of_what_was_thought_as_likely() -> None:
     found = {each.low: each for each in verdict().calibration}
     assert set(found) == {0.2, 0.5, 0.8}
-    assert (found[0.8].fair, found[0.8].came_true) == (pytest.approx(0.85), 1.0)
+    assert found[0.8].fair == pytest.approx(0.85)
+    assert found[0.8].came_true == 1.0
     assert (found[0.5].samples, found[0.5].events, found[0.5].came_true) == (1, 1, 0.0)
 
 
@@ -177,8 +179,8 @@ def test_every_way_of_adding_up_gives_the_totals_of_the_ledger(
         ledger = Ledger(Path(directory))
         for fill in fills:
             ledger.add_fill(fill)
-        for each in settled:
-            ledger.add_settlement(each)
+        for paid in settled:
+            ledger.add_settlement(paid)
         totals = [ledger.totals(event) for event in (FIRST, SECOND)]
         ledger.close()
     found = judge(fills, (), (), settled, WEIGHTS, frozenset({FIRST, SECOND}))
