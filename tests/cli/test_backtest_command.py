@@ -229,8 +229,9 @@ def test_a_result_can_be_parquet(
     path = tmp_path / "settings.parquet"
     margins = ("--set", "quoting.margin=[0.05, [0.1, 0.1, 0.1, 0.1, 0.1]]")
     assert sweep(monkeypatch, inputs, cache, *margins, "--output", path) == 0
-    told = duckdb.sql(f"SELECT \"quoting.margin\", fills > 0 FROM '{path}' ORDER BY 1").fetchall()
-    assert told == [("0.05", True), ("[0.1, 0.1, 0.1, 0.1, 0.1]", True)]
+    told = duckdb.read_parquet(str(path)).fetchall()
+    assert {row[0] for row in told} == {"0.05", "[0.1, 0.1, 0.1, 0.1, 0.1]"}
+    assert all(fills > 0 for _, fills, *_ in told)
 
 
 def test_a_result_of_another_kind_is_refused_at_once(

@@ -25,7 +25,7 @@ async def test_an_amended_settlement_is_logged_as_a_warning_and_only_once(tmp_pa
     signer = Signer("key", Ed25519PrivateKey.generate())
     with capture_logs() as log:
         service = Service(Settings(), venue, signer, ledger, tmp_path, Direct())
-        service._carry_out([WON, WON, LOST, LOST])
+        service._tell(lambda _now: [WON, WON, LOST, LOST])
     ledger.close()
     assert log == [
         {
