@@ -31,7 +31,7 @@ def show(sheets: Iterable[Sheet]) -> None:
             table.add_row(*row)
         console.print(table)
         if sheet.note:
-            console.print(sheet.note, style="dim")
+            console.print(sheet.note, style="dim", highlight=False, markup=False)
 
 
 def say(sentences: Iterable[str]) -> None:

@@ -2,7 +2,8 @@
 
 Cash is what the account's balance gained or lost. YES is bought at its price and NO at a dollar
 less that; where a fill closes a position on the other side, each pair pays a dollar back. So the
-cash of all rows of a settled market adds up to its P&L. Times are New York's, with their offset.
+cash of all rows of a settled market adds up to its P&L. Times are New York's, with their
+offset; that of a settlement is when it was heard of.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mmbot.trading.commands import BookFill, Cancel, LookUp, NoteLevel
+from mmbot.trading.commands import Cancel, LookUp, NoteLevel
 from mmbot.trading.desk import Desk
 from mmbot.trading.events import (
     Fill,
@@ -365,7 +365,8 @@ class Lifecycle:
         ladder = self._desk.ladder_of.get(fill.ticker)
         if ladder is None or not ladder.portfolio.book(fill):
             return None
-        self._out.send(BookFill(fill, ladder.known, self._views.of_fill(fill, ladder)))
+        booking = self._views.booking(fill, ladder)
+        self._out.send(booking)
         self._out.note(
             "fill",
             event_ticker=ladder.ticker,
@@ -378,7 +379,7 @@ class Lifecycle:
             fee=format_money(fill.fee),
             position=format_count(ladder.portfolio.position(fill.ticker)),
             fair=ladder.listings[fill.ticker].fair,
-            known=ladder.known,
+            known=booking.known,
         )
         orders = self._desk.orders
         order = orders.by_order_id(fill.order_id) or orders.get(fill.client_id)

@@ -8,11 +8,12 @@ could not be taken at its time is not taken at all, so that none is ever made up
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from mmbot.trading.commands import BookViews, Horizon, Markout, Moment, Sample, View
+from mmbot.trading.commands import BookFill, BookViews, Horizon, Markout, Moment, Sample, View
 from mmbot.trading.desk import Desk, Ladder
 from mmbot.trading.events import Fill
 from mmbot.trading.outbox import Outbox
@@ -59,16 +60,17 @@ class Views:
         # The known days at which each market's views were taken last.
         self._taken: dict[tuple[str, Moment], int] = {}
 
-    def of_fill(self, fill: Fill, ladder: Ladder) -> View:
-        """Return what was thought at a fill, and remember to look at its market again."""
+    def booking(self, fill: Fill, ladder: Ladder) -> BookFill:
+        """Return a fill with what was thought then, and remember to look at its market again."""
         if abs(self._out.now - fill.at) > _HEARD_WITHIN:
-            return View()
+            # Nothing is quoted between a release and its count: what was out was known.
+            return BookFill(fill, bisect_right(ladder.releases, fill.at))
         for horizon, wait in _HORIZONS:
             self._look_again(fill, horizon, wait)
         closes = ladder.listings[fill.ticker].market.closes
         if any(release < closes for release in ladder.releases[ladder.known :]):
             self._awaiting.append(_Awaiting(fill, ladder.known))
-        return _view(ladder, fill.ticker)
+        return BookFill(fill, ladder.known, _view(ladder, fill.ticker))
 
     def believed(self, ladder: Ladder) -> None:
         """Take note that a belief was taken up; it may know of the count that fills wait for."""

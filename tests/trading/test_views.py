@@ -7,7 +7,16 @@ from collections.abc import Iterable
 import msgspec
 import pytest
 from mmbot.trading.commands import BookFill, BookViews, Command, Markout, Sample, View
-from mmbot.trading.events import BeliefFormed, BooksDistrusted, Filled, MarketClosing, Woken
+from mmbot.trading.events import (
+    BeliefFormed,
+    BooksDistrusted,
+    Filled,
+    ListingRead,
+    MarketClosing,
+    Reconciled,
+    StreamUp,
+    Woken,
+)
 from tests.trading.builders import HIGH, LOW, MIDDLE, NOW, Bench, belief, book, fill, only
 
 # 06:55 on Wednesday: from then on Tuesday's count may be out.
@@ -57,6 +66,14 @@ def test_a_fill_that_was_heard_of_late_says_nothing_of_what_was_thought() -> Non
     commands = bench.tell(Filled(fill("t-1", "o-bid", 300)), after=5_001)
     assert [each.view for each in only(BookFill, commands)] == [View()]
     assert not markouts(bench.tell(Woken(), after=1_000))
+
+
+def test_a_fill_heard_of_after_a_restart_knows_what_was_out_when_it_happened() -> None:
+    bench = Bench()
+    bench.tell(StreamUp(), ListingRead("", (bench.listed,)))
+    commands = bench.tell(Reconciled((), (fill("t-1", "o-1", 300),), None), after=RELEASE - NOW)
+    # On Tuesday noon Monday was known, on Wednesday morning this life has no belief yet.
+    assert [each.known for each in only(BookFill, commands)] == [1]
 
 
 def test_a_fill_is_looked_at_after_a_second_and_after_a_minute() -> None:
