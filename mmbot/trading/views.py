@@ -28,6 +28,8 @@ _LATE = 1_000
 _DIGESTED = 60_000
 # The last view of a number of known days is taken so long before it ends, when all is quiet.
 _BEFORE_THE_END = 2_000
+# Looking for a first view more often than this is not worth its while.
+_SAMPLED_EVERY = 1_000
 # Markouts waited for at once, of each kind; what is beyond has none.
 _MOST = 10_000
 
@@ -57,6 +59,8 @@ class Views:
         self._out = outbox
         self._due: list[_Due] = []
         self._awaiting: deque[_Awaiting] = deque(maxlen=_MOST)
+        self._sampling_due = 0
+        self._next_end: int | None = None
         # The known days at which each market's views were taken last.
         self._taken: dict[tuple[str, Moment], int] = {}
 
@@ -84,16 +88,11 @@ class Views:
 
     def take(self) -> None:
         """Take every view whose time has come; ask to be woken for the next."""
-        markouts = tuple(self._due_markouts())
-        samples = tuple(
-            sample
-            for ladder in self._desk.ladders.values()
-            if ladder.priced is not None and not ladder.settled
-            for listing in ladder.listings.values()
-            if (sample := self._sample(ladder, listing)) is not None
-        )
+        markouts = self._due_markouts()
+        samples = self._due_samples() if self._out.now >= self._sampling_due else []
+        self._out.wake_by(self._next_end)
         if markouts or samples:
-            self._out.send(BookViews(samples, markouts))
+            self._out.send(BookViews(tuple(samples), tuple(markouts)))
 
     def _look_again(self, fill: Fill, horizon: Horizon, wait: float) -> None:
         if len(self._due) >= _MOST:
@@ -109,19 +108,34 @@ class Views:
             ladder = self._desk.ladder_of[due.ticker]
             listing = ladder.listings[due.ticker]
             shown = listing.book is not None and now < listing.market.closes
-            if shown and now <= due.at + _LATE:
+            if shown and now <= due.at + _LATE and not self._desk.service.lagging:
                 view = _view(ladder, due.ticker)
                 taken.append(Markout(due.trade_id, due.order_id, due.horizon, now, view))
         if self._due:
             self._out.wake_by(self._due[0].at)
         return taken
 
+    def _due_samples(self) -> list[Sample]:
+        now, taken = self._out.now, []
+        self._next_end = None
+        for ladder in self._desk.ladders.values():
+            if ladder.priced is None or ladder.settled or self._desk.service.lagging:
+                continue
+            for listing in ladder.listings.values():
+                sample = self._sample(ladder, listing)
+                if sample is not None:
+                    taken.append(sample)
+        soon = now + _SAMPLED_EVERY
+        self._sampling_due = soon if self._next_end is None else min(soon, self._next_end)
+        return taken
+
     def _sample(self, ladder: Ladder, listing: Listing) -> Sample | None:
         now, market, known = self._out.now, listing.market, ladder.known
         end = min((market.closes - CLOSING_MARGIN, *ladder.releases[known : known + 1]))
+        moment: Moment = "last"
         if now < end - _BEFORE_THE_END:
-            self._out.wake_by(end - _BEFORE_THE_END)
-        moment: Moment = "first" if now < end - _BEFORE_THE_END else "last"
+            moment = "first"
+            self._next_end = min(self._next_end or end, end - _BEFORE_THE_END)
         told = self._taken.get((market.ticker, moment)) == known
         if told or not (listing.opinion.live and market.opens <= now < end):
             return None

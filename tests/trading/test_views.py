@@ -10,6 +10,7 @@ from mmbot.trading.commands import BookFill, BookViews, Command, Markout, Sample
 from mmbot.trading.events import (
     BeliefFormed,
     BooksDistrusted,
+    FeedLagged,
     Filled,
     ListingRead,
     MarketClosing,
@@ -99,6 +100,13 @@ def test_a_markout_is_not_taken_from_a_book_that_is_not_trusted() -> None:
     assert not markouts(bench.tell(Woken(), after=1_000))
 
 
+def test_nothing_is_looked_at_while_the_feed_is_late() -> None:
+    bench = bench_with_fill()
+    commands = bench.tell(book(bid=4600, ask=5400), FeedLagged(9_000, late=True), Woken())
+    commands += bench.tell(Woken(), after=1_000)
+    assert not only(BookViews, commands)
+
+
 def test_a_markout_is_not_taken_once_the_market_has_closed() -> None:
     bench = bench_with_fill()
     bench.tell(MarketClosing(MIDDLE, NOW + 500))
@@ -133,7 +141,7 @@ def test_a_market_is_sampled_once_at_the_first_two_sided_book() -> None:
     assert shown == [Sample(MIDDLE, 1, "first", NOW + 1_000, View(0.5, 0.5, 0.5))]
     assert not samples(bench.tell(book(bid=4700, ask=5400), Woken(), after=1_000))
     bench.tell(BeliefFormed(belief(known=2)))
-    assert [each.known for each in samples(bench.tell(Woken()))] == [2]
+    assert [each.known for each in samples(bench.tell(Woken(), after=1_000))] == [2]
 
 
 def test_every_market_is_sampled_just_before_the_next_count_may_be_out() -> None:
