@@ -31,6 +31,9 @@ def simulate(
         bool, typer.Option("--shrink", help="Look for fewer faults that fail a seed.")
     ] = False,
     without: Annotated[str, typer.Option(help="Take one of the bot's guards out.")] = "",
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Also replay every life of the bot, as a check.")
+    ] = False,
 ) -> None:
     """Trade whole weeks in virtual time against an exchange and a network that fail.
 
@@ -41,7 +44,7 @@ def simulate(
     names = named(faults)
     if without and without not in GUARDS:
         raise BadInput(f"--without {without!r} is no guard; known are {', '.join(GUARDS)}")
-    jobs = [Job(seed, names, weeks, without) for seed in range(first, first + seeds)]
+    jobs = [Job(seed, names, weeks, without, replay) for seed in range(first, first + seeds)]
     console = Console()
     summary = _run(jobs, console, shrink=shrink)
     console.print(_table(summary))
@@ -87,10 +90,11 @@ def _table(summary: Summary) -> Table:
 
 
 def _title(summary: Summary) -> str:
+    replayed = f", {summary.replayed:,} inputs replayed" if summary.replayed else ""
     return (
         f"{summary.seeds:,} seeds, {len(summary.violations):,} violations in "
         f"{summary.seconds:,.0f} s: {summary.orders:,} orders, {summary.fills:,} fills, "
-        f"{summary.restarts:,} restarts"
+        f"{summary.restarts:,} restarts{replayed}"
     )
 
 

@@ -10,7 +10,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 
 import msgspec
 
+from mmbot.bot import Bot
 from mmbot.simulator.guards import without
+from mmbot.simulator.lives import Lives
 from mmbot.simulator.scene import weeks
 from mmbot.simulator.world import World
 
@@ -25,11 +27,13 @@ class Job(msgspec.Struct, frozen=True):
     faults: tuple[str, ...]
     weeks: int = 1
     without: str = ""
+    replay: bool = False
 
     @property
     def command(self) -> str:
         """The command that runs it again."""
         extra = f" --without {self.without}" if self.without else ""
+        extra += " --replay" if self.replay else ""
         faults = ",".join(self.faults) or "none"
         return (
             f"mmbot simulate --first {self.seed} --seeds 1 --weeks {self.weeks} "
@@ -55,6 +59,7 @@ class Lived(msgspec.Struct, frozen=True):
     faults: Counter[str]
     digests: tuple[str, ...]
     violation: Violation | None = None
+    replayed: int = 0
 
 
 class Summary(msgspec.Struct):
@@ -67,6 +72,8 @@ class Summary(msgspec.Struct):
     fills: int = 0
     restarts: int = 0
     seconds: float = 0.0
+    # Inputs that were replayed and came out identical, where that was asked for.
+    replayed: int | msgspec.UnsetType = msgspec.UNSET
 
     def add(self, lived: Lived) -> None:
         """Add one seed."""
@@ -77,18 +84,23 @@ class Summary(msgspec.Struct):
             self.faults[name] = self.faults.get(name, 0) + count
         if lived.violation is not None:
             self.violations.append(lived.violation)
+        if lived.job.replay:
+            self.replayed = (self.replayed or 0) + lived.replayed
 
 
 def run(job: Job) -> Lived:
     """Play the weeks of one seed, one after another, until an invariant breaks."""
     outcomes = []
     violation = None
+    lives = Lives()
+    begin = lives.begin if job.replay else Bot
     with without(job.without):
         for number, week in enumerate(weeks(job.weeks)):
-            outcome = World(f"{job.seed}/{number}", week, job.faults).run()
+            outcome = World(f"{job.seed}/{number}", week, job.faults, begin).run()
             outcomes.append(outcome)
-            if outcome.invariant:
-                violation = Violation(job.seed, outcome.invariant, outcome.what)
+            invariant, what = outcome.invariant, outcome.what or lives.replay()
+            if what:
+                violation = Violation(job.seed, invariant or "replay", what)
                 break
     return Lived(
         job=job,
@@ -98,6 +110,7 @@ def run(job: Job) -> Lived:
         faults=sum((outcome.faults for outcome in outcomes), Counter()),
         digests=tuple(outcome.digest for outcome in outcomes),
         violation=violation,
+        replayed=lives.replayed,
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mmbot.bot import Bot, Output, Reconnect, Transmit
+from mmbot.bot import Output, Reconnect, Transmit
 from mmbot.errors import BadInput
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
@@ -81,7 +81,7 @@ class Host:
         # Passengers by which the forecast has moved for reasons of its own.
         self.surprise = 0
         self._scene = scene = world.scene
-        self.bot = Bot(scene.settings, scene.clock, scene.signer, life)
+        self.bot = world.begin(scene.settings, scene.clock, scene.signer, life)
         self._world = world
         self._agenda = world.agenda
         self._network = network = world.network

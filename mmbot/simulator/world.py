@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from mmbot.bot import Bot
 from mmbot.simulator.agenda import Agenda
 from mmbot.simulator.faults import Faults
 from mmbot.simulator.host import Died, Host, Memory, payout
@@ -49,7 +50,10 @@ class Outcome(msgspec.Struct, frozen=True):
 class World:
     """Everything that happens in one week of one seed."""
 
-    def __init__(self, seed: str, week: Week, names: Iterable[str]) -> None:
+    def __init__(
+        self, seed: str, week: Week, names: Iterable[str], begin: Callable[..., Bot] = Bot
+    ) -> None:
+        self.begin = begin
         self.scene: Scene = build(seed, week)
         self.faults = Faults(seed, names)
         self.auditor = Auditor(self.scene)
