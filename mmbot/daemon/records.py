@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from mmbot.daemon.ledger import FILE_NAME, VERSION, Ledger
+from mmbot.daemon.ledger import FILE_NAME, VERSION, Ledger, has_ledger
 from mmbot.errors import BadInput
 from mmbot.trading.commands import BookFill, BookSettlement, Markout, Sample, View
 from mmbot.trading.events import Fill
@@ -37,7 +37,7 @@ def read_records(directory: Path) -> Records:
         BadInput: There is none, it is broken, or it is of another version and in use.
     """
     path = directory / FILE_NAME
-    if not path.is_file():
+    if not has_ledger(directory):
         raise BadInput(f"there is no ledger in {directory}: nothing has traded with this config")
     try:
         with closing(_open(path)) as db:

@@ -65,6 +65,8 @@ _TABLE: Final = (
     Fault("early_close", "occasion", 0.08),
     Fault("grid_changed", "occasion", 0.3),
     Fault("other_client", "occasion", 1.5),
+    # The operator
+    Fault("halt", "occasion", 0.3),
     # The belief
     Fault("belief_jump", "occasion", 0.7),
     # The clock

@@ -28,7 +28,7 @@ from mmbot.trading.commands import (
     Note,
     WakeAt,
 )
-from mmbot.trading.events import BeliefFormed, Fill, MarksRecalled, Stopping
+from mmbot.trading.events import BeliefFormed, Fill, Halted, MarksRecalled, Resumed, Stopping
 from mmbot.trading.losses import Mark
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Change
@@ -56,6 +56,7 @@ class Memory:
         self.views: list[BookViews] = []
         self.marks: dict[str, Mark] = {}
         self.counts: list[tuple[Any, int, Any]] = []
+        self.halt: Halted | None = None
         self.broken_until = 0
         self._faults = faults
 
@@ -114,6 +115,8 @@ class Host:
         self.bot.hold(self._memory.unsettled_events())
         marks = tuple(self._memory.marks.values())
         self._step(lambda now: self.bot.told(MarksRecalled(marks), now))
+        if self._memory.halt is not None:
+            self.obey(self._memory.halt)
         self._connect()
         self._poll()
 
@@ -134,6 +137,10 @@ class Host:
         """Hear SIGTERM."""
         self._auditor.stopping = True
         self._step(lambda now: self.bot.told(Stopping(), now))
+
+    def obey(self, word: Halted | Resumed) -> None:
+        """Hear the operator."""
+        self._step(lambda now: self.bot.told(word, now))
 
     def _finish(self) -> None:
         self.finished = True

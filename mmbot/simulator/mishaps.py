@@ -22,6 +22,7 @@ _STEP: Final = (-3_000, 3_000)
 _JUMP: Final = (-90_000, 90_000)
 _DRIFT: Final = (-10_000, 10_000)
 _STORM, _SHARD, _NO_SNAPSHOT = (2_000, 20_000), (5_000, 40_000), (2_000, 15_000)
+_HALT: Final = (2_000, 600_000)
 _PAUSE, _BROKEN_DISK, _LOCKED = (3_000, 60_000), (5_000, 60_000), (500, 5_000)
 _PAGE_HOURS: Final = {
     "counts_late": (30, 120),
@@ -55,6 +56,7 @@ class Mishaps:
             "early_close": self._early_close,
             "grid_changed": self._grid_changed,
             "other_client": self._other_client,
+            "halt": self._halt,
             "belief_jump": self._belief_jump,
             "clock_step": self._clock_step,
             "clock_drift": self._clock_drift,
@@ -195,7 +197,12 @@ class Mishaps:
         venue.advance(now)
         venue.spread_word(now)
 
-    # The belief, the clock and the ledger
+    # The operator, the belief, the clock and the ledger
+
+    def _halt(self, _: Window) -> None:
+        """Halt for a while, which the calm does not end, nor the process's death."""
+        self._world.agenda.at(self._lasting("halt", _HALT), self._world.resume)
+        self._world.halt()
 
     def _belief_jump(self, _: Window) -> None:
         if self._world.host is not None:

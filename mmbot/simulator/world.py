@@ -24,6 +24,7 @@ from mmbot.simulator.mishaps import Mishaps
 from mmbot.simulator.network import Network
 from mmbot.simulator.pages import Pages
 from mmbot.simulator.scene import Scene, Sleepers, Window, build
+from mmbot.trading.events import Halted, Resumed
 from mmbot.tsa.calendar import Week
 
 # Milliseconds: how long the crowd is still before the books are compared, how long a start takes,
@@ -176,6 +177,21 @@ class World:
         now = self.agenda.now
         return now + self.skew + (now - self.drift_since) * self.drift_ppm // 1_000_000
 
+    # The operator
+
+    def halt(self) -> None:
+        """Have no quote shown until `resume`, whatever becomes of the process."""
+        halted = self.memory.halt = Halted(self.local())
+        self.auditor.halted_at = self.agenda.now
+        if self.host is not None:
+            self.host.obey(halted)
+
+    def resume(self) -> None:
+        """Let quotes be shown again."""
+        self.memory.halt = self.auditor.halted_at = None
+        if self.host is not None:
+            self.host.obey(Resumed())
+
     # Lives
 
     def _begin_life(self) -> None:
@@ -207,6 +223,8 @@ class World:
         if self.host is None:
             raise Broken("recovery", "after the calm the process has not come back")
         self.auditor.check_agreement(self.host.bot, self.memory.fills.values())
+        if self.memory.halt is not None:
+            self.auditor.check_halted()
         markets = self.venue.exchange.engine.markets.values()
         if all(market.status == "finalized" for market in markets):
             self._check_money()

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mmbot.daemon.ledger import _ADDITIONS, FILE_NAME, Ledger
+from mmbot.daemon.ledger import _ADDITIONS, FILE_NAME, Ledger, read_halt
 from mmbot.daemon.records import Records, read_records
 from mmbot.errors import BadInput
 from mmbot.trading.commands import (
@@ -24,7 +24,7 @@ from mmbot.trading.commands import (
     Sample,
     View,
 )
-from mmbot.trading.events import Fill
+from mmbot.trading.events import Fill, Halted
 from mmbot.trading.losses import Mark
 from mmbot.tsa.calendar import EASTERN
 from mmbot.units import ONE_DOLLAR
@@ -137,9 +137,54 @@ def test_a_ledger_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> 
     assert ledger.fills("E") == [(Fill("t1", "o1", "E-1", "bid", 5600, 100, 0, 7), 3)]
     assert ledger.totals("E").pnl == 440_000
     assert ledger.unsettled_events() == ()
+    assert ledger.halt() is None
     ledger.close()
     (fill,) = read_records(tmp_path).fills
     assert fill.view == View()
+
+
+def test_a_halt_lasts_until_it_is_ended_and_the_first_reason_stands(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.add_halt(Halted(1_000, "storm"))
+    ledger.add_halt(Halted(2_000, "second thoughts"))
+    ledger.close()
+    again = Ledger(tmp_path)
+    assert again.halt() == Halted(1_000, "storm")
+    again.end_halt(3_000)
+    assert again.halt() is None
+    again.add_halt(Halted(4_000))
+    assert again.halt() == Halted(4_000)
+    again.close()
+
+
+def test_a_halt_is_read_while_another_process_has_the_ledger(tmp_path: Path) -> None:
+    assert read_halt(tmp_path) is None
+    ledger = Ledger(tmp_path)
+    ledger.add_halt(Halted(1_000, "storm"))
+    assert read_halt(tmp_path) == Halted(1_000, "storm")
+    ledger.close()
+    assert read_halt(tmp_path) == Halted(1_000, "storm")
+
+
+def test_a_ledger_from_before_halts_is_not_halted(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db:
+        db.executescript(f"{_ADDITIONS[0]} PRAGMA user_version = 1;")
+    assert read_halt(tmp_path) is None
+
+
+def test_a_broken_ledger_is_not_read_for_halts(tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").write_bytes(b"not a database" * 100)
+    with pytest.raises(BadInput, match="cannot be used"):
+        read_halt(tmp_path)
+
+
+def test_days_without_a_count_are_kept_once(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    day = dt.date(2026, 11, 24)
+    ledger.add_missing_count(day, 1_000)
+    ledger.add_missing_count(day, 2_000)
+    assert ledger.missing_counts() == {day}
+    ledger.close()
 
 
 # Settlements that change
