@@ -24,3 +24,9 @@ CacheDirectory: TypeAlias = Annotated[
     Path | None,
     typer.Option(help="Keep past forecasts here; the user's cache directory unless given."),
 ]
+DaemonConfig: TypeAlias = Annotated[
+    Path, typer.Option("--config", help="The settings that the daemon runs with.")
+]
+DaemonVenue: TypeAlias = Annotated[
+    Path | None, typer.Option("--venue", help="The venue file, if the daemon runs with one.")
+]

@@ -10,6 +10,7 @@ import orjson
 import typer
 
 from mmbot import config
+from mmbot.cli.options import DaemonConfig, DaemonVenue
 from mmbot.cli.output import load_plots, say, show, write
 from mmbot.cli.run import state_directory
 from mmbot.cli.tables import write_csv
@@ -22,13 +23,8 @@ from mmbot.research.settled import Verdict, event_of, judge
 
 def report(
     *,
-    config_path: Annotated[
-        Path, typer.Option("--config", help="The settings that traded: they name the ledger.")
-    ],
-    venue_path: Annotated[
-        Path | None,
-        typer.Option("--venue", help="The venue file, if it traded on a simulated exchange."),
-    ] = None,
+    config_path: DaemonConfig,
+    venue_path: DaemonVenue = None,
     event: Annotated[
         str | None,
         typer.Option(help="The event to settle up; the last one that is decided unless given."),
