@@ -21,6 +21,7 @@ from mmbot.trading.commands import (
     BookFill,
     BookMark,
     BookSettlement,
+    BookViews,
     Cancel,
     Command,
     Decrease,
@@ -59,6 +60,7 @@ Output: TypeAlias = (
     | WakeAt
     | FormBelief
     | BookFill
+    | BookViews
     | BookSettlement
     | BookMark
     | Finished

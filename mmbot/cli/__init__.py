@@ -16,6 +16,7 @@ from mmbot.cli.exchange import exchange
 from mmbot.cli.forecast import forecast
 from mmbot.cli.operate import counts, explain, halt, plan, resume
 from mmbot.cli.replay import replay
+from mmbot.cli.report import report
 from mmbot.cli.run import run
 from mmbot.cli.simulate import simulate
 from mmbot.cli.sweep import sweep
@@ -47,6 +48,7 @@ app.command(rich_help_panel=_STEER)(resume)
 app.command(rich_help_panel=_STEER)(explain)
 app.command(rich_help_panel=_STEER)(plan)
 app.add_typer(counts, name="counts", rich_help_panel=_STEER)
+app.command(rich_help_panel=_STUDY)(report)
 app.command(rich_help_panel=_STUDY)(replay)
 app.command(rich_help_panel=_STUDY)(forecast)
 app.command(rich_help_panel=_STUDY)(evaluate)

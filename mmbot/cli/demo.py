@@ -16,7 +16,7 @@ from rich.table import Table
 
 from mmbot import config
 from mmbot.cli import banks
-from mmbot.demo.play import Result, Scene, play, state_directory
+from mmbot.demo.play import VENUE_FILE, Result, Scene, play, state_directory
 from mmbot.demo.rehearsal import counts_at
 from mmbot.demo.table import WeekTable
 from mmbot.errors import BadInput
@@ -44,7 +44,8 @@ def demo(
 
     Starts both as processes of their own, compresses the week's calendar into a minute, and ends
     with fills, fees, P&L and the daemon's ledger compared with the exchange's, to the cent.
-    Without --counts the daily counts are synthetic.
+    Without --counts the daily counts are synthetic. What the daemon leaves behind is kept
+    for `mmbot report`.
     """
     console = Console()
     settings = config.load(config_path)
@@ -54,15 +55,19 @@ def demo(
         raise BadInput(f"--json {json_path}: there is no directory {json_path.parent}")
     scene = Scene(_choose_week(week, counts), seed, config_path, counts)
     title = f"{scene.week.event_ticker('KXTSAW')} on {'file' if counts else 'synthetic'} counts"
-    with tempfile.TemporaryDirectory(prefix="mmbot-demo-") as directory:
-        place = Path(directory)
-        banks.fit(
-            counts_at(scene.published(), scene.start),
-            settings.forecast.method,
-            state_directory(place),
-        )
-        result = _show(scene, place, title, console)
+    # It stays, for the report on the week.
+    place = Path(tempfile.mkdtemp(prefix="mmbot-demo-"))
+    banks.fit(
+        counts_at(scene.published(), scene.start), settings.forecast.method, state_directory(place)
+    )
+    result = _show(scene, place, title, console)
     console.print(_summary(result))
+    console.print(
+        f"STATE_DIRECTORY={place} mmbot report --config {config_path} "
+        f"--venue {place / VENUE_FILE} settles up.",
+        soft_wrap=True,
+        highlight=False,
+    )
     if json_path is not None:
         json_path.write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
     if not result.reconciled:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +18,8 @@ from rich.progress import track
 from rich.table import Table
 
 from mmbot.cli import banks
+from mmbot.cli.options import CacheDirectory, CountsFile
+from mmbot.cli.output import load_plots, write
 from mmbot.errors import BadInput
 from mmbot.forecast import evaluation
 from mmbot.forecast.evaluation import Outcome, Score
@@ -40,9 +41,7 @@ class _Kept(msgspec.Struct, frozen=True):
 
 def evaluate(
     *,
-    counts: Annotated[
-        Path, typer.Option(help="CSV file of daily counts: date,as_published,archived.")
-    ],
+    counts: CountsFile,
     first: Annotated[
         str, typer.Option("--from", help="Score weeks from this day on.")
     ] = "2023-01-02",
@@ -59,10 +58,7 @@ def evaluate(
         Path | None,
         typer.Option("--plot", help="Draw calibration and CRPS into this file, .png or .svg."),
     ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(help="Keep past forecasts here; the user's cache directory unless given."),
-    ] = None,
+    cache: CacheDirectory = None,
 ) -> None:
     """Judge every past week with what was known at the time, and score the forecasts.
 
@@ -87,9 +83,9 @@ def evaluate(
     if method != SEED.name:
         console.print(_differences(outcomes[method], outcomes[SEED.name]))
     if json_path is not None:
-        _write(json_path, orjson.dumps(_plain(scores), option=orjson.OPT_INDENT_2))
+        write(json_path, orjson.dumps(_plain(scores), option=orjson.OPT_INDENT_2))
     if plot_path is not None:
-        _plot(plot_path, outcomes, scores)
+        load_plots("--plot").draw_evaluation(plot_path, outcomes, scores)
 
 
 def _parse_day(text: str, option: str) -> dt.date:
@@ -122,7 +118,7 @@ def _outcomes(counts: Counts, weeks: list[Week], method: str, directory: Path) -
         kept = None
     if kept is None or kept.digest != digest:
         kept = _Kept(digest, _walk(History.of(counts), made, weeks, method))
-        _write(path, msgspec.json.encode(kept))
+        write(path, msgspec.json.encode(kept))
     return kept.outcomes
 
 
@@ -180,20 +176,3 @@ def _plain(scores: dict[str, dict[int, Score]]) -> dict[str, object]:
         for name, origins in scores.items()
     }
     return {"methods": methods}
-
-
-def _plot(path: Path, outcomes: Outcomes, scores: dict[str, dict[int, Score]]) -> None:
-    # Drawing needs an optional package; the scores do not.
-    try:
-        plots = importlib.import_module("mmbot.cli.plots")
-    except ModuleNotFoundError:
-        raise BadInput("--plot needs matplotlib; install mmbot with its extra 'plots'") from None
-    plots.draw_evaluation(path, outcomes, scores)
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise BadInput(f"{path} cannot be written: {error.strerror}") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmbot.cli import banks
+from mmbot.cli.options import CacheDirectory, CountsFile
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
 from mmbot.forecast.mixture import Mixture
@@ -29,9 +29,7 @@ _BARS = 15
 
 def forecast(
     *,
-    counts: Annotated[
-        Path, typer.Option(help="CSV file of daily counts: date,as_published,archived.")
-    ],
+    counts: CountsFile,
     as_of: Annotated[
         str,
         typer.Option(help="The instant to judge at, with its UTC offset: 2026-04-16T09:00-04:00."),
@@ -45,10 +43,7 @@ def forecast(
         typer.Option(help="Passengers, by commas; 1.80 to 2.80 million by 50,000 unless given."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
-    cache: Annotated[
-        Path | None,
-        typer.Option(help="Keep past forecasts here; the user's cache directory unless given."),
-    ] = None,
+    cache: CacheDirectory = None,
 ) -> None:
     """Print what is thought of a week's average, and the fair value at every strike.
 

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mmbot import config
+from mmbot.cli.options import DaemonConfig, DaemonVenue
 from mmbot.cli.run import state_directory
 from mmbot.daemon import control
 from mmbot.daemon.ledger import Ledger, LedgerTaken, has_ledger
@@ -49,21 +50,15 @@ EXIT_NOT_KNOWN = 4
 # A daemon that starts or ends holds the ledger for a moment and does not listen.
 _ATTEMPTS, _PAUSE_SECONDS = 20, 0.25
 
-_ConfigPath = Annotated[
-    Path, typer.Option("--config", help="The settings that the daemon runs with.")
-]
-_VenuePath = Annotated[
-    Path | None, typer.Option("--venue", help="The venue file, if the daemon runs with one.")
-]
 _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 _A = TypeVar("_A")
 
 
 def halt(
-    config_path: _ConfigPath,
+    config_path: DaemonConfig,
     reason: Annotated[str, typer.Option(help="Why; it is logged and kept.")] = "",
-    venue_path: _VenuePath = None,
+    venue_path: DaemonVenue = None,
     as_json: _AsJson = False,
 ) -> None:
     """Take every quote off and show none until `mmbot resume`; the daemon stays up.
@@ -89,7 +84,7 @@ def halt(
 
 
 def resume(
-    config_path: _ConfigPath, venue_path: _VenuePath = None, as_json: _AsJson = False
+    config_path: DaemonConfig, venue_path: DaemonVenue = None, as_json: _AsJson = False
 ) -> None:
     """End a halt: quotes are shown again as soon as every gate is open."""
     directory = _state_directory(config.load(config_path), venue_path)
@@ -113,7 +108,7 @@ def list_counts(
     config_path: Annotated[
         Path | None, typer.Option("--config", help="The settings that the daemon runs with.")
     ] = None,
-    venue_path: _VenuePath = None,
+    venue_path: DaemonVenue = None,
     as_json: _AsJson = False,
 ) -> None:
     """List the counts of this week and the last: every value shown, when, and what is awaited."""
@@ -134,8 +129,8 @@ def list_counts(
 @counts.command("none")
 def counts_none(
     day: Annotated[str, typer.Argument(metavar="DATE", help="The day, such as 2026-11-25.")],
-    config_path: _ConfigPath,
-    venue_path: _VenuePath = None,
+    config_path: DaemonConfig,
+    venue_path: DaemonVenue = None,
     as_json: _AsJson = False,
 ) -> None:
     """Wait no more for the count of a day, so that quotes are shown without it.
@@ -153,8 +148,8 @@ def counts_none(
 
 def explain(
     ticker: Annotated[str, typer.Argument(help="A market, such as KXTSAW-26NOV29-A2.70.")],
-    config_path: _ConfigPath,
-    venue_path: _VenuePath = None,
+    config_path: DaemonConfig,
+    venue_path: DaemonVenue = None,
     as_json: _AsJson = False,
 ) -> None:
     """Tell why a market is quoted as it is: counts, forecast, fair value, margin, tick, order."""
@@ -177,7 +172,7 @@ def plan(
     config_path: Annotated[
         Path, typer.Option("--config", help="The edited settings; nothing of them takes effect.")
     ],
-    venue_path: _VenuePath = None,
+    venue_path: DaemonVenue = None,
     as_json: _AsJson = False,
 ) -> None:
     """Show what other settings would quote in the live books, beside what is quoted.

@@ -64,18 +64,34 @@ def backtest_pictures(outcome: Mapping[str, Sequence[WeekResult]]) -> list[str]:
     earned.axhline(0, color="grey", linewidth=0.8)
     earned.set(ylabel="cumulated P&L, dollars")
     earned.legend()
-    opinions = [each for result in next(iter(outcome.values())) for each in result.opinions]
-    for field in ("belief", "mid", "pooled"):
-        _draw_opinions(calibration, field, opinions)
-    calibration.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
-    calibration.set(xlabel="fair value as held", ylabel="share that came true")
-    calibration.legend()
+    _draw_opinions(
+        calibration, [each for result in next(iter(outcome.values())) for each in result.opinions]
+    )
+    return [_svg(figure)]
+
+
+def calibration_pictures(opinions: Sequence[Opinions]) -> list[str]:
+    """Draw how often came true what belief, market and pool held, as SVG elements."""
+    figure = Figure(figsize=(5.5, 4.5), layout="constrained")
+    _draw_opinions(figure.subplots(), opinions)
+    return [_svg(figure)]
+
+
+def _svg(figure: Figure) -> str:
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
-    return [text.getvalue()[text.getvalue().index("<svg") :]]
+    return text.getvalue()[text.getvalue().index("<svg") :]
 
 
-def _draw_opinions(axes: Axes, field: str, opinions: Sequence[Opinions]) -> None:
+def _draw_opinions(axes: Axes, opinions: Sequence[Opinions]) -> None:
+    for field in ("belief", "mid", "pooled"):
+        _draw_opinion(axes, field, opinions)
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
+    axes.set(xlabel="fair value as held", ylabel="share that came true")
+    axes.legend()
+
+
+def _draw_opinion(axes: Axes, field: str, opinions: Sequence[Opinions]) -> None:
     held = np.array([getattr(each, field) for each in opinions])
     true = np.array([each.outcome for each in opinions])
     bins = np.clip(np.digitize(held, _BINS) - 1, 0, len(_BINS) - 2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import importlib
 import multiprocessing
 import tomllib
@@ -12,14 +11,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from mmbot import config
 from mmbot.cli import banks
+from mmbot.cli.options import CacheDirectory, CandlesFile, CountsFile, JudgedConfig, MarketsFile
+from mmbot.cli.output import show
+from mmbot.cli.tables import writer_for
 from mmbot.errors import BadInput
+from mmbot.observe.sheets import Sheet, interval
 from mmbot.research import sweep as sweeping
 from mmbot.research.backtest import play_week
 from mmbot.research.beliefs import Formed
@@ -29,37 +30,28 @@ from mmbot.research.sweep import Changes, Data, Trial
 from mmbot.tsa.counts import load_counts
 
 _SHOWN = 20
-_WIDTH = 110
+_COLUMNS = ("fills", "contracts", "spend", "pnl", "pnl_per_contract", "low95", "high95")
 
 
 def sweep(
     *,
-    counts: Annotated[
-        Path, typer.Option(help="CSV file of daily counts: date,as_published,archived.")
-    ],
-    markets: Annotated[
-        Path, typer.Option(help="CSV file of markets: event_ticker,ticker,floor_strike,result.")
-    ],
-    candles: Annotated[Path, typer.Option(help="CSV file of the markets' daily candles.")],
+    counts: CountsFile,
+    markets: MarketsFile,
+    candles: CandlesFile,
     choices: Annotated[
         list[str],
         typer.Option("--set", help="A key and its values, as in quoting.margin=[0.05,0.1]."),
     ],
-    config_path: Annotated[
+    config_path: JudgedConfig = None,
+    output: Annotated[
         Path | None,
-        typer.Option("--config", help="All other settings; the defaults unless given."),
-    ] = None,
-    csv_path: Annotated[
-        Path | None, typer.Option("--csv", help="Write every setting and its figures to this file.")
+        typer.Option(help="Write every setting and its figures there: a .csv or .parquet file."),
     ] = None,
     scheduler: Annotated[
         str | None,
         typer.Option(help="Address of a Dask scheduler whose workers have mmbot installed."),
     ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(help="Keep past forecasts here; the user's cache directory unless given."),
-    ] = None,
+    cache: CacheDirectory = None,
 ) -> None:
     """Backtest every combination of the values given, and say what the best one is worth.
 
@@ -69,6 +61,7 @@ def sweep(
     Example:
     mmbot sweep --counts c.csv --markets m.csv --candles d.csv --set quoting.margin=[0.05,0.1,0.2]
     """
+    write = writer_for(output, "--output") if output is not None else None
     settings = config.Settings() if config_path is None else config.load(config_path)
     changes = sweeping.grid(dict(map(_choice, choices)))
     directory = cache or banks.default_directory()
@@ -81,9 +74,14 @@ def sweep(
     data = Data(settings, weeks, believe.remembered)
     run = _on_cores(data, changes) if scheduler is None else _on_cluster(scheduler, data, changes)
     trials = sorted(_tracked(run, len(changes)), key=lambda trial: -trial.tally.pnl)
-    _show(trials)
-    if csv_path is not None:
-        _write(csv_path, trials)
+    show([_sheet(trials)])
+    if output is not None and write is not None:
+        keys = tuple(trials[0].changes)
+        write(
+            output,
+            (*keys, *_COLUMNS),
+            [(*map(_cell, t.changes.values()), *_row(t)) for t in trials],
+        )
 
 
 def _choice(text: str) -> tuple[str, list[object]]:
@@ -141,45 +139,32 @@ def _tracked(trials: Iterable[Trial], total: int) -> Iterator[Trial]:
     )
 
 
-def _show(trials: Sequence[Trial]) -> None:
+def _sheet(trials: Sequence[Trial]) -> Sheet:
     keys = tuple(trials[0].changes)
-    table = Table(*keys, "fills", "contracts", "P&L", "each", "95 %", box=SIMPLE)
-    for trial in trials[:_SHOWN]:
-        table.add_row(*(str(trial.changes[key]) for key in keys), *_figures(trial))
-    console = Console()
-    if not console.is_terminal:
-        console.width = _WIDTH
-    console.print(table)
     weeks, best, left = len(trials[0].pnl), trials[0], sweeping.held_out(trials)
-    console.print(
+    return Sheet(
+        "Settings, best first",
+        (*keys, "fills", "contracts", "P&L", "each", "95 %"),
+        tuple((*map(str, trial.changes.values()), *_figures(trial)) for trial in trials[:_SHOWN]),
         f"{len(trials)} settings were tried on {weeks} weeks. The best made "
         f"{best.tally.pnl:+.2f} dollars there, and it was chosen for that. Choosing on the other "
         f"weeks each time, the week left out made {left.pnl:+.2f} dollars in all, on "
-        f"{left.contracts:g} contracts: that is what the choice can be trusted for."
+        f"{left.contracts:g} contracts: that is what the choice can be trusted for.",
     )
 
 
 def _figures(trial: Trial) -> tuple[str, ...]:
-    found = trial.tally.per_contract
-    if found is None:
-        return "0", "0", "0.00", "-", "-"
-    bounds = "-" if found.low is None else f"{found.low:+.2f}..{found.high:+.2f}"
     tally = trial.tally
-    each = f"{found.estimate:+.3f}"
-    return str(tally.fills), f"{tally.contracts:g}", f"{tally.pnl:+.2f}", each, bounds
+    earned = f"{tally.pnl:+.2f}"
+    return (str(tally.fills), f"{tally.contracts:g}", earned, *interval(tally.per_contract))
 
 
-def _write(path: Path, trials: Sequence[Trial]) -> None:
-    keys = tuple(trials[0].changes)
-    columns = ("fills", "contracts", "spend", "pnl", "pnl_per_contract", "low95", "high95")
-    try:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow((*keys, *columns))
-            for trial in trials:
-                tally, found = trial.tally, trial.tally.per_contract
-                bounds = (found.estimate, found.low, found.high) if found else (None,) * 3
-                figures = (tally.fills, tally.contracts, tally.spend, tally.pnl, *bounds)
-                writer.writerow((*(trial.changes[key] for key in keys), *figures))
-    except OSError as error:
-        raise BadInput(f"{path} cannot be written: {error.strerror}") from None
+def _row(trial: Trial) -> tuple[object, ...]:
+    tally, found = trial.tally, trial.tally.per_contract
+    bounds = (found.estimate, found.low, found.high) if found else (None,) * 3
+    return (tally.fills, tally.contracts, tally.spend, tally.pnl, *bounds)
+
+
+def _cell(value: object) -> object:
+    """Return a setting's value as a cell: lists are written as they are in the config."""
+    return str(value) if isinstance(value, list) else value

@@ -1,8 +1,9 @@
 """What must survive: counts, fills, settlements, losses, the operator's word. SQLite in WAL mode.
 
 Every write is committed before the call returns, or raises `sqlite3.Error` and is not there. A row
-that is there already is left alone, so whatever is reported again after a restart is booked once.
-One process at a time holds a ledger.
+that is there already is left alone, so whatever is reported again after a restart is booked once; a
+settlement that says something else than the one before it is kept beside it, and counts in its
+place. One process at a time holds a ledger.
 """
 
 from __future__ import annotations
@@ -11,18 +12,21 @@ import datetime as dt
 import fcntl
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from mmbot.errors import BadInput
-from mmbot.trading.commands import BookFill, BookSettlement
+from mmbot.trading.commands import BookFill, BookSettlement, BookViews, View
 from mmbot.trading.events import Fill, Halted
 from mmbot.trading.losses import Mark
 from mmbot.tsa.calendar import EASTERN
 from mmbot.units import Count, Money
+
+FILE_NAME = "ledger.sqlite"
 
 # What each version adds to the one before it.
 _ADDITIONS = (
@@ -54,14 +58,40 @@ CREATE TABLE halts (
 ) STRICT;
 CREATE TABLE missing_counts (day TEXT PRIMARY KEY, told INTEGER NOT NULL) STRICT;
 """,
+    """
+ALTER TABLE fills ADD COLUMN belief REAL;
+ALTER TABLE fills ADD COLUMN mid REAL;
+ALTER TABLE fills ADD COLUMN fair REAL;
+CREATE TABLE markouts (
+    trade_id TEXT NOT NULL, order_id TEXT NOT NULL, horizon TEXT NOT NULL, at INTEGER NOT NULL,
+    belief REAL, mid REAL, fair REAL,
+    PRIMARY KEY (trade_id, order_id, horizon)
+) STRICT;
+CREATE TABLE samples (
+    ticker TEXT NOT NULL, known INTEGER NOT NULL, moment TEXT NOT NULL, at INTEGER NOT NULL,
+    belief REAL, mid REAL, fair REAL,
+    PRIMARY KEY (ticker, known, moment)
+) STRICT;
+ALTER TABLE settlements RENAME TO settled_once;
+CREATE TABLE settlements (
+    number INTEGER PRIMARY KEY, ticker TEXT NOT NULL, value INTEGER NOT NULL,
+    position INTEGER NOT NULL, payout INTEGER NOT NULL, at INTEGER NOT NULL, final INTEGER NOT NULL
+) STRICT;
+INSERT INTO settlements (ticker, value, position, payout, at, final)
+    SELECT ticker, value, position, payout, 0, 1 FROM settled_once ORDER BY rowid;
+DROP TABLE settled_once;
+CREATE INDEX settlements_by_market ON settlements (ticker, number);
+CREATE VIEW latest_settlements AS
+    SELECT * FROM settlements
+    WHERE number IN (SELECT max(number) FROM settlements GROUP BY ticker);
+""",
 )
-_VERSION = len(_ADDITIONS)
+VERSION = len(_ADDITIONS)
 # How long another process may keep the file locked; the event loop stands still meanwhile.
 _LOCKED_SECONDS = 1.0
 # Events whose marks may still matter: those of some weeks.
 _MARKS_RECALLED = 16
 
-_FILE = "ledger.sqlite"
 # The version that brought the table of halts.
 _HALTS_SINCE = 3
 _HALT = "SELECT since, reason FROM halts WHERE resumed IS NULL"
@@ -110,7 +140,7 @@ class Ledger:
             raise LedgerTaken(
                 f"another mmbot is at work in {directory}; stop it, or set state.directory"
             ) from None
-        path = directory / _FILE
+        path = directory / FILE_NAME
         self._db = sqlite3.connect(path, timeout=_LOCKED_SECONDS, isolation_level=None)
         try:
             self._prepare(path)
@@ -131,15 +161,13 @@ class Ledger:
         if health != "ok":
             raise sqlite3.DatabaseError(health)
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > _VERSION:
+        if version > VERSION:
             raise BadInput(
-                f"the ledger {path} is of version {version}, this mmbot knows version {_VERSION}"
+                f"the ledger {path} is of version {version}, this mmbot knows version {VERSION}"
             )
         # Also where nothing is added: what cannot be written to is found out now.
         added = "".join(_ADDITIONS[version:])
-        self._db.executescript(
-            f"BEGIN IMMEDIATE; {added} PRAGMA user_version = {_VERSION}; COMMIT;"
-        )
+        self._db.executescript(f"BEGIN IMMEDIATE; {added} PRAGMA user_version = {VERSION}; COMMIT;")
 
     def close(self) -> None:
         """Let the ledger go."""
@@ -194,7 +222,7 @@ class Ledger:
 
     def add_fill(self, command: BookFill) -> None:
         """Keep a fill."""
-        fill = command.fill
+        fill, view = command.fill, command.view
         self._add(
             "fills",
             (
@@ -207,12 +235,40 @@ class Ledger:
                 fill.fee,
                 fill.at,
                 command.known,
+                *_columns(view),
             ),
         )
 
-    def add_settlement(self, command: BookSettlement) -> None:
-        """Keep what a market paid."""
-        self._add("settlements", (command.ticker, command.value, command.position, command.payout))
+    def add_views(self, command: BookViews) -> None:
+        """Keep what was thought of markets, all at once."""
+        with self._transaction():
+            for markout in command.markouts:
+                key = (markout.trade_id, markout.order_id, markout.horizon)
+                self._add("markouts", (*key, markout.at, *_columns(markout.view)))
+            for sample in command.samples:
+                sampled = (sample.ticker, sample.known, sample.moment)
+                self._add("samples", (*sampled, sample.at, *_columns(sample.view)))
+
+    def add_settlement(self, command: BookSettlement) -> Money | None:
+        """Keep what a market paid; return what it had paid before if this amends it."""
+        said = (command.value, command.position, command.payout)
+        with self._transaction():
+            before = self._db.execute(
+                "SELECT value, position, payout, number FROM latest_settlements WHERE ticker = ?",
+                (command.ticker,),
+            ).fetchone()
+            if before is not None and before[:-1] == said:
+                self._db.execute(
+                    "UPDATE settlements SET final = max(final, ?) WHERE number = ?",
+                    (command.final, before[-1]),
+                )
+                return None
+            self._db.execute(
+                "INSERT INTO settlements (ticker, value, position, payout, at, final)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (command.ticker, *said, command.at, command.final),
+            )
+        return None if before is None else int(before[2])
 
     def put_mark(self, mark: Mark) -> None:
         """Keep what an event has earned on a day, in place of what was known of that day."""
@@ -248,15 +304,18 @@ class Ledger:
         return [Fill(*row) for row in rows]
 
     def unsettled_events(self) -> tuple[str, ...]:
-        """Return the events that have fills in markets that have not been settled."""
-        tickers = {fill.ticker.rpartition("-")[0] for fill in self.unsettled_fills()}
-        return tuple(sorted(tickers))
+        """Return the events with fills or samples of markets whose settlement is not final."""
+        rows = self._db.execute(
+            "SELECT ticker FROM fills UNION SELECT ticker FROM samples"
+            " EXCEPT SELECT ticker FROM latest_settlements WHERE final"
+        )
+        return tuple(sorted({ticker.rpartition("-")[0] for (ticker,) in rows}))
 
     def totals(self, event_ticker: str) -> Totals:
         """Return what one event came to so far."""
         fills = [fill for fill, _ in self.fills(event_ticker)]
         (payout,) = self._db.execute(
-            "SELECT coalesce(sum(payout), 0) FROM settlements WHERE ticker LIKE ?",
+            "SELECT coalesce(sum(payout), 0) FROM latest_settlements WHERE ticker LIKE ?",
             (f"{event_ticker}-%",),
         ).fetchone()
         return Totals(
@@ -265,6 +324,12 @@ class Ledger:
             pnl=sum(fill.cash for fill in fills) + payout,
         )
 
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+
     def _add(self, table: str, row: tuple[Any, ...]) -> None:
         marks = ", ".join("?" * len(row))
         self._db.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608
@@ -272,7 +337,7 @@ class Ledger:
 
 def has_ledger(directory: Path) -> bool:
     """Say whether there is a ledger in a state directory that this user may read."""
-    return os.access(directory / _FILE, os.R_OK)
+    return os.access(directory / FILE_NAME, os.R_OK)
 
 
 def read_halt(directory: Path) -> Halted | None:
@@ -281,7 +346,7 @@ def read_halt(directory: Path) -> Halted | None:
     Raises:
         BadInput: The ledger is broken.
     """
-    path = directory / _FILE
+    path = directory / FILE_NAME
     if not has_ledger(directory):
         return None
     try:
@@ -295,3 +360,7 @@ def read_halt(directory: Path) -> Halted | None:
 def _halt(db: sqlite3.Connection) -> Halted | None:
     row = db.execute(_HALT).fetchone()
     return None if row is None else Halted(*row)
+
+
+def _columns(view: View) -> tuple[float | None, float | None, float | None]:
+    return view.belief, view.mid, view.fair

@@ -46,6 +46,7 @@ from mmbot.trading.commands import (
     BookFill,
     BookMark,
     BookSettlement,
+    BookViews,
     Finished,
     FormBelief,
     Note,
@@ -53,6 +54,7 @@ from mmbot.trading.commands import (
 )
 from mmbot.trading.events import BeliefFormed, Event, HelpersMissing, MarksRecalled, Stopping
 from mmbot.tsa.counts import Counts
+from mmbot.units import format_money, format_price
 
 # 4 whatever else happened: that an order may be left is the news that matters most.
 EXIT_CLEAN, EXIT_NOT_KNOWN, EXIT_BROKEN = 0, 4, 5
@@ -113,7 +115,8 @@ class Service:
             WakeAt: self._set_timer,
             FormBelief: lambda command: self._beliefs.want(command.week, command.strikes),
             BookFill: ledger.add_fill,
-            BookSettlement: ledger.add_settlement,
+            BookViews: ledger.add_views,
+            BookSettlement: self._book_settlement,
             BookMark: lambda command: ledger.put_mark(command.mark),
             Finished: lambda _: self._finished.set(),
             Note: self._write_note,
@@ -337,6 +340,17 @@ class Service:
 
     def _believe(self, belief: Belief) -> None:
         self._told(BeliefFormed(belief))
+
+    def _book_settlement(self, command: BookSettlement) -> None:
+        before = self._ledger.add_settlement(command)
+        if before is not None:
+            self._log.warning(
+                "settlement.amended",
+                market=command.ticker,
+                value=format_price(command.value),
+                payout=format_money(command.payout),
+                before=format_money(before),
+            )
 
     def _write_note(self, note: Note) -> None:
         getattr(self._log, note.level)(note.name, **note.fields)

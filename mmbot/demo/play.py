@@ -39,6 +39,7 @@ from mmbot.units import (
 SPEED = 10_000
 # The calendar starts before the market opens, which gives the daemon time to start.
 _START = dt.time(2, 0)
+VENUE_FILE = "venue.json"
 _START_SECONDS = 30.0
 _PLAY_SECONDS = 90.0
 _STOP_SECONDS = 30.0
@@ -66,11 +67,15 @@ class Scene(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """How it ended; money in dollars, counts in contracts, the settled value in passengers."""
+    """How it ended; money in dollars, counts in contracts, the settled value in passengers.
+
+    `state` is the directory in which the daemon and the exchange left what they have written.
+    """
 
     seed: int
     event: str
     counts: str
+    state: str
     known_days_traded: list[int]
     orders: int
     fills: int
@@ -144,7 +149,7 @@ async def _exchange(scene: Scene, log: Path) -> AsyncIterator[tuple[dict[str, An
             line = await _first_line(child)
             if not line:
                 raise NotReady(f"the exchange did not start: {_text(log)}")
-            venue_file = log.with_name("venue.json")
+            venue_file = log.with_name(VENUE_FILE)
             venue_file.write_bytes(line)
             yield orjson.loads(line), venue_file
 
@@ -261,6 +266,7 @@ def compare(scene: Scene, directory: Path, orders: int, theirs: dict[str, Any]) 
         seed=scene.seed,
         event=event,
         counts="synthetic" if scene.counts is None else "file",
+        state=str(directory),
         known_days_traded=sorted({known for _, known in fills}),
         orders=orders,
         fills=len(fills),

@@ -377,7 +377,8 @@ class Feed:
             case "determined" | "settled":
                 value = wire.settlement_value(change.result)
                 if value is not None:
-                    self._step.events.append(MarketSettled(ticker, value))
+                    final = change.event_type == "settled"
+                    self._step.events.append(MarketSettled(ticker, value, final))
             case _:
                 self._step.listing_stale = True
 

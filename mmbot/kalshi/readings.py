@@ -223,8 +223,11 @@ def listed_event(event: wire.RestEvent) -> ListedEvent:
 
 
 def _settlements(event: wire.RestEvent) -> list[Event]:
-    values = ((market.ticker, wire.settlement_value(market.result)) for market in event.markets)
-    return [MarketSettled(ticker, value) for ticker, value in values if value is not None]
+    return [
+        MarketSettled(market.ticker, value, final=market.status == "finalized", read=True)
+        for market in event.markets
+        if (value := wire.settlement_value(market.result)) is not None
+    ]
 
 
 # Steps

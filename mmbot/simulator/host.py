@@ -22,6 +22,7 @@ from mmbot.trading.commands import (
     BookFill,
     BookMark,
     BookSettlement,
+    BookViews,
     Finished,
     FormBelief,
     Note,
@@ -52,6 +53,7 @@ class Memory:
     def __init__(self, faults: Faults) -> None:
         self.fills: dict[tuple[str, str], Fill] = {}
         self.settlements: dict[str, BookSettlement] = {}
+        self.views: list[BookViews] = []
         self.marks: dict[str, Mark] = {}
         self.counts: list[tuple[Any, int, Any]] = []
         self.halt: Halted | None = None
@@ -59,8 +61,9 @@ class Memory:
         self._faults = faults
 
     def unsettled_events(self) -> tuple[str, ...]:
-        """Return the events that have fills in markets that have not been settled."""
-        unsettled = {fill.ticker for fill in self.fills.values()} - self.settlements.keys()
+        """Return the events that have fills in markets whose settlement is not final."""
+        settled = {ticker for ticker, booked in self.settlements.items() if booked.final}
+        unsettled = {fill.ticker for fill in self.fills.values()} - settled
         return tuple(sorted({ticker.rpartition("-")[0] for ticker in unsettled}))
 
     def check(self, now: int) -> None:
@@ -97,6 +100,7 @@ class Host:
             WakeAt: self._set_timer,
             FormBelief: self._want,
             BookFill: self._book_fill,
+            BookViews: self._book_views,
             BookSettlement: self._book_settlement,
             BookMark: self._book_mark,
             Finished: lambda _: self._finish(),
@@ -218,7 +222,11 @@ class Host:
 
     def _book_settlement(self, command: BookSettlement) -> None:
         self._memory.check(self._agenda.now)
-        self._memory.settlements.setdefault(command.ticker, command)
+        self._memory.settlements[command.ticker] = command
+
+    def _book_views(self, command: BookViews) -> None:
+        self._memory.check(self._agenda.now)
+        self._memory.views.append(command)
 
     def _book_mark(self, command: BookMark) -> None:
         self._memory.check(self._agenda.now)

@@ -53,6 +53,17 @@ def determine(
     announce(engine, market, "determined", now)
 
 
+def dispute(market: Market, now: int) -> None:
+    """Put a determined outcome in question, of which the stream says nothing."""
+    market.status, market.updated_ms = "disputed", now
+
+
+def amend(engine: MatchingEngine, market: Market, result: str, now: int) -> None:
+    """Fix another outcome of a market that is determined and not paid out yet."""
+    determine(engine, market, result, market.expiration_value, now)
+    market.status = "amended"
+
+
 def settle(engine: MatchingEngine, market: Market, now: int) -> None:
     """Pay out every holding in a determined market."""
     yes_value = ONE_DOLLAR if market.result == "yes" else 0

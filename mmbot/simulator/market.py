@@ -13,7 +13,14 @@ from mmbot.simulator.orders import Order
 from mmbot.units import CENT_GRID, Count, Money, Price, PriceGrid
 
 Status: TypeAlias = Literal[
-    "initialized", "inactive", "active", "closed", "determined", "finalized"
+    "initialized",
+    "inactive",
+    "active",
+    "closed",
+    "determined",
+    "disputed",
+    "amended",
+    "finalized",
 ]
 
 

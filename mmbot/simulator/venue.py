@@ -20,7 +20,17 @@ from mmbot.simulator.exchange import STRUCTURES, Event, Exchange, FeeChange, Set
 from mmbot.simulator.facts import Fact
 from mmbot.simulator.fees import FeeSchedule
 from mmbot.simulator.ledger import Account
-from mmbot.simulator.listing import announce, determine, halt, pause, settle, sweep, unpause
+from mmbot.simulator.listing import (
+    amend,
+    announce,
+    determine,
+    dispute,
+    halt,
+    pause,
+    settle,
+    sweep,
+    unpause,
+)
 from mmbot.simulator.market import Market
 from mmbot.simulator.orders import Refusal
 from mmbot.simulator.rest.errors import refusal_answer
@@ -239,6 +249,15 @@ class Venue:
         market.close_ms = close_ms
         announce(self.exchange.engine, market, "close_date_updated", now)
         self._plan_close(market)
+        self.spread_word(now)
+
+    def dispute_market(self, ticker: str, now: int) -> None:
+        """Put a market's outcome in question."""
+        dispute(self.exchange.market(ticker), now)
+
+    def amend_market(self, ticker: str, result: str, now: int) -> None:
+        """Decide a market otherwise, before it is paid out."""
+        amend(self.exchange.engine, self.exchange.market(ticker), result, now)
         self.spread_word(now)
 
     def change_grid(self, ticker: str, structure: str, now: int) -> None:

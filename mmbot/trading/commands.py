@@ -12,6 +12,46 @@ from mmbot.tsa.calendar import Week
 from mmbot.units import Count, Money, Price
 
 NoteLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
+# How long after a fill its market is looked at again: a second, a minute, or until the belief
+# knows one more day's count.
+Horizon: TypeAlias = Literal["1s", "1min", "release"]
+# When a market is looked at for each number of known days: as soon as both sides of its book are
+# quoted, and shortly before the next count may be out.
+Moment: TypeAlias = Literal["first", "last"]
+
+
+class View(msgspec.Struct, frozen=True):
+    """What was thought of a market at an instant, as prices of YES in dollars.
+
+    Attributes:
+        belief: The forecast's probability, if there was one.
+        mid: The midpoint that the book showed without our orders, if it showed one.
+        fair: The pool of both, if the market had been priced.
+    """
+
+    belief: float | None = None
+    mid: float | None = None
+    fair: float | None = None
+
+
+class Markout(msgspec.Struct, frozen=True):
+    """What was thought of a fill's market some time after the fill."""
+
+    trade_id: str
+    order_id: str
+    horizon: Horizon
+    at: int
+    view: View
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """What was thought of a market while so many days were known, whether it filled or not."""
+
+    ticker: str
+    known: int
+    moment: Moment
+    at: int
+    view: View
 
 
 class Place(msgspec.Struct, frozen=True, tag=True):
@@ -115,19 +155,35 @@ class FormBelief(msgspec.Struct, frozen=True, tag=True):
 
 
 class BookFill(msgspec.Struct, frozen=True, tag=True):
-    """Write a fill into the ledger."""
+    """Write a fill into the ledger, with what was known and thought when it happened.
+
+    A fill that was heard of too late for that has an empty view.
+    """
 
     fill: Fill
     known: int
+    view: View = View()
+
+
+class BookViews(msgspec.Struct, frozen=True, tag=True):
+    """Write into the ledger what was thought of markets, to judge the quotes by afterwards."""
+
+    samples: tuple[Sample, ...] = ()
+    markouts: tuple[Markout, ...] = ()
 
 
 class BookSettlement(msgspec.Struct, frozen=True, tag=True):
-    """Write a market's settlement into the ledger: the position at its end and what it paid."""
+    """Write a market's settlement into the ledger: the position at its end and what it paid.
+
+    Until it is `final` the exchange may amend it; whatever is booked last is right.
+    """
 
     ticker: str
     value: Price
     position: Count
     payout: Money
+    at: int
+    final: bool = False
 
 
 class BookMark(msgspec.Struct, frozen=True, tag=True):
@@ -167,6 +223,7 @@ Command: TypeAlias = (
     | RepairBook
     | FormBelief
     | BookFill
+    | BookViews
     | BookSettlement
     | BookMark
     | WakeAt

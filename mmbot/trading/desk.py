@@ -107,6 +107,11 @@ class Ladder:
         """Whether every market is decided."""
         return all(listing.settled is not None for listing in self.listings.values())
 
+    @property
+    def final(self) -> bool:
+        """Whether every market is decided for good."""
+        return all(listing.final for listing in self.listings.values())
+
     def next_change(self, now: int) -> int | None:
         """Return when a gate of this event opens or shuts next, by the clock alone."""
         instants = [*self.releases[bisect_right(self.releases, now) :][:1]]
@@ -216,8 +221,8 @@ class Desk(msgspec.Struct):
         return ReadAccount(tuple(open_), tuple(decided), tuple(self.shards))
 
     def listing_reading(self) -> ReadListing:
-        """Return the wish for the listing, and for the results of what is held."""
-        held = [ticker for ticker, ladder in self.ladders.items() if not ladder.settled]
+        """Return the wish for the listing, and for the results that are held or may be amended."""
+        held = [ticker for ticker, ladder in self.ladders.items() if not ladder.final]
         held += [ticker for ticker in self.held if ticker not in self.ladders]
         return ReadListing(tuple(held))
 

@@ -63,6 +63,7 @@ from mmbot.trading.listings import Listings
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.repricing import refresh
 from mmbot.trading.review import Review
+from mmbot.trading.views import Views
 from mmbot.tsa.calendar import CalendarClock, from_milliseconds
 from mmbot.units import format_money
 
@@ -96,7 +97,8 @@ class Engine:
         self._verifying = False
         self._out = Outbox()
         self._fences = fences = Fences(self.desk, self._out)
-        self._orders = orders = Lifecycle(self.desk, self._out, fences)
+        self._views = Views(self.desk, self._out)
+        self._orders = orders = Lifecycle(self.desk, self._out, fences, self._views)
         self._at_risk = AtRisk(self.desk, self._out)
         self._listings = listings = Listings(self.desk, self._out, orders)
         self._for_one_market: dict[type, Callable[[Any], str | None]] = {
@@ -167,6 +169,7 @@ class Engine:
     def _woken(self, _event: Woken) -> _Tickers:
         self._out.woken()
         self._read_again()
+        self._views.take()
         self._wake_for_the_clock()
         return tuple(self.desk.ladder_of)
 
@@ -327,6 +330,7 @@ class Engine:
             if ladder.week == belief.week and ladder.strikes == belief.strikes:
                 before = ladder.belief
                 ladder.belief = belief
+                self._views.believed(ladder)
                 self._out.note(
                     "belief.updated",
                     event_ticker=ladder.ticker,

@@ -145,10 +145,16 @@ class ListingStale(msgspec.Struct, frozen=True, tag=True):
 
 
 class MarketSettled(msgspec.Struct, frozen=True, tag=True):
-    """A market is decided: YES pays `value` (a dollar, or nothing)."""
+    """A market is decided: YES pays `value` (a dollar, or nothing).
+
+    Until that is `final` it may be disputed and amended. What was `read` may be older than what the
+    stream has told.
+    """
 
     ticker: str
     value: Price
+    final: bool = False
+    read: bool = False
 
 
 class BookReplaced(msgspec.Struct, frozen=True, tag=True):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mmbot.trading.commands import BookFill, Cancel, LookUp, NoteLevel
+from mmbot.trading.commands import Cancel, LookUp, NoteLevel
 from mmbot.trading.desk import Desk
 from mmbot.trading.events import (
     Fill,
@@ -31,6 +31,7 @@ from mmbot.trading.fences import Fences
 from mmbot.trading.orders import Order, adopted
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.risk import Listing
+from mmbot.trading.views import Views
 from mmbot.units import format_count, format_money, format_price
 
 # Every order of the bot bears it, so that it knows its own and leaves the others alone.
@@ -74,10 +75,11 @@ _READING_RESERVE = 100.0
 class Lifecycle:
     """Applies messages to the desk's orders; each method returns the market to look at again."""
 
-    def __init__(self, desk: Desk, outbox: Outbox, fences: Fences) -> None:
+    def __init__(self, desk: Desk, outbox: Outbox, fences: Fences, views: Views) -> None:
         self._desk = desk
         self._out = outbox
         self._fences = fences
+        self._views = views
 
     # Answers to writes
 
@@ -363,7 +365,8 @@ class Lifecycle:
         ladder = self._desk.ladder_of.get(fill.ticker)
         if ladder is None or not ladder.portfolio.book(fill):
             return None
-        self._out.send(BookFill(fill, ladder.known))
+        booking = self._views.booking(fill, ladder)
+        self._out.send(booking)
         self._out.note(
             "fill",
             event_ticker=ladder.ticker,
@@ -376,7 +379,7 @@ class Lifecycle:
             fee=format_money(fill.fee),
             position=format_count(ladder.portfolio.position(fill.ticker)),
             fair=ladder.listings[fill.ticker].fair,
-            known=ladder.known,
+            known=booking.known,
         )
         orders = self._desk.orders
         order = orders.by_order_id(fill.order_id) or orders.get(fill.client_id)

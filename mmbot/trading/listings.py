@@ -137,30 +137,42 @@ class Listings:
     # Settlement
 
     def settled(self, event: MarketSettled) -> str | None:
-        """A market is decided; it is booked when every fill of it is."""
+        """A market is decided, or that is amended; it is booked when every fill of it is."""
         listing = self._desk.listing(event.ticker)
-        if listing is None or listing.result == event.value:
+        if listing is None:
             return None
-        listing.result = event.value
-        self._orders.abandon(event.ticker)
+        if event.read and self._out.now < listing.fresh_until:
+            self.read_within(listing.fresh_until - self._out.now)
+            return None
+        if not event.read:
+            listing.fresh_until = self._out.now + _OLDEST_COPY
+        if listing.result != event.value:
+            listing.result, listing.final = event.value, False
+            self._orders.abandon(event.ticker)
+        elif listing.final or not event.final:
+            return None
         if self._desk.service.reconciled and self._desk.ladder_of[event.ticker].reconciled:
-            self._book(event.ticker)
+            self._book(event.ticker, final=event.final)
         return event.ticker
 
     def book_results(self) -> None:
         """Book what was decided while the account's fills were not all known."""
         for ticker, ladder in self._desk.ladder_of.items():
             listing = ladder.listings[ticker]
-            if listing.result != listing.settled:
-                self._book(ticker)
+            late_fill = ladder.portfolio.position(ticker) != listing.paid
+            if listing.result != listing.settled or (listing.settled is not None and late_fill):
+                self._book(ticker, final=listing.final)
 
-    def _book(self, ticker: str) -> None:
+    def _book(self, ticker: str, *, final: bool) -> None:
         ladder = self._desk.ladder_of[ticker]
         listing = ladder.listings[ticker]
-        listing.settled = value = listing.result or 0
-        position = ladder.portfolio.position(ticker)
+        value, position = listing.result or 0, ladder.portfolio.position(ticker)
         payout = position * value
-        self._out.send(BookSettlement(ticker, value, position, payout))
+        news = (listing.settled, listing.paid) != (value, position)
+        listing.settled, listing.paid, listing.final = value, position, final
+        self._out.send(BookSettlement(ticker, value, position, payout, self._out.now, final))
+        if not news:
+            return
         self._out.note(
             "market.settled",
             event_ticker=ladder.ticker,

@@ -15,7 +15,7 @@ from mmbot.trading.book import Book, Top
 from mmbot.trading.events import Market
 from mmbot.trading.fair import Opinion
 from mmbot.trading.pricing import Terms
-from mmbot.units import Price
+from mmbot.units import Count, Price
 
 # Quotes come off this long before the close: afterwards not even a cancel is taken.
 CLOSING_MARGIN = 1_000
@@ -31,8 +31,9 @@ class Listing(msgspec.Struct):
     """One market as the engine sees it: its book, its terms, and what holds its quotes off.
 
     `top` is where the others rest in the book, as far as it may be read. `result` is what YES pays,
-    once that is known, and `settled` the same, once it is booked. The stream's word on the market
-    is fresher than any reading until `fresh_until`.
+    once that is known, and `settled` the same, once it is booked for the position `paid`; nothing
+    amends it once it is `final`. The stream's word on the market is fresher than any reading until
+    `fresh_until`.
     """
 
     market: Market
@@ -45,6 +46,8 @@ class Listing(msgspec.Struct):
     post_only_refusals: int = 0
     result: Price | None = None
     settled: Price | None = None
+    paid: Count = 0
+    final: bool = False
     fresh_until: int = 0
     reason: str = ""
 

@@ -188,7 +188,7 @@ def test_a_sweep_says_how_many_settings_were_tried_and_what_the_best_is_worth(
     path = tmp_path / "settings.csv"
     margins = ("--set", "quoting.margin=[0.05, 0.2]")
     sides = ("--set", 'quoting.sides=["both", "likelier"]')
-    assert sweep(monkeypatch, inputs, cache, *margins, *sides, "--csv", path) == 0
+    assert sweep(monkeypatch, inputs, cache, *margins, *sides, "--output", path) == 0
     said = " ".join(capfd.readouterr().out.split())
     assert "4 settings were tried on 2 weeks" in said
     assert "the week left out made" in said
@@ -220,3 +220,26 @@ def test_a_choice_that_makes_no_sense_is_refused(
 ) -> None:
     assert sweep(monkeypatch, inputs, cache, "--set", choice) == 2
     assert said in " ".join(capfd.readouterr().err.split())
+
+
+def test_a_result_can_be_parquet(
+    inputs: dict[str, Path], cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    duckdb: Any = pytest.importorskip("duckdb")
+    path = tmp_path / "settings.parquet"
+    margins = ("--set", "quoting.margin=[0.05, [0.1, 0.1, 0.1, 0.1, 0.1]]")
+    assert sweep(monkeypatch, inputs, cache, *margins, "--output", path) == 0
+    told = duckdb.read_parquet(str(path)).fetchall()
+    assert {row[0] for row in told} == {"0.05", "[0.1, 0.1, 0.1, 0.1, 0.1]"}
+    assert all(fills > 0 for _, fills, *_ in told)
+
+
+def test_a_result_of_another_kind_is_refused_at_once(
+    inputs: dict[str, Path],
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    choice = ("--set", "quoting.margin=[0.1]", "--output", "settings.xlsx")
+    assert sweep(monkeypatch, inputs, cache, *choice) == 2
+    assert "ends in .csv or .parquet" in " ".join(capfd.readouterr().err.split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +14,17 @@ SECONDS = 150
 
 
 def play(tmp_path: Path, *options: str) -> dict[str, Any]:
-    path = tmp_path / "result.json"
+    return run(tmp_path, "demo", *options)
+
+
+def run(tmp_path: Path, command: str, *options: str, **environment: str) -> dict[str, Any]:
+    path = tmp_path / f"{command}.json"
     subprocess.run(
-        [sys.executable, "-m", "mmbot", "demo", "--json", str(path), *options],
+        [sys.executable, "-m", "mmbot", command, "--json", str(path), *options],
         check=True,
         timeout=SECONDS,
         stdout=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(tmp_path), **environment},
     )
     result: dict[str, Any] = orjson.loads(path.read_bytes())
     return result
@@ -31,6 +37,14 @@ def test_a_synthetic_week_is_traded_and_the_books_agree(tmp_path: Path) -> None:
     assert result["fills"] >= 50
     assert len(result["known_days_traded"]) >= 3
     assert result["counts"] == "synthetic"
+    state, config = result["state"], ("--config", "config/demo.toml")
+    venue = ("--venue", f"{state}/venue.json")
+    report = run(tmp_path, "report", *config, *venue, STATE_DIRECTORY=state)
+    assert report["total"]["fills"] == result["fills"]
+    # Both are whole millionths of a dollar that were divided alike.
+    assert report["total"]["pnl"] == result["pnl"]
+    assert sum(each["n"] for each in report["brier"].values()) > 0
+    assert report["total"]["markouts"]["release"]["mid"]["fills"] > 0
 
 
 def test_a_real_week_settles_on_the_mean_of_the_first_published_counts(

@@ -5,13 +5,25 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from contextlib import closing
+from itertools import groupby
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
-from mmbot.daemon import ledger as ledger_room
-from mmbot.daemon.ledger import Ledger, read_halt
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmbot.daemon.ledger import _ADDITIONS, FILE_NAME, Ledger, read_halt
+from mmbot.daemon.records import Records, read_records
 from mmbot.errors import BadInput
-from mmbot.trading.commands import BookFill, BookSettlement
+from mmbot.trading.commands import (
+    BookFill,
+    BookSettlement,
+    BookViews,
+    Markout,
+    Sample,
+    View,
+)
 from mmbot.trading.events import Fill, Halted
 from mmbot.trading.losses import Mark
 from mmbot.tsa.calendar import EASTERN
@@ -54,7 +66,7 @@ def test_the_profit_is_cash_less_fees_plus_payout(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ledger.add_fill(BookFill(FILL, 3))
     payout = FILL.count * ONE_DOLLAR
-    ledger.add_settlement(BookSettlement(FILL.ticker, ONE_DOLLAR, FILL.count, payout))
+    ledger.add_settlement(BookSettlement(FILL.ticker, ONE_DOLLAR, FILL.count, payout, at=1))
     totals = ledger.totals(EVENT)
     assert totals.pnl == payout - FILL.price * FILL.count - FILL.fee
     assert (totals.contracts, totals.fees) == (FILL.count, FILL.fee)
@@ -108,14 +120,27 @@ def test_marks_of_a_day_are_replaced_and_the_last_day_of_each_event_recalled(
     again.close()
 
 
+def earlier_ledger(directory: Path, version: int) -> sqlite3.Connection:
+    """A ledger as an earlier version left it."""
+    db = sqlite3.connect(directory / FILE_NAME)
+    db.executescript("".join(_ADDITIONS[:version]) + f"PRAGMA user_version = {version};")
+    return db
+
+
 def test_a_ledger_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db:
-        db.executescript(f"{ledger_room._ADDITIONS[0]} PRAGMA user_version = 1;")
+    with closing(earlier_ledger(tmp_path, 1)) as db, db:
+        db.execute("INSERT INTO fills VALUES ('t1', 'o1', 'E-1', 'bid', 5600, 100, 0, 7, 3)")
+        db.execute("INSERT INTO settlements VALUES ('E-1', 10000, 100, 1000000)")
     ledger = Ledger(tmp_path)
     ledger.put_mark(Mark(dt.date(2026, 11, 23), "A", 0, -1))
     assert len(ledger.latest_marks()) == 1
+    assert ledger.fills("E") == [(Fill("t1", "o1", "E-1", "bid", 5600, 100, 0, 7), 3)]
+    assert ledger.totals("E").pnl == 440_000
+    assert ledger.unsettled_events() == ()
     assert ledger.halt() is None
     ledger.close()
+    (fill,) = read_records(tmp_path).fills
+    assert fill.view == View()
 
 
 def test_a_halt_lasts_until_it_is_ended_and_the_first_reason_stands(tmp_path: Path) -> None:
@@ -143,7 +168,7 @@ def test_a_halt_is_read_while_another_process_has_the_ledger(tmp_path: Path) -> 
 
 def test_a_ledger_from_before_halts_is_not_halted(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db:
-        db.executescript(f"{ledger_room._ADDITIONS[0]} PRAGMA user_version = 1;")
+        db.executescript(f"{_ADDITIONS[0]} PRAGMA user_version = 1;")
     assert read_halt(tmp_path) is None
 
 
@@ -160,3 +185,131 @@ def test_days_without_a_count_are_kept_once(tmp_path: Path) -> None:
     ledger.add_missing_count(day, 2_000)
     assert ledger.missing_counts() == {day}
     ledger.close()
+
+
+# Settlements that change
+
+WON = BookSettlement(FILL.ticker, ONE_DOLLAR, FILL.count, FILL.count * ONE_DOLLAR, at=1)
+LOST = BookSettlement(FILL.ticker, 0, FILL.count, 0, at=2)
+
+
+def test_an_amended_settlement_counts_in_place_of_the_one_before_which_is_kept(
+    tmp_path: Path,
+) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.add_fill(BookFill(FILL, 3))
+    assert ledger.add_settlement(WON) is None
+    assert ledger.add_settlement(LOST) == WON.payout
+    assert ledger.totals(EVENT).pnl == FILL.cash
+    ledger.close()
+    assert read_records(tmp_path).settlements == (WON, LOST)
+
+
+def test_a_settlement_told_again_after_a_restart_amends_nothing(tmp_path: Path) -> None:
+    for _ in range(2):
+        ledger = Ledger(tmp_path)
+        ledger.add_settlement(WON)
+        assert ledger.add_settlement(msgspec.structs.replace(WON, at=99)) is None
+        ledger.close()
+    assert read_records(tmp_path).settlements == (WON,)
+
+
+def test_a_settlement_that_is_taken_back_is_booked_a_third_time(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    paid = [ledger.add_settlement(each) for each in (WON, LOST, LOST, WON)]
+    assert paid == [None, WON.payout, None, LOST.payout]
+    ledger.close()
+
+
+def test_an_event_is_unsettled_until_its_settlement_is_final(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.add_fill(BookFill(FILL, 3))
+    assert ledger.unsettled_events() == (EVENT,)
+    ledger.add_settlement(WON)
+    assert ledger.unsettled_events() == (EVENT,)
+    # Paper money that was paid out is not held any more, whatever is still to be amended.
+    assert ledger.unsettled_fills() == []
+    ledger.add_settlement(msgspec.structs.replace(WON, final=True))
+    assert ledger.unsettled_events() == ()
+    ledger.add_settlement(WON)
+    assert ledger.unsettled_events() == ()
+    ledger.close()
+    assert read_records(tmp_path).settlements == (msgspec.structs.replace(WON, final=True),)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(
+        st.builds(BookSettlement, st.sampled_from("ab"), st.sampled_from([0, ONE_DOLLAR]),
+                  st.integers(-2, 2), st.just(0), st.integers(0, 9)),
+        max_size=12,
+    )
+)  # fmt: skip
+def test_whatever_is_told_twice_is_booked_once_and_the_last_word_counts(
+    told: list[BookSettlement],
+) -> None:
+    with TemporaryDirectory() as directory:
+        ledger = Ledger(Path(directory))
+        for settlement in told:
+            ledger.add_settlement(settlement)
+            ledger.add_settlement(settlement)
+        ledger.close()
+        booked = read_records(Path(directory)).settlements
+    for ticker in "ab":
+        said = [(each.value, each.position) for each in told if each.ticker == ticker]
+        kept = [(each.value, each.position) for each in booked if each.ticker == ticker]
+        assert kept == [each for each, _ in groupby(said)]
+
+
+# What is read beside the daemon
+
+
+def test_views_are_kept_once_and_read_with_their_fills(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    view = View(0.5, None, 0.55)
+    markout = Markout(FILL.trade_id, FILL.order_id, "1s", 7, View(0.5, 0.6, 0.58))
+    sample = Sample(FILL.ticker, 3, "first", 5, view)
+    ledger.add_fill(BookFill(FILL, 3, view))
+    for _ in range(2):
+        ledger.add_views(BookViews((sample,), (markout,)))
+    later = msgspec.structs.replace(sample, at=9)
+    ledger.add_views(BookViews((later,)))
+    # The ledger is in use, and read all the same.
+    records = read_records(tmp_path)
+    assert records == Records((BookFill(FILL, 3, view),), (markout,), (sample,), ())
+    ledger.close()
+
+
+def test_a_fill_told_again_later_keeps_what_was_thought_at_first(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.add_fill(BookFill(FILL, 3, View(0.5, 0.5, 0.5)))
+    ledger.add_fill(BookFill(FILL, 4))
+    ledger.close()
+    (kept,) = read_records(tmp_path).fills
+    assert (kept.known, kept.view) == (3, View(0.5, 0.5, 0.5))
+
+
+def test_an_event_that_was_only_looked_at_is_unsettled_too(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.add_views(BookViews((Sample(FILL.ticker, 3, "first", 5, View()),)))
+    assert ledger.unsettled_events() == (EVENT,)
+    ledger.close()
+
+
+def test_where_nothing_has_traded_there_is_nothing_to_read(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="nothing has traded"):
+        read_records(tmp_path / "nowhere")
+
+
+def test_a_ledger_that_is_none_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"not a database" * 100)
+    with pytest.raises(BadInput, match="cannot be read"):
+        read_records(tmp_path)
+
+
+def test_a_ledger_of_a_later_version_is_not_read(tmp_path: Path) -> None:
+    Ledger(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as db:
+        db.execute("PRAGMA user_version = 999")
+    with pytest.raises(BadInput, match="version 999"):
+        read_records(tmp_path)

@@ -101,6 +101,6 @@ def test_the_fills_of_settled_markets_are_left_out(tmp_path: Path) -> None:
     ]
     for fill in fills:
         ledger.add_fill(BookFill(fill, known=0))
-    ledger.add_settlement(BookSettlement(fills[0].ticker, 0, 100, 0))
+    ledger.add_settlement(BookSettlement(fills[0].ticker, 0, 100, 0, at=1))
     assert ledger.unsettled_fills() == [fills[1]]
     ledger.close()

@@ -76,6 +76,6 @@ def test_an_event_that_closed_while_the_daemon_was_down_is_settled_in_its_ledger
         log_until(process, lambda line: line["event"] == "event.settled")
         kill(process)
     ledger = Ledger(state / "demo" / "simulated")
-    assert ledger.unsettled_events() == ()
+    assert ledger.unsettled_fills() == []
     assert ledger.fills(week.event_ticker("KXTSAW"))
     ledger.close()

@@ -395,7 +395,7 @@ def test_fills_and_orders_are_passed_on(line: Line) -> None:
             MarketClosing(A, 1795874400000),
         ),
         ({"event_type": "determined", "result": "yes"}, MarketSettled(A, 10_000)),
-        ({"event_type": "settled", "result": "no"}, MarketSettled(A, 0)),
+        ({"event_type": "settled", "result": "no"}, MarketSettled(A, 0, final=True)),
     ],
 )
 def test_the_life_of_a_market_is_passed_on(

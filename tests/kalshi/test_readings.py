@@ -327,7 +327,10 @@ def test_results_are_read_of_what_is_held_and_no_longer_open() -> None:
     settled = {"event": {"event_ticker": held, "markets": markets}, "markets": []}
     exchange = listing(**{f"/events/{held}": settled})
     events = read_the_listing(exchange, (EVENT, held))
-    assert events[2:] == [MarketSettled("x", 10_000), MarketSettled("y", 0)]
+    assert events[2:] == [
+        MarketSettled("x", 10_000, final=True, read=True),
+        MarketSettled("y", 0, read=True),
+    ]
     read = events[1]
     assert isinstance(read, ListingRead)
     assert [event.ticker for event in read.events] == [EVENT, held]

@@ -64,6 +64,33 @@ def test_markets_close_are_determined_and_settle_in_turn(bench: Any, maker: Any)
     assert told[1]["settled_ts"] == bench.now // 1000
 
 
+def test_an_amended_market_is_determined_anew_and_pays_by_its_last_result(
+    bench: Any, maker: Any, taker: Any
+) -> None:
+    stream = maker.stream()
+    stream.subscribe("market_lifecycle_v2")
+    maker.place("bid", "0.6000")
+    taker.place("ask", "0.6000")
+
+    def shown() -> tuple[str, str]:
+        market = bench.public(f"/markets/{TICKER}")[1]["market"]
+        return market["status"], market["result"]
+
+    bench.wait_until(MONDAY.replace(hour=10, second=30))
+    bench.venue.dispute_market(TICKER, bench.now)
+    bench.wait_until(MONDAY.replace(hour=10, second=46))
+    assert shown() == ("disputed", "yes")
+    bench.venue.amend_market(TICKER, "no", bench.now)
+    told = [f["msg"] for f in stream.frames() if f["msg"]["market_ticker"] == TICKER]
+    assert [(m["event_type"], m["result"]) for m in told] == [
+        ("determined", "yes"),
+        ("determined", "no"),
+    ]
+    bench.wait_until(MONDAY.replace(hour=10, minute=1, second=20))
+    assert shown() == ("finalized", "no")
+    assert maker.cash() == 1_000_000_000 - 6_000_000
+
+
 def test_an_average_on_the_strike_is_not_above_it() -> None:
     week = Week(dt.date(2026, 4, 19))
     start = to_milliseconds(week.settles)

@@ -349,7 +349,7 @@ def test_a_settlement_waits_for_the_fills_that_were_missed() -> None:
     wish = bench.engine.desk.account_reading()
     assert (wish.tickers, wish.decided) == ((LOW, HIGH), (MIDDLE,))
     commands = bench.tell(Reconciled((), (fill("t-1", "o-bid", 700),), {0: 0}))
-    assert only(BookSettlement, commands) == [BookSettlement(MIDDLE, 10_000, 700, 7_000_000)]
+    assert only(BookSettlement, commands) == [BookSettlement(MIDDLE, 10_000, 700, 7_000_000, NOW)]
 
 
 def test_an_event_of_an_earlier_life_is_settled_when_its_fills_are_known() -> None:
@@ -365,8 +365,10 @@ def test_an_event_of_an_earlier_life_is_settled_when_its_fills_are_known() -> No
     assert bench.engine.desk.listing_reading() == ReadListing((earlier,))
     bought = fill("t-1", "o-1", 1000, ticker=closed.ticker)
     commands = bench.tell(Reconciled((), (bought,), {0: 0}))
-    assert only(BookSettlement, commands) == [BookSettlement(closed.ticker, 0, 1000, 0)]
+    assert only(BookSettlement, commands) == [BookSettlement(closed.ticker, 0, 1000, 0, NOW)]
     assert "event.settled" in notes(commands)
+    assert bench.engine.desk.listing_reading() == ReadListing((earlier,))
+    bench.tell(MarketSettled(closed.ticker, 0, final=True))
     assert bench.engine.desk.listing_reading() == ReadListing(())
 
 
@@ -381,9 +383,9 @@ def test_a_settlement_pays_the_position_and_the_last_one_says_the_profit() -> No
         MarketSettled(LOW, 10_000), MarketSettled(MIDDLE, 10_000), MarketSettled(HIGH, 0)
     )
     assert only(BookSettlement, commands) == [
-        BookSettlement(LOW, 10_000, 0, 0),
-        BookSettlement(MIDDLE, 10_000, 1000, 10_000_000),
-        BookSettlement(HIGH, 0, -500, 0),
+        BookSettlement(LOW, 10_000, 0, 0, NOW),
+        BookSettlement(MIDDLE, 10_000, 1000, 10_000_000, NOW),
+        BookSettlement(HIGH, 0, -500, 0, NOW),
     ]
     (settled,) = (note for note in only(Note, commands) if note.name == "event.settled")
     # Ten contracts made 60 cents each, five sold at 30 cents paid nothing.
@@ -398,10 +400,57 @@ def test_a_settlement_is_booked_once_however_often_it_is_told() -> None:
     assert only(BookSettlement, bench.tell(MarketSettled(LOW, 10_000)))
 
 
+def test_an_amended_settlement_is_booked_again_with_what_it_pays_now() -> None:
+    bench = Bench()
+    bench.start()
+    bench.tell(Filled(fill("t-1", "o-1", 1000)), MarketSettled(MIDDLE, 10_000))
+    commands = bench.tell(MarketSettled(MIDDLE, 0), after=60_000)
+    assert only(BookSettlement, commands) == [BookSettlement(MIDDLE, 0, 1000, 0, bench.now)]
+    assert "market.settled" in notes(commands)
+
+
+def test_a_reading_does_not_take_back_what_the_stream_has_just_amended() -> None:
+    bench = Bench()
+    bench.start()
+    bench.tell(MarketSettled(MIDDLE, 10_000), MarketSettled(MIDDLE, 0))
+    old = MarketSettled(MIDDLE, 10_000, read=True)
+    assert not only(BookSettlement, bench.tell(old, after=19_999))
+    assert only(ReadListing, bench.tell(Woken(), after=1))
+    commands = bench.tell(old)
+    assert [booked.value for booked in only(BookSettlement, commands)] == [10_000]
+
+
+def test_a_settlement_that_becomes_final_is_booked_so_without_a_word() -> None:
+    bench = Bench()
+    bench.start()
+    bench.tell(MarketSettled(MIDDLE, 10_000))
+    commands = bench.tell(MarketSettled(MIDDLE, 10_000, final=True))
+    assert only(BookSettlement, commands) == [BookSettlement(MIDDLE, 10_000, 0, 0, NOW, final=True)]
+    assert not notes(commands)
+    assert not only(BookSettlement, bench.tell(MarketSettled(MIDDLE, 10_000, final=True)))
+
+
+def test_what_is_settled_is_read_until_it_is_final() -> None:
+    bench = Bench()
+    bench.start()
+    bench.tell(*(MarketSettled(ticker, 0) for ticker in TICKERS))
+    assert bench.engine.desk.listing_reading() == ReadListing((EVENT,))
+    bench.tell(*(MarketSettled(ticker, 0, final=True) for ticker in TICKERS))
+    assert bench.engine.desk.listing_reading() == ReadListing(())
+
+
+def test_a_fill_that_is_heard_of_after_the_settlement_is_paid_out_too() -> None:
+    bench = Bench()
+    bench.start()
+    bench.tell(MarketSettled(MIDDLE, 10_000), Filled(fill("t-1", "o-1", 1000)))
+    commands = bench.tell(Reconciled((), (), None))
+    assert only(BookSettlement, commands) == [BookSettlement(MIDDLE, 10_000, 1000, 10_000_000, NOW)]
+
+
 def test_what_is_settled_is_neither_read_nor_asked_for_nor_quoted_any_more() -> None:
     bench = Bench()
     bench.rest()
-    commands = bench.tell(*(MarketSettled(ticker, 0) for ticker in TICKERS))
+    commands = bench.tell(*(MarketSettled(ticker, 0, final=True) for ticker in TICKERS))
     assert "order.abandoned" in notes(commands)
     assert bench.reason() == "settled"
     assert len(bench.engine.desk.orders) == 0

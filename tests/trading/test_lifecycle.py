@@ -18,6 +18,7 @@ from mmbot.trading.commands import (
     ReadListing,
     Renew,
     RepairBook,
+    View,
 )
 from mmbot.trading.events import (
     BeliefFormed,
@@ -207,7 +208,9 @@ def test_a_fill_is_booked_once_and_with_the_days_that_were_known() -> None:
     bench = Bench()
     bench.rest()
     once = fill("t-1", "o-bid", 400)
-    assert only(BookFill, bench.tell(Filled(once), Filled(once))) == [BookFill(once, 1)]
+    assert only(BookFill, bench.tell(Filled(once), Filled(once))) == [
+        BookFill(once, 1, View(belief=0.5, fair=0.5))
+    ]
 
 
 def test_a_fill_of_a_market_that_is_not_on_the_desk_is_left_to_the_next_reading() -> None:

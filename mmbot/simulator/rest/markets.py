@@ -30,7 +30,7 @@ _STATUS_FILTERS = {
     "unopened": ("initialized",),
     "open": ("active",),
     "paused": ("inactive",),
-    "closed": ("closed", "determined"),
+    "closed": ("closed", "determined", "disputed", "amended"),
     "settled": ("finalized",),
 }
 _MOST_BOOKS = 100

@@ -1,19 +1,16 @@
-"""A backtest's outcome as tables, as plain values for JSON, and as a page.
-
-The page is one HTML file that needs nothing else: its pictures are SVG inside it.
-"""
+"""A backtest's outcome as tables, as plain values for JSON, and as a page."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
 import msgspec
 
+from mmbot.observe.sheets import Sheet, interval, page, signed
 from mmbot.research import backtest, scoring
 from mmbot.research.backtest import WeekResult
-from mmbot.research.scoring import KNOWN, Brier, Interval, Tally
+from mmbot.research.scoring import KNOWN, Brier, Tally
 
 Outcome = Mapping[str, Sequence[WeekResult]]
 
@@ -28,20 +25,6 @@ _TALLY_COLUMNS = (
     "markout",
     "drawdown",
 )
-_STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em}
-table{border-collapse:collapse;margin:1em 0}
-td,th{padding:.2em .7em;text-align:right;border-bottom:1px solid #8884}
-td:first-child,th:first-child{text-align:left}svg{max-width:100%;height:auto}
-:root{color-scheme:light dark}svg{background:#fff}"""
-
-
-class Sheet(msgspec.Struct, frozen=True):
-    """A table of texts, and what has to be said about it."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
 
 
 def sheets(outcome: Outcome) -> list[Sheet]:
@@ -57,22 +40,10 @@ def plain(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def page(title: str, tables: Sequence[Sheet], pictures: Sequence[str]) -> str:
-    """Return an HTML page; `pictures` are SVG elements."""
+def report(outcome: Outcome, pictures: Sequence[str]) -> str:
+    """Return the HTML page of an outcome; `pictures` are SVG elements."""
     rules = " ".join((backtest.__doc__ or "").split("\n\n", 1)[1].split())
-    body = [f"<h1>{html.escape(title)}</h1>", f"<p>{html.escape(rules)}</p>", *pictures]
-    for sheet in tables:
-        body.append(f"<h2>{html.escape(sheet.title)}</h2>")
-        if sheet.note:
-            body.append(f"<p>{html.escape(sheet.note)}</p>")
-        rows = [_row("th", sheet.columns), *(_row("td", row) for row in sheet.rows)]
-        body.append(f"<table>{''.join(rows)}</table>")
-    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{_STYLE}</style>'
-    return f"<!doctype html><html lang=en><head>{head}</head><body>{''.join(body)}</body></html>\n"
-
-
-def _row(cell: str, texts: Sequence[str]) -> str:
-    return f"<tr>{''.join(f'<{cell}>{html.escape(text)}</{cell}>' for text in texts)}</tr>"
+    return page("Backtest on real weeks", rules, sheets(outcome), pictures)
 
 
 def _strategies(outcome: Outcome) -> Sheet:
@@ -102,7 +73,7 @@ def _brier_texts(score: Brier | None) -> tuple[str, ...]:
     if score is None:
         return ("0", *("-",) * 7)
     means = (f"{each:.3f}" for each in (score.belief, score.mid, score.pooled))
-    differences = (_interval_texts(each) for each in (score.belief_less_mid, score.pooled_less_mid))
+    differences = (interval(each) for each in (score.belief_less_mid, score.pooled_less_mid))
     return (str(score.n), *means, *chain.from_iterable(differences))
 
 
@@ -132,22 +103,11 @@ def _tally_texts(tally: Tally) -> tuple[str, ...]:
         f"{tally.contracts:g}",
         f"{tally.spend:.2f}",
         f"{tally.pnl:+.2f}",
-        *_interval_texts(tally.per_contract),
-        _signed(tally.claimed),
-        _signed(tally.markout),
+        *interval(tally.per_contract),
+        signed(tally.claimed),
+        signed(tally.markout),
         f"{tally.drawdown:.2f}",
     )
-
-
-def _signed(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.3f}"
-
-
-def _interval_texts(interval: Interval | None) -> tuple[str, str]:
-    if interval is None:
-        return "-", "-"
-    bounds = "-" if interval.low is None else f"{interval.low:+.2f}..{interval.high:+.2f}"
-    return _signed(interval.estimate), bounds
 
 
 def _opinionated(outcome: Outcome) -> Sequence[WeekResult]:

@@ -1,0 +1,58 @@
+"""What the commands leave behind: tables on the terminal, and files."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from mmbot.errors import BadInput
+from mmbot.observe.sheets import Sheet
+
+# Of tables that go to a file or a pipe.
+_WIDTH = 110
+
+
+def show(sheets: Iterable[Sheet]) -> None:
+    """Print tables, each with what has to be said about it."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = _WIDTH
+    for sheet in sheets:
+        table = Table(*sheet.columns, title=sheet.title, title_justify="left", box=SIMPLE)
+        for column in table.columns[1:]:
+            column.justify = "right"
+        for row in sheet.rows:
+            table.add_row(*row)
+        console.print(table)
+        if sheet.note:
+            console.print(sheet.note, style="dim", highlight=False, markup=False)
+
+
+def say(sentences: Iterable[str]) -> None:
+    """Print sentences, each on a line of its own."""
+    console = Console()
+    for sentence in sentences:
+        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file, in directories that need not be there yet; or say why it cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}") from None
+
+
+def load_plots(option: str) -> ModuleType:
+    """Return the module that draws, or say what `option` needs."""
+    try:
+        return importlib.import_module("mmbot.cli.plots")
+    except ModuleNotFoundError:
+        raise BadInput(f"{option} needs matplotlib; install mmbot with its extra 'plots'") from None

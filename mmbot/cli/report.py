@@ -1,0 +1,117 @@
+"""`mmbot report`: what settled events came to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from mmbot import config
+from mmbot.cli.options import DaemonConfig, DaemonVenue
+from mmbot.cli.output import load_plots, say, show, write
+from mmbot.cli.run import state_directory
+from mmbot.cli.tables import write_csv
+from mmbot.daemon.records import Records, read_records
+from mmbot.errors import BadInput
+from mmbot.observe import settled as rendering
+from mmbot.observe import statements
+from mmbot.research.settled import Verdict, event_of, judge
+
+
+def report(
+    *,
+    config_path: DaemonConfig,
+    venue_path: DaemonVenue = None,
+    event: Annotated[
+        str | None,
+        typer.Option(help="The event to settle up; the last one that is decided unless given."),
+    ] = None,
+    all_events: Annotated[bool, typer.Option("--all", help="Settle up every event.")] = False,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures to this file as JSON.")
+    ] = None,
+    html_path: Annotated[
+        Path | None,
+        typer.Option("--html", help="Write a page to this file, with plots where matplotlib is."),
+    ] = None,
+    csv_directory: Annotated[
+        Path | None,
+        typer.Option("--csv", help="Write fills.csv and settlements.csv there, for the taxes."),
+    ] = None,
+) -> None:
+    """Settle up: P&L by market and by known days, edges, markouts, calibration, weights.
+
+    Reads the ledger that `mmbot run` writes with the same config, also while it
+    runs. Calibration and the weights proposed for the belief rest on every
+    settled event in it.
+
+    Example:
+    mmbot report --config config/paper.toml --all --html report.html --csv taxes
+    """
+    settings = config.load(config_path)
+    records = read_records(state_directory(settings, os.environ, simulated=venue_path is not None))
+    events = _choose(records, event, all_events=all_events)
+    verdict = judge(
+        records.fills,
+        records.markouts,
+        records.samples,
+        records.settlements,
+        settings.quoting.belief_weight,
+        events,
+    )
+    title = f"Settled up: {', '.join(sorted(events)) or 'no event'}"
+    say([title, *rendering.words(verdict)])
+    show(rendering.sheets(verdict))
+    if json_path is not None:
+        write(json_path, orjson.dumps(rendering.plain(verdict), option=orjson.OPT_INDENT_2))
+    if html_path is not None:
+        write(html_path, rendering.report(verdict, title, _pictures(verdict)).encode())
+    if csv_directory is not None:
+        _write_statements(csv_directory, records, events)
+
+
+def _choose(records: Records, event: str | None, *, all_events: bool) -> frozenset[str]:
+    """Return the events to settle up: those that were traded or looked at."""
+    if event is not None and all_events:
+        raise BadInput("--event and --all contradict each other; give one of them")
+    known = {event_of(each.fill.ticker) for each in records.fills}
+    known |= {event_of(each.ticker) for each in records.samples}
+    known |= {event_of(each.ticker) for each in records.settlements}
+    if all_events:
+        return frozenset(known)
+    if event is not None:
+        if event not in known:
+            known_ones = ", ".join(sorted(known)) or "none at all"
+            raise BadInput(f"--event {event}: the ledger knows {known_ones}")
+        return frozenset({event})
+    decided = [event_of(each.ticker) for each in records.settlements]
+    return frozenset(decided[-1:])
+
+
+def _pictures(verdict: Verdict) -> list[str]:
+    if not verdict.opinions:
+        return []
+    try:
+        plots = load_plots("--html")
+    except BadInput:
+        # The page says everything without them.
+        return []
+    pictures: list[str] = plots.calibration_pictures(verdict.opinions)
+    return pictures
+
+
+def _write_statements(directory: Path, records: Records, events: frozenset[str]) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"--csv {directory}: {error.strerror}") from None
+    fills = [each for each in records.fills if event_of(each.fill.ticker) in events]
+    settlements = [each for each in records.settlements if event_of(each.ticker) in events]
+    for name, columns, rows in (
+        ("fills.csv", statements.FILL_COLUMNS, statements.fill_rows(fills)),
+        ("settlements.csv", statements.SETTLEMENT_COLUMNS, statements.settlement_rows(settlements)),
+    ):
+        write_csv(directory / name, columns, tuple(rows))

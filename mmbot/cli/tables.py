@@ -1,0 +1,80 @@
+"""Tables as files for other programs: CSV or Parquet, as the file's name says."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from mmbot.errors import BadInput
+
+Cell: TypeAlias = object
+Rows: TypeAlias = Sequence[Sequence[Cell]]
+Writer: TypeAlias = Callable[[Path, Sequence[str], Rows], None]
+
+_SQL_KINDS = {bool: "BOOLEAN", int: "BIGINT", float: "DOUBLE"}
+
+
+def writer_for(path: Path, option: str) -> Writer:
+    """Return what writes a table to `path`.
+
+    Raises:
+        BadInput: Its suffix is neither .csv nor .parquet, or Parquet cannot be written here.
+    """
+    match path.suffix:
+        case ".csv":
+            return write_csv
+        case ".parquet":
+            duckdb = _load_duckdb(option)
+            return lambda *table: _write_parquet(duckdb, *table)
+        case _:
+            raise BadInput(f"{option} {path}: name a file that ends in .csv or .parquet")
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Rows) -> None:
+    """Write a table as CSV; what is `None` is left empty."""
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([columns, *rows])
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _load_duckdb(option: str) -> Any:
+    try:
+        return importlib.import_module("duckdb")
+    except ModuleNotFoundError:
+        raise BadInput(
+            f"{option} needs DuckDB to write Parquet; install mmbot with its extra 'parquet', or "
+            "name a file that ends in .csv"
+        ) from None
+
+
+def _write_parquet(duckdb: Any, path: Path, columns: Sequence[str], rows: Rows) -> None:
+    kinds = [_sql_kind([row[i] for row in rows]) for i in range(len(columns))]
+    quoted = ['"' + column.replace('"', '""') + '"' for column in columns]
+    declared = ", ".join(f"{name} {kind}" for name, kind in zip(quoted, kinds, strict=True))
+    marks = ", ".join("?" * len(columns))
+    typed = [[_as_kind(cell, kind) for cell, kind in zip(row, kinds, strict=True)] for row in rows]
+    with duckdb.connect() as db:
+        db.execute(f"CREATE TABLE result ({declared})")
+        if typed:
+            db.executemany(f"INSERT INTO result VALUES ({marks})", typed)  # noqa: S608
+        try:
+            db.table("result").write_parquet(str(path))
+        except duckdb.IOException as error:
+            raise BadInput(f"{path} cannot be written: {error}") from None
+
+
+def _sql_kind(cells: Sequence[Cell]) -> str:
+    """Return the narrowest kind that holds every cell."""
+    kinds = {type(cell) for cell in cells if cell is not None}
+    if kinds == {int, float}:
+        return "DOUBLE"
+    return _SQL_KINDS.get(kinds.pop(), "VARCHAR") if len(kinds) == 1 else "VARCHAR"
+
+
+def _as_kind(cell: Cell, kind: str) -> Cell:
+    return str(cell) if kind == "VARCHAR" and cell is not None else cell

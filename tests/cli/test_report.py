@@ -1,0 +1,145 @@
+"""`mmbot report` on a small ledger."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmbot.cli import main
+from mmbot.daemon.ledger import Ledger
+from mmbot.trading.commands import BookViews
+from tests.research.records import (
+    FILLS,
+    FIRST,
+    MARKOUTS,
+    SAMPLES,
+    SECOND,
+    SETTLEMENTS,
+)
+
+Report = Callable[..., int]
+
+
+@pytest.fixture
+def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
+    """Return a function that runs the command on the ledger in `tmp_path`."""
+    config = tmp_path / "config.toml"
+    config.write_text(f'[state]\ndirectory = "{tmp_path / "state"}"\n')
+
+    def run(*arguments: str | Path) -> int:
+        given = ["mmbot", "report", "--config", str(config), *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", given)
+        with pytest.raises(SystemExit) as end:
+            main()
+        return int(end.value.code or 0)
+
+    return run
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Any:
+    """Keep a ledger open, as the daemon does."""
+    ledger = Ledger(tmp_path / "state")
+    for fill in FILLS:
+        ledger.add_fill(fill)
+    ledger.add_views(BookViews(SAMPLES, MARKOUTS))
+    for settlement in SETTLEMENTS:
+        ledger.add_settlement(settlement)
+    yield ledger
+    ledger.close()
+
+
+def told(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def test_every_event_is_settled_up_while_the_daemon_has_the_ledger(
+    ledger: Ledger, report: Report, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "figures.json"
+    assert report("--all", "--json", path) == 0
+    ours = sum(ledger.totals(event).pnl for event in (FIRST, SECOND))
+    assert told(path)["total"]["pnl"] == ours / 1e6 == -6.8
+    said = " ".join(capfd.readouterr().out.split())
+    assert f"Settled up: {FIRST}, {SECOND}" in said
+    assert "P&L by known days" in said
+    assert "too few to change anything" in said
+
+
+def test_the_last_event_that_was_decided_is_settled_up_unless_another_is_named(
+    ledger: Ledger, report: Report, tmp_path: Path
+) -> None:
+    path = tmp_path / "figures.json"
+    assert report("--json", path) == 0
+    assert set(told(path)["events"]) == {SECOND}
+    assert report("--event", FIRST, "--json", path) == 0
+    assert set(told(path)["events"]) == {FIRST}
+    assert told(path)["total"]["pnl"] == 7.2
+
+
+def test_the_statements_hold_a_row_for_each_fill_and_settlement(
+    ledger: Ledger, report: Report, tmp_path: Path
+) -> None:
+    assert report("--all", "--csv", tmp_path / "taxes/2026") == 0
+    tables = {}
+    for name in ("fills", "settlements"):
+        with (tmp_path / f"taxes/2026/{name}.csv").open(encoding="utf-8") as file:
+            tables[name] = list(csv.DictReader(file))
+    assert [len(rows) for rows in tables.values()] == [3, 3]
+    cash = sum(Decimal(row["cash"]) for rows in tables.values() for row in rows)
+    assert cash == Decimal("-6.8")
+
+
+def test_the_page_draws_calibration(ledger: Ledger, report: Report, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "report.html"
+    assert report("--all", "--html", path) == 0
+    assert "<svg" in path.read_text()
+
+
+def test_the_page_does_without_pictures_where_nothing_draws(
+    ledger: Ledger, report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "mmbot.cli.plots", raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.axes", None)
+    path = tmp_path / "report.html"
+    assert report("--all", "--html", path) == 0
+    page = path.read_text()
+    assert "<svg" not in page
+    assert "Brier scores" in page
+
+
+def test_a_ledger_in_which_nothing_happened_says_so(
+    report: Report, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Ledger(tmp_path / "state").close()
+    assert report() == 0
+    assert "No event in this ledger is decided yet" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--event", "KXTSAW-26JAN04"), f"the ledger knows {FIRST}, {SECOND}"),
+        (("--event", FIRST, "--all"), "contradict each other"),
+        (("--venue", "venue.json"), "there is no ledger in"),
+        (("--csv", "/dev/null/taxes"), "/dev/null/taxes"),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_a_sentence(
+    ledger: Ledger,
+    report: Report,
+    arguments: tuple[str, ...],
+    said: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert report(*arguments) == 2
+    assert said in capfd.readouterr().err

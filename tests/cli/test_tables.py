@@ -1,0 +1,75 @@
+"""Tables for other programs."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmbot.cli.tables import writer_for
+from mmbot.errors import BadInput
+
+COLUMNS = ("quoting.margin", 'odd "name"', "fills", "pnl", "low95")
+ROWS = [(0.05, "[0.1, 0.2]", 3, 1, None), (0.1, "both", 0, -2.5, None)]
+
+
+def write(path: Path) -> None:
+    writer_for(path, "--output")(path, COLUMNS, ROWS)
+
+
+def test_a_table_is_csv_if_its_name_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    write(path)
+    with path.open(newline="", encoding="utf-8") as file:
+        assert list(csv.reader(file)) == [
+            list(COLUMNS),
+            ["0.05", "[0.1, 0.2]", "3", "1", ""],
+            ["0.1", "both", "0", "-2.5", ""],
+        ]
+
+
+def test_a_table_is_parquet_if_its_name_says_so(tmp_path: Path) -> None:
+    duckdb: Any = pytest.importorskip("duckdb")
+    path = tmp_path / "it's.parquet"
+    write(path)
+    assert path.read_bytes().startswith(b"PAR1")
+    read = duckdb.read_parquet(str(path))
+    assert tuple(read.columns) == COLUMNS
+    assert [str(kind) for kind in read.types] == [
+        "DOUBLE",
+        "VARCHAR",
+        "BIGINT",
+        "DOUBLE",
+        "VARCHAR",
+    ]
+    assert sorted(read.fetchall()) == sorted(ROWS)
+
+
+def test_an_empty_table_is_parquet_too(tmp_path: Path) -> None:
+    duckdb: Any = pytest.importorskip("duckdb")
+    path = tmp_path / "x.parquet"
+    writer_for(path, "--output")(path, COLUMNS, [])
+    assert duckdb.read_parquet(str(path)).fetchall() == []
+
+
+def test_without_its_extra_parquet_is_refused_before_anything_is_worked_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    with pytest.raises(BadInput, match=r"its extra 'parquet', or name a file that ends in \.csv"):
+        writer_for(tmp_path / "x.parquet", "--output")
+
+
+def test_a_suffix_that_says_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"ends in \.csv or \.parquet"):
+        writer_for(tmp_path / "x.xlsx", "--output")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path, suffix: str) -> None:
+    if suffix == "parquet":
+        pytest.importorskip("duckdb")
+    with pytest.raises(BadInput, match="cannot be written"):
+        write(tmp_path / f"nowhere/x.{suffix}")

@@ -1,0 +1,39 @@
+"""The daemon says aloud that a settlement was amended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from mmbot.config import Settings
+from mmbot.daemon.between import Direct
+from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.service import Service
+from mmbot.daemon.venue import Venue
+from mmbot.kalshi.auth import Signer
+from mmbot.trading.commands import BookSettlement
+from structlog.testing import capture_logs
+
+TICKER = "KXTSAW-26APR19-A2.45"
+WON = BookSettlement(TICKER, 10_000, 1_000, 10_000_000, at=1)
+LOST = BookSettlement(TICKER, 0, 1_000, 0, at=2)
+
+
+async def test_an_amended_settlement_is_logged_as_a_warning_and_only_once(tmp_path: Path) -> None:
+    venue = Venue("http://localhost/trade-api/v2", "ws://localhost/trade-api/ws/v2", "http://c")
+    ledger = Ledger(tmp_path)
+    signer = Signer("key", Ed25519PrivateKey.generate())
+    with capture_logs() as log:
+        service = Service(Settings(), venue, signer, ledger, tmp_path, Direct())
+        service._tell(lambda _now: [WON, WON, LOST, LOST])
+    ledger.close()
+    assert log == [
+        {
+            "event": "settlement.amended",
+            "log_level": "warning",
+            "market": TICKER,
+            "value": "0.0000",
+            "payout": "0.000000",
+            "before": "10.000000",
+        }
+    ]

@@ -1,0 +1,81 @@
+"""A small ledger made by hand: two events of two markets each."""
+
+from __future__ import annotations
+
+from mmbot.trading.commands import (
+    BookFill,
+    BookSettlement,
+    Horizon,
+    Markout,
+    Moment,
+    Sample,
+    View,
+)
+from mmbot.trading.events import Fill, Side
+from mmbot.units import ONE_CONTRACT, ONE_DOLLAR
+
+FIRST, SECOND = "KXTSAW-26NOV15", "KXTSAW-26NOV22"
+LOW, HIGH = f"{FIRST}-A2.40", f"{FIRST}-A2.50"
+NEXT_LOW, NEXT_HIGH = f"{SECOND}-A2.40", f"{SECOND}-A2.50"
+AT = 1_763_650_000_000
+
+
+def booked(
+    trade_id: str,
+    ticker: str,
+    side: Side,
+    cents: int,
+    contracts: int,
+    known: int = 1,
+    fair: float | None = None,
+    fee: int = 0,
+) -> BookFill:
+    """A fill at a price in cents, at a fair value in dollars if that was known."""
+    price, count = cents * ONE_DOLLAR // 100, contracts * ONE_CONTRACT
+    at = AT + sum(map(ord, trade_id))
+    fill = Fill(trade_id, f"o-{trade_id}", ticker, side, price, count, fee, at)
+    return BookFill(fill, known, View(fair, fair, fair))
+
+
+def marked(trade_id: str, horizon: Horizon, mid: float | None, fair: float | None) -> Markout:
+    """What was thought of a fill later."""
+    return Markout(trade_id, f"o-{trade_id}", horizon, AT, View(fair, mid, fair))
+
+
+def settlement(ticker: str, won: bool, contracts: int = 0, at: int = AT) -> BookSettlement:
+    """What a market paid on a position."""
+    value, position = won * ONE_DOLLAR, contracts * ONE_CONTRACT
+    return BookSettlement(ticker, value, position, value * position, at)
+
+
+def sampled(
+    ticker: str, belief: float, mid: float, known: int = 1, moment: Moment = "first"
+) -> Sample:
+    """A view of a market in which the pool lies half-way."""
+    return Sample(ticker, known, moment, AT, View(belief, mid, (belief + mid) / 2))
+
+
+FILLS = (
+    # Ten YES at 40 cents, fair at 45: wins 60 cents each, less a fee of 30 cents.
+    booked("a", LOW, "bid", 40, 10, known=1, fair=0.45, fee=300_000),
+    # Five YES sold at 30 cents, fair at 25: they win 30 cents each.
+    booked("b", HIGH, "ask", 30, 5, known=3, fair=0.25),
+    # Twenty YES at 70 cents, of which nobody knows what was thought: they lose.
+    booked("c", NEXT_LOW, "bid", 70, 20, known=3),
+)
+MARKOUTS = (
+    marked("a", "1s", 0.41, 0.44),
+    marked("a", "release", 0.60, 0.62),
+    marked("b", "1s", None, 0.28),
+)
+SETTLEMENTS = (
+    settlement(LOW, True, 10),
+    settlement(HIGH, False, -5),
+    settlement(NEXT_LOW, False, 20),
+    settlement(NEXT_HIGH, False),
+)
+SAMPLES = (
+    sampled(LOW, 0.9, 0.8),
+    sampled(HIGH, 0.3, 0.1),
+    sampled(NEXT_LOW, 0.4, 0.6, known=2),
+)
