@@ -7,8 +7,8 @@ process can die between any two of the bot's outputs; its ledger survives it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -16,7 +16,8 @@ from mmbot.bot import Bot, Output, Reconnect, Transmit
 from mmbot.errors import BadInput
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
-from mmbot.simulator.faults import Faults
+from mmbot.simulator.memory import Died
+from mmbot.simulator.surroundings import Surroundings
 from mmbot.simulator.traffic import StreamTruth
 from mmbot.trading.commands import (
     BookFill,
@@ -27,14 +28,10 @@ from mmbot.trading.commands import (
     Note,
     WakeAt,
 )
-from mmbot.trading.events import BeliefFormed, Fill, MarksRecalled, Stopping
-from mmbot.trading.losses import Mark
+from mmbot.trading.events import BeliefFormed, MarksRecalled, Stopping
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Change
 from mmbot.tsa.website import page_path, parse_page
-
-if TYPE_CHECKING:
-    from mmbot.simulator.world import World
 
 _POLL = 20_000
 _THINKING = 40
@@ -42,48 +39,24 @@ _FIRST_BACKOFF, _LONGEST_BACKOFF = 500, 30_000
 _AGENT = (("User-Agent", "Mozilla/5.0"),)
 
 
-class Died(Exception):
-    """The process is gone."""
-
-
-class Memory:
-    """The ledger: what survives the process. While `broken_until`, nothing can be written."""
-
-    def __init__(self, faults: Faults) -> None:
-        self.fills: dict[tuple[str, str], Fill] = {}
-        self.settlements: dict[str, BookSettlement] = {}
-        self.marks: dict[str, Mark] = {}
-        self.counts: list[tuple[Any, int, Any]] = []
-        self.broken_until = 0
-        self._faults = faults
-
-    def unsettled_events(self) -> tuple[str, ...]:
-        """Return the events that have fills in markets that have not been settled."""
-        unsettled = {fill.ticker for fill in self.fills.values()} - self.settlements.keys()
-        return tuple(sorted({ticker.rpartition("-")[0] for ticker in unsettled}))
-
-    def check(self, now: int) -> None:
-        """Fail as the database does: the daemon cannot go on, and ends."""
-        if now < self.broken_until and not self._faults.calm:
-            raise Died
-
-
 class Host:
     """One life of the process, from its start to its death."""
 
-    def __init__(self, world: World, life: str) -> None:
+    def __init__(self, around: Surroundings, life: str) -> None:
         """Be a process that has not done anything yet."""
         self.alive = True
         self.finished = False
         # Passengers by which the forecast has moved for reasons of its own.
         self.surprise = 0
-        self._scene = scene = world.scene
+        self._scene = scene = around.scene
         self.bot = Bot(scene.settings, scene.clock, scene.signer, life)
-        self._world = world
-        self._agenda = world.agenda
-        self._network = network = world.network
-        self._auditor = world.auditor
-        self._memory = world.memory
+        self._agenda = around.agenda
+        self._clock = around.clock
+        self._faults = around.faults
+        self._network = network = around.network
+        self._pages = around.pages
+        self._auditor = around.auditor
+        self._memory = around.memory
         self._wake_due: int | None = None
         self._backoff = _FIRST_BACKOFF
         self._connecting = self._streaming = False
@@ -101,7 +74,7 @@ class Host:
             Finished: lambda _: self._finish(),
             Note: lambda _: None,
         }
-        world.auditor.born(life)
+        self._auditor.born(life)
 
     def start(self) -> None:
         """Read the history and the ledger, then connect."""
@@ -139,12 +112,12 @@ class Host:
 
     def _step(self, tell: Callable[[int], list[Output]]) -> None:
         """Give the bot an input and carry out what it asks for, in order."""
-        now = self._world.local()
+        now = self._clock.now()
         outputs = tell(now)
         self._auditor.outputs(outputs, self.bot, now)
         for output in outputs:
             self._carriers[type(output)](output)
-            if not isinstance(output, WakeAt) and self._world.faults.strikes("killed"):
+            if not isinstance(output, WakeAt) and self._faults.strikes("killed"):
                 raise Died
 
     def stream_opened(self) -> None:
@@ -180,7 +153,7 @@ class Host:
     def _connect(self) -> None:
         if not (self._connecting or self._streaming):
             self._connecting = True
-            self._network.connect(self.bot.stream_headers(self._world.local()))
+            self._network.connect(self.bot.stream_headers(self._clock.now()))
 
     # Outputs of the bot
 
@@ -195,7 +168,7 @@ class Host:
         self._network.call(call.request, answered)
 
     def _set_timer(self, wish: WakeAt) -> None:
-        due = self._agenda.now + max(0, wish.at - self._world.local())
+        due = self._agenda.now + max(0, wish.at - self._clock.now())
         if due != self._wake_due:
             self._wake_due = due
             self._agenda.at(due, lambda: self._wake(due))
@@ -239,7 +212,7 @@ class Host:
         # Where nothing can be read, the next reading may be better.
         with contextlib.suppress(BadInput):
             request = HttpRequest("GET", page_path(), headers=_AGENT)
-            self._read(self._world.pages.answer(request, self._agenda.now))
+            self._read(self._pages.answer(request, self._agenda.now))
         if self._counts is not before:
             self._form_all()
 
@@ -255,14 +228,9 @@ class Host:
     def _read(self, answer: HttpAnswer) -> None:
         if answer.status != 200:
             raise BadInput(f"the page answered {answer.status}")
-        seen = self._scene.clock.at(self._world.local())
+        seen = self._scene.clock.at(self._clock.now())
         for day, count in parse_page(answer.body):
             self._counts, change = self._counts.observe(day, count, seen)
             if change is not Change.NOTHING:
                 self._memory.check(self._agenda.now)
                 self._memory.counts.append((day, count, seen))
-
-
-def payout(settlements: Iterable[BookSettlement]) -> int:
-    """Return what the settlements in a ledger paid."""
-    return sum(settlement.payout for settlement in settlements)

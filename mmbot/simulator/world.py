@@ -17,12 +17,14 @@ import msgspec
 
 from mmbot.simulator.agenda import Agenda
 from mmbot.simulator.faults import Faults
-from mmbot.simulator.host import Died, Host, Memory, payout
+from mmbot.simulator.host import Host
 from mmbot.simulator.invariants import Auditor, Broken
+from mmbot.simulator.memory import Died, Memory
 from mmbot.simulator.mishaps import Mishaps
 from mmbot.simulator.network import Network
 from mmbot.simulator.pages import Pages
 from mmbot.simulator.scene import Scene, Sleepers, Window, build
+from mmbot.simulator.surroundings import LocalClock, Surroundings
 from mmbot.tsa.calendar import Week
 
 # Milliseconds: how long the crowd is still before the books are compared, how long a start takes,
@@ -55,16 +57,22 @@ class World:
         self.auditor = Auditor(self.scene)
         self.venue = self.scene.venue
         self.venue.watchers.append(self.auditor.facts)
-        self.memory = Memory(self.faults)
-        self.pages = Pages(self.scene, self.faults)
-        self.skew = self.drift_ppm = self.drift_since = 0
         self.host: Host | None = None
         self.agenda = Agenda(self.scene.clock.wall)
         self._rng = random.Random(f"world {seed}")
-        self._mishaps = Mishaps(self)
-        self.network = Network(
-            self.agenda, self.scene, self.faults, self.auditor, self._mishaps.hit, self._rng
+        self.network = Network(self.agenda, self.scene, self.faults, self.auditor, self._rng)
+        self.memory = Memory(self.faults)
+        self._around = Surroundings(
+            agenda=self.agenda,
+            scene=self.scene,
+            faults=self.faults,
+            auditor=self.auditor,
+            network=self.network,
+            pages=Pages(self.scene, self.faults),
+            memory=self.memory,
+            clock=LocalClock(self.agenda),
         )
+        self._mishaps = Mishaps(self._around, self._surprise)
         self._lives = 0
 
     # The loop
@@ -95,7 +103,7 @@ class World:
             self._survive(self._begin_life)
         self.faults.calm = False
         for at, name in self.faults.occasions(window.start, window.calm):
-            self.agenda.at(at, partial(self._mishaps.happen, name, window))
+            self.agenda.at(at, partial(self._mishaps.happen, name))
         self._run(window.calm)
         self.faults.calm = True
         self._mishaps.end()
@@ -167,17 +175,16 @@ class World:
             raise TypeError("the crowd of a world sleeps between sessions")
         return traders
 
-    def local(self) -> int:
-        """Return what the process's clock shows."""
-        now = self.agenda.now
-        return now + self.skew + (now - self.drift_since) * self.drift_ppm // 1_000_000
+    def _surprise(self, by: int) -> None:
+        if self.host is not None:
+            self.host.surprised(by)
 
     # Lives
 
     def _begin_life(self) -> None:
         self._lives += 1
         self.agenda.trace("life", self._lives)
-        self.host = Host(self, f"{self._lives}")
+        self.host = Host(self._around, f"{self._lives}")
         self.network.welcome(self.host)
         self.host.start()
 
@@ -209,8 +216,7 @@ class World:
 
     def _check_money(self) -> None:
         """Compare what the ledger says that the week came to with the exchange's account."""
-        ours = sum(fill.cash for fill in self.memory.fills.values())
-        ours += payout(self.memory.settlements.values())
+        ours = self.memory.earned()
         theirs = self.scene.account.cash - self.scene.account.deposited
         if ours != theirs:
             raise Broken("cash", f"the ledger's week is {ours} where the exchange's is {theirs}")

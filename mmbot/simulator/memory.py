@@ -1,0 +1,43 @@
+"""The ledger of a simulated process: what survives its death, and when it cannot be written."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from mmbot.simulator.faults import Faults
+from mmbot.trading.commands import BookSettlement
+from mmbot.trading.events import Fill
+from mmbot.trading.losses import Mark
+from mmbot.units import Money
+
+
+class Died(Exception):
+    """The process is gone."""
+
+
+class Memory:
+    """What the process has committed. While `broken_until`, nothing can be written."""
+
+    def __init__(self, faults: Faults) -> None:
+        """Begin empty."""
+        self.fills: dict[tuple[str, str], Fill] = {}
+        self.settlements: dict[str, BookSettlement] = {}
+        self.marks: dict[str, Mark] = {}
+        self.counts: list[tuple[dt.date, int, dt.datetime]] = []
+        self.broken_until = 0
+        self._faults = faults
+
+    def unsettled_events(self) -> tuple[str, ...]:
+        """Return the events that have fills in markets that have not been settled."""
+        unsettled = {fill.ticker for fill in self.fills.values()} - self.settlements.keys()
+        return tuple(sorted({ticker.rpartition("-")[0] for ticker in unsettled}))
+
+    def earned(self) -> Money:
+        """Return what all fills and settlements have added to the cash."""
+        bought = sum(fill.cash for fill in self.fills.values())
+        return bought + sum(settlement.payout for settlement in self.settlements.values())
+
+    def check(self, now: int) -> None:
+        """Fail as the database does: the daemon cannot go on, and ends."""
+        if now < self.broken_until and not self._faults.calm:
+            raise Died
