@@ -11,7 +11,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 import msgspec
 
 from mmbot.simulator.guards import without
+from mmbot.simulator.hours import Hours
 from mmbot.simulator.scene import weeks
+from mmbot.simulator.tally import Earned
 from mmbot.simulator.world import World
 
 # How often a failing seed is run again, at the most, to find fewer faults that break it.
@@ -25,6 +27,7 @@ class Job(msgspec.Struct, frozen=True):
     faults: tuple[str, ...]
     weeks: int = 1
     without: str = ""
+    hours: Hours = "eventful"
 
     @property
     def command(self) -> str:
@@ -53,7 +56,8 @@ class Lived(msgspec.Struct, frozen=True):
     fills: int
     restarts: int
     faults: Counter[str]
-    digests: tuple[str, ...]
+    digest: str
+    earned: Earned
     violation: Violation | None = None
 
 
@@ -80,24 +84,20 @@ class Summary(msgspec.Struct):
 
 
 def run(job: Job) -> Lived:
-    """Play the weeks of one seed, one after another, until an invariant breaks."""
-    outcomes = []
-    violation = None
+    """Play the weeks of one seed until an invariant breaks."""
     with without(job.without):
-        for number, week in enumerate(weeks(job.weeks)):
-            outcome = World(f"{job.seed}/{number}", week, job.faults).run()
-            outcomes.append(outcome)
-            if outcome.invariant:
-                violation = Violation(job.seed, outcome.invariant, outcome.what)
-                break
+        world = World(str(job.seed), weeks(job.weeks), job.faults, job.hours)
+        outcome = world.run()
+    broken = Violation(job.seed, outcome.invariant, outcome.what)
     return Lived(
         job=job,
-        orders=sum(outcome.orders for outcome in outcomes),
-        fills=sum(outcome.fills for outcome in outcomes),
-        restarts=sum(outcome.restarts for outcome in outcomes),
-        faults=sum((outcome.faults for outcome in outcomes), Counter()),
-        digests=tuple(outcome.digest for outcome in outcomes),
-        violation=violation,
+        orders=outcome.orders,
+        fills=outcome.fills,
+        restarts=outcome.restarts,
+        faults=outcome.faults,
+        digest=outcome.digest,
+        earned=outcome.earned,
+        violation=broken if outcome.invariant else None,
     )
 
 

@@ -114,8 +114,7 @@ class Crowd:
         self._planned = 0
         self._agenda: list[tuple[int, int, Callable[[int], None]]] = []
         for event in exchange.events.values():
-            opens = exchange.markets_of(event)[0].terms.open_ms
-            self._plan(0.0, max(opens, now), self._first_quotes)
+            self.listed(event, now)
         self._plan_taker(now)
         self._plan_refresh(now)
 
@@ -133,6 +132,11 @@ class Crowd:
         while self._agenda[0][0] <= now:
             _, _, action = heappop(self._agenda)
             action(now)
+
+    def listed(self, event: Event, now: int) -> None:
+        """Have the makers quote an event as soon as it opens."""
+        opens = self._exchange.markets_of(event)[0].terms.open_ms
+        self._plan(0.0, max(opens, now), self._first_quotes)
 
     def released(self, day: dt.date, now: int) -> None:
         """Send the informed out at once, and let each maker notice after a while."""

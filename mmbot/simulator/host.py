@@ -7,6 +7,7 @@ process can die between any two of the bot's outputs; its ledger survives it.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ import msgspec
 
 from mmbot.bot import Bot, Output, Reconnect, Transmit
 from mmbot.errors import BadInput
+from mmbot.forecast.model import Forecaster
+from mmbot.forecast.plausibility import Doubts
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.simulator.memory import Died
@@ -33,7 +36,6 @@ from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Change
 from mmbot.tsa.website import page_path, parse_page
 
-_POLL = 20_000
 _THINKING = 40
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 500, 30_000
 _AGENT = (("User-Agent", "Mozilla/5.0"),)
@@ -62,6 +64,10 @@ class Host:
         self._connecting = self._streaming = False
         self._wishes: dict[tuple[Week, tuple[int, ...]], None] = {}
         self._counts = scene.history
+        self._forecaster = scene.forecaster
+        self._fitted_for = scene.weeks[0]
+        self._doubts = Doubts()
+        self._every = round(scene.settings.counts.poll_seconds * 1000)
         self._carriers: dict[type, Callable[[Any], None]] = {
             Call: self._send_call,
             Transmit: lambda output: network.transmit(output.frame),
@@ -80,6 +86,7 @@ class Host:
         """Read the history and the ledger, then connect."""
         for day, count, seen in self._memory.counts:
             self._counts, _ = self._counts.observe(day, count, seen)
+        self._fit()
         self.bot.hold(self._memory.unsettled_events())
         marks = tuple(self._memory.marks.values())
         self._step(lambda now: self.bot.told(MarksRecalled(marks), now))
@@ -199,7 +206,7 @@ class Host:
 
     def _form(self, week: Week, strikes: tuple[int, ...]) -> None:
         seen = tuple(strike + self.surprise for strike in strikes)
-        belief = self._scene.forecaster.belief(self._counts, week, seen)
+        belief = self._forecaster.belief(self._counts, week, seen)
         belief = msgspec.structs.replace(belief, strikes=strikes)
         self._agenda.trace("belief", belief.digest)
         self._auditor.be_still(still=False)
@@ -207,14 +214,24 @@ class Host:
 
     def _poll(self) -> None:
         """Read the page, keep what is news, and believe accordingly."""
-        self.later(_POLL, self._poll)
+        self.later(self._every, self._poll)
         before = self._counts
         # Where nothing can be read, the next reading may be better.
         with contextlib.suppress(BadInput):
             request = HttpRequest("GET", page_path(), headers=_AGENT)
             self._read(self._pages.answer(request, self._agenda.now))
         if self._counts is not before:
+            self._fit()
             self._form_all()
+
+    def _fit(self) -> None:
+        """Fit the forecaster again when a week has ended."""
+        last = self._counts.last_day
+        running = Week.of(last + dt.timedelta(days=1)) if last else self._fitted_for
+        if running != self._fitted_for:
+            method, bank = self._scene.settings.forecast.method, self._forecaster.bank
+            self._forecaster = Forecaster.fit(self._counts, method, bank)
+            self._fitted_for = running
 
     def surprised(self, by: int) -> None:
         """Let the forecast move all at once."""
@@ -230,7 +247,14 @@ class Host:
             raise BadInput(f"the page answered {answer.status}")
         seen = self._scene.clock.at(self._clock.now())
         for day, count in parse_page(answer.body):
+            if not (day in self._counts or self._believable(day, count, seen)):
+                continue
             self._counts, change = self._counts.observe(day, count, seen)
             if change is not Change.NOTHING:
                 self._memory.check(self._agenda.now)
                 self._memory.counts.append((day, count, seen))
+
+    def _believable(self, day: dt.date, count: int, seen: dt.datetime) -> bool:
+        deviations = self._forecaster.deviations(self._counts, day, count)
+        self._doubts, believable = self._doubts.read(day, count, seen, deviations)
+        return believable

@@ -1,15 +1,16 @@
-"""One week in virtual time: the bot as it trades, the exchange, and whatever breaks between them.
+"""Weeks in virtual time: the bot as it trades, the exchange, and whatever breaks between them.
 
 A discrete-event loop on one seed: bytes take their time between the bot's process and the venue,
-faults happen to them, and after everything that happens the auditor checks what must hold. The
-same seed and faults give the same world, byte for byte.
+faults happen to them, and after everything that happens the auditor checks what must hold. One
+account and one ledger live through all weeks, one process after another. The same seed and faults
+give the same world, byte for byte.
 """
 
 from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Final
 
@@ -18,14 +19,18 @@ import msgspec
 from mmbot.simulator.agenda import Agenda
 from mmbot.simulator.faults import Faults
 from mmbot.simulator.host import Host
+from mmbot.simulator.hours import Hours, Window
 from mmbot.simulator.invariants import Auditor, Broken
 from mmbot.simulator.memory import Died, Memory
 from mmbot.simulator.mishaps import Mishaps
 from mmbot.simulator.network import Network
 from mmbot.simulator.pages import Pages
-from mmbot.simulator.scene import Scene, Sleepers, Window, build
+from mmbot.simulator.scene import Scene, Sleepers, build
 from mmbot.simulator.surroundings import LocalClock, Surroundings
+from mmbot.simulator.tally import Earned, tally
+from mmbot.trading.lifecycle import CLIENT_ID_PREFIX
 from mmbot.tsa.calendar import Week
+from mmbot.units import ONE_DOLLAR
 
 # Milliseconds: how long the crowd is still before the books are compared, how long a start takes,
 # how long a sweep may take, and what is under way at the end.
@@ -44,17 +49,34 @@ class Outcome(msgspec.Struct, frozen=True):
     restarts: int
     faults: Counter[str]
     digest: str
+    earned: Earned = Earned()
     invariant: str = ""
     what: str = ""
 
 
 class World:
-    """Everything that happens in one week of one seed."""
+    """Everything that happens to one seed."""
 
-    def __init__(self, seed: str, week: Week, names: Iterable[str]) -> None:
-        self.scene: Scene = build(seed, week)
+    def __init__(
+        self,
+        seed: str,
+        weeks: tuple[Week, ...],
+        names: Iterable[str],
+        hours: Hours = "eventful",
+        unjudged: Collection[str] = (),
+    ) -> None:
+        """Set the stage.
+
+        Args:
+            seed: What everything is drawn from.
+            weeks: The weeks played, one after another.
+            names: The faults that may happen.
+            hours: Which hours are played.
+            unjudged: Invariants that may be broken.
+        """
+        self.scene: Scene = build(seed, weeks, hours)
         self.faults = Faults(seed, names)
-        self.auditor = Auditor(self.scene)
+        self.auditor = Auditor(self.scene, unjudged)
         self.venue = self.scene.venue
         self.venue.watchers.append(self.auditor.facts)
         self.host: Host | None = None
@@ -78,11 +100,13 @@ class World:
     # The loop
 
     def run(self) -> Outcome:
-        """Play the week through; an invariant that breaks ends it."""
-        broken = Broken("", "")
+        """Play the weeks through; an invariant that breaks ends them."""
+        broken, earned = Broken("", ""), Earned()
         try:
             for number, window in enumerate(self.scene.windows):
                 self._play(window, last=number == len(self.scene.windows) - 1)
+            self._check_money()
+            earned = self._tally()
         except Broken as found:
             broken = found
         return Outcome(
@@ -91,6 +115,7 @@ class World:
             restarts=max(0, self._lives - 1),
             faults=self.faults.injected,
             digest=self.agenda.digest,
+            earned=earned,
             invariant=broken.invariant,
             what=broken.what,
         )
@@ -210,13 +235,21 @@ class World:
         if self.host is None:
             raise Broken("recovery", "after the calm the process has not come back")
         self.auditor.check_agreement(self.host.bot, self.memory.fills.values())
-        markets = self.venue.exchange.engine.markets.values()
-        if all(market.status == "finalized" for market in markets):
-            self._check_money()
 
     def _check_money(self) -> None:
-        """Compare what the ledger says that the week came to with the exchange's account."""
+        """Compare what the ledger says that all weeks came to with the exchange's account."""
         ours = self.memory.earned()
         theirs = self.scene.account.cash - self.scene.account.deposited
         if ours != theirs:
-            raise Broken("cash", f"the ledger's week is {ours} where the exchange's is {theirs}")
+            raise Broken("cash", f"the ledger's weeks are {ours} where the exchange's are {theirs}")
+
+    def _tally(self) -> Earned:
+        markets = self.venue.exchange.engine.markets.values()
+        values = {market.ticker: ONE_DOLLAR * (market.result == "yes") for market in markets}
+        own = [
+            fill
+            for fill in self.auditor.fills.values()
+            if fill.client_order_id.startswith(CLIENT_ID_PREFIX)
+        ]
+        gate = self.scene.settings.counts.earliest_release
+        return tally(own, values, self.scene.releases, gate)
