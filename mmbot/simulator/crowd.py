@@ -3,6 +3,19 @@
 They act on the matching engine through accounts of their own. What they know is a blurred view of
 the week's average: the truth plus an error that wanders, is as large as forecasts were at that
 point of a week, and shrinks with every published day. Arrivals are Poisson in calendar time.
+
+What a maker earns or loses against them rests on these assumptions:
+
+* Takers trade for reasons of their own, on either side alike, and pay the spread; one in seven
+  sweeps deeper. How many there are does not depend on the hour, so that hours without quotes cost
+  a maker its share of them.
+* Makers quote the consensus with an opinion and a spread of their own, day and night. They stay
+  through a release, and each learns of it between one and twelve minutes later.
+* The informed come with each count. Three read it within half a minute, before a cached copy of
+  the page would show it; fourteen more come over the next minutes, six on average. Each knows the
+  consensus with the new count in it, not the outcome, and takes once, where that pays best, if it
+  pays two cents, which is little more than the fee. They do not tell one maker from another.
+* Nobody knows anything between releases that the consensus does not.
 """
 
 from __future__ import annotations
@@ -44,6 +57,8 @@ _VIEW_HOURS: Final = 6.0
 _VIEW_SD: Final = 0.02
 _LEVELS: Final = 4
 _PENNY_BID: Final = 1_000 * ONE_CONTRACT
+_FIRST_READERS: Final = 3
+_FIRST_SECONDS: Final = (2.0, 30.0)
 _INFORMED: Final = 14
 _INFORMED_MEAN_MINUTES: Final = 6.0
 _MAKER_DELAY_MINUTES: Final = (1.0, 12.0)
@@ -144,6 +159,8 @@ class Crowd:
         if ticker not in self._exchange.events:
             return
         self._published[ticker] = self._published.get(ticker, 0) + 1
+        for _ in range(_FIRST_READERS):
+            self._plan(self._rng.uniform(*_FIRST_SECONDS) / 3600, now, self._informed)
         for _ in range(_INFORMED):
             minutes = self._rng.expovariate(1 / _INFORMED_MEAN_MINUTES)
             self._plan(minutes / 60, now, self._informed)
@@ -194,8 +211,8 @@ class Crowd:
     def _notice(self, maker: Maker, now: int) -> None:
         """Let a maker learn what is published and requote everything."""
         maker.known.update(self._published)
-        for event in self._exchange.events.values():
-            for market in self._active(event):
+        for event, active in self._open():
+            for market in active:
                 self._quote(maker, event, market, now)
 
     def _refresh(self, now: int) -> None:
@@ -264,9 +281,9 @@ class Crowd:
     def _informed(self, now: int) -> None:
         """Let someone who has seen the release trade on it, where it pays best."""
         best: tuple[float, Market, Side, float] | None = None
-        for event in self._exchange.events.values():
+        for event, active in self._open():
             belief = self._consensus(event, self._published.get(event.ticker, 0), now)
-            for market in self._active(event):
+            for market in active:
                 fair = _above(belief, market)
                 for side, edge in _edges(market, fair):
                     if edge > _LEAST_EDGE and (best is None or edge > best[0]):
@@ -305,15 +322,19 @@ class Crowd:
 
     # Markets
 
-    def _active(self, event: Event) -> list[Market]:
-        return [m for m in self._exchange.markets_of(event) if m.status == "active"]
+    def _open(self) -> Iterator[tuple[Event, list[Market]]]:
+        """Yield the events that trade, with their markets that do."""
+        for event in self._exchange.events.values():
+            active = [m for m in self._exchange.markets_of(event) if m.status == "active"]
+            if active:
+                yield event, active
 
     def _choose(self, now: int) -> tuple[Event, Market] | None:
         """Pick a market, mostly one whose outcome is open."""
         markets, weights = [], []
-        for event in self._exchange.events.values():
+        for event, active in self._open():
             belief = self._consensus(event, self._published.get(event.ticker, 0), now)
-            for market in self._active(event):
+            for market in active:
                 fair = _above(belief, market)
                 markets.append((event, market))
                 weights.append(math.sqrt(fair * (1 - fair)) + 0.01)

@@ -67,6 +67,7 @@ class Host:
         self._forecaster = scene.forecaster
         self._fitted_for = scene.weeks[0]
         self._doubts = Doubts()
+        self._page = b""
         self._every = round(scene.settings.counts.poll_seconds * 1000)
         self._carriers: dict[type, Callable[[Any], None]] = {
             Call: self._send_call,
@@ -219,7 +220,11 @@ class Host:
         # Where nothing can be read, the next reading may be better.
         with contextlib.suppress(BadInput):
             request = HttpRequest("GET", page_path(), headers=_AGENT)
-            self._read(self._pages.answer(request, self._agenda.now))
+            answer = self._pages.answer(request, self._agenda.now)
+            # As with a 304: what has not changed is read again only where a count is in doubt.
+            if answer.body != self._page or self._doubts.held:
+                self._read(answer)
+                self._page = answer.body
         if self._counts is not before:
             self._fit()
             self._form_all()

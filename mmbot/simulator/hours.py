@@ -25,15 +25,15 @@ CALM: Final = 95_000
 
 _SESSION: Final = 5 * MINUTE
 _NEWS_LASTS: Final = 35 * MINUTE
-# By day of the week, when an hour or two of nothing in particular begin and end.
+# By day of the week, when an hour of nothing in particular begins and ends.
 _QUIET: Final = (
-    (0, dt.time(14), dt.time(16)),
-    (1, dt.time(13), dt.time(14, 30)),
-    (2, dt.time(13), dt.time(14, 30)),
-    (3, dt.time(13), dt.time(14, 30)),
-    (4, dt.time(13), dt.time(14, 30)),
-    (5, dt.time(11), dt.time(13)),
-    (6, dt.time(19), dt.time(21)),
+    (0, dt.time(14), dt.time(15)),
+    (1, dt.time(13), dt.time(14)),
+    (2, dt.time(13), dt.time(14)),
+    (3, dt.time(13), dt.time(14)),
+    (4, dt.time(13), dt.time(14)),
+    (5, dt.time(11), dt.time(12)),
+    (6, dt.time(19), dt.time(20)),
 )
 
 
