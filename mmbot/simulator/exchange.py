@@ -101,6 +101,7 @@ class Exchange:
         self.history = History(settings.portfolio_lag_ms)
         self.gatekeeper = Gatekeeper((), settings.timestamp_tolerance_ms)
         self.series_fees = settings.fees
+        self.shard_down = False
         self.events: dict[str, Event] = {}
         self.fee_changes: list[FeeChange] = []
         self.transfers: deque[Transfer] = deque(maxlen=_MOST_TRANSFERS)

@@ -64,6 +64,8 @@ _TABLE: Final = (
     Fault("market_pause", "occasion", 0.5),
     Fault("early_close", "occasion", 0.08),
     Fault("grid_changed", "occasion", 0.3),
+    Fault("fees_changed", "occasion", 0.3),
+    Fault("portfolio_lag", "occasion", 0.5),
     Fault("other_client", "occasion", 1.5),
     # The belief
     Fault("belief_jump", "occasion", 0.7),

@@ -108,6 +108,14 @@ def _forget_what_is_owed(_original: Any) -> Any:
     return end
 
 
+def _whatever_is_charged(original: Any) -> Any:
+    def shut(*args: Any) -> Any:
+        reason: str = yield from original(*args)
+        return "" if reason.startswith("fee_type") else reason
+
+    return shut
+
+
 def _finish_at_once(_original: Any) -> Any:
     def verify(engine: Any) -> None:
         engine._out.send(Finished())  # noqa: SLF001
@@ -146,6 +154,7 @@ _TABLE: Final = (
     Guard("absence", (Patch("mmbot.trading.lifecycle:_ABSENT_AFTER", _becomes(0)),)),
     Guard("owed_fills", (Patch("mmbot.trading.orders:OwnOrders.end", _forget_what_is_owed),)),
     Guard("foreign_orders", (Patch("mmbot.trading.lifecycle:CLIENT_ID_PREFIX", _becomes("")),)),
+    Guard("fees", (Patch("mmbot.kalshi.readings:_shut", _whatever_is_charged),)),
     Guard("verified_stop", (Patch("mmbot.trading.engine:Engine._verify_end", _finish_at_once),)),
 )
 

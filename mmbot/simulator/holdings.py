@@ -24,12 +24,13 @@ class Holding:
         self._rungs = {ticker: rung for rung, ticker in enumerate(tickers)}
 
     def book(self, fill: Filled, *, foreign: bool) -> None:
-        """Book a fill; nothing that the bot does can undo a `foreign` one."""
+        """Book a fill; nothing that the bot does can undo a `foreign` one, or a sudden fee."""
         signed = fill.count if fill.side == "bid" else -fill.count
         self.positions[fill.ticker] += signed
         self.cash -= fill.price * signed + fill.fee
+        self.allowed += fill.fee
         if foreign:
-            self.allowed += cost_of_one(fill.side, fill.price) * fill.count + fill.fee
+            self.allowed += cost_of_one(fill.side, fill.price) * fill.count
 
     def wealth(self, orders: Iterable[tuple[str, Side, Price, Count]]) -> list[Money]:
         """Return the least wealth in each outcome cell, each order filled where that hurts."""

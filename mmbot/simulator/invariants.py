@@ -27,6 +27,9 @@ from mmbot.units import Count, Money, Price
 
 # Milliseconds by which the bot's clock may be wrong, and whole seconds may round.
 SKEW: Final = 6_000
+# How long after the exchange has said so the bot may not know that an event charges makers: a copy
+# of the listing may be old, and readings of it may fail.
+_FEES_UNKNOWN: Final = 90_000
 _SIDES: Final[tuple[Side, Side]] = ("bid", "ask")
 _POSITIONS = "/trade-api/v2/portfolio/positions"
 
@@ -217,8 +220,16 @@ class Auditor:
             raise Broken("unreconciled", f"{wish.client_id} was sent before the account was read")
         if wish.ticker not in stream.fresh:
             raise Broken("distrusted_book", f"{wish.client_id} was sent on a book with a gap")
+        self._check_fees(wish, now)
         if "stale_belief" not in self._unjudged:
             self._check_belief(wish, bot, now)
+
+    def _check_fees(self, wish: Wish, now: int) -> None:
+        exchange = self._scene.venue.exchange
+        event = exchange.events[_event(wish.ticker)]
+        known = now > event.updated_ms + _FEES_UNKNOWN
+        if known and event.fee_override not in (None, exchange.settings.fees):
+            raise Broken("charged", f"{wish.client_id} was sent though makers are charged")
 
     def _check_belief(self, wish: Wish, bot: Bot, now: int) -> None:
         ladder = bot.engine.desk.ladder_of[wish.ticker]

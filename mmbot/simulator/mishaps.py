@@ -8,6 +8,7 @@ from typing import Final
 
 from mmbot.simulator.byhand import place
 from mmbot.simulator.exchange import STRUCTURES
+from mmbot.simulator.fees import FeeSchedule
 from mmbot.simulator.ledger import Side
 from mmbot.simulator.orders import NewOrder
 from mmbot.simulator.surroundings import Surroundings
@@ -19,6 +20,8 @@ _JUMP: Final = (-90_000, 90_000)
 _DRIFT: Final = (-10_000, 10_000)
 _STORM, _SHARD, _NO_SNAPSHOT = (2_000, 20_000), (5_000, 40_000), (2_000, 15_000)
 _PAUSE, _BROKEN_DISK, _LOCKED = (3_000, 60_000), (5_000, 60_000), (500, 5_000)
+_FEES, _LAGGING, _LAG = (60_000, 200_000), (10_000, 120_000), (500, 4_000)
+_CHARGES: Final = ("quadratic_with_maker_fees", "quadratic_with_combo_maker_fees")
 _PAGE_HOURS: Final = {
     "counts_late": (30, 120),
     "counts_missing": (7_200, 90_000),
@@ -59,6 +62,8 @@ class Mishaps:
             "market_pause": self._market_pause,
             "early_close": self._early_close,
             "grid_changed": self._grid_changed,
+            "fees_changed": self._fees_changed,
+            "portfolio_lag": self._portfolio_lag,
             "other_client": self._other_client,
             "belief_jump": self._belief_jump,
             "clock_step": self._clock_step,
@@ -94,7 +99,15 @@ class Mishaps:
         self._faults.storm_until = self._lasting("rate_storm", _STORM)
 
     def _shard_down(self) -> None:
-        self._faults.shard_down_until = self._lasting("shard_down", _SHARD)
+        """Let the shard refuse all orders, and the exchange's status say so."""
+        until = self._lasting("shard_down", _SHARD)
+        exchange, self._faults.shard_down_until = self._venue.exchange, until
+        exchange.shard_down = True
+
+        def up() -> None:
+            exchange.shard_down = False
+
+        self._until(until, up)
 
     def _snapshot_missing(self) -> None:
         self._faults.no_snapshot_until = self._lasting("snapshot_missing", _NO_SNAPSHOT)
@@ -159,6 +172,29 @@ class Mishaps:
         ticker = self._ticker("grid_changed")
         structure = self._faults.rng("grid_changed").choice(sorted(STRUCTURES))
         self._venue.change_grid(ticker, structure, self._agenda.now)
+
+    def _fees_changed(self) -> None:
+        """Charge makers: in one event, of which the stream tells, or in the whole series."""
+        rng, venue = self._faults.rng("fees_changed"), self._venue
+        kind, until = rng.choice(_CHARGES), self._lasting("fees_changed", _FEES)
+        usual = venue.exchange.settings.fees
+        if rng.random() < 0.5:
+            event = self._ticker("fees_changed").rpartition("-")[0]
+            venue.override_fees(event, FeeSchedule(kind), self._agenda.now)
+            self._until(until, lambda: venue.override_fees(event, None, self._agenda.now))
+        else:
+            venue.schedule_fees(FeeSchedule(kind), self._agenda.now)
+            self._until(until, lambda: venue.schedule_fees(usual, self._agenda.now))
+
+    def _portfolio_lag(self) -> None:
+        """Let what the account reads of itself be seconds old."""
+        history = self._venue.exchange.history
+        usual, history.lag = history.lag, self._faults.rng("portfolio_lag").randint(*_LAG)
+
+        def fresh() -> None:
+            history.lag = usual
+
+        self._until(self._lasting("portfolio_lag", _LAGGING), fresh)
 
     def _other_client(self) -> None:
         """Let the account's owner trade by hand: an order that rests, or one that takes."""
