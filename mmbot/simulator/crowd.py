@@ -116,6 +116,8 @@ class Crowd:
         self._average = average
         self._rng = rng
         self._pace = pace
+        # How many times as busy as usual everyone is at the moment.
+        self.hurry = 1.0
         self._start = now
         self._hours_per_ms = exchange.clock.speed / _HOUR_MS
         self._published: dict[str, int] = {}
@@ -174,10 +176,10 @@ class Crowd:
         heappush(self._agenda, (due, self._planned, action))
 
     def _plan_taker(self, now: int) -> None:
-        self._plan(self._rng.expovariate(self._pace.takers), now, self._take)
+        self._plan(self._rng.expovariate(self.hurry * self._pace.takers), now, self._take)
 
     def _plan_refresh(self, now: int) -> None:
-        self._plan(self._rng.expovariate(self._pace.refreshes), now, self._refresh)
+        self._plan(self._rng.expovariate(self.hurry * self._pace.refreshes), now, self._refresh)
 
     # What they believe
 

@@ -1,8 +1,9 @@
 """Which hours of a simulated calendar are played: between them the crowd sleeps and time jumps.
 
 *Eventful* hours are few and short: what can go wrong mostly goes wrong at the opening, around a
-release, in the pause and at the end. *Ordinary* hours hold every minute from before the earliest
-release until each count is old news, and beside it hours of every day in which nothing happens.
+release, in the pause and at the end. *Ordinary* hours are for what a week earns: the minutes after
+each release as they are, the wait for it and an hour or two of every day at a hurry, in which the
+crowd does in five minutes what it does in a hundred.
 """
 
 from __future__ import annotations
@@ -24,24 +25,21 @@ MINUTE: Final = 60_000
 CALM: Final = 95_000
 
 _SESSION: Final = 5 * MINUTE
-_NEWS_LASTS: Final = 35 * MINUTE
-# By day of the week, when an hour of nothing in particular begins and ends.
-_QUIET: Final = (
-    (0, dt.time(14), dt.time(15)),
-    (1, dt.time(13), dt.time(14)),
-    (2, dt.time(13), dt.time(14)),
-    (3, dt.time(13), dt.time(14)),
-    (4, dt.time(13), dt.time(14)),
-    (5, dt.time(11), dt.time(12)),
-    (6, dt.time(19), dt.time(20)),
-)
+_NEWS: Final = (-30_000, 20 * MINUTE)
+# How much quicker the crowd acts in the sessions that stand for longer ones.
+_HURRY: Final = 20.0
+_AFTER_GATE: Final = 10 * MINUTE
+_APART: Final = 2 * MINUTE
+# On each day of the week, when a session begins in which nothing in particular happens.
+_QUIET: Final = tuple((day, dt.time(14)) for day in range(7))
 
 
 class Window(msgspec.Struct, frozen=True, order=True):
-    """A session: true milliseconds from `start` to `end`."""
+    """A session: true milliseconds from `start` to `end`, and how much the crowd hurries."""
 
     start: int
     end: int
+    hurry: float = 1.0
 
     @property
     def calm(self) -> int:
@@ -58,7 +56,7 @@ def windows(
     apart: list[Window] = []
     for window in sorted(drawn):
         # A week's settlement and the next week's opening are the same minutes.
-        if apart and window.start <= apart[-1].end + 2 * MINUTE:
+        if apart and window.start <= apart[-1].end + _APART:
             apart[-1] = Window(apart[-1].start, max(apart[-1].end, window.end))
         else:
             apart.append(window)
@@ -82,9 +80,13 @@ def _ordinary(week: Week, planned: tuple[Release, ...], gate: dt.time) -> Iterat
     for release in _traded(week, planned):
         shut = to_milliseconds(dt.datetime.combine(release.at.date(), gate, EASTERN))
         out = to_milliseconds(release.at)
-        yield Window(min(shut, out) - 5 * MINUTE, out + _NEWS_LASTS)
-    for day, start, end in _QUIET:
-        yield Window(_on(week, day, start), _on(week, day, end))
+        start, end = (out + delay for delay in _NEWS)
+        yield Window(start, end)
+        if shut + _AFTER_GATE + _SESSION + _APART < start:
+            hurry = (out - shut) / _SESSION
+            yield Window(shut + _AFTER_GATE, shut + _AFTER_GATE + _SESSION, hurry)
+    for day, at in _QUIET:
+        yield Window(_on(week, day, at), _on(week, day, at) + _SESSION, _HURRY)
     yield _session(to_milliseconds(week.closes) - 3 * MINUTE)
     yield _session(to_milliseconds(week.settles) - MINUTE)
 

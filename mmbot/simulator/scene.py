@@ -30,7 +30,7 @@ from mmbot.simulator.hours import MINUTE, Hours, Window, windows
 from mmbot.simulator.ledger import Account
 from mmbot.simulator.synthetic import LABEL, daily_counts
 from mmbot.simulator.timetable import Release, releases, usual_time, varied_time
-from mmbot.simulator.venue import Traders, Venue
+from mmbot.simulator.venue import Venue
 from mmbot.simulator.website import Website
 from mmbot.tsa.calendar import CalendarClock, Week
 from mmbot.tsa.counts import Counts, Vintage, assumed_release
@@ -95,7 +95,7 @@ class Scene(msgspec.Struct, frozen=True):
 class Sleepers:
     """A crowd that acts only within the windows, and not once it is frozen."""
 
-    def __init__(self, crowd: Traders, windows: tuple[Window, ...]) -> None:
+    def __init__(self, crowd: Crowd, windows: tuple[Window, ...]) -> None:
         self._crowd = crowd
         self._windows = windows
         self._current = 0
@@ -118,6 +118,7 @@ class Sleepers:
     def skip_to(self, window: Window) -> None:
         """Sleep until a window begins."""
         self._current = self._windows.index(window)
+        self._crowd.hurry = window.hurry
         self.frozen = False
 
     def act(self, now: int) -> None:
