@@ -92,6 +92,11 @@ class Bot:
         return self._feed.age
 
     @property
+    def drift(self) -> dict[str, int]:
+        """What the exchange said that is not in the known vocabulary, and how often."""
+        return self._feed.drift.counts | self._gateway.drift.counts
+
+    @property
     def streaming(self) -> bool:
         """Whether everything on the stream is subscribed."""
         return self.engine.desk.service.streaming
@@ -182,6 +187,7 @@ class Bot:
         # One answer may be several events: whatever they bring about goes cancels first.
         writes, self._writes = self._writes, []
         self._out[:0] = self._gateway.write(writes, now)
+        self._out += self._feed.drift.take_notes() + self._gateway.drift.take_notes()
         wishes = (self._engine_wake, self._feed.next_deadline)
         at = min((wish for wish in wishes if wish is not None), default=None)
         if at is not None:

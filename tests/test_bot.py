@@ -269,6 +269,18 @@ def test_the_age_of_the_last_frame_is_known(world: World) -> None:
     assert world.bot.feed_age == 40
 
 
+def test_what_is_not_in_the_vocabulary_is_told_once_and_counted(world: World) -> None:
+    world.answers["/portfolio/orders"] = {"orders": [], "mood": "calm"}
+    before = world.bot.drift
+    told = world.hear("user_order", USER_ORDER | {"status": "frozen"}, sid=2)
+    again = world.hear("user_order", USER_ORDER | {"status": "frozen"}, sid=2)
+    assert [n.name for n in only(Note, told + again)].count("exchange.unknown_word") == 1
+    world.run(world.bot.disconnected(world.now))
+    world.run(world.bot.connected(world.now))
+    assert before == {}
+    assert world.bot.drift == {"user_order.status=frozen": 2, "answer.mood": 1}
+
+
 def test_a_stream_that_is_late_takes_the_quotes_off(world: World) -> None:
     world.show_book(A)
     late = world.hear("ok", {}, sid=2, sending_ts_ms=world.now - 3_001)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import configparser
 from pathlib import Path
 
-from mmbot.daemon.service import SWEEP_SECONDS
-from mmbot.errors import BadInput
+from mmbot.daemon.service import EXIT_BROKEN, EXIT_NOT_KNOWN
+from mmbot.daemon.sweep import SWEEP_SECONDS
+from mmbot.errors import BadInput, NotReady
 
 
 def unit() -> configparser.SectionProxy:
@@ -21,9 +22,19 @@ def test_stopping_leaves_the_sweep_time_enough() -> None:
     assert int(unit()["TimeoutStopSec"]) > 2 * SWEEP_SECONDS
 
 
-def test_bad_input_is_not_tried_again() -> None:
+def test_what_waiting_does_not_heal_is_not_tried_again_and_the_rest_is() -> None:
     assert unit()["Restart"] == "on-failure"
-    assert unit()["RestartPreventExitStatus"] == str(BadInput.exit_code)
+    kept_down = {int(code) for code in unit()["RestartPreventExitStatus"].split()}
+    assert kept_down == {BadInput.exit_code, NotReady.exit_code}
+    assert not kept_down & {EXIT_NOT_KNOWN, EXIT_BROKEN}
+
+
+def test_the_orders_are_swept_however_the_daemon_ended() -> None:
+    config = unit()["ExecStart"].partition(" run ")[2]
+    assert unit()["ExecStopPost"].endswith(f"mmbot cancel-all {config}")
+    # Where the credentials are loaded from, under the names they are loaded by.
+    directory = unit()["ExecStopPost"].partition("CREDENTIALS_DIRECTORY=")[2].split()[0]
+    assert unit()["LoadCredential"] == f"private_key:{directory}/private_key"
 
 
 def test_no_key_stands_in_the_unit() -> None:

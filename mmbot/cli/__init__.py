@@ -8,6 +8,7 @@ import typer
 
 from mmbot.cli.backtest import backtest
 from mmbot.cli.bench import bench
+from mmbot.cli.cancel_all import cancel_all
 from mmbot.cli.check import check
 from mmbot.cli.demo import demo
 from mmbot.cli.evaluate import evaluate
@@ -31,6 +32,7 @@ app.command()(demo)
 app.command()(forecast)
 app.command()(run)
 app.command()(check)
+app.command()(cancel_all)
 app.command()(exchange)
 app.command()(evaluate)
 app.command()(simulate)

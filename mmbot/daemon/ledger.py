@@ -1,7 +1,8 @@
 """What must survive: counts with their vintages, fills, settlements, losses. SQLite in WAL mode.
 
-Every write is committed before the call returns. A row that is there already is left alone, so
-whatever is reported again after a restart is booked once. One process at a time holds a ledger.
+Every write is committed before the call returns, or raises `sqlite3.Error` and is not there. A row
+that is there already is left alone, so whatever is reported again after a restart is booked once.
+One process at a time holds a ledger.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ CREATE TABLE marks (
 """,
 )
 _VERSION = len(_ADDITIONS)
+# How long another process may keep the file locked; the event loop stands still meanwhile.
+_LOCKED_SECONDS = 1.0
 # Events whose marks may still matter: those of some weeks.
 _MARKS_RECALLED = 16
 
@@ -57,6 +60,18 @@ class Totals(msgspec.Struct, frozen=True):
     contracts: Count
     fees: Money
     pnl: Money
+
+
+def is_held(directory: Path) -> bool:
+    """Say whether a process is at work on the ledger in `directory`, without making one."""
+    try:
+        with (directory / "lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 class Ledger:
@@ -79,12 +94,15 @@ class Ledger:
                 f"another mmbot is at work in {directory}; stop it, or set state.directory"
             ) from None
         path = directory / "ledger.sqlite"
-        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db = sqlite3.connect(path, timeout=_LOCKED_SECONDS, isolation_level=None)
         try:
             self._prepare(path)
         except sqlite3.DatabaseError as error:
             self.close()
-            raise BadInput(f"the ledger {path} cannot be used: {error}") from None
+            raise BadInput(
+                f"the ledger {path} cannot be used: {error}; mend that, or move the file away to "
+                "begin anew"
+            ) from None
         except BadInput:
             self.close()
             raise
@@ -92,14 +110,19 @@ class Ledger:
     def _prepare(self, path: Path) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
+        (health,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if health != "ok":
+            raise sqlite3.DatabaseError(health)
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version > _VERSION:
             raise BadInput(
                 f"the ledger {path} is of version {version}, this mmbot knows version {_VERSION}"
             )
-        if version < _VERSION:
-            added = "".join(_ADDITIONS[version:])
-            self._db.executescript(f"BEGIN; {added} PRAGMA user_version = {_VERSION}; COMMIT;")
+        # Also where nothing is added: what cannot be written to is found out now.
+        added = "".join(_ADDITIONS[version:])
+        self._db.executescript(
+            f"BEGIN IMMEDIATE; {added} PRAGMA user_version = {_VERSION}; COMMIT;"
+        )
 
     def close(self) -> None:
         """Let the ledger go."""

@@ -22,6 +22,7 @@ import structlog
 
 from mmbot.config import CountsSettings
 from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.transport import read_body
 from mmbot.errors import BadInput
 from mmbot.forecast.plausibility import Doubts
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, release_instant
@@ -118,6 +119,8 @@ class CountsPoller:
     async def run(self, changed: Callable[[Counts], None]) -> None:
         """Poll until cancelled; call `changed` with the new counts whenever there are any."""
         failures = 0
+        # An earlier life may have died before it took in what these stand for.
+        self._validators.clear()
         async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
             while True:
                 before = self.counts
@@ -206,9 +209,10 @@ class CountsPoller:
 
     def _observe(self, day: dt.date, count: int, seen: dt.datetime, *, archived: bool) -> None:
         before = self.counts
-        self.counts, change = before.observe(day, count, seen, archived=archived)
+        after, change = before.observe(day, count, seen, archived=archived)
         if change is not Change.NOTHING:
             self._ledger.add_count(day, count, seen, archived=archived)
+        self.counts = after
         if change is Change.REVISION:
             self._log.warning(
                 "counts.revised", day=str(day), count=count, first_published=before.first(day)
@@ -236,7 +240,7 @@ class CountsPoller:
                     return None
                 if response.status != 200:
                     raise BadInput(f"{self._url}{path} answered {response.status}")
-                body = await response.content.read(MOST_BYTES + 1)
+                body = await read_body(response, MOST_BYTES)
                 validators.etag = response.headers.get("ETag", "")
                 validators.last_modified = response.headers.get("Last-Modified", "")
                 return body

@@ -87,12 +87,18 @@ class Account:
         try:
             request = next(steps)
             while True:
-                request = steps.send(await self._answer(request))
+                request = steps.send(await self.ask(request))
         except StopIteration as end:
             findings: tuple[Finding, ...] = end.value
             return findings
 
-    async def _answer(self, unsigned: HttpRequest) -> HttpAnswer | None:
+    @property
+    def subaccount(self) -> int:
+        """Which of the key's accounts it is."""
+        return self._settings.exchange.subaccount
+
+    async def ask(self, unsigned: HttpRequest) -> HttpAnswer | None:
+        """Sign a request, send it, and return the answer, or `None` where none came."""
         request = signed(unsigned, self._signer, wall_clock())
         answer = self._between.answer(request, wall_clock())
         if answer is None:

@@ -1,8 +1,10 @@
 """The daemon: starts, reconciles, runs and stops the bot, and owns every task that helps.
 
-Everything that happens is told to the bot on the event loop, and what the bot returns is carried
-out in order. On SIGTERM or SIGINT the quotes come off, the exchange is asked whether any is left,
-and the exit code says what it answered.
+Everything that happens is told to the bot on the event loop, through one door, and what the bot
+returns is carried out in order. On SIGTERM or SIGINT the quotes come off, the exchange is asked
+whether any is left, and the exit code says what it answered. A helper that dies is missed (the
+quotes come off) and restarted; where that does not help, and where the bot itself or the ledger
+fails, the own orders are swept without the bot, and the process ends so as to be started anew.
 """
 
 from __future__ import annotations
@@ -10,12 +12,12 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
-from websockets.asyncio.client import ClientConnection
 
 from mmbot.bot import Bot, Output, Reconnect, Transmit
 from mmbot.config import Settings
@@ -25,12 +27,17 @@ from mmbot.daemon.between import Between
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.poller import CountsPoller
 from mmbot.daemon.readiness import Account, wall_clock
+from mmbot.daemon.stream import Stream
+from mmbot.daemon.supervision import Supervisor
+from mmbot.daemon.sweep import SWEEP_SECONDS, sweep
 from mmbot.daemon.venue import Venue
 from mmbot.errors import NotReady
 from mmbot.forecast.belief import Belief
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.gateway import Call
+from mmbot.kalshi.readings import ReadingError
 from mmbot.kalshi.selfcheck import failures
+from mmbot.kalshi.sweeping import Swept
 from mmbot.observe.status import status
 from mmbot.trading.commands import (
     BookFill,
@@ -41,14 +48,12 @@ from mmbot.trading.commands import (
     Note,
     WakeAt,
 )
-from mmbot.trading.events import BeliefFormed, MarksRecalled, Stopping
+from mmbot.trading.events import BeliefFormed, HelpersMissing, MarksRecalled, Stopping
 from mmbot.tsa.counts import Counts
 
-EXIT_CLEAN, EXIT_NOT_KNOWN = 0, 4
+# 4 whatever else happened: that an order may be left is the news that matters most.
+EXIT_CLEAN, EXIT_NOT_KNOWN, EXIT_BROKEN = 0, 4, 5
 
-# How long the sweep may take before the process ends without knowing.
-SWEEP_SECONDS = 20.0
-_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0
 # How often whatever stands between bot and exchange is told the time.
 _TICK_SECONDS = 1.0
 
@@ -86,17 +91,17 @@ class Service:
             self._beliefs.deviations,
         )
         self._rest = transport.Rest(venue.origin, settings.orders.answer_timeout_seconds)
+        self._account = Account(settings, venue, signer, self._rest, between)
+        self._stream = Stream(venue.ws_url, self, self._rng)
+        self._supervisor = Supervisor(self._helpers_missing, self._given_up)
         self._tasks: asyncio.TaskGroup | None = None
-        self._sender: transport.Sender | None = None
-        self._reconnect = asyncio.Event()
-        self._stream_served = False
         self._stop = asyncio.Event()
         self._finished = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._carriers: dict[type, Callable[[Any], None]] = {
             Call: self._send_call,
             Transmit: self._transmit,
-            Reconnect: lambda _: self._reconnect.set(),
+            Reconnect: lambda _: self._stream.reconnect(),
             WakeAt: self._set_timer,
             FormBelief: lambda command: self._beliefs.want(command.week, command.strikes),
             BookFill: ledger.add_fill,
@@ -148,9 +153,8 @@ class Service:
         await self._beliefs.fit(self._poller.counts)
 
     async def _refuse_unready(self) -> None:
-        account = Account(self._settings, self._venue, self._signer, self._rest, self._between)
-        await account.refuse_bad_key()
-        examination, findings = await account.examine(self._ledger.unsettled_events())
+        await self._account.refuse_bad_key()
+        examination, findings = await self._account.examine(self._ledger.unsettled_events())
         for finding in findings:
             level = {"ok": "info", "warn": "warning", "wait": "warning", "fail": "error"}
             say = getattr(self._log, level[finding.state])
@@ -161,23 +165,32 @@ class Service:
         self._bot.hold(examination.held)
 
     async def _trade(self) -> int:
-        self._carry_out(self._bot.told(MarksRecalled(self._ledger.latest_marks()), wall_clock()))
-        helpers = (self._stream(), self._poll(), self._heartbeat(), self._tick())
+        self._tell(self._bot.told, MarksRecalled(self._ledger.latest_marks()))
+        helpers: dict[str, Callable[[], Awaitable[None]]] = {
+            "stream": self._stream.run,
+            "poller": self._poll,
+            "heartbeat": self._heartbeat,
+            "tick": self._tick,
+        }
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            running = [tasks.create_task(helper) for helper in helpers]
+            keep = self._supervisor.keep
+            running = [tasks.create_task(keep(name, helper)) for name, helper in helpers.items()]
             await self._stop.wait()
             code = await self._sweep()
             for task in running:
                 task.cancel()
             if self._timer is not None:
                 self._timer.cancel()
+        if self._supervisor.given_up:
+            code = await self._sweep_without_bot()
+        self._beliefs.give_up()
         self._log.info("stopped", exit_code=code)
         return code
 
     async def _sweep(self) -> int:
         """Take the quotes off and have the exchange confirm that none is left."""
-        self._carry_out(self._bot.told(Stopping(), wall_clock()))
+        self._tell(self._bot.told, Stopping())
         try:
             async with asyncio.timeout(SWEEP_SECONDS):
                 await self._finished.wait()
@@ -187,47 +200,44 @@ class Service:
         self._log.info("sweep.clean")
         return EXIT_CLEAN
 
-    # What helps
-
-    async def _stream(self) -> None:
-        backoff = _FIRST_BACKOFF
-        while True:
-            headers = self._bot.stream_headers(wall_clock())
-            try:
-                async with transport.open_stream(self._venue.ws_url, headers) as connection:
-                    await self._serve(connection)
-            except transport.StreamError as error:
-                self._log.warning("stream.failed", reason=f"{type(error).__name__}: {error}"[:300])
-            if self._stream_served:
-                backoff = _FIRST_BACKOFF
-            await asyncio.sleep(backoff * (0.5 + self._rng.random()))
-            backoff = min(2 * backoff, _LONGEST_BACKOFF)
-
-    async def _serve(self, connection: ClientConnection) -> None:
-        """Hand frames to the bot until the connection ends or is given up."""
-        self._sender = sender = transport.Sender(connection)
-        self._reconnect.clear()
-        self._stream_served = False
-        sending = asyncio.create_task(sender.run())
-        closing = asyncio.create_task(self._close_when_given_up(connection))
+    async def _sweep_without_bot(self) -> int:
+        """Do the same on the account alone, as what the bot knows may be wrong."""
         try:
-            self._between.connected()
-            self._carry_out(self._bot.connected(wall_clock()))
-            async for frame in connection:
-                self._hand_over(self._between.incoming(frame, wall_clock()))
-                # A connection that never came so far is no reason to connect again at once.
-                self._stream_served |= self._bot.streaming
-        finally:
-            self._sender = None
-            self._between.disconnected()
-            sending.cancel()
-            closing.cancel()
-            await asyncio.gather(sending, closing, return_exceptions=True)
-            self._carry_out(self._bot.disconnected(wall_clock()))
+            swept = await sweep(self._account)
+        except ReadingError as error:
+            swept = Swept(0, None, 0, str(error))
+        self._log.info("swept", **msgspec.structs.asdict(swept))
+        return EXIT_BROKEN if swept.clean else EXIT_NOT_KNOWN
 
-    async def _close_when_given_up(self, connection: ClientConnection) -> None:
-        await self._reconnect.wait()
-        await connection.close()
+    def _helpers_missing(self, names: tuple[str, ...]) -> None:
+        self._tell(self._bot.told, HelpersMissing(names))
+
+    def _given_up(self) -> None:
+        self._finished.set()
+        self._stop.set()
+
+    # What the stream brings
+
+    def stream_headers(self) -> tuple[tuple[str, str], ...]:
+        """Return the headers to open a stream with now."""
+        return self._bot.stream_headers(wall_clock())
+
+    def connected(self) -> None:
+        """Tell the bot, and whatever is between."""
+        self._between.connected()
+        self._tell(self._bot.connected)
+
+    def received(self, frame: bytes | str) -> bool:
+        """Hand a frame to the bot; say whether everything is subscribed."""
+        self._hand_over(self._between.incoming(frame, wall_clock()))
+        return self._bot.streaming
+
+    def disconnected(self) -> None:
+        """Tell the bot, and whatever is between."""
+        self._between.disconnected()
+        self._tell(self._bot.disconnected)
+
+    # What else helps
 
     async def _tick(self) -> None:
         while True:
@@ -237,6 +247,8 @@ class Service:
 
     async def _poll(self) -> None:
         changes: asyncio.Queue[Counts] = asyncio.Queue(maxsize=1)
+        # What a poller that died had read already is news as well.
+        changes.put_nowait(self._poller.counts)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._poller.run(lambda counts: _replace(changes, counts)))
             while True:
@@ -252,14 +264,21 @@ class Service:
                 "heartbeat",
                 feed_age_ms=self._bot.feed_age,
                 calendar=self._venue.clock.at(now).isoformat(timespec="seconds"),
+                **({"unknown_words": self._bot.drift} if self._bot.drift else {}),
                 **status(self._bot.engine.desk),
             )
 
-    # What the bot asks for
+    # The one door to the bot
 
-    def _carry_out(self, outputs: Iterable[Output]) -> None:
-        for output in outputs:
-            self._carriers[type(output)](output)
+    def _tell(self, step: Callable[..., list[Output]], *what: object) -> None:
+        """Have the bot take something in now, and carry out what it asks for, in order."""
+        if self._supervisor.given_up:
+            return
+        with self._supervisor.vital():
+            for output in step(*what, wall_clock()):
+                self._carriers[type(output)](output)
+
+    # What the bot asks for
 
     def _send_call(self, call: Call) -> None:
         if self._tasks is None:
@@ -267,25 +286,27 @@ class Service:
         self._tasks.create_task(self._call(call))
 
     async def _call(self, call: Call) -> None:
-        answer = self._between.answer(call.request, wall_clock())
-        if answer is None:
-            answer = await self._rest.try_call(call.request)
-            self._between.learn(call.request, answer, wall_clock())
-        self._carry_out(self._bot.answered(call.id, answer, wall_clock()))
-        self._hand_over(self._between.take())
+        with self._supervisor.vital():
+            answer = self._between.answer(call.request, wall_clock())
+            if answer is None:
+                answer = await self._rest.try_call(call.request)
+                self._between.learn(call.request, answer, wall_clock())
+            self._tell(self._bot.answered, call.id, answer)
+            self._hand_over(self._between.take())
 
     def _transmit(self, output: Transmit) -> None:
-        if self._sender is None:
-            return
         for frame in self._between.outgoing(output.frame, wall_clock()):
-            if not self._sender.put(frame):
-                self._reconnect.set()
+            self._stream.send(frame)
         # The bot is in the middle of something: it hears of this when that is done.
-        asyncio.get_running_loop().call_soon(lambda: self._hand_over(self._between.take()))
+        asyncio.get_running_loop().call_soon(self._hand_over_waiting)
+
+    def _hand_over_waiting(self) -> None:
+        with self._supervisor.vital():
+            self._hand_over(self._between.take())
 
     def _hand_over(self, frames: Iterable[bytes | str]) -> None:
         for frame in frames:
-            self._carry_out(self._bot.received(frame, wall_clock()))
+            self._tell(self._bot.received, frame)
 
     def _set_timer(self, wish: WakeAt) -> None:
         if self._timer is not None:
@@ -295,10 +316,10 @@ class Service:
 
     def _wake(self) -> None:
         self._timer = None
-        self._carry_out(self._bot.woken(wall_clock()))
+        self._tell(self._bot.woken)
 
     def _believe(self, belief: Belief) -> None:
-        self._carry_out(self._bot.told(BeliefFormed(belief), wall_clock()))
+        self._tell(self._bot.told, BeliefFormed(belief))
 
     def _write_note(self, note: Note) -> None:
         getattr(self._log, note.level)(note.name, **note.fields)

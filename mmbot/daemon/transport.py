@@ -58,7 +58,7 @@ class Rest:
             data=request.body or None,
             allow_redirects=False,
         ) as response:
-            body = await response.content.read(_LARGEST_ANSWER)
+            body = await read_body(response, _LARGEST_ANSWER)
             # What time it is there, for whoever wants to compare clocks.
             date = response.headers.get("Date")
             return HttpAnswer(response.status, body, (("date", date),) if date else ())
@@ -69,6 +69,20 @@ class Rest:
             return await self.call(request)
         except (OSError, TimeoutError, aiohttp.ClientError):
             return None
+
+
+async def read_body(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """Return the whole body, in however many pieces it comes.
+
+    Raises:
+        ClientError: It is longer than `most` bytes, or ends too early.
+    """
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > most:
+            raise aiohttp.ClientPayloadError(f"more than {most:,} bytes")
+    return bytes(body)
 
 
 def open_stream(url: str, headers: tuple[tuple[str, str], ...]) -> connect:

@@ -16,6 +16,8 @@ import msgspec
 import orjson
 
 from mmbot.kalshi import messages as wire
+from mmbot.kalshi import vocabulary
+from mmbot.kalshi.drift import Drift
 from mmbot.trading.commands import Note, NoteLevel
 from mmbot.trading.events import (
     BookChanged,
@@ -70,6 +72,7 @@ class Feed:
 
     def __init__(self, series: str) -> None:
         self._prefix = f"{series}-"
+        self.drift = Drift(vocabulary.STREAM)
         # How old the last frame was when it came, in milliseconds, by the exchange's clock.
         self.age: int | None = None
         self._tickers: tuple[str, ...] = ()
@@ -137,6 +140,7 @@ class Feed:
             return self._step
         try:
             frame = wire.decode_frame(data)
+            self.drift.look_at_frame(frame.type, data)
             self._notice_age(frame.sending_ts_ms)
             handler = self._handlers.get(frame.type)
             if self._follows(frame) and handler is not None:

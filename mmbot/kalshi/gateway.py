@@ -17,7 +17,9 @@ import msgspec
 
 from mmbot.config import ExchangeSettings
 from mmbot.kalshi import messages as wire
+from mmbot.kalshi import vocabulary
 from mmbot.kalshi.auth import Signer
+from mmbot.kalshi.drift import Drift
 from mmbot.kalshi.groups import reset_group, secure_group
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
 from mmbot.kalshi.readings import (
@@ -27,7 +29,7 @@ from mmbot.kalshi.readings import (
     read_account,
     read_listing,
 )
-from mmbot.kalshi.writes import WriteCommand, outcomes, refusal_of, write_request
+from mmbot.kalshi.writes import WRITES, WriteCommand, outcomes, refusal_of, write_request
 from mmbot.trading.commands import (
     Cancel,
     LookUp,
@@ -56,11 +58,18 @@ class _Sent(msgspec.Struct, frozen=True):
     request: HttpRequest
     signed_anew: bool = False
 
+    @property
+    def kind(self) -> str:
+        """What the vocabulary calls the answer."""
+        write = WRITES[type(self.commands[0])]
+        return write if len(self.commands) == 1 else f"batch of {write}"
+
 
 class Gateway:
     """Speaks REST for one account, without ever touching a socket."""
 
     def __init__(self, signer: Signer, exchange: ExchangeSettings) -> None:
+        self.drift = Drift(vocabulary.REST)
         self._signer = signer
         self._series = exchange.series
         self._subaccount = exchange.subaccount
@@ -92,6 +101,7 @@ class Gateway:
     ) -> tuple[list[Event], list[Call]]:
         """Take in an answer, or `None` where none came in time; return what that means."""
         sent = self._writes.pop(call_id, None)
+        self.drift.look_at_answer("answer" if sent is None else sent.kind, answer)
         if sent is None:
             command, reading = self._readings.pop(call_id)
             return self._advance(command, reading, answer, now)
@@ -120,8 +130,8 @@ class Gateway:
                 reading = read_listing(command, self._series, now)
             case SecureGroup():
                 reading = secure_group(command, self._subaccount)
-            case ResetGroup():
-                reading = reset_group(command, self._subaccount)
+            case reset:
+                reading = reset_group(reset, self._subaccount)
         return self._advance(command, reading, None, now)[1]
 
     def _advance(

@@ -22,7 +22,7 @@ def secure_group(command: SecureGroup, subaccount: int) -> Reading:
     listed = yield from get(_GROUPS, _Groups, (own_subaccount(subaccount),))
     ours = [group.id for group in listed.order_groups if group.is_like(command)]
     if ours:
-        return [GroupSecured(command.shard, min(ours))]
+        return [GroupSecured(command.shard, min(ours), command.contracts)]
     body: dict[str, Any] = {
         "contracts_limit_fp": format_count(command.contracts),
         "subaccount": subaccount,
@@ -32,7 +32,8 @@ def secure_group(command: SecureGroup, subaccount: int) -> Reading:
     answer = yield HttpRequest("POST", path, body=orjson.dumps(body))
     if answer is None or answer.status != 201:
         raise ReadingError(f"POST {path}: {refusal_text(answer)}")
-    return [GroupSecured(command.shard, wire.decode(answer.body, _Created).order_group_id)]
+    opened = wire.decode(answer.body, _Created).order_group_id
+    return [GroupSecured(command.shard, opened, command.contracts)]
 
 
 def reset_group(command: ResetGroup, subaccount: int) -> Reading:

@@ -1,8 +1,9 @@
 """The exchange's JSON as values.
 
-Reading is lenient: unknown keys and enum values pass, a null is the same as an absent key, and
-deprecated keys are never needed. Whatever reads raises `Malformed` when something that is needed
-is missing or is not what it should be; nothing else escapes, whatever the bytes.
+Reading is lenient: unknown keys and enum values pass (`drift` counts them), a null is the same as
+an absent key, and deprecated keys are never needed. Whatever reads raises `Malformed` when
+something that is needed is missing or is not what it should be; nothing else escapes, whatever the
+bytes.
 """
 
 from __future__ import annotations
@@ -206,30 +207,31 @@ def decode(data: bytes | msgspec.Raw, kind: type[_T]) -> _T:
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError:
-        return convert(_tree(data), kind)
+        return convert(tree(data), kind)
     except _UNREADABLE as error:
         raise Malformed(f"{kind.__name__}: {error}") from None
 
 
-def convert(tree: object, kind: type[_T]) -> _T:
+def convert(message: object, kind: type[_T]) -> _T:
     """Make decoded JSON one kind of message, or raise `Malformed`."""
     try:
-        return msgspec.convert(_without_nulls(tree), kind)
+        return msgspec.convert(_without_nulls(message), kind)
     except (msgspec.ValidationError, RecursionError) as error:
         raise Malformed(f"{kind.__name__}: {error}") from None
 
 
-def _tree(data: bytes | msgspec.Raw) -> Any:
+def tree(data: bytes | str | msgspec.Raw) -> Any:
+    """Decode JSON of any kind, or raise `Malformed`."""
     try:
         return msgspec.json.decode(data)
     except _UNREADABLE as error:
         raise Malformed(f"no JSON: {error}") from None
 
 
-def _without_nulls(tree: Any) -> Any:
-    if isinstance(tree, dict):
-        return {key: _without_nulls(value) for key, value in tree.items() if value is not None}
-    return [_without_nulls(value) for value in tree] if isinstance(tree, list) else tree
+def _without_nulls(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {key: _without_nulls(value) for key, value in part.items() if value is not None}
+    return [_without_nulls(value) for value in part] if isinstance(part, list) else part
 
 
 _FRAME = msgspec.json.Decoder(Frame)
@@ -375,18 +377,18 @@ class ErrorBody(msgspec.Struct, frozen=True):
 def error_body(body: bytes) -> ErrorBody:
     """Read an error's code and text; a body that is none gives neither."""
     try:
-        return error_of(_tree(body))
+        return error_of(tree(body))
     except Malformed:
         return ErrorBody()
 
 
-def error_of(tree: Any) -> ErrorBody:
+def error_of(said: Any) -> ErrorBody:
     """Read an error's code and text from decoded JSON."""
-    if isinstance(tree, dict) and "error" in tree:
-        tree = tree["error"]
-    if isinstance(tree, str):
-        return ErrorBody("", tree[:200])
-    if not isinstance(tree, dict):
+    if isinstance(said, dict) and "error" in said:
+        said = said["error"]
+    if isinstance(said, str):
+        return ErrorBody("", said[:200])
+    if not isinstance(said, dict):
         return ErrorBody()
-    text = " ".join(str(tree[key]) for key in ("message", "details") if tree.get(key))
-    return ErrorBody(str(tree.get("code") or "")[:200], text[:200])
+    text = " ".join(str(said[key]) for key in ("message", "details") if said.get(key))
+    return ErrorBody(str(said.get("code") or "")[:200], text[:200])

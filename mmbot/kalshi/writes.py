@@ -33,7 +33,7 @@ from mmbot.units import format_count, format_price, parse_count
 
 WriteCommand: TypeAlias = Place | Cancel | Renew | Decrease
 
-_WRITES: dict[type, Write] = {
+WRITES: dict[type, Write] = {
     Place: "place",
     Cancel: "cancel",
     Renew: "renew",
@@ -97,10 +97,10 @@ def _single(command: WriteCommand, subaccount: int) -> HttpRequest:
         case Decrease():
             path = f"{ORDERS}/{command.order_id}/decrease"
             return HttpRequest("POST", path, (own,), body=orjson.dumps(_decrease(command)))
-        case Cancel():
-            shard = "exchange_index", str(command.shard)
-            query = (("market_ticker", command.ticker), shard, own)
-            return HttpRequest("DELETE", f"{ORDERS}/{command.order_id}", query)
+        case cancel:
+            shard = "exchange_index", str(cancel.shard)
+            query = (("market_ticker", cancel.ticker), shard, own)
+            return HttpRequest("DELETE", f"{ORDERS}/{cancel.order_id}", query)
 
 
 def _place(command: Place, subaccount: int) -> dict[str, object]:
@@ -122,7 +122,9 @@ def _place(command: Place, subaccount: int) -> dict[str, object]:
 
 
 def _amend(command: Renew) -> dict[str, object]:
-    # Nothing but the expiry differs from what the order is: it keeps its place in the queue.
+    # Nothing but the expiry differs from what the order is: it keeps its place in the queue. A
+    # price is never amended: the exchange does not say that the order would stay post-only, and
+    # speaks of fills from amendments that cross.
     return {
         "ticker": command.ticker,
         "side": command.side,
@@ -186,7 +188,7 @@ def _is_about(item: _BatchItem, command: WriteCommand) -> bool:
 
 
 def _unknown(command: WriteCommand, detail: str) -> WriteUnknown:
-    return WriteUnknown(command.client_id, _WRITES[type(command)], detail[:200])
+    return WriteUnknown(command.client_id, WRITES[type(command)], detail[:200])
 
 
 def _said(command: WriteCommand, body: bytes | msgspec.Raw) -> Event:
@@ -211,9 +213,9 @@ def _applied(command: WriteCommand, body: bytes | msgspec.Raw) -> Event:
             decreased = wire.decode(body, _Decreased)
             _refuse_other(decreased.order_id, command.order_id)
             return OrderDecreased(command.client_id, parse_count(decreased.remaining_count))
-        case Renew():
-            _refuse_other(wire.decode(body, _Amended).order_id, command.order_id)
-            return OrderRenewed(command.client_id, command.expires)
+        case renewal:
+            _refuse_other(wire.decode(body, _Amended).order_id, renewal.order_id)
+            return OrderRenewed(renewal.client_id, renewal.expires)
 
 
 def _refuse_other(answered: str, asked: str) -> None:
@@ -229,7 +231,7 @@ def _not_applied(command: WriteCommand, status: int, error: wire.ErrorBody) -> E
     refusal = refusal_of(status, error)
     if refusal == "no_change" and isinstance(command, Renew):
         return OrderRenewed(command.client_id, command.expires)
-    return WriteRefused(command.client_id, _WRITES[type(command)], refusal, detail)
+    return WriteRefused(command.client_id, WRITES[type(command)], refusal, detail)
 
 
 def refusal_of(status: int, error: wire.ErrorBody) -> Refusal:

@@ -1,4 +1,7 @@
-"""Structured logs on standard error: JSON lines for programs, colours on a terminal."""
+"""Structured logs on standard error: JSON lines for programs, colours on a terminal.
+
+Tracebacks are written without the values of local variables: these could be keys or signatures.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,11 @@ def configure(level: LogLevel) -> None:
     ]
     factory: structlog.PrintLoggerFactory | structlog.BytesLoggerFactory
     if sys.stderr.isatty():
-        shared.append(structlog.dev.ConsoleRenderer())
+        renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        shared.append(renderer)
         factory = structlog.PrintLoggerFactory(sys.stderr)
     else:
+        shared.append(structlog.processors.format_exc_info)
         shared.append(structlog.processors.JSONRenderer(serializer=_dump))
         factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
     structlog.configure(

@@ -232,7 +232,7 @@ class _Desk:
         self._tell(
             _TOKENS,
             ListingRead("", (listed,)),
-            GroupSecured(0, "backtest"),
+            GroupSecured(0, "backtest", strategy.settings.limits.fill_cap),
             Reconciled((), (), strategy.cash),
         )
 

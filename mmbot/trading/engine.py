@@ -27,6 +27,7 @@ from mmbot.trading.events import (
     GroupChanged,
     GroupNotSecured,
     GroupSecured,
+    HelpersMissing,
     ListingRead,
     ListingStale,
     LookUpFailed,
@@ -127,6 +128,7 @@ class Engine:
             BeliefFormed: self._belief_formed,
             SettingsChanged: self._settings_changed,
             MarksRecalled: self._marks_recalled,
+            HelpersMissing: self._helpers_missing,
             Stopping: self._stopping,
             Woken: self._woken,
         }
@@ -338,6 +340,10 @@ class Engine:
     def _marks_recalled(self, event: MarksRecalled) -> _Tickers:
         self.desk.losses.recall(event.marks)
         return ()
+
+    def _helpers_missing(self, event: HelpersMissing) -> _Tickers:
+        self.desk.service.missing = event.names
+        return tuple(self.desk.ladder_of)
 
     def _stopping(self, _event: Stopping) -> _Tickers:
         self.desk.service.stopping = True

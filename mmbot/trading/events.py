@@ -222,10 +222,11 @@ class BudgetRead(msgspec.Struct, frozen=True, tag=True):
 
 
 class GroupSecured(msgspec.Struct, frozen=True, tag=True):
-    """There is an order group on a shard, with the fill cap that was asked for."""
+    """There is an order group on a shard, with this fill cap."""
 
     shard: int
     group: str
+    contracts: Count
 
 
 class GroupNotSecured(msgspec.Struct, frozen=True, tag=True):
@@ -332,6 +333,12 @@ class MarksRecalled(msgspec.Struct, frozen=True, tag=True):
     marks: tuple[Mark, ...]
 
 
+class HelpersMissing(msgspec.Struct, frozen=True, tag=True):
+    """Which of the tasks that serve the bot are not at work; none: all are."""
+
+    names: tuple[str, ...]
+
+
 class Stopping(msgspec.Struct, frozen=True, tag=True):
     """The bot is asked to take its quotes off and end."""
 
@@ -372,6 +379,7 @@ Event: TypeAlias = (
     | BeliefFormed
     | SettingsChanged
     | MarksRecalled
+    | HelpersMissing
     | Stopping
     | Woken
 )

@@ -52,8 +52,10 @@ class Fences:
             self._out.send(SecureGroup(index, self._desk.settings.limits.fill_cap))
 
     def secured(self, event: GroupSecured) -> _Tickers:
-        """There is a group."""
+        """There is a group; one that was asked for with another cap is of no use any more."""
         shard = self._desk.shard(event.shard)
+        if event.contracts != self._desk.settings.limits.fill_cap:
+            return ()
         shard.asked = False
         if shard.group != event.group:
             shard.group, shard.triggered = event.group, False
@@ -99,14 +101,18 @@ class Fences:
     def forget(self, index: int) -> None:
         """Take note that a group is no more, and with it the orders that were in it."""
         shard = self._desk.shard(index)
-        shard.group, shard.triggered, shard.due = "", False, self._out.now
+        self._drop_group(shard)
         self._out.note("group.gone", "warning", shard=index)
         self._doubt_orders(shard)
 
     def renew(self) -> None:
         """Have groups with another cap; whatever is in the old ones will be moved."""
         for shard in self._desk.shards.values():
-            shard.group, shard.triggered, shard.due = "", False, self._out.now
+            self._drop_group(shard)
+
+    def _drop_group(self, shard: Shard) -> None:
+        # Nobody waits for the answer to what was asked about it.
+        shard.group, shard.triggered, shard.asked, shard.due = "", False, False, self._out.now
 
     def _reset(self, shard: Shard) -> None:
         shard.asked = False

@@ -69,6 +69,7 @@ class ServiceState(msgspec.Struct):
     """What holds for all markets at once."""
 
     stopping: bool = False
+    missing: tuple[str, ...] = ()
     streaming: bool = False
     lagging: bool = False
     reconciled: bool = False
@@ -79,6 +80,8 @@ def service_gate(state: ServiceState) -> str:
     """Return why nothing at all may be quoted."""
     if state.stopping:
         return "stopping"
+    if state.missing:
+        return f"no_{state.missing[0]}"
     if not state.streaming:
         return "no_stream"
     if state.lagging:

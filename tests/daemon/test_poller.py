@@ -18,6 +18,7 @@ from mmbot.daemon.poller import CountsPoller
 from mmbot.errors import BadInput
 from mmbot.tsa.calendar import EASTERN, CalendarClock, to_milliseconds
 from mmbot.tsa.counts import Counts
+from mmbot.tsa.website import MOST_BYTES
 
 TUESDAY = dt.date(2026, 4, 14)
 NINE = dt.datetime(2026, 4, 15, 9, 0, tzinfo=EASTERN)
@@ -30,6 +31,7 @@ class Site(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.rows: dict[dt.date, int] = {}
         self.status = 200
+        self.padding = 0
         self.seen: list[dict[str, str]] = []
 
     @property
@@ -42,7 +44,8 @@ class Site(http.server.ThreadingHTTPServer):
             for day, count in sorted(self.rows.items(), reverse=True)
         )
         head = "<tr><th>Date</th><th>Numbers</th></tr>"
-        return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>".encode()
+        padding = "<!-- " + "-" * self.padding + " -->"
+        return f"{padding}<table><thead>{head}</thead><tbody>{rows}</tbody></table>".encode()
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -114,6 +117,18 @@ async def test_a_new_count_is_kept_with_the_time_it_was_seen(desk: Desk) -> None
     desk.site.rows = {TUESDAY: 2_044_781}
     assert (await desk.poll()).first(TUESDAY) == 2_044_781
     assert desk.ledger.counts() == [(TUESDAY, 2_044_781, NINE, False)]
+
+
+async def test_a_page_is_read_to_its_end_in_however_many_pieces_it_comes(desk: Desk) -> None:
+    desk.site.rows = {TUESDAY: 2_044_781}
+    desk.site.padding = 1_500_000
+    assert (await desk.poll()).first(TUESDAY) == 2_044_781
+
+
+async def test_a_page_without_end_is_not_read(desk: Desk) -> None:
+    desk.site.padding = MOST_BYTES
+    with pytest.raises(BadInput, match="more than 2,000,000 bytes"):
+        await desk.poll()
 
 
 async def test_a_revision_does_not_replace_what_was_first_published(desk: Desk) -> None:

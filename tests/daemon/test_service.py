@@ -3,64 +3,22 @@
 from __future__ import annotations
 
 import http.server
-import os
-import signal
-import subprocess
-import sys
 import threading
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from tests.daemon.processes import (
+    Mmbot,
+    Start,
+    daemon,
+    read_until,
+    terminate,
+    their_ledger,
+)
 
-LINES_AT_MOST = 2_000
 ASKED_AT_MOST = 1_000
-
-Start = Callable[..., Any]
-Mmbot = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@contextmanager
-def daemon(config: str, venue: Path, state: Path) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mmbot", "run", "--config", config, "--venue", str(venue)],
-        stderr=subprocess.PIPE,
-        env={**os.environ, "STATE_DIRECTORY": str(state)},
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate(timeout=30)
-
-
-def read_until(process: subprocess.Popen[bytes], name: str, times: int = 1) -> bytes:
-    """Read the log up to the given line; return all of it."""
-    assert process.stderr is not None
-    lines = []
-    for _ in range(LINES_AT_MOST):
-        lines.append(process.stderr.readline())
-        assert lines[-1], f"the daemon ended before it said {name!r}"
-        times -= orjson.loads(lines[-1])["event"] == name
-        if times == 0:
-            return b"".join(lines)
-    raise AssertionError(f"no {name!r} in {LINES_AT_MOST} lines")
-
-
-def terminate(process: subprocess.Popen[bytes]) -> int:
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=40)
-    return process.returncode
-
-
-def their_ledger(exchange: Any) -> dict[str, Any]:
-    with urllib.request.urlopen(exchange.venue["ledger_url"], timeout=10) as answer:
-        ledger: dict[str, Any] = orjson.loads(answer.read())
-    return ledger
 
 
 def wait_for_resting_orders(exchange: Any) -> bool:
@@ -107,7 +65,7 @@ def test_sigterm_takes_off_the_orders_of_a_life_that_was_killed(
 def test_no_secret_is_logged(start_exchange: Start, quick_config: str, tmp_path: Path) -> None:
     exchange = start_exchange("--seed", "3", "--speed", "2000")
     with daemon(quick_config, exchange.venue_file, tmp_path / "state") as process:
-        log = read_until(process, "fill")
+        log = orjson.dumps(read_until(process, "fill"))
     key = Path(exchange.venue["private_key_path"]).read_bytes().splitlines()[1]
     assert key not in log
     assert b"KALSHI-ACCESS-SIGNATURE" not in log

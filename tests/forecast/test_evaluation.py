@@ -17,8 +17,8 @@ from mmbot.forecast.evaluation import (
     walk_forward,
 )
 from mmbot.forecast.history import History
-from mmbot.forecast.model import SEED, Forecaster
-from mmbot.forecast.residuals import extend
+from mmbot.forecast.model import COMBINED, SEED, Forecaster
+from mmbot.forecast.residuals import Bank, extend
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Counts
 
@@ -81,6 +81,22 @@ def test_the_strikes_are_the_same_at_every_origin() -> None:
 def test_too_early_a_week_is_refused() -> None:
     with pytest.raises(BadInput, match="start later"):
         hindcast(HISTORY, BANKS, SEED, FIRST.toordinal(), 0)
+
+
+def test_a_week_before_every_forecast_is_refused() -> None:
+    with pytest.raises(BadInput, match="start later"):
+        hindcast(HISTORY, BANKS, SEED, BANKS["seed"].monday - 7, 0)
+
+
+def test_the_seed_takes_over_where_another_method_has_too_few_weeks() -> None:
+    monday = WEEKS[0].monday.toordinal()
+    full = BANKS["seed"]
+    row = (monday - full.monday) // 7
+    young = Bank(
+        "combined", monday - 7, full.predicted[row - 1 : row + 1], full.digests[row - 1 : row + 1]
+    )
+    past = hindcast(HISTORY, {**BANKS, "combined": young}, COMBINED, monday, 2)
+    assert np.array_equal(past.means, hindcast(HISTORY, BANKS, SEED, monday, 2).means)
 
 
 def test_means_are_taken_by_origin() -> None:

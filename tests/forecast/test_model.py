@@ -253,6 +253,19 @@ def test_a_count_with_a_digit_too_few_is_implausible() -> None:
     assert fitted("combined").deviations(known(1), tuesday, typo) < -MOST_DEVIATIONS
 
 
+def test_a_day_beyond_the_forecasts_cannot_be_judged() -> None:
+    day = WEEK.days[0] + dt.timedelta(weeks=4)
+    with pytest.raises(BadInput, match="end too early"):
+        fitted("seed").deviations(known(0), day, 2_000_000)
+
+
+def test_a_history_too_short_to_say_what_is_usual_judges_no_count() -> None:
+    short = history(dt.date(2022, 1, 3), 7 * 58)
+    day = dt.date(2022, 1, 3) + dt.timedelta(days=7 * 58)
+    with pytest.raises(BadInput, match="past weeks are too few to judge"):
+        Forecaster.fit(short, "seed").deviations(short, day, 2_000_000)
+
+
 def test_whether_a_count_is_plausible_does_not_hang_on_itself() -> None:
     """A day read again is judged from the days before it, as when it was read first."""
     tuesday = WEEK.days[1]

@@ -79,6 +79,28 @@ def test_what_came_after_the_fit_is_carried_over_a_gap() -> None:
     assert np.isfinite(model.predict(gap, FIRST + np.arange(894, 905))).all()
 
 
+def test_after_a_gap_too_long_to_carry_anything_over_the_fit_speaks_alone() -> None:
+    history = weekly(900, noise=0.02)
+    model = fit(history)
+    assert model is not None
+    silent = np.full(90, np.nan)
+    days = FIRST + np.arange(990, 997)
+    after = model.predict(History(FIRST, np.append(history.logs, silent)), days)
+    other = model.predict(History(FIRST, np.append(history.logs + 0.1, silent)), days)
+    assert np.array_equal(after, other)
+    assert after == pytest.approx(14.6 + WEEKDAY[np.arange(990, 997) % 7], abs=0.05)
+
+
+def test_the_level_after_a_long_gap_owes_nothing_to_the_level_before_it() -> None:
+    history = weekly(1_400, noise=0.01)
+    history.logs[800:1_100] = np.nan
+    shifted = History(FIRST, history.logs + 0.2 * (np.arange(1_400) >= 950))
+    model, before = fit(shifted), fit(history)
+    assert model is not None
+    assert before is not None
+    assert model.level - before.level == pytest.approx(0.2, abs=0.005)
+
+
 def test_the_level_follows_a_lasting_change() -> None:
     history = weekly(1_000, noise=0.01)
     logs = history.logs + 0.1 * (np.arange(1_000) >= 800)

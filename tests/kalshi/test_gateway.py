@@ -479,7 +479,7 @@ def test_a_group_is_found_or_opened_and_reset() -> None:
     calls = speaker.perform(SecureGroup(3, 10_000), NOW)
     created = answer({"order_group_id": "g-1"}, 201)
     events, calls = read_through(speaker, calls, answer({"order_groups": []}), created)
-    assert (events, calls) == ([GroupSecured(3, "g-1")], [])
+    assert (events, calls) == ([GroupSecured(3, "g-1", 10_000)], [])
     calls = speaker.perform(ResetGroup(3, "g-1"), NOW)
     events, calls = read_through(speaker, calls, answer({}))
     assert (events, calls) == ([GroupChanged("g-1", "reset")], [])

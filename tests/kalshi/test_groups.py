@@ -38,7 +38,7 @@ def listed(*groups: dict[str, Any]) -> HttpAnswer:
 
 def test_a_group_of_an_earlier_life_is_taken_over() -> None:
     events, asked = run(secure_group(WISH, 7), listed(changed(GROUP, id="g-9"), GROUP))
-    assert events == [GroupSecured(3, "g-5")]
+    assert events == [GroupSecured(3, "g-5", 10_000)]
     assert [(r.method, r.path, r.query) for r in asked] == [("GET", BASE, (("subaccount", "7"),))]
 
 
@@ -54,7 +54,7 @@ def test_a_group_of_an_earlier_life_is_taken_over() -> None:
 def test_groups_of_another_kind_are_left_alone_and_one_is_opened(other: dict[str, Any]) -> None:
     created = answer({"order_group_id": "g-1", "subaccount": 7}, 201)
     events, asked = run(secure_group(WISH, 7), listed(changed(GROUP, **other)), created)
-    assert events == [GroupSecured(3, "g-1")]
+    assert events == [GroupSecured(3, "g-1", 10_000)]
     assert (asked[1].method, asked[1].path) == ("POST", f"{BASE}/create")
     assert orjson.loads(asked[1].body) == {
         "contracts_limit_fp": "100.00",

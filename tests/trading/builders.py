@@ -39,6 +39,8 @@ OPENS, CLOSES = to_milliseconds(WEEK.opens), to_milliseconds(WEEK.closes)
 NOW = to_milliseconds(dt.datetime(2026, 11, 24, 12, 0, tzinfo=EASTERN))
 # So much cash that a position hardly moves what the others are worth, in millionths of a dollar.
 PLENTY = 10**15
+# The fill cap of an order group unless a test sets another.
+CAP = 10_000
 LOW, MIDDLE, HIGH = "T-26NOV29-A2.6", "T-26NOV29-A2.7", "T-26NOV29-A2.8"
 STRIKES = {LOW: 2_600_000, MIDDLE: 2_700_000, HIGH: 2_800_000}
 
@@ -158,7 +160,7 @@ class Bench:
             StreamUp(),
             BudgetRead(100.0, 1000.0, 10.0, 2.0, 10.0),
             ListingRead("", (self.listed,)),
-            GroupSecured(0, "g-0"),
+            GroupSecured(0, "g-0", CAP),
             Reconciled((), (), PLENTY),
             BeliefFormed(belief()),
         )

@@ -47,6 +47,7 @@ from mmbot.trading.events import (
 from mmbot.tsa.calendar import EASTERN, CalendarClock, to_milliseconds
 from mmbot.units import CENT_GRID, PriceBand, PriceGrid
 from tests.trading.builders import (
+    CAP,
     CLOSES,
     HIGH,
     LOW,
@@ -91,7 +92,7 @@ def test_a_new_event_is_believed_in_and_its_account_read() -> None:
 def test_nothing_is_quoted_before_the_account_was_read() -> None:
     bench = Bench()
     bench.tell(StreamUp(), ListingRead("", (bench.listed,)), BeliefFormed(belief()))
-    bench.tell(GroupSecured(0, "g-0"))
+    bench.tell(GroupSecured(0, "g-0", CAP))
     assert not only(Place, bench.tell(book()))
     assert bench.reason() == "not_reconciled"
     bench.tell(Reconciled((), (), PLENTY))
@@ -245,7 +246,7 @@ def test_a_changed_market_is_quoted_as_it_is_now() -> None:
     bench.start()
     moved = event(market(LOW), market(MIDDLE, shard=3), market(HIGH))
     assert "market.changed" in notes(bench.tell(ListingRead("", (moved,))))
-    bench.tell(GroupSecured(3, "g-3"))
+    bench.tell(GroupSecured(3, "g-3", CAP))
     assert {place.shard for place in only(Place, bench.tell(book()))} == {3}
 
 

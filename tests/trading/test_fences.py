@@ -12,6 +12,7 @@ from mmbot.trading.commands import (
 )
 from mmbot.trading.events import (
     BeliefFormed,
+    Event,
     GroupChanged,
     GroupNotSecured,
     GroupSecured,
@@ -26,6 +27,7 @@ from mmbot.trading.events import (
     WriteRefused,
 )
 from tests.trading.builders import (
+    CAP,
     HIGH,
     MIDDLE,
     PLENTY,
@@ -73,7 +75,7 @@ def test_nothing_is_quoted_without_a_group_and_every_order_is_in_it() -> None:
     bench.tell(Reconciled((), (), PLENTY), BeliefFormed(belief()))
     assert not only(Place, bench.tell(book()))
     assert bench.reason() == "no_group"
-    places = only(Place, bench.tell(GroupSecured(0, "g-7"), Woken(), after=250))
+    places = only(Place, bench.tell(GroupSecured(0, "g-7", CAP), Woken(), after=250))
     assert {place.group for place in places} == {"g-7"}
 
 
@@ -177,8 +179,8 @@ def test_a_place_that_was_not_found_has_market_and_group_looked_after() -> None:
     assert only(ReadListing, commands)
     assert only(SecureGroup, commands)
     # The same group is no news, another one is.
-    assert "group.secured" not in notes(bench.tell(GroupSecured(0, "g-0")))
-    assert "group.secured" in notes(bench.tell(GroupSecured(0, "g-1")))
+    assert "group.secured" not in notes(bench.tell(GroupSecured(0, "g-0", CAP)))
+    assert "group.secured" in notes(bench.tell(GroupSecured(0, "g-1", CAP)))
 
 
 def test_another_cap_needs_another_group() -> None:
@@ -187,6 +189,34 @@ def test_another_cap_needs_another_group() -> None:
     commands = bench.tell(SettingsChanged(settings(limits={"contracts_per_15_seconds": 33})))
     assert only(SecureGroup, commands) == [SecureGroup(0, 3300)]
     assert not only(SecureGroup, bench.tell(SettingsChanged(bench.engine.desk.settings)))
+
+
+def capped(contracts: int) -> SettingsChanged:
+    return SettingsChanged(settings(limits={"contracts_per_15_seconds": contracts}))
+
+
+def test_a_group_that_was_asked_for_before_the_cap_changed_is_not_taken() -> None:
+    bench = Bench()
+    listed(bench)
+    assert only(SecureGroup, bench.tell(capped(33))) == [SecureGroup(0, 3300)]
+    assert "group.secured" not in notes(bench.tell(GroupSecured(0, "g-0", CAP)))
+    assert bench.engine.desk.shard(0).group == ""
+    assert "group.secured" in notes(bench.tell(GroupSecured(0, "g-1", 3300)))
+
+
+def test_a_cap_that_changed_and_changed_back_takes_the_first_group() -> None:
+    bench = Bench()
+    listed(bench)
+    bench.tell(capped(33), capped(CAP // 100))
+    assert "group.secured" in notes(bench.tell(GroupSecured(0, "g-0", CAP)))
+
+
+@pytest.mark.parametrize("change", [capped(33), GroupChanged("g-0", "deleted")])
+def test_a_group_is_had_whatever_became_of_the_reset_of_the_last(change: Event) -> None:
+    bench = Bench()
+    triggered(bench)
+    assert only(ResetGroup, bench.tell(Woken(), after=60_000))
+    assert only(SecureGroup, bench.tell(change, GroupChanged("g-0", "deleted")))
 
 
 def test_a_bot_that_stops_needs_no_group_any_more() -> None:

@@ -204,7 +204,7 @@ class Walk:
         if isinstance(command, LookUp):
             self._serve_look_up(command, lost=lost)
         elif isinstance(command, SecureGroup):
-            self.to_bot.append(GroupSecured(command.shard, "g"))
+            self.to_bot.append(GroupSecured(command.shard, "g", command.contracts))
         elif isinstance(command, ResetGroup):
             self.to_bot.append(GroupChanged(command.group, "reset"))
         elif isinstance(command, Place | Cancel | Renew | Decrease):

@@ -27,6 +27,7 @@ from mmbot.trading.events import (
     WriteRefused,
 )
 from tests.trading.builders import (
+    CAP,
     CLOSES,
     HIGH,
     LOW,
@@ -438,13 +439,13 @@ def restarted(*events: Event) -> Bench:
 def test_an_order_of_an_earlier_life_that_is_still_wanted_keeps_its_place() -> None:
     bench = restarted()
     seen = BookReplaced(MIDDLE, ((4100, 1000), (4000, 5000)), ((6000, 1000),))
-    commands = bench.tell(GroupSecured(0, "g-0"), BeliefFormed(belief()), seen, after=4_000)
+    commands = bench.tell(GroupSecured(0, "g-0", CAP), BeliefFormed(belief()), seen, after=4_000)
     assert not only(Cancel, commands)
     assert [place.side for place in only(Place, commands)] == ["ask"]
 
 
 def test_an_order_of_an_earlier_life_that_is_not_wanted_goes_as_soon_as_that_is_known() -> None:
-    bench = restarted(GroupSecured(0, "g-0"), BeliefFormed(belief((0.8, 0.3, 0.2))))
+    bench = restarted(GroupSecured(0, "g-0", CAP), BeliefFormed(belief((0.8, 0.3, 0.2))))
     assert [cancel.order_id for cancel in only(Cancel, bench.tell(book()))] == ["o-9"]
 
 
@@ -469,7 +470,7 @@ def test_an_order_that_breaks_the_limit_is_not_spared() -> None:
 
 
 def test_an_order_in_another_group_moves_into_ours() -> None:
-    bench = restarted(GroupSecured(0, "another"), BeliefFormed(belief()))
+    bench = restarted(GroupSecured(0, "another", CAP), BeliefFormed(belief()))
     commands = bench.tell(book())
     (note,) = (note for note in only(Note, commands) if note.name == "order.cancel")
     assert note.fields["reason"] == "other_group"

@@ -1,0 +1,70 @@
+"""`mmbot cancel-all`: take the bot's orders off the exchange when no daemon does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from mmbot import config
+from mmbot.cli.run import between, choose_venue, state_directory
+from mmbot.daemon import transport
+from mmbot.daemon.credentials import find_signer
+from mmbot.daemon.ledger import is_held
+from mmbot.daemon.readiness import Account
+from mmbot.daemon.service import EXIT_CLEAN, EXIT_NOT_KNOWN
+from mmbot.daemon.sweep import sweep
+from mmbot.daemon.venue import Venue
+from mmbot.errors import BadInput
+from mmbot.kalshi.auth import Signer
+from mmbot.kalshi.readings import ReadingError
+from mmbot.kalshi.sweeping import Swept
+
+
+def cancel_all(
+    config_path: Annotated[Path, typer.Option("--config", help="The settings of the daemon.")],
+    venue_path: Annotated[
+        Path | None,
+        typer.Option("--venue", help="Sweep where this file says: what `mmbot exchange` printed."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a line.")] = False,
+) -> None:
+    """Cancel every resting order of the bot's, and have the exchange confirm that none is left.
+
+    Orders that the bot has not placed are left alone. It needs no ledger and no daemon; a daemon
+    that runs would quote again, so stop that first: it cancels by itself. Exit codes: 0 no order
+    is left, 2 something given cannot be used, 4 it is not known whether one is left.
+    """
+    settings = config.load(config_path)
+    venue = choose_venue(settings, venue_path, live=settings.mode == "live")
+    signer = find_signer(settings.credentials, venue, os.environ)
+    state = state_directory(settings, os.environ, simulated=venue_path is not None)
+    if is_held(state):
+        print(f"mmbot: a daemon is at work in {state} and will quote again", file=sys.stderr)
+    try:
+        swept = asyncio.run(_sweep(settings, venue, signer))
+    except ReadingError as error:
+        raise BadInput(f"{venue.rest_url} refuses to list the orders: {error}") from None
+    if as_json:
+        print(msgspec.json.encode(swept).decode())
+    else:
+        print(_sentence(swept))
+    raise typer.Exit(EXIT_CLEAN if swept.clean else EXIT_NOT_KNOWN)
+
+
+async def _sweep(settings: config.Settings, venue: Venue, signer: Signer) -> Swept:
+    async with transport.Rest(venue.origin, settings.orders.answer_timeout_seconds) as rest:
+        return await sweep(Account(settings, venue, signer, rest, between(settings, ())))
+
+
+def _sentence(swept: Swept) -> str:
+    seen = f"{swept.found} own orders found, {swept.others} of others left alone"
+    if swept.clean:
+        return f"{seen}; none of the bot's is left"
+    left = "it is not known whether any is left" if swept.left is None else f"{swept.left} are left"
+    return f"{seen}; {left}: {swept.reason}"

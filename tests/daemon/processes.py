@@ -1,0 +1,125 @@
+"""The daemon as a process of its own, its log, and the account it trades on, read without it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+from mmbot.kalshi.auth import Signer, read_private_key
+from mmbot.kalshi.http import BASE_PATH
+
+Start = Callable[..., Any]
+Mmbot = Callable[..., subprocess.CompletedProcess[str]]
+Process = subprocess.Popen[bytes]
+Line = dict[str, Any]
+
+PATIENCE_SECONDS = 60.0
+
+
+@contextmanager
+def daemon(config: str, venue: Path, state: Path) -> Iterator[Process]:
+    """Start the daemon; kill it in the end unless it has ended by itself."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mmbot", "run", "--config", config, "--venue", str(venue)],
+        stderr=subprocess.PIPE,
+        env={**os.environ, "STATE_DIRECTORY": str(state)},
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=30)
+
+
+def log_until(process: Process, done: Callable[[Line], bool]) -> list[Line]:
+    """Read the log up to the first line that is meant; return all of it."""
+    assert process.stderr is not None
+    lines: list[Line] = []
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        raw = process.stderr.readline()
+        assert raw, f"the daemon ended too early, after {lines[-3:]}"
+        lines.append(orjson.loads(raw))
+        if done(lines[-1]):
+            return lines
+    raise AssertionError("that was not said")
+
+
+def read_until(process: Process, name: str, times: int = 1) -> list[Line]:
+    """Read the log up to the line of that name; return all of it."""
+    lines: list[Line] = []
+    for _ in range(times):
+        lines += log_until(process, lambda line: bool(line["event"] == name))
+    return lines
+
+
+def rest_of_log(process: Process) -> list[Line]:
+    """Wait for the daemon to end; return what it still said."""
+    _, said = process.communicate(timeout=PATIENCE_SECONDS)
+    return [orjson.loads(line) for line in said.splitlines()]
+
+
+def terminate(process: Process) -> int:
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=40)
+    return process.returncode
+
+
+def kill(process: Process) -> None:
+    process.kill()
+    process.wait(timeout=10)
+
+
+def their_ledger(exchange: Any) -> dict[str, Any]:
+    """Return the exchange's own ledger of the account."""
+    with urllib.request.urlopen(exchange.venue["ledger_url"], timeout=10) as answer:
+        ledger: dict[str, Any] = orjson.loads(answer.read())
+    return ledger
+
+
+class Account:
+    """The bot's account at the exchange, read without the bot."""
+
+    def __init__(self, venue: dict[str, Any]) -> None:
+        pem = Path(venue["private_key_path"]).read_bytes()
+        self._signer = Signer(venue["key_id"], read_private_key(pem))
+        self._origin = venue["rest_url"].removesuffix(BASE_PATH)
+
+    def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        whole = BASE_PATH + path
+        now = time.time_ns() // 1_000_000
+        headers = dict(self._signer.headers(method, whole.partition("?")[0], now))
+        data = None if body is None else orjson.dumps(body)
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        request = urllib.request.Request(
+            self._origin + whole, method=method, headers=headers, data=data
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            tree: dict[str, Any] = orjson.loads(answer.read())
+        return tree
+
+    @property
+    def orders(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.call(
+            "GET", "/portfolio/orders?status=resting&limit=1000"
+        )["orders"]
+        return rows
+
+    @property
+    def resting(self) -> set[str]:
+        return {order["order_id"] for order in self.orders}
+
+    @property
+    def positions(self) -> dict[str, str]:
+        rows = self.call("GET", "/portfolio/positions?count_filter=position")["market_positions"]
+        return {row["ticker"]: row["position_fp"] for row in rows}
