@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 
 import msgspec
 
-from mmbot.simulator.guards import without
+from mmbot.simulator.guards import GUARDS, without
 from mmbot.simulator.hours import Hours
 from mmbot.simulator.scene import weeks
 from mmbot.simulator.tally import Earned
@@ -21,18 +21,20 @@ _MOST_TRIALS = 60
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One seed's run."""
+    """One seed's run: eventful hours, or, where a guard's worth is asked, ordinary ones."""
 
     seed: int
     faults: tuple[str, ...]
     weeks: int = 1
     without: str = ""
-    hours: Hours = "eventful"
+    compare: str = ""
 
     @property
     def command(self) -> str:
         """The command that runs it again."""
         extra = f" --without {self.without}" if self.without else ""
+        if self.compare:
+            extra = f" --compare {self.compare}"
         faults = ",".join(self.faults) or "none"
         return (
             f"mmbot simulate --first {self.seed} --seeds 1 --weeks {self.weeks} "
@@ -62,7 +64,7 @@ class Lived(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct):
-    """What all seeds came to; the fields are those of the report."""
+    """What all seeds came to."""
 
     seeds: int
     violations: list[Violation]
@@ -71,12 +73,14 @@ class Summary(msgspec.Struct):
     fills: int = 0
     restarts: int = 0
     seconds: float = 0.0
+    earned: Earned = Earned()
 
     def add(self, lived: Lived) -> None:
         """Add one seed."""
         self.orders += lived.orders
         self.fills += lived.fills
         self.restarts += lived.restarts
+        self.earned += lived.earned
         for name, count in lived.faults.items():
             self.faults[name] = self.faults.get(name, 0) + count
         if lived.violation is not None:
@@ -85,9 +89,10 @@ class Summary(msgspec.Struct):
 
 def run(job: Job) -> Lived:
     """Play the weeks of one seed until an invariant breaks."""
+    hours: Hours = "ordinary" if job.compare else "eventful"
+    unjudged = GUARDS[job.compare].breaks if job.compare else ()
     with without(job.without):
-        world = World(str(job.seed), weeks(job.weeks), job.faults, job.hours)
-        outcome = world.run()
+        outcome = World(str(job.seed), weeks(job.weeks), job.faults, hours, unjudged).run()
     broken = Violation(job.seed, outcome.invariant, outcome.what)
     return Lived(
         job=job,
@@ -105,7 +110,7 @@ def run_all(jobs: Iterable[Job], done: Callable[[Lived], None]) -> Summary:
     """Run jobs on every core; `done` hears of each as it ends."""
     waiting = list(jobs)
     names = waiting[0].faults if waiting else ()
-    summary = Summary(len(waiting), [], dict.fromkeys(names, 0))
+    summary = Summary(len({job.seed for job in waiting}), [], dict.fromkeys(names, 0))
     started = time.monotonic()
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for future in as_completed([pool.submit(run, job) for job in waiting]):

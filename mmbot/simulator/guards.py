@@ -28,10 +28,14 @@ class Patch(msgspec.Struct, frozen=True):
 
 
 class Guard(msgspec.Struct, frozen=True):
-    """What the bot does to be safe, and the patches that keep it from doing so."""
+    """What the bot does to be safe, and the patches that keep it from doing so.
+
+    Without it `breaks` cannot hold: where only the guard's worth is asked, it is not judged.
+    """
 
     name: str
     patches: tuple[Patch, ...]
+    breaks: tuple[str, ...] = ()
 
 
 def _nothing(_original: Any) -> Any:
@@ -135,7 +139,11 @@ _TABLE: Final = (
         ),
     ),
     Guard("sequence", (Patch("mmbot.kalshi.feed:Feed._gap", _nothing),)),
-    Guard("release_gate", (Patch(f"{_REVIEW}:belief_gate", _never_gives("release_due")),)),
+    Guard(
+        "release_gate",
+        (Patch(f"{_REVIEW}:belief_gate", _never_gives("release_due")),),
+        breaks=("stale_belief",),
+    ),
     Guard("reconciliation", (Patch(f"{_REVIEW}:service_gate", _never_gives("not_reconciled")),)),
     Guard(
         "stream", (Patch(f"{_REVIEW}:service_gate", _never_gives("no_stream", "not_reconciled")),)

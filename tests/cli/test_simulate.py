@@ -16,7 +16,7 @@ def test_a_clean_run_writes_its_figures(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     report = json.loads(path.read_text())
     assert set(report) == {
-        "seeds", "violations", "faults", "orders", "fills", "restarts", "seconds",
+        "seeds", "violations", "faults", "orders", "fills", "restarts", "seconds", "earned",
     }  # fmt: skip
     assert set(report["faults"]) == {"answer_lost", "killed"}
     assert report["orders"] > 0

@@ -102,9 +102,7 @@ def test_shrinking_keeps_the_faults_that_matter() -> None:
 def test_shrinking_does_not_mistake_one_failure_for_another() -> None:
     def trial(job: Job) -> Lived:
         invariant = "cash" if "killed" in job.faults else "fence"
-        return Lived(
-            job, 0, 0, 0, Counter(), "", Earned(), Violation(job.seed, invariant, "")
-        )
+        return Lived(job, 0, 0, 0, Counter(), "", Earned(), Violation(job.seed, invariant, ""))
 
     assert campaign.shrink(Job(1, ALL), "cash", trial).faults == ("killed",)
 
