@@ -64,7 +64,7 @@ class Habits(msgspec.Struct, frozen=True):
 _HABITS: Final[MappingProxyType[Hours, Habits]] = MappingProxyType(
     {
         "eventful": Habits(
-            Pace(takers=450.0, refreshes=600.0),
+            Pace(takers=450.0, refreshes=200.0),
             usual_time,
             tuple(exchange.STRUCTURES),
             dt.timedelta(0),
@@ -106,14 +106,13 @@ class Sleepers:
         at = self._crowd.next_at()
         if at is None or self.frozen:
             return None
-        while self._current < len(self._windows) and at > self._windows[self._current].end:
-            self._current += 1
-            at = max(at, self._start())
-        return max(at, self._start()) if self._current < len(self._windows) else None
-
-    def _start(self) -> int:
         windows = self._windows
-        return windows[self._current].start if self._current < len(windows) else 0
+        while self._current < len(windows) and at > windows[self._current].end:
+            self._current += 1
+        if self._current == len(windows):
+            return None
+        start = windows[self._current].start
+        return max(at, start)
 
     def skip_to(self, window: Window) -> None:
         """Sleep until a window begins."""

@@ -113,12 +113,12 @@ class Venue:
 
     def next_event_at(self) -> int | None:
         """Return the wall time at which `advance` has something to do."""
-        times = [
-            self._agenda[0][0] if self._agenda else None,
-            self.exchange.engine.next_expiry(),
-            self.traders.next_at() if self.traders else None,
-        ]
-        return min((t for t in times if t is not None), default=None)
+        due = self._agenda[0][0] if self._agenda else None
+        expiry = self.exchange.engine.next_expiry()
+        if due is None or (expiry is not None and expiry < due):
+            due = expiry
+        traders = self.traders.next_at() if self.traders else None
+        return traders if due is None or (traders is not None and traders < due) else due
 
     def advance(self, now: int) -> None:
         """Let everything up to `now` happen, in the order of its time."""

@@ -13,6 +13,7 @@ import pytest
 from mmbot.errors import BadInput
 from mmbot.simulator import campaign
 from mmbot.simulator.campaign import Job, Lived, Violation
+from mmbot.simulator.facts import Filled
 from mmbot.simulator.faults import named
 from mmbot.simulator.guards import GUARDS, without
 from mmbot.simulator.scene import weeks
@@ -48,6 +49,28 @@ def test_fifty_seeds_of_all_faults_break_nothing(pool: ProcessPoolExecutor) -> N
     assert sum(lived.fills for lived in lives) > 500
     injected = sum((lived.faults for lived in lives), Counter[str]())
     assert set(ALL) <= set(injected)
+
+
+def test_weeks_in_a_row_of_all_faults_break_nothing(pool: ProcessPoolExecutor) -> None:
+    lives = list(pool.map(campaign.run, [Job(seed, ALL, 3) for seed in range(1, 5)]))
+    assert [lived.violation for lived in lives if lived.violation] == []
+
+
+# In the first of these worlds each event opens on its own Monday, in the other a week ahead.
+@pytest.mark.parametrize(("seed", "ahead"), [("2", 0), ("4", 1)])
+def test_one_account_trades_and_settles_every_week(seed: str, ahead: int) -> None:
+    world = World(seed, weeks(2), ())
+    outcome = world.run()
+    assert (outcome.invariant, outcome.what) == ("", "")
+    first, second = (f"KXTSAW-26OCT{day}" for day in (18, 25))
+    assert {ticker.rpartition("-")[0] for ticker in world.memory.settlements} == {first, second}
+    traded = {event: [f.at for f in _fills(world, event)] for event in (first, second)}
+    assert all(traded.values())
+    assert (min(traded[second]) < max(traded[first])) == bool(ahead)
+
+
+def _fills(world: World, event: str) -> list[Filled]:
+    return [fill for fill in world.auditor.fills.values() if fill.ticker.startswith(event)]
 
 
 def test_a_week_without_faults_is_quiet() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -18,6 +19,11 @@ Budget: TypeAlias = Literal["read", "write", "balance"]
 
 DEFAULT_COST: Final = 10
 _MOST_COPIES: Final = 1_000
+
+
+@functools.cache
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(path.split("/"))
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -38,8 +44,8 @@ class Route(msgspec.Struct, frozen=True):
     def match(self, parts: list[str]) -> dict[str, str] | None:
         """Return the path's parameters if the route's path is meant; both have as many parts."""
         found: dict[str, str] = {}
-        for name, part in zip(self.path.split("/"), parts, strict=True):
-            if name.startswith("{"):
+        for name, part in zip(_parts(self.path), parts, strict=True):
+            if name[:1] == "{":
                 found[name[1:-1]] = part
             elif name != part:
                 return None
@@ -141,8 +147,8 @@ def endpoint_costs() -> dict[str, object]:
 
 
 _CANDIDATES: Final = {
-    length: tuple(route for route in ROUTES if len(route.path.split("/")) == length)
-    for length in {len(route.path.split("/")) for route in ROUTES}
+    length: tuple(route for route in ROUTES if len(_parts(route.path)) == length)
+    for length in {len(_parts(route.path)) for route in ROUTES}
 }
 
 
