@@ -13,8 +13,9 @@ What a maker earns or loses against them rests on these assumptions:
   through a release, and each learns of it between one and twelve minutes later.
 * The informed come with each count. Three read it within half a minute, before a cached copy of
   the page would show it; fourteen more come over the next minutes, six on average. Each knows the
-  consensus with the new count in it, not the outcome, and takes once, where that pays best, if it
-  pays two cents, which is little more than the fee. They do not tell one maker from another.
+  consensus with the new count in it, not the outcome, and takes what rests in any market at a
+  price that leaves two cents, which is little more than the fee: 50 to 400 contracts a market.
+  They do not tell one maker from another.
 * Nobody knows anything between releases that the consensus does not.
 """
 
@@ -61,6 +62,7 @@ _FIRST_READERS: Final = 3
 _FIRST_SECONDS: Final = (2.0, 30.0)
 _INFORMED: Final = 14
 _INFORMED_MEAN_MINUTES: Final = 6.0
+_INFORMED_CONTRACTS: Final = (50.0, 400.0)
 _MAKER_DELAY_MINUTES: Final = (1.0, 12.0)
 _LEAST_EDGE: Final = 0.02
 
@@ -281,20 +283,17 @@ class Crowd:
         self._hit(market, side, patience * ONE_CENT, self._whole(count), now)
 
     def _informed(self, now: int) -> None:
-        """Let someone who has seen the release trade on it, where it pays best."""
-        best: tuple[float, Market, Side, float] | None = None
+        """Let someone who has seen the release take what it has made too cheap."""
         for event, active in self._open():
             belief = self._consensus(event, self._published.get(event.ticker, 0), now)
             for market in active:
                 fair = _above(belief, market)
-                for side, edge in _edges(market, fair):
-                    if edge > _LEAST_EDGE and (best is None or edge > best[0]):
-                        best = (edge, market, side, fair)
-        if best is not None:
-            _, market, side, fair = best
-            limit = floor_price(fair - 0.01) if side == "bid" else ceil_price(fair + 0.01)
-            count = self._whole(self._rng.uniform(20, 150))
-            self._send(market, side, market.grid.floor(limit) or ONE_CENT, count, now)
+                for side, edge in tuple(_edges(market, fair)):
+                    if edge > _LEAST_EDGE:
+                        away = -_LEAST_EDGE if side == "bid" else _LEAST_EDGE
+                        limit = market.grid.floor(floor_price(fair + away)) or ONE_CENT
+                        count = self._whole(self._rng.uniform(*_INFORMED_CONTRACTS))
+                        self._send(market, side, limit, count, now)
 
     def _hit(self, market: Market, side: Side, patience: Price, count: Count, now: int) -> None:
         """Trade against the other side, giving way by at most `patience` beyond its best."""
