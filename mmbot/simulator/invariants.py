@@ -58,7 +58,6 @@ class Auditor:
         self.fills: dict[tuple[str, str], Filled] = {}
         self._holdings: dict[str, Holding] = {}
         self._booked: set[tuple[str, str]] = set()
-        self._last_known = 0
         self.life = ""
         self.stopping = self._still = False
         self._placed: set[tuple[str, Side]] = set()
