@@ -42,13 +42,13 @@ from mmbot.trading.events import Event, ListingRead, ListingStale, StreamLost, W
 from mmbot.tsa.calendar import CalendarClock
 
 
-class Transmit(msgspec.Struct, frozen=True):
+class Transmit(msgspec.Struct, frozen=True, tag=True):
     """Send a frame on the stream."""
 
     frame: bytes
 
 
-class Reconnect(msgspec.Struct, frozen=True):
+class Reconnect(msgspec.Struct, frozen=True, tag=True):
     """Close the stream and open another."""
 
 

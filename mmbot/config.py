@@ -223,9 +223,13 @@ class PaperSettings(_Section, frozen=True, kw_only=True):
 
 
 class StateSettings(_Section, frozen=True, kw_only=True):
-    """`[state]`: where the ledger lives; empty means systemd's directory or the user's own."""
+    """`[state]`: where the ledger lives; empty means systemd's directory or the user's own.
+
+    The capture of every input, which `mmbot replay` reads, lives beside it within its ceiling.
+    """
 
     directory: str = ""
+    capture_megabytes: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1024
 
 
 class LogSettings(_Section, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from mmbot.cli.demo import demo
 from mmbot.cli.evaluate import evaluate
 from mmbot.cli.exchange import exchange
 from mmbot.cli.forecast import forecast
+from mmbot.cli.replay import replay
 from mmbot.cli.run import run
 from mmbot.cli.simulate import simulate
 from mmbot.cli.sweep import sweep
@@ -35,6 +36,7 @@ app.command()(check)
 app.command()(cancel_all)
 app.command()(exchange)
 app.command()(evaluate)
+app.command()(replay)
 app.command()(simulate)
 app.command()(backtest)
 app.command()(sweep)

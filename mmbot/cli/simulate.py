@@ -38,6 +38,9 @@ def simulate(
     compare: Annotated[
         str, typer.Option(help="Play ordinary hours with this guard and without it.")
     ] = "",
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Also replay every life of the bot, as a check.")
+    ] = False,
 ) -> None:
     """Trade whole weeks in virtual time against an exchange and a network that fail.
 
@@ -56,7 +59,7 @@ def simulate(
     if without and compare:
         raise BadInput("--compare takes its guard out itself; leave --without away")
     jobs = [
-        Job(seed, names, weeks, missing, compare)
+        Job(seed, names, weeks, missing, compare, replay)
         for seed in range(first, first + seeds)
         for missing in (("", compare) if compare else (without,))
     ]
@@ -110,11 +113,12 @@ def _faults(summary: Summary) -> Table:
 
 
 def _title(summary: Summary) -> str:
+    replayed = f", {summary.replayed:,} inputs replayed" if summary.replayed else ""
     around, apart = summary.earned.around, summary.earned.apart
     return (
         f"{summary.seeds:,} seeds, {len(summary.violations):,} violations in "
         f"{summary.seconds:,.0f} s: {summary.orders:,} orders, {summary.fills:,} fills, "
-        f"{summary.restarts:,} restarts; P&L of {around.fills:,} fills around releases "
+        f"{summary.restarts:,} restarts{replayed}; P&L of {around.fills:,} fills around releases "
         f"{_dollars(around)}, of {apart.fills:,} others {_dollars(apart)}"
     )
 

@@ -19,11 +19,12 @@ from typing import Any
 import msgspec
 import structlog
 
-from mmbot.bot import Bot, Output, Reconnect, Transmit
+from mmbot.bot import Output, Reconnect, Transmit
 from mmbot.config import Settings
 from mmbot.daemon import transport
 from mmbot.daemon.beliefs import Beliefs
 from mmbot.daemon.between import Between
+from mmbot.daemon.capture import Capture
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.poller import CountsPoller
 from mmbot.daemon.readiness import Account, wall_clock
@@ -39,6 +40,7 @@ from mmbot.kalshi.readings import ReadingError
 from mmbot.kalshi.selfcheck import failures
 from mmbot.kalshi.sweeping import Swept
 from mmbot.observe.status import status
+from mmbot.recording.recorder import RecordedBot
 from mmbot.trading.commands import (
     BookFill,
     BookMark,
@@ -78,7 +80,8 @@ class Service:
         self._ledger = ledger
         self._log = structlog.get_logger()
         life = format(wall_clock(), "x")
-        self._bot = Bot(settings, venue.clock, signer, life)
+        self._capture = Capture(state / "capture", life, settings.state.capture_megabytes)
+        self._bot = RecordedBot(settings, venue.clock, signer, life, keep=self._capture.keep)
         self._beliefs = Beliefs(settings.forecast.method, state, self._believe)
         self._rng = random.Random(life)  # noqa: S311 (jitter, not secrecy)
         self._poller = CountsPoller(
@@ -133,7 +136,8 @@ class Service:
         async with self._rest:
             await self._refuse_unready()
             await self._prepare()
-            return await self._trade()
+            with self._capture:
+                return await self._trade()
 
     async def _prepare(self) -> None:
         """Gather the counts and fit the forecaster, unless a signal says stop meanwhile."""

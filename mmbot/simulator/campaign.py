@@ -10,8 +10,10 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 
 import msgspec
 
+from mmbot.bot import Bot
 from mmbot.simulator.guards import GUARDS, without
 from mmbot.simulator.hours import Hours
+from mmbot.simulator.lives import Lives
 from mmbot.simulator.scene import weeks
 from mmbot.simulator.tally import Earned
 from mmbot.simulator.world import World
@@ -28,6 +30,7 @@ class Job(msgspec.Struct, frozen=True):
     weeks: int = 1
     without: str = ""
     compare: str = ""
+    replay: bool = False
 
     @property
     def command(self) -> str:
@@ -35,6 +38,7 @@ class Job(msgspec.Struct, frozen=True):
         extra = f" --without {self.without}" if self.without else ""
         if self.compare:
             extra = f" --compare {self.compare}"
+        extra += " --replay" if self.replay else ""
         faults = ",".join(self.faults) or "none"
         return (
             f"mmbot simulate --first {self.seed} --seeds 1 --weeks {self.weeks} "
@@ -61,6 +65,7 @@ class Lived(msgspec.Struct, frozen=True):
     digest: str
     earned: Earned
     violation: Violation | None = None
+    replayed: int = 0
 
 
 class Summary(msgspec.Struct):
@@ -74,6 +79,8 @@ class Summary(msgspec.Struct):
     restarts: int = 0
     seconds: float = 0.0
     earned: Earned = Earned()
+    # Inputs that were replayed and came out identical, where that was asked for.
+    replayed: int | msgspec.UnsetType = msgspec.UNSET
 
     def add(self, lived: Lived) -> None:
         """Add one seed."""
@@ -85,15 +92,20 @@ class Summary(msgspec.Struct):
             self.faults[name] = self.faults.get(name, 0) + count
         if lived.violation is not None:
             self.violations.append(lived.violation)
+        if lived.job.replay:
+            self.replayed = (self.replayed or 0) + lived.replayed
 
 
 def run(job: Job) -> Lived:
     """Play the weeks of one seed until an invariant breaks."""
     hours: Hours = "ordinary" if job.compare else "eventful"
     unjudged = GUARDS[job.compare].breaks if job.compare else ()
+    lives = Lives()
+    begin = lives.begin if job.replay else Bot
     with without(job.without):
-        outcome = World(str(job.seed), weeks(job.weeks), job.faults, hours, unjudged).run()
-    broken = Violation(job.seed, outcome.invariant, outcome.what)
+        world = World(str(job.seed), weeks(job.weeks), job.faults, hours, unjudged, begin)
+        outcome = world.run()
+        what = outcome.what or lives.replay()
     return Lived(
         job=job,
         orders=outcome.orders,
@@ -102,7 +114,8 @@ def run(job: Job) -> Lived:
         faults=outcome.faults,
         digest=outcome.digest,
         earned=outcome.earned,
-        violation=broken if outcome.invariant else None,
+        violation=Violation(job.seed, outcome.invariant or "replay", what) if what else None,
+        replayed=lives.replayed,
     )
 
 

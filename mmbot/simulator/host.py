@@ -44,14 +44,14 @@ _AGENT = (("User-Agent", "Mozilla/5.0"),)
 class Host:
     """One life of the process, from its start to its death."""
 
-    def __init__(self, around: Surroundings, life: str) -> None:
+    def __init__(self, around: Surroundings, bot: Bot, life: str) -> None:
         """Be a process that has not done anything yet."""
         self.alive = True
         self.finished = False
         # Passengers by which the forecast has moved for reasons of its own.
         self.surprise = 0
         self._scene = scene = around.scene
-        self.bot = Bot(scene.settings, scene.clock, scene.signer, life)
+        self.bot = bot
         self._agenda = around.agenda
         self._clock = around.clock
         self._faults = around.faults

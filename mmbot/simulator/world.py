@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from mmbot.bot import Bot
 from mmbot.simulator.agenda import Agenda
 from mmbot.simulator.faults import Faults
 from mmbot.simulator.host import Host
@@ -64,6 +65,7 @@ class World:
         names: Iterable[str],
         hours: Hours = "eventful",
         unjudged: Collection[str] = (),
+        begin: Callable[..., Bot] = Bot,
     ) -> None:
         """Set the stage.
 
@@ -73,8 +75,10 @@ class World:
             names: The faults that may happen.
             hours: Which hours are played.
             unjudged: Invariants that may be broken.
+            begin: Begins a life of the bot.
         """
         self.scene: Scene = build(seed, weeks, hours)
+        self._begin = begin
         self.faults = Faults(seed, names)
         self.auditor = Auditor(self.scene, unjudged)
         self.venue = self.scene.venue
@@ -209,7 +213,9 @@ class World:
     def _begin_life(self) -> None:
         self._lives += 1
         self.agenda.trace("life", self._lives)
-        self.host = Host(self._around, f"{self._lives}")
+        life, scene = f"{self._lives}", self.scene
+        bot = self._begin(scene.settings, scene.clock, scene.signer, life)
+        self.host = Host(self._around, bot, life)
         self.network.welcome(self.host)
         self.host.start()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from mmbot.simulator.fees import FeeSchedule
 
 TICKER = "KXTSAW-26APR19-A2.45"
 OTHER = "KXTSAW-26APR19-A2.50"
@@ -396,3 +397,22 @@ def test_dropped_sessions_are_closed(bench: Any, maker: Any) -> None:
     bench.venue.drop_sessions()
     assert stream.session.closed
     assert bench.venue.sessions == []
+
+
+def test_an_events_own_fees_are_told_when_they_come_and_when_they_go(
+    bench: Any, maker: Any
+) -> None:
+    stream = maker.stream()
+    stream.subscribe("market_lifecycle_v2")
+    event = TICKER.rpartition("-")[0]
+    bench.venue.override_fees(event, FeeSchedule("quadratic_with_maker_fees", 0.5), bench.now)
+    bench.venue.override_fees(event, None, bench.now)
+    told = [frame["msg"] for frame in stream.frames("event_fee_update")]
+    assert told == [
+        {
+            "event_ticker": event,
+            "fee_type_override": kind,
+            "fee_multiplier_override": multiplier,
+        }
+        for kind, multiplier in (("quadratic_with_maker_fees", 0.5), (None, None))
+    ]

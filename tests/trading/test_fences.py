@@ -183,6 +183,12 @@ def test_a_place_that_was_not_found_has_market_and_group_looked_after() -> None:
     assert "group.secured" in notes(bench.tell(GroupSecured(0, "g-1", CAP)))
 
 
+def test_two_places_that_were_not_found_have_the_group_looked_after_once() -> None:
+    bench = Bench()
+    refusals = [WriteRefused(p.client_id, "place", "not_found", "") for p in bench.quote().values()]
+    assert len(only(SecureGroup, bench.tell(*refusals))) == 1
+
+
 def test_another_cap_needs_another_group() -> None:
     bench = Bench()
     bench.rest()

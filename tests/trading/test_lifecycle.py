@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from itertools import permutations
+from random import Random
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmbot.trading.commands import (
     BookFill,
@@ -88,41 +90,84 @@ def adopting() -> Bench:
 # Whatever the order of delivery
 
 
-def story(place: Place, end: str) -> list[Event]:
-    """Everything that is said of one order of ten contracts: filled four, then `end`."""
-    said: list[Event] = [
-        OrderPlaced(place.client_id, "o-1", 0),
-        OrderReported(report(place, "o-1")),
-        OrderReported(report(place, "o-1", filled=400)),
-        Filled(fill("t-1", "o-1", 400)),
-        Filled(fill("t-1", "o-1", 400, client_id=place.client_id)),
-    ]
-    if end == "cancelled":
-        said.append(OrderReported(report(place, "o-1", filled=400, status="ended")))
-    if end == "executed":
-        said.append(Filled(fill("t-2", "o-1", 600)))
-        said.append(OrderReported(report(place, "o-1", filled=1000, status="ended")))
-    return said
+LATER = 10_000
+ASKED_BY_ID = OrderRenewed | OrderDecreased | OrderCancelled
 
 
-@pytest.mark.parametrize("end", ["resting", "cancelled", "executed"])
-@given(data=st.data())
-def test_one_orders_messages_come_to_the_same_in_any_order(end: str, data: st.DataObject) -> None:
+class Story(msgspec.Struct):
+    """Everything that is said of one order of ten contracts, and what is true in the end."""
+
+    messages: list[Event]
+    truth: OrderReport
+    traded: int
+
+    @classmethod
+    def of(cls, place: Place, end: str, *, answered: bool, reported: bool) -> Story:
+        """Placed, renewed and four filled; then decreased to three, cancelled or executed.
+
+        The place may never be answered, and what is true in the end never be reported.
+        """
+        renewed = place.expires + LATER
+        first = report(place, "o-1")
+        now = report(place, "o-1", filled=400, expires=renewed)
+        said: list[Event] = [
+            OrderPlaced(place.client_id, "o-1", 0)
+            if answered
+            else WriteUnknown(place.client_id, "place", "no answer"),
+            OrderReported(first),
+            OrderReported(msgspec.structs.replace(first, expires=renewed)),
+            OrderRenewed(place.client_id, place.expires + LATER // 2),
+            OrderRenewed(place.client_id, renewed),
+            Filled(fill("t-1", "o-1", 400)),
+            Filled(fill("t-1", "o-1", 400, client_id=place.client_id)),
+        ]
+        traded = 400
+        if end == "decreased":
+            now = msgspec.structs.replace(now, remaining=300)
+            said.append(OrderDecreased(place.client_id, 300))
+        elif end == "cancelled":
+            now = report(place, "o-1", filled=400, status="ended", expires=renewed)
+            said.append(OrderCancelled(place.client_id, 600))
+        elif end == "executed":
+            now = report(place, "o-1", filled=1000, status="ended", expires=renewed)
+            said.append(Filled(fill("t-2", "o-1", 600)))
+            said.append(WriteRefused(place.client_id, "cancel", "not_found", ""))
+            traded = 1000
+        return cls([*said, *[OrderReported(now)] * reported], now, traded)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+@pytest.mark.parametrize("end", ["resting", "decreased", "cancelled", "executed"])
+@settings(deadline=None)
+@given(rng=st.randoms(use_true_random=False))
+def test_one_orders_messages_come_to_the_same_in_any_order(
+    end: str, answered: bool, rng: Random
+) -> None:
     bench = Bench()
     place = bench.quote()["bid"]
     stopped_from_quoting(bench)
-    messages = story(place, end)
-    shuffled = data.draw(st.permutations(messages + data.draw(st.lists(st.sampled_from(messages)))))
-    bench.tell(*shuffled)
-    portfolio = bench.engine.desk.ladder_of[MIDDLE].portfolio
-    if end == "resting":
+    told = Story.of(place, end, answered=answered, reported=rng.random() < 0.5)
+    pool = told.messages + rng.choices(told.messages, k=rng.randrange(4))
+    # Nothing is asked of an order before its id is known.
+    answers = [message for message in pool if isinstance(message, ASKED_BY_ID)]
+    pool = [message for message in pool if not isinstance(message, ASKED_BY_ID)]
+    while pool:
+        commands = bench.tell(pool.pop(rng.randrange(len(pool))))
+        pool += [OrderReported(told.truth, looked_up=True) for _ in only(LookUp, commands)]
+        known = bench.engine.desk.orders.get(place.client_id)
+        if known is None or known.order_id:
+            pool += answers
+            answers = []
+    if told.truth.status == "resting":
         order = live(bench, place)
         assert (order.state, order.order_id) == ("resting", "o-1")
-        assert (order.filled, order.booked, order.remaining) == (400, 400, 600)
+        assert (order.filled, order.booked) == (400, 400)
+        assert (order.remaining, order.expires) == (told.truth.remaining, told.truth.expires)
     else:
         assert gone(bench, place)
         assert bench.engine.desk.orders.is_over(place.client_id)
-    assert portfolio.position(MIDDLE) == (1000 if end == "executed" else 400)
+    portfolio = bench.engine.desk.ladder_of[MIDDLE].portfolio
+    assert portfolio.position(MIDDLE) == told.traded
 
 
 def test_a_cancel_and_what_it_crosses_come_to_the_same_in_any_order() -> None:

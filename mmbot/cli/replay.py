@@ -1,0 +1,114 @@
+"""`mmbot replay`: recorded lives of the bot, lived again, and whether they come out the same."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from mmbot.daemon.capture import SUFFIX
+from mmbot.errors import BadInput
+from mmbot.recording.batches import unpack
+from mmbot.recording.records import Record, split
+from mmbot.recording.replay import Verdict, utc
+from mmbot.recording.replay import replay as replay_life
+
+EXIT_DIFFERENT = 1
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """What came of one file: a verdict, or why there is none."""
+
+    file: str
+    verdict: Verdict | None = None
+    unusable: str = ""
+
+
+def replay(
+    capture: Annotated[
+        Path,
+        typer.Argument(metavar="CAPTURE", help="A .capture file, or a directory that has some."),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Run what the daemon recorded through a new bot, and compare everything that it asks for.
+
+    The daemon writes each run into STATE/capture/LIFE.capture, where STATE is
+    the directory of its ledger and LIFE the part of an order's client id after
+    "mmbot-". Requests, frames, bookings, notes and wake-ups must be the same,
+    in order; signatures are not compared. Beliefs are taken from the record.
+
+    The same code on the same record gives the same orders: a difference is a
+    bug, or what another version (which is said) would have done in its place.
+    A run that is still going, or was killed, is replayed as far as it was
+    written. Nothing is sent anywhere.
+
+    Exit codes: 0 identical, 1 different, 2 something cannot be used.
+    """
+    results = []
+    for path in _files(capture):
+        results.append(_replay_file(path))
+        if not as_json:
+            _tell(results[-1])
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(results)).decode())
+    if any(result.verdict and result.verdict.difference for result in results):
+        raise typer.Exit(EXIT_DIFFERENT)
+    if any(result.unusable for result in results):
+        raise typer.Exit(BadInput.exit_code)
+
+
+def _files(capture: Path) -> list[Path]:
+    if not capture.is_dir():
+        return [capture]
+    found = sorted(capture.glob(f"*{SUFFIX}"))
+    if not found:
+        raise BadInput(f"{capture} has no *{SUFFIX} in it; name a file, or the daemon's directory")
+    return found
+
+
+def _replay_file(path: Path) -> Replayed:
+    try:
+        with path.open("rb") as file:
+            return Replayed(str(path), replay_life(_records(file)))
+    except OSError as error:
+        return Replayed(str(path), unusable=error.strerror or str(error))
+    except BadInput as error:
+        return Replayed(str(path), unusable=str(error))
+
+
+def _records(file: BinaryIO) -> Iterator[Record]:
+    """Read a file's records, and show how far it is."""
+    size = os.fstat(file.fileno()).st_size
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(file.name, total=size)
+        for message in unpack(file):
+            yield from split(message)
+            progress.update(task, completed=file.tell())
+
+
+def _tell(result: Replayed) -> None:
+    verdict = result.verdict
+    if verdict is None:
+        print(f"{result.file}: cannot be replayed: {result.unusable}")
+        return
+    print(f"{result.file}: {_summary(verdict)}")
+    for name, (recorded, running) in verdict.versions.items():
+        print(f"  recorded under {name} {recorded}, replayed under {running}")
+    if verdict.difference is not None:
+        print(textwrap.indent(str(verdict.difference), "  "))
+
+
+def _summary(verdict: Verdict) -> str:
+    outcome = "identical" if verdict.difference is None else "different"
+    if verdict.first is None or verdict.last is None:
+        return f"{outcome}, no inputs"
+    return f"{outcome}, {verdict.inputs:,} inputs from {utc(verdict.first)} to {utc(verdict.last)}"

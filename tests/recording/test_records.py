@@ -1,0 +1,125 @@
+"""A bot's inputs and outputs survive the way into bytes and back, and no secret goes with them."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from mmbot import config
+from mmbot.bot import Bot, Output
+from mmbot.errors import BadInput
+from mmbot.kalshi.gateway import Call
+from mmbot.kalshi.http import HttpAnswer, HttpRequest
+from mmbot.recording.records import (
+    Answered,
+    Awoken,
+    Begun,
+    Connected,
+    Disconnected,
+    Held,
+    Received,
+    Told,
+    apart,
+    encode,
+    encode_outputs,
+    join,
+    split,
+)
+from mmbot.trading.commands import Note, WakeAt
+from mmbot.trading.events import SettingsChanged
+from tests.kalshi.builders import SIGNER
+from tests.recording.builders import NOW, begin, life, live
+
+SECRETIVE = config.parse(
+    '[credentials]\nkey_id = "key-of-mine"\nprivate_key_path = "/home/me/key.pem"\n'
+    '[state]\ndirectory = "/home/me/state"\n[quoting]\nmargin = 0.17\n',
+    "here",
+)
+
+
+def read(records: list[bytes]) -> list[object]:
+    return [record.what for record in split(join(records))]
+
+
+def test_every_kind_of_input_is_recorded_in_order() -> None:
+    kinds = [type(what) for what in read(life())]
+    received = [Received] * 4
+    assert kinds == [Begun, Held, Connected, *received, Answered, Awoken, Told, Disconnected]
+
+
+@pytest.mark.parametrize("answer", [None, HttpAnswer(200, b"{}", (("date", "now"),))])
+def test_an_answer_is_read_as_it_was_written(answer: HttpAnswer | None) -> None:
+    taken = Answered(NOW, 7, answer)
+    assert read([encode(taken, encode_outputs(()))]) == [taken]
+
+
+def test_a_frame_of_text_is_a_frame_of_bytes() -> None:
+    assert Received.of(NOW, "{}") == Received.of(NOW, b"{}")
+
+
+def test_a_call_is_the_same_whatever_signs_it() -> None:
+    def call(*headers: tuple[str, str]) -> Call:
+        return Call(1, HttpRequest("GET", "/a", (), headers, b"{}"))
+
+    assert encode_outputs([call(("a", "1"))]) == encode_outputs([call(("b", "2"))])
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        HttpRequest("PUT", "/a", (("q", "1"),), (), b"{}"),
+        HttpRequest("GET", "/b", (("q", "1"),), (), b"{}"),
+        HttpRequest("GET", "/a", (("q", "2"),), (), b"{}"),
+        HttpRequest("GET", "/a", (("q", "1"),), (), b"[]"),
+    ],
+)
+def test_another_call_is_another(request_: HttpRequest) -> None:
+    one = Call(1, HttpRequest("GET", "/a", (("q", "1"),), (), b"{}"))
+    assert encode_outputs([one]) != encode_outputs([Call(1, request_)])
+
+
+@pytest.mark.parametrize("odd", [10**30, "\ud800"])
+def test_what_no_message_can_carry_is_recorded_all_the_same(odd: object) -> None:
+    outputs: list[Output] = [Note("odd", {"value": odd}), WakeAt(NOW)]
+    assert encode_outputs(outputs) == encode_outputs(outputs)
+    assert str(NOW).encode() in encode_outputs(outputs)
+
+
+def test_neither_key_nor_signature_nor_place_is_recorded() -> None:
+    records: list[bytes] = []
+    bot = begin(records.append, SECRETIVE)
+    live(bot)
+    bot.told(SettingsChanged(SECRETIVE), NOW + 4_000)
+    everything = join(records)
+    assert b"/portfolio/" in everything or b"/exchange/" in everything
+    for secret in (b"KALSHI-ACCESS", b"key-of-mine", b"/home/me", SIGNER.key_id.encode()):
+        assert secret not in everything
+
+
+def test_the_settings_that_decide_are_recorded_and_in_force() -> None:
+    records: list[bytes] = []
+    bot = begin(records.append, SECRETIVE)
+    (begun,) = read(records)
+    assert isinstance(begun, Begun)
+    assert begun.settings.quoting.margin == 0.17
+    assert bot.engine.desk.settings == begun.settings
+
+
+def test_the_input_at_which_a_bot_fails_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> list[Output]:
+        raise KeyError("gone")
+
+    records: list[bytes] = []
+    bot = begin(records.append)
+    monkeypatch.setattr(Bot, "woken", fail)
+    with pytest.raises(KeyError):
+        bot.woken(NOW)
+    (record,) = split(join(records[1:]))
+    assert record.what == Awoken(NOW)
+    (output,) = apart(record.outputs)
+    assert msgspec.msgpack.decode(output) == {"type": "Failed", "error": "KeyError('gone')"}
+
+
+@pytest.mark.parametrize("message", [b"", b"\xdd\0\0\0\1", b"\x91\x01", b"\xc0"])
+def test_what_is_no_message_of_records_is_refused_in_a_sentence(message: bytes) -> None:
+    with pytest.raises(BadInput, match="cannot be read by this version"):
+        split(message)
