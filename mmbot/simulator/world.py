@@ -98,7 +98,7 @@ class World:
             memory=self.memory,
             clock=LocalClock(self.agenda),
         )
-        self._mishaps = Mishaps(self._around, self._surprise)
+        self.mishaps = Mishaps(self._around, self._surprise)
         self._lives = 0
 
     # The loop
@@ -132,10 +132,10 @@ class World:
             self._survive(self._begin_life)
         self.faults.calm = False
         for at, name in self.faults.occasions(window.start, window.calm):
-            self.agenda.at(at, partial(self._mishaps.happen, name))
+            self.agenda.at(at, partial(self.mishaps.happen, name))
         self._run(window.calm)
         self.faults.calm = True
-        self._mishaps.end()
+        self.mishaps.end()
         self._run(window.end - _STILL)
         self._sleepers.frozen = True
         self._run(window.end - _STILL // 2)
