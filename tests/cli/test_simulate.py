@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from mmbot.cli import app
+from mmbot.errors import BadInput
 from typer.testing import CliRunner
 
 runner = CliRunner()
@@ -38,3 +40,31 @@ def test_shrinking_finds_that_no_fault_is_needed(tmp_path: Path) -> None:
     args = ["simulate", "--seeds", "1", "--faults", "fill_dropped,killed", "--shrink"]
     result = runner.invoke(app, [*args, "--without", "expiry"])
     assert "--faults none" in result.output
+
+
+def test_a_comparison_plays_each_seed_with_the_guard_and_without(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    args = ["simulate", "--seeds", "1", "--faults", "none", "--compare", "release_gate"]
+    result = runner.invoke(app, [*args, "--json", str(path)])
+    assert result.exit_code == 0, result.output
+    report = json.loads(path.read_text())
+    assert report["seeds"] == 1
+    found = report["comparison"]
+    arms = [found["with_guard"], found["without_guard"]]
+    fills = sum(arm["fills_around"] + arm["fills_apart"] for arm in arms)
+    assert 0 < fills <= report["fills"]
+    gain = arms[0]["pnl_total"]["mean"] - arms[1]["pnl_total"]["mean"]
+    assert found["gain_total"]["mean"] == pytest.approx(gain)
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--compare", "moat"], "--compare 'moat' is no guard"),
+        (["--compare", "expiry", "--without", "expiry"], "leave --without away"),
+    ],
+)
+def test_a_comparison_that_makes_no_sense_is_refused(args: list[str], says: str) -> None:
+    result = runner.invoke(app, ["simulate", *args])
+    assert isinstance(result.exception, BadInput)
+    assert says in str(result.exception)

@@ -13,6 +13,7 @@ import pytest
 from mmbot.errors import BadInput
 from mmbot.simulator import campaign
 from mmbot.simulator.campaign import Job, Lived, Violation
+from mmbot.simulator.comparison import compare
 from mmbot.simulator.facts import Filled
 from mmbot.simulator.faults import named
 from mmbot.simulator.guards import GUARDS, without
@@ -94,6 +95,17 @@ def test_a_seed_gives_the_same_world_in_every_process() -> None:
 
 def test_another_seed_gives_another_world() -> None:
     assert World("1", weeks(1), ()).run().digest != World("2", weeks(1), ()).run().digest
+
+
+def test_the_release_gate_costs_few_fills_apart_from_releases(pool: ProcessPoolExecutor) -> None:
+    guard = "release_gate"
+    jobs = [Job(s, (), 1, missing, guard) for s in (1, 2, 3) for missing in ("", guard)]
+    found = compare(guard, pool.map(campaign.run, jobs))
+    assert found is not None
+    assert found.seeds == 3
+    assert found.with_guard.fills_around < 0.5 * found.without_guard.fills_around
+    assert found.fills_kept is not None
+    assert found.fills_kept >= 0.7
 
 
 @pytest.mark.parametrize("name", SAMPLE)
