@@ -68,7 +68,7 @@ _TABLE: Final = (
     Fault("portfolio_lag", "occasion", 0.5),
     Fault("other_client", "occasion", 1.5),
     # The belief
-    Fault("belief_jump", "occasion", 0.7),
+    Fault("belief_jump", "occasion", 2.0),
     # The clock
     Fault("clock_step", "occasion", 0.4),
     Fault("clock_drift", "occasion", 0.4),
