@@ -157,3 +157,11 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(BadInput, match=r"cannot read the config file .*bytes\.toml"):
         config.load(path)
+
+
+def test_the_keys_that_differ_are_named() -> None:
+    other = config.parse(
+        'mode = "demo"\n[quoting]\nmargin = [0.1, 0.1, 0.1, 0.1, 0.2]\n', "some.toml"
+    )
+    assert config.differences(config.Settings(), other) == ("mode", "quoting.margin")
+    assert config.differences(other, other) == ()

@@ -14,6 +14,7 @@ from mmbot.cli.demo import demo
 from mmbot.cli.evaluate import evaluate
 from mmbot.cli.exchange import exchange
 from mmbot.cli.forecast import forecast
+from mmbot.cli.operate import counts, explain, halt, plan, resume
 from mmbot.cli.replay import replay
 from mmbot.cli.run import run
 from mmbot.cli.simulate import simulate
@@ -29,18 +30,29 @@ app = typer.Typer(
 )
 
 app.callback()(lambda: None)
-app.command()(demo)
-app.command()(forecast)
-app.command()(run)
-app.command()(check)
-app.command()(cancel_all)
-app.command()(exchange)
-app.command()(evaluate)
-app.command()(replay)
-app.command()(simulate)
-app.command()(backtest)
-app.command()(sweep)
-app.command()(bench)
+_TRY, _TRADE, _STEER, _STUDY = (
+    "Try it",
+    "Trade",
+    "Ask and steer the daemon that runs",
+    "Study",
+)
+app.command(rich_help_panel=_TRY)(demo)
+app.command(rich_help_panel=_TRY)(exchange)
+app.command(rich_help_panel=_TRY)(simulate)
+app.command(rich_help_panel=_TRADE)(check)
+app.command(rich_help_panel=_TRADE)(run)
+app.command(rich_help_panel=_TRADE)(cancel_all)
+app.command(rich_help_panel=_STEER)(halt)
+app.command(rich_help_panel=_STEER)(resume)
+app.command(rich_help_panel=_STEER)(explain)
+app.command(rich_help_panel=_STEER)(plan)
+app.add_typer(counts, name="counts", rich_help_panel=_STEER)
+app.command(rich_help_panel=_STUDY)(replay)
+app.command(rich_help_panel=_STUDY)(forecast)
+app.command(rich_help_panel=_STUDY)(evaluate)
+app.command(rich_help_panel=_STUDY)(backtest)
+app.command(rich_help_panel=_STUDY)(sweep)
+app.command(rich_help_panel=_STUDY)(bench)
 
 
 def main() -> None:

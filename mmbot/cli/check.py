@@ -13,14 +13,17 @@ from rich.console import Console
 from rich.table import Table
 
 from mmbot import config
-from mmbot.cli.run import between, choose_venue
+from mmbot.cli.run import between, choose_venue, state_directory
 from mmbot.daemon import transport
 from mmbot.daemon.credentials import find_signer
+from mmbot.daemon.ledger import read_halt
 from mmbot.daemon.readiness import Account
 from mmbot.daemon.venue import Venue
 from mmbot.errors import NotReady
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.selfcheck import Finding, State, is_ready
+from mmbot.trading.events import Halted
+from mmbot.tsa.calendar import from_milliseconds
 
 _COLOURS: dict[State, str] = {"ok": "green", "warn": "yellow", "wait": "yellow", "fail": "red"}
 
@@ -41,13 +44,23 @@ def check(
     settings = config.load(config_path)
     venue = choose_venue(settings, venue_path, live=settings.mode == "live")
     signer = find_signer(settings.credentials, venue, os.environ)
-    findings = asyncio.run(_examine(settings, venue, signer))
+    state = state_directory(settings, os.environ, simulated=venue_path is not None)
+    findings = (*asyncio.run(_examine(settings, venue, signer)), *_halt(read_halt(state)))
     ready = is_ready(findings)
     if as_json:
         print(msgspec.json.encode({"ready": ready, "findings": findings}).decode())
     else:
         _show(findings, venue, ready=ready)
     raise typer.Exit(0 if ready else NotReady.exit_code)
+
+
+def _halt(halt: Halted | None) -> tuple[Finding, ...]:
+    if halt is None:
+        return ()
+    since = f"{from_milliseconds(halt.since):%Y-%m-%d %H:%M %Z}"
+    reason = f" ({halt.reason})" if halt.reason else ""
+    detail = f"halted since {since}{reason}: nothing is quoted until `mmbot resume`"
+    return (Finding("halt", "warn", detail),)
 
 
 async def _examine(settings: config.Settings, venue: Venue, signer: Signer) -> tuple[Finding, ...]:

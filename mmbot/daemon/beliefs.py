@@ -15,6 +15,7 @@ from mmbot.daemon.bank_file import bank_path, load_bank, store_bank
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
 from mmbot.forecast.model import Forecaster
+from mmbot.forecast.residuals import Bank
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Counts
 
@@ -45,7 +46,7 @@ class Beliefs:
         """Fit the forecaster to the whole weeks of `counts`, off the event loop.
 
         Raises:
-            BadInput: There are no counts, or the state directory cannot be written to.
+            BadInput: There are no counts.
         """
         started = time.monotonic()
         self._counts = counts
@@ -61,8 +62,15 @@ class Beliefs:
         stored = load_bank(self._bank_path)
         forecaster = Forecaster.fit(counts, self._method, stored, self._report)
         if forecaster.bank.method == self._method:
-            store_bank(self._bank_path, forecaster.bank)
+            self._store(forecaster.bank)
         return forecaster
+
+    def _store(self, bank: Bank) -> None:
+        try:
+            store_bank(self._bank_path, bank)
+        except BadInput as error:
+            # It only saves the next life some seconds.
+            self._log.warning("forecast.not_kept", reason=str(error))
 
     def deviations(self, counts: Counts, day: dt.date, count: int) -> float:
         """Return how far a new count is from its forecast, in standard deviations.

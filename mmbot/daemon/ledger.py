@@ -1,4 +1,4 @@
-"""What must survive: counts with their vintages, fills, settlements, losses. SQLite in WAL mode.
+"""What must survive: counts, fills, settlements, losses, the operator's word. SQLite in WAL mode.
 
 Every write is committed before the call returns, or raises `sqlite3.Error` and is not there. A row
 that is there already is left alone, so whatever is reported again after a restart is booked once.
@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 import fcntl
+import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import msgspec
 
 from mmbot.errors import BadInput
 from mmbot.trading.commands import BookFill, BookSettlement
-from mmbot.trading.events import Fill
+from mmbot.trading.events import Fill, Halted
 from mmbot.trading.losses import Mark
 from mmbot.tsa.calendar import EASTERN
 from mmbot.units import Count, Money
@@ -46,12 +48,27 @@ CREATE TABLE marks (
     PRIMARY KEY (event, day)
 ) STRICT;
 """,
+    """
+CREATE TABLE halts (
+    id INTEGER PRIMARY KEY, since INTEGER NOT NULL, reason TEXT NOT NULL, resumed INTEGER
+) STRICT;
+CREATE TABLE missing_counts (day TEXT PRIMARY KEY, told INTEGER NOT NULL) STRICT;
+""",
 )
 _VERSION = len(_ADDITIONS)
 # How long another process may keep the file locked; the event loop stands still meanwhile.
 _LOCKED_SECONDS = 1.0
 # Events whose marks may still matter: those of some weeks.
 _MARKS_RECALLED = 16
+
+_FILE = "ledger.sqlite"
+# The version that brought the table of halts.
+_HALTS_SINCE = 3
+_HALT = "SELECT since, reason FROM halts WHERE resumed IS NULL"
+
+
+class LedgerTaken(BadInput):
+    """Another process has the ledger."""
 
 
 class Totals(msgspec.Struct, frozen=True):
@@ -90,10 +107,10 @@ class Ledger:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._lock.close()
-            raise BadInput(
+            raise LedgerTaken(
                 f"another mmbot is at work in {directory}; stop it, or set state.directory"
             ) from None
-        path = directory / "ledger.sqlite"
+        path = directory / _FILE
         self._db = sqlite3.connect(path, timeout=_LOCKED_SECONDS, isolation_level=None)
         try:
             self._prepare(path)
@@ -147,6 +164,31 @@ class Ledger:
             )
             for day, count, seen, archived in rows
         ]
+
+    # The operator's word
+
+    def add_halt(self, halt: Halted) -> None:
+        """Keep that quoting is halted until `end_halt`; a halt that lasts already is left alone."""
+        if self.halt() is None:
+            row = (halt.since, halt.reason)
+            self._db.execute("INSERT INTO halts (since, reason) VALUES (?, ?)", row)
+
+    def end_halt(self, now: int) -> None:
+        """Keep that quoting goes on; `now` is in milliseconds."""
+        self._db.execute("UPDATE halts SET resumed = ? WHERE resumed IS NULL", (now,))
+
+    def halt(self) -> Halted | None:
+        """Return the halt that lasts."""
+        return _halt(self._db)
+
+    def add_missing_count(self, day: dt.date, now: int) -> None:
+        """Keep that no count of a day is waited for any more."""
+        self._add("missing_counts", (day.isoformat(), now))
+
+    def missing_counts(self) -> frozenset[dt.date]:
+        """Return the days that were ever said to get no count."""
+        rows = self._db.execute("SELECT day FROM missing_counts")
+        return frozenset(dt.date.fromisoformat(day) for (day,) in rows)
 
     # Trades
 
@@ -226,3 +268,30 @@ class Ledger:
     def _add(self, table: str, row: tuple[Any, ...]) -> None:
         marks = ", ".join("?" * len(row))
         self._db.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608
+
+
+def has_ledger(directory: Path) -> bool:
+    """Say whether there is a ledger in a state directory that this user may read."""
+    return os.access(directory / _FILE, os.R_OK)
+
+
+def read_halt(directory: Path) -> Halted | None:
+    """Return the halt that lasts, from a ledger that another process may be at work on.
+
+    Raises:
+        BadInput: The ledger is broken.
+    """
+    path = directory / _FILE
+    if not has_ledger(directory):
+        return None
+    try:
+        with closing(sqlite3.connect(path)) as db:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            return _halt(db) if version >= _HALTS_SINCE else None
+    except sqlite3.Error as error:
+        raise BadInput(f"the ledger {path} cannot be used: {error}") from None
+
+
+def _halt(db: sqlite3.Connection) -> Halted | None:
+    row = db.execute(_HALT).fetchone()
+    return None if row is None else Halted(*row)

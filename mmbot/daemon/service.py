@@ -21,11 +21,12 @@ import structlog
 
 from mmbot.bot import Output, Reconnect, Transmit
 from mmbot.config import Settings
-from mmbot.daemon import transport
+from mmbot.daemon import control, transport
 from mmbot.daemon.beliefs import Beliefs
 from mmbot.daemon.between import Between
 from mmbot.daemon.capture import Capture
 from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.operations import Operations
 from mmbot.daemon.poller import CountsPoller
 from mmbot.daemon.readiness import Account, wall_clock
 from mmbot.daemon.stream import Stream
@@ -50,7 +51,7 @@ from mmbot.trading.commands import (
     Note,
     WakeAt,
 )
-from mmbot.trading.events import BeliefFormed, HelpersMissing, MarksRecalled, Stopping
+from mmbot.trading.events import BeliefFormed, Event, HelpersMissing, MarksRecalled, Stopping
 from mmbot.tsa.counts import Counts
 
 # 4 whatever else happened: that an order may be left is the news that matters most.
@@ -78,6 +79,7 @@ class Service:
         self._between = between
         self._signer = signer
         self._ledger = ledger
+        self._state = state
         self._log = structlog.get_logger()
         life = format(wall_clock(), "x")
         self._capture = Capture(state / "capture", life, settings.state.capture_megabytes)
@@ -92,6 +94,9 @@ class Service:
             self._rng,
             wall_clock,
             self._beliefs.deviations,
+        )
+        self._operations = Operations(
+            settings, self._bot.engine, ledger, lambda: self._poller.counts, self._told, wall_clock
         )
         self._rest = transport.Rest(venue.origin, settings.orders.answer_timeout_seconds)
         self._account = Account(settings, venue, signer, self._rest, between)
@@ -133,7 +138,7 @@ class Service:
             margin=self._settings.quoting.margin,
             sides=self._settings.quoting.sides,
         )
-        async with self._rest:
+        async with self._rest, control.listening(self._state, self._operations.answer):
             await self._refuse_unready()
             await self._prepare()
             with self._capture:
@@ -169,7 +174,8 @@ class Service:
         self._bot.hold(examination.held)
 
     async def _trade(self) -> int:
-        self._tell(self._bot.told, MarksRecalled(self._ledger.latest_marks()))
+        self._told(MarksRecalled(self._ledger.latest_marks()))
+        self._operations.recall()
         helpers: dict[str, Callable[[], Awaitable[None]]] = {
             "stream": self._stream.run,
             "poller": self._poll,
@@ -194,12 +200,14 @@ class Service:
 
     async def _sweep(self) -> int:
         """Take the quotes off and have the exchange confirm that none is left."""
-        self._tell(self._bot.told, Stopping())
+        self._told(Stopping())
         try:
             async with asyncio.timeout(SWEEP_SECONDS):
                 await self._finished.wait()
         except TimeoutError:
             self._log.error("sweep.unconfirmed", seconds=SWEEP_SECONDS)
+            return EXIT_NOT_KNOWN
+        if self._supervisor.given_up:
             return EXIT_NOT_KNOWN
         self._log.info("sweep.clean")
         return EXIT_CLEAN
@@ -214,7 +222,7 @@ class Service:
         return EXIT_BROKEN if swept.clean else EXIT_NOT_KNOWN
 
     def _helpers_missing(self, names: tuple[str, ...]) -> None:
-        self._tell(self._bot.told, HelpersMissing(names))
+        self._told(HelpersMissing(names))
 
     def _given_up(self) -> None:
         self._finished.set()
@@ -256,7 +264,9 @@ class Service:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._poller.run(lambda counts: _replace(changes, counts)))
             while True:
-                await self._beliefs.update(await changes.get())
+                counts = await changes.get()
+                self._operations.heed_counts()
+                await self._beliefs.update(counts)
 
     async def _heartbeat(self) -> None:
         # The heart beats by the calendar, but not faster than anybody could read.
@@ -281,6 +291,9 @@ class Service:
         with self._supervisor.vital():
             for output in step(*what, wall_clock()):
                 self._carriers[type(output)](output)
+
+    def _told(self, event: Event) -> None:
+        self._tell(self._bot.told, event)
 
     # What the bot asks for
 
@@ -323,7 +336,7 @@ class Service:
         self._tell(self._bot.woken)
 
     def _believe(self, belief: Belief) -> None:
-        self._tell(self._bot.told, BeliefFormed(belief))
+        self._told(BeliefFormed(belief))
 
     def _write_note(self, note: Note) -> None:
         getattr(self._log, note.level)(note.name, **note.fields)

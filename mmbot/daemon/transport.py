@@ -85,9 +85,17 @@ async def read_body(response: aiohttp.ClientResponse, most: int) -> bytes:
     return bytes(body)
 
 
+class _Unredirected(connect):
+    """A connection to the host that was named, or to none: its headers vouch for the account."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Follow no redirect."""
+        return exc
+
+
 def open_stream(url: str, headers: tuple[tuple[str, str], ...]) -> connect:
     """Return the connection to be entered; compression only costs time on frames this small."""
-    return connect(
+    return _Unredirected(
         url,
         additional_headers=headers,
         compression=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -10,6 +11,8 @@ from mmbot.config import HOSTS, Settings
 from mmbot.errors import BadInput
 from mmbot.kalshi.http import BASE_PATH, STREAM_PATH
 from mmbot.tsa.calendar import CalendarClock
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Venue(msgspec.Struct, frozen=True):
@@ -46,4 +49,8 @@ def read_venue(path: Path) -> Venue:
         ) from None
     if not venue.rest_url.endswith(BASE_PATH) or not venue.ws_url.endswith(STREAM_PATH):
         raise BadInput(f"{path}: rest_url must end in {BASE_PATH} and ws_url in {STREAM_PATH}")
+    for url in (venue.rest_url, venue.ws_url, venue.counts_url):
+        address = urlsplit(url)
+        if address.scheme not in {"https", "wss"} and address.hostname not in _LOOPBACK:
+            raise BadInput(f"{path}: {url} is neither encrypted nor on loopback; use https or wss")
     return venue

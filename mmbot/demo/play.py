@@ -108,7 +108,7 @@ async def play(scene: Scene, directory: Path, watch: Callable[[dict[str, Any]], 
             code = await _stop(daemon)
         if code != 0:
             raise NotReady(f"the daemon ended with exit code {code}")
-        return _compare(scene, directory, orders, await _ask(venue["ledger_url"]))
+        return compare(scene, directory, orders, await _ask(venue["ledger_url"]))
 
 
 async def _watch_to_settlement(daemon: Process, watch: Callable[[dict[str, Any]], None]) -> None:
@@ -213,7 +213,8 @@ async def _ask(url: str) -> dict[str, Any]:
 # The books
 
 
-def _compare(scene: Scene, directory: Path, orders: int, theirs: dict[str, Any]) -> Result:
+def compare(scene: Scene, directory: Path, orders: int, theirs: dict[str, Any]) -> Result:
+    """Return how a week ended, by the daemon's ledger below `directory` and the exchange's."""
     event = scene.week.event_ticker("KXTSAW")
     ledger = Ledger(state_directory(directory))
     try:

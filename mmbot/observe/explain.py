@@ -7,10 +7,14 @@ from collections.abc import Iterator
 import msgspec
 
 from mmbot.forecast.belief import Belief
+from mmbot.observe.gates import meaning
 from mmbot.trading.desk import Desk, Ladder
 from mmbot.trading.pricing import Terms
+from mmbot.trading.quoting import Quote, wanted_quotes
 from mmbot.trading.risk import Listing
-from mmbot.units import MONEY_PER_DOLLAR, ONE_DOLLAR, format_count, format_money, format_price
+from mmbot.tsa.calendar import release_instant
+from mmbot.tsa.counts import Counts
+from mmbot.units import MONEY_PER_DOLLAR, format_count, format_money, format_price
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -20,38 +24,59 @@ class Step(msgspec.Struct, frozen=True):
     text: str
 
 
-def explain(desk: Desk, ticker: str, now: int) -> tuple[Step, ...]:
+def explain(desk: Desk, counts: Counts, ticker: str, now: int) -> tuple[Step, ...]:
     """Return the steps that led to a market's quotes, as far as they go.
 
     Args:
         desk: What the engine knows.
+        counts: The counts as they are known now.
         ticker: A market.
         now: The time, in milliseconds.
     """
     ladder = desk.ladder_of.get(ticker)
     if ladder is None:
         return (Step("gate", f"{ticker} is not a market of an event that is open"),)
-    return tuple(_steps(desk, ladder, ladder.listings[ticker], now))
+    return tuple(_steps(desk, counts, ladder, ladder.listings[ticker], now))
 
 
-def _steps(desk: Desk, ladder: Ladder, listing: Listing, now: int) -> Iterator[Step]:
+def _steps(
+    desk: Desk, counts: Counts, ladder: Ladder, listing: Listing, now: int
+) -> Iterator[Step]:
+    yield _counts_step(desk, counts, ladder, now)
     if ladder.belief is not None:
-        yield from _belief_steps(ladder, ladder.belief, listing)
+        yield from _belief_steps(ladder.belief, listing)
     if ladder.belief is not None and listing.terms is not None:
         yield _pool_step(desk, ladder.belief, listing, listing.terms, now)
         yield _reservation_step(desk, ladder, listing, listing.terms)
         yield from _terms_steps(desk, ladder.belief, listing.terms)
-    yield from _book_steps(desk, listing)
+    yield from _book_steps(desk, ladder, listing)
+    yield from _order_steps(desk, listing)
     if listing.reason:
-        yield Step("gate", f"no quote: {listing.reason}")
+        told = meaning(listing.reason)
+        yield Step("gate", f"{listing.reason}: {told}" if told else listing.reason)
 
 
-def _belief_steps(ladder: Ladder, belief: Belief, listing: Listing) -> Iterator[Step]:
-    week = ladder.week
-    yield Step("counts", f"{belief.known} of the seven days to {week.sunday} are published")
+def _counts_step(desk: Desk, counts: Counts, ladder: Ladder, now: int) -> Step:
+    published = counts.known(ladder.week)
+    said = "; ".join(f"{day:%a} {counts.settling(day):,}" for day in published) or "none"
+    at = desk.clock.at(now)
+    earliest = desk.settings.counts.earliest_release
+    due = [day for day in ladder.week.days_due(at, earliest) if day not in published]
+    text = f"of the seven days to {ladder.week.sunday}: {said}"
+    for day in due:
+        given_up = day in desk.missing
+        text += f"; {day:%a} {'is not waited for' if given_up else 'is due'}"
+    later = [t for day in ladder.week.days if (t := release_instant(day, earliest)) > at]
+    if later:
+        text += f"; the next is due from {min(later):%a %Y-%m-%d %H:%M %Z}"
+    return Step("counts", text)
+
+
+def _belief_steps(belief: Belief, listing: Listing) -> Iterator[Step]:
     yield Step(
         "forecast",
-        f"average {belief.mean:,.0f}, give or take {belief.sd:,.0f} ({belief.method})",
+        f"average {belief.mean:,.0f}, give or take {belief.sd:,.0f}, with {belief.known} of 7 days "
+        f"known ({belief.method})",
     )
     weeks = ", ".join(f"{each.week.sunday} {each.weight:.1%}" for each in belief.heaviest)
     yield Step(
@@ -100,15 +125,39 @@ def _terms_steps(desk: Desk, belief: Belief, terms: Terms) -> Iterator[Step]:
     )
 
 
-def _book_steps(desk: Desk, listing: Listing) -> Iterator[Step]:
+def _book_steps(desk: Desk, ladder: Ladder, listing: Listing) -> Iterator[Step]:
+    if listing.book is None:
+        return
     ticker = listing.market.ticker
-    if listing.book is not None:
-        ours = (desk.orders.levels(ticker, "bid"), desk.orders.levels(ticker, "ask"))
-        bid, ask = (
-            "none" if p is None else f"{p / ONE_DOLLAR:.4f}" for p in listing.book.top(*ours)
-        )
-        yield Step("book", f"best bid of others {bid}, best ask {ask}")
-    for order in desk.orders.of(ticker):
+    top = listing.book.top(desk.orders.levels(ticker, "bid"), desk.orders.levels(ticker, "ask"))
+    bid, ask = ("none" if price is None else format_price(price) for price in top)
+    yield Step("book", f"best bid of others {bid}, best ask {ask}")
+    if listing.terms is None or listing.terms.reason:
+        return
+    quotes = wanted_quotes(
+        listing.terms,
+        top,
+        ladder.portfolio.position(ticker),
+        listing.market.grid,
+        desk.settings,
+        reduce_only=ladder.reduce_only,
+    )
+    for quote in (quotes.bid, quotes.ask):
+        if quote is not None:
+            yield Step("tick", _tick(quote))
+
+
+def _tick(quote: Quote) -> str:
+    """Say where on the grid a quote belongs, and what keeps it from its limit."""
+    price, limit = format_price(quote.price), format_price(quote.limit)
+    text = f"{quote.side} {format_count(quote.count)} at {price}"
+    if quote.price == quote.limit:
+        return f"{text}, which is what the margin allows"
+    return f"{text}, where the margin would allow {limit}: a tick past the best other, uncrossed"
+
+
+def _order_steps(desk: Desk, listing: Listing) -> Iterator[Step]:
+    for order in desk.orders.of(listing.market.ticker):
         yield Step(
             "order",
             f"{order.side} {format_count(order.remaining)} at {format_price(order.price)}, "

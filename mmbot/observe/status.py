@@ -13,6 +13,7 @@ def status(desk: Desk) -> dict[str, Any]:
     return {
         "live_orders": len(desk.orders),
         "stopping": desk.service.stopping,
+        "halted": desk.service.halted,
         "reconciled": desk.service.reconciled,
         "events": [_event(desk, ladder) for ladder in desk.ladders.values()],
     }

@@ -62,6 +62,21 @@ def ledger_json(venue: Venue, user_id: str, now: int) -> Json:
         ],
         "settled_averages": averages,
         "resting_orders": len(exchange.engine.resting(account)),
+        "orders": [
+            {
+                "order_id": order.order_id,
+                "client_order_id": order.client_order_id,
+                "ticker": order.ticker,
+                "side": order.side,
+                "yes_price_dollars": format_price(order.price),
+                "remaining": format_count(order.remaining),
+                "expires_ms": order.expires_ms,
+                "group_id": order.group_id,
+                "post_only": order.post_only,
+            }
+            for order in exchange.engine.resting(account)
+        ],
+        "ts_ms": now,
         "releases_done": venue.releases_done,
         "calendar": exchange.clock.at(now).isoformat(),
     }

@@ -67,6 +67,8 @@ _TABLE: Final = (
     Fault("fees_changed", "occasion", 0.3),
     Fault("portfolio_lag", "occasion", 0.5),
     Fault("other_client", "occasion", 1.5),
+    # The operator
+    Fault("halt", "occasion", 0.3),
     # The belief
     Fault("belief_jump", "occasion", 2.0),
     # The clock

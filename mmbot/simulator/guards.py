@@ -149,6 +149,7 @@ _TABLE: Final = (
         "stream", (Patch(f"{_REVIEW}:service_gate", _never_gives("no_stream", "not_reconciled")),)
     ),
     Guard("stopping", (Patch(f"{_REVIEW}:service_gate", _never_gives("stopping")),)),
+    Guard("halt", (Patch(f"{_REVIEW}:service_gate", _never_gives("halted")),)),
     Guard("expiry", (Patch(f"{_WRITES}:_place", _without_key("expiration_time")),)),
     Guard("post_only", (Patch(f"{_WRITES}:_place", _without_key("post_only")),)),
     Guard("pause_fence", (Patch(f"{_WRITES}:_place", _without_key("cancel_order_on_pause")),)),

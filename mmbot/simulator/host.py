@@ -31,7 +31,7 @@ from mmbot.trading.commands import (
     Note,
     WakeAt,
 )
-from mmbot.trading.events import BeliefFormed, MarksRecalled, Stopping
+from mmbot.trading.events import BeliefFormed, Halted, MarksRecalled, Resumed, Stopping
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Change
 from mmbot.tsa.website import page_path, parse_page
@@ -91,6 +91,8 @@ class Host:
         self.bot.hold(self._memory.unsettled_events())
         marks = tuple(self._memory.marks.values())
         self._step(lambda now: self.bot.told(MarksRecalled(marks), now))
+        if self._memory.halt is not None:
+            self.obey(self._memory.halt)
         self._connect()
         self._poll()
 
@@ -111,6 +113,10 @@ class Host:
         """Hear SIGTERM."""
         self._auditor.stopping = True
         self._step(lambda now: self.bot.told(Stopping(), now))
+
+    def obey(self, word: Halted | Resumed) -> None:
+        """Hear the operator."""
+        self._step(lambda now: self.bot.told(word, now))
 
     def _finish(self) -> None:
         self.finished = True

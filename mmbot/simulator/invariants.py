@@ -60,6 +60,8 @@ class Auditor:
         self._booked: set[tuple[str, str]] = set()
         self.life = ""
         self.stopping = self._still = False
+        # Since when the operator has halted the bot, in true milliseconds.
+        self.halted_at: int | None = None
         self._placed: set[tuple[str, Side]] = set()
         self.orders_placed = 0
         self.stream: StreamTruth | None = None
@@ -114,6 +116,9 @@ class Auditor:
             raise Broken("fence", f"{_shown(order)} rests without {', '.join(missing)}")
         if (order.expires_ms or 0) > now + self._lifetime + SKEW:
             raise Broken("fence", f"{_shown(order)} would outlive its lifetime")
+        halted = self.halted_at
+        if halted is not None and (order.expires_ms or 0) > halted + self._lifetime + SKEW:
+            raise Broken("halted", f"{_shown(order)} was placed or renewed after the halt")
 
     def _check_company(self, order: Order, *, renewed: bool = False) -> None:
         """Refuse a second order on a side, unless an earlier life of the bot left the first."""
@@ -190,6 +195,8 @@ class Auditor:
         self._check_rest(wish)
         if self.stopping:
             raise Broken("stopping", f"{wish.client_id} was sent after the bot was told to stop")
+        if self.halted_at is not None:
+            raise Broken("halted", f"{wish.client_id} was sent after the halt")
         self._check_gates(wish, bot, now)
         self._check_price(wish, bot)
         for order in self.live.values():
@@ -307,6 +314,11 @@ class Auditor:
             raise Broken(
                 "stopped", f"{_shown(next(iter(self.live.values())))} rests after the stop"
             )
+
+    def check_halted(self) -> None:
+        """While the operator has it halted, nothing of the bot rests."""
+        if self.live:
+            raise Broken("halted", f"{_shown(next(iter(self.live.values())))} rests all the same")
 
     def check_agreement(self, bot: Bot, booked: Iterable[Fill]) -> None:
         """Positions, fees, cash, orders and books are the exchange's, all messages drained."""

@@ -6,7 +6,7 @@ import datetime as dt
 
 from mmbot.simulator.faults import Faults
 from mmbot.trading.commands import BookSettlement
-from mmbot.trading.events import Fill
+from mmbot.trading.events import Fill, Halted
 from mmbot.trading.losses import Mark
 from mmbot.units import Money
 
@@ -24,6 +24,7 @@ class Memory:
         self.settlements: dict[str, BookSettlement] = {}
         self.marks: dict[str, Mark] = {}
         self.counts: list[tuple[dt.date, int, dt.datetime]] = []
+        self.halt: Halted | None = None
         self.broken_until = 0
         self._faults = faults
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from mmbot.simulator.byhand import place
 from mmbot.simulator.exchange import STRUCTURES
@@ -19,6 +19,7 @@ _STEP: Final = (-3_000, 3_000)
 _JUMP: Final = (-90_000, 90_000)
 _DRIFT: Final = (-10_000, 10_000)
 _STORM, _SHARD, _NO_SNAPSHOT = (2_000, 20_000), (5_000, 40_000), (2_000, 15_000)
+_HALT: Final = (2_000, 600_000)
 _PAUSE, _BROKEN_DISK, _LOCKED = (3_000, 60_000), (5_000, 60_000), (500, 5_000)
 _FEES, _LAGGING, _LAG = (60_000, 200_000), (10_000, 120_000), (500, 4_000)
 _CHARGES: Final = ("quadratic_with_maker_fees", "quadratic_with_combo_maker_fees")
@@ -35,11 +36,24 @@ _TERMINAL: Final = (10, 25)
 _FOREIGN: Final = 3 * ONE_CONTRACT
 
 
+class Process(Protocol):
+    """What is done to the process itself, whichever life it is in."""
+
+    def surprise(self, by: int) -> None:
+        """Let its forecast move all at once, by so many passengers."""
+
+    def halt(self) -> None:
+        """Have it show no quote until `resume`."""
+
+    def resume(self) -> None:
+        """Let it quote again."""
+
+
 class Mishaps:
     """Carries out faults of occasion in one world."""
 
-    def __init__(self, around: Surroundings, surprise: Callable[[int], None]) -> None:
-        """Begin with nothing spoilt; `surprise` moves the process's forecast all at once."""
+    def __init__(self, around: Surroundings, process: Process) -> None:
+        """Begin with nothing spoilt."""
         self._agenda = around.agenda
         self._faults = around.faults
         self._scene = around.scene
@@ -48,7 +62,7 @@ class Mishaps:
         self._pages = around.pages
         self._memory = around.memory
         self._clock = around.clock
-        self._surprise = surprise
+        self._process = process
         self._undo: list[Callable[[], None]] = []
         self._names = 0
         self._does: dict[str, Callable[[], None]] = {
@@ -65,6 +79,7 @@ class Mishaps:
             "fees_changed": self._fees_changed,
             "portfolio_lag": self._portfolio_lag,
             "other_client": self._other_client,
+            "halt": self._halt,
             "belief_jump": self._belief_jump,
             "clock_step": self._clock_step,
             "clock_drift": self._clock_drift,
@@ -213,10 +228,15 @@ class Mishaps:
         )
         place(self._venue, self._scene.account, wish, self._agenda.now)
 
-    # The belief, the clock and the ledger
+    # The operator, the belief, the clock and the ledger
+
+    def _halt(self) -> None:
+        """Halt for a while, which the calm does not end, nor the process's death."""
+        self._agenda.at(self._lasting("halt", _HALT), self._process.resume)
+        self._process.halt()
 
     def _belief_jump(self) -> None:
-        self._surprise(self._faults.rng("belief_jump").randint(*_JUMP))
+        self._process.surprise(self._faults.rng("belief_jump").randint(*_JUMP))
 
     def _clock_step(self) -> None:
         self._clock.step(self._faults.rng("clock_step").randint(*_STEP))

@@ -29,6 +29,7 @@ from mmbot.simulator.pages import Pages
 from mmbot.simulator.scene import Scene, Sleepers, build
 from mmbot.simulator.surroundings import LocalClock, Surroundings
 from mmbot.simulator.tally import Earned, tally
+from mmbot.trading.events import Halted, Resumed
 from mmbot.trading.lifecycle import CLIENT_ID_PREFIX
 from mmbot.tsa.calendar import Week
 from mmbot.units import ONE_DOLLAR
@@ -98,7 +99,7 @@ class World:
             memory=self.memory,
             clock=LocalClock(self.agenda),
         )
-        self.mishaps = Mishaps(self._around, self._surprise)
+        self.mishaps = Mishaps(self._around, self)
         self._lives = 0
 
     # The loop
@@ -204,9 +205,25 @@ class World:
             raise TypeError("the crowd of a world sleeps between sessions")
         return traders
 
-    def _surprise(self, by: int) -> None:
+    def surprise(self, by: int) -> None:
+        """Let the forecast move all at once, by so many passengers."""
         if self.host is not None:
             self.host.surprised(by)
+
+    # The operator
+
+    def halt(self) -> None:
+        """Have no quote shown until `resume`, whatever becomes of the process."""
+        halted = self.memory.halt = Halted(self._around.clock.now())
+        self.auditor.halted_at = self.agenda.now
+        if self.host is not None:
+            self.host.obey(halted)
+
+    def resume(self) -> None:
+        """Let quotes be shown again."""
+        self.memory.halt = self.auditor.halted_at = None
+        if self.host is not None:
+            self.host.obey(Resumed())
 
     # Lives
 
@@ -241,6 +258,8 @@ class World:
         if self.host is None:
             raise Broken("recovery", "after the calm the process has not come back")
         self.auditor.check_agreement(self.host.bot, self.memory.fills.values())
+        if self.memory.halt is not None:
+            self.auditor.check_halted()
 
     def _check_money(self) -> None:
         """Compare what the ledger says that all weeks came to with the exchange's account."""

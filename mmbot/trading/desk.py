@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from bisect import bisect_right
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -61,11 +63,15 @@ class Ladder:
             ladder.portfolio.book(fill)
         return ladder
 
-    def expect_releases(self, settings: Settings, clock: CalendarClock) -> None:
-        """Work out from when on each day's count may be out, in wall time."""
+    def expect_releases(
+        self, settings: Settings, clock: CalendarClock, missing: AbstractSet[dt.date]
+    ) -> None:
+        """Work out from when on each day's count may be out, in wall time, but for the missing."""
         earliest = settings.counts.earliest_release
         self.releases = tuple(
-            clock.wall_time(release_instant(day, earliest)) for day in self.week.days
+            clock.wall_time(release_instant(day, earliest))
+            for day in self.week.days
+            if day not in missing
         )
 
     def believe(self, belief: Belief) -> None:
@@ -110,7 +116,8 @@ class Ladder:
 class Desk(msgspec.Struct):
     """The engine's state.
 
-    `held` are events of earlier lives whose settlement is still to be booked.
+    `held` are events of earlier lives whose settlement is still to be booked; `missing` are the
+    days for which no count is waited for.
     """
 
     settings: Settings
@@ -122,6 +129,7 @@ class Desk(msgspec.Struct):
     budget: Budget = msgspec.field(default_factory=Budget)
     shards: dict[int, Shard] = msgspec.field(default_factory=dict)
     held: tuple[str, ...] = ()
+    missing: frozenset[dt.date] = frozenset()
     # The account's cash as if no event had been traded that is still open; `None` if not read yet.
     cash: Money | None = None
     losses: DayLosses = msgspec.field(default_factory=DayLosses)

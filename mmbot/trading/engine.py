@@ -21,12 +21,14 @@ from mmbot.trading.events import (
     BookReplaced,
     BooksDistrusted,
     BudgetRead,
+    CountsMissing,
     Event,
     FeedLagged,
     Filled,
     GroupChanged,
     GroupNotSecured,
     GroupSecured,
+    Halted,
     HelpersMissing,
     ListingRead,
     ListingStale,
@@ -45,6 +47,7 @@ from mmbot.trading.events import (
     ReadingFailed,
     ReadingName,
     Reconciled,
+    Resumed,
     SettingsChanged,
     Stopping,
     StreamLost,
@@ -59,7 +62,7 @@ from mmbot.trading.listings import Listings
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.repricing import refresh
 from mmbot.trading.review import Review
-from mmbot.tsa.calendar import CalendarClock
+from mmbot.tsa.calendar import CalendarClock, from_milliseconds
 from mmbot.units import format_money
 
 # Milliseconds.
@@ -128,6 +131,9 @@ class Engine:
             BeliefFormed: self._belief_formed,
             SettingsChanged: self._settings_changed,
             MarksRecalled: self._marks_recalled,
+            Halted: self._halted,
+            Resumed: self._resumed,
+            CountsMissing: self._counts_missing,
             HelpersMissing: self._helpers_missing,
             Stopping: self._stopping,
             Woken: self._woken,
@@ -273,7 +279,9 @@ class Engine:
                 ladder.reconciled = True
             self._listings.book_results()
         self._failures["account"] = 0
-        self._read_account_within(_RETRY if service.stopping else _ACCOUNT_EVERY)
+        # The balance is not always had, and until it is, the quotes are cautious.
+        soon = service.stopping or self.desk.cash is None
+        self._read_account_within(_RETRY if soon else _ACCOUNT_EVERY)
         own = any(report.client_id.startswith(CLIENT_ID_PREFIX) for report in event.orders)
         if service.stopping and not own and not len(self.desk.orders):
             self._out.send(Finished())
@@ -330,16 +338,41 @@ class Engine:
         return ()
 
     def _settings_changed(self, event: SettingsChanged) -> _Tickers:
+        if event.settings == self.desk.settings:
+            return ()
         if event.settings.limits.fill_cap != self.desk.settings.limits.fill_cap:
             self._fences.renew()
         self.desk.settings = event.settings
-        for ladder in self.desk.ladders.values():
-            ladder.expect_releases(event.settings, self.desk.clock)
-        return tuple(self.desk.ladder_of)
+        return self._expect_releases()
+
+    def _expect_releases(self) -> _Tickers:
+        desk = self.desk
+        for ladder in desk.ladders.values():
+            ladder.expect_releases(desk.settings, desk.clock, desk.missing)
+        return tuple(desk.ladder_of)
 
     def _marks_recalled(self, event: MarksRecalled) -> _Tickers:
         self.desk.losses.recall(event.marks)
         return ()
+
+    def _counts_missing(self, event: CountsMissing) -> _Tickers:
+        self.desk.missing = frozenset(event.days)
+        self._out.note("counts.missing", days=[day.isoformat() for day in event.days])
+        tickers = self._expect_releases()
+        self._wake_for_the_clock()
+        return tickers
+
+    def _halted(self, event: Halted) -> _Tickers:
+        self.desk.service.halted = True
+        since = from_milliseconds(event.since).isoformat(timespec="seconds")
+        live = len(self.desk.orders)
+        self._out.note("halted", "warning", since=since, reason=event.reason, live_orders=live)
+        return tuple(self.desk.ladder_of)
+
+    def _resumed(self, _event: Resumed) -> _Tickers:
+        self.desk.service.halted = False
+        self._out.note("resumed")
+        return tuple(self.desk.ladder_of)
 
     def _helpers_missing(self, event: HelpersMissing) -> _Tickers:
         self.desk.service.missing = event.names

@@ -6,6 +6,7 @@ ask at one dollar minus p, and positions are signed (+ YES, - NO).
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -333,6 +334,23 @@ class MarksRecalled(msgspec.Struct, frozen=True, tag=True):
     marks: tuple[Mark, ...]
 
 
+class Halted(msgspec.Struct, frozen=True, tag=True):
+    """The operator had every quote taken off, at `since`, until `Resumed`."""
+
+    since: int
+    reason: str = ""
+
+
+class Resumed(msgspec.Struct, frozen=True, tag=True):
+    """The operator lets quotes be shown again."""
+
+
+class CountsMissing(msgspec.Struct, frozen=True, tag=True):
+    """The days for which no count is waited for: the operator says so, and none has come."""
+
+    days: tuple[dt.date, ...]
+
+
 class HelpersMissing(msgspec.Struct, frozen=True, tag=True):
     """Which of the tasks that serve the bot are not at work; none: all are."""
 
@@ -379,6 +397,9 @@ Event: TypeAlias = (
     | BeliefFormed
     | SettingsChanged
     | MarksRecalled
+    | Halted
+    | Resumed
+    | CountsMissing
     | HelpersMissing
     | Stopping
     | Woken

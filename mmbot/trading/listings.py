@@ -84,7 +84,7 @@ class Listings:
     def _take_up(self, event: ListedEvent, before: Ladder | None) -> None:
         desk = self._desk
         ladder = before.extended(event) if before else Ladder(event)
-        ladder.expect_releases(desk.settings, desk.clock)
+        ladder.expect_releases(desk.settings, desk.clock, desk.missing)
         desk.ladders[event.ticker] = ladder
         desk.ladder_of |= dict.fromkeys(ladder.listings, ladder)
         for market in event.markets:

@@ -164,7 +164,7 @@ class Review:
         group = self._desk.shard(listing.market.shard).group
         if self._check_limit and self._breaks_limit(order, ladder):
             wanted, reason = None, "worst_case"
-        elif now < order.spared_until and listing.reason in NOT_KNOWN_YET:
+        elif now < order.spared_until and self._knows_too_little(listing):
             self._out.wake_by(order.spared_until)
             return
         elif order.group and group and order.group != group:
@@ -183,6 +183,11 @@ class Review:
                 self._renewals.append(order)
         else:
             self._wake_for(order, now)
+
+    def _knows_too_little(self, listing: Listing) -> bool:
+        """Say whether this life has yet to learn what an earlier one judged its orders by."""
+        sized_by_guess = not listing.reason and self._desk.cash is None
+        return sized_by_guess or listing.reason in NOT_KNOWN_YET
 
     def _wake_for(self, order: Order, now: int) -> None:
         """Look at an order again whenever the clock alone may change what is to be done."""

@@ -69,6 +69,7 @@ class ServiceState(msgspec.Struct):
     """What holds for all markets at once."""
 
     stopping: bool = False
+    halted: bool = False
     missing: tuple[str, ...] = ()
     streaming: bool = False
     lagging: bool = False
@@ -78,8 +79,8 @@ class ServiceState(msgspec.Struct):
 
 def service_gate(state: ServiceState) -> str:
     """Return why nothing at all may be quoted."""
-    if state.stopping:
-        return "stopping"
+    if state.stopping or state.halted:
+        return "stopping" if state.stopping else "halted"
     if state.missing:
         return f"no_{state.missing[0]}"
     if not state.streaming:
@@ -101,8 +102,8 @@ def shard_gate(shard: Shard) -> str:
 def belief_gate(belief: Belief | None, releases: tuple[int, ...], now: int) -> str:
     """Return why an event's belief may not be traded on.
 
-    `releases` are the instants, ascending, from which one more day's count may be out each: from
-    then on, whoever has read it knows more than a belief without it.
+    `releases` are the instants, ascending, from which one more day's count may be out each, but for
+    the days that get none: from then on, whoever has read it knows more than a belief without it.
     """
     if belief is None:
         return "no_belief"

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from asyncio.subprocess import PIPE
+from asyncio.subprocess import Process as AsyncProcess
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
 from mmbot.kalshi.auth import Signer, read_private_key
 from mmbot.kalshi.http import BASE_PATH
+from mmbot.units import ONE_DOLLAR, parse_count, parse_money, parse_price
 
 Start = Callable[..., Any]
 Mmbot = Callable[..., subprocess.CompletedProcess[str]]
@@ -26,10 +30,14 @@ PATIENCE_SECONDS = 60.0
 
 
 @contextmanager
-def daemon(config: str, venue: Path, state: Path) -> Iterator[Process]:
-    """Start the daemon; kill it in the end unless it has ended by itself."""
+def daemon(config: str, venue: Path, state: Path, sabotage: str = "") -> Iterator[Process]:
+    """Start the daemon; kill it in the end unless it has ended by itself.
+
+    `sabotage` is Python that is run in it beforehand, to break a part of it.
+    """
+    start = f"{sabotage}\nfrom mmbot.cli import main\nmain()"
     process = subprocess.Popen(
-        [sys.executable, "-m", "mmbot", "run", "--config", config, "--venue", str(venue)],
+        [sys.executable, "-c", start, "run", "--config", config, "--venue", str(venue)],
         stderr=subprocess.PIPE,
         env={**os.environ, "STATE_DIRECTORY": str(state)},
     )
@@ -123,3 +131,77 @@ class Account:
     def positions(self) -> dict[str, str]:
         rows = self.call("GET", "/portfolio/positions?count_filter=position")["market_positions"]
         return {row["ticker"]: row["position_fp"] for row in rows}
+
+
+def worst_case(ledger: dict[str, Any]) -> int:
+    """Return the least that the event may come to, every order filled where that hurts."""
+    rows = [
+        (row["ticker"], row["side"], row["yes_price_dollars"], row["count"], row["fee_dollars"])
+        for row in ledger["fills"]
+    ]
+    booked = [(t, s, parse_price(p), parse_count(c), parse_money(f)) for t, s, p, c, f in rows]
+    resting = [
+        (o["ticker"], o["side"], parse_price(o["yes_price_dollars"]), parse_count(o["remaining"]))
+        for o in ledger["orders"]
+    ]
+    strikes = sorted({strike_of(row[0]) for row in booked + resting})
+
+    def earned(cell: int, ticker: str, side: str, price: int, count: int) -> int:
+        """What a trade comes to where the average is above the first `cell` of the strikes."""
+        pays = ONE_DOLLAR if strike_of(ticker) in strikes[:cell] else 0
+        return count * (pays - price if side == "bid" else price - pays)
+
+    return min(
+        sum(earned(cell, *row[:4]) - row[4] for row in booked)
+        + sum(min(0, earned(cell, *row)) for row in resting)
+        for cell in range(len(strikes) + 1)
+    )
+
+
+def strike_of(ticker: str) -> float:
+    return float(ticker.rpartition("-A")[2])
+
+
+class Life:
+    """One process of the daemon, and what it has said so far."""
+
+    def __init__(self, process: AsyncProcess) -> None:
+        self.process = process
+        self.said: list[Line] = []
+        self.spoke = asyncio.Event()
+
+    @property
+    def names(self) -> list[str]:
+        return [line["event"] for line in self.said]
+
+    async def listen(self) -> None:
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            self.said.append(orjson.loads(line))
+            self.spoke.set()
+
+    async def until(self, event: str) -> None:
+        """Wait until it has said that."""
+        while event not in self.names:
+            self.spoke.clear()
+            await self.spoke.wait()
+
+
+@asynccontextmanager
+async def life(config: Path | str, venue: Path, state: Path) -> AsyncIterator[Life]:
+    """Run the daemon and listen to it; kill it in the end unless it has ended by itself."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "mmbot", "run", "--config", str(config), "--venue", str(venue)),
+        stderr=PIPE,
+        env={**os.environ, "STATE_DIRECTORY": str(state)},
+        limit=1 << 20,
+    )
+    living = Life(process)
+    listening = asyncio.create_task(living.listen())
+    try:
+        yield living
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        await listening

@@ -8,10 +8,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from mmbot.daemon.ledger import Ledger
+from mmbot.daemon import ledger as ledger_room
+from mmbot.daemon.ledger import Ledger, read_halt
 from mmbot.errors import BadInput
 from mmbot.trading.commands import BookFill, BookSettlement
-from mmbot.trading.events import Fill
+from mmbot.trading.events import Fill, Halted
 from mmbot.trading.losses import Mark
 from mmbot.tsa.calendar import EASTERN
 from mmbot.units import ONE_DOLLAR
@@ -108,10 +109,54 @@ def test_marks_of_a_day_are_replaced_and_the_last_day_of_each_event_recalled(
 
 
 def test_a_ledger_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    Ledger(tmp_path).close()
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db:
-        db.executescript("DROP TABLE marks; PRAGMA user_version = 1;")
+        db.executescript(f"{ledger_room._ADDITIONS[0]} PRAGMA user_version = 1;")
     ledger = Ledger(tmp_path)
     ledger.put_mark(Mark(dt.date(2026, 11, 23), "A", 0, -1))
     assert len(ledger.latest_marks()) == 1
+    assert ledger.halt() is None
+    ledger.close()
+
+
+def test_a_halt_lasts_until_it_is_ended_and_the_first_reason_stands(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.add_halt(Halted(1_000, "storm"))
+    ledger.add_halt(Halted(2_000, "second thoughts"))
+    ledger.close()
+    again = Ledger(tmp_path)
+    assert again.halt() == Halted(1_000, "storm")
+    again.end_halt(3_000)
+    assert again.halt() is None
+    again.add_halt(Halted(4_000))
+    assert again.halt() == Halted(4_000)
+    again.close()
+
+
+def test_a_halt_is_read_while_another_process_has_the_ledger(tmp_path: Path) -> None:
+    assert read_halt(tmp_path) is None
+    ledger = Ledger(tmp_path)
+    ledger.add_halt(Halted(1_000, "storm"))
+    assert read_halt(tmp_path) == Halted(1_000, "storm")
+    ledger.close()
+    assert read_halt(tmp_path) == Halted(1_000, "storm")
+
+
+def test_a_ledger_from_before_halts_is_not_halted(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db:
+        db.executescript(f"{ledger_room._ADDITIONS[0]} PRAGMA user_version = 1;")
+    assert read_halt(tmp_path) is None
+
+
+def test_a_broken_ledger_is_not_read_for_halts(tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").write_bytes(b"not a database" * 100)
+    with pytest.raises(BadInput, match="cannot be used"):
+        read_halt(tmp_path)
+
+
+def test_days_without_a_count_are_kept_once(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    day = dt.date(2026, 11, 24)
+    ledger.add_missing_count(day, 1_000)
+    ledger.add_missing_count(day, 2_000)
+    assert ledger.missing_counts() == {day}
     ledger.close()

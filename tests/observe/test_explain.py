@@ -1,12 +1,28 @@
 from __future__ import annotations
 
+import datetime as dt
+from typing import get_args
+
 from mmbot.observe.explain import explain
-from mmbot.trading.events import BeliefFormed, Filled, StreamLost
+from mmbot.observe.gates import meaning
+from mmbot.trading.events import (
+    BeliefFormed,
+    CountsMissing,
+    Filled,
+    Refusal,
+    StreamLost,
+    Woken,
+)
+from mmbot.trading.risk import NOT_KNOWN_YET
+from mmbot.tsa.counts import Counts, assumed_release
 from tests.trading.builders import MIDDLE, Bench, belief, book, fill
+
+MONDAY = dt.date(2026, 11, 23)
+COUNTS, _ = Counts().observe(MONDAY, 2_700_000, assumed_release(MONDAY))
 
 
 def told(bench: Bench, ticker: str = MIDDLE) -> dict[str, str]:
-    steps = explain(bench.engine.desk, ticker, bench.now)
+    steps = explain(bench.engine.desk, COUNTS, ticker, bench.now)
     return {step.name: step.text for step in steps}
 
 
@@ -18,13 +34,18 @@ def test_every_step_from_the_counts_to_the_order_is_told() -> None:
     steps = told(bench)
     assert list(steps) == [
         "counts", "forecast", "scenarios", "belief", "fair", "reservation", "margin", "size",
-        "book", "order",
+        "book", "tick", "order",
     ]  # fmt: skip
-    assert steps["counts"] == "1 of the seven days to 2026-11-29 are published"
+    assert steps["counts"] == (
+        "of the seven days to 2026-11-29: Mon 2,700,000; the next is due from "
+        "Wed 2026-11-25 06:55 EST"
+    )
+    assert "with 1 of 7 days known" in steps["forecast"]
     assert "0.600" in steps["belief"]
     assert steps["fair"] == "0.541: belief at 50% of the log-odds, midpoint 0.480"
     assert "YES at 0.4865 or less" in steps["margin"]
     assert steps["book"] == "best bid of others 0.4700, best ask 0.4900"
+    assert steps["tick"] == "ask 10.00 at 0.5900, which is what the margin allows"
 
 
 def test_a_shut_gate_is_told_after_what_is_known_all_the_same() -> None:
@@ -32,7 +53,7 @@ def test_a_shut_gate_is_told_after_what_is_known_all_the_same() -> None:
     bench.quote()
     bench.tell(StreamLost())
     steps = told(bench)
-    assert steps["gate"] == "no quote: no_stream"
+    assert steps["gate"] == "no_stream: the exchange's stream is not up"
     assert "book" not in steps
     assert "fair" in steps
 
@@ -50,10 +71,37 @@ def test_without_a_belief_only_the_gate_is_told() -> None:
     ladder = bench.engine.desk.ladder_of[MIDDLE]
     ladder.belief = None
     bench.tell(book())
-    assert told(bench)["gate"] == "no quote: no_belief"
-    assert "counts" not in told(bench)
+    assert told(bench)["gate"].startswith("no_belief: ")
+    assert "forecast" not in told(bench)
 
 
 def test_a_market_that_is_not_on_the_desk_is_said_to_be_none() -> None:
-    (step,) = explain(Bench().engine.desk, "KXTSAW-X", 0)
+    (step,) = explain(Bench().engine.desk, Counts(), "KXTSAW-X", 0)
     assert step.name == "gate"
+
+
+def test_a_count_that_is_due_is_told_and_one_that_is_not_waited_for() -> None:
+    bench = Bench()
+    bench.start()
+    tuesday, day = dt.date(2026, 11, 24), 86_400_000
+    bench.tell(Woken(), after=day)
+    assert "; Tue is due;" in told(bench)["counts"]
+    assert told(bench)["gate"].startswith("release_due: ")
+    bench.tell(CountsMissing((tuesday,)))
+    assert "; Tue is not waited for;" in told(bench)["counts"]
+
+
+def test_the_price_that_the_best_other_quote_keeps_down_is_told() -> None:
+    bench = Bench()
+    bench.quote()
+    steps = explain(bench.engine.desk, COUNTS, MIDDLE, bench.now)
+    bid, ask = (step.text for step in steps if step.name == "tick")
+    assert bid.startswith("bid 10.00 at 0.4100, where the margin would allow 0.4500")
+    assert ask.startswith("ask 10.00 at 0.5900, where the margin would allow 0.5500")
+
+
+def test_every_gate_with_a_name_of_its_own_has_a_meaning() -> None:
+    names = {*get_args(Refusal), *NOT_KNOWN_YET, "halted", "stopping", "release_due"}
+    assert {name for name in names if not meaning(name)} == set()
+    assert "fee" in meaning("fee_type_quadratic_with_maker_fees")
+    assert meaning("unheard_of") == ""

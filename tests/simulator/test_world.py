@@ -30,6 +30,7 @@ SAMPLE = {
     "post_only": "fence",
     "cancels_first": "cancels_first",
     "fills_once": "booked_once",
+    "halt": "halted",
 }
 _DIGEST = """
 from mmbot.simulator.campaign import Job, run

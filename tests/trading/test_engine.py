@@ -26,6 +26,7 @@ from mmbot.trading.events import (
     FeedLagged,
     Filled,
     GroupSecured,
+    HelpersMissing,
     ListedEvent,
     ListingRead,
     ListingStale,
@@ -483,6 +484,14 @@ def test_the_budget_is_what_the_exchange_says() -> None:
     assert (budget.refill, budget.capacity, budget.cancel_cost) == (100.0, 1000.0, 2.0)
     assert not notes(bench.tell(BudgetRead(100.0, 1000.0, 10.0, 2.0, 10.0)))
     assert notes(bench.tell(BudgetRead(300.0, 600.0, 10.0, 2.0, 10.0))) == {"budget.read"}
+
+
+def test_quotes_are_off_while_a_helper_is_missing() -> None:
+    bench = Bench()
+    bench.rest()
+    assert bench.cancelled_sides(bench.tell(HelpersMissing(("poller",)))) == {"bid", "ask"}
+    assert not only(Place, bench.tell(Woken(), after=60_000))
+    assert "quotes.open" in notes(bench.tell(HelpersMissing(())))
 
 
 # Stopping

@@ -52,7 +52,7 @@ from mmbot.trading.events import (
 )
 from mmbot.trading.portfolio import Exposure, Portfolio
 from mmbot.units import CENT_GRID
-from tests.trading.builders import STRIKES, Bench, belief, book
+from tests.trading.builders import PLENTY, STRIKES, Bench, belief, book
 
 TICKERS = tuple(STRIKES)
 LOSS = 15_000_000
@@ -303,7 +303,7 @@ class Walk:
         if self.reading:
             self.reading = False
             orders = tuple(o.report for o in self.orders.values() if o.remaining)
-            self.tell(Reconciled(orders, tuple(self.fills), None))
+            self.tell(Reconciled(orders, tuple(self.fills), PLENTY))
         if self.listing_wanted:
             self.listing_wanted = False
             self.tell(ListingRead("", (self.bench.listed,)))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from mmbot.trading.commands import Cancel, Decrease, LookUp, Note, Place, Renew
+from mmbot.trading.commands import Cancel, Decrease, LookUp, Note, Place, ReadAccount, Renew
 from mmbot.trading.events import (
     BeliefFormed,
     BookReplaced,
@@ -26,6 +26,7 @@ from mmbot.trading.events import (
     Woken,
     WriteRefused,
 )
+from mmbot.units import Money
 from tests.trading.builders import (
     CAP,
     CLOSES,
@@ -423,14 +424,16 @@ def earlier(**changes: object) -> OrderReport:
     return msgspec.structs.replace(report, **changes)
 
 
-def restarted(*events: Event) -> Bench:
+def restarted(
+    *events: Event, balance: Money | None = PLENTY, **sections: dict[str, object]
+) -> Bench:
     """A life that found one order, and knows what `events` tell."""
-    bench = Bench()
+    bench = Bench(**sections)
     bench.tell(
         StreamUp(),
         BudgetRead(100.0, 1000.0, 10.0, 2.0, 10.0),
         ListingRead("", (bench.listed,)),
-        Reconciled((earlier(),), (), PLENTY),
+        Reconciled((earlier(),), (), balance),
         *events,
     )
     return bench
@@ -456,9 +459,23 @@ def test_an_order_of_an_earlier_life_does_not_wait_for_ever_to_be_judged() -> No
     assert [c.order_id for c in only(Cancel, bench.tell(Woken(), after=5_000))] == ["o-9"]
 
 
+def test_an_order_of_an_earlier_life_is_not_judged_by_a_guess_at_the_cash() -> None:
+    # Without a balance, an event may use no more than it may lose, which makes quotes small.
+    known = GroupSecured(0, "g-0", CAP), BeliefFormed(belief()), book()
+    bench = restarted(*known, balance=None, limits={"event_loss_dollars": 10.0})
+    commands = bench.tell(Woken(), after=2_000)
+    assert not only(Cancel, commands)
+    assert not only(Decrease, commands)
+    assert only(ReadAccount, commands)
+    assert only(Cancel, bench.tell(Woken(), after=3_000))
+
+
+@pytest.mark.parametrize("balance", [None, PLENTY])
 @pytest.mark.parametrize("gate", [StreamLost(), Stopping()])
-def test_a_gate_that_shuts_takes_off_what_was_found_as_well(gate: Event) -> None:
-    bench = restarted()
+def test_a_gate_that_shuts_takes_off_what_was_found_as_well(
+    gate: Event, balance: Money | None
+) -> None:
+    bench = restarted(balance=balance)
     assert [cancel.order_id for cancel in only(Cancel, bench.tell(gate))] == ["o-9"]
 
 

@@ -24,6 +24,9 @@ RUNNING = ServiceState(streaming=True, reconciled=True, shut="")
     [
         ({}, ""),
         ({"stopping": True}, "stopping"),
+        ({"missing": ("poller", "tick")}, "no_poller"),
+        ({"halted": True}, "halted"),
+        ({"halted": True, "streaming": False}, "halted"),
         ({"streaming": False}, "no_stream"),
         ({"lagging": True}, "stale_feed"),
         ({"reconciled": False}, "not_reconciled"),

@@ -1,0 +1,354 @@
+"""`mmbot halt`, `resume`, `counts`, `explain`, `plan`: the operator's word to a running daemon."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import msgspec
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mmbot import config
+from mmbot.cli.run import state_directory
+from mmbot.daemon import control
+from mmbot.daemon.ledger import Ledger, LedgerTaken, has_ledger
+from mmbot.daemon.requests import (
+    LONGEST_REASON,
+    Answer,
+    CountDay,
+    CountsReport,
+    Explain,
+    Explanation,
+    Halt,
+    HaltReport,
+    ListCounts,
+    MissCount,
+    MissingReport,
+    Plan,
+    PlanReport,
+    Request,
+    Resume,
+    ResumeReport,
+)
+from mmbot.errors import BadInput, NotReady
+from mmbot.observe.plan import Offer, PlannedMarket, Shown
+from mmbot.trading.events import Halted
+from mmbot.tsa.calendar import EASTERN, from_milliseconds
+
+EXIT_NOT_KNOWN = 4
+
+# A daemon that starts or ends holds the ledger for a moment and does not listen.
+_ATTEMPTS, _PAUSE_SECONDS = 20, 0.25
+
+_ConfigPath = Annotated[
+    Path, typer.Option("--config", help="The settings that the daemon runs with.")
+]
+_VenuePath = Annotated[
+    Path | None, typer.Option("--venue", help="The venue file, if the daemon runs with one.")
+]
+_AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+_A = TypeVar("_A")
+
+
+def halt(
+    config_path: _ConfigPath,
+    reason: Annotated[str, typer.Option(help="Why; it is logged and kept.")] = "",
+    venue_path: _VenuePath = None,
+    as_json: _AsJson = False,
+) -> None:
+    """Take every quote off and show none until `mmbot resume`; the daemon stays up.
+
+    The halt outlasts restarts. Where no daemon runs, the next one starts halted.
+
+    Exit codes: 0 no order is left, 2 something given cannot be used, 3 there is nothing to halt,
+    4 not known whether an order is left.
+    """
+    if len(reason) > LONGEST_REASON:
+        raise BadInput(f"a reason has at most {LONGEST_REASON} characters, not {len(reason)}")
+    settings = config.load(config_path)
+    directory = _state_directory(settings, venue_path)
+    report = _ask_or_write(
+        directory, Halt(reason), HaltReport, lambda ledger: _keep(ledger, reason)
+    )
+    clean = not report.running or (report.left == 0 and report.account_read)
+    if as_json:
+        _print_json(report)
+    else:
+        _say_halt(report, directory, settings.orders.lifetime_seconds)
+    raise typer.Exit(0 if clean and not report.not_kept else EXIT_NOT_KNOWN)
+
+
+def resume(
+    config_path: _ConfigPath, venue_path: _VenuePath = None, as_json: _AsJson = False
+) -> None:
+    """End a halt: quotes are shown again as soon as every gate is open."""
+    directory = _state_directory(config.load(config_path), venue_path)
+    report = _ask_or_write(directory, Resume(), ResumeReport, _end_halt)
+    if as_json:
+        _print_json(report)
+        return
+    if report.since is None:
+        print("It was not halted.")
+        return
+    what = "Quoting goes on" if report.running else "The next start quotes; no mmbot is at work now"
+    print(f"{what}. It was halted since {_instant(report.since)}{_because(report.reason)}.")
+
+
+counts = typer.Typer(help="The daily counts as the running daemon knows them.")
+
+
+@counts.callback(invoke_without_command=True)
+def list_counts(
+    context: typer.Context,
+    config_path: Annotated[
+        Path | None, typer.Option("--config", help="The settings that the daemon runs with.")
+    ] = None,
+    venue_path: _VenuePath = None,
+    as_json: _AsJson = False,
+) -> None:
+    """List the counts of this week and the last: every value shown, when, and what is awaited."""
+    if context.invoked_subcommand is not None:
+        if config_path or venue_path or as_json:
+            raise BadInput(f"write the options after `{context.invoked_subcommand}`")
+        return
+    if config_path is None:
+        raise BadInput("--config is missing: name the settings that the daemon runs with")
+    directory = _state_directory(config.load(config_path), venue_path)
+    report = _of(CountsReport, control.ask(directory, ListCounts()))
+    if as_json:
+        _print_json(report)
+    else:
+        Console().print(_counts_table(report.days))
+
+
+@counts.command("none")
+def counts_none(
+    day: Annotated[str, typer.Argument(metavar="DATE", help="The day, such as 2026-11-25.")],
+    config_path: _ConfigPath,
+    venue_path: _VenuePath = None,
+    as_json: _AsJson = False,
+) -> None:
+    """Wait no more for the count of a day, so that quotes are shown without it.
+
+    It has to be due, of a listed week, and not published. Should the count come all the same, it
+    is used, and quotes wait for it again until it is in the belief.
+    """
+    directory = _state_directory(config.load(config_path), venue_path)
+    report = _of(MissingReport, control.ask(directory, MissCount(_parse_day(day))))
+    if as_json:
+        _print_json(report)
+    else:
+        print(f"No count is waited for: {', '.join(map(str, report.days))}.")
+
+
+def explain(
+    ticker: Annotated[str, typer.Argument(help="A market, such as KXTSAW-26NOV29-A2.70.")],
+    config_path: _ConfigPath,
+    venue_path: _VenuePath = None,
+    as_json: _AsJson = False,
+) -> None:
+    """Tell why a market is quoted as it is: counts, forecast, fair value, margin, tick, order."""
+    directory = _state_directory(config.load(config_path), venue_path)
+    if len(ticker) > 100:
+        raise BadInput(f"there is no market {ticker[:40]!r}...")
+    report = _of(Explanation, control.ask(directory, Explain(ticker)))
+    if as_json:
+        _print_json(report)
+        return
+    table = Table(title=report.ticker, box=None, show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for step in report.steps:
+        table.add_row(step.name, Text(step.text, style="red" if step.name == "gate" else ""))
+    Console().print(table)
+
+
+def plan(
+    config_path: Annotated[
+        Path, typer.Option("--config", help="The edited settings; nothing of them takes effect.")
+    ],
+    venue_path: _VenuePath = None,
+    as_json: _AsJson = False,
+) -> None:
+    """Show what other settings would quote in the live books, beside what is quoted.
+
+    Only [quoting], [limits] and [orders] may differ from what the daemon runs with.
+    """
+    settings = config.load(config_path)
+    report = _of(PlanReport, control.ask(_state_directory(settings, venue_path), Plan(settings)))
+    if as_json:
+        _print_json(report)
+    else:
+        _show_plan(report)
+
+
+# Where the daemon is
+
+
+def _state_directory(settings: config.Settings, venue_path: Path | None) -> Path:
+    return state_directory(settings, os.environ, simulated=venue_path is not None)
+
+
+def _of(kind: type[_A], answer: Answer) -> _A:
+    if not isinstance(answer, kind):
+        raise BadInput("the daemon answered something else; is it of another version?")
+    return answer
+
+
+def _ask_or_write(
+    directory: Path, request: Request, kind: type[_A], write: Callable[[Ledger], _A]
+) -> _A:
+    """Ask the daemon; where none runs, write into its ledger, which then nobody else holds.
+
+    A ledger is never begun: where there is none, no daemon of these settings has ever run.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            return _of(kind, control.ask(directory, request))
+        except control.NotRunning:
+            if not has_ledger(directory):
+                raise
+        try:
+            ledger = Ledger(directory)
+        except LedgerTaken:
+            time.sleep(_PAUSE_SECONDS)
+            continue
+        try:
+            return write(ledger)
+        finally:
+            ledger.close()
+    raise NotReady(f"a process holds the ledger in {directory} and does not listen; try again")
+
+
+def _keep(ledger: Ledger, reason: str) -> HaltReport:
+    halted = Halted(time.time_ns() // 1_000_000, reason)
+    ledger.add_halt(halted)
+    kept = ledger.halt() or halted
+    return HaltReport(kept.since, kept.reason)
+
+
+def _end_halt(ledger: Ledger) -> ResumeReport:
+    halted = ledger.halt()
+    ledger.end_halt(time.time_ns() // 1_000_000)
+    return ResumeReport(None) if halted is None else ResumeReport(halted.since, halted.reason)
+
+
+# What is shown
+
+
+def _print_json(report: Answer) -> None:
+    tree = msgspec.to_builtins(report)
+    del tree["type"]
+    print(msgspec.json.encode(tree).decode())
+
+
+def _say_halt(report: HaltReport, directory: Path, lifetime: int) -> None:
+    print(f"Halted since {_instant(report.since)}{_because(report.reason)}.")
+    if report.not_kept:
+        print(f"It was NOT written down ({report.not_kept}): a restart ends it.")
+    if not report.running:
+        print(f"No mmbot is at work in {directory}: the next one starts halted.")
+        print(
+            f"Orders that an earlier one may have left run out within {lifetime} s; "
+            "`mmbot cancel-all` takes them off now."
+        )
+        return
+    print(f"{report.live} orders were live; {report.left} are left after {report.seconds:.2f} s.")
+    if report.left:
+        print(f"They are being taken off still, and run out within {lifetime} s.")
+    if not report.account_read:
+        print("The account has not been read, so that orders may be left that are not known.")
+
+
+def _because(reason: str) -> str:
+    return f" ({reason})" if reason else ""
+
+
+def _instant(milliseconds: int) -> str:
+    return f"{from_milliseconds(milliseconds):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _parse_day(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"{text[:40]!r} is not a date such as 2026-11-25") from None
+
+
+_STATES = {"published": "", "due": "due now", "expected": "", "none": "not waited for"}
+
+
+def _counts_table(days: tuple[CountDay, ...]) -> Table:
+    table = Table("day", "count", "seen", "", title="New York time")
+    table.columns[1].justify = "right"
+    for row in days:
+        day = f"{row.day:%a %Y-%m-%d}"
+        release = f"from {row.release.astimezone(EASTERN):%a %H:%M}"
+        if not row.vintages:
+            said = _STATES[row.state]
+            table.add_row(day, "", "", f"{said}, {release}" if said else f"expected {release}")
+        for number, each in enumerate(row.vintages):
+            seen = f"{each.seen.astimezone(EASTERN):%a %Y-%m-%d %H:%M}"
+            what = "archived" if each.archived else "revised" if number else ""
+            table.add_row("" if number else day, f"{each.count:,}", seen, what)
+    return table
+
+
+def _show_plan(report: PlanReport) -> None:
+    console = Console()
+    events = dict.fromkeys(market.market.rpartition("-")[0] for market in report.markets)
+    for event in events:
+        of_event = [m for m in report.markets if m.market.rpartition("-")[0] == event]
+        console.print(_plan_table(event, [m for m in of_event if m.differs or _is_quoted(m)]))
+        silent = Counter(m.present.gate for m in of_event if not (m.differs or _is_quoted(m)))
+        for gate, number in silent.items():
+            console.print(f"{number} more are not quoted either way: {gate}")
+    differing = sum(market.differs for market in report.markets)
+    console.print(f"{differing} of {len(report.markets)} markets would be quoted otherwise (*).")
+
+
+def _is_quoted(market: PlannedMarket) -> bool:
+    return any((market.present.bid, market.present.ask, market.planned.bid, market.planned.ask))
+
+
+def _plan_table(event: str, markets: list[PlannedMarket]) -> Table:
+    table = Table(title=event, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("", "fair", "bid now", "planned", "ask now", "planned"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("what shuts it")
+    for market in markets:
+        now, then = market.present, market.planned
+        table.add_row(
+            market.market.rpartition("-")[2],
+            _fair(then),
+            _offer(now.bid),
+            _marked(now.bid, then.bid),
+            _offer(now.ask),
+            _marked(now.ask, then.ask),
+            now.gate if now.gate == then.gate else f"{now.gate or 'nothing'} -> {then.gate}",
+        )
+    return table
+
+
+def _fair(shown: Shown) -> str:
+    return "" if shown.fair is None else f"{shown.fair:.3f}"
+
+
+def _offer(offer: Offer | None) -> str:
+    return "" if offer is None else f"{float(offer.count):g} at {float(offer.price):.4g}"
+
+
+def _marked(before: Offer | None, after: Offer | None) -> Text:
+    if before == after:
+        return Text(_offer(after))
+    return Text(f"* {_offer(after) or 'none'}", style="bold yellow")

@@ -1,0 +1,232 @@
+"""The operator's socket: how a command reaches the daemon that is running.
+
+A Unix socket in the state directory, for the daemon's own user and root alone. One connection
+carries one request and one answer, a line of JSON each, bounded in size, number and time; whatever
+is wrong with a request is answered in a sentence. Whoever holds the ledger's lock owns the
+directory, so that a socket found there when a daemon starts is a dead one's, and is replaced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from mmbot.daemon.requests import Answer, Refused, Request
+from mmbot.errors import BadInput, NotReady
+
+SOCKET_NAME = "control.sock"
+
+# A request holds a whole tree of settings at the most, which is some three thousand bytes.
+MOST_REQUEST_BYTES = 65_536
+_MOST_ANSWER_BYTES = 8 * 1024 * 1024
+MOST_CONVERSATIONS = 8
+# Seconds: for the request to arrive, for the answer to be made and taken, and what a client waits.
+READ_SECONDS = 5.0
+_ANSWER_SECONDS = 40.0
+_PATIENCE_SECONDS = 45.0
+
+_REQUESTS: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
+_ANSWERS: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
+# The kernel's word on the other end: process, user, group.
+_PEER = struct.Struct("3i")
+
+Answerer = Callable[[Request], Awaitable[Answer]]
+
+
+class NotRunning(NotReady):
+    """Nobody listens in the state directory."""
+
+
+class Unanswered(NotReady):
+    """A daemon is there and gave no answer; nobody can say what it did."""
+
+    exit_code = 4
+
+
+# The daemon's end
+
+
+@contextlib.asynccontextmanager
+async def listening(directory: Path, answer: Answerer) -> AsyncIterator[None]:
+    """Answer requests for as long as the context lasts.
+
+    Args:
+        directory: The state directory, whose ledger this process has open.
+        answer: Makes the answer to a request; slow ones are given up.
+
+    Raises:
+        BadInput: The socket cannot be made.
+    """
+    conversations = _Conversations(answer)
+    server = await asyncio.start_unix_server(
+        conversations.begin, sock=_bound(directory), limit=MOST_REQUEST_BYTES
+    )
+    try:
+        yield
+    finally:
+        server.close()
+        (directory / SOCKET_NAME).unlink(missing_ok=True)
+        await conversations.end()
+
+
+def _bound(directory: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        (directory / SOCKET_NAME).unlink(missing_ok=True)
+        with _address(directory) as address:
+            listener.bind(address)
+        # Nobody can connect before the socket listens, and by then it is the owner's alone.
+        (directory / SOCKET_NAME).chmod(0o600)
+    except OSError as error:
+        listener.close()
+        raise BadInput(f"cannot open the operator's socket in {directory}: {error}") from None
+    return listener
+
+
+class _Conversations:
+    """The connections of the moment."""
+
+    def __init__(self, answer: Answerer) -> None:
+        self._answer = answer
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take up a connection."""
+        crowded = len(self._tasks) >= MOST_CONVERSATIONS
+        if crowded or not _is_trusted(writer):
+            error = "too many commands at once; try again" if crowded else "not your daemon"
+            writer.write(_line(Refused(error)))
+            writer.close()
+            return
+        task = asyncio.create_task(self._converse(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def end(self) -> None:
+        """Break off whatever is under way."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A client that is gone has no use for an answer, and one that dawdles gets none.
+        with contextlib.suppress(TimeoutError, OSError), contextlib.closing(writer):
+            request = await _read(reader)
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                answer = request if isinstance(request, Refused) else await self._answer(request)
+                writer.write(_line(answer))
+                await writer.drain()
+
+
+async def _read(reader: asyncio.StreamReader) -> Request | Refused:
+    """Read a request, or say what is wrong with it."""
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            line = await reader.readuntil(b"\n")
+        return _REQUESTS.decode(line)
+    except TimeoutError:
+        return Refused(f"no whole line came within {READ_SECONDS:.0f} seconds")
+    except asyncio.IncompleteReadError:
+        return Refused("the request ended before its line did")
+    except asyncio.LimitOverrunError:
+        return Refused(f"a request has at most {MOST_REQUEST_BYTES} bytes")
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return Refused(f"that is no request that this mmbot knows: {error}")
+
+
+def _is_trusted(writer: asyncio.StreamWriter) -> bool:
+    _, user = _peer(writer.get_extra_info("socket"))
+    return user in {os.geteuid(), 0}
+
+
+# The client's end
+
+
+def ask(directory: Path, request: Request) -> Answer:
+    """Ask the daemon at work in a state directory, and wait for its answer.
+
+    Raises:
+        NotRunning: There is none.
+        Unanswered: It did not answer in time, or ended meanwhile.
+        BadInput: It refused, or belongs to somebody else.
+    """
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        line.settimeout(_PATIENCE_SECONDS)
+        _connect(line, directory)
+        process, _ = _peer(line)
+        try:
+            # Who is turned away finds the reason there and nobody to write to.
+            with contextlib.suppress(BrokenPipeError):
+                line.sendall(_line(request))
+            answer = _ANSWERS.decode(_read_line(line, deadline))
+        except (OSError, TimeoutError, msgspec.DecodeError) as error:
+            raise Unanswered(
+                f"the mmbot at work in {directory} (process {process}) gave no answer "
+                f"({error or type(error).__name__}); look at its log, and stop it if it hangs"
+            ) from None
+    if isinstance(answer, Refused):
+        raise BadInput(answer.error)
+    return answer
+
+
+def _connect(line: socket.socket, directory: Path) -> None:
+    try:
+        with _address(directory) as address:
+            line.connect(address)
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+        raise NotRunning(
+            f"no mmbot is at work in {directory}; give the --config, --venue and STATE_DIRECTORY "
+            "that it runs with, or start it with `mmbot run`"
+        ) from None
+    except OSError as error:
+        raise BadInput(
+            f"cannot reach the mmbot at work in {directory}: {error.strerror}; ask as the user "
+            "that it runs as, or as root"
+        ) from None
+
+
+def _read_line(line: socket.socket, deadline: float) -> bytes:
+    data = bytearray()
+    while not data.endswith(b"\n"):
+        line.settimeout(max(0.001, deadline - time.monotonic()))
+        part = line.recv(65_536)
+        if not part:
+            raise ConnectionResetError("it hung up")
+        data += part
+        if len(data) > _MOST_ANSWER_BYTES:
+            raise ConnectionAbortedError("its answer has no end")
+    return bytes(data)
+
+
+# Both ends
+
+
+def _line(message: Request | Answer) -> bytes:
+    return msgspec.json.encode(message) + b"\n"
+
+
+@contextlib.contextmanager
+def _address(directory: Path) -> Iterator[str]:
+    """Give the socket an address that is short enough, however deep the directory lies."""
+    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{SOCKET_NAME}"
+    finally:
+        os.close(descriptor)
+
+
+def _peer(line: socket.socket) -> tuple[int, int]:
+    """Return the process and the user at the other end."""
+    said = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+    process, user, _ = _PEER.unpack(said)
+    return process, user

@@ -1,0 +1,261 @@
+"""What a running daemon does when the operator asks for something.
+
+Whatever has to outlast a restart is committed to the ledger before it takes effect. A halt takes
+effect even if it cannot be kept, and says so: quotes that stand are the greater danger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import difflib
+import sqlite3
+import time
+from collections.abc import Callable, Collection
+
+import msgspec
+import structlog
+
+from mmbot.config import Settings, differences
+from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.requests import (
+    Answer,
+    Awaited,
+    CountDay,
+    CountsReport,
+    Explain,
+    Explanation,
+    Halt,
+    HaltReport,
+    ListCounts,
+    MissCount,
+    MissingReport,
+    Plan,
+    PlanReport,
+    Refused,
+    Request,
+    Resume,
+    ResumeReport,
+    SeenCount,
+)
+from mmbot.errors import BadInput
+from mmbot.observe.explain import explain
+from mmbot.observe.plan import plan
+from mmbot.trading.desk import Desk
+from mmbot.trading.engine import Engine
+from mmbot.trading.events import CountsMissing, Event, Halted, Resumed
+from mmbot.tsa.calendar import Week, release_instant
+from mmbot.tsa.counts import Counts
+
+# How long the answer to a halt waits for the last order to be off, and how often it looks.
+HALT_SECONDS = 20.0
+_LOOK_SECONDS = 0.02
+# What a plan may change: everything else is not the engine's, or needs a restart.
+_PLANNED = ("quoting", "limits", "orders")
+# Days without a count that still may matter: those of some weeks.
+_MISSING_RECALLED = 60
+
+Tell = Callable[[Event], None]
+
+
+class Operations:
+    """The operator's hand on one daemon."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        ledger: Ledger,
+        counts: Callable[[], Counts],
+        tell: Tell,
+        wall_clock: Callable[[], int],
+    ) -> None:
+        """Begin without a word.
+
+        Args:
+            settings: What the daemon runs with.
+            engine: What trades; it is only looked at.
+            ledger: Keeps what has to outlast a restart.
+            counts: Returns the counts as they are known now.
+            tell: Gives the bot an event and carries out what it asks for.
+            wall_clock: The time in milliseconds.
+        """
+        self._settings = settings
+        self._engine = engine
+        self._ledger = ledger
+        self._counts = counts
+        self._tell = tell
+        self._wall_clock = wall_clock
+        self._log = structlog.get_logger()
+
+    async def answer(self, request: Request) -> Answer:
+        """Follow a request."""
+        try:
+            if isinstance(request, Halt):
+                return await self._halt(request)
+            return self._answer_at_once(request)
+        except BadInput as error:
+            return Refused(str(error))
+        except sqlite3.Error as error:
+            return Refused(f"the ledger cannot keep it ({error}); nothing has changed")
+
+    def _answer_at_once(self, request: Resume | MissCount | ListCounts | Explain | Plan) -> Answer:
+        match request:
+            case Resume():
+                return self._resume()
+            case MissCount():
+                return self._miss_count(request.day)
+            case ListCounts():
+                return self._list_counts()
+            case Explain():
+                return self._explain(request.ticker)
+            case Plan():
+                return self._plan(request.settings)
+
+    @property
+    def _desk(self) -> Desk:
+        return self._engine.desk
+
+    # What is remembered
+
+    def recall(self) -> None:
+        """Tell the bot what the operator said to an earlier life."""
+        halt = self._ledger.halt()
+        if halt is not None:
+            self._tell(halt)
+        self.heed_counts()
+
+    def heed_counts(self) -> None:
+        """Wait again for a count that came though the operator said that none would.
+
+        It is told before the belief that knows it, so that the gate is shut until then.
+        """
+        counts = self._counts()
+        for day in sorted(self._desk.missing):
+            if day in counts:
+                self._log.warning("counts.came_after_all", day=str(day), count=counts.latest(day))
+        said = sorted(day for day in self._ledger.missing_counts() if day not in counts)
+        days = tuple(said[-_MISSING_RECALLED:])
+        if self._desk.missing != set(days):
+            self._tell(CountsMissing(days))
+
+    # Halt and resume
+
+    async def _halt(self, request: Halt) -> HaltReport:
+        started = time.monotonic()
+        halt, not_kept = Halted(self._wall_clock(), request.reason), ""
+        try:
+            self._ledger.add_halt(halt)
+            halt = self._ledger.halt() or halt
+        except sqlite3.Error as error:
+            not_kept = str(error)
+            self._log.error("halt.not_kept", reason=not_kept)
+        live = self._live()
+        self._tell(halt)
+        await self._wait_until_off(started + HALT_SECONDS)
+        return HaltReport(
+            since=halt.since,
+            reason=halt.reason,
+            running=True,
+            live=live,
+            left=self._live(),
+            account_read=self._desk.service.reconciled,
+            seconds=round(time.monotonic() - started, 3),
+            not_kept=not_kept,
+        )
+
+    async def _wait_until_off(self, deadline: float) -> None:
+        while self._live() or not self._desk.service.reconciled:
+            if time.monotonic() >= deadline or not self._desk.service.halted:
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _live(self) -> int:
+        return sum(order.remaining > 0 for order in self._desk.orders)
+
+    def _resume(self) -> ResumeReport:
+        halt = self._ledger.halt()
+        self._ledger.end_halt(self._wall_clock())
+        if self._desk.service.halted:
+            self._tell(Resumed())
+        since, reason = (halt.since, halt.reason) if halt else (None, "")
+        return ResumeReport(since, reason, running=True)
+
+    # Counts
+
+    def _miss_count(self, day: dt.date) -> MissingReport:
+        now = self._wall_clock()
+        weeks = {ladder.week for ladder in self._desk.ladders.values()}
+        if Week.of(day) not in weeks:
+            listed = ", ".join(str(week.sunday) for week in sorted(weeks)) or "none yet"
+            raise BadInput(f"{day} is in no week that is listed; those end on: {listed}")
+        counts = self._counts()
+        if day in counts:
+            raise BadInput(f"the count of {day} is published: {counts.latest(day):,} passengers")
+        release = release_instant(day, self._desk.settings.counts.earliest_release)
+        if self._desk.clock.at(now) < release:
+            raise BadInput(f"the count of {day} is not due before {release:%Y-%m-%d %H:%M %Z}")
+        self._ledger.add_missing_count(day, now)
+        self.heed_counts()
+        return MissingReport(tuple(sorted(self._desk.missing)))
+
+    def _list_counts(self) -> CountsReport:
+        counts = self._counts()
+        if not len(counts):
+            raise BadInput("the daemon has not read the counts yet; try again in a moment")
+        earliest = self._desk.settings.counts.earliest_release
+        now = self._desk.clock.at(self._wall_clock())
+        return CountsReport(count_days(counts, self._desk.missing, now, earliest))
+
+    # Questions
+
+    def _explain(self, ticker: str) -> Explanation:
+        known = self._desk.ladder_of
+        if ticker not in known:
+            near = difflib.get_close_matches(ticker, known, n=1, cutoff=0.5)
+            advice = f"; did you mean {near[0]}?" if near else ""
+            listed = f"{len(known)} markets are listed" if known else "no market is listed yet"
+            raise BadInput(f"there is no market {ticker!r}: {listed}{advice}")
+        now = self._wall_clock()
+        return Explanation(ticker, explain(self._desk, self._counts(), ticker, now))
+
+    def _plan(self, settings: Settings) -> PlanReport:
+        for key in differences(self._settings, settings):
+            if key.partition(".")[0] not in _PLANNED:
+                raise BadInput(
+                    f"{key} is not what the daemon runs with; a plan can only try other values in "
+                    f"{', '.join(f'[{name}]' for name in _PLANNED)}"
+                )
+        tried = {name: getattr(settings, name) for name in _PLANNED}
+        edited = msgspec.structs.replace(self._desk.settings, **tried)
+        return PlanReport(plan(self._engine, edited, self._wall_clock()))
+
+
+def count_days(
+    counts: Counts, missing: Collection[dt.date], now: dt.datetime, earliest: dt.time
+) -> tuple[CountDay, ...]:
+    """Return what is known of the days of this week and the one before.
+
+    Args:
+        counts: The counts.
+        missing: The days for which no count is waited for.
+        now: The calendar's time.
+        earliest: From when on, in New York, a count may be out on its day.
+    """
+    week = Week.of(now.date())
+    days = (*Week.of(week.monday - dt.timedelta(days=1)).days, *week.days)
+    rows = []
+    for day in days:
+        release = release_instant(day, earliest)
+        state: Awaited = "due" if release <= now else "expected"
+        if day in counts:
+            state = "published"
+        elif day in missing:
+            state = "none"
+        held = counts.vintages.get(day, ())
+        rows.append(
+            CountDay(
+                day, state, release, tuple(SeenCount(v.count, v.seen, v.archived) for v in held)
+            )
+        )
+    return tuple(rows)

@@ -1,0 +1,164 @@
+"""What other settings would quote, beside what is quoted: the engine itself decides, on a copy.
+
+The copy is told the settings, and every write that it asks for is applied at once, against books
+and midpoints that stand still, with tokens for everything and every order rested. The quotes at
+which it comes to rest are the plan. Nothing of it reaches the engine that trades.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import msgspec
+
+from mmbot.config import Settings
+from mmbot.trading.commands import Cancel, Command, Decrease, Place, Renew, SecureGroup
+from mmbot.trading.engine import Engine
+from mmbot.trading.events import (
+    BookChanged,
+    Event,
+    GroupSecured,
+    OrderCancelled,
+    OrderDecreased,
+    OrderPlaced,
+    OrderRenewed,
+    OrderReport,
+    OrderReported,
+    SettingsChanged,
+    Side,
+    Woken,
+)
+from mmbot.trading.orders import Order
+from mmbot.units import Count, Price, format_count, format_price
+
+# A quote moves by one cancel and one place; room that a cancel frees may let others follow.
+_MOST_ROUNDS = 20
+_PLENTY = 1e9
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """One side of a market: dollars and contracts, as text."""
+
+    price: str
+    count: str
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """What a market shows: its fair value in dollars, its quotes, and the gate that is shut."""
+
+    fair: float | None
+    bid: Offer | None
+    ask: Offer | None
+    gate: str
+
+
+class PlannedMarket(msgspec.Struct, frozen=True):
+    """One market as it is and as it would be: whether other quotes would stand, or none."""
+
+    market: str
+    present: Shown
+    planned: Shown
+    differs: bool
+
+
+def plan(engine: Engine, settings: Settings, now: int) -> tuple[PlannedMarket, ...]:
+    """Return every market's quotes under the settings in force and under `settings`.
+
+    Args:
+        engine: The engine that trades; it is left as it is.
+        settings: Those to try; equal ones give the same quotes.
+        now: The time, in milliseconds.
+    """
+    present = _come_to_rest(engine, [], now)
+    planned = _come_to_rest(engine, [SettingsChanged(settings)], now)
+    return tuple(_compared(ticker, present, planned) for ticker in engine.desk.ladder_of)
+
+
+def _compared(ticker: str, present: Engine, planned: Engine) -> PlannedMarket:
+    now, then = _shown(present, ticker), _shown(planned, ticker)
+    differs = (now.bid, now.ask, now.gate) != (then.bid, then.ask, then.gate)
+    return PlannedMarket(ticker, now, then, differs)
+
+
+def _come_to_rest(engine: Engine, news: list[Event], now: int) -> Engine:
+    """Return a copy of the engine after some news and every write that follows from them."""
+    shadow = _copied(engine)
+    budget = shadow.desk.budget
+    budget.refill = budget.capacity = budget.level = _PLENTY
+    for order in shadow.desk.orders:
+        order.placed_at = 0
+    events = news
+    for _ in range(_MOST_ROUNDS):
+        commands = [c for event in (*events, Woken()) for c in shadow.handle(event, now)]
+        events = [event for command in commands for event in _applied(command, shadow)]
+        if not events:
+            break
+    return shadow
+
+
+def _copied(engine: Engine) -> Engine:
+    """Copy everything that changes; fills, of which there may be thousands, never do."""
+    fills = (fill for ladder in engine.desk.ladders.values() for fill in ladder.portfolio.fills)
+    return copy.deepcopy(engine, {id(fill): fill for fill in fills})
+
+
+def _applied(command: Command, shadow: Engine) -> list[Event]:
+    """Return what the exchange would say to a command, and what it would do to the book."""
+    match command:
+        case Place():
+            return [
+                OrderPlaced(command.client_id, f"planned {command.client_id}", 0),
+                BookChanged(command.ticker, command.side, command.price, command.count),
+            ]
+        case Cancel():
+            return _reduced(command.client_id, 0, shadow)
+        case Decrease():
+            return _reduced(command.client_id, command.remaining, shadow)
+        case Renew():
+            return [OrderRenewed(command.client_id, command.expires)]
+        case SecureGroup():
+            return [GroupSecured(command.shard, "planned", command.contracts)]
+    return []
+
+
+def _reduced(client_id: str, remaining: Count, shadow: Engine) -> list[Event]:
+    """Return what is said of an order of which so much rests from now on."""
+    order = shadow.desk.orders.get(client_id)
+    if order is None:
+        return []
+    gone = min(order.remaining - remaining, _in_book(shadow, order.ticker, order.side, order.price))
+    in_book = BookChanged(order.ticker, order.side, order.price, -gone)
+    if not remaining:
+        return [in_book, OrderCancelled(client_id, order.remaining)]
+    report = OrderReport(
+        client_id,
+        order.order_id,
+        order.ticker,
+        order.side,
+        order.price,
+        order.filled,
+        remaining,
+        "resting",
+        order.expires,
+    )
+    return [in_book, OrderReported(report), OrderDecreased(client_id, remaining)]
+
+
+def _in_book(shadow: Engine, ticker: str, side: Side, price: Price) -> Count:
+    listing = shadow.desk.listing(ticker)
+    book = listing.book if listing else None
+    return dict(book.levels(side)).get(price, 0) if book else 0
+
+
+def _shown(engine: Engine, ticker: str) -> Shown:
+    listing = engine.desk.ladder_of[ticker].listings[ticker]
+    offers: dict[Side, Offer] = {}
+    for order in engine.desk.orders.of(ticker):
+        if order.remaining:
+            offers.setdefault(order.side, _offer(order))
+    fair = None if listing.fair is None else round(listing.fair, 4)
+    return Shown(fair, offers.get("bid"), offers.get("ask"), listing.reason)
+
+
+def _offer(order: Order) -> Offer:
+    return Offer(format_price(order.price), format_count(order.remaining))

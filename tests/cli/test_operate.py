@@ -1,0 +1,104 @@
+"""The operator's commands where no daemon runs, and with input that cannot be used."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pytest
+from mmbot.daemon.ledger import Ledger, read_halt
+
+Mmbot = Callable[..., subprocess.CompletedProcess[str]]
+
+CONFIG = ("--config", "config/demo.toml")
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """The state directory of the demo mode, in which a daemon has run."""
+    directory = tmp_path / "state" / "demo"
+    Ledger(directory).close()
+    return directory
+
+
+def test_a_halt_without_a_daemon_is_written_down_for_the_next_one(
+    state: Path, mmbot: Mmbot
+) -> None:
+    done = mmbot("halt", *CONFIG, "--reason", "holiday")
+    assert done.returncode == 0, done.stderr
+    assert f"No mmbot is at work in {state}: the next one starts halted." in done.stdout
+    halt = read_halt(state)
+    assert halt is not None
+    assert halt.reason == "holiday"
+    ended = mmbot("resume", *CONFIG)
+    assert ended.returncode == 0, ended.stderr
+    assert "(holiday)" in ended.stdout
+    assert read_halt(state) is None
+    assert mmbot("resume", *CONFIG).stdout == "It was not halted.\n"
+
+
+def test_where_no_daemon_has_ever_run_nothing_is_halted(tmp_path: Path, mmbot: Mmbot) -> None:
+    done = mmbot("halt", *CONFIG)
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"mmbot: no mmbot is at work in {tmp_path / 'state' / 'demo'}; ")
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_process_that_holds_the_ledger_without_listening_is_told_apart(
+    state: Path, mmbot: Mmbot
+) -> None:
+    ledger = Ledger(state)
+    done = mmbot("halt", *CONFIG)
+    ledger.close()
+    assert done.returncode == 3
+    assert "holds the ledger" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("explain", "KXTSAW-26NOV29-A2.70"),
+        ("plan",),
+        ("counts",),
+        ("counts", "none", "2026-11-25"),
+    ],
+)
+def test_a_question_needs_a_daemon(state: Path, mmbot: Mmbot, command: tuple[str, ...]) -> None:
+    done = mmbot(*command, *CONFIG)
+    assert done.returncode == 3
+    assert done.stderr.count("\n") == 1
+    assert "no mmbot is at work" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("halt", *CONFIG, "--reason", "x" * 201), "a reason has at most 200 characters, not 201"),
+        (("halt", "--config", "none.toml"), "cannot read the config file"),
+        (("counts", "none", "soon", *CONFIG), "'soon' is not a date such as 2026-11-25"),
+        (("counts", *CONFIG, "none", "2026-11-25", *CONFIG), "write the options after `none`"),
+        (("counts",), "--config is missing"),
+        (("explain", "x" * 101, *CONFIG), "there is no market"),
+    ],
+)
+def test_bad_input_is_refused_in_one_sentence(
+    mmbot: Mmbot, command: tuple[str, ...], sentence: str
+) -> None:
+    done = mmbot(*command)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_broken_ledger_is_no_place_for_a_halt(state: Path, mmbot: Mmbot) -> None:
+    (state / "ledger.sqlite").write_bytes(b"not a database" * 100)
+    done = mmbot("halt", *CONFIG, "--json")
+    assert done.returncode == 2
+    assert "cannot be used" in done.stderr
+
+
+def test_a_halt_says_in_json_whether_a_daemon_heard_it(state: Path, mmbot: Mmbot) -> None:
+    said = orjson.loads(mmbot("halt", *CONFIG, "--json").stdout)
+    assert (said["running"], said["live"], said["left"]) == (False, 0, 0)

@@ -1,0 +1,143 @@
+"""A part of the daemon breaks in mid-trade: the quotes come off before anything else happens."""
+
+from __future__ import annotations
+
+import resource
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.service import EXIT_BROKEN
+from mmbot.units import format_count
+from tests.daemon.processes import (
+    Line,
+    Start,
+    daemon,
+    log_until,
+    read_until,
+    rest_of_log,
+    terminate,
+    their_ledger,
+)
+
+# Breaks the heartbeat as soon as quotes stand, so many times.
+HEARTBEAT_DIES = """
+import mmbot.daemon.service as service
+whole, left = service.status, {times}
+def status(desk):
+    global left
+    if left and len(desk.orders):
+        left -= 1
+        raise LookupError("the heart stops")
+    return whole(desk)
+service.status = status
+"""
+
+# Breaks the bot itself in the middle of an input, once quotes stand.
+BOT_DIES = """
+from mmbot.trading.engine import Engine, Woken
+whole = Engine.handle
+def handle(self, event, now):
+    commands = whole(self, event, now)
+    if isinstance(event, Woken) and len(self.desk.orders) > 3:
+        raise LookupError("half done")
+    return commands
+Engine.handle = handle
+"""
+
+
+@pytest.fixture
+def config(quick_config: str) -> str:
+    path = Path(quick_config)
+    text = path.read_text().replace("heartbeat_seconds = 60.0", "heartbeat_seconds = 1.0")
+    path.write_text(text)
+    return quick_config
+
+
+def names(lines: list[Line]) -> list[str]:
+    return [line["event"] for line in lines]
+
+
+def test_a_helper_that_dies_once_costs_the_quotes_only_for_a_while(
+    start_exchange: Start, config: str, tmp_path: Path
+) -> None:
+    exchange = start_exchange("--seed", "3")
+    sabotage = HEARTBEAT_DIES.format(times=1)
+    with daemon(config, exchange.venue_file, tmp_path / "state", sabotage) as process:
+        lines = read_until(process, "helper.died")
+        assert lines[-1]["helper"] == "heartbeat"
+        assert "LookupError: the heart stops" in lines[-1]["exception"]
+        # Pulled first, and told afterwards.
+        pulled = [line for line in lines if line["event"] == "order.cancel"]
+        assert {line["reason"] for line in pulled} == {"no_heartbeat"}
+        lines = read_until(process, "helper.restarted")
+        assert "order.place" not in names(lines)
+        read_until(process, "order.place")
+        assert terminate(process) == 0
+    assert their_ledger(exchange)["resting_orders"] == 0
+
+
+def test_a_helper_that_keeps_dying_ends_the_process_with_a_clean_book(
+    start_exchange: Start, config: str, tmp_path: Path
+) -> None:
+    exchange = start_exchange("--seed", "3")
+    sabotage = HEARTBEAT_DIES.format(times=1000)
+    with daemon(config, exchange.venue_file, tmp_path / "state", sabotage) as process:
+        lines = rest_of_log(process)
+        assert process.returncode == EXIT_BROKEN
+    assert names(lines).count("helper.restarted") == 3
+    assert names(lines)[-3:] == ["given_up", "swept", "stopped"]
+    assert their_ledger(exchange)["resting_orders"] == 0
+
+
+def test_a_bot_that_fails_half_way_is_not_gone_on_with(
+    start_exchange: Start, config: str, tmp_path: Path
+) -> None:
+    exchange = start_exchange("--seed", "3")
+    with daemon(config, exchange.venue_file, tmp_path / "state", BOT_DIES) as process:
+        lines = rest_of_log(process)
+        assert process.returncode == EXIT_BROKEN
+    failed = names(lines).index("bot.failed")
+    assert "LookupError: half done" in lines[failed]["exception"]
+    assert set(names(lines)[failed + 1 :]) <= {"given_up", "swept", "stopped"}
+    assert lines[-2]["found"] > 0
+    assert their_ledger(exchange)["resting_orders"] == 0
+
+
+def assert_books_agree(exchange: object, state: Path) -> None:
+    """Every fill that the exchange knows is booked, once, and no other."""
+    theirs = their_ledger(exchange)
+    ledger = Ledger(state / "demo" / "simulated")
+    ours = ledger.unsettled_fills()
+    ledger.close()
+    assert sorted((f.trade_id, f.order_id, format_count(f.count)) for f in ours) == sorted(
+        (f["trade_id"], f["order_id"], f["count"]) for f in theirs["fills"]
+    )
+
+
+@pytest.mark.parametrize("failure", ["full", "locked"])
+def test_a_fill_that_cannot_be_booked_ends_the_process_and_is_booked_once_by_the_next(
+    start_exchange: Start, config: str, tmp_path: Path, failure: str
+) -> None:
+    exchange = start_exchange("--seed", "3", "--speed", "1000")
+    state = tmp_path / "state"
+    with daemon(config, exchange.venue_file, state) as process:
+        read_until(process, "fill")
+        with closing(sqlite3.connect(state / "demo" / "simulated" / "ledger.sqlite")) as other:
+            if failure == "full":
+                resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, 0))
+            else:
+                other.execute("BEGIN IMMEDIATE")
+            lines = rest_of_log(process)
+        assert process.returncode == EXIT_BROKEN
+    failed = next(line for line in lines if line["event"] == "bot.failed")
+    assert "sqlite3." in failed["exception"]
+    assert "order.place" not in names(lines[lines.index(failed) :])
+    assert their_ledger(exchange)["resting_orders"] == 0
+
+    with daemon(config, exchange.venue_file, state) as process:
+        log_until(process, lambda line: bool(line["event"] == "account.reconciled"))
+        assert terminate(process) == 0
+    assert_books_agree(exchange, state)

@@ -1,0 +1,208 @@
+"""The operator's socket, both ends, with whatever may come through it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import stat
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mmbot.config import Settings
+from mmbot.daemon import control
+from mmbot.daemon.requests import (
+    Answer,
+    Halt,
+    HaltReport,
+    Plan,
+    PlanReport,
+    Refused,
+    Request,
+    Resume,
+    ResumeReport,
+)
+from mmbot.errors import BadInput
+
+WAIT = 20.0
+
+
+@pytest.fixture
+def deep(tmp_path: Path) -> Path:
+    """A directory whose name is longer than a socket's address may be."""
+    directory = tmp_path / ("d" * 120)
+    directory.mkdir(mode=0o700)
+    return directory
+
+
+async def answer(request: Request) -> Answer:
+    match request:
+        case Halt():
+            return HaltReport(1, request.reason, running=True)
+        case Resume():
+            return ResumeReport(None)
+        case Plan():
+            return PlanReport(())
+    return Refused("not today")
+
+
+async def asked(directory: Path, request: Request) -> Answer:
+    return await asyncio.to_thread(control.ask, directory, request)
+
+
+async def said_to(directory: Path, *parts: bytes) -> dict[str, str]:
+    """Send raw bytes, end the line there, and read what comes back."""
+    path = f"/proc/self/fd/{(descriptor := os.open(directory, os.O_PATH))}/{control.SOCKET_NAME}"
+    reader, writer = await asyncio.open_unix_connection(path)
+    os.close(descriptor)
+    for part in parts:
+        writer.write(part)
+    writer.write_eof()
+    line = await asyncio.wait_for(reader.readline(), WAIT)
+    writer.close()
+    decoded: dict[str, str] = msgspec.json.decode(line)
+    return decoded
+
+
+async def test_a_request_is_answered_however_deep_the_directory_lies(deep: Path) -> None:
+    async with control.listening(deep, answer):
+        assert await asked(deep, Halt("storm")) == HaltReport(1, "storm", running=True)
+        assert await asked(deep, Plan(Settings())) == PlanReport(())
+
+
+async def test_the_socket_is_its_owners_alone_and_goes_with_the_daemon(tmp_path: Path) -> None:
+    path = tmp_path / control.SOCKET_NAME
+    async with control.listening(tmp_path, answer):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not path.exists()
+
+
+async def test_another_user_is_turned_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with control.listening(tmp_path, answer):
+        monkeypatch.setattr(control, "_peer", lambda line: (1, 4_000_000_000))
+        with pytest.raises(BadInput, match="not your daemon"):
+            await asked(tmp_path, Halt())
+
+
+async def test_the_socket_of_a_dead_daemon_is_replaced(tmp_path: Path) -> None:
+    dead = socket.socket(socket.AF_UNIX)
+    dead.bind(str(tmp_path / control.SOCKET_NAME))
+    dead.close()
+    with pytest.raises(control.NotRunning, match="no mmbot is at work"):
+        await asked(tmp_path, Resume())
+    async with control.listening(tmp_path, answer):
+        assert await asked(tmp_path, Resume()) == ResumeReport(None)
+
+
+def test_where_nobody_listens_it_is_said(tmp_path: Path) -> None:
+    for directory in (tmp_path, tmp_path / "none"):
+        with pytest.raises(control.NotRunning, match=str(directory)):
+            control.ask(directory, Resume())
+
+
+async def test_a_refusal_is_the_commands_sentence(tmp_path: Path) -> None:
+    async def refuse(request: Request) -> Answer:
+        return Refused("no, because")
+
+    async with control.listening(tmp_path, refuse):
+        with pytest.raises(BadInput, match="no, because"):
+            await asked(tmp_path, Resume())
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (b"\n", "no request that this mmbot knows"),
+        (b"{}\n", "no request that this mmbot knows"),
+        (b"\xff\xfe\n", "no request that this mmbot knows"),
+        (b'{"type":"dance"}\n', "dance"),
+        (b'{"type":"halt","reasn":"x"}\n', "reasn"),
+        (b'{"type":"halt","reason":"' + b"x" * 300 + b'"}\n', "200"),
+        (b'{"type":"counts none","day":"tomorrow"}\n', "day"),
+        (b'{"type":"resume"}', "ended before its line did"),
+        (b"x" * (2 * control.MOST_REQUEST_BYTES), "at most"),
+        (b"[" * 60_000 + b"\n", "no request that this mmbot knows"),
+    ],
+)
+async def test_a_malformed_request_gets_a_sentence_and_hurts_nobody(
+    tmp_path: Path, line: bytes, sentence: str
+) -> None:
+    async with control.listening(tmp_path, answer):
+        said = await said_to(tmp_path, line)
+        assert said["type"] == "refused"
+        assert sentence in said["error"]
+        assert await asked(tmp_path, Resume()) == ResumeReport(None)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.binary(max_size=200).filter(lambda data: b"\n" not in data))
+def test_no_bytes_hurt_the_daemon(tmp_path: Path, data: bytes) -> None:
+    async def once() -> None:
+        async with control.listening(tmp_path, answer):
+            assert (await said_to(tmp_path, data + b"\n"))["type"] == "refused"
+            assert await asked(tmp_path, Resume()) == ResumeReport(None)
+
+    asyncio.run(once())
+
+
+async def test_a_line_that_never_ends_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "READ_SECONDS", 0.0)
+    async with control.listening(tmp_path, answer):
+        reader, writer = await asyncio.open_unix_connection(tmp_path / control.SOCKET_NAME)
+        writer.write(b'{"type"')
+        line = await asyncio.wait_for(reader.readline(), WAIT)
+        assert b"no whole line came" in line
+        writer.close()
+
+
+async def test_too_many_at_once_are_turned_away(tmp_path: Path) -> None:
+    async with control.listening(tmp_path, answer):
+        idle = [
+            await asyncio.open_unix_connection(tmp_path / control.SOCKET_NAME)
+            for _ in range(control.MOST_CONVERSATIONS)
+        ]
+        with pytest.raises(BadInput, match="too many"):
+            await asked(tmp_path, Resume())
+        for _, writer in idle:
+            writer.close()
+            await writer.wait_closed()
+        await asyncio.wait_for(_served_again(tmp_path), WAIT)
+
+
+async def _served_again(directory: Path) -> None:
+    while True:
+        try:
+            await asked(directory, Resume())
+        except BadInput:
+            continue
+        return
+
+
+async def test_a_daemon_that_ends_meanwhile_leaves_its_doing_unknown(tmp_path: Path) -> None:
+    begun = asyncio.Event()
+
+    async def never(request: Request) -> Answer:
+        begun.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with control.listening(tmp_path, never):
+        asking = asyncio.create_task(asked(tmp_path, Halt()))
+        await asyncio.wait_for(begun.wait(), WAIT)
+    with pytest.raises(control.Unanswered, match=f"process {os.getpid()}") as caught:
+        await asking
+    assert caught.value.exit_code == 4
+
+
+async def test_a_place_where_no_socket_can_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / control.SOCKET_NAME).mkdir()
+    with pytest.raises(BadInput, match="cannot open the operator's socket"):
+        async with control.listening(tmp_path, answer):
+            pass

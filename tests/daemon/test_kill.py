@@ -1,0 +1,128 @@
+"""A week in which the daemon is killed again and again: nothing is lost, and nothing outlives it.
+
+`MMBOT_KILLS` asks for more kills in a longer week than the twenty of CI, `MMBOT_SEED` for others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import orjson
+import pytest
+from mmbot.demo.play import Scene, compare
+from mmbot.tsa.calendar import CalendarClock, Week
+from mmbot.units import parse_money
+from tests.daemon.processes import Start, life, worst_case
+
+KILLS = int(os.environ.get("MMBOT_KILLS", "20"))
+SEED = int(os.environ.get("MMBOT_SEED", "1"))
+# Calendar seconds a wall second: the week takes about as long as so many lives.
+SPEED = 6_000 * 20 / KILLS
+WEEK = Week.from_event_ticker("KXTSAW-26APR19")
+LIFETIME_SECONDS = 5
+EVENT_LOSS = 60
+SAMPLE_SECONDS = 0.05
+LONGEST_SECONDS = 60.0 + 12.0 * KILLS
+
+CHANGES = {
+    "lifetime_seconds = 60": f"lifetime_seconds = {LIFETIME_SECONDS}",
+    "answer_timeout_seconds = 5.0": "answer_timeout_seconds = 2.0",
+    "event_loss_dollars = 500.0": f"event_loss_dollars = {EVENT_LOSS}.0",
+}
+
+
+class Watch:
+    """Looks at the exchange's own ledger all the time."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.samples = 0
+        self.orders_seen: set[str] = set()
+        self.worst = 0
+        self.violations: list[str] = []
+        self.latest: dict[str, Any] = {}
+
+    async def run(self) -> None:
+        async with aiohttp.ClientSession() as session:
+            while True:
+                await self.look(session)
+                await asyncio.sleep(SAMPLE_SECONDS)
+
+    async def look(self, session: aiohttp.ClientSession) -> None:
+        async with session.get(self._url) as answer:
+            self.latest = ledger = orjson.loads(await answer.read())
+        self.samples += 1
+        self.orders_seen |= {order["order_id"] for order in ledger["orders"]}
+        self.worst = min(self.worst, worst_case(ledger))
+        if self.worst < -parse_money(str(EVENT_LOSS)):
+            self.violations.append(f"worst case {self.worst} at {ledger['ts_ms']}")
+        for order in ledger["orders"]:
+            left = (order["expires_ms"] or 0) - ledger["ts_ms"]
+            # Expiries are whole seconds.
+            if not 0 < left <= (LIFETIME_SECONDS + 1) * 1000:
+                self.violations.append(f"{order['client_order_id']} has {left} ms to live")
+
+
+@pytest.fixture
+def short_lived_config(quick_config: str) -> Path:
+    """Return settings under which orders die soon and the loss limit matters."""
+    config = Path(quick_config)
+    text = config.read_text()
+    for before, after in CHANGES.items():
+        assert before in text
+        text = text.replace(before, after)
+    config.write_text(text)
+    return config
+
+
+async def test_a_week_of_kills_loses_nothing_and_leaves_nothing(
+    start_exchange: Start, short_lived_config: Path, tmp_path: Path
+) -> None:
+    options = ("--seed", str(SEED), "--speed", str(SPEED), "--week", str(WEEK.sunday))
+    exchange = start_exchange(*options, "--at", f"{WEEK.monday}T02:00")
+    watch = Watch(exchange.venue["ledger_url"])
+    start = partial(life, short_lived_config, exchange.venue_file, tmp_path / "state")
+    orphaned = 0
+
+    async with asyncio.timeout(LONGEST_SECONDS), asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(watch.run())
+        for number, instant in enumerate(instants(exchange.venue["clock"])):
+            async with start() as living:
+                await asyncio.sleep(instant - time.time())
+                living.process.kill()
+            orphaned += bool(watch.latest["orders"])
+            if number == KILLS // 2:
+                # Nobody is there to renew them.
+                await asyncio.sleep(LIFETIME_SECONDS + 2)
+                assert watch.latest["orders"] == []
+        async with start() as living:
+            await living.until("event.settled")
+            living.process.terminate()
+            assert await living.process.wait() == 0
+        watching.cancel()
+
+    assert watch.violations == []
+    async with aiohttp.ClientSession() as session:
+        await watch.look(session)
+    scene = Scene(WEEK, SEED, short_lived_config)
+    result = compare(scene, tmp_path / "state", len(watch.orders_seen), watch.latest)
+    print(f"{result} {orphaned=} samples={watch.samples} worst={watch.worst}")
+    assert result.differences == []
+    assert result.fills > 0
+    assert orphaned > 0
+
+
+def instants(clock: dict[str, Any]) -> list[float]:
+    """Return the moments of the kills in wall seconds: anywhere in the week, drawn by the seed."""
+    calendar = msgspec.convert(clock, CalendarClock)
+    opens, closes = calendar.wall_time(WEEK.opens), calendar.wall_time(WEEK.closes)
+    rng = random.Random(SEED)
+    return sorted(rng.uniform(opens, closes) / 1000 for _ in range(KILLS))

@@ -1,0 +1,293 @@
+"""What the operator asks for is kept before it takes effect, or refused in a sentence."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from mmbot.daemon import operations
+from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.operations import Operations, count_days
+from mmbot.daemon.requests import (
+    Answer,
+    CountsReport,
+    Explain,
+    Explanation,
+    Halt,
+    HaltReport,
+    ListCounts,
+    MissCount,
+    MissingReport,
+    Plan,
+    PlanReport,
+    Refused,
+    Request,
+    Resume,
+    ResumeReport,
+)
+from mmbot.trading.commands import Cancel
+from mmbot.trading.events import Event, Halted, OrderCancelled
+from mmbot.tsa.calendar import EASTERN, to_milliseconds
+from mmbot.tsa.counts import Counts, assumed_release
+from tests.trading.builders import LOW, MIDDLE, Bench, only, settings
+
+MONDAY, TUESDAY, WEDNESDAY = (dt.date(2026, 11, day) for day in (23, 24, 25))
+DUE = to_milliseconds(dt.datetime(2026, 11, 25, 6, 55, tzinfo=EASTERN))
+ONE_DAY, _ = Counts().observe(MONDAY, 2_700_000, assumed_release(MONDAY))
+
+
+class Desk:
+    """An engine with quotes, a ledger, and an exchange that takes orders off as soon as asked."""
+
+    def __init__(self, directory: Path, now: int | None = None) -> None:
+        self.bench = Bench()
+        self.bench.now = now or self.bench.now
+        self.obeys = True
+        self.counts = ONE_DAY
+        self.told: list[Event] = []
+        self.ledger = Ledger(directory)
+        self.operations = Operations(
+            self.bench.engine.desk.settings,
+            self.bench.engine,
+            self.ledger,
+            lambda: self.counts,
+            self.tell,
+            lambda: self.bench.now,
+        )
+
+    def tell(self, event: Event) -> None:
+        self.told.append(event)
+        for cancel in only(Cancel, self.bench.tell(event)):
+            order = self.bench.engine.desk.orders.get(cancel.client_id)
+            if self.obeys and order is not None:
+                self.bench.tell(OrderCancelled(cancel.client_id, order.remaining))
+
+    async def refusal(self, request: Request) -> str:
+        answer = await self.operations.answer(request)
+        assert isinstance(answer, Refused)
+        return answer.error
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    made.ledger.close()
+
+
+@pytest.fixture
+def due(tmp_path: Path) -> Iterator[Desk]:
+    """A desk at the time at which Tuesday's count may be out."""
+    made = Desk(tmp_path, DUE)
+    yield made
+    made.ledger.close()
+
+
+async def test_a_halt_tells_how_many_orders_were_live_and_waits_until_they_are_off(
+    desk: Desk,
+) -> None:
+    desk.bench.rest()
+    report = await desk.operations.answer(Halt("storm"))
+    assert isinstance(report, HaltReport)
+    assert (report.live, report.left, report.account_read, report.running) == (2, 0, True, True)
+    assert desk.ledger.halt() == Halted(report.since, "storm")
+
+
+async def test_orders_that_do_not_come_off_are_told(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "HALT_SECONDS", 0.0)
+    desk.obeys = False
+    desk.bench.rest()
+    report = await desk.operations.answer(Halt())
+    assert isinstance(report, HaltReport)
+    assert (report.live, report.left) == (2, 2)
+
+
+async def test_a_halt_before_the_account_was_read_does_not_call_it_clean(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "HALT_SECONDS", 0.0)
+    report = await desk.operations.answer(Halt())
+    assert isinstance(report, HaltReport)
+    assert not report.account_read
+
+
+async def test_a_halt_is_kept_before_the_bot_hears_of_it(desk: Desk) -> None:
+    kept: list[Halted | None] = []
+    tell = desk.operations._tell
+
+    def look_and_tell(event: Event) -> None:
+        kept.append(desk.ledger.halt())
+        tell(event)
+
+    desk.operations._tell = look_and_tell
+    desk.bench.rest()
+    await desk.operations.answer(Halt("storm"))
+    assert kept[0] is not None
+
+
+async def test_a_halt_that_cannot_be_kept_takes_the_quotes_off_all_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(halt: Halted) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(desk.ledger, "add_halt", full)
+    desk.bench.rest()
+    report = await desk.operations.answer(Halt())
+    assert isinstance(report, HaltReport)
+    assert report.not_kept == "database or disk is full"
+    assert report.left == 0
+
+
+async def test_a_second_halt_keeps_the_first_ones_time_and_reason(desk: Desk) -> None:
+    desk.bench.rest()
+    first = await desk.operations.answer(Halt("storm"))
+    desk.bench.now += 5_000
+    second = await desk.operations.answer(Halt("again"))
+    assert isinstance(first, HaltReport)
+    assert isinstance(second, HaltReport)
+    assert (second.since, second.reason) == (first.since, "storm")
+
+
+async def test_resuming_ends_the_halt_in_the_ledger_and_in_the_bot(desk: Desk) -> None:
+    desk.bench.rest()
+    await desk.operations.answer(Halt("storm"))
+    report = await desk.operations.answer(Resume())
+    assert isinstance(report, ResumeReport)
+    assert report.reason == "storm"
+    assert desk.ledger.halt() is None
+    assert desk.bench.reason() == ""
+    assert await desk.operations.answer(Resume()) == ResumeReport(None, running=True)
+
+
+async def test_a_resume_that_cannot_be_kept_changes_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(now: int) -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    desk.bench.rest()
+    await desk.operations.answer(Halt())
+    monkeypatch.setattr(desk.ledger, "end_halt", locked)
+    assert "nothing has changed" in await desk.refusal(Resume())
+    assert desk.bench.reason() == "halted"
+
+
+async def test_what_was_said_to_an_earlier_life_is_recalled(due: Desk, tmp_path: Path) -> None:
+    due.bench.rest()
+    await due.operations.answer(Halt("storm"))
+    await due.operations.answer(MissCount(TUESDAY))
+    due.ledger.close()
+    again = Desk(tmp_path, DUE)
+    again.operations.recall()
+    again.bench.quote()
+    assert again.bench.reason() == "halted"
+    await again.operations.answer(Resume())
+    assert again.bench.reason() == ""
+    again.ledger.close()
+
+
+# Counts
+
+
+async def test_a_count_that_will_not_come_opens_the_gate(due: Desk) -> None:
+    due.bench.quote()
+    assert due.bench.reason() == "release_due"
+    assert await due.operations.answer(MissCount(TUESDAY)) == MissingReport((TUESDAY,))
+    assert due.bench.reason() == ""
+    assert due.ledger.missing_counts() == {TUESDAY}
+
+
+@pytest.mark.parametrize(
+    ("day", "sentence"),
+    [
+        (MONDAY, "the count of 2026-11-23 is published: 2,700,000 passengers"),
+        (WEDNESDAY, "is not due before 2026-11-26 06:55 EST"),
+        (dt.date(2026, 11, 18), "in no week that is listed; those end on: 2026-11-29"),
+        (dt.date(1, 1, 1), "in no week that is listed"),
+    ],
+)
+async def test_a_day_that_is_not_waited_for_is_refused(
+    due: Desk, day: dt.date, sentence: str
+) -> None:
+    due.bench.quote()
+    assert sentence in await due.refusal(MissCount(day))
+    assert due.ledger.missing_counts() == frozenset()
+
+
+async def test_before_anything_is_listed_no_day_can_be_missed(due: Desk) -> None:
+    assert "none yet" in await due.refusal(MissCount(TUESDAY))
+
+
+async def test_a_count_that_comes_after_all_is_waited_for_again(due: Desk) -> None:
+    due.bench.quote()
+    await due.operations.answer(MissCount(TUESDAY))
+    due.counts, _ = ONE_DAY.observe(TUESDAY, 2_500_000, assumed_release(TUESDAY))
+    due.operations.heed_counts()
+    assert due.bench.reason() == "release_due"
+    told = len(due.told)
+    due.operations.heed_counts()
+    assert len(due.told) == told
+
+
+async def test_the_counts_of_two_weeks_are_listed_with_what_is_awaited(due: Desk) -> None:
+    due.bench.quote()
+    revised, _ = ONE_DAY.observe(MONDAY, 2_700_001, assumed_release(TUESDAY))
+    due.counts = revised
+    report = await due.operations.answer(ListCounts())
+    assert isinstance(report, CountsReport)
+    states = {row.day: row.state for row in report.days}
+    assert len(states) == 14
+    assert states[MONDAY] == "published"
+    assert states[TUESDAY] == "due"
+    assert states[WEDNESDAY] == "expected"
+    (monday,) = (row for row in report.days if row.day == MONDAY)
+    assert [each.count for each in monday.vintages] == [2_700_000, 2_700_001]
+
+
+def test_a_day_that_is_not_waited_for_is_listed_as_such() -> None:
+    now = dt.datetime(2026, 11, 25, 9, 0, tzinfo=EASTERN)
+    rows = count_days(ONE_DAY, {TUESDAY}, now, dt.time(6, 55))
+    assert {row.state for row in rows if row.day == TUESDAY} == {"none"}
+
+
+async def test_counts_that_are_not_read_yet_are_not_listed(desk: Desk) -> None:
+    desk.counts = Counts()
+    assert "not read the counts yet" in await desk.refusal(ListCounts())
+
+
+# Questions
+
+
+async def test_a_market_is_explained_and_one_that_is_none_is_refused(desk: Desk) -> None:
+    desk.bench.rest()
+    answer: Answer = await desk.operations.answer(Explain(MIDDLE))
+    assert isinstance(answer, Explanation)
+    assert {"counts", "fair", "tick", "order"} <= {step.name for step in answer.steps}
+    assert f"did you mean {LOW}?" in await desk.refusal(Explain(LOW + "0"))
+    assert "3 markets are listed" in await desk.refusal(Explain("XYZ"))
+
+
+async def test_without_a_listing_there_is_nothing_to_explain(desk: Desk) -> None:
+    assert "no market is listed yet" in await desk.refusal(Explain(MIDDLE))
+
+
+async def test_a_plan_may_change_the_quotes_and_nothing_else(desk: Desk) -> None:
+    desk.bench.rest()
+    answer = await desk.operations.answer(Plan(settings(quoting={"margin": 0.4})))
+    assert isinstance(answer, PlanReport)
+    assert any(market.differs for market in answer.markets)
+    other_mode = msgspec.structs.replace(settings(), mode="demo")
+    assert "mode is not what the daemon runs with" in await desk.refusal(Plan(other_mode))
+    assert "counts.poll_seconds" in await desk.refusal(Plan(settings(counts={"poll_seconds": 9.0})))
+    assert "exchange.series" in await desk.refusal(Plan(settings(exchange={"series": "KXTSAX"})))
+    assert "state.directory" in await desk.refusal(
+        Plan(settings(state={"directory": "/elsewhere"}))
+    )
+    assert desk.told == []

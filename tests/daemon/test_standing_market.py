@@ -1,0 +1,122 @@
+"""A daemon killed and restarted in a market that stands still: everything is as it was."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import orjson
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from mmbot.simulator.assembly import Site, assemble, synthetic
+from mmbot.simulator.audit import ledger_json
+from mmbot.simulator.crowd import Pace
+from mmbot.simulator.exchange import Settings
+from mmbot.simulator.server import Server, now_ms
+from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
+from mmbot.units import MONEY_PER_DOLLAR
+from tests.daemon.processes import life, worst_case
+
+WEEK = Week.from_event_ticker("KXTSAW-26APR19")
+TUESDAY_NOON = dt.datetime.combine(WEEK.days[1], dt.time(12), EASTERN)
+SPEED = 100.0
+SEED = 3
+PATIENCE_SECONDS = 150.0
+LOOK_SECONDS = 0.25
+# Quotes that have stood so many looks are where they will stay.
+STILL_LOOKS = 20
+
+
+@asynccontextmanager
+async def running_exchange(directory: Path) -> AsyncIterator[tuple[Site, Path]]:
+    """Serve an exchange out of this process, so that its crowd can be sent home."""
+    key = Ed25519PrivateKey.generate()
+    key_file = directory / "key.pem"
+    key_file.touch(mode=0o600)
+    key_file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    clock = CalendarClock(now_ms(), to_milliseconds(TUESDAY_NOON), SPEED)
+    site = assemble(
+        settings=Settings(tier="advanced"),
+        clock=clock,
+        week=WEEK,
+        published=synthetic(WEEK, SEED),
+        public_key=key.public_key(),
+        balance=10_000 * MONEY_PER_DOLLAR,
+        seed=SEED,
+        pace=Pace(),
+    )
+    server = Server(site)
+    await server.start()
+    venue = {
+        "rest_url": server.rest_url,
+        "ws_url": server.ws_url,
+        "counts_url": server.counts_url,
+        "key_id": site.key_id,
+        "private_key_path": str(key_file),
+        "clock": {"wall": clock.wall, "calendar": clock.calendar, "speed": clock.speed},
+    }
+    venue_file = directory / "venue.json"
+    venue_file.write_bytes(orjson.dumps(venue))
+    try:
+        yield site, venue_file
+    finally:
+        await server.stop()
+
+
+def standing(site: Site) -> dict[str, tuple[object, ...]]:
+    """Return each resting order with its price, its size and what is ahead of it in the queue."""
+    engine = site.venue.exchange.engine
+    orders = engine.resting(site.venue.account(site.user_id))
+    return {
+        order.order_id: (order.ticker, order.side, order.price, order.remaining, ahead)
+        for order in orders
+        for ahead in (engine.queue_ahead(order),)
+    }
+
+
+async def until_still(site: Site) -> dict[str, tuple[object, ...]]:
+    """Wait until the quotes have stood where they are for a while."""
+    looks = 0
+    before: dict[str, tuple[object, ...]] = {}
+    while looks < STILL_LOOKS:
+        await asyncio.sleep(LOOK_SECONDS)
+        now = standing(site)
+        looks = looks + 1 if now and now == before else 0
+        before = now
+    return before
+
+
+async def test_every_order_keeps_its_place_and_the_worst_case_is_the_same(
+    quick_config: str, tmp_path: Path
+) -> None:
+    async with (
+        asyncio.timeout(PATIENCE_SECONDS),
+        running_exchange(tmp_path) as (site, venue_file),
+    ):
+        async with life(quick_config, venue_file, tmp_path / "state") as living:
+            await living.until("fill")
+            site.venue.traders = None
+            before = await until_still(site)
+        worst_before = worst_case(ledger_json(site.venue, site.user_id, now_ms()))
+
+        started = time.monotonic()
+        async with life(quick_config, venue_file, tmp_path / "state") as living:
+            await living.until("quotes.open")
+            print(f"quotes open {time.monotonic() - started:.2f} s after the start")
+            after = await until_still(site)
+        ledger = ledger_json(site.venue, site.user_id, now_ms())
+    assert any(position["position"] != "0.00" for position in ledger["positions"])
+    assert after == before
+    assert worst_case(ledger) == worst_before < 0
+    assert living.names.count("order.adopted") == len(before)
+    assert not {"order.place", "order.cancel"} & set(living.names)

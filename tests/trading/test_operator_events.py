@@ -1,0 +1,123 @@
+"""What the operator says takes effect at once, and lasts."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from mmbot.trading.commands import Cancel, Place
+from mmbot.trading.events import (
+    BeliefFormed,
+    BudgetRead,
+    CountsMissing,
+    GroupSecured,
+    Halted,
+    ListingRead,
+    OrderCancelled,
+    OrderPlaced,
+    OrderReport,
+    Reconciled,
+    Resumed,
+    SettingsChanged,
+    StreamUp,
+    Woken,
+)
+from mmbot.tsa.calendar import EASTERN, to_milliseconds
+from mmbot.units import ONE_CONTRACT
+from tests.trading.builders import (
+    CAP,
+    MIDDLE,
+    NOW,
+    PLENTY,
+    Bench,
+    belief,
+    book,
+    event,
+    market,
+    notes,
+    only,
+    settings,
+)
+
+TUESDAY = dt.date(2026, 11, 24)
+# The count of Tuesday may be out.
+DUE = to_milliseconds(dt.datetime(2026, 11, 25, 6, 55, tzinfo=EASTERN))
+
+
+def test_a_halt_takes_every_quote_off_and_shows_none_until_it_is_ended() -> None:
+    bench = Bench()
+    placed = bench.rest()
+    halted = bench.tell(Halted(bench.now, "storm"))
+    assert bench.cancelled_sides(halted) == {"bid", "ask"}
+    assert "halted" in notes(halted)
+    assert bench.reason() == "halted"
+    for place in placed.values():
+        assert not only(Place, bench.tell(OrderCancelled(place.client_id, place.count)))
+    assert not only(Place, bench.tell(book(), Woken(), after=60_000))
+    assert len(only(Place, bench.tell(Resumed()))) == 2
+    assert bench.reason() == ""
+
+
+def test_an_order_that_is_on_its_way_when_the_halt_comes_is_cancelled_as_it_arrives() -> None:
+    bench = Bench()
+    places = bench.quote()
+    assert not only(Cancel, bench.tell(Halted(bench.now)))
+    arrived = bench.tell(OrderPlaced(places["bid"].client_id, "o-bid", 0))
+    assert bench.cancelled_sides(arrived) == {"bid"}
+
+
+def test_orders_of_an_earlier_life_are_not_spared_by_a_start_that_is_halted() -> None:
+    bench = Bench()
+    left = OrderReport(
+        "mmbot-before-1", "o-left", MIDDLE, "bid", 4100, 0, ONE_CONTRACT, "resting", NOW + 60_000
+    )
+    bench.tell(Halted(NOW - 1_000), StreamUp(), BudgetRead(100.0, 1000.0, 10.0, 2.0, 10.0))
+    bench.tell(ListingRead("", (event(market()),)), GroupSecured(0, "g-0", CAP))
+    assert bench.cancelled_sides(bench.tell(Reconciled((left,), (), PLENTY))) == {"left"}
+
+
+def test_a_count_that_will_not_come_is_waited_for_no_more() -> None:
+    bench = Bench()
+    bench.now = DUE
+    bench.quote()
+    assert bench.reason() == "release_due"
+    assert len(only(Place, bench.tell(CountsMissing((TUESDAY,))))) == 2
+    assert bench.reason() == ""
+
+
+def test_the_next_count_is_waited_for_all_the_same() -> None:
+    bench = Bench()
+    bench.now = DUE
+    bench.quote()
+    bench.tell(CountsMissing((TUESDAY,)))
+    wednesday_due = DUE + 86_400_000
+    bench.tell(Woken(), after=wednesday_due - DUE)
+    assert bench.reason() == "release_due"
+    bench.tell(BeliefFormed(belief(known=2)))
+    assert bench.reason() == ""
+
+
+@pytest.mark.parametrize("known", [1, 2])
+def test_a_count_that_comes_after_all_is_waited_for_until_it_is_in_the_belief(known: int) -> None:
+    bench = Bench()
+    bench.now = DUE
+    bench.quote()
+    bench.tell(CountsMissing((TUESDAY,)))
+    bench.tell(CountsMissing(()))
+    assert bench.reason() == "release_due"
+    bench.tell(BeliefFormed(belief(known=known)))
+    assert bench.reason() == ("release_due" if known == 1 else "")
+
+
+def test_an_event_that_is_listed_later_knows_of_the_missing_count() -> None:
+    bench = Bench()
+    bench.now = DUE
+    bench.tell(CountsMissing((TUESDAY,)))
+    bench.quote()
+    assert bench.reason() == ""
+
+
+def test_settings_that_are_equal_ask_for_nothing() -> None:
+    bench = Bench()
+    bench.rest()
+    assert bench.tell(SettingsChanged(settings())) == []
