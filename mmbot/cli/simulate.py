@@ -18,7 +18,7 @@ from mmbot.simulator.campaign import Job, Lived, Summary, Violation
 from mmbot.simulator.comparison import Comparison
 from mmbot.simulator.faults import FAULTS, named
 from mmbot.simulator.guards import GUARDS
-from mmbot.simulator.tally import Tally
+from mmbot.simulator.tally import Earned, Tally
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT
 
 
@@ -114,13 +114,22 @@ def _faults(summary: Summary) -> Table:
 
 def _title(summary: Summary) -> str:
     replayed = f", {summary.replayed:,} inputs replayed" if summary.replayed else ""
-    around, apart = summary.earned.around, summary.earned.apart
+    earned = ", ".join(
+        f"{_dollars(tally)} {when}" for when, tally in _parts(summary.earned).items()
+    )
     return (
         f"{summary.seeds:,} seeds, {len(summary.violations):,} violations in "
         f"{summary.seconds:,.0f} s: {summary.orders:,} orders, {summary.fills:,} fills, "
-        f"{summary.restarts:,} restarts{replayed}; P&L of {around.fills:,} fills around releases "
-        f"{_dollars(around)}, of {apart.fills:,} others {_dollars(apart)}"
+        f"{summary.restarts:,} restarts{replayed}; P&L {earned}"
     )
+
+
+def _parts(earned: Earned) -> dict[str, Tally]:
+    return {
+        "while a count was awaited": earned.awaited,
+        "while it was news": earned.news,
+        "apart": earned.apart,
+    }
 
 
 def _dollars(tally: Tally) -> str:
@@ -129,23 +138,17 @@ def _dollars(tally: Tally) -> str:
 
 def _compared(found: Comparison) -> Table:
     """Show a guard's worth: the fills of all seeds, and the P&L of one."""
-    arms = found.with_guard, found.without_guard
     weeks = "a week" if found.weeks == 1 else f"{found.weeks} weeks"
     table = Table(
-        f"{found.seeds} seeds of {weeks}",
-        f"with {found.guard}",
-        "without",
-        "difference",
-        title="P&L in dollars a seed, with its 95 % interval",
-    )
-    kept = "" if found.fills_kept is None else f"{found.fills_kept:.0%} kept"
-    table.add_row("fills around releases", *(f"{arm.fills_around:,}" for arm in arms))
-    table.add_row(
-        "P&L around releases", *(str(arm.pnl_around) for arm in arms), str(found.gain_around)
-    )
-    table.add_row("other fills", *(f"{arm.fills_apart:,}" for arm in arms), kept)
-    table.add_row("other P&L", *(str(arm.pnl_apart) for arm in arms))
-    table.add_row("all P&L", *(str(arm.pnl_total) for arm in arms), str(found.gain_total))
+        "hours", "fills", "P&L", "fills without", "P&L without", f"{found.guard} gains",
+        title=f"{found.seeds} seeds of {weeks}: P&L in dollars a seed, with its 95 % interval",
+    )  # fmt: skip
+    for name, row in found.rows.items():
+        ours, theirs = row.with_guard, row.without_guard
+        table.add_row(
+            name, f"{ours.fills:,}", str(ours.pnl), f"{theirs.fills:,}", str(theirs.pnl),
+            str(row.gain),
+        )  # fmt: skip
     return table
 
 
@@ -157,13 +160,13 @@ def _report(summary: Summary, comparison: Comparison | None) -> dict[str, Any]:
             "contracts": tally.contracts / ONE_CONTRACT,
             "pnl": tally.pnl / MONEY_PER_DOLLAR,
         }
-        for name, tally in (
-            ("around_releases", summary.earned.around),
-            ("apart", summary.earned.apart),
+        for name, tally in zip(
+            ("awaited", "news", "apart"), _parts(summary.earned).values(), strict=True
         )
     }
     if comparison is not None:
-        report["comparison"] = msgspec.to_builtins(comparison)
+        kept = {"fills_kept": comparison.fills_kept}
+        report["comparison"] = msgspec.to_builtins(comparison) | kept
     return report
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -42,30 +42,44 @@ class Estimate(msgspec.Struct, frozen=True):
         return f"{self.mean:,.2f} [{low:,.2f}, {high:,.2f}]"
 
 
-class Arm(msgspec.Struct, frozen=True):
-    """What one way of running came to; P&L in dollars a seed."""
+class Share(msgspec.Struct, frozen=True):
+    """Fills of all seeds, and the P&L of one in dollars."""
 
-    fills_around: int
-    fills_apart: int
-    contracts_around: float
-    contracts_apart: float
-    pnl_around: Estimate
-    pnl_apart: Estimate
-    pnl_total: Estimate
+    fills: int
+    contracts: float
+    pnl: Estimate
+
+
+class Row(msgspec.Struct, frozen=True):
+    """Some of the hours both ways; `gain` is what the guard adds to a seed's P&L there."""
+
+    with_guard: Share
+    without_guard: Share
+    gain: Estimate
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """A guard's worth: `gain` is what it adds to the P&L of a seed, in dollars."""
+    """A guard's worth by kind of hours, and in all."""
 
     guard: str
     seeds: int
     weeks: int
-    with_guard: Arm
-    without_guard: Arm
-    gain_around: Estimate
-    gain_total: Estimate
-    # Of the fills apart from releases, the share that is there with the guard too.
-    fills_kept: float | None
+    rows: dict[str, Row]
+
+    @property
+    def fills_kept(self) -> float | None:
+        """Of the fills apart from releases, the share that is there with the guard too."""
+        apart = self.rows["apart"]
+        without = apart.without_guard.fills
+        return apart.with_guard.fills / without if without else None
+
+
+_PARTS: Final[dict[str, Callable[[Earned], Tally]]] = {
+    "awaited": lambda earned: earned.awaited,
+    "news": lambda earned: earned.news,
+    "apart": lambda earned: earned.apart,
+    "total": lambda earned: earned.total,
+}
 
 
 def compare(guard: str, lives: Iterable[Lived]) -> Comparison | None:
@@ -80,36 +94,23 @@ def compare(guard: str, lives: Iterable[Lived]) -> Comparison | None:
     seeds = sorted(kept.keys() & missing.keys())
     if not seeds:
         return None
-    with_, without = [kept[seed] for seed in seeds], [missing[seed] for seed in seeds]
-    pairs = list(zip(with_, without, strict=True))
-    arms = _arm(with_), _arm(without)
-    return Comparison(
-        guard=guard,
-        seeds=len(seeds),
-        weeks=weeks,
-        with_guard=arms[0],
-        without_guard=arms[1],
-        gain_around=_dollars(a.around.pnl - b.around.pnl for a, b in pairs),
-        gain_total=_dollars(a.total.pnl - b.total.pnl for a, b in pairs),
-        fills_kept=arms[0].fills_apart / arms[1].fills_apart if arms[1].fills_apart else None,
+    rows = {
+        name: _row([part(kept[seed]) for seed in seeds], [part(missing[seed]) for seed in seeds])
+        for name, part in _PARTS.items()
+    }
+    return Comparison(guard, len(seeds), weeks, rows)
+
+
+def _row(kept: list[Tally], missing: list[Tally]) -> Row:
+    gains = [ours.pnl - theirs.pnl for ours, theirs in zip(kept, missing, strict=True)]
+    return Row(_share(kept), _share(missing), _dollars(gains))
+
+
+def _share(tallies: list[Tally]) -> Share:
+    whole = sum(tallies, Tally())
+    return Share(
+        whole.fills, whole.contracts / ONE_CONTRACT, _dollars(each.pnl for each in tallies)
     )
-
-
-def _arm(earned: Sequence[Earned]) -> Arm:
-    whole = sum(earned, Earned())
-    return Arm(
-        fills_around=whole.around.fills,
-        fills_apart=whole.apart.fills,
-        contracts_around=_contracts(whole.around),
-        contracts_apart=_contracts(whole.apart),
-        pnl_around=_dollars(each.around.pnl for each in earned),
-        pnl_apart=_dollars(each.apart.pnl for each in earned),
-        pnl_total=_dollars(each.total.pnl for each in earned),
-    )
-
-
-def _contracts(tally: Tally) -> float:
-    return tally.contracts / ONE_CONTRACT
 
 
 def _dollars(money: Iterable[int]) -> Estimate:

@@ -1,4 +1,8 @@
-"""What fills were worth once their markets were settled, around releases and apart from them."""
+"""What fills were worth once their markets were settled: before a release, after it, and apart.
+
+While a count is *awaited*, it may be out any minute; for half an hour it is *news*, which some
+have read and others have not.
+"""
 
 from __future__ import annotations
 
@@ -31,35 +35,29 @@ class Tally(msgspec.Struct, frozen=True):
 
 
 class Earned(msgspec.Struct, frozen=True):
-    """The fills around releases, and all others."""
+    """The fills while a count was awaited, while it was news, and all others."""
 
-    around: Tally = Tally()
+    awaited: Tally = Tally()
+    news: Tally = Tally()
     apart: Tally = Tally()
 
     def __add__(self, other: Earned) -> Earned:
-        return Earned(self.around + other.around, self.apart + other.apart)
+        return Earned(
+            self.awaited + other.awaited, self.news + other.news, self.apart + other.apart
+        )
 
     @property
     def total(self) -> Tally:
         """All fills."""
-        return self.around + self.apart
+        return self.awaited + self.news + self.apart
 
 
-def release_spans(
-    week: Week, planned: Iterable[Release], gate: dt.time
-) -> tuple[tuple[int, int], ...]:
-    """Return the hours around the releases of a week's own days, in true milliseconds.
+class _Span(msgspec.Struct, frozen=True):
+    """The hours around one release, in true milliseconds."""
 
-    They begin at `gate`, from when a count may be out, or with a count that is earlier still, and
-    end half an hour after the count is out.
-    """
-    spans = []
-    for release in planned:
-        if not set(release.days).isdisjoint(week.days):
-            shut = dt.datetime.combine(release.at.date(), gate, EASTERN)
-            out = to_milliseconds(release.at)
-            spans.append((min(to_milliseconds(shut), out), out + _NEWS_LASTS))
-    return tuple(spans)
+    gate: int
+    out: int
+    old: int
 
 
 def tally(
@@ -74,13 +72,32 @@ def tally(
         gate: From when on they might have.
     """
     releases, earned = tuple(planned), Earned()
-    spans: dict[str, tuple[tuple[int, int], ...]] = {}
+    spans: dict[str, list[_Span]] = {}
     for fill in fills:
         event = fill.ticker.rpartition("-")[0]
         if event not in spans:
-            spans[event] = release_spans(Week.from_event_ticker(event), releases, gate)
+            spans[event] = _spans(Week.from_event_ticker(event), releases, gate)
         signed = fill.count if fill.side == "bid" else -fill.count
         one = Tally(1, fill.count, (values[fill.ticker] - fill.price) * signed - fill.fee)
-        around = any(start <= fill.at < end for start, end in spans[event])
-        earned += Earned(around=one) if around else Earned(apart=one)
+        earned += _placed(one, fill.at, spans[event])
     return earned
+
+
+def _placed(one: Tally, at: int, spans: Iterable[_Span]) -> Earned:
+    for span in spans:
+        if span.out <= at < span.old:
+            return Earned(news=one)
+        if span.gate <= at < span.out:
+            return Earned(awaited=one)
+    return Earned(apart=one)
+
+
+def _spans(week: Week, planned: Iterable[Release], gate: dt.time) -> list[_Span]:
+    """Return the hours around the releases of a week's own days."""
+    spans = []
+    for release in planned:
+        if not set(release.days).isdisjoint(week.days):
+            shut = dt.datetime.combine(release.at.date(), gate, EASTERN)
+            out = to_milliseconds(release.at)
+            spans.append(_Span(to_milliseconds(shut), out, out + _NEWS_LASTS))
+    return spans

@@ -50,11 +50,12 @@ def test_a_comparison_plays_each_seed_with_the_guard_and_without(tmp_path: Path)
     report = json.loads(path.read_text())
     assert report["seeds"] == 1
     found = report["comparison"]
-    arms = [found["with_guard"], found["without_guard"]]
-    fills = sum(arm["fills_around"] + arm["fills_apart"] for arm in arms)
-    assert 0 < fills <= report["fills"]
-    gain = arms[0]["pnl_total"]["mean"] - arms[1]["pnl_total"]["mean"]
-    assert found["gain_total"]["mean"] == pytest.approx(gain)
+    total = found["rows"]["total"]
+    ours, theirs = total["with_guard"], total["without_guard"]
+    assert 0 < ours["fills"] + theirs["fills"] <= report["fills"]
+    gain = ours["pnl"]["mean"] - theirs["pnl"]["mean"]
+    assert total["gain"]["mean"] == pytest.approx(gain)
+    assert set(found["rows"]) == {"awaited", "news", "apart", "total"}
 
 
 @pytest.mark.parametrize(

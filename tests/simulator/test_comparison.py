@@ -14,7 +14,8 @@ GUARD = "release_gate"
 
 def lived(seed: int, dollars: int, *, missing: bool, violation: Violation | None = None) -> Lived:
     earned = Earned(
-        Tally(1, 100, dollars * MONEY_PER_DOLLAR), Tally(4 - missing, 400, 2 * MONEY_PER_DOLLAR)
+        news=Tally(1, 100, dollars * MONEY_PER_DOLLAR),
+        apart=Tally(4 - missing, 400, 2 * MONEY_PER_DOLLAR),
     )
     job = Job(seed, (), 4, GUARD if missing else "", GUARD)
     return Lived(job, 0, 0, 0, Counter(), "", earned, violation)
@@ -26,8 +27,9 @@ def test_a_guard_is_worth_the_difference_within_each_seed() -> None:
     lives += [lived(seed, without, missing=True) for seed, (_, without) in pairs.items()]
     found = compare(GUARD, lives)
     assert found is not None
-    assert found.gain_around.mean == found.gain_total.mean == 4.0
-    assert found.with_guard.pnl_around.mean == 20.0
+    assert found.rows["news"].gain.mean == found.rows["total"].gain.mean == 4.0
+    assert found.rows["awaited"].gain.mean == 0.0
+    assert found.rows["news"].with_guard.pnl.mean == 20.0
     assert found.fills_kept == 12 / 9
 
 

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 from mmbot.simulator.facts import Filled
 from mmbot.simulator.ledger import Account
-from mmbot.simulator.tally import Earned, Tally, release_spans, tally
+from mmbot.simulator.tally import Earned, Tally, tally
 from mmbot.simulator.timetable import Release
 from mmbot.tsa.calendar import EASTERN, Week, to_milliseconds
 
@@ -39,19 +39,6 @@ def fill(side: str, price: int, at: int, fee: int = 0) -> Filled:
     )
 
 
-def test_hours_around_a_release_begin_with_the_gate_and_end_when_everybody_has_read_it() -> None:
-    assert release_spans(WEEK, [RELEASE], GATE) == ((ms(6, 55), ms(9, 0)),)
-
-
-def test_hours_around_a_release_before_the_gate_begin_with_the_count() -> None:
-    early = Release(dt.datetime(2026, 4, 14, 6, 40, tzinfo=EASTERN), (WEEK.monday,))
-    assert release_spans(WEEK, [early], GATE) == ((ms(6, 40), ms(7, 10)),)
-
-
-def test_another_weeks_release_is_none_of_this_week() -> None:
-    assert release_spans(WEEK, [OF_LAST_WEEK], GATE) == ()
-
-
 @pytest.mark.parametrize(
     ("side", "value", "pnl"),
     [("bid", 10_000, 1_199_500), ("bid", 0, -800_500), ("ask", 0, 799_500)],
@@ -63,14 +50,32 @@ def test_a_fill_is_worth_its_settled_value_less_price_and_fee(
     assert earned.apart == Tally(1, 200, pnl)
 
 
-def test_fills_are_told_apart_by_when_they_happened() -> None:
-    at = [ms(6, 54), ms(6, 55), ms(8, 59), ms(9, 0), ms(8, 30, day=13)]
-    fills = [fill("bid", 4_000, each) for each in at]
+@pytest.mark.parametrize(
+    ("at", "when"),
+    [
+        (ms(6, 54), "apart"),
+        (ms(6, 55), "awaited"),
+        (ms(8, 29), "awaited"),
+        (ms(8, 30), "news"),
+        (ms(8, 59), "news"),
+        (ms(9, 0), "apart"),
+        (ms(8, 30, day=13), "apart"),
+    ],
+)
+def test_fills_are_told_apart_by_when_they_happened(at: int, when: str) -> None:
+    fills = [fill("bid", 4_000, at)]
     earned = tally(fills, {TICKER: 0}, [RELEASE, OF_LAST_WEEK], GATE)
-    assert (earned.around.fills, earned.apart.fills) == (2, 3)
+    assert getattr(earned, when).fills == earned.total.fills == 1
+
+
+def test_a_count_that_is_out_before_the_gate_is_news_at_once() -> None:
+    early = Release(dt.datetime(2026, 4, 14, 6, 40, tzinfo=EASTERN), (WEEK.monday,))
+    at = [ms(6, 41), ms(6, 56), ms(7, 10)]
+    earned = tally([fill("bid", 4_000, each) for each in at], {TICKER: 0}, [early], GATE)
+    assert (earned.awaited.fills, earned.news.fills, earned.apart.fills) == (0, 2, 1)
 
 
 def test_what_was_earned_adds_up() -> None:
-    one = Earned(Tally(1, 100, 5), Tally(2, 300, -7))
-    assert one + one == Earned(Tally(2, 200, 10), Tally(4, 600, -14))
-    assert one.total == Tally(3, 400, -2)
+    one = Earned(Tally(1, 100, 5), Tally(2, 300, -7), Tally(4, 400, 1))
+    assert one + one == Earned(Tally(2, 200, 10), Tally(4, 600, -14), Tally(8, 800, 2))
+    assert one.total == Tally(7, 800, -1)
