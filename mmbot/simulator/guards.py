@@ -128,20 +128,20 @@ def _finish_at_once(_original: Any) -> Any:
 
 
 _GATEWAY, _WRITES = "mmbot.kalshi.gateway", "mmbot.kalshi.writes"
-_REVIEW = "mmbot.trading.review"
+_REVIEW, _WORST = "mmbot.trading.review", "mmbot.trading.portfolio:WorstCase"
 _TABLE: Final = (
     Guard("unknown_writes", (Patch(f"{_GATEWAY}:outcomes", _unknown_as_refused),)),
     Guard(
         "worst_case",
         (
-            Patch(f"{_REVIEW}:room", lambda _: lambda _wealth, exposure, _floor: exposure.count),
-            Patch(f"{_REVIEW}:Review._breaks_limit", _always(value=False)),
+            Patch(f"{_WORST}.room", lambda _: lambda _self, exposure, _floor: exposure.count),
+            Patch(f"{_WORST}.breaks", _always(value=False)),
         ),
     ),
     Guard("sequence", (Patch("mmbot.kalshi.feed:Feed._gap", _nothing),)),
     Guard(
         "release_gate",
-        (Patch(f"{_REVIEW}:belief_gate", _never_gives("release_due")),),
+        (Patch(f"{_REVIEW}:belief_gate", _never_gives("release_due", "release_possible")),),
         breaks=("stale_belief",),
     ),
     Guard("reconciliation", (Patch(f"{_REVIEW}:service_gate", _never_gives("not_reconciled")),)),
