@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -13,9 +13,13 @@ from rich.table import Table
 
 from mmbot.errors import BadInput
 from mmbot.simulator import campaign
+from mmbot.simulator import comparison as comparing
 from mmbot.simulator.campaign import Job, Lived, Summary, Violation
+from mmbot.simulator.comparison import Comparison
 from mmbot.simulator.faults import FAULTS, named
 from mmbot.simulator.guards import GUARDS
+from mmbot.simulator.tally import Earned, Tally
+from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT
 
 
 def simulate(
@@ -31,6 +35,9 @@ def simulate(
         bool, typer.Option("--shrink", help="Look for fewer faults that fail a seed.")
     ] = False,
     without: Annotated[str, typer.Option(help="Take one of the bot's guards out.")] = "",
+    compare: Annotated[
+        str, typer.Option(help="Play ordinary hours with this guard and without it.")
+    ] = "",
     replay: Annotated[
         bool, typer.Option("--replay", help="Also replay every life of the bot, as a check.")
     ] = False,
@@ -40,27 +47,43 @@ def simulate(
     Every seed draws its own faults; after everything that happens, what must
     hold is checked against the exchange's own books. A seed that breaks
     something is printed with the command that runs it again.
+
+    With --compare, each seed is played twice, with a guard of the bot and
+    without it, to see what the guard earns: for example what --compare
+    release_gate --faults none makes of a month with and without it.
     """
     names = named(faults)
-    if without and without not in GUARDS:
-        raise BadInput(f"--without {without!r} is no guard; known are {', '.join(GUARDS)}")
-    jobs = [Job(seed, names, weeks, without, replay) for seed in range(first, first + seeds)]
+    for option, guard in (("--without", without), ("--compare", compare)):
+        if guard and guard not in GUARDS:
+            raise BadInput(f"{option} {guard!r} is no guard; known are {', '.join(GUARDS)}")
+    if without and compare:
+        raise BadInput("--compare takes its guard out itself; leave --without away")
+    jobs = [
+        Job(seed, names, weeks, missing, compare, replay)
+        for seed in range(first, first + seeds)
+        for missing in (("", compare) if compare else (without,))
+    ]
     console = Console()
-    summary = _run(jobs, console, shrink=shrink)
-    console.print(_table(summary))
+    lives: list[Lived] = []
+    summary = _run(jobs, console, lives, shrink=shrink)
+    comparison = comparing.compare(compare, lives) if compare else None
+    if names:
+        console.print(_faults(summary))
+    console.print(_title(summary) if comparison is None else _compared(comparison))
     if json_path is not None:
-        _write(json_path, summary)
+        _write(json_path, summary, comparison)
     if summary.violations:
         raise typer.Exit(1)
 
 
-def _run(jobs: list[Job], console: Console, *, shrink: bool) -> Summary:
+def _run(jobs: list[Job], console: Console, lives: list[Lived], *, shrink: bool) -> Summary:
     progress = Progress(console=console, disable=not console.is_terminal)
     with progress:
         task = progress.add_task("Seeds", total=len(jobs))
 
         def done(lived: Lived) -> None:
             progress.advance(task)
+            lives.append(lived)
             if lived.violation is not None:
                 _tell(lived.violation, _shrunk(lived) if shrink else lived.job, console)
 
@@ -80,8 +103,8 @@ def _tell(violation: Violation, job: Job, console: Console) -> None:
     console.print(f"  {job.command}", soft_wrap=True)
 
 
-def _table(summary: Summary) -> Table:
-    table = Table("fault", "injected", title=_title(summary))
+def _faults(summary: Summary) -> Table:
+    table = Table("fault", "injected")
     table.columns[1].justify = "right"
     for name in FAULTS:
         if name in summary.faults:
@@ -91,15 +114,65 @@ def _table(summary: Summary) -> Table:
 
 def _title(summary: Summary) -> str:
     replayed = f", {summary.replayed:,} inputs replayed" if summary.replayed else ""
+    earned = ", ".join(
+        f"{_dollars(tally)} {when}" for when, tally in _parts(summary.earned).items()
+    )
     return (
         f"{summary.seeds:,} seeds, {len(summary.violations):,} violations in "
         f"{summary.seconds:,.0f} s: {summary.orders:,} orders, {summary.fills:,} fills, "
-        f"{summary.restarts:,} restarts{replayed}"
+        f"{summary.restarts:,} restarts{replayed}; P&L {earned}"
     )
 
 
-def _write(path: Path, summary: Summary) -> None:
+def _parts(earned: Earned) -> dict[str, Tally]:
+    return {
+        "while a count was awaited": earned.awaited,
+        "while it was news": earned.news,
+        "apart": earned.apart,
+    }
+
+
+def _dollars(tally: Tally) -> str:
+    return f"${tally.pnl / MONEY_PER_DOLLAR:,.2f}"
+
+
+def _compared(found: Comparison) -> Table:
+    """Show a guard's worth: the fills of all seeds, and the P&L of one."""
+    weeks = "a week" if found.weeks == 1 else f"{found.weeks} weeks"
+    table = Table(
+        "hours", "fills", "P&L", "fills without", "P&L without", f"{found.guard} gains",
+        title=f"{found.seeds} seeds of {weeks}: P&L in dollars a seed, with its 95 % interval",
+    )  # fmt: skip
+    for name, row in found.rows.items():
+        ours, theirs = row.with_guard, row.without_guard
+        table.add_row(
+            name, f"{ours.fills:,}", str(ours.pnl), f"{theirs.fills:,}", str(theirs.pnl),
+            str(row.gain),
+        )  # fmt: skip
+    return table
+
+
+def _report(summary: Summary, comparison: Comparison | None) -> dict[str, Any]:
+    report: dict[str, Any] = msgspec.to_builtins(summary)
+    report["earned"] = {
+        name: {
+            "fills": tally.fills,
+            "contracts": tally.contracts / ONE_CONTRACT,
+            "pnl": tally.pnl / MONEY_PER_DOLLAR,
+        }
+        for name, tally in zip(
+            ("awaited", "news", "apart"), _parts(summary.earned).values(), strict=True
+        )
+    }
+    if comparison is not None:
+        kept = {"fills_kept": comparison.fills_kept}
+        report["comparison"] = msgspec.to_builtins(comparison) | kept
+    return report
+
+
+def _write(path: Path, summary: Summary, comparison: Comparison | None) -> None:
+    report = msgspec.json.encode(_report(summary, comparison))
     try:
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
+        path.write_bytes(msgspec.json.format(report) + b"\n")
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {error.strerror}") from None

@@ -11,9 +11,11 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 import msgspec
 
 from mmbot.bot import Bot
-from mmbot.simulator.guards import without
+from mmbot.simulator.guards import GUARDS, without
+from mmbot.simulator.hours import Hours
 from mmbot.simulator.lives import Lives
 from mmbot.simulator.scene import weeks
+from mmbot.simulator.tally import Earned
 from mmbot.simulator.world import World
 
 # How often a failing seed is run again, at the most, to find fewer faults that break it.
@@ -21,18 +23,21 @@ _MOST_TRIALS = 60
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One seed's run."""
+    """One seed's run: eventful hours, or, where a guard's worth is asked, ordinary ones."""
 
     seed: int
     faults: tuple[str, ...]
     weeks: int = 1
     without: str = ""
+    compare: str = ""
     replay: bool = False
 
     @property
     def command(self) -> str:
         """The command that runs it again."""
         extra = f" --without {self.without}" if self.without else ""
+        if self.compare:
+            extra = f" --compare {self.compare}"
         extra += " --replay" if self.replay else ""
         faults = ",".join(self.faults) or "none"
         return (
@@ -57,13 +62,14 @@ class Lived(msgspec.Struct, frozen=True):
     fills: int
     restarts: int
     faults: Counter[str]
-    digests: tuple[str, ...]
+    digest: str
+    earned: Earned
     violation: Violation | None = None
     replayed: int = 0
 
 
 class Summary(msgspec.Struct):
-    """What all seeds came to; the fields are those of the report."""
+    """What all seeds came to."""
 
     seeds: int
     violations: list[Violation]
@@ -72,6 +78,7 @@ class Summary(msgspec.Struct):
     fills: int = 0
     restarts: int = 0
     seconds: float = 0.0
+    earned: Earned = Earned()
     # Inputs that were replayed and came out identical, where that was asked for.
     replayed: int | msgspec.UnsetType = msgspec.UNSET
 
@@ -80,6 +87,7 @@ class Summary(msgspec.Struct):
         self.orders += lived.orders
         self.fills += lived.fills
         self.restarts += lived.restarts
+        self.earned += lived.earned
         for name, count in lived.faults.items():
             self.faults[name] = self.faults.get(name, 0) + count
         if lived.violation is not None:
@@ -89,27 +97,24 @@ class Summary(msgspec.Struct):
 
 
 def run(job: Job) -> Lived:
-    """Play the weeks of one seed, one after another, until an invariant breaks."""
-    outcomes = []
-    violation = None
+    """Play the weeks of one seed until an invariant breaks."""
+    hours: Hours = "ordinary" if job.compare else "eventful"
+    unjudged = GUARDS[job.compare].breaks if job.compare else ()
     lives = Lives()
     begin = lives.begin if job.replay else Bot
     with without(job.without):
-        for number, week in enumerate(weeks(job.weeks)):
-            outcome = World(f"{job.seed}/{number}", week, job.faults, begin).run()
-            outcomes.append(outcome)
-            invariant, what = outcome.invariant, outcome.what or lives.replay()
-            if what:
-                violation = Violation(job.seed, invariant or "replay", what)
-                break
+        world = World(str(job.seed), weeks(job.weeks), job.faults, hours, unjudged, begin)
+        outcome = world.run()
+        what = outcome.what or lives.replay()
     return Lived(
         job=job,
-        orders=sum(outcome.orders for outcome in outcomes),
-        fills=sum(outcome.fills for outcome in outcomes),
-        restarts=sum(outcome.restarts for outcome in outcomes),
-        faults=sum((outcome.faults for outcome in outcomes), Counter()),
-        digests=tuple(outcome.digest for outcome in outcomes),
-        violation=violation,
+        orders=outcome.orders,
+        fills=outcome.fills,
+        restarts=outcome.restarts,
+        faults=outcome.faults,
+        digest=outcome.digest,
+        earned=outcome.earned,
+        violation=Violation(job.seed, outcome.invariant or "replay", what) if what else None,
         replayed=lives.replayed,
     )
 
@@ -118,7 +123,7 @@ def run_all(jobs: Iterable[Job], done: Callable[[Lived], None]) -> Summary:
     """Run jobs on every core; `done` hears of each as it ends."""
     waiting = list(jobs)
     names = waiting[0].faults if waiting else ()
-    summary = Summary(len(waiting), [], dict.fromkeys(names, 0))
+    summary = Summary(len({job.seed for job in waiting}), [], dict.fromkeys(names, 0))
     started = time.monotonic()
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for future in as_completed([pool.submit(run, job) for job in waiting]):

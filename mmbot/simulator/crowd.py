@@ -3,6 +3,20 @@
 They act on the matching engine through accounts of their own. What they know is a blurred view of
 the week's average: the truth plus an error that wanders, is as large as forecasts were at that
 point of a week, and shrinks with every published day. Arrivals are Poisson in calendar time.
+
+What a maker earns or loses against them rests on these assumptions:
+
+* Takers trade for reasons of their own, on either side alike, and pay the spread; one in seven
+  sweeps deeper. How many there are does not depend on the hour, so that hours without quotes cost
+  a maker its share of them.
+* Makers quote the consensus with an opinion and a spread of their own, day and night. They stay
+  through a release, and each learns of it between one and twelve minutes later.
+* The informed come with each count. Three read it within half a minute, before a cached copy of
+  the page would show it; fourteen more come over the next minutes, six on average. Each knows the
+  consensus with the new count in it, not the outcome, and takes what rests in any market at a
+  price that leaves two cents, which is little more than the fee: 50 to 400 contracts a market.
+  They do not tell one maker from another.
+* Nobody knows anything between releases that the consensus does not.
 """
 
 from __future__ import annotations
@@ -44,8 +58,11 @@ _VIEW_HOURS: Final = 6.0
 _VIEW_SD: Final = 0.02
 _LEVELS: Final = 4
 _PENNY_BID: Final = 1_000 * ONE_CONTRACT
+_FIRST_READERS: Final = 3
+_FIRST_SECONDS: Final = (2.0, 30.0)
 _INFORMED: Final = 14
 _INFORMED_MEAN_MINUTES: Final = 6.0
+_INFORMED_CONTRACTS: Final = (50.0, 400.0)
 _MAKER_DELAY_MINUTES: Final = (1.0, 12.0)
 _LEAST_EDGE: Final = 0.02
 
@@ -101,6 +118,8 @@ class Crowd:
         self._average = average
         self._rng = rng
         self._pace = pace
+        # How many times as busy as usual everyone is at the moment.
+        self.hurry = 1.0
         self._start = now
         self._hours_per_ms = exchange.clock.speed / _HOUR_MS
         self._published: dict[str, int] = {}
@@ -114,8 +133,7 @@ class Crowd:
         self._planned = 0
         self._agenda: list[tuple[int, int, Callable[[int], None]]] = []
         for event in exchange.events.values():
-            opens = exchange.markets_of(event)[0].terms.open_ms
-            self._plan(0.0, max(opens, now), self._first_quotes)
+            self.listed(event, now)
         self._plan_taker(now)
         self._plan_refresh(now)
 
@@ -134,12 +152,19 @@ class Crowd:
             _, _, action = heappop(self._agenda)
             action(now)
 
+    def listed(self, event: Event, now: int) -> None:
+        """Have the makers quote an event as soon as it opens."""
+        opens = self._exchange.markets_of(event)[0].terms.open_ms
+        self._plan(0.0, max(opens, now), self._first_quotes)
+
     def released(self, day: dt.date, now: int) -> None:
         """Send the informed out at once, and let each maker notice after a while."""
         ticker = Week.of(day).event_ticker(self._exchange.settings.series)
         if ticker not in self._exchange.events:
             return
         self._published[ticker] = self._published.get(ticker, 0) + 1
+        for _ in range(_FIRST_READERS):
+            self._plan(self._rng.uniform(*_FIRST_SECONDS) / 3600, now, self._informed)
         for _ in range(_INFORMED):
             minutes = self._rng.expovariate(1 / _INFORMED_MEAN_MINUTES)
             self._plan(minutes / 60, now, self._informed)
@@ -153,10 +178,10 @@ class Crowd:
         heappush(self._agenda, (due, self._planned, action))
 
     def _plan_taker(self, now: int) -> None:
-        self._plan(self._rng.expovariate(self._pace.takers), now, self._take)
+        self._plan(self._rng.expovariate(self.hurry * self._pace.takers), now, self._take)
 
     def _plan_refresh(self, now: int) -> None:
-        self._plan(self._rng.expovariate(self._pace.refreshes), now, self._refresh)
+        self._plan(self._rng.expovariate(self.hurry * self._pace.refreshes), now, self._refresh)
 
     # What they believe
 
@@ -190,8 +215,8 @@ class Crowd:
     def _notice(self, maker: Maker, now: int) -> None:
         """Let a maker learn what is published and requote everything."""
         maker.known.update(self._published)
-        for event in self._exchange.events.values():
-            for market in self._active(event):
+        for event, active in self._open():
+            for market in active:
                 self._quote(maker, event, market, now)
 
     def _refresh(self, now: int) -> None:
@@ -258,20 +283,17 @@ class Crowd:
         self._hit(market, side, patience * ONE_CENT, self._whole(count), now)
 
     def _informed(self, now: int) -> None:
-        """Let someone who has seen the release trade on it, where it pays best."""
-        best: tuple[float, Market, Side, float] | None = None
-        for event in self._exchange.events.values():
+        """Let someone who has seen the release take what it has made too cheap."""
+        for event, active in self._open():
             belief = self._consensus(event, self._published.get(event.ticker, 0), now)
-            for market in self._active(event):
+            for market in active:
                 fair = _above(belief, market)
-                for side, edge in _edges(market, fair):
-                    if edge > _LEAST_EDGE and (best is None or edge > best[0]):
-                        best = (edge, market, side, fair)
-        if best is not None:
-            _, market, side, fair = best
-            limit = floor_price(fair - 0.01) if side == "bid" else ceil_price(fair + 0.01)
-            count = self._whole(self._rng.uniform(20, 150))
-            self._send(market, side, market.grid.floor(limit) or ONE_CENT, count, now)
+                for side, edge in tuple(_edges(market, fair)):
+                    if edge > _LEAST_EDGE:
+                        away = -_LEAST_EDGE if side == "bid" else _LEAST_EDGE
+                        limit = market.grid.floor(floor_price(fair + away)) or ONE_CENT
+                        count = self._whole(self._rng.uniform(*_INFORMED_CONTRACTS))
+                        self._send(market, side, limit, count, now)
 
     def _hit(self, market: Market, side: Side, patience: Price, count: Count, now: int) -> None:
         """Trade against the other side, giving way by at most `patience` beyond its best."""
@@ -301,15 +323,19 @@ class Crowd:
 
     # Markets
 
-    def _active(self, event: Event) -> list[Market]:
-        return [m for m in self._exchange.markets_of(event) if m.status == "active"]
+    def _open(self) -> Iterator[tuple[Event, list[Market]]]:
+        """Yield the events that trade, with their markets that do."""
+        for event in self._exchange.events.values():
+            active = [m for m in self._exchange.markets_of(event) if m.status == "active"]
+            if active:
+                yield event, active
 
     def _choose(self, now: int) -> tuple[Event, Market] | None:
         """Pick a market, mostly one whose outcome is open."""
         markets, weights = [], []
-        for event in self._exchange.events.values():
+        for event, active in self._open():
             belief = self._consensus(event, self._published.get(event.ticker, 0), now)
-            for market in self._active(event):
+            for market in active:
                 fair = _above(belief, market)
                 markets.append((event, market))
                 weights.append(math.sqrt(fair * (1 - fair)) + 0.01)

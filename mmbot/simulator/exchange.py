@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 from collections import deque
 from collections.abc import Iterable
@@ -30,15 +31,16 @@ STRUCTURES: Final = {
     "tapered_deci_cent": TAPERED_GRID,
 }
 
-
+_CREATION_HOUR: Final = 5
 _MOST_TRANSFERS: Final = 10_000
 
 
 class Settings(msgspec.Struct, frozen=True):
     """How this exchange behaves; times are wall milliseconds.
 
-    Orders placed within `cancel_all_reach_ms` of a member's cancel-all are cancelled as well: the
-    exchange reserves the right for a minute.
+    An event opens on its week's Monday, or `weeks_ahead` of that. Orders placed within
+    `cancel_all_reach_ms` of a member's cancel-all are cancelled as well: the exchange reserves the
+    right for a minute.
     """
 
     series: str = "KXTSAW"
@@ -56,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True):
     markets_per_subscription: int = 10_000
     commands_per_second: int = 10_000
     maintenance: bool = True
+    weeks_ahead: int = 0
 
 
 class Event(msgspec.Struct):
@@ -98,6 +101,7 @@ class Exchange:
         self.history = History(settings.portfolio_lag_ms)
         self.gatekeeper = Gatekeeper((), settings.timestamp_tolerance_ms)
         self.series_fees = settings.fees
+        self.shard_down = False
         self.events: dict[str, Event] = {}
         self.fee_changes: list[FeeChange] = []
         self.transfers: deque[Transfer] = deque(maxlen=_MOST_TRANSFERS)
@@ -144,7 +148,8 @@ class Exchange:
         """Create a week's event and its markets, not yet open."""
         clock, settings = self.clock, self.settings
         ticker = week.event_ticker(settings.series)
-        created = clock.wall_time(week.opens.replace(hour=5))
+        opens = week.opens - dt.timedelta(weeks=settings.weeks_ahead)
+        created = clock.wall_time(opens.replace(hour=_CREATION_HOUR))
         markets = [
             Market(
                 Terms(
@@ -154,7 +159,7 @@ class Exchange:
                     series_ticker=settings.series,
                     floor_strike=strike,
                     created_ms=created,
-                    open_ms=clock.wall_time(week.opens),
+                    open_ms=clock.wall_time(opens),
                     close_ms=clock.wall_time(week.closes),
                     settle_ms=clock.wall_time(week.settles),
                     exchange_index=settings.exchange_index,

@@ -64,11 +64,13 @@ _TABLE: Final = (
     Fault("market_pause", "occasion", 0.5),
     Fault("early_close", "occasion", 0.08),
     Fault("grid_changed", "occasion", 0.3),
+    Fault("fees_changed", "occasion", 0.3),
+    Fault("portfolio_lag", "occasion", 0.5),
     Fault("other_client", "occasion", 1.5),
     # The operator
     Fault("halt", "occasion", 0.3),
     # The belief
-    Fault("belief_jump", "occasion", 0.7),
+    Fault("belief_jump", "occasion", 2.0),
     # The clock
     Fault("clock_step", "occasion", 0.4),
     Fault("clock_drift", "occasion", 0.4),

@@ -28,10 +28,14 @@ class Patch(msgspec.Struct, frozen=True):
 
 
 class Guard(msgspec.Struct, frozen=True):
-    """What the bot does to be safe, and the patches that keep it from doing so."""
+    """What the bot does to be safe, and the patches that keep it from doing so.
+
+    Without it `breaks` cannot hold: where only the guard's worth is asked, it is not judged.
+    """
 
     name: str
     patches: tuple[Patch, ...]
+    breaks: tuple[str, ...] = ()
 
 
 def _nothing(_original: Any) -> Any:
@@ -108,6 +112,14 @@ def _forget_what_is_owed(_original: Any) -> Any:
     return end
 
 
+def _whatever_is_charged(original: Any) -> Any:
+    def shut(*args: Any) -> Any:
+        reason: str = yield from original(*args)
+        return "" if reason.startswith("fee_type") else reason
+
+    return shut
+
+
 def _finish_at_once(_original: Any) -> Any:
     def verify(engine: Any) -> None:
         engine._out.send(Finished())  # noqa: SLF001
@@ -116,18 +128,22 @@ def _finish_at_once(_original: Any) -> Any:
 
 
 _GATEWAY, _WRITES = "mmbot.kalshi.gateway", "mmbot.kalshi.writes"
-_REVIEW = "mmbot.trading.review"
+_REVIEW, _WORST = "mmbot.trading.review", "mmbot.trading.portfolio:WorstCase"
 _TABLE: Final = (
     Guard("unknown_writes", (Patch(f"{_GATEWAY}:outcomes", _unknown_as_refused),)),
     Guard(
         "worst_case",
         (
-            Patch(f"{_REVIEW}:room", lambda _: lambda _wealth, exposure, _floor: exposure.count),
-            Patch(f"{_REVIEW}:Review._breaks_limit", _always(value=False)),
+            Patch(f"{_WORST}.room", lambda _: lambda _self, exposure, _floor: exposure.count),
+            Patch(f"{_WORST}.breaks", _always(value=False)),
         ),
     ),
     Guard("sequence", (Patch("mmbot.kalshi.feed:Feed._gap", _nothing),)),
-    Guard("release_gate", (Patch(f"{_REVIEW}:belief_gate", _never_gives("release_due")),)),
+    Guard(
+        "release_gate",
+        (Patch(f"{_REVIEW}:belief_gate", _never_gives("release_due", "release_possible")),),
+        breaks=("stale_belief",),
+    ),
     Guard("reconciliation", (Patch(f"{_REVIEW}:service_gate", _never_gives("not_reconciled")),)),
     Guard(
         "stream", (Patch(f"{_REVIEW}:service_gate", _never_gives("no_stream", "not_reconciled")),)
@@ -147,6 +163,7 @@ _TABLE: Final = (
     Guard("absence", (Patch("mmbot.trading.lifecycle:_ABSENT_AFTER", _becomes(0)),)),
     Guard("owed_fills", (Patch("mmbot.trading.orders:OwnOrders.end", _forget_what_is_owed),)),
     Guard("foreign_orders", (Patch("mmbot.trading.lifecycle:CLIENT_ID_PREFIX", _becomes("")),)),
+    Guard("fees", (Patch("mmbot.kalshi.readings:_shut", _whatever_is_charged),)),
     Guard("verified_stop", (Patch("mmbot.trading.engine:Engine._verify_end", _finish_at_once),)),
 )
 

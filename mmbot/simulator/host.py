@@ -7,16 +7,20 @@ process can die between any two of the bot's outputs; its ledger survives it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
-from mmbot.bot import Output, Reconnect, Transmit
+from mmbot.bot import Bot, Output, Reconnect, Transmit
 from mmbot.errors import BadInput
+from mmbot.forecast.model import Forecaster
+from mmbot.forecast.plausibility import Doubts
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
-from mmbot.simulator.faults import Faults
+from mmbot.simulator.memory import Died
+from mmbot.simulator.surroundings import Surroundings
 from mmbot.simulator.traffic import StreamTruth
 from mmbot.trading.commands import (
     BookFill,
@@ -28,71 +32,44 @@ from mmbot.trading.commands import (
     Note,
     WakeAt,
 )
-from mmbot.trading.events import BeliefFormed, Fill, Halted, MarksRecalled, Resumed, Stopping
-from mmbot.trading.losses import Mark
+from mmbot.trading.events import BeliefFormed, Halted, MarksRecalled, Resumed, Stopping
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Change
 from mmbot.tsa.website import page_path, parse_page
 
-if TYPE_CHECKING:
-    from mmbot.simulator.world import World
-
-_POLL = 20_000
 _THINKING = 40
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 500, 30_000
 _AGENT = (("User-Agent", "Mozilla/5.0"),)
 
 
-class Died(Exception):
-    """The process is gone."""
-
-
-class Memory:
-    """The ledger: what survives the process. While `broken_until`, nothing can be written."""
-
-    def __init__(self, faults: Faults) -> None:
-        self.fills: dict[tuple[str, str], Fill] = {}
-        self.settlements: dict[str, BookSettlement] = {}
-        self.views: list[BookViews] = []
-        self.marks: dict[str, Mark] = {}
-        self.counts: list[tuple[Any, int, Any]] = []
-        self.halt: Halted | None = None
-        self.broken_until = 0
-        self._faults = faults
-
-    def unsettled_events(self) -> tuple[str, ...]:
-        """Return the events that have fills in markets whose settlement is not final."""
-        settled = {ticker for ticker, booked in self.settlements.items() if booked.final}
-        unsettled = {fill.ticker for fill in self.fills.values()} - settled
-        return tuple(sorted({ticker.rpartition("-")[0] for ticker in unsettled}))
-
-    def check(self, now: int) -> None:
-        """Fail as the database does: the daemon cannot go on, and ends."""
-        if now < self.broken_until and not self._faults.calm:
-            raise Died
-
-
 class Host:
     """One life of the process, from its start to its death."""
 
-    def __init__(self, world: World, life: str) -> None:
+    def __init__(self, around: Surroundings, bot: Bot, life: str) -> None:
         """Be a process that has not done anything yet."""
         self.alive = True
         self.finished = False
         # Passengers by which the forecast has moved for reasons of its own.
         self.surprise = 0
-        self._scene = scene = world.scene
-        self.bot = world.begin(scene.settings, scene.clock, scene.signer, life)
-        self._world = world
-        self._agenda = world.agenda
-        self._network = network = world.network
-        self._auditor = world.auditor
-        self._memory = world.memory
+        self._scene = scene = around.scene
+        self.bot = bot
+        self._agenda = around.agenda
+        self._clock = around.clock
+        self._faults = around.faults
+        self._network = network = around.network
+        self._pages = around.pages
+        self._auditor = around.auditor
+        self._memory = around.memory
         self._wake_due: int | None = None
         self._backoff = _FIRST_BACKOFF
         self._connecting = self._streaming = False
         self._wishes: dict[tuple[Week, tuple[int, ...]], None] = {}
         self._counts = scene.history
+        self._forecaster = scene.forecaster
+        self._fitted_for = scene.weeks[0]
+        self._doubts = Doubts()
+        self._page = b""
+        self._every = round(scene.settings.counts.poll_seconds * 1000)
         self._carriers: dict[type, Callable[[Any], None]] = {
             Call: self._send_call,
             Transmit: lambda output: network.transmit(output.frame),
@@ -106,12 +83,13 @@ class Host:
             Finished: lambda _: self._finish(),
             Note: lambda _: None,
         }
-        world.auditor.born(life)
+        self._auditor.born(life)
 
     def start(self) -> None:
         """Read the history and the ledger, then connect."""
         for day, count, seen in self._memory.counts:
             self._counts, _ = self._counts.observe(day, count, seen)
+        self._fit()
         self.bot.hold(self._memory.unsettled_events())
         marks = tuple(self._memory.marks.values())
         self._step(lambda now: self.bot.told(MarksRecalled(marks), now))
@@ -150,12 +128,12 @@ class Host:
 
     def _step(self, tell: Callable[[int], list[Output]]) -> None:
         """Give the bot an input and carry out what it asks for, in order."""
-        now = self._world.local()
+        now = self._clock.now()
         outputs = tell(now)
         self._auditor.outputs(outputs, self.bot, now)
         for output in outputs:
             self._carriers[type(output)](output)
-            if not isinstance(output, WakeAt) and self._world.faults.strikes("killed"):
+            if not isinstance(output, WakeAt) and self._faults.strikes("killed"):
                 raise Died
 
     def stream_opened(self) -> None:
@@ -191,7 +169,7 @@ class Host:
     def _connect(self) -> None:
         if not (self._connecting or self._streaming):
             self._connecting = True
-            self._network.connect(self.bot.stream_headers(self._world.local()))
+            self._network.connect(self.bot.stream_headers(self._clock.now()))
 
     # Outputs of the bot
 
@@ -206,7 +184,7 @@ class Host:
         self._network.call(call.request, answered)
 
     def _set_timer(self, wish: WakeAt) -> None:
-        due = self._agenda.now + max(0, wish.at - self._world.local())
+        due = self._agenda.now + max(0, wish.at - self._clock.now())
         if due != self._wake_due:
             self._wake_due = due
             self._agenda.at(due, lambda: self._wake(due))
@@ -241,7 +219,7 @@ class Host:
 
     def _form(self, week: Week, strikes: tuple[int, ...]) -> None:
         seen = tuple(strike + self.surprise for strike in strikes)
-        belief = self._scene.forecaster.belief(self._counts, week, seen)
+        belief = self._forecaster.belief(self._counts, week, seen)
         belief = msgspec.structs.replace(belief, strikes=strikes)
         self._agenda.trace("belief", belief.digest)
         self._auditor.be_still(still=False)
@@ -249,14 +227,28 @@ class Host:
 
     def _poll(self) -> None:
         """Read the page, keep what is news, and believe accordingly."""
-        self.later(_POLL, self._poll)
+        self.later(self._every, self._poll)
         before = self._counts
         # Where nothing can be read, the next reading may be better.
         with contextlib.suppress(BadInput):
             request = HttpRequest("GET", page_path(), headers=_AGENT)
-            self._read(self._world.pages.answer(request, self._agenda.now))
+            answer = self._pages.answer(request, self._agenda.now)
+            # As with a 304: what has not changed is read again only where a count is in doubt.
+            if answer.body != self._page or self._doubts.held:
+                self._read(answer)
+                self._page = answer.body
         if self._counts is not before:
+            self._fit()
             self._form_all()
+
+    def _fit(self) -> None:
+        """Fit the forecaster again when a week has ended."""
+        last = self._counts.last_day
+        running = Week.of(last + dt.timedelta(days=1)) if last else self._fitted_for
+        if running != self._fitted_for:
+            method, bank = self._scene.settings.forecast.method, self._forecaster.bank
+            self._forecaster = Forecaster.fit(self._counts, method, bank)
+            self._fitted_for = running
 
     def surprised(self, by: int) -> None:
         """Let the forecast move all at once."""
@@ -270,14 +262,16 @@ class Host:
     def _read(self, answer: HttpAnswer) -> None:
         if answer.status != 200:
             raise BadInput(f"the page answered {answer.status}")
-        seen = self._scene.clock.at(self._world.local())
+        seen = self._scene.clock.at(self._clock.now())
         for day, count in parse_page(answer.body):
+            if not (day in self._counts or self._believable(day, count, seen)):
+                continue
             self._counts, change = self._counts.observe(day, count, seen)
             if change is not Change.NOTHING:
                 self._memory.check(self._agenda.now)
                 self._memory.counts.append((day, count, seen))
 
-
-def payout(settlements: Iterable[BookSettlement]) -> int:
-    """Return what the settlements in a ledger paid."""
-    return sum(settlement.payout for settlement in settlements)
+    def _believable(self, day: dt.date, count: int, seen: dt.datetime) -> bool:
+        deviations = self._forecaster.deviations(self._counts, day, count)
+        self._doubts, believable = self._doubts.read(day, count, seen, deviations)
+        return believable

@@ -7,13 +7,14 @@ except where its opinion is what is judged.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from mmbot.bot import Bot, Output
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.simulator.facts import Fact, Filled, OrderChanged
+from mmbot.simulator.holdings import Holding
 from mmbot.simulator.ledger import Side
 from mmbot.simulator.orders import Order
 from mmbot.simulator.scene import Scene
@@ -21,11 +22,14 @@ from mmbot.simulator.traffic import StreamTruth, Wish, cancelled_ids, created
 from mmbot.trading.commands import BookFill
 from mmbot.trading.events import Fill
 from mmbot.trading.lifecycle import CLIENT_ID_PREFIX
-from mmbot.tsa.calendar import release_instant
-from mmbot.units import ONE_DOLLAR, Count, Money, Price
+from mmbot.trading.portfolio import Portfolio
+from mmbot.units import Count, Money, Price
 
 # Milliseconds by which the bot's clock may be wrong, and whole seconds may round.
 SKEW: Final = 6_000
+# How long after the exchange has said so the bot may not know that an event charges makers: a copy
+# of the listing may be old, and readings of it may fail.
+_FEES_UNKNOWN: Final = 90_000
 _SIDES: Final[tuple[Side, Side]] = ("bid", "ask")
 _POSITIONS = "/trade-api/v2/portfolio/positions"
 
@@ -42,20 +46,18 @@ class Broken(Exception):
 class Auditor:
     """Follows one world; raises `Broken` as soon as something is not as it must be."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, unjudged: Collection[str] = ()) -> None:
+        """Begin with nothing seen; what is `unjudged` may be broken."""
         self._scene = scene
         self._account = scene.account
-        self._tickers = next(iter(scene.venue.exchange.events.values())).tickers
+        self._unjudged = unjudged
         self._lifetime = scene.settings.orders.lifetime
         self._limit = scene.settings.limits.event_loss
         self.live: dict[str, Order] = {}
         self.pending: dict[str, Wish] = {}
         self.fills: dict[tuple[str, str], Filled] = {}
-        self.cash: Money = 0
-        self._positions: dict[str, Count] = dict.fromkeys(self._tickers, 0)
-        self._allowance: Money = 0
+        self._holdings: dict[str, Holding] = {}
         self._booked: set[tuple[str, str]] = set()
-        self._last_known = 0
         self.life = ""
         self.stopping = self._still = False
         # Since when the operator has halted the bot, in true milliseconds.
@@ -68,15 +70,16 @@ class Auditor:
 
     def facts(self, facts: Sequence[Fact]) -> None:
         """Follow what the matching engine did."""
-        concerned = False
+        concerned = set()
         for fact in facts:
             if isinstance(fact, OrderChanged) and fact.order.account is self._account:
-                concerned |= self._order_changed(fact)
+                if self._order_changed(fact):
+                    concerned.add(_event(fact.order.ticker))
             elif isinstance(fact, Filled) and fact.account is self._account:
                 self._filled(fact)
-                concerned = True
-        if concerned:
-            self.check_worst_case()
+                concerned.add(_event(fact.ticker))
+        for event in sorted(concerned):
+            self._check_worst_case(event)
 
     def _order_changed(self, fact: OrderChanged) -> bool:
         order = fact.order
@@ -129,37 +132,31 @@ class Auditor:
                 raise Broken("self_cross", f"{_shown(order)} crosses {_shown(other)}")
 
     def _filled(self, fact: Filled) -> None:
-        signed = fact.count if fact.side == "bid" else -fact.count
         self.fills[fact.trade_id, fact.order_id] = fact
-        self._positions[fact.ticker] += signed
-        self.cash -= fact.price * signed + fact.fee
-        if not fact.client_order_id.startswith(CLIENT_ID_PREFIX):
-            # Somebody else trades on the account: nothing the bot does can undo that.
-            self._allowance += _paid(fact.side, fact.price) * fact.count + fact.fee
+        foreign = not fact.client_order_id.startswith(CLIENT_ID_PREFIX)
+        self._holding(_event(fact.ticker)).book(fact, foreign=foreign)
 
-    def check_worst_case(self) -> None:
+    def _holding(self, event: str) -> Holding:
+        if event not in self._holdings:
+            self._holdings[event] = Holding(self._scene.venue.exchange.events[event].tickers)
+        return self._holdings[event]
+
+    def _check_worst_case(self, event: str) -> None:
         """Compare the least wealth with the limit: live orders and those on their way filled."""
-        wealth = self.wealth()
-        if min(wealth) < -self._limit - self._allowance:
+        holding = self._holding(event)
+        least = min(holding.wealth(self._exposed()))
+        if least < -self._limit - holding.allowed:
             raise Broken(
                 "worst_case",
-                f"an outcome loses ${-min(wealth) / 1e6:.2f} where the limit is "
-                f"${self._limit / 1e6:.2f} and others' trades allow ${self._allowance / 1e6:.2f}",
+                f"an outcome loses ${-least / 1e6:.2f} where the limit is "
+                f"${self._limit / 1e6:.2f} and others' trades allow ${holding.allowed / 1e6:.2f}",
             )
 
-    def wealth(self) -> list[Money]:
-        """Return the least wealth in each outcome cell."""
-        orders = [(o.ticker, o.side, o.price, o.remaining) for o in self.live.values()]
-        orders += [(w.ticker, w.side, w.price, w.count) for w in self.pending.values()]
-        cells = []
-        for cell in range(len(self._tickers) + 1):
-            above = dict.fromkeys(self._tickers[:cell], True)
-            wealth = self.cash + sum(self._positions[t] * ONE_DOLLAR for t in above)
-            for ticker, side, price, count in orders:
-                if (ticker in above) != (side == "bid"):
-                    wealth -= _paid(side, price) * count
-            cells.append(wealth)
-        return cells
+    def _exposed(self) -> Iterator[tuple[str, Side, Price, Count]]:
+        for order in self.live.values():
+            yield order.ticker, order.side, order.price, order.remaining
+        for wish in self.pending.values():
+            yield wish.ticker, wish.side, wish.price, wish.count
 
     # What the bot does
 
@@ -207,7 +204,7 @@ class Auditor:
             if meets and (wish.price >= order.price) == (wish.side == "bid"):
                 raise Broken("self_cross", f"{wish.client_id} would meet {_shown(order)}")
         self.pending[wish.client_id] = wish
-        self.check_worst_case()
+        self._check_worst_case(_event(wish.ticker))
 
     def _check_rest(self, wish: Wish) -> None:
         """While nothing happens, an order may be placed, but not be placed again."""
@@ -229,10 +226,21 @@ class Auditor:
             raise Broken("unreconciled", f"{wish.client_id} was sent before the account was read")
         if wish.ticker not in stream.fresh:
             raise Broken("distrusted_book", f"{wish.client_id} was sent on a book with a gap")
-        belief = bot.engine.desk.ladder_of[wish.ticker].belief
-        at = self._scene.clock.at(now)
-        earliest = self._scene.settings.counts.earliest_release
-        due = sum(release_instant(day, earliest) <= at for day in self._scene.week.days)
+        self._check_fees(wish, now)
+        if "stale_belief" not in self._unjudged:
+            self._check_belief(wish, bot, now)
+
+    def _check_fees(self, wish: Wish, now: int) -> None:
+        exchange = self._scene.venue.exchange
+        event = exchange.events[_event(wish.ticker)]
+        known = now > event.updated_ms + _FEES_UNKNOWN
+        if known and event.fee_override not in (None, exchange.settings.fees):
+            raise Broken("charged", f"{wish.client_id} was sent though makers are charged")
+
+    def _check_belief(self, wish: Wish, bot: Bot, now: int) -> None:
+        ladder = bot.engine.desk.ladder_of[wish.ticker]
+        belief, earliest = ladder.belief, self._scene.settings.counts.earliest_release
+        due = len(ladder.week.days_due(self._scene.clock.at(now), earliest))
         if belief is None or belief.known < due:
             known = None if belief is None else belief.known
             raise Broken("stale_belief", f"{wish.client_id} was sent knowing {known} of {due} days")
@@ -323,17 +331,20 @@ class Auditor:
             missing = [key for key in true if kept.get(key) != true[key]]
             raise Broken("ledger", f"{len(true)} fills, {len(kept)} in the ledger; {missing[:2]}")
         for ladder in desk.ladders.values():
-            for ticker in ladder.listings:
-                position, held = ladder.portfolio.position(ticker), self._positions[ticker]
-                if position != held:
-                    raise Broken("positions", f"{ticker}: {position} where {held} are held")
-            if ladder.portfolio.cash != self.cash:
-                raise Broken("cash", f"{ladder.portfolio.cash} where {self.cash} is right")
+            self._check_portfolio(ladder.portfolio, self._holding(ladder.ticker))
         ours = {order.client_id: order.remaining for order in desk.orders if order.remaining}
         theirs = {order.client_order_id: order.remaining for order in self.live.values()}
         if ours != theirs:
             raise Broken("orders", f"the bot has {ours} where {theirs} rest")
         self._check_books(bot)
+
+    def _check_portfolio(self, portfolio: Portfolio, holding: Holding) -> None:
+        for ticker, held in holding.positions.items():
+            position = portfolio.position(ticker)
+            if position != held:
+                raise Broken("positions", f"{ticker}: {position} where {held} are held")
+        if portfolio.cash != holding.cash:
+            raise Broken("cash", f"{portfolio.cash} where {holding.cash} is right")
 
     def _check_books(self, bot: Bot) -> None:
         for ticker, ladder in bot.engine.desk.ladder_of.items():
@@ -349,8 +360,8 @@ class Auditor:
                     raise Broken("book", f"the {side}s of {ticker} differ from the exchange's")
 
 
-def _paid(side: Side, price: Price) -> Price:
-    return price if side == "bid" else ONE_DOLLAR - price
+def _event(ticker: str) -> str:
+    return ticker.rpartition("-")[0]
 
 
 def _life(client_id: str) -> str:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
+from mmbot.simulator.byhand import place
 from mmbot.simulator.exchange import STRUCTURES
-from mmbot.simulator.faults import Faults
-from mmbot.simulator.ledger import Account, Side
-from mmbot.simulator.market import opposite
-from mmbot.simulator.orders import NewOrder, Refusal
-from mmbot.simulator.scene import Window
-from mmbot.units import ONE_CENT, ONE_CONTRACT, Price
-
-if TYPE_CHECKING:
-    from mmbot.simulator.world import World
+from mmbot.simulator.fees import FeeSchedule
+from mmbot.simulator.ledger import Side
+from mmbot.simulator.orders import NewOrder
+from mmbot.simulator.surroundings import Surroundings
+from mmbot.units import ONE_CENT, ONE_CONTRACT
 
 _SECOND: Final = 1_000
 _STEP: Final = (-3_000, 3_000)
@@ -24,6 +21,8 @@ _DRIFT: Final = (-10_000, 10_000)
 _STORM, _SHARD, _NO_SNAPSHOT = (2_000, 20_000), (5_000, 40_000), (2_000, 15_000)
 _HALT: Final = (2_000, 600_000)
 _PAUSE, _BROKEN_DISK, _LOCKED = (3_000, 60_000), (5_000, 60_000), (500, 5_000)
+_FEES, _LAGGING, _LAG = (60_000, 200_000), (10_000, 120_000), (500, 4_000)
+_CHARGES: Final = ("quadratic_with_maker_fees", "quadratic_with_combo_maker_fees")
 _PAGE_HOURS: Final = {
     "counts_late": (30, 120),
     "counts_missing": (7_200, 90_000),
@@ -37,24 +36,48 @@ _TERMINAL: Final = (10, 25)
 _FOREIGN: Final = 3 * ONE_CONTRACT
 
 
+class Process(Protocol):
+    """What is done to the process itself, whichever life it is in."""
+
+    def surprise(self, by: int) -> None:
+        """Let its forecast move all at once, by so many passengers."""
+
+    def halt(self) -> None:
+        """Have it show no quote until `resume`."""
+
+    def resume(self) -> None:
+        """Let it quote again."""
+
+
 class Mishaps:
     """Carries out faults of occasion in one world."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, around: Surroundings, process: Process) -> None:
+        """Begin with nothing spoilt."""
+        self._agenda = around.agenda
+        self._faults = around.faults
+        self._scene = around.scene
+        self._venue = around.scene.venue
+        self._network = network = around.network
+        self._pages = around.pages
+        self._memory = around.memory
+        self._clock = around.clock
+        self._process = process
         self._undo: list[Callable[[], None]] = []
         self._names = 0
-        self._does: dict[str, Callable[[Window], None]] = {
+        self._does: dict[str, Callable[[], None]] = {
             "rate_storm": self._rate_storm,
             "shard_down": self._shard_down,
             "snapshot_missing": self._snapshot_missing,
-            "half_open": lambda _: world.network.go_deaf(),
-            "disconnect": lambda _: world.network.break_link(),
+            "half_open": network.go_deaf,
+            "disconnect": network.break_link,
             "channel_error": self._channel_error,
             "exchange_pause": self._exchange_pause,
             "market_pause": self._market_pause,
             "early_close": self._early_close,
             "grid_changed": self._grid_changed,
+            "fees_changed": self._fees_changed,
+            "portfolio_lag": self._portfolio_lag,
             "other_client": self._other_client,
             "halt": self._halt,
             "belief_jump": self._belief_jump,
@@ -64,80 +87,81 @@ class Mishaps:
             "database_locked": partial(self._ledger_fails, "database_locked", _LOCKED),
         }
 
-    @property
-    def _faults(self) -> Faults:
-        return self._world.faults
-
-    def happen(self, name: str, window: Window) -> None:
+    def happen(self, name: str) -> None:
         """Let a fault of occasion happen now."""
         if name in _PAGE_HOURS:
             seconds = self._faults.rng(name).randint(*_PAGE_HOURS[name])
-            self._world.pages.spoil(name, self._world.agenda.now + seconds * _SECOND)
+            self._pages.spoil(name, self._agenda.now + seconds * _SECOND)
             return
         if name not in ("rate_storm", "snapshot_missing"):
             self._faults.count(name)
-        self._does[name](window)
+        self._does[name]()
 
     def end(self) -> None:
         """Undo whatever would last: the exchange opens, the clock is set, the page is mended."""
         for undo in self._undo:
             undo()
         self._undo.clear()
-        world = self._world
-        world.pages.mend()
-        world.skew = world.drift_ppm = 0
+        self._pages.mend()
+        self._clock.set_right()
 
     def _lasting(self, name: str, span: tuple[int, int]) -> int:
-        return self._world.agenda.now + self._faults.rng(name).randint(*span)
+        return self._agenda.now + self._faults.rng(name).randint(*span)
 
     # The network
 
-    def _rate_storm(self, _: Window) -> None:
+    def _rate_storm(self) -> None:
         self._faults.storm_until = self._lasting("rate_storm", _STORM)
 
-    def _shard_down(self, _: Window) -> None:
-        self._faults.shard_down_until = self._lasting("shard_down", _SHARD)
+    def _shard_down(self) -> None:
+        """Let the shard refuse all orders, and the exchange's status say so."""
+        until = self._lasting("shard_down", _SHARD)
+        exchange, self._faults.shard_down_until = self._venue.exchange, until
+        exchange.shard_down = True
 
-    def _snapshot_missing(self, _: Window) -> None:
+        def up() -> None:
+            exchange.shard_down = False
+
+        self._until(until, up)
+
+    def _snapshot_missing(self) -> None:
         self._faults.no_snapshot_until = self._lasting("snapshot_missing", _NO_SNAPSHOT)
 
-    def _channel_error(self, _: Window) -> None:
-        link = self._world.network.link
+    def _channel_error(self) -> None:
+        link = self._network.link
         if link is not None and link.session is not None and link.session.subscriptions:
             rng = self._faults.rng("channel_error")
             sid = rng.choice(sorted(link.session.subscriptions))
-            self._world.venue.kill_channel(
-                link.session, sid, rng.choice(_TERMINAL), self._world.agenda.now
-            )
+            self._venue.kill_channel(link.session, sid, rng.choice(_TERMINAL), self._agenda.now)
 
     # The exchange
 
     def _ticker(self, name: str) -> str:
-        markets = self._world.venue.exchange.engine.markets
+        markets = self._venue.exchange.engine.markets
         return self._faults.rng(name).choice(sorted(markets))
 
-    def _exchange_pause(self, _: Window) -> None:
-        venue, now = self._world.venue, self._world.agenda.now
+    def _exchange_pause(self) -> None:
+        venue, now = self._venue, self._agenda.now
         paused = venue.exchange.trading_paused()
         whole = self._faults.rng("exchange_pause").random() < 0.5
         (venue.pause_exchange if whole else venue.pause_trading)(now)
 
         def resume() -> None:
-            venue.resume_exchange(self._world.agenda.now)
+            venue.resume_exchange(self._agenda.now)
             if paused:
-                venue.pause_trading(self._world.agenda.now)
+                venue.pause_trading(self._agenda.now)
 
         self._until(self._lasting("exchange_pause", _PAUSE), resume)
 
-    def _market_pause(self, _: Window) -> None:
-        venue, ticker = self._world.venue, self._ticker("market_pause")
+    def _market_pause(self) -> None:
+        venue, ticker = self._venue, self._ticker("market_pause")
         if venue.exchange.market(ticker).status != "active":
             return
-        venue.pause_market(ticker, self._world.agenda.now)
+        venue.pause_market(ticker, self._agenda.now)
 
         def unpause() -> None:
             if venue.exchange.market(ticker).status == "inactive":
-                venue.unpause_market(ticker, self._world.agenda.now)
+                venue.unpause_market(ticker, self._agenda.now)
 
         self._until(self._lasting("market_pause", _PAUSE), unpause)
 
@@ -150,23 +174,46 @@ class Mishaps:
                 undo()
 
         self._undo.append(undo)
-        self._world.agenda.at(at, once)
+        self._agenda.at(at, once)
 
-    def _early_close(self, _: Window) -> None:
+    def _early_close(self) -> None:
         ticker = self._ticker("early_close")
-        venue, now = self._world.venue, self._world.agenda.now
+        venue, now = self._venue, self._agenda.now
         if venue.exchange.market(ticker).status == "active":
             seconds = self._faults.rng("early_close").randint(1, 60)
             venue.move_close(ticker, (now // _SECOND + seconds) * _SECOND, now)
 
-    def _grid_changed(self, _: Window) -> None:
+    def _grid_changed(self) -> None:
         ticker = self._ticker("grid_changed")
         structure = self._faults.rng("grid_changed").choice(sorted(STRUCTURES))
-        self._world.venue.change_grid(ticker, structure, self._world.agenda.now)
+        self._venue.change_grid(ticker, structure, self._agenda.now)
 
-    def _other_client(self, _: Window) -> None:
+    def _fees_changed(self) -> None:
+        """Charge makers: in one event, of which the stream tells, or in the whole series."""
+        rng, venue = self._faults.rng("fees_changed"), self._venue
+        kind, until = rng.choice(_CHARGES), self._lasting("fees_changed", _FEES)
+        usual = venue.exchange.settings.fees
+        if rng.random() < 0.5:
+            event = self._ticker("fees_changed").rpartition("-")[0]
+            venue.override_fees(event, FeeSchedule(kind), self._agenda.now)
+            self._until(until, lambda: venue.override_fees(event, None, self._agenda.now))
+        else:
+            venue.schedule_fees(FeeSchedule(kind), self._agenda.now)
+            self._until(until, lambda: venue.schedule_fees(usual, self._agenda.now))
+
+    def _portfolio_lag(self) -> None:
+        """Let what the account reads of itself be seconds old."""
+        history = self._venue.exchange.history
+        usual, history.lag = history.lag, self._faults.rng("portfolio_lag").randint(*_LAG)
+
+        def fresh() -> None:
+            history.lag = usual
+
+        self._until(self._lasting("portfolio_lag", _LAGGING), fresh)
+
+    def _other_client(self) -> None:
         """Let the account's owner trade by hand: an order that rests, or one that takes."""
-        rng, world = self._faults.rng("other_client"), self._world
+        rng = self._faults.rng("other_client")
         self._names += 1
         side: Side = rng.choice(("bid", "ask"))
         resting = rng.random() < 0.5
@@ -179,42 +226,23 @@ class Mishaps:
             "good_till_canceled" if resting else "immediate_or_cancel",
             client_order_id=f"by-hand-{self._names}",
         )
-        self._place(world.scene.account, wish)
-
-    def hit(self, ticker: str, side: Side, price: Price) -> None:
-        """Let a stranger trade with an order that has just come to rest."""
-        other = opposite(side)
-        wish = NewOrder(ticker, other, price, ONE_CONTRACT, "immediate_or_cancel")
-        self._place(self._world.scene.stranger, wish)
-
-    def _place(self, account: Account, wish: NewOrder) -> None:
-        venue, now = self._world.venue, self._world.agenda.now
-        try:
-            venue.exchange.engine.place(account, wish, now)
-        except Refusal:
-            # A closed market, a pause, a grid: they try another time.
-            return
-        venue.advance(now)
-        venue.spread_word(now)
+        place(self._venue, self._scene.account, wish, self._agenda.now)
 
     # The operator, the belief, the clock and the ledger
 
-    def _halt(self, _: Window) -> None:
+    def _halt(self) -> None:
         """Halt for a while, which the calm does not end, nor the process's death."""
-        self._world.agenda.at(self._lasting("halt", _HALT), self._world.resume)
-        self._world.halt()
+        self._agenda.at(self._lasting("halt", _HALT), self._process.resume)
+        self._process.halt()
 
-    def _belief_jump(self, _: Window) -> None:
-        if self._world.host is not None:
-            self._world.host.surprised(self._faults.rng("belief_jump").randint(*_JUMP))
+    def _belief_jump(self) -> None:
+        self._process.surprise(self._faults.rng("belief_jump").randint(*_JUMP))
 
-    def _clock_step(self, _: Window) -> None:
-        self._world.skew = self._faults.rng("clock_step").randint(*_STEP)
+    def _clock_step(self) -> None:
+        self._clock.step(self._faults.rng("clock_step").randint(*_STEP))
 
-    def _clock_drift(self, _: Window) -> None:
-        world = self._world
-        world.drift_since = world.agenda.now
-        world.drift_ppm = self._faults.rng("clock_drift").randint(*_DRIFT)
+    def _clock_drift(self) -> None:
+        self._clock.drift(self._faults.rng("clock_drift").randint(*_DRIFT))
 
-    def _ledger_fails(self, name: str, span: tuple[int, int], _: Window) -> None:
-        self._world.memory.broken_until = self._lasting(name, span)
+    def _ledger_fails(self, name: str, span: tuple[int, int]) -> None:
+        self._memory.broken_until = self._lasting(name, span)

@@ -9,13 +9,12 @@ from typing import Final, Protocol
 
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.simulator.agenda import Agenda
+from mmbot.simulator.byhand import hit
 from mmbot.simulator.faults import Fate, Faults
 from mmbot.simulator.invariants import Auditor
-from mmbot.simulator.ledger import Side
 from mmbot.simulator.scene import Scene
 from mmbot.simulator.stream import Session
 from mmbot.simulator.traffic import created, kind_of
-from mmbot.units import Price
 
 # Milliseconds: how soon a dead connection is noticed, and how long closing one takes.
 _NOTICED: Final = (10_000, 20_000)
@@ -59,18 +58,17 @@ class Network:
         scene: Scene,
         faults: Faults,
         auditor: Auditor,
-        rested: Callable[[str, Side, Price], None],
         rng: random.Random,
     ) -> None:
-        """Begin unconnected; `rested` is called for an order that is to be filled at once."""
+        """Begin unconnected."""
         self.link: Link | None = None
         self.host: Listener | None = None
         self.born = agenda.now
         self._agenda = agenda
+        self._scene = scene
         self._venue = scene.venue
         self._faults = faults
         self._auditor = auditor
-        self._rested = rested
         self._rng = rng
         self._timeout = round(scene.settings.orders.answer_timeout_seconds * 1000)
         self._waiting = self._flying = 0
@@ -218,7 +216,7 @@ class Network:
         self._auditor.arrived(request, answer, tokens_known=settled_in)
         if fate.fill_first and answer.status == 201:
             for wish in created(request):
-                self._rested(wish.ticker, wish.side, wish.price)
+                hit(self._scene, wish.ticker, wish.side, wish.price, self._agenda.now)
         self.pump()
         if fate.instead is None and fate.back is not None:
             self._agenda.after(fate.back, partial(self._answer, exchange, answer))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -30,6 +31,7 @@ _SETTLEMENT_TIMER_S = 60
 _NOTICE = "Simulated market."
 
 
+@functools.lru_cache(maxsize=10_000)
 def rfc3339(milliseconds: int) -> str:
     """Write an instant as the exchange does."""
     at = dt.datetime.fromtimestamp(milliseconds // 1000, dt.UTC)
@@ -243,6 +245,7 @@ def order_counts(order: Order) -> Json:
     }
 
 
+@functools.lru_cache(maxsize=10_000)
 def fill_json(fill: Filled, exchange_index: int) -> Json:
     """Return a fill as the portfolio lists it."""
     return {

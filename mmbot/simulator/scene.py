@@ -1,8 +1,8 @@
-"""The stage for one simulated week: exchange, crowd, pages, forecaster, and the hours to play.
+"""The stage for some simulated weeks: exchange, crowd, pages, forecaster, and the hours to play.
 
-The history is one and the same made-up history; what varies with the seed are the week's own
-counts, when they are released, the crowd, and the bot's limits. A week is played as about eight
-sessions of five minutes; between them the crowd sleeps and the clock jumps.
+The history is one and the same made-up history; what varies with the seed are the weeks' own
+counts, when they are released, the crowd, and, in eventful hours, the bot's settings. Each week's
+event is listed on its Monday, or a week ahead, while the one before still trades.
 """
 
 from __future__ import annotations
@@ -12,32 +12,31 @@ import functools
 import hashlib
 import math
 import random
+from collections.abc import Callable
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mmbot.config import Settings
-from mmbot.forecast.model import SEED, Forecaster
+from mmbot.forecast.model import Forecaster
 from mmbot.kalshi.auth import Signer
 from mmbot.simulator import exchange
 from mmbot.simulator.access import Credential
 from mmbot.simulator.crowd import Crowd, Pace
+from mmbot.simulator.exchange import Event
+from mmbot.simulator.hours import MINUTE, Hours, Window, windows
 from mmbot.simulator.ledger import Account
 from mmbot.simulator.synthetic import LABEL, daily_counts
-from mmbot.simulator.timetable import Release, releases
-from mmbot.simulator.venue import Traders, Venue
+from mmbot.simulator.timetable import Release, releases, usual_time, varied_time
+from mmbot.simulator.venue import Venue
 from mmbot.simulator.website import Website
-from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
+from mmbot.tsa.calendar import CalendarClock, Week
 from mmbot.tsa.counts import Counts, Vintage, assumed_release
 from mmbot.units import MONEY_PER_DOLLAR
 
 FIRST_WEEK: Final = Week(dt.date(2026, 10, 18))
-MINUTE: Final = 60_000
-SESSION: Final = 5 * MINUTE
-# The last part of each session, in which nothing breaks and everything has to come right.
-CALM: Final = 95_000
-
 _SERIES: Final = "KXTSAW"
 _HISTORY_SEED: Final = 1
 _NOISE: Final = 0.025
@@ -46,26 +45,39 @@ _STRIKE_STEP: Final = 50_000
 _STRIKES: Final = (3, 3, 3, 5)
 _PAGE_DAYS: Final = 30
 _BALANCE: Final = 10_000 * MONEY_PER_DOLLAR
-_PACE: Final = Pace(takers=450.0, refreshes=600.0)
 _USER, _KEY = "member", "key"
+# How long before it opens an event is listed, and how many weeks before its own it may open.
+_LISTED_BEFORE: Final = dt.timedelta(hours=5)
+_WEEKS_AHEAD: Final = (0, 0, 1)
 
 
-class Window(msgspec.Struct, frozen=True):
-    """A session: true milliseconds from `start` to `end`."""
+class Habits(msgspec.Struct, frozen=True):
+    """How everyone else behaves in hours of one kind."""
 
-    start: int
-    end: int
+    pace: Pace
+    release_time: Callable[[random.Random], dt.timedelta]
+    structures: tuple[str, ...]
+    # How old the page may be that the bot is shown.
+    page_age: dt.timedelta
 
-    @property
-    def calm(self) -> int:
-        """When nothing breaks any more."""
-        return self.end - CALM
+
+_HABITS: Final[MappingProxyType[Hours, Habits]] = MappingProxyType(
+    {
+        "eventful": Habits(
+            Pace(takers=450.0, refreshes=200.0),
+            usual_time,
+            tuple(exchange.STRUCTURES),
+            dt.timedelta(0),
+        ),
+        "ordinary": Habits(Pace(), varied_time, ("linear_cent",), dt.timedelta(minutes=10)),
+    }
+)
 
 
 class Scene(msgspec.Struct, frozen=True):
     """Everything around the bot, and the bot's own settings."""
 
-    week: Week
+    weeks: tuple[Week, ...]
     windows: tuple[Window, ...]
     settings: Settings
     signer: Signer
@@ -83,7 +95,7 @@ class Scene(msgspec.Struct, frozen=True):
 class Sleepers:
     """A crowd that acts only within the windows, and not once it is frozen."""
 
-    def __init__(self, crowd: Traders, windows: tuple[Window, ...]) -> None:
+    def __init__(self, crowd: Crowd, windows: tuple[Window, ...]) -> None:
         self._crowd = crowd
         self._windows = windows
         self._current = 0
@@ -94,70 +106,80 @@ class Sleepers:
         at = self._crowd.next_at()
         if at is None or self.frozen:
             return None
-        while self._current < len(self._windows) and at > self._windows[self._current].end:
-            self._current += 1
-            at = max(at, self._start())
-        return max(at, self._start()) if self._current < len(self._windows) else None
-
-    def _start(self) -> int:
         windows = self._windows
-        return windows[self._current].start if self._current < len(windows) else 0
+        while self._current < len(windows) and at > windows[self._current].end:
+            self._current += 1
+        if self._current == len(windows):
+            return None
+        start = windows[self._current].start
+        return max(at, start)
 
     def skip_to(self, window: Window) -> None:
         """Sleep until a window begins."""
         self._current = self._windows.index(window)
+        self._crowd.hurry = window.hurry
         self.frozen = False
 
     def act(self, now: int) -> None:
         """Do what is due."""
         self._crowd.act(now)
 
+    def listed(self, event: Event, now: int) -> None:
+        """Learn of another week's event."""
+        self._crowd.listed(event, now)
+
     def released(self, day: dt.date, now: int) -> None:
         """Learn that a day's count is out."""
         self._crowd.released(day, now)
 
 
-def weeks(count: int) -> list[Week]:
+def weeks(count: int) -> tuple[Week, ...]:
     """Return the weeks that a seed plays, the first of them first."""
-    return [Week(FIRST_WEEK.sunday + dt.timedelta(days=7 * i)) for i in range(count)]
+    return tuple(Week(FIRST_WEEK.sunday + dt.timedelta(weeks=i)) for i in range(count))
 
 
-def build(seed: str, week: Week) -> Scene:
-    """Set the stage of `week` for a seed."""
+def build(seed: str, played: tuple[Week, ...], hours: Hours) -> Scene:
+    """Set the stage of consecutive weeks for a seed."""
     rng = random.Random(f"scene {seed}")
-    history, forecaster, middle = _past(week)
+    settings, habits = _SETTINGS[hours](rng), _HABITS[hours]
+    history, forecaster, middle = _past(played[0], settings.forecast.method)
     reach = rng.choice(_STRIKES)
     strikes = tuple(middle + step * _STRIKE_STEP for step in range(-reach, reach))
-    counts = _week_counts(week, rng)
-    planned = releases(week.monday - dt.timedelta(days=_PAGE_DAYS), week.sunday, rng)
-    windows = _windows(week, planned)
-    start = windows[0].start - MINUTE
+    counts = _counts(played, rng)
+    first_day = played[0].monday - dt.timedelta(days=_PAGE_DAYS)
+    planned = releases(first_day, played[-1].sunday, rng, habits.release_time)
+    sessions = windows(hours, played, planned, settings.counts.earliest_release)
+    start = sessions[0].start - MINUTE
     clock = CalendarClock(start, start)
     venue = Venue(
         exchange.Settings(
             strikes=strikes,
-            structure=rng.choice(tuple(exchange.STRUCTURES)),
+            structure=rng.choice(habits.structures),
             tier=rng.choice(("basic", "advanced")),
+            weeks_ahead=rng.choice(_WEEKS_AHEAD),
         ),
         clock,
-        weeks=[week],
+        weeks=played[:1],
         counts=counts,
         releases=planned,
         rng=random.Random(f"venue {seed}"),
     )
     key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(seed.encode()).digest())
     account = venue.exchange.admit(Credential(_KEY, _USER, key.public_key()), cash=_BALANCE)
-    crowd = Crowd(venue.exchange, venue.average, random.Random(f"crowd {seed}"), _PACE, clock.wall)
-    venue.traders = Sleepers(crowd, windows)
+    crowd_rng = random.Random(f"crowd {seed}")
+    crowd = Crowd(venue.exchange, venue.average, crowd_rng, habits.pace, clock.wall)
+    venue.traders = Sleepers(crowd, sessions)
+    for week in played[1:]:
+        _list_in_time(venue, week)
     return Scene(
-        week=week,
-        windows=windows,
-        settings=_settings(rng),
+        weeks=played,
+        windows=sessions,
+        settings=settings,
         signer=Signer(_KEY, key),
         venue=venue,
         account=account,
         stranger=venue.exchange.engine.open_account("stranger", cash=100 * _BALANCE),
-        website=Website(counts, counts, planned, clock, LABEL),
+        website=Website(counts, counts, _as_cached(planned, habits, rng), clock, LABEL),
         releases=planned,
         counts=counts,
         history=history,
@@ -166,10 +188,36 @@ def build(seed: str, week: Week) -> Scene:
     )
 
 
-def _settings(rng: random.Random) -> Settings:
+def _list_in_time(venue: Venue, week: Week) -> None:
+    """Have the exchange list a week on the morning of the day on which it opens."""
+    ahead = dt.timedelta(weeks=venue.exchange.settings.weeks_ahead)
+    at = venue.exchange.clock.wall_time(week.opens - ahead - _LISTED_BEFORE)
+
+    def add(now: int) -> None:
+        venue.add_event(week, now)
+
+    venue.at(at, add)
+
+
+def _as_cached(
+    planned: tuple[Release, ...], habits: Habits, rng: random.Random
+) -> tuple[Release, ...]:
+    """Return the releases as the bot's reads see them: a copy of the page may be kept a while."""
+    return tuple(
+        Release(release.at + rng.random() * habits.page_age, release.days) for release in planned
+    )
+
+
+def _ordinary_settings(_: random.Random) -> Settings:
+    """Return what the bot is shipped with, but that orders need not be renewed every minute."""
+    tree = {"mode": "demo", "orders": {"lifetime_seconds": 3_600}}
+    return msgspec.convert(tree, Settings)
+
+
+def _eventful_settings(rng: random.Random) -> Settings:
     tree = {
         "mode": "demo",
-        "counts": {"earliest_release": dt.time(8, 18)},
+        "counts": {"earliest_release": dt.time(8, 18), "poll_seconds": 20.0},
         "forecast": {"method": "seed"},
         "quoting": {
             "sides": rng.choice(("both", "both", "likelier")),
@@ -195,37 +243,28 @@ def _settings(rng: random.Random) -> Settings:
     return msgspec.convert(tree, Settings)
 
 
+_SETTINGS: Final[MappingProxyType[Hours, Callable[[random.Random], Settings]]] = MappingProxyType(
+    {"eventful": _eventful_settings, "ordinary": _ordinary_settings}
+)
+
+
 @functools.cache
-def _past(week: Week) -> tuple[Counts, Forecaster, int]:
+def _past(week: Week, method: str) -> tuple[Counts, Forecaster, int]:
     """Return what is known before a week, the forecaster fitted to it, and a strike amidst."""
     days = daily_counts(week.monday - dt.timedelta(days=1), _HISTORY_SEED)
     history = Counts({day: (Vintage(n, assumed_release(day)),) for day, n in days.items()})
-    forecaster = Forecaster.fit(history, SEED.name)
+    forecaster = Forecaster.fit(history, method)
     mean = forecaster.belief(history, week, (1,)).mean
     return history, forecaster, round(mean / _STRIKE_STEP) * _STRIKE_STEP
 
 
-def _week_counts(week: Week, rng: random.Random) -> dict[dt.date, int]:
-    counts = daily_counts(week.sunday + dt.timedelta(days=1), _HISTORY_SEED)
-    first = week.monday - dt.timedelta(days=_PAGE_DAYS)
-    common = rng.gauss(0, _NOISE)
-    for day in week.days:
-        counts[day] = round(counts[day] * math.exp(common + rng.gauss(0, _NOISE)))
-    return {day: count for day, count in counts.items() if first <= day <= week.sunday}
-
-
-def _windows(week: Week, planned: tuple[Release, ...]) -> tuple[Window, ...]:
-    """Return the opening, each release, the pause, the close and the settlement."""
-    gate = dt.time(8, 17)
-    starts = [to_milliseconds(week.opens) - MINUTE]
-    for release in planned:
-        if release.days[0] in week.days[:4]:
-            # One in three begins before the gate shuts, the others just before the count is out.
-            early = release.days[0] == week.days[0]
-            at = dt.datetime.combine(release.at.date(), gate, EASTERN) if early else release.at
-            starts.append(to_milliseconds(at) - MINUTE)
-    pause = dt.datetime.combine(week.days[3], dt.time(2, 58, 30), EASTERN)
-    close = week.closes - dt.timedelta(minutes=3)
-    settlement = week.settles - dt.timedelta(minutes=1)
-    starts += [to_milliseconds(at) for at in (pause, close, settlement)]
-    return tuple(Window(start, start + SESSION) for start in sorted(starts))
+def _counts(played: tuple[Week, ...], rng: random.Random) -> dict[dt.date, int]:
+    """Return the counts of the page: those of the weeks played are the seed's own."""
+    last = played[-1].sunday
+    counts = daily_counts(last, _HISTORY_SEED)
+    for week in played:
+        common = rng.gauss(0, _NOISE)
+        for day in week.days:
+            counts[day] = round(counts[day] * math.exp(common + rng.gauss(0, _NOISE)))
+    first = played[0].monday - dt.timedelta(days=_PAGE_DAYS)
+    return {day: count for day, count in counts.items() if first <= day <= last}

@@ -43,13 +43,16 @@ _MOST_SESSIONS: Final = 10
 
 
 class Traders(Protocol):
-    """The other traders: they act when their time comes and learn what is released."""
+    """The other traders: they act when their time comes, and learn what is listed and released."""
 
     def next_at(self) -> int | None:
         """Return the wall time of their next action."""
 
     def act(self, now: int) -> None:
         """Do what is due."""
+
+    def listed(self, event: Event, now: int) -> None:
+        """Learn of another week's event."""
 
     def released(self, day: dt.date, now: int) -> None:
         """Learn that a day's count is out."""
@@ -120,12 +123,12 @@ class Venue:
 
     def next_event_at(self) -> int | None:
         """Return the wall time at which `advance` has something to do."""
-        times = [
-            self._agenda[0][0] if self._agenda else None,
-            self.exchange.engine.next_expiry(),
-            self.traders.next_at() if self.traders else None,
-        ]
-        return min((t for t in times if t is not None), default=None)
+        due = self._agenda[0][0] if self._agenda else None
+        expiry = self.exchange.engine.next_expiry()
+        if due is None or (expiry is not None and expiry < due):
+            due = expiry
+        traders = self.traders.next_at() if self.traders else None
+        return traders if due is None or (traders is not None and traders < due) else due
 
     def advance(self, now: int) -> None:
         """Let everything up to `now` happen, in the order of its time."""
@@ -158,8 +161,8 @@ class Venue:
     def _plan_week(self, week: Week) -> None:
         clock = self.exchange.clock
         event = self.exchange.list_event(week)
-        self.at(clock.wall_time(week.opens), partial(self._open, event))
         for market in self.exchange.markets_of(event):
+            self.at(market.terms.open_ms, partial(self._open, market))
             self._plan_close(market)
         determined, settled = (clock.wall_time(at) for at in settlement_times(week))
         self.at(determined, partial(self._determine, event))
@@ -174,10 +177,9 @@ class Venue:
         self.at(close, partial(self._close, market, close))
         self.at(sweep, partial(self._sweep, market))
 
-    def _open(self, event: Event, now: int) -> None:
-        for market in self.exchange.markets_of(event):
-            if market.status == "initialized":
-                market.status, market.updated_ms = "active", now
+    def _open(self, market: Market, now: int) -> None:
+        if market.status == "initialized":
+            market.status, market.updated_ms = "active", now
 
     def _close(self, market: Market, planned_for: int, now: int) -> None:
         if market.close_ms == planned_for and market.status in ("active", "inactive"):
@@ -292,6 +294,8 @@ class Venue:
         """List another week's event while the exchange runs."""
         self._plan_week(week)
         event = self.exchange.events[week.event_ticker(self.exchange.settings.series)]
+        if self.traders:
+            self.traders.listed(event, now)
         broadcast_event(self.exchange, event, self.sessions, now)
         for market in self.exchange.markets_of(event):
             announce(self.exchange.engine, market, "created", now)

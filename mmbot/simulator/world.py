@@ -1,15 +1,16 @@
-"""One week in virtual time: the bot as it trades, the exchange, and whatever breaks between them.
+"""Weeks in virtual time: the bot as it trades, the exchange, and whatever breaks between them.
 
 A discrete-event loop on one seed: bytes take their time between the bot's process and the venue,
-faults happen to them, and after everything that happens the auditor checks what must hold. The
-same seed and faults give the same world, byte for byte.
+faults happen to them, and after everything that happens the auditor checks what must hold. One
+account and one ledger live through all weeks, one process after another. The same seed and faults
+give the same world, byte for byte.
 """
 
 from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Final
 
@@ -18,14 +19,20 @@ import msgspec
 from mmbot.bot import Bot
 from mmbot.simulator.agenda import Agenda
 from mmbot.simulator.faults import Faults
-from mmbot.simulator.host import Died, Host, Memory, payout
+from mmbot.simulator.host import Host
+from mmbot.simulator.hours import Hours, Window
 from mmbot.simulator.invariants import Auditor, Broken
+from mmbot.simulator.memory import Died, Memory
 from mmbot.simulator.mishaps import Mishaps
 from mmbot.simulator.network import Network
 from mmbot.simulator.pages import Pages
-from mmbot.simulator.scene import Scene, Sleepers, Window, build
+from mmbot.simulator.scene import Scene, Sleepers, build
+from mmbot.simulator.surroundings import LocalClock, Surroundings
+from mmbot.simulator.tally import Earned, tally
 from mmbot.trading.events import Halted, Resumed
+from mmbot.trading.lifecycle import CLIENT_ID_PREFIX
 from mmbot.tsa.calendar import Week
+from mmbot.units import ONE_DOLLAR
 
 # Milliseconds: how long the crowd is still before the books are compared, how long a start takes,
 # how long a sweep may take, and what is under way at the end.
@@ -44,42 +51,67 @@ class Outcome(msgspec.Struct, frozen=True):
     restarts: int
     faults: Counter[str]
     digest: str
+    earned: Earned = Earned()
     invariant: str = ""
     what: str = ""
 
 
 class World:
-    """Everything that happens in one week of one seed."""
+    """Everything that happens to one seed."""
 
     def __init__(
-        self, seed: str, week: Week, names: Iterable[str], begin: Callable[..., Bot] = Bot
+        self,
+        seed: str,
+        weeks: tuple[Week, ...],
+        names: Iterable[str],
+        hours: Hours = "eventful",
+        unjudged: Collection[str] = (),
+        begin: Callable[..., Bot] = Bot,
     ) -> None:
-        self.begin = begin
-        self.scene: Scene = build(seed, week)
+        """Set the stage.
+
+        Args:
+            seed: What everything is drawn from.
+            weeks: The weeks played, one after another.
+            names: The faults that may happen.
+            hours: Which hours are played.
+            unjudged: Invariants that may be broken.
+            begin: Begins a life of the bot.
+        """
+        self.scene: Scene = build(seed, weeks, hours)
+        self._begin = begin
         self.faults = Faults(seed, names)
-        self.auditor = Auditor(self.scene)
+        self.auditor = Auditor(self.scene, unjudged)
         self.venue = self.scene.venue
         self.venue.watchers.append(self.auditor.facts)
-        self.memory = Memory(self.faults)
-        self.pages = Pages(self.scene, self.faults)
-        self.skew = self.drift_ppm = self.drift_since = 0
         self.host: Host | None = None
         self.agenda = Agenda(self.scene.clock.wall)
         self._rng = random.Random(f"world {seed}")
-        self._mishaps = Mishaps(self)
-        self.network = Network(
-            self.agenda, self.scene, self.faults, self.auditor, self._mishaps.hit, self._rng
+        self.network = Network(self.agenda, self.scene, self.faults, self.auditor, self._rng)
+        self.memory = Memory(self.faults)
+        self._around = Surroundings(
+            agenda=self.agenda,
+            scene=self.scene,
+            faults=self.faults,
+            auditor=self.auditor,
+            network=self.network,
+            pages=Pages(self.scene, self.faults),
+            memory=self.memory,
+            clock=LocalClock(self.agenda),
         )
+        self.mishaps = Mishaps(self._around, self)
         self._lives = 0
 
     # The loop
 
     def run(self) -> Outcome:
-        """Play the week through; an invariant that breaks ends it."""
-        broken = Broken("", "")
+        """Play the weeks through; an invariant that breaks ends them."""
+        broken, earned = Broken("", ""), Earned()
         try:
             for number, window in enumerate(self.scene.windows):
                 self._play(window, last=number == len(self.scene.windows) - 1)
+            self._check_money()
+            earned = self._tally()
         except Broken as found:
             broken = found
         return Outcome(
@@ -88,6 +120,7 @@ class World:
             restarts=max(0, self._lives - 1),
             faults=self.faults.injected,
             digest=self.agenda.digest,
+            earned=earned,
             invariant=broken.invariant,
             what=broken.what,
         )
@@ -100,10 +133,10 @@ class World:
             self._survive(self._begin_life)
         self.faults.calm = False
         for at, name in self.faults.occasions(window.start, window.calm):
-            self.agenda.at(at, partial(self._mishaps.happen, name, window))
+            self.agenda.at(at, partial(self.mishaps.happen, name))
         self._run(window.calm)
         self.faults.calm = True
-        self._mishaps.end()
+        self.mishaps.end()
         self._run(window.end - _STILL)
         self._sleepers.frozen = True
         self._run(window.end - _STILL // 2)
@@ -172,16 +205,16 @@ class World:
             raise TypeError("the crowd of a world sleeps between sessions")
         return traders
 
-    def local(self) -> int:
-        """Return what the process's clock shows."""
-        now = self.agenda.now
-        return now + self.skew + (now - self.drift_since) * self.drift_ppm // 1_000_000
+    def surprise(self, by: int) -> None:
+        """Let the forecast move all at once, by so many passengers."""
+        if self.host is not None:
+            self.host.surprised(by)
 
     # The operator
 
     def halt(self) -> None:
         """Have no quote shown until `resume`, whatever becomes of the process."""
-        halted = self.memory.halt = Halted(self.local())
+        halted = self.memory.halt = Halted(self._around.clock.now())
         self.auditor.halted_at = self.agenda.now
         if self.host is not None:
             self.host.obey(halted)
@@ -197,7 +230,9 @@ class World:
     def _begin_life(self) -> None:
         self._lives += 1
         self.agenda.trace("life", self._lives)
-        self.host = Host(self, f"{self._lives}")
+        life, scene = f"{self._lives}", self.scene
+        bot = self._begin(scene.settings, scene.clock, scene.signer, life)
+        self.host = Host(self._around, bot, life)
         self.network.welcome(self.host)
         self.host.start()
 
@@ -225,14 +260,21 @@ class World:
         self.auditor.check_agreement(self.host.bot, self.memory.fills.values())
         if self.memory.halt is not None:
             self.auditor.check_halted()
-        markets = self.venue.exchange.engine.markets.values()
-        if all(market.status == "finalized" for market in markets):
-            self._check_money()
 
     def _check_money(self) -> None:
-        """Compare what the ledger says that the week came to with the exchange's account."""
-        ours = sum(fill.cash for fill in self.memory.fills.values())
-        ours += payout(self.memory.settlements.values())
+        """Compare what the ledger says that all weeks came to with the exchange's account."""
+        ours = self.memory.earned()
         theirs = self.scene.account.cash - self.scene.account.deposited
         if ours != theirs:
-            raise Broken("cash", f"the ledger's week is {ours} where the exchange's is {theirs}")
+            raise Broken("cash", f"the ledger's weeks are {ours} where the exchange's are {theirs}")
+
+    def _tally(self) -> Earned:
+        markets = self.venue.exchange.engine.markets.values()
+        values = {market.ticker: ONE_DOLLAR * (market.result == "yes") for market in markets}
+        own = [
+            fill
+            for fill in self.auditor.fills.values()
+            if fill.client_order_id.startswith(CLIENT_ID_PREFIX)
+        ]
+        gate = self.scene.settings.counts.earliest_release
+        return tally(own, values, self.scene.releases, gate)

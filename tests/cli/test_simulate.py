@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from mmbot.cli import app
+from mmbot.errors import BadInput
 from typer.testing import CliRunner
 
 runner = CliRunner()
@@ -16,7 +18,7 @@ def test_a_clean_run_writes_its_figures(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     report = json.loads(path.read_text())
     assert set(report) == {
-        "seeds", "violations", "faults", "orders", "fills", "restarts", "seconds",
+        "seeds", "violations", "faults", "orders", "fills", "restarts", "seconds", "earned",
     }  # fmt: skip
     assert set(report["faults"]) == {"answer_lost", "killed"}
     assert report["orders"] > 0
@@ -38,3 +40,32 @@ def test_shrinking_finds_that_no_fault_is_needed(tmp_path: Path) -> None:
     args = ["simulate", "--seeds", "1", "--faults", "fill_dropped,killed", "--shrink"]
     result = runner.invoke(app, [*args, "--without", "expiry"])
     assert "--faults none" in result.output
+
+
+def test_a_comparison_plays_each_seed_with_the_guard_and_without(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    args = ["simulate", "--seeds", "1", "--faults", "none", "--compare", "release_gate"]
+    result = runner.invoke(app, [*args, "--json", str(path)])
+    assert result.exit_code == 0, result.output
+    report = json.loads(path.read_text())
+    assert report["seeds"] == 1
+    found = report["comparison"]
+    total = found["rows"]["total"]
+    ours, theirs = total["with_guard"], total["without_guard"]
+    assert 0 < ours["fills"] + theirs["fills"] <= report["fills"]
+    gain = ours["pnl"]["mean"] - theirs["pnl"]["mean"]
+    assert total["gain"]["mean"] == pytest.approx(gain)
+    assert set(found["rows"]) == {"awaited", "news", "apart", "total"}
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--compare", "moat"], "--compare 'moat' is no guard"),
+        (["--compare", "expiry", "--without", "expiry"], "leave --without away"),
+    ],
+)
+def test_a_comparison_that_makes_no_sense_is_refused(args: list[str], says: str) -> None:
+    result = runner.invoke(app, ["simulate", *args])
+    assert isinstance(result.exception, BadInput)
+    assert says in str(result.exception)

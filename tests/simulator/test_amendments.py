@@ -16,7 +16,7 @@ from mmbot.units import ONE_DOLLAR
 
 def amended_world(seed: str, faults: Iterable[str]) -> World:
     """A week in which every market of the event is decided otherwise ten seconds later."""
-    world = World(seed, WEEK, faults)
+    world = World(seed, (WEEK,), faults)
     venue = world.venue
     determined, _ = (world.scene.clock.wall_time(at) for at in settlement_times(WEEK))
 

@@ -39,7 +39,7 @@ def test_a_bot_that_depends_on_more_than_its_inputs_is_found(
 
 def test_recording_changes_nothing() -> None:
     recorded, plain = (campaign.run(Job(2, (), replay=on)) for on in (True, False))
-    assert recorded.digests == plain.digests
+    assert recorded.digest == plain.digest
     assert plain.replayed == 0
 
 

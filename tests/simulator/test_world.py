@@ -13,9 +13,12 @@ import pytest
 from mmbot.errors import BadInput
 from mmbot.simulator import campaign
 from mmbot.simulator.campaign import Job, Lived, Violation
+from mmbot.simulator.comparison import compare
+from mmbot.simulator.facts import Filled
 from mmbot.simulator.faults import named
 from mmbot.simulator.guards import GUARDS, without
 from mmbot.simulator.scene import weeks
+from mmbot.simulator.tally import Earned
 from mmbot.simulator.world import World
 
 ALL = named("all")
@@ -32,7 +35,7 @@ SAMPLE = {
 _DIGEST = """
 from mmbot.simulator.campaign import Job, run
 from mmbot.simulator.faults import named
-print(run(Job(1, named("all"))).digests[0])
+print(run(Job(1, named("all"))).digest)
 """
 
 
@@ -48,6 +51,28 @@ def test_fifty_seeds_of_all_faults_break_nothing(pool: ProcessPoolExecutor) -> N
     assert sum(lived.fills for lived in lives) > 500
     injected = sum((lived.faults for lived in lives), Counter[str]())
     assert set(ALL) <= set(injected)
+
+
+def test_weeks_in_a_row_of_all_faults_break_nothing(pool: ProcessPoolExecutor) -> None:
+    lives = list(pool.map(campaign.run, [Job(seed, ALL, 3) for seed in range(1, 5)]))
+    assert [lived.violation for lived in lives if lived.violation] == []
+
+
+# In the first of these worlds each event opens on its own Monday, in the other a week ahead.
+@pytest.mark.parametrize(("seed", "ahead"), [("2", 0), ("4", 1)])
+def test_one_account_trades_and_settles_every_week(seed: str, ahead: int) -> None:
+    world = World(seed, weeks(2), ())
+    outcome = world.run()
+    assert (outcome.invariant, outcome.what) == ("", "")
+    first, second = (f"KXTSAW-26OCT{day}" for day in (18, 25))
+    assert {ticker.rpartition("-")[0] for ticker in world.memory.settlements} == {first, second}
+    traded = {event: [f.at for f in _fills(world, event)] for event in (first, second)}
+    assert all(traded.values())
+    assert (min(traded[second]) < max(traded[first])) == bool(ahead)
+
+
+def _fills(world: World, event: str) -> list[Filled]:
+    return [fill for fill in world.auditor.fills.values() if fill.ticker.startswith(event)]
 
 
 def test_a_week_without_faults_is_quiet() -> None:
@@ -66,12 +91,24 @@ def test_a_seed_gives_the_same_world_in_every_process() -> None:
             [sys.executable, "-c", _DIGEST], env=environment, capture_output=True, check=True
         )
         digests.add(done.stdout.decode().strip())
-    assert digests == set(campaign.run(Job(1, ALL)).digests)
+    assert digests == {campaign.run(Job(1, ALL)).digest}
 
 
 def test_another_seed_gives_another_world() -> None:
-    (week,) = weeks(1)
-    assert World("1/0", week, ()).run().digest != World("2/0", week, ()).run().digest
+    assert World("1", weeks(1), ()).run().digest != World("2", weeks(1), ()).run().digest
+
+
+def test_the_release_gate_costs_few_fills_apart_from_releases(pool: ProcessPoolExecutor) -> None:
+    guard = "release_gate"
+    jobs = [Job(s, (), 1, missing, guard) for s in (1, 2, 3) for missing in ("", guard)]
+    found = compare(guard, pool.map(campaign.run, jobs))
+    assert found is not None
+    assert found.seeds == 3
+    assert found.rows["awaited"].with_guard.fills == 0
+    news = found.rows["news"]
+    assert news.with_guard.fills < 0.5 * news.without_guard.fills
+    assert found.fills_kept is not None
+    assert found.fills_kept >= 0.7
 
 
 @pytest.mark.parametrize("name", SAMPLE)
@@ -95,7 +132,7 @@ def test_shrinking_keeps_the_faults_that_matter() -> None:
     def trial(job: Job) -> Lived:
         breaks = {"killed", "half_open"} <= set(job.faults)
         violation = Violation(job.seed, "cash", "") if breaks else None
-        return Lived(job, 0, 0, 0, Counter(), (), violation)
+        return Lived(job, 0, 0, 0, Counter(), "", Earned(), violation)
 
     assert set(campaign.shrink(Job(1, ALL), "cash", trial).faults) == {"killed", "half_open"}
 
@@ -103,7 +140,7 @@ def test_shrinking_keeps_the_faults_that_matter() -> None:
 def test_shrinking_does_not_mistake_one_failure_for_another() -> None:
     def trial(job: Job) -> Lived:
         invariant = "cash" if "killed" in job.faults else "fence"
-        return Lived(job, 0, 0, 0, Counter(), (), Violation(job.seed, invariant, ""))
+        return Lived(job, 0, 0, 0, Counter(), "", Earned(), Violation(job.seed, invariant, ""))
 
     assert campaign.shrink(Job(1, ALL), "cash", trial).faults == ("killed",)
 

@@ -226,6 +226,7 @@ def status_body(exchange: Exchange) -> Json:
     """Return the exchange's status, which is also the body of a 503."""
     active = not exchange.engine.exchange_paused
     trading = not exchange.trading_paused()
+    up = not exchange.shard_down
     return {
         "exchange_active": active,
         "trading_active": trading,
@@ -235,9 +236,9 @@ def status_body(exchange: Exchange) -> Json:
             {
                 "exchange_index": exchange.settings.exchange_index,
                 "description": "Default",
-                "exchange_active": active,
-                "trading_active": trading,
-                "intra_exchange_transfers_active": active,
+                "exchange_active": active and up,
+                "trading_active": trading and up,
+                "intra_exchange_transfers_active": active and up,
             }
         ],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -20,6 +21,11 @@ DEFAULT_COST: Final = 10
 _MOST_COPIES: Final = 1_000
 
 
+@functools.cache
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(path.split("/"))
+
+
 class Route(msgspec.Struct, frozen=True):
     """One operation: where it is, what it needs, what it costs, and who does it.
 
@@ -35,14 +41,11 @@ class Route(msgspec.Struct, frozen=True):
     per_order: bool = False
     cached: bool = False
 
-    def match(self, method: str, parts: list[str]) -> dict[str, str] | None:
-        """Return the path's parameters if the route is meant."""
-        mine = self.path.split("/")
-        if method != self.method or len(mine) != len(parts):
-            return None
+    def match(self, parts: list[str]) -> dict[str, str] | None:
+        """Return the path's parameters if the route's path is meant; both have as many parts."""
         found: dict[str, str] = {}
-        for name, part in zip(mine, parts, strict=True):
-            if name.startswith("{"):
+        for name, part in zip(_parts(self.path), parts, strict=True):
+            if name[:1] == "{":
                 found[name[1:-1]] = part
             elif name != part:
                 return None
@@ -143,6 +146,12 @@ def endpoint_costs() -> dict[str, object]:
     return {"default_cost": DEFAULT_COST, "endpoint_costs": costs}
 
 
+_CANDIDATES: Final = {
+    length: tuple(route for route in ROUTES if len(_parts(route.path)) == length)
+    for length in {len(_parts(route.path)) for route in ROUTES}
+}
+
+
 class Rest:
     """Answers requests, and keeps the copies that the CDN would."""
 
@@ -208,13 +217,13 @@ def _find(request: HttpRequest) -> tuple[Route, dict[str, str]]:
     if not request.path.startswith(BASE_PATH + "/"):
         raise Refusal("not_found", "no such path")
     parts = request.path.removeprefix(BASE_PATH).split("/")
-    for route in ROUTES:
-        found = route.match(request.method, parts)
+    for route in _CANDIDATES.get(len(parts), ()):
+        found = route.match(parts) if route.method == request.method else None
         if found is not None:
             return route, found
     if parts[1:3] == ["portfolio", "orders"] and request.method in ("POST", "DELETE"):
         raise Refusal("deprecated_v1_order_endpoint", "use /portfolio/events/orders")
-    if any(route.match(route.method, parts) is not None for route in ROUTES):
+    if any(route.match(parts) is not None for route in _CANDIDATES.get(len(parts), ())):
         raise Refusal("method_not_allowed")
     raise Refusal("not_found", "no such path")
 
