@@ -85,6 +85,7 @@ class CountsSettings(_Section, frozen=True, kw_only=True):
     first_year: Annotated[int, msgspec.Meta(ge=2019, le=2100)] = 2019
     poll_seconds: Annotated[float, msgspec.Meta(ge=5.0, le=3600.0)] = 60.0
     earliest_release: dt.time = dt.time(6, 55)
+    latest_release: dt.time = dt.time(10, 30)
 
 
 class ForecastSettings(_Section, frozen=True, kw_only=True):
@@ -350,6 +351,11 @@ def _toml(value: object) -> str:
 
 
 def _refuse_contradictions(settings: Settings, source: str) -> None:
+    if settings.counts.latest_release <= settings.counts.earliest_release:
+        raise BadInput(
+            f"{source}: counts.latest_release ({settings.counts.latest_release}) must be after "
+            f"counts.earliest_release ({settings.counts.earliest_release})"
+        )
     if settings.quoting.contracts > settings.limits.contracts_per_market:
         raise BadInput(
             f"{source}: quoting.contracts ({settings.quoting.contracts}) is above "

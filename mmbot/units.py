@@ -109,21 +109,21 @@ class PriceGrid(msgspec.Struct, frozen=True):
 
     def floor(self, price: Price) -> Price | None:
         """Return the greatest price on the grid that is not above `price`, if there is one."""
-        candidates = (
-            capped - (capped - band.start) % band.step
-            for band in self.bands
-            if (capped := min(price, band.end, ONE_DOLLAR - 1)) >= band.start
-        )
-        return max((p for p in candidates if p > 0), default=None)
+        greatest = 0
+        for band in self.bands:
+            capped = min(price, band.end, ONE_DOLLAR - 1)
+            if capped >= band.start:
+                greatest = max(greatest, capped - (capped - band.start) % band.step)
+        return greatest or None
 
     def ceil(self, price: Price) -> Price | None:
         """Return the least price on the grid that is not below `price`, if there is one."""
-        least = max(price, 1)
-        candidates = (
-            band.start + max(0, -((band.start - least) // band.step)) * band.step
-            for band in self.bands
-        )
-        return min((p for p in candidates if p >= least and self.accepts(p)), default=None)
+        price, least = max(price, 1), ONE_DOLLAR
+        for band in self.bands:
+            raised = band.start + max(0, -((band.start - price) // band.step)) * band.step
+            if raised <= band.end:
+                least = min(least, raised)
+        return least if least < ONE_DOLLAR else None
 
 
 CENT_GRID = PriceGrid((PriceBand(0, ONE_DOLLAR, ONE_CENT),))

@@ -130,6 +130,11 @@ def test_a_quote_larger_than_the_largest_position_is_a_contradiction() -> None:
     )
 
 
+def test_the_latest_release_must_be_after_the_earliest() -> None:
+    text = "[counts]\nlatest_release = 06:55:00"
+    assert "counts.latest_release (06:55:00) must be after" in refusal(text)
+
+
 def test_a_fill_cap_that_one_fill_would_reach_is_a_contradiction() -> None:
     text = "[quoting]\ncontracts = 10\n[limits]\ncontracts_per_15_seconds = 10"
     assert "limits.contracts_per_15_seconds (10) must be above quoting.contracts (10)" in refusal(

@@ -13,6 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from mmbot.research.bench import Timing, time_forecast
+from mmbot.research.quote_bench import time_quoting
 from mmbot.simulator.synthetic import LABEL, daily_counts
 from mmbot.tsa.counts import Counts, assumed_release, load_counts
 
@@ -27,7 +28,7 @@ def bench(
     repeat: Annotated[int, typer.Option(min=3, max=1000, help="Runs of each quick part.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Time the forecast: the bank of past weeks, a fit, a belief with one more day, a ladder."""
+    """Time the forecast, from the bank of past weeks to a ladder, and the quotes made from it."""
     history = load_counts(counts) if counts else _synthetic()
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -38,8 +39,17 @@ def bench(
             repeat,
             lambda done, total: progress.update(task, completed=done, total=total),
         )
+        timings += time_quoting(repeat)
     if as_json:
-        rows = {t.part: {"median_ms": t.median, "slowest_ms": t.slowest} for t in timings}
+        rows = {
+            t.part: {
+                "quickest_ms": t.quickest,
+                "median_ms": t.median,
+                "slowest_ms": t.slowest,
+                "floor_ms": t.floor,
+            }
+            for t in timings
+        }
         print(orjson.dumps(rows).decode())
     else:
         Console().print(_table(timings, str(counts) if counts else LABEL))
@@ -53,11 +63,11 @@ def _synthetic() -> Counts:
 
 
 def _table(timings: list[Timing], source: str) -> Table:
-    table = Table("part", "median ms", "slowest ms", "runs", "x floor", title=f"on {source}")
+    names = ("part", "quickest ms", "median ms", "slowest ms", "runs", "x floor")
+    table = Table(*names, title=f"on {source}")
     for column in table.columns[1:]:
         column.justify = "right"
-    floor = timings[0].median
     for t in timings:
-        ratio = f"{t.median / floor:,.2f}"
-        table.add_row(t.part, f"{t.median:,.2f}", f"{t.slowest:,.2f}", str(t.runs), ratio)
+        times = [f"{ms:,.3f}" for ms in (t.quickest, t.median, t.slowest)]
+        table.add_row(t.part, *times, str(t.runs), f"{t.quickest / t.floor:,.2f}")
     return table

@@ -163,13 +163,16 @@ class CountsPoller:
         return max(_LEAST_WAIT, jittered / self._clock.speed)
 
     def _due(self) -> bool:
-        now = self._now()
-        weeks = (Week.of(now.date()), Week.of(now.date() - dt.timedelta(days=7)))
-        return any(
-            day not in self.counts
-            for week in weeks
-            for day in week.days_due(now, self._settings.earliest_release)
-        )
+        now, settings = self._now(), self._settings
+        this = Week.of(now.date())
+        due = [
+            day
+            for week in (this, Week.of(now.date() - dt.timedelta(days=7)))
+            for day in week.days_due(now, settings.earliest_release)
+        ]
+        early = this.early_releases(settings.earliest_release, settings.latest_release)
+        due += [release.day for release in early if release.opens <= now < release.shuts]
+        return any(day not in self.counts for day in due)
 
     def _idle_seconds(self) -> float:
         now = self._now()

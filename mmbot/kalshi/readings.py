@@ -77,7 +77,7 @@ def look_up(command: LookUp, subaccount: int) -> Reading:
 def read_account(command: ReadAccount, subaccount: int) -> Reading:
     """Read resting orders, fills, positions and balance; positions must be the fills' sums.
 
-    The balance is that of the shards in use, together; it is no part of what must be right.
+    The balances are those of the shards in use; they are no part of what must be right.
     """
     own = own_subaccount(subaccount)
     reports = yield from resting_orders(own)
@@ -91,7 +91,7 @@ def read_account(command: ReadAccount, subaccount: int) -> Reading:
             break
     else:
         raise ReadingError(contradiction)
-    return [Reconciled(reports, fills, (yield from balance_of(command.shards, own)))]
+    return [Reconciled(reports, fills, (yield from balances_of(command.shards, own)))]
 
 
 def read_listing(command: ReadListing, series: str, now: int) -> Reading:
@@ -136,15 +136,15 @@ def resting_orders(own: tuple[str, str]) -> Steps[tuple[OrderReport, ...]]:
     return tuple(wire.rest_order(order) for order in orders)
 
 
-def balance_of(shards: tuple[int, ...], own: tuple[str, str]) -> Steps[Money | None]:
-    """Return the balance, or `None` when it was asked for too often: it has a bucket of its own."""
-    path, total = "/portfolio/balance", 0
+def balances_of(shards: tuple[int, ...], own: tuple[str, str]) -> Steps[dict[int, Money] | None]:
+    """Return each shard's balance, or `None` if that was asked too often: it has its own bucket."""
+    path, balances = "/portfolio/balance", {}
     for shard in shards:
         answer = yield HttpRequest("GET", path, (own, ("exchange_index", str(shard))))
         if answer is not None and answer.status == 429:
             return None
-        total += read(answer, path, Balance).balance * MONEY_PER_CENT
-    return total
+        balances[shard] = read(answer, path, Balance).balance * MONEY_PER_CENT
+    return balances
 
 
 def fills_of(tickers: tuple[str, ...], own: tuple[str, str]) -> Steps[tuple[Fill, ...]]:

@@ -22,7 +22,7 @@ from mmbot.kalshi.readings import (
     SeriesAnswer,
     Status,
     Steps,
-    balance_of,
+    balances_of,
     budget,
     contradiction_of,
     fills_of,
@@ -234,9 +234,10 @@ class Examination:
     def _check_balance(self) -> Steps[_Outcome]:
         markets = (market for event in self.listed for market in event.markets)
         shards = tuple(sorted({market.shard for market in markets})) or (0,)
-        balance = yield from balance_of(shards, self._own)
-        if balance is None:
+        balances = yield from balances_of(shards, self._own)
+        if balances is None:
             return "wait", "asked for too often"
+        balance = sum(balances.values())
         needed = self._settings.limits.event_loss + min([0, *self._worst_cases()])
         where = f"{_dollars(balance)} on shard {_joined(map(str, shards))}"
         if balance < needed:

@@ -129,7 +129,7 @@ def _book_steps(desk: Desk, ladder: Ladder, listing: Listing) -> Iterator[Step]:
     if listing.book is None:
         return
     ticker = listing.market.ticker
-    top = listing.book.top(desk.orders.levels(ticker, "bid"), desk.orders.levels(ticker, "ask"))
+    top = listing.book.top(*desk.orders.levels(ticker))
     bid, ask = ("none" if price is None else format_price(price) for price in top)
     yield Step("book", f"best bid of others {bid}, best ask {ask}")
     if listing.terms is None or listing.terms.reason:

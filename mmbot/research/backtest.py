@@ -233,7 +233,7 @@ class _Desk:
             _TOKENS,
             ListingRead("", (listed,)),
             GroupSecured(0, "backtest", strategy.settings.limits.fill_cap),
-            Reconciled((), (), strategy.cash),
+            Reconciled((), (), {0: strategy.cash}),
         )
 
     @property
@@ -257,8 +257,8 @@ class _Desk:
         )
         # Nothing is placed before the account has been read, and then everything at once.
         self._tell(StreamUp(), *shown, BeliefFormed(belief))
-        balance = self._strategy.cash - self._ladder.portfolio.cost
-        commands = self._tell(Reconciled((), (), balance))
+        balance = self._strategy.cash - sum(map(self._ladder.portfolio.cost, self._ladder.listings))
+        commands = self._tell(Reconciled((), (), {0: balance}))
         return [command for command in commands if isinstance(command, Place)]
 
     def opinions(self, books: dict[str, Top]) -> Iterator[Opinions]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from mmbot.research.backtest import Opinions
 from mmbot.research.scoring import student_quantile
-from mmbot.trading.fair import logit
+from mmbot.trading.fair import logits
 
 # So many events the weight in force stands for.
 _PRIOR_EVENTS = 20
@@ -81,8 +81,10 @@ def _propose(known: int, opinions: Sequence[Opinions], present: float) -> Propos
 def _estimate(
     opinions: Sequence[Opinions], events: Sequence[str]
 ) -> tuple[float | None, float | None]:
-    market = np.array([logit(each.mid) for each in opinions])
-    gap = np.array([logit(each.belief) for each in opinions]) - market
+    if not opinions:
+        return None, None
+    market = logits([each.mid for each in opinions])
+    gap = logits([each.belief for each in opinions]) - market
     came = np.array([each.outcome for each in opinions], dtype=float)
     if not np.any(gap):
         return None, None

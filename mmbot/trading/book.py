@@ -54,22 +54,21 @@ class Book:
 
     def top(self, our_bids: Mapping[Price, Count], our_asks: Mapping[Price, Count]) -> Top:
         """Return the best prices at which others rest, given what is ours at each price."""
-        bid, ask = self._best_bid, self._best_ask
-        if bid in our_bids:
-            others = (p for p, count in self._bids.items() if count > our_bids.get(p, 0))
-            bid = max(others, default=None)
-        if ask in our_asks:
-            others = (p for p, count in self._asks.items() if count > our_asks.get(p, 0))
-            ask = min(others, default=None)
-        return Top(bid, ask)
+        return self.deep(our_bids, our_asks, 1)
 
     def deep(
         self, our_bids: Mapping[Price, Count], our_asks: Mapping[Price, Count], depth: Count
     ) -> Top:
         """Return the best prices at which others rest with at least `depth`."""
-        bids = (p for p, count in self._bids.items() if count - our_bids.get(p, 0) >= depth)
-        asks = (p for p, count in self._asks.items() if count - our_asks.get(p, 0) >= depth)
-        return Top(max(bids, default=None), min(asks, default=None))
+        bid, ask = self._best_bid, self._best_ask
+        # Most books are deep enough at their best prices; only the others are searched.
+        if bid is not None and self._bids[bid] - our_bids.get(bid, 0) < depth:
+            bids = (p for p, count in self._bids.items() if count - our_bids.get(p, 0) >= depth)
+            bid = max(bids, default=None)
+        if ask is not None and self._asks[ask] - our_asks.get(ask, 0) < depth:
+            asks = (p for p, count in self._asks.items() if count - our_asks.get(p, 0) >= depth)
+            ask = min(asks, default=None)
+        return Top(bid, ask)
 
     def levels(self, side: Side) -> tuple[Level, ...]:
         """Return one side, best first."""

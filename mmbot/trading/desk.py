@@ -17,7 +17,7 @@ from mmbot.trading.losses import DayLosses
 from mmbot.trading.orders import OwnOrders
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.portfolio import Exposure, Portfolio
-from mmbot.trading.risk import CLOSING_MARGIN, Listing, ServiceState, Shard
+from mmbot.trading.risk import CLOSING_MARGIN, Listing, ServiceState, Shard, Window
 from mmbot.tsa.calendar import CalendarClock, Week, release_instant
 from mmbot.units import ONE_DOLLAR, Money
 
@@ -47,6 +47,7 @@ class Ladder:
         self.portfolio = Portfolio(tuple(self.listings))
         self.belief: Belief | None = None
         self.releases: tuple[int, ...] = ()
+        self.windows: tuple[Window, ...] = ()
         self.reconciled = False
         self.priced: Priced | None = None
         # Whether no position of the event may grow.
@@ -67,18 +68,21 @@ class Ladder:
         self, settings: Settings, clock: CalendarClock, missing: AbstractSet[dt.date]
     ) -> None:
         """Work out from when on each day's count may be out, in wall time, but for the missing."""
-        earliest = settings.counts.earliest_release
+        earliest, latest = settings.counts.earliest_release, settings.counts.latest_release
         self.releases = tuple(
             clock.wall_time(release_instant(day, earliest))
             for day in self.week.days
             if day not in missing
         )
-
-    def believe(self, belief: Belief) -> None:
-        """Take up a belief that was formed at this ladder's strikes."""
-        if belief.strikes != self.strikes:
-            raise ValueError("a belief is taken up at the strikes it was formed at")
-        self.belief = belief
+        self.windows = tuple(
+            Window(
+                clock.wall_time(early.opens),
+                clock.wall_time(early.shuts),
+                sum(day <= early.day and day not in missing for day in self.week.days),
+            )
+            for early in self.week.early_releases(earliest, latest)
+            if early.day not in missing
+        )
 
     def marked_pnl(self) -> Money | None:
         """Return the P&L with each position at its fair value, or at what it paid."""
@@ -111,6 +115,7 @@ class Ladder:
     def next_change(self, now: int) -> int | None:
         """Return when a gate of this event opens or shuts next, by the clock alone."""
         instants = [*self.releases[bisect_right(self.releases, now) :][:1]]
+        instants += [t for w in self.windows for t in (w.opens, w.shuts) if t > now]
         for listing in self.listings.values():
             market = listing.market
             changes = (market.opens, market.closes - CLOSING_MARGIN)
@@ -137,6 +142,8 @@ class Desk(msgspec.Struct):
     missing: frozenset[dt.date] = frozenset()
     # The account's cash as if no event had been traded that is still open; `None` if not read yet.
     cash: Money | None = None
+    # Each shard's balance as if no market on the desk had ever been traded, where it was read.
+    flat: dict[int, Money] = msgspec.field(default_factory=dict)
     losses: DayLosses = msgspec.field(default_factory=DayLosses)
 
     def listing(self, ticker: str) -> Listing | None:
@@ -146,14 +153,37 @@ class Desk(msgspec.Struct):
 
     def shard(self, index: int) -> Shard:
         """Return a shard, which is known from now on."""
-        return self.shards.setdefault(index, Shard(index))
+        shard = self.shards.get(index)
+        if shard is None:
+            shard = self.shards[index] = Shard(index)
+        return shard
 
-    def count_cash(self, balance: Money | None) -> None:
-        """Learn the balance; what open positions have cost is added back to it."""
-        if balance is None:
+    def count_cash(self, balances: dict[int, Money] | None) -> None:
+        """Learn each shard's balance; what open positions have cost is added back to them all."""
+        if balances is None:
             return
-        held = [ladder.portfolio for ladder in self.ladders.values() if not ladder.settled]
-        self.cash = balance + sum(portfolio.cost for portfolio in held)
+        self.flat = {shard: money + self._cost(shard) for shard, money in balances.items()}
+        self.cash = sum(balances.values()) + sum(
+            ladder.portfolio.cost(ticker)
+            for ticker, ladder in self.ladder_of.items()
+            if not ladder.settled
+        )
+
+    def balance(self, shard: int) -> Money | None:
+        """Return a shard's balance with what was filled since it was read; `None` if unknown."""
+        flat = self.flat.get(shard)
+        return None if flat is None else flat - self._cost(shard)
+
+    def on_shard(self, shard: int) -> tuple[str, ...]:
+        """Return the markets of a shard."""
+        return tuple(
+            ticker
+            for ticker, ladder in self.ladder_of.items()
+            if ladder.listings[ticker].market.shard == shard
+        )
+
+    def _cost(self, shard: int) -> Money:
+        return sum(self.ladder_of[t].portfolio.cost(t) for t in self.on_shard(shard))
 
     def assigned_cash(self) -> Money:
         """Return the cash that one event may use."""

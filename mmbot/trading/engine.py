@@ -12,6 +12,7 @@ from typing import Any
 
 from mmbot.config import Settings
 from mmbot.forecast.belief import Weighing
+from mmbot.trading.atrisk import AtRisk
 from mmbot.trading.book import Book, CorruptBook
 from mmbot.trading.commands import Command, Finished
 from mmbot.trading.desk import Desk
@@ -98,6 +99,7 @@ class Engine:
         self._fences = fences = Fences(self.desk, self._out)
         self._views = Views(self.desk, self._out)
         self._orders = orders = Lifecycle(self.desk, self._out, fences, self._views)
+        self._at_risk = AtRisk(self.desk, self._out)
         self._listings = listings = Listings(self.desk, self._out, orders)
         self._for_one_market: dict[type, Callable[[Any], str | None]] = {
             BookChanged: self._book_changed,
@@ -151,12 +153,15 @@ class Engine:
         else:
             tickers = self._for_many_markets[type(event)](event)
         # By far the most events are of books, and these say nothing about our orders.
-        about_orders = not isinstance(event, BookChanged | BookReplaced)
-        if about_orders:
+        books_only = isinstance(event, BookChanged | BookReplaced)
+        if not books_only:
             self._orders.chase()
             self._fences.see_to()
-        review = Review(self.desk, self._out, self._new_client_id, check_limit=about_orders)
-        review.run(refresh(self.desk, self._out, tickers))
+        affected = refresh(self.desk, self._out, tickers, books_only=books_only)
+        if not books_only:
+            self._at_risk.follow()
+        review = Review(self.desk, self._out, self._new_client_id, check_limit=not books_only)
+        review.run(affected)
         if self.desk.service.stopping:
             self._verify_end()
         return self._out.take()
@@ -267,14 +272,14 @@ class Engine:
             self._orders.take_report(report, looked_up=False)
         self._orders.doubt_missing({report.client_id for report in event.orders})
         self._orders.cancel_strays(event.orders)
-        self.desk.count_cash(event.balance)
+        self.desk.count_cash(event.balances)
         service = self.desk.service
         if service.streaming and not service.reconciled:
             self._out.note(
                 "account.reconciled",
                 orders=len(event.orders),
                 fills=len(event.fills),
-                balance=None if event.balance is None else format_money(event.balance),
+                balance=event.balances and format_money(sum(event.balances.values())),
             )
         service.reconciled = service.streaming
         if service.reconciled:
@@ -324,7 +329,7 @@ class Engine:
         for ladder in self.desk.ladders.values():
             if ladder.week == belief.week and ladder.strikes == belief.strikes:
                 before = ladder.belief
-                ladder.believe(belief)
+                ladder.belief = belief
                 self._views.believed(ladder)
                 self._out.note(
                     "belief.updated",

@@ -200,12 +200,13 @@ class Reconciled(msgspec.Struct, frozen=True, tag=True):
     """The account as the exchange has it, read while the stream was up.
 
     `orders` are the bot's own resting orders, `fills` every fill of the listed markets; the
-    reader has checked that the positions are the sums of the fills. The balance is not always had.
+    reader has checked that the positions are the sums of the fills. `balances`, one for each shard
+    in use, are not always had.
     """
 
     orders: tuple[OrderReport, ...]
     fills: tuple[Fill, ...]
-    balance: Money | None
+    balances: dict[int, Money] | None
 
 
 class ReadingFailed(msgspec.Struct, frozen=True, tag=True):

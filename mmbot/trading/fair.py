@@ -9,9 +9,12 @@ the belief, in log-odds, is interpolated between the nearest strikes on either s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from mmbot.trading.book import Book
 from mmbot.units import ONE_CENT, ONE_DOLLAR, Count, Price
@@ -74,27 +77,34 @@ def pool(belief: Sequence[float], mids: Sequence[float | None], weight: float) -
         mids: The market's midpoint at each strike, in dollars, where there is one.
         weight: The belief's share in the log-odds; the markets have the rest.
     """
-    odds = [logit(p) for p in belief]
-    stated = [None if m is None else logit(m) - o for m, o in zip(mids, odds, strict=True)]
-    gaps = _interpolated(stated)
-    heard = [o + (1 - weight) * (gap or 0.0) for o, gap in zip(odds, gaps, strict=True)]
-    above = monotone([1 / (1 + math.exp(-o)) for o in heard])
-    unheard = tuple(weight < 1 and gap is None for gap in gaps)
-    return Pooled(tuple(map(_clipped, above)), unheard)
+    odds = logits(belief)
+    stated = [j for j, mid in enumerate(mids) if mid is not None]
+    gaps = np.full(len(odds), np.nan)
+    if stated:
+        said = logits([mid for mid in mids if mid is not None]) - odds[stated]
+        every = np.arange(len(odds))
+        gaps = np.interp(every, stated, said, left=np.nan, right=np.nan)
+    pooled = odds + (1 - weight) * np.nan_to_num(gaps)
+    above = monotone([1 / (1 + math.exp(-o)) for o in pooled.tolist()])
+    unheard = (np.isnan(gaps) & (weight < 1)).tolist()
+    return Pooled(tuple(_clipped(above).tolist()), tuple(unheard))
 
 
-def logit(p: float) -> float:
-    """Return the log-odds of a probability, which is clipped before."""
-    p = _clipped(p)
-    return math.log(p / (1 - p))
+def logits(probabilities: Sequence[float]) -> npt.NDArray[np.float64]:
+    """Return the log-odds of probabilities, which are clipped before."""
+    clipped = _clipped(probabilities)
+    # The logarithm of `math` is the same everywhere, which a vectorised one need not be.
+    return np.array([math.log(odds) for odds in (clipped / (1 - clipped)).tolist()])
 
 
-def monotone(values: Iterable[float]) -> list[float]:
+def monotone(values: Sequence[float]) -> list[float]:
     """Return the non-increasing sequence nearest to `values`, in squares.
 
     Pool adjacent violators: Ayer et al., "An empirical distribution function for sampling with
     incomplete information" (1955).
     """
+    if all(before >= after for before, after in pairwise(values)):
+        return list(values)
     blocks: list[tuple[float, int]] = []
     for value in values:
         mean, size = value, 1
@@ -105,20 +115,6 @@ def monotone(values: Iterable[float]) -> list[float]:
     return [mean for mean, size in blocks for _ in range(size)]
 
 
-def _interpolated(stated: Sequence[float | None]) -> list[float | None]:
-    """Fill each gap that has a value on both sides, linearly."""
-    filled = list(stated)
-    before: int | None = None
-    for i, value in enumerate(stated):
-        if value is None:
-            continue
-        if before is not None:
-            first = stated[before] or 0.0
-            for j in range(before + 1, i):
-                filled[j] = first + (value - first) * (j - before) / (i - before)
-        before = i
-    return filled
-
-
-def _clipped(p: float) -> float:
-    return min(max(p, 1 - _SUREST), _SUREST)
+def _clipped(probabilities: Sequence[float]) -> npt.NDArray[np.float64]:
+    clipped: npt.NDArray[np.float64] = np.clip(probabilities, 1 - _SUREST, _SUREST)
+    return clipped

@@ -60,7 +60,7 @@ class Fences:
         if shard.group != event.group:
             shard.group, shard.triggered = event.group, False
             self._out.note("group.secured", shard=shard.index, group=shard.group)
-        return self._markets(shard)
+        return self._desk.on_shard(shard.index)
 
     def not_secured(self, event: GroupNotSecured) -> _Tickers:
         """There is none yet, or it was not reset."""
@@ -79,7 +79,7 @@ class Fences:
                     self.forget(shard.index)
                 else:
                     self._reset(shard)
-                return self._markets(shard)
+                return self._desk.on_shard(shard.index)
         return ()
 
     def trigger(self, index: int) -> None:
@@ -122,14 +122,7 @@ class Fences:
 
     def _doubt_orders(self, shard: Shard) -> None:
         """What an order had filled before it was taken off, only the exchange can tell."""
-        for ticker in self._markets(shard):
+        for ticker in self._desk.on_shard(shard.index):
             for order in self._desk.orders.of(ticker):
                 if order.state != "placing":
                     order.doubt()
-
-    def _markets(self, shard: Shard) -> _Tickers:
-        return tuple(
-            ticker
-            for ticker, ladder in self._desk.ladder_of.items()
-            if ladder.listings[ticker].market.shard == shard.index
-        )

@@ -105,13 +105,15 @@ class OwnOrders:
         """Return a market's orders, oldest first."""
         return tuple(self._by_ticker.get(ticker, {}).values())
 
-    def levels(self, ticker: str, side: Side) -> dict[Price, Count]:
-        """Return what is ours in a market's book: contracts at each price."""
-        levels: dict[Price, Count] = {}
-        for order in self.of(ticker):
-            if order.side == side and order.remaining:
+    def levels(self, ticker: str) -> tuple[dict[Price, Count], dict[Price, Count]]:
+        """Return what is ours in a market's bids and asks: contracts at each price."""
+        bids: dict[Price, Count] = {}
+        asks: dict[Price, Count] = {}
+        for order in self._by_ticker.get(ticker, {}).values():
+            levels = bids if order.side == "bid" else asks
+            if order.remaining:
                 levels[order.price] = levels.get(order.price, 0) + order.remaining
-        return levels
+        return bids, asks
 
     def add(self, order: Order) -> None:
         """Take up an order that is being placed, or one that was found at the exchange."""

@@ -34,6 +34,7 @@ class Portfolio:
         """Begin with nothing; `tickers` are the ladder's markets in ascending order of strike."""
         self._rungs = {ticker: rung for rung, ticker in enumerate(tickers)}
         self._positions: dict[str, Count] = dict.fromkeys(tickers, 0)
+        self._cash: dict[str, Money] = dict.fromkeys(tickers, 0)
         self._fills: dict[tuple[str, str], Fill] = {}
         self._filled: dict[str, Count] = {}
         self.cash: Money = 0
@@ -45,6 +46,7 @@ class Portfolio:
         self._fills[fill.key] = fill
         self._filled[fill.order_id] = self.filled(fill.order_id) + fill.count
         self._positions[fill.ticker] += fill.signed_count
+        self._cash[fill.ticker] += fill.cash
         self.cash += fill.cash
         return True
 
@@ -57,10 +59,9 @@ class Portfolio:
         """Every fill that was booked, in the order of booking."""
         return tuple(self._fills.values())
 
-    @property
-    def cost(self) -> Money:
-        """What the positions took out of the balance: NO is paid for as if it were bought."""
-        return sum(max(0, -count) for count in self._positions.values()) * ONE_DOLLAR - self.cash
+    def cost(self, ticker: str) -> Money:
+        """Return what a position took out of the balance: NO is paid for as if it were bought."""
+        return max(0, -self._positions[ticker]) * ONE_DOLLAR - self._cash[ticker]
 
     def position(self, ticker: str) -> Count:
         """Return the signed position in a market: + YES, - NO."""
@@ -78,7 +79,7 @@ class Portfolio:
         """Return the wealth in each cell, every exposure filled where that hurts."""
         steps = [self.cash, *(count * ONE_DOLLAR for count in self._positions.values())]
         for exposure in exposures:
-            loss = _paid_each(exposure) * exposure.count
+            loss = _loss(exposure)
             # A bid hurts from cell 0 up to its rung, an ask from the cell above to the last: as
             # differences between neighbouring cells, each order is at most two numbers.
             if exposure.side == "bid":
@@ -89,22 +90,41 @@ class Portfolio:
         return list(accumulate(steps))
 
 
-def room(wealth: list[Money], exposure: Exposure, floor: Money) -> Count:
-    """Return how much of `exposure` fits before a cell's wealth falls below `floor`."""
-    free = least(wealth, exposure) - floor
-    return max(0, min(exposure.count, free // _paid_each(exposure)))
+class WorstCase:
+    """The wealth in each cell, everything that may fill filled where that hurts.
 
+    Most orders fit with much to spare: then the least wealth of all, less what was committed since
+    it was worked out, says so without a look at the cells.
+    """
 
-def least(wealth: list[Money], exposure: Exposure) -> Money:
-    """Return the least wealth among the cells in which filling `exposure` hurts."""
-    return min(wealth[_hurt_cells(exposure)])
+    def __init__(self, wealth: list[Money]) -> None:
+        self._wealth = wealth
+        self._least = min(wealth)
+        self._pending: list[Exposure] = []
 
+    def room(self, exposure: Exposure, floor: Money) -> Count:
+        """Return how much of `exposure` fits before a cell's wealth falls below `floor`."""
+        if self._least - _loss(exposure) >= floor:
+            return exposure.count
+        free = min(self._cells()[_hurt_cells(exposure)]) - floor
+        return max(0, min(exposure.count, free // paid_each(exposure.side, exposure.price)))
 
-def commit(wealth: list[Money], exposure: Exposure) -> None:
-    """Take `exposure` off the cells in which filling it hurts, in place."""
-    loss = _paid_each(exposure) * exposure.count
-    hurt = _hurt_cells(exposure)
-    wealth[hurt] = [money - loss for money in wealth[hurt]]
+    def breaks(self, exposure: Exposure, floor: Money) -> bool:
+        """Say whether a cell in which filling `exposure` hurts is below `floor`."""
+        return self._least < floor and min(self._cells()[_hurt_cells(exposure)]) < floor
+
+    def commit(self, exposure: Exposure) -> None:
+        """Count `exposure` as filled in the cells in which that hurts."""
+        self._pending.append(exposure)
+        self._least -= _loss(exposure)
+
+    def _cells(self) -> list[Money]:
+        for exposure in self._pending:
+            hurt, loss = _hurt_cells(exposure), _loss(exposure)
+            self._wealth[hurt] = [money - loss for money in self._wealth[hurt]]
+        self._pending.clear()
+        self._least = min(self._wealth)
+        return self._wealth
 
 
 def _hurt_cells(exposure: Exposure) -> slice:
@@ -112,5 +132,10 @@ def _hurt_cells(exposure: Exposure) -> slice:
     return slice(0, above) if exposure.side == "bid" else slice(above, None)
 
 
-def _paid_each(exposure: Exposure) -> Price:
-    return exposure.price if exposure.side == "bid" else ONE_DOLLAR - exposure.price
+def paid_each(side: Side, price: Price) -> Price:
+    """Return what one contract costs: the price of YES, or of NO."""
+    return price if side == "bid" else ONE_DOLLAR - price
+
+
+def _loss(exposure: Exposure) -> Money:
+    return paid_each(exposure.side, exposure.price) * exposure.count

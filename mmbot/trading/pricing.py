@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import msgspec
+import numpy as np
 
 from mmbot.config import QuotingSettings
 from mmbot.trading.fair import Pooled
@@ -59,49 +60,36 @@ def price_ladder(
         known: How many of the week's days are published.
         quoting: Margin, edges and sizes.
     """
-    above = pooled.above
-    cells = [low - high for low, high in pairwise((1.0, *above, 0.0))]
-    reservation = reservation_prices(cells, wealth)
+    cells = [low - high for low, high in pairwise((1.0, *pooled.above, 0.0))]
+    reservations = reservation_prices(cells, wealth)
+    above, reserved = np.array(pooled.above), np.array(reservations)
+    edges = np.array([quoting.edge(value) for value in reservations])
     share = 1 - quoting.margin_at(known)
-    edges = [quoting.edge(r) for r in reservation]
-    yes = [_value(r - e, share * p) for r, e, p in zip(reservation, edges, above, strict=True)]
-    no = [
-        _value(1 - r - e, share * (1 - p))
-        for r, e, p in zip(reservation, edges, above, strict=True)
-    ]
-    alone = known >= _KNOWN_ENOUGH_ALONE
-    blocked = [unheard and not alone for unheard in pooled.unheard]
+    yes = np.maximum(np.minimum(reserved - edges, share * above), 0.0)
+    no = np.maximum(np.minimum(1 - reserved - edges, share * (1 - above)), 0.0)
+    blocked = np.array(pooled.unheard) & (known < _KNOWN_ENOUGH_ALONE)
     full = quoting.size_at(known) / ONE_CONTRACT / quoting.kelly_fraction
-    offers = [
-        full if quoting.minimum_fair <= p <= quoting.maximum_fair and not shut else 0.0
-        for p, shut in zip(above, blocked, strict=True)
-    ]
-    yes_most = [
-        most
-        if quoting.bids_yes(p) and floor_price(value) >= floor_price(quoting.lowest_bid)
-        else 0.0
-        for most, p, value in zip(offers, above, yes, strict=True)
-    ]
-    no_most = [most if quoting.bids_no(p) else 0.0 for most, p in zip(offers, above, strict=True)]
+    likely = (above >= quoting.minimum_fair) & (above <= quoting.maximum_fair)
+    most = np.where(likely & ~blocked, full, 0.0)
+    lowest = floor_price(quoting.lowest_bid)
+    high = [floor_price(value) >= lowest for value in yes.tolist()]
+    yes_most = most * high * [quoting.bids_yes(p) for p in pooled.above]
+    no_most = most * [quoting.bids_no(p) for p in pooled.above]
     yes_sizes = kelly_sizes(cells, wealth, yes, yes_most)
     # Seen from above, NO is to its strike what YES is seen from below.
     no_sizes = kelly_sizes(cells[::-1], wealth[::-1], no[::-1], no_most[::-1])[::-1]
-    return [
-        Terms(
-            fair=above[j],
-            reservation=reservation[j],
-            yes_value=yes[j],
-            no_value=no[j],
-            yes_count=_whole(quoting.kelly_fraction * yes_sizes[j]),
-            no_count=_whole(quoting.kelly_fraction * no_sizes[j]),
-            reason="no_market_price" if blocked[j] else "",
+    return list(
+        map(
+            Terms,
+            pooled.above,
+            reservations,
+            yes.tolist(),
+            no.tolist(),
+            [_whole(quoting.kelly_fraction * size) for size in yes_sizes],
+            [_whole(quoting.kelly_fraction * size) for size in no_sizes],
+            ["no_market_price" if shut else "" for shut in blocked.tolist()],
         )
-        for j in range(len(above))
-    ]
-
-
-def _value(*bounds: float) -> float:
-    return max(0.0, min(bounds))
+    )
 
 
 def _whole(contracts: float) -> Count:

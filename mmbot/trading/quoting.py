@@ -116,11 +116,9 @@ def _bid(terms: Terms, room: _Room, top: Top, grid: PriceGrid) -> Quote | None:
     if limit is None or room.most <= 0:
         return None
     highest = limit
-    if top.bid is not None:
-        highest = min(highest, grid.ceil(top.bid + 1) or limit)
-    if top.ask is not None:
-        highest = min(highest, top.ask - 1)
-    price = grid.floor(highest)
+    if top.bid is not None and top.bid < limit:
+        highest = min(limit, grid.ceil(top.bid + 1) or limit)
+    price = highest if top.ask is None or top.ask > highest else grid.floor(top.ask - 1)
     return None if price is None else Quote("bid", price, room.count, limit, room.most)
 
 
@@ -130,11 +128,9 @@ def _ask(terms: Terms, room: _Room, top: Top, grid: PriceGrid) -> Quote | None:
     if limit is None or room.most <= 0:
         return None
     lowest = limit
-    if top.ask is not None:
-        lowest = max(lowest, grid.floor(top.ask - 1) or limit)
-    if top.bid is not None:
-        lowest = max(lowest, top.bid + 1)
-    price = grid.ceil(lowest)
+    if top.ask is not None and top.ask > limit:
+        lowest = max(limit, grid.floor(top.ask - 1) or limit)
+    price = lowest if top.bid is None or top.bid < lowest else grid.ceil(top.bid + 1)
     return None if price is None else Quote("ask", price, room.count, limit, room.most)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mmbot.forecast.belief import Belief
 from mmbot.trading.desk import Desk, Ladder, Priced
 from mmbot.trading.fair import pool
 from mmbot.trading.outbox import Outbox
@@ -24,40 +25,51 @@ _CASH_TOLERANCE = 0.01
 _LEAST_WEALTH = 0.01
 
 
-def refresh(desk: Desk, out: Outbox, tickers: Iterable[str]) -> list[str]:
+def refresh(
+    desk: Desk, out: Outbox, tickers: Iterable[str], *, books_only: bool = False
+) -> list[str]:
     """Look at the books of some markets and price anew what needs it.
 
+    Args:
+        desk: What is known.
+        out: Where wishes and marks go; its time is now.
+        tickers: The markets that something happened to.
+        books_only: Whether nothing but their books may have changed.
+
     Returns:
-        The markets to review: those given, and all of each ladder that was priced.
+        The markets to review: those given, unless nothing that matters changed in their books, and
+        all of each ladder that was priced.
     """
     affected = list(dict.fromkeys(tickers))
     ladders = {desk.ladder_of[ticker].ticker: desk.ladder_of[ticker] for ticker in affected}
-    for ticker in affected:
-        _look(desk, ticker, out.now)
+    changed = [ticker for ticker in affected if _look(desk, ticker, out.now)]
     priced: list[str] = []
     for ladder in ladders.values():
         looked = [ticker for ticker in affected if ticker in ladder.listings]
-        due = _is_due(desk, ladder, looked, out)
-        if due:
-            _price(desk, ladder, out.now)
+        belief, due = ladder.belief, False
+        if belief is not None and _is_due(desk, ladder, belief, looked, out):
+            due = True
+            _price(desk, ladder, belief, out.now)
             priced += ladder.listings
         # On a waking, when a day may have begun, a whole ladder is looked at.
         if due or ladder.settled or len(looked) == len(ladder.listings):
             desk.mark(ladder, out)
             ladder.reduce_only = desk.may_only_reduce(ladder, out.now)
-    return list(dict.fromkeys((*affected, *priced)))
+    return list(dict.fromkeys((*(changed if books_only else affected), *priced)))
 
 
-def _look(desk: Desk, ticker: str, now: int) -> None:
+def _look(desk: Desk, ticker: str, now: int) -> bool:
+    """Look at a market's book; say whether the others rest elsewhere than before."""
     listing = desk.ladder_of[ticker].listings[ticker]
-    ours = (desk.orders.levels(ticker, "bid"), desk.orders.levels(ticker, "ask"))
-    listing.opinion.look(listing.book, ours, desk.settings.quoting.mid_depth, now)
+    book, before = listing.book, listing.top
+    ours = desk.orders.levels(ticker)
+    listing.top = book.top(*ours) if book else None
+    listing.opinion.look(book, ours, desk.settings.quoting.mid_depth, now)
+    return listing.top != before
 
 
-def _is_due(desk: Desk, ladder: Ladder, looked: list[str], out: Outbox) -> bool:
-    belief, priced = ladder.belief, ladder.priced
-    if belief is None:
-        return False
+def _is_due(desk: Desk, ladder: Ladder, belief: Belief, looked: list[str], out: Outbox) -> bool:
+    priced = ladder.priced
     if priced is None or belief is not priced.belief or desk.settings is not priced.settings:
         return True
     cash = desk.assigned_cash()
@@ -84,10 +96,7 @@ def _mids(ladder: Ladder, now: int) -> dict[str, float | None]:
     return {ticker: listing.opinion.at(now) for ticker, listing in ladder.listings.items()}
 
 
-def _price(desk: Desk, ladder: Ladder, now: int) -> None:
-    belief = ladder.belief
-    if belief is None:
-        return
+def _price(desk: Desk, ladder: Ladder, belief: Belief, now: int) -> None:
     quoting, cash, mids = desk.settings.quoting, desk.assigned_cash(), _mids(ladder, now)
     wealth = ladder.portfolio.wealth()
     least = max(_LEAST_WEALTH * cash, 1)

@@ -7,7 +7,8 @@ again.
 
 There is at most one live order on each side of a market. A quote moves by cancel and place, and
 the place waits until the cancel is confirmed and every fill of it is booked. An order that lets
-an event lose more than its limit goes, whatever made it so: new settings, or an earlier life.
+an event lose more than its limit goes, whatever made it so: new settings, or an earlier life; so
+do as many as cannot be paid for.
 """
 
 from __future__ import annotations
@@ -20,21 +21,22 @@ import msgspec
 from mmbot.trading.commands import Cancel, Decrease, Place, Renew
 from mmbot.trading.desk import Desk, Ladder
 from mmbot.trading.events import Side
+from mmbot.trading.headroom import Headroom
 from mmbot.trading.orders import Order, renewal_due, verdict
 from mmbot.trading.outbox import Outbox
-from mmbot.trading.portfolio import Exposure, commit, least, room
 from mmbot.trading.quoting import Quote, Quotes, danger, wanted_quotes
 from mmbot.trading.risk import (
     CLOSING_MARGIN,
     NOT_KNOWN_YET,
     Listing,
     belief_gate,
+    final_gate,
     hold,
     market_gate,
     service_gate,
     shard_gate,
 )
-from mmbot.units import ONE_CONTRACT, Count, Money, Price, format_count, format_price
+from mmbot.units import ONE_CONTRACT, Count, format_count, format_price
 
 # When the worst case leaves no room, something else has to happen first; look again after this.
 _ROOM_RETRY = 1_000
@@ -81,7 +83,7 @@ class Review:
         self._decreases: list[tuple[Order, Count]] = []
         self._renewals: list[Order] = []
         self._openings: list[_Opening] = []
-        self._wealths: dict[str, list[Money]] = {}
+        self._headroom = Headroom(desk)
 
     def run(self, tickers: Iterable[str]) -> None:
         """Review these markets."""
@@ -101,22 +103,21 @@ class Review:
     def _wanted(self, ladder: Ladder, listing: Listing, service_reason: str) -> Quotes:
         now = self._out.now
         reason = (
-            service_reason
+            final_gate(listing, now)
+            or service_reason
             or ("" if ladder.reconciled else "not_reconciled")
-            or belief_gate(ladder.belief, ladder.releases, now)
+            or belief_gate(ladder.belief, ladder.releases, ladder.windows, now)
             or market_gate(listing, now)
             or shard_gate(self._desk.shard(listing.market.shard))
         )
         terms = listing.terms
         reason = reason or (terms.reason if terms else "")
-        if reason or terms is None or listing.book is None:
+        if reason or terms is None or listing.top is None:
             return Quotes(reason=reason)
-        ticker = listing.market.ticker
-        orders = self._desk.orders
         return wanted_quotes(
             terms,
-            listing.book.top(orders.levels(ticker, "bid"), orders.levels(ticker, "ask")),
-            ladder.portfolio.position(ticker),
+            listing.top,
+            ladder.portfolio.position(listing.market.ticker),
             listing.market.grid,
             self._desk.settings,
             reduce_only=ladder.reduce_only,
@@ -145,7 +146,7 @@ class Review:
             for order in live:
                 # One live order a side is meant; any other was adopted, and goes.
                 meant = wanted if order is live[0] else None
-                self._judge(order, meant, ladder, listing, unsure=unsure)
+                self._judge(order, meant, listing, unsure=unsure)
             if (
                 wanted
                 and wanted.count
@@ -153,23 +154,22 @@ class Review:
             ):
                 self._openings.append(_Opening(ladder, listing, wanted))
 
-    def _judge(
-        self, order: Order, wanted: Quote | None, ladder: Ladder, listing: Listing, *, unsure: bool
-    ) -> None:
+    def _judge(self, order: Order, wanted: Quote | None, listing: Listing, *, unsure: bool) -> None:
         if order.state != "resting":
             return
         now = self._out.now
         quoting, life = self._desk.settings.quoting, self._desk.settings.orders
         reason = listing.reason or "reprice"
         group = self._desk.shard(listing.market.shard).group
-        if self._check_limit and self._breaks_limit(order, ladder):
-            wanted, reason = None, "worst_case"
+        excess = self._headroom.excess(order) if self._check_limit else ""
+        if excess:
+            wanted, reason = None, excess
         elif now < order.spared_until and self._knows_too_little(listing):
             self._out.wake_by(order.spared_until)
             return
         elif order.group and group and order.group != group:
             wanted, reason = None, "other_group"
-        attainable = self._attainable(order, wanted, ladder)
+        attainable = self._attainable(order, wanted)
         decision = verdict(order, attainable, now, quoting, life)
         if decision == "decrease" and attainable and not unsure:
             self._decreases.append((order, attainable.count))
@@ -201,30 +201,13 @@ class Review:
             if due > now:
                 self._out.wake_by(due)
 
-    def _breaks_limit(self, order: Order, ladder: Ladder) -> bool:
-        exposure = _exposure(ladder, order.ticker, order.side, order.price, order.exposed)
-        return least(self._wealth(ladder), exposure) < self._floor
-
-    def _attainable(self, order: Order, wanted: Quote | None, ladder: Ladder) -> Quote | None:
+    def _attainable(self, order: Order, wanted: Quote | None) -> Quote | None:
         """Return `wanted` cut to the size that an order in this one's place could have."""
         if wanted is None or wanted.count <= 2 * order.remaining:
             return wanted
         missing = wanted.count - order.remaining
-        more = _exposure(ladder, order.ticker, wanted.side, wanted.price, missing)
-        size = order.remaining + room(self._wealth(ladder), more, self._floor)
-        return msgspec.structs.replace(wanted, count=size)
-
-    @property
-    def _floor(self) -> Money:
-        """The least wealth that an outcome may leave."""
-        return -self._desk.loss_limit()
-
-    def _wealth(self, ladder: Ladder) -> list[Money]:
-        """Return an event's wealth in each cell, every order counted that may be live."""
-        if ladder.ticker not in self._wealths:
-            exposures = self._desk.exposures(ladder)
-            self._wealths[ladder.ticker] = ladder.portfolio.wealth(exposures)
-        return self._wealths[ladder.ticker]
+        more = self._headroom.room(order.ticker, wanted.side, wanted.price, missing)
+        return msgspec.structs.replace(wanted, count=order.remaining + more)
 
     def _expiry(self, listing: Listing) -> int:
         """Return until when an order may be sent to live: whole seconds, as the exchange has it."""
@@ -287,8 +270,9 @@ class Review:
         for opening in sorted(self._openings, key=_nearest_the_money_first):
             if len(self._desk.orders) >= self._desk.settings.limits.orders:
                 return
-            exposure = self._affordable(opening)
-            if exposure is None:
+            quote, ticker = opening.quote, opening.listing.market.ticker
+            count = self._headroom.room(ticker, quote.side, quote.price, quote.count)
+            if count < min(ONE_CONTRACT, quote.count):
                 self._out.wake_by(self._out.now + _ROOM_RETRY)
                 continue
             if not budget.spend(budget.place_cost, self._out.now, reserve=self._cancel_reserve()):
@@ -296,17 +280,8 @@ class Review:
                     budget.payable_at(budget.place_cost + self._cancel_reserve(), self._out.now)
                 )
                 return
-            commit(self._wealth(opening.ladder), exposure)
-            self._place(opening, exposure.count)
-
-    def _affordable(self, opening: _Opening) -> Exposure | None:
-        """Return the opening's exposure cut to what the event's worst case has room for."""
-        quote, ticker = opening.quote, opening.listing.market.ticker
-        wanted = _exposure(opening.ladder, ticker, quote.side, quote.price, quote.count)
-        count = room(self._wealth(opening.ladder), wanted, self._floor)
-        if count < min(ONE_CONTRACT, quote.count):
-            return None
-        return msgspec.structs.replace(wanted, count=count)
+            self._headroom.commit(ticker, quote.side, quote.price, count)
+            self._place(opening, count)
 
     def _place(self, opening: _Opening, count: int) -> None:
         quote, market = opening.quote, opening.listing.market
@@ -358,10 +333,6 @@ class Review:
             count=format_count(order.count),
             **fields,
         )
-
-
-def _exposure(ladder: Ladder, ticker: str, side: Side, price: Price, count: Count) -> Exposure:
-    return Exposure(ladder.portfolio.rung(ticker), side, price, count)
 
 
 def _would_meet_own(wanted: Quote, orders: Iterable[Order]) -> bool:

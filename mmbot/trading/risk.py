@@ -11,7 +11,7 @@ from bisect import bisect_right
 import msgspec
 
 from mmbot.forecast.belief import Belief
-from mmbot.trading.book import Book
+from mmbot.trading.book import Book, Top
 from mmbot.trading.events import Market
 from mmbot.trading.fair import Opinion
 from mmbot.trading.pricing import Terms
@@ -30,13 +30,15 @@ NOT_KNOWN_YET = frozenset(
 class Listing(msgspec.Struct):
     """One market as the engine sees it: its book, its terms, and what holds its quotes off.
 
-    `result` is what YES pays, once that is known, and `settled` the same, once it is booked for the
-    position `paid`; nothing amends it once it is `final`. The stream's word on the market is
-    fresher than any reading until `fresh_until`.
+    `top` is where the others rest in the book, as far as it may be read. `result` is what YES pays,
+    once that is known, and `settled` the same, once it is booked for the position `paid`; nothing
+    amends it once it is `final`. The stream's word on the market is fresher than any reading until
+    `fresh_until`.
     """
 
     market: Market
     book: Book | None = None
+    top: Top | None = None
     terms: Terms | None = None
     opinion: Opinion = msgspec.field(default_factory=Opinion)
     held_until: int = 0
@@ -102,30 +104,51 @@ def shard_gate(shard: Shard) -> str:
     return "group_triggered" if shard.triggered else ""
 
 
-def belief_gate(belief: Belief | None, releases: tuple[int, ...], now: int) -> str:
+class Window(msgspec.Struct, frozen=True):
+    """From `opens` to `shuts`, in milliseconds, the count may come that makes `known` days."""
+
+    opens: int
+    shuts: int
+    known: int
+
+
+def belief_gate(
+    belief: Belief | None, releases: tuple[int, ...], windows: tuple[Window, ...], now: int
+) -> str:
     """Return why an event's belief may not be traded on.
 
-    `releases` are the instants, ascending, from which one more day's count may be out each, but for
-    the days that get none: from then on, whoever has read it knows more than a belief without it.
+    Args:
+        belief: What is thought of the week.
+        releases: The instants, ascending, from which one more day's count may be out each, but
+            for the days that get none: from then on, whoever has read it knows more than a belief
+            without it.
+        windows: When a count may come that need not: without it, nothing is quoted until its
+            window shuts.
+        now: The time.
     """
     if belief is None:
         return "no_belief"
     if belief.known < bisect_right(releases, now):
         return "release_due"
+    if any(w.opens <= now < w.shuts and belief.known < w.known for w in windows):
+        return "release_possible"
     return ""
 
 
-def market_gate(listing: Listing, now: int) -> str:
-    """Return why one market may not be quoted."""
-    market = listing.market
+def final_gate(listing: Listing, now: int) -> str:
+    """Return why one market will not be quoted any more."""
     if listing.result is not None:
         return "settled"
+    return "closed" if now >= listing.market.closes - CLOSING_MARGIN else ""
+
+
+def market_gate(listing: Listing, now: int) -> str:
+    """Return why one market that is not over may not be quoted."""
+    market = listing.market
     if not market.active:
         return "market_paused"
     if now < market.opens:
         return "not_open"
-    if now >= market.closes - CLOSING_MARGIN:
-        return "closed"
     if listing.book is None:
         return "no_book"
     return ""

@@ -22,10 +22,12 @@ _TOLERANCE = 1e-5
 _STEPS, _HALVINGS = 60, 30
 # So near to a bound, a size is held by it.
 _CRUMB = 1e-6
+# How many bundles of bets the search looks at before it starts from the best.
+_BUNDLES = 8
 
-Cells: TypeAlias = Sequence[float]
-Strikes: TypeAlias = Sequence[float]
 _Floats: TypeAlias = npt.NDArray[np.float64]
+Cells: TypeAlias = Sequence[float] | _Floats
+Strikes: TypeAlias = Sequence[float] | _Floats
 _Indices: TypeAlias = npt.NDArray[np.intp]
 
 
@@ -53,6 +55,8 @@ def kelly_sizes(cells: Cells, wealth: Cells, costs: Strikes, most: Strikes) -> l
     The method is Newton's on the sizes that no bound holds, projected onto the bounds (Bertsekas,
     "Projected Newton methods for optimization problems with simple constraints", 1982). Written
     in the gains of the cells the Hessian is diagonal, so that a step is linear in the strikes.
+    It starts from the bets with the most edge for their risk: neighbouring strikes are nearly the
+    same bet, so that at the end hardly any size lies between its bounds.
 
     Args:
         cells: The probability of each cell.
@@ -62,11 +66,11 @@ def kelly_sizes(cells: Cells, wealth: Cells, costs: Strikes, most: Strikes) -> l
     """
     problem = _Problem(
         np.maximum(cells, _LEAST_PROBABILITY),
-        np.array(wealth, float),
-        np.array(costs, float),
-        np.array(most, float),
+        np.asarray(wealth, float),
+        np.asarray(costs, float),
+        np.asarray(most, float),
     )
-    sizes = np.zeros(len(costs))
+    sizes = problem.start()
     for _ in range(_STEPS):
         better = problem.step(sizes)
         if better is None:
@@ -82,25 +86,44 @@ class _Problem(msgspec.Struct, frozen=True):
     costs: _Floats
     most: _Floats
 
+    def start(self) -> _Floats:
+        """Return the best of some bundles of bets, each in full: none of them, or ever more."""
+        marginal = self.cells / self.wealth
+        edges = _sums_above(marginal) / marginal.sum() - self.costs
+        costs = np.clip(self.costs, _CRUMB, 1 - _CRUMB)
+        risks = np.sqrt(costs * (1 - costs))
+        merits = np.where(self.most > 0, edges / risks, 0.0)
+        ranked = np.append(np.sort(merits[merits > 0]), np.inf)[::-1]
+        ends = np.arange(_BUNDLES + 1) * (len(ranked) - 1) // _BUNDLES
+        bundles = np.where(merits >= ranked[ends][:, None], self.most, 0.0)
+        after = self.wealth - (bundles @ self.costs)[:, None]
+        after[:, 1:] += np.cumsum(bundles, axis=1)
+        ruinous = after.min(axis=1) <= 0
+        after[ruinous] = 1.0
+        utilities = np.log(after) @ self.cells
+        utilities[ruinous] = -math.inf
+        sizes: _Floats = bundles[utilities.argmax()]
+        return sizes
+
     def step(self, sizes: _Floats) -> _Floats | None:
         """Return better sizes, or `None` if these are the best."""
         after = self._after(sizes)
         marginal = self.cells / after
         total = marginal.sum()
         gains = _sums_above(marginal) - self.costs * total
-        free = np.flatnonzero(
-            ((sizes > _CRUMB) | (gains > 0)) & ((sizes < self.most - _CRUMB) | (gains < 0))
-        )
-        wrong = np.abs(gains[free])
-        if not (wrong > _TOLERANCE * total).any():
+        at_least, at_most = sizes <= _CRUMB, sizes >= self.most - _CRUMB
+        free = np.flatnonzero((~at_least | (gains > 0)) & (~at_most | (gains < 0)))
+        if not (np.abs(gains[free]) > _TOLERANCE * total).any():
             return None
         before = _utility(self.cells, after)
-        better = self._searched(sizes, before, free, self._direction(free, marginal, after))
-        if better is None:
-            # Sizes that a bound is about to hold can spoil the whole step, but not that of one.
-            worst = free[[wrong.argmax()]]
-            better = self._searched(sizes, before, worst, self._direction(worst, marginal, after))
-        return better
+        while True:
+            direction = self._direction(free, marginal, after)
+            leaving = (at_least[free] & (direction < 0)) | (at_most[free] & (direction > 0))
+            if not leaving.any():
+                break
+            # What would leave its bounds at once stays where it is, and the rest is found anew.
+            free = free[~leaving]
+        return self._searched(sizes, before, free, direction)
 
     def _direction(self, free: _Indices, marginal: _Floats, after: _Floats) -> _Floats:
         """Return Newton's step of the free sizes.
@@ -120,14 +143,15 @@ class _Problem(msgspec.Struct, frozen=True):
     def _searched(
         self, sizes: _Floats, before: float, free: _Indices, direction: _Floats
     ) -> _Floats | None:
-        """Return the sizes along the direction, halved until they are better."""
-        for _ in range(_HALVINGS):
-            moved = sizes.copy()
-            moved[free] = np.clip(sizes[free] + direction, 0.0, self.most[free])
-            if _utility(self.cells, self._after(moved)) > before:
-                return moved
-            direction = direction / 2
-        return None
+        """Return the sizes along the direction, halved until they are better, if they can be."""
+        steps = (direction / 2**halvings for halvings in range(_HALVINGS))
+        moved = (self._moved(sizes, free, step) for step in steps)
+        return next((s for s in moved if _utility(self.cells, self._after(s)) > before), None)
+
+    def _moved(self, sizes: _Floats, free: _Indices, step: _Floats) -> _Floats:
+        moved = sizes.copy()
+        moved[free] = np.clip(sizes[free] + step, 0.0, self.most[free])
+        return moved
 
     def _after(self, sizes: _Floats) -> _Floats:
         """Return the wealth in each cell once everything is bought."""

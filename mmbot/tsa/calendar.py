@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from mmbot.tsa.holidays import is_holiday_weekend
+
 EASTERN = ZoneInfo("America/New_York")
 
 # Source: the series' markets open Monday 10:00 and close Sunday 23:59, New York time.
@@ -85,9 +87,34 @@ class Week(msgspec.Struct, frozen=True, order=True):
         """When the result is usually booked: the Monday after, once Sunday's count is out."""
         return dt.datetime.combine(self.following.monday, _SETTLEMENT, EASTERN)
 
+    def early_releases(self, earliest: dt.time, latest: dt.time) -> tuple[EarlyRelease, ...]:
+        """Return when the counts of a holiday weekend may come before Monday, as on some they do.
+
+        On Saturday and on Sunday, between the two times, the count of the day before may come.
+        """
+        friday, saturday = self.days[4:6]
+        if not is_holiday_weekend(saturday):
+            return ()
+        return tuple(
+            EarlyRelease(
+                day,
+                dt.datetime.combine(date, earliest, EASTERN),
+                dt.datetime.combine(date, latest, EASTERN),
+            )
+            for day, date in ((friday, saturday), (saturday, self.sunday))
+        )
+
     def days_due(self, at: dt.datetime, release: dt.time) -> tuple[dt.date, ...]:
         """Return the days whose count may be out at `at`, if releases come from `release` on."""
         return tuple(day for day in self.days if release_instant(day, release) <= at)
+
+
+class EarlyRelease(msgspec.Struct, frozen=True):
+    """The count of `day` may come from `opens` on, and no longer once it `shuts`."""
+
+    day: dt.date
+    opens: dt.datetime
+    shuts: dt.datetime
 
 
 def release_date(day: dt.date) -> dt.date:

@@ -16,4 +16,7 @@ def test_every_part_is_timed_beside_the_floor(
     parts = orjson.loads(done.stdout)
     assert next(iter(parts)).startswith("floor")
     assert {"fit", "bank of past weeks", "ladder of 21", "belief with 4 days"} <= parts.keys()
-    assert all(0 < part["median_ms"] <= part["slowest_ms"] for part in parts.values())
+    assert {"quote a ladder of 100 strikes", "a book change"} <= parts.keys()
+    for part in parts.values():
+        assert 0 < part["quickest_ms"] <= part["median_ms"] <= part["slowest_ms"]
+        assert part["floor_ms"] > 0

@@ -26,7 +26,7 @@ Mmbot = Callable[..., subprocess.CompletedProcess[str]]
 Process = subprocess.Popen[bytes]
 Line = dict[str, Any]
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def rest_of_log(process: Process) -> list[Line]:
 
 def terminate(process: Process) -> int:
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=40)
+    process.communicate(timeout=PATIENCE_SECONDS)
     return process.returncode
 
 

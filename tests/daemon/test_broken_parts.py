@@ -101,6 +101,7 @@ def test_a_bot_that_fails_half_way_is_not_gone_on_with(
         assert process.returncode == EXIT_BROKEN
     failed = names(lines).index("bot.failed")
     assert "LookupError: half done" in lines[failed]["exception"]
+    assert "KALSHI-ACCESS" not in str(lines)
     assert set(names(lines)[failed + 1 :]) <= {"given_up", "swept", "stopped"}
     assert lines[-2]["found"] > 0
     assert their_ledger(exchange)["resting_orders"] == 0

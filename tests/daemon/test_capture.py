@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +16,18 @@ from mmbot.recording.batches import unpack
 from mmbot.recording.records import split
 from mmbot.recording.replay import replay
 from structlog.testing import capture_logs
+from tests.daemon.processes import (
+    PATIENCE_SECONDS,
+    Mmbot,
+    Start,
+    daemon,
+    kill,
+    read_until,
+    terminate,
+)
 from tests.recording.builders import begin, life, live
 
-Start = Callable[..., Any]
-Mmbot = Callable[..., subprocess.CompletedProcess[str]]
-
 MEGABYTE = 1024 * 1024
-PATIENCE_SECONDS = 30.0
 
 
 def messages(path: Path) -> list[bytes]:
@@ -178,28 +180,6 @@ def test_a_disk_that_is_too_slow_ends_the_capture_with_one_warning(tmp_path: Pat
 # As a process, over real sockets
 
 
-@contextmanager
-def daemon(config: str, venue: Path, state: Path) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mmbot", "run", "--config", config, "--venue", str(venue)],
-        stderr=subprocess.PIPE,
-        env={**os.environ, "STATE_DIRECTORY": str(state)},
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate(timeout=PATIENCE_SECONDS)
-
-
-def read_until(process: subprocess.Popen[bytes], name: str) -> None:
-    assert process.stderr is not None
-    for line in process.stderr:
-        if orjson.loads(line)["event"] == name:
-            return
-    raise AssertionError(f"the daemon ended before it said {name!r}")
-
-
 def replayed(mmbot: Mmbot, path: Path) -> list[dict[str, Any]]:
     done = mmbot("replay", str(path), "--json")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -216,13 +196,10 @@ def test_lives_that_were_killed_or_stopped_come_out_identical(
         read_until(process, "fill")
         (killed,) = captures.iterdir()
         wait_until(lambda: len(messages(killed)) >= 2)
-        process.kill()
-        process.wait(timeout=PATIENCE_SECONDS)
+        kill(process)
     with daemon(quick_config, exchange.venue_file, tmp_path / "state") as process:
         read_until(process, "order.place")
-        process.terminate()
-        process.communicate(timeout=PATIENCE_SECONDS)
-        assert process.returncode == 0
+        assert terminate(process) == 0
     lives = replayed(mmbot, captures)
     assert len(lives) == 2
     assert all(life["verdict"]["inputs"] > 20 for life in lives)

@@ -188,3 +188,19 @@ async def test_history_believes_the_running_week_only_from_the_ledger(desk: Desk
     fresh = desk.new_poller()
     await fresh.read_history()
     assert TUESDAY in fresh.counts
+
+
+async def test_on_a_holiday_weekend_the_page_is_read_often_while_a_count_may_come(
+    desk: Desk,
+) -> None:
+    thanksgiving = dt.date(2026, 11, 26)
+    desk.now = to_milliseconds(dt.datetime(2026, 11, 28, 8, 0, tzinfo=EASTERN))
+    desk.site.rows = {thanksgiving - dt.timedelta(days=back): 2_500_000 for back in range(14)}
+    await desk.poll()
+    assert desk.poller._wait() < 120
+    await desk.poll(minutes=3 * 60)
+    assert desk.poller._wait() > 120
+    desk.now = to_milliseconds(dt.datetime(2026, 11, 28, 8, 0, tzinfo=EASTERN))
+    desk.site.rows[thanksgiving + dt.timedelta(days=1)] = 2_500_000
+    await desk.poll()
+    assert desk.poller._wait() > 120

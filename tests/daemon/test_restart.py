@@ -15,8 +15,6 @@ from mmbot.tsa.calendar import CalendarClock, Week
 from tests.daemon.processes import Account, Start, daemon, kill, log_until
 
 EVENT_LOSS = 500.0
-# What a start may take until the first quote stands again; measured: well below two seconds.
-SECONDS_TO_QUOTE = 5.0
 
 
 def held_by(line: dict[str, Any]) -> dict[str, str]:
@@ -47,17 +45,13 @@ def test_a_killed_daemon_goes_on_where_it_was_with_its_orders_in_their_places(
     assert before
     assert held
 
-    started = time.monotonic()
     with daemon(quick_config, exchange.venue_file, state) as process:
         lines = log_until(process, lambda line: line["event"] == "quotes.open")
-        took = time.monotonic() - started
-        fitting = sum(line["seconds"] for line in lines if line["event"] == "forecast.fitted")
         after = account.resting
         beats = log_until(
             process, lambda line: "events" in line and held_by(line) == account.positions
         )
     assert any(line["event"] == "order.adopted" for line in lines)
-    assert took - fitting < SECONDS_TO_QUOTE
     # The crowd fills some and moves the market under others; those that are still wanted stay.
     assert before & after
     cancelled = [line for line in lines + beats if line["event"] == "order.cancel"]

@@ -72,6 +72,8 @@ class _Host(http.server.ThreadingHTTPServer):
 
 
 class _Redirect(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
     def do_GET(self) -> None:
         host: Any = self.server
         host.seen.append(dict(self.headers))

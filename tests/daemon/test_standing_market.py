@@ -25,7 +25,7 @@ WEEK = Week.from_event_ticker("KXTSAW-26APR19")
 TUESDAY_NOON = dt.datetime.combine(WEEK.days[1], dt.time(12), EASTERN)
 SPEED = 100.0
 SEED = 3
-PATIENCE_SECONDS = 150.0
+PATIENCE_SECONDS = 300.0
 LOOK_SECONDS = 0.25
 # Quotes that have stood so many looks are where they will stay.
 STILL_LOOKS = 20

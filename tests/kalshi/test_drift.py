@@ -10,8 +10,6 @@ from mmbot.kalshi.feed import Feed
 from mmbot.kalshi.gateway import Gateway
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.kalshi.vocabulary import REST, STREAM
-from mmbot.simulator import campaign
-from mmbot.simulator.campaign import Job
 from mmbot.trading.commands import Cancel, LookUp, Place
 from tests.kalshi.builders import (
     DELTA,
@@ -153,12 +151,3 @@ def test_a_gateway_looks_at_the_answers_to_reads_writes_and_batches() -> None:
     for call, body in zip(calls, bodies, strict=True):
         gateway.answered(call.id, HttpAnswer(200, orjson.dumps(body)), NOW)
     assert gateway.drift.counts == {"order.mood": 1, "cancel.mood": 1, "place.mood": 1}
-
-
-def test_the_simulated_exchange_says_nothing_that_is_not_known(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    words: list[str] = []
-    monkeypatch.setattr(Drift, "_count", lambda _drift, word: words.append(word))
-    assert campaign.run(Job(3, ())).orders
-    assert words == []

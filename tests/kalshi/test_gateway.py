@@ -406,7 +406,7 @@ def test_a_reading_is_one_call_after_another() -> None:
     speaker = gateway()
     calls = speaker.perform(ReadAccount((A,), shards=(0,)), NOW)
     events, calls = read_through(speaker, calls, *ACCOUNT)
-    assert events == [Reconciled((), (), 123_450_000)]
+    assert events == [Reconciled((), (), {0: 123_450_000})]
     assert calls == []
 
 
@@ -420,7 +420,7 @@ def test_a_wish_for_a_reading_that_is_under_way_makes_it_start_again_at_its_end(
     events, calls = read_through(speaker, calls, *ACCOUNT[:1])
     assert dict(calls[0].request.query)["ticker"] == f"{A},B"
     events, calls = read_through(speaker, calls, *ACCOUNT[1:])
-    assert events == [Reconciled((), (), 123_450_000)]
+    assert events == [Reconciled((), (), {0: 123_450_000})]
     assert calls == []
 
 

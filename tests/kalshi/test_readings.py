@@ -161,7 +161,7 @@ def test_the_account_is_orders_fills_positions_and_balance() -> None:
     assert isinstance(event, Reconciled)
     assert [order.order_id for order in event.orders] == ["ee58"]
     assert [fill.trade_id for fill in event.fills] == ["d91b"]
-    assert event.balance == 123_450_000
+    assert event.balances == {3: 123_450_000}
     own = {"subaccount": "7"}
     assert exchange.queries("/portfolio/orders") == [{"status": "resting", "limit": "1000"} | own]
     assert exchange.queries("/portfolio/fills") == [{"ticker": f"{A},{B}", "limit": "1000"} | own]
@@ -347,7 +347,7 @@ def test_the_balance_is_that_of_the_shards_in_use() -> None:
     exchange = account()
     (event,) = exchange.read(read_account(ReadAccount((), shards=(0, 3)), 7))
     assert isinstance(event, Reconciled)
-    assert event.balance == 2 * 123_450_000
+    assert event.balances == {0: 123_450_000, 3: 123_450_000}
     asked = [query["exchange_index"] for query in exchange.queries("/portfolio/balance")]
     assert asked == ["0", "3"]
 

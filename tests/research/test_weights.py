@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from mmbot.research.backtest import Opinions
 from mmbot.research.weights import FEWEST_EVENTS, Proposal, propose
-from mmbot.trading.fair import logit
 
 PRESENT = (0.2, 0.2, 0.3, 0.4, 0.6)
 PER_EVENT = 6
+
+
+def logit(p: float) -> float:
+    return math.log(p / (1 - p))
 
 
 def simulated(weight: float, events: int, seed: int = 1, known: int = 1) -> list[Opinions]:

@@ -161,7 +161,7 @@ class Bench:
             BudgetRead(100.0, 1000.0, 10.0, 2.0, 10.0),
             ListingRead("", (self.listed,)),
             GroupSecured(0, "g-0", CAP),
-            Reconciled((), (), PLENTY),
+            Reconciled((), (), {0: PLENTY}),
             BeliefFormed(belief()),
         )
 

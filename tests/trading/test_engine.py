@@ -4,6 +4,7 @@ import datetime as dt
 
 import msgspec
 import pytest
+from mmbot.forecast.belief import Weighing
 from mmbot.trading.commands import (
     BookSettlement,
     Cancel,
@@ -22,6 +23,7 @@ from mmbot.trading.events import (
     BookReplaced,
     BooksDistrusted,
     BudgetRead,
+    CountsMissing,
     Event,
     FeedLagged,
     Filled,
@@ -36,6 +38,7 @@ from mmbot.trading.events import (
     MarketRegridded,
     MarketSettled,
     OrderCancelled,
+    OrderPlaced,
     OrderReported,
     ReadingFailed,
     Reconciled,
@@ -45,7 +48,7 @@ from mmbot.trading.events import (
     StreamUp,
     Woken,
 )
-from mmbot.tsa.calendar import EASTERN, CalendarClock, to_milliseconds
+from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.units import CENT_GRID, PriceBand, PriceGrid
 from tests.trading.builders import (
     CAP,
@@ -96,7 +99,7 @@ def test_nothing_is_quoted_before_the_account_was_read() -> None:
     bench.tell(GroupSecured(0, "g-0", CAP))
     assert not only(Place, bench.tell(book()))
     assert bench.reason() == "not_reconciled"
-    bench.tell(Reconciled((), (), PLENTY))
+    bench.tell(Reconciled((), (), {0: PLENTY}))
     assert only(Place, bench.tell(Woken(), after=250))
 
 
@@ -345,7 +348,7 @@ def test_a_settlement_waits_for_the_fills_that_were_missed() -> None:
     assert not only(BookSettlement, commands)
     wish = bench.engine.desk.account_reading()
     assert (wish.tickers, wish.decided) == ((LOW, HIGH), (MIDDLE,))
-    commands = bench.tell(Reconciled((), (fill("t-1", "o-bid", 700),), 0))
+    commands = bench.tell(Reconciled((), (fill("t-1", "o-bid", 700),), {0: 0}))
     assert only(BookSettlement, commands) == [BookSettlement(MIDDLE, 10_000, 700, 7_000_000, NOW)]
 
 
@@ -361,7 +364,7 @@ def test_an_event_of_an_earlier_life_is_settled_when_its_fills_are_known() -> No
     assert not only(FormBelief, commands)
     assert bench.engine.desk.listing_reading() == ReadListing((earlier,))
     bought = fill("t-1", "o-1", 1000, ticker=closed.ticker)
-    commands = bench.tell(Reconciled((), (bought,), 0))
+    commands = bench.tell(Reconciled((), (bought,), {0: 0}))
     assert only(BookSettlement, commands) == [BookSettlement(closed.ticker, 0, 1000, 0, NOW)]
     assert "event.settled" in notes(commands)
     assert bench.engine.desk.listing_reading() == ReadListing((earlier,))
@@ -478,6 +481,53 @@ def test_quotes_come_off_when_a_count_may_be_out_until_it_is_in_the_belief() -> 
     assert bench.reason() == ""
 
 
+def test_on_a_holiday_weekend_a_count_is_waited_for_while_it_may_come() -> None:
+    bench = Bench()
+    opens = to_milliseconds(dt.datetime(2026, 11, 28, 6, 55, tzinfo=EASTERN))
+    bench.now = opens - 10
+    bench.start()
+    bench.tell(BeliefFormed(belief(known=4)))
+    for place in only(Place, bench.tell(book())):
+        bench.tell(OrderPlaced(place.client_id, f"o-{place.side}", 0))
+    assert bench.wake == opens
+    assert bench.cancelled_sides(bench.tell(Woken(), after=10)) == {"bid", "ask"}
+    assert bench.reason() == "release_possible"
+    bench.tell(BeliefFormed(belief(known=5)), after=60_000)
+    assert bench.reason() == ""
+
+
+def test_a_holiday_weekend_without_counts_is_quoted_again_when_none_will_come() -> None:
+    bench = Bench()
+    bench.now = to_milliseconds(dt.datetime(2026, 11, 29, 10, 29, tzinfo=EASTERN))
+    bench.start()
+    bench.tell(BeliefFormed(belief(known=5)), book())
+    assert bench.reason() == "release_possible"
+    assert bench.wake == bench.now + 60_000
+    assert len(only(Place, bench.tell(Woken(), after=60_000))) == 2
+
+
+def test_a_count_that_the_operator_says_will_not_come_is_not_waited_for() -> None:
+    bench = Bench()
+    bench.now = to_milliseconds(dt.datetime(2026, 11, 28, 8, 0, tzinfo=EASTERN))
+    bench.start()
+    bench.tell(BeliefFormed(belief(known=4)), book())
+    assert bench.reason() == "release_possible"
+    bench.tell(CountsMissing((dt.date(2026, 11, 27),)))
+    assert bench.reason() == ""
+    # A day that has none is none of the days that Sunday's release would make known.
+    sunday = dt.datetime(2026, 11, 29, 8, 0, tzinfo=EASTERN)
+    bench.now = to_milliseconds(sunday)
+    bench.tell(BeliefFormed(belief(known=5)))
+    assert bench.reason() == ""
+
+
+def test_a_settled_market_says_so_whatever_else_is_due() -> None:
+    bench = Bench()
+    bench.rest()
+    bench.tell(MarketSettled(MIDDLE, 0), BeliefFormed(belief(known=0)))
+    assert (bench.reason(MIDDLE), bench.reason(LOW)) == ("settled", "release_due")
+
+
 def test_another_release_time_takes_effect_at_once() -> None:
     bench = Bench()
     bench.start()
@@ -485,6 +535,18 @@ def test_another_release_time_takes_effect_at_once() -> None:
     assert bench.reason() == "release_due"
     bench.tell(SettingsChanged(settings(counts={"earliest_release": "23:00:00"})))
     assert bench.reason() == "no_book"
+
+
+def test_a_belief_is_noted_with_the_weeks_that_weigh_most_in_it() -> None:
+    bench = Bench()
+    bench.start()
+    past = Weighing(Week(dt.date(2025, 11, 30)), 0.123456, 0.7, 0.9, 0.55555)
+    thought = msgspec.structs.replace(belief(), heaviest=(past,))
+    told = only(Note, bench.tell(BeliefFormed(thought)))
+    (said,) = (note for note in told if note.name == "belief.updated")
+    assert said.fields["heaviest"] == [
+        {"week": "2025-11-30", "weight": 0.1235, "recent": 0.7, "season": 0.9, "alike": 0.556}
+    ]
 
 
 def test_a_belief_about_other_strikes_or_weeks_is_not_taken_up() -> None:

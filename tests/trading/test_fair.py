@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mmbot.trading.book import Book
-from mmbot.trading.fair import Opinion, logit, monotone, pool
+from mmbot.trading.fair import Opinion, logits, monotone, pool
 
 MINUTE = 60_000
 probabilities = st.floats(0.0, 1.0)
@@ -85,13 +86,14 @@ def test_fair_values_never_rise_with_the_strike_and_are_never_sure(
 
 def test_log_odds_are_weighed() -> None:
     (fair,) = pool([0.8], [0.6], 0.25).above
-    assert logit(fair) == pytest.approx(0.25 * logit(0.8) + 0.75 * logit(0.6))
+    odds, belief, market = logits([fair, 0.8, 0.6])
+    assert odds == pytest.approx(0.25 * belief + 0.75 * market)
 
 
 def test_a_gap_takes_on_what_its_neighbours_markets_say() -> None:
     belief = [0.8, 0.6, 0.4]
     # Both neighbours think half a unit of log-odds more of their strikes than the belief does.
-    said = [1 / (1 + 2.718281828459045 ** -(logit(p) + 0.5)) for p in belief]
+    said = [1 / (1 + math.exp(-odds - 0.5)) for odds in logits(belief)]
     pooled = pool(belief, [said[0], None, said[2]], 0.0)
     assert pooled.above == pytest.approx(said)
     assert pooled.unheard == (False, False, False)

@@ -72,7 +72,7 @@ def test_each_shard_has_a_group_of_its_own() -> None:
 def test_nothing_is_quoted_without_a_group_and_every_order_is_in_it() -> None:
     bench = Bench()
     listed(bench)
-    bench.tell(Reconciled((), (), PLENTY), BeliefFormed(belief()))
+    bench.tell(Reconciled((), (), {0: PLENTY}), BeliefFormed(belief()))
     assert not only(Place, bench.tell(book()))
     assert bench.reason() == "no_group"
     places = only(Place, bench.tell(GroupSecured(0, "g-7", CAP), Woken(), after=250))

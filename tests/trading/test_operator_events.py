@@ -73,7 +73,7 @@ def test_orders_of_an_earlier_life_are_not_spared_by_a_start_that_is_halted() ->
     )
     bench.tell(Halted(NOW - 1_000), StreamUp(), BudgetRead(100.0, 1000.0, 10.0, 2.0, 10.0))
     bench.tell(ListingRead("", (event(market()),)), GroupSecured(0, "g-0", CAP))
-    assert bench.cancelled_sides(bench.tell(Reconciled((left,), (), PLENTY))) == {"left"}
+    assert bench.cancelled_sides(bench.tell(Reconciled((left,), (), {0: PLENTY}))) == {"left"}
 
 
 def test_a_count_that_will_not_come_is_waited_for_no_more() -> None:

@@ -55,8 +55,7 @@ def test_our_levels_are_what_may_rest() -> None:
         order("mmbot-4", order_id="o-4", state="owed", filled=500, price=4200),
         order("mmbot-5", order_id="o-5", side="ask", price=6000),
     )
-    assert orders.levels(MIDDLE, "bid") == {4000: 1600, 4100: 1000}
-    assert orders.levels(MIDDLE, "ask") == {6000: 1000}
+    assert orders.levels(MIDDLE) == ({4000: 1600, 4100: 1000}, {6000: 1000})
 
 
 def test_what_is_exposed_is_what_is_not_booked_and_could_be() -> None:

@@ -5,7 +5,7 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 from mmbot.trading.events import Fill, Side
-from mmbot.trading.portfolio import Exposure, Portfolio, commit, least, room
+from mmbot.trading.portfolio import Exposure, Portfolio, WorstCase
 from mmbot.units import ONE_DOLLAR
 
 TICKERS = ("A", "B", "C")
@@ -69,20 +69,22 @@ def test_room_is_the_most_that_can_be_committed_above_the_floor(
     portfolio = Portfolio(TICKERS)
     for fill in booked:
         portfolio.book(fill)
-    wealth, floor = portfolio.wealth(open_orders), -loss
+    floor = -loss
 
-    def least_with(count: int) -> int:
+    def breaks_with(count: int) -> bool:
         part = Exposure(wanted.rung, wanted.side, wanted.price, count)
         after = portfolio.wealth([*open_orders, part])
-        committed = list(wealth)
-        commit(committed, part)
-        assert committed == after
-        return least(after, part)
+        hurt = after[: wanted.rung + 1] if wanted.side == "bid" else after[wanted.rung + 1 :]
+        return min(hurt) < floor
 
-    fits = room(wealth, wanted, floor)
+    worst = WorstCase(portfolio.wealth())
+    for order in open_orders:
+        worst.commit(order)
+    fits = worst.room(wanted, floor)
     assert 0 <= fits <= wanted.count
-    assert fits == 0 or least_with(fits) >= floor
-    assert fits == wanted.count or least_with(fits + 1) < floor
+    assert fits == 0 or not breaks_with(fits)
+    assert fits == wanted.count or breaks_with(fits + 1)
+    assert worst.breaks(wanted, floor) == breaks_with(0)
 
 
 @given(st.lists(fills, max_size=8))

@@ -303,7 +303,7 @@ class Walk:
         if self.reading:
             self.reading = False
             orders = tuple(o.report for o in self.orders.values() if o.remaining)
-            self.tell(Reconciled(orders, tuple(self.fills), PLENTY))
+            self.tell(Reconciled(orders, tuple(self.fills), {0: PLENTY}))
         if self.listing_wanted:
             self.listing_wanted = False
             self.tell(ListingRead("", (self.bench.listed,)))

@@ -117,7 +117,7 @@ def test_what_open_positions_cost_counts_as_cash() -> None:
     bench.tell(Filled(fill("t-1", "o-1", 1000)))
     bench.tell(Filled(fill("t-2", "o-2", 500, ticker=HIGH, side="ask", price=2000)))
     desk = bench.engine.desk
-    desk.count_cash(100_000_000)
+    desk.count_cash({0: 100_000_000})
     # Ten contracts of YES at 41 cents, and five of NO at 80.
     assert desk.cash == 100_000_000 + 4_100_000 + 4_000_000
 

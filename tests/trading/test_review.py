@@ -433,7 +433,7 @@ def restarted(
         StreamUp(),
         BudgetRead(100.0, 1000.0, 10.0, 2.0, 10.0),
         ListingRead("", (bench.listed,)),
-        Reconciled((earlier(),), (), balance),
+        Reconciled((earlier(),), (), None if balance is None else {0: balance}),
         *events,
     )
     return bench
@@ -482,7 +482,7 @@ def test_a_gate_that_shuts_takes_off_what_was_found_as_well(
 def test_an_order_that_breaks_the_limit_is_not_spared() -> None:
     bench = Bench(limits={"event_loss_dollars": 10.0})
     bench.tell(StreamUp(), ListingRead("", (bench.listed,)))
-    commands = bench.tell(Reconciled((earlier(remaining=9000),), (), 0))
+    commands = bench.tell(Reconciled((earlier(remaining=9000),), (), {0: 0}))
     assert [cancel.order_id for cancel in only(Cancel, commands)] == ["o-9"]
 
 

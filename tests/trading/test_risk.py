@@ -8,7 +8,9 @@ from mmbot.trading.risk import (
     Listing,
     ServiceState,
     Shard,
+    Window,
     belief_gate,
+    final_gate,
     hold,
     market_gate,
     service_gate,
@@ -68,11 +70,30 @@ def test_nothing_is_open_before_anything_was_read() -> None:
     ],
 )
 def test_a_belief_must_know_every_day_that_may_be_out(known: int, now: int, reason: str) -> None:
-    assert belief_gate(belief(known=known), (100, 200, 200), now) == reason
+    assert belief_gate(belief(known=known), (100, 200, 200), (), now) == reason
+
+
+@pytest.mark.parametrize(
+    ("known", "now", "reason"),
+    [
+        (4, 299, ""),
+        (4, 300, "release_possible"),
+        (4, 399, "release_possible"),
+        (5, 300, ""),
+        (4, 400, ""),
+        (5, 500, "release_possible"),
+        (6, 500, ""),
+    ],
+)
+def test_a_count_that_need_not_come_is_waited_for_until_its_window_shuts(
+    known: int, now: int, reason: str
+) -> None:
+    windows = (Window(300, 400, 5), Window(500, 600, 6))
+    assert belief_gate(belief(known=known), (), windows, now) == reason
 
 
 def test_without_a_belief_nothing_is_quoted() -> None:
-    assert belief_gate(None, (), NOW) == "no_belief"
+    assert belief_gate(None, (), (), NOW) == "no_belief"
 
 
 @pytest.mark.parametrize(
@@ -81,17 +102,27 @@ def test_without_a_belief_nothing_is_quoted() -> None:
         (Listing(market(), Book()), NOW, ""),
         (Listing(market(), Book()), OPENS - 1, "not_open"),
         (Listing(market(), Book()), OPENS, ""),
-        (Listing(market(), Book()), CLOSES - CLOSING_MARGIN - 1, ""),
-        (Listing(market(), Book()), CLOSES - CLOSING_MARGIN, "closed"),
         (Listing(market(active=False), Book()), NOW, "market_paused"),
         (Listing(market()), NOW, "no_book"),
-        (Listing(market(), Book(), result=0), NOW, "settled"),
     ],
 )
 def test_one_shut_gate_of_a_market_names_the_reason(
     listing: Listing, now: int, reason: str
 ) -> None:
     assert market_gate(listing, now) == reason
+
+
+@pytest.mark.parametrize(
+    ("listing", "now", "reason"),
+    [
+        (Listing(market()), CLOSES - CLOSING_MARGIN - 1, ""),
+        (Listing(market()), CLOSES - CLOSING_MARGIN, "closed"),
+        (Listing(market(), result=0), NOW, "settled"),
+        (Listing(market(), result=0), CLOSES, "settled"),
+    ],
+)
+def test_a_market_that_is_over_is_not_quoted_again(listing: Listing, now: int, reason: str) -> None:
+    assert final_gate(listing, now) == reason
 
 
 def test_a_hold_ends_by_itself() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import random
 from itertools import pairwise
 
 import msgspec
@@ -94,6 +95,42 @@ def test_nothing_nearby_is_better_than_kelly_sizes(ladder: Ladder) -> None:
             assert utility(ladder, other) <= utility(ladder, found) + TOLERANCE
 
 
+@st.composite
+def long_ladders(draw: st.DrawFn) -> Ladder:
+    """A hundred strikes priced with an edge; wealth is flat, or wanders from cell to cell."""
+    noise = random.Random(draw(st.integers(0, 2**32)))
+    spread, cash = draw(st.floats(0.1, 0.8)), draw(st.sampled_from([50.0, 500.0, 5000.0]))
+    roughness = cash * draw(st.sampled_from([0.0, 0.03]))
+    above = [0.5 * math.erfc((j - 50) / 50 / spread / math.sqrt(2)) for j in range(100)]
+    cells = [low - high for low, high in pairwise((1.0, *above, 0.0))]
+    wealth, reached = [], cash
+    for _ in cells:
+        reached = max(reached + noise.gauss(0, roughness), cash / 100)
+        wealth.append(reached)
+    prices = reservation_prices(cells, wealth)
+    most = draw(st.sampled_from([8.0, 40.0, 400.0]))
+    return Ladder(
+        cells,
+        wealth,
+        [max(0.0, p - max(0.02, 0.1 * p * (1 - p))) for p in prices],
+        [most if 0.03 <= p <= 0.97 else 0.0 for p in above],
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(long_ladders())
+def test_on_a_long_ladder_no_size_but_those_at_a_bound_has_anything_to_gain(ladder: Ladder) -> None:
+    sizes = kelly_sizes(ladder.cells, ladder.wealth, ladder.costs, ladder.most)
+    spent = sum(x * cost for x, cost in zip(sizes, ladder.costs, strict=True))
+    after = [w - spent + sum(sizes[:c]) for c, w in enumerate(ladder.wealth)]
+    assert min(after) > 0
+    marginal = [max(p, 1e-9) / a for p, a in zip(ladder.cells, after, strict=True)]
+    for j, (size, cost, most) in enumerate(zip(sizes, ladder.costs, ladder.most, strict=True)):
+        edge = sum(marginal[j + 1 :]) / sum(marginal) - cost
+        assert edge <= 2e-5 or size > most - 1e-5
+        assert edge >= -2e-5 or size < 1e-5
+
+
 def test_a_single_bet_has_the_size_of_kellys_rule() -> None:
     # Of a wealth W, f = (p - c) / (1 - c) is staked, at c a contract.
     (size,) = kelly_sizes([0.4, 0.6], [100.0, 100.0], [0.5], [1e6])
@@ -110,6 +147,16 @@ def test_the_bets_of_a_ladder_are_cut_because_they_lose_together() -> None:
     assert sum(x * c for x, c in zip(together, costs, strict=True)) < 0.8 * sum(
         x * c for x, c in zip(alone, costs, strict=True)
     )
+
+
+def test_a_search_that_is_cut_short_keeps_the_best_it_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ladder = Ladder([0.3, 0.2, 0.5], [100.0] * 3, [0.6, 0.4], [1e6, 1e6])
+    best = kelly_sizes(ladder.cells, ladder.wealth, ladder.costs, ladder.most)
+    monkeypatch.setattr("mmbot.trading.sizing._STEPS", 1)
+    short = kelly_sizes(ladder.cells, ladder.wealth, ladder.costs, ladder.most)
+    assert utility(ladder, [0.0, 0.0]) < utility(ladder, short) < utility(ladder, best)
 
 
 def test_no_edge_means_no_bet() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from mmbot.tsa.calendar import (
     EASTERN,
     CalendarClock,
+    EarlyRelease,
     Week,
     from_milliseconds,
     release_date,
@@ -117,6 +118,16 @@ def test_a_release_over_a_change_of_clocks_keeps_new_yorks_hour() -> None:
 )
 def test_the_days_due_grow_by_one_each_morning_until_friday(at: dt.datetime, due: int) -> None:
     assert len(Week(SUNDAY).days_due(at, NINE)) == due
+
+
+def test_on_a_holiday_weekend_counts_may_come_before_monday() -> None:
+    thanksgiving = Week(dt.date(2026, 11, 29))
+    friday, saturday = thanksgiving.days[4:6]
+    assert thanksgiving.early_releases(NINE, dt.time(10, 30)) == (
+        EarlyRelease(friday, utc(2026, 11, 28, 14), utc(2026, 11, 28, 15, 30)),
+        EarlyRelease(saturday, utc(2026, 11, 29, 14), utc(2026, 11, 29, 15, 30)),
+    )
+    assert Week(SUNDAY).early_releases(NINE, dt.time(10, 30)) == ()
 
 
 def test_the_same_instant_in_another_zone_makes_the_same_days_due() -> None:

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+import pytest
+from mmbot.kalshi.drift import Drift
+from mmbot.simulator import campaign
+from mmbot.simulator.campaign import Job
+
+
+def test_the_simulated_exchange_says_nothing_that_the_client_has_no_word_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words: list[str] = []
+    monkeypatch.setattr(Drift, "_count", lambda _drift, word: words.append(word))
+    assert campaign.run(Job(3, ())).orders
+    assert words == []

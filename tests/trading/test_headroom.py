@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmbot.simulator.ledger import collateral
+from mmbot.trading.commands import Cancel, Place
+from mmbot.trading.events import (
+    BeliefFormed,
+    BudgetRead,
+    Event,
+    Fill,
+    Filled,
+    GroupSecured,
+    ListingRead,
+    OrderPlaced,
+    Reconciled,
+    StreamUp,
+    Woken,
+)
+from mmbot.units import MONEY_PER_DOLLAR
+from tests.trading.builders import (
+    HIGH,
+    LOW,
+    MIDDLE,
+    STRIKES,
+    Bench,
+    belief,
+    book,
+    event,
+    fill,
+    market,
+    only,
+)
+
+SHARDS = {LOW: 0, MIDDLE: 1, HIGH: 1}
+RICH: dict[str, dict[str, object]] = {
+    "limits": {"event_loss_dollars": 1_000.0, "event_cash_share": 1.0}
+}
+
+
+def sharded(balances: dict[int, int] | None, fills: tuple[Fill, ...] = ()) -> Bench:
+    """A bench whose markets are on two shards, its quotes resting."""
+    bench = Bench(**RICH)
+    cap = bench.engine.desk.settings.limits.fill_cap
+    listed = event(*(market(ticker, shard=shard) for ticker, shard in SHARDS.items()))
+    bench.tell(
+        StreamUp(),
+        BudgetRead(1e6, 1e6, 10.0, 2.0, 10.0),
+        ListingRead("", (listed,)),
+        GroupSecured(0, "g-0", cap),
+        GroupSecured(1, "g-1", cap),
+        Reconciled((), fills, balances),
+        BeliefFormed(belief()),
+    )
+    settle(bench, *(book(ticker, None, None) for ticker in STRIKES))
+    return bench
+
+
+def settle(bench: Bench, *events: Event) -> None:
+    """Tell the events, and have every place of theirs applied."""
+    for told in events:
+        for place in only(Place, bench.tell(told)):
+            bench.tell(OrderPlaced(place.client_id, f"o-{place.client_id}", 0))
+
+
+def needed(bench: Bench, shard: int) -> int:
+    """What the exchange would hold back on a shard for the orders that rest there."""
+    desk = bench.engine.desk
+    return sum(
+        collateral(
+            ladder.portfolio.position(ticker),
+            [(o.side, o.price, o.exposed) for o in desk.orders.of(ticker)],
+        )
+        for ticker, ladder in desk.ladder_of.items()
+        if SHARDS[ticker] == shard
+    )
+
+
+def paid(traded: Fill) -> int:
+    """What a trade takes out of its shard's balance while nothing is closed by it."""
+    each = traded.price if traded.side == "bid" else 10_000 - traded.price
+    return each * traded.count
+
+
+traded = st.builds(
+    fill,
+    trade_id=st.just("t-1"),
+    order_id=st.just("o-0"),
+    count=st.integers(1, 30).map(lambda n: 100 * n),
+    price=st.integers(1, 99).map(lambda cents: 100 * cents),
+    side=st.sampled_from(["bid", "ask"]),
+    ticker=st.sampled_from(tuple(STRIKES)),
+)
+cash = st.integers(0, 40).map(lambda dollars: dollars * MONEY_PER_DOLLAR)
+
+
+@settings(deadline=None)
+@given(cash, cash, st.none() | traded, st.none() | traded)
+def test_every_order_can_be_paid_for_from_its_own_shard(
+    first: int, second: int, before: Fill | None, after: Fill | None
+) -> None:
+    bench = sharded({0: first, 1: second}, (before,) if before else ())
+    balances = [first, second]
+    if after and not before:
+        bench.tell(Filled(after), after=2_000)
+        balances[SHARDS[after.ticker]] -= paid(after)
+        for cancel in only(Cancel, bench.said):
+            order = bench.engine.desk.orders.get(cancel.client_id)
+            if order:
+                bench.engine.desk.orders.end(order)
+        settle(bench, Woken())
+    for shard, balance in enumerate(balances):
+        assert needed(bench, shard) <= max(0, balance)
+
+
+def test_a_shard_without_cash_leaves_the_other_alone() -> None:
+    bench = sharded({0: 0, 1: 1_000 * MONEY_PER_DOLLAR})
+    assert {order.ticker for order in bench.engine.desk.orders} == {MIDDLE, HIGH}
+
+
+def test_an_order_that_closes_a_position_needs_no_cash() -> None:
+    bench = sharded({0: 0, 1: 0}, (fill("t-1", "o-0", 500),))
+    (order,) = bench.engine.desk.orders
+    assert (order.ticker, order.side, order.count) == (MIDDLE, "ask", 500)
+
+
+def test_a_balance_that_was_never_read_stops_nothing() -> None:
+    assert len(sharded(None).engine.desk.orders) == 6
+
+
+def test_when_a_balance_shrinks_only_what_it_cannot_pay_for_is_cancelled() -> None:
+    bench = sharded({0: 100 * MONEY_PER_DOLLAR, 1: 100 * MONEY_PER_DOLLAR})
+    for left, gone in ((needed(bench, 1) - 1, 1), (0, 2)):
+        account = Reconciled((), (), {0: 100 * MONEY_PER_DOLLAR, 1: left})
+        cancels = only(Cancel, bench.tell(account, after=100))
+        assert len(cancels) == gone
+        assert LOW not in {cancel.ticker for cancel in cancels}
