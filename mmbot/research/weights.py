@@ -81,8 +81,6 @@ def _propose(known: int, opinions: Sequence[Opinions], present: float) -> Propos
 def _estimate(
     opinions: Sequence[Opinions], events: Sequence[str]
 ) -> tuple[float | None, float | None]:
-    if not opinions:
-        return None, None
     market = logits([each.mid for each in opinions])
     gap = logits([each.belief for each in opinions]) - market
     came = np.array([each.outcome for each in opinions], dtype=float)

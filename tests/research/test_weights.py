@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 from mmbot.research.backtest import Opinions
 from mmbot.research.weights import FEWEST_EVENTS, Proposal, propose
+from mmbot.trading.fair import logits
 
 PRESENT = (0.2, 0.2, 0.3, 0.4, 0.6)
 PER_EVENT = 6
-
-
-def logit(p: float) -> float:
-    return math.log(p / (1 - p))
 
 
 def simulated(weight: float, events: int, seed: int = 1, known: int = 1) -> list[Opinions]:
@@ -24,7 +21,7 @@ def simulated(weight: float, events: int, seed: int = 1, known: int = 1) -> list
     for event in range(events):
         for market in range(PER_EVENT):
             belief, mid = rng.uniform(0.1, 0.9, 2)
-            odds = weight * logit(belief) + (1 - weight) * logit(mid)
+            odds = np.dot((weight, 1 - weight), logits((belief, mid)))
             came = rng.uniform() < 1 / (1 + math.exp(-odds))
             found.append(
                 Opinions(f"E-{event:04}", known, f"E-{event:04}-{market}", belief, mid, 0.5, came)
@@ -39,7 +36,7 @@ def at(proposals: list[Proposal], known: int) -> Proposal:
 def log_score(weight: float, opinions: list[Opinions]) -> float:
     total = 0.0
     for each in opinions:
-        odds = weight * logit(each.belief) + (1 - weight) * logit(each.mid)
+        odds = np.dot((weight, 1 - weight), logits((each.belief, each.mid)))
         total -= math.log1p(math.exp(-odds if each.outcome else odds))
     return total
 
