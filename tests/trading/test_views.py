@@ -72,7 +72,7 @@ def test_a_fill_that_was_heard_of_late_says_nothing_of_what_was_thought() -> Non
 def test_a_fill_heard_of_after_a_restart_knows_what_was_out_when_it_happened() -> None:
     bench = Bench()
     bench.tell(StreamUp(), ListingRead("", (bench.listed,)))
-    commands = bench.tell(Reconciled((), (fill("t-1", "o-1", 300),), None), after=RELEASE - NOW)
+    commands = bench.tell(Reconciled((), (fill("t-1", "o-1", 300),), {}), after=RELEASE - NOW)
     # On Tuesday noon Monday was known, on Wednesday morning this life has no belief yet.
     assert [each.known for each in only(BookFill, commands)] == [1]
 
