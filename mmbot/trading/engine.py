@@ -13,7 +13,6 @@ from typing import Any
 from mmbot.config import Settings
 from mmbot.forecast.belief import Weighing
 from mmbot.trading.atrisk import AtRisk
-from mmbot.trading.book import Book, CorruptBook
 from mmbot.trading.commands import Command, Finished
 from mmbot.trading.desk import Desk
 from mmbot.trading.events import (
@@ -60,6 +59,7 @@ from mmbot.trading.events import (
 from mmbot.trading.fences import Fences
 from mmbot.trading.lifecycle import CLIENT_ID_PREFIX, Lifecycle
 from mmbot.trading.listings import Listings
+from mmbot.trading.market_data import MarketData
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.repricing import refresh
 from mmbot.trading.review import Review
@@ -96,14 +96,15 @@ class Engine:
         self._failures: dict[ReadingName, int] = {"account": 0, "listing": 0}
         self._verifying = False
         self._out = Outbox()
+        data = MarketData(self.desk, self._out)
         self._fences = fences = Fences(self.desk, self._out)
         self._views = Views(self.desk, self._out)
         self._orders = orders = Lifecycle(self.desk, self._out, fences, self._views)
         self._at_risk = AtRisk(self.desk, self._out)
         self._listings = listings = Listings(self.desk, self._out, orders)
         self._for_one_market: dict[type, Callable[[Any], str | None]] = {
-            BookChanged: self._book_changed,
-            BookReplaced: self._book_replaced,
+            BookChanged: data.changed,
+            BookReplaced: data.replaced,
             Filled: orders.filled,
             OrderPlaced: orders.placed,
             OrderCancelled: orders.cancelled,
@@ -125,10 +126,10 @@ class Engine:
             GroupSecured: fences.secured,
             GroupNotSecured: fences.not_secured,
             GroupChanged: fences.changed,
-            BooksDistrusted: self._books_distrusted,
-            StreamUp: self._stream_up,
-            StreamLost: self._stream_lost,
-            FeedLagged: self._feed_lagged,
+            BooksDistrusted: data.distrusted,
+            StreamUp: data.up,
+            StreamLost: data.lost,
+            FeedLagged: data.lagged,
             Reconciled: self._reconciled,
             ReadingFailed: self._reading_failed,
             BudgetRead: self._budget_read,
@@ -209,59 +210,6 @@ class Engine:
         ticker = self._listings.closing(event)
         self._wake_for_the_clock()
         return ticker
-
-    # Books
-
-    def _book_replaced(self, event: BookReplaced) -> str | None:
-        listing = self.desk.listing(event.ticker)
-        if listing is None:
-            return None
-        try:
-            listing.book = Book(event.bids, event.asks)
-        except CorruptBook as error:
-            self.desk.distrust(event.ticker, str(error), self._out)
-        return event.ticker
-
-    def _book_changed(self, event: BookChanged) -> str | None:
-        listing = self.desk.listing(event.ticker)
-        if listing is None or listing.book is None:
-            return None
-        try:
-            listing.book.change(event.side, event.price, event.delta)
-        except CorruptBook as error:
-            self.desk.distrust(event.ticker, str(error), self._out)
-        return event.ticker
-
-    def _books_distrusted(self, event: BooksDistrusted) -> _Tickers:
-        tickers = [ticker for ticker in event.tickers if ticker in self.desk.ladder_of]
-        for ticker in tickers:
-            self.desk.ladder_of[ticker].listings[ticker].book = None
-        self._out.note("books.distrusted", "warning", markets=len(tickers), reason=event.reason)
-        return tickers
-
-    def _stream_up(self, _event: StreamUp) -> _Tickers:
-        service = self.desk.service
-        service.streaming, service.reconciled = True, False
-        self._out.send(self.desk.listing_reading())
-        if self.desk.ladders:
-            # Also makes a reading that began before the stream was up worth nothing.
-            self._out.send(self.desk.account_reading())
-        return tuple(self.desk.ladder_of)
-
-    def _stream_lost(self, _event: StreamLost) -> _Tickers:
-        service = self.desk.service
-        if service.streaming:
-            self._out.note("stream.lost", "warning", live_orders=len(self.desk.orders))
-        service.streaming = service.reconciled = service.lagging = False
-        for ticker, ladder in self.desk.ladder_of.items():
-            ladder.listings[ticker].book = None
-        return tuple(self.desk.ladder_of)
-
-    def _feed_lagged(self, event: FeedLagged) -> _Tickers:
-        self.desk.service.lagging = event.late
-        name = "stream.late" if event.late else "stream.in_time"
-        self._out.note(name, "warning" if event.late else "info", age_ms=event.age)
-        return tuple(self.desk.ladder_of)
 
     # The account
 
