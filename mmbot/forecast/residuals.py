@@ -30,7 +30,6 @@ class Fitted(Protocol):
 
     def predict(self, history: History, days: Days) -> Floats:
         """Return the expected logarithms of `days` given what `history` holds."""
-        ...
 
 
 class PointMethod(Protocol):
@@ -40,7 +39,6 @@ class PointMethod(Protocol):
 
     def fit(self, history: History) -> Fitted:
         """Do the slow part on a history that ends on a Sunday."""
-        ...
 
 
 class Bank(msgspec.Struct, frozen=True):

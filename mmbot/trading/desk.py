@@ -112,6 +112,11 @@ class Ladder:
         """Whether every market is decided for good."""
         return all(listing.final for listing in self.listings.values())
 
+    @property
+    def closes(self) -> int:
+        """When the last of its markets closes."""
+        return max(listing.market.closes for listing in self.listings.values())
+
     def next_change(self, now: int) -> int | None:
         """Return when a gate of this event opens or shuts next, by the clock alone."""
         instants = [*self.releases[bisect_right(self.releases, now) :][:1]]
@@ -157,6 +162,16 @@ class Desk(msgspec.Struct):
         if shard is None:
             shard = self.shards[index] = Shard(index)
         return shard
+
+    def forget(self, ladder: Ladder) -> None:
+        """Take an event off the desk; what it cost stays out of the balances."""
+        costs = {shard: self._cost(shard) for shard in self.flat}
+        del self.ladders[ladder.ticker]
+        for ticker in ladder.listings:
+            del self.ladder_of[ticker]
+        for shard, cost in costs.items():
+            self.flat[shard] -= cost - self._cost(shard)
+        self.losses.forget(ladder.ticker)
 
     def count_cash(self, balances: dict[int, Money] | None) -> None:
         """Learn each shard's balance; what open positions have cost is added back to them all."""

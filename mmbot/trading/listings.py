@@ -27,6 +27,8 @@ from mmbot.units import format_count, format_money, format_price
 # Milliseconds.
 _EVERY = 300_000
 _EVERY_WHILE_SHUT = 2_000
+# An event is kept on the desk for so long after its close: what is told of it later is old news.
+_KEPT = 14 * 24 * 3_600_000
 # The caches keep a listing for fifteen seconds, and reading takes a moment.
 _OLDEST_COPY = 20_000
 
@@ -51,6 +53,10 @@ class Listings:
         self.due = self._out.now + (_EVERY_WHILE_SHUT if event.shut else _EVERY)
         for listed in event.events:
             self._list(listed)
+        for ladder in tuple(self._desk.ladders.values()):
+            live = any(self._desk.orders.of(ticker) for ticker in ladder.listings)
+            if ladder.final and not live and self._out.now > ladder.closes + _KEPT:
+                self._desk.forget(ladder)
 
     def read_within(self, wait: int) -> None:
         """Have the listing read in so many milliseconds at the latest."""

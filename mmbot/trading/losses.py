@@ -54,6 +54,11 @@ class DayLosses:
         self._told[event] = mark
         return mark
 
+    def forget(self, event: str) -> None:
+        """Drop an event that is over."""
+        self._marks.pop(event, None)
+        self._told.pop(event, None)
+
     def loss(self, day: dt.date) -> Money:
         """Return what `day` has cost, all events together; below zero if it was a good one."""
         return sum(mark.start - mark.latest for mark in self._marks.values() if mark.day == day)

@@ -33,7 +33,7 @@ class Listing(msgspec.Struct):
     `top` is where the others rest in the book, as far as it may be read. `result` is what YES pays,
     once that is known, and `settled` the same, once it is booked for the position `paid`; nothing
     amends it once it is `final`. The stream's word on the market is fresher than any reading until
-    `fresh_until`.
+    `fresh_until`. `sampled` tells of each moment at how many known days it was looked at last.
     """
 
     market: Market
@@ -49,6 +49,7 @@ class Listing(msgspec.Struct):
     paid: Count = 0
     final: bool = False
     fresh_until: int = 0
+    sampled: dict[str, int] = msgspec.field(default_factory=dict)
     reason: str = ""
 
     @property

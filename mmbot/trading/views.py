@@ -61,8 +61,6 @@ class Views:
         self._awaiting: deque[_Awaiting] = deque(maxlen=_MOST)
         self._sampling_due = 0
         self._next_end: int | None = None
-        # The known days at which each market's views were taken last.
-        self._taken: dict[tuple[str, Moment], int] = {}
 
     def booking(self, fill: Fill, ladder: Ladder) -> BookFill:
         """Return a fill with what was thought then, and remember to look at its market again."""
@@ -80,10 +78,10 @@ class Views:
         """Take note that a belief was taken up; it may know of the count that fills wait for."""
         for _ in range(len(self._awaiting)):
             fill, known = self._awaiting.popleft()
-            market = self._desk.ladder_of[fill.ticker].listings[fill.ticker].market
+            listing = self._desk.listing(fill.ticker)
             if fill.ticker in ladder.listings and ladder.known > known:
                 self._look_again(fill, "release", _DIGESTED / self._desk.clock.speed)
-            elif self._out.now < market.closes:
+            elif listing is not None and self._out.now < listing.market.closes:
                 self._awaiting.append(_Awaiting(fill, known))
 
     def take(self) -> None:
@@ -105,15 +103,19 @@ class Views:
         now, taken = self._out.now, []
         while self._due and self._due[0].at <= now:
             due = heappop(self._due)
-            ladder = self._desk.ladder_of[due.ticker]
-            listing = ladder.listings[due.ticker]
-            shown = listing.book is not None and now < listing.market.closes
-            if shown and now <= due.at + _LATE and not self._desk.service.lagging:
-                view = _view(ladder, due.ticker)
+            if now <= due.at + _LATE and self._shown(due.ticker):
+                view = _view(self._desk.ladder_of[due.ticker], due.ticker)
                 taken.append(Markout(due.trade_id, due.order_id, due.horizon, now, view))
         if self._due:
             self._out.wake_by(self._due[0].at)
         return taken
+
+    def _shown(self, ticker: str) -> bool:
+        """Return whether what is known of a market is what it is now."""
+        listing = self._desk.listing(ticker)
+        if listing is None or listing.book is None or self._desk.service.lagging:
+            return False
+        return self._out.now < listing.market.closes
 
     def _due_samples(self) -> list[Sample]:
         now, taken = self._out.now, []
@@ -136,10 +138,10 @@ class Views:
         if now < end - _BEFORE_THE_END:
             moment = "first"
             self._next_end = min(self._next_end or end, end - _BEFORE_THE_END)
-        told = self._taken.get((market.ticker, moment)) == known
+        told = listing.sampled.get(moment) == known
         if told or not (listing.opinion.live and market.opens <= now < end):
             return None
-        self._taken[market.ticker, moment] = known
+        listing.sampled[moment] = known
         return Sample(market.ticker, known, moment, now, _view(ladder, market.ticker))
 
 

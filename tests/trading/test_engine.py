@@ -392,6 +392,24 @@ def test_a_settlement_pays_the_position_and_the_last_one_says_the_profit() -> No
     assert settled.fields["pnl"] == "7.500000"
 
 
+def test_an_event_leaves_the_desk_two_weeks_after_it_was_settled_for_good() -> None:
+    bench = Bench()
+    bench.start()
+    bench.tell(Filled(fill("t-1", "o-1", 1000)), Reconciled((), (), {0: 90_000_000}))
+    desk = bench.engine.desk
+    for ticker in (LOW, MIDDLE, HIGH):
+        bench.tell(MarketSettled(ticker, 0, final=True))
+    two_weeks = 14 * 24 * 3_600_000
+    bench.tell(ListingRead("", ()), after=CLOSES + two_weeks - NOW)
+    assert desk.ladders
+    balance = desk.balance(0)
+    bench.tell(ListingRead("", ()), after=1)
+    assert (desk.ladders, desk.ladder_of) == ({}, {})
+    assert desk.balance(0) == balance
+    # Told once more, it is none of ours.
+    assert not bench.tell(Filled(fill("t-1", "o-1", 1000)), MarketSettled(LOW, 10_000))
+
+
 def test_a_settlement_is_booked_once_however_often_it_is_told() -> None:
     bench = Bench()
     bench.start()

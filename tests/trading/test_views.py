@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 import pytest
+from mmbot.trading import views
 from mmbot.trading.commands import BookFill, BookViews, Command, Markout, Sample, View
 from mmbot.trading.events import (
     BeliefFormed,
@@ -18,7 +19,7 @@ from mmbot.trading.events import (
     StreamUp,
     Woken,
 )
-from tests.trading.builders import HIGH, LOW, MIDDLE, NOW, Bench, belief, book, fill, only
+from tests.trading.builders import CLOSES, HIGH, LOW, MIDDLE, NOW, Bench, belief, book, fill, only
 
 # 06:55 on Wednesday: from then on Tuesday's count may be out.
 RELEASE = NOW + 18 * 3_600_000 + 55 * 60_000
@@ -131,6 +132,24 @@ def test_after_the_last_release_before_the_close_no_other_is_waited_for() -> Non
     bench.tell(BeliefFormed(belief(known=2)))
     assert not [each for each in markouts(bench.tell(Woken(), after=60_000)) if
                 each.horizon == "release"]  # fmt: skip
+
+
+def test_a_fill_whose_next_count_never_came_is_not_kept_in_mind_after_the_close() -> None:
+    bench = bench_with_fill()
+    awaiting = bench.engine._views._awaiting
+    bench.tell(BeliefFormed(belief(known=1)))
+    assert len(awaiting) == 1
+    bench.tell(BeliefFormed(belief(known=1)), after=CLOSES - NOW)
+    assert not awaiting
+
+
+def test_no_more_markouts_are_waited_for_than_there_is_room_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(views, "_MOST", 1)
+    bench = bench_with_fill()
+    assert len(markouts(bench.tell(Woken(), after=1_000))) == 1
+    assert not markouts(bench.tell(Woken(), after=59_000))
 
 
 def test_a_market_is_sampled_once_at_the_first_two_sided_book() -> None:
