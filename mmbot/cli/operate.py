@@ -177,7 +177,7 @@ def plan(
 ) -> None:
     """Show what other settings would quote in the live books, beside what is quoted.
 
-    Only [quoting], [limits] and [orders] may differ from what the daemon runs with.
+    Only the tables quoting, limits and orders may differ from what the daemon runs with.
     """
     settings = config.load(config_path)
     report = _of(PlanReport, control.ask(_state_directory(settings, venue_path), Plan(settings)))

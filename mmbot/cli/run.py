@@ -38,7 +38,8 @@ def run(
     """Make markets until SIGTERM or Ctrl-C, then take every order off.
 
     Exit codes: 0 no order is left, 2 something given cannot be used, 3 not ready to trade,
-    4 stopped without knowing whether an order is left.
+    4 stopped without knowing whether an order is left, 5 a part failed again and again, and no
+    order is left.
     """
     settings = config.load(config_path)
     venue = choose_venue(settings, venue_path, live=live)
