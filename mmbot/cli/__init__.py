@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -31,30 +32,17 @@ app = typer.Typer(
 )
 
 app.callback()(lambda: None)
-_TRY, _TRADE, _STEER, _STUDY = (
-    "Try it",
-    "Trade",
-    "Ask and steer the daemon that runs",
-    "Study",
-)
-app.command(rich_help_panel=_TRY)(demo)
-app.command(rich_help_panel=_TRY)(exchange)
-app.command(rich_help_panel=_TRY)(simulate)
-app.command(rich_help_panel=_TRADE)(check)
-app.command(rich_help_panel=_TRADE)(run)
-app.command(rich_help_panel=_TRADE)(cancel_all)
-app.command(rich_help_panel=_STEER)(halt)
-app.command(rich_help_panel=_STEER)(resume)
-app.command(rich_help_panel=_STEER)(explain)
-app.command(rich_help_panel=_STEER)(plan)
+_STEER = "Ask and steer the daemon that runs"
+_PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Try it": (demo, exchange, simulate),
+    "Trade": (check, run, cancel_all),
+    _STEER: (halt, resume, explain, plan),
+    "Study": (report, replay, forecast, evaluate, backtest, sweep, bench),
+}
+for panel, commands in _PANELS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
 app.add_typer(counts, name="counts", rich_help_panel=_STEER)
-app.command(rich_help_panel=_STUDY)(report)
-app.command(rich_help_panel=_STUDY)(replay)
-app.command(rich_help_panel=_STUDY)(forecast)
-app.command(rich_help_panel=_STUDY)(evaluate)
-app.command(rich_help_panel=_STUDY)(backtest)
-app.command(rich_help_panel=_STUDY)(sweep)
-app.command(rich_help_panel=_STUDY)(bench)
 
 
 def main() -> None:

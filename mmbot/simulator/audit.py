@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mmbot.simulator.facts import Filled, Settled
+from mmbot.simulator.orders import Order
 from mmbot.simulator.render import Json, outcome
 from mmbot.simulator.venue import Venue
 from mmbot.units import format_count, format_money, format_price
@@ -12,11 +14,8 @@ def ledger_json(venue: Venue, user_id: str, now: int) -> Json:
     exchange = venue.exchange
     account = venue.account(user_id)
     exchange.history.catch_up(now)
-    averages = {
-        event.ticker: f"{venue.average(event.week):.6f}"
-        for event in exchange.events.values()
-        if any(m.result for m in exchange.markets_of(event))
-    }
+    fills, settlements = exchange.history.fills, exchange.history.settlements
+    orders = [_order(order) for order in exchange.engine.resting(account)]
     return {
         "user_id": user_id,
         "cash_at_start_dollars": format_money(account.deposited),
@@ -32,51 +31,60 @@ def ledger_json(venue: Venue, user_id: str, now: int) -> Json:
             }
             for ticker, position in account.positions.items()
         ],
-        "fills": [
-            {
-                "trade_id": fill.trade_id,
-                "order_id": fill.order_id,
-                "client_order_id": fill.client_order_id,
-                "ticker": fill.ticker,
-                "side": fill.side,
-                "outcome": outcome(fill.side),
-                "yes_price_dollars": format_price(fill.price),
-                "count": format_count(fill.count),
-                "fee_dollars": format_money(fill.fee),
-                "is_taker": fill.is_taker,
-                "ts_ms": fill.at,
-            }
-            for _, fill in exchange.history.fills
-            if fill.account is account
-        ],
+        "fills": [_fill(fill) for _, fill in fills if fill.account is account],
         "settlements": [
-            {
-                "ticker": settled.ticker,
-                "result": exchange.engine.markets[settled.ticker].result,
-                "position": format_count(settled.net),
-                "payout_dollars": format_money(settled.payout),
-                "ts_ms": settled.at,
-            }
-            for _, settled in exchange.history.settlements
+            _settlement(settled, exchange.engine.markets[settled.ticker].result)
+            for _, settled in settlements
             if settled.account is account
         ],
-        "settled_averages": averages,
-        "resting_orders": len(exchange.engine.resting(account)),
-        "orders": [
-            {
-                "order_id": order.order_id,
-                "client_order_id": order.client_order_id,
-                "ticker": order.ticker,
-                "side": order.side,
-                "yes_price_dollars": format_price(order.price),
-                "remaining": format_count(order.remaining),
-                "expires_ms": order.expires_ms,
-                "group_id": order.group_id,
-                "post_only": order.post_only,
-            }
-            for order in exchange.engine.resting(account)
-        ],
+        "settled_averages": {
+            event.ticker: f"{venue.average(event.week):.6f}"
+            for event in exchange.events.values()
+            if any(market.result for market in exchange.markets_of(event))
+        },
+        "resting_orders": len(orders),
+        "orders": orders,
         "ts_ms": now,
         "releases_done": venue.releases_done,
         "calendar": exchange.clock.at(now).isoformat(),
+    }
+
+
+def _fill(fill: Filled) -> Json:
+    return {
+        "trade_id": fill.trade_id,
+        "order_id": fill.order_id,
+        "client_order_id": fill.client_order_id,
+        "ticker": fill.ticker,
+        "side": fill.side,
+        "outcome": outcome(fill.side),
+        "yes_price_dollars": format_price(fill.price),
+        "count": format_count(fill.count),
+        "fee_dollars": format_money(fill.fee),
+        "is_taker": fill.is_taker,
+        "ts_ms": fill.at,
+    }
+
+
+def _settlement(settled: Settled, result: str) -> Json:
+    return {
+        "ticker": settled.ticker,
+        "result": result,
+        "position": format_count(settled.net),
+        "payout_dollars": format_money(settled.payout),
+        "ts_ms": settled.at,
+    }
+
+
+def _order(order: Order) -> Json:
+    return {
+        "order_id": order.order_id,
+        "client_order_id": order.client_order_id,
+        "ticker": order.ticker,
+        "side": order.side,
+        "yes_price_dollars": format_price(order.price),
+        "remaining": format_count(order.remaining),
+        "expires_ms": order.expires_ms,
+        "group_id": order.group_id,
+        "post_only": order.post_only,
     }

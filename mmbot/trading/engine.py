@@ -96,13 +96,18 @@ class Engine:
         self._failures: dict[ReadingName, int] = {"account": 0, "listing": 0}
         self._verifying = False
         self._out = Outbox()
-        data = MarketData(self.desk, self._out)
-        self._fences = fences = Fences(self.desk, self._out)
+        self._fences = Fences(self.desk, self._out)
         self._views = Views(self.desk, self._out)
-        self._orders = orders = Lifecycle(self.desk, self._out, fences, self._views)
+        self._orders = Lifecycle(self.desk, self._out, self._fences, self._views)
         self._at_risk = AtRisk(self.desk, self._out)
-        self._listings = listings = Listings(self.desk, self._out, orders)
-        self._for_one_market: dict[type, Callable[[Any], str | None]] = {
+        self._listings = Listings(self.desk, self._out, self._orders)
+        data = MarketData(self.desk, self._out)
+        self._for_one_market = self._handlers_for_one_market(data)
+        self._for_many_markets = self._handlers_for_many_markets(data)
+
+    def _handlers_for_one_market(self, data: MarketData) -> dict[type, Callable[[Any], str | None]]:
+        orders, listings = self._orders, self._listings
+        return {
             BookChanged: data.changed,
             BookReplaced: data.replaced,
             Filled: orders.filled,
@@ -120,7 +125,10 @@ class Engine:
             MarketRegridded: listings.regridded,
             MarketSettled: listings.settled,
         }
-        self._for_many_markets: dict[type, Callable[[Any], _Tickers]] = {
+
+    def _handlers_for_many_markets(self, data: MarketData) -> dict[type, Callable[[Any], _Tickers]]:
+        fences = self._fences
+        return {
             ListingRead: self._listing_read,
             ListingStale: self._listing_stale,
             GroupSecured: fences.secured,
