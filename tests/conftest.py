@@ -17,6 +17,8 @@ import pytest
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 PROCESS_SECONDS = 60
+# Where a test does not say when, it is always the same Tuesday noon, with one day published.
+USUAL_TIME = ("--at", "2026-04-14T12:00")
 
 
 class Exchange:
@@ -40,8 +42,9 @@ def start_exchange(tmp_path: Path) -> Iterator[Callable[..., Exchange]]:
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*options: str) -> Exchange:
+        when = () if {"--at", "--week"} & set(options) else USUAL_TIME
         process = subprocess.Popen(
-            [sys.executable, "-m", "mmbot", "exchange", "--port", "0", *options],
+            [sys.executable, "-m", "mmbot", "exchange", "--port", "0", *when, *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )

@@ -11,6 +11,7 @@ import msgspec
 
 from mmbot.errors import BadInput
 from mmbot.simulator.access import Credential, PublicKey
+from mmbot.simulator.consensus import Blurred
 from mmbot.simulator.crowd import Crowd, Pace
 from mmbot.simulator.exchange import Settings
 from mmbot.simulator.synthetic import LABEL, daily_counts
@@ -85,7 +86,8 @@ def assemble(
     venue.exchange.admit(Credential(key_id, user_id, public_key), cash=balance)
     if pace is not None:
         crowd_rng = random.Random(f"crowd {seed}")
-        venue.traders = Crowd(venue.exchange, venue.average, crowd_rng, pace, clock.wall)
+        consensus = Blurred(venue.average, crowd_rng)
+        venue.traders = Crowd(venue.exchange, consensus, crowd_rng, pace, clock.wall)
     venue.advance(clock.wall)
     website = Website(published.first, published.archived, planned, clock, published.label)
     return Site(venue, website, user_id, key_id)

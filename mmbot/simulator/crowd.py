@@ -1,8 +1,7 @@
 """The other traders: market makers around a consensus, takers, and the well informed.
 
-They act on the matching engine through accounts of their own. What they know is a blurred view of
-the week's average: the truth plus an error that wanders, is as large as forecasts were at that
-point of a week, and shrinks with every published day. Arrivals are Poisson in calendar time.
+They act on the matching engine through accounts of their own, and share a consensus on the week's
+average that grows sharper with every published day. Arrivals are Poisson in calendar time.
 
 What a maker earns or loses against them rests on these assumptions:
 
@@ -32,6 +31,7 @@ from typing import Final
 
 import msgspec
 
+from mmbot.simulator.consensus import Consensus, Wander
 from mmbot.simulator.exchange import Event, Exchange
 from mmbot.simulator.ledger import Account, Side
 from mmbot.simulator.market import Market
@@ -50,10 +50,7 @@ from mmbot.units import (
 
 _HOUR_MS: Final = 3_600_000
 _CASH: Final = 50_000_000 * MONEY_PER_DOLLAR
-# The error of a good forecast of the week's average with 0, 1, ... 7 days published.
-_ERROR: Final = (46e3, 39e3, 32e3, 25e3, 18e3, 11e3, 6e3, 1e3)
-# How long the common error and each maker's own view of a strike take to be forgotten.
-_CONSENSUS_HOURS: Final = 30.0
+# How long each maker's own view of a strike takes to be forgotten.
 _VIEW_HOURS: Final = 6.0
 _VIEW_SD: Final = 0.02
 _LEVELS: Final = 4
@@ -74,23 +71,6 @@ class Pace(msgspec.Struct, frozen=True):
     refreshes: float = 12.0
 
 
-class Wander:
-    """A mean-reverting random walk of unit variance, sampled at irregular times."""
-
-    def __init__(self, rng: random.Random, memory_hours: float) -> None:
-        self._rng = rng
-        self._memory_hours = memory_hours
-        self._value = rng.gauss(0, 1)
-        self._hours = 0.0
-
-    def at(self, hours: float) -> float:
-        """Return the value at a time that never goes back."""
-        kept = math.exp(-max(hours - self._hours, 0.0) / self._memory_hours)
-        self._value = kept * self._value + math.sqrt(1 - kept * kept) * self._rng.gauss(0, 1)
-        self._hours = max(hours, self._hours)
-        return self._value
-
-
 class Maker:
     """One market maker: its account, its habits, and how many days it knows of each event."""
 
@@ -108,14 +88,14 @@ class Crowd:
     def __init__(
         self,
         exchange: Exchange,
-        average: Callable[[Week], float],
+        consensus: Consensus,
         rng: random.Random,
         pace: Pace,
         now: int,
     ) -> None:
         self._exchange = exchange
         self._engine = exchange.engine
-        self._average = average
+        self._common = consensus
         self._rng = rng
         self._pace = pace
         # How many times as busy as usual everyone is at the moment.
@@ -123,7 +103,6 @@ class Crowd:
         self._start = now
         self._hours_per_ms = exchange.clock.speed / _HOUR_MS
         self._published: dict[str, int] = {}
-        self._errors: dict[str, Wander] = {}
         self._makers = [
             Maker(self._join(f"maker-{i}"), half_spread, size * ONE_CONTRACT)
             for i, (half_spread, size) in enumerate(((0.015, 25), (0.02, 60), (0.03, 150)))
@@ -190,12 +169,7 @@ class Crowd:
 
     def _consensus(self, event: Event, known: int, now: int) -> NormalDist:
         """Return the common belief in the week's average, given that `known` days are out."""
-        error = self._errors.get(event.ticker)
-        if error is None:
-            error = self._errors[event.ticker] = Wander(self._rng, _CONSENSUS_HOURS)
-        spread = _ERROR[known]
-        centre = self._average(event.week) + spread * error.at(self._hours(now))
-        return NormalDist(centre, spread)
+        return self._common.of(event.week, known, self._hours(now))
 
     def _view(self, maker: Maker, event: Event, market: Market, now: int) -> float:
         """Return a maker's own probability: the consensus and its passing opinion."""

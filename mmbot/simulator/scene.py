@@ -24,6 +24,7 @@ from mmbot.forecast.model import Forecaster
 from mmbot.kalshi.auth import Signer
 from mmbot.simulator import exchange
 from mmbot.simulator.access import Credential
+from mmbot.simulator.consensus import Blurred, Learnt
 from mmbot.simulator.crowd import Crowd, Pace
 from mmbot.simulator.exchange import Event
 from mmbot.simulator.hours import MINUTE, Hours, Window, windows
@@ -59,6 +60,8 @@ class Habits(msgspec.Struct, frozen=True):
     structures: tuple[str, ...]
     # How old the page may be that the bot is shown.
     page_age: dt.timedelta
+    # Whether what they think follows from the counts, rather than from the outcome.
+    learn: bool
 
 
 _HABITS: Final[MappingProxyType[Hours, Habits]] = MappingProxyType(
@@ -68,8 +71,11 @@ _HABITS: Final[MappingProxyType[Hours, Habits]] = MappingProxyType(
             usual_time,
             tuple(exchange.STRUCTURES),
             dt.timedelta(0),
+            learn=False,
         ),
-        "ordinary": Habits(Pace(), varied_time, ("linear_cent",), dt.timedelta(minutes=10)),
+        "ordinary": Habits(
+            Pace(), varied_time, ("linear_cent",), dt.timedelta(minutes=10), learn=True
+        ),
     }
 )
 
@@ -145,7 +151,7 @@ def build(seed: str, played: tuple[Week, ...], hours: Hours) -> Scene:
     history, forecaster, middle = _past(played[0], settings.forecast.method)
     reach = rng.choice(_STRIKES)
     strikes = tuple(middle + step * _STRIKE_STEP for step in range(-reach, reach))
-    counts = _counts(played, rng)
+    expected, counts = _counts(played, rng)
     first_day = played[0].monday - dt.timedelta(days=_PAGE_DAYS)
     planned = releases(first_day, played[-1].sunday, rng, habits.release_time)
     sessions = windows(hours, played, planned, settings.counts.earliest_release)
@@ -167,7 +173,9 @@ def build(seed: str, played: tuple[Week, ...], hours: Hours) -> Scene:
     key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(seed.encode()).digest())
     account = venue.exchange.admit(Credential(_KEY, _USER, key.public_key()), cash=_BALANCE)
     crowd_rng = random.Random(f"crowd {seed}")
-    crowd = Crowd(venue.exchange, venue.average, crowd_rng, habits.pace, clock.wall)
+    blurred, learnt = Blurred(venue.average, crowd_rng), Learnt(expected, counts, _NOISE)
+    consensus = learnt if habits.learn else blurred
+    crowd = Crowd(venue.exchange, consensus, crowd_rng, habits.pace, clock.wall)
     venue.traders = Sleepers(crowd, sessions)
     for week in played[1:]:
         _list_in_time(venue, week)
@@ -258,13 +266,16 @@ def _past(week: Week, method: str) -> tuple[Counts, Forecaster, int]:
     return history, forecaster, round(mean / _STRIKE_STEP) * _STRIKE_STEP
 
 
-def _counts(played: tuple[Week, ...], rng: random.Random) -> dict[dt.date, int]:
-    """Return the counts of the page: those of the weeks played are the seed's own."""
-    last = played[-1].sunday
-    counts = daily_counts(last, _HISTORY_SEED)
+def _counts(
+    played: tuple[Week, ...], rng: random.Random
+) -> tuple[dict[dt.date, int], dict[dt.date, int]]:
+    """Return what was to be expected of the days on the page, and the seed's own counts of them."""
+    first, last = played[0].monday - dt.timedelta(days=_PAGE_DAYS), played[-1].sunday
+    made = daily_counts(last, _HISTORY_SEED)
+    expected = {day: count for day, count in made.items() if day >= first}
+    counts = dict(expected)
     for week in played:
         common = rng.gauss(0, _NOISE)
         for day in week.days:
-            counts[day] = round(counts[day] * math.exp(common + rng.gauss(0, _NOISE)))
-    first = played[0].monday - dt.timedelta(days=_PAGE_DAYS)
-    return {day: count for day, count in counts.items() if first <= day <= last}
+            counts[day] = round(expected[day] * math.exp(common + rng.gauss(0, _NOISE)))
+    return expected, counts

@@ -35,13 +35,13 @@ def status(desk):
 service.status = status
 """
 
-# Breaks the bot itself in the middle of an input, once quotes stand.
+# Breaks the bot itself in the middle of an input, once quotes rest.
 BOT_DIES = """
 from mmbot.trading.engine import Engine, Woken
 whole = Engine.handle
 def handle(self, event, now):
     commands = whole(self, event, now)
-    if isinstance(event, Woken) and len(self.desk.orders) > 3:
+    if isinstance(event, Woken) and sum(o.state == "resting" for o in self.desk.orders) > 3:
         raise LookupError("half done")
     return commands
 Engine.handle = handle
