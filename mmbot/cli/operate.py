@@ -340,7 +340,7 @@ def _fair(shown: Shown) -> str:
 
 
 def _offer(offer: Offer | None) -> str:
-    return "" if offer is None else f"{float(offer.count):g} at {float(offer.price):.4g}"
+    return "" if offer is None else f"{float(offer.count):g} at {offer.price}"
 
 
 def _marked(before: Offer | None, after: Offer | None) -> Text:
