@@ -22,6 +22,19 @@ from tests.daemon.processes import (
 ASKED_AT_MOST = 1_000
 
 
+# Keeps the daemon from trading until it has been halted, however slow the command is.
+STARTS_LATE = """
+import asyncio
+from mmbot.daemon.service import Service
+whole = Service._prepare
+async def prepare(self):
+    while self._ledger.halt() is None:
+        await asyncio.sleep(0.05)
+    await whole(self)
+Service._prepare = prepare
+"""
+
+
 def wait_for_resting_orders(exchange: Any) -> bool:
     return any(their_ledger(exchange)["resting_orders"] for _ in range(ASKED_AT_MOST))
 
@@ -94,7 +107,7 @@ def test_a_halt_is_obeyed_while_the_daemon_is_still_starting(
 ) -> None:
     exchange, where = arguments
     beat_often(quick_config)
-    with daemon(quick_config, exchange.venue_file, tmp_path / "state") as process:
+    with daemon(quick_config, exchange.venue_file, tmp_path / "state", STARTS_LATE) as process:
         read_until(process, "starting")
         assert said(mmbot("halt", *where, "--json"))["running"]
         lines = log_until(process, lambda line: bool(line.get("reason") == "halted"))
