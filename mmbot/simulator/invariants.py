@@ -54,6 +54,8 @@ class Auditor:
         self._lifetime = scene.settings.orders.lifetime
         self._limit = scene.settings.limits.event_loss
         self.live: dict[str, Order] = {}
+        # Orders that a life had under way when it ended, and that came to rest in a later one.
+        self._late: set[str] = set()
         self.pending: dict[str, Wish] = {}
         self.fills: dict[tuple[str, str], Filled] = {}
         self._holdings: dict[str, Holding] = {}
@@ -96,8 +98,11 @@ class Auditor:
         self._check_fence(order, fact.at)
         if before is None:
             self.orders_placed += 1
+            if _life(order.client_order_id) != self.life:
+                self._late.add(order.order_id)
             self._check_company(order)
         elif (order.expires_ms or 0) > (before.expires_ms or 0):
+            self._late.discard(order.order_id)
             self._check_company(order, renewed=True)
         return True
 
@@ -133,7 +138,8 @@ class Auditor:
 
     def _filled(self, fact: Filled) -> None:
         self.fills[fact.trade_id, fact.order_id] = fact
-        foreign = not fact.client_order_id.startswith(CLIENT_ID_PREFIX)
+        own = fact.client_order_id.startswith(CLIENT_ID_PREFIX)
+        foreign = not own or fact.order_id in self._late
         self._holding(_event(fact.ticker)).book(fact, foreign=foreign)
 
     def _holding(self, event: str) -> Holding:
@@ -142,7 +148,12 @@ class Auditor:
         return self._holdings[event]
 
     def _check_worst_case(self, event: str) -> None:
-        """Compare the least wealth with the limit: live orders and those on their way filled."""
+        """Compare the least wealth with the limit: live orders and those on their way filled.
+
+        What an earlier life had under way when it was killed, and what the exchange carries out
+        only in the next one, nobody could know of: it counts from its first renewal on, and until
+        then has the short lifetime that it was sent with.
+        """
         holding = self._holding(event)
         least = min(holding.wealth(self._exposed()))
         if least < -self._limit - holding.allowed:
@@ -154,7 +165,8 @@ class Auditor:
 
     def _exposed(self) -> Iterator[tuple[str, Side, Price, Count]]:
         for order in self.live.values():
-            yield order.ticker, order.side, order.price, order.remaining
+            if order.order_id not in self._late:
+                yield order.ticker, order.side, order.price, order.remaining
         for wish in self.pending.values():
             yield wish.ticker, wish.side, wish.price, wish.count
 
