@@ -154,7 +154,7 @@ _TABLE: Final = (
     Guard("post_only", (Patch(f"{_WRITES}:_place", _without_key("post_only")),)),
     Guard("pause_fence", (Patch(f"{_WRITES}:_place", _without_key("cancel_order_on_pause")),)),
     Guard("fills_once", (Patch("mmbot.trading.portfolio:Portfolio.book", _book_again),)),
-    Guard("own_orders", (Patch("mmbot.trading.orders:OwnOrders.levels", _always({})),)),
+    Guard("own_orders", (Patch("mmbot.trading.orders:OwnOrders.levels", _always(({}, {}))),)),
     Guard("one_order", (Patch("mmbot.trading.orders:OwnOrders.of", _not_cancelling),)),
     Guard("self_cross", (Patch(f"{_REVIEW}:_would_meet_own", _always(value=False)),)),
     Guard("cancels_first", (Patch(f"{_GATEWAY}:_batches", _last_first),)),
