@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 
+import msgspec
+
 from mmbot.trading.desk import Desk, Ladder
 from mmbot.trading.events import Side
 from mmbot.trading.orders import Order
@@ -59,43 +61,66 @@ class Purse:
         return True
 
 
+class MarketHeadroom(msgspec.Struct, frozen=True):
+    """What there is room for in one market; its event and its shard are shared with others.
+
+    `floor` is the least wealth that an outcome may leave. There is no purse while the balance of
+    the shard is not known.
+    """
+
+    ticker: str
+    rung: int
+    position: Count
+    floor: Money
+    worst_case: WorstCase
+    purse: Purse | None
+
+    def excess(self, order: Order) -> str:
+        """Return why an order is more than there is room for, or nothing."""
+        exposure = Exposure(self.rung, order.side, order.price, order.exposed)
+        if self.worst_case.breaks(exposure, self.floor):
+            return "worst_case"
+        return "shard_balance" if self.purse and self.purse.recall(order, self.position) else ""
+
+    def room(self, side: Side, price: Price, count: Count) -> Count:
+        """Return how much of one more order there is room for."""
+        safe = self.worst_case.room(Exposure(self.rung, side, price, count), self.floor)
+        return self.purse.room(self.ticker, side, price, safe) if self.purse else safe
+
+    def commit(self, side: Side, price: Price, count: Count) -> None:
+        """Count one more order."""
+        self.worst_case.commit(Exposure(self.rung, side, price, count))
+        if self.purse:
+            self.purse.spend(self.ticker, side, price, count)
+
+
 class Headroom:
     """What there is room for at one instant, every order counted that may be live."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._markets: dict[str, MarketHeadroom] = {}
         self._worst_cases: dict[str, WorstCase] = {}
         self._purses: dict[int, Purse | None] = {}
 
-    def excess(self, order: Order) -> str:
-        """Return why an order is more than there is room for, or nothing."""
-        ladder = self._desk.ladder_of[order.ticker]
-        exposure = _exposure(ladder, order.ticker, order.side, order.price, order.exposed)
-        if self._worst_case(ladder).breaks(exposure, self._floor):
-            return "worst_case"
-        purse = self._purse(order.ticker)
-        position = ladder.portfolio.position(order.ticker)
-        return "shard_balance" if purse and purse.recall(order, position) else ""
-
-    def room(self, ticker: str, side: Side, price: Price, count: Count) -> Count:
-        """Return how much of one more order there is room for."""
-        ladder = self._desk.ladder_of[ticker]
-        exposure = _exposure(ladder, ticker, side, price, count)
-        safe = self._worst_case(ladder).room(exposure, self._floor)
-        purse = self._purse(ticker)
-        return purse.room(ticker, side, price, safe) if purse else safe
-
-    def commit(self, ticker: str, side: Side, price: Price, count: Count) -> None:
-        """Count one more order."""
-        ladder = self._desk.ladder_of[ticker]
-        self._worst_case(ladder).commit(_exposure(ladder, ticker, side, price, count))
-        purse = self._purse(ticker)
-        if purse:
-            purse.spend(ticker, side, price, count)
+    def at(self, ticker: str) -> MarketHeadroom:
+        """Return what there is room for in a market."""
+        found = self._markets.get(ticker)
+        if found is None:
+            ladder = self._desk.ladder_of[ticker]
+            portfolio, market = ladder.portfolio, ladder.listings[ticker].market
+            found = self._markets[ticker] = MarketHeadroom(
+                ticker,
+                portfolio.rung(ticker),
+                portfolio.position(ticker),
+                self._floor,
+                self._worst_case(ladder),
+                self._purse(market.shard),
+            )
+        return found
 
     @cached_property
     def _floor(self) -> Money:
-        """The least wealth that an outcome may leave."""
         return -self._desk.loss_limit()
 
     def _worst_case(self, ladder: Ladder) -> WorstCase:
@@ -104,9 +129,7 @@ class Headroom:
             self._worst_cases[ladder.ticker] = WorstCase(ladder.portfolio.wealth(exposures))
         return self._worst_cases[ladder.ticker]
 
-    def _purse(self, ticker: str) -> Purse | None:
-        """Return the purse of a market's shard, or `None` while its balance is not known."""
-        shard = self._desk.ladder_of[ticker].listings[ticker].market.shard
+    def _purse(self, shard: int) -> Purse | None:
         if shard not in self._purses:
             balance = self._desk.balance(shard)
             self._purses[shard] = None if balance is None else self._filled(Purse(balance), shard)
@@ -117,7 +140,3 @@ class Headroom:
             position = self._desk.ladder_of[ticker].portfolio.position(ticker)
             purse.hold(ticker, position, self._desk.orders.of(ticker))
         return purse
-
-
-def _exposure(ladder: Ladder, ticker: str, side: Side, price: Price, count: Count) -> Exposure:
-    return Exposure(ladder.portfolio.rung(ticker), side, price, count)

@@ -14,6 +14,7 @@ do as many as cannot be paid for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import msgspec
@@ -87,26 +88,36 @@ class Review:
 
     def run(self, tickers: Iterable[str]) -> None:
         """Review these markets."""
-        service_reason = service_gate(self._desk.service)
-        for ticker in tickers:
-            ladder = self._desk.ladder_of[ticker]
-            listing = ladder.listings[ticker]
-            quotes = self._wanted(ladder, listing, service_reason)
-            reason = quotes.reason or hold(listing, self._out.now)
-            self._note_reason(ladder, listing, reason)
-            self._compare(ladder, listing, quotes)
+        for ladder, its in groupby(tickers, self._desk.ladder_of.__getitem__):
+            common_reason = self._common_reason(ladder)
+            for ticker in its:
+                self._look_at(ladder, ladder.listings[ticker], common_reason)
         self._send_cancels()
         self._send_decreases()
         self._send_renewals()
         self._send_places()
 
-    def _wanted(self, ladder: Ladder, listing: Listing, service_reason: str) -> Quotes:
+    def _common_reason(self, ladder: Ladder) -> str:
+        """Return why no market of an event may be quoted."""
+        return (
+            service_gate(self._desk.service)
+            or ("" if ladder.reconciled else "not_reconciled")
+            or belief_gate(ladder.belief, ladder.releases, ladder.windows, self._out.now)
+        )
+
+    def _look_at(self, ladder: Ladder, listing: Listing, common_reason: str) -> None:
+        quotes = self._wanted(ladder, listing, common_reason)
+        held = hold(listing, self._out.now)
+        self._note_reason(ladder, listing, quotes.reason or held)
+        if held:
+            self._out.wake_by(listing.held_until)
+        self._compare(ladder, listing, quotes, held=bool(held))
+
+    def _wanted(self, ladder: Ladder, listing: Listing, common_reason: str) -> Quotes:
         now = self._out.now
         reason = (
             final_gate(listing, now)
-            or service_reason
-            or ("" if ladder.reconciled else "not_reconciled")
-            or belief_gate(ladder.belief, ladder.releases, ladder.windows, now)
+            or common_reason
             or market_gate(listing, now)
             or shard_gate(self._desk.shard(listing.market.shard))
         )
@@ -134,12 +145,9 @@ class Review:
             reason=reason,
         )
 
-    def _compare(self, ladder: Ladder, listing: Listing, quotes: Quotes) -> None:
+    def _compare(self, ladder: Ladder, listing: Listing, quotes: Quotes, *, held: bool) -> None:
         orders = self._desk.orders.of(listing.market.ticker)
         unsure = any(order.state == "unknown" for order in orders)
-        held = hold(listing, self._out.now)
-        if held:
-            self._out.wake_by(listing.held_until)
         for side in _SIDES:
             wanted = quotes.on(side)
             live = [order for order in orders if order.side == side]
@@ -161,7 +169,7 @@ class Review:
         quoting, life = self._desk.settings.quoting, self._desk.settings.orders
         reason = listing.reason or "reprice"
         group = self._desk.shard(listing.market.shard).group
-        excess = self._headroom.excess(order) if self._check_limit else ""
+        excess = self._headroom.at(order.ticker).excess(order) if self._check_limit else ""
         if excess:
             wanted, reason = None, excess
         elif now < order.spared_until and self._knows_too_little(listing):
@@ -206,7 +214,7 @@ class Review:
         if wanted is None or wanted.count <= 2 * order.remaining:
             return wanted
         missing = wanted.count - order.remaining
-        more = self._headroom.room(order.ticker, wanted.side, wanted.price, missing)
+        more = self._headroom.at(order.ticker).room(wanted.side, wanted.price, missing)
         return msgspec.structs.replace(wanted, count=order.remaining + more)
 
     def _expiry(self, listing: Listing) -> int:
@@ -271,7 +279,8 @@ class Review:
             if len(self._desk.orders) >= self._desk.settings.limits.orders:
                 return
             quote, ticker = opening.quote, opening.listing.market.ticker
-            count = self._headroom.room(ticker, quote.side, quote.price, quote.count)
+            headroom = self._headroom.at(ticker)
+            count = headroom.room(quote.side, quote.price, quote.count)
             if count < min(ONE_CONTRACT, quote.count):
                 self._out.wake_by(self._out.now + _ROOM_RETRY)
                 continue
@@ -280,7 +289,7 @@ class Review:
                     budget.payable_at(budget.place_cost + self._cancel_reserve(), self._out.now)
                 )
                 return
-            self._headroom.commit(ticker, quote.side, quote.price, count)
+            headroom.commit(quote.side, quote.price, count)
             self._place(opening, count)
 
     def _place(self, opening: _Opening, count: int) -> None:
