@@ -123,9 +123,10 @@ class PriceGrid(msgspec.Struct, frozen=True):
 
     def ceil(self, price: Price) -> Price | None:
         """Return the least price on the grid that is not below `price`, if there is one."""
-        price, least = max(price, 1), ONE_DOLLAR
+        least = ONE_DOLLAR
         for band in self.bands:
-            raised = band.start + max(0, -((band.start - price) // band.step)) * band.step
+            raised = max(price, band.start, 1)
+            raised += (band.start - raised) % band.step
             if raised <= band.end:
                 least = min(least, raised)
         return least if least < ONE_DOLLAR else None

@@ -7,7 +7,7 @@ several orders the dearest close it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 import msgspec
@@ -22,34 +22,38 @@ from mmbot.units import Count, Money, Price
 class Purse:
     """What is left of a shard's balance beside the orders that may live there."""
 
-    def __init__(self, balance: Money) -> None:
+    def __init__(self, balance: Money, positions: Mapping[str, Count]) -> None:
         self._left = balance
         # What the orders that are being cancelled set free once they are.
         self._leaving: Money = 0
-        self._closing: dict[tuple[str, Side], Count] = {}
+        # What is left of each position for an order on the side that reduces it to close.
+        self._closing: dict[tuple[str, Side], Count] = {
+            (ticker, "bid" if position < 0 else "ask"): abs(position)
+            for ticker, position in positions.items()
+            if position
+        }
 
-    def hold(self, ticker: str, position: Count, orders: Iterable[Order]) -> None:
-        """Set aside what the orders of a market need."""
-        self._closing[ticker, "bid"] = max(0, -position)
-        self._closing[ticker, "ask"] = max(0, position)
+    def hold(self, orders: Iterable[Order]) -> None:
+        """Set aside what the orders of the shard need."""
         for order in sorted(orders, key=lambda o: -paid_each(o.side, o.price)):
-            needed = self.spend(ticker, order.side, order.price, order.exposed)
+            needed = self.spend(order.ticker, order.side, order.price, order.exposed)
             if order.state == "cancelling":
                 self._leaving += needed
 
     def spend(self, ticker: str, side: Side, price: Price, count: Count) -> Money:
         """Set aside what one more order needs, and return it."""
-        covered = min(self._closing[ticker, side], count)
-        self._closing[ticker, side] -= covered
-        needed = (count - covered) * paid_each(side, price)
+        closing = self._closing.get((ticker, side))
+        if closing:
+            self._closing[ticker, side] = max(0, closing - count)
+            count = max(0, count - closing)
+        needed = count * paid_each(side, price)
         self._left -= needed
         return needed
 
     def room(self, ticker: str, side: Side, price: Price, count: Count) -> Count:
         """Return how much of one more order can be paid for."""
-        return min(
-            count, self._closing[ticker, side] + max(0, self._left) // paid_each(side, price)
-        )
+        closing = self._closing.get((ticker, side), 0)
+        return min(count, closing + max(0, self._left) // paid_each(side, price))
 
     def recall(self, order: Order, position: Count) -> bool:
         """Say whether an order has to go as not all can be paid for; its cash then comes back."""
@@ -84,14 +88,29 @@ class MarketHeadroom(msgspec.Struct, frozen=True):
 
     def room(self, side: Side, price: Price, count: Count) -> Count:
         """Return how much of one more order there is room for."""
-        safe = self.worst_case.room(Exposure(self.rung, side, price, count), self.floor)
-        return self.purse.room(self.ticker, side, price, safe) if self.purse else safe
+        return self._room(Exposure(self.rung, side, price, count))
 
-    def commit(self, side: Side, price: Price, count: Count) -> None:
-        """Count one more order."""
-        self.worst_case.commit(Exposure(self.rung, side, price, count))
+    def claim(self, side: Side, price: Price, count: Count, *, least: Count) -> Count:
+        """Count one more order for as much as there is room for, and return how much that is.
+
+        Where that is less than `least`, there is no order, and 0 is returned.
+        """
+        exposure = Exposure(self.rung, side, price, count)
+        room = self._room(exposure)
+        if room < least:
+            return 0
+        if room < count:
+            exposure = Exposure(self.rung, side, price, room)
+        self.worst_case.commit(exposure)
         if self.purse:
-            self.purse.spend(self.ticker, side, price, count)
+            self.purse.spend(self.ticker, side, price, room)
+        return room
+
+    def _room(self, exposure: Exposure) -> Count:
+        room = self.worst_case.room(exposure, self.floor)
+        if self.purse:
+            room = self.purse.room(self.ticker, exposure.side, exposure.price, room)
+        return room
 
 
 class Headroom:
@@ -132,11 +151,12 @@ class Headroom:
     def _purse(self, shard: int) -> Purse | None:
         if shard not in self._purses:
             balance = self._desk.balance(shard)
-            self._purses[shard] = None if balance is None else self._filled(Purse(balance), shard)
+            self._purses[shard] = None if balance is None else self._filled(shard, balance)
         return self._purses[shard]
 
-    def _filled(self, purse: Purse, shard: int) -> Purse:
-        for ticker in self._desk.on_shard(shard):
-            position = self._desk.ladder_of[ticker].portfolio.position(ticker)
-            purse.hold(ticker, position, self._desk.orders.of(ticker))
+    def _filled(self, shard: int, balance: Money) -> Purse:
+        desk = self._desk
+        positions = {t: desk.ladder_of[t].portfolio.position(t) for t in desk.on_shard(shard)}
+        purse = Purse(balance, positions)
+        purse.hold(order for order in desk.orders if order.ticker in positions)
         return purse

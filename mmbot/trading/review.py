@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from mmbot.trading.commands import Cancel, Decrease, Place, Renew
+from mmbot.trading.commands import Cancel, Decrease, Note, Place, Renew
 from mmbot.trading.desk import Desk, Ladder
 from mmbot.trading.events import Side
 from mmbot.trading.headroom import Headroom
@@ -85,6 +85,8 @@ class Review:
         self._renewals: list[Order] = []
         self._openings: list[_Opening] = []
         self._headroom = Headroom(desk)
+        # When an order that is sent now has lived out its time.
+        self._lived_out = outbox.now + desk.settings.orders.lifetime
 
     def run(self, tickers: Iterable[str]) -> None:
         """Review these markets."""
@@ -219,8 +221,7 @@ class Review:
 
     def _expiry(self, listing: Listing) -> int:
         """Return until when an order may be sent to live: whole seconds, as the exchange has it."""
-        latest = min(self._out.now + self._desk.settings.orders.lifetime, listing.market.closes)
-        return latest // 1000 * 1000
+        return min(self._lived_out, listing.market.closes) // 1000 * 1000
 
     def _send_cancels(self) -> None:
         budget = self._desk.budget
@@ -278,10 +279,11 @@ class Review:
         for opening in sorted(self._openings, key=_nearest_the_money_first):
             if len(self._desk.orders) >= self._desk.settings.limits.orders:
                 return
-            quote, ticker = opening.quote, opening.listing.market.ticker
-            headroom = self._headroom.at(ticker)
-            count = headroom.room(quote.side, quote.price, quote.count)
-            if count < min(ONE_CONTRACT, quote.count):
+            quote = opening.quote
+            headroom = self._headroom.at(opening.listing.market.ticker)
+            least = min(ONE_CONTRACT, quote.count)
+            count = headroom.claim(quote.side, quote.price, quote.count, least=least)
+            if not count:
                 self._out.wake_by(self._out.now + _ROOM_RETRY)
                 continue
             if not budget.spend(budget.place_cost, self._out.now, reserve=self._cancel_reserve()):
@@ -289,7 +291,6 @@ class Review:
                     budget.payable_at(budget.place_cost + self._cancel_reserve(), self._out.now)
                 )
                 return
-            headroom.commit(quote.side, quote.price, count)
             self._place(opening, count)
 
     def _place(self, opening: _Opening, count: int) -> None:
@@ -332,16 +333,15 @@ class Review:
         return self._desk.ladder_of[order.ticker].listings[order.ticker]
 
     def _note(self, name: str, order: Order, **fields: Any) -> None:
-        self._out.note(
-            name,
-            event_ticker=self._desk.ladder_of[order.ticker].ticker,
-            market=order.ticker,
-            client_order_id=order.client_id,
-            side=order.side,
-            price=format_price(order.price),
-            count=format_count(order.count),
-            **fields,
-        )
+        described = {
+            "event_ticker": self._desk.ladder_of[order.ticker].ticker,
+            "market": order.ticker,
+            "client_order_id": order.client_id,
+            "side": order.side,
+            "price": format_price(order.price),
+            "count": format_count(order.count),
+        }
+        self._out.send(Note(name, described | fields))
 
 
 def _would_meet_own(wanted: Quote, orders: Iterable[Order]) -> bool:
