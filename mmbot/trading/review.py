@@ -85,8 +85,6 @@ class Review:
         self._renewals: list[Order] = []
         self._openings: list[_Opening] = []
         self._headroom = Headroom(desk)
-        # When an order that is sent now has lived out its time.
-        self._lived_out = outbox.now + desk.settings.orders.lifetime
 
     def run(self, tickers: Iterable[str]) -> None:
         """Review these markets."""
@@ -111,9 +109,18 @@ class Review:
         quotes = self._wanted(ladder, listing, common_reason)
         held = hold(listing, self._out.now)
         self._note_reason(ladder, listing, quotes.reason or held)
+        orders = self._desk.orders.of(listing.market.ticker)
         if held:
             self._out.wake_by(listing.held_until)
-        self._compare(ladder, listing, quotes, held=bool(held))
+        if orders:
+            self._compare(orders, quotes, listing)
+        for wanted in (quotes.bid, quotes.ask):
+            if (
+                wanted
+                and wanted.count
+                and not (held or any(_keeps_out(order, wanted) for order in orders))
+            ):
+                self._openings.append(_Opening(ladder, listing, wanted))
 
     def _wanted(self, ladder: Ladder, listing: Listing, common_reason: str) -> Quotes:
         now = self._out.now
@@ -147,22 +154,14 @@ class Review:
             reason=reason,
         )
 
-    def _compare(self, ladder: Ladder, listing: Listing, quotes: Quotes, *, held: bool) -> None:
-        orders = self._desk.orders.of(listing.market.ticker)
+    def _compare(self, orders: tuple[Order, ...], quotes: Quotes, listing: Listing) -> None:
         unsure = any(order.state == "unknown" for order in orders)
         for side in _SIDES:
-            wanted = quotes.on(side)
             live = [order for order in orders if order.side == side]
             for order in live:
                 # One live order a side is meant; any other was adopted, and goes.
-                meant = wanted if order is live[0] else None
+                meant = quotes.on(side) if order is live[0] else None
                 self._judge(order, meant, listing, unsure=unsure)
-            if (
-                wanted
-                and wanted.count
-                and not (live or unsure or held or _would_meet_own(wanted, orders))
-            ):
-                self._openings.append(_Opening(ladder, listing, wanted))
 
     def _judge(self, order: Order, wanted: Quote | None, listing: Listing, *, unsure: bool) -> None:
         if order.state != "resting":
@@ -221,7 +220,8 @@ class Review:
 
     def _expiry(self, listing: Listing) -> int:
         """Return until when an order may be sent to live: whole seconds, as the exchange has it."""
-        return min(self._lived_out, listing.market.closes) // 1000 * 1000
+        latest = min(self._out.now + self._desk.settings.orders.lifetime, listing.market.closes)
+        return latest // 1000 * 1000
 
     def _send_cancels(self) -> None:
         budget = self._desk.budget
@@ -344,11 +344,11 @@ class Review:
         self._out.send(Note(name, described | fields))
 
 
-def _would_meet_own(wanted: Quote, orders: Iterable[Order]) -> bool:
-    """Say whether an order of ours on the other side may still rest at or beyond that price."""
-    if wanted.side == "bid":
-        return any(order.side == "ask" and order.price <= wanted.price for order in orders)
-    return any(order.side == "bid" and order.price >= wanted.price for order in orders)
+def _keeps_out(order: Order, wanted: Quote) -> bool:
+    """Say whether a quote has to wait for an order: in its place, in doubt, or in its way."""
+    if order.state == "unknown" or order.side == wanted.side:
+        return True
+    return order.price <= wanted.price if wanted.side == "bid" else order.price >= wanted.price
 
 
 def _nearest_the_money_first(opening: _Opening) -> float:
