@@ -115,11 +115,7 @@ class Review:
         if orders:
             self._compare(orders, quotes, listing)
         for wanted in (quotes.bid, quotes.ask):
-            if (
-                wanted
-                and wanted.count
-                and not (held or any(_keeps_out(order, wanted) for order in orders))
-            ):
+            if wanted and wanted.count and not held and _may_open(wanted, orders):
                 self._openings.append(_Opening(ladder, listing, wanted))
 
     def _wanted(self, ladder: Ladder, listing: Listing, common_reason: str) -> Quotes:
@@ -344,11 +340,14 @@ class Review:
         self._out.send(Note(name, described | fields))
 
 
-def _keeps_out(order: Order, wanted: Quote) -> bool:
-    """Say whether a quote has to wait for an order: in its place, in doubt, or in its way."""
-    if order.state == "unknown" or order.side == wanted.side:
-        return True
-    return order.price <= wanted.price if wanted.side == "bid" else order.price >= wanted.price
+def _may_open(wanted: Quote, orders: Iterable[Order]) -> bool:
+    """Say whether no order of ours is in a quote's place, in doubt, or in its way."""
+    for order in orders:
+        if order.side == wanted.side or order.state == "unknown":
+            return False
+        if order.price <= wanted.price if wanted.side == "bid" else order.price >= wanted.price:
+            return False
+    return True
 
 
 def _nearest_the_money_first(opening: _Opening) -> float:
