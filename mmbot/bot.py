@@ -33,7 +33,7 @@ from mmbot.trading.commands import (
     ReadAccount,
     ReadListing,
     Renew,
-    RepairBook,
+    RepairBooks,
     ResetGroup,
     SecureGroup,
     WakeAt,
@@ -178,8 +178,8 @@ class Bot:
                 self._writes.append(command)
             case LookUp() | ReadAccount() | ReadListing() | SecureGroup() | ResetGroup():
                 self._out += self._gateway.perform(command, now)
-            case RepairBook():
-                self._carry(self._feed.repair(command.ticker, now), now)
+            case RepairBooks():
+                self._carry(self._feed.repair(command.tickers, now), now)
             case WakeAt():
                 self._engine_wake = command.at
             case _:

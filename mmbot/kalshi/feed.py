@@ -155,15 +155,16 @@ class Feed:
             self._step.events = [e for e in self._step.events if not _is_in_time_again(e)]
         return self._step
 
-    def repair(self, ticker: str, now: int) -> FeedStep:
-        """Get a new snapshot of one book; if that was no help just now, another connection."""
+    def repair(self, tickers: Iterable[str], now: int) -> FeedStep:
+        """Get new snapshots of books; if that was no help to one just now, another connection."""
         self._begin(now)
-        if ticker in self._carried:
-            if now < self._repaired_at.get(ticker, -_PATIENCE) + _PATIENCE:
-                self._give_up(f"the book of {ticker} stays corrupt")
-            else:
-                self._repaired_at[ticker] = now
-                self._ask_for_snapshots((ticker,))
+        wanted = [ticker for ticker in tickers if ticker in self._carried]
+        again = [t for t in wanted if now < self._repaired_at.get(t, -_PATIENCE) + _PATIENCE]
+        if again:
+            self._give_up(f"the book of {again[0]} stays corrupt")
+        elif wanted:
+            self._repaired_at |= dict.fromkeys(wanted, now)
+            self._ask_for_snapshots(wanted)
         return self._step
 
     def woken(self, now: int) -> FeedStep:

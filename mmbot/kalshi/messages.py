@@ -100,9 +100,7 @@ class StreamFill(msgspec.Struct, frozen=True):
     client_order_id: str = ""
 
 
-class StreamOrder(msgspec.Struct, frozen=True):
-    """`user_order` on the stream."""
-
+class _Order(msgspec.Struct, frozen=True):
     order_id: str
     ticker: str
     status: str
@@ -111,9 +109,14 @@ class StreamOrder(msgspec.Struct, frozen=True):
     remaining_count_fp: Number
     fill_count_fp: Number
     client_order_id: str = ""
-    expiration_ts_ms: int | None = None
     exchange_index: int = 0
     order_group_id: str = ""
+
+
+class StreamOrder(_Order, frozen=True):
+    """`user_order` on the stream."""
+
+    expiration_ts_ms: int | None = None
 
 
 class Concerned(msgspec.Struct, frozen=True):
@@ -153,20 +156,10 @@ class RestFill(msgspec.Struct, frozen=True):
     created_time: Instant | None = None
 
 
-class RestOrder(msgspec.Struct, frozen=True):
+class RestOrder(_Order, frozen=True):
     """An order in a REST list."""
 
-    order_id: str
-    ticker: str
-    status: str
-    book_side: str
-    yes_price_dollars: Number
-    remaining_count_fp: Number
-    fill_count_fp: Number
-    client_order_id: str = ""
     expiration_time: Instant | None = None
-    exchange_index: int = 0
-    order_group_id: str = ""
 
 
 class RestMarket(msgspec.Struct, frozen=True):
@@ -313,7 +306,7 @@ def rest_order(wire: RestOrder) -> OrderReport:
     return _report(wire, to_milliseconds(wire.expiration_time) if wire.expiration_time else 0)
 
 
-def _report(wire: StreamOrder | RestOrder, expires: int) -> OrderReport:
+def _report(wire: _Order, expires: int) -> OrderReport:
     try:
         return OrderReport(
             client_id=wire.client_order_id,

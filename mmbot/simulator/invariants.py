@@ -151,21 +151,33 @@ class Auditor:
         """Compare the least wealth with the limit: live orders and those on their way filled.
 
         What an earlier life had under way when it was killed, and what the exchange carries out
-        only in the next one, nobody could know of: it counts from its first renewal on, and until
-        then has the short lifetime that it was sent with.
+        only in the next one, nobody could know of. It has the short lifetime that it was sent with,
+        counts from its first renewal on, and until then for whatever the bot sends after it has
+        heard of it.
         """
-        holding = self._holding(event)
-        least = min(holding.wealth(self._exposed()))
-        if least < -self._limit - holding.allowed:
+        least, allowed = self._least(event), self._allowed(event)
+        if least < allowed:
             raise Broken(
                 "worst_case",
-                f"an outcome loses ${-least / 1e6:.2f} where the limit is "
-                f"${self._limit / 1e6:.2f} and others' trades allow ${holding.allowed / 1e6:.2f}",
+                f"an outcome loses ${-least / 1e6:.2f} where the limit of "
+                f"${self._limit / 1e6:.2f} and others' trades allow ${-allowed / 1e6:.2f}",
             )
 
-    def _exposed(self) -> Iterator[tuple[str, Side, Price, Count]]:
+    def _least(self, event: str, heard_of: Collection[str] = ()) -> Money:
+        return min(self._holding(event).wealth(self._exposed(heard_of)))
+
+    def _allowed(self, event: str) -> Money:
+        return -self._limit - self._holding(event).allowed
+
+    def _late_heard_of(self, bot: Bot) -> set[str]:
+        """Return the late orders that the bot has on its desk: these it has to count."""
+        orders = bot.engine.desk.orders
+        late = (self.live[order_id] for order_id in self._late if order_id in self.live)
+        return {order.order_id for order in late if orders.get(order.client_order_id)}
+
+    def _exposed(self, heard_of: Collection[str]) -> Iterator[tuple[str, Side, Price, Count]]:
         for order in self.live.values():
-            if order.order_id not in self._late:
+            if order.order_id not in self._late or order.order_id in heard_of:
                 yield order.ticker, order.side, order.price, order.remaining
         for wish in self.pending.values():
             yield wish.ticker, wish.side, wish.price, wish.count
@@ -215,8 +227,13 @@ class Auditor:
             meets = order.side != wish.side and order.ticker == wish.ticker
             if meets and (wish.price >= order.price) == (wish.side == "bid"):
                 raise Broken("self_cross", f"{wish.client_id} would meet {_shown(order)}")
+        event = _event(wish.ticker)
+        heard_of = self._late_heard_of(bot)
+        before = self._least(event, heard_of)
         self.pending[wish.client_id] = wish
-        self._check_worst_case(_event(wish.ticker))
+        self._check_worst_case(event)
+        if heard_of and self._least(event, heard_of) < min(before, self._allowed(event)):
+            raise Broken("worst_case", f"{wish.client_id} adds to what a late order may lose")
 
     def _check_rest(self, wish: Wish) -> None:
         """While nothing happens, an order may be placed, but not be placed again."""
@@ -359,6 +376,9 @@ class Auditor:
             raise Broken("cash", f"{portfolio.cash} where {holding.cash} is right")
 
     def _check_books(self, bot: Bot) -> None:
+        if self._scene.venue.exchange.trading_paused():
+            # The bot reads every book anew once the pause is over, and quotes nothing before.
+            return
         for ticker, ladder in bot.engine.desk.ladder_of.items():
             market = self._scene.venue.exchange.engine.markets[ticker]
             if market.status != "active":

@@ -140,11 +140,10 @@ class ResetGroup(msgspec.Struct, frozen=True, tag=True):
     group: str
 
 
-class RepairBook(msgspec.Struct, frozen=True, tag=True):
-    """Get a new snapshot of a book that cannot be right."""
+class RepairBooks(msgspec.Struct, frozen=True, tag=True):
+    """Get new snapshots of books that are not, or may not be, right."""
 
-    ticker: str
-    reason: str
+    tickers: tuple[str, ...]
 
 
 class FormBelief(msgspec.Struct, frozen=True, tag=True):
@@ -220,7 +219,7 @@ Command: TypeAlias = (
     | ReadListing
     | SecureGroup
     | ResetGroup
-    | RepairBook
+    | RepairBooks
     | FormBelief
     | BookFill
     | BookViews

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_right
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -11,7 +12,7 @@ import msgspec
 from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
 from mmbot.trading.budget import Budget
-from mmbot.trading.commands import BookMark, ReadAccount, ReadListing, RepairBook
+from mmbot.trading.commands import BookMark, ReadAccount, ReadListing, RepairBooks
 from mmbot.trading.events import ListedEvent
 from mmbot.trading.losses import DayLosses
 from mmbot.trading.orders import OwnOrders
@@ -260,9 +261,14 @@ class Desk(msgspec.Struct):
         ]
 
     def distrust(self, ticker: str, reason: str, outbox: Outbox) -> None:
-        """Read a book no more until it has been replaced."""
-        listing = self.ladder_of[ticker].listings[ticker]
-        listing.book = None
-        listing.post_only_refusals = 0
-        outbox.send(RepairBook(ticker, reason))
+        """Read a book no more until it has been replaced: it cannot be right."""
+        self.ladder_of[ticker].listings[ticker].post_only_refusals = 0
+        self.renew_books((ticker,), outbox)
         outbox.note("book.distrusted", "warning", market=ticker, reason=reason)
+
+    def renew_books(self, tickers: Iterable[str], outbox: Outbox) -> None:
+        """Read these books no more until they have been replaced."""
+        renewed = tuple(tickers)
+        for ticker in renewed:
+            self.ladder_of[ticker].listings[ticker].book = None
+        outbox.send(RepairBooks(renewed))

@@ -49,6 +49,9 @@ class Listings:
         service = self._desk.service
         if service.shut != event.shut:
             self._out.note("exchange.shut" if event.shut else "exchange.open", reason=event.shut)
+        if service.shut and not event.shut:
+            # Nothing follows the last frames before a pause: one that was lost shows nowhere.
+            self._desk.renew_books(self._desk.ladder_of, self._out)
         service.shut = event.shut
         self.due = self._out.now + (_EVERY_WHILE_SHUT if event.shut else _EVERY)
         for listed in event.events:

@@ -156,7 +156,7 @@ def test_markets_watched_later_are_added(line: Line) -> None:
 
 
 def test_a_market_that_is_no_longer_watched_is_dropped_and_not_waited_for(line: Line) -> None:
-    line.note(line.feed.repair(B, line.now))
+    line.note(line.feed.repair((B,), line.now))
     count = len(line.sent)
     line.note(line.feed.watch((A,), line.now))
     dropped = {"sid": BOOK_SID, "action": "delete_markets", "market_tickers": [B]}
@@ -298,7 +298,7 @@ def test_a_gap_elsewhere_is_worth_a_line_only(line: Line) -> None:
 
 def test_a_book_is_repaired_by_a_new_snapshot(line: Line) -> None:
     count = len(line.sent)
-    line.note(line.feed.repair(A, line.now))
+    line.note(line.feed.repair((A,), line.now))
     wanted = {"sid": BOOK_SID, "action": "get_snapshot", "market_tickers": [A]}
     assert line.sent_since(count) == [("update_subscription", wanted)]
     assert line.feed.next_deadline == line.now + 3_000
@@ -306,32 +306,39 @@ def test_a_book_is_repaired_by_a_new_snapshot(line: Line) -> None:
     assert line.feed.next_deadline is None
 
 
+def test_several_books_are_asked_for_at_once(line: Line) -> None:
+    count = len(line.sent)
+    line.note(line.feed.repair((B, A, "C"), line.now))
+    wanted = {"sid": BOOK_SID, "action": "get_snapshot", "market_tickers": [A, B]}
+    assert line.sent_since(count) == [("update_subscription", wanted)]
+
+
 def test_a_book_that_is_not_carried_cannot_be_repaired(line: Line) -> None:
-    assert line.feed.repair("C", line.now).frames == []
+    assert line.feed.repair(("C",), line.now).frames == []
 
 
 def test_a_book_that_is_about_to_be_subscribed_needs_no_repair() -> None:
     line = Line(A)
     line.connect()
-    assert line.feed.repair(A, line.now).frames == []
+    assert line.feed.repair((A,), line.now).frames == []
 
 
 def test_a_book_that_stays_corrupt_costs_the_connection(line: Line) -> None:
-    line.feed.repair(A, line.now)
+    line.feed.repair((A,), line.now)
     line.books("orderbook_snapshot", SNAPSHOT)
-    assert line.feed.repair(A, line.now + 2_999).reconnect
+    assert line.feed.repair((A,), line.now + 2_999).reconnect
 
 
 def test_a_book_that_is_corrupt_again_much_later_is_repaired_again(line: Line) -> None:
-    line.feed.repair(A, line.now)
+    line.feed.repair((A,), line.now)
     line.books("orderbook_snapshot", SNAPSHOT)
-    assert not line.feed.repair(A, line.now + 3_000).reconnect
+    assert not line.feed.repair((A,), line.now + 3_000).reconnect
 
 
 def test_a_snapshot_that_does_not_come_means_subscribing_anew_and_then_reconnecting(
     line: Line,
 ) -> None:
-    line.note(line.feed.repair(A, line.now))
+    line.note(line.feed.repair((A,), line.now))
     count = len(line.sent)
     step = line.wait(3_000)
     assert step.events == [BooksDistrusted((A, B), "resubscribed")]
@@ -344,7 +351,7 @@ def test_a_snapshot_that_does_not_come_means_subscribing_anew_and_then_reconnect
 
 def test_subscribing_anew_that_helped_may_help_again(line: Line) -> None:
     for sid in (77, 78):
-        line.note(line.feed.repair(A, line.now))
+        line.note(line.feed.repair((A,), line.now))
         assert not line.wait(3_000).reconnect
         line.hear("subscribed", {"channel": "orderbook_delta", "sid": sid}, id=line.sent[-1]["id"])
         for seq, ticker in enumerate((A, B), start=1):

@@ -14,7 +14,7 @@ from mmbot.trading.commands import (
     Place,
     ReadAccount,
     ReadListing,
-    RepairBook,
+    RepairBooks,
 )
 from mmbot.trading.engine import Engine
 from mmbot.trading.events import (
@@ -144,6 +144,17 @@ def test_the_listing_is_read_often_while_the_exchange_is_shut() -> None:
     assert "exchange.shut" in notes(commands)
     assert only(ReadListing, bench.tell(Woken(), after=10_000))
     assert "exchange.open" in notes(bench.tell(ListingRead("", (bench.listed,))))
+
+
+def test_every_book_is_read_anew_once_the_exchange_is_open_again() -> None:
+    bench = Bench()
+    bench.rest()
+    bench.tell(ListingRead("exchange_paused", (bench.listed,)))
+    commands = bench.tell(ListingRead("", (bench.listed,)))
+    assert only(RepairBooks, commands) == [RepairBooks(TICKERS)]
+    assert not only(Place, commands)
+    assert bench.reason() == "no_book"
+    assert not only(RepairBooks, bench.tell(ListingRead("", (bench.listed,))))
 
 
 # Readings that fail
@@ -581,10 +592,10 @@ def test_a_corrupt_change_distrusts_and_repairs_the_book() -> None:
     bench = Bench()
     bench.rest()
     commands = bench.tell(BookChanged(MIDDLE, "bid", 4000, -20_000))
-    assert [repair.ticker for repair in only(RepairBook, commands)] == [MIDDLE]
+    assert [repair.tickers for repair in only(RepairBooks, commands)] == [(MIDDLE,)]
     assert bench.cancelled_sides(commands) == {"bid", "ask"}
     assert bench.reason() == "no_book"
-    assert not only(RepairBook, bench.tell(BookChanged(MIDDLE, "bid", 4000, -20_000)))
+    assert not only(RepairBooks, bench.tell(BookChanged(MIDDLE, "bid", 4000, -20_000)))
 
 
 def test_a_changed_book_moves_the_quotes() -> None:

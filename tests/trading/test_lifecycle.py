@@ -17,7 +17,7 @@ from mmbot.trading.commands import (
     ReadAccount,
     ReadListing,
     Renew,
-    RepairBook,
+    RepairBooks,
     View,
 )
 from mmbot.trading.events import (
@@ -491,10 +491,10 @@ def test_post_only_refusals_again_and_again_mean_that_the_book_is_not_the_book()
     place = bench.quote()["bid"]
     for _ in range(2):
         refused = WriteRefused(place.client_id, "place", "post_only_cross", "")
-        assert not only(RepairBook, bench.tell(refused))
+        assert not only(RepairBooks, bench.tell(refused))
         (place,) = (p for p in only(Place, bench.tell(Woken(), after=1000)) if p.side == "bid")
     refused = WriteRefused(place.client_id, "place", "post_only_cross", "")
-    assert [repair.ticker for repair in only(RepairBook, bench.tell(refused))] == [MIDDLE]
+    assert [repair.tickers for repair in only(RepairBooks, bench.tell(refused))] == [(MIDDLE,)]
     assert bench.reason() == "no_book"
 
 

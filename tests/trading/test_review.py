@@ -8,6 +8,7 @@ from mmbot.trading.events import (
     BookReplaced,
     BudgetRead,
     Event,
+    FeedLagged,
     Filled,
     GroupSecured,
     ListingRead,
@@ -128,9 +129,8 @@ def test_a_side_does_not_meet_our_own_order_on_the_other() -> None:
 def test_markets_near_even_odds_are_placed_first() -> None:
     bench = Bench()
     bench.start()
-    bench.engine.desk.service.shut = "for_a_moment"
-    bench.tell(*all_books())
-    places = only(Place, bench.tell(ListingRead("", (bench.listed,))))
+    bench.tell(FeedLagged(3_100, late=True), *all_books())
+    places = only(Place, bench.tell(FeedLagged(900, late=False)))
     assert [p.ticker for p in places[:2]] == [MIDDLE, MIDDLE]
     assert len(places) == 6
 
