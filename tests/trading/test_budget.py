@@ -3,6 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 from mmbot.trading.budget import Budget
+from mmbot.trading.events import BudgetRead
 
 steps = st.lists(st.tuples(st.integers(0, 2000), st.floats(0.0, 120.0), st.floats(0.0, 60.0)))
 
@@ -32,6 +33,13 @@ def test_what_is_missing_is_there_when_it_was_said_to_be(
 
 def test_a_fresh_bucket_is_full() -> None:
     assert Budget().available(1_700_000_000_000) == 100.0
+
+
+def test_a_bucket_that_shrinks_holds_no_more_than_it_can() -> None:
+    budget = Budget()
+    assert budget.available(1_000_000) == 100.0
+    budget.learn(BudgetRead(50.0, 20.0, 10.0, 2.0, 10.0))
+    assert budget.available(1_000_000) == 20.0
 
 
 def test_time_that_runs_backwards_grants_nothing() -> None:
