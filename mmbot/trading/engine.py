@@ -285,7 +285,7 @@ class Engine:
         for ladder in self.desk.ladders.values():
             if ladder.week == belief.week and ladder.strikes == belief.strikes:
                 before = ladder.belief
-                ladder.belief = belief
+                ladder.believe(belief, self._out.now, self.desk.clock)
                 self._views.believed(ladder)
                 self._out.note(
                     "belief.updated",

@@ -164,8 +164,7 @@ class Lifecycle:
         if refusal == "group_triggered":
             return
         for held in self._held_by(order, refusal):
-            held.held_until = self._out.now + _HOLDS.get(refusal, _LONG_HOLD)
-            held.held_because = refusal
+            held.keep_new_orders_away(self._out.now + _HOLDS.get(refusal, _LONG_HOLD), refusal)
         if refusal == "not_found":
             # The market or the group is gone.
             self._out.send(self._desk.listing_reading())
@@ -365,6 +364,7 @@ class Lifecycle:
         ladder = self._desk.ladder_of.get(fill.ticker)
         if ladder is None or not ladder.portfolio.book(fill):
             return None
+        ladder.heed(fill, self._out.now)
         booking = self._views.booking(fill, ladder)
         self._out.send(booking)
         self._out.note(

@@ -57,6 +57,11 @@ class Listing(msgspec.Struct):
         """The fair value of YES in dollars, once the ladder has been priced."""
         return self.terms.fair if self.terms else None
 
+    def keep_new_orders_away(self, until: int, because: str) -> None:
+        """Hold until then, unless it is held longer already."""
+        if until > self.held_until:
+            self.held_until, self.held_because = until, because
+
 
 class Shard(msgspec.Struct):
     """One shard of the exchange, and the order group that our orders there are in.
