@@ -13,12 +13,12 @@ from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
 from mmbot.trading.budget import Budget
 from mmbot.trading.commands import BookMark, ReadAccount, ReadListing, RepairBooks
-from mmbot.trading.events import Fill, ListedEvent
 from mmbot.trading.losses import DayLosses
 from mmbot.trading.orders import OwnOrders
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.portfolio import Exposure, Portfolio
 from mmbot.trading.risk import CLOSING_MARGIN, Listing, ServiceState, Shard, Window
+from mmbot.trading.values import Fill, ListedEvent
 from mmbot.tsa.calendar import CalendarClock, Week, release_instant
 from mmbot.units import ONE_DOLLAR, Money
 

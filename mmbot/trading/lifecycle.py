@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from mmbot.trading.commands import Cancel, LookUp, NoteLevel
 from mmbot.trading.desk import Desk
 from mmbot.trading.events import (
-    Fill,
     Filled,
     LookUpFailed,
     OrderAbsent,
@@ -21,9 +20,7 @@ from mmbot.trading.events import (
     OrderDecreased,
     OrderPlaced,
     OrderRenewed,
-    OrderReport,
     OrderReported,
-    Refusal,
     WriteRefused,
     WriteUnknown,
 )
@@ -31,6 +28,7 @@ from mmbot.trading.fences import Fences
 from mmbot.trading.orders import Order, adopted
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.risk import Listing
+from mmbot.trading.values import Fill, OrderReport, Refusal
 from mmbot.trading.views import Views
 from mmbot.units import format_count, format_money, format_price
 

@@ -12,9 +12,9 @@ import msgspec
 
 from mmbot.forecast.belief import Belief
 from mmbot.trading.book import Book, Top
-from mmbot.trading.events import Market
 from mmbot.trading.fair import Opinion
 from mmbot.trading.pricing import Terms
+from mmbot.trading.values import Market
 from mmbot.units import Count, Price
 
 # Quotes come off this long before the close: afterwards not even a cancel is taken.

@@ -9,11 +9,11 @@ from mmbot.trading.events import (
     BeliefFormed,
     CountsMissing,
     Filled,
-    Refusal,
     StreamLost,
     Woken,
 )
 from mmbot.trading.risk import NOT_KNOWN_YET
+from mmbot.trading.values import Refusal
 from mmbot.tsa.counts import Counts, assumed_release
 from tests.trading.builders import MIDDLE, Bench, belief, book, fill
 
