@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import TypeAlias
 
 import msgspec
@@ -23,6 +24,8 @@ MONEY_PER_DOLLAR: Money = 1_000_000
 MONEY_PER_CENT: Money = 10_000
 
 _PRICE_DECIMALS, _COUNT_DECIMALS, _MONEY_DECIMALS = 4, 2, 6
+# The same prices and counts are written over and over.
+_TEXTS_KEPT = 4096
 _FIXED_POINT = re.compile(r"(-?)(\d{1,15})(?:\.(\d{1,12}))?\Z", re.ASCII)
 
 # A product such as 0.29 x 10,000 may fall short of its true value by one part in 1e16; without
@@ -45,11 +48,13 @@ def parse_money(text: str | float) -> Money:
     return _parse_fixed(text, _MONEY_DECIMALS)
 
 
+@lru_cache(_TEXTS_KEPT)
 def format_price(price: Price) -> str:
     """Write a price as the exchange does: `5600` becomes `"0.5600"`."""
     return _format_fixed(price, _PRICE_DECIMALS)
 
 
+@lru_cache(_TEXTS_KEPT)
 def format_count(count: Count) -> str:
     """Write a count as the exchange does: `2500` becomes `"25.00"`."""
     return _format_fixed(count, _COUNT_DECIMALS)
@@ -118,9 +123,10 @@ class PriceGrid(msgspec.Struct, frozen=True):
 
     def ceil(self, price: Price) -> Price | None:
         """Return the least price on the grid that is not below `price`, if there is one."""
-        price, least = max(price, 1), ONE_DOLLAR
+        least = ONE_DOLLAR
         for band in self.bands:
-            raised = band.start + max(0, -((band.start - price) // band.step)) * band.step
+            raised = max(price, band.start, 1)
+            raised += (band.start - raised) % band.step
             if raised <= band.end:
                 least = min(least, raised)
         return least if least < ONE_DOLLAR else None

@@ -36,6 +36,8 @@ class AtRisk:
 
     def follow(self) -> None:
         """Look which quotes are off by now, and what a new belief made wrong."""
+        for event in self._episodes.keys() - self._desk.ladders.keys():
+            del self._episodes[event]
         for ladder in self._desk.ladders.values():
             episode = self._episodes.get(ladder.ticker)
             belief = ladder.priced.belief if ladder.priced else None

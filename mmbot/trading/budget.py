@@ -25,8 +25,9 @@ class Bucket(msgspec.Struct):
 
     def available(self, now: int) -> float:
         """Return the tokens at hand at `now`."""
-        self.level = min(self.capacity, self.level + max(0, now - self.at) * self.refill / 1000)
-        self.at = max(self.at, now)
+        if now > self.at:
+            self.level = min(self.capacity, self.level + (now - self.at) * self.refill / 1000)
+            self.at = now
         return self.level
 
     def spend(self, cost: float, now: int, *, reserve: float = 0.0) -> bool:
@@ -40,6 +41,11 @@ class Bucket(msgspec.Struct):
         """Return when, later than now, `cost` will be at hand if nothing else is spent."""
         missing = min(cost, self.capacity) - self.available(now)
         return now + max(1, int(missing * 1000 / self.refill) + 1)
+
+    def resize(self, refill: float, capacity: float) -> None:
+        """Refill at another rate from now on, up to another capacity."""
+        self.refill, self.capacity = refill, capacity
+        self.level = min(self.level, capacity)
 
     def drain(self, now: int) -> None:
         """Take note that the exchange's bucket was empty at `now`."""
@@ -61,8 +67,8 @@ class Budget(Bucket):
     def learn(self, read: BudgetRead) -> bool:
         """Take over what the exchange says; say whether the write bucket is another now."""
         changed = (read.refill, read.capacity) != (self.refill, self.capacity)
-        self.refill, self.capacity = read.refill, read.capacity
+        self.resize(read.refill, read.capacity)
         self.place_cost, self.cancel_cost = read.place_cost, read.cancel_cost
         self.renew_cost, self.decrease_cost = read.renew_cost, read.decrease_cost
-        self.reads.refill, self.reads.capacity = read.read_refill, read.read_capacity
+        self.reads.resize(read.read_refill, read.read_capacity)
         return changed

@@ -112,12 +112,14 @@ class Ladder:
         pnl = self.portfolio.cash
         for ticker, listing in self.listings.items():
             position = self.portfolio.position(ticker)
+            if not position:
+                continue
             if listing.settled is not None:
                 pnl += position * listing.settled
-            elif position and listing.fair is None:
+            elif listing.fair is None:
                 return None
             else:
-                pnl += round(position * (listing.fair or 0.0) * ONE_DOLLAR)
+                pnl += round(position * listing.fair * ONE_DOLLAR)
         return pnl
 
     @property

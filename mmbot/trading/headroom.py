@@ -7,8 +7,10 @@ several orders the dearest close it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
+
+import msgspec
 
 from mmbot.trading.desk import Desk, Ladder
 from mmbot.trading.orders import Order
@@ -20,34 +22,38 @@ from mmbot.units import Count, Money, Price
 class Purse:
     """What is left of a shard's balance beside the orders that may live there."""
 
-    def __init__(self, balance: Money) -> None:
+    def __init__(self, balance: Money, positions: Mapping[str, Count]) -> None:
         self._left = balance
         # What the orders that are being cancelled set free once they are.
         self._leaving: Money = 0
-        self._closing: dict[tuple[str, Side], Count] = {}
+        # What is left of each position for an order on the side that reduces it to close.
+        self._closing: dict[tuple[str, Side], Count] = {
+            (ticker, "bid" if position < 0 else "ask"): abs(position)
+            for ticker, position in positions.items()
+            if position
+        }
 
-    def hold(self, ticker: str, position: Count, orders: Iterable[Order]) -> None:
-        """Set aside what the orders of a market need."""
-        self._closing[ticker, "bid"] = max(0, -position)
-        self._closing[ticker, "ask"] = max(0, position)
+    def hold(self, orders: Iterable[Order]) -> None:
+        """Set aside what the orders of the shard need."""
         for order in sorted(orders, key=lambda o: -paid_each(o.side, o.price)):
-            needed = self.spend(ticker, order.side, order.price, order.exposed)
+            needed = self.spend(order.ticker, order.side, order.price, order.exposed)
             if order.state == "cancelling":
                 self._leaving += needed
 
     def spend(self, ticker: str, side: Side, price: Price, count: Count) -> Money:
         """Set aside what one more order needs, and return it."""
-        covered = min(self._closing[ticker, side], count)
-        self._closing[ticker, side] -= covered
-        needed = (count - covered) * paid_each(side, price)
+        closing = self._closing.get((ticker, side))
+        if closing:
+            self._closing[ticker, side] = max(0, closing - count)
+            count = max(0, count - closing)
+        needed = count * paid_each(side, price)
         self._left -= needed
         return needed
 
     def room(self, ticker: str, side: Side, price: Price, count: Count) -> Count:
         """Return how much of one more order can be paid for."""
-        return min(
-            count, self._closing[ticker, side] + max(0, self._left) // paid_each(side, price)
-        )
+        closing = self._closing.get((ticker, side), 0)
+        return min(count, closing + max(0, self._left) // paid_each(side, price))
 
     def recall(self, order: Order, position: Count) -> bool:
         """Say whether an order has to go as not all can be paid for; its cash then comes back."""
@@ -59,43 +65,81 @@ class Purse:
         return True
 
 
+class MarketHeadroom(msgspec.Struct, frozen=True):
+    """What there is room for in one market; its event and its shard are shared with others.
+
+    `floor` is the least wealth that an outcome may leave. There is no purse while the balance of
+    the shard is not known.
+    """
+
+    ticker: str
+    rung: int
+    position: Count
+    floor: Money
+    worst_case: WorstCase
+    purse: Purse | None
+
+    def excess(self, order: Order) -> str:
+        """Return why an order is more than there is room for, or nothing."""
+        exposure = Exposure(self.rung, order.side, order.price, order.exposed)
+        if self.worst_case.breaks(exposure, self.floor):
+            return "worst_case"
+        return "shard_balance" if self.purse and self.purse.recall(order, self.position) else ""
+
+    def room(self, side: Side, price: Price, count: Count) -> Count:
+        """Return how much of one more order there is room for."""
+        return self._room(Exposure(self.rung, side, price, count))
+
+    def claim(self, side: Side, price: Price, count: Count, *, least: Count) -> Count:
+        """Count one more order for as much as there is room for, and return how much that is.
+
+        Where that is less than `least`, there is no order, and 0 is returned.
+        """
+        exposure = Exposure(self.rung, side, price, count)
+        room = self._room(exposure)
+        if room < least:
+            return 0
+        if room < count:
+            exposure = Exposure(self.rung, side, price, room)
+        self.worst_case.commit(exposure)
+        if self.purse:
+            self.purse.spend(self.ticker, side, price, room)
+        return room
+
+    def _room(self, exposure: Exposure) -> Count:
+        room = self.worst_case.room(exposure, self.floor)
+        if self.purse:
+            room = self.purse.room(self.ticker, exposure.side, exposure.price, room)
+        return room
+
+
 class Headroom:
     """What there is room for at one instant, every order counted that may be live."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._markets: dict[str, MarketHeadroom] = {}
         self._worst_cases: dict[str, WorstCase] = {}
         self._purses: dict[int, Purse | None] = {}
 
-    def excess(self, order: Order) -> str:
-        """Return why an order is more than there is room for, or nothing."""
-        ladder = self._desk.ladder_of[order.ticker]
-        exposure = _exposure(ladder, order.ticker, order.side, order.price, order.exposed)
-        if self._worst_case(ladder).breaks(exposure, self._floor):
-            return "worst_case"
-        purse = self._purse(order.ticker)
-        position = ladder.portfolio.position(order.ticker)
-        return "shard_balance" if purse and purse.recall(order, position) else ""
-
-    def room(self, ticker: str, side: Side, price: Price, count: Count) -> Count:
-        """Return how much of one more order there is room for."""
-        ladder = self._desk.ladder_of[ticker]
-        exposure = _exposure(ladder, ticker, side, price, count)
-        safe = self._worst_case(ladder).room(exposure, self._floor)
-        purse = self._purse(ticker)
-        return purse.room(ticker, side, price, safe) if purse else safe
-
-    def commit(self, ticker: str, side: Side, price: Price, count: Count) -> None:
-        """Count one more order."""
-        ladder = self._desk.ladder_of[ticker]
-        self._worst_case(ladder).commit(_exposure(ladder, ticker, side, price, count))
-        purse = self._purse(ticker)
-        if purse:
-            purse.spend(ticker, side, price, count)
+    def at(self, ticker: str) -> MarketHeadroom:
+        """Return what there is room for in a market."""
+        found = self._markets.get(ticker)
+        if found is None:
+            ladder = self._desk.ladder_of[ticker]
+            portfolio, market = ladder.portfolio, ladder.listings[ticker].market
+            found = self._markets[ticker] = MarketHeadroom(
+                ticker,
+                portfolio.rung(ticker),
+                portfolio.position(ticker),
+                self._floor,
+                self._worst_case(ladder),
+                self._purse(market.shard),
+            )
+        return found
 
     @cached_property
     def _floor(self) -> Money:
-        """The least wealth that an outcome may leave."""
         return -self._desk.loss_limit()
 
     def _worst_case(self, ladder: Ladder) -> WorstCase:
@@ -104,20 +148,15 @@ class Headroom:
             self._worst_cases[ladder.ticker] = WorstCase(ladder.portfolio.wealth(exposures))
         return self._worst_cases[ladder.ticker]
 
-    def _purse(self, ticker: str) -> Purse | None:
-        """Return the purse of a market's shard, or `None` while its balance is not known."""
-        shard = self._desk.ladder_of[ticker].listings[ticker].market.shard
+    def _purse(self, shard: int) -> Purse | None:
         if shard not in self._purses:
             balance = self._desk.balance(shard)
-            self._purses[shard] = None if balance is None else self._filled(Purse(balance), shard)
+            self._purses[shard] = None if balance is None else self._filled(shard, balance)
         return self._purses[shard]
 
-    def _filled(self, purse: Purse, shard: int) -> Purse:
-        for ticker in self._desk.on_shard(shard):
-            position = self._desk.ladder_of[ticker].portfolio.position(ticker)
-            purse.hold(ticker, position, self._desk.orders.of(ticker))
+    def _filled(self, shard: int, balance: Money) -> Purse:
+        desk = self._desk
+        positions = {t: desk.ladder_of[t].portfolio.position(t) for t in desk.on_shard(shard)}
+        purse = Purse(balance, positions)
+        purse.hold(order for order in desk.orders if order.ticker in positions)
         return purse
-
-
-def _exposure(ladder: Ladder, ticker: str, side: Side, price: Price, count: Count) -> Exposure:
-    return Exposure(ladder.portfolio.rung(ticker), side, price, count)

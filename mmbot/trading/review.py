@@ -14,11 +14,12 @@ do as many as cannot be paid for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import msgspec
 
-from mmbot.trading.commands import Cancel, Decrease, Place, Renew
+from mmbot.trading.commands import Cancel, Decrease, Note, Place, Renew
 from mmbot.trading.desk import Desk, Ladder
 from mmbot.trading.headroom import Headroom
 from mmbot.trading.orders import Order, renewal_due, verdict
@@ -87,26 +88,45 @@ class Review:
 
     def run(self, tickers: Iterable[str]) -> None:
         """Review these markets."""
-        service_reason = service_gate(self._desk.service)
-        for ticker in tickers:
-            ladder = self._desk.ladder_of[ticker]
-            listing = ladder.listings[ticker]
-            quotes = self._wanted(ladder, listing, service_reason)
-            reason = quotes.reason or hold(listing, self._out.now)
-            self._note_reason(ladder, listing, reason)
-            self._compare(ladder, listing, quotes)
+        for ladder, its in groupby(tickers, self._desk.ladder_of.__getitem__):
+            common_reason = self._common_reason(ladder)
+            for ticker in its:
+                self._look_at(ladder, ladder.listings[ticker], common_reason)
         self._send_cancels()
         self._send_decreases()
         self._send_renewals()
         self._send_places()
 
-    def _wanted(self, ladder: Ladder, listing: Listing, service_reason: str) -> Quotes:
+    def _common_reason(self, ladder: Ladder) -> str:
+        """Return why no market of an event may be quoted."""
+        return (
+            service_gate(self._desk.service)
+            or ("" if ladder.reconciled else "not_reconciled")
+            or belief_gate(ladder.belief, ladder.releases, ladder.windows, self._out.now)
+        )
+
+    def _look_at(self, ladder: Ladder, listing: Listing, common_reason: str) -> None:
+        quotes = self._wanted(ladder, listing, common_reason)
+        held = hold(listing, self._out.now)
+        self._note_reason(ladder, listing, quotes.reason or held)
+        orders = self._desk.orders.of(listing.market.ticker)
+        if held:
+            self._out.wake_by(listing.held_until)
+        if orders:
+            self._compare(orders, quotes, listing)
+        for wanted in (quotes.bid, quotes.ask):
+            if (
+                wanted
+                and wanted.count
+                and not (held or any(_keeps_out(order, wanted) for order in orders))
+            ):
+                self._openings.append(_Opening(ladder, listing, wanted))
+
+    def _wanted(self, ladder: Ladder, listing: Listing, common_reason: str) -> Quotes:
         now = self._out.now
         reason = (
             final_gate(listing, now)
-            or service_reason
-            or ("" if ladder.reconciled else "not_reconciled")
-            or belief_gate(ladder.belief, ladder.releases, ladder.windows, now)
+            or common_reason
             or market_gate(listing, now)
             or shard_gate(self._desk.shard(listing.market.shard))
         )
@@ -134,25 +154,14 @@ class Review:
             reason=reason,
         )
 
-    def _compare(self, ladder: Ladder, listing: Listing, quotes: Quotes) -> None:
-        orders = self._desk.orders.of(listing.market.ticker)
+    def _compare(self, orders: tuple[Order, ...], quotes: Quotes, listing: Listing) -> None:
         unsure = any(order.state == "unknown" for order in orders)
-        held = hold(listing, self._out.now)
-        if held:
-            self._out.wake_by(listing.held_until)
         for side in _SIDES:
-            wanted = quotes.on(side)
             live = [order for order in orders if order.side == side]
             for order in live:
                 # One live order a side is meant; any other was adopted, and goes.
-                meant = wanted if order is live[0] else None
+                meant = quotes.on(side) if order is live[0] else None
                 self._judge(order, meant, listing, unsure=unsure)
-            if (
-                wanted
-                and wanted.count
-                and not (live or unsure or held or _would_meet_own(wanted, orders))
-            ):
-                self._openings.append(_Opening(ladder, listing, wanted))
 
     def _judge(self, order: Order, wanted: Quote | None, listing: Listing, *, unsure: bool) -> None:
         if order.state != "resting":
@@ -161,7 +170,7 @@ class Review:
         quoting, life = self._desk.settings.quoting, self._desk.settings.orders
         reason = listing.reason or "reprice"
         group = self._desk.shard(listing.market.shard).group
-        excess = self._headroom.excess(order) if self._check_limit else ""
+        excess = self._headroom.at(order.ticker).excess(order) if self._check_limit else ""
         if excess:
             wanted, reason = None, excess
         elif now < order.spared_until and self._knows_too_little(listing):
@@ -206,7 +215,7 @@ class Review:
         if wanted is None or wanted.count <= 2 * order.remaining:
             return wanted
         missing = wanted.count - order.remaining
-        more = self._headroom.room(order.ticker, wanted.side, wanted.price, missing)
+        more = self._headroom.at(order.ticker).room(wanted.side, wanted.price, missing)
         return msgspec.structs.replace(wanted, count=order.remaining + more)
 
     def _expiry(self, listing: Listing) -> int:
@@ -270,9 +279,11 @@ class Review:
         for opening in sorted(self._openings, key=_nearest_the_money_first):
             if len(self._desk.orders) >= self._desk.settings.limits.orders:
                 return
-            quote, ticker = opening.quote, opening.listing.market.ticker
-            count = self._headroom.room(ticker, quote.side, quote.price, quote.count)
-            if count < min(ONE_CONTRACT, quote.count):
+            quote = opening.quote
+            headroom = self._headroom.at(opening.listing.market.ticker)
+            least = min(ONE_CONTRACT, quote.count)
+            count = headroom.claim(quote.side, quote.price, quote.count, least=least)
+            if not count:
                 self._out.wake_by(self._out.now + _ROOM_RETRY)
                 continue
             if not budget.spend(budget.place_cost, self._out.now, reserve=self._cancel_reserve()):
@@ -280,7 +291,6 @@ class Review:
                     budget.payable_at(budget.place_cost + self._cancel_reserve(), self._out.now)
                 )
                 return
-            self._headroom.commit(ticker, quote.side, quote.price, count)
             self._place(opening, count)
 
     def _place(self, opening: _Opening, count: int) -> None:
@@ -323,23 +333,22 @@ class Review:
         return self._desk.ladder_of[order.ticker].listings[order.ticker]
 
     def _note(self, name: str, order: Order, **fields: Any) -> None:
-        self._out.note(
-            name,
-            event_ticker=self._desk.ladder_of[order.ticker].ticker,
-            market=order.ticker,
-            client_order_id=order.client_id,
-            side=order.side,
-            price=format_price(order.price),
-            count=format_count(order.count),
-            **fields,
-        )
+        described = {
+            "event_ticker": self._desk.ladder_of[order.ticker].ticker,
+            "market": order.ticker,
+            "client_order_id": order.client_id,
+            "side": order.side,
+            "price": format_price(order.price),
+            "count": format_count(order.count),
+        }
+        self._out.send(Note(name, described | fields))
 
 
-def _would_meet_own(wanted: Quote, orders: Iterable[Order]) -> bool:
-    """Say whether an order of ours on the other side may still rest at or beyond that price."""
-    if wanted.side == "bid":
-        return any(order.side == "ask" and order.price <= wanted.price for order in orders)
-    return any(order.side == "bid" and order.price >= wanted.price for order in orders)
+def _keeps_out(order: Order, wanted: Quote) -> bool:
+    """Say whether a quote has to wait for an order: in its place, in doubt, or in its way."""
+    if order.state == "unknown" or order.side == wanted.side:
+        return True
+    return order.price <= wanted.price if wanted.side == "bid" else order.price >= wanted.price
 
 
 def _nearest_the_money_first(opening: _Opening) -> float:

@@ -1,14 +1,23 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmbot.trading.commands import Cancel, Command, Note, Place
-from mmbot.trading.events import BeliefFormed, BudgetRead, OrderCancelled, OrderPlaced, Woken
+from mmbot.trading.events import (
+    BeliefFormed,
+    BudgetRead,
+    ListingRead,
+    MarketSettled,
+    OrderCancelled,
+    OrderPlaced,
+    Woken,
+)
 from mmbot.trading.quoting import danger
-from tests.trading.builders import HIGH, LOW, MIDDLE, STRIKES, Bench, belief, book, only
+from tests.trading.builders import CLOSES, HIGH, LOW, MIDDLE, STRIKES, Bench, belief, book, only
 
 MOVED = BeliefFormed(belief((0.69, 0.5, 0.2)))
 
@@ -58,6 +67,20 @@ def test_what_the_next_belief_finds_still_standing_is_counted_until_then() -> No
     assert said.fields["cent_seconds"] == pytest.approx(10 * 10)
     (said,) = exposures(bench.tell(OrderCancelled(cancel.client_id, 1_000), after=500))
     assert said.fields["cent_seconds"] == pytest.approx(20 * 10 / 2)
+
+
+def test_an_event_that_left_the_desk_leaves_no_belief_behind() -> None:
+    bench = Bench()
+    bench.start()
+    formed = BeliefFormed(belief((0.7, 0.5, 0.2)))
+    before = sys.getrefcount(formed.belief)
+    bench.tell(formed)
+    meanwhile = sys.getrefcount(formed.belief)
+    bench.tell(*(MarketSettled(ticker, 0, final=True) for ticker in STRIKES))
+    bench.tell(ListingRead("", ()), after=CLOSES)
+    after = sys.getrefcount(formed.belief)
+    assert not bench.engine.desk.ladders
+    assert before == after < meanwhile
 
 
 fairs = st.lists(st.floats(0.05, 0.95), min_size=3, max_size=3)
