@@ -20,7 +20,7 @@ from mmbot.daemon.venue import Venue, read_venue, real_venue
 from mmbot.errors import BadInput
 from mmbot.observe import log
 from mmbot.simulator.paper import PaperVenue
-from mmbot.trading.events import Fill
+from mmbot.trading.values import Fill
 
 
 def run(

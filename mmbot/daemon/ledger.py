@@ -21,8 +21,9 @@ import msgspec
 
 from mmbot.errors import BadInput
 from mmbot.trading.commands import BookFill, BookSettlement, BookViews, View
-from mmbot.trading.events import Fill, Halted
+from mmbot.trading.events import Halted
 from mmbot.trading.losses import Mark
+from mmbot.trading.values import Fill
 from mmbot.tsa.calendar import EASTERN
 from mmbot.units import Count, Money
 

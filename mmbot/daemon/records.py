@@ -14,7 +14,7 @@ import msgspec
 from mmbot.daemon.ledger import FILE_NAME, VERSION, Ledger, has_ledger
 from mmbot.errors import BadInput
 from mmbot.trading.commands import BookFill, BookSettlement, Markout, Sample, View
-from mmbot.trading.events import Fill
+from mmbot.trading.values import Fill
 
 
 class Records(msgspec.Struct, frozen=True):

@@ -27,7 +27,6 @@ from mmbot.trading.events import (
     FeedLagged,
     Filled,
     GroupChanged,
-    GroupNews,
     MarketActivity,
     MarketClosing,
     MarketRegridded,
@@ -35,6 +34,7 @@ from mmbot.trading.events import (
     OrderReported,
     StreamUp,
 )
+from mmbot.trading.values import GroupNews
 
 _BOOKS = "orderbook_delta"
 _LIFECYCLE = "market_lifecycle_v2"

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from mmbot.trading.events import Fill, Level, Market, OrderReport, Side
+from mmbot.trading.values import Fill, Level, Market, OrderReport, Side
 from mmbot.tsa.calendar import to_milliseconds
 from mmbot.units import (
     ONE_DOLLAR,

@@ -18,15 +18,13 @@ from mmbot.trading.commands import LookUp, ReadAccount, ReadListing
 from mmbot.trading.events import (
     BudgetRead,
     Event,
-    Fill,
-    ListedEvent,
     ListingRead,
     MarketSettled,
     OrderAbsent,
-    OrderReport,
     OrderReported,
     Reconciled,
 )
+from mmbot.trading.values import Fill, ListedEvent, OrderReport
 from mmbot.tsa.calendar import Week
 from mmbot.units import MONEY_PER_CENT, Count, Money, format_count, parse_count
 

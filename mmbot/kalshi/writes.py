@@ -24,11 +24,10 @@ from mmbot.trading.events import (
     OrderDecreased,
     OrderPlaced,
     OrderRenewed,
-    Refusal,
-    Write,
     WriteRefused,
     WriteUnknown,
 )
+from mmbot.trading.values import Refusal, Write
 from mmbot.units import format_count, format_price, parse_count
 
 WriteCommand: TypeAlias = Place | Cancel | Renew | Decrease

@@ -37,6 +37,9 @@ _MEANINGS = MappingProxyType(
         "reduce_only": "the event or the day has lost what it may, and there is nothing to reduce",
         "fair_extreme": "its fair value is beyond quoting.minimum_fair or quoting.maximum_fair",
         "no_price_or_room": "no price keeps the margin, or the position has no room to grow",
+        # A fill that keeps new orders away for a while
+        "taken_on_news": "an order was filled here while a count was news, and whoever took it may "
+        "have read it better; tried again half an hour after the count",
         # A refusal that keeps new orders away for a while
         "post_only_cross": "an order would have crossed the book; tried again in a moment",
         "already_exists": "an order was there already; the exchange is asked",

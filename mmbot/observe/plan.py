@@ -22,13 +22,12 @@ from mmbot.trading.events import (
     OrderDecreased,
     OrderPlaced,
     OrderRenewed,
-    OrderReport,
     OrderReported,
     SettingsChanged,
-    Side,
     Woken,
 )
 from mmbot.trading.orders import Order
+from mmbot.trading.values import OrderReport, Side
 from mmbot.units import Count, Price, format_count, format_price
 
 # A quote moves by one cancel and one place; room that a cancel frees may let others follow.

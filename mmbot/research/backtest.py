@@ -30,20 +30,16 @@ from mmbot.trading.events import (
     BookReplaced,
     BudgetRead,
     Event,
-    Fill,
     Filled,
     GroupSecured,
-    ListedEvent,
     ListingRead,
-    Market,
     OrderPlaced,
-    OrderReport,
     OrderReported,
     Reconciled,
-    Side,
     StreamLost,
     StreamUp,
 )
+from mmbot.trading.values import Fill, ListedEvent, Market, OrderReport, Side
 from mmbot.tsa.calendar import EASTERN, CalendarClock, to_milliseconds
 from mmbot.units import CENT_GRID, ONE_CONTRACT, ONE_DOLLAR, Count, Money, Price
 

@@ -28,13 +28,12 @@ from mmbot.trading.events import (
     BudgetRead,
     Event,
     GroupSecured,
-    ListedEvent,
     ListingRead,
-    Market,
     OrderPlaced,
     Reconciled,
     StreamUp,
 )
+from mmbot.trading.values import ListedEvent, Market
 from mmbot.tsa.calendar import CalendarClock, Week, to_milliseconds
 from mmbot.units import CENT_GRID, MONEY_PER_DOLLAR, ONE_CENT, ONE_CONTRACT, Count, Price
 

@@ -24,7 +24,7 @@ from mmbot.simulator.ledger import Side
 from mmbot.simulator.mirror import MirroredMarket
 from mmbot.simulator.orders import NewOrder, Refusal
 from mmbot.simulator.rest.routes import Rest
-from mmbot.trading.events import Fill
+from mmbot.trading.values import Fill
 from mmbot.tsa.calendar import CalendarClock, to_milliseconds
 from mmbot.units import Count, Money, Price
 

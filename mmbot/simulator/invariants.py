@@ -20,9 +20,9 @@ from mmbot.simulator.orders import Order
 from mmbot.simulator.scene import Scene
 from mmbot.simulator.traffic import StreamTruth, Wish, cancelled_ids, created
 from mmbot.trading.commands import BookFill
-from mmbot.trading.events import Fill
 from mmbot.trading.lifecycle import CLIENT_ID_PREFIX
 from mmbot.trading.portfolio import Portfolio
+from mmbot.trading.values import Fill
 from mmbot.units import Count, Money, Price
 
 # Milliseconds by which the bot's clock may be wrong, and whole seconds may round.

@@ -6,8 +6,9 @@ import datetime as dt
 
 from mmbot.simulator.faults import Faults
 from mmbot.trading.commands import BookSettlement, BookViews
-from mmbot.trading.events import Fill, Halted
+from mmbot.trading.events import Halted
 from mmbot.trading.losses import Mark
+from mmbot.trading.values import Fill
 from mmbot.units import Money
 
 

@@ -31,7 +31,7 @@ from mmbot.simulator.rest.errors import refusal_answer
 from mmbot.simulator.rewrite import Data, Numbering, with_fields, with_levels, with_params
 from mmbot.simulator.stream import Command, Session
 from mmbot.simulator.tape import delta_json
-from mmbot.trading.events import Fill
+from mmbot.trading.values import Fill
 from mmbot.units import Money, parse_count, parse_price
 
 # The reads that pass: their first segment below the base path. All others concern the account.

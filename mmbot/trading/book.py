@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from mmbot.trading.events import Level, Side
+from mmbot.trading.values import Level, Side
 from mmbot.units import Count, Price
 
 

@@ -6,8 +6,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from mmbot.trading.events import Fill, Side
 from mmbot.trading.losses import Mark
+from mmbot.trading.values import Fill, Side
 from mmbot.tsa.calendar import Week
 from mmbot.units import Count, Money, Price
 

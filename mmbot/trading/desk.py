@@ -13,14 +13,17 @@ from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
 from mmbot.trading.budget import Budget
 from mmbot.trading.commands import BookMark, ReadAccount, ReadListing, RepairBooks
-from mmbot.trading.events import ListedEvent
 from mmbot.trading.losses import DayLosses
 from mmbot.trading.orders import OwnOrders
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.portfolio import Exposure, Portfolio
 from mmbot.trading.risk import CLOSING_MARGIN, Listing, ServiceState, Shard, Window
+from mmbot.trading.values import Fill, ListedEvent
 from mmbot.tsa.calendar import CalendarClock, Week, release_instant
 from mmbot.units import ONE_DOLLAR, Money
+
+# For so many milliseconds by the calendar a count is news.
+_NEWS = 30 * 60_000
 
 
 class Priced(msgspec.Struct, frozen=True):
@@ -47,6 +50,8 @@ class Ladder:
         self.strikes = tuple(market.strike for market in event.markets)
         self.portfolio = Portfolio(tuple(self.listings))
         self.belief: Belief | None = None
+        # Until when the last count that came is news.
+        self.news_until = 0
         self.releases: tuple[int, ...] = ()
         self.windows: tuple[Window, ...] = ()
         self.reconciled = False
@@ -61,6 +66,7 @@ class Ladder:
         in_order = tuple(sorted(markets.values(), key=lambda market: market.strike))
         ladder = Ladder(msgspec.structs.replace(event, markets=in_order))
         ladder.listings |= self.listings
+        ladder.news_until = self.news_until
         for fill in self.portfolio.fills:
             ladder.portfolio.book(fill)
         return ladder
@@ -84,6 +90,22 @@ class Ladder:
             for early in self.week.early_releases(earliest, latest)
             if early.day not in missing
         )
+
+    def believe(self, belief: Belief, now: int, clock: CalendarClock) -> None:
+        """Take up a belief; a count that it knows, and the one before it did not, is news."""
+        if self.belief is not None and belief.known > self.belief.known:
+            self.news_until = now + round(_NEWS / clock.speed)
+        self.belief = belief
+
+    def heed(self, fill: Fill, now: int) -> None:
+        """Keep new orders from a market in which one is filled while a count is news.
+
+        Many of those who trade then have read it, and a trade tells what its taker knows (Glosten
+        and Milgrom, "Bid, ask and transaction prices in a specialist market with heterogeneously
+        informed traders", 1985): an order in the place of the one that was taken would be next.
+        """
+        if now < self.news_until:
+            self.listings[fill.ticker].keep_new_orders_away(self.news_until, "taken_on_news")
 
     def marked_pnl(self) -> Money | None:
         """Return the P&L with each position at its fair value, or at what it paid."""

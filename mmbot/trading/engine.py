@@ -45,7 +45,6 @@ from mmbot.trading.events import (
     OrderRenewed,
     OrderReported,
     ReadingFailed,
-    ReadingName,
     Reconciled,
     Resumed,
     SettingsChanged,
@@ -63,6 +62,7 @@ from mmbot.trading.market_data import MarketData
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.repricing import refresh
 from mmbot.trading.review import Review
+from mmbot.trading.values import ReadingName
 from mmbot.trading.views import Views
 from mmbot.tsa.calendar import CalendarClock, from_milliseconds
 from mmbot.units import format_money
@@ -285,7 +285,7 @@ class Engine:
         for ladder in self.desk.ladders.values():
             if ladder.week == belief.week and ladder.strikes == belief.strikes:
                 before = ladder.belief
-                ladder.belief = belief
+                ladder.believe(belief, self._out.now, self.desk.clock)
                 self._views.believed(ladder)
                 self._out.note(
                     "belief.updated",

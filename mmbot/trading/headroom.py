@@ -13,9 +13,9 @@ from functools import cached_property
 import msgspec
 
 from mmbot.trading.desk import Desk, Ladder
-from mmbot.trading.events import Side
 from mmbot.trading.orders import Order
 from mmbot.trading.portfolio import Exposure, WorstCase, paid_each
+from mmbot.trading.values import Side
 from mmbot.units import Count, Money, Price
 
 

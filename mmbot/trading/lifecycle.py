@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from mmbot.trading.commands import Cancel, LookUp, NoteLevel
 from mmbot.trading.desk import Desk
 from mmbot.trading.events import (
-    Fill,
     Filled,
     LookUpFailed,
     OrderAbsent,
@@ -21,9 +20,7 @@ from mmbot.trading.events import (
     OrderDecreased,
     OrderPlaced,
     OrderRenewed,
-    OrderReport,
     OrderReported,
-    Refusal,
     WriteRefused,
     WriteUnknown,
 )
@@ -31,6 +28,7 @@ from mmbot.trading.fences import Fences
 from mmbot.trading.orders import Order, adopted
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.risk import Listing
+from mmbot.trading.values import Fill, OrderReport, Refusal
 from mmbot.trading.views import Views
 from mmbot.units import format_count, format_money, format_price
 
@@ -164,8 +162,7 @@ class Lifecycle:
         if refusal == "group_triggered":
             return
         for held in self._held_by(order, refusal):
-            held.held_until = self._out.now + _HOLDS.get(refusal, _LONG_HOLD)
-            held.held_because = refusal
+            held.keep_new_orders_away(self._out.now + _HOLDS.get(refusal, _LONG_HOLD), refusal)
         if refusal == "not_found":
             # The market or the group is gone.
             self._out.send(self._desk.listing_reading())
@@ -365,6 +362,7 @@ class Lifecycle:
         ladder = self._desk.ladder_of.get(fill.ticker)
         if ladder is None or not ladder.portfolio.book(fill):
             return None
+        ladder.heed(fill, self._out.now)
         booking = self._views.booking(fill, ladder)
         self._out.send(booking)
         self._out.note(

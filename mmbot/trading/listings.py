@@ -12,9 +12,7 @@ import msgspec
 from mmbot.trading.commands import BookSettlement, FormBelief
 from mmbot.trading.desk import Desk, Ladder
 from mmbot.trading.events import (
-    ListedEvent,
     ListingRead,
-    Market,
     MarketActivity,
     MarketClosing,
     MarketRegridded,
@@ -22,6 +20,7 @@ from mmbot.trading.events import (
 )
 from mmbot.trading.lifecycle import Lifecycle
 from mmbot.trading.outbox import Outbox
+from mmbot.trading.values import ListedEvent, Market
 from mmbot.units import format_count, format_money, format_price
 
 # Milliseconds.

@@ -17,8 +17,8 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from mmbot.config import OrderSettings, QuotingSettings
-from mmbot.trading.events import OrderReport, Side
 from mmbot.trading.quoting import Quote
+from mmbot.trading.values import OrderReport, Side
 from mmbot.units import Count, Price
 
 State: TypeAlias = Literal[

@@ -14,7 +14,7 @@ from itertools import accumulate
 
 import msgspec
 
-from mmbot.trading.events import Fill, Side
+from mmbot.trading.values import Fill, Side
 from mmbot.units import ONE_DOLLAR, Count, Money, Price
 
 

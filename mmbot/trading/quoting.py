@@ -14,8 +14,8 @@ import msgspec
 
 from mmbot.config import Settings
 from mmbot.trading.book import Top
-from mmbot.trading.events import Side
 from mmbot.trading.pricing import Terms
+from mmbot.trading.values import Side
 from mmbot.units import ONE_DOLLAR, Count, Price, PriceGrid, ceil_price, floor_price
 
 

@@ -21,7 +21,6 @@ import msgspec
 
 from mmbot.trading.commands import Cancel, Decrease, Note, Place, Renew
 from mmbot.trading.desk import Desk, Ladder
-from mmbot.trading.events import Side
 from mmbot.trading.headroom import Headroom
 from mmbot.trading.orders import Order, renewal_due, verdict
 from mmbot.trading.outbox import Outbox
@@ -37,6 +36,7 @@ from mmbot.trading.risk import (
     service_gate,
     shard_gate,
 )
+from mmbot.trading.values import Side
 from mmbot.units import ONE_CONTRACT, Count, format_count, format_price
 
 # When the worst case leaves no room, something else has to happen first; look again after this.

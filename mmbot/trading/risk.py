@@ -12,9 +12,9 @@ import msgspec
 
 from mmbot.forecast.belief import Belief
 from mmbot.trading.book import Book, Top
-from mmbot.trading.events import Market
 from mmbot.trading.fair import Opinion
 from mmbot.trading.pricing import Terms
+from mmbot.trading.values import Market
 from mmbot.units import Count, Price
 
 # Quotes come off this long before the close: afterwards not even a cancel is taken.
@@ -56,6 +56,11 @@ class Listing(msgspec.Struct):
     def fair(self) -> float | None:
         """The fair value of YES in dollars, once the ladder has been priced."""
         return self.terms.fair if self.terms else None
+
+    def keep_new_orders_away(self, until: int, because: str) -> None:
+        """Hold until then, unless it is held longer already."""
+        if until > self.held_until:
+            self.held_until, self.held_because = until, because
 
 
 class Shard(msgspec.Struct):

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from mmbot.trading.commands import BookFill, BookViews, Horizon, Markout, Moment, Sample, View
 from mmbot.trading.desk import Desk, Ladder
-from mmbot.trading.events import Fill
 from mmbot.trading.outbox import Outbox
 from mmbot.trading.risk import CLOSING_MARGIN, Listing
+from mmbot.trading.values import Fill
 
 # Milliseconds. A fill heard of later than this says nothing of what was thought when it happened.
 _HEARD_WITHIN = 5_000

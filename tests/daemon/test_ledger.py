@@ -24,8 +24,9 @@ from mmbot.trading.commands import (
     Sample,
     View,
 )
-from mmbot.trading.events import Fill, Halted
+from mmbot.trading.events import Halted
 from mmbot.trading.losses import Mark
+from mmbot.trading.values import Fill
 from mmbot.tsa.calendar import EASTERN
 from mmbot.units import ONE_DOLLAR
 

@@ -18,7 +18,7 @@ import pytest
 from mmbot.daemon.ledger import Ledger
 from mmbot.errors import BadInput
 from mmbot.trading.commands import BookFill
-from mmbot.trading.events import Fill
+from mmbot.trading.values import Fill
 
 EVENT = "KXTSAW-26APR19"
 FILL = Fill("t0", "o1", f"{EVENT}-A2.45", "bid", 5_600, 1_000, 1_300, 1_776_000_000_000)
@@ -31,7 +31,7 @@ from pathlib import Path
 import msgspec
 from mmbot.daemon.ledger import Ledger
 from mmbot.trading.commands import BookFill
-from mmbot.trading.events import Fill
+from mmbot.trading.values import Fill
 fill = msgspec.json.decode(sys.argv[2], type=Fill)
 ledger = Ledger(Path(sys.argv[1]))
 number = int(sys.argv[3])

@@ -15,7 +15,7 @@ import aiohttp
 import orjson
 from mmbot.daemon.ledger import Ledger
 from mmbot.trading.commands import BookFill, BookSettlement
-from mmbot.trading.events import Fill
+from mmbot.trading.values import Fill
 
 _CONFIGS = Path(__file__).parents[2] / "config"
 _PATIENCE = 120.0

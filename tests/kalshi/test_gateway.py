@@ -32,10 +32,10 @@ from mmbot.trading.events import (
     OrderRenewed,
     ReadingFailed,
     Reconciled,
-    Refusal,
     WriteRefused,
     WriteUnknown,
 )
+from mmbot.trading.values import Refusal
 from tests.kalshi.builders import SIGNER, A, answer
 
 NOW = 1_795_874_400_123

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.messages import ErrorBody, Malformed
-from mmbot.trading.events import Fill, OrderReport
+from mmbot.trading.values import Fill, OrderReport
 from mmbot.units import PriceBand, PriceGrid
 from tests.kalshi.builders import (
     DELTA,

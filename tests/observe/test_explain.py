@@ -9,11 +9,11 @@ from mmbot.trading.events import (
     BeliefFormed,
     CountsMissing,
     Filled,
-    Refusal,
     StreamLost,
     Woken,
 )
 from mmbot.trading.risk import NOT_KNOWN_YET
+from mmbot.trading.values import Refusal
 from mmbot.tsa.counts import Counts, assumed_release
 from tests.trading.builders import MIDDLE, Bench, belief, book, fill
 
@@ -102,6 +102,7 @@ def test_the_price_that_the_best_other_quote_keeps_down_is_told() -> None:
 
 def test_every_gate_with_a_name_of_its_own_has_a_meaning() -> None:
     names = {*get_args(Refusal), *NOT_KNOWN_YET, "halted", "stopping", "release_due"}
+    names |= {"taken_on_news"}
     assert {name for name in names if not meaning(name)} == set()
     assert "fee" in meaning("fee_type_quadratic_with_maker_fees")
     assert meaning("unheard_of") == ""

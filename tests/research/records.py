@@ -11,7 +11,7 @@ from mmbot.trading.commands import (
     Sample,
     View,
 )
-from mmbot.trading.events import Fill, Side
+from mmbot.trading.values import Fill, Side
 from mmbot.units import ONE_CONTRACT, ONE_DOLLAR
 
 FIRST, SECOND = "KXTSAW-26NOV15", "KXTSAW-26NOV22"

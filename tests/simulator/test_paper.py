@@ -11,7 +11,8 @@ from mmbot.kalshi.feed import Feed
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
 from mmbot.simulator.paper import PaperVenue, passes
 from mmbot.trading.book import Book
-from mmbot.trading.events import BookChanged, BookReplaced, BooksDistrusted, Fill
+from mmbot.trading.events import BookChanged, BookReplaced, BooksDistrusted
+from mmbot.trading.values import Fill
 from mmbot.units import MONEY_PER_DOLLAR, format_count, format_price
 
 Frame: TypeAlias = dict[str, Any]

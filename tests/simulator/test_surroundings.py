@@ -7,7 +7,7 @@ from mmbot.simulator.faults import Faults
 from mmbot.simulator.memory import Died, Memory
 from mmbot.simulator.surroundings import LocalClock
 from mmbot.trading.commands import BookSettlement
-from mmbot.trading.events import Fill
+from mmbot.trading.values import Fill
 
 
 def fill(trade: str, ticker: str, side: str, price: int, fee: int) -> Fill:

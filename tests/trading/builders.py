@@ -16,18 +16,13 @@ from mmbot.trading.events import (
     BookReplaced,
     BudgetRead,
     Event,
-    Fill,
     GroupSecured,
-    ListedEvent,
     ListingRead,
-    Market,
     OrderPlaced,
-    OrderReport,
-    OrderStatus,
     Reconciled,
-    Side,
     StreamUp,
 )
+from mmbot.trading.values import Fill, ListedEvent, Market, OrderReport, OrderStatus, Side
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.units import CENT_GRID
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mmbot.trading.book import Book, CorruptBook, Top
-from mmbot.trading.events import Side
+from mmbot.trading.values import Side
 
 bid_prices, ask_prices = st.integers(1, 5), st.integers(5, 9)
 counts = st.integers(1, 3)

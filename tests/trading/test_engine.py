@@ -29,10 +29,8 @@ from mmbot.trading.events import (
     Filled,
     GroupSecured,
     HelpersMissing,
-    ListedEvent,
     ListingRead,
     ListingStale,
-    Market,
     MarketActivity,
     MarketClosing,
     MarketRegridded,
@@ -48,6 +46,7 @@ from mmbot.trading.events import (
     StreamUp,
     Woken,
 )
+from mmbot.trading.values import ListedEvent, Market
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.units import CENT_GRID, PriceBand, PriceGrid
 from tests.trading.builders import (

@@ -8,7 +8,6 @@ from mmbot.trading.events import (
     BeliefFormed,
     BudgetRead,
     Event,
-    Fill,
     Filled,
     GroupSecured,
     ListingRead,
@@ -17,6 +16,7 @@ from mmbot.trading.events import (
     StreamUp,
     Woken,
 )
+from mmbot.trading.values import Fill
 from mmbot.units import MONEY_PER_DOLLAR
 from tests.trading.builders import (
     HIGH,

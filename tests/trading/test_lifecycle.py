@@ -31,15 +31,14 @@ from mmbot.trading.events import (
     OrderDecreased,
     OrderPlaced,
     OrderRenewed,
-    OrderReport,
     OrderReported,
     Reconciled,
-    Refusal,
     Woken,
     WriteRefused,
     WriteUnknown,
 )
 from mmbot.trading.orders import Order
+from mmbot.trading.values import OrderReport, Refusal
 from tests.trading.builders import (
     HIGH,
     LOW,

@@ -15,13 +15,13 @@ from mmbot.trading.events import (
     ListingRead,
     OrderCancelled,
     OrderPlaced,
-    OrderReport,
     Reconciled,
     Resumed,
     SettingsChanged,
     StreamUp,
     Woken,
 )
+from mmbot.trading.values import OrderReport
 from mmbot.tsa.calendar import EASTERN, to_milliseconds
 from mmbot.units import ONE_CONTRACT
 from tests.trading.builders import (

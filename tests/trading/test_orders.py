@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mmbot.trading import orders as module
-from mmbot.trading.events import OrderReport, OrderStatus
 from mmbot.trading.orders import Order, OwnOrders, Verdict, adopted, renewal_due, verdict
 from mmbot.trading.quoting import Quote
+from mmbot.trading.values import OrderReport, OrderStatus
 from tests.trading.builders import MIDDLE, NOW, settings
 
 SETTINGS = settings(quoting={"contracts": 10, "reprice_tolerance_cents": 1.0})

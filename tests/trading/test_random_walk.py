@@ -27,7 +27,6 @@ from mmbot.trading.events import (
     BeliefFormed,
     BooksDistrusted,
     Event,
-    Fill,
     Filled,
     GroupChanged,
     GroupSecured,
@@ -37,20 +36,18 @@ from mmbot.trading.events import (
     OrderDecreased,
     OrderPlaced,
     OrderRenewed,
-    OrderReport,
     OrderReported,
     ReadingFailed,
     Reconciled,
-    Refusal,
     Stopping,
     StreamLost,
     StreamUp,
     Woken,
-    Write,
     WriteRefused,
     WriteUnknown,
 )
 from mmbot.trading.portfolio import Exposure, Portfolio
+from mmbot.trading.values import Fill, OrderReport, Refusal, Write
 from mmbot.units import CENT_GRID
 from tests.trading.builders import PLENTY, STRIKES, Bench, belief, book
 

@@ -17,7 +17,6 @@ from mmbot.trading.events import (
     OrderCancelled,
     OrderDecreased,
     OrderPlaced,
-    OrderReport,
     OrderReported,
     Reconciled,
     SettingsChanged,
@@ -27,6 +26,7 @@ from mmbot.trading.events import (
     Woken,
     WriteRefused,
 )
+from mmbot.trading.values import OrderReport
 from mmbot.units import Money
 from tests.trading.builders import (
     CAP,
