@@ -156,7 +156,7 @@ _TABLE: Final = (
     Guard("fills_once", (Patch("mmbot.trading.portfolio:Portfolio.book", _book_again),)),
     Guard("own_orders", (Patch("mmbot.trading.orders:OwnOrders.levels", _always(({}, {}))),)),
     Guard("one_order", (Patch("mmbot.trading.orders:OwnOrders.of", _not_cancelling),)),
-    Guard("self_cross", (Patch(f"{_REVIEW}:_would_meet_own", _always(value=False)),)),
+    Guard("self_cross", (Patch(f"{_REVIEW}:_meets", _always(value=False)),)),
     Guard("cancels_first", (Patch(f"{_GATEWAY}:_batches", _last_first),)),
     Guard("group", (Patch(f"{_WRITES}:_place", _without_key("order_group_id")),)),
     Guard("budget", (Patch("mmbot.trading.budget:Budget.spend", _always(value=True)),)),

@@ -343,11 +343,14 @@ class Review:
 def _may_open(wanted: Quote, orders: Iterable[Order]) -> bool:
     """Say whether no order of ours is in a quote's place, in doubt, or in its way."""
     for order in orders:
-        if order.side == wanted.side or order.state == "unknown":
-            return False
-        if order.price <= wanted.price if wanted.side == "bid" else order.price >= wanted.price:
+        if order.side == wanted.side or order.state == "unknown" or _meets(order, wanted):
             return False
     return True
+
+
+def _meets(order: Order, wanted: Quote) -> bool:
+    """Say whether an order of the other side rests at or beyond a quote's price."""
+    return order.price <= wanted.price if wanted.side == "bid" else order.price >= wanted.price
 
 
 def _nearest_the_money_first(opening: _Opening) -> float:
