@@ -151,7 +151,9 @@ def build(seed: str, played: tuple[Week, ...], hours: Hours) -> Scene:
     history, forecaster, middle = _past(played[0], settings.forecast.method)
     reach = rng.choice(_STRIKES)
     strikes = tuple(middle + step * _STRIKE_STEP for step in range(-reach, reach))
-    expected, counts = _counts(played, rng)
+    # Those who learn from the counts cannot expect the noise of days to come.
+    known_until = played[0].monday - dt.timedelta(days=1) if habits.learn else dt.date.max
+    expected, counts = _counts(played, rng, known_until)
     first_day = played[0].monday - dt.timedelta(days=_PAGE_DAYS)
     planned = releases(first_day, played[-1].sunday, rng, habits.release_time)
     sessions = windows(hours, played, planned, settings.counts.earliest_release)
@@ -267,11 +269,14 @@ def _past(week: Week, method: str) -> tuple[Counts, Forecaster, int]:
 
 
 def _counts(
-    played: tuple[Week, ...], rng: random.Random
+    played: tuple[Week, ...], rng: random.Random, known_until: dt.date
 ) -> tuple[dict[dt.date, int], dict[dt.date, int]]:
-    """Return what was to be expected of the days on the page, and the seed's own counts of them."""
+    """Return what was to be expected of the days on the page, and the seed's own counts of them.
+
+    The history ends on `known_until`: nothing of its noise is to be expected after that.
+    """
     first, last = played[0].monday - dt.timedelta(days=_PAGE_DAYS), played[-1].sunday
-    made = daily_counts(last, _HISTORY_SEED)
+    made = daily_counts(last, _HISTORY_SEED, known_until)
     expected = {day: count for day, count in made.items() if day >= first}
     counts = dict(expected)
     for week in played:

@@ -34,15 +34,21 @@ _THANKSGIVING: Final = (1.08, 1.12, 0.65, 0.85, 1.05, 1.14, 1.08)
 _HOLIDAY_LEAD: Final = 2
 
 
-def daily_counts(last: dt.date, seed: int) -> dict[dt.date, int]:
-    """Return a count for every day from `FIRST_DAY` to `last`, the same for the same seed."""
+def daily_counts(
+    last: dt.date, seed: int, known_until: dt.date = dt.date.max
+) -> dict[dt.date, int]:
+    """Return a count for every day from `FIRST_DAY` to `last`, the same for the same seed.
+
+    Days after `known_until` have the count that is to be expected of them on that day: the noise
+    of that day dies out, and none is added.
+    """
     rng = random.Random(seed)
     holidays = _holidays(range(FIRST_DAY.year, last.year + 2))
     counts, noise = {}, 0.0
     innovation = _NOISE * math.sqrt(1 - _PERSISTENCE**2)
     for i in range((last - FIRST_DAY).days + 1):
         day = FIRST_DAY + dt.timedelta(days=i)
-        noise = _PERSISTENCE * noise + rng.gauss(0, innovation)
+        noise = _PERSISTENCE * noise + (rng.gauss(0, innovation) if day <= known_until else 0.0)
         expected = 1e6 * _level(day) * _WEEKDAY[day.weekday()] * _season(day)
         counts[day] = round(expected * holidays.get(day, 1.0) * math.exp(noise))
     return counts

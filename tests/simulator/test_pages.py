@@ -99,6 +99,17 @@ def test_the_same_seed_makes_the_same_counts_and_a_longer_history_begins_alike()
     assert daily_counts(LAST, seed=2) != COUNTS
 
 
+def test_after_the_last_day_known_a_history_has_what_is_to_be_expected() -> None:
+    known_until = LAST - dt.timedelta(days=90)
+    one, two = (daily_counts(LAST, seed, known_until) for seed in (1, 2))
+    # The noise of a day loses two fifths with each day.
+    forgotten = known_until + dt.timedelta(days=60)
+    assert {day: one[day] for day in one if day <= known_until}.items() <= COUNTS.items()
+    assert one[known_until] != two[known_until]
+    assert one[known_until + dt.timedelta(days=1)] != two[known_until + dt.timedelta(days=1)]
+    assert all(one[day] == two[day] for day in one if day > forgotten)
+
+
 def test_every_day_has_a_plausible_count() -> None:
     assert min(COUNTS) == FIRST_DAY
     assert len(COUNTS) == (LAST - FIRST_DAY).days + 1
