@@ -52,7 +52,7 @@ from mmbot.trading.commands import (
     Note,
     WakeAt,
 )
-from mmbot.trading.events import BeliefFormed, Event, HelpersMissing, MarksRecalled, Stopping
+from mmbot.trading.events import BeliefFormed, Event, HelpersMissing, LifeBegan, Stopping
 from mmbot.tsa.counts import Counts
 from mmbot.units import format_money, format_price
 
@@ -83,7 +83,8 @@ class Service:
         self._ledger = ledger
         self._state = state
         self._log = structlog.get_logger()
-        life = format(wall_clock(), "x")
+        self._began = wall_clock()
+        life = format(self._began, "x")
         self._capture = Capture(state / "capture", life, settings.state.capture_megabytes)
         self._bot = RecordedBot(settings, venue.clock, signer, life, keep=self._capture.keep)
         self._beliefs = Beliefs(settings.forecast.method, state, self._believe)
@@ -177,7 +178,7 @@ class Service:
         self._bot.hold(examination.held)
 
     async def _trade(self) -> int:
-        self._told(MarksRecalled(self._ledger.latest_marks()))
+        self._told(LifeBegan(self._began, self._ledger.latest_marks()))
         self._operations.recall()
         helpers: dict[str, Callable[[], Awaitable[None]]] = {
             "stream": self._stream.run,

@@ -32,7 +32,7 @@ from mmbot.trading.commands import (
     Note,
     WakeAt,
 )
-from mmbot.trading.events import BeliefFormed, Halted, MarksRecalled, Resumed, Stopping
+from mmbot.trading.events import BeliefFormed, Halted, LifeBegan, Resumed, Stopping
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Change
 from mmbot.tsa.website import page_path, parse_page
@@ -92,7 +92,7 @@ class Host:
         self._fit()
         self.bot.hold(self._memory.unsettled_events())
         marks = tuple(self._memory.marks.values())
-        self._step(lambda now: self.bot.told(MarksRecalled(marks), now))
+        self._step(lambda now: self.bot.told(LifeBegan(now, marks), now))
         if self._memory.halt is not None:
             self.obey(self._memory.halt)
         self._connect()

@@ -30,6 +30,7 @@ from mmbot.trading.events import (
     GroupSecured,
     Halted,
     HelpersMissing,
+    LifeBegan,
     ListingRead,
     ListingStale,
     LookUpFailed,
@@ -37,7 +38,6 @@ from mmbot.trading.events import (
     MarketClosing,
     MarketRegridded,
     MarketSettled,
-    MarksRecalled,
     OrderAbsent,
     OrderCancelled,
     OrderDecreased,
@@ -69,6 +69,8 @@ from mmbot.units import format_money
 
 # Milliseconds.
 _ACCOUNT_EVERY = 60_000
+# What happened is read of the account about a second later.
+_TOLD_WITHIN = 2_000
 _RETRY = 2_000
 _FAILURES_TOLERATED = 3
 
@@ -93,6 +95,8 @@ class Engine:
         self._life = life
         self._placed = 0
         self._account_due: int | None = None
+        # When all that earlier lives did can be read.
+        self._told_from = 0
         self._failures: dict[ReadingName, int] = {"account": 0, "listing": 0}
         self._verifying = False
         self._out = Outbox()
@@ -101,9 +105,9 @@ class Engine:
         self._orders = Lifecycle(self.desk, self._out, self._fences, self._views)
         self._at_risk = AtRisk(self.desk, self._out)
         self._listings = Listings(self.desk, self._out, self._orders)
-        data = MarketData(self.desk, self._out)
-        self._for_one_market = self._handlers_for_one_market(data)
-        self._for_many_markets = self._handlers_for_many_markets(data)
+        self._data = MarketData(self.desk, self._out)
+        self._for_one_market = self._handlers_for_one_market(self._data)
+        self._for_many_markets = self._handlers_for_many_markets(self._data)
 
     def _handlers_for_one_market(self, data: MarketData) -> dict[type, Callable[[Any], str | None]]:
         orders, listings = self._orders, self._listings
@@ -135,7 +139,7 @@ class Engine:
             GroupNotSecured: fences.not_secured,
             GroupChanged: fences.changed,
             BooksDistrusted: data.distrusted,
-            StreamUp: data.up,
+            StreamUp: self._stream_up,
             StreamLost: data.lost,
             FeedLagged: data.lagged,
             Reconciled: self._reconciled,
@@ -143,7 +147,7 @@ class Engine:
             BudgetRead: self._budget_read,
             BeliefFormed: self._belief_formed,
             SettingsChanged: self._settings_changed,
-            MarksRecalled: self._marks_recalled,
+            LifeBegan: self._life_began,
             Halted: self._halted,
             Resumed: self._resumed,
             CountsMissing: self._counts_missing,
@@ -196,7 +200,7 @@ class Engine:
         now = self._out.now
         if self._account_due is not None and now >= self._account_due:
             self._account_due = now + _ACCOUNT_EVERY
-            self._out.send(self.desk.account_reading())
+            self._read_account()
         self._listings.read_when_due()
 
     # The listing
@@ -206,7 +210,7 @@ class Engine:
         self._listings.read(event)
         known = all(ladder.reconciled for ladder in self.desk.ladders.values())
         if not (known and self.desk.service.reconciled):
-            self._out.send(self.desk.account_reading())
+            self._read_account()
         self._wake_for_the_clock()
         return tuple(self.desk.ladder_of)
 
@@ -220,6 +224,13 @@ class Engine:
         return ticker
 
     # The account
+
+    def _stream_up(self, _event: StreamUp) -> _Tickers:
+        self._data.up()
+        if self.desk.ladders:
+            # Also makes a reading that began before the stream was up worth nothing.
+            self._read_account()
+        return tuple(self.desk.ladder_of)
 
     def _reconciled(self, event: Reconciled) -> _Tickers:
         for fill in event.fills:
@@ -269,6 +280,15 @@ class Engine:
                 self._out.send(self.desk.listing_reading())
         return tuple(self.desk.ladder_of)
 
+    def _read_account(self) -> None:
+        """Read the account, but not before all that earlier lives did can be read."""
+        wait = self._told_from - self._out.now
+        # A clock that was set back meanwhile is not waited for.
+        if 0 < wait <= _TOLD_WITHIN:
+            self._read_account_within(wait)
+        else:
+            self._out.send(self.desk.account_reading())
+
     def _read_account_within(self, wait: int) -> None:
         self._account_due = self._out.now + wait
         self._out.wake_by(self._account_due)
@@ -316,7 +336,8 @@ class Engine:
             ladder.expect_releases(desk.settings, desk.clock, desk.missing)
         return tuple(desk.ladder_of)
 
-    def _marks_recalled(self, event: MarksRecalled) -> _Tickers:
+    def _life_began(self, event: LifeBegan) -> _Tickers:
+        self._told_from = event.at + _TOLD_WITHIN
         self.desk.losses.recall(event.marks)
         return ()
 
@@ -353,7 +374,7 @@ class Engine:
         """Once nothing of ours is live any more, have the exchange say the same."""
         if not self._verifying and not len(self.desk.orders):
             self._verifying = True
-            self._out.send(self.desk.account_reading())
+            self._read_account()
 
 
 def _weighing(past: Weighing) -> dict[str, Any]:

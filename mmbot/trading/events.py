@@ -253,10 +253,11 @@ class SettingsChanged(msgspec.Struct, frozen=True, tag=True):
     settings: Settings
 
 
-class MarksRecalled(msgspec.Struct, frozen=True, tag=True):
-    """What earlier lives wrote down of the latest day of each event, read from the ledger."""
+class LifeBegan(msgspec.Struct, frozen=True, tag=True):
+    """This life began `at` then; `marks` is what earlier ones noted of each event's latest day."""
 
-    marks: tuple[Mark, ...]
+    at: int
+    marks: tuple[Mark, ...] = ()
 
 
 class Halted(msgspec.Struct, frozen=True, tag=True):
@@ -321,7 +322,7 @@ Event: TypeAlias = (
     | Filled
     | BeliefFormed
     | SettingsChanged
-    | MarksRecalled
+    | LifeBegan
     | Halted
     | Resumed
     | CountsMissing

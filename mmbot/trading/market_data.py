@@ -12,7 +12,6 @@ from mmbot.trading.events import (
     BooksDistrusted,
     FeedLagged,
     StreamLost,
-    StreamUp,
 )
 from mmbot.trading.outbox import Outbox
 
@@ -55,15 +54,11 @@ class MarketData:
         self._out.note("books.distrusted", "warning", markets=len(tickers), reason=event.reason)
         return tickers
 
-    def up(self, _event: StreamUp) -> Iterable[str]:
-        """Read anew, now that everything that happens from here on is heard of."""
+    def up(self) -> None:
+        """Read the listing anew, now that everything that happens from here on is heard of."""
         desk = self._desk
         desk.service.streaming, desk.service.reconciled = True, False
         self._out.send(desk.listing_reading())
-        if desk.ladders:
-            # Also makes a reading that began before the stream was up worth nothing.
-            self._out.send(desk.account_reading())
-        return tuple(desk.ladder_of)
 
     def lost(self, _event: StreamLost) -> Iterable[str]:
         """Forget every book, and that the account was known."""

@@ -29,6 +29,7 @@ from mmbot.trading.events import (
     Filled,
     GroupSecured,
     HelpersMissing,
+    LifeBegan,
     ListingRead,
     ListingStale,
     MarketActivity,
@@ -127,6 +128,24 @@ def test_the_account_is_read_every_minute() -> None:
     bench.start()
     assert not only(ReadAccount, bench.tell(Woken(), after=59_999))
     assert only(ReadAccount, bench.tell(Woken(), after=1)) == [ReadAccount(TICKERS, shards=(0,))]
+
+
+def test_a_life_reads_the_account_when_all_that_earlier_ones_did_can_be_read() -> None:
+    bench = Bench()
+    bench.tell(LifeBegan(bench.now))
+    assert not only(
+        ReadAccount, bench.tell(StreamUp(), ListingRead("", (bench.listed,)), after=500)
+    )
+    assert bench.wake == bench.now + 1_500
+    assert not only(ReadAccount, bench.tell(Woken(), after=1_499))
+    assert only(ReadAccount, bench.tell(Woken(), after=1)) == [ReadAccount(TICKERS, shards=(0,))]
+
+
+def test_a_clock_that_was_set_back_keeps_no_life_waiting() -> None:
+    bench = Bench()
+    bench.tell(LifeBegan(bench.now))
+    commands = bench.tell(StreamUp(), ListingRead("", (bench.listed,)), after=-60_000)
+    assert only(ReadAccount, commands)
 
 
 def test_the_listing_is_read_every_five_minutes() -> None:

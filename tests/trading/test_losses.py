@@ -8,9 +8,9 @@ from mmbot.trading.commands import BookMark
 from mmbot.trading.events import (
     BeliefFormed,
     Filled,
+    LifeBegan,
     ListingRead,
     MarketSettled,
-    MarksRecalled,
     StreamUp,
     Woken,
 )
@@ -82,7 +82,7 @@ def test_a_day_that_has_cost_its_limit_only_reduces_until_the_next() -> None:
 
 def test_losses_of_an_earlier_life_count() -> None:
     bench = Bench(limits={"daily_loss_dollars": 1.0})
-    bench.tell(MarksRecalled((Mark(TODAY, "T-26NOV22", 0, -1_000_000),)))
+    bench.tell(LifeBegan(0, (Mark(TODAY, "T-26NOV22", 0, -1_000_000),)))
     bench.quote()
     assert bench.reason() == "reduce_only"
 
@@ -98,7 +98,7 @@ def test_a_settled_event_is_marked_with_what_it_paid() -> None:
 
 def test_nothing_is_marked_before_the_account_has_been_read() -> None:
     bench = Bench()
-    bench.tell(MarksRecalled((Mark(TODAY, EVENT, 0, -7_000_000),)))
+    bench.tell(LifeBegan(0, (Mark(TODAY, EVENT, 0, -7_000_000),)))
     bench.tell(StreamUp(), ListingRead("", (bench.listed,)), BeliefFormed(belief()))
     assert not only(BookMark, bench.said)
     assert bench.engine.desk.losses.loss(TODAY) == 7_000_000
