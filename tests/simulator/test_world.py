@@ -75,16 +75,6 @@ def _fills(world: World, event: str) -> list[Filled]:
     return [fill for fill in world.auditor.fills.values() if fill.ticker.startswith(event)]
 
 
-def test_orders_that_a_killed_life_had_under_way_may_rest_beside_those_of_the_next() -> None:
-    # In this week the exchange carries out a batch nine seconds late, when the life that sent it
-    # has been killed and the next one has placed its own.
-    faults = (
-        "request_delayed,server_error_applied_late,report_delayed,snapshot_missing,"
-        "other_client,belief_jump,clock_drift,killed"
-    )
-    assert campaign.run(Job(340, named(faults))).violation is None
-
-
 def test_a_week_without_faults_is_quiet() -> None:
     lived = campaign.run(Job(3, ()))
     assert lived.violation is None
