@@ -69,7 +69,7 @@ from mmbot.units import format_money
 
 # Milliseconds.
 _ACCOUNT_EVERY = 60_000
-# What happened is read of the account about a second later.
+# The exchange's lists of an account are about a second behind; a life waits for twice that.
 _TOLD_WITHIN = 2_000
 _RETRY = 2_000
 _FAILURES_TOLERATED = 3
@@ -95,7 +95,7 @@ class Engine:
         self._life = life
         self._placed = 0
         self._account_due: int | None = None
-        # When all that earlier lives did can be read.
+        # From when on the lists should have all that earlier lives did.
         self._told_from = 0
         self._failures: dict[ReadingName, int] = {"account": 0, "listing": 0}
         self._verifying = False
@@ -281,7 +281,7 @@ class Engine:
         return tuple(self.desk.ladder_of)
 
     def _read_account(self) -> None:
-        """Read the account, but not before all that earlier lives did can be read."""
+        """Read the account, but not before the lists should have all that earlier lives did."""
         wait = self._told_from - self._out.now
         # A clock that was set back meanwhile is not waited for.
         if 0 < wait <= _TOLD_WITHIN:
