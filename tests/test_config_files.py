@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from mmbot import config
 from mmbot.errors import BadInput
 

@@ -8,12 +8,13 @@ import string
 import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from mmbot import config
 from mmbot.errors import BadInput
 from mmbot.kalshi.feed import Feed
 from mmbot.kalshi.messages import error_body
 from mmbot.tsa.counts import read_counts_csv
-from mmbot.tsa.website import parse_page
+from mmbot.tsa.pages import parse_page
 
 RUNS = settings(max_examples=300, deadline=1000)
 NOW = 1_795_874_400_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 import configparser
 from pathlib import Path
 
+from mmbot.daemon.account_client import CANCEL_SECONDS
 from mmbot.daemon.service import EXIT_BROKEN, EXIT_NOT_KNOWN
-from mmbot.daemon.sweep import SWEEP_SECONDS
 from mmbot.errors import BadInput, NotReady
 
 
@@ -19,7 +19,7 @@ def unit() -> configparser.SectionProxy:
 
 def test_stopping_leaves_the_sweep_time_enough() -> None:
     assert unit()["KillSignal"] == "SIGTERM"
-    assert int(unit()["TimeoutStopSec"]) > 2 * SWEEP_SECONDS
+    assert int(unit()["TimeoutStopSec"]) > 2 * CANCEL_SECONDS
 
 
 def test_what_waiting_does_not_heal_is_not_tried_again_and_the_rest_is() -> None:

@@ -16,9 +16,9 @@ from mmbot.cli import banks
 from mmbot.cli.options import CacheDirectory, CandlesFile, CountsFile, JudgedConfig, MarketsFile
 from mmbot.cli.output import load_plots, show, write
 from mmbot.errors import BadInput
-from mmbot.observe import backtests
+from mmbot.observe import backtest_report as backtests
 from mmbot.research.backtest import WeekResult, play_week
-from mmbot.research.beliefs import Formed
+from mmbot.research.cached_beliefs import FormedBeliefs
 from mmbot.research.candles import RealWeek, load_weeks
 from mmbot.research.strategies import STRATEGIES
 from mmbot.tsa.counts import load_counts
@@ -59,7 +59,9 @@ def backtest(
     plots = load_plots("--report") if report_path is not None else None
     weeks = load_weeks(markets, candles)
     directory = cache or banks.default_directory()
-    believe = Formed(load_counts(counts), lambda known, name: banks.fit(known, name, directory))
+    believe = FormedBeliefs(
+        load_counts(counts), lambda known, name: banks.fit(known, name, directory)
+    )
     outcome = {
         name: _play(name, settings, weeks, believe)
         for name in (STRATEGIES if strategy is None else (strategy,))
@@ -73,7 +75,7 @@ def backtest(
 
 
 def _play(
-    name: str, settings: config.Settings, weeks: Sequence[RealWeek], believe: Formed
+    name: str, settings: config.Settings, weeks: Sequence[RealWeek], believe: FormedBeliefs
 ) -> list[WeekResult]:
     console = Console(stderr=True)
     quiet = not console.is_terminal

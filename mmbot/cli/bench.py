@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from mmbot.research.bench import Timing, time_forecast
+from mmbot.exchange.synthetic import LABEL, daily_counts
+from mmbot.research.forecast_bench import Timing, time_forecast
 from mmbot.research.quote_bench import time_quoting
-from mmbot.simulator.synthetic import LABEL, daily_counts
 from mmbot.tsa.counts import Counts, assumed_release, load_counts
 
 _LADDER = tuple(range(1_800_000, 2_850_000, 50_000))

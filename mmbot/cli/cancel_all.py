@@ -14,16 +14,15 @@ import typer
 from mmbot import config
 from mmbot.cli.run import between, choose_venue, state_directory
 from mmbot.daemon import transport
+from mmbot.daemon.account_client import AccountClient
 from mmbot.daemon.credentials import find_signer
+from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.ledger import is_held
-from mmbot.daemon.readiness import Account
 from mmbot.daemon.service import EXIT_CLEAN, EXIT_NOT_KNOWN
-from mmbot.daemon.sweep import sweep
-from mmbot.daemon.venue import Venue
 from mmbot.errors import BadInput
 from mmbot.kalshi.auth import Signer
+from mmbot.kalshi.order_cancellation import CancellationResult
 from mmbot.kalshi.readings import ReadingError
-from mmbot.kalshi.sweeping import Swept
 
 
 def cancel_all(
@@ -47,24 +46,27 @@ def cancel_all(
     if is_held(state):
         print(f"mmbot: a daemon is at work in {state} and will quote again", file=sys.stderr)
     try:
-        swept = asyncio.run(_sweep(settings, venue, signer))
+        result = asyncio.run(_cancel(settings, venue, signer))
     except ReadingError as error:
         raise BadInput(f"{venue.rest_url} refuses to list the orders: {error}") from None
     if as_json:
-        print(msgspec.json.encode(swept).decode())
+        print(msgspec.json.encode(result).decode())
     else:
-        print(_sentence(swept))
-    raise typer.Exit(EXIT_CLEAN if swept.clean else EXIT_NOT_KNOWN)
+        print(_sentence(result))
+    raise typer.Exit(EXIT_CLEAN if result.clean else EXIT_NOT_KNOWN)
 
 
-async def _sweep(settings: config.Settings, venue: Venue, signer: Signer) -> Swept:
-    async with transport.Rest(venue.origin, settings.orders.answer_timeout_seconds) as rest:
-        return await sweep(Account(settings, venue, signer, rest, between(settings, ())))
+async def _cancel(settings: config.Settings, venue: Venue, signer: Signer) -> CancellationResult:
+    async with transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds) as rest:
+        account = AccountClient(settings, venue, signer, rest, between(settings, ()))
+        return await account.cancel_own_orders()
 
 
-def _sentence(swept: Swept) -> str:
-    seen = f"{swept.found} own orders found, {swept.others} of others left alone"
-    if swept.clean:
+def _sentence(result: CancellationResult) -> str:
+    seen = f"{result.found} own orders found, {result.others} of others left alone"
+    if result.clean:
         return f"{seen}; none of the bot's is left"
-    left = "it is not known whether any is left" if swept.left is None else f"{swept.left} are left"
-    return f"{seen}; {left}: {swept.reason}"
+    left = (
+        "it is not known whether any is left" if result.left is None else f"{result.left} are left"
+    )
+    return f"{seen}; {left}: {result.reason}"

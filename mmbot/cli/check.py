@@ -15,17 +15,22 @@ from rich.table import Table
 from mmbot import config
 from mmbot.cli.run import between, choose_venue, state_directory
 from mmbot.daemon import transport
+from mmbot.daemon.account_client import AccountClient
 from mmbot.daemon.credentials import find_signer
+from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.ledger import read_halt
-from mmbot.daemon.readiness import Account
-from mmbot.daemon.venue import Venue
 from mmbot.errors import NotReady
 from mmbot.kalshi.auth import Signer
-from mmbot.kalshi.selfcheck import Finding, State, is_ready
+from mmbot.kalshi.selfcheck import Finding, FindingState, is_ready
 from mmbot.trading.events import Halted
 from mmbot.tsa.calendar import from_milliseconds
 
-_COLOURS: dict[State, str] = {"ok": "green", "warn": "yellow", "wait": "yellow", "fail": "red"}
+_COLOURS: dict[FindingState, str] = {
+    "ok": "green",
+    "warn": "yellow",
+    "wait": "yellow",
+    "fail": "red",
+}
 
 
 def check(
@@ -64,8 +69,8 @@ def _halt(halt: Halted | None) -> tuple[Finding, ...]:
 
 
 async def _examine(settings: config.Settings, venue: Venue, signer: Signer) -> tuple[Finding, ...]:
-    async with transport.Rest(venue.origin, settings.orders.answer_timeout_seconds) as rest:
-        account = Account(settings, venue, signer, rest, between(settings, ()))
+    async with transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds) as rest:
+        account = AccountClient(settings, venue, signer, rest, between(settings, ()))
         await account.refuse_bad_key()
         examination, findings = await account.examine(())
         tickers = tuple(m.ticker for event in examination.listed for m in event.markets)

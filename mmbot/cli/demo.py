@@ -16,7 +16,7 @@ from rich.table import Table
 
 from mmbot import config
 from mmbot.cli import banks
-from mmbot.demo.play import VENUE_FILE, Result, Scene, play, state_directory
+from mmbot.demo.play import VENUE_FILE, DemoResult, DemoWeek, play, state_directory
 from mmbot.demo.rehearsal import counts_at
 from mmbot.demo.table import WeekTable
 from mmbot.errors import BadInput
@@ -53,7 +53,7 @@ def demo(
         raise BadInput(f"{config_path} is not of mode demo; use config/demo.toml or a copy of it")
     if json_path is not None and not json_path.parent.is_dir():
         raise BadInput(f"--json {json_path}: there is no directory {json_path.parent}")
-    scene = Scene(_choose_week(week, counts), seed, config_path, counts)
+    scene = DemoWeek(_choose_week(week, counts), seed, config_path, counts)
     title = f"{scene.week.event_ticker('KXTSAW')} on {'file' if counts else 'synthetic'} counts"
     # It stays, for the report on the week.
     place = Path(tempfile.mkdtemp(prefix="mmbot-demo-"))
@@ -75,7 +75,7 @@ def demo(
         raise typer.Exit(1)
 
 
-def _show(scene: Scene, directory: Path, title: str, console: Console) -> Result:
+def _show(scene: DemoWeek, directory: Path, title: str, console: Console) -> DemoResult:
     table = WeekTable(title)
     if not console.is_terminal:
         return uvloop.run(play(scene, directory, lambda line: _print_news(console, line)))
@@ -106,7 +106,7 @@ def _choose_week(text: str, counts: Path | None) -> Week:
     return Week.of(last - dt.timedelta(days=6))
 
 
-def _summary(result: Result) -> Table:
+def _summary(result: DemoResult) -> Table:
     table = Table(title=f"{result.event}, {result.counts} counts, seed {result.seed}")
     table.add_column("what")
     table.add_column("how much", justify="right")

@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
 from mmbot.errors import BadInput
-from mmbot.simulator.access import TIERS
-from mmbot.simulator.assembly import Site, assemble, real, synthetic
-from mmbot.simulator.crowd import Pace
-from mmbot.simulator.exchange import Settings
-from mmbot.simulator.server import Server, now_ms
+from mmbot.exchange.access import TIERS
+from mmbot.exchange.assembly import Site, assemble, real, synthetic
+from mmbot.exchange.crowd import Pace
+from mmbot.exchange.exchange_state import SimulatedExchangeSettings
+from mmbot.exchange.server import Server, now_ms
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.tsa.counts import load_counts
 from mmbot.units import parse_money
@@ -60,7 +60,7 @@ def exchange(
     published = (
         real(load_counts(counts), traded, str(counts)) if counts else synthetic(traded, seed)
     )
-    settings = Settings(tier=_one_of(tier, tuple(TIERS), "--tier"))
+    settings = SimulatedExchangeSettings(tier=_one_of(tier, tuple(TIERS), "--tier"))
     cash = _dollars(balance)
     # Made last: a fast calendar would be hours ahead by the time a key is found.
     clock = CalendarClock(now_ms(), to_milliseconds(start), _checked_speed(speed))

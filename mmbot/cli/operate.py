@@ -22,7 +22,7 @@ from mmbot.cli.options import DaemonConfig, DaemonVenue
 from mmbot.cli.run import state_directory
 from mmbot.daemon import control
 from mmbot.daemon.ledger import Ledger, LedgerTaken, has_ledger
-from mmbot.daemon.requests import (
+from mmbot.daemon.operator_requests import (
     LONGEST_REASON,
     Answer,
     CountDay,
@@ -41,7 +41,7 @@ from mmbot.daemon.requests import (
     ResumeReport,
 )
 from mmbot.errors import BadInput, NotReady
-from mmbot.observe.plan import Offer, PlannedMarket, Shown
+from mmbot.observe.plan import Offer, PlannedMarket, QuotedMarket
 from mmbot.trading.events import Halted
 from mmbot.tsa.calendar import EASTERN, from_milliseconds
 
@@ -335,7 +335,7 @@ def _plan_table(event: str, markets: list[PlannedMarket]) -> Table:
     return table
 
 
-def _fair(shown: Shown) -> str:
+def _fair(shown: QuotedMarket) -> str:
     return "" if shown.fair is None else f"{shown.fair:.3f}"
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from mmbot.errors import BadInput
 from mmbot.forecast.evaluation import Outcome, Score
-from mmbot.research.backtest import Opinions, WeekResult
+from mmbot.research.backtest import MarketOpinion, WeekResult
 from mmbot.units import MONEY_PER_DOLLAR
 
 _BINS = np.linspace(0, 1, 11)
@@ -70,7 +70,7 @@ def backtest_pictures(outcome: Mapping[str, Sequence[WeekResult]]) -> list[str]:
     return [_svg(figure)]
 
 
-def calibration_pictures(opinions: Sequence[Opinions]) -> list[str]:
+def calibration_pictures(opinions: Sequence[MarketOpinion]) -> list[str]:
     """Draw how often came true what belief, market and pool held, as SVG elements."""
     figure = Figure(figsize=(5.5, 4.5), layout="constrained")
     _draw_opinions(figure.subplots(), opinions)
@@ -83,7 +83,7 @@ def _svg(figure: Figure) -> str:
     return text.getvalue()[text.getvalue().index("<svg") :]
 
 
-def _draw_opinions(axes: Axes, opinions: Sequence[Opinions]) -> None:
+def _draw_opinions(axes: Axes, opinions: Sequence[MarketOpinion]) -> None:
     for field in ("belief", "mid", "pooled"):
         _draw_opinion(axes, field, opinions)
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
@@ -91,7 +91,7 @@ def _draw_opinions(axes: Axes, opinions: Sequence[Opinions]) -> None:
     axes.legend()
 
 
-def _draw_opinion(axes: Axes, field: str, opinions: Sequence[Opinions]) -> None:
+def _draw_opinion(axes: Axes, field: str, opinions: Sequence[MarketOpinion]) -> None:
     held = np.array([getattr(each, field) for each in opinions])
     true = np.array([each.outcome for each in opinions])
     bins = np.clip(np.digitize(held, _BINS) - 1, 0, len(_BINS) - 2)

@@ -17,7 +17,7 @@ from mmbot.daemon.capture import SUFFIX
 from mmbot.errors import BadInput
 from mmbot.recording.batches import unpack
 from mmbot.recording.records import Record, split
-from mmbot.recording.replay import Verdict, utc
+from mmbot.recording.replay import ReplayResult, utc
 from mmbot.recording.replay import replay as replay_life
 
 EXIT_DIFFERENT = 1
@@ -27,7 +27,7 @@ class Replayed(msgspec.Struct, frozen=True):
     """What came of one file: a verdict, or why there is none."""
 
     file: str
-    verdict: Verdict | None = None
+    verdict: ReplayResult | None = None
     unusable: str = ""
 
 
@@ -107,7 +107,7 @@ def _tell(result: Replayed) -> None:
         print(textwrap.indent(str(verdict.difference), "  "))
 
 
-def _summary(verdict: Verdict) -> str:
+def _summary(verdict: ReplayResult) -> str:
     outcome = "identical" if verdict.difference is None else "different"
     if verdict.first is None or verdict.last is None:
         return f"{outcome}, no inputs"

@@ -14,11 +14,11 @@ from mmbot.cli.options import DaemonConfig, DaemonVenue
 from mmbot.cli.output import load_plots, say, show, write
 from mmbot.cli.run import state_directory
 from mmbot.cli.tables import write_csv
-from mmbot.daemon.records import Records, read_records
+from mmbot.daemon.ledger_reader import TradeRecords, read_records
 from mmbot.errors import BadInput
-from mmbot.observe import settled as rendering
+from mmbot.observe import performance_report as rendering
 from mmbot.observe import statements
-from mmbot.research.settled import Verdict, event_of, judge
+from mmbot.research.performance import PerformanceReport, event_of, judge
 
 
 def report(
@@ -73,7 +73,7 @@ def report(
         _write_statements(csv_directory, records, events)
 
 
-def _choose(records: Records, event: str | None, *, all_events: bool) -> frozenset[str]:
+def _choose(records: TradeRecords, event: str | None, *, all_events: bool) -> frozenset[str]:
     """Return the events to settle up: those that were traded or looked at."""
     if event is not None and all_events:
         raise BadInput("--event and --all contradict each other; give one of them")
@@ -91,7 +91,7 @@ def _choose(records: Records, event: str | None, *, all_events: bool) -> frozens
     return frozenset(decided[-1:])
 
 
-def _pictures(verdict: Verdict) -> list[str]:
+def _pictures(verdict: PerformanceReport) -> list[str]:
     if not verdict.opinions:
         return []
     try:
@@ -103,7 +103,7 @@ def _pictures(verdict: Verdict) -> list[str]:
     return pictures
 
 
-def _write_statements(directory: Path, records: Records, events: frozenset[str]) -> None:
+def _write_statements(directory: Path, records: TradeRecords, events: frozenset[str]) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -12,14 +12,14 @@ import typer
 import uvloop
 
 from mmbot import config
-from mmbot.daemon.between import Between, Direct
 from mmbot.daemon.credentials import find_signer
+from mmbot.daemon.endpoints import Venue, read_venue, real_venue
+from mmbot.daemon.interceptor import Interceptor, PassThrough
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.service import Service
-from mmbot.daemon.venue import Venue, read_venue, real_venue
 from mmbot.errors import BadInput
 from mmbot.observe import log
-from mmbot.simulator.paper import PaperVenue
+from mmbot.paper.paper_trading import PaperTrading
 from mmbot.trading.values import Fill
 
 
@@ -56,12 +56,12 @@ def run(
     raise typer.Exit(code)
 
 
-def between(settings: config.Settings, fills: Iterable[Fill]) -> Between:
+def between(settings: config.Settings, fills: Iterable[Fill]) -> Interceptor:
     """Return what keeps the orders inside in paper mode; in the others nothing does."""
     if settings.mode != "paper":
-        return Direct()
+        return PassThrough()
     exchange = settings.exchange
-    return PaperVenue(
+    return PaperTrading(
         exchange.series, exchange.subaccount, settings.paper.balance, fills, random.SystemRandom()
     )
 

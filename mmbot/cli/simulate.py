@@ -12,13 +12,13 @@ from rich.progress import Progress
 from rich.table import Table
 
 from mmbot.errors import BadInput
-from mmbot.simulator import campaign
-from mmbot.simulator import comparison as comparing
-from mmbot.simulator.campaign import Job, Lived, Summary, Violation
-from mmbot.simulator.comparison import Comparison
-from mmbot.simulator.faults import FAULTS, named
-from mmbot.simulator.guards import GUARDS
-from mmbot.simulator.tally import Earned, Tally
+from mmbot.faultlab import campaign
+from mmbot.faultlab import comparison as comparing
+from mmbot.faultlab.campaign import Job, SeedResult, Summary, Violation
+from mmbot.faultlab.comparison import Comparison
+from mmbot.faultlab.faults import FAULTS, named
+from mmbot.faultlab.guards import GUARDS
+from mmbot.faultlab.pnl_by_window import PnlByWindow, PnlTotals
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT
 
 
@@ -64,7 +64,7 @@ def simulate(
         for missing in (("", compare) if compare else (without,))
     ]
     console = Console()
-    lives: list[Lived] = []
+    lives: list[SeedResult] = []
     summary = _run(jobs, console, lives, shrink=shrink)
     comparison = comparing.compare(compare, lives) if compare else None
     if names:
@@ -76,12 +76,12 @@ def simulate(
         raise typer.Exit(1)
 
 
-def _run(jobs: list[Job], console: Console, lives: list[Lived], *, shrink: bool) -> Summary:
+def _run(jobs: list[Job], console: Console, lives: list[SeedResult], *, shrink: bool) -> Summary:
     progress = Progress(console=console, disable=not console.is_terminal)
     with progress:
         task = progress.add_task("Seeds", total=len(jobs))
 
-        def done(lived: Lived) -> None:
+        def done(lived: SeedResult) -> None:
             progress.advance(task)
             lives.append(lived)
             if lived.violation is not None:
@@ -90,7 +90,7 @@ def _run(jobs: list[Job], console: Console, lives: list[Lived], *, shrink: bool)
         return campaign.run_all(jobs, done)
 
 
-def _shrunk(lived: Lived) -> Job:
+def _shrunk(lived: SeedResult) -> Job:
     job, violation = lived.job, lived.violation
     if violation is None:
         return job
@@ -124,7 +124,7 @@ def _title(summary: Summary) -> str:
     )
 
 
-def _parts(earned: Earned) -> dict[str, Tally]:
+def _parts(earned: PnlByWindow) -> dict[str, PnlTotals]:
     return {
         "while a count was awaited": earned.awaited,
         "while it was news": earned.news,
@@ -132,7 +132,7 @@ def _parts(earned: Earned) -> dict[str, Tally]:
     }
 
 
-def _dollars(tally: Tally) -> str:
+def _dollars(tally: PnlTotals) -> str:
     return f"${tally.pnl / MONEY_PER_DOLLAR:,.2f}"
 
 

@@ -21,12 +21,12 @@ from mmbot.cli.output import show
 from mmbot.cli.tables import writer_for
 from mmbot.errors import BadInput
 from mmbot.observe.sheets import Sheet, interval
-from mmbot.research import sweep as sweeping
+from mmbot.research import parameter_sweep as sweeping
 from mmbot.research.backtest import play_week
-from mmbot.research.beliefs import Formed
+from mmbot.research.cached_beliefs import FormedBeliefs
 from mmbot.research.candles import load_weeks
+from mmbot.research.parameter_sweep import Changes, SweepData, Trial
 from mmbot.research.strategies import own
-from mmbot.research.sweep import Changes, Data, Trial
 from mmbot.tsa.counts import load_counts
 
 _SHOWN = 20
@@ -65,13 +65,15 @@ def sweep(
     settings = config.Settings() if config_path is None else config.load(config_path)
     changes = sweeping.grid(dict(map(_choice, choices)))
     directory = cache or banks.default_directory()
-    believe = Formed(load_counts(counts), lambda known, name: banks.fit(known, name, directory))
+    believe = FormedBeliefs(
+        load_counts(counts), lambda known, name: banks.fit(known, name, directory)
+    )
     weeks = load_weeks(markets, candles)
     for method in {config.changed(settings, each, "--set").forecast.method for each in changes}:
         chosen = config.changed(settings, {"forecast.method": method}, "--set")
         for week in weeks:
             play_week(own(chosen), week, believe)
-    data = Data(settings, weeks, believe.remembered)
+    data = SweepData(settings, weeks, believe.remembered)
     run = _on_cores(data, changes) if scheduler is None else _on_cluster(scheduler, data, changes)
     trials = sorted(_tracked(run, len(changes)), key=lambda trial: -trial.tally.pnl)
     show([_sheet(trials)])
@@ -95,7 +97,7 @@ def _choice(text: str) -> tuple[str, list[object]]:
     return key, parsed
 
 
-def _on_cores(data: Data, changes: Sequence[Changes]) -> Iterator[Trial]:
+def _on_cores(data: SweepData, changes: Sequence[Changes]) -> Iterator[Trial]:
     # Forked workers could inherit locks that the progress bar's thread holds.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(mp_context=context, initializer=_keep, initargs=(data,)) as pool:
@@ -104,10 +106,10 @@ def _on_cores(data: Data, changes: Sequence[Changes]) -> Iterator[Trial]:
             yield future.result()
 
 
-_kept: list[Data] = []
+_kept: list[SweepData] = []
 
 
-def _keep(data: Data) -> None:
+def _keep(data: SweepData) -> None:
     _kept[:] = [data]
 
 
@@ -115,7 +117,7 @@ def _try_kept(changes: Changes) -> Trial:
     return sweeping.try_setting(_kept[0], changes)
 
 
-def _on_cluster(address: str, data: Data, changes: Sequence[Changes]) -> Iterator[Trial]:
+def _on_cluster(address: str, data: SweepData, changes: Sequence[Changes]) -> Iterator[Trial]:
     try:
         distributed: Any = importlib.import_module("distributed")
     except ModuleNotFoundError:

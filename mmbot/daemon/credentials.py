@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mmbot.config import CredentialSettings
-from mmbot.daemon.venue import Venue
+from mmbot.daemon.endpoints import Venue
 from mmbot.errors import BadInput
 from mmbot.kalshi.auth import Signer, read_private_key
 

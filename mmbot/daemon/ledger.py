@@ -20,9 +20,9 @@ from typing import Any
 import msgspec
 
 from mmbot.errors import BadInput
-from mmbot.trading.commands import BookFill, BookSettlement, BookViews, View
+from mmbot.trading.commands import MarketView, RecordFill, RecordSettlement, RecordViews
 from mmbot.trading.events import Halted
-from mmbot.trading.losses import Mark
+from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill
 from mmbot.tsa.calendar import EASTERN
 from mmbot.units import Count, Money
@@ -221,7 +221,7 @@ class Ledger:
 
     # Trades
 
-    def add_fill(self, command: BookFill) -> None:
+    def add_fill(self, command: RecordFill) -> None:
         """Keep a fill."""
         fill, view = command.fill, command.view
         self._add(
@@ -240,7 +240,7 @@ class Ledger:
             ),
         )
 
-    def add_views(self, command: BookViews) -> None:
+    def add_views(self, command: RecordViews) -> None:
         """Keep what was thought of markets, all at once."""
         with self._transaction():
             for markout in command.markouts:
@@ -250,7 +250,7 @@ class Ledger:
                 sampled = (sample.ticker, sample.known, sample.moment)
                 self._add("samples", (*sampled, sample.at, *_columns(sample.view)))
 
-    def add_settlement(self, command: BookSettlement) -> Money | None:
+    def add_settlement(self, command: RecordSettlement) -> Money | None:
         """Keep what a market paid; return what it had paid before if this amends it."""
         said = (command.value, command.position, command.payout)
         with self._transaction():
@@ -271,21 +271,21 @@ class Ledger:
             )
         return None if before is None else int(before[2])
 
-    def put_mark(self, mark: Mark) -> None:
+    def put_mark(self, mark: PnlMark) -> None:
         """Keep what an event has earned on a day, in place of what was known of that day."""
         self._db.execute(
             "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?)",
             (mark.event, mark.day.isoformat(), mark.start, mark.latest),
         )
 
-    def latest_marks(self) -> tuple[Mark, ...]:
+    def latest_marks(self) -> tuple[PnlMark, ...]:
         """Return the last day's mark of each event that was traded lately."""
         rows = self._db.execute(
             "SELECT max(day), event, start, latest FROM marks GROUP BY event"
             " ORDER BY 1 DESC LIMIT ?",
             (_MARKS_RECALLED,),
         )
-        return tuple(Mark(dt.date.fromisoformat(day), *rest) for day, *rest in rows)
+        return tuple(PnlMark(dt.date.fromisoformat(day), *rest) for day, *rest in rows)
 
     def fills(self, event_ticker: str) -> list[tuple[Fill, int]]:
         """Return one event's fills, each with the number of days that were known at the time."""
@@ -363,5 +363,5 @@ def _halt(db: sqlite3.Connection) -> Halted | None:
     return None if row is None else Halted(*row)
 
 
-def _columns(view: View) -> tuple[float | None, float | None, float | None]:
+def _columns(view: MarketView) -> tuple[float | None, float | None, float | None]:
     return view.belief, view.mid, view.fair

@@ -18,7 +18,7 @@ import structlog
 
 from mmbot.config import Settings, differences
 from mmbot.daemon.ledger import Ledger
-from mmbot.daemon.requests import (
+from mmbot.daemon.operator_requests import (
     Answer,
     Awaited,
     CountDay,
@@ -41,9 +41,9 @@ from mmbot.daemon.requests import (
 from mmbot.errors import BadInput
 from mmbot.observe.explain import explain
 from mmbot.observe.plan import plan
-from mmbot.trading.desk import Desk
 from mmbot.trading.engine import Engine
-from mmbot.trading.events import CountsMissing, Event, Halted, Resumed
+from mmbot.trading.events import CountsMissing, Halted, InputEvent, Resumed
+from mmbot.trading.state import TradingState
 from mmbot.tsa.calendar import Week, release_instant
 from mmbot.tsa.counts import Counts
 
@@ -55,7 +55,7 @@ _PLANNED = ("quoting", "limits", "orders")
 # Days without a count that still may matter: those of some weeks.
 _MISSING_RECALLED = 60
 
-Tell = Callable[[Event], None]
+Tell = Callable[[InputEvent], None]
 
 
 class Operations:
@@ -113,7 +113,7 @@ class Operations:
                 return self._plan(request.settings)
 
     @property
-    def _desk(self) -> Desk:
+    def _desk(self) -> TradingState:
         return self._engine.desk
 
     # What is remembered

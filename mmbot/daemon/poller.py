@@ -26,8 +26,8 @@ from mmbot.daemon.transport import read_body
 from mmbot.errors import BadInput
 from mmbot.forecast.plausibility import Doubts
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, release_instant
-from mmbot.tsa.counts import Change, Counts, load_counts
-from mmbot.tsa.website import MOST_BYTES, page_path, parse_page
+from mmbot.tsa.counts import CountChange, Counts, load_counts
+from mmbot.tsa.pages import MOST_BYTES, page_path, parse_page
 
 # The site refuses the default names of client libraries; a browser's goes through.
 _USER_AGENT = (
@@ -213,10 +213,10 @@ class CountsPoller:
     def _observe(self, day: dt.date, count: int, seen: dt.datetime, *, archived: bool) -> None:
         before = self.counts
         after, change = before.observe(day, count, seen, archived=archived)
-        if change is not Change.NOTHING:
+        if change is not CountChange.NOTHING:
             self._ledger.add_count(day, count, seen, archived=archived)
         self.counts = after
-        if change is Change.REVISION:
+        if change is CountChange.REVISION:
             self._log.warning(
                 "counts.revised", day=str(day), count=count, first_published=before.first(day)
             )

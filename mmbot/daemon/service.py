@@ -19,40 +19,39 @@ from typing import Any
 import msgspec
 import structlog
 
-from mmbot.bot import Output, Reconnect, Transmit
+from mmbot.bot.bot import Output, Reconnect, Transmit
 from mmbot.config import Settings
 from mmbot.daemon import control, transport
+from mmbot.daemon.account_client import CANCEL_SECONDS, AccountClient, wall_clock
 from mmbot.daemon.beliefs import Beliefs
-from mmbot.daemon.between import Between
 from mmbot.daemon.capture import Capture
+from mmbot.daemon.endpoints import Venue
+from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.operations import Operations
 from mmbot.daemon.poller import CountsPoller
-from mmbot.daemon.readiness import Account, wall_clock
-from mmbot.daemon.stream import Stream
+from mmbot.daemon.stream_client import StreamClient
 from mmbot.daemon.supervision import Supervisor
-from mmbot.daemon.sweep import SWEEP_SECONDS, sweep
-from mmbot.daemon.venue import Venue
 from mmbot.errors import NotReady
 from mmbot.forecast.belief import Belief
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.gateway import Call
+from mmbot.kalshi.order_cancellation import CancellationResult
 from mmbot.kalshi.readings import ReadingError
 from mmbot.kalshi.selfcheck import failures
-from mmbot.kalshi.sweeping import Swept
 from mmbot.observe.status import status
 from mmbot.recording.recorder import RecordedBot
 from mmbot.trading.commands import (
-    BookFill,
-    BookMark,
-    BookSettlement,
-    BookViews,
-    Finished,
-    FormBelief,
     Note,
+    RecordFill,
+    RecordPnlMark,
+    RecordSettlement,
+    RecordViews,
+    RequestBelief,
+    SweepConfirmed,
     WakeAt,
 )
-from mmbot.trading.events import BeliefFormed, Event, HelpersMissing, LifeBegan, Stopping
+from mmbot.trading.events import BeliefFormed, InputEvent, SessionStarted, Stopping, TasksDown
 from mmbot.tsa.counts import Counts
 from mmbot.units import format_money, format_price
 
@@ -73,7 +72,7 @@ class Service:
         signer: Signer,
         ledger: Ledger,
         state: Path,
-        between: Between,
+        between: Interceptor,
     ) -> None:
         """Begin with nothing open; every byte of the bot's goes through `between`."""
         self._settings = settings
@@ -101,9 +100,9 @@ class Service:
         self._operations = Operations(
             settings, self._bot.engine, ledger, lambda: self._poller.counts, self._told, wall_clock
         )
-        self._rest = transport.Rest(venue.origin, settings.orders.answer_timeout_seconds)
-        self._account = Account(settings, venue, signer, self._rest, between)
-        self._stream = Stream(venue.ws_url, self, self._rng)
+        self._rest = transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds)
+        self._account = AccountClient(settings, venue, signer, self._rest, between)
+        self._stream = StreamClient(venue.ws_url, self, self._rng)
         self._supervisor = Supervisor(self._helpers_missing, self._given_up)
         self._tasks: asyncio.TaskGroup | None = None
         self._stop = asyncio.Event()
@@ -114,12 +113,12 @@ class Service:
             Transmit: self._transmit,
             Reconnect: lambda _: self._stream.reconnect(),
             WakeAt: self._set_timer,
-            FormBelief: lambda command: self._beliefs.want(command.week, command.strikes),
-            BookFill: ledger.add_fill,
-            BookViews: ledger.add_views,
-            BookSettlement: self._book_settlement,
-            BookMark: lambda command: ledger.put_mark(command.mark),
-            Finished: lambda _: self._finished.set(),
+            RequestBelief: lambda command: self._beliefs.want(command.week, command.strikes),
+            RecordFill: ledger.add_fill,
+            RecordViews: ledger.add_views,
+            RecordSettlement: self._book_settlement,
+            RecordPnlMark: lambda command: ledger.put_mark(command.mark),
+            SweepConfirmed: lambda _: self._finished.set(),
             Note: self._write_note,
         }
 
@@ -178,7 +177,7 @@ class Service:
         self._bot.hold(examination.held)
 
     async def _trade(self) -> int:
-        self._told(LifeBegan(self._began, self._ledger.latest_marks()))
+        self._told(SessionStarted(self._began, self._ledger.latest_marks()))
         self._operations.recall()
         helpers: dict[str, Callable[[], Awaitable[None]]] = {
             "stream": self._stream.run,
@@ -206,10 +205,10 @@ class Service:
         """Take the quotes off and have the exchange confirm that none is left."""
         self._told(Stopping())
         try:
-            async with asyncio.timeout(SWEEP_SECONDS):
+            async with asyncio.timeout(CANCEL_SECONDS):
                 await self._finished.wait()
         except TimeoutError:
-            self._log.error("sweep.unconfirmed", seconds=SWEEP_SECONDS)
+            self._log.error("sweep.unconfirmed", seconds=CANCEL_SECONDS)
             return EXIT_NOT_KNOWN
         if self._supervisor.given_up:
             return EXIT_NOT_KNOWN
@@ -219,14 +218,14 @@ class Service:
     async def _sweep_without_bot(self) -> int:
         """Do the same on the account alone, as what the bot knows may be wrong."""
         try:
-            swept = await sweep(self._account)
+            swept = await self._account.cancel_own_orders()
         except ReadingError as error:
-            swept = Swept(0, None, 0, str(error))
+            swept = CancellationResult(0, None, 0, str(error))
         self._log.info("swept", **msgspec.structs.asdict(swept))
         return EXIT_BROKEN if swept.clean else EXIT_NOT_KNOWN
 
     def _helpers_missing(self, names: tuple[str, ...]) -> None:
-        self._told(HelpersMissing(names))
+        self._told(TasksDown(names))
 
     def _given_up(self) -> None:
         self._finished.set()
@@ -296,7 +295,7 @@ class Service:
             for output in step(*what, wall_clock()):
                 self._carriers[type(output)](output)
 
-    def _told(self, event: Event) -> None:
+    def _told(self, event: InputEvent) -> None:
         self._tell(self._bot.told, event)
 
     # What the bot asks for
@@ -342,7 +341,7 @@ class Service:
     def _believe(self, belief: Belief) -> None:
         self._told(BeliefFormed(belief))
 
-    def _book_settlement(self, command: BookSettlement) -> None:
+    def _book_settlement(self, command: RecordSettlement) -> None:
         before = self._ledger.add_settlement(command)
         if before is not None:
             self._log.warning(

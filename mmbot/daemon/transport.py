@@ -24,7 +24,7 @@ _OPEN_SECONDS = 10
 StreamError = (OSError, WebSocketException, TimeoutError)
 
 
-class Rest:
+class RestClient:
     """One connection pool to one host."""
 
     def __init__(self, origin: str, timeout: float) -> None:

@@ -23,7 +23,7 @@ import orjson
 
 from mmbot.daemon.ledger import Ledger
 from mmbot.errors import NotReady
-from mmbot.simulator.assembly import Published, real, synthetic
+from mmbot.exchange.assembly import Published, real, synthetic
 from mmbot.tsa.calendar import EASTERN, Week
 from mmbot.tsa.counts import load_counts
 from mmbot.units import (
@@ -46,7 +46,7 @@ _STOP_SECONDS = 30.0
 _LONGEST_LINE = 1024 * 1024
 
 
-class Scene(msgspec.Struct, frozen=True):
+class DemoWeek(msgspec.Struct, frozen=True):
     """What is played."""
 
     week: Week
@@ -66,7 +66,7 @@ class Scene(msgspec.Struct, frozen=True):
         return real(load_counts(self.counts), self.week, str(self.counts))
 
 
-class Result(msgspec.Struct, frozen=True):
+class DemoResult(msgspec.Struct, frozen=True):
     """How it ended; money in dollars, counts in contracts, the settled value in passengers.
 
     `state` is the directory in which the daemon and the exchange left what they have written.
@@ -88,7 +88,9 @@ class Result(msgspec.Struct, frozen=True):
     differences: list[str]
 
 
-async def play(scene: Scene, directory: Path, watch: Callable[[dict[str, Any]], None]) -> Result:
+async def play(
+    scene: DemoWeek, directory: Path, watch: Callable[[dict[str, Any]], None]
+) -> DemoResult:
     """Play `scene` in `directory`, hand every log line to `watch`, and compare the ledgers.
 
     Raises:
@@ -129,7 +131,7 @@ def state_directory(directory: Path) -> Path:
     return directory / "demo" / "simulated"
 
 
-def _exchange_arguments(scene: Scene) -> list[str]:
+def _exchange_arguments(scene: DemoWeek) -> list[str]:
     arguments = ["exchange", "--port", "0", "--seed", str(scene.seed), "--speed", str(SPEED)]
     arguments += ["--week", str(scene.week.sunday), "--at", scene.start.isoformat()]
     if scene.counts is not None:
@@ -141,7 +143,7 @@ def _exchange_arguments(scene: Scene) -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def _exchange(scene: Scene, log: Path) -> AsyncIterator[tuple[dict[str, Any], Path]]:
+async def _exchange(scene: DemoWeek, log: Path) -> AsyncIterator[tuple[dict[str, Any], Path]]:
     """Run the simulated exchange; yield what it printed and the file that holds it."""
     with log.open("wb") as stderr:
         arguments = _exchange_arguments(scene)
@@ -218,7 +220,7 @@ async def _ask(url: str) -> dict[str, Any]:
 # The books
 
 
-def compare(scene: Scene, directory: Path, orders: int, theirs: dict[str, Any]) -> Result:
+def compare(scene: DemoWeek, directory: Path, orders: int, theirs: dict[str, Any]) -> DemoResult:
     """Return how a week ended, by the daemon's ledger below `directory` and the exchange's."""
     event = scene.week.event_ticker("KXTSAW")
     ledger = Ledger(state_directory(directory))
@@ -262,7 +264,7 @@ def compare(scene: Scene, directory: Path, orders: int, theirs: dict[str, Any]) 
     }
     differences = [name for name in ours if ours[name] != other[name]]
     average = theirs["settled_averages"].get(event)
-    return Result(
+    return DemoResult(
         seed=scene.seed,
         event=event,
         counts="synthetic" if scene.counts is None else "file",

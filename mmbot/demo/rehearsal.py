@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from mmbot.simulator.assembly import Published
+from mmbot.exchange.assembly import Published
 from mmbot.tsa.calendar import release_instant
 from mmbot.tsa.counts import Counts
 

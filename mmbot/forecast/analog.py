@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 
 from mmbot.forecast.history import Days, Floats, History
-from mmbot.forecast.holidays import holiday
+from mmbot.forecast.holiday_classes import holiday
 
 _LAG = 364
 _RECENT = np.arange(28)

@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 
 from mmbot.forecast.history import Floats
-from mmbot.forecast.holidays import nearest
+from mmbot.forecast.holiday_classes import nearest
 
 _YEAR = 365.2425
 _HARMONICS = 8

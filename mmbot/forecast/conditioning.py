@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmbot.forecast.history import Days, Floats
-from mmbot.forecast.holidays import week_class
+from mmbot.forecast.holiday_classes import week_class
 from mmbot.forecast.mixture import Mixture
 
 # With fewer past weeks the plain method is used, and says so.

@@ -52,7 +52,7 @@ METHODS = MappingProxyType({method.name: method for method in (COMBINED, SEED)})
 DEFAULT = COMBINED.name
 
 
-class Forecast(msgspec.Struct, frozen=True):
+class WeekForecast(msgspec.Struct, frozen=True):
     """What is thought of one week's average, before any ladder.
 
     Attributes:
@@ -104,7 +104,7 @@ class Forecaster(msgspec.Struct, frozen=True):
         fitted = chosen.point.fit(history.up_to(monday_of(history.last + 1) - 1))
         return cls(chosen, fitted, full)
 
-    def forecast(self, counts: Counts, week: Week) -> Forecast:
+    def forecast(self, counts: Counts, week: Week) -> WeekForecast:
         """Return what is thought of the average of `week`, given the published days in `counts`.
 
         Any of the week's days may be published. A week that has not begun is seen from the running
@@ -170,7 +170,7 @@ class Forecaster(msgspec.Struct, frozen=True):
             raise BadInput(f"{len(errors)} past weeks are too few to judge the count of {day}")
         return float((np.log(count) - expected) / (1.4826 * np.median(np.abs(errors))))
 
-    def _forecast(self, history: History, week: Week) -> Forecast:
+    def _forecast(self, history: History, week: Week) -> WeekForecast:
         target = week.monday.toordinal()
         origin = min(target, monday_of(history.last + 1))
         ahead = (target - origin) // 7
@@ -222,18 +222,18 @@ def past_weeks(bank: Bank, history: History, origin: int, ahead: int, present: P
     return Past(targets[usable], remainder[usable], daily[usable])
 
 
-def certain(present: Present) -> Forecast:
+def certain(present: Present) -> WeekForecast:
     """Return the average of a week whose seven days are published."""
     average = np.rint(np.exp(present.published)).sum() / 7
-    return Forecast(
+    return WeekForecast(
         Mixture(np.array([average]), np.zeros(1), np.ones(1)), (), np.empty(0), np.empty((3, 0))
     )
 
 
-def _named(past: Past, conditioned: Conditioned) -> Forecast:
+def _named(past: Past, conditioned: Conditioned) -> WeekForecast:
     sundays = (dt.date.fromordinal(int(monday) + 6) for monday in past.mondays)
     weeks = tuple(map(Week, sundays))
-    return Forecast(conditioned.mixture, weeks, conditioned.weights, conditioned.reasons)
+    return WeekForecast(conditioned.mixture, weeks, conditioned.weights, conditioned.reasons)
 
 
 def _log_sum(logs: Floats) -> Floats:

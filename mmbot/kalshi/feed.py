@@ -17,21 +17,21 @@ import orjson
 
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi import vocabulary
-from mmbot.kalshi.drift import Drift
+from mmbot.kalshi.unknown_words import VocabularyMonitor
 from mmbot.trading.commands import Note, NoteLevel
 from mmbot.trading.events import (
     BookChanged,
     BookReplaced,
     BooksDistrusted,
-    Event,
     FeedLagged,
     Filled,
     GroupChanged,
+    InputEvent,
     MarketActivity,
     MarketClosing,
-    MarketRegridded,
     MarketSettled,
     OrderReported,
+    PriceGridChanged,
     StreamUp,
 )
 from mmbot.trading.values import GroupNews
@@ -58,7 +58,7 @@ _LATE, _IN_TIME = 3_000, 1_000
 class FeedStep(msgspec.Struct):
     """What came of one input."""
 
-    events: list[Event] = []
+    events: list[InputEvent] = []
     frames: list[bytes] = []
     notes: list[Note] = []
     # Something changed that only a new reading of the listing can tell.
@@ -72,7 +72,7 @@ class Feed:
 
     def __init__(self, series: str) -> None:
         self._prefix = f"{series}-"
-        self.drift = Drift(vocabulary.STREAM)
+        self.drift = VocabularyMonitor(vocabulary.STREAM)
         # How old the last frame was when it came, in milliseconds, by the exchange's clock.
         self.age: int | None = None
         self._tickers: tuple[str, ...] = ()
@@ -362,16 +362,16 @@ class Feed:
 
     def _market_lifecycle(self, frame: wire.Frame) -> None:
         # Every market of the exchange comes by here; only ours has to make sense.
-        ticker = wire.decode(frame.msg, wire.Concerned).market_ticker
+        ticker = wire.decode(frame.msg, wire.LifecycleSubject).market_ticker
         if not ticker.startswith(self._prefix):
             return
-        change = wire.decode(frame.msg, wire.Lifecycle)
+        change = wire.decode(frame.msg, wire.MarketLifecycle)
         match change.event_type:
             case "close_date_updated" if change.close_ts is not None:
                 self._step.events.append(MarketClosing(ticker, change.close_ts * 1000))
             case "price_level_structure_updated" if change.price_ranges:
                 grid = wire.price_grid(ticker, change.price_ranges)
-                self._step.events.append(MarketRegridded(ticker, grid))
+                self._step.events.append(PriceGridChanged(ticker, grid))
             case "activated" | "deactivated":
                 active = change.event_type == "activated"
                 self._step.events.append(MarketActivity(ticker, active))
@@ -384,10 +384,10 @@ class Feed:
                 self._step.listing_stale = True
 
     def _event_changed(self, frame: wire.Frame) -> None:
-        change = wire.decode(frame.msg, wire.Concerned)
+        change = wire.decode(frame.msg, wire.LifecycleSubject)
         if change.event_ticker.startswith(self._prefix):
             self._step.listing_stale = True
 
 
-def _is_in_time_again(event: Event) -> bool:
+def _is_in_time_again(event: InputEvent) -> bool:
     return isinstance(event, FeedLagged) and not event.late

@@ -19,8 +19,7 @@ from mmbot.config import ExchangeSettings
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi import vocabulary
 from mmbot.kalshi.auth import Signer
-from mmbot.kalshi.drift import Drift
-from mmbot.kalshi.groups import reset_group, secure_group
+from mmbot.kalshi.group_readings import reset_group, secure_group
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
 from mmbot.kalshi.readings import (
     Reading,
@@ -29,19 +28,20 @@ from mmbot.kalshi.readings import (
     read_account,
     read_listing,
 )
+from mmbot.kalshi.unknown_words import VocabularyMonitor
 from mmbot.kalshi.writes import WRITES, WriteCommand, outcomes, refusal_of, write_request
 from mmbot.trading.commands import (
     Cancel,
-    LookUp,
+    EnsureGroup,
     Place,
+    QueryOrder,
     ReadAccount,
     ReadListing,
     ResetGroup,
-    SecureGroup,
 )
-from mmbot.trading.events import Event, GroupNotSecured, LookUpFailed, ReadingFailed
+from mmbot.trading.events import GroupUnavailable, InputEvent, OrderQueryFailed, ReadingFailed
 
-ReadCommand: TypeAlias = LookUp | ReadAccount | ReadListing | SecureGroup | ResetGroup
+ReadCommand: TypeAlias = QueryOrder | ReadAccount | ReadListing | EnsureGroup | ResetGroup
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -69,7 +69,7 @@ class Gateway:
     """Speaks REST for one account, without ever touching a socket."""
 
     def __init__(self, signer: Signer, exchange: ExchangeSettings) -> None:
-        self.drift = Drift(vocabulary.REST)
+        self.drift = VocabularyMonitor(vocabulary.REST)
         self._signer = signer
         self._series = exchange.series
         self._subaccount = exchange.subaccount
@@ -98,7 +98,7 @@ class Gateway:
 
     def answered(
         self, call_id: int, answer: HttpAnswer | None, now: int
-    ) -> tuple[list[Event], list[Call]]:
+    ) -> tuple[list[InputEvent], list[Call]]:
         """Take in an answer, or `None` where none came in time; return what that means."""
         sent = self._writes.pop(call_id, None)
         self.drift.look_at_answer("answer" if sent is None else sent.kind, answer)
@@ -122,13 +122,13 @@ class Gateway:
 
     def _begin(self, command: ReadCommand, now: int) -> list[Call]:
         match command:
-            case LookUp():
+            case QueryOrder():
                 reading = look_up(command, self._subaccount)
             case ReadAccount():
                 reading = read_account(command, self._subaccount)
             case ReadListing():
                 reading = read_listing(command, self._series, now)
-            case SecureGroup():
+            case EnsureGroup():
                 reading = secure_group(command, self._subaccount)
             case reset:
                 reading = reset_group(reset, self._subaccount)
@@ -136,7 +136,7 @@ class Gateway:
 
     def _advance(
         self, command: ReadCommand, reading: Reading, answer: HttpAnswer | None, now: int
-    ) -> tuple[list[Event], list[Call]]:
+    ) -> tuple[list[InputEvent], list[Call]]:
         """Run a reading up to its next request, or to its end."""
         try:
             request = reading.send(answer)
@@ -149,8 +149,8 @@ class Gateway:
         return [], [call]
 
     def _ended(
-        self, command: ReadCommand, events: list[Event], now: int
-    ) -> tuple[list[Event], list[Call]]:
+        self, command: ReadCommand, events: list[InputEvent], now: int
+    ) -> tuple[list[InputEvent], list[Call]]:
         if not isinstance(command, ReadAccount | ReadListing):
             return events, []
         latest = self._wanted.pop(type(command))
@@ -186,12 +186,12 @@ def _too_old(answer: HttpAnswer | None) -> bool:
     return refusal_of(answer.status, wire.error_body(answer.body)) == "clock"
 
 
-def _failure(command: ReadCommand, reason: str) -> Event:
+def _failure(command: ReadCommand, reason: str) -> InputEvent:
     match command:
-        case LookUp():
-            return LookUpFailed(command.client_id, reason)
-        case SecureGroup() | ResetGroup():
-            return GroupNotSecured(command.shard, reason)
+        case QueryOrder():
+            return OrderQueryFailed(command.client_id, reason)
+        case EnsureGroup() | ResetGroup():
+            return GroupUnavailable(command.shard, reason)
         case _:
             return ReadingFailed(
                 "account" if isinstance(command, ReadAccount) else "listing", reason

@@ -119,14 +119,14 @@ class StreamOrder(_Order, frozen=True):
     expiration_ts_ms: int | None = None
 
 
-class Concerned(msgspec.Struct, frozen=True):
+class LifecycleSubject(msgspec.Struct, frozen=True):
     """Which market or event a message of the whole exchange is about."""
 
     market_ticker: str = ""
     event_ticker: str = ""
 
 
-class Lifecycle(msgspec.Struct, frozen=True):
+class MarketLifecycle(msgspec.Struct, frozen=True):
     """`market_lifecycle_v2`."""
 
     event_type: str

@@ -14,10 +14,10 @@ import msgspec
 
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
-from mmbot.trading.commands import LookUp, ReadAccount, ReadListing
+from mmbot.trading.commands import QueryOrder, ReadAccount, ReadListing
 from mmbot.trading.events import (
-    BudgetRead,
-    Event,
+    InputEvent,
+    LimitsRead,
     ListingRead,
     MarketSettled,
     OrderAbsent,
@@ -31,7 +31,7 @@ from mmbot.units import MONEY_PER_CENT, Count, Money, format_count, parse_count
 _T = TypeVar("_T")
 _Query: TypeAlias = tuple[tuple[str, str], ...]
 Steps: TypeAlias = Generator[HttpRequest, HttpAnswer | None, _T]
-Reading: TypeAlias = Generator[HttpRequest, HttpAnswer | None, list[Event]]
+Reading: TypeAlias = Generator[HttpRequest, HttpAnswer | None, list[InputEvent]]
 
 ORDERS = "/portfolio/events/orders"
 _PAGE_SIZE = "1000"
@@ -50,7 +50,7 @@ class ReadingError(Exception):
         self.passing = passing
 
 
-def look_up(command: LookUp, subaccount: int) -> Reading:
+def look_up(command: QueryOrder, subaccount: int) -> Reading:
     """Ask what became of one order."""
     if command.order_id:
         path = f"/portfolio/orders/{command.order_id}"
@@ -182,11 +182,11 @@ def contradiction_of(
     return ""
 
 
-def budget() -> Steps[BudgetRead]:
+def budget() -> Steps[LimitsRead]:
     """Read the account's buckets and what the calls cost."""
     limits = yield from get("/account/limits", _Limits)
     costs = yield from get("/account/endpoint_costs", _Costs)
-    return BudgetRead(
+    return LimitsRead(
         read_refill=limits.read.refill_rate,
         read_capacity=limits.read.bucket_capacity,
         refill=limits.write.refill_rate,
@@ -204,7 +204,7 @@ def _shut(series: str, listed: list[wire.RestEvent]) -> Steps[str]:
     for fee_type in (answer.series.fee_type, *(event.fee_type_override for event in listed)):
         if fee_type and fee_type != FREE_FOR_MAKERS:
             return f"fee_type_{fee_type}"
-    status = yield from get("/exchange/status", Status)
+    status = yield from get("/exchange/status", ExchangeStatus)
     return "" if status.trades(listed) else "exchange_paused"
 
 
@@ -220,7 +220,7 @@ def listed_event(event: wire.RestEvent) -> ListedEvent:
     return ListedEvent(event.event_ticker, week, tuple(markets))
 
 
-def _settlements(event: wire.RestEvent) -> list[Event]:
+def _settlements(event: wire.RestEvent) -> list[InputEvent]:
     return [
         MarketSettled(market.ticker, value, final=market.status == "finalized", read=True)
         for market in event.markets
@@ -314,7 +314,7 @@ class ShardActivity(Activity, frozen=True):
     exchange_index: int
 
 
-class Status(Activity, frozen=True):
+class ExchangeStatus(Activity, frozen=True):
     """The answer of `/exchange/status`."""
 
     exchange_index_statuses: tuple[ShardActivity, ...] = ()

@@ -18,9 +18,9 @@ from mmbot.kalshi import messages as wire
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.kalshi.readings import (
     FREE_FOR_MAKERS,
+    ExchangeStatus,
     ReadingError,
     SeriesAnswer,
-    Status,
     Steps,
     balances_of,
     budget,
@@ -34,13 +34,13 @@ from mmbot.kalshi.readings import (
     positions_of,
     resting_orders,
 )
-from mmbot.trading.lifecycle import CLIENT_ID_PREFIX
+from mmbot.trading.order_manager import CLIENT_ID_PREFIX
 from mmbot.trading.portfolio import Exposure, Portfolio
 from mmbot.trading.values import Fill, ListedEvent, OrderReport
 from mmbot.tsa.calendar import to_milliseconds
 from mmbot.units import Money, format_money, format_price
 
-State: TypeAlias = Literal["ok", "warn", "wait", "fail"]
+FindingState: TypeAlias = Literal["ok", "warn", "wait", "fail"]
 
 # How far, in milliseconds, this machine's clock may be from the exchange's. Some signatures that
 # are ten seconds off are taken and some are not; frames count as late from three seconds on.
@@ -53,11 +53,11 @@ class Finding(msgspec.Struct, frozen=True):
     """What one check came to."""
 
     name: str
-    state: State
+    state: FindingState
     detail: str
 
 
-_Outcome: TypeAlias = tuple[State, str]
+_Outcome: TypeAlias = tuple[FindingState, str]
 
 
 class Examination:
@@ -80,7 +80,7 @@ class Examination:
         self._key_id = key_id
         self._clock = clock
         self._own = own_subaccount(settings.exchange.subaccount)
-        self._status: Status | None = None
+        self._status: ExchangeStatus | None = None
         self._events: list[wire.RestEvent] = []
         self._orders: tuple[OrderReport, ...] = ()
         self._fills: tuple[Fill, ...] = ()
@@ -111,7 +111,7 @@ class Examination:
         answer = yield HttpRequest("GET", "/exchange/status")
         middle = (before + self._clock()) // 2
         if answer is not None and answer.status == 200:
-            self._status = wire.decode(answer.body, Status)
+            self._status = wire.decode(answer.body, ExchangeStatus)
         exchange = _date(answer)
         if exchange is None:
             return "warn", "the exchange did not say what time it is"
@@ -160,7 +160,7 @@ class Examination:
         )
 
     def _check_exchange(self) -> Steps[_Outcome]:
-        status = self._status or (yield from get("/exchange/status", Status))
+        status = self._status or (yield from get("/exchange/status", ExchangeStatus))
         if not status.trades(self._events):
             return "wait", "paused, or the markets' shard is"
         return "ok", "open, and so is the markets' shard"

@@ -19,7 +19,7 @@ from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.kalshi.readings import ORDERS
 from mmbot.trading.commands import Cancel, Decrease, Place, Renew
 from mmbot.trading.events import (
-    Event,
+    InputEvent,
     OrderCancelled,
     OrderDecreased,
     OrderPlaced,
@@ -154,7 +154,7 @@ def _cancel_item(command: Cancel, subaccount: int) -> dict[str, object]:
 # Outcomes
 
 
-def outcomes(commands: Sequence[WriteCommand], answer: HttpAnswer | None) -> list[Event]:
+def outcomes(commands: Sequence[WriteCommand], answer: HttpAnswer | None) -> list[InputEvent]:
     """Return what became of each write of one request, `None` standing for no answer."""
     if answer is None:
         return [_unknown(command, "no answer") for command in commands]
@@ -171,7 +171,7 @@ def outcomes(commands: Sequence[WriteCommand], answer: HttpAnswer | None) -> lis
     return [_of_batch(command, items) for command in commands]
 
 
-def _of_batch(command: WriteCommand, items: Sequence[tuple[_BatchItem, msgspec.Raw]]) -> Event:
+def _of_batch(command: WriteCommand, items: Sequence[tuple[_BatchItem, msgspec.Raw]]) -> InputEvent:
     for item, row in items:
         if _is_about(item, command):
             if item.error is None:
@@ -190,7 +190,7 @@ def _unknown(command: WriteCommand, detail: str) -> WriteUnknown:
     return WriteUnknown(command.client_id, WRITES[type(command)], detail[:200])
 
 
-def _said(command: WriteCommand, body: bytes | msgspec.Raw) -> Event:
+def _said(command: WriteCommand, body: bytes | msgspec.Raw) -> InputEvent:
     """Return what a yes means, if it is a yes to this."""
     try:
         return _applied(command, body)
@@ -198,7 +198,7 @@ def _said(command: WriteCommand, body: bytes | msgspec.Raw) -> Event:
         return _unknown(command, str(mistake))
 
 
-def _applied(command: WriteCommand, body: bytes | msgspec.Raw) -> Event:
+def _applied(command: WriteCommand, body: bytes | msgspec.Raw) -> InputEvent:
     match command:
         case Place():
             created = wire.decode(body, _Created)
@@ -223,7 +223,7 @@ def _refuse_other(answered: str, asked: str) -> None:
         raise wire.Malformed(f"the answer is about {answered}, not {asked}")
 
 
-def _not_applied(command: WriteCommand, status: int, error: wire.ErrorBody) -> Event:
+def _not_applied(command: WriteCommand, status: int, error: wire.ErrorBody) -> InputEvent:
     detail = f"{status} {error.code} {error.text}".rstrip()
     if not 400 <= status < 500 or status == 408 or error.code.lower() == _UNKNOWN:
         return _unknown(command, f"status {detail}")

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import msgspec
 
 from mmbot.forecast.belief import Belief
-from mmbot.observe.gates import meaning
-from mmbot.trading.desk import Desk, Ladder
-from mmbot.trading.pricing import Terms
+from mmbot.observe.gate_meanings import meaning
+from mmbot.trading.gates import MarketState
+from mmbot.trading.pricing import QuoteLimits
 from mmbot.trading.quoting import Quote, wanted_quotes
-from mmbot.trading.risk import Listing
+from mmbot.trading.state import EventState, TradingState
 from mmbot.tsa.calendar import release_instant
 from mmbot.tsa.counts import Counts
 from mmbot.units import MONEY_PER_DOLLAR, format_count, format_money, format_price
@@ -24,7 +24,7 @@ class Step(msgspec.Struct, frozen=True):
     text: str
 
 
-def explain(desk: Desk, counts: Counts, ticker: str, now: int) -> tuple[Step, ...]:
+def explain(desk: TradingState, counts: Counts, ticker: str, now: int) -> tuple[Step, ...]:
     """Return the steps that led to a market's quotes, as far as they go.
 
     Args:
@@ -40,7 +40,7 @@ def explain(desk: Desk, counts: Counts, ticker: str, now: int) -> tuple[Step, ..
 
 
 def _steps(
-    desk: Desk, counts: Counts, ladder: Ladder, listing: Listing, now: int
+    desk: TradingState, counts: Counts, ladder: EventState, listing: MarketState, now: int
 ) -> Iterator[Step]:
     yield _counts_step(desk, counts, ladder, now)
     if ladder.belief is not None:
@@ -56,7 +56,7 @@ def _steps(
         yield Step("gate", f"{listing.reason}: {told}" if told else listing.reason)
 
 
-def _counts_step(desk: Desk, counts: Counts, ladder: Ladder, now: int) -> Step:
+def _counts_step(desk: TradingState, counts: Counts, ladder: EventState, now: int) -> Step:
     published = counts.known(ladder.week)
     said = "; ".join(f"{day:%a} {counts.settling(day):,}" for day in published) or "none"
     at = desk.clock.at(now)
@@ -72,7 +72,7 @@ def _counts_step(desk: Desk, counts: Counts, ladder: Ladder, now: int) -> Step:
     return Step("counts", text)
 
 
-def _belief_steps(belief: Belief, listing: Listing) -> Iterator[Step]:
+def _belief_steps(belief: Belief, listing: MarketState) -> Iterator[Step]:
     yield Step(
         "forecast",
         f"average {belief.mean:,.0f}, give or take {belief.sd:,.0f}, with {belief.known} of 7 days "
@@ -90,7 +90,9 @@ def _belief_steps(belief: Belief, listing: Listing) -> Iterator[Step]:
     yield Step("belief", f"above {strike:,} with probability {above:.3f}")
 
 
-def _pool_step(desk: Desk, belief: Belief, listing: Listing, terms: Terms, now: int) -> Step:
+def _pool_step(
+    desk: TradingState, belief: Belief, listing: MarketState, terms: QuoteLimits, now: int
+) -> Step:
     weight = desk.settings.quoting.belief_weight_at(belief.known)
     mid, live = listing.opinion.at(now), listing.opinion.live
     market = "no midpoint of its own" if mid is None else f"midpoint {mid:.3f}"
@@ -99,7 +101,9 @@ def _pool_step(desk: Desk, belief: Belief, listing: Listing, terms: Terms, now: 
     return Step("fair", f"{terms.fair:.3f}: belief at {weight:.0%} of the log-odds, {market}")
 
 
-def _reservation_step(desk: Desk, ladder: Ladder, listing: Listing, terms: Terms) -> Step:
+def _reservation_step(
+    desk: TradingState, ladder: EventState, listing: MarketState, terms: QuoteLimits
+) -> Step:
     position = ladder.portfolio.position(listing.market.ticker)
     cash = desk.assigned_cash() / MONEY_PER_DOLLAR
     worst = format_money(min(ladder.portfolio.wealth()))
@@ -110,7 +114,7 @@ def _reservation_step(desk: Desk, ladder: Ladder, listing: Listing, terms: Terms
     )
 
 
-def _terms_steps(desk: Desk, belief: Belief, terms: Terms) -> Iterator[Step]:
+def _terms_steps(desk: TradingState, belief: Belief, terms: QuoteLimits) -> Iterator[Step]:
     quoting = desk.settings.quoting
     margin, edge = quoting.margin_at(belief.known), quoting.edge(terms.reservation)
     yield Step(
@@ -125,7 +129,7 @@ def _terms_steps(desk: Desk, belief: Belief, terms: Terms) -> Iterator[Step]:
     )
 
 
-def _book_steps(desk: Desk, ladder: Ladder, listing: Listing) -> Iterator[Step]:
+def _book_steps(desk: TradingState, ladder: EventState, listing: MarketState) -> Iterator[Step]:
     if listing.book is None:
         return
     ticker = listing.market.ticker
@@ -156,7 +160,7 @@ def _tick(quote: Quote) -> str:
     return f"{text}, where the margin would allow {limit}: a tick past the best other, uncrossed"
 
 
-def _order_steps(desk: Desk, listing: Listing) -> Iterator[Step]:
+def _order_steps(desk: TradingState, listing: MarketState) -> Iterator[Step]:
     for order in desk.orders.of(listing.market.ticker):
         yield Step(
             "order",

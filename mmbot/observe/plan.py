@@ -12,12 +12,12 @@ import copy
 import msgspec
 
 from mmbot.config import Settings
-from mmbot.trading.commands import Cancel, Command, Decrease, Place, Renew, SecureGroup
+from mmbot.trading.commands import Cancel, Command, Decrease, EnsureGroup, Place, Renew
 from mmbot.trading.engine import Engine
 from mmbot.trading.events import (
     BookChanged,
-    Event,
-    GroupSecured,
+    GroupReady,
+    InputEvent,
     OrderCancelled,
     OrderDecreased,
     OrderPlaced,
@@ -42,7 +42,7 @@ class Offer(msgspec.Struct, frozen=True):
     count: str
 
 
-class Shown(msgspec.Struct, frozen=True):
+class QuotedMarket(msgspec.Struct, frozen=True):
     """What a market shows: its fair value in dollars, its quotes, and the gate that is shut."""
 
     fair: float | None
@@ -55,8 +55,8 @@ class PlannedMarket(msgspec.Struct, frozen=True):
     """One market as it is and as it would be: whether other quotes would stand, or none."""
 
     market: str
-    present: Shown
-    planned: Shown
+    present: QuotedMarket
+    planned: QuotedMarket
     differs: bool
 
 
@@ -79,7 +79,7 @@ def _compared(ticker: str, present: Engine, planned: Engine) -> PlannedMarket:
     return PlannedMarket(ticker, now, then, differs)
 
 
-def _come_to_rest(engine: Engine, news: list[Event], now: int) -> Engine:
+def _come_to_rest(engine: Engine, news: list[InputEvent], now: int) -> Engine:
     """Return a copy of the engine after some news and every write that follows from them."""
     shadow = _copied(engine)
     budget = shadow.desk.budget
@@ -101,7 +101,7 @@ def _copied(engine: Engine) -> Engine:
     return copy.deepcopy(engine, {id(fill): fill for fill in fills})
 
 
-def _applied(command: Command, shadow: Engine) -> list[Event]:
+def _applied(command: Command, shadow: Engine) -> list[InputEvent]:
     """Return what the exchange would say to a command, and what it would do to the book."""
     match command:
         case Place():
@@ -115,12 +115,12 @@ def _applied(command: Command, shadow: Engine) -> list[Event]:
             return _reduced(command.client_id, command.remaining, shadow)
         case Renew():
             return [OrderRenewed(command.client_id, command.expires)]
-        case SecureGroup():
-            return [GroupSecured(command.shard, "planned", command.contracts)]
+        case EnsureGroup():
+            return [GroupReady(command.shard, "planned", command.contracts)]
     return []
 
 
-def _reduced(client_id: str, remaining: Count, shadow: Engine) -> list[Event]:
+def _reduced(client_id: str, remaining: Count, shadow: Engine) -> list[InputEvent]:
     """Return what is said of an order of which so much rests from now on."""
     order = shadow.desk.orders.get(client_id)
     if order is None:
@@ -149,14 +149,14 @@ def _in_book(shadow: Engine, ticker: str, side: Side, price: Price) -> Count:
     return dict(book.levels(side)).get(price, 0) if book else 0
 
 
-def _shown(engine: Engine, ticker: str) -> Shown:
+def _shown(engine: Engine, ticker: str) -> QuotedMarket:
     listing = engine.desk.ladder_of[ticker].listings[ticker]
     offers: dict[Side, Offer] = {}
     for order in engine.desk.orders.of(ticker):
         if order.remaining:
             offers.setdefault(order.side, _offer(order))
     fair = None if listing.fair is None else round(listing.fair, 4)
-    return Shown(fair, offers.get("bid"), offers.get("ask"), listing.reason)
+    return QuotedMarket(fair, offers.get("bid"), offers.get("ask"), listing.reason)
 
 
 def _offer(order: Order) -> Offer:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from mmbot.trading.commands import BookFill, BookSettlement
+from mmbot.trading.commands import RecordFill, RecordSettlement
 from mmbot.tsa.calendar import EASTERN, from_milliseconds
 from mmbot.units import (
     ONE_DOLLAR,
@@ -30,7 +30,7 @@ SETTLEMENT_COLUMNS = (
 )  # fmt: skip
 
 
-def fill_rows(fills: Iterable[BookFill]) -> Iterator[tuple[str, ...]]:
+def fill_rows(fills: Iterable[RecordFill]) -> Iterator[tuple[str, ...]]:
     """Yield a row a fill, given all of them in the order of their times."""
     positions: dict[str, Count] = defaultdict(int)
     for booked in fills:
@@ -50,7 +50,7 @@ def fill_rows(fills: Iterable[BookFill]) -> Iterator[tuple[str, ...]]:
         )
 
 
-def settlement_rows(settlements: Iterable[BookSettlement]) -> Iterator[tuple[str, ...]]:
+def settlement_rows(settlements: Iterable[RecordSettlement]) -> Iterator[tuple[str, ...]]:
     """Yield a row a settlement, given all of them in the order of booking.
 
     Where one amends another, its cash is the difference. Markets in which nothing was held at the

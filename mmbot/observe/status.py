@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmbot.trading.desk import Desk, Ladder
+from mmbot.trading.state import EventState, TradingState
 from mmbot.units import format_count, format_money, format_price
 
 
-def status(desk: Desk) -> dict[str, Any]:
+def status(desk: TradingState) -> dict[str, Any]:
     """Return what each event and each of its markets shows now; money in dollars, as text."""
     return {
         "live_orders": len(desk.orders),
@@ -19,7 +19,7 @@ def status(desk: Desk) -> dict[str, Any]:
     }
 
 
-def _event(desk: Desk, ladder: Ladder) -> dict[str, Any]:
+def _event(desk: TradingState, ladder: EventState) -> dict[str, Any]:
     wealth = ladder.portfolio.wealth(desk.exposures(ladder))
     return {
         "event": ladder.ticker,
@@ -31,7 +31,7 @@ def _event(desk: Desk, ladder: Ladder) -> dict[str, Any]:
     }
 
 
-def _market(desk: Desk, ladder: Ladder, ticker: str) -> dict[str, Any]:
+def _market(desk: TradingState, ladder: EventState, ticker: str) -> dict[str, Any]:
     listing = ladder.listings[ticker]
     quotes = {order.side: format_price(order.price) for order in desk.orders.of(ticker)}
     return {

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mmbot.bot import Bot, Output
+from mmbot.bot.bot import Bot, Output
 from mmbot.config import Settings
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.recording import records
 from mmbot.recording.versions import versions
-from mmbot.trading.events import Event, SettingsChanged
+from mmbot.trading.events import InputEvent, SettingsChanged
 from mmbot.tsa.calendar import CalendarClock
 
 
@@ -32,13 +32,13 @@ class RecordedBot(Bot):
         settings = records.decisive(settings)
         super().__init__(settings, clock, signer, life, held)
         self._keep = keep
-        begun = records.Begun(settings, clock, life, held, versions())
+        begun = records.SessionRecord(settings, clock, life, held, versions())
         keep(records.encode(begun, records.encode_outputs(())))
 
     def hold(self, events: tuple[str, ...]) -> None:
         """Take note of events to be settled, on the record."""
         super().hold(events)
-        self._keep(records.encode(records.Held(events), records.encode_outputs(())))
+        self._keep(records.encode(records.HeldEvents(events), records.encode_outputs(())))
 
     def connected(self, now: int) -> list[Output]:
         """Take note of a connection, on the record."""
@@ -57,15 +57,15 @@ class RecordedBot(Bot):
         taken = records.Answered(now, call_id, answer)
         return self._record(taken, super().answered, call_id, answer, now)
 
-    def told(self, event: Event, now: int) -> list[Output]:
+    def told(self, event: InputEvent, now: int) -> list[Output]:
         """Take in a belief or a word of the operator, on the record."""
         if isinstance(event, SettingsChanged):
             event = SettingsChanged(records.decisive(event.settings))
-        return self._record(records.Told(now, event), super().told, event, now)
+        return self._record(records.EventGiven(now, event), super().told, event, now)
 
     def woken(self, now: int) -> list[Output]:
         """Take note of the time, on the record."""
-        return self._record(records.Awoken(now), super().woken, now)
+        return self._record(records.Woke(now), super().woken, now)
 
     def _record(
         self, taken: records.Input, step: Callable[..., list[Output]], *args: Any

@@ -12,19 +12,19 @@ from typing import TypeAlias
 
 import msgspec
 
-from mmbot.bot import Bot, Output
+from mmbot.bot.bot import Bot, Output
 from mmbot.config import Settings
 from mmbot.errors import BadInput
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer
-from mmbot.trading.events import Event
+from mmbot.trading.events import InputEvent
 from mmbot.tsa.calendar import CalendarClock
 
 # The tables of the config that decisions hang on; the others may hold what is nobody's business.
 _DECISIVE = ("mode", "exchange", "counts", "quoting", "limits", "orders")
 
 
-class Begun(msgspec.Struct, frozen=True, array_like=True, tag="begun"):
+class SessionRecord(msgspec.Struct, frozen=True, array_like=True, tag="begun"):
     """A life began, of a bot with these settings, under these versions of what it hangs on."""
 
     settings: Settings
@@ -34,7 +34,7 @@ class Begun(msgspec.Struct, frozen=True, array_like=True, tag="begun"):
     versions: dict[str, str]
 
 
-class Held(msgspec.Struct, frozen=True, array_like=True, tag="hold"):
+class HeldEvents(msgspec.Struct, frozen=True, array_like=True, tag="hold"):
     """Events whose settlement is still to be booked."""
 
     events: tuple[str, ...]
@@ -93,18 +93,18 @@ class Answered(msgspec.Struct, frozen=True, array_like=True, tag="answered"):
         return bot.answered(self.call_id, self.answer, self.now)
 
 
-class Told(msgspec.Struct, frozen=True, array_like=True, tag="told"):
+class EventGiven(msgspec.Struct, frozen=True, array_like=True, tag="told"):
     """A belief was formed, or the operator spoke."""
 
     now: int
-    event: Event
+    event: InputEvent
 
     def give(self, bot: Bot) -> list[Output]:
         """Give it to a bot; return what that asks for."""
         return bot.told(self.event, self.now)
 
 
-class Awoken(msgspec.Struct, frozen=True, array_like=True, tag="woken"):
+class Woke(msgspec.Struct, frozen=True, array_like=True, tag="woken"):
     """The time of a `WakeAt` came."""
 
     now: int
@@ -114,13 +114,13 @@ class Awoken(msgspec.Struct, frozen=True, array_like=True, tag="woken"):
         return bot.woken(self.now)
 
 
-Input: TypeAlias = Held | Connected | Disconnected | Received | Answered | Told | Awoken
+Input: TypeAlias = HeldEvents | Connected | Disconnected | Received | Answered | EventGiven | Woke
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True):
     """One input, and what it made the bot ask for as `encode_outputs` writes it."""
 
-    what: Begun | Input
+    what: SessionRecord | Input
     outputs: msgspec.Raw
 
 
@@ -143,7 +143,7 @@ def decisive(settings: Settings) -> Settings:
     return Settings(**{name: getattr(settings, name) for name in _DECISIVE})
 
 
-def encode(what: Begun | Input, outputs: bytes) -> bytes:
+def encode(what: SessionRecord | Input, outputs: bytes) -> bytes:
     """Return the record of an input and of the outputs that `encode_outputs` wrote."""
     return _ENCODER.encode((what, msgspec.Raw(outputs)))
 

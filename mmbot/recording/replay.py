@@ -12,16 +12,16 @@ from typing import Any
 
 import msgspec
 
-from mmbot.bot import Bot
+from mmbot.bot.bot import Bot
 from mmbot.errors import BadInput
 from mmbot.kalshi.auth import Signer
 from mmbot.recording import records
-from mmbot.recording.records import Begun, Held, Input, Record
+from mmbot.recording.records import HeldEvents, Input, Record, SessionRecord
 from mmbot.recording.versions import versions
 from mmbot.tsa.calendar import from_milliseconds
 
 
-class Difference(msgspec.Struct, frozen=True):
+class ReplayDifference(msgspec.Struct, frozen=True):
     """The first input at which the bots parted.
 
     Attributes:
@@ -50,7 +50,7 @@ class Difference(msgspec.Struct, frozen=True):
         )
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class ReplayResult(msgspec.Struct, frozen=True):
     """What the replay of one life came to.
 
     Attributes:
@@ -67,7 +67,7 @@ class Verdict(msgspec.Struct, frozen=True):
     first: int | None
     last: int | None
     versions: dict[str, tuple[str, str]]
-    difference: Difference | None
+    difference: ReplayDifference | None
 
 
 def utc(milliseconds: int) -> str:
@@ -87,7 +87,7 @@ class _Unsigning(Signer):
         return ()
 
 
-def replay(recorded: Iterable[Record]) -> Verdict:
+def replay(recorded: Iterable[Record]) -> ReplayResult:
     """Give a fresh bot everything that a recorded one was given, until the two part.
 
     Raises:
@@ -98,28 +98,28 @@ def replay(recorded: Iterable[Record]) -> Verdict:
     bot = Bot(begun.settings, begun.clock, _Unsigning(), begun.life, begun.held)
     number, first, last, difference = 0, None, None, None
     for number, (taken, outputs) in enumerate(_inputs(rest), start=1):
-        now = None if isinstance(taken, Held) else taken.now
+        now = None if isinstance(taken, HeldEvents) else taken.now
         first = now if first is None else first
         last = last if now is None else now
         got = _outputs_of(bot, taken)
         if got != outputs:
             difference = _difference(number, taken, last or 0, outputs, got)
             break
-    return Verdict(begun.life, number, first, last, _others(begun.versions), difference)
+    return ReplayResult(begun.life, number, first, last, _others(begun.versions), difference)
 
 
-def _beginning(recorded: Iterator[Record]) -> Begun:
+def _beginning(recorded: Iterator[Record]) -> SessionRecord:
     first = next(recorded, None)
     if first is None:
         raise BadInput("it holds no whole batch: its process ended as soon as it had begun")
-    if not isinstance(first.what, Begun):
+    if not isinstance(first.what, SessionRecord):
         raise BadInput("it does not begin with the beginning of a life")
     return first.what
 
 
 def _inputs(recorded: Iterable[Record]) -> Iterator[tuple[Input, bytes]]:
     for record in recorded:
-        if isinstance(record.what, Begun):
+        if isinstance(record.what, SessionRecord):
             raise BadInput("a second life begins in it")
         yield record.what, bytes(record.outputs)
 
@@ -139,14 +139,16 @@ def _others(recorded: dict[str, str]) -> dict[str, tuple[str, str]]:
     return {name: pair for name, pair in both.items() if pair[0] != pair[1]}
 
 
-def _difference(number: int, taken: Input, now: int, expected: bytes, got: bytes) -> Difference:
+def _difference(
+    number: int, taken: Input, now: int, expected: bytes, got: bytes
+) -> ReplayDifference:
     # As bytes, since values that are not the same may be equal: 1 and 1.0, a dict in another order.
     pairs = zip_longest(records.apart(expected), records.apart(got))
     place, (left, right) = next(
         (place, pair) for place, pair in enumerate(pairs, start=1) if pair[0] != pair[1]
     )
     kind = str(type(taken).__struct_config__.tag)
-    return Difference(number, now, kind, _given(taken), _shown(left), _shown(right), place)
+    return ReplayDifference(number, now, kind, _given(taken), _shown(left), _shown(right), place)
 
 
 def _given(taken: Input) -> str:
@@ -157,9 +159,9 @@ def _given(taken: Input) -> str:
             return f"to call {call_id}: {answer.status} {_text(answer.body)}"
         case records.Answered(_, call_id):
             return f"no answer to call {call_id}"
-        case records.Told(_, event):
+        case records.EventGiven(_, event):
             return _text(msgspec.json.encode(event))
-        case Held(events):
+        case HeldEvents(events):
             return ", ".join(events)
         case _:
             return ""

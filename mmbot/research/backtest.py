@@ -18,20 +18,19 @@ from typing import Protocol
 import msgspec
 
 from mmbot.config import Settings
+from mmbot.exchange.fees import FeeSchedule, rounded_fee
 from mmbot.forecast.belief import Belief
 from mmbot.research.candles import Candle, RealMarket, RealWeek
-from mmbot.simulator.fees import FeeSchedule, rounded_fee
 from mmbot.trading.book import Top
 from mmbot.trading.commands import Command, Place
-from mmbot.trading.desk import Ladder
 from mmbot.trading.engine import Engine
 from mmbot.trading.events import (
     BeliefFormed,
     BookReplaced,
-    BudgetRead,
-    Event,
     Filled,
-    GroupSecured,
+    GroupReady,
+    InputEvent,
+    LimitsRead,
     ListingRead,
     OrderPlaced,
     OrderReported,
@@ -39,6 +38,7 @@ from mmbot.trading.events import (
     StreamLost,
     StreamUp,
 )
+from mmbot.trading.state import EventState
 from mmbot.trading.values import Fill, ListedEvent, Market, OrderReport, Side
 from mmbot.tsa.calendar import EASTERN, CalendarClock, to_milliseconds
 from mmbot.units import CENT_GRID, ONE_CONTRACT, ONE_DOLLAR, Count, Money, Price
@@ -48,7 +48,7 @@ _SHARE_OF_VOLUME = 5
 # Candles do not tell how much rests at the best prices; it is taken to be enough to count.
 _DEPTH: Count = 1_000_000 * ONE_CONTRACT
 # More tokens than a week of quotes needs.
-_TOKENS = BudgetRead(1e9, 1e9, 10.0, 2.0, 10.0)
+_TOKENS = LimitsRead(1e9, 1e9, 10.0, 2.0, 10.0)
 _WIDEST_SCORED = ONE_DOLLAR // 10
 
 
@@ -73,7 +73,7 @@ class Strategy(msgspec.Struct, frozen=True):
     leaves: bool = True
 
 
-class Believer(Protocol):
+class BeliefSource(Protocol):
     """Forms a belief from what was published at an instant."""
 
     def __call__(self, method: str, real: RealWeek, at: dt.datetime) -> Belief:
@@ -141,7 +141,7 @@ class Trade(msgspec.Struct, frozen=True):
         return (value - self.price / ONE_DOLLAR) * self.signed / ONE_CONTRACT
 
 
-class Opinions(msgspec.Struct, frozen=True):
+class MarketOpinion(msgspec.Struct, frozen=True):
     """Three opinions of one market before an order was placed, and who was right."""
 
     week: str
@@ -158,7 +158,7 @@ class WeekResult(msgspec.Struct, frozen=True):
 
     week: str
     trades: tuple[Trade, ...]
-    opinions: tuple[Opinions, ...]
+    opinions: tuple[MarketOpinion, ...]
 
 
 class _Session(msgspec.Struct, frozen=True):
@@ -169,11 +169,11 @@ class _Session(msgspec.Struct, frozen=True):
     only_last: bool
 
 
-def play_week(strategy: Strategy, real: RealWeek, believe: Believer) -> WeekResult:
+def play_week(strategy: Strategy, real: RealWeek, believe: BeliefSource) -> WeekResult:
     """Quote a week as `strategy` would have, day by day."""
     desk = _Desk(strategy, real)
     trades: list[Trade] = []
-    opinions: list[Opinions] = []
+    opinions: list[MarketOpinion] = []
     sessions = list(_sessions(strategy, real))
     first = believe(strategy.method, real, sessions[0].at)
     for session in sessions:
@@ -228,15 +228,15 @@ class _Desk:
         self._tell(
             _TOKENS,
             ListingRead("", (listed,)),
-            GroupSecured(0, "backtest", strategy.settings.limits.fill_cap),
+            GroupReady(0, "backtest", strategy.settings.limits.fill_cap),
             Reconciled((), (), {0: strategy.cash}),
         )
 
     @property
-    def _ladder(self) -> Ladder:
+    def _ladder(self) -> EventState:
         return self._engine.desk.ladders[self._real.ticker]
 
-    def _tell(self, *events: Event) -> list[Command]:
+    def _tell(self, *events: InputEvent) -> list[Command]:
         return [command for event in events for command in self._engine.handle(event, self._now)]
 
     def quote(self, session: _Session, books: dict[str, Top], belief: Belief) -> list[Place]:
@@ -257,7 +257,7 @@ class _Desk:
         commands = self._tell(Reconciled((), (), {0: balance}))
         return [command for command in commands if isinstance(command, Place)]
 
-    def opinions(self, books: dict[str, Top]) -> Iterator[Opinions]:
+    def opinions(self, books: dict[str, Top]) -> Iterator[MarketOpinion]:
         """Return what is thought of each market that has a narrow book."""
         ladder = self._ladder
         if ladder.belief is None:
@@ -267,7 +267,7 @@ class _Desk:
             fair = ladder.listings[market.ticker].fair
             if bid is None or ask is None or not 0 < ask - bid <= _WIDEST_SCORED or fair is None:
                 continue
-            yield Opinions(
+            yield MarketOpinion(
                 self._real.ticker,
                 ladder.known,
                 market.ticker,

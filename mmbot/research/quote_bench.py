@@ -17,7 +17,7 @@ import msgspec
 
 from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
-from mmbot.research.bench import Timing, timed
+from mmbot.research.forecast_bench import Timing, timed
 from mmbot.trading.book import Book
 from mmbot.trading.commands import Place
 from mmbot.trading.engine import Engine
@@ -25,9 +25,9 @@ from mmbot.trading.events import (
     BeliefFormed,
     BookChanged,
     BookReplaced,
-    BudgetRead,
-    Event,
-    GroupSecured,
+    GroupReady,
+    InputEvent,
+    LimitsRead,
     ListingRead,
     OrderPlaced,
     Reconciled,
@@ -100,11 +100,11 @@ def _engine() -> Engine:
         Market(ticker, strike, CENT_GRID, opens, closes)
         for ticker, strike in zip(_TICKERS, _STRIKES, strict=True)
     )
-    events: tuple[Event, ...] = (
+    events: tuple[InputEvent, ...] = (
         StreamUp(),
-        BudgetRead(1e6, 1e6, 10.0, 2.0, 10.0),
+        LimitsRead(1e6, 1e6, 10.0, 2.0, 10.0),
         ListingRead("", (ListedEvent(_WEEK.event_ticker("T"), _WEEK, markets),)),
-        GroupSecured(0, "group", _SETTINGS.limits.fill_cap),
+        GroupReady(0, "group", _SETTINGS.limits.fill_cap),
         Reconciled((), (), {0: _PLENTY}),
         *map(_book, range(len(_STRIKES))),
     )

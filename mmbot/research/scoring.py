@@ -14,7 +14,7 @@ from statistics import fmean
 import msgspec
 import numpy as np
 
-from mmbot.research.backtest import Opinions, WeekResult
+from mmbot.research.backtest import MarketOpinion, WeekResult
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT
 
 KNOWN = range(5)
@@ -128,11 +128,11 @@ def student_quantile(p: float, freedom: int) -> float:
 
 
 def _difference(
-    weeks: Sequence[Sequence[Opinions]], opinion: Callable[[Opinions], float]
+    weeks: Sequence[Sequence[MarketOpinion]], opinion: Callable[[MarketOpinion], float]
 ) -> Interval:
     """Return by how much an opinion's Brier score differs from the midpoint's."""
 
-    def better(each: Opinions) -> float:
+    def better(each: MarketOpinion) -> float:
         return (opinion(each) - each.outcome) ** 2 - (each.mid - each.outcome) ** 2
 
     sums = [sum(map(better, week)) for week in weeks]

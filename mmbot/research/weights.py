@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from mmbot.research.backtest import Opinions
+from mmbot.research.backtest import MarketOpinion
 from mmbot.research.scoring import student_quantile
 from mmbot.trading.fair import logits
 
@@ -58,7 +58,7 @@ class Proposal(msgspec.Struct, frozen=True):
         return self.proposed != self.present
 
 
-def propose(opinions: Iterable[Opinions], present: Sequence[float]) -> list[Proposal]:
+def propose(opinions: Iterable[MarketOpinion], present: Sequence[float]) -> list[Proposal]:
     """Return a proposal for each number of known days; the last weight is for all further ones."""
     by_known = defaultdict(list)
     for opinion in opinions:
@@ -66,7 +66,7 @@ def propose(opinions: Iterable[Opinions], present: Sequence[float]) -> list[Prop
     return [_propose(known, by_known[known], weight) for known, weight in enumerate(present)]
 
 
-def _propose(known: int, opinions: Sequence[Opinions], present: float) -> Proposal:
+def _propose(known: int, opinions: Sequence[MarketOpinion], present: float) -> Proposal:
     events = sorted({opinion.week for opinion in opinions})
     estimate, error = _estimate(opinions, events)
     proposed = present
@@ -79,7 +79,7 @@ def _propose(known: int, opinions: Sequence[Opinions], present: float) -> Propos
 
 
 def _estimate(
-    opinions: Sequence[Opinions], events: Sequence[str]
+    opinions: Sequence[MarketOpinion], events: Sequence[str]
 ) -> tuple[float | None, float | None]:
     market = logits([each.mid for each in opinions])
     gap = logits([each.belief for each in opinions]) - market

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import msgspec
 
-from mmbot.trading.events import BudgetRead
+from mmbot.trading.events import LimitsRead
 
 # The least any account has: 100 tokens a second and no more than that at once; twice that to read.
 _LEAST_REFILL = 100.0
 _LEAST_READ_REFILL = 200.0
 
 
-class Bucket(msgspec.Struct):
+class TokenBucket(msgspec.Struct):
     """A token bucket; levels in tokens, `at` in milliseconds."""
 
     refill: float = _LEAST_REFILL
@@ -53,18 +53,18 @@ class Bucket(msgspec.Struct):
         self.level = 0.0
 
 
-class Budget(Bucket):
+class WriteBudget(TokenBucket):
     """The write bucket with what its calls cost, and the read bucket."""
 
     place_cost: float = 10.0
     cancel_cost: float = 2.0
     renew_cost: float = 10.0
     decrease_cost: float = 10.0
-    reads: Bucket = msgspec.field(
-        default_factory=lambda: Bucket(_LEAST_READ_REFILL, _LEAST_READ_REFILL)
+    reads: TokenBucket = msgspec.field(
+        default_factory=lambda: TokenBucket(_LEAST_READ_REFILL, _LEAST_READ_REFILL)
     )
 
-    def learn(self, read: BudgetRead) -> bool:
+    def learn(self, read: LimitsRead) -> bool:
         """Take over what the exchange says; say whether the write bucket is another now."""
         changed = (read.refill, read.capacity) != (self.refill, self.capacity)
         self.resize(read.refill, read.capacity)

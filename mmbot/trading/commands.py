@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from mmbot.trading.losses import Mark
+from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill, Side
 from mmbot.tsa.calendar import Week
 from mmbot.units import Count, Money, Price
@@ -17,10 +17,10 @@ NoteLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 Horizon: TypeAlias = Literal["1s", "1min", "release"]
 # When a market is looked at for each number of known days: as soon as both sides of its book are
 # quoted, and shortly before the next count may be out.
-Moment: TypeAlias = Literal["first", "last"]
+SampleMoment: TypeAlias = Literal["first", "last"]
 
 
-class View(msgspec.Struct, frozen=True):
+class MarketView(msgspec.Struct, frozen=True):
     """What was thought of a market at an instant, as prices of YES in dollars.
 
     Attributes:
@@ -41,17 +41,17 @@ class Markout(msgspec.Struct, frozen=True):
     order_id: str
     horizon: Horizon
     at: int
-    view: View
+    view: MarketView
 
 
-class Sample(msgspec.Struct, frozen=True):
+class MarketSample(msgspec.Struct, frozen=True):
     """What was thought of a market while so many days were known, whether it filled or not."""
 
     ticker: str
     known: int
-    moment: Moment
+    moment: SampleMoment
     at: int
-    view: View
+    view: MarketView
 
 
 class Place(msgspec.Struct, frozen=True, tag=True):
@@ -99,7 +99,7 @@ class Decrease(msgspec.Struct, frozen=True, tag=True):
     remaining: Count
 
 
-class LookUp(msgspec.Struct, frozen=True, tag=True):
+class QueryOrder(msgspec.Struct, frozen=True, tag=True):
     """Ask what became of an order; `order_id` is empty while the exchange's id is not known."""
 
     client_id: str
@@ -126,7 +126,7 @@ class ReadListing(msgspec.Struct, frozen=True, tag=True):
     held: tuple[str, ...]
 
 
-class SecureGroup(msgspec.Struct, frozen=True, tag=True):
+class EnsureGroup(msgspec.Struct, frozen=True, tag=True):
     """Find or open a shard's order group with this cap on what fills in fifteen seconds."""
 
     shard: int
@@ -146,14 +146,14 @@ class RepairBooks(msgspec.Struct, frozen=True, tag=True):
     tickers: tuple[str, ...]
 
 
-class FormBelief(msgspec.Struct, frozen=True, tag=True):
+class RequestBelief(msgspec.Struct, frozen=True, tag=True):
     """Say what is thought of a week, at these strikes, and go on saying it as counts arrive."""
 
     week: Week
     strikes: tuple[int, ...]
 
 
-class BookFill(msgspec.Struct, frozen=True, tag=True):
+class RecordFill(msgspec.Struct, frozen=True, tag=True):
     """Write a fill into the ledger, with what was known and thought when it happened.
 
     A fill that was heard of too late for that has an empty view.
@@ -161,17 +161,17 @@ class BookFill(msgspec.Struct, frozen=True, tag=True):
 
     fill: Fill
     known: int
-    view: View = View()
+    view: MarketView = MarketView()
 
 
-class BookViews(msgspec.Struct, frozen=True, tag=True):
+class RecordViews(msgspec.Struct, frozen=True, tag=True):
     """Write into the ledger what was thought of markets, to judge the quotes by afterwards."""
 
-    samples: tuple[Sample, ...] = ()
+    samples: tuple[MarketSample, ...] = ()
     markouts: tuple[Markout, ...] = ()
 
 
-class BookSettlement(msgspec.Struct, frozen=True, tag=True):
+class RecordSettlement(msgspec.Struct, frozen=True, tag=True):
     """Write a market's settlement into the ledger: the position at its end and what it paid.
 
     Until it is `final` the exchange may amend it; whatever is booked last is right.
@@ -185,10 +185,10 @@ class BookSettlement(msgspec.Struct, frozen=True, tag=True):
     final: bool = False
 
 
-class BookMark(msgspec.Struct, frozen=True, tag=True):
+class RecordPnlMark(msgspec.Struct, frozen=True, tag=True):
     """Write an event's P&L of the day into the ledger, in place of what was known of that day."""
 
-    mark: Mark
+    mark: PnlMark
 
 
 class WakeAt(msgspec.Struct, frozen=True, tag=True):
@@ -197,7 +197,7 @@ class WakeAt(msgspec.Struct, frozen=True, tag=True):
     at: int
 
 
-class Finished(msgspec.Struct, frozen=True, tag=True):
+class SweepConfirmed(msgspec.Struct, frozen=True, tag=True):
     """The account was read after the last cancel and holds no order of the bot."""
 
 
@@ -214,18 +214,18 @@ Command: TypeAlias = (
     | Cancel
     | Renew
     | Decrease
-    | LookUp
+    | QueryOrder
     | ReadAccount
     | ReadListing
-    | SecureGroup
+    | EnsureGroup
     | ResetGroup
     | RepairBooks
-    | FormBelief
-    | BookFill
-    | BookViews
-    | BookSettlement
-    | BookMark
+    | RequestBelief
+    | RecordFill
+    | RecordViews
+    | RecordSettlement
+    | RecordPnlMark
     | WakeAt
-    | Finished
+    | SweepConfirmed
     | Note
 )

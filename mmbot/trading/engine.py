@@ -12,58 +12,58 @@ from typing import Any
 
 from mmbot.config import Settings
 from mmbot.forecast.belief import Weighing
-from mmbot.trading.atrisk import AtRisk
-from mmbot.trading.commands import Command, Finished
-from mmbot.trading.desk import Desk
+from mmbot.trading.command_buffer import CommandBuffer
+from mmbot.trading.commands import Command, SweepConfirmed
 from mmbot.trading.events import (
     BeliefFormed,
     BookChanged,
     BookReplaced,
     BooksDistrusted,
-    BudgetRead,
     CountsMissing,
-    Event,
     FeedLagged,
     Filled,
     GroupChanged,
-    GroupNotSecured,
-    GroupSecured,
+    GroupReady,
+    GroupUnavailable,
     Halted,
-    HelpersMissing,
-    LifeBegan,
+    InputEvent,
+    LimitsRead,
     ListingRead,
     ListingStale,
-    LookUpFailed,
     MarketActivity,
     MarketClosing,
-    MarketRegridded,
     MarketSettled,
     OrderAbsent,
     OrderCancelled,
     OrderDecreased,
     OrderPlaced,
+    OrderQueryFailed,
     OrderRenewed,
     OrderReported,
+    PriceGridChanged,
     ReadingFailed,
     Reconciled,
     Resumed,
+    SessionStarted,
     SettingsChanged,
     Stopping,
     StreamLost,
     StreamUp,
+    TasksDown,
     Woken,
     WriteRefused,
     WriteUnknown,
 )
-from mmbot.trading.fences import Fences
-from mmbot.trading.lifecycle import CLIENT_ID_PREFIX, Lifecycle
 from mmbot.trading.listings import Listings
 from mmbot.trading.market_data import MarketData
-from mmbot.trading.outbox import Outbox
+from mmbot.trading.markouts import Markouts
+from mmbot.trading.order_groups import OrderGroups
+from mmbot.trading.order_manager import CLIENT_ID_PREFIX, OrderManager
 from mmbot.trading.repricing import refresh
-from mmbot.trading.review import Review
+from mmbot.trading.requoting import Requote
+from mmbot.trading.stale_quotes import StaleQuoteExposure
+from mmbot.trading.state import TradingState
 from mmbot.trading.values import ReadingName
-from mmbot.trading.views import Views
 from mmbot.tsa.calendar import CalendarClock, from_milliseconds
 from mmbot.units import format_money
 
@@ -91,7 +91,7 @@ class Engine:
             life: A name for this life of the bot that no other bears; client ids contain it.
             held: Events of earlier lives whose settlement is still to be booked.
         """
-        self.desk = Desk(settings, clock, held=held)
+        self.desk = TradingState(settings, clock, held=held)
         self._life = life
         self._placed = 0
         self._account_due: int | None = None
@@ -99,11 +99,11 @@ class Engine:
         self._told_from = 0
         self._failures: dict[ReadingName, int] = {"account": 0, "listing": 0}
         self._verifying = False
-        self._out = Outbox()
-        self._fences = Fences(self.desk, self._out)
-        self._views = Views(self.desk, self._out)
-        self._orders = Lifecycle(self.desk, self._out, self._fences, self._views)
-        self._at_risk = AtRisk(self.desk, self._out)
+        self._out = CommandBuffer()
+        self._fences = OrderGroups(self.desk, self._out)
+        self._views = Markouts(self.desk, self._out)
+        self._orders = OrderManager(self.desk, self._out, self._fences, self._views)
+        self._at_risk = StaleQuoteExposure(self.desk, self._out)
         self._listings = Listings(self.desk, self._out, self._orders)
         self._data = MarketData(self.desk, self._out)
         self._for_one_market = self._handlers_for_one_market(self._data)
@@ -121,12 +121,12 @@ class Engine:
             OrderDecreased: orders.decreased,
             OrderReported: orders.reported,
             OrderAbsent: orders.absent,
-            LookUpFailed: orders.look_up_failed,
+            OrderQueryFailed: orders.look_up_failed,
             WriteRefused: orders.refused,
             WriteUnknown: orders.unknown,
             MarketClosing: self._market_closing,
             MarketActivity: listings.activity,
-            MarketRegridded: listings.regridded,
+            PriceGridChanged: listings.regridded,
             MarketSettled: listings.settled,
         }
 
@@ -135,8 +135,8 @@ class Engine:
         return {
             ListingRead: self._listing_read,
             ListingStale: self._listing_stale,
-            GroupSecured: fences.secured,
-            GroupNotSecured: fences.not_secured,
+            GroupReady: fences.secured,
+            GroupUnavailable: fences.not_secured,
             GroupChanged: fences.changed,
             BooksDistrusted: data.distrusted,
             StreamUp: self._stream_up,
@@ -144,19 +144,19 @@ class Engine:
             FeedLagged: data.lagged,
             Reconciled: self._reconciled,
             ReadingFailed: self._reading_failed,
-            BudgetRead: self._budget_read,
+            LimitsRead: self._budget_read,
             BeliefFormed: self._belief_formed,
             SettingsChanged: self._settings_changed,
-            LifeBegan: self._life_began,
+            SessionStarted: self._life_began,
             Halted: self._halted,
             Resumed: self._resumed,
             CountsMissing: self._counts_missing,
-            HelpersMissing: self._helpers_missing,
+            TasksDown: self._helpers_missing,
             Stopping: self._stopping,
             Woken: self._woken,
         }
 
-    def handle(self, event: Event, now: int) -> list[Command]:
+    def handle(self, event: InputEvent, now: int) -> list[Command]:
         """Take in one event that happened at `now` (milliseconds); return what to do."""
         self._out.open(now)
         handler = self._for_one_market.get(type(event))
@@ -173,7 +173,7 @@ class Engine:
         affected = refresh(self.desk, self._out, tickers, books_only=books_only)
         if not books_only:
             self._at_risk.follow()
-        review = Review(self.desk, self._out, self._new_client_id, check_limit=not books_only)
+        review = Requote(self.desk, self._out, self._new_client_id, check_limit=not books_only)
         review.run(affected)
         if self.desk.service.stopping:
             self._verify_end()
@@ -259,7 +259,7 @@ class Engine:
         self._read_account_within(_RETRY if soon else _ACCOUNT_EVERY)
         own = any(report.client_id.startswith(CLIENT_ID_PREFIX) for report in event.orders)
         if service.stopping and not own and not len(self.desk.orders):
-            self._out.send(Finished())
+            self._out.send(SweepConfirmed())
         return tuple(self.desk.ladder_of)
 
     def _reading_failed(self, event: ReadingFailed) -> _Tickers:
@@ -293,7 +293,7 @@ class Engine:
         self._account_due = self._out.now + wait
         self._out.wake_by(self._account_due)
 
-    def _budget_read(self, event: BudgetRead) -> _Tickers:
+    def _budget_read(self, event: LimitsRead) -> _Tickers:
         if self.desk.budget.learn(event):
             self._out.note("budget.read", refill=event.refill, capacity=event.capacity)
         return ()
@@ -336,7 +336,7 @@ class Engine:
             ladder.expect_releases(desk.settings, desk.clock, desk.missing)
         return tuple(desk.ladder_of)
 
-    def _life_began(self, event: LifeBegan) -> _Tickers:
+    def _life_began(self, event: SessionStarted) -> _Tickers:
         self._told_from = event.at + _TOLD_WITHIN
         self.desk.losses.recall(event.marks)
         return ()
@@ -360,7 +360,7 @@ class Engine:
         self._out.note("resumed")
         return tuple(self.desk.ladder_of)
 
-    def _helpers_missing(self, event: HelpersMissing) -> _Tickers:
+    def _helpers_missing(self, event: TasksDown) -> _Tickers:
         self.desk.service.missing = event.names
         return tuple(self.desk.ladder_of)
 

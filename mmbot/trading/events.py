@@ -12,7 +12,7 @@ import msgspec
 
 from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
-from mmbot.trading.losses import Mark
+from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import (
     Fill,
     GroupNews,
@@ -51,7 +51,7 @@ class MarketActivity(msgspec.Struct, frozen=True, tag=True):
     active: bool
 
 
-class MarketRegridded(msgspec.Struct, frozen=True, tag=True):
+class PriceGridChanged(msgspec.Struct, frozen=True, tag=True):
     """A market takes orders at other prices from now on."""
 
     ticker: str
@@ -134,7 +134,7 @@ class ReadingFailed(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-class BudgetRead(msgspec.Struct, frozen=True, tag=True):
+class LimitsRead(msgspec.Struct, frozen=True, tag=True):
     """The buckets of the account: tokens a second, their capacities, and what calls cost."""
 
     refill: float
@@ -147,7 +147,7 @@ class BudgetRead(msgspec.Struct, frozen=True, tag=True):
     read_capacity: float = 200.0
 
 
-class GroupSecured(msgspec.Struct, frozen=True, tag=True):
+class GroupReady(msgspec.Struct, frozen=True, tag=True):
     """There is an order group on a shard, with this fill cap."""
 
     shard: int
@@ -155,7 +155,7 @@ class GroupSecured(msgspec.Struct, frozen=True, tag=True):
     contracts: Count
 
 
-class GroupNotSecured(msgspec.Struct, frozen=True, tag=True):
+class GroupUnavailable(msgspec.Struct, frozen=True, tag=True):
     """A shard's order group could not be had, or not be reset."""
 
     shard: int
@@ -228,7 +228,7 @@ class OrderAbsent(msgspec.Struct, frozen=True, tag=True):
     client_id: str
 
 
-class LookUpFailed(msgspec.Struct, frozen=True, tag=True):
+class OrderQueryFailed(msgspec.Struct, frozen=True, tag=True):
     """The exchange was asked for an order and gave no usable answer."""
 
     client_id: str
@@ -253,11 +253,11 @@ class SettingsChanged(msgspec.Struct, frozen=True, tag=True):
     settings: Settings
 
 
-class LifeBegan(msgspec.Struct, frozen=True, tag=True):
+class SessionStarted(msgspec.Struct, frozen=True, tag=True):
     """This life began `at` then; `marks` is what earlier ones noted of each event's latest day."""
 
     at: int
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[PnlMark, ...] = ()
 
 
 class Halted(msgspec.Struct, frozen=True, tag=True):
@@ -277,7 +277,7 @@ class CountsMissing(msgspec.Struct, frozen=True, tag=True):
     days: tuple[dt.date, ...]
 
 
-class HelpersMissing(msgspec.Struct, frozen=True, tag=True):
+class TasksDown(msgspec.Struct, frozen=True, tag=True):
     """Which of the tasks that serve the bot are not at work; none: all are."""
 
     names: tuple[str, ...]
@@ -291,11 +291,11 @@ class Woken(msgspec.Struct, frozen=True, tag=True):
     """The time that a `WakeAt` asked for has come."""
 
 
-Event: TypeAlias = (
+InputEvent: TypeAlias = (
     ListingRead
     | MarketClosing
     | MarketActivity
-    | MarketRegridded
+    | PriceGridChanged
     | MarketSettled
     | ListingStale
     | BookReplaced
@@ -306,9 +306,9 @@ Event: TypeAlias = (
     | FeedLagged
     | Reconciled
     | ReadingFailed
-    | BudgetRead
-    | GroupSecured
-    | GroupNotSecured
+    | LimitsRead
+    | GroupReady
+    | GroupUnavailable
     | GroupChanged
     | OrderPlaced
     | OrderCancelled
@@ -318,15 +318,15 @@ Event: TypeAlias = (
     | WriteUnknown
     | OrderReported
     | OrderAbsent
-    | LookUpFailed
+    | OrderQueryFailed
     | Filled
     | BeliefFormed
     | SettingsChanged
-    | LifeBegan
+    | SessionStarted
     | Halted
     | Resumed
     | CountsMissing
-    | HelpersMissing
+    | TasksDown
     | Stopping
     | Woken
 )

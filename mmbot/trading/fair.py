@@ -29,7 +29,7 @@ _SPREAD_TO_BEGIN, _SPREAD_TO_END = 10 * ONE_CENT, 14 * ONE_CENT
 _REMEMBERED = 30 * 60_000
 
 
-class Opinion(msgspec.Struct):
+class MarketMid(msgspec.Struct):
     """What one market last said of its fair value.
 
     Attributes:

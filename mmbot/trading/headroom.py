@@ -12,14 +12,14 @@ from functools import cached_property
 
 import msgspec
 
-from mmbot.trading.desk import Desk, Ladder
 from mmbot.trading.orders import Order
 from mmbot.trading.portfolio import Exposure, WorstCase, paid_each
+from mmbot.trading.state import EventState, TradingState
 from mmbot.trading.values import Side
 from mmbot.units import Count, Money, Price
 
 
-class Purse:
+class CollateralBudget:
     """What is left of a shard's balance beside the orders that may live there."""
 
     def __init__(self, balance: Money, positions: Mapping[str, Count]) -> None:
@@ -77,7 +77,7 @@ class MarketHeadroom(msgspec.Struct, frozen=True):
     position: Count
     floor: Money
     worst_case: WorstCase
-    purse: Purse | None
+    purse: CollateralBudget | None
 
     def excess(self, order: Order) -> str:
         """Return why an order is more than there is room for, or nothing."""
@@ -116,11 +116,11 @@ class MarketHeadroom(msgspec.Struct, frozen=True):
 class Headroom:
     """What there is room for at one instant, every order counted that may be live."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: TradingState) -> None:
         self._desk = desk
         self._markets: dict[str, MarketHeadroom] = {}
         self._worst_cases: dict[str, WorstCase] = {}
-        self._purses: dict[int, Purse | None] = {}
+        self._purses: dict[int, CollateralBudget | None] = {}
 
     def at(self, ticker: str) -> MarketHeadroom:
         """Return what there is room for in a market."""
@@ -142,21 +142,21 @@ class Headroom:
     def _floor(self) -> Money:
         return -self._desk.loss_limit()
 
-    def _worst_case(self, ladder: Ladder) -> WorstCase:
+    def _worst_case(self, ladder: EventState) -> WorstCase:
         if ladder.ticker not in self._worst_cases:
             exposures = self._desk.exposures(ladder)
             self._worst_cases[ladder.ticker] = WorstCase(ladder.portfolio.wealth(exposures))
         return self._worst_cases[ladder.ticker]
 
-    def _purse(self, shard: int) -> Purse | None:
+    def _purse(self, shard: int) -> CollateralBudget | None:
         if shard not in self._purses:
             balance = self._desk.balance(shard)
             self._purses[shard] = None if balance is None else self._filled(shard, balance)
         return self._purses[shard]
 
-    def _filled(self, shard: int, balance: Money) -> Purse:
+    def _filled(self, shard: int, balance: Money) -> CollateralBudget:
         desk = self._desk
         positions = {t: desk.ladder_of[t].portfolio.position(t) for t in desk.on_shard(shard)}
-        purse = Purse(balance, positions)
+        purse = CollateralBudget(balance, positions)
         purse.hold(order for order in desk.orders if order.ticker in positions)
         return purse

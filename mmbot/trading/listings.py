@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import msgspec
 
-from mmbot.trading.commands import BookSettlement, FormBelief
-from mmbot.trading.desk import Desk, Ladder
+from mmbot.trading.command_buffer import CommandBuffer
+from mmbot.trading.commands import RecordSettlement, RequestBelief
 from mmbot.trading.events import (
     ListingRead,
     MarketActivity,
     MarketClosing,
-    MarketRegridded,
     MarketSettled,
+    PriceGridChanged,
 )
-from mmbot.trading.lifecycle import Lifecycle
-from mmbot.trading.outbox import Outbox
+from mmbot.trading.order_manager import OrderManager
+from mmbot.trading.state import EventState, TradingState
 from mmbot.trading.values import ListedEvent, Market
 from mmbot.units import format_count, format_money, format_price
 
@@ -35,7 +35,7 @@ _OLDEST_COPY = 20_000
 class Listings:
     """Keeps the desk's events and markets as the exchange has them; `due` is the next reading."""
 
-    def __init__(self, desk: Desk, outbox: Outbox, orders: Lifecycle) -> None:
+    def __init__(self, desk: TradingState, outbox: CommandBuffer, orders: OrderManager) -> None:
         self._desk = desk
         self._out = outbox
         self._orders = orders
@@ -89,16 +89,16 @@ class Listings:
             else:
                 self._change(market)
 
-    def _take_up(self, event: ListedEvent, before: Ladder | None) -> None:
+    def _take_up(self, event: ListedEvent, before: EventState | None) -> None:
         desk = self._desk
-        ladder = before.extended(event) if before else Ladder(event)
+        ladder = before.extended(event) if before else EventState(event)
         ladder.expect_releases(desk.settings, desk.clock, desk.missing)
         desk.ladders[event.ticker] = ladder
         desk.ladder_of |= dict.fromkeys(ladder.listings, ladder)
         for market in event.markets:
             desk.shard(market.shard)
         if any(self._out.now < market.closes for market in event.markets):
-            self._out.send(FormBelief(ladder.week, ladder.strikes))
+            self._out.send(RequestBelief(ladder.week, ladder.strikes))
         self._out.note("event.listed", event_ticker=event.ticker, markets=len(event.markets))
 
     # Changes
@@ -111,7 +111,7 @@ class Listings:
         """A market was paused, or taken up again."""
         return self._told(event.ticker, active=event.active)
 
-    def regridded(self, event: MarketRegridded) -> str | None:
+    def regridded(self, event: PriceGridChanged) -> str | None:
         """A market takes other prices; what rests in it rests on."""
         return self._told(event.ticker, grid=event.grid)
 
@@ -178,7 +178,7 @@ class Listings:
         payout = position * value
         news = (listing.settled, listing.paid) != (value, position)
         listing.settled, listing.paid, listing.final = value, position, final
-        self._out.send(BookSettlement(ticker, value, position, payout, self._out.now, final))
+        self._out.send(RecordSettlement(ticker, value, position, payout, self._out.now, final))
         if not news:
             return
         self._out.note(
@@ -192,7 +192,7 @@ class Listings:
         if ladder.settled:
             self._note_event(ladder)
 
-    def _note_event(self, ladder: Ladder) -> None:
+    def _note_event(self, ladder: EventState) -> None:
         pnl = ladder.portfolio.cash + sum(
             ladder.portfolio.position(ticker) * (listing.settled or 0)
             for ticker, listing in ladder.listings.items()

@@ -18,7 +18,7 @@ from mmbot.units import MONEY_PER_CENT, Money
 _NEWS: Money = 10 * MONEY_PER_CENT
 
 
-class Mark(msgspec.Struct, frozen=True):
+class PnlMark(msgspec.Struct, frozen=True):
     """One event's P&L at the start of a day, and as it was seen last on that day."""
 
     day: dt.date
@@ -27,27 +27,27 @@ class Mark(msgspec.Struct, frozen=True):
     latest: Money
 
 
-class DayLosses:
+class DailyLosses:
     """The marks of every event that was traded lately."""
 
     def __init__(self) -> None:
-        self._marks: dict[str, Mark] = {}
-        self._told: dict[str, Mark] = {}
+        self._marks: dict[str, PnlMark] = {}
+        self._told: dict[str, PnlMark] = {}
 
-    def recall(self, marks: Iterable[Mark]) -> None:
+    def recall(self, marks: Iterable[PnlMark]) -> None:
         """Take up what an earlier life wrote down; what this one knows is newer."""
         for mark in marks:
             self._marks.setdefault(mark.event, mark)
             self._told.setdefault(mark.event, mark)
 
-    def mark(self, day: dt.date, event: str, pnl: Money) -> Mark | None:
+    def mark(self, day: dt.date, event: str, pnl: Money) -> PnlMark | None:
         """Take in an event's P&L; return its mark if that is worth writing down.
 
         An event that was never seen before began at nothing.
         """
-        before = self._marks.get(event) or Mark(day, event, 0, 0)
+        before = self._marks.get(event) or PnlMark(day, event, 0, 0)
         start = before.start if before.day == day else before.latest
-        mark = self._marks[event] = Mark(day, event, start, pnl)
+        mark = self._marks[event] = PnlMark(day, event, start, pnl)
         told = self._told.get(event)
         if told and told.day == day and abs(told.latest - pnl) < _NEWS:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mmbot.trading.book import Book, CorruptBook
-from mmbot.trading.desk import Desk
+from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.events import (
     BookChanged,
     BookReplaced,
@@ -13,13 +13,13 @@ from mmbot.trading.events import (
     FeedLagged,
     StreamLost,
 )
-from mmbot.trading.outbox import Outbox
+from mmbot.trading.state import TradingState
 
 
 class MarketData:
     """Keeps the desk's books in step with the stream; each input returns the tickers it is of."""
 
-    def __init__(self, desk: Desk, out: Outbox) -> None:
+    def __init__(self, desk: TradingState, out: CommandBuffer) -> None:
         self._desk = desk
         self._out = out
 

@@ -21,10 +21,10 @@ from mmbot.trading.quoting import Quote
 from mmbot.trading.values import OrderReport, Side
 from mmbot.units import Count, Price
 
-State: TypeAlias = Literal[
+OrderState: TypeAlias = Literal[
     "placing", "resting", "renewing", "decreasing", "cancelling", "unknown", "owed"
 ]
-Verdict: TypeAlias = Literal["keep", "renew", "decrease", "cancel"]
+OrderAction: TypeAlias = Literal["keep", "renew", "decrease", "cancel"]
 
 # How many orders that are over are remembered, so that a late message cannot revive one. A week
 # of quoting makes a few thousand; messages are late by seconds.
@@ -51,7 +51,7 @@ class Order(msgspec.Struct):
     placed_at: int
     order_id: str = ""
     group: str = ""
-    state: State = "placing"
+    state: OrderState = "placing"
     filled: Count = 0
     booked: Count = 0
     asked_at: int = 0
@@ -166,7 +166,7 @@ class OwnOrders:
         self._by_order_id.pop(order.order_id, None)
 
 
-def adopted(report: OrderReport, now: int) -> Order:
+def adopted_order(report: OrderReport, now: int) -> Order:
     """Return an order of ours that was found at the exchange, from an earlier life of the bot."""
     return Order(
         client_id=report.client_id,
@@ -184,9 +184,9 @@ def adopted(report: OrderReport, now: int) -> Order:
     )
 
 
-def verdict(
+def order_action(
     order: Order, wanted: Quote | None, now: int, quoting: QuotingSettings, life: OrderSettings
-) -> Verdict:
+) -> OrderAction:
     """Say what to do about a resting order when `wanted` should stand in its place."""
     if wanted is None or not wanted.allows(order.price):
         return "cancel"

@@ -27,7 +27,7 @@ from mmbot.units import ONE_CONTRACT, Count, floor_price
 _KNOWN_ENOUGH_ALONE = 3
 
 
-class Terms(msgspec.Struct, frozen=True):
+class QuoteLimits(msgspec.Struct, frozen=True):
     """What may be paid in one market, whatever its book looks like.
 
     Attributes:
@@ -51,7 +51,7 @@ class Terms(msgspec.Struct, frozen=True):
 
 def price_ladder(
     pooled: Pooled, wealth: Sequence[float], known: int, quoting: QuotingSettings
-) -> list[Terms]:
+) -> list[QuoteLimits]:
     """Return the terms of each market.
 
     Args:
@@ -80,7 +80,7 @@ def price_ladder(
     no_sizes = kelly_sizes(cells[::-1], wealth[::-1], no[::-1], no_most[::-1])[::-1]
     return list(
         map(
-            Terms,
+            QuoteLimits,
             pooled.above,
             reservations,
             yes.tolist(),

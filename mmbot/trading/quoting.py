@@ -14,7 +14,7 @@ import msgspec
 
 from mmbot.config import Settings
 from mmbot.trading.book import Top
-from mmbot.trading.pricing import Terms
+from mmbot.trading.pricing import QuoteLimits
 from mmbot.trading.values import Side
 from mmbot.units import ONE_DOLLAR, Count, Price, PriceGrid, ceil_price, floor_price
 
@@ -59,7 +59,7 @@ class _Room(msgspec.Struct, frozen=True):
 
 
 def wanted_quotes(
-    terms: Terms,
+    terms: QuoteLimits,
     top: Top,
     position: Count,
     grid: PriceGrid,
@@ -92,7 +92,7 @@ def wanted_quotes(
     return Quotes(bid, ask)
 
 
-def _reason(terms: Terms, settings: Settings, *, reduce_only: bool) -> str:
+def _reason(terms: QuoteLimits, settings: Settings, *, reduce_only: bool) -> str:
     if reduce_only:
         return "reduce_only"
     quoting = settings.quoting
@@ -111,7 +111,7 @@ def _room(count: Count, against: Count, settings: Settings, *, closed: bool) -> 
     return _Room(most, max(to_reduce, min(count, most)))
 
 
-def _bid(terms: Terms, room: _Room, top: Top, grid: PriceGrid) -> Quote | None:
+def _bid(terms: QuoteLimits, room: _Room, top: Top, grid: PriceGrid) -> Quote | None:
     limit = grid.floor(floor_price(terms.yes_value))
     if limit is None or room.most <= 0:
         return None
@@ -122,7 +122,7 @@ def _bid(terms: Terms, room: _Room, top: Top, grid: PriceGrid) -> Quote | None:
     return None if price is None else Quote("bid", price, room.count, limit, room.most)
 
 
-def _ask(terms: Terms, room: _Room, top: Top, grid: PriceGrid) -> Quote | None:
+def _ask(terms: QuoteLimits, room: _Room, top: Top, grid: PriceGrid) -> Quote | None:
     # What is paid for NO is one dollar minus the ask.
     limit = grid.ceil(ceil_price(1 - terms.no_value))
     if limit is None or room.most <= 0:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mmbot.forecast.belief import Belief
-from mmbot.trading.desk import Desk, Ladder, Priced
+from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.fair import pool
-from mmbot.trading.outbox import Outbox
 from mmbot.trading.pricing import price_ladder
+from mmbot.trading.state import EventState, PricingInputs, TradingState
 from mmbot.units import MONEY_PER_DOLLAR
 
 # Milliseconds.
@@ -26,7 +26,7 @@ _LEAST_WEALTH = 0.01
 
 
 def refresh(
-    desk: Desk, out: Outbox, tickers: Iterable[str], *, books_only: bool = False
+    desk: TradingState, out: CommandBuffer, tickers: Iterable[str], *, books_only: bool = False
 ) -> list[str]:
     """Look at the books of some markets and price anew what needs it.
 
@@ -58,7 +58,7 @@ def refresh(
     return list(dict.fromkeys((*(changed if books_only else affected), *priced)))
 
 
-def _look(desk: Desk, ticker: str, now: int) -> bool:
+def _look(desk: TradingState, ticker: str, now: int) -> bool:
     """Look at a market's book; say whether the others rest elsewhere than before."""
     listing = desk.ladder_of[ticker].listings[ticker]
     book, before = listing.book, listing.top
@@ -68,7 +68,9 @@ def _look(desk: Desk, ticker: str, now: int) -> bool:
     return listing.top != before
 
 
-def _is_due(desk: Desk, ladder: Ladder, belief: Belief, looked: list[str], out: Outbox) -> bool:
+def _is_due(
+    desk: TradingState, ladder: EventState, belief: Belief, looked: list[str], out: CommandBuffer
+) -> bool:
     priced = ladder.priced
     if priced is None or belief is not priced.belief or desk.settings is not priced.settings:
         return True
@@ -92,11 +94,11 @@ def _same_mid(now: float | None, before: float | None) -> bool:
     return abs(now - before) < _MID_TOLERANCE
 
 
-def _mids(ladder: Ladder, now: int) -> dict[str, float | None]:
+def _mids(ladder: EventState, now: int) -> dict[str, float | None]:
     return {ticker: listing.opinion.at(now) for ticker, listing in ladder.listings.items()}
 
 
-def _price(desk: Desk, ladder: Ladder, belief: Belief, now: int) -> None:
+def _price(desk: TradingState, ladder: EventState, belief: Belief, now: int) -> None:
     quoting, cash, mids = desk.settings.quoting, desk.assigned_cash(), _mids(ladder, now)
     wealth = ladder.portfolio.wealth()
     least = max(_LEAST_WEALTH * cash, 1)
@@ -105,4 +107,4 @@ def _price(desk: Desk, ladder: Ladder, belief: Belief, now: int) -> None:
     terms = price_ladder(pooled, dollars, belief.known, quoting)
     for listing, each in zip(ladder.listings.values(), terms, strict=True):
         listing.terms = each
-    ladder.priced = Priced(now, belief, desk.settings, len(ladder.portfolio), cash, mids)
+    ladder.priced = PricingInputs(now, belief, desk.settings, len(ladder.portfolio), cash, mids)

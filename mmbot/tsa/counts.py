@@ -43,7 +43,7 @@ class Vintage(msgspec.Struct, frozen=True):
     archived: bool = False
 
 
-class Change(enum.Enum):
+class CountChange(enum.Enum):
     """What an observation changes."""
 
     NEW_DAY = "new day"
@@ -110,7 +110,7 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
 
     def observe(
         self, day: dt.date, count: int, seen: dt.datetime, *, archived: bool = False
-    ) -> tuple[Counts, Change]:
+    ) -> tuple[Counts, CountChange]:
         """Add what a page showed for `day` at the instant `seen`.
 
         Raises:
@@ -122,11 +122,11 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
             raise BadInput(f"a count of {day} cannot be out at {seen:%Y-%m-%d %H:%M %Z}")
         held = self.vintages.get(day, ())
         if held and held[-1].count == count:
-            return self, Change.NOTHING
+            return self, CountChange.NOTHING
         grown = (*held, Vintage(count, seen, archived))
         ordered = tuple(sorted(grown, key=lambda v: to_milliseconds(v.seen)))
         changed = Counts(MappingProxyType({**self.vintages, day: ordered}))
-        return changed, Change.REVISION if held else Change.NEW_DAY
+        return changed, CountChange.REVISION if held else CountChange.NEW_DAY
 
     @cached_property
     def digest(self) -> str:

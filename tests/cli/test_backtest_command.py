@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from mmbot.cli import main
 from mmbot.tsa.calendar import EASTERN, Week
 

@@ -7,6 +7,7 @@ import urllib.error
 from pathlib import Path
 
 import orjson
+
 from tests.daemon.processes import Account, Mmbot, Process, Start, daemon, kill, log_until
 
 # The smallest bucket pays for fifty cancels at once, and for ten creates.

@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
 from mmbot.cli import app
 from mmbot.errors import BadInput
 from mmbot.tsa.calendar import Week, from_milliseconds
-from typer.testing import CliRunner
 
 COMMAND = [sys.executable, "-m", "mmbot", "exchange", "--quiet-crowd"]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from mmbot.cli import main
 from mmbot.forecast.residuals import Bank
 

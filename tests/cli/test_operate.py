@@ -8,6 +8,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+
 from mmbot.daemon.ledger import Ledger, read_halt
 
 Mmbot = Callable[..., subprocess.CompletedProcess[str]]

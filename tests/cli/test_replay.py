@@ -6,13 +6,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from typer.testing import CliRunner, Result
+
 from mmbot.cli import app
 from mmbot.errors import BadInput
 from mmbot.recording.batches import MARK, Packer
 from mmbot.recording.records import encode, encode_outputs, join, split
 from mmbot.trading.commands import WakeAt
 from tests.recording.builders import life
-from typer.testing import CliRunner, Result
 
 runner = CliRunner()
 

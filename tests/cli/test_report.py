@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from mmbot.cli import main
 from mmbot.daemon.ledger import Ledger
-from mmbot.trading.commands import BookViews
+from mmbot.trading.commands import RecordViews
 from tests.research.records import (
     FILLS,
     FIRST,
@@ -48,7 +49,7 @@ def ledger(tmp_path: Path) -> Any:
     ledger = Ledger(tmp_path / "state")
     for fill in FILLS:
         ledger.add_fill(fill)
-    ledger.add_views(BookViews(SAMPLES, MARKOUTS))
+    ledger.add_views(RecordViews(SAMPLES, MARKOUTS))
     for settlement in SETTLEMENTS:
         ledger.add_settlement(settlement)
     yield ledger

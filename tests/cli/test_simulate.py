@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
 from mmbot.cli import app
 from mmbot.errors import BadInput
-from typer.testing import CliRunner
 
 runner = CliRunner()
 

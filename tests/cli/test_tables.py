@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from mmbot.cli.tables import writer_for
 from mmbot.errors import BadInput
 

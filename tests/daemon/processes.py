@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+
 from mmbot.kalshi.auth import Signer, read_private_key
 from mmbot.kalshi.http import BASE_PATH
 from mmbot.units import ONE_DOLLAR, parse_count, parse_money, parse_price

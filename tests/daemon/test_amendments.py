@@ -5,18 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from mmbot.config import Settings
-from mmbot.daemon.between import Direct
-from mmbot.daemon.ledger import Ledger
-from mmbot.daemon.service import Service
-from mmbot.daemon.venue import Venue
-from mmbot.kalshi.auth import Signer
-from mmbot.trading.commands import BookSettlement
 from structlog.testing import capture_logs
 
+from mmbot.config import Settings
+from mmbot.daemon.endpoints import Venue
+from mmbot.daemon.interceptor import PassThrough
+from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.service import Service
+from mmbot.kalshi.auth import Signer
+from mmbot.trading.commands import RecordSettlement
+
 TICKER = "KXTSAW-26APR19-A2.45"
-WON = BookSettlement(TICKER, 10_000, 1_000, 10_000_000, at=1)
-LOST = BookSettlement(TICKER, 0, 1_000, 0, at=2)
+WON = RecordSettlement(TICKER, 10_000, 1_000, 10_000_000, at=1)
+LOST = RecordSettlement(TICKER, 0, 1_000, 0, at=2)
 
 
 async def test_an_amended_settlement_is_logged_as_a_warning_and_only_once(tmp_path: Path) -> None:
@@ -24,7 +25,7 @@ async def test_an_amended_settlement_is_logged_as_a_warning_and_only_once(tmp_pa
     ledger = Ledger(tmp_path)
     signer = Signer("key", Ed25519PrivateKey.generate())
     with capture_logs() as log:
-        service = Service(Settings(), venue, signer, ledger, tmp_path, Direct())
+        service = Service(Settings(), venue, signer, ledger, tmp_path, PassThrough())
         service._tell(lambda _now: [WON, WON, LOST, LOST])
     ledger.close()
     assert log == [

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.service import EXIT_BROKEN
 from mmbot.units import format_count

@@ -11,11 +11,12 @@ from typing import Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
+
 from mmbot.daemon.capture import Capture
 from mmbot.recording.batches import unpack
 from mmbot.recording.records import split
 from mmbot.recording.replay import replay
-from structlog.testing import capture_logs
 from tests.daemon.processes import (
     PATIENCE_SECONDS,
     Mmbot,

@@ -12,9 +12,10 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from mmbot.config import Settings
 from mmbot.daemon import control
-from mmbot.daemon.requests import (
+from mmbot.daemon.operator_requests import (
     Answer,
     Halt,
     HaltReport,

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
+
 from mmbot.config import CredentialSettings
 from mmbot.daemon.credentials import find_signer
-from mmbot.daemon.venue import Venue
+from mmbot.daemon.endpoints import Venue
 from mmbot.errors import BadInput
 
 NOWHERE = Venue("http://127.0.0.1/trade-api/v2", "ws://127.0.0.1/trade-api/ws/v2", "http://x")

@@ -17,7 +17,8 @@ import aiohttp
 import msgspec
 import orjson
 import pytest
-from mmbot.demo.play import Scene, compare
+
+from mmbot.demo.play import DemoWeek, compare
 from mmbot.tsa.calendar import CalendarClock, Week
 from mmbot.units import parse_money
 from tests.daemon.processes import Start, life, worst_case
@@ -112,7 +113,7 @@ async def test_a_week_of_kills_loses_nothing_and_leaves_nothing(
     assert watch.violations == []
     async with aiohttp.ClientSession() as session:
         await watch.look(session)
-    scene = Scene(WEEK, SEED, short_lived_config)
+    scene = DemoWeek(WEEK, SEED, short_lived_config)
     result = compare(scene, tmp_path / "state", len(watch.orders_seen), watch.latest)
     print(f"{result} {orphaned=} samples={watch.samples} worst={watch.worst}")
     assert result.differences == []

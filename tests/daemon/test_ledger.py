@@ -13,19 +13,20 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from mmbot.daemon.ledger import _ADDITIONS, FILE_NAME, Ledger, read_halt
-from mmbot.daemon.records import Records, read_records
+from mmbot.daemon.ledger_reader import TradeRecords, read_records
 from mmbot.errors import BadInput
 from mmbot.trading.commands import (
-    BookFill,
-    BookSettlement,
-    BookViews,
+    MarketSample,
+    MarketView,
     Markout,
-    Sample,
-    View,
+    RecordFill,
+    RecordSettlement,
+    RecordViews,
 )
 from mmbot.trading.events import Halted
-from mmbot.trading.losses import Mark
+from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill
 from mmbot.tsa.calendar import EASTERN
 from mmbot.units import ONE_DOLLAR
@@ -45,8 +46,8 @@ FILL = Fill(
 
 def test_a_fill_reported_twice_is_booked_once(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    ledger.add_fill(BookFill(FILL, 3))
-    ledger.add_fill(BookFill(FILL, 3))
+    ledger.add_fill(RecordFill(FILL, 3))
+    ledger.add_fill(RecordFill(FILL, 3))
     assert ledger.fills(EVENT) == [(FILL, 3)]
     ledger.close()
 
@@ -54,7 +55,7 @@ def test_a_fill_reported_twice_is_booked_once(tmp_path: Path) -> None:
 def test_everything_is_there_after_opening_again(tmp_path: Path) -> None:
     seen = dt.datetime(2026, 4, 15, 8, 31, tzinfo=EASTERN)
     ledger = Ledger(tmp_path)
-    ledger.add_fill(BookFill(FILL, 3))
+    ledger.add_fill(RecordFill(FILL, 3))
     ledger.add_count(dt.date(2026, 4, 14), 2_044_781, seen, archived=False)
     ledger.close()
     again = Ledger(tmp_path)
@@ -65,9 +66,9 @@ def test_everything_is_there_after_opening_again(tmp_path: Path) -> None:
 
 def test_the_profit_is_cash_less_fees_plus_payout(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    ledger.add_fill(BookFill(FILL, 3))
+    ledger.add_fill(RecordFill(FILL, 3))
     payout = FILL.count * ONE_DOLLAR
-    ledger.add_settlement(BookSettlement(FILL.ticker, ONE_DOLLAR, FILL.count, payout, at=1))
+    ledger.add_settlement(RecordSettlement(FILL.ticker, ONE_DOLLAR, FILL.count, payout, at=1))
     totals = ledger.totals(EVENT)
     assert totals.pnl == payout - FILL.price * FILL.count - FILL.fee
     assert (totals.contracts, totals.fees) == (FILL.count, FILL.fee)
@@ -76,7 +77,7 @@ def test_the_profit_is_cash_less_fees_plus_payout(tmp_path: Path) -> None:
 
 def test_another_event_does_not_count(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    ledger.add_fill(BookFill(FILL, 3))
+    ledger.add_fill(RecordFill(FILL, 3))
     assert ledger.fills("KXTSAW-26APR26") == []
     ledger.close()
 
@@ -109,15 +110,15 @@ def test_marks_of_a_day_are_replaced_and_the_last_day_of_each_event_recalled(
     ledger = Ledger(tmp_path)
     monday, tuesday = dt.date(2026, 11, 23), dt.date(2026, 11, 24)
     for mark in (
-        Mark(monday, "A", 0, -1),
-        Mark(tuesday, "A", -1, -2),
-        Mark(tuesday, "A", -1, -3),
-        Mark(monday, "B", 0, 5),
+        PnlMark(monday, "A", 0, -1),
+        PnlMark(tuesday, "A", -1, -2),
+        PnlMark(tuesday, "A", -1, -3),
+        PnlMark(monday, "B", 0, 5),
     ):
         ledger.put_mark(mark)
     ledger.close()
     again = Ledger(tmp_path)
-    assert set(again.latest_marks()) == {Mark(tuesday, "A", -1, -3), Mark(monday, "B", 0, 5)}
+    assert set(again.latest_marks()) == {PnlMark(tuesday, "A", -1, -3), PnlMark(monday, "B", 0, 5)}
     again.close()
 
 
@@ -133,7 +134,7 @@ def test_a_ledger_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> 
         db.execute("INSERT INTO fills VALUES ('t1', 'o1', 'E-1', 'bid', 5600, 100, 0, 7, 3)")
         db.execute("INSERT INTO settlements VALUES ('E-1', 10000, 100, 1000000)")
     ledger = Ledger(tmp_path)
-    ledger.put_mark(Mark(dt.date(2026, 11, 23), "A", 0, -1))
+    ledger.put_mark(PnlMark(dt.date(2026, 11, 23), "A", 0, -1))
     assert len(ledger.latest_marks()) == 1
     assert ledger.fills("E") == [(Fill("t1", "o1", "E-1", "bid", 5600, 100, 0, 7), 3)]
     assert ledger.totals("E").pnl == 440_000
@@ -141,7 +142,7 @@ def test_a_ledger_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> 
     assert ledger.halt() is None
     ledger.close()
     (fill,) = read_records(tmp_path).fills
-    assert fill.view == View()
+    assert fill.view == MarketView()
 
 
 def test_a_halt_lasts_until_it_is_ended_and_the_first_reason_stands(tmp_path: Path) -> None:
@@ -190,15 +191,15 @@ def test_days_without_a_count_are_kept_once(tmp_path: Path) -> None:
 
 # Settlements that change
 
-WON = BookSettlement(FILL.ticker, ONE_DOLLAR, FILL.count, FILL.count * ONE_DOLLAR, at=1)
-LOST = BookSettlement(FILL.ticker, 0, FILL.count, 0, at=2)
+WON = RecordSettlement(FILL.ticker, ONE_DOLLAR, FILL.count, FILL.count * ONE_DOLLAR, at=1)
+LOST = RecordSettlement(FILL.ticker, 0, FILL.count, 0, at=2)
 
 
 def test_an_amended_settlement_counts_in_place_of_the_one_before_which_is_kept(
     tmp_path: Path,
 ) -> None:
     ledger = Ledger(tmp_path)
-    ledger.add_fill(BookFill(FILL, 3))
+    ledger.add_fill(RecordFill(FILL, 3))
     assert ledger.add_settlement(WON) is None
     assert ledger.add_settlement(LOST) == WON.payout
     assert ledger.totals(EVENT).pnl == FILL.cash
@@ -224,7 +225,7 @@ def test_a_settlement_that_is_taken_back_is_booked_a_third_time(tmp_path: Path) 
 
 def test_an_event_is_unsettled_until_its_settlement_is_final(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    ledger.add_fill(BookFill(FILL, 3))
+    ledger.add_fill(RecordFill(FILL, 3))
     assert ledger.unsettled_events() == (EVENT,)
     ledger.add_settlement(WON)
     assert ledger.unsettled_events() == (EVENT,)
@@ -241,13 +242,13 @@ def test_an_event_is_unsettled_until_its_settlement_is_final(tmp_path: Path) -> 
 @settings(max_examples=30, deadline=None)
 @given(
     st.lists(
-        st.builds(BookSettlement, st.sampled_from("ab"), st.sampled_from([0, ONE_DOLLAR]),
+        st.builds(RecordSettlement, st.sampled_from("ab"), st.sampled_from([0, ONE_DOLLAR]),
                   st.integers(-2, 2), st.just(0), st.integers(0, 9)),
         max_size=12,
     )
 )  # fmt: skip
 def test_whatever_is_told_twice_is_booked_once_and_the_last_word_counts(
-    told: list[BookSettlement],
+    told: list[RecordSettlement],
 ) -> None:
     with TemporaryDirectory() as directory:
         ledger = Ledger(Path(directory))
@@ -267,32 +268,32 @@ def test_whatever_is_told_twice_is_booked_once_and_the_last_word_counts(
 
 def test_views_are_kept_once_and_read_with_their_fills(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    view = View(0.5, None, 0.55)
-    markout = Markout(FILL.trade_id, FILL.order_id, "1s", 7, View(0.5, 0.6, 0.58))
-    sample = Sample(FILL.ticker, 3, "first", 5, view)
-    ledger.add_fill(BookFill(FILL, 3, view))
+    view = MarketView(0.5, None, 0.55)
+    markout = Markout(FILL.trade_id, FILL.order_id, "1s", 7, MarketView(0.5, 0.6, 0.58))
+    sample = MarketSample(FILL.ticker, 3, "first", 5, view)
+    ledger.add_fill(RecordFill(FILL, 3, view))
     for _ in range(2):
-        ledger.add_views(BookViews((sample,), (markout,)))
+        ledger.add_views(RecordViews((sample,), (markout,)))
     later = msgspec.structs.replace(sample, at=9)
-    ledger.add_views(BookViews((later,)))
+    ledger.add_views(RecordViews((later,)))
     # The ledger is in use, and read all the same.
     records = read_records(tmp_path)
-    assert records == Records((BookFill(FILL, 3, view),), (markout,), (sample,), ())
+    assert records == TradeRecords((RecordFill(FILL, 3, view),), (markout,), (sample,), ())
     ledger.close()
 
 
 def test_a_fill_told_again_later_keeps_what_was_thought_at_first(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    ledger.add_fill(BookFill(FILL, 3, View(0.5, 0.5, 0.5)))
-    ledger.add_fill(BookFill(FILL, 4))
+    ledger.add_fill(RecordFill(FILL, 3, MarketView(0.5, 0.5, 0.5)))
+    ledger.add_fill(RecordFill(FILL, 4))
     ledger.close()
     (kept,) = read_records(tmp_path).fills
-    assert (kept.known, kept.view) == (3, View(0.5, 0.5, 0.5))
+    assert (kept.known, kept.view) == (3, MarketView(0.5, 0.5, 0.5))
 
 
 def test_an_event_that_was_only_looked_at_is_unsettled_too(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    ledger.add_views(BookViews((Sample(FILL.ticker, 3, "first", 5, View()),)))
+    ledger.add_views(RecordViews((MarketSample(FILL.ticker, 3, "first", 5, MarketView()),)))
     assert ledger.unsettled_events() == (EVENT,)
     ledger.close()
 

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from mmbot.daemon.ledger import Ledger
 from mmbot.errors import BadInput
-from mmbot.trading.commands import BookFill
+from mmbot.trading.commands import RecordFill
 from mmbot.trading.values import Fill
 
 EVENT = "KXTSAW-26APR19"
@@ -75,7 +76,7 @@ def test_every_fill_reported_as_booked_outlives_kill_9(tmp_path: Path) -> None:
 
 def book_for_ever(ledger: Ledger) -> None:
     for number in itertools.count():
-        ledger.add_fill(BookFill(numbered(number), 3))
+        ledger.add_fill(RecordFill(numbered(number), 3))
 
 
 def test_a_full_disk_books_nothing_and_loses_nothing(tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ def test_a_full_disk_books_nothing_and_loses_nothing(tmp_path: Path) -> None:
     assert len(trade_ids(tmp_path)) == booked > 0
     again = Ledger(tmp_path)
     for number in range(booked + 1):
-        again.add_fill(BookFill(numbered(number), 3))
+        again.add_fill(RecordFill(numbered(number), 3))
     again.close()
     assert len(trade_ids(tmp_path)) == booked + 1
 
@@ -107,8 +108,8 @@ def test_a_locked_ledger_books_nothing_and_says_so_soon(tmp_path: Path) -> None:
         locked_by_another(tmp_path / "ledger.sqlite"),
         pytest.raises(sqlite3.OperationalError, match="locked"),
     ):
-        ledger.add_fill(BookFill(FILL, 3))
-    ledger.add_fill(BookFill(FILL, 3))
+        ledger.add_fill(RecordFill(FILL, 3))
+    ledger.add_fill(RecordFill(FILL, 3))
     ledger.close()
     assert trade_ids(tmp_path) == ["t0"]
 
@@ -127,7 +128,7 @@ def test_a_reader_does_not_keep_fills_from_being_booked(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM fills").fetchone()
-        ledger.add_fill(BookFill(FILL, 3))
+        ledger.add_fill(RecordFill(FILL, 3))
     ledger.close()
     assert trade_ids(tmp_path) == ["t0"]
 
@@ -160,7 +161,7 @@ def test_a_read_only_ledger_is_refused() -> None:
 def test_a_ledger_with_a_broken_page_is_refused_and_let_alone(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     for number in range(300):
-        ledger.add_fill(BookFill(numbered(number), 3))
+        ledger.add_fill(RecordFill(numbered(number), 3))
     ledger.close()
     path = tmp_path / "ledger.sqlite"
     content = path.read_bytes()

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from mmbot.daemon import operations
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.operations import Operations, count_days
-from mmbot.daemon.requests import (
+from mmbot.daemon.operator_requests import (
     Answer,
     CountsReport,
     Explain,
@@ -30,7 +31,7 @@ from mmbot.daemon.requests import (
     ResumeReport,
 )
 from mmbot.trading.commands import Cancel
-from mmbot.trading.events import Event, Halted, OrderCancelled
+from mmbot.trading.events import Halted, InputEvent, OrderCancelled
 from mmbot.tsa.calendar import EASTERN, to_milliseconds
 from mmbot.tsa.counts import Counts, assumed_release
 from tests.trading.builders import LOW, MIDDLE, Bench, only, settings
@@ -48,7 +49,7 @@ class Desk:
         self.bench.now = now or self.bench.now
         self.obeys = True
         self.counts = ONE_DAY
-        self.told: list[Event] = []
+        self.told: list[InputEvent] = []
         self.ledger = Ledger(directory)
         self.operations = Operations(
             self.bench.engine.desk.settings,
@@ -59,7 +60,7 @@ class Desk:
             lambda: self.bench.now,
         )
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: InputEvent) -> None:
         self.told.append(event)
         for cancel in only(Cancel, self.bench.tell(event)):
             order = self.bench.engine.desk.orders.get(cancel.client_id)
@@ -121,7 +122,7 @@ async def test_a_halt_is_kept_before_the_bot_hears_of_it(desk: Desk) -> None:
     kept: list[Halted | None] = []
     tell = desk.operations._tell
 
-    def look_and_tell(event: Event) -> None:
+    def look_and_tell(event: InputEvent) -> None:
         kept.append(desk.ledger.halt())
         tell(event)
 

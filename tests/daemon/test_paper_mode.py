@@ -13,8 +13,9 @@ from typing import Any
 
 import aiohttp
 import orjson
+
 from mmbot.daemon.ledger import Ledger
-from mmbot.trading.commands import BookFill, BookSettlement
+from mmbot.trading.commands import RecordFill, RecordSettlement
 from mmbot.trading.values import Fill
 
 _CONFIGS = Path(__file__).parents[2] / "config"
@@ -100,7 +101,7 @@ def test_the_fills_of_settled_markets_are_left_out(tmp_path: Path) -> None:
         for at, ticker in enumerate(("KXTSAW-26NOV22-A2.70", "KXTSAW-26NOV29-A2.70"))
     ]
     for fill in fills:
-        ledger.add_fill(BookFill(fill, known=0))
-    ledger.add_settlement(BookSettlement(fills[0].ticker, 0, 100, 0, at=1))
+        ledger.add_fill(RecordFill(fill, known=0))
+    ledger.add_settlement(RecordSettlement(fills[0].ticker, 0, 100, 0, at=1))
     assert ledger.unsettled_fills() == [fills[1]]
     ledger.close()

@@ -12,13 +12,14 @@ from typing import Any
 
 import aiohttp
 import pytest
+
 from mmbot.config import CountsSettings
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.poller import CountsPoller
 from mmbot.errors import BadInput
 from mmbot.tsa.calendar import EASTERN, CalendarClock, to_milliseconds
 from mmbot.tsa.counts import Counts
-from mmbot.tsa.website import MOST_BYTES
+from mmbot.tsa.pages import MOST_BYTES
 
 TUESDAY = dt.date(2026, 4, 14)
 NINE = dt.datetime(2026, 4, 15, 9, 0, tzinfo=EASTERN)

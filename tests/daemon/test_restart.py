@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from mmbot.daemon.ledger import Ledger
-from mmbot.trading.risk import NOT_KNOWN_YET
+from mmbot.trading.gates import NOT_LEARNT_YET
 from mmbot.tsa.calendar import CalendarClock, Week
 from tests.daemon.processes import Account, Start, daemon, kill, log_until
 
@@ -55,7 +56,7 @@ def test_a_killed_daemon_goes_on_where_it_was_with_its_orders_in_their_places(
     # The crowd fills some and moves the market under others; those that are still wanted stay.
     assert before & after
     cancelled = [line for line in lines + beats if line["event"] == "order.cancel"]
-    assert not NOT_KNOWN_YET & {line["reason"] for line in cancelled}
+    assert not NOT_LEARNT_YET & {line["reason"] for line in cancelled}
     assert all(float(event["worst_case"]) >= -EVENT_LOSS for event in beats[-1]["events"])
 
 

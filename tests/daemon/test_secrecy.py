@@ -20,11 +20,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from mmbot import config
 from mmbot.cli import app
 from mmbot.cli.run import choose_venue
 from mmbot.daemon import transport
-from mmbot.daemon.venue import read_venue
+from mmbot.daemon.endpoints import read_venue
 from mmbot.errors import BadInput
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.http import HttpRequest
@@ -104,7 +105,7 @@ async def test_no_redirect_takes_the_signature_to_another_host() -> None:
         first.location = first.location.replace("http", "ws")
         with pytest.raises(transport.StreamError):
             await transport.open_stream(stream, HEADERS)
-        async with transport.Rest(f"http://127.0.0.1:{first.server_port}", 5.0) as rest:
+        async with transport.RestClient(f"http://127.0.0.1:{first.server_port}", 5.0) as rest:
             answer = await rest.call(HttpRequest("GET", "/portfolio", headers=HEADERS))
         assert answer.status == 302
         assert len(first.seen) == 2
@@ -149,7 +150,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) 
     with self_signed(tmp_path) as port:
         with pytest.raises(ssl.SSLCertVerificationError):
             await transport.open_stream(f"wss://localhost:{port}/trade-api/ws/v2", HEADERS)
-        async with transport.Rest(f"https://localhost:{port}", 5.0) as rest:
+        async with transport.RestClient(f"https://localhost:{port}", 5.0) as rest:
             assert await rest.try_call(HttpRequest("GET", "/portfolio", headers=HEADERS)) is None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from tests.daemon.processes import (
     Mmbot,
     Start,

@@ -12,11 +12,12 @@ from pathlib import Path
 import orjson
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from mmbot.simulator.assembly import Site, assemble, synthetic
-from mmbot.simulator.audit import ledger_json
-from mmbot.simulator.crowd import Pace
-from mmbot.simulator.exchange import Settings
-from mmbot.simulator.server import Server, now_ms
+
+from mmbot.exchange.assembly import Site, assemble, synthetic
+from mmbot.exchange.audit import ledger_json
+from mmbot.exchange.crowd import Pace
+from mmbot.exchange.exchange_state import SimulatedExchangeSettings
+from mmbot.exchange.server import Server, now_ms
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.units import MONEY_PER_DOLLAR
 from tests.daemon.processes import life, worst_case
@@ -46,7 +47,7 @@ async def running_exchange(directory: Path) -> AsyncIterator[tuple[Site, Path]]:
     )
     clock = CalendarClock(now_ms(), to_milliseconds(TUESDAY_NOON), SPEED)
     site = assemble(
-        settings=Settings(tier="advanced"),
+        settings=SimulatedExchangeSettings(tier="advanced"),
         clock=clock,
         week=WEEK,
         published=synthetic(WEEK, SEED),

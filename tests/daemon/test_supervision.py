@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from mmbot.daemon.supervision import Restarts, Supervisor
 from structlog.testing import capture_logs
+
+from mmbot.daemon.supervision import Restarts, Supervisor
 
 
 class World:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import ClientPayloadError, web
+
 from mmbot.daemon import transport
 from mmbot.kalshi.http import HttpRequest
 
@@ -18,7 +19,7 @@ async def answer_at_length(_request: web.Request) -> web.Response:
 
 
 @pytest.fixture
-async def rest() -> AsyncIterator[transport.Rest]:
+async def rest() -> AsyncIterator[transport.RestClient]:
     app = web.Application()
     app.router.add_get("/long", answer_at_length)
     runner = web.AppRunner(app)
@@ -26,19 +27,19 @@ async def rest() -> AsyncIterator[transport.Rest]:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     host, port = runner.addresses[0][:2]
-    async with transport.Rest(f"http://{host}:{port}", 10) as rest:
+    async with transport.RestClient(f"http://{host}:{port}", 10) as rest:
         yield rest
     await runner.cleanup()
 
 
 async def test_an_answer_is_read_to_its_end_in_however_many_pieces_it_comes(
-    rest: transport.Rest,
+    rest: transport.RestClient,
 ) -> None:
     assert (await rest.call(HttpRequest("GET", "/long"))).body == LONG
 
 
 async def test_an_answer_longer_than_any_that_makes_sense_is_none(
-    rest: transport.Rest, monkeypatch: pytest.MonkeyPatch
+    rest: transport.RestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transport, "_LARGEST_ANSWER", len(LONG) - 1)
     with pytest.raises(ClientPayloadError, match="more than"):

@@ -4,6 +4,7 @@ import datetime as dt
 
 import numpy as np
 import pytest
+
 from mmbot.forecast.analog import analog, predict
 from mmbot.forecast.history import History
 

@@ -4,6 +4,7 @@ import datetime as dt
 
 import numpy as np
 import pytest
+
 from mmbot.forecast.conditioning import Past, Present, equally_weighted, reweighted
 
 MONDAY = dt.date(2026, 3, 2).toordinal()

@@ -7,6 +7,7 @@ import pytest
 import scoringrules  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mmbot.errors import BadInput
 from mmbot.forecast.evaluation import (
     Outcome,

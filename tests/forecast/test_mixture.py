@@ -7,6 +7,7 @@ import pytest
 import scoringrules  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mmbot.forecast.mixture import Mixture, normal_cdf
 
 values = st.floats(1e6, 3e6)

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
+
 from mmbot.errors import BadInput
 from mmbot.forecast.evaluation import hindcast
 from mmbot.forecast.history import History

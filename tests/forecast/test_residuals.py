@@ -4,6 +4,7 @@ import datetime as dt
 
 import numpy as np
 import pytest
+
 from mmbot.errors import BadInput
 from mmbot.forecast.history import Days, Floats, History
 from mmbot.forecast.residuals import Bank, extend, monday_of

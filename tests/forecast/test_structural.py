@@ -4,6 +4,7 @@ import datetime as dt
 
 import numpy as np
 import pytest
+
 from mmbot.forecast.calendar_effects import penalties, regressors
 from mmbot.forecast.history import History
 from mmbot.forecast.structural import fit, non_negative_least_squares

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 from cryptography.hazmat.primitives.asymmetric import ed25519
+
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.http import HttpAnswer
 

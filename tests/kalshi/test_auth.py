@@ -6,6 +6,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+
 from mmbot.errors import BadInput
 from mmbot.kalshi.auth import PrivateKey, Signer, read_private_key
 

@@ -6,20 +6,21 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mmbot.kalshi.feed import Feed, FeedStep
 from mmbot.trading.events import (
     BookChanged,
     BookReplaced,
     BooksDistrusted,
-    Event,
     FeedLagged,
     Filled,
     GroupChanged,
+    InputEvent,
     MarketActivity,
     MarketClosing,
-    MarketRegridded,
     MarketSettled,
     OrderReported,
+    PriceGridChanged,
     StreamUp,
 )
 from tests.kalshi.builders import DELTA, FILL, SNAPSHOT, USER_ORDER, A, B, changed, frame
@@ -85,7 +86,7 @@ def line() -> Line:
     return started
 
 
-def kinds(step: FeedStep) -> list[type[Event]]:
+def kinds(step: FeedStep) -> list[type[InputEvent]]:
     return [type(event) for event in step.events]
 
 
@@ -406,7 +407,7 @@ def test_fills_and_orders_are_passed_on(line: Line) -> None:
     ],
 )
 def test_the_life_of_a_market_is_passed_on(
-    line: Line, changes: dict[str, Any], event: Event
+    line: Line, changes: dict[str, Any], event: InputEvent
 ) -> None:
     step = line.hear("market_lifecycle_v2", changed(LIFECYCLE, **changes), sid=LIFECYCLE_SID)
     assert step.events == [event]
@@ -529,7 +530,7 @@ def test_a_market_takes_other_prices(line: Line) -> None:
     change = changed(LIFECYCLE, event_type="price_level_structure_updated", price_ranges=ranges)
     step = line.hear("market_lifecycle_v2", change, sid=LIFECYCLE_SID)
     (event,) = step.events
-    assert isinstance(event, MarketRegridded)
+    assert isinstance(event, PriceGridChanged)
     assert (event.ticker, event.grid.floor(4_567)) == (A, 4_560)
     assert not step.listing_stale
 
@@ -542,7 +543,7 @@ def test_other_prices_that_are_not_said_are_read(line: Line) -> None:
 # The age of frames
 
 
-def aged(line: Line, age: int) -> list[Event]:
+def aged(line: Line, age: int) -> list[InputEvent]:
     return line.hear("ok", {}, sending_ts_ms=line.now - age).events
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from mmbot.config import ExchangeSettings
 from mmbot.kalshi.gateway import Call, Gateway
 from mmbot.kalshi.http import HttpAnswer
@@ -11,24 +12,24 @@ from mmbot.kalshi.writes import WriteCommand
 from mmbot.trading.commands import (
     Cancel,
     Decrease,
-    LookUp,
+    EnsureGroup,
     Place,
+    QueryOrder,
     ReadAccount,
     ReadListing,
     Renew,
     ResetGroup,
-    SecureGroup,
 )
 from mmbot.trading.events import (
-    Event,
     GroupChanged,
-    GroupNotSecured,
-    GroupSecured,
-    LookUpFailed,
+    GroupReady,
+    GroupUnavailable,
+    InputEvent,
     OrderAbsent,
     OrderCancelled,
     OrderDecreased,
     OrderPlaced,
+    OrderQueryFailed,
     OrderRenewed,
     ReadingFailed,
     Reconciled,
@@ -43,7 +44,7 @@ PLACE = Place("mmbot-1", A, 3, "bid", 4200, 2500, NOW + 60_000, "g-1")
 CANCEL = Cancel("mmbot-1", "e5d8", A, 3)
 RENEW = Renew("mmbot-1", "e5d8", A, 3, "ask", 5800, 2500, NOW + 60_000)
 DECREASE = Decrease("mmbot-1", "e5d8", A, 3, 1200)
-LOOK_UP = LookUp("mmbot-1", "e5d8", A, NOW)
+LOOK_UP = QueryOrder("mmbot-1", "e5d8", A, NOW)
 ORDERS = "/trade-api/v2/portfolio/events/orders"
 
 CREATED = {"order_id": "e5d8", "client_order_id": "mmbot-1", "fill_count": "1.50", "ts_ms": 1}
@@ -61,7 +62,7 @@ def call(*commands: WriteCommand) -> Call:
     return sent
 
 
-def outcomes(commands: tuple[WriteCommand, ...], answered: HttpAnswer | None) -> list[Event]:
+def outcomes(commands: tuple[WriteCommand, ...], answered: HttpAnswer | None) -> list[InputEvent]:
     speaker = gateway()
     (sent,) = speaker.write(commands, NOW)
     events, calls = speaker.answered(sent.id, answered, NOW)
@@ -72,7 +73,7 @@ def outcomes(commands: tuple[WriteCommand, ...], answered: HttpAnswer | None) ->
     return events
 
 
-def outcome(command: WriteCommand, answered: HttpAnswer | None) -> Event:
+def outcome(command: WriteCommand, answered: HttpAnswer | None) -> InputEvent:
     (event,) = outcomes((command,), answered)
     return event
 
@@ -386,8 +387,8 @@ def balance() -> HttpAnswer:
 
 def read_through(
     speaker: Gateway, calls: list[Call], *answers: HttpAnswer | None
-) -> tuple[list[Event], list[Call]]:
-    events: list[Event] = []
+) -> tuple[list[InputEvent], list[Call]]:
+    events: list[InputEvent] = []
     for answered in answers:
         (sent,) = calls
         events, calls = speaker.answered(sent.id, answered, NOW)
@@ -444,11 +445,11 @@ def test_account_and_listing_are_read_side_by_side() -> None:
     [
         (ReadAccount((A,)), ReadingFailed("account", "GET /portfolio/orders: no answer")),
         (ReadListing(()), ReadingFailed("listing", "GET /account/limits: no answer")),
-        (LOOK_UP, LookUpFailed("mmbot-1", "GET /portfolio/orders/e5d8: no answer")),
+        (LOOK_UP, OrderQueryFailed("mmbot-1", "GET /portfolio/orders/e5d8: no answer")),
     ],
 )
 def test_a_reading_without_an_answer_fails_with_a_sentence(
-    command: ReadAccount | ReadListing | LookUp, expected: Event
+    command: ReadAccount | ReadListing | QueryOrder, expected: InputEvent
 ) -> None:
     speaker = gateway()
     events, calls = read_through(speaker, speaker.perform(command, NOW), None)
@@ -466,7 +467,7 @@ def test_a_malformed_answer_fails_a_reading() -> None:
 def test_several_look_ups_go_on_side_by_side() -> None:
     speaker = gateway()
     (first,) = speaker.perform(LOOK_UP, NOW)
-    (second,) = speaker.perform(LookUp("mmbot-2", "f00", A, NOW), NOW)
+    (second,) = speaker.perform(QueryOrder("mmbot-2", "f00", A, NOW), NOW)
     assert speaker.answered(second.id, HttpAnswer(404), NOW) == ([OrderAbsent("mmbot-2")], [])
     assert speaker.answered(first.id, HttpAnswer(404), NOW) == ([OrderAbsent("mmbot-1")], [])
 
@@ -476,18 +477,18 @@ def test_several_look_ups_go_on_side_by_side() -> None:
 
 def test_a_group_is_found_or_opened_and_reset() -> None:
     speaker = gateway()
-    calls = speaker.perform(SecureGroup(3, 10_000), NOW)
+    calls = speaker.perform(EnsureGroup(3, 10_000), NOW)
     created = answer({"order_group_id": "g-1"}, 201)
     events, calls = read_through(speaker, calls, answer({"order_groups": []}), created)
-    assert (events, calls) == ([GroupSecured(3, "g-1", 10_000)], [])
+    assert (events, calls) == ([GroupReady(3, "g-1", 10_000)], [])
     calls = speaker.perform(ResetGroup(3, "g-1"), NOW)
     events, calls = read_through(speaker, calls, answer({}))
     assert (events, calls) == ([GroupChanged("g-1", "reset")], [])
 
 
-@pytest.mark.parametrize("command", [SecureGroup(3, 100), ResetGroup(3, "g-1")])
-def test_a_group_without_an_answer_is_not_had(command: SecureGroup | ResetGroup) -> None:
+@pytest.mark.parametrize("command", [EnsureGroup(3, 100), ResetGroup(3, "g-1")])
+def test_a_group_without_an_answer_is_not_had(command: EnsureGroup | ResetGroup) -> None:
     speaker = gateway()
     ((event,), _) = read_through(speaker, speaker.perform(command, NOW), None)
-    assert isinstance(event, GroupNotSecured)
+    assert isinstance(event, GroupUnavailable)
     assert event.reason.endswith("no answer")

@@ -9,6 +9,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.messages import ErrorBody, Malformed
 from mmbot.trading.values import Fill, OrderReport
@@ -32,8 +33,8 @@ KINDS: list[Any] = [
     wire.BookDelta,
     wire.StreamFill,
     wire.StreamOrder,
-    wire.Lifecycle,
-    wire.Concerned,
+    wire.MarketLifecycle,
+    wire.LifecycleSubject,
     wire.RestFill,
     wire.RestOrder,
     wire.RestMarket,

@@ -3,13 +3,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.kalshi.messages import Malformed
 from mmbot.kalshi.readings import Reading, ReadingError, look_up, read_account, read_listing
-from mmbot.trading.commands import LookUp, ReadAccount, ReadListing
+from mmbot.trading.commands import QueryOrder, ReadAccount, ReadListing
 from mmbot.trading.events import (
-    BudgetRead,
-    Event,
+    InputEvent,
+    LimitsRead,
     ListingRead,
     MarketSettled,
     OrderAbsent,
@@ -39,14 +40,14 @@ class Exchange:
         self.answers = {path: list(a) if isinstance(a, list) else [a] for path, a in paths.items()}
         self.asked: list[HttpRequest] = []
 
-    def read(self, reading: Reading) -> list[Event]:
+    def read(self, reading: Reading) -> list[InputEvent]:
         request = next(reading)
         try:
             while True:
                 self.asked.append(request)
                 request = reading.send(self._answer(request.path))
         except StopIteration as end:
-            events: list[Event] = end.value
+            events: list[InputEvent] = end.value
             return events
 
     def _answer(self, path: str) -> HttpAnswer | None:
@@ -95,11 +96,11 @@ def listing(**changes: Any) -> Exchange:
     )
 
 
-def read_the_listing(exchange: Exchange, held: tuple[str, ...] = ()) -> list[Event]:
+def read_the_listing(exchange: Exchange, held: tuple[str, ...] = ()) -> list[InputEvent]:
     return exchange.read(read_listing(ReadListing(held), "KXTSAW", 1_795_874_400_000))
 
 
-def read_the_account(exchange: Exchange, *tickers: str) -> list[Event]:
+def read_the_account(exchange: Exchange, *tickers: str) -> list[InputEvent]:
     return exchange.read(read_account(ReadAccount(tickers, shards=(3,)), 7))
 
 
@@ -113,7 +114,7 @@ def shut(exchange: Exchange) -> str:
 
 def test_an_order_with_an_id_is_looked_up_by_it() -> None:
     exchange = Exchange(**{"/portfolio/orders/ee58": {"order": REST_ORDER}})
-    (event,) = exchange.read(look_up(LookUp("mmbot-1", "ee58", A, SINCE), 7))
+    (event,) = exchange.read(look_up(QueryOrder("mmbot-1", "ee58", A, SINCE), 7))
     assert isinstance(event, OrderReported)
     assert event.looked_up
     assert (event.report.client_id, event.report.filled) == ("mmbot-1", 1000)
@@ -121,7 +122,7 @@ def test_an_order_with_an_id_is_looked_up_by_it() -> None:
 
 def test_an_id_that_the_exchange_does_not_know_is_absent() -> None:
     exchange = Exchange(**{"/portfolio/orders/ee58": HttpAnswer(404)})
-    events = exchange.read(look_up(LookUp("mmbot-1", "ee58", A, SINCE), 7))
+    events = exchange.read(look_up(QueryOrder("mmbot-1", "ee58", A, SINCE), 7))
     assert events == [OrderAbsent("mmbot-1")]
 
 
@@ -129,7 +130,7 @@ def test_an_order_without_an_id_is_found_among_the_markets_orders_by_its_client_
     other = changed(REST_ORDER, client_order_id="somebody", order_id="other")
     pages = [{"orders": [other], "cursor": "c"}, {"orders": [REST_ORDER], "cursor": None}]
     exchange = Exchange(**{"/portfolio/orders": pages})
-    (event,) = exchange.read(look_up(LookUp("mmbot-1", "", A, SINCE), 7))
+    (event,) = exchange.read(look_up(QueryOrder("mmbot-1", "", A, SINCE), 7))
     assert isinstance(event, OrderReported)
     assert event.report.order_id == "ee58"
     query = {"ticker": A, "min_ts": "1795874340", "limit": "1000", "subaccount": "7"}
@@ -138,7 +139,7 @@ def test_an_order_without_an_id_is_found_among_the_markets_orders_by_its_client_
 
 def test_a_client_id_that_is_not_among_them_is_absent() -> None:
     exchange = Exchange(**{"/portfolio/orders": {"orders": [], "cursor": ""}})
-    events = exchange.read(look_up(LookUp("mmbot-1", "", A, SINCE), 7))
+    events = exchange.read(look_up(QueryOrder("mmbot-1", "", A, SINCE), 7))
     assert events == [OrderAbsent("mmbot-1")]
 
 
@@ -149,7 +150,7 @@ def test_a_look_up_that_is_not_answered_says_nothing_about_the_order(
 ) -> None:
     exchange = Exchange(**{"/portfolio/orders/ee58": said, "/portfolio/orders": said})
     with pytest.raises(ReadingError):
-        exchange.read(look_up(LookUp("mmbot-1", order_id, A, SINCE), 7))
+        exchange.read(look_up(QueryOrder("mmbot-1", order_id, A, SINCE), 7))
 
 
 # The account
@@ -237,7 +238,7 @@ def test_an_error_is_repeated_in_the_sentence() -> None:
 def test_the_listing_is_the_budget_and_the_open_events_in_order_of_strike() -> None:
     exchange = listing()
     budget, read = read_the_listing(exchange)
-    assert budget == BudgetRead(300.0, 600.0, 11.0, 2.0, 10.0, 10.0, 200.0, 400.0)
+    assert budget == LimitsRead(300.0, 600.0, 11.0, 2.0, 10.0, 10.0, 200.0, 400.0)
     assert isinstance(read, ListingRead)
     assert read.shut == ""
     (event,) = read.events
@@ -340,7 +341,7 @@ def test_results_are_read_of_what_is_held_and_no_longer_open() -> None:
 def test_an_event_that_is_held_and_unknown_to_the_exchange_is_left_out() -> None:
     exchange = listing(**{"/events/KXTSAW-26NOV22": HttpAnswer(404)})
     events = read_the_listing(exchange, ("KXTSAW-26NOV22",))
-    assert [type(event) for event in events] == [BudgetRead, ListingRead]
+    assert [type(event) for event in events] == [LimitsRead, ListingRead]
 
 
 def test_the_balance_is_that_of_the_shards_in_use() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from mmbot.config import Settings
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.kalshi.selfcheck import Examination, Finding, failures, is_ready

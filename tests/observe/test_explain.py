@@ -4,7 +4,7 @@ import datetime as dt
 from typing import get_args
 
 from mmbot.observe.explain import explain
-from mmbot.observe.gates import meaning
+from mmbot.observe.gate_meanings import meaning
 from mmbot.trading.events import (
     BeliefFormed,
     CountsMissing,
@@ -12,7 +12,7 @@ from mmbot.trading.events import (
     StreamLost,
     Woken,
 )
-from mmbot.trading.risk import NOT_KNOWN_YET
+from mmbot.trading.gates import NOT_LEARNT_YET
 from mmbot.trading.values import Refusal
 from mmbot.tsa.counts import Counts, assumed_release
 from tests.trading.builders import MIDDLE, Bench, belief, book, fill
@@ -101,7 +101,7 @@ def test_the_price_that_the_best_other_quote_keeps_down_is_told() -> None:
 
 
 def test_every_gate_with_a_name_of_its_own_has_a_meaning() -> None:
-    names = {*get_args(Refusal), *NOT_KNOWN_YET, "halted", "stopping", "release_due"}
+    names = {*get_args(Refusal), *NOT_LEARNT_YET, "halted", "stopping", "release_due"}
     names |= {"taken_on_news"}
     assert {name for name in names if not meaning(name)} == set()
     assert "fee" in meaning("fee_type_quadratic_with_maker_fees")

@@ -4,6 +4,7 @@ import copy
 from typing import Any
 
 import pytest
+
 from mmbot.observe.plan import Offer, PlannedMarket, plan
 from mmbot.trading.commands import Place
 from mmbot.trading.events import BookChanged, Filled, Halted, OrderPlaced

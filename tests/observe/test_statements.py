@@ -7,13 +7,14 @@ from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
+
+from mmbot.exchange.accounts import Position
 from mmbot.observe.statements import (
     FILL_COLUMNS,
     SETTLEMENT_COLUMNS,
     fill_rows,
     settlement_rows,
 )
-from mmbot.simulator.ledger import Position
 from mmbot.units import ONE_DOLLAR
 from tests.research.records import FILLS, HIGH, LOW, SETTLEMENTS, booked, settlement
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import orjson
+
 from mmbot.config import Settings
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer

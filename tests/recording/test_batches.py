@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from mmbot.errors import BadInput
 from mmbot.recording import batches
 from mmbot.recording.batches import MARK, Packer, unpack

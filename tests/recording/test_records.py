@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+
 from mmbot import config
-from mmbot.bot import Bot, Output
+from mmbot.bot.bot import Bot, Output
 from mmbot.errors import BadInput
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.recording.records import (
     Answered,
-    Awoken,
-    Begun,
     Connected,
     Disconnected,
-    Held,
+    EventGiven,
+    HeldEvents,
     Received,
-    Told,
+    SessionRecord,
+    Woke,
     apart,
     encode,
     encode_outputs,
@@ -43,7 +44,16 @@ def read(records: list[bytes]) -> list[object]:
 def test_every_kind_of_input_is_recorded_in_order() -> None:
     kinds = [type(what) for what in read(life())]
     received = [Received] * 4
-    assert kinds == [Begun, Held, Connected, *received, Answered, Awoken, Told, Disconnected]
+    assert kinds == [
+        SessionRecord,
+        HeldEvents,
+        Connected,
+        *received,
+        Answered,
+        Woke,
+        EventGiven,
+        Disconnected,
+    ]
 
 
 @pytest.mark.parametrize("answer", [None, HttpAnswer(200, b"{}", (("date", "now"),))])
@@ -99,7 +109,7 @@ def test_the_settings_that_decide_are_recorded_and_in_force() -> None:
     records: list[bytes] = []
     bot = begin(records.append, SECRETIVE)
     (begun,) = read(records)
-    assert isinstance(begun, Begun)
+    assert isinstance(begun, SessionRecord)
     assert begun.settings.quoting.margin == 0.17
     assert bot.engine.desk.settings == begun.settings
 
@@ -114,7 +124,7 @@ def test_the_input_at_which_a_bot_fails_is_recorded(monkeypatch: pytest.MonkeyPa
     with pytest.raises(KeyError):
         bot.woken(NOW)
     (record,) = split(join(records[1:]))
-    assert record.what == Awoken(NOW)
+    assert record.what == Woke(NOW)
     (output,) = apart(record.outputs)
     assert msgspec.msgpack.decode(output) == {"type": "Failed", "error": "KeyError('gone')"}
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from mmbot.bot import Bot, Output
+
+from mmbot.bot.bot import Bot, Output
 from mmbot.errors import BadInput
 from mmbot.recording import replay as module
 from mmbot.recording.records import Record, encode_outputs, join, split
-from mmbot.recording.replay import Verdict, replay
+from mmbot.recording.replay import ReplayResult, replay
 from mmbot.recording.versions import versions
 from mmbot.trading.commands import Note, WakeAt
 from tests.recording.builders import NOW, begin, life
@@ -20,7 +21,7 @@ def recorded() -> list[Record]:
     return split(join(life()))
 
 
-def changed(number: int, outputs: bytes) -> Verdict:
+def changed(number: int, outputs: bytes) -> ReplayResult:
     """Replay a life whose record says that an input brought about something else."""
     records = recorded()
     records[number] = msgspec.structs.replace(records[number], outputs=msgspec.Raw(outputs))

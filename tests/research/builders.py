@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 
 import msgspec
+
 from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
 from mmbot.research.backtest import Strategy

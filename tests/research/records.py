@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from mmbot.trading.commands import (
-    BookFill,
-    BookSettlement,
     Horizon,
+    MarketSample,
+    MarketView,
     Markout,
-    Moment,
-    Sample,
-    View,
+    RecordFill,
+    RecordSettlement,
+    SampleMoment,
 )
 from mmbot.trading.values import Fill, Side
 from mmbot.units import ONE_CONTRACT, ONE_DOLLAR
@@ -29,30 +29,30 @@ def booked(
     known: int = 1,
     fair: float | None = None,
     fee: int = 0,
-) -> BookFill:
+) -> RecordFill:
     """A fill at a price in cents, at a fair value in dollars if that was known."""
     price, count = cents * ONE_DOLLAR // 100, contracts * ONE_CONTRACT
     at = AT + sum(map(ord, trade_id))
     fill = Fill(trade_id, f"o-{trade_id}", ticker, side, price, count, fee, at)
-    return BookFill(fill, known, View(fair, fair, fair))
+    return RecordFill(fill, known, MarketView(fair, fair, fair))
 
 
 def marked(trade_id: str, horizon: Horizon, mid: float | None, fair: float | None) -> Markout:
     """What was thought of a fill later."""
-    return Markout(trade_id, f"o-{trade_id}", horizon, AT, View(fair, mid, fair))
+    return Markout(trade_id, f"o-{trade_id}", horizon, AT, MarketView(fair, mid, fair))
 
 
-def settlement(ticker: str, won: bool, contracts: int = 0, at: int = AT) -> BookSettlement:
+def settlement(ticker: str, won: bool, contracts: int = 0, at: int = AT) -> RecordSettlement:
     """What a market paid on a position."""
     value, position = won * ONE_DOLLAR, contracts * ONE_CONTRACT
-    return BookSettlement(ticker, value, position, value * position, at)
+    return RecordSettlement(ticker, value, position, value * position, at)
 
 
 def sampled(
-    ticker: str, belief: float, mid: float, known: int = 1, moment: Moment = "first"
-) -> Sample:
+    ticker: str, belief: float, mid: float, known: int = 1, moment: SampleMoment = "first"
+) -> MarketSample:
     """A view of a market in which the pool lies half-way."""
-    return Sample(ticker, known, moment, AT, View(belief, mid, (belief + mid) / 2))
+    return MarketSample(ticker, known, moment, AT, MarketView(belief, mid, (belief + mid) / 2))
 
 
 FILLS = (

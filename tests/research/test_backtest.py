@@ -4,6 +4,7 @@ import datetime as dt
 
 import msgspec
 import pytest
+
 from mmbot.forecast.belief import Belief
 from mmbot.research.backtest import Trade, play_week
 from mmbot.research.candles import RealWeek

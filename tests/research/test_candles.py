@@ -4,6 +4,7 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
+
 from mmbot.errors import BadInput
 from mmbot.research.candles import load_weeks
 from mmbot.trading.book import Top

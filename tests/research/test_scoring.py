@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from mmbot.research.backtest import Opinions, Trade, WeekResult
+
+from mmbot.research.backtest import MarketOpinion, Trade, WeekResult
 from mmbot.research.scoring import brier, clustered_ratio, student_quantile, tally
 from tests.research.builders import SATURDAY
 
@@ -10,8 +11,10 @@ def trade(count: int, price: int, payout: int) -> Trade:
     return Trade("W", 4, "W-A", SATURDAY, "bid", price, count, 0, 0.5, 0.6, payout)
 
 
-def opinion(belief: float, mid: float, pooled: float, *, outcome: bool, known: int = 1) -> Opinions:
-    return Opinions("W", known, "W-A", belief, mid, pooled, outcome)
+def opinion(
+    belief: float, mid: float, pooled: float, *, outcome: bool, known: int = 1
+) -> MarketOpinion:
+    return MarketOpinion("W", known, "W-A", belief, mid, pooled, outcome)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 import pytest
-from mmbot.research.backtest import Opinions
+
+from mmbot.research.backtest import MarketOpinion
 from mmbot.research.weights import FEWEST_EVENTS, Proposal, propose
 from mmbot.trading.fair import logits
 
@@ -14,7 +15,7 @@ PRESENT = (0.2, 0.2, 0.3, 0.4, 0.6)
 PER_EVENT = 6
 
 
-def simulated(weight: float, events: int, seed: int = 1, known: int = 1) -> list[Opinions]:
+def simulated(weight: float, events: int, seed: int = 1, known: int = 1) -> list[MarketOpinion]:
     """Opinions of which the pool at `weight` is exactly right."""
     rng = np.random.default_rng(seed)
     found = []
@@ -24,7 +25,9 @@ def simulated(weight: float, events: int, seed: int = 1, known: int = 1) -> list
             odds = np.dot((weight, 1 - weight), logits((belief, mid)))
             came = rng.uniform() < 1 / (1 + math.exp(-odds))
             found.append(
-                Opinions(f"E-{event:04}", known, f"E-{event:04}-{market}", belief, mid, 0.5, came)
+                MarketOpinion(
+                    f"E-{event:04}", known, f"E-{event:04}-{market}", belief, mid, 0.5, came
+                )
             )
     return found
 
@@ -33,7 +36,7 @@ def at(proposals: list[Proposal], known: int) -> Proposal:
     return proposals[known]
 
 
-def log_score(weight: float, opinions: list[Opinions]) -> float:
+def log_score(weight: float, opinions: list[MarketOpinion]) -> float:
     total = 0.0
     for each in opinions:
         odds = np.dot((weight, 1 - weight), logits((each.belief, each.mid)))
@@ -92,7 +95,7 @@ def test_one_event_has_an_estimate_and_no_error() -> None:
 
 
 def test_where_belief_and_market_agree_there_is_nothing_to_estimate() -> None:
-    same = [Opinions("E-1", 0, "E-1-a", 0.4, 0.4, 0.4, True)]
+    same = [MarketOpinion("E-1", 0, "E-1-a", 0.4, 0.4, 0.4, True)]
     assert at(propose(same, PRESENT), 0) == Proposal(0, 1, 1, 0.2, None, None, 0.2)
 
 

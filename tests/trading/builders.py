@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
+
 from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
 from mmbot.trading.commands import Cancel, Command, Note, Place, WakeAt
@@ -14,9 +15,9 @@ from mmbot.trading.engine import Engine
 from mmbot.trading.events import (
     BeliefFormed,
     BookReplaced,
-    BudgetRead,
-    Event,
-    GroupSecured,
+    GroupReady,
+    InputEvent,
+    LimitsRead,
     ListingRead,
     OrderPlaced,
     Reconciled,
@@ -138,7 +139,7 @@ class Bench:
         self.wake: int | None = None
         self.said: list[Command] = []
 
-    def tell(self, *events: Event, after: int = 0) -> list[Command]:
+    def tell(self, *events: InputEvent, after: int = 0) -> list[Command]:
         """Let `after` milliseconds pass, then tell the events; return all that was asked for."""
         self.now += after
         commands: list[Command] = []
@@ -153,9 +154,9 @@ class Bench:
         """Everything up to the belief; no book is known yet."""
         return self.tell(
             StreamUp(),
-            BudgetRead(100.0, 1000.0, 10.0, 2.0, 10.0),
+            LimitsRead(100.0, 1000.0, 10.0, 2.0, 10.0),
             ListingRead("", (self.listed,)),
-            GroupSecured(0, "g-0", CAP),
+            GroupReady(0, "g-0", CAP),
             Reconciled((), (), {0: PLENTY}),
             BeliefFormed(belief()),
         )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mmbot.trading.book import Book, CorruptBook, Top
 from mmbot.trading.values import Side
 

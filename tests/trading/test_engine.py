@@ -4,17 +4,18 @@ import datetime as dt
 
 import msgspec
 import pytest
+
 from mmbot.forecast.belief import Weighing
 from mmbot.trading.commands import (
-    BookSettlement,
     Cancel,
-    Finished,
-    FormBelief,
     Note,
     Place,
     ReadAccount,
     ReadListing,
+    RecordSettlement,
     RepairBooks,
+    RequestBelief,
+    SweepConfirmed,
 )
 from mmbot.trading.engine import Engine
 from mmbot.trading.events import (
@@ -22,29 +23,29 @@ from mmbot.trading.events import (
     BookChanged,
     BookReplaced,
     BooksDistrusted,
-    BudgetRead,
     CountsMissing,
-    Event,
     FeedLagged,
     Filled,
-    GroupSecured,
-    HelpersMissing,
-    LifeBegan,
+    GroupReady,
+    InputEvent,
+    LimitsRead,
     ListingRead,
     ListingStale,
     MarketActivity,
     MarketClosing,
-    MarketRegridded,
     MarketSettled,
     OrderCancelled,
     OrderPlaced,
     OrderReported,
+    PriceGridChanged,
     ReadingFailed,
     Reconciled,
+    SessionStarted,
     SettingsChanged,
     Stopping,
     StreamLost,
     StreamUp,
+    TasksDown,
     Woken,
 )
 from mmbot.trading.values import ListedEvent, Market
@@ -89,14 +90,14 @@ def test_a_new_event_is_believed_in_and_its_account_read() -> None:
     bench = Bench()
     bench.tell(StreamUp())
     commands = bench.tell(ListingRead("", (bench.listed,)))
-    assert only(FormBelief, commands) == [FormBelief(WEEK, (2_600_000, 2_700_000, 2_800_000))]
+    assert only(RequestBelief, commands) == [RequestBelief(WEEK, (2_600_000, 2_700_000, 2_800_000))]
     assert only(ReadAccount, commands) == [ReadAccount(TICKERS, shards=(0,))]
 
 
 def test_nothing_is_quoted_before_the_account_was_read() -> None:
     bench = Bench()
     bench.tell(StreamUp(), ListingRead("", (bench.listed,)), BeliefFormed(belief()))
-    bench.tell(GroupSecured(0, "g-0", CAP))
+    bench.tell(GroupReady(0, "g-0", CAP))
     assert not only(Place, bench.tell(book()))
     assert bench.reason() == "not_reconciled"
     bench.tell(Reconciled((), (), {0: PLENTY}))
@@ -132,7 +133,7 @@ def test_the_account_is_read_every_minute() -> None:
 
 def test_a_life_reads_the_account_when_all_that_earlier_ones_did_can_be_read() -> None:
     bench = Bench()
-    bench.tell(LifeBegan(bench.now))
+    bench.tell(SessionStarted(bench.now))
     assert not only(
         ReadAccount, bench.tell(StreamUp(), ListingRead("", (bench.listed,)), after=500)
     )
@@ -143,7 +144,7 @@ def test_a_life_reads_the_account_when_all_that_earlier_ones_did_can_be_read() -
 
 def test_a_clock_that_was_set_back_keeps_no_life_waiting() -> None:
     bench = Bench()
-    bench.tell(LifeBegan(bench.now))
+    bench.tell(SessionStarted(bench.now))
     commands = bench.tell(StreamUp(), ListingRead("", (bench.listed,)), after=-60_000)
     assert only(ReadAccount, commands)
 
@@ -222,7 +223,7 @@ def test_a_listing_that_says_the_same_changes_nothing() -> None:
     bench = Bench()
     bench.rest()
     commands = bench.tell(ListingRead("", (bench.listed,)))
-    assert not only(FormBelief, commands)
+    assert not only(RequestBelief, commands)
     assert not only(Cancel, commands)
     assert not notes(commands)
 
@@ -238,7 +239,7 @@ def test_a_market_that_is_added_leaves_books_and_fills_of_the_others() -> None:
     commands = bench.tell(ListingRead("", (event(),)))
     ladder = bench.engine.desk.ladders[EVENT]
     assert ladder.strikes == (2_600_000, 2_700_000, 2_800_000)
-    assert only(FormBelief, commands) == [FormBelief(WEEK, ladder.strikes)]
+    assert only(RequestBelief, commands) == [RequestBelief(WEEK, ladder.strikes)]
     assert only(ReadAccount, commands) == [ReadAccount((LOW, HIGH, MIDDLE), shards=(0,))]
     assert ladder.portfolio.position(LOW) == 500
     bench.tell(Reconciled((), (fill("t-1", "o-1", 500, ticker=LOW),), None))
@@ -252,7 +253,7 @@ def test_a_market_that_is_no_longer_listed_stays_on_the_desk() -> None:
     bench = Bench()
     bench.rest()
     commands = bench.tell(ListingRead("", (event(market(LOW)),)))
-    assert not only(FormBelief, commands)
+    assert not only(RequestBelief, commands)
     assert bench.engine.desk.listing(MIDDLE) is not None
 
 
@@ -262,7 +263,7 @@ def test_several_events_are_traded_side_by_side() -> None:
     other = ListedEvent(WEEK.following.event_ticker("T"), WEEK.following, (following,))
     bench.rest()
     commands = bench.tell(ListingRead("", (bench.listed, other)))
-    assert only(FormBelief, commands) == [FormBelief(WEEK.following, (2_700_000,))]
+    assert only(RequestBelief, commands) == [RequestBelief(WEEK.following, (2_700_000,))]
     assert only(ReadAccount, commands) == [ReadAccount((*TICKERS, following.ticker), shards=(0,))]
     assert not only(Cancel, commands)
     assert bench.reason(following.ticker) == "not_reconciled"
@@ -279,7 +280,7 @@ def test_a_changed_market_is_quoted_as_it_is_now() -> None:
     bench.start()
     moved = event(market(LOW), market(MIDDLE, shard=3), market(HIGH))
     assert "market.changed" in notes(bench.tell(ListingRead("", (moved,))))
-    bench.tell(GroupSecured(3, "g-3", CAP))
+    bench.tell(GroupReady(3, "g-3", CAP))
     assert {place.shard for place in only(Place, bench.tell(book()))} == {3}
 
 
@@ -295,14 +296,14 @@ def test_a_moved_close_is_noted_and_watched() -> None:
     [
         MarketClosing("X", NOW),
         MarketActivity("X", active=False),
-        MarketRegridded("X", CENT_GRID),
+        PriceGridChanged("X", CENT_GRID),
         MarketSettled("X", 0),
         BookReplaced("X", (), ()),
         BookChanged("X", "bid", 4000, 100),
         BooksDistrusted(("X",), "gap"),
     ],
 )
-def test_word_of_a_market_that_is_not_on_the_desk_changes_nothing(told: Event) -> None:
+def test_word_of_a_market_that_is_not_on_the_desk_changes_nothing(told: InputEvent) -> None:
     bench = Bench()
     bench.rest()
     assert not only(Cancel, bench.tell(told))
@@ -335,7 +336,7 @@ def test_other_prices_of_a_market_are_quoted_from_then_on() -> None:
     bench = Bench()
     bench.rest()
     finer = PriceGrid((PriceBand(0, 10_000, 10),))
-    bench.tell(MarketRegridded(MIDDLE, finer))
+    bench.tell(PriceGridChanged(MIDDLE, finer))
     commands = bench.tell(book(bid=4350), after=2_000)
     assert bench.cancelled_sides(commands) == {"bid"}
     place = next(o for o in bench.engine.desk.orders if o.order_id == "o-bid")
@@ -374,11 +375,13 @@ def test_a_settlement_waits_for_the_fills_that_were_missed() -> None:
     bench.rest()
     bench.tell(StreamLost(), StreamUp())
     commands = bench.tell(MarketSettled(MIDDLE, 10_000))
-    assert not only(BookSettlement, commands)
+    assert not only(RecordSettlement, commands)
     wish = bench.engine.desk.account_reading()
     assert (wish.tickers, wish.decided) == ((LOW, HIGH), (MIDDLE,))
     commands = bench.tell(Reconciled((), (fill("t-1", "o-bid", 700),), {0: 0}))
-    assert only(BookSettlement, commands) == [BookSettlement(MIDDLE, 10_000, 700, 7_000_000, NOW)]
+    assert only(RecordSettlement, commands) == [
+        RecordSettlement(MIDDLE, 10_000, 700, 7_000_000, NOW)
+    ]
 
 
 def test_an_event_of_an_earlier_life_is_settled_when_its_fills_are_known() -> None:
@@ -390,11 +393,11 @@ def test_an_event_of_an_earlier_life_is_settled_when_its_fills_are_known() -> No
     assert only(ReadListing, commands) == [ReadListing((earlier,))]
     held = ListedEvent(earlier, WEEK.following, (closed,))
     commands = bench.tell(ListingRead("", (held,)), MarketSettled(closed.ticker, 0))
-    assert not only(FormBelief, commands)
+    assert not only(RequestBelief, commands)
     assert bench.engine.desk.listing_reading() == ReadListing((earlier,))
     bought = fill("t-1", "o-1", 1000, ticker=closed.ticker)
     commands = bench.tell(Reconciled((), (bought,), {0: 0}))
-    assert only(BookSettlement, commands) == [BookSettlement(closed.ticker, 0, 1000, 0, NOW)]
+    assert only(RecordSettlement, commands) == [RecordSettlement(closed.ticker, 0, 1000, 0, NOW)]
     assert "event.settled" in notes(commands)
     assert bench.engine.desk.listing_reading() == ReadListing((earlier,))
     bench.tell(MarketSettled(closed.ticker, 0, final=True))
@@ -411,10 +414,10 @@ def test_a_settlement_pays_the_position_and_the_last_one_says_the_profit() -> No
     commands = bench.tell(
         MarketSettled(LOW, 10_000), MarketSettled(MIDDLE, 10_000), MarketSettled(HIGH, 0)
     )
-    assert only(BookSettlement, commands) == [
-        BookSettlement(LOW, 10_000, 0, 0, NOW),
-        BookSettlement(MIDDLE, 10_000, 1000, 10_000_000, NOW),
-        BookSettlement(HIGH, 0, -500, 0, NOW),
+    assert only(RecordSettlement, commands) == [
+        RecordSettlement(LOW, 10_000, 0, 0, NOW),
+        RecordSettlement(MIDDLE, 10_000, 1000, 10_000_000, NOW),
+        RecordSettlement(HIGH, 0, -500, 0, NOW),
     ]
     (settled,) = (note for note in only(Note, commands) if note.name == "event.settled")
     # Ten contracts made 60 cents each, five sold at 30 cents paid nothing.
@@ -443,8 +446,8 @@ def test_a_settlement_is_booked_once_however_often_it_is_told() -> None:
     bench = Bench()
     bench.start()
     bench.tell(MarketSettled(LOW, 0))
-    assert not only(BookSettlement, bench.tell(MarketSettled(LOW, 0)))
-    assert only(BookSettlement, bench.tell(MarketSettled(LOW, 10_000)))
+    assert not only(RecordSettlement, bench.tell(MarketSettled(LOW, 0)))
+    assert only(RecordSettlement, bench.tell(MarketSettled(LOW, 10_000)))
 
 
 def test_an_amended_settlement_is_booked_again_with_what_it_pays_now() -> None:
@@ -452,7 +455,7 @@ def test_an_amended_settlement_is_booked_again_with_what_it_pays_now() -> None:
     bench.start()
     bench.tell(Filled(fill("t-1", "o-1", 1000)), MarketSettled(MIDDLE, 10_000))
     commands = bench.tell(MarketSettled(MIDDLE, 0), after=60_000)
-    assert only(BookSettlement, commands) == [BookSettlement(MIDDLE, 0, 1000, 0, bench.now)]
+    assert only(RecordSettlement, commands) == [RecordSettlement(MIDDLE, 0, 1000, 0, bench.now)]
     assert "market.settled" in notes(commands)
 
 
@@ -461,10 +464,10 @@ def test_a_reading_does_not_take_back_what_the_stream_has_just_amended() -> None
     bench.start()
     bench.tell(MarketSettled(MIDDLE, 10_000), MarketSettled(MIDDLE, 0))
     old = MarketSettled(MIDDLE, 10_000, read=True)
-    assert not only(BookSettlement, bench.tell(old, after=19_999))
+    assert not only(RecordSettlement, bench.tell(old, after=19_999))
     assert only(ReadListing, bench.tell(Woken(), after=1))
     commands = bench.tell(old)
-    assert [booked.value for booked in only(BookSettlement, commands)] == [10_000]
+    assert [booked.value for booked in only(RecordSettlement, commands)] == [10_000]
 
 
 def test_a_settlement_that_becomes_final_is_booked_so_without_a_word() -> None:
@@ -472,9 +475,11 @@ def test_a_settlement_that_becomes_final_is_booked_so_without_a_word() -> None:
     bench.start()
     bench.tell(MarketSettled(MIDDLE, 10_000))
     commands = bench.tell(MarketSettled(MIDDLE, 10_000, final=True))
-    assert only(BookSettlement, commands) == [BookSettlement(MIDDLE, 10_000, 0, 0, NOW, final=True)]
+    assert only(RecordSettlement, commands) == [
+        RecordSettlement(MIDDLE, 10_000, 0, 0, NOW, final=True)
+    ]
     assert not notes(commands)
-    assert not only(BookSettlement, bench.tell(MarketSettled(MIDDLE, 10_000, final=True)))
+    assert not only(RecordSettlement, bench.tell(MarketSettled(MIDDLE, 10_000, final=True)))
 
 
 def test_what_is_settled_is_read_until_it_is_final() -> None:
@@ -491,7 +496,9 @@ def test_a_fill_that_is_heard_of_after_the_settlement_is_paid_out_too() -> None:
     bench.start()
     bench.tell(MarketSettled(MIDDLE, 10_000), Filled(fill("t-1", "o-1", 1000)))
     commands = bench.tell(Reconciled((), (), None))
-    assert only(BookSettlement, commands) == [BookSettlement(MIDDLE, 10_000, 1000, 10_000_000, NOW)]
+    assert only(RecordSettlement, commands) == [
+        RecordSettlement(MIDDLE, 10_000, 1000, 10_000_000, NOW)
+    ]
 
 
 def test_what_is_settled_is_neither_read_nor_asked_for_nor_quoted_any_more() -> None:
@@ -640,16 +647,16 @@ def test_the_budget_is_what_the_exchange_says() -> None:
     bench.start()
     budget = bench.engine.desk.budget
     assert (budget.refill, budget.capacity, budget.cancel_cost) == (100.0, 1000.0, 2.0)
-    assert not notes(bench.tell(BudgetRead(100.0, 1000.0, 10.0, 2.0, 10.0)))
-    assert notes(bench.tell(BudgetRead(300.0, 600.0, 10.0, 2.0, 10.0))) == {"budget.read"}
+    assert not notes(bench.tell(LimitsRead(100.0, 1000.0, 10.0, 2.0, 10.0)))
+    assert notes(bench.tell(LimitsRead(300.0, 600.0, 10.0, 2.0, 10.0))) == {"budget.read"}
 
 
 def test_quotes_are_off_while_a_helper_is_missing() -> None:
     bench = Bench()
     bench.rest()
-    assert bench.cancelled_sides(bench.tell(HelpersMissing(("poller",)))) == {"bid", "ask"}
+    assert bench.cancelled_sides(bench.tell(TasksDown(("poller",)))) == {"bid", "ask"}
     assert not only(Place, bench.tell(Woken(), after=60_000))
-    assert "quotes.open" in notes(bench.tell(HelpersMissing(())))
+    assert "quotes.open" in notes(bench.tell(TasksDown(())))
 
 
 # Stopping
@@ -664,7 +671,7 @@ def test_stopping_cancels_reads_the_account_and_finishes_when_it_holds_nothing()
     bench.tell(OrderCancelled(places["bid"].client_id, 1000))
     commands = bench.tell(OrderCancelled(places["ask"].client_id, 1000))
     assert only(ReadAccount, commands) == [ReadAccount(TICKERS, shards=(0,))]
-    assert only(Finished, bench.tell(Reconciled((), (), None)))
+    assert only(SweepConfirmed, bench.tell(Reconciled((), (), None)))
 
 
 def test_stopping_with_no_orders_still_asks_the_exchange() -> None:
@@ -682,23 +689,23 @@ def test_an_order_that_turns_up_at_the_end_is_cancelled_before_the_end() -> None
     stray = msgspec.structs.replace(report(places["bid"], "o-7"), client_id="mmbot-earlier")
     commands = bench.tell(Reconciled((stray,), (), None))
     assert [cancel.order_id for cancel in only(Cancel, commands)] == ["o-7"]
-    assert not only(Finished, commands)
+    assert not only(SweepConfirmed, commands)
     bench.tell(OrderCancelled("mmbot-earlier", 1000))
     assert only(ReadAccount, bench.tell(Woken(), after=2_000))
-    assert only(Finished, bench.tell(Reconciled((), (), None)))
+    assert only(SweepConfirmed, bench.tell(Reconciled((), (), None)))
 
 
 def test_an_order_whose_place_is_still_unanswered_is_waited_for() -> None:
     bench = Bench()
     bench.quote()
     bench.tell(Stopping())
-    assert not only(Finished, bench.tell(Reconciled((), (), None)))
+    assert not only(SweepConfirmed, bench.tell(Reconciled((), (), None)))
 
 
 def test_stopping_without_a_connection_still_finishes() -> None:
     bench = Bench()
     assert only(ReadAccount, bench.tell(Stopping())) == [ReadAccount(())]
-    assert only(Finished, bench.tell(Reconciled((), (), None)))
+    assert only(SweepConfirmed, bench.tell(Reconciled((), (), None)))
 
 
 def test_the_end_is_asked_for_again_when_the_account_cannot_be_read() -> None:

@@ -6,8 +6,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mmbot.trading.book import Book
-from mmbot.trading.fair import Opinion, logits, monotone, pool
+from mmbot.trading.fair import MarketMid, logits, monotone, pool
 
 MINUTE = 60_000
 probabilities = st.floats(0.0, 1.0)
@@ -21,27 +22,27 @@ def falling(values: list[float]) -> bool:
 # The market's opinion
 
 
-def seen(opinion: Opinion, bid: int | None, ask: int | None, now: int, count: int = 1000) -> None:
+def seen(opinion: MarketMid, bid: int | None, ask: int | None, now: int, count: int = 1000) -> None:
     bids = () if bid is None else ((bid, count),)
     asks = () if ask is None else ((ask, count),)
     opinion.look(Book(bids, asks), ({}, {}), 500, now)
 
 
 def test_the_midpoint_is_the_markets_opinion() -> None:
-    opinion = Opinion()
+    opinion = MarketMid()
     seen(opinion, 4000, 5000, 0)
     assert opinion.at(0) == pytest.approx(0.45)
 
 
 @pytest.mark.parametrize(("bid", "ask"), [(4000, 5001), (None, 5000), (4000, None)])
 def test_a_wide_or_one_sided_book_is_no_opinion(bid: int | None, ask: int | None) -> None:
-    opinion = Opinion()
+    opinion = MarketMid()
     seen(opinion, bid, ask, 0)
     assert opinion.at(0) is None
 
 
 def test_a_spread_that_widens_a_little_keeps_its_midpoint() -> None:
-    opinion = Opinion()
+    opinion = MarketMid()
     seen(opinion, 4000, 5000, 0)
     seen(opinion, 3800, 5200, MINUTE)
     assert opinion.live
@@ -50,7 +51,7 @@ def test_a_spread_that_widens_a_little_keeps_its_midpoint() -> None:
 
 
 def test_the_last_midpoint_is_remembered_for_half_an_hour() -> None:
-    opinion = Opinion()
+    opinion = MarketMid()
     seen(opinion, 4000, 5000, 0)
     opinion.look(None, ({}, {}), 500, 7)
     assert opinion.at(7 + 30 * MINUTE - 1) == pytest.approx(0.45)
@@ -59,7 +60,7 @@ def test_the_last_midpoint_is_remembered_for_half_an_hour() -> None:
 
 def test_thin_levels_and_our_own_orders_are_not_the_market() -> None:
     book = Book([(4800, 499), (4700, 1500), (4600, 500)], [(5200, 500)])
-    opinion = Opinion()
+    opinion = MarketMid()
     opinion.look(book, ({4700: 1100}, {}), 500, 0)
     assert opinion.at(0) == pytest.approx((0.46 + 0.52) / 2)
 

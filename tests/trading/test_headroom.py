@@ -2,14 +2,15 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mmbot.simulator.ledger import collateral
+
+from mmbot.exchange.accounts import collateral
 from mmbot.trading.commands import Cancel, Place
 from mmbot.trading.events import (
     BeliefFormed,
-    BudgetRead,
-    Event,
     Filled,
-    GroupSecured,
+    GroupReady,
+    InputEvent,
+    LimitsRead,
     ListingRead,
     OrderPlaced,
     Reconciled,
@@ -45,10 +46,10 @@ def sharded(balances: dict[int, int] | None, fills: tuple[Fill, ...] = ()) -> Be
     listed = event(*(market(ticker, shard=shard) for ticker, shard in SHARDS.items()))
     bench.tell(
         StreamUp(),
-        BudgetRead(1e6, 1e6, 10.0, 2.0, 10.0),
+        LimitsRead(1e6, 1e6, 10.0, 2.0, 10.0),
         ListingRead("", (listed,)),
-        GroupSecured(0, "g-0", cap),
-        GroupSecured(1, "g-1", cap),
+        GroupReady(0, "g-0", cap),
+        GroupReady(1, "g-1", cap),
         Reconciled((), fills, balances),
         BeliefFormed(belief()),
     )
@@ -56,7 +57,7 @@ def sharded(balances: dict[int, int] | None, fills: tuple[Fill, ...] = ()) -> Be
     return bench
 
 
-def settle(bench: Bench, *events: Event) -> None:
+def settle(bench: Bench, *events: InputEvent) -> None:
     """Tell the events, and have every place of theirs applied."""
     for told in events:
         for place in only(Place, bench.tell(told)):

@@ -4,17 +4,18 @@ import datetime as dt
 
 from hypothesis import given
 from hypothesis import strategies as st
-from mmbot.trading.commands import BookMark
+
+from mmbot.trading.commands import RecordPnlMark
 from mmbot.trading.events import (
     BeliefFormed,
     Filled,
-    LifeBegan,
     ListingRead,
     MarketSettled,
+    SessionStarted,
     StreamUp,
     Woken,
 )
-from mmbot.trading.losses import DayLosses, Mark
+from mmbot.trading.losses import DailyLosses, PnlMark
 from tests.trading.builders import HIGH, LOW, MIDDLE, Bench, belief, fill, only
 
 TODAY, TOMORROW = dt.date(2026, 11, 24), dt.date(2026, 11, 25)
@@ -25,7 +26,7 @@ EVENT = "T-26NOV29"
 def test_a_days_loss_is_what_was_there_at_its_start_less_what_is_there_now(
     course: list[int],
 ) -> None:
-    losses = DayLosses()
+    losses = DailyLosses()
     for pnl in course:
         losses.mark(TODAY, "A", pnl)
     assert losses.loss(TODAY) == -course[-1]
@@ -34,23 +35,25 @@ def test_a_days_loss_is_what_was_there_at_its_start_less_what_is_there_now(
 
 
 def test_events_are_added_up() -> None:
-    losses = DayLosses()
+    losses = DailyLosses()
     losses.mark(TODAY, "A", -3_000_000)
     losses.mark(TODAY, "B", 1_000_000)
     assert losses.loss(TODAY) == 2_000_000
 
 
 def test_only_news_is_written_down() -> None:
-    losses = DayLosses()
-    assert losses.mark(TODAY, "A", -100_000) == Mark(TODAY, "A", 0, -100_000)
+    losses = DailyLosses()
+    assert losses.mark(TODAY, "A", -100_000) == PnlMark(TODAY, "A", 0, -100_000)
     assert losses.mark(TODAY, "A", -199_999) is None
-    assert losses.mark(TODAY, "A", -200_000) == Mark(TODAY, "A", 0, -200_000)
-    assert losses.mark(TOMORROW, "A", -200_000) == Mark(TOMORROW, "A", -200_000, -200_000)
+    assert losses.mark(TODAY, "A", -200_000) == PnlMark(TODAY, "A", 0, -200_000)
+    assert losses.mark(TOMORROW, "A", -200_000) == PnlMark(TOMORROW, "A", -200_000, -200_000)
 
 
 def test_a_restart_does_not_wipe_a_loss_out() -> None:
-    losses = DayLosses()
-    losses.recall([Mark(TODAY, "GONE", 0, -5_000_000), Mark(TODAY, "A", -1_000_000, -2_000_000)])
+    losses = DailyLosses()
+    losses.recall(
+        [PnlMark(TODAY, "GONE", 0, -5_000_000), PnlMark(TODAY, "A", -1_000_000, -2_000_000)]
+    )
     assert losses.loss(TODAY) == 6_000_000
     losses.mark(TODAY, "A", -4_000_000)
     assert losses.loss(TODAY) == 8_000_000
@@ -66,8 +69,8 @@ def test_positions_are_marked_to_fair_value_and_written_down() -> None:
     bench = Bench()
     bench.start()
     bought(bench)
-    (mark,) = [command.mark for command in only(BookMark, bench.said)][-1:]
-    assert mark == Mark(TODAY, EVENT, 0, -1_000_000)
+    (mark,) = [command.mark for command in only(RecordPnlMark, bench.said)][-1:]
+    assert mark == PnlMark(TODAY, EVENT, 0, -1_000_000)
 
 
 def test_a_day_that_has_cost_its_limit_only_reduces_until_the_next() -> None:
@@ -82,7 +85,7 @@ def test_a_day_that_has_cost_its_limit_only_reduces_until_the_next() -> None:
 
 def test_losses_of_an_earlier_life_count() -> None:
     bench = Bench(limits={"daily_loss_dollars": 1.0})
-    bench.tell(LifeBegan(0, (Mark(TODAY, "T-26NOV22", 0, -1_000_000),)))
+    bench.tell(SessionStarted(0, (PnlMark(TODAY, "T-26NOV22", 0, -1_000_000),)))
     bench.quote()
     assert bench.reason() == "reduce_only"
 
@@ -93,12 +96,12 @@ def test_a_settled_event_is_marked_with_what_it_paid() -> None:
     bought(bench)
     for ticker, value in ((LOW, 10_000), (MIDDLE, 10_000), (HIGH, 0)):
         bench.tell(MarketSettled(ticker, value))
-    assert only(BookMark, bench.said)[-1].mark.latest == 4_000_000
+    assert only(RecordPnlMark, bench.said)[-1].mark.latest == 4_000_000
 
 
 def test_nothing_is_marked_before_the_account_has_been_read() -> None:
     bench = Bench()
-    bench.tell(LifeBegan(0, (Mark(TODAY, EVENT, 0, -7_000_000),)))
+    bench.tell(SessionStarted(0, (PnlMark(TODAY, EVENT, 0, -7_000_000),)))
     bench.tell(StreamUp(), ListingRead("", (bench.listed,)), BeliefFormed(belief()))
-    assert not only(BookMark, bench.said)
+    assert not only(RecordPnlMark, bench.said)
     assert bench.engine.desk.losses.loss(TODAY) == 7_000_000

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+
 from mmbot.trading.commands import Cancel, Place
 from mmbot.trading.events import (
     BeliefFormed,
-    BudgetRead,
     CountsMissing,
-    GroupSecured,
+    GroupReady,
     Halted,
+    LimitsRead,
     ListingRead,
     OrderCancelled,
     OrderPlaced,
@@ -71,8 +72,8 @@ def test_orders_of_an_earlier_life_are_not_spared_by_a_start_that_is_halted() ->
     left = OrderReport(
         "mmbot-before-1", "o-left", MIDDLE, "bid", 4100, 0, ONE_CONTRACT, "resting", NOW + 60_000
     )
-    bench.tell(Halted(NOW - 1_000), StreamUp(), BudgetRead(100.0, 1000.0, 10.0, 2.0, 10.0))
-    bench.tell(ListingRead("", (event(market()),)), GroupSecured(0, "g-0", CAP))
+    bench.tell(Halted(NOW - 1_000), StreamUp(), LimitsRead(100.0, 1000.0, 10.0, 2.0, 10.0))
+    bench.tell(ListingRead("", (event(market()),)), GroupReady(0, "g-0", CAP))
     assert bench.cancelled_sides(bench.tell(Reconciled((left,), (), {0: PLENTY}))) == {"left"}
 
 

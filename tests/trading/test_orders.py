@@ -5,8 +5,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mmbot.trading import orders as module
-from mmbot.trading.orders import Order, OwnOrders, Verdict, adopted, renewal_due, verdict
+from mmbot.trading.orders import (
+    Order,
+    OrderAction,
+    OwnOrders,
+    adopted_order,
+    order_action,
+    renewal_due,
+)
 from mmbot.trading.quoting import Quote
 from mmbot.trading.values import OrderReport, OrderStatus
 from tests.trading.builders import MIDDLE, NOW, settings
@@ -125,7 +133,7 @@ def test_only_so_many_ends_are_remembered(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_an_adopted_order_is_what_the_exchange_says() -> None:
-    one = adopted(said(filled=300), NOW)
+    one = adopted_order(said(filled=300), NOW)
     assert (one.count, one.filled, one.remaining, one.state) == (1000, 300, 700, "resting")
 
 
@@ -158,9 +166,9 @@ def test_an_adopted_order_is_what_the_exchange_says() -> None:
     ],
 )
 def test_a_quote_moves_only_when_that_pays(
-    changes: dict[str, Any], wanted: Quote | None, after: int, expected: Verdict
+    changes: dict[str, Any], wanted: Quote | None, after: int, expected: OrderAction
 ) -> None:
-    decided = verdict(order(**changes), wanted, NOW + after, SETTINGS.quoting, SETTINGS.orders)
+    decided = order_action(order(**changes), wanted, NOW + after, SETTINGS.quoting, SETTINGS.orders)
     assert decided == expected
 
 

@@ -4,6 +4,7 @@ from itertools import product
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mmbot.trading.portfolio import Exposure, Portfolio, WorstCase
 from mmbot.trading.values import Fill, Side
 from mmbot.units import ONE_DOLLAR

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+
 from mmbot.config import QuotingSettings
 from mmbot.trading.fair import Pooled
-from mmbot.trading.pricing import Terms, price_ladder
+from mmbot.trading.pricing import QuoteLimits, price_ladder
 from tests.trading.builders import settings
 
 FAIR = (0.9, 0.7, 0.5, 0.3, 0.1)
@@ -26,7 +27,7 @@ def priced(
     known: int = 4,
     unheard: tuple[bool, ...] = HEARD,
     **changes: object,
-) -> list[Terms]:
+) -> list[QuoteLimits]:
     return price_ladder(Pooled(fair, unheard), wealth or FLAT, known, quoting(**changes))
 
 

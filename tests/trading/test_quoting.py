@@ -5,11 +5,12 @@ from fractions import Fraction
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+
 from mmbot.config import Settings
 from mmbot.trading import quoting
 from mmbot.trading.book import Top
 from mmbot.trading.fair import Pooled
-from mmbot.trading.pricing import Terms, price_ladder
+from mmbot.trading.pricing import QuoteLimits, price_ladder
 from mmbot.trading.quoting import Quote, Quotes, danger
 from mmbot.units import CENT_GRID, ONE_DOLLAR, PriceBand, PriceGrid
 from tests.trading.builders import settings
@@ -207,8 +208,8 @@ def test_danger_is_the_distance_on_the_wrong_side_of_fair_value() -> None:
 # What only reduces
 
 
-def terms(fair: float, yes: int = 1000, no: int = 1000) -> Terms:
-    return Terms(fair, fair, fair * 0.9, (1 - fair) * 0.9, yes, no)
+def terms(fair: float, yes: int = 1000, no: int = 1000) -> QuoteLimits:
+    return QuoteLimits(fair, fair, fair * 0.9, (1 - fair) * 0.9, yes, no)
 
 
 FLOOR = settings(quoting={"lowest_bid_cents": 10.0, "contracts": 10})

@@ -9,27 +9,28 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from mmbot.trading.commands import (
     Cancel,
     Command,
     Decrease,
-    Finished,
-    LookUp,
+    EnsureGroup,
     Place,
+    QueryOrder,
     ReadAccount,
     ReadListing,
     Renew,
     ResetGroup,
-    SecureGroup,
+    SweepConfirmed,
     WakeAt,
 )
 from mmbot.trading.events import (
     BeliefFormed,
     BooksDistrusted,
-    Event,
     Filled,
     GroupChanged,
-    GroupSecured,
+    GroupReady,
+    InputEvent,
     ListingRead,
     OrderAbsent,
     OrderCancelled,
@@ -111,7 +112,7 @@ class Walk:
         self.orders: dict[str, Resting] = {}
         self.fills: list[Fill] = []
         self.to_exchange: list[Command] = []
-        self.to_bot: list[Event] = []
+        self.to_bot: list[InputEvent] = []
         self.reading = self.listing_wanted = False
         self.streaming = False
         self.finished = False
@@ -119,13 +120,13 @@ class Walk:
 
     # What the bot is told
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: InputEvent) -> None:
         now = self.bench.now
         for command in self.bench.tell(event):
             match command:
-                case SecureGroup() | ResetGroup():
+                case EnsureGroup() | ResetGroup():
                     self.to_exchange.append(command)
-                case Place() | Cancel() | Renew() | Decrease() | LookUp():
+                case Place() | Cancel() | Renew() | Decrease() | QueryOrder():
                     self._check_write(command)
                     self.to_exchange.append(command)
                 case ReadAccount():
@@ -134,7 +135,7 @@ class Walk:
                     self.listing_wanted = True
                 case WakeAt():
                     assert command.at > now or not isinstance(event, Woken)
-                case Finished():
+                case SweepConfirmed():
                     self.finished = True
         self._check_promises()
 
@@ -189,7 +190,7 @@ class Walk:
 
     # What the exchange does
 
-    def say(self, event: Event) -> None:
+    def say(self, event: InputEvent) -> None:
         """Say something on the stream; a stream that is down says nothing."""
         if self.streaming:
             self.to_bot.append(event)
@@ -198,19 +199,19 @@ class Walk:
         """Let one request, any, arrive at the exchange."""
         command = self.to_exchange.pop(self.rng.randrange(len(self.to_exchange)))
         lost = self.faults and self.rng.random() < 0.15
-        if isinstance(command, LookUp):
+        if isinstance(command, QueryOrder):
             self._serve_look_up(command, lost=lost)
-        elif isinstance(command, SecureGroup):
-            self.to_bot.append(GroupSecured(command.shard, "g", command.contracts))
+        elif isinstance(command, EnsureGroup):
+            self.to_bot.append(GroupReady(command.shard, "g", command.contracts))
         elif isinstance(command, ResetGroup):
             self.to_bot.append(GroupChanged(command.group, "reset"))
         elif isinstance(command, Place | Cancel | Renew | Decrease):
             never_arrived = lost and self.rng.random() < 0.5
             unknown = WriteUnknown(command.client_id, _WRITES[type(command)], "")
-            answer: Event = unknown if never_arrived else self._serve_write(command)
+            answer: InputEvent = unknown if never_arrived else self._serve_write(command)
             self.to_bot.append(unknown if lost else answer)
 
-    def _serve_write(self, command: Place | Cancel | Renew | Decrease) -> Event:
+    def _serve_write(self, command: Place | Cancel | Renew | Decrease) -> InputEvent:
         match command:
             case Place():
                 return self._serve_place(command)
@@ -239,7 +240,7 @@ class Walk:
                 self.say(OrderReported(order.report))
                 return OrderDecreased(command.client_id, command.remaining)
 
-    def _serve_place(self, command: Place) -> Event:
+    def _serve_place(self, command: Place) -> InputEvent:
         if self.faults and self.rng.random() < 0.1:
             return WriteRefused(command.client_id, "place", self.rng.choice(_REFUSALS), "")
         assert command.group, "no order without a group"
@@ -250,7 +251,7 @@ class Walk:
         self.say(OrderReported(order.report))
         return OrderPlaced(command.client_id, order.order_id, 0)
 
-    def _serve_look_up(self, command: LookUp, *, lost: bool) -> None:
+    def _serve_look_up(self, command: QueryOrder, *, lost: bool) -> None:
         order = self.orders.get(command.client_id)
         if lost:
             return

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
+
 from mmbot.trading.commands import Place
 from mmbot.trading.events import BeliefFormed, Filled, SettingsChanged, Woken
-from mmbot.trading.pricing import Terms
+from mmbot.trading.pricing import QuoteLimits
 from tests.trading.builders import HIGH, LOW, MIDDLE, Bench, belief, book, fill, only, settings
 
 MARKET_ONLY: dict[str, object] = {"belief_weight": [0.0] * 5}
@@ -20,7 +21,7 @@ def pooled_bench() -> Bench:
     return bench
 
 
-def terms(bench: Bench, ticker: str = MIDDLE) -> Terms:
+def terms(bench: Bench, ticker: str = MIDDLE) -> QuoteLimits:
     listing = bench.engine.desk.listing(ticker)
     assert listing is not None
     assert listing.terms is not None

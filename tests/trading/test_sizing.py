@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from mmbot.trading.sizing import kelly_sizes, reservation_prices
 
 # Prices that are met to 1e-5 dollars leave this much of the logarithm, on the poorest ladder here.

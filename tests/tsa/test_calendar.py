@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mmbot.tsa.calendar import (
     EASTERN,
     CalendarClock,

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mmbot.errors import BadInput
 from mmbot.tsa.calendar import EASTERN, Week, release_instant
 from mmbot.tsa.counts import (
     LEAST,
     MOST,
-    Change,
+    CountChange,
     Counts,
     assumed_release,
     load_counts,
@@ -78,19 +79,19 @@ def test_a_correction_after_the_settlement_settles_nothing() -> None:
 def test_seeing_the_same_count_again_changes_nothing() -> None:
     counts = observed((MONDAY, 2_500_000, eastern(TUESDAY, 8, 30)))
     again, change = counts.observe(MONDAY, 2_500_000, eastern(TUESDAY, 9))
-    assert (again, change) == (counts, Change.NOTHING)
+    assert (again, change) == (counts, CountChange.NOTHING)
 
 
 def test_an_observation_leaves_the_value_it_was_made_on_alone() -> None:
     before = observed((MONDAY, 2_500_000, eastern(TUESDAY, 8, 30)))
     after, change = before.observe(MONDAY, 2_400_000, eastern(TUESDAY, 9))
-    assert change is Change.REVISION
+    assert change is CountChange.REVISION
     assert (before.latest(MONDAY), after.latest(MONDAY)) == (2_500_000, 2_400_000)
 
 
 def test_a_new_day_is_told_from_a_revision() -> None:
     _, change = Counts().observe(MONDAY, 2_500_000, eastern(TUESDAY, 8, 30))
-    assert change is Change.NEW_DAY
+    assert change is CountChange.NEW_DAY
 
 
 def test_a_count_going_back_to_an_earlier_value_is_a_revision() -> None:
@@ -98,7 +99,7 @@ def test_a_count_going_back_to_an_earlier_value_is_a_revision() -> None:
         (MONDAY, 2_500_000, eastern(TUESDAY, 8)), (MONDAY, 2_400_000, eastern(TUESDAY, 9))
     )
     counts, change = counts.observe(MONDAY, 2_500_000, eastern(TUESDAY, 10))
-    assert (change, counts.settling(MONDAY)) == (Change.REVISION, 2_500_000)
+    assert (change, counts.settling(MONDAY)) == (CountChange.REVISION, 2_500_000)
 
 
 def test_a_day_that_is_not_over_cannot_have_a_count() -> None:

@@ -1,0 +1,87 @@
+"""The ledger as whoever judges it reads it: at one instant, without its lock.
+
+A daemon may be writing the while. What is returned is what it asked to have written down.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from mmbot.daemon.ledger import FILE_NAME, VERSION, Ledger, has_ledger
+from mmbot.errors import BadInput
+from mmbot.trading.commands import MarketSample, MarketView, Markout, RecordFill, RecordSettlement
+from mmbot.trading.values import Fill
+
+
+class TradeRecords(msgspec.Struct, frozen=True):
+    """Everything that a ledger says of trades, in the order of their times.
+
+    Settlements are in the order in which they were booked: a later one amends an earlier one of
+    the same market.
+    """
+
+    fills: tuple[RecordFill, ...]
+    markouts: tuple[Markout, ...]
+    samples: tuple[MarketSample, ...]
+    settlements: tuple[RecordSettlement, ...]
+
+
+def read_records(directory: Path) -> TradeRecords:
+    """Read the ledger in a state directory; one of an earlier version is brought up to date first.
+
+    Raises:
+        BadInput: There is none, it is broken, or it is of another version and in use.
+    """
+    path = directory / FILE_NAME
+    if not has_ledger(directory):
+        raise BadInput(f"there is no ledger in {directory}: nothing has traded with this config")
+    try:
+        with closing(_open(path)) as db:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version != VERSION:
+            Ledger(directory).close()
+        with closing(_open(path)) as db:
+            # Without it each query would see the ledger at an instant of its own.
+            db.execute("BEGIN")
+            return _read(db)
+    except sqlite3.DatabaseError as error:
+        raise BadInput(f"the ledger {path} cannot be read: {error}") from None
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+
+
+def _read(db: sqlite3.Connection) -> TradeRecords:
+    fills = db.execute(
+        "SELECT trade_id, order_id, ticker, side, price, count, fee, at,"
+        " known, belief, mid, fair FROM fills ORDER BY at, trade_id, order_id"
+    )
+    markouts = db.execute(
+        "SELECT trade_id, order_id, horizon, at, belief, mid, fair FROM markouts ORDER BY at"
+    )
+    samples = db.execute(
+        "SELECT ticker, known, moment, at, belief, mid, fair FROM samples ORDER BY at, ticker"
+    )
+    settlements = db.execute(
+        "SELECT ticker, value, position, payout, at, final FROM settlements ORDER BY number"
+    )
+    return TradeRecords(
+        tuple(RecordFill(Fill(*row[:8]), row[8], MarketView(*row[9:])) for row in fills),
+        tuple(
+            Markout(trade_id, order_id, horizon, at, MarketView(*view))
+            for trade_id, order_id, horizon, at, *view in markouts
+        ),
+        tuple(
+            MarketSample(ticker, known, moment, at, MarketView(*view))
+            for ticker, known, moment, at, *view in samples
+        ),
+        tuple(
+            RecordSettlement(ticker, value, position, payout, at, bool(final))
+            for ticker, value, position, payout, at, final in settlements
+        ),
+    )

@@ -1,0 +1,154 @@
+"""Who may call: API keys, signed requests, and each member's token buckets."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeAlias
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from mmbot.exchange.order_types import RequestRefused
+
+PublicKey: TypeAlias = RSAPublicKey | Ed25519PublicKey
+
+KEY_HEADER: Final = "kalshi-access-key"
+TIMESTAMP_HEADER: Final = "kalshi-access-timestamp"
+SIGNATURE_HEADER: Final = "kalshi-access-signature"
+
+
+class Tier(msgspec.Struct, frozen=True):
+    """What an API usage level allows, in tokens and tokens a second."""
+
+    read_rate: int
+    read_capacity: int
+    write_rate: int
+    write_capacity: int
+    balance_rate: int = 5
+
+
+# Source: the exchange's published tiers.
+TIERS: Final = {
+    "basic": Tier(200, 600, 100, 100, 1),
+    "advanced": Tier(300, 900, 300, 600, 1),
+    "expert": Tier(600, 600, 600, 1200),
+    "premier": Tier(1200, 1200, 1200, 2400),
+    "paragon": Tier(2400, 2400, 2400, 4800),
+    "prime": Tier(4800, 4800, 4800, 9600),
+    "prestige": Tier(12000, 12000, 9600, 19200),
+}
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """An API key: whose it is, what it may do, and the subaccount it may be locked to."""
+
+    key_id: str
+    user_id: str
+    public_key: PublicKey
+    scopes: frozenset[str] = frozenset({"read", "write"})
+    subaccount: int | None = None
+
+    def may(self, scope: str) -> bool:
+        """Say whether the key has a scope, or the broad one that includes it."""
+        return scope in self.scopes or scope.split("::", maxsplit=1)[0] in self.scopes
+
+
+class RateBucket:
+    """A token bucket with continuous refill, in wall milliseconds."""
+
+    def __init__(self, rate: float, capacity: float) -> None:
+        self.rate = rate
+        self.capacity = capacity
+        self._level = capacity
+        self._at: int | None = None
+
+    def take(self, tokens: float, now: int) -> bool:
+        """Take `tokens` if that many are there."""
+        if self._at is not None:
+            elapsed = max(now - self._at, 0) / 1000
+            self._level = min(self.capacity, self._level + elapsed * self.rate)
+        self._at = now
+        if tokens > self._level:
+            return False
+        self._level -= tokens
+        return True
+
+
+class RateBuckets:
+    """One caller's budgets by name."""
+
+    def __init__(self, tier: Tier) -> None:
+        self.tier = tier
+        self._by_name = {
+            "read": RateBucket(tier.read_rate, tier.read_capacity),
+            "write": RateBucket(tier.write_rate, tier.write_capacity),
+            "balance": RateBucket(tier.balance_rate, tier.balance_rate),
+        }
+
+    def take(self, name: str, tokens: float, now: int) -> None:
+        """Pay for a call, or refuse it."""
+        if not self._by_name[name].take(tokens, now):
+            raise RequestRefused("too_many_requests", status=429)
+
+
+class Gatekeeper:
+    """Checks the signature of every request."""
+
+    def __init__(self, credentials: Iterable[Credential], tolerance_ms: int) -> None:
+        self._credentials = {c.key_id: c for c in credentials}
+        self._tolerance_ms = tolerance_ms
+
+    def add(self, credential: Credential) -> None:
+        """Issue a key."""
+        self._credentials[credential.key_id] = credential
+
+    def revoke(self, key_id: str) -> bool:
+        """Withdraw a key; say whether it existed."""
+        return self._credentials.pop(key_id, None) is not None
+
+    def keys_of(self, user_id: str) -> list[Credential]:
+        """Return a member's keys."""
+        return [c for c in self._credentials.values() if c.user_id == user_id]
+
+    def authenticate(
+        self, headers: Mapping[str, str], method: str, path: str, now: int
+    ) -> Credential:
+        """Return the key that signed `timestamp + METHOD + path`, or refuse.
+
+        `headers` has lower-case names. Source: the exchange's API documentation; RSA keys sign
+        with PSS and a salt as long as the digest, Ed25519 keys the same bytes plainly.
+        """
+        key_id = headers.get(KEY_HEADER)
+        timestamp = headers.get(TIMESTAMP_HEADER, "")
+        signature = headers.get(SIGNATURE_HEADER)
+        if not key_id or not timestamp or not signature:
+            raise RequestRefused("authentication_error", "MISSING_HEADERS")
+        credential = self._credentials.get(key_id)
+        if credential is None:
+            raise RequestRefused("authentication_error", "NOT_FOUND")
+        if not timestamp.isascii() or not timestamp.isdigit() or len(timestamp) > 15:
+            raise RequestRefused("authentication_error", "INVALID_TIMESTAMP")
+        if abs(int(timestamp) - now) > self._tolerance_ms:
+            raise RequestRefused("header_timestamp_expired")
+        if not _verifies(credential.public_key, signature, f"{timestamp}{method}{path}".encode()):
+            raise RequestRefused("authentication_error", "INCORRECT_API_KEY_SIGNATURE")
+        return credential
+
+
+def _verifies(key: PublicKey, signature: str, message: bytes) -> bool:
+    try:
+        raw = base64.b64decode(signature, validate=True)
+        if isinstance(key, Ed25519PublicKey):
+            key.verify(raw, message)
+        else:
+            digest = hashes.SHA256()
+            key.verify(raw, message, PSS(MGF1(digest), PSS.DIGEST_LENGTH), digest)
+    except (InvalidSignature, binascii.Error, ValueError):
+        return False
+    return True

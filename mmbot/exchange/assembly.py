@@ -1,0 +1,95 @@
+"""Putting an exchange together: calendar, counts, venue, crowd, pages, and one funded member."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from mmbot.errors import BadInput
+from mmbot.exchange.access import Credential, PublicKey
+from mmbot.exchange.consensus import Blurred
+from mmbot.exchange.crowd import Crowd, Pace
+from mmbot.exchange.exchange_state import SimulatedExchangeSettings
+from mmbot.exchange.synthetic import LABEL, daily_counts
+from mmbot.exchange.timetable import releases
+from mmbot.exchange.tsa_site import TsaSite
+from mmbot.exchange.venue import SimulatedVenue
+from mmbot.tsa.calendar import CalendarClock, Week
+from mmbot.tsa.counts import Counts
+from mmbot.units import Money
+
+# Days that are out already when the calendar starts, but may have been released within it.
+_LEAD: Final = dt.timedelta(days=14)
+_TAIL: Final = dt.timedelta(days=21)
+
+
+class Published(msgspec.Struct, frozen=True):
+    """Daily counts as the pages show them: while their year is current, and once archived."""
+
+    first: Mapping[dt.date, int]
+    archived: Mapping[dt.date, int]
+    label: str
+
+
+class Site(msgspec.Struct, frozen=True):
+    """A running exchange's parts, for a shell to put on sockets or drive in virtual time."""
+
+    venue: SimulatedVenue
+    website: TsaSite
+    user_id: str
+    key_id: str
+
+
+def synthetic(week: Week, seed: int) -> Published:
+    """Return made-up counts through the weeks after `week`."""
+    counts = daily_counts(week.sunday + _TAIL, seed)
+    return Published(counts, counts, LABEL)
+
+
+def real(counts: Counts, week: Week, source: str) -> Published:
+    """Return counts as they were published, or say which day of the week is missing."""
+    missing = [day for day in week.days if day not in counts]
+    if missing:
+        raise BadInput(
+            f"{source} has no count for {missing[0]}, and the week ending {week.sunday} "
+            "needs all seven; choose another --week or a fuller --counts file"
+        )
+    days = counts.vintages
+    return Published(
+        {day: counts.first(day) for day in days},
+        {day: counts.latest(day) for day in days},
+        "simulated release of real counts",
+    )
+
+
+def assemble(
+    *,
+    settings: SimulatedExchangeSettings,
+    clock: CalendarClock,
+    week: Week,
+    published: Published,
+    public_key: PublicKey,
+    balance: Money,
+    seed: int,
+    pace: Pace | None = None,
+) -> Site:
+    """Build the exchange as it stands when its clock starts; without a pace nobody else trades."""
+    rng = random.Random(seed)
+    first = clock.at(clock.wall).date() - _LEAD
+    planned = releases(first, max(published.first), random.Random(f"releases {seed}"))
+    venue = SimulatedVenue(
+        settings, clock, weeks=[week], counts=published.first, releases=planned, rng=rng
+    )
+    user_id, key_id = venue.exchange.engine.new_id(), venue.exchange.engine.new_id()
+    venue.exchange.admit(Credential(key_id, user_id, public_key), cash=balance)
+    if pace is not None:
+        crowd_rng = random.Random(f"crowd {seed}")
+        consensus = Blurred(venue.average, crowd_rng)
+        venue.traders = Crowd(venue.exchange, consensus, crowd_rng, pace, clock.wall)
+    venue.advance(clock.wall)
+    website = TsaSite(published.first, published.archived, planned, clock, published.label)
+    return Site(venue, website, user_id, key_id)

@@ -1,0 +1,200 @@
+"""The state behind the API: what is listed, who the members are, and what they may call."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from mmbot.exchange.access import TIERS, Credential, Gatekeeper, RateBuckets
+from mmbot.exchange.account_history import AccountHistory
+from mmbot.exchange.accounts import Account
+from mmbot.exchange.fees import FeeSchedule
+from mmbot.exchange.market import ExchangeMarket, MarketTerms
+from mmbot.exchange.matching import MatchingEngine
+from mmbot.exchange.order_types import RequestRefused
+from mmbot.tsa.calendar import CalendarClock, Week
+from mmbot.units import CENT_GRID, ONE_DOLLAR, Money, PriceBand, PriceGrid
+
+STRIKES: Final = tuple(range(1_800_000, 2_800_001, 50_000))
+DECI_CENT_GRID: Final = PriceGrid((PriceBand(0, ONE_DOLLAR, 10),))
+TAPERED_GRID: Final = PriceGrid(
+    (PriceBand(0, 1000, 10), PriceBand(1000, 9000, 100), PriceBand(9000, ONE_DOLLAR, 10))
+)
+STRUCTURES: Final = {
+    "linear_cent": CENT_GRID,
+    "deci_cent": DECI_CENT_GRID,
+    "tapered_deci_cent": TAPERED_GRID,
+}
+
+_CREATION_HOUR: Final = 5
+_MOST_TRANSFERS: Final = 10_000
+
+
+class SimulatedExchangeSettings(msgspec.Struct, frozen=True):
+    """How this exchange behaves; times are wall milliseconds.
+
+    An event opens on its week's Monday, or `weeks_ahead` of that. Orders placed within
+    `cancel_all_reach_ms` of a member's cancel-all are cancelled as well: the exchange reserves the
+    right for a minute.
+    """
+
+    series: str = "KXTSAW"
+    strikes: tuple[int, ...] = STRIKES
+    structure: str = "linear_cent"
+    fees: FeeSchedule = FeeSchedule()
+    exchange_index: int = 0
+    tier: str = "advanced"
+    cdn_ms: int = 15_000
+    portfolio_lag_ms: int = 0
+    timestamp_tolerance_ms: int = 15_000
+    close_sweep_ms: int = 1_000
+    cancel_all_reach_ms: int = 0
+    outbox_frames: int = 20_000
+    markets_per_subscription: int = 10_000
+    commands_per_second: int = 10_000
+    maintenance: bool = True
+    weeks_ahead: int = 0
+
+
+class ExchangeEvent(msgspec.Struct):
+    """One week's event and its markets' tickers in the order of their strikes."""
+
+    week: Week
+    ticker: str
+    tickers: tuple[str, ...]
+    updated_ms: int
+    fee_override: FeeSchedule | None = None
+
+
+class FeeChange(msgspec.Struct, frozen=True):
+    """A scheduled change of fees, of the series or, with `event_ticker`, of one event."""
+
+    change_id: str
+    fees: FeeSchedule | None
+    at: int
+    event_ticker: str | None = None
+
+
+class Transfer(msgspec.Struct, frozen=True):
+    """Cash moved between two subaccounts."""
+
+    transfer_id: str
+    user_id: str
+    source: int
+    target: int
+    cents: int
+    at: int
+
+
+class ExchangeState:
+    """Everything the REST handlers and the stream read and change."""
+
+    def __init__(
+        self, settings: SimulatedExchangeSettings, clock: CalendarClock, rng: random.Random
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.engine = MatchingEngine(rng)
+        self.history = AccountHistory(settings.portfolio_lag_ms)
+        self.gatekeeper = Gatekeeper((), settings.timestamp_tolerance_ms)
+        self.series_fees = settings.fees
+        self.shard_down = False
+        self.events: dict[str, ExchangeEvent] = {}
+        self.fee_changes: list[FeeChange] = []
+        self.transfers: deque[Transfer] = deque(maxlen=_MOST_TRANSFERS)
+        self.cancelling_until: dict[str, int] = {}
+        self.netting: dict[tuple[str, int], bool] = {}
+        self.tiers: dict[str, str] = {}
+        self.buckets: dict[str, RateBuckets] = {"": RateBuckets(TIERS["basic"])}
+
+    # Members
+
+    def admit(self, credential: Credential, *, cash: Money = 0, tier: str | None = None) -> Account:
+        """Add a member with its key, its primary account and a first deposit."""
+        self.gatekeeper.add(credential)
+        self.set_tier(credential.user_id, tier or self.settings.tier)
+        return self.open_account(credential.user_id, 0, cash=cash)
+
+    def open_account(self, user_id: str, subaccount: int, *, cash: Money = 0) -> Account:
+        """Add a member's subaccount."""
+        account = self.engine.open_account(user_id, subaccount, cash=cash, audited=True)
+        self.history.open(account)
+        return account
+
+    def set_tier(self, user_id: str, tier: str) -> None:
+        """Put a member on an API usage level, with full buckets."""
+        self.tiers[user_id] = tier
+        self.buckets[user_id] = RateBuckets(TIERS[tier])
+
+    def account(self, user_id: str, subaccount: int) -> Account:
+        """Return a member's subaccount, or refuse one that does not exist."""
+        account = self.engine.accounts.get((user_id, subaccount))
+        if account is None:
+            raise RequestRefused("not_found", "subaccount not found")
+        return account
+
+    def accounts(self, user_id: str, subaccount: int | None = None) -> list[Account]:
+        """Return one of a member's subaccounts, or all of them."""
+        if subaccount is not None:
+            return [self.account(user_id, subaccount)]
+        return [a for (user, _), a in self.engine.accounts.items() if user == user_id]
+
+    # Markets
+
+    def list_event(self, week: Week) -> ExchangeEvent:
+        """Create a week's event and its markets, not yet open."""
+        clock, settings = self.clock, self.settings
+        ticker = week.event_ticker(settings.series)
+        opens = week.opens - dt.timedelta(weeks=settings.weeks_ahead)
+        created = clock.wall_time(opens.replace(hour=_CREATION_HOUR))
+        markets = [
+            ExchangeMarket(
+                MarketTerms(
+                    ticker=f"{ticker}-A{strike / 1e6:.2f}",
+                    market_id=self.engine.new_id(),
+                    event_ticker=ticker,
+                    series_ticker=settings.series,
+                    floor_strike=strike,
+                    created_ms=created,
+                    open_ms=clock.wall_time(opens),
+                    close_ms=clock.wall_time(week.closes),
+                    settle_ms=clock.wall_time(week.settles),
+                    exchange_index=settings.exchange_index,
+                ),
+                fees=self.series_fees,
+                grid=STRUCTURES[settings.structure],
+                structure=settings.structure,
+            )
+            for strike in settings.strikes
+        ]
+        for market in markets:
+            self.engine.markets[market.ticker] = market
+        event = ExchangeEvent(week, ticker, tuple(m.ticker for m in markets), created)
+        self.events[ticker] = event
+        return event
+
+    def markets_of(self, event: ExchangeEvent) -> list[ExchangeMarket]:
+        """Return an event's markets in the order of their strikes."""
+        return [self.engine.markets[ticker] for ticker in event.tickers]
+
+    def market(self, ticker: str, exchange_index: int | None = None) -> ExchangeMarket:
+        """Return a market, if it is on the shard asked for; `None` and -1 find it anywhere."""
+        market = self.engine.markets.get(ticker)
+        if market is None or exchange_index not in (None, -1, market.terms.exchange_index):
+            raise RequestRefused("not_found", "market not found")
+        return market
+
+    def trading_paused(self) -> bool:
+        """Say whether new orders are refused everywhere."""
+        return self.engine.trading_paused or self.engine.exchange_paused
+
+    def set_fees(self, fees: FeeSchedule, events: Iterable[ExchangeEvent]) -> None:
+        """Charge `fees` in the markets of `events` from now on."""
+        for event in events:
+            for market in self.markets_of(event):
+                market.fees = fees

@@ -1,0 +1,39 @@
+"""What a member does with its order groups."""
+
+from __future__ import annotations
+
+from mmbot.exchange.accounts import Account
+from mmbot.exchange.facts import GroupUpdated
+from mmbot.exchange.group_limits import FillLimitGroup, check_limit
+from mmbot.exchange.matching import MatchingEngine
+from mmbot.units import Count
+
+
+def create_group(
+    engine: MatchingEngine, account: Account, limit: Count, now: int
+) -> FillLimitGroup:
+    """Open an order group."""
+    group = engine.groups.create(engine.new_id(), account, limit)
+    engine.facts.append(GroupUpdated(account, group.group_id, "created", limit, now))
+    return group
+
+
+def limit_group(engine: MatchingEngine, group: FillLimitGroup, limit: Count, now: int) -> None:
+    """Change a group's limit."""
+    check_limit(limit)
+    group.limit = limit
+    engine.facts.append(GroupUpdated(group.account, group.group_id, "limit_updated", limit, now))
+
+
+def reset_group(engine: MatchingEngine, group: FillLimitGroup, now: int) -> None:
+    """Let a group trade again."""
+    group.reset()
+    engine.facts.append(GroupUpdated(group.account, group.group_id, "reset", None, now))
+
+
+def delete_group(engine: MatchingEngine, group: FillLimitGroup, now: int) -> None:
+    """Cancel a group's orders and forget it."""
+    engine.groups.delete(group)
+    for order in engine.group_orders(group):
+        engine.withdraw(order, now, "")
+    engine.facts.append(GroupUpdated(group.account, group.group_id, "deleted", None, now))

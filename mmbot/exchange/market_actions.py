@@ -1,0 +1,85 @@
+"""The life of a market beyond its orders: pauses, closing, determination, settlement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mmbot.exchange.facts import MarketChanged, Settled
+from mmbot.exchange.market import ExchangeMarket
+from mmbot.exchange.matching import MatchingEngine
+from mmbot.exchange.order_types import ExchangeOrder, Reason
+from mmbot.units import ONE_DOLLAR
+
+
+def announce(engine: MatchingEngine, market: ExchangeMarket, event_type: str, now: int) -> None:
+    """Note a step in a market's life."""
+    market.updated_ms = now
+    engine.facts.append(MarketChanged(market.ticker, event_type, now))
+
+
+def halt(engine: MatchingEngine, orders: Iterable[ExchangeOrder], now: int) -> None:
+    """Cancel those orders that asked not to outlive a pause."""
+    for order in list(orders):
+        if order.cancel_on_pause:
+            engine.withdraw(order, now, "HaltCancel")
+
+
+def cancel_resting(
+    engine: MatchingEngine, market: ExchangeMarket, now: int, reason: Reason
+) -> None:
+    """Cancel everything that rests in a market."""
+    for order in market.orders():
+        engine.withdraw(order, now, reason)
+
+
+def pause(engine: MatchingEngine, market: ExchangeMarket, now: int) -> None:
+    """Stop one market."""
+    market.status = "inactive"
+    announce(engine, market, "deactivated", now)
+    halt(engine, market.orders(), now)
+
+
+def unpause(engine: MatchingEngine, market: ExchangeMarket, now: int) -> None:
+    """Let one market trade again, with an empty book."""
+    cancel_resting(engine, market, now, "HaltCancel")
+    market.status = "active"
+    announce(engine, market, "activated", now)
+
+
+def determine(
+    engine: MatchingEngine, market: ExchangeMarket, result: str, expiration_value: str, now: int
+) -> None:
+    """Fix the outcome of a closed market."""
+    market.status, market.result = "determined", result
+    market.expiration_value, market.determined_ms = expiration_value, now
+    announce(engine, market, "determined", now)
+
+
+def dispute(market: ExchangeMarket, now: int) -> None:
+    """Put a determined outcome in question, of which the stream says nothing."""
+    market.status, market.updated_ms = "disputed", now
+
+
+def amend(engine: MatchingEngine, market: ExchangeMarket, result: str, now: int) -> None:
+    """Fix another outcome of a market that is determined and not paid out yet."""
+    determine(engine, market, result, market.expiration_value, now)
+    market.status = "amended"
+
+
+def settle(engine: MatchingEngine, market: ExchangeMarket, now: int) -> None:
+    """Pay out every holding in a determined market."""
+    yes_value = ONE_DOLLAR if market.result == "yes" else 0
+    for account in engine.accounts.values():
+        position = account.positions.get(market.ticker)
+        if position is None or not position.volume:
+            continue
+        net, cost, fees = position.net, position.cost, position.fees
+        payout = position.pay_out(yes_value)
+        position.updated_ms = now
+        account.cash += payout
+        engine.facts.append(
+            Settled(account, market.ticker, net, cost, fees, payout, yes_value, now)
+        )
+    market.open_interest = 0
+    market.status, market.settled_ms = "finalized", now
+    announce(engine, market, "settled", now)

@@ -1,0 +1,332 @@
+"""Wire objects: the exchange's state as the JSON that REST and the stream send."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from mmbot.exchange.accounts import Position
+from mmbot.exchange.exchange_state import ExchangeEvent, ExchangeState
+from mmbot.exchange.facts import AccountFilled, Settled, Traded
+from mmbot.exchange.market import ExchangeMarket
+from mmbot.exchange.order_types import ExchangeOrder
+from mmbot.units import (
+    MONEY_PER_CENT,
+    ONE_DOLLAR,
+    Count,
+    Price,
+    format_count,
+    format_money,
+    format_price,
+)
+
+Json: TypeAlias = dict[str, Any]
+
+SETTLEMENT_SOURCES = [
+    {"name": "TSA", "url": "https://www.tsa.gov/travel/passenger-volumes"},
+]
+_SETTLEMENT_TIMER_S = 60
+_NOTICE = "Simulated market."
+
+
+@functools.lru_cache(maxsize=10_000)
+def rfc3339(milliseconds: int) -> str:
+    """Write an instant as the exchange does."""
+    at = dt.datetime.fromtimestamp(milliseconds // 1000, dt.UTC)
+    fraction = milliseconds % 1000
+    return f"{at:%Y-%m-%dT%H:%M:%S}{f'.{fraction:03d}' if fraction else ''}Z"
+
+
+def outcome(side: str) -> str:
+    """Return the leg that a book side buys."""
+    return "yes" if side == "bid" else "no"
+
+
+def both_prices(price: Price) -> Json:
+    """Return a price on both legs."""
+    return {
+        "yes_price_dollars": format_price(price),
+        "no_price_dollars": format_price(ONE_DOLLAR - price),
+    }
+
+
+def cents(money: int) -> int:
+    """Return money in whole cents, rounded down."""
+    return money // MONEY_PER_CENT
+
+
+def series_json(exchange: ExchangeState, now: int, *, volume: bool = False) -> Json:
+    """Return the one series."""
+    settings = exchange.settings
+    answer: Json = {
+        "ticker": settings.series,
+        "title": "Weekly average of TSA checkpoint passengers (simulated)",
+        "frequency": "weekly",
+        "category": "Transportation",
+        "categories": ["Transportation"],
+        "tags": ["TSA"],
+        "settlement_sources": SETTLEMENT_SOURCES,
+        "contract_url": "",
+        "contract_terms_url": "",
+        "additional_prohibitions": [],
+        "fee_type": exchange.series_fees.fee_type,
+        "fee_multiplier": exchange.series_fees.multiplier,
+        "exchange_index": settings.exchange_index,
+        "last_updated_ts": rfc3339(now),
+    }
+    if volume:
+        total = sum(m.volume for m in exchange.engine.markets.values())
+        answer["volume_fp"] = format_count(total)
+    return answer
+
+
+def event_title(event: ExchangeEvent) -> str:
+    """Return an event's title."""
+    return f"TSA check-ins, week ending {event.week.sunday:%B} {event.week.sunday.day} (simulated)"
+
+
+def event_json(exchange: ExchangeState, event: ExchangeEvent) -> Json:
+    """Return an event without its markets."""
+    override = event.fee_override
+    return {
+        "event_ticker": event.ticker,
+        "series_ticker": exchange.settings.series,
+        "title": event_title(event),
+        "sub_title": f"Week of {event.week.monday} to {event.week.sunday}",
+        "category": "Transportation",
+        "mutually_exclusive": False,
+        "collateral_return_type": "",
+        "strike_date": rfc3339(exchange.clock.wall_time(event.week.closes)),
+        "strike_period": "week",
+        "settlement_sources": SETTLEMENT_SOURCES,
+        "fee_type_override": override.fee_type if override else None,
+        "fee_multiplier_override": override.multiplier if override else None,
+        "exchange_index": exchange.settings.exchange_index,
+        "last_updated_ts": rfc3339(event.updated_ms),
+    }
+
+
+def price_ranges(market: ExchangeMarket) -> list[Json]:
+    """Return the bands of prices at which a market takes orders."""
+    return [
+        {
+            "start": format_price(band.start),
+            "end": format_price(band.end),
+            "step": format_price(band.step),
+        }
+        for band in market.grid.bands
+    ]
+
+
+def strike_title(market: ExchangeMarket) -> str:
+    """Return what YES says."""
+    return f"Above {market.terms.floor_strike / 1e6:.2f} million"
+
+
+def rules(market: ExchangeMarket) -> str:
+    """Return the market's rule as a sentence."""
+    return (
+        f"If the average daily count of the week is above {market.terms.floor_strike:,}, "
+        "then the market resolves to Yes."
+    )
+
+
+def market_json(market: ExchangeMarket, volume_24h: Count) -> Json:
+    """Return a market with its quotes."""
+    terms = market.terms
+    bid, ask = market.best_bid, market.best_ask
+    answer: Json = {
+        "ticker": market.ticker,
+        "event_ticker": terms.event_ticker,
+        "market_type": "binary",
+        "title": rules(market),
+        "subtitle": strike_title(market),
+        "yes_sub_title": strike_title(market),
+        "no_sub_title": strike_title(market),
+        "rules_primary": rules(market),
+        "rules_secondary": _NOTICE,
+        "created_time": rfc3339(terms.created_ms),
+        "updated_time": rfc3339(market.updated_ms),
+        "open_time": rfc3339(terms.open_ms),
+        "close_time": rfc3339(market.close_ms),
+        "expected_expiration_time": rfc3339(terms.settle_ms),
+        "expiration_time": rfc3339(terms.settle_ms),
+        "latest_expiration_time": rfc3339(terms.settle_ms + 7 * 86_400_000),
+        "settlement_timer_seconds": _SETTLEMENT_TIMER_S,
+        "status": market.status,
+        "result": market.result,
+        "can_close_early": True,
+        "expiration_value": market.expiration_value,
+        "strike_type": "greater",
+        "floor_strike": terms.floor_strike,
+        "yes_bid_dollars": format_price(bid or 0),
+        "yes_bid_size_fp": format_count(market.sides["bid"].totals.get(bid or 0, 0)),
+        "yes_ask_dollars": format_price(ask or ONE_DOLLAR),
+        "yes_ask_size_fp": format_count(market.sides["ask"].totals.get(ask or 0, 0)),
+        "no_bid_dollars": format_price(ONE_DOLLAR - (ask or ONE_DOLLAR)),
+        "no_ask_dollars": format_price(ONE_DOLLAR - (bid or 0)),
+        "last_price_dollars": format_price(market.last_price),
+        "previous_yes_bid_dollars": format_price(0),
+        "previous_yes_ask_dollars": format_price(0),
+        "previous_price_dollars": format_price(0),
+        "volume_fp": format_count(market.volume),
+        "volume_24h_fp": format_count(volume_24h),
+        "open_interest_fp": format_count(market.open_interest),
+        "notional_value_dollars": format_price(ONE_DOLLAR),
+        "settlement_bounds_type": "default",
+        "price_level_structure": market.structure,
+        "price_ranges": price_ranges(market),
+        "exchange_index": terms.exchange_index,
+    }
+    if market.result:
+        answer["settlement_value_dollars"] = format_price(settlement_value(market))
+    if market.settled_ms is not None:
+        answer["settlement_ts"] = rfc3339(market.settled_ms)
+    return answer
+
+
+def settlement_value(market: ExchangeMarket) -> Price:
+    """Return what one YES contract of a determined market pays."""
+    return ONE_DOLLAR if market.result == "yes" else 0
+
+
+def book_levels(
+    market: ExchangeMarket, depth: int = 0, *, no_as_yes: bool = False
+) -> dict[str, list[Any]]:
+    """Return both sides' levels, best last; NO prices unless `no_as_yes`."""
+    sides: dict[str, list[Any]] = {}
+    for name, side in (("yes", market.sides["bid"]), ("no", market.sides["ask"])):
+        best_first = side.prices()[: depth or None]
+        flip = name == "no" and not no_as_yes
+        sides[name] = [
+            [format_price(ONE_DOLLAR - p if flip else p), format_count(side.totals[p])]
+            for p in reversed(best_first)
+        ]
+    return sides
+
+
+def order_json(order: ExchangeOrder, exchange_index: int) -> Json:
+    """Return an order as the portfolio lists it."""
+    answer: Json = {
+        "order_id": order.order_id,
+        "user_id": order.account.user_id,
+        "client_order_id": order.client_order_id,
+        "ticker": order.ticker,
+        "side": outcome(order.side),
+        "action": "buy",
+        "outcome_side": outcome(order.side),
+        "book_side": order.side,
+        "type": "limit",
+        "status": order.status,
+        **both_prices(order.price),
+        **order_counts(order),
+        "expiration_time": None if order.expires_ms is None else rfc3339(order.expires_ms),
+        "created_time": rfc3339(order.created_ms),
+        "last_update_time": rfc3339(order.updated_ms),
+        "self_trade_prevention_type": order.self_trade_prevention,
+        "order_group_id": order.group_id,
+        "cancel_order_on_pause": order.cancel_on_pause,
+        "subaccount_number": order.account.subaccount,
+        "exchange_index": exchange_index,
+    }
+    return answer
+
+
+def order_counts(order: ExchangeOrder) -> Json:
+    """Return how much of an order is done and what it cost, on its own leg."""
+    return {
+        "fill_count_fp": format_count(order.filled),
+        "remaining_count_fp": format_count(order.remaining),
+        "initial_count_fp": format_count(order.initial),
+        "taker_fill_cost_dollars": format_money(order.fill_cost[True]),
+        "maker_fill_cost_dollars": format_money(order.fill_cost[False]),
+        "taker_fees_dollars": format_money(order.fees[True]),
+        "maker_fees_dollars": format_money(order.fees[False]),
+    }
+
+
+@functools.lru_cache(maxsize=10_000)
+def fill_json(fill: AccountFilled, exchange_index: int) -> Json:
+    """Return a fill as the portfolio lists it."""
+    return {
+        "fill_id": fill.trade_id,
+        "trade_id": fill.trade_id,
+        "order_id": fill.order_id,
+        "ticker": fill.ticker,
+        "market_ticker": fill.ticker,
+        "side": outcome(fill.side),
+        "action": "buy",
+        "outcome_side": outcome(fill.side),
+        "book_side": fill.side,
+        "count_fp": format_count(fill.count),
+        **both_prices(fill.price),
+        "is_taker": fill.is_taker,
+        "fee_cost": format_money(fill.fee),
+        "created_time": rfc3339(fill.at),
+        "ts": fill.at // 1000,
+        "subaccount_number": fill.account.subaccount,
+        "exchange_index": exchange_index,
+    }
+
+
+def trade_json(trade: Traded) -> Json:
+    """Return a trade of the public tape."""
+    return {
+        "trade_id": trade.trade_id,
+        "ticker": trade.ticker,
+        "count_fp": format_count(trade.count),
+        **both_prices(trade.price),
+        "taker_side": outcome(trade.side),
+        "taker_outcome_side": outcome(trade.side),
+        "taker_book_side": trade.side,
+        "created_time": rfc3339(trade.at),
+        "is_block_trade": False,
+    }
+
+
+def position_json(ticker: str, position: Position, exchange_index: int) -> Json:
+    """Return an account's holding in one market."""
+    return {
+        "ticker": ticker,
+        "exchange_index": exchange_index,
+        "position_fp": format_count(position.net),
+        "market_exposure_dollars": format_money(position.cost),
+        "total_traded_dollars": format_money(position.traded),
+        "realized_pnl_dollars": format_money(position.realized),
+        "fees_paid_dollars": format_money(position.fees),
+        "last_updated_ts": rfc3339(position.updated_ms),
+    }
+
+
+def event_position_json(event_ticker: str, positions: Mapping[str, Position]) -> Json:
+    """Return an account's holdings in one event, added up."""
+    values = positions.values()
+    return {
+        "event_ticker": event_ticker,
+        "total_cost_dollars": format_money(sum(p.traded for p in values)),
+        "total_cost_shares_fp": format_count(sum(p.volume for p in values)),
+        "event_exposure_dollars": format_money(sum(p.cost for p in values)),
+        "realized_pnl_dollars": format_money(sum(p.realized for p in values)),
+        "fees_paid_dollars": format_money(sum(p.fees for p in values)),
+    }
+
+
+def settlement_json(settled: Settled, market: ExchangeMarket) -> Json:
+    """Return a paid-out holding."""
+    yes, no = max(settled.net, 0), max(-settled.net, 0)
+    return {
+        "ticker": settled.ticker,
+        "event_ticker": market.terms.event_ticker,
+        "exchange_index": market.terms.exchange_index,
+        "market_result": market.result,
+        "yes_count_fp": format_count(yes),
+        "yes_total_cost_dollars": format_money(settled.cost if yes else 0),
+        "no_count_fp": format_count(no),
+        "no_total_cost_dollars": format_money(settled.cost if no else 0),
+        "revenue": cents(settled.payout),
+        "settled_time": rfc3339(settled.at),
+        "fee_cost": format_money(settled.fees),
+        "value": settled.yes_value // 100,
+    }

@@ -1,0 +1,331 @@
+"""The simulated exchange as a whole, sans I/O: bytes and wall times in, bytes and times out.
+
+`handle` answers a REST call, `open_session` admits a WebSocket, `advance` lets happen whatever
+time has brought, and `next_event_at` says when that will be needed next. The methods under
+"Operator" do what the real exchange's staff and bad days do.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from heapq import heappop, heappush
+from typing import Final, Protocol
+
+from mmbot.exchange.accounts import Account
+from mmbot.exchange.broadcast import broadcast, broadcast_event, broadcast_fees
+from mmbot.exchange.exchange_state import (
+    STRUCTURES,
+    ExchangeEvent,
+    ExchangeState,
+    FeeChange,
+    SimulatedExchangeSettings,
+)
+from mmbot.exchange.facts import Fact
+from mmbot.exchange.fees import FeeSchedule
+from mmbot.exchange.market import ExchangeMarket
+from mmbot.exchange.market_actions import (
+    amend,
+    announce,
+    cancel_resting,
+    determine,
+    dispute,
+    halt,
+    pause,
+    settle,
+    unpause,
+)
+from mmbot.exchange.order_types import RequestRefused
+from mmbot.exchange.rest.refusals import refusal_answer
+from mmbot.exchange.rest.router import RestRouter
+from mmbot.exchange.stream_session import StreamSession
+from mmbot.exchange.timetable import Release, maintenance_windows, settlement_times
+from mmbot.kalshi.http import STREAM_PATH, HttpAnswer, HttpRequest
+from mmbot.tsa.calendar import CalendarClock, Week
+
+_MOST_SESSIONS: Final = 10
+
+
+class Traders(Protocol):
+    """The other traders: they act when their time comes, and learn what is listed and released."""
+
+    def next_at(self) -> int | None:
+        """Return the wall time of their next action."""
+
+    def act(self, now: int) -> None:
+        """Do what is due."""
+
+    def listed(self, event: ExchangeEvent, now: int) -> None:
+        """Learn of another week's event."""
+
+    def released(self, day: dt.date, now: int) -> None:
+        """Learn that a day's count is out."""
+
+
+class SimulatedVenue:
+    """One exchange over a few weeks of the calendar."""
+
+    def __init__(
+        self,
+        settings: SimulatedExchangeSettings,
+        clock: CalendarClock,
+        *,
+        weeks: Sequence[Week],
+        counts: Mapping[dt.date, int],
+        releases: Iterable[Release],
+        rng: random.Random,
+    ) -> None:
+        self.exchange = ExchangeState(settings, clock, rng)
+        self.sessions: list[StreamSession] = []
+        self.traders: Traders | None = None
+        self.watchers: list[Callable[[Sequence[Fact]], None]] = []
+        self.releases_done = 0
+        self._rest = RestRouter(self.exchange)
+        self._counts = counts
+        self._averages: dict[Week, float] = {}
+        self._planned = 0
+        self._agenda: list[tuple[int, int, Callable[[int], None]]] = []
+        for week in weeks:
+            self._plan_week(week)
+        for release in releases:
+            self.at(clock.wall_time(release.at), partial(self._release, release.days))
+
+    # What callers do
+
+    def handle(self, request: HttpRequest, now: int) -> HttpAnswer:
+        """Answer one REST call."""
+        self.advance(now)
+        answer = self._rest.answer(request, now)
+        self.spread_word(now)
+        return answer
+
+    def open_session(
+        self, headers: tuple[tuple[str, str], ...], now: int
+    ) -> StreamSession | HttpAnswer:
+        """Admit a WebSocket, or return the answer that refuses its upgrade."""
+        self.advance(now)
+        lower = {name.lower(): value for name, value in headers}
+        try:
+            credential = self.exchange.gatekeeper.authenticate(lower, "GET", STREAM_PATH, now)
+        except RequestRefused as refusal:
+            return refusal_answer(refusal)
+        if len(self.sessions) >= _MOST_SESSIONS:
+            return refusal_answer(RequestRefused("too_many_requests"))
+        session = StreamSession(self.exchange, credential)
+        self.sessions.append(session)
+        return session
+
+    def receive(self, session: StreamSession, text: str | bytes, now: int) -> None:
+        """Hand a session what its client sent."""
+        self.advance(now)
+        session.receive(text, now)
+
+    def close_session(self, session: StreamSession) -> None:
+        """Forget a session whose connection is gone."""
+        session.closed = True
+        self.sessions = [s for s in self.sessions if not s.closed]
+
+    # Time
+
+    def next_event_at(self) -> int | None:
+        """Return the wall time at which `advance` has something to do."""
+        due = self._agenda[0][0] if self._agenda else None
+        expiry = self.exchange.engine.next_expiry()
+        if due is None or (expiry is not None and expiry < due):
+            due = expiry
+        traders = self.traders.next_at() if self.traders else None
+        return traders if due is None or (traders is not None and traders < due) else due
+
+    def advance(self, now: int) -> None:
+        """Let everything up to `now` happen, in the order of its time."""
+        while (due := self.next_event_at()) is not None and due <= now:
+            self.exchange.engine.expire(due)
+            while self._agenda and self._agenda[0][0] <= due:
+                at, _, action = heappop(self._agenda)
+                action(at)
+            traders_at = self.traders.next_at() if self.traders else None
+            if self.traders and traders_at is not None and traders_at <= due:
+                self.traders.act(due)
+            self.spread_word(due)
+
+    def at(self, due: int, action: Callable[[int], None]) -> None:
+        """Put an action on the agenda."""
+        self._planned += 1  # actions of one instant happen in the order they were planned
+        heappush(self._agenda, (due, self._planned, action))
+
+    def spread_word(self, now: int) -> None:
+        """Tell every session and watcher what has happened since this was last called."""
+        engine = self.exchange.engine
+        if not engine.facts:
+            return
+        facts, engine.facts = engine.facts, []
+        self.exchange.history.record(facts)
+        for watch in self.watchers:
+            watch(facts)
+        broadcast(self.exchange, self.sessions, facts, now)
+
+    def _plan_week(self, week: Week) -> None:
+        clock = self.exchange.clock
+        event = self.exchange.list_event(week)
+        for market in self.exchange.markets_of(event):
+            self.at(market.terms.open_ms, partial(self._open, market))
+            self._plan_close(market)
+        determined, settled = (clock.wall_time(at) for at in settlement_times(week))
+        self.at(determined, partial(self._determine, event))
+        self.at(settled, partial(self._settle, event))
+        if self.exchange.settings.maintenance:
+            for start, end in maintenance_windows(week.opens, weeks=1):
+                self.at(clock.wall_time(start), self.pause_trading)
+                self.at(clock.wall_time(end), self.resume_trading)
+
+    def _plan_close(self, market: ExchangeMarket) -> None:
+        close, swept = (
+            market.close_ms,
+            market.close_ms + self.exchange.settings.close_sweep_ms,
+        )
+        self.at(close, partial(self._close, market, close))
+        self.at(swept, partial(self._sweep, market))
+
+    def _open(self, market: ExchangeMarket, now: int) -> None:
+        if market.status == "initialized":
+            market.status, market.updated_ms = "active", now
+
+    def _close(self, market: ExchangeMarket, planned_for: int, now: int) -> None:
+        if market.close_ms == planned_for and market.status in ("active", "inactive"):
+            market.status, market.updated_ms = "closed", now
+
+    def _sweep(self, market: ExchangeMarket, now: int) -> None:
+        if market.status == "closed":
+            cancel_resting(self.exchange.engine, market, now, "CloseCancel")
+
+    def _release(self, days: Sequence[dt.date], now: int) -> None:
+        traded = {day for event in self.exchange.events.values() for day in event.week.days}
+        for day in sorted(traded.intersection(days)):
+            self.releases_done += 1
+            if self.traders:
+                self.traders.released(day, now)
+
+    def average(self, week: Week) -> float:
+        """Return the mean of a week's first-published counts, on which it settles."""
+        if week not in self._averages:
+            self._averages[week] = sum(self._counts[d] for d in week.days) / len(week.days)
+        return self._averages[week]
+
+    def _determine(self, event: ExchangeEvent, now: int) -> None:
+        average = self.average(event.week)
+        for market in self.exchange.markets_of(event):
+            result = "yes" if average > market.terms.floor_strike else "no"
+            determine(self.exchange.engine, market, result, f"{round(average):,}", now)
+
+    def _settle(self, event: ExchangeEvent, now: int) -> None:
+        for market in self.exchange.markets_of(event):
+            cancel_resting(self.exchange.engine, market, now, "CloseCancel")
+            settle(self.exchange.engine, market, now)
+
+    # Operator
+
+    def pause_trading(self, now: int) -> None:
+        """Refuse new orders everywhere; cancels go on, and resting orders mostly stay."""
+        self.exchange.engine.trading_paused = True
+        halt(self.exchange.engine, self.exchange.engine.orders.values(), now)
+        self.spread_word(now)
+
+    def resume_trading(self, _now: int) -> None:
+        """Take orders again."""
+        self.exchange.engine.trading_paused = False
+
+    def pause_exchange(self, now: int) -> None:
+        """Refuse everything, cancels included."""
+        self.pause_trading(now)
+        self.exchange.engine.exchange_paused = True
+
+    def resume_exchange(self, now: int) -> None:
+        """End an exchange pause."""
+        self.exchange.engine.exchange_paused = False
+        self.resume_trading(now)
+
+    def pause_market(self, ticker: str, now: int) -> None:
+        """Stop one market."""
+        pause(self.exchange.engine, self.exchange.market(ticker), now)
+        self.spread_word(now)
+
+    def unpause_market(self, ticker: str, now: int) -> None:
+        """Let one market trade again; every resting order in it is cancelled."""
+        unpause(self.exchange.engine, self.exchange.market(ticker), now)
+        self.spread_word(now)
+
+    def move_close(self, ticker: str, close_ms: int, now: int) -> None:
+        """Close a market at another time."""
+        market = self.exchange.market(ticker)
+        market.close_ms = close_ms
+        announce(self.exchange.engine, market, "close_date_updated", now)
+        self._plan_close(market)
+        self.spread_word(now)
+
+    def dispute_market(self, ticker: str, now: int) -> None:
+        """Put a market's outcome in question."""
+        dispute(self.exchange.market(ticker), now)
+
+    def amend_market(self, ticker: str, result: str, now: int) -> None:
+        """Decide a market otherwise, before it is paid out."""
+        amend(self.exchange.engine, self.exchange.market(ticker), result, now)
+        self.spread_word(now)
+
+    def change_grid(self, ticker: str, structure: str, now: int) -> None:
+        """Give a market another price grid; resting orders stay."""
+        market = self.exchange.market(ticker)
+        market.structure, market.grid = structure, STRUCTURES[structure]
+        announce(self.exchange.engine, market, "price_level_structure_updated", now)
+        self.spread_word(now)
+
+    def schedule_fees(self, fees: FeeSchedule, at: int) -> None:
+        """Change the series' fees at a wall time."""
+        change = FeeChange(self.exchange.engine.new_id(), fees, at)
+        self.exchange.fee_changes.append(change)
+
+        def act(_now: int) -> None:
+            self.exchange.series_fees = fees
+            events = [e for e in self.exchange.events.values() if e.fee_override is None]
+            self.exchange.set_fees(fees, events)
+
+        self.at(at, act)
+
+    def override_fees(self, event_ticker: str, fees: FeeSchedule | None, now: int) -> None:
+        """Charge one event its own fees, or the series' again, from now on."""
+        event = self.exchange.events[event_ticker]
+        event.fee_override, event.updated_ms = fees, now
+        self.exchange.set_fees(fees or self.exchange.series_fees, [event])
+        change = FeeChange(self.exchange.engine.new_id(), fees, now, event_ticker)
+        self.exchange.fee_changes.append(change)
+        broadcast_fees(event, self.sessions, now)
+
+    def add_event(self, week: Week, now: int) -> ExchangeEvent:
+        """List another week's event while the exchange runs."""
+        self._plan_week(week)
+        event = self.exchange.events[week.event_ticker(self.exchange.settings.series)]
+        if self.traders:
+            self.traders.listed(event, now)
+        broadcast_event(self.exchange, event, self.sessions, now)
+        for market in self.exchange.markets_of(event):
+            announce(self.exchange.engine, market, "created", now)
+        self.spread_word(now)
+        return event
+
+    def kill_channel(self, session: StreamSession, sid: int, code: int, now: int) -> None:
+        """End one subscription with a terminal error, 10 or 25."""
+        session.at(now)
+        session.end(session.subscriptions[sid], code)
+
+    def drop_sessions(self) -> None:
+        """Break every connection; the shells see `closed`."""
+        for session in self.sessions:
+            session.closed = True
+        self.sessions = []
+
+    # The books of the exchange
+
+    def account(self, user_id: str) -> Account:
+        """Return a member's primary account."""
+        return self.exchange.account(user_id, 0)

@@ -1,0 +1,1 @@
+"""Weeks in virtual time in which everything breaks, and an auditor that says what must hold."""

@@ -1,0 +1,194 @@
+"""The bot's guards, and how to take one out: the simulator must notice each that is missing.
+
+A guard is a name and the patches that disable it, applied while a simulated week runs and nowhere
+else. A patch names what it replaces, so a guard that has moved fails loudly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+from collections.abc import Callable, Iterator
+from types import MappingProxyType
+from typing import Any, Final
+
+import msgspec
+
+from mmbot.errors import BadInput
+from mmbot.trading.commands import SweepConfirmed
+from mmbot.trading.events import WriteRefused, WriteUnknown
+
+
+class Patch(msgspec.Struct, frozen=True):
+    """Replace `target` (`module:name` or `module:Class.name`) by what `change` makes of it."""
+
+    target: str
+    change: Callable[[Any], Any]
+
+
+class Guard(msgspec.Struct, frozen=True):
+    """What the bot does to be safe, and the patches that keep it from doing so.
+
+    Without it `breaks` cannot hold: where only the guard's worth is asked, it is not judged.
+    """
+
+    name: str
+    patches: tuple[Patch, ...]
+    breaks: tuple[str, ...] = ()
+
+
+def _nothing(_original: Any) -> Any:
+    return lambda *_args, **_more: None
+
+
+def _always(value: Any) -> Callable[[Any], Any]:
+    return lambda _original: lambda *_args, **_more: value
+
+
+def _becomes(value: Any) -> Callable[[Any], Any]:
+    return lambda _original: value
+
+
+def _without_key(key: str) -> Callable[[Any], Any]:
+    def change(original: Any) -> Any:
+        def place(command: Any, subaccount: int) -> dict[str, object]:
+            body: dict[str, object] = original(command, subaccount)
+            return {name: value for name, value in body.items() if name != key}
+
+        return place
+
+    return change
+
+
+def _never_gives(*reasons: str) -> Callable[[Any], Any]:
+    """Let a gate pass over some reasons."""
+
+    def change(original: Any) -> Any:
+        def gate(*args: Any) -> str:
+            reason: str = original(*args)
+            return "" if reason in reasons else reason
+
+        return gate
+
+    return change
+
+
+def _unknown_as_refused(original: Any) -> Any:
+    def outcomes(commands: Any, answer: Any) -> list[Any]:
+        return [
+            WriteRefused(event.client_id, event.write, "other", event.detail)
+            if isinstance(event, WriteUnknown)
+            else event
+            for event in original(commands, answer)
+        ]
+
+    return outcomes
+
+
+def _book_again(original: Any) -> Any:
+    def book(portfolio: Any, fill: Any) -> bool:
+        original(portfolio, fill)
+        return True
+
+    return book
+
+
+def _not_cancelling(original: Any) -> Any:
+    def of(orders: Any, ticker: str) -> tuple[Any, ...]:
+        return tuple(order for order in original(orders, ticker) if order.state != "cancelling")
+
+    return of
+
+
+def _last_first(original: Any) -> Any:
+    return lambda commands: reversed(list(original(commands)))
+
+
+def _forget_what_is_owed(_original: Any) -> Any:
+    def end(orders: Any, order: Any) -> None:
+        orders.forget(order)
+
+    return end
+
+
+def _whatever_is_charged(original: Any) -> Any:
+    def shut(*args: Any) -> Any:
+        reason: str = yield from original(*args)
+        return "" if reason.startswith("fee_type") else reason
+
+    return shut
+
+
+def _finish_at_once(_original: Any) -> Any:
+    def verify(engine: Any) -> None:
+        engine._out.send(SweepConfirmed())  # noqa: SLF001
+
+    return verify
+
+
+_GATEWAY, _WRITES = "mmbot.kalshi.gateway", "mmbot.kalshi.writes"
+_REVIEW, _WORST = "mmbot.trading.requoting", "mmbot.trading.portfolio:WorstCase"
+_TABLE: Final = (
+    Guard("unknown_writes", (Patch(f"{_GATEWAY}:outcomes", _unknown_as_refused),)),
+    Guard(
+        "worst_case",
+        (
+            Patch(f"{_WORST}.room", lambda _: lambda _self, exposure, _floor: exposure.count),
+            Patch(f"{_WORST}.breaks", _always(value=False)),
+        ),
+    ),
+    Guard("sequence", (Patch("mmbot.kalshi.feed:Feed._gap", _nothing),)),
+    Guard(
+        "release_gate",
+        (Patch(f"{_REVIEW}:belief_gate", _never_gives("release_due", "release_possible")),),
+        breaks=("stale_belief",),
+    ),
+    Guard("reconciliation", (Patch(f"{_REVIEW}:service_gate", _never_gives("not_reconciled")),)),
+    Guard(
+        "stream", (Patch(f"{_REVIEW}:service_gate", _never_gives("no_stream", "not_reconciled")),)
+    ),
+    Guard("stopping", (Patch(f"{_REVIEW}:service_gate", _never_gives("stopping")),)),
+    Guard("halt", (Patch(f"{_REVIEW}:service_gate", _never_gives("halted")),)),
+    Guard("expiry", (Patch(f"{_WRITES}:_place", _without_key("expiration_time")),)),
+    Guard("post_only", (Patch(f"{_WRITES}:_place", _without_key("post_only")),)),
+    Guard("pause_fence", (Patch(f"{_WRITES}:_place", _without_key("cancel_order_on_pause")),)),
+    Guard("fills_once", (Patch("mmbot.trading.portfolio:Portfolio.book", _book_again),)),
+    Guard("own_orders", (Patch("mmbot.trading.orders:OwnOrders.levels", _always(({}, {}))),)),
+    Guard("one_order", (Patch("mmbot.trading.orders:OwnOrders.of", _not_cancelling),)),
+    Guard("self_cross", (Patch(f"{_REVIEW}:_meets", _always(value=False)),)),
+    Guard("cancels_first", (Patch(f"{_GATEWAY}:_batches", _last_first),)),
+    Guard("group", (Patch(f"{_WRITES}:_place", _without_key("order_group_id")),)),
+    Guard("budget", (Patch("mmbot.trading.budget:Budget.spend", _always(value=True)),)),
+    Guard("absence", (Patch("mmbot.trading.order_manager:_ABSENT_AFTER", _becomes(0)),)),
+    Guard("owed_fills", (Patch("mmbot.trading.orders:OwnOrders.end", _forget_what_is_owed),)),
+    Guard("foreign_orders", (Patch("mmbot.trading.order_manager:CLIENT_ID_PREFIX", _becomes("")),)),
+    Guard("fees", (Patch("mmbot.kalshi.readings:_shut", _whatever_is_charged),)),
+    Guard("verified_stop", (Patch("mmbot.trading.engine:Engine._verify_end", _finish_at_once),)),
+)
+
+GUARDS: Final = MappingProxyType({guard.name: guard for guard in _TABLE})
+
+
+@contextlib.contextmanager
+def without(name: str) -> Iterator[None]:
+    """Run with one guard taken out, or with all of them if `name` is empty.
+
+    Raises:
+        BadInput: There is no such guard.
+    """
+    if name and name not in GUARDS:
+        raise BadInput(f"there is no guard {name!r}; known are {', '.join(GUARDS)}")
+    with contextlib.ExitStack() as undo:
+        for patch in GUARDS[name].patches if name else ():
+            holder, attribute = _find(patch.target)
+            original = getattr(holder, attribute)
+            undo.callback(setattr, holder, attribute, original)
+            setattr(holder, attribute, patch.change(original))
+        yield
+
+
+def _find(target: str) -> tuple[Any, str]:
+    module, _, path = target.partition(":")
+    *owners, attribute = path.split(".")
+    return functools.reduce(getattr, owners, importlib.import_module(module)), attribute

@@ -1,0 +1,72 @@
+"""Order groups, written as readings: finding or opening one, and resetting one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import orjson
+
+from mmbot.kalshi import messages as wire
+from mmbot.kalshi.http import HttpRequest
+from mmbot.kalshi.readings import Reading, ReadingError, get, own_subaccount, refusal_text
+from mmbot.trading.commands import EnsureGroup, ResetGroup
+from mmbot.trading.events import GroupChanged, GroupReady
+from mmbot.units import format_count, parse_count
+
+_GROUPS = "/portfolio/order_groups"
+
+
+def secure_group(command: EnsureGroup, subaccount: int) -> Reading:
+    """Find the shard's group that has this cap already, an earlier life's; else open one."""
+    listed = yield from get(_GROUPS, _Groups, (own_subaccount(subaccount),))
+    ours = [group.id for group in listed.order_groups if group.is_like(command)]
+    if ours:
+        return [GroupReady(command.shard, min(ours), command.contracts)]
+    body: dict[str, Any] = {
+        "contracts_limit_fp": format_count(command.contracts),
+        "subaccount": subaccount,
+        "exchange_index": command.shard,
+    }
+    path = f"{_GROUPS}/create"
+    answer = yield HttpRequest("POST", path, body=orjson.dumps(body))
+    if answer is None or answer.status != 201:
+        raise ReadingError(f"POST {path}: {refusal_text(answer)}")
+    opened = wire.decode(answer.body, _Created).order_group_id
+    return [GroupReady(command.shard, opened, command.contracts)]
+
+
+def reset_group(command: ResetGroup, subaccount: int) -> Reading:
+    """Let a group take orders again; one that is gone counts as deleted."""
+    path = f"{_GROUPS}/{command.group}/reset"
+    query = own_subaccount(subaccount), ("exchange_index", str(command.shard))
+    answer = yield HttpRequest("PUT", path, query)
+    if answer is not None and answer.status == 404:
+        return [GroupChanged(command.group, "deleted")]
+    if answer is None or not 200 <= answer.status < 300:
+        raise ReadingError(f"PUT {path}: {refusal_text(answer)}")
+    return [GroupChanged(command.group, "reset")]
+
+
+class _Group(msgspec.Struct, frozen=True):
+    id: str
+    contracts_limit_fp: str = ""
+    is_auto_cancel_enabled: bool = True
+    exchange_index: int = 0
+
+    def is_like(self, wanted: EnsureGroup) -> bool:
+        """Say whether it is on the shard, with the cap, and brakes."""
+        try:
+            limit = parse_count(self.contracts_limit_fp or "0")
+        except ValueError as error:
+            raise wire.Malformed(f"GET {_GROUPS}: {error}") from None
+        same_place = self.exchange_index == wanted.shard
+        return same_place and limit == wanted.contracts and self.is_auto_cancel_enabled
+
+
+class _Groups(msgspec.Struct, frozen=True):
+    order_groups: tuple[_Group, ...] = ()
+
+
+class _Created(msgspec.Struct, frozen=True):
+    order_group_id: str

@@ -1,0 +1,174 @@
+"""The inside of paper trading: an exchange of one member's own, whose markets mirror real ones.
+
+Nobody else rests or takes here. What the real market does is told from outside: what it lists,
+when it pauses and how it settles, and what it trades, of which the paper orders get their part.
+Sans I/O; times are wall milliseconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Iterable
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from mmbot.exchange import market_actions
+from mmbot.exchange.access import Credential
+from mmbot.exchange.accounts import Side
+from mmbot.exchange.exchange_state import ExchangeState, SimulatedExchangeSettings
+from mmbot.exchange.facts import AccountFilled, Fact
+from mmbot.exchange.order_types import NewOrder, RequestRefused
+from mmbot.exchange.rest.router import RestRouter
+from mmbot.kalshi import messages as wire
+from mmbot.kalshi.http import HttpAnswer, HttpRequest
+from mmbot.paper.mirror import MirroredMarket
+from mmbot.trading.values import Fill
+from mmbot.tsa.calendar import CalendarClock, to_milliseconds
+from mmbot.units import Count, Money, Price
+
+_USER = "paper"
+_BOTTOMLESS: Money = 10**18
+
+
+class PaperExchange:
+    """The paper account, its orders, and the markets they rest in.
+
+    Whatever is done leaves facts, which the owner takes with `take_facts`.
+    """
+
+    def __init__(
+        self,
+        series: str,
+        subaccount: int,
+        balance: Money,
+        fills: Iterable[Fill],
+        rng: random.Random,
+    ) -> None:
+        """Begin with the holdings that `fills` come to; see `PaperVenue` for the parameters."""
+        self.state = ExchangeState(SimulatedExchangeSettings(series=series), CalendarClock(), rng)
+        self._engine = self.state.engine
+        self._rest = RestRouter(self.state)
+        public_key = Ed25519PrivateKey.generate().public_key()  # never asked for a signature
+        self.credential = Credential(_USER, _USER, public_key)
+        self.account = self.state.open_account(_USER, subaccount, cash=balance)
+        self._tape = self._engine.open_account("tape", cash=_BOTTOMLESS)
+        for fill in fills:
+            self._restore(fill)
+
+    def market(self, ticker: str) -> MirroredMarket:
+        """Return a market, which begins to be mirrored if it was not yet."""
+        market = self._engine.markets.get(ticker)
+        if not isinstance(market, MirroredMarket):
+            market = MirroredMarket(ticker, self.state.settings.series)
+            self._engine.markets[ticker] = market
+        return market
+
+    def markets(self) -> list[MirroredMarket]:
+        """Return every market that is mirrored."""
+        return [self.market(ticker) for ticker in self._engine.markets]
+
+    def take_facts(self) -> list[Fact]:
+        """Return what has happened since the last call; the account's readable past has it now."""
+        facts, self._engine.facts = self._engine.facts, []
+        self.state.history.record(facts)
+        return facts
+
+    def answer(self, request: HttpRequest, now: int) -> HttpAnswer:
+        """Answer a request that concerns the account."""
+        return self._rest.answer_as(self.credential, request, now)
+
+    # What the real market does
+
+    def trade(self, ticker: str, price: Price, count: Count, now: int) -> None:
+        """Let the orders that the market has traded through, at `price`, have their part."""
+        market = self.market(ticker)
+        bids = [bid for bid in market.sides["bid"].levels if bid > price]
+        asks = [ask for ask in market.sides["ask"].levels if ask < price]
+        if bids:
+            self._take(ticker, "ask", min(bids), count, now)
+        elif asks:
+            self._take(ticker, "bid", max(asks), count, now)
+
+    def _take(self, ticker: str, side: Side, limit: Price, count: Count, now: int) -> None:
+        wish = NewOrder(ticker, side, limit, count, time_in_force="immediate_or_cancel")
+        with contextlib.suppress(RequestRefused):  # a late trade of a market that has closed
+            self._engine.place(self._tape, wish, now)
+
+    def list_market(self, event_ticker: str, listed: wire.RestMarket, now: int) -> None:
+        """Learn a market's terms and state; raise `Malformed` for one of another kind."""
+        market = self.market(listed.ticker)
+        market.grid = wire.market(listed).grid
+        market.close_ms = to_milliseconds(listed.close_time)
+        market.terms = msgspec.structs.replace(
+            market.terms,
+            event_ticker=event_ticker,
+            open_ms=to_milliseconds(listed.open_time),
+            exchange_index=listed.exchange_index,
+        )
+        # All markets of a series are on one shard.
+        self.state.settings = msgspec.structs.replace(
+            self.state.settings, exchange_index=listed.exchange_index
+        )
+        self._open_or_close(market, now)
+        if listed.status in {"active", "inactive"}:
+            self.activate(market, active=listed.status == "active", now=now)
+        self.decide(market, listed.result, now)
+
+    def activate(self, market: MirroredMarket, *, active: bool, now: int) -> None:
+        """Pause a market or let it trade again; both take orders off, as on the exchange."""
+        if active and market.status == "inactive":
+            market_actions.unpause(self._engine, market, now)
+        elif not active and market.status == "active":
+            market_actions.pause(self._engine, market, now)
+
+    def pause(self, *, trading: bool, exchange: bool, now: int) -> None:
+        """Take no orders while `trading` is paused, and not even cancels while `exchange` is."""
+        self._engine.trading_paused, self._engine.exchange_paused = trading, exchange
+        if trading or exchange:
+            market_actions.halt(self._engine, self._engine.orders.values(), now)
+
+    def decide(self, market: MirroredMarket, result: str, now: int) -> None:
+        """Pay out a market that has a result, once."""
+        if wire.settlement_value(result) is None or market.settled_ms is not None:
+            return
+        market_actions.cancel_resting(self._engine, market, now, "CloseCancel")
+        market_actions.determine(self._engine, market, result, "", now)
+        market_actions.settle(self._engine, market, now)
+
+    def pass_time(self, now: int) -> None:
+        """Let orders expire, and markets open and close."""
+        self._engine.expire(now)
+        for market in self.markets():
+            self._open_or_close(market, now)
+
+    def _open_or_close(self, market: MirroredMarket, now: int) -> None:
+        is_open = market.terms.open_ms <= now < market.close_ms
+        if is_open and market.status in {"initialized", "closed"}:
+            market.status = "active"
+        elif now >= market.close_ms and market.status in {"active", "inactive"}:
+            market.status = "closed"
+            market_actions.cancel_resting(self._engine, market, now, "CloseCancel")
+
+    def _restore(self, fill: Fill) -> None:
+        self.market(fill.ticker)
+        position = self.account.position(fill.ticker)
+        self.account.cash += position.apply(fill.side, fill.price, fill.count)
+        self.account.charge(fill.fee, fill.ticker)
+        position.updated_ms = fill.at
+        restored = AccountFilled(
+            trade_id=fill.trade_id,
+            account=self.account,
+            order_id=fill.order_id,
+            client_order_id="",
+            ticker=fill.ticker,
+            side=fill.side,
+            price=fill.price,
+            count=fill.count,
+            is_taker=False,
+            fee=fill.fee,
+            post_position=position.net,
+            at=fill.at,
+        )
+        self.state.history.record([restored])

@@ -1,0 +1,40 @@
+"""Settlements that are amended before they are paid out, with everything else that breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from mmbot.exchange.timetable import settlement_times
+from mmbot.faultlab.faults import named
+from mmbot.faultlab.scenario import weeks
+from mmbot.faultlab.world import World
+from mmbot.units import ONE_DOLLAR
+
+(WEEK,) = weeks(1)
+
+
+def amended_world(seed: str, faults: Iterable[str]) -> World:
+    """A week in which every market of the event is decided otherwise ten seconds later."""
+    world = World(seed, (WEEK,), faults)
+    venue = world.venue
+    determined, _ = (world.scene.clock.wall_time(at) for at in settlement_times(WEEK))
+
+    def amend(now: int) -> None:
+        for market in venue.exchange.engine.markets.values():
+            venue.amend_market(market.ticker, "no" if market.result == "yes" else "yes", now)
+
+    venue.at(determined + 10_000, amend)
+    return world
+
+
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_the_ledger_ends_with_what_the_exchange_paid_in_the_end(seed: str) -> None:
+    world = amended_world(seed, named("all"))
+    assert world.run().what == ""
+    # Where every market was found to be decided, the money was compared as well.
+    for market in world.venue.exchange.engine.markets.values():
+        booked = world.memory.settlements[market.ticker]
+        assert booked.value == (ONE_DOLLAR if market.result == "yes" else 0)
+    assert world.memory.fills

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mmbot.exchange.facts import OrderChanged
+from mmbot.exchange.order_types import ExchangeOrder, NewOrder
+from mmbot.faultlab.invariants import Auditor, InvariantBroken
+from mmbot.faultlab.scenario import build, weeks
+from mmbot.faultlab.traffic import CreateRequest
+from mmbot.trading.order_manager import CLIENT_ID_PREFIX
+from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT
+
+HALF_A_DOLLAR = 5_000
+SCENE = build("1", weeks(1), "eventful")
+(EVENT,) = SCENE.venue.exchange.events.values()
+LOW, HIGH = EVENT.tickers[0], EVENT.tickers[-1]
+# A bid for so many at half a dollar may lose three quarters of the limit: two are too many.
+MANY = SCENE.settings.limits.event_loss * 3 // 2 // MONEY_PER_DOLLAR * ONE_CONTRACT
+
+
+def bid(ticker: str, life: int, number: int = 1, renewed: int = 0) -> OrderChanged:
+    wish = NewOrder(
+        ticker,
+        "bid",
+        HALF_A_DOLLAR,
+        MANY,
+        client_order_id=f"{CLIENT_ID_PREFIX}{life}-{number}",
+        post_only=True,
+        cancel_on_pause=True,
+        expires_ms=1_000 + renewed,
+        group_id="group",
+    )
+    return OrderChanged(ExchangeOrder(f"order-{life}-{number}", SCENE.account, wish, 0), "", 0)
+
+
+def in_its_second_life() -> Auditor:
+    """An auditor of a bot whose second life has a bid resting in the highest market."""
+    auditor = Auditor(SCENE)
+    auditor.born("1")
+    auditor.born("2")
+    auditor.facts([bid(HIGH, life=2)])
+    return auditor
+
+
+def test_two_orders_of_one_life_may_not_lose_more_than_the_limit() -> None:
+    with pytest.raises(InvariantBroken, match="worst_case"):
+        in_its_second_life().facts([bid(LOW, life=2, number=2)])
+
+
+def test_an_order_that_an_earlier_life_had_under_way_is_not_held_against_the_next() -> None:
+    in_its_second_life().facts([bid(LOW, life=1)])
+
+
+def test_a_late_order_counts_from_its_renewal_on() -> None:
+    auditor = in_its_second_life()
+    auditor.facts([bid(LOW, life=1)])
+    with pytest.raises(InvariantBroken, match="worst_case"):
+        auditor.facts([bid(LOW, life=1, renewed=1_000)])
+
+
+def send_beside_a_late_order(known: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    auditor = Auditor(SCENE)
+    auditor.born("2")
+    auditor.facts([bid(LOW, life=1)])
+    for gate in ("_check_gates", "_check_price"):
+        monkeypatch.setattr(auditor, gate, lambda *_: None)
+    bot: Any = SimpleNamespace(engine=SimpleNamespace(desk=SimpleNamespace(orders=known)))
+    auditor._check_wish(
+        CreateRequest(f"{CLIENT_ID_PREFIX}2-1", HIGH, "bid", HALF_A_DOLLAR, MANY), bot, 0
+    )
+
+
+def test_an_order_may_be_sent_beside_a_late_one_that_was_not_heard_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    send_beside_a_late_order({}, monkeypatch)
+
+
+def test_an_order_may_not_add_to_what_a_late_one_may_lose_once_that_was_heard_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(InvariantBroken, match="worst_case"):
+        send_beside_a_late_order({f"{CLIENT_ID_PREFIX}1-1": "the late order"}, monkeypatch)

@@ -1,0 +1,161 @@
+"""Own orders are swept by batch, others are left alone, and the end is what the lists say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from mmbot.kalshi.http import HttpAnswer, HttpRequest
+from mmbot.kalshi.order_cancellation import CancellationResult, Pause, cancel_own_orders
+from mmbot.kalshi.readings import ReadingError
+
+LIMITS = {
+    "read": {"refill_rate": 200, "bucket_capacity": 200},
+    "write": {"refill_rate": 100, "bucket_capacity": 100},
+}
+COSTS = {
+    "default_cost": 10,
+    "endpoint_costs": [
+        {"method": "DELETE", "path": "/portfolio/events/orders/{order_id}", "cost": 2}
+    ],
+}
+
+
+class Venue:
+    """As much of an exchange as a sweep meets; `page_size` orders on a page."""
+
+    def __init__(self, *client_ids: str, page_size: int = 1000) -> None:
+        self.orders = {f"o{number}": client_id for number, client_id in enumerate(client_ids)}
+        self.page_size = page_size
+        self.batches: list[list[str]] = []
+        self.pauses: list[float] = []
+        self.paths: list[str] = []
+        self.broken: dict[str, HttpAnswer | None] = {}
+        # What happens before a listing, by its number.
+        self.happens: dict[int, Callable[[], object]] = {}
+
+    def sweep(self) -> CancellationResult:
+        steps = cancel_own_orders(0)
+        try:
+            step = next(steps)
+            while True:
+                step = steps.send(self.answer(step))
+        except StopIteration as end:
+            swept: CancellationResult = end.value
+            return swept
+
+    def answer(self, step: HttpRequest | Pause) -> HttpAnswer | None:
+        if isinstance(step, Pause):
+            self.pauses.append(step.seconds)
+            return None
+        self.paths.append(f"{step.method} {step.path}")
+        if step.path == "/portfolio/orders":
+            self.happens.get(self.paths.count(self.paths[-1]), lambda: None)()
+        if step.path in self.broken:
+            return self.broken[step.path]
+        return HttpAnswer(200, orjson.dumps(self.reply(step)))
+
+    def reply(self, request: HttpRequest) -> Any:
+        match request.path:
+            case "/account/limits":
+                return LIMITS
+            case "/account/endpoint_costs":
+                return COSTS
+            case "/portfolio/orders":
+                return self.page(int(dict(request.query).get("cursor", "0")))
+            case "/portfolio/events/orders/batched":
+                ids = [order["order_id"] for order in orjson.loads(request.body)["orders"]]
+                self.batches.append(ids)
+                for order_id in ids:
+                    del self.orders[order_id]
+                return {"orders": []}
+            case path:
+                del self.orders[path.rpartition("/")[2]]
+                return {}
+
+    def page(self, start: int) -> Any:
+        rows = [
+            {"order_id": order_id, "client_order_id": client_id, "ticker": "A", "status": "resting"}
+            for order_id, client_id in self.orders.items()
+        ]
+        end = start + self.page_size
+        return {"orders": rows[start:end], "cursor": str(end) if end < len(rows) else ""}
+
+
+def test_own_orders_go_and_others_stay() -> None:
+    venue = Venue("mmbot-1-1", "other", "mmbot-1-2", "")
+    assert venue.sweep() == CancellationResult(found=2, left=0, others=2)
+    assert venue.batches == [["o0", "o2"]]
+    assert list(venue.orders.values()) == ["other", ""]
+
+
+def test_batches_fit_the_bucket_and_go_no_faster_than_it_fills() -> None:
+    venue = Venue(*[f"mmbot-1-{number}" for number in range(120)], page_size=7)
+    assert venue.sweep().clean
+    assert [len(batch) for batch in venue.batches] == [50, 50, 20]
+    assert venue.pauses[:3] == [1.0, 1.0, 0.4]
+
+
+def test_the_call_that_cancels_everything_is_never_used() -> None:
+    venue = Venue("mmbot-1-1", "mmbot-1-2")
+    venue.sweep()
+    assert {path for path in venue.paths if path.startswith("DELETE")} == {
+        "DELETE /portfolio/events/orders/batched"
+    }
+
+
+def test_a_clean_account_is_listed_twice_some_time_apart() -> None:
+    venue = Venue()
+    assert venue.sweep().clean
+    assert venue.paths == ["GET /portfolio/orders"] * 2
+    assert venue.pauses == [1.5]
+
+
+def test_an_order_that_shows_up_between_the_two_listings_goes_as_well() -> None:
+    venue = Venue()
+    venue.happens[2] = lambda: venue.orders.update(late="mmbot-1-9")
+    assert venue.sweep() == CancellationResult(found=1, left=0, others=0)
+
+
+def test_orders_that_cannot_be_cancelled_are_said_to_be_left_after_a_bounded_while() -> None:
+    venue = Venue("mmbot-1-1", "mmbot-1-2")
+    venue.broken["/portfolio/events/orders/batched"] = HttpAnswer(429, b"{}")
+    swept = venue.sweep()
+    assert (swept.found, swept.left, swept.clean) == (2, 2, False)
+    assert len(venue.paths) < 50
+
+
+@pytest.mark.parametrize("answer", [None, HttpAnswer(503, b""), HttpAnswer(200, b"<html>")])
+def test_an_exchange_that_does_not_answer_leaves_it_unknown(answer: HttpAnswer | None) -> None:
+    venue = Venue("mmbot-1-1")
+    venue.broken["/portfolio/orders"] = answer
+    swept = venue.sweep()
+    assert swept.left is None
+    assert not swept.clean
+    assert swept.reason
+
+
+def test_a_key_that_is_refused_ends_it_at_once() -> None:
+    venue = Venue("mmbot-1-1")
+    venue.broken["/portfolio/orders"] = HttpAnswer(401, b'{"error":{"code":"x"}}')
+    with pytest.raises(ReadingError, match="401"):
+        venue.sweep()
+    assert len(venue.paths) == 1
+
+
+@pytest.mark.parametrize("path", ["/account/limits", "/account/endpoint_costs"])
+def test_without_the_limits_the_least_bucket_is_taken_for_granted(path: str) -> None:
+    venue = Venue(*[f"mmbot-1-{number}" for number in range(60)])
+    venue.broken[path] = HttpAnswer(403, b"{}")
+    assert venue.sweep().clean
+    assert [len(batch) for batch in venue.batches] == [50, 10]
+
+
+def test_one_empty_listing_at_the_very_end_is_not_enough() -> None:
+    venue = Venue()
+    venue.broken["/portfolio/orders"] = None
+    venue.happens[8] = venue.broken.clear
+    assert venue.sweep().left is None

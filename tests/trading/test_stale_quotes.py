@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmbot.trading.commands import Cancel, Command, Note, Place
+from mmbot.trading.events import (
+    BeliefFormed,
+    LimitsRead,
+    ListingRead,
+    MarketSettled,
+    OrderCancelled,
+    OrderPlaced,
+    Woken,
+)
+from mmbot.trading.quoting import danger
+from tests.trading.builders import CLOSES, HIGH, LOW, MIDDLE, STRIKES, Bench, belief, book, only
+
+MOVED = BeliefFormed(belief((0.69, 0.5, 0.2)))
+
+
+def exposures(commands: Iterable[Command]) -> list[Note]:
+    return [note for note in only(Note, commands) if note.name == "belief.exposure"]
+
+
+def whole_ladder() -> Bench:
+    """A bench whose quotes rest in all three markets, a cent below and above fair value."""
+    bench = Bench(quoting={"margin": 0.0})
+    bench.start()
+    for ticker in STRIKES:
+        for place in only(Place, bench.tell(book(ticker, None, None))):
+            bench.tell(OrderPlaced(place.client_id, f"o-{place.side}", 0))
+    assert len(bench.engine.desk.orders) == 6
+    return bench
+
+
+def wrong_bid(commands: Iterable[Command]) -> Cancel:
+    (cancel,) = [c for c in only(Cancel, commands) if (c.ticker, c.order_id) == (LOW, "o-bid")]
+    return cancel
+
+
+def test_cents_times_contracts_times_seconds_are_said_once_the_last_wrong_quote_is_off() -> None:
+    bench = whole_ladder()
+    # 79 cents are bid ten times for what is worth 69 now.
+    cancel = wrong_bid(bench.tell(MOVED, after=1_000))
+    assert not exposures(bench.tell(Woken(), after=500))
+    (said,) = exposures(bench.tell(OrderCancelled(cancel.client_id, 1_000), after=1_500))
+    assert said.fields["cent_seconds"] == pytest.approx(10 * 10 * 2)
+    assert (said.fields["orders"], said.fields["seconds"]) == (1, 2.0)
+    assert not exposures(bench.tell(Woken(), after=500))
+
+
+def test_a_belief_that_makes_no_quote_wrong_says_nothing() -> None:
+    bench = whole_ladder()
+    bench.tell(BeliefFormed(belief((0.801, 0.501, 0.201))))
+    assert not exposures(bench.tell(Woken(), after=5_000))
+    assert not exposures(bench.said)
+
+
+def test_what_the_next_belief_finds_still_standing_is_counted_until_then() -> None:
+    bench = whole_ladder()
+    cancel = wrong_bid(bench.tell(MOVED, after=1_000))
+    (said,) = exposures(bench.tell(BeliefFormed(belief((0.59, 0.5, 0.2))), after=1_000))
+    assert said.fields["cent_seconds"] == pytest.approx(10 * 10)
+    (said,) = exposures(bench.tell(OrderCancelled(cancel.client_id, 1_000), after=500))
+    assert said.fields["cent_seconds"] == pytest.approx(20 * 10 / 2)
+
+
+def test_an_event_that_left_the_desk_leaves_no_belief_behind() -> None:
+    bench = Bench()
+    bench.start()
+    formed = BeliefFormed(belief((0.7, 0.5, 0.2)))
+    before = sys.getrefcount(formed.belief)
+    bench.tell(formed)
+    meanwhile = sys.getrefcount(formed.belief)
+    bench.tell(*(MarketSettled(ticker, 0, final=True) for ticker in STRIKES))
+    bench.tell(ListingRead("", ()), after=CLOSES)
+    after = sys.getrefcount(formed.belief)
+    assert not bench.engine.desk.ladders
+    assert before == after < meanwhile
+
+
+fairs = st.lists(st.floats(0.05, 0.95), min_size=3, max_size=3)
+
+
+@settings(deadline=None)
+@given(fairs, st.integers(1, 6))
+def test_the_most_wrong_quotes_come_off_first(above: list[float], payable: int) -> None:
+    bench = whole_ladder()
+    moved = belief(tuple(sorted(above, reverse=True)))
+    fair = dict(zip((LOW, MIDDLE, HIGH), moved.above, strict=True))
+    # So many cancels can be paid for, and nothing else.
+    bench.tell(LimitsRead(0.001, 2.0 * payable, 10.0, 2.0, 10.0))
+    commands = bench.tell(BeliefFormed(moved), after=5_000)
+    gone = [cancel.client_id for cancel in only(Cancel, commands)]
+    dangers = {
+        order.client_id: danger(order.side, order.price, fair[order.ticker])
+        for order in bench.engine.desk.orders
+    }
+    sent = [dangers[client_id] for client_id in gone]
+    assert sent == sorted(sent, reverse=True)
+    assert len(sent) <= payable
+    left = [d for client_id, d in dangers.items() if client_id not in gone and d > 0]
+    assert len(sent) == payable or not left
+    assert all(later <= sent[-1] for later in left)
