@@ -118,7 +118,7 @@ class QuotingSettings(_Section, frozen=True, kw_only=True):
     minimum_rest_seconds: Annotated[float, msgspec.Meta(ge=0.0, le=600.0)] = 2.0
 
     def margin_at(self, known: int) -> float:
-        """The margin once `known` days are published."""
+        """The margin once `days_published` days are published."""
         return self.margin if isinstance(self.margin, float) else _by_known(self.margin, known)
 
     def belief_weight_at(self, known: int) -> float:

@@ -101,11 +101,11 @@ class Bot:
     @property
     def streaming(self) -> bool:
         """Whether everything on the stream is subscribed."""
-        return self.engine.desk.service.streaming
+        return self.engine.state.service.streaming
 
     def hold(self, events: tuple[str, ...]) -> None:
         """Take note, before the start, of events whose settlement is still to be booked."""
-        self.engine.desk.held = events
+        self.engine.state.held = events
 
     def stream_headers(self, now: int) -> tuple[tuple[str, str], ...]:
         """Return the headers with which the stream is opened at `now`."""
@@ -170,7 +170,7 @@ class Bot:
         for command in self.engine.handle(event, now):
             self._perform(command, now)
         if isinstance(event, ListingRead):
-            self._carry(self._feed.watch(self.engine.desk.unclosed(now), now), now)
+            self._carry(self._feed.watch(self.engine.state.unclosed(now), now), now)
 
     def _perform(self, command: Command, now: int) -> None:
         match command:

@@ -100,7 +100,7 @@ def _weeks(counts: Counts, first: dt.date, last: dt.date | None) -> list[Week]:
     end = min(counts.last_day or first, last or dt.date.max)
     week, weeks = Week.of(first + dt.timedelta(days=6)), []
     while week.sunday <= end:
-        if len(counts.known(week)) == 7:
+        if len(counts.published_days(week)) == 7:
             weeks.append(week)
         week = week.following
     if not weeks:

@@ -98,7 +98,7 @@ def _plain(belief: Belief, mixture: Mixture, at: dt.datetime) -> dict[str, objec
     return {
         "week": belief.week.sunday,
         "as_of": at,
-        "known": belief.known,
+        "known": belief.days_published,
         "mean": belief.mean,
         "sd": belief.sd,
         "quantiles": {str(level): value for level, value in quantiles},
@@ -122,7 +122,7 @@ def _plain(belief: Belief, mixture: Mixture, at: dt.datetime) -> dict[str, objec
 def _show(belief: Belief, mixture: Mixture) -> None:
     console = Console(highlight=False)
     console.print(
-        f"Week to Sunday {belief.week.sunday}: {belief.known} of 7 days published\n"
+        f"Week to Sunday {belief.week.sunday}: {belief.days_published} of 7 days published\n"
         f"mean {belief.mean:,.0f}, standard deviation {belief.sd:,.0f}"
         f" (method {belief.method}, inputs {belief.digest})"
     )

@@ -235,7 +235,7 @@ class Ledger:
                 fill.count,
                 fill.fee,
                 fill.at,
-                command.known,
+                command.days_published,
                 *_columns(view),
             ),
         )
@@ -247,7 +247,7 @@ class Ledger:
                 key = (markout.trade_id, markout.order_id, markout.horizon)
                 self._add("markouts", (*key, markout.at, *_columns(markout.view)))
             for sample in command.samples:
-                sampled = (sample.ticker, sample.known, sample.moment)
+                sampled = (sample.ticker, sample.days_published, sample.moment)
                 self._add("samples", (*sampled, sample.at, *_columns(sample.view)))
 
     def add_settlement(self, command: RecordSettlement) -> Money | None:

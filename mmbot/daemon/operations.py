@@ -113,8 +113,8 @@ class Operations:
                 return self._plan(request.settings)
 
     @property
-    def _desk(self) -> TradingState:
-        return self._engine.desk
+    def _state(self) -> TradingState:
+        return self._engine.state
 
     # What is remembered
 
@@ -131,12 +131,12 @@ class Operations:
         It is told before the belief that knows it, so that the gate is shut until then.
         """
         counts = self._counts()
-        for day in sorted(self._desk.missing):
+        for day in sorted(self._state.missing):
             if day in counts:
                 self._log.warning("counts.came_after_all", day=str(day), count=counts.latest(day))
         said = sorted(day for day in self._ledger.missing_counts() if day not in counts)
         days = tuple(said[-_MISSING_RECALLED:])
-        if self._desk.missing != set(days):
+        if self._state.missing != set(days):
             self._tell(CountsMissing(days))
 
     # Halt and resume
@@ -159,24 +159,24 @@ class Operations:
             running=True,
             live=live,
             left=self._live(),
-            account_read=self._desk.service.reconciled,
+            account_read=self._state.service.reconciled,
             seconds=round(time.monotonic() - started, 3),
             not_kept=not_kept,
         )
 
     async def _wait_until_off(self, deadline: float) -> None:
-        while self._live() or not self._desk.service.reconciled:
-            if time.monotonic() >= deadline or not self._desk.service.halted:
+        while self._live() or not self._state.service.reconciled:
+            if time.monotonic() >= deadline or not self._state.service.halted:
                 return
             await asyncio.sleep(_LOOK_SECONDS)
 
     def _live(self) -> int:
-        return sum(order.remaining > 0 for order in self._desk.orders)
+        return sum(order.remaining > 0 for order in self._state.orders)
 
     def _resume(self) -> ResumeReport:
         halt = self._ledger.halt()
         self._ledger.end_halt(self._wall_clock())
-        if self._desk.service.halted:
+        if self._state.service.halted:
             self._tell(Resumed())
         since, reason = (halt.since, halt.reason) if halt else (None, "")
         return ResumeReport(since, reason, running=True)
@@ -185,39 +185,39 @@ class Operations:
 
     def _miss_count(self, day: dt.date) -> MissingReport:
         now = self._wall_clock()
-        weeks = {ladder.week for ladder in self._desk.ladders.values()}
+        weeks = {ladder.week for ladder in self._state.events.values()}
         if Week.of(day) not in weeks:
             listed = ", ".join(str(week.sunday) for week in sorted(weeks)) or "none yet"
             raise BadInput(f"{day} is in no week that is listed; those end on: {listed}")
         counts = self._counts()
         if day in counts:
             raise BadInput(f"the count of {day} is published: {counts.latest(day):,} passengers")
-        release = release_instant(day, self._desk.settings.counts.earliest_release)
-        if self._desk.clock.at(now) < release:
+        release = release_instant(day, self._state.settings.counts.earliest_release)
+        if self._state.clock.at(now) < release:
             raise BadInput(f"the count of {day} is not due before {release:%Y-%m-%d %H:%M %Z}")
         self._ledger.add_missing_count(day, now)
         self.heed_counts()
-        return MissingReport(tuple(sorted(self._desk.missing)))
+        return MissingReport(tuple(sorted(self._state.missing)))
 
     def _list_counts(self) -> CountsReport:
         counts = self._counts()
         if not len(counts):
             raise BadInput("the daemon has not read the counts yet; try again in a moment")
-        earliest = self._desk.settings.counts.earliest_release
-        now = self._desk.clock.at(self._wall_clock())
-        return CountsReport(count_days(counts, self._desk.missing, now, earliest))
+        earliest = self._state.settings.counts.earliest_release
+        now = self._state.clock.at(self._wall_clock())
+        return CountsReport(count_days(counts, self._state.missing, now, earliest))
 
     # Questions
 
     def _explain(self, ticker: str) -> Explanation:
-        known = self._desk.ladder_of
+        known = self._state.event_of_market
         if ticker not in known:
             near = difflib.get_close_matches(ticker, known, n=1, cutoff=0.5)
             advice = f"; did you mean {near[0]}?" if near else ""
             listed = f"{len(known)} markets are listed" if known else "no market is listed yet"
             raise BadInput(f"there is no market {ticker!r}: {listed}{advice}")
         now = self._wall_clock()
-        return Explanation(ticker, explain(self._desk, self._counts(), ticker, now))
+        return Explanation(ticker, explain(self._state, self._counts(), ticker, now))
 
     def _plan(self, settings: Settings) -> PlanReport:
         for key in differences(self._settings, settings):
@@ -227,7 +227,7 @@ class Operations:
                     f"{', '.join(f'[{name}]' for name in _PLANNED)}"
                 )
         tried = {name: getattr(settings, name) for name in _PLANNED}
-        edited = msgspec.structs.replace(self._desk.settings, **tried)
+        edited = msgspec.structs.replace(self._state.settings, **tried)
         return PlanReport(plan(self._engine, edited, self._wall_clock()))
 
 

@@ -282,7 +282,7 @@ class Service:
                 feed_age_ms=self._bot.feed_age,
                 calendar=self._venue.clock.at(now).isoformat(timespec="seconds"),
                 **({"unknown_words": self._bot.drift} if self._bot.drift else {}),
-                **status(self._bot.engine.desk),
+                **status(self._bot.engine.state),
             )
 
     # The one door to the bot

@@ -173,7 +173,7 @@ class Auditor:
 
     def _late_heard_of(self, bot: Bot) -> set[str]:
         """Return the late orders that the bot has on its desk: these it has to count."""
-        orders = bot.engine.desk.orders
+        orders = bot.engine.state.orders
         late = (self.live[order_id] for order_id in self._late if order_id in self.live)
         return {order.order_id for order in late if orders.get(order.client_order_id)}
 
@@ -277,29 +277,29 @@ class Auditor:
             raise InvariantBroken("charged", f"{wish.client_id} was sent though makers are charged")
 
     def _check_belief(self, wish: CreateRequest, bot: Bot, now: int) -> None:
-        ladder = bot.engine.desk.ladder_of[wish.ticker]
+        ladder = bot.engine.state.event_of_market[wish.ticker]
         belief, earliest = ladder.belief, self._scene.settings.counts.earliest_release
         due = len(ladder.week.days_due(self._scene.clock.at(now), earliest))
-        if belief is None or belief.known < due:
-            known = None if belief is None else belief.known
+        if belief is None or belief.days_published < due:
+            known = None if belief is None else belief.days_published
             raise InvariantBroken(
                 "stale_belief", f"{wish.client_id} was sent knowing {known} of {due} days"
             )
 
     def _check_price(self, wish: CreateRequest, bot: Bot) -> None:
         """Refuse a price more than a tick beyond the best of the others, as the bot saw them."""
-        listing = bot.engine.desk.listing(wish.ticker)
+        listing = bot.engine.state.market(wish.ticker)
         if listing is None or listing.book is None:
             raise InvariantBroken("distrusted_book", f"{wish.client_id} was sent without a book")
         own: dict[Price, Count] = {}
-        for order in bot.engine.desk.orders:
+        for order in bot.engine.state.orders:
             beside = order.ticker == wish.ticker and order.side == wish.side
             if beside and order.client_id != wish.client_id:
                 own[order.price] = own.get(order.price, 0) + order.remaining
         side = wish.side
         levels = listing.book.levels(side)
         others = [price for price, count in levels if count > own.get(price, 0)]
-        grid = listing.market.grid
+        grid = listing.terms.grid
         if not others:
             return
         furthest = grid.ceil(others[0] + 1) if side == "bid" else grid.floor(others[0] - 1)
@@ -312,7 +312,7 @@ class Auditor:
 
     def _check_lost(self, bot: Bot) -> None:
         """Cancelled means cancelled: what rests at the exchange is on the bot's desk."""
-        orders = bot.engine.desk.orders
+        orders = bot.engine.state.orders
         for order in self.live.values():
             ours = _life(order.client_order_id) == self.life
             if ours and orders.get(order.client_order_id) is None:
@@ -373,9 +373,9 @@ class Auditor:
 
     def check_agreement(self, bot: Bot, booked: Iterable[Fill]) -> None:
         """Positions, fees, cash, orders and books are the exchange's, all messages drained."""
-        desk = bot.engine.desk
-        if not (desk.service.streaming and desk.service.reconciled):
-            raise InvariantBroken("recovery", f"after the calm the bot is {desk.service}")
+        state = bot.engine.state
+        if not (state.service.streaming and state.service.reconciled):
+            raise InvariantBroken("recovery", f"after the calm the bot is {state.service}")
         kept = {fill.key: _essence(fill) for fill in booked}
         true = {key: _essence(fill) for key, fill in self.fills.items()}
         if kept != true:
@@ -383,9 +383,9 @@ class Auditor:
             raise InvariantBroken(
                 "ledger", f"{len(true)} fills, {len(kept)} in the ledger; {missing[:2]}"
             )
-        for ladder in desk.ladders.values():
+        for ladder in state.events.values():
             self._check_portfolio(ladder.portfolio, self._holding(ladder.ticker))
-        ours = {order.client_id: order.remaining for order in desk.orders if order.remaining}
+        ours = {order.client_id: order.remaining for order in state.orders if order.remaining}
         theirs = {order.client_order_id: order.remaining for order in self.live.values()}
         if ours != theirs:
             raise InvariantBroken("orders", f"the bot has {ours} where {theirs} rest")
@@ -403,11 +403,11 @@ class Auditor:
         if self._scene.venue.exchange.trading_paused():
             # The bot reads every book anew once the pause is over, and quotes nothing before.
             return
-        for ticker, ladder in bot.engine.desk.ladder_of.items():
+        for ticker, ladder in bot.engine.state.event_of_market.items():
             market = self._scene.venue.exchange.engine.markets[ticker]
             if market.status != "active":
                 continue
-            book = ladder.listings[ticker].book
+            book = ladder.markets[ticker].book
             if book is None:
                 raise InvariantBroken("recovery", f"after the calm there is no book of {ticker}")
             for side in _SIDES:

@@ -38,7 +38,7 @@ class Belief(msgspec.Struct, frozen=True):
 
     Attributes:
         week: The week.
-        known: How many of its days are published (k).
+        days_published: How many of its days are published (k).
         strikes: The strikes in passengers, ascending.
         above: P(average > strike) for each strike, non-increasing.
         mean: The expected average, in passengers.
@@ -50,7 +50,7 @@ class Belief(msgspec.Struct, frozen=True):
     """
 
     week: Week
-    known: int
+    days_published: int
     strikes: tuple[int, ...]
     above: tuple[float, ...]
     mean: float

@@ -34,7 +34,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     Attributes:
         week: The Sunday's ISO date.
-        known: How many days were published (k).
+        days_published: How many days were published (k).
         error: Expected minus actual average, as a fraction of the actual one.
         squared: The square of the same in passengers.
         crps: The continuous ranked probability score, in passengers.
@@ -46,7 +46,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """
 
     week: str
-    known: int
+    days_published: int = msgspec.field(name="known")
     error: float
     squared: float
     crps: float
@@ -135,9 +135,10 @@ def hindcast(
 
 def summarise(outcomes: Sequence[Outcome]) -> dict[int, Score]:
     """Return the score of each origin."""
-    ordered = sorted(outcomes, key=lambda outcome: outcome.known)
+    ordered = sorted(outcomes, key=lambda outcome: outcome.days_published)
     return {
-        known: _score(list(group)) for known, group in groupby(ordered, lambda each: each.known)
+        known: _score(list(group))
+        for known, group in groupby(ordered, lambda each: each.days_published)
     }
 
 
@@ -149,8 +150,10 @@ def difference(
     The interval is from a circular block bootstrap with blocks of four weeks: Politis and Romano,
     "A circular block-resampling procedure for stationary data" (1992).
     """
-    theirs = {each.week: each.crps for each in baseline if each.known == known}
-    paired = np.array([each.crps - theirs[each.week] for each in outcomes if each.known == known])
+    theirs = {each.week: each.crps for each in baseline if each.days_published == known}
+    paired = np.array(
+        [each.crps - theirs[each.week] for each in outcomes if each.days_published == known]
+    )
     n = len(paired)
     starts = rng.integers(n, size=(2000, math.ceil(n / _BLOCK_WEEKS)))
     picks = (starts[:, :, None] + np.arange(_BLOCK_WEEKS)).reshape(2000, -1)[:, :n] % n
@@ -180,7 +183,7 @@ def _outcome(week: Week, k: int, mixture: Mixture, average: float, strikes: Floa
     given = np.where(passed, above, 1 - above)
     return Outcome(
         week=week.sunday.isoformat(),
-        known=k,
+        days_published=k,
         error=mixture.mean / average - 1,
         squared=(mixture.mean - average) ** 2,
         crps=mixture.crps(average),

@@ -126,7 +126,7 @@ class Forecaster(msgspec.Struct, frozen=True):
         heaviest = np.argsort(-weights, kind="stable")[:_HEAVIEST]
         return Belief(
             week=week,
-            known=len(counts.known(week)),
+            days_published=len(counts.published_days(week)),
             strikes=tuple(strikes),
             above=tuple(above.tolist()),
             mean=mixture.mean,

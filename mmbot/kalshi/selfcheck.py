@@ -256,7 +256,9 @@ class Examination:
                 if fill.ticker in tickers:
                     portfolio.book(fill)
             exposures = [
-                Exposure(portfolio.rung(order.ticker), order.side, order.price, order.remaining)
+                Exposure(
+                    portfolio.strike_index(order.ticker), order.side, order.price, order.remaining
+                )
                 for order in self._orders
                 if order.ticker in tickers and order.client_id.startswith(CLIENT_ID_PREFIX)
             ]

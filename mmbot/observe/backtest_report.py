@@ -91,7 +91,7 @@ def _at(results: Sequence[WeekResult], known: int) -> list[WeekResult]:
     """Return the results with only the trades at so many published days."""
     return [
         msgspec.structs.replace(
-            result, trades=tuple(trade for trade in result.trades if trade.known == known)
+            result, trades=tuple(trade for trade in result.trades if trade.days_published == known)
         )
         for result in results
     ]

@@ -203,7 +203,7 @@ def _brier(scores: Mapping[int, Brier | None]) -> Sheet:
 def _weights(proposals: Sequence[Proposal]) -> Sheet:
     rows = tuple(
         (
-            str(each.known),
+            str(each.days_published),
             str(each.events),
             str(each.samples),
             f"{each.present:.2f}",

@@ -70,7 +70,7 @@ def plan(engine: Engine, settings: Settings, now: int) -> tuple[PlannedMarket, .
     """
     present = _come_to_rest(engine, [], now)
     planned = _come_to_rest(engine, [SettingsChanged(settings)], now)
-    return tuple(_compared(ticker, present, planned) for ticker in engine.desk.ladder_of)
+    return tuple(_compared(ticker, present, planned) for ticker in engine.state.event_of_market)
 
 
 def _compared(ticker: str, present: Engine, planned: Engine) -> PlannedMarket:
@@ -82,9 +82,9 @@ def _compared(ticker: str, present: Engine, planned: Engine) -> PlannedMarket:
 def _come_to_rest(engine: Engine, news: list[InputEvent], now: int) -> Engine:
     """Return a copy of the engine after some news and every write that follows from them."""
     shadow = _copied(engine)
-    budget = shadow.desk.budget
+    budget = shadow.state.budget
     budget.refill = budget.capacity = budget.level = _PLENTY
-    for order in shadow.desk.orders:
+    for order in shadow.state.orders:
         order.placed_at = 0
     events = news
     for _ in range(_MOST_ROUNDS):
@@ -97,7 +97,7 @@ def _come_to_rest(engine: Engine, news: list[InputEvent], now: int) -> Engine:
 
 def _copied(engine: Engine) -> Engine:
     """Copy everything that changes; fills, of which there may be thousands, never do."""
-    fills = (fill for ladder in engine.desk.ladders.values() for fill in ladder.portfolio.fills)
+    fills = (fill for ladder in engine.state.events.values() for fill in ladder.portfolio.fills)
     return copy.deepcopy(engine, {id(fill): fill for fill in fills})
 
 
@@ -122,7 +122,7 @@ def _applied(command: Command, shadow: Engine) -> list[InputEvent]:
 
 def _reduced(client_id: str, remaining: Count, shadow: Engine) -> list[InputEvent]:
     """Return what is said of an order of which so much rests from now on."""
-    order = shadow.desk.orders.get(client_id)
+    order = shadow.state.orders.get(client_id)
     if order is None:
         return []
     gone = min(order.remaining - remaining, _in_book(shadow, order.ticker, order.side, order.price))
@@ -144,15 +144,15 @@ def _reduced(client_id: str, remaining: Count, shadow: Engine) -> list[InputEven
 
 
 def _in_book(shadow: Engine, ticker: str, side: Side, price: Price) -> Count:
-    listing = shadow.desk.listing(ticker)
+    listing = shadow.state.market(ticker)
     book = listing.book if listing else None
     return dict(book.levels(side)).get(price, 0) if book else 0
 
 
 def _shown(engine: Engine, ticker: str) -> QuotedMarket:
-    listing = engine.desk.ladder_of[ticker].listings[ticker]
+    listing = engine.state.event_of_market[ticker].markets[ticker]
     offers: dict[Side, Offer] = {}
-    for order in engine.desk.orders.of(ticker):
+    for order in engine.state.orders.of(ticker):
         if order.remaining:
             offers.setdefault(order.side, _offer(order))
     fair = None if listing.fair is None else round(listing.fair, 4)

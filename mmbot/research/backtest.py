@@ -86,7 +86,7 @@ class Trade(msgspec.Struct, frozen=True):
 
     Attributes:
         week: The event's ticker.
-        known: How many days the quote's belief knew.
+        days_published: How many days the quote's belief knew.
         ticker: The market.
         day: The day of the candle.
         side: The side of ours.
@@ -100,7 +100,7 @@ class Trade(msgspec.Struct, frozen=True):
     """
 
     week: str
-    known: int
+    days_published: int
     ticker: str
     day: dt.date
     side: Side
@@ -145,7 +145,7 @@ class MarketOpinion(msgspec.Struct, frozen=True):
     """Three opinions of one market before an order was placed, and who was right."""
 
     week: str
-    known: int
+    days_published: int
     ticker: str
     belief: float
     mid: float
@@ -171,7 +171,7 @@ class _Session(msgspec.Struct, frozen=True):
 
 def play_week(strategy: Strategy, real: RealWeek, believe: BeliefSource) -> WeekResult:
     """Quote a week as `strategy` would have, day by day."""
-    desk = _Desk(strategy, real)
+    state = _Desk(strategy, real)
     trades: list[Trade] = []
     opinions: list[MarketOpinion] = []
     sessions = list(_sessions(strategy, real))
@@ -179,11 +179,11 @@ def play_week(strategy: Strategy, real: RealWeek, believe: BeliefSource) -> Week
     for session in sessions:
         belief = believe(strategy.method, real, session.at)
         if not strategy.updates:
-            belief = msgspec.structs.replace(first, known=belief.known)
+            belief = msgspec.structs.replace(first, days_published=belief.days_published)
         books = {market.ticker: _book(market, session) for market in real.markets}
-        places = desk.quote(session, books, belief)
-        opinions += desk.opinions(books)
-        trades += desk.fill(session, places)
+        places = state.quote(session, books, belief)
+        opinions += state.opinions(books)
+        trades += state.fill(session, places)
     return WeekResult(real.ticker, tuple(trades), tuple(opinions))
 
 
@@ -234,7 +234,7 @@ class _Desk:
 
     @property
     def _ladder(self) -> EventState:
-        return self._engine.desk.ladders[self._real.ticker]
+        return self._engine.state.events[self._real.ticker]
 
     def _tell(self, *events: InputEvent) -> list[Command]:
         return [command for event in events for command in self._engine.handle(event, self._now)]
@@ -253,7 +253,7 @@ class _Desk:
         )
         # Nothing is placed before the account has been read, and then everything at once.
         self._tell(StreamUp(), *shown, BeliefFormed(belief))
-        balance = self._strategy.cash - sum(map(self._ladder.portfolio.cost, self._ladder.listings))
+        balance = self._strategy.cash - sum(map(self._ladder.portfolio.cost, self._ladder.markets))
         commands = self._tell(Reconciled((), (), {0: balance}))
         return [command for command in commands if isinstance(command, Place)]
 
@@ -264,12 +264,12 @@ class _Desk:
             return
         for market, above in zip(self._real.markets, ladder.belief.above, strict=True):
             bid, ask = books[market.ticker]
-            fair = ladder.listings[market.ticker].fair
+            fair = ladder.markets[market.ticker].fair
             if bid is None or ask is None or not 0 < ask - bid <= _WIDEST_SCORED or fair is None:
                 continue
             yield MarketOpinion(
                 self._real.ticker,
-                ladder.known,
+                ladder.days_published,
                 market.ticker,
                 above,
                 (bid + ask) / (2 * ONE_DOLLAR),
@@ -305,14 +305,14 @@ class _Desk:
     def _trade(self, session: _Session, market: RealMarket, place: Place, filled: Count) -> Trade:
         return Trade(
             week=self._real.ticker,
-            known=self._ladder.known,
+            days_published=self._ladder.days_published,
             ticker=market.ticker,
             day=session.day,
             side=place.side,
             price=place.price,
             count=filled,
             fee=rounded_fee(self._fees.raw(place.price, filled, is_taker=False)),
-            fair=self._ladder.listings[market.ticker].fair or 0.0,
+            fair=self._ladder.markets[market.ticker].fair or 0.0,
             later=_worth_after(market, session.day + dt.timedelta(days=1)),
             payout=market.payout,
         )

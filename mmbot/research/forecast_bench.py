@@ -59,8 +59,8 @@ def time_forecast(
         "fit": lambda: forecaster.method.point.fit(history),
         "new week": lambda: Forecaster.fit(before, bank=forecaster.bank),
         **{
-            f"belief with {known} days": _belief(forecaster, view, week, strikes)
-            for known, view in enumerate(days, start=1)
+            f"belief with {days_published} days": _belief(forecaster, view, week, strikes)
+            for days_published, view in enumerate(days, start=1)
         },
         f"ladder of {len(strikes)}": lambda: forecast.mixture.above(strikes),
     }

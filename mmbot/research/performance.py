@@ -164,7 +164,7 @@ def judge(
         total=_figures("all", judged),
         by_event=_grouped(judged, lambda each: event_of(each.booked.fill.ticker)),
         by_market=_grouped(judged, lambda each: each.booked.fill.ticker),
-        by_known=_grouped(judged, lambda each: str(each.booked.known)),
+        by_known=_grouped(judged, lambda each: str(each.booked.days_published)),
         undecided_fills=len(asked) - len(judged),
         amendments=tuple(_amendments(settlements, events)),
         disagreements=tuple(_disagreements(judged, settled)),
@@ -185,7 +185,7 @@ def _opinions(
         event = event_of(sample.ticker)
         came = outcome.value == ONE_DOLLAR
         yield MarketOpinion(
-            event, sample.known, sample.ticker, view.belief, view.mid, view.fair, came
+            event, sample.days_published, sample.ticker, view.belief, view.mid, view.fair, came
         )
 
 

@@ -85,9 +85,11 @@ def tally(results: Sequence[WeekResult]) -> Tally:
     )
 
 
-def brier(results: Sequence[WeekResult], known: int) -> Brier | None:
-    """Score the opinions at `known` published days; `None` if there are none."""
-    weeks = [[each for each in r.opinions if each.known == known] for r in results]
+def brier(results: Sequence[WeekResult], days_published: int) -> Brier | None:
+    """Score the opinions at `days_published` published days; `None` if there are none."""
+    weeks = [
+        [each for each in r.opinions if each.days_published == days_published] for r in results
+    ]
     weeks = [week for week in weeks if week]
     rows = [each for week in weeks for each in week]
     if not rows:

@@ -35,7 +35,7 @@ class Proposal(msgspec.Struct, frozen=True):
     """What one weight of the belief should be.
 
     Attributes:
-        known: The number of known days it is for.
+        days_published: The number of known days it is for.
         events: How many events it was judged by.
         samples: How many opinions of theirs.
         present: The weight in force.
@@ -44,7 +44,7 @@ class Proposal(msgspec.Struct, frozen=True):
         proposed: The weight proposed: the one in force unless the data say otherwise.
     """
 
-    known: int
+    days_published: int = msgspec.field(name="known")
     events: int
     samples: int
     present: float
@@ -62,11 +62,14 @@ def propose(opinions: Iterable[MarketOpinion], present: Sequence[float]) -> list
     """Return a proposal for each number of known days; the last weight is for all further ones."""
     by_known = defaultdict(list)
     for opinion in opinions:
-        by_known[min(opinion.known, len(present) - 1)].append(opinion)
-    return [_propose(known, by_known[known], weight) for known, weight in enumerate(present)]
+        by_known[min(opinion.days_published, len(present) - 1)].append(opinion)
+    return [
+        _propose(days_published, by_known[days_published], weight)
+        for days_published, weight in enumerate(present)
+    ]
 
 
-def _propose(known: int, opinions: Sequence[MarketOpinion], present: float) -> Proposal:
+def _propose(days_published: int, opinions: Sequence[MarketOpinion], present: float) -> Proposal:
     events = sorted({opinion.week for opinion in opinions})
     estimate, error = _estimate(opinions, events)
     proposed = present
@@ -75,7 +78,7 @@ def _propose(known: int, opinions: Sequence[MarketOpinion], present: float) -> P
         surprising = abs(estimate - present) > student_quantile(0.975, n - 1) * error
         if surprising:
             proposed = round(present + n / (n + _PRIOR_EVENTS) * (estimate - present), 2)
-    return Proposal(known, n, len(opinions), present, estimate, error, proposed)
+    return Proposal(days_published, n, len(opinions), present, estimate, error, proposed)
 
 
 def _estimate(

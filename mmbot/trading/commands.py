@@ -48,7 +48,7 @@ class MarketSample(msgspec.Struct, frozen=True):
     """What was thought of a market while so many days were known, whether it filled or not."""
 
     ticker: str
-    known: int
+    days_published: int
     moment: SampleMoment
     at: int
     view: MarketView
@@ -160,7 +160,7 @@ class RecordFill(msgspec.Struct, frozen=True, tag=True):
     """
 
     fill: Fill
-    known: int
+    days_published: int
     view: MarketView = MarketView()
 
 

@@ -91,7 +91,7 @@ class Engine:
             life: A name for this life of the bot that no other bears; client ids contain it.
             held: Events of earlier lives whose settlement is still to be booked.
         """
-        self.desk = TradingState(settings, clock, held=held)
+        self.state = TradingState(settings, clock, held=held)
         self._life = life
         self._placed = 0
         self._account_due: int | None = None
@@ -100,12 +100,12 @@ class Engine:
         self._failures: dict[ReadingName, int] = {"account": 0, "listing": 0}
         self._verifying = False
         self._out = CommandBuffer()
-        self._fences = OrderGroups(self.desk, self._out)
-        self._views = Markouts(self.desk, self._out)
-        self._orders = OrderManager(self.desk, self._out, self._fences, self._views)
-        self._at_risk = StaleQuoteExposure(self.desk, self._out)
-        self._listings = Listings(self.desk, self._out, self._orders)
-        self._data = MarketData(self.desk, self._out)
+        self._fences = OrderGroups(self.state, self._out)
+        self._views = Markouts(self.state, self._out)
+        self._orders = OrderManager(self.state, self._out, self._fences, self._views)
+        self._at_risk = StaleQuoteExposure(self.state, self._out)
+        self._listings = Listings(self.state, self._out, self._orders)
+        self._data = MarketData(self.state, self._out)
         self._for_one_market = self._handlers_for_one_market(self._data)
         self._for_many_markets = self._handlers_for_many_markets(self._data)
 
@@ -170,12 +170,12 @@ class Engine:
         if not books_only:
             self._orders.chase()
             self._fences.see_to()
-        affected = refresh(self.desk, self._out, tickers, books_only=books_only)
+        affected = refresh(self.state, self._out, tickers, books_only=books_only)
         if not books_only:
             self._at_risk.follow()
-        review = Requote(self.desk, self._out, self._new_client_id, check_limit=not books_only)
+        review = Requote(self.state, self._out, self._new_client_id, check_limit=not books_only)
         review.run(affected)
-        if self.desk.service.stopping:
+        if self.state.service.stopping:
             self._verify_end()
         return self._out.take()
 
@@ -184,7 +184,7 @@ class Engine:
         self._read_again()
         self._views.take()
         self._wake_for_the_clock()
-        return tuple(self.desk.ladder_of)
+        return tuple(self.state.event_of_market)
 
     def _new_client_id(self) -> str:
         self._placed += 1
@@ -193,7 +193,7 @@ class Engine:
     def _wake_for_the_clock(self) -> None:
         self._out.wake_by(self._account_due)
         self._out.wake_by(self._listings.due)
-        for ladder in self.desk.ladders.values():
+        for ladder in self.state.events.values():
             self._out.wake_by(ladder.next_change(self._out.now))
 
     def _read_again(self) -> None:
@@ -208,11 +208,11 @@ class Engine:
     def _listing_read(self, event: ListingRead) -> _Tickers:
         self._failures["listing"] = 0
         self._listings.read(event)
-        known = all(ladder.reconciled for ladder in self.desk.ladders.values())
-        if not (known and self.desk.service.reconciled):
+        known = all(ladder.reconciled for ladder in self.state.events.values())
+        if not (known and self.state.service.reconciled):
             self._read_account()
         self._wake_for_the_clock()
-        return tuple(self.desk.ladder_of)
+        return tuple(self.state.event_of_market)
 
     def _listing_stale(self, _event: ListingStale) -> _Tickers:
         self._listings.stale()
@@ -227,10 +227,10 @@ class Engine:
 
     def _stream_up(self, _event: StreamUp) -> _Tickers:
         self._data.up()
-        if self.desk.ladders:
+        if self.state.events:
             # Also makes a reading that began before the stream was up worth nothing.
             self._read_account()
-        return tuple(self.desk.ladder_of)
+        return tuple(self.state.event_of_market)
 
     def _reconciled(self, event: Reconciled) -> _Tickers:
         for fill in event.fills:
@@ -239,8 +239,8 @@ class Engine:
             self._orders.take_report(report, looked_up=False)
         self._orders.doubt_missing({report.client_id for report in event.orders})
         self._orders.cancel_strays(event.orders)
-        self.desk.count_cash(event.balances)
-        service = self.desk.service
+        self.state.count_cash(event.balances)
+        service = self.state.service
         if service.streaming and not service.reconciled:
             self._out.note(
                 "account.reconciled",
@@ -250,17 +250,17 @@ class Engine:
             )
         service.reconciled = service.streaming
         if service.reconciled:
-            for ladder in self.desk.ladders.values():
+            for ladder in self.state.events.values():
                 ladder.reconciled = True
             self._listings.book_results()
         self._failures["account"] = 0
         # The balance is not always had, and until it is, the quotes are cautious.
-        soon = service.stopping or self.desk.cash is None
+        soon = service.stopping or self.state.cash is None
         self._read_account_within(_RETRY if soon else _ACCOUNT_EVERY)
         own = any(report.client_id.startswith(CLIENT_ID_PREFIX) for report in event.orders)
-        if service.stopping and not own and not len(self.desk.orders):
+        if service.stopping and not own and not len(self.state.orders):
             self._out.send(SweepConfirmed())
-        return tuple(self.desk.ladder_of)
+        return tuple(self.state.event_of_market)
 
     def _reading_failed(self, event: ReadingFailed) -> _Tickers:
         self._out.note(f"{event.what}.not_read", "warning", reason=event.reason)
@@ -270,15 +270,15 @@ class Engine:
         if event.what == "listing":
             self._listings.read_within(_RETRY)
             if distrusted:
-                self.desk.service.shut = "listing_not_read"
+                self.state.service.shut = "listing_not_read"
         else:
             self._read_account_within(_RETRY)
             if distrusted:
-                self.desk.service.reconciled = False
+                self.state.service.reconciled = False
             if self._failures["account"] % _FAILURES_TOLERATED == 0:
                 # A settlement that was missed takes a position out of the account.
-                self._out.send(self.desk.listing_reading())
-        return tuple(self.desk.ladder_of)
+                self._out.send(self.state.listing_reading())
+        return tuple(self.state.event_of_market)
 
     def _read_account(self) -> None:
         """Read the account, but not before the lists should have all that earlier lives did."""
@@ -287,14 +287,14 @@ class Engine:
         if 0 < wait <= _TOLD_WITHIN:
             self._read_account_within(wait)
         else:
-            self._out.send(self.desk.account_reading())
+            self._out.send(self.state.account_reading())
 
     def _read_account_within(self, wait: int) -> None:
         self._account_due = self._out.now + wait
         self._out.wake_by(self._account_due)
 
     def _budget_read(self, event: LimitsRead) -> _Tickers:
-        if self.desk.budget.learn(event):
+        if self.state.budget.learn(event):
             self._out.note("budget.read", refill=event.refill, capacity=event.capacity)
         return ()
 
@@ -302,15 +302,15 @@ class Engine:
 
     def _belief_formed(self, event: BeliefFormed) -> _Tickers:
         belief = event.belief
-        for ladder in self.desk.ladders.values():
+        for ladder in self.state.events.values():
             if ladder.week == belief.week and ladder.strikes == belief.strikes:
                 before = ladder.belief
-                ladder.believe(belief, self._out.now, self.desk.clock)
+                ladder.believe(belief, self._out.now, self.state.clock)
                 self._views.believed(ladder)
                 self._out.note(
                     "belief.updated",
                     event_ticker=ladder.ticker,
-                    known=belief.known,
+                    known=belief.days_published,
                     mean=round(belief.mean),
                     moved=round(belief.mean - before.mean) if before else None,
                     sd=round(belief.sd),
@@ -319,60 +319,60 @@ class Engine:
                     heaviest=[_weighing(past) for past in belief.heaviest],
                     digest=belief.digest,
                 )
-                return tuple(ladder.listings)
+                return tuple(ladder.markets)
         return ()
 
     def _settings_changed(self, event: SettingsChanged) -> _Tickers:
-        if event.settings == self.desk.settings:
+        if event.settings == self.state.settings:
             return ()
-        if event.settings.limits.fill_cap != self.desk.settings.limits.fill_cap:
+        if event.settings.limits.fill_cap != self.state.settings.limits.fill_cap:
             self._fences.renew()
-        self.desk.settings = event.settings
+        self.state.settings = event.settings
         return self._expect_releases()
 
     def _expect_releases(self) -> _Tickers:
-        desk = self.desk
-        for ladder in desk.ladders.values():
-            ladder.expect_releases(desk.settings, desk.clock, desk.missing)
-        return tuple(desk.ladder_of)
+        state = self.state
+        for ladder in state.events.values():
+            ladder.expect_releases(state.settings, state.clock, state.missing)
+        return tuple(state.event_of_market)
 
     def _life_began(self, event: SessionStarted) -> _Tickers:
         self._told_from = event.at + _TOLD_WITHIN
-        self.desk.losses.recall(event.marks)
+        self.state.losses.recall(event.marks)
         return ()
 
     def _counts_missing(self, event: CountsMissing) -> _Tickers:
-        self.desk.missing = frozenset(event.days)
+        self.state.missing = frozenset(event.days)
         self._out.note("counts.missing", days=[day.isoformat() for day in event.days])
         tickers = self._expect_releases()
         self._wake_for_the_clock()
         return tickers
 
     def _halted(self, event: Halted) -> _Tickers:
-        self.desk.service.halted = True
+        self.state.service.halted = True
         since = from_milliseconds(event.since).isoformat(timespec="seconds")
-        live = len(self.desk.orders)
+        live = len(self.state.orders)
         self._out.note("halted", "warning", since=since, reason=event.reason, live_orders=live)
-        return tuple(self.desk.ladder_of)
+        return tuple(self.state.event_of_market)
 
     def _resumed(self, _event: Resumed) -> _Tickers:
-        self.desk.service.halted = False
+        self.state.service.halted = False
         self._out.note("resumed")
-        return tuple(self.desk.ladder_of)
+        return tuple(self.state.event_of_market)
 
     def _helpers_missing(self, event: TasksDown) -> _Tickers:
-        self.desk.service.missing = event.names
-        return tuple(self.desk.ladder_of)
+        self.state.service.missing = event.names
+        return tuple(self.state.event_of_market)
 
     def _stopping(self, _event: Stopping) -> _Tickers:
-        self.desk.service.stopping = True
+        self.state.service.stopping = True
         self._read_account_within(_RETRY)
-        self._out.note("stopping", live_orders=len(self.desk.orders))
-        return tuple(self.desk.ladder_of)
+        self._out.note("stopping", live_orders=len(self.state.orders))
+        return tuple(self.state.event_of_market)
 
     def _verify_end(self) -> None:
         """Once nothing of ours is live any more, have the exchange say the same."""
-        if not self._verifying and not len(self.desk.orders):
+        if not self._verifying and not len(self.state.orders):
             self._verifying = True
             self._read_account()
 

@@ -66,7 +66,7 @@ class Pooled(msgspec.Struct, frozen=True):
     """Fair values along a ladder, and where no market has had a say in them."""
 
     above: tuple[float, ...]
-    unheard: tuple[bool, ...]
+    without_mid: tuple[bool, ...]
 
 
 def pool(belief: Sequence[float], mids: Sequence[float | None], weight: float) -> Pooled:

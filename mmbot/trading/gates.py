@@ -36,11 +36,11 @@ class MarketState(msgspec.Struct):
     `fresh_until`. `sampled` tells of each moment at how many known days it was looked at last.
     """
 
-    market: Market
+    terms: Market
     book: Book | None = None
     top: Top | None = None
-    terms: QuoteLimits | None = None
-    opinion: MarketMid = msgspec.field(default_factory=MarketMid)
+    quote_limits: QuoteLimits | None = None
+    market_mid: MarketMid = msgspec.field(default_factory=MarketMid)
     held_until: int = 0
     held_because: str = ""
     post_only_refusals: int = 0
@@ -55,7 +55,7 @@ class MarketState(msgspec.Struct):
     @property
     def fair(self) -> float | None:
         """The fair value of YES in dollars, once the ladder has been priced."""
-        return self.terms.fair if self.terms else None
+        return self.quote_limits.fair if self.quote_limits else None
 
     def keep_new_orders_away(self, until: int, because: str) -> None:
         """Hold until then, unless it is held longer already."""
@@ -111,11 +111,11 @@ def shard_gate(shard: ShardState) -> str:
 
 
 class ReleaseWindow(msgspec.Struct, frozen=True):
-    """From `opens` to `shuts`, in milliseconds, the count may come that makes `known` days."""
+    """From `opens` to `shuts`, in milliseconds, another count may come."""
 
     opens: int
     shuts: int
-    known: int
+    days_published: int
 
 
 def belief_gate(
@@ -134,9 +134,9 @@ def belief_gate(
     """
     if belief is None:
         return "no_belief"
-    if belief.known < bisect_right(releases, now):
+    if belief.days_published < bisect_right(releases, now):
         return "release_due"
-    if any(w.opens <= now < w.shuts and belief.known < w.known for w in windows):
+    if any(w.opens <= now < w.shuts and belief.days_published < w.days_published for w in windows):
         return "release_possible"
     return ""
 
@@ -145,12 +145,12 @@ def final_gate(listing: MarketState, now: int) -> str:
     """Return why one market will not be quoted any more."""
     if listing.result is not None:
         return "settled"
-    return "closed" if now >= listing.market.closes - CLOSING_MARGIN else ""
+    return "closed" if now >= listing.terms.closes - CLOSING_MARGIN else ""
 
 
 def market_gate(listing: MarketState, now: int) -> str:
     """Return why one market that is not over may not be quoted."""
-    market = listing.market
+    market = listing.terms
     if not market.active:
         return "market_paused"
     if now < market.opens:

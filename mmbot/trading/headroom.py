@@ -73,7 +73,7 @@ class MarketHeadroom(msgspec.Struct, frozen=True):
     """
 
     ticker: str
-    rung: int
+    strike_index: int
     position: Count
     floor: Money
     worst_case: WorstCase
@@ -81,26 +81,26 @@ class MarketHeadroom(msgspec.Struct, frozen=True):
 
     def excess(self, order: Order) -> str:
         """Return why an order is more than there is room for, or nothing."""
-        exposure = Exposure(self.rung, order.side, order.price, order.exposed)
+        exposure = Exposure(self.strike_index, order.side, order.price, order.exposed)
         if self.worst_case.breaks(exposure, self.floor):
             return "worst_case"
         return "shard_balance" if self.purse and self.purse.recall(order, self.position) else ""
 
     def room(self, side: Side, price: Price, count: Count) -> Count:
         """Return how much of one more order there is room for."""
-        return self._room(Exposure(self.rung, side, price, count))
+        return self._room(Exposure(self.strike_index, side, price, count))
 
     def claim(self, side: Side, price: Price, count: Count, *, least: Count) -> Count:
         """Count one more order for as much as there is room for, and return how much that is.
 
         Where that is less than `least`, there is no order, and 0 is returned.
         """
-        exposure = Exposure(self.rung, side, price, count)
+        exposure = Exposure(self.strike_index, side, price, count)
         room = self._room(exposure)
         if room < least:
             return 0
         if room < count:
-            exposure = Exposure(self.rung, side, price, room)
+            exposure = Exposure(self.strike_index, side, price, room)
         self.worst_case.commit(exposure)
         if self.purse:
             self.purse.spend(self.ticker, side, price, room)
@@ -116,8 +116,8 @@ class MarketHeadroom(msgspec.Struct, frozen=True):
 class Headroom:
     """What there is room for at one instant, every order counted that may be live."""
 
-    def __init__(self, desk: TradingState) -> None:
-        self._desk = desk
+    def __init__(self, state: TradingState) -> None:
+        self._state = state
         self._markets: dict[str, MarketHeadroom] = {}
         self._worst_cases: dict[str, WorstCase] = {}
         self._purses: dict[int, CollateralBudget | None] = {}
@@ -126,11 +126,11 @@ class Headroom:
         """Return what there is room for in a market."""
         found = self._markets.get(ticker)
         if found is None:
-            ladder = self._desk.ladder_of[ticker]
-            portfolio, market = ladder.portfolio, ladder.listings[ticker].market
+            ladder = self._state.event_of_market[ticker]
+            portfolio, market = ladder.portfolio, ladder.markets[ticker].terms
             found = self._markets[ticker] = MarketHeadroom(
                 ticker,
-                portfolio.rung(ticker),
+                portfolio.strike_index(ticker),
                 portfolio.position(ticker),
                 self._floor,
                 self._worst_case(ladder),
@@ -140,23 +140,25 @@ class Headroom:
 
     @cached_property
     def _floor(self) -> Money:
-        return -self._desk.loss_limit()
+        return -self._state.loss_limit()
 
     def _worst_case(self, ladder: EventState) -> WorstCase:
         if ladder.ticker not in self._worst_cases:
-            exposures = self._desk.exposures(ladder)
+            exposures = self._state.exposures(ladder)
             self._worst_cases[ladder.ticker] = WorstCase(ladder.portfolio.wealth(exposures))
         return self._worst_cases[ladder.ticker]
 
     def _purse(self, shard: int) -> CollateralBudget | None:
         if shard not in self._purses:
-            balance = self._desk.balance(shard)
+            balance = self._state.balance(shard)
             self._purses[shard] = None if balance is None else self._filled(shard, balance)
         return self._purses[shard]
 
     def _filled(self, shard: int, balance: Money) -> CollateralBudget:
-        desk = self._desk
-        positions = {t: desk.ladder_of[t].portfolio.position(t) for t in desk.on_shard(shard)}
+        state = self._state
+        positions = {
+            t: state.event_of_market[t].portfolio.position(t) for t in state.on_shard(shard)
+        }
         purse = CollateralBudget(balance, positions)
-        purse.hold(order for order in desk.orders if order.ticker in positions)
+        purse.hold(order for order in state.orders if order.ticker in positions)
         return purse

@@ -35,8 +35,8 @@ _OLDEST_COPY = 20_000
 class Listings:
     """Keeps the desk's events and markets as the exchange has them; `due` is the next reading."""
 
-    def __init__(self, desk: TradingState, outbox: CommandBuffer, orders: OrderManager) -> None:
-        self._desk = desk
+    def __init__(self, state: TradingState, outbox: CommandBuffer, orders: OrderManager) -> None:
+        self._state = state
         self._out = outbox
         self._orders = orders
         self.due: int | None = None
@@ -45,20 +45,20 @@ class Listings:
 
     def read(self, event: ListingRead) -> None:
         """Take in a reading."""
-        service = self._desk.service
+        service = self._state.service
         if service.shut != event.shut:
             self._out.note("exchange.shut" if event.shut else "exchange.open", reason=event.shut)
         if service.shut and not event.shut:
             # Nothing follows the last frames before a pause: one that was lost shows nowhere.
-            self._desk.renew_books(self._desk.ladder_of, self._out)
+            self._state.renew_books(self._state.event_of_market, self._out)
         service.shut = event.shut
         self.due = self._out.now + (_EVERY_WHILE_SHUT if event.shut else _EVERY)
         for listed in event.events:
             self._list(listed)
-        for ladder in tuple(self._desk.ladders.values()):
-            live = any(self._desk.orders.of(ticker) for ticker in ladder.listings)
+        for ladder in tuple(self._state.events.values()):
+            live = any(self._state.orders.of(ticker) for ticker in ladder.markets)
             if ladder.final and not live and self._out.now > ladder.closes + _KEPT:
-                self._desk.forget(ladder)
+                self._state.forget(ladder)
 
     def read_within(self, wait: int) -> None:
         """Have the listing read in so many milliseconds at the latest."""
@@ -68,35 +68,37 @@ class Listings:
 
     def stale(self) -> None:
         """Read the listing now, and once more when no copy of it is older than this."""
-        self._out.send(self._desk.listing_reading())
+        self._out.send(self._state.listing_reading())
         self.read_within(_OLDEST_COPY)
 
     def read_when_due(self) -> None:
         """Read the listing if it is time."""
         if self.due is not None and self._out.now >= self.due:
             self.due = self._out.now + _EVERY
-            self._out.send(self._desk.listing_reading())
+            self._out.send(self._state.listing_reading())
 
     def _list(self, event: ListedEvent) -> None:
-        before = self._desk.ladders.get(event.ticker)
-        known = before.listings if before else {}
+        before = self._state.events.get(event.ticker)
+        known = before.markets if before else {}
         if any(market.ticker not in known for market in event.markets):
             self._take_up(event, before)
         for market in event.markets:
-            fresh_until = self._desk.ladder_of[market.ticker].listings[market.ticker].fresh_until
+            fresh_until = (
+                self._state.event_of_market[market.ticker].markets[market.ticker].fresh_until
+            )
             if self._out.now < fresh_until:
                 self.read_within(fresh_until - self._out.now)
             else:
                 self._change(market)
 
     def _take_up(self, event: ListedEvent, before: EventState | None) -> None:
-        desk = self._desk
+        state = self._state
         ladder = before.extended(event) if before else EventState(event)
-        ladder.expect_releases(desk.settings, desk.clock, desk.missing)
-        desk.ladders[event.ticker] = ladder
-        desk.ladder_of |= dict.fromkeys(ladder.listings, ladder)
+        ladder.expect_releases(state.settings, state.clock, state.missing)
+        state.events[event.ticker] = ladder
+        state.event_of_market |= dict.fromkeys(ladder.markets, ladder)
         for market in event.markets:
-            desk.shard(market.shard)
+            state.shard(market.shard)
         if any(self._out.now < market.closes for market in event.markets):
             self._out.send(RequestBelief(ladder.week, ladder.strikes))
         self._out.note("event.listed", event_ticker=event.ticker, markets=len(event.markets))
@@ -116,19 +118,19 @@ class Listings:
         return self._told(event.ticker, grid=event.grid)
 
     def _told(self, ticker: str, **changes: object) -> str | None:
-        listing = self._desk.listing(ticker)
+        listing = self._state.market(ticker)
         if listing is None:
             return None
         listing.fresh_until = self._out.now + _OLDEST_COPY
-        self._change(msgspec.structs.replace(listing.market, **changes))
+        self._change(msgspec.structs.replace(listing.terms, **changes))
         return ticker
 
     def _change(self, market: Market) -> None:
-        listing = self._desk.ladder_of[market.ticker].listings[market.ticker]
-        before, listing.market = listing.market, market
+        listing = self._state.event_of_market[market.ticker].markets[market.ticker]
+        before, listing.terms = listing.terms, market
         if before == market:
             return
-        self._desk.shard(market.shard)
+        self._state.shard(market.shard)
         self._out.note(
             "market.changed",
             market=market.ticker,
@@ -138,7 +140,7 @@ class Listings:
         )
         if before.active != market.active:
             # A pause and its end both take orders off.
-            for order in self._desk.orders.of(market.ticker):
+            for order in self._state.orders.of(market.ticker):
                 if order.state != "placing":
                     order.doubt()
 
@@ -146,7 +148,7 @@ class Listings:
 
     def settled(self, event: MarketSettled) -> str | None:
         """A market is decided, or that is amended; it is booked when every fill of it is."""
-        listing = self._desk.listing(event.ticker)
+        listing = self._state.market(event.ticker)
         if listing is None:
             return None
         if event.read and self._out.now < listing.fresh_until:
@@ -159,21 +161,21 @@ class Listings:
             self._orders.abandon(event.ticker)
         elif listing.final or not event.final:
             return None
-        if self._desk.service.reconciled and self._desk.ladder_of[event.ticker].reconciled:
+        if self._state.service.reconciled and self._state.event_of_market[event.ticker].reconciled:
             self._book(event.ticker, final=event.final)
         return event.ticker
 
     def book_results(self) -> None:
         """Book what was decided while the account's fills were not all known."""
-        for ticker, ladder in self._desk.ladder_of.items():
-            listing = ladder.listings[ticker]
+        for ticker, ladder in self._state.event_of_market.items():
+            listing = ladder.markets[ticker]
             late_fill = ladder.portfolio.position(ticker) != listing.paid
             if listing.result != listing.settled or (listing.settled is not None and late_fill):
                 self._book(ticker, final=listing.final)
 
     def _book(self, ticker: str, *, final: bool) -> None:
-        ladder = self._desk.ladder_of[ticker]
-        listing = ladder.listings[ticker]
+        ladder = self._state.event_of_market[ticker]
+        listing = ladder.markets[ticker]
         value, position = listing.result or 0, ladder.portfolio.position(ticker)
         payout = position * value
         news = (listing.settled, listing.paid) != (value, position)
@@ -195,6 +197,6 @@ class Listings:
     def _note_event(self, ladder: EventState) -> None:
         pnl = ladder.portfolio.cash + sum(
             ladder.portfolio.position(ticker) * (listing.settled or 0)
-            for ticker, listing in ladder.listings.items()
+            for ticker, listing in ladder.markets.items()
         )
         self._out.note("event.settled", event_ticker=ladder.ticker, pnl=format_money(pnl))

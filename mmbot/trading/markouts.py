@@ -56,14 +56,14 @@ class _Awaiting(NamedTuple):
     """A fill whose next count is not out yet."""
 
     fill: Fill
-    known: int
+    days_published: int
 
 
 class Markouts:
     """Takes views of the desk's markets when their time has come."""
 
-    def __init__(self, desk: TradingState, outbox: CommandBuffer) -> None:
-        self._desk = desk
+    def __init__(self, state: TradingState, outbox: CommandBuffer) -> None:
+        self._state = state
         self._out = outbox
         self._due: list[_Due] = []
         self._awaiting: deque[_Awaiting] = deque(maxlen=_MOST)
@@ -77,20 +77,20 @@ class Markouts:
             return RecordFill(fill, bisect_right(ladder.releases, fill.at))
         for horizon, wait in _HORIZONS:
             self._look_again(fill, horizon, wait)
-        closes = ladder.listings[fill.ticker].market.closes
-        if any(release < closes for release in ladder.releases[ladder.known :]):
-            self._awaiting.append(_Awaiting(fill, ladder.known))
-        return RecordFill(fill, ladder.known, _view(ladder, fill.ticker))
+        closes = ladder.markets[fill.ticker].terms.closes
+        if any(release < closes for release in ladder.releases[ladder.days_published :]):
+            self._awaiting.append(_Awaiting(fill, ladder.days_published))
+        return RecordFill(fill, ladder.days_published, _view(ladder, fill.ticker))
 
     def believed(self, ladder: EventState) -> None:
         """Take note that a belief was taken up; it may know of the count that fills wait for."""
         for _ in range(len(self._awaiting)):
-            fill, known = self._awaiting.popleft()
-            listing = self._desk.listing(fill.ticker)
-            if fill.ticker in ladder.listings and ladder.known > known:
-                self._look_again(fill, "release", _DIGESTED / self._desk.clock.speed)
-            elif listing is not None and self._out.now < listing.market.closes:
-                self._awaiting.append(_Awaiting(fill, known))
+            fill, days_published = self._awaiting.popleft()
+            listing = self._state.market(fill.ticker)
+            if fill.ticker in ladder.markets and ladder.days_published > days_published:
+                self._look_again(fill, "release", _DIGESTED / self._state.clock.speed)
+            elif listing is not None and self._out.now < listing.terms.closes:
+                self._awaiting.append(_Awaiting(fill, days_published))
 
     def take(self) -> None:
         """Take every view whose time has come; ask to be woken for the next."""
@@ -112,7 +112,7 @@ class Markouts:
         while self._due and self._due[0].at <= now:
             due = heappop(self._due)
             if now <= due.at + _LATE and self._shown(due.ticker):
-                view = _view(self._desk.ladder_of[due.ticker], due.ticker)
+                view = _view(self._state.event_of_market[due.ticker], due.ticker)
                 taken.append(Markout(due.trade_id, due.order_id, due.horizon, now, view))
         if self._due:
             self._out.wake_by(self._due[0].at)
@@ -120,18 +120,18 @@ class Markouts:
 
     def _shown(self, ticker: str) -> bool:
         """Return whether what is known of a market is what it is now."""
-        listing = self._desk.listing(ticker)
-        if listing is None or listing.book is None or self._desk.service.lagging:
+        listing = self._state.market(ticker)
+        if listing is None or listing.book is None or self._state.service.lagging:
             return False
-        return self._out.now < listing.market.closes
+        return self._out.now < listing.terms.closes
 
     def _due_samples(self) -> list[MarketSample]:
         now, taken = self._out.now, []
         self._next_end = None
-        for ladder in self._desk.ladders.values():
-            if ladder.priced is None or ladder.settled or self._desk.service.lagging:
+        for ladder in self._state.events.values():
+            if ladder.priced is None or ladder.settled or self._state.service.lagging:
                 continue
-            for listing in ladder.listings.values():
+            for listing in ladder.markets.values():
                 sample = self._sample(ladder, listing)
                 if sample is not None:
                     taken.append(sample)
@@ -140,23 +140,27 @@ class Markouts:
         return taken
 
     def _sample(self, ladder: EventState, listing: MarketState) -> MarketSample | None:
-        now, market, known = self._out.now, listing.market, ladder.known
-        end = min((market.closes - CLOSING_MARGIN, *ladder.releases[known : known + 1]))
+        now, market, days_published = self._out.now, listing.terms, ladder.days_published
+        end = min(
+            (market.closes - CLOSING_MARGIN, *ladder.releases[days_published : days_published + 1])
+        )
         moment: SampleMoment = "last"
         if now < end - _BEFORE_THE_END:
             moment = "first"
             self._next_end = min(self._next_end or end, end - _BEFORE_THE_END)
-        told = listing.sampled.get(moment) == known
-        if told or not (listing.opinion.live and market.opens <= now < end):
+        told = listing.sampled.get(moment) == days_published
+        if told or not (listing.market_mid.live and market.opens <= now < end):
             return None
-        listing.sampled[moment] = known
-        return MarketSample(market.ticker, known, moment, now, _view(ladder, market.ticker))
+        listing.sampled[moment] = days_published
+        return MarketSample(
+            market.ticker, days_published, moment, now, _view(ladder, market.ticker)
+        )
 
 
 def _view(ladder: EventState, ticker: str) -> MarketView:
-    listing, belief = ladder.listings[ticker], ladder.belief
+    listing, belief = ladder.markets[ticker], ladder.belief
     return MarketView(
-        belief=belief.above[ladder.portfolio.rung(ticker)] if belief else None,
-        mid=listing.opinion.mid if listing.opinion.live else None,
+        belief=belief.above[ladder.portfolio.strike_index(ticker)] if belief else None,
+        mid=listing.market_mid.mid if listing.market_mid.live else None,
         fair=listing.fair,
     )

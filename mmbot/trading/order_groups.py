@@ -24,15 +24,15 @@ _Tickers = tuple[str, ...]
 class OrderGroups:
     """Keeps a group on every shard that has markets; returns the markets to look at again."""
 
-    def __init__(self, desk: TradingState, outbox: CommandBuffer) -> None:
-        self._desk = desk
+    def __init__(self, state: TradingState, outbox: CommandBuffer) -> None:
+        self._state = state
         self._out = outbox
 
     def see_to(self) -> None:
         """Ask for what is missing: a group, or the reset of one whose pause is over."""
-        if self._desk.service.stopping:
+        if self._state.service.stopping:
             return
-        for shard in self._desk.shards.values():
+        for shard in self._state.shards.values():
             if shard.asked or (shard.group and not shard.triggered):
                 continue
             if self._out.now < shard.due:
@@ -46,32 +46,32 @@ class OrderGroups:
 
     def verify(self, index: int) -> None:
         """Have a shard's group found, or opened if there is none."""
-        shard = self._desk.shard(index)
+        shard = self._state.shard(index)
         if not shard.asked:
             shard.asked = True
-            self._out.send(EnsureGroup(index, self._desk.settings.limits.fill_cap))
+            self._out.send(EnsureGroup(index, self._state.settings.limits.fill_cap))
 
     def secured(self, event: GroupReady) -> _Tickers:
         """There is a group; one that was asked for with another cap is of no use any more."""
-        shard = self._desk.shard(event.shard)
-        if event.contracts != self._desk.settings.limits.fill_cap:
+        shard = self._state.shard(event.shard)
+        if event.contracts != self._state.settings.limits.fill_cap:
             return ()
         shard.asked = False
         if shard.group != event.group:
             shard.group, shard.triggered = event.group, False
             self._out.note("group.secured", shard=shard.index, group=shard.group)
-        return self._desk.on_shard(shard.index)
+        return self._state.on_shard(shard.index)
 
     def not_secured(self, event: GroupUnavailable) -> _Tickers:
         """There is none yet, or it was not reset."""
-        shard = self._desk.shard(event.shard)
+        shard = self._state.shard(event.shard)
         shard.asked, shard.due = False, self._out.now + _RETRY
         self._out.note("group.not_secured", "warning", shard=shard.index, reason=event.reason)
         return ()
 
     def changed(self, event: GroupChanged) -> _Tickers:
         """A group was triggered, reset or deleted; it may be another's."""
-        for shard in self._desk.shards.values():
+        for shard in self._state.shards.values():
             if shard.group == event.group:
                 if event.news == "triggered":
                     self.trigger(shard.index)
@@ -79,12 +79,12 @@ class OrderGroups:
                     self.forget(shard.index)
                 else:
                     self._reset(shard)
-                return self._desk.on_shard(shard.index)
+                return self._state.on_shard(shard.index)
         return ()
 
     def trigger(self, index: int) -> None:
         """Take note that the exchange took every order of the group off."""
-        shard = self._desk.shard(index)
+        shard = self._state.shard(index)
         if shard.triggered:
             return
         shard.triggered, shard.due = True, self._out.now + _PAUSE
@@ -93,21 +93,21 @@ class OrderGroups:
             "warning",
             shard=index,
             group=shard.group,
-            cap=self._desk.settings.limits.contracts_per_15_seconds,
+            cap=self._state.settings.limits.contracts_per_15_seconds,
             pause_seconds=_PAUSE // 1000,
         )
         self._doubt_orders(shard)
 
     def forget(self, index: int) -> None:
         """Take note that a group is no more, and with it the orders that were in it."""
-        shard = self._desk.shard(index)
+        shard = self._state.shard(index)
         self._drop_group(shard)
         self._out.note("group.gone", "warning", shard=index)
         self._doubt_orders(shard)
 
     def renew(self) -> None:
         """Have groups with another cap; whatever is in the old ones will be moved."""
-        for shard in self._desk.shards.values():
+        for shard in self._state.shards.values():
             self._drop_group(shard)
 
     def _drop_group(self, shard: ShardState) -> None:
@@ -122,7 +122,7 @@ class OrderGroups:
 
     def _doubt_orders(self, shard: ShardState) -> None:
         """What an order had filled before it was taken off, only the exchange can tell."""
-        for ticker in self._desk.on_shard(shard.index):
-            for order in self._desk.orders.of(ticker):
+        for ticker in self._state.on_shard(shard.index):
+            for order in self._state.orders.of(ticker):
                 if order.state != "placing":
                     order.doubt()

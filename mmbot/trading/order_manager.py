@@ -74,9 +74,9 @@ class OrderManager:
     """Applies messages to the desk's orders; each method returns the market to look at again."""
 
     def __init__(
-        self, desk: TradingState, outbox: CommandBuffer, fences: OrderGroups, views: Markouts
+        self, state: TradingState, outbox: CommandBuffer, fences: OrderGroups, views: Markouts
     ) -> None:
-        self._desk = desk
+        self._state = state
         self._out = outbox
         self._fences = fences
         self._views = views
@@ -85,28 +85,28 @@ class OrderManager:
 
     def placed(self, event: OrderPlaced) -> str | None:
         """A place was applied."""
-        order = self._desk.orders.get(event.client_id)
+        order = self._state.orders.get(event.client_id)
         if order is None:
             return None
         if order.state == "placing" or not order.order_id:
             order.state = "resting"
         order.filled = max(order.filled, event.filled)
         self._identify(order, event.order_id)
-        self._desk.ladder_of[order.ticker].listings[order.ticker].post_only_refusals = 0
+        self._state.event_of_market[order.ticker].markets[order.ticker].post_only_refusals = 0
         return order.ticker
 
     def cancelled(self, event: OrderCancelled) -> str | None:
         """A cancel was applied."""
-        order = self._desk.orders.get(event.client_id)
+        order = self._state.orders.get(event.client_id)
         if order is None:
             return None
         order.filled = max(order.filled, order.count - event.remaining)
-        self._desk.orders.end(order)
+        self._state.orders.end(order)
         return order.ticker
 
     def renewed(self, event: OrderRenewed) -> str | None:
         """A renewal was applied."""
-        order = self._desk.orders.get(event.client_id)
+        order = self._state.orders.get(event.client_id)
         if order is None:
             return None
         if order.state in {"renewing", "unknown"}:
@@ -120,7 +120,7 @@ class OrderManager:
         What was filled before it the answer does not say: where no report has told it yet, the
         exchange is asked, because a renewal has to name the whole.
         """
-        order = self._desk.orders.get(event.client_id)
+        order = self._state.orders.get(event.client_id)
         if order is None:
             return None
         if order.remaining > event.remaining:
@@ -131,7 +131,7 @@ class OrderManager:
 
     def refused(self, event: WriteRefused) -> str | None:
         """A write was not applied."""
-        order = self._desk.orders.get(event.client_id)
+        order = self._state.orders.get(event.client_id)
         if order is None:
             return None
         self._out.note(
@@ -144,9 +144,9 @@ class OrderManager:
             detail=event.detail,
         )
         if event.refusal == "rate_limited":
-            self._desk.budget.drain(self._out.now)
+            self._state.budget.drain(self._out.now)
         if event.refusal in _LISTING_STALE:
-            self._out.send(self._desk.listing_reading())
+            self._out.send(self._state.listing_reading())
         if event.refusal == "group_triggered":
             self._fences.trigger(self._shard_of(order))
         if event.write == "place":
@@ -160,34 +160,34 @@ class OrderManager:
             # It landed before: the exchange can tell what became of it.
             order.doubt()
             return
-        self._desk.orders.end(order)
+        self._state.orders.end(order)
         if refusal == "group_triggered":
             return
         for held in self._held_by(order, refusal):
             held.keep_new_orders_away(self._out.now + _HOLDS.get(refusal, _LONG_HOLD), refusal)
         if refusal == "not_found":
             # The market or the group is gone.
-            self._out.send(self._desk.listing_reading())
+            self._out.send(self._state.listing_reading())
             self._fences.verify(self._shard_of(order))
         if refusal == "post_only_cross":
-            listing = self._desk.ladder_of[order.ticker].listings[order.ticker]
+            listing = self._state.event_of_market[order.ticker].markets[order.ticker]
             listing.post_only_refusals += 1
             if listing.post_only_refusals >= _POST_ONLY_REFUSALS_BEFORE_REPAIR:
                 reason = "post-only orders refused again and again"
-                self._desk.distrust(order.ticker, reason, self._out)
+                self._state.distrust(order.ticker, reason, self._out)
 
     def _shard_of(self, order: Order) -> int:
-        return self._desk.ladder_of[order.ticker].listings[order.ticker].market.shard
+        return self._state.event_of_market[order.ticker].markets[order.ticker].terms.shard
 
     def _held_by(self, order: Order, refusal: Refusal) -> list[MarketState]:
         """Return the markets that get no new order because this one was refused."""
         shard = self._shard_of(order)
         return [
             listing
-            for ticker, ladder in self._desk.ladder_of.items()
-            if (listing := ladder.listings[ticker]).market.ticker == order.ticker
+            for ticker, ladder in self._state.event_of_market.items()
+            if (listing := ladder.markets[ticker]).terms.ticker == order.ticker
             or refusal in _ACCOUNT_WIDE
-            or (refusal in _SHARD_WIDE and listing.market.shard == shard)
+            or (refusal in _SHARD_WIDE and listing.terms.shard == shard)
         ]
 
     def _change_refused(self, order: Order, event: WriteRefused) -> None:
@@ -204,7 +204,7 @@ class OrderManager:
 
     def unknown(self, event: WriteUnknown) -> str | None:
         """Nobody can say whether a write was applied."""
-        order = self._desk.orders.get(event.client_id)
+        order = self._state.orders.get(event.client_id)
         if order is None:
             return None
         self._out.note(
@@ -223,7 +223,7 @@ class OrderManager:
     def doubt_missing(self, found: set[str]) -> None:
         """Doubt the orders that a reading of the account should have shown and did not."""
         latest = self._out.now - _READING_LAG
-        for order in self._desk.orders:
+        for order in self._state.orders:
             missing = order.client_id not in found and order.placed_at < latest
             if missing and order.state == "resting":
                 order.doubt()
@@ -232,7 +232,7 @@ class OrderManager:
         """Ask after every order in doubt whose time to be asked after has come."""
         now = self._out.now
         fills_owed = False
-        for order in self._desk.orders:
+        for order in self._state.orders:
             self._doubt_overdue(order)
             if order.state not in {"unknown", "owed"}:
                 continue
@@ -247,7 +247,7 @@ class OrderManager:
                 order.asked_at, order.asked_often = now, order.asked_often + 1
             self._out.wake_by(_next_question(order))
         if fills_owed:
-            self._out.send(self._desk.account_reading())
+            self._out.send(self._state.account_reading())
 
     def _doubt_overdue(self, order: Order) -> None:
         """Doubt an order that should have run out by now; the clocks may differ."""
@@ -261,7 +261,7 @@ class OrderManager:
 
     def _look_up(self, order: Order) -> bool:
         """Ask what became of an order, if that can be paid; else look again when it can."""
-        reads, now = self._desk.budget.reads, self._out.now
+        reads, now = self._state.budget.reads, self._out.now
         cost = _LOOK_UP_COST if order.order_id else _SEARCH_COST
         if not reads.spend(cost, now, reserve=min(_READING_RESERVE, reads.capacity - cost)):
             self._out.wake_by(reads.payable_at(cost + _READING_RESERVE, now))
@@ -277,7 +277,7 @@ class OrderManager:
         """Learn from a report; one of ours that is not known was placed in an earlier life."""
         if not report.client_id.startswith(CLIENT_ID_PREFIX):
             return None
-        orders = self._desk.orders
+        orders = self._state.orders
         order = orders.get(report.client_id)
         if order is None:
             return self._adopt(report)
@@ -293,8 +293,8 @@ class OrderManager:
         return order.ticker
 
     def _adopt(self, report: OrderReport) -> str | None:
-        orders = self._desk.orders
-        unknown_market = report.ticker not in self._desk.ladder_of
+        orders = self._state.orders
+        unknown_market = report.ticker not in self._state.event_of_market
         if report.status == "ended" or orders.is_over(report.client_id) or unknown_market:
             return None
         order = adopted_order(report, self._out.now)
@@ -305,10 +305,10 @@ class OrderManager:
 
     def cancel_strays(self, reports: Iterable[OrderReport]) -> None:
         """Take off orders of ours that rest in markets we know nothing about."""
-        budget = self._desk.budget
+        budget = self._state.budget
         for report in reports:
             ours = report.client_id.startswith(CLIENT_ID_PREFIX)
-            if not ours or report.ticker in self._desk.ladder_of:
+            if not ours or report.ticker in self._state.event_of_market:
                 continue
             if not budget.spend(budget.cancel_cost, self._out.now):
                 return
@@ -317,20 +317,20 @@ class OrderManager:
 
     def absent(self, event: OrderAbsent) -> str | None:
         """The exchange knows no such order; too soon, and it may still be on its way."""
-        order = self._desk.orders.get(event.client_id)
+        order = self._state.orders.get(event.client_id)
         if order is None or order.state != "unknown":
             return None
         if self._out.now >= order.placed_at + _ABSENT_AFTER:
             if order.order_id:
-                self._desk.orders.end(order)
+                self._state.orders.end(order)
             else:
-                self._desk.orders.forget(order)
+                self._state.orders.forget(order)
         return order.ticker
 
     def abandon(self, ticker: str) -> None:
         """Let go of the orders of a market that is decided."""
-        for order in self._desk.orders.of(ticker):
-            self._desk.orders.forget(order)
+        for order in self._state.orders.of(ticker):
+            self._state.orders.forget(order)
             self._out.note(
                 "order.abandoned",
                 "warning",
@@ -350,8 +350,8 @@ class OrderManager:
         )
 
     def _identify(self, order: Order, order_id: str) -> None:
-        portfolio = self._desk.ladder_of[order.ticker].portfolio
-        self._desk.orders.identify(order, order_id, portfolio.filled(order_id))
+        portfolio = self._state.event_of_market[order.ticker].portfolio
+        self._state.orders.identify(order, order_id, portfolio.filled(order_id))
 
     # Fills
 
@@ -361,7 +361,7 @@ class OrderManager:
 
     def book(self, fill: Fill) -> str | None:
         """Book a fill that is news, and tell its order."""
-        ladder = self._desk.ladder_of.get(fill.ticker)
+        ladder = self._state.event_of_market.get(fill.ticker)
         if ladder is None or not ladder.portfolio.book(fill):
             return None
         ladder.heed(fill, self._out.now)
@@ -378,10 +378,10 @@ class OrderManager:
             count=format_count(fill.count),
             fee=format_money(fill.fee),
             position=format_count(ladder.portfolio.position(fill.ticker)),
-            fair=ladder.listings[fill.ticker].fair,
-            known=booking.known,
+            fair=ladder.markets[fill.ticker].fair,
+            known=booking.days_published,
         )
-        orders = self._desk.orders
+        orders = self._state.orders
         order = orders.by_order_id(fill.order_id) or orders.get(fill.client_id)
         if order is not None:
             self._identify(order, fill.order_id)

@@ -19,9 +19,9 @@ from mmbot.units import ONE_DOLLAR, Count, Money, Price
 
 
 class Exposure(msgspec.Struct, frozen=True):
-    """An order that may be live: what it could still buy or sell, at the ladder's strike `rung`."""
+    """An order that may be live: what it could still buy or sell, at that strike of the event."""
 
-    rung: int
+    strike_index: int
     side: Side
     price: Price
     count: Count
@@ -67,7 +67,7 @@ class Portfolio:
         """Return the signed position in a market: + YES, - NO."""
         return self._positions[ticker]
 
-    def rung(self, ticker: str) -> int:
+    def strike_index(self, ticker: str) -> int:
         """Return a market's place in the ladder."""
         return self._rungs[ticker]
 
@@ -84,9 +84,9 @@ class Portfolio:
             # differences between neighbouring cells, each order is at most two numbers.
             if exposure.side == "bid":
                 steps[0] -= loss
-                steps[exposure.rung + 1] += loss
+                steps[exposure.strike_index + 1] += loss
             else:
-                steps[exposure.rung + 1] -= loss
+                steps[exposure.strike_index + 1] -= loss
         return list(accumulate(steps))
 
 
@@ -128,7 +128,7 @@ class WorstCase:
 
 
 def _hurt_cells(exposure: Exposure) -> slice:
-    above = exposure.rung + 1
+    above = exposure.strike_index + 1
     return slice(0, above) if exposure.side == "bid" else slice(above, None)
 
 

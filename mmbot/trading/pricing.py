@@ -50,25 +50,25 @@ class QuoteLimits(msgspec.Struct, frozen=True):
 
 
 def price_ladder(
-    pooled: Pooled, wealth: Sequence[float], known: int, quoting: QuotingSettings
+    pooled: Pooled, wealth: Sequence[float], days_published: int, quoting: QuotingSettings
 ) -> list[QuoteLimits]:
     """Return the terms of each market.
 
     Args:
         pooled: The fair values in ascending order of strike.
         wealth: The wealth in each outcome cell in dollars, assigned cash included; all above zero.
-        known: How many of the week's days are published.
+        days_published: How many of the week's days are published.
         quoting: Margin, edges and sizes.
     """
     cells = [low - high for low, high in pairwise((1.0, *pooled.above, 0.0))]
     reservations = reservation_prices(cells, wealth)
     above, reserved = np.array(pooled.above), np.array(reservations)
     edges = np.array([quoting.edge(value) for value in reservations])
-    share = 1 - quoting.margin_at(known)
+    share = 1 - quoting.margin_at(days_published)
     yes = np.maximum(np.minimum(reserved - edges, share * above), 0.0)
     no = np.maximum(np.minimum(1 - reserved - edges, share * (1 - above)), 0.0)
-    blocked = np.array(pooled.unheard) & (known < _KNOWN_ENOUGH_ALONE)
-    full = quoting.size_at(known) / ONE_CONTRACT / quoting.kelly_fraction
+    blocked = np.array(pooled.without_mid) & (days_published < _KNOWN_ENOUGH_ALONE)
+    full = quoting.size_at(days_published) / ONE_CONTRACT / quoting.kelly_fraction
     likely = (above >= quoting.minimum_fair) & (above <= quoting.maximum_fair)
     most = np.where(likely & ~blocked, full, 0.0)
     lowest = floor_price(quoting.lowest_bid)

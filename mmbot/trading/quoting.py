@@ -59,7 +59,7 @@ class _Room(msgspec.Struct, frozen=True):
 
 
 def wanted_quotes(
-    terms: QuoteLimits,
+    limits: QuoteLimits,
     top: Top,
     position: Count,
     grid: PriceGrid,
@@ -70,33 +70,33 @@ def wanted_quotes(
     """Return the quotes for one market.
 
     Args:
-        terms: What may be paid, and for how much.
+        limits: What may be paid, and for how much.
         top: The best bid and ask of the others.
         position: The signed position, in units of count.
         grid: The market's prices.
         settings: Sides, bounds and the largest position.
         reduce_only: Whether no position may grow.
     """
-    quoting, fair = settings.quoting, terms.fair
+    quoting, fair = settings.quoting, limits.fair
     closed = reduce_only or not quoting.minimum_fair <= fair <= quoting.maximum_fair
     bid = ask = None
     if quoting.bids_yes(fair) or reduce_only:
-        bid = _bid(terms, _room(terms.yes_count, -position, settings, closed=closed), top, grid)
+        bid = _bid(limits, _room(limits.yes_count, -position, settings, closed=closed), top, grid)
         if bid and bid.price < floor_price(quoting.lowest_bid):
             to_reduce = _room(0, -position, settings, closed=True)
-            bid = _bid(terms, to_reduce, top, grid)
+            bid = _bid(limits, to_reduce, top, grid)
     if quoting.bids_no(fair) or reduce_only:
-        ask = _ask(terms, _room(terms.no_count, position, settings, closed=closed), top, grid)
+        ask = _ask(limits, _room(limits.no_count, position, settings, closed=closed), top, grid)
     if bid is None and ask is None:
-        return Quotes(reason=_reason(terms, settings, reduce_only=reduce_only))
+        return Quotes(reason=_reason(limits, settings, reduce_only=reduce_only))
     return Quotes(bid, ask)
 
 
-def _reason(terms: QuoteLimits, settings: Settings, *, reduce_only: bool) -> str:
+def _reason(limits: QuoteLimits, settings: Settings, *, reduce_only: bool) -> str:
     if reduce_only:
         return "reduce_only"
     quoting = settings.quoting
-    if not quoting.minimum_fair <= terms.fair <= quoting.maximum_fair:
+    if not quoting.minimum_fair <= limits.fair <= quoting.maximum_fair:
         return "fair_extreme"
     return "no_price_or_room"
 
@@ -111,8 +111,8 @@ def _room(count: Count, against: Count, settings: Settings, *, closed: bool) -> 
     return _Room(most, max(to_reduce, min(count, most)))
 
 
-def _bid(terms: QuoteLimits, room: _Room, top: Top, grid: PriceGrid) -> Quote | None:
-    limit = grid.floor(floor_price(terms.yes_value))
+def _bid(limits: QuoteLimits, room: _Room, top: Top, grid: PriceGrid) -> Quote | None:
+    limit = grid.floor(floor_price(limits.yes_value))
     if limit is None or room.most <= 0:
         return None
     highest = limit
@@ -122,9 +122,9 @@ def _bid(terms: QuoteLimits, room: _Room, top: Top, grid: PriceGrid) -> Quote | 
     return None if price is None else Quote("bid", price, room.count, limit, room.most)
 
 
-def _ask(terms: QuoteLimits, room: _Room, top: Top, grid: PriceGrid) -> Quote | None:
+def _ask(limits: QuoteLimits, room: _Room, top: Top, grid: PriceGrid) -> Quote | None:
     # What is paid for NO is one dollar minus the ask.
-    limit = grid.ceil(ceil_price(1 - terms.no_value))
+    limit = grid.ceil(ceil_price(1 - limits.no_value))
     if limit is None or room.most <= 0:
         return None
     lowest = limit

@@ -26,12 +26,12 @@ _LEAST_WEALTH = 0.01
 
 
 def refresh(
-    desk: TradingState, out: CommandBuffer, tickers: Iterable[str], *, books_only: bool = False
+    state: TradingState, out: CommandBuffer, tickers: Iterable[str], *, books_only: bool = False
 ) -> list[str]:
     """Look at the books of some markets and price anew what needs it.
 
     Args:
-        desk: What is known.
+        state: What is known.
         out: Where wishes and marks go; its time is now.
         tickers: The markets that something happened to.
         books_only: Whether nothing but their books may have changed.
@@ -41,44 +41,46 @@ def refresh(
         all of each ladder that was priced.
     """
     affected = list(dict.fromkeys(tickers))
-    ladders = {desk.ladder_of[ticker].ticker: desk.ladder_of[ticker] for ticker in affected}
-    changed = [ticker for ticker in affected if _look(desk, ticker, out.now)]
+    ladders = {
+        state.event_of_market[ticker].ticker: state.event_of_market[ticker] for ticker in affected
+    }
+    changed = [ticker for ticker in affected if _look(state, ticker, out.now)]
     priced: list[str] = []
     for ladder in ladders.values():
-        looked = [ticker for ticker in affected if ticker in ladder.listings]
+        looked = [ticker for ticker in affected if ticker in ladder.markets]
         belief, due = ladder.belief, False
-        if belief is not None and _is_due(desk, ladder, belief, looked, out):
+        if belief is not None and _is_due(state, ladder, belief, looked, out):
             due = True
-            _price(desk, ladder, belief, out.now)
-            priced += ladder.listings
+            _price(state, ladder, belief, out.now)
+            priced += ladder.markets
         # On a waking, when a day may have begun, a whole ladder is looked at.
-        if due or ladder.settled or len(looked) == len(ladder.listings):
-            desk.mark(ladder, out)
-            ladder.reduce_only = desk.may_only_reduce(ladder, out.now)
+        if due or ladder.settled or len(looked) == len(ladder.markets):
+            state.mark(ladder, out)
+            ladder.reduce_only = state.may_only_reduce(ladder, out.now)
     return list(dict.fromkeys((*(changed if books_only else affected), *priced)))
 
 
-def _look(desk: TradingState, ticker: str, now: int) -> bool:
+def _look(state: TradingState, ticker: str, now: int) -> bool:
     """Look at a market's book; say whether the others rest elsewhere than before."""
-    listing = desk.ladder_of[ticker].listings[ticker]
+    listing = state.event_of_market[ticker].markets[ticker]
     book, before = listing.book, listing.top
-    ours = desk.orders.levels(ticker)
+    ours = state.orders.levels(ticker)
     listing.top = book.top(*ours) if book else None
-    listing.opinion.look(book, ours, desk.settings.quoting.mid_depth, now)
+    listing.market_mid.look(book, ours, state.settings.quoting.mid_depth, now)
     return listing.top != before
 
 
 def _is_due(
-    desk: TradingState, ladder: EventState, belief: Belief, looked: list[str], out: CommandBuffer
+    state: TradingState, ladder: EventState, belief: Belief, looked: list[str], out: CommandBuffer
 ) -> bool:
     priced = ladder.priced
-    if priced is None or belief is not priced.belief or desk.settings is not priced.settings:
+    if priced is None or belief is not priced.belief or state.settings is not priced.settings:
         return True
-    cash = desk.assigned_cash()
+    cash = state.assigned_cash()
     same = (
         len(ladder.portfolio) == priced.fills
         and abs(cash - priced.cash) <= _CASH_TOLERANCE * priced.cash
-        and all(_same_mid(ladder.listings[t].opinion.at(out.now), priced.mids[t]) for t in looked)
+        and all(_same_mid(ladder.markets[t].market_mid.at(out.now), priced.mids[t]) for t in looked)
     )
     if same:
         return False
@@ -95,16 +97,18 @@ def _same_mid(now: float | None, before: float | None) -> bool:
 
 
 def _mids(ladder: EventState, now: int) -> dict[str, float | None]:
-    return {ticker: listing.opinion.at(now) for ticker, listing in ladder.listings.items()}
+    return {ticker: listing.market_mid.at(now) for ticker, listing in ladder.markets.items()}
 
 
-def _price(desk: TradingState, ladder: EventState, belief: Belief, now: int) -> None:
-    quoting, cash, mids = desk.settings.quoting, desk.assigned_cash(), _mids(ladder, now)
+def _price(state: TradingState, ladder: EventState, belief: Belief, now: int) -> None:
+    quoting, cash, mids = state.settings.quoting, state.assigned_cash(), _mids(ladder, now)
     wealth = ladder.portfolio.wealth()
     least = max(_LEAST_WEALTH * cash, 1)
     dollars = [max(cash + money, least) / MONEY_PER_DOLLAR for money in wealth]
-    pooled = pool(belief.above, list(mids.values()), quoting.belief_weight_at(belief.known))
-    terms = price_ladder(pooled, dollars, belief.known, quoting)
-    for listing, each in zip(ladder.listings.values(), terms, strict=True):
-        listing.terms = each
-    ladder.priced = PricingInputs(now, belief, desk.settings, len(ladder.portfolio), cash, mids)
+    pooled = pool(
+        belief.above, list(mids.values()), quoting.belief_weight_at(belief.days_published)
+    )
+    terms = price_ladder(pooled, dollars, belief.days_published, quoting)
+    for listing, each in zip(ladder.markets.values(), terms, strict=True):
+        listing.quote_limits = each
+    ladder.priced = PricingInputs(now, belief, state.settings, len(ladder.portfolio), cash, mids)

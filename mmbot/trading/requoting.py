@@ -66,7 +66,7 @@ class Requote:
 
     def __init__(
         self,
-        desk: TradingState,
+        state: TradingState,
         outbox: CommandBuffer,
         new_client_id: Callable[[], str],
         *,
@@ -75,28 +75,28 @@ class Requote:
         """Begin with nothing decided.
 
         Args:
-            desk: What is known, and the orders.
+            state: What is known, and the orders.
             outbox: Where the writes go.
             new_client_id: Names the next order.
             check_limit: Whether positions, orders or the loss limit may have changed, so that
                 orders within the limit until now may be beyond it.
         """
         self._check_limit = check_limit
-        self._desk = desk
+        self._state = state
         self._out = outbox
         self._new_client_id = new_client_id
         self._withdrawals: list[_Withdrawal] = []
         self._decreases: list[tuple[Order, Count]] = []
         self._renewals: list[Order] = []
         self._openings: list[_Opening] = []
-        self._headroom = Headroom(desk)
+        self._headroom = Headroom(state)
 
     def run(self, tickers: Iterable[str]) -> None:
         """Review these markets."""
-        for ladder, its in groupby(tickers, self._desk.ladder_of.__getitem__):
+        for ladder, its in groupby(tickers, self._state.event_of_market.__getitem__):
             common_reason = self._common_reason(ladder)
             for ticker in its:
-                self._look_at(ladder, ladder.listings[ticker], common_reason)
+                self._look_at(ladder, ladder.markets[ticker], common_reason)
         self._send_cancels()
         self._send_decreases()
         self._send_renewals()
@@ -105,7 +105,7 @@ class Requote:
     def _common_reason(self, ladder: EventState) -> str:
         """Return why no market of an event may be quoted."""
         return (
-            service_gate(self._desk.service)
+            service_gate(self._state.service)
             or ("" if ladder.reconciled else "not_reconciled")
             or belief_gate(ladder.belief, ladder.releases, ladder.windows, self._out.now)
         )
@@ -114,7 +114,7 @@ class Requote:
         quotes = self._wanted(ladder, listing, common_reason)
         held = hold_reason(listing, self._out.now)
         self._note_reason(ladder, listing, quotes.reason or held)
-        orders = self._desk.orders.of(listing.market.ticker)
+        orders = self._state.orders.of(listing.terms.ticker)
         if held:
             self._out.wake_by(listing.held_until)
         if orders:
@@ -129,18 +129,18 @@ class Requote:
             final_gate(listing, now)
             or common_reason
             or market_gate(listing, now)
-            or shard_gate(self._desk.shard(listing.market.shard))
+            or shard_gate(self._state.shard(listing.terms.shard))
         )
-        terms = listing.terms
-        reason = reason or (terms.reason if terms else "")
-        if reason or terms is None or listing.top is None:
+        limits = listing.quote_limits
+        reason = reason or (limits.reason if limits else "")
+        if reason or limits is None or listing.top is None:
             return Quotes(reason=reason)
         return wanted_quotes(
-            terms,
+            limits,
             listing.top,
-            ladder.portfolio.position(listing.market.ticker),
-            listing.market.grid,
-            self._desk.settings,
+            ladder.portfolio.position(listing.terms.ticker),
+            listing.terms.grid,
+            self._state.settings,
             reduce_only=ladder.reduce_only,
         )
 
@@ -151,7 +151,7 @@ class Requote:
         self._out.note(
             "quotes.blocked" if reason else "quotes.open",
             event_ticker=ladder.ticker,
-            market=listing.market.ticker,
+            market=listing.terms.ticker,
             reason=reason,
         )
 
@@ -170,9 +170,9 @@ class Requote:
         if order.state != "resting":
             return
         now = self._out.now
-        quoting, life = self._desk.settings.quoting, self._desk.settings.orders
+        quoting, life = self._state.settings.quoting, self._state.settings.orders
         reason = listing.reason or "reprice"
-        group = self._desk.shard(listing.market.shard).group
+        group = self._state.shard(listing.terms.shard).group
         excess = self._headroom.at(order.ticker).excess(order) if self._check_limit else ""
         if excess:
             wanted, reason = None, excess
@@ -198,12 +198,12 @@ class Requote:
 
     def _knows_too_little(self, listing: MarketState) -> bool:
         """Say whether this life has yet to learn what an earlier one judged its orders by."""
-        sized_by_guess = not listing.reason and self._desk.cash is None
+        sized_by_guess = not listing.reason and self._state.cash is None
         return sized_by_guess or listing.reason in NOT_LEARNT_YET
 
     def _wake_for(self, order: Order, now: int) -> None:
         """Look at an order again whenever the clock alone may change what is to be done."""
-        settings = self._desk.settings
+        settings = self._state.settings
         for due in (
             renewal_due(order, settings.orders),
             order.placed_at + settings.quoting.minimum_rest,
@@ -223,11 +223,11 @@ class Requote:
 
     def _expiry(self, listing: MarketState) -> int:
         """Return until when an order may be sent to live: whole seconds, as the exchange has it."""
-        latest = min(self._out.now + self._desk.settings.orders.lifetime, listing.market.closes)
+        latest = min(self._out.now + self._state.settings.orders.lifetime, listing.terms.closes)
         return latest // 1000 * 1000
 
     def _send_cancels(self) -> None:
-        budget = self._desk.budget
+        budget = self._state.budget
         withdrawals = sorted(self._withdrawals, key=lambda w: w.danger, reverse=True)
         for worst, reason, order in withdrawals:
             if not budget.spend(budget.cancel_cost, self._out.now):
@@ -236,26 +236,26 @@ class Requote:
             order.state = "cancelling"
             listing = self._listing(order)
             self._out.send(
-                Cancel(order.client_id, order.order_id, order.ticker, listing.market.shard)
+                Cancel(order.client_id, order.order_id, order.ticker, listing.terms.shard)
             )
             self._note("order.cancel", order, reason=reason, danger_cents=round(worst / 100, 2))
 
     def _send_decreases(self) -> None:
-        budget = self._desk.budget
+        budget = self._state.budget
         for order, remaining in self._decreases:
             reserve = self._cancel_reserve()
             if not budget.spend(budget.decrease_cost, self._out.now, reserve=reserve):
                 self._out.wake_by(budget.payable_at(budget.decrease_cost + reserve, self._out.now))
                 return
             order.state = "decreasing"
-            shard = self._listing(order).market.shard
+            shard = self._listing(order).terms.shard
             self._out.send(
                 Decrease(order.client_id, order.order_id, order.ticker, shard, remaining)
             )
             self._note("order.decrease", order, remaining=format_count(remaining))
 
     def _send_renewals(self) -> None:
-        budget = self._desk.budget
+        budget = self._state.budget
         for order in sorted(self._renewals, key=lambda o: o.expires):
             if not budget.spend(budget.renew_cost, self._out.now, reserve=self._cancel_reserve()):
                 self._out.wake_by(
@@ -269,7 +269,7 @@ class Requote:
                     order.client_id,
                     order.order_id,
                     order.ticker,
-                    listing.market.shard,
+                    listing.terms.shard,
                     order.side,
                     order.price,
                     order.count,
@@ -278,12 +278,12 @@ class Requote:
             )
 
     def _send_places(self) -> None:
-        budget = self._desk.budget
+        budget = self._state.budget
         for opening in sorted(self._openings, key=_nearest_the_money_first):
-            if len(self._desk.orders) >= self._desk.settings.limits.orders:
+            if len(self._state.orders) >= self._state.settings.limits.orders:
                 return
             quote = opening.quote
-            headroom = self._headroom.at(opening.listing.market.ticker)
+            headroom = self._headroom.at(opening.listing.terms.ticker)
             least = min(ONE_CONTRACT, quote.count)
             count = headroom.claim(quote.side, quote.price, quote.count, least=least)
             if not count:
@@ -297,7 +297,7 @@ class Requote:
             self._place(opening, count)
 
     def _place(self, opening: _Opening, count: int) -> None:
-        quote, market = opening.quote, opening.listing.market
+        quote, market = opening.quote, opening.listing.terms
         expires = self._expiry(opening.listing)
         if expires <= self._out.now + CLOSING_MARGIN:
             return
@@ -309,9 +309,9 @@ class Requote:
             count=count,
             expires=expires,
             placed_at=self._out.now,
-            group=self._desk.shard(market.shard).group,
+            group=self._state.shard(market.shard).group,
         )
-        self._desk.orders.add(order)
+        self._state.orders.add(order)
         self._out.send(
             Place(
                 order.client_id,
@@ -328,16 +328,16 @@ class Requote:
 
     def _cancel_reserve(self) -> float:
         """Return the tokens that taking every order off would cost: these are never spent."""
-        budget = self._desk.budget
-        reserve = budget.cancel_cost * (len(self._desk.orders) + 1)
+        budget = self._state.budget
+        reserve = budget.cancel_cost * (len(self._state.orders) + 1)
         return min(reserve, budget.capacity - max(budget.place_cost, budget.renew_cost))
 
     def _listing(self, order: Order) -> MarketState:
-        return self._desk.ladder_of[order.ticker].listings[order.ticker]
+        return self._state.event_of_market[order.ticker].markets[order.ticker]
 
     def _note(self, name: str, order: Order, **fields: Any) -> None:
         described = {
-            "event_ticker": self._desk.ladder_of[order.ticker].ticker,
+            "event_ticker": self._state.event_of_market[order.ticker].ticker,
             "market": order.ticker,
             "client_order_id": order.client_id,
             "side": order.side,

@@ -29,16 +29,16 @@ class _Episode(msgspec.Struct):
 class StaleQuoteExposure:
     """Follows every event's quotes from one belief to the next."""
 
-    def __init__(self, desk: TradingState, outbox: CommandBuffer) -> None:
-        self._desk = desk
+    def __init__(self, state: TradingState, outbox: CommandBuffer) -> None:
+        self._state = state
         self._out = outbox
         self._episodes: dict[str, _Episode] = {}
 
     def follow(self) -> None:
         """Look which quotes are off by now, and what a new belief made wrong."""
-        for event in self._episodes.keys() - self._desk.ladders.keys():
+        for event in self._episodes.keys() - self._state.events.keys():
             del self._episodes[event]
-        for ladder in self._desk.ladders.values():
+        for ladder in self._state.events.values():
             episode = self._episodes.get(ladder.ticker)
             belief = ladder.priced.belief if ladder.priced else None
             fresh = belief is not None and (episode is None or episode.belief is not belief)
@@ -50,8 +50,8 @@ class StaleQuoteExposure:
 
     def _wrong(self, ladder: EventState) -> dict[str, float]:
         wrong = {}
-        for ticker, listing in ladder.listings.items():
-            for order in self._desk.orders.of(ticker):
+        for ticker, listing in ladder.markets.items():
+            for order in self._state.orders.of(ticker):
                 distance = danger(order.side, order.price, listing.fair or 0.0)
                 if distance > 0 and order.remaining:
                     wrong[order.client_id] = distance / ONE_CENT * order.remaining / ONE_CONTRACT
@@ -61,14 +61,14 @@ class StaleQuoteExposure:
         """Count what is off, and with the last of it, or the next belief, say what it came to."""
         seconds = (self._out.now - episode.began) / 1000
         for client_id in tuple(episode.wrong):
-            order = self._desk.orders.get(client_id)
+            order = self._state.orders.get(client_id)
             if superseded or order is None or not order.remaining:
                 episode.cent_seconds += episode.wrong.pop(client_id) * seconds
         if not episode.wrong:
             self._out.note(
                 "belief.exposure",
                 event_ticker=ladder.ticker,
-                known=episode.belief.known,
+                known=episode.belief.days_published,
                 orders=episode.orders,
                 cent_seconds=round(episode.cent_seconds, 3),
                 seconds=round(seconds, 3),

@@ -46,9 +46,9 @@ class EventState:
     def __init__(self, event: ListedEvent) -> None:
         self.ticker = event.ticker
         self.week: Week = event.week
-        self.listings = {market.ticker: MarketState(market) for market in event.markets}
+        self.markets = {market.ticker: MarketState(market) for market in event.markets}
         self.strikes = tuple(market.strike for market in event.markets)
-        self.portfolio = Portfolio(tuple(self.listings))
+        self.portfolio = Portfolio(tuple(self.markets))
         self.belief: Belief | None = None
         # Until when the last count that came is news.
         self.news_until = 0
@@ -61,11 +61,11 @@ class EventState:
 
     def extended(self, event: ListedEvent) -> EventState:
         """Return the ladder with the event's new markets; what is known of the others stays."""
-        markets = {listing.market.ticker: listing.market for listing in self.listings.values()}
+        markets = {listing.terms.ticker: listing.terms for listing in self.markets.values()}
         markets |= {market.ticker: market for market in event.markets}
         in_order = tuple(sorted(markets.values(), key=lambda market: market.strike))
         ladder = EventState(msgspec.structs.replace(event, markets=in_order))
-        ladder.listings |= self.listings
+        ladder.markets |= self.markets
         ladder.news_until = self.news_until
         for fill in self.portfolio.fills:
             ladder.portfolio.book(fill)
@@ -93,7 +93,7 @@ class EventState:
 
     def believe(self, belief: Belief, now: int, clock: CalendarClock) -> None:
         """Take up a belief; a count that it knows, and the one before it did not, is news."""
-        if self.belief is not None and belief.known > self.belief.known:
+        if self.belief is not None and belief.days_published > self.belief.days_published:
             self.news_until = now + round(_NEWS / clock.speed)
         self.belief = belief
 
@@ -105,12 +105,12 @@ class EventState:
         informed traders", 1985): an order in the place of the one that was taken would be next.
         """
         if now < self.news_until:
-            self.listings[fill.ticker].keep_new_orders_away(self.news_until, "taken_on_news")
+            self.markets[fill.ticker].keep_new_orders_away(self.news_until, "taken_on_news")
 
     def marked_pnl(self) -> Money | None:
         """Return the P&L with each position at its fair value, or at what it paid."""
         pnl = self.portfolio.cash
-        for ticker, listing in self.listings.items():
+        for ticker, listing in self.markets.items():
             position = self.portfolio.position(ticker)
             if not position:
                 continue
@@ -123,31 +123,31 @@ class EventState:
         return pnl
 
     @property
-    def known(self) -> int:
+    def days_published(self) -> int:
         """How many days the belief knows."""
-        return self.belief.known if self.belief else 0
+        return self.belief.days_published if self.belief else 0
 
     @property
     def settled(self) -> bool:
         """Whether every market is decided."""
-        return all(listing.settled is not None for listing in self.listings.values())
+        return all(listing.settled is not None for listing in self.markets.values())
 
     @property
     def final(self) -> bool:
         """Whether every market is decided for good."""
-        return all(listing.final for listing in self.listings.values())
+        return all(listing.final for listing in self.markets.values())
 
     @property
     def closes(self) -> int:
         """When the last of its markets closes."""
-        return max(listing.market.closes for listing in self.listings.values())
+        return max(listing.terms.closes for listing in self.markets.values())
 
     def next_change(self, now: int) -> int | None:
         """Return when a gate of this event opens or shuts next, by the clock alone."""
         instants = [*self.releases[bisect_right(self.releases, now) :][:1]]
         instants += [t for w in self.windows for t in (w.opens, w.shuts) if t > now]
-        for listing in self.listings.values():
-            market = listing.market
+        for listing in self.markets.values():
+            market = listing.terms
             changes = (market.opens, market.closes - CLOSING_MARGIN)
             instants += [t for t in changes if t > now]
         return min(instants, default=None)
@@ -163,8 +163,8 @@ class TradingState(msgspec.Struct):
     settings: Settings
     clock: CalendarClock
     service: ServiceState = msgspec.field(default_factory=ServiceState)
-    ladders: dict[str, EventState] = msgspec.field(default_factory=dict)
-    ladder_of: dict[str, EventState] = msgspec.field(default_factory=dict)
+    events: dict[str, EventState] = msgspec.field(default_factory=dict)
+    event_of_market: dict[str, EventState] = msgspec.field(default_factory=dict)
     orders: OwnOrders = msgspec.field(default_factory=OwnOrders)
     budget: WriteBudget = msgspec.field(default_factory=WriteBudget)
     shards: dict[int, ShardState] = msgspec.field(default_factory=dict)
@@ -176,10 +176,10 @@ class TradingState(msgspec.Struct):
     flat: dict[int, Money] = msgspec.field(default_factory=dict)
     losses: DailyLosses = msgspec.field(default_factory=DailyLosses)
 
-    def listing(self, ticker: str) -> MarketState | None:
+    def market(self, ticker: str) -> MarketState | None:
         """Return a market on the desk."""
-        ladder = self.ladder_of.get(ticker)
-        return ladder.listings[ticker] if ladder else None
+        ladder = self.event_of_market.get(ticker)
+        return ladder.markets[ticker] if ladder else None
 
     def shard(self, index: int) -> ShardState:
         """Return a shard, which is known from now on."""
@@ -191,9 +191,9 @@ class TradingState(msgspec.Struct):
     def forget(self, ladder: EventState) -> None:
         """Take an event off the desk; what it cost stays out of the balances."""
         costs = {shard: self._cost(shard) for shard in self.flat}
-        del self.ladders[ladder.ticker]
-        for ticker in ladder.listings:
-            del self.ladder_of[ticker]
+        del self.events[ladder.ticker]
+        for ticker in ladder.markets:
+            del self.event_of_market[ticker]
         for shard, cost in costs.items():
             self.flat[shard] -= cost - self._cost(shard)
         self.losses.forget(ladder.ticker)
@@ -205,7 +205,7 @@ class TradingState(msgspec.Struct):
         self.flat = {shard: money + self._cost(shard) for shard, money in balances.items()}
         self.cash = sum(balances.values()) + sum(
             ladder.portfolio.cost(ticker)
-            for ticker, ladder in self.ladder_of.items()
+            for ticker, ladder in self.event_of_market.items()
             if not ladder.settled
         )
 
@@ -218,12 +218,12 @@ class TradingState(msgspec.Struct):
         """Return the markets of a shard."""
         return tuple(
             ticker
-            for ticker, ladder in self.ladder_of.items()
-            if ladder.listings[ticker].market.shard == shard
+            for ticker, ladder in self.event_of_market.items()
+            if ladder.markets[ticker].terms.shard == shard
         )
 
     def _cost(self, shard: int) -> Money:
-        return sum(self.ladder_of[t].portfolio.cost(t) for t in self.on_shard(shard))
+        return sum(self.event_of_market[t].portfolio.cost(t) for t in self.on_shard(shard))
 
     def assigned_cash(self) -> Money:
         """Return the cash that one event may use."""
@@ -254,37 +254,39 @@ class TradingState(msgspec.Struct):
         """Return the wish for everything of the account that still matters."""
         open_: list[str] = []
         decided: list[str] = []
-        for ticker, ladder in self.ladder_of.items():
-            listing = ladder.listings[ticker]
+        for ticker, ladder in self.event_of_market.items():
+            listing = ladder.markets[ticker]
             if listing.settled is None:
                 (open_ if listing.result is None else decided).append(ticker)
         return ReadAccount(tuple(open_), tuple(decided), tuple(self.shards))
 
     def listing_reading(self) -> ReadListing:
         """Return the wish for the listing, and for the results that are held or may be amended."""
-        held = [ticker for ticker, ladder in self.ladders.items() if not ladder.final]
-        held += [ticker for ticker in self.held if ticker not in self.ladders]
+        held = [ticker for ticker, ladder in self.events.items() if not ladder.final]
+        held += [ticker for ticker in self.held if ticker not in self.events]
         return ReadListing(tuple(held))
 
     def unclosed(self, now: int) -> tuple[str, ...]:
         """Return the markets whose books are still of use."""
         return tuple(
             ticker
-            for ticker, ladder in self.ladder_of.items()
-            if now < ladder.listings[ticker].market.closes
+            for ticker, ladder in self.event_of_market.items()
+            if now < ladder.markets[ticker].terms.closes
         )
 
     def exposures(self, ladder: EventState) -> list[Exposure]:
         """Return whatever may still become a position of an event."""
         return [
-            Exposure(ladder.portfolio.rung(order.ticker), order.side, order.price, order.exposed)
-            for ticker in ladder.listings
+            Exposure(
+                ladder.portfolio.strike_index(order.ticker), order.side, order.price, order.exposed
+            )
+            for ticker in ladder.markets
             for order in self.orders.of(ticker)
         ]
 
     def distrust(self, ticker: str, reason: str, outbox: CommandBuffer) -> None:
         """Read a book no more until it has been replaced: it cannot be right."""
-        self.ladder_of[ticker].listings[ticker].post_only_refusals = 0
+        self.event_of_market[ticker].markets[ticker].post_only_refusals = 0
         self.renew_books((ticker,), outbox)
         outbox.note("book.distrusted", "warning", market=ticker, reason=reason)
 
@@ -292,5 +294,5 @@ class TradingState(msgspec.Struct):
         """Read these books no more until they have been replaced."""
         renewed = tuple(tickers)
         for ticker in renewed:
-            self.ladder_of[ticker].listings[ticker].book = None
+            self.event_of_market[ticker].markets[ticker].book = None
         outbox.send(RepairBooks(renewed))

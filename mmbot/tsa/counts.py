@@ -90,7 +90,7 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
         """The last day with a count."""
         return max(self.vintages, default=None)
 
-    def known(self, week: Week) -> tuple[dt.date, ...]:
+    def published_days(self, week: Week) -> tuple[dt.date, ...]:
         """Return the days of `week` that have a count, in order."""
         return tuple(day for day in week.days if day in self.vintages)
 

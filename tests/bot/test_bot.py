@@ -194,7 +194,7 @@ def test_a_book_of_a_connection_that_never_was_up_is_not_kept(world: World) -> N
     world.bot.connected(world.now)
     world.hear("subscribed", {"channel": "orderbook_delta", "sid": 4}, id=5)
     world.hear("orderbook_snapshot", SNAPSHOT, sid=4, seq=1)
-    listing = world.bot.engine.desk.listing(A)
+    listing = world.bot.engine.state.market(A)
     assert listing is not None
     assert listing.book is not None
     world.bot.disconnected(world.now)

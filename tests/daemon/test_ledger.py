@@ -288,7 +288,7 @@ def test_a_fill_told_again_later_keeps_what_was_thought_at_first(tmp_path: Path)
     ledger.add_fill(RecordFill(FILL, 4))
     ledger.close()
     (kept,) = read_records(tmp_path).fills
-    assert (kept.known, kept.view) == (3, MarketView(0.5, 0.5, 0.5))
+    assert (kept.days_published, kept.view) == (3, MarketView(0.5, 0.5, 0.5))
 
 
 def test_an_event_that_was_only_looked_at_is_unsettled_too(tmp_path: Path) -> None:

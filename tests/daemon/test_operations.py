@@ -52,7 +52,7 @@ class Desk:
         self.told: list[InputEvent] = []
         self.ledger = Ledger(directory)
         self.operations = Operations(
-            self.bench.engine.desk.settings,
+            self.bench.engine.state.settings,
             self.bench.engine,
             self.ledger,
             lambda: self.counts,
@@ -63,7 +63,7 @@ class Desk:
     def tell(self, event: InputEvent) -> None:
         self.told.append(event)
         for cancel in only(Cancel, self.bench.tell(event)):
-            order = self.bench.engine.desk.orders.get(cancel.client_id)
+            order = self.bench.engine.state.orders.get(cancel.client_id)
             if self.obeys and order is not None:
                 self.bench.tell(OrderCancelled(cancel.client_id, order.remaining))
 
@@ -74,7 +74,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def state(tmp_path: Path) -> Iterator[Desk]:
     made = Desk(tmp_path)
     yield made
     made.ledger.close()
@@ -89,95 +89,95 @@ def due(tmp_path: Path) -> Iterator[Desk]:
 
 
 async def test_a_halt_tells_how_many_orders_were_live_and_waits_until_they_are_off(
-    desk: Desk,
+    state: Desk,
 ) -> None:
-    desk.bench.rest()
-    report = await desk.operations.answer(Halt("storm"))
+    state.bench.rest()
+    report = await state.operations.answer(Halt("storm"))
     assert isinstance(report, HaltReport)
     assert (report.live, report.left, report.account_read, report.running) == (2, 0, True, True)
-    assert desk.ledger.halt() == Halted(report.since, "storm")
+    assert state.ledger.halt() == Halted(report.since, "storm")
 
 
 async def test_orders_that_do_not_come_off_are_told(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    state: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(operations, "HALT_SECONDS", 0.0)
-    desk.obeys = False
-    desk.bench.rest()
-    report = await desk.operations.answer(Halt())
+    state.obeys = False
+    state.bench.rest()
+    report = await state.operations.answer(Halt())
     assert isinstance(report, HaltReport)
     assert (report.live, report.left) == (2, 2)
 
 
 async def test_a_halt_before_the_account_was_read_does_not_call_it_clean(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    state: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(operations, "HALT_SECONDS", 0.0)
-    report = await desk.operations.answer(Halt())
+    report = await state.operations.answer(Halt())
     assert isinstance(report, HaltReport)
     assert not report.account_read
 
 
-async def test_a_halt_is_kept_before_the_bot_hears_of_it(desk: Desk) -> None:
+async def test_a_halt_is_kept_before_the_bot_hears_of_it(state: Desk) -> None:
     kept: list[Halted | None] = []
-    tell = desk.operations._tell
+    tell = state.operations._tell
 
     def look_and_tell(event: InputEvent) -> None:
-        kept.append(desk.ledger.halt())
+        kept.append(state.ledger.halt())
         tell(event)
 
-    desk.operations._tell = look_and_tell
-    desk.bench.rest()
-    await desk.operations.answer(Halt("storm"))
+    state.operations._tell = look_and_tell
+    state.bench.rest()
+    await state.operations.answer(Halt("storm"))
     assert kept[0] is not None
 
 
 async def test_a_halt_that_cannot_be_kept_takes_the_quotes_off_all_the_same(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    state: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(halt: Halted) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(desk.ledger, "add_halt", full)
-    desk.bench.rest()
-    report = await desk.operations.answer(Halt())
+    monkeypatch.setattr(state.ledger, "add_halt", full)
+    state.bench.rest()
+    report = await state.operations.answer(Halt())
     assert isinstance(report, HaltReport)
     assert report.not_kept == "database or disk is full"
     assert report.left == 0
 
 
-async def test_a_second_halt_keeps_the_first_ones_time_and_reason(desk: Desk) -> None:
-    desk.bench.rest()
-    first = await desk.operations.answer(Halt("storm"))
-    desk.bench.now += 5_000
-    second = await desk.operations.answer(Halt("again"))
+async def test_a_second_halt_keeps_the_first_ones_time_and_reason(state: Desk) -> None:
+    state.bench.rest()
+    first = await state.operations.answer(Halt("storm"))
+    state.bench.now += 5_000
+    second = await state.operations.answer(Halt("again"))
     assert isinstance(first, HaltReport)
     assert isinstance(second, HaltReport)
     assert (second.since, second.reason) == (first.since, "storm")
 
 
-async def test_resuming_ends_the_halt_in_the_ledger_and_in_the_bot(desk: Desk) -> None:
-    desk.bench.rest()
-    await desk.operations.answer(Halt("storm"))
-    report = await desk.operations.answer(Resume())
+async def test_resuming_ends_the_halt_in_the_ledger_and_in_the_bot(state: Desk) -> None:
+    state.bench.rest()
+    await state.operations.answer(Halt("storm"))
+    report = await state.operations.answer(Resume())
     assert isinstance(report, ResumeReport)
     assert report.reason == "storm"
-    assert desk.ledger.halt() is None
-    assert desk.bench.reason() == ""
-    assert await desk.operations.answer(Resume()) == ResumeReport(None, running=True)
+    assert state.ledger.halt() is None
+    assert state.bench.reason() == ""
+    assert await state.operations.answer(Resume()) == ResumeReport(None, running=True)
 
 
 async def test_a_resume_that_cannot_be_kept_changes_nothing(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    state: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def locked(now: int) -> None:
         raise sqlite3.OperationalError("database is locked")
 
-    desk.bench.rest()
-    await desk.operations.answer(Halt())
-    monkeypatch.setattr(desk.ledger, "end_halt", locked)
-    assert "nothing has changed" in await desk.refusal(Resume())
-    assert desk.bench.reason() == "halted"
+    state.bench.rest()
+    await state.operations.answer(Halt())
+    monkeypatch.setattr(state.ledger, "end_halt", locked)
+    assert "nothing has changed" in await state.refusal(Resume())
+    assert state.bench.reason() == "halted"
 
 
 async def test_what_was_said_to_an_earlier_life_is_recalled(due: Desk, tmp_path: Path) -> None:
@@ -258,37 +258,39 @@ def test_a_day_that_is_not_waited_for_is_listed_as_such() -> None:
     assert {row.state for row in rows if row.day == TUESDAY} == {"none"}
 
 
-async def test_counts_that_are_not_read_yet_are_not_listed(desk: Desk) -> None:
-    desk.counts = Counts()
-    assert "not read the counts yet" in await desk.refusal(ListCounts())
+async def test_counts_that_are_not_read_yet_are_not_listed(state: Desk) -> None:
+    state.counts = Counts()
+    assert "not read the counts yet" in await state.refusal(ListCounts())
 
 
 # Questions
 
 
-async def test_a_market_is_explained_and_one_that_is_none_is_refused(desk: Desk) -> None:
-    desk.bench.rest()
-    answer: Answer = await desk.operations.answer(Explain(MIDDLE))
+async def test_a_market_is_explained_and_one_that_is_none_is_refused(state: Desk) -> None:
+    state.bench.rest()
+    answer: Answer = await state.operations.answer(Explain(MIDDLE))
     assert isinstance(answer, Explanation)
     assert {"counts", "fair", "tick", "order"} <= {step.name for step in answer.steps}
-    assert f"did you mean {LOW}?" in await desk.refusal(Explain(LOW + "0"))
-    assert "3 markets are listed" in await desk.refusal(Explain("XYZ"))
+    assert f"did you mean {LOW}?" in await state.refusal(Explain(LOW + "0"))
+    assert "3 markets are listed" in await state.refusal(Explain("XYZ"))
 
 
-async def test_without_a_listing_there_is_nothing_to_explain(desk: Desk) -> None:
-    assert "no market is listed yet" in await desk.refusal(Explain(MIDDLE))
+async def test_without_a_listing_there_is_nothing_to_explain(state: Desk) -> None:
+    assert "no market is listed yet" in await state.refusal(Explain(MIDDLE))
 
 
-async def test_a_plan_may_change_the_quotes_and_nothing_else(desk: Desk) -> None:
-    desk.bench.rest()
-    answer = await desk.operations.answer(Plan(settings(quoting={"margin": 0.4})))
+async def test_a_plan_may_change_the_quotes_and_nothing_else(state: Desk) -> None:
+    state.bench.rest()
+    answer = await state.operations.answer(Plan(settings(quoting={"margin": 0.4})))
     assert isinstance(answer, PlanReport)
     assert any(market.differs for market in answer.markets)
     other_mode = msgspec.structs.replace(settings(), mode="demo")
-    assert "mode is not what the daemon runs with" in await desk.refusal(Plan(other_mode))
-    assert "counts.poll_seconds" in await desk.refusal(Plan(settings(counts={"poll_seconds": 9.0})))
-    assert "exchange.series" in await desk.refusal(Plan(settings(exchange={"series": "KXTSAX"})))
-    assert "state.directory" in await desk.refusal(
+    assert "mode is not what the daemon runs with" in await state.refusal(Plan(other_mode))
+    assert "counts.poll_seconds" in await state.refusal(
+        Plan(settings(counts={"poll_seconds": 9.0}))
+    )
+    assert "exchange.series" in await state.refusal(Plan(settings(exchange={"series": "KXTSAX"})))
+    assert "state.directory" in await state.refusal(
         Plan(settings(state={"directory": "/elsewhere"}))
     )
-    assert desk.told == []
+    assert state.told == []

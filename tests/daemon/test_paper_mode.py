@@ -101,7 +101,7 @@ def test_the_fills_of_settled_markets_are_left_out(tmp_path: Path) -> None:
         for at, ticker in enumerate(("KXTSAW-26NOV22-A2.70", "KXTSAW-26NOV29-A2.70"))
     ]
     for fill in fills:
-        ledger.add_fill(RecordFill(fill, known=0))
+        ledger.add_fill(RecordFill(fill, days_published=0))
     ledger.add_settlement(RecordSettlement(fills[0].ticker, 0, 100, 0, at=1))
     assert ledger.unsettled_fills() == [fills[1]]
     ledger.close()

@@ -105,103 +105,103 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def state(tmp_path: Path) -> Iterator[Desk]:
     with Site() as site:
         threading.Thread(target=site.serve_forever, daemon=True).start()
-        desk = Desk(site, tmp_path)
-        yield desk
-        desk.ledger.close()
+        state = Desk(site, tmp_path)
+        yield state
+        state.ledger.close()
         site.shutdown()
 
 
-async def test_a_new_count_is_kept_with_the_time_it_was_seen(desk: Desk) -> None:
-    desk.site.rows = {TUESDAY: 2_044_781}
-    assert (await desk.poll()).first(TUESDAY) == 2_044_781
-    assert desk.ledger.counts() == [(TUESDAY, 2_044_781, NINE, False)]
+async def test_a_new_count_is_kept_with_the_time_it_was_seen(state: Desk) -> None:
+    state.site.rows = {TUESDAY: 2_044_781}
+    assert (await state.poll()).first(TUESDAY) == 2_044_781
+    assert state.ledger.counts() == [(TUESDAY, 2_044_781, NINE, False)]
 
 
-async def test_a_page_is_read_to_its_end_in_however_many_pieces_it_comes(desk: Desk) -> None:
-    desk.site.rows = {TUESDAY: 2_044_781}
-    desk.site.padding = 1_500_000
-    assert (await desk.poll()).first(TUESDAY) == 2_044_781
+async def test_a_page_is_read_to_its_end_in_however_many_pieces_it_comes(state: Desk) -> None:
+    state.site.rows = {TUESDAY: 2_044_781}
+    state.site.padding = 1_500_000
+    assert (await state.poll()).first(TUESDAY) == 2_044_781
 
 
-async def test_a_page_without_end_is_not_read(desk: Desk) -> None:
-    desk.site.padding = MOST_BYTES
+async def test_a_page_without_end_is_not_read(state: Desk) -> None:
+    state.site.padding = MOST_BYTES
     with pytest.raises(BadInput, match="more than 2,000,000 bytes"):
-        await desk.poll()
+        await state.poll()
 
 
-async def test_a_revision_does_not_replace_what_was_first_published(desk: Desk) -> None:
-    desk.site.rows = {TUESDAY: 2_044_781}
-    await desk.poll()
-    desk.site.rows = {TUESDAY: 2_100_000}
-    counts = await desk.poll(minutes=60)
+async def test_a_revision_does_not_replace_what_was_first_published(state: Desk) -> None:
+    state.site.rows = {TUESDAY: 2_044_781}
+    await state.poll()
+    state.site.rows = {TUESDAY: 2_100_000}
+    counts = await state.poll(minutes=60)
     assert (counts.first(TUESDAY), counts.latest(TUESDAY)) == (2_044_781, 2_100_000)
-    assert [count for _, count, _, _ in desk.ledger.counts()] == [2_044_781, 2_100_000]
+    assert [count for _, count, _, _ in state.ledger.counts()] == [2_044_781, 2_100_000]
 
 
-async def test_an_unchanged_page_is_asked_for_conditionally(desk: Desk) -> None:
-    desk.site.rows = {TUESDAY: 2_044_781}
-    first = await desk.poll()
-    assert await desk.poll(minutes=10) is first
-    assert "If-None-Match" not in desk.site.seen[0]
-    assert "If-None-Match" in desk.site.seen[1]
+async def test_an_unchanged_page_is_asked_for_conditionally(state: Desk) -> None:
+    state.site.rows = {TUESDAY: 2_044_781}
+    first = await state.poll()
+    assert await state.poll(minutes=10) is first
+    assert "If-None-Match" not in state.site.seen[0]
+    assert "If-None-Match" in state.site.seen[1]
 
 
-async def test_the_site_is_asked_under_a_browsers_name(desk: Desk) -> None:
-    desk.site.rows = {TUESDAY: 2_044_781}
-    await desk.poll()
-    assert desk.site.seen[0]["User-Agent"].startswith("Mozilla/5.0")
+async def test_the_site_is_asked_under_a_browsers_name(state: Desk) -> None:
+    state.site.rows = {TUESDAY: 2_044_781}
+    await state.poll()
+    assert state.site.seen[0]["User-Agent"].startswith("Mozilla/5.0")
 
 
-async def test_an_implausible_count_waits_for_a_second_reading(desk: Desk) -> None:
-    desk.site.rows = {TUESDAY: 4_044_781}
-    desk.deviations = 9.0
-    assert TUESDAY not in await desk.poll()
-    assert TUESDAY not in await desk.poll(minutes=10)
-    assert (await desk.poll(minutes=1)).first(TUESDAY) == 4_044_781
+async def test_an_implausible_count_waits_for_a_second_reading(state: Desk) -> None:
+    state.site.rows = {TUESDAY: 4_044_781}
+    state.deviations = 9.0
+    assert TUESDAY not in await state.poll()
+    assert TUESDAY not in await state.poll(minutes=10)
+    assert (await state.poll(minutes=1)).first(TUESDAY) == 4_044_781
 
 
-async def test_an_implausible_count_that_is_corrected_was_never_believed(desk: Desk) -> None:
-    desk.site.rows = {TUESDAY: 4_044_781}
-    desk.deviations = 9.0
-    await desk.poll()
-    desk.site.rows = {TUESDAY: 2_044_781}
-    desk.deviations = 0.5
-    assert (await desk.poll(minutes=5)).first(TUESDAY) == 2_044_781
-    assert [count for _, count, _, _ in desk.ledger.counts()] == [2_044_781]
+async def test_an_implausible_count_that_is_corrected_was_never_believed(state: Desk) -> None:
+    state.site.rows = {TUESDAY: 4_044_781}
+    state.deviations = 9.0
+    await state.poll()
+    state.site.rows = {TUESDAY: 2_044_781}
+    state.deviations = 0.5
+    assert (await state.poll(minutes=5)).first(TUESDAY) == 2_044_781
+    assert [count for _, count, _, _ in state.ledger.counts()] == [2_044_781]
 
 
-async def test_a_refusal_of_the_site_is_named(desk: Desk) -> None:
-    desk.site.status = 403
+async def test_a_refusal_of_the_site_is_named(state: Desk) -> None:
+    state.site.status = 403
     with pytest.raises(BadInput, match="/travel/passenger-volumes answered 403"):
-        await desk.poll()
+        await state.poll()
 
 
-async def test_history_believes_the_running_week_only_from_the_ledger(desk: Desk) -> None:
+async def test_history_believes_the_running_week_only_from_the_ledger(state: Desk) -> None:
     before = dt.date(2026, 4, 12)
-    desk.site.rows = {before: 2_822_290, TUESDAY: 2_044_781}
-    await desk.poller.read_history()
-    assert before in desk.poller.counts
-    assert TUESDAY not in desk.poller.counts
-    await desk.poll()
-    fresh = desk.new_poller()
+    state.site.rows = {before: 2_822_290, TUESDAY: 2_044_781}
+    await state.poller.read_history()
+    assert before in state.poller.counts
+    assert TUESDAY not in state.poller.counts
+    await state.poll()
+    fresh = state.new_poller()
     await fresh.read_history()
     assert TUESDAY in fresh.counts
 
 
 async def test_on_a_holiday_weekend_the_page_is_read_often_while_a_count_may_come(
-    desk: Desk,
+    state: Desk,
 ) -> None:
     thanksgiving = dt.date(2026, 11, 26)
-    desk.now = to_milliseconds(dt.datetime(2026, 11, 28, 8, 0, tzinfo=EASTERN))
-    desk.site.rows = {thanksgiving - dt.timedelta(days=back): 2_500_000 for back in range(14)}
-    await desk.poll()
-    assert desk.poller._wait() < 120
-    await desk.poll(minutes=3 * 60)
-    assert desk.poller._wait() > 120
-    desk.now = to_milliseconds(dt.datetime(2026, 11, 28, 8, 0, tzinfo=EASTERN))
-    desk.site.rows[thanksgiving + dt.timedelta(days=1)] = 2_500_000
-    await desk.poll()
-    assert desk.poller._wait() > 120
+    state.now = to_milliseconds(dt.datetime(2026, 11, 28, 8, 0, tzinfo=EASTERN))
+    state.site.rows = {thanksgiving - dt.timedelta(days=back): 2_500_000 for back in range(14)}
+    await state.poll()
+    assert state.poller._wait() < 120
+    await state.poll(minutes=3 * 60)
+    assert state.poller._wait() > 120
+    state.now = to_milliseconds(dt.datetime(2026, 11, 28, 8, 0, tzinfo=EASTERN))
+    state.site.rows[thanksgiving + dt.timedelta(days=1)] = 2_500_000
+    await state.poll()
+    assert state.poller._wait() > 120

@@ -67,7 +67,7 @@ def send_beside_a_late_order(known: dict[str, str], monkeypatch: pytest.MonkeyPa
     auditor.facts([bid(LOW, life=1)])
     for gate in ("_check_gates", "_check_price"):
         monkeypatch.setattr(auditor, gate, lambda *_: None)
-    bot: Any = SimpleNamespace(engine=SimpleNamespace(desk=SimpleNamespace(orders=known)))
+    bot: Any = SimpleNamespace(engine=SimpleNamespace(state=SimpleNamespace(orders=known)))
     auditor._check_wish(
         CreateRequest(f"{CLIENT_ID_PREFIX}2-1", HIGH, "bid", HALF_A_DOLLAR, MANY), bot, 0
     )

@@ -54,7 +54,7 @@ def test_a_past_week_is_judged_as_it_would_have_been_live(k: int) -> None:
 
 
 def test_every_week_is_scored_at_every_origin() -> None:
-    scored = [(outcome.week, outcome.known) for outcome in OUTCOMES]
+    scored = [(outcome.week, outcome.days_published) for outcome in OUTCOMES]
     assert len(scored) == len(set(scored)) == 7 * len(WEEKS)
 
 
@@ -63,7 +63,7 @@ def test_scores_are_scoringrules_own_on_the_same_scenarios() -> None:
         week = Week(dt.date.fromisoformat(outcome.week))
         actual = np.mean([COUNTS.settling(day) for day in week.days])
         monday = week.monday.toordinal()
-        mixture = hindcast(HISTORY, BANKS, SEED, monday, outcome.known)
+        mixture = hindcast(HISTORY, BANKS, SEED, monday, outcome.days_published)
         crps = scoringrules.crps_ensemble(actual, mixture.means, estimator="nrg")
         assert outcome.crps == pytest.approx(crps)
         brier = scoringrules.brier_score(np.array(outcome.passed), np.array(outcome.above))
@@ -102,11 +102,11 @@ def test_the_seed_takes_over_where_another_method_has_too_few_weeks() -> None:
 
 def test_means_are_taken_by_origin() -> None:
     scores = summarise(OUTCOMES)
-    crps = [outcome.crps for outcome in OUTCOMES if outcome.known == 2]
+    crps = [outcome.crps for outcome in OUTCOMES if outcome.days_published == 2]
     assert list(scores) == list(range(7))
     assert scores[2].weeks == len(WEEKS)
     assert scores[2].crps == pytest.approx(np.mean(crps))
-    errors = [abs(outcome.error) for outcome in OUTCOMES if outcome.known == 2]
+    errors = [abs(outcome.error) for outcome in OUTCOMES if outcome.days_published == 2]
     assert scores[2].mape == pytest.approx(100 * np.mean(errors))
 
 

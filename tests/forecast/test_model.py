@@ -58,7 +58,7 @@ methods = pytest.mark.parametrize("method", METHODS)
 def test_the_belief_is_near_what_comes(method: str, k: int) -> None:
     belief = fitted(method, k).belief(known(k), WEEK, STRIKES)
     actual = np.mean([FULL.settling(day) for day in WEEK.days])
-    assert belief.known == k
+    assert belief.days_published == k
     assert abs(belief.mean - actual) < 4 * belief.sd
 
 
@@ -137,7 +137,7 @@ def test_any_days_of_the_week_may_be_known(method: str) -> None:
     tuesday = WEEK.monday + dt.timedelta(days=1)
     without = {day: held for day, held in known(3).vintages.items() if day != tuesday}
     belief = fitted(method).belief(Counts(MappingProxyType(without)), WEEK, STRIKES)
-    assert belief.known == 2
+    assert belief.days_published == 2
     assert 0 < belief.sd < 100_000
 
 
@@ -145,7 +145,7 @@ def test_any_days_of_the_week_may_be_known(method: str) -> None:
 def test_a_week_ahead_is_wider_than_the_running_one(method: str) -> None:
     forecaster = fitted(method, 2)
     ahead = forecaster.belief(known(2), WEEK.following, STRIKES)
-    assert ahead.known == 0
+    assert ahead.days_published == 0
     assert ahead.sd > forecaster.belief(known(2), WEEK, STRIKES).sd
 
 

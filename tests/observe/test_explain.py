@@ -22,7 +22,7 @@ COUNTS, _ = Counts().observe(MONDAY, 2_700_000, assumed_release(MONDAY))
 
 
 def told(bench: Bench, ticker: str = MIDDLE) -> dict[str, str]:
-    steps = explain(bench.engine.desk, COUNTS, ticker, bench.now)
+    steps = explain(bench.engine.state, COUNTS, ticker, bench.now)
     return {step.name: step.text for step in steps}
 
 
@@ -68,7 +68,7 @@ def test_a_position_and_what_it_may_cost_are_told() -> None:
 def test_without_a_belief_only_the_gate_is_told() -> None:
     bench = Bench()
     bench.start()
-    ladder = bench.engine.desk.ladder_of[MIDDLE]
+    ladder = bench.engine.state.event_of_market[MIDDLE]
     ladder.belief = None
     bench.tell(book())
     assert told(bench)["gate"].startswith("no_belief: ")
@@ -76,7 +76,7 @@ def test_without_a_belief_only_the_gate_is_told() -> None:
 
 
 def test_a_market_that_is_not_on_the_desk_is_said_to_be_none() -> None:
-    (step,) = explain(Bench().engine.desk, Counts(), "KXTSAW-X", 0)
+    (step,) = explain(Bench().engine.state, Counts(), "KXTSAW-X", 0)
     assert step.name == "gate"
 
 
@@ -94,7 +94,7 @@ def test_a_count_that_is_due_is_told_and_one_that_is_not_waited_for() -> None:
 def test_the_price_that_the_best_other_quote_keeps_down_is_told() -> None:
     bench = Bench()
     bench.quote()
-    steps = explain(bench.engine.desk, COUNTS, MIDDLE, bench.now)
+    steps = explain(bench.engine.state, COUNTS, MIDDLE, bench.now)
     bid, ask = (step.text for step in steps if step.name == "tick")
     assert bid.startswith("bid 10.00 at 0.4100, where the margin would allow 0.4500")
     assert ask.startswith("ask 10.00 at 0.5900, where the margin would allow 0.5500")

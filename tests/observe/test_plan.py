@@ -54,7 +54,7 @@ def test_equal_settings_give_the_present_quotes() -> None:
     markets = plan(bench.engine, EQUAL, bench.now)
     assert [market.market for market in markets] == [LOW, MIDDLE, HIGH]
     assert not any(market.differs for market in markets)
-    orders = {(o.ticker, o.side): o for o in bench.engine.desk.orders}
+    orders = {(o.ticker, o.side): o for o in bench.engine.state.orders}
     assert len(orders) == 6
     for market in markets:
         for side in ("bid", "ask"):
@@ -75,7 +75,7 @@ def test_the_engine_is_left_as_it_is() -> None:
 def test_a_digest_tells_what_a_plan_could_change() -> None:
     bench = quoting()
     before = digest(bench.engine)
-    next(iter(bench.engine.desk.orders)).placed_at = 0
+    next(iter(bench.engine.state.orders)).placed_at = 0
     assert digest(bench.engine) != before
 
 
@@ -122,6 +122,6 @@ def test_fewer_orders_are_planned_where_fewer_are_allowed() -> None:
     bench = Bench()
     bench.start()
     bench.tell(Halted(bench.now), book(LOW, 7000, 9000), book(MIDDLE))
-    bench.engine.desk.service.halted = False
+    bench.engine.state.service.halted = False
     planned = plan(bench.engine, settings(limits={"orders": 1}), bench.now)
     assert sum(o is not None for m in planned for o in (m.planned.bid, m.planned.ask)) == 1

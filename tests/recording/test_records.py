@@ -111,7 +111,7 @@ def test_the_settings_that_decide_are_recorded_and_in_force() -> None:
     (begun,) = read(records)
     assert isinstance(begun, SessionRecord)
     assert begun.settings.quoting.margin == 0.17
-    assert bot.engine.desk.settings == begun.settings
+    assert bot.engine.state.settings == begun.settings
 
 
 def test_the_input_at_which_a_bot_fails_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:

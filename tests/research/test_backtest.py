@@ -115,7 +115,7 @@ class Fickle(Oracle):
 
     def __call__(self, method: str, real: RealWeek, at: dt.datetime) -> Belief:
         belief = super().__call__(method, real, at)
-        above = (0.5, 0.2, 0.1) if belief.known else (0.95, 0.9, 0.8)
+        above = (0.5, 0.2, 0.1) if belief.days_published else (0.95, 0.9, 0.8)
         return msgspec.structs.replace(belief, above=above)
 
 
@@ -126,7 +126,7 @@ def test_a_strategy_that_does_not_update_quotes_mondays_belief_all_week(updates:
     result = play_week(strategy(updates=updates), real_week(days), Fickle())
     assert result.trades
     assert {round(trade.fair, 9) for trade in result.trades} == {0.2 if updates else 0.9}
-    assert {trade.known for trade in result.trades} == {4}
+    assert {trade.days_published for trade in result.trades} == {4}
 
 
 def test_a_fill_weighs_on_the_next_days_quotes() -> None:
@@ -159,7 +159,7 @@ def test_opinions_are_of_markets_with_a_narrow_book() -> None:
     days[2] = {day: candle(Top(None, 2200)) for day in WEEK.days}
     opinions = play_week(strategy(belief_weight=[0.5] * 5), real_week(days), Oracle()).opinions
     assert {each.ticker[-4:] for each in opinions} == {"2.50"}
-    assert [each.known for each in opinions] == [0, 1, 2, 3, 4, 4, 4]
+    assert [each.days_published for each in opinions] == [0, 1, 2, 3, 4, 4, 4]
     assert {(each.belief, each.mid, each.pooled, each.outcome) for each in opinions} == {
         (0.5, 0.5, 0.5, True)
     }

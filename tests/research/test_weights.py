@@ -103,4 +103,4 @@ def test_the_last_weight_is_judged_by_all_further_days() -> None:
     opinions = simulated(0.5, 5, known=4) + simulated(0.5, 5, known=6)
     found = propose(opinions, PRESENT)
     assert [each.samples for each in found] == [0, 0, 0, 0, 10 * PER_EVENT]
-    assert [each.known for each in found] == [0, 1, 2, 3, 4]
+    assert [each.days_published for each in found] == [0, 1, 2, 3, 4]

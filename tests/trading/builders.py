@@ -176,7 +176,7 @@ class Bench:
 
     def reason(self, ticker: str = MIDDLE) -> str:
         """Why a market is not quoted."""
-        listing = self.engine.desk.listing(ticker)
+        listing = self.engine.state.market(ticker)
         assert listing is not None
         return listing.reason
 

@@ -121,7 +121,7 @@ def test_fills_that_were_missed_are_booked_when_the_account_is_read_again() -> N
     bench.rest()
     bench.tell(StreamLost(), StreamUp())
     bench.tell(Reconciled((), (fill("t-1", "o-bid", 1000),), None))
-    assert bench.engine.desk.ladder_of[MIDDLE].portfolio.position(MIDDLE) == 1000
+    assert bench.engine.state.event_of_market[MIDDLE].portfolio.position(MIDDLE) == 1000
 
 
 def test_the_account_is_read_every_minute() -> None:
@@ -237,7 +237,7 @@ def test_a_market_that_is_added_leaves_books_and_fills_of_the_others() -> None:
     )
     bench.tell(Filled(fill("t-1", "o-1", 500, ticker=LOW)))
     commands = bench.tell(ListingRead("", (event(),)))
-    ladder = bench.engine.desk.ladders[EVENT]
+    ladder = bench.engine.state.events[EVENT]
     assert ladder.strikes == (2_600_000, 2_700_000, 2_800_000)
     assert only(RequestBelief, commands) == [RequestBelief(WEEK, ladder.strikes)]
     assert only(ReadAccount, commands) == [ReadAccount((LOW, HIGH, MIDDLE), shards=(0,))]
@@ -254,7 +254,7 @@ def test_a_market_that_is_no_longer_listed_stays_on_the_desk() -> None:
     bench.rest()
     commands = bench.tell(ListingRead("", (event(market(LOW)),)))
     assert not only(RequestBelief, commands)
-    assert bench.engine.desk.listing(MIDDLE) is not None
+    assert bench.engine.state.market(MIDDLE) is not None
 
 
 def test_several_events_are_traded_side_by_side() -> None:
@@ -339,7 +339,7 @@ def test_other_prices_of_a_market_are_quoted_from_then_on() -> None:
     bench.tell(PriceGridChanged(MIDDLE, finer))
     commands = bench.tell(book(bid=4350), after=2_000)
     assert bench.cancelled_sides(commands) == {"bid"}
-    place = next(o for o in bench.engine.desk.orders if o.order_id == "o-bid")
+    place = next(o for o in bench.engine.state.orders if o.order_id == "o-bid")
     commands = bench.tell(OrderCancelled(place.client_id, 1000))
     assert [p.price for p in only(Place, commands)] == [4360]
 
@@ -376,7 +376,7 @@ def test_a_settlement_waits_for_the_fills_that_were_missed() -> None:
     bench.tell(StreamLost(), StreamUp())
     commands = bench.tell(MarketSettled(MIDDLE, 10_000))
     assert not only(RecordSettlement, commands)
-    wish = bench.engine.desk.account_reading()
+    wish = bench.engine.state.account_reading()
     assert (wish.tickers, wish.decided) == ((LOW, HIGH), (MIDDLE,))
     commands = bench.tell(Reconciled((), (fill("t-1", "o-bid", 700),), {0: 0}))
     assert only(RecordSettlement, commands) == [
@@ -394,14 +394,14 @@ def test_an_event_of_an_earlier_life_is_settled_when_its_fills_are_known() -> No
     held = ListedEvent(earlier, WEEK.following, (closed,))
     commands = bench.tell(ListingRead("", (held,)), MarketSettled(closed.ticker, 0))
     assert not only(RequestBelief, commands)
-    assert bench.engine.desk.listing_reading() == ReadListing((earlier,))
+    assert bench.engine.state.listing_reading() == ReadListing((earlier,))
     bought = fill("t-1", "o-1", 1000, ticker=closed.ticker)
     commands = bench.tell(Reconciled((), (bought,), {0: 0}))
     assert only(RecordSettlement, commands) == [RecordSettlement(closed.ticker, 0, 1000, 0, NOW)]
     assert "event.settled" in notes(commands)
-    assert bench.engine.desk.listing_reading() == ReadListing((earlier,))
+    assert bench.engine.state.listing_reading() == ReadListing((earlier,))
     bench.tell(MarketSettled(closed.ticker, 0, final=True))
-    assert bench.engine.desk.listing_reading() == ReadListing(())
+    assert bench.engine.state.listing_reading() == ReadListing(())
 
 
 def test_a_settlement_pays_the_position_and_the_last_one_says_the_profit() -> None:
@@ -428,16 +428,16 @@ def test_an_event_leaves_the_desk_two_weeks_after_it_was_settled_for_good() -> N
     bench = Bench()
     bench.start()
     bench.tell(Filled(fill("t-1", "o-1", 1000)), Reconciled((), (), {0: 90_000_000}))
-    desk = bench.engine.desk
+    state = bench.engine.state
     for ticker in (LOW, MIDDLE, HIGH):
         bench.tell(MarketSettled(ticker, 0, final=True))
     two_weeks = 14 * 24 * 3_600_000
     bench.tell(ListingRead("", ()), after=CLOSES + two_weeks - NOW)
-    assert desk.ladders
-    balance = desk.balance(0)
+    assert state.events
+    balance = state.balance(0)
     bench.tell(ListingRead("", ()), after=1)
-    assert (desk.ladders, desk.ladder_of) == ({}, {})
-    assert desk.balance(0) == balance
+    assert (state.events, state.event_of_market) == ({}, {})
+    assert state.balance(0) == balance
     # Told once more, it is none of ours.
     assert not bench.tell(Filled(fill("t-1", "o-1", 1000)), MarketSettled(LOW, 10_000))
 
@@ -486,9 +486,9 @@ def test_what_is_settled_is_read_until_it_is_final() -> None:
     bench = Bench()
     bench.start()
     bench.tell(*(MarketSettled(ticker, 0) for ticker in TICKERS))
-    assert bench.engine.desk.listing_reading() == ReadListing((EVENT,))
+    assert bench.engine.state.listing_reading() == ReadListing((EVENT,))
     bench.tell(*(MarketSettled(ticker, 0, final=True) for ticker in TICKERS))
-    assert bench.engine.desk.listing_reading() == ReadListing(())
+    assert bench.engine.state.listing_reading() == ReadListing(())
 
 
 def test_a_fill_that_is_heard_of_after_the_settlement_is_paid_out_too() -> None:
@@ -507,7 +507,7 @@ def test_what_is_settled_is_neither_read_nor_asked_for_nor_quoted_any_more() -> 
     commands = bench.tell(*(MarketSettled(ticker, 0, final=True) for ticker in TICKERS))
     assert "order.abandoned" in notes(commands)
     assert bench.reason() == "settled"
-    assert len(bench.engine.desk.orders) == 0
+    assert len(bench.engine.state.orders) == 0
     commands = bench.tell(Woken(), after=300_000)
     assert only(ReadAccount, commands) == [ReadAccount((), shards=(0,))]
     assert only(ReadListing, commands) == [ReadListing(())]
@@ -516,8 +516,8 @@ def test_what_is_settled_is_neither_read_nor_asked_for_nor_quoted_any_more() -> 
 def test_books_are_of_use_until_their_market_closes() -> None:
     bench = Bench()
     bench.start()
-    assert bench.engine.desk.unclosed(CLOSES - 1) == TICKERS
-    assert bench.engine.desk.unclosed(CLOSES) == ()
+    assert bench.engine.state.unclosed(CLOSES - 1) == TICKERS
+    assert bench.engine.state.unclosed(CLOSES) == ()
 
 
 # Releases
@@ -645,7 +645,7 @@ def test_distrusted_books_take_the_quotes_off_until_they_are_replaced() -> None:
 def test_the_budget_is_what_the_exchange_says() -> None:
     bench = Bench()
     bench.start()
-    budget = bench.engine.desk.budget
+    budget = bench.engine.state.budget
     assert (budget.refill, budget.capacity, budget.cancel_cost) == (100.0, 1000.0, 2.0)
     assert not notes(bench.tell(LimitsRead(100.0, 1000.0, 10.0, 2.0, 10.0)))
     assert notes(bench.tell(LimitsRead(300.0, 600.0, 10.0, 2.0, 10.0))) == {"budget.read"}

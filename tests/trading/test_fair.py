@@ -72,7 +72,7 @@ def test_thin_levels_and_our_own_orders_are_not_the_market() -> None:
 def test_a_belief_that_weighs_all_is_the_fair_value(belief: list[float]) -> None:
     pooled = pool(belief, [0.5] * len(belief), 1.0)
     assert pooled.above == pytest.approx([min(max(p, 0.005), 0.995) for p in belief])
-    assert not any(pooled.unheard)
+    assert not any(pooled.without_mid)
 
 
 @given(st.lists(st.tuples(probabilities, mids), min_size=1, max_size=12), st.floats(0, 1))
@@ -97,12 +97,12 @@ def test_a_gap_takes_on_what_its_neighbours_markets_say() -> None:
     said = [1 / (1 + math.exp(-odds - 0.5)) for odds in logits(belief)]
     pooled = pool(belief, [said[0], None, said[2]], 0.0)
     assert pooled.above == pytest.approx(said)
-    assert pooled.unheard == (False, False, False)
+    assert pooled.without_mid == (False, False, False)
 
 
 def test_beyond_the_last_market_nobody_was_heard() -> None:
     pooled = pool([0.8, 0.6, 0.4], [None, 0.55, None], 0.5)
-    assert pooled.unheard == (True, False, True)
+    assert pooled.without_mid == (True, False, True)
     assert pooled.above[0] == pytest.approx(0.8)
 
 

@@ -42,7 +42,7 @@ RICH: dict[str, dict[str, object]] = {
 def sharded(balances: dict[int, int] | None, fills: tuple[Fill, ...] = ()) -> Bench:
     """A bench whose markets are on two shards, its quotes resting."""
     bench = Bench(**RICH)
-    cap = bench.engine.desk.settings.limits.fill_cap
+    cap = bench.engine.state.settings.limits.fill_cap
     listed = event(*(market(ticker, shard=shard) for ticker, shard in SHARDS.items()))
     bench.tell(
         StreamUp(),
@@ -66,13 +66,13 @@ def settle(bench: Bench, *events: InputEvent) -> None:
 
 def needed(bench: Bench, shard: int) -> int:
     """What the exchange would hold back on a shard for the orders that rest there."""
-    desk = bench.engine.desk
+    state = bench.engine.state
     return sum(
         collateral(
             ladder.portfolio.position(ticker),
-            [(o.side, o.price, o.exposed) for o in desk.orders.of(ticker)],
+            [(o.side, o.price, o.exposed) for o in state.orders.of(ticker)],
         )
-        for ticker, ladder in desk.ladder_of.items()
+        for ticker, ladder in state.event_of_market.items()
         if SHARDS[ticker] == shard
     )
 
@@ -106,9 +106,9 @@ def test_every_order_can_be_paid_for_from_its_own_shard(
         bench.tell(Filled(after), after=2_000)
         balances[SHARDS[after.ticker]] -= paid(after)
         for cancel in only(Cancel, bench.said):
-            order = bench.engine.desk.orders.get(cancel.client_id)
+            order = bench.engine.state.orders.get(cancel.client_id)
             if order:
-                bench.engine.desk.orders.end(order)
+                bench.engine.state.orders.end(order)
         settle(bench, Woken())
     for shard, balance in enumerate(balances):
         assert needed(bench, shard) <= max(0, balance)
@@ -116,17 +116,17 @@ def test_every_order_can_be_paid_for_from_its_own_shard(
 
 def test_a_shard_without_cash_leaves_the_other_alone() -> None:
     bench = sharded({0: 0, 1: 1_000 * MONEY_PER_DOLLAR})
-    assert {order.ticker for order in bench.engine.desk.orders} == {MIDDLE, HIGH}
+    assert {order.ticker for order in bench.engine.state.orders} == {MIDDLE, HIGH}
 
 
 def test_an_order_that_closes_a_position_needs_no_cash() -> None:
     bench = sharded({0: 0, 1: 0}, (fill("t-1", "o-0", 500),))
-    (order,) = bench.engine.desk.orders
+    (order,) = bench.engine.state.orders
     assert (order.ticker, order.side, order.count) == (MIDDLE, "ask", 500)
 
 
 def test_a_balance_that_was_never_read_stops_nothing() -> None:
-    assert len(sharded(None).engine.desk.orders) == 6
+    assert len(sharded(None).engine.state.orders) == 6
 
 
 def test_when_a_balance_shrinks_only_what_it_cannot_pay_for_is_cancelled() -> None:

@@ -78,9 +78,9 @@ def test_a_day_that_has_cost_its_limit_only_reduces_until_the_next() -> None:
     bench.quote()
     bought(bench)
     bench.tell(Woken(), after=250)
-    assert bench.engine.desk.ladder_of[MIDDLE].reduce_only
+    assert bench.engine.state.event_of_market[MIDDLE].reduce_only
     bench.tell(BeliefFormed(belief(known=2)), Woken(), after=86_400_000)
-    assert not bench.engine.desk.ladder_of[MIDDLE].reduce_only
+    assert not bench.engine.state.event_of_market[MIDDLE].reduce_only
 
 
 def test_losses_of_an_earlier_life_count() -> None:
@@ -104,4 +104,4 @@ def test_nothing_is_marked_before_the_account_has_been_read() -> None:
     bench.tell(SessionStarted(0, (PnlMark(TODAY, EVENT, 0, -7_000_000),)))
     bench.tell(StreamUp(), ListingRead("", (bench.listed,)), BeliefFormed(belief()))
     assert not only(RecordPnlMark, bench.said)
-    assert bench.engine.desk.losses.loss(TODAY) == 7_000_000
+    assert bench.engine.state.losses.loss(TODAY) == 7_000_000

@@ -83,7 +83,7 @@ def test_a_fill_heard_of_after_a_restart_knows_what_was_out_when_it_happened() -
     bench.tell(StreamUp(), ListingRead("", (bench.listed,)))
     commands = bench.tell(Reconciled((), (fill("t-1", "o-1", 300),), {}), after=RELEASE - NOW)
     # On Tuesday noon Monday was known, on Wednesday morning this life has no belief yet.
-    assert [each.known for each in only(RecordFill, commands)] == [1]
+    assert [each.days_published for each in only(RecordFill, commands)] == [1]
 
 
 def test_a_fill_is_looked_at_after_a_second_and_after_a_minute() -> None:
@@ -168,7 +168,7 @@ def test_a_market_is_sampled_once_at_the_first_two_sided_book() -> None:
     assert shown == [MarketSample(MIDDLE, 1, "first", NOW + 1_000, MarketView(0.5, 0.5, 0.5))]
     assert not samples(bench.tell(book(bid=4700, ask=5400), Woken(), after=1_000))
     bench.tell(BeliefFormed(belief(known=2)))
-    assert [each.known for each in samples(bench.tell(Woken(), after=1_000))] == [2]
+    assert [each.days_published for each in samples(bench.tell(Woken(), after=1_000))] == [2]
 
 
 def test_every_market_is_sampled_just_before_the_next_count_may_be_out() -> None:

@@ -106,7 +106,7 @@ def test_orders_of_a_triggered_group_are_over_when_the_exchange_says_so() -> Non
     bench.tell(GroupChanged("g-0", "triggered"))
     for side, place in places.items():
         bench.tell(OrderReported(report(place, f"o-{side}", status="ended")))
-    assert len(bench.engine.desk.orders) == 0
+    assert len(bench.engine.state.orders) == 0
     assert not only(Place, bench.tell(book()))
 
 
@@ -195,7 +195,7 @@ def test_another_cap_needs_another_group() -> None:
     bench.rest()
     commands = bench.tell(SettingsChanged(settings(limits={"contracts_per_15_seconds": 33})))
     assert only(EnsureGroup, commands) == [EnsureGroup(0, 3300)]
-    assert not only(EnsureGroup, bench.tell(SettingsChanged(bench.engine.desk.settings)))
+    assert not only(EnsureGroup, bench.tell(SettingsChanged(bench.engine.state.settings)))
 
 
 def capped(contracts: int) -> SettingsChanged:
@@ -207,7 +207,7 @@ def test_a_group_that_was_asked_for_before_the_cap_changed_is_not_taken() -> Non
     listed(bench)
     assert only(EnsureGroup, bench.tell(capped(33))) == [EnsureGroup(0, 3300)]
     assert "group.secured" not in notes(bench.tell(GroupReady(0, "g-0", CAP)))
-    assert bench.engine.desk.shard(0).group == ""
+    assert bench.engine.state.shard(0).group == ""
     assert "group.secured" in notes(bench.tell(GroupReady(0, "g-1", 3300)))
 
 

@@ -58,18 +58,18 @@ from tests.trading.builders import (
 
 
 def live(bench: Bench, place: Place) -> Order:
-    order = bench.engine.desk.orders.get(place.client_id)
+    order = bench.engine.state.orders.get(place.client_id)
     assert order is not None
     return order
 
 
 def gone(bench: Bench, place: Place) -> bool:
-    return bench.engine.desk.orders.get(place.client_id) is None
+    return bench.engine.state.orders.get(place.client_id) is None
 
 
 def stopped_from_quoting(bench: Bench) -> None:
     """Keep the engine from replacing what a test takes away."""
-    listing = bench.engine.desk.listing(MIDDLE)
+    listing = bench.engine.state.market(MIDDLE)
     assert listing is not None
     listing.held_until, listing.held_because = bench.now + 10**9, "test"
 
@@ -155,7 +155,7 @@ def test_one_orders_messages_come_to_the_same_in_any_order(
     while pool:
         commands = bench.tell(pool.pop(rng.randrange(len(pool))))
         pool += [OrderReported(told.truth, looked_up=True) for _ in only(QueryOrder, commands)]
-        known = bench.engine.desk.orders.get(place.client_id)
+        known = bench.engine.state.orders.get(place.client_id)
         if known is None or known.order_id:
             pool += answers
             answers = []
@@ -166,8 +166,8 @@ def test_one_orders_messages_come_to_the_same_in_any_order(
         assert (order.remaining, order.expires) == (told.truth.remaining, told.truth.expires)
     else:
         assert gone(bench, place)
-        assert bench.engine.desk.orders.is_over(place.client_id)
-    portfolio = bench.engine.desk.ladder_of[MIDDLE].portfolio
+        assert bench.engine.state.orders.is_over(place.client_id)
+    portfolio = bench.engine.state.event_of_market[MIDDLE].portfolio
     assert portfolio.position(MIDDLE) == told.traded
 
 
@@ -186,7 +186,7 @@ def test_a_cancel_and_what_it_crosses_come_to_the_same_in_any_order() -> None:
         ]
         bench.tell(*(messages[index] for index in order_of_arrival))
         assert gone(bench, place)
-        assert bench.engine.desk.ladder_of[MIDDLE].portfolio.position(MIDDLE) == 300
+        assert bench.engine.state.event_of_market[MIDDLE].portfolio.position(MIDDLE) == 300
 
 
 def test_a_fill_that_beats_its_places_answer_finds_its_order_by_the_client_id() -> None:
@@ -288,9 +288,9 @@ def test_a_late_answer_to_a_look_up_does_not_forget_a_cancel_under_way() -> None
 def test_an_answer_about_an_order_that_is_over_changes_nothing(answer: InputEvent) -> None:
     bench = Bench()
     bench.rest()
-    before = [order.client_id for order in bench.engine.desk.orders]
+    before = [order.client_id for order in bench.engine.state.orders]
     bench.tell(answer)
-    assert [order.client_id for order in bench.engine.desk.orders] == before
+    assert [order.client_id for order in bench.engine.state.orders] == before
 
 
 # Renewals
@@ -397,7 +397,7 @@ def test_a_refusal_holds_for_its_market_its_shard_or_the_account(
     bench.listed = event(market(LOW), market(MIDDLE), market(HIGH, shard=2))
     place = bench.quote()["bid"]
     bench.tell(WriteRefused(place.client_id, "place", refusal, ""))
-    listings = bench.engine.desk.ladder_of[MIDDLE].listings
+    listings = bench.engine.state.event_of_market[MIDDLE].markets
     assert {ticker for ticker, known in listings.items() if known.held_because} == held
 
 
@@ -422,7 +422,7 @@ def test_a_cancel_that_a_closed_market_refuses_has_order_and_listing_looked_up()
 def test_looking_up_leaves_tokens_for_the_readings_and_goes_on_when_there_are_more() -> None:
     bench = Bench()
     places = bench.rest()
-    bench.engine.desk.budget.reads.drain(bench.now)
+    bench.engine.state.budget.reads.drain(bench.now)
     commands = bench.tell(WriteUnknown(places["bid"].client_id, "cancel", ""))
     assert not only(QueryOrder, commands)
     assert bench.wake is not None
@@ -483,7 +483,7 @@ def test_too_many_requests_empty_the_budget() -> None:
     bench = Bench()
     place = bench.quote()["bid"]
     bench.tell(WriteRefused(place.client_id, "place", "rate_limited", ""))
-    assert bench.engine.desk.budget.level == 0.0
+    assert bench.engine.state.budget.level == 0.0
 
 
 def test_post_only_refusals_again_and_again_mean_that_the_book_is_not_the_book() -> None:
@@ -504,7 +504,7 @@ def test_a_place_in_between_ends_the_count_of_post_only_refusals() -> None:
     bench.tell(WriteRefused(place.client_id, "place", "post_only_cross", ""))
     (place,) = (p for p in only(Place, bench.tell(Woken(), after=1000)) if p.side == "bid")
     bench.tell(OrderPlaced(place.client_id, "o-2", 0))
-    listing = bench.engine.desk.listing(MIDDLE)
+    listing = bench.engine.state.market(MIDDLE)
     assert listing is not None
     assert listing.post_only_refusals == 0
 
@@ -591,7 +591,7 @@ def test_a_known_order_that_is_absent_later_is_over() -> None:
     stopped_from_quoting(bench)
     bench.tell(WriteUnknown(place.client_id, "cancel", ""))
     bench.tell(OrderAbsent(place.client_id), after=15_000)
-    assert bench.engine.desk.orders.is_over(place.client_id)
+    assert bench.engine.state.orders.is_over(place.client_id)
 
 
 def test_an_answer_that_an_order_is_absent_is_of_no_use_when_nobody_doubts_it() -> None:
@@ -622,7 +622,7 @@ def test_an_order_from_an_earlier_life_is_adopted_with_its_fills() -> None:
     bench = adopting()
     commands = bench.tell(Reconciled((earlier(),), (fill("t-1", "o-9", 300),), None))
     assert "order.adopted" in notes(commands)
-    order = bench.engine.desk.orders.get("mmbot-earlier-1")
+    order = bench.engine.state.orders.get("mmbot-earlier-1")
     assert order is not None
     assert (order.state, order.count, order.booked, order.remaining) == ("resting", 1000, 300, 700)
 
@@ -651,7 +651,7 @@ def test_orders_of_others_are_left_alone() -> None:
         Reconciled((earlier(client_id="somebody", ticker="OTHER"),), (), None),
     )
     assert not only(Cancel, commands)
-    assert len(bench.engine.desk.orders) == 0
+    assert len(bench.engine.state.orders) == 0
 
 
 def test_an_ended_order_of_an_earlier_life_is_not_adopted() -> None:
@@ -659,7 +659,7 @@ def test_an_ended_order_of_an_earlier_life_is_not_adopted() -> None:
     bench.start()
     ended = OrderReport("mmbot-e", "o-9", MIDDLE, "bid", 4100, 300, 0, "ended", NOW)
     bench.tell(OrderReported(ended))
-    assert len(bench.engine.desk.orders) == 0
+    assert len(bench.engine.state.orders) == 0
 
 
 def test_our_orders_in_markets_we_know_nothing_about_are_taken_off() -> None:
@@ -672,7 +672,7 @@ def test_our_orders_in_markets_we_know_nothing_about_are_taken_off() -> None:
 def test_strays_wait_for_the_budget() -> None:
     bench = Bench()
     bench.start()
-    bench.engine.desk.budget.drain(bench.now)
+    bench.engine.state.budget.drain(bench.now)
     assert not only(Cancel, bench.tell(Reconciled((earlier(ticker="OTHER"),), (), None)))
 
 

@@ -38,7 +38,7 @@ def brute_wealth(booked: list[Fill], cell: int) -> int:
 
 
 def as_fill(exposure: Exposure, count: int) -> Fill:
-    ticker = TICKERS[exposure.rung]
+    ticker = TICKERS[exposure.strike_index]
     return Fill("x", "x", ticker, exposure.side, exposure.price, count, 0, 0)
 
 
@@ -73,9 +73,13 @@ def test_room_is_the_most_that_can_be_committed_above_the_floor(
     floor = -loss
 
     def breaks_with(count: int) -> bool:
-        part = Exposure(wanted.rung, wanted.side, wanted.price, count)
+        part = Exposure(wanted.strike_index, wanted.side, wanted.price, count)
         after = portfolio.wealth([*open_orders, part])
-        hurt = after[: wanted.rung + 1] if wanted.side == "bid" else after[wanted.rung + 1 :]
+        hurt = (
+            after[: wanted.strike_index + 1]
+            if wanted.side == "bid"
+            else after[wanted.strike_index + 1 :]
+        )
         return min(hurt) < floor
 
     worst = WorstCase(portfolio.wealth())

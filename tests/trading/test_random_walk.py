@@ -142,15 +142,15 @@ class Walk:
     def _check_write(self, command: Command) -> None:
         if not isinstance(command, Place):
             return
-        desk = self.bench.engine.desk
-        listing = desk.listing(command.ticker)
+        state = self.bench.engine.state
+        listing = state.market(command.ticker)
         assert listing is not None
         assert listing.book is not None
         assert listing.fair is not None
-        assert desk.service.streaming
-        assert desk.service.reconciled
-        assert not desk.service.stopping
-        assert not desk.service.shut
+        assert state.service.streaming
+        assert state.service.reconciled
+        assert not state.service.stopping
+        assert not state.service.shut
         assert self.bench.now + 1000 < command.expires <= self.bench.now + 60_000
         paid, worth = command.price / 1e4, listing.fair
         if command.side == "ask":
@@ -159,11 +159,11 @@ class Walk:
         assert CENT_GRID.accepts(command.price)
 
     def _check_promises(self) -> None:
-        desk = self.bench.engine.desk
-        if all(order.order_id for order in desk.orders):
+        state = self.bench.engine.state
+        if all(order.order_id for order in state.orders):
             # A fill that is booked before its order is identified counts twice until then.
-            for ladder in desk.ladders.values():
-                assert min(ladder.portfolio.wealth(desk.exposures(ladder))) >= -LOSS
+            for ladder in state.events.values():
+                assert min(ladder.portfolio.wealth(state.exposures(ladder))) >= -LOSS
         assert min(self._true_wealth()) >= -LOSS
         for ticker in TICKERS:
             alive = [o for o in self.orders.values() if o.place.ticker == ticker and o.remaining]
@@ -172,7 +172,7 @@ class Walk:
             assert len(bids) <= 1
             assert len(asks) <= 1
             assert not bids or not asks or bids[0] < asks[0]
-        budget = desk.budget
+        budget = state.budget
         assert budget.available(self.bench.now) >= 0
 
     def _true_wealth(self) -> list[int]:
@@ -184,7 +184,7 @@ class Walk:
         exposed = [(o.place, o.remaining) for o in self.orders.values()]
         exposed += [(place, place.count) for place in under_way]
         return portfolio.wealth(
-            Exposure(portfolio.rung(place.ticker), place.side, place.price, count)
+            Exposure(portfolio.strike_index(place.ticker), place.side, place.price, count)
             for place, count in exposed
         )
 
@@ -416,15 +416,15 @@ class Walk:
 
 def check_agreement(walk: Walk) -> None:
     """What the engine believes of its orders and positions is what the exchange has."""
-    desk = walk.bench.engine.desk
-    ours = {o.client_id: (o.state, o.remaining) for o in desk.orders}
+    state = walk.bench.engine.state
+    ours = {o.client_id: (o.state, o.remaining) for o in state.orders}
     theirs = {c: ("resting", o.remaining) for c, o in walk.orders.items() if o.remaining}
     assert ours == theirs
     truth = Portfolio(TICKERS)
     for fill in walk.fills:
         truth.book(fill)
     for ticker in TICKERS:
-        assert desk.ladder_of[ticker].portfolio.position(ticker) == truth.position(ticker)
+        assert state.event_of_market[ticker].portfolio.position(ticker) == truth.position(ticker)
 
 
 @pytest.mark.parametrize("faults", [False, True])

@@ -22,10 +22,10 @@ def pooled_bench() -> Bench:
 
 
 def terms(bench: Bench, ticker: str = MIDDLE) -> QuoteLimits:
-    listing = bench.engine.desk.listing(ticker)
+    listing = bench.engine.state.market(ticker)
     assert listing is not None
-    assert listing.terms is not None
-    return listing.terms
+    assert listing.quote_limits is not None
+    return listing.quote_limits
 
 
 def test_fair_value_is_the_midpoint_where_the_belief_weighs_nothing() -> None:
@@ -67,9 +67,9 @@ def test_our_own_orders_are_no_opinion() -> None:
     own = {place.side: place for place in only(Place, bench.said) if place.ticker == MIDDLE}
     shown = book(MIDDLE, own["bid"].price, own["ask"].price, own["bid"].count)
     bench.tell(shown, after=1_000)
-    listing = bench.engine.desk.listing(MIDDLE)
+    listing = bench.engine.state.market(MIDDLE)
     assert listing is not None
-    assert not listing.opinion.live
+    assert not listing.market_mid.live
     assert terms(bench).fair == pytest.approx(0.49)
 
 
@@ -85,7 +85,7 @@ def test_a_belief_and_settings_take_effect_at_once() -> None:
 def test_a_fill_lowers_what_yes_is_worth_at_every_strike() -> None:
     bench = Bench(limits={"event_loss_dollars": 100.0, "event_cash_share": 1.0})
     bench.start()
-    bench.engine.desk.cash = 100_000_000
+    bench.engine.state.cash = 100_000_000
     bench.tell(Woken(), after=250)
     before = [terms(bench, t).reservation for t in (LOW, MIDDLE, HIGH)]
     bench.tell(Filled(fill("t-1", "o-1", 2_000)), after=250)
@@ -97,17 +97,17 @@ def test_an_event_that_may_lose_all_it_may_only_reduces() -> None:
     bench = Bench(limits={"event_loss_dollars": 4.1})
     bench.rest()
     bench.tell(Filled(fill("t-1", "o-bid", 1000)), after=250)
-    ladder = bench.engine.desk.ladder_of[MIDDLE]
+    ladder = bench.engine.state.event_of_market[MIDDLE]
     assert ladder.reduce_only
     bench.tell(book(LOW, 6000, 9000), Woken(), after=5_000)
     assert bench.reason(LOW) == "reduce_only"
-    assert {(o.ticker, o.side) for o in bench.engine.desk.orders} == {(MIDDLE, "ask")}
+    assert {(o.ticker, o.side) for o in bench.engine.state.orders} == {(MIDDLE, "ask")}
 
 
 def test_cash_that_is_gone_stops_whatever_is_not_a_reduction() -> None:
     bench = Bench()
     bench.quote()
-    bench.engine.desk.cash = 0
+    bench.engine.state.cash = 0
     bench.tell(Woken(), after=250)
     assert bench.reason() == "reduce_only"
 
@@ -117,10 +117,10 @@ def test_what_open_positions_cost_counts_as_cash() -> None:
     bench.start()
     bench.tell(Filled(fill("t-1", "o-1", 1000)))
     bench.tell(Filled(fill("t-2", "o-2", 500, ticker=HIGH, side="ask", price=2000)))
-    desk = bench.engine.desk
-    desk.count_cash({0: 100_000_000})
+    state = bench.engine.state
+    state.count_cash({0: 100_000_000})
     # Ten contracts of YES at 41 cents, and five of NO at 80.
-    assert desk.cash == 100_000_000 + 4_100_000 + 4_000_000
+    assert state.cash == 100_000_000 + 4_100_000 + 4_000_000
 
 
 def test_no_more_orders_than_the_limit_are_placed() -> None:
@@ -128,4 +128,4 @@ def test_no_more_orders_than_the_limit_are_placed() -> None:
     bench.start()
     for shown in BOOKS:
         bench.tell(book(*shown))
-    assert len(bench.engine.desk.orders) == 3
+    assert len(bench.engine.state.orders) == 3

@@ -142,7 +142,7 @@ def test_markets_near_even_odds_are_placed_first() -> None:
 def test_cancels_go_before_renewals_before_places() -> None:
     bench = Bench()
     placed = rest_everywhere(bench)
-    bench.engine.desk.budget.drain(bench.now)
+    bench.engine.state.budget.drain(bench.now)
     bench.tell(OrderReported(report(placed["8-ask"], "8-ask", status="ended")))
     bench.tell(BeliefFormed(belief((0.8, 0.4, 0.2))))
     commands = bench.tell(Woken(), after=30_000)
@@ -162,7 +162,7 @@ def test_the_most_dangerous_order_is_cancelled_first() -> None:
 def test_what_cannot_be_paid_is_not_sent_but_looked_at_again_when_it_can_be() -> None:
     bench = Bench()
     rest_everywhere(bench)
-    bench.engine.desk.budget.drain(bench.now)
+    bench.engine.state.budget.drain(bench.now)
     assert not only(Cancel, bench.tell(Stopping()))
     sent = 0
     while sent < 6:
@@ -180,7 +180,7 @@ def test_places_leave_enough_to_cancel_everything() -> None:
     for shown in all_books():
         for place in only(Place, bench.tell(shown)):
             bench.tell(OrderPlaced(place.client_id, f"o-{place.client_id}", 0))
-    placed = len(bench.engine.desk.orders)
+    placed = len(bench.engine.state.orders)
     assert 0 < placed < 6
     assert bench.wake is not None
     assert len(only(Cancel, bench.tell(Stopping()))) == placed
@@ -190,7 +190,7 @@ def test_renewals_leave_enough_to_cancel_everything() -> None:
     bench = Bench()
     rest_everywhere(bench)
     bench.tell(LimitsRead(0.001, 1000.0, 10.0, 2.0, 10.0))
-    bench.engine.desk.budget.level = 35.0
+    bench.engine.state.budget.level = 35.0
     assert len(only(Renew, bench.tell(Woken(), after=30_000))) == 2
     assert len(only(Cancel, bench.tell(Stopping()))) == 4
 
@@ -198,7 +198,7 @@ def test_renewals_leave_enough_to_cancel_everything() -> None:
 def test_the_order_that_runs_out_first_is_renewed_first() -> None:
     bench = Bench()
     placed = rest_everywhere(bench)
-    order = bench.engine.desk.orders.get(placed["8-bid"].client_id)
+    order = bench.engine.state.orders.get(placed["8-bid"].client_id)
     assert order is not None
     order.expires -= 1000
     renewals = only(Renew, bench.tell(Woken(), after=30_000))
@@ -255,7 +255,7 @@ def test_nothing_is_placed_while_a_gate_is_still_shut(missing: str) -> None:
     bench = Bench()
     bench.start()
     if missing == "belief":
-        bench.engine.desk.ladder_of[MIDDLE].belief = None
+        bench.engine.state.event_of_market[MIDDLE].belief = None
         assert not only(Place, bench.tell(book()))
         assert bench.reason() == "no_belief"
     else:
@@ -275,7 +275,7 @@ def test_an_order_is_cancelled_in_time_before_the_close() -> None:
     bench = Bench()
     bench.rest()
     bench.tell(BeliefFormed(belief(known=7)))
-    for order in bench.engine.desk.orders:
+    for order in bench.engine.state.orders:
         order.expires = CLOSES
     bench.now = CLOSES - 60_000
     bench.tell(Woken())
@@ -358,7 +358,7 @@ def test_a_loss_beyond_the_limit_leaves_room_to_reduce_it() -> None:
     lower = settings(limits={"event_loss_dollars": 2.0})
     commands = bench.tell(SettingsChanged(lower))
     assert not only(Cancel, commands)
-    assert places["ask"].client_id in {o.client_id for o in bench.engine.desk.orders}
+    assert places["ask"].client_id in {o.client_id for o in bench.engine.state.orders}
 
 
 def test_a_position_near_its_limit_makes_the_adding_side_smaller_in_its_place() -> None:
@@ -372,7 +372,7 @@ def test_a_position_near_its_limit_makes_the_adding_side_smaller_in_its_place() 
     # The report comes with the answer, and says what is filled of it.
     smaller = msgspec.structs.replace(report(place, "o-bid", filled=100), remaining=600)
     bench.tell(OrderReported(smaller), OrderDecreased(place.client_id, 600))
-    order = bench.engine.desk.orders.get(place.client_id)
+    order = bench.engine.state.orders.get(place.client_id)
     assert order is not None
     assert (order.state, order.count, order.remaining) == ("resting", 700, 600)
 
@@ -404,7 +404,7 @@ def test_a_decrease_that_changes_nothing_makes_the_order_be_looked_up() -> None:
 def test_a_decrease_waits_for_its_tokens() -> None:
     bench = Bench(limits={"contracts_per_market": 10})
     bench.rest()
-    bench.engine.desk.budget.drain(bench.now)
+    bench.engine.state.budget.drain(bench.now)
     assert not only(Decrease, bench.tell(Filled(fill("t-1", "elsewhere", 300))))
     assert bench.wake is not None
     assert only(Decrease, bench.tell(Woken(), after=bench.wake - bench.now))

@@ -34,7 +34,7 @@ def whole_ladder() -> Bench:
     for ticker in STRIKES:
         for place in only(Place, bench.tell(book(ticker, None, None))):
             bench.tell(OrderPlaced(place.client_id, f"o-{place.side}", 0))
-    assert len(bench.engine.desk.orders) == 6
+    assert len(bench.engine.state.orders) == 6
     return bench
 
 
@@ -80,7 +80,7 @@ def test_an_event_that_left_the_desk_leaves_no_belief_behind() -> None:
     bench.tell(*(MarketSettled(ticker, 0, final=True) for ticker in STRIKES))
     bench.tell(ListingRead("", ()), after=CLOSES)
     after = sys.getrefcount(formed.belief)
-    assert not bench.engine.desk.ladders
+    assert not bench.engine.state.events
     assert before == after < meanwhile
 
 
@@ -99,7 +99,7 @@ def test_the_most_wrong_quotes_come_off_first(above: list[float], payable: int) 
     gone = [cancel.client_id for cancel in only(Cancel, commands)]
     dangers = {
         order.client_id: danger(order.side, order.price, fair[order.ticker])
-        for order in bench.engine.desk.orders
+        for order in bench.engine.state.orders
     }
     sent = [dangers[client_id] for client_id in gone]
     assert sent == sorted(sent, reverse=True)

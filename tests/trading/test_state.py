@@ -39,7 +39,7 @@ def bids(bench: Bench, after: int) -> set[str]:
 
 def taken(bench: Bench) -> None:
     """Have the middle market's bid filled whole."""
-    bid = next(o for o in bench.engine.desk.orders.of(MIDDLE) if o.side == "bid")
+    bid = next(o for o in bench.engine.state.orders.of(MIDDLE) if o.side == "bid")
     bench.tell(Filled(fill("t-1", "o-bid", bid.count, client_id=bid.client_id)))
 
 
@@ -98,14 +98,14 @@ def test_a_count_is_still_news_when_the_event_gains_a_market() -> None:
     for known in (1, 2):
         bench.tell(BeliefFormed(belief((0.8, 0.5), known, strikes)))
     bench.tell(ListingRead("", (event(),)))
-    ladder = bench.engine.desk.ladders[bench.listed.ticker]
-    assert HIGH in ladder.listings
+    ladder = bench.engine.state.events[bench.listed.ticker]
+    assert HIGH in ladder.markets
     assert ladder.news_until == bench.now + HALF_HOUR
 
 
 def test_a_shorter_hold_does_not_end_a_longer_one() -> None:
     bench = told_of_a_count()
-    ask = next(o for o in bench.engine.desk.orders.of(MIDDLE) if o.side == "ask")
+    ask = next(o for o in bench.engine.state.orders.of(MIDDLE) if o.side == "ask")
     taken(bench)
     bench.tell(WriteRefused(ask.client_id, "place", "post_only_cross", ""))
     assert MIDDLE not in {p.ticker for p in only(Place, bench.tell(Woken(), after=1_000))}

@@ -151,7 +151,7 @@ def test_a_view_of_the_past_has_the_vintages_of_the_past() -> None:
 
 def test_the_known_days_of_a_week_are_those_with_a_count() -> None:
     counts = read("2026-04-13,2500000,", "2026-04-15,2400000,", "2026-04-20,2400000,")
-    assert counts.known(Week.of(MONDAY)) == (MONDAY, dt.date(2026, 4, 15))
+    assert counts.published_days(Week.of(MONDAY)) == (MONDAY, dt.date(2026, 4, 15))
 
 
 def test_equal_counts_share_a_digest_whatever_their_order() -> None:
