@@ -23,6 +23,7 @@ from mmbot.units import (
     ONE_CONTRACT,
     ONE_DOLLAR,
     Count,
+    Milliseconds,
     Money,
     Price,
 )
@@ -145,12 +146,12 @@ class QuotingSettings(_Section, frozen=True, kw_only=True):
     @property
     def size(self) -> Count:
         """The size of a full quote."""
-        return self.contracts * ONE_CONTRACT
+        return Count(self.contracts * ONE_CONTRACT)
 
     @property
     def mid_depth(self) -> Count:
         """What must rest at a price before it counts as the market's opinion."""
-        return self.mid_depth_contracts * ONE_CONTRACT
+        return Count(self.mid_depth_contracts * ONE_CONTRACT)
 
     @property
     def lowest_bid(self) -> float:
@@ -160,10 +161,10 @@ class QuotingSettings(_Section, frozen=True, kw_only=True):
     @property
     def reprice_tolerance(self) -> Price:
         """How far a quote may stand from its best price before it is moved."""
-        return round(self.reprice_tolerance_cents * ONE_CENT)
+        return Price(round(self.reprice_tolerance_cents * ONE_CENT))
 
     @property
-    def minimum_rest(self) -> int:
+    def minimum_rest(self) -> Milliseconds:
         """How long a harmless quote stays where it is, in milliseconds."""
         return round(self.minimum_rest_seconds * 1000)
 
@@ -181,26 +182,26 @@ class LimitSettings(_Section, frozen=True, kw_only=True):
     @property
     def position(self) -> Count:
         """The largest position in one market, on either side."""
-        return self.contracts_per_market * ONE_CONTRACT
+        return Count(self.contracts_per_market * ONE_CONTRACT)
 
     @property
     def event_loss(self) -> Money:
         """The most one event may lose in its worst outcome, every order filled."""
-        return round(self.event_loss_dollars * MONEY_PER_DOLLAR)
+        return Money(round(self.event_loss_dollars * MONEY_PER_DOLLAR))
 
     @property
     def fill_cap(self) -> Count:
         """What may fill in fifteen seconds before the exchange takes every order off."""
-        return self.contracts_per_15_seconds * ONE_CONTRACT
+        return Count(self.contracts_per_15_seconds * ONE_CONTRACT)
 
     @property
     def daily_loss(self) -> Money:
         """What a day may cost before no position may grow until the next."""
-        return round(self.daily_loss_dollars * MONEY_PER_DOLLAR)
+        return Money(round(self.daily_loss_dollars * MONEY_PER_DOLLAR))
 
     def cash_for_event(self, cash: Money) -> Money:
         """What one event may use of the account's cash."""
-        return int(cash * self.event_cash_share)
+        return Money(int(cash * self.event_cash_share))
 
 
 class OrderSettings(_Section, frozen=True, kw_only=True):
@@ -210,7 +211,7 @@ class OrderSettings(_Section, frozen=True, kw_only=True):
     answer_timeout_seconds: Annotated[float, msgspec.Meta(ge=0.5, le=60.0)] = 5.0
 
     @property
-    def lifetime(self) -> int:
+    def lifetime(self) -> Milliseconds:
         """How long an order lives unless it is renewed, in milliseconds."""
         return self.lifetime_seconds * 1000
 
@@ -223,7 +224,7 @@ class PaperSettings(_Section, frozen=True, kw_only=True):
     @property
     def balance(self) -> Money:
         """The cash that a life of the daemon starts with, before what it holds already."""
-        return round(self.balance_dollars * MONEY_PER_DOLLAR)
+        return Money(round(self.balance_dollars * MONEY_PER_DOLLAR))
 
 
 class StateSettings(_Section, frozen=True, kw_only=True):

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NewType, TypeAlias
 
 import msgspec
 
-Price: TypeAlias = int
-Count: TypeAlias = int
-Money: TypeAlias = int
+Price = NewType("Price", int)
+Count = NewType("Count", int)
+Money = NewType("Money", int)
+# An instant since the Unix epoch, or a duration.
+Milliseconds: TypeAlias = int
 
-ONE_DOLLAR: Price = 10_000
-ONE_CENT: Price = 100
-ONE_CONTRACT: Count = 100
-MONEY_PER_DOLLAR: Money = 1_000_000
-MONEY_PER_CENT: Money = 10_000
+ONE_DOLLAR = Price(10_000)
+ONE_CENT = Price(100)
+ONE_CONTRACT = Count(100)
+MONEY_PER_DOLLAR = Money(1_000_000)
+MONEY_PER_CENT = Money(10_000)
 
 _PRICE_DECIMALS, _COUNT_DECIMALS, _MONEY_DECIMALS = 4, 2, 6
 # The same prices and counts are written over and over.
@@ -35,17 +38,27 @@ _FLOAT_SLACK = 1e-6
 
 def parse_price(text: str | float) -> Price:
     """Read a price in dollars, such as `"0.5600"`; raise `ValueError` if it is not one exactly."""
-    return _parse_fixed(text, _PRICE_DECIMALS)
+    return Price(_parse_fixed(text, _PRICE_DECIMALS))
 
 
 def parse_count(text: str | float) -> Count:
     """Read a number of contracts, such as `"10.00"`; raise `ValueError` if it is not one."""
-    return _parse_fixed(text, _COUNT_DECIMALS)
+    return Count(_parse_fixed(text, _COUNT_DECIMALS))
 
 
 def parse_money(text: str | float) -> Money:
     """Read an amount in dollars of up to six decimals; raise `ValueError` if it is not one."""
-    return _parse_fixed(text, _MONEY_DECIMALS)
+    return Money(_parse_fixed(text, _MONEY_DECIMALS))
+
+
+def value_of(count: Count, price: Price) -> Money:
+    """Return what so many contracts are worth at a price, exactly: 1e-2 times 1e-4 is 1e-6."""
+    return Money(count * price)
+
+
+def total(amounts: Iterable[Money]) -> Money:
+    """Return the sum of some amounts of money."""
+    return Money(sum(amounts))
 
 
 @lru_cache(_TEXTS_KEPT)
@@ -67,12 +80,12 @@ def format_money(money: Money) -> str:
 
 def floor_price(dollars: float) -> Price:
     """Round a value in dollars down to a whole price unit: the bid side's favour."""
-    return math.floor(dollars * ONE_DOLLAR + _FLOAT_SLACK)
+    return Price(math.floor(dollars * ONE_DOLLAR + _FLOAT_SLACK))
 
 
 def ceil_price(dollars: float) -> Price:
     """Round a value in dollars up to a whole price unit: the ask side's favour."""
-    return math.ceil(dollars * ONE_DOLLAR - _FLOAT_SLACK)
+    return Price(math.ceil(dollars * ONE_DOLLAR - _FLOAT_SLACK))
 
 
 def _parse_fixed(text: str | float, decimals: int) -> int:
@@ -119,17 +132,17 @@ class PriceGrid(msgspec.Struct, frozen=True):
             capped = min(price, band.end, ONE_DOLLAR - 1)
             if capped >= band.start:
                 greatest = max(greatest, capped - (capped - band.start) % band.step)
-        return greatest or None
+        return Price(greatest) if greatest else None
 
     def ceil(self, price: Price) -> Price | None:
         """Return the least price on the grid that is not below `price`, if there is one."""
-        least = ONE_DOLLAR
+        least: int = ONE_DOLLAR
         for band in self.bands:
             raised = max(price, band.start, 1)
             raised += (band.start - raised) % band.step
             if raised <= band.end:
                 least = min(least, raised)
-        return least if least < ONE_DOLLAR else None
+        return Price(least) if least < ONE_DOLLAR else None
 
 
-CENT_GRID = PriceGrid((PriceBand(0, ONE_DOLLAR, ONE_CENT),))
+CENT_GRID = PriceGrid((PriceBand(Price(0), ONE_DOLLAR, ONE_CENT),))

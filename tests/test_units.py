@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from mmbot.units import (
     CENT_GRID,
     ONE_DOLLAR,
+    Count,
+    Money,
+    Price,
     PriceBand,
     PriceGrid,
     ceil_price,
@@ -22,10 +25,19 @@ from mmbot.units import (
 )
 
 TAPERED = PriceGrid(
-    (PriceBand(0, 1000, 10), PriceBand(1000, 9000, 100), PriceBand(9000, ONE_DOLLAR, 10))
+    (
+        PriceBand(Price(0), Price(1000), Price(10)),
+        PriceBand(Price(1000), Price(9000), Price(100)),
+        PriceBand(Price(9000), ONE_DOLLAR, Price(10)),
+    )
 )
-SUB_CENT = PriceGrid((PriceBand(0, ONE_DOLLAR, 1),))
-UNEVEN = PriceGrid((PriceBand(300, 1000, 300), PriceBand(2000, 2500, 200)))
+SUB_CENT = PriceGrid((PriceBand(Price(0), ONE_DOLLAR, Price(1)),))
+UNEVEN = PriceGrid(
+    (
+        PriceBand(Price(300), Price(1000), Price(300)),
+        PriceBand(Price(2000), Price(2500), Price(200)),
+    )
+)
 
 integers = st.integers(-(10**12), 10**12)
 prices = st.integers(-100, ONE_DOLLAR + 100)
@@ -46,15 +58,15 @@ def test_a_number_is_read_as_what_it_prints_as() -> None:
 
 @given(integers)
 def test_whatever_is_written_is_read_again(value: int) -> None:
-    assert parse_price(format_price(value)) == value
-    assert parse_count(format_count(value)) == value
-    assert parse_money(format_money(value)) == value
+    assert parse_price(format_price(Price(value))) == value
+    assert parse_count(format_count(Count(value))) == value
+    assert parse_money(format_money(Money(value))) == value
 
 
 def test_values_are_written_as_the_exchange_writes_them() -> None:
     assert format_price(5600) == "0.5600"
     assert format_count(-2550) == "-25.50"
-    assert format_money(4_200_000) == "4.200000"
+    assert format_money(Money(4_200_000)) == "4.200000"
 
 
 @pytest.mark.parametrize(
@@ -96,25 +108,25 @@ def test_rounding_a_product_agrees_with_exact_arithmetic(tick: int, percent: int
 
 @given(grids, prices)
 def test_floor_is_the_greatest_accepted_price_that_is_not_above(
-    grid: PriceGrid, price: int
+    grid: PriceGrid, price: Price
 ) -> None:
-    below = [p for p in range(1, min(price, ONE_DOLLAR) + 1) if grid.accepts(p)]
+    below = [p for p in range(1, min(price, ONE_DOLLAR) + 1) if grid.accepts(Price(p))]
     assert grid.floor(price) == (below[-1] if below else None)
 
 
 @given(grids, prices)
-def test_ceil_is_the_least_accepted_price_that_is_not_below(grid: PriceGrid, price: int) -> None:
-    above = [p for p in range(max(price, 1), ONE_DOLLAR) if grid.accepts(p)]
+def test_ceil_is_the_least_accepted_price_that_is_not_below(grid: PriceGrid, price: Price) -> None:
+    above = [p for p in range(max(price, 1), ONE_DOLLAR) if grid.accepts(Price(p))]
     assert grid.ceil(price) == (above[0] if above else None)
 
 
 def test_a_tapered_grid_is_finer_at_its_ends() -> None:
-    assert TAPERED.accepts(990)
-    assert not TAPERED.accepts(1010)
-    assert (TAPERED.floor(1010), TAPERED.ceil(1010)) == (1000, 1100)
-    assert (TAPERED.floor(9015), TAPERED.ceil(9015)) == (9010, 9020)
+    assert TAPERED.accepts(Price(990))
+    assert not TAPERED.accepts(Price(1010))
+    assert (TAPERED.floor(Price(1010)), TAPERED.ceil(Price(1010))) == (1000, 1100)
+    assert (TAPERED.floor(Price(9015)), TAPERED.ceil(Price(9015))) == (9010, 9020)
 
 
 @pytest.mark.parametrize("price", [0, ONE_DOLLAR, -100, ONE_DOLLAR + 100])
 def test_nothing_and_a_dollar_are_no_prices(price: int) -> None:
-    assert not CENT_GRID.accepts(price)
+    assert not CENT_GRID.accepts(Price(price))

@@ -75,8 +75,8 @@ def _counts_step(state: TradingState, counts: Counts, ladder: EventState, now: i
 def _belief_steps(belief: Belief, listing: MarketState) -> Iterator[Step]:
     yield Step(
         "forecast",
-        f"average {belief.mean:,.0f}, give or take {belief.sd:,.0f}, with {belief.days_published} of 7 "
-        f"days known ({belief.method})",
+        f"average {belief.mean:,.0f}, give or take {belief.sd:,.0f}, with "
+        f"{belief.days_published} of 7 days known ({belief.method})",
     )
     weeks = ", ".join(f"{each.week.sunday} {each.weight:.1%}" for each in belief.heaviest)
     yield Step(
