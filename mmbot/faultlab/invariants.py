@@ -20,9 +20,8 @@ from mmbot.faultlab.traffic import CreateRequest, StreamTruth, cancelled_ids, cr
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.trading.commands import RecordFill
-from mmbot.trading.order_manager import CLIENT_ID_PREFIX
 from mmbot.trading.portfolio import Portfolio
-from mmbot.trading.values import Fill
+from mmbot.trading.values import CLIENT_ID_PREFIX, Fill
 from mmbot.units import Count, Money, Price
 
 # Milliseconds by which the bot's clock may be wrong, and whole seconds may round.

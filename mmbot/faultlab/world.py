@@ -30,7 +30,7 @@ from mmbot.faultlab.process import Process
 from mmbot.faultlab.scenario import Scenario, SleepingCrowd, build
 from mmbot.faultlab.scheduler import Scheduler
 from mmbot.trading.events import Halted, Resumed
-from mmbot.trading.order_manager import CLIENT_ID_PREFIX
+from mmbot.trading.values import CLIENT_ID_PREFIX
 from mmbot.tsa.calendar import Week
 from mmbot.units import ONE_DOLLAR
 

@@ -20,7 +20,7 @@ from mmbot.kalshi.writes import write_request
 from mmbot.trading.budget import WriteBudget
 from mmbot.trading.commands import Cancel
 from mmbot.trading.events import LimitsRead
-from mmbot.trading.order_manager import CLIENT_ID_PREFIX
+from mmbot.trading.values import CLIENT_ID_PREFIX
 
 _MOST_LISTINGS, _EMPTY_LISTINGS = 8, 2
 # The exchange's lists lag what has happened by about a second.

@@ -34,9 +34,8 @@ from mmbot.kalshi.readings import (
     positions_of,
     resting_orders,
 )
-from mmbot.trading.order_manager import CLIENT_ID_PREFIX
 from mmbot.trading.portfolio import Exposure, Portfolio
-from mmbot.trading.values import Fill, ListedEvent, OrderReport
+from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, ListedEvent, OrderReport
 from mmbot.tsa.calendar import to_milliseconds
 from mmbot.units import Money, format_money, format_price
 

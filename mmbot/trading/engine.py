@@ -58,12 +58,12 @@ from mmbot.trading.listings import Listings
 from mmbot.trading.market_data import MarketData
 from mmbot.trading.markouts import Markouts
 from mmbot.trading.order_groups import OrderGroups
-from mmbot.trading.order_manager import CLIENT_ID_PREFIX, OrderManager
+from mmbot.trading.order_manager import OrderManager
 from mmbot.trading.repricing import refresh
 from mmbot.trading.requoting import Requote
 from mmbot.trading.stale_quotes import StaleQuoteExposure
 from mmbot.trading.state import TradingState
-from mmbot.trading.values import ReadingName
+from mmbot.trading.values import CLIENT_ID_PREFIX, ReadingName
 from mmbot.tsa.calendar import CalendarClock, from_milliseconds
 from mmbot.units import format_money
 

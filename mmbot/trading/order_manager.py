@@ -29,11 +29,8 @@ from mmbot.trading.markouts import Markouts
 from mmbot.trading.order_groups import OrderGroups
 from mmbot.trading.orders import Order, adopted_order
 from mmbot.trading.state import TradingState
-from mmbot.trading.values import Fill, OrderReport, Refusal
+from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, OrderReport, Refusal
 from mmbot.units import format_count, format_money, format_price
-
-# Every order of the bot bears it, so that it knows its own and leaves the others alone.
-CLIENT_ID_PREFIX = "mmbot-"
 
 # Milliseconds.
 _LOOK_UP_FIRST, _LOOK_UP_LATEST = 250, 8_000

@@ -20,6 +20,9 @@ OrderStatus: TypeAlias = Literal["resting", "ended"]
 GroupNews: TypeAlias = Literal["triggered", "reset", "deleted"]
 Level: TypeAlias = tuple[Price, Count]
 
+# The client id of every order of the bot begins with it: all other orders are left alone.
+CLIENT_ID_PREFIX = "mmbot-"
+
 # Why a write was refused, as far as the engine has to tell one reason from another.
 Refusal: TypeAlias = Literal[
     "post_only_cross",

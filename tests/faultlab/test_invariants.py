@@ -10,7 +10,7 @@ from mmbot.exchange.order_types import ExchangeOrder, NewOrder
 from mmbot.faultlab.invariants import Auditor, InvariantBroken
 from mmbot.faultlab.scenario import build, weeks
 from mmbot.faultlab.traffic import CreateRequest
-from mmbot.trading.order_manager import CLIENT_ID_PREFIX
+from mmbot.trading.values import CLIENT_ID_PREFIX
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT
 
 HALF_A_DOLLAR = 5_000
