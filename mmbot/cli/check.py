@@ -15,7 +15,7 @@ from rich.table import Table
 from mmbot import config
 from mmbot.cli.run import between, choose_venue, state_directory
 from mmbot.daemon import transport
-from mmbot.daemon.account_client import AccountClient
+from mmbot.daemon.account_client import CHECK_ATTEMPTS, AccountClient
 from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.ledger import read_halt
@@ -53,7 +53,8 @@ def check(
     findings = (*asyncio.run(_examine(settings, venue, signer)), *_halt(read_halt(state)))
     ready = is_ready(findings)
     if as_json:
-        print(msgspec.json.encode({"ready": ready, "findings": findings}).decode())
+        rows = [{"name": f.name, "state": f.state, "detail": f.detail} for f in findings]
+        print(msgspec.json.encode({"ready": ready, "findings": rows}).decode())
     else:
         _show(findings, venue, ready=ready)
     raise typer.Exit(0 if ready else NotReady.exit_code)
@@ -72,7 +73,7 @@ async def _examine(settings: config.Settings, venue: Venue, signer: Signer) -> t
     async with transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds) as rest:
         account = AccountClient(settings, venue, signer, rest, between(settings, ()))
         await account.refuse_bad_key()
-        examination, findings = await account.examine(())
+        examination, findings = await account.examine((), most_attempts=CHECK_ATTEMPTS)
         tickers = tuple(m.ticker for event in examination.listed for m in event.markets)
         return (*findings, await account.try_stream(tickers))
 

@@ -22,8 +22,9 @@ from mmbot.cli.options import DaemonConfig, DaemonVenue
 from mmbot.cli.run import state_directory
 from mmbot.daemon import control
 from mmbot.daemon.ledger import Ledger, LedgerTaken, has_ledger
-from mmbot.daemon.operator_requests import (
-    LONGEST_REASON,
+from mmbot.daemon_api import (
+    MAX_REASON_CHARACTERS,
+    MAX_TICKER_CHARACTERS,
     Answer,
     CountDay,
     CountsReport,
@@ -34,14 +35,16 @@ from mmbot.daemon.operator_requests import (
     ListCounts,
     MissCount,
     MissingReport,
+    Offer,
     Plan,
+    PlannedMarket,
     PlanReport,
+    QuotedMarket,
     Request,
     Resume,
     ResumeReport,
 )
 from mmbot.errors import BadInput, NotReady
-from mmbot.observe.plan import Offer, PlannedMarket, QuotedMarket
 from mmbot.trading.events import Halted
 from mmbot.tsa.calendar import EASTERN, from_milliseconds
 
@@ -68,8 +71,10 @@ def halt(
     Exit codes: 0 no order is left, 2 something given cannot be used, 3 there is nothing to halt,
     4 not known whether an order is left.
     """
-    if len(reason) > LONGEST_REASON:
-        raise BadInput(f"a reason has at most {LONGEST_REASON} characters, not {len(reason)}")
+    if len(reason) > MAX_REASON_CHARACTERS:
+        raise BadInput(
+            f"a reason has at most {MAX_REASON_CHARACTERS} characters, not {len(reason)}"
+        )
     settings = config.load(config_path)
     directory = _state_directory(settings, venue_path)
     report = _ask_or_write(
@@ -154,7 +159,7 @@ def explain(
 ) -> None:
     """Tell why a market is quoted as it is: counts, forecast, fair value, margin, tick, order."""
     directory = _state_directory(config.load(config_path), venue_path)
-    if len(ticker) > 100:
+    if len(ticker) > MAX_TICKER_CHARACTERS:
         raise BadInput(f"there is no market {ticker[:40]!r}...")
     report = _of(Explanation, control.ask(directory, Explain(ticker)))
     if as_json:

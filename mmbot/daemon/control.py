@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from mmbot.daemon.operator_requests import Answer, Refused, Request
+from mmbot.daemon_api import Answer, Refused, Request
 from mmbot.errors import BadInput, NotReady
 
 SOCKET_NAME = "control.sock"

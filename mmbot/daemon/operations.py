@@ -18,7 +18,7 @@ import structlog
 
 from mmbot.config import Settings, differences
 from mmbot.daemon.ledger import Ledger
-from mmbot.daemon.operator_requests import (
+from mmbot.daemon_api import (
     Answer,
     Awaited,
     CountDay,

@@ -48,12 +48,30 @@ _MOST_OFFSET = 2_000
 _FEE_NOTICE = dt.timedelta(days=7)
 
 
+# The checks whose answers a check builds upon: what it says is not known while they are not.
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "exchange": ("markets",),
+    "fees": ("markets",),
+    "positions": ("markets",),
+    "balance": ("markets", "resting orders", "positions"),
+}
+
+
 class Finding(msgspec.Struct, frozen=True):
-    """What one check came to."""
+    """The result of one check.
+
+    Attributes:
+        name: The check.
+        state: Whether trading may start, as far as this check is concerned.
+        detail: What was found, in a sentence.
+        known: Whether the check could be made: the exchange answered, and neither "too often" nor
+            that it is out of order. If not, nothing may be traded before it has been made.
+    """
 
     name: str
     state: FindingState
     detail: str
+    known: bool = True
 
 
 _Outcome: TypeAlias = tuple[FindingState, str]
@@ -83,6 +101,7 @@ class Examination:
         self._events: list[wire.RestEvent] = []
         self._orders: tuple[OrderReport, ...] = ()
         self._fills: tuple[Fill, ...] = ()
+        self._unknown: set[str] = set()
 
     def run(self) -> Steps[tuple[Finding, ...]]:
         """Ask everything; return a finding for each check."""
@@ -99,9 +118,21 @@ class Examination:
         }
         findings = []
         for name, check in checks.items():
-            state, detail = yield from _guarded(check())
-            findings.append(Finding(name, state, detail))
+            state, detail = yield from self._guarded(name, check())
+            known = self._unknown.isdisjoint({name, *_NEEDS.get(name, ())})
+            findings.append(Finding(name, state, detail, known))
         return tuple(findings)
+
+    def _guarded(self, name: str, check: Steps[_Outcome]) -> Steps[_Outcome]:
+        try:
+            return (yield from check)
+        except wire.Malformed as error:
+            return "fail", f"cannot be read: {error}"
+        except ReadingError as error:
+            if not error.passing:
+                return "fail", str(error)
+            self._unknown.add(name)
+            return "wait", str(error)
 
     # The machine and the key
 
@@ -113,6 +144,8 @@ class Examination:
             self._status = wire.decode(answer.body, ExchangeStatus)
         exchange = _date(answer)
         if exchange is None:
+            if self._status is None:
+                self._unknown.add("clock")
             return "warn", "the exchange did not say what time it is"
         offset = middle - exchange
         detail = f"{offset / 1000:+.1f} s from the exchange's, which is told in whole seconds"
@@ -235,7 +268,7 @@ class Examination:
         shards = tuple(sorted({market.shard for market in markets})) or (0,)
         balances = yield from balances_of(shards, self._own)
         if balances is None:
-            return "wait", "asked for too often"
+            raise ReadingError("asked for too often", passing=True)
         balance = sum(balances.values())
         needed = self._settings.limits.event_loss + min([0, *self._worst_cases()])
         where = f"{_dollars(balance)} on shard {_joined(map(str, shards))}"
@@ -271,16 +304,12 @@ def is_ready(findings: tuple[Finding, ...]) -> bool:
 
 def failures(findings: tuple[Finding, ...]) -> list[str]:
     """Return the reasons that waiting does not heal."""
-    return [f"{f.name}: {f.detail}" for f in findings if f.state == "fail"]
+    return [f"{f.name}: {f.detail}" for f in findings if f.state == "fail" and f.known]
 
 
-def _guarded(check: Steps[_Outcome]) -> Steps[_Outcome]:
-    try:
-        return (yield from check)
-    except wire.Malformed as error:
-        return "fail", f"cannot be read: {error}"
-    except ReadingError as error:
-        return ("wait" if error.passing else "fail"), str(error)
+def unknown(findings: tuple[Finding, ...]) -> dict[str, str]:
+    """Return the checks that could not be made, each with what stood in the way."""
+    return {f.name: f.detail for f in findings if not f.known}
 
 
 def _date(answer: HttpAnswer | None) -> int | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
+from mmbot.daemon_api import Step
 from mmbot.forecast.belief import Belief
 from mmbot.observe.gate_meanings import meaning
 from mmbot.trading.gates import MarketState
@@ -15,13 +14,6 @@ from mmbot.trading.state import EventState, TradingState
 from mmbot.tsa.calendar import release_instant
 from mmbot.tsa.counts import Counts
 from mmbot.units import MONEY_PER_DOLLAR, format_count, format_money, format_price
-
-
-class Step(msgspec.Struct, frozen=True):
-    """One step, in a sentence with its numbers."""
-
-    name: str
-    text: str
 
 
 def explain(state: TradingState, counts: Counts, ticker: str, now: int) -> tuple[Step, ...]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mmbot.config import Settings
 from mmbot.daemon import control
-from mmbot.daemon.operator_requests import (
+from mmbot.daemon_api import (
     Answer,
     Halt,
     HaltReport,

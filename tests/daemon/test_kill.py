@@ -21,7 +21,7 @@ import pytest
 from mmbot.demo.play import DemoWeek, compare
 from mmbot.tsa.calendar import CalendarClock, Week
 from mmbot.units import parse_money
-from tests.daemon.processes import Start, life, worst_case
+from tests.daemon.processes import Start, session, worst_case
 
 KILLS = int(os.environ.get("MMBOT_KILLS", "20"))
 SEED = int(os.environ.get("MMBOT_SEED", "1"))
@@ -52,13 +52,13 @@ class Watch:
         self.latest: dict[str, Any] = {}
 
     async def run(self) -> None:
-        async with aiohttp.ClientSession() as session:
+        async with aiohttp.ClientSession() as client:
             while True:
-                await self.look(session)
+                await self.look(client)
                 await asyncio.sleep(SAMPLE_SECONDS)
 
-    async def look(self, session: aiohttp.ClientSession) -> None:
-        async with session.get(self._url) as answer:
+    async def look(self, client: aiohttp.ClientSession) -> None:
+        async with client.get(self._url) as answer:
             self.latest = ledger = orjson.loads(await answer.read())
         self.samples += 1
         self.orders_seen |= {order["order_id"] for order in ledger["orders"]}
@@ -90,29 +90,29 @@ async def test_a_week_of_kills_loses_nothing_and_leaves_nothing(
     options = ("--seed", str(SEED), "--speed", str(SPEED), "--week", str(WEEK.sunday))
     exchange = start_exchange(*options, "--at", f"{WEEK.monday}T02:00")
     watch = Watch(exchange.venue["ledger_url"])
-    start = partial(life, short_lived_config, exchange.venue_file, tmp_path / "state")
+    start = partial(session, short_lived_config, exchange.venue_file, tmp_path / "state")
     orphaned = 0
 
     async with asyncio.timeout(LONGEST_SECONDS), asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(watch.run())
         for number, instant in enumerate(instants(exchange.venue["clock"])):
-            async with start() as living:
+            async with start() as running:
                 await asyncio.sleep(instant - time.time())
-                living.process.kill()
+                running.process.kill()
             orphaned += bool(watch.latest["orders"])
             if number == KILLS // 2:
                 # Nobody is there to renew them.
                 await asyncio.sleep(LIFETIME_SECONDS + 2)
                 assert watch.latest["orders"] == []
-        async with start() as living:
-            await living.until("event.settled")
-            living.process.terminate()
-            assert await living.process.wait() == 0
+        async with start() as running:
+            await running.until("event.settled")
+            running.process.terminate()
+            assert await running.process.wait() == 0
         watching.cancel()
 
     assert watch.violations == []
-    async with aiohttp.ClientSession() as session:
-        await watch.look(session)
+    async with aiohttp.ClientSession() as client:
+        await watch.look(client)
     scene = DemoWeek(WEEK, SEED, short_lived_config)
     result = compare(scene, tmp_path / "state", len(watch.orders_seen), watch.latest)
     print(f"{result} {orphaned=} samples={watch.samples} worst={watch.worst}")

@@ -13,7 +13,7 @@ import pytest
 from mmbot.daemon import operations
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.operations import Operations, count_days
-from mmbot.daemon.operator_requests import (
+from mmbot.daemon_api import (
     Answer,
     CountsReport,
     Explain,

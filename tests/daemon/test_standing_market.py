@@ -20,7 +20,7 @@ from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.server import Server, now_ms
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.units import MONEY_PER_DOLLAR
-from tests.daemon.processes import life, worst_case
+from tests.daemon.processes import session, worst_case
 
 WEEK = Week.from_event_ticker("KXTSAW-26APR19")
 TUESDAY_NOON = dt.datetime.combine(WEEK.days[1], dt.time(12), EASTERN)
@@ -104,20 +104,20 @@ async def test_every_order_keeps_its_place_and_the_worst_case_is_the_same(
         asyncio.timeout(PATIENCE_SECONDS),
         running_exchange(tmp_path) as (site, venue_file),
     ):
-        async with life(quick_config, venue_file, tmp_path / "state") as living:
-            await living.until("fill")
+        async with session(quick_config, venue_file, tmp_path / "state") as running:
+            await running.until("fill")
             site.venue.traders = None
             before = await until_still(site)
         worst_before = worst_case(ledger_json(site.venue, site.user_id, now_ms()))
 
         started = time.monotonic()
-        async with life(quick_config, venue_file, tmp_path / "state") as living:
-            await living.until("quotes.open")
+        async with session(quick_config, venue_file, tmp_path / "state") as running:
+            await running.until("quotes.open")
             print(f"quotes open {time.monotonic() - started:.2f} s after the start")
             after = await until_still(site)
         ledger = ledger_json(site.venue, site.user_id, now_ms())
     assert any(position["position"] != "0.00" for position in ledger["positions"])
     assert after == before
     assert worst_case(ledger) == worst_before < 0
-    assert living.names.count("order.adopted") == len(before)
-    assert not {"order.place", "order.cancel"} & set(living.names)
+    assert running.names.count("order.adopted") == len(before)
+    assert not {"order.place", "order.cancel"} & set(running.names)
