@@ -1,4 +1,4 @@
-"""`mmbot check`: is everything ready to trade? It places nothing."""
+"""`mmbot check`: whether everything is ready to trade. It places no order."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Check clock, key, exchange, fees, markets, account and stream; place nothing.
+    """Check clock, key, exchange, fees, markets, account and stream; place no order.
 
     The daemon makes the same checks when it starts. Exit codes: 0 ready, 2 something given cannot
     be used, 3 not ready.
@@ -50,17 +50,17 @@ def check(
     venue = choose_venue(settings, venue_path, live=settings.mode == "live")
     signer = find_signer(settings.credentials, venue, os.environ)
     state = state_directory(settings, os.environ, simulated=venue_path is not None)
-    findings = (*asyncio.run(_examine(settings, venue, signer)), *_halt(read_halt(state)))
+    findings = (*asyncio.run(_examine(settings, venue, signer)), *_halt_findings(read_halt(state)))
     ready = is_ready(findings)
     if as_json:
         rows = [{"name": f.name, "state": f.state, "detail": f.detail} for f in findings]
         print(msgspec.json.encode({"ready": ready, "findings": rows}).decode())
     else:
-        _show(findings, venue, ready=ready)
+        _print_table(findings, venue, ready=ready)
     raise typer.Exit(0 if ready else NotReady.exit_code)
 
 
-def _halt(halt: Halted | None) -> tuple[Finding, ...]:
+def _halt_findings(halt: Halted | None) -> tuple[Finding, ...]:
     if halt is None:
         return ()
     since = f"{from_milliseconds(halt.since):%Y-%m-%d %H:%M %Z}"
@@ -78,7 +78,7 @@ async def _examine(settings: config.Settings, venue: Venue, signer: Signer) -> t
         return (*findings, await account.try_stream(tickers))
 
 
-def _show(findings: tuple[Finding, ...], venue: Venue, *, ready: bool) -> None:
+def _print_table(findings: tuple[Finding, ...], venue: Venue, *, ready: bool) -> None:
     table = Table(title=venue.rest_url)
     for heading in ("check", "", "what was found"):
         table.add_column(heading)
