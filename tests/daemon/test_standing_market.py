@@ -19,7 +19,7 @@ from mmbot.exchange.crowd import Pace
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.server import Server, now_ms
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
-from mmbot.units import MONEY_PER_DOLLAR
+from mmbot.units import MONEY_PER_DOLLAR, Money
 from tests.daemon.processes import session, worst_case
 
 WEEK = Week.from_event_ticker("KXTSAW-26APR19")
@@ -52,7 +52,7 @@ async def running_exchange(directory: Path) -> AsyncIterator[tuple[Site, Path]]:
         week=WEEK,
         published=synthetic(WEEK, SEED),
         public_key=key.public_key(),
-        balance=10_000 * MONEY_PER_DOLLAR,
+        balance=Money(10_000 * MONEY_PER_DOLLAR),
         seed=SEED,
         pace=Pace(),
     )
