@@ -12,13 +12,14 @@ import datetime as dt
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from mmbot.bot.outputs import ShownCount
 from mmbot.errors import BadInput
 from mmbot.trading.commands import MarketView, RecordFill, RecordSettlement, RecordViews
 from mmbot.trading.events import Halted
@@ -182,9 +183,12 @@ class Ledger:
 
     # Counts
 
-    def add_count(self, day: dt.date, count: int, seen: dt.datetime, *, archived: bool) -> None:
-        """Store the count that a page showed for a day, and when it was seen."""
-        self._add("counts", (day.isoformat(), count, seen.isoformat(), archived))
+    def add_counts(self, counts: Iterable[ShownCount]) -> None:
+        """Store the counts that pages showed, and when they were seen, in one transaction."""
+        with self._transaction():
+            for each in counts:
+                seen = each.seen.isoformat()
+                self._add("counts", (each.day.isoformat(), each.count, seen, each.archived))
 
     def counts(self) -> list[tuple[dt.date, int, dt.datetime, bool]]:
         """Return every vintage, in the order seen: day, count, time seen, from an archived page."""

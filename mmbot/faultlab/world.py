@@ -231,7 +231,7 @@ class World:
         self._lives += 1
         self.agenda.trace("life", self._lives)
         life, scene = f"{self._lives}", self.scene
-        bot = self._begin(scene.settings, scene.clock, scene.signer, life)
+        bot = self._begin(scene.settings, scene.clock, scene.signer, life, random.Random(life))
         self.host = Process(self._around, bot, life)
         self.network.welcome(self.host)
         self.host.start()
