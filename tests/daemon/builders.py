@@ -1,14 +1,19 @@
-"""What a ledger stores, from plain integers."""
+"""What a ledger stores, from plain integers, and what shows the state of a bot."""
 
 from __future__ import annotations
 
 import datetime as dt
 
+from mmbot.daemon.operations import Observer
+from mmbot.observe.explain import explain
+from mmbot.observe.plan import plan
+from mmbot.observe.status import status
 from mmbot.trading.commands import RecordSettlement
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill
 from mmbot.units import Count, Milliseconds, Money, Price
 
+OBSERVER = Observer(status, explain, plan)
 EVENT = "KXTSAW-26APR19"
 TICKER = f"{EVENT}-A2.45"
 

@@ -13,7 +13,7 @@ from mmbot.daemon.interceptor import PassThrough
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.service import Service
 from mmbot.kalshi.auth import Signer
-from tests.daemon.builders import TICKER, settlement
+from tests.daemon.builders import OBSERVER, TICKER, settlement
 
 WON = settlement(10_000, 1_000, at=1)
 LOST = settlement(0, 1_000, at=2)
@@ -24,8 +24,17 @@ async def test_an_amended_settlement_is_logged_as_a_warning_and_only_once(tmp_pa
     ledger = Ledger(tmp_path)
     signer = Signer("key", Ed25519PrivateKey.generate())
     with capture_logs() as log:
-        service = Service(Settings(), venue, signer, ledger, tmp_path, PassThrough())
-        service._tell(lambda _now: [WON, WON, LOST, LOST])
+        service = Service(
+            Settings(),
+            venue,
+            signer,
+            ledger,
+            tmp_path,
+            PassThrough(),
+            OBSERVER,
+        )
+        for settled in (WON, WON, LOST, LOST):
+            service.record(settled)
     ledger.close()
     assert log == [
         {
