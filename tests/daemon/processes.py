@@ -188,8 +188,8 @@ class Session:
             self._news.set()
 
     async def until(self, event: str) -> None:
-        """Wait until it has logged that."""
-        while event not in self.names:
+        """Wait until it has logged that; nothing is logged from the beginning."""
+        while event and event not in self.names:
             assert not self._listening.done(), f"the daemon ended too early: {self.log[-3:]}"
             self._news.clear()
             news = asyncio.create_task(self._news.wait())
