@@ -38,7 +38,7 @@ def test_a_killed_daemon_goes_on_where_it_was_with_its_orders_in_their_places(
     config.write_text(
         config.read_text().replace("heartbeat_seconds = 60.0", "heartbeat_seconds = 1.0")
     )
-    exchange = start_exchange("--seed", "3", "--speed", "100")
+    exchange = start_exchange("--seed", "3", "--speed", "300")
     account = Account(exchange.venue)
     state = tmp_path / "state"
     with daemon(quick_config, exchange.venue_file, state) as process:
