@@ -1,7 +1,7 @@
-"""What the exchange is known to say: the keys of each message that is read, and its enumerations.
+"""The known vocabulary of the exchange: the keys of each message that is read, and its enums.
 
-A message is named by its `type` on the stream, and by the list or the call that it comes in over
-REST. Deprecated keys are among them, because they are no news. Free text and free forms, such as
+A message is named by its `type` on the stream, and by its list or call in REST. Deprecated keys
+are included, so that they do not count as unknown. Keys of free text or free form, such as
 `custom_strike`, have no values here.
 """
 

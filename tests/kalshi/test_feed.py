@@ -23,7 +23,9 @@ from mmbot.trading.events import (
     PriceGridChanged,
     StreamUp,
 )
-from tests.kalshi.builders import DELTA, FILL, SNAPSHOT, USER_ORDER, A, B, changed, frame
+from mmbot.trading.values import Side
+from mmbot.units import ONE_DOLLAR, Count, Price
+from tests.kalshi.builders import DELTA, FILL, SNAPSHOT, USER_ORDER, A, B, changed, frame, levels
 
 CHANNELS = ("fill", "user_orders", "order_group_updates", "market_lifecycle_v2")
 FILL_SID, ORDER_SID, GROUP_SID, LIFECYCLE_SID, BOOK_SID = SIDS = 11, 12, 15, 13, 14
@@ -88,6 +90,10 @@ def line() -> Line:
 
 def kinds(step: FeedStep) -> list[type[InputEvent]]:
     return [type(event) for event in step.events]
+
+
+def book_changed(side: Side, price: int, delta: int) -> BookChanged:
+    return BookChanged(A, side, Price(price), Count(delta))
 
 
 # Subscribing
@@ -205,7 +211,9 @@ def test_a_connection_that_was_given_up_is_given_up_once() -> None:
 
 def test_a_snapshot_replaces_a_book(line: Line) -> None:
     (event,) = line.books("orderbook_snapshot", SNAPSHOT).events
-    assert event == BookReplaced(A, ((800, 30_000), (4200, 10_300)), ((4600, 2000), (4400, 14_600)))
+    assert event == BookReplaced(
+        A, levels((800, 30_000), (4200, 10_300)), levels((4600, 2000), (4400, 14_600))
+    )
 
 
 def test_an_empty_side_is_absent_from_a_snapshot(line: Line) -> None:
@@ -214,9 +222,9 @@ def test_an_empty_side_is_absent_from_a_snapshot(line: Line) -> None:
 
 
 def test_a_delta_changes_one_level(line: Line) -> None:
-    assert line.books("orderbook_delta", DELTA).events == [BookChanged(A, "bid", 4200, -5400)]
+    assert line.books("orderbook_delta", DELTA).events == [book_changed("bid", 4200, -5400)]
     other = changed(DELTA, side="no", price_dollars="0.4600", delta_fp="3.00", clock=4182062)
-    assert line.books("orderbook_delta", other).events == [BookChanged(A, "ask", 4600, 300)]
+    assert line.books("orderbook_delta", other).events == [book_changed("ask", 4600, 300)]
 
 
 def test_a_delta_that_the_snapshot_includes_is_stale(line: Line) -> None:
@@ -402,8 +410,8 @@ def test_fills_and_orders_are_passed_on(line: Line) -> None:
             {"event_type": "close_date_updated", "close_ts": 1795874400},
             MarketClosing(A, 1795874400000),
         ),
-        ({"event_type": "determined", "result": "yes"}, MarketSettled(A, 10_000)),
-        ({"event_type": "settled", "result": "no"}, MarketSettled(A, 0, final=True)),
+        ({"event_type": "determined", "result": "yes"}, MarketSettled(A, ONE_DOLLAR)),
+        ({"event_type": "settled", "result": "no"}, MarketSettled(A, Price(0), final=True)),
     ],
 )
 def test_the_life_of_a_market_is_passed_on(
@@ -531,7 +539,7 @@ def test_a_market_takes_other_prices(line: Line) -> None:
     step = line.hear("market_lifecycle_v2", change, sid=LIFECYCLE_SID)
     (event,) = step.events
     assert isinstance(event, PriceGridChanged)
-    assert (event.ticker, event.grid.floor(4_567)) == (A, 4_560)
+    assert (event.ticker, event.grid.floor(Price(4_567))) == (A, 4_560)
     assert not step.listing_stale
 
 

@@ -13,7 +13,6 @@ from mmbot.trading.commands import (
     Cancel,
     Decrease,
     EnsureGroup,
-    Place,
     QueryOrder,
     ReadAccount,
     ReadListing,
@@ -37,14 +36,15 @@ from mmbot.trading.events import (
     WriteUnknown,
 )
 from mmbot.trading.values import Refusal
-from tests.kalshi.builders import SIGNER, A, answer
+from mmbot.units import Count, Money, Price
+from tests.kalshi.builders import SIGNER, A, answer, ensure_group, place
 
 NOW = 1_795_874_400_123
-PLACE = Place("mmbot-1", A, 3, "bid", 4200, 2500, NOW + 60_000, "g-1")
+PLACE = place("mmbot-1", "bid", 4200, shard=3, expires=NOW + 60_000)
 CANCEL = Cancel("mmbot-1", "e5d8", A, 3)
-RENEW = Renew("mmbot-1", "e5d8", A, 3, "ask", 5800, 2500, NOW + 60_000)
-DECREASE = Decrease("mmbot-1", "e5d8", A, 3, 1200)
-LOOK_UP = QueryOrder("mmbot-1", "e5d8", A, NOW)
+RENEW = Renew("mmbot-1", "e5d8", A, 3, "ask", Price(5800), Count(2500), NOW + 60_000)
+DECREASE = Decrease("mmbot-1", "e5d8", A, 3, Count(1200))
+QUERY = QueryOrder("mmbot-1", "e5d8", A, NOW)
 ORDERS = "/trade-api/v2/portfolio/events/orders"
 
 CREATED = {"order_id": "e5d8", "client_order_id": "mmbot-1", "fill_count": "1.50", "ts_ms": 1}
@@ -154,7 +154,7 @@ def test_calls_are_numbered() -> None:
 # Batches
 
 
-SECOND_PLACE = Place("mmbot-2", A, 3, "ask", 5800, 2500, NOW + 60_000, "g-1")
+SECOND_PLACE = place("mmbot-2", "ask", 5800, shard=3, expires=NOW + 60_000)
 SECOND_CANCEL = Cancel("mmbot-2", "f00d", A, 3)
 
 
@@ -190,14 +190,14 @@ def test_each_order_of_a_batch_has_an_outcome_of_its_own_in_whatever_order() -> 
     said = {"orders": [{"client_order_id": "mmbot-2", "error": refused}, CREATED]}
     events = outcomes((PLACE, SECOND_PLACE), answer(said, 201))
     assert events == [
-        OrderPlaced("mmbot-1", "e5d8", 150),
+        OrderPlaced("mmbot-1", "e5d8", Count(150)),
         WriteRefused("mmbot-2", "place", "post_only_cross", "400 invalid_order m post only cross"),
     ]
 
 
 def test_an_order_that_a_batch_says_nothing_about_is_unknown() -> None:
     events = outcomes((CANCEL, SECOND_CANCEL), answer({"orders": [REDUCED | {"error": None}]}))
-    assert events[0] == OrderCancelled("mmbot-1", 2500)
+    assert events[0] == OrderCancelled("mmbot-1", Count(2500))
     assert isinstance(events[1], WriteUnknown)
 
 
@@ -254,11 +254,11 @@ def test_another_key_would_not_help_and_is_not_tried() -> None:
 
 
 def test_a_place_that_was_applied() -> None:
-    assert outcome(PLACE, answer(CREATED, 201)) == OrderPlaced("mmbot-1", "e5d8", 150)
+    assert outcome(PLACE, answer(CREATED, 201)) == OrderPlaced("mmbot-1", "e5d8", Count(150))
 
 
 def test_a_cancel_that_was_applied_says_how_much_it_took_off() -> None:
-    assert outcome(CANCEL, answer(REDUCED)) == OrderCancelled("mmbot-1", 2500)
+    assert outcome(CANCEL, answer(REDUCED)) == OrderCancelled("mmbot-1", Count(2500))
 
 
 def test_a_renewal_that_was_applied() -> None:
@@ -266,7 +266,7 @@ def test_a_renewal_that_was_applied() -> None:
 
 
 def test_a_decrease_that_was_applied_says_what_remains() -> None:
-    assert outcome(DECREASE, answer(DECREASED)) == OrderDecreased("mmbot-1", 1100)
+    assert outcome(DECREASE, answer(DECREASED)) == OrderDecreased("mmbot-1", Count(1100))
 
 
 def test_a_decrease_that_changed_nothing_is_a_refusal_of_its_own() -> None:
@@ -407,7 +407,7 @@ def test_a_reading_is_one_call_after_another() -> None:
     speaker = gateway()
     calls = speaker.perform(ReadAccount((A,), shards=(0,)), NOW)
     events, calls = read_through(speaker, calls, *ACCOUNT)
-    assert events == [Reconciled((), (), {0: 123_450_000})]
+    assert events == [Reconciled((), (), {0: Money(123_450_000)})]
     assert calls == []
 
 
@@ -421,7 +421,7 @@ def test_a_wish_for_a_reading_that_is_under_way_makes_it_start_again_at_its_end(
     events, calls = read_through(speaker, calls, *ACCOUNT[:1])
     assert dict(calls[0].request.query)["ticker"] == f"{A},B"
     events, calls = read_through(speaker, calls, *ACCOUNT[1:])
-    assert events == [Reconciled((), (), {0: 123_450_000})]
+    assert events == [Reconciled((), (), {0: Money(123_450_000)})]
     assert calls == []
 
 
@@ -445,7 +445,7 @@ def test_account_and_listing_are_read_side_by_side() -> None:
     [
         (ReadAccount((A,)), ReadingFailed("account", "GET /portfolio/orders: no answer")),
         (ReadListing(()), ReadingFailed("listing", "GET /account/limits: no answer")),
-        (LOOK_UP, OrderQueryFailed("mmbot-1", "GET /portfolio/orders/e5d8: no answer")),
+        (QUERY, OrderQueryFailed("mmbot-1", "GET /portfolio/orders/e5d8: no answer")),
     ],
 )
 def test_a_reading_without_an_answer_fails_with_a_sentence(
@@ -466,7 +466,7 @@ def test_a_malformed_answer_fails_a_reading() -> None:
 
 def test_several_look_ups_go_on_side_by_side() -> None:
     speaker = gateway()
-    (first,) = speaker.perform(LOOK_UP, NOW)
+    (first,) = speaker.perform(QUERY, NOW)
     (second,) = speaker.perform(QueryOrder("mmbot-2", "f00", A, NOW), NOW)
     assert speaker.answered(second.id, HttpAnswer(404), NOW) == ([OrderAbsent("mmbot-2")], [])
     assert speaker.answered(first.id, HttpAnswer(404), NOW) == ([OrderAbsent("mmbot-1")], [])
@@ -477,16 +477,16 @@ def test_several_look_ups_go_on_side_by_side() -> None:
 
 def test_a_group_is_found_or_opened_and_reset() -> None:
     speaker = gateway()
-    calls = speaker.perform(EnsureGroup(3, 10_000), NOW)
+    calls = speaker.perform(ensure_group(3, 10_000), NOW)
     created = answer({"order_group_id": "g-1"}, 201)
     events, calls = read_through(speaker, calls, answer({"order_groups": []}), created)
-    assert (events, calls) == ([GroupReady(3, "g-1", 10_000)], [])
+    assert (events, calls) == ([GroupReady(3, "g-1", Count(10_000))], [])
     calls = speaker.perform(ResetGroup(3, "g-1"), NOW)
     events, calls = read_through(speaker, calls, answer({}))
     assert (events, calls) == ([GroupChanged("g-1", "reset")], [])
 
 
-@pytest.mark.parametrize("command", [EnsureGroup(3, 100), ResetGroup(3, "g-1")])
+@pytest.mark.parametrize("command", [ensure_group(3, 100), ResetGroup(3, "g-1")])
 def test_a_group_without_an_answer_is_not_had(command: EnsureGroup | ResetGroup) -> None:
     speaker = gateway()
     ((event,), _) = read_through(speaker, speaker.perform(command, NOW), None)

@@ -10,6 +10,7 @@ import pytest
 from mmbot.config import Settings
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.kalshi.selfcheck import Examination, Finding, failures, is_ready
+from mmbot.trading.portfolio import worst_case
 from tests.kalshi.builders import (
     EVENT,
     LISTED,
@@ -55,7 +56,7 @@ class Exchange:
 
     def examine(self, *held: str, **sections: Any) -> tuple[Examination, dict[str, Finding]]:
         settings = msgspec.convert({"mode": "demo"} | sections, Settings)
-        examination = Examination(settings, "key-id", held, lambda: NOW)
+        examination = Examination(settings, "key-id", held, lambda: NOW, worst_case)
         steps = examination.run()
         try:
             request = next(steps)

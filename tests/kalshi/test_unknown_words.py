@@ -11,7 +11,7 @@ from mmbot.kalshi.gateway import Gateway
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.kalshi.unknown_words import VocabularyMonitor
 from mmbot.kalshi.vocabulary import REST, STREAM
-from mmbot.trading.commands import Cancel, Place, QueryOrder
+from mmbot.trading.commands import Cancel, QueryOrder
 from tests.kalshi.builders import (
     DELTA,
     FILL,
@@ -26,10 +26,11 @@ from tests.kalshi.builders import (
     answer,
     changed,
     frame,
+    place,
 )
 
 NOW = 1_795_874_400_000
-PLACES = tuple(Place(f"mmbot-{n}", A, 0, "bid", 4200, 2500, NOW + 60_000, "g") for n in (1, 2))
+PLACES = [place(f"mmbot-{n}", "bid", 4200, shard=0, expires=NOW + 60_000) for n in (1, 2)]
 
 
 def heard(kind: str, msg: Any, **envelope: Any) -> dict[str, int]:
