@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.http import HttpAnswer
-from mmbot.trading.commands import EnsureGroup, Place
-from mmbot.trading.values import Level, Side
-from mmbot.units import Count, Milliseconds, Price
+from mmbot.trading.commands import EnsureGroup
+from mmbot.trading.values import Level
+from mmbot.units import Count, Price
 
 A, B = "KXTSAW-26NOV29-A2.70", "KXTSAW-26NOV29-A2.80"
 EVENT = "KXTSAW-26NOV29"
@@ -156,9 +156,9 @@ def answer(tree: Any, status: int = 200) -> HttpAnswer:
     return HttpAnswer(status, orjson.dumps(tree))
 
 
-def place(client_id: str, side: Side, price: int, *, shard: int, expires: Milliseconds) -> Place:
-    """Return a place of 25 contracts in market `A` and group `g-1`."""
-    return Place(client_id, A, shard, side, Price(price), Count(2500), expires, "g-1")
+def error(status: int, code: str = "", details: str = "") -> HttpAnswer:
+    """Return an answer that is an error."""
+    return answer({"error": {"code": code, "message": "message", "details": details}}, status)
 
 
 def ensure_group(shard: int, contracts: int) -> EnsureGroup:

@@ -35,7 +35,7 @@ def read_the_account(exchange: Exchange, *tickers: str) -> list[InputEvent]:
 # One order
 
 
-def test_an_order_with_an_id_is_looked_up_by_it() -> None:
+def test_an_order_with_an_id_is_queried_by_it() -> None:
     exchange = Exchange(**{"/portfolio/orders/ee58": {"order": REST_ORDER}})
     (event,) = exchange.read(query_order(QueryOrder("mmbot-1", "ee58", A, SINCE), 7))
     assert isinstance(event, OrderReported)
@@ -43,7 +43,7 @@ def test_an_order_with_an_id_is_looked_up_by_it() -> None:
     assert (event.report.client_id, event.report.filled) == ("mmbot-1", 1000)
 
 
-def test_an_id_that_the_exchange_does_not_know_is_absent() -> None:
+def test_an_order_whose_id_the_exchange_does_not_know_is_absent() -> None:
     exchange = Exchange(**{"/portfolio/orders/ee58": HttpAnswer(404)})
     events = exchange.read(query_order(QueryOrder("mmbot-1", "ee58", A, SINCE), 7))
     assert events == [OrderAbsent("mmbot-1")]
@@ -60,7 +60,7 @@ def test_an_order_without_an_id_is_found_among_the_markets_orders_by_its_client_
     assert exchange.queries("/portfolio/orders") == [query, query | {"cursor": "c"}]
 
 
-def test_a_client_id_that_is_not_among_them_is_absent() -> None:
+def test_an_order_whose_client_id_is_not_listed_is_absent() -> None:
     exchange = Exchange(**{"/portfolio/orders": {"orders": [], "cursor": ""}})
     events = exchange.read(query_order(QueryOrder("mmbot-1", "", A, SINCE), 7))
     assert events == [OrderAbsent("mmbot-1")]
@@ -68,9 +68,7 @@ def test_a_client_id_that_is_not_among_them_is_absent() -> None:
 
 @pytest.mark.parametrize("order_id", ["ee58", ""])
 @pytest.mark.parametrize("said", [None, HttpAnswer(500), HttpAnswer(429)])
-def test_a_look_up_that_is_not_answered_says_nothing_about_the_order(
-    order_id: str, said: HttpAnswer | None
-) -> None:
+def test_a_query_without_a_usable_answer_fails(order_id: str, said: HttpAnswer | None) -> None:
     exchange = Exchange(**{"/portfolio/orders/ee58": said, "/portfolio/orders": said})
     with pytest.raises(ReadingError):
         exchange.read(query_order(QueryOrder("mmbot-1", order_id, A, SINCE), 7))
@@ -95,7 +93,7 @@ def test_the_account_is_orders_fills_positions_and_balance() -> None:
     assert exchange.queries("/portfolio/balance") == [own | {"exchange_index": "3"}]
 
 
-def test_without_markets_no_fills_are_asked_for() -> None:
+def test_without_markets_no_fills_are_requested() -> None:
     exchange = account()
     (event,) = read_the_account(exchange)
     assert isinstance(event, Reconciled)
@@ -108,7 +106,7 @@ def test_a_fill_on_two_pages_counts_once() -> None:
     assert len(read_the_account(account(**{"/portfolio/fills": pages}), A)) == 1
 
 
-def test_a_position_that_a_fill_overtook_is_read_again() -> None:
+def test_positions_that_a_fill_overtook_are_read_again() -> None:
     positions = [
         {"market_positions": []},
         {"market_positions": [{"ticker": A, "position_fp": "10.00"}]},
@@ -125,7 +123,7 @@ def test_a_position_that_is_not_the_sum_of_its_fills_is_a_contradiction() -> Non
     assert len(exchange.queries("/portfolio/positions")) == 3
 
 
-def test_positions_in_other_markets_are_none_of_our_business() -> None:
+def test_positions_in_other_markets_are_ignored() -> None:
     positions = {"market_positions": [{"ticker": "OTHER", "position_fp": "5.00"}]}
     exchange = account(**{"/portfolio/positions": positions})
     assert isinstance(read_the_account(exchange, B)[0], Reconciled)
@@ -137,7 +135,7 @@ def test_a_position_that_is_no_number_is_malformed() -> None:
         read_the_account(account(**{"/portfolio/positions": positions}), A)
 
 
-def test_a_list_without_end_is_given_up() -> None:
+def test_a_list_of_too_many_pages_fails_the_reading() -> None:
     endless = {"orders": [], "cursor": "again"}
     with pytest.raises(ReadingError, match="more than 50 pages"):
         read_the_account(account(**{"/portfolio/orders": endless}), A)
@@ -149,13 +147,13 @@ def test_a_page_that_holds_no_list_of_orders_is_malformed(page: dict[str, Any]) 
         read_the_account(account(**{"/portfolio/orders": page}), A)
 
 
-def test_an_error_is_repeated_in_the_sentence() -> None:
+def test_the_exchanges_error_is_part_of_the_reason() -> None:
     refused = answer({"error": {"code": "forbidden", "message": "no scope"}}, 403)
     with pytest.raises(ReadingError, match="GET /portfolio/balance: 403 forbidden no scope"):
         read_the_account(account(**{"/portfolio/balance": refused}), A)
 
 
-def test_the_balance_is_that_of_the_shards_in_use() -> None:
+def test_the_balances_are_those_of_the_shards_in_use() -> None:
     exchange = account()
     (event,) = exchange.read(read_account(ReadAccount((), shards=(0, 3)), 7))
     assert isinstance(event, Reconciled)
@@ -164,7 +162,7 @@ def test_the_balance_is_that_of_the_shards_in_use() -> None:
     assert asked == ["0", "3"]
 
 
-def test_a_decided_markets_position_is_gone_and_its_fills_are_still_read() -> None:
+def test_a_decided_market_needs_no_position_but_its_fills_are_read() -> None:
     exchange = account(**{"/portfolio/positions": {"market_positions": []}})
     (event,) = exchange.read(read_account(ReadAccount((), decided=(A,)), 7))
     assert isinstance(event, Reconciled)

@@ -45,7 +45,7 @@ def shut(exchange: Exchange) -> str:
     return read.shut
 
 
-def test_the_listing_is_the_budget_and_the_open_events_in_order_of_strike() -> None:
+def test_the_listing_has_the_rate_limits_and_the_open_events_in_order_of_strike() -> None:
     exchange = listing()
     budget, read = read_the_listing(exchange)
     assert budget == LimitsRead(300.0, 600.0, 11.0, 2.0, 10.0, 10.0, 200.0, 400.0)
@@ -64,7 +64,7 @@ def test_the_listing_is_the_budget_and_the_open_events_in_order_of_strike() -> N
     ]
 
 
-def test_a_null_among_the_markets_is_as_good_as_no_key() -> None:
+def test_a_null_in_a_market_counts_as_an_absent_key() -> None:
     odd = changed(LISTED, markets=[changed(MARKET, exchange_index=None, result=None)])
     read = read_the_listing(listing(**{"/events": {"events": [odd]}}))[1]
     assert isinstance(read, ListingRead)
@@ -78,7 +78,7 @@ def test_an_event_without_markets_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("fee_type", ["quadratic_with_maker_fees", "flat", "something new"])
-def test_a_fee_for_makers_shuts_everything(fee_type: str) -> None:
+def test_a_fee_for_makers_shuts_the_series(fee_type: str) -> None:
     assert shut(listing(**{"/series/KXTSAW": {"series": {"fee_type": fee_type}}})) == (
         f"fee_type_{fee_type}"
     )
@@ -86,19 +86,19 @@ def test_a_fee_for_makers_shuts_everything(fee_type: str) -> None:
     assert shut(listing(**{"/events": override})) == f"fee_type_{fee_type}"
 
 
-def test_an_override_that_charges_makers_nothing_shuts_nothing() -> None:
+def test_an_override_without_a_fee_for_makers_does_not_shut_it() -> None:
     override = {"events": [changed(LISTED, fee_type_override="quadratic")]}
     assert shut(listing(**{"/events": override})) == ""
 
 
 @pytest.mark.parametrize("key", ["exchange_active", "trading_active"])
-def test_a_pause_shuts_everything(key: str) -> None:
+def test_a_pause_of_the_exchange_shuts_the_series(key: str) -> None:
     status = {"exchange_active": True, "trading_active": True} | {key: False}
     assert shut(listing(**{"/exchange/status": status})) == "exchange_paused"
 
 
 @pytest.mark.parametrize(("shard", "expected"), [(0, "exchange_paused"), (2, "")])
-def test_a_pause_of_a_shard_shuts_what_is_on_it(shard: int, expected: str) -> None:
+def test_a_pause_of_a_shard_in_use_shuts_the_series(shard: int, expected: str) -> None:
     paused = {"exchange_index": shard, "exchange_active": True, "trading_active": False}
     status = {
         "exchange_active": True,
@@ -123,12 +123,12 @@ def test_an_event_of_another_kind_is_malformed(changes: dict[str, Any], complain
 
 
 @pytest.mark.parametrize("bucket", [{"refill_rate": 0, "bucket_capacity": 1}, {}])
-def test_a_budget_of_nothing_is_malformed(bucket: dict[str, Any]) -> None:
+def test_a_token_bucket_of_nothing_is_malformed(bucket: dict[str, Any]) -> None:
     with pytest.raises(Malformed):
         read_the_listing(listing(**{"/account/limits": {"write": bucket}}))
 
 
-def test_results_are_read_of_what_is_held_and_no_longer_open() -> None:
+def test_the_results_of_held_events_that_have_closed_are_read() -> None:
     held = "KXTSAW-26NOV22"
     markets = [
         changed(MARKET, ticker="x", floor_strike=1, result="yes", status="finalized"),
@@ -148,7 +148,7 @@ def test_results_are_read_of_what_is_held_and_no_longer_open() -> None:
     assert f"/events/{EVENT}" not in exchange.paths
 
 
-def test_an_event_that_is_held_and_unknown_to_the_exchange_is_left_out() -> None:
+def test_a_held_event_that_the_exchange_does_not_know_is_left_out() -> None:
     exchange = listing(**{"/events/KXTSAW-26NOV22": HttpAnswer(404)})
     events = read_the_listing(exchange, ("KXTSAW-26NOV22",))
     assert [type(event) for event in events] == [LimitsRead, ListingRead]
