@@ -22,9 +22,9 @@ from mmbot.trading.values import Fill, OrderReport
 from mmbot.units import MONEY_PER_CENT, Count, Money, format_count, parse_count
 
 _ORDERS = "/portfolio/orders"
-# By how much longer before an order's placement the orders are listed: clocks differ.
+# Orders are listed from this long before the placement: the exchange's clock may be behind.
 _CLOCK_SLACK_SECONDS = 60
-# What changes between two reads looks like a contradiction: so often are both read.
+# A fill between the two reads looks like a contradiction: fills and positions are read again.
 _ATTEMPTS = 3
 
 

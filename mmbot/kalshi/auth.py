@@ -27,7 +27,7 @@ def read_private_key(pem: bytes) -> PrivateKey:
         key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise BadInput(
-            "the private key is not an unencrypted PEM; download it anew from the exchange"
+            "the private key is not an unencrypted PEM; download it again from the exchange"
         ) from None
     if not isinstance(key, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
         raise BadInput("the private key is neither RSA nor Ed25519; create one of these")

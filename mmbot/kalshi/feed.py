@@ -2,10 +2,9 @@
 
 One subscription covers the books of all markets; its frames carry one sequence number across all
 of them. After a gap in it no book can be trusted: the feed reports that and requests new snapshots.
-If they do not come it subscribes anew, and after that it asks for another connection.
+If they do not come it resubscribes, and if that does not help it asks for another connection.
 Fills, own orders, order groups and market lifecycle have subscriptions of their own; the stream
-counts as up when all of these are confirmed, because whatever happened before has to be read by
-REST.
+counts as up when all of these are confirmed; what happened before that has to be read by REST.
 """
 
 from __future__ import annotations
@@ -132,7 +131,7 @@ class Feed:
             if self._in_sequence(frame):
                 self._handle(frame)
         except wire.Malformed as error:
-            # What the frame would have said is lost; only REST can tell the fills and orders.
+            # What the frame reported is lost; fills and orders have to be read by REST.
             self._give_up(f"malformed: {error}"[:200])
         # A frame that ends the lag may itself reveal a gap or end the connection: nothing may be
         # quoted before that is handled.
@@ -308,7 +307,7 @@ class Feed:
             self._step.listing_stale = True
         elif channel == _GROUPS:
             # Only this channel tells whether a group was triggered.
-            self._give_up("a gap in what is said of order groups")
+            self._give_up("a gap in the order group updates")
 
     def _distrust_books(self, reason: str) -> None:
         self._step.events.append(BooksDistrusted(tuple(sorted(self._book_tickers)), reason))

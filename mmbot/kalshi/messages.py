@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 
 # With YES prices on both sides, the NO levels are the asks.
 _BOOK_SIDES: dict[str, Side] = {"yes": "bid", "no": "ask"}
-# Of an error's code and text no more than this is kept.
+# An error's code and text are cut to this length.
 _LONGEST_ERROR_TEXT = 200
 
 

@@ -15,16 +15,17 @@ import msgspec
 
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
-from mmbot.kalshi.readings import PAGE_SIZE, ReadingError, Steps, budget, own_subaccount, pages
+from mmbot.kalshi.readings import PAGE_SIZE, ReadingError, Steps, own_subaccount, pages, rate_limits
 from mmbot.kalshi.writes import write_request
 from mmbot.trading.commands import Cancel
 from mmbot.trading.events import LimitsRead
 from mmbot.trading.values import CLIENT_ID_PREFIX
 
+# The listings at most, and how many empty ones in a row confirm the end.
 _MOST_LISTINGS, _EMPTY_LISTINGS = 8, 2
 # The exchange's lists lag by about a second.
 _LAG_SECONDS = 1.5
-# What any account may do at least: cancel at 2 tokens each, 100 tokens a second and at once.
+# The lowest limits of any account, assumed where its own cannot be read.
 _LEAST_LIMITS = LimitsRead(
     refill=100.0, capacity=100.0, place_cost=10.0, cancel_cost=2.0, renew_cost=10.0
 )
@@ -73,7 +74,7 @@ def cancel_own_orders(subaccount: int) -> Cancellation:
         try:
             orders = yield from _resting(subaccount)
         except (ReadingError, wire.Malformed) as error:
-            if isinstance(error, ReadingError) and not error.passing:
+            if isinstance(error, ReadingError) and not error.transient:
                 raise
             left, reason = None, str(error)
         else:
@@ -122,6 +123,6 @@ def _cancel(
 
 def _limits() -> Steps[LimitsRead]:
     try:
-        return (yield from budget())
+        return (yield from rate_limits())
     except (ReadingError, wire.Malformed):
         return _LEAST_LIMITS

@@ -34,11 +34,11 @@ FREE_FOR_MAKERS = "quadratic"
 
 
 class ReadingError(Exception):
-    """A reading failed; `passing` if the same request may succeed later."""
+    """A reading failed; `transient` if the same request may succeed later."""
 
-    def __init__(self, reason: str, *, passing: bool = False) -> None:
+    def __init__(self, reason: str, *, transient: bool = False) -> None:
         super().__init__(reason)
-        self.passing = passing
+        self.transient = transient
 
 
 # Requests
@@ -80,8 +80,8 @@ def read(answer: HttpAnswer | None, path: str, kind: type[_T]) -> _T:
         Malformed: Its body is not of that kind.
     """
     if answer is None or answer.status != 200:
-        passing = answer is None or answer.status >= 500 or answer.status == 429
-        raise ReadingError(f"GET {path}: {refusal_text(answer)}", passing=passing)
+        transient = answer is None or answer.status >= 500 or answer.status == 429
+        raise ReadingError(f"GET {path}: {refusal_text(answer)}", transient=transient)
     return wire.decode(answer.body, kind)
 
 
@@ -101,7 +101,7 @@ def read_listing(command: ReadListing, series: str, now: Milliseconds) -> Readin
 
     Of the events in `command.held` that have closed, the results are read as well.
     """
-    limits = yield from budget()
+    limits = yield from rate_limits()
     open_ = yield from open_events(series, now)
     shut = yield from _shut(series, open_)
     held: list[wire.RestEvent] = []
@@ -114,7 +114,7 @@ def read_listing(command: ReadListing, series: str, now: Milliseconds) -> Readin
     return [limits, ListingRead(shut, events), *settlements]
 
 
-def budget() -> Steps[LimitsRead]:
+def rate_limits() -> Steps[LimitsRead]:
     """Read the account's rate limits and what the calls cost."""
     limits = yield from get("/account/limits", _Limits)
     costs = yield from get("/account/endpoint_costs", _Costs)

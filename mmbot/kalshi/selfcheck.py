@@ -29,19 +29,20 @@ from mmbot.kalshi.readings import (
     ReadingError,
     SeriesAnswer,
     Steps,
-    budget,
     get,
     held_event,
     listed_event,
     open_events,
     own_subaccount,
+    rate_limits,
 )
 from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, ListedEvent, OrderReport
 from mmbot.tsa.calendar import to_milliseconds
 from mmbot.units import Milliseconds, Money, format_money, format_price, total
 
 FindingState: TypeAlias = Literal["ok", "warn", "wait", "fail"]
-# An event's least wealth over its outcomes, of its tickers by strike, its fills and live orders.
+# From an event's tickers in order of strike, its fills and its live orders: its least wealth over
+# all outcomes.
 WorstCaseOf: TypeAlias = Callable[[tuple[str, ...], Iterable[Fill], Iterable[OrderReport]], Money]
 
 # How far this machine's clock may be from the exchange's. The exchange accepts some signatures that
@@ -68,9 +69,9 @@ class Examination:
     """One run of all checks.
 
     Attributes:
-        held: Before the run, the events that may hold positions as far as is remembered; after it,
-            those that have closed and are not settled.
-        listed: The open events, then the held ones, as the exchange lists them.
+        held: Before the run, the remembered events; after it, the events with positions that are
+            not open any more.
+        listed: The open events, then the held ones.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class Examination:
         clock: Callable[[], Milliseconds],
         worst_case: WorstCaseOf,
     ) -> None:
-        """Take what the checks compare the exchange's answers with.
+        """Prepare the checks; nothing is requested yet.
 
         Args:
             settings: What is to be traded, and the limits.
@@ -133,7 +134,7 @@ class Examination:
         if exchange is None:
             return "warn", "the exchange did not say what time it is"
         offset = middle - exchange
-        detail = f"{offset / 1000:+.1f} s from the exchange's, which is told in whole seconds"
+        detail = f"{offset / 1000:+.1f} s from the exchange's, which has whole seconds only"
         if abs(offset) > _MOST_OFFSET_MS:
             return "fail", f"{detail}; let NTP set this machine's clock"
         return "ok", detail
@@ -154,7 +155,7 @@ class Examination:
         return "ok", f"its scopes are {named}"
 
     def _check_limits(self) -> Steps[_Outcome]:
-        limits = yield from budget()
+        limits = yield from rate_limits()
         return "ok", (
             f"{limits.refill:g} write tokens a second and {limits.capacity:g} at once; a place "
             f"costs {limits.place_cost:g}, a cancel {limits.cancel_cost:g}"
@@ -253,7 +254,7 @@ class Examination:
         shards = tuple(sorted({market.shard for market in markets})) or (0,)
         balances = yield from balances_of(shards, self._own)
         if balances is None:
-            return "wait", "asked for too often"
+            return "wait", "rate limited"
         balance = total(balances.values())
         worst_cases = [self._event_worst_case(event) for event in self.listed]
         needed = Money(self._settings.limits.event_loss + min([0, *worst_cases]))
@@ -293,7 +294,7 @@ def _guarded(check: Steps[_Outcome]) -> Steps[_Outcome]:
     except wire.Malformed as error:
         return "fail", f"cannot be read: {error}"
     except ReadingError as error:
-        return ("wait" if error.passing else "fail"), str(error)
+        return ("wait" if error.transient else "fail"), str(error)
 
 
 def _date_of(answer: HttpAnswer | None) -> Milliseconds | None:

@@ -16,11 +16,11 @@ from mmbot.kalshi.http import HttpAnswer
 from mmbot.kalshi.vocabulary import Shape
 from mmbot.trading.commands import Note
 
-# One delta in so many is examined.
+# Of this many deltas one is examined.
 _DELTA, _DELTA_INTERVAL = "orderbook_delta", 100
-# The rows of a list that are examined at most.
+# Of a list, at most this many rows are examined.
 _MOST_ROWS = 100
-# The names that are counted separately at most; any more are counted together.
+# At most this many names are counted separately; any more are counted together.
 _MOST_NAMES = 100
 _LONGEST_NAME = 80
 _FURTHER = "further names"

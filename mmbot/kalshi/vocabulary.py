@@ -23,7 +23,7 @@ class Shape(msgspec.Struct, frozen=True):
 def _shape(keys: str, within: Mapping[str, str] | None = None, /, **values: str) -> Shape:
     return Shape(
         frozenset(keys.split()),
-        {key: frozenset((*said.split(), "")) for key, said in values.items()},
+        {key: frozenset((*words.split(), "")) for key, words in values.items()},
         within or {},
     )
 
@@ -92,7 +92,7 @@ STREAM: dict[str, Shape] = {
 }
 
 REST: dict[str, Shape] = {
-    # Whatever a reading is answered with.
+    # The answers to readings.
     "answer": _shape(
         "cursor orders order fills market_positions event_positions events event markets series "
         "balance balance_dollars portfolio_value updated_ts balance_breakdown usage_tier read "

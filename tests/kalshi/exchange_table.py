@@ -32,8 +32,8 @@ class Exchange:
 
     def _answer(self, path: str) -> HttpAnswer | None:
         answers = self.answers[path]
-        said = answers.pop(0) if len(answers) > 1 else answers[0]
-        return answer(said) if isinstance(said, dict) else said
+        answered = answers.pop(0) if len(answers) > 1 else answers[0]
+        return answer(answered) if isinstance(answered, dict) else answered
 
     def queries(self, path: str) -> list[dict[str, str]]:
         return [dict(request.query) for request in self.asked if request.path == path]

@@ -67,9 +67,9 @@ def test_an_order_whose_client_id_is_not_listed_is_absent() -> None:
 
 
 @pytest.mark.parametrize("order_id", ["ee58", ""])
-@pytest.mark.parametrize("said", [None, HttpAnswer(500), HttpAnswer(429)])
-def test_a_query_without_a_usable_answer_fails(order_id: str, said: HttpAnswer | None) -> None:
-    exchange = Exchange(**{"/portfolio/orders/ee58": said, "/portfolio/orders": said})
+@pytest.mark.parametrize("answered", [None, HttpAnswer(500), HttpAnswer(429)])
+def test_a_query_without_a_usable_answer_fails(order_id: str, answered: HttpAnswer | None) -> None:
+    exchange = Exchange(**{"/portfolio/orders/ee58": answered, "/portfolio/orders": answered})
     with pytest.raises(ReadingError):
         exchange.read(query_order(QueryOrder("mmbot-1", order_id, A, SINCE), 7))
 

@@ -68,10 +68,10 @@ def test_without_a_matching_group_one_is_created(other: dict[str, Any]) -> None:
     }
 
 
-@pytest.mark.parametrize("said", [None, HttpAnswer(500), HttpAnswer(403)])
-def test_a_group_that_cannot_be_created_fails_the_reading(said: HttpAnswer | None) -> None:
+@pytest.mark.parametrize("answered", [None, HttpAnswer(500), HttpAnswer(403)])
+def test_a_group_that_cannot_be_created_fails_the_reading(answered: HttpAnswer | None) -> None:
     with pytest.raises(ReadingError, match=f"POST {BASE}/create"):
-        run(ensure_group(COMMAND, 7), listed(), said)
+        run(ensure_group(COMMAND, 7), listed(), answered)
 
 
 def test_a_limit_that_is_no_number_is_malformed() -> None:
@@ -91,7 +91,7 @@ def test_resetting_a_group_that_no_longer_exists_reports_it_deleted() -> None:
     assert events == [GroupChanged("g-5", "deleted")]
 
 
-@pytest.mark.parametrize("said", [None, HttpAnswer(503)])
-def test_a_reset_that_is_not_confirmed_fails_the_reading(said: HttpAnswer | None) -> None:
+@pytest.mark.parametrize("answered", [None, HttpAnswer(503)])
+def test_a_reset_that_is_not_confirmed_fails_the_reading(answered: HttpAnswer | None) -> None:
     with pytest.raises(ReadingError, match="reset"):
-        run(reset_group(ResetGroup(3, "g-5"), 7), said)
+        run(reset_group(ResetGroup(3, "g-5"), 7), answered)

@@ -62,8 +62,8 @@ class Exchange:
             request = next(steps)
             while True:
                 self.asked.append(request)
-                said = self.paths.get(request.path, HttpAnswer(404))
-                request = steps.send(answer(said) if isinstance(said, dict) else said)
+                answered = self.paths.get(request.path, HttpAnswer(404))
+                request = steps.send(answer(answered) if isinstance(answered, dict) else answered)
         except StopIteration as end:
             return examination, {finding.name: finding for finding in end.value}
 
@@ -104,9 +104,9 @@ def test_a_clock_that_is_off_fails(offset: int, state: str) -> None:
     assert Exchange(offset=offset).finding("clock").state == state
 
 
-@pytest.mark.parametrize("said", [OPEN, HttpAnswer(200, answer(OPEN).body, (("date", "now"),))])
-def test_an_exchange_that_does_not_say_the_time_warns(said: Any) -> None:
-    assert Exchange({"/exchange/status": said}).finding("clock").state == "warn"
+@pytest.mark.parametrize("answered", [OPEN, HttpAnswer(200, answer(OPEN).body, (("date", "now"),))])
+def test_an_exchange_without_a_readable_date_warns(answered: Any) -> None:
+    assert Exchange({"/exchange/status": answered}).finding("clock").state == "warn"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_change_to_fees_for_makers_within_the_week_fails(
 
 
 @pytest.mark.parametrize("override", [None, "quadratic_with_maker_fees"])
-def test_fees_for_makers_are_a_reason(override: str | None) -> None:
+def test_fees_for_makers_fail(override: str | None) -> None:
     if override:
         events = {"events": [changed(LISTED, fee_type_override=override)]}
         exchange = Exchange({"/events": events})
@@ -186,7 +186,7 @@ def test_fees_for_makers_are_a_reason(override: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "said", "name"),
+    ("path", "answered", "name"),
     [
         ("/events", {"events": [changed(LISTED, markets=[{"ticker": A}])]}, "markets"),
         ("/events", {"events": [changed(LISTED, markets=[NO_GRID])]}, "markets"),
@@ -201,15 +201,15 @@ def test_fees_for_makers_are_a_reason(override: str | None) -> None:
         ("/portfolio/balance", HttpAnswer(403), "balance"),
     ],
 )
-def test_a_row_that_is_missing_or_cannot_be_read_fails(path: str, said: Any, name: str) -> None:
-    finding = Exchange({path: said}).finding(name)
+def test_a_row_that_is_missing_or_cannot_be_read_fails(path: str, answered: Any, name: str) -> None:
+    finding = Exchange({path: answered}).finding(name)
     assert finding.state == "fail"
     assert finding.detail
 
 
-@pytest.mark.parametrize("said", [None, HttpAnswer(502), HttpAnswer(429)])
-def test_without_an_answer_a_check_waits(said: HttpAnswer | None) -> None:
-    assert Exchange({"/portfolio/positions": said}).finding("positions").state == "wait"
+@pytest.mark.parametrize("answered", [None, HttpAnswer(502), HttpAnswer(429)])
+def test_without_an_answer_a_check_waits(answered: HttpAnswer | None) -> None:
+    assert Exchange({"/portfolio/positions": answered}).finding("positions").state == "wait"
 
 
 def test_no_event_yet_waits() -> None:

@@ -117,8 +117,8 @@ def test_a_batch_of_cancels_names_each_orders_market_shard_and_subaccount() -> N
 
 def test_each_order_of_a_batch_has_its_own_outcome_whatever_their_sequence() -> None:
     refused = {"code": "invalid_order", "message": "m", "details": "post only cross"}
-    said = {"orders": [{"client_order_id": "mmbot-2", "error": refused}, CREATED]}
-    events = outcomes((PLACE, SECOND_PLACE), answer(said, 201))
+    body = {"orders": [{"client_order_id": "mmbot-2", "error": refused}, CREATED]}
+    events = outcomes((PLACE, SECOND_PLACE), answer(body, 201))
     assert events == [
         OrderPlaced("mmbot-1", "e5d8", Count(150)),
         WriteRefused("mmbot-2", "place", "post_only_cross", "400 invalid_order m post only cross"),
@@ -132,9 +132,9 @@ def test_an_order_that_is_missing_from_a_batchs_answer_is_unknown() -> None:
 
 
 def test_an_error_in_a_batch_may_leave_the_outcome_unknown() -> None:
-    said = {"orders": [{"order_id": "e5d8", "error": {"code": "EXCHANGE_UNAVAILABLE"}}, {}]}
+    body = {"orders": [{"order_id": "e5d8", "error": {"code": "EXCHANGE_UNAVAILABLE"}}, {}]}
     assert all(
-        isinstance(event, WriteUnknown) for event in outcomes((CANCEL, SECOND_CANCEL), answer(said))
+        isinstance(event, WriteUnknown) for event in outcomes((CANCEL, SECOND_CANCEL), answer(body))
     )
 
 
@@ -230,7 +230,7 @@ def test_refusals_are_classified(
     assert event.detail.startswith(str(answered.status))
 
 
-def test_a_refusal_repeats_what_the_exchange_said() -> None:
+def test_a_refusal_repeats_the_exchanges_text() -> None:
     event = outcome(PLACE, error(400, "invalid_order", "post only cross"))
     assert event == WriteRefused(
         "mmbot-1", "place", "post_only_cross", "400 invalid_order message post only cross"
