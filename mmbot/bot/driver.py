@@ -130,16 +130,13 @@ class Driver:
         self._stepping = True
         try:
             while self._inputs:
-                self._step(self._inputs.popleft())
+                now = self._clock()
+                outputs = self._bot.handle(self._inputs.popleft(), now)
+                if self._decided is not None:
+                    self._decided(outputs, now)
+                for output in outputs:
+                    self._execute(output)
         finally:
             # A step that failed leaves a bot whose state may be half changed: nothing follows it.
             self._inputs.clear()
             self._stepping = False
-
-    def _step(self, happened: BotInput) -> None:
-        now = self._clock()
-        outputs = self._bot.handle(happened, now)
-        if self._decided is not None:
-            self._decided(outputs, now)
-        for output in outputs:
-            self._execute(output)

@@ -24,6 +24,7 @@ from mmbot.kalshi.messages import error_body
 from mmbot.kalshi.order_cancellation import CancellationResult, Pause, cancel_own_orders
 from mmbot.kalshi.selfcheck import Examination, Finding, failures, unknown
 from mmbot.trading.events import BookReplaced, StreamUp
+from mmbot.trading.portfolio import worst_case
 from mmbot.units import Milliseconds
 
 # A fill may be on its way into the account's lists while they are read, so a check fails only
@@ -101,12 +102,14 @@ class AccountClient:
         attempts = failed = 0
         pause_seconds = _FIRST_PAUSE_SECONDS
         while True:
-            examination = Examination(self._settings, self._signer.key_id, held, wall_clock)
+            examination = Examination(
+                self._settings, self._signer.key_id, held, wall_clock, worst_case
+            )
             findings = await self._run(examination)
             attempts += 1
-            failed += bool(failures(findings))
-            waiting_for = unknown(findings)
-            is_settled = failed == 0 and not waiting_for
+            waiting_for, has_failed = unknown(findings), bool(failures(findings))
+            failed += has_failed
+            is_settled = not waiting_for and not has_failed
             if is_settled or failed == CHECK_ATTEMPTS or attempts == most_attempts:
                 return examination, findings
             if waiting_for and most_attempts is None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import assert_never
 
@@ -250,15 +250,12 @@ class Service:
 
     # The one door to the bot
 
-    def _handle(self, happened: BotInput) -> None:
+    def _handle(self, *happened: BotInput) -> None:
         if self._supervisor.given_up:
             return
         with self._supervisor.vital():
-            self._driver.handle(happened)
-
-    def _handle_frames(self, frames: Iterable[bytes | str]) -> None:
-        for frame in frames:
-            self._handle(FrameReceived(frame))
+            for each in happened:
+                self._driver.handle(each)
 
     # What the stream brings
 
@@ -273,7 +270,7 @@ class Service:
 
     def received(self, frame: bytes | str) -> bool:
         """Hand a frame to the bot; return whether everything is subscribed."""
-        self._handle_frames(self._interceptor.incoming(frame, wall_clock()))
+        self._handle(*map(FrameReceived, self._interceptor.incoming(frame, wall_clock())))
         return self._bot.streaming
 
     def disconnected(self) -> None:
@@ -292,7 +289,7 @@ class Service:
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             self._interceptor.advance(wall_clock())
-            self._handle_frames(self._interceptor.take())
+            self._handle(*map(FrameReceived, self._interceptor.take()))
 
     async def _heartbeat(self) -> None:
         # By the calendar, but not faster than anybody could read.
@@ -326,13 +323,13 @@ class Service:
                 answer = await self._rest.try_call(call.request)
                 self._interceptor.learn(call.request, answer, wall_clock())
             self._handle(CallAnswered(call.id, answer))
-            self._handle_frames(self._interceptor.take())
+            self._handle(*map(FrameReceived, self._interceptor.take()))
 
     def transmit(self, frame: bytes) -> None:
         """Send a frame on the stream."""
         for sent in self._interceptor.outgoing(frame, wall_clock()):
             self._stream.send(sent)
-        self._handle_frames(self._interceptor.take())
+        self._handle(*map(FrameReceived, self._interceptor.take()))
 
     def reconnect(self) -> None:
         """Open another stream."""

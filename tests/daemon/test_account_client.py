@@ -94,7 +94,7 @@ async def test_enough_money_starts_once_the_balance_is_told(refused: int) -> Non
     assert client.pauses[0] == 1.0
     assert client.pauses[-1] <= 10.0
     warnings = [(line["event"], line["log_level"], line["checks"]) for line in log]
-    waiting = ("check.unknown", "warning", {"balance": "asked for too often"})
+    waiting = ("check.unknown", "warning", {"balance": "rate limited"})
     assert warnings == [waiting] * refused
 
 
@@ -126,6 +126,15 @@ async def test_no_check_is_passed_without_an_answer(path: str, passing: HttpAnsw
     assert len(client.pauses) == 5
 
 
+async def test_a_check_that_fails_once_is_made_again() -> None:
+    exchange = FakeExchange()
+    exchange.before[BALANCE] = [TOO_LITTLE]
+    client = Client(exchange)
+    _, findings = await client.examine(())
+    assert is_ready(findings)
+    assert len(client.pauses) == 1
+
+
 async def test_what_waits_by_itself_is_not_asked_again() -> None:
     exchange = FakeExchange()
     exchange.answers["/events"] = answer({"events": [], "cursor": ""})
@@ -153,7 +162,7 @@ async def test_a_bounded_examination_returns_what_is_still_unknown() -> None:
     with capture_logs() as log:
         _, findings = await client.examine((), most_attempts=CHECK_ATTEMPTS)
     assert not is_ready(findings)
-    assert unknown(findings) == {"balance": "asked for too often"}
+    assert unknown(findings) == {"balance": "rate limited"}
     assert len(client.pauses) == CHECK_ATTEMPTS - 1
     assert log == []
 

@@ -1,4 +1,4 @@
-"""The bot of a simulated week can be replayed; one that hangs on anything else is found."""
+"""The bot of a simulated week can be replayed; one that depends on anything else is found."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ALL = named("all")
 
 
 @pytest.mark.parametrize("seed", [2, 3])
-def test_every_life_of_a_week_comes_out_identical(seed: int) -> None:
+def test_every_session_of_a_week_is_replayed_identically(seed: int) -> None:
     lived = campaign.run(Job(seed, ALL, replay=True))
     assert lived.violation is None
     assert lived.replayed > 1_000
@@ -25,17 +25,17 @@ def test_every_life_of_a_week_comes_out_identical(seed: int) -> None:
 def test_a_bot_that_depends_on_more_than_its_inputs_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    original, chance = Bot.told, random.Random(1)
+    original, chance = Bot.handle, random.Random(1)
 
     def moody(bot: Bot, *args: object) -> object:
         outputs = original(bot, *args)  # type: ignore[arg-type]
         return outputs if chance.random() < 0.5 else [*outputs, Note("mood", {})]
 
-    monkeypatch.setattr(Bot, "told", moody)
+    monkeypatch.setattr(Bot, "handle", moody)
     violation = campaign.run(Job(3, (), replay=True)).violation
     assert violation is not None
     assert violation.invariant == "replay"
-    assert "told at" in violation.what
+    assert "output" in violation.what
 
 
 def test_recording_changes_nothing() -> None:
