@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,9 +89,13 @@ def trade_until_killed(
         state = directory / str(speed)
         closes = closing_time(exchange)
         with daemon(config, exchange.venue_file, state) as process:
-            log_until(process, lambda line, by=closes: line["event"] == "fill" or time.time() > by)
+            log_until(process, partial(is_fill_or_past, closes))
             kill(process)
         yield (exchange, state) if time.time() < closes else None
+
+
+def is_fill_or_past(deadline: float, line: dict[str, Any]) -> bool:
+    return bool(line["event"] == "fill" or time.time() > deadline)
 
 
 def closing_time(exchange: Any) -> float:
