@@ -16,7 +16,7 @@ from mmbot.cli import banks
 from mmbot.cli.options import CacheDirectory, CandlesFile, CountsFile, JudgedConfig, MarketsFile
 from mmbot.cli.output import load_plots, show, write
 from mmbot.errors import BadInput
-from mmbot.observe import backtest_report as backtests
+from mmbot.observe import backtest_report
 from mmbot.research.backtest import WeekResult, play_week
 from mmbot.research.cached_beliefs import FormedBeliefs
 from mmbot.research.candles import RealWeek, load_weeks
@@ -62,16 +62,17 @@ def backtest(
     believe = FormedBeliefs(
         load_counts(counts), lambda known, name: banks.fit(known, name, directory)
     )
-    outcome = {
+    results = {
         name: _play(name, settings, weeks, believe)
         for name in (STRATEGIES if strategy is None else (strategy,))
     }
-    show(backtests.sheets(outcome))
+    show(backtest_report.sheets(results))
     if json_path is not None:
-        write(json_path, orjson.dumps(backtests.plain(outcome), option=orjson.OPT_INDENT_2))
+        content = orjson.dumps(backtest_report.as_json(results), option=orjson.OPT_INDENT_2)
+        write(json_path, content)
     if report_path is not None and plots is not None:
-        pictures = plots.backtest_pictures(outcome)
-        write(report_path, backtests.report(outcome, pictures).encode())
+        pictures = plots.backtest_pictures(results)
+        write(report_path, backtest_report.html_page(results, pictures).encode())
 
 
 def _play(
@@ -79,6 +80,6 @@ def _play(
 ) -> list[WeekResult]:
     console = Console(stderr=True)
     quiet = not console.is_terminal
-    shown = track(weeks, f"Playing {name}", console=console, transient=True, disable=quiet)
-    chosen = STRATEGIES[name](settings)
-    return [play_week(chosen, week, believe) for week in shown]
+    tracked = track(weeks, f"Playing {name}", console=console, transient=True, disable=quiet)
+    strategy = STRATEGIES[name](settings)
+    return [play_week(strategy, week, believe) for week in tracked]

@@ -1,4 +1,4 @@
-"""Where a command keeps forecasts of past weeks, as making them takes many seconds."""
+"""The residual banks that commands keep in a cache directory, as making one takes many seconds."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ from mmbot.tsa.counts import Counts
 
 
 def default_directory() -> Path:
-    """Return `mmbot` in the user's cache directory, as the XDG base directory rules have it."""
+    """Return `mmbot` in the user's cache directory, by the XDG base directory specification."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "mmbot"
 
 
 def fit(counts: Counts, method: str, directory: Path) -> Forecaster:
-    """Fit `method`, taking what the bank kept in `directory` holds of it, and keep the result.
+    """Fit `method`, extending the residual bank cached in `directory`.
 
     Raises:
-        BadInput: There is no such method, the history is too short, or `directory` is no place
-            to write to.
+        BadInput: There is no such method, there are no counts, or `directory` cannot be written.
     """
     path = bank_path(directory, method)
     kept = load_bank(path) if method in METHODS else None

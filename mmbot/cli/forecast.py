@@ -1,4 +1,4 @@
-"""`mmbot forecast`: what the bot would believe at an instant, from a file of counts."""
+"""`mmbot forecast`: the belief at an instant, from a file of counts."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def forecast(
     at = _parse_instant(as_of)
     target = Week.of(at.astimezone(EASTERN).date()) if week is None else _parse_week(week)
     ladder = STRIKES if strikes is None else _parse_strikes(strikes)
-    known = load_counts(counts).as_of(at)
-    forecaster = banks.fit(known, DEFAULT, cache or banks.default_directory())
-    belief = forecaster.belief(known, target, ladder)
-    mixture = forecaster.forecast(known, target).mixture
+    published = load_counts(counts).as_of(at)
+    forecaster = banks.fit(published, DEFAULT, cache or banks.default_directory())
+    belief = forecaster.belief(published, target, ladder)
+    mixture = forecaster.forecast(published, target).mixture
     if as_json:
-        sys.stdout.buffer.write(orjson.dumps(_plain(belief, mixture, at)) + b"\n")
+        sys.stdout.buffer.write(orjson.dumps(_as_json(belief, mixture, at)) + b"\n")
     else:
         _show(belief, mixture)
 
@@ -92,7 +92,7 @@ def _parse_strikes(text: str) -> tuple[int, ...]:
     return tuple(sorted({int(part) for part in parts}))
 
 
-def _plain(belief: Belief, mixture: Mixture, at: dt.datetime) -> dict[str, object]:
+def _as_json(belief: Belief, mixture: Mixture, at: dt.datetime) -> dict[str, object]:
     fair = zip(belief.strikes, belief.above, strict=True)
     quantiles = zip(LEVELS, mixture.quantiles(LEVELS).tolist(), strict=True)
     return {

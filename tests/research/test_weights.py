@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmbot.research.backtest import MarketOpinion
-from mmbot.research.weights import FEWEST_EVENTS, Proposal, propose
+from mmbot.research.weights import FEWEST_EVENTS, WeightProposal, propose
 from mmbot.trading.fair import logits
 
 PRESENT = (0.2, 0.2, 0.3, 0.4, 0.6)
@@ -32,7 +32,7 @@ def simulated(weight: float, events: int, seed: int = 1, known: int = 1) -> list
     return found
 
 
-def at(proposals: list[Proposal], known: int) -> Proposal:
+def at(proposals: list[WeightProposal], known: int) -> WeightProposal:
     return proposals[known]
 
 
@@ -55,9 +55,9 @@ def test_the_estimate_is_where_the_log_score_is_highest() -> None:
 def test_many_events_find_the_true_weight_within_its_error() -> None:
     found = at(propose(simulated(0.7, 400), PRESENT), 1)
     assert found.estimate is not None
-    assert found.error is not None
-    assert abs(found.estimate - 0.7) < 3 * found.error
-    assert found.error < 0.1
+    assert found.standard_error is not None
+    assert abs(found.estimate - 0.7) < 3 * found.standard_error
+    assert found.standard_error < 0.1
     assert found.changes
     # Four hundred events against twenty for the weight in force.
     assert found.proposed == round(0.2 + 400 / 420 * (found.estimate - 0.2), 2)
@@ -66,7 +66,7 @@ def test_many_events_find_the_true_weight_within_its_error() -> None:
 def test_the_error_is_right_about_how_far_estimates_scatter() -> None:
     proposals = [at(propose(simulated(0.5, 60, seed), PRESENT), 1) for seed in range(60)]
     estimates = [each.estimate for each in proposals if each.estimate is not None]
-    errors = [each.error for each in proposals if each.error is not None]
+    errors = [each.standard_error for each in proposals if each.standard_error is not None]
     assert np.std(estimates) == pytest.approx(float(np.mean(errors)), rel=0.25)
 
 
@@ -74,7 +74,7 @@ def test_copies_of_an_events_opinions_make_nothing_surer() -> None:
     once = simulated(0.5, 40)
     first, again = (at(propose(each, PRESENT), 1) for each in (once, once * 5))
     assert again.estimate == first.estimate
-    assert again.error == pytest.approx(first.error)
+    assert again.standard_error == pytest.approx(first.standard_error)
     assert (again.events, again.samples) == (40, 5 * first.samples)
 
 
@@ -91,12 +91,12 @@ def test_what_chance_would_explain_changes_nothing() -> None:
 def test_one_event_has_an_estimate_and_no_error() -> None:
     found = at(propose(simulated(0.5, 1), PRESENT), 1)
     assert found.estimate is not None
-    assert (found.error, found.proposed) == (None, 0.2)
+    assert (found.standard_error, found.proposed) == (None, 0.2)
 
 
 def test_where_belief_and_market_agree_there_is_nothing_to_estimate() -> None:
     same = [MarketOpinion("E-1", 0, "E-1-a", 0.4, 0.4, 0.4, True)]
-    assert at(propose(same, PRESENT), 0) == Proposal(0, 1, 1, 0.2, None, None, 0.2)
+    assert at(propose(same, PRESENT), 0) == WeightProposal(0, 1, 1, 0.2, None, None, 0.2)
 
 
 def test_the_last_weight_is_judged_by_all_further_days() -> None:
