@@ -144,10 +144,16 @@ async def _exchange(demo_week: DemoWeek, log: Path) -> AsyncIterator[tuple[dict[
     with log.open("wb") as stderr:
         arguments = _exchange_arguments(demo_week)
         async with run_command(arguments, stdout=PIPE, stderr=stderr, environment={}) as child:
-            line = await first_line(child, log)
+            line = await first_line(child)
+            if not line:
+                raise NotReady(f"the exchange did not start: {_text(log)}")
             venue_file = log.with_name(VENUE_FILE)
             venue_file.write_bytes(line)
             yield orjson.loads(line), venue_file
+
+
+def _text(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace").strip()
 
 
 async def _get_json(url: str) -> dict[str, Any]:
