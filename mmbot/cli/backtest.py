@@ -32,7 +32,7 @@ def backtest(
     config_path: JudgedConfig = None,
     strategy: Annotated[
         str | None,
-        typer.Option(help=f"Judge this one alone: {', '.join(STRATEGIES)}; all unless given."),
+        typer.Option(help=f"Backtest only this one: {', '.join(STRATEGIES)}; all unless given."),
     ] = None,
     json_path: Annotated[
         Path | None, typer.Option("--json", help="Write the figures to this file as JSON.")
@@ -42,13 +42,13 @@ def backtest(
     ] = None,
     cache: CacheDirectory = None,
 ) -> None:
-    """Quote real weeks with the engine that trades, and fill by their daily candles.
+    """Backtest: quote real weeks with the engine that trades, filled by daily candles.
 
     Orders are placed once a day, with what was published by then. On Monday,
     Saturday and Sunday they fill where a trade went strictly through their
-    price, from Tuesday to Friday only where the day's last trade did; a fifth
-    of the day's volume at the most. Weeks that are not decided in full are
-    left out. The account starts each week with paper.balance_dollars.
+    price, from Tuesday to Friday only where the day's last trade did; at most
+    a fifth of the day's volume fills. Weeks without all their results are left
+    out. The account starts each week with paper.balance_dollars.
 
     Example:
     mmbot backtest --counts daily_counts.csv --markets markets.csv --candles daily_candles.csv
@@ -60,7 +60,7 @@ def backtest(
     weeks = load_weeks(markets, candles)
     directory = cache or banks.default_directory()
     believe = FormedBeliefs(
-        load_counts(counts), lambda known, name: banks.fit(known, name, directory)
+        load_counts(counts), lambda published, name: banks.fit(published, name, directory)
     )
     results = {
         name: _play(name, settings, weeks, believe)

@@ -27,21 +27,21 @@ def fit(counts: Counts, method: str, directory: Path) -> Forecaster:
         BadInput: There is no such method, there are no counts, or `directory` cannot be written.
     """
     path = bank_path(directory, method)
-    kept = load_bank(path) if method in METHODS else None
+    cached = load_bank(path) if method in METHODS else None
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"Forecasting past weeks ({method})", total=None)
         forecaster = Forecaster.fit(
             counts,
             method,
-            kept,
+            cached,
             lambda done, total: progress.update(task, completed=done, total=total),
         )
-    made = forecaster.bank
-    if made.method == method and (kept is None or not _covers(kept, made)):
-        store_bank(path, made)
+    extended = forecaster.bank
+    if extended.method == method and (cached is None or not _covers(cached, extended)):
+        store_bank(path, extended)
     return forecaster
 
 
-def _covers(kept: Bank, made: Bank) -> bool:
-    return kept.digests[: len(made.digests)] == made.digests
+def _covers(cached: Bank, extended: Bank) -> bool:
+    return cached.digests[: len(extended.digests)] == extended.digests

@@ -44,8 +44,8 @@ def demo(
 
     Starts both as processes of their own, compresses the week's calendar into a minute, and ends
     with fills, fees, P&L and the daemon's ledger compared with the exchange's, to the cent.
-    Without --counts the daily counts are synthetic. What the daemon leaves behind is kept
-    for `mmbot report`.
+    Without --counts the daily counts are synthetic. The daemon's files are kept for
+    `mmbot report`.
     """
     console = Console()
     settings = config.load(config_path)
@@ -66,7 +66,7 @@ def demo(
     console.print(_summary(result))
     console.print(
         f"STATE_DIRECTORY={place} mmbot report --config {config_path} "
-        f"--venue {place / VENUE_FILE} settles up.",
+        f"--venue {place / VENUE_FILE} reports on the week.",
         soft_wrap=True,
         highlight=False,
     )
@@ -89,7 +89,9 @@ def _print_news(console: Console, line: dict[str, Any]) -> None:
     """Print the news of the live table as plain lines."""
     match line["event"]:
         case "belief.updated":
-            console.print(f"{line['known']} days known: mean {line['mean']:,}, sd {line['sd']:,}")
+            console.print(
+                f"{line['known']} days published: mean {line['mean']:,}, sd {line['sd']:,}"
+            )
         case "event.settled":
             console.print(f"settled: P&L ${line['pnl']}")
 
@@ -116,7 +118,7 @@ def _summary(result: DemoResult) -> Table:
         "orders placed": f"{result.orders:,}",
         "fills": f"{result.fills:,}",
         "contracts": f"{result.contracts:,.2f}",
-        "days known while trading": ", ".join(map(str, result.days_published_traded)),
+        "days published while trading": ", ".join(map(str, result.days_published_traded)),
         "fees": f"${result.fees:,.2f}",
         "P&L": f"${result.pnl:,.2f}",
         "settled on": "-" if result.settled_value is None else f"{result.settled_value:,.2f}",

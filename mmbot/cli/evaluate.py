@@ -60,7 +60,7 @@ def evaluate(
     ] = None,
     cache: CacheDirectory = None,
 ) -> None:
-    """Judge every past week with what was known at the time, and score the forecasts.
+    """Score the forecasts of past weeks, each from the counts published at the time.
 
     k is the number of days published. MAPE (in percent) and RMSE are of the
     expected average; RMSE and CRPS are in thousand passengers; Brier score and

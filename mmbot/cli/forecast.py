@@ -32,7 +32,9 @@ def forecast(
     counts: CountsFile,
     as_of: Annotated[
         str,
-        typer.Option(help="The instant to judge at, with its UTC offset: 2026-04-16T09:00-04:00."),
+        typer.Option(
+            help="The instant of the forecast, with its UTC offset: 2026-04-16T09:00-04:00."
+        ),
     ],
     week: Annotated[
         str | None,
@@ -45,12 +47,12 @@ def forecast(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
     cache: CacheDirectory = None,
 ) -> None:
-    """Print what is thought of a week's average, and the fair value at every strike.
+    """Print the distribution of a week's average, and the fair value at every strike.
 
     Only counts that were out at --as-of are used, however many the file
     holds; each is taken to have come out at 09:00 New York time on its usual
-    day. The first run forecasts all past weeks, to learn how wrong it would
-    have been; later ones are quick.
+    day. The first run forecasts all past weeks, for the residuals of the
+    method; later ones are quick.
 
     Example:
     mmbot forecast --counts daily_counts.csv --as-of 2026-04-16T09:00-04:00
@@ -129,7 +131,7 @@ def _show(belief: Belief, mixture: Mixture) -> None:
     for level, value in zip(LEVELS, mixture.quantiles(LEVELS), strict=True):
         console.print(f"  {level:4.0%} below {value:,.0f}")
     if belief.heaviest:
-        console.print(f"from past weeks worth {belief.effective_weeks:.0f} equal ones")
+        console.print(f"effective sample size: {belief.effective_weeks:.0f} past weeks")
         console.print(_heaviest(belief))
         console.print(_distribution(mixture))
     console.print(_ladder(belief))
@@ -146,7 +148,14 @@ def _distribution(mixture: Mixture) -> Table:
 
 
 def _heaviest(belief: Belief) -> Table:
-    table = Table("week to", "weight", "recent", "season", "alike so far", title="What weighs most")
+    table = Table(
+        "week to",
+        "weight",
+        "recent",
+        "season",
+        "similarity",
+        title="Past weeks of the largest weights",
+    )
     for past in belief.heaviest:
         reasons = (f"{reason:.2f}" for reason in (past.recent, past.season, past.alike))
         table.add_row(str(past.week.sunday), f"{past.weight:.1%}", *reasons)

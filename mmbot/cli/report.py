@@ -26,9 +26,9 @@ def report(
     venue_path: DaemonVenue = None,
     event: Annotated[
         str | None,
-        typer.Option(help="The event to settle up; the last one that is decided unless given."),
+        typer.Option(help="The event to report on; the last settled one unless given."),
     ] = None,
-    all_events: Annotated[bool, typer.Option("--all", help="Settle up every event.")] = False,
+    all_events: Annotated[bool, typer.Option("--all", help="Report on every event.")] = False,
     json_path: Annotated[
         Path | None, typer.Option("--json", help="Write the figures to this file as JSON.")
     ] = None,
@@ -41,11 +41,11 @@ def report(
         typer.Option("--csv", help="Write fills.csv and settlements.csv there, for the taxes."),
     ] = None,
 ) -> None:
-    """Settle up: P&L by market and by known days, edges, markouts, calibration, weights.
+    """Report on settled events: P&L, edges, markouts, calibration and weights.
 
     Reads the ledger that `mmbot run` writes with the same config, also while it
-    runs. Calibration and the weights proposed for the belief rest on every
-    settled event in it.
+    runs. Calibration and the proposed weights of the belief are from every settled
+    event in it.
 
     Example:
     mmbot report --config config/paper.toml --all --html report.html --csv taxes

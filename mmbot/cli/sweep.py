@@ -53,10 +53,10 @@ def sweep(
     ] = None,
     cache: CacheDirectory = None,
 ) -> None:
-    """Backtest every combination of the values given, and say what the best one is worth.
+    """Backtest every combination of the values given, and cross-validate the best one.
 
-    The best of many settings has been lucky, too. Beside its P&L stands that
-    of choices made without the week they are judged on.
+    The P&L of the best of many settings is biased upwards by the selection. It
+    is shown beside the P&L of settings chosen without the week they are scored on.
 
     Example:
     mmbot sweep --counts c.csv --markets m.csv --candles d.csv --set quoting.margin=[0.05,0.1,0.2]
@@ -66,7 +66,7 @@ def sweep(
     changes = parameter_sweep.grid(dict(map(_choice, choices)))
     directory = cache or banks.default_directory()
     believe = FormedBeliefs(
-        load_counts(counts), lambda known, name: banks.fit(known, name, directory)
+        load_counts(counts), lambda published, name: banks.fit(published, name, directory)
     )
     data = _prepare(settings, changes, load_weeks(markets, candles), believe)
     run = _on_cores(data, changes) if scheduler is None else _on_cluster(scheduler, data, changes)

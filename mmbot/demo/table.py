@@ -29,7 +29,9 @@ class WeekTable:
             case "order.place":
                 self._orders += 1
             case "belief.updated":
-                self._news = f"{line['known']} days known: mean {line['mean']:,}, sd {line['sd']:,}"
+                self._news = (
+                    f"{line['known']} days published: mean {line['mean']:,}, sd {line['sd']:,}"
+                )
             case "counts.published":
                 self._news = f"{line['day']}: {line['count']:,} passengers published"
             case "event.settled":
@@ -41,7 +43,8 @@ class WeekTable:
         event = events[0]
         head = Text.assemble(
             (self._title, "bold"),
-            f"  {self._heartbeat.get('calendar', 'starting ...')}  known {event.get('known', '-')}",
+            f"  {self._heartbeat.get('calendar', 'starting ...')}",
+            f"  days published {event.get('known', '-')}",
             f"  orders {self._orders}  fills {self._fills}",
             f"  worst case ${event.get('worst_case', '-')}",
         )

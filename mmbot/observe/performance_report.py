@@ -240,7 +240,7 @@ def _advice(proposals: Sequence[WeightProposal]) -> str:
     if most < FEWEST_EVENTS:
         return (
             f"Keep the weights: the data are too few to change anything. It takes {FEWEST_EVENTS} "
-            f"settled events for a number of known days, and there are {most} at the most."
+            f"settled events for a number of published days, and there are at most {most}."
         )
     return (
         "Keep the weights: nowhere do the data differ from them by more than chance would have it."
