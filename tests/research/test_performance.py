@@ -160,11 +160,12 @@ some_fills = st.lists(
         st.integers(0, 4),
         st.integers(0, 1_000_000),
     ),
-    max_size=8,
+    max_size=24,
 )
 
 
-@settings(max_examples=40, deadline=None)
+# Few large examples: each opens a ledger on disk.
+@settings(max_examples=12, deadline=None)
 @given(some_fills, st.tuples(*[st.booleans()] * len(TICKERS)))
 def test_every_way_of_adding_up_gives_the_totals_of_the_ledger(
     drawn: list[tuple[str, str, int, int, int, int]], won: tuple[bool, ...]
