@@ -14,7 +14,16 @@ from mmbot.paper.paper_trading import PaperTrading, passes
 from mmbot.trading.book import Book
 from mmbot.trading.events import BookChanged, BookReplaced, BooksDistrusted
 from mmbot.trading.values import Fill
-from mmbot.units import MONEY_PER_DOLLAR, format_count, format_price
+from mmbot.units import (
+    MONEY_PER_DOLLAR,
+    Count,
+    Money,
+    Price,
+    format_count,
+    format_price,
+    parse_count,
+    parse_price,
+)
 
 Frame: TypeAlias = dict[str, Any]
 
@@ -28,11 +37,11 @@ PRIVATE = frozenset({"fill", "user_orders", "market_positions", "order_group_upd
 
 
 class Bench:
-    """A paper venue between a bot and an exchange that are both played by hand."""
+    """Paper trading between a bot and an exchange that are both scripted by the test."""
 
     def __init__(self, balance: float = 1000.0, fills: tuple[Fill, ...] = ()) -> None:
         rng = random.Random(1)
-        self.venue = PaperTrading("KXTSAW", 0, round(balance * MONEY_PER_DOLLAR), fills, rng)
+        self.venue = PaperTrading("KXTSAW", 0, Money(round(balance * MONEY_PER_DOLLAR)), fills, rng)
         self.now = NOW
         self.real_seq = self.trades = self.changes = 0
         self.sent: list[Frame] = []
@@ -349,8 +358,8 @@ def test_the_balance_pays_for_fills_and_settlement_pays_back(bench: Bench) -> No
     assert bench.position() == "0.00"
 
 
-def test_what_earlier_lives_hold_is_there_again() -> None:
-    fill = Fill("t-1", "o-1", TICKER, "ask", 4400, 500, 0, NOW - 5_000)
+def test_positions_of_earlier_sessions_are_restored_from_their_fills() -> None:
+    fill = Fill("t-1", "o-1", TICKER, "ask", Price(4400), Count(500), Money(0), at=NOW - 5_000)
     bench = Bench(fills=(fill,))
     assert bench.position() == "-5.00"
     (listed,) = bench.rest("fills", ticker=TICKER)["fills"]
@@ -619,52 +628,57 @@ def test_the_bots_book_stays_whole_and_only_real_gaps_are_gaps(
 
 
 class Replay:
-    """The real feed and book behind a paper venue, in front of a real book kept by hand."""
+    """The bot's own feed and book, behind paper trading, on a real book kept by the test."""
 
     def __init__(self) -> None:
         self.bench = Bench()
         self.feed = Feed("KXTSAW")
         self.feed.watch([TICKER], NOW)
-        self.real: dict[tuple[str, int], int] = {("yes", 3000): 500, ("no", 7000): 500}
+        self.real: dict[tuple[str, Price], Count] = {
+            ("yes", Price(3000)): Count(500),
+            ("no", Price(7000)): Count(500),
+        }
         self.book: Book | None = None
         self.gaps_made = self.gaps_seen = self.placed = 0
         self.bench.venue.connected()
         for command in self.feed.connected(NOW).frames:
             self.bench.venue.outgoing(command, NOW)
-        self.hand_over(self.bench.take())
+        self.deliver(self.bench.take())
         for frame in (
             subscribed(3, "market_lifecycle_v2", LIFECYCLE_SID),
             subscribed(4, "orderbook_delta", BOOK_SID),
             subscribed(OWN + 1, "trade", TRADE_SID),
         ):
-            self.hand_over(self.bench.hear(frame))
+            self.deliver(self.bench.hear(frame))
         self.resync()
 
     def play(self, kind: str, side: str, number: int) -> None:
         match kind:
             case "place":
                 self.placed += 1
-                self.bench.place(side, format_price(number), client_order_id=f"mmbot-{self.placed}")
-                self.hand_over(self.bench.take())
+                self.bench.place(
+                    side, format_price(Price(number)), client_order_id=f"mmbot-{self.placed}"
+                )
+                self.deliver(self.bench.take())
             case "real":
-                self.change(side, number)
+                self.change(side, Price(number))
             case "trade":
-                self.hand_over(self.bench.trade(format_price(number), "7.00"))
+                self.deliver(self.bench.trade(format_price(Price(number)), "7.00"))
             case "expire":
                 self.bench.now += 61_000
                 self.bench.venue.advance(self.bench.now)
-                self.hand_over(self.bench.take())
+                self.deliver(self.bench.take())
             case "gap":
                 self.gaps_made += 1
                 after = self.bench.numbered(delta_frame("yes", "0.0100", "1.00"), number)
-                self.hand_over(self.bench.hear(after))
+                self.deliver(self.bench.hear(after))
                 self.resync()
             case "again":
-                told_before = delta_frame("yes", "0.0100", "1.00") | {"seq": self.bench.real_seq}
-                self.hand_over(self.bench.hear(told_before))
+                repeated = delta_frame("yes", "0.0100", "1.00") | {"seq": self.bench.real_seq}
+                self.deliver(self.bench.hear(repeated))
         self.check()
 
-    def change(self, side: str, price: int) -> None:
+    def change(self, side: str, price: Price) -> None:
         """Add to a level, or empty it, where that does not cross the real book."""
         bids = [p for (s, p) in self.real if s == "yes"]
         asks = [p for (s, p) in self.real if s == "no"]
@@ -672,20 +686,21 @@ class Replay:
             return
         if side == "no" and any(bid >= price for bid in bids):
             return
-        delta = -self.real[side, price] if (side, price) in self.real else 300
-        self.real[side, price] = self.real.get((side, price), 0) + delta
-        if not self.real[side, price]:
-            del self.real[side, price]
-        self.hand_over(self.bench.delta(side, format_price(price), format_count(delta)))
+        emptied = self.real.pop((side, price), None)
+        if emptied is None:
+            delta = self.real[side, price] = Count(300)
+        else:
+            delta = Count(-emptied)
+        self.deliver(self.bench.delta(side, format_price(price), format_count(delta)))
 
     def resync(self) -> None:
         levels = {
             side: {format_price(p): format_count(c) for (s, p), c in self.real.items() if s == side}
             for side in ("yes", "no")
         }
-        self.hand_over(self.bench.snapshot(levels["yes"], levels["no"]))
+        self.deliver(self.bench.snapshot(levels["yes"], levels["no"]))
 
-    def hand_over(self, frames: list[Frame]) -> None:
+    def deliver(self, frames: list[Frame]) -> None:
         for frame in frames:
             step = self.feed.received(orjson.dumps(frame), self.bench.now)
             assert not step.reconnect
@@ -700,13 +715,13 @@ class Replay:
                         self.book = None
 
     def check(self) -> None:
-        """What the bot sees less what is its own must be the real book."""
+        """The book that the bot is shown less its own orders must be the real book."""
         assert self.book is not None
         orders = self.bench.rest("orders", status="resting")["orders"]
-        own: dict[tuple[str, int], int] = {}
+        own: dict[tuple[str, Price], Count] = {}
         for order in orders:
-            level = order["outcome_side"], round(float(order["yes_price_dollars"]) * 10_000)
-            own[level] = own.get(level, 0) + round(float(order["remaining_count_fp"]) * 100)
+            level = order["outcome_side"], parse_price(order["yes_price_dollars"])
+            own[level] = Count(own.get(level, 0) + parse_count(order["remaining_count_fp"]))
         seen = {("yes", p): c for p, c in self.book.levels("bid")}
         seen |= {("no", p): c for p, c in self.book.levels("ask")}
         lowest = min((p for s, p in self.real if s == "no"), default=10_000)
