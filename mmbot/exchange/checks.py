@@ -109,7 +109,7 @@ def check_crossing(
 
 
 def cash_held(fees: FeeSchedule, net: Count, resting: Iterable[tuple[Side, Price, Count]]) -> Money:
-    """Return the cash that one account's resting orders in a market may need, fees included."""
+    """Return the cash that one account's resting orders in a market may need, with fees."""
     orders = list(resting)
     held = collateral(net, orders)
     if not fees.charges_makers:

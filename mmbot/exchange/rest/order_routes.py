@@ -23,6 +23,7 @@ from mmbot.units import (
     MONEY_PER_DOLLAR,
     ONE_CONTRACT,
     Count,
+    Milliseconds,
     Money,
     format_count,
     format_money,
@@ -145,7 +146,7 @@ def _create(call: RestCall, body: CreateOrder) -> Json:
     return answer
 
 
-def _state(order: ExchangeOrder, now: int) -> Json:
+def _state(order: ExchangeOrder, now: Milliseconds) -> Json:
     return {
         "order_id": order.order_id,
         "client_order_id": order.client_order_id,
