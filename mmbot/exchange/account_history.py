@@ -45,7 +45,7 @@ class PositionSnapshot(msgspec.Struct, frozen=True):
 Entry: TypeAlias = AccountFilled | OrderChanged | Settled | PositionSnapshot
 
 
-class Wallet:
+class ReportedAccount:
     """Cash and positions as the account's reads return them."""
 
     def __init__(self, account: Account) -> None:
@@ -65,22 +65,22 @@ class AccountHistory:
         self.orders: dict[str, tuple[int, ExchangeOrder]] = {}
         self.resting: dict[str, tuple[int, ExchangeOrder]] = {}
         self.as_of: Milliseconds = 0
-        self._wallets: dict[Account, Wallet] = {}
+        self._reported: dict[Account, ReportedAccount] = {}
         self._waiting: deque[tuple[Milliseconds, Entry]] = deque()
         self._count = 0
 
-    def open(self, account: Account) -> None:
+    def open_account(self, account: Account) -> None:
         """Start the history of an account."""
-        self._wallets[account] = Wallet(account)
+        self._reported[account] = ReportedAccount(account)
 
-    def deposited(self, account: Account, now: Milliseconds) -> None:
+    def record_deposit(self, account: Account, now: Milliseconds) -> None:
         """Record a change of cash by a deposit or transfer, which reads show at once."""
-        wallet = self._wallets[account]
-        wallet.cash, wallet.updated_ms = account.cash, now
+        reported = self._reported[account]
+        reported.cash, reported.updated_ms = account.cash, now
 
-    def wallet(self, account: Account) -> Wallet:
+    def reported(self, account: Account) -> ReportedAccount:
         """Return cash and positions as the account's reads return them now."""
-        return self._wallets[account]
+        return self._reported[account]
 
     def record(self, facts: Iterable[Fact]) -> None:
         """Add what the engine has just done."""
@@ -117,9 +117,9 @@ class AccountHistory:
             case Settled():
                 self.settlements.append((self._number(), entry))
             case PositionSnapshot():
-                wallet = self._wallets[entry.account]
-                wallet.cash, wallet.updated_ms = entry.cash, entry.at
-                wallet.positions[entry.ticker] = entry.position
+                reported = self._reported[entry.account]
+                reported.cash, reported.updated_ms = entry.cash, entry.at
+                reported.positions[entry.ticker] = entry.position
             case OrderChanged():
                 self._show_order(entry.order)
             case _:

@@ -44,7 +44,7 @@ def broadcast(
     if not sessions:
         return
     for session in sessions:
-        session.at(now)
+        session.set_time(now)
     touched: dict[str, None] = {}
     for fact in facts:
         if isinstance(fact, BookLevelChanged | Traded):
@@ -154,7 +154,7 @@ def broadcast_event(
 ) -> None:
     """Publish a new event."""
     for session in sessions:
-        session.at(now)
+        session.set_time(now)
     _publish_lifecycle(sessions, "event_lifecycle", event_message(event, exchange))
 
 
@@ -169,7 +169,7 @@ def broadcast_fees(
         "fee_multiplier_override": override.multiplier if override else None,
     }
     for session in sessions:
-        session.at(now)
+        session.set_time(now)
     _publish_lifecycle(sessions, "event_fee_update", message)
 
 

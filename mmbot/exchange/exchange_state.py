@@ -143,7 +143,7 @@ class ExchangeState:
     def open_account(self, user_id: str, subaccount: int, *, cash: Money = NO_CASH) -> Account:
         """Add a member's subaccount."""
         account = self.engine.open_account(user_id, subaccount, cash=cash, audited=True)
-        self.history.open(account)
+        self.history.open_account(account)
         return account
 
     def set_tier(self, user_id: str, tier: str) -> None:

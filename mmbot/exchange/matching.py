@@ -100,7 +100,7 @@ class MatchingEngine:
         self._client_ids.spend(account, request.client_order_id)
         self._match(market, order, now)
         keeps = request.time_in_force == "good_till_canceled"
-        self._conclude(market, order, now, "" if keeps else None)
+        self._rest_or_end(market, order, now, "" if keeps else None)
         self.clearing.reserve(market, account)
         return order
 
@@ -307,9 +307,9 @@ class MatchingEngine:
         order.price, order.remaining = price, remaining
         order.initial = Count(order.filled + remaining)
         self._match(market, order, now)
-        self._conclude(market, order, now, "Amend")
+        self._rest_or_end(market, order, now, "Amend")
 
-    def _conclude(
+    def _rest_or_end(
         self,
         market: ExchangeMarket,
         order: ExchangeOrder,

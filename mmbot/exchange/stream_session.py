@@ -322,7 +322,7 @@ class StreamSession:
         frame["msg"] = message
         self._send(frame)
 
-    def at(self, now: Milliseconds) -> None:
+    def set_time(self, now: Milliseconds) -> None:
         """Set the time of sending of the next frames."""
         self._now = now
 

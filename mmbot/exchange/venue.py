@@ -314,7 +314,7 @@ class SimulatedVenue:
 
     def kill_channel(self, session: StreamSession, sid: int, code: int, now: Milliseconds) -> None:
         """End one subscription with a terminal error, 10 or 25."""
-        session.at(now)
+        session.set_time(now)
         session.end(session.subscriptions[sid], code)
 
     def drop_sessions(self) -> None:

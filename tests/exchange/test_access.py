@@ -170,7 +170,7 @@ def test_the_balance_has_a_bucket_of_its_own(make_bench: Callable[..., Any]) -> 
     assert bench.maker.call("GET", "/portfolio/balance")[0] == 200
 
 
-def test_limits_and_costs_are_told(make_bench: Callable[..., Any]) -> None:
+def test_limits_and_costs_can_be_read(make_bench: Callable[..., Any]) -> None:
     bench = make_bench(tier="advanced")
     _, limits = bench.maker.call("GET", "/account/limits")
     assert limits["usage_tier"] == "advanced"

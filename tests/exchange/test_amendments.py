@@ -30,7 +30,7 @@ def amended_world(seed: str, faults: Iterable[str]) -> World:
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])
-def test_the_ledger_ends_with_what_the_exchange_paid_in_the_end(seed: str) -> None:
+def test_the_ledger_ends_with_the_amended_payout(seed: str) -> None:
     world = amended_world(seed, named("all"))
     assert world.run().what == ""
     # Where every market was found to be decided, the money was compared as well.

@@ -93,7 +93,7 @@ def test_the_same_seed_plays_the_same_week(week: Site) -> None:
     assert tapes[0] == tapes[1]
 
 
-def test_a_settled_week_has_moved_money_and_made_none() -> None:
+def test_a_settled_week_conserves_money() -> None:
     site = build(3)
     site.venue.advance(to_milliseconds(WEEK.settles) + 120_000)
     engine = site.venue.exchange.engine

@@ -161,7 +161,7 @@ def test_immediate_or_cancel_rests_nothing(pit: Pit) -> None:
     assert pit.market.best_bid is None
 
 
-def test_fill_or_kill_trades_wholly_or_not_at_all(pit: Pit) -> None:
+def test_fill_or_kill_trades_all_or_nothing(pit: Pit) -> None:
     pit.place(pit.a, "ask", 5_000, 50)
     with pytest.raises(RequestRefused, match="insufficient resting volume"):
         pit.place(pit.b, "bid", 5_000, 80, time_in_force="fill_or_kill")
@@ -205,7 +205,7 @@ def test_a_taker_must_afford_its_fee_as_well(pit: Pit) -> None:
         pit.place(poor, "bid", 5_000, 2_000)
 
 
-def test_a_refused_order_leaves_no_trace(pit: Pit) -> None:
+def test_a_refused_order_changes_nothing(pit: Pit) -> None:
     pit.place(pit.a, "ask", 5_000, 50)
     before = len(pit.engine.facts)
     with pytest.raises(RequestRefused):
@@ -240,7 +240,7 @@ def test_the_changes_of_a_book_add_up_to_it(pit: Pit) -> None:
     assert [f.clock for f in changes] == sorted({f.clock for f in changes})
 
 
-def test_a_fill_says_what_is_held_after_it(pit: Pit) -> None:
+def test_a_fill_has_the_position_after_it(pit: Pit) -> None:
     pit.place(pit.a, "ask", 5_000, 50)
     pit.place(pit.b, "bid", 5_000, 80)
     fills = [f for f in pit.engine.facts if isinstance(f, AccountFilled)]

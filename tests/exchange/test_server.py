@@ -107,7 +107,7 @@ async def test_the_stream_reaches_a_websockets_client(running: Running) -> None:
         assert (delta["type"], delta["msg"]["client_order_id"]) == ("orderbook_delta", "seen")
 
 
-async def test_an_unsigned_stream_is_refused_at_the_door(running: Running) -> None:
+async def test_an_unsigned_stream_is_refused(running: Running) -> None:
     with pytest.raises(websockets.InvalidStatus) as refusal:
         await websockets.connect(running.server.ws_url)
     assert refusal.value.response.status_code == 401

@@ -67,7 +67,7 @@ def test_added_markets_are_acknowledged_in_sequence_and_then_shown(maker: Any) -
     assert (snapshot["seq"], snapshot["msg"]["market_ticker"]) == (3, OTHER)
 
 
-def test_deleted_markets_fall_silent(maker: Any) -> None:
+def test_deleted_markets_get_no_more_frames(maker: Any) -> None:
     stream = maker.stream()
     stream.subscribe("orderbook_delta", market_tickers=[TICKER, OTHER])
     (ok,) = stream.send(
@@ -97,7 +97,7 @@ def test_a_snapshot_on_request_carries_the_commands_id_and_goes_on_counting(make
     assert (snapshot["id"], snapshot["seq"]) == (2, 3)
 
 
-def test_the_acknowledgement_can_do_without_tickers(maker: Any) -> None:
+def test_the_acknowledgement_omits_tickers_on_request(maker: Any) -> None:
     stream = maker.stream()
     stream.subscribe("trade", market_tickers=[TICKER], skip_ticker_ack=True)
     (ok,) = stream.send(
@@ -200,7 +200,9 @@ def test_no_levels_can_be_asked_for_on_the_yes_scale(maker: Any) -> None:
     assert (delta["msg"]["price_dollars"], delta["msg"]["side"]) == ("0.6000", "no")
 
 
-def test_only_the_member_that_caused_a_delta_is_told_so(maker: Any, taker: Any) -> None:
+def test_only_the_owner_of_a_deltas_order_is_shown_its_client_order_id(
+    maker: Any, taker: Any
+) -> None:
     streams = [maker.stream(), taker.stream()]
     for stream in streams:
         stream.subscribe("orderbook_delta", market_tickers=[TICKER])
@@ -285,7 +287,9 @@ def test_a_market_can_be_named_by_its_id(maker: Any) -> None:
     assert [f["msg"]["market_ticker"] for f in stream.frames("ticker")] == [TICKER]
 
 
-def test_an_orders_whole_life_is_told_with_reasons(bench: Any, maker: Any, taker: Any) -> None:
+def test_every_change_of_an_order_is_published_with_its_reason(
+    bench: Any, maker: Any, taker: Any
+) -> None:
     stream = maker.stream()
     stream.subscribe("user_orders")
     order = maker.place("bid", "0.4200", expiration_time=bench.now // 1000 + 5)
@@ -308,7 +312,7 @@ def test_an_orders_whole_life_is_told_with_reasons(bench: Any, maker: Any, taker
     ]
 
 
-def test_private_channels_tell_nothing_of_others(maker: Any, taker: Any) -> None:
+def test_private_channels_contain_nothing_of_other_members(maker: Any, taker: Any) -> None:
     stream = taker.stream()
     stream.subscribe("user_orders", "fill", "market_positions", "order_group_updates")
     maker.call("POST", "/portfolio/order_groups/create", {"contracts_limit": 5})
@@ -324,7 +328,7 @@ def test_private_channels_can_be_filtered_by_market(maker: Any) -> None:
     assert [f["msg"]["ticker"] for f in stream.frames()] == [OTHER]
 
 
-def test_groups_tell_what_becomes_of_them(maker: Any) -> None:
+def test_changes_of_order_groups_are_published(maker: Any) -> None:
     stream = maker.stream()
     stream.subscribe("order_group_updates")
     _, body = maker.call("POST", "/portfolio/order_groups/create", {"contracts_limit": 5})
@@ -344,7 +348,7 @@ def test_groups_tell_what_becomes_of_them(maker: Any) -> None:
     assert [f["seq"] for f in frames] == [1, 2, 3, 4, 5]
 
 
-def test_lifecycle_tells_of_pauses_moves_and_grids(bench: Any, maker: Any) -> None:
+def test_pauses_moved_closes_and_grids_are_published(bench: Any, maker: Any) -> None:
     stream = maker.stream()
     stream.subscribe("market_lifecycle_v2")
     bench.venue.pause_market(TICKER, bench.now)
@@ -400,9 +404,7 @@ def test_dropped_sessions_are_closed(bench: Any, maker: Any) -> None:
     assert bench.venue.sessions == []
 
 
-def test_an_events_own_fees_are_told_when_they_come_and_when_they_go(
-    bench: Any, maker: Any
-) -> None:
+def test_an_events_fee_override_and_its_end_are_published(bench: Any, maker: Any) -> None:
     stream = maker.stream()
     stream.subscribe("market_lifecycle_v2")
     event = TICKER.rpartition("-")[0]

@@ -207,7 +207,7 @@ def test_a_taking_order_is_refused(bench: Bench) -> None:
     assert (status, body["error"]["details"]) == (400, "paper: orders only rest")
 
 
-def test_without_a_book_nothing_is_placed() -> None:
+def test_without_a_book_every_order_is_refused() -> None:
     bench = Bench()
     bench.connect()
     bench.hear(bench.numbered(snapshot_frame({"0.5000": "1.00"}, {"0.4000": "1.00"})))
@@ -252,7 +252,7 @@ def test_a_price_off_the_listed_grid_is_refused(bench: Bench) -> None:
     assert bench.place("bid", "0.4150")[1]["error"]["details"] == "invalid price"
 
 
-def test_cancel_takes_an_order_off_once(bench: Bench) -> None:
+def test_an_order_is_cancelled_once(bench: Bench) -> None:
     _, created = bench.place("bid", "0.4300")
     path = f"{ORDERS}/{created['order_id']}"
     bench.take()
@@ -284,7 +284,7 @@ def test_an_amend_into_the_real_book_is_refused(bench: Bench) -> None:
     assert (status, answer["error"]["details"]) == (400, "post only cross")
 
 
-def test_an_order_expires_and_says_so(bench: Bench) -> None:
+def test_an_orders_expiry_is_published(bench: Bench) -> None:
     bench.place("bid", "0.4300")
     bench.take()
     bench.now += 60_000
@@ -332,7 +332,7 @@ def test_a_trades_count_is_used_once_best_price_first_then_oldest(bench: Bench) 
     assert fills == [("best", "10.00"), ("late", "5.00")]
 
 
-def test_a_trade_that_is_told_twice_is_used_once(bench: Bench) -> None:
+def test_a_repeated_trade_fills_once(bench: Bench) -> None:
     bench.place("bid", "0.4300")
     assert of_type(bench.trade("0.4100", "5.00"), "fill")
     bench.trades -= 1
@@ -370,7 +370,7 @@ def test_positions_of_earlier_sessions_are_restored_from_their_fills() -> None:
 # The life of a market
 
 
-def test_a_pause_takes_the_orders_off_and_lets_none_in(bench: Bench) -> None:
+def test_a_pause_cancels_orders_and_refuses_new_ones(bench: Bench) -> None:
     bench.place("bid", "0.4300")
     bench.take()
     heard = bench.lifecycle("deactivated")
@@ -381,7 +381,7 @@ def test_a_pause_takes_the_orders_off_and_lets_none_in(bench: Bench) -> None:
     assert bench.place("bid", "0.4000")[0] == 201
 
 
-def test_the_close_takes_the_orders_off(bench: Bench) -> None:
+def test_the_close_cancels_orders(bench: Bench) -> None:
     bench.place("bid", "0.4300")
     bench.lifecycle("close_date_updated", close_ts=NOW // 1000 + 5)
     bench.take()
@@ -391,7 +391,7 @@ def test_the_close_takes_the_orders_off(bench: Bench) -> None:
     assert report["last_update_reason"] == "CloseCancel"
 
 
-def test_a_pause_of_all_trading_is_learnt_from_the_exchanges_state(bench: Bench) -> None:
+def test_a_pause_of_all_trading_is_read_from_the_exchange_status(bench: Bench) -> None:
     bench.place("bid", "0.4300")
     body = orjson.dumps({"exchange_active": True, "trading_active": False})
     request = HttpRequest("GET", f"{BASE_PATH}/exchange/status")
@@ -400,7 +400,7 @@ def test_a_pause_of_all_trading_is_learnt_from_the_exchanges_state(bench: Bench)
     assert bench.rest("orders", status="resting")["orders"] == []
 
 
-def test_a_result_is_learnt_from_a_listing(bench: Bench) -> None:
+def test_a_result_is_read_from_a_listing(bench: Bench) -> None:
     bench.place("bid", "0.4300")
     bench.trade("0.4000", "10.00")
     request = HttpRequest("GET", f"{BASE_PATH}/events/{EVENT}")
@@ -459,14 +459,14 @@ def test_with_the_books_the_trades_of_the_same_markets_are_subscribed_once() -> 
     assert more["params"]["market_tickers"] == [other]
 
 
-def test_the_answer_to_the_layers_own_command_is_swallowed() -> None:
+def test_the_answer_to_the_layers_own_command_is_not_forwarded() -> None:
     bench = Bench()
     heard = bench.connect()
     assert {frame["id"] for frame in heard} == {1, 2, 3, 4}
 
 
 @pytest.mark.parametrize("scope", ["id", "sid"])
-def test_when_the_trades_end_the_fills_do_too(bench: Bench, scope: str) -> None:
+def test_when_the_trade_channel_ends_the_fill_channel_does_too(bench: Bench, scope: str) -> None:
     number = {"id": {"id": OWN + 1}, "sid": {"sid": TRADE_SID}}[scope]
     heard = bench.hear({"type": "error", **number, "msg": {"code": 10, "msg": "Channel error"}})
     feed = Feed("KXTSAW")
@@ -475,7 +475,7 @@ def test_when_the_trades_end_the_fills_do_too(bench: Bench, scope: str) -> None:
     assert [feed.received(orjson.dumps(frame), NOW).reconnect for frame in heard] == [True]
 
 
-def test_trades_that_are_not_granted_in_time_end_the_fills() -> None:
+def test_an_overdue_trade_subscription_ends_the_fill_channel() -> None:
     bench = Bench()
     bench.venue.connected()
     bench.send(1, "subscribe", channels=["fill"])
@@ -519,7 +519,7 @@ def test_an_order_that_the_real_book_comes_to_cross_is_hidden_until_it_no_longer
     assert [m["delta_fp"] for m in of_type(shown, "orderbook_delta")] == ["-5.00", "10.00"]
 
 
-def test_a_new_connection_numbers_afresh(bench: Bench) -> None:
+def test_a_new_connection_starts_a_new_sequence(bench: Bench) -> None:
     bench.place("bid", "0.4300")
     bench.venue.disconnected()
     assert bench.take() == []
@@ -530,11 +530,11 @@ def test_a_new_connection_numbers_afresh(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("data", [b"{", b'{"type":"orderbook_delta","sid":2,"seq":2,"msg":{}}'])
-def test_what_cannot_be_read_is_left_to_the_bot(bench: Bench, data: bytes) -> None:
+def test_an_unreadable_frame_is_forwarded(bench: Bench, data: bytes) -> None:
     assert bench.venue.incoming(data, NOW) == [data]
 
 
-def test_what_cannot_be_read_keeps_its_place_in_the_numbering(bench: Bench) -> None:
+def test_an_unreadable_frame_keeps_its_place_in_the_sequence(bench: Bench) -> None:
     bench.place("bid", "0.4300")
     bench.take()
     (frame,) = bench.hear(bench.numbered({"type": "orderbook_delta", "sid": BOOK_SID, "msg": {}}))

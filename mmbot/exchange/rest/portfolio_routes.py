@@ -36,11 +36,11 @@ from mmbot.units import (
 def balance(call: RestCall) -> Reply:
     """Return cash and the value of the positions."""
     shard = call.exchange.settings.exchange_index
-    wallets = [call.exchange.history.wallet(a) for a in call.accounts(default=0)]
+    reports = [call.exchange.history.reported(a) for a in call.accounts(default=0)]
     elsewhere = call.other_shard()
-    cash = total(w.cash for w in wallets if not elsewhere)
-    value = total(_value(call, w.positions) for w in wallets if not elsewhere)
-    updated = max(w.updated_ms for w in wallets)
+    cash = total(r.cash for r in reports if not elsewhere)
+    value = total(_value(call, r.positions) for r in reports if not elsewhere)
+    updated = max(r.updated_ms for r in reports)
     return Reply(
         200,
         {
@@ -80,7 +80,7 @@ def positions(call: RestCall) -> Reply:
     ticker, events = call.text("ticker"), call.listed("event_ticker")
     held: dict[str, Position] = {}
     for account in call.accounts(default=0):
-        held.update(exchange.history.wallet(account).positions)
+        held.update(exchange.history.reported(account).positions)
     markets = exchange.engine.markets
     found = [
         (-number, (market, held[market.ticker]))
@@ -192,7 +192,7 @@ def transfer(call: RestCall) -> Reply:
         raise RequestRefused("insufficient_balance")
     for account, signed in ((source, Money(-amount)), (target, amount)):
         account.deposit(signed)
-        call.exchange.history.deposited(account, call.now)
+        call.exchange.history.record_deposit(account, call.now)
     call.exchange.transfers.append(
         Transfer(
             transfer_id,
@@ -234,12 +234,12 @@ def subaccount_balances(call: RestCall) -> Reply:
 
 
 def _balance(call: RestCall, account: Account) -> Json:
-    wallet = call.exchange.history.wallet(account)
+    reported = call.exchange.history.reported(account)
     return {
         "subaccount_number": account.subaccount,
         "exchange_index": call.exchange.settings.exchange_index,
-        "balance": format_money(wallet.cash),
-        "updated_ts": wallet.updated_ms // 1000,
+        "balance": format_money(reported.cash),
+        "updated_ts": reported.updated_ms // 1000,
     }
 
 
