@@ -141,9 +141,17 @@ def rules(market: ExchangeMarket) -> str:
 
 def market_json(market: ExchangeMarket, volume_24h: Count) -> Json:
     """Return a market with its quotes."""
+    answer = _description(market) | _quotes(market, volume_24h)
+    if market.result:
+        answer["settlement_value_dollars"] = format_price(settlement_value(market))
+    if market.settled_ms is not None:
+        answer["settlement_ts"] = rfc3339(market.settled_ms)
+    return answer
+
+
+def _description(market: ExchangeMarket) -> Json:
     terms = market.terms
-    bid, ask = market.best_bid or Price(0), market.best_ask or ONE_DOLLAR
-    answer: Json = {
+    return {
         "ticker": market.ticker,
         "event_ticker": terms.event_ticker,
         "market_type": "binary",
@@ -167,6 +175,12 @@ def market_json(market: ExchangeMarket, volume_24h: Count) -> Json:
         "expiration_value": market.expiration_value,
         "strike_type": "greater",
         "floor_strike": terms.floor_strike,
+    }
+
+
+def _quotes(market: ExchangeMarket, volume_24h: Count) -> Json:
+    bid, ask = market.best_bid or Price(0), market.best_ask or ONE_DOLLAR
+    return {
         "yes_bid_dollars": format_price(bid),
         "yes_bid_size_fp": format_count(market.sides["bid"].best_count),
         "yes_ask_dollars": format_price(ask),
@@ -184,13 +198,8 @@ def market_json(market: ExchangeMarket, volume_24h: Count) -> Json:
         "settlement_bounds_type": "default",
         "price_level_structure": market.structure,
         "price_ranges": price_ranges(market),
-        "exchange_index": terms.exchange_index,
+        "exchange_index": market.terms.exchange_index,
     }
-    if market.result:
-        answer["settlement_value_dollars"] = format_price(settlement_value(market))
-    if market.settled_ms is not None:
-        answer["settlement_ts"] = rfc3339(market.settled_ms)
-    return answer
 
 
 def settlement_value(market: ExchangeMarket) -> Price:
