@@ -184,7 +184,7 @@ class SimulatedVenue:
     def _plan_close(self, market: ExchangeMarket) -> None:
         close = market.close_ms
         self.at(close, partial(self._close, market, close))
-        cancelled = close + self.exchange.settings.close_sweep_ms
+        cancelled = close + self.exchange.settings.close_cancel_delay_ms
         self.at(cancelled, partial(self._cancel_closed, market))
 
     def _open(self, market: ExchangeMarket, now: Milliseconds) -> None:

@@ -91,7 +91,7 @@ def test_a_simulation_may_verify_only_the_first_signature_on_an_operation(
     assert ask(bench, bench.maker.headers("POST", path), path)[0] == 401
     assert ask(bench, bench.maker.headers("GET", path), path)[0] == 200
     assert ask(bench, bench.maker.headers("POST", path), path)[0] == 200
-    # Another operation, another key and an old timestamp are refused as ever.
+    # Another operation, another key and an old timestamp are still refused.
     assert ask(bench, bench.maker.headers("POST", PATH), PATH)[0] == 401
     assert ask(bench, bench.taker.headers("POST", path), path)[0] == 401
     assert ask(bench, bench.maker.headers("GET", path, bench.now - 15_001), path)[0] == 401
@@ -189,7 +189,7 @@ def test_a_basic_member_is_upgraded_once_it_has_traded(make_bench: Callable[...,
     assert bench.maker.call("GET", "/account/limits")[1]["usage_tier"] == "advanced"
 
 
-# The stream's door
+# Opening a stream
 
 
 def test_a_stream_needs_a_signature(bench: Any) -> None:

@@ -1,4 +1,4 @@
-"""What the crowd makes of the counts that are out."""
+"""The crowd's belief given the published counts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPREAD = 0.025
 
 
 def drawn(rng: random.Random) -> dict[dt.date, int]:
-    """Counts that came about as the learners think that they do."""
+    """Counts drawn from the model that `Learnt` assumes."""
     common = rng.gauss(0, SPREAD)
     return {
         day: round(count * math.exp(common + rng.gauss(0, SPREAD)))

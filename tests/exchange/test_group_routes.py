@@ -1,4 +1,4 @@
-"""Order groups over REST: the brake on what trades in fifteen seconds."""
+"""Order groups over REST: the limit on contracts matched in fifteen seconds."""
 
 from __future__ import annotations
 

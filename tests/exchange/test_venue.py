@@ -1,4 +1,4 @@
-"""What time brings to a venue: opening, closing, releases, settlement."""
+"""The venue in time: opening, closing, releases, settlement."""
 
 from __future__ import annotations
 
