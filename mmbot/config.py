@@ -1,7 +1,7 @@
 """One frozen tree of settings, read from a TOML file and refused unless every key makes sense.
 
-Keys that do not exist, values out of range and combinations that contradict each other raise
-`BadInput` with the file, the key and what to do. Nothing is ignored and nothing is guessed.
+Unknown keys, values out of range and contradictory combinations raise `BadInput` with the file, the
+key and what to write instead. No key is ignored and no value is guessed.
 """
 
 from __future__ import annotations
@@ -41,44 +41,44 @@ _DEMO = (
     "wss://external-api-ws.demo.kalshi.co/trade-api/ws/v2",
 )
 
-# The exchange and the environment each mode talks to: paper reads the real market.
+# REST and stream address of each mode; paper reads the real market.
 HOSTS: dict[Mode, tuple[str, str]] = {"paper": _PRODUCTION, "demo": _DEMO, "live": _PRODUCTION}
 
 _Share = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
 _Part = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 # A value for each number of published days: none, one, two, three, and four or more.
-_BY_KNOWN = msgspec.Meta(min_length=5, max_length=5)
-_Shares = Annotated[tuple[_Share, ...], _BY_KNOWN]
-_Parts = Annotated[tuple[_Part, ...], _BY_KNOWN]
+_BY_DAYS_PUBLISHED = msgspec.Meta(min_length=5, max_length=5)
+_Shares = Annotated[tuple[_Share, ...], _BY_DAYS_PUBLISHED]
+_Parts = Annotated[tuple[_Part, ...], _BY_DAYS_PUBLISHED]
 _Dollars = Annotated[float, msgspec.Meta(ge=0.01, le=1_000_000.0)]
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the file; each field is a key with its default and its bounds."""
+    """A table of the file; each field is a key, with its default and bounds."""
 
 
-def _by_known(values: tuple[float, ...], known: int) -> float:
-    return values[min(known, len(values) - 1)]
+def _by_days_published(values: tuple[float, ...], days_published: int) -> float:
+    return values[min(days_published, len(values) - 1)]
 
 
 class ExchangeSettings(_Section, frozen=True, kw_only=True):
-    """`[exchange]`: which series is traded, and as whom."""
+    """`[exchange]`: the series that is traded, and the subaccount."""
 
     series: Annotated[str, msgspec.Meta(pattern=r"\A[A-Z0-9]{2,32}\Z")] = "KXTSAW"
     subaccount: Annotated[int, msgspec.Meta(ge=0, le=63)] = 0
 
 
 class CredentialSettings(_Section, frozen=True, kw_only=True):
-    """`[credentials]`: where the API key is found. The key itself never stands in the file."""
+    """`[credentials]`: where the API key is found. The key itself is never in the file."""
 
     key_id: str = ""
     private_key_path: str = ""
 
 
 class CountsSettings(_Section, frozen=True, kw_only=True):
-    """`[counts]`: where the daily counts are read, and how often."""
+    """`[counts]`: where and how often the daily counts are read."""
 
-    # Whoever can change a count on its way can move the quotes.
+    # HTTPS, as whoever can change a count on its way can move the quotes.
     url: Annotated[
         str, msgspec.Meta(pattern=r"\A(https://[^/]+|http://(127\.0\.0\.1|localhost)(:\d+)?)\Z")
     ] = "https://www.tsa.gov"
@@ -90,15 +90,15 @@ class CountsSettings(_Section, frozen=True, kw_only=True):
 
 
 class ForecastSettings(_Section, frozen=True, kw_only=True):
-    """`[forecast]`: how a week is forecast; `seed` is the simple method, and the quickest."""
+    """`[forecast]`: the forecast method; `seed` is the simplest and quickest."""
 
     method: Literal["combined", "seed"] = "combined"
 
 
 class QuotingSettings(_Section, frozen=True, kw_only=True):
-    """`[quoting]`: what a quote may look like.
+    """`[quoting]`: prices and sizes of quotes.
 
-    `margin` is the main knob: never more than (1 - margin) x fair value is bid for a side. Lists
+    `margin` is the main setting: a side is bid for at most (1 - margin) x its fair value. Lists
     have a value for each number of published days: none, one, two, three, and four or more.
     """
 
@@ -118,29 +118,31 @@ class QuotingSettings(_Section, frozen=True, kw_only=True):
     reprice_tolerance_cents: Annotated[float, msgspec.Meta(ge=0.0, le=20.0)] = 1.0
     minimum_rest_seconds: Annotated[float, msgspec.Meta(ge=0.0, le=600.0)] = 2.0
 
-    def margin_at(self, known: int) -> float:
-        """The margin once `days_published` days are published."""
-        return self.margin if isinstance(self.margin, float) else _by_known(self.margin, known)
+    def margin_at(self, days_published: int) -> float:
+        """Return the margin at a number of published days."""
+        if isinstance(self.margin, float):
+            return self.margin
+        return _by_days_published(self.margin, days_published)
 
-    def belief_weight_at(self, known: int) -> float:
-        """The belief's share in fair value, in log-odds; the rest is the market's."""
-        return _by_known(self.belief_weight, known)
+    def belief_weight_at(self, days_published: int) -> float:
+        """Return the belief's weight in fair value, in log-odds; the rest is the market mid's."""
+        return _by_days_published(self.belief_weight, days_published)
 
-    def size_at(self, known: int) -> float:
-        """The largest size of a quote that may open a position, in units of count."""
-        return self.size * _by_known(self.size_by_known, known)
+    def size_at(self, days_published: int) -> float:
+        """Return the largest size of a quote that may open a position, in units of count."""
+        return self.size * _by_days_published(self.size_by_known, days_published)
 
     def edge(self, value: float) -> float:
-        """The least distance between what YES is worth and its price, all in dollars."""
+        """Return the least edge of a quote where YES is worth `value`, both in dollars."""
         least = self.minimum_edge_cents * ONE_CENT / ONE_DOLLAR
         return max(least, self.uncertainty_edge * value * (1 - value))
 
     def bids_yes(self, fair: float) -> bool:
-        """Whether YES is bid for at this fair value."""
+        """Return whether YES is bid for at this fair value, in dollars."""
         return self.sides == "both" or fair >= 0.5
 
     def bids_no(self, fair: float) -> bool:
-        """Whether NO is bid for at this fair value."""
+        """Return whether NO is bid for at this fair value, in dollars."""
         return self.sides == "both" or fair < 0.5
 
     @property
@@ -150,27 +152,27 @@ class QuotingSettings(_Section, frozen=True, kw_only=True):
 
     @property
     def mid_depth(self) -> Count:
-        """What must rest at a price before it counts as the market's opinion."""
+        """The size that must rest at a price before it counts for the market mid."""
         return Count(self.mid_depth_contracts * ONE_CONTRACT)
 
     @property
     def lowest_bid(self) -> float:
-        """The least that is bid for YES, in dollars."""
+        """The lowest bid for YES, in dollars."""
         return self.lowest_bid_cents * ONE_CENT / ONE_DOLLAR
 
     @property
     def reprice_tolerance(self) -> Price:
-        """How far a quote may stand from its best price before it is moved."""
+        """The distance of a quote from its best price beyond which it is moved."""
         return Price(round(self.reprice_tolerance_cents * ONE_CENT))
 
     @property
     def minimum_rest(self) -> Milliseconds:
-        """How long a harmless quote stays where it is, in milliseconds."""
+        """The least time between moves of a quote that is not at risk, in milliseconds."""
         return round(self.minimum_rest_seconds * 1000)
 
 
 class LimitSettings(_Section, frozen=True, kw_only=True):
-    """`[limits]`: what is refused whatever the quotes would like."""
+    """`[limits]`: risk limits that override every quote."""
 
     contracts_per_market: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 100
     event_loss_dollars: _Dollars = 100.0
@@ -186,51 +188,51 @@ class LimitSettings(_Section, frozen=True, kw_only=True):
 
     @property
     def event_loss(self) -> Money:
-        """The most one event may lose in its worst outcome, every order filled."""
+        """The most that one event may lose in its worst case, with every order filled."""
         return Money(round(self.event_loss_dollars * MONEY_PER_DOLLAR))
 
     @property
     def fill_cap(self) -> Count:
-        """What may fill in fifteen seconds before the exchange takes every order off."""
+        """The contracts that may fill in 15 seconds before the exchange cancels every order."""
         return Count(self.contracts_per_15_seconds * ONE_CONTRACT)
 
     @property
     def daily_loss(self) -> Money:
-        """What a day may cost before no position may grow until the next."""
+        """The loss of a day after which no position may grow until the next day."""
         return Money(round(self.daily_loss_dollars * MONEY_PER_DOLLAR))
 
     def cash_for_event(self, cash: Money) -> Money:
-        """What one event may use of the account's cash."""
+        """Return the share of the account's cash that one event may use."""
         return Money(int(cash * self.event_cash_share))
 
 
 class OrderSettings(_Section, frozen=True, kw_only=True):
-    """`[orders]`: the life of an order at the exchange."""
+    """`[orders]`: lifetimes and timeouts of orders."""
 
     lifetime_seconds: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 60
     answer_timeout_seconds: Annotated[float, msgspec.Meta(ge=0.5, le=60.0)] = 5.0
 
     @property
     def lifetime(self) -> Milliseconds:
-        """How long an order lives unless it is renewed, in milliseconds."""
+        """The time from an order's placement or renewal to its expiry, in milliseconds."""
         return self.lifetime_seconds * 1000
 
 
 class PaperSettings(_Section, frozen=True, kw_only=True):
-    """`[paper]`: the account that paper trading pretends to have; other modes do not read it."""
+    """`[paper]`: the account of paper trading; other modes do not use it."""
 
     balance_dollars: _Dollars = 1000.0
 
     @property
     def balance(self) -> Money:
-        """The cash that a life of the daemon starts with, before what it holds already."""
+        """The cash at the start of a session, before the cost of the positions held."""
         return Money(round(self.balance_dollars * MONEY_PER_DOLLAR))
 
 
 class StateSettings(_Section, frozen=True, kw_only=True):
-    """`[state]`: where the ledger lives; empty means systemd's directory or the user's own.
+    """`[state]`: the directory of the ledger; if empty, systemd's or the user's state directory.
 
-    The capture of every input, which `mmbot replay` reads, lives beside it within its ceiling.
+    The capture of every input, which `mmbot replay` reads, is beside it, up to a total size.
     """
 
     directory: str = ""
@@ -238,14 +240,14 @@ class StateSettings(_Section, frozen=True, kw_only=True):
 
 
 class LogSettings(_Section, frozen=True, kw_only=True):
-    """`[log]`: what is written to standard error."""
+    """`[log]`: the log on standard error."""
 
     level: LogLevel = "info"
     heartbeat_seconds: Annotated[float, msgspec.Meta(ge=1.0, le=3600.0)] = 60.0
 
 
 class Settings(_Section, frozen=True, kw_only=True):
-    """The whole file."""
+    """All settings."""
 
     mode: Mode = "paper"
     exchange: ExchangeSettings = ExchangeSettings()
@@ -261,7 +263,11 @@ class Settings(_Section, frozen=True, kw_only=True):
 
 
 def load(path: Path) -> Settings:
-    """Read the settings from a file; raise `BadInput` if it is missing or says anything odd."""
+    """Read the settings from a file.
+
+    Raises:
+        BadInput: It cannot be read, or its content is invalid.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -270,7 +276,11 @@ def load(path: Path) -> Settings:
 
 
 def parse(text: str, source: str) -> Settings:
-    """Read the settings from TOML text; `source` names it in errors."""
+    """Read the settings from TOML text; `source` names it in errors.
+
+    Raises:
+        BadInput: It is not TOML, or a key or value is invalid.
+    """
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -282,7 +292,7 @@ def changed(settings: Settings, changes: Mapping[str, object], source: str) -> S
     """Return the settings with other values for some keys, each written as `section.key`.
 
     Raises:
-        BadInput: There is no such key, or its value makes no sense; `source` names it.
+        BadInput: There is no such key, or its value is invalid; `source` names the origin.
     """
     tree = msgspec.to_builtins(settings, builtin_types=(dt.time,))
     for key, value in changes.items():
@@ -295,7 +305,7 @@ def changed(settings: Settings, changes: Mapping[str, object], source: str) -> S
 
 
 def differences(one: Settings, other: Settings) -> tuple[str, ...]:
-    """Return the keys at which two trees differ, each written as `section.key`."""
+    """Return the keys whose values differ, each written as `section.key`."""
     return tuple(_differences(msgspec.to_builtins(one), msgspec.to_builtins(other), ""))
 
 
@@ -321,19 +331,19 @@ def _checked(tree: dict[str, Any], source: str) -> Settings:
 def _refuse_unknown_keys(
     tree: dict[str, Any], section: type[msgspec.Struct], source: str, prefix: str = ""
 ) -> None:
-    known = {field.name: field.type for field in msgspec.structs.fields(section)}
+    kinds = {field.name: field.type for field in msgspec.structs.fields(section)}
     for key, value in tree.items():
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            advice = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"
+        if key not in kinds:
+            near = difflib.get_close_matches(key, kinds, n=1)
+            advice = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(kinds)}"
             raise BadInput(f"{source}: there is no key `{prefix}{key}`; {advice}")
-        kind = known[key]
+        kind = kinds[key]
         if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, _Section):
             _refuse_unknown_keys(value, kind, source, f"{prefix}{key}.")
 
 
 def _explain(what: str, key: str) -> str:
-    """Say in one sentence what is wrong with the value of `key` and what to write instead."""
+    """Return a sentence on what is wrong with the value of `key`, and what to write instead."""
     *sections, name = key.partition("[")[0].split(".")
     holder: type[msgspec.Struct] = Settings
     for section in sections:

@@ -1,4 +1,4 @@
-"""The commands, thin: they read their input, call a room, and show what it says."""
+"""The commands, thin: each reads its input, calls one package, and shows the result."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ app.add_typer(counts, name="counts", rich_help_panel=_STEER)
 
 
 def main() -> None:
-    """Run the command line; a sentence and an exit code for whatever the user can mend."""
+    """Run the command line; errors that the user can fix are one sentence and an exit code."""
     try:
         app()
     except (BadInput, NotReady) as error:

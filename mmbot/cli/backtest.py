@@ -16,7 +16,7 @@ from mmbot.cli import banks
 from mmbot.cli.options import CacheDirectory, CandlesFile, CountsFile, JudgedConfig, MarketsFile
 from mmbot.cli.output import load_plots, show, write
 from mmbot.errors import BadInput
-from mmbot.observe import backtest_report as backtests
+from mmbot.observe import backtest_report
 from mmbot.research.backtest import WeekResult, play_week
 from mmbot.research.cached_beliefs import FormedBeliefs
 from mmbot.research.candles import RealWeek, load_weeks
@@ -32,7 +32,7 @@ def backtest(
     config_path: JudgedConfig = None,
     strategy: Annotated[
         str | None,
-        typer.Option(help=f"Judge this one alone: {', '.join(STRATEGIES)}; all unless given."),
+        typer.Option(help=f"Backtest only this one: {', '.join(STRATEGIES)}; all unless given."),
     ] = None,
     json_path: Annotated[
         Path | None, typer.Option("--json", help="Write the figures to this file as JSON.")
@@ -42,13 +42,13 @@ def backtest(
     ] = None,
     cache: CacheDirectory = None,
 ) -> None:
-    """Quote real weeks with the engine that trades, and fill by their daily candles.
+    """Backtest: quote real weeks with the engine that trades, filled by daily candles.
 
     Orders are placed once a day, with what was published by then. On Monday,
     Saturday and Sunday they fill where a trade went strictly through their
-    price, from Tuesday to Friday only where the day's last trade did; a fifth
-    of the day's volume at the most. Weeks that are not decided in full are
-    left out. The account starts each week with paper.balance_dollars.
+    price, from Tuesday to Friday only where the day's last trade did; at most
+    a fifth of the day's volume fills. Weeks without all their results are left
+    out. The account starts each week with paper.balance_dollars.
 
     Example:
     mmbot backtest --counts daily_counts.csv --markets markets.csv --candles daily_candles.csv
@@ -60,18 +60,19 @@ def backtest(
     weeks = load_weeks(markets, candles)
     directory = cache or banks.default_directory()
     believe = FormedBeliefs(
-        load_counts(counts), lambda known, name: banks.fit(known, name, directory)
+        load_counts(counts), lambda published, name: banks.fit(published, name, directory)
     )
-    outcome = {
+    results = {
         name: _play(name, settings, weeks, believe)
         for name in (STRATEGIES if strategy is None else (strategy,))
     }
-    show(backtests.sheets(outcome))
+    show(backtest_report.sheets(results))
     if json_path is not None:
-        write(json_path, orjson.dumps(backtests.plain(outcome), option=orjson.OPT_INDENT_2))
+        content = orjson.dumps(backtest_report.as_json(results), option=orjson.OPT_INDENT_2)
+        write(json_path, content)
     if report_path is not None and plots is not None:
-        pictures = plots.backtest_pictures(outcome)
-        write(report_path, backtests.report(outcome, pictures).encode())
+        pictures = plots.backtest_pictures(results)
+        write(report_path, backtest_report.html_page(results, pictures).encode())
 
 
 def _play(
@@ -79,6 +80,6 @@ def _play(
 ) -> list[WeekResult]:
     console = Console(stderr=True)
     quiet = not console.is_terminal
-    shown = track(weeks, f"Playing {name}", console=console, transient=True, disable=quiet)
-    chosen = STRATEGIES[name](settings)
-    return [play_week(chosen, week, believe) for week in shown]
+    tracked = track(weeks, f"Playing {name}", console=console, transient=True, disable=quiet)
+    strategy = STRATEGIES[name](settings)
+    return [play_week(strategy, week, believe) for week in tracked]

@@ -1,4 +1,4 @@
-"""Where a command keeps forecasts of past weeks, as making them takes many seconds."""
+"""The residual banks that commands keep in a cache directory, as making one takes many seconds."""
 
 from __future__ import annotations
 
@@ -15,34 +15,33 @@ from mmbot.tsa.counts import Counts
 
 
 def default_directory() -> Path:
-    """Return `mmbot` in the user's cache directory, as the XDG base directory rules have it."""
+    """Return `mmbot` in the user's cache directory, by the XDG base directory specification."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "mmbot"
 
 
 def fit(counts: Counts, method: str, directory: Path) -> Forecaster:
-    """Fit `method`, taking what the bank kept in `directory` holds of it, and keep the result.
+    """Fit `method`, extending the residual bank cached in `directory`.
 
     Raises:
-        BadInput: There is no such method, the history is too short, or `directory` is no place
-            to write to.
+        BadInput: There is no such method, there are no counts, or `directory` cannot be written.
     """
     path = bank_path(directory, method)
-    kept = load_bank(path) if method in METHODS else None
+    cached = load_bank(path) if method in METHODS else None
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"Forecasting past weeks ({method})", total=None)
         forecaster = Forecaster.fit(
             counts,
             method,
-            kept,
+            cached,
             lambda done, total: progress.update(task, completed=done, total=total),
         )
-    made = forecaster.bank
-    if made.method == method and (kept is None or not _covers(kept, made)):
-        store_bank(path, made)
+    extended = forecaster.bank
+    if extended.method == method and (cached is None or not _covers(cached, extended)):
+        store_bank(path, extended)
     return forecaster
 
 
-def _covers(kept: Bank, made: Bank) -> bool:
-    return kept.digests[: len(made.digests)] == made.digests
+def _covers(cached: Bank, extended: Bank) -> bool:
+    return cached.digests[: len(extended.digests)] == extended.digests

@@ -1,4 +1,4 @@
-"""`mmbot bench`: how long the parts take, beside a floor measured in the same run."""
+"""`mmbot bench`: times of the forecast and of quoting, beside a floor measured in the same run."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ def demo(
 
     Starts both as processes of their own, compresses the week's calendar into a minute, and ends
     with fills, fees, P&L and the daemon's ledger compared with the exchange's, to the cent.
-    Without --counts the daily counts are synthetic. What the daemon leaves behind is kept
-    for `mmbot report`.
+    Without --counts the daily counts are synthetic. The daemon's files are kept for
+    `mmbot report`.
     """
     console = Console()
     settings = config.load(config_path)
@@ -53,18 +53,20 @@ def demo(
         raise BadInput(f"{config_path} is not of mode demo; use config/demo.toml or a copy of it")
     if json_path is not None and not json_path.parent.is_dir():
         raise BadInput(f"--json {json_path}: there is no directory {json_path.parent}")
-    scene = DemoWeek(_choose_week(week, counts), seed, config_path, counts)
-    title = f"{scene.week.event_ticker('KXTSAW')} on {'file' if counts else 'synthetic'} counts"
-    # It stays, for the report on the week.
+    demo_week = DemoWeek(_choose_week(week, counts), seed, config_path, counts)
+    title = f"{demo_week.week.event_ticker('KXTSAW')} on {'file' if counts else 'synthetic'} counts"
+    # It is kept, for the report on the week.
     place = Path(tempfile.mkdtemp(prefix="mmbot-demo-"))
     banks.fit(
-        counts_at(scene.published(), scene.start), settings.forecast.method, state_directory(place)
+        counts_at(demo_week.published(), demo_week.start),
+        settings.forecast.method,
+        state_directory(place),
     )
-    result = _show(scene, place, title, console)
+    result = _show(demo_week, place, title, console)
     console.print(_summary(result))
     console.print(
         f"STATE_DIRECTORY={place} mmbot report --config {config_path} "
-        f"--venue {place / VENUE_FILE} settles up.",
+        f"--venue {place / VENUE_FILE} reports on the week.",
         soft_wrap=True,
         highlight=False,
     )
@@ -75,19 +77,21 @@ def demo(
         raise typer.Exit(1)
 
 
-def _show(scene: DemoWeek, directory: Path, title: str, console: Console) -> DemoResult:
+def _show(demo_week: DemoWeek, directory: Path, title: str, console: Console) -> DemoResult:
     table = WeekTable(title)
     if not console.is_terminal:
-        return uvloop.run(play(scene, directory, lambda line: _print_news(console, line)))
+        return uvloop.run(play(demo_week, directory, lambda line: _print_news(console, line)))
     with Live(table, console=console, refresh_per_second=4):
-        return uvloop.run(play(scene, directory, table.watch))
+        return uvloop.run(play(demo_week, directory, table.watch))
 
 
 def _print_news(console: Console, line: dict[str, Any]) -> None:
-    """Say in plain lines what the live table would show."""
+    """Print the news of the live table as plain lines."""
     match line["event"]:
         case "belief.updated":
-            console.print(f"{line['known']} days known: mean {line['mean']:,}, sd {line['sd']:,}")
+            console.print(
+                f"{line['known']} days published: mean {line['mean']:,}, sd {line['sd']:,}"
+            )
         case "event.settled":
             console.print(f"settled: P&L ${line['pnl']}")
 
@@ -114,7 +118,7 @@ def _summary(result: DemoResult) -> Table:
         "orders placed": f"{result.orders:,}",
         "fills": f"{result.fills:,}",
         "contracts": f"{result.contracts:,.2f}",
-        "days known while trading": ", ".join(map(str, result.known_days_traded)),
+        "days published while trading": ", ".join(map(str, result.days_published_traded)),
         "fees": f"${result.fees:,.2f}",
         "P&L": f"${result.pnl:,.2f}",
         "settled on": "-" if result.settled_value is None else f"{result.settled_value:,.2f}",

@@ -1,4 +1,4 @@
-"""`mmbot evaluate`: how good the forecasts would have been, week by week."""
+"""`mmbot evaluate`: walk-forward scores of the forecast methods."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
 import numpy as np
@@ -22,21 +22,21 @@ from mmbot.cli.options import CacheDirectory, CountsFile
 from mmbot.cli.output import load_plots, write
 from mmbot.errors import BadInput
 from mmbot.forecast import evaluation
-from mmbot.forecast.evaluation import Outcome, Score
+from mmbot.forecast.evaluation import Score, ScoredForecast
 from mmbot.forecast.history import History
 from mmbot.forecast.model import DEFAULT, METHODS, SEED
 from mmbot.forecast.residuals import Bank
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Counts, load_counts
 
-Outcomes = dict[str, list[Outcome]]
+ForecastsByMethod: TypeAlias = dict[str, list[ScoredForecast]]
 
 
-class _Kept(msgspec.Struct, frozen=True):
-    """The last results, and a name for what they were made from."""
+class _CachedScores(msgspec.Struct, frozen=True):
+    """The last scores, and the digest of their inputs."""
 
     digest: str
-    outcomes: Outcomes
+    forecasts: ForecastsByMethod = msgspec.field(name="outcomes")
 
 
 def evaluate(
@@ -60,7 +60,7 @@ def evaluate(
     ] = None,
     cache: CacheDirectory = None,
 ) -> None:
-    """Judge every past week with what was known at the time, and score the forecasts.
+    """Score the forecasts of past weeks, each from the counts published at the time.
 
     k is the number of days published. MAPE (in percent) and RMSE are of the
     expected average; RMSE and CRPS are in thousand passengers; Brier score and
@@ -74,18 +74,18 @@ def evaluate(
     """
     if method not in METHODS:
         raise BadInput(f"--method {method!r} is none; choose from {', '.join(METHODS)}")
-    known = load_counts(counts)
-    weeks = _weeks(known, _parse_day(first, "--from"), _parse_day(last, "--to") if last else None)
-    outcomes = _outcomes(known, weeks, method, cache or banks.default_directory())
-    scores = {name: evaluation.summarise(each) for name, each in outcomes.items()}
+    held = load_counts(counts)
+    weeks = _weeks(held, _parse_day(first, "--from"), _parse_day(last, "--to") if last else None)
+    forecasts = _scored(held, weeks, method, cache or banks.default_directory())
+    scores = {name: evaluation.summarise(each) for name, each in forecasts.items()}
     console = Console()
     console.print(_table(scores))
     if method != SEED.name:
-        console.print(_differences(outcomes[method], outcomes[SEED.name]))
+        console.print(_differences(forecasts[method], forecasts[SEED.name]))
     if json_path is not None:
-        write(json_path, orjson.dumps(_plain(scores), option=orjson.OPT_INDENT_2))
+        write(json_path, orjson.dumps(_as_json(scores), option=orjson.OPT_INDENT_2))
     if plot_path is not None:
-        load_plots("--plot").draw_evaluation(plot_path, outcomes, scores)
+        load_plots("--plot").draw_evaluation(plot_path, forecasts, scores)
 
 
 def _parse_day(text: str, option: str) -> dt.date:
@@ -96,7 +96,7 @@ def _parse_day(text: str, option: str) -> dt.date:
 
 
 def _weeks(counts: Counts, first: dt.date, last: dt.date | None) -> list[Week]:
-    """Return the weeks with seven counts that lie within the days from `first` to `last`."""
+    """Return the weeks with seven counts that lie within `first` to `last`, both included."""
     end = min(counts.last_day or first, last or dt.date.max)
     week, weeks = Week.of(first + dt.timedelta(days=6)), []
     while week.sunday <= end:
@@ -108,39 +108,41 @@ def _weeks(counts: Counts, first: dt.date, last: dt.date | None) -> list[Week]:
     return weeks
 
 
-def _outcomes(counts: Counts, weeks: list[Week], method: str, directory: Path) -> Outcomes:
+def _scored(counts: Counts, weeks: list[Week], method: str, directory: Path) -> ForecastsByMethod:
     made = {name: _bank(counts, name, directory) for name in (DEFAULT, SEED.name)}
     digest = _digest((method, *(bank.digests[-1] for bank in made.values()), str(weeks)))
     path = directory / "evaluation.json"
     try:
-        kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
+        cached = msgspec.json.decode(path.read_bytes(), type=_CachedScores)
     except (OSError, msgspec.DecodeError):
-        kept = None
-    if kept is None or kept.digest != digest:
-        kept = _Kept(digest, _walk(History.of(counts), made, weeks, method))
-        write(path, msgspec.json.encode(kept))
-    return kept.outcomes
+        cached = None
+    if cached is None or cached.digest != digest:
+        cached = _CachedScores(digest, _walk_forward(History.of(counts), made, weeks, method))
+        write(path, msgspec.json.encode(cached))
+    return cached.forecasts
 
 
 def _digest(inputs: Sequence[str]) -> str:
-    """Name results by what they were made from: the inputs, and the code that forecasts."""
+    """Return the digest of the inputs and of the source code of the forecast."""
     content = hashlib.sha256("\n".join(inputs).encode())
     for source in sorted(Path(evaluation.__file__).parent.glob("*.py")):
         content.update(source.read_bytes())
     return content.hexdigest()[:16]
 
 
-def _walk(history: History, made: dict[str, Bank], weeks: list[Week], method: str) -> Outcomes:
-    outcomes: Outcomes = {name: [] for name in dict.fromkeys((method, SEED.name))}
+def _walk_forward(
+    history: History, made: dict[str, Bank], weeks: list[Week], method: str
+) -> ForecastsByMethod:
+    forecasts: ForecastsByMethod = {name: [] for name in dict.fromkeys((method, SEED.name))}
     scored = evaluation.walk_forward(history, made, DEFAULT, weeks)
     total = len(made) * len(evaluation.ORIGINS) * len(weeks)
     console = Console(stderr=True)
     quiet = not console.is_terminal
-    shown = track(scored, "Scoring weeks", total, console=console, transient=True, disable=quiet)
-    for name, outcome in shown:
-        if name in outcomes:
-            outcomes[name].append(outcome)
-    return outcomes
+    tracked = track(scored, "Scoring weeks", total, console=console, transient=True, disable=quiet)
+    for name, forecast in tracked:
+        if name in forecasts:
+            forecasts[name].append(forecast)
+    return forecasts
 
 
 def _bank(counts: Counts, method: str, directory: Path) -> Bank:
@@ -161,16 +163,16 @@ def _table(scores: dict[str, dict[int, Score]]) -> Table:
     return table
 
 
-def _differences(outcomes: Sequence[Outcome], baseline: Sequence[Outcome]) -> Table:
+def _differences(forecasts: Sequence[ScoredForecast], baseline: Sequence[ScoredForecast]) -> Table:
     table = Table("k", "CRPS minus the seed's", "90 % interval", box=SIMPLE)
     for k in evaluation.ORIGINS:
-        found = evaluation.difference(outcomes, baseline, k, np.random.default_rng(k))
+        found = evaluation.difference(forecasts, baseline, k, np.random.default_rng(k))
         low, high = found.low / 1e3, found.high / 1e3
         table.add_row(str(k), f"{found.mean / 1e3:+.1f}", f"{low:+.1f} to {high:+.1f}")
     return table
 
 
-def _plain(scores: dict[str, dict[int, Score]]) -> dict[str, object]:
+def _as_json(scores: dict[str, dict[int, Score]]) -> dict[str, object]:
     methods = {
         name: {str(k): msgspec.to_builtins(score) for k, score in origins.items()}
         for name, origins in scores.items()

@@ -26,9 +26,9 @@ from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.server import Server, now_ms
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.tsa.counts import load_counts
-from mmbot.units import parse_money
+from mmbot.units import Money, parse_money
 
-# At a calendar as slow as the wall's, a real market's pace would look like a stopped one.
+# At the real calendar's speed, the pace of a real market would look like no trading at all.
 _LEAST_ACTIONS_PER_WALL_HOUR = Pace(takers=720.0, refreshes=3600.0)
 
 
@@ -62,7 +62,7 @@ def exchange(
     )
     settings = SimulatedExchangeSettings(tier=_one_of(tier, tuple(TIERS), "--tier"))
     cash = _dollars(balance)
-    # Made last: a fast calendar would be hours ahead by the time a key is found.
+    # Started last: generating a key takes long enough for a fast calendar to be hours ahead.
     clock = CalendarClock(now_ms(), to_milliseconds(start), _checked_speed(speed))
     site = assemble(
         settings=settings,
@@ -147,7 +147,7 @@ def _one_of(value: str, allowed: tuple[str, ...], option: str) -> str:
     return value
 
 
-def _dollars(text: str) -> int:
+def _dollars(text: str) -> Money:
     try:
         money = parse_money(text)
     except ValueError:

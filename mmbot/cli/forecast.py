@@ -1,4 +1,4 @@
-"""`mmbot forecast`: what the bot would believe at an instant, from a file of counts."""
+"""`mmbot forecast`: the belief at an instant, from a file of counts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def forecast(
     counts: CountsFile,
     as_of: Annotated[
         str,
-        typer.Option(help="The instant to judge at, with its UTC offset: 2026-04-16T09:00-04:00."),
+        typer.Option(
+            help="The instant of the forecast, with its UTC offset: 2026-04-16T09:00-04:00."
+        ),
     ],
     week: Annotated[
         str | None,
@@ -45,12 +47,12 @@ def forecast(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
     cache: CacheDirectory = None,
 ) -> None:
-    """Print what is thought of a week's average, and the fair value at every strike.
+    """Print the distribution of a week's average, and the fair value at every strike.
 
     Only counts that were out at --as-of are used, however many the file
     holds; each is taken to have come out at 09:00 New York time on its usual
-    day. The first run forecasts all past weeks, to learn how wrong it would
-    have been; later ones are quick.
+    day. The first run forecasts all past weeks, for the residuals of the
+    method; later ones are quick.
 
     Example:
     mmbot forecast --counts daily_counts.csv --as-of 2026-04-16T09:00-04:00
@@ -58,12 +60,12 @@ def forecast(
     at = _parse_instant(as_of)
     target = Week.of(at.astimezone(EASTERN).date()) if week is None else _parse_week(week)
     ladder = STRIKES if strikes is None else _parse_strikes(strikes)
-    known = load_counts(counts).as_of(at)
-    forecaster = banks.fit(known, DEFAULT, cache or banks.default_directory())
-    belief = forecaster.belief(known, target, ladder)
-    mixture = forecaster.forecast(known, target).mixture
+    published = load_counts(counts).as_of(at)
+    forecaster = banks.fit(published, DEFAULT, cache or banks.default_directory())
+    belief = forecaster.belief(published, target, ladder)
+    mixture = forecaster.forecast(published, target).mixture
     if as_json:
-        sys.stdout.buffer.write(orjson.dumps(_plain(belief, mixture, at)) + b"\n")
+        sys.stdout.buffer.write(orjson.dumps(_as_json(belief, mixture, at)) + b"\n")
     else:
         _show(belief, mixture)
 
@@ -92,7 +94,7 @@ def _parse_strikes(text: str) -> tuple[int, ...]:
     return tuple(sorted({int(part) for part in parts}))
 
 
-def _plain(belief: Belief, mixture: Mixture, at: dt.datetime) -> dict[str, object]:
+def _as_json(belief: Belief, mixture: Mixture, at: dt.datetime) -> dict[str, object]:
     fair = zip(belief.strikes, belief.above, strict=True)
     quantiles = zip(LEVELS, mixture.quantiles(LEVELS).tolist(), strict=True)
     return {
@@ -129,7 +131,7 @@ def _show(belief: Belief, mixture: Mixture) -> None:
     for level, value in zip(LEVELS, mixture.quantiles(LEVELS), strict=True):
         console.print(f"  {level:4.0%} below {value:,.0f}")
     if belief.heaviest:
-        console.print(f"from past weeks worth {belief.effective_weeks:.0f} equal ones")
+        console.print(f"effective sample size: {belief.effective_weeks:.0f} past weeks")
         console.print(_heaviest(belief))
         console.print(_distribution(mixture))
     console.print(_ladder(belief))
@@ -146,7 +148,14 @@ def _distribution(mixture: Mixture) -> Table:
 
 
 def _heaviest(belief: Belief) -> Table:
-    table = Table("week to", "weight", "recent", "season", "alike so far", title="What weighs most")
+    table = Table(
+        "week to",
+        "weight",
+        "recent",
+        "season",
+        "similarity",
+        title="Past weeks of the largest weights",
+    )
     for past in belief.heaviest:
         reasons = (f"{reason:.2f}" for reason in (past.recent, past.season, past.alike))
         table.add_row(str(past.week.sunday), f"{past.weight:.1%}", *reasons)

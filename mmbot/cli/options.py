@@ -18,7 +18,7 @@ CandlesFile: TypeAlias = Annotated[
 ]
 JudgedConfig: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--config", help="The settings to judge; the defaults unless given."),
+    typer.Option("--config", help="The settings to test; the defaults unless given."),
 ]
 CacheDirectory: TypeAlias = Annotated[
     Path | None,

@@ -1,4 +1,4 @@
-"""What the commands leave behind: tables on the terminal, and files."""
+"""Output of the commands: tables and sentences on the terminal, and files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from rich.table import Table
 from mmbot.errors import BadInput
 from mmbot.observe.sheets import Sheet
 
-# Of tables that go to a file or a pipe.
+# Columns of the output where it goes to a file or a pipe.
 _WIDTH = 110
 
 
 def show(sheets: Iterable[Sheet]) -> None:
-    """Print tables, each with what has to be said about it."""
+    """Print tables, each with its note."""
     console = Console()
     if not console.is_terminal:
         console.width = _WIDTH
@@ -35,14 +35,14 @@ def show(sheets: Iterable[Sheet]) -> None:
 
 
 def say(sentences: Iterable[str]) -> None:
-    """Print sentences, each on a line of its own."""
+    """Print sentences, one on a line."""
     console = Console()
     for sentence in sentences:
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file, in directories that need not be there yet; or say why it cannot be."""
+    """Write a file, creating its directories; raise `BadInput` if that is not possible."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
@@ -51,7 +51,7 @@ def write(path: Path, content: bytes) -> None:
 
 
 def load_plots(option: str) -> ModuleType:
-    """Return the module that draws, or say what `option` needs."""
+    """Return the module that draws; raise `BadInput`, naming `option`, without matplotlib."""
     try:
         return importlib.import_module("mmbot.cli.plots")
     except ModuleNotFoundError:

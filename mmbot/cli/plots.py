@@ -1,4 +1,4 @@
-"""Pictures; importing this needs matplotlib, the extra `plots`."""
+"""Plots; importing this needs matplotlib, the extra `plots`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from mmbot.errors import BadInput
-from mmbot.forecast.evaluation import Outcome, Score
+from mmbot.forecast.evaluation import Score, ScoredForecast
+from mmbot.forecast.history import Floats
 from mmbot.research.backtest import MarketOpinion, WeekResult
 from mmbot.units import MONEY_PER_DOLLAR
 
@@ -20,17 +22,25 @@ _BINS = np.linspace(0, 1, 11)
 
 
 def draw_evaluation(
-    path: Path, outcomes: Mapping[str, Sequence[Outcome]], scores: Mapping[str, Mapping[int, Score]]
+    path: Path,
+    forecasts: Mapping[str, Sequence[ScoredForecast]],
+    scores: Mapping[str, Mapping[int, Score]],
 ) -> None:
-    """Draw how often strikes were passed against how likely that was held, and CRPS by k."""
+    """Draw a calibration plot of P(above), and CRPS by the number of published days.
+
+    Raises:
+        BadInput: `path` cannot be written, or its suffix is not one of matplotlib's formats.
+    """
     figure = Figure(figsize=(11, 5), layout="constrained")
     calibration, skill = figure.subplots(1, 2)
-    for name in outcomes:
-        _draw_calibration(calibration, name, outcomes[name])
+    for name, scored in forecasts.items():
+        predicted = np.concatenate([each.above for each in scored])
+        outcomes = np.concatenate([each.passed for each in scored])
+        _draw_calibration(calibration, name, predicted, outcomes)
         by_origin = scores[name]
         skill.plot(list(by_origin), [s.crps / 1e3 for s in by_origin.values()], "o-", label=name)
     calibration.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
-    calibration.set(xlabel="P(above) as forecast", ylabel="share that came above")
+    calibration.set(xlabel="predicted P(above)", ylabel="realised frequency")
     skill.set(xlabel="days published (k)", ylabel="CRPS, thousand passengers", ylim=(0, None))
     calibration.legend()
     skill.legend()
@@ -40,38 +50,39 @@ def draw_evaluation(
         raise BadInput(f"{path} cannot be drawn into: {error}") from None
 
 
-def _draw_calibration(axes: Axes, name: str, outcomes: Sequence[Outcome]) -> None:
-    forecast = np.concatenate([outcome.above for outcome in outcomes])
-    passed = np.concatenate([outcome.passed for outcome in outcomes])
-    bins = np.clip(np.digitize(forecast, _BINS) - 1, 0, len(_BINS) - 2)
+def _draw_calibration(
+    axes: Axes, name: str, predicted: Floats, outcomes: NDArray[np.bool_]
+) -> None:
+    """Plot realised against mean predicted frequency in each bin, both of shape (n,)."""
+    bins = np.clip(np.digitize(predicted, _BINS) - 1, 0, len(_BINS) - 2)
     used = [b for b in range(len(_BINS) - 1) if (bins == b).any()]
     axes.plot(
-        [forecast[bins == b].mean() for b in used],
-        [passed[bins == b].mean() for b in used],
+        [predicted[bins == b].mean() for b in used],
+        [outcomes[bins == b].mean() for b in used],
         "o-",
         label=name,
     )
 
 
-def backtest_pictures(outcome: Mapping[str, Sequence[WeekResult]]) -> list[str]:
-    """Draw cumulated P&L by week, and how often what was priced came true, as SVG elements."""
+def backtest_pictures(results: Mapping[str, Sequence[WeekResult]]) -> list[str]:
+    """Return SVG elements of cumulated P&L by week and of calibration, by strategy."""
     figure = Figure(figsize=(11, 4.5), layout="constrained")
-    earned, calibration = figure.subplots(1, 2)
-    for name, results in outcome.items():
-        pnl = (sum(trade.pnl for trade in each.trades) / MONEY_PER_DOLLAR for each in results)
-        weeks = [each.week.rpartition("-")[2] for each in results]
-        earned.step(weeks, list(accumulate(pnl)), where="mid", marker="o", label=name)
-    earned.axhline(0, color="grey", linewidth=0.8)
-    earned.set(ylabel="cumulated P&L, dollars")
-    earned.legend()
+    cumulated, calibration = figure.subplots(1, 2)
+    for name, weeks in results.items():
+        pnl = (sum(trade.pnl for trade in each.trades) / MONEY_PER_DOLLAR for each in weeks)
+        labels = [each.week.rpartition("-")[2] for each in weeks]
+        cumulated.step(labels, list(accumulate(pnl)), where="mid", marker="o", label=name)
+    cumulated.axhline(0, color="grey", linewidth=0.8)
+    cumulated.set(ylabel="cumulated P&L, dollars")
+    cumulated.legend()
     _draw_opinions(
-        calibration, [each for result in next(iter(outcome.values())) for each in result.opinions]
+        calibration, [each for result in next(iter(results.values())) for each in result.opinions]
     )
     return [_svg(figure)]
 
 
 def calibration_pictures(opinions: Sequence[MarketOpinion]) -> list[str]:
-    """Draw how often came true what belief, market and pool held, as SVG elements."""
+    """Return an SVG element of the calibration of belief, mid and pool."""
     figure = Figure(figsize=(5.5, 4.5), layout="constrained")
     _draw_opinions(figure.subplots(), opinions)
     return [_svg(figure)]
@@ -84,21 +95,10 @@ def _svg(figure: Figure) -> str:
 
 
 def _draw_opinions(axes: Axes, opinions: Sequence[MarketOpinion]) -> None:
+    outcomes = np.array([each.outcome for each in opinions], dtype=bool)
     for field in ("belief", "mid", "pooled"):
-        _draw_opinion(axes, field, opinions)
+        predicted = np.array([getattr(each, field) for each in opinions], dtype=float)
+        _draw_calibration(axes, field, predicted, outcomes)
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
-    axes.set(xlabel="fair value as held", ylabel="share that came true")
+    axes.set(xlabel="predicted frequency", ylabel="realised frequency")
     axes.legend()
-
-
-def _draw_opinion(axes: Axes, field: str, opinions: Sequence[MarketOpinion]) -> None:
-    held = np.array([getattr(each, field) for each in opinions])
-    true = np.array([each.outcome for each in opinions])
-    bins = np.clip(np.digitize(held, _BINS) - 1, 0, len(_BINS) - 2)
-    used = [b for b in range(len(_BINS) - 1) if (bins == b).any()]
-    axes.plot(
-        [held[bins == b].mean() for b in used],
-        [true[bins == b].mean() for b in used],
-        "o-",
-        label=field,
-    )

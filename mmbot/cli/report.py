@@ -1,4 +1,4 @@
-"""`mmbot report`: what settled events came to."""
+"""`mmbot report`: performance of settled events."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from mmbot.cli.run import state_directory
 from mmbot.cli.tables import write_csv
 from mmbot.daemon.ledger_reader import TradeRecords, read_records
 from mmbot.errors import BadInput
-from mmbot.observe import performance_report as rendering
-from mmbot.observe import statements
-from mmbot.research.performance import PerformanceReport, event_of, judge
+from mmbot.observe import performance_report, statements
+from mmbot.research.performance import PerformanceReport, build_report, event_of
 
 
 def report(
@@ -27,9 +26,9 @@ def report(
     venue_path: DaemonVenue = None,
     event: Annotated[
         str | None,
-        typer.Option(help="The event to settle up; the last one that is decided unless given."),
+        typer.Option(help="The event to report on; the last settled one unless given."),
     ] = None,
-    all_events: Annotated[bool, typer.Option("--all", help="Settle up every event.")] = False,
+    all_events: Annotated[bool, typer.Option("--all", help="Report on every event.")] = False,
     json_path: Annotated[
         Path | None, typer.Option("--json", help="Write the figures to this file as JSON.")
     ] = None,
@@ -42,11 +41,11 @@ def report(
         typer.Option("--csv", help="Write fills.csv and settlements.csv there, for the taxes."),
     ] = None,
 ) -> None:
-    """Settle up: P&L by market and by known days, edges, markouts, calibration, weights.
+    """Report on settled events: P&L, edges, markouts, calibration and weights.
 
     Reads the ledger that `mmbot run` writes with the same config, also while it
-    runs. Calibration and the weights proposed for the belief rest on every
-    settled event in it.
+    runs. Calibration and the proposed weights of the belief are from every settled
+    event in it.
 
     Example:
     mmbot report --config config/paper.toml --all --html report.html --csv taxes
@@ -54,7 +53,7 @@ def report(
     settings = config.load(config_path)
     records = read_records(state_directory(settings, os.environ, simulated=venue_path is not None))
     events = _choose(records, event, all_events=all_events)
-    verdict = judge(
+    performance = build_report(
         records.fills,
         records.markouts,
         records.samples,
@@ -63,43 +62,45 @@ def report(
         events,
     )
     title = f"Settled up: {', '.join(sorted(events)) or 'no event'}"
-    say([title, *rendering.words(verdict)])
-    show(rendering.sheets(verdict))
+    say([title, *performance_report.remarks(performance)])
+    show(performance_report.sheets(performance))
     if json_path is not None:
-        write(json_path, orjson.dumps(rendering.plain(verdict), option=orjson.OPT_INDENT_2))
+        content = orjson.dumps(performance_report.as_json(performance), option=orjson.OPT_INDENT_2)
+        write(json_path, content)
     if html_path is not None:
-        write(html_path, rendering.report(verdict, title, _pictures(verdict)).encode())
+        pictures = _pictures(performance)
+        write(html_path, performance_report.html_page(performance, title, pictures).encode())
     if csv_directory is not None:
         _write_statements(csv_directory, records, events)
 
 
 def _choose(records: TradeRecords, event: str | None, *, all_events: bool) -> frozenset[str]:
-    """Return the events to settle up: those that were traded or looked at."""
+    """Return the events to report on: the one asked for, all in the ledger, or the last settled."""
     if event is not None and all_events:
         raise BadInput("--event and --all contradict each other; give one of them")
-    known = {event_of(each.fill.ticker) for each in records.fills}
-    known |= {event_of(each.ticker) for each in records.samples}
-    known |= {event_of(each.ticker) for each in records.settlements}
+    held = {event_of(each.fill.ticker) for each in records.fills}
+    held |= {event_of(each.ticker) for each in records.samples}
+    held |= {event_of(each.ticker) for each in records.settlements}
     if all_events:
-        return frozenset(known)
+        return frozenset(held)
     if event is not None:
-        if event not in known:
-            known_ones = ", ".join(sorted(known)) or "none at all"
-            raise BadInput(f"--event {event}: the ledger knows {known_ones}")
+        if event not in held:
+            listed = ", ".join(sorted(held)) or "none at all"
+            raise BadInput(f"--event {event}: the ledger knows {listed}")
         return frozenset({event})
-    decided = [event_of(each.ticker) for each in records.settlements]
-    return frozenset(decided[-1:])
+    settled = [event_of(each.ticker) for each in records.settlements]
+    return frozenset(settled[-1:])
 
 
-def _pictures(verdict: PerformanceReport) -> list[str]:
-    if not verdict.opinions:
+def _pictures(performance: PerformanceReport) -> list[str]:
+    if not performance.opinions:
         return []
     try:
         plots = load_plots("--html")
     except BadInput:
-        # The page says everything without them.
+        # The page is complete without them.
         return []
-    pictures: list[str] = plots.calibration_pictures(verdict.opinions)
+    pictures: list[str] = plots.calibration_pictures(performance.opinions)
     return pictures
 
 

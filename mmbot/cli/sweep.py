@@ -21,10 +21,10 @@ from mmbot.cli.output import show
 from mmbot.cli.tables import writer_for
 from mmbot.errors import BadInput
 from mmbot.observe.sheets import Sheet, interval
-from mmbot.research import parameter_sweep as sweeping
+from mmbot.research import parameter_sweep
 from mmbot.research.backtest import play_week
 from mmbot.research.cached_beliefs import FormedBeliefs
-from mmbot.research.candles import load_weeks
+from mmbot.research.candles import RealWeek, load_weeks
 from mmbot.research.parameter_sweep import Changes, SweepData, Trial
 from mmbot.research.strategies import own
 from mmbot.tsa.counts import load_counts
@@ -53,29 +53,24 @@ def sweep(
     ] = None,
     cache: CacheDirectory = None,
 ) -> None:
-    """Backtest every combination of the values given, and say what the best one is worth.
+    """Backtest every combination of the values given, and cross-validate the best one.
 
-    The best of many settings has been lucky, too. Beside its P&L stands that
-    of choices made without the week they are judged on.
+    The P&L of the best of many settings is biased upwards by the selection. It
+    is shown beside the P&L of settings chosen without the week they are scored on.
 
     Example:
     mmbot sweep --counts c.csv --markets m.csv --candles d.csv --set quoting.margin=[0.05,0.1,0.2]
     """
     write = writer_for(output, "--output") if output is not None else None
     settings = config.Settings() if config_path is None else config.load(config_path)
-    changes = sweeping.grid(dict(map(_choice, choices)))
+    changes = parameter_sweep.grid(dict(map(_choice, choices)))
     directory = cache or banks.default_directory()
     believe = FormedBeliefs(
-        load_counts(counts), lambda known, name: banks.fit(known, name, directory)
+        load_counts(counts), lambda published, name: banks.fit(published, name, directory)
     )
-    weeks = load_weeks(markets, candles)
-    for method in {config.changed(settings, each, "--set").forecast.method for each in changes}:
-        chosen = config.changed(settings, {"forecast.method": method}, "--set")
-        for week in weeks:
-            play_week(own(chosen), week, believe)
-    data = SweepData(settings, weeks, believe.remembered)
+    data = _prepare(settings, changes, load_weeks(markets, candles), believe)
     run = _on_cores(data, changes) if scheduler is None else _on_cluster(scheduler, data, changes)
-    trials = sorted(_tracked(run, len(changes)), key=lambda trial: -trial.tally.pnl)
+    trials = sorted(_tracked(run, len(changes)), key=lambda trial: -trial.statistics.pnl)
     show([_sheet(trials)])
     if output is not None and write is not None:
         keys = tuple(trials[0].changes)
@@ -84,6 +79,20 @@ def sweep(
             (*keys, *_COLUMNS),
             [(*map(_cell, t.changes.values()), *_row(t)) for t in trials],
         )
+
+
+def _prepare(
+    settings: config.Settings,
+    changes: Sequence[Changes],
+    weeks: tuple[RealWeek, ...],
+    believe: FormedBeliefs,
+) -> SweepData:
+    """Form the beliefs of every method among the changes, as the trials only look them up."""
+    for method in {config.changed(settings, each, "--set").forecast.method for each in changes}:
+        chosen = config.changed(settings, {"forecast.method": method}, "--set")
+        for week in weeks:
+            play_week(own(chosen), week, believe)
+    return SweepData(settings, weeks, believe.cache)
 
 
 def _choice(text: str) -> tuple[str, list[object]]:
@@ -100,21 +109,22 @@ def _choice(text: str) -> tuple[str, list[object]]:
 def _on_cores(data: SweepData, changes: Sequence[Changes]) -> Iterator[Trial]:
     # Forked workers could inherit locks that the progress bar's thread holds.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(mp_context=context, initializer=_keep, initargs=(data,)) as pool:
-        futures = [pool.submit(_try_kept, each) for each in changes]
+    with ProcessPoolExecutor(mp_context=context, initializer=_set_data, initargs=(data,)) as pool:
+        futures = [pool.submit(_try_setting, each) for each in changes]
         for future in as_completed(futures):
             yield future.result()
 
 
-_kept: list[SweepData] = []
+# In a worker, what every trial shares; sent once instead of with each trial.
+_worker_data: list[SweepData] = []
 
 
-def _keep(data: SweepData) -> None:
-    _kept[:] = [data]
+def _set_data(data: SweepData) -> None:
+    _worker_data[:] = [data]
 
 
-def _try_kept(changes: Changes) -> Trial:
-    return sweeping.try_setting(_kept[0], changes)
+def _try_setting(changes: Changes) -> Trial:
+    return parameter_sweep.try_setting(_worker_data[0], changes)
 
 
 def _on_cluster(address: str, data: SweepData, changes: Sequence[Changes]) -> Iterator[Trial]:
@@ -127,8 +137,8 @@ def _on_cluster(address: str, data: SweepData, changes: Sequence[Changes]) -> It
     except (OSError, ValueError) as error:
         raise BadInput(f"there is no Dask scheduler at {address}: {error}") from None
     with client:
-        held = client.scatter(data, broadcast=True)
-        futures = client.map(sweeping.try_setting, [held] * len(changes), list(changes))
+        scattered = client.scatter(data, broadcast=True)
+        futures = client.map(parameter_sweep.try_setting, [scattered] * len(changes), list(changes))
         for future in distributed.as_completed(futures):
             yield future.result()
 
@@ -143,30 +153,32 @@ def _tracked(trials: Iterable[Trial], total: int) -> Iterator[Trial]:
 
 def _sheet(trials: Sequence[Trial]) -> Sheet:
     keys = tuple(trials[0].changes)
-    weeks, best, left = len(trials[0].pnl), trials[0], sweeping.held_out(trials)
+    weeks, best, held_out = len(trials[0].pnl), trials[0], parameter_sweep.held_out(trials)
     return Sheet(
         "Settings, best first",
         (*keys, "fills", "contracts", "P&L", "each", "95 %"),
         tuple((*map(str, trial.changes.values()), *_figures(trial)) for trial in trials[:_SHOWN]),
         f"{len(trials)} settings were tried on {weeks} weeks. The best made "
-        f"{best.tally.pnl:+.2f} dollars there, and it was chosen for that. Choosing on the other "
-        f"weeks each time, the week left out made {left.pnl:+.2f} dollars in all, on "
-        f"{left.contracts:g} contracts: that is what the choice can be trusted for.",
+        f"{best.statistics.pnl:+.2f} dollars there, and it was chosen for that. Choosing on the "
+        f"other weeks each time, the week left out made {held_out.pnl:+.2f} dollars in all, on "
+        f"{held_out.contracts:g} contracts: that is what the choice can be trusted for.",
     )
 
 
 def _figures(trial: Trial) -> tuple[str, ...]:
-    tally = trial.tally
-    earned = f"{tally.pnl:+.2f}"
-    return (str(tally.fills), f"{tally.contracts:g}", earned, *interval(tally.per_contract))
+    found = trial.statistics
+    return (
+        str(found.fills), f"{found.contracts:g}", f"{found.pnl:+.2f}", *interval(found.per_contract)
+    )  # fmt: skip
 
 
 def _row(trial: Trial) -> tuple[object, ...]:
-    tally, found = trial.tally, trial.tally.per_contract
-    bounds = (found.estimate, found.low, found.high) if found else (None,) * 3
-    return (tally.fills, tally.contracts, tally.spend, tally.pnl, *bounds)
+    found = trial.statistics
+    each = found.per_contract
+    bounds = (each.estimate, each.low, each.high) if each else (None,) * 3
+    return (found.fills, found.contracts, found.spend, found.pnl, *bounds)
 
 
 def _cell(value: object) -> object:
-    """Return a setting's value as a cell: lists are written as they are in the config."""
+    """Return a setting's value as a cell, a list as it is written in the config."""
     return str(value) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Tables as files for other programs: CSV or Parquet, as the file's name says."""
+"""Tables as files for other programs: CSV or Parquet, by the suffix of the file."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Cell: TypeAlias = object
 Rows: TypeAlias = Sequence[Sequence[Cell]]
 Writer: TypeAlias = Callable[[Path, Sequence[str], Rows], None]
 
-_SQL_KINDS = {bool: "BOOLEAN", int: "BIGINT", float: "DOUBLE"}
+_SQL_TYPES = {bool: "BOOLEAN", int: "BIGINT", float: "DOUBLE"}
 
 
 def writer_for(path: Path, option: str) -> Writer:
-    """Return what writes a table to `path`.
+    """Return the function that writes a table in the format of the suffix of `path`.
 
     Raises:
-        BadInput: Its suffix is neither .csv nor .parquet, or Parquet cannot be written here.
+        BadInput: The suffix is neither .csv nor .parquet, or Parquet needs a missing package.
     """
     match path.suffix:
         case ".csv":
@@ -34,7 +34,7 @@ def writer_for(path: Path, option: str) -> Writer:
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Rows) -> None:
-    """Write a table as CSV; what is `None` is left empty."""
+    """Write a table as CSV, with `None` as an empty cell."""
     try:
         with path.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([columns, *rows])
@@ -53,11 +53,11 @@ def _load_duckdb(option: str) -> Any:
 
 
 def _write_parquet(duckdb: Any, path: Path, columns: Sequence[str], rows: Rows) -> None:
-    kinds = [_sql_kind([row[i] for row in rows]) for i in range(len(columns))]
+    sql_types = [_sql_type([row[i] for row in rows]) for i in range(len(columns))]
     quoted = ['"' + column.replace('"', '""') + '"' for column in columns]
-    declared = ", ".join(f"{name} {kind}" for name, kind in zip(quoted, kinds, strict=True))
+    declared = ", ".join(" ".join(pair) for pair in zip(quoted, sql_types, strict=True))
     marks = ", ".join("?" * len(columns))
-    typed = [[_as_kind(cell, kind) for cell, kind in zip(row, kinds, strict=True)] for row in rows]
+    typed = [list(map(_as_type, row, sql_types)) for row in rows]
     with duckdb.connect() as db:
         db.execute(f"CREATE TABLE result ({declared})")
         if typed:
@@ -68,13 +68,13 @@ def _write_parquet(duckdb: Any, path: Path, columns: Sequence[str], rows: Rows) 
             raise BadInput(f"{path} cannot be written: {error}") from None
 
 
-def _sql_kind(cells: Sequence[Cell]) -> str:
-    """Return the narrowest kind that holds every cell."""
+def _sql_type(cells: Sequence[Cell]) -> str:
+    """Return the narrowest SQL type that holds every cell."""
     kinds = {type(cell) for cell in cells if cell is not None}
     if kinds == {int, float}:
         return "DOUBLE"
-    return _SQL_KINDS.get(kinds.pop(), "VARCHAR") if len(kinds) == 1 else "VARCHAR"
+    return _SQL_TYPES.get(kinds.pop(), "VARCHAR") if len(kinds) == 1 else "VARCHAR"
 
 
-def _as_kind(cell: Cell, kind: str) -> Cell:
-    return str(cell) if kind == "VARCHAR" and cell is not None else cell
+def _as_type(cell: Cell, sql_type: str) -> Cell:
+    return str(cell) if sql_type == "VARCHAR" and cell is not None else cell

@@ -1,8 +1,7 @@
-"""Plays a week: the simulated exchange and the daemon as processes of their own.
+"""Play one week with the simulated exchange and the daemon as child processes.
 
-The daemon is watched as anybody would watch it, by its log; the exchange is asked for its own
-ledger. At the end the two ledgers are compared, fill by fill and to the last millionth of a
-dollar.
+The daemon is watched by its log alone. At the end its ledger is compared with the exchange's own,
+fill by fill and to the last 1e-6 dollar.
 """
 
 from __future__ import annotations
@@ -10,20 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import os
-import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import aiohttp
 import msgspec
 import orjson
 
 from mmbot.daemon.ledger import Ledger
+from mmbot.demo.processes import first_line, log_lines, run_command, stop
 from mmbot.errors import NotReady
 from mmbot.exchange.assembly import Published, real, synthetic
+from mmbot.trading.values import Fill
 from mmbot.tsa.calendar import EASTERN, Week
 from mmbot.tsa.counts import load_counts
 from mmbot.units import (
@@ -40,14 +39,14 @@ SPEED = 10_000
 # The calendar starts before the market opens, which gives the daemon time to start.
 _START = dt.time(2, 0)
 VENUE_FILE = "venue.json"
-_START_SECONDS = 30.0
 _PLAY_SECONDS = 90.0
-_STOP_SECONDS = 30.0
-_LONGEST_LINE = 1024 * 1024
 
 
 class DemoWeek(msgspec.Struct, frozen=True):
-    """What is played."""
+    """The week to play, the seed of the crowd, and where config and counts are read from.
+
+    Without `counts` they are synthetic, from the seed.
+    """
 
     week: Week
     seed: int
@@ -56,27 +55,27 @@ class DemoWeek(msgspec.Struct, frozen=True):
 
     @property
     def start(self) -> dt.datetime:
-        """When the calendar starts to run."""
+        """The calendar's instant at the start."""
         return dt.datetime.combine(self.week.monday, _START, EASTERN)
 
     def published(self) -> Published:
-        """Return the counts that are played."""
+        """Return the counts that the simulated TSA site publishes."""
         if self.counts is None:
             return synthetic(self.week, self.seed)
         return real(load_counts(self.counts), self.week, str(self.counts))
 
 
 class DemoResult(msgspec.Struct, frozen=True):
-    """How it ended; money in dollars, counts in contracts, the settled value in passengers.
+    """The result; money in dollars, counts in contracts, the settled value in passengers.
 
-    `state` is the directory in which the daemon and the exchange left what they have written.
+    `state` is the directory of the daemon's and the exchange's files.
     """
 
     seed: int
     event: str
     counts: str
     state: str
-    known_days_traded: list[int]
+    days_published_traded: list[int] = msgspec.field(name="known_days_traded")
     orders: int
     fills: int
     contracts: float
@@ -89,9 +88,9 @@ class DemoResult(msgspec.Struct, frozen=True):
 
 
 async def play(
-    scene: DemoWeek, directory: Path, watch: Callable[[dict[str, Any]], None]
+    demo_week: DemoWeek, directory: Path, watch: Callable[[dict[str, Any]], None]
 ) -> DemoResult:
-    """Play `scene` in `directory`, hand every log line to `watch`, and compare the ledgers.
+    """Play a week in `directory`, pass every log line to `watch`, and compare the ledgers.
 
     Raises:
         NotReady: A process did not start, ended before its time, or took too long.
@@ -103,23 +102,23 @@ async def play(
         orders += line["event"] == "order.place"
         watch(line)
 
-    async with _exchange(scene, directory / "exchange.log") as (venue, venue_file):
-        run = ["run", "--config", str(scene.config), "--venue", str(venue_file)]
+    async with _exchange(demo_week, directory / "exchange.log") as (venue, venue_file):
+        run = ["run", "--config", str(demo_week.config), "--venue", str(venue_file)]
         environment = {"STATE_DIRECTORY": str(directory)}
-        async with _process(run, stdout=DEVNULL, stderr=PIPE, environment=environment) as daemon:
+        async with run_command(run, stdout=DEVNULL, stderr=PIPE, environment=environment) as daemon:
             try:
                 async with asyncio.timeout(_PLAY_SECONDS):
                     await _watch_to_settlement(daemon, count_orders)
             except TimeoutError:
                 raise NotReady(f"the week was not over after {_PLAY_SECONDS:.0f} seconds") from None
-            code = await _stop(daemon)
+            code = await stop(daemon)
         if code != 0:
             raise NotReady(f"the daemon ended with exit code {code}")
-        return compare(scene, directory, orders, await _ask(venue["ledger_url"]))
+        return compare(demo_week, directory, orders, await _get_json(venue["ledger_url"]))
 
 
 async def _watch_to_settlement(daemon: Process, watch: Callable[[dict[str, Any]], None]) -> None:
-    async for line in _log(daemon):
+    async for line in log_lines(daemon):
         watch(line)
         if line["event"] == "event.settled":
             return
@@ -127,28 +126,25 @@ async def _watch_to_settlement(daemon: Process, watch: Callable[[dict[str, Any]]
 
 
 def state_directory(directory: Path) -> Path:
-    """Return where the daemon keeps its state when `directory` is systemd's for it."""
+    """Return the daemon's state directory where `directory` is its `STATE_DIRECTORY`."""
     return directory / "demo" / "simulated"
 
 
-def _exchange_arguments(scene: DemoWeek) -> list[str]:
-    arguments = ["exchange", "--port", "0", "--seed", str(scene.seed), "--speed", str(SPEED)]
-    arguments += ["--week", str(scene.week.sunday), "--at", scene.start.isoformat()]
-    if scene.counts is not None:
-        arguments += ["--counts", str(scene.counts)]
+def _exchange_arguments(demo_week: DemoWeek) -> list[str]:
+    arguments = ["exchange", "--port", "0", "--seed", str(demo_week.seed), "--speed", str(SPEED)]
+    arguments += ["--week", str(demo_week.week.sunday), "--at", demo_week.start.isoformat()]
+    if demo_week.counts is not None:
+        arguments += ["--counts", str(demo_week.counts)]
     return arguments
 
 
-# Processes
-
-
 @contextlib.asynccontextmanager
-async def _exchange(scene: DemoWeek, log: Path) -> AsyncIterator[tuple[dict[str, Any], Path]]:
-    """Run the simulated exchange; yield what it printed and the file that holds it."""
+async def _exchange(demo_week: DemoWeek, log: Path) -> AsyncIterator[tuple[dict[str, Any], Path]]:
+    """Run the simulated exchange; yield its venue description and the file that holds it."""
     with log.open("wb") as stderr:
-        arguments = _exchange_arguments(scene)
-        async with _process(arguments, stdout=PIPE, stderr=stderr, environment={}) as child:
-            line = await _first_line(child)
+        arguments = _exchange_arguments(demo_week)
+        async with run_command(arguments, stdout=PIPE, stderr=stderr, environment={}) as child:
+            line = await first_line(child)
             if not line:
                 raise NotReady(f"the exchange did not start: {_text(log)}")
             venue_file = log.with_name(VENUE_FILE)
@@ -156,127 +152,79 @@ async def _exchange(scene: DemoWeek, log: Path) -> AsyncIterator[tuple[dict[str,
             yield orjson.loads(line), venue_file
 
 
-@contextlib.asynccontextmanager
-async def _process(
-    arguments: list[str], *, stdout: int, stderr: int | IO[bytes], environment: dict[str, str]
-) -> AsyncIterator[Process]:
-    """Run `mmbot` as a process of its own, ended by SIGTERM when the block is left."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "mmbot",
-        *arguments,
-        stdout=stdout,
-        stderr=stderr,
-        env={**os.environ, **environment},
-        limit=_LONGEST_LINE,
-    )
-    try:
-        yield child
-    finally:
-        await _stop(child)
-
-
 def _text(log: Path) -> str:
     return log.read_text(encoding="utf-8", errors="replace").strip()
 
 
-async def _stop(child: Process) -> int:
-    if child.returncode is None:
-        child.terminate()
-    try:
-        async with asyncio.timeout(_STOP_SECONDS):
-            # What it still has to say must be read, or it would wait for room in the pipe.
-            await child.communicate()
-    except TimeoutError:
-        child.kill()
-    return await child.wait()
-
-
-async def _first_line(child: Process) -> bytes:
-    if child.stdout is None:
-        raise RuntimeError("standard output is not in a pipe")
-    async with asyncio.timeout(_START_SECONDS):
-        return await child.stdout.readline()
-
-
-async def _log(child: Process) -> AsyncIterator[dict[str, Any]]:
-    """Yield the daemon's log lines; what is not one is the reason why it ends."""
-    if child.stderr is None:
-        raise RuntimeError("standard error is not in a pipe")
-    async for line in child.stderr:
-        try:
-            yield orjson.loads(line)
-        except orjson.JSONDecodeError:
-            sys.stderr.buffer.write(line)
-
-
-async def _ask(url: str) -> dict[str, Any]:
+async def _get_json(url: str) -> dict[str, Any]:
     async with aiohttp.ClientSession() as session, session.get(url) as response:
         ledger: dict[str, Any] = await response.json()
         return ledger
 
 
-# The books
+def compare(
+    demo_week: DemoWeek, directory: Path, orders: int, exchange: dict[str, Any]
+) -> DemoResult:
+    """Compare the daemon's ledger below `directory` with the exchange's, and sum the week up.
 
-
-def compare(scene: DemoWeek, directory: Path, orders: int, theirs: dict[str, Any]) -> DemoResult:
-    """Return how a week ended, by the daemon's ledger below `directory` and the exchange's."""
-    event = scene.week.event_ticker("KXTSAW")
+    Args:
+        demo_week: The week that was played.
+        directory: The directory of the daemon's and the exchange's files.
+        orders: The number of orders that the daemon placed.
+        exchange: The exchange's ledger as JSON values.
+    """
+    event = demo_week.week.event_ticker("KXTSAW")
     ledger = Ledger(state_directory(directory))
     try:
         fills, totals = ledger.fills(event), ledger.totals(event)
     finally:
         ledger.close()
     ours = {
-        "fills": sorted(
-            (
-                fill.trade_id,
-                fill.order_id,
-                fill.ticker,
-                fill.side,
-                format_price(fill.price),
-                format_count(fill.count),
-                format_money(fill.fee),
-            )
-            for fill, _ in fills
-        ),
+        "fills": sorted(_fill_texts(fill) for fill, _ in fills),
         "fees": totals.fees,
         "pnl": totals.pnl,
         "resting": 0,
     }
-    other = {
-        "fills": sorted(
-            (
-                fill["trade_id"],
-                fill["order_id"],
-                fill["ticker"],
-                fill["side"],
-                fill["yes_price_dollars"],
-                fill["count"],
-                fill["fee_dollars"],
-            )
-            for fill in theirs["fills"]
-        ),
-        "fees": parse_money(theirs["fees_dollars"]),
-        "pnl": parse_money(theirs["cash_dollars"]) - parse_money(theirs["cash_at_start_dollars"]),
-        "resting": theirs["resting_orders"],
-    }
-    differences = [name for name in ours if ours[name] != other[name]]
-    average = theirs["settled_averages"].get(event)
+    theirs = _exchange_figures(exchange)
+    differences = [name for name in ours if ours[name] != theirs[name]]
+    average = exchange["settled_averages"].get(event)
     return DemoResult(
-        seed=scene.seed,
+        seed=demo_week.seed,
         event=event,
-        counts="synthetic" if scene.counts is None else "file",
+        counts="synthetic" if demo_week.counts is None else "file",
         state=str(directory),
-        known_days_traded=sorted({known for _, known in fills}),
+        days_published_traded=sorted({days_published for _, days_published in fills}),
         orders=orders,
         fills=len(fills),
         contracts=totals.contracts / ONE_CONTRACT,
         fees=totals.fees / MONEY_PER_DOLLAR,
         pnl=totals.pnl / MONEY_PER_DOLLAR,
         settled_value=None if average is None else float(average),
-        resting_at_end=theirs["resting_orders"],
+        resting_at_end=exchange["resting_orders"],
         reconciled=not differences,
         differences=differences,
     )
+
+
+def _fill_texts(fill: Fill) -> tuple[str, ...]:
+    """Return a fill as the exchange's ledger writes it."""
+    return (
+        fill.trade_id,
+        fill.order_id,
+        fill.ticker,
+        fill.side,
+        format_price(fill.price),
+        format_count(fill.count),
+        format_money(fill.fee),
+    )
+
+
+def _exchange_figures(ledger: dict[str, Any]) -> dict[str, object]:
+    names = ("trade_id", "order_id", "ticker", "side", "yes_price_dollars", "count", "fee_dollars")
+    cash, at_start = (parse_money(ledger[f"{name}_dollars"]) for name in ("cash", "cash_at_start"))
+    return {
+        "fills": sorted(tuple(fill[name] for name in names) for fill in ledger["fills"]),
+        "fees": parse_money(ledger["fees_dollars"]),
+        "pnl": cash - at_start,
+        "resting": ledger["resting_orders"],
+    }

@@ -1,8 +1,7 @@
-"""The counts that the daemon is going to read, known beforehand.
+"""The counts that the daemon will read at the start of a demonstration.
 
-Forecasting every past week takes many seconds, in which a compressed calendar would pass days. A
-demonstration has that done before the calendar starts to run, on these counts, and leaves the
-result where the daemon keeps it.
+Making the residual bank takes many seconds, in which a compressed calendar would pass days. So it
+is made from these counts before the calendar starts, in the daemon's own cache.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ _MORNING = dt.time(9, 0)
 
 
 def counts_at(published: Published, start: dt.datetime) -> Counts:
-    """Return what the simulated TSA pages show at `start`: past years as they were archived."""
+    """Return the counts on the simulated TSA pages at `start`, those of past years as archived."""
     counts = Counts()
     for day in sorted(published.first):
         archived = day.year < start.year

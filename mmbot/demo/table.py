@@ -10,38 +10,41 @@ from rich.text import Text
 
 
 class WeekTable:
-    """Remembers what the log said last; rendered by rich whenever it likes."""
+    """The state of the latest log lines, rendered by rich at its own refresh rate."""
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._beat: dict[str, Any] = {}
+        self._heartbeat: dict[str, Any] = {}
         self._fills = 0
         self._orders = 0
         self._news = ""
 
     def watch(self, line: dict[str, Any]) -> None:
-        """Take in one log line."""
+        """Update the table from one log line."""
         match line["event"]:
             case "heartbeat":
-                self._beat = line
+                self._heartbeat = line
             case "fill":
                 self._fills += 1
             case "order.place":
                 self._orders += 1
             case "belief.updated":
-                self._news = f"{line['known']} days known: mean {line['mean']:,}, sd {line['sd']:,}"
+                self._news = (
+                    f"{line['known']} days published: mean {line['mean']:,}, sd {line['sd']:,}"
+                )
             case "counts.published":
                 self._news = f"{line['day']}: {line['count']:,} passengers published"
             case "event.settled":
                 self._news = f"settled: P&L ${line['pnl']}"
 
     def __rich__(self) -> Group:
-        """Render the desk as the last heartbeat showed it."""
-        events = self._beat.get("events") or [{}]
+        """Render the markets of the last heartbeat."""
+        events = self._heartbeat.get("events") or [{}]
         event = events[0]
         head = Text.assemble(
             (self._title, "bold"),
-            f"  {self._beat.get('calendar', 'starting ...')}  known {event.get('known', '-')}",
+            f"  {self._heartbeat.get('calendar', 'starting ...')}",
+            f"  days published {event.get('known', '-')}",
             f"  orders {self._orders}  fills {self._fills}",
             f"  worst case ${event.get('worst_case', '-')}",
         )

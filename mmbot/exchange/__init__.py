@@ -1,1 +1,1 @@
-"""An exchange to practise on: Kalshi's API over a matching engine of its own, and other traders."""
+"""A simulated exchange: Kalshi's API over a matching engine of its own, and a crowd that trades."""

@@ -1,109 +1,129 @@
-"""What a member may read back: orders, fills, positions and settlements, as fresh as configured.
+"""What a member's reads return: orders, fills, positions and settlements, after a lag.
 
-The exchange's portfolio reads lag what has happened by about a second. Facts wait here for `lag`
-milliseconds before they are seen; the tape of trades is public and does not wait.
+The exchange's portfolio reads lag its matching by about a second. Facts wait here for `lag`
+milliseconds before reads return them; the public tape of trades does not wait.
 """
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Iterable
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, assert_never
 
 import msgspec
 
 from mmbot.exchange.accounts import Account, Position
-from mmbot.exchange.facts import AccountFilled, Fact, OrderChanged, Settled, Traded
+from mmbot.exchange.facts import (
+    AccountFilled,
+    BookLevelChanged,
+    Fact,
+    GroupUpdated,
+    MarketChanged,
+    OrderChanged,
+    Settled,
+    Traded,
+)
 from mmbot.exchange.order_types import ExchangeOrder
-from mmbot.units import Money
+from mmbot.units import Milliseconds, Money
 
 _MOST_TRADES: Final = 100_000
 _MOST_FILLS: Final = 100_000
 _MOST_ORDERS: Final = 50_000
 
 
-class Standing(msgspec.Struct, frozen=True):
+class PositionSnapshot(msgspec.Struct, frozen=True):
     """An account's cash and one of its positions at one moment."""
 
     account: Account
     cash: Money
     ticker: str
     position: Position
-    at: int
+    at: Milliseconds
 
 
-Entry: TypeAlias = AccountFilled | OrderChanged | Settled | Standing
+Entry: TypeAlias = AccountFilled | OrderChanged | Settled | PositionSnapshot
 
 
-class Wallet:
-    """What an account's portfolio reads show."""
+class ReportedAccount:
+    """Cash and positions as the account's reads return them."""
 
     def __init__(self, account: Account) -> None:
         self.cash = account.cash
         self.positions: dict[str, Position] = {}
-        self.updated_ms = 0
+        self.updated_ms: Milliseconds = 0
 
 
 class AccountHistory:
-    """The readable past of all audited accounts, and the public tape."""
+    """The readable history of all audited accounts, and the public tape."""
 
-    def __init__(self, lag: int) -> None:
+    def __init__(self, lag: Milliseconds) -> None:
         self.lag = lag
         self.trades: deque[tuple[int, Traded]] = deque(maxlen=_MOST_TRADES)
         self.fills: deque[tuple[int, AccountFilled]] = deque(maxlen=_MOST_FILLS)
         self.settlements: list[tuple[int, Settled]] = []
         self.orders: dict[str, tuple[int, ExchangeOrder]] = {}
         self.resting: dict[str, tuple[int, ExchangeOrder]] = {}
-        self.as_of = 0
-        self._wallets: dict[Account, Wallet] = {}
-        self._waiting: deque[tuple[int, Entry]] = deque()
+        self.as_of: Milliseconds = 0
+        self._reported: dict[Account, ReportedAccount] = {}
+        self._waiting: deque[tuple[Milliseconds, Entry]] = deque()
         self._count = 0
 
-    def open(self, account: Account) -> None:
-        """Start the record of an account."""
-        self._wallets[account] = Wallet(account)
+    def open_account(self, account: Account) -> None:
+        """Start the history of an account."""
+        self._reported[account] = ReportedAccount(account)
 
-    def deposited(self, account: Account, now: int) -> None:
-        """Note a change of cash that no trade explains."""
-        wallet = self._wallets[account]
-        wallet.cash, wallet.updated_ms = account.cash, now
+    def record_deposit(self, account: Account, now: Milliseconds) -> None:
+        """Record a change of cash by a deposit or transfer, which reads show at once."""
+        reported = self._reported[account]
+        reported.cash, reported.updated_ms = account.cash, now
 
-    def wallet(self, account: Account) -> Wallet:
-        """Return what the account's reads show now."""
-        return self._wallets[account]
+    def reported(self, account: Account) -> ReportedAccount:
+        """Return cash and positions as the account's reads return them now."""
+        return self._reported[account]
 
     def record(self, facts: Iterable[Fact]) -> None:
-        """Take in what the engine has just done."""
+        """Add what the engine has just done."""
         for fact in facts:
-            if isinstance(fact, Traded):
-                self.trades.append((self._number(), fact))
-            elif isinstance(fact, OrderChanged):
-                self._waiting.append((fact.at, fact))
-            elif isinstance(fact, AccountFilled | Settled) and fact.account.audited:
-                account = fact.account
-                position = msgspec.structs.replace(account.position(fact.ticker))
-                self._waiting.append((fact.at, fact))
-                self._waiting.append(
-                    (fact.at, Standing(account, account.cash, fact.ticker, position, fact.at))
-                )
+            match fact:
+                case Traded():
+                    self.trades.append((self._number(), fact))
+                case OrderChanged():
+                    self._waiting.append((fact.at, fact))
+                case AccountFilled() | Settled():
+                    if fact.account.audited:
+                        self._record_position(fact)
+                case BookLevelChanged() | GroupUpdated() | MarketChanged():
+                    pass
+                case _:
+                    assert_never(fact)
 
-    def catch_up(self, now: int) -> None:
-        """Let everything older than the lag be seen."""
+    def _record_position(self, fact: AccountFilled | Settled) -> None:
+        account, at = fact.account, fact.at
+        position = copy.copy(account.position(fact.ticker))
+        snapshot = PositionSnapshot(account, account.cash, fact.ticker, position, at)
+        self._waiting += ((at, fact), (at, snapshot))
+
+    def catch_up(self, now: Milliseconds) -> None:
+        """Let reads return everything older than the lag."""
         self.as_of = now - self.lag
         while self._waiting and self._waiting[0][0] <= self.as_of:
             self._show(self._waiting.popleft()[1])
 
     def _show(self, entry: Entry) -> None:
-        if isinstance(entry, AccountFilled):
-            self.fills.append((self._number(), entry))
-        elif isinstance(entry, Settled):
-            self.settlements.append((self._number(), entry))
-        elif isinstance(entry, Standing):
-            wallet = self._wallets[entry.account]
-            wallet.cash, wallet.updated_ms = entry.cash, entry.at
-            wallet.positions[entry.ticker] = entry.position
-        else:
-            self._show_order(entry.order)
+        match entry:
+            case AccountFilled():
+                self.fills.append((self._number(), entry))
+            case Settled():
+                self.settlements.append((self._number(), entry))
+            case PositionSnapshot():
+                reported = self._reported[entry.account]
+                reported.cash, reported.updated_ms = entry.cash, entry.at
+                reported.positions[entry.ticker] = entry.position
+            case OrderChanged():
+                self._show_order(entry.order)
+            case _:
+                assert_never(entry)
 
     def _show_order(self, order: ExchangeOrder) -> None:
         known = self.orders.get(order.order_id)

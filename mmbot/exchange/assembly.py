@@ -1,4 +1,4 @@
-"""Putting an exchange together: calendar, counts, venue, crowd, pages, and one funded member."""
+"""Builds an exchange: calendar, counts, venue, crowd, pages, and one funded member."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from mmbot.tsa.calendar import CalendarClock, Week
 from mmbot.tsa.counts import Counts
 from mmbot.units import Money
 
-# Days that are out already when the calendar starts, but may have been released within it.
+# Days before the calendar's start whose releases may fall after it.
 _LEAD: Final = dt.timedelta(days=14)
 _TAIL: Final = dt.timedelta(days=21)
 
 
 class Published(msgspec.Struct, frozen=True):
-    """Daily counts as the pages show them: while their year is current, and once archived."""
+    """Daily counts as the pages show them: first while their year is current, then archived."""
 
     first: Mapping[dt.date, int]
     archived: Mapping[dt.date, int]
@@ -36,7 +36,7 @@ class Published(msgspec.Struct, frozen=True):
 
 
 class Site(msgspec.Struct, frozen=True):
-    """A running exchange's parts, for a shell to put on sockets or drive in virtual time."""
+    """An exchange's parts, for a shell to serve on sockets or drive in virtual time."""
 
     venue: SimulatedVenue
     website: TsaSite
@@ -45,13 +45,13 @@ class Site(msgspec.Struct, frozen=True):
 
 
 def synthetic(week: Week, seed: int) -> Published:
-    """Return made-up counts through the weeks after `week`."""
+    """Return synthetic counts up to three weeks after `week`."""
     counts = daily_counts(week.sunday + _TAIL, seed)
     return Published(counts, counts, LABEL)
 
 
 def real(counts: Counts, week: Week, source: str) -> Published:
-    """Return counts as they were published, or say which day of the week is missing."""
+    """Return counts as they were published; raise `BadInput` if the week lacks a day."""
     missing = [day for day in week.days if day not in counts]
     if missing:
         raise BadInput(
@@ -77,7 +77,7 @@ def assemble(
     seed: int,
     pace: Pace | None = None,
 ) -> Site:
-    """Build the exchange as it stands when its clock starts; without a pace nobody else trades."""
+    """Build the exchange as of its clock's start; without a pace nobody else trades."""
     rng = random.Random(seed)
     first = clock.at(clock.wall).date() - _LEAD
     planned = releases(first, max(published.first), random.Random(f"releases {seed}"))

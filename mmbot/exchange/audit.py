@@ -1,4 +1,4 @@
-"""The exchange's own ledger of one member, for whoever checks the member's books."""
+"""The exchange's own ledger of one member, to check the member's books against."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from mmbot.exchange.facts import AccountFilled, Settled
 from mmbot.exchange.order_types import ExchangeOrder
 from mmbot.exchange.render import Json, outcome
 from mmbot.exchange.venue import SimulatedVenue
-from mmbot.units import format_count, format_money, format_price
+from mmbot.units import Milliseconds, format_count, format_money, format_price
 
 
-def ledger_json(venue: SimulatedVenue, user_id: str, now: int) -> Json:
+def ledger_json(venue: SimulatedVenue, user_id: str, now: Milliseconds) -> Json:
     """Return everything booked for a member's primary account, money as exact dollars."""
     exchange = venue.exchange
     account = venue.account(user_id)

@@ -1,12 +1,12 @@
-"""Why an order may be refused, judged before anything happens."""
+"""Why an order may be refused, checked before anything is changed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
 
-from mmbot.exchange.accounts import Side, collateral
-from mmbot.exchange.fees import rounded_fee
+from mmbot.exchange.accounts import collateral
+from mmbot.exchange.fees import FeeSchedule, rounded_fee
 from mmbot.exchange.market import ExchangeMarket, opposite
 from mmbot.exchange.order_types import (
     ExchangeOrder,
@@ -15,32 +15,33 @@ from mmbot.exchange.order_types import (
     RequestRefused,
     TimeInForce,
 )
-from mmbot.units import Count, Money, Price
+from mmbot.trading.values import Side
+from mmbot.units import Count, Milliseconds, Money, Price
 
 FOK_MISS: Final = (
     "fill_or_kill order would not be filled immediately due to insufficient resting volume"
 )
 
 
-def check_wish(market: ExchangeMarket, wish: NewOrder, now: int) -> None:
+def check_new_order(market: ExchangeMarket, request: NewOrder, now: Milliseconds) -> None:
     """Refuse an order that contradicts itself or the market's terms."""
-    if wish.count <= 0:
+    if request.count <= 0:
         raise RequestRefused("invalid_parameters", "count must be positive")
-    _check_price(market, wish.price)
-    _check_expiry(wish.expires_ms, now)
-    immediate = wish.time_in_force != "good_till_canceled"
-    if immediate and wish.expires_ms is not None:
+    _check_price(market, request.price)
+    _check_expiry(request.expires_ms, now)
+    immediate = request.time_in_force != "good_till_canceled"
+    if immediate and request.expires_ms is not None:
         raise RequestRefused("invalid_parameters", "expiration_time needs good_till_canceled")
-    if immediate and wish.post_only:
+    if immediate and request.post_only:
         raise RequestRefused("invalid_parameters", "post_only needs good_till_canceled")
-    if wish.reduce_only and wish.time_in_force != "immediate_or_cancel":
+    if request.reduce_only and request.time_in_force != "immediate_or_cancel":
         raise RequestRefused("invalid_parameters", "reduce_only needs immediate_or_cancel")
 
 
 def check_amendment(
-    market: ExchangeMarket, order: ExchangeOrder, change: OrderAmendment, now: int
+    market: ExchangeMarket, order: ExchangeOrder, change: OrderAmendment, now: Milliseconds
 ) -> None:
-    """Refuse a change that is none, or that the market's terms do not allow."""
+    """Refuse an amendment that changes nothing, or that the market's terms do not allow."""
     if change.total <= order.filled:
         raise RequestRefused("invalid_parameters", "count must exceed what is filled already")
     _check_price(market, change.price)
@@ -60,27 +61,27 @@ def _check_price(market: ExchangeMarket, price: Price) -> None:
         raise RequestRefused("invalid_order", "invalid price")
 
 
-def _check_expiry(expires_ms: int | None, now: int) -> None:
+def _check_expiry(expires_ms: Milliseconds | None, now: Milliseconds) -> None:
     if expires_ms is not None and expires_ms <= now:
         raise RequestRefused("invalid_parameters", "expiration_time must be in the future")
 
 
-def reducible(net: Count, wish: NewOrder) -> Count:
+def reducible(net: Count, request: NewOrder) -> Count:
     """Return how much of a reduce-only order would reduce the holding `net`."""
-    closing = max(-net if wish.side == "bid" else net, 0)
+    closing = max(-net if request.side == "bid" else net, 0)
     if not closing:
         raise RequestRefused("invalid_order", "reduce only order would not reduce the position")
-    return min(wish.count, closing)
+    return Count(min(request.count, closing))
 
 
 def preview(
     market: ExchangeMarket, order: ExchangeOrder, price: Price, count: Count
 ) -> list[tuple[Price, Count]]:
-    """Return what an order would trade at once, as prices and counts.
+    """Return the prices and counts that an order would trade at once.
 
     Its own member's orders never trade with it, but a post-only order must not reach them either.
     """
-    taken = []
+    crossing: list[tuple[Price, Count]] = []
     for other in market.sides[opposite(order.side)].crossed_by(price):
         if not count:
             break
@@ -89,9 +90,9 @@ def preview(
                 break
             continue
         part = min(count, other.remaining)
-        taken.append((other.price, part))
-        count -= part
-    return taken
+        crossing.append((other.price, part))
+        count = Count(count - part)
+    return crossing
 
 
 def check_crossing(
@@ -107,12 +108,11 @@ def check_crossing(
         raise RequestRefused("invalid_order", FOK_MISS, status=409)
 
 
-def cash_held(
-    market: ExchangeMarket, net: Count, resting: Iterable[tuple[Side, Price, Count]]
-) -> Money:
-    """Return the cash that one account's resting orders in a market may need, fees included."""
+def cash_held(fees: FeeSchedule, net: Count, resting: Iterable[tuple[Side, Price, Count]]) -> Money:
+    """Return the cash that one account's resting orders in a market may need, with fees."""
     orders = list(resting)
-    fees = sum(
-        rounded_fee(market.fees.raw(price, count, is_taker=False)) for _, price, count in orders
-    )
-    return collateral(net, orders) + fees
+    held = collateral(net, orders)
+    if not fees.charges_makers:
+        return held
+    charged = sum(rounded_fee(fees.raw(p, c, is_taker=False)) for _, p, c in orders)
+    return Money(held + charged)

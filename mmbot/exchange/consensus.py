@@ -1,7 +1,7 @@
-"""What those who have read the same counts think of a week's average.
+"""The crowd's common belief in a week's average, given the days published so far.
 
-Either the truth, blurred as much as good forecasts were, for counts of any kind; or what can be
-learnt from each count, for made-up ones, of which it is known what was to be expected.
+`Blurred` is the outcome plus the error of a good forecast, for counts of any kind. `Learnt` updates
+on each count, for synthetic counts, of which the expectation is known.
 """
 
 from __future__ import annotations
@@ -15,21 +15,25 @@ from typing import Final, Protocol
 
 from mmbot.tsa.calendar import Week
 
-# The error of a good forecast of the week's average with 0, 1, ... 7 days published.
+# Standard error, in passengers, of a good forecast of the week's average with 0, 1, ... 7 days
+# published.
 _ERROR: Final = (46e3, 39e3, 32e3, 25e3, 18e3, 11e3, 6e3, 1e3)
-# How long the error is remembered.
+# The time constant of the error's mean reversion.
 _MEMORY_HOURS: Final = 30.0
 
 
 class Consensus(Protocol):
-    """The common opinion."""
+    """The crowd's common belief."""
 
-    def of(self, week: Week, known: int, hours: float) -> NormalDist:
-        """Return the belief in the average of `week` with `known` days out, after so many hours."""
+    def of(self, week: Week, days_published: int, hours: float) -> NormalDist:
+        """Return the belief in the average of `week`, `hours` after the start.
+
+        Hours never go back from one call to the next.
+        """
 
 
-class Wander:
-    """A mean-reverting random walk of unit variance, sampled at irregular times."""
+class MeanRevertingNoise:
+    """A mean-reverting Gaussian process of unit variance, sampled at irregular times."""
 
     def __init__(self, rng: random.Random, memory_hours: float) -> None:
         self._rng = rng
@@ -38,7 +42,7 @@ class Wander:
         self._hours = 0.0
 
     def at(self, hours: float) -> float:
-        """Return the value at a time that never goes back."""
+        """Return the value at a time, which never goes back."""
         kept = math.exp(-max(hours - self._hours, 0.0) / self._memory_hours)
         self._value = kept * self._value + math.sqrt(1 - kept * kept) * self._rng.gauss(0, 1)
         self._hours = max(hours, self._hours)
@@ -46,46 +50,45 @@ class Wander:
 
 
 class Blurred:
-    """The truth plus an error that wanders, and shrinks with every published day."""
+    """The outcome plus a mean-reverting error, which shrinks with every published day."""
 
     def __init__(self, average: Callable[[Week], float], rng: random.Random) -> None:
         self._average = average
         self._rng = rng
-        self._errors: dict[Week, Wander] = {}
+        self._errors: dict[Week, MeanRevertingNoise] = {}
 
-    def of(self, week: Week, known: int, hours: float) -> NormalDist:
+    def of(self, week: Week, days_published: int, hours: float) -> NormalDist:
         """Return the belief; see `Consensus`."""
         error = self._errors.get(week)
         if error is None:
-            error = self._errors[week] = Wander(self._rng, _MEMORY_HOURS)
-        spread = _ERROR[known]
-        return NormalDist(self._average(week) + spread * error.at(hours), spread)
+            error = self._errors[week] = MeanRevertingNoise(self._rng, _MEMORY_HOURS)
+        stdev = _ERROR[days_published]
+        return NormalDist(self._average(week) + stdev * error.at(hours), stdev)
 
 
 class Learnt:
-    """What the published days of a week say of the others.
+    """The posterior of a week's average given its published days.
 
-    The logarithm of each count is what was expected plus a deviation that the days of a week have
-    in common plus one of its own, both normal with the same spread s. So n published days that
-    deviate by d_1 ... d_n let the open ones be expected (d_1 + ... + d_n) / (n + 1) higher, and
-    the variance of the common deviation is then s^2 / (n + 1) (conjugate normal updating). What a
-    count reveals is thus as much as the spread it takes away.
+    The logarithm of each count is its expectation plus a deviation that the days of a week share
+    plus one of its own, both normal with standard deviation s. After n published days that deviate
+    by d_1 ... d_n the others are expected (d_1 + ... + d_n) / (n + 1) higher, and the variance of
+    the shared deviation is s^2 / (n + 1) (conjugate normal updating).
     """
 
     def __init__(
         self, expected: Mapping[dt.date, int], counts: Mapping[dt.date, int], spread: float
     ) -> None:
-        """Know what was expected of each day and what came; `spread` is s."""
+        """Take the expected count of each day, the actual one, and s as `spread`."""
         self._expected = expected
         self._counts = counts
         self._spread = spread
 
-    def of(self, week: Week, known: int, _hours: float) -> NormalDist:
+    def of(self, week: Week, days_published: int, _hours: float) -> NormalDist:
         """Return the belief; see `Consensus`."""
-        published, open_ = week.days[:known], week.days[known:]
+        published, open_ = week.days[:days_published], week.days[days_published:]
         common = sum(math.log(self._counts[d] / self._expected[d]) for d in published)
-        rest = math.exp(common / (known + 1)) * sum(self._expected[d] for d in open_)
+        rest = math.exp(common / (days_published + 1)) * sum(self._expected[d] for d in open_)
         mean = (sum(self._counts[d] for d in published) + rest) / 7
         days = len(open_)
-        relative = self._spread * math.sqrt(days**2 / (known + 1) + days) / max(days, 1)
+        relative = self._spread * math.sqrt(days**2 / (days_published + 1) + days) / max(days, 1)
         return NormalDist(mean, max(relative * rest / 7, _ERROR[-1]))

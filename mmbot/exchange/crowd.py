@@ -1,25 +1,25 @@
-"""The other traders: market makers around a consensus, takers, and the well informed.
+"""The crowd: market makers around a consensus, uninformed takers, and informed takers.
 
-They act on the matching engine through accounts of their own, and share a consensus on the week's
-average that grows sharper with every published day. Arrivals are Poisson in calendar time.
+They trade through accounts of their own on the matching engine, and share a consensus on the week's
+average that sharpens with every published day. Arrivals are Poisson in calendar time.
 
 What a maker earns or loses against them rests on these assumptions:
 
-* Takers trade for reasons of their own, on either side alike, and pay the spread; one in seven
-  sweeps deeper. How many there are does not depend on the hour, so that hours without quotes cost
-  a maker its share of them.
-* Makers quote the consensus with an opinion and a spread of their own, day and night. They stay
-  through a release, and each learns of it between one and twelve minutes later.
-* The informed come with each count. Three read it within half a minute, before a cached copy of
+* Uninformed takers buy and sell alike and pay the spread; one in seven sweeps several levels. Their
+  arrival rate does not depend on the hour, so that hours without quotes cost a maker its share.
+* Makers quote the consensus plus a deviation and a spread of their own, day and night. They keep
+  quoting through a release, and each learns of it between one and twelve minutes later.
+* Informed takers come with each count. Three read it within half a minute, before a cached copy of
   the page would show it; fourteen more come over the next minutes, six on average. Each knows the
-  consensus with the new count in it, not the outcome, and takes what rests in any market at a
-  price that leaves two cents, which is little more than the fee: 50 to 400 contracts a market.
-  They do not tell one maker from another.
+  consensus with the new count in it, not the outcome, and takes what rests in any market at an
+  edge of at least two cents, which is little more than the fee: 50 to 400 contracts a market.
+  They take from every maker alike.
 * Nobody knows anything between releases that the consensus does not.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import math
 import random
@@ -31,11 +31,12 @@ from typing import Final
 
 import msgspec
 
-from mmbot.exchange.accounts import Account, Side
-from mmbot.exchange.consensus import Consensus, Wander
+from mmbot.exchange.accounts import Account
+from mmbot.exchange.consensus import Consensus, MeanRevertingNoise
 from mmbot.exchange.exchange_state import ExchangeEvent, ExchangeState
 from mmbot.exchange.market import ExchangeMarket
-from mmbot.exchange.order_types import ExchangeOrder, NewOrder, RequestRefused
+from mmbot.exchange.order_types import NewOrder, RequestRefused
+from mmbot.trading.values import Side
 from mmbot.tsa.calendar import Week
 from mmbot.units import (
     MONEY_PER_DOLLAR,
@@ -43,18 +44,23 @@ from mmbot.units import (
     ONE_CONTRACT,
     ONE_DOLLAR,
     Count,
+    Milliseconds,
+    Money,
     Price,
     ceil_price,
     floor_price,
 )
 
 _HOUR_MS: Final = 3_600_000
-_CASH: Final = 50_000_000 * MONEY_PER_DOLLAR
-# How long each maker's own view of a strike takes to be forgotten.
-_VIEW_HOURS: Final = 6.0
-_VIEW_SD: Final = 0.02
+_CASH: Final = Money(50_000_000 * MONEY_PER_DOLLAR)
+# The time constant and the size of each maker's own deviation from the consensus, by strike.
+_DEVIATION_HOURS: Final = 6.0
+_DEVIATION_SD: Final = 0.02
 _LEVELS: Final = 4
-_PENNY_BID: Final = 1_000 * ONE_CONTRACT
+_PENNY_BID: Final = Count(1_000 * ONE_CONTRACT)
+_LARGEST_QUOTE: Final = Count(300 * ONE_CONTRACT)
+_SMALLEST_QUOTE: Final = Count(5 * ONE_CONTRACT)
+_HIGHEST: Final = Price(ONE_DOLLAR - ONE_CENT)
 _FIRST_READERS: Final = 3
 _FIRST_SECONDS: Final = (2.0, 30.0)
 _INFORMED: Final = 14
@@ -72,18 +78,18 @@ class Pace(msgspec.Struct, frozen=True):
 
 
 class Maker:
-    """One market maker: its account, its habits, and how many days it knows of each event."""
+    """One market maker: its account, half spread and size, and the days it knows of each event."""
 
     def __init__(self, account: Account, half_spread: float, size: Count) -> None:
         self.account = account
         self.half_spread = half_spread
         self.size = size
-        self.known: dict[str, int] = {}
-        self.views: dict[str, Wander] = {}
+        self.days_published: dict[str, int] = {}
+        self.deviations: dict[str, MeanRevertingNoise] = {}
 
 
 class Crowd:
-    """Everyone else on the exchange."""
+    """All other traders on the exchange."""
 
     def __init__(
         self,
@@ -91,53 +97,53 @@ class Crowd:
         consensus: Consensus,
         rng: random.Random,
         pace: Pace,
-        now: int,
+        now: Milliseconds,
     ) -> None:
         self._exchange = exchange
         self._engine = exchange.engine
-        self._common = consensus
+        self._consensus = consensus
         self._rng = rng
         self._pace = pace
-        # How many times as busy as usual everyone is at the moment.
+        # A factor on the pace of everyone.
         self.hurry = 1.0
         self._start = now
         self._hours_per_ms = exchange.clock.speed / _HOUR_MS
         self._published: dict[str, int] = {}
         self._makers = [
-            Maker(self._join(f"maker-{i}"), half_spread, size * ONE_CONTRACT)
+            Maker(self._open_account(f"maker-{i}"), half_spread, Count(size * ONE_CONTRACT))
             for i, (half_spread, size) in enumerate(((0.015, 25), (0.02, 60), (0.03, 150)))
         ]
-        # More than one, so that the takers' holdings do not net out to nothing.
-        self._takers = [self._join(f"taker-{i}") for i in range(6)]
+        # More than one, so that the takers' positions do not net to nothing.
+        self._takers = [self._open_account(f"taker-{i}") for i in range(6)]
         self._planned = 0
-        self._agenda: list[tuple[int, int, Callable[[int], None]]] = []
+        self._actions: list[tuple[Milliseconds, int, Callable[[Milliseconds], None]]] = []
         for event in exchange.events.values():
             self.listed(event, now)
         self._plan_taker(now)
         self._plan_refresh(now)
 
-    def _join(self, name: str) -> Account:
+    def _open_account(self, name: str) -> Account:
         return self._engine.open_account(name, cash=_CASH)
 
     # Time
 
-    def next_at(self) -> int | None:
+    def next_at(self) -> Milliseconds | None:
         """Return the wall time of the next action."""
-        return self._agenda[0][0]
+        return self._actions[0][0]
 
-    def act(self, now: int) -> None:
-        """Do what is due, unless trading is paused."""
-        while self._agenda[0][0] <= now:
-            _, _, action = heappop(self._agenda)
+    def act(self, now: Milliseconds) -> None:
+        """Perform the actions that are due."""
+        while self._actions[0][0] <= now:
+            _, _, action = heappop(self._actions)
             action(now)
 
-    def listed(self, event: ExchangeEvent, now: int) -> None:
-        """Have the makers quote an event as soon as it opens."""
+    def listed(self, event: ExchangeEvent, now: Milliseconds) -> None:
+        """Have the makers quote a new event as soon as it opens."""
         opens = self._exchange.markets_of(event)[0].terms.open_ms
         self._plan(0.0, max(opens, now), self._first_quotes)
 
-    def released(self, day: dt.date, now: int) -> None:
-        """Send the informed out at once, and let each maker notice after a while."""
+    def released(self, day: dt.date, now: Milliseconds) -> None:
+        """Plan the informed takers of a release, and when each maker learns of it."""
         ticker = Week.of(day).event_ticker(self._exchange.settings.series)
         if ticker not in self._exchange.events:
             return
@@ -149,62 +155,69 @@ class Crowd:
             self._plan(minutes / 60, now, self._informed)
         for maker in self._makers:
             delay = self._rng.uniform(*_MAKER_DELAY_MINUTES) / 60
-            self._plan(delay, now, partial(self._notice, maker))
+            self._plan(delay, now, partial(self._learn_counts, maker))
 
-    def _plan(self, hours: float, now: int, action: Callable[[int], None]) -> None:
+    def _plan(
+        self, hours: float, now: Milliseconds, action: Callable[[Milliseconds], None]
+    ) -> None:
         self._planned += 1
         due = now + math.ceil(hours / self._hours_per_ms)
-        heappush(self._agenda, (due, self._planned, action))
+        heappush(self._actions, (due, self._planned, action))
 
-    def _plan_taker(self, now: int) -> None:
+    def _plan_taker(self, now: Milliseconds) -> None:
         self._plan(self._rng.expovariate(self.hurry * self._pace.takers), now, self._take)
 
-    def _plan_refresh(self, now: int) -> None:
+    def _plan_refresh(self, now: Milliseconds) -> None:
         self._plan(self._rng.expovariate(self.hurry * self._pace.refreshes), now, self._refresh)
 
-    # What they believe
+    # Beliefs
 
-    def _hours(self, now: int) -> float:
+    def _hours(self, now: Milliseconds) -> float:
         return (now - self._start) * self._hours_per_ms
 
-    def _consensus(self, event: ExchangeEvent, known: int, now: int) -> NormalDist:
-        """Return the common belief in the week's average, given that `known` days are out."""
-        return self._common.of(event.week, known, self._hours(now))
+    def _belief(self, event: ExchangeEvent, days_published: int, now: Milliseconds) -> NormalDist:
+        """Return the common belief in the week's average with so many days published."""
+        return self._consensus.of(event.week, days_published, self._hours(now))
 
-    def _view(self, maker: Maker, event: ExchangeEvent, market: ExchangeMarket, now: int) -> float:
-        """Return a maker's own probability: the consensus and its passing opinion."""
-        opinion = maker.views.get(market.ticker)
-        if opinion is None:
-            opinion = maker.views[market.ticker] = Wander(self._rng, _VIEW_HOURS)
-        fair = _above(self._consensus(event, maker.known.get(event.ticker, 0), now), market)
-        shift = _VIEW_SD * 4 * fair * (1 - fair) * opinion.at(self._hours(now))
+    def _fair_value(
+        self, maker: Maker, event: ExchangeEvent, market: ExchangeMarket, now: Milliseconds
+    ) -> float:
+        """Return a maker's own fair value: the consensus plus its own deviation."""
+        deviation = maker.deviations.get(market.ticker)
+        if deviation is None:
+            deviation = MeanRevertingNoise(self._rng, _DEVIATION_HOURS)
+            maker.deviations[market.ticker] = deviation
+        days_published = maker.days_published.get(event.ticker, 0)
+        fair = _above(self._belief(event, days_published, now), market)
+        shift = _DEVIATION_SD * 4 * fair * (1 - fair) * deviation.at(self._hours(now))
         return min(max(fair + shift, 0.001), 0.999)
 
     # Makers
 
-    def _first_quotes(self, now: int) -> None:
+    def _first_quotes(self, now: Milliseconds) -> None:
         for maker in self._makers:
-            self._notice(maker, now)
+            self._learn_counts(maker, now)
 
-    def _notice(self, maker: Maker, now: int) -> None:
-        """Let a maker learn what is published and requote everything."""
-        maker.known.update(self._published)
+    def _learn_counts(self, maker: Maker, now: Milliseconds) -> None:
+        """Let a maker learn the published counts and requote every market."""
+        maker.days_published.update(self._published)
         for event, active in self._open():
             for market in active:
                 self._quote(maker, event, market, now)
 
-    def _refresh(self, now: int) -> None:
+    def _refresh(self, now: Milliseconds) -> None:
         self._plan_refresh(now)
         chosen = self._choose(now)
         if chosen is not None:
             self._quote(self._rng.choice(self._makers), *chosen, now)
 
-    def _quote(self, maker: Maker, event: ExchangeEvent, market: ExchangeMarket, now: int) -> None:
-        """Bring a maker's orders in a market to its present view."""
+    def _quote(
+        self, maker: Maker, event: ExchangeEvent, market: ExchangeMarket, now: Milliseconds
+    ) -> None:
+        """Replace a maker's orders in a market by what it quotes now."""
         if self._exchange.trading_paused():
             return
-        fair = self._view(maker, event, market, now)
-        desired = self._ladder(maker, fair)
+        desired = self._quotes(maker, self._fair_value(maker, event, market, now))
         kept: set[tuple[Side, Price]] = set()
         for order in self._engine.resting(maker.account, market.ticker):
             place = (order.side, order.price)
@@ -214,37 +227,37 @@ class Crowd:
                 self._engine.cancel(order, now)
         for (side, price), count in desired.items():
             if (side, price) not in kept:
-                self._try(
+                self._place(
                     maker.account,
                     NewOrder(market.ticker, side, price, count, post_only=True),
                     now,
                 )
 
-    def _ladder(self, maker: Maker, fair: float) -> dict[tuple[Side, Price], Count]:
+    def _quotes(self, maker: Maker, fair: float) -> dict[tuple[Side, Price], Count]:
         half = maker.half_spread * (0.35 + 2.6 * fair * (1 - fair))
         # The outermost cent is left to the penny bids below.
-        bid = min(floor_price(fair - half) // ONE_CENT * ONE_CENT, ONE_DOLLAR - 2 * ONE_CENT)
+        bid = min(floor_price(fair - half) // ONE_CENT * ONE_CENT, _HIGHEST - ONE_CENT)
         ask = max(-(-ceil_price(fair + half) // ONE_CENT) * ONE_CENT, 2 * ONE_CENT)
         desired: dict[tuple[Side, Price], Count] = {}
         for level in range(_LEVELS):
-            count = round(maker.size * (0.4 + 0.4 * level) * self._rng.uniform(0.5, 1.5))
-            count = max(count // ONE_CONTRACT * ONE_CONTRACT, 5 * ONE_CONTRACT)
-            count = min(count, 300 * ONE_CONTRACT)
+            size = round(maker.size * (0.4 + 0.4 * level) * self._rng.uniform(0.5, 1.5))
+            whole = size // ONE_CONTRACT * ONE_CONTRACT
+            count = Count(min(max(whole, _SMALLEST_QUOTE), _LARGEST_QUOTE))
             step = level * ONE_CENT
             if bid - step >= ONE_CENT:
-                desired["bid", bid - step] = count
-            if ask + step <= ONE_DOLLAR - ONE_CENT:
-                desired["ask", ask + step] = count
+                desired["bid", Price(bid - step)] = count
+            if ask + step <= _HIGHEST:
+                desired["ask", Price(ask + step)] = count
         if maker is self._makers[-1]:
             # Somebody always bids a cent for either side.
             desired.setdefault(("bid", ONE_CENT), _PENNY_BID)
-            desired.setdefault(("ask", ONE_DOLLAR - ONE_CENT), _PENNY_BID)
+            desired.setdefault(("ask", _HIGHEST), _PENNY_BID)
         return desired
 
     # Takers
 
-    def _take(self, now: int) -> None:
-        """Let someone trade for reasons of their own."""
+    def _take(self, now: Milliseconds) -> None:
+        """Let an uninformed taker trade."""
         self._plan_taker(now)
         chosen = self._choose(now)
         if chosen is None:
@@ -254,12 +267,12 @@ class Crowd:
         sweeping = self._rng.random() < 0.15
         patience = self._rng.randint(4, 12) if sweeping else self._rng.randint(0, 4)
         count = min(self._rng.lognormvariate(2.2, 0.9), 120.0) * (4 if sweeping else 1)
-        self._hit(market, side, patience * ONE_CENT, self._whole(count), now)
+        self._hit(market, side, Price(patience * ONE_CENT), self._whole(count), now)
 
-    def _informed(self, now: int) -> None:
-        """Let someone who has seen the release take what it has made too cheap."""
+    def _informed(self, now: Milliseconds) -> None:
+        """Let an informed taker take whatever the release has mispriced."""
         for event, active in self._open():
-            belief = self._consensus(event, self._published.get(event.ticker, 0), now)
+            belief = self._belief(event, self._published.get(event.ticker, 0), now)
             for market in active:
                 fair = _above(belief, market)
                 for side, edge in tuple(_edges(market, fair)):
@@ -270,49 +283,47 @@ class Crowd:
                         self._send(market, side, limit, count, now)
 
     def _hit(
-        self, market: ExchangeMarket, side: Side, patience: Price, count: Count, now: int
+        self, market: ExchangeMarket, side: Side, patience: Price, count: Count, now: Milliseconds
     ) -> None:
-        """Trade against the other side, giving way by at most `patience` beyond its best."""
+        """Take from the other side, down to `patience` beyond its best price."""
         best = market.best_ask if side == "bid" else market.best_bid
         if best is None:
             return
         limit = best + patience if side == "bid" else best - patience
-        limit = min(max(limit, ONE_CENT), ONE_DOLLAR - ONE_CENT)
-        self._send(market, side, limit, count, now)
+        limit = min(max(limit, ONE_CENT), _HIGHEST)
+        self._send(market, side, Price(limit), count, now)
 
     def _send(
-        self, market: ExchangeMarket, side: Side, limit: Price, count: Count, now: int
+        self, market: ExchangeMarket, side: Side, limit: Price, count: Count, now: Milliseconds
     ) -> None:
-        wish = NewOrder(market.ticker, side, limit, count, "immediate_or_cancel")
-        self._try(self._rng.choice(self._takers), wish, now)
+        request = NewOrder(market.ticker, side, limit, count, "immediate_or_cancel")
+        self._place(self._rng.choice(self._takers), request, now)
 
     def _whole(self, contracts: float) -> Count:
         """Round to whole contracts, but for one in ten that trades a fraction."""
         if self._rng.random() < 0.1:
-            return max(round(contracts * ONE_CONTRACT), 1)
-        return max(round(contracts), 1) * ONE_CONTRACT
+            return Count(max(round(contracts * ONE_CONTRACT), 1))
+        return Count(max(round(contracts), 1) * ONE_CONTRACT)
 
-    def _try(self, account: Account, wish: NewOrder, now: int) -> ExchangeOrder | None:
-        try:
-            return self._engine.place(account, wish, now)
-        except RequestRefused:
-            # A quote that would cross, a closed market, a pause: they shrug and try later.
-            return None
+    def _place(self, account: Account, request: NewOrder, now: Milliseconds) -> None:
+        # A refusal (a crossing quote, a closed market, a pause) costs the crowd nothing.
+        with contextlib.suppress(RequestRefused):
+            self._engine.place(account, request, now)
 
     # Markets
 
     def _open(self) -> Iterator[tuple[ExchangeEvent, list[ExchangeMarket]]]:
-        """Yield the events that trade, with their markets that do."""
+        """Yield the events that have active markets, with these."""
         for event in self._exchange.events.values():
             active = [m for m in self._exchange.markets_of(event) if m.status == "active"]
             if active:
                 yield event, active
 
-    def _choose(self, now: int) -> tuple[ExchangeEvent, ExchangeMarket] | None:
+    def _choose(self, now: Milliseconds) -> tuple[ExchangeEvent, ExchangeMarket] | None:
         """Pick a market, mostly one whose outcome is open."""
         markets, weights = [], []
         for event, active in self._open():
-            belief = self._consensus(event, self._published.get(event.ticker, 0), now)
+            belief = self._belief(event, self._published.get(event.ticker, 0), now)
             for market in active:
                 fair = _above(belief, market)
                 markets.append((event, market))
@@ -328,7 +339,7 @@ def _above(belief: NormalDist, market: ExchangeMarket) -> float:
 
 
 def _edges(market: ExchangeMarket, fair: float) -> Iterator[tuple[Side, float]]:
-    """Yield what taking each side of the book is worth a contract, in dollars."""
+    """Yield the edge of taking from each side of the book, in dollars a contract."""
     if market.best_ask is not None:
         yield "bid", fair - market.best_ask / ONE_DOLLAR
     if market.best_bid is not None:

@@ -1,4 +1,4 @@
-"""The state behind the API: what is listed, who the members are, and what they may call."""
+"""The state behind the API: events and markets, members, their keys and rate limits."""
 
 from __future__ import annotations
 
@@ -12,18 +12,33 @@ import msgspec
 
 from mmbot.exchange.access import TIERS, Credential, Gatekeeper, RateBuckets
 from mmbot.exchange.account_history import AccountHistory
-from mmbot.exchange.accounts import Account
+from mmbot.exchange.accounts import NO_CASH, Account
 from mmbot.exchange.fees import FeeSchedule
 from mmbot.exchange.market import ExchangeMarket, MarketTerms
 from mmbot.exchange.matching import MatchingEngine
 from mmbot.exchange.order_types import RequestRefused
 from mmbot.tsa.calendar import CalendarClock, Week
-from mmbot.units import CENT_GRID, ONE_DOLLAR, Money, PriceBand, PriceGrid
+from mmbot.units import (
+    CENT_GRID,
+    ONE_CENT,
+    ONE_DOLLAR,
+    Milliseconds,
+    Money,
+    Price,
+    PriceBand,
+    PriceGrid,
+)
 
 STRIKES: Final = tuple(range(1_800_000, 2_800_001, 50_000))
-DECI_CENT_GRID: Final = PriceGrid((PriceBand(0, ONE_DOLLAR, 10),))
+_DECI_CENT: Final = Price(10)
+_TAPER: Final = (Price(1000), Price(9000))
+DECI_CENT_GRID: Final = PriceGrid((PriceBand(Price(0), ONE_DOLLAR, _DECI_CENT),))
 TAPERED_GRID: Final = PriceGrid(
-    (PriceBand(0, 1000, 10), PriceBand(1000, 9000, 100), PriceBand(9000, ONE_DOLLAR, 10))
+    (
+        PriceBand(Price(0), _TAPER[0], _DECI_CENT),
+        PriceBand(*_TAPER, ONE_CENT),
+        PriceBand(_TAPER[1], ONE_DOLLAR, _DECI_CENT),
+    )
 )
 STRUCTURES: Final = {
     "linear_cent": CENT_GRID,
@@ -36,11 +51,12 @@ _MOST_TRANSFERS: Final = 10_000
 
 
 class SimulatedExchangeSettings(msgspec.Struct, frozen=True):
-    """How this exchange behaves; times are wall milliseconds.
+    """How this exchange behaves; times are wall times.
 
     An event opens on its week's Monday, or `weeks_ahead` of that. Orders placed within
-    `cancel_all_reach_ms` of a member's cancel-all are cancelled as well: the exchange reserves the
-    right for a minute.
+    `cancel_all_reach_ms` of a member's cancel-all are cancelled as well: the exchange reserves that
+    right for a minute. Without `check_every_signature` only a key's first signature on each
+    operation is verified, as verifying all takes a seventh of the CPU of a simulated week.
     """
 
     series: str = "KXTSAW"
@@ -49,11 +65,12 @@ class SimulatedExchangeSettings(msgspec.Struct, frozen=True):
     fees: FeeSchedule = FeeSchedule()
     exchange_index: int = 0
     tier: str = "advanced"
-    cdn_ms: int = 15_000
-    portfolio_lag_ms: int = 0
-    timestamp_tolerance_ms: int = 15_000
-    close_sweep_ms: int = 1_000
-    cancel_all_reach_ms: int = 0
+    cdn_ms: Milliseconds = 15_000
+    portfolio_lag_ms: Milliseconds = 0
+    timestamp_tolerance_ms: Milliseconds = 15_000
+    close_cancel_delay_ms: Milliseconds = 1_000
+    cancel_all_reach_ms: Milliseconds = 0
+    check_every_signature: bool = True
     outbox_frames: int = 20_000
     markets_per_subscription: int = 10_000
     commands_per_second: int = 10_000
@@ -67,7 +84,7 @@ class ExchangeEvent(msgspec.Struct):
     week: Week
     ticker: str
     tickers: tuple[str, ...]
-    updated_ms: int
+    updated_ms: Milliseconds
     fee_override: FeeSchedule | None = None
 
 
@@ -76,7 +93,7 @@ class FeeChange(msgspec.Struct, frozen=True):
 
     change_id: str
     fees: FeeSchedule | None
-    at: int
+    at: Milliseconds
     event_ticker: str | None = None
 
 
@@ -88,7 +105,7 @@ class Transfer(msgspec.Struct, frozen=True):
     source: int
     target: int
     cents: int
-    at: int
+    at: Milliseconds
 
 
 class ExchangeState:
@@ -101,29 +118,32 @@ class ExchangeState:
         self.clock = clock
         self.engine = MatchingEngine(rng)
         self.history = AccountHistory(settings.portfolio_lag_ms)
-        self.gatekeeper = Gatekeeper((), settings.timestamp_tolerance_ms)
+        self.gatekeeper = Gatekeeper(
+            settings.timestamp_tolerance_ms, check_every=settings.check_every_signature
+        )
         self.series_fees = settings.fees
         self.shard_down = False
         self.events: dict[str, ExchangeEvent] = {}
         self.fee_changes: list[FeeChange] = []
         self.transfers: deque[Transfer] = deque(maxlen=_MOST_TRANSFERS)
-        self.cancelling_until: dict[str, int] = {}
-        self.netting: dict[tuple[str, int], bool] = {}
+        self.cancelling_until: dict[str, Milliseconds] = {}
         self.tiers: dict[str, str] = {}
         self.buckets: dict[str, RateBuckets] = {"": RateBuckets(TIERS["basic"])}
 
     # Members
 
-    def admit(self, credential: Credential, *, cash: Money = 0, tier: str | None = None) -> Account:
+    def admit(
+        self, credential: Credential, *, cash: Money = NO_CASH, tier: str | None = None
+    ) -> Account:
         """Add a member with its key, its primary account and a first deposit."""
         self.gatekeeper.add(credential)
         self.set_tier(credential.user_id, tier or self.settings.tier)
         return self.open_account(credential.user_id, 0, cash=cash)
 
-    def open_account(self, user_id: str, subaccount: int, *, cash: Money = 0) -> Account:
+    def open_account(self, user_id: str, subaccount: int, *, cash: Money = NO_CASH) -> Account:
         """Add a member's subaccount."""
         account = self.engine.open_account(user_id, subaccount, cash=cash, audited=True)
-        self.history.open(account)
+        self.history.open_account(account)
         return account
 
     def set_tier(self, user_id: str, tier: str) -> None:
@@ -147,7 +167,7 @@ class ExchangeState:
     # Markets
 
     def list_event(self, week: Week) -> ExchangeEvent:
-        """Create a week's event and its markets, not yet open."""
+        """Add a week's event and its markets, not yet open."""
         clock, settings = self.clock, self.settings
         ticker = week.event_ticker(settings.series)
         opens = week.opens - dt.timedelta(weeks=settings.weeks_ahead)
@@ -190,7 +210,7 @@ class ExchangeState:
         return market
 
     def trading_paused(self) -> bool:
-        """Say whether new orders are refused everywhere."""
+        """Return whether new orders are refused everywhere."""
         return self.engine.trading_paused or self.engine.exchange_paused
 
     def set_fees(self, fees: FeeSchedule, events: Iterable[ExchangeEvent]) -> None:

@@ -6,9 +6,10 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from mmbot.exchange.accounts import Account, Side
+from mmbot.exchange.accounts import Account
 from mmbot.exchange.order_types import ExchangeOrder, Reason
-from mmbot.units import Count, Money, Price
+from mmbot.trading.values import Side
+from mmbot.units import Count, Milliseconds, Money, Price
 
 
 class BookLevelChanged(msgspec.Struct, frozen=True):
@@ -19,7 +20,7 @@ class BookLevelChanged(msgspec.Struct, frozen=True):
     price: Price
     delta: Count
     clock: int
-    at: int
+    at: Milliseconds
     account: Account
     client_order_id: str
 
@@ -32,7 +33,7 @@ class Traded(msgspec.Struct, frozen=True):
     side: Side
     price: Price
     count: Count
-    at: int
+    at: Milliseconds
 
 
 class AccountFilled(msgspec.Struct, frozen=True):
@@ -49,7 +50,7 @@ class AccountFilled(msgspec.Struct, frozen=True):
     is_taker: bool
     fee: Money
     post_position: Count
-    at: int
+    at: Milliseconds
 
 
 class OrderChanged(msgspec.Struct, frozen=True):
@@ -57,7 +58,7 @@ class OrderChanged(msgspec.Struct, frozen=True):
 
     order: ExchangeOrder
     reason: Reason
-    at: int
+    at: Milliseconds
 
 
 class GroupUpdated(msgspec.Struct, frozen=True):
@@ -67,15 +68,26 @@ class GroupUpdated(msgspec.Struct, frozen=True):
     group_id: str
     event_type: Literal["created", "triggered", "reset", "deleted", "limit_updated"]
     limit: Count | None
-    at: int
+    at: Milliseconds
+
+
+LifecycleStep: TypeAlias = Literal[
+    "created",
+    "activated",
+    "deactivated",
+    "close_date_updated",
+    "price_level_structure_updated",
+    "determined",
+    "settled",
+]
 
 
 class MarketChanged(msgspec.Struct, frozen=True):
-    """A market's life went on; `event_type` is the lifecycle channel's."""
+    """A market's state changed; `event_type` is the lifecycle channel's."""
 
     ticker: str
-    event_type: str
-    at: int
+    event_type: LifecycleStep
+    at: Milliseconds
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -88,7 +100,7 @@ class Settled(msgspec.Struct, frozen=True):
     fees: Money
     payout: Money
     yes_value: Price
-    at: int
+    at: Milliseconds
 
 
 Fact: TypeAlias = (

@@ -16,7 +16,7 @@ _MAKER_RATES: Final = {
     "quadratic_with_combo_maker_fees": 350,
 }
 # Direct members' balances move on a grid of $0.0001.
-_FEE_STEP: Final[Money] = 100
+_FEE_STEP: Final = Money(100)
 # rate (1e-4) x multiplier (1e-4) x count (1e-2) x price (1e-4) x price (1e-4)
 _RAW_PER_FEE_STEP: Final = 10**14
 
@@ -31,6 +31,11 @@ class FeeSchedule(msgspec.Struct, frozen=True):
         if self.fee_type not in _MAKER_RATES:
             raise ValueError(f"{self.fee_type!r} is not a fee type this exchange can charge")
 
+    @property
+    def charges_makers(self) -> bool:
+        """Whether a maker's fill costs a fee."""
+        return _MAKER_RATES[self.fee_type] > 0
+
     def raw(self, price: Price, count: Count, *, is_taker: bool) -> int:
         """Return the unrounded fee of one fill in 1e-18 dollar: rate x M x C x P x (1 - P)."""
         rate = _TAKER_RATE if is_taker else _MAKER_RATES[self.fee_type]
@@ -43,4 +48,4 @@ def rounded_fee(raw: int) -> Money:
     An order is charged the rounded sum of its fills less what it has paid: the excess of rounding
     each fill up is rebated, so that many small fills cost what one large one does.
     """
-    return -(-raw // _RAW_PER_FEE_STEP) * _FEE_STEP
+    return Money(-(-raw // _RAW_PER_FEE_STEP) * _FEE_STEP)

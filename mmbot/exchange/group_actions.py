@@ -1,4 +1,4 @@
-"""What a member does with its order groups."""
+"""A member's actions on its order groups."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from mmbot.exchange.accounts import Account
 from mmbot.exchange.facts import GroupUpdated
 from mmbot.exchange.group_limits import FillLimitGroup, check_limit
 from mmbot.exchange.matching import MatchingEngine
-from mmbot.units import Count
+from mmbot.units import Count, Milliseconds
 
 
 def create_group(
-    engine: MatchingEngine, account: Account, limit: Count, now: int
+    engine: MatchingEngine, account: Account, limit: Count, now: Milliseconds
 ) -> FillLimitGroup:
     """Open an order group."""
     group = engine.groups.create(engine.new_id(), account, limit)
@@ -18,21 +18,23 @@ def create_group(
     return group
 
 
-def limit_group(engine: MatchingEngine, group: FillLimitGroup, limit: Count, now: int) -> None:
+def limit_group(
+    engine: MatchingEngine, group: FillLimitGroup, limit: Count, now: Milliseconds
+) -> None:
     """Change a group's limit."""
     check_limit(limit)
     group.limit = limit
     engine.facts.append(GroupUpdated(group.account, group.group_id, "limit_updated", limit, now))
 
 
-def reset_group(engine: MatchingEngine, group: FillLimitGroup, now: int) -> None:
-    """Let a group trade again."""
+def reset_group(engine: MatchingEngine, group: FillLimitGroup, now: Milliseconds) -> None:
+    """Zero a group's counter and let it take orders again."""
     group.reset()
     engine.facts.append(GroupUpdated(group.account, group.group_id, "reset", None, now))
 
 
-def delete_group(engine: MatchingEngine, group: FillLimitGroup, now: int) -> None:
-    """Cancel a group's orders and forget it."""
+def delete_group(engine: MatchingEngine, group: FillLimitGroup, now: Milliseconds) -> None:
+    """Cancel a group's orders and delete it."""
     engine.groups.delete(group)
     for order in engine.group_orders(group):
         engine.withdraw(order, now, "")

@@ -1,4 +1,4 @@
-"""Order groups: a brake that cancels a group's orders when too much of it trades in 15 seconds."""
+"""Order groups: all orders of a group are cancelled when too much of it trades in 15 seconds."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from typing import Final
 
 from mmbot.exchange.accounts import Account
 from mmbot.exchange.order_types import RequestRefused
-from mmbot.units import ONE_CONTRACT, Count
+from mmbot.units import ONE_CONTRACT, Count, Milliseconds
 
 WINDOW_MS: Final = 15_000
-LIMITS: Final[tuple[Count, Count]] = (ONE_CONTRACT, 1_000_000 * ONE_CONTRACT)
+LIMITS: Final = (ONE_CONTRACT, Count(1_000_000 * ONE_CONTRACT))
 _MOST_GROUPS: Final = 100_000
 
 
 class FillLimitGroup:
-    """One group: its limit, what matched lately, and whether it blocks new orders."""
+    """One group: its limit, its recent matches, and whether it blocks new orders."""
 
     def __init__(self, group_id: str, account: Account, limit: Count) -> None:
         self.group_id = group_id
         self.account = account
         self.limit = limit
         self.triggered = False
-        self._matched: deque[tuple[int, Count]] = deque()
+        self._matched: deque[tuple[Milliseconds, Count]] = deque()
 
-    def matched(self, count: Count, now: int) -> bool:
-        """Count a match and say whether it takes the rolling window to the limit."""
+    def matched(self, count: Count, now: Milliseconds) -> bool:
+        """Add a match; return whether the rolling window has reached the limit."""
         while self._matched and self._matched[0][0] <= now - WINDOW_MS:
             self._matched.popleft()
         self._matched.append((now, count))
         return sum(c for _, c in self._matched) >= self.limit
 
     def reset(self) -> None:
-        """Forget what matched and take orders again."""
+        """Zero the counter and take orders again."""
         self._matched.clear()
         self.triggered = False
 
@@ -44,7 +44,7 @@ class FillLimitGroups:
         self._groups: dict[str, FillLimitGroup] = {}
 
     def create(self, group_id: str, account: Account, limit: Count) -> FillLimitGroup:
-        """Open a group, or refuse a limit out of range."""
+        """Add a group, or refuse a limit out of range."""
         check_limit(limit)
         if len(self._groups) >= _MOST_GROUPS:
             raise RequestRefused("invalid_parameters", "too many order groups")
@@ -71,7 +71,7 @@ class FillLimitGroups:
         return [g for g in self._groups.values() if g.account.user_id == user_id]
 
     def delete(self, group: FillLimitGroup) -> None:
-        """Forget a group."""
+        """Delete a group."""
         del self._groups[group.group_id]
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 import msgspec
 
-from mmbot.exchange.accounts import Side
 from mmbot.exchange.fees import FeeSchedule
 from mmbot.exchange.order_types import ExchangeOrder
-from mmbot.units import CENT_GRID, Count, Money, Price, PriceGrid
+from mmbot.trading.values import Side
+from mmbot.units import CENT_GRID, Count, Milliseconds, Money, Price, PriceGrid
 
 MarketStatus: TypeAlias = Literal[
     "initialized",
@@ -25,17 +26,17 @@ MarketStatus: TypeAlias = Literal[
 
 
 class MarketTerms(msgspec.Struct, frozen=True):
-    """What is traded; all times are wall milliseconds."""
+    """What is traded; all times are wall times."""
 
     ticker: str
     market_id: str
     event_ticker: str
     series_ticker: str
     floor_strike: int
-    created_ms: int
-    open_ms: int
-    close_ms: int
-    settle_ms: int
+    created_ms: Milliseconds
+    open_ms: Milliseconds
+    close_ms: Milliseconds
+    settle_ms: Milliseconds
     exchange_index: int = 0
 
 
@@ -46,47 +47,58 @@ class BookSide:
         self.side: Side = side
         self.levels: dict[Price, dict[str, ExchangeOrder]] = {}
         self.totals: dict[Price, Count] = {}
+        self._ascending: list[Price] = []
 
     @property
     def best(self) -> Price | None:
         """The price that trades first."""
-        if not self.levels:
+        if not self._ascending:
             return None
-        return max(self.levels) if self.side == "bid" else min(self.levels)
+        return self._ascending[-1 if self.side == "bid" else 0]
+
+    @property
+    def best_count(self) -> Count:
+        """How many contracts rest at the best price."""
+        best = self.best
+        return Count(0) if best is None else self.totals[best]
 
     def add(self, order: ExchangeOrder) -> None:
         """Put an order at the back of its price's queue."""
-        self.levels.setdefault(order.price, {})[order.order_id] = order
-        self.totals[order.price] = self.totals.get(order.price, 0) + order.remaining
+        price = order.price
+        level = self.levels.get(price)
+        if level is None:
+            self.levels[price] = {order.order_id: order}
+            self.totals[price] = order.remaining
+            insort(self._ascending, price)
+        else:
+            level[order.order_id] = order
+            self.totals[price] = Count(self.totals[price] + order.remaining)
 
     def reduce(self, order: ExchangeOrder, by: Count) -> None:
         """Take `by` off the order; one with nothing left leaves the queue."""
-        order.remaining -= by
-        self.totals[order.price] -= by
+        price = order.price
+        order.remaining = Count(order.remaining - by)
+        self.totals[price] = Count(self.totals[price] - by)
         if not order.remaining:
-            level = self.levels[order.price]
+            level = self.levels[price]
             del level[order.order_id]
             if not level:
-                del self.levels[order.price], self.totals[order.price]
-
-    def remove(self, order: ExchangeOrder) -> None:
-        """Take an order out of the queue without touching what it has remaining."""
-        level = self.levels[order.price]
-        del level[order.order_id]
-        self.totals[order.price] -= order.remaining
-        if not level:
-            del self.levels[order.price], self.totals[order.price]
+                del self.levels[price], self.totals[price]
+                del self._ascending[bisect_left(self._ascending, price)]
 
     def prices(self) -> list[Price]:
         """Return the prices, best first."""
-        return sorted(self.levels, reverse=self.side == "bid")
+        return self._ascending[::-1] if self.side == "bid" else self._ascending[:]
 
     def reaches(self, limit: Price, price: Price) -> bool:
-        """Say whether an incoming order limited to `limit` trades with this side's `price`."""
+        """Return whether an incoming order limited to `limit` trades at this side's `price`."""
         return limit <= price if self.side == "bid" else limit >= price
 
     def crossed_by(self, limit: Price) -> Iterator[ExchangeOrder]:
         """Yield the orders that an incoming one limited to `limit` meets, in turn."""
+        best = self.best
+        if best is None or not self.reaches(limit, best):
+            return
         for price in self.prices():
             if not self.reaches(limit, price):
                 return
@@ -101,13 +113,13 @@ class BookSide:
             ahead += self.totals[price]
         for other in self.levels[order.price].values():
             if other is order:
-                return ahead
+                return Count(ahead)
             ahead += other.remaining
         raise KeyError(order.order_id)
 
 
 class ExchangeMarket:
-    """A market's state; only the matching engine changes it."""
+    """A market's state, which only the matching engine and its actions change."""
 
     def __init__(
         self,
@@ -127,15 +139,15 @@ class ExchangeMarket:
         self.updated_ms = terms.created_ms
         self.sides: dict[Side, BookSide] = {"bid": BookSide("bid"), "ask": BookSide("ask")}
         self.clock = 0
-        self.last_price: Price = 0
-        self.last_count: Count = 0
-        self.volume: Count = 0
-        self.turnover: Money = 0
-        self.open_interest: Count = 0
+        self.last_price = Price(0)
+        self.last_count = Count(0)
+        self.volume = Count(0)
+        self.turnover = Money(0)
+        self.open_interest = Count(0)
         self.result = ""
         self.expiration_value = ""
-        self.determined_ms: int | None = None
-        self.settled_ms: int | None = None
+        self.determined_ms: Milliseconds | None = None
+        self.settled_ms: Milliseconds | None = None
 
     @property
     def best_bid(self) -> Price | None:
@@ -148,7 +160,7 @@ class ExchangeMarket:
         return self.sides["ask"].best
 
     def refuse_crossing(self, order: ExchangeOrder, price: Price) -> None:
-        """Refuse an order that would trade outside this book at `price`: here, none would."""
+        """Refuse an order that would trade at `price` outside this book; here there is none."""
 
     def orders(self) -> list[ExchangeOrder]:
         """Return every resting order."""

@@ -1,4 +1,4 @@
-"""Orders as the matching engine knows them, what it is asked for, and why it may refuse."""
+"""Orders as the matching engine keeps them, the requests for them, and refusals."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from mmbot.exchange.accounts import Account, Side
-from mmbot.units import Count, Money, Price
+from mmbot.exchange.accounts import Account
+from mmbot.trading.values import Side
+from mmbot.units import Count, Milliseconds, Money, Price
 
 TimeInForce: TypeAlias = Literal["good_till_canceled", "immediate_or_cancel", "fill_or_kill"]
 SelfTradePrevention: TypeAlias = Literal["taker_at_cross", "maker"]
@@ -29,7 +30,7 @@ _MOST_CLIENT_IDS: Final = 1_000_000
 
 
 class RequestRefused(Exception):
-    """The exchange says no: its error code, and the details it adds."""
+    """The exchange refuses a request: its error code, details, and status if not the code's own."""
 
     def __init__(self, code: str, details: str = "", *, status: int | None = None) -> None:
         super().__init__(code, details)
@@ -39,7 +40,7 @@ class RequestRefused(Exception):
 
 
 class NewOrder(msgspec.Struct, frozen=True):
-    """A wish to trade; prices are the YES leg's, `expires_ms` is wall time."""
+    """A new order as requested; prices are the YES leg's, `expires_ms` is wall time."""
 
     ticker: str
     side: Side
@@ -51,24 +52,24 @@ class NewOrder(msgspec.Struct, frozen=True):
     post_only: bool = False
     reduce_only: bool = False
     cancel_on_pause: bool = False
-    expires_ms: int | None = None
+    expires_ms: Milliseconds | None = None
     group_id: str | None = None
 
 
 class OrderAmendment(msgspec.Struct, frozen=True):
-    """A wish to change a resting order; `total` counts what is filled already.
+    """A change of a resting order as requested; `total` includes what is filled already.
 
     `expires_ms` of `None` removes the expiry; leave it at the order's own to keep it.
     """
 
     price: Price
     total: Count
-    expires_ms: int | None
+    expires_ms: Milliseconds | None
     client_order_id: str
 
 
 class ExchangeOrder:
-    """One order's life. `remaining` is zero once it no longer rests."""
+    """One order and its state; `remaining` is zero once it no longer rests."""
 
     __slots__ = (
         "account",
@@ -93,47 +94,49 @@ class ExchangeOrder:
         "updated_ms",
     )
 
-    def __init__(self, order_id: str, account: Account, wish: NewOrder, now: int) -> None:
+    def __init__(
+        self, order_id: str, account: Account, request: NewOrder, now: Milliseconds
+    ) -> None:
         self.order_id = order_id
         self.account = account
-        self.client_order_id = wish.client_order_id
-        self.ticker = wish.ticker
-        self.side: Side = wish.side
-        self.price = wish.price
-        self.initial = self.remaining = wish.count
-        self.filled: Count = 0
-        self.self_trade_prevention: SelfTradePrevention = wish.self_trade_prevention
-        self.post_only = wish.post_only
-        self.cancel_on_pause = wish.cancel_on_pause
-        self.expires_ms = wish.expires_ms
-        self.group_id = wish.group_id
+        self.client_order_id = request.client_order_id
+        self.ticker = request.ticker
+        self.side: Side = request.side
+        self.price = request.price
+        self.initial = self.remaining = request.count
+        self.filled = Count(0)
+        self.self_trade_prevention: SelfTradePrevention = request.self_trade_prevention
+        self.post_only = request.post_only
+        self.cancel_on_pause = request.cancel_on_pause
+        self.expires_ms = request.expires_ms
+        self.group_id = request.group_id
         self.status: ExchangeOrderStatus = "resting"
         self.created_ms = self.updated_ms = now
         # Indexed by is_taker: an order pays for what it took and for what others took from it.
-        self.fill_cost: list[Money] = [0, 0]
-        self.fees: list[Money] = [0, 0]
+        self.fill_cost = [Money(0), Money(0)]
+        self.fees = [Money(0), Money(0)]
         self.raw_fees = [0, 0]
 
     def snapshot(self) -> ExchangeOrder:
         """Return a copy that later changes do not touch."""
         twin = copy.copy(self)
-        twin.fill_cost, twin.fees = list(self.fill_cost), list(self.fees)
+        twin.fill_cost, twin.fees = self.fill_cost.copy(), self.fees.copy()
         return twin
 
 
 class ClientOrderIds:
-    """Which of their own names for orders the members have used; the newest million are kept."""
+    """The client order ids that members have used; the newest million are kept."""
 
     def __init__(self) -> None:
         self._used: dict[tuple[str, str], None] = {}
 
     def check(self, account: Account, client_order_id: str) -> None:
-        """Refuse a name that its member has used before."""
+        """Refuse an id that the member has used before."""
         if (account.user_id, client_order_id) in self._used:
             raise RequestRefused("order_already_exists", "client_order_id was used before")
 
     def spend(self, account: Account, client_order_id: str) -> None:
-        """Note the name of an order that was accepted, if it has one."""
+        """Record the id of an accepted order, if it has one."""
         if client_order_id:
             self._used[account.user_id, client_order_id] = None
         if len(self._used) > _MOST_CLIENT_IDS:

@@ -16,10 +16,13 @@ from mmbot.units import (
     MONEY_PER_CENT,
     ONE_DOLLAR,
     Count,
+    Milliseconds,
+    Money,
     Price,
     format_count,
     format_money,
     format_price,
+    total,
 )
 
 Json: TypeAlias = dict[str, Any]
@@ -31,12 +34,15 @@ _SETTLEMENT_TIMER_S = 60
 _NOTICE = "Simulated market."
 
 
-@functools.lru_cache(maxsize=10_000)
-def rfc3339(milliseconds: int) -> str:
+def rfc3339(milliseconds: Milliseconds) -> str:
     """Write an instant as the exchange does."""
-    at = dt.datetime.fromtimestamp(milliseconds // 1000, dt.UTC)
-    fraction = milliseconds % 1000
-    return f"{at:%Y-%m-%dT%H:%M:%S}{f'.{fraction:03d}' if fraction else ''}Z"
+    seconds, fraction = divmod(milliseconds, 1000)
+    return f"{_to_the_second(seconds)}{f'.{fraction:03d}' if fraction else ''}Z"
+
+
+@functools.lru_cache(maxsize=10_000)
+def _to_the_second(seconds: int) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat()[: len("2026-01-01T00:00:00")]
 
 
 def outcome(side: str) -> str:
@@ -48,16 +54,16 @@ def both_prices(price: Price) -> Json:
     """Return a price on both legs."""
     return {
         "yes_price_dollars": format_price(price),
-        "no_price_dollars": format_price(ONE_DOLLAR - price),
+        "no_price_dollars": format_price(Price(ONE_DOLLAR - price)),
     }
 
 
-def cents(money: int) -> int:
+def cents(money: Money) -> int:
     """Return money in whole cents, rounded down."""
     return money // MONEY_PER_CENT
 
 
-def series_json(exchange: ExchangeState, now: int, *, volume: bool = False) -> Json:
+def series_json(exchange: ExchangeState, now: Milliseconds, *, volume: bool = False) -> Json:
     """Return the one series."""
     settings = exchange.settings
     answer: Json = {
@@ -77,8 +83,8 @@ def series_json(exchange: ExchangeState, now: int, *, volume: bool = False) -> J
         "last_updated_ts": rfc3339(now),
     }
     if volume:
-        total = sum(m.volume for m in exchange.engine.markets.values())
-        answer["volume_fp"] = format_count(total)
+        volume_of_all = Count(sum(m.volume for m in exchange.engine.markets.values()))
+        answer["volume_fp"] = format_count(volume_of_all)
     return answer
 
 
@@ -121,7 +127,7 @@ def price_ranges(market: ExchangeMarket) -> list[Json]:
 
 
 def strike_title(market: ExchangeMarket) -> str:
-    """Return what YES says."""
+    """Return the title of the YES side."""
     return f"Above {market.terms.floor_strike / 1e6:.2f} million"
 
 
@@ -135,9 +141,17 @@ def rules(market: ExchangeMarket) -> str:
 
 def market_json(market: ExchangeMarket, volume_24h: Count) -> Json:
     """Return a market with its quotes."""
+    answer = _description(market) | _quotes(market, volume_24h)
+    if market.result:
+        answer["settlement_value_dollars"] = format_price(settlement_value(market))
+    if market.settled_ms is not None:
+        answer["settlement_ts"] = rfc3339(market.settled_ms)
+    return answer
+
+
+def _description(market: ExchangeMarket) -> Json:
     terms = market.terms
-    bid, ask = market.best_bid, market.best_ask
-    answer: Json = {
+    return {
         "ticker": market.ticker,
         "event_ticker": terms.event_ticker,
         "market_type": "binary",
@@ -161,16 +175,22 @@ def market_json(market: ExchangeMarket, volume_24h: Count) -> Json:
         "expiration_value": market.expiration_value,
         "strike_type": "greater",
         "floor_strike": terms.floor_strike,
-        "yes_bid_dollars": format_price(bid or 0),
-        "yes_bid_size_fp": format_count(market.sides["bid"].totals.get(bid or 0, 0)),
-        "yes_ask_dollars": format_price(ask or ONE_DOLLAR),
-        "yes_ask_size_fp": format_count(market.sides["ask"].totals.get(ask or 0, 0)),
-        "no_bid_dollars": format_price(ONE_DOLLAR - (ask or ONE_DOLLAR)),
-        "no_ask_dollars": format_price(ONE_DOLLAR - (bid or 0)),
+    }
+
+
+def _quotes(market: ExchangeMarket, volume_24h: Count) -> Json:
+    bid, ask = market.best_bid or Price(0), market.best_ask or ONE_DOLLAR
+    return {
+        "yes_bid_dollars": format_price(bid),
+        "yes_bid_size_fp": format_count(market.sides["bid"].best_count),
+        "yes_ask_dollars": format_price(ask),
+        "yes_ask_size_fp": format_count(market.sides["ask"].best_count),
+        "no_bid_dollars": format_price(Price(ONE_DOLLAR - ask)),
+        "no_ask_dollars": format_price(Price(ONE_DOLLAR - bid)),
         "last_price_dollars": format_price(market.last_price),
-        "previous_yes_bid_dollars": format_price(0),
-        "previous_yes_ask_dollars": format_price(0),
-        "previous_price_dollars": format_price(0),
+        "previous_yes_bid_dollars": format_price(Price(0)),
+        "previous_yes_ask_dollars": format_price(Price(0)),
+        "previous_price_dollars": format_price(Price(0)),
         "volume_fp": format_count(market.volume),
         "volume_24h_fp": format_count(volume_24h),
         "open_interest_fp": format_count(market.open_interest),
@@ -178,18 +198,13 @@ def market_json(market: ExchangeMarket, volume_24h: Count) -> Json:
         "settlement_bounds_type": "default",
         "price_level_structure": market.structure,
         "price_ranges": price_ranges(market),
-        "exchange_index": terms.exchange_index,
+        "exchange_index": market.terms.exchange_index,
     }
-    if market.result:
-        answer["settlement_value_dollars"] = format_price(settlement_value(market))
-    if market.settled_ms is not None:
-        answer["settlement_ts"] = rfc3339(market.settled_ms)
-    return answer
 
 
 def settlement_value(market: ExchangeMarket) -> Price:
     """Return what one YES contract of a determined market pays."""
-    return ONE_DOLLAR if market.result == "yes" else 0
+    return ONE_DOLLAR if market.result == "yes" else Price(0)
 
 
 def book_levels(
@@ -201,7 +216,7 @@ def book_levels(
         best_first = side.prices()[: depth or None]
         flip = name == "no" and not no_as_yes
         sides[name] = [
-            [format_price(ONE_DOLLAR - p if flip else p), format_count(side.totals[p])]
+            [format_price(Price(ONE_DOLLAR - p) if flip else p), format_count(side.totals[p])]
             for p in reversed(best_first)
         ]
     return sides
@@ -235,7 +250,7 @@ def order_json(order: ExchangeOrder, exchange_index: int) -> Json:
 
 
 def order_counts(order: ExchangeOrder) -> Json:
-    """Return how much of an order is done and what it cost, on its own leg."""
+    """Return an order's counts, fill costs and fees, on its own leg."""
     return {
         "fill_count_fp": format_count(order.filled),
         "remaining_count_fp": format_count(order.remaining),
@@ -301,30 +316,30 @@ def position_json(ticker: str, position: Position, exchange_index: int) -> Json:
 
 
 def event_position_json(event_ticker: str, positions: Mapping[str, Position]) -> Json:
-    """Return an account's holdings in one event, added up."""
+    """Return the sums of an account's holdings in one event."""
     values = positions.values()
     return {
         "event_ticker": event_ticker,
-        "total_cost_dollars": format_money(sum(p.traded for p in values)),
-        "total_cost_shares_fp": format_count(sum(p.volume for p in values)),
-        "event_exposure_dollars": format_money(sum(p.cost for p in values)),
-        "realized_pnl_dollars": format_money(sum(p.realized for p in values)),
-        "fees_paid_dollars": format_money(sum(p.fees for p in values)),
+        "total_cost_dollars": format_money(total(p.traded for p in values)),
+        "total_cost_shares_fp": format_count(Count(sum(p.volume for p in values))),
+        "event_exposure_dollars": format_money(total(p.cost for p in values)),
+        "realized_pnl_dollars": format_money(total(p.realized for p in values)),
+        "fees_paid_dollars": format_money(total(p.fees for p in values)),
     }
 
 
 def settlement_json(settled: Settled, market: ExchangeMarket) -> Json:
     """Return a paid-out holding."""
-    yes, no = max(settled.net, 0), max(-settled.net, 0)
+    yes, no = Count(max(settled.net, 0)), Count(max(-settled.net, 0))
     return {
         "ticker": settled.ticker,
         "event_ticker": market.terms.event_ticker,
         "exchange_index": market.terms.exchange_index,
         "market_result": market.result,
         "yes_count_fp": format_count(yes),
-        "yes_total_cost_dollars": format_money(settled.cost if yes else 0),
+        "yes_total_cost_dollars": format_money(settled.cost if yes else Money(0)),
         "no_count_fp": format_count(no),
-        "no_total_cost_dollars": format_money(settled.cost if no else 0),
+        "no_total_cost_dollars": format_money(settled.cost if no else Money(0)),
         "revenue": cents(settled.payout),
         "settled_time": rfc3339(settled.at),
         "fee_cost": format_money(settled.fees),

@@ -1,6 +1,6 @@
-"""The exchange on a real socket: REST, WebSocket, TSA's pages and the ledger on one port.
+"""The simulated exchange on a socket: REST, WebSocket, TSA's pages and the ledger on one port.
 
-This is the only part of the exchange that does I/O or reads the time.
+This is the only module of the exchange that does I/O or reads the time.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from mmbot.exchange.audit import ledger_json
 from mmbot.exchange.stream_session import StreamSession
 from mmbot.exchange.tsa_site import PATH as PAGES_PATH
 from mmbot.kalshi.http import BASE_PATH, STREAM_PATH, HttpAnswer, HttpRequest
+from mmbot.units import Milliseconds
 
 LEDGER_PATH: Final = "/ledger"
 _HEARTBEAT_S: Final = 10.0
@@ -26,7 +27,7 @@ _LARGEST_FRAME: Final = 1 << 20
 
 
 class Connection:
-    """One WebSocket: what its session owes the client is sent as fast as the client takes it."""
+    """One WebSocket, which sends its session's outbox as fast as the client reads."""
 
     def __init__(self, session: StreamSession, socket: web.WebSocketResponse) -> None:
         self.session = session
@@ -34,7 +35,7 @@ class Connection:
         self.wake = asyncio.Event()
 
     async def write(self) -> None:
-        """Send the outbox whenever there is something in it, until the session is closed."""
+        """Send whatever is in the outbox, until the session is closed."""
         while not self.session.closed:
             await self.wake.wait()
             self.wake.clear()
@@ -42,7 +43,7 @@ class Connection:
                 await self.socket.send_str(self.session.outbox.popleft().decode())
         await self.socket.close(code=1001)
 
-    async def beat(self, every_s: float) -> None:
+    async def send_heartbeats(self, every_s: float) -> None:
         """Ping the client as the exchange does."""
         while True:
             await asyncio.sleep(every_s)
@@ -76,7 +77,7 @@ class Server:
         self._ticking = asyncio.create_task(self._tick())
 
     async def run_until(self, stopped: asyncio.Event) -> None:
-        """Serve until `stopped` is set, or raise what broke the exchange."""
+        """Serve until `stopped` is set; raise whatever ends the exchange's own task."""
         waiting = asyncio.create_task(stopped.wait())
         tasks = {waiting, self._ticking} if self._ticking else {waiting}
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -159,7 +160,7 @@ class Server:
         self._connections.add(connection)
         tasks = [
             asyncio.create_task(connection.write()),
-            asyncio.create_task(connection.beat(self._heartbeat_s)),
+            asyncio.create_task(connection.send_heartbeats(self._heartbeat_s)),
         ]
         try:
             await self._listen(connection)
@@ -178,7 +179,7 @@ class Server:
                 self._pump()
 
 
-def now_ms() -> int:
+def now_ms() -> Milliseconds:
     """Return the wall time in milliseconds."""
     return time.time_ns() // 1_000_000
 

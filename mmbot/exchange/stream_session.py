@@ -1,13 +1,13 @@
-"""One WebSocket connection: its commands, its subscriptions, and the frames it is owed.
+"""One WebSocket connection: its commands, its subscriptions, and its outgoing frames.
 
-Sans I/O: the shell hands in the text that arrives and drains `outbox`. A subscription whose
-frames pile up beyond the outbox's bound is ended with code 25, as a consumer that is too slow.
+Sans I/O: the shell passes in the text that arrives and drains `outbox`. A subscription whose frames
+pile up beyond the outbox's bound is ended with code 25, as that of a consumer that is too slow.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +16,7 @@ from mmbot.exchange.access import Credential
 from mmbot.exchange.exchange_state import ExchangeState
 from mmbot.exchange.render import Json, book_levels
 from mmbot.exchange.tape import ticker_json
+from mmbot.units import Milliseconds
 
 CHANNELS: Final = (
     "orderbook_delta",
@@ -55,7 +56,7 @@ _ERRORS: Final = {
 
 
 class CommandError(Exception):
-    """A command cannot be carried out: its error code, and the subscription it was for."""
+    """A command fails: its error code, and the subscription it concerns."""
 
     def __init__(self, code: int, subscription: Subscription | None = None) -> None:
         super().__init__(_ERRORS[code])
@@ -64,7 +65,7 @@ class CommandError(Exception):
 
 
 class Subscription:
-    """One channel of one session; `tickers` of `None` is every market."""
+    """One channel of one session; `tickers` of `None` means every market."""
 
     def __init__(self, sid: int, channel: str, tickers: dict[str, None] | None) -> None:
         self.sid = sid
@@ -80,7 +81,7 @@ class Subscription:
         return self.channel in _SEQUENCED
 
     def wants(self, ticker: str) -> bool:
-        """Say whether a market is part of the subscription."""
+        """Return whether a market is part of the subscription."""
         return self.tickers is None or ticker in self.tickers
 
     def next_seq(self) -> int:
@@ -101,7 +102,7 @@ class StreamSession:
     """One authenticated connection."""
 
     def __init__(self, exchange: ExchangeState, credential: Credential, last_sid: int = 0) -> None:
-        """Begin without subscriptions; they are numbered from `last_sid` + 1."""
+        """Start without subscriptions; they are numbered from `last_sid` + 1."""
         self._exchange = exchange
         self.credential = credential
         self.outbox: deque[bytes] = deque()
@@ -112,10 +113,10 @@ class StreamSession:
         self._commands_in_second = 0
         self._now = 0
 
-    # What the client says
+    # Commands
 
-    def receive(self, text: str | bytes, now: int) -> None:
-        """Carry out one command and queue its replies."""
+    def receive(self, text: str | bytes, now: Milliseconds) -> None:
+        """Execute one command and queue its replies."""
         self._now = now
         try:
             command = msgspec.json.decode(text, type=StreamCommand)
@@ -124,7 +125,7 @@ class StreamSession:
             return
         try:
             self._count_command()
-            self._carry_out(command)
+            self._execute(command)
         except CommandError as error:
             self._error(error, command.id)
 
@@ -136,22 +137,22 @@ class StreamSession:
         if self._commands_in_second > self._exchange.settings.commands_per_second:
             raise CommandError(27)
 
-    def _carry_out(self, command: StreamCommand) -> None:
-        if command.cmd == "list_subscriptions":
-            subscribed = [{"channel": s.channel, "sid": s.sid} for s in self.subscriptions.values()]
-            self._send({"id": command.id, "type": "ok", "msg": subscribed})
-            return
-        handlers: dict[str, Callable[[int, Json], None]] = {
-            "subscribe": self._subscribe,
-            "unsubscribe": self._unsubscribe,
-            "update_subscription": self._update,
-        }
-        handler = handlers.get(command.cmd)
-        if handler is None:
-            raise CommandError(5)
-        if command.params is None:
-            raise CommandError(2)
-        handler(command.id, command.params)
+    def _execute(self, command: StreamCommand) -> None:
+        match command.cmd:
+            case "list_subscriptions":
+                self._list_subscriptions(command.id)
+            case "subscribe":
+                self._subscribe(command.id, _params(command))
+            case "unsubscribe":
+                self._unsubscribe(command.id, _params(command))
+            case "update_subscription":
+                self._update(command.id, _params(command))
+            case _:
+                raise CommandError(5)
+
+    def _list_subscriptions(self, command_id: int) -> None:
+        subscribed = [{"channel": s.channel, "sid": s.sid} for s in self.subscriptions.values()]
+        self._send({"id": command_id, "type": "ok", "msg": subscribed})
 
     def _subscribe(self, command_id: int, params: Json) -> None:
         channels = params.get("channels")
@@ -183,10 +184,12 @@ class StreamSession:
                 "msg": {"channel": channel, "sid": subscription.sid},
             }
         )
-        self._seed(subscription, tickers, initial=_flag(params, "send_initial_snapshot"))
+        self._send_initial(subscription, tickers, initial=_flag(params, "send_initial_snapshot"))
 
-    def _seed(self, subscription: Subscription, tickers: Iterable[str], *, initial: bool) -> None:
-        """Send what a subscription starts from: books always, tickers on request."""
+    def _send_initial(
+        self, subscription: Subscription, tickers: Iterable[str], *, initial: bool
+    ) -> None:
+        """Send the snapshots that a subscription starts with: books always, tickers on request."""
         if subscription.channel == "orderbook_delta":
             for ticker in tickers:
                 self._snapshot(subscription, ticker)
@@ -203,9 +206,14 @@ class StreamSession:
         if any(sid not in self.subscriptions for sid in sids):
             raise CommandError(7)
         for sid in dict.fromkeys(sids):
-            gone = self.subscriptions.pop(sid)
+            subscription = self.subscriptions.pop(sid)
             self._send(
-                {"id": command_id, "sid": sid, "seq": gone.next_seq(), "type": "unsubscribed"}
+                {
+                    "id": command_id,
+                    "sid": sid,
+                    "seq": subscription.next_seq(),
+                    "type": "unsubscribed",
+                }
             )
 
     def _update(self, command_id: int, params: Json) -> None:
@@ -236,14 +244,14 @@ class StreamSession:
         self, command_id: int, subscription: Subscription, tickers: list[str], params: Json
     ) -> None:
         added: list[str] = []
-        if subscription.tickers is not None:  # one of every market has them already
+        if subscription.tickers is not None:  # a subscription to every market has them already
             added = [t for t in dict.fromkeys(tickers) if t not in subscription.tickers]
             most = self._exchange.settings.markets_per_subscription
             if len(subscription.tickers) + len(added) > most:
                 raise CommandError(26, subscription)
             subscription.tickers.update(dict.fromkeys(added))
         self._acknowledge(command_id, subscription)
-        self._seed(subscription, added, initial=_flag(params, "send_initial_snapshot"))
+        self._send_initial(subscription, added, initial=_flag(params, "send_initial_snapshot"))
 
     def _acknowledge(self, command_id: int, subscription: Subscription) -> None:
         frame: Json = {"id": command_id, "sid": subscription.sid, "type": "ok"}
@@ -278,7 +286,7 @@ class StreamSession:
             raise CommandError(11)
         return tickers
 
-    # What the client is owed
+    # Frames
 
     def _snapshot(
         self, subscription: Subscription, ticker: str, command_id: int | None = None
@@ -304,7 +312,7 @@ class StreamSession:
         self._send(frame)
 
     def publish(self, subscription: Subscription, kind: str, message: Json) -> None:
-        """Queue a data frame, or end the subscription of a consumer that is too slow."""
+        """Queue a data frame, or end the subscription if the outbox is full."""
         if len(self.outbox) >= self._exchange.settings.outbox_frames:
             self.end(subscription, 25)
             return
@@ -314,8 +322,8 @@ class StreamSession:
         frame["msg"] = message
         self._send(frame)
 
-    def at(self, now: int) -> None:
-        """Set the time that the next frames are stamped with."""
+    def set_time(self, now: Milliseconds) -> None:
+        """Set the time of sending of the next frames."""
         self._now = now
 
     def end(self, subscription: Subscription, code: int) -> None:
@@ -339,6 +347,12 @@ class StreamSession:
     def _send(self, frame: Json) -> None:
         frame["sending_ts_ms"] = self._now
         self.outbox.append(msgspec.json.encode(frame))
+
+
+def _params(command: StreamCommand) -> Json:
+    if command.params is None:
+        raise CommandError(2)
+    return command.params
 
 
 def _flag(params: Json, name: str) -> bool:

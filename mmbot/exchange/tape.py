@@ -1,8 +1,8 @@
-"""What the engine did, as the messages that the stream's channels carry."""
+"""Facts of the matching engine as messages of the stream's channels."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, assert_never
 
 from mmbot.exchange.accounts import Account, Position
 from mmbot.exchange.exchange_state import ExchangeEvent, ExchangeState
@@ -31,6 +31,8 @@ from mmbot.units import (
     MONEY_PER_DOLLAR,
     ONE_CONTRACT,
     ONE_DOLLAR,
+    Milliseconds,
+    Price,
     format_count,
     format_money,
     format_price,
@@ -40,9 +42,9 @@ from mmbot.units import (
 def delta_json(
     change: BookLevelChanged, market: ExchangeMarket, *, no_as_yes: bool, own: bool
 ) -> Json:
-    """Return a change of one level; only its owner is told whose order it was."""
+    """Return a change of one level; only its owner is shown the order's client id."""
     flip = change.side == "ask" and not no_as_yes
-    price = ONE_DOLLAR - change.price if flip else change.price
+    price = Price(ONE_DOLLAR - change.price) if flip else change.price
     message = {
         "market_ticker": change.ticker,
         "market_id": market.terms.market_id,
@@ -75,17 +77,17 @@ def trade_message(trade: Traded) -> Json:
     }
 
 
-def ticker_json(market: ExchangeMarket, now: int) -> Json:
+def ticker_json(market: ExchangeMarket, now: Milliseconds) -> Json:
     """Return a market's top of book and volume."""
-    bid, ask = market.best_bid, market.best_ask
+    bid, ask = market.best_bid or Price(0), market.best_ask or ONE_DOLLAR
     return {
         "market_ticker": market.ticker,
         "market_id": market.terms.market_id,
         "price_dollars": format_price(market.last_price),
-        "yes_bid_dollars": format_price(bid or 0),
-        "yes_ask_dollars": format_price(ask or ONE_DOLLAR),
-        "yes_bid_size_fp": format_count(market.sides["bid"].totals.get(bid or 0, 0)),
-        "yes_ask_size_fp": format_count(market.sides["ask"].totals.get(ask or 0, 0)),
+        "yes_bid_dollars": format_price(bid),
+        "yes_ask_dollars": format_price(ask),
+        "yes_bid_size_fp": format_count(market.sides["bid"].best_count),
+        "yes_ask_size_fp": format_count(market.sides["ask"].best_count),
         "last_trade_size_fp": format_count(market.last_count),
         "volume_fp": format_count(market.volume),
         "open_interest_fp": format_count(market.open_interest),
@@ -183,40 +185,49 @@ def group_message(change: GroupUpdated) -> Json:
 def lifecycle_message(
     change: MarketChanged, market: ExchangeMarket, exchange: ExchangeState
 ) -> Json:
-    """Return a change in a market's life, with the fields that belong to it."""
+    """Return a change of a market's state, with the fields of its event type."""
     terms = market.terms
     message: Json = {
         "event_type": change.event_type,
         "market_ticker": market.ticker,
         "exchange_index": terms.exchange_index,
     }
-    close_s = market.close_ms // 1000
-    extra: dict[str, Json] = {
-        "created": {
-            "open_ts": terms.open_ms // 1000,
-            "close_ts": close_s,
-            "price_level_structure": market.structure,
-            "price_ranges": price_ranges(market),
-            "additional_metadata": _metadata(market, exchange),
-        },
-        "activated": {"is_deactivated": False},
-        "deactivated": {"is_deactivated": True},
-        "close_date_updated": {"close_ts": close_s},
-        "price_level_structure_updated": {
-            "price_level_structure": market.structure,
-            "price_ranges": price_ranges(market),
-        },
-        "determined": {
-            "result": market.result,
-            "determination_ts": _seconds(market.determined_ms),
-            "settlement_value": format_price(settlement_value(market)),
-        },
-        "settled": {"settled_ts": _seconds(market.settled_ms)},
+    details: Json
+    match change.event_type:
+        case "created":
+            details = {
+                "open_ts": terms.open_ms // 1000,
+                "close_ts": market.close_ms // 1000,
+                **_grid(market),
+                "additional_metadata": _metadata(market, exchange),
+            }
+        case "activated" | "deactivated":
+            details = {"is_deactivated": change.event_type == "deactivated"}
+        case "close_date_updated":
+            details = {"close_ts": market.close_ms // 1000}
+        case "price_level_structure_updated":
+            details = _grid(market)
+        case "determined":
+            details = {
+                "result": market.result,
+                "determination_ts": _seconds(market.determined_ms),
+                "settlement_value": format_price(settlement_value(market)),
+            }
+        case "settled":
+            details = {"settled_ts": _seconds(market.settled_ms)}
+        case _:
+            assert_never(change.event_type)
+    return message | details
+
+
+def _grid(market: ExchangeMarket) -> Json:
+    return {
+        "price_level_structure": market.structure,
+        "price_ranges": price_ranges(market),
     }
-    return message | extra.get(change.event_type, {})
 
 
-def _seconds(milliseconds: int | None) -> int:
+def _seconds(milliseconds: Milliseconds | None) -> int:
     return (milliseconds or 0) // 1000
 
 

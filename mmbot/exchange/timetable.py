@@ -1,4 +1,4 @@
-"""When the calendar does what: releases, maintenance, opening, closing, settlement."""
+"""Times of releases, maintenance, determination and settlement."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ _SETTLEMENT: Final = dt.timedelta(seconds=60)
 
 
 class Release(msgspec.Struct, frozen=True):
-    """The counts of `days` appear at `at`."""
+    """The counts of `days` are published at `at`."""
 
     at: dt.datetime
     days: tuple[dt.date, ...]
 
 
 def usual_time(rng: random.Random) -> dt.timedelta:
-    """Draw when on its day a count appears: between 08:20 and 08:50."""
+    """Draw a release's time of day: between 08:20 and 08:50."""
     return _from_midnight(_RELEASE_FROM) + dt.timedelta(seconds=rng.randrange(_RELEASE_SPREAD_S))
 
 
 def varied_time(rng: random.Random) -> dt.timedelta:
-    """Draw when on its day a count appears, early and late ones included.
+    """Draw a release's time of day, early and late ones included.
 
     Counts have been seen from 07:00 to 10:15, mostly about 08:20 to 08:40. One in fifty is
     earlier than any that was seen.
@@ -72,7 +72,7 @@ def _from_midnight(at: dt.time) -> dt.timedelta:
 
 
 def settlement_times(week: Week) -> tuple[dt.datetime, dt.datetime]:
-    """Return when a week's result is determined and when it is paid out: about 10:01."""
+    """Return when a week's markets are determined and when they are paid out: about 10:01."""
     return week.settles + _DETERMINATION, week.settles + _SETTLEMENT
 
 

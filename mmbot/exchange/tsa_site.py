@@ -1,4 +1,4 @@
-"""TSA's pages as the site serves them, with a count appearing at its release.
+"""TSA's pages as the site serves them; a count appears at its release.
 
 Everything here is labelled simulated. Like the real site, the pages refuse the user agents that
 HTTP libraries send by default and answer conditional requests.
@@ -9,13 +9,14 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from email.utils import format_datetime, parsedate_to_datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from mmbot.exchange.timetable import Release
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.tsa.calendar import CalendarClock
+from mmbot.units import Milliseconds
 
 PATH: Final = "/travel/passenger-volumes"
 _LIBRARY_AGENT: Final = re.compile(
@@ -31,8 +32,12 @@ _NOTE: Final = (
 )
 
 
+# A year, its published counts, and whether it is archived.
+_Page: TypeAlias = tuple[int, tuple[tuple[dt.date, int], ...], bool]
+
+
 class TsaSite:
-    """The pages at any moment of the calendar."""
+    """The pages at any time of the calendar."""
 
     def __init__(
         self,
@@ -46,9 +51,10 @@ class TsaSite:
         self._archived = archived
         self._clock = clock
         self._label = label
+        self._last: dict[int, tuple[_Page, bytes, str]] = {}
         self._released_at = {day: release.at for release in releases for day in release.days}
 
-    def answer(self, request: HttpRequest, now: int) -> HttpAnswer:
+    def answer(self, request: HttpRequest, now: Milliseconds) -> HttpAnswer:
         """Serve one request at the wall time `now`."""
         headers = {name.lower(): value for name, value in request.headers}
         agent = headers.get("user-agent", "")
@@ -67,10 +73,11 @@ class TsaSite:
         year = int(tail) if tail.isascii() and tail.isdigit() and len(tail) == 4 else at.year
         return year if year < at.year and any(d.year == year for d in self._counts) else None
 
-    def _page(self, year: int, at: dt.datetime, now: int, headers: dict[str, str]) -> HttpAnswer:
+    def _page(
+        self, year: int, at: dt.datetime, now: Milliseconds, headers: dict[str, str]
+    ) -> HttpAnswer:
         shown = self.published(year, at)
-        body = self._html(year, shown, archived=year < at.year).encode()
-        tag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
+        body, tag = self._rendered(year, tuple(shown), archived=year < at.year)
         changed = self._modified(shown, now)
         common = (
             ("content-type", "text/html; charset=UTF-8"),
@@ -83,20 +90,33 @@ class TsaSite:
         return HttpAnswer(200, body, common)
 
     def published(self, year: int, at: dt.datetime) -> list[tuple[dt.date, int]]:
-        """Return a year's counts that are out at `at`, oldest first."""
+        """Return a year's counts that are published at `at`, oldest first."""
         counts = self._archived if year < at.year else self._counts
-        return [
+        released_at = self._released_at
+        return sorted(
             (day, count)
-            for day, count in sorted(counts.items())
-            if day.year == year and (day not in self._released_at or self._released_at[day] <= at)
-        ]
+            for day, count in counts.items()
+            if day.year == year and (day not in released_at or released_at[day] <= at)
+        )
 
-    def _modified(self, shown: list[tuple[dt.date, int]], now: int) -> dt.datetime:
+    def _modified(self, shown: list[tuple[dt.date, int]], now: Milliseconds) -> dt.datetime:
         released = self._released_at.get(shown[-1][0]) if shown else None
         wall = self._clock.wall_time(released) if released else self._clock.wall
         return dt.datetime.fromtimestamp(min(wall, now) // 1000, dt.UTC)
 
-    def _html(self, year: int, shown: list[tuple[dt.date, int]], *, archived: bool) -> str:
+    def _rendered(
+        self, year: int, shown: tuple[tuple[dt.date, int], ...], *, archived: bool
+    ) -> tuple[bytes, str]:
+        """Return a page and its ETag; a page is rendered anew only when it changes."""
+        page = (year, shown, archived)
+        last = self._last.get(year)
+        if last is None or last[0] != page:
+            body = self._html(year, shown, archived=archived).encode()
+            last = page, body, f'"{hashlib.sha256(body).hexdigest()[:20]}"'
+            self._last[year] = last
+        return last[1:]
+
+    def _html(self, year: int, shown: Sequence[tuple[dt.date, int]], *, archived: bool) -> str:
         ordered = shown if archived else reversed(shown)
         rows = "".join(
             f'<tr><td class="text-align-center">{day.month}/{day.day}/{day.year}</td>'

@@ -1,8 +1,8 @@
 """The simulated exchange as a whole, sans I/O: bytes and wall times in, bytes and times out.
 
-`handle` answers a REST call, `open_session` admits a WebSocket, `advance` lets happen whatever
-time has brought, and `next_event_at` says when that will be needed next. The methods under
-"Operator" do what the real exchange's staff and bad days do.
+`handle` answers a REST call, `open_session` opens a WebSocket session, `advance` performs whatever
+is due by a time, and `next_event_at` returns when it is to be called next. The methods under
+"Operator" are what the real exchange's staff do, and its failures.
 """
 
 from __future__ import annotations
@@ -44,24 +44,25 @@ from mmbot.exchange.stream_session import StreamSession
 from mmbot.exchange.timetable import Release, maintenance_windows, settlement_times
 from mmbot.kalshi.http import STREAM_PATH, HttpAnswer, HttpRequest
 from mmbot.tsa.calendar import CalendarClock, Week
+from mmbot.units import Milliseconds
 
 _MOST_SESSIONS: Final = 10
 
 
 class Traders(Protocol):
-    """The other traders: they act when their time comes, and learn what is listed and released."""
+    """The crowd as the venue drives it: it acts when due, and is notified of events and counts."""
 
-    def next_at(self) -> int | None:
-        """Return the wall time of their next action."""
+    def next_at(self) -> Milliseconds | None:
+        """Return the wall time of its next action."""
 
-    def act(self, now: int) -> None:
-        """Do what is due."""
+    def act(self, now: Milliseconds) -> None:
+        """Perform the actions that are due."""
 
-    def listed(self, event: ExchangeEvent, now: int) -> None:
-        """Learn of another week's event."""
+    def listed(self, event: ExchangeEvent, now: Milliseconds) -> None:
+        """Handle the listing of another week's event."""
 
-    def released(self, day: dt.date, now: int) -> None:
-        """Learn that a day's count is out."""
+    def released(self, day: dt.date, now: Milliseconds) -> None:
+        """Handle the release of a day's count."""
 
 
 class SimulatedVenue:
@@ -86,15 +87,15 @@ class SimulatedVenue:
         self._counts = counts
         self._averages: dict[Week, float] = {}
         self._planned = 0
-        self._agenda: list[tuple[int, int, Callable[[int], None]]] = []
+        self._actions: list[tuple[Milliseconds, int, Callable[[Milliseconds], None]]] = []
         for week in weeks:
             self._plan_week(week)
         for release in releases:
             self.at(clock.wall_time(release.at), partial(self._release, release.days))
 
-    # What callers do
+    # Clients
 
-    def handle(self, request: HttpRequest, now: int) -> HttpAnswer:
+    def handle(self, request: HttpRequest, now: Milliseconds) -> HttpAnswer:
         """Answer one REST call."""
         self.advance(now)
         answer = self._rest.answer(request, now)
@@ -102,9 +103,9 @@ class SimulatedVenue:
         return answer
 
     def open_session(
-        self, headers: tuple[tuple[str, str], ...], now: int
+        self, headers: tuple[tuple[str, str], ...], now: Milliseconds
     ) -> StreamSession | HttpAnswer:
-        """Admit a WebSocket, or return the answer that refuses its upgrade."""
+        """Open a WebSocket session, or return the answer that refuses its upgrade."""
         self.advance(now)
         lower = {name.lower(): value for name, value in headers}
         try:
@@ -117,46 +118,46 @@ class SimulatedVenue:
         self.sessions.append(session)
         return session
 
-    def receive(self, session: StreamSession, text: str | bytes, now: int) -> None:
-        """Hand a session what its client sent."""
+    def receive(self, session: StreamSession, text: str | bytes, now: Milliseconds) -> None:
+        """Execute a command that a session's client sent."""
         self.advance(now)
         session.receive(text, now)
 
     def close_session(self, session: StreamSession) -> None:
-        """Forget a session whose connection is gone."""
+        """Remove a session whose connection is closed."""
         session.closed = True
         self.sessions = [s for s in self.sessions if not s.closed]
 
     # Time
 
-    def next_event_at(self) -> int | None:
-        """Return the wall time at which `advance` has something to do."""
-        due = self._agenda[0][0] if self._agenda else None
+    def next_event_at(self) -> Milliseconds | None:
+        """Return the wall time at which `advance` has something to do next."""
+        due = self._actions[0][0] if self._actions else None
         expiry = self.exchange.engine.next_expiry()
         if due is None or (expiry is not None and expiry < due):
             due = expiry
         traders = self.traders.next_at() if self.traders else None
         return traders if due is None or (traders is not None and traders < due) else due
 
-    def advance(self, now: int) -> None:
-        """Let everything up to `now` happen, in the order of its time."""
+    def advance(self, now: Milliseconds) -> None:
+        """Perform everything that is due up to `now`, in order of time."""
         while (due := self.next_event_at()) is not None and due <= now:
             self.exchange.engine.expire(due)
-            while self._agenda and self._agenda[0][0] <= due:
-                at, _, action = heappop(self._agenda)
+            while self._actions and self._actions[0][0] <= due:
+                at, _, action = heappop(self._actions)
                 action(at)
             traders_at = self.traders.next_at() if self.traders else None
             if self.traders and traders_at is not None and traders_at <= due:
                 self.traders.act(due)
             self.spread_word(due)
 
-    def at(self, due: int, action: Callable[[int], None]) -> None:
-        """Put an action on the agenda."""
-        self._planned += 1  # actions of one instant happen in the order they were planned
-        heappush(self._agenda, (due, self._planned, action))
+    def at(self, due: Milliseconds, action: Callable[[Milliseconds], None]) -> None:
+        """Plan an action for a wall time."""
+        self._planned += 1  # actions of one instant are performed in the order of planning
+        heappush(self._actions, (due, self._planned, action))
 
-    def spread_word(self, now: int) -> None:
-        """Tell every session and watcher what has happened since this was last called."""
+    def spread_word(self, now: Milliseconds) -> None:
+        """Record and publish the facts since this was last called."""
         engine = self.exchange.engine
         if not engine.facts:
             return
@@ -181,26 +182,24 @@ class SimulatedVenue:
                 self.at(clock.wall_time(end), self.resume_trading)
 
     def _plan_close(self, market: ExchangeMarket) -> None:
-        close, swept = (
-            market.close_ms,
-            market.close_ms + self.exchange.settings.close_sweep_ms,
-        )
+        close = market.close_ms
         self.at(close, partial(self._close, market, close))
-        self.at(swept, partial(self._sweep, market))
+        cancelled = close + self.exchange.settings.close_cancel_delay_ms
+        self.at(cancelled, partial(self._cancel_closed, market))
 
-    def _open(self, market: ExchangeMarket, now: int) -> None:
+    def _open(self, market: ExchangeMarket, now: Milliseconds) -> None:
         if market.status == "initialized":
             market.status, market.updated_ms = "active", now
 
-    def _close(self, market: ExchangeMarket, planned_for: int, now: int) -> None:
+    def _close(self, market: ExchangeMarket, planned_for: Milliseconds, now: Milliseconds) -> None:
         if market.close_ms == planned_for and market.status in ("active", "inactive"):
             market.status, market.updated_ms = "closed", now
 
-    def _sweep(self, market: ExchangeMarket, now: int) -> None:
+    def _cancel_closed(self, market: ExchangeMarket, now: Milliseconds) -> None:
         if market.status == "closed":
             cancel_resting(self.exchange.engine, market, now, "CloseCancel")
 
-    def _release(self, days: Sequence[dt.date], now: int) -> None:
+    def _release(self, days: Sequence[dt.date], now: Milliseconds) -> None:
         traded = {day for event in self.exchange.events.values() for day in event.week.days}
         for day in sorted(traded.intersection(days)):
             self.releases_done += 1
@@ -213,87 +212,87 @@ class SimulatedVenue:
             self._averages[week] = sum(self._counts[d] for d in week.days) / len(week.days)
         return self._averages[week]
 
-    def _determine(self, event: ExchangeEvent, now: int) -> None:
+    def _determine(self, event: ExchangeEvent, now: Milliseconds) -> None:
         average = self.average(event.week)
         for market in self.exchange.markets_of(event):
             result = "yes" if average > market.terms.floor_strike else "no"
             determine(self.exchange.engine, market, result, f"{round(average):,}", now)
 
-    def _settle(self, event: ExchangeEvent, now: int) -> None:
+    def _settle(self, event: ExchangeEvent, now: Milliseconds) -> None:
         for market in self.exchange.markets_of(event):
             cancel_resting(self.exchange.engine, market, now, "CloseCancel")
             settle(self.exchange.engine, market, now)
 
     # Operator
 
-    def pause_trading(self, now: int) -> None:
-        """Refuse new orders everywhere; cancels go on, and resting orders mostly stay."""
+    def pause_trading(self, now: Milliseconds) -> None:
+        """Refuse new orders everywhere; orders with `cancel_order_on_pause` are cancelled."""
         self.exchange.engine.trading_paused = True
         halt(self.exchange.engine, self.exchange.engine.orders.values(), now)
         self.spread_word(now)
 
-    def resume_trading(self, _now: int) -> None:
-        """Take orders again."""
+    def resume_trading(self, _now: Milliseconds) -> None:
+        """Accept orders again."""
         self.exchange.engine.trading_paused = False
 
-    def pause_exchange(self, now: int) -> None:
-        """Refuse everything, cancels included."""
+    def pause_exchange(self, now: Milliseconds) -> None:
+        """Refuse every order operation, cancels included."""
         self.pause_trading(now)
         self.exchange.engine.exchange_paused = True
 
-    def resume_exchange(self, now: int) -> None:
+    def resume_exchange(self, now: Milliseconds) -> None:
         """End an exchange pause."""
         self.exchange.engine.exchange_paused = False
         self.resume_trading(now)
 
-    def pause_market(self, ticker: str, now: int) -> None:
-        """Stop one market."""
+    def pause_market(self, ticker: str, now: Milliseconds) -> None:
+        """Pause one market."""
         pause(self.exchange.engine, self.exchange.market(ticker), now)
         self.spread_word(now)
 
-    def unpause_market(self, ticker: str, now: int) -> None:
-        """Let one market trade again; every resting order in it is cancelled."""
+    def unpause_market(self, ticker: str, now: Milliseconds) -> None:
+        """Resume trading in one market; every resting order in it is cancelled."""
         unpause(self.exchange.engine, self.exchange.market(ticker), now)
         self.spread_word(now)
 
-    def move_close(self, ticker: str, close_ms: int, now: int) -> None:
-        """Close a market at another time."""
+    def move_close(self, ticker: str, close_ms: Milliseconds, now: Milliseconds) -> None:
+        """Move a market's close."""
         market = self.exchange.market(ticker)
         market.close_ms = close_ms
         announce(self.exchange.engine, market, "close_date_updated", now)
         self._plan_close(market)
         self.spread_word(now)
 
-    def dispute_market(self, ticker: str, now: int) -> None:
-        """Put a market's outcome in question."""
+    def dispute_market(self, ticker: str, now: Milliseconds) -> None:
+        """Mark a market's result as disputed."""
         dispute(self.exchange.market(ticker), now)
 
-    def amend_market(self, ticker: str, result: str, now: int) -> None:
-        """Decide a market otherwise, before it is paid out."""
+    def amend_market(self, ticker: str, result: str, now: Milliseconds) -> None:
+        """Change a market's result before it is paid out."""
         amend(self.exchange.engine, self.exchange.market(ticker), result, now)
         self.spread_word(now)
 
-    def change_grid(self, ticker: str, structure: str, now: int) -> None:
-        """Give a market another price grid; resting orders stay."""
+    def change_grid(self, ticker: str, structure: str, now: Milliseconds) -> None:
+        """Change a market's price grid; resting orders stay."""
         market = self.exchange.market(ticker)
         market.structure, market.grid = structure, STRUCTURES[structure]
         announce(self.exchange.engine, market, "price_level_structure_updated", now)
         self.spread_word(now)
 
-    def schedule_fees(self, fees: FeeSchedule, at: int) -> None:
+    def schedule_fees(self, fees: FeeSchedule, at: Milliseconds) -> None:
         """Change the series' fees at a wall time."""
         change = FeeChange(self.exchange.engine.new_id(), fees, at)
         self.exchange.fee_changes.append(change)
 
-        def act(_now: int) -> None:
+        def act(_now: Milliseconds) -> None:
             self.exchange.series_fees = fees
             events = [e for e in self.exchange.events.values() if e.fee_override is None]
             self.exchange.set_fees(fees, events)
 
         self.at(at, act)
 
-    def override_fees(self, event_ticker: str, fees: FeeSchedule | None, now: int) -> None:
-        """Charge one event its own fees, or the series' again, from now on."""
+    def override_fees(self, event_ticker: str, fees: FeeSchedule | None, now: Milliseconds) -> None:
+        """Set one event's own fees from now on; `None` returns to the series' fees."""
         event = self.exchange.events[event_ticker]
         event.fee_override, event.updated_ms = fees, now
         self.exchange.set_fees(fees or self.exchange.series_fees, [event])
@@ -301,7 +300,7 @@ class SimulatedVenue:
         self.exchange.fee_changes.append(change)
         broadcast_fees(event, self.sessions, now)
 
-    def add_event(self, week: Week, now: int) -> ExchangeEvent:
+    def add_event(self, week: Week, now: Milliseconds) -> ExchangeEvent:
         """List another week's event while the exchange runs."""
         self._plan_week(week)
         event = self.exchange.events[week.event_ticker(self.exchange.settings.series)]
@@ -313,18 +312,16 @@ class SimulatedVenue:
         self.spread_word(now)
         return event
 
-    def kill_channel(self, session: StreamSession, sid: int, code: int, now: int) -> None:
+    def kill_channel(self, session: StreamSession, sid: int, code: int, now: Milliseconds) -> None:
         """End one subscription with a terminal error, 10 or 25."""
-        session.at(now)
+        session.set_time(now)
         session.end(session.subscriptions[sid], code)
 
     def drop_sessions(self) -> None:
-        """Break every connection; the shells see `closed`."""
+        """Close every session; the shells see `closed`."""
         for session in self.sessions:
             session.closed = True
         self.sessions = []
-
-    # The books of the exchange
 
     def account(self, user_id: str) -> Account:
         """Return a member's primary account."""

@@ -1,7 +1,7 @@
-"""The aligned analog: the same weekday a year before, holidays laid over holidays.
+"""The aligned analog forecast: the same weekday a year before, aligned by holiday.
 
-The expected logarithm of a day is that of its analog plus the recent growth over analogs, a robust
-mean of the last 28 days that favours the latest.
+The expected logarithm of a day is that of its analog plus the recent growth over analogs: a robust,
+exponentially weighted mean over the last 28 days.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 from mmbot.forecast.history import Days, Floats, History
 from mmbot.forecast.holiday_classes import holiday
 
-_LAG = 364
-_RECENT = np.arange(28)
-_HALF_LIFE = 10.0
+_LAG_DAYS = 364
+_RECENT_DAYS = np.arange(28)
+_HALF_LIFE_DAYS = 10.0
 
-# Days before and after a holiday without a fixed date within which it governs travel.
+# First and last day, relative to a holiday without a fixed date, that is aligned with it.
 _WINDOWS = MappingProxyType(
     {
         "MLK": (-6, 4),
@@ -35,31 +35,32 @@ _WINDOWS = MappingProxyType(
 
 @lru_cache(maxsize=8192)
 def analog(day: int) -> int:
-    """Return the ordinal of the day a year earlier that `day` is compared with."""
+    """Return the ordinal of the day a year earlier that `day`, an ordinal, is compared with."""
     year = dt.date.fromordinal(day).year
     for name, (before, after) in _WINDOWS.items():
         offset = day - holiday(name, year)
         if before <= offset <= after:
             return holiday(name, year - 1) + offset
-    return day - _LAG
+    return day - _LAG_DAYS
 
 
 def predict(history: History, days: Days) -> Floats:
-    """Return the expected logarithms of `days`; NaN where the analog has no count.
+    """Return the expected logarithms of `days`, both of shape (n,); NaN without an analog's count.
 
     Growth g_d = l_d - l_a(d) is averaged with weights 0.5^(age / 10 days) min(1, 2 s / |g_d - q|),
-    where q is the median and s is 1.4826 times the median absolute deviation.
+    where q is the median and s is 1.4826 times the median absolute deviation: one step of Huber's
+    M-estimator ("Robust Estimation of a Location Parameter", 1964).
     """
-    recent = history.last - _RECENT
+    recent = history.last - _RECENT_DAYS
     growth = history.at(recent) - history.at(_analogs(recent))
-    known = np.isfinite(growth)
-    if not known.any():
+    usable = np.isfinite(growth)
+    if not usable.any():
         return np.full(len(days), np.nan)
-    growth, age = growth[known], _RECENT[known]
+    growth, age = growth[usable], _RECENT_DAYS[usable]
     off = np.abs(growth - np.median(growth))
-    scale = 2 * 1.4826 * np.median(off)
-    trust = np.minimum(1.0, scale / np.maximum(off, scale)) if scale > 0 else np.ones(len(off))
-    weights = 0.5 ** (age / _HALF_LIFE) * trust
+    limit = 2 * 1.4826 * np.median(off)
+    trust = np.minimum(1.0, limit / np.maximum(off, limit)) if limit > 0 else np.ones(len(off))
+    weights = 0.5 ** (age / _HALF_LIFE_DAYS) * trust
     expected: Floats = history.at(_analogs(days)) + weights @ growth / weights.sum()
     return expected
 

@@ -1,7 +1,7 @@
-"""The belief: what is thought of a week's average, its ladder already evaluated.
+"""The belief: the distribution of a week's average at the strikes of its markets.
 
-`Belief` is the plain value that trading reads. Whatever method made it, the probabilities do not
-increase with the strike, and the digest names the inputs it came from.
+`Belief` is the plain value that trading reads. The probabilities are non-increasing in the strike
+for every method, and the digest identifies the inputs.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from mmbot.tsa.calendar import Week
 
 
 class Weighing(msgspec.Struct, frozen=True):
-    """How much a past week counts in a belief, and why.
+    """The weight of a past week in a belief, and its factors.
 
-    The weight is the product of the three reasons, scaled so that all weights add up to 1.
+    The weight is the product of the three factors, scaled so that all weights sum to 1.
 
     Attributes:
         week: The past week.
-        weight: Its share.
-        recent: How recent it is: 1 now, halved with every half-life.
-        season: How near it is in season and in kind of week.
-        alike: How much its days so far resembled this week's: 1 for the same surprises.
+        weight: Its weight, 0 to 1.
+        recent: Recency: 1 now, halved with every half-life.
+        season: Similarity of season and class of week.
+        alike: Similarity of the residuals of the published days: 1 where they are equal.
     """
 
     week: Week
@@ -34,19 +34,24 @@ class Weighing(msgspec.Struct, frozen=True):
 
 
 class Belief(msgspec.Struct, frozen=True):
-    """What is thought of one week's average.
+    """The distribution of one week's average.
 
     Attributes:
         week: The week.
-        days_published: How many of its days are published (k).
-        strikes: The strikes in passengers, ascending.
-        above: P(average > strike) for each strike, non-increasing.
+        days_published: The number of its published days (k).
+        strikes: The strikes in passengers, strictly ascending, length m.
+        above: P(average > strike) for each strike, non-increasing, length m.
         mean: The expected average, in passengers.
         sd: The standard deviation of the average, in passengers.
         method: The name of the method that made it.
-        digest: A name for the exact inputs it was made from.
-        effective_weeks: The effective number of past weeks behind it: 1 / sum of squared weights.
-        heaviest: The past weeks that weigh most, heaviest first.
+        digest: The digest of the exact inputs.
+        effective_weeks: The effective sample size of past weeks, 1 / sum of squared weights (Kish,
+            "Survey Sampling", 1965); 0 if all seven days are published.
+        heaviest: The past weeks of the largest weights, in descending order.
+
+    Raises:
+        ValueError: Strikes and probabilities differ in length or are out of order, or a
+            probability is not within 0 to 1.
     """
 
     week: Week
@@ -72,6 +77,6 @@ class Belief(msgspec.Struct, frozen=True):
 
     @property
     def cells(self) -> tuple[float, ...]:
-        """The probability of each outcome cell: below all strikes, between two, above all."""
-        edges = (1.0, *self.above, 0.0)
-        return tuple(low - high for low, high in pairwise(edges))
+        """The probability of each outcome cell, length m + 1: below, between and above strikes."""
+        bounds = (1.0, *self.above, 0.0)
+        return tuple(low - high for low, high in pairwise(bounds))

@@ -1,6 +1,8 @@
-"""What the calendar says about a day: weekday, season and holidays as a row of regressors.
+"""Calendar regressors of a day: weekday, season and holidays, with their ridge penalties.
 
-The rows and the ridge penalties that go with them are fixed by rule; nothing here has seen a count.
+A row holds seven weekday dummies, Fourier terms of the year, the first Fourier terms again for the
+day's weekday, hat functions of the distance to Easter, and dummies of each day around each holiday,
+for holidays with a fixed date once more by group of weekdays. Nothing here depends on counts.
 """
 
 from __future__ import annotations
@@ -15,11 +17,11 @@ import numpy as np
 from mmbot.forecast.history import Floats
 from mmbot.forecast.holiday_classes import nearest
 
-_YEAR = 365.2425
+_YEAR_DAYS = 365.2425
 _HARMONICS = 8
 _WEEKDAY_HARMONICS = 3
 
-# First and last day, counted from the holiday, with an effect of its own.
+# First and last day, relative to the holiday, with a dummy.
 _WINDOWS = MappingProxyType(
     {
         "MLK": (-6, 4),
@@ -37,9 +39,9 @@ _WINDOWS = MappingProxyType(
         "Easter": (-3, 1),
     }
 )
-# Of a holiday with a fixed date, the effect depends on the weekday that it falls on.
+# The effect of a holiday with a fixed date depends on the weekday that it falls on.
 _BY_WEEKDAY = ("Juneteenth", "July 4", "Halloween", "Veterans", "Christmas")
-_GROUP = (0, 0, 1, 1, 2, 2, 2)
+_WEEKDAY_GROUPS = (0, 0, 1, 1, 2, 2, 2)
 _EASTER_KNOTS = np.arange(-24.0, 13.0, 3.0)
 
 
@@ -56,7 +58,7 @@ _FIRST_GROUP = _FIRST_WINDOW + len(_WINDOWS)
 
 
 def penalties() -> Floats:
-    """Return the ridge penalty of each regressor, in the order of `regressors`."""
+    """Return the ridge penalty of each regressor, in the order of `regressors`; shape (p,)."""
     harmonic = np.repeat(0.18 * (1 + np.arange(1, _HARMONICS + 1) / 3), 2)
     lengths = _lengths()
     rest = [0.6, *(0.06 for _ in lengths[3:_FIRST_GROUP]), *(0.12 for _ in _BY_WEEKDAY)]
@@ -65,7 +67,7 @@ def penalties() -> Floats:
 
 @lru_cache(maxsize=8192)
 def regressors(day: int) -> Floats:
-    """Return the row of the day with the ordinal `day`."""
+    """Return the regressors of the day with the ordinal `day`, shape (p,); read-only, as cached."""
     row = np.zeros(_STARTS[-1])
     weekday = dt.date.fromordinal(day).weekday()
     row[weekday] = 1.0
@@ -84,7 +86,7 @@ def regressors(day: int) -> Floats:
         date = nearest(name, day)
         first, last = _WINDOWS[name]
         if first <= day - date <= last:
-            group = _GROUP[dt.date.fromordinal(date).weekday()]
+            group = _WEEKDAY_GROUPS[dt.date.fromordinal(date).weekday()]
             offset = group * (last - first + 1) + day - date - first
             row[_STARTS[_FIRST_GROUP + i] + offset] = 1.0
     row.flags.writeable = False
@@ -92,5 +94,6 @@ def regressors(day: int) -> Floats:
 
 
 def _waves(day: int) -> Floats:
-    angle = 2 * np.pi * day / _YEAR * np.arange(1, _HARMONICS + 1)
+    """Return sine and cosine of each harmonic of the year, interleaved."""
+    angle = 2 * np.pi * day / _YEAR_DAYS * np.arange(1, _HARMONICS + 1)
     return np.column_stack([np.sin(angle), np.cos(angle)]).ravel()

@@ -1,4 +1,8 @@
-"""From past weeks' residuals to scenarios of this week's average."""
+"""From past weeks' residuals to a distribution of this week's average.
+
+Two conditionings: equally weighted residuals, and residuals adjusted by regression and reweighted
+by similarity. Logarithms are natural; a residual is actual less predicted logarithm.
+"""
 
 from __future__ import annotations
 
@@ -12,28 +16,26 @@ from mmbot.forecast.history import Days, Floats
 from mmbot.forecast.holiday_classes import week_class
 from mmbot.forecast.mixture import Mixture
 
-# With fewer past weeks the plain method is used, and says so.
+# With fewer past weeks the seed is used, and the belief's method name says how many there were.
 ENOUGH_WEEKS = 30
 
-# Half-lives in days.
-_BETA_HALF_LIFE, _WEIGHT_HALF_LIFE = 156 * 7, 104 * 7
-_RIDGE = 0.3
-_CLIP, _WINSOR = 3.5, 3.0
-_KERNEL = 4.0
+_SLOPE_HALF_LIFE_DAYS, _WEIGHT_HALF_LIFE_DAYS = 156 * 7, 104 * 7
+_RIDGE_SHARE = 0.3
+_CLIP_DEVIATIONS, _WINSOR_DEVIATIONS = 3.5, 3.0
+_KERNEL_WIDTH = 4.0
 _SEASON_DAYS, _SEASON_FLOOR = 45.0, 0.25
-_CLASS_DISTANCE = np.array([1.0, 0.35, 0.21])
+_CLASS_FACTORS = np.array([1.0, 0.35, 0.21])
 _BANDWIDTH = 0.9
 _TAIL_SHARE, _TAIL_FACTOR = 0.02, 2.0
 
 
-class Past(msgspec.Struct, frozen=True):
-    """The residuals of n past weeks, seen from the origin that this week stands at.
+class PastWeeks(msgspec.Struct, frozen=True):
+    """The residuals of n past weeks, from the same origin that the present week is forecast from.
 
     Attributes:
         mondays: Ordinals of the weeks' Mondays, shape (n,).
-        remainder: ln(actual / predicted) of the sum over the days that are open, shape (n,).
-        daily: Actual minus predicted logarithm of each day from the week's Monday on, the forecast
-            made before the week began; shape (n, 7).
+        remainder: ln(actual / predicted) of the sum over the open days, shape (n,).
+        daily: Residual of each day, from the forecast made before the week began; shape (n, 7).
     """
 
     mondays: Days
@@ -41,14 +43,15 @@ class Past(msgspec.Struct, frozen=True):
     daily: Floats
 
 
-class Present(msgspec.Struct, frozen=True):
-    """The week in question.
+class PresentWeek(msgspec.Struct, frozen=True):
+    """The week to forecast. A day without a published count is open.
 
     Attributes:
         monday: The ordinal of its Monday.
-        expected: The expected logarithms of its days from what is known now, shape (7,).
-        published: The logarithms of its counts, NaN for a day that is open; shape (7,).
-        daily: Published minus predicted before the week began, NaN for an open day; shape (7,).
+        expected: The expected logarithms of its days given all published counts, shape (7,).
+        published: The logarithms of its published counts, NaN for an open day; shape (7,).
+        daily: Residual of each published day, from the forecast made before the week began, NaN
+            for an open day; shape (7,).
     """
 
     monday: int
@@ -58,25 +61,32 @@ class Present(msgspec.Struct, frozen=True):
 
     @property
     def open(self) -> NDArray[np.bool_]:
-        """Which days are not published, shape (7,)."""
+        """Whether each day is open, shape (7,)."""
         return np.isnan(self.published)
 
     def averages(self, residuals: Floats) -> Floats:
-        """Return the week's average for each residual of its open days' sum."""
-        known = np.exp(self.published[~self.open]).sum()
+        """Return the week's average, in passengers, for each residual of the open days' sum.
+
+        Args:
+            residuals: ln(actual / expected) of the open days' sum, shape (n,).
+
+        Returns:
+            (published sum + exp(residual) * expected sum of the open days) / 7, shape (n,).
+        """
+        published = np.exp(self.published[~self.open]).sum()
         remainder = np.exp(self.expected[self.open]).sum()
-        averages: Floats = (known + np.exp(residuals) * remainder) / 7
+        averages: Floats = (published + np.exp(residuals) * remainder) / 7
         return averages
 
 
 class Conditioned(msgspec.Struct, frozen=True):
-    """What is thought of the average, and why.
+    """The distribution of the average given the published days, and the weights behind it.
 
     Attributes:
-        mixture: The distribution of the average.
-        weights: The weight of each past week in it, shape (n,), adding up to 1.
-        reasons: What each weight is the product of, up to scale: how recent the week is, how near
-            in season and kind, and how alike its days so far; shape (3, n).
+        mixture: The distribution of the average, in passengers.
+        weights: The weight of each past week, shape (n,), summing to 1.
+        reasons: The factors of each weight, up to scale: recency, season and class of week,
+            similarity of the published days; shape (3, n).
     """
 
     mixture: Mixture
@@ -84,14 +94,15 @@ class Conditioned(msgspec.Struct, frozen=True):
     reasons: Floats
 
 
-Conditioning = Callable[[Past, Present], Conditioned]
+Conditioning = Callable[[PastWeeks, PresentWeek], Conditioned]
 
 
-def equally_weighted(past: Past, present: Present) -> Conditioned:
-    """Lay every past week's residual over the forecast, one as likely as another.
+def equally_weighted(past: PastWeeks, present: PresentWeek) -> Conditioned:
+    """Apply every past week's residual to the forecast, with equal weights.
 
-    Few weeks say little of the tails: then a share 2 / (n + 1), the chance that a new draw lies
-    outside n exchangeable ones, goes to a normal of twice the spread.
+    Few weeks say little of the tails. With n < `ENOUGH_WEEKS` a share 2 / (n + 1), the probability
+    that a new draw lies outside the range of n exchangeable ones, goes to a normal of twice the
+    standard deviation.
     """
     scenarios = present.averages(past.remainder)
     n = len(scenarios)
@@ -103,7 +114,7 @@ def equally_weighted(past: Past, present: Present) -> Conditioned:
 
 
 def _widened(mixture: Mixture, share: float, factor: float) -> Mixture:
-    """Mix in a `share` of one normal with the same mean and `factor` times the spread."""
+    """Mix in a `share` of a normal with the same mean and `factor` times the deviation."""
     return Mixture(
         np.append(mixture.means, mixture.mean),
         np.append(mixture.widths, factor * mixture.sd),
@@ -111,52 +122,67 @@ def _widened(mixture: Mixture, share: float, factor: float) -> Mixture:
     )
 
 
-def reweighted(past: Past, present: Present) -> Conditioned:
-    """Lay past weeks' residuals over the forecast, those of weeks like this one before others.
+def reweighted(past: PastWeeks, present: PresentWeek) -> Conditioned:
+    """Apply past weeks' residuals to the forecast, adjusted by regression and reweighted.
 
     This is regression-adjusted approximate Bayesian computation (Beaumont, Zhang and Balding,
-    "Approximate Bayesian Computation in Population Genetics", 2002): each past week's remainder is
-    moved to where a ridge regression on the days published so far expects it, and weighted by how
-    much its days resembled this week's, by its age, season and class of week.
+    "Approximate Bayesian Computation in Population Genetics", 2002). The daily residuals z of the
+    published days are standardised and clipped. Each past remainder r_i is adjusted to
+    r_i + (z - z_i)'b, with b from a ridge regression of r on z, and weighted by a normal kernel of
+    |z - z_i|, by the age of its week, and by season and class of week.
     """
     age = present.monday - past.mondays
     published = ~np.isnan(present.daily)
     residuals = past.remainder
     reasons = np.ones((3, len(age)))
-    reasons[0] = 0.5 ** (age / _WEIGHT_HALF_LIFE)
+    reasons[0] = 0.5 ** (age / _WEIGHT_HALF_LIFE_DAYS)
     reasons[1] = _season(past, present)
     if published.any():
-        trust = 0.5 ** (age / _BETA_HALF_LIFE)
+        trust = 0.5 ** (age / _SLOPE_HALF_LIFE_DAYS)
         scale = np.sqrt(trust @ past.daily**2 / trust.sum())[published]
-        z_past = np.clip(past.daily[:, published] / scale, -_CLIP, _CLIP)
-        z_now = np.clip(present.daily[published] / scale, -_CLIP, _CLIP)
+        z_past = np.clip(past.daily[:, published] / scale, -_CLIP_DEVIATIONS, _CLIP_DEVIATIONS)
+        z_now = np.clip(present.daily[published] / scale, -_CLIP_DEVIATIONS, _CLIP_DEVIATIONS)
         residuals = residuals + (z_now - z_past) @ _slopes(z_past, residuals, trust)
         apart = ((z_past - z_now) ** 2).sum(axis=1)
-        reasons[2] = np.exp(-apart / (2 * _KERNEL**2 * published.sum()))
+        reasons[2] = np.exp(-apart / (2 * _KERNEL_WIDTH**2 * published.sum()))
     weights = reasons.prod(axis=0)
     weights /= weights.sum()
     return Conditioned(_smoothed(present.averages(residuals), weights), weights, reasons)
 
 
 def _slopes(z: Floats, residuals: Floats, trust: Floats) -> Floats:
+    """Return the weighted ridge coefficients of the winsorised residuals on z, shape (k,).
+
+    Hoerl and Kennard, "Ridge Regression: Biased Estimation for Nonorthogonal Problems" (1970).
+    Shapes: z (n, k), residuals (n,), trust (n,).
+    """
     spread = np.sqrt(trust @ residuals**2 / trust.sum())
-    target = np.clip(residuals, -_WINSOR * spread, _WINSOR * spread)
-    ridge = _RIDGE * trust.sum() * np.eye(z.shape[1])
+    target = np.clip(residuals, -_WINSOR_DEVIATIONS * spread, _WINSOR_DEVIATIONS * spread)
+    ridge = _RIDGE_SHARE * trust.sum() * np.eye(z.shape[1])
     slopes: Floats = np.linalg.solve((z.T * trust) @ z + ridge, (z.T * trust) @ target)
     return slopes
 
 
-def _season(past: Past, present: Present) -> Floats:
+def _season(past: PastWeeks, present: PresentWeek) -> Floats:
+    """Return the factor of season and class of each past week, shape (n,).
+
+    A normal kernel of the days between the dates within a year, on a floor, times a factor that
+    falls with the difference of the classes of week.
+    """
     apart = np.abs(past.mondays - present.monday) % 365.2425
     apart = np.minimum(apart, 365.2425 - apart)
     classes = np.array([week_class(int(monday)) for monday in past.mondays], dtype=int)
-    same = _CLASS_DISTANCE[np.abs(classes - week_class(present.monday))]
+    same = _CLASS_FACTORS[np.abs(classes - week_class(present.monday))]
     season: Floats = same * (_SEASON_FLOOR + np.exp(-((apart / _SEASON_DAYS) ** 2) / 2))
     return season
 
 
 def _smoothed(scenarios: Floats, weights: Floats) -> Mixture:
-    """Smooth without adding spread: West, "Approximating posterior distributions" (1993)."""
+    """Smooth weighted scenarios by normal kernels shrunk to keep mean and variance, with a tail.
+
+    West, "Approximating posterior distributions by mixtures" (1993). The bandwidth falls with the
+    effective sample size 1 / sum of squared weights (Kish, "Survey Sampling", 1965).
+    """
     mean = weights @ scenarios
     spread = np.sqrt(weights @ (scenarios - mean) ** 2)
     effective = 1 / (weights @ weights)

@@ -1,7 +1,7 @@
-"""Walk-forward scores: every week judged with what was known at each of its seven origins.
+"""Walk-forward evaluation: every past week forecast from each of its seven origins, and scored.
 
-All methods are scored on the same weeks and strikes. Nothing after an origin goes into its
-forecast; counts settle as they were first published.
+At origin k the first k days of the week are published, and nothing later goes into the forecast.
+All methods are scored on the same weeks and strikes, against the settling counts.
 """
 
 from __future__ import annotations
@@ -14,35 +14,36 @@ import msgspec
 import numpy as np
 
 from mmbot.errors import BadInput
-from mmbot.forecast.conditioning import Present
+from mmbot.forecast.conditioning import PresentWeek
 from mmbot.forecast.history import Floats, History
 from mmbot.forecast.mixture import Mixture
-from mmbot.forecast.model import METHODS, SEED, Method, past_weeks
+from mmbot.forecast.model import METHODS, SEED, Method, past_residuals
 from mmbot.forecast.residuals import Bank
 from mmbot.tsa.calendar import Week
 
 ORIGINS = range(7)
 _STRIKE_STEP = 50_000
 _STRIKES = _STRIKE_STEP * np.arange(-4.0, 5.0)
-# A probability of 0 that turns out wrong costs what one of a tenth of a percent would.
+# The log loss of a wrong forecast at probability 0 would be infinite.
 _LEAST_PROBABILITY = 1e-3
+_BOOTSTRAP_DRAWS = 2000
 _BLOCK_WEEKS = 4
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """One forecast of one week, scored.
+class ScoredForecast(msgspec.Struct, frozen=True):
+    """The scores of one forecast of one week's average.
 
     Attributes:
         week: The Sunday's ISO date.
-        days_published: How many days were published (k).
-        error: Expected minus actual average, as a fraction of the actual one.
-        squared: The square of the same in passengers.
+        days_published: The number of published days (k), which is the origin.
+        error: (expected - actual) / actual average.
+        squared: The squared error, in passengers squared.
         crps: The continuous ranked probability score, in passengers.
-        brier: The mean squared error of P(above) over nine strikes.
-        log_loss: The mean of -ln of the probability given to what happened, over nine strikes.
-        pit: The probability that was given to averages up to the actual one.
-        above: P(above) at the nine strikes.
-        passed: Whether each of them was passed.
+        brier: The Brier score of P(above), averaged over the nine strikes.
+        log_loss: -ln of the probability given to the outcome, averaged over the nine strikes.
+        pit: The probability integral transform: F(actual average) under the forecast.
+        above: P(above) at each strike, length 9.
+        passed: Whether the actual average was above each strike, length 9.
     """
 
     week: str
@@ -58,10 +59,19 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Score(msgspec.Struct, frozen=True):
-    """Means over the weeks of one method and origin; `mape` is in percent, `crps` in passengers.
+    """Mean scores of one method at one origin.
 
-    `pit` is the p-value of a Kolmogorov-Smirnov test of the hypothesis that the outcomes'
-    probabilities are uniform, as those of a calibrated forecast are.
+    Attributes:
+        weeks: The number of weeks.
+        mape: The mean absolute error of the average, in percent.
+        rmse: The root mean squared error, in passengers.
+        crps: The mean CRPS, in passengers.
+        brier: The mean Brier score.
+        log_loss: The mean log loss, in nats.
+        coverage80: The share of outcomes in the central 80 % interval.
+        coverage90: The same of the 90 % interval.
+        pit: The p-value of the hypothesis that the PIT is uniform, as under calibration (Dawid,
+            "Statistical theory: the prequential approach", 1984).
     """
 
     weeks: int
@@ -76,7 +86,7 @@ class Score(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A paired mean difference and its 90 % bootstrap interval."""
+    """A paired mean difference of the CRPS, in passengers, and its 90 % bootstrap interval."""
 
     mean: float
     low: float
@@ -85,15 +95,18 @@ class Difference(msgspec.Struct, frozen=True):
 
 def walk_forward(
     history: History, banks: Mapping[str, Bank], default: str, weeks: Sequence[Week]
-) -> Iterator[tuple[str, Outcome]]:
-    """Score every method in `banks` on `weeks`; give each method's name with each outcome.
+) -> Iterator[tuple[str, ScoredForecast]]:
+    """Score every method in `banks` on `weeks`; yield the method's name with each scored forecast.
 
     Args:
         history: The counts.
-        banks: By method, its forecasts of past weeks; those of `default` and of the seed.
-        default: The method whose Monday forecast sets the strikes: its mean to the nearest 50,000,
-            four steps either way.
+        banks: The residual bank of each method; `default` and the seed are among them.
+        default: The method whose forecast at k = 0 sets the nine strikes: its mean rounded to
+            50,000 passengers, and four steps of 50,000 either way.
         weeks: The weeks to score, each with seven counts.
+
+    Raises:
+        BadInput: Too few weeks come before the first one for a forecast even by the seed.
     """
     for week in weeks:
         monday = week.monday.toordinal()
@@ -104,28 +117,35 @@ def walk_forward(
                 if strikes is None:
                     strikes = np.rint(mixture.mean / _STRIKE_STEP) * _STRIKE_STEP + _STRIKES
                 average = float(np.exp(history.at(monday + np.arange(7))).sum() / 7)
-                yield name, _outcome(week, k, mixture, average, strikes)
+                yield name, _scored(week, k, mixture, average, strikes)
 
 
 def hindcast(
     history: History, banks: Mapping[str, Bank], method: Method, monday: int, k: int
 ) -> Mixture:
-    """Return what `method` would have thought of a past week once its first `k` days were known.
+    """Return the forecast by `method` of a past week with its first `k` days published.
 
     As in a live forecast, the seed takes over where past weeks are too few.
 
+    Args:
+        history: The counts, later ones included; those after the origin are not used.
+        banks: The residual bank of each method.
+        method: The method.
+        monday: The ordinal of the week's Monday.
+        k: The number of published days, 0 to 6.
+
     Raises:
-        BadInput: Even for the seed they are.
+        BadInput: Past weeks are too few even for the seed.
     """
-    known = history.up_to(monday - 1 + k)
+    at_origin = history.up_to(monday - 1 + k)
     days = monday + np.arange(7)
     bank = banks[method.name]
     row = (monday - bank.monday) // 7
     if 0 <= row < len(bank.predicted):
         expected = bank.predicted[row]
-        published = known.at(days)
-        present = Present(monday, expected[k, :7], published, published - expected[0, :7])
-        past = past_weeks(bank, known, monday, 0, present)
+        published = at_origin.at(days)
+        present = PresentWeek(monday, expected[k, :7], published, published - expected[0, :7])
+        past = past_residuals(bank, at_origin, monday, 0, present)
         if len(past.mondays) >= method.least_weeks:
             return method.conditioning(past, present).mixture
     if method is SEED:
@@ -133,38 +153,47 @@ def hindcast(
     return hindcast(history, banks, SEED, monday, k)
 
 
-def summarise(outcomes: Sequence[Outcome]) -> dict[int, Score]:
-    """Return the score of each origin."""
-    ordered = sorted(outcomes, key=lambda outcome: outcome.days_published)
+def summarise(forecasts: Sequence[ScoredForecast]) -> dict[int, Score]:
+    """Return the mean scores of one method by origin."""
+    ordered = sorted(forecasts, key=lambda each: each.days_published)
     return {
-        known: _score(list(group))
-        for known, group in groupby(ordered, lambda each: each.days_published)
+        days_published: _score(list(group))
+        for days_published, group in groupby(ordered, lambda each: each.days_published)
     }
 
 
 def difference(
-    outcomes: Sequence[Outcome], baseline: Sequence[Outcome], known: int, rng: np.random.Generator
+    forecasts: Sequence[ScoredForecast],
+    baseline: Sequence[ScoredForecast],
+    days_published: int,
+    rng: np.random.Generator,
 ) -> Difference:
-    """Return by how much the CRPS at one origin differs from the baseline's, week by week.
+    """Return the mean CRPS at one origin less the baseline's, paired by week.
 
     The interval is from a circular block bootstrap with blocks of four weeks: Politis and Romano,
     "A circular block-resampling procedure for stationary data" (1992).
     """
-    theirs = {each.week: each.crps for each in baseline if each.days_published == known}
+    theirs = {each.week: each.crps for each in baseline if each.days_published == days_published}
     paired = np.array(
-        [each.crps - theirs[each.week] for each in outcomes if each.days_published == known]
+        [
+            each.crps - theirs[each.week]
+            for each in forecasts
+            if each.days_published == days_published
+        ]
     )
     n = len(paired)
-    starts = rng.integers(n, size=(2000, math.ceil(n / _BLOCK_WEEKS)))
-    picks = (starts[:, :, None] + np.arange(_BLOCK_WEEKS)).reshape(2000, -1)[:, :n] % n
+    starts = rng.integers(n, size=(_BOOTSTRAP_DRAWS, math.ceil(n / _BLOCK_WEEKS)))
+    blocks = starts[:, :, None] + np.arange(_BLOCK_WEEKS)
+    picks = blocks.reshape(_BOOTSTRAP_DRAWS, -1)[:, :n] % n
     low, high = np.quantile(paired[picks].mean(axis=1), [0.05, 0.95])
     return Difference(float(paired.mean()), float(low), float(high))
 
 
 def uniformity(values: Floats) -> float:
-    """Return the p-value of the Kolmogorov-Smirnov test that `values` are uniform on 0 to 1.
+    """Return the p-value of the Kolmogorov-Smirnov test that `values`, shape (n,), are uniform.
 
-    Stephens' approximation: "EDF Statistics for Goodness of Fit and Some Comparisons" (1974).
+    Stephens' finite-sample correction of the asymptotic distribution: "EDF Statistics for Goodness
+    of Fit and Some Comparisons" (1974).
     """
     n = len(values)
     ordered = np.sort(values)
@@ -178,10 +207,12 @@ def uniformity(values: Floats) -> float:
     return float(np.clip(series, 0.0, 1.0))
 
 
-def _outcome(week: Week, k: int, mixture: Mixture, average: float, strikes: Floats) -> Outcome:
+def _scored(
+    week: Week, k: int, mixture: Mixture, average: float, strikes: Floats
+) -> ScoredForecast:
     above, passed = mixture.above(strikes), average > strikes
     given = np.where(passed, above, 1 - above)
-    return Outcome(
+    return ScoredForecast(
         week=week.sunday.isoformat(),
         days_published=k,
         error=mixture.mean / average - 1,
@@ -195,15 +226,15 @@ def _outcome(week: Week, k: int, mixture: Mixture, average: float, strikes: Floa
     )
 
 
-def _score(outcomes: Sequence[Outcome]) -> Score:
+def _score(forecasts: Sequence[ScoredForecast]) -> Score:
     def mean(field: str) -> float:
-        return float(np.mean([getattr(outcome, field) for outcome in outcomes]))
+        return float(np.mean([getattr(each, field) for each in forecasts]))
 
-    pit = np.array([outcome.pit for outcome in outcomes])
+    pit = np.array([each.pit for each in forecasts])
     off_centre = np.abs(pit - 0.5)
     return Score(
-        weeks=len(outcomes),
-        mape=100 * float(np.mean([abs(outcome.error) for outcome in outcomes])),
+        weeks=len(forecasts),
+        mape=100 * float(np.mean([abs(each.error) for each in forecasts])),
         rmse=math.sqrt(mean("squared")),
         crps=mean("crps"),
         brier=mean("brier"),

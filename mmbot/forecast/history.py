@@ -1,4 +1,4 @@
-"""The settling counts as an array of logarithms, addressed by the ordinal of the day."""
+"""The settling counts as an array of natural logarithms, indexed by the ordinal of the day."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from mmbot.tsa.counts import Counts
 Floats: TypeAlias = NDArray[np.float64]
 Days: TypeAlias = NDArray[np.int64]
 
-# Travel collapsed and recovered between these days: what lies between teaches nothing.
+# Travel collapsed and recovered between these days; the counts between them are left out.
 BREAK_STARTS = dt.date(2020, 2, 20).toordinal()
 BREAK_ENDS = dt.date(2021, 6, 1).toordinal()
 
 
 class History(msgspec.Struct, frozen=True):
-    """One logarithm of a settling count for each day from `first` on, NaN where there is none.
+    """The logarithm of the settling count of each day from `first` on, NaN in a gap.
 
     Attributes:
         first: The ordinal of the first day.
-        logs: Natural logarithms, shape (days,).
+        logs: Natural logarithms of passengers, shape (days,).
     """
 
     first: int
@@ -33,7 +33,11 @@ class History(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, counts: Counts) -> History:
-        """Take the settling counts outside the break; raise `BadInput` if there are none."""
+        """Return the history of the settling counts outside the break.
+
+        Raises:
+            BadInput: There are no counts.
+        """
         first, values = counts.series()
         logs = np.log(np.asarray(values))
         start = first.toordinal()
@@ -46,18 +50,18 @@ class History(msgspec.Struct, frozen=True):
         return self.first + len(self.logs) - 1
 
     def at(self, days: Days) -> Floats:
-        """Return the logarithms of `days` (ordinals, any shape), NaN where there is none."""
+        """Return the logarithms of `days` (ordinals), in the same shape; NaN without a count."""
         offsets = days - self.first
         inside = (offsets >= 0) & (offsets < len(self.logs))
         padded = np.append(self.logs, np.nan)
         return padded[np.where(inside, offsets, -1)]
 
     def up_to(self, last: int) -> History:
-        """Return the history that ends with the day `last`."""
+        """Return the history up to and including the day with the ordinal `last`."""
         return History(self.first, self.logs[: max(last + 1 - self.first, 0)])
 
     def digest(self, label: str) -> str:
-        """Return a name for the exact content, and for `label`: sixteen hexadecimal digits."""
+        """Return the digest of `label` and the exact content: sixteen hexadecimal digits."""
         content = hashlib.sha256(f"{label},{self.first},".encode())
         content.update(self.logs.astype("<f8").tobytes())
         return content.hexdigest()[:16]

@@ -1,7 +1,4 @@
-"""How far a day is from the holidays that move travel, and the classes of weeks.
-
-Days are ordinals.
-"""
+"""Dates of the holidays that move travel, and classes of weeks by holiday. Days are ordinals."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ _MAJOR = ("New Year", "Memorial", "July 4", "Labor", "Thanksgiving", "Christmas"
 
 @lru_cache(maxsize=4096)
 def week_class(monday: int) -> int:
-    """Return 2 for a week with a major holiday in it, 1 for a minor one, otherwise 0."""
+    """Return 2 for a week that contains a major holiday, 1 for a minor one, otherwise 0."""
     if any(0 <= nearest(name, monday + 3) - monday <= 6 for name in _MAJOR):
         return 2
     return int(any(0 <= nearest(name, monday + 3) - monday <= 6 for name in _MINOR))
@@ -30,6 +27,6 @@ def holiday(name: str, year: int) -> int:
 
 
 def nearest(name: str, day: int) -> int:
-    """Return the ordinal of the holiday `name` that is nearest to `day`."""
+    """Return the ordinal of the occurrence of the holiday `name` that is nearest to `day`."""
     year = dt.date.fromordinal(day).year
     return min((holiday(name, y) for y in (year - 1, year, year + 1)), key=lambda h: abs(h - day))

@@ -1,7 +1,7 @@
 """The forecaster: from daily counts to the belief of a week.
 
-A method is a point forecast of days and a way to lay past weeks' residuals over it. `Forecaster`
-does the slow part once; a belief from one more published day is then quick.
+A method is a point forecast of days and a conditioning of past weeks' residuals on the published
+days. `Forecaster.fit` does the slow part once; a belief from one more published day is then quick.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from mmbot.forecast.conditioning import (
     ENOUGH_WEEKS,
     Conditioned,
     Conditioning,
-    Past,
-    Present,
+    PastWeeks,
+    PresentWeek,
     equally_weighted,
     reweighted,
 )
@@ -33,12 +33,12 @@ from mmbot.forecast.seasonal import Seasonal
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Counts
 
-_WEEK = np.arange(7)
-_HEAVIEST = 5
+_WEEKDAYS = np.arange(7)
+_HEAVIEST_SHOWN = 5
 
 
 class Method(msgspec.Struct, frozen=True):
-    """A point forecast, what is made of its residuals, and how many past weeks that takes."""
+    """A point method, the conditioning of its residuals, and the least number of past weeks."""
 
     name: str
     point: PointMethod
@@ -53,13 +53,13 @@ DEFAULT = COMBINED.name
 
 
 class WeekForecast(msgspec.Struct, frozen=True):
-    """What is thought of one week's average, before any ladder.
+    """The distribution of one week's average, before it is evaluated at strikes.
 
     Attributes:
-        mixture: The distribution of the average.
-        weeks: The past weeks it was made from; none if all seven days are published.
-        weights: The weight of each, shape (weeks,), adding up to 1.
-        reasons: What each weight is the product of, shape (3, weeks); see `Conditioned`.
+        mixture: The distribution of the average, in passengers.
+        weeks: The past weeks behind it, length n; none if all seven days are published.
+        weights: The weight of each past week, shape (n,), summing to 1.
+        reasons: The factors of each weight, shape (3, n); see `Conditioned`.
     """
 
     mixture: Mixture
@@ -69,12 +69,12 @@ class WeekForecast(msgspec.Struct, frozen=True):
 
 
 class Forecaster(msgspec.Struct, frozen=True):
-    """A method fitted to the whole weeks of a history. Fit anew when a week has ended.
+    """A method fitted to the whole weeks of a history; to be fitted again when a week has ended.
 
     Attributes:
-        method: The method; the plain one where the history is too short for the one asked for.
-        fitted: Its point forecast.
-        bank: What it would have forecast of past weeks.
+        method: The method; the seed where the history is too short for the one asked for.
+        fitted: Its fitted point forecast.
+        bank: Its residual bank.
     """
 
     method: Method
@@ -89,7 +89,13 @@ class Forecaster(msgspec.Struct, frozen=True):
         bank: Bank | None = None,
         progress: Progress | None = None,
     ) -> Forecaster:
-        """Fit `method`, making the bank or extending the one given.
+        """Fit `method`, and extend the residual bank or make a new one.
+
+        Args:
+            counts: The counts; days after the last whole week are not used.
+            method: The name of the method, a key of `METHODS`.
+            bank: A bank to extend.
+            progress: Called with the number of new weeks of the bank done, and their number.
 
         Raises:
             BadInput: There is no such method, or there are no counts.
@@ -105,25 +111,30 @@ class Forecaster(msgspec.Struct, frozen=True):
         return cls(chosen, fitted, full)
 
     def forecast(self, counts: Counts, week: Week) -> WeekForecast:
-        """Return what is thought of the average of `week`, given the published days in `counts`.
+        """Return the distribution of the average of `week`, given the published days in `counts`.
 
-        Any of the week's days may be published. A week that has not begun is seen from the running
-        one.
+        Any of the week's days may be published. A week that has not begun is forecast from the
+        current one.
 
         Raises:
-            BadInput: `week` is too far ahead of the counts, or the history is too short.
+            BadInput: `week` is four weeks or more ahead of the counts, past weeks are too few, or
+                counts of the year before are missing.
         """
         return self._forecast(History.of(counts), week)
 
     def belief(self, counts: Counts, week: Week, strikes: Sequence[int]) -> Belief:
-        """Return the belief of `week`, given the published days in `counts`; see `forecast`."""
+        """Return the belief of `week` at ascending `strikes`, in passengers; see `forecast`.
+
+        Raises:
+            BadInput: As for `forecast`.
+        """
         history = History.of(counts)
         forecast = self._forecast(history, week)
         mixture, weights, weeks = forecast.mixture, forecast.weights, forecast.weeks
-        # The last bits of a sum over scenarios need not be in order.
+        # Rounding of the sums over scenarios could break the order in the last bits.
         above = np.minimum.accumulate(mixture.above(strikes))
         few = 0 < len(weeks) < ENOUGH_WEEKS
-        heaviest = np.argsort(-weights, kind="stable")[:_HEAVIEST]
+        heaviest = np.argsort(-weights, kind="stable")[:_HEAVIEST_SHOWN]
         return Belief(
             week=week,
             days_published=len(counts.published_days(week)),
@@ -141,18 +152,18 @@ class Forecaster(msgspec.Struct, frozen=True):
         )
 
     def deviations(self, counts: Counts, day: dt.date, count: int) -> float:
-        """Return how far `count` is from its forecast, in standard deviations.
+        """Return the logarithm of `count` less its forecast, in standard deviations.
 
-        The deviation is 1.4826 times the median absolute error of past weeks, which a few storms
-        and mistakes do not widen.
+        The standard deviation is 1.4826 times the median absolute error of past weeks, which is
+        robust against storms and errors of the page.
 
         Args:
-            counts: What is known without it.
+            counts: The counts; those of `day` and later are not used.
             day: The day.
-            count: Its count.
+            count: Its count, in passengers.
 
         Raises:
-            BadInput: The day is too far ahead of the counts, or the history is too short.
+            BadInput: The day is four weeks or more ahead of the counts, or past weeks are too few.
         """
         history = History.of(counts)
         ordinal = day.toordinal()
@@ -179,8 +190,8 @@ class Forecaster(msgspec.Struct, frozen=True):
             raise BadInput(f"the counts end on {last}, too early to forecast {week.sunday}")
         present = self._present(history, target)
         if not present.open.any():
-            return certain(present)
-        past = past_weeks(self.bank, history, origin, ahead, present)
+            return _certain(present)
+        past = past_residuals(self.bank, history, origin, ahead, present)
         if len(past.mondays) < SEED.least_weeks:
             raise BadInput(
                 f"{len(past.mondays)} past weeks are too few to forecast {week.sunday} from;"
@@ -188,54 +199,59 @@ class Forecaster(msgspec.Struct, frozen=True):
             )
         if np.isnan(present.expected[present.open]).any():
             raise BadInput(f"counts of the year before {week.sunday} are missing; add them")
-        return _named(past, self.method.conditioning(past, present))
+        return _week_forecast(past, self.method.conditioning(past, present))
 
-    def _present(self, history: History, monday: int) -> Present:
-        days = monday + _WEEK
+    def _present(self, history: History, monday: int) -> PresentWeek:
+        days = monday + _WEEKDAYS
         before = self.fitted.predict(history.up_to(monday - 1), days)
         published = history.at(days)
-        return Present(monday, self.fitted.predict(history, days), published, published - before)
+        return PresentWeek(
+            monday, self.fitted.predict(history, days), published, published - before
+        )
 
 
-def past_weeks(bank: Bank, history: History, origin: int, ahead: int, present: Present) -> Past:
+def past_residuals(
+    bank: Bank, history: History, origin: int, ahead: int, present: PresentWeek
+) -> PastWeeks:
     """Return the residuals of the weeks that had ended by the origin.
 
-    They are seen from the same origin of their own weeks, and over the same open days. Where the
-    published days are not the first of the week, the nearest origin is the one of its leading days.
+    They are of forecasts from the same origin in their own weeks, and of the same open days. Where
+    the published days are not the first of the week, the origin is that of its leading ones.
 
     Args:
-        bank: Forecasts of past weeks.
+        bank: The residual bank.
         history: The counts.
-        origin: The ordinal of the Monday of the week that the present week is seen from.
-        ahead: How many weeks the present week lies after that one.
-        present: The present week.
+        origin: The ordinal of the Monday of the week in which the forecast is made.
+        ahead: The number of weeks from that week to the present week.
+        present: The week to forecast.
     """
-    leading = int(np.isnan(history.at(origin + _WEEK)).argmax())
+    leading = int(np.isnan(history.at(origin + _WEEKDAYS)).argmax())
     first = 7 * ahead
     targets = bank.mondays + first
-    actual = history.at(targets[:, None] + _WEEK)
+    actual = history.at(targets[:, None] + _WEEKDAYS)
     predicted = bank.predicted[:, leading, first : first + 7]
-    monday = bank.predicted[:, 0, first : first + 7]
+    before_week = bank.predicted[:, 0, first : first + 7]
     remainder = _log_sum(actual[:, present.open]) - _log_sum(predicted[:, present.open])
-    daily = actual - monday
+    daily = actual - before_week
     usable = np.isfinite(remainder) & np.isfinite(daily).all(axis=1) & (targets + 7 <= origin)
-    return Past(targets[usable], remainder[usable], daily[usable])
+    return PastWeeks(targets[usable], remainder[usable], daily[usable])
 
 
-def certain(present: Present) -> WeekForecast:
-    """Return the average of a week whose seven days are published."""
+def _certain(present: PresentWeek) -> WeekForecast:
+    """Return the forecast of a week whose seven days are published: its average, without spread."""
     average = np.rint(np.exp(present.published)).sum() / 7
     return WeekForecast(
         Mixture(np.array([average]), np.zeros(1), np.ones(1)), (), np.empty(0), np.empty((3, 0))
     )
 
 
-def _named(past: Past, conditioned: Conditioned) -> WeekForecast:
+def _week_forecast(past: PastWeeks, conditioned: Conditioned) -> WeekForecast:
     sundays = (dt.date.fromordinal(int(monday) + 6) for monday in past.mondays)
     weeks = tuple(map(Week, sundays))
     return WeekForecast(conditioned.mixture, weeks, conditioned.weights, conditioned.reasons)
 
 
 def _log_sum(logs: Floats) -> Floats:
+    """Return ln of the sum of exp over the days, from shape (n, days) to (n,)."""
     sums: Floats = np.exp(logs).sum(axis=1)
     return np.log(sums)

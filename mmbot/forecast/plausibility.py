@@ -1,7 +1,8 @@
-"""When a published count may be believed at once, and when it must be read a second time.
+"""Plausibility of published counts: an implausible one is held until a second read confirms it.
 
-Pages have shown counts that were a fifth too high. A count far from its forecast is held back until
-a read at least eleven minutes later, when the page's cache has turned over, still shows it.
+Pages have shown counts that were a fifth too high. A count more than six standard deviations from
+its forecast is held until a read at least eleven minutes later, when the page's cache has expired,
+shows the same count.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ MOST_DEVIATIONS = 6.0
 CONFIRM_AFTER = dt.timedelta(minutes=11)
 
 
-class Doubt(msgspec.Struct, frozen=True):
-    """An implausible count and when it was first read."""
+class HeldCount(msgspec.Struct, frozen=True):
+    """An implausible count and the instant of its first read."""
 
     day: dt.date
     count: int
@@ -23,30 +24,28 @@ class Doubt(msgspec.Struct, frozen=True):
 
 
 class Doubts(msgspec.Struct, frozen=True):
-    """The counts that wait for a second read, one a day at most."""
+    """The counts held for a second read, at most one for each day."""
 
-    held: tuple[Doubt, ...] = ()
+    held: tuple[HeldCount, ...] = ()
 
     def read(
         self, day: dt.date, count: int, at: dt.datetime, deviations: float
     ) -> tuple[Doubts, bool]:
-        """Take in one read of a day's count, and say whether it may be used.
+        """Return the counts held after one read, and whether the count read may be used.
+
+        An implausible count other than the one held for the day starts its wait anew.
 
         Args:
             day: The day.
-            count: What the page shows for it.
-            at: When it was read.
-            deviations: How far the count is from its forecast, in standard deviations.
-
-        Returns:
-            The doubts that remain, and whether to use the count. Another count than the one in
-            doubt starts the wait anew.
+            count: The count that the page shows for it, in passengers.
+            at: The instant of the read.
+            deviations: Count less forecast, in standard deviations.
         """
-        others = tuple(doubt for doubt in self.held if doubt.day != day)
+        others = tuple(each for each in self.held if each.day != day)
         if abs(deviations) <= MOST_DEVIATIONS:
             return Doubts(others), True
-        same = [doubt for doubt in self.held if (doubt.day, doubt.count) == (day, count)]
+        same = [each for each in self.held if (each.day, each.count) == (day, count)]
         if not same:
-            return Doubts((*others, Doubt(day, count, at))), False
+            return Doubts((*others, HeldCount(day, count, at))), False
         confirmed = at - same[0].since >= CONFIRM_AFTER
         return (Doubts(others), True) if confirmed else (self, False)

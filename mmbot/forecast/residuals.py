@@ -1,9 +1,9 @@
-"""The bank: what would have been forecast of every past week, from each of its seven origins.
+"""The residual bank: point forecasts of every past week, from each of its seven origins.
 
-Origin k of a week is the moment at which its first k days are published and nothing after them is.
-A forecast reaches four weeks, the origin's own and the three after it: as many as three are listed
-at once, and before Monday's release the week that has begun is still the one after the origin's.
-The bank is a value: the shell may keep its bytes, and `extend` makes only the weeks that are new.
+At origin k of a week its first k days are published and nothing after them is. A forecast reaches
+four weeks, the origin's own and the three after it: up to three are listed at once, and before
+Monday's release the week that has begun is still the one after the origin's. The bank is a value:
+the caller may store its bytes, and `extend` computes only the weeks that are new.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from mmbot.errors import BadInput
 from mmbot.forecast.history import BREAK_ENDS, Days, Floats, History
 
 WEEKS_AHEAD = 4
-_HORIZON = np.arange(7 * WEEKS_AHEAD)
+_HORIZON_DAYS = np.arange(7 * WEEKS_AHEAD)
 
 Progress = Callable[[int, int], None]
 
 
 class Fitted(Protocol):
-    """A point forecast whose slow part is done."""
+    """A fitted point forecast."""
 
     def predict(self, history: History, days: Days) -> Floats:
-        """Return the expected logarithms of `days` given what `history` holds."""
+        """Return the expected logarithms of `days` given `history`, both of shape (n,)."""
 
 
 class PointMethod(Protocol):
-    """A way to forecast days: `fit` sees whole weeks only, `Fitted.predict` also the days since."""
+    """A point forecast of days: fitted to whole weeks, conditioned on the days since."""
 
     name: str
 
@@ -45,11 +45,11 @@ class Bank(msgspec.Struct, frozen=True):
     """Forecasts of consecutive past weeks.
 
     Attributes:
-        method: The point method that made them.
+        method: The name of the point method.
         monday: The ordinal of the first week's Monday.
         predicted: Expected logarithms, shape (weeks, 7 origins, 28 days from the week's Monday);
             NaN where the history was too short.
-        digests: For each week, a name for the method and all counts up to the week's end.
+        digests: For each week, the digest of the method and all counts up to the week's end.
     """
 
     method: str
@@ -68,7 +68,7 @@ class Bank(msgspec.Struct, frozen=True):
         return int(np.isfinite(self.predicted[:, 0, 0]).sum())
 
     def encode(self) -> bytes:
-        """Return the bytes to keep."""
+        """Return the bank as bytes."""
         return msgspec.msgpack.encode(
             _Stored(
                 1, self.method, self.monday, self.predicted.astype("<f8").tobytes(), self.digests
@@ -77,11 +77,15 @@ class Bank(msgspec.Struct, frozen=True):
 
     @classmethod
     def decode(cls, content: bytes) -> Bank:
-        """Read kept bytes; raise `BadInput` if they are not a bank of this program's."""
+        """Read a bank from bytes.
+
+        Raises:
+            BadInput: They are not a bank in this program's format.
+        """
         try:
             stored = msgspec.msgpack.decode(content, type=_Stored)
             flat = np.frombuffer(stored.predicted, "<f8")
-            predicted = flat.reshape(len(stored.digests), 7, len(_HORIZON))
+            predicted = flat.reshape(len(stored.digests), 7, len(_HORIZON_DAYS))
         except (msgspec.DecodeError, ValueError):
             raise BadInput("the stored forecasts of past weeks cannot be read") from None
         return cls(stored.method, stored.monday, predicted, stored.digests)
@@ -98,53 +102,57 @@ class _Stored(msgspec.Struct, frozen=True, array_like=True):
 def extend(
     bank: Bank | None, method: PointMethod, history: History, progress: Progress | None = None
 ) -> Bank:
-    """Return the bank of exactly the weeks that `history` completes.
+    """Return the bank of exactly the weeks that are complete in `history`.
 
-    What `bank` holds is kept as far as it was made by the same method from the same counts.
-    `progress` is told how many of the new weeks are done, and how many there are.
+    Args:
+        bank: A bank whose weeks are reused as far as they come from the same method and counts.
+        method: The point method.
+        history: The counts.
+        progress: Called with the number of new weeks done, and the number of new weeks.
     """
     first = monday_of(max(history.first, BREAK_ENDS) + 6)
     mondays = np.arange(first, history.last - 5, 7)
     digests = _digests(method, history, mondays)
-    rows = _kept(bank, method, history, mondays, digests)
+    rows = _reusable(bank, method, history, mondays, digests)
     fresh = mondays[len(rows) :]
     for done, monday in enumerate(fresh):
         rows.append(_hindcast(method, history, int(monday)))
         if progress is not None:
             progress(done + 1, len(fresh))
-    return Bank(method.name, first, np.reshape(rows, (-1, 7, len(_HORIZON))), digests)
+    return Bank(method.name, first, np.reshape(rows, (-1, 7, len(_HORIZON_DAYS))), digests)
 
 
 def monday_of(day: int) -> int:
-    """Return the ordinal of the Monday of the week that `day` belongs to."""
+    """Return the ordinal of the Monday of the week of `day`, an ordinal."""
     # Ordinal 1 was a Monday.
     return day - (day - 1) % 7
 
 
-def _kept(
+def _reusable(
     bank: Bank | None,
     method: PointMethod,
     history: History,
     mondays: Days,
     digests: tuple[str, ...],
 ) -> list[Floats]:
-    """Return the weeks of `bank` that need not be made again, from the first on."""
+    """Return the forecasts of the first weeks of `bank` that are still valid, (7, 28) each."""
     if bank is None or not len(mondays) or bank.monday != mondays[0]:
         return []
     pairs = zip(bank.digests, digests, strict=False)
     same = list(takewhile(lambda pair: pair[0] == pair[1], pairs))
     if not same:
         return []
-    # The digests know the counts and not the program: the last week must come out the same again.
+    # The digests cover the counts and not the program, so the last week is computed again.
     last = len(same) - 1
     again = _hindcast(method, history, int(mondays[last]))
-    as_before = np.allclose(again, bank.predicted[last], rtol=0, atol=1e-9, equal_nan=True)
-    return [*bank.predicted[: len(same)]] if as_before else []
+    unchanged = np.allclose(again, bank.predicted[last], rtol=0, atol=1e-9, equal_nan=True)
+    return [*bank.predicted[: len(same)]] if unchanged else []
 
 
 def _hindcast(method: PointMethod, history: History, monday: int) -> Floats:
+    """Return the forecasts of one past week, shape (7 origins, 28 days)."""
     fitted = method.fit(history.up_to(monday - 1))
-    days = monday + _HORIZON
+    days = monday + _HORIZON_DAYS
     return np.stack([fitted.predict(history.up_to(monday - 1 + k), days) for k in range(7)])
 
 

@@ -1,4 +1,4 @@
-"""The baseline's point forecast: last year's same weekday times the trend of the last 28 days."""
+"""The seed's point forecast: last year's same weekday times the trend of the last 28 days."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import numpy as np
 
 from mmbot.forecast.history import Days, Floats, History
 
-LAG = 364
-_TREND = np.arange(28)
+_LAG_DAYS = 364
+_TREND_DAYS = np.arange(28)
 
 
 class Seasonal:
-    """The baseline as a method; nothing about it is slow."""
+    """The seed as a point method, without parameters to fit."""
 
     name = "seed"
 
@@ -20,15 +20,17 @@ class Seasonal:
         return self
 
     def predict(self, history: History, days: Days) -> Floats:
-        """Return the expected logarithms of `days`, NaN where the history is too short.
+        """Return the expected logarithms of `days`, both of shape (n,); NaN without a count to use.
 
-        The trend is the sum over the last 28 days divided by that over the same days a year before.
+        The trend is the sum over the last 28 days divided by that over the same days 364 days
+        before. This is a seasonal naive forecast (Hyndman and Athanasopoulos, "Forecasting:
+        Principles and Practice", 2021, section 5.2) times the recent growth.
         """
-        recent = history.last - _TREND
-        now, then = history.at(recent), history.at(recent - LAG)
+        recent = history.last - _TREND_DAYS
+        now, then = history.at(recent), history.at(recent - _LAG_DAYS)
         both = np.isfinite(now) & np.isfinite(then)
         if not both.any():
             return np.full(len(days), np.nan)
         trend = np.log(np.exp(now[both]).sum() / np.exp(then[both]).sum())
-        expected: Floats = history.at(days - LAG) + trend
+        expected: Floats = history.at(days - _LAG_DAYS) + trend
         return expected

@@ -1,8 +1,9 @@
-"""The structural forecast: level, season and holidays by ridge regression, the rest by kriging.
+"""The structural forecast: level, season and holidays by ridge regression, residuals by kriging.
 
-l_d = 14.5 + level(d) + x_d'b + u_d. The level is piecewise linear between knots 28 days apart,
-under a random-walk prior, and flat after the last day of the fit; what is left, u, is correlated
-over days and is carried forward by simple kriging (Cressie, "Statistics for Spatial Data", 3.4).
+l_d = 14.5 + level(d) + x_d'b + u_d, with l_d the logarithm of the count of day d and x_d its
+calendar regressors. The level is piecewise linear between knots 28 days apart, under a random-walk
+prior, and flat after the last day of the fit. The residuals u are correlated over days and are
+extrapolated by simple kriging (Cressie, "Statistics for Spatial Data", 1993, section 3.4).
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from mmbot.forecast.history import Days, Floats, History
 _CENTRE = 14.5
 _KNOT_DAYS = 28
 _WALK_PENALTY = 120.0
-# Two years tell season from trend.
+# Less than two years cannot tell season from trend.
 _LEAST_DAYS = 730
-_HUBER = 2.5
-_RANGES = (14.0, 2.0)
-_LAGS = np.arange(31)
+_HUBER_DEVIATIONS = 2.5
+_RANGES_DAYS = (14.0, 2.0)
+_LAGS_DAYS = np.arange(31)
 _COVARIANCE_DAYS = 1100
 _KRIGING_DAYS = 42
 
@@ -31,10 +32,11 @@ class Structural(msgspec.Struct, frozen=True):
     """The fitted model.
 
     Attributes:
-        level: The level after the last day of the fit, the centre included.
-        effects: Coefficients of the calendar's regressors.
-        residuals: What the fit left of the last days it saw, as a history.
-        variances: c1, c2, c3 of C(h) = c1 exp(-h/14) + c2 exp(-h/2) + c3 [h = 0].
+        level: The level after the last day of the fit, the centre 14.5 included.
+        effects: The coefficients of the calendar regressors, shape (p,).
+        residuals: The residuals of the last days of the fit, as a history.
+        variances: c1, c2, c3 of the covariance at h days, C(h) = c1 exp(-h/14) + c2 exp(-h/2) +
+            c3 [h = 0]; shape (3,).
         scale: The standard deviation of the residuals.
     """
 
@@ -45,22 +47,27 @@ class Structural(msgspec.Struct, frozen=True):
     scale: float
 
     def predict(self, history: History, days: Days) -> Floats:
-        """Return the expected logarithms of `days` given the counts that came since the fit."""
+        """Return the expected logarithms of `days`, given also the counts since the fit.
+
+        Regression plus the simple kriging of the residuals of the last 42 days, clipped at three
+        standard deviations; both arrays of shape (n,).
+        """
         base = self._base(days)
         past = history.last - np.arange(_KRIGING_DAYS)
-        left = np.where(
+        residuals = np.where(
             past > self.residuals.last,
             history.at(past) - self._base(past),
             self.residuals.at(past),
         )
-        seen = np.isfinite(left)
-        if not seen.any() or not self.variances.any():
+        usable = np.isfinite(residuals)
+        if not usable.any() or not self.variances.any():
             return base
-        past, left = past[seen], np.clip(left[seen], -3 * self.scale, 3 * self.scale)
+        past = past[usable]
+        clipped = np.clip(residuals[usable], -3 * self.scale, 3 * self.scale)
         among = self._covariance(past[:, None] - past)
         across = self._covariance(days[:, None] - past)
-        carried: Floats = base + across @ np.linalg.solve(among, left)
-        return carried
+        expected: Floats = base + across @ np.linalg.solve(among, clipped)
+        return expected
 
     def _base(self, days: Days) -> Floats:
         base: Floats = self.level + np.stack([regressors(int(d)) for d in days]) @ self.effects
@@ -71,7 +78,7 @@ class Structural(msgspec.Struct, frozen=True):
 
 
 def fit(history: History) -> Structural | None:
-    """Fit the model to `history`, or return `None` if that is too short."""
+    """Return the model fitted to `history`, or `None` with counts of fewer than 730 days."""
     days = history.first + np.flatnonzero(np.isfinite(history.logs))
     if len(days) < _LEAST_DAYS:
         return None
@@ -83,23 +90,32 @@ def fit(history: History) -> Structural | None:
     prior[:knots, :knots] = walk
     prior[range(knots, len(prior)), range(knots, len(prior))] = penalties()
     solution = _huber_ridge(design, target, prior)
-    left = target - design @ solution
-    return _with_covariance(history, days, left, solution, knots)
+    residuals = target - design @ solution
+    return _with_covariance(history, days, residuals, solution, knots)
 
 
 def _with_covariance(
-    history: History, days: Days, left: Floats, solution: Floats, knots: int
+    history: History, days: Days, residuals: Floats, solution: Floats, knots: int
 ) -> Structural:
+    """Return the model with C(h) fitted to the empirical autocovariances of the last 1,100 days.
+
+    Args:
+        history: The counts.
+        days: The ordinals of the days with a count, shape (n,).
+        residuals: The residuals of these days, shape (n,).
+        solution: The coefficients, those of the level first.
+        knots: The number of coefficients of the level.
+    """
     recent = np.full(min(_COVARIANCE_DAYS, len(history.logs)), np.nan)
     first = history.last - len(recent) + 1
     inside = days >= first
-    recent[days[inside] - first] = left[inside]
+    recent[days[inside] - first] = residuals[inside]
     scale = float(np.nanstd(recent))
     clipped = np.clip(recent, -4 * scale, 4 * scale)
-    lagged = [np.nanmean(clipped[h:] * clipped[: len(clipped) - h]) for h in _LAGS]
-    weights = np.where(_LAGS == 0, 3.0, 1.0)
+    lagged = [np.nanmean(clipped[h:] * clipped[: len(clipped) - h]) for h in _LAGS_DAYS]
+    weights = np.where(_LAGS_DAYS == 0, 3.0, 1.0)
     variances = non_negative_least_squares(
-        _basis(_LAGS) * weights[:, None], np.array(lagged) * weights
+        _basis(_LAGS_DAYS) * weights[:, None], np.array(lagged) * weights
     )
     return Structural(
         _CENTRE + float(solution[knots - 1]),
@@ -111,9 +127,10 @@ def _with_covariance(
 
 
 def _level(days: Days, last: int) -> tuple[Floats, Floats]:
-    """Return the hat functions at `days`, and the penalty matrix of the random walk."""
+    """Return the hat functions at `days`, (n, knots), and the random walk's penalty, square."""
     knots = last - _KNOT_DAYS * np.arange((last - days[0]) // _KNOT_DAYS + 2)[::-1]
-    # A knot without days near it has no column: the level does not walk across a long gap.
+    # A knot without days near it has no column, so the levels on both sides of a long gap are
+    # independent.
     hats = np.maximum(0.0, 1 - np.abs(days[:, None] - knots) / _KNOT_DAYS)
     used = hats.any(axis=0)
     hats, knots = hats[:, used], knots[used]
@@ -125,31 +142,39 @@ def _level(days: Days, last: int) -> tuple[Floats, Floats]:
 
 
 def _huber_ridge(design: Floats, target: Floats, prior: Floats) -> Floats:
-    """Solve (A'WA + P) b = A'W y, with W from one Huber pass over the fit without weights."""
+    """Solve (A'WA + P) b = A'W y, with W from one Huber step on the unweighted solution.
+
+    Huber, "Robust Estimation of a Location Parameter" (1964); Hoerl and Kennard, "Ridge Regression:
+    Biased Estimation for Nonorthogonal Problems" (1970). Shapes: A (n, p), y (n,), P (p, p).
+    """
     gram, moment = design.T @ design + prior, design.T @ target
-    left = target - design @ np.linalg.solve(gram, moment)
-    limit = _HUBER * _robust_sd(left)
-    # Few days lie beyond the limit: taking out their excess weight is quicker than starting anew.
-    beyond = np.abs(left) > limit
-    outer, excess = design[beyond], 1 - limit / np.abs(left[beyond])
+    residuals = target - design @ np.linalg.solve(gram, moment)
+    limit = _HUBER_DEVIATIONS * _robust_sd(residuals)
+    # Few days lie beyond the limit: subtracting their excess weight is quicker than a new product.
+    beyond = np.abs(residuals) > limit
+    outer, excess = design[beyond], 1 - limit / np.abs(residuals[beyond])
     gram -= (outer.T * excess) @ outer
     moment -= outer.T @ (excess * target[beyond])
     return np.asarray(np.linalg.solve(gram, moment), dtype=np.float64)
 
 
 def _robust_sd(values: Floats) -> float:
+    """Return 1.4826 times the median absolute deviation, the standard deviation of a normal."""
     return 1.4826 * float(np.median(np.abs(values - np.median(values))))
 
 
 def _basis(lags: Days) -> Floats:
+    """Return the three terms of C(h) at each lag in days, shape (*lags.shape, 3)."""
     distance = np.abs(lags)
-    return np.stack([*(np.exp(-distance / r) for r in _RANGES), distance == 0], axis=-1)
+    return np.stack([*(np.exp(-distance / r) for r in _RANGES_DAYS), distance == 0], axis=-1)
 
 
 def non_negative_least_squares(design: Floats, target: Floats) -> Floats:
-    """Return the least-squares coefficients that are not negative, for a few columns.
+    """Return the non-negative least-squares coefficients, shape (p,), for a small p.
 
-    The solution is the best of the unconstrained ones over the subsets of columns.
+    The solution is the best non-negative one among the unconstrained solutions of all subsets of
+    columns: Lawson and Hanson, "Solving Least Squares Problems" (1974), chapter 23. Shapes: design
+    (n, p), target (n,).
     """
     columns = design.shape[1]
     best, least = np.zeros(columns), float(target @ target)

@@ -1,20 +1,21 @@
-"""A backtest's outcome as tables, as plain values for JSON, and as a page."""
+"""The results of a backtest as tables, as JSON values, and as an HTML page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import TypeAlias
 
 import msgspec
 
 from mmbot.observe.sheets import Sheet, interval, page, signed
 from mmbot.research import backtest, scoring
 from mmbot.research.backtest import WeekResult
-from mmbot.research.scoring import KNOWN, Brier, Tally
+from mmbot.research.scoring import DAYS_PUBLISHED, BrierScores
 
-Outcome = Mapping[str, Sequence[WeekResult]]
+ResultsByStrategy: TypeAlias = Mapping[str, Sequence[WeekResult]]
 
-_TALLY_COLUMNS = (
+_STATISTICS_COLUMNS = (
     "fills",
     "contracts",
     "spent",
@@ -27,39 +28,39 @@ _TALLY_COLUMNS = (
 )
 
 
-def sheets(outcome: Outcome) -> list[Sheet]:
-    """Return every table of an outcome."""
-    return [_strategies(outcome), _brier(outcome), *_details(outcome)]
+def sheets(results: ResultsByStrategy) -> list[Sheet]:
+    """Return every table."""
+    return [_strategies(results), _brier(results), *_details(results)]
 
 
-def plain(outcome: Outcome) -> dict[str, object]:
-    """Return strategies and Brier scores for programs; money in dollars."""
+def as_json(results: ResultsByStrategy) -> dict[str, object]:
+    """Return strategies and Brier scores as JSON values; money in dollars."""
     return {
-        "strategies": {name: _plain_tally(results) for name, results in outcome.items()},
-        "brier": {str(k): _plain_brier(_opinionated(outcome), k) for k in KNOWN},
+        "strategies": {name: _json_statistics(each) for name, each in results.items()},
+        "brier": {str(k): _json_brier(_with_opinions(results), k) for k in DAYS_PUBLISHED},
     }
 
 
-def report(outcome: Outcome, pictures: Sequence[str]) -> str:
-    """Return the HTML page of an outcome; `pictures` are SVG elements."""
+def html_page(results: ResultsByStrategy, pictures: Sequence[str]) -> str:
+    """Return the HTML page; `pictures` are SVG elements."""
     rules = " ".join((backtest.__doc__ or "").split("\n\n", 1)[1].split())
-    return page("Backtest on real weeks", rules, sheets(outcome), pictures)
+    return page("Backtest on real weeks", rules, sheets(results), pictures)
 
 
-def _strategies(outcome: Outcome) -> Sheet:
-    rows = tuple((name, *_tally_texts(scoring.tally(each))) for name, each in outcome.items())
-    weeks = len(next(iter(outcome.values())))
+def _strategies(results: ResultsByStrategy) -> Sheet:
+    rows = tuple((name, *_statistics_texts(each)) for name, each in results.items())
+    weeks = len(next(iter(results.values())))
     return Sheet(
         f"Strategies, {weeks} weeks",
-        ("strategy", *_TALLY_COLUMNS),
+        ("strategy", *_STATISTICS_COLUMNS),
         rows,
-        "In dollars. A contract earned so much each, had claimed so much over fair value, and was "
-        "worth so much more than its price a day later. The intervals take weeks as the units.",
+        "In dollars; P&L each, the edge claimed at fair value and the markout a day later are of "
+        "a contract. The intervals are clustered by week.",
     )
 
 
-def _brier(outcome: Outcome) -> Sheet:
-    scores = {k: scoring.brier(_opinionated(outcome), k) for k in KNOWN}
+def _brier(results: ResultsByStrategy) -> Sheet:
+    scores = {k: scoring.brier(_with_opinions(results), k) for k in DAYS_PUBLISHED}
     rows = tuple((str(k), *_brier_texts(score)) for k, score in scores.items())
     return Sheet(
         "Brier scores by published days",
@@ -69,7 +70,7 @@ def _brier(outcome: Outcome) -> Sheet:
     )
 
 
-def _brier_texts(score: Brier | None) -> tuple[str, ...]:
+def _brier_texts(score: BrierScores | None) -> tuple[str, ...]:
     if score is None:
         return ("0", *("-",) * 7)
     means = (f"{each:.3f}" for each in (score.belief, score.mid, score.pooled))
@@ -77,59 +78,61 @@ def _brier_texts(score: Brier | None) -> tuple[str, ...]:
     return (str(score.n), *means, *chain.from_iterable(differences))
 
 
-def _details(outcome: Outcome) -> list[Sheet]:
+def _details(results: ResultsByStrategy) -> list[Sheet]:
     found = []
-    for name, results in outcome.items():
-        by_known = tuple((str(k), *_tally_texts(scoring.tally(_at(results, k)))) for k in KNOWN)
-        found.append(Sheet(f"{name} by published days", ("k", *_TALLY_COLUMNS), by_known))
-        by_week = tuple((result.week, *_tally_texts(scoring.tally([result]))) for result in results)
-        found.append(Sheet(f"{name} by week", ("week", *_TALLY_COLUMNS), by_week))
+    for name, weeks in results.items():
+        by_days = tuple((str(k), *_statistics_texts(_trades_at(weeks, k))) for k in DAYS_PUBLISHED)
+        found.append(Sheet(f"{name} by published days", ("k", *_STATISTICS_COLUMNS), by_days))
+        by_week = tuple((each.week, *_statistics_texts([each])) for each in weeks)
+        found.append(Sheet(f"{name} by week", ("week", *_STATISTICS_COLUMNS), by_week))
     return found
 
 
-def _at(results: Sequence[WeekResult], known: int) -> list[WeekResult]:
-    """Return the results with only the trades at so many published days."""
+def _trades_at(weeks: Sequence[WeekResult], days_published: int) -> list[WeekResult]:
+    """Return the weeks with only the trades at one number of published days."""
     return [
         msgspec.structs.replace(
-            result, trades=tuple(trade for trade in result.trades if trade.days_published == known)
+            week,
+            trades=tuple(each for each in week.trades if each.days_published == days_published),
         )
-        for result in results
+        for week in weeks
     ]
 
 
-def _tally_texts(tally: Tally) -> tuple[str, ...]:
+def _statistics_texts(weeks: Sequence[WeekResult]) -> tuple[str, ...]:
+    statistics = scoring.fill_statistics(weeks)
     return (
-        str(tally.fills),
-        f"{tally.contracts:g}",
-        f"{tally.spend:.2f}",
-        f"{tally.pnl:+.2f}",
-        *interval(tally.per_contract),
-        signed(tally.claimed),
-        signed(tally.markout),
-        f"{tally.drawdown:.2f}",
+        str(statistics.fills),
+        f"{statistics.contracts:g}",
+        f"{statistics.spend:.2f}",
+        f"{statistics.pnl:+.2f}",
+        *interval(statistics.per_contract),
+        signed(statistics.claimed),
+        signed(statistics.markout),
+        f"{statistics.drawdown:.2f}",
     )
 
 
-def _opinionated(outcome: Outcome) -> Sequence[WeekResult]:
+def _with_opinions(results: ResultsByStrategy) -> Sequence[WeekResult]:
     """Return the results whose opinions are scored: those of the first strategy."""
-    return next(iter(outcome.values()))
+    return next(iter(results.values()))
 
 
-def _plain_tally(results: Sequence[WeekResult]) -> dict[str, object]:
-    tally = scoring.tally(results)
-    found = tally.per_contract
+def _json_statistics(weeks: Sequence[WeekResult]) -> dict[str, object]:
+    statistics = scoring.fill_statistics(weeks)
+    found = statistics.per_contract
     return {
-        "weeks": tally.weeks,
-        "fills": tally.fills,
-        "contracts": tally.contracts,
-        "pnl": tally.pnl,
+        "weeks": statistics.weeks,
+        "fills": statistics.fills,
+        "contracts": statistics.contracts,
+        "pnl": statistics.pnl,
         "pnl_per_contract": found.estimate if found else None,
         "interval95": [found.low, found.high] if found and found.low is not None else None,
     }
 
 
-def _plain_brier(results: Sequence[WeekResult], known: int) -> dict[str, object]:
-    score = scoring.brier(results, known)
+def _json_brier(weeks: Sequence[WeekResult], days_published: int) -> dict[str, object]:
+    score = scoring.brier(weeks, days_published)
     if score is None:
         return {"n": 0, "belief": None, "mid": None, "pooled": None}
     return {"n": score.n, "belief": score.belief, "mid": score.mid, "pooled": score.pooled}

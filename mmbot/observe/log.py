@@ -1,6 +1,6 @@
 """Structured logs on standard error: JSON lines for programs, colours on a terminal.
 
-Tracebacks are written without the values of local variables: these could be keys or signatures.
+Tracebacks leave out the values of local variables, which could be keys or signatures.
 """
 
 from __future__ import annotations

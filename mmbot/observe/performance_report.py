@@ -1,4 +1,4 @@
-"""A report on settled events: as tables, as plain values for JSON, and as a page."""
+"""The performance report as tables, as JSON values, and as an HTML page."""
 
 from __future__ import annotations
 
@@ -8,156 +8,163 @@ from itertools import chain
 import msgspec
 
 from mmbot.observe.sheets import Sheet, interval, page, signed
-from mmbot.research import performance as settled
+from mmbot.research import performance
 from mmbot.research.performance import (
     HORIZONS,
     REFERENCES,
     CalibrationBin,
     Edge,
-    Figures,
+    GroupPerformance,
     PerformanceReport,
 )
-from mmbot.research.scoring import Brier
-from mmbot.research.weights import FEWEST_EVENTS, Proposal
+from mmbot.research.scoring import BrierScores
+from mmbot.research.weights import FEWEST_EVENTS, WeightProposal
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, Money
 
 _HORIZON_NAMES = {"1s": "1 s", "1min": "1 min", "release": "next count"}
-_FIGURES_COLUMNS = (
+_PERFORMANCE_COLUMNS = (
     "fills", "contracts", "fees", "P&L", "each", "95 %", "claimed", "realised",
 )  # fmt: skip
 
 
-def words(verdict: PerformanceReport) -> list[str]:
-    """Return in sentences what the tables do not show, and what there is nothing to show of."""
-    return list(_sentences(verdict))
+def remarks(report: PerformanceReport) -> list[str]:
+    """Return sentences on what the tables do not show, and on data that are missing."""
+    return list(_sentences(report))
 
 
-def _sentences(verdict: PerformanceReport) -> Iterator[str]:
-    if not verdict.events:
+def _sentences(report: PerformanceReport) -> Iterator[str]:
+    if not report.events:
         yield "No event in this ledger is decided yet: there is nothing to settle up."
-    elif not verdict.total.fills and not verdict.undecided_fills:
+    elif not report.total.fills and not report.unsettled_fills:
         yield "Nothing was filled in these events: there is no profit and no loss."
-    elif not verdict.total.fills:
+    elif not report.total.fills:
         yield "No market with a fill is decided yet."
-    if verdict.undecided_fills:
+    if report.unsettled_fills:
         yield (
             "Left out of every sum are fills of markets that are not decided yet: "
-            f"{verdict.undecided_fills}."
+            f"{report.unsettled_fills}."
         )
-    for each in verdict.amendments:
+    for each in report.amendments:
         yield (
             f"The settlement of {each.ticker} was amended: it paid {_dollars(each.before)} and "
             f"now pays {_dollars(each.after)}."
         )
-    for ticker in verdict.disagreements:
+    for ticker in report.disagreements:
         yield (
             f"The settlement of {ticker} was paid on another position than the sum of its fills; "
             "the fills are counted here."
         )
-    if not verdict.opinions:
+    if not report.opinions:
         yield (
             "No settled market was ever quoted on both sides while its belief was formed: neither "
             "calibration nor weights can be judged."
         )
 
 
-def sheets(verdict: PerformanceReport) -> list[Sheet]:
+def sheets(report: PerformanceReport) -> list[Sheet]:
     """Return every table that has something to show."""
     found: list[Sheet] = []
-    if verdict.total.fills:
+    if report.total.fills:
         found += [
-            _figures("P&L by event", "event", verdict.by_event, verdict.total),
-            _figures("P&L by market", "market", verdict.by_market, verdict.total),
-            _figures(
+            _performance("P&L by event", "event", report.by_event, report.total),
+            _performance("P&L by market", "market", report.by_market, report.total),
+            _performance(
                 "P&L by known days",
                 "k",
-                verdict.by_known,
-                verdict.total,
-                "k is how many of the week's days were known at the fill. In dollars; the edges "
-                "are of a contract: claimed at the fair value of the moment, realised at the "
-                "outcome, before fees. The intervals take events as the units.",
+                report.by_days_published,
+                report.total,
+                "k is the number of the week's days published at the fill. In dollars; the edges "
+                "are of a contract: claimed at the fair value when it filled, realised at the "
+                "outcome, before fees. The intervals are clustered by event.",
             ),
-            _markouts(verdict),
+            _markouts(report),
         ]
-    if verdict.opinions:
-        found += [_calibration(verdict.calibration), _brier(verdict.brier)]
-    return [*found, _weights(verdict.weights)]
+    if report.opinions:
+        found += [_calibration(report.calibration), _brier(report.brier)]
+    return [*found, _weights(report.weights)]
 
 
-def report(verdict: PerformanceReport, title: str, pictures: Sequence[str]) -> str:
-    """Return the HTML page of a report; `pictures` are SVG elements."""
-    rules = " ".join((settled.__doc__ or "").split("\n\n", 1)[1].split())
-    return page(title, " ".join((*words(verdict), rules)), sheets(verdict), pictures)
+def html_page(report: PerformanceReport, title: str, pictures: Sequence[str]) -> str:
+    """Return the HTML page; `pictures` are SVG elements."""
+    rules = " ".join((performance.__doc__ or "").split("\n\n", 1)[1].split())
+    return page(title, " ".join((*remarks(report), rules)), sheets(report), pictures)
 
 
-def plain(verdict: PerformanceReport) -> dict[str, object]:
-    """Return the report for programs; money in dollars, counts in contracts."""
+def as_json(report: PerformanceReport) -> dict[str, object]:
+    """Return the report as JSON values; money in dollars, counts in contracts."""
     return {
-        "total": _plain_figures(verdict.total),
-        "events": {each.name: _plain_figures(each) for each in verdict.by_event},
-        "markets": {each.name: _plain_figures(each) for each in verdict.by_market},
-        "known": {each.name: _plain_figures(each) for each in verdict.by_known},
-        "undecided_fills": verdict.undecided_fills,
+        "total": _json_performance(report.total),
+        "events": {each.name: _json_performance(each) for each in report.by_event},
+        "markets": {each.name: _json_performance(each) for each in report.by_market},
+        "known": {each.name: _json_performance(each) for each in report.by_days_published},
+        "undecided_fills": report.unsettled_fills,
         "amendments": [
             {
                 "market": each.ticker,
                 "before": each.before / MONEY_PER_DOLLAR,
                 "after": each.after / MONEY_PER_DOLLAR,
             }
-            for each in verdict.amendments
+            for each in report.amendments
         ],
-        "calibration": [msgspec.to_builtins(each) for each in verdict.calibration],
-        "brier": {str(known): _plain_brier(score) for known, score in verdict.brier.items()},
+        "calibration": [msgspec.to_builtins(each) for each in report.calibration],
+        "brier": {str(days): _json_brier(score) for days, score in report.brier.items()},
         "weights": [
-            {**msgspec.to_builtins(each), "changes": each.changes} for each in verdict.weights
+            {**msgspec.to_builtins(each), "changes": each.changes} for each in report.weights
         ],
-        "words": words(verdict),
+        "words": remarks(report),
     }
 
 
-def _figures(
-    title: str, kind: str, figures: Sequence[Figures], total: Figures, note: str = ""
+def _performance(
+    title: str,
+    kind: str,
+    groups: Sequence[GroupPerformance],
+    total: GroupPerformance,
+    note: str = "",
 ) -> Sheet:
-    shown = (*figures, total) if len(figures) > 1 else figures
-    rows = tuple((each.name, *_figures_texts(each)) for each in shown)
-    return Sheet(title, (kind, *_FIGURES_COLUMNS), rows, note)
+    shown = (*groups, total) if len(groups) > 1 else groups
+    rows = tuple((each.name, *_performance_texts(each)) for each in shown)
+    return Sheet(title, (kind, *_PERFORMANCE_COLUMNS), rows, note)
 
 
-def _figures_texts(figures: Figures) -> tuple[str, ...]:
+def _performance_texts(group: GroupPerformance) -> tuple[str, ...]:
     return (
-        str(figures.fills),
-        f"{figures.contracts / ONE_CONTRACT:g}",
-        f"{figures.fees / MONEY_PER_DOLLAR:.2f}",
-        f"{figures.pnl / MONEY_PER_DOLLAR:+.2f}",
-        *interval(figures.per_contract),
-        _each(figures.claimed),
-        _each(figures.realised),
+        str(group.fills),
+        f"{group.contracts / ONE_CONTRACT:g}",
+        f"{group.fees / MONEY_PER_DOLLAR:.2f}",
+        f"{group.pnl / MONEY_PER_DOLLAR:+.2f}",
+        *interval(group.per_contract),
+        _per_contract(group.claimed),
+        _per_contract(group.realised),
     )
 
 
-def _each(edge: Edge | None) -> str:
-    return signed(None if edge is None else edge.each)
+def _per_contract(edge: Edge | None) -> str:
+    return signed(None if edge is None else edge.per_contract)
 
 
-def _markouts(verdict: PerformanceReport) -> Sheet:
+def _markouts(report: PerformanceReport) -> Sheet:
     rows = tuple(
         (
-            figures.name,
+            group.name,
             _HORIZON_NAMES[horizon],
             *chain.from_iterable(
-                (str(edge.fills) if (edge := figures.markouts[horizon][each]) else "0", _each(edge))
+                (
+                    str(edge.fills) if (edge := group.markouts[horizon][each]) else "0",
+                    _per_contract(edge),
+                )
                 for each in REFERENCES
             ),
         )
-        for figures in (*verdict.by_known, verdict.total)
+        for group in (*report.by_days_published, report.total)
         for horizon in HORIZONS
     )
     return Sheet(
         "Markouts by known days",
         ("k", "after", "fills", "at the mid", "fills", "at fair value"),
         rows,
-        "The edge of a contract some time after its fill, of the fills that could be looked at "
-        "then. The next count is looked at a minute after it is known; once no other comes before "
+        "The edge of a contract some time after its fill, over the fills whose market had a price "
+        "then. The next count's is taken a minute after it is known; once no other comes before "
         "the close, the outcome stands for it.",
     )
 
@@ -168,8 +175,8 @@ def _calibration(bins: Sequence[CalibrationBin]) -> Sheet:
             f"{each.low:.1f} to {each.high:.1f}",
             str(each.samples),
             str(each.events),
-            f"{each.fair:.3f}",
-            f"{each.came_true:.3f}",
+            f"{each.predicted:.3f}",
+            f"{each.realised:.3f}",
         )
         for each in bins
     )
@@ -177,20 +184,20 @@ def _calibration(bins: Sequence[CalibrationBin]) -> Sheet:
         "Fair value against outcome",
         ("fair value", "n", "events", "mean", "came true"),
         rows,
-        "Of every market whose book had two sides, at the beginning and at the end of each number "
-        "of known days. The markets of an event are not independent.",
+        "Samples of every market with a two-sided book, at the beginning and at the end of each "
+        "number of published days. The markets of an event are not independent.",
     )
 
 
-def _brier(scores: Mapping[int, Brier | None]) -> Sheet:
+def _brier(scores: Mapping[int, BrierScores | None]) -> Sheet:
     rows = tuple(
         (
-            str(known),
+            str(days),
             str(score.n),
             *(f"{each:.3f}" for each in (score.belief, score.mid, score.pooled)),
             *interval(score.pooled_less_mid),
         )
-        for known, score in scores.items()
+        for days, score in scores.items()
         if score is not None
     )
     return Sheet(
@@ -200,7 +207,7 @@ def _brier(scores: Mapping[int, Brier | None]) -> Sheet:
     )
 
 
-def _weights(proposals: Sequence[Proposal]) -> Sheet:
+def _weights(proposals: Sequence[WeightProposal]) -> Sheet:
     rows = tuple(
         (
             str(each.days_published),
@@ -208,7 +215,7 @@ def _weights(proposals: Sequence[Proposal]) -> Sheet:
             str(each.samples),
             f"{each.present:.2f}",
             "-" if each.estimate is None else f"{each.estimate:.2f}",
-            "-" if each.error is None else f"{each.error:.2f}",
+            "-" if each.standard_error is None else f"{each.standard_error:.2f}",
             f"{each.proposed:.2f}",
         )
         for each in proposals
@@ -221,7 +228,7 @@ def _weights(proposals: Sequence[Proposal]) -> Sheet:
     )
 
 
-def _advice(proposals: Sequence[Proposal]) -> str:
+def _advice(proposals: Sequence[WeightProposal]) -> str:
     changed = [each for each in proposals if each.changes]
     if changed:
         listed = ", ".join(f"{each.proposed:g}" for each in proposals)
@@ -233,29 +240,29 @@ def _advice(proposals: Sequence[Proposal]) -> str:
     if most < FEWEST_EVENTS:
         return (
             f"Keep the weights: the data are too few to change anything. It takes {FEWEST_EVENTS} "
-            f"settled events for a number of known days, and there are {most} at the most."
+            f"settled events for a number of published days, and there are at most {most}."
         )
     return (
         "Keep the weights: nowhere do the data differ from them by more than chance would have it."
     )
 
 
-def _plain_figures(figures: Figures) -> dict[str, object]:
-    found = figures.per_contract
+def _json_performance(group: GroupPerformance) -> dict[str, object]:
+    found = group.per_contract
     return {
-        "fills": figures.fills,
-        "contracts": figures.contracts / ONE_CONTRACT,
-        "fees": figures.fees / MONEY_PER_DOLLAR,
-        "pnl": figures.pnl / MONEY_PER_DOLLAR,
+        "fills": group.fills,
+        "contracts": group.contracts / ONE_CONTRACT,
+        "fees": group.fees / MONEY_PER_DOLLAR,
+        "pnl": group.pnl / MONEY_PER_DOLLAR,
         "pnl_per_contract": found.estimate if found else None,
         "interval95": [found.low, found.high] if found and found.low is not None else None,
-        "claimed": msgspec.to_builtins(figures.claimed),
-        "realised": msgspec.to_builtins(figures.realised),
-        "markouts": msgspec.to_builtins(figures.markouts),
+        "claimed": msgspec.to_builtins(group.claimed),
+        "realised": msgspec.to_builtins(group.realised),
+        "markouts": msgspec.to_builtins(group.markouts),
     }
 
 
-def _plain_brier(score: Brier | None) -> dict[str, object]:
+def _json_brier(score: BrierScores | None) -> dict[str, object]:
     if score is None:
         return {"n": 0, "belief": None, "mid": None, "pooled": None}
     return {"n": score.n, "belief": score.belief, "mid": score.mid, "pooled": score.pooled}

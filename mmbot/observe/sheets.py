@@ -1,7 +1,4 @@
-"""Tables of texts, and a page that shows them.
-
-The page is one HTML file that needs nothing else: its pictures are SVG inside it.
-"""
+"""Tables of texts, and one self-contained HTML page of them, with pictures as inline SVG."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ td:first-child,th:first-child{text-align:left}svg{max-width:100%;height:auto}
 
 
 class Sheet(msgspec.Struct, frozen=True):
-    """A table of texts, and what has to be said about it."""
+    """A table of texts with an explanatory note."""
 
     title: str
     columns: tuple[str, ...]
@@ -28,9 +25,9 @@ class Sheet(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-def page(title: str, words: str, tables: Sequence[Sheet], pictures: Sequence[str]) -> str:
+def page(title: str, introduction: str, tables: Sequence[Sheet], pictures: Sequence[str]) -> str:
     """Return an HTML page; `pictures` are SVG elements."""
-    body = [f"<h1>{html.escape(title)}</h1>", f"<p>{html.escape(words)}</p>", *pictures]
+    body = [f"<h1>{html.escape(title)}</h1>", f"<p>{html.escape(introduction)}</p>", *pictures]
     for sheet in tables:
         body.append(f"<h2>{html.escape(sheet.title)}</h2>")
         if sheet.note:
@@ -46,12 +43,12 @@ def _row(cell: str, texts: Sequence[str]) -> str:
 
 
 def signed(value: float | None) -> str:
-    """Write dollars a contract with their sign."""
+    """Format dollars a contract with their sign, `None` as a dash."""
     return "-" if value is None else f"{value:+.3f}"
 
 
 def interval(found: Interval | None) -> tuple[str, str]:
-    """Write an estimate and its bounds."""
+    """Format an estimate and the bounds of its interval, as two texts."""
     if found is None:
         return "-", "-"
     bounds = "-" if found.low is None else f"{found.low:+.2f}..{found.high:+.2f}"

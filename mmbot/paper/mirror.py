@@ -1,9 +1,8 @@
-"""A market that trades elsewhere: its real book, and the paper orders laid over it.
+"""A real market's book with the paper orders laid over it.
 
-The paper orders rest in the market as in any other. What the bot is shown is the real book with
-them added, except those that the real book has come to cross: shown, they would make a crossed
-book of two that are right. Since nobody rests behind a crossed order, hiding it hides nothing
-else. Prices are the YES leg's.
+The paper orders rest in this market as in any other. The bot is shown the real book with them
+added, except those that the real book crosses, which would make the shown book a crossed one.
+Since nobody rests behind a crossed order, hiding it hides nothing else. Prices are the YES leg's.
 """
 
 from __future__ import annotations
@@ -13,20 +12,20 @@ from typing import NamedTuple
 
 import msgspec
 
-from mmbot.exchange.accounts import Side
 from mmbot.exchange.fees import FeeSchedule
 from mmbot.exchange.market import ExchangeMarket, MarketTerms
 from mmbot.exchange.order_types import ExchangeOrder, RequestRefused
 from mmbot.trading.book import Book, CorruptBook
-from mmbot.units import Count, Price, PriceBand, PriceGrid
+from mmbot.trading.values import Level, Side
+from mmbot.units import ONE_DOLLAR, Count, Milliseconds, Price, PriceBand, PriceGrid
 
-# As long as nobody has said which prices a market takes, it takes them all.
-_ANY_PRICE = PriceGrid((PriceBand(0, 10_000, 1),))
-_FAR_FUTURE = 4_102_444_800_000  # the year 2100
+# Until a market's price ranges are known, every price is accepted.
+_ANY_PRICE = PriceGrid((PriceBand(Price(0), ONE_DOLLAR, Price(1)),))
+_FAR_FUTURE: Milliseconds = 4_102_444_800_000  # the year 2100
 
 
 class ShownOrder(NamedTuple):
-    """One paper order as it stands in the book that the bot sees."""
+    """One paper order in the book that the bot is shown."""
 
     client_order_id: str
     side: Side
@@ -34,17 +33,17 @@ class ShownOrder(NamedTuple):
 
 
 class OrderLevelChange(NamedTuple):
-    """A paper order that has to appear in, or vanish from, the book that the bot sees."""
+    """A change of the book that the bot is shown, by one paper order."""
 
     order: ShownOrder
     delta: Count
 
 
 class MirroredMarket(ExchangeMarket):
-    """One real market; `book` is its real book while that is known."""
+    """One real market; `book` is its real book, or `None` while that is not known."""
 
     def __init__(self, ticker: str, series: str) -> None:
-        """Begin open, without a book; `terms`, grid and close are set as they become known."""
+        """Start open, without a book; terms, grid and close are set as they become known."""
         terms = MarketTerms(
             ticker=ticker,
             market_id="",
@@ -63,23 +62,23 @@ class MirroredMarket(ExchangeMarket):
         self._shown: dict[ShownOrder, Count] = {}
 
     def identify(self, market_id: str) -> None:
-        """Learn the exchange's own id of the market."""
+        """Set the exchange's own id of the market."""
         self.terms = msgspec.structs.replace(self.terms, market_id=market_id)
 
     @property
     def best_bid(self) -> Price | None:
-        """The highest price that is really bid."""
+        """The highest bid of the real book."""
         return self.book.top({}, {}).bid if self.book else None
 
     @property
     def best_ask(self) -> Price | None:
-        """The lowest price that is really asked."""
+        """The lowest ask of the real book."""
         return self.book.top({}, {}).ask if self.book else None
 
     def refuse_crossing(self, order: ExchangeOrder, price: Price) -> None:
-        """Refuse a paper order that the real book would trade with, or that nobody can check."""
+        """Refuse a paper order that crosses the real book, or any while that is not known."""
         if not order.account.audited:
-            return  # a trade of the real tape
+            return  # the account that replays the real tape
         if self.book is None:
             raise RequestRefused("invalid_order", "paper: the market's book is not known")
         if self._crosses(order.side, price):
@@ -93,10 +92,8 @@ class MirroredMarket(ExchangeMarket):
 
     # The real book
 
-    def replace_book(
-        self, bids: Iterable[tuple[Price, Count]], asks: Iterable[tuple[Price, Count]], clock: int
-    ) -> None:
-        """Take in a snapshot; the bot is to see it with `levels` in place of what it saw."""
+    def replace_book(self, bids: Iterable[Level], asks: Iterable[Level], clock: int) -> None:
+        """Apply a snapshot; it replaces what the bot is shown, which is then `levels`."""
         try:
             self.book = Book(bids, asks)
         except CorruptBook:
@@ -105,7 +102,7 @@ class MirroredMarket(ExchangeMarket):
         self._shown = self._visible()
 
     def change_book(self, side: Side, price: Price, delta: Count, clock: int) -> None:
-        """Take in a change of one level; a book that it makes impossible is known no more."""
+        """Apply a change of one level; the book is unknown if that makes it impossible."""
         # A snapshot includes whatever bears its clock or an earlier one.
         if self.book is None or 0 < clock <= self._snapshot_clock:
             return
@@ -116,37 +113,37 @@ class MirroredMarket(ExchangeMarket):
             self.book = None
 
     def forget_book(self) -> None:
-        """Know the book no more, as the bot does not either."""
+        """Drop the book, which the bot has dropped as well."""
         self.book = None
         self._shown = {}
 
-    # What the bot sees
+    # The book that the bot is shown
 
-    def levels(self, side: Side) -> list[tuple[Price, Count]]:
-        """Return one side of the book that the bot sees, best last."""
-        totals = dict(self.book.levels(side)) if self.book else {}
+    def levels(self, side: Side) -> list[Level]:
+        """Return one side of the book that the bot is shown, best last."""
+        totals: dict[Price, Count] = dict(self.book.levels(side)) if self.book else {}
         for order, count in self._shown.items():
             if order.side == side:
-                totals[order.price] = totals.get(order.price, 0) + count
+                totals[order.price] = Count(totals.get(order.price, 0) + count)
         return sorted(totals.items(), reverse=side == "ask")
 
     @property
     def shows_orders(self) -> bool:
-        """Whether the book that the bot sees has paper orders in it."""
+        """Whether the book that the bot is shown has paper orders in it."""
         return bool(self._shown)
 
     def conceal(self) -> list[OrderLevelChange]:
-        """Return what has to vanish from the book that the bot sees; it counts as done."""
+        """Take out of the shown book what must not be shown any more; return the changes."""
         return self._show(falling=True)
 
     def reveal(self) -> list[OrderLevelChange]:
-        """Return what has to appear in the book that the bot sees; it counts as done."""
+        """Add to the shown book what is to be shown now; return the changes."""
         return self._show(falling=False)
 
     def _show(self, *, falling: bool) -> list[OrderLevelChange]:
         visible = self._visible()
         changes = [
-            OrderLevelChange(order, delta)
+            OrderLevelChange(order, Count(delta))
             for order in visible | self._shown
             if (delta := visible.get(order, 0) - self._shown.get(order, 0))
             and (delta < 0) is falling

@@ -1,8 +1,7 @@
-"""The inside of paper trading: an exchange of one member's own, whose markets mirror real ones.
+"""The paper exchange: a private exchange of one member, whose markets mirror real ones.
 
-Nobody else rests or takes here. What the real market does is told from outside: what it lists,
-when it pauses and how it settles, and what it trades, of which the paper orders get their part.
-Sans I/O; times are wall milliseconds.
+Nobody else rests or takes here. The owner passes in what the real market does: listings, pauses,
+settlements, and trades, a part of which goes to the paper orders. Sans I/O; times are wall times.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mmbot.exchange import market_actions
 from mmbot.exchange.access import Credential
-from mmbot.exchange.accounts import Side
 from mmbot.exchange.exchange_state import ExchangeState, SimulatedExchangeSettings
 from mmbot.exchange.facts import AccountFilled, Fact
 from mmbot.exchange.order_types import NewOrder, RequestRefused
@@ -24,18 +22,19 @@ from mmbot.exchange.rest.router import RestRouter
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.paper.mirror import MirroredMarket
-from mmbot.trading.values import Fill
+from mmbot.trading.values import Fill, Side
 from mmbot.tsa.calendar import CalendarClock, to_milliseconds
-from mmbot.units import Count, Money, Price
+from mmbot.units import Count, Milliseconds, Money, Price
 
 _USER = "paper"
-_BOTTOMLESS: Money = 10**18
+# More than all trades of the real tape can cost.
+_TAPE_CASH = Money(10**18)
 
 
 class PaperExchange:
     """The paper account, its orders, and the markets they rest in.
 
-    Whatever is done leaves facts, which the owner takes with `take_facts`.
+    The owner takes the facts of whatever happens with `take_facts`.
     """
 
     def __init__(
@@ -46,19 +45,19 @@ class PaperExchange:
         fills: Iterable[Fill],
         rng: random.Random,
     ) -> None:
-        """Begin with the holdings that `fills` come to; see `PaperVenue` for the parameters."""
+        """Start with the positions that `fills` add up to; parameters as of `PaperTrading`."""
         self.state = ExchangeState(SimulatedExchangeSettings(series=series), CalendarClock(), rng)
         self._engine = self.state.engine
         self._rest = RestRouter(self.state)
-        public_key = Ed25519PrivateKey.generate().public_key()  # never asked for a signature
+        public_key = Ed25519PrivateKey.generate().public_key()  # no signature is ever checked
         self.credential = Credential(_USER, _USER, public_key)
         self.account = self.state.open_account(_USER, subaccount, cash=balance)
-        self._tape = self._engine.open_account("tape", cash=_BOTTOMLESS)
+        self._tape = self._engine.open_account("tape", cash=_TAPE_CASH)
         for fill in fills:
             self._restore(fill)
 
     def market(self, ticker: str) -> MirroredMarket:
-        """Return a market, which begins to be mirrored if it was not yet."""
+        """Return a mirrored market, a new one if it is not mirrored yet."""
         market = self._engine.markets.get(ticker)
         if not isinstance(market, MirroredMarket):
             market = MirroredMarket(ticker, self.state.settings.series)
@@ -66,23 +65,23 @@ class PaperExchange:
         return market
 
     def markets(self) -> list[MirroredMarket]:
-        """Return every market that is mirrored."""
+        """Return every mirrored market."""
         return [self.market(ticker) for ticker in self._engine.markets]
 
     def take_facts(self) -> list[Fact]:
-        """Return what has happened since the last call; the account's readable past has it now."""
+        """Return the facts since the last call, and let the account's reads return them."""
         facts, self._engine.facts = self._engine.facts, []
         self.state.history.record(facts)
         return facts
 
-    def answer(self, request: HttpRequest, now: int) -> HttpAnswer:
-        """Answer a request that concerns the account."""
+    def answer(self, request: HttpRequest, now: Milliseconds) -> HttpAnswer:
+        """Answer a request of the account."""
         return self._rest.answer_as(self.credential, request, now)
 
     # What the real market does
 
-    def trade(self, ticker: str, price: Price, count: Count, now: int) -> None:
-        """Let the orders that the market has traded through, at `price`, have their part."""
+    def trade(self, ticker: str, price: Price, count: Count, now: Milliseconds) -> None:
+        """Fill the paper orders that a real trade at `price` went through, up to `count`."""
         market = self.market(ticker)
         bids = [bid for bid in market.sides["bid"].levels if bid > price]
         asks = [ask for ask in market.sides["ask"].levels if ask < price]
@@ -91,13 +90,13 @@ class PaperExchange:
         elif asks:
             self._take(ticker, "bid", max(asks), count, now)
 
-    def _take(self, ticker: str, side: Side, limit: Price, count: Count, now: int) -> None:
-        wish = NewOrder(ticker, side, limit, count, time_in_force="immediate_or_cancel")
-        with contextlib.suppress(RequestRefused):  # a late trade of a market that has closed
-            self._engine.place(self._tape, wish, now)
+    def _take(self, ticker: str, side: Side, limit: Price, count: Count, now: Milliseconds) -> None:
+        request = NewOrder(ticker, side, limit, count, time_in_force="immediate_or_cancel")
+        with contextlib.suppress(RequestRefused):  # a trade that arrives after the close
+            self._engine.place(self._tape, request, now)
 
-    def list_market(self, event_ticker: str, listed: wire.RestMarket, now: int) -> None:
-        """Learn a market's terms and state; raise `Malformed` for one of another kind."""
+    def list_market(self, event_ticker: str, listed: wire.RestMarket, now: Milliseconds) -> None:
+        """Mirror a listed market's terms and state; raise `Malformed` for one of another kind."""
         market = self.market(listed.ticker)
         market.grid = wire.market(listed).grid
         market.close_ms = to_milliseconds(listed.close_time)
@@ -116,34 +115,34 @@ class PaperExchange:
             self.activate(market, active=listed.status == "active", now=now)
         self.decide(market, listed.result, now)
 
-    def activate(self, market: MirroredMarket, *, active: bool, now: int) -> None:
-        """Pause a market or let it trade again; both take orders off, as on the exchange."""
+    def activate(self, market: MirroredMarket, *, active: bool, now: Milliseconds) -> None:
+        """Pause or resume a market; both cancel orders, as on the exchange."""
         if active and market.status == "inactive":
             market_actions.unpause(self._engine, market, now)
         elif not active and market.status == "active":
             market_actions.pause(self._engine, market, now)
 
-    def pause(self, *, trading: bool, exchange: bool, now: int) -> None:
-        """Take no orders while `trading` is paused, and not even cancels while `exchange` is."""
+    def pause(self, *, trading: bool, exchange: bool, now: Milliseconds) -> None:
+        """Refuse orders while `trading` is paused, and cancels too while `exchange` is."""
         self._engine.trading_paused, self._engine.exchange_paused = trading, exchange
         if trading or exchange:
             market_actions.halt(self._engine, self._engine.orders.values(), now)
 
-    def decide(self, market: MirroredMarket, result: str, now: int) -> None:
-        """Pay out a market that has a result, once."""
+    def decide(self, market: MirroredMarket, result: str, now: Milliseconds) -> None:
+        """Pay out a market that has a result, if it is not paid out yet."""
         if wire.settlement_value(result) is None or market.settled_ms is not None:
             return
         market_actions.cancel_resting(self._engine, market, now, "CloseCancel")
         market_actions.determine(self._engine, market, result, "", now)
         market_actions.settle(self._engine, market, now)
 
-    def pass_time(self, now: int) -> None:
-        """Let orders expire, and markets open and close."""
+    def advance(self, now: Milliseconds) -> None:
+        """Expire orders, and open and close markets."""
         self._engine.expire(now)
         for market in self.markets():
             self._open_or_close(market, now)
 
-    def _open_or_close(self, market: MirroredMarket, now: int) -> None:
+    def _open_or_close(self, market: MirroredMarket, now: Milliseconds) -> None:
         is_open = market.terms.open_ms <= now < market.close_ms
         if is_open and market.status in {"initialized", "closed"}:
             market.status = "active"
@@ -154,7 +153,7 @@ class PaperExchange:
     def _restore(self, fill: Fill) -> None:
         self.market(fill.ticker)
         position = self.account.position(fill.ticker)
-        self.account.cash += position.apply(fill.side, fill.price, fill.count)
+        self.account.credit(position.apply(fill.side, fill.price, fill.count))
         self.account.charge(fill.fee, fill.ticker)
         position.updated_ms = fill.at
         restored = AccountFilled(

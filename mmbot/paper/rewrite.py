@@ -1,4 +1,4 @@
-"""Frames between bot and exchange rewritten: other parameters, other levels, other numbers."""
+"""Rewrites frames between bot and exchange: parameters, levels and sequence numbers."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from mmbot.exchange.accounts import Side
 from mmbot.exchange.stream_session import StreamCommand
 from mmbot.paper.mirror import MirroredMarket
+from mmbot.trading.values import Side
 from mmbot.units import format_count, format_price
 
 FrameData: TypeAlias = bytes | str
 
 
 class Numbering(msgspec.Struct):
-    """The numbers of one subscription: the `last` that came, and how many frames were added."""
+    """Sequence numbers of one subscription: the last received, and how many frames were added."""
 
     last: int = 0
     added: int = 0
 
     def passed_on(self, seq: int) -> int:
-        """Return the number under which the bot is handed the exchange's `seq`."""
+        """Return the number that the exchange's frame `seq` has for the bot."""
         self.last = max(self.last, seq)
         return seq + self.added
 
     def added_one(self) -> int:
-        """Return the number of one more added frame: the next after what was handed on last."""
+        """Return the number of one more added frame, the next that the bot expects."""
         self.added += 1
         return self.last + self.added
 
@@ -42,7 +42,7 @@ def with_fields(data: FrameData | msgspec.Raw, fields: dict[str, Any]) -> bytes:
 
 
 def with_levels(message: msgspec.Raw, market: MirroredMarket) -> msgspec.Raw:
-    """Return a snapshot's message with the book that the bot is to see."""
+    """Return a snapshot's message with the levels of the book that the bot is shown."""
     sides: dict[str, Side] = {"yes_dollars_fp": "bid", "no_dollars_fp": "ask"}
     levels = {
         name: [[format_price(price), format_count(count)] for price, count in market.levels(side)]

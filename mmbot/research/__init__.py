@@ -1,1 +1,1 @@
-"""Measuring on past data: scores, strategies, speed."""
+"""Measurements on past data: backtest, scores, strategies, benchmarks."""

@@ -1,4 +1,4 @@
-"""The beliefs that a backtest needs, each from what was published when its order was placed."""
+"""The beliefs of a backtest, each from the counts published when its order was placed."""
 
 from __future__ import annotations
 
@@ -14,34 +14,38 @@ from mmbot.tsa.counts import Counts
 
 
 class CachedBeliefs(msgspec.Struct, frozen=True):
-    """Beliefs that were formed before, by method, event and instant."""
+    """Beliefs by method, event and instant."""
 
     beliefs: dict[tuple[str, str, dt.datetime], Belief]
 
     def __call__(self, method: str, real: RealWeek, at: dt.datetime) -> Belief:
-        """Return a belief that is held already."""
+        """Return a cached belief; raise `KeyError` if there is none."""
         return self.beliefs[method, real.ticker, at]
 
 
 class FormedBeliefs:
-    """Forms beliefs; the slow fit is done once a week, on what was out when its market opened."""
+    """Forms and caches beliefs; a method is fitted once a week, on the counts out at the opening.
+
+    Attributes:
+        cache: Every belief formed so far.
+    """
 
     def __init__(self, counts: Counts, fit: Callable[[Counts, str], Forecaster]) -> None:
-        """Begin with nothing.
+        """Begin with an empty cache.
 
         Args:
-            counts: Every vintage there is.
-            fit: Fits a method to counts.
+            counts: Every vintage of every day.
+            fit: Fits the method of that name to counts.
         """
         self._counts = counts
         self._fit = fit
         self._fitted: dict[tuple[str, str], Forecaster] = {}
-        self.remembered = CachedBeliefs({})
+        self.cache = CachedBeliefs({})
 
     def __call__(self, method: str, real: RealWeek, at: dt.datetime) -> Belief:
-        """Return the belief at the strikes of the week."""
+        """Return the belief at the strikes of the week from the counts out at `at`."""
         key = (method, real.ticker, at)
-        beliefs = self.remembered.beliefs
+        beliefs = self.cache.beliefs
         if key not in beliefs:
             strikes = tuple(market.strike for market in real.markets)
             forecaster = self._forecaster(method, real)

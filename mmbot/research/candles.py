@@ -1,4 +1,4 @@
-"""Real weeks of the series: what each market's day looked like, and how it was decided.
+"""Real weeks of the series: daily candles of each market, and its result.
 
 Two CSV files are read. One has a line a market: `event_ticker, ticker, floor_strike, result`. The
 other has a line for each market and day: `ticker, end_period_ts` (Unix seconds; midnight in New
@@ -33,11 +33,14 @@ _CANDLE_COLUMNS = (
     "price_close",
     "volume_fp",
 )
-_RESULTS = {"yes": ONE_DOLLAR, "no": 0}
+_PAYOUTS = {"yes": ONE_DOLLAR, "no": Price(0)}
 
 
 class Candle(msgspec.Struct, frozen=True):
-    """One market's day. The trades' prices are `None` where there were no trades."""
+    """One market's day: first and last top of book, and its trades.
+
+    `low`, `high` and `last` are prices of trades, `None` without trades.
+    """
 
     opened: Top
     closed: Top
@@ -48,7 +51,7 @@ class Candle(msgspec.Struct, frozen=True):
 
 
 class RealMarket(msgspec.Struct, frozen=True):
-    """One market, its days, and what YES paid."""
+    """One market, its candles by day, and what YES paid."""
 
     ticker: str
     strike: int
@@ -56,7 +59,7 @@ class RealMarket(msgspec.Struct, frozen=True):
     candles: Mapping[dt.date, Candle]
 
     def closed_before(self, day: dt.date) -> Top:
-        """Return the book as the last candle before `day` left it."""
+        """Return the top of book at the end of the last candle before `day`."""
         before = max((each for each in self.candles if each < day), default=None)
         return Top(None, None) if before is None else self.candles[before].closed
 
@@ -70,7 +73,7 @@ class RealWeek(msgspec.Struct, frozen=True):
 
 
 def load_weeks(markets: Path, candles: Path) -> tuple[RealWeek, ...]:
-    """Read the weeks that are decided in full, in order.
+    """Read the weeks of which every market has a result, in order.
 
     Raises:
         BadInput: A file cannot be read, or a line of it makes no sense.
@@ -80,10 +83,10 @@ def load_weeks(markets: Path, candles: Path) -> tuple[RealWeek, ...]:
     undecided: set[str] = set()
     for where, row in _rows(markets, _MARKET_COLUMNS):
         event, ticker = row["event_ticker"], row["ticker"]
-        if row["result"] not in _RESULTS:
+        if row["result"] not in _PAYOUTS:
             undecided.add(event)
             continue
-        payout = _RESULTS[row["result"]]
+        payout = _PAYOUTS[row["result"]]
         market = RealMarket(
             ticker, _parse_strike(row["floor_strike"], where), payout, days.get(ticker, {})
         )
@@ -131,7 +134,7 @@ def _candle(row: dict[str, str]) -> Candle:
 
 
 def _top(bid: str, ask: str) -> Top:
-    """Read a bid and an ask; at nothing and at a dollar there are none."""
+    """Read the best bid and ask; a bid of nothing or an ask of a dollar stands for none."""
     bid_price, ask_price = _price(bid), _price(ask)
     return Top(bid_price or None, None if ask_price == ONE_DOLLAR else ask_price)
 

@@ -1,8 +1,8 @@
-"""How long the forecast's parts take, beside a floor measured in the same run.
+"""Benchmark of the forecast's parts, beside a floor measured in the same run.
 
-The floor is the least that a fit has to do: one product and one solve of a dense least-squares
-problem of its size. Times vary with the machine and with what else runs on it; the ratio of the
-quickest runs, a part's and its floor's, does less.
+The floor is the least that a fit has to compute: one product and one solve of a dense
+least-squares problem of its size. Times vary with the machine and its load; the ratio of a part's
+quickest run to its floor's varies less.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from mmbot.forecast.residuals import Progress
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Counts
 
-# Days and columns of a structural fit.
+# Days and regressors of a structural fit.
 _FLOOR_SHAPE = (2_500, 280)
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """One part's quickest, median and slowest run, in milliseconds, and its floor's quickest."""
+    """Quickest, median and slowest run of a part, and the quickest of its floor; milliseconds."""
 
     part: str
     quickest: float
@@ -39,7 +39,9 @@ class Timing(msgspec.Struct, frozen=True):
 def time_forecast(
     counts: Counts, strikes: Sequence[int], repeat: int, progress: Progress
 ) -> list[Timing]:
-    """Time the bank once and each quick part `repeat` times, on the last whole week of `counts`.
+    """Time the residual bank once and each quick part `repeat` times.
+
+    The week is the last one with seven counts.
 
     Raises:
         BadInput: The history is too short to forecast from.
@@ -50,8 +52,14 @@ def time_forecast(
     design = np.random.default_rng(0).normal(size=_FLOOR_SHAPE)
     floor = timed("floor: one dense least squares", repeat, lambda: _least_squares(design))
     least = floor.quickest
-    bank = timed("bank of past weeks", 1, lambda: Forecaster.fit(before, progress=progress), least)
-    forecaster = Forecaster.fit(before)
+    fitted: list[Forecaster] = []
+    bank = timed(
+        "bank of past weeks",
+        1,
+        lambda: fitted.append(Forecaster.fit(before, progress=progress)),
+        least,
+    )
+    (forecaster,) = fitted
     days = [counts.up_to(day) for day in week.days[:5]]
     forecast = forecaster.forecast(before, week)
     history = History.of(before)
@@ -79,7 +87,7 @@ def _least_squares(design: np.ndarray[tuple[int, int], np.dtype[np.float64]]) ->
 
 
 def timed(part: str, repeat: int, run: Callable[[], object], floor: float | None = None) -> Timing:
-    """Run one part `repeat` times; `floor` is its floor's quickest run, itself if it is one."""
+    """Time `repeat` runs of a part; without a `floor`, in milliseconds, it is its own floor."""
     times = []
     for _ in range(repeat):
         started = time.perf_counter()

@@ -1,12 +1,14 @@
-"""Many settings on the same weeks: what each would have earned, and what the choice is worth.
+"""Parameter sweep: the backtest of many settings on the same weeks.
 
-The best of many settings has been lucky as well. How much so is measured by leaving each week out:
-the setting that earned most in the other weeks is judged by what it earned in that one.
+The P&L of the best of many settings is biased upwards by the selection. Leave-one-week-out
+cross-validation measures the bias: the setting with the highest P&L in the other weeks is scored
+by its P&L in the week left out.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -19,7 +21,7 @@ from mmbot.research import scoring
 from mmbot.research.backtest import play_week
 from mmbot.research.cached_beliefs import CachedBeliefs
 from mmbot.research.candles import RealWeek
-from mmbot.research.scoring import Tally
+from mmbot.research.scoring import FillStatistics
 from mmbot.research.strategies import own
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT
 
@@ -29,7 +31,7 @@ Changes = dict[str, object]
 
 
 class SweepData(msgspec.Struct, frozen=True):
-    """What every setting is judged on."""
+    """What every trial shares: the base settings, the weeks and their beliefs."""
 
     settings: Settings
     weeks: tuple[RealWeek, ...]
@@ -37,16 +39,16 @@ class SweepData(msgspec.Struct, frozen=True):
 
 
 class Trial(msgspec.Struct, frozen=True):
-    """What one setting came to; `pnl`, in dollars, and `contracts` are by week."""
+    """The backtest of one setting; `pnl`, in dollars, and `contracts` are by week."""
 
     changes: Changes
-    tally: Tally
+    statistics: FillStatistics
     pnl: tuple[float, ...]
     contracts: tuple[float, ...]
 
 
 class HeldOut(msgspec.Struct, frozen=True):
-    """What the settings earned that were chosen without the week they are judged on, in dollars."""
+    """P&L in dollars, and contracts, of the settings chosen without the week they are scored on."""
 
     pnl: float
     contracts: float
@@ -56,39 +58,37 @@ def grid(choices: Mapping[str, Sequence[object]]) -> list[Changes]:
     """Return every combination of the choices.
 
     Raises:
-        BadInput: They are too many, or there are none.
+        BadInput: There are none, or more than `MOST_SETTINGS`.
     """
-    total = 1
-    for values in choices.values():
-        total *= len(values)
-    if not 1 <= total <= MOST_SETTINGS:
-        raise BadInput(f"{total:,} settings to try; let it be from 1 to {MOST_SETTINGS:,}")
+    size = math.prod(map(len, choices.values()))
+    if not 1 <= size <= MOST_SETTINGS:
+        raise BadInput(f"{size:,} settings to try; let it be from 1 to {MOST_SETTINGS:,}")
     return [
         dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())
     ]
 
 
 def try_setting(data: SweepData, changes: Changes) -> Trial:
-    """Play every week with one setting."""
+    """Backtest every week with one setting."""
     strategy = own(config.changed(data.settings, changes, "the sweep"))
     results = [play_week(strategy, week, data.beliefs) for week in data.weeks]
     return Trial(
         changes,
-        scoring.tally(results),
+        scoring.fill_statistics(results),
         tuple(sum(t.pnl for t in result.trades) / MONEY_PER_DOLLAR for result in results),
         tuple(sum(t.count for t in result.trades) / ONE_CONTRACT for result in results),
     )
 
 
 def held_out(trials: Sequence[Trial]) -> HeldOut:
-    """Return what the best settings of the other weeks earned in each week."""
+    """Return the leave-one-week-out P&L and contracts over all weeks."""
     weeks = range(len(trials[0].pnl))
-    chosen = [(week, max(trials, key=partial(_earned_elsewhere, week))) for week in weeks]
+    chosen = [(week, max(trials, key=partial(_pnl_of_other_weeks, week))) for week in weeks]
     return HeldOut(
         sum(trial.pnl[week] for week, trial in chosen),
         sum(trial.contracts[week] for week, trial in chosen),
     )
 
 
-def _earned_elsewhere(week: int, trial: Trial) -> float:
+def _pnl_of_other_weeks(week: int, trial: Trial) -> float:
     return sum(trial.pnl) - trial.pnl[week]

@@ -1,10 +1,9 @@
-"""What settled events came to: P&L, edges claimed and realised, markouts, and who was right.
+"""Performance of settled events: P&L, claimed and realised edges, markouts, calibration.
 
 The edge of a fill at price p is what YES was worth less p for a bid, and p less what it was worth
-for an ask; each contract counts the same. It is claimed at the fair value when the fill happened,
-marked out at the midpoint and at the fair value some time later, and realised at the outcome. Fills
-of markets that are not decided are left out of every sum. Where settlements were amended the latest
-counts.
+for an ask, averaged over contracts. It is claimed at the fair value when the fill happened, marked
+out at the mid and at the fair value some time later, and realised at the outcome. Fills of markets
+that are not settled are left out of every sum. Where settlements were amended the latest counts.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ import msgspec
 
 from mmbot.research import scoring, weights
 from mmbot.research.backtest import MarketOpinion, WeekResult
-from mmbot.research.scoring import KNOWN, Brier, Interval
-from mmbot.research.weights import Proposal
+from mmbot.research.scoring import DAYS_PUBLISHED, BrierScores, Interval
+from mmbot.research.weights import WeightProposal
 from mmbot.trading.commands import (
     Horizon,
     MarketSample,
@@ -29,7 +28,7 @@ from mmbot.trading.commands import (
     RecordFill,
     RecordSettlement,
 )
-from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, ONE_DOLLAR, Count, Money, Price
+from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, ONE_DOLLAR, Count, Money, Price, total
 
 Reference: TypeAlias = Literal["mid", "fair"]
 
@@ -39,25 +38,25 @@ _BINS = 10
 
 
 class Edge(msgspec.Struct, frozen=True):
-    """An edge in dollars a contract, and the number of fills that it could be had of."""
+    """A mean edge in dollars a contract, and the number of fills that it is the mean of."""
 
     fills: int
-    each: float
+    per_contract: float = msgspec.field(name="each")
 
 
-class Figures(msgspec.Struct, frozen=True):
-    """What some fills of settled markets came to.
+class GroupPerformance(msgspec.Struct, frozen=True):
+    """Performance of a group of fills of settled markets.
 
     Attributes:
-        name: What they have in common: an event, a market, or the number of known days.
-        fills: How many.
-        contracts: How many.
-        fees: What the exchange took as a maker's fee.
-        pnl: What they earned, fees paid.
-        per_contract: P&L a contract in dollars; events are the units of its interval.
+        name: The group: an event, a market, or the number of published days.
+        fills: The number of fills.
+        contracts: The contracts of all of them.
+        fees: The maker fees paid.
+        pnl: The P&L after fees.
+        per_contract: P&L a contract in dollars; its interval is clustered by event.
         claimed: The edge at the fair value when they happened.
         realised: The edge at the outcome, before fees.
-        markouts: The edges at the midpoint and at the fair value some time later.
+        markouts: The edges at the mid and at the fair value at each horizon.
     """
 
     name: str
@@ -72,18 +71,27 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 class CalibrationBin(msgspec.Struct, frozen=True):
-    """How often came true what was thought as likely as this."""
+    """Calibration bin: predicted against realised frequency.
+
+    Attributes:
+        low: The least fair value in the bin.
+        high: The upper bound of the bin.
+        samples: The number of market samples in it.
+        events: The number of events that they come from.
+        predicted: Their mean fair value.
+        realised: The share of them that settled YES.
+    """
 
     low: float
     high: float
     samples: int
     events: int
-    fair: float
-    came_true: float
+    predicted: float = msgspec.field(name="fair")
+    realised: float = msgspec.field(name="came_true")
 
 
 class SettlementAmendment(msgspec.Struct, frozen=True):
-    """A settlement that was booked again: what a market paid before, and what it pays now."""
+    """A settlement that was booked again: the payout before and after."""
 
     ticker: str
     before: Money
@@ -93,35 +101,39 @@ class SettlementAmendment(msgspec.Struct, frozen=True):
 class PerformanceReport(msgspec.Struct, frozen=True):
     """The whole report.
 
-    Profit and loss is of the events that were asked for; calibration, scores and weights are of
-    every settled event, since one alone says nothing of them.
+    P&L is of the events asked for; calibration, scores and weights are of every settled event,
+    since one event alone is too few to judge them by.
     """
 
     events: tuple[str, ...]
-    total: Figures
-    by_event: tuple[Figures, ...]
-    by_market: tuple[Figures, ...]
-    by_known: tuple[Figures, ...]
-    undecided_fills: int
+    total: GroupPerformance
+    by_event: tuple[GroupPerformance, ...]
+    by_market: tuple[GroupPerformance, ...]
+    by_days_published: tuple[GroupPerformance, ...]
+    unsettled_fills: int
     amendments: tuple[SettlementAmendment, ...]
     disagreements: tuple[str, ...]
     opinions: tuple[MarketOpinion, ...]
     calibration: tuple[CalibrationBin, ...]
-    brier: dict[int, Brier | None]
-    weights: tuple[Proposal, ...]
+    brier: dict[int, BrierScores | None]
+    weights: tuple[WeightProposal, ...]
 
 
-class _Judged(msgspec.Struct, frozen=True):
-    """A fill, what was thought of it then and later, and what YES paid."""
+class _SettledFill(msgspec.Struct, frozen=True):
+    """A fill, its markouts by horizon, and what YES paid."""
 
-    booked: RecordFill
-    later: Mapping[Horizon, MarketView]
+    record: RecordFill
+    markouts: Mapping[Horizon, MarketView]
     outcome: Price
 
     @property
     def pnl(self) -> Money:
-        fill = self.booked.fill
-        return fill.cash + fill.signed_count * self.outcome
+        fill = self.record.fill
+        return Money(fill.cash + fill.signed_count * self.outcome)
+
+    @property
+    def event(self) -> str:
+        return event_of(self.record.fill.ticker)
 
 
 def event_of(ticker: str) -> str:
@@ -129,126 +141,137 @@ def event_of(ticker: str) -> str:
     return ticker.rpartition("-")[0]
 
 
-def judge(
+def build_report(
     fills: Sequence[RecordFill],
     markouts: Iterable[Markout],
     samples: Iterable[MarketSample],
     settlements: Sequence[RecordSettlement],
-    present_weights: Sequence[float],
+    current_weights: Sequence[float],
     events: frozenset[str],
 ) -> PerformanceReport:
-    """Return what became of the fills of `events`, and what every sample says of the forecasts.
+    """Report on the fills of `events`, and on the forecasts of every settled event.
 
     Args:
         fills: Every fill of the ledger.
-        markouts: What was thought of fills later.
-        samples: What was thought of markets.
+        markouts: Belief, mid and fair value at each horizon after the fills.
+        samples: Belief, mid and fair value of markets, filled or not.
         settlements: In the order of booking.
-        present_weights: The weights of the belief in force, by the number of known days.
+        current_weights: The weights of the belief in force, by the number of published days.
         events: The events whose P&L is asked for.
     """
-    settled = {each.ticker: each for each in settlements}
-    later: dict[tuple[str, str], dict[Horizon, MarketView]] = defaultdict(dict)
-    for markout in markouts:
-        later[markout.trade_id, markout.order_id][markout.horizon] = markout.view
+    settlement_of = {each.ticker: each for each in settlements}
     asked = [each for each in fills if event_of(each.fill.ticker) in events]
-    judged = [
-        _Judged(each, later[each.fill.key], settled[each.fill.ticker].value)
-        for each in asked
-        if each.fill.ticker in settled
-    ]
-    opinions = tuple(_opinions(samples, settled))
+    settled = _settled_fills(asked, markouts, settlement_of)
+    opinions = tuple(_opinions(samples, settlement_of))
     weeks = _by_event(opinions)
     return PerformanceReport(
         events=tuple(sorted(events)),
-        total=_figures("all", judged),
-        by_event=_grouped(judged, lambda each: event_of(each.booked.fill.ticker)),
-        by_market=_grouped(judged, lambda each: each.booked.fill.ticker),
-        by_known=_grouped(judged, lambda each: str(each.booked.days_published)),
-        undecided_fills=len(asked) - len(judged),
+        total=_performance("all", settled),
+        by_event=_grouped(settled, lambda each: each.event),
+        by_market=_grouped(settled, lambda each: each.record.fill.ticker),
+        by_days_published=_grouped(settled, lambda each: str(each.record.days_published)),
+        unsettled_fills=len(asked) - len(settled),
         amendments=tuple(_amendments(settlements, events)),
-        disagreements=tuple(_disagreements(judged, settled)),
+        disagreements=tuple(_disagreements(settled, settlement_of)),
         opinions=opinions,
         calibration=_calibration(opinions),
-        brier={known: scoring.brier(weeks, known) for known in KNOWN},
-        weights=tuple(weights.propose(opinions, present_weights)),
+        brier={days: scoring.brier(weeks, days) for days in DAYS_PUBLISHED},
+        weights=tuple(weights.propose(opinions, current_weights)),
     )
 
 
+def _settled_fills(
+    fills: Iterable[RecordFill],
+    markouts: Iterable[Markout],
+    settlement_of: Mapping[str, RecordSettlement],
+) -> list[_SettledFill]:
+    views: dict[tuple[str, str], dict[Horizon, MarketView]] = defaultdict(dict)
+    for markout in markouts:
+        views[markout.trade_id, markout.order_id][markout.horizon] = markout.view
+    return [
+        _SettledFill(each, views[each.fill.key], settlement_of[each.fill.ticker].value)
+        for each in fills
+        if each.fill.ticker in settlement_of
+    ]
+
+
 def _opinions(
-    samples: Iterable[MarketSample], settled: Mapping[str, RecordSettlement]
+    samples: Iterable[MarketSample], settlement_of: Mapping[str, RecordSettlement]
 ) -> Iterable[MarketOpinion]:
     for sample in samples:
-        view, outcome = sample.view, settled.get(sample.ticker)
-        if outcome is None or view.belief is None or view.mid is None or view.fair is None:
+        view, settlement = sample.view, settlement_of.get(sample.ticker)
+        if settlement is None or view.belief is None or view.mid is None or view.fair is None:
             continue
         event = event_of(sample.ticker)
-        came = outcome.value == ONE_DOLLAR
+        outcome = settlement.value == ONE_DOLLAR
         yield MarketOpinion(
-            event, sample.days_published, sample.ticker, view.belief, view.mid, view.fair, came
+            event, sample.days_published, sample.ticker, view.belief, view.mid, view.fair, outcome
         )
 
 
 def _by_event(opinions: Sequence[MarketOpinion]) -> list[WeekResult]:
     in_order = sorted(opinions, key=lambda each: each.week)
     return [
-        WeekResult(event, (), tuple(mine))
-        for event, mine in groupby(in_order, key=lambda each: each.week)
+        WeekResult(event, (), tuple(group))
+        for event, group in groupby(in_order, key=lambda each: each.week)
     ]
 
 
-def _grouped(judged: Sequence[_Judged], name_of: Callable[[_Judged], str]) -> tuple[Figures, ...]:
-    groups: dict[str, list[_Judged]] = defaultdict(list)
-    for each in judged:
+def _grouped(
+    fills: Sequence[_SettledFill], name_of: Callable[[_SettledFill], str]
+) -> tuple[GroupPerformance, ...]:
+    groups: dict[str, list[_SettledFill]] = defaultdict(list)
+    for each in fills:
         groups[name_of(each)].append(each)
-    return tuple(_figures(name, groups[name]) for name in sorted(groups))
+    return tuple(_performance(name, groups[name]) for name in sorted(groups))
 
 
-def _figures(name: str, judged: Sequence[_Judged]) -> Figures:
-    fills = [each.booked.fill for each in judged]
-    contracts = sum(fill.count for fill in fills)
-    return Figures(
+def _performance(name: str, settled: Sequence[_SettledFill]) -> GroupPerformance:
+    fills = [each.record.fill for each in settled]
+    contracts = Count(sum(fill.count for fill in fills))
+    return GroupPerformance(
         name=name,
         fills=len(fills),
         contracts=contracts,
-        fees=sum(fill.fee for fill in fills),
-        pnl=sum(each.pnl for each in judged),
-        per_contract=_per_contract(judged) if contracts else None,
-        claimed=_edge(judged, lambda each: each.booked.view.fair),
-        realised=_edge(judged, lambda each: each.outcome / ONE_DOLLAR),
+        fees=total(fill.fee for fill in fills),
+        pnl=total(each.pnl for each in settled),
+        per_contract=_pnl_per_contract(settled) if contracts else None,
+        claimed=_edge(settled, lambda each: each.record.view.fair),
+        realised=_edge(settled, lambda each: each.outcome / ONE_DOLLAR),
         markouts={
-            horizon: {each: _markout(judged, horizon, each) for each in REFERENCES}
+            horizon: {each: _markout(settled, horizon, each) for each in REFERENCES}
             for horizon in HORIZONS
         },
     )
 
 
-def _per_contract(judged: Sequence[_Judged]) -> Interval:
+def _pnl_per_contract(fills: Sequence[_SettledFill]) -> Interval:
     pnl: dict[str, float] = defaultdict(float)
     contracts: dict[str, float] = defaultdict(float)
-    for each in judged:
-        event = event_of(each.booked.fill.ticker)
-        pnl[event] += each.pnl / MONEY_PER_DOLLAR
-        contracts[event] += each.booked.fill.count / ONE_CONTRACT
+    for each in fills:
+        pnl[each.event] += each.pnl / MONEY_PER_DOLLAR
+        contracts[each.event] += each.record.fill.count / ONE_CONTRACT
     return scoring.clustered_ratio(list(pnl.values()), list(contracts.values()))
 
 
-def _markout(judged: Sequence[_Judged], horizon: Horizon, reference: Reference) -> Edge | None:
-    def worth(each: _Judged) -> float | None:
-        view = each.later.get(horizon, MarketView())
+def _markout(fills: Sequence[_SettledFill], horizon: Horizon, reference: Reference) -> Edge | None:
+    def value(each: _SettledFill) -> float | None:
+        view = each.markouts.get(horizon, MarketView())
         return view.mid if reference == "mid" else view.fair
 
-    return _edge(judged, worth)
+    return _edge(fills, value)
 
 
-def _edge(judged: Iterable[_Judged], worth: Callable[[_Judged], float | None]) -> Edge | None:
-    """Return the mean edge of the fills of which it is known what YES was `worth`."""
-    known = [(each.booked.fill, w) for each in judged if (w := worth(each)) is not None]
-    contracts = sum(fill.count for fill, _ in known)
+def _edge(
+    settled: Iterable[_SettledFill], value: Callable[[_SettledFill], float | None]
+) -> Edge | None:
+    """Return the mean edge against `value`, in dollars, of the fills that have one."""
+    valued = [(each.record.fill, v) for each in settled if (v := value(each)) is not None]
+    contracts = sum(fill.count for fill, _ in valued)
     if not contracts:
         return None
-    total = sum((w - fill.price / ONE_DOLLAR) * fill.signed_count for fill, w in known)
-    return Edge(len(known), total / contracts)
+    gained = sum((v - fill.price / ONE_DOLLAR) * fill.signed_count for fill, v in valued)
+    return Edge(len(valued), gained / contracts)
 
 
 def _amendments(
@@ -262,13 +285,17 @@ def _amendments(
 
 
 def _disagreements(
-    judged: Iterable[_Judged], settled: Mapping[str, RecordSettlement]
+    settled: Iterable[_SettledFill], settlement_of: Mapping[str, RecordSettlement]
 ) -> Iterable[str]:
-    """Yield the markets that paid for another position than the sum of their fills."""
-    held: dict[str, Count] = defaultdict(int)
-    for each in judged:
-        held[each.booked.fill.ticker] += each.booked.fill.signed_count
-    return (ticker for ticker, count in held.items() if settled[ticker].position != count)
+    """Yield the markets whose settled position is not the sum of their fills."""
+    positions: dict[str, int] = defaultdict(int)
+    for each in settled:
+        positions[each.record.fill.ticker] += each.record.fill.signed_count
+    return (
+        ticker
+        for ticker, position in positions.items()
+        if settlement_of[ticker].position != position
+    )
 
 
 def _calibration(opinions: Sequence[MarketOpinion]) -> tuple[CalibrationBin, ...]:
@@ -279,10 +306,10 @@ def _calibration(opinions: Sequence[MarketOpinion]) -> tuple[CalibrationBin, ...
         CalibrationBin(
             low=number / _BINS,
             high=(number + 1) / _BINS,
-            samples=len(mine),
-            events=len({each.week for each in mine}),
-            fair=fmean(each.pooled for each in mine),
-            came_true=fmean(each.outcome for each in mine),
+            samples=len(held),
+            events=len({each.week for each in held}),
+            predicted=fmean(each.pooled for each in held),
+            realised=fmean(each.outcome for each in held),
         )
-        for number, mine in sorted(bins.items())
+        for number, held in sorted(bins.items())
     )

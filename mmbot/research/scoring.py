@@ -1,7 +1,8 @@
-"""What a backtest comes to: P&L, edges and Brier scores, with intervals that respect weeks.
+"""Statistics of a backtest: P&L, edges and Brier scores, with intervals clustered by week.
 
-Fills and opinions of one week share its outcome, so weeks are the units: the intervals are Student
-intervals at 95 % of ratio estimates clustered by week (Cochran, "Sampling Techniques", 1977).
+Fills and opinions of one week share its outcome, so weeks are the independent units: intervals are
+Student intervals at 95 % of ratio estimates clustered by week (Cochran, "Sampling Techniques",
+1977).
 """
 
 from __future__ import annotations
@@ -17,30 +18,31 @@ import numpy as np
 from mmbot.research.backtest import MarketOpinion, WeekResult
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT
 
-KNOWN = range(5)
+# As many days are published while a week is traded.
+DAYS_PUBLISHED = range(5)
 
 
 class Interval(msgspec.Struct, frozen=True):
-    """An estimate and the bounds of its 95 % interval, which take two weeks at the least."""
+    """An estimate and the bounds of its 95 % interval; `None` with fewer than two clusters."""
 
     estimate: float
     low: float | None
     high: float | None
 
 
-class Tally(msgspec.Struct, frozen=True):
-    """What some fills came to; money in dollars, edges in dollars a contract.
+class FillStatistics(msgspec.Struct, frozen=True):
+    """Statistics of the fills of some weeks; money in dollars, edges in dollars a contract.
 
     Attributes:
-        weeks: The weeks that were quoted, with fills or without.
-        fills: How many.
-        contracts: How many.
-        spend: What was paid for them.
-        pnl: What they earned.
-        per_contract: P&L a contract, if there are any.
-        claimed: The edge over fair value when they were quoted.
-        markout: The edge over what they were worth a day later.
-        drawdown: The worst fall of cumulated P&L from its height, by week.
+        weeks: The number of weeks quoted, with or without fills.
+        fills: The number of fills.
+        contracts: The contracts of all of them.
+        spend: What was paid for them, fees included.
+        pnl: The P&L after fees.
+        per_contract: P&L a contract; `None` without fills.
+        claimed: The mean edge at the fair value when they were quoted.
+        markout: The mean edge at what YES was worth a day later.
+        drawdown: The largest fall of cumulated weekly P&L from its peak.
     """
 
     weeks: int
@@ -54,8 +56,8 @@ class Tally(msgspec.Struct, frozen=True):
     drawdown: float
 
 
-class Brier(msgspec.Struct, frozen=True):
-    """Mean squared errors of three opinions of the same markets, and two differences."""
+class BrierScores(msgspec.Struct, frozen=True):
+    """Brier scores of belief, mid and pool on the same n markets, and their differences."""
 
     n: int
     belief: float
@@ -65,14 +67,14 @@ class Brier(msgspec.Struct, frozen=True):
     pooled_less_mid: Interval
 
 
-def tally(results: Sequence[WeekResult]) -> Tally:
-    """Add up the fills of some weeks."""
+def fill_statistics(results: Sequence[WeekResult]) -> FillStatistics:
+    """Return the statistics of the fills of some weeks."""
     weeks = [result.trades for result in results]
     trades = [trade for week in weeks for trade in week]
     pnl = [sum(trade.pnl for trade in week) / MONEY_PER_DOLLAR for week in weeks]
     counts = [sum(trade.count for trade in week) / ONE_CONTRACT for week in weeks]
     total = sum(counts)
-    return Tally(
+    return FillStatistics(
         weeks=len(weeks),
         fills=len(trades),
         contracts=total,
@@ -85,8 +87,8 @@ def tally(results: Sequence[WeekResult]) -> Tally:
     )
 
 
-def brier(results: Sequence[WeekResult], days_published: int) -> Brier | None:
-    """Score the opinions at `days_published` published days; `None` if there are none."""
+def brier(results: Sequence[WeekResult], days_published: int) -> BrierScores | None:
+    """Return the Brier scores at one number of published days; `None` without opinions."""
     weeks = [
         [each for each in r.opinions if each.days_published == days_published] for r in results
     ]
@@ -94,7 +96,7 @@ def brier(results: Sequence[WeekResult], days_published: int) -> Brier | None:
     rows = [each for week in weeks for each in week]
     if not rows:
         return None
-    return Brier(
+    return BrierScores(
         n=len(rows),
         belief=fmean((each.belief - each.outcome) ** 2 for each in rows),
         mid=fmean((each.mid - each.outcome) ** 2 for each in rows),
@@ -105,7 +107,7 @@ def brier(results: Sequence[WeekResult], days_published: int) -> Brier | None:
 
 
 def clustered_ratio(amounts: Sequence[float], sizes: Sequence[float]) -> Interval:
-    """Return sum(amounts) / sum(sizes), the pairs being the independent units."""
+    """Return sum(amounts) / sum(sizes) and its interval; the pairs are the clusters."""
     n, total = len(amounts), sum(sizes)
     ratio = sum(amounts) / total
     if n < 2:
@@ -117,10 +119,10 @@ def clustered_ratio(amounts: Sequence[float], sizes: Sequence[float]) -> Interva
 
 
 def student_quantile(p: float, freedom: int) -> float:
-    """Return the quantile of Student's distribution, for p above a half.
+    """Return the quantile of Student's t distribution, for 0.5 < p < 1.
 
-    The density is integrated over the angle a of t = sqrt(freedom) tan a, where it is
-    proportional to cos(a)^(freedom - 1).
+    With t = sqrt(freedom) tan a the density is proportional to cos(a)^(freedom - 1), which is
+    integrated over a by the trapezoidal rule.
     """
     angles = np.linspace(0, math.pi / 2, 100_001)
     density = np.cos(angles) ** (freedom - 1)
@@ -130,18 +132,18 @@ def student_quantile(p: float, freedom: int) -> float:
 
 
 def _difference(
-    weeks: Sequence[Sequence[MarketOpinion]], opinion: Callable[[MarketOpinion], float]
+    weeks: Sequence[Sequence[MarketOpinion]], probability: Callable[[MarketOpinion], float]
 ) -> Interval:
-    """Return by how much an opinion's Brier score differs from the midpoint's."""
+    """Return the Brier score of `probability` less that of the mid, clustered by week."""
 
-    def better(each: MarketOpinion) -> float:
-        return (opinion(each) - each.outcome) ** 2 - (each.mid - each.outcome) ** 2
+    def loss_difference(each: MarketOpinion) -> float:
+        return (probability(each) - each.outcome) ** 2 - (each.mid - each.outcome) ** 2
 
-    sums = [sum(map(better, week)) for week in weeks]
+    sums = [sum(map(loss_difference, week)) for week in weeks]
     return clustered_ratio(sums, [len(week) for week in weeks])
 
 
 def _drawdown(pnl: Iterable[float]) -> float:
-    heights = list(accumulate(pnl, initial=0.0))
-    peaks = accumulate(heights, max)
-    return max(peak - height for peak, height in zip(peaks, heights, strict=True))
+    cumulated = list(accumulate(pnl, initial=0.0))
+    peaks = accumulate(cumulated, max)
+    return max(peak - each for peak, each in zip(peaks, cumulated, strict=True))

@@ -1,4 +1,4 @@
-"""The strategies that a backtest compares: the config's own, and the simple ones it has to beat."""
+"""The strategies that a backtest compares: the config's own, and simple baselines."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from mmbot.forecast.model import SEED
 from mmbot.research.backtest import Strategy
 from mmbot.units import MONEY_PER_DOLLAR, Money
 
-# So much cash that positions and odds leave sizes and prices alone.
-_PLENTY: Money = 10**9 * MONEY_PER_DOLLAR
+# So much cash that neither sizes nor reservation prices depend on the position.
+_UNLIMITED_CASH = Money(10**9 * MONEY_PER_DOLLAR)
 
-# One bid, three quarters of what the likelier side is worth by the simple forecast alone.
+# One bid at three quarters of the likelier side's value by the seed forecast alone.
 _SEED_QUOTING: dict[str, object] = {
     "margin": 0.25,
     "sides": "likelier",
@@ -28,19 +28,19 @@ _SEED_QUOTING: dict[str, object] = {
 
 
 def own(settings: Settings) -> Strategy:
-    """Return what the config says; the account is the one of its paper trading."""
+    """Return the strategy of the config; the account is the one of its paper trading."""
     return Strategy("mmbot", settings, settings.forecast.method, settings.paper.balance)
 
 
 def seed(settings: Settings) -> Strategy:
-    """Return the simple rule: forecast on Monday, bid once a day, off while a release is due."""
+    """Return the baseline: forecast on Monday, bid once a day, no orders while a release is due."""
     quoting = msgspec.structs.replace(settings.quoting, **_SEED_QUOTING)
     simple = msgspec.structs.replace(settings, quoting=quoting)
-    return Strategy("seed", simple, SEED.name, _PLENTY, updates=False)
+    return Strategy("seed", simple, SEED.name, _UNLIMITED_CASH, updates=False)
 
 
 def seed_resting_always(settings: Settings) -> Strategy:
-    """Return the simple rule with orders that stand through the releases."""
+    """Return the baseline with orders that rest through the releases."""
     return msgspec.structs.replace(seed(settings), name="seed-resting-always", leaves=False)
 
 

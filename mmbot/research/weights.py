@@ -1,11 +1,11 @@
-"""How much the belief should count beside the market, judged by what came true.
+"""The weight of the belief in fair value, estimated from settled markets.
 
-Fair value is pooled in log-odds, logit p = a logit p_belief + (1 - a) logit p_market. The estimate
-of a is where the log score of the pooled probabilities, sum of y ln p + (1 - y) ln(1 - p), is at
-its highest within 0 and 1; the score is concave in a. All markets of an event share one outcome, so
-events are the units of its standard error (the sandwich of Liang and Zeger, "Longitudinal data
-analysis using generalized linear models", 1986). The proposal lies between the weight in force and
-the estimate, as if the weight in force had come from a number of events, too.
+Fair value is pooled in log-odds, logit p = a logit p_belief + (1 - a) logit p_mid. The estimate of
+a maximises the log score of the pooled probabilities, sum of y ln p + (1 - y) ln(1 - p), over
+0 <= a <= 1; the score is concave in a. All markets of an event share one outcome, so the standard
+error is clustered by event (the sandwich of Liang and Zeger, "Longitudinal data analysis using
+generalized linear models", 1986). The proposal shrinks the estimate towards the weight in force,
+which counts as a prior worth a number of events.
 """
 
 from __future__ import annotations
@@ -16,32 +16,30 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from mmbot.forecast.history import Floats
 from mmbot.research.backtest import MarketOpinion
 from mmbot.research.scoring import student_quantile
 from mmbot.trading.fair import logits
 
-# So many events the weight in force stands for.
+# The number of events that the weight in force is worth as a prior.
 _PRIOR_EVENTS = 20
 # With fewer events than this nothing is proposed.
 FEWEST_EVENTS = 10
 _HALVINGS = 50
 
-_Floats = NDArray[np.float64]
 
-
-class Proposal(msgspec.Struct, frozen=True):
-    """What one weight of the belief should be.
+class WeightProposal(msgspec.Struct, frozen=True):
+    """The proposed weight of the belief at one number of published days.
 
     Attributes:
-        days_published: The number of known days it is for.
-        events: How many events it was judged by.
-        samples: How many opinions of theirs.
+        days_published: The number of published days.
+        events: The number of settled events that it is estimated from.
+        samples: The number of market samples of these events.
         present: The weight in force.
-        estimate: Where the log score is highest; `None` where belief and market never differed.
-        error: The estimate's standard error, of two events at least.
-        proposed: The weight proposed: the one in force unless the data say otherwise.
+        estimate: The weight of the highest log score; `None` where belief and mid never differed.
+        standard_error: The estimate's; `None` with fewer than two events.
+        proposed: The weight in force, or another if the data contradict it at the 5 % level.
     """
 
     days_published: int = msgspec.field(name="known")
@@ -49,7 +47,7 @@ class Proposal(msgspec.Struct, frozen=True):
     samples: int
     present: float
     estimate: float | None
-    error: float | None
+    standard_error: float | None = msgspec.field(name="error")
     proposed: float
 
     @property
@@ -58,59 +56,62 @@ class Proposal(msgspec.Struct, frozen=True):
         return self.proposed != self.present
 
 
-def propose(opinions: Iterable[MarketOpinion], present: Sequence[float]) -> list[Proposal]:
-    """Return a proposal for each number of known days; the last weight is for all further ones."""
-    by_known = defaultdict(list)
+def propose(opinions: Iterable[MarketOpinion], present: Sequence[float]) -> list[WeightProposal]:
+    """Return a proposal for each number of published days.
+
+    The last weight in `present` is for that number of days and all larger ones.
+    """
+    by_days = defaultdict(list)
     for opinion in opinions:
-        by_known[min(opinion.days_published, len(present) - 1)].append(opinion)
-    return [
-        _propose(days_published, by_known[days_published], weight)
-        for days_published, weight in enumerate(present)
-    ]
+        by_days[min(opinion.days_published, len(present) - 1)].append(opinion)
+    return [_propose(days, by_days[days], weight) for days, weight in enumerate(present)]
 
 
-def _propose(days_published: int, opinions: Sequence[MarketOpinion], present: float) -> Proposal:
+def _propose(
+    days_published: int, opinions: Sequence[MarketOpinion], present: float
+) -> WeightProposal:
     events = sorted({opinion.week for opinion in opinions})
     estimate, error = _estimate(opinions, events)
     proposed = present
     n = len(events)
     if estimate is not None and error is not None and n >= FEWEST_EVENTS:
-        surprising = abs(estimate - present) > student_quantile(0.975, n - 1) * error
-        if surprising:
+        significant = abs(estimate - present) > student_quantile(0.975, n - 1) * error
+        if significant:
             proposed = round(present + n / (n + _PRIOR_EVENTS) * (estimate - present), 2)
-    return Proposal(days_published, n, len(opinions), present, estimate, error, proposed)
+    return WeightProposal(days_published, n, len(opinions), present, estimate, error, proposed)
 
 
 def _estimate(
     opinions: Sequence[MarketOpinion], events: Sequence[str]
 ) -> tuple[float | None, float | None]:
-    market = logits([each.mid for each in opinions])
-    gap = logits([each.belief for each in opinions]) - market
-    came = np.array([each.outcome for each in opinions], dtype=float)
+    """Return the estimate, by bisection on the slope of the log score, and its standard error."""
+    mid = logits([each.mid for each in opinions])
+    gap = logits([each.belief for each in opinions]) - mid
+    outcomes = np.array([each.outcome for each in opinions], dtype=float)
     if not np.any(gap):
         return None, None
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        if np.sum(_slopes(middle, market, gap, came)) > 0:
+        if np.sum(_slopes(middle, mid, gap, outcomes)) > 0:
             low = middle
         else:
             high = middle
     estimate = (low + high) / 2
     if len(events) < 2:
         return estimate, None
-    number = np.searchsorted(events, [each.week for each in opinions])
-    slopes = np.bincount(number, _slopes(estimate, market, gap, came))
-    pooled = _pooled(estimate, market, gap)
+    event_index = np.searchsorted(events, [each.week for each in opinions])
+    slopes = np.bincount(event_index, _slopes(estimate, mid, gap, outcomes))
+    pooled = _pooled(estimate, mid, gap)
     information = float(np.sum(pooled * (1 - pooled) * gap**2))
     spread = len(events) / (len(events) - 1) * float(np.sum(slopes**2))
     return estimate, math.sqrt(spread) / information
 
 
-def _pooled(weight: float, market: _Floats, gap: _Floats) -> _Floats:
-    return 1 / (1 + np.exp(-(market + weight * gap)))
+def _pooled(weight: float, mid: Floats, gap: Floats) -> Floats:
+    return 1 / (1 + np.exp(-(mid + weight * gap)))
 
 
-def _slopes(weight: float, market: _Floats, gap: _Floats, came: _Floats) -> _Floats:
-    """Return by how much each opinion's log score rises with the weight."""
-    return (came - _pooled(weight, market, gap)) * gap
+def _slopes(weight: float, mid: Floats, gap: Floats, outcomes: Floats) -> Floats:
+    """Return the derivative of each opinion's log score by the weight, shape (opinions,)."""
+    return (outcomes - _pooled(weight, mid, gap)) * gap

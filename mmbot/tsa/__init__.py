@@ -1,1 +1,1 @@
-"""What is being predicted: TSA's daily checkpoint counts, their weeks and their releases."""
+"""TSA's daily checkpoint counts: their weeks, releases, vintages and pages."""

@@ -1,8 +1,7 @@
-"""Weeks, event tickers, expected releases and the two clocks.
+"""Weeks, event tickers, expected releases, and the calendar as a function of wall time.
 
-TSA's days, the release times and the exchange's trading hours are all New York's. Every instant
-here is an aware `datetime` or an integer of milliseconds since the Unix epoch; the clock is an
-argument, never read.
+TSA's days, the release times and the exchange's trading hours are New York's. An instant is an
+aware `datetime` or `Milliseconds` since the Unix epoch; time is an argument, no clock is read.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from mmbot.tsa.holidays import is_holiday_weekend
+from mmbot.units import Milliseconds
 
 EASTERN = ZoneInfo("America/New_York")
 
@@ -27,7 +27,11 @@ _EVENT_TICKER = re.compile(rf"[A-Z]+-(\d{{2}})({'|'.join(_MONTHS)})(\d{{2}})\Z",
 
 
 class Week(msgspec.Struct, frozen=True, order=True):
-    """The seven days, Monday to Sunday, that one event is about; named by its Sunday."""
+    """The seven days, Monday to Sunday, whose average one event settles on; named by its Sunday.
+
+    Raises:
+        ValueError: `sunday` is another day of the week.
+    """
 
     sunday: dt.date
 
@@ -37,12 +41,16 @@ class Week(msgspec.Struct, frozen=True, order=True):
 
     @classmethod
     def of(cls, day: dt.date) -> Week:
-        """Return the week that `day` belongs to; a Sunday belongs to the week that it ends."""
+        """Return the week of `day`; a Sunday belongs to the week that it ends."""
         return cls(day + dt.timedelta(days=6 - day.weekday()))
 
     @classmethod
     def from_event_ticker(cls, ticker: str) -> Week:
-        """Read the week from a ticker such as `KXTSAW-26APR19`, or raise `ValueError`."""
+        """Read the week from an event ticker such as `KXTSAW-26APR19`.
+
+        Raises:
+            ValueError: It is not an event ticker.
+        """
         match = _EVENT_TICKER.match(ticker)
         if match is None:
             raise ValueError(f"{ticker!r} is not an event ticker such as KXTSAW-26APR19")
@@ -74,23 +82,24 @@ class Week(msgspec.Struct, frozen=True, order=True):
 
     @property
     def opens(self) -> dt.datetime:
-        """When trading starts."""
+        """When trading opens."""
         return dt.datetime.combine(self.monday, _OPENING, EASTERN)
 
     @property
     def closes(self) -> dt.datetime:
-        """When trading ends."""
+        """When trading closes."""
         return dt.datetime.combine(self.sunday, _CLOSING, EASTERN)
 
     @property
     def settles(self) -> dt.datetime:
-        """When the result is usually booked: the Monday after, once Sunday's count is out."""
+        """When the event is usually settled: the Monday after, once Sunday's count is out."""
         return dt.datetime.combine(self.following.monday, _SETTLEMENT, EASTERN)
 
     def early_releases(self, earliest: dt.time, latest: dt.time) -> tuple[EarlyRelease, ...]:
-        """Return when the counts of a holiday weekend may come before Monday, as on some they do.
+        """Return the windows in which counts of a holiday weekend may be published before Monday.
 
-        On Saturday and on Sunday, between the two times, the count of the day before may come.
+        On Saturday and on Sunday, between the two times, the count of the day before may come. On
+        other weekends there are no windows.
         """
         friday, saturday = self.days[4:6]
         if not is_holiday_weekend(saturday):
@@ -105,12 +114,12 @@ class Week(msgspec.Struct, frozen=True, order=True):
         )
 
     def days_due(self, at: dt.datetime, release: dt.time) -> tuple[dt.date, ...]:
-        """Return the days whose count may be out at `at`, if releases come from `release` on."""
+        """Return the days whose count may be out at `at`, if none is released before `release`."""
         return tuple(day for day in self.days if release_instant(day, release) <= at)
 
 
 class EarlyRelease(msgspec.Struct, frozen=True):
-    """The count of `day` may come from `opens` on, and no longer once it `shuts`."""
+    """The window, `opens` included and `shuts` excluded, in which the count of `day` may come."""
 
     day: dt.date
     opens: dt.datetime
@@ -120,46 +129,52 @@ class EarlyRelease(msgspec.Struct, frozen=True):
 def release_date(day: dt.date) -> dt.date:
     """Return the date on which TSA is expected to publish the count of `day`.
 
-    Tuesday to Friday each publish the day before; Monday publishes Friday, Saturday and Sunday.
+    The next weekday: counts of Friday, Saturday and Sunday are all published on Monday.
     """
     return day + dt.timedelta(days={4: 3, 5: 2}.get(day.weekday(), 1))
 
 
 def release_instant(day: dt.date, at: dt.time) -> dt.datetime:
-    """Return the instant `at` (New York) on the date that is expected to publish `day`."""
+    """Return the instant of `at`, New York time, on the expected release date of `day`."""
     return dt.datetime.combine(release_date(day), at, EASTERN)
 
 
 class CalendarClock(msgspec.Struct, frozen=True):
-    """The calendar as a linear function of wall time.
+    """The calendar as a linear function of wall time: the identity, or compressed for a demo.
 
-    For trading it is the identity. A demonstration compresses the calendar: one wall second then
-    lasts `speed` calendar seconds. Both origins are milliseconds since the Unix epoch.
+    Attributes:
+        wall: The origin in wall time.
+        calendar: The calendar's time at that origin.
+        speed: Calendar seconds a wall second.
     """
 
-    wall: int = 0
-    calendar: int = 0
+    wall: Milliseconds = 0
+    calendar: Milliseconds = 0
     speed: float = 1.0
 
-    def at(self, now: int) -> dt.datetime:
-        """Return the calendar's New York time at the wall time `now`, in milliseconds."""
-        # The product with an epoch itself could lose milliseconds at a great speed.
+    def at(self, now: Milliseconds) -> dt.datetime:
+        """Return the calendar's New York time at the wall time `now`."""
+        # A product with the time since the epoch would lose milliseconds at a high speed.
         elapsed = now - self.wall
         return from_milliseconds(self.calendar + round(elapsed * self.speed))
 
-    def wall_time(self, at: dt.datetime) -> int:
-        """Return the wall time in milliseconds at which the calendar shows `at` or just after."""
+    def wall_time(self, at: dt.datetime) -> Milliseconds:
+        """Return the first wall time at which the calendar shows `at` or later."""
         return self.wall + -int(-(to_milliseconds(at) - self.calendar) // self.speed)
 
 
-def to_milliseconds(at: dt.datetime) -> int:
-    """Return an aware instant as milliseconds since the Unix epoch."""
+def to_milliseconds(at: dt.datetime) -> Milliseconds:
+    """Return an aware instant as milliseconds since the Unix epoch.
+
+    Raises:
+        ValueError: It has no time zone.
+    """
     if at.tzinfo is None:
         raise ValueError("an instant needs its time zone")
     return (at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
 
 
-def from_milliseconds(milliseconds: int) -> dt.datetime:
-    """Return milliseconds since the Unix epoch as New York time."""
+def from_milliseconds(milliseconds: Milliseconds) -> dt.datetime:
+    """Return an instant as New York time."""
     epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     return (epoch + dt.timedelta(milliseconds=milliseconds)).astimezone(EASTERN)

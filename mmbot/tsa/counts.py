@@ -1,8 +1,8 @@
-"""Daily counts with their vintages: what was published for each day, and when it was seen.
+"""Daily counts with their vintages: each value published for a day, and when it was first seen.
 
 `Counts` is an immutable value; an observation makes a new one. Contracts settle on what the page
-showed at the time, so the count that trains and settles is a published one; what a year page shows
-once it is archived stands in only for days of which nothing else is held.
+showed at the time, so forecasts are fitted to published counts. Archived counts, from the page of
+a past year, are used only for days without a published one.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _NINE = dt.time(9, 0)
 
 
 class Vintage(msgspec.Struct, frozen=True):
-    """One value that was shown for a day.
+    """One value of a day's count.
 
     Attributes:
         count: Passengers.
         seen: When it was first seen, or is assumed to have been published.
-        archived: Whether a year page showed it after its year had ended.
+        archived: Whether it is from the page of a past year.
     """
 
     count: int
@@ -44,7 +44,7 @@ class Vintage(msgspec.Struct, frozen=True):
 
 
 class CountChange(enum.Enum):
-    """What an observation changes."""
+    """The effect of an observation."""
 
     NEW_DAY = "new day"
     REVISION = "revision"
@@ -52,7 +52,7 @@ class CountChange(enum.Enum):
 
 
 class Counts(msgspec.Struct, frozen=True, dict=True):
-    """Every vintage of every day, by day and then in the order they were seen."""
+    """Every vintage of every day, by day and in the order they were seen."""
 
     vintages: Mapping[dt.date, tuple[Vintage, ...]] = MappingProxyType({})
 
@@ -63,12 +63,16 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
         return len(self.vintages)
 
     def first(self, day: dt.date) -> int:
-        """Return the first-published count, the archived one only where there is no other."""
+        """Return the first published count of `day`, or the archived one if there is no other."""
         held = self.vintages[day]
         return next((v for v in held if not v.archived), held[0]).count
 
     def settling(self, day: dt.date) -> int:
-        """Return the count that settles: the first, or its correction before the settlement."""
+        """Return the count that `day` settles on.
+
+        The first published count, or its last revision before the settlement; the archived count if
+        there is no other.
+        """
         held = self.vintages[day]
         published = [v for v in held if not v.archived]
         if len(published) < 2:
@@ -78,11 +82,11 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
         return in_time[-1] if in_time else published[0].count
 
     def latest(self, day: dt.date) -> int:
-        """Return the count that was seen last."""
+        """Return the count of `day` that was seen last."""
         return self.vintages[day][-1].count
 
     def is_archived(self, day: dt.date) -> bool:
-        """Say whether nothing but an archived count is held for `day`."""
+        """Return whether `day` has only an archived count."""
         return all(v.archived for v in self.vintages[day])
 
     @cached_property
@@ -95,8 +99,8 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
         return tuple(day for day in week.days if day in self.vintages)
 
     def as_of(self, at: dt.datetime) -> Counts:
-        """Return what had been seen by the instant `at`."""
-        # Vintages are compared with an instant of another zone object, never by wall clock alone.
+        """Return the counts that had been seen by the instant `at`."""
+        # Between two datetimes of one zone object Python would compare wall clocks, not instants.
         at = at.astimezone(dt.UTC)
         kept = (
             (day, tuple(v for v in held if v.seen <= at)) for day, held in self.vintages.items()
@@ -111,10 +115,10 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
     def observe(
         self, day: dt.date, count: int, seen: dt.datetime, *, archived: bool = False
     ) -> tuple[Counts, CountChange]:
-        """Add what a page showed for `day` at the instant `seen`.
+        """Return the counts with what a page showed for `day` at the instant `seen`.
 
         Raises:
-            BadInput: The count is absurd, or the day was not over yet.
+            BadInput: The count is out of bounds, or the day was not over at `seen`.
         """
         if not LEAST <= count <= MOST:
             raise BadInput(f"{count:,} passengers on {day} cannot be a count of a day")
@@ -130,7 +134,7 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def digest(self) -> str:
-        """A name for the exact content: sixteen hexadecimal digits."""
+        """The digest of the exact content: sixteen hexadecimal digits."""
         content = hashlib.sha256()
         for day in sorted(self.vintages):
             for v in self.vintages[day]:
@@ -138,7 +142,7 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
         return content.hexdigest()[:16]
 
     def series(self) -> tuple[dt.date, list[float]]:
-        """Return the first day and one settling count for each day from there, NaN in a gap.
+        """Return the first day, and the settling count of each day from there on, NaN in a gap.
 
         Raises:
             BadInput: There are no counts.
@@ -154,9 +158,9 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
 
 
 def assumed_release(day: dt.date) -> dt.datetime:
-    """Return when the count of `day` is taken to have come out if nobody recorded it: 09:00 ET.
+    """Return the assumed release of `day`, where no time was recorded: 09:00 in New York.
 
-    In 2022 every day was published on the next; since then weekends wait for Monday.
+    In 2022 every day was published on the next; since then weekends are published on Monday.
     """
     if day.year == 2022:
         return dt.datetime.combine(day + dt.timedelta(days=1), _NINE, EASTERN)
@@ -167,7 +171,7 @@ def load_counts(path: Path) -> Counts:
     """Read the counts in a CSV file; see `read_counts_csv`.
 
     Raises:
-        BadInput: The file cannot be read, or is not such a file.
+        BadInput: The file cannot be read, or is not in that format.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -181,11 +185,11 @@ def load_counts(path: Path) -> Counts:
 def read_counts_csv(lines: Iterable[str], source: str) -> Counts:
     """Read lines of `date,as_published,archived`, one day a line, either count possibly blank.
 
-    A published count is taken as seen at its assumed release. So is an archived one where it stands
-    in for a published one; elsewhere it is taken as seen once its year was over.
+    A published count, or an archived one that is alone, is taken as seen at its assumed release; an
+    archived one beside it at the assumed release of the last day of its year.
 
     Raises:
-        BadInput: A line is wrong, or there is none; `source` and the line's number say where.
+        BadInput: There are no counts or a line is wrong; `source` and its number say where.
     """
     vintages: dict[dt.date, tuple[Vintage, ...]] = {}
     for number, row in _rows(lines, source):

@@ -1,6 +1,6 @@
-"""Holidays that move travel, by rule, and the weekends that they make long.
+"""Dates of the holidays that move travel, by rule, and holiday weekends.
 
-Beside the federal holidays there are Easter, Halloween and the Super Bowl.
+These are the federal holidays, Easter, Halloween and the Super Bowl.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def nth(n: int, weekday: int, month: int) -> Rule:
 
 
 def fixed(month: int, day: int) -> Rule:
-    """Return the rule of a holiday that has one date, whatever its weekday."""
+    """Return the rule of a holiday on the same date each year."""
     return lambda year: dt.date(year, month, day)
 
 
@@ -85,12 +85,12 @@ FEDERAL = (
     "Thanksgiving",
     "Christmas",
 )
-# From the Thursday before a weekend to the Tuesday after it one day off at most makes it longer.
+# Days whose holiday makes a long weekend with at most one day off between.
 _THURSDAY_BEFORE, _TUESDAY_AFTER = dt.timedelta(days=-2), dt.timedelta(days=3)
 
 
 def is_holiday_weekend(saturday: dt.date) -> bool:
-    """Say whether a federal holiday is within a bridge's length of the weekend of `saturday`."""
+    """Return whether a federal holiday is within Thursday before to Tuesday after the weekend."""
     first, last = saturday + _THURSDAY_BEFORE, saturday + _TUESDAY_AFTER
     return any(
         first <= RULES[name](year) <= last for name in FEDERAL for year in {first.year, last.year}

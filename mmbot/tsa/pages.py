@@ -1,8 +1,8 @@
-"""The pages of tsa.gov: their paths, and the counts on them.
+"""The pages of tsa.gov: their paths, and a parser of the counts on them.
 
 The current year's page lists the newest day first, an archived year's the oldest. Earlier layouts
-had one column a year, the older years aligned by weekday and not by date: only the first column of
-counts belongs to the dates beside it, and only it is read.
+had one column for each year, with the older years aligned by weekday: only the first column of
+counts belongs to the dates beside it, and only that one is read.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from mmbot.errors import BadInput
 from mmbot.tsa.counts import LEAST, MOST
 
-# A page weighs some 200 kB, with at most the 366 days of a year on it. The parser takes a time that
-# is quadratic in the depth of nesting: these many tags cost it a second at worst, and reading cells
-# of tables within tables is bounded by the number of tables.
+# A page has some 200 kB, with at most the 366 days of a year on it. The parser's time is quadratic
+# in the depth of nesting: this many tags take a second at worst. The number of tables bounds the
+# time for the cells of tables within tables.
 MOST_BYTES = 2_000_000
 MOST_TAGS = 20_000
 MOST_TABLES = 20
@@ -35,7 +35,7 @@ def parse_page(html: bytes | str) -> tuple[tuple[dt.date, int], ...]:
     """Return the days and counts on a page, oldest first.
 
     Raises:
-        BadInput: The page is not one of these, or something on it cannot be a count of a day.
+        BadInput: The page is too large, has no such table, or a date or count on it is invalid.
     """
     tags = html.count(b"<") if isinstance(html, bytes) else html.count("<")
     if len(html) > MOST_BYTES or tags > MOST_TAGS:

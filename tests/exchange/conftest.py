@@ -18,7 +18,7 @@ from mmbot.exchange.timetable import releases
 from mmbot.exchange.venue import SimulatedVenue
 from mmbot.kalshi.http import BASE_PATH, STREAM_PATH, HttpAnswer, HttpRequest
 from mmbot.tsa.calendar import CalendarClock, Week, to_milliseconds
-from mmbot.units import MONEY_PER_DOLLAR
+from mmbot.units import MONEY_PER_DOLLAR, Money
 
 WEEK = Week(dt.date(2026, 4, 19))
 # 2,460,000 on average: 2.45 is the highest strike that pays.
@@ -28,7 +28,7 @@ OTHER = "KXTSAW-26APR19-A2.50"
 
 
 class Member:
-    """A member's hands: signed requests and streams, at the bench's time."""
+    """A member: its signed requests and streams, at the bench's time."""
 
     def __init__(self, bench: Bench, name: str, **credential: Any) -> None:
         self.bench = bench
@@ -138,7 +138,7 @@ class Bench:
 
     def join(self, name: str, dollars: int = 1_000, **credential: Any) -> Member:
         member = Member(self, name, **credential)
-        self.venue.exchange.admit(member.credential, cash=dollars * MONEY_PER_DOLLAR)
+        self.venue.exchange.admit(member.credential, cash=Money(dollars * MONEY_PER_DOLLAR))
         return member
 
     def wait(self, milliseconds: int) -> None:
@@ -156,7 +156,7 @@ class Bench:
         engine = self.venue.exchange.engine
         cash = sum(account.cash for account in engine.accounts.values())
         pairs = sum(market.open_interest for market in engine.markets.values()) * 10_000
-        return cash + pairs + engine.fee_income
+        return cash + pairs + engine.clearing.fee_income
 
 
 def read(answer: HttpAnswer) -> tuple[int, Any]:

@@ -83,6 +83,20 @@ def test_public_reads_need_no_key_but_refuse_a_wrong_one(bench: Any, maker: Any)
     assert ask(bench, maker.headers("GET", PATH), path)[0] == 401
 
 
+def test_a_simulation_may_verify_only_the_first_signature_on_an_operation(
+    make_bench: Callable[..., Any],
+) -> None:
+    bench = make_bench(check_every_signature=False)
+    path = BASE_PATH + "/portfolio/fills"
+    assert ask(bench, bench.maker.headers("POST", path), path)[0] == 401
+    assert ask(bench, bench.maker.headers("GET", path), path)[0] == 200
+    assert ask(bench, bench.maker.headers("POST", path), path)[0] == 200
+    # Another operation, another key and an old timestamp are still refused.
+    assert ask(bench, bench.maker.headers("POST", PATH), PATH)[0] == 401
+    assert ask(bench, bench.taker.headers("POST", path), path)[0] == 401
+    assert ask(bench, bench.maker.headers("GET", path, bench.now - 15_001), path)[0] == 401
+
+
 def test_a_read_key_cannot_trade(bench: Any) -> None:
     reader = bench.join("reader", scopes=frozenset({"read"}))
     assert reader.call("GET", "/portfolio/orders")[0] == 200
@@ -156,7 +170,7 @@ def test_the_balance_has_a_bucket_of_its_own(make_bench: Callable[..., Any]) -> 
     assert bench.maker.call("GET", "/portfolio/balance")[0] == 200
 
 
-def test_limits_and_costs_are_told(make_bench: Callable[..., Any]) -> None:
+def test_limits_and_costs_can_be_read(make_bench: Callable[..., Any]) -> None:
     bench = make_bench(tier="advanced")
     _, limits = bench.maker.call("GET", "/account/limits")
     assert limits["usage_tier"] == "advanced"
@@ -175,7 +189,7 @@ def test_a_basic_member_is_upgraded_once_it_has_traded(make_bench: Callable[...,
     assert bench.maker.call("GET", "/account/limits")[1]["usage_tier"] == "advanced"
 
 
-# The stream's door
+# Opening a stream
 
 
 def test_a_stream_needs_a_signature(bench: Any) -> None:

@@ -1,4 +1,4 @@
-"""What the crowd makes of the counts that are out."""
+"""The crowd's belief given the published counts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPREAD = 0.025
 
 
 def drawn(rng: random.Random) -> dict[dt.date, int]:
-    """Counts that came about as the learners think that they do."""
+    """Counts drawn from the model that `Learnt` assumes."""
     common = rng.gauss(0, SPREAD)
     return {
         day: round(count * math.exp(common + rng.gauss(0, SPREAD)))
@@ -32,7 +32,7 @@ def test_half_of_the_first_deviation_is_expected_of_the_other_days() -> None:
     assert belief.mean == pytest.approx((2_200_000 + 6 * 2_000_000 * math.sqrt(1.1)) / 7)
 
 
-def test_a_week_that_is_out_is_its_mean() -> None:
+def test_the_belief_in_a_published_week_is_its_mean() -> None:
     counts = drawn(random.Random(1))
     belief = Learnt(EXPECTED, counts, SPREAD).of(WEEK, 7, 0.0)
     assert belief.mean == pytest.approx(statistics.fmean(counts.values()))
@@ -61,7 +61,7 @@ def test_a_count_moves_the_consensus_as_much_as_it_takes_off_its_spread() -> Non
     assert statistics.stdev(moves) == pytest.approx(gone, rel=0.08)
 
 
-def test_the_blurred_truth_is_as_far_off_as_it_says() -> None:
+def test_the_error_of_a_blurred_outcome_is_as_large_as_stated() -> None:
     scores = []
     for seed in range(1_000):
         belief = Blurred(lambda _: 2_000_000.0, random.Random(seed)).of(WEEK, 0, 0.0)

@@ -9,14 +9,14 @@ import statistics
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mmbot.exchange.accounts import Side
 from mmbot.exchange.assembly import Site, assemble, synthetic
 from mmbot.exchange.crowd import Pace
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.market import ExchangeMarket
 from mmbot.exchange.order_types import ExchangeOrder, NewOrder, RequestRefused
+from mmbot.trading.values import Side
 from mmbot.tsa.calendar import CalendarClock, Week, to_milliseconds
-from mmbot.units import MONEY_PER_DOLLAR, ONE_CENT, ONE_DOLLAR
+from mmbot.units import MONEY_PER_DOLLAR, ONE_CENT, ONE_DOLLAR, Count, Money, Price
 
 WEEK = Week(dt.date(2026, 4, 19))
 USUAL = Pace()
@@ -30,7 +30,7 @@ def build(seed: int, pace: Pace | None = USUAL) -> Site:
         week=WEEK,
         published=synthetic(WEEK, seed),
         public_key=Ed25519PrivateKey.generate().public_key(),
-        balance=10_000 * MONEY_PER_DOLLAR,
+        balance=Money(10_000 * MONEY_PER_DOLLAR),
         seed=seed,
         pace=pace,
     )
@@ -93,14 +93,16 @@ def test_the_same_seed_plays_the_same_week(week: Site) -> None:
     assert tapes[0] == tapes[1]
 
 
-def test_a_settled_week_has_moved_money_and_made_none() -> None:
+def test_a_settled_week_conserves_money() -> None:
     site = build(3)
     site.venue.advance(to_milliseconds(WEEK.settles) + 120_000)
     engine = site.venue.exchange.engine
     accounts = engine.accounts.values()
     assert {market.status for market in engine.markets.values()} == {"finalized"}
-    assert engine.fee_income > 0
-    assert sum(a.cash for a in accounts) + engine.fee_income == sum(a.deposited for a in accounts)
+    assert engine.clearing.fee_income > 0
+    assert sum(a.cash for a in accounts) + engine.clearing.fee_income == sum(
+        a.deposited for a in accounts
+    )
     assert site.venue.releases_done == 7
 
 
@@ -128,9 +130,9 @@ def test_a_naive_maker_is_filled_well_over_fifty_times(margin: float) -> None:
                 price = naive_price(market, side, margin)
                 if price is None:
                     continue
-                wish = NewOrder(market.ticker, side, price, 1_000, post_only=True)
+                request = NewOrder(market.ticker, side, price, Count(1_000), post_only=True)
                 with contextlib.suppress(RequestRefused):  # Thursday's maintenance
-                    quotes[market.ticker, side] = engine.place(account, wish, now)
+                    quotes[market.ticker, side] = engine.place(account, request, now)
         now += 3_600_000
     site.venue.exchange.history.catch_up(now)
     fills = site.venue.exchange.history.fills
@@ -138,7 +140,7 @@ def test_a_naive_maker_is_filled_well_over_fifty_times(margin: float) -> None:
     assert not any(fill.is_taker for _, fill in fills)
 
 
-def naive_price(market: ExchangeMarket, side: Side, margin: float) -> int | None:
+def naive_price(market: ExchangeMarket, side: Side, margin: float) -> Price | None:
     """Quote the mid less the margin, at most one cent better than the best."""
     bid, ask = market.best_bid, market.best_ask
     if bid is None or ask is None or not 500 <= (bid + ask) / 2 <= 9_500:
@@ -150,7 +152,7 @@ def naive_price(market: ExchangeMarket, side: Side, margin: float) -> int | None
     price = cents * ONE_CENT
     if not 0 < price < own:
         return None
-    return price if side == "bid" else ONE_DOLLAR - price
+    return Price(price if side == "bid" else ONE_DOLLAR - price)
 
 
 def test_a_quiet_crowd_does_nothing() -> None:

@@ -5,11 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmbot.exchange.fees import FeeSchedule, rounded_fee
+from mmbot.units import Count, Price
+
+
+def raw_fee(schedule: FeeSchedule, price: int, count: int, *, is_taker: bool) -> int:
+    return schedule.raw(Price(price), Count(count), is_taker=is_taker)
 
 
 def test_taker_pays_seven_percent_of_the_variance_rounded_up() -> None:
     # 100 contracts at 0.43: 0.07 x 100 x 0.43 x 0.57 = 1.7157
-    assert rounded_fee(FeeSchedule().raw(4_300, 10_000, is_taker=True)) == 1_715_700
+    assert rounded_fee(raw_fee(FeeSchedule(), 4_300, 10_000, is_taker=True)) == 1_715_700
 
 
 @pytest.mark.parametrize(
@@ -22,11 +27,13 @@ def test_taker_pays_seven_percent_of_the_variance_rounded_up() -> None:
     ],
 )
 def test_maker_fee_depends_on_the_type(fee_type: str, fee: int) -> None:
-    assert rounded_fee(FeeSchedule(fee_type).raw(4_300, 10_000, is_taker=False)) == fee
+    assert rounded_fee(raw_fee(FeeSchedule(fee_type), 4_300, 10_000, is_taker=False)) == fee
 
 
 def test_multiplier_scales_the_fee() -> None:
-    assert rounded_fee(FeeSchedule(multiplier=0.5).raw(5_000, 10_000, is_taker=True)) == 875_000
+    assert (
+        rounded_fee(raw_fee(FeeSchedule(multiplier=0.5), 5_000, 10_000, is_taker=True)) == 875_000
+    )
 
 
 def test_a_type_that_cannot_be_charged_is_refused() -> None:
@@ -36,6 +43,6 @@ def test_a_type_that_cannot_be_charged_is_refused() -> None:
 
 @given(st.integers(1, 9_999), st.integers(1, 10_000_000))
 def test_rounding_never_favours_the_member_nor_takes_a_whole_step(price: int, count: int) -> None:
-    raw = FeeSchedule().raw(price, count, is_taker=True)
+    raw = raw_fee(FeeSchedule(), price, count, is_taker=True)
     excess = rounded_fee(raw) * 10**12 - raw
     assert 0 <= excess < 10**14

@@ -1,4 +1,4 @@
-"""Order groups over REST: the brake on what trades in fifteen seconds."""
+"""Order groups over REST: the limit on contracts matched in fifteen seconds."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ def group(member: Any, limit: str = "10.00") -> str:
     return str(body["order_group_id"])
 
 
-def test_a_group_that_trades_its_limit_loses_its_orders_and_takes_no_more(
-    maker: Any, taker: Any
-) -> None:
+def test_a_group_at_its_limit_is_cancelled_and_refuses_orders(maker: Any, taker: Any) -> None:
     group_id = group(maker)
     orders = [maker.place("bid", p, "6", order_group_id=group_id) for p in ("0.42", "0.41", "0.40")]
     taker.place("ask", "0.4100", "10")
@@ -59,7 +57,7 @@ def test_a_groups_limit_can_be_changed_within_its_range(maker: Any) -> None:
     assert maker.call("PUT", path, disagreeing)[0] == 400
 
 
-def test_a_group_is_its_members_alone(maker: Any, taker: Any) -> None:
+def test_a_group_is_invisible_to_other_members(maker: Any, taker: Any) -> None:
     group_id = group(maker)
     assert taker.call("GET", f"/portfolio/order_groups/{group_id}")[0] == 404
     assert taker.call("GET", "/portfolio/order_groups")[1] == {"order_groups": []}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,8 +15,9 @@ from mmbot.exchange.fees import FeeSchedule
 from mmbot.exchange.market_actions import determine, settle
 from mmbot.exchange.matching import MatchingEngine
 from mmbot.exchange.order_types import ExchangeOrder, NewOrder, OrderAmendment, RequestRefused
+from mmbot.trading.values import Side
 from mmbot.tsa.calendar import CalendarClock, Week
-from mmbot.units import MONEY_PER_DOLLAR
+from mmbot.units import MONEY_PER_DOLLAR, Count, Money, Price
 
 TICKER = "KXTSAW-26APR19-A2.45"
 NOW = 1_776_100_000_000
@@ -36,16 +38,23 @@ class Pit:
         self.a, self.b, self.c = (self.join(name, cash) for name in "abc")
 
     def join(self, name: str, dollars: int) -> Account:
-        return self.engine.open_account(name, cash=dollars * MONEY_PER_DOLLAR, audited=True)
+        return self.engine.open_account(name, cash=Money(dollars * MONEY_PER_DOLLAR), audited=True)
 
     def place(
-        self, account: Account, side: str, price: int, count: int, **wish: object
+        self, account: Account, side: Side, price: int, count: int, **options: Any
     ) -> ExchangeOrder:
-        order = NewOrder(TICKER, side, price, count, **wish)  # type: ignore[arg-type]
-        return self.engine.place(account, order, NOW)
+        request = NewOrder(TICKER, side, Price(price), Count(count), **options)
+        return self.engine.place(account, request, NOW)
+
+    def decrease(self, order: ExchangeOrder, to: int) -> None:
+        self.engine.decrease(order, Count(to), NOW)
 
     def trades(self) -> list[tuple[int, int]]:
         return [(f.price, f.count) for f in self.engine.facts if isinstance(f, Traded)]
+
+
+def amendment(price: int, total: int, expires_ms: int | None = None) -> OrderAmendment:
+    return OrderAmendment(Price(price), Count(total), expires_ms, "")
 
 
 @pytest.fixture
@@ -77,21 +86,19 @@ def test_what_is_left_of_an_order_rests(pit: Pit) -> None:
 def test_a_smaller_size_keeps_the_place_in_the_queue(pit: Pit) -> None:
     first = pit.place(pit.a, "bid", 4_000, 100)
     pit.place(pit.b, "bid", 4_000, 100)
-    pit.engine.amend(first, OrderAmendment(4_000, 50, None, ""), NOW)
+    pit.engine.amend(first, amendment(4_000, 50), NOW)
     assert pit.engine.queue_ahead(first) == 0
 
 
 def test_a_new_expiry_keeps_the_place_in_the_queue(pit: Pit) -> None:
     first = pit.place(pit.a, "bid", 4_000, 100, expires_ms=NOW + 1_000)
     pit.place(pit.b, "bid", 4_000, 100)
-    pit.engine.amend(first, OrderAmendment(4_000, 100, NOW + 9_000, ""), NOW)
+    pit.engine.amend(first, amendment(4_000, 100, NOW + 9_000), NOW)
     pit.engine.expire(NOW + 5_000)
     assert (first.status, pit.engine.queue_ahead(first)) == ("resting", 0)
 
 
-@pytest.mark.parametrize(
-    "change", [OrderAmendment(4_000, 150, None, ""), OrderAmendment(4_100, 100, None, "")]
-)
+@pytest.mark.parametrize("change", [amendment(4_000, 150), amendment(4_100, 100)])
 def test_more_size_or_another_price_goes_to_the_back(pit: Pit, change: OrderAmendment) -> None:
     first = pit.place(pit.a, "bid", 4_000, 100)
     pit.place(pit.b, "bid", change.price, 100)
@@ -102,20 +109,20 @@ def test_more_size_or_another_price_goes_to_the_back(pit: Pit, change: OrderAmen
 def test_the_count_of_an_amendment_includes_what_is_filled(pit: Pit) -> None:
     order = pit.place(pit.a, "bid", 4_000, 100)
     pit.place(pit.b, "ask", 4_000, 30)
-    pit.engine.amend(order, OrderAmendment(4_000, 100, NOW + 1_000, ""), NOW)
+    pit.engine.amend(order, amendment(4_000, 100, NOW + 1_000), NOW)
     assert order.remaining == 70
 
 
 def test_an_amendment_that_changes_nothing_is_refused(pit: Pit) -> None:
     order = pit.place(pit.a, "bid", 4_000, 100)
     with pytest.raises(RequestRefused, match="AMEND_ORDER_NO_OP"):
-        pit.engine.amend(order, OrderAmendment(4_000, 100, None, ""), NOW)
+        pit.engine.amend(order, amendment(4_000, 100), NOW)
 
 
 def test_an_amended_price_may_trade_at_once(pit: Pit) -> None:
     order = pit.place(pit.a, "bid", 4_000, 100)
     pit.place(pit.b, "ask", 5_000, 40)
-    pit.engine.amend(order, OrderAmendment(5_000, 100, None, ""), NOW)
+    pit.engine.amend(order, amendment(5_000, 100), NOW)
     assert (order.filled, order.remaining, pit.market.best_bid) == (40, 60, 5_000)
 
 
@@ -123,7 +130,7 @@ def test_a_post_only_order_is_never_amended_into_a_trade(pit: Pit) -> None:
     order = pit.place(pit.a, "bid", 4_000, 100, post_only=True)
     pit.place(pit.b, "ask", 5_000, 40)
     with pytest.raises(RequestRefused, match="post only cross"):
-        pit.engine.amend(order, OrderAmendment(5_000, 100, None, ""), NOW)
+        pit.engine.amend(order, amendment(5_000, 100), NOW)
     assert (order.price, order.status) == (4_000, "resting")
 
 
@@ -154,7 +161,7 @@ def test_immediate_or_cancel_rests_nothing(pit: Pit) -> None:
     assert pit.market.best_bid is None
 
 
-def test_fill_or_kill_trades_wholly_or_not_at_all(pit: Pit) -> None:
+def test_fill_or_kill_trades_all_or_nothing(pit: Pit) -> None:
     pit.place(pit.a, "ask", 5_000, 50)
     with pytest.raises(RequestRefused, match="insufficient resting volume"):
         pit.place(pit.b, "bid", 5_000, 80, time_in_force="fill_or_kill")
@@ -198,7 +205,7 @@ def test_a_taker_must_afford_its_fee_as_well(pit: Pit) -> None:
         pit.place(poor, "bid", 5_000, 2_000)
 
 
-def test_a_refused_order_leaves_no_trace(pit: Pit) -> None:
+def test_a_refused_order_changes_nothing(pit: Pit) -> None:
     pit.place(pit.a, "ask", 5_000, 50)
     before = len(pit.engine.facts)
     with pytest.raises(RequestRefused):
@@ -211,7 +218,7 @@ def test_many_small_fills_cost_what_one_large_one_does(pit: Pit) -> None:
     for _ in range(30):
         pit.place(pit.a, "ask", 4_300, 1)
     order = pit.place(pit.b, "bid", 4_300, 30)
-    one_fill = FeeSchedule().raw(4_300, 30, is_taker=True)
+    one_fill = FeeSchedule().raw(Price(4_300), Count(30), is_taker=True)
     assert sum(order.fees) * 10**12 - one_fill < 10**14
 
 
@@ -227,13 +234,13 @@ def test_the_changes_of_a_book_add_up_to_it(pit: Pit) -> None:
     pit.place(pit.a, "bid", 4_000, 100)
     order = pit.place(pit.b, "bid", 4_000, 50)
     pit.place(pit.c, "ask", 4_000, 120)
-    pit.engine.decrease(order, 10, NOW)
+    pit.decrease(order, 10)
     changes = [f for f in pit.engine.facts if isinstance(f, BookLevelChanged)]
-    assert sum(f.delta for f in changes) == pit.market.sides["bid"].totals[4_000] == 10
+    assert sum(f.delta for f in changes) == pit.market.sides["bid"].totals[Price(4_000)] == 10
     assert [f.clock for f in changes] == sorted({f.clock for f in changes})
 
 
-def test_a_fill_says_what_is_held_after_it(pit: Pit) -> None:
+def test_a_fill_has_the_position_after_it(pit: Pit) -> None:
     pit.place(pit.a, "ask", 5_000, 50)
     pit.place(pit.b, "bid", 5_000, 80)
     fills = [f for f in pit.engine.facts if isinstance(f, AccountFilled)]
@@ -260,7 +267,7 @@ actions = st.lists(
 @settings(deadline=None, max_examples=150)
 @given(actions, st.sampled_from(["quadratic", "quadratic_with_maker_fees"]), st.booleans())
 def test_money_is_conserved_and_nobody_goes_below_nothing(
-    steps: list[tuple[str, str, str, int, int, str, str]], fee_type: str, yes: bool
+    steps: list[tuple[str, str, Side, int, int, str, str]], fee_type: str, yes: bool
 ) -> None:
     pit = Pit(fee_type, cash=20)
     engine, market = pit.engine, pit.market
@@ -268,7 +275,7 @@ def test_money_is_conserved_and_nobody_goes_below_nothing(
 
     def total() -> int:
         cash = sum(account.cash for account in engine.accounts.values())
-        return cash + market.open_interest * 10_000 + engine.fee_income
+        return cash + market.open_interest * 10_000 + engine.clearing.fee_income
 
     before = total()
     for name, action, side, price, count, time_in_force, prevention in steps:
@@ -288,10 +295,10 @@ def test_money_is_conserved_and_nobody_goes_below_nothing(
             elif action == "cancel":
                 engine.cancel(own[0], NOW)
             elif action == "amend":
-                change = OrderAmendment(price, own[0].filled + count, None, "")
+                change = amendment(price, own[0].filled + count)
                 engine.amend(own[0], change, NOW)
             else:
-                engine.decrease(own[0], own[0].remaining // 2, NOW)
+                pit.decrease(own[0], own[0].remaining // 2)
         except RequestRefused:
             pass
         assert total() == before

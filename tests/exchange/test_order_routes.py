@@ -58,7 +58,7 @@ def test_a_fill_may_be_a_hundredth_of_a_contract(maker: Any, taker: Any) -> None
         ({"count": "1000000.00"}, (400, "insufficient_balance", None)),
     ],
 )
-def test_an_order_that_cannot_be_is_refused(
+def test_an_invalid_order_is_refused(
     maker: Any, change: dict[str, Any], refusal: tuple[Any, ...]
 ) -> None:
     order = {"price": "0.4200", "count": "10.00"} | change
@@ -234,7 +234,7 @@ def test_an_amend_may_rename_the_order_but_not_to_a_used_name(maker: Any) -> Non
 
 
 @pytest.mark.parametrize("wrong", [{"ticker": "X"}, {"side": "ask"}, {"client_order_id": "other"}])
-def test_an_amend_must_name_the_order_it_means(maker: Any, wrong: dict[str, str]) -> None:
+def test_an_amend_must_repeat_the_orders_ticker_and_side(maker: Any, wrong: dict[str, str]) -> None:
     order = maker.place("bid", "0.4100")
     assert amend(maker, order, **wrong)[0] in (400, 404)
     assert maker.call("GET", f"/portfolio/orders/{order['order_id']}")[1]["order"][
@@ -259,7 +259,9 @@ def test_decrease_takes_either_amount(maker: Any, body: dict[str, str], left: st
         ({"reduce_to": "10"}, "AMEND_ORDER_NO_OP"),
     ],
 )
-def test_a_decrease_that_is_none_is_refused(maker: Any, body: dict[str, str], code: str) -> None:
+def test_a_decrease_that_changes_nothing_is_refused(
+    maker: Any, body: dict[str, str], code: str
+) -> None:
     order = maker.place("bid", "0.4200")
     status, answer = maker.call("POST", f"{ORDERS}/{order['order_id']}/decrease", body)
     assert (status, answer["error"]["code"]) == (400, code)
@@ -334,7 +336,9 @@ def test_a_pause_cancels_only_orders_that_asked_for_it(bench: Any, maker: Any) -
     assert statuses == ["resting", "canceled"]
 
 
-def test_while_the_exchange_is_paused_nothing_goes(bench: Any, maker: Any) -> None:
+def test_while_the_exchange_is_paused_every_order_operation_is_refused(
+    bench: Any, maker: Any
+) -> None:
     order = maker.place("bid", "0.4200")
     bench.venue.pause_exchange(bench.now)
     status, body = maker.call("DELETE", f"{ORDERS}/{order['order_id']}")
@@ -352,7 +356,9 @@ def test_unpausing_a_market_wipes_its_book(bench: Any, maker: Any) -> None:
     assert maker.call("GET", path)[1]["order"]["status"] == "canceled"
 
 
-def test_after_the_close_even_a_cancel_is_refused_until_the_sweep(bench: Any, maker: Any) -> None:
+def test_after_the_close_even_a_cancel_is_refused_until_the_exchange_cancels(
+    bench: Any, maker: Any
+) -> None:
     order = maker.place("bid", "0.4200")
     bench.wait_until(dt.datetime(2026, 4, 19, 23, 59, tzinfo=EASTERN))
     status, body = maker.call("DELETE", f"{ORDERS}/{order['order_id']}")
@@ -381,7 +387,7 @@ def test_thursdays_maintenance_pauses_trading(bench: Any, maker: Any) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
-def test_the_first_version_of_order_writes_is_gone(maker: Any, method: str) -> None:
+def test_v1_order_writes_are_answered_as_gone(maker: Any, method: str) -> None:
     status, body = maker.call(method, "/portfolio/orders")
     assert (status, body["error"]["code"]) == (410, "deprecated_v1_order_endpoint")
 

@@ -33,7 +33,7 @@ def test_the_ladder_is_twenty_one_strikes_above_which_yes_pays(bench: Any) -> No
     assert {m["strike_type"] for m in markets} == {"greater"}
 
 
-def test_opening_and_closing_are_told_in_wall_time(bench: Any) -> None:
+def test_open_and_close_are_in_wall_time(bench: Any) -> None:
     _, body = bench.public(f"/markets/{TICKER}")
     market = body["market"]
     assert (market["open_time"], market["close_time"]) == (
@@ -82,7 +82,7 @@ def test_a_page_is_not_shifted_by_what_happens_meanwhile(bench: Any, maker: Any)
 
 
 @pytest.mark.parametrize("query", [{"limit": "1001"}, {"limit": "x"}, {"cursor": "!!"}])
-def test_a_page_that_cannot_be_is_refused(bench: Any, query: dict[str, str]) -> None:
+def test_invalid_page_parameters_are_refused(bench: Any, query: dict[str, str]) -> None:
     assert bench.public("/markets/trades", **query)[0] == 400
 
 
@@ -152,7 +152,7 @@ def test_orders_keep_to_the_markets_price_ranges(
     assert bench.maker.refused("bid", bad)[2] == "invalid price"
 
 
-def test_the_series_tells_its_fees(bench: Any) -> None:
+def test_the_series_has_its_fees(bench: Any) -> None:
     _, body = bench.public("/series/KXTSAW")
     assert (body["series"]["fee_type"], body["series"]["fee_multiplier"]) == ("quadratic", 1.0)
     assert bench.public("/series/OTHER")[0] == 404

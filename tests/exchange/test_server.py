@@ -19,7 +19,7 @@ from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.server import Server, now_ms
 from mmbot.kalshi.http import BASE_PATH, STREAM_PATH
 from mmbot.tsa.calendar import CalendarClock, Week, to_milliseconds
-from mmbot.units import MONEY_PER_DOLLAR
+from mmbot.units import MONEY_PER_DOLLAR, Money
 
 WEEK = Week(dt.date(2026, 4, 19))
 TICKER = "KXTSAW-26APR19-A2.45"
@@ -71,7 +71,7 @@ async def running() -> AsyncIterator[Running]:
         week=WEEK,
         published=synthetic(WEEK, 1),
         public_key=KEY.public_key(),
-        balance=1_000 * MONEY_PER_DOLLAR,
+        balance=Money(1_000 * MONEY_PER_DOLLAR),
         seed=1,
     )
     server = Server(site, heartbeat_s=0.02)
@@ -107,7 +107,7 @@ async def test_the_stream_reaches_a_websockets_client(running: Running) -> None:
         assert (delta["type"], delta["msg"]["client_order_id"]) == ("orderbook_delta", "seen")
 
 
-async def test_an_unsigned_stream_is_refused_at_the_door(running: Running) -> None:
+async def test_an_unsigned_stream_is_refused(running: Running) -> None:
     with pytest.raises(websockets.InvalidStatus) as refusal:
         await websockets.connect(running.server.ws_url)
     assert refusal.value.response.status_code == 401

@@ -1,4 +1,4 @@
-"""What time brings to a venue: opening, closing, releases, settlement."""
+"""The venue in time: opening, closing, releases, settlement."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_moved_close_counts_and_the_old_one_does_not(bench: Any, maker: Any) -
     maker.place("bid", "0.4200", ticker=OTHER)
 
 
-def test_a_venue_says_when_it_wants_to_be_called(bench: Any, maker: Any) -> None:
+def test_the_venue_returns_when_it_is_to_be_called_next(bench: Any, maker: Any) -> None:
     maker.place("bid", "0.4200", expiration_time=bench.now // 1000 + 5)
     assert bench.venue.next_event_at() == (bench.now // 1000 + 5) * 1000
     bench.wait(5_000)

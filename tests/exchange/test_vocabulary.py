@@ -7,7 +7,7 @@ from mmbot.faultlab.campaign import Job
 from mmbot.kalshi.unknown_words import VocabularyMonitor
 
 
-def test_the_simulated_exchange_says_nothing_that_the_client_has_no_word_for(
+def test_the_client_knows_every_word_of_the_simulated_exchange(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     words: list[str] = []

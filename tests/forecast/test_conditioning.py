@@ -5,24 +5,24 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from mmbot.forecast.conditioning import Past, Present, equally_weighted, reweighted
+from mmbot.forecast.conditioning import PastWeeks, PresentWeek, equally_weighted, reweighted
 
 MONDAY = dt.date(2026, 3, 2).toordinal()
 EXPECTED = np.full(7, 14.7)
 
 
-def past(n: int, link: float = 0.0, seed: int = 0) -> Past:
+def past(n: int, link: float = 0.0, seed: int = 0) -> PastWeeks:
     """Weeks whose remainder follows their Monday's surprise by `link`."""
     rng = np.random.default_rng(seed)
     daily = rng.normal(0, 0.03, (n, 7))
     remainder = link * daily[:, 0] + rng.normal(0, 0.005, n)
-    return Past(MONDAY - 7 * np.arange(n, 0, -1), remainder, daily)
+    return PastWeeks(MONDAY - 7 * np.arange(n, 0, -1), remainder, daily)
 
 
-def present(*surprises: float) -> Present:
+def present(*surprises: float) -> PresentWeek:
     daily = np.full(7, np.nan)
     daily[: len(surprises)] = surprises
-    return Present(MONDAY, EXPECTED, EXPECTED + daily, daily)
+    return PresentWeek(MONDAY, EXPECTED, EXPECTED + daily, daily)
 
 
 def test_equal_weights_lay_each_residual_over_the_forecast() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mmbot.errors import BadInput
 from mmbot.forecast.evaluation import (
-    Outcome,
+    ScoredForecast,
     difference,
     hindcast,
     summarise,
@@ -110,8 +110,8 @@ def test_means_are_taken_by_origin() -> None:
     assert scores[2].mape == pytest.approx(100 * np.mean(errors))
 
 
-def outcome(pit: float) -> Outcome:
-    return Outcome("2026-04-19", 0, 0.0, 0.0, 0.0, 0.0, 0.0, pit, (), ())
+def outcome(pit: float) -> ScoredForecast:
+    return ScoredForecast("2026-04-19", 0, 0.0, 0.0, 0.0, 0.0, 0.0, pit, (), ())
 
 
 def test_an_interval_covers_what_lies_between_its_ends() -> None:
@@ -122,7 +122,7 @@ def test_an_interval_covers_what_lies_between_its_ends() -> None:
 
 def test_a_difference_is_paired_by_week() -> None:
     better = [
-        Outcome(**{f: getattr(o, f) for f in o.__struct_fields__} | {"crps": o.crps - 100.0})
+        ScoredForecast(**{f: getattr(o, f) for f in o.__struct_fields__} | {"crps": o.crps - 100.0})
         for o in OUTCOMES
     ]
     found = difference(better[::-1], OUTCOMES, 1, np.random.default_rng(0))
@@ -132,7 +132,9 @@ def test_a_difference_is_paired_by_week() -> None:
 def test_the_interval_of_a_difference_holds_its_mean() -> None:
     rng = np.random.default_rng(1)
     noisy = [
-        Outcome(**{f: getattr(o, f) for f in o.__struct_fields__} | {"crps": o.crps + rng.normal()})
+        ScoredForecast(
+            **{f: getattr(o, f) for f in o.__struct_fields__} | {"crps": o.crps + rng.normal()}
+        )
         for o in OUTCOMES
     ]
     found = difference(noisy, OUTCOMES, 0, np.random.default_rng(0))

@@ -39,9 +39,14 @@ def known(k: int) -> Counts:
     return FULL.up_to(WEEK.monday + dt.timedelta(days=k - 1))
 
 
-@lru_cache
 def fitted(method: str, k: int = 0) -> Forecaster:
-    return Forecaster.fit(known(k), method, fitted(method).bank if k else None)
+    return _fitted(method, k)
+
+
+# The cache tells `(method, 0)` from `(method,)`: it is always asked with both arguments.
+@lru_cache
+def _fitted(method: str, k: int) -> Forecaster:
+    return Forecaster.fit(known(k), method, _fitted(method, 0).bank if k else None)
 
 
 def with_changed(counts: Counts, day: dt.date, factor: float) -> Counts:

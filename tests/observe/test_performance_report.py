@@ -1,12 +1,12 @@
-"""The report in words, tables, JSON and HTML."""
+"""The performance report as sentences, tables, JSON and HTML."""
 
 from __future__ import annotations
 
 import orjson
 import pytest
 
-from mmbot.observe.performance_report import plain, report, sheets, words
-from mmbot.research.performance import PerformanceReport, judge
+from mmbot.observe.performance_report import as_json, html_page, remarks, sheets
+from mmbot.research.performance import PerformanceReport, build_report
 from mmbot.trading.commands import MarketSample, RecordSettlement
 from tests.research.records import (
     FILLS,
@@ -21,45 +21,45 @@ from tests.research.records import (
 )
 
 WEIGHTS = (0.2, 0.2, 0.3, 0.4, 0.6)
-NOTHING = judge((), (), (), (), WEIGHTS, frozenset())
+NOTHING = build_report((), (), (), (), WEIGHTS, frozenset())
 
 
 @pytest.fixture
-def verdict() -> PerformanceReport:
-    return judge(FILLS, MARKOUTS, SAMPLES, SETTLEMENTS, WEIGHTS, frozenset({FIRST, SECOND}))
+def report() -> PerformanceReport:
+    return build_report(FILLS, MARKOUTS, SAMPLES, SETTLEMENTS, WEIGHTS, frozenset({FIRST, SECOND}))
 
 
-def table(verdict: PerformanceReport, title: str) -> dict[str, tuple[str, ...]]:
-    (sheet,) = (each for each in sheets(verdict) if each.title.startswith(title))
+def table(report: PerformanceReport, title: str) -> dict[str, tuple[str, ...]]:
+    (sheet,) = (each for each in sheets(report) if each.title.startswith(title))
     assert all(len(row) == len(sheet.columns) for row in sheet.rows)
     return {row[0]: row[1:] for row in sheet.rows}
 
 
-def test_profit_is_shown_by_market_by_known_days_and_in_all(verdict: PerformanceReport) -> None:
-    by_known = table(verdict, "P&L by known days")
+def test_profit_is_shown_by_market_by_known_days_and_in_all(report: PerformanceReport) -> None:
+    by_known = table(report, "P&L by known days")
     assert by_known["1"][:4] == ("1", "10", "0.30", "+5.70")
     assert by_known["3"][:4] == ("2", "25", "0.00", "-12.50")
     assert by_known["all"][:4] == ("3", "35", "0.30", "-6.80")
-    assert table(verdict, "P&L by market")[LOW][-2:] == ("+0.050", "+0.600")
+    assert table(report, "P&L by market")[LOW][-2:] == ("+0.050", "+0.600")
 
 
-def test_markouts_say_how_many_fills_they_are_of(verdict: PerformanceReport) -> None:
-    (sheet,) = (each for each in sheets(verdict) if each.title.startswith("Markouts"))
+def test_markouts_say_how_many_fills_they_are_of(report: PerformanceReport) -> None:
+    (sheet,) = (each for each in sheets(report) if each.title.startswith("Markouts"))
     assert ("all", "1 s", "1", "+0.010", "2", "+0.033") in sheet.rows
     assert ("all", "1 min", "0", "-", "0", "-") in sheet.rows
 
 
 def test_data_that_are_too_few_to_change_the_weights_are_said_to_be(
-    verdict: PerformanceReport,
+    report: PerformanceReport,
 ) -> None:
-    (sheet,) = (each for each in sheets(verdict) if each.title.startswith("Weight"))
+    (sheet,) = (each for each in sheets(report) if each.title.startswith("Weight"))
     assert "too few to change anything" in sheet.note
     assert [row[3] == row[6] for row in sheet.rows] == [True] * 5
 
 
 def test_weights_that_the_data_contradict_are_proposed_anew() -> None:
     samples, settled = _events_in_which_the_belief_was_right(30)
-    found = judge((), (), samples, settled, (0.2,) * 5, frozenset())
+    found = build_report((), (), samples, settled, (0.2,) * 5, frozenset())
     (sheet,) = (each for each in sheets(found) if each.title.startswith("Weight"))
     assert "Proposed: belief_weight = [0.2, " in sheet.note
     proposed = float(sheet.rows[1][6])
@@ -81,30 +81,30 @@ def _events_in_which_the_belief_was_right(
 
 
 def test_a_ledger_in_which_nothing_is_decided_is_said_to_be_one() -> None:
-    assert "No event in this ledger is decided yet" in words(NOTHING)[0]
+    assert "No event in this ledger is decided yet" in remarks(NOTHING)[0]
     assert [sheet.title for sheet in sheets(NOTHING)] == [
         "Weight of the belief (quoting.belief_weight)"
     ]
 
 
 def test_an_event_in_which_nothing_was_filled_is_said_to_be_one() -> None:
-    found = judge((), (), SAMPLES, SETTLEMENTS, WEIGHTS, frozenset({FIRST}))
-    assert "Nothing was filled in these events" in words(found)[0]
+    found = build_report((), (), SAMPLES, SETTLEMENTS, WEIGHTS, frozenset({FIRST}))
+    assert "Nothing was filled in these events" in remarks(found)[0]
     assert "P&L" not in " ".join(sheet.title for sheet in sheets(found))
 
 
 def test_what_is_not_decided_amended_or_contradicts_itself_is_said() -> None:
     settled = (*SETTLEMENTS[1:2], settlement(LOW, True, 10), settlement(LOW, False, 9))
-    found = judge(FILLS, (), (), settled, WEIGHTS, frozenset({FIRST, SECOND}))
-    said = " ".join(words(found))
+    found = build_report(FILLS, (), (), settled, WEIGHTS, frozenset({FIRST, SECOND}))
+    said = " ".join(remarks(found))
     assert "fills of markets that are not decided yet: 1." in said
     assert f"The settlement of {LOW} was amended: it paid $10.00 and now pays $0.00." in said
     assert f"The settlement of {LOW} was paid on another position" in said
     assert "neither calibration nor weights can be judged" in said
 
 
-def test_the_json_is_in_dollars_and_adds_up(verdict: PerformanceReport) -> None:
-    told = orjson.loads(orjson.dumps(plain(verdict)))
+def test_the_json_is_in_dollars_and_adds_up(report: PerformanceReport) -> None:
+    told = orjson.loads(orjson.dumps(as_json(report)))
     assert told["total"]["pnl"] == -6.8
     for groups in ("events", "markets", "known"):
         assert sum(each["pnl"] for each in told[groups].values()) == pytest.approx(-6.8)
@@ -112,13 +112,13 @@ def test_the_json_is_in_dollars_and_adds_up(verdict: PerformanceReport) -> None:
     assert told["total"]["markouts"]["1min"] == {"mid": None, "fair": None}
     assert told["brier"]["0"]["n"] == 0
     assert [each["changes"] for each in told["weights"]] == [False] * 5
-    assert orjson.loads(orjson.dumps(plain(NOTHING)))["total"]["fills"] == 0
+    assert orjson.loads(orjson.dumps(as_json(NOTHING)))["total"]["fills"] == 0
 
 
 def test_the_page_shows_tables_pictures_and_rules_and_escapes_what_it_is_told(
-    verdict: PerformanceReport,
+    report: PerformanceReport,
 ) -> None:
-    page = report(verdict, "Settled <up>", ["<svg id='x'></svg>"])
+    page = html_page(report, "Settled <up>", ["<svg id='x'></svg>"])
     assert "<svg id='x'>" in page
     assert "Settled &lt;up&gt;" in page
     assert "P&amp;L by market" in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from decimal import Decimal
 
 from hypothesis import given
@@ -15,12 +16,12 @@ from mmbot.observe.statements import (
     fill_rows,
     settlement_rows,
 )
-from mmbot.units import ONE_DOLLAR
+from mmbot.units import ONE_DOLLAR, Price
 from tests.research.records import FILLS, HIGH, LOW, SETTLEMENTS, booked, settlement
 
 
-def rows(columns: tuple[str, ...], given_rows: object) -> list[dict[str, str]]:
-    return [dict(zip(columns, row, strict=True)) for row in given_rows]  # type: ignore[attr-defined]
+def rows(columns: tuple[str, ...], given_rows: Iterable[tuple[str, ...]]) -> list[dict[str, str]]:
+    return [dict(zip(columns, row, strict=True)) for row in given_rows]
 
 
 def test_a_fill_is_a_row_with_its_time_zone_and_what_the_balance_lost() -> None:
@@ -87,6 +88,6 @@ def test_cash_is_what_the_exchange_books_and_adds_up_to_the_profit(
         Decimal(row["cash"])
         for row in rows(SETTLEMENT_COLUMNS, settlement_rows([settlement(LOW, won, held)]))
     ]
-    assert sum(paid) == Decimal(theirs.pay_out(won * ONE_DOLLAR)) / 1_000_000
+    assert sum(paid) == Decimal(theirs.pay_out(Price(won * ONE_DOLLAR))) / 1_000_000
     profit = sum(each.fill.cash + each.fill.signed_count * won * ONE_DOLLAR for each in fills)
     assert sum(ours) + sum(paid) == Decimal(profit) / 1_000_000

@@ -14,13 +14,25 @@ from mmbot.research.candles import Candle, RealMarket, RealWeek
 from mmbot.trading.book import Top
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import assumed_release
+from mmbot.units import Count, Money, Price
 
 WEEK = Week(dt.date(2026, 4, 12))
 EVENT = "KXTSAW-26APR12"
 STRIKES = (2_400_000, 2_500_000, 2_600_000)
 ABOVE = (0.8, 0.5, 0.2)
-BOOKS = (Top(7800, 8200), Top(4800, 5200), Top(1800, 2200))
 MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY, SATURDAY, SUNDAY = WEEK.days
+
+
+def book(bid: int | None, ask: int | None) -> Top:
+    """A top of book at prices in price units."""
+    return Top(_price(bid), _price(ask))
+
+
+def _price(price: int | None) -> Price | None:
+    return None if price is None else Price(price)
+
+
+BOOKS = (book(7800, 8200), book(4800, 5200), book(1800, 2200))
 
 
 def candle(
@@ -28,7 +40,7 @@ def candle(
     volume: int = 0, opened: Top | None = None,
 ) -> Candle:  # fmt: skip
     """A day that begins and ends with the same book."""
-    return Candle(opened or top, top, low, high, last, volume)
+    return Candle(opened or top, top, _price(low), _price(high), _price(last), Count(volume))
 
 
 def quiet() -> list[dict[dt.date, Candle]]:
@@ -44,7 +56,7 @@ def real_week(
         EVENT,
         WEEK,
         tuple(
-            RealMarket(f"{EVENT}-A{strike / 1e6:.2f}", strike, payout, held)
+            RealMarket(f"{EVENT}-A{strike / 1e6:.2f}", strike, Price(payout), held)
             for strike, payout, held in zip(STRIKES, payouts, days, strict=True)
         ),
     )
@@ -61,16 +73,16 @@ def strategy(updates: bool = True, leaves: bool = True, **quoting: object) -> St
         "uncertainty_edge": 0.0,
     }
     settings = msgspec.convert({"quoting": {**plain, **quoting}}, Settings)
-    return Strategy("test", settings, "combined", 10**15, updates=updates, leaves=leaves)
+    return Strategy("test", settings, "combined", Money(10**15), updates=updates, leaves=leaves)
 
 
 class Oracle:
-    """Believes the same all week, and remembers when it was asked."""
+    """Forms the same belief all week, and records the instants it was asked at."""
 
     def __init__(self) -> None:
         self.asked: list[dt.datetime] = []
 
     def __call__(self, method: str, real: RealWeek, at: dt.datetime) -> Belief:
         self.asked.append(at)
-        known = sum(assumed_release(day) <= at for day in real.week.days)
-        return Belief(real.week, known, STRIKES, ABOVE, 2.5e6, 8e4, method, f"{at}")
+        days_published = sum(assumed_release(day) <= at for day in real.week.days)
+        return Belief(real.week, days_published, STRIKES, ABOVE, 2.5e6, 8e4, method, f"{at}")

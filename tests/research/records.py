@@ -12,12 +12,21 @@ from mmbot.trading.commands import (
     SampleMoment,
 )
 from mmbot.trading.values import Fill, Side
-from mmbot.units import ONE_CONTRACT, ONE_DOLLAR
+from mmbot.units import (
+    ONE_CENT,
+    ONE_CONTRACT,
+    ONE_DOLLAR,
+    Count,
+    Milliseconds,
+    Money,
+    Price,
+    value_of,
+)
 
 FIRST, SECOND = "KXTSAW-26NOV15", "KXTSAW-26NOV22"
 LOW, HIGH = f"{FIRST}-A2.40", f"{FIRST}-A2.50"
 NEXT_LOW, NEXT_HIGH = f"{SECOND}-A2.40", f"{SECOND}-A2.50"
-AT = 1_763_650_000_000
+AT: Milliseconds = 1_763_650_000_000
 
 
 def booked(
@@ -30,28 +39,30 @@ def booked(
     fair: float | None = None,
     fee: int = 0,
 ) -> RecordFill:
-    """A fill at a price in cents, at a fair value in dollars if that was known."""
-    price, count = cents * ONE_DOLLAR // 100, contracts * ONE_CONTRACT
+    """A fill at a price in cents, with its fair value in dollars if there was one."""
+    price, count = Price(cents * ONE_CENT), Count(contracts * ONE_CONTRACT)
     at = AT + sum(map(ord, trade_id))
-    fill = Fill(trade_id, f"o-{trade_id}", ticker, side, price, count, fee, at)
+    fill = Fill(trade_id, f"o-{trade_id}", ticker, side, price, count, Money(fee), at)
     return RecordFill(fill, known, MarketView(fair, fair, fair))
 
 
 def marked(trade_id: str, horizon: Horizon, mid: float | None, fair: float | None) -> Markout:
-    """What was thought of a fill later."""
+    """Mid and fair value some time after a fill."""
     return Markout(trade_id, f"o-{trade_id}", horizon, AT, MarketView(fair, mid, fair))
 
 
-def settlement(ticker: str, won: bool, contracts: int = 0, at: int = AT) -> RecordSettlement:
-    """What a market paid on a position."""
-    value, position = won * ONE_DOLLAR, contracts * ONE_CONTRACT
-    return RecordSettlement(ticker, value, position, value * position, at)
+def settlement(
+    ticker: str, won: bool, contracts: int = 0, at: Milliseconds = AT
+) -> RecordSettlement:
+    """The settlement of a position."""
+    value, position = Price(won * ONE_DOLLAR), Count(contracts * ONE_CONTRACT)
+    return RecordSettlement(ticker, value, position, value_of(position, value), at)
 
 
 def sampled(
     ticker: str, belief: float, mid: float, known: int = 1, moment: SampleMoment = "first"
 ) -> MarketSample:
-    """A view of a market in which the pool lies half-way."""
+    """A market sample with the fair value half-way between belief and mid."""
     return MarketSample(ticker, known, moment, AT, MarketView(belief, mid, (belief + mid) / 2))
 
 
@@ -60,7 +71,7 @@ FILLS = (
     booked("a", LOW, "bid", 40, 10, known=1, fair=0.45, fee=300_000),
     # Five YES sold at 30 cents, fair at 25: they win 30 cents each.
     booked("b", HIGH, "ask", 30, 5, known=3, fair=0.25),
-    # Twenty YES at 70 cents, of which nobody knows what was thought: they lose.
+    # Twenty YES at 70 cents without belief, mid or fair value: they lose.
     booked("c", NEXT_LOW, "bid", 70, 20, known=3),
 )
 MARKOUTS = (

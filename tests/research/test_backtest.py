@@ -8,7 +8,6 @@ import pytest
 from mmbot.forecast.belief import Belief
 from mmbot.research.backtest import Trade, play_week
 from mmbot.research.candles import RealWeek
-from mmbot.trading.book import Top
 from mmbot.tsa.calendar import EASTERN
 from tests.research.builders import (
     BOOKS,
@@ -21,6 +20,7 @@ from tests.research.builders import (
     WEDNESDAY,
     WEEK,
     Oracle,
+    book,
     candle,
     quiet,
     real_week,
@@ -86,7 +86,7 @@ def test_a_day_without_a_candle_fills_nothing_and_leaves_the_book_as_it_was() ->
 def test_orders_look_at_the_book_of_the_evening_before() -> None:
     days = quiet()
     # Tuesday ends with another bid at 30 cents: on Wednesday ours is one tick above.
-    days[1][TUESDAY] = candle(Top(3000, 5200))
+    days[1][TUESDAY] = candle(book(3000, 5200))
     days[1][WEDNESDAY] = candle(BOOKS[1], 2000, 2000, 2000, 100_000)
     (bought,) = play_week(strategy(), real_week(days), Oracle()).trades
     assert (bought.day, bought.price) == (WEDNESDAY, 3100)
@@ -94,7 +94,7 @@ def test_orders_look_at_the_book_of_the_evening_before() -> None:
 
 def test_monday_looks_at_the_first_book_of_the_day() -> None:
     days = quiet()
-    days[1][MONDAY] = candle(BOOKS[1], 1000, 1000, 1000, 100_000, opened=Top(2000, None))
+    days[1][MONDAY] = candle(BOOKS[1], 1000, 1000, 1000, 100_000, opened=book(2000, None))
     (bought,) = play_week(strategy(), real_week(days), Oracle()).trades
     assert (bought.day, bought.price) == (MONDAY, 2100)
 
@@ -143,7 +143,7 @@ def test_a_fill_weighs_on_the_next_days_quotes() -> None:
 def test_a_fill_tells_what_it_cost_claimed_and_earned() -> None:
     days = quiet()
     days[1][SATURDAY] = candle(BOOKS[1], BID - 100, 5000, 5000, 100_000)
-    days[1][SUNDAY] = candle(Top(6000, 6400))
+    days[1][SUNDAY] = candle(book(6000, 6400))
     (bought,) = play_week(strategy(), real_week(days), Oracle()).trades
     assert (bought.spend, bought.fee, bought.pnl) == (4_500_000, 0, 5_500_000)
     assert bought.claimed == pytest.approx(10 * 0.05)
@@ -155,8 +155,8 @@ def test_a_fill_tells_what_it_cost_claimed_and_earned() -> None:
 
 def test_opinions_are_of_markets_with_a_narrow_book() -> None:
     days = quiet()
-    days[0] = {day: candle(Top(7000, 8001)) for day in WEEK.days}
-    days[2] = {day: candle(Top(None, 2200)) for day in WEEK.days}
+    days[0] = {day: candle(book(7000, 8001)) for day in WEEK.days}
+    days[2] = {day: candle(book(None, 2200)) for day in WEEK.days}
     opinions = play_week(strategy(belief_weight=[0.5] * 5), real_week(days), Oracle()).opinions
     assert {each.ticker[-4:] for each in opinions} == {"2.50"}
     assert [each.days_published for each in opinions] == [0, 1, 2, 3, 4, 4, 4]

@@ -7,7 +7,7 @@ import pytest
 
 from mmbot.errors import BadInput
 from mmbot.research.candles import load_weeks
-from mmbot.trading.book import Top
+from tests.research.builders import book
 
 MARKETS = "event_ticker,ticker,title,floor_strike,result"
 CANDLES = (
@@ -35,7 +35,7 @@ def test_markets_are_in_order_of_strike_with_their_days(tmp_path: Path) -> None:
         ("B", 2_500_000, 0),
     ]
     monday = week.markets[0].candles[dt.date(2026, 4, 6)]
-    assert (monday.opened, monday.closed) == (Top(None, None), Top(5500, 5800))
+    assert (monday.opened, monday.closed) == (book(None, None), book(5500, 5800))
     assert (monday.low, monday.high, monday.last, monday.volume) == (5000, 6000, 5800, 1250)
     assert week.markets[1].candles[dt.date(2026, 4, 6)].low is None
 

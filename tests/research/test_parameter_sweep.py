@@ -7,13 +7,13 @@ from mmbot.errors import BadInput
 from mmbot.research.backtest import play_week
 from mmbot.research.cached_beliefs import CachedBeliefs
 from mmbot.research.parameter_sweep import SweepData, Trial, grid, held_out, try_setting
-from mmbot.research.scoring import tally
+from mmbot.research.scoring import fill_statistics
 from mmbot.research.strategies import own
 from tests.research.builders import BOOKS, EVENT, SATURDAY, Oracle, candle, quiet, real_week
 
 
 def trial(*pnl: float) -> Trial:
-    return Trial({"x": pnl}, tally([]), pnl, tuple(10.0 for _ in pnl))
+    return Trial({"x": pnl}, fill_statistics([]), pnl, tuple(10.0 for _ in pnl))
 
 
 def test_a_grid_is_every_combination() -> None:
@@ -44,9 +44,9 @@ def test_a_trial_is_the_backtest_with_other_settings() -> None:
     data = SweepData(settings, (week,), CachedBeliefs(beliefs))
     same = try_setting(data, {"quoting.margin": settings.quoting.margin})
     assert same.pnl == (sum(each.pnl for each in result.trades) / 1e6,)
-    assert same.tally == tally([result])
-    assert same.tally.fills
-    assert not try_setting(data, {"quoting.margin": 0.95}).tally.fills
+    assert same.statistics == fill_statistics([result])
+    assert same.statistics.fills
+    assert not try_setting(data, {"quoting.margin": 0.95}).statistics.fills
 
 
 @pytest.mark.parametrize("key", ["quoting.margni", "quotin.margin", "margin", "mode.margin"])

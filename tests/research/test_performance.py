@@ -1,4 +1,4 @@
-"""What settled events came to, against ledgers that were worked out by hand."""
+"""Performance of settled events, against ledgers worked out by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmbot.daemon.ledger import Ledger
-from mmbot.research.performance import Edge, PerformanceReport, event_of, judge
+from mmbot.research.performance import Edge, PerformanceReport, build_report, event_of
 from mmbot.trading.commands import RecordFill, RecordSettlement
 from tests.research.records import (
     FILLS,
@@ -32,27 +32,30 @@ from tests.research.records import (
 WEIGHTS = (0.2, 0.2, 0.3, 0.4, 0.6)
 
 
-def verdict(
+def report(
     fills: Sequence[RecordFill] = FILLS,
     settlements: Sequence[RecordSettlement] = SETTLEMENTS,
     events: tuple[str, ...] = (FIRST, SECOND),
 ) -> PerformanceReport:
-    return judge(fills, MARKOUTS, SAMPLES, settlements, WEIGHTS, frozenset(events))
+    return build_report(fills, MARKOUTS, SAMPLES, settlements, WEIGHTS, frozenset(events))
 
 
 def near(edge: Edge | None) -> tuple[int, object]:
     assert edge is not None
-    return edge.fills, pytest.approx(edge.each)
+    return edge.fills, pytest.approx(edge.per_contract)
 
 
 def test_profit_is_what_was_paid_out_less_what_was_paid_and_the_fees() -> None:
-    found = verdict()
+    found = report()
     assert {each.name: each.pnl for each in found.by_market} == {
         LOW: 5_700_000,
         HIGH: 1_500_000,
         NEXT_LOW: -14_000_000,
     }
-    assert {each.name: each.pnl for each in found.by_known} == {"1": 5_700_000, "3": -12_500_000}
+    assert {each.name: each.pnl for each in found.by_days_published} == {
+        "1": 5_700_000,
+        "3": -12_500_000,
+    }
     assert {each.name: each.pnl for each in found.by_event} == {
         FIRST: 7_200_000,
         SECOND: -14_000_000,
@@ -62,14 +65,14 @@ def test_profit_is_what_was_paid_out_less_what_was_paid_and_the_fees() -> None:
 
 
 def test_profit_is_of_the_events_that_were_asked_for() -> None:
-    found = verdict(events=(FIRST,))
+    found = report(events=(FIRST,))
     assert (found.total.pnl, len(found.by_event)) == (7_200_000, 1)
     # What the samples say is asked of all that is settled.
     assert len(found.opinions) == 3
 
 
 def test_the_edge_claimed_is_of_the_fills_whose_fair_value_is_known() -> None:
-    found = verdict()
+    found = report()
     # Five cents on each of fifteen contracts.
     assert near(found.total.claimed) == (2, 0.05)
     # 60 cents on ten, 30 on five, less 70 on twenty.
@@ -78,7 +81,7 @@ def test_the_edge_claimed_is_of_the_fills_whose_fair_value_is_known() -> None:
 
 
 def test_markouts_are_of_the_fills_that_could_be_looked_at() -> None:
-    markouts = verdict().total.markouts
+    markouts = report().total.markouts
     assert near(markouts["1s"]["mid"]) == (1, 0.01)
     # Four cents on ten bought, two on five sold.
     assert near(markouts["1s"]["fair"]) == (2, (0.4 + 0.1) / 15)
@@ -87,8 +90,8 @@ def test_markouts_are_of_the_fills_that_could_be_looked_at() -> None:
 
 
 def test_the_interval_takes_events_as_its_units() -> None:
-    assert verdict(events=(FIRST,)).total.per_contract is not None
-    alone, both = verdict(events=(FIRST,)).total.per_contract, verdict().total.per_contract
+    assert report(events=(FIRST,)).total.per_contract is not None
+    alone, both = report(events=(FIRST,)).total.per_contract, report().total.per_contract
     assert alone is not None
     assert both is not None
     assert alone.estimate == pytest.approx(7.2 / 15)
@@ -98,53 +101,53 @@ def test_the_interval_takes_events_as_its_units() -> None:
 
 
 def test_fills_of_markets_that_are_not_decided_are_left_out_and_counted() -> None:
-    found = verdict(settlements=SETTLEMENTS[:1])
-    assert (found.total.fills, found.undecided_fills) == (1, 2)
+    found = report(settlements=SETTLEMENTS[:1])
+    assert (found.total.fills, found.unsettled_fills) == (1, 2)
     assert found.total.pnl == 5_700_000
 
 
 def test_an_amended_settlement_counts_in_place_of_the_one_before() -> None:
-    found = verdict(settlements=(*SETTLEMENTS, settlement(LOW, False, 10)))
+    found = report(settlements=(*SETTLEMENTS, settlement(LOW, False, 10)))
     assert found.total.pnl == -6_800_000 - 10_000_000
     (amendment,) = found.amendments
     assert (amendment.ticker, amendment.before, amendment.after) == (LOW, 10_000_000, 0)
 
 
 def test_a_settlement_of_another_position_than_the_fills_is_pointed_out() -> None:
-    assert verdict().disagreements == ()
+    assert report().disagreements == ()
     wrong = (*SETTLEMENTS[1:], settlement(LOW, True, 9))
-    assert verdict(settlements=wrong).disagreements == (LOW,)
+    assert report(settlements=wrong).disagreements == (LOW,)
 
 
 def test_nothing_comes_to_nothing() -> None:
-    found = judge((), (), (), (), WEIGHTS, frozenset())
+    found = build_report((), (), (), (), WEIGHTS, frozenset())
     assert (found.total.fills, found.total.pnl, found.total.per_contract) == (0, 0, None)
     assert (found.by_market, found.calibration, found.opinions) == ((), (), ())
     assert [each.proposed for each in found.weights] == list(WEIGHTS)
 
 
 def test_calibration_counts_what_came_true_of_what_was_thought_as_likely() -> None:
-    found = {each.low: each for each in verdict().calibration}
+    found = {each.low: each for each in report().calibration}
     assert set(found) == {0.2, 0.5, 0.8}
-    assert found[0.8].fair == pytest.approx(0.85)
-    assert found[0.8].came_true == 1.0
-    assert (found[0.5].samples, found[0.5].events, found[0.5].came_true) == (1, 1, 0.0)
+    assert found[0.8].predicted == pytest.approx(0.85)
+    assert found[0.8].realised == 1.0
+    assert (found[0.5].samples, found[0.5].events, found[0.5].realised) == (1, 1, 0.0)
 
 
 def test_a_market_without_fills_is_judged_too_and_one_without_outcome_is_not() -> None:
     samples = (sampled(NEXT_HIGH, 0.5, 0.5), sampled("KXTSAW-26NOV29-A2.4", 0.5, 0.5))
-    found = judge((), (), samples, SETTLEMENTS, WEIGHTS, frozenset({SECOND}))
+    found = build_report((), (), samples, SETTLEMENTS, WEIGHTS, frozenset({SECOND}))
     assert [each.ticker for each in found.opinions] == [NEXT_HIGH]
 
 
 def test_scores_are_of_belief_market_and_pool_at_each_number_of_known_days() -> None:
-    score = verdict().brier[1]
+    score = report().brier[1]
     assert score is not None
     assert score.n == 2
     assert score.belief == pytest.approx((0.1**2 + 0.3**2) / 2)
     assert score.mid == pytest.approx((0.2**2 + 0.1**2) / 2)
     assert score.pooled == pytest.approx((0.15**2 + 0.2**2) / 2)
-    assert verdict().brier[0] is None
+    assert report().brier[0] is None
 
 
 TICKERS = (LOW, HIGH, NEXT_LOW, NEXT_HIGH)
@@ -157,11 +160,12 @@ some_fills = st.lists(
         st.integers(0, 4),
         st.integers(0, 1_000_000),
     ),
-    max_size=8,
+    max_size=24,
 )
 
 
-@settings(max_examples=40, deadline=None)
+# Few large examples: each opens a ledger on disk.
+@settings(max_examples=12, deadline=None)
 @given(some_fills, st.tuples(*[st.booleans()] * len(TICKERS)))
 def test_every_way_of_adding_up_gives_the_totals_of_the_ledger(
     drawn: list[tuple[str, str, int, int, int, int]], won: tuple[bool, ...]
@@ -184,8 +188,8 @@ def test_every_way_of_adding_up_gives_the_totals_of_the_ledger(
             ledger.add_settlement(paid)
         totals = [ledger.totals(event) for event in (FIRST, SECOND)]
         ledger.close()
-    found = judge(fills, (), (), settled, WEIGHTS, frozenset({FIRST, SECOND}))
-    for groups in (found.by_event, found.by_market, found.by_known, (found.total,)):
+    found = build_report(fills, (), (), settled, WEIGHTS, frozenset({FIRST, SECOND}))
+    for groups in (found.by_event, found.by_market, found.by_days_published, (found.total,)):
         assert sum(each.pnl for each in groups) == sum(each.pnl for each in totals)
         assert sum(each.fees for each in groups) == sum(each.fees for each in totals)
         assert sum(each.contracts for each in groups) == sum(each.contracts for each in totals)

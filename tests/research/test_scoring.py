@@ -3,12 +3,16 @@ from __future__ import annotations
 import pytest
 
 from mmbot.research.backtest import MarketOpinion, Trade, WeekResult
-from mmbot.research.scoring import brier, clustered_ratio, student_quantile, tally
+from mmbot.research.scoring import brier, clustered_ratio, fill_statistics, student_quantile
+from mmbot.units import Count, Money, Price
 from tests.research.builders import SATURDAY
 
 
 def trade(count: int, price: int, payout: int) -> Trade:
-    return Trade("W", 4, "W-A", SATURDAY, "bid", price, count, 0, 0.5, 0.6, payout)
+    return Trade(
+        "W", 4, "W-A", SATURDAY, "bid", Price(price), Count(count), Money(0), 0.5, 0.6,
+        Price(payout),
+    )  # fmt: skip
 
 
 def opinion(
@@ -43,7 +47,7 @@ def test_fills_are_added_up_by_week() -> None:
         WeekResult("B", (trade(2000, 5000, 0),), ()),
         WeekResult("C", (), ()),
     ]
-    found = tally(weeks)
+    found = fill_statistics(weeks)
     assert (found.weeks, found.fills, found.contracts) == (3, 3, 35.0)
     assert found.spend == pytest.approx(16.0)
     assert found.pnl == pytest.approx(-6.0)
@@ -55,7 +59,7 @@ def test_fills_are_added_up_by_week() -> None:
 
 
 def test_no_fills_are_no_edge() -> None:
-    found = tally([WeekResult("A", (), ())])
+    found = fill_statistics([WeekResult("A", (), ())])
     assert (found.fills, found.pnl, found.per_contract, found.claimed) == (0, 0.0, None, None)
 
 

@@ -1,4 +1,4 @@
-"""A member's API access: limits, costs, tiers, keys."""
+"""A member's API access: rate limits, tiers, keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from mmbot.exchange.access import TIERS, Credential, PublicKey
 from mmbot.exchange.order_types import RequestRefused
 from mmbot.exchange.rest.rest_call import Reply, RestCall
-from mmbot.units import format_count
 
 _SCOPES = frozenset(
     {
@@ -27,7 +26,7 @@ _SCOPES = frozenset(
 
 
 def limits(call: RestCall) -> Reply:
-    """Return the caller's token buckets."""
+    """Return the caller's rate limits."""
     name = call.exchange.tiers[call.user_id]
     tier = TIERS[name]
     grants = [{"exchange_instance": "event_contract", "level": name, "source": "manual"}]
@@ -50,24 +49,6 @@ def upgrade(call: RestCall) -> Reply:
     if call.exchange.tiers[call.user_id] == "basic":
         call.exchange.set_tier(call.user_id, "advanced")
     return Reply(201, None)
-
-
-def volume_progress(call: RestCall) -> Reply:
-    """Return the volume that counts for a higher tier."""
-    wallets = [call.exchange.history.wallet(a) for a in call.accounts()]
-    volume = sum(p.volume for w in wallets for p in w.positions.values())
-    return Reply(
-        200,
-        {
-            "volume_progress": [
-                {
-                    "computed_ts": call.now // 1000,
-                    "trailing_30d_volume_fp": format_count(volume),
-                    "goals": [],
-                }
-            ]
-        },
-    )
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -103,7 +84,7 @@ class GeneratedKey(msgspec.Struct, frozen=True):
 
 
 def generate_key(call: RestCall) -> Reply:
-    """Make an Ed25519 key pair and return its private half, this once."""
+    """Make an Ed25519 key pair; its private half is returned only here."""
     body = call.decode(GeneratedKey)
     _check_scopes(body.scopes)
     if body.key_type != "ed25519":
@@ -154,11 +135,6 @@ def delete_key(call: RestCall) -> Reply:
     return Reply(204, None)
 
 
-def tags(_call: RestCall) -> Reply:
-    """Return the tags of each category."""
-    return Reply(200, {"tags_by_categories": {"Transportation": ["TSA"]}})
-
-
 def incentives(_call: RestCall) -> Reply:
-    """List incentive programmes, of which there are none."""
+    """List the incentive programmes: none."""
     return Reply(200, {"incentive_programs": [], "next_cursor": ""})

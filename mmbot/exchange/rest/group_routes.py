@@ -22,9 +22,9 @@ class GroupLimit(msgspec.Struct, frozen=True):
 
     def contracts(self) -> Count:
         """Return the limit."""
-        limits = set()
+        limits: set[Count] = set()
         if self.contracts_limit is not None:
-            limits.add(self.contracts_limit * ONE_CONTRACT)
+            limits.add(Count(self.contracts_limit * ONE_CONTRACT))
         if self.contracts_limit_fp is not None:
             limits.add(read_count(self.contracts_limit_fp, "contracts_limit_fp"))
         if len(limits) != 1:
@@ -78,13 +78,13 @@ def trigger(call: RestCall) -> Reply:
 
 
 def reset(call: RestCall) -> Reply:
-    """Zero a group's counter and unblock it."""
+    """Zero a group's counter and let it take orders again."""
     reset_group(call.exchange.engine, _group(call), call.now)
     return Reply(200, {})
 
 
 def delete(call: RestCall) -> Reply:
-    """Cancel a group's orders and forget it."""
+    """Cancel a group's orders and delete it."""
     delete_group(call.exchange.engine, _group(call), call.now)
     return Reply(200, {})
 

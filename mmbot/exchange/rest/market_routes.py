@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from mmbot.exchange.exchange_state import ExchangeEvent, ExchangeState, FeeChange
 from mmbot.exchange.market import ExchangeMarket
 from mmbot.exchange.order_types import RequestRefused
 from mmbot.exchange.render import (
-    SETTLEMENT_SOURCES,
     Json,
     book_levels,
     event_json,
@@ -64,27 +64,12 @@ def get_event(call: RestCall) -> Reply:
     nested, bare = call.flag("with_nested_markets"), call.flag("exclude_markets")
     if nested and bare:
         raise RequestRefused("invalid_parameters", "exclude_markets and with_nested_markets")
-    markets = [] if bare else _rendered(call.exchange, event, call.now)
+    listed = [] if bare else call.exchange.markets_of(event)
+    markets = _rendered(listed, _volume_24h(call))
     body = event_json(call.exchange, event)
     if nested:
         body["markets"], markets = markets, []
     return Reply(200, {"event": body, "markets": markets})
-
-
-def event_metadata(call: RestCall) -> Reply:
-    """Return an event's pictures, of which there are none."""
-    event = _event(call)
-    return Reply(
-        200,
-        {
-            "image_url": "",
-            "settlement_sources": SETTLEMENT_SOURCES,
-            "market_details": [
-                {"market_ticker": ticker, "image_url": "", "color_code": ""}
-                for ticker in event.tickers
-            ],
-        },
-    )
 
 
 def _event(call: RestCall) -> ExchangeEvent:
@@ -115,8 +100,9 @@ def list_events(call: RestCall) -> Reply:
     page, cursor = call.page(found, default=200, most=200)
     bodies = [event_json(exchange, event) for event in page]
     if call.flag("with_nested_markets"):
+        volume = _volume_24h(call)
         for event, body in zip(page, bodies, strict=True):
-            body["markets"] = _rendered(exchange, event, call.now)
+            body["markets"] = _rendered(exchange.markets_of(event), volume)
     return Reply(200, {"events": bodies, "cursor": cursor})
 
 
@@ -138,16 +124,13 @@ def list_markets(call: RestCall) -> Reply:
         and _timed(call, market)
     ]
     page, cursor = call.page(found)
-    recent = _recent_volume(exchange, call.now)
-    bodies = [market_json(market, recent.get(market.ticker, 0)) for market in page]
-    return Reply(200, {"markets": bodies, "cursor": cursor})
+    return Reply(200, {"markets": _rendered(page, _volume_24h(call)), "cursor": cursor})
 
 
 def get_market(call: RestCall) -> Reply:
     """Return one market."""
     market = call.exchange.market(call.path["ticker"])
-    recent = _recent_volume(call.exchange, call.now)
-    return Reply(200, {"market": market_json(market, recent.get(market.ticker, 0))})
+    return Reply(200, {"market": market_json(market, _volume_24h(call)[market.ticker])})
 
 
 def _timed(call: RestCall, market: ExchangeMarket) -> bool:
@@ -171,17 +154,16 @@ def _numbered(items: Iterable[T]) -> Iterator[tuple[int, T]]:
     return ((-number, item) for number, item in enumerate(items))
 
 
-def _rendered(exchange: ExchangeState, event: ExchangeEvent, now: int) -> list[Json]:
-    recent = _recent_volume(exchange, now)
-    return [market_json(m, recent.get(m.ticker, 0)) for m in exchange.markets_of(event)]
+def _rendered(markets: Iterable[ExchangeMarket], volume: Mapping[str, Count]) -> list[Json]:
+    return [market_json(market, volume[market.ticker]) for market in markets]
 
 
-def _recent_volume(exchange: ExchangeState, now: int) -> dict[str, Count]:
-    volume: dict[str, Count] = {}
-    for _, trade in reversed(exchange.history.trades):
-        if trade.at < now - _DAY_MS:
+def _volume_24h(call: RestCall) -> defaultdict[str, Count]:
+    volume: defaultdict[str, Count] = defaultdict(lambda: Count(0))
+    for _, trade in reversed(call.exchange.history.trades):
+        if trade.at < call.now - _DAY_MS:
             break
-        volume[trade.ticker] = volume.get(trade.ticker, 0) + trade.count
+        volume[trade.ticker] = Count(volume[trade.ticker] + trade.count)
     return volume
 
 
@@ -245,7 +227,7 @@ def status_body(exchange: ExchangeState) -> Json:
 
 
 def exchange_status(call: RestCall) -> Reply:
-    """Return whether the exchange and trading are up."""
+    """Return whether the exchange and trading are active."""
     return Reply(200, status_body(call.exchange))
 
 

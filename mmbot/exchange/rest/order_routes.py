@@ -7,7 +7,6 @@ from typing import Final
 
 import msgspec
 
-from mmbot.exchange.accounts import Side
 from mmbot.exchange.order_types import (
     ExchangeOrder,
     NewOrder,
@@ -19,13 +18,16 @@ from mmbot.exchange.order_types import (
 from mmbot.exchange.render import Json, order_json
 from mmbot.exchange.rest.refusals import error_body
 from mmbot.exchange.rest.rest_call import Reply, RestCall, read_count, read_price
+from mmbot.trading.values import Side
 from mmbot.units import (
     MONEY_PER_DOLLAR,
     ONE_CONTRACT,
     Count,
+    Milliseconds,
     Money,
     format_count,
     format_money,
+    total,
 )
 
 _CLIENT_ORDER_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z", re.ASCII)
@@ -120,7 +122,7 @@ def _create(call: RestCall, body: CreateOrder) -> Json:
     account = call.account(body.subaccount)
     if body.client_order_id:
         _check_client_order_id(body.client_order_id)
-    wish = NewOrder(
+    request = NewOrder(
         ticker=body.ticker,
         side=body.side,
         price=read_price(body.price),
@@ -136,15 +138,15 @@ def _create(call: RestCall, body: CreateOrder) -> Json:
     )
     call.exchange.market(body.ticker, body.exchange_index)
     engine = call.exchange.engine
-    order = engine.place(account, wish, call.now)
+    order = engine.place(account, request, call.now)
     answer = _state(order, call.now)
-    reached = call.now < call.exchange.cancelling_until.get(call.user_id, 0)
-    if reached and order.status == "resting":
+    cancelling = call.now < call.exchange.cancelling_until.get(call.user_id, 0)
+    if cancelling and order.status == "resting":
         engine.withdraw(order, call.now, "")
     return answer
 
 
-def _state(order: ExchangeOrder, now: int) -> Json:
+def _state(order: ExchangeOrder, now: Milliseconds) -> Json:
     return {
         "order_id": order.order_id,
         "client_order_id": order.client_order_id,
@@ -164,17 +166,18 @@ def _averages(order: ExchangeOrder) -> Json:
     if not order.filled:
         return {}
     # Fill costs are on the order's own leg; prices on the wire are the YES leg's.
-    cost = _per_contract(sum(order.fill_cost), order.filled)
+    cost = _per_contract(total(order.fill_cost), order.filled)
     return {
         "average_fill_price": format_money(
-            cost if order.side == "bid" else MONEY_PER_DOLLAR - cost
+            cost if order.side == "bid" else Money(MONEY_PER_DOLLAR - cost)
         ),
-        "average_fee_paid": format_money(_per_contract(sum(order.fees), order.filled)),
+        "average_fee_paid": format_money(_per_contract(total(order.fees), order.filled)),
     }
 
 
-def _per_contract(total: Money, count: Count) -> Money:
-    return (2 * total * ONE_CONTRACT + count) // (2 * count)
+def _per_contract(amount: Money, count: Count) -> Money:
+    """Return the amount a contract, rounded to the nearest."""
+    return Money((2 * amount * ONE_CONTRACT + count) // (2 * count))
 
 
 def cancel(call: RestCall) -> Reply:
@@ -199,7 +202,7 @@ def _cancel_item(call: RestCall, item: CancelItem) -> Json:
     except RequestRefused as refusal:
         return {
             "order_id": item.order_id,
-            "reduced_by": format_count(0),
+            "reduced_by": format_count(Count(0)),
             "error": error_body(refusal),
         }
 
@@ -216,7 +219,7 @@ def _cancel(call: RestCall, item: CancelItem) -> Json:
 
 
 def cancel_all(call: RestCall) -> Reply:
-    """Cancel every resting order; those placed within the next minute may go as well."""
+    """Cancel every resting order; those placed within the next minute may be cancelled too."""
     engine = call.exchange.engine
     for account in call.accounts():
         for order in engine.resting(account):
@@ -256,7 +259,7 @@ def amend(call: RestCall) -> Reply:
 
 
 def decrease(call: RestCall) -> Reply:
-    """Make an order smaller; it keeps its place in the queue."""
+    """Reduce an order's size; it keeps its place in the queue."""
     body = call.decode(DecreaseOrder)
     if (body.reduce_by is None) == (body.reduce_to is None):
         raise RequestRefused("invalid_parameters", "exactly one of reduce_by and reduce_to")
@@ -273,7 +276,7 @@ def decrease(call: RestCall) -> Reply:
         by = read_count(body.reduce_by or "", "reduce_by")
         if by <= 0:
             raise RequestRefused("invalid_parameters", "reduce_by must be positive")
-        target = max(order.remaining - by, 0)
+        target = Count(max(order.remaining - by, 0))
     call.exchange.engine.decrease(order, target, call.now)
     return Reply(
         200,
@@ -381,5 +384,5 @@ def queue_positions(call: RestCall) -> Reply:
 
 
 def batch_size(call: RestCall) -> int:
-    """Return how many orders a batch carries: each is paid for."""
+    """Return how many orders a batch has, each of which costs tokens."""
     return max(len(call.decode(CreateBatch).orders), 1)

@@ -21,17 +21,26 @@ from mmbot.exchange.render import (
     settlement_value,
 )
 from mmbot.exchange.rest.rest_call import MOST_SUBACCOUNTS, Handler, Reply, RestCall
-from mmbot.units import MONEY_PER_CENT, ONE_DOLLAR, Money, format_money
+from mmbot.units import (
+    MONEY_PER_CENT,
+    ONE_DOLLAR,
+    Count,
+    Money,
+    Price,
+    format_money,
+    total,
+    value_of,
+)
 
 
 def balance(call: RestCall) -> Reply:
     """Return cash and the value of the positions."""
     shard = call.exchange.settings.exchange_index
-    wallets = [call.exchange.history.wallet(a) for a in call.accounts(default=0)]
+    reports = [call.exchange.history.reported(a) for a in call.accounts(default=0)]
     elsewhere = call.other_shard()
-    cash = 0 if elsewhere else sum(w.cash for w in wallets)
-    value = 0 if elsewhere else sum(_value(call, w.positions) for w in wallets)
-    updated = max(w.updated_ms for w in wallets)
+    cash = total(r.cash for r in reports if not elsewhere)
+    value = total(_value(call, r.positions) for r in reports if not elsewhere)
+    updated = max(r.updated_ms for r in reports)
     return Reply(
         200,
         {
@@ -46,20 +55,19 @@ def balance(call: RestCall) -> Reply:
 
 def _value(call: RestCall, positions: dict[str, Position]) -> Money:
     markets = call.exchange.engine.markets
-    return sum(_mark(markets[ticker], position) for ticker, position in positions.items())
+    return total(_mark(markets[ticker], position) for ticker, position in positions.items())
 
 
 def _mark(market: ExchangeMarket, position: Position) -> Money:
-    """Value a holding at what it could be sold for."""
-    if not position.net:
-        return 0
+    """Value a holding at the price at which it could be closed, or at what it settled for."""
     if market.result:
         yes = settlement_value(market)
     elif position.net > 0:
-        yes = market.best_bid or 0
+        yes = market.best_bid or Price(0)
     else:
         yes = market.best_ask or ONE_DOLLAR
-    return abs(position.net) * (yes if position.net > 0 else ONE_DOLLAR - yes)
+    worth = yes if position.net > 0 else Price(ONE_DOLLAR - yes)
+    return value_of(Count(abs(position.net)), worth)
 
 
 def positions(call: RestCall) -> Reply:
@@ -72,7 +80,7 @@ def positions(call: RestCall) -> Reply:
     ticker, events = call.text("ticker"), call.listed("event_ticker")
     held: dict[str, Position] = {}
     for account in call.accounts(default=0):
-        held.update(exchange.history.wallet(account).positions)
+        held.update(exchange.history.reported(account).positions)
     markets = exchange.engine.markets
     found = [
         (-number, (market, held[market.ticker]))
@@ -143,31 +151,6 @@ def settlements(call: RestCall) -> Reply:
     return Reply(200, {"settlements": bodies, "cursor": cursor})
 
 
-def resting_value(call: RestCall) -> Reply:
-    """Return the cash that resting orders hold."""
-    held = sum(sum(a.reserved.values()) for a in call.accounts())
-    shard = call.exchange.settings.exchange_index
-    return Reply(
-        200,
-        {
-            "total_resting_order_value": cents(held),
-            "resting_order_value_breakdown": [
-                {"exchange_index": shard, "balance": format_money(held)}
-            ],
-        },
-    )
-
-
-def deposits(_call: RestCall) -> Reply:
-    """List deposits, of which the API knows none."""
-    return Reply(200, {"deposits": [], "cursor": ""})
-
-
-def withdrawals(_call: RestCall) -> Reply:
-    """List withdrawals, of which there are none."""
-    return Reply(200, {"withdrawals": [], "cursor": ""})
-
-
 # Subaccounts
 
 
@@ -179,13 +162,6 @@ class SubaccountTransfer(msgspec.Struct, frozen=True):
     to_subaccount: int
     amount_cents: int
     exchange_index: int | None = None
-
-
-class Netting(msgspec.Struct, frozen=True):
-    """The body of a change of netting."""
-
-    subaccount_number: int
-    enabled: bool
 
 
 def create_subaccount(call: RestCall) -> Reply:
@@ -211,12 +187,12 @@ def transfer(call: RestCall) -> Reply:
         raise RequestRefused(
             "invalid_parameters", "amount_cents must be positive, and the two differ"
         )
-    amount = body.amount_cents * MONEY_PER_CENT
-    if amount > source.cash - sum(source.reserved.values()):
+    amount = Money(body.amount_cents * MONEY_PER_CENT)
+    if amount > source.cash - source.held:
         raise RequestRefused("insufficient_balance")
-    for account, signed in ((source, -amount), (target, amount)):
+    for account, signed in ((source, Money(-amount)), (target, amount)):
         account.deposit(signed)
-        call.exchange.history.deposited(account, call.now)
+        call.exchange.history.record_deposit(account, call.now)
     call.exchange.transfers.append(
         Transfer(
             transfer_id,
@@ -258,39 +234,17 @@ def subaccount_balances(call: RestCall) -> Reply:
 
 
 def _balance(call: RestCall, account: Account) -> Json:
-    wallet = call.exchange.history.wallet(account)
+    reported = call.exchange.history.reported(account)
     return {
         "subaccount_number": account.subaccount,
         "exchange_index": call.exchange.settings.exchange_index,
-        "balance": format_money(wallet.cash),
-        "updated_ts": wallet.updated_ms // 1000,
+        "balance": format_money(reported.cash),
+        "updated_ts": reported.updated_ms // 1000,
     }
 
 
-def get_netting(call: RestCall) -> Reply:
-    """List which subaccounts net."""
-    shard = call.exchange.settings.exchange_index
-    configs = [
-        {
-            "subaccount_number": a.subaccount,
-            "enabled": call.exchange.netting.get((a.user_id, a.subaccount), True),
-            "exchange_index": shard,
-        }
-        for a in call.accounts()
-    ]
-    return Reply(200, {"netting_configs": configs})
-
-
-def put_netting(call: RestCall) -> Reply:
-    """Note a subaccount's wish; positions of one subaccount always net here."""
-    body = call.decode(Netting)
-    account = call.exchange.account(call.user_id, body.subaccount_number)
-    call.exchange.netting[account.user_id, account.subaccount] = body.enabled
-    return Reply(200, None)
-
-
 def historical_cutoff(call: RestCall) -> Reply:
-    """Return how far back the live lists reach: to the beginning."""
+    """Return the boundaries of the live lists, which here hold everything."""
     first = rfc3339(call.exchange.clock.wall - 90 * 86_400_000)
     return Reply(
         200,
@@ -304,14 +258,9 @@ def historical_cutoff(call: RestCall) -> Reply:
 
 
 def nothing_archived(name: str) -> Handler:
-    """Return the handler of a historical list: everything is still in the live one."""
+    """Return the handler of an empty historical list: the live one holds everything."""
 
     def handler(_call: RestCall) -> Reply:
         return Reply(200, {name: [], "cursor": ""})
 
     return handler
-
-
-def no_old_positions(_call: RestCall) -> Reply:
-    """List positions older than the live ones, of which there are none."""
-    return Reply(200, {"market_positions": [], "event_positions": [], "cursor": ""})

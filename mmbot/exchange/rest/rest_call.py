@@ -1,4 +1,4 @@
-"""One REST call as its handler sees it, with the reading of parameters that all handlers share."""
+"""One REST call as its handler sees it, and the parsing of parameters that handlers share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmbot.exchange.accounts import Account
 from mmbot.exchange.exchange_state import ExchangeState
 from mmbot.exchange.order_types import RequestRefused
 from mmbot.kalshi.http import HttpRequest
-from mmbot.units import Count, Price, parse_count, parse_price
+from mmbot.units import Count, Milliseconds, Price, parse_count, parse_price
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ MOST_SUBACCOUNTS: Final = 63
 
 
 class Reply(NamedTuple):
-    """A status and what to encode as the body; `None` is no body."""
+    """A status and the value to encode as the body; `None` means no body."""
 
     status: int
     body: Any
@@ -31,11 +31,11 @@ class Reply(NamedTuple):
 class Span(NamedTuple):
     """Bounds of time in milliseconds, each of which may be absent."""
 
-    least: int | None
-    most: int | None
+    least: Milliseconds | None
+    most: Milliseconds | None
 
-    def holds(self, at: int | None) -> bool:
-        """Say whether an instant is within; what has not happened is so only without bounds."""
+    def holds(self, at: Milliseconds | None) -> bool:
+        """Return whether an instant is within; `None` is only where there are no bounds."""
         if at is None:
             return self.least is None and self.most is None
         return (self.least is None or at >= self.least) and (self.most is None or at <= self.most)
@@ -45,7 +45,7 @@ Numbered: TypeAlias = tuple[int, T]
 
 
 class RestCall:
-    """A routed request: the exchange, who calls, and everything they sent."""
+    """A routed request: the exchange, the caller's key, and the parameters and body."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class RestCall:
         request: HttpRequest,
         path: dict[str, str],
         credential: Credential | None,
-        now: int,
+        now: Milliseconds,
     ) -> None:
         self.exchange = exchange
         self.path = path
@@ -64,14 +64,14 @@ class RestCall:
 
     @property
     def credential(self) -> Credential:
-        """The key that signed the call; only routes that need one may ask."""
+        """The key that signed the call; without one the call is refused."""
         if self._credential is None:
             raise RequestRefused("authentication_error", "MISSING_HEADERS")
         return self._credential
 
     @property
     def user_id(self) -> str:
-        """Whose key it is."""
+        """The key's owner."""
         return self.credential.user_id
 
     # Query parameters
@@ -122,7 +122,7 @@ class RestCall:
     # Accounts and shards
 
     def subaccount(self, requested: int | None, default: int | None = 0) -> int | None:
-        """Return the subaccount meant, which a locked key may only be its own."""
+        """Return the requested subaccount, or the default; a locked key may only use its own."""
         locked = self.credential.subaccount
         if locked is None:
             return default if requested is None else requested
@@ -131,24 +131,24 @@ class RestCall:
         return locked
 
     def account(self, requested: int | None) -> Account:
-        """Return the one subaccount a write is for."""
+        """Return the account that a write is for."""
         number = self.subaccount(requested)
         return self.exchange.account(self.user_id, number or 0)
 
     def accounts(self, default: int | None = None) -> list[Account]:
-        """Return the subaccounts a read is for, by its `subaccount` parameter."""
+        """Return the accounts that a read is for, by its `subaccount` parameter."""
         requested = self.integer("subaccount", most=MOST_SUBACCOUNTS)
         return self.exchange.accounts(self.user_id, self.subaccount(requested, default))
 
     def other_shard(self) -> bool:
-        """Say whether the `exchange_index` parameter names a shard with nothing on it."""
+        """Return whether the `exchange_index` parameter names another shard, which is empty."""
         index = self.integer("exchange_index")
         return index is not None and index != self.exchange.settings.exchange_index
 
     # Bodies
 
     def decode(self, kind: type[T]) -> T:
-        """Read the body as `kind`."""
+        """Decode the body as `kind`, or refuse it."""
         try:
             return msgspec.json.decode(self._body or b"{}", type=kind)
         except msgspec.MsgspecError as error:
@@ -159,7 +159,7 @@ class RestCall:
     def page(
         self, items: Iterable[Numbered[T]], *, default: int = 100, most: int = 1000
     ) -> tuple[list[T], str]:
-        """Return one page of items that come with falling numbers, and the next cursor."""
+        """Return one page of items, which come with decreasing numbers, and the next cursor."""
         limit = self.integer("limit", default, 0, most) or default
         below = self._cursor()
         page: list[Numbered[T]] = []
@@ -182,7 +182,7 @@ class RestCall:
             raise RequestRefused("invalid_parameters", "cursor is not one of ours") from None
 
     def span(self, least: str = "min_ts", most: str = "max_ts") -> Span:
-        """Return the call's bounds of time, which are in seconds."""
+        """Return the call's bounds of time, which it gives in seconds."""
         bounds = (self.integer(least), self.integer(most))
         return Span(*(None if bound is None else bound * 1000 for bound in bounds))
 
@@ -191,7 +191,7 @@ Handler: TypeAlias = Callable[[RestCall], Reply]
 
 
 def read_price(text: str) -> Price:
-    """Read a price of a body."""
+    """Parse a price of a body, or refuse it."""
     try:
         return parse_price(text)
     except ValueError as error:
@@ -199,7 +199,7 @@ def read_price(text: str) -> Price:
 
 
 def read_count(text: str, name: str = "count") -> Count:
-    """Read a number of contracts of a body."""
+    """Parse a number of contracts of a body, or refuse it."""
     try:
         return parse_count(text)
     except ValueError as error:

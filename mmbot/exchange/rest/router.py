@@ -1,9 +1,9 @@
-"""The table of routes, and the way of one request through it."""
+"""The table of routes: finds a request's operation, authenticates, takes tokens, and answers."""
 
 from __future__ import annotations
 
-import functools
-from typing import Final, Literal, TypeAlias
+from collections import defaultdict
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -18,6 +18,7 @@ from mmbot.exchange.rest import portfolio_routes as portfolio
 from mmbot.exchange.rest.refusals import refusal_answer
 from mmbot.exchange.rest.rest_call import Handler, Reply, RestCall
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
+from mmbot.units import Milliseconds
 
 RateBudget: TypeAlias = Literal["read", "write", "balance"]
 
@@ -25,15 +26,11 @@ DEFAULT_COST: Final = 10
 _MOST_COPIES: Final = 1_000
 
 
-@functools.cache
-def _parts(path: str) -> tuple[str, ...]:
-    return tuple(path.split("/"))
-
-
 class Route(msgspec.Struct, frozen=True):
-    """One operation: where it is, what it needs, what it costs, and who does it.
+    """One operation: its path, scope, cost and handler.
 
-    `scope` of `None` is public; `per_order` multiplies the cost by a batch's orders.
+    `scope` of `None` is public; `per_order` multiplies the cost by a batch's orders; the answers
+    of `cached` ones are kept for as long as the CDN keeps them.
     """
 
     method: str
@@ -45,10 +42,17 @@ class Route(msgspec.Struct, frozen=True):
     per_order: bool = False
     cached: bool = False
 
+
+class PathPattern(NamedTuple):
+    """A route whose path has parameters, with that path's parts."""
+
+    route: Route
+    parts: tuple[str, ...]
+
     def match(self, parts: list[str]) -> dict[str, str] | None:
-        """Return the path's parameters if the route's path is meant; both have as many parts."""
+        """Return the parameters of a path with as many parts, if the route is meant."""
         found: dict[str, str] = {}
-        for name, part in zip(_parts(self.path), parts, strict=True):
+        for name, part in zip(self.parts, parts, strict=True):
             if name[:1] == "{":
                 found[name[1:-1]] = part
             elif name != part:
@@ -73,7 +77,7 @@ def _transfer(method: str, path: str, handler: Handler) -> Route:
 _ORDERS: Final = "/portfolio/events/orders"
 _GROUPS: Final = "/portfolio/order_groups"
 
-# Of two routes that match, the first is meant.
+# A path without parameters goes before one with parameters that matches as well.
 ROUTES: Final = (
     _public("/exchange/status", markets.exchange_status),
     _public("/exchange/schedule", markets.schedule),
@@ -84,7 +88,6 @@ ROUTES: Final = (
     _public("/events", markets.list_events),
     _public("/events/fee_changes", markets.event_fee_changes),
     _public("/events/{event_ticker}", markets.get_event),
-    _public("/events/{event_ticker}/metadata", markets.event_metadata),
     _public("/markets", markets.list_markets, cached=True),
     _public("/markets/trades", markets.trades),
     _public("/markets/orderbooks", markets.orderbooks),
@@ -93,14 +96,9 @@ ROUTES: Final = (
     _public("/incentive_programs", account.incentives),
     _public("/historical/cutoff", portfolio.historical_cutoff),
     _public("/account/endpoint_costs", lambda _call: Reply(200, endpoint_costs())),
-    _public("/search/tags_by_categories", account.tags),
     _public("/historical/trades", portfolio.nothing_archived("trades")),
     _public("/historical/markets", portfolio.nothing_archived("markets")),
-    Route("GET", "/historical/fills", portfolio.nothing_archived("fills")),
-    Route("GET", "/historical/orders", portfolio.nothing_archived("orders")),
-    Route("GET", "/historical/positions", portfolio.no_old_positions),
     Route("GET", "/account/limits", account.limits),
-    Route("GET", "/account/api_usage_level/volume_progress", account.volume_progress),
     Route("POST", "/account/api_usage_level/upgrade", account.upgrade, "write", 30, "write"),
     Route("GET", "/api_keys", account.list_keys),
     Route("POST", "/api_keys", account.create_key, "write", budget="write"),
@@ -110,13 +108,8 @@ ROUTES: Final = (
     Route("GET", "/portfolio/positions", portfolio.positions),
     Route("GET", "/portfolio/fills", portfolio.fills),
     Route("GET", "/portfolio/settlements", portfolio.settlements),
-    Route("GET", "/portfolio/deposits", portfolio.deposits),
-    Route("GET", "/portfolio/withdrawals", portfolio.withdrawals),
-    Route("GET", "/portfolio/summary/total_resting_order_value", portfolio.resting_value),
     Route("GET", "/portfolio/subaccounts/balances", portfolio.subaccount_balances),
     Route("GET", "/portfolio/subaccounts/transfers", portfolio.list_transfers),
-    Route("GET", "/portfolio/subaccounts/netting", portfolio.get_netting),
-    _transfer("PUT", "/portfolio/subaccounts/netting", portfolio.put_netting),
     _transfer("POST", "/portfolio/subaccounts", portfolio.create_subaccount),
     _transfer("POST", "/portfolio/subaccounts/transfer", portfolio.transfer),
     Route("GET", "/portfolio/orders", orders.list_orders),
@@ -150,36 +143,51 @@ def endpoint_costs() -> dict[str, object]:
     return {"default_cost": DEFAULT_COST, "endpoint_costs": costs}
 
 
-_CANDIDATES: Final = {
-    length: tuple(route for route in ROUTES if len(_parts(route.path)) == length)
-    for length in {len(_parts(route.path)) for route in ROUTES}
-}
+_METHODS: Final = tuple({route.method for route in ROUTES})
+_PLAIN: Final = {(route.method, route.path): route for route in ROUTES if "{" not in route.path}
+
+
+def _patterns() -> dict[tuple[str, int], list[PathPattern]]:
+    patterns: defaultdict[tuple[str, int], list[PathPattern]] = defaultdict(list)
+    for route in ROUTES:
+        if "{" in route.path:
+            parts = tuple(route.path.split("/"))
+            patterns[route.method, len(parts)].append(PathPattern(route, parts))
+    return dict(patterns)
+
+
+# By method and number of parts.
+_PATTERNS: Final = _patterns()
 
 
 class RestRouter:
-    """Answers requests, and keeps the copies that the CDN would."""
+    """Answers requests, and caches answers as the CDN does."""
 
     def __init__(self, exchange: ExchangeState) -> None:
         self._exchange = exchange
-        self._copies: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[int, HttpAnswer]] = {}
+        self._copies: dict[
+            tuple[str, tuple[tuple[str, str], ...]], tuple[Milliseconds, HttpAnswer]
+        ] = {}
 
-    def answer(self, request: HttpRequest, now: int) -> HttpAnswer:
-        """Carry out one request."""
+    def answer(self, request: HttpRequest, now: Milliseconds) -> HttpAnswer:
+        """Answer one request."""
         try:
             return self._answer(request, now)
         except RequestRefused as refusal:
             return refusal_answer(refusal)
 
-    def answer_as(self, credential: Credential, request: HttpRequest, now: int) -> HttpAnswer:
-        """Carry out a request of a caller who needs neither a signature nor a budget."""
+    def answer_as(
+        self, credential: Credential, request: HttpRequest, now: Milliseconds
+    ) -> HttpAnswer:
+        """Answer a request that needs neither a signature nor tokens."""
         try:
             route, path = _find(request)
             call = RestCall(self._exchange, request, path, credential, now)
-            return self._carry_out(route, call)
+            return self._perform(route, call)
         except RequestRefused as refusal:
             return refusal_answer(refusal)
 
-    def _answer(self, request: HttpRequest, now: int) -> HttpAnswer:
+    def _answer(self, request: HttpRequest, now: Milliseconds) -> HttpAnswer:
         route, path = _find(request)
         copy = self._copies.get((request.path, request.query)) if route.cached else None
         if copy is not None and now < copy[0] + self._exchange.settings.cdn_ms:
@@ -187,21 +195,21 @@ class RestRouter:
         credential = self._admit(route, request, now)
         call = RestCall(self._exchange, request, path, credential, now)
         self._pay(route, call, credential)
-        answer = self._carry_out(route, call)
+        answer = self._perform(route, call)
         if route.cached:
             self._keep(request, answer, now)
         return answer
 
-    def _carry_out(self, route: Route, call: RestCall) -> HttpAnswer:
+    def _perform(self, route: Route, call: RestCall) -> HttpAnswer:
         self._exchange.history.catch_up(call.now)
         return _encoded(route.handler(call), cached=route.cached)
 
-    def _admit(self, route: Route, request: HttpRequest, now: int) -> Credential | None:
+    def _admit(self, route: Route, request: HttpRequest, now: Milliseconds) -> Credential | None:
         headers = {name.lower(): value for name, value in request.headers}
         if route.scope is None and KEY_HEADER not in headers:
             return None
         gatekeeper = self._exchange.gatekeeper
-        credential = gatekeeper.authenticate(headers, request.method, request.path, now)
+        credential = gatekeeper.authenticate(headers, request.method, request.path, now, route.path)
         if route.scope is not None and not credential.may(route.scope):
             raise RequestRefused("permission_denied", f"the key lacks the scope {route.scope}")
         return credential
@@ -211,23 +219,35 @@ class RestRouter:
         buckets = self._exchange.buckets[credential.user_id if credential else ""]
         buckets.take(route.budget, cost, call.now)
 
-    def _keep(self, request: HttpRequest, answer: HttpAnswer, now: int) -> None:
+    def _keep(self, request: HttpRequest, answer: HttpAnswer, now: Milliseconds) -> None:
         if len(self._copies) >= _MOST_COPIES:
             self._copies.clear()
         self._copies[request.path, request.query] = (now, answer)
 
 
+def _route(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+    plain = _PLAIN.get((method, path))
+    if plain is not None:
+        return plain, {}
+    parts = path.split("/")
+    for pattern in _PATTERNS.get((method, len(parts)), ()):
+        found = pattern.match(parts)
+        if found is not None:
+            return pattern.route, found
+    return None
+
+
 def _find(request: HttpRequest) -> tuple[Route, dict[str, str]]:
     if not request.path.startswith(BASE_PATH + "/"):
         raise RequestRefused("not_found", "no such path")
-    parts = request.path.removeprefix(BASE_PATH).split("/")
-    for route in _CANDIDATES.get(len(parts), ()):
-        found = route.match(parts) if route.method == request.method else None
-        if found is not None:
-            return route, found
+    path = request.path.removeprefix(BASE_PATH)
+    found = _route(request.method, path)
+    if found is not None:
+        return found
+    parts = path.split("/")
     if parts[1:3] == ["portfolio", "orders"] and request.method in ("POST", "DELETE"):
         raise RequestRefused("deprecated_v1_order_endpoint", "use /portfolio/events/orders")
-    if any(route.match(parts) is not None for route in _CANDIDATES.get(len(parts), ())):
+    if any(_route(method, path) is not None for method in _METHODS):
         raise RequestRefused("method_not_allowed")
     raise RequestRefused("not_found", "no such path")
 

@@ -1,4 +1,4 @@
-"""Settlements that are amended before they are paid out, with everything else that breaks."""
+"""Results that are amended before they are paid out, with every other fault."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmbot.units import ONE_DOLLAR
 
 
 def amended_world(seed: str, faults: Iterable[str]) -> World:
-    """A week in which every market of the event is decided otherwise ten seconds later."""
+    """A week in which every result of the event is amended ten seconds later."""
     world = World(seed, (WEEK,), faults)
     venue = world.venue
     determined, _ = (world.scene.clock.wall_time(at) for at in settlement_times(WEEK))
@@ -30,10 +30,10 @@ def amended_world(seed: str, faults: Iterable[str]) -> World:
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])
-def test_the_ledger_ends_with_what_the_exchange_paid_in_the_end(seed: str) -> None:
+def test_the_ledger_ends_with_the_amended_payout(seed: str) -> None:
     world = amended_world(seed, named("all"))
     assert world.run().what == ""
-    # Where every market was found to be decided, the money was compared as well.
+    # The world compares the money once every market has a result.
     for market in world.venue.exchange.engine.markets.values():
         booked = world.memory.settlements[market.ticker]
         assert booked.value == (ONE_DOLLAR if market.result == "yes" else 0)
