@@ -16,9 +16,9 @@ import aiohttp
 import orjson
 from aiohttp import web
 
-from tests.daemon.processes import Session, session
+from tests.daemon.processes import PATIENCE_SECONDS, Session, session
 
-START_SECONDS = 60
+START_SECONDS = PATIENCE_SECONDS
 
 Spoil = Callable[[dict[str, Any]], dict[str, Any]]
 Start = Callable[..., Any]
