@@ -60,8 +60,8 @@ def test_own_orders_are_cancelled_in_batches_and_those_of_others_stay(
         "cancel-all", "--config", quick_config, "--venue", str(exchange.venue_file), "--json"
     )
     assert (done.returncode, done.stderr) == (0, "")
-    said = orjson.loads(done.stdout)
-    assert said == {"found": OWN, "left": 0, "others": OTHERS, "reason": ""}
+    printed = orjson.loads(done.stdout)
+    assert printed == {"found": OWN, "left": 0, "others": OTHERS, "reason": ""}
     assert sorted(order["client_order_id"] for order in account.orders) == others
     # It needs no ledger, and creates none.
     assert not (tmp_path / "state").exists()

@@ -35,10 +35,10 @@ def test_a_sound_exchange_is_ready(
     config.write_text(config.read_text().replace('mode = "demo"', f'mode = "{mode}"'))
     done = invoke("check", "--config", quick_config, "--venue", str(exchange.venue_file), "--json")
     assert done.returncode == 0, done.stderr
-    said = orjson.loads(done.stdout)
-    assert said["ready"] is True
-    assert {finding["name"] for finding in said["findings"]} == CHECKS
-    assert {finding["state"] for finding in said["findings"]} <= {"ok", "warn"}
+    printed = orjson.loads(done.stdout)
+    assert printed["ready"] is True
+    assert {finding["name"] for finding in printed["findings"]} == CHECKS
+    assert {finding["state"] for finding in printed["findings"]} <= {"ok", "warn"}
 
 
 def test_too_little_money_is_not_ready_and_keeps_the_daemon_from_starting(

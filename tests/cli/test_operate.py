@@ -98,5 +98,5 @@ def test_a_halt_in_a_broken_ledger_is_refused(state: Path, invoke: Mmbot) -> Non
 
 
 def test_a_halt_reports_in_json_whether_a_daemon_runs(state: Path, invoke: Mmbot) -> None:
-    said = orjson.loads(invoke("halt", *CONFIG, "--json").stdout)
-    assert (said["running"], said["live"], said["left"]) == (False, 0, 0)
+    printed = orjson.loads(invoke("halt", *CONFIG, "--json").stdout)
+    assert (printed["running"], printed["live"], printed["left"]) == (False, 0, 0)

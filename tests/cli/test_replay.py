@@ -65,10 +65,10 @@ def test_the_first_difference_is_shown(tmp_path: Path) -> None:
 def test_json_reports_the_same(tmp_path: Path) -> None:
     result = replay(write(tmp_path / "session.capture", different_session()), "--json")
     assert result.exit_code == 1
-    (told,) = json.loads(result.stdout)
-    assert told["verdict"]["inputs"] == INPUTS
-    assert told["verdict"]["difference"]["number"] == INPUTS
-    assert told["unusable"] == ""
+    (replayed,) = json.loads(result.stdout)
+    assert replayed["verdict"]["inputs"] == INPUTS
+    assert replayed["verdict"]["difference"]["number"] == INPUTS
+    assert replayed["unusable"] == ""
 
 
 def test_other_versions_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ def _damaged(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "reason"),
     [
         (_damaged, "it is damaged in the batch"),
         (lambda path: path.write_bytes(b"something else"), "does not begin as a capture does"),
@@ -112,14 +112,14 @@ def _damaged(path: Path) -> None:
     ],
 )
 def test_a_file_that_cannot_be_used_is_reported_with_the_reason(
-    tmp_path: Path, spoil: Callable[[Path], object], said: str
+    tmp_path: Path, spoil: Callable[[Path], object], reason: str
 ) -> None:
     path = write(tmp_path / "session.capture", session())
     spoil(path)
     result = replay(path)
     assert result.exit_code == 2
     assert "cannot be replayed" in result.output
-    assert said in result.output
+    assert reason in result.output
 
 
 def test_the_other_sessions_are_replayed_beside_one_that_cannot_be(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ Sleep = Callable[[float], Any]
 
 
 class FakeExchange(transport.RestClient):
-    """Answers from a table of paths; some paths say something else the first times."""
+    """Answers from a table of paths; some answer otherwise the first times."""
 
     def __init__(self) -> None:
         super().__init__(ORIGIN, 1.0)
@@ -82,7 +82,7 @@ async def test_checks_that_succeed_are_made_once() -> None:
 
 
 @pytest.mark.parametrize("refused", [1, 3, 20])
-async def test_enough_money_starts_once_the_balance_is_told(refused: int) -> None:
+async def test_enough_money_is_ready_once_the_balance_is_answered(refused: int) -> None:
     exchange = FakeExchange()
     exchange.before[BALANCE] = [TOO_OFTEN] * refused
     client = Client(exchange)
@@ -135,7 +135,7 @@ async def test_a_check_that_fails_once_is_made_again() -> None:
     assert len(client.pauses) == 1
 
 
-async def test_what_waits_by_itself_is_not_asked_again() -> None:
+async def test_a_known_check_that_waits_is_not_made_again() -> None:
     exchange = FakeExchange()
     exchange.answers["/events"] = answer({"events": [], "cursor": ""})
     client = Client(exchange)

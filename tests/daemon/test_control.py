@@ -1,4 +1,4 @@
-"""The operator's socket, both ends, with whatever may come through it."""
+"""The operator's socket, both ends, with whatever bytes may arrive."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ WAIT = 20.0
 
 @pytest.fixture
 def deep(tmp_path: Path) -> Path:
-    """A directory whose name is longer than a socket's address may be."""
+    """A directory whose path is longer than a socket address may be."""
     directory = tmp_path / ("d" * 120)
     directory.mkdir(mode=0o700)
     return directory
@@ -50,11 +50,11 @@ async def answer(request: Request) -> Answer:
     return Refused("not today")
 
 
-async def asked(directory: Path, request: Request) -> Answer:
+async def ask(directory: Path, request: Request) -> Answer:
     return await asyncio.to_thread(control.ask, directory, request)
 
 
-async def said_to(directory: Path, *parts: bytes) -> dict[str, str]:
+async def answer_to(directory: Path, *parts: bytes) -> dict[str, str]:
     """Send raw bytes, end the line there, and read what comes back."""
     path = f"/proc/self/fd/{(descriptor := os.open(directory, os.O_PATH))}/{control.SOCKET_NAME}"
     reader, writer = await asyncio.open_unix_connection(path)
@@ -70,8 +70,8 @@ async def said_to(directory: Path, *parts: bytes) -> dict[str, str]:
 
 async def test_a_request_is_answered_however_deep_the_directory_lies(deep: Path) -> None:
     async with control.listening(deep, answer):
-        assert await asked(deep, Halt("storm")) == HaltReport(1, "storm", running=True)
-        assert await asked(deep, Plan(Settings())) == PlanReport(())
+        assert await ask(deep, Halt("storm")) == HaltReport(1, "storm", running=True)
+        assert await ask(deep, Plan(Settings())) == PlanReport(())
 
 
 async def test_the_socket_is_its_owners_alone_and_goes_with_the_daemon(tmp_path: Path) -> None:
@@ -81,11 +81,11 @@ async def test_the_socket_is_its_owners_alone_and_goes_with_the_daemon(tmp_path:
     assert not path.exists()
 
 
-async def test_another_user_is_turned_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with control.listening(tmp_path, answer):
         monkeypatch.setattr(control, "_peer", lambda line: (1, 4_000_000_000))
         with pytest.raises(BadInput, match="not your daemon"):
-            await asked(tmp_path, Halt())
+            await ask(tmp_path, Halt())
 
 
 async def test_the_socket_of_a_dead_daemon_is_replaced(tmp_path: Path) -> None:
@@ -93,24 +93,24 @@ async def test_the_socket_of_a_dead_daemon_is_replaced(tmp_path: Path) -> None:
     dead.bind(str(tmp_path / control.SOCKET_NAME))
     dead.close()
     with pytest.raises(control.NotRunning, match="no mmbot is at work"):
-        await asked(tmp_path, Resume())
+        await ask(tmp_path, Resume())
     async with control.listening(tmp_path, answer):
-        assert await asked(tmp_path, Resume()) == ResumeReport(None)
+        assert await ask(tmp_path, Resume()) == ResumeReport(None)
 
 
-def test_where_nobody_listens_it_is_said(tmp_path: Path) -> None:
+def test_where_no_daemon_listens_the_error_names_the_directory(tmp_path: Path) -> None:
     for directory in (tmp_path, tmp_path / "none"):
         with pytest.raises(control.NotRunning, match=str(directory)):
             control.ask(directory, Resume())
 
 
-async def test_a_refusal_is_the_commands_sentence(tmp_path: Path) -> None:
+async def test_a_refusal_is_the_error_of_the_command(tmp_path: Path) -> None:
     async def refuse(request: Request) -> Answer:
         return Refused("no, because")
 
     async with control.listening(tmp_path, refuse):
         with pytest.raises(BadInput, match="no, because"):
-            await asked(tmp_path, Resume())
+            await ask(tmp_path, Resume())
 
 
 @pytest.mark.parametrize(
@@ -128,30 +128,30 @@ async def test_a_refusal_is_the_commands_sentence(tmp_path: Path) -> None:
         (b"[" * 60_000 + b"\n", "no request that this mmbot knows"),
     ],
 )
-async def test_a_malformed_request_gets_a_sentence_and_hurts_nobody(
+async def test_a_malformed_request_is_refused_in_a_sentence_and_the_next_is_served(
     tmp_path: Path, line: bytes, sentence: str
 ) -> None:
     async with control.listening(tmp_path, answer):
-        said = await said_to(tmp_path, line)
-        assert said["type"] == "refused"
-        assert sentence in said["error"]
-        assert await asked(tmp_path, Resume()) == ResumeReport(None)
+        refused = await answer_to(tmp_path, line)
+        assert refused["type"] == "refused"
+        assert sentence in refused["error"]
+        assert await ask(tmp_path, Resume()) == ResumeReport(None)
 
 
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.binary(max_size=200).filter(lambda data: b"\n" not in data))
-def test_no_bytes_hurt_the_daemon(tmp_path: Path, data: bytes) -> None:
+def test_whatever_bytes_come_the_next_request_is_served(tmp_path: Path, data: bytes) -> None:
     async def once() -> None:
         async with control.listening(tmp_path, answer):
-            assert (await said_to(tmp_path, data + b"\n"))["type"] == "refused"
-            assert await asked(tmp_path, Resume()) == ResumeReport(None)
+            assert (await answer_to(tmp_path, data + b"\n"))["type"] == "refused"
+            assert await ask(tmp_path, Resume()) == ResumeReport(None)
 
     asyncio.run(once())
 
 
-async def test_a_line_that_never_ends_is_given_up(
+async def test_a_line_that_never_ends_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(control, "READ_SECONDS", 0.0)
@@ -163,14 +163,14 @@ async def test_a_line_that_never_ends_is_given_up(
         writer.close()
 
 
-async def test_too_many_at_once_are_turned_away(tmp_path: Path) -> None:
+async def test_too_many_connections_at_once_are_refused(tmp_path: Path) -> None:
     async with control.listening(tmp_path, answer):
         idle = [
             await asyncio.open_unix_connection(tmp_path / control.SOCKET_NAME)
             for _ in range(control.MOST_CONNECTIONS)
         ]
         with pytest.raises(BadInput, match="too many"):
-            await asked(tmp_path, Resume())
+            await ask(tmp_path, Resume())
         for _, writer in idle:
             writer.close()
             await writer.wait_closed()
@@ -180,13 +180,15 @@ async def test_too_many_at_once_are_turned_away(tmp_path: Path) -> None:
 async def _served_again(directory: Path) -> None:
     while True:
         try:
-            await asked(directory, Resume())
+            await ask(directory, Resume())
         except BadInput:
             continue
         return
 
 
-async def test_a_daemon_that_ends_meanwhile_leaves_its_doing_unknown(tmp_path: Path) -> None:
+async def test_a_daemon_that_ends_before_it_answers_leaves_it_unknown(
+    tmp_path: Path,
+) -> None:
     begun = asyncio.Event()
 
     async def never(request: Request) -> Answer:
@@ -195,7 +197,7 @@ async def test_a_daemon_that_ends_meanwhile_leaves_its_doing_unknown(tmp_path: P
         raise AssertionError
 
     async with control.listening(tmp_path, never):
-        asking = asyncio.create_task(asked(tmp_path, Halt()))
+        asking = asyncio.create_task(ask(tmp_path, Halt()))
         await asyncio.wait_for(begun.wait(), WAIT)
     with pytest.raises(control.Unanswered, match=f"process {os.getpid()}") as caught:
         await asking

@@ -43,7 +43,7 @@ def wait_for_resting_orders(exchange: Any) -> bool:
     return any(their_ledger(exchange)["resting_orders"] for _ in range(ASKED_AT_MOST))
 
 
-def said(done: Any) -> dict[str, Any]:
+def answered(done: Any) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     decoded: dict[str, Any] = orjson.loads(done.stdout)
     return decoded
@@ -63,7 +63,7 @@ def beat_often(config: str) -> None:
     path.write_text(text.replace("heartbeat_seconds = 60.0", "heartbeat_seconds = 5.0"))
 
 
-def test_a_halt_empties_the_book_and_outlasts_a_kill_until_it_is_ended(
+def test_a_halt_cancels_every_order_and_survives_a_kill_until_resume(
     arguments: tuple[Any, tuple[str, ...]], quick_config: str, tmp_path: Path, mmbot: Mmbot
 ) -> None:
     exchange, where = arguments
@@ -72,7 +72,7 @@ def test_a_halt_empties_the_book_and_outlasts_a_kill_until_it_is_ended(
     with daemon(quick_config, exchange.venue_file, state) as process:
         read_until(process, "order.place", 4)
         assert wait_for_resting_orders(exchange)
-        report = said(mmbot("halt", *where, "--reason", "a storm", "--json"))
+        report = answered(mmbot("halt", *where, "--reason", "a storm", "--json"))
         assert their_ledger(exchange)["resting_orders"] == 0
         assert report["running"]
         assert report["left"] == 0
@@ -80,11 +80,11 @@ def test_a_halt_empties_the_book_and_outlasts_a_kill_until_it_is_ended(
         read_until(process, "halted")
         read_until(process, "heartbeat")
         kill(process)
-        assert "order.place" not in said_after_halt(process)
-    again = said(mmbot("halt", *where, "--json"))
+        assert "order.place" not in logged_after_halt(process)
+    again = answered(mmbot("halt", *where, "--json"))
     assert (again["reason"], again["running"]) == ("a storm", False)
     checked = mmbot("check", *where, "--json")
-    (finding,) = (f for f in said(checked)["findings"] if f["name"] == "halt")
+    (finding,) = (f for f in answered(checked)["findings"] if f["name"] == "halt")
     assert finding["state"] == "warn"
     assert "(a storm): nothing is quoted until `mmbot resume`" in finding["detail"]
     with daemon(quick_config, exchange.venue_file, state) as process:
@@ -94,14 +94,14 @@ def test_a_halt_empties_the_book_and_outlasts_a_kill_until_it_is_ended(
         assert any(line["event"] == "halted" and line["reason"] == "a storm" for line in lines)
         assert not any(line["event"] == "order.place" for line in lines)
         assert their_ledger(exchange)["resting_orders"] == 0
-        assert said(mmbot("resume", *where, "--json"))["reason"] == "a storm"
+        assert answered(mmbot("resume", *where, "--json"))["reason"] == "a storm"
         read_until(process, "order.place")
         assert wait_for_resting_orders(exchange)
         assert terminate(process) == 0
 
 
-def said_after_halt(process: Process) -> list[str]:
-    """The names of the lines that a dead daemon left to read, all of them after its halt."""
+def logged_after_halt(process: Process) -> list[str]:
+    """The names of the log lines that a killed daemon left unread, all from after its halt."""
     assert process.stderr is not None
     return [orjson.loads(line)["event"] for line in process.stderr]
 
@@ -113,7 +113,7 @@ def test_a_halt_is_obeyed_while_the_daemon_is_still_starting(
     beat_often(quick_config)
     with daemon(quick_config, exchange.venue_file, tmp_path / "state", STARTS_LATE) as process:
         read_until(process, "starting")
-        assert said(mmbot("halt", *where, "--json"))["running"]
+        assert answered(mmbot("halt", *where, "--json"))["running"]
         lines = log_until(process, lambda line: bool(line.get("reason") == "halted"))
         lines += read_until(process, "heartbeat")
         assert not any(line["event"] == "order.place" for line in lines)
@@ -127,14 +127,14 @@ def test_a_running_daemon_lists_counts_explains_and_plans(
     with daemon(quick_config, exchange.venue_file, tmp_path / "state") as process:
         ticker = read_until(process, "order.place", 4)[-1]["market"]
         assert wait_for_resting_orders(exchange)
-        days = said(mmbot("counts", *where, "--json"))["days"]
+        days = answered(mmbot("counts", *where, "--json"))["days"]
         assert len(days) == 14
         assert {day["state"] for day in days} <= {"published", "due", "expected"}
         explained = mmbot("explain", ticker, *where).stdout
         assert [
             word for word in ("counts", "forecast", "margin", "tick") if word not in explained
         ] == []
-        same = said(mmbot("plan", *where, "--json"))["markets"]
+        same = answered(mmbot("plan", *where, "--json"))["markets"]
         assert not any(market["differs"] for market in same)
         assert any(market["present"]["bid"] for market in same)
         edited = edit(quick_config, "margin = ", "margin = 0.5 # ")
@@ -154,7 +154,7 @@ def edit(config: str, old: str, new: str) -> str:
     return str(path)
 
 
-def test_quotes_return_without_a_count_that_the_operator_gives_up(
+def test_quoting_goes_on_without_a_count_that_the_operator_gives_up(
     start_exchange: Start, quick_config: str, tmp_path: Path, mmbot: Mmbot
 ) -> None:
     config = Path(quick_config)
@@ -169,7 +169,7 @@ def test_quotes_return_without_a_count_that_the_operator_gives_up(
         refused = mmbot("counts", "none", "2026-04-15", *where)
         assert refused.returncode == 2
         assert "is not due before" in refused.stderr
-        assert said(mmbot("counts", "none", "2026-04-14", *where, "--json"))["days"] == [
+        assert answered(mmbot("counts", "none", "2026-04-14", *where, "--json"))["days"] == [
             "2026-04-14"
         ]
         read_until(process, "order.place")

@@ -129,7 +129,7 @@ async def test_too_little_money_is_found_though_the_balance_is_refused_at_first(
     assert daemon.last_words.startswith("mmbot: not ready to trade: balance: $499.99 on shard 0")
 
 
-async def test_the_daemon_starts_once_a_refused_balance_is_told(
+async def test_the_daemon_starts_once_the_balance_is_answered(
     start_exchange: Start, quick_config: str, tmp_path: Path
 ) -> None:
     exchange = start_exchange("--quiet-crowd")

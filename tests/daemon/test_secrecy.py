@@ -167,7 +167,7 @@ class _Terminal(io.TextIOWrapper):
         return self._tty
 
     @property
-    def said(self) -> str:
+    def written(self) -> str:
         return self._bytes.getvalue().decode()
 
 
@@ -184,9 +184,9 @@ def test_a_traceback_does_not_show_what_variables_hold(
         structlog.get_logger().exception("bot.failed")
     finally:
         structlog.reset_defaults()
-    assert "LookupError: gone" in terminal.said
-    assert "fail_with" in terminal.said
-    assert SECRET not in terminal.said
+    assert "LookupError: gone" in terminal.written
+    assert "fail_with" in terminal.written
+    assert SECRET not in terminal.written
 
 
 def fail_with(headers: object) -> None:
