@@ -1,19 +1,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import get_args
 
 from mmbot.observe.explain import explain
-from mmbot.observe.gate_meanings import meaning
 from mmbot.trading.events import (
     BeliefFormed,
     CountsMissing,
     Filled,
+    ListingRead,
     StreamLost,
     Woken,
 )
-from mmbot.trading.gates import NOT_LEARNT_YET
-from mmbot.trading.values import Refusal
 from mmbot.tsa.counts import Counts, assumed_release
 from tests.trading.builders import MIDDLE, Bench, belief, book, fill
 
@@ -68,14 +65,14 @@ def test_a_position_and_what_it_may_cost_are_told() -> None:
 def test_without_a_belief_only_the_gate_is_told() -> None:
     bench = Bench()
     bench.start()
-    ladder = bench.engine.state.event_of_market[MIDDLE]
-    ladder.belief = None
+    event_state = bench.engine.state.event_of_market[MIDDLE]
+    event_state.belief = None
     bench.tell(book())
     assert told(bench)["gate"].startswith("no_belief: ")
     assert "forecast" not in told(bench)
 
 
-def test_a_market_that_is_not_on_the_desk_is_said_to_be_none() -> None:
+def test_a_market_that_is_not_known_is_said_to_be_none() -> None:
     (step,) = explain(Bench().engine.state, Counts(), "KXTSAW-X", 0)
     assert step.name == "gate"
 
@@ -100,9 +97,8 @@ def test_the_price_that_the_best_other_quote_keeps_down_is_told() -> None:
     assert ask.startswith("ask 10.00 at 0.5900, where the margin would allow 0.5500")
 
 
-def test_every_gate_with_a_name_of_its_own_has_a_meaning() -> None:
-    names = {*get_args(Refusal), *NOT_LEARNT_YET, "halted", "stopping", "release_due"}
-    names |= {"taken_on_news"}
-    assert {name for name in names if not meaning(name)} == set()
-    assert "fee" in meaning("fee_type_quadratic_with_maker_fees")
-    assert meaning("unheard_of") == ""
+def test_a_fee_is_named_with_what_the_exchange_calls_it() -> None:
+    bench = Bench()
+    bench.quote()
+    bench.tell(ListingRead("fee_type_flat", (bench.listed,)))
+    assert told(bench)["gate"] == "fee_type_flat: makers would pay a fee that is not known here"

@@ -7,8 +7,19 @@ import pytest
 
 from mmbot.observe.plan import Offer, PlannedMarket, plan
 from mmbot.trading.commands import Place
-from mmbot.trading.events import BookChanged, Filled, Halted, OrderPlaced
-from tests.trading.builders import HIGH, LOW, MIDDLE, Bench, book, fill, only, settings
+from mmbot.trading.events import Filled, Halted
+from tests.trading.builders import (
+    HIGH,
+    LOW,
+    MIDDLE,
+    Bench,
+    book,
+    book_changed,
+    fill,
+    only,
+    order_placed,
+    settings,
+)
 
 EQUAL = settings()
 
@@ -24,8 +35,8 @@ def quoting() -> Bench:
 
 def place_all(bench: Bench, places: list[Place]) -> None:
     for place in places:
-        bench.tell(OrderPlaced(place.client_id, f"o-{place.client_id}", 0))
-        bench.tell(BookChanged(place.ticker, place.side, place.price, place.count))
+        bench.tell(order_placed(place.client_id, f"o-{place.client_id}"))
+        bench.tell(book_changed(place.ticker, place.side, place.price, place.count))
 
 
 def digest(value: Any, seen: set[int] | None = None) -> Any:

@@ -39,7 +39,7 @@ def test_a_fresh_bucket_is_full() -> None:
 def test_a_bucket_that_shrinks_holds_no_more_than_it_can() -> None:
     budget = WriteBudget()
     assert budget.available(1_000_000) == 100.0
-    budget.learn(LimitsRead(50.0, 20.0, 10.0, 2.0, 10.0))
+    budget.update(LimitsRead(50.0, 20.0, 10.0, 2.0, 10.0))
     assert budget.available(1_000_000) == 20.0
 
 

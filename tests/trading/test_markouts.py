@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 import pytest
 
-from mmbot.trading import markouts as views
+from mmbot.trading import markouts as module
 from mmbot.trading.commands import (
     Command,
     MarketSample,
@@ -144,7 +144,7 @@ def test_after_the_last_release_before_the_close_no_other_is_waited_for() -> Non
 
 def test_a_fill_whose_next_count_never_came_is_not_kept_in_mind_after_the_close() -> None:
     bench = bench_with_fill()
-    awaiting = bench.engine._views._awaiting
+    awaiting = bench.engine._markouts._awaiting_count
     bench.tell(BeliefFormed(belief(known=1)))
     assert len(awaiting) == 1
     bench.tell(BeliefFormed(belief(known=1)), after=CLOSES - NOW)
@@ -154,7 +154,7 @@ def test_a_fill_whose_next_count_never_came_is_not_kept_in_mind_after_the_close(
 def test_no_more_markouts_are_waited_for_than_there_is_room_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(views, "_MOST", 1)
+    monkeypatch.setattr(module, "_MOST_PENDING", 1)
     bench = bench_with_fill()
     assert len(markouts(bench.tell(Woken(), after=1_000))) == 1
     assert not markouts(bench.tell(Woken(), after=59_000))

@@ -12,13 +12,23 @@ from mmbot.trading.events import (
     BeliefFormed,
     LimitsRead,
     ListingRead,
-    MarketSettled,
-    OrderCancelled,
-    OrderPlaced,
     Woken,
 )
 from mmbot.trading.quoting import danger
-from tests.trading.builders import CLOSES, HIGH, LOW, MIDDLE, STRIKES, Bench, belief, book, only
+from tests.trading.builders import (
+    CLOSES,
+    HIGH,
+    LOW,
+    MIDDLE,
+    STRIKES,
+    Bench,
+    belief,
+    book,
+    market_settled,
+    only,
+    order_cancelled,
+    order_placed,
+)
 
 MOVED = BeliefFormed(belief((0.69, 0.5, 0.2)))
 
@@ -33,7 +43,7 @@ def whole_ladder() -> Bench:
     bench.start()
     for ticker in STRIKES:
         for place in only(Place, bench.tell(book(ticker, None, None))):
-            bench.tell(OrderPlaced(place.client_id, f"o-{place.side}", 0))
+            bench.tell(order_placed(place.client_id, f"o-{place.side}"))
     assert len(bench.engine.state.orders) == 6
     return bench
 
@@ -48,7 +58,7 @@ def test_cents_times_contracts_times_seconds_are_said_once_the_last_wrong_quote_
     # 79 cents are bid ten times for what is worth 69 now.
     cancel = wrong_bid(bench.tell(MOVED, after=1_000))
     assert not exposures(bench.tell(Woken(), after=500))
-    (said,) = exposures(bench.tell(OrderCancelled(cancel.client_id, 1_000), after=1_500))
+    (said,) = exposures(bench.tell(order_cancelled(cancel.client_id, 1_000), after=1_500))
     assert said.fields["cent_seconds"] == pytest.approx(10 * 10 * 2)
     assert (said.fields["orders"], said.fields["seconds"]) == (1, 2.0)
     assert not exposures(bench.tell(Woken(), after=500))
@@ -66,7 +76,7 @@ def test_what_the_next_belief_finds_still_standing_is_counted_until_then() -> No
     cancel = wrong_bid(bench.tell(MOVED, after=1_000))
     (said,) = exposures(bench.tell(BeliefFormed(belief((0.59, 0.5, 0.2))), after=1_000))
     assert said.fields["cent_seconds"] == pytest.approx(10 * 10)
-    (said,) = exposures(bench.tell(OrderCancelled(cancel.client_id, 1_000), after=500))
+    (said,) = exposures(bench.tell(order_cancelled(cancel.client_id, 1_000), after=500))
     assert said.fields["cent_seconds"] == pytest.approx(20 * 10 / 2)
 
 
@@ -77,7 +87,7 @@ def test_an_event_that_left_the_desk_leaves_no_belief_behind() -> None:
     before = sys.getrefcount(formed.belief)
     bench.tell(formed)
     meanwhile = sys.getrefcount(formed.belief)
-    bench.tell(*(MarketSettled(ticker, 0, final=True) for ticker in STRIKES))
+    bench.tell(*(market_settled(ticker, 0, final=True) for ticker in STRIKES))
     bench.tell(ListingRead("", ()), after=CLOSES)
     after = sys.getrefcount(formed.belief)
     assert not bench.engine.state.events
