@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from operator import attrgetter
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -709,3 +712,37 @@ def test_the_end_is_asked_for_again_when_the_account_cannot_be_read() -> None:
     bench.start()
     bench.tell(Stopping(), ReadingFailed("account", "no answer"))
     assert only(ReadAccount, bench.tell(Woken(), after=2_000))
+
+
+# What cannot be
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        "_apply",
+        "_apply_account",
+        "_apply_operator",
+        "_apply_process",
+        "_listings.apply",
+        "_market_data.stream_changed",
+        "_order_groups.apply",
+        "_order_groups._changed",
+    ],
+)
+def test_what_is_no_event_is_refused(handler: str) -> None:
+    bench = Bench()
+    bench.rest()
+    unheard_of: Any = SimpleNamespace(ticker=MIDDLE, group="g-0", news="renamed")
+    handle = attrgetter(handler)(bench.engine)
+    now = () if handler == "_market_data.stream_changed" else (bench.now,)
+    with pytest.raises(AssertionError, match="renamed"):
+        handle(unheard_of, *now)
+
+
+def test_what_is_no_answer_to_a_write_is_refused() -> None:
+    bench = Bench()
+    place = bench.rest()["bid"]
+    unheard_of: Any = SimpleNamespace(client_id=place.client_id)
+    with pytest.raises(AssertionError, match="namespace"):
+        bench.engine._orders.apply(unheard_of, bench.now)
