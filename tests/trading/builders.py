@@ -231,7 +231,7 @@ class Bench:
         self.now = NOW
         self.listed = event()
         self.wake: int | None = None
-        self.said: list[Command] = []
+        self.all_commands: list[Command] = []
 
     def tell(self, *events: InputEvent, after: int = 0) -> list[Command]:
         """Let `after` milliseconds pass, then handle the events; return all their commands."""
@@ -239,7 +239,7 @@ class Bench:
         commands: list[Command] = []
         for each in events:
             commands += self.engine.handle(each, self.now)
-        self.said += commands
+        self.all_commands += commands
         for request in only(WakeAt, commands):
             self.wake = request.at
         return commands

@@ -254,7 +254,7 @@ def test_a_market_that_is_added_leaves_books_and_fills_of_the_others() -> None:
     assert bench.reason(MIDDLE) == "no_book"
 
 
-def test_a_market_that_is_no_longer_listed_stays_on_the_desk() -> None:
+def test_a_market_that_is_no_longer_listed_is_kept() -> None:
     bench = Bench()
     bench.rest()
     commands = bench.tell(ListingRead("", (event(market(LOW)),)))
@@ -272,10 +272,10 @@ def test_several_events_are_traded_side_by_side() -> None:
     assert only(ReadAccount, commands) == [ReadAccount((*TICKERS, following.ticker), shards=(0,))]
     assert not only(Cancel, commands)
     assert bench.reason(following.ticker) == "not_reconciled"
-    thought = msgspec.structs.replace(
+    formed = msgspec.structs.replace(
         belief((0.6,), known=0, strikes=(2_700_000,)), week=WEEK.following
     )
-    bench.tell(BeliefFormed(thought), Reconciled((), (), None))
+    bench.tell(BeliefFormed(formed), Reconciled((), (), None))
     places = only(Place, bench.tell(book(following.ticker)))
     assert {place.ticker for place in places} == {following.ticker}
 
@@ -297,7 +297,7 @@ def test_a_moved_close_is_noted_and_watched() -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "event",
     [
         MarketClosing("X", NOW),
         MarketActivity("X", active=False),
@@ -308,10 +308,10 @@ def test_a_moved_close_is_noted_and_watched() -> None:
         BooksDistrusted(("X",), "gap"),
     ],
 )
-def test_word_of_a_market_that_is_not_on_the_desk_changes_nothing(told: InputEvent) -> None:
+def test_an_event_of_a_market_that_is_not_known_changes_nothing(event: InputEvent) -> None:
     bench = Bench()
     bench.rest()
-    assert not only(Cancel, bench.tell(told))
+    assert not only(Cancel, bench.tell(event))
     assert bench.reason() == ""
 
 
@@ -427,7 +427,7 @@ def test_a_settlement_pays_the_position_and_the_last_one_says_the_profit() -> No
     assert settled.fields["pnl"] == "7.500000"
 
 
-def test_an_event_leaves_the_desk_two_weeks_after_it_was_settled_for_good() -> None:
+def test_an_event_is_dropped_two_weeks_after_it_was_settled_for_good() -> None:
     bench = Bench()
     bench.start()
     bench.tell(Filled(fill("t-1", "o-1", 1000)), Reconciled((), (), {0: Money(90_000_000)}))
@@ -445,7 +445,7 @@ def test_an_event_leaves_the_desk_two_weeks_after_it_was_settled_for_good() -> N
     assert not bench.tell(Filled(fill("t-1", "o-1", 1000)), market_settled(LOW, 10_000))
 
 
-def test_a_settlement_is_booked_once_however_often_it_is_told() -> None:
+def test_a_settlement_is_booked_once_however_often_it_is_reported() -> None:
     bench = Bench()
     bench.start()
     bench.tell(market_settled(LOW, 0))
@@ -492,7 +492,7 @@ def test_what_is_settled_is_read_until_it_is_final() -> None:
     assert listing_request(bench.engine.state) == ReadListing(())
 
 
-def test_a_fill_that_is_heard_of_after_the_settlement_is_paid_out_too() -> None:
+def test_a_fill_that_is_reported_after_the_settlement_is_paid_out_too() -> None:
     bench = Bench()
     bench.start()
     bench.tell(market_settled(MIDDLE, 10_000), Filled(fill("t-1", "o-1", 1000)))
@@ -594,10 +594,10 @@ def test_a_belief_is_noted_with_the_weeks_that_weigh_most_in_it() -> None:
     bench = Bench()
     bench.start()
     past = Weighing(Week(dt.date(2025, 11, 30)), 0.123456, 0.7, 0.9, 0.55555)
-    thought = msgspec.structs.replace(belief(), heaviest=(past,))
-    told = only(Note, bench.tell(BeliefFormed(thought)))
-    (said,) = (note for note in told if note.name == "belief.updated")
-    assert said.fields["heaviest"] == [
+    formed = msgspec.structs.replace(belief(), heaviest=(past,))
+    logged = only(Note, bench.tell(BeliefFormed(formed)))
+    (line,) = (note for note in logged if note.name == "belief.updated")
+    assert line.fields["heaviest"] == [
         {"week": "2025-11-30", "weight": 0.1235, "recent": 0.7, "season": 0.9, "alike": 0.556}
     ]
 
@@ -733,16 +733,16 @@ def test_the_end_is_asked_for_again_when_the_account_cannot_be_read() -> None:
 def test_what_is_no_event_is_refused(handler: str) -> None:
     bench = Bench()
     bench.rest()
-    unheard_of: Any = SimpleNamespace(ticker=MIDDLE, group="g-0", news="renamed")
+    unknown: Any = SimpleNamespace(ticker=MIDDLE, group="g-0", news="renamed")
     handle = attrgetter(handler)(bench.engine)
     now = () if handler == "_market_data.stream_changed" else (bench.now,)
     with pytest.raises(AssertionError, match="renamed"):
-        handle(unheard_of, *now)
+        handle(unknown, *now)
 
 
 def test_what_is_no_answer_to_a_write_is_refused() -> None:
     bench = Bench()
     place = bench.rest()["bid"]
-    unheard_of: Any = SimpleNamespace(client_id=place.client_id)
+    unknown: Any = SimpleNamespace(client_id=place.client_id)
     with pytest.raises(AssertionError, match="namespace"):
-        bench.engine._orders.apply(unheard_of, bench.now)
+        bench.engine._orders.apply(unknown, bench.now)

@@ -96,13 +96,13 @@ def test_log_odds_are_weighed() -> None:
 def test_a_gap_takes_on_what_its_neighbours_markets_say() -> None:
     belief = [0.8, 0.6, 0.4]
     # Both neighbours think half a unit of log-odds more of their strikes than the belief does.
-    said = [1 / (1 + math.exp(-odds - 0.5)) for odds in logits(belief)]
-    pooled = pool(belief, [said[0], None, said[2]], 0.0)
-    assert pooled.above == pytest.approx(said)
+    shown = [1 / (1 + math.exp(-odds - 0.5)) for odds in logits(belief)]
+    pooled = pool(belief, [shown[0], None, shown[2]], 0.0)
+    assert pooled.above == pytest.approx(shown)
     assert pooled.without_mid == (False, False, False)
 
 
-def test_beyond_the_last_market_nobody_was_heard() -> None:
+def test_beyond_the_last_market_mid_there_is_none() -> None:
     pooled = pool([0.8, 0.6, 0.4], [None, 0.55, None], 0.5)
     assert pooled.without_mid == (True, False, True)
     assert pooled.above[0] == pytest.approx(0.8)

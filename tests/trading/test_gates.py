@@ -50,7 +50,7 @@ def test_every_task_of_the_daemon_has_a_gate(task: str) -> None:
     assert task_gate(task) == f"no_{task}"
 
 
-def test_gates_can_be_told_by_what_is_logged() -> None:
+def test_a_logged_reason_equals_its_gate() -> None:
     assert {"no_book", "reprice"} & NOT_LEARNT_YET == {Gate.NO_BOOK}
 
 

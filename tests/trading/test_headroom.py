@@ -58,9 +58,9 @@ def sharded(balances: dict[int, Money] | None, fills: tuple[Fill, ...] = ()) -> 
 
 
 def settle(bench: Bench, *events: InputEvent) -> None:
-    """Tell the events, and have every place of theirs applied."""
-    for told in events:
-        for place in only(Place, bench.tell(told)):
+    """Handle the events, and have every place that follows applied."""
+    for each in events:
+        for place in only(Place, bench.tell(each)):
             bench.tell(order_placed(place.client_id, f"o-{place.client_id}"))
 
 
@@ -107,7 +107,7 @@ def test_every_order_can_be_paid_for_from_its_own_shard(
         bench.tell(Filled(after), after=2_000)
         left = balances[SHARDS[after.ticker]] - paid(after)
         balances[SHARDS[after.ticker]] = Money(left)
-        for cancel in only(Cancel, bench.said):
+        for cancel in only(Cancel, bench.all_commands):
             order = bench.engine.state.orders.get(cancel.client_id)
             if order:
                 bench.engine.state.orders.end(order)

@@ -81,7 +81,7 @@ def test_positions_are_marked_to_fair_value_and_written_down() -> None:
     bench = Bench()
     bench.start()
     bought(bench)
-    (mark,) = [command.mark for command in only(RecordPnlMark, bench.said)][-1:]
+    (mark,) = [command.mark for command in only(RecordPnlMark, bench.all_commands)][-1:]
     assert mark == pnl_mark(TODAY, EVENT, 0, -1_000_000)
 
 
@@ -108,12 +108,12 @@ def test_a_settled_event_is_marked_with_what_it_paid() -> None:
     bought(bench)
     for ticker, value in ((LOW, 10_000), (MIDDLE, 10_000), (HIGH, 0)):
         bench.tell(market_settled(ticker, value))
-    assert only(RecordPnlMark, bench.said)[-1].mark.latest == 4_000_000
+    assert only(RecordPnlMark, bench.all_commands)[-1].mark.latest == 4_000_000
 
 
 def test_nothing_is_marked_before_the_account_has_been_read() -> None:
     bench = Bench()
     bench.tell(SessionStarted(0, (pnl_mark(TODAY, EVENT, 0, -7_000_000),)))
     bench.tell(StreamUp(), ListingRead("", (bench.listed,)), BeliefFormed(belief()))
-    assert not only(RecordPnlMark, bench.said)
+    assert not only(RecordPnlMark, bench.all_commands)
     assert bench.engine.state.losses.loss(TODAY) == 7_000_000

@@ -68,7 +68,7 @@ def test_a_group_is_asked_for_once_at_a_time() -> None:
 def test_each_shard_has_a_group_of_its_own() -> None:
     bench = Bench()
     bench.listed = event(market(MIDDLE), market(HIGH, shard=2))
-    assert {wish.shard for wish in listed(bench)} == {0, 2}
+    assert {request.shard for request in listed(bench)} == {0, 2}
 
 
 def test_nothing_is_quoted_without_a_group_and_every_order_is_in_it() -> None:
@@ -133,7 +133,7 @@ def test_a_reset_that_failed_is_tried_again() -> None:
     assert only(ResetGroup, bench.tell(Woken(), after=2_000)) == [ResetGroup(0, "g-0")]
 
 
-def test_a_place_that_is_refused_because_of_the_group_tells_that_it_was_triggered() -> None:
+def test_a_place_that_is_refused_because_of_the_group_triggers_it() -> None:
     bench = Bench()
     places = bench.quote()
     bench.tell(order_placed(places["ask"].client_id, "o-ask"))
@@ -143,7 +143,7 @@ def test_a_place_that_is_refused_because_of_the_group_tells_that_it_was_triggere
     assert [look_up.order_id for look_up in only(QueryOrder, commands)] == ["o-ask"]
 
 
-def test_being_triggered_is_told_once() -> None:
+def test_a_trigger_is_logged_once() -> None:
     bench = Bench()
     triggered(bench)
     assert "group.triggered" not in notes(bench.tell(GroupChanged("g-0", "triggered")))
@@ -167,14 +167,14 @@ def test_a_group_that_is_deleted_is_replaced() -> None:
 
 
 @pytest.mark.parametrize("news", ["triggered", "deleted", "reset"])
-def test_groups_of_others_are_none_of_ours(news: str) -> None:
+def test_groups_of_others_are_ignored(news: str) -> None:
     bench = Bench()
     bench.rest()
-    told = GroupChanged("another", "deleted" if news == "deleted" else "triggered")
-    assert bench.tell(told) == []
+    changed = GroupChanged("another", "deleted" if news == "deleted" else "triggered")
+    assert bench.tell(changed) == []
 
 
-def test_a_place_that_was_not_found_has_market_and_group_looked_after() -> None:
+def test_a_place_that_was_not_found_has_market_and_group_checked() -> None:
     bench = Bench()
     place = bench.quote()["bid"]
     commands = bench.tell(WriteRefused(place.client_id, "place", "not_found", ""))
@@ -185,7 +185,7 @@ def test_a_place_that_was_not_found_has_market_and_group_looked_after() -> None:
     assert "group.secured" in notes(bench.tell(group_ready(0, "g-1", CAP)))
 
 
-def test_two_places_that_were_not_found_have_the_group_looked_after_once() -> None:
+def test_two_places_that_were_not_found_have_the_group_checked_once() -> None:
     bench = Bench()
     refusals = [WriteRefused(p.client_id, "place", "not_found", "") for p in bench.quote().values()]
     assert len(only(EnsureGroup, bench.tell(*refusals))) == 1

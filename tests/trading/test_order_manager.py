@@ -97,15 +97,15 @@ LATER = 10_000
 ASKED_BY_ID = OrderRenewed | OrderDecreased | OrderCancelled
 
 
-class Story(msgspec.Struct):
-    """Everything that is said of one order of ten contracts, and what is true in the end."""
+class History(msgspec.Struct):
+    """Every message about one order of ten contracts, and the truth in the end."""
 
     messages: list[InputEvent]
     truth: OrderReport
     traded: int
 
     @classmethod
-    def of(cls, place: Place, end: str, *, answered: bool, reported: bool) -> Story:
+    def of(cls, place: Place, end: str, *, answered: bool, reported: bool) -> History:
         """Placed, renewed and four filled; then decreased to three, cancelled or executed.
 
         The place may never be answered, and what is true in the end never be reported.
@@ -113,7 +113,7 @@ class Story(msgspec.Struct):
         renewed = place.expires + LATER
         first = report(place, "o-1")
         now = report(place, "o-1", filled=400, expires=renewed)
-        said: list[InputEvent] = [
+        messages: list[InputEvent] = [
             order_placed(place.client_id, "o-1")
             if answered
             else WriteUnknown(place.client_id, "place", "no answer"),
@@ -127,16 +127,16 @@ class Story(msgspec.Struct):
         traded = 400
         if end == "decreased":
             now = msgspec.structs.replace(now, remaining=300)
-            said.append(order_decreased(place.client_id, 300))
+            messages.append(order_decreased(place.client_id, 300))
         elif end == "cancelled":
             now = report(place, "o-1", filled=400, status="ended", expires=renewed)
-            said.append(order_cancelled(place.client_id, 600))
+            messages.append(order_cancelled(place.client_id, 600))
         elif end == "executed":
             now = report(place, "o-1", filled=1000, status="ended", expires=renewed)
-            said.append(Filled(fill("t-2", "o-1", 600)))
-            said.append(WriteRefused(place.client_id, "cancel", "not_found", ""))
+            messages.append(Filled(fill("t-2", "o-1", 600)))
+            messages.append(WriteRefused(place.client_id, "cancel", "not_found", ""))
             traded = 1000
-        return cls([*said, *[OrderReported(now)] * reported], now, traded)
+        return cls([*messages, *[OrderReported(now)] * reported], now, traded)
 
 
 @pytest.mark.parametrize("answered", [True, False])
@@ -149,28 +149,28 @@ def test_one_orders_messages_come_to_the_same_in_any_order(
     bench = Bench()
     place = bench.quote()["bid"]
     stopped_from_quoting(bench)
-    told = Story.of(place, end, answered=answered, reported=rng.random() < 0.5)
-    pool = told.messages + rng.choices(told.messages, k=rng.randrange(4))
+    history = History.of(place, end, answered=answered, reported=rng.random() < 0.5)
+    pool = history.messages + rng.choices(history.messages, k=rng.randrange(4))
     # Nothing is asked of an order before its id is known.
     answers = [message for message in pool if isinstance(message, ASKED_BY_ID)]
     pool = [message for message in pool if not isinstance(message, ASKED_BY_ID)]
     while pool:
         commands = bench.tell(pool.pop(rng.randrange(len(pool))))
-        pool += [OrderReported(told.truth, looked_up=True) for _ in only(QueryOrder, commands)]
+        pool += [OrderReported(history.truth, looked_up=True) for _ in only(QueryOrder, commands)]
         known = bench.engine.state.orders.get(place.client_id)
         if known is None or known.order_id:
             pool += answers
             answers = []
-    if told.truth.status == "resting":
+    if history.truth.status == "resting":
         order = live(bench, place)
         assert (order.state, order.order_id) == ("resting", "o-1")
         assert (order.filled, order.booked) == (400, 400)
-        assert (order.remaining, order.expires) == (told.truth.remaining, told.truth.expires)
+        assert (order.remaining, order.expires) == (history.truth.remaining, history.truth.expires)
     else:
         assert gone(bench, place)
         assert bench.engine.state.orders.is_over(place.client_id)
     portfolio = bench.engine.state.event_of_market[MIDDLE].portfolio
-    assert portfolio.position(MIDDLE) == told.traded
+    assert portfolio.position(MIDDLE) == history.traded
 
 
 def test_a_cancel_and_what_it_crosses_come_to_the_same_in_any_order() -> None:
@@ -215,7 +215,7 @@ def test_a_fill_is_booked_once_and_with_the_days_that_were_known() -> None:
     ]
 
 
-def test_a_fill_of_a_market_that_is_not_on_the_desk_is_left_to_the_next_reading() -> None:
+def test_a_fill_of_a_market_that_is_not_known_is_left_to_the_next_reading() -> None:
     bench = Bench()
     bench.start()
     assert not only(RecordFill, bench.tell(Filled(fill("t-1", "o-1", 1, ticker="OTHER"))))
@@ -330,7 +330,7 @@ def test_a_refused_renewal_is_tried_again_after_a_while() -> None:
     assert [r.client_id for r in only(Renew, bench.tell(Woken(), after=1000))] == [place.client_id]
 
 
-def test_an_order_that_should_have_run_out_is_doubted_and_not_more_than_every_while() -> None:
+def test_an_order_that_should_have_expired_is_queried_and_not_too_often() -> None:
     bench = Bench()
     place = bench.rest()["bid"]
     stopped_from_quoting(bench)
@@ -453,7 +453,7 @@ def test_a_refused_cancel_is_tried_again_but_not_at_once() -> None:
     assert [c.client_id for c in only(Cancel, bench.tell(Woken(), after=1000))] == [place.client_id]
 
 
-def test_a_refused_cancel_does_not_settle_the_doubt_about_its_order() -> None:
+def test_a_refused_cancel_leaves_an_unknown_order_unknown() -> None:
     bench = Bench()
     place = bench.rest()["bid"]
     lower(bench)
@@ -506,9 +506,7 @@ def test_a_place_in_between_ends_the_count_of_post_only_refusals() -> None:
     bench.tell(WriteRefused(place.client_id, "place", "post_only_cross", ""))
     (place,) = (p for p in only(Place, bench.tell(Woken(), after=1000)) if p.side == "bid")
     bench.tell(order_placed(place.client_id, "o-2"))
-    listing = bench.engine.state.market(MIDDLE)
-    assert listing is not None
-    assert listing.post_only_refusals == 0
+    assert bench.engine.state.market(MIDDLE).post_only_refusals == 0
 
 
 # Unknown outcomes
@@ -596,7 +594,7 @@ def test_a_known_order_that_is_absent_later_is_over() -> None:
     assert bench.engine.state.orders.is_over(place.client_id)
 
 
-def test_an_answer_that_an_order_is_absent_is_of_no_use_when_nobody_doubts_it() -> None:
+def test_an_answer_that_an_order_is_absent_is_ignored_unless_the_order_is_unknown() -> None:
     bench = Bench()
     place = bench.rest()["bid"]
     bench.tell(OrderAbsent(place.client_id), after=20_000)
@@ -681,7 +679,7 @@ def test_strays_wait_for_the_budget() -> None:
 # Readings and pauses
 
 
-def test_an_order_that_a_reading_should_have_shown_is_doubted() -> None:
+def test_an_order_that_a_reading_should_have_shown_is_queried() -> None:
     bench = Bench()
     places = bench.rest()
     shown = report(places["ask"], "o-ask")
@@ -691,14 +689,14 @@ def test_an_order_that_a_reading_should_have_shown_is_doubted() -> None:
 
 
 @pytest.mark.parametrize("ticker", [LOW, MIDDLE])
-def test_a_pause_and_its_end_both_throw_doubt_on_a_markets_orders(ticker: str) -> None:
+def test_a_pause_and_its_end_both_make_a_markets_orders_unknown(ticker: str) -> None:
     bench = Bench()
     bench.rest()
     commands = bench.tell(MarketActivity(ticker, active=False))
     assert len(only(QueryOrder, commands)) == (2 if ticker == MIDDLE else 0)
 
 
-def test_an_order_that_is_being_placed_is_not_doubted_by_a_pause() -> None:
+def test_an_order_that_is_being_placed_is_not_queried_after_a_pause() -> None:
     bench = Bench()
     bench.quote()
     assert not only(QueryOrder, bench.tell(MarketActivity(MIDDLE, active=False)))

@@ -36,7 +36,7 @@ def order(client_id: str = "mmbot-1", **changes: Any) -> Order:
     return known
 
 
-def said(
+def a_report(
     filled: int = 0, status: OrderStatus = "resting", expires: int = NOW + 60_000
 ) -> OrderReport:
     remaining = 1000 - filled if status == "resting" else 0
@@ -104,7 +104,7 @@ def test_an_order_that_is_filled_and_booked_is_over() -> None:
 def test_an_order_that_ended_awaits_the_fills_that_are_not_booked() -> None:
     one = order()
     orders = holding(one)
-    orders.apply_report(one, said(filled=600, status="ended"))
+    orders.apply_report(one, a_report(filled=600, status="ended"))
     assert one.state is OrderState.AWAITING_FILLS
     orders.update_booked(one, Count(300))
     assert one.state is OrderState.AWAITING_FILLS
@@ -114,7 +114,7 @@ def test_an_order_that_ended_awaits_the_fills_that_are_not_booked() -> None:
 
 def test_a_report_of_a_full_fill_is_an_end_whatever_its_status() -> None:
     one = order()
-    holding(one).apply_report(one, said(filled=1000))
+    holding(one).apply_report(one, a_report(filled=1000))
     assert one.state is OrderState.AWAITING_FILLS
 
 
@@ -123,13 +123,13 @@ def test_the_filled_count_only_rises(counts: list[int]) -> None:
     one = order()
     orders = holding(one)
     for count in counts:
-        orders.apply_report(one, said(filled=count))
+        orders.apply_report(one, a_report(filled=count))
     assert one.filled == max([0, *counts])
 
 
 def test_an_older_report_does_not_shorten_a_lifetime() -> None:
     one = order()
-    holding(one).apply_report(one, said(expires=NOW + 1))
+    holding(one).apply_report(one, a_report(expires=NOW + 1))
     assert one.expires == NOW + 60_000
 
 
@@ -152,7 +152,7 @@ def test_only_so_many_ends_are_remembered(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_an_adopted_order_is_what_the_exchange_says() -> None:
-    one = adopted_order(said(filled=300), NOW)
+    one = adopted_order(a_report(filled=300), NOW)
     assert (one.count, one.filled, one.remaining, one.state) == (1000, 300, 700, "resting")
 
 
@@ -197,7 +197,7 @@ def test_a_decrease_is_learnt_from_whatever_report_comes_and_never_undone() -> N
     smaller = reported("mmbot-1", "o-1", 4000, filled=200, remaining=400, expires=NOW)
     orders.apply_report(one, smaller)
     assert (one.count, one.filled, one.remaining) == (600, 200, 400)
-    orders.apply_report(one, said(filled=100))
+    orders.apply_report(one, a_report(filled=100))
     assert (one.count, one.filled, one.remaining) == (600, 200, 400)
 
 
@@ -236,14 +236,12 @@ def test_only_an_order_whose_place_or_state_is_open_can_be_confirmed(state: Orde
 
 @pytest.mark.parametrize("state", OrderState)
 @pytest.mark.parametrize("cause", set(OrderCause) - {*SENT, OrderCause.CONFIRMED})
-def test_whatever_the_exchange_says_can_be_said_in_every_state(
-    state: OrderState, cause: OrderCause
-) -> None:
+def test_an_answer_may_come_in_every_state(state: OrderState, cause: OrderCause) -> None:
     assert after(state, cause) is not None
 
 
 @pytest.mark.parametrize("cause", set(OrderCause) - {*SENT, OrderCause.CONFIRMED})
-def test_an_order_that_awaits_its_fills_is_not_revived(cause: OrderCause) -> None:
+def test_no_answer_revives_an_order_that_awaits_its_fills(cause: OrderCause) -> None:
     assert after(OrderState.AWAITING_FILLS, cause) is OrderState.AWAITING_FILLS
 
 

@@ -124,7 +124,7 @@ class Walk:
         self.finished = False
         self.wakes = 0
 
-    # What the bot is told
+    # What the bot handles
 
     def tell(self, event: InputEvent) -> None:
         now = self.bench.now
@@ -319,9 +319,9 @@ class Walk:
     def pass_time(self, milliseconds: int) -> None:
         """Let time pass, waking the bot whenever it wished to be."""
         until = self.bench.now + milliseconds
-        while (wish := self.bench.wake) is not None and wish <= until:
+        while (wake := self.bench.wake) is not None and wake <= until:
             self.bench.wake = None
-            self.bench.now = max(self.bench.now, wish)
+            self.bench.now = max(self.bench.now, wake)
             self.expire()
             self.wakes += 1
             self.tell(Woken())
@@ -465,6 +465,6 @@ def test_the_same_events_give_the_same_commands() -> None:
         walk = Walk(seed, faults=True)
         walk.begin()
         walk.wander(200)
-        return walk.bench.said
+        return walk.bench.all_commands
 
     assert commands(7) == commands(7)

@@ -62,9 +62,9 @@ def test_a_midpoint_within_the_tolerance_prices_nothing_anew() -> None:
 
 def test_our_own_orders_are_no_market_mid() -> None:
     bench = pooled_bench()
-    assert only(Place, bench.said)
+    assert only(Place, bench.all_commands)
     # Nothing but our own two orders is left in the book.
-    own = {place.side: place for place in only(Place, bench.said) if place.ticker == MIDDLE}
+    own = {place.side: place for place in only(Place, bench.all_commands) if place.ticker == MIDDLE}
     shown = book(MIDDLE, own["bid"].price, own["ask"].price, own["bid"].count)
     bench.tell(shown, after=1_000)
     assert not bench.engine.state.market(MIDDLE).market_mid.live
