@@ -1,21 +1,39 @@
-"""The bot: feed, engine and gateway together. Bytes and times in, bytes and times out.
+"""The bot: counts, beliefs, feed, engine and gateway together. Inputs in, outputs out; no I/O.
 
-Whoever moves the bytes (the daemon over sockets, a simulator in virtual time) calls one of the
-inputs for everything that happens and carries out what it returns, in order. Times are
-milliseconds since the Unix epoch.
+Whoever moves the bytes (the daemon over sockets, the fault laboratory in virtual time) gives every
+input to `Bot.handle` and executes what it returns, in order; see `driver`. Times are milliseconds
+since the Unix epoch.
 """
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import datetime as dt
+import random
+from collections import deque
+from typing import assert_never
 
-import msgspec
-
+from mmbot.bot.beliefs import Beliefs, BeliefStep
+from mmbot.bot.counts import CountsReader, CountsStep
+from mmbot.bot.inputs import (
+    BotInput,
+    CallAnswered,
+    CountsGivenUp,
+    EventOccurred,
+    EventsHeld,
+    ForecastFitted,
+    FrameReceived,
+    HistoryLoaded,
+    PageFetched,
+    StreamClosed,
+    StreamOpened,
+    TimerFired,
+)
+from mmbot.bot.outputs import Output, Reconnect, Transmit
 from mmbot.config import Settings
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.feed import Feed, FeedStep
-from mmbot.kalshi.gateway import Call, Gateway
-from mmbot.kalshi.http import STREAM_PATH, HttpAnswer
+from mmbot.kalshi.gateway import Gateway
+from mmbot.kalshi.http import STREAM_PATH
 from mmbot.kalshi.writes import WriteCommand
 from mmbot.trading.commands import (
     Cancel,
@@ -39,33 +57,22 @@ from mmbot.trading.commands import (
     WakeAt,
 )
 from mmbot.trading.engine import Engine
-from mmbot.trading.events import InputEvent, ListingRead, ListingStale, StreamLost, Woken
-from mmbot.tsa.calendar import CalendarClock
-
-
-class Transmit(msgspec.Struct, frozen=True, tag=True):
-    """Send a frame on the stream."""
-
-    frame: bytes
-
-
-class Reconnect(msgspec.Struct, frozen=True, tag=True):
-    """Close the stream and open another."""
-
-
-Output: TypeAlias = (
-    Transmit
-    | Reconnect
-    | Call
-    | WakeAt
-    | RequestBelief
-    | RecordFill
-    | RecordViews
-    | RecordSettlement
-    | RecordPnlMark
-    | SweepConfirmed
-    | Note
+from mmbot.trading.events import (
+    BeliefFormed,
+    CountsMissing,
+    InputEvent,
+    ListingRead,
+    ListingStale,
+    SessionStarted,
+    StreamLost,
+    Woken,
 )
+from mmbot.tsa.calendar import CalendarClock
+from mmbot.tsa.counts import Counts
+from mmbot.units import Milliseconds
+
+# Days without a count that may still matter: those of some weeks.
+_MOST_DAYS_GIVEN_UP = 60
 
 
 class Bot:
@@ -76,25 +83,42 @@ class Bot:
         settings: Settings,
         clock: CalendarClock,
         signer: Signer,
-        life: str,
-        held: tuple[str, ...] = (),
+        session: str,
+        rng: random.Random,
     ) -> None:
-        """Begin unconnected; the parameters are those of `Engine` and `Gateway`."""
-        self.engine = Engine(settings, clock, life, held)
+        """Begin unconnected and without counts.
+
+        Args:
+            settings: What to quote, within which limits, and where.
+            clock: The calendar as a function of wall time.
+            signer: Signs the requests.
+            session: A name that no other session bears; client ids contain it.
+            rng: Keeps the readings of tsa.gov out of step with others'.
+        """
+        self.engine = Engine(settings, clock, session)
         self._signer = signer
         self._feed = Feed(settings.exchange.series)
         self._gateway = Gateway(signer, settings.exchange)
-        self._engine_wake: int | None = None
+        self._beliefs = Beliefs(settings.forecast.method)
+        self._counts = CountsReader(settings.counts, clock, rng, self._beliefs.deviations)
+        self._given_up: tuple[dt.date, ...] = ()
+        self._engine_due: Milliseconds | None = None
         self._out: list[Output] = []
         self._writes: list[WriteCommand] = []
+        self._events: deque[InputEvent] = deque()
 
     @property
-    def feed_age(self) -> int | None:
-        """How old the stream's last frame was when it came, in milliseconds."""
+    def counts(self) -> Counts:
+        """The daily counts as they are known now."""
+        return self._counts.counts
+
+    @property
+    def feed_age(self) -> Milliseconds | None:
+        """How old the stream's last frame was when it came."""
         return self._feed.age
 
     @property
-    def drift(self) -> dict[str, int]:
+    def unknown_words(self) -> dict[str, int]:
         """What the exchange said that is not in the known vocabulary, and how often."""
         return self._feed.drift.counts | self._gateway.drift.counts
 
@@ -103,95 +127,129 @@ class Bot:
         """Whether everything on the stream is subscribed."""
         return self.engine.state.service.streaming
 
-    def hold(self, events: tuple[str, ...]) -> None:
-        """Take note, before the start, of events whose settlement is still to be booked."""
-        self.engine.state.held = events
-
-    def stream_headers(self, now: int) -> tuple[tuple[str, str], ...]:
+    def stream_headers(self, now: Milliseconds) -> tuple[tuple[str, str], ...]:
         """Return the headers with which the stream is opened at `now`."""
         return self._signer.headers("GET", STREAM_PATH, now)
 
-    def connected(self, now: int) -> list[Output]:
-        """Take note that there is a connection; the stream is up when it is subscribed."""
+    def handle(self, happened: BotInput, now: Milliseconds) -> list[Output]:
+        """Apply an input; return what is asked for, to be executed in order."""
         self._out = []
-        self._carry(self._feed.connected(now), now)
+        match happened:
+            case FrameReceived():
+                self._apply_feed(self._feed.received(happened.frame, now))
+            case CallAnswered():
+                events, calls = self._gateway.answered(happened.call_id, happened.answer, now)
+                self._out += calls
+                self._events += events
+            case TimerFired():
+                self._timer_fired(now)
+            case StreamOpened():
+                self._apply_feed(self._feed.connected(now))
+            case StreamClosed():
+                self._feed.disconnected()
+                self._events.append(StreamLost())
+            case EventOccurred():
+                self._events.append(happened.event)
+                if isinstance(happened.event, SessionStarted):
+                    self._apply_counts(self._counts.poll(now))
+            case PageFetched():
+                self._apply_counts(self._counts.fetched(happened, now))
+            case ForecastFitted():
+                self._apply_beliefs(self._beliefs.fitted(happened, self.counts))
+            case HistoryLoaded():
+                self._apply_counts(self._counts.load(happened.counts, now))
+            case CountsGivenUp():
+                self._given_up = happened.days
+                self._apply_given_up()
+            case EventsHeld():
+                self.engine.state.held = happened.events
+            case _:
+                assert_never(happened)
         return self._finish(now)
 
-    def disconnected(self, now: int) -> list[Output]:
-        """Take note that the stream is gone."""
-        self._out = []
-        self._feed.disconnected()
-        self._handle(StreamLost(), now)
-        return self._finish(now)
+    def _timer_fired(self, now: Milliseconds) -> None:
+        self._apply_feed(self._feed.woken(now))
+        self._apply_counts(self._counts.woken(now))
+        if self._engine_due is not None and now >= self._engine_due:
+            self._engine_due = None
+            self._events.append(Woken())
 
-    def received(self, frame: bytes | str, now: int) -> list[Output]:
-        """Take in a frame of the stream."""
-        self._out = []
-        self._carry(self._feed.received(frame, now), now)
-        return self._finish(now)
+    # The parts
 
-    def answered(self, call_id: int, answer: HttpAnswer | None, now: int) -> list[Output]:
-        """Take in the answer to a call, or `None` where none came in time."""
-        self._out = []
-        events, calls = self._gateway.answered(call_id, answer, now)
-        self._out += calls
-        for event in events:
-            self._handle(event, now)
-        return self._finish(now)
-
-    def told(self, event: InputEvent, now: int) -> list[Output]:
-        """Take in a belief, or a word of the operator."""
-        self._out = []
-        self._handle(event, now)
-        return self._finish(now)
-
-    def woken(self, now: int) -> list[Output]:
-        """Take note that the time of the last `WakeAt` has come."""
-        self._out = []
-        self._carry(self._feed.woken(now), now)
-        if self._engine_wake is not None and now >= self._engine_wake:
-            self._engine_wake = None
-            self._handle(Woken(), now)
-        return self._finish(now)
-
-    def _carry(self, step: FeedStep, now: int) -> None:
+    def _apply_feed(self, step: FeedStep) -> None:
         self._out += step.notes
         self._out += [Transmit(frame) for frame in step.frames]
-        for event in step.events:
-            self._handle(event, now)
+        self._events += step.events
         if step.reconnect:
             # Nothing more is heard on it, however long the closing takes.
             self._out.append(Reconnect())
-            self._handle(StreamLost(), now)
+            self._events.append(StreamLost())
         if step.listing_stale:
-            self._handle(ListingStale(), now)
+            self._events.append(ListingStale())
 
-    def _handle(self, event: InputEvent, now: int) -> None:
-        for command in self.engine.handle(event, now):
-            self._perform(command, now)
-        if isinstance(event, ListingRead):
-            self._carry(self._feed.watch(self.engine.state.unclosed(now), now), now)
+    def _apply_counts(self, step: CountsStep) -> None:
+        self._out += step.outputs
+        if step.changed:
+            # Before the belief that knows the count, so that the gate is shut until then.
+            self._apply_given_up()
+            self._apply_beliefs(self._beliefs.counts_changed(self.counts))
 
-    def _perform(self, command: Command, now: int) -> None:
+    def _apply_beliefs(self, step: BeliefStep) -> None:
+        self._out += step.notes
+        self._events += map(BeliefFormed, step.beliefs)
+        if step.fit is not None:
+            self._out.append(step.fit)
+
+    def _apply_given_up(self) -> None:
+        """Wait again for a count that came although the operator had said that none would."""
+        missing, counts = self.engine.state.missing, self.counts
+        for day in sorted(missing):
+            if day in counts:
+                fields = {"day": str(day), "count": counts.latest(day)}
+                self._out.append(Note("counts.came_after_all", fields, "warning"))
+        said = sorted(day for day in self._given_up if day not in counts)
+        days = tuple(said[-_MOST_DAYS_GIVEN_UP:])
+        if missing != set(days):
+            self._events.append(CountsMissing(days))
+
+    def _execute(self, command: Command, now: Milliseconds) -> None:
         match command:
             case Place() | Cancel() | Renew() | Decrease():
                 self._writes.append(command)
             case QueryOrder() | ReadAccount() | ReadListing() | EnsureGroup() | ResetGroup():
                 self._out += self._gateway.perform(command, now)
             case RepairBooks():
-                self._carry(self._feed.repair(command.tickers, now), now)
+                self._apply_feed(self._feed.repair(command.tickers, now))
+            case RequestBelief():
+                self._apply_beliefs(self._beliefs.request(command, self.counts))
             case WakeAt():
-                self._engine_wake = command.at
-            case _:
+                self._engine_due = command.at
+            case (
+                RecordFill()
+                | RecordViews()
+                | RecordSettlement()
+                | RecordPnlMark()
+                | SweepConfirmed()
+                | Note()
+            ):
                 self._out.append(command)
+            case _:
+                assert_never(command)
 
-    def _finish(self, now: int) -> list[Output]:
-        # One answer may be several events: whatever they bring about goes cancels first.
+    def _finish(self, now: Milliseconds) -> list[Output]:
+        """Let the engine handle every event, in order, and return all outputs, cancels first."""
+        while self._events:
+            event = self._events.popleft()
+            for command in self.engine.handle(event, now):
+                self._execute(command, now)
+            if isinstance(event, ListingRead):
+                self._apply_feed(self._feed.watch(self.engine.state.unclosed(now), now))
         writes, self._writes = self._writes, []
+        # One answer may be several events: whatever they bring about goes cancels first.
         self._out[:0] = self._gateway.write(writes, now)
         self._out += self._feed.drift.take_notes() + self._gateway.drift.take_notes()
-        wishes = (self._engine_wake, self._feed.next_deadline)
-        at = min((wish for wish in wishes if wish is not None), default=None)
+        due = (self._engine_due, self._feed.next_deadline, self._counts.next_due)
+        at = min((each for each in due if each is not None), default=None)
         if at is not None:
             self._out.append(WakeAt(at))
         return self._out

@@ -18,7 +18,8 @@ from mmbot.errors import BadInput
 from mmbot.recording.batches import unpack
 from mmbot.recording.records import Record, split
 from mmbot.recording.replay import ReplayResult, utc
-from mmbot.recording.replay import replay as replay_life
+from mmbot.recording.replay import replay as replay_session
+from mmbot.versions import versions
 
 EXIT_DIFFERENT = 1
 
@@ -77,7 +78,7 @@ def _files(capture: Path) -> list[Path]:
 def _replay_file(path: Path) -> Replayed:
     try:
         with path.open("rb") as file:
-            return Replayed(str(path), replay_life(_records(file)))
+            return Replayed(str(path), replay_session(_records(file), versions()))
     except OSError as error:
         return Replayed(str(path), unusable=error.strerror or str(error))
     except BadInput as error:

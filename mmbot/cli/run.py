@@ -16,9 +16,13 @@ from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue, read_venue, real_venue
 from mmbot.daemon.interceptor import Interceptor, PassThrough
 from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.operations import Observer
 from mmbot.daemon.service import Service
 from mmbot.errors import BadInput
 from mmbot.observe import log
+from mmbot.observe.explain import explain
+from mmbot.observe.plan import plan
+from mmbot.observe.status import status
 from mmbot.paper.paper_trading import PaperTrading
 from mmbot.trading.values import Fill
 
@@ -49,7 +53,9 @@ def run(
     ledger = Ledger(state)
     try:
         inside = between(settings, ledger.unsettled_fills())
-        service = Service(settings, venue, signer, ledger, state, inside)
+        service = Service(
+            settings, venue, signer, ledger, state, inside, Observer(status, explain, plan)
+        )
         code = uvloop.run(service.run())
     finally:
         ledger.close()

@@ -12,13 +12,14 @@ import datetime as dt
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from mmbot.bot.outputs import ShownCount
 from mmbot.errors import BadInput
 from mmbot.trading.commands import MarketView, RecordFill, RecordSettlement, RecordViews
 from mmbot.trading.events import Halted
@@ -177,9 +178,12 @@ class Ledger:
 
     # Counts
 
-    def add_count(self, day: dt.date, count: int, seen: dt.datetime, *, archived: bool) -> None:
-        """Keep what a page showed for a day, and when."""
-        self._add("counts", (day.isoformat(), count, seen.isoformat(), archived))
+    def add_counts(self, counts: Iterable[ShownCount]) -> None:
+        """Keep what pages showed for some days, and when."""
+        with self._transaction():
+            for each in counts:
+                seen = each.seen.isoformat()
+                self._add("counts", (each.day.isoformat(), each.count, seen, each.archived))
 
     def counts(self) -> list[tuple[dt.date, int, dt.datetime, bool]]:
         """Return every vintage in the order in which they were seen."""

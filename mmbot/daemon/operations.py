@@ -12,10 +12,13 @@ import difflib
 import sqlite3
 import time
 from collections.abc import Callable, Collection
+from typing import Any
 
 import msgspec
 import structlog
 
+from mmbot.bot.bot import Bot
+from mmbot.bot.inputs import BotInput, CountsGivenUp, EventOccurred
 from mmbot.config import Settings, differences
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.operator_requests import (
@@ -31,61 +34,72 @@ from mmbot.daemon.operator_requests import (
     MissCount,
     MissingReport,
     Plan,
+    PlannedMarket,
     PlanReport,
     Refused,
     Request,
     Resume,
     ResumeReport,
     SeenCount,
+    Step,
 )
 from mmbot.errors import BadInput
-from mmbot.observe.explain import explain
-from mmbot.observe.plan import plan
 from mmbot.trading.engine import Engine
-from mmbot.trading.events import CountsMissing, Halted, InputEvent, Resumed
+from mmbot.trading.events import Halted, Resumed
 from mmbot.trading.state import TradingState
 from mmbot.tsa.calendar import Week, release_instant
 from mmbot.tsa.counts import Counts
+from mmbot.units import Milliseconds
 
 # How long the answer to a halt waits for the last order to be off, and how often it looks.
 HALT_SECONDS = 20.0
 _LOOK_SECONDS = 0.02
 # What a plan may change: everything else is not the engine's, or needs a restart.
 _PLANNED = ("quoting", "limits", "orders")
-# Days without a count that still may matter: those of some weeks.
-_MISSING_RECALLED = 60
 
-Tell = Callable[[InputEvent], None]
+
+class Observer(msgspec.Struct, frozen=True):
+    """How the state of a running bot is shown.
+
+    Attributes:
+        status: The fields of a heartbeat.
+        explain: The steps from the counts to the orders of one market.
+        plan: Every market's quotes under the settings in force and under others.
+    """
+
+    status: Callable[[TradingState], dict[str, Any]]
+    explain: Callable[[TradingState, Counts, str, Milliseconds], tuple[Step, ...]]
+    plan: Callable[[Engine, Settings, Milliseconds], tuple[PlannedMarket, ...]]
 
 
 class Operations:
-    """The operator's hand on one daemon."""
+    """Answers the operator's requests to one daemon."""
 
     def __init__(
         self,
         settings: Settings,
-        engine: Engine,
+        bot: Bot,
         ledger: Ledger,
-        counts: Callable[[], Counts],
-        tell: Tell,
-        wall_clock: Callable[[], int],
+        handle: Callable[[BotInput], None],
+        wall_clock: Callable[[], Milliseconds],
+        observer: Observer,
     ) -> None:
-        """Begin without a word.
+        """Begin without a request.
 
         Args:
             settings: What the daemon runs with.
-            engine: What trades; it is only looked at.
+            bot: What trades; it is only looked at.
             ledger: Keeps what has to outlast a restart.
-            counts: Returns the counts as they are known now.
-            tell: Gives the bot an event and carries out what it asks for.
+            handle: Gives the bot an input and executes what it asks for.
             wall_clock: The time in milliseconds.
+            observer: Explains and plans.
         """
         self._settings = settings
-        self._engine = engine
+        self._bot = bot
         self._ledger = ledger
-        self._counts = counts
-        self._tell = tell
+        self._handle = handle
         self._wall_clock = wall_clock
+        self._observer = observer
         self._log = structlog.get_logger()
 
     async def answer(self, request: Request) -> Answer:
@@ -114,30 +128,19 @@ class Operations:
 
     @property
     def _state(self) -> TradingState:
-        return self._engine.state
+        return self._bot.engine.state
 
     # What is remembered
 
     def recall(self) -> None:
-        """Tell the bot what the operator said to an earlier life."""
+        """Tell the bot what the operator said to an earlier session."""
         halt = self._ledger.halt()
         if halt is not None:
-            self._tell(halt)
-        self.heed_counts()
+            self._handle(EventOccurred(halt))
+        self._give_counts_up()
 
-    def heed_counts(self) -> None:
-        """Wait again for a count that came though the operator said that none would.
-
-        It is told before the belief that knows it, so that the gate is shut until then.
-        """
-        counts = self._counts()
-        for day in sorted(self._state.missing):
-            if day in counts:
-                self._log.warning("counts.came_after_all", day=str(day), count=counts.latest(day))
-        said = sorted(day for day in self._ledger.missing_counts() if day not in counts)
-        days = tuple(said[-_MISSING_RECALLED:])
-        if self._state.missing != set(days):
-            self._tell(CountsMissing(days))
+    def _give_counts_up(self) -> None:
+        self._handle(CountsGivenUp(tuple(self._ledger.missing_counts())))
 
     # Halt and resume
 
@@ -151,7 +154,7 @@ class Operations:
             not_kept = str(error)
             self._log.error("halt.not_kept", reason=not_kept)
         live = self._live()
-        self._tell(halt)
+        self._handle(EventOccurred(halt))
         await self._wait_until_off(started + HALT_SECONDS)
         return HaltReport(
             since=halt.since,
@@ -177,7 +180,7 @@ class Operations:
         halt = self._ledger.halt()
         self._ledger.end_halt(self._wall_clock())
         if self._state.service.halted:
-            self._tell(Resumed())
+            self._handle(EventOccurred(Resumed()))
         since, reason = (halt.since, halt.reason) if halt else (None, "")
         return ResumeReport(since, reason, running=True)
 
@@ -189,18 +192,18 @@ class Operations:
         if Week.of(day) not in weeks:
             listed = ", ".join(str(week.sunday) for week in sorted(weeks)) or "none yet"
             raise BadInput(f"{day} is in no week that is listed; those end on: {listed}")
-        counts = self._counts()
+        counts = self._bot.counts
         if day in counts:
             raise BadInput(f"the count of {day} is published: {counts.latest(day):,} passengers")
         release = release_instant(day, self._state.settings.counts.earliest_release)
         if self._state.clock.at(now) < release:
             raise BadInput(f"the count of {day} is not due before {release:%Y-%m-%d %H:%M %Z}")
         self._ledger.add_missing_count(day, now)
-        self.heed_counts()
+        self._give_counts_up()
         return MissingReport(tuple(sorted(self._state.missing)))
 
     def _list_counts(self) -> CountsReport:
-        counts = self._counts()
+        counts = self._bot.counts
         if not len(counts):
             raise BadInput("the daemon has not read the counts yet; try again in a moment")
         earliest = self._state.settings.counts.earliest_release
@@ -217,7 +220,9 @@ class Operations:
             listed = f"{len(known)} markets are listed" if known else "no market is listed yet"
             raise BadInput(f"there is no market {ticker!r}: {listed}{advice}")
         now = self._wall_clock()
-        return Explanation(ticker, explain(self._state, self._counts(), ticker, now))
+        return Explanation(
+            ticker, self._observer.explain(self._state, self._bot.counts, ticker, now)
+        )
 
     def _plan(self, settings: Settings) -> PlanReport:
         for key in differences(self._settings, settings):
@@ -228,7 +233,7 @@ class Operations:
                 )
         tried = {name: getattr(settings, name) for name in _PLANNED}
         edited = msgspec.structs.replace(self._state.settings, **tried)
-        return PlanReport(plan(self._engine, edited, self._wall_clock()))
+        return PlanReport(self._observer.plan(self._bot.engine, edited, self._wall_clock()))
 
 
 def count_days(

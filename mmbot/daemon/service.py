@@ -14,32 +14,43 @@ import random
 import signal
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import assert_never
 
 import msgspec
 import structlog
 
-from mmbot.bot.bot import Output, Reconnect, Transmit
+from mmbot.bot.driver import Driver, Record, execute
+from mmbot.bot.inputs import (
+    BotInput,
+    CallAnswered,
+    EventOccurred,
+    EventsHeld,
+    ForecastFitted,
+    FrameReceived,
+    HistoryLoaded,
+    PageFetched,
+    StreamClosed,
+    StreamOpened,
+    TimerFired,
+)
+from mmbot.bot.outputs import FetchPage, FitForecast, Output, RecordCounts
 from mmbot.config import Settings
 from mmbot.daemon import control, transport
 from mmbot.daemon.account_client import CANCEL_SECONDS, AccountClient, wall_clock
-from mmbot.daemon.beliefs import Beliefs
 from mmbot.daemon.capture import Capture
+from mmbot.daemon.counts_worker import CountsWorker
 from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import Ledger
-from mmbot.daemon.operations import Operations
-from mmbot.daemon.poller import CountsPoller
+from mmbot.daemon.operations import Observer, Operations
 from mmbot.daemon.stream_client import StreamClient
 from mmbot.daemon.supervision import Supervisor
-from mmbot.errors import NotReady
-from mmbot.forecast.belief import Belief
+from mmbot.errors import BadInput, NotReady
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.order_cancellation import CancellationResult
 from mmbot.kalshi.readings import ReadingError
 from mmbot.kalshi.selfcheck import failures
-from mmbot.observe.status import status
 from mmbot.recording.recorder import RecordedBot
 from mmbot.trading.commands import (
     Note,
@@ -47,13 +58,11 @@ from mmbot.trading.commands import (
     RecordPnlMark,
     RecordSettlement,
     RecordViews,
-    RequestBelief,
-    SweepConfirmed,
-    WakeAt,
 )
-from mmbot.trading.events import BeliefFormed, InputEvent, SessionStarted, Stopping, TasksDown
-from mmbot.tsa.counts import Counts
-from mmbot.units import format_money, format_price
+from mmbot.trading.events import SessionStarted, Stopping, TasksDown
+from mmbot.tsa.counts import Counts, load_counts
+from mmbot.units import Milliseconds, format_money, format_price
+from mmbot.versions import versions
 
 # 4 whatever else happened: that an order may be left is the news that matters most.
 EXIT_CLEAN, EXIT_NOT_KNOWN, EXIT_BROKEN = 0, 4, 5
@@ -63,7 +72,7 @@ _TICK_SECONDS = 1.0
 
 
 class Service:
-    """One bot and the sockets, files and signals around it."""
+    """One bot and the sockets, files and signals around it; it executes what the bot asks for."""
 
     def __init__(
         self,
@@ -72,55 +81,55 @@ class Service:
         signer: Signer,
         ledger: Ledger,
         state: Path,
-        between: Interceptor,
+        interceptor: Interceptor,
+        observer: Observer,
     ) -> None:
-        """Begin with nothing open; every byte of the bot's goes through `between`."""
+        """Begin with nothing open.
+
+        Args:
+            settings: What to trade, and how.
+            venue: Where.
+            signer: Signs requests.
+            ledger: Keeps what must survive.
+            state: The directory of the ledger, the capture and the operator's socket.
+            interceptor: Every byte between the bot and the exchange goes through it.
+            observer: Shows the bot's state to people.
+        """
         self._settings = settings
         self._venue = venue
-        self._between = between
-        self._signer = signer
+        self._interceptor = interceptor
         self._ledger = ledger
         self._state = state
+        self._observer = observer
         self._log = structlog.get_logger()
         self._began = wall_clock()
-        life = format(self._began, "x")
-        self._capture = Capture(state / "capture", life, settings.state.capture_megabytes)
-        self._bot = RecordedBot(settings, venue.clock, signer, life, keep=self._capture.keep)
-        self._beliefs = Beliefs(settings.forecast.method, state, self._believe)
-        self._rng = random.Random(life)  # noqa: S311 (jitter, not secrecy)
-        self._poller = CountsPoller(
-            settings.counts,
-            venue.counts_url,
+        session = format(self._began, "x")
+        self._capture = Capture(state / "capture", session, settings.state.capture_megabytes)
+        self._bot = RecordedBot(
+            settings,
             venue.clock,
-            ledger,
-            self._rng,
-            wall_clock,
-            self._beliefs.deviations,
+            signer,
+            session,
+            random.Random(session),  # noqa: S311 (jitter, not secrecy)
+            keep=self._capture.keep,
+            versions=versions(),
         )
+        self._driver = Driver(self._bot, wall_clock, self._execute)
+        self._worker = CountsWorker(venue.counts_url, state, self._worker_done)
         self._operations = Operations(
-            settings, self._bot.engine, ledger, lambda: self._poller.counts, self._told, wall_clock
+            settings, self._bot, ledger, self._handle, wall_clock, observer
         )
         self._rest = transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds)
-        self._account = AccountClient(settings, venue, signer, self._rest, between)
-        self._stream = StreamClient(venue.ws_url, self, self._rng)
-        self._supervisor = Supervisor(self._helpers_missing, self._given_up)
+        self._account = AccountClient(settings, venue, signer, self._rest, interceptor)
+        rng = random.Random(f"stream {session}")  # noqa: S311 (jitter, not secrecy)
+        self._stream = StreamClient(venue.ws_url, self, rng)
+        self._supervisor = Supervisor(self._tasks_down, self._given_up)
         self._tasks: asyncio.TaskGroup | None = None
-        self._stop = asyncio.Event()
+        # A signal, a fit that is finished, counts that cannot be had: whatever ends the start.
+        self._stop, self._prepared = asyncio.Event(), asyncio.Event()
+        self._refusal: BadInput | None = None
         self._finished = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
-        self._carriers: dict[type, Callable[[Any], None]] = {
-            Call: self._send_call,
-            Transmit: self._transmit,
-            Reconnect: lambda _: self._stream.reconnect(),
-            WakeAt: self._set_timer,
-            RequestBelief: lambda command: self._beliefs.want(command.week, command.strikes),
-            RecordFill: ledger.add_fill,
-            RecordViews: ledger.add_views,
-            RecordSettlement: self._book_settlement,
-            RecordPnlMark: lambda command: ledger.put_mark(command.mark),
-            SweepConfirmed: lambda _: self._finished.set(),
-            Note: self._write_note,
-        }
 
     async def run(self) -> int:
         """Trade until a signal says stop; return the exit code.
@@ -131,7 +140,7 @@ class Service:
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._stop_asked)
         self._log.info(
             "starting",
             mode=self._settings.mode,
@@ -142,29 +151,17 @@ class Service:
             sides=self._settings.quoting.sides,
         )
         async with self._rest, control.listening(self._state, self._operations.answer):
-            await self._refuse_unready()
-            await self._prepare()
+            held = await self._refuse_unready()
+            history = self._history()
             with self._capture:
-                return await self._trade()
+                code = await self._run_bot(held, history)
+        if self._refusal is not None:
+            raise self._refusal
+        self._log.info("stopped", exit_code=code)
+        return code
 
-    async def _prepare(self) -> None:
-        """Gather the counts and fit the forecaster, unless a signal says stop meanwhile."""
-        preparing = asyncio.create_task(self._gather_counts())
-        stopping = asyncio.create_task(self._stop.wait())
-        await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if preparing.done():
-            preparing.result()
-            return
-        self._beliefs.give_up()
-        preparing.cancel()
-        await asyncio.gather(preparing, return_exceptions=True)
-
-    async def _gather_counts(self) -> None:
-        await self._poller.read_history()
-        await self._beliefs.fit(self._poller.counts)
-
-    async def _refuse_unready(self) -> None:
+    async def _refuse_unready(self) -> tuple[str, ...]:
+        """Check the account; return the events that hold positions."""
         await self._account.refuse_bad_key()
         examination, findings = await self._account.examine(self._ledger.unsettled_events())
         for finding in findings:
@@ -174,36 +171,52 @@ class Service:
         reasons = failures(findings)
         if reasons:
             raise NotReady("not ready to trade: " + "; ".join(reasons))
-        self._bot.hold(examination.held)
+        return examination.held
 
-    async def _trade(self) -> int:
-        self._told(SessionStarted(self._began, self._ledger.latest_marks()))
-        self._operations.recall()
-        helpers: dict[str, Callable[[], Awaitable[None]]] = {
-            "stream": self._stream.run,
-            "poller": self._poll,
-            "heartbeat": self._heartbeat,
-            "tick": self._tick,
-        }
+    def _history(self) -> Counts:
+        """Return the counts of the history file and the ledger."""
+        path = self._settings.counts.history_file
+        counts = load_counts(Path(path)) if path else Counts()
+        for day, count, seen, archived in self._ledger.counts():
+            counts, _ = counts.observe(day, count, seen, archived=archived)
+        return counts
+
+    async def _run_bot(self, held: tuple[str, ...], history: Counts) -> int:
+        code = EXIT_CLEAN
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            keep = self._supervisor.keep
-            running = [tasks.create_task(keep(name, helper)) for name, helper in helpers.items()]
-            await self._stop.wait()
-            code = await self._sweep()
+            running = [tasks.create_task(self._supervisor.keep("poller", self._worker.run))]
+            self._handle(EventsHeld(held))
+            self._handle(HistoryLoaded(history))
+            await self._prepared.wait()
+            if self._refusal is None:
+                running += self._start_trading(tasks)
+                await self._stop.wait()
+                code = await self._sweep()
+            self._worker.give_up()
             for task in running:
                 task.cancel()
             if self._timer is not None:
                 self._timer.cancel()
         if self._supervisor.given_up:
-            code = await self._sweep_without_bot()
-        self._beliefs.give_up()
-        self._log.info("stopped", exit_code=code)
+            code = await self._cancel_without_bot()
         return code
+
+    def _start_trading(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        started = SessionStarted(self._began, self._ledger.latest_marks())
+        self._handle(EventOccurred(started))
+        self._operations.recall()
+        helpers: dict[str, Callable[[], Awaitable[None]]] = {
+            "stream": self._stream.run,
+            "heartbeat": self._heartbeat,
+            "tick": self._tick,
+        }
+        keep = self._supervisor.keep
+        return [tasks.create_task(keep(name, helper)) for name, helper in helpers.items()]
 
     async def _sweep(self) -> int:
         """Take the quotes off and have the exchange confirm that none is left."""
-        self._told(Stopping())
+        self._handle(EventOccurred(Stopping()))
         try:
             async with asyncio.timeout(CANCEL_SECONDS):
                 await self._finished.wait()
@@ -215,21 +228,37 @@ class Service:
         self._log.info("sweep.clean")
         return EXIT_CLEAN
 
-    async def _sweep_without_bot(self) -> int:
+    async def _cancel_without_bot(self) -> int:
         """Do the same on the account alone, as what the bot knows may be wrong."""
         try:
-            swept = await self._account.cancel_own_orders()
+            result = await self._account.cancel_own_orders()
         except ReadingError as error:
-            swept = CancellationResult(0, None, 0, str(error))
-        self._log.info("swept", **msgspec.structs.asdict(swept))
-        return EXIT_BROKEN if swept.clean else EXIT_NOT_KNOWN
+            result = CancellationResult(0, None, 0, str(error))
+        self._log.info("swept", **msgspec.structs.asdict(result))
+        return EXIT_BROKEN if result.clean else EXIT_NOT_KNOWN
 
-    def _helpers_missing(self, names: tuple[str, ...]) -> None:
-        self._told(TasksDown(names))
+    def _stop_asked(self) -> None:
+        self._stop.set()
+        self._prepared.set()
+
+    def _tasks_down(self, names: tuple[str, ...]) -> None:
+        self._handle(EventOccurred(TasksDown(names)))
 
     def _given_up(self) -> None:
         self._finished.set()
-        self._stop.set()
+        self._stop_asked()
+
+    # The one door to the bot
+
+    def _handle(self, happened: BotInput) -> None:
+        if self._supervisor.given_up:
+            return
+        with self._supervisor.vital():
+            self._driver.handle(happened)
+
+    def _handle_frames(self, frames: Iterable[bytes | str]) -> None:
+        for frame in frames:
+            self._handle(FrameReceived(frame))
 
     # What the stream brings
 
@@ -238,110 +267,113 @@ class Service:
         return self._bot.stream_headers(wall_clock())
 
     def connected(self) -> None:
-        """Tell the bot, and whatever is between."""
-        self._between.connected()
-        self._tell(self._bot.connected)
+        """Tell the bot and the interceptor of a new connection."""
+        self._interceptor.connected()
+        self._handle(StreamOpened())
 
     def received(self, frame: bytes | str) -> bool:
-        """Hand a frame to the bot; say whether everything is subscribed."""
-        self._hand_over(self._between.incoming(frame, wall_clock()))
+        """Hand a frame to the bot; return whether everything is subscribed."""
+        self._handle_frames(self._interceptor.incoming(frame, wall_clock()))
         return self._bot.streaming
 
     def disconnected(self) -> None:
-        """Tell the bot, and whatever is between."""
-        self._between.disconnected()
-        self._tell(self._bot.disconnected)
+        """Tell the bot and the interceptor that the connection is gone."""
+        self._interceptor.disconnected()
+        self._handle(StreamClosed())
 
-    # What else helps
+    # The other tasks
+
+    def _worker_done(self, result: PageFetched | ForecastFitted) -> None:
+        self._handle(result)
+        if isinstance(result, ForecastFitted):
+            self._prepared.set()
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK_SECONDS)
-            self._between.advance(wall_clock())
-            self._hand_over(self._between.take())
-
-    async def _poll(self) -> None:
-        changes: asyncio.Queue[Counts] = asyncio.Queue(maxsize=1)
-        # What a poller that died had read already is news as well.
-        changes.put_nowait(self._poller.counts)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._poller.run(lambda counts: _replace(changes, counts)))
-            while True:
-                counts = await changes.get()
-                self._operations.heed_counts()
-                await self._beliefs.update(counts)
+            self._interceptor.advance(wall_clock())
+            self._handle_frames(self._interceptor.take())
 
     async def _heartbeat(self) -> None:
-        # The heart beats by the calendar, but not faster than anybody could read.
+        # By the calendar, but not faster than anybody could read.
         pause = max(1.0, self._settings.log.heartbeat_seconds / self._venue.clock.speed)
         while True:
             await asyncio.sleep(pause)
-            now = wall_clock()
+            words = self._bot.unknown_words
             self._log.info(
                 "heartbeat",
                 feed_age_ms=self._bot.feed_age,
-                calendar=self._venue.clock.at(now).isoformat(timespec="seconds"),
-                **({"unknown_words": self._bot.drift} if self._bot.drift else {}),
-                **status(self._bot.engine.state),
+                calendar=self._venue.clock.at(wall_clock()).isoformat(timespec="seconds"),
+                **({"unknown_words": words} if words else {}),
+                **self._observer.status(self._bot.engine.state),
             )
-
-    # The one door to the bot
-
-    def _tell(self, step: Callable[..., list[Output]], *what: object) -> None:
-        """Have the bot take something in now, and carry out what it asks for, in order."""
-        if self._supervisor.given_up:
-            return
-        with self._supervisor.vital():
-            for output in step(*what, wall_clock()):
-                self._carriers[type(output)](output)
-
-    def _told(self, event: InputEvent) -> None:
-        self._tell(self._bot.told, event)
 
     # What the bot asks for
 
-    def _send_call(self, call: Call) -> None:
+    def _execute(self, output: Output) -> None:
+        execute(output, self)
+
+    def send_call(self, call: Call) -> None:
+        """Send a request in a task of its own."""
         if self._tasks is None:
-            raise RuntimeError("nothing is sent before trading starts")
+            raise RuntimeError("nothing is sent before the bot runs")
         self._tasks.create_task(self._call(call))
 
     async def _call(self, call: Call) -> None:
         with self._supervisor.vital():
-            answer = self._between.answer(call.request, wall_clock())
+            answer = self._interceptor.answer(call.request, wall_clock())
             if answer is None:
                 answer = await self._rest.try_call(call.request)
-                self._between.learn(call.request, answer, wall_clock())
-            self._tell(self._bot.answered, call.id, answer)
-            self._hand_over(self._between.take())
+                self._interceptor.learn(call.request, answer, wall_clock())
+            self._handle(CallAnswered(call.id, answer))
+            self._handle_frames(self._interceptor.take())
 
-    def _transmit(self, output: Transmit) -> None:
-        for frame in self._between.outgoing(output.frame, wall_clock()):
-            self._stream.send(frame)
-        # The bot is in the middle of something: it hears of this when that is done.
-        asyncio.get_running_loop().call_soon(self._hand_over_waiting)
+    def transmit(self, frame: bytes) -> None:
+        """Send a frame on the stream."""
+        for sent in self._interceptor.outgoing(frame, wall_clock()):
+            self._stream.send(sent)
+        self._handle_frames(self._interceptor.take())
 
-    def _hand_over_waiting(self) -> None:
-        with self._supervisor.vital():
-            self._hand_over(self._between.take())
+    def reconnect(self) -> None:
+        """Open another stream."""
+        self._stream.reconnect()
 
-    def _hand_over(self, frames: Iterable[bytes | str]) -> None:
-        for frame in frames:
-            self._tell(self._bot.received, frame)
-
-    def _set_timer(self, wish: WakeAt) -> None:
+    def set_timer(self, at: Milliseconds) -> None:
+        """Fire the one timer at `at`."""
         if self._timer is not None:
             self._timer.cancel()
-        delay = max(0, wish.at - wall_clock()) / 1000
-        self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
+        delay = max(0, at - wall_clock()) / 1000
+        self._timer = asyncio.get_running_loop().call_later(delay, self._fire_timer)
 
-    def _wake(self) -> None:
+    def _fire_timer(self) -> None:
         self._timer = None
-        self._tell(self._bot.woken)
+        self._handle(TimerFired())
 
-    def _believe(self, belief: Belief) -> None:
-        self._told(BeliefFormed(belief))
+    def fetch_page(self, page: FetchPage) -> None:
+        """Have a page read."""
+        self._worker.submit(page)
 
-    def _book_settlement(self, command: RecordSettlement) -> None:
+    def fit_forecast(self, fit: FitForecast) -> None:
+        """Have a forecaster fitted."""
+        self._worker.submit(fit)
+
+    def record(self, record: Record) -> None:
+        """Write into the ledger."""
+        match record:
+            case RecordFill():
+                self._ledger.add_fill(record)
+            case RecordViews():
+                self._ledger.add_views(record)
+            case RecordSettlement():
+                self._record_settlement(record)
+            case RecordPnlMark(mark):
+                self._ledger.put_mark(mark)
+            case RecordCounts(counts):
+                self._ledger.add_counts(counts)
+            case _:
+                assert_never(record)
+
+    def _record_settlement(self, command: RecordSettlement) -> None:
         before = self._ledger.add_settlement(command)
         if before is not None:
             self._log.warning(
@@ -352,12 +384,15 @@ class Service:
                 before=format_money(before),
             )
 
-    def _write_note(self, note: Note) -> None:
+    def log(self, note: Note) -> None:
+        """Write a line into the log."""
         getattr(self._log, note.level)(note.name, **note.fields)
 
+    def counts_unavailable(self, reason: str) -> None:
+        """End the start: there is nothing to forecast from."""
+        self._refusal = BadInput(f"{self._venue.counts_url}{reason}")
+        self._prepared.set()
 
-def _replace(queue: asyncio.Queue[Counts], counts: Counts) -> None:
-    """Put the newest counts where the reader will find them; older ones are of no more use."""
-    if queue.full():
-        queue.get_nowait()
-    queue.put_nowait(counts)
+    def sweep_confirmed(self) -> None:
+        """End the sweep."""
+        self._finished.set()

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from mmbot.bot.bot import Bot, Output
+from mmbot.bot.bot import Bot
+from mmbot.bot.outputs import Output
 from mmbot.exchange.accounts import Side
 from mmbot.exchange.facts import AccountFilled, Fact, OrderChanged
 from mmbot.exchange.order_types import ExchangeOrder

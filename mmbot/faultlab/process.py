@@ -1,25 +1,39 @@
-"""The process that the bot lives in, in virtual time: it carries out what the bot asks for.
+"""The process that the bot runs in, in virtual time: it executes what the bot asks for.
 
-What the daemon does with sockets, timers, a poller and SQLite happens here on one agenda. The
-process can die between any two of the bot's outputs; its ledger survives it.
+What the daemon does with sockets, timers, threads and SQLite happens here on one scheduler, through
+the driver that the daemon uses. The process can be killed between any two of the bot's outputs; its
+ledger survives it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import assert_never
 
 import msgspec
 
-from mmbot.bot.bot import Bot, Output, Reconnect, Transmit
-from mmbot.errors import BadInput
+from mmbot.bot.bot import Bot
+from mmbot.bot.driver import Driver, Record, execute
+from mmbot.bot.inputs import (
+    BotInput,
+    CallAnswered,
+    EventOccurred,
+    EventsHeld,
+    ForecastFitted,
+    FrameReceived,
+    HistoryLoaded,
+    PageFetched,
+    StreamClosed,
+    StreamOpened,
+    TimerFired,
+)
+from mmbot.bot.outputs import FetchPage, FitForecast, Output, RecordCounts
 from mmbot.faultlab.environment import Environment
 from mmbot.faultlab.in_memory_ledger import ProcessDied
 from mmbot.faultlab.traffic import StreamTruth
+from mmbot.forecast.belief import Belief
 from mmbot.forecast.model import Forecaster
-from mmbot.forecast.plausibility import Doubts
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.trading.commands import (
@@ -28,120 +42,92 @@ from mmbot.trading.commands import (
     RecordPnlMark,
     RecordSettlement,
     RecordViews,
-    RequestBelief,
-    SweepConfirmed,
     WakeAt,
 )
-from mmbot.trading.events import BeliefFormed, Halted, Resumed, SessionStarted, Stopping
+from mmbot.trading.events import Halted, Resumed, SessionStarted, Stopping
 from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import CountChange
-from mmbot.tsa.pages import page_path, parse_page
+from mmbot.tsa.counts import Counts
+from mmbot.units import Milliseconds
 
-_THINKING = 40
-_FIRST_BACKOFF, _LONGEST_BACKOFF = 500, 30_000
-_AGENT = (("User-Agent", "Mozilla/5.0"),)
+# How long a page and a fit take.
+_PAGE_MS: Milliseconds = 40
+_FIT_MS: Milliseconds = 40
+_FIRST_BACKOFF_MS, _LONGEST_BACKOFF_MS = 500, 30_000
 
 
 class Process:
-    """One life of the process, from its start to its death."""
+    """One session of the bot, from its start to its end."""
 
-    def __init__(self, around: Environment, bot: Bot, life: str) -> None:
+    def __init__(self, environment: Environment, bot: Bot, session: str) -> None:
         """Be a process that has not done anything yet."""
         self.alive = True
         self.finished = False
+        self.bot = bot
         # Passengers by which the forecast has moved for reasons of its own.
         self.surprise = 0
-        self._scene = scene = around.scene
-        self.bot = bot
-        self._agenda = around.agenda
-        self._clock = around.clock
-        self._faults = around.faults
-        self._network = network = around.network
-        self._pages = around.pages
-        self._auditor = around.auditor
-        self._memory = around.memory
-        self._wake_due: int | None = None
-        self._backoff = _FIRST_BACKOFF
+        self._scenario = environment.scene
+        self._scheduler = environment.agenda
+        self._clock = environment.clock
+        self._faults = environment.faults
+        self._network = environment.network
+        self._pages = environment.pages
+        self._auditor = environment.auditor
+        self._ledger = environment.memory
+        self._driver = Driver(bot, self._clock.now, self._execute, self._decided)
+        self._timer_due: Milliseconds | None = None
+        self._backoff = _FIRST_BACKOFF_MS
         self._connecting = self._streaming = False
-        self._wishes: dict[tuple[Week, tuple[int, ...]], None] = {}
-        self._counts = scene.history
-        self._forecaster = scene.forecaster
-        self._fitted_for = scene.weeks[0]
-        self._doubts = Doubts()
-        self._page = b""
-        self._every = round(scene.settings.counts.poll_seconds * 1000)
-        self._carriers: dict[type, Callable[[Any], None]] = {
-            Call: self._send_call,
-            Transmit: lambda output: network.transmit(output.frame),
-            Reconnect: lambda _: network.disconnect(),
-            WakeAt: self._set_timer,
-            RequestBelief: self._want,
-            RecordFill: self._book_fill,
-            RecordViews: self._book_views,
-            RecordSettlement: self._book_settlement,
-            RecordPnlMark: self._book_mark,
-            SweepConfirmed: lambda _: self._finish(),
-            Note: lambda _: None,
-        }
-        self._auditor.born(life)
+        self._forecaster = self._scenario.forecaster
+        self._fitted_for: Week | None = self._scenario.weeks[0]
+        self._trading = False
+        self._auditor.born(session)
+
+    # What is done to the process
 
     def start(self) -> None:
-        """Read the history and the ledger, then connect."""
-        for day, count, seen in self._memory.counts:
-            self._counts, _ = self._counts.observe(day, count, seen)
-        self._fit()
-        self.bot.hold(self._memory.unsettled_events())
-        marks = tuple(self._memory.marks.values())
-        self._step(lambda now: self.bot.told(SessionStarted(now, marks), now))
-        if self._memory.halt is not None:
-            self.obey(self._memory.halt)
-        self._connect()
-        self._poll()
-
-    def later(self, delay: int, action: Callable[[], None]) -> None:
-        """Do something after a while, if the process still lives."""
-        self._agenda.after(delay, lambda: self._guard(action))
-
-    def _guard(self, action: Callable[[], None]) -> None:
-        if self.alive:
-            action()
+        """Load the history and the ledger; trading begins once a forecaster is fitted."""
+        counts = self._scenario.history
+        for day, count, seen in self._ledger.counts:
+            counts, _ = counts.observe(day, count, seen)
+        self._driver.handle(HistoryLoaded(counts))
 
     def die(self) -> None:
-        """Be gone at once; whatever is under way goes on without anybody to hear of it."""
+        """End at once; whatever is under way goes on without anybody to hear of it."""
         self.alive = False
         self._auditor.stream = None
 
     def stop(self) -> None:
-        """Hear SIGTERM."""
+        """Receive SIGTERM."""
         self._auditor.stopping = True
-        self._step(lambda now: self.bot.told(Stopping(), now))
+        self._driver.handle(EventOccurred(Stopping()))
 
     def obey(self, word: Halted | Resumed) -> None:
-        """Hear the operator."""
-        self._step(lambda now: self.bot.told(word, now))
+        """Receive a command of the operator."""
+        self._driver.handle(EventOccurred(word))
 
-    def _finish(self) -> None:
-        self.finished = True
-        self._auditor.check_stopped()
+    def surprised(self, by: int) -> None:
+        """Let the forecast move all at once, by so many passengers."""
+        self.surprise = by
+        if self._trading:
+            self._handle_forecast()
 
-    # Inputs of the bot
+    def _begin_trading(self) -> None:
+        self._trading = True
+        self._driver.handle(EventsHeld(self._ledger.unsettled_events()))
+        marks = tuple(self._ledger.marks.values())
+        self._driver.handle(EventOccurred(SessionStarted(self._clock.now(), marks)))
+        if self._ledger.halt is not None:
+            self.obey(self._ledger.halt)
+        self._connect()
 
-    def _step(self, tell: Callable[[int], list[Output]]) -> None:
-        """Give the bot an input and carry out what it asks for, in order."""
-        now = self._clock.now()
-        outputs = tell(now)
-        self._auditor.outputs(outputs, self.bot, now)
-        for output in outputs:
-            self._carriers[type(output)](output)
-            if not isinstance(output, WakeAt) and self._faults.strikes("killed"):
-                raise ProcessDied
+    # The stream
 
     def stream_opened(self) -> None:
         """Hear that the stream is open."""
         self._connecting, self._streaming = False, True
-        self._backoff = _FIRST_BACKOFF
+        self._backoff = _FIRST_BACKOFF_MS
         self._auditor.stream = StreamTruth()
-        self._step(self.bot.connected)
+        self._driver.handle(StreamOpened())
 
     def stream_failed(self) -> None:
         """Hear that the stream could not be opened."""
@@ -152,126 +138,141 @@ class Process:
         """Hear that the stream is gone."""
         self._streaming = False
         self._auditor.stream = None
-        self._step(self.bot.disconnected)
+        self._driver.handle(StreamClosed())
         self._connect_again()
 
     def received(self, frame: bytes) -> None:
-        """Hear a frame."""
+        """Receive a frame."""
         truth = self._auditor.stream
         if truth is not None:
             truth.delivered(frame)
-            self._step(lambda now: self.bot.received(frame, now))
+            self._driver.handle(FrameReceived(frame))
 
     def _connect_again(self) -> None:
-        self.later(self._backoff, self._connect)
-        self._backoff = min(2 * self._backoff, _LONGEST_BACKOFF)
+        self._later(self._backoff, self._connect)
+        self._backoff = min(2 * self._backoff, _LONGEST_BACKOFF_MS)
 
     def _connect(self) -> None:
         if not (self._connecting or self._streaming):
             self._connecting = True
             self._network.connect(self.bot.stream_headers(self._clock.now()))
 
-    # Outputs of the bot
+    def _later(self, delay: Milliseconds, action: Callable[[], None]) -> None:
+        self._scheduler.after(delay, lambda: action() if self.alive else None)
 
-    def _send_call(self, call: Call) -> None:
+    # What the bot asks for
+
+    def _decided(self, outputs: Sequence[Output], now: Milliseconds) -> None:
+        self._auditor.outputs(outputs, self.bot, now)
+
+    def _execute(self, output: Output) -> None:
+        execute(output, self)
+        if not isinstance(output, WakeAt) and self._faults.strikes("killed"):
+            raise ProcessDied
+
+    def send_call(self, call: Call) -> None:
+        """Send a request; its answer comes when the network brings it."""
         stream = self._auditor.stream
 
         def answered(answer: HttpAnswer | None) -> None:
             if self.alive:
                 self._auditor.answered(call.request, answer, stream)
-                self._step(lambda now: self.bot.answered(call.id, answer, now))
+                self._driver.handle(CallAnswered(call.id, answer))
 
         self._network.call(call.request, answered)
 
-    def _set_timer(self, wish: WakeAt) -> None:
-        due = self._agenda.now + max(0, wish.at - self._clock.now())
-        if due != self._wake_due:
-            self._wake_due = due
-            self._agenda.at(due, lambda: self._wake(due))
+    def transmit(self, frame: bytes) -> None:
+        """Send a frame."""
+        self._network.transmit(frame)
 
-    def _wake(self, due: int) -> None:
-        if self.alive and due == self._wake_due:
-            self._wake_due = None
-            self._step(self.bot.woken)
+    def reconnect(self) -> None:
+        """Close the stream; another is opened once it is closed."""
+        self._network.disconnect()
 
-    def _book_fill(self, command: RecordFill) -> None:
-        self._memory.check(self._agenda.now)
-        self._memory.fills.setdefault(command.fill.key, command.fill)
+    def set_timer(self, at: Milliseconds) -> None:
+        """Fire a timer at the local clock's `at`."""
+        due = self._scheduler.now + max(0, at - self._clock.now())
+        if due != self._timer_due:
+            self._timer_due = due
+            self._scheduler.at(due, lambda: self._fire_timer(due))
 
-    def _book_settlement(self, command: RecordSettlement) -> None:
-        self._memory.check(self._agenda.now)
-        self._memory.settlements[command.ticker] = command
+    def _fire_timer(self, due: Milliseconds) -> None:
+        if self.alive and due == self._timer_due:
+            self._timer_due = None
+            self._driver.handle(TimerFired())
 
-    def _book_views(self, command: RecordViews) -> None:
-        self._memory.check(self._agenda.now)
-        self._memory.views.append(command)
+    def fetch_page(self, page: FetchPage) -> None:
+        """Read the page as it is served now."""
+        request = HttpRequest("GET", page.path, headers=page.headers)
+        answer = self._pages.answer(request, self._scheduler.now)
+        self._handle_later(_PAGE_MS, PageFetched(page.id, answer))
 
-    def _book_mark(self, command: RecordPnlMark) -> None:
-        self._memory.check(self._agenda.now)
-        self._memory.marks[command.mark.event] = command.mark
+    def fit_forecast(self, fit: FitForecast) -> None:
+        """Fit a forecaster, unless the one at hand is of the same week."""
+        if fit.week != self._fitted_for:
+            self._forecaster = Forecaster.fit(fit.counts, fit.method, self._forecaster.bank)
+            self._fitted_for = fit.week
+        self._later(_FIT_MS, self._handle_forecast)
 
-    # Counts and beliefs
+    def _handle_forecast(self) -> None:
+        predictor = _MovedPredictor(self._forecaster, self.surprise, self._formed)
+        self._driver.handle(ForecastFitted(predictor, self._fitted_for))
+        if not self._trading:
+            self._begin_trading()
 
-    def _want(self, command: RequestBelief) -> None:
-        wish = command.week, command.strikes
-        self._wishes[wish] = None
-        self.later(_THINKING, lambda: self._form(*wish))
-
-    def _form(self, week: Week, strikes: tuple[int, ...]) -> None:
-        seen = tuple(strike + self.surprise for strike in strikes)
-        belief = self._forecaster.belief(self._counts, week, seen)
-        belief = msgspec.structs.replace(belief, strikes=strikes)
-        self._agenda.trace("belief", belief.digest)
+    def _formed(self, belief: Belief) -> None:
+        self._scheduler.trace("belief", belief.digest)
         self._auditor.be_still(still=False)
-        self._step(lambda now: self.bot.told(BeliefFormed(belief), now))
 
-    def _poll(self) -> None:
-        """Read the page, keep what is news, and believe accordingly."""
-        self.later(self._every, self._poll)
-        before = self._counts
-        # Where nothing can be read, the next reading may be better.
-        with contextlib.suppress(BadInput):
-            request = HttpRequest("GET", page_path(), headers=_AGENT)
-            answer = self._pages.answer(request, self._agenda.now)
-            # As with a 304: what has not changed is read again only where a count is in doubt.
-            if answer.body != self._page or self._doubts.held:
-                self._read(answer)
-                self._page = answer.body
-        if self._counts is not before:
-            self._fit()
-            self._form_all()
+    def _handle_later(self, delay: Milliseconds, happened: BotInput) -> None:
+        self._later(delay, lambda: self._driver.handle(happened))
 
-    def _fit(self) -> None:
-        """Fit the forecaster again when a week has ended."""
-        last = self._counts.last_day
-        running = Week.of(last + dt.timedelta(days=1)) if last else self._fitted_for
-        if running != self._fitted_for:
-            method, bank = self._scene.settings.forecast.method, self._forecaster.bank
-            self._forecaster = Forecaster.fit(self._counts, method, bank)
-            self._fitted_for = running
+    def record(self, record: Record) -> None:
+        """Write into the ledger, or die as the daemon does where that fails."""
+        self._ledger.check(self._scheduler.now)
+        match record:
+            case RecordFill(fill):
+                self._ledger.fills.setdefault(fill.key, fill)
+            case RecordSettlement():
+                self._ledger.settlements[record.ticker] = record
+            case RecordViews():
+                self._ledger.views.append(record)
+            case RecordPnlMark(mark):
+                self._ledger.marks[mark.event] = mark
+            case RecordCounts(counts):
+                self._ledger.counts += [(each.day, each.count, each.seen) for each in counts]
+            case _:
+                assert_never(record)
 
-    def surprised(self, by: int) -> None:
-        """Let the forecast move all at once."""
-        self.surprise = by
-        self._form_all()
+    def log(self, note: Note) -> None:
+        """Write no log."""
 
-    def _form_all(self) -> None:
-        for week, strikes in tuple(self._wishes):
-            self._form(week, strikes)
+    def counts_unavailable(self, reason: str) -> None:
+        """End as the daemon does."""
+        raise ProcessDied(reason)
 
-    def _read(self, answer: HttpAnswer) -> None:
-        if answer.status != 200:
-            raise BadInput(f"the page answered {answer.status}")
-        seen = self._scene.clock.at(self._clock.now())
-        for day, count in parse_page(answer.body):
-            if not (day in self._counts or self._believable(day, count, seen)):
-                continue
-            self._counts, change = self._counts.observe(day, count, seen)
-            if change is not CountChange.NOTHING:
-                self._memory.check(self._agenda.now)
-                self._memory.counts.append((day, count, seen))
+    def sweep_confirmed(self) -> None:
+        """Be ready to end."""
+        self.finished = True
+        self._auditor.check_stopped()
 
-    def _believable(self, day: dt.date, count: int, seen: dt.datetime) -> bool:
-        deviations = self._forecaster.deviations(self._counts, day, count)
-        self._doubts, believable = self._doubts.read(day, count, seen, deviations)
-        return believable
+
+class _MovedPredictor:
+    """A forecaster whose every belief is moved by some passengers."""
+
+    def __init__(self, forecaster: Forecaster, by: int, formed: Callable[[Belief], None]) -> None:
+        self._forecaster = forecaster
+        self._by = by
+        self._formed = formed
+
+    def belief(self, counts: Counts, week: Week, strikes: Sequence[int]) -> Belief:
+        """Return the belief as if the strikes were so much higher."""
+        moved = tuple(strike + self._by for strike in strikes)
+        belief = self._forecaster.belief(counts, week, moved)
+        belief = msgspec.structs.replace(belief, strikes=tuple(strikes))
+        self._formed(belief)
+        return belief
+
+    def deviations(self, counts: Counts, day: dt.date, count: int) -> float:
+        """Return how far a count is from its forecast, in standard deviations."""
+        return self._forecaster.deviations(counts, day, count)

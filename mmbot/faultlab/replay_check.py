@@ -1,6 +1,8 @@
-"""The lives that a bot had in a world, recorded in memory and lived again."""
+"""The sessions of a bot in a world, recorded in memory and replayed."""
 
 from __future__ import annotations
+
+import random
 
 from mmbot.bot.bot import Bot
 from mmbot.config import Settings
@@ -12,25 +14,32 @@ from mmbot.tsa.calendar import CalendarClock
 
 
 class ReplayCheck:
-    """Begins bots that are recorded, and replays them when they are through."""
+    """Begins recorded sessions, and replays them when they are over."""
 
     def __init__(self) -> None:
-        # Inputs that came out identical so far.
+        # Inputs whose replay was identical so far.
         self.replayed = 0
-        self._lives: list[list[bytes]] = []
+        self._sessions: list[list[bytes]] = []
 
-    def begin(self, settings: Settings, clock: CalendarClock, signer: Signer, life: str) -> Bot:
-        """Return a bot that begins its life on the record."""
+    def begin(
+        self,
+        settings: Settings,
+        clock: CalendarClock,
+        signer: Signer,
+        session: str,
+        rng: random.Random,
+    ) -> Bot:
+        """Return a bot that begins its session on the record."""
         records: list[bytes] = []
-        self._lives.append(records)
-        return RecordedBot(settings, clock, signer, life, keep=records.append)
+        self._sessions.append(records)
+        return RecordedBot(settings, clock, signer, session, rng, keep=records.append)
 
     def replay(self) -> str:
         """Replay what was recorded since the last time; return the first difference, or nothing."""
-        lives, self._lives = self._lives, []
-        for records in lives:
-            verdict = replay(split(join(records)))
-            if verdict.difference is not None:
-                return f"life {verdict.life}, {verdict.difference}"
-            self.replayed += verdict.inputs
+        sessions, self._sessions = self._sessions, []
+        for records in sessions:
+            result = replay(split(join(records)), versions={})
+            if result.difference is not None:
+                return f"session {result.session}, {result.difference}"
+            self.replayed += result.inputs
         return ""

@@ -236,7 +236,8 @@ class World:
         self._sessions += 1
         self.scheduler.trace("life", self._sessions)
         session, scenario = f"{self._sessions}", self.scene
-        bot = self._begin(scenario.settings, scenario.clock, scenario.signer, session)
+        rng = random.Random(session)
+        bot = self._begin(scenario.settings, scenario.clock, scenario.signer, session, rng)
         self.process = Process(self._environment, bot, session)
         self.network.attach(self.process)
         self.process.start()

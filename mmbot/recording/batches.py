@@ -20,7 +20,7 @@ from typing import Final, Protocol
 from mmbot.errors import BadInput
 from mmbot.recording.records import join
 
-MARK: Final = b"mmbot capture 1\n"
+MARK: Final = b"mmbot capture 2\n"
 # No batch is larger, compressed or not, so that no foreign file can exhaust the memory.
 LARGEST: Final = 64 * 1024 * 1024
 

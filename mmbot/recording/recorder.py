@@ -2,79 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import datetime as dt
+import random
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from mmbot.bot.bot import Bot, Output
+import msgspec
+
+from mmbot.bot.bot import Bot
+from mmbot.bot.inputs import BotInput, EventOccurred, ForecastFitted, Predictor
+from mmbot.bot.outputs import Output
 from mmbot.config import Settings
+from mmbot.errors import BadInput
+from mmbot.forecast.belief import Belief
 from mmbot.kalshi.auth import Signer
-from mmbot.kalshi.http import HttpAnswer
 from mmbot.recording import records
-from mmbot.recording.versions import versions
-from mmbot.trading.events import InputEvent, SettingsChanged
-from mmbot.tsa.calendar import CalendarClock
+from mmbot.tsa.calendar import CalendarClock, Week
+from mmbot.tsa.counts import Counts
+from mmbot.units import Milliseconds
+
+_Answer = TypeVar("_Answer", Belief, float)
 
 
 class RecordedBot(Bot):
-    """The bot, and `keep` is called with each record before the outputs are carried out."""
+    """The bot, and `keep` is called with each record before the outputs are executed."""
 
     def __init__(
         self,
         settings: Settings,
         clock: CalendarClock,
         signer: Signer,
-        life: str,
-        held: tuple[str, ...] = (),
+        session: str,
+        rng: random.Random,
         *,
         keep: Callable[[bytes], None],
+        versions: dict[str, str] | None = None,
     ) -> None:
-        """Begin a life and its record; its settings are those that decisions hang on."""
+        """Begin a session and its record.
+
+        The bot decides by what `records.decisive` keeps of the settings. `versions` are those of
+        the code that decides, by name. A replay draws from `random.Random(session)`: `rng` must be
+        the same.
+        """
         settings = records.decisive(settings)
-        super().__init__(settings, clock, signer, life, held)
+        super().__init__(settings, clock, signer, session, rng)
         self._keep = keep
-        begun = records.SessionRecord(settings, clock, life, held, versions())
-        keep(records.encode(begun, records.encode_outputs(())))
+        self._forecasts: list[records.Forecast] = []
+        begun = records.SessionRecord(settings, clock, session, versions or {})
+        keep(records.encode(begun, 0, records.encode_outputs(())))
 
-    def hold(self, events: tuple[str, ...]) -> None:
-        """Take note of events to be settled, on the record."""
-        super().hold(events)
-        self._keep(records.encode(records.HeldEvents(events), records.encode_outputs(())))
-
-    def connected(self, now: int) -> list[Output]:
-        """Take note of a connection, on the record."""
-        return self._record(records.Connected(now), super().connected, now)
-
-    def disconnected(self, now: int) -> list[Output]:
-        """Take note that the stream is gone, on the record."""
-        return self._record(records.Disconnected(now), super().disconnected, now)
-
-    def received(self, frame: bytes | str, now: int) -> list[Output]:
-        """Take in a frame, on the record."""
-        return self._record(records.Received.of(now, frame), super().received, frame, now)
-
-    def answered(self, call_id: int, answer: HttpAnswer | None, now: int) -> list[Output]:
-        """Take in an answer, on the record."""
-        taken = records.Answered(now, call_id, answer)
-        return self._record(taken, super().answered, call_id, answer, now)
-
-    def told(self, event: InputEvent, now: int) -> list[Output]:
-        """Take in a belief or a word of the operator, on the record."""
-        if isinstance(event, SettingsChanged):
-            event = SettingsChanged(records.decisive(event.settings))
-        return self._record(records.EventGiven(now, event), super().told, event, now)
-
-    def woken(self, now: int) -> list[Output]:
-        """Take note of the time, on the record."""
-        return self._record(records.Woke(now), super().woken, now)
-
-    def _record(
-        self, taken: records.Input, step: Callable[..., list[Output]], *args: Any
-    ) -> list[Output]:
+    def handle(self, happened: BotInput, now: Milliseconds) -> list[Output]:
+        """Apply an input, on the record."""
+        what = records.recorded(happened)
+        if isinstance(what, EventOccurred):
+            happened = what
+        elif isinstance(happened, ForecastFitted):
+            predictor = _RecordedPredictor(happened.predictor, self._forecasts)
+            happened = msgspec.structs.replace(happened, predictor=predictor)
         try:
-            outputs = step(*args)
+            outputs = super().handle(happened, now)
         except Exception as error:
             # The input at which the bot fails is the one that somebody will want to see.
-            self._keep(records.encode(taken, records.encode_failure(error)))
+            self._record(what, now, records.encode_failure(error))
             raise
-        self._keep(records.encode(taken, records.encode_outputs(outputs)))
+        self._record(what, now, records.encode_outputs(outputs))
         return outputs
+
+    def _record(self, what: records.Input, now: Milliseconds, outputs: bytes) -> None:
+        self._keep(records.encode(what, now, outputs, self._forecasts))
+        self._forecasts.clear()
+
+
+class _RecordedPredictor:
+    """A forecaster whose every answer is kept."""
+
+    def __init__(self, predictor: Predictor, answers: list[records.Forecast]) -> None:
+        self._predictor = predictor
+        self._answers = answers
+
+    def belief(self, counts: Counts, week: Week, strikes: Sequence[int]) -> Belief:
+        return self._kept(lambda: self._predictor.belief(counts, week, strikes))
+
+    def deviations(self, counts: Counts, day: dt.date, count: int) -> float:
+        return self._kept(lambda: self._predictor.deviations(counts, day, count))
+
+    def _kept(self, ask: Callable[[], _Answer]) -> _Answer:
+        try:
+            answer = ask()
+        except BadInput as error:
+            self._answers.append(str(error))
+            raise
+        self._answers.append(answer)
+        return answer

@@ -1,130 +1,110 @@
 """Records: each input of a bot as a value, beside what the bot asked for, as bytes and back.
 
-A life's first record says what its bot was begun with; replaying the others into another bot that
-is begun with the same must make it ask for the same. What is asked for is kept without the headers
-that sign it: they are secret enough, and differ from one signing to the next.
+The first record of a session says what its bot was begun with; replaying the others into another
+bot that is begun with the same must make it ask for the same. Requests are kept without the headers
+that sign them: these are secret enough, and differ from one signing to the next. A fitted
+forecaster is not kept, but every answer that it gave.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
+from types import MappingProxyType
 from typing import TypeAlias
 
 import msgspec
 
-from mmbot.bot.bot import Bot, Output
+from mmbot.bot.inputs import (
+    BotInput,
+    CallAnswered,
+    CountsGivenUp,
+    EventOccurred,
+    EventsHeld,
+    ForecastFitted,
+    FrameReceived,
+    HistoryLoaded,
+    PageFetched,
+    Predictor,
+    StreamClosed,
+    StreamOpened,
+    TimerFired,
+)
+from mmbot.bot.outputs import FitForecast, Output
 from mmbot.config import Settings
 from mmbot.errors import BadInput
+from mmbot.forecast.belief import Belief
 from mmbot.kalshi.gateway import Call
-from mmbot.kalshi.http import HttpAnswer
-from mmbot.trading.events import InputEvent
-from mmbot.tsa.calendar import CalendarClock
+from mmbot.trading.events import SettingsChanged
+from mmbot.tsa.calendar import CalendarClock, Week
+from mmbot.tsa.counts import Counts, Vintage
+from mmbot.units import Milliseconds
 
-# The tables of the config that decisions hang on; the others may hold what is nobody's business.
-_DECISIVE = ("mode", "exchange", "counts", "quoting", "limits", "orders")
+# The tables of the config that decisions depend on; the others may hold what is nobody's business.
+_DECISIVE = ("mode", "exchange", "counts", "forecast", "quoting", "limits", "orders")
 
 
-class SessionRecord(msgspec.Struct, frozen=True, array_like=True, tag="begun"):
-    """A life began, of a bot with these settings, under these versions of what it hangs on."""
+class SessionRecord(msgspec.Struct, frozen=True, array_like=True, tag="session"):
+    """A session began: its bot's settings, and the versions of what decisions depend on."""
 
     settings: Settings
     clock: CalendarClock
-    life: str
-    held: tuple[str, ...]
+    session: str
     versions: dict[str, str]
 
 
-class HeldEvents(msgspec.Struct, frozen=True, array_like=True, tag="hold"):
-    """Events whose settlement is still to be booked."""
+class FrameRecord(msgspec.Struct, frozen=True, array_like=True, tag="frame"):
+    """A `FrameReceived`, whichever way the transport had it."""
 
-    events: tuple[str, ...]
-
-    def give(self, bot: Bot) -> list[Output]:
-        """Give it to a bot; return what that asks for."""
-        bot.hold(self.events)
-        return []
-
-
-class Connected(msgspec.Struct, frozen=True, array_like=True, tag="connected"):
-    """There is a stream."""
-
-    now: int
-
-    def give(self, bot: Bot) -> list[Output]:
-        """Give it to a bot; return what that asks for."""
-        return bot.connected(self.now)
-
-
-class Disconnected(msgspec.Struct, frozen=True, array_like=True, tag="disconnected"):
-    """The stream is gone."""
-
-    now: int
-
-    def give(self, bot: Bot) -> list[Output]:
-        """Give it to a bot; return what that asks for."""
-        return bot.disconnected(self.now)
-
-
-class Received(msgspec.Struct, frozen=True, array_like=True, tag="received"):
-    """A frame came."""
-
-    now: int
     frame: bytes
 
-    @classmethod
-    def of(cls, now: int, frame: bytes | str) -> Received:
-        """Return the input of a frame, whichever way the transport had it."""
-        return cls(now, frame.encode(errors="surrogatepass") if isinstance(frame, str) else frame)
 
-    def give(self, bot: Bot) -> list[Output]:
-        """Give it to a bot; return what that asks for."""
-        return bot.received(self.frame, self.now)
+class HistoryRecord(msgspec.Struct, frozen=True, array_like=True, tag="history"):
+    """A `HistoryLoaded`."""
+
+    days: tuple[tuple[dt.date, tuple[Vintage, ...]], ...]
 
 
-class Answered(msgspec.Struct, frozen=True, array_like=True, tag="answered"):
-    """A call was answered, or not in time."""
+class FitRecord(msgspec.Struct, frozen=True, array_like=True, tag="fit"):
+    """A `ForecastFitted`, without the forecaster."""
 
-    now: int
-    call_id: int
-    answer: HttpAnswer | None
-
-    def give(self, bot: Bot) -> list[Output]:
-        """Give it to a bot; return what that asks for."""
-        return bot.answered(self.call_id, self.answer, self.now)
+    week: Week | None
 
 
-class EventGiven(msgspec.Struct, frozen=True, array_like=True, tag="told"):
-    """A belief was formed, or the operator spoke."""
-
-    now: int
-    event: InputEvent
-
-    def give(self, bot: Bot) -> list[Output]:
-        """Give it to a bot; return what that asks for."""
-        return bot.told(self.event, self.now)
-
-
-class Woke(msgspec.Struct, frozen=True, array_like=True, tag="woken"):
-    """The time of a `WakeAt` came."""
-
-    now: int
-
-    def give(self, bot: Bot) -> list[Output]:
-        """Give it to a bot; return what that asks for."""
-        return bot.woken(self.now)
-
-
-Input: TypeAlias = HeldEvents | Connected | Disconnected | Received | Answered | EventGiven | Woke
+Input: TypeAlias = (
+    FrameRecord
+    | CallAnswered
+    | TimerFired
+    | StreamOpened
+    | StreamClosed
+    | EventOccurred
+    | PageFetched
+    | CountsGivenUp
+    | EventsHeld
+    | HistoryRecord
+    | FitRecord
+)
+# What a forecaster answered: a belief, a number of deviations, or why it can give neither.
+Forecast: TypeAlias = Belief | float | str
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True):
-    """One input, and what it made the bot ask for as `encode_outputs` writes it."""
+    """One input, when it was handled, and what it made the bot ask for.
+
+    Attributes:
+        what: The input.
+        now: The wall time of the step.
+        outputs: The outputs as `encode_outputs` writes them.
+        forecasts: What the forecaster answered during the step, in order.
+    """
 
     what: SessionRecord | Input
+    now: Milliseconds
     outputs: msgspec.Raw
+    forecasts: tuple[Forecast, ...]
 
 
-class _Asked(msgspec.Struct, frozen=True, tag="Call"):
+class _UnsignedCall(msgspec.Struct, frozen=True, tag="Call"):
     """A call without the headers that sign it."""
 
     id: int
@@ -134,23 +114,65 @@ class _Asked(msgspec.Struct, frozen=True, tag="Call"):
     body: bytes
 
 
+class _FitRequest(msgspec.Struct, frozen=True, tag="FitForecast"):
+    """A `FitForecast` with a digest in place of the counts."""
+
+    method: str
+    counts: str
+    week: Week | None
+
+
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=str)
 _DECODER = msgspec.msgpack.Decoder(list[Record])
 
 
 def decisive(settings: Settings) -> Settings:
-    """Return the settings that decisions hang on, and the defaults in place of the others."""
+    """Return the settings that decisions depend on, and the defaults in place of the others."""
     return Settings(**{name: getattr(settings, name) for name in _DECISIVE})
 
 
-def encode(what: SessionRecord | Input, outputs: bytes) -> bytes:
+def recorded(happened: BotInput) -> Input:
+    """Return an input as it is kept."""
+    match happened:
+        case FrameReceived(frame):
+            data = frame.encode(errors="surrogatepass") if isinstance(frame, str) else frame
+            return FrameRecord(data)
+        case EventOccurred(SettingsChanged(settings)):
+            return EventOccurred(SettingsChanged(decisive(settings)))
+        case HistoryLoaded(counts):
+            return HistoryRecord(tuple(counts.vintages.items()))
+        case ForecastFitted():
+            return FitRecord(happened.week)
+        case _:
+            return happened
+
+
+def given(what: Input, predictor: Predictor) -> BotInput:
+    """Return the input that was kept, with a forecaster in place of the one that was not."""
+    match what:
+        case FrameRecord(frame):
+            return FrameReceived(frame)
+        case FitRecord(week):
+            return ForecastFitted(predictor, week)
+        case HistoryRecord(days):
+            return HistoryLoaded(Counts(MappingProxyType(dict(days))))
+        case _:
+            return what
+
+
+def encode(
+    what: SessionRecord | Input,
+    now: Milliseconds,
+    outputs: bytes,
+    forecasts: Iterable[Forecast] = (),
+) -> bytes:
     """Return the record of an input and of the outputs that `encode_outputs` wrote."""
-    return _ENCODER.encode((what, msgspec.Raw(outputs)))
+    return _ENCODER.encode((what, now, msgspec.Raw(outputs), tuple(forecasts)))
 
 
 def encode_outputs(outputs: Iterable[Output]) -> bytes:
     """Return what a bot asked for as bytes; the same bytes if, and only if, it is the same."""
-    asked = [_unsigned(output) for output in outputs]
+    asked = [_without_secrets(output) for output in outputs]
     try:
         return _ENCODER.encode(asked)
     except (OverflowError, UnicodeEncodeError):
@@ -163,11 +185,14 @@ def encode_failure(error: Exception) -> bytes:
     return _ENCODER.encode([{"type": "Failed", "error": ascii(error)}])
 
 
-def _unsigned(output: Output) -> Output | _Asked:
-    if not isinstance(output, Call):
-        return output
-    request = output.request
-    return _Asked(output.id, request.method, request.path, request.query, request.body)
+def _without_secrets(output: Output) -> Output | _UnsignedCall | _FitRequest:
+    match output:
+        case Call(call_id, request):
+            return _UnsignedCall(call_id, request.method, request.path, request.query, request.body)
+        case FitForecast(method, counts, week):
+            return _FitRequest(method, counts.digest, week)
+        case _:
+            return output
 
 
 def apart(outputs: bytes) -> list[msgspec.Raw]:

@@ -1,24 +1,36 @@
-"""Replaying a recorded life into a fresh bot, and comparing what the two asked for.
+"""Replaying a recorded session into a fresh bot, and comparing what the two asked for.
 
-Beliefs are taken from the record and never formed anew. Signatures are not compared, nor made.
+What the forecaster answered is taken from the record. Signatures are not compared, nor made.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+import random
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
 import msgspec
 
 from mmbot.bot.bot import Bot
+from mmbot.bot.driver import Driver
+from mmbot.bot.inputs import (
+    CallAnswered,
+    EventOccurred,
+    EventsHeld,
+    PageFetched,
+)
+from mmbot.bot.outputs import Output
 from mmbot.errors import BadInput
+from mmbot.forecast.belief import Belief
 from mmbot.kalshi.auth import Signer
 from mmbot.recording import records
-from mmbot.recording.records import HeldEvents, Input, Record, SessionRecord
-from mmbot.recording.versions import versions
-from mmbot.tsa.calendar import from_milliseconds
+from mmbot.recording.records import FrameRecord, Input, Record, SessionRecord
+from mmbot.tsa.calendar import Week, from_milliseconds
+from mmbot.tsa.counts import Counts
+from mmbot.units import Milliseconds
 
 
 class ReplayDifference(msgspec.Struct, frozen=True):
@@ -51,10 +63,10 @@ class ReplayDifference(msgspec.Struct, frozen=True):
 
 
 class ReplayResult(msgspec.Struct, frozen=True):
-    """What the replay of one life came to.
+    """The result of replaying one session.
 
     Attributes:
-        life: The life's name, which its orders' client ids contain.
+        session: The session's name, which its orders' client ids contain.
         inputs: How many inputs were replayed, up to the first difference.
         first: The time of the first input, in milliseconds; `None` if there was none.
         last: The time of the last input, likewise.
@@ -62,7 +74,7 @@ class ReplayResult(msgspec.Struct, frozen=True):
         difference: Where the bots parted, or `None` if they are identical.
     """
 
-    life: str
+    session: str = msgspec.field(name="life")
     inputs: int
     first: int | None
     last: int | None
@@ -87,25 +99,30 @@ class _Unsigning(Signer):
         return ()
 
 
-def replay(recorded: Iterable[Record]) -> ReplayResult:
+def replay(recorded: Iterable[Record], versions: dict[str, str]) -> ReplayResult:
     """Give a fresh bot everything that a recorded one was given, until the two part.
 
+    Args:
+        recorded: The records of one session, in order.
+        versions: Those of the code that runs, by name, as the recorder is given them.
+
     Raises:
-        BadInput: The records do not begin with the beginning of a life.
+        BadInput: The records do not begin with the beginning of a session.
     """
     rest = iter(recorded)
     begun = _beginning(rest)
-    bot = Bot(begun.settings, begun.clock, _Unsigning(), begun.life, begun.held)
+    run = _Run(begun)
     number, first, last, difference = 0, None, None, None
-    for number, (taken, outputs) in enumerate(_inputs(rest), start=1):
-        now = None if isinstance(taken, HeldEvents) else taken.now
-        first = now if first is None else first
-        last = last if now is None else now
-        got = _outputs_of(bot, taken)
-        if got != outputs:
-            difference = _difference(number, taken, last or 0, outputs, got)
+    for number, record in enumerate(rest, start=1):
+        if isinstance(record.what, SessionRecord):
+            raise BadInput("a second session begins in it")
+        first, last = record.now if first is None else first, record.now
+        expected, got = bytes(record.outputs), run.outputs_of(record.what, record)
+        if got != expected:
+            difference = _difference(number, record.what, record.now, expected, got)
             break
-    return ReplayResult(begun.life, number, first, last, _others(begun.versions), difference)
+    others = _others(begun.versions, versions)
+    return ReplayResult(begun.session, number, first, last, others, difference)
 
 
 def _beginning(recorded: Iterator[Record]) -> SessionRecord:
@@ -113,27 +130,63 @@ def _beginning(recorded: Iterator[Record]) -> SessionRecord:
     if first is None:
         raise BadInput("it holds no whole batch: its process ended as soon as it had begun")
     if not isinstance(first.what, SessionRecord):
-        raise BadInput("it does not begin with the beginning of a life")
+        raise BadInput("it does not begin with the beginning of a session")
     return first.what
 
 
-def _inputs(recorded: Iterable[Record]) -> Iterator[tuple[Input, bytes]]:
-    for record in recorded:
-        if isinstance(record.what, SessionRecord):
-            raise BadInput("a second life begins in it")
-        yield record.what, bytes(record.outputs)
+class _Run:
+    """A fresh bot, driven with recorded inputs at their recorded times."""
+
+    def __init__(self, begun: SessionRecord) -> None:
+        self._now: Milliseconds = 0
+        self._outputs: list[Output] = []
+        self._forecasts = _RecordedForecasts()
+        rng = random.Random(begun.session)  # noqa: S311 (the recorder's)
+        bot = Bot(begun.settings, begun.clock, _Unsigning(), begun.session, rng)
+        self._driver = Driver(bot, lambda: self._now, self._outputs.append)
+
+    def outputs_of(self, what: Input, record: Record) -> bytes:
+        """Return what the bot asks for, or how it fails, as the recorder writes it."""
+        self._now = record.now
+        self._outputs.clear()
+        self._forecasts.answers = deque(record.forecasts)
+        try:
+            self._driver.handle(records.given(what, self._forecasts))
+        except Exception as error:  # noqa: BLE001 (how a bot fails is a result, and compared)
+            return records.encode_failure(error)
+        return records.encode_outputs(self._outputs)
 
 
-def _outputs_of(bot: Bot, taken: Input) -> bytes:
-    try:
-        outputs = taken.give(bot)
-    except Exception as error:  # noqa: BLE001 (how a bot fails is a result, and compared)
-        return records.encode_failure(error)
-    return records.encode_outputs(outputs)
+class _RecordedForecasts:
+    """Answers as the recorded forecaster did."""
+
+    def __init__(self) -> None:
+        self.answers: deque[records.Forecast] = deque()
+
+    def belief(self, counts: Counts, week: Week, strikes: Sequence[int]) -> Belief:
+        answer = self._next()
+        if not isinstance(answer, Belief) or (answer.week, answer.strikes) != (week, strikes):
+            raise LookupError(f"another belief was recorded; there are {len(counts)} counts")
+        return answer
+
+    def deviations(self, counts: Counts, day: dt.date, count: int) -> float:
+        answer = self._next()
+        if not isinstance(answer, float):
+            raise LookupError(  # noqa: TRY004 (the record is wrong, not the type)
+                f"the count {count} of {day}, after {len(counts)}, was not judged"
+            )
+        return answer
+
+    def _next(self) -> records.Forecast:
+        if not self.answers:
+            raise LookupError("the forecaster was not asked")
+        answer = self.answers.popleft()
+        if isinstance(answer, str):
+            raise BadInput(answer)
+        return answer
 
 
-def _others(recorded: dict[str, str]) -> dict[str, tuple[str, str]]:
-    running = versions()
+def _others(recorded: dict[str, str], running: dict[str, str]) -> dict[str, tuple[str, str]]:
     names = recorded | running
     both = {name: (recorded.get(name, "none"), running.get(name, "none")) for name in names}
     return {name: pair for name, pair in both.items() if pair[0] != pair[1]}
@@ -153,15 +206,17 @@ def _difference(
 
 def _given(taken: Input) -> str:
     match taken:
-        case records.Received(_, frame):
+        case FrameRecord(frame):
             return _text(frame)
-        case records.Answered(_, call_id, answer) if answer:
+        case CallAnswered(call_id, answer) if answer:
             return f"to call {call_id}: {answer.status} {_text(answer.body)}"
-        case records.Answered(_, call_id):
+        case CallAnswered(call_id):
             return f"no answer to call {call_id}"
-        case records.EventGiven(_, event):
+        case PageFetched(_, answer, failure):
+            return f"{answer.status} {_text(answer.body)}" if answer else failure
+        case EventOccurred(event):
             return _text(msgspec.json.encode(event))
-        case HeldEvents(events):
+        case EventsHeld(events):
             return ", ".join(events)
         case _:
             return ""

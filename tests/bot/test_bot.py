@@ -1,19 +1,33 @@
 from __future__ import annotations
 
+import datetime as dt
+import random
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
 import orjson
 import pytest
 
-from mmbot.bot.bot import Bot, Output, Reconnect, Transmit
+from mmbot.bot.bot import Bot
+from mmbot.bot.inputs import (
+    CallAnswered,
+    EventOccurred,
+    ForecastFitted,
+    FrameReceived,
+    StreamClosed,
+    StreamOpened,
+    TimerFired,
+)
+from mmbot.bot.outputs import Output, Reconnect, Transmit
 from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer
-from mmbot.trading.commands import Note, RecordFill, RequestBelief, SweepConfirmed, WakeAt
-from mmbot.trading.events import BeliefFormed, SettingsChanged, Stopping
+from mmbot.trading.commands import Note, RecordFill, SweepConfirmed, WakeAt
+from mmbot.trading.events import SettingsChanged, Stopping
 from mmbot.tsa.calendar import CalendarClock, Week, from_milliseconds, to_milliseconds
+from mmbot.tsa.counts import Counts
 from tests.kalshi.builders import (
     FILL,
     LISTED,
@@ -44,12 +58,28 @@ def only(kind: type[_T], outputs: list[Output]) -> list[_T]:
     return [output for output in outputs if isinstance(output, kind)]
 
 
+class Forecasts:
+    """Believes the same of every week; no count is implausible."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Week, tuple[int, ...]]] = []
+
+    def belief(self, counts: Counts, week: Week, strikes: Sequence[int]) -> Belief:
+        self.asked.append((week, tuple(strikes)))
+        days = len(counts.published_days(week)) or 1
+        above = (0.5, 0.2)[: len(strikes)]
+        return Belief(week, days, tuple(strikes), above, 2.7e6, 8e4, "test", "digest")
+
+    def deviations(self, _counts: Counts, _day: dt.date, _count: int) -> float:
+        return 0.0
+
+
 class World:
     """A bot, and an exchange that answers from a table."""
 
     def __init__(self) -> None:
         settings = msgspec.convert({"quoting": QUOTING}, Settings)
-        self.bot = Bot(settings, CalendarClock(), SIGNER, "life")
+        self.bot = Bot(settings, CalendarClock(), SIGNER, "session", random.Random(1))
         self.now = NOW
         self.outputs: list[Output] = []
         self.orders = 0
@@ -76,7 +106,9 @@ class World:
             for output in outputs:
                 match output:
                     case Call():
-                        answered += self.bot.answered(output.id, self.answer(output), self.now)
+                        answered += self.bot.handle(
+                            CallAnswered(output.id, self.answer(output)), self.now
+                        )
                     case Transmit():
                         answered += self.reply(orjson.loads(output.frame))
                     case _:
@@ -112,7 +144,7 @@ class World:
         return self.hear("subscribed", {"channel": channel, "sid": sid}, id=command["id"])
 
     def hear(self, kind: str, msg: Any, **envelope: Any) -> list[Output]:
-        return self.bot.received(frame(kind, msg, **envelope), self.now)
+        return self.bot.handle(FrameReceived(frame(kind, msg, **envelope)), self.now)
 
     def show_book(self, ticker: str, **changes: Any) -> list[Output]:
         self.seq += 1
@@ -120,10 +152,8 @@ class World:
         return self.run(self.hear("orderbook_snapshot", message, sid=4, seq=self.seq))
 
     def start(self) -> None:
-        self.run(self.bot.connected(self.now))
-        (wish,) = only(RequestBelief, self.outputs)
-        belief = Belief(wish.week, 1, wish.strikes, (0.5, 0.2), 2.7e6, 8e4, "test", "digest")
-        self.run(self.bot.told(BeliefFormed(belief), self.now))
+        self.run(self.bot.handle(StreamOpened(), self.now))
+        self.run(self.bot.handle(ForecastFitted(Forecasts(), None), self.now))
 
 
 @pytest.fixture
@@ -144,14 +174,14 @@ def test_the_stream_is_opened_with_signed_headers() -> None:
 
 
 def test_nothing_is_read_before_the_subscriptions_are_confirmed() -> None:
-    outputs = World().bot.connected(NOW)
+    outputs = World().bot.handle(StreamOpened(), NOW)
     assert only(Transmit, outputs)
     assert not only(Call, outputs)
 
 
-def test_a_start_reads_everything_and_asks_for_a_belief(world: World) -> None:
-    (wish,) = only(RequestBelief, world.outputs)
-    assert wish == RequestBelief(Week.from_event_ticker("KXTSAW-26NOV29"), (2_700_000, 2_800_000))
+def test_a_start_reads_everything_and_forms_a_belief(world: World) -> None:
+    believed = [note for note in only(Note, world.outputs) if note.name == "belief.updated"]
+    assert [note.fields["event_ticker"] for note in believed] == ["KXTSAW-26NOV29"]
     names = [note.name for note in only(Note, world.outputs)]
     assert "account.reconciled" in names
     sent = [orjson.loads(output.frame) for output in only(Transmit, world.outputs)]
@@ -178,26 +208,30 @@ def test_a_corrupt_book_is_repaired(world: World) -> None:
 
 
 def test_a_malformed_frame_asks_for_another_connection(world: World) -> None:
-    assert only(Reconnect, world.bot.received(b"no json", world.now))
+    assert only(Reconnect, world.bot.handle(FrameReceived(b"no json"), world.now))
 
 
 def test_a_connection_that_is_given_up_counts_as_lost_at_once(world: World) -> None:
     world.show_book(A)
-    outputs = world.run(world.bot.received(b"no json", world.now))
+    outputs = world.run(world.bot.handle(FrameReceived(b"no json"), world.now))
     assert [c.request.method for c in only(Call, outputs)] == ["DELETE"]
-    lost = [n for n in only(Note, world.bot.disconnected(world.now)) if n.name == "stream.lost"]
+    lost = [
+        n
+        for n in only(Note, world.bot.handle(StreamClosed(), world.now))
+        if n.name == "stream.lost"
+    ]
     assert not lost
 
 
 def test_a_book_of_a_connection_that_never_was_up_is_not_kept(world: World) -> None:
-    world.run(world.bot.disconnected(world.now))
-    world.bot.connected(world.now)
+    world.run(world.bot.handle(StreamClosed(), world.now))
+    world.bot.handle(StreamOpened(), world.now)
     world.hear("subscribed", {"channel": "orderbook_delta", "sid": 4}, id=5)
     world.hear("orderbook_snapshot", SNAPSHOT, sid=4, seq=1)
     listing = world.bot.engine.state.market(A)
     assert listing is not None
     assert listing.book is not None
-    world.bot.disconnected(world.now)
+    world.bot.handle(StreamClosed(), world.now)
     assert listing.book is None
 
 
@@ -208,58 +242,58 @@ def test_word_of_a_new_event_makes_the_listing_be_read(world: World) -> None:
 
 def test_a_lost_stream_takes_the_quotes_off(world: World) -> None:
     world.show_book(A)
-    outputs = world.run(world.bot.disconnected(world.now))
+    outputs = world.run(world.bot.handle(StreamClosed(), world.now))
     assert [c.request.method for c in only(Call, outputs)] == ["DELETE"]
 
 
 def test_a_stream_that_comes_back_is_quoted_on_again(world: World) -> None:
     world.show_book(A)
-    world.run(world.bot.disconnected(world.now))
+    world.run(world.bot.handle(StreamClosed(), world.now))
     world.seq = 0
-    world.run(world.bot.connected(world.now))
+    world.run(world.bot.handle(StreamOpened(), world.now))
     outputs = world.show_book(A)
     assert [c.request.method for c in only(Call, outputs)] == ["POST"]
 
 
 def test_closed_markets_are_not_subscribed_again(world: World) -> None:
-    world.bot.disconnected(world.now)
+    world.bot.handle(StreamClosed(), world.now)
     world.now = to_milliseconds(Week.from_event_ticker("KXTSAW-26NOV29").closes)
-    world.run(world.bot.connected(world.now))
-    outputs = world.bot.woken(world.now + 3_000)
+    world.run(world.bot.handle(StreamOpened(), world.now))
+    outputs = world.bot.handle(TimerFired(), world.now + 3_000)
     assert not only(Reconnect, outputs)
 
 
 def test_the_earlier_of_both_wishes_is_the_one_that_counts(world: World) -> None:
-    outputs = world.bot.connected(world.now)
+    outputs = world.bot.handle(StreamOpened(), world.now)
     assert only(WakeAt, outputs)[-1].at == world.now + 3_000
 
 
 def test_a_waking_reaches_the_engine_only_when_it_wished_to_be_woken(world: World) -> None:
     for ticker in (A, B):
         world.show_book(ticker)
-    (wish,) = only(WakeAt, world.bot.woken(world.now))
+    (wish,) = only(WakeAt, world.bot.handle(TimerFired(), world.now))
     assert wish.at > world.now
     renewals = [
         call
-        for call in only(Call, world.bot.woken(world.now + 30_000))
+        for call in only(Call, world.bot.handle(TimerFired(), world.now + 30_000))
         if call.request.path.endswith("/amend")
     ]
     assert len(renewals) == 4
 
 
 def test_a_bot_without_a_connection_has_no_wish() -> None:
-    assert World().bot.woken(NOW) == []
+    assert World().bot.handle(TimerFired(), NOW) == []
 
 
 def test_stopping_takes_the_quotes_off_and_finishes(world: World) -> None:
     world.show_book(A)
-    outputs = world.run(world.bot.told(Stopping(), world.now))
+    outputs = world.run(world.bot.handle(EventOccurred(Stopping()), world.now))
     assert only(SweepConfirmed, outputs)
 
 
 def test_the_writes_of_one_step_go_before_everything_else_that_it_asks_for(world: World) -> None:
     world.show_book(A)
-    outputs = world.bot.disconnected(world.now)
+    outputs = world.bot.handle(StreamClosed(), world.now)
     assert isinstance(outputs[0], Call)
     assert outputs[0].request.path.endswith("/batched")
 
@@ -272,14 +306,14 @@ def test_the_age_of_the_last_frame_is_known(world: World) -> None:
 
 def test_what_is_not_in_the_vocabulary_is_told_once_and_counted(world: World) -> None:
     world.answers["/portfolio/orders"] = {"orders": [], "mood": "calm"}
-    before = world.bot.drift
+    before = world.bot.unknown_words
     told = world.hear("user_order", USER_ORDER | {"status": "frozen"}, sid=2)
     again = world.hear("user_order", USER_ORDER | {"status": "frozen"}, sid=2)
     assert [n.name for n in only(Note, told + again)].count("exchange.unknown_word") == 1
-    world.run(world.bot.disconnected(world.now))
-    world.run(world.bot.connected(world.now))
+    world.run(world.bot.handle(StreamClosed(), world.now))
+    world.run(world.bot.handle(StreamOpened(), world.now))
     assert before == {}
-    assert world.bot.drift == {"user_order.status=frozen": 2, "answer.mood": 1}
+    assert world.bot.unknown_words == {"user_order.status=frozen": 2, "answer.mood": 1}
 
 
 def test_a_stream_that_is_late_takes_the_quotes_off(world: World) -> None:
@@ -292,9 +326,9 @@ def test_what_one_answer_brings_about_in_several_markets_goes_as_one_batch(world
     for ticker in (A, B):
         world.show_book(ticker)
     wider = msgspec.convert({"quoting": {**QUOTING, "margin": 0.2}}, Settings)
-    (cancels,) = only(Call, world.bot.told(SettingsChanged(wider), world.now))
+    (cancels,) = only(Call, world.bot.handle(EventOccurred(SettingsChanged(wider)), world.now))
     assert cancels.request.method == "DELETE"
-    outputs = world.bot.answered(cancels.id, world.answer(cancels), world.now)
+    outputs = world.bot.handle(CallAnswered(cancels.id, world.answer(cancels)), world.now)
     (places,) = only(Call, outputs)
     tickers = [order["ticker"] for order in orjson.loads(places.request.body)["orders"]]
     assert set(tickers) == {A, B}

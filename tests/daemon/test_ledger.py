@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmbot.bot.outputs import ShownCount
 from mmbot.daemon.ledger import _ADDITIONS, FILE_NAME, Ledger, read_halt
 from mmbot.daemon.ledger_reader import TradeRecords, read_records
 from mmbot.errors import BadInput
@@ -56,7 +57,7 @@ def test_everything_is_there_after_opening_again(tmp_path: Path) -> None:
     seen = dt.datetime(2026, 4, 15, 8, 31, tzinfo=EASTERN)
     ledger = Ledger(tmp_path)
     ledger.add_fill(RecordFill(FILL, 3))
-    ledger.add_count(dt.date(2026, 4, 14), 2_044_781, seen, archived=False)
+    ledger.add_counts([ShownCount(dt.date(2026, 4, 14), 2_044_781, seen, archived=False)])
     ledger.close()
     again = Ledger(tmp_path)
     assert again.fills(EVENT) == [(FILL, 3)]

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from mmbot.recording.versions import versions
 
 from mmbot.bot.bot import Bot, Output
 from mmbot.errors import BadInput
 from mmbot.recording import replay as module
 from mmbot.recording.records import Record, encode_outputs, join, split
 from mmbot.recording.replay import ReplayResult, replay
-from mmbot.recording.versions import versions
 from mmbot.trading.commands import Note, WakeAt
 from tests.recording.builders import NOW, begin, life
 

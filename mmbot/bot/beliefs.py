@@ -1,0 +1,97 @@
+"""The beliefs that the engine has requested, formed at once and again whenever the counts change.
+
+The forecaster is fitted outside, as that is slow, and anew when a week has ended; until the first
+fit is finished no belief is formed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+
+import msgspec
+
+from mmbot.bot.inputs import ForecastFitted, Predictor
+from mmbot.bot.outputs import FitForecast
+from mmbot.errors import BadInput
+from mmbot.forecast.belief import Belief
+from mmbot.trading.commands import Note, RequestBelief
+from mmbot.tsa.calendar import Week
+from mmbot.tsa.counts import Counts
+
+# The series lists the week that runs and, at times, two or three more.
+_MOST_REQUESTS = 16
+
+
+class BeliefStep(msgspec.Struct):
+    """The result of one input: beliefs, and what else is asked for."""
+
+    beliefs: list[Belief] = []
+    notes: list[Note] = []
+    fit: FitForecast | None = None
+
+
+class Beliefs:
+    """Forms a belief for each request from the latest counts and the latest fit."""
+
+    def __init__(self, method: str) -> None:
+        """Begin without a forecaster; `method` names the one to be fitted."""
+        self._method = method
+        self._requests: dict[RequestBelief, None] = {}
+        self._predictor: Predictor | None = None
+        # The running week of the counts that the latest fit was asked for with.
+        self._fitted_for: Week | None = None
+        self._fit_requested = False
+
+    def request(self, request: RequestBelief, counts: Counts) -> BeliefStep:
+        """Form a belief now and whenever the counts change; the oldest request makes room."""
+        if len(self._requests) >= _MOST_REQUESTS:
+            del self._requests[next(iter(self._requests))]
+        self._requests[request] = None
+        return self._form([request], counts)
+
+    def counts_changed(self, counts: Counts) -> BeliefStep:
+        """Form every belief anew, and ask for another fit if a week has ended."""
+        step = self._form(self._requests, counts)
+        week = running_week(counts)
+        if not self._fit_requested or week != self._fitted_for:
+            self._fit_requested, self._fitted_for = True, week
+            step.fit = FitForecast(self._method, counts, week)
+        return step
+
+    def fitted(self, fitted: ForecastFitted, counts: Counts) -> BeliefStep:
+        """Take over a forecaster and form every belief with it."""
+        self._predictor = fitted.predictor
+        return self._form(self._requests, counts)
+
+    def deviations(self, counts: Counts, day: dt.date, count: int) -> float:
+        """Return how far a new count is from its forecast, in standard deviations.
+
+        Without a forecaster, or with too little history to judge it, no count is implausible.
+        """
+        if self._predictor is None:
+            return 0.0
+        try:
+            return self._predictor.deviations(counts, day, count)
+        except BadInput:
+            return 0.0
+
+    def _form(self, requests: Iterable[RequestBelief], counts: Counts) -> BeliefStep:
+        step = BeliefStep()
+        if self._predictor is None:
+            return step
+        for request in requests:
+            try:
+                belief = self._predictor.belief(counts, request.week, request.strikes)
+            except BadInput as error:
+                fields = {"week": str(request.week.sunday), "reason": str(error)}
+                step.notes.append(Note("belief.impossible", fields, "error"))
+            else:
+                step.beliefs.append(belief)
+        return step
+
+
+def running_week(counts: Counts) -> Week | None:
+    """Return the week of the day after the last that has a count."""
+    last = counts.last_day
+    return None if last is None else Week.of(last + dt.timedelta(days=1))

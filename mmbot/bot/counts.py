@@ -1,0 +1,316 @@
+"""The counts, from the pages of tsa.gov: when to read which page, and which counts to use.
+
+Between expected releases the current page is read now and then; from the earliest release until
+the count that is due has come, as often as the config says. A page is asked for with the
+validators of its last answer that could be used, so that an unchanged one costs a 304.
+
+A new count that is implausible is held back until a later reading, past the site's cache, still
+shows it: until then it is as if it had not been published, and nothing trades on it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import msgspec
+
+from mmbot.bot.inputs import PageFetched
+from mmbot.bot.outputs import CountsUnavailable, FetchPage, RecordCounts, ShownCount
+from mmbot.config import CountsSettings
+from mmbot.errors import BadInput
+from mmbot.forecast.plausibility import Doubts
+from mmbot.kalshi.http import HttpAnswer
+from mmbot.trading.commands import Note, NoteLevel
+from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, release_instant
+from mmbot.tsa.counts import CountChange, Counts
+from mmbot.tsa.pages import page_path, parse_page
+from mmbot.units import Milliseconds
+
+# The site refuses the default names of client libraries; a browser's goes through.
+_USER_AGENT = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 "
+    "Safari/537.36"
+)
+
+# Calendar seconds between readings while nothing is due.
+_IDLE_SECONDS = 1800.0
+# However fast the calendar runs, the site is not asked more often than this, in wall seconds.
+_LEAST_WAIT_SECONDS = 0.25
+# The site's cache holds a page for ten minutes; asking in step with others would be rude.
+_JITTER = 0.1
+_LONGEST_BACKOFF = 8.0
+# In early January the last days of December are only on the archived page of their year.
+_NEW_YEAR_DAYS = 10
+# A page without any answer for so long is asked for again.
+_PATIENCE_MS: Milliseconds = 120_000
+
+# How far a count is from its forecast, given the counts without it, in standard deviations.
+Judge: TypeAlias = Callable[[Counts, dt.date, int], float]
+
+
+class _Validators(msgspec.Struct, frozen=True):
+    """What the site said of the last page of a path that could be used."""
+
+    etag: str = ""
+    last_modified: str = ""
+
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Return the headers that ask for the page only if it changed."""
+        headers = (("If-None-Match", self.etag), ("If-Modified-Since", self.last_modified))
+        return tuple((name, value) for name, value in headers if value)
+
+
+class _Request(msgspec.Struct, frozen=True):
+    """A page that was asked for: the year of an archived one, and until when to wait for it."""
+
+    id: int
+    year: int | None
+    until: Milliseconds
+
+
+class CountsStep(msgspec.Struct):
+    """The result of one input: what is asked for, and whether to form beliefs anew.
+
+    That is so when the history is complete, and from then on whenever a count is new.
+    """
+
+    outputs: list[FetchPage | RecordCounts | CountsUnavailable | Note] = []
+    changed: bool = False
+
+
+class CountsReader:
+    """Keeps `counts` up to date; `next_due` is when `woken` has something to do."""
+
+    def __init__(
+        self, settings: CountsSettings, clock: CalendarClock, rng: random.Random, judge: Judge
+    ) -> None:
+        """Begin without counts.
+
+        Args:
+            settings: Which years to read, how often, and when releases come.
+            clock: The calendar as a function of wall time.
+            rng: Keeps the readings out of step with others'.
+            judge: Returns how implausible a new count is.
+        """
+        self.counts = Counts()
+        self._settings = settings
+        self._clock = clock
+        self._rng = rng
+        self._judge = judge
+        self._doubts = Doubts()
+        self._validators: dict[str, _Validators] = {}
+        self._loading = False
+        self._years_left: list[int | None] = []
+        self._request: _Request | None = None
+        self._requests = 0
+        self._failures = 0
+        self._poll_due: Milliseconds | None = None
+        self._step = CountsStep()
+
+    @property
+    def next_due(self) -> Milliseconds | None:
+        """When the next page has to be read, or one that was asked for should have come."""
+        return self._poll_due if self._request is None else self._request.until
+
+    # Inputs
+
+    def load(self, counts: Counts, now: Milliseconds) -> CountsStep:
+        """Take over the history as far as it is known, and read the pages that it lacks.
+
+        Of the running week only days in `counts` are used: those on the page have to be judged
+        first, by a forecast that this history makes possible.
+        """
+        self._step = CountsStep()
+        self.counts = counts
+        self._loading = True
+        today = self._clock.at(now).date()
+        years = range(self._settings.first_year, today.year)
+        self._years_left = [*(year for year in years if not self._holds_year(year)), None]
+        self._fetch_next(now)
+        return self._step
+
+    def poll(self, now: Milliseconds) -> CountsStep:
+        """Read whatever pages may have news."""
+        self._step = CountsStep()
+        self._begin_poll(now)
+        return self._step
+
+    def fetched(self, page: PageFetched, now: Milliseconds) -> CountsStep:
+        """Take in the answer to a `FetchPage`, or its absence; one given up is ignored."""
+        self._step = CountsStep()
+        if self._request is not None and page.id == self._request.id:
+            self._take(self._request.year, page.answer, page.failure, now)
+        return self._step
+
+    def woken(self, now: Milliseconds) -> CountsStep:
+        """Read a page that is due, and give up one that has not come."""
+        self._step = CountsStep()
+        due = self.next_due
+        if due is not None and now >= due:
+            if self._request is None:
+                self._begin_poll(now)
+            else:
+                self._take(self._request.year, None, "no answer", now)
+        return self._step
+
+    # Pages
+
+    def _begin_poll(self, now: Milliseconds) -> None:
+        today = self._clock.at(now).date()
+        new_year = today.month == 1 and today.day <= _NEW_YEAR_DAYS
+        self._years_left = [None, today.year - 1] if new_year else [None]
+        self._fetch_next(now)
+
+    def _fetch_next(self, now: Milliseconds) -> None:
+        year = self._years_left.pop(0)
+        self._requests += 1
+        self._request = _Request(self._requests, year, now + _PATIENCE_MS)
+        path = page_path(year)
+        headers: tuple[tuple[str, str], ...] = (("User-Agent", _USER_AGENT),)
+        if not self._doubts.held:
+            # A count that is held back has to be read again even where nothing has changed.
+            headers += self._validators.get(path, _Validators()).headers()
+        self._step.outputs.append(FetchPage(self._requests, path, headers))
+
+    def _take(
+        self, year: int | None, answer: HttpAnswer | None, failure: str, now: Milliseconds
+    ) -> None:
+        self._request = None
+        try:
+            self._read(year, answer, failure, now)
+        except BadInput as error:
+            self._failed(year, str(error), now)
+            return
+        if self._years_left:
+            self._fetch_next(now)
+        elif self._loading:
+            self._end_loading()
+        else:
+            self._failures = 0
+            self._schedule_poll(now)
+
+    def _failed(self, year: int | None, reason: str, now: Milliseconds) -> None:
+        if self._loading and (year is not None or not len(self.counts)):
+            self._step.outputs.append(CountsUnavailable(reason))
+            return
+        self._failures += 1
+        self._note("counts.unreadable", "warning", reason=reason, failures=self._failures)
+        if self._loading:
+            self._end_loading()
+        else:
+            self._schedule_poll(now)
+
+    def _end_loading(self) -> None:
+        self._loading, self._step.changed = False, True
+        self._note(
+            "counts.read",
+            days=len(self.counts),
+            last_day=str(self.counts.last_day),
+            digest=self.counts.digest,
+        )
+
+    def _read(
+        self, year: int | None, answer: HttpAnswer | None, failure: str, now: Milliseconds
+    ) -> None:
+        """Take in the counts on a page; raise `BadInput` if there are none to be had."""
+        path = page_path(year)
+        if answer is None:
+            raise BadInput(f"{path} cannot be reached: {failure}")
+        if answer.status == 304:
+            return
+        if answer.status == 404 and year is not None:
+            self._note("counts.no_such_year", "warning", year=year)
+            return
+        if answer.status != 200:
+            raise BadInput(f"{path} answered {answer.status}")
+        seen = self._clock.at(now).astimezone(EASTERN)
+        until = Week.of(seen.date()).monday if self._loading and year is None else dt.date.max
+        try:
+            rows = parse_page(answer.body)
+        except BadInput as error:
+            raise BadInput(f"{path}: {error}") from None
+        news = []
+        for day, count in rows:
+            if day < until and (day in self.counts or self._believable(day, count, seen)):
+                shown = ShownCount(day, count, seen, archived=year is not None)
+                if self._observe(shown):
+                    news.append(shown)
+        if news:
+            self._step.outputs.append(RecordCounts(tuple(news)))
+        if not self._loading:
+            self._keep_validators(path, answer)
+
+    def _keep_validators(self, path: str, answer: HttpAnswer) -> None:
+        headers = {name.lower(): value for name, value in answer.headers}
+        self._validators[path] = _Validators(
+            headers.get("etag", ""), headers.get("last-modified", "")
+        )
+
+    # Counts
+
+    def _believable(self, day: dt.date, count: int, seen: dt.datetime) -> bool:
+        deviations = self._judge(self.counts, day, count)
+        before = self._doubts
+        self._doubts, believable = before.read(day, count, seen, deviations)
+        if self._doubts != before and not believable:
+            fields = {"day": str(day), "count": count, "deviations": round(deviations, 1)}
+            self._note("counts.implausible", "warning", **fields)
+        return believable
+
+    def _observe(self, shown: ShownCount) -> bool:
+        """Add what a page showed; return whether it is news."""
+        day, count, before = shown.day, shown.count, self.counts
+        self.counts, change = before.observe(day, count, shown.seen, archived=shown.archived)
+        if change is CountChange.NOTHING:
+            return False
+        self._step.changed = not self._loading
+        if change is CountChange.REVISION:
+            first = before.first(day)
+            fields = {"day": str(day), "count": count, "first_published": first}
+            self._note("counts.revised", "warning", **fields)
+        elif not self._loading:
+            self._note("counts.published", day=str(day), count=count)
+        return True
+
+    def _holds_year(self, year: int) -> bool:
+        days = (dt.date(year, 1, 1), dt.date(year, 7, 1), dt.date(year, 12, 31))
+        return all(day in self.counts for day in days)
+
+    # When to read next
+
+    def _schedule_poll(self, now: Milliseconds) -> None:
+        backoff = min(2.0**self._failures, _LONGEST_BACKOFF)
+        self._poll_due = now + round(self._wait_seconds(self._clock.at(now)) * backoff * 1000)
+
+    def _wait_seconds(self, at: dt.datetime) -> float:
+        """Return the wall seconds until the next reading."""
+        due = self._is_due(at)
+        seconds = self._settings.poll_seconds if due else self._idle_seconds(at)
+        jittered = seconds * (1 + _JITTER * self._rng.random())
+        return max(_LEAST_WAIT_SECONDS, jittered / self._clock.speed)
+
+    def _is_due(self, at: dt.datetime) -> bool:
+        """Return whether a count may be out that is not known."""
+        settings = self._settings
+        this = Week.of(at.date())
+        due = [
+            day
+            for week in (this, Week.of(at.date() - dt.timedelta(days=7)))
+            for day in week.days_due(at, settings.earliest_release)
+        ]
+        early = this.early_releases(settings.earliest_release, settings.latest_release)
+        due += [release.day for release in early if release.opens <= at < release.shuts]
+        return any(day not in self.counts for day in due)
+
+    def _idle_seconds(self, at: dt.datetime) -> float:
+        """Return the calendar seconds to wait while nothing is due: not past the next release."""
+        days = (at.date() - dt.timedelta(days=back) for back in range(-1, 4))
+        releases = (release_instant(day, self._settings.earliest_release) for day in days)
+        nearest = min(release - at for release in releases if release > at)
+        return min(_IDLE_SECONDS, nearest.total_seconds() + 1)
+
+    def _note(self, name: str, level: NoteLevel = "info", **fields: Any) -> None:
+        self._step.outputs.append(Note(name, fields, level))

@@ -1,0 +1,145 @@
+"""The driver: inputs in a queue, one step at a time, outputs executed in order.
+
+The daemon, the fault laboratory and replay drive the bot through it. It is never re-entered: an
+input that comes while outputs are being executed waits until all of them are.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol, assert_never
+
+from mmbot.bot.bot import Bot
+from mmbot.bot.inputs import BotInput
+from mmbot.bot.outputs import (
+    CountsUnavailable,
+    FetchPage,
+    FitForecast,
+    Output,
+    Reconnect,
+    RecordCounts,
+    Transmit,
+)
+from mmbot.kalshi.gateway import Call
+from mmbot.trading.commands import (
+    Note,
+    RecordFill,
+    RecordPnlMark,
+    RecordSettlement,
+    RecordViews,
+    SweepConfirmed,
+    WakeAt,
+)
+from mmbot.units import Milliseconds
+
+Record = RecordFill | RecordViews | RecordSettlement | RecordPnlMark | RecordCounts
+
+
+class Executor(Protocol):
+    """Whatever moves the bytes, keeps the ledger and writes the log."""
+
+    def send_call(self, call: Call, /) -> None:
+        """Send a signed request; its answer becomes a `CallAnswered`."""
+
+    def transmit(self, frame: bytes, /) -> None:
+        """Send a frame on the stream."""
+
+    def reconnect(self) -> None:
+        """Close the stream and open another."""
+
+    def set_timer(self, at: Milliseconds, /) -> None:
+        """Fire a timer at `at`, in place of the one before."""
+
+    def fetch_page(self, page: FetchPage, /) -> None:
+        """Read a page; its answer becomes a `PageFetched`."""
+
+    def fit_forecast(self, fit: FitForecast, /) -> None:
+        """Fit a forecaster, which becomes a `ForecastFitted`."""
+
+    def record(self, record: Record, /) -> None:
+        """Write into the ledger."""
+
+    def log(self, note: Note, /) -> None:
+        """Write a line into the log."""
+
+    def counts_unavailable(self, reason: str, /) -> None:
+        """End the session: there are no counts to forecast from."""
+
+    def sweep_confirmed(self) -> None:
+        """Take note that the exchange lists no order of the bot any more."""
+
+
+def execute(output: Output, executor: Executor) -> None:
+    """Execute one output."""
+    match output:
+        case WakeAt():
+            executor.set_timer(output.at)
+        case Note():
+            executor.log(output)
+        case Call():
+            executor.send_call(output)
+        case Transmit():
+            executor.transmit(output.frame)
+        case Reconnect():
+            executor.reconnect()
+        case RecordFill() | RecordViews() | RecordSettlement() | RecordPnlMark() | RecordCounts():
+            executor.record(output)
+        case FetchPage():
+            executor.fetch_page(output)
+        case FitForecast():
+            executor.fit_forecast(output)
+        case CountsUnavailable():
+            executor.counts_unavailable(output.reason)
+        case SweepConfirmed():
+            executor.sweep_confirmed()
+        case _:
+            assert_never(output)
+
+
+class Driver:
+    """Runs one bot."""
+
+    def __init__(
+        self,
+        bot: Bot,
+        clock: Callable[[], Milliseconds],
+        execute: Callable[[Output], None],
+        decided: Callable[[Sequence[Output], Milliseconds], None] | None = None,
+    ) -> None:
+        """Begin with an empty queue.
+
+        Args:
+            bot: The bot.
+            clock: The wall time in milliseconds; read once for each input.
+            execute: Executes one output.
+            decided: Told the outputs of a step, and its time, before any of them is executed.
+        """
+        self._bot = bot
+        self._clock = clock
+        self._execute = execute
+        self._decided = decided
+        self._inputs: deque[BotInput] = deque()
+        self._stepping = False
+
+    def handle(self, happened: BotInput) -> None:
+        """Give an input to the bot as soon as all earlier ones are through."""
+        self._inputs.append(happened)
+        if self._stepping:
+            return
+        self._stepping = True
+        try:
+            while self._inputs:
+                self._step(self._inputs.popleft())
+        finally:
+            # A step that failed leaves a bot whose state may be half changed: nothing follows it.
+            self._inputs.clear()
+            self._stepping = False
+
+    def _step(self, happened: BotInput) -> None:
+        now = self._clock()
+        outputs = self._bot.handle(happened, now)
+        if self._decided is not None:
+            self._decided(outputs, now)
+        for output in outputs:
+            self._execute(output)

@@ -1,0 +1,108 @@
+"""Everything that can happen to the bot, as values; the time at which it happened comes beside."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from mmbot.forecast.belief import Belief
+from mmbot.kalshi.http import HttpAnswer
+from mmbot.trading.events import InputEvent
+from mmbot.tsa.calendar import Week
+from mmbot.tsa.counts import Counts
+
+
+class Predictor(Protocol):
+    """A forecaster fitted to the whole weeks of a history."""
+
+    def belief(self, counts: Counts, week: Week, strikes: Sequence[int]) -> Belief:
+        """Return the belief of a week at these strikes; raise `BadInput` if there can be none."""
+
+    def deviations(self, counts: Counts, day: dt.date, count: int) -> float:
+        """Return how far a count is from its forecast, in standard deviations.
+
+        Raises:
+            BadInput: The history is too short to judge it.
+        """
+
+
+class HistoryLoaded(msgspec.Struct, frozen=True):
+    """The counts that the history file and the ledger hold at the start of the session."""
+
+    counts: Counts
+
+
+class CountsGivenUp(msgspec.Struct, frozen=True, array_like=True, tag="counts given up"):
+    """All days of which the operator has said that no count will come."""
+
+    days: tuple[dt.date, ...]
+
+
+class PageFetched(msgspec.Struct, frozen=True, array_like=True, tag="page"):
+    """The answer to a `FetchPage`, or `None` and the reason where none came."""
+
+    id: int
+    answer: HttpAnswer | None
+    failure: str = ""
+
+
+class ForecastFitted(msgspec.Struct, frozen=True):
+    """A forecaster, fitted to counts of which `week` is the running one."""
+
+    predictor: Predictor
+    week: Week | None
+
+
+class EventsHeld(msgspec.Struct, frozen=True, array_like=True, tag="events held"):
+    """Events of earlier sessions whose settlement is still to be recorded."""
+
+    events: tuple[str, ...]
+
+
+class StreamOpened(msgspec.Struct, frozen=True, array_like=True, tag="opened"):
+    """There is a connection to the stream."""
+
+
+class StreamClosed(msgspec.Struct, frozen=True, array_like=True, tag="closed"):
+    """The connection to the stream is gone."""
+
+
+class FrameReceived(msgspec.Struct, frozen=True, array_like=True, tag="frame"):
+    """A frame of the stream."""
+
+    frame: bytes | str
+
+
+class CallAnswered(msgspec.Struct, frozen=True, array_like=True, tag="answer"):
+    """The answer to a `Call`, or `None` where none came in time."""
+
+    call_id: int
+    answer: HttpAnswer | None
+
+
+class EventOccurred(msgspec.Struct, frozen=True, array_like=True, tag="event"):
+    """An event that neither the exchange nor the counts bring: the operator's, the process's."""
+
+    event: InputEvent
+
+
+class TimerFired(msgspec.Struct, frozen=True, array_like=True, tag="timer"):
+    """The time of the last `WakeAt` has come."""
+
+
+BotInput: TypeAlias = (
+    FrameReceived
+    | CallAnswered
+    | TimerFired
+    | StreamOpened
+    | StreamClosed
+    | EventOccurred
+    | PageFetched
+    | ForecastFitted
+    | HistoryLoaded
+    | CountsGivenUp
+    | EventsHeld
+)

@@ -1,0 +1,86 @@
+"""Everything the bot can ask for, as values."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TypeAlias
+
+import msgspec
+
+from mmbot.kalshi.gateway import Call
+from mmbot.trading.commands import (
+    Note,
+    RecordFill,
+    RecordPnlMark,
+    RecordSettlement,
+    RecordViews,
+    SweepConfirmed,
+    WakeAt,
+)
+from mmbot.tsa.calendar import Week
+from mmbot.tsa.counts import Counts
+
+
+class Transmit(msgspec.Struct, frozen=True, tag=True):
+    """Send a frame on the stream."""
+
+    frame: bytes
+
+
+class Reconnect(msgspec.Struct, frozen=True, tag=True):
+    """Close the stream and open another."""
+
+
+class FetchPage(msgspec.Struct, frozen=True, tag=True):
+    """Read a page of the TSA's site; its answer comes back under `id`."""
+
+    id: int
+    path: str
+    headers: tuple[tuple[str, str], ...]
+
+
+class FitForecast(msgspec.Struct, frozen=True, tag=True):
+    """Fit the forecaster to the whole weeks of these counts, of which `week` is the running one."""
+
+    method: str
+    counts: Counts
+    week: Week | None
+
+
+class ShownCount(msgspec.Struct, frozen=True, array_like=True):
+    """What a page showed for a day when it was `seen`."""
+
+    day: dt.date
+    count: int
+    seen: dt.datetime
+    archived: bool
+
+
+class RecordCounts(msgspec.Struct, frozen=True, tag=True):
+    """Write into the ledger what a page showed that is news, oldest day first."""
+
+    counts: tuple[ShownCount, ...]
+
+
+class CountsUnavailable(msgspec.Struct, frozen=True, tag=True):
+    """The counts that forecasting needs cannot be had; the session cannot begin."""
+
+    reason: str
+
+
+Output: TypeAlias = (
+    Call
+    | Transmit
+    | Reconnect
+    | WakeAt
+    | Note
+    | RecordFill
+    | RecordViews
+    | RecordSettlement
+    | RecordPnlMark
+    | RecordCounts
+    | FetchPage
+    | FitForecast
+    | CountsUnavailable
+    | SweepConfirmed
+)

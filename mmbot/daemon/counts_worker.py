@@ -1,0 +1,124 @@
+"""Reading the pages of tsa.gov and fitting forecasters for the bot, one request at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+import structlog
+
+from mmbot.bot.inputs import ForecastFitted, PageFetched
+from mmbot.bot.outputs import FetchPage, FitForecast
+from mmbot.daemon.bank_file import bank_path, load_bank, store_bank
+from mmbot.daemon.transport import read_body
+from mmbot.errors import BadInput
+from mmbot.forecast.model import Forecaster
+from mmbot.forecast.residuals import Bank
+from mmbot.kalshi.http import HttpAnswer
+from mmbot.tsa.pages import MOST_BYTES
+
+_TIMEOUT = aiohttp.ClientTimeout(total=20)
+# What the bot reads of a page's headers.
+_HEADERS = ("ETag", "Last-Modified")
+# A fit of so many weeks takes long enough to say how far it is.
+_WORTH_REPORTING = 50
+
+Done = Callable[[PageFetched | ForecastFitted], None]
+
+
+class CountsWorker:
+    """Serves requests in order; one that fails unexpectedly is served again by the next `run`."""
+
+    def __init__(self, url: str, directory: Path, done: Done) -> None:
+        """Begin with nothing to do.
+
+        Args:
+            url: The root of the site.
+            directory: Where the forecasts of past weeks are kept.
+            done: Told each result, on the event loop.
+        """
+        self._url = url
+        self._directory = directory
+        self._done = done
+        self._requests: deque[FetchPage | FitForecast] = deque()
+        self._requested = asyncio.Event()
+        self._given_up = threading.Event()
+        self._log = structlog.get_logger()
+
+    def submit(self, request: FetchPage | FitForecast) -> None:
+        """Have a request served; it replaces earlier ones of its kind that are not begun yet."""
+        waiting = [r for r in list(self._requests)[1:] if type(r) is not type(request)]
+        self._requests = deque([*list(self._requests)[:1], *waiting, request])
+        self._requested.set()
+
+    def give_up(self) -> None:
+        """End a fit that is under way in its thread."""
+        self._given_up.set()
+
+    async def run(self) -> None:
+        """Serve requests until cancelled."""
+        async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
+            while True:
+                while self._requests:
+                    result = await self._serve(self._requests[0], session)
+                    self._requests.popleft()
+                    self._done(result)
+                self._requested.clear()
+                await self._requested.wait()
+
+    async def _serve(
+        self, request: FetchPage | FitForecast, session: aiohttp.ClientSession
+    ) -> PageFetched | ForecastFitted:
+        match request:
+            case FetchPage():
+                return await self._fetch(request, session)
+            case FitForecast():
+                return await self._fit(request)
+
+    # Pages
+
+    async def _fetch(self, page: FetchPage, session: aiohttp.ClientSession) -> PageFetched:
+        try:
+            async with session.get(self._url + page.path, headers=dict(page.headers)) as response:
+                body = await read_body(response, MOST_BYTES) if response.status == 200 else b""
+                headers = tuple((n, response.headers[n]) for n in _HEADERS if n in response.headers)
+                return PageFetched(page.id, HttpAnswer(response.status, body, headers))
+        except (OSError, TimeoutError, aiohttp.ClientError) as error:
+            return PageFetched(page.id, None, str(error) or type(error).__name__)
+
+    # Forecasts
+
+    async def _fit(self, fit: FitForecast) -> ForecastFitted:
+        started = time.monotonic()
+        forecaster = await asyncio.to_thread(self._fit_in_thread, fit)
+        self._log.info(
+            "forecast.fitted",
+            method=forecaster.method.name,
+            seconds=round(time.monotonic() - started, 3),
+        )
+        return ForecastFitted(forecaster, fit.week)
+
+    def _fit_in_thread(self, fit: FitForecast) -> Forecaster:
+        path = bank_path(self._directory, fit.method)
+        forecaster = Forecaster.fit(fit.counts, fit.method, load_bank(path), self._report)
+        if forecaster.bank.method == fit.method:
+            self._keep(path, forecaster.bank)
+        return forecaster
+
+    def _keep(self, path: Path, bank: Bank) -> None:
+        try:
+            store_bank(path, bank)
+        except BadInput as error:
+            # It only saves the next session some seconds.
+            self._log.warning("forecast.not_kept", reason=str(error))
+
+    def _report(self, done: int, of: int) -> None:
+        if self._given_up.is_set():
+            raise asyncio.CancelledError
+        if of >= _WORTH_REPORTING and done % (of // 10) == 0:
+            self._log.info("forecast.fitting", weeks=done, of=of)
