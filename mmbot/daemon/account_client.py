@@ -21,6 +21,7 @@ from mmbot.kalshi.messages import error_body
 from mmbot.kalshi.order_cancellation import CancellationResult, Pause, cancel_own_orders
 from mmbot.kalshi.selfcheck import Examination, Finding, failures
 from mmbot.trading.events import BookReplaced, StreamUp
+from mmbot.trading.portfolio import worst_case
 
 # A fill may be on its way into the account's lists while they are read: what fails is read again.
 _ATTEMPTS = 3
@@ -79,7 +80,9 @@ class AccountClient:
         for attempt in range(_ATTEMPTS):
             if attempt:
                 await asyncio.sleep(_PAUSE_SECONDS)
-            examination = Examination(self._settings, self._signer.key_id, held, wall_clock)
+            examination = Examination(
+                self._settings, self._signer.key_id, held, wall_clock, worst_case
+            )
             findings = await self._run(examination)
             if not failures(findings):
                 break

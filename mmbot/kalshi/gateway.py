@@ -1,35 +1,30 @@
 """Commands in, signed requests out; answers, or their absence, in, events out.
 
-The writes of one step of the engine go together: cancels first, as one batch where there are
-several, then the single changes, then the places, as one batch again. The engine emits no more
-than its bucket can pay at once, so that a batch always fits the exchange's bucket whole.
+The writes of one step of the engine go out together: cancels first, as one batch if there are
+several, then renewals and decreases one by one, then the places, again as one batch. The engine
+emits no more than its own token bucket holds, so a batch always fits the exchange's bucket.
 
-Nothing is ever sent twice by this module, but for a request that was refused because its
-signature was too old: that is signed anew, once.
+No write is repeated, except one that was refused because its signature was too old: that is
+signed again, once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 import msgspec
 
 from mmbot.config import ExchangeSettings
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi import vocabulary
+from mmbot.kalshi.account_readings import query_order, read_account
 from mmbot.kalshi.auth import Signer
-from mmbot.kalshi.group_readings import reset_group, secure_group
+from mmbot.kalshi.group_readings import ensure_group, reset_group
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
-from mmbot.kalshi.readings import (
-    Reading,
-    ReadingError,
-    look_up,
-    read_account,
-    read_listing,
-)
+from mmbot.kalshi.readings import Reading, ReadingError, read_listing
 from mmbot.kalshi.unknown_words import VocabularyMonitor
-from mmbot.kalshi.writes import WRITES, WriteCommand, outcomes, refusal_of, write_request
+from mmbot.kalshi.writes import WriteCommand, outcomes, refusal_of, write_name, write_request
 from mmbot.trading.commands import (
     Cancel,
     EnsureGroup,
@@ -40,33 +35,34 @@ from mmbot.trading.commands import (
     ResetGroup,
 )
 from mmbot.trading.events import GroupUnavailable, InputEvent, OrderQueryFailed, ReadingFailed
+from mmbot.units import Milliseconds
 
 ReadCommand: TypeAlias = QueryOrder | ReadAccount | ReadListing | EnsureGroup | ResetGroup
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A request to be sent; its answer comes back under `id`."""
+    """A signed request to send; its answer is handed in with the same `id`."""
 
     id: int
     request: HttpRequest
 
 
 class _Sent(msgspec.Struct, frozen=True):
-    """Writes whose answer is awaited, and their request as it was before it was signed."""
+    """Writes whose answer is awaited, and their unsigned request."""
 
     commands: tuple[WriteCommand, ...]
     request: HttpRequest
-    signed_anew: bool = False
+    signed_again: bool = False
 
     @property
     def kind(self) -> str:
-        """What the vocabulary calls the answer."""
-        write = WRITES[type(self.commands[0])]
+        """The answer's name in the vocabulary."""
+        write = write_name(self.commands[0])
         return write if len(self.commands) == 1 else f"batch of {write}"
 
 
 class Gateway:
-    """Speaks REST for one account, without ever touching a socket."""
+    """REST for one account, without sockets."""
 
     def __init__(self, signer: Signer, exchange: ExchangeSettings) -> None:
         self.drift = VocabularyMonitor(vocabulary.REST)
@@ -76,68 +72,72 @@ class Gateway:
         self._last_id = 0
         self._writes: dict[int, _Sent] = {}
         self._readings: dict[int, tuple[ReadCommand, Reading]] = {}
-        # Of account and listing one reading each is under way at a time; another wish for the
-        # same makes the one under way stale, and it starts again when that is through.
-        self._wanted: dict[type, ReadCommand] = {}
+        # At most one reading of the account and one of the listing are under way. Another request
+        # for the same makes the one under way stale: it starts again once that has ended.
+        self._latest: dict[type, ReadCommand] = {}
 
-    def write(self, commands: Iterable[WriteCommand], now: int) -> list[Call]:
-        """Return the requests of one step's writes, in the order in which they are to be sent."""
+    def write(self, commands: Iterable[WriteCommand], now: Milliseconds) -> list[Call]:
+        """Return the requests of one step's writes, in the order in which to send them."""
         calls = []
-        for together in _batches(commands):
-            sent = _Sent(together, write_request(together, self._subaccount))
+        for batch in _batches(commands):
+            sent = _Sent(batch, write_request(batch, self._subaccount))
             calls.append(self._send(sent, now))
         return calls
 
-    def perform(self, command: ReadCommand, now: int) -> list[Call]:
-        """Return the first request of a reading, if it can start now."""
+    def perform(self, command: ReadCommand, now: Milliseconds) -> list[Call]:
+        """Start a reading; return its first request, unless it has to wait for another to end."""
         if not isinstance(command, ReadAccount | ReadListing):
-            return self._begin(command, now)
-        under_way = type(command) in self._wanted
-        self._wanted[type(command)] = command
-        return [] if under_way else self._begin(command, now)
+            return self._start(command, now)
+        under_way = type(command) in self._latest
+        self._latest[type(command)] = command
+        return [] if under_way else self._start(command, now)
 
     def answered(
-        self, call_id: int, answer: HttpAnswer | None, now: int
+        self, call_id: int, answer: HttpAnswer | None, now: Milliseconds
     ) -> tuple[list[InputEvent], list[Call]]:
-        """Take in an answer, or `None` where none came in time; return what that means."""
+        """Handle an answer, or `None` if none came in time; return events and further requests."""
         sent = self._writes.pop(call_id, None)
         self.drift.look_at_answer("answer" if sent is None else sent.kind, answer)
         if sent is None:
             command, reading = self._readings.pop(call_id)
             return self._advance(command, reading, answer, now)
-        if _too_old(answer) and not sent.signed_anew:
-            return [], [self._send(msgspec.structs.replace(sent, signed_anew=True), now)]
+        if _signature_expired(answer) and not sent.signed_again:
+            return [], [self._send(msgspec.structs.replace(sent, signed_again=True), now)]
         return outcomes(sent.commands, answer), []
 
-    def _send(self, sent: _Sent, now: int) -> Call:
+    def _send(self, sent: _Sent, now: Milliseconds) -> Call:
         call = self._call(sent.request, now)
         self._writes[call.id] = sent
         return call
 
-    def _call(self, request: HttpRequest, now: int) -> Call:
+    def _call(self, request: HttpRequest, now: Milliseconds) -> Call:
         self._last_id += 1
         return Call(self._last_id, signed(request, self._signer, now))
 
     # Readings
 
-    def _begin(self, command: ReadCommand, now: int) -> list[Call]:
+    def _start(self, command: ReadCommand, now: Milliseconds) -> list[Call]:
+        return self._advance(command, self._reading(command, now), None, now)[1]
+
+    def _reading(self, command: ReadCommand, now: Milliseconds) -> Reading:
         match command:
             case QueryOrder():
-                reading = look_up(command, self._subaccount)
+                return query_order(command, self._subaccount)
             case ReadAccount():
-                reading = read_account(command, self._subaccount)
+                return read_account(command, self._subaccount)
             case ReadListing():
-                reading = read_listing(command, self._series, now)
+                return read_listing(command, self._series, now)
             case EnsureGroup():
-                reading = secure_group(command, self._subaccount)
-            case reset:
-                reading = reset_group(reset, self._subaccount)
-        return self._advance(command, reading, None, now)[1]
+                return ensure_group(command, self._subaccount)
+            case ResetGroup():
+                return reset_group(command, self._subaccount)
+            case _:
+                assert_never(command)
 
     def _advance(
-        self, command: ReadCommand, reading: Reading, answer: HttpAnswer | None, now: int
+        self, command: ReadCommand, reading: Reading, answer: HttpAnswer | None, now: Milliseconds
     ) -> tuple[list[InputEvent], list[Call]]:
-        """Run a reading up to its next request, or to its end."""
+        """Run a reading to its next request, or to its end."""
         try:
             request = reading.send(answer)
         except StopIteration as end:
@@ -149,16 +149,16 @@ class Gateway:
         return [], [call]
 
     def _ended(
-        self, command: ReadCommand, events: list[InputEvent], now: int
+        self, command: ReadCommand, events: list[InputEvent], now: Milliseconds
     ) -> tuple[list[InputEvent], list[Call]]:
         if not isinstance(command, ReadAccount | ReadListing):
             return events, []
-        latest = self._wanted.pop(type(command))
+        latest = self._latest.pop(type(command))
         return (events, []) if latest is command else ([], self.perform(latest, now))
 
 
-def signed(request: HttpRequest, signer: Signer, now: int) -> HttpRequest:
-    """Return a request with its whole path and the headers that vouch for it at `now`."""
+def signed(request: HttpRequest, signer: Signer, now: Milliseconds) -> HttpRequest:
+    """Return a request with its whole path, signed at `now`."""
     path = BASE_PATH + request.path
     headers = signer.headers(request.method, path, now)
     if request.body:
@@ -167,7 +167,7 @@ def signed(request: HttpRequest, signer: Signer, now: int) -> HttpRequest:
 
 
 def _batches(commands: Iterable[WriteCommand]) -> Iterator[tuple[WriteCommand, ...]]:
-    """Sort a step's writes into requests."""
+    """Group a step's writes into requests, in the order in which to send them."""
     writes = tuple(commands)
     cancels = tuple(command for command in writes if isinstance(command, Cancel))
     places = tuple(command for command in writes if isinstance(command, Place))
@@ -180,7 +180,7 @@ def _batches(commands: Iterable[WriteCommand]) -> Iterator[tuple[WriteCommand, .
         yield places
 
 
-def _too_old(answer: HttpAnswer | None) -> bool:
+def _signature_expired(answer: HttpAnswer | None) -> bool:
     if answer is None or answer.status != 401:
         return False
     return refusal_of(answer.status, wire.error_body(answer.body)) == "clock"
@@ -190,9 +190,11 @@ def _failure(command: ReadCommand, reason: str) -> InputEvent:
     match command:
         case QueryOrder():
             return OrderQueryFailed(command.client_id, reason)
+        case ReadAccount():
+            return ReadingFailed("account", reason)
+        case ReadListing():
+            return ReadingFailed("listing", reason)
         case EnsureGroup() | ResetGroup():
             return GroupUnavailable(command.shard, reason)
         case _:
-            return ReadingFailed(
-                "account" if isinstance(command, ReadAccount) else "listing", reason
-            )
+            assert_never(command)

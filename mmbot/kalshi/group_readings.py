@@ -1,4 +1,4 @@
-"""Order groups, written as readings: finding or opening one, and resetting one."""
+"""Order groups: readings that find or create one, and reset one."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from mmbot.units import format_count, parse_count
 _GROUPS = "/portfolio/order_groups"
 
 
-def secure_group(command: EnsureGroup, subaccount: int) -> Reading:
-    """Find the shard's group that has this cap already, an earlier life's; else open one."""
+def ensure_group(command: EnsureGroup, subaccount: int) -> Reading:
+    """Find a group on the shard with this cap, left by an earlier session, or create one."""
     listed = yield from get(_GROUPS, _Groups, (own_subaccount(subaccount),))
-    ours = [group.id for group in listed.order_groups if group.is_like(command)]
+    ours = [group.id for group in listed.order_groups if group.matches(command)]
     if ours:
         return [GroupReady(command.shard, min(ours), command.contracts)]
     body: dict[str, Any] = {
@@ -32,12 +32,12 @@ def secure_group(command: EnsureGroup, subaccount: int) -> Reading:
     answer = yield HttpRequest("POST", path, body=orjson.dumps(body))
     if answer is None or answer.status != 201:
         raise ReadingError(f"POST {path}: {refusal_text(answer)}")
-    opened = wire.decode(answer.body, _Created).order_group_id
-    return [GroupReady(command.shard, opened, command.contracts)]
+    created = wire.decode(answer.body, _Created).order_group_id
+    return [GroupReady(command.shard, created, command.contracts)]
 
 
 def reset_group(command: ResetGroup, subaccount: int) -> Reading:
-    """Let a group take orders again; one that is gone counts as deleted."""
+    """Let a triggered group take orders again; one that no longer exists counts as deleted."""
     path = f"{_GROUPS}/{command.group}/reset"
     query = own_subaccount(subaccount), ("exchange_index", str(command.shard))
     answer = yield HttpRequest("PUT", path, query)
@@ -54,14 +54,14 @@ class _Group(msgspec.Struct, frozen=True):
     is_auto_cancel_enabled: bool = True
     exchange_index: int = 0
 
-    def is_like(self, wanted: EnsureGroup) -> bool:
-        """Say whether it is on the shard, with the cap, and brakes."""
+    def matches(self, wanted: EnsureGroup) -> bool:
+        """Return whether it is on the shard, has the cap, and cancels its orders beyond it."""
         try:
             limit = parse_count(self.contracts_limit_fp or "0")
         except ValueError as error:
             raise wire.Malformed(f"GET {_GROUPS}: {error}") from None
-        same_place = self.exchange_index == wanted.shard
-        return same_place and limit == wanted.contracts and self.is_auto_cancel_enabled
+        same_shard = self.exchange_index == wanted.shard
+        return same_shard and limit == wanted.contracts and self.is_auto_cancel_enabled
 
 
 class _Groups(msgspec.Struct, frozen=True):

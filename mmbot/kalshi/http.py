@@ -1,4 +1,4 @@
-"""A REST call and its answer as values, for whoever moves the bytes."""
+"""A REST call and its answer as values; sockets are elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ STREAM_PATH = "/trade-api/ws/v2"
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
-    """One call: `path` is complete from the host root and without its query."""
+    """One call; `path` is without the query, and from the host's root once it is signed."""
 
     method: str
     path: str
@@ -19,7 +19,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
 
 
 class HttpAnswer(msgspec.Struct, frozen=True):
-    """What came back: the status, the undecoded body, and headers where they matter."""
+    """The status, the undecoded body, and the headers that are read."""
 
     status: int
     body: bytes = b""

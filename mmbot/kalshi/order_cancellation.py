@@ -1,9 +1,9 @@
-"""Taking every own order off without knowing anything: for when there is no bot to do it.
+"""Cancel every own order without any local state: for when no bot is running.
 
-Own orders are those whose client id begins as the bot's do; all others are left alone. They are
-cancelled by batch and never by the exchange's cancel-everything call, which would also take off
-what is placed in the minute after. What the batches answer does not matter: the orders are listed
-again until two listings in a row, far enough apart for the lists to have caught up, show none.
+Own orders are those whose client id has the bot's prefix; all others are left alone. They are
+cancelled in batches and never by the exchange's cancel-all call, which would also cancel what is
+placed in the minute after. The batches' answers are not needed: the orders are listed again until
+two listings in a row, further apart than the lists lag, show none.
 """
 
 from __future__ import annotations
@@ -15,29 +15,36 @@ import msgspec
 
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
-from mmbot.kalshi.readings import ReadingError, budget, own_subaccount, pages
+from mmbot.kalshi.readings import PAGE_SIZE, ReadingError, Steps, own_subaccount, pages, rate_limits
 from mmbot.kalshi.writes import write_request
-from mmbot.trading.budget import WriteBudget
 from mmbot.trading.commands import Cancel
 from mmbot.trading.events import LimitsRead
 from mmbot.trading.values import CLIENT_ID_PREFIX
 
+# The listings at most, and how many empty ones in a row confirm the end.
 _MOST_LISTINGS, _EMPTY_LISTINGS = 8, 2
-# The exchange's lists lag what has happened by about a second.
+# The exchange's lists lag by about a second.
 _LAG_SECONDS = 1.5
+# The lowest limits of any account, assumed where its own cannot be read.
+_LEAST_LIMITS = LimitsRead(
+    refill=100.0, capacity=100.0, place_cost=10.0, cancel_cost=2.0, renew_cost=10.0
+)
 
 
 class Pause(msgspec.Struct, frozen=True):
-    """Let so many seconds pass."""
+    """Wait this long before the next step."""
 
     seconds: float
 
 
 class CancellationResult(msgspec.Struct, frozen=True):
-    """What a sweep came to.
+    """How many orders were found and are left.
 
-    `found` own orders were seen and `left` of them are, as far as that is known: `None` if the
-    last listing could not be read, for the `reason` given. `others` are not the bot's.
+    Attributes:
+        found: Own orders seen in any listing.
+        left: Own orders that still rest; `None` if that is unknown, for the `reason` given.
+        others: Orders in the last listing that are not the bot's.
+        reason: Why own orders are left or that is unknown.
     """
 
     found: int
@@ -47,7 +54,7 @@ class CancellationResult(msgspec.Struct, frozen=True):
 
     @property
     def clean(self) -> bool:
-        """Whether the exchange has confirmed that no own order is left."""
+        """Whether the exchange confirmed that no own order is left."""
         return self.left == 0
 
 
@@ -67,7 +74,7 @@ def cancel_own_orders(subaccount: int) -> Cancellation:
         try:
             orders = yield from _resting(subaccount)
         except (ReadingError, wire.Malformed) as error:
-            if isinstance(error, ReadingError) and not error.passing:
+            if isinstance(error, ReadingError) and not error.transient:
                 raise
             left, reason = None, str(error)
         else:
@@ -84,7 +91,7 @@ def cancel_own_orders(subaccount: int) -> Cancellation:
 
 
 class _Resting(msgspec.Struct, frozen=True):
-    """As much of an order as it takes to cancel it; those of others may be of any kind."""
+    """What cancelling an order needs; orders of others may lack any of it."""
 
     order_id: str = ""
     client_order_id: str = ""
@@ -92,31 +99,30 @@ class _Resting(msgspec.Struct, frozen=True):
     exchange_index: int = 0
 
 
-def _resting(subaccount: int) -> Generator[HttpRequest, HttpAnswer | None, list[_Resting]]:
-    query = (("status", "resting"), ("limit", "1000"), own_subaccount(subaccount))
+def _resting(subaccount: int) -> Steps[list[_Resting]]:
+    query = (("status", "resting"), ("limit", PAGE_SIZE), own_subaccount(subaccount))
     return (yield from pages("/portfolio/orders", query, "orders", _Resting))
 
 
 def _cancel(
     orders: Sequence[_Resting], subaccount: int
 ) -> Generator[HttpRequest | Pause, HttpAnswer | None, None]:
-    """Cancel orders, as many at once as the bucket holds, and no faster than it fills."""
+    """Cancel orders in batches of at most the bucket's capacity, no faster than it refills."""
     if not orders:
         return
-    bucket = yield from _bucket()
-    size = max(1, int(bucket.capacity // bucket.cancel_cost))
+    limits = yield from _limits()
+    size = max(1, int(limits.capacity // limits.cancel_cost))
     for start in range(0, len(orders), size):
         batch = [
             Cancel(order.client_order_id, order.order_id, order.ticker, order.exchange_index)
             for order in orders[start : start + size]
         ]
-        request = write_request(batch, subaccount)
-        yield request
-        yield Pause(len(batch) * bucket.cancel_cost / bucket.refill)
+        yield write_request(batch, subaccount)
+        yield Pause(len(batch) * limits.cancel_cost / limits.refill)
 
 
-def _bucket() -> Generator[HttpRequest, HttpAnswer | None, WriteBudget | LimitsRead]:
+def _limits() -> Steps[LimitsRead]:
     try:
-        return (yield from budget())
+        return (yield from rate_limits())
     except (ReadingError, wire.Malformed):
-        return WriteBudget()
+        return _LEAST_LIMITS

@@ -1,8 +1,7 @@
-"""Reading the exchange: several requests in a row, written as generators.
+"""Readings of the exchange: sequences of requests, written as generators; and the listing's.
 
-Each yields requests and is sent their answers, `None` where none came in time, and returns the
-events that it comes to. Whatever goes wrong ends a reading with `ReadingError` or `Malformed`,
-whose message is a sentence for the log.
+A reading yields requests, is sent their answers (`None` where none came in time), and returns
+events. It fails with `ReadingError` or `Malformed`, whose message is a sentence for the log.
 """
 
 from __future__ import annotations
@@ -14,19 +13,11 @@ import msgspec
 
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
-from mmbot.trading.commands import QueryOrder, ReadAccount, ReadListing
-from mmbot.trading.events import (
-    InputEvent,
-    LimitsRead,
-    ListingRead,
-    MarketSettled,
-    OrderAbsent,
-    OrderReported,
-    Reconciled,
-)
-from mmbot.trading.values import Fill, ListedEvent, OrderReport
+from mmbot.trading.commands import ReadListing
+from mmbot.trading.events import InputEvent, LimitsRead, ListingRead, MarketSettled
+from mmbot.trading.values import ListedEvent
 from mmbot.tsa.calendar import Week
-from mmbot.units import MONEY_PER_CENT, Count, Money, format_count, parse_count
+from mmbot.units import Milliseconds
 
 _T = TypeVar("_T")
 _Query: TypeAlias = tuple[tuple[str, str], ...]
@@ -34,7 +25,7 @@ Steps: TypeAlias = Generator[HttpRequest, HttpAnswer | None, _T]
 Reading: TypeAlias = Generator[HttpRequest, HttpAnswer | None, list[InputEvent]]
 
 ORDERS = "/portfolio/events/orders"
-_PAGE_SIZE = "1000"
+PAGE_SIZE = "1000"
 _EVENT_PAGE_SIZE = "200"
 _MOST_PAGES = 50
 
@@ -43,208 +34,30 @@ FREE_FOR_MAKERS = "quadratic"
 
 
 class ReadingError(Exception):
-    """A reading cannot go on; `passing` says that it may well another time."""
+    """A reading failed; `transient` if the same request may succeed later."""
 
-    def __init__(self, reason: str, *, passing: bool = False) -> None:
+    def __init__(self, reason: str, *, transient: bool = False) -> None:
         super().__init__(reason)
-        self.passing = passing
+        self.transient = transient
 
 
-def look_up(command: QueryOrder, subaccount: int) -> Reading:
-    """Ask what became of one order."""
-    if command.order_id:
-        path = f"/portfolio/orders/{command.order_id}"
-        answer = yield HttpRequest("GET", path)
-        if answer is not None and answer.status == 404:
-            return [OrderAbsent(command.client_id)]
-        order = read(answer, path, _OrderAnswer).order
-        return [OrderReported(wire.rest_order(order), looked_up=True)]
-    query = (
-        ("ticker", command.ticker),
-        ("min_ts", str(command.since // 1000 - 60)),
-        ("limit", _PAGE_SIZE),
-        own_subaccount(subaccount),
-    )
-    orders = yield from pages("/portfolio/orders", query, "orders", wire.RestOrder)
-    for order in orders:
-        if order.client_order_id == command.client_id:
-            return [OrderReported(wire.rest_order(order), looked_up=True)]
-    return [OrderAbsent(command.client_id)]
-
-
-def read_account(command: ReadAccount, subaccount: int) -> Reading:
-    """Read resting orders, fills, positions and balance; positions must be the fills' sums.
-
-    The balances are those of the shards in use; they are no part of what must be right.
-    """
-    own = own_subaccount(subaccount)
-    reports = yield from resting_orders(own)
-    contradiction = ""
-    # What changed between two readings is no contradiction: read both again.
-    for _ in range(3):
-        fills = yield from fills_of(command.tickers + command.decided, own)
-        positions = yield from positions_of(own)
-        contradiction = contradiction_of(command.tickers, fills, positions)
-        if not contradiction:
-            break
-    else:
-        raise ReadingError(contradiction)
-    return [Reconciled(reports, fills, (yield from balances_of(command.shards, own)))]
-
-
-def read_listing(command: ReadListing, series: str, now: int) -> Reading:
-    """Read limits, fees, the exchange's state and the events that have not closed by `now`."""
-    buckets = yield from budget()
-    open_ = yield from open_events(series, now)
-    shut = yield from _shut(series, open_)
-    held: list[wire.RestEvent] = []
-    for ticker in sorted(set(command.held) - {event.event_ticker for event in open_}):
-        event = yield from held_event(ticker)
-        if event is not None:
-            held.append(event)
-    events = tuple(listed_event(event) for event in (*open_, *held) if event.markets)
-    settlements = [settled for event in held for settled in _settlements(event)]
-    return [buckets, ListingRead(shut, events), *settlements]
-
-
-def open_events(series: str, now: int) -> Steps[list[wire.RestEvent]]:
-    """Read the series' events that have not closed by `now`, with their markets."""
-    query = (
-        ("series_ticker", series),
-        ("min_close_ts", str(now // 1000)),
-        ("with_nested_markets", "true"),
-        ("limit", _EVENT_PAGE_SIZE),
-    )
-    return (yield from pages("/events", query, "events", wire.RestEvent))
-
-
-def held_event(ticker: str) -> Steps[wire.RestEvent | None]:
-    """Read an event that may have closed; `None` if the exchange knows none by that ticker."""
-    path = f"/events/{ticker}"
-    answer = yield HttpRequest("GET", path, (("with_nested_markets", "true"),))
-    if answer is not None and answer.status == 404:
-        return None
-    return read(answer, path, _EventAnswer).event
-
-
-def resting_orders(own: tuple[str, str]) -> Steps[tuple[OrderReport, ...]]:
-    """Read every resting order of the account, whoever placed it."""
-    resting = (("status", "resting"), ("limit", _PAGE_SIZE), own)
-    orders = yield from pages("/portfolio/orders", resting, "orders", wire.RestOrder)
-    return tuple(wire.rest_order(order) for order in orders)
-
-
-def balances_of(shards: tuple[int, ...], own: tuple[str, str]) -> Steps[dict[int, Money] | None]:
-    """Return each shard's balance, or `None` if that was asked too often: it has its own bucket."""
-    path, balances = "/portfolio/balance", {}
-    for shard in shards:
-        answer = yield HttpRequest("GET", path, (own, ("exchange_index", str(shard))))
-        if answer is not None and answer.status == 429:
-            return None
-        balances[shard] = read(answer, path, Balance).balance * MONEY_PER_CENT
-    return balances
-
-
-def fills_of(tickers: tuple[str, ...], own: tuple[str, str]) -> Steps[tuple[Fill, ...]]:
-    """Read every fill of these markets."""
-    if not tickers:
-        return ()
-    query = (("ticker", ",".join(tickers)), ("limit", _PAGE_SIZE), own)
-    fills = yield from pages("/portfolio/fills", query, "fills", wire.RestFill)
-    return tuple(wire.rest_fill(fill) for fill in fills)
-
-
-def positions_of(own: tuple[str, str]) -> Steps[dict[str, Count]]:
-    """Read the signed position in every market that is not settled."""
-    query = (("count_filter", "position"), ("limit", _PAGE_SIZE), own)
-    path = "/portfolio/positions"
-    positions = yield from pages(path, query, "market_positions", wire.RestPosition)
-    try:
-        return {position.ticker: parse_count(position.position_fp) for position in positions}
-    except ValueError as error:
-        raise wire.Malformed(f"GET {path}: {error}") from None
-
-
-def contradiction_of(
-    tickers: tuple[str, ...], fills: tuple[Fill, ...], positions: dict[str, Count]
-) -> str:
-    """Say in which market the position is not the sum of the fills, or nothing."""
-    sums: dict[str, Count] = {}
-    for fill in {fill.key: fill for fill in fills}.values():
-        sums[fill.ticker] = sums.get(fill.ticker, 0) + fill.signed_count
-    for ticker in tickers:
-        position, total = positions.get(ticker, 0), sums.get(ticker, 0)
-        if position != total:
-            return (
-                f"the position in {ticker} is {format_count(position)} and its fills sum to "
-                f"{format_count(total)}"
-            )
-    return ""
-
-
-def budget() -> Steps[LimitsRead]:
-    """Read the account's buckets and what the calls cost."""
-    limits = yield from get("/account/limits", _Limits)
-    costs = yield from get("/account/endpoint_costs", _Costs)
-    return LimitsRead(
-        read_refill=limits.read.refill_rate,
-        read_capacity=limits.read.bucket_capacity,
-        refill=limits.write.refill_rate,
-        capacity=limits.write.bucket_capacity,
-        place_cost=costs.of("POST", ORDERS),
-        cancel_cost=costs.of("DELETE", f"{ORDERS}/{{order_id}}"),
-        renew_cost=costs.of("POST", f"{ORDERS}/{{order_id}}/amend"),
-        decrease_cost=costs.of("POST", f"{ORDERS}/{{order_id}}/decrease"),
-    )
-
-
-def _shut(series: str, listed: list[wire.RestEvent]) -> Steps[str]:
-    """Say why nothing may be quoted: a fee for makers, or a pause of any shard in use."""
-    answer = yield from get(f"/series/{series}", SeriesAnswer)
-    for fee_type in (answer.series.fee_type, *(event.fee_type_override for event in listed)):
-        if fee_type and fee_type != FREE_FOR_MAKERS:
-            return f"fee_type_{fee_type}"
-    status = yield from get("/exchange/status", ExchangeStatus)
-    return "" if status.trades(listed) else "exchange_paused"
-
-
-def listed_event(event: wire.RestEvent) -> ListedEvent:
-    """Return an event with its strikes in order; raise `Malformed` if it is of another kind."""
-    try:
-        week = Week.from_event_ticker(event.event_ticker)
-    except ValueError as error:
-        raise wire.Malformed(str(error)) from None
-    markets = sorted((wire.market(market) for market in event.markets), key=lambda m: m.strike)
-    if len({market.strike for market in markets}) < len(markets):
-        raise wire.Malformed(f"{event.event_ticker} has two markets at one strike")
-    return ListedEvent(event.event_ticker, week, tuple(markets))
-
-
-def _settlements(event: wire.RestEvent) -> list[InputEvent]:
-    return [
-        MarketSettled(market.ticker, value, final=market.status == "finalized", read=True)
-        for market in event.markets
-        if (value := wire.settlement_value(market.result)) is not None
-    ]
-
-
-# Steps
+# Requests
 
 
 def own_subaccount(subaccount: int) -> tuple[str, str]:
-    """Return the parameter that names the account."""
-    # Left out, it would mean all subaccounts.
+    """Return the query parameter that selects the subaccount."""
+    # Without it the exchange means all subaccounts.
     return "subaccount", str(subaccount)
 
 
 def get(path: str, kind: type[_T], query: _Query = ()) -> Steps[_T]:
-    """Ask for one object."""
+    """Request one object."""
     answer = yield HttpRequest("GET", path, query)
     return read(answer, path, kind)
 
 
 def pages(path: str, query: _Query, field: str, kind: type[_T]) -> Steps[list[_T]]:
-    """Ask for a list, page by page."""
+    """Request a list, page by page; its rows are in the answers' `field`."""
     rows: list[_T] = []
     cursor = ""
     for _ in range(_MOST_PAGES):
@@ -260,37 +73,122 @@ def pages(path: str, query: _Query, field: str, kind: type[_T]) -> Steps[list[_T
 
 
 def read(answer: HttpAnswer | None, path: str, kind: type[_T]) -> _T:
-    """Read an answer, or raise what is wrong with it."""
+    """Decode the answer to `GET path`.
+
+    Raises:
+        ReadingError: There is no answer, or its status is not 200.
+        Malformed: Its body is not of that kind.
+    """
     if answer is None or answer.status != 200:
-        passing = answer is None or answer.status >= 500 or answer.status == 429
-        raise ReadingError(f"GET {path}: {refusal_text(answer)}", passing=passing)
+        transient = answer is None or answer.status >= 500 or answer.status == 429
+        raise ReadingError(f"GET {path}: {refusal_text(answer)}", transient=transient)
     return wire.decode(answer.body, kind)
 
 
 def refusal_text(answer: HttpAnswer | None) -> str:
-    """Say in a few words what came instead of what was wanted."""
+    """Return the status, code and text of an answer that is an error, or that there is none."""
     if answer is None:
         return "no answer"
     error = wire.error_body(answer.body)
     return f"{answer.status} {error.code} {error.text}".rstrip()
 
 
-class _OrderAnswer(msgspec.Struct, frozen=True):
-    order: wire.RestOrder
+# The listing
+
+
+def read_listing(command: ReadListing, series: str, now: Milliseconds) -> Reading:
+    """Read limits, fees, the exchange's state and the events that have not closed by `now`.
+
+    Of the events in `command.held` that have closed, the results are read as well.
+    """
+    limits = yield from rate_limits()
+    open_ = yield from open_events(series, now)
+    shut = yield from _shut(series, open_)
+    held: list[wire.RestEvent] = []
+    for ticker in sorted(set(command.held) - {event.event_ticker for event in open_}):
+        event = yield from held_event(ticker)
+        if event is not None:
+            held.append(event)
+    events = tuple(listed_event(event) for event in (*open_, *held) if event.markets)
+    settlements = [settled for event in held for settled in _settlements(event)]
+    return [limits, ListingRead(shut, events), *settlements]
+
+
+def rate_limits() -> Steps[LimitsRead]:
+    """Read the account's rate limits and what the calls cost."""
+    limits = yield from get("/account/limits", _Limits)
+    costs = yield from get("/account/endpoint_costs", _Costs)
+    return LimitsRead(
+        read_refill=limits.read.refill_rate,
+        read_capacity=limits.read.bucket_capacity,
+        refill=limits.write.refill_rate,
+        capacity=limits.write.bucket_capacity,
+        place_cost=costs.of("POST", ORDERS),
+        cancel_cost=costs.of("DELETE", f"{ORDERS}/{{order_id}}"),
+        renew_cost=costs.of("POST", f"{ORDERS}/{{order_id}}/amend"),
+        decrease_cost=costs.of("POST", f"{ORDERS}/{{order_id}}/decrease"),
+    )
+
+
+def open_events(series: str, now: Milliseconds) -> Steps[list[wire.RestEvent]]:
+    """Read the series' events that have not closed by `now`, with their markets."""
+    query = (
+        ("series_ticker", series),
+        ("min_close_ts", str(now // 1000)),
+        ("with_nested_markets", "true"),
+        ("limit", _EVENT_PAGE_SIZE),
+    )
+    return (yield from pages("/events", query, "events", wire.RestEvent))
+
+
+def held_event(ticker: str) -> Steps[wire.RestEvent | None]:
+    """Read an event that may have closed; `None` if the exchange does not know the ticker."""
+    path = f"/events/{ticker}"
+    answer = yield HttpRequest("GET", path, (("with_nested_markets", "true"),))
+    if answer is not None and answer.status == 404:
+        return None
+    return read(answer, path, _EventAnswer).event
+
+
+def listed_event(event: wire.RestEvent) -> ListedEvent:
+    """Convert an event, its markets sorted by strike; raise `Malformed` for another kind."""
+    try:
+        week = Week.from_event_ticker(event.event_ticker)
+    except ValueError as error:
+        raise wire.Malformed(str(error)) from None
+    markets = sorted((wire.market(market) for market in event.markets), key=lambda m: m.strike)
+    if len({market.strike for market in markets}) < len(markets):
+        raise wire.Malformed(f"{event.event_ticker} has two markets at one strike")
+    return ListedEvent(event.event_ticker, week, tuple(markets))
+
+
+def _shut(series: str, listed: list[wire.RestEvent]) -> Steps[str]:
+    """Return why nothing may be quoted (a fee for makers, a pause of a shard in use), or ""."""
+    answer = yield from get(f"/series/{series}", SeriesAnswer)
+    for fee_type in (answer.series.fee_type, *(event.fee_type_override for event in listed)):
+        if fee_type and fee_type != FREE_FOR_MAKERS:
+            return f"fee_type_{fee_type}"
+    status = yield from get("/exchange/status", ExchangeStatus)
+    return "" if status.trades(listed) else "exchange_paused"
+
+
+def _settlements(event: wire.RestEvent) -> list[InputEvent]:
+    return [
+        MarketSettled(market.ticker, value, final=market.status == "finalized", read=True)
+        for market in event.markets
+        if (value := wire.settlement_value(market.result)) is not None
+    ]
+
+
+# Answers
 
 
 class _EventAnswer(msgspec.Struct, frozen=True):
     event: wire.RestEvent
 
 
-class Balance(msgspec.Struct, frozen=True):
-    """The answer of `/portfolio/balance`, in cents."""
-
-    balance: int
-
-
 class Series(msgspec.Struct, frozen=True):
-    """What matters of a series."""
+    """The fee type of a series."""
 
     fee_type: str
 
@@ -302,14 +200,14 @@ class SeriesAnswer(msgspec.Struct, frozen=True):
 
 
 class Activity(msgspec.Struct, frozen=True):
-    """Whether an exchange is up and takes orders."""
+    """Whether the exchange, or a shard, is up and takes orders."""
 
     exchange_active: bool
     trading_active: bool
 
 
 class ShardActivity(Activity, frozen=True):
-    """The same for one shard."""
+    """The activity of one shard."""
 
     exchange_index: int
 
@@ -320,7 +218,7 @@ class ExchangeStatus(Activity, frozen=True):
     exchange_index_statuses: tuple[ShardActivity, ...] = ()
 
     def trades(self, listed: Iterable[wire.RestEvent]) -> bool:
-        """Say whether the exchange and every shard that these events are on take orders."""
+        """Return whether the exchange and every shard with one of these events take orders."""
         shards = {market.exchange_index for event in listed for market in event.markets}
         used = (s for s in self.exchange_index_statuses if s.exchange_index in shards)
         return all(state.exchange_active and state.trading_active for state in (self, *used))
@@ -330,11 +228,15 @@ _Rate: TypeAlias = Annotated[float, msgspec.Meta(gt=0.0)]
 
 
 class _Bucket(msgspec.Struct, frozen=True):
+    """A token bucket; `refill_rate` is in tokens a second."""
+
     refill_rate: _Rate
     bucket_capacity: _Rate
 
 
 class _Limits(msgspec.Struct, frozen=True):
+    """The answer of `/account/limits`."""
+
     write: _Bucket
     read: _Bucket = _Bucket(200.0, 200.0)
 
@@ -346,6 +248,8 @@ class _Cost(msgspec.Struct, frozen=True):
 
 
 class _Costs(msgspec.Struct, frozen=True):
+    """The answer of `/account/endpoint_costs`, in tokens."""
+
     default_cost: float
     endpoint_costs: tuple[_Cost, ...] = ()
 

@@ -1,13 +1,13 @@
-"""Whether the account, the exchange and this machine are fit to trade, one finding for each.
+"""Check whether the account, the exchange and this machine are fit to trade.
 
-A finding that fails is a reason not to start; one that waits heals by itself, such as a pause. An
-examination is written as a reading: it yields requests and is sent answers. It writes nothing.
+Each check returns a finding. One that fails is a reason not to start; one that waits heals by
+itself, such as a pause. An examination is written as a reading: it yields requests and is sent
+their answers. It writes nothing.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from email.utils import parsedate_to_datetime
 from typing import Literal, TypeAlias
 
@@ -15,6 +15,13 @@ import msgspec
 
 from mmbot.config import Settings
 from mmbot.kalshi import messages as wire
+from mmbot.kalshi.account_readings import (
+    balances_of,
+    contradiction_of,
+    fills_of,
+    positions_of,
+    resting_orders,
+)
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.kalshi.readings import (
     FREE_FOR_MAKERS,
@@ -22,34 +29,33 @@ from mmbot.kalshi.readings import (
     ReadingError,
     SeriesAnswer,
     Steps,
-    balances_of,
-    budget,
-    contradiction_of,
-    fills_of,
     get,
     held_event,
     listed_event,
     open_events,
     own_subaccount,
-    positions_of,
-    resting_orders,
+    rate_limits,
 )
-from mmbot.trading.portfolio import Exposure, Portfolio
 from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, ListedEvent, OrderReport
 from mmbot.tsa.calendar import to_milliseconds
-from mmbot.units import Money, format_money, format_price
+from mmbot.units import Milliseconds, Money, format_money, format_price, total
 
 FindingState: TypeAlias = Literal["ok", "warn", "wait", "fail"]
+# From an event's tickers in order of strike, its fills and its live orders: its least wealth over
+# all outcomes.
+WorstCaseOf: TypeAlias = Callable[[tuple[str, ...], Iterable[Fill], Iterable[OrderReport]], Money]
 
-# How far, in milliseconds, this machine's clock may be from the exchange's. Some signatures that
-# are ten seconds off are taken and some are not; frames count as late from three seconds on.
-_MOST_OFFSET = 2_000
-# A change of fees within this time is too near to begin.
-_FEE_NOTICE = dt.timedelta(days=7)
+# How far this machine's clock may be from the exchange's. The exchange accepts some signatures that
+# are ten seconds off and refuses others; the feed lags from three seconds on.
+_MOST_OFFSET_MS = 2_000
+# The `Date` header has whole seconds: its instant is taken to be the middle of its second.
+_HALF_SECOND_MS = 500
+# Trading does not start this shortly before fees for makers come into force.
+_FEE_NOTICE_MS = 7 * 24 * 3_600_000
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What one check came to."""
+    """The result of one check."""
 
     name: str
     state: FindingState
@@ -60,24 +66,37 @@ _Outcome: TypeAlias = tuple[FindingState, str]
 
 
 class Examination:
-    """One look at everything; what it finds on its way stays for whoever starts to trade."""
+    """One run of all checks.
+
+    Attributes:
+        held: Before the run, the remembered events; after it, the events with positions that are
+            not open any more.
+        listed: The open events, then the held ones.
+    """
 
     def __init__(
-        self, settings: Settings, key_id: str, held: tuple[str, ...], clock: Callable[[], int]
+        self,
+        settings: Settings,
+        key_id: str,
+        held: tuple[str, ...],
+        clock: Callable[[], Milliseconds],
+        worst_case: WorstCaseOf,
     ) -> None:
-        """Begin with nothing asked.
+        """Prepare the checks; nothing is requested yet.
 
         Args:
-            settings: What is to be traded, with which limits.
-            key_id: The API key's own id.
-            held: Events that hold positions, as far as is remembered.
-            clock: This machine's time in milliseconds.
+            settings: What is to be traded, and the limits.
+            key_id: The API key's id.
+            held: Events that may hold positions, as far as is remembered.
+            clock: This machine's time.
+            worst_case: Computes an event's worst case.
         """
         self.held = held
         self.listed: tuple[ListedEvent, ...] = ()
         self._settings = settings
         self._key_id = key_id
         self._clock = clock
+        self._worst_case = worst_case
         self._own = own_subaccount(settings.exchange.subaccount)
         self._status: ExchangeStatus | None = None
         self._events: list[wire.RestEvent] = []
@@ -85,7 +104,7 @@ class Examination:
         self._fills: tuple[Fill, ...] = ()
 
     def run(self) -> Steps[tuple[Finding, ...]]:
-        """Ask everything; return a finding for each check."""
+        """Run every check; return their findings."""
         checks: dict[str, Callable[[], Steps[_Outcome]]] = {
             "clock": self._check_clock,
             "api key": self._check_key,
@@ -111,12 +130,12 @@ class Examination:
         middle = (before + self._clock()) // 2
         if answer is not None and answer.status == 200:
             self._status = wire.decode(answer.body, ExchangeStatus)
-        exchange = _date(answer)
+        exchange = _date_of(answer)
         if exchange is None:
             return "warn", "the exchange did not say what time it is"
         offset = middle - exchange
-        detail = f"{offset / 1000:+.1f} s from the exchange's, which is told in whole seconds"
-        if abs(offset) > _MOST_OFFSET:
+        detail = f"{offset / 1000:+.1f} s from the exchange's, which has whole seconds only"
+        if abs(offset) > _MOST_OFFSET_MS:
             return "fail", f"{detail}; let NTP set this machine's clock"
         return "ok", detail
 
@@ -136,10 +155,10 @@ class Examination:
         return "ok", f"its scopes are {named}"
 
     def _check_limits(self) -> Steps[_Outcome]:
-        read_ = yield from budget()
+        limits = yield from rate_limits()
         return "ok", (
-            f"{read_.refill:g} write tokens a second and {read_.capacity:g} at once; a place costs "
-            f"{read_.place_cost:g}, a cancel {read_.cancel_cost:g}"
+            f"{limits.refill:g} write tokens a second and {limits.capacity:g} at once; a place "
+            f"costs {limits.place_cost:g}, a cancel {limits.cancel_cost:g}"
         )
 
     # The exchange
@@ -170,10 +189,10 @@ class Examination:
         kinds = [answer.series.fee_type, *(event.fee_type_override for event in self._events)]
         charged = sorted({kind for kind in kinds if kind and kind != FREE_FOR_MAKERS})
         if charged:
-            return "fail", f"resting orders are charged or may be: {_joined(iter(charged))}"
+            return "fail", f"resting orders are charged or may be: {_joined(charged)}"
         query = (("series_ticker", series),)
         changes = yield from get("/series/fee_changes", _FeeChanges, query)
-        until = self._clock() + _FEE_NOTICE // dt.timedelta(milliseconds=1)
+        until = self._clock() + _FEE_NOTICE_MS
         for change in changes.series_fee_change_arr:
             mine = change.series_ticker == series and change.fee_type != FREE_FOR_MAKERS
             if mine and to_milliseconds(change.scheduled_ts) <= until:
@@ -207,11 +226,11 @@ class Examination:
             return "fail", contradiction
         detail = f"{len(mine)} markets held, {len(self._fills)} fills, and the two agree"
         if missing:
-            return "warn", f"{detail}; the exchange does not know {_joined(iter(missing))}"
+            return "warn", f"{detail}; the exchange does not know {_joined(missing)}"
         return "ok", detail
 
     def _read_held(self, events: list[str]) -> Steps[list[str]]:
-        """Read the events that closed and are not settled; return those that do not exist."""
+        """Read the events that are not open; return those that the exchange does not know."""
         missing, held = [], []
         for ticker in events:
             if any(event.ticker == ticker for event in self.listed):
@@ -235,42 +254,37 @@ class Examination:
         shards = tuple(sorted({market.shard for market in markets})) or (0,)
         balances = yield from balances_of(shards, self._own)
         if balances is None:
-            return "wait", "asked for too often"
-        balance = sum(balances.values())
-        needed = self._settings.limits.event_loss + min([0, *self._worst_cases()])
+            return "wait", "rate limited"
+        balance = total(balances.values())
+        worst_cases = [self._event_worst_case(event) for event in self.listed]
+        needed = Money(self._settings.limits.event_loss + min([0, *worst_cases]))
         where = f"{_dollars(balance)} on shard {_joined(map(str, shards))}"
         if balance < needed:
             return (
                 "fail",
                 f"{where}; an event may lose {_dollars(needed)} more: deposit or lower it",
             )
-        return "ok", f"{where}, of which an event may lose {_dollars(max(0, needed))} more"
+        return "ok", f"{where}, of which an event may lose {_dollars(max(Money(0), needed))} more"
 
-    def _worst_cases(self) -> Iterator[Money]:
-        """Yield each event's worst case, with every order of ours filled where that hurts."""
-        for event in self.listed:
-            tickers = tuple(market.ticker for market in event.markets)
-            portfolio = Portfolio(tickers)
-            for fill in self._fills:
-                if fill.ticker in tickers:
-                    portfolio.book(fill)
-            exposures = [
-                Exposure(
-                    portfolio.strike_index(order.ticker), order.side, order.price, order.remaining
-                )
-                for order in self._orders
-                if order.ticker in tickers and order.client_id.startswith(CLIENT_ID_PREFIX)
-            ]
-            yield min(portfolio.wealth(exposures))
+    def _event_worst_case(self, event: ListedEvent) -> Money:
+        """Return an event's worst case, with every own order filled where that hurts."""
+        tickers = tuple(market.ticker for market in event.markets)
+        fills = (fill for fill in self._fills if fill.ticker in tickers)
+        orders = (
+            order
+            for order in self._orders
+            if order.ticker in tickers and order.client_id.startswith(CLIENT_ID_PREFIX)
+        )
+        return self._worst_case(tickers, fills, orders)
 
 
 def is_ready(findings: tuple[Finding, ...]) -> bool:
-    """Say whether trading could start this minute."""
+    """Return whether trading could start now."""
     return all(finding.state in {"ok", "warn"} for finding in findings)
 
 
 def failures(findings: tuple[Finding, ...]) -> list[str]:
-    """Return the reasons that waiting does not heal."""
+    """Return the findings that waiting does not heal, as sentences."""
     return [f"{f.name}: {f.detail}" for f in findings if f.state == "fail"]
 
 
@@ -280,19 +294,19 @@ def _guarded(check: Steps[_Outcome]) -> Steps[_Outcome]:
     except wire.Malformed as error:
         return "fail", f"cannot be read: {error}"
     except ReadingError as error:
-        return ("wait" if error.passing else "fail"), str(error)
+        return ("wait" if error.transient else "fail"), str(error)
 
 
-def _date(answer: HttpAnswer | None) -> int | None:
-    """Return the time that an answer bears, the middle of its second, in milliseconds."""
-    said = dict(answer.headers).get("date", "") if answer is not None else ""
+def _date_of(answer: HttpAnswer | None) -> Milliseconds | None:
+    """Return the instant in an answer's `Date` header, if it has one."""
+    header = dict(answer.headers).get("date", "") if answer is not None else ""
     try:
-        return to_milliseconds(parsedate_to_datetime(said)) + 500
+        return to_milliseconds(parsedate_to_datetime(header)) + _HALF_SECOND_MS
     except ValueError:
         return None
 
 
-def _joined(items: Iterator[str]) -> str:
+def _joined(items: Iterable[str]) -> str:
     return ", ".join(items)
 
 

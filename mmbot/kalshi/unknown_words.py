@@ -1,8 +1,8 @@
-"""Counting what the exchange says beyond its known vocabulary.
+"""Count the keys and values in the exchange's messages that the known vocabulary lacks.
 
-Unknown keys and values stop nothing; they are the first sign of a protocol that moves on. Each is
-counted by name, and told in a note when it is met first. Of the changes of books, by far the most
-messages, the first and then every hundredth are looked at; of everything else, all.
+They stop nothing; they are the first sign of a change of the protocol. Each is counted by name,
+and noted for the log when it is first met. Of book deltas, by far the most frequent messages, the
+first and then every hundredth are examined; of all others, every one.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from mmbot.kalshi.http import HttpAnswer
 from mmbot.kalshi.vocabulary import Shape
 from mmbot.trading.commands import Note
 
-_DELTA, _DELTAS_PER_LOOK = "orderbook_delta", 100
-# So many rows of a list are looked at.
-_MOST_PARTS = 100
-# So many names are kept apart; any more are counted together.
+# Of this many deltas one is examined.
+_DELTA, _DELTA_INTERVAL = "orderbook_delta", 100
+# Of a list, at most this many rows are examined.
+_MOST_ROWS = 100
+# At most this many names are counted separately; any more are counted together.
 _MOST_NAMES = 100
 _LONGEST_NAME = 80
 _FURTHER = "further names"
 
 
 class VocabularyMonitor:
-    """What was said that a vocabulary does not have, and how often."""
+    """Counts the unknown words of one vocabulary's messages in `counts`, by name."""
 
     def __init__(self, vocabulary: Mapping[str, Shape]) -> None:
         self.counts: dict[str, int] = {}
@@ -35,44 +36,44 @@ class VocabularyMonitor:
         self._deltas = 0
 
     def take_notes(self) -> list[Note]:
-        """Return what was met for the first time since this was last asked."""
+        """Return, and clear, the notes of words met for the first time."""
         taken, self._notes = self._notes, []
         return taken
 
     def look_at_frame(self, kind: str, data: bytes | str) -> None:
-        """Look at a frame of the stream whose `type` is `kind`."""
+        """Examine a frame of the stream whose `type` is `kind`."""
         if kind == _DELTA:
             self._deltas += 1
-            if self._deltas % _DELTAS_PER_LOOK != 1:
+            if self._deltas % _DELTA_INTERVAL != 1:
                 return
         with suppress(wire.Malformed):
             frame = wire.tree(data)
-            self._look_at("frame", frame)
-            self._look_at(kind, frame.get("msg"))
+            self._check("frame", frame)
+            self._check(kind, frame.get("msg"))
 
     def look_at_answer(self, kind: str, answer: HttpAnswer | None) -> None:
-        """Look at what a call was answered with, if anything; of an error, at its code."""
+        """Examine the body of an answer to a call of this `kind`; of an error, its code."""
         if answer is None:
             return
         if answer.status >= 400:
             code = wire.error_body(answer.body).code.lower()
-            self._look_at("refusal", {"code": code})
+            self._check("refusal", {"code": code})
             return
         with suppress(wire.Malformed):
-            self._look_at(kind, wire.tree(answer.body))
+            self._check(kind, wire.tree(answer.body))
 
-    def _look_at(self, kind: str, message: Any) -> None:
+    def _check(self, kind: str, message: Any) -> None:
         shape = self._vocabulary.get(kind)
         if shape is None:
             self._count(kind)
         elif isinstance(message, dict):
-            self._look_at_words(kind, shape, message)
+            self._check_words(kind, shape, message)
             for key, inner in shape.within.items():
                 found = message.get(key)
-                for part in found[:_MOST_PARTS] if isinstance(found, list) else [found]:
-                    self._look_at(inner, part)
+                for part in found[:_MOST_ROWS] if isinstance(found, list) else [found]:
+                    self._check(inner, part)
 
-    def _look_at_words(self, kind: str, shape: Shape, message: dict[str, Any]) -> None:
+    def _check_words(self, kind: str, shape: Shape, message: dict[str, Any]) -> None:
         for key in message:
             if key not in shape.keys:
                 self._count(f"{kind}.{key}")

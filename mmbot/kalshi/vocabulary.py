@@ -1,7 +1,7 @@
-"""What the exchange is known to say: the keys of each message that is read, and its enumerations.
+"""The known vocabulary of the exchange: the keys of each message that is read, and its enums.
 
-A message is named by its `type` on the stream, and by the list or the call that it comes in over
-REST. Deprecated keys are among them, because they are no news. Free text and free forms, such as
+A message is named by its `type` on the stream, and by its list or call in REST. Deprecated keys
+are included, so that they do not count as unknown. Keys of free text or free form, such as
 `custom_strike`, have no values here.
 """
 
@@ -23,7 +23,7 @@ class Shape(msgspec.Struct, frozen=True):
 def _shape(keys: str, within: Mapping[str, str] | None = None, /, **values: str) -> Shape:
     return Shape(
         frozenset(keys.split()),
-        {key: frozenset((*said.split(), "")) for key, said in values.items()},
+        {key: frozenset((*words.split(), "")) for key, words in values.items()},
         within or {},
     )
 
@@ -92,7 +92,7 @@ STREAM: dict[str, Shape] = {
 }
 
 REST: dict[str, Shape] = {
-    # Whatever a reading is answered with.
+    # The answers to readings.
     "answer": _shape(
         "cursor orders order fills market_positions event_positions events event markets series "
         "balance balance_dollars portfolio_value updated_ts balance_breakdown usage_tier read "

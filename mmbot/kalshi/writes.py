@@ -1,15 +1,14 @@
 """Writes as requests, and their answers as outcomes: applied, refused, unknown.
 
-A write is unknown when no answer came, when the answer is the server's failure, and when it says
-yes without saying to what, or to something else. Several cancels, or several places, go as one
-batch, whose answer says of each order by itself what became of it; one of which it says nothing is
-unknown.
+A write is unknown when there is no answer, when the answer is a server error, and when it confirms
+without naming the order, or names another. Several cancels, or several places, go as one batch,
+whose answer has an outcome for each order; an order missing from it is unknown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, assert_never
 
 import msgspec
 import orjson
@@ -32,13 +31,8 @@ from mmbot.units import format_count, format_price, parse_count
 
 WriteCommand: TypeAlias = Place | Cancel | Renew | Decrease
 
-WRITES: dict[type, Write] = {
-    Place: "place",
-    Cancel: "cancel",
-    Renew: "renew",
-    Decrease: "decrease",
-}
 _BATCHED = f"{ORDERS}/batched"
+_LONGEST_DETAIL = 200
 
 _REFUSALS: dict[str, Refusal] = {
     "order_already_exists": "already_exists",
@@ -61,19 +55,37 @@ _BY_STATUS: dict[int, Refusal] = {
     404: "not_found",
     429: "rate_limited",
 }
-# What only the details of an `invalid_order` tell.
+# Refusals that only the details of an `invalid_order` tell apart.
 _BY_TEXT: dict[str, Refusal] = {
     "post only cross": "post_only_cross",
     "post_only_cross": "post_only_cross",
     "group triggered": "group_triggered",
     "group_triggered": "group_triggered",
 }
-# The front answered, and does not know what the engine behind it did.
-_UNKNOWN = "exchange_unavailable"
+# The gateway answered without knowing what the matching engine did.
+_UNKNOWN_CODE = "exchange_unavailable"
+
+
+def write_name(command: WriteCommand) -> Write:
+    """Return which kind of write a command is."""
+    match command:
+        case Place():
+            return "place"
+        case Cancel():
+            return "cancel"
+        case Renew():
+            return "renew"
+        case Decrease():
+            return "decrease"
+        case _:
+            assert_never(command)
+
+
+# Requests
 
 
 def write_request(commands: Sequence[WriteCommand], subaccount: int) -> HttpRequest:
-    """Return the request, not signed yet, for one write, or for several cancels or places."""
+    """Return the unsigned request for one write, or for several cancels or several places."""
     if len(commands) == 1:
         return _single(commands[0], subaccount)
     cancels = [c for c in commands if isinstance(c, Cancel)]
@@ -96,10 +108,12 @@ def _single(command: WriteCommand, subaccount: int) -> HttpRequest:
         case Decrease():
             path = f"{ORDERS}/{command.order_id}/decrease"
             return HttpRequest("POST", path, (own,), body=orjson.dumps(_decrease(command)))
-        case cancel:
-            shard = "exchange_index", str(cancel.shard)
-            query = (("market_ticker", cancel.ticker), shard, own)
-            return HttpRequest("DELETE", f"{ORDERS}/{cancel.order_id}", query)
+        case Cancel():
+            shard = "exchange_index", str(command.shard)
+            query = (("market_ticker", command.ticker), shard, own)
+            return HttpRequest("DELETE", f"{ORDERS}/{command.order_id}", query)
+        case _:
+            assert_never(command)
 
 
 def _place(command: Place, subaccount: int) -> dict[str, object]:
@@ -121,9 +135,9 @@ def _place(command: Place, subaccount: int) -> dict[str, object]:
 
 
 def _amend(command: Renew) -> dict[str, object]:
-    # Nothing but the expiry differs from what the order is: it keeps its place in the queue. A
-    # price is never amended: the exchange does not say that the order would stay post-only, and
-    # speaks of fills from amendments that cross.
+    # Only the expiry differs from the order: it keeps its place in the queue. A price is never
+    # amended: the exchange does not promise that the order stays post-only, and documents fills
+    # from amendments that cross.
     return {
         "ticker": command.ticker,
         "side": command.side,
@@ -155,27 +169,29 @@ def _cancel_item(command: Cancel, subaccount: int) -> dict[str, object]:
 
 
 def outcomes(commands: Sequence[WriteCommand], answer: HttpAnswer | None) -> list[InputEvent]:
-    """Return what became of each write of one request, `None` standing for no answer."""
+    """Return the outcome of each write of one request; `answer` is `None` if none came."""
     if answer is None:
         return [_unknown(command, "no answer") for command in commands]
     if not 200 <= answer.status < 300:
         error = wire.error_body(answer.body)
         return [_not_applied(command, answer.status, error) for command in commands]
     if len(commands) == 1:
-        return [_said(commands[0], answer.body)]
+        return [_confirmed(commands[0], answer.body)]
     try:
         rows = wire.decode(answer.body, _Batch).orders
         items = [(wire.decode(row, _BatchItem), row) for row in rows]
-    except wire.Malformed as mistake:
-        return [_unknown(command, str(mistake)) for command in commands]
-    return [_of_batch(command, items) for command in commands]
+    except wire.Malformed as error:
+        return [_unknown(command, str(error)) for command in commands]
+    return [_batch_outcome(command, items) for command in commands]
 
 
-def _of_batch(command: WriteCommand, items: Sequence[tuple[_BatchItem, msgspec.Raw]]) -> InputEvent:
+def _batch_outcome(
+    command: WriteCommand, items: Sequence[tuple[_BatchItem, msgspec.Raw]]
+) -> InputEvent:
     for item, row in items:
         if _is_about(item, command):
             if item.error is None:
-                return _said(command, row)
+                return _confirmed(command, row)
             return _not_applied(command, 400, wire.error_of(item.error))
     return _unknown(command, "the answer to the batch does not mention it")
 
@@ -187,59 +203,64 @@ def _is_about(item: _BatchItem, command: WriteCommand) -> bool:
 
 
 def _unknown(command: WriteCommand, detail: str) -> WriteUnknown:
-    return WriteUnknown(command.client_id, WRITES[type(command)], detail[:200])
+    return WriteUnknown(command.client_id, write_name(command), detail[:_LONGEST_DETAIL])
 
 
-def _said(command: WriteCommand, body: bytes | msgspec.Raw) -> InputEvent:
-    """Return what a yes means, if it is a yes to this."""
+def _confirmed(command: WriteCommand, body: bytes | msgspec.Raw) -> InputEvent:
+    """Return the outcome of a write by the body of a successful answer."""
     try:
         return _applied(command, body)
-    except (wire.Malformed, ValueError) as mistake:
-        return _unknown(command, str(mistake))
+    except (wire.Malformed, ValueError) as error:
+        return _unknown(command, str(error))
 
 
 def _applied(command: WriteCommand, body: bytes | msgspec.Raw) -> InputEvent:
     match command:
         case Place():
             created = wire.decode(body, _Created)
-            _refuse_other(created.client_order_id or command.client_id, command.client_id)
+            _require_same(created.client_order_id or command.client_id, command.client_id)
             return OrderPlaced(command.client_id, created.order_id, parse_count(created.fill_count))
         case Cancel():
             cancelled = wire.decode(body, _Cancelled)
-            _refuse_other(cancelled.order_id, command.order_id)
+            _require_same(cancelled.order_id, command.order_id)
             return OrderCancelled(command.client_id, parse_count(cancelled.reduced_by))
         case Decrease():
             decreased = wire.decode(body, _Decreased)
-            _refuse_other(decreased.order_id, command.order_id)
+            _require_same(decreased.order_id, command.order_id)
             return OrderDecreased(command.client_id, parse_count(decreased.remaining_count))
-        case renewal:
-            _refuse_other(wire.decode(body, _Amended).order_id, renewal.order_id)
-            return OrderRenewed(renewal.client_id, renewal.expires)
+        case Renew():
+            _require_same(wire.decode(body, _Amended).order_id, command.order_id)
+            return OrderRenewed(command.client_id, command.expires)
+        case _:
+            assert_never(command)
 
 
-def _refuse_other(answered: str, asked: str) -> None:
-    """Raise `Malformed` if an answer speaks of another order; that has been seen."""
-    if answered != asked:
-        raise wire.Malformed(f"the answer is about {answered}, not {asked}")
+def _require_same(answered: str, requested: str) -> None:
+    """Raise `Malformed` if an answer names another order, which has been seen."""
+    if answered != requested:
+        raise wire.Malformed(f"the answer is about {answered}, not {requested}")
 
 
 def _not_applied(command: WriteCommand, status: int, error: wire.ErrorBody) -> InputEvent:
     detail = f"{status} {error.code} {error.text}".rstrip()
-    if not 400 <= status < 500 or status == 408 or error.code.lower() == _UNKNOWN:
+    if not 400 <= status < 500 or status == 408 or error.code.lower() == _UNKNOWN_CODE:
         return _unknown(command, f"status {detail}")
     refusal = refusal_of(status, error)
     if refusal == "no_change" and isinstance(command, Renew):
         return OrderRenewed(command.client_id, command.expires)
-    return WriteRefused(command.client_id, WRITES[type(command)], refusal, detail)
+    return WriteRefused(command.client_id, write_name(command), refusal, detail)
 
 
 def refusal_of(status: int, error: wire.ErrorBody) -> Refusal:
-    """Tell one refusal from another: by what the details say, then by code, then by status."""
-    said = f"{error.code} {error.text}".lower()
+    """Classify a refusal: by the details' text, else by the code, else by the status."""
+    lowered = f"{error.code} {error.text}".lower()
     for text, refusal in _BY_TEXT.items():
-        if text in said:
+        if text in lowered:
             return refusal
     return _REFUSALS.get(error.code.lower()) or _BY_STATUS.get(status, "other")
+
+
+# Answers
 
 
 class _Created(msgspec.Struct, frozen=True):
@@ -251,7 +272,7 @@ class _Created(msgspec.Struct, frozen=True):
 
 
 class _Cancelled(msgspec.Struct, frozen=True):
-    """The answer to a cancel: how much it took off."""
+    """The answer to a cancel: how much was cancelled."""
 
     order_id: str
     reduced_by: wire.Number
@@ -264,20 +285,20 @@ class _Amended(msgspec.Struct, frozen=True):
 
 
 class _Decreased(msgspec.Struct, frozen=True):
-    """The answer to a decrease: how much rests."""
+    """The answer to a decrease: how much still rests."""
 
     order_id: str
     remaining_count: wire.Number
 
 
 class _Batch(msgspec.Struct, frozen=True):
-    """The answer to a batch: one object for each order, whatever became of it."""
+    """The answer to a batch: one object for each order, applied or not."""
 
     orders: tuple[msgspec.Raw, ...]
 
 
 class _BatchItem(msgspec.Struct, frozen=True):
-    """What every object of a batch's answer may have: whose it is, and its error."""
+    """The common part of a batch's objects: the order's ids, and its error if it was refused."""
 
     order_id: str = ""
     client_order_id: str = ""

@@ -14,7 +14,7 @@ from itertools import accumulate
 
 import msgspec
 
-from mmbot.trading.values import Fill, Side
+from mmbot.trading.values import Fill, OrderReport, Side
 from mmbot.units import ONE_DOLLAR, Count, Money, Price
 
 
@@ -139,3 +139,20 @@ def paid_each(side: Side, price: Price) -> Price:
 
 def _loss(exposure: Exposure) -> Money:
     return paid_each(exposure.side, exposure.price) * exposure.count
+
+
+def worst_case(
+    tickers: tuple[str, ...], fills: Iterable[Fill], orders: Iterable[OrderReport]
+) -> Money:
+    """Return an event's least wealth over its cells, every order filled where that hurts.
+
+    `tickers` are the event's markets in ascending order of strike; fills and orders are in these.
+    """
+    portfolio = Portfolio(tickers)
+    for fill in fills:
+        portfolio.book(fill)
+    exposures = [
+        Exposure(portfolio.strike_index(order.ticker), order.side, order.price, order.remaining)
+        for order in orders
+    ]
+    return min(portfolio.wealth(exposures))

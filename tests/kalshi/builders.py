@@ -1,4 +1,4 @@
-"""The exchange's messages, as the protocol's description gives them, for tests to vary."""
+"""The exchange's messages as its documentation gives them, for tests to vary; and commands."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.http import HttpAnswer
+from mmbot.trading.commands import EnsureGroup
+from mmbot.trading.values import Level
+from mmbot.units import Count, Price
 
 A, B = "KXTSAW-26NOV29-A2.70", "KXTSAW-26NOV29-A2.80"
 EVENT = "KXTSAW-26NOV29"
@@ -137,17 +140,32 @@ LISTED = {
 
 
 def changed(message: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """The same message with some keys changed; a value of `...` leaves the key out."""
+    """Return the message with some keys changed; a value of `...` removes the key."""
     tree = copy.deepcopy(message) | changes
     return {key: value for key, value in tree.items() if value is not ...}
 
 
 def frame(kind: str, msg: Any = None, **envelope: Any) -> bytes:
-    """A frame of the stream."""
+    """Return a frame of the stream."""
     body = {} if msg is None else {"msg": msg}
     return orjson.dumps({"type": kind, **envelope, **body})
 
 
 def answer(tree: Any, status: int = 200) -> HttpAnswer:
-    """An answer with a JSON body."""
+    """Return an answer with a JSON body."""
     return HttpAnswer(status, orjson.dumps(tree))
+
+
+def error(status: int, code: str = "", details: str = "") -> HttpAnswer:
+    """Return an answer that is an error."""
+    return answer({"error": {"code": code, "message": "message", "details": details}}, status)
+
+
+def ensure_group(shard: int, contracts: int) -> EnsureGroup:
+    """Return the command for a group on `shard` with that cap."""
+    return EnsureGroup(shard, Count(contracts))
+
+
+def levels(*pairs: tuple[int, int]) -> tuple[Level, ...]:
+    """Return levels of a book from prices and counts in units."""
+    return tuple((Price(price), Count(count)) for price, count in pairs)

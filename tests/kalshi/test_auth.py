@@ -58,7 +58,7 @@ def test_an_rsa_signature_is_pss_with_a_salt_as_long_as_the_digest() -> None:
         (pem(ED_KEY), ED_KEY),
     ],
 )
-def test_keys_are_read_as_the_exchange_issues_them(written: bytes, key: PrivateKey) -> None:
+def test_keys_load_in_each_form_that_the_exchange_issues(written: bytes, key: PrivateKey) -> None:
     read = read_private_key(written)
     raw = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     assert read.public_key().public_bytes(*raw) == key.public_key().public_bytes(*raw)
@@ -72,12 +72,12 @@ def test_keys_are_read_as_the_exchange_issues_them(written: bytes, key: PrivateK
         (pem(ec.generate_private_key(ec.SECP256R1())), "neither RSA nor Ed25519"),
     ],
 )
-def test_another_key_is_refused_without_being_repeated(written: bytes, complaint: str) -> None:
+def test_an_unusable_key_is_refused_without_quoting_it(written: bytes, complaint: str) -> None:
     with pytest.raises(BadInput, match=complaint) as caught:
         read_private_key(written)
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is None
 
 
-def test_a_signer_does_not_show_what_it_holds() -> None:
+def test_the_repr_of_a_signer_hides_the_key() -> None:
     assert repr(Signer("key-id", ED_KEY)) == "Signer(...)"

@@ -5,15 +5,17 @@ from typing import Any
 import orjson
 import pytest
 
-from mmbot.kalshi.group_readings import reset_group, secure_group
+from mmbot.kalshi.group_readings import ensure_group, reset_group
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.kalshi.messages import Malformed
 from mmbot.kalshi.readings import Reading, ReadingError
-from mmbot.trading.commands import EnsureGroup, ResetGroup
+from mmbot.trading.commands import ResetGroup
 from mmbot.trading.events import GroupChanged, GroupReady, InputEvent
+from mmbot.units import Count
+from tests.kalshi import builders
 from tests.kalshi.builders import answer, changed
 
-WISH = EnsureGroup(3, 10_000)
+COMMAND = builders.ensure_group(3, 10_000)
 GROUP = {
     "id": "g-5",
     "contracts_limit_fp": "100.00",
@@ -39,9 +41,9 @@ def listed(*groups: dict[str, Any]) -> HttpAnswer:
     return answer({"order_groups": list(groups)})
 
 
-def test_a_group_of_an_earlier_life_is_taken_over() -> None:
-    events, asked = run(secure_group(WISH, 7), listed(changed(GROUP, id="g-9"), GROUP))
-    assert events == [GroupReady(3, "g-5", 10_000)]
+def test_a_group_of_an_earlier_session_is_reused() -> None:
+    events, asked = run(ensure_group(COMMAND, 7), listed(changed(GROUP, id="g-9"), GROUP))
+    assert events == [GroupReady(3, "g-5", Count(10_000))]
     assert [(r.method, r.path, r.query) for r in asked] == [("GET", BASE, (("subaccount", "7"),))]
 
 
@@ -54,10 +56,10 @@ def test_a_group_of_an_earlier_life_is_taken_over() -> None:
         {"is_auto_cancel_enabled": False},
     ],
 )
-def test_groups_of_another_kind_are_left_alone_and_one_is_opened(other: dict[str, Any]) -> None:
+def test_without_a_matching_group_one_is_created(other: dict[str, Any]) -> None:
     created = answer({"order_group_id": "g-1", "subaccount": 7}, 201)
-    events, asked = run(secure_group(WISH, 7), listed(changed(GROUP, **other)), created)
-    assert events == [GroupReady(3, "g-1", 10_000)]
+    events, asked = run(ensure_group(COMMAND, 7), listed(changed(GROUP, **other)), created)
+    assert events == [GroupReady(3, "g-1", Count(10_000))]
     assert (asked[1].method, asked[1].path) == ("POST", f"{BASE}/create")
     assert orjson.loads(asked[1].body) == {
         "contracts_limit_fp": "100.00",
@@ -66,15 +68,15 @@ def test_groups_of_another_kind_are_left_alone_and_one_is_opened(other: dict[str
     }
 
 
-@pytest.mark.parametrize("said", [None, HttpAnswer(500), HttpAnswer(403)])
-def test_a_group_that_cannot_be_opened_is_a_sentence(said: HttpAnswer | None) -> None:
+@pytest.mark.parametrize("answered", [None, HttpAnswer(500), HttpAnswer(403)])
+def test_a_group_that_cannot_be_created_fails_the_reading(answered: HttpAnswer | None) -> None:
     with pytest.raises(ReadingError, match=f"POST {BASE}/create"):
-        run(secure_group(WISH, 7), listed(), said)
+        run(ensure_group(COMMAND, 7), listed(), answered)
 
 
 def test_a_limit_that_is_no_number_is_malformed() -> None:
     with pytest.raises(Malformed, match=BASE):
-        run(secure_group(WISH, 7), listed(changed(GROUP, contracts_limit_fp="many")))
+        run(ensure_group(COMMAND, 7), listed(changed(GROUP, contracts_limit_fp="many")))
 
 
 def test_a_group_is_reset_on_its_shard_for_its_subaccount() -> None:
@@ -84,12 +86,12 @@ def test_a_group_is_reset_on_its_shard_for_its_subaccount() -> None:
     assert dict(asked[0].query) == {"subaccount": "7", "exchange_index": "3"}
 
 
-def test_a_group_that_is_gone_cannot_be_reset() -> None:
+def test_resetting_a_group_that_no_longer_exists_reports_it_deleted() -> None:
     events, _ = run(reset_group(ResetGroup(3, "g-5"), 7), HttpAnswer(404))
     assert events == [GroupChanged("g-5", "deleted")]
 
 
-@pytest.mark.parametrize("said", [None, HttpAnswer(503)])
-def test_a_reset_without_a_yes_is_a_sentence(said: HttpAnswer | None) -> None:
+@pytest.mark.parametrize("answered", [None, HttpAnswer(503)])
+def test_a_reset_that_is_not_confirmed_fails_the_reading(answered: HttpAnswer | None) -> None:
     with pytest.raises(ReadingError, match="reset"):
-        run(reset_group(ResetGroup(3, "g-5"), 7), said)
+        run(reset_group(ResetGroup(3, "g-5"), 7), answered)

@@ -1,4 +1,4 @@
-"""Own orders are swept by batch, others are left alone, and the end is what the lists say."""
+"""Own orders are cancelled in batches, others are left alone, and the lists confirm the end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COSTS = {
 
 
 class Venue:
-    """As much of an exchange as a sweep meets; `page_size` orders on a page."""
+    """The part of an exchange that the cancellation uses; `page_size` orders on a page."""
 
     def __init__(self, *client_ids: str, page_size: int = 1000) -> None:
         self.orders = {f"o{number}": client_id for number, client_id in enumerate(client_ids)}
@@ -34,18 +34,18 @@ class Venue:
         self.pauses: list[float] = []
         self.paths: list[str] = []
         self.broken: dict[str, HttpAnswer | None] = {}
-        # What happens before a listing, by its number.
+        # What to run before a listing, by its number.
         self.happens: dict[int, Callable[[], object]] = {}
 
-    def sweep(self) -> CancellationResult:
+    def cancel_all(self) -> CancellationResult:
         steps = cancel_own_orders(0)
         try:
             step = next(steps)
             while True:
                 step = steps.send(self.answer(step))
         except StopIteration as end:
-            swept: CancellationResult = end.value
-            return swept
+            result: CancellationResult = end.value
+            return result
 
     def answer(self, step: HttpRequest | Pause) -> HttpAnswer | None:
         if isinstance(step, Pause):
@@ -85,77 +85,77 @@ class Venue:
         return {"orders": rows[start:end], "cursor": str(end) if end < len(rows) else ""}
 
 
-def test_own_orders_go_and_others_stay() -> None:
+def test_own_orders_are_cancelled_and_others_stay() -> None:
     venue = Venue("mmbot-1-1", "other", "mmbot-1-2", "")
-    assert venue.sweep() == CancellationResult(found=2, left=0, others=2)
+    assert venue.cancel_all() == CancellationResult(found=2, left=0, others=2)
     assert venue.batches == [["o0", "o2"]]
     assert list(venue.orders.values()) == ["other", ""]
 
 
-def test_batches_fit_the_bucket_and_go_no_faster_than_it_fills() -> None:
+def test_batches_fit_the_token_bucket_and_wait_for_its_refill() -> None:
     venue = Venue(*[f"mmbot-1-{number}" for number in range(120)], page_size=7)
-    assert venue.sweep().clean
+    assert venue.cancel_all().clean
     assert [len(batch) for batch in venue.batches] == [50, 50, 20]
     assert venue.pauses[:3] == [1.0, 1.0, 0.4]
 
 
-def test_the_call_that_cancels_everything_is_never_used() -> None:
+def test_the_exchanges_cancel_all_call_is_never_used() -> None:
     venue = Venue("mmbot-1-1", "mmbot-1-2")
-    venue.sweep()
+    venue.cancel_all()
     assert {path for path in venue.paths if path.startswith("DELETE")} == {
         "DELETE /portfolio/events/orders/batched"
     }
 
 
-def test_a_clean_account_is_listed_twice_some_time_apart() -> None:
+def test_without_own_orders_the_account_is_listed_twice_with_a_pause() -> None:
     venue = Venue()
-    assert venue.sweep().clean
+    assert venue.cancel_all().clean
     assert venue.paths == ["GET /portfolio/orders"] * 2
     assert venue.pauses == [1.5]
 
 
-def test_an_order_that_shows_up_between_the_two_listings_goes_as_well() -> None:
+def test_an_order_that_appears_between_the_two_listings_is_cancelled_as_well() -> None:
     venue = Venue()
     venue.happens[2] = lambda: venue.orders.update(late="mmbot-1-9")
-    assert venue.sweep() == CancellationResult(found=1, left=0, others=0)
+    assert venue.cancel_all() == CancellationResult(found=1, left=0, others=0)
 
 
-def test_orders_that_cannot_be_cancelled_are_said_to_be_left_after_a_bounded_while() -> None:
+def test_orders_that_cannot_be_cancelled_are_reported_as_left_after_bounded_attempts() -> None:
     venue = Venue("mmbot-1-1", "mmbot-1-2")
     venue.broken["/portfolio/events/orders/batched"] = HttpAnswer(429, b"{}")
-    swept = venue.sweep()
-    assert (swept.found, swept.left, swept.clean) == (2, 2, False)
+    result = venue.cancel_all()
+    assert (result.found, result.left, result.clean) == (2, 2, False)
     assert len(venue.paths) < 50
 
 
 @pytest.mark.parametrize("answer", [None, HttpAnswer(503, b""), HttpAnswer(200, b"<html>")])
-def test_an_exchange_that_does_not_answer_leaves_it_unknown(answer: HttpAnswer | None) -> None:
+def test_without_a_usable_answer_it_is_unknown_what_is_left(answer: HttpAnswer | None) -> None:
     venue = Venue("mmbot-1-1")
     venue.broken["/portfolio/orders"] = answer
-    swept = venue.sweep()
-    assert swept.left is None
-    assert not swept.clean
-    assert swept.reason
+    result = venue.cancel_all()
+    assert result.left is None
+    assert not result.clean
+    assert result.reason
 
 
-def test_a_key_that_is_refused_ends_it_at_once() -> None:
+def test_a_refused_key_ends_it_at_once() -> None:
     venue = Venue("mmbot-1-1")
     venue.broken["/portfolio/orders"] = HttpAnswer(401, b'{"error":{"code":"x"}}')
     with pytest.raises(ReadingError, match="401"):
-        venue.sweep()
+        venue.cancel_all()
     assert len(venue.paths) == 1
 
 
 @pytest.mark.parametrize("path", ["/account/limits", "/account/endpoint_costs"])
-def test_without_the_limits_the_least_bucket_is_taken_for_granted(path: str) -> None:
+def test_without_the_rate_limits_the_smallest_bucket_is_assumed(path: str) -> None:
     venue = Venue(*[f"mmbot-1-{number}" for number in range(60)])
     venue.broken[path] = HttpAnswer(403, b"{}")
-    assert venue.sweep().clean
+    assert venue.cancel_all().clean
     assert [len(batch) for batch in venue.batches] == [50, 10]
 
 
-def test_one_empty_listing_at_the_very_end_is_not_enough() -> None:
+def test_one_empty_listing_at_the_end_does_not_confirm() -> None:
     venue = Venue()
     venue.broken["/portfolio/orders"] = None
     venue.happens[8] = venue.broken.clear
-    assert venue.sweep().left is None
+    assert venue.cancel_all().left is None

@@ -10,6 +10,7 @@ import pytest
 from mmbot.config import Settings
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.kalshi.selfcheck import Examination, Finding, failures, is_ready
+from mmbot.trading.portfolio import worst_case
 from tests.kalshi.builders import (
     EVENT,
     LISTED,
@@ -55,14 +56,14 @@ class Exchange:
 
     def examine(self, *held: str, **sections: Any) -> tuple[Examination, dict[str, Finding]]:
         settings = msgspec.convert({"mode": "demo"} | sections, Settings)
-        examination = Examination(settings, "key-id", held, lambda: NOW)
+        examination = Examination(settings, "key-id", held, lambda: NOW, worst_case)
         steps = examination.run()
         try:
             request = next(steps)
             while True:
                 self.asked.append(request)
-                said = self.paths.get(request.path, HttpAnswer(404))
-                request = steps.send(answer(said) if isinstance(said, dict) else said)
+                answered = self.paths.get(request.path, HttpAnswer(404))
+                request = steps.send(answer(answered) if isinstance(answered, dict) else answered)
         except StopIteration as end:
             return examination, {finding.name: finding for finding in end.value}
 
@@ -88,7 +89,7 @@ def test_nothing_is_written() -> None:
     assert {request.method for request in exchange.asked} == {"GET"}
 
 
-def test_what_waits_is_not_ready_and_no_reason_not_to_start() -> None:
+def test_a_waiting_finding_is_not_ready_but_no_failure() -> None:
     findings = (Finding("a", "ok", ""), Finding("b", "warn", ""), Finding("c", "wait", "x"))
     assert is_ready(findings[:2])
     assert not is_ready(findings)
@@ -99,13 +100,13 @@ def test_what_waits_is_not_ready_and_no_reason_not_to_start() -> None:
 @pytest.mark.parametrize(
     ("offset", "state"), [(0, "ok"), (1500, "ok"), (3000, "fail"), (-3000, "fail")]
 )
-def test_a_clock_that_is_off_is_a_reason(offset: int, state: str) -> None:
+def test_a_clock_that_is_off_fails(offset: int, state: str) -> None:
     assert Exchange(offset=offset).finding("clock").state == state
 
 
-@pytest.mark.parametrize("said", [OPEN, HttpAnswer(200, answer(OPEN).body, (("date", "now"),))])
-def test_an_exchange_that_does_not_say_the_time_is_worth_a_warning(said: Any) -> None:
-    assert Exchange({"/exchange/status": said}).finding("clock").state == "warn"
+@pytest.mark.parametrize("answered", [OPEN, HttpAnswer(200, answer(OPEN).body, (("date", "now"),))])
+def test_an_exchange_without_a_readable_date_warns(answered: Any) -> None:
+    assert Exchange({"/exchange/status": answered}).finding("clock").state == "warn"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,7 @@ def test_a_key_needs_to_read_and_to_trade_and_no_more(
     assert exchange.finding("api key", mode=mode).state == state
 
 
-def test_a_key_that_is_not_listed_is_a_reason() -> None:
+def test_a_key_that_is_not_listed_fails() -> None:
     keys = {"api_keys": [KEY | {"api_key_id": "another"}]}
     assert Exchange({"/api_keys": keys}).finding("api key").state == "fail"
 
@@ -165,7 +166,7 @@ def test_an_exchange_that_is_down_waits() -> None:
         ("quadratic", 1, "ok"),
     ],
 )
-def test_a_change_to_fees_for_makers_within_the_week_is_a_reason(
+def test_a_change_to_fees_for_makers_within_the_week_fails(
     kind: str, hours: int, state: str
 ) -> None:
     scheduled = dt.datetime.fromtimestamp(NOW / 1000 + hours * 3600, dt.UTC).isoformat()
@@ -175,7 +176,7 @@ def test_a_change_to_fees_for_makers_within_the_week_is_a_reason(
 
 
 @pytest.mark.parametrize("override", [None, "quadratic_with_maker_fees"])
-def test_fees_for_makers_are_a_reason(override: str | None) -> None:
+def test_fees_for_makers_fail(override: str | None) -> None:
     if override:
         events = {"events": [changed(LISTED, fee_type_override=override)]}
         exchange = Exchange({"/events": events})
@@ -185,7 +186,7 @@ def test_fees_for_makers_are_a_reason(override: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "said", "name"),
+    ("path", "answered", "name"),
     [
         ("/events", {"events": [changed(LISTED, markets=[{"ticker": A}])]}, "markets"),
         ("/events", {"events": [changed(LISTED, markets=[NO_GRID])]}, "markets"),
@@ -200,24 +201,22 @@ def test_fees_for_makers_are_a_reason(override: str | None) -> None:
         ("/portfolio/balance", HttpAnswer(403), "balance"),
     ],
 )
-def test_a_row_that_is_missing_or_cannot_be_read_is_a_reason(
-    path: str, said: Any, name: str
-) -> None:
-    finding = Exchange({path: said}).finding(name)
+def test_a_row_that_is_missing_or_cannot_be_read_fails(path: str, answered: Any, name: str) -> None:
+    finding = Exchange({path: answered}).finding(name)
     assert finding.state == "fail"
     assert finding.detail
 
 
-@pytest.mark.parametrize("said", [None, HttpAnswer(502), HttpAnswer(429)])
-def test_no_answer_waits(said: HttpAnswer | None) -> None:
-    assert Exchange({"/portfolio/positions": said}).finding("positions").state == "wait"
+@pytest.mark.parametrize("answered", [None, HttpAnswer(502), HttpAnswer(429)])
+def test_without_an_answer_a_check_waits(answered: HttpAnswer | None) -> None:
+    assert Exchange({"/portfolio/positions": answered}).finding("positions").state == "wait"
 
 
 def test_no_event_yet_waits() -> None:
     assert Exchange({"/events": {"events": []}}).finding("markets").state == "wait"
 
 
-def test_too_small_a_balance_is_a_reason() -> None:
+def test_too_small_a_balance_fails() -> None:
     exchange = Exchange({"/portfolio/balance": {"balance": 9_000}})
     # Ten contracts held at 42 cents and fifteen more resting there may lose 10.50 of the 100.
     assert exchange.finding("balance").state == "ok"
@@ -227,11 +226,11 @@ def test_too_small_a_balance_is_a_reason() -> None:
     assert finding.detail.startswith("$89.49 on shard 0; an event may lose $89.50 more")
 
 
-def test_a_balance_that_was_asked_for_too_often_waits() -> None:
+def test_a_balance_that_is_rate_limited_waits() -> None:
     assert Exchange({"/portfolio/balance": HttpAnswer(429)}).finding("balance").state == "wait"
 
 
-# What is held of events that have closed
+# Positions in events that have closed
 
 
 def held(**changes: Any) -> Exchange:
@@ -269,14 +268,14 @@ def test_a_position_that_was_paid_out_is_no_contradiction() -> None:
     assert exchange.finding("positions", HELD).state == "ok"
 
 
-def test_a_remembered_event_that_the_exchange_does_not_know_is_worth_a_warning() -> None:
+def test_a_remembered_event_that_the_exchange_does_not_know_warns() -> None:
     exchange = Exchange({f"/events/{HELD}": HttpAnswer(404)})
     examination, findings = exchange.examine(HELD)
     assert findings["positions"].state == "warn"
     assert examination.held == ()
 
 
-def test_a_position_in_a_market_that_is_not_listed_is_a_reason() -> None:
+def test_a_position_in_a_market_that_is_not_listed_fails() -> None:
     finding = held(**{f"/events/{HELD}": HttpAnswer(404)}).finding("positions")
     assert finding.state == "fail"
     assert f"{HELD}-A2.70" in finding.detail
@@ -285,7 +284,7 @@ def test_a_position_in_a_market_that_is_not_listed_is_a_reason() -> None:
     assert exchange.finding("positions").state == "fail"
 
 
-def test_the_second_market_is_known_as_well() -> None:
+def test_a_position_in_any_of_an_events_markets_is_known() -> None:
     positions = {"market_positions": [{"ticker": B, "position_fp": "-10.00"}]}
     sold = {"fills": [REST_FILL | {"ticker": B, "book_side": "ask"}]}
     exchange = Exchange({"/portfolio/positions": positions, "/portfolio/fills": sold})

@@ -11,7 +11,7 @@ from mmbot.kalshi.gateway import Gateway
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.kalshi.unknown_words import VocabularyMonitor
 from mmbot.kalshi.vocabulary import REST, STREAM
-from mmbot.trading.commands import Cancel, Place, QueryOrder
+from mmbot.trading.commands import Cancel, QueryOrder
 from tests.kalshi.builders import (
     DELTA,
     FILL,
@@ -27,21 +27,22 @@ from tests.kalshi.builders import (
     changed,
     frame,
 )
+from tests.kalshi.write_commands import place
 
 NOW = 1_795_874_400_000
-PLACES = tuple(Place(f"mmbot-{n}", A, 0, "bid", 4200, 2500, NOW + 60_000, "g") for n in (1, 2))
+PLACES = [place(f"mmbot-{n}", "bid", 4200, shard=0, expires=NOW + 60_000) for n in (1, 2)]
 
 
-def heard(kind: str, msg: Any, **envelope: Any) -> dict[str, int]:
-    drift = VocabularyMonitor(STREAM)
-    drift.look_at_frame(kind, frame(kind, msg, **envelope))
-    return drift.counts
+def count_frame(kind: str, msg: Any, **envelope: Any) -> dict[str, int]:
+    monitor = VocabularyMonitor(STREAM)
+    monitor.look_at_frame(kind, frame(kind, msg, **envelope))
+    return monitor.counts
 
 
-def answered(kind: str, tree: Any, status: int = 200) -> dict[str, int]:
-    drift = VocabularyMonitor(REST)
-    drift.look_at_answer(kind, answer(tree, status))
-    return drift.counts
+def count_answer(kind: str, tree: Any, status: int = 200) -> dict[str, int]:
+    monitor = VocabularyMonitor(REST)
+    monitor.look_at_answer(kind, answer(tree, status))
+    return monitor.counts
 
 
 @pytest.mark.parametrize(
@@ -54,13 +55,13 @@ def answered(kind: str, tree: Any, status: int = 200) -> dict[str, int]:
         ("unsubscribed", None),
     ],
 )
-def test_what_the_protocol_describes_is_no_news(kind: str, msg: Any) -> None:
-    assert heard(kind, msg, sid=1, seq=2, sending_ts_ms=3) == {}
+def test_documented_messages_have_no_unknown_words(kind: str, msg: Any) -> None:
+    assert count_frame(kind, msg, sid=1, seq=2, sending_ts_ms=3) == {}
 
 
-def test_what_a_reading_is_answered_with_is_no_news() -> None:
+def test_documented_answers_have_no_unknown_words() -> None:
     tree = {"cursor": "", "orders": [REST_ORDER], "fills": [REST_FILL], "events": [LISTED]}
-    assert answered("answer", tree) == {}
+    assert count_answer("answer", tree) == {}
 
 
 @pytest.mark.parametrize(
@@ -76,73 +77,79 @@ def test_an_unknown_key_or_value_is_named_by_its_message(
     kind: str, changes: dict[str, Any], word: str
 ) -> None:
     message = {"fill": FILL, "user_order": USER_ORDER}[kind] | changes
-    assert heard(kind, message) == ({word: 1} if word else {})
+    assert count_frame(kind, message) == ({word: 1} if word else {})
 
 
-def test_an_unknown_kind_and_an_unknown_key_beside_the_message_are_news() -> None:
-    assert heard("weather", {"rain": 1}, shard_factor=2) == {"frame.shard_factor": 1, "weather": 1}
+def test_an_unknown_type_and_an_unknown_key_of_the_envelope_are_counted() -> None:
+    assert count_frame("weather", {"rain": 1}, shard_factor=2) == {
+        "frame.shard_factor": 1,
+        "weather": 1,
+    }
 
 
-def test_messages_are_looked_at_within_others() -> None:
+def test_nested_messages_are_examined() -> None:
     event = LISTED | {"markets": [MARKET | {"status": "dormant"}, MARKET | {"mood": "calm"}]}
-    assert answered("answer", {"event": event}) == {"market.status=dormant": 1, "market.mood": 1}
+    assert count_answer("answer", {"event": event}) == {
+        "market.status=dormant": 1,
+        "market.mood": 1,
+    }
 
 
-def test_of_a_long_list_the_first_hundred_are_looked_at() -> None:
+def test_of_a_long_list_the_first_hundred_rows_are_examined() -> None:
     rows = [REST_FILL | {"mood": "calm"}] * 150
-    assert answered("answer", {"fills": rows}) == {"fill.mood": 100}
+    assert count_answer("answer", {"fills": rows}) == {"fill.mood": 100}
 
 
 def test_an_unknown_code_of_an_error_is_counted_and_a_known_one_is_not() -> None:
-    drift = VocabularyMonitor(REST)
+    monitor = VocabularyMonitor(REST)
     for code in ("quota_of_luck", "AMEND_ORDER_NO_OP", "too_many_requests"):
-        drift.look_at_answer("renew", answer({"error": {"code": code}}, 400))
-    drift.look_at_answer("renew", HttpAnswer(502, b"<html>"))
-    assert drift.counts == {"refusal.code=quota_of_luck": 1}
+        monitor.look_at_answer("renew", answer({"error": {"code": code}}, 400))
+    monitor.look_at_answer("renew", HttpAnswer(502, b"<html>"))
+    assert monitor.counts == {"refusal.code=quota_of_luck": 1}
 
 
 @pytest.mark.parametrize("body", [b"", b"no json", b"[1]", b'"text"', b'{"events": 3}'])
-def test_what_cannot_be_read_is_not_looked_at(body: bytes) -> None:
-    drift = VocabularyMonitor(REST)
-    drift.look_at_answer("answer", HttpAnswer(200, body))
-    drift.look_at_answer("answer", None)
-    assert drift.counts == {}
+def test_an_unreadable_answer_is_not_examined(body: bytes) -> None:
+    monitor = VocabularyMonitor(REST)
+    monitor.look_at_answer("answer", HttpAnswer(200, body))
+    monitor.look_at_answer("answer", None)
+    assert monitor.counts == {}
 
 
-def test_of_the_changes_of_books_the_first_and_every_hundredth_are_looked_at() -> None:
-    drift = VocabularyMonitor(STREAM)
+def test_of_book_deltas_the_first_and_every_hundredth_are_examined() -> None:
+    monitor = VocabularyMonitor(STREAM)
     for _ in range(201):
-        drift.look_at_frame("orderbook_delta", frame("orderbook_delta", DELTA | {"mood": "calm"}))
-    assert drift.counts == {"orderbook_delta.mood": 3}
+        monitor.look_at_frame("orderbook_delta", frame("orderbook_delta", DELTA | {"mood": "calm"}))
+    assert monitor.counts == {"orderbook_delta.mood": 3}
 
 
-def test_a_word_is_told_once_and_counted_always() -> None:
-    drift = VocabularyMonitor(STREAM)
+def test_a_word_is_noted_once_and_counted_every_time() -> None:
+    monitor = VocabularyMonitor(STREAM)
     for _ in range(3):
-        drift.look_at_frame("weather", frame("weather"))
-    (note,) = drift.take_notes()
+        monitor.look_at_frame("weather", frame("weather"))
+    (note,) = monitor.take_notes()
     assert (note.name, note.fields) == ("exchange.unknown_word", {"word": "weather"})
-    assert drift.take_notes() == []
-    assert drift.counts == {"weather": 3}
+    assert monitor.take_notes() == []
+    assert monitor.counts == {"weather": 3}
 
 
-def test_only_so_many_words_are_told_apart_and_none_is_long() -> None:
-    drift = VocabularyMonitor(STREAM)
+def test_the_number_and_the_length_of_names_are_bounded() -> None:
+    monitor = VocabularyMonitor(STREAM)
     message = FILL | {f"{'x' * 1000}": 1} | {f"key-{n}": n for n in range(150)}
-    drift.look_at_frame("fill", frame("fill", message))
-    assert len(drift.counts) == len(drift.take_notes()) == 101
-    assert drift.counts["further names"] == 51
-    assert max(map(len, drift.counts)) == 80
+    monitor.look_at_frame("fill", frame("fill", message))
+    assert len(monitor.counts) == len(monitor.take_notes()) == 101
+    assert monitor.counts["further names"] == 51
+    assert max(map(len, monitor.counts)) == 80
 
 
-def test_a_feed_looks_at_its_frames() -> None:
+def test_a_feed_examines_its_frames() -> None:
     feed = Feed("KXTSAW")
     feed.connected(NOW)
     feed.received(frame("fill", FILL | {"mood": "calm"}, sid=1), NOW)
     assert feed.drift.counts == {"fill.mood": 1}
 
 
-def test_a_gateway_looks_at_the_answers_to_reads_writes_and_batches() -> None:
+def test_a_gateway_examines_the_answers_to_reads_writes_and_batches() -> None:
     gateway = Gateway(SIGNER, ExchangeSettings())
     created = {"order_id": "o-1", "client_order_id": "mmbot-1", "mood": "calm"}
     calls = gateway.perform(QueryOrder("mmbot-1", "o-1", A, NOW), NOW)

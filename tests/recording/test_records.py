@@ -6,33 +6,43 @@ import msgspec
 import pytest
 
 from mmbot import config
-from mmbot.bot.bot import Bot, Output
+from mmbot.bot.bot import Bot
+from mmbot.bot.inputs import (
+    CallAnswered,
+    CountsGivenUp,
+    EventOccurred,
+    EventsHeld,
+    FrameReceived,
+    PageFetched,
+    StreamClosed,
+    StreamOpened,
+    TimerFired,
+)
+from mmbot.bot.outputs import Output
 from mmbot.errors import BadInput
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.recording.records import (
-    Answered,
-    Connected,
-    Disconnected,
-    EventGiven,
-    HeldEvents,
-    Received,
+    FitRecord,
+    FrameRecord,
+    HistoryRecord,
+    Record,
     SessionRecord,
-    Woke,
     apart,
     encode,
     encode_outputs,
     join,
+    recorded,
     split,
 )
 from mmbot.trading.commands import Note, WakeAt
 from mmbot.trading.events import SettingsChanged
 from tests.kalshi.builders import SIGNER
-from tests.recording.builders import NOW, begin, life, live
+from tests.recording.builders import NOW, begin, live, session
 
 SECRETIVE = config.parse(
     '[credentials]\nkey_id = "key-of-mine"\nprivate_key_path = "/home/me/key.pem"\n'
-    '[state]\ndirectory = "/home/me/state"\n[quoting]\nmargin = 0.17\n',
+    '[counts]\nfirst_year = 2026\n[state]\ndirectory = "/home/me/state"\n[quoting]\nmargin = 0.17\n',
     "here",
 )
 
@@ -42,28 +52,40 @@ def read(records: list[bytes]) -> list[object]:
 
 
 def test_every_kind_of_input_is_recorded_in_order() -> None:
-    kinds = [type(what) for what in read(life())]
-    received = [Received] * 4
-    assert kinds == [
+    assert [type(what) for what in read(session())] == [
         SessionRecord,
-        HeldEvents,
-        Connected,
-        *received,
-        Answered,
-        Woke,
-        EventGiven,
-        Disconnected,
+        EventsHeld,
+        HistoryRecord,
+        PageFetched,
+        FitRecord,
+        EventOccurred,
+        CountsGivenUp,
+        StreamOpened,
+        *[FrameRecord] * 4,
+        CallAnswered,
+        PageFetched,
+        TimerFired,
+        EventOccurred,
+        StreamClosed,
     ]
+
+
+def test_what_the_forecaster_answered_is_recorded_with_the_input_that_asked() -> None:
+    forecasts = [record.forecasts for record in split(join(session()))]
+    # Sunday's count is known; Monday's has to be judged.
+    assert [each for each in forecasts if each] == [(2.5,)]
 
 
 @pytest.mark.parametrize("answer", [None, HttpAnswer(200, b"{}", (("date", "now"),))])
 def test_an_answer_is_read_as_it_was_written(answer: HttpAnswer | None) -> None:
-    taken = Answered(NOW, 7, answer)
-    assert read([encode(taken, encode_outputs(()))]) == [taken]
+    answered = CallAnswered(7, answer)
+    assert split(join([encode(answered, NOW, encode_outputs(()), ["no", 1.5])])) == [
+        Record(answered, NOW, msgspec.Raw(b"\x90"), ("no", 1.5))
+    ]
 
 
 def test_a_frame_of_text_is_a_frame_of_bytes() -> None:
-    assert Received.of(NOW, "{}") == Received.of(NOW, b"{}")
+    assert recorded(FrameReceived("{}")) == recorded(FrameReceived(b"{}")) == FrameRecord(b"{}")
 
 
 def test_a_call_is_the_same_whatever_signs_it() -> None:
@@ -98,7 +120,7 @@ def test_neither_key_nor_signature_nor_place_is_recorded() -> None:
     records: list[bytes] = []
     bot = begin(records.append, SECRETIVE)
     live(bot)
-    bot.told(SettingsChanged(SECRETIVE), NOW + 4_000)
+    bot.handle(EventOccurred(SettingsChanged(SECRETIVE)), NOW + 4_000)
     everything = join(records)
     assert b"/portfolio/" in everything or b"/exchange/" in everything
     for secret in (b"KALSHI-ACCESS", b"key-of-mine", b"/home/me", SIGNER.key_id.encode()):
@@ -120,11 +142,11 @@ def test_the_input_at_which_a_bot_fails_is_recorded(monkeypatch: pytest.MonkeyPa
 
     records: list[bytes] = []
     bot = begin(records.append)
-    monkeypatch.setattr(Bot, "woken", fail)
+    monkeypatch.setattr(Bot, "handle", fail)
     with pytest.raises(KeyError):
-        bot.woken(NOW)
+        bot.handle(TimerFired(), NOW)
     (record,) = split(join(records[1:]))
-    assert record.what == Woke(NOW)
+    assert (record.what, record.now) == (TimerFired(), NOW)
     (output,) = apart(record.outputs)
     assert msgspec.msgpack.decode(output) == {"type": "Failed", "error": "KeyError('gone')"}
 

@@ -1,0 +1,129 @@
+"""When beliefs are formed, and when a forecaster is fitted for them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+import pytest
+
+from mmbot.bot.beliefs import Beliefs, running_week
+from mmbot.bot.inputs import ForecastFitted
+from mmbot.bot.outputs import FitForecast
+from mmbot.errors import BadInput
+from mmbot.forecast.belief import Belief
+from mmbot.trading.commands import RequestBelief
+from mmbot.tsa.calendar import Week
+from mmbot.tsa.counts import Counts, assumed_release
+from tests.bot.builders import Forecasts
+
+WEEK = Week(dt.date(2026, 11, 29))
+REQUEST = RequestBelief(WEEK, (2_700_000, 2_800_000))
+LATER = RequestBelief(WEEK.following, (2_700_000,))
+
+
+def counts(last: dt.date) -> Counts:
+    known, _ = Counts().observe(last, 2_500_000, assumed_release(last))
+    return known
+
+
+BEFORE = counts(dt.date(2026, 11, 22))
+MONDAY = counts(dt.date(2026, 11, 23))
+SUNDAY = counts(dt.date(2026, 11, 29))
+
+
+class Refusing(Forecasts):
+    """Knows too little."""
+
+    def belief(self, counts: Counts, week: Week, strikes: Sequence[int]) -> Belief:
+        raise BadInput(f"{len(counts)} days are too few for {week.sunday}, {len(strikes)} strikes")
+
+    def deviations(self, _counts: Counts, _day: dt.date, _count: int) -> float:
+        raise BadInput("too few")
+
+
+class Judging(Forecasts):
+    """Finds every count too high."""
+
+    def deviations(self, _counts: Counts, _day: dt.date, _count: int) -> float:
+        return 7.0
+
+
+def fitted() -> Beliefs:
+    beliefs = Beliefs("seed")
+    beliefs.counts_changed(BEFORE)
+    beliefs.fitted(ForecastFitted(Forecasts(), WEEK), BEFORE)
+    return beliefs
+
+
+def test_a_belief_is_formed_as_soon_as_it_is_requested() -> None:
+    (belief,) = fitted().request(REQUEST, MONDAY).beliefs
+    assert (belief.week, belief.strikes) == (REQUEST.week, REQUEST.strikes)
+
+
+def test_without_a_forecaster_a_request_waits_for_the_fit() -> None:
+    beliefs = Beliefs("seed")
+    assert not beliefs.request(REQUEST, BEFORE).beliefs
+    assert beliefs.fitted(ForecastFitted(Forecasts(), WEEK), BEFORE).beliefs
+
+
+def test_every_belief_is_formed_anew_when_the_counts_change() -> None:
+    beliefs = fitted()
+    for request in (REQUEST, LATER):
+        beliefs.request(request, BEFORE)
+    step = beliefs.counts_changed(MONDAY)
+    assert [belief.week for belief in step.beliefs] == [WEEK, WEEK.following]
+
+
+def test_the_forecaster_is_fitted_at_first_and_when_a_week_has_ended() -> None:
+    beliefs = Beliefs("seed")
+    assert beliefs.counts_changed(BEFORE).fit == FitForecast("seed", BEFORE, WEEK)
+    assert beliefs.counts_changed(MONDAY).fit is None
+    assert beliefs.counts_changed(SUNDAY).fit == FitForecast("seed", SUNDAY, WEEK.following)
+    assert beliefs.counts_changed(SUNDAY).fit is None
+
+
+def test_until_the_new_fit_is_finished_the_old_one_serves() -> None:
+    beliefs = fitted()
+    beliefs.request(LATER, BEFORE)
+    assert beliefs.counts_changed(SUNDAY).beliefs
+    assert beliefs.fitted(ForecastFitted(Forecasts(), WEEK.following), SUNDAY).beliefs
+
+
+def test_a_belief_that_cannot_be_formed_is_told_and_costs_no_other() -> None:
+    beliefs = Beliefs("seed")
+    beliefs.request(REQUEST, BEFORE)
+    step = beliefs.fitted(ForecastFitted(Refusing(), WEEK), BEFORE)
+    assert not step.beliefs
+    (note,) = step.notes
+    assert (note.name, note.level) == ("belief.impossible", "error")
+    assert note.fields == {
+        "week": "2026-11-29",
+        "reason": "1 days are too few for 2026-11-29, 2 strikes",
+    }
+
+
+def test_the_oldest_request_makes_room_for_the_newest() -> None:
+    beliefs = fitted()
+    for strike in range(20):
+        beliefs.request(RequestBelief(WEEK, (strike,)), BEFORE)
+    formed = beliefs.counts_changed(MONDAY).beliefs
+    assert [belief.strikes for belief in formed] == [(strike,) for strike in range(4, 20)]
+
+
+@pytest.mark.parametrize(
+    ("forecasts", "deviations"), [(None, 0.0), (Refusing(), 0.0), (Judging(), 7.0)]
+)
+def test_only_a_forecaster_that_knows_enough_finds_a_count_implausible(
+    forecasts: Forecasts | None, deviations: float
+) -> None:
+    beliefs = Beliefs("seed")
+    if forecasts is not None:
+        beliefs.fitted(ForecastFitted(forecasts, WEEK), BEFORE)
+    assert beliefs.deviations(BEFORE, WEEK.monday, 2_500_000) == deviations
+
+
+def test_the_running_week_is_that_of_the_first_day_without_a_count() -> None:
+    assert running_week(BEFORE) == running_week(MONDAY) == WEEK
+    assert running_week(SUNDAY) == WEEK.following
+    assert running_week(Counts()) is None

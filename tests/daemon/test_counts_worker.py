@@ -1,0 +1,185 @@
+"""Pages read over a real socket, and forecasters fitted beside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import http.server
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmbot.bot.inputs import ForecastFitted, PageFetched
+from mmbot.bot.outputs import FetchPage, FitForecast
+from mmbot.daemon.bank_file import bank_path
+from mmbot.daemon.counts_worker import CountsWorker
+from mmbot.exchange.synthetic import daily_counts
+from mmbot.tsa.calendar import Week
+from mmbot.tsa.counts import Counts, Vintage, assumed_release
+from mmbot.tsa.pages import MOST_BYTES
+
+PATH = "/travel/passenger-volumes"
+WEEK = Week(dt.date(2026, 4, 19))
+
+
+class Site(http.server.ThreadingHTTPServer):
+    """Answers every request with one body, or with 304 to one that bears its tag."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.body = b"<table></table>"
+        self.status = 200
+        self.seen: list[dict[str, str]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        site: Any = self.server
+        site.seen.append(dict(self.headers))
+        known = self.headers.get("If-None-Match") == '"1"'
+        self.send_response(304 if known else site.status)
+        if not known:
+            self.send_header("ETag", '"1"')
+        self.end_headers()
+        if not known and site.status == 200:
+            self.wfile.write(site.body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Site() as site:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        yield site
+        site.shutdown()
+
+
+class Results:
+    """What a worker has handed out so far."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[PageFetched | ForecastFitted] = asyncio.Queue()
+
+    async def page(self) -> PageFetched:
+        async with asyncio.timeout(30):
+            result = await self.queue.get()
+        assert isinstance(result, PageFetched)
+        return result
+
+
+@asynccontextmanager
+async def working(url: str, directory: Path) -> AsyncIterator[tuple[CountsWorker, Results]]:
+    results = Results()
+    worker = CountsWorker(url, directory, results.queue.put_nowait)
+    task = asyncio.create_task(worker.run())
+    try:
+        yield worker, results
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def fetch(number: int, *headers: tuple[str, str]) -> FetchPage:
+    return FetchPage(number, PATH, headers)
+
+
+async def test_a_page_is_read_whole_with_its_validators(site: Site, tmp_path: Path) -> None:
+    site.body = b"<table>" + b" " * 1_500_000 + b"</table>"
+    async with working(site.url, tmp_path) as (worker, results):
+        worker.submit(fetch(7, ("User-Agent", "a browser")))
+        page = await results.page()
+    assert page.answer is not None
+    assert (page.id, page.answer.status, page.answer.body) == (7, 200, site.body)
+    assert page.answer.headers == (("ETag", '"1"'),)
+    assert site.seen[0]["User-Agent"] == "a browser"
+
+
+async def test_an_unchanged_page_costs_no_body(site: Site, tmp_path: Path) -> None:
+    async with working(site.url, tmp_path) as (worker, results):
+        worker.submit(fetch(1, ("If-None-Match", '"1"')))
+        page = await results.page()
+    assert page.answer is not None
+    assert (page.answer.status, page.answer.body) == (304, b"")
+
+
+@pytest.mark.parametrize("status", [403, 503])
+async def test_a_refusal_is_an_answer(site: Site, tmp_path: Path, status: int) -> None:
+    site.status = status
+    async with working(site.url, tmp_path) as (worker, results):
+        worker.submit(fetch(1))
+        page = await results.page()
+    assert page.answer is not None
+    assert page.answer.status == status
+
+
+async def test_a_page_without_end_is_not_read(site: Site, tmp_path: Path) -> None:
+    site.body = b" " * (MOST_BYTES + 1)
+    async with working(site.url, tmp_path) as (worker, results):
+        worker.submit(fetch(1))
+        page = await results.page()
+    assert page.answer is None
+    assert "more than 2,000,000 bytes" in page.failure
+
+
+async def test_a_site_that_is_not_there_is_said_to_be(tmp_path: Path) -> None:
+    async with working("http://127.0.0.1:9", tmp_path) as (worker, results):
+        worker.submit(fetch(1))
+        page = await results.page()
+    assert page.answer is None
+    assert "127.0.0.1:9" in page.failure
+
+
+async def test_a_request_that_failed_unexpectedly_is_served_by_the_next_run(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> PageFetched:
+        raise LookupError("once")
+
+    results = Results()
+    worker = CountsWorker(site.url, tmp_path, results.queue.put_nowait)
+    worker.submit(fetch(1))
+    with monkeypatch.context() as broken:
+        broken.setattr(worker, "_fetch", fail)
+        with pytest.raises(LookupError):
+            await worker.run()
+    task = asyncio.create_task(worker.run())
+    assert (await results.page()).id == 1
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_newer_request_replaces_those_of_its_kind_that_wait(
+    site: Site, tmp_path: Path
+) -> None:
+    results = Results()
+    worker = CountsWorker(site.url, tmp_path, results.queue.put_nowait)
+    for number in range(1, 6):
+        worker.submit(fetch(number))
+    task = asyncio.create_task(worker.run())
+    assert [(await results.page()).id for _ in range(2)] == [1, 5]
+    assert results.queue.empty()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_forecaster_is_fitted_and_its_bank_kept(tmp_path: Path) -> None:
+    made = daily_counts(WEEK.monday - dt.timedelta(days=1), 1)
+    counts = Counts({day: (Vintage(n, assumed_release(day)),) for day, n in made.items()})
+    async with working("http://127.0.0.1:9", tmp_path) as (worker, results):
+        worker.submit(FitForecast("seed", counts, WEEK))
+        async with asyncio.timeout(60):
+            fitted = await results.queue.get()
+    assert isinstance(fitted, ForecastFitted)
+    assert fitted.week == WEEK
+    assert fitted.predictor.belief(counts, WEEK, (2_500_000,)).week == WEEK
+    assert bank_path(tmp_path, "seed").exists()

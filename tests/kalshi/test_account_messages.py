@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import orjson
+import pytest
+
+from mmbot.kalshi import messages as wire
+from mmbot.kalshi.account_messages import (
+    RestFill,
+    RestOrder,
+    rest_fill,
+    rest_order,
+    stream_fill,
+    stream_order,
+)
+from mmbot.kalshi.messages import Malformed
+from mmbot.trading.values import Fill, OrderReport
+from mmbot.units import Count, Money, Price
+from tests.kalshi.builders import FILL, REST_FILL, REST_ORDER, USER_ORDER, A, changed
+
+
+def raw(tree: Any) -> msgspec.Raw:
+    return msgspec.Raw(orjson.dumps(tree))
+
+
+def order_of(**changes: Any) -> OrderReport:
+    return rest_order(wire.convert(changed(REST_ORDER, **changes), RestOrder))
+
+
+def fill_of(**changes: Any) -> Fill:
+    return rest_fill(wire.convert(changed(REST_FILL, **changes), RestFill))
+
+
+def test_a_fill_is_read_from_the_stream() -> None:
+    assert stream_fill(raw(FILL)) == Fill(
+        "d91b",
+        "ee58",
+        A,
+        "bid",
+        price=Price(4200),
+        count=Count(1000),
+        fee=Money(0),
+        at=1795874400456,
+        client_id="mmbot-1",
+    )
+
+
+def test_a_fill_is_the_same_from_rest() -> None:
+    streamed = msgspec.structs.replace(stream_fill(raw(FILL)), client_id="")
+    assert msgspec.structs.replace(fill_of(), at=streamed.at) == streamed
+
+
+def test_a_rest_fill_may_bear_either_of_its_two_ids_and_no_time() -> None:
+    assert fill_of(trade_id=...).trade_id == "d91b"
+    assert fill_of(created_time=...).at == 0
+    assert fill_of(created_time=None).at == 0
+
+
+def test_numbers_are_accepted_for_decimal_strings() -> None:
+    fill = stream_fill(raw(changed(FILL, yes_price_dollars=0.42, count_fp=10, fee_cost=0.5)))
+    assert (fill.price, fill.count, fill.fee) == (4200, 1000, 500_000)
+
+
+@pytest.mark.parametrize("missing", ["side", "action", "purchased_side", "ts", "client_order_id"])
+def test_deprecated_keys_are_not_needed(missing: str) -> None:
+    assert stream_fill(raw(changed(FILL, **{missing: ...}))).price == 4200
+
+
+def test_a_null_counts_as_an_absent_key() -> None:
+    order = stream_order(raw(changed(USER_ORDER, client_order_id=None, expiration_ts_ms=None)))
+    assert (order.client_id, order.expires) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"yes_price_dollars": "cheap"},
+        {"count_fp": "0.001"},
+        {"book_side": "yes"},
+        {"order_id": ...},
+        {"order_id": None},
+    ],
+)
+def test_an_unreadable_fill_is_malformed(changes: dict[str, Any]) -> None:
+    with pytest.raises(Malformed):
+        stream_fill(raw(changed(FILL, **changes)))
+
+
+def test_an_order_is_read_from_the_stream_and_from_rest() -> None:
+    expected = OrderReport(
+        "mmbot-1",
+        "ee58",
+        A,
+        "bid",
+        price=Price(4200),
+        filled=Count(1000),
+        remaining=Count(1500),
+        status="resting",
+        expires=1795874700000,
+        group="g",
+    )
+    assert stream_order(raw(USER_ORDER)) == expected
+    reported = order_of()
+    assert msgspec.structs.replace(reported, expires=expected.expires) == expected
+    assert reported.expires == 1795872300000
+
+
+@pytest.mark.parametrize("status", ["canceled", "executed", "unknown", "something new"])
+def test_an_order_with_any_status_but_resting_has_ended(status: str) -> None:
+    assert order_of(status=status).status == "ended"
+
+
+def test_an_ask_sells_yes() -> None:
+    assert order_of(book_side="ask").side == "ask"
+
+
+def test_an_unreadable_order_is_malformed() -> None:
+    with pytest.raises(Malformed, match="order ee58"):
+        order_of(fill_count_fp="much")

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mmbot.kalshi.account_readings import query_order, read_account
+from mmbot.kalshi.http import HttpAnswer
+from mmbot.kalshi.messages import Malformed
+from mmbot.kalshi.readings import ReadingError
+from mmbot.trading.commands import QueryOrder, ReadAccount
+from mmbot.trading.events import InputEvent, OrderAbsent, OrderReported, Reconciled
+from tests.kalshi.builders import REST_FILL, REST_ORDER, A, B, answer, changed
+from tests.kalshi.exchange_table import Exchange
+
+SINCE = 1_795_874_400_123
+
+
+def account(**changes: Any) -> Exchange:
+    return Exchange(
+        **{
+            "/portfolio/orders": {"orders": [REST_ORDER], "cursor": ""},
+            "/portfolio/fills": {"fills": [REST_FILL], "cursor": ""},
+            "/portfolio/positions": {"market_positions": [{"ticker": A, "position_fp": "10.00"}]},
+            "/portfolio/balance": {"balance": 12345, "portfolio_value": 1},
+        }
+        | changes
+    )
+
+
+def read_the_account(exchange: Exchange, *tickers: str) -> list[InputEvent]:
+    return exchange.read(read_account(ReadAccount(tickers, shards=(3,)), 7))
+
+
+# One order
+
+
+def test_an_order_with_an_id_is_queried_by_it() -> None:
+    exchange = Exchange(**{"/portfolio/orders/ee58": {"order": REST_ORDER}})
+    (event,) = exchange.read(query_order(QueryOrder("mmbot-1", "ee58", A, SINCE), 7))
+    assert isinstance(event, OrderReported)
+    assert event.looked_up
+    assert (event.report.client_id, event.report.filled) == ("mmbot-1", 1000)
+
+
+def test_an_order_whose_id_the_exchange_does_not_know_is_absent() -> None:
+    exchange = Exchange(**{"/portfolio/orders/ee58": HttpAnswer(404)})
+    events = exchange.read(query_order(QueryOrder("mmbot-1", "ee58", A, SINCE), 7))
+    assert events == [OrderAbsent("mmbot-1")]
+
+
+def test_an_order_without_an_id_is_found_among_the_markets_orders_by_its_client_id() -> None:
+    other = changed(REST_ORDER, client_order_id="somebody", order_id="other")
+    pages = [{"orders": [other], "cursor": "c"}, {"orders": [REST_ORDER], "cursor": None}]
+    exchange = Exchange(**{"/portfolio/orders": pages})
+    (event,) = exchange.read(query_order(QueryOrder("mmbot-1", "", A, SINCE), 7))
+    assert isinstance(event, OrderReported)
+    assert event.report.order_id == "ee58"
+    query = {"ticker": A, "min_ts": "1795874340", "limit": "1000", "subaccount": "7"}
+    assert exchange.queries("/portfolio/orders") == [query, query | {"cursor": "c"}]
+
+
+def test_an_order_whose_client_id_is_not_listed_is_absent() -> None:
+    exchange = Exchange(**{"/portfolio/orders": {"orders": [], "cursor": ""}})
+    events = exchange.read(query_order(QueryOrder("mmbot-1", "", A, SINCE), 7))
+    assert events == [OrderAbsent("mmbot-1")]
+
+
+@pytest.mark.parametrize("order_id", ["ee58", ""])
+@pytest.mark.parametrize("answered", [None, HttpAnswer(500), HttpAnswer(429)])
+def test_a_query_without_a_usable_answer_fails(order_id: str, answered: HttpAnswer | None) -> None:
+    exchange = Exchange(**{"/portfolio/orders/ee58": answered, "/portfolio/orders": answered})
+    with pytest.raises(ReadingError):
+        exchange.read(query_order(QueryOrder("mmbot-1", order_id, A, SINCE), 7))
+
+
+# The account
+
+
+def test_the_account_is_orders_fills_positions_and_balance() -> None:
+    exchange = account()
+    (event,) = read_the_account(exchange, A, B)
+    assert isinstance(event, Reconciled)
+    assert [order.order_id for order in event.orders] == ["ee58"]
+    assert [fill.trade_id for fill in event.fills] == ["d91b"]
+    assert event.balances == {3: 123_450_000}
+    own = {"subaccount": "7"}
+    assert exchange.queries("/portfolio/orders") == [{"status": "resting", "limit": "1000"} | own]
+    assert exchange.queries("/portfolio/fills") == [{"ticker": f"{A},{B}", "limit": "1000"} | own]
+    assert exchange.queries("/portfolio/positions") == [
+        {"count_filter": "position", "limit": "1000"} | own
+    ]
+    assert exchange.queries("/portfolio/balance") == [own | {"exchange_index": "3"}]
+
+
+def test_without_markets_no_fills_are_requested() -> None:
+    exchange = account()
+    (event,) = read_the_account(exchange)
+    assert isinstance(event, Reconciled)
+    assert event.fills == ()
+    assert exchange.queries("/portfolio/fills") == []
+
+
+def test_a_fill_on_two_pages_counts_once() -> None:
+    pages = [{"fills": [REST_FILL], "cursor": "c"}, {"fills": [REST_FILL], "cursor": ""}]
+    assert len(read_the_account(account(**{"/portfolio/fills": pages}), A)) == 1
+
+
+def test_positions_that_a_fill_overtook_are_read_again() -> None:
+    positions = [
+        {"market_positions": []},
+        {"market_positions": [{"ticker": A, "position_fp": "10.00"}]},
+    ]
+    exchange = account(**{"/portfolio/positions": positions})
+    assert isinstance(read_the_account(exchange, A)[0], Reconciled)
+    assert len(exchange.queries("/portfolio/fills")) == 2
+
+
+def test_a_position_that_is_not_the_sum_of_its_fills_is_a_contradiction() -> None:
+    exchange = account(**{"/portfolio/fills": {"fills": []}})
+    with pytest.raises(ReadingError, match=f"position in {A} is 10.00 and its fills sum to 0.00"):
+        read_the_account(exchange, A)
+    assert len(exchange.queries("/portfolio/positions")) == 3
+
+
+def test_positions_in_other_markets_are_ignored() -> None:
+    positions = {"market_positions": [{"ticker": "OTHER", "position_fp": "5.00"}]}
+    exchange = account(**{"/portfolio/positions": positions})
+    assert isinstance(read_the_account(exchange, B)[0], Reconciled)
+
+
+def test_a_position_that_is_no_number_is_malformed() -> None:
+    positions = {"market_positions": [{"ticker": A, "position_fp": "many"}]}
+    with pytest.raises(Malformed, match="/portfolio/positions"):
+        read_the_account(account(**{"/portfolio/positions": positions}), A)
+
+
+def test_a_list_of_too_many_pages_fails_the_reading() -> None:
+    endless = {"orders": [], "cursor": "again"}
+    with pytest.raises(ReadingError, match="more than 50 pages"):
+        read_the_account(account(**{"/portfolio/orders": endless}), A)
+
+
+@pytest.mark.parametrize("page", [{}, {"orders": None}, {"orders": 3}, {"orders": [{"x": 1}]}])
+def test_a_page_that_holds_no_list_of_orders_is_malformed(page: dict[str, Any]) -> None:
+    with pytest.raises(Malformed):
+        read_the_account(account(**{"/portfolio/orders": page}), A)
+
+
+def test_the_exchanges_error_is_part_of_the_reason() -> None:
+    refused = answer({"error": {"code": "forbidden", "message": "no scope"}}, 403)
+    with pytest.raises(ReadingError, match="GET /portfolio/balance: 403 forbidden no scope"):
+        read_the_account(account(**{"/portfolio/balance": refused}), A)
+
+
+def test_the_balances_are_those_of_the_shards_in_use() -> None:
+    exchange = account()
+    (event,) = exchange.read(read_account(ReadAccount((), shards=(0, 3)), 7))
+    assert isinstance(event, Reconciled)
+    assert event.balances == {0: 123_450_000, 3: 123_450_000}
+    asked = [query["exchange_index"] for query in exchange.queries("/portfolio/balance")]
+    assert asked == ["0", "3"]
+
+
+def test_a_decided_market_needs_no_position_but_its_fills_are_read() -> None:
+    exchange = account(**{"/portfolio/positions": {"market_positions": []}})
+    (event,) = exchange.read(read_account(ReadAccount((), decided=(A,)), 7))
+    assert isinstance(event, Reconciled)
+    assert len(event.fills) == 1
