@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import string
 import time
 from collections.abc import Iterator
 
+import msgspec
 import orjson
+import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
@@ -24,14 +27,22 @@ CPU_SECONDS = 1.0
 NOW = 1_795_874_400_000
 BOOK_SID = 5
 
+DEFAULTS = msgspec.to_builtins(config.Settings())
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner),
     max_leaves=12,
 )
-odd_values = json_values | st.sampled_from(
-    ["", "no", "-1.00", "0.42001", "1e9", "nan", "9" * 30, -1, 2**63, 1e300, [["0.4200", ""]]]
+ODD_TEXTS = (
+    *("", "no", "-1.00", "0.42001", "1e9", "nan", "9" * 30, "\x00", '"', "\u0663"),
+    *("13/32/2026", "2026-13-32", "0001-01-01", "25:61"),
 )
+ODD_VALUES: tuple[object, ...] = (
+    *ODD_TEXTS,
+    *(None, True, -1, 2**63, 1e300, [], {}, [["0.4200", ""]], [["", "1.00"]], [["0.4200"]]),
+)
+odd_values = json_values | st.sampled_from(ODD_VALUES)
 MESSAGES: dict[str, dict[str, object]] = {
     "error": {"code": 9, "msg": "unknown"},
     "event_lifecycle": {"event_ticker": EVENT},
@@ -113,6 +124,14 @@ def test_no_bytes_on_the_stream_raise(frames: list[bytes]) -> None:
             feed.received(frame, NOW)
 
 
+@pytest.mark.parametrize("kind", sorted(MESSAGES))
+def test_no_odd_value_in_a_frame_raises(kind: str) -> None:
+    for key, value in itertools.product(MESSAGES[kind], ODD_VALUES):
+        frame = {"type": kind, "sid": BOOK_SID, "msg": MESSAGES[kind] | {key: value}}
+        with within_limit():
+            watching_feed().received(orjson.dumps(frame), NOW)
+
+
 @RUNS
 @given(st.lists(nearly_valid_frames(), max_size=4))
 def test_no_nearly_valid_frame_raises(frames: list[bytes]) -> None:
@@ -130,6 +149,13 @@ def test_no_error_body_raises(body: bytes) -> None:
     assert len(text) <= 200
 
 
+@pytest.mark.parametrize("row", ["<td>{}<td>2,796,984", "<td>4/19/2026<td>{}"])
+def test_an_odd_cell_of_a_page_is_read_or_refused(row: str) -> None:
+    for text in ODD_TEXTS:
+        with within_limit(BadInput):
+            parse_page(f"<table><tr><th>Date<th>Numbers<tr>{row.format(text)}</table>")
+
+
 @RUNS
 @given(markup | st.text(max_size=300))
 def test_a_page_is_read_or_refused(page: str) -> None:
@@ -144,6 +170,13 @@ def test_settings_are_read_or_refused(text: str) -> None:
         config.parse(text, "fuzz.toml")
 
 
+@pytest.mark.parametrize("section", [key for key in DEFAULTS if key != "mode"])
+def test_an_odd_value_of_any_key_is_read_or_refused(section: str) -> None:
+    for key, value in itertools.product(DEFAULTS[section], ODD_VALUES):
+        with within_limit(BadInput):
+            config.changed(config.Settings(), {f"{section}.{key}": value}, "fuzz.toml")
+
+
 @RUNS
 @given(
     st.sampled_from(["quoting", "limits", "orders", "counts"]), st.text(max_size=12), json_values
@@ -152,6 +185,13 @@ def test_any_value_of_any_key_is_read_or_refused(section: str, key: str, value: 
     text = f"[{section}]\n{key} = {value!r}\n"
     with within_limit(BadInput):
         config.parse(text, "fuzz.toml")
+
+
+@pytest.mark.parametrize("line", ["{},2796984,", "2026-04-19,{},", "2026-04-19,,{}", "{}"])
+def test_an_odd_cell_of_a_counts_file_is_read_or_refused(line: str) -> None:
+    for text in ODD_TEXTS:
+        with within_limit(BadInput):
+            read_counts_csv(["date,as_published,archived", line.format(text)], "fuzz.csv")
 
 
 @RUNS
