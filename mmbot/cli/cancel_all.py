@@ -1,4 +1,4 @@
-"""`mmbot cancel-all`: take the bot's orders off the exchange when no daemon does."""
+"""`mmbot cancel-all`: cancel the bot's orders when no daemon does."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def cancel_all(
     config_path: Annotated[Path, typer.Option("--config", help="The settings of the daemon.")],
     venue_path: Annotated[
         Path | None,
-        typer.Option("--venue", help="Sweep where this file says: what `mmbot exchange` printed."),
+        typer.Option("--venue", help="Cancel where this file says: what `mmbot exchange` printed."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a line.")] = False,
 ) -> None:
-    """Cancel every resting order of the bot's, and have the exchange confirm that none is left.
+    """Cancel every resting order of the bot, and have the exchange confirm that none is left.
 
-    Orders that the bot has not placed are left alone. It needs no ledger and no daemon; a daemon
-    that runs would quote again, so stop that first: it cancels by itself. Exit codes: 0 no order
+    Orders that the bot has not placed are left alone. No ledger and no daemon are needed; a running
+    daemon would quote again, so stop it first: it cancels its orders itself. Exit codes: 0 no order
     is left, 2 something given cannot be used, 4 it is not known whether one is left.
     """
     settings = config.load(config_path)
@@ -52,7 +52,7 @@ def cancel_all(
     if as_json:
         print(msgspec.json.encode(result).decode())
     else:
-        print(_sentence(result))
+        print(_result_text(result))
     raise typer.Exit(EXIT_CLEAN if result.clean else EXIT_NOT_KNOWN)
 
 
@@ -62,11 +62,11 @@ async def _cancel(settings: config.Settings, venue: Venue, signer: Signer) -> Ca
         return await account.cancel_own_orders()
 
 
-def _sentence(result: CancellationResult) -> str:
-    seen = f"{result.found} own orders found, {result.others} of others left alone"
+def _result_text(result: CancellationResult) -> str:
+    found = f"{result.found} own orders found, {result.others} of others left alone"
     if result.clean:
-        return f"{seen}; none of the bot's is left"
+        return f"{found}; none of the bot's is left"
     left = (
         "it is not known whether any is left" if result.left is None else f"{result.left} are left"
     )
-    return f"{seen}; {left}: {result.reason}"
+    return f"{found}; {left}: {result.reason}"

@@ -1,4 +1,4 @@
-"""`mmbot check`: is everything ready to trade? It places nothing."""
+"""`mmbot check`: whether everything is ready to trade. It places no order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.table import Table
 from mmbot import config
 from mmbot.cli.run import between, choose_venue, state_directory
 from mmbot.daemon import transport
-from mmbot.daemon.account_client import AccountClient
+from mmbot.daemon.account_client import CHECK_ATTEMPTS, AccountClient
 from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.ledger import read_halt
@@ -41,7 +41,7 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Check clock, key, exchange, fees, markets, account and stream; place nothing.
+    """Check clock, key, exchange, fees, markets, account and stream; place no order.
 
     The daemon makes the same checks when it starts. Exit codes: 0 ready, 2 something given cannot
     be used, 3 not ready.
@@ -50,16 +50,17 @@ def check(
     venue = choose_venue(settings, venue_path, live=settings.mode == "live")
     signer = find_signer(settings.credentials, venue, os.environ)
     state = state_directory(settings, os.environ, simulated=venue_path is not None)
-    findings = (*asyncio.run(_examine(settings, venue, signer)), *_halt(read_halt(state)))
+    findings = (*asyncio.run(_examine(settings, venue, signer)), *_halt_findings(read_halt(state)))
     ready = is_ready(findings)
     if as_json:
-        print(msgspec.json.encode({"ready": ready, "findings": findings}).decode())
+        rows = [{"name": f.name, "state": f.state, "detail": f.detail} for f in findings]
+        print(msgspec.json.encode({"ready": ready, "findings": rows}).decode())
     else:
-        _show(findings, venue, ready=ready)
+        _print_table(findings, venue, ready=ready)
     raise typer.Exit(0 if ready else NotReady.exit_code)
 
 
-def _halt(halt: Halted | None) -> tuple[Finding, ...]:
+def _halt_findings(halt: Halted | None) -> tuple[Finding, ...]:
     if halt is None:
         return ()
     since = f"{from_milliseconds(halt.since):%Y-%m-%d %H:%M %Z}"
@@ -72,12 +73,12 @@ async def _examine(settings: config.Settings, venue: Venue, signer: Signer) -> t
     async with transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds) as rest:
         account = AccountClient(settings, venue, signer, rest, between(settings, ()))
         await account.refuse_bad_key()
-        examination, findings = await account.examine(())
+        examination, findings = await account.examine((), most_attempts=CHECK_ATTEMPTS)
         tickers = tuple(m.ticker for event in examination.listed for m in event.markets)
         return (*findings, await account.try_stream(tickers))
 
 
-def _show(findings: tuple[Finding, ...], venue: Venue, *, ready: bool) -> None:
+def _print_table(findings: tuple[Finding, ...], venue: Venue, *, ready: bool) -> None:
     table = Table(title=venue.rest_url)
     for heading in ("check", "", "what was found"):
         table.add_column(heading)

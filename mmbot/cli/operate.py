@@ -1,4 +1,4 @@
-"""`mmbot halt`, `resume`, `counts`, `explain`, `plan`: the operator's word to a running daemon."""
+"""`mmbot halt`, `resume`, `counts`, `explain`, `plan`: the operator's requests to the daemon."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from mmbot.cli.options import DaemonConfig, DaemonVenue
 from mmbot.cli.run import state_directory
 from mmbot.daemon import control
 from mmbot.daemon.ledger import Ledger, LedgerTaken, has_ledger
-from mmbot.daemon.operator_requests import (
-    LONGEST_REASON,
+from mmbot.daemon_api import (
+    MAX_REASON_CHARACTERS,
+    MAX_TICKER_CHARACTERS,
     Answer,
     CountDay,
     CountsReport,
@@ -34,59 +35,63 @@ from mmbot.daemon.operator_requests import (
     ListCounts,
     MissCount,
     MissingReport,
+    Offer,
     Plan,
+    PlannedMarket,
     PlanReport,
+    QuotedMarket,
     Request,
     Resume,
     ResumeReport,
 )
 from mmbot.errors import BadInput, NotReady
-from mmbot.observe.plan import Offer, PlannedMarket, QuotedMarket
 from mmbot.trading.events import Halted
 from mmbot.tsa.calendar import EASTERN, from_milliseconds
 
 EXIT_NOT_KNOWN = 4
 
-# A daemon that starts or ends holds the ledger for a moment and does not listen.
+# A daemon that starts or ends holds the ledger for a moment without listening.
 _ATTEMPTS, _PAUSE_SECONDS = 20, 0.25
 
 _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
-_A = TypeVar("_A")
+_AnswerT = TypeVar("_AnswerT")
 
 
 def halt(
     config_path: DaemonConfig,
-    reason: Annotated[str, typer.Option(help="Why; it is logged and kept.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; it is logged and stored.")] = "",
     venue_path: DaemonVenue = None,
     as_json: _AsJson = False,
 ) -> None:
-    """Take every quote off and show none until `mmbot resume`; the daemon stays up.
+    """Cancel every quote and place none until `mmbot resume`; the daemon keeps running.
 
-    The halt outlasts restarts. Where no daemon runs, the next one starts halted.
+    The halt survives restarts. Where no daemon runs, the next one starts halted.
 
     Exit codes: 0 no order is left, 2 something given cannot be used, 3 there is nothing to halt,
     4 not known whether an order is left.
     """
-    if len(reason) > LONGEST_REASON:
-        raise BadInput(f"a reason has at most {LONGEST_REASON} characters, not {len(reason)}")
+    if len(reason) > MAX_REASON_CHARACTERS:
+        raise BadInput(
+            f"a reason has at most {MAX_REASON_CHARACTERS} characters, not {len(reason)}"
+        )
     settings = config.load(config_path)
     directory = _state_directory(settings, venue_path)
     report = _ask_or_write(
-        directory, Halt(reason), HaltReport, lambda ledger: _keep(ledger, reason)
+        directory, Halt(reason), HaltReport, lambda ledger: _store_halt(ledger, reason)
     )
     clean = not report.running or (report.left == 0 and report.account_read)
     if as_json:
         _print_json(report)
     else:
-        _say_halt(report, directory, settings.orders.lifetime_seconds)
+        _print_halt(report, directory, settings.orders.lifetime_seconds)
     raise typer.Exit(0 if clean and not report.not_kept else EXIT_NOT_KNOWN)
 
 
 def resume(
     config_path: DaemonConfig, venue_path: DaemonVenue = None, as_json: _AsJson = False
 ) -> None:
-    """End a halt: quotes are shown again as soon as every gate is open."""
+    """End a halt: quotes are placed again as soon as every gate is open."""
     directory = _state_directory(config.load(config_path), venue_path)
     report = _ask_or_write(directory, Resume(), ResumeReport, _end_halt)
     if as_json:
@@ -111,7 +116,7 @@ def list_counts(
     venue_path: DaemonVenue = None,
     as_json: _AsJson = False,
 ) -> None:
-    """List the counts of this week and the last: every value shown, when, and what is awaited."""
+    """List the counts of this week and the last: every value, when it was seen, what is due."""
     if context.invoked_subcommand is not None:
         if config_path or venue_path or as_json:
             raise BadInput(f"write the options after `{context.invoked_subcommand}`")
@@ -119,7 +124,7 @@ def list_counts(
     if config_path is None:
         raise BadInput("--config is missing: name the settings that the daemon runs with")
     directory = _state_directory(config.load(config_path), venue_path)
-    report = _of(CountsReport, control.ask(directory, ListCounts()))
+    report = _expect(CountsReport, control.ask(directory, ListCounts()))
     if as_json:
         _print_json(report)
     else:
@@ -133,13 +138,13 @@ def counts_none(
     venue_path: DaemonVenue = None,
     as_json: _AsJson = False,
 ) -> None:
-    """Wait no more for the count of a day, so that quotes are shown without it.
+    """Stop waiting for the count of a day, and quote without it.
 
-    It has to be due, of a listed week, and not published. Should the count come all the same, it
-    is used, and quotes wait for it again until it is in the belief.
+    The day must be of a listed week, and its count due and not published. Should the count come
+    all the same, it is used, and quoting waits until it is in the belief.
     """
     directory = _state_directory(config.load(config_path), venue_path)
-    report = _of(MissingReport, control.ask(directory, MissCount(_parse_day(day))))
+    report = _expect(MissingReport, control.ask(directory, MissCount(_parse_day(day))))
     if as_json:
         _print_json(report)
     else:
@@ -152,11 +157,11 @@ def explain(
     venue_path: DaemonVenue = None,
     as_json: _AsJson = False,
 ) -> None:
-    """Tell why a market is quoted as it is: counts, forecast, fair value, margin, tick, order."""
+    """Explain a market's quotes: counts, forecast, fair value, margin, tick, order."""
     directory = _state_directory(config.load(config_path), venue_path)
-    if len(ticker) > 100:
+    if len(ticker) > MAX_TICKER_CHARACTERS:
         raise BadInput(f"there is no market {ticker[:40]!r}...")
-    report = _of(Explanation, control.ask(directory, Explain(ticker)))
+    report = _expect(Explanation, control.ask(directory, Explain(ticker)))
     if as_json:
         _print_json(report)
         return
@@ -175,41 +180,47 @@ def plan(
     venue_path: DaemonVenue = None,
     as_json: _AsJson = False,
 ) -> None:
-    """Show what other settings would quote in the live books, beside what is quoted.
+    """Show what other settings would quote in the live books, beside the present quotes.
 
     Only the tables quoting, limits and orders may differ from what the daemon runs with.
     """
     settings = config.load(config_path)
-    report = _of(PlanReport, control.ask(_state_directory(settings, venue_path), Plan(settings)))
+    report = _expect(
+        PlanReport, control.ask(_state_directory(settings, venue_path), Plan(settings))
+    )
     if as_json:
         _print_json(report)
     else:
         _show_plan(report)
 
 
-# Where the daemon is
+# Reaching the daemon
 
 
 def _state_directory(settings: config.Settings, venue_path: Path | None) -> Path:
     return state_directory(settings, os.environ, simulated=venue_path is not None)
 
 
-def _of(kind: type[_A], answer: Answer) -> _A:
+def _expect(kind: type[_AnswerT], answer: Answer) -> _AnswerT:
     if not isinstance(answer, kind):
         raise BadInput("the daemon answered something else; is it of another version?")
     return answer
 
 
 def _ask_or_write(
-    directory: Path, request: Request, kind: type[_A], write: Callable[[Ledger], _A]
-) -> _A:
-    """Ask the daemon; where none runs, write into its ledger, which then nobody else holds.
+    directory: Path, request: Request, kind: type[_AnswerT], write: Callable[[Ledger], _AnswerT]
+) -> _AnswerT:
+    """Ask the daemon; if none runs, write into its ledger instead.
 
-    A ledger is never begun: where there is none, no daemon of these settings has ever run.
+    A ledger is never created: where there is none, no daemon has ever run with these settings.
+
+    Raises:
+        NotRunning: No daemon runs, and none ever has.
+        NotReady: A process holds the ledger and does not listen.
     """
     for _ in range(_ATTEMPTS):
         try:
-            return _of(kind, control.ask(directory, request))
+            return _expect(kind, control.ask(directory, request))
         except control.NotRunning:
             if not has_ledger(directory):
                 raise
@@ -225,11 +236,11 @@ def _ask_or_write(
     raise NotReady(f"a process holds the ledger in {directory} and does not listen; try again")
 
 
-def _keep(ledger: Ledger, reason: str) -> HaltReport:
-    halted = Halted(time.time_ns() // 1_000_000, reason)
-    ledger.add_halt(halted)
-    kept = ledger.halt() or halted
-    return HaltReport(kept.since, kept.reason)
+def _store_halt(ledger: Ledger, reason: str) -> HaltReport:
+    requested = Halted(time.time_ns() // 1_000_000, reason)
+    ledger.add_halt(requested)
+    in_force = ledger.halt() or requested
+    return HaltReport(in_force.since, in_force.reason)
 
 
 def _end_halt(ledger: Ledger) -> ResumeReport:
@@ -238,7 +249,7 @@ def _end_halt(ledger: Ledger) -> ResumeReport:
     return ResumeReport(None) if halted is None else ResumeReport(halted.since, halted.reason)
 
 
-# What is shown
+# Output
 
 
 def _print_json(report: Answer) -> None:
@@ -247,22 +258,22 @@ def _print_json(report: Answer) -> None:
     print(msgspec.json.encode(tree).decode())
 
 
-def _say_halt(report: HaltReport, directory: Path, lifetime: int) -> None:
+def _print_halt(report: HaltReport, directory: Path, lifetime_seconds: int) -> None:
     print(f"Halted since {_instant(report.since)}{_because(report.reason)}.")
     if report.not_kept:
         print(f"It was NOT written down ({report.not_kept}): a restart ends it.")
     if not report.running:
         print(f"No mmbot is at work in {directory}: the next one starts halted.")
         print(
-            f"Orders that an earlier one may have left run out within {lifetime} s; "
-            "`mmbot cancel-all` takes them off now."
+            f"Orders that an earlier one may have left expire within {lifetime_seconds} s; "
+            "`mmbot cancel-all` cancels them now."
         )
         return
     print(f"{report.live} orders were live; {report.left} are left after {report.seconds:.2f} s.")
     if report.left:
-        print(f"They are being taken off still, and run out within {lifetime} s.")
+        print(f"They are still being cancelled, and expire within {lifetime_seconds} s.")
     if not report.account_read:
-        print("The account has not been read, so that orders may be left that are not known.")
+        print("The account has not been read, so there may be orders that are not known.")
 
 
 def _because(reason: str) -> str:
@@ -280,7 +291,7 @@ def _parse_day(text: str) -> dt.date:
         raise BadInput(f"{text[:40]!r} is not a date such as 2026-11-25") from None
 
 
-_STATES = {"published": "", "due": "due now", "expected": "", "none": "not waited for"}
+_STATE_TEXTS = {"published": "", "due": "due now", "expected": "", "none": "not waited for"}
 
 
 def _counts_table(days: tuple[CountDay, ...]) -> Table:
@@ -290,12 +301,12 @@ def _counts_table(days: tuple[CountDay, ...]) -> Table:
         day = f"{row.day:%a %Y-%m-%d}"
         release = f"from {row.release.astimezone(EASTERN):%a %H:%M}"
         if not row.vintages:
-            said = _STATES[row.state]
-            table.add_row(day, "", "", f"{said}, {release}" if said else f"expected {release}")
-        for number, each in enumerate(row.vintages):
-            seen = f"{each.seen.astimezone(EASTERN):%a %Y-%m-%d %H:%M}"
-            what = "archived" if each.archived else "revised" if number else ""
-            table.add_row("" if number else day, f"{each.count:,}", seen, what)
+            state = _STATE_TEXTS[row.state]
+            table.add_row(day, "", "", f"{state}, {release}" if state else f"expected {release}")
+        for number, vintage in enumerate(row.vintages):
+            seen = f"{vintage.seen.astimezone(EASTERN):%a %Y-%m-%d %H:%M}"
+            remark = "archived" if vintage.archived else "revised" if number else ""
+            table.add_row("" if number else day, f"{vintage.count:,}", seen, remark)
     return table
 
 
@@ -305,8 +316,8 @@ def _show_plan(report: PlanReport) -> None:
     for event in events:
         of_event = [m for m in report.markets if m.market.rpartition("-")[0] == event]
         console.print(_plan_table(event, [m for m in of_event if m.differs or _is_quoted(m)]))
-        silent = Counter(m.present.gate for m in of_event if not (m.differs or _is_quoted(m)))
-        for gate, number in silent.items():
+        unquoted = Counter(m.present.gate for m in of_event if not (m.differs or _is_quoted(m)))
+        for gate, number in unquoted.items():
             console.print(f"{number} more are not quoted either way: {gate}")
     differing = sum(market.differs for market in report.markets)
     console.print(f"{differing} of {len(report.markets)} markets would be quoted otherwise (*).")

@@ -1,11 +1,14 @@
-"""The start-up self-check over real sockets: the same for the daemon and for `mmbot check`."""
+"""One account at one exchange over real sockets, without the bot: self-check and cancel-all."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from typing import assert_never
 
 import msgspec
+import structlog
 from websockets.asyncio.client import ClientConnection
 
 from mmbot.config import Settings
@@ -19,25 +22,28 @@ from mmbot.kalshi.gateway import signed
 from mmbot.kalshi.http import STREAM_PATH, HttpAnswer, HttpRequest
 from mmbot.kalshi.messages import error_body
 from mmbot.kalshi.order_cancellation import CancellationResult, Pause, cancel_own_orders
-from mmbot.kalshi.selfcheck import Examination, Finding, failures
+from mmbot.kalshi.selfcheck import Examination, Finding, failures, unknown
 from mmbot.trading.events import BookReplaced, StreamUp
 from mmbot.trading.portfolio import worst_case
+from mmbot.units import Milliseconds
 
-# A fill may be on its way into the account's lists while they are read: what fails is read again.
-_ATTEMPTS = 3
-_PAUSE_SECONDS = 1.0
+# A fill may be on its way into the account's lists while they are read, so a check fails only
+# once it has failed this often.
+CHECK_ATTEMPTS = 3
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 10.0
+_PAUSE_GROWTH = 1.5
 _STREAM_SECONDS = 10.0
 # How long cancelling every own order may take before it ends without knowing.
 CANCEL_SECONDS = 20.0
 
 
-def wall_clock() -> int:
-    """Return the time in milliseconds since the Unix epoch."""
+def wall_clock() -> Milliseconds:
+    """Return the time since the Unix epoch."""
     return time.time_ns() // 1_000_000
 
 
 class AccountClient:
-    """One key at one exchange, with whatever stands between."""
+    """Signed requests of one API key to one exchange, through an interceptor."""
 
     def __init__(
         self,
@@ -45,16 +51,21 @@ class AccountClient:
         venue: Venue,
         signer: Signer,
         rest: transport.RestClient,
-        between: Interceptor,
+        interceptor: Interceptor,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """Use `rest` for every request; `sleep` waits for so many seconds."""
         self._settings = settings
         self._venue = venue
         self._signer = signer
         self._rest = rest
-        self._between = between
+        self._interceptor = interceptor
+        self._sleep = sleep
+        self._log = structlog.get_logger()
 
     async def refuse_bad_key(self) -> None:
-        """Ask for something that only the right key may see.
+        """Request something that only a valid key may read.
 
         Raises:
             BadInput: There is no exchange at the address, or it refuses the key.
@@ -75,36 +86,54 @@ class AccountClient:
                 f"{error.text}".rstrip()
             )
 
-    async def examine(self, held: tuple[str, ...]) -> tuple[Examination, tuple[Finding, ...]]:
-        """Check everything that REST can tell, again where a check failed."""
-        for attempt in range(_ATTEMPTS):
-            if attempt:
-                await asyncio.sleep(_PAUSE_SECONDS)
+    async def examine(
+        self, held: tuple[str, ...], *, most_attempts: int | None = None
+    ) -> tuple[Examination, tuple[Finding, ...]]:
+        """Make every check that needs REST alone; repeat them all while one is unknown or fails.
+
+        Args:
+            held: Events that hold positions, according to the ledger.
+            most_attempts: Attempts before unknown checks are returned as such; `None` goes on,
+                with a warning in the log each time, until every check is known.
+
+        Returns:
+            The last examination and its findings.
+        """
+        attempts = failed = 0
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        while True:
             examination = Examination(
                 self._settings, self._signer.key_id, held, wall_clock, worst_case
             )
             findings = await self._run(examination)
-            if not failures(findings):
-                break
-        return examination, findings
+            attempts += 1
+            waiting_for, has_failed = unknown(findings), bool(failures(findings))
+            failed += has_failed
+            is_settled = not waiting_for and not has_failed
+            if is_settled or failed == CHECK_ATTEMPTS or attempts == most_attempts:
+                return examination, findings
+            if waiting_for and most_attempts is None:
+                self._log.warning("check.unknown", checks=waiting_for, retry_seconds=pause_seconds)
+            await self._sleep(pause_seconds)
+            pause_seconds = min(pause_seconds * _PAUSE_GROWTH, _LONGEST_PAUSE_SECONDS)
 
     async def _run(self, examination: Examination) -> tuple[Finding, ...]:
         steps = examination.run()
         try:
             request = next(steps)
             while True:
-                request = steps.send(await self.ask(request))
+                request = steps.send(await self.call(request))
         except StopIteration as end:
             findings: tuple[Finding, ...] = end.value
             return findings
 
-    async def ask(self, unsigned: HttpRequest) -> HttpAnswer | None:
+    async def call(self, unsigned: HttpRequest) -> HttpAnswer | None:
         """Sign a request, send it, and return the answer, or `None` where none came."""
         request = signed(unsigned, self._signer, wall_clock())
-        answer = self._between.answer(request, wall_clock())
+        answer = self._interceptor.answer(request, wall_clock())
         if answer is None:
             answer = await self._rest.try_call(request)
-            self._between.learn(request, answer, wall_clock())
+            self._interceptor.learn(request, answer, wall_clock())
         return answer
 
     async def cancel_own_orders(self) -> CancellationResult:
@@ -119,10 +148,13 @@ class AccountClient:
                 step = next(steps)
                 while True:
                     answer: HttpAnswer | None = None
-                    if isinstance(step, Pause):
-                        await asyncio.sleep(step.seconds)
-                    else:
-                        answer = await self.ask(step)
+                    match step:
+                        case Pause():
+                            await self._sleep(step.seconds)
+                        case HttpRequest():
+                            answer = await self.call(step)
+                        case _:
+                            assert_never(step)
                     step = steps.send(answer)
         except StopIteration as end:
             result: CancellationResult = end.value
@@ -132,7 +164,7 @@ class AccountClient:
             return CancellationResult(0, None, 0, reason)
 
     async def try_stream(self, tickers: tuple[str, ...]) -> Finding:
-        """Open the stream and wait for a book, or for the subscriptions where there is none."""
+        """Open the stream and wait for one order book, or for the subscriptions if no tickers."""
         started = time.monotonic()
         headers = self._signer.headers("GET", STREAM_PATH, wall_clock())
         try:
@@ -144,23 +176,23 @@ class AccountClient:
         except transport.StreamError as error:
             return Finding("stream", "fail", f"{type(error).__name__} {error}".strip()[:300])
         finally:
-            self._between.disconnected()
+            self._interceptor.disconnected()
         return Finding("stream", "ok", f"{what} after {time.monotonic() - started:.2f} s")
 
     async def _first_book(self, connection: ClientConnection, tickers: tuple[str, ...]) -> str:
         feed = Feed(self._settings.exchange.series)
         feed.watch(tickers, wall_clock())
-        self._between.connected()
+        self._interceptor.connected()
         step = feed.connected(wall_clock())
         while True:
             for frame in step.frames:
-                for sent in self._between.outgoing(frame, wall_clock()):
-                    await connection.send(sent, text=True)
-            waiting = list(self._between.take()) or self._between.incoming(
+                for outgoing in self._interceptor.outgoing(frame, wall_clock()):
+                    await connection.send(outgoing, text=True)
+            incoming = list(self._interceptor.take()) or self._interceptor.incoming(
                 await connection.recv(), wall_clock()
             )
             frames: list[bytes] = []
-            for data in waiting:
+            for data in incoming:
                 step = feed.received(data, wall_clock())
                 frames += step.frames
                 for event in step.events:

@@ -1,4 +1,4 @@
-"""Keeping the forecasts of past weeks in a file, as making them takes many seconds."""
+"""A cache file for a forecast method's bank of past residuals, which takes many seconds to make."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from mmbot.forecast.residuals import Bank
 
 
 def bank_path(directory: Path, method: str) -> Path:
-    """Return where a method's bank is kept in a directory."""
+    """Return the path of a method's bank in a directory."""
     return directory / f"{method}.bank"
 
 
 def load_bank(path: Path) -> Bank | None:
-    """Return what is kept; whatever cannot be read is to be made anew, and replaced."""
+    """Return the stored bank, or `None` if there is none that can be read."""
     try:
         return Bank.decode(path.read_bytes())
     except (OSError, BadInput):
@@ -23,16 +23,16 @@ def load_bank(path: Path) -> Bank | None:
 
 
 def store_bank(path: Path, bank: Bank) -> None:
-    """Keep a bank, the one before intact until the new one is whole.
+    """Store a bank atomically: the file before it stays intact until the new one is whole.
 
     Raises:
-        BadInput: The place cannot be written to.
+        BadInput: The file cannot be written.
     """
-    beside = path.with_suffix(f".{os.getpid()}")
+    temporary = path.with_suffix(f".{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(bank.encode())
-        beside.replace(path)
+        temporary.write_bytes(bank.encode())
+        temporary.replace(path)
     except OSError as error:
         raise BadInput(
             f"{path} cannot be written: {error.strerror}; choose another directory"

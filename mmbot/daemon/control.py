@@ -1,9 +1,9 @@
-"""The operator's socket: how a command reaches the daemon that is running.
+"""The operator's socket: how a command reaches the running daemon.
 
-A Unix socket in the state directory, for the daemon's own user and root alone. One connection
-carries one request and one answer, a line of JSON each, bounded in size, number and time; whatever
-is wrong with a request is answered in a sentence. Whoever holds the ledger's lock owns the
-directory, so that a socket found there when a daemon starts is a dead one's, and is replaced.
+A Unix socket in the state directory, for the daemon's own user and root only. One connection
+carries one request and one answer, a line of JSON each, limited in size, number and time; a bad
+request is answered with a sentence. The holder of the ledger's lock owns the directory, so a socket
+found there at the start is that of a dead daemon and is replaced.
 """
 
 from __future__ import annotations
@@ -19,39 +19,39 @@ from pathlib import Path
 
 import msgspec
 
-from mmbot.daemon.operator_requests import Answer, Refused, Request
+from mmbot.daemon_api import Answer, Refused, Request
 from mmbot.errors import BadInput, NotReady
 
 SOCKET_NAME = "control.sock"
 
-# A request holds a whole tree of settings at the most, which is some three thousand bytes.
+# The largest request carries a whole tree of settings, some three thousand bytes.
 MOST_REQUEST_BYTES = 65_536
 _MOST_ANSWER_BYTES = 8 * 1024 * 1024
-MOST_CONVERSATIONS = 8
-# Seconds: for the request to arrive, for the answer to be made and taken, and what a client waits.
+MOST_CONNECTIONS = 8
+# For the request to arrive, for the answer to be made and sent, and for a client to wait.
 READ_SECONDS = 5.0
 _ANSWER_SECONDS = 40.0
-_PATIENCE_SECONDS = 45.0
+_CLIENT_SECONDS = 45.0
 
 _REQUESTS: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _ANSWERS: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
-# The kernel's word on the other end: process, user, group.
+# `struct ucred`, the other end according to the kernel: process, user, group.
 _PEER = struct.Struct("3i")
 
 Answerer = Callable[[Request], Awaitable[Answer]]
 
 
 class NotRunning(NotReady):
-    """Nobody listens in the state directory."""
+    """No daemon listens in the state directory."""
 
 
 class Unanswered(NotReady):
-    """A daemon is there and gave no answer; nobody can say what it did."""
+    """A daemon is there and gave no answer, so that it is not known what it did."""
 
     exit_code = 4
 
 
-# The daemon's end
+# Server
 
 
 @contextlib.asynccontextmanager
@@ -59,22 +59,22 @@ async def listening(directory: Path, answer: Answerer) -> AsyncIterator[None]:
     """Answer requests for as long as the context lasts.
 
     Args:
-        directory: The state directory, whose ledger this process has open.
-        answer: Makes the answer to a request; slow ones are given up.
+        directory: The state directory, whose ledger this process holds.
+        answer: Makes the answer to a request; cancelled if it takes too long.
 
     Raises:
         BadInput: The socket cannot be made.
     """
-    conversations = _Conversations(answer)
+    connections = _Connections(answer)
     server = await asyncio.start_unix_server(
-        conversations.begin, sock=_bound(directory), limit=MOST_REQUEST_BYTES
+        connections.accept, sock=_bound(directory), limit=MOST_REQUEST_BYTES
     )
     try:
         yield
     finally:
         server.close()
         (directory / SOCKET_NAME).unlink(missing_ok=True)
-        await conversations.end()
+        await connections.close()
 
 
 def _bound(directory: Path) -> socket.socket:
@@ -91,34 +91,34 @@ def _bound(directory: Path) -> socket.socket:
     return listener
 
 
-class _Conversations:
-    """The connections of the moment."""
+class _Connections:
+    """The open connections, one task each."""
 
     def __init__(self, answer: Answerer) -> None:
         self._answer = answer
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Take up a connection."""
-        crowded = len(self._tasks) >= MOST_CONVERSATIONS
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve a connection, or refuse it."""
+        crowded = len(self._tasks) >= MOST_CONNECTIONS
         if crowded or not _is_trusted(writer):
             error = "too many commands at once; try again" if crowded else "not your daemon"
             writer.write(_line(Refused(error)))
             writer.close()
             return
-        task = asyncio.create_task(self._converse(reader, writer))
+        task = asyncio.create_task(self._serve(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def end(self) -> None:
-        """Break off whatever is under way."""
+    async def close(self) -> None:
+        """Cancel whatever is in progress."""
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A client that is gone has no use for an answer, and one that dawdles gets none.
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A client that hung up needs no answer, and one that is too slow gets none.
         with contextlib.suppress(TimeoutError, OSError), contextlib.closing(writer):
             request = await _read(reader)
             async with asyncio.timeout(_ANSWER_SECONDS):
@@ -128,7 +128,7 @@ class _Conversations:
 
 
 async def _read(reader: asyncio.StreamReader) -> Request | Refused:
-    """Read a request, or say what is wrong with it."""
+    """Read a request, or return what is wrong with it."""
     try:
         async with asyncio.timeout(READ_SECONDS):
             line = await reader.readuntil(b"\n")
@@ -148,27 +148,27 @@ def _is_trusted(writer: asyncio.StreamWriter) -> bool:
     return user in {os.geteuid(), 0}
 
 
-# The client's end
+# Client
 
 
 def ask(directory: Path, request: Request) -> Answer:
-    """Ask the daemon at work in a state directory, and wait for its answer.
+    """Send a request to the daemon of a state directory, and wait for its answer.
 
     Raises:
         NotRunning: There is none.
         Unanswered: It did not answer in time, or ended meanwhile.
-        BadInput: It refused, or belongs to somebody else.
+        BadInput: It refused the request, or belongs to another user.
     """
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-        line.settimeout(_PATIENCE_SECONDS)
-        _connect(line, directory)
-        process, _ = _peer(line)
+    deadline = time.monotonic() + _CLIENT_SECONDS
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(_CLIENT_SECONDS)
+        _connect(connection, directory)
+        process, _ = _peer(connection)
         try:
-            # Who is turned away finds the reason there and nobody to write to.
+            # A refused connection is closed by the daemon, and has the reason still to be read.
             with contextlib.suppress(BrokenPipeError):
-                line.sendall(_line(request))
-            answer = _ANSWERS.decode(_read_line(line, deadline))
+                connection.sendall(_line(request))
+            answer = _ANSWERS.decode(_read_line(connection, deadline))
         except (OSError, TimeoutError, msgspec.DecodeError) as error:
             raise Unanswered(
                 f"the mmbot at work in {directory} (process {process}) gave no answer "
@@ -179,10 +179,10 @@ def ask(directory: Path, request: Request) -> Answer:
     return answer
 
 
-def _connect(line: socket.socket, directory: Path) -> None:
+def _connect(connection: socket.socket, directory: Path) -> None:
     try:
         with _address(directory) as address:
-            line.connect(address)
+            connection.connect(address)
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         raise NotRunning(
             f"no mmbot is at work in {directory}; give the --config, --venue and STATE_DIRECTORY "
@@ -195,11 +195,11 @@ def _connect(line: socket.socket, directory: Path) -> None:
         ) from None
 
 
-def _read_line(line: socket.socket, deadline: float) -> bytes:
+def _read_line(connection: socket.socket, deadline: float) -> bytes:
     data = bytearray()
     while not data.endswith(b"\n"):
-        line.settimeout(max(0.001, deadline - time.monotonic()))
-        part = line.recv(65_536)
+        connection.settimeout(max(0.001, deadline - time.monotonic()))
+        part = connection.recv(65_536)
         if not part:
             raise ConnectionResetError("it hung up")
         data += part
@@ -208,7 +208,7 @@ def _read_line(line: socket.socket, deadline: float) -> bytes:
     return bytes(data)
 
 
-# Both ends
+# Both
 
 
 def _line(message: Request | Answer) -> bytes:
@@ -217,7 +217,7 @@ def _line(message: Request | Answer) -> bytes:
 
 @contextlib.contextmanager
 def _address(directory: Path) -> Iterator[str]:
-    """Give the socket an address that is short enough, however deep the directory lies."""
+    """Yield a short path to the socket, as its address is limited to about a hundred bytes."""
     descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{descriptor}/{SOCKET_NAME}"
@@ -225,8 +225,8 @@ def _address(directory: Path) -> Iterator[str]:
         os.close(descriptor)
 
 
-def _peer(line: socket.socket) -> tuple[int, int]:
-    """Return the process and the user at the other end."""
-    said = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
-    process, user, _ = _PEER.unpack(said)
+def _peer(connection: socket.socket) -> tuple[int, int]:
+    """Return the process id and the user id of the other end."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+    process, user, _ = _PEER.unpack(credentials)
     return process, user

@@ -1,4 +1,4 @@
-"""Finding the API key: never in the config file, in an argument or in a log.
+"""Finding the API key, which is never in the config file, in an argument or in a log.
 
 The key's id comes from the config, the environment variable `MMBOT_KEY_ID` or the systemd
 credential `key_id`; the private key from a file named in the config or in
@@ -21,7 +21,11 @@ from mmbot.kalshi.auth import Signer, read_private_key
 def find_signer(
     settings: CredentialSettings, venue: Venue, environment: Mapping[str, str]
 ) -> Signer:
-    """Return a signer for the account; raise `BadInput` saying what is missing."""
+    """Return a signer for the account.
+
+    Raises:
+        BadInput: The key id or the private key is missing, or others may read the key.
+    """
     directory = environment.get("CREDENTIALS_DIRECTORY")
     key_id = (
         venue.key_id
@@ -42,7 +46,7 @@ def find_signer(
     if named:
         return Signer(key_id, read_private_key(_read_private_file(Path(named))))
     if directory and (Path(directory) / "private_key").is_file():
-        # systemd itself sees to who can read its credentials.
+        # systemd itself controls who can read its credentials.
         return Signer(key_id, read_private_key((Path(directory) / "private_key").read_bytes()))
     raise BadInput(
         "there is no private key; set credentials.private_key_path in the config or "

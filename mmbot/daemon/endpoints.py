@@ -1,4 +1,4 @@
-"""Where the daemon trades: the exchange's addresses, the counts' address, the calendar."""
+"""The addresses of an exchange and of the counts, and the calendar that both follow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Venue(msgspec.Struct, frozen=True):
-    """One place to trade; `key_id` and `private_key_path` only where it hands out its own."""
+    """An exchange to trade at; a simulated one names its own `key_id` and `private_key_path`."""
 
     rest_url: str
     ws_url: str
@@ -32,13 +32,17 @@ class Venue(msgspec.Struct, frozen=True):
 
 
 def real_venue(settings: Settings) -> Venue:
-    """Return the exchange that the mode names."""
+    """Return the real exchange of the configured mode."""
     rest_url, ws_url = HOSTS[settings.mode]
     return Venue(rest_url, ws_url, settings.counts.url)
 
 
 def read_venue(path: Path) -> Venue:
-    """Read the line that a simulated exchange printed; raise `BadInput` if it is none."""
+    """Read the line that a simulated exchange printed.
+
+    Raises:
+        BadInput: It is not such a line, or an address is neither encrypted nor on loopback.
+    """
     try:
         venue = msgspec.json.decode(path.read_bytes(), type=Venue)
     except OSError as error:

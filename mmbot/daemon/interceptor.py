@@ -1,4 +1,4 @@
-"""What stands between the bot and the exchange: nothing, or a layer that keeps orders inside."""
+"""A layer between the bot and the exchange: none, or one that keeps orders in this process."""
 
 from __future__ import annotations
 
@@ -6,65 +6,68 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
+from mmbot.units import Milliseconds
 
 
 class Interceptor(Protocol):
-    """A layer that every byte between the bot and the exchange goes through; sans I/O.
+    """Sees every request, answer and frame between the bot and the exchange; sans I/O.
 
-    Times are wall milliseconds. Each input may leave frames for the bot, which `take` returns.
+    `now` is the wall clock's time. Any input may queue frames for the bot, which `take` returns.
     """
 
-    def answer(self, request: HttpRequest, now: int, /) -> HttpAnswer | None:
-        """Answer a request of the bot's, or return `None` to have it sent."""
+    def answer(self, request: HttpRequest, now: Milliseconds, /) -> HttpAnswer | None:
+        """Answer the bot's request, or return `None` to have it sent to the exchange."""
 
-    def learn(self, request: HttpRequest, answer: HttpAnswer | None, now: int, /) -> None:
-        """Take note of what the exchange answered, `None` where no answer came."""
+    def learn(self, request: HttpRequest, answer: HttpAnswer | None, now: Milliseconds, /) -> None:
+        """Handle the exchange's answer to a request that was sent, `None` where none came."""
 
     def connected(self) -> None:
-        """Take note of a new stream."""
+        """Handle a new stream."""
 
     def disconnected(self) -> None:
-        """Take note that the stream is gone."""
+        """Handle the loss of the stream."""
 
-    def outgoing(self, frame: bytes, now: int, /) -> list[bytes]:
-        """Take in a frame of the bot's; return the frames to send."""
+    def outgoing(self, frame: bytes, now: Milliseconds, /) -> list[bytes]:
+        """Handle a frame from the bot; return the frames to send to the exchange."""
 
-    def incoming(self, data: bytes | str, now: int, /) -> Sequence[bytes | str]:
-        """Take in a frame of the exchange's; return the frames for the bot."""
+    def incoming(self, data: bytes | str, now: Milliseconds, /) -> Sequence[bytes | str]:
+        """Handle a frame from the exchange; return the frames for the bot."""
 
-    def advance(self, now: int, /) -> None:
-        """Take note of the time."""
+    def advance(self, now: Milliseconds, /) -> None:
+        """Handle the passing of time."""
 
     def take(self) -> Sequence[bytes | str]:
-        """Return the frames that wait for the bot, once."""
+        """Return and forget the frames queued for the bot."""
 
 
 class PassThrough:
-    """Nothing between: what the bot says is said to the exchange, and the reverse."""
+    """An interceptor that passes everything on unchanged."""
 
-    def answer(self, _request: HttpRequest, _now: int, /) -> None:
+    def answer(self, _request: HttpRequest, _now: Milliseconds, /) -> None:
         """Have every request sent."""
 
-    def learn(self, _request: HttpRequest, _answer: HttpAnswer | None, _now: int, /) -> None:
-        """Take note of nothing."""
+    def learn(
+        self, _request: HttpRequest, _answer: HttpAnswer | None, _now: Milliseconds, /
+    ) -> None:
+        """Ignore the answer."""
 
     def connected(self) -> None:
-        """Take note of nothing."""
+        """Ignore the connection."""
 
     def disconnected(self) -> None:
-        """Take note of nothing."""
+        """Ignore the loss of the connection."""
 
-    def outgoing(self, frame: bytes, _now: int, /) -> list[bytes]:
-        """Send the frame."""
+    def outgoing(self, frame: bytes, _now: Milliseconds, /) -> list[bytes]:
+        """Return the frame itself."""
         return [frame]
 
-    def incoming(self, data: bytes | str, _now: int, /) -> Sequence[bytes | str]:
-        """Hand the frame on."""
+    def incoming(self, data: bytes | str, _now: Milliseconds, /) -> Sequence[bytes | str]:
+        """Return the frame itself."""
         return [data]
 
-    def advance(self, _now: int, /) -> None:
-        """Take note of nothing."""
+    def advance(self, _now: Milliseconds, /) -> None:
+        """Ignore the time."""
 
     def take(self) -> Sequence[bytes | str]:
-        """Hold nothing back."""
+        """Return nothing."""
         return []

@@ -1,9 +1,9 @@
-"""What must survive: counts, fills, settlements, losses, the operator's word. SQLite in WAL mode.
+"""What must survive a restart: counts, fills, settlements, P&L marks, halts. SQLite in WAL mode.
 
-Every write is committed before the call returns, or raises `sqlite3.Error` and is not there. A row
-that is there already is left alone, so whatever is reported again after a restart is booked once; a
-settlement that says something else than the one before it is kept beside it, and counts in its
-place. One process at a time holds a ledger.
+Every write is committed before the call returns, or raises `sqlite3.Error` and leaves nothing. A
+row that exists is left alone, so whatever is reported again after a restart is booked once; a
+settlement that differs from the market's latest is added, and counts in its place. One process at a
+time holds a ledger.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from mmbot.trading.events import Halted
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill
 from mmbot.tsa.calendar import EASTERN
-from mmbot.units import Count, Money
+from mmbot.units import Count, Milliseconds, Money, total
 
 FILE_NAME = "ledger.sqlite"
 
-# What each version adds to the one before it.
+# The schema changes that lead from each version to the next.
 _ADDITIONS = (
     """
 CREATE TABLE counts (
@@ -89,22 +89,22 @@ CREATE VIEW latest_settlements AS
 """,
 )
 VERSION = len(_ADDITIONS)
-# How long another process may keep the file locked; the event loop stands still meanwhile.
+# How long to wait for another process's lock; the event loop is blocked meanwhile.
 _LOCKED_SECONDS = 1.0
-# Events whose marks may still matter: those of some weeks.
-_MARKS_RECALLED = 16
+# Events whose P&L marks are read at the start: some weeks of them.
+_MARKED_EVENTS = 16
 
-# The version that brought the table of halts.
+# The first version with a table of halts.
 _HALTS_SINCE = 3
 _HALT = "SELECT since, reason FROM halts WHERE resumed IS NULL"
 
 
 class LedgerTaken(BadInput):
-    """Another process has the ledger."""
+    """Another process holds the ledger."""
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """What an event came to: contracts, fees, and profit with whatever has been settled."""
+    """An event's contracts traded, fees, and P&L: cash flow plus the payouts booked so far."""
 
     contracts: Count
     fees: Money
@@ -112,7 +112,7 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 def is_held(directory: Path) -> bool:
-    """Say whether a process is at work on the ledger in `directory`, without making one."""
+    """Return whether a process holds the ledger in `directory`; creates nothing."""
     try:
         with (directory / "lock").open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -124,10 +124,15 @@ def is_held(directory: Path) -> bool:
 
 
 class Ledger:
-    """One account's memory in a directory of its own."""
+    """The database of one account in one mode, in a directory of its own."""
 
     def __init__(self, directory: Path) -> None:
-        """Open or begin the ledger; raise `BadInput` if another process has it or it is broken."""
+        """Open the ledger, creating or upgrading it as needed.
+
+        Raises:
+            LedgerTaken: Another process holds it.
+            BadInput: It, or its directory, cannot be used.
+        """
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = (directory / "lock").open("w")
@@ -167,26 +172,26 @@ class Ledger:
             raise BadInput(
                 f"the ledger {path} is of version {version}, this mmbot knows version {VERSION}"
             )
-        # Also where nothing is added: what cannot be written to is found out now.
+        # Written even if nothing is added, so that a read-only file is refused now.
         added = "".join(_ADDITIONS[version:])
         self._db.executescript(f"BEGIN IMMEDIATE; {added} PRAGMA user_version = {VERSION}; COMMIT;")
 
     def close(self) -> None:
-        """Let the ledger go."""
+        """Close the database and release the lock."""
         self._db.close()
         self._lock.close()
 
     # Counts
 
     def add_counts(self, counts: Iterable[ShownCount]) -> None:
-        """Keep what pages showed for some days, and when."""
+        """Store the counts that pages showed, and when they were seen, in one transaction."""
         with self._transaction():
             for each in counts:
                 seen = each.seen.isoformat()
                 self._add("counts", (each.day.isoformat(), each.count, seen, each.archived))
 
     def counts(self) -> list[tuple[dt.date, int, dt.datetime, bool]]:
-        """Return every vintage in the order in which they were seen."""
+        """Return every vintage, in the order seen: day, count, time seen, from an archived page."""
         rows = self._db.execute("SELECT day, count, seen, archived FROM counts ORDER BY seen, day")
         return [
             (
@@ -198,36 +203,36 @@ class Ledger:
             for day, count, seen, archived in rows
         ]
 
-    # The operator's word
+    # Operator
 
     def add_halt(self, halt: Halted) -> None:
-        """Keep that quoting is halted until `end_halt`; a halt that lasts already is left alone."""
+        """Store a halt, in force until `end_halt`; one that is in force already is left alone."""
         if self.halt() is None:
             row = (halt.since, halt.reason)
             self._db.execute("INSERT INTO halts (since, reason) VALUES (?, ?)", row)
 
-    def end_halt(self, now: int) -> None:
-        """Keep that quoting goes on; `now` is in milliseconds."""
+    def end_halt(self, now: Milliseconds) -> None:
+        """End the halt that is in force, if any."""
         self._db.execute("UPDATE halts SET resumed = ? WHERE resumed IS NULL", (now,))
 
     def halt(self) -> Halted | None:
-        """Return the halt that lasts."""
+        """Return the halt that is in force."""
         return _halt(self._db)
 
-    def add_missing_count(self, day: dt.date, now: int) -> None:
-        """Keep that no count of a day is waited for any more."""
+    def add_missing_count(self, day: dt.date, now: Milliseconds) -> None:
+        """Store that a day's count is no longer waited for."""
         self._add("missing_counts", (day.isoformat(), now))
 
     def missing_counts(self) -> frozenset[dt.date]:
-        """Return the days that were ever said to get no count."""
+        """Return every day whose count the operator ever declared missing."""
         rows = self._db.execute("SELECT day FROM missing_counts")
         return frozenset(dt.date.fromisoformat(day) for (day,) in rows)
 
     # Trades
 
     def add_fill(self, command: RecordFill) -> None:
-        """Keep a fill."""
-        fill, view = command.fill, command.view
+        """Store a fill with the market view at its time."""
+        fill = command.fill
         self._add(
             "fills",
             (
@@ -240,12 +245,12 @@ class Ledger:
                 fill.fee,
                 fill.at,
                 command.days_published,
-                *_columns(view),
+                *_columns(command.view),
             ),
         )
 
     def add_views(self, command: RecordViews) -> None:
-        """Keep what was thought of markets, all at once."""
+        """Store market samples and markouts in one transaction."""
         with self._transaction():
             for markout in command.markouts:
                 key = (markout.trade_id, markout.order_id, markout.horizon)
@@ -255,44 +260,44 @@ class Ledger:
                 self._add("samples", (*sampled, sample.at, *_columns(sample.view)))
 
     def add_settlement(self, command: RecordSettlement) -> Money | None:
-        """Keep what a market paid; return what it had paid before if this amends it."""
-        said = (command.value, command.position, command.payout)
+        """Store a market's settlement; return the payout booked before if this amends it."""
+        settled = (command.value, command.position, command.payout)
         with self._transaction():
-            before = self._db.execute(
+            latest = self._db.execute(
                 "SELECT value, position, payout, number FROM latest_settlements WHERE ticker = ?",
                 (command.ticker,),
             ).fetchone()
-            if before is not None and before[:-1] == said:
+            if latest is not None and latest[:-1] == settled:
                 self._db.execute(
                     "UPDATE settlements SET final = max(final, ?) WHERE number = ?",
-                    (command.final, before[-1]),
+                    (command.final, latest[-1]),
                 )
                 return None
             self._db.execute(
                 "INSERT INTO settlements (ticker, value, position, payout, at, final)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
-                (command.ticker, *said, command.at, command.final),
+                (command.ticker, *settled, command.at, command.final),
             )
-        return None if before is None else int(before[2])
+        return None if latest is None else Money(latest[2])
 
     def put_mark(self, mark: PnlMark) -> None:
-        """Keep what an event has earned on a day, in place of what was known of that day."""
+        """Store an event's P&L of a day, replacing the mark of that day."""
         self._db.execute(
             "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?)",
             (mark.event, mark.day.isoformat(), mark.start, mark.latest),
         )
 
     def latest_marks(self) -> tuple[PnlMark, ...]:
-        """Return the last day's mark of each event that was traded lately."""
+        """Return the latest mark of each of the most recently marked events."""
         rows = self._db.execute(
             "SELECT max(day), event, start, latest FROM marks GROUP BY event"
             " ORDER BY 1 DESC LIMIT ?",
-            (_MARKS_RECALLED,),
+            (_MARKED_EVENTS,),
         )
         return tuple(PnlMark(dt.date.fromisoformat(day), *rest) for day, *rest in rows)
 
     def fills(self, event_ticker: str) -> list[tuple[Fill, int]]:
-        """Return one event's fills, each with the number of days that were known at the time."""
+        """Return one event's fills, each with the number of days published at the time."""
         rows = self._db.execute(
             "SELECT trade_id, order_id, ticker, side, price, count, fee, at, known FROM fills"
             " WHERE ticker LIKE ? ORDER BY at, trade_id",
@@ -301,7 +306,7 @@ class Ledger:
         return [(Fill(*row[:-1]), row[-1]) for row in rows]
 
     def unsettled_fills(self) -> list[Fill]:
-        """Return the fills of every market that has not been settled."""
+        """Return the fills in every market without a settlement."""
         rows = self._db.execute(
             "SELECT trade_id, order_id, ticker, side, price, count, fee, at FROM fills"
             " WHERE ticker NOT IN (SELECT ticker FROM settlements) ORDER BY at, trade_id"
@@ -309,7 +314,7 @@ class Ledger:
         return [Fill(*row) for row in rows]
 
     def unsettled_events(self) -> tuple[str, ...]:
-        """Return the events with fills or samples of markets whose settlement is not final."""
+        """Return the events with a fill or a sample in a market whose settlement is not final."""
         rows = self._db.execute(
             "SELECT ticker FROM fills UNION SELECT ticker FROM samples"
             " EXCEPT SELECT ticker FROM latest_settlements WHERE final"
@@ -317,16 +322,16 @@ class Ledger:
         return tuple(sorted({ticker.rpartition("-")[0] for (ticker,) in rows}))
 
     def totals(self, event_ticker: str) -> Totals:
-        """Return what one event came to so far."""
+        """Return one event's totals so far."""
         fills = [fill for fill, _ in self.fills(event_ticker)]
         (payout,) = self._db.execute(
             "SELECT coalesce(sum(payout), 0) FROM latest_settlements WHERE ticker LIKE ?",
             (f"{event_ticker}-%",),
         ).fetchone()
         return Totals(
-            contracts=sum(fill.count for fill in fills),
-            fees=sum(fill.fee for fill in fills),
-            pnl=sum(fill.cash for fill in fills) + payout,
+            contracts=Count(sum(fill.count for fill in fills)),
+            fees=total(fill.fee for fill in fills),
+            pnl=Money(total(fill.cash for fill in fills) + payout),
         )
 
     @contextmanager
@@ -341,12 +346,12 @@ class Ledger:
 
 
 def has_ledger(directory: Path) -> bool:
-    """Say whether there is a ledger in a state directory that this user may read."""
+    """Return whether a state directory holds a ledger that this user may read."""
     return os.access(directory / FILE_NAME, os.R_OK)
 
 
 def read_halt(directory: Path) -> Halted | None:
-    """Return the halt that lasts, from a ledger that another process may be at work on.
+    """Return the halt that is in force, from a ledger that another process may hold.
 
     Raises:
         BadInput: The ledger is broken.

@@ -1,6 +1,6 @@
-"""The ledger as whoever judges it reads it: at one instant, without its lock.
+"""Reading a ledger's trades at one instant, without its lock, for reports.
 
-A daemon may be writing the while. What is returned is what it asked to have written down.
+A daemon may be writing meanwhile. The rows are returned as the commands that wrote them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mmbot.trading.values import Fill
 
 
 class TradeRecords(msgspec.Struct, frozen=True):
-    """Everything that a ledger says of trades, in the order of their times.
+    """Every fill, markout and sample of a ledger, in the order of their times.
 
     Settlements are in the order in which they were booked: a later one amends an earlier one of
     the same market.
@@ -31,10 +31,10 @@ class TradeRecords(msgspec.Struct, frozen=True):
 
 
 def read_records(directory: Path) -> TradeRecords:
-    """Read the ledger in a state directory; one of an earlier version is brought up to date first.
+    """Read the ledger in a state directory; one of an earlier version is upgraded first.
 
     Raises:
-        BadInput: There is none, it is broken, or it is of another version and in use.
+        BadInput: There is none, it is broken, of a later version, or to be upgraded and in use.
     """
     path = directory / FILE_NAME
     if not has_ledger(directory):
@@ -45,7 +45,7 @@ def read_records(directory: Path) -> TradeRecords:
         if version != VERSION:
             Ledger(directory).close()
         with closing(_open(path)) as db:
-            # Without it each query would see the ledger at an instant of its own.
+            # One snapshot for all queries.
             db.execute("BEGIN")
             return _read(db)
     except sqlite3.DatabaseError as error:

@@ -21,7 +21,7 @@ from mmbot.bot.bot import Bot
 from mmbot.bot.inputs import BotInput, CountsGivenUp, EventOccurred
 from mmbot.config import Settings, differences
 from mmbot.daemon.ledger import Ledger
-from mmbot.daemon.operator_requests import (
+from mmbot.daemon_api import (
     Answer,
     Awaited,
     CountDay,

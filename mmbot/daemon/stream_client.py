@@ -1,8 +1,8 @@
-"""The stream kept open: connects, hands frames over, and connects again, politely.
+"""Keeps the WebSocket stream open: connects, passes frames on, reconnects with backoff.
 
-Frames are handed over one by one as they come; while the bot is busy they wait in a queue of the
-connection's, and once that is full the exchange's socket fills up. How late the bot is by then
-shows in the age of the frames, which its feed measures.
+Frames are passed on one by one as they arrive; while the bot is busy they wait in the connection's
+queue, and once that is full, in the exchange's socket. The delay shows in the age of the frames,
+which the feed measures.
 """
 
 from __future__ import annotations
@@ -16,41 +16,41 @@ from websockets.asyncio.client import ClientConnection
 
 from mmbot.daemon import transport
 
-_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 30.0
+_FIRST_BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 0.5, 30.0
 
 
 class StreamListener(Protocol):
-    """Who the stream is for."""
+    """The receiver of the stream's frames."""
 
     def stream_headers(self) -> tuple[tuple[str, str], ...]:
         """Return the headers to open a stream with now."""
 
     def connected(self) -> None:
-        """Take note of a new connection."""
+        """Handle a new connection."""
 
     def received(self, frame: bytes | str) -> bool:
-        """Take in a frame; say whether the stream serves its purpose."""
+        """Handle a frame; return whether every channel is subscribed by now."""
 
     def disconnected(self) -> None:
-        """Take note that the connection is gone."""
+        """Handle the loss of the connection."""
 
 
 class StreamClient:
-    """One connection at a time, for ever."""
+    """One connection at a time, reopened whenever it ends."""
 
     def __init__(self, url: str, listener: StreamListener, rng: random.Random) -> None:
-        """Connect to `url` when run; `rng` keeps reconnections out of step with others'."""
+        """Connect to `url` when run; `rng` draws the jitter of reconnections."""
         self._url = url
         self._listener = listener
         self._rng = rng
         self._sender: transport.Sender | None = None
-        self._given_up = asyncio.Event()
-        self._served = False
+        self._reconnect = asyncio.Event()
+        self._was_subscribed = False
         self._log = structlog.get_logger()
 
     async def run(self) -> None:
-        """Keep a connection until cancelled."""
-        backoff = _FIRST_BACKOFF
+        """Keep a connection open until cancelled."""
+        backoff_seconds = _FIRST_BACKOFF_SECONDS
         while True:
             try:
                 headers = self._listener.stream_headers()
@@ -59,39 +59,39 @@ class StreamClient:
             except* transport.StreamError as group:
                 reason = "; ".join(f"{type(e).__name__}: {e}" for e in group.exceptions)
                 self._log.warning("stream.failed", reason=reason[:300])
-            if self._served:
-                backoff = _FIRST_BACKOFF
-            await asyncio.sleep(backoff * (0.5 + self._rng.random()))
-            backoff = min(2 * backoff, _LONGEST_BACKOFF)
+            if self._was_subscribed:
+                backoff_seconds = _FIRST_BACKOFF_SECONDS
+            await asyncio.sleep(backoff_seconds * (0.5 + self._rng.random()))
+            backoff_seconds = min(2 * backoff_seconds, _LONGEST_BACKOFF_SECONDS)
 
     def send(self, frame: bytes) -> None:
-        """Send a frame, if there is a connection; one that is clogged is given up."""
+        """Send a frame, if connected; reconnect if too many wait to be sent."""
         if self._sender is not None and not self._sender.put(frame):
             self.reconnect()
 
     def reconnect(self) -> None:
-        """Give the connection up and open another."""
-        self._given_up.set()
+        """Close the connection and open another."""
+        self._reconnect.set()
 
     async def _serve(self, connection: ClientConnection) -> None:
-        """Hand frames over until the connection ends or is given up."""
+        """Pass frames on until the connection ends or a reconnection is requested."""
         self._sender = sender = transport.Sender(connection)
-        self._given_up.clear()
-        self._served = False
+        self._reconnect.clear()
+        self._was_subscribed = False
         try:
             async with asyncio.TaskGroup() as tasks:
                 sending = tasks.create_task(sender.run())
-                closing = tasks.create_task(self._close_when_given_up(connection))
+                closing = tasks.create_task(self._close_on_request(connection))
                 self._listener.connected()
                 async for frame in connection:
-                    # A connection that never came so far is no reason to connect again at once.
-                    self._served |= self._listener.received(frame)
+                    # The backoff only starts over after a connection that was of use.
+                    self._was_subscribed |= self._listener.received(frame)
                 sending.cancel()
                 closing.cancel()
         finally:
             self._sender = None
             self._listener.disconnected()
 
-    async def _close_when_given_up(self, connection: ClientConnection) -> None:
-        await self._given_up.wait()
+    async def _close_on_request(self, connection: ClientConnection) -> None:
+        await self._reconnect.wait()
         await connection.close()

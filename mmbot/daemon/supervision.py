@@ -1,11 +1,11 @@
-"""Keeping the helpers at work, and ending the process where going on would be worse.
+"""Restarts background tasks that fail, and ends the process where that does not help.
 
 A helper is a task that should never end: the stream, the poller, the heartbeat. One that does is
-first reported missing, so that the quotes come off, then logged with its traceback, and started
-again after a pause. When that has happened too often within a while, and as soon as something
-vital fails (the bot itself, whose state may be half changed then), the supervisor gives up.
+first reported missing, so that the quotes are cancelled, then logged with its traceback, and
+restarted after a pause. After too many restarts within ten minutes, and as soon as something vital
+fails (the bot itself, whose state may then be half changed), the supervisor gives up.
 
-This is the one place that catches whatever is raised.
+Apart from the commands, this is the one place that catches every exception.
 """
 
 from __future__ import annotations
@@ -18,35 +18,38 @@ from contextlib import contextmanager
 
 import structlog
 
-_FIRST_PAUSE = 1.0
-_RESTARTS = 3
+_FIRST_PAUSE_SECONDS = 1.0
+_MOST_RESTARTS = 3
 _WITHIN_SECONDS = 600.0
 
 
 class Restarts:
-    """How often something was started again lately: a bounded memory of instants."""
+    """A limit on restarts within a sliding window of time."""
 
-    def __init__(self, most: int = _RESTARTS, within: float = _WITHIN_SECONDS) -> None:
-        """Allow `most` restarts within so many seconds."""
+    def __init__(self, most: int = _MOST_RESTARTS, within_seconds: float = _WITHIN_SECONDS) -> None:
+        """Allow `most` restarts within `within_seconds`."""
         self._most = most
-        self._within = within
+        self._within_seconds = within_seconds
         self._at: deque[float] = deque(maxlen=most)
 
     def pause(self, now: float) -> float | None:
         """Return the seconds to wait before the next restart, `None` if there were too many.
 
-        The first is waited for a second, each further one of the same while twice as long.
+        One second before the first within the window, twice as long before each further one.
+
+        Args:
+            now: Seconds, from any origin.
         """
-        while self._at and self._at[0] <= now - self._within:
+        while self._at and self._at[0] <= now - self._within_seconds:
             self._at.popleft()
         if len(self._at) >= self._most:
             return None
         self._at.append(now)
-        return _FIRST_PAUSE * 2.0 ** (len(self._at) - 1)
+        return _FIRST_PAUSE_SECONDS * 2.0 ** (len(self._at) - 1)
 
 
 class Supervisor:
-    """Watches over one process's helpers; they share its patience."""
+    """Restarts one process's helpers, which share one limit on restarts."""
 
     def __init__(
         self,
@@ -56,16 +59,16 @@ class Supervisor:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Begin with nothing missing.
+        """Start with no helper missing.
 
         Args:
-            missing: Told, whenever that changes, which helpers are not at work.
-            given_up: Told, once, that the process has to end.
+            missing: Called with the names of the helpers that are down whenever they change.
+            given_up: Called once, when the process has to end.
             clock: Seconds, from any origin.
             sleep: Waits for so many seconds.
         """
-        self._tell_missing = missing
-        self._tell_given_up = given_up
+        self._report_missing = missing
+        self._report_given_up = given_up
         self._clock = clock
         self._sleep = sleep
         self._restarts = Restarts()
@@ -74,15 +77,15 @@ class Supervisor:
         self.given_up = False
 
     async def keep(self, name: str, helper: Callable[[], Awaitable[None]]) -> None:
-        """Run a helper until cancelled, again whenever it ends, as long as there is patience."""
+        """Run a helper until cancelled, restarting it until there were too many restarts."""
         while not self.given_up:
             try:
                 await helper()
             except Exception as error:  # noqa: BLE001 (whatever it is, it must not end the bot)
-                died: Exception | None = error
+                failure: Exception | None = error
             else:
-                died = None
-            self._miss(name, died)
+                failure = None
+            self._miss(name, failure)
             pause = self._restarts.pause(self._clock())
             if pause is None:
                 self._give_up()
@@ -90,24 +93,24 @@ class Supervisor:
             await self._sleep(pause)
             self._log.info("helper.restarted", helper=name)
             del self._missing[name]
-            self._tell_missing(tuple(self._missing))
+            self._report_missing(tuple(self._missing))
 
     @contextmanager
     def vital(self) -> Iterator[None]:
-        """Give up if what is done in this context fails: it cannot be done again."""
+        """Give up if the body of this context fails: it cannot be retried."""
         try:
             yield
         except Exception:  # noqa: BLE001 (the same)
             self._log.exception("bot.failed")
             self._give_up()
 
-    def _miss(self, name: str, died: Exception | None) -> None:
+    def _miss(self, name: str, failure: Exception | None) -> None:
         self._missing[name] = None
-        self._tell_missing(tuple(self._missing))
-        self._log.error("helper.died", helper=name, exc_info=died)
+        self._report_missing(tuple(self._missing))
+        self._log.error("helper.died", helper=name, exc_info=failure)
 
     def _give_up(self) -> None:
         if not self.given_up:
             self.given_up = True
             self._log.error("given_up")
-            self._tell_given_up()
+            self._report_given_up()

@@ -1,4 +1,4 @@
-"""Moving bytes: REST calls over aiohttp, the stream over websockets. Nothing here decides."""
+"""Moving bytes: REST calls over aiohttp, the stream over websockets. No decisions are made here."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from yarl import URL
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 
 # A page of a thousand orders is about half a megabyte.
-_LARGEST_ANSWER = 16 * 1024 * 1024
-_LARGEST_FRAME = 4 * 1024 * 1024
-# Frames that wait to be read; beyond that the sender has to wait, and says so by closing.
-_FRAMES_WAITING = 1024
+_MOST_ANSWER_BYTES = 16 * 1024 * 1024
+_MOST_FRAME_BYTES = 4 * 1024 * 1024
+# Frames that may wait to be read, and others to be sent; then the other end has to wait.
+_MOST_FRAMES_WAITING = 1024
 _PING_SECONDS = 10
 _OPEN_SECONDS = 10
 
@@ -27,10 +27,10 @@ StreamError = (OSError, WebSocketException, TimeoutError)
 class RestClient:
     """One connection pool to one host."""
 
-    def __init__(self, origin: str, timeout: float) -> None:
-        """Connect to `origin` (scheme and host); give each call `timeout` seconds."""
+    def __init__(self, origin: str, timeout_seconds: float) -> None:
+        """Connect to `origin` (scheme and host); each call may take `timeout_seconds`."""
         self._origin = origin
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -47,7 +47,11 @@ class RestClient:
             await self._session.close()
 
     async def call(self, request: HttpRequest) -> HttpAnswer:
-        """Send a request; raise `OSError`, `TimeoutError` or `ClientError` if no answer comes."""
+        """Send a request and return the answer.
+
+        Raises:
+            OSError, TimeoutError, aiohttp.ClientError: No answer came.
+        """
         if self._session is None:
             raise RuntimeError("the session is not open")
         url = URL(self._origin + request.path).with_query(request.query)
@@ -58,8 +62,8 @@ class RestClient:
             data=request.body or None,
             allow_redirects=False,
         ) as response:
-            body = await read_body(response, _LARGEST_ANSWER)
-            # What time it is there, for whoever wants to compare clocks.
+            body = await read_body(response, _MOST_ANSWER_BYTES)
+            # The only header read: the self-check compares clocks by it.
             date = response.headers.get("Date")
             return HttpAnswer(response.status, body, (("date", date),) if date else ())
 
@@ -71,36 +75,36 @@ class RestClient:
             return None
 
 
-async def read_body(response: aiohttp.ClientResponse, most: int) -> bytes:
-    """Return the whole body, in however many pieces it comes.
+async def read_body(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
+    """Return the whole body, in however many pieces it arrives.
 
     Raises:
-        ClientError: It is longer than `most` bytes, or ends too early.
+        aiohttp.ClientError: It is longer than `most_bytes`, or ends too early.
     """
     body = bytearray()
     async for piece in response.content.iter_any():
         body += piece
-        if len(body) > most:
-            raise aiohttp.ClientPayloadError(f"more than {most:,} bytes")
+        if len(body) > most_bytes:
+            raise aiohttp.ClientPayloadError(f"more than {most_bytes:,} bytes")
     return bytes(body)
 
 
 class _Unredirected(connect):
-    """A connection to the host that was named, or to none: its headers vouch for the account."""
+    """A connection to the given host and no other, as its headers are signed for the account."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
-        """Follow no redirect."""
+        """Refuse every redirect."""
         return exc
 
 
 def open_stream(url: str, headers: tuple[tuple[str, str], ...]) -> connect:
-    """Return the connection to be entered; compression only costs time on frames this small."""
+    """Return a connection as a context manager, uncompressed, as the frames are small."""
     return _Unredirected(
         url,
         additional_headers=headers,
         compression=None,
-        max_size=_LARGEST_FRAME,
-        max_queue=_FRAMES_WAITING,
+        max_size=_MOST_FRAME_BYTES,
+        max_queue=_MOST_FRAMES_WAITING,
         ping_interval=_PING_SECONDS,
         ping_timeout=_PING_SECONDS,
         open_timeout=_OPEN_SECONDS,
@@ -114,14 +118,14 @@ def refused_status(error: BaseException) -> int | None:
 
 
 class Sender:
-    """Sends frames in order without making the caller wait; bounded."""
+    """A bounded queue of frames, sent in order, that never makes the caller wait."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
-        self._frames: asyncio.Queue[bytes] = asyncio.Queue(_FRAMES_WAITING)
+        self._frames: asyncio.Queue[bytes] = asyncio.Queue(_MOST_FRAMES_WAITING)
 
     def put(self, frame: bytes) -> bool:
-        """Take a frame to be sent; say whether there was room for it."""
+        """Queue a frame; return whether there was room for it."""
         try:
             self._frames.put_nowait(frame)
         except asyncio.QueueFull:
@@ -129,7 +133,7 @@ class Sender:
         return True
 
     async def run(self) -> None:
-        """Send until cancelled or until the connection is gone."""
+        """Send until cancelled or until the connection ends."""
         while True:
             frame = await self._frames.get()
             await self._connection.send(frame, text=True)

@@ -54,12 +54,30 @@ _HALF_SECOND_MS = 500
 _FEE_NOTICE_MS = 7 * 24 * 3_600_000
 
 
+# The checks whose answers a check builds upon: what it says is not known while they are not.
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "exchange": ("markets",),
+    "fees": ("markets",),
+    "positions": ("markets",),
+    "balance": ("markets", "resting orders", "positions"),
+}
+
+
 class Finding(msgspec.Struct, frozen=True):
-    """The result of one check."""
+    """The result of one check.
+
+    Attributes:
+        name: The check.
+        state: Whether trading may start, as far as this check is concerned.
+        detail: What was found, in a sentence.
+        known: Whether the check could be made: the exchange answered, and neither "too often" nor
+            that it is out of order. If not, nothing may be traded before it has been made.
+    """
 
     name: str
     state: FindingState
     detail: str
+    known: bool = True
 
 
 _Outcome: TypeAlias = tuple[FindingState, str]
@@ -102,6 +120,7 @@ class Examination:
         self._events: list[wire.RestEvent] = []
         self._orders: tuple[OrderReport, ...] = ()
         self._fills: tuple[Fill, ...] = ()
+        self._unknown: set[str] = set()
 
     def run(self) -> Steps[tuple[Finding, ...]]:
         """Run every check; return their findings."""
@@ -118,9 +137,21 @@ class Examination:
         }
         findings = []
         for name, check in checks.items():
-            state, detail = yield from _guarded(check())
-            findings.append(Finding(name, state, detail))
+            state, detail = yield from self._guarded(name, check())
+            known = self._unknown.isdisjoint({name, *_NEEDS.get(name, ())})
+            findings.append(Finding(name, state, detail, known))
         return tuple(findings)
+
+    def _guarded(self, name: str, check: Steps[_Outcome]) -> Steps[_Outcome]:
+        try:
+            return (yield from check)
+        except wire.Malformed as error:
+            return "fail", f"cannot be read: {error}"
+        except ReadingError as error:
+            if not error.transient:
+                return "fail", str(error)
+            self._unknown.add(name)
+            return "wait", str(error)
 
     # The machine and the key
 
@@ -132,6 +163,8 @@ class Examination:
             self._status = wire.decode(answer.body, ExchangeStatus)
         exchange = _date_of(answer)
         if exchange is None:
+            if self._status is None:
+                self._unknown.add("clock")
             return "warn", "the exchange did not say what time it is"
         offset = middle - exchange
         detail = f"{offset / 1000:+.1f} s from the exchange's, which has whole seconds only"
@@ -254,7 +287,7 @@ class Examination:
         shards = tuple(sorted({market.shard for market in markets})) or (0,)
         balances = yield from balances_of(shards, self._own)
         if balances is None:
-            return "wait", "rate limited"
+            raise ReadingError("rate limited", transient=True)
         balance = total(balances.values())
         worst_cases = [self._event_worst_case(event) for event in self.listed]
         needed = Money(self._settings.limits.event_loss + min([0, *worst_cases]))
@@ -285,16 +318,12 @@ def is_ready(findings: tuple[Finding, ...]) -> bool:
 
 def failures(findings: tuple[Finding, ...]) -> list[str]:
     """Return the findings that waiting does not heal, as sentences."""
-    return [f"{f.name}: {f.detail}" for f in findings if f.state == "fail"]
+    return [f"{f.name}: {f.detail}" for f in findings if f.state == "fail" and f.known]
 
 
-def _guarded(check: Steps[_Outcome]) -> Steps[_Outcome]:
-    try:
-        return (yield from check)
-    except wire.Malformed as error:
-        return "fail", f"cannot be read: {error}"
-    except ReadingError as error:
-        return ("wait" if error.transient else "fail"), str(error)
+def unknown(findings: tuple[Finding, ...]) -> dict[str, str]:
+    """Return the checks that could not be made, each with what stood in the way."""
+    return {f.name: f.detail for f in findings if not f.known}
 
 
 def _date_of(answer: HttpAnswer | None) -> Milliseconds | None:

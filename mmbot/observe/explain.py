@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
+from mmbot.daemon_api import Step
 from mmbot.forecast.belief import Belief
 from mmbot.trading.pricing import QuoteLimits
 from mmbot.trading.quoting import Quote, wanted_quotes
@@ -20,13 +19,6 @@ from mmbot.units import (
     format_money,
     format_price,
 )
-
-
-class Step(msgspec.Struct, frozen=True):
-    """One step, as a sentence with its numbers."""
-
-    name: str
-    text: str
 
 
 def explain(

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import copy
 
-import msgspec
-
 from mmbot.config import Settings
+from mmbot.daemon_api import Offer, PlannedMarket, QuotedMarket
 from mmbot.trading.commands import Cancel, Command, Decrease, EnsureGroup, Place, Renew
 from mmbot.trading.engine import Engine
 from mmbot.trading.events import (
@@ -33,31 +32,6 @@ from mmbot.units import Count, Milliseconds, Price, format_count, format_price
 # A quote moves by one cancel and one place; headroom that a cancel frees may allow other places.
 _MOST_ROUNDS = 20
 _PLENTY = 1e9
-
-
-class Offer(msgspec.Struct, frozen=True):
-    """One side of a market: dollars and contracts, as text."""
-
-    price: str
-    count: str
-
-
-class QuotedMarket(msgspec.Struct, frozen=True):
-    """A market's fair value in dollars, its quotes, and the gate that is shut, or empty."""
-
-    fair: float | None
-    bid: Offer | None
-    ask: Offer | None
-    gate: str
-
-
-class PlannedMarket(msgspec.Struct, frozen=True):
-    """One market at present and as planned, and whether quotes or gate differ."""
-
-    market: str
-    present: QuotedMarket
-    planned: QuotedMarket
-    differs: bool
 
 
 def plan(engine: Engine, settings: Settings, now: Milliseconds) -> tuple[PlannedMarket, ...]:

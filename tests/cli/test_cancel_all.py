@@ -1,17 +1,21 @@
-"""`mmbot cancel-all` as a process of its own, against the simulated exchange's sockets."""
+"""`mmbot cancel-all` against the simulated exchange's sockets."""
 
 from __future__ import annotations
 
-import itertools
+import time
 import urllib.error
 from pathlib import Path
 
 import orjson
+import pytest
 
-from tests.daemon.processes import Account, Mmbot, Process, Start, daemon, kill, log_until
+from mmbot.kalshi import order_cancellation
+from tests.cli.conftest import Mmbot
+from tests.daemon.processes import Account, Process, Start, daemon, kill, log_until
 
 # The smallest bucket pays for fifty cancels at once, and for ten creates.
-OWN, STRANGERS = 55, 5
+OWN, OTHERS = 52, 3
+REFILL_SECONDS = 0.1
 
 
 def place(account: Account, client_ids: list[str]) -> None:
@@ -37,33 +41,34 @@ def place(account: Account, client_ids: list[str]) -> None:
         except urllib.error.HTTPError as error:
             if error.code != 429:
                 raise
+            time.sleep(REFILL_SECONDS)
         else:
             waiting = waiting[10:]
 
 
-def test_own_orders_go_in_batches_and_a_strangers_stay(
-    start_exchange: Start, quick_config: str, mmbot: Mmbot, tmp_path: Path
+def test_own_orders_are_cancelled_in_batches_and_those_of_others_stay(
+    start_exchange: Start, quick_config: str, invoke: Mmbot, tmp_path: Path
 ) -> None:
     exchange = start_exchange("--quiet-crowd", "--tier", "basic")
     account = Account(exchange.venue)
     own = [f"mmbot-0-{number}" for number in range(OWN)]
-    strangers = [f"hand-{number}" for number in range(STRANGERS)]
-    place(account, [*itertools.chain(own[:20], strangers, own[20:])])
-    assert len(account.orders) == OWN + STRANGERS
+    others = [f"hand-{number}" for number in range(OTHERS)]
+    place(account, [*own[:20], *others, *own[20:]])
+    assert len(account.orders) == OWN + OTHERS
 
-    done = mmbot(
+    done = invoke(
         "cancel-all", "--config", quick_config, "--venue", str(exchange.venue_file), "--json"
     )
     assert (done.returncode, done.stderr) == (0, "")
     said = orjson.loads(done.stdout)
-    assert said == {"found": OWN, "left": 0, "others": STRANGERS, "reason": ""}
-    assert sorted(order["client_order_id"] for order in account.orders) == strangers
-    # It needs no ledger, and leaves none behind.
+    assert said == {"found": OWN, "left": 0, "others": OTHERS, "reason": ""}
+    assert sorted(order["client_order_id"] for order in account.orders) == others
+    # It needs no ledger, and creates none.
     assert not (tmp_path / "state").exists()
 
 
-def test_what_a_killed_daemon_left_is_swept(
-    start_exchange: Start, quick_config: str, mmbot: Mmbot, tmp_path: Path
+def test_what_a_killed_daemon_left_is_cancelled(
+    start_exchange: Start, quick_config: str, invoke: Mmbot, tmp_path: Path
 ) -> None:
     exchange = start_exchange("--seed", "3")
     account = Account(exchange.venue)
@@ -71,7 +76,7 @@ def test_what_a_killed_daemon_left_is_swept(
         until_quotes_stand(process, account)
         kill(process)
     assert account.orders
-    done = mmbot("cancel-all", "--config", quick_config, "--venue", str(exchange.venue_file))
+    done = invoke("cancel-all", "--config", quick_config, "--venue", str(exchange.venue_file))
     assert (done.returncode, done.stderr) == (0, "")
     assert "none of the bot's is left" in done.stdout
     assert not account.orders
@@ -82,41 +87,42 @@ def until_quotes_stand(process: Process, account: Account) -> None:
 
 
 def test_a_running_daemon_is_named_as_it_would_quote_again(
-    start_exchange: Start, quick_config: str, mmbot: Mmbot, tmp_path: Path
+    start_exchange: Start, quick_config: str, invoke: Mmbot, tmp_path: Path
 ) -> None:
     exchange = start_exchange("--quiet-crowd")
     with daemon(quick_config, exchange.venue_file, tmp_path / "state") as process:
         log_until(process, lambda line: bool(line["event"] == "starting"))
-        done = mmbot("cancel-all", "--config", quick_config, "--venue", str(exchange.venue_file))
+        done = invoke("cancel-all", "--config", quick_config, "--venue", str(exchange.venue_file))
     assert "a daemon is at work in" in done.stderr
 
 
 def test_an_exchange_that_is_not_there_leaves_it_unknown(
-    start_exchange: Start, quick_config: str, mmbot: Mmbot
+    start_exchange: Start, quick_config: str, invoke: Mmbot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(order_cancellation, "_LAG_SECONDS", 0.0)
     exchange = start_exchange("--quiet-crowd")
     nowhere = exchange.changed_venue("nowhere.json", rest_url="http://127.0.0.1:9/trade-api/v2")
-    done = mmbot("cancel-all", "--config", quick_config, "--venue", str(nowhere))
+    done = invoke("cancel-all", "--config", quick_config, "--venue", str(nowhere))
     assert done.returncode == 4
     assert "not known" in done.stdout
 
 
-def test_a_wrong_key_is_refused(start_exchange: Start, quick_config: str, mmbot: Mmbot) -> None:
+def test_a_wrong_key_is_refused(start_exchange: Start, quick_config: str, invoke: Mmbot) -> None:
     exchange = start_exchange("--quiet-crowd")
     wrong = exchange.changed_venue("wrong.json", key_id="00000000-0000-0000-0000-000000000000")
-    done = mmbot("cancel-all", "--config", quick_config, "--venue", str(wrong))
+    done = invoke("cancel-all", "--config", quick_config, "--venue", str(wrong))
     assert done.returncode == 2
     assert "refuses to list the orders" in done.stderr
 
 
 def test_paper_orders_are_inside_so_nothing_real_is_touched(
-    start_exchange: Start, quick_config: str, mmbot: Mmbot
+    start_exchange: Start, quick_config: str, invoke: Mmbot
 ) -> None:
     exchange = start_exchange("--quiet-crowd")
     account = Account(exchange.venue)
     place(account, ["mmbot-0-1"])
     config = Path(quick_config)
     config.write_text(config.read_text().replace('mode = "demo"', 'mode = "paper"'))
-    done = mmbot("cancel-all", "--config", quick_config, "--venue", str(exchange.venue_file))
+    done = invoke("cancel-all", "--config", quick_config, "--venue", str(exchange.venue_file))
     assert done.returncode == 0
     assert len(account.orders) == 1

@@ -1,8 +1,7 @@
-"""`mmbot check` as a process of its own, against the simulated exchange's sockets."""
+"""`mmbot check` against the simulated exchange's sockets."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 import orjson
 import pytest
 
+from tests.cli.conftest import Mmbot
+
 Start = Callable[..., Any]
-Mmbot = Callable[..., subprocess.CompletedProcess[str]]
 CHECKS = {
     "clock",
     "api key",
@@ -28,12 +28,12 @@ CHECKS = {
 
 @pytest.mark.parametrize("mode", ["demo", "paper"])
 def test_a_sound_exchange_is_ready(
-    start_exchange: Start, quick_config: str, mmbot: Mmbot, mode: str
+    start_exchange: Start, quick_config: str, invoke: Mmbot, mode: str
 ) -> None:
     exchange = start_exchange("--quiet-crowd")
     config = Path(quick_config)
     config.write_text(config.read_text().replace('mode = "demo"', f'mode = "{mode}"'))
-    done = mmbot("check", "--config", quick_config, "--venue", str(exchange.venue_file), "--json")
+    done = invoke("check", "--config", quick_config, "--venue", str(exchange.venue_file), "--json")
     assert done.returncode == 0, done.stderr
     said = orjson.loads(done.stdout)
     assert said["ready"] is True
@@ -42,11 +42,11 @@ def test_a_sound_exchange_is_ready(
 
 
 def test_too_little_money_is_not_ready_and_keeps_the_daemon_from_starting(
-    start_exchange: Start, quick_config: str, mmbot: Mmbot
+    start_exchange: Start, quick_config: str, invoke: Mmbot, mmbot: Mmbot
 ) -> None:
     exchange = start_exchange("--quiet-crowd", "--balance", "499.99")
     arguments = ("--config", quick_config, "--venue", str(exchange.venue_file))
-    checked = mmbot("check", *arguments)
+    checked = invoke("check", *arguments)
     assert checked.returncode == 3
     assert "NOT READY" in checked.stdout
     assert "balance: $499.99 on shard 0" in checked.stdout
@@ -58,25 +58,25 @@ def test_too_little_money_is_not_ready_and_keeps_the_daemon_from_starting(
 
 
 def test_a_stream_that_cannot_be_opened_is_not_ready(
-    start_exchange: Start, quick_config: str, mmbot: Mmbot
+    start_exchange: Start, quick_config: str, invoke: Mmbot
 ) -> None:
     exchange = start_exchange("--quiet-crowd")
     venue = exchange.changed_venue("deaf.json", ws_url="ws://127.0.0.1:9/trade-api/ws/v2")
-    done = mmbot("check", "--config", quick_config, "--venue", str(venue), "--json")
+    done = invoke("check", "--config", quick_config, "--venue", str(venue), "--json")
     assert done.returncode == 3
     (stream,) = (f for f in orjson.loads(done.stdout)["findings"] if f["name"] == "stream")
     assert stream["state"] == "fail"
 
 
-def test_bad_input_is_refused_in_one_sentence(mmbot: Mmbot, tmp_path: Path) -> None:
-    done = mmbot("check", "--config", str(tmp_path / "none.toml"))
+def test_bad_input_is_refused_in_one_sentence(invoke: Mmbot, tmp_path: Path) -> None:
+    done = invoke("check", "--config", str(tmp_path / "none.toml"))
     assert done.returncode == 2
     assert done.stderr.startswith("mmbot: cannot read the config file")
 
 
-def test_a_wrong_key_is_bad_input(start_exchange: Start, quick_config: str, mmbot: Mmbot) -> None:
+def test_a_wrong_key_is_bad_input(start_exchange: Start, quick_config: str, invoke: Mmbot) -> None:
     exchange = start_exchange("--quiet-crowd")
     venue = exchange.changed_venue("wrong.json", key_id="00000000-0000-0000-0000-000000000000")
-    done = mmbot("check", "--config", quick_config, "--venue", str(venue))
+    done = invoke("check", "--config", quick_config, "--venue", str(venue))
     assert done.returncode == 2
     assert "refuses the API key: 401" in done.stderr

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import orjson
 import pytest
 
+from mmbot.cli import operate
 from mmbot.daemon.ledger import Ledger, read_halt
-
-Mmbot = Callable[..., subprocess.CompletedProcess[str]]
+from tests.cli.conftest import Mmbot
 
 CONFIG = ("--config", "config/demo.toml")
 
@@ -24,34 +22,33 @@ def state(tmp_path: Path) -> Path:
     return directory
 
 
-def test_a_halt_without_a_daemon_is_written_down_for_the_next_one(
-    state: Path, mmbot: Mmbot
-) -> None:
-    done = mmbot("halt", *CONFIG, "--reason", "holiday")
+def test_a_halt_without_a_daemon_is_stored_for_the_next_one(state: Path, invoke: Mmbot) -> None:
+    done = invoke("halt", *CONFIG, "--reason", "holiday")
     assert done.returncode == 0, done.stderr
     assert f"No mmbot is at work in {state}: the next one starts halted." in done.stdout
     halt = read_halt(state)
     assert halt is not None
     assert halt.reason == "holiday"
-    ended = mmbot("resume", *CONFIG)
+    ended = invoke("resume", *CONFIG)
     assert ended.returncode == 0, ended.stderr
     assert "(holiday)" in ended.stdout
     assert read_halt(state) is None
-    assert mmbot("resume", *CONFIG).stdout == "It was not halted.\n"
+    assert invoke("resume", *CONFIG).stdout == "It was not halted.\n"
 
 
-def test_where_no_daemon_has_ever_run_nothing_is_halted(tmp_path: Path, mmbot: Mmbot) -> None:
-    done = mmbot("halt", *CONFIG)
+def test_where_no_daemon_has_ever_run_nothing_is_halted(tmp_path: Path, invoke: Mmbot) -> None:
+    done = invoke("halt", *CONFIG)
     assert done.returncode == 3
     assert done.stderr.startswith(f"mmbot: no mmbot is at work in {tmp_path / 'state' / 'demo'}; ")
     assert not (tmp_path / "state").exists()
 
 
-def test_a_process_that_holds_the_ledger_without_listening_is_told_apart(
-    state: Path, mmbot: Mmbot
+def test_a_process_that_holds_the_ledger_without_listening_is_named(
+    state: Path, invoke: Mmbot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(operate, "_PAUSE_SECONDS", 0.0)
     ledger = Ledger(state)
-    done = mmbot("halt", *CONFIG)
+    done = invoke("halt", *CONFIG)
     ledger.close()
     assert done.returncode == 3
     assert "holds the ledger" in done.stderr
@@ -66,8 +63,8 @@ def test_a_process_that_holds_the_ledger_without_listening_is_told_apart(
         ("counts", "none", "2026-11-25"),
     ],
 )
-def test_a_question_needs_a_daemon(state: Path, mmbot: Mmbot, command: tuple[str, ...]) -> None:
-    done = mmbot(*command, *CONFIG)
+def test_a_question_needs_a_daemon(state: Path, invoke: Mmbot, command: tuple[str, ...]) -> None:
+    done = invoke(*command, *CONFIG)
     assert done.returncode == 3
     assert done.stderr.count("\n") == 1
     assert "no mmbot is at work" in done.stderr
@@ -85,21 +82,21 @@ def test_a_question_needs_a_daemon(state: Path, mmbot: Mmbot, command: tuple[str
     ],
 )
 def test_bad_input_is_refused_in_one_sentence(
-    mmbot: Mmbot, command: tuple[str, ...], sentence: str
+    invoke: Mmbot, command: tuple[str, ...], sentence: str
 ) -> None:
-    done = mmbot(*command)
+    done = invoke(*command)
     assert done.returncode == 2
     assert sentence in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_a_broken_ledger_is_no_place_for_a_halt(state: Path, mmbot: Mmbot) -> None:
+def test_a_halt_in_a_broken_ledger_is_refused(state: Path, invoke: Mmbot) -> None:
     (state / "ledger.sqlite").write_bytes(b"not a database" * 100)
-    done = mmbot("halt", *CONFIG, "--json")
+    done = invoke("halt", *CONFIG, "--json")
     assert done.returncode == 2
     assert "cannot be used" in done.stderr
 
 
-def test_a_halt_says_in_json_whether_a_daemon_heard_it(state: Path, mmbot: Mmbot) -> None:
-    said = orjson.loads(mmbot("halt", *CONFIG, "--json").stdout)
+def test_a_halt_reports_in_json_whether_a_daemon_runs(state: Path, invoke: Mmbot) -> None:
+    said = orjson.loads(invoke("halt", *CONFIG, "--json").stdout)
     assert (said["running"], said["live"], said["left"]) == (False, 0, 0)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
-Mmbot = Callable[..., subprocess.CompletedProcess[str]]
+from tests.cli.conftest import Mmbot
 
 
 def write(path: Path, text: str) -> str:
@@ -14,43 +12,43 @@ def write(path: Path, text: str) -> str:
     return str(path)
 
 
-def test_a_misspelt_key_is_refused_with_a_suggestion(mmbot: Mmbot, tmp_path: Path) -> None:
+def test_a_misspelt_key_is_refused_with_a_suggestion(invoke: Mmbot, tmp_path: Path) -> None:
     config = write(tmp_path / "c.toml", "[quoting]\nmargn = 0.2\n")
-    refused = mmbot("run", "--config", config)
+    refused = invoke("run", "--config", config)
     assert refused.returncode == 2
     assert refused.stderr == (
         f"mmbot: {config}: there is no key `quoting.margn`; did you mean `margin`?\n"
     )
 
 
-def test_a_value_out_of_range_is_refused(mmbot: Mmbot, tmp_path: Path) -> None:
-    refused = mmbot("run", "--config", write(tmp_path / "c.toml", "[quoting]\nmargin = 1.5\n"))
+def test_a_value_out_of_range_is_refused(invoke: Mmbot, tmp_path: Path) -> None:
+    refused = invoke("run", "--config", write(tmp_path / "c.toml", "[quoting]\nmargin = 1.5\n"))
     assert refused.returncode == 2
     assert "quoting.margin" in refused.stderr
     assert refused.stderr.count("\n") == 1
 
 
-def test_live_needs_the_flag_as_well(mmbot: Mmbot, tmp_path: Path) -> None:
-    refused = mmbot("run", "--config", write(tmp_path / "c.toml", 'mode = "live"\n'))
+def test_live_needs_the_flag_as_well(invoke: Mmbot, tmp_path: Path) -> None:
+    refused = invoke("run", "--config", write(tmp_path / "c.toml", 'mode = "live"\n'))
     assert refused.returncode == 2
     assert "--live" in refused.stderr
 
 
-def test_the_flag_needs_live_in_the_config_as_well(mmbot: Mmbot) -> None:
-    refused = mmbot("run", "--config", "config/demo.toml", "--live")
+def test_the_flag_needs_live_in_the_config_as_well(invoke: Mmbot) -> None:
+    refused = invoke("run", "--config", "config/demo.toml", "--live")
     assert refused.returncode == 2
     assert "mode" in refused.stderr
 
 
-def test_live_trades_nowhere_but_at_the_exchange(mmbot: Mmbot, tmp_path: Path) -> None:
+def test_live_trades_nowhere_but_at_the_exchange(invoke: Mmbot, tmp_path: Path) -> None:
     config = write(tmp_path / "c.toml", 'mode = "live"\n')
-    refused = mmbot("run", "--config", config, "--live", "--venue", "anywhere.json")
+    refused = invoke("run", "--config", config, "--live", "--venue", "anywhere.json")
     assert refused.returncode == 2
     assert "--venue is refused in live mode" in refused.stderr
 
 
-def test_a_venue_file_that_is_none_is_refused(mmbot: Mmbot, tmp_path: Path) -> None:
+def test_a_venue_file_that_is_none_is_refused(invoke: Mmbot, tmp_path: Path) -> None:
     venue = write(tmp_path / "venue.json", "{}")
-    refused = mmbot("run", "--config", "config/demo.toml", "--venue", venue)
+    refused = invoke("run", "--config", "config/demo.toml", "--venue", venue)
     assert refused.returncode == 2
     assert "is not what `mmbot exchange` prints" in refused.stderr

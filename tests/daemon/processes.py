@@ -50,7 +50,7 @@ def daemon(config: str, venue: Path, state: Path, sabotage: str = "") -> Iterato
 
 
 def log_until(process: Process, done: Callable[[Line], bool]) -> list[Line]:
-    """Read the log up to the first line that is meant; return all of it."""
+    """Read the log up to the first line that `done` accepts; return all of it."""
     assert process.stderr is not None
     lines: list[Line] = []
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -60,11 +60,11 @@ def log_until(process: Process, done: Callable[[Line], bool]) -> list[Line]:
         lines.append(orjson.loads(raw))
         if done(lines[-1]):
             return lines
-    raise AssertionError("that was not said")
+    raise AssertionError(f"that was not logged, after {lines[-3:]}")
 
 
 def read_until(process: Process, name: str, times: int = 1) -> list[Line]:
-    """Read the log up to the line of that name; return all of it."""
+    """Read the log up to the line of that name, so many times; return all of it."""
     lines: list[Line] = []
     for _ in range(times):
         lines += log_until(process, lambda line: bool(line["event"] == name))
@@ -72,9 +72,9 @@ def read_until(process: Process, name: str, times: int = 1) -> list[Line]:
 
 
 def rest_of_log(process: Process) -> list[Line]:
-    """Wait for the daemon to end; return what it still said."""
-    _, said = process.communicate(timeout=PATIENCE_SECONDS)
-    return [orjson.loads(line) for line in said.splitlines()]
+    """Wait for the daemon to end; return what it still logged."""
+    _, rest = process.communicate(timeout=PATIENCE_SECONDS)
+    return [orjson.loads(line) for line in rest.splitlines()]
 
 
 def terminate(process: Process) -> int:
@@ -135,7 +135,7 @@ class Account:
 
 
 def worst_case(ledger: dict[str, Any]) -> int:
-    """Return the least that the event may come to, every order filled where that hurts."""
+    """Return the event's least P&L in 1e-6 dollar, every order filled where that hurts."""
     rows = [
         (row["ticker"], row["side"], row["yes_price_dollars"], row["count"], row["fee_dollars"])
         for row in ledger["fills"]
@@ -148,7 +148,7 @@ def worst_case(ledger: dict[str, Any]) -> int:
     strikes = sorted({strike_of(row[0]) for row in booked + resting})
 
     def earned(cell: int, ticker: str, side: str, price: int, count: int) -> int:
-        """What a trade comes to where the average is above the first `cell` of the strikes."""
+        """Return a trade's P&L where the average is above the first `cell` strikes and no other."""
         pays = ONE_DOLLAR if strike_of(ticker) in strikes[:cell] else 0
         return count * (pays - price if side == "bid" else price - pays)
 
@@ -163,33 +163,48 @@ def strike_of(ticker: str) -> float:
     return float(ticker.rpartition("-A")[2])
 
 
-class Life:
-    """One process of the daemon, and what it has said so far."""
+class Session:
+    """One process of the daemon, and what it has logged so far."""
 
     def __init__(self, process: AsyncProcess) -> None:
         self.process = process
-        self.said: list[Line] = []
-        self.spoke = asyncio.Event()
+        self.log: list[Line] = []
+        # An error of the command itself, which is no line of the log.
+        self.last_words = ""
+        self._news = asyncio.Event()
+        self._listening = asyncio.create_task(self._listen())
 
     @property
     def names(self) -> list[str]:
-        return [line["event"] for line in self.said]
+        return [line["event"] for line in self.log]
 
-    async def listen(self) -> None:
+    async def _listen(self) -> None:
         assert self.process.stderr is not None
         async for line in self.process.stderr:
-            self.said.append(orjson.loads(line))
-            self.spoke.set()
+            if line.startswith(b"{"):
+                self.log.append(orjson.loads(line))
+            else:
+                self.last_words += line.decode()
+            self._news.set()
 
     async def until(self, event: str) -> None:
-        """Wait until it has said that."""
-        while event not in self.names:
-            self.spoke.clear()
-            await self.spoke.wait()
+        """Wait until it has logged that; nothing is logged from the beginning."""
+        while event and event not in self.names:
+            assert not self._listening.done(), f"the daemon ended too early: {self.log[-3:]}"
+            self._news.clear()
+            news = asyncio.create_task(self._news.wait())
+            await asyncio.wait({news, self._listening}, return_when=asyncio.FIRST_COMPLETED)
+            news.cancel()
+
+    async def ended(self) -> int:
+        """Wait for its end and its last line; return the exit code."""
+        code = await self.process.wait()
+        await self._listening
+        return code
 
 
 @asynccontextmanager
-async def life(config: Path | str, venue: Path, state: Path) -> AsyncIterator[Life]:
+async def session(config: Path | str, venue: Path, state: Path) -> AsyncIterator[Session]:
     """Run the daemon and listen to it; kill it in the end unless it has ended by itself."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "mmbot", "run", "--config", str(config), "--venue", str(venue)),
@@ -197,12 +212,10 @@ async def life(config: Path | str, venue: Path, state: Path) -> AsyncIterator[Li
         env={**os.environ, "STATE_DIRECTORY": str(state)},
         limit=1 << 20,
     )
-    living = Life(process)
-    listening = asyncio.create_task(living.listen())
+    running = Session(process)
     try:
-        yield living
+        yield running
     finally:
         if process.returncode is None:
             process.kill()
-        await process.wait()
-        await listening
+        await running.ended()

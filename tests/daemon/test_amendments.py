@@ -1,4 +1,4 @@
-"""The daemon says aloud that a settlement was amended."""
+"""The daemon warns of a settlement that was amended."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from mmbot.daemon.interceptor import PassThrough
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.service import Service
 from mmbot.kalshi.auth import Signer
-from mmbot.trading.commands import RecordSettlement
+from tests.daemon.builders import OBSERVER, TICKER, settlement
 
-TICKER = "KXTSAW-26APR19-A2.45"
-WON = RecordSettlement(TICKER, 10_000, 1_000, 10_000_000, at=1)
-LOST = RecordSettlement(TICKER, 0, 1_000, 0, at=2)
+WON = settlement(10_000, 1_000, at=1)
+LOST = settlement(0, 1_000, at=2)
 
 
 async def test_an_amended_settlement_is_logged_as_a_warning_and_only_once(tmp_path: Path) -> None:
@@ -25,8 +24,17 @@ async def test_an_amended_settlement_is_logged_as_a_warning_and_only_once(tmp_pa
     ledger = Ledger(tmp_path)
     signer = Signer("key", Ed25519PrivateKey.generate())
     with capture_logs() as log:
-        service = Service(Settings(), venue, signer, ledger, tmp_path, PassThrough())
-        service._tell(lambda _now: [WON, WON, LOST, LOST])
+        service = Service(
+            Settings(),
+            venue,
+            signer,
+            ledger,
+            tmp_path,
+            PassThrough(),
+            OBSERVER,
+        )
+        for settled in (WON, WON, LOST, LOST):
+            service.record(settled)
     ledger.close()
     assert log == [
         {

@@ -1,4 +1,4 @@
-"""A part of the daemon breaks in mid-trade: the quotes come off before anything else happens."""
+"""A part of the daemon fails while it trades: the quotes are cancelled first of all."""
 
 from __future__ import annotations
 
@@ -23,26 +23,27 @@ from tests.daemon.processes import (
     their_ledger,
 )
 
-# Breaks the heartbeat as soon as quotes stand, so many times.
-HEARTBEAT_DIES = """
-import mmbot.daemon.service as service
-whole, left = service.status, {times}
-def status(desk):
+# The heartbeat fails so many times, as soon as there are orders.
+HEARTBEAT_FAILS = """
+import mmbot.observe.status as module
+whole, left = module.status, {times}
+def status(state):
     global left
-    if left and len(desk.orders):
+    if left and len(state.orders):
         left -= 1
         raise LookupError("the heart stops")
-    return whole(desk)
-service.status = status
+    return whole(state)
+module.status = status
 """
 
-# Breaks the bot itself in the middle of an input, once quotes rest.
-BOT_DIES = """
-from mmbot.trading.engine import Engine, Woken
+# The bot itself fails in the middle of an input, once orders rest.
+BOT_FAILS = """
+from mmbot.trading.engine import Engine
+from mmbot.trading.events import Woken
 whole = Engine.handle
 def handle(self, event, now):
     commands = whole(self, event, now)
-    if isinstance(event, Woken) and sum(o.state == "resting" for o in self.desk.orders) > 3:
+    if isinstance(event, Woken) and sum(o.state == "resting" for o in self.state.orders) > 3:
         raise LookupError("half done")
     return commands
 Engine.handle = handle
@@ -61,18 +62,18 @@ def names(lines: list[Line]) -> list[str]:
     return [line["event"] for line in lines]
 
 
-def test_a_helper_that_dies_once_costs_the_quotes_only_for_a_while(
+def test_a_helper_that_fails_once_costs_the_quotes_only_for_a_while(
     start_exchange: Start, config: str, tmp_path: Path
 ) -> None:
     exchange = start_exchange("--seed", "3")
-    sabotage = HEARTBEAT_DIES.format(times=1)
+    sabotage = HEARTBEAT_FAILS.format(times=1)
     with daemon(config, exchange.venue_file, tmp_path / "state", sabotage) as process:
         lines = read_until(process, "helper.died")
         assert lines[-1]["helper"] == "heartbeat"
         assert "LookupError: the heart stops" in lines[-1]["exception"]
-        # Pulled first, and told afterwards.
-        pulled = [line for line in lines if line["event"] == "order.cancel"]
-        assert {line["reason"] for line in pulled} == {"no_heartbeat"}
+        # Cancelled first, and logged afterwards.
+        cancelled = [line for line in lines if line["event"] == "order.cancel"]
+        assert {line["reason"] for line in cancelled} == {"no_heartbeat"}
         lines = read_until(process, "helper.restarted")
         assert "order.place" not in names(lines)
         read_until(process, "order.place")
@@ -80,11 +81,11 @@ def test_a_helper_that_dies_once_costs_the_quotes_only_for_a_while(
     assert their_ledger(exchange)["resting_orders"] == 0
 
 
-def test_a_helper_that_keeps_dying_ends_the_process_with_a_clean_book(
+def test_a_helper_that_keeps_failing_ends_the_process_with_no_order_left(
     start_exchange: Start, config: str, tmp_path: Path
 ) -> None:
     exchange = start_exchange("--seed", "3")
-    sabotage = HEARTBEAT_DIES.format(times=1000)
+    sabotage = HEARTBEAT_FAILS.format(times=1000)
     with daemon(config, exchange.venue_file, tmp_path / "state", sabotage) as process:
         lines = rest_of_log(process)
         assert process.returncode == EXIT_BROKEN
@@ -93,11 +94,11 @@ def test_a_helper_that_keeps_dying_ends_the_process_with_a_clean_book(
     assert their_ledger(exchange)["resting_orders"] == 0
 
 
-def test_a_bot_that_fails_half_way_is_not_gone_on_with(
+def test_a_bot_that_fails_in_the_middle_of_an_input_is_not_used_again(
     start_exchange: Start, config: str, tmp_path: Path
 ) -> None:
     exchange = start_exchange("--seed", "3")
-    with daemon(config, exchange.venue_file, tmp_path / "state", BOT_DIES) as process:
+    with daemon(config, exchange.venue_file, tmp_path / "state", BOT_FAILS) as process:
         lines = rest_of_log(process)
         assert process.returncode == EXIT_BROKEN
     failed = names(lines).index("bot.failed")

@@ -1,4 +1,4 @@
-"""The capture of a life: what is on disk can be replayed, and no disk ever stops the trading."""
+"""The capture of a session: what is on disk can be replayed, and no disk ever stops the trading."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.daemon.processes import (
     read_until,
     terminate,
 )
-from tests.recording.builders import begin, life, live
+from tests.recording.builders import VERSIONS, begin, live, session
 
 MEGABYTE = 1024 * 1024
 
@@ -36,47 +36,47 @@ def messages(path: Path) -> list[bytes]:
         return list(unpack(file))
 
 
-def wait_until(true: Callable[[], bool]) -> None:
+def wait_until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while not true():
+    while not holds():
         assert time.monotonic() < deadline
         os.sched_yield()
 
 
 def older(directory: Path, name: str, size: int, age: int) -> Path:
-    """Put an earlier life's file there."""
+    """Put an earlier session's file there."""
     path = directory / f"{name}.capture"
     path.write_bytes(bytes(size))
     os.utime(path, (time.time() - age,) * 2)
     return path
 
 
-def test_a_life_that_ends_is_on_disk_whole(tmp_path: Path) -> None:
-    with Capture(tmp_path, "life", 10) as capture:
+def test_a_session_that_ends_is_on_disk_whole(tmp_path: Path) -> None:
+    with Capture(tmp_path, "session", 10) as capture:
         live(begin(capture.keep))
-    records = [r for message in messages(tmp_path / "life.capture") for r in split(message)]
-    assert len(records) == len(life())
-    assert replay(records).difference is None
+    records = [r for message in messages(tmp_path / "session.capture") for r in split(message)]
+    assert len(records) == len(session())
+    assert replay(records, VERSIONS).difference is None
 
 
-def test_what_is_kept_is_written_while_the_life_goes_on(tmp_path: Path) -> None:
-    path = tmp_path / "life.capture"
-    with Capture(tmp_path, "life", 10) as capture:
+def test_records_are_written_while_the_session_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "session.capture"
+    with Capture(tmp_path, "session", 10) as capture:
         begin(capture.keep)
         wait_until(lambda: path.exists() and len(messages(path)) == 1)
 
 
-def test_what_is_kept_before_the_beginning_is_written_too(tmp_path: Path) -> None:
-    capture = Capture(tmp_path, "life", 10)
+def test_records_from_before_the_start_are_written_too(tmp_path: Path) -> None:
+    capture = Capture(tmp_path, "session", 10)
     live(begin(capture.keep))
     assert not any(tmp_path.iterdir())
     with capture:
         pass
-    assert messages(tmp_path / "life.capture")
+    assert messages(tmp_path / "session.capture")
 
 
 def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
-    with Capture(tmp_path / "capture", "life", 10):
+    with Capture(tmp_path / "capture", "session", 10):
         pass
     (path,) = (tmp_path / "capture").iterdir()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -84,44 +84,44 @@ def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
 
 
 def test_a_ceiling_of_nothing_writes_nothing(tmp_path: Path) -> None:
-    with Capture(tmp_path / "capture", "life", 0) as capture:
+    with Capture(tmp_path / "capture", "session", 0) as capture:
         live(begin(capture.keep))
     assert not any(tmp_path.iterdir())
 
 
-def test_the_oldest_lives_make_room(tmp_path: Path) -> None:
+def test_the_oldest_sessions_make_room(tmp_path: Path) -> None:
     oldest = older(tmp_path, "c", MEGABYTE // 2, age=300)
     old = older(tmp_path, "b", MEGABYTE // 2, age=200)
     young = older(tmp_path, "a", MEGABYTE // 2, age=100)
-    with Capture(tmp_path, "life", 1) as capture:
+    with Capture(tmp_path, "session", 1) as capture:
         live(begin(capture.keep))
     assert not oldest.exists()
     assert not old.exists()
     assert young.exists()
-    assert messages(tmp_path / "life.capture")
+    assert messages(tmp_path / "session.capture")
 
 
-def test_lives_make_room_for_one_that_grows(tmp_path: Path) -> None:
+def test_sessions_make_room_for_one_that_grows(tmp_path: Path) -> None:
     old = older(tmp_path, "old", MEGABYTE - 1_000, age=100)
-    with Capture(tmp_path, "life", 1) as capture:
-        wait_until((tmp_path / "life.capture").exists)
+    with Capture(tmp_path, "session", 1) as capture:
+        wait_until((tmp_path / "session.capture").exists)
         assert old.exists()
         capture.keep(os.urandom(50_000))
     assert not old.exists()
 
 
-def test_lives_are_no_more_than_a_thousand(tmp_path: Path) -> None:
+def test_there_are_no_more_than_a_thousand_sessions(tmp_path: Path) -> None:
     for number in range(1_005):
         older(tmp_path, str(number), 1, age=2_000 - number)
-    with Capture(tmp_path, "life", 1):
+    with Capture(tmp_path, "session", 1):
         pass
     left = {path.stem for path in tmp_path.iterdir()}
-    assert left == {"life", *map(str, range(6, 1_005))}
+    assert left == {"session", *map(str, range(6, 1_005))}
 
 
-def test_a_life_that_fills_the_ceiling_alone_is_captured_no_further(tmp_path: Path) -> None:
-    path = tmp_path / "life.capture"
-    with capture_logs() as log, Capture(tmp_path, "life", 1) as capture:
+def test_a_session_that_fills_the_ceiling_alone_is_captured_no_further(tmp_path: Path) -> None:
+    path = tmp_path / "session.capture"
+    with capture_logs() as log, Capture(tmp_path, "session", 1) as capture:
         live(begin(capture.keep))
         wait_until(lambda: path.exists() and len(messages(path)) == 1)
         capture.keep(os.urandom(2 * MEGABYTE))
@@ -131,12 +131,12 @@ def test_a_life_that_fills_the_ceiling_alone_is_captured_no_further(tmp_path: Pa
     assert (warning["event"], warning["log_level"]) == ("capture.stopped", "warning")
     assert "state.capture_megabytes" in warning["reason"]
     (message,) = messages(path)
-    assert replay(split(message)).difference is None
+    assert replay(split(message), VERSIONS).difference is None
 
 
 def test_a_place_that_cannot_be_written_ends_the_capture_with_a_warning(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with capture_logs() as log, Capture(tmp_path / "file", "life", 10) as capture:
+    with capture_logs() as log, Capture(tmp_path / "file", "session", 10) as capture:
         live(begin(capture.keep))
         wait_until(lambda: bool(log))
         live(begin(capture.keep))
@@ -147,8 +147,8 @@ def test_a_place_that_cannot_be_written_ends_the_capture_with_a_warning(tmp_path
 def test_a_disk_that_is_full_ends_the_capture_and_leaves_what_was_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "life.capture"
-    with capture_logs() as log, Capture(tmp_path, "life", 10) as capture:
+    path = tmp_path / "session.capture"
+    with capture_logs() as log, Capture(tmp_path, "session", 10) as capture:
         live(begin(capture.keep))
         wait_until(lambda: path.exists() and len(messages(path)) == 1)
         real = os.write
@@ -170,7 +170,7 @@ def test_a_disk_that_is_full_ends_the_capture_and_leaves_what_was_written(
 
 
 def test_a_disk_that_is_too_slow_ends_the_capture_with_one_warning(tmp_path: Path) -> None:
-    capture = Capture(tmp_path, "life", 100)
+    capture = Capture(tmp_path, "session", 100)
     with capture_logs() as log:
         for _ in range(60):
             capture.keep(bytes(MEGABYTE))
@@ -188,7 +188,7 @@ def replayed(mmbot: Mmbot, path: Path) -> list[dict[str, Any]]:
     return results
 
 
-def test_lives_that_were_killed_or_stopped_come_out_identical(
+def test_sessions_that_were_killed_or_stopped_are_replayed_identically(
     start_exchange: Start, quick_config: str, tmp_path: Path, mmbot: Mmbot
 ) -> None:
     exchange = start_exchange("--seed", "3", "--speed", "2000")
@@ -201,15 +201,15 @@ def test_lives_that_were_killed_or_stopped_come_out_identical(
     with daemon(quick_config, exchange.venue_file, tmp_path / "state") as process:
         read_until(process, "order.place")
         assert terminate(process) == 0
-    lives = replayed(mmbot, captures)
-    assert len(lives) == 2
-    assert all(life["verdict"]["inputs"] > 20 for life in lives)
-    assert all(life["verdict"]["difference"] is None for life in lives)
+    sessions = replayed(mmbot, captures)
+    assert len(sessions) == 2
+    assert all(each["verdict"]["inputs"] > 20 for each in sessions)
+    assert all(each["verdict"]["difference"] is None for each in sessions)
 
     torn = tmp_path / killed.name
     torn.write_bytes(killed.read_bytes()[:-5])
     (shorter,) = replayed(mmbot, torn)
-    assert shorter["verdict"]["inputs"] < lives[0]["verdict"]["inputs"]
+    assert shorter["verdict"]["inputs"] < sessions[0]["verdict"]["inputs"]
     key = Path(exchange.venue["private_key_path"]).read_bytes().splitlines()[1]
     everything = b"".join(b"".join(messages(path)) for path in captures.iterdir())
     assert b"orders" in everything

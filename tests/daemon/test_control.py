@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mmbot.config import Settings
 from mmbot.daemon import control
-from mmbot.daemon.operator_requests import (
+from mmbot.daemon_api import (
     Answer,
     Halt,
     HaltReport,
@@ -167,7 +167,7 @@ async def test_too_many_at_once_are_turned_away(tmp_path: Path) -> None:
     async with control.listening(tmp_path, answer):
         idle = [
             await asyncio.open_unix_connection(tmp_path / control.SOCKET_NAME)
-            for _ in range(control.MOST_CONVERSATIONS)
+            for _ in range(control.MOST_CONNECTIONS)
         ]
         with pytest.raises(BadInput, match="too many"):
             await asked(tmp_path, Resume())

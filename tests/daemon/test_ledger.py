@@ -1,4 +1,4 @@
-"""What must survive does, and is booked once."""
+"""What must survive a restart does, and is booked once."""
 
 from __future__ import annotations
 
@@ -27,22 +27,13 @@ from mmbot.trading.commands import (
     RecordViews,
 )
 from mmbot.trading.events import Halted
-from mmbot.trading.losses import PnlMark
-from mmbot.trading.values import Fill
 from mmbot.tsa.calendar import EASTERN
 from mmbot.units import ONE_DOLLAR
+from tests.daemon.builders import EVENT, fill, mark, settlement
 
-EVENT = "KXTSAW-26APR19"
-FILL = Fill(
-    trade_id="t1",
-    order_id="o1",
-    ticker=f"{EVENT}-A2.45",
-    side="bid",
-    price=5_600,
-    count=1_000,
-    fee=1_300,
-    at=1_776_000_000_000,
-)
+FILL = fill()
+WON = settlement(ONE_DOLLAR, FILL.count, at=1)
+LOST = settlement(0, FILL.count, at=2)
 
 
 def test_a_fill_reported_twice_is_booked_once(tmp_path: Path) -> None:
@@ -53,7 +44,7 @@ def test_a_fill_reported_twice_is_booked_once(tmp_path: Path) -> None:
     ledger.close()
 
 
-def test_everything_is_there_after_opening_again(tmp_path: Path) -> None:
+def test_fills_and_counts_are_there_after_reopening(tmp_path: Path) -> None:
     seen = dt.datetime(2026, 4, 15, 8, 31, tzinfo=EASTERN)
     ledger = Ledger(tmp_path)
     ledger.add_fill(RecordFill(FILL, 3))
@@ -68,10 +59,9 @@ def test_everything_is_there_after_opening_again(tmp_path: Path) -> None:
 def test_the_profit_is_cash_less_fees_plus_payout(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ledger.add_fill(RecordFill(FILL, 3))
-    payout = FILL.count * ONE_DOLLAR
-    ledger.add_settlement(RecordSettlement(FILL.ticker, ONE_DOLLAR, FILL.count, payout, at=1))
+    ledger.add_settlement(WON)
     totals = ledger.totals(EVENT)
-    assert totals.pnl == payout - FILL.price * FILL.count - FILL.fee
+    assert totals.pnl == WON.payout - FILL.price * FILL.count - FILL.fee
     assert (totals.contracts, totals.fees) == (FILL.count, FILL.fee)
     ledger.close()
 
@@ -90,7 +80,7 @@ def test_two_processes_never_share_a_ledger(tmp_path: Path) -> None:
     ledger.close()
 
 
-def test_a_broken_file_is_refused_and_let_alone(tmp_path: Path) -> None:
+def test_a_broken_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_bytes(b"not a database" * 100)
     with pytest.raises(BadInput, match="cannot be used"):
         Ledger(tmp_path)
@@ -110,16 +100,16 @@ def test_marks_of_a_day_are_replaced_and_the_last_day_of_each_event_recalled(
 ) -> None:
     ledger = Ledger(tmp_path)
     monday, tuesday = dt.date(2026, 11, 23), dt.date(2026, 11, 24)
-    for mark in (
-        PnlMark(monday, "A", 0, -1),
-        PnlMark(tuesday, "A", -1, -2),
-        PnlMark(tuesday, "A", -1, -3),
-        PnlMark(monday, "B", 0, 5),
+    for each in (
+        mark(monday, "A", 0, -1),
+        mark(tuesday, "A", -1, -2),
+        mark(tuesday, "A", -1, -3),
+        mark(monday, "B", 0, 5),
     ):
-        ledger.put_mark(mark)
+        ledger.put_mark(each)
     ledger.close()
     again = Ledger(tmp_path)
-    assert set(again.latest_marks()) == {PnlMark(tuesday, "A", -1, -3), PnlMark(monday, "B", 0, 5)}
+    assert set(again.latest_marks()) == {mark(tuesday, "A", -1, -3), mark(monday, "B", 0, 5)}
     again.close()
 
 
@@ -130,23 +120,23 @@ def earlier_ledger(directory: Path, version: int) -> sqlite3.Connection:
     return db
 
 
-def test_a_ledger_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+def test_a_ledger_of_the_first_version_is_upgraded(tmp_path: Path) -> None:
     with closing(earlier_ledger(tmp_path, 1)) as db, db:
         db.execute("INSERT INTO fills VALUES ('t1', 'o1', 'E-1', 'bid', 5600, 100, 0, 7, 3)")
         db.execute("INSERT INTO settlements VALUES ('E-1', 10000, 100, 1000000)")
     ledger = Ledger(tmp_path)
-    ledger.put_mark(PnlMark(dt.date(2026, 11, 23), "A", 0, -1))
+    ledger.put_mark(mark(dt.date(2026, 11, 23), "A", 0, -1))
     assert len(ledger.latest_marks()) == 1
-    assert ledger.fills("E") == [(Fill("t1", "o1", "E-1", "bid", 5600, 100, 0, 7), 3)]
+    assert ledger.fills("E") == [(fill(ticker="E-1", count=100, fee=0, at=7), 3)]
     assert ledger.totals("E").pnl == 440_000
     assert ledger.unsettled_events() == ()
     assert ledger.halt() is None
     ledger.close()
-    (fill,) = read_records(tmp_path).fills
-    assert fill.view == MarketView()
+    (booked,) = read_records(tmp_path).fills
+    assert booked.view == MarketView()
 
 
-def test_a_halt_lasts_until_it_is_ended_and_the_first_reason_stands(tmp_path: Path) -> None:
+def test_a_halt_is_in_force_until_it_is_ended_and_keeps_its_first_reason(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ledger.add_halt(Halted(1_000, "storm"))
     ledger.add_halt(Halted(2_000, "second thoughts"))
@@ -190,10 +180,7 @@ def test_days_without_a_count_are_kept_once(tmp_path: Path) -> None:
     ledger.close()
 
 
-# Settlements that change
-
-WON = RecordSettlement(FILL.ticker, ONE_DOLLAR, FILL.count, FILL.count * ONE_DOLLAR, at=1)
-LOST = RecordSettlement(FILL.ticker, 0, FILL.count, 0, at=2)
+# Amended settlements
 
 
 def test_an_amended_settlement_counts_in_place_of_the_one_before_which_is_kept(
@@ -208,7 +195,7 @@ def test_an_amended_settlement_counts_in_place_of_the_one_before_which_is_kept(
     assert read_records(tmp_path).settlements == (WON, LOST)
 
 
-def test_a_settlement_told_again_after_a_restart_amends_nothing(tmp_path: Path) -> None:
+def test_a_settlement_reported_again_after_a_restart_amends_nothing(tmp_path: Path) -> None:
     for _ in range(2):
         ledger = Ledger(tmp_path)
         ledger.add_settlement(WON)
@@ -217,7 +204,7 @@ def test_a_settlement_told_again_after_a_restart_amends_nothing(tmp_path: Path) 
     assert read_records(tmp_path).settlements == (WON,)
 
 
-def test_a_settlement_that_is_taken_back_is_booked_a_third_time(tmp_path: Path) -> None:
+def test_a_settlement_that_is_reverted_is_booked_a_third_time(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     paid = [ledger.add_settlement(each) for each in (WON, LOST, LOST, WON)]
     assert paid == [None, WON.payout, None, LOST.payout]
@@ -230,7 +217,7 @@ def test_an_event_is_unsettled_until_its_settlement_is_final(tmp_path: Path) -> 
     assert ledger.unsettled_events() == (EVENT,)
     ledger.add_settlement(WON)
     assert ledger.unsettled_events() == (EVENT,)
-    # Paper money that was paid out is not held any more, whatever is still to be amended.
+    # Paper positions that were paid out are no longer held, though the payout may be amended.
     assert ledger.unsettled_fills() == []
     ledger.add_settlement(msgspec.structs.replace(WON, final=True))
     assert ledger.unsettled_events() == ()
@@ -243,28 +230,33 @@ def test_an_event_is_unsettled_until_its_settlement_is_final(tmp_path: Path) -> 
 @settings(max_examples=30, deadline=None)
 @given(
     st.lists(
-        st.builds(RecordSettlement, st.sampled_from("ab"), st.sampled_from([0, ONE_DOLLAR]),
-                  st.integers(-2, 2), st.just(0), st.integers(0, 9)),
+        st.builds(
+            settlement,
+            st.sampled_from([0, ONE_DOLLAR]),
+            st.integers(-2, 2),
+            ticker=st.sampled_from("ab"),
+            at=st.integers(0, 9),
+        ),
         max_size=12,
     )
-)  # fmt: skip
-def test_whatever_is_told_twice_is_booked_once_and_the_last_word_counts(
-    told: list[RecordSettlement],
+)
+def test_what_is_reported_twice_is_booked_once_and_the_latest_counts(
+    settlements: list[RecordSettlement],
 ) -> None:
     with TemporaryDirectory() as directory:
         ledger = Ledger(Path(directory))
-        for settlement in told:
-            ledger.add_settlement(settlement)
-            ledger.add_settlement(settlement)
+        for each in settlements:
+            ledger.add_settlement(each)
+            ledger.add_settlement(each)
         ledger.close()
         booked = read_records(Path(directory)).settlements
     for ticker in "ab":
-        said = [(each.value, each.position) for each in told if each.ticker == ticker]
-        kept = [(each.value, each.position) for each in booked if each.ticker == ticker]
-        assert kept == [each for each, _ in groupby(said)]
+        reported = [(each.value, each.position) for each in settlements if each.ticker == ticker]
+        stored = [(each.value, each.position) for each in booked if each.ticker == ticker]
+        assert stored == [each for each, _ in groupby(reported)]
 
 
-# What is read beside the daemon
+# Reading beside the daemon
 
 
 def test_views_are_kept_once_and_read_with_their_fills(tmp_path: Path) -> None:
@@ -277,34 +269,34 @@ def test_views_are_kept_once_and_read_with_their_fills(tmp_path: Path) -> None:
         ledger.add_views(RecordViews((sample,), (markout,)))
     later = msgspec.structs.replace(sample, at=9)
     ledger.add_views(RecordViews((later,)))
-    # The ledger is in use, and read all the same.
+    # While the ledger is in use.
     records = read_records(tmp_path)
     assert records == TradeRecords((RecordFill(FILL, 3, view),), (markout,), (sample,), ())
     ledger.close()
 
 
-def test_a_fill_told_again_later_keeps_what_was_thought_at_first(tmp_path: Path) -> None:
+def test_a_fill_that_is_reported_again_keeps_its_first_view(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ledger.add_fill(RecordFill(FILL, 3, MarketView(0.5, 0.5, 0.5)))
     ledger.add_fill(RecordFill(FILL, 4))
     ledger.close()
-    (kept,) = read_records(tmp_path).fills
-    assert (kept.days_published, kept.view) == (3, MarketView(0.5, 0.5, 0.5))
+    (booked,) = read_records(tmp_path).fills
+    assert (booked.days_published, booked.view) == (3, MarketView(0.5, 0.5, 0.5))
 
 
-def test_an_event_that_was_only_looked_at_is_unsettled_too(tmp_path: Path) -> None:
+def test_an_event_with_samples_only_is_unsettled_too(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ledger.add_views(RecordViews((MarketSample(FILL.ticker, 3, "first", 5, MarketView()),)))
     assert ledger.unsettled_events() == (EVENT,)
     ledger.close()
 
 
-def test_where_nothing_has_traded_there_is_nothing_to_read(tmp_path: Path) -> None:
+def test_where_nothing_has_traded_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="nothing has traded"):
         read_records(tmp_path / "nowhere")
 
 
-def test_a_ledger_that_is_none_is_not_read(tmp_path: Path) -> None:
+def test_a_file_that_is_no_ledger_is_not_read(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"not a database" * 100)
     with pytest.raises(BadInput, match="cannot be read"):
         read_records(tmp_path)

@@ -20,37 +20,37 @@ from mmbot.daemon.ledger import Ledger
 from mmbot.errors import BadInput
 from mmbot.trading.commands import RecordFill
 from mmbot.trading.values import Fill
+from tests.daemon.builders import EVENT, fill
 
-EVENT = "KXTSAW-26APR19"
-FILL = Fill("t0", "o1", f"{EVENT}-A2.45", "bid", 5_600, 1_000, 1_300, 1_776_000_000_000)
+FILL = fill("t0")
 NOBODY = 65534
 
-# Books fills for ever and says each when it is booked.
+# Books fills for ever and prints each trade id once it is booked.
 WRITER = """
 import sys
 from pathlib import Path
 import msgspec
 from mmbot.daemon.ledger import Ledger
-from mmbot.trading.commands import BookFill
+from mmbot.trading.commands import RecordFill
 from mmbot.trading.values import Fill
 fill = msgspec.json.decode(sys.argv[2], type=Fill)
 ledger = Ledger(Path(sys.argv[1]))
 number = int(sys.argv[3])
 while True:
     number += 1
-    ledger.add_fill(BookFill(msgspec.structs.replace(fill, trade_id=f"t{number}"), 3))
+    ledger.add_fill(RecordFill(msgspec.structs.replace(fill, trade_id=f"t{number}"), 3))
     print(f"t{number}", flush=True)
 """
 
 
 def numbered(number: int) -> Fill:
-    return msgspec.structs.replace(FILL, trade_id=f"t{number}")
+    return fill(f"t{number}")
 
 
 def trade_ids(directory: Path) -> list[str]:
     ledger = Ledger(directory)
     try:
-        return [fill.trade_id for fill, _ in ledger.fills(EVENT)]
+        return [booked.trade_id for booked, _ in ledger.fills(EVENT)]
     finally:
         ledger.close()
 
@@ -102,7 +102,7 @@ def locked_by_another(path: Path) -> Iterator[None]:
         other.execute("ROLLBACK")
 
 
-def test_a_locked_ledger_books_nothing_and_says_so_soon(tmp_path: Path) -> None:
+def test_a_locked_ledger_books_nothing_and_raises_soon(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     with (
         locked_by_another(tmp_path / "ledger.sqlite"),
@@ -158,7 +158,7 @@ def test_a_read_only_ledger_is_refused() -> None:
             Ledger(state)
 
 
-def test_a_ledger_with_a_broken_page_is_refused_and_let_alone(tmp_path: Path) -> None:
+def test_a_ledger_with_a_broken_page_is_refused_and_left_alone(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     for number in range(300):
         ledger.add_fill(RecordFill(numbered(number), 3))

@@ -1,8 +1,9 @@
-"""What the operator asks for is kept before it takes effect, or refused in a sentence."""
+"""What the operator requests is stored before it takes effect, or refused in a sentence."""
 
 from __future__ import annotations
 
 import datetime as dt
+import random
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +11,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from mmbot.bot.bot import Bot
+from mmbot.bot.inputs import BotInput, EventOccurred
 from mmbot.daemon import operations
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.operations import Operations, count_days
-from mmbot.daemon.operator_requests import (
+from mmbot.daemon_api import (
     Answer,
     CountsReport,
     Explain,
@@ -31,9 +34,12 @@ from mmbot.daemon.operator_requests import (
     ResumeReport,
 )
 from mmbot.trading.commands import Cancel
-from mmbot.trading.events import Halted, InputEvent, OrderCancelled
-from mmbot.tsa.calendar import EASTERN, to_milliseconds
+from mmbot.trading.engine import Engine
+from mmbot.trading.events import Halted, OrderCancelled
+from mmbot.tsa.calendar import EASTERN, CalendarClock, to_milliseconds
 from mmbot.tsa.counts import Counts, assumed_release
+from tests.daemon.builders import OBSERVER
+from tests.kalshi.builders import SIGNER
 from tests.trading.builders import LOW, MIDDLE, Bench, only, settings
 
 MONDAY, TUESDAY, WEDNESDAY = (dt.date(2026, 11, day) for day in (23, 24, 25))
@@ -41,28 +47,45 @@ DUE = to_milliseconds(dt.datetime(2026, 11, 25, 6, 55, tzinfo=EASTERN))
 ONE_DAY, _ = Counts().observe(MONDAY, 2_700_000, assumed_release(MONDAY))
 
 
-class Desk:
-    """An engine with quotes, a ledger, and an exchange that takes orders off as soon as asked."""
+class QuotingBot(Bot):
+    """A bot around an engine that quotes, and with the counts that a test gives it."""
+
+    def __init__(self, engine: Engine) -> None:
+        settings = engine.state.settings
+        super().__init__(settings, CalendarClock(), SIGNER, "session", random.Random(1))
+        self.engine = engine
+        self.published = ONE_DAY
+
+    @property
+    def counts(self) -> Counts:
+        return self.published
+
+
+class RunningDaemon:
+    """A bot with quotes, a ledger, and an exchange that cancels orders as soon as asked."""
 
     def __init__(self, directory: Path, now: int | None = None) -> None:
         self.bench = Bench()
         self.bench.now = now or self.bench.now
+        self.bot = QuotingBot(self.bench.engine)
         self.obeys = True
-        self.counts = ONE_DAY
-        self.told: list[InputEvent] = []
+        self.inputs: list[BotInput] = []
         self.ledger = Ledger(directory)
         self.operations = Operations(
             self.bench.engine.state.settings,
-            self.bench.engine,
+            self.bot,
             self.ledger,
-            lambda: self.counts,
-            self.tell,
+            self.handle,
             lambda: self.bench.now,
+            OBSERVER,
         )
 
-    def tell(self, event: InputEvent) -> None:
-        self.told.append(event)
-        for cancel in only(Cancel, self.bench.tell(event)):
+    def handle(self, happened: BotInput) -> None:
+        self.inputs.append(happened)
+        if not isinstance(happened, EventOccurred):
+            self.bot.handle(happened, self.bench.now)
+            return
+        for cancel in only(Cancel, self.bench.tell(happened.event)):
             order = self.bench.engine.state.orders.get(cancel.client_id)
             if self.obeys and order is not None:
                 self.bench.tell(OrderCancelled(cancel.client_id, order.remaining))
@@ -74,22 +97,22 @@ class Desk:
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path)
+def state(tmp_path: Path) -> Iterator[RunningDaemon]:
+    made = RunningDaemon(tmp_path)
     yield made
     made.ledger.close()
 
 
 @pytest.fixture
-def due(tmp_path: Path) -> Iterator[Desk]:
-    """A desk at the time at which Tuesday's count may be out."""
-    made = Desk(tmp_path, DUE)
+def due(tmp_path: Path) -> Iterator[RunningDaemon]:
+    """A daemon at the time from which Tuesday's count may be published."""
+    made = RunningDaemon(tmp_path, DUE)
     yield made
     made.ledger.close()
 
 
-async def test_a_halt_tells_how_many_orders_were_live_and_waits_until_they_are_off(
-    state: Desk,
+async def test_a_halt_reports_how_many_orders_were_live_and_waits_until_they_are_cancelled(
+    state: RunningDaemon,
 ) -> None:
     state.bench.rest()
     report = await state.operations.answer(Halt("storm"))
@@ -98,8 +121,8 @@ async def test_a_halt_tells_how_many_orders_were_live_and_waits_until_they_are_o
     assert state.ledger.halt() == Halted(report.since, "storm")
 
 
-async def test_orders_that_do_not_come_off_are_told(
-    state: Desk, monkeypatch: pytest.MonkeyPatch
+async def test_a_halt_reports_orders_that_are_not_cancelled_in_time(
+    state: RunningDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(operations, "HALT_SECONDS", 0.0)
     state.obeys = False
@@ -110,7 +133,7 @@ async def test_orders_that_do_not_come_off_are_told(
 
 
 async def test_a_halt_before_the_account_was_read_does_not_call_it_clean(
-    state: Desk, monkeypatch: pytest.MonkeyPatch
+    state: RunningDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(operations, "HALT_SECONDS", 0.0)
     report = await state.operations.answer(Halt())
@@ -118,22 +141,22 @@ async def test_a_halt_before_the_account_was_read_does_not_call_it_clean(
     assert not report.account_read
 
 
-async def test_a_halt_is_kept_before_the_bot_hears_of_it(state: Desk) -> None:
-    kept: list[Halted | None] = []
-    tell = state.operations._tell
+async def test_a_halt_is_stored_before_the_bot_handles_it(state: RunningDaemon) -> None:
+    stored: list[Halted | None] = []
+    handle = state.operations._handle
 
-    def look_and_tell(event: InputEvent) -> None:
-        kept.append(state.ledger.halt())
-        tell(event)
+    def look_and_handle(happened: BotInput) -> None:
+        stored.append(state.ledger.halt())
+        handle(happened)
 
-    state.operations._tell = look_and_tell
+    state.operations._handle = look_and_handle
     state.bench.rest()
     await state.operations.answer(Halt("storm"))
-    assert kept[0] is not None
+    assert stored[0] is not None
 
 
-async def test_a_halt_that_cannot_be_kept_takes_the_quotes_off_all_the_same(
-    state: Desk, monkeypatch: pytest.MonkeyPatch
+async def test_a_halt_that_cannot_be_stored_cancels_the_quotes_all_the_same(
+    state: RunningDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(halt: Halted) -> None:
         raise sqlite3.OperationalError("database or disk is full")
@@ -146,7 +169,7 @@ async def test_a_halt_that_cannot_be_kept_takes_the_quotes_off_all_the_same(
     assert report.left == 0
 
 
-async def test_a_second_halt_keeps_the_first_ones_time_and_reason(state: Desk) -> None:
+async def test_a_second_halt_keeps_the_first_ones_time_and_reason(state: RunningDaemon) -> None:
     state.bench.rest()
     first = await state.operations.answer(Halt("storm"))
     state.bench.now += 5_000
@@ -156,7 +179,7 @@ async def test_a_second_halt_keeps_the_first_ones_time_and_reason(state: Desk) -
     assert (second.since, second.reason) == (first.since, "storm")
 
 
-async def test_resuming_ends_the_halt_in_the_ledger_and_in_the_bot(state: Desk) -> None:
+async def test_resuming_ends_the_halt_in_the_ledger_and_in_the_bot(state: RunningDaemon) -> None:
     state.bench.rest()
     await state.operations.answer(Halt("storm"))
     report = await state.operations.answer(Resume())
@@ -167,8 +190,8 @@ async def test_resuming_ends_the_halt_in_the_ledger_and_in_the_bot(state: Desk) 
     assert await state.operations.answer(Resume()) == ResumeReport(None, running=True)
 
 
-async def test_a_resume_that_cannot_be_kept_changes_nothing(
-    state: Desk, monkeypatch: pytest.MonkeyPatch
+async def test_a_resume_that_cannot_be_stored_changes_nothing(
+    state: RunningDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def locked(now: int) -> None:
         raise sqlite3.OperationalError("database is locked")
@@ -180,12 +203,14 @@ async def test_a_resume_that_cannot_be_kept_changes_nothing(
     assert state.bench.reason() == "halted"
 
 
-async def test_what_was_said_to_an_earlier_life_is_recalled(due: Desk, tmp_path: Path) -> None:
+async def test_the_requests_to_an_earlier_session_are_recalled(
+    due: RunningDaemon, tmp_path: Path
+) -> None:
     due.bench.rest()
     await due.operations.answer(Halt("storm"))
     await due.operations.answer(MissCount(TUESDAY))
     due.ledger.close()
-    again = Desk(tmp_path, DUE)
+    again = RunningDaemon(tmp_path, DUE)
     again.operations.recall()
     again.bench.quote()
     assert again.bench.reason() == "halted"
@@ -197,7 +222,7 @@ async def test_what_was_said_to_an_earlier_life_is_recalled(due: Desk, tmp_path:
 # Counts
 
 
-async def test_a_count_that_will_not_come_opens_the_gate(due: Desk) -> None:
+async def test_a_count_that_will_not_come_opens_the_gate(due: RunningDaemon) -> None:
     due.bench.quote()
     assert due.bench.reason() == "release_due"
     assert await due.operations.answer(MissCount(TUESDAY)) == MissingReport((TUESDAY,))
@@ -215,32 +240,30 @@ async def test_a_count_that_will_not_come_opens_the_gate(due: Desk) -> None:
     ],
 )
 async def test_a_day_that_is_not_waited_for_is_refused(
-    due: Desk, day: dt.date, sentence: str
+    due: RunningDaemon, day: dt.date, sentence: str
 ) -> None:
     due.bench.quote()
     assert sentence in await due.refusal(MissCount(day))
     assert due.ledger.missing_counts() == frozenset()
 
 
-async def test_before_anything_is_listed_no_day_can_be_missed(due: Desk) -> None:
+async def test_before_anything_is_listed_no_day_can_be_missed(due: RunningDaemon) -> None:
     assert "none yet" in await due.refusal(MissCount(TUESDAY))
 
 
-async def test_a_count_that_comes_after_all_is_waited_for_again(due: Desk) -> None:
+async def test_a_count_that_comes_after_all_is_waited_for_again(due: RunningDaemon) -> None:
     due.bench.quote()
     await due.operations.answer(MissCount(TUESDAY))
-    due.counts, _ = ONE_DAY.observe(TUESDAY, 2_500_000, assumed_release(TUESDAY))
-    due.operations.heed_counts()
+    due.bot.published, _ = ONE_DAY.observe(TUESDAY, 2_500_000, assumed_release(TUESDAY))
+    due.operations.recall()
     assert due.bench.reason() == "release_due"
-    told = len(due.told)
-    due.operations.heed_counts()
-    assert len(due.told) == told
+    assert due.bench.engine.state.missing == frozenset()
 
 
-async def test_the_counts_of_two_weeks_are_listed_with_what_is_awaited(due: Desk) -> None:
+async def test_the_counts_of_two_weeks_are_listed_with_what_is_awaited(due: RunningDaemon) -> None:
     due.bench.quote()
     revised, _ = ONE_DAY.observe(MONDAY, 2_700_001, assumed_release(TUESDAY))
-    due.counts = revised
+    due.bot.published = revised
     report = await due.operations.answer(ListCounts())
     assert isinstance(report, CountsReport)
     states = {row.day: row.state for row in report.days}
@@ -258,15 +281,15 @@ def test_a_day_that_is_not_waited_for_is_listed_as_such() -> None:
     assert {row.state for row in rows if row.day == TUESDAY} == {"none"}
 
 
-async def test_counts_that_are_not_read_yet_are_not_listed(state: Desk) -> None:
-    state.counts = Counts()
+async def test_counts_that_are_not_read_yet_are_not_listed(state: RunningDaemon) -> None:
+    state.bot.published = Counts()
     assert "not read the counts yet" in await state.refusal(ListCounts())
 
 
 # Questions
 
 
-async def test_a_market_is_explained_and_one_that_is_none_is_refused(state: Desk) -> None:
+async def test_a_market_is_explained_and_one_that_is_none_is_refused(state: RunningDaemon) -> None:
     state.bench.rest()
     answer: Answer = await state.operations.answer(Explain(MIDDLE))
     assert isinstance(answer, Explanation)
@@ -275,11 +298,11 @@ async def test_a_market_is_explained_and_one_that_is_none_is_refused(state: Desk
     assert "3 markets are listed" in await state.refusal(Explain("XYZ"))
 
 
-async def test_without_a_listing_there_is_nothing_to_explain(state: Desk) -> None:
+async def test_without_a_listing_there_is_nothing_to_explain(state: RunningDaemon) -> None:
     assert "no market is listed yet" in await state.refusal(Explain(MIDDLE))
 
 
-async def test_a_plan_may_change_the_quotes_and_nothing_else(state: Desk) -> None:
+async def test_a_plan_may_change_the_quotes_and_nothing_else(state: RunningDaemon) -> None:
     state.bench.rest()
     answer = await state.operations.answer(Plan(settings(quoting={"margin": 0.4})))
     assert isinstance(answer, PlanReport)
@@ -293,4 +316,4 @@ async def test_a_plan_may_change_the_quotes_and_nothing_else(state: Desk) -> Non
     assert "state.directory" in await state.refusal(
         Plan(settings(state={"directory": "/elsewhere"}))
     )
-    assert state.told == []
+    assert state.inputs == []

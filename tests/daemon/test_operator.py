@@ -23,16 +23,19 @@ from tests.daemon.processes import (
 ASKED_AT_MOST = 1_000
 
 
-# Keeps the daemon from trading until it has been halted, however slow the command is.
+# The self-check takes until the daemon is halted, however slow the command is.
 STARTS_LATE = """
-import asyncio
-from mmbot.daemon.service import Service
-whole = Service._prepare
-async def prepare(self):
-    while self._ledger.halt() is None:
+import asyncio, os
+from pathlib import Path
+from mmbot.daemon.account_client import AccountClient
+from mmbot.daemon.ledger import read_halt
+state = Path(os.environ["STATE_DIRECTORY"]) / "demo" / "simulated"
+whole = AccountClient.examine
+async def examine(self, *arguments, **options):
+    while read_halt(state) is None:
         await asyncio.sleep(0.05)
-    await whole(self)
-Service._prepare = prepare
+    return await whole(self, *arguments, **options)
+AccountClient.examine = examine
 """
 
 

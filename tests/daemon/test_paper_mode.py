@@ -15,8 +15,8 @@ import aiohttp
 import orjson
 
 from mmbot.daemon.ledger import Ledger
-from mmbot.trading.commands import RecordFill, RecordSettlement
-from mmbot.trading.values import Fill
+from mmbot.trading.commands import RecordFill
+from tests.daemon.builders import fill, settlement
 
 _CONFIGS = Path(__file__).parents[2] / "config"
 _PATIENCE = 120.0
@@ -97,11 +97,11 @@ async def test_paper_orders_fill_inside_survive_a_restart_and_never_reach_the_ex
 def test_the_fills_of_settled_markets_are_left_out(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     fills = [
-        Fill(f"t-{ticker}", "o", ticker, "bid", 4200, 100, 0, at)
+        fill(f"t-{ticker}", ticker=ticker, at=at)
         for at, ticker in enumerate(("KXTSAW-26NOV22-A2.70", "KXTSAW-26NOV29-A2.70"))
     ]
-    for fill in fills:
-        ledger.add_fill(RecordFill(fill, days_published=0))
-    ledger.add_settlement(RecordSettlement(fills[0].ticker, 0, 100, 0, at=1))
+    for each in fills:
+        ledger.add_fill(RecordFill(each, days_published=0))
+    ledger.add_settlement(settlement(0, 100, ticker=fills[0].ticker))
     assert ledger.unsettled_fills() == [fills[1]]
     ledger.close()

@@ -1,36 +1,44 @@
-"""A venue row that is missing or cannot be read keeps the daemon from starting, and is named.
+"""What the daemon finds out about the venue before it trades, and when it does not start.
 
-A proxy on loopback stands between the daemon and the simulated exchange and spoils one answer.
+A proxy on loopback stands between the daemon and the simulated exchange and changes one answer.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import orjson
-import pytest
 from aiohttp import web
+
+from tests.daemon.processes import Session, session
 
 START_SECONDS = 60
 
 Spoil = Callable[[dict[str, Any]], dict[str, Any]]
+Start = Callable[..., Any]
 
 
-async def proxy(origin: str, path: str, spoil: Spoil) -> tuple[web.AppRunner, str]:
-    """Pass everything on to `origin`, and spoil what `path` answers."""
+@asynccontextmanager
+async def proxy(
+    exchange: Any, path: str, spoil: Spoil, refusals: Iterator[int]
+) -> AsyncIterator[Path]:
+    """Pass everything on; refuse `path` with each status of `refusals`, then spoil its answer."""
+    origin = exchange.venue["rest_url"].removesuffix("/trade-api/v2")
+    path = f"/trade-api/v2/{path}"
 
     async def handle(request: web.Request) -> web.Response:
         body = await request.read()
-        url = origin + request.raw_path
-        async with (
-            aiohttp.ClientSession() as session,
-            session.request(request.method, url, headers=request.headers, data=body) as answer,
-        ):
+        if request.path == path and (refusal := next(refusals, None)):
+            return web.Response(status=refusal)
+        async with client.request(
+            request.method, origin + request.raw_path, headers=request.headers, data=body
+        ) as answer:
             content = await answer.read()
             if request.path == path and answer.status == 200:
                 content = orjson.dumps(spoil(orjson.loads(content)))
@@ -43,7 +51,16 @@ async def proxy(origin: str, path: str, spoil: Spoil) -> tuple[web.AppRunner, st
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
-    return runner, f"http://{host}:{port}"
+    url = f"http://{host}:{port}/trade-api/v2"
+    try:
+        async with aiohttp.ClientSession() as client, asyncio.timeout(START_SECONDS):
+            yield exchange.changed_venue(f"venue-{port}.json", rest_url=url)
+    finally:
+        await runner.cleanup()
+
+
+def unspoilt(answer: dict[str, Any]) -> dict[str, Any]:
+    return answer
 
 
 def without_a_field(field: str, *path: str) -> Spoil:
@@ -63,44 +80,78 @@ def with_row(name: str, row: dict[str, Any]) -> Spoil:
     return lambda answer: answer | {name: [*answer[name], row]}
 
 
-@pytest.mark.parametrize(
-    ("path", "spoil", "named"),
-    [
-        ("events", without_a_field("price_ranges", "events", "markets"), "price_ranges"),
-        ("events", without_a_field("close_time", "events", "markets"), "close_time"),
-        ("portfolio/orders", with_row("orders", {"order_id": "o-1"}), "ticker"),
-        ("portfolio/fills", with_row("fills", {"trade_id": "t-1"}), "order_id"),
-        ("portfolio/positions", with_row("market_positions", {"ticker": "X"}), "position_fp"),
-        ("portfolio/balance", without_a_field("balance"), "balance"),
-        ("series/KXTSAW", lambda _: {"series": {}}, "fee_type"),
-    ],
-)
+async def assert_refused(process: Session) -> None:
+    assert await process.ended() == 3
+    assert "order.place" not in process.names
+
+
+SPOILT: dict[str, tuple[str, Spoil]] = {
+    "price_ranges": ("events", without_a_field("price_ranges", "events", "markets")),
+    "close_time": ("events", without_a_field("close_time", "events", "markets")),
+    "ticker": ("portfolio/orders", with_row("orders", {"order_id": "o-1"})),
+    "order_id": ("portfolio/fills", with_row("fills", {"trade_id": "t-1"})),
+    "position_fp": ("portfolio/positions", with_row("market_positions", {"ticker": "X"})),
+    "balance": ("portfolio/balance", without_a_field("balance")),
+    "fee_type": ("series/KXTSAW", lambda _: {"series": {}}),
+}
+
+
 async def test_a_row_that_cannot_be_read_is_named_and_nothing_is_traded(
-    start_exchange: Callable[..., Any],
-    quick_config: str,
-    tmp_path: Path,
-    path: str,
-    spoil: Spoil,
-    named: str,
+    start_exchange: Start, quick_config: str, tmp_path: Path
 ) -> None:
     exchange = start_exchange("--quiet-crowd")
-    origin = exchange.venue["rest_url"].removesuffix("/trade-api/v2")
-    runner, url = await proxy(origin, f"/trade-api/v2/{path}", spoil)
-    venue = exchange.changed_venue("spoilt.json", rest_url=f"{url}/trade-api/v2")
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "mmbot", "run", "--config", quick_config, "--venue", str(venue)),
-        stderr=asyncio.subprocess.PIPE,
-        env={"STATE_DIRECTORY": str(tmp_path / "state")},
-    )
-    try:
-        async with asyncio.timeout(START_SECONDS):
-            _, log = await child.communicate()
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
-        await runner.cleanup()
-    assert child.returncode == 3, log
-    assert named.encode() in log
-    assert b"order.place" not in log
+
+    async def start_with(named: str) -> str:
+        path, spoil = SPOILT[named]
+        async with (
+            proxy(exchange, path, spoil, iter(())) as venue,
+            session(quick_config, venue, tmp_path / named) as daemon,
+        ):
+            await assert_refused(daemon)
+        return daemon.last_words
+
+    # Side by side, as each of them waits for a while before it gives up.
+    last_words = await asyncio.gather(*map(start_with, SPOILT))
+    unnamed = [words for named, words in zip(SPOILT, last_words, strict=True) if named not in words]
+    assert unnamed == []
+
+
+async def test_too_little_money_is_found_though_the_balance_is_refused_at_first(
+    start_exchange: Start, quick_config: str, tmp_path: Path
+) -> None:
+    exchange = start_exchange("--quiet-crowd", "--balance", "499.99")
+    async with (
+        proxy(exchange, "portfolio/balance", unspoilt, repeat(429, 2)) as venue,
+        session(quick_config, venue, tmp_path / "state") as daemon,
+    ):
+        await assert_refused(daemon)
+    assert daemon.names.count("check.unknown") == 2
+    assert daemon.last_words.startswith("mmbot: not ready to trade: balance: $499.99 on shard 0")
+
+
+async def test_the_daemon_starts_once_a_refused_balance_is_told(
+    start_exchange: Start, quick_config: str, tmp_path: Path
+) -> None:
+    exchange = start_exchange("--quiet-crowd")
+    async with (
+        proxy(exchange, "portfolio/balance", unspoilt, repeat(429, 1)) as venue,
+        session(quick_config, venue, tmp_path / "state") as daemon,
+    ):
+        await daemon.until("event.listed")
+        daemon.process.terminate()
+        assert await daemon.ended() == 0
+    assert daemon.names.count("check.unknown") == 1
+
+
+async def test_sigterm_ends_a_start_that_waits_for_a_check(
+    start_exchange: Start, quick_config: str, tmp_path: Path
+) -> None:
+    exchange = start_exchange("--quiet-crowd")
+    async with (
+        proxy(exchange, "portfolio/balance", unspoilt, repeat(429)) as venue,
+        session(quick_config, venue, tmp_path / "state") as daemon,
+    ):
+        await daemon.until("check.unknown")
+        daemon.process.terminate()
+        assert await daemon.ended() == 0
+    assert "order.place" not in daemon.names

@@ -15,17 +15,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mmbot.exchange.assembly import Site, assemble, synthetic
 from mmbot.exchange.audit import ledger_json
-from mmbot.exchange.crowd import Pace
+from mmbot.exchange.crowd import Crowd, Pace
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.server import Server, now_ms
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
-from mmbot.units import MONEY_PER_DOLLAR
-from tests.daemon.processes import life, worst_case
+from mmbot.units import MONEY_PER_DOLLAR, Money
+from tests.daemon.processes import session, worst_case
 
 WEEK = Week.from_event_ticker("KXTSAW-26APR19")
 TUESDAY_NOON = dt.datetime.combine(WEEK.days[1], dt.time(12), EASTERN)
 SPEED = 100.0
 SEED = 3
+# Many takers, so that the first fill comes soon.
+PACE = Pace(takers=200.0)
+NEVER = 1 << 62
 PATIENCE_SECONDS = 300.0
 LOOK_SECONDS = 0.25
 # Quotes that have stood so many looks are where they will stay.
@@ -52,9 +55,9 @@ async def running_exchange(directory: Path) -> AsyncIterator[tuple[Site, Path]]:
         week=WEEK,
         published=synthetic(WEEK, SEED),
         public_key=key.public_key(),
-        balance=10_000 * MONEY_PER_DOLLAR,
+        balance=Money(10_000 * MONEY_PER_DOLLAR),
         seed=SEED,
-        pace=Pace(),
+        pace=PACE,
     )
     server = Server(site)
     await server.start()
@@ -72,6 +75,21 @@ async def running_exchange(directory: Path) -> AsyncIterator[tuple[Site, Path]]:
         yield site, venue_file
     finally:
         await server.stop()
+
+
+async def send_crowd_home(site: Site) -> None:
+    """Have every maker quote every market once more, and nobody trade from then on."""
+    crowd = site.venue.traders
+    assert isinstance(crowd, Crowd)
+    gone = asyncio.Event()
+
+    def quote_and_go(now: int) -> None:
+        crowd._first_quotes(now)
+        crowd._agenda = [(NEVER, 0, quote_and_go)]
+        gone.set()
+
+    crowd._plan(0.0, now_ms(), quote_and_go)
+    await gone.wait()
 
 
 def standing(site: Site) -> dict[str, tuple[object, ...]]:
@@ -104,20 +122,20 @@ async def test_every_order_keeps_its_place_and_the_worst_case_is_the_same(
         asyncio.timeout(PATIENCE_SECONDS),
         running_exchange(tmp_path) as (site, venue_file),
     ):
-        async with life(quick_config, venue_file, tmp_path / "state") as living:
-            await living.until("fill")
-            site.venue.traders = None
+        async with session(quick_config, venue_file, tmp_path / "state") as running:
+            await running.until("fill")
+            await send_crowd_home(site)
             before = await until_still(site)
         worst_before = worst_case(ledger_json(site.venue, site.user_id, now_ms()))
 
         started = time.monotonic()
-        async with life(quick_config, venue_file, tmp_path / "state") as living:
-            await living.until("quotes.open")
+        async with session(quick_config, venue_file, tmp_path / "state") as running:
+            await running.until("quotes.open")
             print(f"quotes open {time.monotonic() - started:.2f} s after the start")
             after = await until_still(site)
         ledger = ledger_json(site.venue, site.user_id, now_ms())
     assert any(position["position"] != "0.00" for position in ledger["positions"])
     assert after == before
     assert worst_case(ledger) == worst_before < 0
-    assert living.names.count("order.adopted") == len(before)
-    assert not {"order.place", "order.cancel"} & set(living.names)
+    assert running.names.count("order.adopted") == len(before)
+    assert not {"order.place", "order.cancel"} & set(running.names)

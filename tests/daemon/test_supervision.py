@@ -111,5 +111,5 @@ def test_what_is_vital_is_not_tried_again(times: int) -> None:
 
 
 def test_restarts_remember_no_more_than_they_allow() -> None:
-    restarts = Restarts(most=2, within=10.0)
+    restarts = Restarts(most=2, within_seconds=10.0)
     assert [restarts.pause(at) for at in (0.0, 1.0, 2.0, 10.5, 12.0)] == [1.0, 2.0, None, 2.0, 2.0]

@@ -41,7 +41,7 @@ async def test_an_answer_is_read_to_its_end_in_however_many_pieces_it_comes(
 async def test_an_answer_longer_than_any_that_makes_sense_is_none(
     rest: transport.RestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "_LARGEST_ANSWER", len(LONG) - 1)
+    monkeypatch.setattr(transport, "_MOST_ANSWER_BYTES", len(LONG) - 1)
     with pytest.raises(ClientPayloadError, match="more than"):
         await rest.call(HttpRequest("GET", "/long"))
     assert await rest.try_call(HttpRequest("GET", "/long")) is None

@@ -9,7 +9,7 @@ import pytest
 
 from mmbot.config import Settings
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
-from mmbot.kalshi.selfcheck import Examination, Finding, failures, is_ready
+from mmbot.kalshi.selfcheck import Examination, Finding, failures, is_ready, unknown
 from mmbot.trading.portfolio import worst_case
 from tests.kalshi.builders import (
     EVENT,
@@ -210,6 +210,43 @@ def test_a_row_that_is_missing_or_cannot_be_read_fails(path: str, answered: Any,
 @pytest.mark.parametrize("answered", [None, HttpAnswer(502), HttpAnswer(429)])
 def test_without_an_answer_a_check_waits(answered: HttpAnswer | None) -> None:
     assert Exchange({"/portfolio/positions": answered}).finding("positions").state == "wait"
+
+
+@pytest.mark.parametrize("answered", [None, HttpAnswer(502), HttpAnswer(429)])
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("/exchange/status", {"clock", "exchange"}),
+        ("/api_keys", {"api key"}),
+        ("/account/limits", {"rate limits"}),
+        ("/events", {"markets", "exchange", "fees", "positions", "balance"}),
+        ("/series/KXTSAW", {"fees"}),
+        ("/portfolio/orders", {"resting orders", "balance"}),
+        ("/portfolio/positions", {"positions", "balance"}),
+        ("/portfolio/balance", {"balance"}),
+    ],
+)
+def test_a_check_without_an_answer_and_those_that_build_upon_it_are_not_known(
+    path: str, names: set[str], answered: HttpAnswer | None
+) -> None:
+    _, findings = Exchange({path: answered}).examine()
+    assert set(unknown(tuple(findings.values()))) == names
+
+
+def test_what_was_answered_is_known_though_it_waits_or_fails() -> None:
+    paused = {"/exchange/status": OPEN | {"trading_active": False}}
+    _, findings = Exchange(
+        paused | {"/api_keys": {"api_keys": []}, "/events": {"events": []}}
+    ).examine()
+    assert {findings[name].state for name in ("exchange", "markets", "api key")} == {"wait", "fail"}
+    assert unknown(tuple(findings.values())) == {}
+
+
+def test_a_failure_that_builds_upon_an_unknown_check_is_no_reason_to_end() -> None:
+    poor = {"/portfolio/balance": {"balance": 9_000}, "/portfolio/positions": None}
+    _, findings = Exchange(poor).examine()
+    assert findings["balance"].state == "fail"
+    assert failures(tuple(findings.values())) == []
 
 
 def test_no_event_yet_waits() -> None:

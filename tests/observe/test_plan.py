@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from mmbot.observe.plan import Offer, PlannedMarket, plan
+from mmbot.daemon_api import Offer, PlannedMarket
+from mmbot.observe.plan import plan
 from mmbot.trading.commands import Place
 from mmbot.trading.events import Filled, Halted
 from tests.trading.builders import (

@@ -1,0 +1,188 @@
+"""What the operator may request of a running daemon, and what it answers, as plain values.
+
+Both the daemon and what is shown of it import these; neither imports the other for them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+from mmbot.config import Settings
+from mmbot.units import Milliseconds
+
+MAX_REASON_CHARACTERS = 200
+MAX_TICKER_CHARACTERS = 100
+
+Awaited: TypeAlias = Literal["published", "due", "expected", "none"]
+
+
+# Requests
+
+
+class _Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One request; the tag names it on the wire."""
+
+
+class Halt(_Request, frozen=True, tag="halt"):
+    """Cancel every quote, and place none until `Resume`."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=MAX_REASON_CHARACTERS)] = ""
+
+
+class Resume(_Request, frozen=True, tag="resume"):
+    """Quote again."""
+
+
+class MissCount(_Request, frozen=True, tag="counts none"):
+    """Quote without the count of a day that is overdue."""
+
+    day: dt.date
+
+
+class ListCounts(_Request, frozen=True, tag="counts"):
+    """List the counts of this week and of the one before."""
+
+
+class Explain(_Request, frozen=True, tag="explain"):
+    """Explain one market's quotes."""
+
+    ticker: Annotated[str, msgspec.Meta(max_length=MAX_TICKER_CHARACTERS)]
+
+
+class Plan(_Request, frozen=True, tag="plan"):
+    """Show what other settings would quote."""
+
+    settings: Settings
+
+
+Request: TypeAlias = Halt | Resume | MissCount | ListCounts | Explain | Plan
+
+
+# Answers
+
+
+class HaltReport(msgspec.Struct, frozen=True, tag="halt"):
+    """Result of a halt.
+
+    Attributes:
+        since: When the halt began; before this request if one was in force already.
+        reason: The reason given then.
+        running: Whether a daemon had quotes to cancel.
+        live: Orders that were live when the halt was requested.
+        left: Those of them that may still be live at the end of the wait.
+        account_read: Whether the account has been read, so that no other order can be live.
+        seconds: How long the cancelling took.
+        not_kept: Why the ledger could not store the halt, so that a restart would end it; or empty.
+    """
+
+    since: Milliseconds
+    reason: str
+    running: bool = False
+    live: int = 0
+    left: int = 0
+    account_read: bool = False
+    seconds: float = 0.0
+    not_kept: str = ""
+
+
+class ResumeReport(msgspec.Struct, frozen=True, tag="resume"):
+    """When the halt that ended had begun, and its reason; `None` if none was in force."""
+
+    since: Milliseconds | None
+    reason: str = ""
+    running: bool = False
+
+
+class MissingReport(msgspec.Struct, frozen=True, tag="counts none"):
+    """The days whose counts are not waited for."""
+
+    days: tuple[dt.date, ...]
+
+
+class SeenCount(msgspec.Struct, frozen=True):
+    """One value that a page showed for a day, and when; `archived` if the yearly page did."""
+
+    count: int
+    seen: dt.datetime
+    archived: bool
+
+
+class CountDay(msgspec.Struct, frozen=True):
+    """What is known of one day's count.
+
+    Attributes:
+        day: The day.
+        state: Published, due now, expected later, or none: not waited for.
+        release: The earliest time at which it may be published.
+        vintages: Every value that was shown, in the order in which they were seen.
+    """
+
+    day: dt.date
+    state: Awaited
+    release: dt.datetime
+    vintages: tuple[SeenCount, ...]
+
+
+class CountsReport(msgspec.Struct, frozen=True, tag="counts"):
+    """The days in order."""
+
+    days: tuple[CountDay, ...]
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One step of an explanation: a sentence with its numbers."""
+
+    name: str
+    text: str
+
+
+class Explanation(msgspec.Struct, frozen=True, tag="explain"):
+    """The steps from the counts to the order."""
+
+    ticker: str
+    steps: tuple[Step, ...]
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """One side of a market: dollars and contracts, as text."""
+
+    price: str
+    count: str
+
+
+class QuotedMarket(msgspec.Struct, frozen=True):
+    """A market's fair value in dollars, its quotes, and the gate that is shut, or empty."""
+
+    fair: float | None
+    bid: Offer | None
+    ask: Offer | None
+    gate: str
+
+
+class PlannedMarket(msgspec.Struct, frozen=True):
+    """One market as it is and as planned, and whether its quotes or its gate differ."""
+
+    market: str
+    present: QuotedMarket
+    planned: QuotedMarket
+    differs: bool
+
+
+class PlanReport(msgspec.Struct, frozen=True, tag="plan"):
+    """Every market as it is and as it would be."""
+
+    markets: tuple[PlannedMarket, ...]
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """Why the request was refused, in a sentence; nothing has changed."""
+
+    error: str
+
+
+Answer: TypeAlias = (
+    HaltReport | ResumeReport | MissingReport | CountsReport | Explanation | PlanReport | Refused
+)
