@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from mmbot.exchange.accounts import Side
 from mmbot.exchange.facts import AccountFilled
 from mmbot.exchange.market import ExchangeMarket
 from mmbot.exchange.order_types import ExchangeOrder
@@ -16,7 +15,7 @@ from mmbot.faultlab.holdings import Holding
 from mmbot.trading.orders import OwnOrders
 from mmbot.trading.portfolio import Portfolio
 from mmbot.trading.state import TradingState
-from mmbot.trading.values import Fill
+from mmbot.trading.values import Fill, Side
 from mmbot.units import Count, Money, Price
 
 _SIDES: Final[tuple[Side, Side]] = ("bid", "ask")

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, Protocol
 
-from mmbot.exchange.accounts import Side
 from mmbot.exchange.exchange_state import STRUCTURES
 from mmbot.exchange.fees import FeeSchedule
 from mmbot.exchange.order_types import NewOrder
 from mmbot.faultlab.environment import Environment
 from mmbot.faultlab.manual_trades import place
+from mmbot.trading.values import Side
 from mmbot.units import ONE_CENT, ONE_CONTRACT, Count, Milliseconds, Price
 
 _SECOND_MS: Final = 1_000

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import accumulate
 
-from mmbot.exchange.accounts import Side, cost_of_one
+from mmbot.exchange.accounts import cost_of_one
 from mmbot.exchange.facts import AccountFilled
+from mmbot.trading.values import Side
 from mmbot.units import ONE_DOLLAR, Count, Money, Price, value_of
 
 

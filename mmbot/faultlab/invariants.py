@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from mmbot.bot.bot import Bot
 from mmbot.bot.outputs import Output
-from mmbot.exchange.accounts import Side
 from mmbot.exchange.facts import AccountFilled, Fact, OrderChanged
 from mmbot.exchange.order_types import ExchangeOrder
 from mmbot.faultlab.agreement import (
@@ -27,7 +26,7 @@ from mmbot.faultlab.traffic import CreateRequest, StreamTruth, cancelled_ids, cr
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.trading.commands import RecordFill
-from mmbot.trading.values import CLIENT_ID_PREFIX, Fill
+from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, Side
 from mmbot.units import Count, Milliseconds, Money, Price
 
 __all__ = ["SKEW_MS", "Auditor", "InvariantBroken"]

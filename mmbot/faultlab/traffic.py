@@ -6,9 +6,9 @@ from typing import Final
 
 import msgspec
 
-from mmbot.exchange.accounts import Side
 from mmbot.faultlab.faults import ORDERS_PATH
 from mmbot.kalshi.http import HttpRequest
+from mmbot.trading.values import Side
 from mmbot.units import Count, Price, parse_count, parse_price
 
 _BATCH: Final = f"{ORDERS_PATH}/batched"

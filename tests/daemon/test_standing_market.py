@@ -85,7 +85,7 @@ async def send_crowd_home(site: Site) -> None:
 
     def quote_and_go(now: int) -> None:
         crowd._first_quotes(now)
-        crowd._agenda = [(NEVER, 0, quote_and_go)]
+        crowd._actions = [(NEVER, 0, quote_and_go)]
         gone.set()
 
     crowd._plan(0.0, now_ms(), quote_and_go)

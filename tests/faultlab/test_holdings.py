@@ -3,9 +3,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmbot.exchange.accounts import Account, Side, cost_of_one
+from mmbot.exchange.accounts import Account, cost_of_one
 from mmbot.exchange.facts import AccountFilled
 from mmbot.faultlab.holdings import Holding
+from mmbot.trading.values import Side
 from mmbot.units import ONE_DOLLAR, Count, Money, Price
 
 TICKERS = ("E-A1", "E-A2", "E-A3")

@@ -4,10 +4,11 @@ import datetime as dt
 
 import pytest
 
-from mmbot.exchange.accounts import Account, Side
+from mmbot.exchange.accounts import Account
 from mmbot.exchange.facts import AccountFilled
 from mmbot.exchange.timetable import Release
 from mmbot.faultlab.pnl_by_window import PnlByWindow, PnlTotals, pnl_by_window
+from mmbot.trading.values import Side
 from mmbot.tsa.calendar import EASTERN, Week, to_milliseconds
 from mmbot.units import Count, Money, Price
 
