@@ -1,4 +1,4 @@
-"""Real processes for the tests that need them, each ended by its own pid."""
+"""How all tests run, and real processes for those that need them, each ended by its own pid."""
 
 from __future__ import annotations
 
@@ -12,17 +12,38 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import HealthCheck, settings
 
 # As mmbot itself does, which tests may import after numpy.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Hundreds of tests start mmbot, which would be compiled anew for each.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-PROCESS_SECONDS = 60
+# No verdict depends on how quick the machine is.
+settings.register_profile(
+    "any machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
+
+PROCESS_SECONDS = 180
 # Where a test does not say when, it is always the same Tuesday noon, with one day published.
 USUAL_TIME = ("--at", "2026-04-14T12:00")
+# The rooms of which every branch is taken by their own tests.
+FULLY_COVERED = ("forecast", "kalshi", "trading")
+# The rooms of the longest tests, which begin first, so that no worker is left with one in the end.
+LONGEST = ("daemon", "faultlab", "cli")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest tests first; measure no coverage of the tests of other rooms."""
+    items.sort(key=lambda item: (*LONGEST, item.path.parent.name).index(item.path.parent.name))
+    for item in items:
+        if item.path.parent.name not in FULLY_COVERED:
+            item.add_marker("no_cover")
 
 
 class Exchange:
-    """A running `mmbot exchange` and what it said."""
+    """A running `mmbot exchange` and the venue that it printed."""
 
     def __init__(self, process: subprocess.Popen[bytes], venue: dict[str, Any], path: Path) -> None:
         self.process = process
@@ -30,7 +51,7 @@ class Exchange:
         self.venue_file = path
 
     def changed_venue(self, name: str, **changes: Any) -> Path:
-        """Write the venue file anew, some of it changed."""
+        """Write a copy of the venue file with some values changed; return its path."""
         path = self.venue_file.with_name(name)
         path.write_bytes(orjson.dumps(self.venue | changes))
         return path
@@ -63,7 +84,7 @@ def start_exchange(tmp_path: Path) -> Iterator[Callable[..., Exchange]]:
 
 @pytest.fixture
 def quick_config(tmp_path: Path) -> str:
-    """Return the shipped demo settings with the forecast that takes no time to fit."""
+    """Return the path of the shipped demo settings with a forecast that needs no fit."""
     path = tmp_path / "quick.toml"
     shipped = Path("config/demo.toml").read_text(encoding="utf-8")
     path.write_text(shipped.replace('method = "combined"', 'method = "seed"'), encoding="utf-8")
@@ -72,7 +93,7 @@ def quick_config(tmp_path: Path) -> str:
 
 @pytest.fixture
 def mmbot(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Return a function that runs the command line to its end, with a state of its own."""
+    """Return a function that runs a command to its end, with a state directory of its own."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -1,3 +1,5 @@
+"""The shipped config files are complete, and quote and risk what they should."""
+
 from __future__ import annotations
 
 import tomllib
@@ -13,7 +15,7 @@ _FILES = Path(__file__).parents[1] / "config"
 
 
 @pytest.mark.parametrize("mode", ["paper", "live"])
-def test_a_config_file_names_every_key_there_is(mode: str) -> None:
+def test_a_shipped_file_sets_every_key(mode: str) -> None:
     path = _FILES / f"{mode}.toml"
     tree = tomllib.loads(path.read_text())
     assert {name: set(keys) for name, keys in tree.items() if name != "mode"} == {
@@ -25,7 +27,7 @@ def test_a_config_file_names_every_key_there_is(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["paper", "live"])
-def test_the_files_quote_by_the_default_rule(mode: str) -> None:
+def test_the_shipped_files_quote_by_the_default_rule(mode: str) -> None:
     quoting = config.load(_FILES / f"{mode}.toml").quoting
     default = config.QuotingSettings()
     assert (quoting.margin, quoting.sides) == (default.margin, default.sides)
@@ -42,6 +44,6 @@ def test_the_paper_balance_is_in_dollars() -> None:
 
 
 @pytest.mark.parametrize("balance", ["0", "-1.0", "1e9"])
-def test_an_odd_paper_balance_is_refused(balance: str) -> None:
+def test_a_paper_balance_out_of_range_is_refused(balance: str) -> None:
     with pytest.raises(BadInput, match=r"paper\.balance_dollars"):
         config.parse(f"[paper]\nbalance_dollars = {balance}", "x")

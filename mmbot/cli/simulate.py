@@ -1,4 +1,4 @@
-"""`mmbot simulate`: weeks in which everything breaks, and what the bot made of them."""
+"""`mmbot simulate`: weeks in virtual time with faults, and whether every invariant held."""
 
 from __future__ import annotations
 
@@ -39,34 +39,30 @@ def simulate(
         str, typer.Option(help="Play ordinary hours with this guard and without it.")
     ] = "",
     replay: Annotated[
-        bool, typer.Option("--replay", help="Also replay every life of the bot, as a check.")
+        bool, typer.Option("--replay", help="Also replay every session of the bot, as a check.")
     ] = False,
 ) -> None:
     """Trade whole weeks in virtual time against an exchange and a network that fail.
 
-    Every seed draws its own faults; after everything that happens, what must
-    hold is checked against the exchange's own books. A seed that breaks
-    something is printed with the command that runs it again.
+    Every seed draws its own faults; after every step, invariants are checked
+    against the exchange's own books. A seed that violates one is printed with
+    the command that repeats it.
 
-    With --compare, each seed is played twice, with a guard of the bot and
-    without it, to see what the guard earns: for example what --compare
-    release_gate --faults none makes of a month with and without it.
+    With --compare, each seed is played twice, with one of the bot's guards and
+    without it, to measure what the guard earns: for example with --compare
+    release_gate --faults none --weeks 4.
     """
     names = named(faults)
-    for option, guard in (("--without", without), ("--compare", compare)):
-        if guard and guard not in GUARDS:
-            raise BadInput(f"{option} {guard!r} is no guard; known are {', '.join(GUARDS)}")
-    if without and compare:
-        raise BadInput("--compare takes its guard out itself; leave --without away")
+    _check_guards(without, compare)
     jobs = [
-        Job(seed, names, weeks, missing, compare, replay)
+        Job(seed, names, weeks, removed, compare, replay)
         for seed in range(first, first + seeds)
-        for missing in (("", compare) if compare else (without,))
+        for removed in (("", compare) if compare else (without,))
     ]
     console = Console()
-    lives: list[SeedResult] = []
-    summary = _run(jobs, console, lives, shrink=shrink)
-    comparison = comparing.compare(compare, lives) if compare else None
+    results: list[SeedResult] = []
+    summary = _run(jobs, console, results, shrink=shrink)
+    comparison = comparing.compare(compare, results) if compare else None
     if names:
         console.print(_faults(summary))
     console.print(_title(summary) if comparison is None else _compared(comparison))
@@ -76,29 +72,38 @@ def simulate(
         raise typer.Exit(1)
 
 
-def _run(jobs: list[Job], console: Console, lives: list[SeedResult], *, shrink: bool) -> Summary:
+def _check_guards(without: str, compare: str) -> None:
+    for option, guard in (("--without", without), ("--compare", compare)):
+        if guard and guard not in GUARDS:
+            raise BadInput(f"{option} {guard!r} is no guard; known are {', '.join(GUARDS)}")
+    if without and compare:
+        raise BadInput("--compare takes its guard out itself; leave --without away")
+
+
+def _run(jobs: list[Job], console: Console, results: list[SeedResult], *, shrink: bool) -> Summary:
+    """Run jobs, show their progress and violations, and append their results to `results`."""
     progress = Progress(console=console, disable=not console.is_terminal)
     with progress:
         task = progress.add_task("Seeds", total=len(jobs))
 
-        def done(lived: SeedResult) -> None:
+        def done(result: SeedResult) -> None:
             progress.advance(task)
-            lives.append(lived)
-            if lived.violation is not None:
-                _tell(lived.violation, _shrunk(lived) if shrink else lived.job, console)
+            results.append(result)
+            violation = result.violation
+            if violation is not None:
+                job = _shrunk(result, violation) if shrink else result.job
+                _print_violation(violation, job, console)
 
         return campaign.run_all(jobs, done)
 
 
-def _shrunk(lived: SeedResult) -> Job:
-    job, violation = lived.job, lived.violation
-    if violation is None:
-        return job
-    injected = tuple(name for name in job.faults if name in lived.faults)
-    return campaign.shrink(msgspec.structs.replace(job, faults=injected), violation.invariant)
+def _shrunk(result: SeedResult, violation: Violation) -> Job:
+    injected = tuple(name for name in result.job.faults if name in result.faults)
+    job = msgspec.structs.replace(result.job, faults=injected)
+    return campaign.shrink(job, violation.invariant)
 
 
-def _tell(violation: Violation, job: Job, console: Console) -> None:
+def _print_violation(violation: Violation, job: Job, console: Console) -> None:
     console.print(f"seed {violation.seed} breaks {violation.invariant}: {violation.what}")
     console.print(f"  {job.command}", soft_wrap=True)
 
@@ -114,9 +119,7 @@ def _faults(summary: Summary) -> Table:
 
 def _title(summary: Summary) -> str:
     replayed = f", {summary.replayed:,} inputs replayed" if summary.replayed else ""
-    earned = ", ".join(
-        f"{_dollars(tally)} {when}" for when, tally in _parts(summary.earned).items()
-    )
+    earned = ", ".join(f"{_dollars(totals)} {when}" for when, totals in _windows(summary.earned))
     return (
         f"{summary.seeds:,} seeds, {len(summary.violations):,} violations in "
         f"{summary.seconds:,.0f} s: {summary.orders:,} orders, {summary.fills:,} fills, "
@@ -124,50 +127,53 @@ def _title(summary: Summary) -> str:
     )
 
 
-def _parts(earned: PnlByWindow) -> dict[str, PnlTotals]:
-    return {
-        "while a count was awaited": earned.awaited,
-        "while it was news": earned.news,
-        "apart": earned.apart,
-    }
+def _windows(earned: PnlByWindow) -> tuple[tuple[str, PnlTotals], ...]:
+    return (
+        ("while a count was awaited", earned.awaited),
+        ("while it was news", earned.news),
+        ("apart", earned.apart),
+    )
 
 
-def _dollars(tally: PnlTotals) -> str:
-    return f"${tally.pnl / MONEY_PER_DOLLAR:,.2f}"
+def _dollars(totals: PnlTotals) -> str:
+    return f"${totals.pnl / MONEY_PER_DOLLAR:,.2f}"
 
 
 def _compared(found: Comparison) -> Table:
-    """Show a guard's worth: the fills of all seeds, and the P&L of one."""
+    """Return a guard's worth as a table: the fills of all seeds, and the P&L of one."""
     weeks = "a week" if found.weeks == 1 else f"{found.weeks} weeks"
     table = Table(
         "hours", "fills", "P&L", "fills without", "P&L without", f"{found.guard} gains",
         title=f"{found.seeds} seeds of {weeks}: P&L in dollars a seed, with its 95 % interval",
     )  # fmt: skip
     for name, row in found.rows.items():
-        ours, theirs = row.with_guard, row.without_guard
-        table.add_row(
-            name, f"{ours.fills:,}", str(ours.pnl), f"{theirs.fills:,}", str(theirs.pnl),
-            str(row.gain),
-        )  # fmt: skip
+        cells = [
+            (f"{share.fills:,}", str(share.pnl)) for share in (row.with_guard, row.without_guard)
+        ]
+        table.add_row(name, *cells[0], *cells[1], str(row.gain))
     return table
 
 
 def _report(summary: Summary, comparison: Comparison | None) -> dict[str, Any]:
     report: dict[str, Any] = msgspec.to_builtins(summary)
+    earned = summary.earned
     report["earned"] = {
-        name: {
-            "fills": tally.fills,
-            "contracts": tally.contracts / ONE_CONTRACT,
-            "pnl": tally.pnl / MONEY_PER_DOLLAR,
-        }
-        for name, tally in zip(
-            ("awaited", "news", "apart"), _parts(summary.earned).values(), strict=True
-        )
+        "awaited": _figures(earned.awaited),
+        "news": _figures(earned.news),
+        "apart": _figures(earned.apart),
     }
     if comparison is not None:
-        kept = {"fills_kept": comparison.fills_kept}
-        report["comparison"] = msgspec.to_builtins(comparison) | kept
+        ratio = {"fills_kept": comparison.fills_kept}
+        report["comparison"] = msgspec.to_builtins(comparison) | ratio
     return report
+
+
+def _figures(totals: PnlTotals) -> dict[str, float]:
+    return {
+        "fills": totals.fills,
+        "contracts": totals.contracts / ONE_CONTRACT,
+        "pnl": totals.pnl / MONEY_PER_DOLLAR,
+    }
 
 
 def _write(path: Path, summary: Summary, comparison: Comparison | None) -> None:

@@ -1,4 +1,4 @@
-"""Many seeds at once: run them on every core, add up what they lived through, shrink what fails."""
+"""Campaigns of many seeds: run them on every core, add up the results, shrink a failing seed."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ from mmbot.faultlab.replay_check import ReplayCheck
 from mmbot.faultlab.scenario import weeks
 from mmbot.faultlab.world import World
 
-# How often a failing seed is run again, at the most, to find fewer faults that break it.
-_MOST_TRIALS = 60
+# How often a failing seed is run again at the most, looking for fewer faults that fail it.
+_MAX_TRIALS = 60
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One seed's run: eventful hours, or, where a guard's worth is asked, ordinary ones."""
+    """One seed's run, in eventful hours, or in ordinary ones to compare a guard's worth.
+
+    `without` is the guard that is taken out, `compare` the one whose worth is asked for.
+    """
 
     seed: int
     faults: tuple[str, ...]
@@ -34,7 +37,7 @@ class Job(msgspec.Struct, frozen=True):
 
     @property
     def command(self) -> str:
-        """The command that runs it again."""
+        """The command that repeats it."""
         extra = f" --without {self.without}" if self.without else ""
         if self.compare:
             extra = f" --compare {self.compare}"
@@ -47,7 +50,7 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Violation(msgspec.Struct, frozen=True):
-    """An invariant that did not hold."""
+    """An invariant that was broken, and how."""
 
     seed: int
     invariant: str
@@ -55,7 +58,7 @@ class Violation(msgspec.Struct, frozen=True):
 
 
 class SeedResult(msgspec.Struct, frozen=True):
-    """What one seed's weeks came to."""
+    """The result of one seed's weeks; `replayed` counts inputs replayed with identical outputs."""
 
     job: Job
     orders: int
@@ -69,7 +72,7 @@ class SeedResult(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct):
-    """What all seeds came to."""
+    """The results of all seeds, added up."""
 
     seeds: int
     violations: list[Violation]
@@ -79,33 +82,33 @@ class Summary(msgspec.Struct):
     restarts: int = 0
     seconds: float = 0.0
     earned: PnlByWindow = PnlByWindow()
-    # Inputs that were replayed and came out identical, where that was asked for.
+    # Inputs replayed with identical outputs, where that was asked for.
     replayed: int | msgspec.UnsetType = msgspec.UNSET
 
-    def add(self, lived: SeedResult) -> None:
-        """Add one seed."""
-        self.orders += lived.orders
-        self.fills += lived.fills
-        self.restarts += lived.restarts
-        self.earned += lived.earned
-        for name, count in lived.faults.items():
+    def add(self, result: SeedResult) -> None:
+        """Add the result of one seed."""
+        self.orders += result.orders
+        self.fills += result.fills
+        self.restarts += result.restarts
+        self.earned += result.earned
+        for name, count in result.faults.items():
             self.faults[name] = self.faults.get(name, 0) + count
-        if lived.violation is not None:
-            self.violations.append(lived.violation)
-        if lived.job.replay:
-            self.replayed = (self.replayed or 0) + lived.replayed
+        if result.violation is not None:
+            self.violations.append(result.violation)
+        if result.job.replay:
+            self.replayed = (self.replayed or 0) + result.replayed
 
 
 def run(job: Job) -> SeedResult:
-    """Play the weeks of one seed until an invariant breaks."""
+    """Play the weeks of one seed, or until an invariant is broken."""
     hours: Hours = "ordinary" if job.compare else "eventful"
     unjudged = GUARDS[job.compare].breaks if job.compare else ()
-    lives = ReplayCheck()
-    begin = lives.begin if job.replay else Bot
+    replay_check = ReplayCheck()
+    begin = replay_check.begin if job.replay else Bot
     with without(job.without):
         world = World(str(job.seed), weeks(job.weeks), job.faults, hours, unjudged, begin)
         outcome = world.run()
-        what = outcome.what or lives.replay()
+        what = outcome.what or replay_check.replay()
     return SeedResult(
         job=job,
         orders=outcome.orders,
@@ -115,40 +118,43 @@ def run(job: Job) -> SeedResult:
         digest=outcome.digest,
         earned=outcome.earned,
         violation=Violation(job.seed, outcome.invariant or "replay", what) if what else None,
-        replayed=lives.replayed,
+        replayed=replay_check.replayed,
     )
 
 
 def run_all(jobs: Iterable[Job], done: Callable[[SeedResult], None]) -> Summary:
-    """Run jobs on every core; `done` hears of each as it ends."""
+    """Run jobs on every core and return their sum; `done` is called with each result."""
     waiting = list(jobs)
     names = waiting[0].faults if waiting else ()
     summary = Summary(len({job.seed for job in waiting}), [], dict.fromkeys(names, 0))
     started = time.monotonic()
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for future in as_completed([pool.submit(run, job) for job in waiting]):
-            lived = future.result()
-            summary.add(lived)
-            done(lived)
+            result = future.result()
+            summary.add(result)
+            done(result)
     summary.violations.sort(key=lambda violation: violation.seed)
     summary.seconds = round(time.monotonic() - started, 3)
     return summary
 
 
 def shrink(job: Job, invariant: str, trial: Callable[[Job], SeedResult] = run) -> Job:
-    """Return the job with as few faults as can be found to break the same invariant."""
-    kept = list(job.faults)
-    trials, size = 0, max(1, len(kept) // 2)
-    while trials < _MOST_TRIALS:
-        for start in range(0, len(kept), size):
-            fewer = kept[:start] + kept[start + size :]
+    """Return the job with as few faults as are found to break the same invariant.
+
+    Delta debugging: leave out ever smaller runs of faults as long as the seed still fails.
+    """
+    needed = list(job.faults)
+    trials, size = 0, max(1, len(needed) // 2)
+    while trials < _MAX_TRIALS:
+        for start in range(0, len(needed), size):
+            fewer = needed[:start] + needed[start + size :]
             trials += 1
-            lived = trial(msgspec.structs.replace(job, faults=tuple(fewer)))
-            if lived.violation is not None and lived.violation.invariant == invariant:
-                kept = fewer
+            violation = trial(msgspec.structs.replace(job, faults=tuple(fewer))).violation
+            if violation is not None and violation.invariant == invariant:
+                needed = fewer
                 break
         else:
             if size == 1:
                 break
             size = max(1, size // 2)
-    return msgspec.structs.replace(job, faults=tuple(kept))
+    return msgspec.structs.replace(job, faults=tuple(needed))

@@ -1,7 +1,7 @@
-"""What one of the bot's guards is worth: the same seeds with it and without it, side by side.
+"""The worth of one of the bot's guards: P&L of the same seeds with it and without it.
 
-Every figure is the mean of a seed with its 95 % interval, mean +- 1.96 s / sqrt(n) over the seeds:
-fills of one seed share its counts and are not independent, seeds are.
+P&L is the mean of a seed with its 95 % interval, mean +- 1.96 s / sqrt(n) over the seeds: fills of
+one seed share its counts and are not independent, seeds are.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ import msgspec
 
 from mmbot.faultlab.campaign import SeedResult
 from mmbot.faultlab.pnl_by_window import PnlByWindow, PnlTotals
-from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT
+from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, Money
 
 _Z95: Final = 1.96
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """A mean and its interval; there is none for a single seed."""
+    """A mean and its 95 % interval; a single value has none."""
 
     mean: float
     interval95: tuple[float, float] | None
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Estimate:
-        """Estimate the mean of independent values, at least one."""
+        """Estimate the mean of one or more independent values."""
         mean = statistics.fmean(values)
         if len(values) < 2:
             return cls(mean, None)
@@ -43,7 +43,7 @@ class Estimate(msgspec.Struct, frozen=True):
 
 
 class Share(msgspec.Struct, frozen=True):
-    """Fills of all seeds, and the P&L of one in dollars."""
+    """The fills of all seeds, and the P&L of a seed in dollars."""
 
     fills: int
     contracts: float
@@ -51,7 +51,7 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """Some of the hours both ways; `gain` is what the guard adds to a seed's P&L there."""
+    """The fills of one window with and without the guard, and what it adds to a seed's P&L."""
 
     with_guard: Share
     without_guard: Share
@@ -59,7 +59,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """A guard's worth by kind of hours, and in all."""
+    """A guard's worth by window, and in total."""
 
     guard: str
     seeds: int
@@ -68,13 +68,13 @@ class Comparison(msgspec.Struct, frozen=True):
 
     @property
     def fills_kept(self) -> float | None:
-        """Of the fills apart from releases, the share that is there with the guard too."""
+        """The ratio of fills with the guard to those without, apart from releases."""
         apart = self.rows["apart"]
         without = apart.without_guard.fills
         return apart.with_guard.fills / without if without else None
 
 
-_PARTS: Final[dict[str, Callable[[PnlByWindow], PnlTotals]]] = {
+_WINDOWS: Final[dict[str, Callable[[PnlByWindow], PnlTotals]]] = {
     "awaited": lambda earned: earned.awaited,
     "news": lambda earned: earned.news,
     "apart": lambda earned: earned.apart,
@@ -82,36 +82,40 @@ _PARTS: Final[dict[str, Callable[[PnlByWindow], PnlTotals]]] = {
 }
 
 
-def compare(guard: str, lives: Iterable[SeedResult]) -> Comparison | None:
-    """Pair the lives of each seed; `None` if no seed came through both ways."""
-    kept: dict[int, PnlByWindow] = {}
-    missing: dict[int, PnlByWindow] = {}
+def compare(guard: str, results: Iterable[SeedResult]) -> Comparison | None:
+    """Pair the results of each seed; `None` if no seed ran without a violation both ways."""
+    with_guard: dict[int, PnlByWindow] = {}
+    without_guard: dict[int, PnlByWindow] = {}
     weeks = 0
-    for lived in lives:
-        if lived.violation is None:
-            (missing if lived.job.without else kept)[lived.job.seed] = lived.earned
-            weeks = lived.job.weeks
-    seeds = sorted(kept.keys() & missing.keys())
+    for result in results:
+        if result.violation is None:
+            side = without_guard if result.job.without else with_guard
+            side[result.job.seed] = result.earned
+            weeks = result.job.weeks
+    seeds = sorted(with_guard.keys() & without_guard.keys())
     if not seeds:
         return None
     rows = {
-        name: _row([part(kept[seed]) for seed in seeds], [part(missing[seed]) for seed in seeds])
-        for name, part in _PARTS.items()
+        name: _row(
+            [window(with_guard[seed]) for seed in seeds],
+            [window(without_guard[seed]) for seed in seeds],
+        )
+        for name, window in _WINDOWS.items()
     }
     return Comparison(guard, len(seeds), weeks, rows)
 
 
-def _row(kept: list[PnlTotals], missing: list[PnlTotals]) -> Row:
-    gains = [ours.pnl - theirs.pnl for ours, theirs in zip(kept, missing, strict=True)]
-    return Row(_share(kept), _share(missing), _dollars(gains))
+def _row(with_guard: list[PnlTotals], without_guard: list[PnlTotals]) -> Row:
+    pairs = zip(with_guard, without_guard, strict=True)
+    gains = [Money(one.pnl - other.pnl) for one, other in pairs]
+    return Row(_share(with_guard), _share(without_guard), _dollars(gains))
 
 
-def _share(tallies: list[PnlTotals]) -> Share:
-    whole = sum(tallies, PnlTotals())
-    return Share(
-        whole.fills, whole.contracts / ONE_CONTRACT, _dollars(each.pnl for each in tallies)
-    )
+def _share(by_seed: list[PnlTotals]) -> Share:
+    total = sum(by_seed, PnlTotals())
+    pnl = _dollars(totals.pnl for totals in by_seed)
+    return Share(total.fills, total.contracts / ONE_CONTRACT, pnl)
 
 
-def _dollars(money: Iterable[int]) -> Estimate:
-    return Estimate.of([each / MONEY_PER_DOLLAR for each in money])
+def _dollars(amounts: Iterable[Money]) -> Estimate:
+    return Estimate.of([money / MONEY_PER_DOLLAR for money in amounts])

@@ -1,7 +1,7 @@
-"""What a simulated process finds around itself: its clock, its network, the page, its ledger.
+"""What surrounds a simulated process: its clock, its network, the page, its ledger.
 
-The process uses them, mishaps spoil them, and the world owns them; none of the three needs to
-know the others.
+The process uses them, the fault injector injects faults into them, and the world owns them; none
+of the three needs to know the others.
 """
 
 from __future__ import annotations
@@ -15,36 +15,38 @@ from mmbot.faultlab.invariants import Auditor
 from mmbot.faultlab.network import Network
 from mmbot.faultlab.scenario import Scenario
 from mmbot.faultlab.scheduler import Scheduler
+from mmbot.units import Milliseconds
 
 
 class LocalClock:
-    """The clock of the process's machine, in milliseconds: it may be wrong, and may drift."""
+    """The clock of the process's machine: it may be wrong, and may drift."""
 
-    def __init__(self, agenda: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler) -> None:
         """Show the true time."""
-        self._agenda = agenda
-        self._skew = self._drift_ppm = self._drift_since = 0
+        self._scheduler = scheduler
+        self._skew_ms = self._drift_ppm = self._drift_since_ms = 0
 
-    def now(self) -> int:
-        """Return what it shows."""
-        true = self._agenda.now
-        return true + self._skew + (true - self._drift_since) * self._drift_ppm // 1_000_000
+    def now(self) -> Milliseconds:
+        """Return the time that it shows."""
+        true = self._scheduler.now
+        drift = (true - self._drift_since_ms) * self._drift_ppm // 1_000_000
+        return true + self._skew_ms + drift
 
-    def step(self, by: int) -> None:
-        """Be wrong by so much."""
-        self._skew = by
+    def step(self, by: Milliseconds) -> None:
+        """Be ahead of the true time by so much, the drift apart."""
+        self._skew_ms = by
 
     def drift(self, ppm: int) -> None:
         """Run so many millionths too fast from now on."""
-        self._drift_since, self._drift_ppm = self._agenda.now, ppm
+        self._drift_since_ms, self._drift_ppm = self._scheduler.now, ppm
 
     def set_right(self) -> None:
         """Show the true time again."""
-        self._skew = self._drift_ppm = 0
+        self._skew_ms = self._drift_ppm = 0
 
 
 class Environment(msgspec.Struct, frozen=True):
-    """Everything that outlives one life of the process."""
+    """Everything that outlives one session of the process."""
 
     agenda: Scheduler
     scene: Scenario

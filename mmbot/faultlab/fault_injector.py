@@ -1,4 +1,7 @@
-"""What happens at an occasion: the exchange's bad moments, the clock's, the page's, the disk's."""
+"""Injects the faults of occasion: of network, exchange, operator, belief, clock, page and disk.
+
+Each begins at a time drawn for it; one that lasts ends by itself or when all faults are ended.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,27 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, Protocol
 
-from mmbot.exchange.accounts import Side
 from mmbot.exchange.exchange_state import STRUCTURES
 from mmbot.exchange.fees import FeeSchedule
 from mmbot.exchange.order_types import NewOrder
 from mmbot.faultlab.environment import Environment
 from mmbot.faultlab.manual_trades import place
-from mmbot.units import ONE_CENT, ONE_CONTRACT
+from mmbot.trading.values import Side
+from mmbot.units import ONE_CENT, ONE_CONTRACT, Count, Milliseconds, Price
 
-_SECOND: Final = 1_000
-_STEP: Final = (-3_000, 3_000)
-_JUMP: Final = (-90_000, 90_000)
-_DRIFT: Final = (-10_000, 10_000)
-_STORM, _SHARD, _NO_SNAPSHOT = (2_000, 20_000), (5_000, 40_000), (2_000, 15_000)
-_HALT: Final = (2_000, 600_000)
-_PAUSE, _BROKEN_DISK, _LOCKED = (3_000, 60_000), (5_000, 60_000), (500, 5_000)
-_FEES, _LAGGING, _LAG = (60_000, 200_000), (10_000, 120_000), (500, 4_000)
-_CHARGES: Final = ("quadratic_with_maker_fees", "quadratic_with_combo_maker_fees")
-_PAGE_HOURS: Final = {
+_SECOND_MS: Final = 1_000
+_CLOCK_STEP_MS: Final = (-3_000, 3_000)
+_CLOCK_DRIFT_PPM: Final = (-10_000, 10_000)
+_FORECAST_JUMP_PASSENGERS: Final = (-90_000, 90_000)
+# How long a fault lasts, between the least and the most.
+_STORM_MS, _SHARD_MS, _NO_SNAPSHOT_MS = (2_000, 20_000), (5_000, 40_000), (2_000, 15_000)
+_HALT_MS: Final = (2_000, 600_000)
+_PAUSE_MS, _DISK_FULL_MS, _LOCKED_MS = (3_000, 60_000), (5_000, 60_000), (500, 5_000)
+_FEES_MS, _LAGGING_MS = (60_000, 200_000), (10_000, 120_000)
+# How old the account's readings are while they lag.
+_LAG_MS: Final = (500, 4_000)
+_EARLY_CLOSE_SECONDS: Final = (1, 60)
+_PAGE_SECONDS: Final = {
     "counts_late": (30, 120),
     "counts_missing": (7_200, 90_000),
     "counts_revised": (60, 86_400),
@@ -32,45 +38,50 @@ _PAGE_HOURS: Final = {
     "page_changed": (30, 86_400),
     "page_forbidden": (30, 86_400),
 }
-_TERMINAL: Final = (10, 25)
-_FOREIGN: Final = 3 * ONE_CONTRACT
+_CHARGING_MAKERS: Final = ("quadratic_with_maker_fees", "quadratic_with_combo_maker_fees")
+# Error codes after which a channel delivers nothing more.
+_CHANNEL_ERRORS: Final = (10, 25)
+_BY_HAND_COUNT: Final = Count(3 * ONE_CONTRACT)
+# Counted by `Faults` with each message that is affected.
+_COUNTED_LATER: Final = frozenset({"rate_storm", "snapshot_missing"})
 
 
 class ProcessControl(Protocol):
-    """What is done to the process itself, whichever life it is in."""
+    """What faults do to the process, in whichever session."""
 
-    def surprise(self, by: int) -> None:
-        """Let its forecast move all at once, by so many passengers."""
+    def shift_forecast(self, by: int) -> None:
+        """Move its forecast at once, by so many passengers."""
 
     def halt(self) -> None:
-        """Have it show no quote until `resume`."""
+        """Halt its quoting until `resume`."""
 
     def resume(self) -> None:
-        """Let it quote again."""
+        """Resume its quoting."""
 
 
 class FaultInjector:
-    """Carries out faults of occasion in one world."""
+    """Injects faults of occasion into one world."""
 
-    def __init__(self, around: Environment, process: ProcessControl) -> None:
-        """Begin with nothing spoilt."""
-        self._agenda = around.agenda
-        self._faults = around.faults
-        self._scene = around.scene
-        self._venue = around.scene.venue
-        self._network = network = around.network
-        self._pages = around.pages
-        self._memory = around.memory
-        self._clock = around.clock
+    def __init__(self, environment: Environment, process: ProcessControl) -> None:
+        """Begin without faults."""
+        self._scheduler = environment.agenda
+        self._faults = environment.faults
+        self._account = environment.scene.account
+        self._venue = environment.scene.venue
+        self._network = network = environment.network
+        self._pages = environment.pages
+        self._ledger = environment.memory
+        self._clock = environment.clock
         self._process = process
+        # What ends the faults that last.
         self._undo: list[Callable[[], None]] = []
-        self._names = 0
-        self._does: dict[str, Callable[[], None]] = {
+        self._orders_by_hand = 0
+        self._injections: dict[str, Callable[[], None]] = {
             "rate_storm": self._rate_storm,
             "shard_down": self._shard_down,
             "snapshot_missing": self._snapshot_missing,
-            "half_open": network.go_deaf,
-            "disconnect": network.break_link,
+            "half_open": network.leave_half_open,
+            "disconnect": network.cut,
             "channel_error": self._channel_error,
             "exchange_pause": self._exchange_pause,
             "market_pause": self._market_pause,
@@ -83,39 +94,41 @@ class FaultInjector:
             "belief_jump": self._belief_jump,
             "clock_step": self._clock_step,
             "clock_drift": self._clock_drift,
-            "disk_full": partial(self._ledger_fails, "disk_full", _BROKEN_DISK),
-            "database_locked": partial(self._ledger_fails, "database_locked", _LOCKED),
+            "disk_full": partial(self._ledger_fails, "disk_full", _DISK_FULL_MS),
+            "database_locked": partial(self._ledger_fails, "database_locked", _LOCKED_MS),
+            **{name: partial(self._page_fails, name) for name in _PAGE_SECONDS},
         }
 
-    def happen(self, name: str) -> None:
-        """Let a fault of occasion happen now."""
-        if name in _PAGE_HOURS:
-            seconds = self._faults.rng(name).randint(*_PAGE_HOURS[name])
-            self._pages.spoil(name, self._agenda.now + seconds * _SECOND)
-            return
-        if name not in ("rate_storm", "snapshot_missing"):
-            self._faults.count(name)
-        self._does[name]()
+    @property
+    def names(self) -> frozenset[str]:
+        """The faults that can be injected."""
+        return frozenset(self._injections)
 
-    def end(self) -> None:
-        """Undo whatever would last: the exchange opens, the clock is set, the page is mended."""
+    def inject(self, name: str) -> None:
+        """Begin a fault now."""
+        if name not in _COUNTED_LATER:
+            self._faults.count(name)
+        self._injections[name]()
+
+    def end_all(self) -> None:
+        """End every fault that lasts, except a halt: that is the operator's to end."""
         for undo in self._undo:
             undo()
         self._undo.clear()
-        self._pages.mend()
+        self._pages.clear_faults()
         self._clock.set_right()
 
-    def _lasting(self, name: str, span: tuple[int, int]) -> int:
-        return self._agenda.now + self._faults.rng(name).randint(*span)
+    def _end_of(self, name: str, span_ms: tuple[int, int]) -> Milliseconds:
+        return self._scheduler.now + self._faults.rng(name).randint(*span_ms)
 
     # The network
 
     def _rate_storm(self) -> None:
-        self._faults.storm_until = self._lasting("rate_storm", _STORM)
+        self._faults.storm_until = self._end_of("rate_storm", _STORM_MS)
 
     def _shard_down(self) -> None:
-        """Let the shard refuse all orders, and the exchange's status say so."""
-        until = self._lasting("shard_down", _SHARD)
+        """Have the shard refuse all orders, and the exchange's status say so."""
+        until = self._end_of("shard_down", _SHARD_MS)
         exchange, self._faults.shard_down_until = self._venue.exchange, until
         exchange.shard_down = True
 
@@ -125,14 +138,16 @@ class FaultInjector:
         self._until(until, up)
 
     def _snapshot_missing(self) -> None:
-        self._faults.no_snapshot_until = self._lasting("snapshot_missing", _NO_SNAPSHOT)
+        self._faults.no_snapshot_until = self._end_of("snapshot_missing", _NO_SNAPSHOT_MS)
 
     def _channel_error(self) -> None:
-        link = self._network.link
-        if link is not None and link.session is not None and link.session.subscriptions:
+        connection = self._network.connection
+        session = None if connection is None else connection.session
+        if session is not None and session.subscriptions:
             rng = self._faults.rng("channel_error")
-            sid = rng.choice(sorted(link.session.subscriptions))
-            self._venue.kill_channel(link.session, sid, rng.choice(_TERMINAL), self._agenda.now)
+            sid = rng.choice(sorted(session.subscriptions))
+            code = rng.choice(_CHANNEL_ERRORS)
+            self._venue.kill_channel(session, sid, code, self._scheduler.now)
 
     # The exchange
 
@@ -141,32 +156,32 @@ class FaultInjector:
         return self._faults.rng(name).choice(sorted(markets))
 
     def _exchange_pause(self) -> None:
-        venue, now = self._venue, self._agenda.now
+        venue, now = self._venue, self._scheduler.now
         paused = venue.exchange.trading_paused()
         whole = self._faults.rng("exchange_pause").random() < 0.5
         (venue.pause_exchange if whole else venue.pause_trading)(now)
 
         def resume() -> None:
-            venue.resume_exchange(self._agenda.now)
+            venue.resume_exchange(self._scheduler.now)
             if paused:
-                venue.pause_trading(self._agenda.now)
+                venue.pause_trading(self._scheduler.now)
 
-        self._until(self._lasting("exchange_pause", _PAUSE), resume)
+        self._until(self._end_of("exchange_pause", _PAUSE_MS), resume)
 
     def _market_pause(self) -> None:
         venue, ticker = self._venue, self._ticker("market_pause")
         if venue.exchange.market(ticker).status != "active":
             return
-        venue.pause_market(ticker, self._agenda.now)
+        venue.pause_market(ticker, self._scheduler.now)
 
         def unpause() -> None:
             if venue.exchange.market(ticker).status == "inactive":
-                venue.unpause_market(ticker, self._agenda.now)
+                venue.unpause_market(ticker, self._scheduler.now)
 
-        self._until(self._lasting("market_pause", _PAUSE), unpause)
+        self._until(self._end_of("market_pause", _PAUSE_MS), unpause)
 
-    def _until(self, at: int, undo: Callable[[], None]) -> None:
-        """Undo something at a time, or at the calm if that is earlier."""
+    def _until(self, at: Milliseconds, undo: Callable[[], None]) -> None:
+        """End a fault at a true time, or with all faults if that is earlier."""
 
         def once() -> None:
             if undo in self._undo:
@@ -174,75 +189,80 @@ class FaultInjector:
                 undo()
 
         self._undo.append(undo)
-        self._agenda.at(at, once)
+        self._scheduler.at(at, once)
 
     def _early_close(self) -> None:
         ticker = self._ticker("early_close")
-        venue, now = self._venue, self._agenda.now
+        venue, now = self._venue, self._scheduler.now
         if venue.exchange.market(ticker).status == "active":
-            seconds = self._faults.rng("early_close").randint(1, 60)
-            venue.move_close(ticker, (now // _SECOND + seconds) * _SECOND, now)
+            seconds = self._faults.rng("early_close").randint(*_EARLY_CLOSE_SECONDS)
+            venue.move_close(ticker, (now // _SECOND_MS + seconds) * _SECOND_MS, now)
 
     def _grid_changed(self) -> None:
         ticker = self._ticker("grid_changed")
         structure = self._faults.rng("grid_changed").choice(sorted(STRUCTURES))
-        self._venue.change_grid(ticker, structure, self._agenda.now)
+        self._venue.change_grid(ticker, structure, self._scheduler.now)
 
     def _fees_changed(self) -> None:
-        """Charge makers: in one event, of which the stream tells, or in the whole series."""
+        """Charge makers: in one event, which the stream announces, or in the whole series."""
         rng, venue = self._faults.rng("fees_changed"), self._venue
-        kind, until = rng.choice(_CHARGES), self._lasting("fees_changed", _FEES)
+        kind, until = rng.choice(_CHARGING_MAKERS), self._end_of("fees_changed", _FEES_MS)
         usual = venue.exchange.settings.fees
         if rng.random() < 0.5:
             event = self._ticker("fees_changed").rpartition("-")[0]
-            venue.override_fees(event, FeeSchedule(kind), self._agenda.now)
-            self._until(until, lambda: venue.override_fees(event, None, self._agenda.now))
+            venue.override_fees(event, FeeSchedule(kind), self._scheduler.now)
+            self._until(until, lambda: venue.override_fees(event, None, self._scheduler.now))
         else:
-            venue.schedule_fees(FeeSchedule(kind), self._agenda.now)
-            self._until(until, lambda: venue.schedule_fees(usual, self._agenda.now))
+            venue.schedule_fees(FeeSchedule(kind), self._scheduler.now)
+            self._until(until, lambda: venue.schedule_fees(usual, self._scheduler.now))
 
     def _portfolio_lag(self) -> None:
-        """Let what the account reads of itself be seconds old."""
+        """Let the account's readings of itself be up to seconds old."""
         history = self._venue.exchange.history
-        usual, history.lag = history.lag, self._faults.rng("portfolio_lag").randint(*_LAG)
+        usual, history.lag = history.lag, self._faults.rng("portfolio_lag").randint(*_LAG_MS)
 
         def fresh() -> None:
             history.lag = usual
 
-        self._until(self._lasting("portfolio_lag", _LAGGING), fresh)
+        self._until(self._end_of("portfolio_lag", _LAGGING_MS), fresh)
 
     def _other_client(self) -> None:
-        """Let the account's owner trade by hand: an order that rests, or one that takes."""
+        """Trade by hand as the account's owner, with an order that rests or one that takes."""
         rng = self._faults.rng("other_client")
-        self._names += 1
+        self._orders_by_hand += 1
         side: Side = rng.choice(("bid", "ask"))
         resting = rng.random() < 0.5
         low, high = (1, 10) if (side == "bid") == resting else (90, 99)
-        wish = NewOrder(
+        order = NewOrder(
             self._ticker("other_client"),
             side,
-            rng.randint(low, high) * ONE_CENT,
-            _FOREIGN,
+            Price(rng.randint(low, high) * ONE_CENT),
+            _BY_HAND_COUNT,
             "good_till_canceled" if resting else "immediate_or_cancel",
-            client_order_id=f"by-hand-{self._names}",
+            client_order_id=f"by-hand-{self._orders_by_hand}",
         )
-        place(self._venue, self._scene.account, wish, self._agenda.now)
+        place(self._venue, self._account, order, self._scheduler.now)
 
-    # The operator, the belief, the clock and the ledger
+    # The operator, the belief, the clock, the page and the ledger
 
     def _halt(self) -> None:
-        """Halt for a while, which the calm does not end, nor the process's death."""
-        self._agenda.at(self._lasting("halt", _HALT), self._process.resume)
+        """Halt for a while, over restarts and the end of all other faults."""
+        self._scheduler.at(self._end_of("halt", _HALT_MS), self._process.resume)
         self._process.halt()
 
     def _belief_jump(self) -> None:
-        self._process.surprise(self._faults.rng("belief_jump").randint(*_JUMP))
+        by = self._faults.rng("belief_jump").randint(*_FORECAST_JUMP_PASSENGERS)
+        self._process.shift_forecast(by)
 
     def _clock_step(self) -> None:
-        self._clock.step(self._faults.rng("clock_step").randint(*_STEP))
+        self._clock.step(self._faults.rng("clock_step").randint(*_CLOCK_STEP_MS))
 
     def _clock_drift(self) -> None:
-        self._clock.drift(self._faults.rng("clock_drift").randint(*_DRIFT))
+        self._clock.drift(self._faults.rng("clock_drift").randint(*_CLOCK_DRIFT_PPM))
 
-    def _ledger_fails(self, name: str, span: tuple[int, int]) -> None:
-        self._memory.broken_until = self._lasting(name, span)
+    def _page_fails(self, name: str) -> None:
+        seconds = self._faults.rng(name).randint(*_PAGE_SECONDS[name])
+        self._pages.inject(name, self._scheduler.now + seconds * _SECOND_MS)
+
+    def _ledger_fails(self, name: str, span_ms: tuple[int, int]) -> None:
+        self._ledger.broken_until = self._end_of(name, span_ms)

@@ -1,8 +1,8 @@
-"""What breaks in a simulated week, as data, and when.
+"""The faults of a simulated week as data, and by seed when each is injected.
 
-Every fault has its own generator, drawn from the seed and its name: taking one fault out leaves
-the others as they were. A seed uses about half of the faults it is given, each at a strength of
-its own, so that some weeks are almost quiet and others are storms.
+Every fault has a random generator of its own, seeded by the seed and its name: leaving one fault
+out does not change when the others are injected. A seed uses about half of the faults it is given,
+each at a rate of its own, so that some weeks are almost quiet and in others much fails at once.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ import msgspec
 
 from mmbot.errors import BadInput
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
+from mmbot.units import Milliseconds
 
+# Where a fault is injected: a call or its answer, a frame of the stream, one of the bot's outputs,
+# or at an occasion, a time of its own.
 Point: TypeAlias = Literal["call", "frame", "output", "occasion"]
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """One way of breaking; `rate` is per message at its point, or occasions per session."""
+    """A kind of fault; `rate` is its probability per message, or its occasions per window."""
 
     name: str
     point: Point
@@ -90,14 +93,16 @@ _TABLE: Final = (
 
 FAULTS: Final = MappingProxyType({fault.name: fault for fault in _TABLE})
 
-# Milliseconds. A request is late by less than the exchange's tolerance of old signatures, and by
-# less than the bot waits before it takes an order that nobody knows for one that never arrived.
-_LATENCY: Final = (8, 60)
-_DELAY: Final = (200, 4_000)
-_REQUEST_DELAY: Final = (200, 9_000)
-_REORDER: Final = (100, 1_500)
-_FILL_HEAD_START: Final = (300, 1_500)
-_STRENGTHS: Final = (0.3, 1.0, 3.0)
+# A request is late by less than the exchange's tolerance of old signatures, and by less than the
+# bot waits before it takes an unknown order that is not found for one that never arrived.
+_LATENCY_MS: Final = (8, 60)
+_DELAY_MS: Final = (200, 4_000)
+_REQUEST_DELAY_MS: Final = (200, 9_000)
+_REORDER_MS: Final = (100, 1_500)
+_FILL_HEAD_START_MS: Final = (300, 1_500)
+# What a seed multiplies a fault's rate by.
+_RATE_FACTORS: Final = (0.3, 1.0, 3.0)
+_MAX_RATE: Final = 0.5
 
 _CHANNEL_OF: Final = {
     "orderbook_delta": "book",
@@ -105,30 +110,36 @@ _CHANNEL_OF: Final = {
     "fill": "fill",
     "user_order": "report",
 }
+# How many of the calls are refused during a rate storm.
 _STORM_SHARE: Final = 0.8
 _BUNCHING: Final = ("request_delayed", "server_error_applied_late", "clock_step", "clock_drift")
 ORDERS_PATH: Final = "/trade-api/v2/portfolio/events/orders"
 
 
-class Fate(msgspec.Struct):
-    """What becomes of a call: milliseconds there and back, `None` for never."""
+class CallDelivery(msgspec.Struct):
+    """How long a request takes to the exchange and its answer back; `None` if it is lost."""
 
-    there: int | None
-    back: int | None
-    # Answered like this by the front, at once, whether or not it will be carried out.
-    instead: HttpAnswer | None = None
+    request_delay: Milliseconds | None
+    answer_delay: Milliseconds | None
+    # The answer of the exchange's front, whether or not the request is carried out behind it.
+    front_answer: HttpAnswer | None = None
+    # Whether the order is to be filled before its creation is answered.
     fill_first: bool = False
 
 
-class Arrival(msgspec.Struct):
-    """When a frame arrives; one in order never overtakes another."""
+class FrameDelivery(msgspec.Struct):
+    """How long a frame takes; one that is `in_order` never overtakes another."""
 
-    delay: int
+    delay: Milliseconds
     in_order: bool = True
 
 
 def named(text: str) -> tuple[str, ...]:
-    """Return the faults of `all`, `none` or a list with commas; refuse one that does not exist."""
+    """Return the faults of `all`, `none` or a comma-separated list.
+
+    Raises:
+        BadInput: There is no such fault.
+    """
     if text in ("all", "none"):
         return tuple(FAULTS) if text == "all" else ()
     names = tuple(name.strip() for name in text.split(",") if name.strip())
@@ -139,12 +150,18 @@ def named(text: str) -> tuple[str, ...]:
 
 
 class Faults:
-    """Decides, by seed, what breaks; while `calm`, nothing does."""
+    """Draws by seed which messages are faulty and when occasions are; nothing is while `calm`.
+
+    `injected` counts the faults so far. The three instants in true milliseconds end what an
+    occasion began.
+    """
 
     def __init__(self, seed: str, names: Iterable[str]) -> None:
         self.calm = True
         self.injected: Counter[str] = Counter()
-        self.storm_until = self.shard_down_until = self.no_snapshot_until = 0
+        self.storm_until: Milliseconds = 0
+        self.shard_down_until: Milliseconds = 0
+        self.no_snapshot_until: Milliseconds = 0
         self._network = random.Random(f"network {seed}")
         self._rngs: dict[str, random.Random] = {}
         self._rates: dict[str, float] = {}
@@ -152,18 +169,18 @@ class Faults:
             rng = random.Random(f"{name} {seed}")
             if rng.random() < 0.5:
                 self._rngs[name] = rng
-                self._rates[name] = min(0.5, FAULTS[name].rate * rng.choice(_STRENGTHS))
+                self._rates[name] = min(_MAX_RATE, FAULTS[name].rate * rng.choice(_RATE_FACTORS))
 
     def rng(self, name: str) -> random.Random:
         """Return the generator of a fault in use."""
         return self._rngs[name]
 
     def count(self, name: str) -> None:
-        """Note that a fault was injected."""
+        """Count a fault that was injected."""
         self.injected[name] += 1
 
     def strikes(self, name: str) -> bool:
-        """Say whether a fault happens to this message."""
+        """Draw whether this message is faulty, and count the fault if so."""
         rng = self._rngs.get(name)
         if rng is None or self.calm or rng.random() >= self._rates[name]:
             return False
@@ -171,16 +188,16 @@ class Faults:
         return True
 
     @property
-    def bunches(self) -> bool:
-        """Whether this seed makes requests arrive closer together than the bot's clock says."""
+    def bunches_requests(self) -> bool:
+        """Whether requests may arrive closer together than they were sent by the bot's clock."""
         return any(name in self._rates for name in _BUNCHING)
 
-    def latency(self) -> int:
-        """Draw how long a message takes when nothing is wrong."""
-        return self._network.randint(*_LATENCY)
+    def latency(self) -> Milliseconds:
+        """Draw how long a message takes without a fault."""
+        return self._network.randint(*_LATENCY_MS)
 
-    def occasions(self, start: int, end: int) -> list[tuple[int, str]]:
-        """Return which faults of occasion happen in a session, and when."""
+    def occasions(self, start: Milliseconds, end: Milliseconds) -> list[tuple[Milliseconds, str]]:
+        """Draw the occasions between two instants: when, and of which fault, in order."""
         drawn = []
         for name, rng in self._rngs.items():
             if FAULTS[name].point != "occasion":
@@ -192,66 +209,73 @@ class Faults:
 
     # Calls
 
-    def call(self, request: HttpRequest, now: int) -> Fate:
-        """Return what becomes of a call that is sent now."""
-        fate = Fate(self.latency(), self.latency())
-        if self._front_refuses(request, now, fate):
-            return fate
+    def call(self, request: HttpRequest, now: Milliseconds) -> CallDelivery:
+        """Draw how a call is delivered that is sent at a true time."""
+        delivery = CallDelivery(self.latency(), self.latency())
+        if self._front_refuses(request, now, delivery):
+            return delivery
         if self.strikes("request_lost"):
-            fate.there = fate.back = None
+            delivery.request_delay = delivery.answer_delay = None
         elif self.strikes("request_delayed"):
-            fate.there = self.rng("request_delayed").randint(*_REQUEST_DELAY)
+            delivery.request_delay = self.rng("request_delayed").randint(*_REQUEST_DELAY_MS)
         if self.strikes("answer_lost"):
-            fate.back = None
+            delivery.answer_delay = None
         elif self.strikes("answer_delayed"):
-            fate.back = self.rng("answer_delayed").randint(*_DELAY)
+            delivery.answer_delay = self.rng("answer_delayed").randint(*_DELAY_MS)
         if self.strikes("server_error"):
-            fate.there, fate.instead = None, _error(502, "bad_gateway")
+            delivery.request_delay = None
+            delivery.front_answer = _error(502, "bad_gateway")
         elif self.strikes("server_error_but_applied"):
-            fate.instead = _error(504, "gateway_timeout")
+            delivery.front_answer = _error(504, "gateway_timeout")
         elif self.strikes("server_error_applied_late"):
-            fate.instead = _error(504, "gateway_timeout")
-            fate.there = self.rng("server_error_applied_late").randint(*_REQUEST_DELAY)
+            delivery.front_answer = _error(504, "gateway_timeout")
+            late = self.rng("server_error_applied_late").randint(*_REQUEST_DELAY_MS)
+            delivery.request_delay = late
         if request.method == "POST" and self.strikes("fill_before_answer"):
-            fate.fill_first = True
-            fate.back = self.rng("fill_before_answer").randint(*_FILL_HEAD_START)
-        return fate
+            delivery.fill_first = True
+            delivery.answer_delay = self.rng("fill_before_answer").randint(*_FILL_HEAD_START_MS)
+        return delivery
 
-    def _front_refuses(self, request: HttpRequest, now: int, fate: Fate) -> bool:
-        """Let the exchange's front answer by itself; say whether it did."""
+    def _front_refuses(
+        self, request: HttpRequest, now: Milliseconds, delivery: CallDelivery
+    ) -> bool:
+        """Have the exchange's front refuse a call in an outage; return whether it did."""
         if self.calm:
             return False
         if now < self.shard_down_until and request.path.startswith(ORDERS_PATH):
-            fate.there, fate.instead = None, _error(503, "exchange_unavailable")
+            delivery.front_answer = _error(503, "exchange_unavailable")
         elif now < self.storm_until and self.rng("rate_storm").random() < _STORM_SHARE:
-            fate.there, fate.instead = None, _error(429, "too_many_requests")
+            delivery.front_answer = _error(429, "too_many_requests")
             self.count("rate_storm")
-        return fate.instead is not None
+        else:
+            return False
+        delivery.request_delay = None
+        return True
 
     # Frames
 
-    def frame(self, kind: str, now: int) -> list[Arrival]:
-        """Return when a frame arrives: not at all, once or twice."""
-        arrivals = [Arrival(self.latency())]
+    def frame(self, kind: str, now: Milliseconds) -> list[FrameDelivery]:
+        """Draw how a frame is delivered that is sent at a true time: never, once or twice."""
+        deliveries = [FrameDelivery(self.latency())]
         if self.calm:
-            return arrivals
+            return deliveries
         if kind == "orderbook_snapshot" and now < self.no_snapshot_until:
             self.count("snapshot_missing")
             return []
         channel = _CHANNEL_OF.get(kind)
         if channel is None:
-            return arrivals
+            return deliveries
         if self.strikes(f"{channel}_dropped"):
             return []
         if self.strikes(f"{channel}_delayed"):
-            arrivals[0].delay = self.rng(f"{channel}_delayed").randint(*_DELAY)
+            deliveries[0].delay = self.rng(f"{channel}_delayed").randint(*_DELAY_MS)
         if self.strikes(f"{channel}_reordered"):
-            late = self.rng(f"{channel}_reordered").randint(*_REORDER)
-            arrivals[0] = Arrival(late, in_order=False)
+            late = self.rng(f"{channel}_reordered").randint(*_REORDER_MS)
+            deliveries[0] = FrameDelivery(late, in_order=False)
         if self.strikes(f"{channel}_duplicated"):
-            again = self.rng(f"{channel}_duplicated").randint(*_REORDER)
-            arrivals.append(Arrival(again, in_order=False))
-        return arrivals
+            again = self.rng(f"{channel}_duplicated").randint(*_REORDER_MS)
+            deliveries.append(FrameDelivery(again, in_order=False))
+        return deliveries
 
 
 def _error(status: int, code: str) -> HttpAnswer:

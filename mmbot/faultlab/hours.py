@@ -1,109 +1,127 @@
-"""Which hours of a simulated calendar are played: between them the crowd sleeps and time jumps.
+"""Which windows of a simulated calendar are played; time jumps from one to the next.
 
-*Eventful* hours are few and short: what can go wrong mostly goes wrong at the opening, around a
-release, in the pause and at the end. *Ordinary* hours are for what a week earns: the minutes after
-each release as they are, the wait for it and an hour or two of every day at a hurry, in which the
-crowd does in five minutes what it does in a hundred.
+*Eventful* hours are few short windows where most things go wrong: the opening, around a release,
+the maintenance pause and the end. *Ordinary* hours are for measuring what a week earns: the
+minutes after each release at their own pace, the wait for it and an hour or two of every day sped
+up, so that the crowd does in five minutes what it would do in up to a hundred.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
-from types import MappingProxyType
-from typing import Final, Literal, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal, TypeAlias, assert_never
 
 import msgspec
 
 from mmbot.exchange.timetable import Release
 from mmbot.tsa.calendar import EASTERN, Week, to_milliseconds
+from mmbot.units import Milliseconds
 
 Hours: TypeAlias = Literal["eventful", "ordinary"]
 
-MINUTE: Final = 60_000
-# The last part of each session, in which nothing breaks and everything has to come right.
-CALM: Final = 95_000
+MINUTE_MS: Final = 60_000
+# The last part of each window, in which no fault is injected and the bot has to recover.
+RECOVERY_MS: Final = 95_000
 
-_SESSION: Final = 5 * MINUTE
-_NEWS: Final = (-30_000, 20 * MINUTE)
-# How much quicker the crowd acts in the sessions that stand for longer ones.
-_HURRY: Final = 20.0
-_AFTER_GATE: Final = 10 * MINUTE
-_APART: Final = 2 * MINUTE
-# On each day of the week, when a session begins in which nothing in particular happens.
-_QUIET: Final = tuple((day, dt.time(14)) for day in range(7))
+_USUAL_MS: Final = 5 * MINUTE_MS
+# From before a release until its count has been read by everybody.
+_RELEASE_MS: Final = (-30_000, 20 * MINUTE_MS)
+_AFTER_GATE_MS: Final = 10 * MINUTE_MS
+# Windows closer than this are played as one.
+_GAP_MS: Final = 2 * MINUTE_MS
+# The window of a day on which nothing in particular happens: its start, and the crowd's speedup.
+_QUIET_AT: Final = dt.time(14)
+_QUIET_SPEEDUP: Final = 20.0
+_MAINTENANCE_DAY, _BEFORE_MAINTENANCE = 3, dt.time(2, 58, 30)
 
 
-class PlayedSession(msgspec.Struct, frozen=True, order=True):
-    """A session: true milliseconds from `start` to `end`, and how much the crowd hurries."""
+class PlayedWindow(msgspec.Struct, frozen=True, order=True):
+    """A window from `start` to `end` in true milliseconds; the crowd acts `speedup` times as fast.
 
-    start: int
-    end: int
-    hurry: float = 1.0
+    A window whose speedup is not 1 stands for a longer one.
+    """
+
+    start: Milliseconds
+    end: Milliseconds
+    speedup: float = 1.0
 
     @property
-    def calm(self) -> int:
-        """When nothing breaks any more."""
-        return self.end - CALM
+    def faults_end(self) -> Milliseconds:
+        """When the last fault may be injected; the recovery follows."""
+        return self.end - RECOVERY_MS
 
 
-def played_sessions(
+def played_windows(
     hours: Hours, weeks: Iterable[Week], planned: Iterable[Release], gate: dt.time
-) -> tuple[PlayedSession, ...]:
-    """Return the sessions in order; `gate` is when quotes come off before a release."""
+) -> tuple[PlayedWindow, ...]:
+    """Return the windows in order, at least two minutes apart.
+
+    Args:
+        hours: Which kind of hours is played.
+        weeks: The weeks played.
+        planned: When the counts are released.
+        gate: From when on a day's release is possible, and quotes come off.
+    """
     releases = tuple(planned)
-    drawn = [window for week in weeks for window in _HOURS[hours](week, releases, gate)]
-    apart: list[PlayedSession] = []
-    for window in sorted(drawn):
+    windows = [window for week in weeks for window in _windows(hours, week, releases, gate)]
+    merged: list[PlayedWindow] = []
+    for window in sorted(windows):
         # A week's settlement and the next week's opening are the same minutes.
-        if apart and window.start <= apart[-1].end + _APART:
-            apart[-1] = PlayedSession(apart[-1].start, max(apart[-1].end, window.end))
+        if merged and window.start <= merged[-1].end + _GAP_MS:
+            merged[-1] = PlayedWindow(merged[-1].start, max(merged[-1].end, window.end))
         else:
-            apart.append(window)
-    return tuple(apart)
+            merged.append(window)
+    return tuple(merged)
 
 
-def _eventful(week: Week, planned: tuple[Release, ...], gate: dt.time) -> Iterator[PlayedSession]:
-    yield _session(to_milliseconds(week.opens) - MINUTE)
-    for release in _traded(week, planned):
+def _windows(
+    hours: Hours, week: Week, planned: tuple[Release, ...], gate: dt.time
+) -> Iterator[PlayedWindow]:
+    yield _usual(to_milliseconds(week.opens) - MINUTE_MS)
+    # The releases that come while the week's markets trade.
+    traded = [release for release in planned if release.days[0] in week.days[:4]]
+    match hours:
+        case "eventful":
+            yield from _eventful(week, traded, gate)
+        case "ordinary":
+            yield from _ordinary(week, traded, gate)
+        case _:
+            assert_never(hours)
+    yield _usual(to_milliseconds(week.closes) - 3 * MINUTE_MS)
+    yield _usual(to_milliseconds(week.settles) - MINUTE_MS)
+
+
+def _eventful(week: Week, traded: list[Release], gate: dt.time) -> Iterator[PlayedWindow]:
+    for release in traded:
         # One in four begins before the gate shuts, the others just before the count is out.
-        early = release.days[0] == week.days[0]
-        at = dt.datetime.combine(release.at.date(), gate, EASTERN) if early else release.at
-        yield _session(to_milliseconds(at) - (2 if early else 1) * MINUTE)
-    yield _session(_on(week, 3, dt.time(2, 58, 30)))
-    yield _session(to_milliseconds(week.closes) - 3 * MINUTE)
-    yield _session(to_milliseconds(week.settles) - MINUTE)
+        if release.days[0] == week.days[0]:
+            yield _usual(_gate_shuts(release, gate) - 2 * MINUTE_MS)
+        else:
+            yield _usual(to_milliseconds(release.at) - MINUTE_MS)
+    yield _usual(_on(week, _MAINTENANCE_DAY, _BEFORE_MAINTENANCE))
 
 
-def _ordinary(week: Week, planned: tuple[Release, ...], gate: dt.time) -> Iterator[PlayedSession]:
-    yield _session(to_milliseconds(week.opens) - MINUTE)
-    for release in _traded(week, planned):
-        shut = to_milliseconds(dt.datetime.combine(release.at.date(), gate, EASTERN))
-        out = to_milliseconds(release.at)
-        start, end = (out + delay for delay in _NEWS)
-        yield PlayedSession(start, end)
-        if shut + _AFTER_GATE + _SESSION + _APART < start:
-            hurry = (out - shut) / _SESSION
-            yield PlayedSession(shut + _AFTER_GATE, shut + _AFTER_GATE + _SESSION, hurry)
-    for day, at in _QUIET:
-        yield PlayedSession(_on(week, day, at), _on(week, day, at) + _SESSION, _HURRY)
-    yield _session(to_milliseconds(week.closes) - 3 * MINUTE)
-    yield _session(to_milliseconds(week.settles) - MINUTE)
+def _ordinary(week: Week, traded: list[Release], gate: dt.time) -> Iterator[PlayedWindow]:
+    for release in traded:
+        shut, out = _gate_shuts(release, gate), to_milliseconds(release.at)
+        start, end = (out + delay for delay in _RELEASE_MS)
+        yield PlayedWindow(start, end)
+        waiting = shut + _AFTER_GATE_MS
+        if waiting + _USUAL_MS + _GAP_MS < start:
+            yield PlayedWindow(waiting, waiting + _USUAL_MS, speedup=(out - shut) / _USUAL_MS)
+    for day in range(len(week.days)):
+        start = _on(week, day, _QUIET_AT)
+        yield PlayedWindow(start, start + _USUAL_MS, _QUIET_SPEEDUP)
 
 
-_HOURS: Final[
-    MappingProxyType[Hours, Callable[[Week, tuple[Release, ...], dt.time], Iterator[PlayedSession]]]
-] = MappingProxyType({"eventful": _eventful, "ordinary": _ordinary})
+def _usual(start: Milliseconds) -> PlayedWindow:
+    return PlayedWindow(start, start + _USUAL_MS)
 
 
-def _session(start: int) -> PlayedSession:
-    return PlayedSession(start, start + _SESSION)
+def _gate_shuts(release: Release, gate: dt.time) -> Milliseconds:
+    return to_milliseconds(dt.datetime.combine(release.at.date(), gate, EASTERN))
 
 
-def _on(week: Week, day: int, at: dt.time) -> int:
+def _on(week: Week, day: int, at: dt.time) -> Milliseconds:
     return to_milliseconds(dt.datetime.combine(week.days[day], at, EASTERN))
-
-
-def _traded(week: Week, planned: tuple[Release, ...]) -> list[Release]:
-    """Return the releases that come while the week's markets trade."""
-    return [release for release in planned if release.days[0] in week.days[:4]]

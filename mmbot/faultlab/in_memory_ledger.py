@@ -1,4 +1,4 @@
-"""The ledger of a simulated process: what survives its death, and when it cannot be written."""
+"""The ledger of a simulated process: it outlives the process, and can be made unwritable."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from mmbot.trading.commands import RecordSettlement, RecordViews
 from mmbot.trading.events import Halted
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill
-from mmbot.units import Money
+from mmbot.units import Milliseconds, Money, total
 
 
 class ProcessDied(Exception):
-    """The process is gone."""
+    """The process has been killed or has crashed."""
 
 
 class InMemoryLedger:
-    """What the process has committed. While `broken_until`, nothing can be written."""
+    """What the process has committed; nothing can be written before `broken_until`."""
 
     def __init__(self, faults: Faults) -> None:
         """Begin empty."""
@@ -27,7 +27,7 @@ class InMemoryLedger:
         self.marks: dict[str, PnlMark] = {}
         self.counts: list[tuple[dt.date, int, dt.datetime]] = []
         self.halt: Halted | None = None
-        self.broken_until = 0
+        self.broken_until: Milliseconds = 0
         self._faults = faults
 
     def unsettled_events(self) -> tuple[str, ...]:
@@ -38,10 +38,15 @@ class InMemoryLedger:
 
     def earned(self) -> Money:
         """Return what all fills and settlements have added to the cash."""
-        bought = sum(fill.cash for fill in self.fills.values())
-        return bought + sum(settlement.payout for settlement in self.settlements.values())
+        bought = total(fill.cash for fill in self.fills.values())
+        paid = total(settlement.payout for settlement in self.settlements.values())
+        return total((bought, paid))
 
-    def check(self, now: int) -> None:
-        """Fail as the database does: the daemon cannot go on, and ends."""
+    def check(self, now: Milliseconds) -> None:
+        """Refuse a write as the database does while it fails.
+
+        Raises:
+            ProcessDied: The ledger cannot be written, on which the daemon ends.
+        """
         if now < self.broken_until and not self._faults.calm:
             raise ProcessDied

@@ -1,27 +1,30 @@
-"""Trades that other people make with a simulated world's markets, apart from its crowd."""
+"""Trades that people make by hand in a simulated world, apart from its crowd."""
 
 from __future__ import annotations
 
-from mmbot.exchange.accounts import Account, Side
+from mmbot.exchange.accounts import Account
 from mmbot.exchange.market import opposite
 from mmbot.exchange.order_types import NewOrder, RequestRefused
 from mmbot.exchange.venue import SimulatedVenue
 from mmbot.faultlab.scenario import Scenario
-from mmbot.units import ONE_CONTRACT, Price
+from mmbot.trading.values import Side
+from mmbot.units import ONE_CONTRACT, Milliseconds, Price
 
 
-def place(venue: SimulatedVenue, account: Account, wish: NewOrder, now: int) -> None:
-    """Place an order straight into the matching engine, and let everyone hear of it."""
+def place(venue: SimulatedVenue, account: Account, order: NewOrder, now: Milliseconds) -> None:
+    """Place an order with the matching engine, if it accepts it, and broadcast the result."""
     try:
-        venue.exchange.engine.place(account, wish, now)
+        venue.exchange.engine.place(account, order, now)
     except RequestRefused:
-        # A closed market, a pause, a grid: they try another time.
+        # The market may be closed or paused, or the price may not be on its grid any more.
         return
     venue.advance(now)
     venue.spread_word(now)
 
 
-def hit(scene: Scenario, ticker: str, side: Side, price: Price, now: int) -> None:
-    """Let a stranger trade one contract with an order that has just come to rest."""
-    wish = NewOrder(ticker, opposite(side), price, ONE_CONTRACT, "immediate_or_cancel")
-    place(scene.venue, scene.stranger, wish, now)
+def trade_against(
+    scenario: Scenario, ticker: str, side: Side, price: Price, now: Milliseconds
+) -> None:
+    """Have the counterparty fill one contract of an order that has just come to rest."""
+    order = NewOrder(ticker, opposite(side), price, ONE_CONTRACT, "immediate_or_cancel")
+    place(scenario.venue, scenario.counterparty, order, now)

@@ -1,4 +1,4 @@
-"""What lies between the bot's process and the venue: a stream and calls, and all their faults."""
+"""The network between the bot's process and the venue: a stream and calls, with their faults."""
 
 from __future__ import annotations
 
@@ -8,234 +8,243 @@ from functools import partial
 from typing import Final, Protocol
 
 from mmbot.exchange.stream_session import StreamSession
-from mmbot.faultlab.faults import Fate, Faults
+from mmbot.faultlab.faults import CallDelivery, Faults
 from mmbot.faultlab.invariants import Auditor
-from mmbot.faultlab.manual_trades import hit
+from mmbot.faultlab.manual_trades import trade_against
 from mmbot.faultlab.scenario import Scenario
 from mmbot.faultlab.scheduler import Scheduler
 from mmbot.faultlab.traffic import created, kind_of
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
+from mmbot.units import Milliseconds
 
-# Milliseconds: how soon a dead connection is noticed, and how long closing one takes.
-_NOTICED: Final = (10_000, 20_000)
-_CLOSE: Final = 50
-# After so long, a life knows its write bucket.
-_SETTLED_IN: Final = 5_000
+# How long a half-open connection stays unnoticed, and how long a cut and a proper close take.
+_UNNOTICED_MS: Final = (10_000, 20_000)
+_CUT_MS: Final = 1
+_CLOSE_MS: Final = 50
+# After this time a session knows how full its write bucket is.
+_SETTLED_MS: Final = 5_000
 
 
 class NetworkListener(Protocol):
-    """Who hears of the stream: the process."""
+    """The process, as the network knows it."""
 
     def stream_opened(self) -> None:
-        """Hear that the stream is open."""
+        """Handle that the stream is open."""
 
     def stream_failed(self) -> None:
-        """Hear that the stream could not be opened."""
+        """Handle that the stream could not be opened."""
 
     def stream_closed(self) -> None:
-        """Hear that the stream is gone."""
+        """Handle that the stream is gone."""
 
     def received(self, frame: bytes) -> None:
-        """Hear a frame."""
+        """Handle a frame."""
 
 
-class Link:
+class Connection:
     """One stream between the process and the venue; frames in order never overtake each other."""
 
     def __init__(self) -> None:
+        # The venue's end, once it has accepted the connection.
         self.session: StreamSession | None = None
+        # Whether the process takes it for open.
         self.up = False
-        self.deaf = False
-        self.latest = 0
+        # Whether nothing passes any more, though the process may not know it yet.
+        self.dead = False
+        # When the last frame in order arrives, in either direction.
+        self.last_arrival: Milliseconds = 0
 
 
 class Network:
-    """Carries bytes between one process and one venue; `host` is whoever lives at the moment."""
+    """Carries bytes between one venue and the process of the present session, if there is one."""
 
     def __init__(
         self,
-        agenda: Scheduler,
-        scene: Scenario,
+        scheduler: Scheduler,
+        scenario: Scenario,
         faults: Faults,
         auditor: Auditor,
         rng: random.Random,
     ) -> None:
-        """Begin unconnected."""
-        self.link: Link | None = None
-        self.host: NetworkListener | None = None
-        self.born = agenda.now
-        self._agenda = agenda
-        self._scene = scene
-        self._venue = scene.venue
+        """Begin without a process."""
+        self.connection: Connection | None = None
+        self._process: NetworkListener | None = None
+        self._attached_at = scheduler.now
+        self._scheduler = scheduler
+        self._scenario = scenario
+        self._venue = scenario.venue
         self._faults = faults
         self._auditor = auditor
         self._rng = rng
-        self._timeout = round(scene.settings.orders.answer_timeout_seconds * 1000)
-        self._waiting = self._flying = 0
+        self._timeout_ms = round(scenario.settings.orders.answer_timeout_seconds * 1000)
+        self._open_calls = self._frames_in_flight = 0
 
     @property
     def busy(self) -> bool:
-        """Whether anything is under way."""
-        return bool(self._waiting or self._flying)
+        """Whether a call is open or a frame on its way down."""
+        return bool(self._open_calls or self._frames_in_flight)
 
-    def welcome(self, host: NetworkListener) -> None:
-        """Serve a new life of the process."""
-        self.host, self.link, self.born = host, None, self._agenda.now
+    def attach(self, process: NetworkListener) -> None:
+        """Serve the process of a new session."""
+        self._process, self.connection = process, None
+        self._attached_at = self._scheduler.now
 
-    def drop(self) -> None:
-        """Forget a process that is gone; its sockets are closed for it."""
-        if self.link is not None and self.link.session is not None:
-            self._venue.close_session(self.link.session)
-        self.host = self.link = None
+    def detach(self) -> None:
+        """Close the sockets of a process that has ended."""
+        if self.connection is not None and self.connection.session is not None:
+            self._venue.close_session(self.connection.session)
+        self._process = self.connection = None
 
     # The stream
 
     def connect(self, headers: tuple[tuple[str, str], ...]) -> None:
         """Open a stream."""
-        link = self.link = Link()
-        self._agenda.after(self._faults.latency(), partial(self._open, link, headers))
+        connection = self.connection = Connection()
+        self._scheduler.after(self._faults.latency(), partial(self._request, connection, headers))
 
-    def _open(self, link: Link, headers: tuple[tuple[str, str], ...]) -> None:
-        if link is not self.link:
+    def _request(self, connection: Connection, headers: tuple[tuple[str, str], ...]) -> None:
+        if connection is not self.connection:
             return
-        opened = self._venue.open_session(headers, self._agenda.now)
+        opened = self._venue.open_session(headers, self._scheduler.now)
         if isinstance(opened, StreamSession):
-            link.session = opened
-        self._agenda.after(self._faults.latency(), partial(self._opened, link))
+            connection.session = opened
+        self._scheduler.after(self._faults.latency(), partial(self._opened, connection))
 
-    def _opened(self, link: Link) -> None:
-        if link is not self.link or self.host is None:
+    def _opened(self, connection: Connection) -> None:
+        if connection is not self.connection or self._process is None:
             return
-        if link.session is None:
-            self.host.stream_failed()
+        if connection.session is None:
+            self._process.stream_failed()
         else:
-            link.up = True
-            self.host.stream_opened()
+            connection.up = True
+            self._process.stream_opened()
 
     def transmit(self, frame: bytes) -> None:
         """Send a frame to the venue."""
-        self._agenda.trace("up", frame)
-        link = self.link
-        if link is None or not link.up:
+        self._scheduler.trace("up", frame)
+        connection = self.connection
+        if connection is None or not connection.up:
             return
-        link.latest = max(link.latest, self._agenda.now + self._faults.latency())
-        self._agenda.at(link.latest, partial(self._transmitted, link, frame))
+        arrival = self._scheduler.now + self._faults.latency()
+        connection.last_arrival = max(connection.last_arrival, arrival)
+        self._scheduler.at(
+            connection.last_arrival, partial(self._arrive_at_venue, connection, frame)
+        )
 
-    def _transmitted(self, link: Link, frame: bytes) -> None:
-        if link.session is not None and not link.session.closed and not link.deaf:
-            self._venue.receive(link.session, frame, self._agenda.now)
+    def _arrive_at_venue(self, connection: Connection, frame: bytes) -> None:
+        session = connection.session
+        if session is not None and not session.closed and not connection.dead:
+            self._venue.receive(session, frame, self._scheduler.now)
             self.pump()
 
     def pump(self) -> None:
-        """Send on what the venue has said."""
-        link = self.link
-        if link is None or link.session is None:
+        """Send the process every frame that the venue has put out."""
+        connection = self.connection
+        if connection is None or connection.session is None:
             return
-        outbox = link.session.outbox
+        outbox = connection.session.outbox
         while outbox:
-            self._send_down(link, outbox.popleft())
+            self._send_down(connection, outbox.popleft())
 
-    def _send_down(self, link: Link, frame: bytes) -> None:
-        kind = kind_of(frame)
-        if link.deaf:
+    def _send_down(self, connection: Connection, frame: bytes) -> None:
+        if connection.dead:
             return
         if self._faults.strikes("disconnect_in_burst"):
-            self.break_link()
+            self.cut()
             return
-        for arrival in self._faults.frame(kind, self._agenda.now):
-            at = self._agenda.now + arrival.delay
-            if arrival.in_order:
-                at = link.latest = max(at, link.latest)
-            self._flying += 1
-            self._agenda.at(at, partial(self._arrive, link, frame))
+        now = self._scheduler.now
+        for delivery in self._faults.frame(kind_of(frame), now):
+            at = now + delivery.delay
+            if delivery.in_order:
+                at = connection.last_arrival = max(at, connection.last_arrival)
+            self._frames_in_flight += 1
+            self._scheduler.at(at, partial(self._arrive_at_process, connection, frame))
 
-    def _arrive(self, link: Link, frame: bytes) -> None:
-        self._flying -= 1
-        if link is self.link and link.up and self.host is not None:
-            self._agenda.trace("down", frame)
-            self.host.received(frame)
+    def _arrive_at_process(self, connection: Connection, frame: bytes) -> None:
+        self._frames_in_flight -= 1
+        if connection is self.connection and connection.up and self._process is not None:
+            self._scheduler.trace("down", frame)
+            self._process.received(frame)
 
-    def break_link(self) -> None:
-        """Cut the stream; the process notices at once."""
-        if self.link is not None and self.link.session is not None:
-            self._venue.close_session(self.link.session)
-            self._agenda.after(1, partial(self._closed, self.link))
-            self.link.deaf = True
+    def cut(self) -> None:
+        """Cut the stream; the process notices at once, or when its machine wakes."""
+        connection = self.connection
+        if connection is not None and connection.session is not None:
+            self._close(connection, _CUT_MS)
 
     def disconnect(self) -> None:
         """Close the stream for the process."""
-        if self.link is not None:
-            if self.link.session is not None:
-                self._venue.close_session(self.link.session)
-            self.link.deaf = True
-            self._agenda.after(_CLOSE, partial(self._closed, self.link))
+        if self.connection is not None:
+            self._close(self.connection, _CLOSE_MS)
 
-    def go_deaf(self) -> None:
-        """Leave the stream half open: nothing passes, and nobody is told for a while."""
-        if self.link is not None and self.link.up:
-            self.link.deaf = True
-            delay = self._rng.randint(*_NOTICED)
-            self._agenda.after(delay, partial(self._closed, self.link))
+    def _close(self, connection: Connection, noticed_after: Milliseconds) -> None:
+        if connection.session is not None:
+            self._venue.close_session(connection.session)
+        connection.dead = True
+        self._scheduler.after(noticed_after, partial(self._closed, connection))
 
-    def _closed(self, link: Link) -> None:
-        if link is not self.link or not link.up:
+    def leave_half_open(self) -> None:
+        """Let nothing pass any more, which neither end notices for a while."""
+        connection = self.connection
+        if connection is not None and connection.up:
+            connection.dead = True
+            delay = self._rng.randint(*_UNNOTICED_MS)
+            self._scheduler.after(delay, partial(self._closed, connection))
+
+    def _closed(self, connection: Connection) -> None:
+        if connection is not self.connection or not connection.up:
             return
-        if link.session is not None:
-            self._venue.close_session(link.session)
-        self.link = None
-        if self.host is not None:
-            self.host.stream_closed()
-
-    def hang_up(self) -> None:
-        """Close the stream while the machine sleeps; the process hears of it when awake."""
-        link = self.link
-        if link is not None and link.session is not None:
-            self._venue.close_session(link.session)
-            link.deaf = True
-            self._agenda.after(1, partial(self._closed, link))
+        if connection.session is not None:
+            self._venue.close_session(connection.session)
+        self.connection = None
+        if self._process is not None:
+            self._process.stream_closed()
 
     # Calls
 
     def call(self, request: HttpRequest, answered: Callable[[HttpAnswer | None], None]) -> None:
-        """Send a request on its way."""
-        self._agenda.trace("call", request.method, request.path, request.query, request.body)
-        fate = self._faults.call(request, self._agenda.now)
-        exchange = _Exchange(answered)
-        self._waiting += 1
-        self._agenda.after(self._timeout, partial(self._time_out, exchange))
-        if fate.instead is not None and fate.back is not None:
-            self._agenda.after(fate.back, partial(self._answer, exchange, fate.instead))
-        if fate.there is None:
+        """Send a request; `answered` is called once, with `None` after the timeout."""
+        self._scheduler.trace("call", request.method, request.path, request.query, request.body)
+        delivery = self._faults.call(request, self._scheduler.now)
+        call = _OpenCall(answered)
+        self._open_calls += 1
+        self._scheduler.after(self._timeout_ms, partial(self._end, call, None))
+        if delivery.front_answer is not None and delivery.answer_delay is not None:
+            answer = partial(self._answer, call, delivery.front_answer)
+            self._scheduler.after(delivery.answer_delay, answer)
+        if delivery.request_delay is None:
             self._auditor.never_arrived(request)
         else:
-            self._agenda.after(fate.there, partial(self._serve, exchange, request, fate))
+            self._scheduler.after(
+                delivery.request_delay, partial(self._serve, call, request, delivery)
+            )
 
-    def _serve(self, exchange: _Exchange, request: HttpRequest, fate: Fate) -> None:
-        answer = self._venue.handle(request, self._agenda.now)
-        settled_in = self._agenda.now > self.born + _SETTLED_IN and not self._faults.bunches
-        self._auditor.arrived(request, answer, tokens_known=settled_in)
-        if fate.fill_first and answer.status == 201:
-            for wish in created(request):
-                hit(self._scene, wish.ticker, wish.side, wish.price, self._agenda.now)
+    def _serve(self, call: _OpenCall, request: HttpRequest, delivery: CallDelivery) -> None:
+        now = self._scheduler.now
+        answer = self._venue.handle(request, now)
+        settled = now > self._attached_at + _SETTLED_MS
+        tokens_known = settled and not self._faults.bunches_requests
+        self._auditor.arrived(request, answer, tokens_known=tokens_known)
+        if delivery.fill_first and answer.status == 201:
+            for order in created(request):
+                trade_against(self._scenario, order.ticker, order.side, order.price, now)
         self.pump()
-        if fate.instead is None and fate.back is not None:
-            self._agenda.after(fate.back, partial(self._answer, exchange, answer))
+        if delivery.front_answer is None and delivery.answer_delay is not None:
+            self._scheduler.after(delivery.answer_delay, partial(self._answer, call, answer))
 
-    def _answer(self, exchange: _Exchange, answer: HttpAnswer) -> None:
-        if not exchange.over:
-            exchange.over = True
-            self._waiting -= 1
-            self._agenda.trace("answer", answer.status, answer.body)
-            exchange.answered(answer)
+    def _answer(self, call: _OpenCall, answer: HttpAnswer) -> None:
+        if not call.over:
+            self._scheduler.trace("answer", answer.status, answer.body)
+            self._end(call, answer)
 
-    def _time_out(self, exchange: _Exchange) -> None:
-        if not exchange.over:
-            exchange.over = True
-            self._waiting -= 1
-            exchange.answered(None)
+    def _end(self, call: _OpenCall, answer: HttpAnswer | None) -> None:
+        if not call.over:
+            call.over = True
+            self._open_calls -= 1
+            call.answered(answer)
 
 
-class _Exchange:
+class _OpenCall:
     """A call that waits for its answer."""
 
     def __init__(self, answered: Callable[[HttpAnswer | None], None]) -> None:

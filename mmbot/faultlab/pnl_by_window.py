@@ -1,7 +1,7 @@
-"""What fills were worth once their markets were settled: before a release, after it, and apart.
+"""P&L of settled fills by when they happened: while a count was awaited, while it was news, apart.
 
-While a count is *awaited*, it may be out any minute; for half an hour it is *news*, which some
-have read and others have not.
+A count is *awaited* from when its release is possible until it is out; then it is *news* for half
+an hour, in which some traders have read it and others have not.
 """
 
 from __future__ import annotations
@@ -15,22 +15,24 @@ import msgspec
 from mmbot.exchange.facts import AccountFilled
 from mmbot.exchange.timetable import Release
 from mmbot.tsa.calendar import EASTERN, Week, to_milliseconds
-from mmbot.units import Count, Money, Price
+from mmbot.units import Count, Milliseconds, Money, Price
 
-# After so many milliseconds everybody has read a count.
-_NEWS_LASTS: Final = 30 * 60_000
+# After this time everybody has read a count.
+_NEWS_MS: Final = 30 * 60_000
 
 
 class PnlTotals(msgspec.Struct, frozen=True):
     """Some fills, and their P&L: what was bought at its settled value, less price and fee."""
 
     fills: int = 0
-    contracts: Count = 0
-    pnl: Money = 0
+    contracts: Count = Count(0)
+    pnl: Money = Money(0)
 
     def __add__(self, other: PnlTotals) -> PnlTotals:
         return PnlTotals(
-            self.fills + other.fills, self.contracts + other.contracts, self.pnl + other.pnl
+            self.fills + other.fills,
+            Count(self.contracts + other.contracts),
+            Money(self.pnl + other.pnl),
         )
 
 
@@ -52,12 +54,12 @@ class PnlByWindow(msgspec.Struct, frozen=True):
         return self.awaited + self.news + self.apart
 
 
-class _Span(msgspec.Struct, frozen=True):
-    """The hours around one release, in true milliseconds."""
+class _ReleaseTimes(msgspec.Struct, frozen=True):
+    """True milliseconds: when a release became possible, when it came, when it is no news."""
 
-    gate: int
-    out: int
-    old: int
+    gate: Milliseconds
+    out: Milliseconds
+    old: Milliseconds
 
 
 def pnl_by_window(
@@ -70,37 +72,37 @@ def pnl_by_window(
 
     Args:
         fills: The fills.
-        values: What YES paid in each market.
-        planned: When the counts came out.
-        gate: From when on they might have.
+        values: What YES paid in each market, by ticker.
+        planned: When the counts were released.
+        gate: From when on a day's release was possible.
     """
     releases, earned = tuple(planned), PnlByWindow()
-    spans: dict[str, list[_Span]] = {}
+    times: dict[str, list[_ReleaseTimes]] = {}
     for fill in fills:
         event = fill.ticker.rpartition("-")[0]
-        if event not in spans:
-            spans[event] = _spans(Week.from_event_ticker(event), releases, gate)
-        signed = fill.count if fill.side == "bid" else -fill.count
-        one = PnlTotals(1, fill.count, (values[fill.ticker] - fill.price) * signed - fill.fee)
-        earned += _placed(one, fill.at, spans[event])
+        if event not in times:
+            times[event] = _release_times(Week.from_event_ticker(event), releases, gate)
+        earned += _of_one(fill, values[fill.ticker], times[event])
     return earned
 
 
-def _placed(one: PnlTotals, at: int, spans: Iterable[_Span]) -> PnlByWindow:
-    for span in spans:
-        if span.out <= at < span.old:
-            return PnlByWindow(news=one)
-        if span.gate <= at < span.out:
-            return PnlByWindow(awaited=one)
-    return PnlByWindow(apart=one)
+def _of_one(fill: AccountFilled, value: Price, releases: Iterable[_ReleaseTimes]) -> PnlByWindow:
+    signed = fill.count if fill.side == "bid" else -fill.count
+    totals = PnlTotals(1, fill.count, Money((value - fill.price) * signed - fill.fee))
+    for release in releases:
+        if release.out <= fill.at < release.old:
+            return PnlByWindow(news=totals)
+        if release.gate <= fill.at < release.out:
+            return PnlByWindow(awaited=totals)
+    return PnlByWindow(apart=totals)
 
 
-def _spans(week: Week, planned: Iterable[Release], gate: dt.time) -> list[_Span]:
-    """Return the hours around the releases of a week's own days."""
-    spans = []
+def _release_times(week: Week, planned: Iterable[Release], gate: dt.time) -> list[_ReleaseTimes]:
+    """Return the times around the releases of a week's own days."""
+    times = []
     for release in planned:
         if not set(release.days).isdisjoint(week.days):
             shut = dt.datetime.combine(release.at.date(), gate, EASTERN)
             out = to_milliseconds(release.at)
-            spans.append(_Span(to_milliseconds(shut), out, out + _NEWS_LASTS))
-    return spans
+            times.append(_ReleaseTimes(to_milliseconds(shut), out, out + _NEWS_MS))
+    return times

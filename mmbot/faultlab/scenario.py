@@ -1,7 +1,7 @@
-"""The stage for some simulated weeks: exchange, crowd, pages, forecaster, and the hours to play.
+"""The surroundings of some simulated weeks: exchange, crowd, pages, forecaster, windows to play.
 
-The history is one and the same made-up history; what varies with the seed are the weeks' own
-counts, when they are released, the crowd, and, in eventful hours, the bot's settings. Each week's
+The made-up history before the weeks is always the same; what varies with the seed are the weeks'
+own counts, their release times, the crowd, and, in eventful hours, the bot's settings. Each week's
 event is listed on its Monday, or a week ahead, while the one before still trades.
 """
 
@@ -14,7 +14,7 @@ import math
 import random
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -30,22 +30,22 @@ from mmbot.exchange.synthetic import LABEL, daily_counts
 from mmbot.exchange.timetable import Release, releases, usual_time, varied_time
 from mmbot.exchange.tsa_site import TsaSite
 from mmbot.exchange.venue import SimulatedVenue
-from mmbot.faultlab.hours import MINUTE, Hours, PlayedSession, played_sessions
+from mmbot.faultlab.hours import MINUTE_MS, Hours, PlayedWindow, played_windows
 from mmbot.forecast.model import Forecaster
 from mmbot.kalshi.auth import Signer
 from mmbot.tsa.calendar import CalendarClock, Week
 from mmbot.tsa.counts import Counts, Vintage, assumed_release
-from mmbot.units import MONEY_PER_DOLLAR
+from mmbot.units import MONEY_PER_DOLLAR, Milliseconds, Money
 
 FIRST_WEEK: Final = Week(dt.date(2026, 10, 18))
-_SERIES: Final = "KXTSAW"
 _HISTORY_SEED: Final = 1
+# The standard deviation of log counts, of a week in common and of each of its days.
 _NOISE: Final = 0.025
 _STRIKE_STEP: Final = 50_000
-# So many strikes below and above the middle: mostly few, to be quick.
-_STRIKES: Final = (3, 3, 3, 5)
+# How many strikes below and above the middle: mostly few, to be quick.
+_STRIKES_A_SIDE: Final = (3, 3, 3, 5)
 _PAGE_DAYS: Final = 30
-_BALANCE: Final = 10_000 * MONEY_PER_DOLLAR
+_BALANCE: Final = Money(10_000 * MONEY_PER_DOLLAR)
 _USER, _KEY = "member", "key"
 # How long before it opens an event is listed, and how many weeks before its own it may open.
 _LISTED_BEFORE: Final = dt.timedelta(hours=5)
@@ -53,18 +53,18 @@ _WEEKS_AHEAD: Final = (0, 0, 1)
 
 
 class CrowdBehaviour(msgspec.Struct, frozen=True):
-    """How everyone else behaves in hours of one kind."""
+    """How the other traders, the releases and the page behave in hours of one kind."""
 
     pace: Pace
     release_time: Callable[[random.Random], dt.timedelta]
     structures: tuple[str, ...]
-    # How old the page may be that the bot is shown.
+    # How old a cached copy of the page may be.
     page_age: dt.timedelta
-    # Whether what they think follows from the counts, rather than from the outcome.
+    # Whether the crowd's view follows from the published counts, rather than from the outcome.
     learn: bool
 
 
-_HABITS: Final[MappingProxyType[Hours, CrowdBehaviour]] = MappingProxyType(
+_BEHAVIOURS: Final[MappingProxyType[Hours, CrowdBehaviour]] = MappingProxyType(
     {
         "eventful": CrowdBehaviour(
             Pace(takers=450.0, refreshes=200.0),
@@ -84,12 +84,13 @@ class Scenario(msgspec.Struct, frozen=True):
     """Everything around the bot, and the bot's own settings."""
 
     weeks: tuple[Week, ...]
-    windows: tuple[PlayedSession, ...]
+    windows: tuple[PlayedWindow, ...]
     settings: Settings
     signer: Signer
     venue: SimulatedVenue
     account: Account
-    stranger: Account
+    # Whoever trades with the bot when a fault asks for a fill.
+    counterparty: Account
     website: TsaSite
     releases: tuple[Release, ...]
     counts: dict[dt.date, int]
@@ -98,74 +99,69 @@ class Scenario(msgspec.Struct, frozen=True):
     clock: CalendarClock
 
 
-class SleepingCrowd:
-    """A crowd that acts only within the windows, and not once it is frozen."""
+class WindowedCrowd:
+    """A crowd that acts only within the played windows, and not while it is paused."""
 
-    def __init__(self, crowd: Crowd, windows: tuple[PlayedSession, ...]) -> None:
+    def __init__(self, crowd: Crowd, windows: tuple[PlayedWindow, ...]) -> None:
         self._crowd = crowd
         self._windows = windows
         self._current = 0
-        self.frozen = False
+        self.paused = False
 
-    def next_at(self) -> int | None:
+    def next_at(self) -> Milliseconds | None:
         """Return when the crowd acts next: in a window, or when the next one begins."""
-        at = self._crowd.next_at()
-        if at is None or self.frozen:
+        at = None if self.paused else self._crowd.next_at()
+        if at is None:
             return None
-        windows = self._windows
-        while self._current < len(windows) and at > windows[self._current].end:
-            self._current += 1
-        if self._current == len(windows):
-            return None
-        start = windows[self._current].start
-        return max(at, start)
+        windows, current = self._windows, self._current
+        while at > windows[current].end:
+            current += 1
+            if current == len(windows):
+                return None
+        self._current = current
+        return max(at, windows[current].start)
 
-    def skip_to(self, window: PlayedSession) -> None:
-        """Sleep until a window begins."""
+    def enter(self, window: PlayedWindow) -> None:
+        """Go on in a window, at its speed."""
         self._current = self._windows.index(window)
-        self._crowd.hurry = window.hurry
-        self.frozen = False
+        self._crowd.hurry = window.speedup
+        self.paused = False
 
-    def act(self, now: int) -> None:
+    def act(self, now: Milliseconds) -> None:
         """Do what is due."""
         self._crowd.act(now)
 
-    def listed(self, event: ExchangeEvent, now: int) -> None:
-        """Learn of another week's event."""
+    def listed(self, event: ExchangeEvent, now: Milliseconds) -> None:
+        """Begin to trade another week's event."""
         self._crowd.listed(event, now)
 
-    def released(self, day: dt.date, now: int) -> None:
-        """Learn that a day's count is out."""
+    def released(self, day: dt.date, now: Milliseconds) -> None:
+        """Take a day's count into account, which has been released."""
         self._crowd.released(day, now)
 
 
 def weeks(count: int) -> tuple[Week, ...]:
-    """Return the weeks that a seed plays, the first of them first."""
+    """Return the first `count` weeks that are simulated, in order."""
     return tuple(Week(FIRST_WEEK.sunday + dt.timedelta(weeks=i)) for i in range(count))
 
 
 def build(seed: str, played: tuple[Week, ...], hours: Hours) -> Scenario:
-    """Set the stage of consecutive weeks for a seed."""
+    """Build the scenario of consecutive weeks for a seed."""
     rng = random.Random(f"scene {seed}")
-    settings, habits = _SETTINGS[hours](rng), _HABITS[hours]
-    history, forecaster, middle = _past(played[0], settings.forecast.method)
-    reach = rng.choice(_STRIKES)
+    settings, behaviour = _settings(hours, rng), _BEHAVIOURS[hours]
+    history, forecaster, middle = _before(played[0], settings.forecast.method)
+    reach = rng.choice(_STRIKES_A_SIDE)
     strikes = tuple(middle + step * _STRIKE_STEP for step in range(-reach, reach))
     # Those who learn from the counts cannot expect the noise of days to come.
-    known_until = played[0].monday - dt.timedelta(days=1) if habits.learn else dt.date.max
-    expected, counts = _counts(played, rng, known_until)
+    noise_until = played[0].monday - dt.timedelta(days=1) if behaviour.learn else dt.date.max
+    expected, counts = _counts(played, rng, noise_until)
     first_day = played[0].monday - dt.timedelta(days=_PAGE_DAYS)
-    planned = releases(first_day, played[-1].sunday, rng, habits.release_time)
-    sessions = played_sessions(hours, played, planned, settings.counts.earliest_release)
-    start = sessions[0].start - MINUTE
+    planned = releases(first_day, played[-1].sunday, rng, behaviour.release_time)
+    windows = played_windows(hours, played, planned, settings.counts.earliest_release)
+    start = windows[0].start - MINUTE_MS
     clock = CalendarClock(start, start)
     venue = SimulatedVenue(
-        exchange_state.SimulatedExchangeSettings(
-            strikes=strikes,
-            structure=rng.choice(habits.structures),
-            tier=rng.choice(("basic", "advanced")),
-            weeks_ahead=rng.choice(_WEEKS_AHEAD),
-        ),
+        _exchange_settings(strikes, behaviour, rng),
         clock,
         weeks=played[:1],
         counts=counts,
@@ -174,22 +170,19 @@ def build(seed: str, played: tuple[Week, ...], hours: Hours) -> Scenario:
     )
     key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(seed.encode()).digest())
     account = venue.exchange.admit(Credential(_KEY, _USER, key.public_key()), cash=_BALANCE)
-    crowd_rng = random.Random(f"crowd {seed}")
-    blurred, learnt = Blurred(venue.average, crowd_rng), Learnt(expected, counts, _NOISE)
-    consensus = learnt if habits.learn else blurred
-    crowd = Crowd(venue.exchange, consensus, crowd_rng, habits.pace, clock.wall)
-    venue.traders = SleepingCrowd(crowd, sessions)
+    learnt = Learnt(expected, counts, _NOISE) if behaviour.learn else None
+    venue.traders = WindowedCrowd(_crowd(seed, venue, behaviour.pace, learnt), windows)
     for week in played[1:]:
         _list_in_time(venue, week)
     return Scenario(
         weeks=played,
-        windows=sessions,
+        windows=windows,
         settings=settings,
         signer=Signer(_KEY, key),
         venue=venue,
         account=account,
-        stranger=venue.exchange.engine.open_account("stranger", cash=100 * _BALANCE),
-        website=TsaSite(counts, counts, _as_cached(planned, habits, rng), clock, LABEL),
+        counterparty=venue.exchange.engine.open_account("counterparty", cash=Money(100 * _BALANCE)),
+        website=TsaSite(counts, counts, _as_cached(planned, behaviour, rng), clock, LABEL),
         releases=planned,
         counts=counts,
         history=history,
@@ -198,30 +191,54 @@ def build(seed: str, played: tuple[Week, ...], hours: Hours) -> Scenario:
     )
 
 
+def _exchange_settings(
+    strikes: tuple[int, ...], behaviour: CrowdBehaviour, rng: random.Random
+) -> exchange_state.SimulatedExchangeSettings:
+    return exchange_state.SimulatedExchangeSettings(
+        strikes=strikes,
+        structure=rng.choice(behaviour.structures),
+        tier=rng.choice(("basic", "advanced")),
+        weeks_ahead=rng.choice(_WEEKS_AHEAD),
+    )
+
+
+def _crowd(seed: str, venue: SimulatedVenue, pace: Pace, learnt: Learnt | None) -> Crowd:
+    """Return the crowd; where it does not learn from the counts, it sees the outcome blurred."""
+    rng = random.Random(f"crowd {seed}")
+    consensus = learnt or Blurred(venue.average, rng)
+    return Crowd(venue.exchange, consensus, rng, pace, venue.exchange.clock.wall)
+
+
 def _list_in_time(venue: SimulatedVenue, week: Week) -> None:
     """Have the exchange list a week on the morning of the day on which it opens."""
     ahead = dt.timedelta(weeks=venue.exchange.settings.weeks_ahead)
     at = venue.exchange.clock.wall_time(week.opens - ahead - _LISTED_BEFORE)
 
-    def add(now: int) -> None:
+    def add(now: Milliseconds) -> None:
         venue.add_event(week, now)
 
     venue.at(at, add)
 
 
 def _as_cached(
-    planned: tuple[Release, ...], habits: CrowdBehaviour, rng: random.Random
+    planned: tuple[Release, ...], behaviour: CrowdBehaviour, rng: random.Random
 ) -> tuple[Release, ...]:
-    """Return the releases as the bot's reads see them: a copy of the page may be kept a while."""
+    """Return when the bot can read each release: a cache may serve an older copy of the page."""
     return tuple(
-        Release(release.at + rng.random() * habits.page_age, release.days) for release in planned
+        Release(release.at + rng.random() * behaviour.page_age, release.days) for release in planned
     )
 
 
-def _ordinary_settings(_: random.Random) -> Settings:
-    """Return what the bot is shipped with, but that orders need not be renewed every minute."""
-    tree = {"mode": "demo", "orders": {"lifetime_seconds": 3_600}}
-    return msgspec.convert(tree, Settings)
+def _settings(hours: Hours, rng: random.Random) -> Settings:
+    match hours:
+        case "eventful":
+            return _eventful_settings(rng)
+        case "ordinary":
+            # As shipped, but orders need not be renewed every minute.
+            tree = {"mode": "demo", "orders": {"lifetime_seconds": 3_600}}
+            return msgspec.convert(tree, Settings)
+        case _:
+            assert_never(hours)
 
 
 def _eventful_settings(rng: random.Random) -> Settings:
@@ -253,14 +270,9 @@ def _eventful_settings(rng: random.Random) -> Settings:
     return msgspec.convert(tree, Settings)
 
 
-_SETTINGS: Final[MappingProxyType[Hours, Callable[[random.Random], Settings]]] = MappingProxyType(
-    {"eventful": _eventful_settings, "ordinary": _ordinary_settings}
-)
-
-
 @functools.cache
-def _past(week: Week, method: str) -> tuple[Counts, Forecaster, int]:
-    """Return what is known before a week, the forecaster fitted to it, and a strike amidst."""
+def _before(week: Week, method: str) -> tuple[Counts, Forecaster, int]:
+    """Return the counts before a week, the forecaster fitted to them, and the middle strike."""
     days = daily_counts(week.monday - dt.timedelta(days=1), _HISTORY_SEED)
     history = Counts({day: (Vintage(n, assumed_release(day)),) for day, n in days.items()})
     forecaster = Forecaster.fit(history, method)
@@ -269,14 +281,14 @@ def _past(week: Week, method: str) -> tuple[Counts, Forecaster, int]:
 
 
 def _counts(
-    played: tuple[Week, ...], rng: random.Random, known_until: dt.date
+    played: tuple[Week, ...], rng: random.Random, noise_until: dt.date
 ) -> tuple[dict[dt.date, int], dict[dt.date, int]]:
-    """Return what was to be expected of the days on the page, and the seed's own counts of them.
+    """Return the expected counts of the days on the page, and the seed's own counts of them.
 
-    The history ends on `known_until`: nothing of its noise is to be expected after that.
+    The history has noise up to `noise_until`, and what is to be expected after that.
     """
     first, last = played[0].monday - dt.timedelta(days=_PAGE_DAYS), played[-1].sunday
-    made = daily_counts(last, _HISTORY_SEED, known_until)
+    made = daily_counts(last, _HISTORY_SEED, noise_until)
     expected = {day: count for day, count in made.items() if day >= first}
     counts = dict(expected)
     for week in played:

@@ -1,4 +1,4 @@
-"""Virtual time: what is to happen when, and a digest of what has happened."""
+"""Virtual time: actions in the order in which they are due, and a digest of the traffic."""
 
 from __future__ import annotations
 
@@ -6,48 +6,50 @@ import hashlib
 from collections.abc import Callable
 from heapq import heappop, heappush
 
+from mmbot.units import Milliseconds
+
 
 class Scheduler:
-    """Actions in the order of their time, and of their planning where that is the same.
+    """Runs actions by due time, and in the order of their scheduling where that is the same.
 
-    `now` is the true time in milliseconds.
+    `now` is the true time.
     """
 
-    def __init__(self, now: int) -> None:
+    def __init__(self, now: Milliseconds) -> None:
         self.now = now
-        self._planned = 0
-        self._actions: list[tuple[int, int, Callable[[], None]]] = []
+        self._scheduled = 0
+        self._actions: list[tuple[Milliseconds, int, Callable[[], None]]] = []
         self._hash = hashlib.sha256()
 
     @property
-    def next_due(self) -> int | None:
+    def next_due(self) -> Milliseconds | None:
         """When the next action is due."""
         return self._actions[0][0] if self._actions else None
 
     @property
     def digest(self) -> str:
-        """A name for everything that was traced."""
+        """SHA-256 of everything that was traced, in hexadecimal."""
         return self._hash.hexdigest()
 
-    def at(self, due: int, action: Callable[[], None]) -> None:
-        """Plan an action."""
-        self._planned += 1
-        heappush(self._actions, (due, self._planned, action))
+    def at(self, due: Milliseconds, action: Callable[[], None]) -> None:
+        """Schedule an action; one that is overdue runs next, at the present time."""
+        self._scheduled += 1
+        heappush(self._actions, (due, self._scheduled, action))
 
-    def after(self, delay: int, action: Callable[[], None]) -> None:
-        """Plan an action for `delay` milliseconds from now."""
+    def after(self, delay: Milliseconds, action: Callable[[], None]) -> None:
+        """Schedule an action `delay` milliseconds from now."""
         self.at(self.now + delay, action)
 
-    def take(self) -> Callable[[], None]:
-        """Let time come to the next action, and return it."""
+    def pop_next(self) -> Callable[[], None]:
+        """Remove the next action, advance to its due time and return it."""
         due, _, action = heappop(self._actions)
         self.pass_to(due)
         return action
 
-    def pass_to(self, now: int) -> None:
-        """Let time pass; it never goes back."""
+    def pass_to(self, now: Milliseconds) -> None:
+        """Advance the time; it never goes back."""
         self.now = max(self.now, now)
 
     def trace(self, *what: object) -> None:
-        """Make something part of the digest."""
+        """Add something to the digest, with the time."""
         self._hash.update(repr((self.now, *what)).encode())

@@ -1,21 +1,21 @@
-"""What goes over the wire, read apart from the bot: orders asked for, and what a stream told."""
+"""What goes over the wire, read apart from the bot: orders asked for, and the stream's frames."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from mmbot.exchange.accounts import Side
 from mmbot.faultlab.faults import ORDERS_PATH
 from mmbot.kalshi.http import HttpRequest
+from mmbot.trading.values import Side
 from mmbot.units import Count, Price, parse_count, parse_price
 
 _BATCH: Final = f"{ORDERS_PATH}/batched"
 
 
 class CreateRequest(msgspec.Struct, frozen=True):
-    """An order that is being asked for."""
+    """An order that a request asks for."""
 
     client_id: str
     ticker: str
@@ -28,39 +28,62 @@ class _Frame(msgspec.Struct, frozen=True):
     type: str = ""
     sid: int = 0
     seq: int = 0
-    msg: Any = None
+    # Most bodies are not looked at, and need not be decoded.
+    msg: msgspec.Raw = msgspec.Raw()
+
+
+class _FrameType(msgspec.Struct, frozen=True):
+    type: str = ""
+
+
+class _Subscribed(msgspec.Struct, frozen=True):
+    channel: str
+
+
+class _Snapshot(msgspec.Struct, frozen=True):
+    market_ticker: str
+
+
+_FRAME: Final = msgspec.json.Decoder(_Frame)
+_FRAME_TYPE: Final = msgspec.json.Decoder(_FrameType)
+_SUBSCRIBED: Final = msgspec.json.Decoder(_Subscribed)
+_SNAPSHOT: Final = msgspec.json.Decoder(_Snapshot)
 
 
 class StreamTruth:
-    """What one connection has told the bot, judged apart from the bot's own feed."""
+    """What one connection has delivered to the bot, judged apart from the bot's own feed.
+
+    `fresh` has the tickers whose book came as a snapshot and without a gap since; `account_read`
+    is set by the auditor once the account was read on this connection.
+    """
 
     def __init__(self) -> None:
         self.fresh: set[str] = set()
         self.account_read = False
         self._last_seq: dict[int, int] = {}
 
-    def delivered(self, data: bytes) -> str:
-        """Follow a frame that reaches the bot; return its kind."""
-        frame = msgspec.json.decode(data, type=_Frame)
+    def delivered(self, data: bytes) -> None:
+        """Follow a frame that reaches the bot."""
+        frame = _FRAME.decode(data)
         books = frame.type in ("orderbook_delta", "orderbook_snapshot")
         if frame.sid and frame.seq:
             last = self._last_seq.get(frame.sid, frame.seq - 1)
             if frame.seq <= last:
-                return frame.type
+                return
             if frame.seq != last + 1 and books:
                 self.fresh.clear()
             self._last_seq[frame.sid] = frame.seq
         if frame.type == "orderbook_snapshot":
-            self.fresh.add(frame.msg["market_ticker"])
+            self.fresh.add(_SNAPSHOT.decode(frame.msg).market_ticker)
         elif frame.type == "error" or (
-            frame.type == "subscribed" and frame.msg["channel"] == "orderbook_delta"
+            frame.type == "subscribed"
+            and _SUBSCRIBED.decode(frame.msg).channel == "orderbook_delta"
         ):
             self.fresh.clear()
-        return frame.type
 
 
 def created(request: HttpRequest) -> list[CreateRequest]:
-    """Return the orders that a request asks for."""
+    """Return the orders that a request asks to create."""
     if request.method != "POST" or request.path not in (ORDERS_PATH, _BATCH):
         return []
     body = msgspec.json.decode(request.body)
@@ -77,7 +100,7 @@ def created(request: HttpRequest) -> list[CreateRequest]:
 
 
 def cancelled_ids(request: HttpRequest) -> list[str]:
-    """Return the orders that a request takes off."""
+    """Return the ids of the orders that a request asks to cancel."""
     if request.method != "DELETE" or not request.path.startswith(ORDERS_PATH):
         return []
     if request.path == _BATCH:
@@ -87,8 +110,4 @@ def cancelled_ids(request: HttpRequest) -> list[str]:
 
 def kind_of(frame: bytes) -> str:
     """Return the type of a frame of the stream."""
-    return msgspec.json.decode(frame, type=_Typed).type
-
-
-class _Typed(msgspec.Struct, frozen=True):
-    type: str = ""
+    return _FRAME_TYPE.decode(frame).type

@@ -1,8 +1,8 @@
-"""Weeks in virtual time: the bot as it trades, the exchange, and whatever breaks between them.
+"""Weeks in virtual time: the bot as it trades, the exchange, and faults between them.
 
 A discrete-event loop on one seed: bytes take their time between the bot's process and the venue,
-faults happen to them, and after everything that happens the auditor checks what must hold. One
-account and one ledger live through all weeks, one process after another. The same seed and faults
+faults are injected, and after every step the auditor checks the invariants. One account and one
+ledger last through all weeks, one session of the process after another. The same seed and faults
 give the same world, byte for byte.
 """
 
@@ -21,30 +21,33 @@ from mmbot.faultlab.environment import Environment, LocalClock
 from mmbot.faultlab.fault_injector import FaultInjector
 from mmbot.faultlab.faults import Faults
 from mmbot.faultlab.faulty_pages import FaultyPages
-from mmbot.faultlab.hours import Hours, PlayedSession
+from mmbot.faultlab.hours import Hours, PlayedWindow
 from mmbot.faultlab.in_memory_ledger import InMemoryLedger, ProcessDied
 from mmbot.faultlab.invariants import Auditor, InvariantBroken
 from mmbot.faultlab.network import Network
 from mmbot.faultlab.pnl_by_window import PnlByWindow, pnl_by_window
 from mmbot.faultlab.process import Process
-from mmbot.faultlab.scenario import Scenario, SleepingCrowd, build
+from mmbot.faultlab.scenario import WindowedCrowd, build
 from mmbot.faultlab.scheduler import Scheduler
 from mmbot.trading.events import Halted, Resumed
 from mmbot.trading.values import CLIENT_ID_PREFIX
 from mmbot.tsa.calendar import Week
-from mmbot.units import ONE_DOLLAR
+from mmbot.units import ONE_DOLLAR, Milliseconds, Price
 
-# Milliseconds: how long the crowd is still before the books are compared, how long a start takes,
-# how long a sweep may take, and what is under way at the end.
-_STILL: Final = 4_000
-_START: Final = (2_000, 10_000)
-_SWEEP: Final = 20_000
-_PATIENCE: Final = 50
-_DRAINED: Final = 10_000
+# How long before the end of a window the crowd pauses, and the bot must have stopped requoting.
+_PAUSED_MS: Final = 4_000
+_UNDISTURBED_MS: Final = 2_000
+# How long a process is down between a kill and its restart, and at least between two windows.
+_RESTART_MS: Final = (2_000, 10_000)
+_DOWN_MS: Final = 2 * 60_000
+# How long a stop may take, and calls and frames that are under way at the end of a window.
+_STOP_MS: Final = 20_000
+_DRAIN_MS: Final = 10_000
+_DRAIN_STEP_MS: Final = 50
 
 
 class WorldResult(msgspec.Struct, frozen=True):
-    """What a world came to."""
+    """What a world came to; `what` says how an invariant was broken, if one was."""
 
     orders: int
     fills: int
@@ -57,7 +60,7 @@ class WorldResult(msgspec.Struct, frozen=True):
 
 
 class World:
-    """Everything that happens to one seed."""
+    """The simulation of one seed."""
 
     def __init__(
         self,
@@ -68,78 +71,78 @@ class World:
         unjudged: Collection[str] = (),
         begin: Callable[..., Bot] = Bot,
     ) -> None:
-        """Set the stage.
+        """Build the scenario and what surrounds the process.
 
         Args:
-            seed: What everything is drawn from.
+            seed: The seed of everything that is drawn.
             weeks: The weeks played, one after another.
-            names: The faults that may happen.
+            names: The faults that may be injected.
             hours: Which hours are played.
-            unjudged: Invariants that may be broken.
-            begin: Begins a life of the bot.
+            unjudged: Invariants that are not checked.
+            begin: Creates the bot of a session.
         """
-        self.scene: Scenario = build(seed, weeks, hours)
+        scenario = self.scene = build(seed, weeks, hours)
         self._begin = begin
         self.faults = Faults(seed, names)
-        self.auditor = Auditor(self.scene, unjudged)
-        self.venue = self.scene.venue
+        self.auditor = Auditor(scenario, unjudged)
+        self.venue = scenario.venue
         self.venue.watchers.append(self.auditor.facts)
-        self.host: Process | None = None
-        self.agenda = Scheduler(self.scene.clock.wall)
+        self.process: Process | None = None
+        self.scheduler = Scheduler(scenario.clock.wall)
         self._rng = random.Random(f"world {seed}")
-        self.network = Network(self.agenda, self.scene, self.faults, self.auditor, self._rng)
+        self.network = Network(self.scheduler, scenario, self.faults, self.auditor, self._rng)
         self.memory = InMemoryLedger(self.faults)
-        self._around = Environment(
-            agenda=self.agenda,
-            scene=self.scene,
+        self._environment = Environment(
+            agenda=self.scheduler,
+            scene=scenario,
             faults=self.faults,
             auditor=self.auditor,
             network=self.network,
-            pages=FaultyPages(self.scene, self.faults),
+            pages=FaultyPages(scenario),
             memory=self.memory,
-            clock=LocalClock(self.agenda),
+            clock=LocalClock(self.scheduler),
         )
-        self.mishaps = FaultInjector(self._around, self)
-        self._lives = 0
+        self.injector = FaultInjector(self._environment, self)
+        self._sessions = 0
 
     # The loop
 
     def run(self) -> WorldResult:
-        """Play the weeks through; an invariant that breaks ends them."""
+        """Play the weeks through, or until an invariant is broken."""
         broken, earned = InvariantBroken("", ""), PnlByWindow()
         try:
-            for number, window in enumerate(self.scene.windows):
-                self._play(window, last=number == len(self.scene.windows) - 1)
+            for number, window in enumerate(self.scene.windows, 1):
+                self._play(window, last=number == len(self.scene.windows))
             self._check_money()
-            earned = self._tally()
+            earned = self._pnl()
         except InvariantBroken as found:
             broken = found
         return WorldResult(
             orders=self.auditor.orders_placed,
             fills=len(self.auditor.fills),
-            restarts=max(0, self._lives - 1),
+            restarts=max(0, self._sessions - 1),
             faults=self.faults.injected,
-            digest=self.agenda.digest,
+            digest=self.scheduler.digest,
             earned=earned,
             invariant=broken.invariant,
             what=broken.what,
         )
 
-    def _play(self, window: PlayedSession, *, last: bool) -> None:
-        """Play one session: a start or a waking, trouble, calm, and an end of some kind."""
-        self._freeze(window.start)
-        self._sleepers.skip_to(window)
-        if self.host is None:
-            self._survive(self._begin_life)
+    def _play(self, window: PlayedWindow, *, last: bool) -> None:
+        """Play a window: start or wake the process, inject faults, recover, check, and end it."""
+        self._skip_to(window.start)
+        self._crowd.enter(window)
+        if self.process is None:
+            self._perform(self._start_session)
         self.faults.calm = False
-        for at, name in self.faults.occasions(window.start, window.calm):
-            self.agenda.at(at, partial(self.mishaps.happen, name))
-        self._run(window.calm)
+        for at, name in self.faults.occasions(window.start, window.faults_end):
+            self.scheduler.at(at, partial(self.injector.inject, name))
+        self._run(window.faults_end)
         self.faults.calm = True
-        self.mishaps.end()
-        self._run(window.end - _STILL)
-        self._sleepers.frozen = True
-        self._run(window.end - _STILL // 2)
+        self.injector.end_all()
+        self._run(window.end - _PAUSED_MS)
+        self._crowd.paused = True
+        self._run(window.end - _UNDISTURBED_MS)
         self.auditor.be_still(still=True)
         self._run(window.end)
         self.auditor.be_still(still=False)
@@ -148,121 +151,124 @@ class World:
         self._end(last=last)
 
     def _end(self, *, last: bool) -> None:
-        """End a session as processes do: asked to, killed, or left sleeping with its machine."""
+        """End a window with the process asked to stop, killed, or suspended with its machine."""
         manner = "stop" if last else self._rng.choice(("stop", "kill", "sleep"))
-        if manner == "stop" and self.host is not None:
-            self.host.stop()
-            self._run(self.agenda.now + _SWEEP)
-            if self.host is None or not self.host.finished:
+        if manner == "stop" and self.process is not None:
+            self.process.stop()
+            self._run(self.scheduler.now + _STOP_MS)
+            if self.process is None or not self.process.finished:
                 raise InvariantBroken("stopped", "the sweep has not ended within 20 s")
             self.auditor.check_stopped()
-        since = self.agenda.now
-        if manner != "sleep":
-            self._kill()
+        since = self.scheduler.now
+        if manner == "sleep":
+            self.network.cut()
         else:
-            self.network.hang_up()
-        self._freeze(since + 2 * 60_000)
-        self.auditor.check_dead(since, self.agenda.now)
+            self._kill()
+        self._skip_to(since + _DOWN_MS)
+        self.auditor.check_dead(since, self.scheduler.now)
 
-    def _freeze(self, until: int) -> None:
-        """Let time pass for the exchange alone; whatever the process meant to do is overdue."""
-        self.venue.advance(until)
-        self.agenda.pass_to(until)
+    def _skip_to(self, now: Milliseconds) -> None:
+        """Advance the exchange alone; what the process has scheduled is then overdue."""
+        self.venue.advance(now)
+        self.scheduler.pass_to(now)
 
     def _drain(self) -> None:
         """Wait until nothing is under way between bot and exchange."""
-        for _ in range(_DRAINED // _PATIENCE):
+        for _ in range(_DRAIN_MS // _DRAIN_STEP_MS):
             if not self.network.busy:
                 return
-            self._run(self.agenda.now + _PATIENCE)
+            self._run(self.scheduler.now + _DRAIN_STEP_MS)
         raise InvariantBroken("recovery", "calls or frames are under way without end")
 
-    def _run(self, until: int) -> None:
-        """Let everything happen up to a true time, in order."""
+    def _run(self, until: Milliseconds) -> None:
+        """Perform everything that is due up to a true time, in order."""
+        scheduler, venue = self.scheduler, self.venue
         while True:
-            mine, theirs = self.agenda.next_due, self.venue.next_event_at()
-            due = min((at for at in (mine, theirs) if at is not None), default=until + 1)
-            if due > until:
-                break
-            if due == theirs:
-                self.agenda.pass_to(due)
-                self.venue.advance(due)
+            ours, theirs = scheduler.next_due, venue.next_event_at()
+            if theirs is not None and (ours is None or theirs <= ours):
+                if theirs > until:
+                    break
+                scheduler.pass_to(theirs)
+                venue.advance(theirs)
                 self.network.pump()
+            elif ours is not None and ours <= until:
+                self._perform(scheduler.pop_next())
             else:
-                self._survive(self.agenda.take())
-        self.agenda.pass_to(until)
+                break
+        scheduler.pass_to(until)
 
-    def _survive(self, action: Callable[[], None]) -> None:
+    def _perform(self, action: Callable[[], None]) -> None:
         try:
             action()
         except ProcessDied:
-            self.die()
+            self.kill_and_restart()
 
     @property
-    def _sleepers(self) -> SleepingCrowd:
+    def _crowd(self) -> WindowedCrowd:
         traders = self.venue.traders
-        if not isinstance(traders, SleepingCrowd):
-            raise TypeError("the crowd of a world sleeps between sessions")
+        if not isinstance(traders, WindowedCrowd):
+            raise TypeError("the crowd of a world acts within the played windows only")
         return traders
 
-    def surprise(self, by: int) -> None:
-        """Let the forecast move all at once, by so many passengers."""
-        if self.host is not None:
-            self.host.surprised(by)
+    # What faults do to the process
 
-    # The operator
+    def shift_forecast(self, by: int) -> None:
+        """Move the forecast at once, by so many passengers."""
+        if self.process is not None:
+            self.process.surprised(by)
 
     def halt(self) -> None:
-        """Have no quote shown until `resume`, whatever becomes of the process."""
-        halted = self.memory.halt = Halted(self._around.clock.now())
-        self.auditor.halted_at = self.agenda.now
-        if self.host is not None:
-            self.host.obey(halted)
+        """Halt quoting as the operator does, over restarts, until `resume`."""
+        halted = self.memory.halt = Halted(self._environment.clock.now())
+        self.auditor.halted_at = self.scheduler.now
+        if self.process is not None:
+            self.process.obey(halted)
 
     def resume(self) -> None:
-        """Let quotes be shown again."""
+        """Resume quoting as the operator does."""
         self.memory.halt = self.auditor.halted_at = None
-        if self.host is not None:
-            self.host.obey(Resumed())
+        if self.process is not None:
+            self.process.obey(Resumed())
 
-    # Lives
+    # Sessions
 
-    def _begin_life(self) -> None:
-        self._lives += 1
-        self.agenda.trace("life", self._lives)
-        life, scene = f"{self._lives}", self.scene
-        bot = self._begin(scene.settings, scene.clock, scene.signer, life, random.Random(life))
-        self.host = Process(self._around, bot, life)
-        self.network.welcome(self.host)
-        self.host.start()
+    def _start_session(self) -> None:
+        self._sessions += 1
+        self.scheduler.trace("life", self._sessions)
+        session, scenario = f"{self._sessions}", self.scene
+        rng = random.Random(session)
+        bot = self._begin(scenario.settings, scenario.clock, scenario.signer, session, rng)
+        self.process = Process(self._environment, bot, session)
+        self.network.attach(self.process)
+        self.process.start()
 
-    def die(self) -> None:
-        """Kill the process; it is started again after a while."""
-        if self.host is not None:
+    def kill_and_restart(self) -> None:
+        """Kill the process and restart it after a while."""
+        if self.process is not None:
             self._kill()
-            self.agenda.after(self._rng.randint(*_START), self._revive)
+            self.scheduler.after(self._rng.randint(*_RESTART_MS), self._restart)
 
-    def _revive(self) -> None:
-        if self.host is None:
-            self._begin_life()
+    def _restart(self) -> None:
+        if self.process is None:
+            self._start_session()
 
     def _kill(self) -> None:
-        if self.host is not None:
-            self.host.die()
-            self.host = None
-        self.network.drop()
+        if self.process is not None:
+            self.process.die()
+            self.process = None
+        self.network.detach()
 
     # Checks
 
     def _check(self) -> None:
-        if self.host is None:
+        if self.process is None:
             raise InvariantBroken("recovery", "after the calm the process has not come back")
-        self.auditor.check_agreement(self.host.bot, self.memory.fills.values())
+        self.auditor.check_agreement(self.process.bot, self.memory.fills.values())
         if self.memory.halt is not None:
             self.auditor.check_halted()
 
     def _check_money(self) -> None:
-        """Compare what the ledger says that all weeks came to with the exchange's account."""
+        """Compare what the ledger has earned over all weeks with the exchange's account."""
         ours = self.memory.earned()
         theirs = self.scene.account.cash - self.scene.account.deposited
         if ours != theirs:
@@ -270,9 +276,11 @@ class World:
                 "cash", f"the ledger's weeks are {ours} where the exchange's are {theirs}"
             )
 
-    def _tally(self) -> PnlByWindow:
+    def _pnl(self) -> PnlByWindow:
         markets = self.venue.exchange.engine.markets.values()
-        values = {market.ticker: ONE_DOLLAR * (market.result == "yes") for market in markets}
+        values = {
+            market.ticker: ONE_DOLLAR if market.result == "yes" else Price(0) for market in markets
+        }
         own = [
             fill
             for fill in self.auditor.fills.values()

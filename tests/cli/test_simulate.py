@@ -14,8 +14,8 @@ runner = CliRunner()
 
 def test_a_clean_run_writes_its_figures(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
-    args = ["simulate", "--seeds", "1", "--faults", "answer_lost,killed", "--json", str(path)]
-    result = runner.invoke(app, args)
+    args = ["simulate", "--first", "7", "--seeds", "1", "--faults", "answer_lost,killed"]
+    result = runner.invoke(app, [*args, "--json", str(path)])
     assert result.exit_code == 0, result.output
     report = json.loads(path.read_text())
     assert set(report) == {
@@ -37,7 +37,7 @@ def test_a_violation_fails_the_command_and_says_how_to_repeat_it(tmp_path: Path)
     assert violation["what"]
 
 
-def test_shrinking_finds_that_no_fault_is_needed(tmp_path: Path) -> None:
+def test_shrinking_finds_that_no_fault_is_needed() -> None:
     args = ["simulate", "--seeds", "1", "--faults", "fill_dropped,killed", "--shrink"]
     result = runner.invoke(app, [*args, "--without", "expiry"])
     assert "--faults none" in result.output
@@ -45,8 +45,9 @@ def test_shrinking_finds_that_no_fault_is_needed(tmp_path: Path) -> None:
 
 def test_a_comparison_plays_each_seed_with_the_guard_and_without(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
-    args = ["simulate", "--seeds", "1", "--faults", "none", "--compare", "release_gate"]
-    result = runner.invoke(app, [*args, "--json", str(path)])
+    args = ["simulate", "--first", "2", "--seeds", "1", "--faults", "none"]
+    args += ["--compare", "release_gate", "--json", str(path)]
+    result = runner.invoke(app, args)
     assert result.exit_code == 0, result.output
     report = json.loads(path.read_text())
     assert report["seeds"] == 1

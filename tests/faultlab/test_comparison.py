@@ -8,27 +8,28 @@ import pytest
 from mmbot.faultlab.campaign import Job, SeedResult, Violation
 from mmbot.faultlab.comparison import Estimate, compare
 from mmbot.faultlab.pnl_by_window import PnlByWindow, PnlTotals
-from mmbot.units import MONEY_PER_DOLLAR
+from mmbot.units import MONEY_PER_DOLLAR, Count, Money
 
 GUARD = "release_gate"
 
 
-def lived(
-    seed: int, dollars: int, *, missing: bool, violation: Violation | None = None
+def result(
+    seed: int, dollars: int, *, guarded: bool, violation: Violation | None = None
 ) -> SeedResult:
-    earned = PnlByWindow(
-        news=PnlTotals(1, 100, dollars * MONEY_PER_DOLLAR),
-        apart=PnlTotals(4 - missing, 400, 2 * MONEY_PER_DOLLAR),
-    )
-    job = Job(seed, (), 4, GUARD if missing else "", GUARD)
+    earned = PnlByWindow(news=totals(1, dollars), apart=totals(4 if guarded else 3, 2))
+    job = Job(seed, (), 4, "" if guarded else GUARD, GUARD)
     return SeedResult(job, 0, 0, 0, Counter(), "", earned, violation)
+
+
+def totals(fills: int, dollars: int) -> PnlTotals:
+    return PnlTotals(fills, Count(100 * fills), Money(dollars * MONEY_PER_DOLLAR))
 
 
 def test_a_guard_is_worth_the_difference_within_each_seed() -> None:
     pairs = {1: (5, 2), 2: (105, 101), 3: (-50, -55)}
-    lives = [lived(seed, with_, missing=False) for seed, (with_, _) in pairs.items()]
-    lives += [lived(seed, without, missing=True) for seed, (_, without) in pairs.items()]
-    found = compare(GUARD, lives)
+    results = [result(seed, with_, guarded=True) for seed, (with_, _) in pairs.items()]
+    results += [result(seed, without, guarded=False) for seed, (_, without) in pairs.items()]
+    found = compare(GUARD, results)
     assert found is not None
     assert found.rows["news"].gain.mean == found.rows["total"].gain.mean == 4.0
     assert found.rows["awaited"].gain.mean == 0.0
@@ -36,13 +37,13 @@ def test_a_guard_is_worth_the_difference_within_each_seed() -> None:
     assert found.fills_kept == 12 / 9
 
 
-def test_a_seed_that_broke_something_is_no_evidence() -> None:
-    lives = [lived(seed, 1, missing=missing) for seed in (1, 2) for missing in (False, True)]
-    lives[0] = lived(1, 1, missing=False, violation=Violation(1, "cash", ""))
-    found = compare(GUARD, lives)
+def test_a_seed_with_a_violation_is_left_out() -> None:
+    results = [result(seed, 1, guarded=guarded) for seed in (1, 2) for guarded in (True, False)]
+    results[0] = result(1, 1, guarded=True, violation=Violation(1, "cash", ""))
+    found = compare(GUARD, results)
     assert found is not None
     assert found.seeds == 1
-    assert compare(GUARD, lives[:2]) is None
+    assert compare(GUARD, results[:2]) is None
 
 
 def test_an_interval_is_that_of_a_mean_of_independent_values() -> None:

@@ -8,11 +8,14 @@ from mmbot.faultlab.faults import Faults
 from mmbot.faultlab.in_memory_ledger import InMemoryLedger, ProcessDied
 from mmbot.faultlab.scheduler import Scheduler
 from mmbot.trading.commands import RecordSettlement
-from mmbot.trading.values import Fill
+from mmbot.trading.values import Fill, Side
+from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, ONE_DOLLAR, Money, Price
+
+SETTLED = RecordSettlement("E-1", ONE_DOLLAR, ONE_CONTRACT, MONEY_PER_DOLLAR, 9)
 
 
-def fill(trade: str, ticker: str, side: str, price: int, fee: int) -> Fill:
-    return Fill(trade, "order", ticker, side, price, 100, fee, 0)  # type: ignore[arg-type]
+def fill(trade: str, ticker: str, side: Side, price: int, fee: int) -> Fill:
+    return Fill(trade, "order", ticker, side, Price(price), ONE_CONTRACT, Money(fee), 0)
 
 
 def remembering(*fills: Fill) -> InMemoryLedger:
@@ -34,13 +37,13 @@ def test_a_clock_that_was_set_wrong_and_runs_fast_can_be_set_right() -> None:
 
 def test_what_was_earned_is_fills_and_payouts_of_all_events() -> None:
     memory = remembering(fill("a", "E-1", "bid", 4_000, 50), fill("b", "F-1", "ask", 3_000, 0))
-    memory.settlements["E-1"] = RecordSettlement("E-1", 10_000, 100, 1_000_000, 9)
+    memory.settlements["E-1"] = SETTLED
     assert memory.earned() == -400_000 - 50 + 300_000 + 1_000_000
 
 
 def test_an_event_with_fills_is_unsettled_until_its_settlements_are_final() -> None:
     memory = remembering(fill("a", "E-1", "bid", 4_000, 0), fill("b", "F-1", "bid", 4_000, 0))
-    settlement = RecordSettlement("E-1", 10_000, 100, 1_000_000, 9)
+    settlement = SETTLED
     memory.settlements["E-1"] = settlement
     assert memory.unsettled_events() == ("E", "F")
     memory.settlements["E-1"] = msgspec.structs.replace(settlement, final=True)

@@ -1,31 +1,30 @@
-"""Faults of the exchange, as the bot's own reads see them."""
+"""Faults of occasion: each can be injected, and is seen where the bot would see it."""
 
 from __future__ import annotations
 
 import msgspec
 import pytest
 
-from mmbot.faultlab.fault_injector import FaultInjector
-from mmbot.faultlab.faults import FAULTS
+from mmbot.faultlab.faults import FAULTS, Faults
 from mmbot.faultlab.scenario import weeks
 from mmbot.faultlab.world import World
 from mmbot.kalshi.http import BASE_PATH, HttpRequest
 from mmbot.kalshi.readings import ExchangeStatus
 
+OCCASIONS = [name for name, fault in FAULTS.items() if fault.point == "occasion"]
 
-def spoilt(name: str) -> tuple[World, FaultInjector]:
-    """Return a world in which one fault of occasion has just happened."""
-    for seed in range(100):
-        world = World(str(seed), weeks(1), [name])
-        if world.faults.occasions(0, 1_000):
-            world.faults.calm = False
-            world.mishaps.happen(name)
-            return world, world.mishaps
-    pytest.fail(f"no seed uses {name}")
+
+def world_with(name: str) -> World:
+    """Return a world into which a fault of occasion has just been injected."""
+    seed = next(s for s in map(str, range(100)) if Faults(s, [name]).occasions(0, 1_000))
+    world = World(seed, weeks(1), [name])
+    world.faults.calm = False
+    world.injector.inject(name)
+    return world
 
 
 def read(world: World, path: str) -> dict[str, object]:
-    answer = world.venue.handle(HttpRequest("GET", BASE_PATH + path), world.agenda.now)
+    answer = world.venue.handle(HttpRequest("GET", BASE_PATH + path), world.scheduler.now)
     body: dict[str, object] = msgspec.json.decode(answer.body)
     return body
 
@@ -37,31 +36,34 @@ def shard(world: World) -> tuple[bool, bool]:
 
 
 def test_a_shard_that_is_down_is_so_in_the_exchanges_status_and_nowhere_else() -> None:
-    world, mishaps = spoilt("shard_down")
+    world = world_with("shard_down")
     assert shard(world) == (False, False)
     assert read(world, "/exchange/status")["exchange_active"] is True
-    mishaps.end()
+    world.injector.end_all()
     assert shard(world) == (True, True)
 
 
-def test_fees_for_makers_last_until_the_calm() -> None:
-    world, mishaps = spoilt("fees_changed")
-    world.venue.advance(world.agenda.now)
+def test_fees_for_makers_last_until_the_faults_end() -> None:
+    world = world_with("fees_changed")
+    world.venue.advance(world.scheduler.now)
     markets = world.venue.exchange.engine.markets.values()
     assert any(market.fees.fee_type != "quadratic" for market in markets)
-    mishaps.end()
-    world.venue.advance(world.agenda.now)
+    world.injector.end_all()
+    world.venue.advance(world.scheduler.now)
     assert {market.fees.fee_type for market in markets} == {"quadratic"}
 
 
-def test_account_readings_lag_until_the_calm() -> None:
-    world, mishaps = spoilt("portfolio_lag")
+def test_account_readings_lag_until_the_faults_end() -> None:
+    world = world_with("portfolio_lag")
     assert world.venue.exchange.history.lag >= 500
-    mishaps.end()
+    world.injector.end_all()
     assert world.venue.exchange.history.lag == 0
 
 
-@pytest.mark.parametrize("name", [n for n, fault in FAULTS.items() if fault.point == "occasion"])
-def test_every_fault_of_occasion_can_happen_at_any_time(name: str) -> None:
-    _, mishaps = spoilt(name)
-    mishaps.end()
+@pytest.mark.parametrize("name", OCCASIONS)
+def test_every_fault_of_occasion_can_be_injected_at_any_time(name: str) -> None:
+    world_with(name).injector.end_all()
+
+
+def test_the_injector_has_every_fault_of_occasion_and_no_other() -> None:
+    assert World("1", weeks(1), ()).injector.names == set(OCCASIONS)

@@ -12,7 +12,7 @@ CREATE = HttpRequest("POST", "/trade-api/v2/portfolio/events/orders")
 
 
 def using(name: str) -> Faults:
-    """Faults of the first seed that uses this one."""
+    """Return the faults of the first seed that uses this one."""
     for seed in range(200):
         faults = Faults(str(seed), [name])
         faults.calm = False
@@ -37,40 +37,41 @@ def test_a_fault_that_does_not_exist_is_refused() -> None:
         named("kiled")
 
 
-def test_nothing_breaks_while_it_is_calm() -> None:
+def test_no_message_is_faulty_while_it_is_calm() -> None:
     faults = using("answer_lost")
     faults.calm = True
-    fates = [faults.call(CREATE, 0) for _ in range(500)]
-    assert all(fate.there is not None and fate.back is not None for fate in fates)
+    deliveries = [faults.call(CREATE, 0) for _ in range(500)]
+    assert all(d.request_delay is not None and d.answer_delay is not None for d in deliveries)
 
 
 @pytest.mark.parametrize("name", ["answer_lost", "request_lost"])
-def test_what_is_lost_gets_no_answer(name: str) -> None:
+def test_a_lost_call_gets_no_answer(name: str) -> None:
     faults = using(name)
-    lost = [fate for fate in (faults.call(CREATE, 0) for _ in range(500)) if fate.back is None]
+    deliveries = [faults.call(CREATE, 0) for _ in range(500)]
+    lost = [delivery for delivery in deliveries if delivery.answer_delay is None]
     assert lost
-    assert all((fate.there is None) == (name == "request_lost") for fate in lost)
+    assert all((each.request_delay is None) == (name == "request_lost") for each in lost)
 
 
-def test_a_late_fill_may_be_overtaken() -> None:
+def test_a_reordered_fill_may_be_overtaken() -> None:
     faults = using("fill_reordered")
-    arrivals = [faults.frame("fill", 0)[0] for _ in range(500)]
-    assert {arrival.in_order for arrival in arrivals} == {True, False}
+    deliveries = [faults.frame("fill", 0)[0] for _ in range(500)]
+    assert {delivery.in_order for delivery in deliveries} == {True, False}
 
 
-def test_a_frame_may_come_twice_or_never() -> None:
+def test_a_frame_may_be_duplicated_or_dropped() -> None:
     twice = using("report_duplicated")
     assert Counter(len(twice.frame("user_order", 0)) for _ in range(200)).keys() == {1, 2}
     never = using("fill_dropped")
     assert Counter(len(never.frame("fill", 0)) for _ in range(200)).keys() == {0, 1}
 
 
-def test_what_confirms_a_subscription_is_left_alone() -> None:
+def test_the_confirmation_of_a_subscription_is_never_dropped() -> None:
     faults = using("book_dropped")
     assert all(len(faults.frame("subscribed", 0)) == 1 for _ in range(2000))
 
 
-def test_no_snapshot_comes_while_none_is_to_come() -> None:
+def test_no_snapshot_comes_while_snapshots_are_missing() -> None:
     faults = using("half_open")
     faults.no_snapshot_until = 1000
     assert faults.frame("orderbook_snapshot", 999) == []
@@ -81,11 +82,11 @@ def test_a_shard_that_is_down_refuses_writes_and_answers_reads() -> None:
     faults = using("half_open")
     faults.shard_down_until = 1000
     refused = faults.call(CREATE, 999)
-    assert refused.there is None
-    assert refused.instead is not None
-    assert refused.instead.status == 503
+    assert refused.request_delay is None
+    assert refused.front_answer is not None
+    assert refused.front_answer.status == 503
     read = faults.call(HttpRequest("GET", "/trade-api/v2/portfolio/orders"), 999)
-    assert read.instead is None
+    assert read.front_answer is None
 
 
 def test_taking_a_fault_out_leaves_the_others_as_they_were() -> None:

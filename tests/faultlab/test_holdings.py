@@ -3,10 +3,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmbot.exchange.accounts import Account, Side, cost_of_one
+from mmbot.exchange.accounts import Account, cost_of_one
 from mmbot.exchange.facts import AccountFilled
 from mmbot.faultlab.holdings import Holding
-from mmbot.units import ONE_DOLLAR
+from mmbot.trading.values import Side
+from mmbot.units import ONE_DOLLAR, Count, Money, Price
 
 TICKERS = ("E-A1", "E-A2", "E-A3")
 
@@ -29,17 +30,21 @@ def filled(ticker: str, side: Side, price: int, count: int, fee: int = 0) -> Acc
         client_order_id="c",
         ticker=ticker,
         side=side,
-        price=price,
-        count=count,
+        price=Price(price),
+        count=Count(count),
         is_taker=False,
-        fee=fee,
-        post_position=0,
+        fee=Money(fee),
+        post_position=Count(0),
         at=0,
     )
 
 
+def order(ticker: str, side: Side, price: int, count: int) -> tuple[str, Side, Price, Count]:
+    return ticker, side, Price(price), Count(count)
+
+
 @given(trades, trades)
-def test_wealth_is_that_of_each_outcome_with_every_harmful_order_filled(
+def test_wealth_is_that_of_each_outcome_with_every_losing_order_filled(
     fills: list[tuple[str, Side, int, int]], orders: list[tuple[str, Side, int, int]]
 ) -> None:
     holding = Holding(TICKERS)
@@ -52,17 +57,17 @@ def test_wealth_is_that_of_each_outcome_with_every_harmful_order_filled(
         wealth = sum((pays[t] - p) * n for t, n, p in signed)
         for ticker, side, price, count in orders:
             worth = pays[ticker] if side == "bid" else ONE_DOLLAR - pays[ticker]
-            wealth += min(0, (worth - cost_of_one(side, price)) * count)
+            wealth += min(0, (worth - cost_of_one(side, Price(price))) * count)
         expected.append(wealth)
-    assert holding.wealth(orders) == expected
+    assert holding.wealth([order(*each) for each in orders]) == expected
 
 
 def test_other_events_orders_do_not_matter() -> None:
     holding = Holding(TICKERS)
-    assert holding.wealth([("F-A1", "bid", 5_000, 100)]) == [0, 0, 0, 0]
+    assert holding.wealth([order("F-A1", "bid", 5_000, 100)]) == [0, 0, 0, 0]
 
 
-def test_the_bot_need_not_answer_for_foreign_trades_and_fees() -> None:
+def test_the_bot_is_not_blamed_for_foreign_trades_and_fees() -> None:
     holding = Holding(TICKERS)
     holding.book(filled("E-A1", "ask", 4_000, 100, fee=70), foreign=True)
     holding.book(filled("E-A1", "bid", 4_000, 100, fee=30), foreign=False)

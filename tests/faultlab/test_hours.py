@@ -7,7 +7,7 @@ import random
 import pytest
 
 from mmbot.exchange.timetable import Release, releases, varied_time
-from mmbot.faultlab.hours import MINUTE, Hours, played_sessions
+from mmbot.faultlab.hours import MINUTE_MS, Hours, played_windows
 from mmbot.faultlab.scenario import weeks
 from mmbot.tsa.calendar import from_milliseconds, to_milliseconds
 
@@ -22,41 +22,43 @@ def planned(seed: int = 1) -> tuple[Release, ...]:
 
 @pytest.mark.parametrize("hours", ["eventful", "ordinary"])
 @pytest.mark.parametrize("seed", range(5))
-def test_sessions_come_one_after_another_with_time_to_die_between(hours: Hours, seed: int) -> None:
-    sessions = played_sessions(hours, MONTH, planned(seed), GATE)
-    assert all(a.end + 2 * MINUTE < b.start for a, b in itertools.pairwise(sessions))
+def test_windows_come_one_after_another_with_time_for_a_restart_between(
+    hours: Hours, seed: int
+) -> None:
+    windows = played_windows(hours, MONTH, planned(seed), GATE)
+    assert all(a.end + 2 * MINUTE_MS < b.start for a, b in itertools.pairwise(windows))
 
 
-def test_an_eventful_week_is_eight_sessions_of_which_one_is_shared() -> None:
-    alone = played_sessions("eventful", MONTH[:1], planned(), GATE)
+def test_an_eventful_week_is_eight_windows_of_which_one_is_shared() -> None:
+    alone = played_windows("eventful", MONTH[:1], planned(), GATE)
     assert len(alone) == 8
-    assert len(played_sessions("eventful", MONTH, planned(), GATE)) == 4 * 7 + 1
+    assert len(played_windows("eventful", MONTH, planned(), GATE)) == 4 * 7 + 1
 
 
 @pytest.mark.parametrize("hours", ["eventful", "ordinary"])
-def test_settlement_and_the_next_opening_are_seen_in_one_session(hours: Hours) -> None:
-    sessions = played_sessions(hours, MONTH, planned(), GATE)
+def test_settlement_and_the_next_opening_are_played_in_one_window(hours: Hours) -> None:
+    windows = played_windows(hours, MONTH, planned(), GATE)
     for week in MONTH[:-1]:
         opens, settles = to_milliseconds(week.following.opens), to_milliseconds(week.settles)
-        assert any(s.start < min(opens, settles) and max(opens, settles) < s.end for s in sessions)
+        assert any(s.start < min(opens, settles) and max(opens, settles) < s.end for s in windows)
 
 
 def test_every_release_of_a_traded_day_is_played_at_its_own_pace() -> None:
-    sessions = played_sessions("ordinary", MONTH, planned(), GATE)
+    windows = played_windows("ordinary", MONTH, planned(), GATE)
     traded = [r for r in planned() if any(r.days[0] in week.days[:4] for week in MONTH)]
     assert len(traded) == 16
     for release in traded:
         out = to_milliseconds(release.at)
-        (session,) = [s for s in sessions if s.start < out < s.end]
-        assert session.hurry == 1.0
+        (window,) = [s for s in windows if s.start < out < s.end]
+        assert window.speedup == 1.0
 
 
 def test_the_wait_for_a_release_is_played_in_proportion() -> None:
     release = Release(to_eastern(8, 35), (MONTH[0].monday,))
-    sessions = played_sessions("ordinary", MONTH[:1], [release], GATE)
-    day = [s for s in sessions if from_milliseconds(s.start).date() == release.at.date()]
+    windows = played_windows("ordinary", MONTH[:1], [release], GATE)
+    day = [s for s in windows if from_milliseconds(s.start).date() == release.at.date()]
     waiting = day[0]
-    assert waiting.hurry * (waiting.end - waiting.start) == 100 * MINUTE
+    assert waiting.speedup * (waiting.end - waiting.start) == 100 * MINUTE_MS
 
 
 def to_eastern(hour: int, minute: int) -> dt.datetime:

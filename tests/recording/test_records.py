@@ -42,7 +42,8 @@ from tests.recording.builders import NOW, begin, live, session
 
 SECRETIVE = config.parse(
     '[credentials]\nkey_id = "key-of-mine"\nprivate_key_path = "/home/me/key.pem"\n'
-    '[counts]\nfirst_year = 2026\n[state]\ndirectory = "/home/me/state"\n[quoting]\nmargin = 0.17\n',
+    "[counts]\nfirst_year = 2026\n"
+    '[state]\ndirectory = "/home/me/state"\n[quoting]\nmargin = 0.17\n',
     "here",
 )
 
