@@ -28,7 +28,7 @@ def test_an_empty_file_means_the_defaults() -> None:
     assert config.parse("", "some.toml") == config.Settings()
 
 
-def test_values_are_read_where_they_stand() -> None:
+def test_values_are_read_from_their_keys() -> None:
     settings = config.parse(
         'mode = "live"\n[counts]\nearliest_release = 07:10:00\n[quoting]\nmargin = 0\n',
         "some.toml",
@@ -38,7 +38,7 @@ def test_values_are_read_where_they_stand() -> None:
     assert settings.quoting.margin == 0.0
 
 
-def test_settings_speak_in_the_units_of_the_exchange() -> None:
+def test_settings_are_converted_to_the_units_of_the_exchange() -> None:
     settings = config.parse(
         "[quoting]\ncontracts = 3\nminimum_edge_cents = 1.5\nreprice_tolerance_cents = 0.5\n"
         "minimum_rest_seconds = 1.5\n[limits]\ncontracts_per_market = 7\n"
@@ -116,7 +116,7 @@ def test_a_key_that_does_not_exist_is_refused_with_the_nearest(
         ("quoting = 3", "`quoting` is a table; write [quoting] and below it its keys"),
     ],
 )
-def test_a_value_that_makes_no_sense_is_refused_with_its_key_and_what_to_write(
+def test_an_invalid_value_is_refused_with_its_key_and_what_to_write(
     text: str, expected: str
 ) -> None:
     assert refusal(text).startswith("some.toml: ")

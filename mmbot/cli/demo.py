@@ -55,7 +55,6 @@ def demo(
         raise BadInput(f"--json {json_path}: there is no directory {json_path.parent}")
     demo_week = DemoWeek(_choose_week(week, counts), seed, config_path, counts)
     title = f"{demo_week.week.event_ticker('KXTSAW')} on {'file' if counts else 'synthetic'} counts"
-    # It is kept, for the report on the week.
     place = Path(tempfile.mkdtemp(prefix="mmbot-demo-"))
     banks.fit(
         counts_at(demo_week.published(), demo_week.start),

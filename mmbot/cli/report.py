@@ -53,23 +53,16 @@ def report(
     settings = config.load(config_path)
     records = read_records(state_directory(settings, os.environ, simulated=venue_path is not None))
     events = _choose(records, event, all_events=all_events)
-    performance = build_report(
-        records.fills,
-        records.markouts,
-        records.samples,
-        records.settlements,
-        settings.quoting.belief_weight,
-        events,
-    )
+    performance = _performance(records, settings, events)
     title = f"Settled up: {', '.join(sorted(events)) or 'no event'}"
     say([title, *performance_report.remarks(performance)])
     show(performance_report.sheets(performance))
     if json_path is not None:
-        content = orjson.dumps(performance_report.as_json(performance), option=orjson.OPT_INDENT_2)
-        write(json_path, content)
+        figures = performance_report.as_json(performance)
+        write(json_path, orjson.dumps(figures, option=orjson.OPT_INDENT_2))
     if html_path is not None:
-        pictures = _pictures(performance)
-        write(html_path, performance_report.html_page(performance, title, pictures).encode())
+        page = performance_report.html_page(performance, title, _pictures(performance))
+        write(html_path, page.encode())
     if csv_directory is not None:
         _write_statements(csv_directory, records, events)
 
@@ -90,6 +83,19 @@ def _choose(records: TradeRecords, event: str | None, *, all_events: bool) -> fr
         return frozenset({event})
     settled = [event_of(each.ticker) for each in records.settlements]
     return frozenset(settled[-1:])
+
+
+def _performance(
+    records: TradeRecords, settings: config.Settings, events: frozenset[str]
+) -> PerformanceReport:
+    return build_report(
+        records.fills,
+        records.markouts,
+        records.samples,
+        records.settlements,
+        settings.quoting.belief_weight,
+        events,
+    )
 
 
 def _pictures(performance: PerformanceReport) -> list[str]:

@@ -94,10 +94,10 @@ def test_the_figures_are_json_of_a_fixed_shape(
 ) -> None:
     path = tmp_path / "figures.json"
     assert backtest(monkeypatch, inputs, cache, "--json", path) == 0
-    told: dict[str, Any] = json.loads(path.read_text())
-    assert set(told) == {"strategies", "brier"}
-    assert set(told["strategies"]) == {"mmbot", "seed", "seed-resting-always"}
-    for figures in told["strategies"].values():
+    found: dict[str, Any] = json.loads(path.read_text())
+    assert set(found) == {"strategies", "brier"}
+    assert set(found["strategies"]) == {"mmbot", "seed", "seed-resting-always"}
+    for figures in found["strategies"].values():
         assert set(figures) == {
             "weeks", "fills", "contracts", "pnl", "pnl_per_contract", "interval95"
         }  # fmt: skip
@@ -106,15 +106,15 @@ def test_the_figures_are_json_of_a_fixed_shape(
         assert figures["pnl_per_contract"] == pytest.approx(figures["pnl"] / figures["contracts"])
         low, high = figures["interval95"]
         assert low <= figures["pnl_per_contract"] <= high
-    assert set(told["brier"]) == {"0", "1", "2", "3", "4"}
-    for score in told["brier"].values():
+    assert set(found["brier"]) == {"0", "1", "2", "3", "4"}
+    for score in found["brier"].values():
         assert set(score) == {"n", "belief", "mid", "pooled"}
     # A midpoint of one half is off by a half whatever comes.
-    assert told["brier"]["4"]["mid"] == pytest.approx(0.25)
-    assert told["brier"]["4"]["n"] == 2 * 3 * 3
+    assert found["brier"]["4"]["mid"] == pytest.approx(0.25)
+    assert found["brier"]["4"]["n"] == 2 * 3 * 3
 
 
-def test_one_strategy_may_be_judged_alone_and_reported_with_pictures(
+def test_one_strategy_may_be_backtested_alone_and_reported_with_pictures(
     inputs: dict[str, Path], cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("matplotlib")
@@ -135,7 +135,7 @@ def test_one_strategy_may_be_judged_alone_and_reported_with_pictures(
         (("--config", "nowhere.toml"), "nowhere.toml"),
     ],
 )
-def test_what_cannot_be_used_is_said_in_a_sentence(
+def test_an_unusable_argument_is_explained_in_a_sentence(
     inputs: dict[str, Path],
     cache: Path,
     arguments: tuple[str, str],
@@ -160,12 +160,12 @@ def test_on_the_real_weeks_the_pool_scores_no_worse_than_the_market(
     }
     path = tmp_path / "figures.json"
     assert backtest(monkeypatch, real, cache, "--json", path) == 0
-    told = json.loads(path.read_text())
-    assert all(each["weeks"] == 5 for each in told["strategies"].values())
-    scored = [score for score in told["brier"].values() if score["n"]]
+    found = json.loads(path.read_text())
+    assert all(each["weeks"] == 5 for each in found["strategies"].values())
+    scored = [score for score in found["brier"].values() if score["n"]]
     assert len(scored) >= 4
     assert all(score["pooled"] <= score["mid"] for score in scored)
-    assert told["strategies"]["mmbot"]["pnl_per_contract"] > 0
+    assert found["strategies"]["mmbot"]["pnl_per_contract"] > 0
 
 
 def sweep(
@@ -212,7 +212,7 @@ def test_a_sweep_says_how_many_settings_were_tried_and_what_the_best_is_worth(
         ("quoting.margni=[0.1]", "did you mean `margin`?"),
     ],
 )
-def test_a_choice_that_makes_no_sense_is_refused(
+def test_an_invalid_choice_is_refused(
     inputs: dict[str, Path],
     cache: Path,
     choice: str,
@@ -239,12 +239,12 @@ def test_a_result_can_be_parquet(
     path = tmp_path / "settings.parquet"
     margins = ("--set", "quoting.margin=[0.05, [0.1, 0.1, 0.1, 0.1, 0.1]]")
     assert sweep(monkeypatch, inputs, cache, *margins, "--output", path) == 0
-    told = duckdb.read_parquet(str(path)).fetchall()
-    assert {row[0] for row in told} == {"0.05", "[0.1, 0.1, 0.1, 0.1, 0.1]"}
-    assert all(fills > 0 for _, fills, *_ in told)
+    found = duckdb.read_parquet(str(path)).fetchall()
+    assert {row[0] for row in found} == {"0.05", "[0.1, 0.1, 0.1, 0.1, 0.1]"}
+    assert all(fills > 0 for _, fills, *_ in found)
 
 
-def test_a_result_of_another_kind_is_refused_at_once(
+def test_an_unknown_format_of_the_result_is_refused_at_once(
     inputs: dict[str, Path],
     cache: Path,
     monkeypatch: pytest.MonkeyPatch,

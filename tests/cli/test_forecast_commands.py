@@ -54,12 +54,14 @@ def test_the_forecast_is_json_for_programs(
 ) -> None:
     ask = ("forecast", "--counts", counts_file, "--as-of", AS_OF, "--cache", cache, "--json")
     assert run(monkeypatch, *ask) == 0
-    told = json.loads(capfd.readouterr().out)
-    assert (told["week"], told["known"], told["method"]) == ("2024-03-17", 3, "combined")
-    assert [rung["strike"] for rung in told["strikes"]] == list(range(1_800_000, 2_800_001, 50_000))
-    fair = [rung["fair"] for rung in told["strikes"]]
+    found = json.loads(capfd.readouterr().out)
+    assert (found["week"], found["known"], found["method"]) == ("2024-03-17", 3, "combined")
+    assert [each["strike"] for each in found["strikes"]] == list(
+        range(1_800_000, 2_800_001, 50_000)
+    )
+    fair = [each["fair"] for each in found["strikes"]]
     assert fair == sorted(fair, reverse=True)
-    assert told["quantiles"]["0.05"] < told["mean"] < told["quantiles"]["0.95"]
+    assert found["quantiles"]["0.05"] < found["mean"] < found["quantiles"]["0.95"]
 
 
 def test_later_counts_in_the_file_change_no_forecast(
@@ -73,14 +75,14 @@ def test_later_counts_in_the_file_change_no_forecast(
     # What is out on Thursday ends with Wednesday: four days before the last line.
     cut = tmp_path / "cut.csv"
     cut.write_text("".join(lines[:-4]))
-    told = []
+    found = []
     for path in (counts_file, cut):
         run(monkeypatch, "forecast", "--counts", path, "--as-of", AS_OF, "--cache", cache, "--json")
-        told.append(capfd.readouterr().out)
-    assert told[0] == told[1]
+        found.append(capfd.readouterr().out)
+    assert found[0] == found[1]
 
 
-def test_the_forecast_is_a_picture_for_people(
+def test_the_forecast_is_shown_as_tables_and_bars(
     counts_file: Path,
     cache: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -184,18 +186,18 @@ def test_the_evaluation_is_written_as_json_and_drawn(
     assert "combined" in capfd.readouterr().out
 
 
-def test_kept_results_are_those_of_a_fresh_run(
+def test_cached_scores_are_those_of_a_fresh_run(
     counts_file: Path,
     cache: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     ask = ("evaluate", "--counts", counts_file, "--cache", cache, "--from", "2024-02-12")
-    told = []
+    found = []
     for _ in range(2):
         run(monkeypatch, *ask)
-        told.append(capfd.readouterr().out)
-    assert told[0] == told[1]
+        found.append(capfd.readouterr().out)
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize(

@@ -56,33 +56,33 @@ def ledger(tmp_path: Path) -> Any:
     ledger.close()
 
 
-def told(path: Path) -> dict[str, Any]:
+def found(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(path.read_text())
     return found
 
 
-def test_every_event_is_settled_up_while_the_daemon_has_the_ledger(
+def test_every_event_is_reported_while_the_daemon_has_the_ledger_open(
     ledger: Ledger, report: Report, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "figures.json"
     assert report("--all", "--json", path) == 0
     ours = sum(ledger.totals(event).pnl for event in (FIRST, SECOND))
-    assert told(path)["total"]["pnl"] == ours / 1e6 == -6.8
+    assert found(path)["total"]["pnl"] == ours / 1e6 == -6.8
     said = " ".join(capfd.readouterr().out.split())
     assert f"Settled up: {FIRST}, {SECOND}" in said
     assert "P&L by known days" in said
     assert "too few to change anything" in said
 
 
-def test_the_last_event_that_was_decided_is_settled_up_unless_another_is_named(
+def test_the_last_settled_event_is_reported_unless_another_is_named(
     ledger: Ledger, report: Report, tmp_path: Path
 ) -> None:
     path = tmp_path / "figures.json"
     assert report("--json", path) == 0
-    assert set(told(path)["events"]) == {SECOND}
+    assert set(found(path)["events"]) == {SECOND}
     assert report("--event", FIRST, "--json", path) == 0
-    assert set(told(path)["events"]) == {FIRST}
-    assert told(path)["total"]["pnl"] == 7.2
+    assert set(found(path)["events"]) == {FIRST}
+    assert found(path)["total"]["pnl"] == 7.2
 
 
 def test_the_statements_hold_a_row_for_each_fill_and_settlement(
@@ -105,7 +105,7 @@ def test_the_page_draws_calibration(ledger: Ledger, report: Report, tmp_path: Pa
     assert "<svg" in path.read_text()
 
 
-def test_the_page_does_without_pictures_where_nothing_draws(
+def test_the_page_has_no_pictures_without_matplotlib(
     ledger: Ledger, report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, "mmbot.cli.plots", raising=False)
@@ -118,7 +118,7 @@ def test_the_page_does_without_pictures_where_nothing_draws(
     assert "Brier scores" in page
 
 
-def test_a_ledger_in_which_nothing_happened_says_so(
+def test_an_empty_ledger_is_reported_as_such(
     report: Report, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     Ledger(tmp_path / "state").close()
@@ -135,7 +135,7 @@ def test_a_ledger_in_which_nothing_happened_says_so(
         (("--csv", "/dev/null/taxes"), "/dev/null/taxes"),
     ],
 )
-def test_what_cannot_be_used_is_said_in_a_sentence(
+def test_an_unusable_argument_is_explained_in_a_sentence(
     ledger: Ledger,
     report: Report,
     arguments: tuple[str, ...],

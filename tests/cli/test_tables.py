@@ -20,7 +20,7 @@ def write(path: Path) -> None:
     writer_for(path, "--output")(path, COLUMNS, ROWS)
 
 
-def test_a_table_is_csv_if_its_name_says_so(tmp_path: Path) -> None:
+def test_a_file_named_csv_is_written_as_csv(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     write(path)
     with path.open(newline="", encoding="utf-8") as file:
@@ -31,7 +31,7 @@ def test_a_table_is_csv_if_its_name_says_so(tmp_path: Path) -> None:
         ]
 
 
-def test_a_table_is_parquet_if_its_name_says_so(tmp_path: Path) -> None:
+def test_a_file_named_parquet_is_written_as_parquet(tmp_path: Path) -> None:
     duckdb: Any = pytest.importorskip("duckdb")
     path = tmp_path / "it's.parquet"
     write(path)
@@ -55,7 +55,7 @@ def test_an_empty_table_is_parquet_too(tmp_path: Path) -> None:
     assert duckdb.read_parquet(str(path)).fetchall() == []
 
 
-def test_without_its_extra_parquet_is_refused_before_anything_is_worked_out(
+def test_parquet_without_its_extra_is_refused_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "duckdb", None)
@@ -63,13 +63,13 @@ def test_without_its_extra_parquet_is_refused_before_anything_is_worked_out(
         writer_for(tmp_path / "x.parquet", "--output")
 
 
-def test_a_suffix_that_says_nothing_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"ends in \.csv or \.parquet"):
         writer_for(tmp_path / "x.xlsx", "--output")
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path, suffix: str) -> None:
+def test_a_path_that_cannot_be_written_is_named(tmp_path: Path, suffix: str) -> None:
     if suffix == "parquet":
         pytest.importorskip("duckdb")
     with pytest.raises(BadInput, match="cannot be written"):

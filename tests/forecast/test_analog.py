@@ -46,7 +46,7 @@ def grown(growth: float) -> History:
     return History(first, np.array(logs))
 
 
-def test_steady_growth_is_carried_forward() -> None:
+def test_steady_growth_is_extrapolated() -> None:
     history = grown(0.05)
     days = history.last + np.arange(1, 15)
     analogs = np.array([analog(int(day)) for day in days])

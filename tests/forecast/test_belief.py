@@ -17,7 +17,7 @@ def belief(strikes: tuple[int, ...], above: tuple[float, ...]) -> Belief:
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=21))
-def test_the_cells_share_out_the_whole_probability(above: list[float]) -> None:
+def test_the_cells_sum_to_one(above: list[float]) -> None:
     cells = belief(tuple(range(len(above))), tuple(sorted(above, reverse=True))).cells
     assert len(cells) == len(above) + 1
     assert sum(cells) == pytest.approx(1)
@@ -35,7 +35,7 @@ def test_the_cells_share_out_the_whole_probability(above: list[float]) -> None:
         ((1,), (float("nan"),), "between 0 and 1"),
     ],
 )
-def test_what_is_no_ladder_is_refused(
+def test_strikes_or_probabilities_out_of_order_are_refused(
     strikes: tuple[int, ...], above: tuple[float, ...], said: str
 ) -> None:
     with pytest.raises(ValueError, match=said):

@@ -25,7 +25,7 @@ def present(*surprises: float) -> PresentWeek:
     return PresentWeek(MONDAY, EXPECTED, EXPECTED + daily, daily)
 
 
-def test_equal_weights_lay_each_residual_over_the_forecast() -> None:
+def test_equal_weights_apply_each_residual_to_the_forecast() -> None:
     weeks = past(40)
     found = equally_weighted(weeks, present()).mixture
     assert found.means == pytest.approx(np.exp(14.7 + weeks.remainder))
@@ -40,13 +40,13 @@ def test_published_days_are_exact() -> None:
     assert (7 * found.means - total) / np.exp(14.7) == pytest.approx(np.exp(past(40).remainder))
 
 
-def test_few_weeks_leave_room_beyond_them() -> None:
+def test_few_weeks_leave_probability_beyond_their_range() -> None:
     found = equally_weighted(past(10), present()).mixture
     beyond = found.means[:-1].max() + 1
     assert 0.01 < found.above([beyond])[0] < 0.2
 
 
-def test_a_surprise_moves_the_rest_as_it_did_before() -> None:
+def test_a_residual_moves_the_open_days_as_in_past_weeks() -> None:
     weeks = past(150, link=0.5)
     gained = reweighted(weeks, present(0.03)).mixture.mean - np.exp(14.7 + 0.015 * 6 / 7)
     neutral = reweighted(weeks, present(0.0)).mixture.mean
@@ -54,7 +54,7 @@ def test_a_surprise_moves_the_rest_as_it_did_before() -> None:
     assert abs(gained) < 0.01 * np.exp(14.7)
 
 
-def test_a_surprise_that_never_meant_anything_moves_nothing_else() -> None:
+def test_an_uninformative_residual_does_not_move_the_open_days() -> None:
     weeks = past(300, link=0.0)
     moved = reweighted(weeks, present(0.03)).mixture.mean
     neutral = reweighted(weeks, present(0.0)).mixture.mean
@@ -62,7 +62,7 @@ def test_a_surprise_that_never_meant_anything_moves_nothing_else() -> None:
     assert moved - neutral == pytest.approx(own, abs=0.1 * own)
 
 
-def test_a_monstrous_surprise_is_clipped() -> None:
+def test_an_extreme_residual_is_clipped() -> None:
     weeks = past(150, link=0.5)
     rests = [7 * reweighted(weeks, present(s)).mixture.mean - np.exp(14.7 + s) for s in (0.5, 1.0)]
     assert rests[0] == pytest.approx(rests[1])
@@ -76,7 +76,7 @@ def test_recent_weeks_of_the_season_weigh_most() -> None:
     assert weights[-1] > weights[a_year_ago] > weights[half_a_year_ago]
 
 
-def test_weeks_whose_days_were_alike_weigh_more() -> None:
+def test_weeks_with_similar_days_weigh_more() -> None:
     weeks = past(150)
     weeks.daily[:, 0] = np.where(np.arange(150) % 2, 0.05, -0.05)
     weights = reweighted(weeks, present(0.05)).weights

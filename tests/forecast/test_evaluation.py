@@ -45,7 +45,7 @@ OUTCOMES = [outcome for _, outcome in walk_forward(HISTORY, BANKS, "seed", WEEKS
 
 
 @pytest.mark.parametrize("k", range(7))
-def test_a_past_week_is_judged_as_it_would_have_been_live(k: int) -> None:
+def test_a_hindcast_is_the_forecast_that_a_live_bot_would_have_made(k: int) -> None:
     week = WEEKS[4]
     view = COUNTS.up_to(week.monday + dt.timedelta(days=k - 1))
     live = Forecaster.fit(view, "seed").forecast(view, week).mixture
@@ -58,7 +58,7 @@ def test_every_week_is_scored_at_every_origin() -> None:
     assert len(scored) == len(set(scored)) == 7 * len(WEEKS)
 
 
-def test_scores_are_scoringrules_own_on_the_same_scenarios() -> None:
+def test_scores_match_scoringrules_on_the_same_scenarios() -> None:
     for outcome in OUTCOMES[::5]:
         week = Week(dt.date.fromisoformat(outcome.week))
         actual = np.mean([COUNTS.settling(day) for day in week.days])
@@ -114,7 +114,7 @@ def outcome(pit: float) -> ScoredForecast:
     return ScoredForecast("2026-04-19", 0, 0.0, 0.0, 0.0, 0.0, 0.0, pit, (), ())
 
 
-def test_an_interval_covers_what_lies_between_its_ends() -> None:
+def test_coverage_is_the_share_of_outcomes_within_the_interval() -> None:
     score = summarise([outcome(pit) for pit in (0.04, 0.08, 0.1, 0.5, 0.93, 0.97)])[0]
     assert score.coverage80 == pytest.approx(2 / 6)
     assert score.coverage90 == pytest.approx(4 / 6)
@@ -142,11 +142,11 @@ def test_the_interval_of_a_difference_holds_its_mean() -> None:
 
 
 @given(st.integers(20, 500))
-def test_evenly_spread_probabilities_pass_for_uniform(n: int) -> None:
+def test_evenly_spread_values_pass_the_test_of_uniformity(n: int) -> None:
     assert uniformity((np.arange(n) + 0.5) / n) > 0.99
 
 
-def test_probabilities_all_in_the_middle_do_not_pass_for_uniform() -> None:
+def test_values_all_in_the_middle_fail_the_test_of_uniformity() -> None:
     assert uniformity(np.linspace(0.4, 0.6, 100)) < 1e-6
 
 

@@ -7,7 +7,7 @@ import pytest
 from mmbot.forecast.holiday_classes import nearest, week_class
 
 
-def test_the_nearest_christmas_of_a_january_day_is_last_years() -> None:
+def test_the_nearest_christmas_of_a_january_day_is_of_the_year_before() -> None:
     assert (
         nearest("Christmas", dt.date(2026, 1, 3).toordinal()) == dt.date(2025, 12, 25).toordinal()
     )

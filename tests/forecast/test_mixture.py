@@ -23,13 +23,13 @@ def mixture(parts: list[tuple[float, float, float]], width: float | None = None)
 
 
 @given(st.floats(-9, 9))
-def test_the_normal_distribution_function_is_that(x: float) -> None:
+def test_the_normal_distribution_function_matches_erfc(x: float) -> None:
     expected = 0.5 * math.erfc(-x / math.sqrt(2))
     assert normal_cdf(np.array([x]))[0] == pytest.approx(expected, abs=3e-8)
 
 
 @given(components, values)
-def test_the_score_of_a_smooth_mixture_is_scoringrules_own(
+def test_the_crps_of_a_smooth_mixture_matches_scoringrules(
     parts: list[tuple[float, float, float]], outcome: float
 ) -> None:
     mixed = mixture(parts)
@@ -38,7 +38,7 @@ def test_the_score_of_a_smooth_mixture_is_scoringrules_own(
 
 
 @given(components, values)
-def test_the_score_of_plain_scenarios_is_scoringrules_own(
+def test_the_crps_of_plain_scenarios_matches_scoringrules(
     parts: list[tuple[float, float, float]], outcome: float
 ) -> None:
     mixed = mixture([(mean, 0.0, 1.0) for mean, _, _ in parts])
@@ -47,7 +47,7 @@ def test_the_score_of_plain_scenarios_is_scoringrules_own(
 
 
 @given(components, values)
-def test_the_brier_score_of_a_strike_is_scoringrules_own(
+def test_the_brier_score_of_a_strike_matches_scoringrules(
     parts: list[tuple[float, float, float]], strike: float
 ) -> None:
     above = mixture(parts).above([strike])[0]
@@ -76,7 +76,7 @@ def test_a_quantile_has_its_share_below_it(
     assert 1 - mixed.above(mixed.quantiles([level]))[0] == pytest.approx(level, abs=1e-6)
 
 
-def test_mean_and_spread_are_those_of_draws() -> None:
+def test_mean_and_deviation_match_those_of_draws() -> None:
     mixed = mixture([(1e6, 1e4, 1.0), (1.1e6, 3e4, 3.0)])
     rng = np.random.default_rng(5)
     which = rng.choice(2, p=mixed.weights, size=400_000)

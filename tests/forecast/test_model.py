@@ -35,7 +35,8 @@ FULL = history(dt.date(2022, 1, 3), 7 * 150)
 WEEK = Week.of(dt.date(2022, 1, 3) + dt.timedelta(weeks=140))
 
 
-def known(k: int) -> Counts:
+def counts_with(k: int) -> Counts:
+    """The counts up to the first k days of the week."""
     return FULL.up_to(WEEK.monday + dt.timedelta(days=k - 1))
 
 
@@ -46,7 +47,7 @@ def fitted(method: str, k: int = 0) -> Forecaster:
 # The cache tells `(method, 0)` from `(method,)`: it is always asked with both arguments.
 @lru_cache
 def _fitted(method: str, k: int) -> Forecaster:
-    return Forecaster.fit(known(k), method, _fitted(method, 0).bank if k else None)
+    return Forecaster.fit(counts_with(k), method, _fitted(method, 0).bank if k else None)
 
 
 def with_changed(counts: Counts, day: dt.date, factor: float) -> Counts:
@@ -60,8 +61,8 @@ methods = pytest.mark.parametrize("method", METHODS)
 
 @methods
 @pytest.mark.parametrize("k", range(7))
-def test_the_belief_is_near_what_comes(method: str, k: int) -> None:
-    belief = fitted(method, k).belief(known(k), WEEK, STRIKES)
+def test_the_belief_is_near_the_actual_average(method: str, k: int) -> None:
+    belief = fitted(method, k).belief(counts_with(k), WEEK, STRIKES)
     actual = np.mean([FULL.settling(day) for day in WEEK.days])
     assert belief.days_published == k
     assert abs(belief.mean - actual) < 4 * belief.sd
@@ -70,14 +71,14 @@ def test_the_belief_is_near_what_comes(method: str, k: int) -> None:
 @methods
 def test_each_published_day_narrows_the_belief(method: str) -> None:
     forecaster = fitted(method)
-    spreads = [forecaster.belief(known(k), WEEK, STRIKES).sd for k in range(8)]
+    spreads = [forecaster.belief(counts_with(k), WEEK, STRIKES).sd for k in range(8)]
     assert spreads[7] == 0
     assert spreads[6] < spreads[3] < spreads[0]
 
 
 @methods
 def test_a_week_with_every_day_published_is_certain(method: str) -> None:
-    full = known(7)
+    full = counts_with(7)
     total = sum(full.settling(day) for day in WEEK.days)
     strikes = (total // 7 - 1, total // 7, total // 7 + 1)
     belief = fitted(method).belief(full, WEEK, strikes)
@@ -87,7 +88,7 @@ def test_a_week_with_every_day_published_is_certain(method: str) -> None:
 
 @methods
 def test_an_average_at_the_strike_is_not_above_it(method: str) -> None:
-    counts = known(7)
+    counts = counts_with(7)
     total = sum(counts.settling(day) for day in WEEK.days)
     sunday = counts.settling(WEEK.sunday)
     even = with_changed(counts, WEEK.sunday, (sunday - total % 7) / sunday)
@@ -97,20 +98,20 @@ def test_an_average_at_the_strike_is_not_above_it(method: str) -> None:
 
 @methods
 @pytest.mark.parametrize("k", [0, 3])
-def test_what_comes_after_the_origin_changes_no_forecast_by_a_bit(method: str, k: int) -> None:
+def test_counts_after_the_origin_do_not_change_the_forecast_by_a_bit(method: str, k: int) -> None:
     origin = WEEK.monday + dt.timedelta(days=k)
     ruined = {
         day: held if day < origin else (Vintage(1_234_567, held[0].seen),)
         for day, held in FULL.vintages.items()
     }
     later = Counts(MappingProxyType(ruined))
-    honest = fitted(method, k).belief(known(k), WEEK, STRIKES)
+    honest = fitted(method, k).belief(counts_with(k), WEEK, STRIKES)
     view = later.up_to(origin - dt.timedelta(days=1))
     assert Forecaster.fit(view, method).belief(view, WEEK, STRIKES) == honest
 
 
 @methods
-def test_a_forecaster_fitted_later_knows_no_more_of_the_past(method: str) -> None:
+def test_a_forecaster_fitted_later_uses_no_weeks_after_the_origin(method: str) -> None:
     """Residuals of weeks that end after the origin stay out, whoever has them in the bank."""
     earlier = Week.of(WEEK.monday - dt.timedelta(weeks=3))
     view = FULL.up_to(earlier.monday - dt.timedelta(days=1))
@@ -121,37 +122,37 @@ def test_a_forecaster_fitted_later_knows_no_more_of_the_past(method: str) -> Non
 @methods
 def test_a_published_weekday_far_off_its_forecast_moves_the_rest(method: str) -> None:
     """More came on Monday than was expected: more is expected of the days to come."""
-    plain = fitted(method).forecast(known(1), WEEK).mixture.mean
-    busier = with_changed(known(1), WEEK.monday, 1.05)
+    plain = fitted(method).forecast(counts_with(1), WEEK).mixture.mean
+    busier = with_changed(counts_with(1), WEEK.monday, 1.05)
     gained = fitted(method).forecast(busier, WEEK).mixture.mean - plain
     assert gained > 0.05 * FULL.settling(WEEK.monday) / 7
 
 
 @methods
-def test_the_last_known_day_matters(method: str) -> None:
+def test_the_last_published_day_changes_the_belief(method: str) -> None:
     last = WEEK.monday + dt.timedelta(days=2)
     forecaster = fitted(method)
-    plain = forecaster.belief(known(3), WEEK, STRIKES)
-    changed = forecaster.belief(with_changed(known(3), last, 1.05), WEEK, STRIKES)
+    plain = forecaster.belief(counts_with(3), WEEK, STRIKES)
+    changed = forecaster.belief(with_changed(counts_with(3), last, 1.05), WEEK, STRIKES)
     assert changed.above != plain.above
     assert changed.digest != plain.digest
 
 
 @methods
-def test_any_days_of_the_week_may_be_known(method: str) -> None:
+def test_any_days_of_the_week_may_be_published(method: str) -> None:
     tuesday = WEEK.monday + dt.timedelta(days=1)
-    without = {day: held for day, held in known(3).vintages.items() if day != tuesday}
+    without = {day: held for day, held in counts_with(3).vintages.items() if day != tuesday}
     belief = fitted(method).belief(Counts(MappingProxyType(without)), WEEK, STRIKES)
     assert belief.days_published == 2
     assert 0 < belief.sd < 100_000
 
 
 @methods
-def test_a_week_ahead_is_wider_than_the_running_one(method: str) -> None:
+def test_a_week_ahead_is_wider_than_the_current_one(method: str) -> None:
     forecaster = fitted(method, 2)
-    ahead = forecaster.belief(known(2), WEEK.following, STRIKES)
+    ahead = forecaster.belief(counts_with(2), WEEK.following, STRIKES)
     assert ahead.days_published == 0
-    assert ahead.sd > forecaster.belief(known(2), WEEK, STRIKES).sd
+    assert ahead.sd > forecaster.belief(counts_with(2), WEEK, STRIKES).sd
 
 
 @methods
@@ -161,18 +162,18 @@ def test_before_mondays_release_three_listed_weeks_have_a_belief(method: str) ->
     forecaster = Forecaster.fit(thursday, method, fitted(method).bank)
     weeks = (WEEK, WEEK.following, WEEK.following.following)
     spreads = [forecaster.belief(thursday, week, STRIKES).sd for week in weeks]
-    assert min(spreads) > 0.8 * fitted(method).belief(known(0), WEEK, STRIKES).sd
+    assert min(spreads) > 0.8 * fitted(method).belief(counts_with(0), WEEK, STRIKES).sd
 
 
 @methods
 def test_a_week_too_far_ahead_is_refused(method: str) -> None:
     far = Week.of(WEEK.monday + dt.timedelta(weeks=4))
     with pytest.raises(BadInput, match="too early to forecast"):
-        fitted(method, 2).belief(known(2), far, STRIKES)
+        fitted(method, 2).belief(counts_with(2), far, STRIKES)
 
 
 @methods
-def test_a_short_history_says_how_few_weeks_it_has_and_is_never_sure(method: str) -> None:
+def test_a_short_history_names_its_number_of_weeks_and_is_never_certain(method: str) -> None:
     first = dt.date(2022, 1, 3)
     counts = history(first, 7 * 72)
     week = Week.of(first + dt.timedelta(weeks=72))
@@ -186,7 +187,7 @@ def test_a_short_history_says_how_few_weeks_it_has_and_is_never_sure(method: str
 
 @methods
 @pytest.mark.parametrize("days", [1, 100, 7 * 55])
-def test_a_history_too_short_to_say_anything_is_refused(method: str, days: int) -> None:
+def test_a_history_too_short_to_forecast_from_is_refused(method: str, days: int) -> None:
     first = dt.date(2022, 1, 3)
     counts = history(first, days)
     week = Week.of(first + dt.timedelta(days=days))
@@ -196,7 +197,7 @@ def test_a_history_too_short_to_say_anything_is_refused(method: str, days: int) 
 
 def test_an_unknown_method_is_refused() -> None:
     with pytest.raises(BadInput, match="no forecast method"):
-        Forecaster.fit(known(0), "oracle")
+        Forecaster.fit(counts_with(0), "oracle")
 
 
 def test_the_seed_is_last_years_week_times_the_trend() -> None:
@@ -206,7 +207,7 @@ def test_the_seed_is_last_years_week_times_the_trend() -> None:
     open_days = WEEK.days[2:]
     remainder = trend * sum(FULL.settling(day - year) for day in open_days)
     published = sum(FULL.settling(day) for day in WEEK.days[:2])
-    scenarios = fitted("seed", 2).forecast(known(2), WEEK).mixture.means
+    scenarios = fitted("seed", 2).forecast(counts_with(2), WEEK).mixture.means
     implied = (7 * scenarios - published) / remainder
     assert implied[-1] == pytest.approx(_seed_residual(WEEK.monday - dt.timedelta(weeks=1), 2))
 
@@ -220,21 +221,23 @@ def _seed_residual(monday: dt.date, k: int) -> float:
     return actual / (trend * sum(FULL.settling(day - year) for day in open_days))
 
 
-def test_a_bank_given_back_changes_nothing() -> None:
+def test_a_forecast_from_a_reused_bank_is_that_of_a_new_one() -> None:
     again = fitted("combined", 3)
-    afresh = Forecaster.fit(known(3), "combined")
-    assert again.belief(known(3), WEEK, STRIKES) == afresh.belief(known(3), WEEK, STRIKES)
+    afresh = Forecaster.fit(counts_with(3), "combined")
+    assert again.belief(counts_with(3), WEEK, STRIKES) == afresh.belief(
+        counts_with(3), WEEK, STRIKES
+    )
 
 
 @methods
-def test_the_weights_of_past_weeks_add_up(method: str) -> None:
-    forecast = fitted(method).forecast(known(2), WEEK)
+def test_the_weights_of_past_weeks_sum_to_one(method: str) -> None:
+    forecast = fitted(method).forecast(counts_with(2), WEEK)
     assert forecast.weights.sum() == pytest.approx(1)
     assert len(forecast.weights) == len(forecast.weeks)
 
 
-def test_the_belief_names_the_weeks_that_weigh_most() -> None:
-    belief = fitted("combined").belief(known(2), WEEK, STRIKES)
+def test_the_belief_lists_the_weeks_of_the_largest_weights() -> None:
+    belief = fitted("combined").belief(counts_with(2), WEEK, STRIKES)
     weights = [past.weight for past in belief.heaviest]
     assert weights == sorted(weights, reverse=True)
     assert 1 <= belief.effective_weeks <= 40
@@ -243,47 +246,49 @@ def test_the_belief_names_the_weeks_that_weigh_most() -> None:
 
 def test_an_open_day_without_a_count_the_year_before_is_refused_by_the_seed() -> None:
     friday = WEEK.days[4] - dt.timedelta(days=364)
-    gap = {day: held for day, held in known(2).vintages.items() if day != friday}
+    gap = {day: held for day, held in counts_with(2).vintages.items() if day != friday}
     with pytest.raises(BadInput, match="year before"):
         fitted("seed").belief(Counts(MappingProxyType(gap)), WEEK, STRIKES)
 
 
 def test_a_count_of_the_usual_size_is_a_few_deviations_off_at_most() -> None:
     tuesday = WEEK.days[1]
-    assert abs(fitted("combined").deviations(known(1), tuesday, FULL.settling(tuesday))) < 4
+    assert abs(fitted("combined").deviations(counts_with(1), tuesday, FULL.settling(tuesday))) < 4
 
 
 def test_a_count_with_a_digit_too_few_is_implausible() -> None:
     tuesday = WEEK.days[1]
     typo = FULL.settling(tuesday) // 10
-    assert fitted("combined").deviations(known(1), tuesday, typo) < -MOST_DEVIATIONS
+    assert fitted("combined").deviations(counts_with(1), tuesday, typo) < -MOST_DEVIATIONS
 
 
 def test_a_day_beyond_the_forecasts_cannot_be_judged() -> None:
     day = WEEK.days[0] + dt.timedelta(weeks=4)
     with pytest.raises(BadInput, match="end too early"):
-        fitted("seed").deviations(known(0), day, 2_000_000)
+        fitted("seed").deviations(counts_with(0), day, 2_000_000)
 
 
-def test_a_history_too_short_to_say_what_is_usual_judges_no_count() -> None:
+def test_a_history_too_short_for_a_standard_deviation_judges_no_count() -> None:
     short = history(dt.date(2022, 1, 3), 7 * 58)
     day = dt.date(2022, 1, 3) + dt.timedelta(days=7 * 58)
     with pytest.raises(BadInput, match="past weeks are too few to judge"):
         Forecaster.fit(short, "seed").deviations(short, day, 2_000_000)
 
 
-def test_whether_a_count_is_plausible_does_not_hang_on_itself() -> None:
+def test_the_deviation_of_a_count_does_not_depend_on_itself() -> None:
     """A day read again is judged from the days before it, as when it was read first."""
     tuesday = WEEK.days[1]
-    judged = fitted("combined").deviations(known(1), tuesday, 2_000_000)
-    assert fitted("combined").deviations(known(2), tuesday, 2_000_000) == judged
+    judged = fitted("combined").deviations(counts_with(1), tuesday, 2_000_000)
+    assert fitted("combined").deviations(counts_with(2), tuesday, 2_000_000) == judged
 
 
 @methods
 @pytest.mark.parametrize("k", range(7))
-def test_the_evaluation_judges_the_forecast_that_a_live_bot_had(method: str, k: int) -> None:
+def test_the_evaluation_scores_the_forecast_of_a_live_bot(method: str, k: int) -> None:
     banks = {name: fitted(name, 7).bank for name in METHODS}
-    judged = hindcast(History.of(known(7)), banks, METHODS[method], WEEK.monday.toordinal(), k)
-    live = fitted(method, k).forecast(known(k), WEEK).mixture
-    assert judged.means == pytest.approx(live.means, rel=1e-9)
-    assert judged.weights == pytest.approx(live.weights, rel=1e-9)
+    scored = hindcast(
+        History.of(counts_with(7)), banks, METHODS[method], WEEK.monday.toordinal(), k
+    )
+    live = fitted(method, k).forecast(counts_with(k), WEEK).mixture
+    assert scored.means == pytest.approx(live.means, rel=1e-9)
+    assert scored.weights == pytest.approx(live.weights, rel=1e-9)

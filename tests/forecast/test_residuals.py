@@ -53,14 +53,14 @@ def test_a_week_without_a_forecast_is_not_usable() -> None:
     assert extend(None, LastValue(), HISTORY).usable == 19
 
 
-def test_only_new_weeks_are_made() -> None:
+def test_only_new_weeks_are_computed() -> None:
     bank = extend(None, LastValue(), HISTORY.up_to(MONDAY + 7 * 15 - 1))
     method = LastValue()
-    told: list[tuple[int, int]] = []
-    longer = extend(bank, method, HISTORY, lambda done, total: told.append((done, total)))
+    found: list[tuple[int, int]] = []
+    longer = extend(bank, method, HISTORY, lambda done, total: found.append((done, total)))
     # One more than the new ones: the last kept week is made again, as a check.
     assert method.fits == 6
-    assert told == [(i, 5) for i in range(1, 6)]
+    assert found == [(i, 5) for i in range(1, 6)]
     assert same(longer, extend(None, LastValue(), HISTORY))
 
 
@@ -72,20 +72,20 @@ def test_a_longer_bank_serves_a_shorter_history() -> None:
     assert method.fits == 1
 
 
-def test_weeks_after_a_changed_count_are_made_again() -> None:
+def test_weeks_after_a_changed_count_are_computed_again() -> None:
     bank = extend(None, LastValue(), HISTORY)
     changed = History(MONDAY, HISTORY.logs.copy())
     changed.logs[7 * 9] += 0.01
     assert same(extend(bank, LastValue(), changed), extend(None, LastValue(), changed))
 
 
-def test_a_bank_of_another_program_is_made_again() -> None:
+def test_a_bank_of_a_changed_program_is_computed_again() -> None:
     bank = extend(None, LastValue(), HISTORY)
     shifted = LastValue(shift=0.001)
     assert same(extend(bank, shifted, HISTORY), extend(None, shifted, HISTORY))
 
 
-def test_a_bank_of_another_method_is_made_again() -> None:
+def test_a_bank_of_another_method_is_computed_again() -> None:
     bank = extend(None, LastValue(), HISTORY)
     other = LastValue()
     other.name = "another"
@@ -101,7 +101,7 @@ def test_a_bank_survives_storage() -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x00", b"{}", b"\x95\x02"])
-def test_bytes_that_are_no_bank_are_refused(damage: bytes) -> None:
+def test_bytes_that_are_not_a_bank_are_refused(damage: bytes) -> None:
     with pytest.raises(BadInput, match="cannot be read"):
         Bank.decode(damage)
 

@@ -23,7 +23,7 @@ def test_every_regressor_has_a_penalty() -> None:
     assert (penalties() > 0).all()
 
 
-def test_each_window_day_has_an_effect_of_its_own() -> None:
+def test_each_window_day_has_its_own_dummy() -> None:
     thanksgiving = dt.date(2025, 11, 27).toordinal()
     ordinary = np.flatnonzero(regressors(thanksgiving - 28) == 1)
     dummies = [
@@ -33,7 +33,7 @@ def test_each_window_day_has_an_effect_of_its_own() -> None:
     assert len(dummies[0] ^ dummies[1]) == 2
 
 
-def test_a_fixed_date_acts_otherwise_on_a_weekend_than_in_midweek() -> None:
+def test_a_fixed_date_has_other_regressors_on_a_weekend_than_in_midweek() -> None:
     wednesday = regressors(dt.date(2018, 7, 4).toordinal())
     saturday = regressors(dt.date(2020, 7, 4).toordinal())
     thursday = regressors(dt.date(2019, 7, 4).toordinal())
@@ -71,7 +71,7 @@ def test_a_day_above_its_forecast_raises_the_next_and_less_the_later_ones() -> N
     assert 0 < gained[-1] < gained[0] < 0.05
 
 
-def test_what_came_after_the_fit_is_carried_over_a_gap() -> None:
+def test_counts_after_the_fit_are_extrapolated_over_a_gap() -> None:
     history = weekly(900, noise=0.02)
     model = fit(history.up_to(FIRST + 892))
     assert model is not None
@@ -80,7 +80,7 @@ def test_what_came_after_the_fit_is_carried_over_a_gap() -> None:
     assert np.isfinite(model.predict(gap, FIRST + np.arange(894, 905))).all()
 
 
-def test_after_a_gap_too_long_to_carry_anything_over_the_fit_speaks_alone() -> None:
+def test_after_a_gap_longer_than_the_kriging_window_the_regression_stands_alone() -> None:
     history = weekly(900, noise=0.02)
     model = fit(history)
     assert model is not None
@@ -92,7 +92,7 @@ def test_after_a_gap_too_long_to_carry_anything_over_the_fit_speaks_alone() -> N
     assert after == pytest.approx(14.6 + WEEKDAY[np.arange(990, 997) % 7], abs=0.05)
 
 
-def test_the_level_after_a_long_gap_owes_nothing_to_the_level_before_it() -> None:
+def test_the_level_after_a_long_gap_is_independent_of_the_level_before_it() -> None:
     history = weekly(1_400, noise=0.01)
     history.logs[800:1_100] = np.nan
     shifted = History(FIRST, history.logs + 0.2 * (np.arange(1_400) >= 950))
@@ -112,7 +112,7 @@ def test_the_level_follows_a_lasting_change() -> None:
     assert model.level - before.level == pytest.approx(0.1, abs=0.03)
 
 
-def test_least_squares_keep_coefficients_at_nought_that_would_be_negative() -> None:
+def test_coefficients_that_would_be_negative_are_zero() -> None:
     rng = np.random.default_rng(2)
     design = rng.normal(size=(40, 3))
     found = non_negative_least_squares(design, design @ np.array([1.0, -2.0, 0.5]))
@@ -123,7 +123,7 @@ def test_least_squares_keep_coefficients_at_nought_that_would_be_negative() -> N
     assert (gradient[found == 0] > 0).all()
 
 
-def test_least_squares_find_coefficients_that_are_positive_anyway() -> None:
+def test_positive_coefficients_are_those_of_least_squares() -> None:
     design = np.random.default_rng(2).normal(size=(40, 3))
     true = np.array([1.0, 2.0, 0.5])
     assert non_negative_least_squares(design, design @ true) == pytest.approx(true)

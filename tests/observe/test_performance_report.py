@@ -35,7 +35,7 @@ def table(report: PerformanceReport, title: str) -> dict[str, tuple[str, ...]]:
     return {row[0]: row[1:] for row in sheet.rows}
 
 
-def test_profit_is_shown_by_market_by_known_days_and_in_all(report: PerformanceReport) -> None:
+def test_pnl_is_shown_by_market_by_published_days_and_in_total(report: PerformanceReport) -> None:
     by_known = table(report, "P&L by known days")
     assert by_known["1"][:4] == ("1", "10", "0.30", "+5.70")
     assert by_known["3"][:4] == ("2", "25", "0.00", "-12.50")
@@ -43,13 +43,13 @@ def test_profit_is_shown_by_market_by_known_days_and_in_all(report: PerformanceR
     assert table(report, "P&L by market")[LOW][-2:] == ("+0.050", "+0.600")
 
 
-def test_markouts_say_how_many_fills_they_are_of(report: PerformanceReport) -> None:
+def test_markouts_show_their_number_of_fills(report: PerformanceReport) -> None:
     (sheet,) = (each for each in sheets(report) if each.title.startswith("Markouts"))
     assert ("all", "1 s", "1", "+0.010", "2", "+0.033") in sheet.rows
     assert ("all", "1 min", "0", "-", "0", "-") in sheet.rows
 
 
-def test_data_that_are_too_few_to_change_the_weights_are_said_to_be(
+def test_too_few_data_to_change_the_weights_are_reported_as_such(
     report: PerformanceReport,
 ) -> None:
     (sheet,) = (each for each in sheets(report) if each.title.startswith("Weight"))
@@ -57,7 +57,7 @@ def test_data_that_are_too_few_to_change_the_weights_are_said_to_be(
     assert [row[3] == row[6] for row in sheet.rows] == [True] * 5
 
 
-def test_weights_that_the_data_contradict_are_proposed_anew() -> None:
+def test_other_weights_are_proposed_where_the_data_contradict_them() -> None:
     samples, settled = _events_in_which_the_belief_was_right(30)
     found = build_report((), (), samples, settled, (0.2,) * 5, frozenset())
     (sheet,) = (each for each in sheets(found) if each.title.startswith("Weight"))
@@ -80,20 +80,20 @@ def _events_in_which_the_belief_was_right(
     return samples, settled
 
 
-def test_a_ledger_in_which_nothing_is_decided_is_said_to_be_one() -> None:
+def test_a_ledger_without_settled_events_is_reported_as_such() -> None:
     assert "No event in this ledger is decided yet" in remarks(NOTHING)[0]
     assert [sheet.title for sheet in sheets(NOTHING)] == [
         "Weight of the belief (quoting.belief_weight)"
     ]
 
 
-def test_an_event_in_which_nothing_was_filled_is_said_to_be_one() -> None:
+def test_an_event_without_fills_is_reported_as_such() -> None:
     found = build_report((), (), SAMPLES, SETTLEMENTS, WEIGHTS, frozenset({FIRST}))
     assert "Nothing was filled in these events" in remarks(found)[0]
     assert "P&L" not in " ".join(sheet.title for sheet in sheets(found))
 
 
-def test_what_is_not_decided_amended_or_contradicts_itself_is_said() -> None:
+def test_unsettled_amended_and_contradictory_settlements_are_reported() -> None:
     settled = (*SETTLEMENTS[1:2], settlement(LOW, True, 10), settlement(LOW, False, 9))
     found = build_report(FILLS, (), (), settled, WEIGHTS, frozenset({FIRST, SECOND}))
     said = " ".join(remarks(found))
@@ -104,18 +104,18 @@ def test_what_is_not_decided_amended_or_contradicts_itself_is_said() -> None:
 
 
 def test_the_json_is_in_dollars_and_adds_up(report: PerformanceReport) -> None:
-    told = orjson.loads(orjson.dumps(as_json(report)))
-    assert told["total"]["pnl"] == -6.8
+    found = orjson.loads(orjson.dumps(as_json(report)))
+    assert found["total"]["pnl"] == -6.8
     for groups in ("events", "markets", "known"):
-        assert sum(each["pnl"] for each in told[groups].values()) == pytest.approx(-6.8)
-    assert told["known"]["1"]["claimed"] == {"fills": 1, "each": pytest.approx(0.05)}
-    assert told["total"]["markouts"]["1min"] == {"mid": None, "fair": None}
-    assert told["brier"]["0"]["n"] == 0
-    assert [each["changes"] for each in told["weights"]] == [False] * 5
+        assert sum(each["pnl"] for each in found[groups].values()) == pytest.approx(-6.8)
+    assert found["known"]["1"]["claimed"] == {"fills": 1, "each": pytest.approx(0.05)}
+    assert found["total"]["markouts"]["1min"] == {"mid": None, "fair": None}
+    assert found["brier"]["0"]["n"] == 0
+    assert [each["changes"] for each in found["weights"]] == [False] * 5
     assert orjson.loads(orjson.dumps(as_json(NOTHING)))["total"]["fills"] == 0
 
 
-def test_the_page_shows_tables_pictures_and_rules_and_escapes_what_it_is_told(
+def test_the_page_shows_tables_pictures_and_rules_and_escapes_its_title(
     report: PerformanceReport,
 ) -> None:
     page = html_page(report, "Settled <up>", ["<svg id='x'></svg>"])

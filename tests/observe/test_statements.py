@@ -44,7 +44,7 @@ def test_a_pair_that_a_fill_completes_pays_a_dollar_back() -> None:
     ]
 
 
-def test_a_settlement_is_a_row_where_something_was_held() -> None:
+def test_a_settlement_of_a_position_is_a_row() -> None:
     won, lost_yes, worthless = rows(SETTLEMENT_COLUMNS, settlement_rows(SETTLEMENTS))
     assert (won["ticker"], won["result"], won["cash"]) == (LOW, "yes", "10.000000")
     assert (lost_yes["ticker"], lost_yes["result"], lost_yes["cash"]) == (HIGH, "no", "5.000000")
@@ -72,7 +72,7 @@ def test_a_settlement_without_a_time_has_none() -> None:
     st.lists(st.tuples(st.sampled_from(("bid", "ask")), st.integers(1, 99), st.integers(1, 30))),
     st.booleans(),
 )
-def test_cash_is_what_the_exchange_books_and_adds_up_to_the_profit(
+def test_cash_is_what_the_exchange_books_and_adds_up_to_the_pnl(
     drawn: list[tuple[str, int, int]], won: bool
 ) -> None:
     fills = [

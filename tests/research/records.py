@@ -35,7 +35,7 @@ def booked(
     side: Side,
     cents: int,
     contracts: int,
-    known: int = 1,
+    days_published: int = 1,
     fair: float | None = None,
     fee: int = 0,
 ) -> RecordFill:
@@ -43,7 +43,7 @@ def booked(
     price, count = Price(cents * ONE_CENT), Count(contracts * ONE_CONTRACT)
     at = AT + sum(map(ord, trade_id))
     fill = Fill(trade_id, f"o-{trade_id}", ticker, side, price, count, Money(fee), at)
-    return RecordFill(fill, known, MarketView(fair, fair, fair))
+    return RecordFill(fill, days_published, MarketView(fair, fair, fair))
 
 
 def marked(trade_id: str, horizon: Horizon, mid: float | None, fair: float | None) -> Markout:
@@ -60,19 +60,21 @@ def settlement(
 
 
 def sampled(
-    ticker: str, belief: float, mid: float, known: int = 1, moment: SampleMoment = "first"
+    ticker: str, belief: float, mid: float, days_published: int = 1, moment: SampleMoment = "first"
 ) -> MarketSample:
     """A market sample with the fair value half-way between belief and mid."""
-    return MarketSample(ticker, known, moment, AT, MarketView(belief, mid, (belief + mid) / 2))
+    return MarketSample(
+        ticker, days_published, moment, AT, MarketView(belief, mid, (belief + mid) / 2)
+    )
 
 
 FILLS = (
     # Ten YES at 40 cents, fair at 45: wins 60 cents each, less a fee of 30 cents.
-    booked("a", LOW, "bid", 40, 10, known=1, fair=0.45, fee=300_000),
+    booked("a", LOW, "bid", 40, 10, days_published=1, fair=0.45, fee=300_000),
     # Five YES sold at 30 cents, fair at 25: they win 30 cents each.
-    booked("b", HIGH, "ask", 30, 5, known=3, fair=0.25),
+    booked("b", HIGH, "ask", 30, 5, days_published=3, fair=0.25),
     # Twenty YES at 70 cents without belief, mid or fair value: they lose.
-    booked("c", NEXT_LOW, "bid", 70, 20, known=3),
+    booked("c", NEXT_LOW, "bid", 70, 20, days_published=3),
 )
 MARKOUTS = (
     marked("a", "1s", 0.41, 0.44),
@@ -88,5 +90,5 @@ SETTLEMENTS = (
 SAMPLES = (
     sampled(LOW, 0.9, 0.8),
     sampled(HIGH, 0.3, 0.1),
-    sampled(NEXT_LOW, 0.4, 0.6, known=2),
+    sampled(NEXT_LOW, 0.4, 0.6, days_published=2),
 )

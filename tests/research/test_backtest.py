@@ -63,12 +63,12 @@ def test_on_a_day_with_a_release_only_the_last_trade_fills(day: dt.date) -> None
 
 
 @pytest.mark.parametrize("day", RELEASES)
-def test_an_order_that_stands_through_a_release_is_filled_by_any_trade(day: dt.date) -> None:
+def test_an_order_that_rests_through_a_release_is_filled_by_any_trade(day: dt.date) -> None:
     sides = {trade.side for trade in traded(day, 1000, 9000, last=5000, leaves=False)}
     assert sides == {"bid", "ask"}
 
 
-def test_a_fifth_of_the_days_volume_fills_at_the_most() -> None:
+def test_at_most_a_fifth_of_the_days_volume_fills() -> None:
     (bought,) = traded(SATURDAY, BID - 100, 5000, volume=2_000)
     assert bought.count == 400
     assert sum(trade.count for trade in traded(SATURDAY, 1000, 9000, volume=6_000)) == 1200
@@ -83,7 +83,7 @@ def test_a_day_without_a_candle_fills_nothing_and_leaves_the_book_as_it_was() ->
     assert bought.day == SUNDAY
 
 
-def test_orders_look_at_the_book_of_the_evening_before() -> None:
+def test_orders_are_priced_against_the_book_of_the_evening_before() -> None:
     days = quiet()
     # Tuesday ends with another bid at 30 cents: on Wednesday ours is one tick above.
     days[1][TUESDAY] = candle(book(3000, 5200))
@@ -92,14 +92,14 @@ def test_orders_look_at_the_book_of_the_evening_before() -> None:
     assert (bought.day, bought.price) == (WEDNESDAY, 3100)
 
 
-def test_monday_looks_at_the_first_book_of_the_day() -> None:
+def test_mondays_orders_are_priced_against_the_first_book_of_the_day() -> None:
     days = quiet()
     days[1][MONDAY] = candle(BOOKS[1], 1000, 1000, 1000, 100_000, opened=book(2000, None))
     (bought,) = play_week(strategy(), real_week(days), Oracle()).trades
     assert (bought.day, bought.price) == (MONDAY, 2100)
 
 
-def test_beliefs_are_asked_for_at_the_time_of_the_order() -> None:
+def test_beliefs_are_formed_at_the_time_of_the_order() -> None:
     oracle = Oracle()
     play_week(strategy(), real_week(quiet()), oracle)
     hours = [(10, 0), (9, 30), (9, 30), (9, 30), (9, 30), (0, 0), (0, 0)]
@@ -129,7 +129,7 @@ def test_a_strategy_that_does_not_update_quotes_mondays_belief_all_week(updates:
     assert {trade.days_published for trade in result.trades} == {4}
 
 
-def test_a_fill_weighs_on_the_next_days_quotes() -> None:
+def test_a_fill_moves_the_next_days_quotes() -> None:
     days = quiet()
     for day in (SATURDAY, SUNDAY):
         days[1][day] = candle(BOOKS[1], BID - 100, 5000, 5000, 100_000)
@@ -140,7 +140,7 @@ def test_a_fill_weighs_on_the_next_days_quotes() -> None:
     assert [(t.day, t.price, t.count) for t in trades] == [(SATURDAY, BID, 500)]
 
 
-def test_a_fill_tells_what_it_cost_claimed_and_earned() -> None:
+def test_a_fill_has_its_spend_edge_markout_and_pnl() -> None:
     days = quiet()
     days[1][SATURDAY] = candle(BOOKS[1], BID - 100, 5000, 5000, 100_000)
     days[1][SUNDAY] = candle(book(6000, 6400))

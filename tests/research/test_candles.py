@@ -40,7 +40,7 @@ def test_markets_are_in_order_of_strike_with_their_days(tmp_path: Path) -> None:
     assert week.markets[1].candles[dt.date(2026, 4, 6)].low is None
 
 
-def test_an_event_that_is_not_decided_in_full_is_left_out(tmp_path: Path) -> None:
+def test_an_event_without_all_its_results_is_left_out(tmp_path: Path) -> None:
     markets = (
         "KXTSAW-26APR12,A,,2450000,yes\nKXTSAW-26APR19,B,,2450000,yes\nKXTSAW-26APR19,C,,2500000,"
     )
@@ -60,9 +60,7 @@ def test_an_event_that_is_not_decided_in_full_is_left_out(tmp_path: Path) -> Non
         ("KXTSAW-26APR12,A,,2450000,", f"A,{END},0,0,1,1,,,,0", "no decided event in common"),
     ],
 )
-def test_a_line_that_makes_no_sense_is_named(
-    tmp_path: Path, markets: str, candles: str, said: str
-) -> None:
+def test_an_invalid_line_is_named(tmp_path: Path, markets: str, candles: str, said: str) -> None:
     with pytest.raises(BadInput, match=said):
         load_weeks(*files(tmp_path, markets, candles))
 
@@ -74,6 +72,6 @@ def test_a_file_without_a_column_is_refused(tmp_path: Path) -> None:
         load_weeks(*paths)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be read"):
         load_weeks(tmp_path / "a", tmp_path / "b")

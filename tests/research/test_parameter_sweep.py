@@ -26,7 +26,7 @@ def test_a_grid_that_is_empty_or_too_large_is_refused(sizes: tuple[int, ...]) ->
         grid({str(i): range(size) for i, size in enumerate(sizes)})
 
 
-def test_a_week_is_judged_by_what_was_best_in_the_others() -> None:
+def test_a_week_is_scored_by_the_best_setting_of_the_others() -> None:
     # The lucky one made all its money in the first week, where it would not have been chosen.
     found = held_out([trial(9.0, -1.0, -1.0), trial(1.0, 1.0, 1.0)])
     assert (found.pnl, found.contracts) == (1.0 - 1.0 - 1.0, 30.0)

@@ -45,7 +45,7 @@ def near(edge: Edge | None) -> tuple[int, object]:
     return edge.fills, pytest.approx(edge.per_contract)
 
 
-def test_profit_is_what_was_paid_out_less_what_was_paid_and_the_fees() -> None:
+def test_pnl_is_payout_less_cost_and_fees() -> None:
     found = report()
     assert {each.name: each.pnl for each in found.by_market} == {
         LOW: 5_700_000,
@@ -64,14 +64,14 @@ def test_profit_is_what_was_paid_out_less_what_was_paid_and_the_fees() -> None:
     assert (found.total.pnl, found.total.fees) == (-6_800_000, 300_000)
 
 
-def test_profit_is_of_the_events_that_were_asked_for() -> None:
+def test_pnl_is_of_the_events_asked_for() -> None:
     found = report(events=(FIRST,))
     assert (found.total.pnl, len(found.by_event)) == (7_200_000, 1)
     # What the samples say is asked of all that is settled.
     assert len(found.opinions) == 3
 
 
-def test_the_edge_claimed_is_of_the_fills_whose_fair_value_is_known() -> None:
+def test_the_claimed_edge_is_of_the_fills_with_a_fair_value() -> None:
     found = report()
     # Five cents on each of fifteen contracts.
     assert near(found.total.claimed) == (2, 0.05)
@@ -80,7 +80,7 @@ def test_the_edge_claimed_is_of_the_fills_whose_fair_value_is_known() -> None:
     assert [each.claimed for each in found.by_event if each.name == SECOND] == [None]
 
 
-def test_markouts_are_of_the_fills_that_could_be_looked_at() -> None:
+def test_markouts_are_of_the_fills_with_a_later_price() -> None:
     markouts = report().total.markouts
     assert near(markouts["1s"]["mid"]) == (1, 0.01)
     # Four cents on ten bought, two on five sold.
@@ -89,7 +89,7 @@ def test_markouts_are_of_the_fills_that_could_be_looked_at() -> None:
     assert markouts["1min"] == {"mid": None, "fair": None}
 
 
-def test_the_interval_takes_events_as_its_units() -> None:
+def test_the_interval_is_clustered_by_event() -> None:
     assert report(events=(FIRST,)).total.per_contract is not None
     alone, both = report(events=(FIRST,)).total.per_contract, report().total.per_contract
     assert alone is not None
@@ -100,7 +100,7 @@ def test_the_interval_takes_events_as_its_units() -> None:
     assert both.low is not None
 
 
-def test_fills_of_markets_that_are_not_decided_are_left_out_and_counted() -> None:
+def test_fills_of_unsettled_markets_are_left_out_and_counted() -> None:
     found = report(settlements=SETTLEMENTS[:1])
     assert (found.total.fills, found.unsettled_fills) == (1, 2)
     assert found.total.pnl == 5_700_000
@@ -113,20 +113,20 @@ def test_an_amended_settlement_counts_in_place_of_the_one_before() -> None:
     assert (amendment.ticker, amendment.before, amendment.after) == (LOW, 10_000_000, 0)
 
 
-def test_a_settlement_of_another_position_than_the_fills_is_pointed_out() -> None:
+def test_a_settlement_of_another_position_than_the_fills_is_reported() -> None:
     assert report().disagreements == ()
     wrong = (*SETTLEMENTS[1:], settlement(LOW, True, 9))
     assert report(settlements=wrong).disagreements == (LOW,)
 
 
-def test_nothing_comes_to_nothing() -> None:
+def test_an_empty_ledger_has_an_empty_report() -> None:
     found = build_report((), (), (), (), WEIGHTS, frozenset())
     assert (found.total.fills, found.total.pnl, found.total.per_contract) == (0, 0, None)
     assert (found.by_market, found.calibration, found.opinions) == ((), (), ())
     assert [each.proposed for each in found.weights] == list(WEIGHTS)
 
 
-def test_calibration_counts_what_came_true_of_what_was_thought_as_likely() -> None:
+def test_calibration_bins_compare_predicted_with_realised_frequency() -> None:
     found = {each.low: each for each in report().calibration}
     assert set(found) == {0.2, 0.5, 0.8}
     assert found[0.8].predicted == pytest.approx(0.85)
@@ -134,13 +134,13 @@ def test_calibration_counts_what_came_true_of_what_was_thought_as_likely() -> No
     assert (found[0.5].samples, found[0.5].events, found[0.5].realised) == (1, 1, 0.0)
 
 
-def test_a_market_without_fills_is_judged_too_and_one_without_outcome_is_not() -> None:
+def test_a_market_without_fills_is_scored_and_one_without_outcome_is_not() -> None:
     samples = (sampled(NEXT_HIGH, 0.5, 0.5), sampled("KXTSAW-26NOV29-A2.4", 0.5, 0.5))
     found = build_report((), (), samples, SETTLEMENTS, WEIGHTS, frozenset({SECOND}))
     assert [each.ticker for each in found.opinions] == [NEXT_HIGH]
 
 
-def test_scores_are_of_belief_market_and_pool_at_each_number_of_known_days() -> None:
+def test_brier_scores_are_of_belief_mid_and_pool_at_each_number_of_published_days() -> None:
     score = report().brier[1]
     assert score is not None
     assert score.n == 2
@@ -167,14 +167,21 @@ some_fills = st.lists(
 # Few large examples: each opens a ledger on disk.
 @settings(max_examples=12, deadline=None)
 @given(some_fills, st.tuples(*[st.booleans()] * len(TICKERS)))
-def test_every_way_of_adding_up_gives_the_totals_of_the_ledger(
+def test_every_grouping_sums_to_the_totals_of_the_ledger(
     drawn: list[tuple[str, str, int, int, int, int]], won: tuple[bool, ...]
 ) -> None:
     fills = [
         booked(
-            f"{i}", ticker, "bid" if side == "bid" else "ask", cents, contracts, known, None, fee
+            f"{i}",
+            ticker,
+            "bid" if side == "bid" else "ask",
+            cents,
+            contracts,
+            days_published,
+            None,
+            fee,
         )
-        for i, (ticker, side, cents, contracts, known, fee) in enumerate(drawn)
+        for i, (ticker, side, cents, contracts, days_published, fee) in enumerate(drawn)
     ]
     held = dict.fromkeys(TICKERS, 0)
     for each in fills:

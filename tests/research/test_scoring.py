@@ -16,15 +16,15 @@ def trade(count: int, price: int, payout: int) -> Trade:
 
 
 def opinion(
-    belief: float, mid: float, pooled: float, *, outcome: bool, known: int = 1
+    belief: float, mid: float, pooled: float, *, outcome: bool, days_published: int = 1
 ) -> MarketOpinion:
-    return MarketOpinion("W", known, "W-A", belief, mid, pooled, outcome)
+    return MarketOpinion("W", days_published, "W-A", belief, mid, pooled, outcome)
 
 
 @pytest.mark.parametrize(
     ("freedom", "expected"), [(1, 12.7062), (4, 2.7764), (30, 2.0423), (1000, 1.9623)]
 )
-def test_students_quantiles_are_those_of_the_tables(freedom: int, expected: float) -> None:
+def test_students_quantiles_match_the_tables(freedom: int, expected: float) -> None:
     assert student_quantile(0.975, freedom) == pytest.approx(expected, abs=1e-3)
 
 
@@ -58,7 +58,7 @@ def test_fills_are_added_up_by_week() -> None:
     assert found.markout == pytest.approx(5.0 / 35)
 
 
-def test_no_fills_are_no_edge() -> None:
+def test_without_fills_there_is_no_edge() -> None:
     found = fill_statistics([WeekResult("A", (), ())])
     assert (found.fills, found.pnl, found.per_contract, found.claimed) == (0, 0.0, None, None)
 
@@ -66,7 +66,7 @@ def test_no_fills_are_no_edge() -> None:
 def test_brier_scores_are_mean_squares_at_one_number_of_days() -> None:
     weeks = [
         WeekResult("A", (), (opinion(0.5, 1.0, 0.9, outcome=True),)),
-        WeekResult("B", (), (opinion(0.5, 0.0, 0.1, outcome=True, known=2),)),
+        WeekResult("B", (), (opinion(0.5, 0.0, 0.1, outcome=True, days_published=2),)),
         WeekResult("C", (), (opinion(0.2, 0.4, 0.3, outcome=False),)),
     ]
     found = brier(weeks, 1)

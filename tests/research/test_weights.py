@@ -69,14 +69,14 @@ def test_many_events_find_the_true_weight_within_its_error() -> None:
     assert found.proposed == round(0.2 + 400 / 420 * (found.estimate - 0.2), 2)
 
 
-def test_the_error_is_right_about_how_far_estimates_scatter() -> None:
+def test_the_standard_error_is_the_scatter_of_estimates() -> None:
     proposals = [propose(simulated(0.5, 60, seed), PRESENT)[1] for seed in range(60)]
     estimates = [each.estimate for each in proposals if each.estimate is not None]
     errors = [each.standard_error for each in proposals if each.standard_error is not None]
     assert np.std(estimates) == pytest.approx(float(np.mean(errors)), rel=0.25)
 
 
-def test_copies_of_an_events_opinions_make_nothing_surer() -> None:
+def test_copies_of_an_events_opinions_do_not_shrink_the_error() -> None:
     once = simulated(0.5, 40)
     first, again = (propose(each, PRESENT)[1] for each in (once, once * 5))
     assert again.estimate == first.estimate
@@ -84,13 +84,13 @@ def test_copies_of_an_events_opinions_make_nothing_surer() -> None:
     assert (again.events, again.samples) == (40, 5 * first.samples)
 
 
-def test_too_few_events_change_nothing_however_clear_they_seem() -> None:
+def test_too_few_events_change_nothing_however_clear() -> None:
     found = propose(simulated(1.0, FEWEST_EVENTS - 1), (0.0,) * 5)[1]
     assert found.estimate is not None
     assert not found.changes
 
 
-def test_what_chance_would_explain_changes_nothing() -> None:
+def test_an_insignificant_difference_changes_nothing() -> None:
     assert not propose(simulated(0.2, 200), PRESENT)[1].changes
 
 
@@ -105,7 +105,7 @@ def test_where_belief_and_market_agree_there_is_nothing_to_estimate() -> None:
     assert propose(same, PRESENT)[0] == WeightProposal(0, 1, 1, 0.2, None, None, 0.2)
 
 
-def test_the_last_weight_is_judged_by_all_further_days() -> None:
+def test_the_last_weight_is_estimated_from_all_further_days() -> None:
     opinions = simulated(0.5, 5, days_published=4) + simulated(0.5, 5, days_published=6)
     found = propose(opinions, PRESENT)
     assert [each.samples for each in found] == [0, 0, 0, 0, 10 * PER_EVENT]

@@ -39,7 +39,7 @@ def test_a_sunday_belongs_to_the_week_that_it_ends() -> None:
     assert Week.of(SUNDAY + dt.timedelta(days=1)) == Week(SUNDAY).following
 
 
-def test_a_week_is_named_by_nothing_but_a_sunday() -> None:
+def test_a_week_named_by_another_day_than_a_sunday_is_refused() -> None:
     with pytest.raises(ValueError, match="not one"):
         Week(dt.date(2026, 4, 18))
 
@@ -147,7 +147,7 @@ def test_an_instant_without_a_zone_has_no_milliseconds() -> None:
         to_milliseconds(dt.datetime(2026, 4, 19, 9, 0))  # noqa: DTZ001
 
 
-def test_the_hour_that_comes_twice_is_told_apart() -> None:
+def test_the_repeated_hour_of_the_clock_change_is_two_instants() -> None:
     early = dt.datetime(2026, 11, 1, 1, 30, tzinfo=EASTERN)
     late = early.replace(fold=1)
     assert to_milliseconds(late) - to_milliseconds(early) == 3_600_000

@@ -68,7 +68,7 @@ def test_a_correction_before_the_settlement_settles() -> None:
     assert (counts.first(MONDAY), counts.settling(MONDAY)) == (2_500_000, 2_400_000)
 
 
-def test_a_correction_after_the_settlement_settles_nothing() -> None:
+def test_a_correction_after_the_settlement_does_not_settle() -> None:
     counts = observed(
         (MONDAY, 2_500_000, eastern(TUESDAY, 8, 30)),
         (MONDAY, 2_400_000, Week.of(MONDAY).settles),
@@ -82,14 +82,14 @@ def test_seeing_the_same_count_again_changes_nothing() -> None:
     assert (again, change) == (counts, CountChange.NOTHING)
 
 
-def test_an_observation_leaves_the_value_it_was_made_on_alone() -> None:
+def test_an_observation_does_not_change_the_counts_it_is_added_to() -> None:
     before = observed((MONDAY, 2_500_000, eastern(TUESDAY, 8, 30)))
     after, change = before.observe(MONDAY, 2_400_000, eastern(TUESDAY, 9))
     assert change is CountChange.REVISION
     assert (before.latest(MONDAY), after.latest(MONDAY)) == (2_500_000, 2_400_000)
 
 
-def test_a_new_day_is_told_from_a_revision() -> None:
+def test_a_new_day_is_distinguished_from_a_revision() -> None:
     _, change = Counts().observe(MONDAY, 2_500_000, eastern(TUESDAY, 8, 30))
     assert change is CountChange.NEW_DAY
 
@@ -149,7 +149,7 @@ def test_a_view_of_the_past_has_the_vintages_of_the_past() -> None:
     assert counts.as_of(eastern(TUESDAY, 11)).latest(MONDAY) == 2_500_000
 
 
-def test_the_known_days_of_a_week_are_those_with_a_count() -> None:
+def test_the_published_days_of_a_week_are_those_with_a_count() -> None:
     counts = read("2026-04-13,2500000,", "2026-04-15,2400000,", "2026-04-20,2400000,")
     assert counts.published_days(Week.of(MONDAY)) == (MONDAY, dt.date(2026, 4, 15))
 

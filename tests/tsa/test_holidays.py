@@ -24,7 +24,7 @@ OFFICIAL = {
 
 
 @pytest.mark.parametrize("name", FEDERAL)
-def test_a_federal_holiday_falls_where_the_package_has_it(name: str) -> None:
+def test_federal_holidays_are_those_of_the_holidays_package(name: str) -> None:
     official = published.country_holidays("US", years=YEARS, observed=False)
     named = {day for day, names in official.items() if OFFICIAL[name] in names.split("; ")}
     # Juneteenth has been federal since 2021.

@@ -71,7 +71,7 @@ def test_bytes_are_read_like_text() -> None:
     assert parse_page(CURRENT.encode()) == parse_page(CURRENT)
 
 
-def test_another_table_before_it_is_passed_over() -> None:
+def test_another_table_before_it_is_ignored() -> None:
     html = CURRENT.replace("<nav>", "<nav><table><tr><td>Menu</td></tr></table>")
     assert parse_page(html) == parse_page(CURRENT)
 
