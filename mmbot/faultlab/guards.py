@@ -1,7 +1,7 @@
-"""The bot's guards, and how to take one out: the simulator must notice each that is missing.
+"""The bot's guards, and how to disable one: the fault laboratory must find each that is missing.
 
 A guard is a name and the patches that disable it, applied while a simulated week runs and nowhere
-else. A patch names what it replaces, so a guard that has moved fails loudly.
+else. A patch names what it replaces, so that a guard that was renamed raises `AttributeError`.
 """
 
 from __future__ import annotations
@@ -18,19 +18,21 @@ import msgspec
 from mmbot.errors import BadInput
 from mmbot.trading.commands import SweepConfirmed
 from mmbot.trading.events import WriteRefused, WriteUnknown
+from mmbot.trading.gates import Gate
+from mmbot.trading.orders import OrderState
 
 
 class Patch(msgspec.Struct, frozen=True):
-    """Replace `target` (`module:name` or `module:Class.name`) by what `change` makes of it."""
+    """Replace `target` (`module:name` or `module:Class.name`) with `change(original)`."""
 
     target: str
     change: Callable[[Any], Any]
 
 
 class Guard(msgspec.Struct, frozen=True):
-    """What the bot does to be safe, and the patches that keep it from doing so.
+    """A safety measure of the bot, and the patches that disable it.
 
-    Without it `breaks` cannot hold: where only the guard's worth is asked, it is not judged.
+    `breaks` names the invariants that cannot hold without it; a comparison does not check them.
     """
 
     name: str
@@ -61,13 +63,13 @@ def _without_key(key: str) -> Callable[[Any], Any]:
     return change
 
 
-def _never_gives(*reasons: str) -> Callable[[Any], Any]:
-    """Let a gate pass over some reasons."""
+def _never_shuts(*gates: Gate) -> Callable[[Any], Any]:
+    """Keep some gates open."""
 
     def change(original: Any) -> Any:
-        def gate(*args: Any) -> str:
-            reason: str = original(*args)
-            return "" if reason in reasons else reason
+        def gate(*args: Any) -> Any:
+            shut = original(*args)
+            return None if shut in gates else shut
 
         return gate
 
@@ -96,7 +98,9 @@ def _book_again(original: Any) -> Any:
 
 def _not_cancelling(original: Any) -> Any:
     def of(orders: Any, ticker: str) -> tuple[Any, ...]:
-        return tuple(order for order in original(orders, ticker) if order.state != "cancelling")
+        return tuple(
+            order for order in original(orders, ticker) if order.state is not OrderState.CANCELLING
+        )
 
     return of
 
@@ -105,7 +109,7 @@ def _last_first(original: Any) -> Any:
     return lambda commands: reversed(list(original(commands)))
 
 
-def _forget_what_is_owed(_original: Any) -> Any:
+def _forget_without_waiting(_original: Any) -> Any:
     def end(orders: Any, order: Any) -> None:
         orders.forget(order)
 
@@ -121,14 +125,14 @@ def _whatever_is_charged(original: Any) -> Any:
 
 
 def _finish_at_once(_original: Any) -> Any:
-    def verify(engine: Any) -> None:
-        engine._out.send(SweepConfirmed())  # noqa: SLF001
+    def confirm_stop(account: Any, _now: Any) -> None:
+        account._buffer.add(SweepConfirmed())  # noqa: SLF001
 
-    return verify
+    return confirm_stop
 
 
 _GATEWAY, _WRITES = "mmbot.kalshi.gateway", "mmbot.kalshi.writes"
-_REVIEW, _WORST = "mmbot.trading.requoting", "mmbot.trading.portfolio:WorstCase"
+_REQUOTING, _WORST = "mmbot.trading.requoting", "mmbot.trading.portfolio:WorstCase"
 _TABLE: Final = (
     Guard("unknown_writes", (Patch(f"{_GATEWAY}:outcomes", _unknown_as_refused),)),
     Guard(
@@ -141,30 +145,40 @@ _TABLE: Final = (
     Guard("sequence", (Patch("mmbot.kalshi.feed:Feed._gap", _nothing),)),
     Guard(
         "release_gate",
-        (Patch(f"{_REVIEW}:belief_gate", _never_gives("release_due", "release_possible")),),
+        (
+            Patch(
+                f"{_REQUOTING}:belief_gate", _never_shuts(Gate.RELEASE_DUE, Gate.RELEASE_POSSIBLE)
+            ),
+        ),
         breaks=("stale_belief",),
     ),
-    Guard("reconciliation", (Patch(f"{_REVIEW}:service_gate", _never_gives("not_reconciled")),)),
     Guard(
-        "stream", (Patch(f"{_REVIEW}:service_gate", _never_gives("no_stream", "not_reconciled")),)
+        "reconciliation", (Patch(f"{_REQUOTING}:service_gate", _never_shuts(Gate.NOT_RECONCILED)),)
     ),
-    Guard("stopping", (Patch(f"{_REVIEW}:service_gate", _never_gives("stopping")),)),
-    Guard("halt", (Patch(f"{_REVIEW}:service_gate", _never_gives("halted")),)),
+    Guard(
+        "stream",
+        (Patch(f"{_REQUOTING}:service_gate", _never_shuts(Gate.NO_STREAM, Gate.NOT_RECONCILED)),),
+    ),
+    Guard("stopping", (Patch(f"{_REQUOTING}:service_gate", _never_shuts(Gate.STOPPING)),)),
+    Guard("halt", (Patch(f"{_REQUOTING}:service_gate", _never_shuts(Gate.HALTED)),)),
     Guard("expiry", (Patch(f"{_WRITES}:_place", _without_key("expiration_time")),)),
     Guard("post_only", (Patch(f"{_WRITES}:_place", _without_key("post_only")),)),
     Guard("pause_fence", (Patch(f"{_WRITES}:_place", _without_key("cancel_order_on_pause")),)),
     Guard("fills_once", (Patch("mmbot.trading.portfolio:Portfolio.book", _book_again),)),
     Guard("own_orders", (Patch("mmbot.trading.orders:OwnOrders.levels", _always(({}, {}))),)),
     Guard("one_order", (Patch("mmbot.trading.orders:OwnOrders.of", _not_cancelling),)),
-    Guard("self_cross", (Patch(f"{_REVIEW}:_meets", _always(value=False)),)),
+    Guard("self_cross", (Patch(f"{_REQUOTING}:_crosses", _always(value=False)),)),
     Guard("cancels_first", (Patch(f"{_GATEWAY}:_batches", _last_first),)),
     Guard("group", (Patch(f"{_WRITES}:_place", _without_key("order_group_id")),)),
-    Guard("budget", (Patch("mmbot.trading.budget:Budget.spend", _always(value=True)),)),
-    Guard("absence", (Patch("mmbot.trading.order_manager:_ABSENT_AFTER", _becomes(0)),)),
-    Guard("owed_fills", (Patch("mmbot.trading.orders:OwnOrders.end", _forget_what_is_owed),)),
+    Guard("budget", (Patch("mmbot.trading.budget:WriteBudget.spend", _always(value=True)),)),
+    Guard("absence", (Patch("mmbot.trading.order_manager:_ABSENT_AFTER_MS", _becomes(0)),)),
+    Guard("owed_fills", (Patch("mmbot.trading.orders:OwnOrders.end", _forget_without_waiting),)),
     Guard("foreign_orders", (Patch("mmbot.trading.order_manager:CLIENT_ID_PREFIX", _becomes("")),)),
     Guard("fees", (Patch("mmbot.kalshi.readings:_shut", _whatever_is_charged),)),
-    Guard("verified_stop", (Patch("mmbot.trading.engine:Engine._verify_end", _finish_at_once),)),
+    Guard(
+        "verified_stop",
+        (Patch("mmbot.trading.account:AccountReader.confirm_stop", _finish_at_once),),
+    ),
 )
 
 GUARDS: Final = MappingProxyType({guard.name: guard for guard in _TABLE})
@@ -172,7 +186,7 @@ GUARDS: Final = MappingProxyType({guard.name: guard for guard in _TABLE})
 
 @contextlib.contextmanager
 def without(name: str) -> Iterator[None]:
-    """Run with one guard taken out, or with all of them if `name` is empty.
+    """Run with one guard disabled, or with all guards in place if `name` is empty.
 
     Raises:
         BadInput: There is no such guard.

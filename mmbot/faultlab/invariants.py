@@ -1,8 +1,7 @@
-"""What must hold whatever breaks, checked after everything that happens.
+"""The invariants: what must hold under every fault, checked after everything that happens.
 
-The truth is the exchange's own: the auditor follows what the matching engine did, fact by fact, and
-what went over the wire, and keeps books of its own. Nothing here asks the bot for its opinion
-except where its opinion is what is judged.
+The truth is the exchange's own: the auditor follows the matching engine, fact by fact, and the
+wire, and keeps books of its own. The bot's state is read only where that state is what is checked.
 """
 
 from __future__ import annotations
@@ -15,55 +14,57 @@ from mmbot.bot.outputs import Output
 from mmbot.exchange.accounts import Side
 from mmbot.exchange.facts import AccountFilled, Fact, OrderChanged
 from mmbot.exchange.order_types import ExchangeOrder
+from mmbot.faultlab.agreement import (
+    InvariantBroken,
+    check_books,
+    check_fills,
+    check_orders,
+    check_portfolio,
+)
 from mmbot.faultlab.holdings import Holding
 from mmbot.faultlab.scenario import Scenario
 from mmbot.faultlab.traffic import CreateRequest, StreamTruth, cancelled_ids, created
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.trading.commands import RecordFill
-from mmbot.trading.portfolio import Portfolio
 from mmbot.trading.values import CLIENT_ID_PREFIX, Fill
-from mmbot.units import Count, Money, Price
+from mmbot.units import Count, Milliseconds, Money, Price
 
-# Milliseconds by which the bot's clock may be wrong, and whole seconds may round.
-SKEW: Final = 6_000
-# How long after the exchange has said so the bot may not know that an event charges makers: a copy
-# of the listing may be old, and readings of it may fail.
-_FEES_UNKNOWN: Final = 90_000
-_SIDES: Final[tuple[Side, Side]] = ("bid", "ask")
+__all__ = ["SKEW_MS", "Auditor", "InvariantBroken"]
+
+# How far the bot's clock may be off, rounding to whole seconds included.
+SKEW_MS: Final = 6_000
+# How long after an event's fees changed the bot may not know it: a copy of the listing may be old,
+# and readings of it may fail.
+_FEES_UNKNOWN_MS: Final = 90_000
 _POSITIONS = "/trade-api/v2/portfolio/positions"
 
 
-class InvariantBroken(Exception):
-    """An invariant does not hold."""
-
-    def __init__(self, invariant: str, what: str) -> None:
-        super().__init__(invariant, what)
-        self.invariant = invariant
-        self.what = what
-
-
 class Auditor:
-    """Follows one world; raises `InvariantBroken` as soon as something is not as it must be."""
+    """Follows one world.
 
-    def __init__(self, scene: Scenario, unjudged: Collection[str] = ()) -> None:
-        """Begin with nothing seen; what is `unjudged` may be broken."""
-        self._scene = scene
-        self._account = scene.account
+    Raises:
+        InvariantBroken: An invariant does not hold; raised by whatever method finds it.
+    """
+
+    def __init__(self, scenario: Scenario, unjudged: Collection[str] = ()) -> None:
+        """Begin with nothing seen; the invariants named in `unjudged` are not checked."""
+        self._scenario = scenario
+        self._account = scenario.account
         self._unjudged = unjudged
-        self._lifetime = scene.settings.orders.lifetime
-        self._limit = scene.settings.limits.event_loss
+        self._lifetime = scenario.settings.orders.lifetime
+        self._limit = scenario.settings.limits.event_loss
         self.live: dict[str, ExchangeOrder] = {}
-        # Orders that a life had under way when it ended, and that came to rest in a later one.
+        # Orders that a session had under way at its end, and that came to rest in a later one.
         self._late: set[str] = set()
         self.pending: dict[str, CreateRequest] = {}
         self.fills: dict[tuple[str, str], AccountFilled] = {}
         self._holdings: dict[str, Holding] = {}
         self._booked: set[tuple[str, str]] = set()
-        self.life = ""
+        self.session = ""
         self.stopping = self._still = False
         # Since when the operator has halted the bot, in true milliseconds.
-        self.halted_at: int | None = None
+        self.halted_at: Milliseconds | None = None
         self._placed: set[tuple[str, Side]] = set()
         self.orders_placed = 0
         self.stream: StreamTruth | None = None
@@ -95,18 +96,18 @@ class Auditor:
             return True
         before = self.live.get(order.order_id)
         self.live[order.order_id] = order
-        self._check_fence(order, fact.at)
+        self._check_protections(order, fact.at)
         if before is None:
             self.orders_placed += 1
-            if _life(order.client_order_id) != self.life:
+            if _session_of(order.client_order_id) != self.session:
                 self._late.add(order.order_id)
-            self._check_company(order)
+            self._check_alone(order)
         elif (order.expires_ms or 0) > (before.expires_ms or 0):
             self._late.discard(order.order_id)
-            self._check_company(order, renewed=True)
+            self._check_alone(order, renewed=True)
         return True
 
-    def _check_fence(self, order: ExchangeOrder, now: int) -> None:
+    def _check_protections(self, order: ExchangeOrder, now: Milliseconds) -> None:
         missing = [
             name
             for name, there in (
@@ -119,19 +120,21 @@ class Auditor:
         ]
         if missing:
             raise InvariantBroken("fence", f"{_shown(order)} rests without {', '.join(missing)}")
-        if (order.expires_ms or 0) > now + self._lifetime + SKEW:
+        if (order.expires_ms or 0) > now + self._lifetime + SKEW_MS:
             raise InvariantBroken("fence", f"{_shown(order)} would outlive its lifetime")
         halted = self.halted_at
-        if halted is not None and (order.expires_ms or 0) > halted + self._lifetime + SKEW:
+        if halted is not None and (order.expires_ms or 0) > halted + self._lifetime + SKEW_MS:
             raise InvariantBroken("halted", f"{_shown(order)} was placed or renewed after the halt")
 
-    def _check_company(self, order: ExchangeOrder, *, renewed: bool = False) -> None:
-        """Refuse a second order on a side, unless an earlier life of the bot left the first."""
+    def _check_alone(self, order: ExchangeOrder, *, renewed: bool = False) -> None:
+        """Check that no order rests on its side or meets it; an earlier session may leave one."""
         for other in self.live.values():
             if other.order_id == order.order_id or other.ticker != order.ticker:
                 continue
             if other.side == order.side:
-                if renewed or _life(other.client_order_id) == _life(order.client_order_id):
+                if renewed or _session_of(other.client_order_id) == _session_of(
+                    order.client_order_id
+                ):
                     raise InvariantBroken(
                         "one_order", f"{_shown(order)} rests beside {_shown(other)}"
                     )
@@ -146,16 +149,15 @@ class Auditor:
 
     def _holding(self, event: str) -> Holding:
         if event not in self._holdings:
-            self._holdings[event] = Holding(self._scene.venue.exchange.events[event].tickers)
+            self._holdings[event] = Holding(self._scenario.venue.exchange.events[event].tickers)
         return self._holdings[event]
 
     def _check_worst_case(self, event: str) -> None:
-        """Compare the least wealth with the limit: live orders and those on their way filled.
+        """Check the least wealth, with live orders and creates under way filled, against the limit.
 
-        What an earlier life had under way when it was killed, and what the exchange carries out
-        only in the next one, nobody could know of. It has the short lifetime that it was sent with,
-        counts from its first renewal on, and until then for whatever the bot sends after it has
-        heard of it.
+        What an earlier session had under way when it was killed, and the exchange executes only in
+        the next one, that one cannot know of. Such a late order keeps its short lifetime; it counts
+        from its first renewal on, and before that for whatever the bot sends once it knows of it.
         """
         least, allowed = self._least(event), self._allowed(event)
         if least < allowed:
@@ -165,45 +167,45 @@ class Auditor:
                 f"${self._limit / 1e6:.2f} and others' trades allow ${-allowed / 1e6:.2f}",
             )
 
-    def _least(self, event: str, heard_of: Collection[str] = ()) -> Money:
-        return min(self._holding(event).wealth(self._exposed(heard_of)))
+    def _least(self, event: str, known_late: Collection[str] = ()) -> Money:
+        return min(self._holding(event).wealth(self._exposed(known_late)))
 
     def _allowed(self, event: str) -> Money:
-        return -self._limit - self._holding(event).allowed
+        return Money(-self._limit - self._holding(event).allowed)
 
-    def _late_heard_of(self, bot: Bot) -> set[str]:
-        """Return the late orders that the bot has on its desk: these it has to count."""
+    def _known_late(self, bot: Bot) -> set[str]:
+        """Return the late orders that the bot knows: these it has to count."""
         orders = bot.engine.state.orders
         late = (self.live[order_id] for order_id in self._late if order_id in self.live)
         return {order.order_id for order in late if orders.get(order.client_order_id)}
 
-    def _exposed(self, heard_of: Collection[str]) -> Iterator[tuple[str, Side, Price, Count]]:
+    def _exposed(self, known_late: Collection[str]) -> Iterator[tuple[str, Side, Price, Count]]:
         for order in self.live.values():
-            if order.order_id not in self._late or order.order_id in heard_of:
+            if order.order_id not in self._late or order.order_id in known_late:
                 yield order.ticker, order.side, order.price, order.remaining
-        for wish in self.pending.values():
-            yield wish.ticker, wish.side, wish.price, wish.count
+        for sent in self.pending.values():
+            yield sent.ticker, sent.side, sent.price, sent.count
 
     # What the bot does
 
-    def born(self, life: str) -> None:
-        """Follow a new life of the bot; what an earlier one had under way is not its doing."""
-        self.life, self.stopping = life, False
+    def born(self, session: str) -> None:
+        """Follow a new session; what an earlier one had under way is not held against it."""
+        self.session, self.stopping = session, False
         self.pending.clear()
         self._booked.clear()
         self.stream = None
 
-    def outputs(self, outputs: Sequence[Output], bot: Bot, now: int) -> None:
-        """Judge everything that one input made the bot do; `now` is the bot's own time."""
+    def outputs(self, outputs: Sequence[Output], bot: Bot, now: Milliseconds) -> None:
+        """Check everything that the bot did on one input; `now` is the bot's own time."""
         creating = False
         for output in outputs:
             if isinstance(output, Call):
                 request = output.request
                 if creating and cancelled_ids(request):
                     raise InvariantBroken("cancels_first", "a cancel was sent after a create")
-                for wish in created(request):
+                for sent in created(request):
                     creating = True
-                    self._check_wish(wish, bot, now)
+                    self._check_create(sent, bot, now)
             elif isinstance(output, RecordFill):
                 self._check_booking(output.fill)
         self._check_lost(bot)
@@ -215,120 +217,119 @@ class Auditor:
         if fill.key not in self.fills:
             raise InvariantBroken("booked_once", f"the fill {fill.trade_id} never happened")
 
-    def _check_wish(self, wish: CreateRequest, bot: Bot, now: int) -> None:
-        if wish.client_id in self.pending:
-            raise InvariantBroken("one_order", f"{wish.client_id} was sent twice")
-        self._check_rest(wish)
+    def _check_create(self, sent: CreateRequest, bot: Bot, now: Milliseconds) -> None:
+        if sent.client_id in self.pending:
+            raise InvariantBroken("one_order", f"{sent.client_id} was sent twice")
+        self._check_rest(sent)
         if self.stopping:
             raise InvariantBroken(
-                "stopping", f"{wish.client_id} was sent after the bot was told to stop"
+                "stopping", f"{sent.client_id} was sent after the bot was told to stop"
             )
         if self.halted_at is not None:
-            raise InvariantBroken("halted", f"{wish.client_id} was sent after the halt")
-        self._check_gates(wish, bot, now)
-        self._check_price(wish, bot)
+            raise InvariantBroken("halted", f"{sent.client_id} was sent after the halt")
+        self._check_gates(sent, bot, now)
+        self._check_price(sent, bot)
         for order in self.live.values():
-            meets = order.side != wish.side and order.ticker == wish.ticker
-            if meets and (wish.price >= order.price) == (wish.side == "bid"):
-                raise InvariantBroken("self_cross", f"{wish.client_id} would meet {_shown(order)}")
-        event = _event(wish.ticker)
-        heard_of = self._late_heard_of(bot)
-        before = self._least(event, heard_of)
-        self.pending[wish.client_id] = wish
+            meets = order.side != sent.side and order.ticker == sent.ticker
+            if meets and (sent.price >= order.price) == (sent.side == "bid"):
+                raise InvariantBroken("self_cross", f"{sent.client_id} would meet {_shown(order)}")
+        event = _event(sent.ticker)
+        known_late = self._known_late(bot)
+        before = self._least(event, known_late)
+        self.pending[sent.client_id] = sent
         self._check_worst_case(event)
-        if heard_of and self._least(event, heard_of) < min(before, self._allowed(event)):
+        if known_late and self._least(event, known_late) < min(before, self._allowed(event)):
             raise InvariantBroken(
-                "worst_case", f"{wish.client_id} adds to what a late order may lose"
+                "worst_case", f"{sent.client_id} adds to what a late order may lose"
             )
 
-    def _check_rest(self, wish: CreateRequest) -> None:
-        """While nothing happens, an order may be placed, but not be placed again."""
-        place = wish.ticker, wish.side
+    def _check_rest(self, sent: CreateRequest) -> None:
+        """While nothing happens, an order may be placed once, but not again."""
+        place = sent.ticker, sent.side
         if self._still and place in self._placed:
-            raise InvariantBroken("restless", f"{wish.client_id} moves though nothing has happened")
+            raise InvariantBroken("restless", f"{sent.client_id} moves though nothing has happened")
         self._placed.add(place)
 
     def be_still(self, *, still: bool) -> None:
-        """Take note that nobody else acts any more, or that something has happened."""
+        """Set whether nobody else acts any more."""
         self._still = still
         self._placed.clear()
 
-    def _check_gates(self, wish: CreateRequest, bot: Bot, now: int) -> None:
+    def _check_gates(self, sent: CreateRequest, bot: Bot, now: Milliseconds) -> None:
         stream = self.stream
         if stream is None:
-            raise InvariantBroken("no_stream", f"{wish.client_id} was sent without a stream")
+            raise InvariantBroken("no_stream", f"{sent.client_id} was sent without a stream")
         if not stream.account_read:
             raise InvariantBroken(
-                "unreconciled", f"{wish.client_id} was sent before the account was read"
+                "unreconciled", f"{sent.client_id} was sent before the account was read"
             )
-        if wish.ticker not in stream.fresh:
+        if sent.ticker not in stream.fresh:
             raise InvariantBroken(
-                "distrusted_book", f"{wish.client_id} was sent on a book with a gap"
+                "distrusted_book", f"{sent.client_id} was sent on a book with a gap"
             )
-        self._check_fees(wish, now)
+        self._check_fees(sent, now)
         if "stale_belief" not in self._unjudged:
-            self._check_belief(wish, bot, now)
+            self._check_belief(sent, bot, now)
 
-    def _check_fees(self, wish: CreateRequest, now: int) -> None:
-        exchange = self._scene.venue.exchange
-        event = exchange.events[_event(wish.ticker)]
-        known = now > event.updated_ms + _FEES_UNKNOWN
+    def _check_fees(self, sent: CreateRequest, now: Milliseconds) -> None:
+        exchange = self._scenario.venue.exchange
+        event = exchange.events[_event(sent.ticker)]
+        known = now > event.updated_ms + _FEES_UNKNOWN_MS
         if known and event.fee_override not in (None, exchange.settings.fees):
-            raise InvariantBroken("charged", f"{wish.client_id} was sent though makers are charged")
+            raise InvariantBroken("charged", f"{sent.client_id} was sent though makers are charged")
 
-    def _check_belief(self, wish: CreateRequest, bot: Bot, now: int) -> None:
-        ladder = bot.engine.state.event_of_market[wish.ticker]
-        belief, earliest = ladder.belief, self._scene.settings.counts.earliest_release
-        due = len(ladder.week.days_due(self._scene.clock.at(now), earliest))
+    def _check_belief(self, sent: CreateRequest, bot: Bot, now: Milliseconds) -> None:
+        event_state = bot.engine.state.event_of_market[sent.ticker]
+        belief, earliest = event_state.belief, self._scenario.settings.counts.earliest_release
+        due = len(event_state.week.days_due(self._scenario.clock.at(now), earliest))
         if belief is None or belief.days_published < due:
             known = None if belief is None else belief.days_published
             raise InvariantBroken(
-                "stale_belief", f"{wish.client_id} was sent knowing {known} of {due} days"
+                "stale_belief", f"{sent.client_id} was sent knowing {known} of {due} days"
             )
 
-    def _check_price(self, wish: CreateRequest, bot: Bot) -> None:
-        """Refuse a price more than a tick beyond the best of the others, as the bot saw them."""
-        listing = bot.engine.state.market(wish.ticker)
-        if listing is None or listing.book is None:
-            raise InvariantBroken("distrusted_book", f"{wish.client_id} was sent without a book")
+    def _check_price(self, sent: CreateRequest, bot: Bot) -> None:
+        """Check that a price is at most a tick beyond the best of others, as the bot saw them."""
+        market = bot.engine.state.find_market(sent.ticker)
+        if market is None or market.book is None:
+            raise InvariantBroken("distrusted_book", f"{sent.client_id} was sent without a book")
         own: dict[Price, Count] = {}
         for order in bot.engine.state.orders:
-            beside = order.ticker == wish.ticker and order.side == wish.side
-            if beside and order.client_id != wish.client_id:
-                own[order.price] = own.get(order.price, 0) + order.remaining
-        side = wish.side
-        levels = listing.book.levels(side)
+            beside = order.ticker == sent.ticker and order.side == sent.side
+            if beside and order.client_id != sent.client_id:
+                own[order.price] = Count(own.get(order.price, 0) + order.remaining)
+        side = sent.side
+        levels = market.book.levels(side)
         others = [price for price, count in levels if count > own.get(price, 0)]
-        grid = listing.terms.grid
+        grid = market.terms.grid
         if not others:
             return
-        furthest = grid.ceil(others[0] + 1) if side == "bid" else grid.floor(others[0] - 1)
+        best = others[0]
+        furthest = grid.ceil(Price(best + 1)) if side == "bid" else grid.floor(Price(best - 1))
         if furthest is not None and (
-            wish.price > furthest if side == "bid" else wish.price < furthest
+            sent.price > furthest if side == "bid" else sent.price < furthest
         ):
-            raise InvariantBroken(
-                "overbid", f"{wish.client_id} at {wish.price} betters {others[0]}"
-            )
+            raise InvariantBroken("overbid", f"{sent.client_id} at {sent.price} betters {best}")
 
     def _check_lost(self, bot: Bot) -> None:
-        """Cancelled means cancelled: what rests at the exchange is on the bot's desk."""
+        """Check that the bot takes no order of this session for over that still rests."""
         orders = bot.engine.state.orders
         for order in self.live.values():
-            ours = _life(order.client_order_id) == self.life
+            ours = _session_of(order.client_order_id) == self.session
             if ours and orders.get(order.client_order_id) is None:
                 raise InvariantBroken(
                     "lost_order", f"{_shown(order)} rests and the bot takes it for over"
                 )
 
     def arrived(self, request: HttpRequest, answer: HttpAnswer, *, tokens_known: bool) -> None:
-        """Judge a call that the exchange has answered.
+        """Check a call that the exchange has answered.
 
-        Where the bot can know how many tokens it has, none may be missing for a cancel.
+        Where the bot can know its tokens, a cancel must not lack any.
         """
-        for wish in created(request):
-            self.pending.pop(wish.client_id, None)
+        for sent in created(request):
+            self.pending.pop(sent.client_id, None)
         for order_id in cancelled_ids(request):
-            known = self._scene.venue.exchange.history.orders.get(order_id)
+            known = self._scenario.venue.exchange.history.orders.get(order_id)
             if known and not known[1].client_order_id.startswith(CLIENT_ID_PREFIX):
                 raise InvariantBroken(
                     "foreign_order", f"the bot cancelled {order_id}, which is not its own"
@@ -337,98 +338,62 @@ class Auditor:
                 raise InvariantBroken("cancels_first", "no tokens were left for a cancel")
 
     def never_arrived(self, request: HttpRequest) -> None:
-        """Follow a call that is lost on its way."""
-        for wish in created(request):
-            self.pending.pop(wish.client_id, None)
+        """Follow a call that is lost before it reaches the exchange."""
+        for sent in created(request):
+            self.pending.pop(sent.client_id, None)
 
     def answered(self, request: HttpRequest, answer: HttpAnswer | None, stream: Any) -> None:
-        """Follow an answer that reaches the bot, to a call made on `stream`."""
+        """Follow an answer that reaches the bot, to a call made while `stream` was up."""
         read = request.path == _POSITIONS and answer is not None and answer.status == 200
         if read and self.stream is not None and stream is self.stream:
             self.stream.account_read = True
 
     # At rest
 
-    def check_dead(self, since: int, now: int) -> None:
-        """After death or stop no order outlives its expiry."""
-        if now > since + self._lifetime + SKEW and self.live:
+    def check_dead(self, since: Milliseconds, now: Milliseconds) -> None:
+        """Check that no order outlives its expiry after a kill or stop."""
+        if now > since + self._lifetime + SKEW_MS and self.live:
             order = next(iter(self.live.values()))
             raise InvariantBroken(
                 "outlived", f"{_shown(order)} rests {now - since} ms after the bot's end"
             )
 
     def check_stopped(self) -> None:
-        """Once the bot says that it is finished, nothing of it rests."""
+        """Check that no order rests once the bot says that it is finished."""
         if self.live:
             raise InvariantBroken(
                 "stopped", f"{_shown(next(iter(self.live.values())))} rests after the stop"
             )
 
     def check_halted(self) -> None:
-        """While the operator has it halted, nothing of the bot rests."""
+        """Check that no order rests while the operator has the bot halted."""
         if self.live:
             raise InvariantBroken(
                 "halted", f"{_shown(next(iter(self.live.values())))} rests all the same"
             )
 
     def check_agreement(self, bot: Bot, booked: Iterable[Fill]) -> None:
-        """Positions, fees, cash, orders and books are the exchange's, all messages drained."""
+        """Check that the bot's state and ledger are the exchange's, all messages delivered."""
         state = bot.engine.state
         if not (state.service.streaming and state.service.reconciled):
             raise InvariantBroken("recovery", f"after the calm the bot is {state.service}")
-        kept = {fill.key: _essence(fill) for fill in booked}
-        true = {key: _essence(fill) for key, fill in self.fills.items()}
-        if kept != true:
-            missing = [key for key in true if kept.get(key) != true[key]]
-            raise InvariantBroken(
-                "ledger", f"{len(true)} fills, {len(kept)} in the ledger; {missing[:2]}"
-            )
-        for ladder in state.events.values():
-            self._check_portfolio(ladder.portfolio, self._holding(ladder.ticker))
-        ours = {order.client_id: order.remaining for order in state.orders if order.remaining}
-        theirs = {order.client_order_id: order.remaining for order in self.live.values()}
-        if ours != theirs:
-            raise InvariantBroken("orders", f"the bot has {ours} where {theirs} rest")
-        self._check_books(bot)
-
-    def _check_portfolio(self, portfolio: Portfolio, holding: Holding) -> None:
-        for ticker, held in holding.positions.items():
-            position = portfolio.position(ticker)
-            if position != held:
-                raise InvariantBroken("positions", f"{ticker}: {position} where {held} are held")
-        if portfolio.cash != holding.cash:
-            raise InvariantBroken("cash", f"{portfolio.cash} where {holding.cash} is right")
-
-    def _check_books(self, bot: Bot) -> None:
-        if self._scene.venue.exchange.trading_paused():
-            # The bot reads every book anew once the pause is over, and quotes nothing before.
-            return
-        for ticker, ladder in bot.engine.state.event_of_market.items():
-            market = self._scene.venue.exchange.engine.markets[ticker]
-            if market.status != "active":
-                continue
-            book = ladder.markets[ticker].book
-            if book is None:
-                raise InvariantBroken("recovery", f"after the calm there is no book of {ticker}")
-            for side in _SIDES:
-                theirs = market.sides[side].totals
-                if dict(book.levels(side)) != theirs:
-                    raise InvariantBroken(
-                        "book", f"the {side}s of {ticker} differ from the exchange's"
-                    )
+        check_fills(booked, self.fills)
+        for event_state in state.events.values():
+            check_portfolio(event_state.portfolio, self._holding(event_state.ticker))
+        check_orders(state.orders, self.live.values())
+        exchange = self._scenario.venue.exchange
+        # After a pause the bot reads every book anew, and quotes nothing before.
+        if not exchange.trading_paused():
+            check_books(state, exchange.engine.markets)
 
 
 def _event(ticker: str) -> str:
     return ticker.rpartition("-")[0]
 
 
-def _life(client_id: str) -> str:
+def _session_of(client_id: str) -> str:
     return client_id.removeprefix(CLIENT_ID_PREFIX).rpartition("-")[0]
 
 
 def _shown(order: ExchangeOrder) -> str:
     return f"{order.client_order_id} ({order.side} {order.remaining} at {order.price})"
-
-
-def _essence(fill: Fill | AccountFilled) -> tuple[str, str, Price, Count, Money]:
-    return fill.ticker, fill.side, fill.price, fill.count, fill.fee

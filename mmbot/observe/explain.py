@@ -1,4 +1,4 @@
-"""Why one market is quoted as it is: every step from the counts to the order, or the shut gate."""
+"""Why a market is quoted as it is: every step from the counts to the orders and the shut gate."""
 
 from __future__ import annotations
 
@@ -7,72 +7,84 @@ from collections.abc import Iterator
 import msgspec
 
 from mmbot.forecast.belief import Belief
-from mmbot.observe.gate_meanings import meaning
-from mmbot.trading.gates import MarketState
 from mmbot.trading.pricing import QuoteLimits
 from mmbot.trading.quoting import Quote, wanted_quotes
-from mmbot.trading.state import EventState, TradingState
+from mmbot.trading.state import EventState, MarketState, TradingState
 from mmbot.tsa.calendar import release_instant
 from mmbot.tsa.counts import Counts
-from mmbot.units import MONEY_PER_DOLLAR, format_count, format_money, format_price
+from mmbot.units import (
+    MONEY_PER_DOLLAR,
+    Count,
+    Milliseconds,
+    format_count,
+    format_money,
+    format_price,
+)
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One step, in a sentence with its numbers."""
+    """One step, as a sentence with its numbers."""
 
     name: str
     text: str
 
 
-def explain(state: TradingState, counts: Counts, ticker: str, now: int) -> tuple[Step, ...]:
+def explain(
+    state: TradingState, counts: Counts, ticker: str, now: Milliseconds
+) -> tuple[Step, ...]:
     """Return the steps that led to a market's quotes, as far as they go.
 
     Args:
-        state: What the engine knows.
-        counts: The counts as they are known now.
+        state: The engine's state.
+        counts: The counts as of now.
         ticker: A market.
-        now: The time, in milliseconds.
+        now: The time.
     """
-    ladder = state.event_of_market.get(ticker)
-    if ladder is None:
+    event_state = state.event_of_market.get(ticker)
+    if event_state is None:
         return (Step("gate", f"{ticker} is not a market of an event that is open"),)
-    return tuple(_steps(state, counts, ladder, ladder.markets[ticker], now))
+    return tuple(_steps(state, counts, event_state, event_state.markets[ticker], now))
 
 
 def _steps(
-    state: TradingState, counts: Counts, ladder: EventState, listing: MarketState, now: int
+    state: TradingState,
+    counts: Counts,
+    event_state: EventState,
+    market: MarketState,
+    now: Milliseconds,
 ) -> Iterator[Step]:
-    yield _counts_step(state, counts, ladder, now)
-    if ladder.belief is not None:
-        yield from _belief_steps(ladder.belief, listing)
-    if ladder.belief is not None and listing.quote_limits is not None:
-        yield _pool_step(state, ladder.belief, listing, listing.quote_limits, now)
-        yield _reservation_step(state, ladder, listing, listing.quote_limits)
-        yield from _terms_steps(state, ladder.belief, listing.quote_limits)
-    yield from _book_steps(state, ladder, listing)
-    yield from _order_steps(state, listing)
-    if listing.reason:
-        told = meaning(listing.reason)
-        yield Step("gate", f"{listing.reason}: {told}" if told else listing.reason)
+    yield _counts_step(state, counts, event_state, now)
+    if event_state.belief is not None:
+        yield from _belief_steps(event_state.belief, market)
+    if event_state.belief is not None and market.quote_limits is not None:
+        yield _pool_step(state, event_state.belief, market, market.quote_limits, now)
+        yield _reservation_step(state, event_state, market, market.quote_limits)
+        yield from _limit_steps(state, event_state.belief, market.quote_limits)
+    yield from _book_steps(state, event_state, market)
+    yield from _order_steps(state, market)
+    if market.shut_gate:
+        yield Step("gate", f"{market.reason}: {market.shut_gate.gate.meaning}")
 
 
-def _counts_step(state: TradingState, counts: Counts, ladder: EventState, now: int) -> Step:
-    published = counts.published_days(ladder.week)
-    said = "; ".join(f"{day:%a} {counts.settling(day):,}" for day in published) or "none"
+def _counts_step(
+    state: TradingState, counts: Counts, event_state: EventState, now: Milliseconds
+) -> Step:
+    published = counts.published_days(event_state.week)
+    listed = "; ".join(f"{day:%a} {counts.settling(day):,}" for day in published) or "none"
     at = state.clock.at(now)
     earliest = state.settings.counts.earliest_release
-    due = [day for day in ladder.week.days_due(at, earliest) if day not in published]
-    text = f"of the seven days to {ladder.week.sunday}: {said}"
+    due = [day for day in event_state.week.days_due(at, earliest) if day not in published]
+    text = f"of the seven days to {event_state.week.sunday}: {listed}"
     for day in due:
-        given_up = day in state.missing
-        text += f"; {day:%a} {'is not waited for' if given_up else 'is due'}"
-    later = [t for day in ladder.week.days if (t := release_instant(day, earliest)) > at]
+        missing = day in state.missing
+        text += f"; {day:%a} {'is not waited for' if missing else 'is due'}"
+    later = [t for day in event_state.week.days if (t := release_instant(day, earliest)) > at]
     if later:
         text += f"; the next is due from {min(later):%a %Y-%m-%d %H:%M %Z}"
     return Step("counts", text)
 
 
-def _belief_steps(belief: Belief, listing: MarketState) -> Iterator[Step]:
+def _belief_steps(belief: Belief, market: MarketState) -> Iterator[Step]:
     yield Step(
         "forecast",
         f"average {belief.mean:,.0f}, give or take {belief.sd:,.0f}, with "
@@ -85,28 +97,28 @@ def _belief_steps(belief: Belief, listing: MarketState) -> Iterator[Step]:
         if weeks
         else "no past weeks stand behind it",
     )
-    strike = listing.terms.strike
+    strike = market.terms.strike
     above = belief.above[belief.strikes.index(strike)]
     yield Step("belief", f"above {strike:,} with probability {above:.3f}")
 
 
 def _pool_step(
-    state: TradingState, belief: Belief, listing: MarketState, limits: QuoteLimits, now: int
+    state: TradingState, belief: Belief, market: MarketState, limits: QuoteLimits, now: Milliseconds
 ) -> Step:
     weight = state.settings.quoting.belief_weight_at(belief.days_published)
-    mid, live = listing.market_mid.at(now), listing.market_mid.live
-    market = "no midpoint of its own" if mid is None else f"midpoint {mid:.3f}"
+    mid, live = market.market_mid.at(now), market.market_mid.live
+    own = "no midpoint of its own" if mid is None else f"midpoint {mid:.3f}"
     if mid is not None and not live:
-        market += f" of {(now - listing.market_mid.ended) // 1000} s ago"
-    return Step("fair", f"{limits.fair:.3f}: belief at {weight:.0%} of the log-odds, {market}")
+        own += f" of {(now - market.market_mid.ended) // 1000} s ago"
+    return Step("fair", f"{limits.fair:.3f}: belief at {weight:.0%} of the log-odds, {own}")
 
 
 def _reservation_step(
-    state: TradingState, ladder: EventState, listing: MarketState, limits: QuoteLimits
+    state: TradingState, event_state: EventState, market: MarketState, limits: QuoteLimits
 ) -> Step:
-    position = ladder.portfolio.position(listing.terms.ticker)
+    position = event_state.portfolio.position(market.ticker)
     cash = state.assigned_cash() / MONEY_PER_DOLLAR
-    worst = format_money(min(ladder.portfolio.wealth()))
+    worst = format_money(min(event_state.portfolio.wealth()))
     return Step(
         "reservation",
         f"{limits.reservation:.3f} to the holder of {format_count(position)} here, "
@@ -114,7 +126,7 @@ def _reservation_step(
     )
 
 
-def _terms_steps(state: TradingState, belief: Belief, limits: QuoteLimits) -> Iterator[Step]:
+def _limit_steps(state: TradingState, belief: Belief, limits: QuoteLimits) -> Iterator[Step]:
     quoting = state.settings.quoting
     margin, edge = quoting.margin_at(belief.days_published), quoting.edge(limits.reservation)
     yield Step(
@@ -125,26 +137,28 @@ def _terms_steps(state: TradingState, belief: Belief, limits: QuoteLimits) -> It
     yield Step(
         "size",
         f"YES {format_count(limits.yes_count)}, NO {format_count(limits.no_count)} of at most "
-        f"{format_count(int(quoting.size_at(belief.days_published)))}",
+        f"{format_count(Count(int(quoting.size_at(belief.days_published))))}",
     )
 
 
-def _book_steps(state: TradingState, ladder: EventState, listing: MarketState) -> Iterator[Step]:
-    if listing.book is None:
+def _book_steps(
+    state: TradingState, event_state: EventState, market: MarketState
+) -> Iterator[Step]:
+    if market.book is None:
         return
-    ticker = listing.terms.ticker
-    top = listing.book.top(*state.orders.levels(ticker))
+    ticker = market.ticker
+    top = market.book.top(*state.orders.levels(ticker))
     bid, ask = ("none" if price is None else format_price(price) for price in top)
     yield Step("book", f"best bid of others {bid}, best ask {ask}")
-    if listing.quote_limits is None or listing.quote_limits.reason:
+    if market.quote_limits is None or market.quote_limits.gate:
         return
     quotes = wanted_quotes(
-        listing.quote_limits,
+        market.quote_limits,
         top,
-        ladder.portfolio.position(ticker),
-        listing.terms.grid,
+        event_state.portfolio.position(ticker),
+        market.terms.grid,
         state.settings,
-        reduce_only=ladder.reduce_only,
+        reduce_only=event_state.reduce_only,
     )
     for quote in (quotes.bid, quotes.ask):
         if quote is not None:
@@ -152,7 +166,7 @@ def _book_steps(state: TradingState, ladder: EventState, listing: MarketState) -
 
 
 def _tick(quote: Quote) -> str:
-    """Say where on the grid a quote belongs, and what keeps it from its limit."""
+    """Return a quote on the grid, and what keeps it from its limit."""
     price, limit = format_price(quote.price), format_price(quote.limit)
     text = f"{quote.side} {format_count(quote.count)} at {price}"
     if quote.price == quote.limit:
@@ -160,8 +174,8 @@ def _tick(quote: Quote) -> str:
     return f"{text}, where the margin would allow {limit}: a tick past the best other, uncrossed"
 
 
-def _order_steps(state: TradingState, listing: MarketState) -> Iterator[Step]:
-    for order in state.orders.of(listing.terms.ticker):
+def _order_steps(state: TradingState, market: MarketState) -> Iterator[Step]:
+    for order in state.orders.of(market.ticker):
         yield Step(
             "order",
             f"{order.side} {format_count(order.remaining)} at {format_price(order.price)}, "

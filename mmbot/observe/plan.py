@@ -1,8 +1,8 @@
-"""What other settings would quote, beside what is quoted: the engine itself decides, on a copy.
+"""The quotes under other settings, beside the present ones: a copy of the engine decides.
 
-The copy is told the settings, and every write that it asks for is applied at once, against books
-and midpoints that stand still, with tokens for everything and every order rested. The quotes at
-which it comes to rest are the plan. Nothing of it reaches the engine that trades.
+The copy gets the settings, and every write that it asks for is applied at once, against books and
+mids that do not move, with tokens for everything and every order past its minimum rest. The quotes
+on which it settles are the plan. Nothing of it reaches the engine that trades.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from mmbot.trading.events import (
 )
 from mmbot.trading.orders import Order
 from mmbot.trading.values import OrderReport, Side
-from mmbot.units import Count, Price, format_count, format_price
+from mmbot.units import Count, Milliseconds, Price, format_count, format_price
 
-# A quote moves by one cancel and one place; room that a cancel frees may let others follow.
+# A quote moves by one cancel and one place; headroom that a cancel frees may allow other places.
 _MOST_ROUNDS = 20
 _PLENTY = 1e9
 
@@ -43,7 +43,7 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 class QuotedMarket(msgspec.Struct, frozen=True):
-    """What a market shows: its fair value in dollars, its quotes, and the gate that is shut."""
+    """A market's fair value in dollars, its quotes, and the gate that is shut, or empty."""
 
     fair: float | None
     bid: Offer | None
@@ -52,7 +52,7 @@ class QuotedMarket(msgspec.Struct, frozen=True):
 
 
 class PlannedMarket(msgspec.Struct, frozen=True):
-    """One market as it is and as it would be: whether other quotes would stand, or none."""
+    """One market at present and as planned, and whether quotes or gate differ."""
 
     market: str
     present: QuotedMarket
@@ -60,16 +60,16 @@ class PlannedMarket(msgspec.Struct, frozen=True):
     differs: bool
 
 
-def plan(engine: Engine, settings: Settings, now: int) -> tuple[PlannedMarket, ...]:
+def plan(engine: Engine, settings: Settings, now: Milliseconds) -> tuple[PlannedMarket, ...]:
     """Return every market's quotes under the settings in force and under `settings`.
 
     Args:
         engine: The engine that trades; it is left as it is.
-        settings: Those to try; equal ones give the same quotes.
-        now: The time, in milliseconds.
+        settings: The settings to try; equal ones give the same quotes.
+        now: The time.
     """
-    present = _come_to_rest(engine, [], now)
-    planned = _come_to_rest(engine, [SettingsChanged(settings)], now)
+    present = _settled(engine, [], now)
+    planned = _settled(engine, [SettingsChanged(settings)], now)
     return tuple(_compared(ticker, present, planned) for ticker in engine.state.event_of_market)
 
 
@@ -79,14 +79,14 @@ def _compared(ticker: str, present: Engine, planned: Engine) -> PlannedMarket:
     return PlannedMarket(ticker, now, then, differs)
 
 
-def _come_to_rest(engine: Engine, news: list[InputEvent], now: int) -> Engine:
-    """Return a copy of the engine after some news and every write that follows from them."""
+def _settled(engine: Engine, inputs: list[InputEvent], now: Milliseconds) -> Engine:
+    """Return a copy of the engine after some inputs and every write that follows from them."""
     shadow = _copied(engine)
     budget = shadow.state.budget
     budget.refill = budget.capacity = budget.level = _PLENTY
     for order in shadow.state.orders:
         order.placed_at = 0
-    events = news
+    events = inputs
     for _ in range(_MOST_ROUNDS):
         commands = [c for event in (*events, Woken()) for c in shadow.handle(event, now)]
         events = [event for command in commands for event in _applied(command, shadow)]
@@ -96,21 +96,21 @@ def _come_to_rest(engine: Engine, news: list[InputEvent], now: int) -> Engine:
 
 
 def _copied(engine: Engine) -> Engine:
-    """Copy everything that changes; fills, of which there may be thousands, never do."""
-    fills = (fill for ladder in engine.state.events.values() for fill in ladder.portfolio.fills)
+    """Copy everything but the fills, of which there may be thousands and which never change."""
+    fills = (fill for each in engine.state.events.values() for fill in each.portfolio.fills)
     return copy.deepcopy(engine, {id(fill): fill for fill in fills})
 
 
 def _applied(command: Command, shadow: Engine) -> list[InputEvent]:
-    """Return what the exchange would say to a command, and what it would do to the book."""
+    """Return the exchange's answer to a command, and the change of the book."""
     match command:
         case Place():
             return [
-                OrderPlaced(command.client_id, f"planned {command.client_id}", 0),
+                OrderPlaced(command.client_id, f"planned {command.client_id}", Count(0)),
                 BookChanged(command.ticker, command.side, command.price, command.count),
             ]
         case Cancel():
-            return _reduced(command.client_id, 0, shadow)
+            return _reduced(command.client_id, Count(0), shadow)
         case Decrease():
             return _reduced(command.client_id, command.remaining, shadow)
         case Renew():
@@ -121,12 +121,12 @@ def _applied(command: Command, shadow: Engine) -> list[InputEvent]:
 
 
 def _reduced(client_id: str, remaining: Count, shadow: Engine) -> list[InputEvent]:
-    """Return what is said of an order of which so much rests from now on."""
+    """Return the inputs that follow when `remaining` of an order is left."""
     order = shadow.state.orders.get(client_id)
     if order is None:
         return []
     gone = min(order.remaining - remaining, _in_book(shadow, order.ticker, order.side, order.price))
-    in_book = BookChanged(order.ticker, order.side, order.price, -gone)
+    in_book = BookChanged(order.ticker, order.side, order.price, Count(-gone))
     if not remaining:
         return [in_book, OrderCancelled(client_id, order.remaining)]
     report = OrderReport(
@@ -144,19 +144,18 @@ def _reduced(client_id: str, remaining: Count, shadow: Engine) -> list[InputEven
 
 
 def _in_book(shadow: Engine, ticker: str, side: Side, price: Price) -> Count:
-    listing = shadow.state.market(ticker)
-    book = listing.book if listing else None
-    return dict(book.levels(side)).get(price, 0) if book else 0
+    book = shadow.state.market(ticker).book
+    return dict(book.levels(side)).get(price, Count(0)) if book else Count(0)
 
 
 def _shown(engine: Engine, ticker: str) -> QuotedMarket:
-    listing = engine.state.event_of_market[ticker].markets[ticker]
+    market = engine.state.market(ticker)
     offers: dict[Side, Offer] = {}
     for order in engine.state.orders.of(ticker):
         if order.remaining:
             offers.setdefault(order.side, _offer(order))
-    fair = None if listing.fair is None else round(listing.fair, 4)
-    return QuotedMarket(fair, offers.get("bid"), offers.get("ask"), listing.reason)
+    fair = None if market.fair is None else round(market.fair, 4)
+    return QuotedMarket(fair, offers.get("bid"), offers.get("ask"), market.reason)
 
 
 def _offer(order: Order) -> Offer:

@@ -1,4 +1,4 @@
-"""The desk at a glance, as plain values for a log line or a page."""
+"""The trading state at a glance, as plain values for a log line or a page."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ def status(state: TradingState) -> dict[str, Any]:
         "stopping": state.service.stopping,
         "halted": state.service.halted,
         "reconciled": state.service.reconciled,
-        "events": [_event(state, ladder) for ladder in state.events.values()],
+        "events": [_event(state, event_state) for event_state in state.events.values()],
     }
 
 
-def _event(state: TradingState, ladder: EventState) -> dict[str, Any]:
-    wealth = ladder.portfolio.wealth(state.exposures(ladder))
+def _event(state: TradingState, event_state: EventState) -> dict[str, Any]:
+    wealth = event_state.portfolio.wealth(state.exposures(event_state))
     return {
-        "event": ladder.ticker,
-        "known": ladder.days_published,
-        "mean": round(ladder.belief.mean) if ladder.belief else None,
+        "event": event_state.ticker,
+        "known": event_state.days_published,
+        "mean": round(event_state.belief.mean) if event_state.belief else None,
         "worst_case": format_money(min(wealth)),
-        "cash": format_money(ladder.portfolio.cash),
-        "markets": [_market(state, ladder, ticker) for ticker in ladder.markets],
+        "cash": format_money(event_state.portfolio.cash),
+        "markets": [_market(state, event_state, ticker) for ticker in event_state.markets],
     }
 
 
-def _market(state: TradingState, ladder: EventState, ticker: str) -> dict[str, Any]:
-    listing = ladder.markets[ticker]
+def _market(state: TradingState, event_state: EventState, ticker: str) -> dict[str, Any]:
+    market = event_state.markets[ticker]
     quotes = {order.side: format_price(order.price) for order in state.orders.of(ticker)}
     return {
         "market": ticker,
-        "strike": listing.terms.strike,
-        "fair": _rounded(listing.fair),
-        "mid": _rounded(listing.market_mid.mid if listing.market_mid.live else None),
-        "reservation": _rounded(listing.quote_limits.reservation if listing.quote_limits else None),
+        "strike": market.terms.strike,
+        "fair": _rounded(market.fair),
+        "mid": _rounded(market.market_mid.mid if market.market_mid.live else None),
+        "reservation": _rounded(market.quote_limits.reservation if market.quote_limits else None),
         "bid": quotes.get("bid"),
         "ask": quotes.get("ask"),
-        "position": format_count(ladder.portfolio.position(ticker)),
-        "reason": listing.reason,
+        "position": format_count(event_state.portfolio.position(ticker)),
+        "reason": market.reason,
     }
 
 

@@ -4,9 +4,9 @@ Orders are placed once a day: on Monday at 10:00 against the first candle's open
 Tuesday to Friday after the release against the book of the evening before, on Saturday and Sunday
 at 00:00 against the same. On Monday, Saturday and Sunday an order fills if a trade of the day went
 strictly through its price. From Tuesday to Friday, when the candle also holds the trades before the
-release, it fills only if the day's last trade did. What fills is at most a fifth of the day's
-volume in that market; a day without a candle fills nothing. Counts that were not published when an
-order was placed are not known to it.
+release, it fills only if the day's last trade did. At most a fifth of the day's volume in a market
+fills; a day without a candle fills nothing. The belief has only the counts that were published when
+an order was placed.
 """
 
 from __future__ import annotations
@@ -38,30 +38,40 @@ from mmbot.trading.events import (
     StreamLost,
     StreamUp,
 )
+from mmbot.trading.portfolio import paid_each
 from mmbot.trading.state import EventState
 from mmbot.trading.values import Fill, ListedEvent, Market, OrderReport, Side
 from mmbot.tsa.calendar import EASTERN, CalendarClock, to_milliseconds
-from mmbot.units import CENT_GRID, ONE_CONTRACT, ONE_DOLLAR, Count, Money, Price
+from mmbot.units import (
+    CENT_GRID,
+    ONE_CONTRACT,
+    ONE_DOLLAR,
+    Count,
+    Money,
+    Price,
+    total,
+    value_of,
+)
 
 _MIDNIGHT, _OPENING, _AFTER_RELEASE = dt.time(0), dt.time(10), dt.time(9, 30)
 _SHARE_OF_VOLUME = 5
-# Candles do not tell how much rests at the best prices; it is taken to be enough to count.
-_DEPTH: Count = 1_000_000 * ONE_CONTRACT
+# Candles do not say how much rests at the best prices; it is taken to be enough for a market mid.
+_DEPTH = Count(1_000_000 * ONE_CONTRACT)
 # More tokens than a week of quotes needs.
 _TOKENS = LimitsRead(1e9, 1e9, 10.0, 2.0, 10.0)
 _WIDEST_SCORED = ONE_DOLLAR // 10
 
 
 class Strategy(msgspec.Struct, frozen=True):
-    """What is judged.
+    """A strategy to test.
 
     Attributes:
         name: Its name.
-        settings: What it quotes by.
-        method: How it forecasts.
+        settings: The settings of its quotes.
+        method: Its forecast method.
         cash: The account's cash at the start of each week.
-        updates: Whether it looks at the counts that come out during the week.
-        leaves: Whether its orders are off while a release is due; else they stand through it, and
+        updates: Whether its belief takes in the counts that are published during the week.
+        leaves: Whether its orders are off while a release is due; else they rest through it, and
             any trade of the day can fill them.
     """
 
@@ -82,20 +92,20 @@ class BeliefSource(Protocol):
 
 
 class Trade(msgspec.Struct, frozen=True):
-    """A fill, and what became of it; prices are YES's, money is per fill in 1e-6 dollar.
+    """A fill and its outcome; prices are of YES, money is per fill in 1e-6 dollar.
 
     Attributes:
         week: The event's ticker.
-        days_published: How many days the quote's belief knew.
+        days_published: How many days were in the belief of the quote.
         ticker: The market.
         day: The day of the candle.
-        side: The side of ours.
+        side: Our side.
         price: The price.
         count: The contracts.
-        fee: What the exchange took.
-        fair: The fair value by which it was quoted, in dollars.
-        later: What YES was worth at the end of the next day, in dollars: the midpoint, else the
-            last trade, else what it paid.
+        fee: The fee.
+        fair: The fair value of the quote, in dollars.
+        later: The value of YES at the end of the next day, in dollars: the midpoint, else the
+            last trade, else the payout.
         payout: What YES paid.
     """
 
@@ -114,27 +124,26 @@ class Trade(msgspec.Struct, frozen=True):
     @property
     def signed(self) -> Count:
         """The contracts, negative where YES was sold."""
-        return self.count if self.side == "bid" else -self.count
+        return self.count if self.side == "bid" else Count(-self.count)
 
     @property
     def spend(self) -> Money:
         """What was paid for YES, or for NO."""
-        paid = self.price if self.side == "bid" else ONE_DOLLAR - self.price
-        return paid * self.count + self.fee
+        return Money(value_of(self.count, paid_each(self.side, self.price)) + self.fee)
 
     @property
     def pnl(self) -> Money:
-        """What it earned in the end."""
-        return (self.payout - self.price) * self.signed - self.fee
+        """Its profit at settlement."""
+        return Money(value_of(self.signed, Price(self.payout - self.price)) - self.fee)
 
     @property
     def claimed(self) -> float:
-        """The edge over fair value when it was quoted, in dollars."""
+        """The edge over fair value at quoting, in dollars."""
         return self._edge(self.fair)
 
     @property
     def markout(self) -> float:
-        """The edge over what YES was worth a day later, in dollars."""
+        """The edge over the value of YES a day later, in dollars."""
         return self._edge(self.later)
 
     def _edge(self, value: float) -> float:
@@ -142,7 +151,7 @@ class Trade(msgspec.Struct, frozen=True):
 
 
 class MarketOpinion(msgspec.Struct, frozen=True):
-    """Three opinions of one market before an order was placed, and who was right."""
+    """Belief, mid and fair value of a market before orders are placed, and its outcome."""
 
     week: str
     days_published: int
@@ -154,15 +163,15 @@ class MarketOpinion(msgspec.Struct, frozen=True):
 
 
 class WeekResult(msgspec.Struct, frozen=True):
-    """What a strategy did in a week; `week` is the event's ticker."""
+    """A strategy's trades and opinions in a week; `week` is the event's ticker."""
 
     week: str
     trades: tuple[Trade, ...]
     opinions: tuple[MarketOpinion, ...]
 
 
-class _Session(msgspec.Struct, frozen=True):
-    """When one day's orders are placed, and whether only its last trade can fill them."""
+class _QuotingTime(msgspec.Struct, frozen=True):
+    """When a day's orders are placed, and whether only its last trade can fill them."""
 
     day: dt.date
     at: dt.datetime
@@ -170,24 +179,24 @@ class _Session(msgspec.Struct, frozen=True):
 
 
 def play_week(strategy: Strategy, real: RealWeek, believe: BeliefSource) -> WeekResult:
-    """Quote a week as `strategy` would have, day by day."""
-    state = _Desk(strategy, real)
+    """Return what `strategy` would have traded in a week, day by day."""
+    market = _BacktestExchange(strategy, real)
     trades: list[Trade] = []
     opinions: list[MarketOpinion] = []
-    sessions = list(_sessions(strategy, real))
-    first = believe(strategy.method, real, sessions[0].at)
-    for session in sessions:
-        belief = believe(strategy.method, real, session.at)
+    times = list(_quoting_times(strategy, real))
+    first = believe(strategy.method, real, times[0].at)
+    for quoting_time in times:
+        belief = believe(strategy.method, real, quoting_time.at)
         if not strategy.updates:
             belief = msgspec.structs.replace(first, days_published=belief.days_published)
-        books = {market.ticker: _book(market, session) for market in real.markets}
-        places = state.quote(session, books, belief)
-        opinions += state.opinions(books)
-        trades += state.fill(session, places)
+        books = {each.ticker: _book(each, quoting_time) for each in real.markets}
+        places = market.quote(quoting_time, books, belief)
+        opinions += market.opinions(books)
+        trades += market.fill(quoting_time, places)
     return WeekResult(real.ticker, tuple(trades), tuple(opinions))
 
 
-def _sessions(strategy: Strategy, real: RealWeek) -> Iterator[_Session]:
+def _quoting_times(strategy: Strategy, real: RealWeek) -> Iterator[_QuotingTime]:
     for weekday, day in enumerate(real.week.days):
         release = 1 <= weekday <= 4
         time = _MIDNIGHT
@@ -196,18 +205,18 @@ def _sessions(strategy: Strategy, real: RealWeek) -> Iterator[_Session]:
         elif release and strategy.leaves:
             time = _AFTER_RELEASE
         at = dt.datetime.combine(day, time, EASTERN)
-        yield _Session(day, at, only_last=release and strategy.leaves)
+        yield _QuotingTime(day, at, only_last=release and strategy.leaves)
 
 
-def _book(market: RealMarket, session: _Session) -> Top:
-    candle = market.candles.get(session.day)
-    if session.at.time() == _OPENING:
+def _book(market: RealMarket, quoting_time: _QuotingTime) -> Top:
+    candle = market.candles.get(quoting_time.day)
+    if quoting_time.at.time() == _OPENING:
         return candle.opened if candle else Top(None, None)
-    return market.closed_before(session.day)
+    return market.closed_before(quoting_time.day)
 
 
-class _Desk:
-    """The engine, and an exchange that takes every order and fills it by the day's candle."""
+class _BacktestExchange:
+    """The engine, and an exchange that accepts every order and fills it by the day's candle."""
 
     def __init__(self, strategy: Strategy, real: RealWeek) -> None:
         self._strategy = strategy
@@ -225,7 +234,7 @@ class _Desk:
                 for market in real.markets
             ),
         )
-        self._tell(
+        self._handle(
             _TOKENS,
             ListingRead("", (listed,)),
             GroupReady(0, "backtest", strategy.settings.limits.fill_cap),
@@ -233,16 +242,18 @@ class _Desk:
         )
 
     @property
-    def _ladder(self) -> EventState:
+    def _event_state(self) -> EventState:
         return self._engine.state.events[self._real.ticker]
 
-    def _tell(self, *events: InputEvent) -> list[Command]:
+    def _handle(self, *events: InputEvent) -> list[Command]:
         return [command for event in events for command in self._engine.handle(event, self._now)]
 
-    def quote(self, session: _Session, books: dict[str, Top], belief: Belief) -> list[Place]:
-        """Show the engine a book for each market and a belief; return what it places."""
-        self._now = to_milliseconds(session.at)
-        shown = (
+    def quote(
+        self, quoting_time: _QuotingTime, books: dict[str, Top], belief: Belief
+    ) -> list[Place]:
+        """Give the engine a book for each market and a belief; return what it places."""
+        self._now = to_milliseconds(quoting_time.at)
+        books_replaced = (
             BookReplaced(
                 ticker,
                 () if top.bid is None else ((top.bid, _DEPTH),),
@@ -252,24 +263,25 @@ class _Desk:
             if top.bid is None or top.ask is None or top.bid < top.ask
         )
         # Nothing is placed before the account has been read, and then everything at once.
-        self._tell(StreamUp(), *shown, BeliefFormed(belief))
-        balance = self._strategy.cash - sum(map(self._ladder.portfolio.cost, self._ladder.markets))
-        commands = self._tell(Reconciled((), (), {0: balance}))
+        self._handle(StreamUp(), *books_replaced, BeliefFormed(belief))
+        cost = total(map(self._event_state.portfolio.cost, self._event_state.markets))
+        balance = Money(self._strategy.cash - cost)
+        commands = self._handle(Reconciled((), (), {0: balance}))
         return [command for command in commands if isinstance(command, Place)]
 
     def opinions(self, books: dict[str, Top]) -> Iterator[MarketOpinion]:
-        """Return what is thought of each market that has a narrow book."""
-        ladder = self._ladder
-        if ladder.belief is None:
+        """Return belief, mid and fair value of each market with a narrow book."""
+        event_state = self._event_state
+        if event_state.belief is None:
             return
-        for market, above in zip(self._real.markets, ladder.belief.above, strict=True):
+        for market, above in zip(self._real.markets, event_state.belief.above, strict=True):
             bid, ask = books[market.ticker]
-            fair = ladder.markets[market.ticker].fair
+            fair = event_state.markets[market.ticker].fair
             if bid is None or ask is None or not 0 < ask - bid <= _WIDEST_SCORED or fair is None:
                 continue
             yield MarketOpinion(
                 self._real.ticker,
-                ladder.days_published,
+                event_state.days_published,
                 market.ticker,
                 above,
                 (bid + ask) / (2 * ONE_DOLLAR),
@@ -277,49 +289,53 @@ class _Desk:
                 market.payout == ONE_DOLLAR,
             )
 
-    def fill(self, session: _Session, places: list[Place]) -> list[Trade]:
-        """Let the day pass: fill what its candles fill, and take everything off."""
+    def fill(self, quoting_time: _QuotingTime, places: list[Place]) -> list[Trade]:
+        """Let the day pass: fill the orders by its candles, and end them all."""
         for number, place in enumerate(places):
-            self._tell(OrderPlaced(place.client_id, self._order_id(session, number), 0))
+            self._handle(
+                OrderPlaced(place.client_id, self._order_id(quoting_time, number), Count(0))
+            )
         # With the stream lost, fills bring no new orders on the same day.
-        self._tell(StreamLost())
+        self._handle(StreamLost())
         trades: list[Trade] = []
         left: dict[str, Count] = {}
         for number, place in enumerate(places):
             market = next(each for each in self._real.markets if each.ticker == place.ticker)
-            candle = market.candles.get(session.day)
-            filled = 0
-            if candle and _goes_through(place, candle, only_last=session.only_last):
-                room = left.setdefault(place.ticker, candle.volume // _SHARE_OF_VOLUME)
+            candle = market.candles.get(quoting_time.day)
+            filled = Count(0)
+            if candle and _goes_through(place, candle, only_last=quoting_time.only_last):
+                room = left.setdefault(place.ticker, Count(candle.volume // _SHARE_OF_VOLUME))
                 filled = min(place.count, room)
-                left[place.ticker] -= filled
+                left[place.ticker] = Count(room - filled)
             if filled:
-                trades.append(self._trade(session, market, place, filled))
-                self._book(place, self._order_id(session, number), filled, trades[-1].fee)
-            self._end(place, self._order_id(session, number), filled)
+                trades.append(self._trade(quoting_time, market, place, filled))
+                self._book(place, self._order_id(quoting_time, number), filled, trades[-1].fee)
+            self._end(place, self._order_id(quoting_time, number), filled)
         return trades
 
-    def _order_id(self, session: _Session, number: int) -> str:
-        return f"{session.day}-{number}"
+    def _order_id(self, quoting_time: _QuotingTime, number: int) -> str:
+        return f"{quoting_time.day}-{number}"
 
-    def _trade(self, session: _Session, market: RealMarket, place: Place, filled: Count) -> Trade:
+    def _trade(
+        self, quoting_time: _QuotingTime, market: RealMarket, place: Place, filled: Count
+    ) -> Trade:
         return Trade(
             week=self._real.ticker,
-            days_published=self._ladder.days_published,
+            days_published=self._event_state.days_published,
             ticker=market.ticker,
-            day=session.day,
+            day=quoting_time.day,
             side=place.side,
             price=place.price,
             count=filled,
             fee=rounded_fee(self._fees.raw(place.price, filled, is_taker=False)),
-            fair=self._ladder.markets[market.ticker].fair or 0.0,
-            later=_worth_after(market, session.day + dt.timedelta(days=1)),
+            fair=self._event_state.markets[market.ticker].fair or 0.0,
+            later=_worth_after(market, quoting_time.day + dt.timedelta(days=1)),
             payout=market.payout,
         )
 
     def _book(self, place: Place, order_id: str, filled: Count, fee: Money) -> None:
         self._fills += 1
-        self._tell(
+        self._handle(
             Filled(
                 Fill(
                     str(self._fills),
@@ -342,11 +358,11 @@ class _Desk:
             place.side,
             place.price,
             filled,
-            0,
+            Count(0),
             "ended",
             place.expires,
         )
-        self._tell(OrderReported(ended, looked_up=True))
+        self._handle(OrderReported(ended, looked_up=True))
 
 
 def _goes_through(place: Place, candle: Candle, *, only_last: bool) -> bool:

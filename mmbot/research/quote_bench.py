@@ -1,7 +1,7 @@
-"""How long it takes to quote: a belief about a long ladder, and a change of one book.
+"""The time it takes to quote: on a belief about an event of many strikes, and on a book change.
 
-All hundred markets are quoted on both sides, with nothing in the way: books a few cents wide around
-fair value, more tokens and cash than the orders need. The floor of the ladder is to make the bare
+All hundred markets are quoted on both sides with every gate open: books a few cents wide around
+fair value, more tokens and cash than the orders need. The floor of the first is to build the bare
 commands, that of a book change to change the level.
 """
 
@@ -35,7 +35,7 @@ from mmbot.trading.events import (
 )
 from mmbot.trading.values import ListedEvent, Market
 from mmbot.tsa.calendar import CalendarClock, Week, to_milliseconds
-from mmbot.units import CENT_GRID, MONEY_PER_DOLLAR, ONE_CENT, ONE_CONTRACT, Count, Price
+from mmbot.units import CENT_GRID, MONEY_PER_DOLLAR, ONE_CENT, ONE_CONTRACT, Count, Money, Price
 
 Run: TypeAlias = Callable[[], object]
 
@@ -44,23 +44,23 @@ _WEEK = Week(dt.date(2026, 4, 19))
 _TICKERS = tuple(f"T-26APR19-A{strike / 1e6:.2f}" for strike in _STRIKES)
 # Fair values from 95 down to 5 cents, and books a few cents around them, five levels a side.
 _FAIR = tuple(0.95 - 0.9 * j / (len(_STRIKES) - 1) for j in range(len(_STRIKES)))
-_HALF_SPREAD, _LEVELS, _DEPTH = 3, 5, 100 * ONE_CONTRACT
+_HALF_SPREAD, _LEVELS, _DEPTH = 3, 5, Count(100 * ONE_CONTRACT)
 # Monday afternoon, when nothing is due.
 _NOW = to_milliseconds(_WEEK.opens) + 4 * 3_600_000
 _SETTINGS = msgspec.convert(
     {"limits": {"orders": 1_000, "event_loss_dollars": 100_000.0}}, Settings
 )
-_PLENTY = 200_000 * MONEY_PER_DOLLAR
+_PLENTY = Money(200_000 * MONEY_PER_DOLLAR)
 
 
 def time_quoting(repeat: int) -> list[Timing]:
-    """Time the ladder `repeat` times and the changes of a book, each beside its floor."""
+    """Time the event `repeat` times and the changes of a book, each beside its floor."""
     engines = [_engine() for _ in range(repeat + 1)]
     engine = engines.pop()
     belief = BeliefFormed(Belief(_WEEK, 0, _STRIKES, _FAIR, 2_300_000.0, 250_000.0, "", ""))
     places = [each for each in engine.handle(belief, _NOW) if isinstance(each, Place)]
     for number, place in enumerate(places):
-        engine.handle(OrderPlaced(place.client_id, str(number), 0), _NOW)
+        engine.handle(OrderPlaced(place.client_id, str(number), Count(0)), _NOW)
     commands = timed(f"floor: {len(places)} commands", repeat, lambda: [*map(_copied, places)])
     shown = _book(len(_STRIKES) // 2)
     book = Book(shown.bids, shown.asks)
@@ -69,7 +69,7 @@ def time_quoting(repeat: int) -> list[Timing]:
         "floor: a level of a book", repeat, _alternating(partial(book.change, "bid", behind))
     )
 
-    def tell(price: Price, delta: Count) -> None:
+    def change_level(price: Price, delta: Count) -> None:
         engine.handle(BookChanged(shown.ticker, "bid", price, delta), _NOW)
 
     waiting = iter(engines)
@@ -82,18 +82,20 @@ def time_quoting(repeat: int) -> list[Timing]:
             commands.quickest,
         ),
         change,
-        timed("a book change", repeat, _alternating(partial(tell, behind)), change.quickest),
+        timed(
+            "a book change", repeat, _alternating(partial(change_level, behind)), change.quickest
+        ),
         timed(
             "a book change that moves the best bid",
             repeat,
-            _alternating(partial(tell, best), -depth),
+            _alternating(partial(change_level, best), Count(-depth)),
             change.quickest,
         ),
     ]
 
 
 def _engine() -> Engine:
-    """Return an engine that waits for nothing but a belief."""
+    """Return an engine whose only shut gate is the missing belief."""
     engine = Engine(_SETTINGS, CalendarClock(), "bench")
     opens, closes = to_milliseconds(_WEEK.opens), to_milliseconds(_WEEK.closes)
     markets = tuple(
@@ -113,21 +115,21 @@ def _engine() -> Engine:
     return engine
 
 
-def _book(rung: int) -> BookReplaced:
-    middle = round(_FAIR[rung] * 100)
+def _book(strike_index: int) -> BookReplaced:
+    middle = round(_FAIR[strike_index] * 100)
     steps = range(_HALF_SPREAD, _HALF_SPREAD + _LEVELS)
-    bids = [(middle - step) * ONE_CENT for step in steps if middle > step]
-    asks = [(middle + step) * ONE_CENT for step in steps if middle + step < 100]
+    bids = [Price((middle - step) * ONE_CENT) for step in steps if middle > step]
+    asks = [Price((middle + step) * ONE_CENT) for step in steps if middle + step < 100]
     return BookReplaced(
-        _TICKERS[rung],
+        _TICKERS[strike_index],
         tuple((price, _DEPTH) for price in bids),
         tuple((price, _DEPTH) for price in asks),
     )
 
 
 def _alternating(change: Callable[[Count], object], first: Count = ONE_CONTRACT) -> Run:
-    """Return a run that changes a level by `first`, and the next time back."""
-    deltas = cycle((first, -first))
+    """Return a function that changes a level by `first`, and the next time back."""
+    deltas = cycle((first, Count(-first)))
     return lambda: change(next(deltas))
 
 

@@ -1,8 +1,8 @@
 """One market's order book, in YES prices.
 
-A level is a price and the contracts that rest there; a level that reaches zero is gone. A book
-that cannot be right (a negative level, a bid at or above an ask) says so with `CorruptBook` and
-must not be read again before it is replaced.
+A level is a price and the contracts that rest there; a level that reaches zero is removed. A book
+that cannot be right (a negative level, a bid at or above an ask) raises `CorruptBook` and must not
+be read again until it is replaced.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mmbot.units import Count, Price
 
 
 class Top(NamedTuple):
-    """The best bid and the best ask, where there is one."""
+    """The best bid and the best ask; `None` where there is none."""
 
     bid: Price | None
     ask: Price | None
@@ -26,7 +26,11 @@ class CorruptBook(Exception):
 
 
 class Book:
-    """Bids and asks as price -> contracts, each side's best price kept at hand."""
+    """Bids and asks as price -> contracts, with each side's best price cached.
+
+    Raises:
+        CorruptBook: The levels cannot be right.
+    """
 
     __slots__ = ("_asks", "_best_ask", "_best_bid", "_bids")
 
@@ -40,9 +44,13 @@ class Book:
         self._refuse_crossed()
 
     def change(self, side: Side, price: Price, delta: Count) -> None:
-        """Add `delta` contracts to a level; raise `CorruptBook` if that cannot be."""
+        """Add `delta` contracts to a level.
+
+        Raises:
+            CorruptBook: The book cannot be right with it.
+        """
         levels = self._bids if side == "bid" else self._asks
-        count = levels.get(price, 0) + delta
+        count = Count(levels.get(price, 0) + delta)
         if count > 0:
             levels[price] = count
             self._raise_best(side, price)
@@ -53,13 +61,13 @@ class Book:
             raise CorruptBook(f"the {side} level at {price} fell to {count}")
 
     def top(self, our_bids: Mapping[Price, Count], our_asks: Mapping[Price, Count]) -> Top:
-        """Return the best prices at which others rest, given what is ours at each price."""
-        return self.deep(our_bids, our_asks, 1)
+        """Return the best prices of others, given our own contracts at each price."""
+        return self.deep(our_bids, our_asks, Count(1))
 
     def deep(
         self, our_bids: Mapping[Price, Count], our_asks: Mapping[Price, Count], depth: Count
     ) -> Top:
-        """Return the best prices at which others rest with at least `depth`."""
+        """Return the best prices at which at least `depth` contracts of others rest."""
         bid, ask = self._best_bid, self._best_ask
         # Most books are deep enough at their best prices; only the others are searched.
         if bid is not None and self._bids[bid] - our_bids.get(bid, 0) < depth:

@@ -1,7 +1,7 @@
 """The exchange's token buckets as values: what can be paid now is sent, nothing ever queues.
 
-Tokens refill continuously up to the capacity. The local level is a cautious copy of the
-exchange's: time is the engine's, and what is spent is taken off when the request is decided.
+Tokens refill continuously up to the capacity. The local level is a conservative estimate of the
+exchange's: time is the engine's, and tokens are taken off when the request is decided.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import msgspec
 
 from mmbot.trading.events import LimitsRead
+from mmbot.units import Milliseconds
 
-# The least any account has: 100 tokens a second and no more than that at once; twice that to read.
+# The least that any account has: 100 tokens a second and in all; to read, twice that.
 _LEAST_REFILL = 100.0
 _LEAST_READ_REFILL = 200.0
 
@@ -21,40 +22,40 @@ class TokenBucket(msgspec.Struct):
     refill: float = _LEAST_REFILL
     capacity: float = _LEAST_REFILL
     level: float = 0.0
-    at: int = 0
+    at: Milliseconds = 0
 
-    def available(self, now: int) -> float:
-        """Return the tokens at hand at `now`."""
+    def available(self, now: Milliseconds) -> float:
+        """Return the tokens available at `now`."""
         if now > self.at:
             self.level = min(self.capacity, self.level + (now - self.at) * self.refill / 1000)
             self.at = now
         return self.level
 
-    def spend(self, cost: float, now: int, *, reserve: float = 0.0) -> bool:
-        """Pay `cost` if `reserve` is left afterwards; say whether it was paid."""
+    def spend(self, cost: float, now: Milliseconds, *, reserve: float = 0.0) -> bool:
+        """Spend `cost` if that leaves `reserve`; return whether it was spent."""
         if self.available(now) < cost + reserve:
             return False
         self.level -= cost
         return True
 
-    def payable_at(self, cost: float, now: int) -> int:
-        """Return when, later than now, `cost` will be at hand if nothing else is spent."""
+    def payable_at(self, cost: float, now: Milliseconds) -> Milliseconds:
+        """Return when, later than now, `cost` will be available if nothing else is spent."""
         missing = min(cost, self.capacity) - self.available(now)
         return now + max(1, int(missing * 1000 / self.refill) + 1)
 
     def resize(self, refill: float, capacity: float) -> None:
-        """Refill at another rate from now on, up to another capacity."""
+        """Set the refill rate and the capacity."""
         self.refill, self.capacity = refill, capacity
         self.level = min(self.level, capacity)
 
-    def drain(self, now: int) -> None:
-        """Take note that the exchange's bucket was empty at `now`."""
+    def drain(self, now: Milliseconds) -> None:
+        """Set the level to zero: the exchange's bucket was empty at `now`."""
         self.available(now)
         self.level = 0.0
 
 
 class WriteBudget(TokenBucket):
-    """The write bucket with what its calls cost, and the read bucket."""
+    """The write bucket with the costs of its calls, and the read bucket."""
 
     place_cost: float = 10.0
     cancel_cost: float = 2.0
@@ -64,8 +65,8 @@ class WriteBudget(TokenBucket):
         default_factory=lambda: TokenBucket(_LEAST_READ_REFILL, _LEAST_READ_REFILL)
     )
 
-    def learn(self, read: LimitsRead) -> bool:
-        """Take over what the exchange says; say whether the write bucket is another now."""
+    def update(self, read: LimitsRead) -> bool:
+        """Set the limits that the exchange states; return whether the write bucket changed."""
         changed = (read.refill, read.capacity) != (self.refill, self.capacity)
         self.resize(read.refill, read.capacity)
         self.place_cost, self.cancel_cost = read.place_cost, read.cancel_cost

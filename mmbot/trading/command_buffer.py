@@ -1,43 +1,39 @@
-"""What one event came to: commands in order, and the earliest wish to be woken."""
+"""The commands that one event leads to, in order, and when the engine has to be woken next."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from mmbot.trading.commands import Command, Note, NoteLevel, WakeAt
+from mmbot.units import Milliseconds
 
 
 class CommandBuffer:
-    """Collects commands while an event is handled; `now` is the event's time in milliseconds."""
+    """Collects commands while an event is handled."""
 
     def __init__(self) -> None:
-        self.now = 0
         self._commands: list[Command] = []
-        self._wake: int | None = None
+        self._wake_at: Milliseconds | None = None
 
-    def open(self, now: int) -> None:
-        """Begin with an event that happened at `now`."""
-        self.now = now
-        self._commands = []
-
-    def take(self) -> list[Command]:
-        """Return the commands collected since `open`."""
-        return self._commands
-
-    def send(self, *commands: Command) -> None:
+    def add(self, *commands: Command) -> None:
         """Add commands."""
         self._commands += commands
 
-    def note(self, name: str, level: NoteLevel = "info", **fields: Any) -> None:
+    def log(self, name: str, level: NoteLevel = "info", **fields: Any) -> None:
         """Add a line for the log."""
         self._commands.append(Note(name, fields, level))
 
-    def woken(self) -> None:
-        """Forget the wish that has just been granted."""
-        self._wake = None
-
-    def wake_by(self, at: int | None) -> None:
-        """Ask to be woken at `at` unless that is to happen sooner anyway."""
-        if at is not None and (self._wake is None or at < self._wake):
-            self._wake = at
+    def wake_by(self, at: Milliseconds | None) -> None:
+        """Have the engine woken at `at`, unless it is to be woken sooner anyway."""
+        if at is not None and (self._wake_at is None or at < self._wake_at):
+            self._wake_at = at
             self._commands.append(WakeAt(at))
+
+    def woken(self) -> None:
+        """Drop the time that was asked for: it has come."""
+        self._wake_at = None
+
+    def drain(self) -> list[Command]:
+        """Return the commands collected since the last time, and begin anew."""
+        commands, self._commands = self._commands, []
+        return commands

@@ -1,4 +1,4 @@
-"""Everything the engine can ask for. Times are milliseconds since the Unix epoch."""
+"""The commands: everything the engine can ask for. Times are milliseconds since the epoch."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import msgspec
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill, Side
 from mmbot.tsa.calendar import Week
-from mmbot.units import Count, Money, Price
+from mmbot.units import Count, Milliseconds, Money, Price
 
 NoteLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
-# How long after a fill its market is looked at again: a second, a minute, or until the belief
-# knows one more day's count.
+# When after a fill its markout is taken: a second, a minute, or once the belief has one more day's
+# count.
 Horizon: TypeAlias = Literal["1s", "1min", "release"]
-# When a market is looked at for each number of known days: as soon as both sides of its book are
+# When a market is sampled at each number of published days: as soon as both sides of its book are
 # quoted, and shortly before the next count may be out.
 SampleMoment: TypeAlias = Literal["first", "last"]
 
 
 class MarketView(msgspec.Struct, frozen=True):
-    """What was thought of a market at an instant, as prices of YES in dollars.
+    """Belief, mid and fair value of a market at an instant, as prices of YES in dollars.
 
     Attributes:
-        belief: The forecast's probability, if there was one.
-        mid: The midpoint that the book showed without our orders, if it showed one.
-        fair: The pool of both, if the market had been priced.
+        belief: The forecast's probability, if there was a belief.
+        mid: The market mid, if the book showed one.
+        fair: The fair value, if the event had been priced.
     """
 
     belief: float | None = None
@@ -35,27 +35,27 @@ class MarketView(msgspec.Struct, frozen=True):
 
 
 class Markout(msgspec.Struct, frozen=True):
-    """What was thought of a fill's market some time after the fill."""
+    """The view of a fill's market at a horizon after the fill."""
 
     trade_id: str
     order_id: str
     horizon: Horizon
-    at: int
+    at: Milliseconds
     view: MarketView
 
 
 class MarketSample(msgspec.Struct, frozen=True):
-    """What was thought of a market while so many days were known, whether it filled or not."""
+    """The view of a market at `days_published` published days, whether it filled or not."""
 
     ticker: str
     days_published: int
     moment: SampleMoment
-    at: int
+    at: Milliseconds
     view: MarketView
 
 
 class Place(msgspec.Struct, frozen=True, tag=True):
-    """Put a post-only limit order into a market's book."""
+    """Place a post-only limit order."""
 
     client_id: str
     ticker: str
@@ -63,12 +63,12 @@ class Place(msgspec.Struct, frozen=True, tag=True):
     side: Side
     price: Price
     count: Count
-    expires: int
+    expires: Milliseconds
     group: str = ""
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
-    """Take an order off."""
+    """Cancel an order."""
 
     client_id: str
     order_id: str
@@ -77,7 +77,7 @@ class Cancel(msgspec.Struct, frozen=True, tag=True):
 
 
 class Renew(msgspec.Struct, frozen=True, tag=True):
-    """Let an order live longer; `count` is what it was placed for, so its place is kept."""
+    """Postpone an order's expiry; `count` is its whole count, so it keeps its queue position."""
 
     client_id: str
     order_id: str
@@ -86,11 +86,11 @@ class Renew(msgspec.Struct, frozen=True, tag=True):
     side: Side
     price: Price
     count: Count
-    expires: int
+    expires: Milliseconds
 
 
 class Decrease(msgspec.Struct, frozen=True, tag=True):
-    """Let only `remaining` of an order rest; it keeps its place."""
+    """Decrease an order to `remaining`; it keeps its queue position."""
 
     client_id: str
     order_id: str
@@ -100,19 +100,19 @@ class Decrease(msgspec.Struct, frozen=True, tag=True):
 
 
 class QueryOrder(msgspec.Struct, frozen=True, tag=True):
-    """Ask what became of an order; `order_id` is empty while the exchange's id is not known."""
+    """Query the exchange for an order; `order_id` is empty while it is not known."""
 
     client_id: str
     order_id: str
     ticker: str
-    since: int
+    since: Milliseconds
 
 
 class ReadAccount(msgspec.Struct, frozen=True, tag=True):
     """Read the bot's orders, the fills of these markets, and the balance of these shards.
 
-    The positions in `tickers` must be the sums of their fills; those in the `decided` markets are
-    paid out and gone.
+    The positions in `tickers` must be the sums of their fills; those in the `decided` markets have
+    been paid out.
     """
 
     tickers: tuple[str, ...]
@@ -121,42 +121,42 @@ class ReadAccount(msgspec.Struct, frozen=True, tag=True):
 
 
 class ReadListing(msgspec.Struct, frozen=True, tag=True):
-    """Read the exchange's state and its open events; of those in `held`, also the results."""
+    """Read the exchange's state and its open events, and the results of the events in `held`."""
 
     held: tuple[str, ...]
 
 
 class EnsureGroup(msgspec.Struct, frozen=True, tag=True):
-    """Find or open a shard's order group with this cap on what fills in fifteen seconds."""
+    """Find or open a shard's order group with this cap on fills in fifteen seconds."""
 
     shard: int
     contracts: Count
 
 
 class ResetGroup(msgspec.Struct, frozen=True, tag=True):
-    """Let a triggered order group take orders again."""
+    """Reset a triggered order group."""
 
     shard: int
     group: str
 
 
 class RepairBooks(msgspec.Struct, frozen=True, tag=True):
-    """Get new snapshots of books that are not, or may not be, right."""
+    """Get new snapshots of books that are, or may be, wrong."""
 
     tickers: tuple[str, ...]
 
 
 class RequestBelief(msgspec.Struct, frozen=True, tag=True):
-    """Say what is thought of a week, at these strikes, and go on saying it as counts arrive."""
+    """Form a belief about a week at these strikes, now and whenever counts arrive."""
 
     week: Week
     strikes: tuple[int, ...]
 
 
 class RecordFill(msgspec.Struct, frozen=True, tag=True):
-    """Write a fill into the ledger, with what was known and thought when it happened.
+    """Record a fill in the ledger, with the published days and the view at its time.
 
-    A fill that was heard of too late for that has an empty view.
+    The view of a fill that was reported too late is empty.
     """
 
     fill: Fill
@@ -165,36 +165,36 @@ class RecordFill(msgspec.Struct, frozen=True, tag=True):
 
 
 class RecordViews(msgspec.Struct, frozen=True, tag=True):
-    """Write into the ledger what was thought of markets, to judge the quotes by afterwards."""
+    """Record samples and markouts in the ledger."""
 
     samples: tuple[MarketSample, ...] = ()
     markouts: tuple[Markout, ...] = ()
 
 
 class RecordSettlement(msgspec.Struct, frozen=True, tag=True):
-    """Write a market's settlement into the ledger: the position at its end and what it paid.
+    """Record a market's settlement in the ledger: the position at its end and what it paid.
 
-    Until it is `final` the exchange may amend it; whatever is booked last is right.
+    Until it is `final` the exchange may amend it; the latest record is right.
     """
 
     ticker: str
     value: Price
     position: Count
     payout: Money
-    at: int
+    at: Milliseconds
     final: bool = False
 
 
 class RecordPnlMark(msgspec.Struct, frozen=True, tag=True):
-    """Write an event's P&L of the day into the ledger, in place of what was known of that day."""
+    """Record an event's P&L of the day in the ledger, in place of that day's last mark."""
 
     mark: PnlMark
 
 
 class WakeAt(msgspec.Struct, frozen=True, tag=True):
-    """Wake the engine at `at`; the latest wish replaces the one before."""
+    """Wake the engine at `at`; the latest request replaces the one before."""
 
-    at: int
+    at: Milliseconds
 
 
 class SweepConfirmed(msgspec.Struct, frozen=True, tag=True):
@@ -202,7 +202,7 @@ class SweepConfirmed(msgspec.Struct, frozen=True, tag=True):
 
 
 class Note(msgspec.Struct, frozen=True, tag=True):
-    """Something worth a line in the log."""
+    """A line for the log."""
 
     name: str
     fields: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Everything that can happen to the engine.
+"""The input events: everything that can happen to the engine.
 
 Times are milliseconds since the Unix epoch, and the whole book is spoken in YES; see `values`.
 """
@@ -24,13 +24,13 @@ from mmbot.trading.values import (
     Side,
     Write,
 )
-from mmbot.units import Count, Money, Price, PriceGrid
+from mmbot.units import Count, Milliseconds, Money, Price, PriceGrid
 
 
 class ListingRead(msgspec.Struct, frozen=True, tag=True):
-    """The exchange's own state and the events that are open.
+    """The state of the exchange, and its open events.
 
-    `shut` is the reason why nothing may be quoted, or empty.
+    `shut` is the value of the gate that the exchange shuts, or empty; see `gates.exchange_gate`.
     """
 
     shut: str
@@ -41,32 +41,32 @@ class MarketClosing(msgspec.Struct, frozen=True, tag=True):
     """A market's closing time was moved."""
 
     ticker: str
-    closes: int
+    closes: Milliseconds
 
 
 class MarketActivity(msgspec.Struct, frozen=True, tag=True):
-    """A market was paused, or taken up again, which cancels whatever rested in it."""
+    """A market was paused, or resumed; either cancels whatever rested in it."""
 
     ticker: str
     active: bool
 
 
 class PriceGridChanged(msgspec.Struct, frozen=True, tag=True):
-    """A market takes orders at other prices from now on."""
+    """A market has another price grid from now on."""
 
     ticker: str
     grid: PriceGrid
 
 
 class ListingStale(msgspec.Struct, frozen=True, tag=True):
-    """Something changed that only a new reading of the listing can tell."""
+    """Something changed that only a new reading of the listing shows."""
 
 
 class MarketSettled(msgspec.Struct, frozen=True, tag=True):
     """A market is decided: YES pays `value` (a dollar, or nothing).
 
     Until that is `final` it may be disputed and amended. What was `read` may be older than what the
-    stream has told.
+    stream has said.
     """
 
     ticker: str
@@ -76,7 +76,7 @@ class MarketSettled(msgspec.Struct, frozen=True, tag=True):
 
 
 class BookReplaced(msgspec.Struct, frozen=True, tag=True):
-    """A snapshot: the whole book of one market, in any order of levels."""
+    """A snapshot: the whole book of one market; its levels may be in any order."""
 
     ticker: str
     bids: tuple[Level, ...]
@@ -84,7 +84,7 @@ class BookReplaced(msgspec.Struct, frozen=True, tag=True):
 
 
 class BookChanged(msgspec.Struct, frozen=True, tag=True):
-    """One level of one book gained or lost `delta`."""
+    """One level of one book changed by `delta` contracts."""
 
     ticker: str
     side: Side
@@ -100,26 +100,26 @@ class BooksDistrusted(msgspec.Struct, frozen=True, tag=True):
 
 
 class StreamUp(msgspec.Struct, frozen=True, tag=True):
-    """There is a connection; what happened before it has to be read."""
+    """The stream is connected; what happened before has to be read."""
 
 
 class FeedLagged(msgspec.Struct, frozen=True, tag=True):
-    """Frames began to come late, or come in time again; `age` is in milliseconds."""
+    """Frames began to arrive late, or arrive in time again; `age` is that of the latest."""
 
-    age: int
+    age: Milliseconds
     late: bool
 
 
 class StreamLost(msgspec.Struct, frozen=True, tag=True):
-    """The connection is gone, and with it whatever would have been said on it."""
+    """The stream was lost; what happens until it is up again is not heard of."""
 
 
 class Reconciled(msgspec.Struct, frozen=True, tag=True):
     """The account as the exchange has it, read while the stream was up.
 
-    `orders` are the bot's own resting orders, `fills` every fill of the listed markets; the
-    reader has checked that the positions are the sums of the fills. `balances`, one for each shard
-    in use, are not always had.
+    `orders` are the account's resting orders, `fills` every fill of the listed markets; the reader
+    has checked that the positions are the sums of the fills. `balances`, one for each shard in use,
+    are `None` where they could not be read.
     """
 
     orders: tuple[OrderReport, ...]
@@ -135,7 +135,7 @@ class ReadingFailed(msgspec.Struct, frozen=True, tag=True):
 
 
 class LimitsRead(msgspec.Struct, frozen=True, tag=True):
-    """The buckets of the account: tokens a second, their capacities, and what calls cost."""
+    """The account's token buckets: tokens a second, capacities, and the costs of calls."""
 
     refill: float
     capacity: float
@@ -156,14 +156,14 @@ class GroupReady(msgspec.Struct, frozen=True, tag=True):
 
 
 class GroupUnavailable(msgspec.Struct, frozen=True, tag=True):
-    """A shard's order group could not be had, or not be reset."""
+    """A shard's order group could not be found, opened or reset."""
 
     shard: int
     reason: str
 
 
 class GroupChanged(msgspec.Struct, frozen=True, tag=True):
-    """A group was triggered or deleted, which cancels its orders, or takes orders again."""
+    """A group was triggered or deleted, which cancels its orders, or was reset."""
 
     group: str
     news: GroupNews
@@ -178,21 +178,21 @@ class OrderPlaced(msgspec.Struct, frozen=True, tag=True):
 
 
 class OrderCancelled(msgspec.Struct, frozen=True, tag=True):
-    """A cancel was applied; `remaining` is what it took off, so the rest was filled."""
+    """A cancel was applied; `remaining` is what it took off, so the rest had filled."""
 
     client_id: str
     remaining: Count
 
 
 class OrderRenewed(msgspec.Struct, frozen=True, tag=True):
-    """A renewal was applied: the order lives until `expires`."""
+    """A renewal was applied: the order rests until `expires`."""
 
     client_id: str
-    expires: int
+    expires: Milliseconds
 
 
 class OrderDecreased(msgspec.Struct, frozen=True, tag=True):
-    """A decrease was applied: that much of the order rests."""
+    """A decrease was applied: `remaining` of the order rests."""
 
     client_id: str
     remaining: Count
@@ -208,7 +208,7 @@ class WriteRefused(msgspec.Struct, frozen=True, tag=True):
 
 
 class WriteUnknown(msgspec.Struct, frozen=True, tag=True):
-    """Nobody can say whether a write was applied."""
+    """It is not known whether a write was applied."""
 
     client_id: str
     write: Write
@@ -216,33 +216,33 @@ class WriteUnknown(msgspec.Struct, frozen=True, tag=True):
 
 
 class OrderReported(msgspec.Struct, frozen=True, tag=True):
-    """The exchange spoke of an order: on the stream, or because it was asked (`looked_up`)."""
+    """The exchange reported an order: on the stream, or in answer to a query (`looked_up`)."""
 
     report: OrderReport
     looked_up: bool = False
 
 
 class OrderAbsent(msgspec.Struct, frozen=True, tag=True):
-    """The exchange was asked for an order and knows none by that id."""
+    """The exchange was queried for an order and knows none by that id."""
 
     client_id: str
 
 
 class OrderQueryFailed(msgspec.Struct, frozen=True, tag=True):
-    """The exchange was asked for an order and gave no usable answer."""
+    """The exchange was queried for an order and gave no usable answer."""
 
     client_id: str
     detail: str
 
 
 class Filled(msgspec.Struct, frozen=True, tag=True):
-    """A trade of ours was reported."""
+    """A fill of ours was reported."""
 
     fill: Fill
 
 
 class BeliefFormed(msgspec.Struct, frozen=True, tag=True):
-    """There is a belief about a week."""
+    """A belief about a week was formed."""
 
     belief: Belief
 
@@ -254,79 +254,64 @@ class SettingsChanged(msgspec.Struct, frozen=True, tag=True):
 
 
 class SessionStarted(msgspec.Struct, frozen=True, tag=True):
-    """This life began `at` then; `marks` is what earlier ones noted of each event's latest day."""
+    """This session began at `at`; `marks` are the latest that earlier ones recorded."""
 
-    at: int
+    at: Milliseconds
     marks: tuple[PnlMark, ...] = ()
 
 
 class Halted(msgspec.Struct, frozen=True, tag=True):
-    """The operator had every quote taken off, at `since`, until `Resumed`."""
+    """The operator halted quoting at `since`: no quotes until `Resumed`."""
 
-    since: int
+    since: Milliseconds
     reason: str = ""
 
 
 class Resumed(msgspec.Struct, frozen=True, tag=True):
-    """The operator lets quotes be shown again."""
+    """The operator resumed quoting."""
 
 
 class CountsMissing(msgspec.Struct, frozen=True, tag=True):
-    """The days for which no count is waited for: the operator says so, and none has come."""
+    """The days whose count is not waited for: the operator says so, and none has come."""
 
     days: tuple[dt.date, ...]
 
 
 class TasksDown(msgspec.Struct, frozen=True, tag=True):
-    """Which of the tasks that serve the bot are not at work; none: all are."""
+    """The daemon's tasks that are down; see `gates.task_gate`."""
 
     names: tuple[str, ...]
 
 
 class Stopping(msgspec.Struct, frozen=True, tag=True):
-    """The bot is asked to take its quotes off and end."""
+    """The bot has to cancel its orders and end."""
 
 
 class Woken(msgspec.Struct, frozen=True, tag=True):
     """The time that a `WakeAt` asked for has come."""
 
 
+BookEvent: TypeAlias = BookChanged | BookReplaced
+StreamEvent: TypeAlias = BooksDistrusted | StreamUp | StreamLost | FeedLagged
+# The answers to writes.
+WriteAnswer: TypeAlias = (
+    OrderPlaced | OrderCancelled | OrderRenewed | OrderDecreased | WriteRefused | WriteUnknown
+)
+OrderEvent: TypeAlias = WriteAnswer | OrderReported | OrderAbsent | OrderQueryFailed | Filled
+MarketEvent: TypeAlias = MarketClosing | MarketActivity | PriceGridChanged | MarketSettled
+ListingEvent: TypeAlias = ListingRead | ListingStale | MarketEvent
+GroupEvent: TypeAlias = GroupReady | GroupUnavailable | GroupChanged
+AccountEvent: TypeAlias = Reconciled | ReadingFailed | LimitsRead
+OperatorEvent: TypeAlias = SettingsChanged | CountsMissing | Halted | Resumed | Stopping
+ProcessEvent: TypeAlias = SessionStarted | TasksDown | Woken
 InputEvent: TypeAlias = (
-    ListingRead
-    | MarketClosing
-    | MarketActivity
-    | PriceGridChanged
-    | MarketSettled
-    | ListingStale
-    | BookReplaced
-    | BookChanged
-    | BooksDistrusted
-    | StreamUp
-    | StreamLost
-    | FeedLagged
-    | Reconciled
-    | ReadingFailed
-    | LimitsRead
-    | GroupReady
-    | GroupUnavailable
-    | GroupChanged
-    | OrderPlaced
-    | OrderCancelled
-    | OrderRenewed
-    | OrderDecreased
-    | WriteRefused
-    | WriteUnknown
-    | OrderReported
-    | OrderAbsent
-    | OrderQueryFailed
-    | Filled
+    BookEvent
+    | StreamEvent
+    | OrderEvent
+    | ListingEvent
+    | GroupEvent
+    | AccountEvent
     | BeliefFormed
-    | SettingsChanged
-    | SessionStarted
-    | Halted
-    | Resumed
-    | CountsMissing
-    | TasksDown
-    | Stopping
-    | Woken
+    | OperatorEvent
+    | ProcessEvent
 )

@@ -1,9 +1,9 @@
-"""Fair values: the belief pooled with the market's own opinion.
+"""Fair values: the belief pooled with the market mids.
 
-The pool is linear in log-odds: logit p = w logit p_belief + (1 - w) logit p_market. What the market
-thinks of a strike is the midpoint of its book, own orders taken out, as long as both sides have
-some depth and are close together. Where there is no such midpoint the market's disagreement with
-the belief, in log-odds, is interpolated between the nearest strikes on either side that have one.
+The pool is linear in log-odds: logit p = w logit p_belief + (1 - w) logit p_market. The market mid
+of a strike is the midpoint of its book without our own orders, as long as both sides have some
+depth and the spread is narrow. Where there is none, the difference between market and belief in
+log-odds is interpolated between the nearest strikes on either side that have one.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ import numpy as np
 import numpy.typing as npt
 
 from mmbot.trading.book import Book
-from mmbot.units import ONE_CENT, ONE_DOLLAR, Count, Price
+from mmbot.units import ONE_CENT, ONE_DOLLAR, Count, Milliseconds, Price
 
-# No market is surer than this: what moves the last half cent is not in any model.
-_SUREST = 0.995
+# Fair values are clipped to this: what moves the last half cent is in no model.
+_GREATEST_PROBABILITY = 0.995
 
-# A midpoint counts from the first of these spreads on, and stops to at the second, so that a
-# spread that hovers around one bound does not switch it on and off.
+# A mid becomes live at the first of these spreads and stays so up to the second, so that a spread
+# around one bound does not switch it on and off.
 _SPREAD_TO_BEGIN, _SPREAD_TO_END = 10 * ONE_CENT, 14 * ONE_CENT
-# How long the last midpoint is remembered, in milliseconds.
-_REMEMBERED = 30 * 60_000
+# How long the last mid stays valid after the book stopped showing it.
+_REMEMBERED_MS = 30 * 60_000
 
 
 class MarketMid(msgspec.Struct):
-    """What one market last said of its fair value.
+    """The midpoint of one market, now or lately.
 
     Attributes:
-        mid: The midpoint in dollars; `None` if there never was one.
+        mid: The last midpoint in dollars; `None` if there never was one.
         live: Whether the book shows it now.
-        ended: When it was last shown, if it is not live.
+        ended: When the book stopped showing it, unless it is live.
     """
 
     mid: float | None = None
     live: bool = False
-    ended: int = 0
+    ended: Milliseconds = 0
 
-    def look(
+    def update(
         self,
         book: Book | None,
         ours: tuple[Mapping[Price, Count], Mapping[Price, Count]],
         depth: Count,
-        now: int,
+        now: Milliseconds,
     ) -> None:
-        """Take in the book as it is at `now`; `ours` are our own bids and asks in it."""
+        """Update from the book at `now`; `ours` are our own bids and asks in it."""
         bid, ask = book.deep(*ours, depth) if book else (None, None)
         widest = _SPREAD_TO_END if self.live else _SPREAD_TO_BEGIN
         if bid is not None and ask is not None and ask - bid <= widest:
@@ -57,43 +57,42 @@ class MarketMid(msgspec.Struct):
         elif self.live:
             self.live, self.ended = False, now
 
-    def at(self, now: int) -> float | None:
-        """Return the midpoint if it is live or recent."""
-        return self.mid if self.live or now < self.ended + _REMEMBERED else None
+    def at(self, now: Milliseconds) -> float | None:
+        """Return the midpoint in dollars if it is live or recent."""
+        return self.mid if self.live or now < self.ended + _REMEMBERED_MS else None
 
 
 class Pooled(msgspec.Struct, frozen=True):
-    """Fair values along a ladder, and where no market has had a say in them."""
+    """The fair value at each strike, and whether no market mid contributed to it."""
 
     above: tuple[float, ...]
     without_mid: tuple[bool, ...]
 
 
 def pool(belief: Sequence[float], mids: Sequence[float | None], weight: float) -> Pooled:
-    """Return the fair value of each strike, non-increasing and never quite sure.
+    """Return the fair value at each strike, non-increasing and clipped.
 
     Args:
-        belief: P(above) as the forecast has it, for each strike in ascending order.
-        mids: The market's midpoint at each strike, in dollars, where there is one.
-        weight: The belief's share in the log-odds; the markets have the rest.
+        belief: The forecast's P(above) at each strike in ascending order.
+        mids: The market mid at each strike in dollars, where there is one.
+        weight: The belief's weight in the log-odds; the mids have the rest.
     """
     odds = logits(belief)
-    stated = [j for j, mid in enumerate(mids) if mid is not None]
+    with_mid = [j for j, mid in enumerate(mids) if mid is not None]
     gaps = np.full(len(odds), np.nan)
-    if stated:
-        said = logits([mid for mid in mids if mid is not None]) - odds[stated]
-        every = np.arange(len(odds))
-        gaps = np.interp(every, stated, said, left=np.nan, right=np.nan)
+    if with_mid:
+        known = logits([mid for mid in mids if mid is not None]) - odds[with_mid]
+        gaps = np.interp(np.arange(len(odds)), with_mid, known, left=np.nan, right=np.nan)
     pooled = odds + (1 - weight) * np.nan_to_num(gaps)
     above = monotone([1 / (1 + math.exp(-o)) for o in pooled.tolist()])
-    unheard = (np.isnan(gaps) & (weight < 1)).tolist()
-    return Pooled(tuple(_clipped(above).tolist()), tuple(unheard))
+    without_mid = (np.isnan(gaps) & (weight < 1)).tolist()
+    return Pooled(tuple(_clipped(above).tolist()), tuple(without_mid))
 
 
 def logits(probabilities: Sequence[float]) -> npt.NDArray[np.float64]:
-    """Return the log-odds of probabilities, which are clipped before."""
+    """Return the log-odds of probabilities, clipped first."""
     clipped = _clipped(probabilities)
-    # The logarithm of `math` is the same everywhere, which a vectorised one need not be.
+    # `math.log` gives the same on every machine, which a vectorised one need not.
     return np.array([math.log(odds) for odds in (clipped / (1 - clipped)).tolist()])
 
 
@@ -116,5 +115,7 @@ def monotone(values: Sequence[float]) -> list[float]:
 
 
 def _clipped(probabilities: Sequence[float]) -> npt.NDArray[np.float64]:
-    clipped: npt.NDArray[np.float64] = np.clip(probabilities, 1 - _SUREST, _SUREST)
+    clipped: npt.NDArray[np.float64] = np.clip(
+        probabilities, 1 - _GREATEST_PROBABILITY, _GREATEST_PROBABILITY
+    )
     return clipped

@@ -1,11 +1,13 @@
 """What the exchange lists: events and markets, their changes, and their settlement.
 
-A reading of the listing may be some seconds old when it comes, because caches stand before it;
-what the stream says is news. So a reading does not undo what was told of a market shortly before,
-and a change that only a reading can tell is read twice, at once and when no cache is that old.
+A reading of the listing may be some seconds old, because caches stand before it; the stream is
+current. So a reading does not undo what the stream said of a market shortly before, and a change
+that only a reading shows is read twice: at once, and when no cached copy is that old any more.
 """
 
 from __future__ import annotations
+
+from typing import assert_never
 
 import msgspec
 
@@ -15,188 +17,219 @@ from mmbot.trading.events import (
     ListingRead,
     MarketActivity,
     MarketClosing,
+    MarketEvent,
     MarketSettled,
     PriceGridChanged,
 )
+from mmbot.trading.gates import Gate, ShutGate, exchange_gate
+from mmbot.trading.market_data import MarketData
 from mmbot.trading.order_manager import OrderManager
-from mmbot.trading.state import EventState, TradingState
+from mmbot.trading.orders import OrderState
+from mmbot.trading.reading_requests import listing_request
+from mmbot.trading.state import EventState, MarketState, TradingState
 from mmbot.trading.values import ListedEvent, Market
-from mmbot.units import format_count, format_money, format_price
+from mmbot.units import (
+    Milliseconds,
+    Money,
+    Price,
+    format_count,
+    format_money,
+    format_price,
+    total,
+    value_of,
+)
 
-# Milliseconds.
-_EVERY = 300_000
-_EVERY_WHILE_SHUT = 2_000
-# An event is kept on the desk for so long after its close: what is told of it later is old news.
-_KEPT = 14 * 24 * 3_600_000
-# The caches keep a listing for fifteen seconds, and reading takes a moment.
-_OLDEST_COPY = 20_000
+_INTERVAL_MS = 300_000
+_INTERVAL_WHILE_SHUT_MS = 2_000
+_RETRY_MS = 2_000
+# How many readings in a row may fail before nothing is quoted.
+_FAILURES_TOLERATED = 3
+# How long an event is kept after its close: later statements about it are ignored.
+_KEPT_MS = 14 * 24 * 3_600_000
+# The caches keep a listing for fifteen seconds, and a reading takes a moment.
+_OLDEST_COPY_MS = 20_000
 
 
 class Listings:
-    """Keeps the desk's events and markets as the exchange has them; `due` is the next reading."""
+    """Keeps events and markets as the exchange lists them; `due` is the next reading."""
 
-    def __init__(self, state: TradingState, outbox: CommandBuffer, orders: OrderManager) -> None:
+    def __init__(
+        self,
+        state: TradingState,
+        buffer: CommandBuffer,
+        orders: OrderManager,
+        market_data: MarketData,
+    ) -> None:
         self._state = state
-        self._out = outbox
+        self._buffer = buffer
         self._orders = orders
-        self.due: int | None = None
+        self._market_data = market_data
+        self._failures = 0
+        self.due: Milliseconds | None = None
 
     # Readings
 
-    def read(self, event: ListingRead) -> None:
-        """Take in a reading."""
-        service = self._state.service
-        if service.shut != event.shut:
-            self._out.note("exchange.shut" if event.shut else "exchange.open", reason=event.shut)
-        if service.shut and not event.shut:
-            # Nothing follows the last frames before a pause: one that was lost shows nowhere.
-            self._state.renew_books(self._state.event_of_market, self._out)
-        service.shut = event.shut
-        self.due = self._out.now + (_EVERY_WHILE_SHUT if event.shut else _EVERY)
+    def apply_reading(self, event: ListingRead, now: Milliseconds) -> None:
+        """Apply a reading of the listing."""
+        self._failures = 0
+        service, shut = self._state.service, exchange_gate(event.shut)
+        if service.exchange != shut:
+            self._buffer.log("exchange.shut" if shut else "exchange.open", reason=event.shut)
+        if service.exchange and not shut:
+            # A frame lost just before a pause leaves no gap that the next one would show.
+            self._market_data.renew_books(self._state.event_of_market)
+        service.exchange = shut
+        self.due = now + (_INTERVAL_WHILE_SHUT_MS if shut else _INTERVAL_MS)
         for listed in event.events:
-            self._list(listed)
-        for ladder in tuple(self._state.events.values()):
-            live = any(self._state.orders.of(ticker) for ticker in ladder.markets)
-            if ladder.final and not live and self._out.now > ladder.closes + _KEPT:
-                self._state.forget(ladder)
+            self._apply_event(listed, now)
+        for event_state in tuple(self._state.events.values()):
+            live = any(self._state.orders.of(ticker) for ticker in event_state.markets)
+            if event_state.final and not live and now > event_state.closes + _KEPT_MS:
+                self._state.forget(event_state)
 
-    def read_within(self, wait: int) -> None:
-        """Have the listing read in so many milliseconds at the latest."""
-        at = self._out.now + wait
-        self.due = at if self.due is None else min(self.due, at)
-        self._out.wake_by(self.due)
+    def reading_failed(self, now: Milliseconds) -> None:
+        """Read the listing again soon; after several failures in a row, quote nothing."""
+        self._failures += 1
+        self.read_within(_RETRY_MS, now)
+        if self._failures >= _FAILURES_TOLERATED:
+            self._state.service.exchange = ShutGate(Gate.LISTING_NOT_READ)
 
-    def stale(self) -> None:
-        """Read the listing now, and once more when no copy of it is older than this."""
-        self._out.send(self._state.listing_reading())
-        self.read_within(_OLDEST_COPY)
+    def read_within(self, wait: Milliseconds, now: Milliseconds) -> None:
+        """Have the listing read in `wait` at the latest."""
+        self.due = now + wait if self.due is None else min(self.due, now + wait)
+        self._buffer.wake_by(self.due)
 
-    def read_when_due(self) -> None:
-        """Read the listing if it is time."""
-        if self.due is not None and self._out.now >= self.due:
-            self.due = self._out.now + _EVERY
-            self._out.send(self._state.listing_reading())
+    def read_twice(self, now: Milliseconds) -> None:
+        """Read the listing now, and again when no cached copy is older than this."""
+        self._buffer.add(listing_request(self._state))
+        self.read_within(_OLDEST_COPY_MS, now)
 
-    def _list(self, event: ListedEvent) -> None:
+    def read_when_due(self, now: Milliseconds) -> None:
+        """Read the listing if it is due."""
+        if self.due is not None and now >= self.due:
+            self.due = now + _INTERVAL_MS
+            self._buffer.add(listing_request(self._state))
+
+    def _apply_event(self, event: ListedEvent, now: Milliseconds) -> None:
         before = self._state.events.get(event.ticker)
         known = before.markets if before else {}
         if any(market.ticker not in known for market in event.markets):
-            self._take_up(event, before)
-        for market in event.markets:
-            fresh_until = (
-                self._state.event_of_market[market.ticker].markets[market.ticker].fresh_until
-            )
-            if self._out.now < fresh_until:
-                self.read_within(fresh_until - self._out.now)
+            self._add_markets(event, before, now)
+        for terms in event.markets:
+            fresh_until = self._state.market(terms.ticker).fresh_until
+            if now < fresh_until:
+                self.read_within(fresh_until - now, now)
             else:
-                self._change(market)
+                self._change_terms(terms)
 
-    def _take_up(self, event: ListedEvent, before: EventState | None) -> None:
+    def _add_markets(
+        self, event: ListedEvent, before: EventState | None, now: Milliseconds
+    ) -> None:
         state = self._state
-        ladder = before.extended(event) if before else EventState(event)
-        ladder.expect_releases(state.settings, state.clock, state.missing)
-        state.events[event.ticker] = ladder
-        state.event_of_market |= dict.fromkeys(ladder.markets, ladder)
-        for market in event.markets:
-            state.shard(market.shard)
-        if any(self._out.now < market.closes for market in event.markets):
-            self._out.send(RequestBelief(ladder.week, ladder.strikes))
-        self._out.note("event.listed", event_ticker=event.ticker, markets=len(event.markets))
+        event_state = before.extended(event) if before else EventState(event)
+        event_state.schedule_releases(state.settings, state.clock, state.missing)
+        state.events[event.ticker] = event_state
+        state.event_of_market |= dict.fromkeys(event_state.markets, event_state)
+        for terms in event.markets:
+            state.shard(terms.shard)
+        if any(now < terms.closes for terms in event.markets):
+            self._buffer.add(RequestBelief(event_state.week, event_state.strikes))
+        self._buffer.log("event.listed", event_ticker=event.ticker, markets=len(event.markets))
 
-    # Changes
+    # Changes on the stream
 
-    def closing(self, event: MarketClosing) -> str | None:
-        """A market's close was moved."""
-        return self._told(event.ticker, closes=event.closes)
-
-    def activity(self, event: MarketActivity) -> str | None:
-        """A market was paused, or taken up again."""
-        return self._told(event.ticker, active=event.active)
-
-    def regridded(self, event: PriceGridChanged) -> str | None:
-        """A market takes other prices; what rests in it rests on."""
-        return self._told(event.ticker, grid=event.grid)
-
-    def _told(self, ticker: str, **changes: object) -> str | None:
-        listing = self._state.market(ticker)
-        if listing is None:
+    def apply(self, event: MarketEvent, now: Milliseconds) -> str | None:
+        """Apply what the stream says of one market; return it if it is to be reviewed."""
+        market = self._state.find_market(event.ticker)
+        if market is None:
             return None
-        listing.fresh_until = self._out.now + _OLDEST_COPY
-        self._change(msgspec.structs.replace(listing.terms, **changes))
-        return ticker
+        match event:
+            case MarketClosing():
+                terms = msgspec.structs.replace(market.terms, closes=event.closes)
+            case MarketActivity():
+                terms = msgspec.structs.replace(market.terms, active=event.active)
+            case PriceGridChanged():
+                terms = msgspec.structs.replace(market.terms, grid=event.grid)
+            case MarketSettled():
+                return self._settled(event, market, now)
+            case _:
+                assert_never(event)
+        market.fresh_until = now + _OLDEST_COPY_MS
+        self._change_terms(terms)
+        return event.ticker
 
-    def _change(self, market: Market) -> None:
-        listing = self._state.event_of_market[market.ticker].markets[market.ticker]
-        before, listing.terms = listing.terms, market
-        if before == market:
+    def _change_terms(self, terms: Market) -> None:
+        market = self._state.market(terms.ticker)
+        before, market.terms = market.terms, terms
+        if before == terms:
             return
-        self._state.shard(market.shard)
-        self._out.note(
+        self._state.shard(terms.shard)
+        self._buffer.log(
             "market.changed",
-            market=market.ticker,
-            active=market.active,
-            closes=market.closes,
-            regridded=before.grid != market.grid,
+            market=terms.ticker,
+            active=terms.active,
+            closes=terms.closes,
+            regridded=before.grid != terms.grid,
         )
-        if before.active != market.active:
-            # A pause and its end both take orders off.
-            for order in self._state.orders.of(market.ticker):
-                if order.state != "placing":
-                    order.doubt()
+        if before.active != terms.active:
+            # A pause cancels orders, and so does its end.
+            for order in self._state.orders.of(terms.ticker):
+                if order.state is not OrderState.PLACING:
+                    order.mark_unknown()
 
     # Settlement
 
-    def settled(self, event: MarketSettled) -> str | None:
-        """A market is decided, or that is amended; it is booked when every fill of it is."""
-        listing = self._state.market(event.ticker)
-        if listing is None:
-            return None
-        if event.read and self._out.now < listing.fresh_until:
-            self.read_within(listing.fresh_until - self._out.now)
+    def _settled(self, event: MarketSettled, market: MarketState, now: Milliseconds) -> str | None:
+        """Apply a result, or its amendment; it is booked once every fill of the market is."""
+        if event.read and now < market.fresh_until:
+            self.read_within(market.fresh_until - now, now)
             return None
         if not event.read:
-            listing.fresh_until = self._out.now + _OLDEST_COPY
-        if listing.result != event.value:
-            listing.result, listing.final = event.value, False
+            market.fresh_until = now + _OLDEST_COPY_MS
+        if market.result != event.value:
+            market.result, market.final = event.value, False
             self._orders.abandon(event.ticker)
-        elif listing.final or not event.final:
+        elif market.final or not event.final:
             return None
-        if self._state.service.reconciled and self._state.event_of_market[event.ticker].reconciled:
-            self._book(event.ticker, final=event.final)
+        event_state = self._state.event_of_market[event.ticker]
+        if self._state.service.reconciled and event_state.reconciled:
+            self._book(event_state, market, now, final=event.final)
         return event.ticker
 
-    def book_results(self) -> None:
-        """Book what was decided while the account's fills were not all known."""
-        for ticker, ladder in self._state.event_of_market.items():
-            listing = ladder.markets[ticker]
-            late_fill = ladder.portfolio.position(ticker) != listing.paid
-            if listing.result != listing.settled or (listing.settled is not None and late_fill):
-                self._book(ticker, final=listing.final)
+    def book_results(self, now: Milliseconds) -> None:
+        """Book the results that came before all fills of the account were known."""
+        for event_state, market in self._state.markets():
+            late_fill = event_state.portfolio.position(market.ticker) != market.paid
+            if market.result != market.settled or (market.settled is not None and late_fill):
+                self._book(event_state, market, now, final=market.final)
 
-    def _book(self, ticker: str, *, final: bool) -> None:
-        ladder = self._state.event_of_market[ticker]
-        listing = ladder.markets[ticker]
-        value, position = listing.result or 0, ladder.portfolio.position(ticker)
-        payout = position * value
-        news = (listing.settled, listing.paid) != (value, position)
-        listing.settled, listing.paid, listing.final = value, position, final
-        self._out.send(RecordSettlement(ticker, value, position, payout, self._out.now, final))
-        if not news:
+    def _book(
+        self, event_state: EventState, market: MarketState, now: Milliseconds, *, final: bool
+    ) -> None:
+        ticker = market.ticker
+        value, position = market.result or Price(0), event_state.portfolio.position(ticker)
+        payout = value_of(position, value)
+        changed = (market.settled, market.paid) != (value, position)
+        market.settled, market.paid, market.final = value, position, final
+        self._buffer.add(RecordSettlement(ticker, value, position, payout, now, final))
+        if not changed:
             return
-        self._out.note(
+        self._buffer.log(
             "market.settled",
-            event_ticker=ladder.ticker,
+            event_ticker=event_state.ticker,
             market=ticker,
             value=format_price(value),
             position=format_count(position),
             payout=format_money(payout),
         )
-        if ladder.settled:
-            self._note_event(ladder)
+        if event_state.settled:
+            self._log_settled_event(event_state)
 
-    def _note_event(self, ladder: EventState) -> None:
-        pnl = ladder.portfolio.cash + sum(
-            ladder.portfolio.position(ticker) * (listing.settled or 0)
-            for ticker, listing in ladder.markets.items()
+    def _log_settled_event(self, event_state: EventState) -> None:
+        portfolio = event_state.portfolio
+        payouts = total(
+            value_of(portfolio.position(ticker), market.settled or Price(0))
+            for ticker, market in event_state.markets.items()
         )
-        self._out.note("event.settled", event_ticker=ladder.ticker, pnl=format_money(pnl))
+        pnl = format_money(Money(portfolio.cash + payouts))
+        self._buffer.log("event.settled", event_ticker=event_state.ticker, pnl=pnl)

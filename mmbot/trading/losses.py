@@ -1,8 +1,8 @@
-"""What a day has cost so far: each event's P&L against what it was when the day began.
+"""The day's loss so far: each event's P&L against its P&L at the start of the day.
 
 P&L counts fills and marks positions to fair value, so deposits and withdrawals do not enter it and
-positions taken by hand do. The marks go to the ledger as they change and come back from there when
-the bot starts, so that a restart does not wipe a loss out.
+manual trades do. Marks are recorded in the ledger as they change and restored from it at the start,
+so that a restart does not erase a loss.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Iterable
 
 import msgspec
 
-from mmbot.units import MONEY_PER_CENT, Money
+from mmbot.units import MONEY_PER_CENT, Money, total
 
-# A mark is worth writing down when it has moved by this much.
-_NEWS: Money = 10 * MONEY_PER_CENT
+# A mark is recorded again when it has moved by this much.
+_RECORDED_STEP = Money(10 * MONEY_PER_CENT)
 
 
 class PnlMark(msgspec.Struct, frozen=True):
-    """One event's P&L at the start of a day, and as it was seen last on that day."""
+    """One event's P&L at the start of a day, and the latest one on that day."""
 
     day: dt.date
     event: str
@@ -28,37 +28,39 @@ class PnlMark(msgspec.Struct, frozen=True):
 
 
 class DailyLosses:
-    """The marks of every event that was traded lately."""
+    """The latest mark of each event."""
 
     def __init__(self) -> None:
         self._marks: dict[str, PnlMark] = {}
-        self._told: dict[str, PnlMark] = {}
+        self._recorded: dict[str, PnlMark] = {}
 
-    def recall(self, marks: Iterable[PnlMark]) -> None:
-        """Take up what an earlier life wrote down; what this one knows is newer."""
+    def restore(self, marks: Iterable[PnlMark]) -> None:
+        """Restore the marks of earlier sessions; those of this one are newer and stay."""
         for mark in marks:
             self._marks.setdefault(mark.event, mark)
-            self._told.setdefault(mark.event, mark)
+            self._recorded.setdefault(mark.event, mark)
 
     def mark(self, day: dt.date, event: str, pnl: Money) -> PnlMark | None:
-        """Take in an event's P&L; return its mark if that is worth writing down.
+        """Update an event's P&L; return its mark if that has to be recorded.
 
-        An event that was never seen before began at nothing.
+        An event without a mark began the day at zero.
         """
-        before = self._marks.get(event) or PnlMark(day, event, 0, 0)
+        before = self._marks.get(event) or PnlMark(day, event, Money(0), Money(0))
         start = before.start if before.day == day else before.latest
         mark = self._marks[event] = PnlMark(day, event, start, pnl)
-        told = self._told.get(event)
-        if told and told.day == day and abs(told.latest - pnl) < _NEWS:
+        recorded = self._recorded.get(event)
+        if recorded and recorded.day == day and abs(recorded.latest - pnl) < _RECORDED_STEP:
             return None
-        self._told[event] = mark
+        self._recorded[event] = mark
         return mark
 
     def forget(self, event: str) -> None:
-        """Drop an event that is over."""
+        """Drop an event."""
         self._marks.pop(event, None)
-        self._told.pop(event, None)
+        self._recorded.pop(event, None)
 
     def loss(self, day: dt.date) -> Money:
-        """Return what `day` has cost, all events together; below zero if it was a good one."""
-        return sum(mark.start - mark.latest for mark in self._marks.values() if mark.day == day)
+        """Return the loss of `day` over all events; a profit is negative."""
+        return total(
+            Money(mark.start - mark.latest) for mark in self._marks.values() if mark.day == day
+        )

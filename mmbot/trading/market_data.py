@@ -1,78 +1,101 @@
-"""What the stream brings and what it is worth: books whole and changed, distrusted, late, gone."""
+"""Market data: books from the stream, and whether the stream can be trusted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import assert_never
 
 from mmbot.trading.book import Book, CorruptBook
 from mmbot.trading.command_buffer import CommandBuffer
+from mmbot.trading.commands import RepairBooks
 from mmbot.trading.events import (
     BookChanged,
     BookReplaced,
     BooksDistrusted,
     FeedLagged,
+    StreamEvent,
     StreamLost,
+    StreamUp,
 )
+from mmbot.trading.reading_requests import listing_request
 from mmbot.trading.state import TradingState
+
+_Tickers = tuple[str, ...]
 
 
 class MarketData:
-    """Keeps the desk's books in step with the stream; each input returns the tickers it is of."""
+    """Keeps the books in step with the stream; each input returns the markets to review."""
 
-    def __init__(self, state: TradingState, out: CommandBuffer) -> None:
+    def __init__(self, state: TradingState, buffer: CommandBuffer) -> None:
         self._state = state
-        self._out = out
+        self._buffer = buffer
 
-    def replaced(self, event: BookReplaced) -> str | None:
-        """Take a whole book in place of whatever was known."""
-        listing = self._state.market(event.ticker)
-        if listing is None:
-            return None
-        try:
-            listing.book = Book(event.bids, event.asks)
-        except CorruptBook as error:
-            self._state.distrust(event.ticker, str(error), self._out)
-        return event.ticker
-
-    def changed(self, event: BookChanged) -> str | None:
+    def book_changed(self, event: BookChanged) -> _Tickers:
         """Change one level of a book that is trusted."""
-        listing = self._state.market(event.ticker)
-        if listing is None or listing.book is None:
-            return None
+        market = self._state.find_market(event.ticker)
+        if market is None or market.book is None:
+            return ()
         try:
-            listing.book.change(event.side, event.price, event.delta)
+            market.book.change(event.side, event.price, event.delta)
         except CorruptBook as error:
-            self._state.distrust(event.ticker, str(error), self._out)
-        return event.ticker
+            self.distrust(event.ticker, str(error))
+        return (event.ticker,)
 
-    def distrusted(self, event: BooksDistrusted) -> Iterable[str]:
-        """Forget some books until each is replaced."""
-        state = self._state
-        tickers = [ticker for ticker in event.tickers if ticker in state.event_of_market]
+    def book_replaced(self, event: BookReplaced) -> _Tickers:
+        """Replace a whole book."""
+        market = self._state.find_market(event.ticker)
+        if market is None:
+            return ()
+        try:
+            market.book = Book(event.bids, event.asks)
+        except CorruptBook as error:
+            self.distrust(event.ticker, str(error))
+        return (event.ticker,)
+
+    def distrust(self, ticker: str, reason: str) -> None:
+        """Drop a book that cannot be right until it is replaced."""
+        self._state.market(ticker).post_only_refusals = 0
+        self.renew_books((ticker,))
+        self._buffer.log("book.distrusted", "warning", market=ticker, reason=reason)
+
+    def renew_books(self, tickers: Iterable[str]) -> None:
+        """Drop these books until they are replaced, and ask for new snapshots."""
+        renewed = tuple(tickers)
+        for ticker in renewed:
+            self._state.market(ticker).book = None
+        self._buffer.add(RepairBooks(renewed))
+
+    def stream_changed(self, event: StreamEvent) -> _Tickers:
+        """Handle a connection that is up, lost or late, or books with a gap."""
+        match event:
+            case BooksDistrusted():
+                return self._books_distrusted(event)
+            case StreamUp():
+                # The listing may have changed while nothing was received.
+                self._state.service.streaming, self._state.service.reconciled = True, False
+                self._buffer.add(listing_request(self._state))
+            case StreamLost():
+                self._stream_lost()
+            case FeedLagged():
+                self._state.service.lagging = event.late
+                name = "stream.late" if event.late else "stream.in_time"
+                self._buffer.log(name, "warning" if event.late else "info", age_ms=event.age)
+            case _:
+                assert_never(event)
+        return tuple(self._state.event_of_market)
+
+    def _books_distrusted(self, event: BooksDistrusted) -> _Tickers:
+        tickers = tuple(t for t in event.tickers if t in self._state.event_of_market)
         for ticker in tickers:
-            state.event_of_market[ticker].markets[ticker].book = None
-        self._out.note("books.distrusted", "warning", markets=len(tickers), reason=event.reason)
+            self._state.market(ticker).book = None
+        self._buffer.log("books.distrusted", "warning", markets=len(tickers), reason=event.reason)
         return tickers
 
-    def up(self) -> None:
-        """Read the listing anew, now that everything that happens from here on is heard of."""
-        state = self._state
-        state.service.streaming, state.service.reconciled = True, False
-        self._out.send(state.listing_reading())
-
-    def lost(self, _event: StreamLost) -> Iterable[str]:
-        """Forget every book, and that the account was known."""
-        state = self._state
-        if state.service.streaming:
-            self._out.note("stream.lost", "warning", live_orders=len(state.orders))
-        state.service.streaming = state.service.reconciled = state.service.lagging = False
-        for ticker, ladder in state.event_of_market.items():
-            ladder.markets[ticker].book = None
-        return tuple(state.event_of_market)
-
-    def lagged(self, event: FeedLagged) -> Iterable[str]:
-        """Take note that what is heard is old, or in time again."""
-        self._state.service.lagging = event.late
-        name = "stream.late" if event.late else "stream.in_time"
-        self._out.note(name, "warning" if event.late else "info", age_ms=event.age)
-        return tuple(self._state.event_of_market)
+    def _stream_lost(self) -> None:
+        """Drop every book; positions and orders have to be read again."""
+        service = self._state.service
+        if service.streaming:
+            self._buffer.log("stream.lost", "warning", live_orders=len(self._state.orders))
+        service.streaming = service.reconciled = service.lagging = False
+        for _, market in self._state.markets():
+            market.book = None

@@ -1,128 +1,139 @@
-"""Our order groups: the exchange's own brake on how fast our orders may fill.
+"""Our order groups: the exchange's own limit on how fast our orders may fill.
 
 All our orders on a shard are in one group. When more of it trades in fifteen seconds than its cap
 allows, the exchange cancels every order in it and takes no more until the group is reset. Nothing
-is quoted without a group; one that was triggered is reset after a pause, long enough for a human
-or a fresh belief to have noticed what happened.
+is quoted without a group; a triggered one is reset after a pause, long enough for a human or a new
+belief to have noticed what happened.
 """
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import EnsureGroup, ResetGroup
-from mmbot.trading.events import GroupChanged, GroupReady, GroupUnavailable
-from mmbot.trading.gates import ShardState
-from mmbot.trading.state import TradingState
+from mmbot.trading.events import GroupChanged, GroupEvent, GroupReady, GroupUnavailable
+from mmbot.trading.orders import OrderState
+from mmbot.trading.state import ShardState, TradingState
+from mmbot.units import Milliseconds
 
-# Milliseconds.
-_PAUSE = 60_000
-_RETRY = 2_000
+_PAUSE_MS = 60_000
+_RETRY_MS = 2_000
 
 _Tickers = tuple[str, ...]
 
 
 class OrderGroups:
-    """Keeps a group on every shard that has markets; returns the markets to look at again."""
+    """Keeps a group on every shard that has markets; each input returns the markets to review."""
 
-    def __init__(self, state: TradingState, outbox: CommandBuffer) -> None:
+    def __init__(self, state: TradingState, buffer: CommandBuffer) -> None:
         self._state = state
-        self._out = outbox
+        self._buffer = buffer
 
-    def see_to(self) -> None:
-        """Ask for what is missing: a group, or the reset of one whose pause is over."""
+    def apply(self, event: GroupEvent, now: Milliseconds) -> _Tickers:
+        """Handle a statement about a group."""
+        match event:
+            case GroupReady():
+                return self._ready(event)
+            case GroupUnavailable():
+                shard = self._state.shard(event.shard)
+                shard.requested, shard.due = False, now + _RETRY_MS
+                self._buffer.log(
+                    "group.not_secured", "warning", shard=shard.index, reason=event.reason
+                )
+                return ()
+            case GroupChanged():
+                return self._changed(event, now)
+            case _:
+                assert_never(event)
+
+    def request_missing(self, now: Milliseconds) -> None:
+        """Request each group that is missing, and the reset of each whose pause is over."""
         if self._state.service.stopping:
             return
         for shard in self._state.shards.values():
-            if shard.asked or (shard.group and not shard.triggered):
+            if shard.requested or (shard.group and not shard.triggered):
                 continue
-            if self._out.now < shard.due:
-                self._out.wake_by(shard.due)
-                continue
-            if shard.group:
-                shard.asked = True
-                self._out.send(ResetGroup(shard.index, shard.group))
+            if now < shard.due:
+                self._buffer.wake_by(shard.due)
+            elif shard.group:
+                shard.requested = True
+                self._buffer.add(ResetGroup(shard.index, shard.group))
             else:
-                self.verify(shard.index)
+                self.ensure(shard.index)
 
-    def verify(self, index: int) -> None:
+    def ensure(self, index: int) -> None:
         """Have a shard's group found, or opened if there is none."""
         shard = self._state.shard(index)
-        if not shard.asked:
-            shard.asked = True
-            self._out.send(EnsureGroup(index, self._state.settings.limits.fill_cap))
+        if not shard.requested:
+            shard.requested = True
+            self._buffer.add(EnsureGroup(index, self._state.settings.limits.fill_cap))
 
-    def secured(self, event: GroupReady) -> _Tickers:
-        """There is a group; one that was asked for with another cap is of no use any more."""
-        shard = self._state.shard(event.shard)
-        if event.contracts != self._state.settings.limits.fill_cap:
-            return ()
-        shard.asked = False
-        if shard.group != event.group:
-            shard.group, shard.triggered = event.group, False
-            self._out.note("group.secured", shard=shard.index, group=shard.group)
-        return self._state.on_shard(shard.index)
-
-    def not_secured(self, event: GroupUnavailable) -> _Tickers:
-        """There is none yet, or it was not reset."""
-        shard = self._state.shard(event.shard)
-        shard.asked, shard.due = False, self._out.now + _RETRY
-        self._out.note("group.not_secured", "warning", shard=shard.index, reason=event.reason)
-        return ()
-
-    def changed(self, event: GroupChanged) -> _Tickers:
-        """A group was triggered, reset or deleted; it may be another's."""
-        for shard in self._state.shards.values():
-            if shard.group == event.group:
-                if event.news == "triggered":
-                    self.trigger(shard.index)
-                elif event.news == "deleted":
-                    self.forget(shard.index)
-                else:
-                    self._reset(shard)
-                return self._state.on_shard(shard.index)
-        return ()
-
-    def trigger(self, index: int) -> None:
-        """Take note that the exchange took every order of the group off."""
+    def trigger(self, index: int, now: Milliseconds) -> None:
+        """Stop quoting on a shard: the exchange has cancelled every order of its group."""
         shard = self._state.shard(index)
         if shard.triggered:
             return
-        shard.triggered, shard.due = True, self._out.now + _PAUSE
-        self._out.note(
+        shard.triggered, shard.due = True, now + _PAUSE_MS
+        self._buffer.log(
             "group.triggered",
             "warning",
             shard=index,
             group=shard.group,
             cap=self._state.settings.limits.contracts_per_15_seconds,
-            pause_seconds=_PAUSE // 1000,
+            pause_seconds=_PAUSE_MS // 1000,
         )
-        self._doubt_orders(shard)
+        self._mark_orders_unknown(shard)
 
-    def forget(self, index: int) -> None:
-        """Take note that a group is no more, and with it the orders that were in it."""
-        shard = self._state.shard(index)
-        self._drop_group(shard)
-        self._out.note("group.gone", "warning", shard=index)
-        self._doubt_orders(shard)
-
-    def renew(self) -> None:
-        """Have groups with another cap; whatever is in the old ones will be moved."""
+    def replace_all(self, now: Milliseconds) -> None:
+        """Have groups with another cap; orders in the old ones are moved."""
         for shard in self._state.shards.values():
-            self._drop_group(shard)
+            _drop_group(shard, now)
 
-    def _drop_group(self, shard: ShardState) -> None:
-        # Nobody waits for the answer to what was asked about it.
-        shard.group, shard.triggered, shard.asked, shard.due = "", False, False, self._out.now
+    def _ready(self, event: GroupReady) -> _Tickers:
+        shard = self._state.shard(event.shard)
+        if event.contracts != self._state.settings.limits.fill_cap:
+            # It was requested before the cap changed.
+            return ()
+        shard.requested = False
+        if shard.group != event.group:
+            shard.group, shard.triggered = event.group, False
+            self._buffer.log("group.secured", shard=shard.index, group=shard.group)
+        return self._state.on_shard(shard.index)
+
+    def _changed(self, event: GroupChanged, now: Milliseconds) -> _Tickers:
+        """Apply the trigger, reset or deletion of a group, unless it is somebody else's."""
+        for shard in self._state.shards.values():
+            if shard.group != event.group:
+                continue
+            match event.news:
+                case "triggered":
+                    self.trigger(shard.index, now)
+                case "deleted":
+                    _drop_group(shard, now)
+                    self._buffer.log("group.gone", "warning", shard=shard.index)
+                    self._mark_orders_unknown(shard)
+                case "reset":
+                    self._reset(shard)
+                case _:
+                    assert_never(event.news)
+            return self._state.on_shard(shard.index)
+        return ()
 
     def _reset(self, shard: ShardState) -> None:
-        shard.asked = False
+        shard.requested = False
         if shard.triggered:
             shard.triggered = False
-            self._out.note("group.reset", shard=shard.index, group=shard.group)
+            self._buffer.log("group.reset", shard=shard.index, group=shard.group)
 
-    def _doubt_orders(self, shard: ShardState) -> None:
-        """What an order had filled before it was taken off, only the exchange can tell."""
+    def _mark_orders_unknown(self, shard: ShardState) -> None:
+        """Mark the shard's orders unknown: only the exchange knows what filled before."""
         for ticker in self._state.on_shard(shard.index):
             for order in self._state.orders.of(ticker):
-                if order.state != "placing":
-                    order.doubt()
+                if order.state is not OrderState.PLACING:
+                    order.mark_unknown()
+
+
+def _drop_group(shard: ShardState, now: Milliseconds) -> None:
+    """Forget a shard's group; the answer to a request about it is not waited for."""
+    shard.group, shard.triggered, shard.requested, shard.due = "", False, False, now

@@ -1,45 +1,113 @@
-"""The life of our orders, and what to do about each of them.
+"""Our orders: their states and transitions, and what to do about a resting one.
 
-An order is *placing* until its place is answered, *resting* while the exchange has it, *renewing*,
-*decreasing* or *cancelling* while that write is unanswered, *unknown* when nobody can say what
-became of the last write, and *owed* when it is over but fills it is known to have had are not
-booked yet.
-What the exchange says may come in any order, twice or late: the filled count only rises, and an
-order that is over stays over.
+The exchange's messages may come in any order, late or twice: the filled count only rises, an order
+that is over stays over, and the one table below says which state follows from what happened.
 """
 
 from __future__ import annotations
 
+import enum
 from collections import OrderedDict
-from collections.abc import Iterator
-from typing import Literal, TypeAlias
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from mmbot.config import OrderSettings, QuotingSettings
 from mmbot.trading.quoting import Quote
 from mmbot.trading.values import OrderReport, Side
-from mmbot.units import Count, Price
+from mmbot.units import Count, Milliseconds, Price
 
-OrderState: TypeAlias = Literal[
-    "placing", "resting", "renewing", "decreasing", "cancelling", "unknown", "owed"
-]
 OrderAction: TypeAlias = Literal["keep", "renew", "decrease", "cancel"]
 
 # How many orders that are over are remembered, so that a late message cannot revive one. A week
 # of quoting makes a few thousand; messages are late by seconds.
 _REMEMBERED = 4096
-# How long, in milliseconds, an order of an earlier life may wait for this one to learn what it
-# needs to judge it: it has stood there without anybody to watch it for longer than that.
-_SPARED = 5_000
+# How long an order of an earlier session may wait until this one knows enough to judge it: it has
+# been unattended for longer than that already.
+_SPARED_MS = 5_000
+
+
+class OrderState(enum.StrEnum):
+    """What is known of an order; the value is what log and explanations show."""
+
+    # The place is not answered yet.
+    PLACING = "placing"
+    # The exchange has it, and no write is under way.
+    RESTING = "resting"
+    # That write is not answered yet.
+    RENEWING = "renewing"
+    DECREASING = "decreasing"
+    CANCELLING = "cancelling"
+    # Nobody can say what became of the last write: the exchange has to be queried.
+    UNKNOWN = "unknown"
+    # It is over, but fills that the exchange has counted are not booked yet.
+    AWAITING_FILLS = "awaiting_fills"
+
+
+class OrderCause(enum.Enum):
+    """What changes an order's state."""
+
+    # A place was applied, or a report settles that the order rests.
+    CONFIRMED = enum.auto()
+    CANCEL_SENT = enum.auto()
+    DECREASE_SENT = enum.auto()
+    RENEWAL_SENT = enum.auto()
+    DECREASED = enum.auto()
+    RENEWED = enum.auto()
+    # A decrease, renewal or cancel was refused.
+    CHANGE_REFUSED = enum.auto()
+    # The outcome of a write, or whether the order still rests, is unknown.
+    OUTCOME_UNKNOWN = enum.auto()
+    # It is over before all of its fills are booked.
+    ENDED_UNBOOKED = enum.auto()
+
+
+_S, _C = OrderState, OrderCause
+# Answers may be late, so that each is allowed in every state; most leave a state as it is. What we
+# do ourselves is allowed from the states that are named and from no other.
+_TRANSITIONS: Final[Mapping[OrderCause, Mapping[OrderState, OrderState]]] = MappingProxyType(
+    {
+        _C.CONFIRMED: {_S.PLACING: _S.RESTING, _S.UNKNOWN: _S.RESTING},
+        _C.CANCEL_SENT: {_S.RESTING: _S.CANCELLING},
+        _C.DECREASE_SENT: {_S.RESTING: _S.DECREASING},
+        _C.RENEWAL_SENT: {_S.RESTING: _S.RENEWING},
+        _C.DECREASED: {s: s for s in _S} | {_S.DECREASING: _S.RESTING, _S.UNKNOWN: _S.RESTING},
+        _C.RENEWED: {s: s for s in _S} | {_S.RENEWING: _S.RESTING, _S.UNKNOWN: _S.RESTING},
+        _C.CHANGE_REFUSED: {s: s for s in _S}
+        | dict.fromkeys((_S.RENEWING, _S.DECREASING, _S.CANCELLING), _S.RESTING),
+        _C.OUTCOME_UNKNOWN: dict.fromkeys(_S, _S.UNKNOWN) | {_S.AWAITING_FILLS: _S.AWAITING_FILLS},
+        _C.ENDED_UNBOOKED: dict.fromkeys(_S, _S.AWAITING_FILLS),
+    }
+)
+
+
+class InvalidTransition(Exception):
+    """An order is in a state in which this cannot happen: a mistake in the code."""
 
 
 class Order(msgspec.Struct):
     """One order of ours.
 
-    `count` is what is filled of it and what rests, together: it only falls, by decreases. `filled`
-    is what the exchange is known to have filled, by whichever message said most; `booked` what of
-    it has arrived as fills. Times are in milliseconds.
+    Attributes:
+        client_id: The id that we gave it.
+        ticker: Its market.
+        side: Its side, in YES.
+        price: Its price, in YES.
+        count: What is filled of it and what rests, together: decreases lower it, nothing raises it.
+        expires: When the exchange takes it off.
+        placed_at: When it was sent, or found.
+        order_id: The exchange's id; empty until it is known.
+        group: Its order group; empty if it is in none.
+        state: What is known of it; only `change` sets it.
+        filled: The most that any message said is filled.
+        booked: How much of that has arrived as fills.
+        queried_at: When the exchange was last queried for it.
+        queries: How often it was queried since its outcome became unknown.
+        cancel_after: A refused cancel is not sent again before then.
+        change_after: A refused renewal or decrease is not sent again before then.
+        spared_until: Until when it is kept if this session cannot judge it yet.
     """
 
     client_id: str
@@ -47,35 +115,48 @@ class Order(msgspec.Struct):
     side: Side
     price: Price
     count: Count
-    expires: int
-    placed_at: int
+    expires: Milliseconds
+    placed_at: Milliseconds
     order_id: str = ""
     group: str = ""
-    state: OrderState = "placing"
-    filled: Count = 0
-    booked: Count = 0
-    asked_at: int = 0
-    asked_often: int = 0
-    # A write that was refused is not tried again before then.
-    cancel_after: int = 0
-    change_after: int = 0
-    spared_until: int = 0
+    state: OrderState = OrderState.PLACING
+    filled: Count = Count(0)
+    booked: Count = Count(0)
+    queried_at: Milliseconds = 0
+    queries: int = 0
+    cancel_after: Milliseconds = 0
+    change_after: Milliseconds = 0
+    spared_until: Milliseconds = 0
+
+    def change(self, cause: OrderCause) -> None:
+        """Go to the state that follows from `cause`.
+
+        Raises:
+            InvalidTransition: It cannot happen to an order in this state.
+        """
+        after = _TRANSITIONS[cause].get(self.state)
+        if after is None:
+            raise InvalidTransition(f"{self.client_id} is {self.state}: {cause.name}")
+        if after is OrderState.UNKNOWN and self.state is not OrderState.UNKNOWN:
+            self.queries = 0
+        self.state = after
+
+    def mark_unknown(self) -> None:
+        """Have the exchange queried for the order before it is written to again."""
+        self.change(OrderCause.OUTCOME_UNKNOWN)
 
     @property
     def remaining(self) -> Count:
         """What may still rest in the book."""
-        return 0 if self.state == "owed" else max(0, self.count - self.filled)
+        if self.state is OrderState.AWAITING_FILLS:
+            return Count(0)
+        return Count(max(0, self.count - self.filled))
 
     @property
     def exposed(self) -> Count:
-        """What may still become a position: whatever is not booked yet and could be."""
-        return max(0, (self.filled if self.state == "owed" else self.count) - self.booked)
-
-    def doubt(self) -> None:
-        """Have the order looked up before it is believed to be what it was."""
-        if self.state not in {"owed", "unknown"}:
-            self.state = "unknown"
-            self.asked_often = 0
+        """What may still change the position: all that is not booked and could be."""
+        most = self.filled if self.state is OrderState.AWAITING_FILLS else self.count
+        return Count(max(0, most - self.booked))
 
 
 class OwnOrders:
@@ -106,53 +187,53 @@ class OwnOrders:
         return tuple(self._by_ticker.get(ticker, {}).values())
 
     def levels(self, ticker: str) -> tuple[dict[Price, Count], dict[Price, Count]]:
-        """Return what is ours in a market's bids and asks: contracts at each price."""
+        """Return our own part of a market's bids and asks: contracts at each price."""
         bids: dict[Price, Count] = {}
         asks: dict[Price, Count] = {}
         for order in self._by_ticker.get(ticker, {}).values():
             levels = bids if order.side == "bid" else asks
             if order.remaining:
-                levels[order.price] = levels.get(order.price, 0) + order.remaining
+                levels[order.price] = Count(levels.get(order.price, 0) + order.remaining)
         return bids, asks
 
     def add(self, order: Order) -> None:
-        """Take up an order that is being placed, or one that was found at the exchange."""
+        """Add an order that is being placed, or one that was found at the exchange."""
         self._orders[order.client_id] = order
         self._by_ticker.setdefault(order.ticker, {})[order.client_id] = order
         if order.order_id:
             self._by_order_id[order.order_id] = order
 
     def is_over(self, client_id: str) -> bool:
-        """Say whether an order is remembered as over."""
+        """Return whether an order is remembered as over."""
         return client_id in self._over
 
     def identify(self, order: Order, order_id: str, booked: Count) -> None:
-        """Learn the exchange's id of an order, and what was booked under it already."""
+        """Set the exchange's id of an order, and what is booked under it already."""
         order.order_id = order_id
         self._by_order_id[order_id] = order
-        self.fill(order, booked)
+        self.update_booked(order, booked)
 
-    def fill(self, order: Order, booked: Count) -> None:
-        """Learn how much of an order is booked in all."""
+    def update_booked(self, order: Order, booked: Count) -> None:
+        """Set how much of an order is booked in all; end it if that completes it."""
         order.booked = max(order.booked, booked)
         order.filled = max(order.filled, order.booked)
-        if order.state == "owed" or order.filled >= order.count:
+        if order.state is OrderState.AWAITING_FILLS or order.filled >= order.count:
             self.end(order)
 
-    def report(self, order: Order, report: OrderReport) -> None:
-        """Learn what the exchange says of an order, apart from which write it answers."""
+    def apply_report(self, order: Order, report: OrderReport) -> None:
+        """Update an order from a report, apart from the state of its writes."""
         order.filled = max(order.filled, report.filled)
         order.expires = max(order.expires, report.expires)
         order.group = report.group or order.group
         if report.status == "resting":
-            order.count = min(order.count, report.filled + report.remaining)
+            order.count = min(order.count, Count(report.filled + report.remaining))
         if report.status == "ended" or order.filled >= order.count:
             self.end(order)
 
     def end(self, order: Order) -> None:
-        """Let an order be over, unless fills are still owed."""
+        """End an order, or let it await the fills that are not booked yet."""
         if order.filled > order.booked:
-            order.state = "owed"
+            order.change(OrderCause.ENDED_UNBOOKED)
             return
         self.forget(order)
         self._over[order.client_id] = None
@@ -160,48 +241,52 @@ class OwnOrders:
             self._over.popitem(last=False)
 
     def forget(self, order: Order) -> None:
-        """Drop an order that never came to be; should it turn up after all, it is adopted."""
+        """Drop an order that never reached the exchange; should it turn up, it is adopted."""
         del self._orders[order.client_id]
         del self._by_ticker[order.ticker][order.client_id]
         self._by_order_id.pop(order.order_id, None)
 
 
-def adopted_order(report: OrderReport, now: int) -> Order:
-    """Return an order of ours that was found at the exchange, from an earlier life of the bot."""
+def adopted_order(report: OrderReport, now: Milliseconds) -> Order:
+    """Return an order of an earlier session that was found at the exchange."""
     return Order(
         client_id=report.client_id,
         ticker=report.ticker,
         side=report.side,
         price=report.price,
-        count=report.filled + report.remaining,
+        count=Count(report.filled + report.remaining),
         expires=report.expires,
         placed_at=now,
         order_id=report.order_id,
         group=report.group,
-        state="resting",
+        state=OrderState.RESTING,
         filled=report.filled,
-        spared_until=now + _SPARED,
+        spared_until=now + _SPARED_MS,
     )
 
 
 def order_action(
-    order: Order, wanted: Quote | None, now: int, quoting: QuotingSettings, life: OrderSettings
+    order: Order,
+    wanted: Quote | None,
+    now: Milliseconds,
+    quoting: QuotingSettings,
+    lifetimes: OrderSettings,
 ) -> OrderAction:
-    """Say what to do about a resting order when `wanted` should stand in its place."""
+    """Return what to do about a resting order when `wanted` is the quote for its side."""
     if wanted is None or not wanted.allows(order.price):
         return "cancel"
     rested = now >= order.placed_at + quoting.minimum_rest
-    astray = abs(order.price - wanted.price) > quoting.reprice_tolerance
-    if rested and (astray or 2 * order.remaining < wanted.count):
+    off_price = abs(order.price - wanted.price) > quoting.reprice_tolerance
+    if rested and (off_price or 2 * order.remaining < wanted.count):
         return "cancel"
     if order.remaining > wanted.most or (rested and order.remaining > 2 * wanted.count):
-        # Less of it keeps its place in the queue; where nothing may stay, or while less of it is
-        # refused, all of it goes.
+        # A decrease keeps the place in the queue; where nothing may stay, or while a decrease is
+        # refused, the whole order goes.
         smaller = wanted.count and now >= order.change_after
         return "decrease" if smaller else "cancel"
-    return "renew" if now >= renewal_due(order, life) else "keep"
+    return "renew" if now >= renewal_due(order, lifetimes) else "keep"
 
 
-def renewal_due(order: Order, life: OrderSettings) -> int:
-    """Return when an order's lifetime is half over."""
-    return order.expires - life.lifetime // 2
+def renewal_due(order: Order, lifetimes: OrderSettings) -> Milliseconds:
+    """Return when half of an order's lifetime is over."""
+    return order.expires - lifetimes.lifetime // 2

@@ -1,10 +1,10 @@
 """Positions and cash of one event, and the exact worst case over its outcome cells.
 
-The strikes s_0 < ... < s_(n-1) of the ladder cut the week's average into n + 1 cells; in cell c
-YES pays at the strikes s_0 ... s_(c-1) and nowhere else. Wealth in a cell is the cash of all
-fills plus what their positions pay there. An order that may still fill counts against each cell
-in which filling it hurts: outcomes pick one cell, and whoever fills our orders is assumed to know
-which, so the least such wealth is exactly the worst that can happen.
+The event's strikes s_0 < ... < s_(n-1) cut the week's average into n + 1 cells; in cell c YES pays
+at the strikes s_0 ... s_(c-1) and nowhere else. Wealth in a cell is the cash of all fills plus what
+their positions pay there. An open order counts against each cell in which a fill of it loses money:
+the outcome is one cell, and whoever fills our orders is assumed to know which, so the least such
+wealth is exactly the worst case.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from itertools import accumulate
 import msgspec
 
 from mmbot.trading.values import Fill, OrderReport, Side
-from mmbot.units import ONE_DOLLAR, Count, Money, Price
+from mmbot.units import ONE_DOLLAR, Count, Money, Price, value_of
 
 
 class Exposure(msgspec.Struct, frozen=True):
-    """An order that may be live: what it could still buy or sell, at that strike of the event."""
+    """What an order may still buy or sell, at the event's strike number `strike_index`."""
 
     strike_index: int
     side: Side
@@ -28,26 +28,26 @@ class Exposure(msgspec.Struct, frozen=True):
 
 
 class Portfolio:
-    """Every fill of one event, booked once, whatever the number of times it is reported."""
+    """Every fill of one event, each booked once however often it is reported."""
 
     def __init__(self, tickers: tuple[str, ...]) -> None:
-        """Begin with nothing; `tickers` are the ladder's markets in ascending order of strike."""
-        self._rungs = {ticker: rung for rung, ticker in enumerate(tickers)}
-        self._positions: dict[str, Count] = dict.fromkeys(tickers, 0)
-        self._cash: dict[str, Money] = dict.fromkeys(tickers, 0)
+        """Begin empty; `tickers` are the event's markets in ascending order of strike."""
+        self._strike_indices = {ticker: index for index, ticker in enumerate(tickers)}
+        self._positions: dict[str, Count] = dict.fromkeys(tickers, Count(0))
+        self._cash: dict[str, Money] = dict.fromkeys(tickers, Money(0))
         self._fills: dict[tuple[str, str], Fill] = {}
         self._filled: dict[str, Count] = {}
-        self.cash: Money = 0
+        self.cash = Money(0)
 
     def book(self, fill: Fill) -> bool:
-        """Book a fill; say whether it is news."""
+        """Book a fill; return whether it is new."""
         if fill.key in self._fills:
             return False
         self._fills[fill.key] = fill
-        self._filled[fill.order_id] = self.filled(fill.order_id) + fill.count
-        self._positions[fill.ticker] += fill.signed_count
-        self._cash[fill.ticker] += fill.cash
-        self.cash += fill.cash
+        self._filled[fill.order_id] = Count(self.filled(fill.order_id) + fill.count)
+        self._positions[fill.ticker] = Count(self._positions[fill.ticker] + fill.signed_count)
+        self._cash[fill.ticker] = Money(self._cash[fill.ticker] + fill.cash)
+        self.cash = Money(self.cash + fill.cash)
         return True
 
     def __len__(self) -> int:
@@ -56,45 +56,47 @@ class Portfolio:
 
     @property
     def fills(self) -> tuple[Fill, ...]:
-        """Every fill that was booked, in the order of booking."""
+        """Every booked fill, in the order of booking."""
         return tuple(self._fills.values())
 
     def cost(self, ticker: str) -> Money:
-        """Return what a position took out of the balance: NO is paid for as if it were bought."""
-        return max(0, -self._positions[ticker]) * ONE_DOLLAR - self._cash[ticker]
+        """Return what a position took out of the balance; a short YES position is bought NO."""
+        short = Count(max(0, -self._positions[ticker]))
+        return Money(value_of(short, ONE_DOLLAR) - self._cash[ticker])
 
     def position(self, ticker: str) -> Count:
         """Return the signed position in a market: + YES, - NO."""
         return self._positions[ticker]
 
     def strike_index(self, ticker: str) -> int:
-        """Return a market's place in the ladder."""
-        return self._rungs[ticker]
+        """Return the number of a market's strike, ascending from 0."""
+        return self._strike_indices[ticker]
 
     def filled(self, order_id: str) -> Count:
         """Return how many contracts of an order are booked."""
-        return self._filled.get(order_id, 0)
+        return self._filled.get(order_id, Count(0))
 
     def wealth(self, exposures: Iterable[Exposure] = ()) -> list[Money]:
-        """Return the wealth in each cell, every exposure filled where that hurts."""
-        steps = [self.cash, *(count * ONE_DOLLAR for count in self._positions.values())]
+        """Return the wealth in each cell, every exposure filled where that loses money."""
+        steps = [self.cash, *(value_of(count, ONE_DOLLAR) for count in self._positions.values())]
         for exposure in exposures:
             loss = _loss(exposure)
-            # A bid hurts from cell 0 up to its rung, an ask from the cell above to the last: as
-            # differences between neighbouring cells, each order is at most two numbers.
+            above = exposure.strike_index + 1
+            # A bid loses in the cells up to its strike, an ask in those above it: as differences
+            # between neighbouring cells, each order is at most two numbers.
             if exposure.side == "bid":
-                steps[0] -= loss
-                steps[exposure.strike_index + 1] += loss
+                steps[0] = Money(steps[0] - loss)
+                steps[above] = Money(steps[above] + loss)
             else:
-                steps[exposure.strike_index + 1] -= loss
-        return list(accumulate(steps))
+                steps[above] = Money(steps[above] - loss)
+        return [Money(wealth) for wealth in accumulate(steps)]
 
 
 class WorstCase:
-    """The wealth in each cell, everything that may fill filled where that hurts.
+    """The wealth in each cell, every open order filled where that loses money.
 
-    Most orders fit with much to spare: then the least wealth of all, less what was committed since
-    it was worked out, says so without a look at the cells.
+    Most orders fit with much to spare: then a lower bound (the least wealth when the cells were
+    last summed, less what was committed since) decides without summing the cells.
     """
 
     def __init__(self, wealth: list[Money]) -> None:
@@ -106,45 +108,46 @@ class WorstCase:
         """Return how much of `exposure` fits before a cell's wealth falls below `floor`."""
         if self._least - _loss(exposure) >= floor:
             return exposure.count
-        free = min(self._cells()[_hurt_cells(exposure)]) - floor
-        return max(0, min(exposure.count, free // paid_each(exposure.side, exposure.price)))
+        free = min(self._cells()[_losing_cells(exposure)]) - floor
+        fitting = free // paid_each(exposure.side, exposure.price)
+        return Count(max(0, min(exposure.count, fitting)))
 
     def breaks(self, exposure: Exposure, floor: Money) -> bool:
-        """Say whether a cell in which filling `exposure` hurts is below `floor`."""
-        return self._least < floor and min(self._cells()[_hurt_cells(exposure)]) < floor
+        """Return whether a cell in which a fill of `exposure` loses money is below `floor`."""
+        return self._least < floor and min(self._cells()[_losing_cells(exposure)]) < floor
 
     def commit(self, exposure: Exposure) -> None:
-        """Count `exposure` as filled in the cells in which that hurts."""
+        """Count `exposure` as filled in the cells in which that loses money."""
         self._pending.append(exposure)
-        self._least -= _loss(exposure)
+        self._least = Money(self._least - _loss(exposure))
 
     def _cells(self) -> list[Money]:
         for exposure in self._pending:
-            hurt, loss = _hurt_cells(exposure), _loss(exposure)
-            self._wealth[hurt] = [money - loss for money in self._wealth[hurt]]
+            losing, loss = _losing_cells(exposure), _loss(exposure)
+            self._wealth[losing] = [Money(wealth - loss) for wealth in self._wealth[losing]]
         self._pending.clear()
         self._least = min(self._wealth)
         return self._wealth
 
 
-def _hurt_cells(exposure: Exposure) -> slice:
+def _losing_cells(exposure: Exposure) -> slice:
     above = exposure.strike_index + 1
     return slice(0, above) if exposure.side == "bid" else slice(above, None)
 
 
 def paid_each(side: Side, price: Price) -> Price:
     """Return what one contract costs: the price of YES, or of NO."""
-    return price if side == "bid" else ONE_DOLLAR - price
+    return price if side == "bid" else Price(ONE_DOLLAR - price)
 
 
 def _loss(exposure: Exposure) -> Money:
-    return paid_each(exposure.side, exposure.price) * exposure.count
+    return value_of(exposure.count, paid_each(exposure.side, exposure.price))
 
 
 def worst_case(
     tickers: tuple[str, ...], fills: Iterable[Fill], orders: Iterable[OrderReport]
 ) -> Money:
-    """Return an event's least wealth over its cells, every order filled where that hurts.
+    """Return an event's least wealth over its cells, every order filled where that loses money.
 
     `tickers` are the event's markets in ascending order of strike; fills and orders are in these.
     """

@@ -1,12 +1,12 @@
-"""From the fair values of a ladder to what may be paid, and for how much, in each of its markets.
+"""Quote limits: from an event's fair values to the highest prices and sizes in each market.
 
-The whole ladder is priced at once, since a position at one strike is a position at its neighbours.
+All markets are priced together, since a position at one strike is a position at its neighbours.
 With fair value p, reservation price r and margin m, YES may cost at most
 min(r - delta, (1 - m) p) and NO at most min(1 - r - delta, (1 - m) (1 - p)), where
-delta = max(minimum edge, kappa r (1 - r)). Makers pay no fee in this series; with any other
-schedule nothing is quoted at all.
+delta = max(minimum edge, kappa r (1 - r)). Makers pay no fee in this series; under any other fee
+schedule nothing is quoted.
 
-Sizes are a fraction of what Kelly's rule holds best if every bid on one side of the ladder were
+Sizes are a fraction of the Kelly sizes for the case that every bid on one side of the event is
 filled, as happens when somebody knows more than the belief does; each side on its own.
 """
 
@@ -20,15 +20,16 @@ import numpy as np
 
 from mmbot.config import QuotingSettings
 from mmbot.trading.fair import Pooled
+from mmbot.trading.gates import Gate
 from mmbot.trading.sizing import kelly_sizes, reservation_prices
 from mmbot.units import ONE_CONTRACT, Count, floor_price
 
-# From Thursday's release on the belief may stand alone where no market has an opinion.
-_KNOWN_ENOUGH_ALONE = 3
+# From Thursday's release on the belief may stand alone where there is no market mid.
+_DAYS_WITHOUT_MID = 3
 
 
 class QuoteLimits(msgspec.Struct, frozen=True):
-    """What may be paid in one market, whatever its book looks like.
+    """The most that may be paid in one market, whatever its book.
 
     Attributes:
         fair: The fair value of YES, in dollars.
@@ -37,7 +38,7 @@ class QuoteLimits(msgspec.Struct, frozen=True):
         no_value: The most that may be paid for NO, in dollars.
         yes_count: How much YES to bid for.
         no_count: How much NO to bid for.
-        reason: Why nothing may be quoted here, or empty.
+        gate: Why nothing may be quoted here, or `None`.
     """
 
     fair: float
@@ -46,13 +47,13 @@ class QuoteLimits(msgspec.Struct, frozen=True):
     no_value: float
     yes_count: Count
     no_count: Count
-    reason: str = ""
+    gate: Gate | None = None
 
 
-def price_ladder(
+def price_event(
     pooled: Pooled, wealth: Sequence[float], days_published: int, quoting: QuotingSettings
 ) -> list[QuoteLimits]:
-    """Return the terms of each market.
+    """Return the quote limits of each market.
 
     Args:
         pooled: The fair values in ascending order of strike.
@@ -67,16 +68,16 @@ def price_ladder(
     share = 1 - quoting.margin_at(days_published)
     yes = np.maximum(np.minimum(reserved - edges, share * above), 0.0)
     no = np.maximum(np.minimum(1 - reserved - edges, share * (1 - above)), 0.0)
-    blocked = np.array(pooled.without_mid) & (days_published < _KNOWN_ENOUGH_ALONE)
+    unpriced = np.array(pooled.without_mid) & (days_published < _DAYS_WITHOUT_MID)
     full = quoting.size_at(days_published) / ONE_CONTRACT / quoting.kelly_fraction
     likely = (above >= quoting.minimum_fair) & (above <= quoting.maximum_fair)
-    most = np.where(likely & ~blocked, full, 0.0)
+    most = np.where(likely & ~unpriced, full, 0.0)
     lowest = floor_price(quoting.lowest_bid)
     high = [floor_price(value) >= lowest for value in yes.tolist()]
     yes_most = most * high * [quoting.bids_yes(p) for p in pooled.above]
     no_most = most * [quoting.bids_no(p) for p in pooled.above]
     yes_sizes = kelly_sizes(cells, wealth, yes, yes_most)
-    # Seen from above, NO is to its strike what YES is seen from below.
+    # With the cells in descending order, NO is what YES is with them in ascending order.
     no_sizes = kelly_sizes(cells[::-1], wealth[::-1], no[::-1], no_most[::-1])[::-1]
     return list(
         map(
@@ -87,11 +88,11 @@ def price_ladder(
             no.tolist(),
             [_whole(quoting.kelly_fraction * size) for size in yes_sizes],
             [_whole(quoting.kelly_fraction * size) for size in no_sizes],
-            ["no_market_price" if shut else "" for shut in blocked.tolist()],
+            [Gate.NO_MARKET_PRICE if shut else None for shut in unpriced.tolist()],
         )
     )
 
 
 def _whole(contracts: float) -> Count:
-    """Return as many whole contracts; a hair's breadth below counts as one."""
-    return int(contracts + 1e-6) * ONE_CONTRACT
+    """Return the whole contracts in a size, with a tolerance of 1e-6 contract."""
+    return Count(int(contracts + 1e-6) * ONE_CONTRACT)

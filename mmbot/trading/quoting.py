@@ -1,10 +1,10 @@
-"""From what may be paid in a market, its book and a position to the quotes it should show.
+"""Wanted quotes: from a market's quote limits, book and position.
 
-A bid for NO stands in the book as an ask at one dollar minus its price. Quotes never cross, and
-never pay more than one tick beyond the best other quote. Values are rounded onto the market's own
-grid in the maker's favour: a bid down, an ask up.
+A bid for NO rests in the book as an ask at one dollar minus its price. Quotes never cross, and
+never improve on the best other quote by more than one tick. Values are rounded onto the market's
+own grid in the maker's favour: a bid down, an ask up.
 
-What only reduces a position is quoted where nothing else would be: at extreme fair values, at
+A quote that only reduces a position is shown where no other would be: at extreme fair values, at
 prices below the lowest bid, and whatever the size for the day of the week.
 """
 
@@ -14,18 +14,18 @@ import msgspec
 
 from mmbot.config import Settings
 from mmbot.trading.book import Top
+from mmbot.trading.gates import Gate
 from mmbot.trading.pricing import QuoteLimits
 from mmbot.trading.values import Side
 from mmbot.units import ONE_DOLLAR, Count, Price, PriceGrid, ceil_price, floor_price
 
 
 class Quote(msgspec.Struct, frozen=True):
-    """One side of a market as it should stand.
+    """The wanted quote on one side of a market.
 
-    `limit` is the price that the terms allow at the most: a resting order beyond it is wrong, one
+    `limit` is the worst price that the quote limits allow: a resting order beyond it is wrong, one
     between it and `price` merely pays more than it has to. In the same way an order for more than
-    `most` is wrong; one for more than `count` is larger than a new one would be, which may be
-    nothing.
+    `most` is wrong; one for more than `count` is larger than a new one would be. `count` may be 0.
     """
 
     side: Side
@@ -35,16 +35,16 @@ class Quote(msgspec.Struct, frozen=True):
     most: Count
 
     def allows(self, price: Price) -> bool:
-        """Say whether an order of ours at `price` still keeps the margin."""
+        """Return whether an order of ours at `price` still keeps the margin."""
         return price <= self.limit if self.side == "bid" else price >= self.limit
 
 
 class Quotes(msgspec.Struct, frozen=True):
-    """Both sides of a market; where neither is wanted, the one reason why."""
+    """Both sides of a market; where neither is wanted, the gate that is shut."""
 
     bid: Quote | None = None
     ask: Quote | None = None
-    reason: str = ""
+    gate: Gate | None = None
 
     def on(self, side: Side) -> Quote | None:
         """Return one side."""
@@ -52,7 +52,7 @@ class Quotes(msgspec.Struct, frozen=True):
 
 
 class _Room(msgspec.Struct, frozen=True):
-    """How much may stand on one side at the most, and how much a new quote there is for."""
+    """The largest order that may rest on one side, and the size of a new quote there."""
 
     most: Count
     count: Count
@@ -70,7 +70,7 @@ def wanted_quotes(
     """Return the quotes for one market.
 
     Args:
-        limits: What may be paid, and for how much.
+        limits: The highest prices and the sizes.
         top: The best bid and ask of the others.
         position: The signed position, in units of count.
         grid: The market's prices.
@@ -79,35 +79,36 @@ def wanted_quotes(
     """
     quoting, fair = settings.quoting, limits.fair
     closed = reduce_only or not quoting.minimum_fair <= fair <= quoting.maximum_fair
+    short = Count(-position)
     bid = ask = None
     if quoting.bids_yes(fair) or reduce_only:
-        bid = _bid(limits, _room(limits.yes_count, -position, settings, closed=closed), top, grid)
+        bid = _bid(limits, _room(limits.yes_count, short, settings, closed=closed), top, grid)
         if bid and bid.price < floor_price(quoting.lowest_bid):
-            to_reduce = _room(0, -position, settings, closed=True)
+            to_reduce = _room(Count(0), short, settings, closed=True)
             bid = _bid(limits, to_reduce, top, grid)
     if quoting.bids_no(fair) or reduce_only:
         ask = _ask(limits, _room(limits.no_count, position, settings, closed=closed), top, grid)
     if bid is None and ask is None:
-        return Quotes(reason=_reason(limits, settings, reduce_only=reduce_only))
+        return Quotes(gate=_quote_gate(limits, settings, reduce_only=reduce_only))
     return Quotes(bid, ask)
 
 
-def _reason(limits: QuoteLimits, settings: Settings, *, reduce_only: bool) -> str:
+def _quote_gate(limits: QuoteLimits, settings: Settings, *, reduce_only: bool) -> Gate:
     if reduce_only:
-        return "reduce_only"
+        return Gate.REDUCE_ONLY
     quoting = settings.quoting
     if not quoting.minimum_fair <= limits.fair <= quoting.maximum_fair:
-        return "fair_extreme"
-    return "no_price_or_room"
+        return Gate.FAIR_EXTREME
+    return Gate.NO_PRICE_OR_ROOM
 
 
 def _room(count: Count, against: Count, settings: Settings, *, closed: bool) -> _Room:
-    """Return what a side has room for; `against` is the position that it would reduce."""
-    reducing = max(0, against)
+    """Return the sizes on a side; `against` is the position that a fill there would reduce."""
+    reducing = Count(max(0, against))
     to_reduce = min(reducing, settings.quoting.size)
     if closed:
         return _Room(reducing, to_reduce)
-    most = max(0, settings.limits.position + against)
+    most = Count(max(0, settings.limits.position + against))
     return _Room(most, max(to_reduce, min(count, most)))
 
 
@@ -117,8 +118,8 @@ def _bid(limits: QuoteLimits, room: _Room, top: Top, grid: PriceGrid) -> Quote |
         return None
     highest = limit
     if top.bid is not None and top.bid < limit:
-        highest = min(limit, grid.ceil(top.bid + 1) or limit)
-    price = highest if top.ask is None or top.ask > highest else grid.floor(top.ask - 1)
+        highest = min(limit, grid.ceil(_above(top.bid)) or limit)
+    price = highest if top.ask is None or top.ask > highest else grid.floor(_below(top.ask))
     return None if price is None else Quote("bid", price, room.count, limit, room.most)
 
 
@@ -129,9 +130,18 @@ def _ask(limits: QuoteLimits, room: _Room, top: Top, grid: PriceGrid) -> Quote |
         return None
     lowest = limit
     if top.ask is not None and top.ask > limit:
-        lowest = max(limit, grid.floor(top.ask - 1) or limit)
-    price = lowest if top.bid is None or top.bid < lowest else grid.ceil(top.bid + 1)
+        lowest = max(limit, grid.floor(_below(top.ask)) or limit)
+    price = lowest if top.bid is None or top.bid < lowest else grid.ceil(_above(top.bid))
     return None if price is None else Quote("ask", price, room.count, limit, room.most)
+
+
+def _above(price: Price) -> Price:
+    """Return the least price above one; the grid decides which prices may be quoted."""
+    return Price(price + 1)
+
+
+def _below(price: Price) -> Price:
+    return Price(price - 1)
 
 
 def danger(side: Side, price: Price, fair: float) -> float:

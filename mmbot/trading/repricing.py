@@ -1,7 +1,7 @@
-"""When to price a ladder anew: on a belief, a fill, or a midpoint that moved.
+"""When an event is priced again: on a belief, a fill, or a mid that moved.
 
-A belief and new settings take effect at once. Fills, cash and midpoints come in flurries, and are
-waited for together; until then each market is quoted on the terms there are.
+A belief and new settings take effect at once. Fills, cash and mids change in bursts and are
+collected for a moment; until then each market is quoted on the limits that it has.
 """
 
 from __future__ import annotations
@@ -10,82 +10,96 @@ from collections.abc import Iterable
 
 from mmbot.forecast.belief import Belief
 from mmbot.trading.command_buffer import CommandBuffer
+from mmbot.trading.commands import RecordPnlMark
 from mmbot.trading.fair import pool
-from mmbot.trading.pricing import price_ladder
+from mmbot.trading.pricing import price_event
 from mmbot.trading.state import EventState, PricingInputs, TradingState
-from mmbot.units import MONEY_PER_DOLLAR
+from mmbot.units import MONEY_PER_DOLLAR, Milliseconds
 
-# Milliseconds.
-_PAUSE = 250
-# A midpoint that has moved by less, in dollars, is the same.
+# The least time between two pricings of an event.
+_INTERVAL_MS = 250
+# A mid that has moved by less, in dollars, counts as unchanged.
 _MID_TOLERANCE = 0.005
-# Cash that differs by less than this share is the same.
+# Cash that differs by less than this share counts as unchanged.
 _CASH_TOLERANCE = 0.01
-# Where an outcome has used the assigned cash up, this share of it is left for the logarithm.
+# In a cell whose wealth is used up, this share of the assigned cash is left for the logarithm.
 _LEAST_WEALTH = 0.01
 
 
-def refresh(
-    state: TradingState, out: CommandBuffer, tickers: Iterable[str], *, books_only: bool = False
+def reprice(
+    state: TradingState,
+    buffer: CommandBuffer,
+    tickers: Iterable[str],
+    now: Milliseconds,
+    *,
+    books_only: bool = False,
 ) -> list[str]:
-    """Look at the books of some markets and price anew what needs it.
+    """Read the books of some markets and price the events that need it.
 
     Args:
-        state: What is known.
-        out: Where wishes and marks go; its time is now.
+        state: The engine's state.
+        buffer: Where P&L marks and the times to wake at go.
         tickers: The markets that something happened to.
+        now: The time.
         books_only: Whether nothing but their books may have changed.
 
     Returns:
-        The markets to review: those given, unless nothing that matters changed in their books, and
-        all of each ladder that was priced.
+        The markets to review: those given, but with `books_only` only those whose best prices
+        changed, and all of each event that was priced.
     """
     affected = list(dict.fromkeys(tickers))
-    ladders = {
+    events = {
         state.event_of_market[ticker].ticker: state.event_of_market[ticker] for ticker in affected
     }
-    changed = [ticker for ticker in affected if _look(state, ticker, out.now)]
+    changed = [ticker for ticker in affected if _read_book(state, ticker, now)]
     priced: list[str] = []
-    for ladder in ladders.values():
-        looked = [ticker for ticker in affected if ticker in ladder.markets]
-        belief, due = ladder.belief, False
-        if belief is not None and _is_due(state, ladder, belief, looked, out):
+    for event_state in events.values():
+        read = [ticker for ticker in affected if ticker in event_state.markets]
+        belief, due = event_state.belief, False
+        if belief is not None and _is_due(state, event_state, belief, read, buffer, now):
             due = True
-            _price(state, ladder, belief, out.now)
-            priced += ladder.markets
-        # On a waking, when a day may have begun, a whole ladder is looked at.
-        if due or ladder.settled or len(looked) == len(ladder.markets):
-            state.mark(ladder, out)
-            ladder.reduce_only = state.may_only_reduce(ladder, out.now)
+            _price(state, event_state, belief, now)
+            priced += event_state.markets
+        # When the engine is woken, which is when a day may have begun, all of an event is read.
+        if due or event_state.settled or len(read) == len(event_state.markets):
+            mark = state.mark_pnl(event_state, now)
+            if mark is not None:
+                buffer.add(RecordPnlMark(mark))
+            event_state.reduce_only = state.may_only_reduce(event_state, now)
     return list(dict.fromkeys((*(changed if books_only else affected), *priced)))
 
 
-def _look(state: TradingState, ticker: str, now: int) -> bool:
-    """Look at a market's book; say whether the others rest elsewhere than before."""
-    listing = state.event_of_market[ticker].markets[ticker]
-    book, before = listing.book, listing.top
+def _read_book(state: TradingState, ticker: str, now: Milliseconds) -> bool:
+    """Update a market's best prices and mid; return whether the best prices changed."""
+    market = state.market(ticker)
+    book, before = market.book, market.top
     ours = state.orders.levels(ticker)
-    listing.top = book.top(*ours) if book else None
-    listing.market_mid.look(book, ours, state.settings.quoting.mid_depth, now)
-    return listing.top != before
+    market.top = book.top(*ours) if book else None
+    market.market_mid.update(book, ours, state.settings.quoting.mid_depth, now)
+    return market.top != before
 
 
 def _is_due(
-    state: TradingState, ladder: EventState, belief: Belief, looked: list[str], out: CommandBuffer
+    state: TradingState,
+    event_state: EventState,
+    belief: Belief,
+    read: list[str],
+    buffer: CommandBuffer,
+    now: Milliseconds,
 ) -> bool:
-    priced = ladder.priced
+    priced = event_state.priced
     if priced is None or belief is not priced.belief or state.settings is not priced.settings:
         return True
-    cash = state.assigned_cash()
-    same = (
-        len(ladder.portfolio) == priced.fills
+    markets, cash = event_state.markets, state.assigned_cash()
+    unchanged = (
+        len(event_state.portfolio) == priced.fills
         and abs(cash - priced.cash) <= _CASH_TOLERANCE * priced.cash
-        and all(_same_mid(ladder.markets[t].market_mid.at(out.now), priced.mids[t]) for t in looked)
+        and all(_same_mid(markets[t].market_mid.at(now), priced.mids[t]) for t in read)
     )
-    if same:
+    if unchanged:
         return False
-    if out.now < priced.at + _PAUSE:
-        out.wake_by(priced.at + _PAUSE)
+    if now < priced.at + _INTERVAL_MS:
+        buffer.wake_by(priced.at + _INTERVAL_MS)
         return False
     return True
 
@@ -96,19 +110,18 @@ def _same_mid(now: float | None, before: float | None) -> bool:
     return abs(now - before) < _MID_TOLERANCE
 
 
-def _mids(ladder: EventState, now: int) -> dict[str, float | None]:
-    return {ticker: listing.market_mid.at(now) for ticker, listing in ladder.markets.items()}
-
-
-def _price(state: TradingState, ladder: EventState, belief: Belief, now: int) -> None:
-    quoting, cash, mids = state.settings.quoting, state.assigned_cash(), _mids(ladder, now)
-    wealth = ladder.portfolio.wealth()
+def _price(state: TradingState, event_state: EventState, belief: Belief, now: Milliseconds) -> None:
+    quoting, cash = state.settings.quoting, state.assigned_cash()
+    mids = {ticker: market.market_mid.at(now) for ticker, market in event_state.markets.items()}
     least = max(_LEAST_WEALTH * cash, 1)
-    dollars = [max(cash + money, least) / MONEY_PER_DOLLAR for money in wealth]
-    pooled = pool(
-        belief.above, list(mids.values()), quoting.belief_weight_at(belief.days_published)
+    wealth = [
+        max(cash + money, least) / MONEY_PER_DOLLAR for money in event_state.portfolio.wealth()
+    ]
+    weight = quoting.belief_weight_at(belief.days_published)
+    pooled = pool(belief.above, list(mids.values()), weight)
+    limits = price_event(pooled, wealth, belief.days_published, quoting)
+    for market, each in zip(event_state.markets.values(), limits, strict=True):
+        market.quote_limits = each
+    event_state.priced = PricingInputs(
+        now, belief, state.settings, len(event_state.portfolio), cash, mids
     )
-    terms = price_ladder(pooled, dollars, belief.days_published, quoting)
-    for listing, each in zip(ladder.markets.values(), terms, strict=True):
-        listing.quote_limits = each
-    ladder.priced = PricingInputs(now, belief, state.settings, len(ladder.portfolio), cash, mids)

@@ -1,14 +1,14 @@
-"""Desired against live: what to write now, the most dangerous order first.
+"""Requoting: compare wanted quotes with live orders, and send what differs.
 
-A review looks at some markets, settles for each which quotes it should show and why not, compares
-that with the orders that live there, and sends what the budget can pay: cancels first, then
-decreases, renewals and places. What cannot be paid is not queued; the review says when to look
-again.
+A pass reviews some markets: for each it decides which quotes it should show, or which gate keeps it
+from quoting, and compares that with the orders there. Then it sends what the tokens allow: cancels
+first, the most dangerous order first, then decreases, renewals and places. Nothing is queued: for
+what the tokens do not allow, the engine is woken when they will.
 
-There is at most one live order on each side of a market. A quote moves by cancel and place, and
-the place waits until the cancel is confirmed and every fill of it is booked. An order that lets
-an event lose more than its limit goes, whatever made it so: new settings, or an earlier life; so
-do as many as cannot be paid for.
+There is at most one live order on each side of a market. A quote moves by cancel and place, and the
+place waits until the cancel is confirmed and every fill of the order is booked. An order that lets
+an event lose more than its limit is cancelled, whatever the cause (new settings, an earlier
+session); so are as many as the collateral does not suffice for.
 """
 
 from __future__ import annotations
@@ -20,41 +20,41 @@ from typing import Any, NamedTuple
 import msgspec
 
 from mmbot.trading.command_buffer import CommandBuffer
-from mmbot.trading.commands import Cancel, Decrease, Note, Place, Renew
+from mmbot.trading.commands import Cancel, Decrease, Place, Renew
 from mmbot.trading.gates import (
-    CLOSING_MARGIN,
+    CLOSING_MARGIN_MS,
     NOT_LEARNT_YET,
-    MarketState,
+    Gate,
+    ShutGate,
     belief_gate,
     final_gate,
-    hold_reason,
+    hold_gate,
     market_gate,
     service_gate,
     shard_gate,
 )
 from mmbot.trading.headroom import Headroom
-from mmbot.trading.orders import Order, order_action, renewal_due
+from mmbot.trading.orders import Order, OrderCause, OrderState, order_action, renewal_due
 from mmbot.trading.quoting import Quote, Quotes, danger, wanted_quotes
-from mmbot.trading.state import EventState, TradingState
+from mmbot.trading.state import EventState, MarketState, TradingState
 from mmbot.trading.values import Side
-from mmbot.units import ONE_CONTRACT, Count, format_count, format_price
+from mmbot.units import ONE_CONTRACT, Count, Milliseconds, format_count, format_price
 
-# When the worst case leaves no room, something else has to happen first; look again after this.
-_ROOM_RETRY = 1_000
+# When there is no headroom, something else has to change first; review again after this.
+_HEADROOM_RETRY_MS = 1_000
 
 _SIDES: tuple[Side, Side] = ("bid", "ask")
 
 
-class _Opening(msgspec.Struct, frozen=True):
-    """A place in the book that should be ours and is empty."""
+class _Place(msgspec.Struct, frozen=True):
+    """A wanted quote with no order of ours in its place."""
 
-    ladder: EventState
-    listing: MarketState
+    market: MarketState
     quote: Quote
 
 
-class _Withdrawal(NamedTuple):
-    """An order of ours that should not stand, and how dangerous it is."""
+class _Cancel(NamedTuple):
+    """An order of ours that should go, how dangerous it is, and why."""
 
     danger: float
     reason: str
@@ -67,7 +67,8 @@ class Requote:
     def __init__(
         self,
         state: TradingState,
-        outbox: CommandBuffer,
+        buffer: CommandBuffer,
+        now: Milliseconds,
         new_client_id: Callable[[], str],
         *,
         check_limit: bool,
@@ -75,134 +76,146 @@ class Requote:
         """Begin with nothing decided.
 
         Args:
-            state: What is known, and the orders.
-            outbox: Where the writes go.
-            new_client_id: Names the next order.
+            state: The engine's state, with its orders.
+            buffer: Where the commands go.
+            now: The time.
+            new_client_id: Returns the id of the next order.
             check_limit: Whether positions, orders or the loss limit may have changed, so that
                 orders within the limit until now may be beyond it.
         """
-        self._check_limit = check_limit
         self._state = state
-        self._out = outbox
+        self._buffer = buffer
+        self._now = now
         self._new_client_id = new_client_id
-        self._withdrawals: list[_Withdrawal] = []
+        self._check_limit = check_limit
+        self._headroom = Headroom(state)
+        self._cancels: list[_Cancel] = []
         self._decreases: list[tuple[Order, Count]] = []
         self._renewals: list[Order] = []
-        self._openings: list[_Opening] = []
-        self._headroom = Headroom(state)
+        self._places: list[_Place] = []
 
     def run(self, tickers: Iterable[str]) -> None:
-        """Review these markets."""
-        for ladder, its in groupby(tickers, self._state.event_of_market.__getitem__):
-            common_reason = self._common_reason(ladder)
-            for ticker in its:
-                self._look_at(ladder, ladder.markets[ticker], common_reason)
+        """Review these markets, and send what follows."""
+        for event_state, group in groupby(tickers, self._state.event_of_market.__getitem__):
+            common_gate = self._common_gate(event_state)
+            for ticker in group:
+                self._review_market(event_state, event_state.markets[ticker], common_gate)
         self._send_cancels()
         self._send_decreases()
         self._send_renewals()
         self._send_places()
 
-    def _common_reason(self, ladder: EventState) -> str:
+    def _common_gate(self, event_state: EventState) -> Gate | None:
         """Return why no market of an event may be quoted."""
         return (
             service_gate(self._state.service)
-            or ("" if ladder.reconciled else "not_reconciled")
-            or belief_gate(ladder.belief, ladder.releases, ladder.windows, self._out.now)
+            or (None if event_state.reconciled else Gate.NOT_RECONCILED)
+            or belief_gate(event_state.belief, event_state.releases, event_state.windows, self._now)
         )
 
-    def _look_at(self, ladder: EventState, listing: MarketState, common_reason: str) -> None:
-        quotes = self._wanted(ladder, listing, common_reason)
-        held = hold_reason(listing, self._out.now)
-        self._note_reason(ladder, listing, quotes.reason or held)
-        orders = self._state.orders.of(listing.terms.ticker)
-        if held:
-            self._out.wake_by(listing.held_until)
+    # What should change
+
+    def _review_market(
+        self, event_state: EventState, market: MarketState, common_gate: Gate | None
+    ) -> None:
+        quotes = self._wanted(event_state, market, common_gate)
+        hold = hold_gate(market, self._now)
+        self._set_gate(event_state, market, quotes.gate or hold)
+        orders = self._state.orders.of(market.ticker)
+        if hold:
+            self._buffer.wake_by(market.held_until)
         if orders:
-            self._compare(orders, quotes, listing)
+            self._review_orders(orders, quotes, market)
         for wanted in (quotes.bid, quotes.ask):
-            if wanted and wanted.count and not held and _may_open(wanted, orders):
-                self._openings.append(_Opening(ladder, listing, wanted))
+            if wanted and wanted.count and not hold and _may_place(wanted, orders):
+                self._places.append(_Place(market, wanted))
 
-    def _wanted(self, ladder: EventState, listing: MarketState, common_reason: str) -> Quotes:
-        now = self._out.now
-        reason = (
-            final_gate(listing, now)
-            or common_reason
-            or market_gate(listing, now)
-            or shard_gate(self._state.shard(listing.terms.shard))
+    def _wanted(
+        self, event_state: EventState, market: MarketState, common_gate: Gate | None
+    ) -> Quotes:
+        limits = market.quote_limits
+        gate = (
+            final_gate(market, self._now)
+            or common_gate
+            or market_gate(market, self._now)
+            or shard_gate(self._state.shard(market.terms.shard))
+            or (limits.gate if limits else None)
         )
-        limits = listing.quote_limits
-        reason = reason or (limits.reason if limits else "")
-        if reason or limits is None or listing.top is None:
-            return Quotes(reason=reason)
+        if gate or limits is None or market.top is None:
+            return Quotes(gate=gate)
         return wanted_quotes(
             limits,
-            listing.top,
-            ladder.portfolio.position(listing.terms.ticker),
-            listing.terms.grid,
+            market.top,
+            event_state.portfolio.position(market.ticker),
+            market.terms.grid,
             self._state.settings,
-            reduce_only=ladder.reduce_only,
+            reduce_only=event_state.reduce_only,
         )
 
-    def _note_reason(self, ladder: EventState, listing: MarketState, reason: str) -> None:
-        if reason == listing.reason:
+    def _set_gate(self, event_state: EventState, market: MarketState, gate: Gate | None) -> None:
+        """Set why a market is not quoted, and log it if that changed."""
+        exchange = self._state.service.exchange
+        shut = None
+        if gate is not None:
+            shut = exchange if exchange and exchange.gate is gate else ShutGate(gate)
+        if shut == market.shut_gate:
             return
-        listing.reason = reason
-        self._out.note(
-            "quotes.blocked" if reason else "quotes.open",
-            event_ticker=ladder.ticker,
-            market=listing.terms.ticker,
-            reason=reason,
+        market.shut_gate = shut
+        self._buffer.log(
+            "quotes.blocked" if shut else "quotes.open",
+            event_ticker=event_state.ticker,
+            market=market.ticker,
+            reason=market.reason,
         )
 
-    def _compare(self, orders: tuple[Order, ...], quotes: Quotes, listing: MarketState) -> None:
-        unsure = any(order.state == "unknown" for order in orders)
+    def _review_orders(
+        self, orders: tuple[Order, ...], quotes: Quotes, market: MarketState
+    ) -> None:
+        unknown = any(order.state is OrderState.UNKNOWN for order in orders)
         for side in _SIDES:
             live = [order for order in orders if order.side == side]
             for order in live:
-                # One live order a side is meant; any other was adopted, and goes.
-                meant = quotes.on(side) if order is live[0] else None
-                self._judge(order, meant, listing, unsure=unsure)
+                # One order a side is wanted; any other was adopted, and goes.
+                wanted = quotes.on(side) if order is live[0] else None
+                if order.state is OrderState.RESTING:
+                    self._review_order(order, wanted, market, unknown=unknown)
 
-    def _judge(
-        self, order: Order, wanted: Quote | None, listing: MarketState, *, unsure: bool
+    def _review_order(
+        self, order: Order, wanted: Quote | None, market: MarketState, *, unknown: bool
     ) -> None:
-        if order.state != "resting":
-            return
-        now = self._out.now
-        quoting, life = self._state.settings.quoting, self._state.settings.orders
-        reason = listing.reason or "reprice"
-        group = self._state.shard(listing.terms.shard).group
-        excess = self._headroom.at(order.ticker).excess(order) if self._check_limit else ""
+        """Decide about a resting order; `unknown` says that another order here is unknown."""
+        now, settings = self._now, self._state.settings
+        reason = market.reason or "reprice"
+        group = self._state.shard(market.terms.shard).group
+        excess = self._headroom.at(order.ticker).excess(order) if self._check_limit else None
         if excess:
             wanted, reason = None, excess
-        elif now < order.spared_until and self._knows_too_little(listing):
-            self._out.wake_by(order.spared_until)
+        elif now < order.spared_until and self._cannot_judge_yet(market):
+            self._buffer.wake_by(order.spared_until)
             return
         elif order.group and group and order.group != group:
             wanted, reason = None, "other_group"
         attainable = self._attainable(order, wanted)
-        decision = order_action(order, attainable, now, quoting, life)
-        if decision == "decrease" and attainable and not unsure:
+        action = order_action(order, attainable, now, settings.quoting, settings.orders)
+        if action == "decrease" and attainable and not unknown:
             self._decreases.append((order, attainable.count))
-        elif decision == "cancel" and now >= order.cancel_after:
-            fair = listing.fair if listing.fair is not None else 0.5
-            self._withdrawals.append(
-                _Withdrawal(danger(order.side, order.price, fair), reason, order)
-            )
-        elif decision == "renew" and not unsure and now >= order.change_after:
-            if self._expiry(listing) > order.expires:
+        elif action == "cancel" and now >= order.cancel_after:
+            fair = market.fair if market.fair is not None else 0.5
+            self._cancels.append(_Cancel(danger(order.side, order.price, fair), reason, order))
+        elif action == "renew" and not unknown and now >= order.change_after:
+            if self._expiry(market) > order.expires:
                 self._renewals.append(order)
         else:
-            self._wake_for(order, now)
+            self._wake_for(order)
 
-    def _knows_too_little(self, listing: MarketState) -> bool:
-        """Say whether this life has yet to learn what an earlier one judged its orders by."""
-        sized_by_guess = not listing.reason and self._state.cash is None
-        return sized_by_guess or listing.reason in NOT_LEARNT_YET
+    def _cannot_judge_yet(self, market: MarketState) -> bool:
+        """Return whether this session still lacks what an earlier one judged its orders by."""
+        if market.shut_gate is None:
+            return self._state.cash is None
+        return market.shut_gate.gate in NOT_LEARNT_YET
 
-    def _wake_for(self, order: Order, now: int) -> None:
-        """Look at an order again whenever the clock alone may change what is to be done."""
+    def _wake_for(self, order: Order) -> None:
+        """Ask to be woken whenever the clock alone may change what to do about an order."""
         settings = self._state.settings
         for due in (
             renewal_due(order, settings.orders),
@@ -210,113 +223,99 @@ class Requote:
             order.cancel_after,
             order.change_after,
         ):
-            if due > now:
-                self._out.wake_by(due)
+            if due > self._now:
+                self._buffer.wake_by(due)
 
     def _attainable(self, order: Order, wanted: Quote | None) -> Quote | None:
         """Return `wanted` cut to the size that an order in this one's place could have."""
         if wanted is None or wanted.count <= 2 * order.remaining:
             return wanted
-        missing = wanted.count - order.remaining
+        missing = Count(wanted.count - order.remaining)
         more = self._headroom.at(order.ticker).room(wanted.side, wanted.price, missing)
-        return msgspec.structs.replace(wanted, count=order.remaining + more)
+        return msgspec.structs.replace(wanted, count=Count(order.remaining + more))
 
-    def _expiry(self, listing: MarketState) -> int:
-        """Return until when an order may be sent to live: whole seconds, as the exchange has it."""
-        latest = min(self._out.now + self._state.settings.orders.lifetime, listing.terms.closes)
-        return latest // 1000 * 1000
+    def _expiry(self, market: MarketState) -> Milliseconds:
+        """Return the expiry of an order sent now, in whole seconds as the exchange has it."""
+        lifetime = self._state.settings.orders.lifetime
+        return min(self._now + lifetime, market.terms.closes) // 1000 * 1000
+
+    # What is sent
 
     def _send_cancels(self) -> None:
-        budget = self._state.budget
-        withdrawals = sorted(self._withdrawals, key=lambda w: w.danger, reverse=True)
-        for worst, reason, order in withdrawals:
-            if not budget.spend(budget.cancel_cost, self._out.now):
-                self._out.wake_by(budget.payable_at(budget.cancel_cost, self._out.now))
+        for worst, reason, order in sorted(self._cancels, key=_danger, reverse=True):
+            if not self._pay(self._state.budget.cancel_cost):
                 return
-            order.state = "cancelling"
-            listing = self._listing(order)
-            self._out.send(
-                Cancel(order.client_id, order.order_id, order.ticker, listing.terms.shard)
-            )
-            self._note("order.cancel", order, reason=reason, danger_cents=round(worst / 100, 2))
+            order.change(OrderCause.CANCEL_SENT)
+            shard = self._state.market(order.ticker).terms.shard
+            self._buffer.add(Cancel(order.client_id, order.order_id, order.ticker, shard))
+            self._log("order.cancel", order, reason=reason, danger_cents=round(worst / 100, 2))
 
     def _send_decreases(self) -> None:
-        budget = self._state.budget
         for order, remaining in self._decreases:
-            reserve = self._cancel_reserve()
-            if not budget.spend(budget.decrease_cost, self._out.now, reserve=reserve):
-                self._out.wake_by(budget.payable_at(budget.decrease_cost + reserve, self._out.now))
+            if not self._pay(self._state.budget.decrease_cost, self._cancel_reserve()):
                 return
-            order.state = "decreasing"
-            shard = self._listing(order).terms.shard
-            self._out.send(
+            order.change(OrderCause.DECREASE_SENT)
+            shard = self._state.market(order.ticker).terms.shard
+            self._buffer.add(
                 Decrease(order.client_id, order.order_id, order.ticker, shard, remaining)
             )
-            self._note("order.decrease", order, remaining=format_count(remaining))
+            self._log("order.decrease", order, remaining=format_count(remaining))
 
     def _send_renewals(self) -> None:
-        budget = self._state.budget
         for order in sorted(self._renewals, key=lambda o: o.expires):
-            if not budget.spend(budget.renew_cost, self._out.now, reserve=self._cancel_reserve()):
-                self._out.wake_by(
-                    budget.payable_at(budget.renew_cost + self._cancel_reserve(), self._out.now)
-                )
+            if not self._pay(self._state.budget.renew_cost, self._cancel_reserve()):
                 return
-            listing = self._listing(order)
-            order.state = "renewing"
-            self._out.send(
+            market = self._state.market(order.ticker)
+            order.change(OrderCause.RENEWAL_SENT)
+            self._buffer.add(
                 Renew(
                     order.client_id,
                     order.order_id,
                     order.ticker,
-                    listing.terms.shard,
+                    market.terms.shard,
                     order.side,
                     order.price,
                     order.count,
-                    self._expiry(listing),
+                    self._expiry(market),
                 )
             )
 
     def _send_places(self) -> None:
-        budget = self._state.budget
-        for opening in sorted(self._openings, key=_nearest_the_money_first):
+        for place in sorted(self._places, key=_distance_from_even_odds):
             if len(self._state.orders) >= self._state.settings.limits.orders:
                 return
-            quote = opening.quote
-            headroom = self._headroom.at(opening.listing.terms.ticker)
+            quote = place.quote
+            headroom = self._headroom.at(place.market.ticker)
             least = min(ONE_CONTRACT, quote.count)
             count = headroom.claim(quote.side, quote.price, quote.count, least=least)
             if not count:
-                self._out.wake_by(self._out.now + _ROOM_RETRY)
+                self._buffer.wake_by(self._now + _HEADROOM_RETRY_MS)
                 continue
-            if not budget.spend(budget.place_cost, self._out.now, reserve=self._cancel_reserve()):
-                self._out.wake_by(
-                    budget.payable_at(budget.place_cost + self._cancel_reserve(), self._out.now)
-                )
+            if not self._pay(self._state.budget.place_cost, self._cancel_reserve()):
                 return
-            self._place(opening, count)
+            self._send_place(place, count)
 
-    def _place(self, opening: _Opening, count: int) -> None:
-        quote, market = opening.quote, opening.listing.terms
-        expires = self._expiry(opening.listing)
-        if expires <= self._out.now + CLOSING_MARGIN:
+    def _send_place(self, place: _Place, count: Count) -> None:
+        quote, terms = place.quote, place.market.terms
+        expires = self._expiry(place.market)
+        if expires <= self._now + CLOSING_MARGIN_MS:
             return
         order = Order(
             client_id=self._new_client_id(),
-            ticker=market.ticker,
+            ticker=terms.ticker,
             side=quote.side,
             price=quote.price,
             count=count,
             expires=expires,
-            placed_at=self._out.now,
-            group=self._state.shard(market.shard).group,
+            placed_at=self._now,
+            group=self._state.shard(terms.shard).group,
         )
         self._state.orders.add(order)
-        self._out.send(
+        self._buffer.add(
             Place(
                 order.client_id,
-                market.ticker,
-                market.shard,
+                terms.ticker,
+                terms.shard,
                 quote.side,
                 quote.price,
                 count,
@@ -324,41 +323,52 @@ class Requote:
                 order.group,
             )
         )
-        self._note("order.place", order, fair=opening.listing.fair)
+        self._log("order.place", order, fair=place.market.fair)
+
+    def _pay(self, cost: float, reserve: float = 0.0) -> bool:
+        """Spend tokens for a write if that leaves `reserve`; else ask to be woken when it does."""
+        budget = self._state.budget
+        if budget.spend(cost, self._now, reserve=reserve):
+            return True
+        self._buffer.wake_by(budget.payable_at(cost + reserve, self._now))
+        return False
 
     def _cancel_reserve(self) -> float:
-        """Return the tokens that taking every order off would cost: these are never spent."""
+        """Return the tokens that cancelling every order would cost: no other write spends them."""
         budget = self._state.budget
         reserve = budget.cancel_cost * (len(self._state.orders) + 1)
         return min(reserve, budget.capacity - max(budget.place_cost, budget.renew_cost))
 
-    def _listing(self, order: Order) -> MarketState:
-        return self._state.event_of_market[order.ticker].markets[order.ticker]
-
-    def _note(self, name: str, order: Order, **fields: Any) -> None:
-        described = {
-            "event_ticker": self._state.event_of_market[order.ticker].ticker,
-            "market": order.ticker,
-            "client_order_id": order.client_id,
-            "side": order.side,
-            "price": format_price(order.price),
-            "count": format_count(order.count),
-        }
-        self._out.send(Note(name, described | fields))
+    def _log(self, name: str, order: Order, **fields: Any) -> None:
+        self._buffer.log(
+            name,
+            event_ticker=self._state.event_of_market[order.ticker].ticker,
+            market=order.ticker,
+            client_order_id=order.client_id,
+            side=order.side,
+            price=format_price(order.price),
+            count=format_count(order.count),
+            **fields,
+        )
 
 
-def _may_open(wanted: Quote, orders: Iterable[Order]) -> bool:
-    """Say whether no order of ours is in a quote's place, in doubt, or in its way."""
+def _may_place(wanted: Quote, orders: Iterable[Order]) -> bool:
+    """Return whether no order of ours has a quote's place, is unknown, or would meet it."""
     for order in orders:
-        if order.side == wanted.side or order.state == "unknown" or _meets(order, wanted):
+        unknown = order.state is OrderState.UNKNOWN
+        if order.side == wanted.side or unknown or _crosses(order, wanted):
             return False
     return True
 
 
-def _meets(order: Order, wanted: Quote) -> bool:
-    """Say whether an order of the other side rests at or beyond a quote's price."""
+def _crosses(order: Order, wanted: Quote) -> bool:
+    """Return whether an order of the other side rests at or beyond a quote's price."""
     return order.price <= wanted.price if wanted.side == "bid" else order.price >= wanted.price
 
 
-def _nearest_the_money_first(opening: _Opening) -> float:
-    return abs((opening.listing.fair or 0.0) - 0.5)
+def _danger(cancel: _Cancel) -> float:
+    return cancel.danger
+
+
+def _distance_from_even_odds(place: _Place) -> float:
+    return abs((place.market.fair or 0.0) - 0.5)

@@ -1,6 +1,6 @@
-"""What a trade is worth to whoever holds a portfolio: reservation prices and Kelly sizes.
+"""Reservation prices and Kelly sizes, given the wealth in each outcome cell.
 
-Both maximise the expected logarithm of wealth over the outcome cells of a ladder: cell c lies
+Both maximise the expected logarithm of wealth over the outcome cells of an event: cell c lies
 above the strikes 0 ... c - 1 and nowhere else, so YES at strike j pays a dollar in the cells
 j + 1 ... n. Wealth and money are dollars, sizes contracts, all as floats: nothing here is booked.
 """
@@ -15,14 +15,14 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-# A cell between strikes of the same fair value has no probability; that much keeps the sums sane.
+# A cell between strikes of the same fair value has no probability; this keeps the sums finite.
 _LEAST_PROBABILITY = 1e-9
-# The sizes are found when every price is met to a thousandth of a cent.
+# Convergence: the marginal prices meet the costs to a thousandth of a cent.
 _TOLERANCE = 1e-5
 _STEPS, _HALVINGS = 60, 30
-# So near to a bound, a size is held by it.
-_CRUMB = 1e-6
-# How many bundles of bets the search looks at before it starts from the best.
+# A size this near to a bound counts as at the bound.
+_BOUND_TOLERANCE = 1e-6
+# How many bundles of bets are compared to choose the starting point.
 _BUNDLES = 8
 
 _Floats: TypeAlias = npt.NDArray[np.float64]
@@ -32,7 +32,7 @@ _Indices: TypeAlias = npt.NDArray[np.intp]
 
 
 def reservation_prices(cells: Cells, wealth: Cells) -> list[float]:
-    """Return the price of YES at each strike at which a little of it changes nothing.
+    """Return the price of YES at each strike at which a marginal trade changes no utility.
 
     r_j = sum over c > j of pi_c / W_c, divided by the same sum over all cells: exact for the
     logarithm, and all strikes together, so that a position at one lowers or lifts its neighbours.
@@ -56,7 +56,7 @@ def kelly_sizes(cells: Cells, wealth: Cells, costs: Strikes, most: Strikes) -> l
     "Projected Newton methods for optimization problems with simple constraints", 1982). Written
     in the gains of the cells the Hessian is diagonal, so that a step is linear in the strikes.
     It starts from the bets with the most edge for their risk: neighbouring strikes are nearly the
-    same bet, so that at the end hardly any size lies between its bounds.
+    same bet, so in the solution hardly any size lies between its bounds.
 
     Args:
         cells: The probability of each cell.
@@ -87,10 +87,10 @@ class _Problem(msgspec.Struct, frozen=True):
     most: _Floats
 
     def start(self) -> _Floats:
-        """Return the best of some bundles of bets, each in full: none of them, or ever more."""
+        """Return the best of some bundles of bets, each bet at its largest size or not at all."""
         marginal = self.cells / self.wealth
         edges = _sums_above(marginal) / marginal.sum() - self.costs
-        costs = np.clip(self.costs, _CRUMB, 1 - _CRUMB)
+        costs = np.clip(self.costs, _BOUND_TOLERANCE, 1 - _BOUND_TOLERANCE)
         risks = np.sqrt(costs * (1 - costs))
         merits = np.where(self.most > 0, edges / risks, 0.0)
         ranked = np.append(np.sort(merits[merits > 0]), np.inf)[::-1]
@@ -106,12 +106,12 @@ class _Problem(msgspec.Struct, frozen=True):
         return sizes
 
     def step(self, sizes: _Floats) -> _Floats | None:
-        """Return better sizes, or `None` if these are the best."""
+        """Return better sizes, or `None` at the optimum."""
         after = self._after(sizes)
         marginal = self.cells / after
         total = marginal.sum()
         gains = _sums_above(marginal) - self.costs * total
-        at_least, at_most = sizes <= _CRUMB, sizes >= self.most - _CRUMB
+        at_least, at_most = sizes <= _BOUND_TOLERANCE, sizes >= self.most - _BOUND_TOLERANCE
         free = np.flatnonzero((~at_least | (gains > 0)) & (~at_most | (gains < 0)))
         if not (np.abs(gains[free]) > _TOLERANCE * total).any():
             return None
@@ -121,12 +121,12 @@ class _Problem(msgspec.Struct, frozen=True):
             leaving = (at_least[free] & (direction < 0)) | (at_most[free] & (direction > 0))
             if not leaving.any():
                 break
-            # What would leave its bounds at once stays where it is, and the rest is found anew.
+            # A size that would leave its bounds at once is held there; solve for the rest.
             free = free[~leaving]
         return self._searched(sizes, before, free, direction)
 
     def _direction(self, free: _Indices, marginal: _Floats, after: _Floats) -> _Floats:
-        """Return Newton's step of the free sizes.
+        """Return Newton's step of the sizes that no bound holds.
 
         Between two free strikes the gains of the cells move together, by d_g: maximise
         sum G_g d_g - H_g d_g^2 / 2 where sum Q_g d_g = 0, as each contract is paid for; Q_g is
@@ -143,7 +143,7 @@ class _Problem(msgspec.Struct, frozen=True):
     def _searched(
         self, sizes: _Floats, before: float, free: _Indices, direction: _Floats
     ) -> _Floats | None:
-        """Return the sizes along the direction, halved until they are better, if they can be."""
+        """Return the sizes a step along the direction, halved until utility rises; else `None`."""
         steps = (direction / 2**halvings for halvings in range(_HALVINGS))
         moved = (self._moved(sizes, free, step) for step in steps)
         return next((s for s in moved if _utility(self.cells, self._after(s)) > before), None)
@@ -154,7 +154,7 @@ class _Problem(msgspec.Struct, frozen=True):
         return moved
 
     def _after(self, sizes: _Floats) -> _Floats:
-        """Return the wealth in each cell once everything is bought."""
+        """Return the wealth in each cell after buying these sizes."""
         after: _Floats = self.wealth - (sizes * self.costs).sum()
         after[1:] += np.cumsum(sizes)
         return after

@@ -1,35 +1,131 @@
-"""Everything the engine knows: the events on its desk, its orders, its budget, its settings."""
+"""The engine's state: events and their markets, own orders, budget, settings.
+
+State answers questions and changes itself; it emits no commands.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from typing import Final
 
 import msgspec
 
 from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
+from mmbot.trading.book import Book, Top
 from mmbot.trading.budget import WriteBudget
-from mmbot.trading.command_buffer import CommandBuffer
-from mmbot.trading.commands import ReadAccount, ReadListing, RecordPnlMark, RepairBooks
-from mmbot.trading.gates import CLOSING_MARGIN, MarketState, ReleaseWindow, ServiceState, ShardState
-from mmbot.trading.losses import DailyLosses
+from mmbot.trading.fair import MarketMid
+from mmbot.trading.gates import CLOSING_MARGIN_MS, Gate, ShutGate
+from mmbot.trading.losses import DailyLosses, PnlMark
 from mmbot.trading.orders import OwnOrders
 from mmbot.trading.portfolio import Exposure, Portfolio
-from mmbot.trading.values import Fill, ListedEvent
+from mmbot.trading.pricing import QuoteLimits
+from mmbot.trading.values import Fill, ListedEvent, Market
 from mmbot.tsa.calendar import CalendarClock, Week, release_instant
-from mmbot.units import ONE_DOLLAR, Money
+from mmbot.units import ONE_DOLLAR, Count, Milliseconds, Money, Price, total, value_of
 
-# For so many milliseconds by the calendar a count is news.
-_NEWS = 30 * 60_000
+# How long, by the calendar, a count is news.
+_NEWS_MS: Final = 30 * 60_000
+
+
+class MarketState(msgspec.Struct):
+    """One market: its book, its quote limits, and what keeps its quotes off.
+
+    Attributes:
+        terms: What the exchange lists.
+        book: The book, while it is trusted.
+        top: The best prices of others, as last read from the book.
+        quote_limits: The highest prices and the sizes, once the event has been priced.
+        market_mid: The midpoint of the book, now or lately.
+        held_until: Until when no new order is sent, and `held_by` why.
+        held_by: The gate of the latest hold.
+        post_only_refusals: How many places in a row were refused because they would have crossed.
+        result: What YES pays, once that is known.
+        settled: The same, once it is booked for the position `paid`.
+        paid: The position that was paid for.
+        final: Whether nothing amends the result any more.
+        fresh_until: Until when the stream's statements on this market outrank any reading.
+        sampled: For each moment, at how many published days it was sampled last.
+        shut_gate: Why it is not quoted, or `None`.
+    """
+
+    terms: Market
+    book: Book | None = None
+    top: Top | None = None
+    quote_limits: QuoteLimits | None = None
+    market_mid: MarketMid = msgspec.field(default_factory=MarketMid)
+    held_until: Milliseconds = 0
+    held_by: Gate | None = None
+    post_only_refusals: int = 0
+    result: Price | None = None
+    settled: Price | None = None
+    paid: Count = Count(0)
+    final: bool = False
+    fresh_until: Milliseconds = 0
+    sampled: dict[str, int] = msgspec.field(default_factory=dict)
+    shut_gate: ShutGate | None = None
+
+    @property
+    def ticker(self) -> str:
+        """Its ticker."""
+        return self.terms.ticker
+
+    @property
+    def fair(self) -> float | None:
+        """The fair value of YES in dollars, once the event has been priced."""
+        return self.quote_limits.fair if self.quote_limits else None
+
+    @property
+    def reason(self) -> str:
+        """Why it is not quoted, as log, status and JSON show it; empty if it is."""
+        return self.shut_gate.text if self.shut_gate else ""
+
+    def hold(self, until: Milliseconds, gate: Gate) -> None:
+        """Hold new orders back until then, unless a longer hold is in force."""
+        if until > self.held_until:
+            self.held_until, self.held_by = until, gate
+
+
+class ShardState(msgspec.Struct):
+    """One shard of the exchange, and the order group of our orders there.
+
+    A group, or its reset, is `requested` once at a time and not before `due`.
+    """
+
+    index: int
+    group: str = ""
+    triggered: bool = False
+    requested: bool = False
+    due: Milliseconds = 0
+
+
+class ServiceState(msgspec.Struct):
+    """What holds for all markets at once; `exchange` is the gate that the exchange shuts."""
+
+    stopping: bool = False
+    halted: bool = False
+    tasks_down: tuple[Gate, ...] = ()
+    streaming: bool = False
+    lagging: bool = False
+    reconciled: bool = False
+    exchange: ShutGate | None = ShutGate(Gate.EXCHANGE_NOT_READ)
+
+
+class ReleaseWindow(msgspec.Struct, frozen=True):
+    """From `opens` to `shuts` a count may come early, the `days_published`-th of its week."""
+
+    opens: Milliseconds
+    shuts: Milliseconds
+    days_published: int
 
 
 class PricingInputs(msgspec.Struct, frozen=True):
-    """What the terms of a ladder were made from, and when."""
+    """What an event's quote limits were made from, and when."""
 
-    at: int
+    at: Milliseconds
     belief: Belief
     settings: Settings
     fills: int
@@ -50,9 +146,9 @@ class EventState:
         self.strikes = tuple(market.strike for market in event.markets)
         self.portfolio = Portfolio(tuple(self.markets))
         self.belief: Belief | None = None
-        # Until when the last count that came is news.
-        self.news_until = 0
-        self.releases: tuple[int, ...] = ()
+        # Until when the latest count is news.
+        self.news_until: Milliseconds = 0
+        self.releases: tuple[Milliseconds, ...] = ()
         self.windows: tuple[ReleaseWindow, ...] = ()
         self.reconciled = False
         self.priced: PricingInputs | None = None
@@ -60,21 +156,21 @@ class EventState:
         self.reduce_only = False
 
     def extended(self, event: ListedEvent) -> EventState:
-        """Return the ladder with the event's new markets; what is known of the others stays."""
-        markets = {listing.terms.ticker: listing.terms for listing in self.markets.values()}
-        markets |= {market.ticker: market for market in event.markets}
-        in_order = tuple(sorted(markets.values(), key=lambda market: market.strike))
-        ladder = EventState(msgspec.structs.replace(event, markets=in_order))
-        ladder.markets |= self.markets
-        ladder.news_until = self.news_until
+        """Return the state with the event's new markets; the other markets and fills are kept."""
+        terms = {market.ticker: market.terms for market in self.markets.values()}
+        terms |= {market.ticker: market for market in event.markets}
+        in_order = tuple(sorted(terms.values(), key=lambda market: market.strike))
+        extended = EventState(msgspec.structs.replace(event, markets=in_order))
+        extended.markets |= self.markets
+        extended.news_until = self.news_until
         for fill in self.portfolio.fills:
-            ladder.portfolio.book(fill)
-        return ladder
+            extended.portfolio.book(fill)
+        return extended
 
-    def expect_releases(
+    def schedule_releases(
         self, settings: Settings, clock: CalendarClock, missing: AbstractSet[dt.date]
     ) -> None:
-        """Work out from when on each day's count may be out, in wall time, but for the missing."""
+        """Set from when, in wall time, each day's count may be out; `missing` days get none."""
         earliest, latest = settings.counts.earliest_release, settings.counts.latest_release
         self.releases = tuple(
             clock.wall_time(release_instant(day, earliest))
@@ -91,73 +187,88 @@ class EventState:
             if early.day not in missing
         )
 
-    def believe(self, belief: Belief, now: int, clock: CalendarClock) -> None:
-        """Take up a belief; a count that it knows, and the one before it did not, is news."""
+    def update_belief(self, belief: Belief, now: Milliseconds, clock: CalendarClock) -> None:
+        """Set the belief; a count that is in it and was not in the one before is news."""
         if self.belief is not None and belief.days_published > self.belief.days_published:
-            self.news_until = now + round(_NEWS / clock.speed)
+            self.news_until = now + round(_NEWS_MS / clock.speed)
         self.belief = belief
 
-    def heed(self, fill: Fill, now: int) -> None:
-        """Keep new orders from a market in which one is filled while a count is news.
+    def hold_after_fill(self, fill: Fill, now: Milliseconds) -> None:
+        """Hold new orders back from a market with a fill while a count is news.
 
         Many of those who trade then have read it, and a trade tells what its taker knows (Glosten
         and Milgrom, "Bid, ask and transaction prices in a specialist market with heterogeneously
-        informed traders", 1985): an order in the place of the one that was taken would be next.
+        informed traders", 1985): an order in the place of the filled one would be next.
         """
         if now < self.news_until:
-            self.markets[fill.ticker].keep_new_orders_away(self.news_until, "taken_on_news")
+            self.markets[fill.ticker].hold(self.news_until, Gate.TAKEN_ON_NEWS)
 
     def marked_pnl(self) -> Money | None:
-        """Return the P&L with each position at its fair value, or at what it paid."""
+        """Return the P&L with each position at fair value or, once settled, at its payout.
+
+        `None` if a position cannot be valued.
+        """
         pnl = self.portfolio.cash
-        for ticker, listing in self.markets.items():
+        for ticker, market in self.markets.items():
             position = self.portfolio.position(ticker)
             if not position:
                 continue
-            if listing.settled is not None:
-                pnl += position * listing.settled
-            elif listing.fair is None:
+            if market.settled is not None:
+                pnl = Money(pnl + value_of(position, market.settled))
+            elif market.fair is None:
                 return None
             else:
-                pnl += round(position * listing.fair * ONE_DOLLAR)
+                pnl = Money(pnl + round(position * market.fair * ONE_DOLLAR))
         return pnl
 
     @property
     def days_published(self) -> int:
-        """How many days the belief knows."""
+        """How many days' counts the belief has."""
         return self.belief.days_published if self.belief else 0
 
     @property
     def settled(self) -> bool:
-        """Whether every market is decided."""
-        return all(listing.settled is not None for listing in self.markets.values())
+        """Whether every market is settled."""
+        return all(market.settled is not None for market in self.markets.values())
 
     @property
     def final(self) -> bool:
-        """Whether every market is decided for good."""
-        return all(listing.final for listing in self.markets.values())
+        """Whether every market is settled for good."""
+        return all(market.final for market in self.markets.values())
 
     @property
-    def closes(self) -> int:
+    def closes(self) -> Milliseconds:
         """When the last of its markets closes."""
-        return max(listing.terms.closes for listing in self.markets.values())
+        return max(market.terms.closes for market in self.markets.values())
 
-    def next_change(self, now: int) -> int | None:
-        """Return when a gate of this event opens or shuts next, by the clock alone."""
+    def next_change(self, now: Milliseconds) -> Milliseconds | None:
+        """Return when the clock alone opens or shuts a gate of this event next."""
         instants = [*self.releases[bisect_right(self.releases, now) :][:1]]
         instants += [t for w in self.windows for t in (w.opens, w.shuts) if t > now]
-        for listing in self.markets.values():
-            market = listing.terms
-            changes = (market.opens, market.closes - CLOSING_MARGIN)
+        for market in self.markets.values():
+            changes = (market.terms.opens, market.terms.closes - CLOSING_MARGIN_MS)
             instants += [t for t in changes if t > now]
         return min(instants, default=None)
 
 
 class TradingState(msgspec.Struct):
-    """The engine's state.
+    """Everything that the engine decides by.
 
-    `held` are events of earlier lives whose settlement is still to be booked; `missing` are the
-    days for which no count is waited for.
+    Attributes:
+        settings: The settings in force.
+        clock: The calendar as a function of wall time.
+        service: What holds for all markets.
+        events: The events by ticker.
+        event_of_market: The event of each market, by the market's ticker.
+        orders: Our own orders.
+        budget: The write and read tokens.
+        shards: The shards with markets, by index.
+        held: Events of earlier sessions whose settlement is still to be booked.
+        missing: The days whose count is not waited for.
+        cash: The account's cash as if no event that is still open had been traded; `None` until
+            it was read.
+        flat: Each shard's balance as if no market here had ever been traded, where it was read.
+        losses: The day's P&L marks.
     """
 
     settings: Settings
@@ -170,60 +281,68 @@ class TradingState(msgspec.Struct):
     shards: dict[int, ShardState] = msgspec.field(default_factory=dict)
     held: tuple[str, ...] = ()
     missing: frozenset[dt.date] = frozenset()
-    # The account's cash as if no event had been traded that is still open; `None` if not read yet.
     cash: Money | None = None
-    # Each shard's balance as if no market on the desk had ever been traded, where it was read.
     flat: dict[int, Money] = msgspec.field(default_factory=dict)
     losses: DailyLosses = msgspec.field(default_factory=DailyLosses)
 
-    def market(self, ticker: str) -> MarketState | None:
-        """Return a market on the desk."""
-        ladder = self.event_of_market.get(ticker)
-        return ladder.markets[ticker] if ladder else None
+    def market(self, ticker: str) -> MarketState:
+        """Return a market that is known.
+
+        Raises:
+            KeyError: There is no such market.
+        """
+        return self.event_of_market[ticker].markets[ticker]
+
+    def find_market(self, ticker: str) -> MarketState | None:
+        """Return a market, or `None` if it is not known."""
+        event_state = self.event_of_market.get(ticker)
+        return event_state.markets[ticker] if event_state else None
+
+    def markets(self) -> Iterator[tuple[EventState, MarketState]]:
+        """Iterate over every market with its event."""
+        for ticker, event_state in self.event_of_market.items():
+            yield event_state, event_state.markets[ticker]
 
     def shard(self, index: int) -> ShardState:
-        """Return a shard, which is known from now on."""
+        """Return a shard, which is in use from now on."""
         shard = self.shards.get(index)
         if shard is None:
             shard = self.shards[index] = ShardState(index)
         return shard
 
-    def forget(self, ladder: EventState) -> None:
-        """Take an event off the desk; what it cost stays out of the balances."""
+    def forget(self, event_state: EventState) -> None:
+        """Drop an event; what it cost stays out of the balances."""
         costs = {shard: self._cost(shard) for shard in self.flat}
-        del self.events[ladder.ticker]
-        for ticker in ladder.markets:
+        del self.events[event_state.ticker]
+        for ticker in event_state.markets:
             del self.event_of_market[ticker]
         for shard, cost in costs.items():
-            self.flat[shard] -= cost - self._cost(shard)
-        self.losses.forget(ladder.ticker)
+            self.flat[shard] = Money(self.flat[shard] - cost + self._cost(shard))
+        self.losses.forget(event_state.ticker)
 
-    def count_cash(self, balances: dict[int, Money] | None) -> None:
-        """Learn each shard's balance; what open positions have cost is added back to them all."""
+    def update_balances(self, balances: dict[int, Money] | None) -> None:
+        """Set each shard's balance; the cost of open positions is added back to them all."""
         if balances is None:
             return
-        self.flat = {shard: money + self._cost(shard) for shard, money in balances.items()}
-        self.cash = sum(balances.values()) + sum(
-            ladder.portfolio.cost(ticker)
-            for ticker, ladder in self.event_of_market.items()
-            if not ladder.settled
+        self.flat = {shard: Money(money + self._cost(shard)) for shard, money in balances.items()}
+        costs = (
+            event_state.portfolio.cost(market.ticker)
+            for event_state, market in self.markets()
+            if not event_state.settled
         )
+        self.cash = Money(total(balances.values()) + total(costs))
 
     def balance(self, shard: int) -> Money | None:
-        """Return a shard's balance with what was filled since it was read; `None` if unknown."""
+        """Return a shard's balance, fills since its reading included; `None` if not read."""
         flat = self.flat.get(shard)
-        return None if flat is None else flat - self._cost(shard)
+        return None if flat is None else Money(flat - self._cost(shard))
 
     def on_shard(self, shard: int) -> tuple[str, ...]:
         """Return the markets of a shard."""
-        return tuple(
-            ticker
-            for ticker, ladder in self.event_of_market.items()
-            if ladder.markets[ticker].terms.shard == shard
-        )
+        return tuple(market.ticker for _, market in self.markets() if market.terms.shard == shard)
 
     def _cost(self, shard: int) -> Money:
-        return sum(self.event_of_market[t].portfolio.cost(t) for t in self.on_shard(shard))
+        return total(self.event_of_market[t].portfolio.cost(t) for t in self.on_shard(shard))
 
     def assigned_cash(self) -> Money:
         """Return the cash that one event may use."""
@@ -234,65 +353,31 @@ class TradingState(msgspec.Struct):
         """Return what one event may lose in its worst outcome."""
         return min(self.settings.limits.event_loss, self.assigned_cash())
 
-    def may_only_reduce(self, ladder: EventState, now: int) -> bool:
-        """Whether an event, or the day, has lost as much as it may."""
+    def may_only_reduce(self, event_state: EventState, now: Milliseconds) -> bool:
+        """Return whether the event, or the day, has lost as much as it may."""
         lost = self.losses.loss(self.clock.at(now).date())
-        spent = min(ladder.portfolio.wealth()) <= -self.loss_limit()
+        spent = min(event_state.portfolio.wealth()) <= -self.loss_limit()
         return spent or lost >= self.settings.limits.daily_loss
 
-    def mark(self, ladder: EventState, outbox: CommandBuffer) -> None:
-        """Note what an event has earned so far, if its positions are known and can be valued."""
-        pnl = ladder.marked_pnl()
+    def mark_pnl(self, event_state: EventState, now: Milliseconds) -> PnlMark | None:
+        """Update an event's P&L of the day; return its mark if that has to be recorded.
+
+        Nothing is marked while positions are not known or cannot be valued.
+        """
+        pnl = event_state.marked_pnl()
         if pnl is None or not self.service.reconciled:
-            return
-        day = self.clock.at(outbox.now).date()
-        mark = self.losses.mark(day, ladder.ticker, pnl)
-        if mark is not None:
-            outbox.send(RecordPnlMark(mark))
+            return None
+        return self.losses.mark(self.clock.at(now).date(), event_state.ticker, pnl)
 
-    def account_reading(self) -> ReadAccount:
-        """Return the wish for everything of the account that still matters."""
-        open_: list[str] = []
-        decided: list[str] = []
-        for ticker, ladder in self.event_of_market.items():
-            listing = ladder.markets[ticker]
-            if listing.settled is None:
-                (open_ if listing.result is None else decided).append(ticker)
-        return ReadAccount(tuple(open_), tuple(decided), tuple(self.shards))
+    def unclosed(self, now: Milliseconds) -> tuple[str, ...]:
+        """Return the markets that have not closed: those whose books are needed."""
+        return tuple(market.ticker for _, market in self.markets() if now < market.terms.closes)
 
-    def listing_reading(self) -> ReadListing:
-        """Return the wish for the listing, and for the results that are held or may be amended."""
-        held = [ticker for ticker, ladder in self.events.items() if not ladder.final]
-        held += [ticker for ticker in self.held if ticker not in self.events]
-        return ReadListing(tuple(held))
-
-    def unclosed(self, now: int) -> tuple[str, ...]:
-        """Return the markets whose books are still of use."""
-        return tuple(
-            ticker
-            for ticker, ladder in self.event_of_market.items()
-            if now < ladder.markets[ticker].terms.closes
-        )
-
-    def exposures(self, ladder: EventState) -> list[Exposure]:
-        """Return whatever may still become a position of an event."""
+    def exposures(self, event_state: EventState) -> list[Exposure]:
+        """Return what the orders of an event may still buy or sell."""
+        portfolio = event_state.portfolio
         return [
-            Exposure(
-                ladder.portfolio.strike_index(order.ticker), order.side, order.price, order.exposed
-            )
-            for ticker in ladder.markets
+            Exposure(portfolio.strike_index(ticker), order.side, order.price, order.exposed)
+            for ticker in event_state.markets
             for order in self.orders.of(ticker)
         ]
-
-    def distrust(self, ticker: str, reason: str, outbox: CommandBuffer) -> None:
-        """Read a book no more until it has been replaced: it cannot be right."""
-        self.event_of_market[ticker].markets[ticker].post_only_refusals = 0
-        self.renew_books((ticker,), outbox)
-        outbox.note("book.distrusted", "warning", market=ticker, reason=reason)
-
-    def renew_books(self, tickers: Iterable[str], outbox: CommandBuffer) -> None:
-        """Read these books no more until they have been replaced."""
-        renewed = tuple(tickers)
-        for ticker in renewed:
-            self.event_of_market[ticker].markets[ticker].book = None
-        outbox.send(RepairBooks(renewed))

@@ -1,4 +1,4 @@
-"""The values that events and commands are made of: a market, a trade, what is said of an order.
+"""The values that events and commands are made of: markets, fills, order reports.
 
 Times are milliseconds since the Unix epoch. The whole book is spoken in YES: a NO bid at p is an
 ask at one dollar minus p, and positions are signed (+ YES, - NO).
@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from mmbot.tsa.calendar import Week
-from mmbot.units import Count, Money, Price, PriceGrid
+from mmbot.units import Count, Milliseconds, Money, Price, PriceGrid, value_of
 
 Side: TypeAlias = Literal["bid", "ask"]
 Write: TypeAlias = Literal["place", "cancel", "renew", "decrease"]
@@ -20,10 +20,11 @@ OrderStatus: TypeAlias = Literal["resting", "ended"]
 GroupNews: TypeAlias = Literal["triggered", "reset", "deleted"]
 Level: TypeAlias = tuple[Price, Count]
 
-# The client id of every order of the bot begins with it: all other orders are left alone.
+# Every client order id of the bot begins with it: orders with any other id are left alone.
 CLIENT_ID_PREFIX = "mmbot-"
 
-# Why a write was refused, as far as the engine has to tell one reason from another.
+# Why a write was refused, as far as the engine tells one reason from another. Each is the value of
+# the gate that it shuts.
 Refusal: TypeAlias = Literal[
     "post_only_cross",
     "already_exists",
@@ -47,14 +48,14 @@ class Market(msgspec.Struct, frozen=True):
     ticker: str
     strike: int
     grid: PriceGrid
-    opens: int
-    closes: int
+    opens: Milliseconds
+    closes: Milliseconds
     shard: int = 0
     active: bool = True
 
 
 class Fill(msgspec.Struct, frozen=True):
-    """A trade of ours. `(trade_id, order_id)` tells it from every other."""
+    """A fill of one of our orders; `(trade_id, order_id)` identifies it."""
 
     trade_id: str
     order_id: str
@@ -63,28 +64,28 @@ class Fill(msgspec.Struct, frozen=True):
     price: Price
     count: Count
     fee: Money
-    at: int
-    # Only the stream says it; with it, a fill that beats its place's answer finds its order.
+    at: Milliseconds
+    # Only the stream gives it; a fill that arrives before the answer to its place is matched by it.
     client_id: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
-        """What makes it the same fill when it is reported twice."""
+        """What identifies the fill, however often it is reported."""
         return self.trade_id, self.order_id
 
     @property
     def signed_count(self) -> Count:
         """What it adds to the position."""
-        return self.count if self.side == "bid" else -self.count
+        return self.count if self.side == "bid" else Count(-self.count)
 
     @property
     def cash(self) -> Money:
-        """What it adds to the cash, its fee paid; selling YES counts as cash and a debt."""
-        return -self.price * self.signed_count - self.fee
+        """What it adds to the cash after its fee; selling YES counts as cash and a debt."""
+        return Money(-value_of(self.signed_count, self.price) - self.fee)
 
 
 class OrderReport(msgspec.Struct, frozen=True):
-    """What the exchange says of one order of the account."""
+    """The exchange's statement about one order of the account."""
 
     client_id: str
     order_id: str
@@ -94,9 +95,9 @@ class OrderReport(msgspec.Struct, frozen=True):
     filled: Count
     remaining: Count
     status: OrderStatus
-    expires: int
+    expires: Milliseconds
     shard: int = 0
-    # The order group that it is in, where the exchange says so.
+    # Its order group, where the exchange names it.
     group: str = ""
 
 

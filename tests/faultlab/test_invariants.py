@@ -11,75 +11,77 @@ from mmbot.faultlab.invariants import Auditor, InvariantBroken
 from mmbot.faultlab.scenario import build, weeks
 from mmbot.faultlab.traffic import CreateRequest
 from mmbot.trading.values import CLIENT_ID_PREFIX
-from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT
+from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, Count, Price
 
-HALF_A_DOLLAR = 5_000
-SCENE = build("1", weeks(1), "eventful")
-(EVENT,) = SCENE.venue.exchange.events.values()
+HALF_A_DOLLAR = Price(5_000)
+SCENARIO = build("1", weeks(1), "eventful")
+(EVENT,) = SCENARIO.venue.exchange.events.values()
 LOW, HIGH = EVENT.tickers[0], EVENT.tickers[-1]
 # A bid for so many at half a dollar may lose three quarters of the limit: two are too many.
-MANY = SCENE.settings.limits.event_loss * 3 // 2 // MONEY_PER_DOLLAR * ONE_CONTRACT
+MANY = Count(SCENARIO.settings.limits.event_loss * 3 // 2 // MONEY_PER_DOLLAR * ONE_CONTRACT)
 
 
-def bid(ticker: str, life: int, number: int = 1, renewed: int = 0) -> OrderChanged:
-    wish = NewOrder(
+def bid(ticker: str, session: int, number: int = 1, renewed: int = 0) -> OrderChanged:
+    placed = NewOrder(
         ticker,
         "bid",
         HALF_A_DOLLAR,
         MANY,
-        client_order_id=f"{CLIENT_ID_PREFIX}{life}-{number}",
+        client_order_id=f"{CLIENT_ID_PREFIX}{session}-{number}",
         post_only=True,
         cancel_on_pause=True,
         expires_ms=1_000 + renewed,
         group_id="group",
     )
-    return OrderChanged(ExchangeOrder(f"order-{life}-{number}", SCENE.account, wish, 0), "", 0)
+    return OrderChanged(
+        ExchangeOrder(f"order-{session}-{number}", SCENARIO.account, placed, 0), "", 0
+    )
 
 
-def in_its_second_life() -> Auditor:
-    """An auditor of a bot whose second life has a bid resting in the highest market."""
-    auditor = Auditor(SCENE)
+def in_its_second_session() -> Auditor:
+    """An auditor of a bot whose second session has a bid resting in the highest market."""
+    auditor = Auditor(SCENARIO)
     auditor.born("1")
     auditor.born("2")
-    auditor.facts([bid(HIGH, life=2)])
+    auditor.facts([bid(HIGH, session=2)])
     return auditor
 
 
-def test_two_orders_of_one_life_may_not_lose_more_than_the_limit() -> None:
+def test_two_orders_of_one_session_may_not_lose_more_than_the_limit() -> None:
     with pytest.raises(InvariantBroken, match="worst_case"):
-        in_its_second_life().facts([bid(LOW, life=2, number=2)])
+        in_its_second_session().facts([bid(LOW, session=2, number=2)])
 
 
-def test_an_order_that_an_earlier_life_had_under_way_is_not_held_against_the_next() -> None:
-    in_its_second_life().facts([bid(LOW, life=1)])
+def test_an_order_that_an_earlier_session_had_under_way_is_not_held_against_the_next() -> None:
+    in_its_second_session().facts([bid(LOW, session=1)])
 
 
 def test_a_late_order_counts_from_its_renewal_on() -> None:
-    auditor = in_its_second_life()
-    auditor.facts([bid(LOW, life=1)])
+    auditor = in_its_second_session()
+    auditor.facts([bid(LOW, session=1)])
     with pytest.raises(InvariantBroken, match="worst_case"):
-        auditor.facts([bid(LOW, life=1, renewed=1_000)])
+        auditor.facts([bid(LOW, session=1, renewed=1_000)])
 
 
 def send_beside_a_late_order(known: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    auditor = Auditor(SCENE)
+    auditor = Auditor(SCENARIO)
     auditor.born("2")
-    auditor.facts([bid(LOW, life=1)])
+    auditor.facts([bid(LOW, session=1)])
     for gate in ("_check_gates", "_check_price"):
         monkeypatch.setattr(auditor, gate, lambda *_: None)
     bot: Any = SimpleNamespace(engine=SimpleNamespace(state=SimpleNamespace(orders=known)))
-    auditor._check_wish(
+    auditor._check_create(
         CreateRequest(f"{CLIENT_ID_PREFIX}2-1", HIGH, "bid", HALF_A_DOLLAR, MANY), bot, 0
     )
 
 
-def test_an_order_may_be_sent_beside_a_late_one_that_was_not_heard_of(
+def test_an_order_may_be_sent_beside_a_late_one_that_was_not_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     send_beside_a_late_order({}, monkeypatch)
 
 
-def test_an_order_may_not_add_to_what_a_late_one_may_lose_once_that_was_heard_of(
+def test_an_order_may_not_add_to_what_a_late_one_may_lose_once_that_was_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with pytest.raises(InvariantBroken, match="worst_case"):

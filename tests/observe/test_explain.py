@@ -1,19 +1,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import get_args
 
 from mmbot.observe.explain import explain
-from mmbot.observe.gate_meanings import meaning
 from mmbot.trading.events import (
     BeliefFormed,
     CountsMissing,
     Filled,
+    ListingRead,
     StreamLost,
     Woken,
 )
-from mmbot.trading.gates import NOT_LEARNT_YET
-from mmbot.trading.values import Refusal
 from mmbot.tsa.counts import Counts, assumed_release
 from tests.trading.builders import MIDDLE, Bench, belief, book, fill
 
@@ -21,17 +18,17 @@ MONDAY = dt.date(2026, 11, 23)
 COUNTS, _ = Counts().observe(MONDAY, 2_700_000, assumed_release(MONDAY))
 
 
-def told(bench: Bench, ticker: str = MIDDLE) -> dict[str, str]:
+def texts(bench: Bench, ticker: str = MIDDLE) -> dict[str, str]:
     steps = explain(bench.engine.state, COUNTS, ticker, bench.now)
     return {step.name: step.text for step in steps}
 
 
-def test_every_step_from_the_counts_to_the_order_is_told() -> None:
+def test_every_step_from_the_counts_to_the_order_is_explained() -> None:
     bench = Bench(quoting={"belief_weight": [0.5] * 5})
     bench.start()
     bench.tell(book(MIDDLE, 4700, 4900))
     bench.tell(BeliefFormed(belief((0.9, 0.6, 0.3))))
-    steps = told(bench)
+    steps = texts(bench)
     assert list(steps) == [
         "counts", "forecast", "scenarios", "belief", "fair", "reservation", "margin", "size",
         "book", "tick", "order",
@@ -48,50 +45,50 @@ def test_every_step_from_the_counts_to_the_order_is_told() -> None:
     assert steps["tick"] == "ask 10.00 at 0.5900, which is what the margin allows"
 
 
-def test_a_shut_gate_is_told_after_what_is_known_all_the_same() -> None:
+def test_a_shut_gate_comes_after_all_that_is_known() -> None:
     bench = Bench()
     bench.quote()
     bench.tell(StreamLost())
-    steps = told(bench)
+    steps = texts(bench)
     assert steps["gate"] == "no_stream: the exchange's stream is not up"
     assert "book" not in steps
     assert "fair" in steps
 
 
-def test_a_position_and_what_it_may_cost_are_told() -> None:
+def test_a_position_and_what_it_may_cost_are_explained() -> None:
     bench = Bench()
     bench.start()
     bench.tell(Filled(fill("t-1", "o-1", 1000)), after=250)
-    assert "holder of 10.00 here, -4.100000 at the worst" in told(bench)["reservation"]
+    assert "holder of 10.00 here, -4.100000 at the worst" in texts(bench)["reservation"]
 
 
-def test_without_a_belief_only_the_gate_is_told() -> None:
+def test_without_a_belief_only_the_gate_is_explained() -> None:
     bench = Bench()
     bench.start()
-    ladder = bench.engine.state.event_of_market[MIDDLE]
-    ladder.belief = None
+    event_state = bench.engine.state.event_of_market[MIDDLE]
+    event_state.belief = None
     bench.tell(book())
-    assert told(bench)["gate"].startswith("no_belief: ")
-    assert "forecast" not in told(bench)
+    assert texts(bench)["gate"].startswith("no_belief: ")
+    assert "forecast" not in texts(bench)
 
 
-def test_a_market_that_is_not_on_the_desk_is_said_to_be_none() -> None:
+def test_a_market_that_is_not_known_has_only_a_gate() -> None:
     (step,) = explain(Bench().engine.state, Counts(), "KXTSAW-X", 0)
     assert step.name == "gate"
 
 
-def test_a_count_that_is_due_is_told_and_one_that_is_not_waited_for() -> None:
+def test_a_count_that_is_due_is_named_and_so_is_one_that_is_not_waited_for() -> None:
     bench = Bench()
     bench.start()
     tuesday, day = dt.date(2026, 11, 24), 86_400_000
     bench.tell(Woken(), after=day)
-    assert "; Tue is due;" in told(bench)["counts"]
-    assert told(bench)["gate"].startswith("release_due: ")
+    assert "; Tue is due;" in texts(bench)["counts"]
+    assert texts(bench)["gate"].startswith("release_due: ")
     bench.tell(CountsMissing((tuesday,)))
-    assert "; Tue is not waited for;" in told(bench)["counts"]
+    assert "; Tue is not waited for;" in texts(bench)["counts"]
 
 
-def test_the_price_that_the_best_other_quote_keeps_down_is_told() -> None:
+def test_the_price_that_the_best_other_quote_keeps_down_is_explained() -> None:
     bench = Bench()
     bench.quote()
     steps = explain(bench.engine.state, COUNTS, MIDDLE, bench.now)
@@ -100,9 +97,8 @@ def test_the_price_that_the_best_other_quote_keeps_down_is_told() -> None:
     assert ask.startswith("ask 10.00 at 0.5900, where the margin would allow 0.5500")
 
 
-def test_every_gate_with_a_name_of_its_own_has_a_meaning() -> None:
-    names = {*get_args(Refusal), *NOT_LEARNT_YET, "halted", "stopping", "release_due"}
-    names |= {"taken_on_news"}
-    assert {name for name in names if not meaning(name)} == set()
-    assert "fee" in meaning("fee_type_quadratic_with_maker_fees")
-    assert meaning("unheard_of") == ""
+def test_a_fee_is_named_with_what_the_exchange_calls_it() -> None:
+    bench = Bench()
+    bench.quote()
+    bench.tell(ListingRead("fee_type_flat", (bench.listed,)))
+    assert texts(bench)["gate"] == "fee_type_flat: makers would pay a fee that is not known here"

@@ -7,8 +7,19 @@ import pytest
 
 from mmbot.observe.plan import Offer, PlannedMarket, plan
 from mmbot.trading.commands import Place
-from mmbot.trading.events import BookChanged, Filled, Halted, OrderPlaced
-from tests.trading.builders import HIGH, LOW, MIDDLE, Bench, book, fill, only, settings
+from mmbot.trading.events import Filled, Halted
+from tests.trading.builders import (
+    HIGH,
+    LOW,
+    MIDDLE,
+    Bench,
+    book,
+    book_changed,
+    fill,
+    only,
+    order_placed,
+    settings,
+)
 
 EQUAL = settings()
 
@@ -24,8 +35,8 @@ def quoting() -> Bench:
 
 def place_all(bench: Bench, places: list[Place]) -> None:
     for place in places:
-        bench.tell(OrderPlaced(place.client_id, f"o-{place.client_id}", 0))
-        bench.tell(BookChanged(place.ticker, place.side, place.price, place.count))
+        bench.tell(order_placed(place.client_id, f"o-{place.client_id}"))
+        bench.tell(book_changed(place.ticker, place.side, place.price, place.count))
 
 
 def digest(value: Any, seen: set[int] | None = None) -> Any:
@@ -68,8 +79,8 @@ def test_the_engine_is_left_as_it_is() -> None:
     before, twin = digest(bench.engine), copy.deepcopy(bench)
     plan(bench.engine, settings(quoting={"margin": 0.3}, limits={"orders": 1}), bench.now)
     assert digest(bench.engine) == before
-    news = (Filled(fill("t-1", "o-x", 100)), book(MIDDLE, 4400, 4600))
-    assert bench.tell(*news, after=5_000) == twin.tell(*news, after=5_000)
+    events = (Filled(fill("t-1", "o-x", 100)), book(MIDDLE, 4400, 4600))
+    assert bench.tell(*events, after=5_000) == twin.tell(*events, after=5_000)
 
 
 def test_a_digest_tells_what_a_plan_could_change() -> None:
@@ -101,7 +112,7 @@ def test_a_smaller_size_is_planned_on_the_order_that_stands() -> None:
     assert planned.planned.bid == Offer(planned.present.bid.price, "3.00")
 
 
-def test_the_gate_that_shuts_a_market_is_told() -> None:
+def test_the_gate_that_shuts_a_market_is_shown() -> None:
     bench = quoting()
     planned = by_market(plan(bench.engine, settings(quoting={"maximum_fair": 0.7}), bench.now))
     assert planned[LOW].planned.gate == "fair_extreme"

@@ -1,4 +1,4 @@
-"""Small parts that the tests of trading are put together from."""
+"""Small parts that the tests of trading are put together from; numbers are plain ints."""
 
 from __future__ import annotations
 
@@ -10,22 +10,28 @@ import msgspec
 
 from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
-from mmbot.trading.commands import Cancel, Command, Note, Place, WakeAt
+from mmbot.trading.book import Top
+from mmbot.trading.commands import Cancel, Command, Note, Place, RecordSettlement, WakeAt
 from mmbot.trading.engine import Engine
 from mmbot.trading.events import (
     BeliefFormed,
+    BookChanged,
     BookReplaced,
     GroupReady,
     InputEvent,
     LimitsRead,
     ListingRead,
+    MarketSettled,
+    OrderCancelled,
+    OrderDecreased,
     OrderPlaced,
     Reconciled,
     StreamUp,
 )
-from mmbot.trading.values import Fill, ListedEvent, Market, OrderReport, OrderStatus, Side
+from mmbot.trading.losses import PnlMark
+from mmbot.trading.values import Fill, Level, ListedEvent, Market, OrderReport, OrderStatus, Side
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
-from mmbot.units import CENT_GRID
+from mmbot.units import CENT_GRID, Count, Money, Price
 
 _T = TypeVar("_T")
 
@@ -34,9 +40,9 @@ OPENS, CLOSES = to_milliseconds(WEEK.opens), to_milliseconds(WEEK.closes)
 # Tuesday noon: one day is published.
 NOW = to_milliseconds(dt.datetime(2026, 11, 24, 12, 0, tzinfo=EASTERN))
 # So much cash that a position hardly moves what the others are worth, in millionths of a dollar.
-PLENTY = 10**15
+PLENTY = Money(10**15)
 # The fill cap of an order group unless a test sets another.
-CAP = 10_000
+CAP = Count(10_000)
 LOW, MIDDLE, HIGH = "T-26NOV29-A2.6", "T-26NOV29-A2.7", "T-26NOV29-A2.8"
 STRIKES = {LOW: 2_600_000, MIDDLE: 2_700_000, HIGH: 2_800_000}
 
@@ -79,15 +85,69 @@ def belief(
     return Belief(WEEK, known, strikes, above, 2_700_000.0, 80_000.0, "test", "digest")
 
 
+def levels(*prices_and_counts: tuple[int, int]) -> tuple[Level, ...]:
+    """Levels of a book."""
+    return tuple((Price(price), Count(count)) for price, count in prices_and_counts)
+
+
+def top(bid: int | None, ask: int | None) -> Top:
+    """The best prices of others."""
+    return Top(None if bid is None else Price(bid), None if ask is None else Price(ask))
+
+
 def book(
     ticker: str = MIDDLE, bid: int | None = 4000, ask: int | None = 6000, count: int = 10_000
 ) -> BookReplaced:
     """A book of one level a side."""
     return BookReplaced(
         ticker,
-        () if bid is None else ((bid, count),),
-        () if ask is None else ((ask, count),),
+        () if bid is None else levels((bid, count)),
+        () if ask is None else levels((ask, count)),
     )
+
+
+def book_changed(ticker: str, side: Side, price: int, delta: int) -> BookChanged:
+    """A change of one level."""
+    return BookChanged(ticker, side, Price(price), Count(delta))
+
+
+def group_ready(shard: int = 0, group: str = "g-0", contracts: int = CAP) -> GroupReady:
+    """An order group with a fill cap."""
+    return GroupReady(shard, group, Count(contracts))
+
+
+def order_placed(client_id: str, order_id: str, filled: int = 0) -> OrderPlaced:
+    """A place was applied."""
+    return OrderPlaced(client_id, order_id, Count(filled))
+
+
+def order_cancelled(client_id: str, remaining: int) -> OrderCancelled:
+    """A cancel was applied."""
+    return OrderCancelled(client_id, Count(remaining))
+
+
+def order_decreased(client_id: str, remaining: int) -> OrderDecreased:
+    """A decrease was applied."""
+    return OrderDecreased(client_id, Count(remaining))
+
+
+def market_settled(
+    ticker: str, value: int, *, final: bool = False, read: bool = False
+) -> MarketSettled:
+    """A market's result."""
+    return MarketSettled(ticker, Price(value), final, read)
+
+
+def settlement(
+    ticker: str, value: int, position: int, payout: int, at: int, *, final: bool = False
+) -> RecordSettlement:
+    """The record of a settlement."""
+    return RecordSettlement(ticker, Price(value), Count(position), Money(payout), at, final)
+
+
+def pnl_mark(day: dt.date, event_ticker: str, start: int, latest: int) -> PnlMark:
+    """An event's P&L at the start of a day, and the latest one."""
+    return PnlMark(day, event_ticker, Money(start), Money(latest))
 
 
 def report(
@@ -97,17 +157,46 @@ def report(
     status: OrderStatus = "resting",
     expires: int | None = None,
 ) -> OrderReport:
-    """What the exchange says of an order that was placed."""
+    """What the exchange reports of an order that was placed."""
     return OrderReport(
         place.client_id,
         order_id,
         place.ticker,
         place.side,
         place.price,
-        filled,
-        place.count - filled if status == "resting" else 0,
+        Count(filled),
+        Count(place.count - filled if status == "resting" else 0),
         status,
         place.expires if expires is None else expires,
+    )
+
+
+def reported(
+    client_id: str,
+    order_id: str = "o-9",
+    price: int = 4100,
+    *,
+    ticker: str = MIDDLE,
+    filled: int = 0,
+    remaining: int = 1000,
+    status: OrderStatus = "resting",
+    expires: int = NOW + 60_000,
+    shard: int = 0,
+    group: str = "",
+) -> OrderReport:
+    """What the exchange reports of any bid."""
+    return OrderReport(
+        client_id,
+        order_id,
+        ticker,
+        "bid",
+        Price(price),
+        Count(filled),
+        Count(remaining),
+        status,
+        expires,
+        shard,
+        group,
     )
 
 
@@ -119,9 +208,14 @@ def fill(
     side: Side = "bid",
     ticker: str = MIDDLE,
     client_id: str = "",
+    *,
+    fee: int = 0,
+    at: int = NOW,
 ) -> Fill:
-    """A trade of ours."""
-    return Fill(trade_id, order_id, ticker, side, price, count, 0, NOW, client_id)
+    """A fill of ours."""
+    return Fill(
+        trade_id, order_id, ticker, side, Price(price), Count(count), Money(fee), at, client_id
+    )
 
 
 def only(kind: type[_T], commands: Iterable[Command]) -> list[_T]:
@@ -130,24 +224,24 @@ def only(kind: type[_T], commands: Iterable[Command]) -> list[_T]:
 
 
 class Bench:
-    """An engine on a bench: events are told to it one by one, time passes only on purpose."""
+    """An engine that is given events one by one; time passes only on purpose."""
 
     def __init__(self, **sections: dict[str, object]) -> None:
-        self.engine = Engine(settings(**sections), CalendarClock(), "life")
+        self.engine = Engine(settings(**sections), CalendarClock(), "session")
         self.now = NOW
         self.listed = event()
         self.wake: int | None = None
-        self.said: list[Command] = []
+        self.all_commands: list[Command] = []
 
     def tell(self, *events: InputEvent, after: int = 0) -> list[Command]:
-        """Let `after` milliseconds pass, then tell the events; return all that was asked for."""
+        """Let `after` milliseconds pass, then handle the events; return all their commands."""
         self.now += after
         commands: list[Command] = []
-        for told in events:
-            commands += self.engine.handle(told, self.now)
-        self.said += commands
-        for wish in only(WakeAt, commands):
-            self.wake = wish.at
+        for each in events:
+            commands += self.engine.handle(each, self.now)
+        self.all_commands += commands
+        for request in only(WakeAt, commands):
+            self.wake = request.at
         return commands
 
     def start(self) -> list[Command]:
@@ -156,7 +250,7 @@ class Bench:
             StreamUp(),
             LimitsRead(100.0, 1000.0, 10.0, 2.0, 10.0),
             ListingRead("", (self.listed,)),
-            GroupReady(0, "g-0", CAP),
+            group_ready(),
             Reconciled((), (), {0: PLENTY}),
             BeliefFormed(belief()),
         )
@@ -171,14 +265,12 @@ class Bench:
         """Start, and have quotes resting in one market, as orders `o-bid` and `o-ask`."""
         places = self.quote(ticker)
         for side, place in places.items():
-            self.tell(OrderPlaced(place.client_id, f"o-{side}", 0))
+            self.tell(order_placed(place.client_id, f"o-{side}"))
         return places
 
     def reason(self, ticker: str = MIDDLE) -> str:
         """Why a market is not quoted."""
-        listing = self.engine.state.market(ticker)
-        assert listing is not None
-        return listing.reason
+        return self.engine.state.market(ticker).reason
 
     def cancelled_sides(self, commands: Iterable[Command]) -> set[str]:
         """The sides whose resting orders were cancelled."""

@@ -8,24 +8,27 @@ from hypothesis import strategies as st
 
 from mmbot.trading.book import Book, CorruptBook, Top
 from mmbot.trading.values import Side
+from mmbot.units import Count, Price
+from tests.trading.builders import levels, top
 
-bid_prices, ask_prices = st.integers(1, 5), st.integers(5, 9)
-counts = st.integers(1, 3)
+bid_prices, ask_prices = st.integers(1, 5).map(Price), st.integers(5, 9).map(Price)
+counts = st.integers(1, 3).map(Count)
+deltas = st.integers(-2, 3).map(Count)
 changes = st.one_of(
-    st.tuples(st.just("bid"), bid_prices, st.integers(-2, 3)),
-    st.tuples(st.just("ask"), ask_prices, st.integers(-2, 3)),
+    st.tuples(st.just("bid"), bid_prices, deltas),
+    st.tuples(st.just("ask"), ask_prices, deltas),
 )
 
 
 class NaiveBook:
     """Recomputes everything from plain levels."""
 
-    def __init__(self, bids: Mapping[int, int], asks: Mapping[int, int]) -> None:
-        self.sides: dict[str, dict[int, int]] = {"bid": dict(bids), "ask": dict(asks)}
+    def __init__(self, bids: Mapping[Price, Count], asks: Mapping[Price, Count]) -> None:
+        self.sides: dict[str, dict[Price, Count]] = {"bid": dict(bids), "ask": dict(asks)}
 
-    def change(self, side: str, price: int, delta: int) -> None:
+    def change(self, side: str, price: Price, delta: Count) -> None:
         levels = self.sides[side]
-        levels[price] = levels.get(price, 0) + delta
+        levels[price] = Count(levels.get(price, 0) + delta)
         if levels[price] == 0:
             del levels[price]
 
@@ -35,7 +38,7 @@ class NaiveBook:
         bids, asks = self.sides["bid"], self.sides["ask"]
         return negative or bool(bids and asks and max(bids) >= min(asks))
 
-    def top(self, our_bids: Mapping[int, int], our_asks: Mapping[int, int]) -> Top:
+    def top(self, our_bids: Mapping[Price, Count], our_asks: Mapping[Price, Count]) -> Top:
         bids = [p for p, c in self.sides["bid"].items() if c > our_bids.get(p, 0)]
         asks = [p for p, c in self.sides["ask"].items() if c > our_asks.get(p, 0)]
         return Top(max(bids, default=None), min(asks, default=None))
@@ -49,11 +52,11 @@ class NaiveBook:
     st.dictionaries(ask_prices, counts, max_size=3),
 )
 def test_a_book_is_what_its_levels_say_until_it_contradicts_itself(
-    bids: dict[int, int],
-    asks: dict[int, int],
-    steps: list[tuple[Side, int, int]],
-    our_bids: dict[int, int],
-    our_asks: dict[int, int],
+    bids: dict[Price, Count],
+    asks: dict[Price, Count],
+    steps: list[tuple[Side, Price, Count]],
+    our_bids: dict[Price, Count],
+    our_asks: dict[Price, Count],
 ) -> None:
     naive = NaiveBook(bids, asks)
     if naive.corrupt:
@@ -79,35 +82,35 @@ def test_an_empty_book_has_no_top() -> None:
 
 
 def test_a_level_of_nothing_is_no_level() -> None:
-    assert Book([(4000, 0)], [(5000, 0)]).top({}, {}) == Top(None, None)
+    assert Book(levels((4000, 0)), levels((5000, 0))).top({}, {}) == Top(None, None)
 
 
 def test_a_snapshot_below_zero_is_corrupt() -> None:
     with pytest.raises(CorruptBook, match="below zero"):
-        Book([(4000, -1)])
+        Book(levels((4000, -1)))
 
 
 def test_a_crossed_snapshot_is_corrupt() -> None:
     with pytest.raises(CorruptBook, match="best bid 5000 is not below the best ask 5000"):
-        Book([(5000, 1)], [(5000, 1)])
+        Book(levels((5000, 1)), levels((5000, 1)))
 
 
 def test_a_level_that_falls_below_zero_is_corrupt() -> None:
     with pytest.raises(CorruptBook, match="the bid level at 4000 fell to -1"):
-        Book([(4000, 1)]).change("bid", 4000, -2)
+        Book(levels((4000, 1))).change("bid", Price(4000), Count(-2))
 
 
 def test_our_own_orders_are_not_the_top() -> None:
-    book = Book([(4000, 10), (4100, 5)], [(6000, 5), (6100, 7)])
-    assert book.top({4100: 5}, {6000: 5}) == Top(4000, 6100)
-    assert book.top({4100: 4}, {6000: 4}) == Top(4100, 6000)
+    book = Book(levels((4000, 10), (4100, 5)), levels((6000, 5), (6100, 7)))
+    assert book.top(dict(levels((4100, 5))), dict(levels((6000, 5)))) == top(4000, 6100)
+    assert book.top(dict(levels((4100, 4))), dict(levels((6000, 4)))) == top(4100, 6000)
 
 
 def test_when_the_best_level_goes_the_next_is_the_best() -> None:
-    book = Book([(4000, 10), (4100, 5)], [(6000, 5), (6100, 7)])
-    book.change("bid", 4100, -5)
-    book.change("ask", 6000, -5)
-    assert book.top({}, {}) == Top(4000, 6100)
-    book.change("bid", 4000, -10)
-    book.change("ask", 6100, -7)
+    book = Book(levels((4000, 10), (4100, 5)), levels((6000, 5), (6100, 7)))
+    book.change("bid", Price(4100), Count(-5))
+    book.change("ask", Price(6000), Count(-5))
+    assert book.top({}, {}) == top(4000, 6100)
+    book.change("bid", Price(4000), Count(-10))
+    book.change("ask", Price(6100), Count(-7))
     assert book.top({}, {}) == Top(None, None)

@@ -23,7 +23,7 @@ def test_no_more_is_spent_than_the_exchange_grants(steps: list[tuple[int, float,
 
 
 @given(st.integers(0, 3000), st.floats(0.0, 150.0), st.floats(0.1, 1000.0))
-def test_what_is_missing_is_there_when_it_was_said_to_be(
+def test_missing_tokens_are_available_when_they_were_predicted_to_be(
     wait: int, cost: float, refill: float
 ) -> None:
     budget = WriteBudget(refill=refill, capacity=100.0, at=1000)
@@ -39,7 +39,7 @@ def test_a_fresh_bucket_is_full() -> None:
 def test_a_bucket_that_shrinks_holds_no_more_than_it_can() -> None:
     budget = WriteBudget()
     assert budget.available(1_000_000) == 100.0
-    budget.learn(LimitsRead(50.0, 20.0, 10.0, 2.0, 10.0))
+    budget.update(LimitsRead(50.0, 20.0, 10.0, 2.0, 10.0))
     assert budget.available(1_000_000) == 20.0
 
 

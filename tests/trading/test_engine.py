@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from operator import attrgetter
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -20,22 +23,17 @@ from mmbot.trading.commands import (
 from mmbot.trading.engine import Engine
 from mmbot.trading.events import (
     BeliefFormed,
-    BookChanged,
     BookReplaced,
     BooksDistrusted,
     CountsMissing,
     FeedLagged,
     Filled,
-    GroupReady,
     InputEvent,
     LimitsRead,
     ListingRead,
     ListingStale,
     MarketActivity,
     MarketClosing,
-    MarketSettled,
-    OrderCancelled,
-    OrderPlaced,
     OrderReported,
     PriceGridChanged,
     ReadingFailed,
@@ -48,9 +46,10 @@ from mmbot.trading.events import (
     TasksDown,
     Woken,
 )
+from mmbot.trading.reading_requests import account_request, listing_request
 from mmbot.trading.values import ListedEvent, Market
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
-from mmbot.units import CENT_GRID, PriceBand, PriceGrid
+from mmbot.units import CENT_GRID, Money, Price, PriceBand, PriceGrid
 from tests.trading.builders import (
     CAP,
     CLOSES,
@@ -64,13 +63,19 @@ from tests.trading.builders import (
     Bench,
     belief,
     book,
+    book_changed,
     event,
     fill,
+    group_ready,
     market,
+    market_settled,
     notes,
     only,
+    order_cancelled,
+    order_placed,
     report,
     settings,
+    settlement,
 )
 
 TICKERS = (LOW, MIDDLE, HIGH)
@@ -97,7 +102,7 @@ def test_a_new_event_is_believed_in_and_its_account_read() -> None:
 def test_nothing_is_quoted_before_the_account_was_read() -> None:
     bench = Bench()
     bench.tell(StreamUp(), ListingRead("", (bench.listed,)), BeliefFormed(belief()))
-    bench.tell(GroupReady(0, "g-0", CAP))
+    bench.tell(group_ready())
     assert not only(Place, bench.tell(book()))
     assert bench.reason() == "not_reconciled"
     bench.tell(Reconciled((), (), {0: PLENTY}))
@@ -131,7 +136,7 @@ def test_the_account_is_read_every_minute() -> None:
     assert only(ReadAccount, bench.tell(Woken(), after=1)) == [ReadAccount(TICKERS, shards=(0,))]
 
 
-def test_a_life_reads_the_account_when_all_that_earlier_ones_did_can_be_read() -> None:
+def test_a_session_reads_the_account_when_all_that_earlier_ones_did_can_be_read() -> None:
     bench = Bench()
     bench.tell(SessionStarted(bench.now))
     assert not only(
@@ -142,7 +147,7 @@ def test_a_life_reads_the_account_when_all_that_earlier_ones_did_can_be_read() -
     assert only(ReadAccount, bench.tell(Woken(), after=1)) == [ReadAccount(TICKERS, shards=(0,))]
 
 
-def test_a_clock_that_was_set_back_keeps_no_life_waiting() -> None:
+def test_a_clock_that_was_set_back_keeps_no_session_waiting() -> None:
     bench = Bench()
     bench.tell(SessionStarted(bench.now))
     commands = bench.tell(StreamUp(), ListingRead("", (bench.listed,)), after=-60_000)
@@ -237,11 +242,11 @@ def test_a_market_that_is_added_leaves_books_and_fills_of_the_others() -> None:
     )
     bench.tell(Filled(fill("t-1", "o-1", 500, ticker=LOW)))
     commands = bench.tell(ListingRead("", (event(),)))
-    ladder = bench.engine.state.events[EVENT]
-    assert ladder.strikes == (2_600_000, 2_700_000, 2_800_000)
-    assert only(RequestBelief, commands) == [RequestBelief(WEEK, ladder.strikes)]
+    event_state = bench.engine.state.events[EVENT]
+    assert event_state.strikes == (2_600_000, 2_700_000, 2_800_000)
+    assert only(RequestBelief, commands) == [RequestBelief(WEEK, event_state.strikes)]
     assert only(ReadAccount, commands) == [ReadAccount((LOW, HIGH, MIDDLE), shards=(0,))]
-    assert ladder.portfolio.position(LOW) == 500
+    assert event_state.portfolio.position(LOW) == 500
     bench.tell(Reconciled((), (fill("t-1", "o-1", 500, ticker=LOW),), None))
     assert bench.reason(LOW) == "no_belief"
     bench.tell(BeliefFormed(belief()))
@@ -249,7 +254,7 @@ def test_a_market_that_is_added_leaves_books_and_fills_of_the_others() -> None:
     assert bench.reason(MIDDLE) == "no_book"
 
 
-def test_a_market_that_is_no_longer_listed_stays_on_the_desk() -> None:
+def test_a_market_that_is_no_longer_listed_is_kept() -> None:
     bench = Bench()
     bench.rest()
     commands = bench.tell(ListingRead("", (event(market(LOW)),)))
@@ -267,10 +272,10 @@ def test_several_events_are_traded_side_by_side() -> None:
     assert only(ReadAccount, commands) == [ReadAccount((*TICKERS, following.ticker), shards=(0,))]
     assert not only(Cancel, commands)
     assert bench.reason(following.ticker) == "not_reconciled"
-    thought = msgspec.structs.replace(
+    formed = msgspec.structs.replace(
         belief((0.6,), known=0, strikes=(2_700_000,)), week=WEEK.following
     )
-    bench.tell(BeliefFormed(thought), Reconciled((), (), None))
+    bench.tell(BeliefFormed(formed), Reconciled((), (), None))
     places = only(Place, bench.tell(book(following.ticker)))
     assert {place.ticker for place in places} == {following.ticker}
 
@@ -280,7 +285,7 @@ def test_a_changed_market_is_quoted_as_it_is_now() -> None:
     bench.start()
     moved = event(market(LOW), market(MIDDLE, shard=3), market(HIGH))
     assert "market.changed" in notes(bench.tell(ListingRead("", (moved,))))
-    bench.tell(GroupReady(3, "g-3", CAP))
+    bench.tell(group_ready(3, "g-3", CAP))
     assert {place.shard for place in only(Place, bench.tell(book()))} == {3}
 
 
@@ -292,21 +297,21 @@ def test_a_moved_close_is_noted_and_watched() -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "event",
     [
         MarketClosing("X", NOW),
         MarketActivity("X", active=False),
         PriceGridChanged("X", CENT_GRID),
-        MarketSettled("X", 0),
+        market_settled("X", 0),
         BookReplaced("X", (), ()),
-        BookChanged("X", "bid", 4000, 100),
+        book_changed("X", "bid", 4000, 100),
         BooksDistrusted(("X",), "gap"),
     ],
 )
-def test_word_of_a_market_that_is_not_on_the_desk_changes_nothing(told: InputEvent) -> None:
+def test_an_event_of_a_market_that_is_not_known_changes_nothing(event: InputEvent) -> None:
     bench = Bench()
     bench.rest()
-    assert not only(Cancel, bench.tell(told))
+    assert not only(Cancel, bench.tell(event))
     assert bench.reason() == ""
 
 
@@ -335,12 +340,12 @@ def test_a_change_that_only_the_listing_tells_is_read_at_once_and_past_the_cache
 def test_other_prices_of_a_market_are_quoted_from_then_on() -> None:
     bench = Bench()
     bench.rest()
-    finer = PriceGrid((PriceBand(0, 10_000, 10),))
+    finer = PriceGrid((PriceBand(Price(0), Price(10_000), Price(10)),))
     bench.tell(PriceGridChanged(MIDDLE, finer))
     commands = bench.tell(book(bid=4350), after=2_000)
     assert bench.cancelled_sides(commands) == {"bid"}
     place = next(o for o in bench.engine.state.orders if o.order_id == "o-bid")
-    commands = bench.tell(OrderCancelled(place.client_id, 1000))
+    commands = bench.tell(order_cancelled(place.client_id, 1000))
     assert [p.price for p in only(Place, commands)] == [4360]
 
 
@@ -374,34 +379,32 @@ def test_a_settlement_waits_for_the_fills_that_were_missed() -> None:
     bench = Bench()
     bench.rest()
     bench.tell(StreamLost(), StreamUp())
-    commands = bench.tell(MarketSettled(MIDDLE, 10_000))
+    commands = bench.tell(market_settled(MIDDLE, 10_000))
     assert not only(RecordSettlement, commands)
-    wish = bench.engine.state.account_reading()
-    assert (wish.tickers, wish.decided) == ((LOW, HIGH), (MIDDLE,))
-    commands = bench.tell(Reconciled((), (fill("t-1", "o-bid", 700),), {0: 0}))
-    assert only(RecordSettlement, commands) == [
-        RecordSettlement(MIDDLE, 10_000, 700, 7_000_000, NOW)
-    ]
+    request = account_request(bench.engine.state)
+    assert (request.tickers, request.decided) == ((LOW, HIGH), (MIDDLE,))
+    commands = bench.tell(Reconciled((), (fill("t-1", "o-bid", 700),), {0: Money(0)}))
+    assert only(RecordSettlement, commands) == [settlement(MIDDLE, 10_000, 700, 7_000_000, NOW)]
 
 
-def test_an_event_of_an_earlier_life_is_settled_when_its_fills_are_known() -> None:
+def test_an_event_of_an_earlier_session_is_settled_when_its_fills_are_known() -> None:
     earlier = WEEK.following.event_ticker("T")
     bench = Bench()
-    bench.engine = Engine(settings(), CalendarClock(), "life", (earlier,))
+    bench.engine = Engine(settings(), CalendarClock(), "session", (earlier,))
     closed = Market("T-26DEC06-A2.7", 2_700_000, CENT_GRID, OPENS - 10, NOW - 1)
     commands = bench.tell(StreamUp())
     assert only(ReadListing, commands) == [ReadListing((earlier,))]
     held = ListedEvent(earlier, WEEK.following, (closed,))
-    commands = bench.tell(ListingRead("", (held,)), MarketSettled(closed.ticker, 0))
+    commands = bench.tell(ListingRead("", (held,)), market_settled(closed.ticker, 0))
     assert not only(RequestBelief, commands)
-    assert bench.engine.state.listing_reading() == ReadListing((earlier,))
+    assert listing_request(bench.engine.state) == ReadListing((earlier,))
     bought = fill("t-1", "o-1", 1000, ticker=closed.ticker)
-    commands = bench.tell(Reconciled((), (bought,), {0: 0}))
-    assert only(RecordSettlement, commands) == [RecordSettlement(closed.ticker, 0, 1000, 0, NOW)]
+    commands = bench.tell(Reconciled((), (bought,), {0: Money(0)}))
+    assert only(RecordSettlement, commands) == [settlement(closed.ticker, 0, 1000, 0, NOW)]
     assert "event.settled" in notes(commands)
-    assert bench.engine.state.listing_reading() == ReadListing((earlier,))
-    bench.tell(MarketSettled(closed.ticker, 0, final=True))
-    assert bench.engine.state.listing_reading() == ReadListing(())
+    assert listing_request(bench.engine.state) == ReadListing((earlier,))
+    bench.tell(market_settled(closed.ticker, 0, final=True))
+    assert listing_request(bench.engine.state) == ReadListing(())
 
 
 def test_a_settlement_pays_the_position_and_the_last_one_says_the_profit() -> None:
@@ -412,25 +415,25 @@ def test_a_settlement_pays_the_position_and_the_last_one_says_the_profit() -> No
         Filled(fill("t-2", "o-2", 500, 3000, "ask", HIGH)),
     )
     commands = bench.tell(
-        MarketSettled(LOW, 10_000), MarketSettled(MIDDLE, 10_000), MarketSettled(HIGH, 0)
+        market_settled(LOW, 10_000), market_settled(MIDDLE, 10_000), market_settled(HIGH, 0)
     )
     assert only(RecordSettlement, commands) == [
-        RecordSettlement(LOW, 10_000, 0, 0, NOW),
-        RecordSettlement(MIDDLE, 10_000, 1000, 10_000_000, NOW),
-        RecordSettlement(HIGH, 0, -500, 0, NOW),
+        settlement(LOW, 10_000, 0, 0, NOW),
+        settlement(MIDDLE, 10_000, 1000, 10_000_000, NOW),
+        settlement(HIGH, 0, -500, 0, NOW),
     ]
     (settled,) = (note for note in only(Note, commands) if note.name == "event.settled")
     # Ten contracts made 60 cents each, five sold at 30 cents paid nothing.
     assert settled.fields["pnl"] == "7.500000"
 
 
-def test_an_event_leaves_the_desk_two_weeks_after_it_was_settled_for_good() -> None:
+def test_an_event_is_dropped_two_weeks_after_it_was_settled_for_good() -> None:
     bench = Bench()
     bench.start()
-    bench.tell(Filled(fill("t-1", "o-1", 1000)), Reconciled((), (), {0: 90_000_000}))
+    bench.tell(Filled(fill("t-1", "o-1", 1000)), Reconciled((), (), {0: Money(90_000_000)}))
     state = bench.engine.state
     for ticker in (LOW, MIDDLE, HIGH):
-        bench.tell(MarketSettled(ticker, 0, final=True))
+        bench.tell(market_settled(ticker, 0, final=True))
     two_weeks = 14 * 24 * 3_600_000
     bench.tell(ListingRead("", ()), after=CLOSES + two_weeks - NOW)
     assert state.events
@@ -439,31 +442,31 @@ def test_an_event_leaves_the_desk_two_weeks_after_it_was_settled_for_good() -> N
     assert (state.events, state.event_of_market) == ({}, {})
     assert state.balance(0) == balance
     # Told once more, it is none of ours.
-    assert not bench.tell(Filled(fill("t-1", "o-1", 1000)), MarketSettled(LOW, 10_000))
+    assert not bench.tell(Filled(fill("t-1", "o-1", 1000)), market_settled(LOW, 10_000))
 
 
-def test_a_settlement_is_booked_once_however_often_it_is_told() -> None:
+def test_a_settlement_is_booked_once_however_often_it_is_reported() -> None:
     bench = Bench()
     bench.start()
-    bench.tell(MarketSettled(LOW, 0))
-    assert not only(RecordSettlement, bench.tell(MarketSettled(LOW, 0)))
-    assert only(RecordSettlement, bench.tell(MarketSettled(LOW, 10_000)))
+    bench.tell(market_settled(LOW, 0))
+    assert not only(RecordSettlement, bench.tell(market_settled(LOW, 0)))
+    assert only(RecordSettlement, bench.tell(market_settled(LOW, 10_000)))
 
 
 def test_an_amended_settlement_is_booked_again_with_what_it_pays_now() -> None:
     bench = Bench()
     bench.start()
-    bench.tell(Filled(fill("t-1", "o-1", 1000)), MarketSettled(MIDDLE, 10_000))
-    commands = bench.tell(MarketSettled(MIDDLE, 0), after=60_000)
-    assert only(RecordSettlement, commands) == [RecordSettlement(MIDDLE, 0, 1000, 0, bench.now)]
+    bench.tell(Filled(fill("t-1", "o-1", 1000)), market_settled(MIDDLE, 10_000))
+    commands = bench.tell(market_settled(MIDDLE, 0), after=60_000)
+    assert only(RecordSettlement, commands) == [settlement(MIDDLE, 0, 1000, 0, bench.now)]
     assert "market.settled" in notes(commands)
 
 
 def test_a_reading_does_not_take_back_what_the_stream_has_just_amended() -> None:
     bench = Bench()
     bench.start()
-    bench.tell(MarketSettled(MIDDLE, 10_000), MarketSettled(MIDDLE, 0))
-    old = MarketSettled(MIDDLE, 10_000, read=True)
+    bench.tell(market_settled(MIDDLE, 10_000), market_settled(MIDDLE, 0))
+    old = market_settled(MIDDLE, 10_000, read=True)
     assert not only(RecordSettlement, bench.tell(old, after=19_999))
     assert only(ReadListing, bench.tell(Woken(), after=1))
     commands = bench.tell(old)
@@ -473,38 +476,34 @@ def test_a_reading_does_not_take_back_what_the_stream_has_just_amended() -> None
 def test_a_settlement_that_becomes_final_is_booked_so_without_a_word() -> None:
     bench = Bench()
     bench.start()
-    bench.tell(MarketSettled(MIDDLE, 10_000))
-    commands = bench.tell(MarketSettled(MIDDLE, 10_000, final=True))
-    assert only(RecordSettlement, commands) == [
-        RecordSettlement(MIDDLE, 10_000, 0, 0, NOW, final=True)
-    ]
+    bench.tell(market_settled(MIDDLE, 10_000))
+    commands = bench.tell(market_settled(MIDDLE, 10_000, final=True))
+    assert only(RecordSettlement, commands) == [settlement(MIDDLE, 10_000, 0, 0, NOW, final=True)]
     assert not notes(commands)
-    assert not only(RecordSettlement, bench.tell(MarketSettled(MIDDLE, 10_000, final=True)))
+    assert not only(RecordSettlement, bench.tell(market_settled(MIDDLE, 10_000, final=True)))
 
 
 def test_what_is_settled_is_read_until_it_is_final() -> None:
     bench = Bench()
     bench.start()
-    bench.tell(*(MarketSettled(ticker, 0) for ticker in TICKERS))
-    assert bench.engine.state.listing_reading() == ReadListing((EVENT,))
-    bench.tell(*(MarketSettled(ticker, 0, final=True) for ticker in TICKERS))
-    assert bench.engine.state.listing_reading() == ReadListing(())
+    bench.tell(*(market_settled(ticker, 0) for ticker in TICKERS))
+    assert listing_request(bench.engine.state) == ReadListing((EVENT,))
+    bench.tell(*(market_settled(ticker, 0, final=True) for ticker in TICKERS))
+    assert listing_request(bench.engine.state) == ReadListing(())
 
 
-def test_a_fill_that_is_heard_of_after_the_settlement_is_paid_out_too() -> None:
+def test_a_fill_that_is_reported_after_the_settlement_is_paid_out_too() -> None:
     bench = Bench()
     bench.start()
-    bench.tell(MarketSettled(MIDDLE, 10_000), Filled(fill("t-1", "o-1", 1000)))
+    bench.tell(market_settled(MIDDLE, 10_000), Filled(fill("t-1", "o-1", 1000)))
     commands = bench.tell(Reconciled((), (), None))
-    assert only(RecordSettlement, commands) == [
-        RecordSettlement(MIDDLE, 10_000, 1000, 10_000_000, NOW)
-    ]
+    assert only(RecordSettlement, commands) == [settlement(MIDDLE, 10_000, 1000, 10_000_000, NOW)]
 
 
 def test_what_is_settled_is_neither_read_nor_asked_for_nor_quoted_any_more() -> None:
     bench = Bench()
     bench.rest()
-    commands = bench.tell(*(MarketSettled(ticker, 0, final=True) for ticker in TICKERS))
+    commands = bench.tell(*(market_settled(ticker, 0, final=True) for ticker in TICKERS))
     assert "order.abandoned" in notes(commands)
     assert bench.reason() == "settled"
     assert len(bench.engine.state.orders) == 0
@@ -542,7 +541,7 @@ def test_on_a_holiday_weekend_a_count_is_waited_for_while_it_may_come() -> None:
     bench.start()
     bench.tell(BeliefFormed(belief(known=4)))
     for place in only(Place, bench.tell(book())):
-        bench.tell(OrderPlaced(place.client_id, f"o-{place.side}", 0))
+        bench.tell(order_placed(place.client_id, f"o-{place.side}"))
     assert bench.wake == opens
     assert bench.cancelled_sides(bench.tell(Woken(), after=10)) == {"bid", "ask"}
     assert bench.reason() == "release_possible"
@@ -578,7 +577,7 @@ def test_a_count_that_the_operator_says_will_not_come_is_not_waited_for() -> Non
 def test_a_settled_market_says_so_whatever_else_is_due() -> None:
     bench = Bench()
     bench.rest()
-    bench.tell(MarketSettled(MIDDLE, 0), BeliefFormed(belief(known=0)))
+    bench.tell(market_settled(MIDDLE, 0), BeliefFormed(belief(known=0)))
     assert (bench.reason(MIDDLE), bench.reason(LOW)) == ("settled", "release_due")
 
 
@@ -595,10 +594,10 @@ def test_a_belief_is_noted_with_the_weeks_that_weigh_most_in_it() -> None:
     bench = Bench()
     bench.start()
     past = Weighing(Week(dt.date(2025, 11, 30)), 0.123456, 0.7, 0.9, 0.55555)
-    thought = msgspec.structs.replace(belief(), heaviest=(past,))
-    told = only(Note, bench.tell(BeliefFormed(thought)))
-    (said,) = (note for note in told if note.name == "belief.updated")
-    assert said.fields["heaviest"] == [
+    formed = msgspec.structs.replace(belief(), heaviest=(past,))
+    logged = only(Note, bench.tell(BeliefFormed(formed)))
+    (line,) = (note for note in logged if note.name == "belief.updated")
+    assert line.fields["heaviest"] == [
         {"week": "2025-11-30", "weight": 0.1235, "recent": 0.7, "season": 0.9, "alike": 0.556}
     ]
 
@@ -616,17 +615,17 @@ def test_a_belief_about_other_strikes_or_weeks_is_not_taken_up() -> None:
 def test_a_corrupt_change_distrusts_and_repairs_the_book() -> None:
     bench = Bench()
     bench.rest()
-    commands = bench.tell(BookChanged(MIDDLE, "bid", 4000, -20_000))
+    commands = bench.tell(book_changed(MIDDLE, "bid", 4000, -20_000))
     assert [repair.tickers for repair in only(RepairBooks, commands)] == [(MIDDLE,)]
     assert bench.cancelled_sides(commands) == {"bid", "ask"}
     assert bench.reason() == "no_book"
-    assert not only(RepairBooks, bench.tell(BookChanged(MIDDLE, "bid", 4000, -20_000)))
+    assert not only(RepairBooks, bench.tell(book_changed(MIDDLE, "bid", 4000, -20_000)))
 
 
 def test_a_changed_book_moves_the_quotes() -> None:
     bench = Bench()
     bench.rest()
-    commands = bench.tell(BookChanged(MIDDLE, "bid", 4400, 100), after=2_000)
+    commands = bench.tell(book_changed(MIDDLE, "bid", 4400, 100), after=2_000)
     assert bench.cancelled_sides(commands) == {"bid"}
 
 
@@ -651,7 +650,7 @@ def test_the_budget_is_what_the_exchange_says() -> None:
     assert notes(bench.tell(LimitsRead(300.0, 600.0, 10.0, 2.0, 10.0))) == {"budget.read"}
 
 
-def test_quotes_are_off_while_a_helper_is_missing() -> None:
+def test_quotes_are_off_while_a_task_is_down() -> None:
     bench = Bench()
     bench.rest()
     assert bench.cancelled_sides(bench.tell(TasksDown(("poller",)))) == {"bid", "ask"}
@@ -668,8 +667,8 @@ def test_stopping_cancels_reads_the_account_and_finishes_when_it_holds_nothing()
     commands = bench.tell(Stopping())
     assert bench.cancelled_sides(commands) == {"bid", "ask"}
     assert not only(ReadAccount, commands)
-    bench.tell(OrderCancelled(places["bid"].client_id, 1000))
-    commands = bench.tell(OrderCancelled(places["ask"].client_id, 1000))
+    bench.tell(order_cancelled(places["bid"].client_id, 1000))
+    commands = bench.tell(order_cancelled(places["ask"].client_id, 1000))
     assert only(ReadAccount, commands) == [ReadAccount(TICKERS, shards=(0,))]
     assert only(SweepConfirmed, bench.tell(Reconciled((), (), None)))
 
@@ -684,13 +683,13 @@ def test_an_order_that_turns_up_at_the_end_is_cancelled_before_the_end() -> None
     bench = Bench()
     places = bench.rest()
     bench.tell(Stopping())
-    bench.tell(*(OrderCancelled(place.client_id, 1000) for place in places.values()))
+    bench.tell(*(order_cancelled(place.client_id, 1000) for place in places.values()))
     bench.tell(OrderReported(report(places["bid"], "o-bid")))
     stray = msgspec.structs.replace(report(places["bid"], "o-7"), client_id="mmbot-earlier")
     commands = bench.tell(Reconciled((stray,), (), None))
     assert [cancel.order_id for cancel in only(Cancel, commands)] == ["o-7"]
     assert not only(SweepConfirmed, commands)
-    bench.tell(OrderCancelled("mmbot-earlier", 1000))
+    bench.tell(order_cancelled("mmbot-earlier", 1000))
     assert only(ReadAccount, bench.tell(Woken(), after=2_000))
     assert only(SweepConfirmed, bench.tell(Reconciled((), (), None)))
 
@@ -713,3 +712,37 @@ def test_the_end_is_asked_for_again_when_the_account_cannot_be_read() -> None:
     bench.start()
     bench.tell(Stopping(), ReadingFailed("account", "no answer"))
     assert only(ReadAccount, bench.tell(Woken(), after=2_000))
+
+
+# What cannot be
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        "_apply",
+        "_apply_account",
+        "_apply_operator",
+        "_apply_process",
+        "_listings.apply",
+        "_market_data.stream_changed",
+        "_order_groups.apply",
+        "_order_groups._changed",
+    ],
+)
+def test_what_is_no_event_is_refused(handler: str) -> None:
+    bench = Bench()
+    bench.rest()
+    unknown: Any = SimpleNamespace(ticker=MIDDLE, group="g-0", news="renamed")
+    handle = attrgetter(handler)(bench.engine)
+    now = () if handler == "_market_data.stream_changed" else (bench.now,)
+    with pytest.raises(AssertionError, match="renamed"):
+        handle(unknown, *now)
+
+
+def test_what_is_no_answer_to_a_write_is_refused() -> None:
+    bench = Bench()
+    place = bench.rest()["bid"]
+    unknown: Any = SimpleNamespace(client_id=place.client_id)
+    with pytest.raises(AssertionError, match="namespace"):
+        bench.engine._orders.apply(unknown, bench.now)

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from mmbot.trading.book import Book
 from mmbot.trading.fair import MarketMid, logits, monotone, pool
+from mmbot.units import Count
+from tests.trading.builders import levels
 
 MINUTE = 60_000
 probabilities = st.floats(0.0, 1.0)
@@ -19,50 +21,50 @@ def falling(values: list[float]) -> bool:
     return all(high >= low - 1e-12 for high, low in pairwise(values))
 
 
-# The market's opinion
+# The market mid
 
 
-def seen(opinion: MarketMid, bid: int | None, ask: int | None, now: int, count: int = 1000) -> None:
-    bids = () if bid is None else ((bid, count),)
-    asks = () if ask is None else ((ask, count),)
-    opinion.look(Book(bids, asks), ({}, {}), 500, now)
+def seen(mid: MarketMid, bid: int | None, ask: int | None, now: int, count: int = 1000) -> None:
+    bids = () if bid is None else levels((bid, count))
+    asks = () if ask is None else levels((ask, count))
+    mid.update(Book(bids, asks), ({}, {}), Count(500), now)
 
 
 def test_the_midpoint_is_the_markets_opinion() -> None:
-    opinion = MarketMid()
-    seen(opinion, 4000, 5000, 0)
-    assert opinion.at(0) == pytest.approx(0.45)
+    mid = MarketMid()
+    seen(mid, 4000, 5000, 0)
+    assert mid.at(0) == pytest.approx(0.45)
 
 
 @pytest.mark.parametrize(("bid", "ask"), [(4000, 5001), (None, 5000), (4000, None)])
 def test_a_wide_or_one_sided_book_is_no_opinion(bid: int | None, ask: int | None) -> None:
-    opinion = MarketMid()
-    seen(opinion, bid, ask, 0)
-    assert opinion.at(0) is None
+    mid = MarketMid()
+    seen(mid, bid, ask, 0)
+    assert mid.at(0) is None
 
 
 def test_a_spread_that_widens_a_little_keeps_its_midpoint() -> None:
-    opinion = MarketMid()
-    seen(opinion, 4000, 5000, 0)
-    seen(opinion, 3800, 5200, MINUTE)
-    assert opinion.live
-    seen(opinion, 3700, 5200, 2 * MINUTE)
-    assert not opinion.live
+    mid = MarketMid()
+    seen(mid, 4000, 5000, 0)
+    seen(mid, 3800, 5200, MINUTE)
+    assert mid.live
+    seen(mid, 3700, 5200, 2 * MINUTE)
+    assert not mid.live
 
 
 def test_the_last_midpoint_is_remembered_for_half_an_hour() -> None:
-    opinion = MarketMid()
-    seen(opinion, 4000, 5000, 0)
-    opinion.look(None, ({}, {}), 500, 7)
-    assert opinion.at(7 + 30 * MINUTE - 1) == pytest.approx(0.45)
-    assert opinion.at(7 + 30 * MINUTE) is None
+    mid = MarketMid()
+    seen(mid, 4000, 5000, 0)
+    mid.update(None, ({}, {}), Count(500), 7)
+    assert mid.at(7 + 30 * MINUTE - 1) == pytest.approx(0.45)
+    assert mid.at(7 + 30 * MINUTE) is None
 
 
 def test_thin_levels_and_our_own_orders_are_not_the_market() -> None:
-    book = Book([(4800, 499), (4700, 1500), (4600, 500)], [(5200, 500)])
-    opinion = MarketMid()
-    opinion.look(book, ({4700: 1100}, {}), 500, 0)
-    assert opinion.at(0) == pytest.approx((0.46 + 0.52) / 2)
+    book = Book(levels((4800, 499), (4700, 1500), (4600, 500)), levels((5200, 500)))
+    mid = MarketMid()
+    mid.update(book, (dict(levels((4700, 1100))), {}), Count(500), 0)
+    assert mid.at(0) == pytest.approx((0.46 + 0.52) / 2)
 
 
 # The pool
@@ -94,13 +96,13 @@ def test_log_odds_are_weighed() -> None:
 def test_a_gap_takes_on_what_its_neighbours_markets_say() -> None:
     belief = [0.8, 0.6, 0.4]
     # Both neighbours think half a unit of log-odds more of their strikes than the belief does.
-    said = [1 / (1 + math.exp(-odds - 0.5)) for odds in logits(belief)]
-    pooled = pool(belief, [said[0], None, said[2]], 0.0)
-    assert pooled.above == pytest.approx(said)
+    shown = [1 / (1 + math.exp(-odds - 0.5)) for odds in logits(belief)]
+    pooled = pool(belief, [shown[0], None, shown[2]], 0.0)
+    assert pooled.above == pytest.approx(shown)
     assert pooled.without_mid == (False, False, False)
 
 
-def test_beyond_the_last_market_nobody_was_heard() -> None:
+def test_beyond_the_last_market_mid_there_is_none() -> None:
     pooled = pool([0.8, 0.6, 0.4], [None, 0.55, None], 0.5)
     assert pooled.without_mid == (True, False, True)
     assert pooled.above[0] == pytest.approx(0.8)

@@ -8,17 +8,15 @@ from mmbot.trading.commands import Cancel, Place
 from mmbot.trading.events import (
     BeliefFormed,
     Filled,
-    GroupReady,
     InputEvent,
     LimitsRead,
     ListingRead,
-    OrderPlaced,
     Reconciled,
     StreamUp,
     Woken,
 )
 from mmbot.trading.values import Fill
-from mmbot.units import MONEY_PER_DOLLAR
+from mmbot.units import MONEY_PER_DOLLAR, Money
 from tests.trading.builders import (
     HIGH,
     LOW,
@@ -29,8 +27,10 @@ from tests.trading.builders import (
     book,
     event,
     fill,
+    group_ready,
     market,
     only,
+    order_placed,
 )
 
 SHARDS = {LOW: 0, MIDDLE: 1, HIGH: 1}
@@ -39,7 +39,7 @@ RICH: dict[str, dict[str, object]] = {
 }
 
 
-def sharded(balances: dict[int, int] | None, fills: tuple[Fill, ...] = ()) -> Bench:
+def sharded(balances: dict[int, Money] | None, fills: tuple[Fill, ...] = ()) -> Bench:
     """A bench whose markets are on two shards, its quotes resting."""
     bench = Bench(**RICH)
     cap = bench.engine.state.settings.limits.fill_cap
@@ -48,8 +48,8 @@ def sharded(balances: dict[int, int] | None, fills: tuple[Fill, ...] = ()) -> Be
         StreamUp(),
         LimitsRead(1e6, 1e6, 10.0, 2.0, 10.0),
         ListingRead("", (listed,)),
-        GroupReady(0, "g-0", cap),
-        GroupReady(1, "g-1", cap),
+        group_ready(0, "g-0", cap),
+        group_ready(1, "g-1", cap),
         Reconciled((), fills, balances),
         BeliefFormed(belief()),
     )
@@ -58,10 +58,10 @@ def sharded(balances: dict[int, int] | None, fills: tuple[Fill, ...] = ()) -> Be
 
 
 def settle(bench: Bench, *events: InputEvent) -> None:
-    """Tell the events, and have every place of theirs applied."""
-    for told in events:
-        for place in only(Place, bench.tell(told)):
-            bench.tell(OrderPlaced(place.client_id, f"o-{place.client_id}", 0))
+    """Handle the events, and have every place that follows applied."""
+    for each in events:
+        for place in only(Place, bench.tell(each)):
+            bench.tell(order_placed(place.client_id, f"o-{place.client_id}"))
 
 
 def needed(bench: Bench, shard: int) -> int:
@@ -69,10 +69,10 @@ def needed(bench: Bench, shard: int) -> int:
     state = bench.engine.state
     return sum(
         collateral(
-            ladder.portfolio.position(ticker),
+            event_state.portfolio.position(ticker),
             [(o.side, o.price, o.exposed) for o in state.orders.of(ticker)],
         )
-        for ticker, ladder in state.event_of_market.items()
+        for ticker, event_state in state.event_of_market.items()
         if SHARDS[ticker] == shard
     )
 
@@ -92,20 +92,22 @@ traded = st.builds(
     side=st.sampled_from(["bid", "ask"]),
     ticker=st.sampled_from(tuple(STRIKES)),
 )
-cash = st.integers(0, 40).map(lambda dollars: dollars * MONEY_PER_DOLLAR)
+cash = st.integers(0, 40).map(lambda dollars: Money(dollars * MONEY_PER_DOLLAR))
+HUNDRED = Money(100 * MONEY_PER_DOLLAR)
 
 
 @settings(deadline=None)
 @given(cash, cash, st.none() | traded, st.none() | traded)
 def test_every_order_can_be_paid_for_from_its_own_shard(
-    first: int, second: int, before: Fill | None, after: Fill | None
+    first: Money, second: Money, before: Fill | None, after: Fill | None
 ) -> None:
     bench = sharded({0: first, 1: second}, (before,) if before else ())
     balances = [first, second]
     if after and not before:
         bench.tell(Filled(after), after=2_000)
-        balances[SHARDS[after.ticker]] -= paid(after)
-        for cancel in only(Cancel, bench.said):
+        left = balances[SHARDS[after.ticker]] - paid(after)
+        balances[SHARDS[after.ticker]] = Money(left)
+        for cancel in only(Cancel, bench.all_commands):
             order = bench.engine.state.orders.get(cancel.client_id)
             if order:
                 bench.engine.state.orders.end(order)
@@ -115,12 +117,12 @@ def test_every_order_can_be_paid_for_from_its_own_shard(
 
 
 def test_a_shard_without_cash_leaves_the_other_alone() -> None:
-    bench = sharded({0: 0, 1: 1_000 * MONEY_PER_DOLLAR})
+    bench = sharded({0: Money(0), 1: Money(1_000 * MONEY_PER_DOLLAR)})
     assert {order.ticker for order in bench.engine.state.orders} == {MIDDLE, HIGH}
 
 
 def test_an_order_that_closes_a_position_needs_no_cash() -> None:
-    bench = sharded({0: 0, 1: 0}, (fill("t-1", "o-0", 500),))
+    bench = sharded({0: Money(0), 1: Money(0)}, (fill("t-1", "o-0", 500),))
     (order,) = bench.engine.state.orders
     assert (order.ticker, order.side, order.count) == (MIDDLE, "ask", 500)
 
@@ -130,9 +132,9 @@ def test_a_balance_that_was_never_read_stops_nothing() -> None:
 
 
 def test_when_a_balance_shrinks_only_what_it_cannot_pay_for_is_cancelled() -> None:
-    bench = sharded({0: 100 * MONEY_PER_DOLLAR, 1: 100 * MONEY_PER_DOLLAR})
+    bench = sharded({0: HUNDRED, 1: HUNDRED})
     for left, gone in ((needed(bench, 1) - 1, 1), (0, 2)):
-        account = Reconciled((), (), {0: 100 * MONEY_PER_DOLLAR, 1: left})
+        account = Reconciled((), (), {0: HUNDRED, 1: Money(left)})
         cancels = only(Cancel, bench.tell(account, after=100))
         assert len(cancels) == gone
         assert LOW not in {cancel.ticker for cancel in cancels}

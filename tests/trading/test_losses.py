@@ -10,21 +10,31 @@ from mmbot.trading.events import (
     BeliefFormed,
     Filled,
     ListingRead,
-    MarketSettled,
     SessionStarted,
     StreamUp,
     Woken,
 )
-from mmbot.trading.losses import DailyLosses, PnlMark
-from tests.trading.builders import HIGH, LOW, MIDDLE, Bench, belief, fill, only
+from mmbot.trading.losses import DailyLosses
+from mmbot.units import Money
+from tests.trading.builders import (
+    HIGH,
+    LOW,
+    MIDDLE,
+    Bench,
+    belief,
+    fill,
+    market_settled,
+    only,
+    pnl_mark,
+)
 
 TODAY, TOMORROW = dt.date(2026, 11, 24), dt.date(2026, 11, 25)
 EVENT = "T-26NOV29"
 
 
-@given(st.lists(st.integers(-(10**8), 10**8), min_size=1))
+@given(st.lists(st.integers(-(10**8), 10**8).map(Money), min_size=1))
 def test_a_days_loss_is_what_was_there_at_its_start_less_what_is_there_now(
-    course: list[int],
+    course: list[Money],
 ) -> None:
     losses = DailyLosses()
     for pnl in course:
@@ -36,26 +46,28 @@ def test_a_days_loss_is_what_was_there_at_its_start_less_what_is_there_now(
 
 def test_events_are_added_up() -> None:
     losses = DailyLosses()
-    losses.mark(TODAY, "A", -3_000_000)
-    losses.mark(TODAY, "B", 1_000_000)
+    losses.mark(TODAY, "A", Money(-3_000_000))
+    losses.mark(TODAY, "B", Money(1_000_000))
     assert losses.loss(TODAY) == 2_000_000
 
 
 def test_only_news_is_written_down() -> None:
     losses = DailyLosses()
-    assert losses.mark(TODAY, "A", -100_000) == PnlMark(TODAY, "A", 0, -100_000)
-    assert losses.mark(TODAY, "A", -199_999) is None
-    assert losses.mark(TODAY, "A", -200_000) == PnlMark(TODAY, "A", 0, -200_000)
-    assert losses.mark(TOMORROW, "A", -200_000) == PnlMark(TOMORROW, "A", -200_000, -200_000)
+    assert losses.mark(TODAY, "A", Money(-100_000)) == pnl_mark(TODAY, "A", 0, -100_000)
+    assert losses.mark(TODAY, "A", Money(-199_999)) is None
+    assert losses.mark(TODAY, "A", Money(-200_000)) == pnl_mark(TODAY, "A", 0, -200_000)
+    assert losses.mark(TOMORROW, "A", Money(-200_000)) == pnl_mark(
+        TOMORROW, "A", -200_000, -200_000
+    )
 
 
 def test_a_restart_does_not_wipe_a_loss_out() -> None:
     losses = DailyLosses()
-    losses.recall(
-        [PnlMark(TODAY, "GONE", 0, -5_000_000), PnlMark(TODAY, "A", -1_000_000, -2_000_000)]
+    losses.restore(
+        [pnl_mark(TODAY, "GONE", 0, -5_000_000), pnl_mark(TODAY, "A", -1_000_000, -2_000_000)]
     )
     assert losses.loss(TODAY) == 6_000_000
-    losses.mark(TODAY, "A", -4_000_000)
+    losses.mark(TODAY, "A", Money(-4_000_000))
     assert losses.loss(TODAY) == 8_000_000
     assert losses.loss(TOMORROW) == 0
 
@@ -69,8 +81,8 @@ def test_positions_are_marked_to_fair_value_and_written_down() -> None:
     bench = Bench()
     bench.start()
     bought(bench)
-    (mark,) = [command.mark for command in only(RecordPnlMark, bench.said)][-1:]
-    assert mark == PnlMark(TODAY, EVENT, 0, -1_000_000)
+    (mark,) = [command.mark for command in only(RecordPnlMark, bench.all_commands)][-1:]
+    assert mark == pnl_mark(TODAY, EVENT, 0, -1_000_000)
 
 
 def test_a_day_that_has_cost_its_limit_only_reduces_until_the_next() -> None:
@@ -83,9 +95,9 @@ def test_a_day_that_has_cost_its_limit_only_reduces_until_the_next() -> None:
     assert not bench.engine.state.event_of_market[MIDDLE].reduce_only
 
 
-def test_losses_of_an_earlier_life_count() -> None:
+def test_losses_of_an_earlier_session_count() -> None:
     bench = Bench(limits={"daily_loss_dollars": 1.0})
-    bench.tell(SessionStarted(0, (PnlMark(TODAY, "T-26NOV22", 0, -1_000_000),)))
+    bench.tell(SessionStarted(0, (pnl_mark(TODAY, "T-26NOV22", 0, -1_000_000),)))
     bench.quote()
     assert bench.reason() == "reduce_only"
 
@@ -95,13 +107,13 @@ def test_a_settled_event_is_marked_with_what_it_paid() -> None:
     bench.start()
     bought(bench)
     for ticker, value in ((LOW, 10_000), (MIDDLE, 10_000), (HIGH, 0)):
-        bench.tell(MarketSettled(ticker, value))
-    assert only(RecordPnlMark, bench.said)[-1].mark.latest == 4_000_000
+        bench.tell(market_settled(ticker, value))
+    assert only(RecordPnlMark, bench.all_commands)[-1].mark.latest == 4_000_000
 
 
 def test_nothing_is_marked_before_the_account_has_been_read() -> None:
     bench = Bench()
-    bench.tell(SessionStarted(0, (PnlMark(TODAY, EVENT, 0, -7_000_000),)))
+    bench.tell(SessionStarted(0, (pnl_mark(TODAY, EVENT, 0, -7_000_000),)))
     bench.tell(StreamUp(), ListingRead("", (bench.listed,)), BeliefFormed(belief()))
-    assert not only(RecordPnlMark, bench.said)
+    assert not only(RecordPnlMark, bench.all_commands)
     assert bench.engine.state.losses.loss(TODAY) == 7_000_000

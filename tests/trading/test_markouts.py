@@ -1,4 +1,4 @@
-"""What is thought of a market is written down when it was thought, or not at all."""
+"""Views of markets are recorded at their time, or not at all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 import pytest
 
-from mmbot.trading import markouts as views
+from mmbot.trading import markouts as module
 from mmbot.trading.commands import (
     Command,
     MarketSample,
@@ -49,7 +49,7 @@ def bench_with_fill() -> Bench:
     return bench
 
 
-def test_a_fill_is_booked_with_what_was_thought_when_it_happened() -> None:
+def test_a_fill_is_recorded_with_the_view_at_its_time() -> None:
     bench = Bench(quoting={"belief_weight": [0.5] * 5})
     bench.start()
     bench.tell(book(bid=5500, ask=6500), after=300)
@@ -70,7 +70,7 @@ def test_the_midpoint_of_a_fill_leaves_our_own_orders_out() -> None:
     assert booked.view.mid == pytest.approx(0.495)
 
 
-def test_a_fill_that_was_heard_of_late_says_nothing_of_what_was_thought() -> None:
+def test_a_fill_that_was_reported_late_has_no_view() -> None:
     bench = Bench()
     bench.rest()
     commands = bench.tell(Filled(fill("t-1", "o-bid", 300)), after=5_001)
@@ -78,15 +78,15 @@ def test_a_fill_that_was_heard_of_late_says_nothing_of_what_was_thought() -> Non
     assert not markouts(bench.tell(Woken(), after=1_000))
 
 
-def test_a_fill_heard_of_after_a_restart_knows_what_was_out_when_it_happened() -> None:
+def test_a_fill_reported_after_a_restart_is_recorded_with_the_days_published_at_its_time() -> None:
     bench = Bench()
     bench.tell(StreamUp(), ListingRead("", (bench.listed,)))
     commands = bench.tell(Reconciled((), (fill("t-1", "o-1", 300),), {}), after=RELEASE - NOW)
-    # On Tuesday noon Monday was known, on Wednesday morning this life has no belief yet.
+    # On Tuesday noon Monday was known, on Wednesday morning this session has no belief yet.
     assert [each.days_published for each in only(RecordFill, commands)] == [1]
 
 
-def test_a_fill_is_looked_at_after_a_second_and_after_a_minute() -> None:
+def test_a_fill_has_markouts_after_a_second_and_after_a_minute() -> None:
     bench = bench_with_fill()
     assert bench.wake is not None
     assert bench.wake <= NOW + 1_000
@@ -109,7 +109,7 @@ def test_a_markout_is_not_taken_from_a_book_that_is_not_trusted() -> None:
     assert not markouts(bench.tell(Woken(), after=1_000))
 
 
-def test_nothing_is_looked_at_while_the_feed_is_late() -> None:
+def test_no_view_is_taken_while_the_feed_is_late() -> None:
     bench = bench_with_fill()
     commands = bench.tell(book(bid=4600, ask=5400), FeedLagged(9_000, late=True), Woken())
     commands += bench.tell(Woken(), after=1_000)
@@ -122,7 +122,7 @@ def test_a_markout_is_not_taken_once_the_market_has_closed() -> None:
     assert not markouts(bench.tell(Woken(), after=1_000))
 
 
-def test_a_fill_is_looked_at_a_minute_after_the_next_count_is_known() -> None:
+def test_a_fill_has_a_markout_a_minute_after_the_next_count_is_known() -> None:
     bench = bench_with_fill()
     assert not markouts(bench.tell(BeliefFormed(belief((0.9, 0.6, 0.3), known=1)), Woken()))
     bench.tell(BeliefFormed(belief((0.9, 0.7, 0.3), known=2)), after=RELEASE - NOW)
@@ -142,9 +142,9 @@ def test_after_the_last_release_before_the_close_no_other_is_waited_for() -> Non
                 each.horizon == "release"]  # fmt: skip
 
 
-def test_a_fill_whose_next_count_never_came_is_not_kept_in_mind_after_the_close() -> None:
+def test_a_fill_whose_next_count_never_came_is_dropped_after_the_close() -> None:
     bench = bench_with_fill()
-    awaiting = bench.engine._views._awaiting
+    awaiting = bench.engine._markouts._awaiting_count
     bench.tell(BeliefFormed(belief(known=1)))
     assert len(awaiting) == 1
     bench.tell(BeliefFormed(belief(known=1)), after=CLOSES - NOW)
@@ -154,7 +154,7 @@ def test_a_fill_whose_next_count_never_came_is_not_kept_in_mind_after_the_close(
 def test_no_more_markouts_are_waited_for_than_there_is_room_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(views, "_MOST", 1)
+    monkeypatch.setattr(module, "_MOST_PENDING", 1)
     bench = bench_with_fill()
     assert len(markouts(bench.tell(Woken(), after=1_000))) == 1
     assert not markouts(bench.tell(Woken(), after=59_000))

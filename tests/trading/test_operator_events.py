@@ -10,33 +10,31 @@ from mmbot.trading.commands import Cancel, Place
 from mmbot.trading.events import (
     BeliefFormed,
     CountsMissing,
-    GroupReady,
     Halted,
     LimitsRead,
     ListingRead,
-    OrderCancelled,
-    OrderPlaced,
     Reconciled,
     Resumed,
     SettingsChanged,
     StreamUp,
     Woken,
 )
-from mmbot.trading.values import OrderReport
 from mmbot.tsa.calendar import EASTERN, to_milliseconds
 from mmbot.units import ONE_CONTRACT
 from tests.trading.builders import (
-    CAP,
-    MIDDLE,
     NOW,
     PLENTY,
     Bench,
     belief,
     book,
     event,
+    group_ready,
     market,
     notes,
     only,
+    order_cancelled,
+    order_placed,
+    reported,
     settings,
 )
 
@@ -53,7 +51,7 @@ def test_a_halt_takes_every_quote_off_and_shows_none_until_it_is_ended() -> None
     assert "halted" in notes(halted)
     assert bench.reason() == "halted"
     for place in placed.values():
-        assert not only(Place, bench.tell(OrderCancelled(place.client_id, place.count)))
+        assert not only(Place, bench.tell(order_cancelled(place.client_id, place.count)))
     assert not only(Place, bench.tell(book(), Woken(), after=60_000))
     assert len(only(Place, bench.tell(Resumed()))) == 2
     assert bench.reason() == ""
@@ -63,17 +61,15 @@ def test_an_order_that_is_on_its_way_when_the_halt_comes_is_cancelled_as_it_arri
     bench = Bench()
     places = bench.quote()
     assert not only(Cancel, bench.tell(Halted(bench.now)))
-    arrived = bench.tell(OrderPlaced(places["bid"].client_id, "o-bid", 0))
+    arrived = bench.tell(order_placed(places["bid"].client_id, "o-bid"))
     assert bench.cancelled_sides(arrived) == {"bid"}
 
 
-def test_orders_of_an_earlier_life_are_not_spared_by_a_start_that_is_halted() -> None:
+def test_orders_of_an_earlier_session_are_not_spared_by_a_start_that_is_halted() -> None:
     bench = Bench()
-    left = OrderReport(
-        "mmbot-before-1", "o-left", MIDDLE, "bid", 4100, 0, ONE_CONTRACT, "resting", NOW + 60_000
-    )
+    left = reported("mmbot-before-1", "o-left", remaining=ONE_CONTRACT)
     bench.tell(Halted(NOW - 1_000), StreamUp(), LimitsRead(100.0, 1000.0, 10.0, 2.0, 10.0))
-    bench.tell(ListingRead("", (event(market()),)), GroupReady(0, "g-0", CAP))
+    bench.tell(ListingRead("", (event(market()),)), group_ready())
     assert bench.cancelled_sides(bench.tell(Reconciled((left,), (), {0: PLENTY}))) == {"left"}
 
 

@@ -14,11 +14,9 @@ from mmbot.trading.commands import (
 from mmbot.trading.events import (
     BeliefFormed,
     GroupChanged,
-    GroupReady,
     GroupUnavailable,
     InputEvent,
     ListingRead,
-    OrderPlaced,
     OrderReported,
     Reconciled,
     SettingsChanged,
@@ -27,6 +25,7 @@ from mmbot.trading.events import (
     Woken,
     WriteRefused,
 )
+from mmbot.units import Count
 from tests.trading.builders import (
     CAP,
     HIGH,
@@ -36,9 +35,11 @@ from tests.trading.builders import (
     belief,
     book,
     event,
+    group_ready,
     market,
     notes,
     only,
+    order_placed,
     report,
     settings,
 )
@@ -55,7 +56,7 @@ def triggered(bench: Bench) -> None:
 
 def test_a_shard_with_markets_gets_a_group_with_the_configured_cap() -> None:
     bench = Bench(limits={"contracts_per_15_seconds": 40})
-    assert listed(bench) == [EnsureGroup(0, 4000)]
+    assert listed(bench) == [EnsureGroup(0, Count(4000))]
 
 
 def test_a_group_is_asked_for_once_at_a_time() -> None:
@@ -67,7 +68,7 @@ def test_a_group_is_asked_for_once_at_a_time() -> None:
 def test_each_shard_has_a_group_of_its_own() -> None:
     bench = Bench()
     bench.listed = event(market(MIDDLE), market(HIGH, shard=2))
-    assert {wish.shard for wish in listed(bench)} == {0, 2}
+    assert {request.shard for request in listed(bench)} == {0, 2}
 
 
 def test_nothing_is_quoted_without_a_group_and_every_order_is_in_it() -> None:
@@ -76,7 +77,7 @@ def test_nothing_is_quoted_without_a_group_and_every_order_is_in_it() -> None:
     bench.tell(Reconciled((), (), {0: PLENTY}), BeliefFormed(belief()))
     assert not only(Place, bench.tell(book()))
     assert bench.reason() == "no_group"
-    places = only(Place, bench.tell(GroupReady(0, "g-7", CAP), Woken(), after=250))
+    places = only(Place, bench.tell(group_ready(0, "g-7", CAP), Woken(), after=250))
     assert {place.group for place in places} == {"g-7"}
 
 
@@ -132,17 +133,17 @@ def test_a_reset_that_failed_is_tried_again() -> None:
     assert only(ResetGroup, bench.tell(Woken(), after=2_000)) == [ResetGroup(0, "g-0")]
 
 
-def test_a_place_that_is_refused_because_of_the_group_tells_that_it_was_triggered() -> None:
+def test_a_place_that_is_refused_because_of_the_group_triggers_it() -> None:
     bench = Bench()
     places = bench.quote()
-    bench.tell(OrderPlaced(places["ask"].client_id, "o-ask", 0))
+    bench.tell(order_placed(places["ask"].client_id, "o-ask"))
     commands = bench.tell(WriteRefused(places["bid"].client_id, "place", "group_triggered", ""))
     assert "group.triggered" in notes(commands)
     assert bench.reason() == "group_triggered"
     assert [look_up.order_id for look_up in only(QueryOrder, commands)] == ["o-ask"]
 
 
-def test_being_triggered_is_told_once() -> None:
+def test_a_trigger_is_logged_once() -> None:
     bench = Bench()
     triggered(bench)
     assert "group.triggered" not in notes(bench.tell(GroupChanged("g-0", "triggered")))
@@ -166,25 +167,25 @@ def test_a_group_that_is_deleted_is_replaced() -> None:
 
 
 @pytest.mark.parametrize("news", ["triggered", "deleted", "reset"])
-def test_groups_of_others_are_none_of_ours(news: str) -> None:
+def test_groups_of_others_are_ignored(news: str) -> None:
     bench = Bench()
     bench.rest()
-    told = GroupChanged("another", "deleted" if news == "deleted" else "triggered")
-    assert bench.tell(told) == []
+    changed = GroupChanged("another", "deleted" if news == "deleted" else "triggered")
+    assert bench.tell(changed) == []
 
 
-def test_a_place_that_was_not_found_has_market_and_group_looked_after() -> None:
+def test_a_place_that_was_not_found_has_market_and_group_checked() -> None:
     bench = Bench()
     place = bench.quote()["bid"]
     commands = bench.tell(WriteRefused(place.client_id, "place", "not_found", ""))
     assert only(ReadListing, commands)
     assert only(EnsureGroup, commands)
     # The same group is no news, another one is.
-    assert "group.secured" not in notes(bench.tell(GroupReady(0, "g-0", CAP)))
-    assert "group.secured" in notes(bench.tell(GroupReady(0, "g-1", CAP)))
+    assert "group.secured" not in notes(bench.tell(group_ready()))
+    assert "group.secured" in notes(bench.tell(group_ready(0, "g-1", CAP)))
 
 
-def test_two_places_that_were_not_found_have_the_group_looked_after_once() -> None:
+def test_two_places_that_were_not_found_have_the_group_checked_once() -> None:
     bench = Bench()
     refusals = [WriteRefused(p.client_id, "place", "not_found", "") for p in bench.quote().values()]
     assert len(only(EnsureGroup, bench.tell(*refusals))) == 1
@@ -194,7 +195,7 @@ def test_another_cap_needs_another_group() -> None:
     bench = Bench()
     bench.rest()
     commands = bench.tell(SettingsChanged(settings(limits={"contracts_per_15_seconds": 33})))
-    assert only(EnsureGroup, commands) == [EnsureGroup(0, 3300)]
+    assert only(EnsureGroup, commands) == [EnsureGroup(0, Count(3300))]
     assert not only(EnsureGroup, bench.tell(SettingsChanged(bench.engine.state.settings)))
 
 
@@ -205,17 +206,17 @@ def capped(contracts: int) -> SettingsChanged:
 def test_a_group_that_was_asked_for_before_the_cap_changed_is_not_taken() -> None:
     bench = Bench()
     listed(bench)
-    assert only(EnsureGroup, bench.tell(capped(33))) == [EnsureGroup(0, 3300)]
-    assert "group.secured" not in notes(bench.tell(GroupReady(0, "g-0", CAP)))
+    assert only(EnsureGroup, bench.tell(capped(33))) == [EnsureGroup(0, Count(3300))]
+    assert "group.secured" not in notes(bench.tell(group_ready()))
     assert bench.engine.state.shard(0).group == ""
-    assert "group.secured" in notes(bench.tell(GroupReady(0, "g-1", 3300)))
+    assert "group.secured" in notes(bench.tell(group_ready(0, "g-1", 3300)))
 
 
 def test_a_cap_that_changed_and_changed_back_takes_the_first_group() -> None:
     bench = Bench()
     listed(bench)
     bench.tell(capped(33), capped(CAP // 100))
-    assert "group.secured" in notes(bench.tell(GroupReady(0, "g-0", CAP)))
+    assert "group.secured" in notes(bench.tell(group_ready()))
 
 
 @pytest.mark.parametrize("change", [capped(33), GroupChanged("g-0", "deleted")])

@@ -29,7 +29,6 @@ from mmbot.trading.events import (
     OrderAbsent,
     OrderCancelled,
     OrderDecreased,
-    OrderPlaced,
     OrderQueryFailed,
     OrderRenewed,
     OrderReported,
@@ -38,7 +37,8 @@ from mmbot.trading.events import (
     WriteRefused,
     WriteUnknown,
 )
-from mmbot.trading.orders import Order
+from mmbot.trading.gates import Gate
+from mmbot.trading.orders import Order, OrderCause
 from mmbot.trading.values import OrderReport, Refusal
 from tests.trading.builders import (
     HIGH,
@@ -53,7 +53,11 @@ from tests.trading.builders import (
     market,
     notes,
     only,
+    order_cancelled,
+    order_decreased,
+    order_placed,
     report,
+    reported,
 )
 
 
@@ -69,9 +73,7 @@ def gone(bench: Bench, place: Place) -> bool:
 
 def stopped_from_quoting(bench: Bench) -> None:
     """Keep the engine from replacing what a test takes away."""
-    listing = bench.engine.state.market(MIDDLE)
-    assert listing is not None
-    listing.held_until, listing.held_because = bench.now + 10**9, "test"
+    bench.engine.state.market(MIDDLE).hold(bench.now + 10**9, Gate.OTHER)
 
 
 def lower(bench: Bench) -> list[Command]:
@@ -95,15 +97,15 @@ LATER = 10_000
 ASKED_BY_ID = OrderRenewed | OrderDecreased | OrderCancelled
 
 
-class Story(msgspec.Struct):
-    """Everything that is said of one order of ten contracts, and what is true in the end."""
+class History(msgspec.Struct):
+    """Every message about one order of ten contracts, and the truth in the end."""
 
     messages: list[InputEvent]
     truth: OrderReport
     traded: int
 
     @classmethod
-    def of(cls, place: Place, end: str, *, answered: bool, reported: bool) -> Story:
+    def of(cls, place: Place, end: str, *, answered: bool, reported: bool) -> History:
         """Placed, renewed and four filled; then decreased to three, cancelled or executed.
 
         The place may never be answered, and what is true in the end never be reported.
@@ -111,8 +113,8 @@ class Story(msgspec.Struct):
         renewed = place.expires + LATER
         first = report(place, "o-1")
         now = report(place, "o-1", filled=400, expires=renewed)
-        said: list[InputEvent] = [
-            OrderPlaced(place.client_id, "o-1", 0)
+        messages: list[InputEvent] = [
+            order_placed(place.client_id, "o-1")
             if answered
             else WriteUnknown(place.client_id, "place", "no answer"),
             OrderReported(first),
@@ -125,16 +127,16 @@ class Story(msgspec.Struct):
         traded = 400
         if end == "decreased":
             now = msgspec.structs.replace(now, remaining=300)
-            said.append(OrderDecreased(place.client_id, 300))
+            messages.append(order_decreased(place.client_id, 300))
         elif end == "cancelled":
             now = report(place, "o-1", filled=400, status="ended", expires=renewed)
-            said.append(OrderCancelled(place.client_id, 600))
+            messages.append(order_cancelled(place.client_id, 600))
         elif end == "executed":
             now = report(place, "o-1", filled=1000, status="ended", expires=renewed)
-            said.append(Filled(fill("t-2", "o-1", 600)))
-            said.append(WriteRefused(place.client_id, "cancel", "not_found", ""))
+            messages.append(Filled(fill("t-2", "o-1", 600)))
+            messages.append(WriteRefused(place.client_id, "cancel", "not_found", ""))
             traded = 1000
-        return cls([*said, *[OrderReported(now)] * reported], now, traded)
+        return cls([*messages, *[OrderReported(now)] * reported], now, traded)
 
 
 @pytest.mark.parametrize("answered", [True, False])
@@ -147,28 +149,28 @@ def test_one_orders_messages_come_to_the_same_in_any_order(
     bench = Bench()
     place = bench.quote()["bid"]
     stopped_from_quoting(bench)
-    told = Story.of(place, end, answered=answered, reported=rng.random() < 0.5)
-    pool = told.messages + rng.choices(told.messages, k=rng.randrange(4))
+    history = History.of(place, end, answered=answered, reported=rng.random() < 0.5)
+    pool = history.messages + rng.choices(history.messages, k=rng.randrange(4))
     # Nothing is asked of an order before its id is known.
     answers = [message for message in pool if isinstance(message, ASKED_BY_ID)]
     pool = [message for message in pool if not isinstance(message, ASKED_BY_ID)]
     while pool:
         commands = bench.tell(pool.pop(rng.randrange(len(pool))))
-        pool += [OrderReported(told.truth, looked_up=True) for _ in only(QueryOrder, commands)]
+        pool += [OrderReported(history.truth, looked_up=True) for _ in only(QueryOrder, commands)]
         known = bench.engine.state.orders.get(place.client_id)
         if known is None or known.order_id:
             pool += answers
             answers = []
-    if told.truth.status == "resting":
+    if history.truth.status == "resting":
         order = live(bench, place)
         assert (order.state, order.order_id) == ("resting", "o-1")
         assert (order.filled, order.booked) == (400, 400)
-        assert (order.remaining, order.expires) == (told.truth.remaining, told.truth.expires)
+        assert (order.remaining, order.expires) == (history.truth.remaining, history.truth.expires)
     else:
         assert gone(bench, place)
         assert bench.engine.state.orders.is_over(place.client_id)
     portfolio = bench.engine.state.event_of_market[MIDDLE].portfolio
-    assert portfolio.position(MIDDLE) == told.traded
+    assert portfolio.position(MIDDLE) == history.traded
 
 
 def test_a_cancel_and_what_it_crosses_come_to_the_same_in_any_order() -> None:
@@ -179,7 +181,7 @@ def test_a_cancel_and_what_it_crosses_come_to_the_same_in_any_order() -> None:
         cancel = only(Cancel, lower(bench))
         assert [c.client_id for c in cancel] == [place.client_id]
         messages: list[InputEvent] = [
-            OrderCancelled(place.client_id, 700),
+            order_cancelled(place.client_id, 700),
             OrderReported(report(place, "o-bid", filled=300, status="ended")),
             OrderReported(report(place, "o-bid", filled=300)),
             Filled(fill("t-1", "o-bid", 300)),
@@ -200,7 +202,7 @@ def test_a_fill_that_beats_its_places_answer_finds_its_order_by_the_client_id() 
 def test_a_fill_without_a_client_id_is_found_by_the_places_answer() -> None:
     bench = Bench()
     place = bench.quote()["bid"]
-    bench.tell(Filled(fill("t-1", "o-1", 400)), OrderPlaced(place.client_id, "o-1", 0))
+    bench.tell(Filled(fill("t-1", "o-1", 400)), order_placed(place.client_id, "o-1"))
     assert live(bench, place).booked == 400
 
 
@@ -213,17 +215,17 @@ def test_a_fill_is_booked_once_and_with_the_days_that_were_known() -> None:
     ]
 
 
-def test_a_fill_of_a_market_that_is_not_on_the_desk_is_left_to_the_next_reading() -> None:
+def test_a_fill_of_a_market_that_is_not_known_is_left_to_the_next_reading() -> None:
     bench = Bench()
     bench.start()
     assert not only(RecordFill, bench.tell(Filled(fill("t-1", "o-1", 1, ticker="OTHER"))))
 
 
-def test_a_filled_order_is_owed_its_fills_and_keeps_its_side_until_they_come() -> None:
+def test_a_filled_order_awaits_its_fills_and_keeps_its_side_until_they_come() -> None:
     bench = Bench()
     place = bench.rest()["bid"]
     commands = bench.tell(OrderReported(report(place, "o-bid", filled=1000, status="ended")))
-    assert live(bench, place).state == "owed"
+    assert live(bench, place).state == "awaiting_fills"
     assert not only(Place, commands)
     commands = bench.tell(Filled(fill("t-1", "o-bid", 1000)))
     assert [p.side for p in only(Place, commands)] == ["bid"]
@@ -243,9 +245,9 @@ def test_what_a_cancel_did_not_take_off_was_filled() -> None:
     bench = Bench()
     place = bench.rest()["bid"]
     lower(bench)
-    bench.tell(OrderCancelled(place.client_id, 700))
+    bench.tell(order_cancelled(place.client_id, 700))
     order = live(bench, place)
-    assert (order.state, order.exposed) == ("owed", 300)
+    assert (order.state, order.exposed) == ("awaiting_fills", 300)
 
 
 def test_a_late_answer_to_a_look_up_does_not_revive_an_order() -> None:
@@ -254,7 +256,7 @@ def test_a_late_answer_to_a_look_up_does_not_revive_an_order() -> None:
     stopped_from_quoting(bench)
     bench.tell(OrderReported(report(place, "o-bid", filled=400, status="ended")))
     bench.tell(OrderReported(report(place, "o-bid"), looked_up=True))
-    assert live(bench, place).state == "owed"
+    assert live(bench, place).state == "awaiting_fills"
     bench.tell(Filled(fill("t-1", "o-bid", 400)))
     bench.tell(OrderReported(report(place, "o-bid"), looked_up=True))
     assert gone(bench, place)
@@ -276,10 +278,10 @@ def test_a_late_answer_to_a_look_up_does_not_forget_a_cancel_under_way() -> None
 @pytest.mark.parametrize(
     "answer",
     [
-        OrderPlaced("mmbot-x", "o-x", 0),
-        OrderCancelled("mmbot-x", 0),
+        order_placed("mmbot-x", "o-x"),
+        order_cancelled("mmbot-x", 0),
         OrderRenewed("mmbot-x", NOW),
-        OrderDecreased("mmbot-x", 0),
+        order_decreased("mmbot-x", 0),
         WriteRefused("mmbot-x", "place", "other", ""),
         WriteUnknown("mmbot-x", "place", ""),
         OrderAbsent("mmbot-x"),
@@ -328,11 +330,11 @@ def test_a_refused_renewal_is_tried_again_after_a_while() -> None:
     assert [r.client_id for r in only(Renew, bench.tell(Woken(), after=1000))] == [place.client_id]
 
 
-def test_an_order_that_should_have_run_out_is_doubted_and_not_more_than_every_while() -> None:
+def test_an_order_that_should_have_expired_is_queried_and_not_too_often() -> None:
     bench = Bench()
     place = bench.rest()["bid"]
     stopped_from_quoting(bench)
-    live(bench, place).state = "renewing"
+    live(bench, place).change(OrderCause.RENEWAL_SENT)
     looked_up = only(QueryOrder, bench.tell(Woken(), after=62_001))
     assert place.client_id in {look_up.client_id for look_up in looked_up}
     alive = OrderReported(report(place, "o-bid"), looked_up=True)
@@ -344,7 +346,7 @@ def test_a_decrease_that_is_answered_while_its_order_is_cancelling_does_not_revi
     bench = Bench()
     place = bench.rest()["bid"]
     lower(bench)
-    bench.tell(OrderDecreased(place.client_id, place.count))
+    bench.tell(order_decreased(place.client_id, place.count))
     assert live(bench, place).state == "cancelling"
 
 
@@ -371,7 +373,7 @@ def test_a_refused_place_keeps_new_orders_off_its_market_for_a_while(
 ) -> None:
     bench = Bench()
     places = bench.quote()
-    bench.tell(OrderPlaced(places["ask"].client_id, "o-ask", 0))
+    bench.tell(order_placed(places["ask"].client_id, "o-ask"))
     commands = bench.tell(WriteRefused(places["bid"].client_id, "place", refusal, "why"))
     assert gone(bench, places["bid"])
     assert "order.refused" in notes(commands)
@@ -397,8 +399,8 @@ def test_a_refusal_holds_for_its_market_its_shard_or_the_account(
     bench.listed = event(market(LOW), market(MIDDLE), market(HIGH, shard=2))
     place = bench.quote()["bid"]
     bench.tell(WriteRefused(place.client_id, "place", refusal, ""))
-    listings = bench.engine.state.event_of_market[MIDDLE].markets
-    assert {ticker for ticker, known in listings.items() if known.held_because} == held
+    markets = bench.engine.state.event_of_market[MIDDLE].markets
+    assert {ticker for ticker, known in markets.items() if known.held_by} == held
 
 
 @pytest.mark.parametrize("refusal", ["unauthorised", "clock", "forbidden"])
@@ -434,7 +436,7 @@ def test_looking_up_leaves_tokens_for_the_readings_and_goes_on_when_there_are_mo
 def test_a_refused_place_leaves_the_other_side_where_it_is() -> None:
     bench = Bench()
     places = bench.quote()
-    bench.tell(OrderPlaced(places["ask"].client_id, "o-ask", 0))
+    bench.tell(order_placed(places["ask"].client_id, "o-ask"))
     refused = WriteRefused(places["bid"].client_id, "place", "post_only_cross", "")
     assert not only(Cancel, bench.tell(refused))
 
@@ -451,7 +453,7 @@ def test_a_refused_cancel_is_tried_again_but_not_at_once() -> None:
     assert [c.client_id for c in only(Cancel, bench.tell(Woken(), after=1000))] == [place.client_id]
 
 
-def test_a_refused_cancel_does_not_settle_the_doubt_about_its_order() -> None:
+def test_a_refused_cancel_leaves_an_unknown_order_unknown() -> None:
     bench = Bench()
     place = bench.rest()["bid"]
     lower(bench)
@@ -476,7 +478,7 @@ def test_an_order_that_is_not_there_to_be_cancelled_is_looked_up() -> None:
     commands = bench.tell(WriteRefused(place.client_id, "cancel", "not_found", ""))
     assert [c.order_id for c in only(QueryOrder, commands)] == ["o-bid"]
     bench.tell(OrderReported(report(place, "o-bid", filled=1000, status="ended"), looked_up=True))
-    assert live(bench, place).state == "owed"
+    assert live(bench, place).state == "awaiting_fills"
 
 
 def test_too_many_requests_empty_the_budget() -> None:
@@ -503,10 +505,8 @@ def test_a_place_in_between_ends_the_count_of_post_only_refusals() -> None:
     place = bench.quote()["bid"]
     bench.tell(WriteRefused(place.client_id, "place", "post_only_cross", ""))
     (place,) = (p for p in only(Place, bench.tell(Woken(), after=1000)) if p.side == "bid")
-    bench.tell(OrderPlaced(place.client_id, "o-2", 0))
-    listing = bench.engine.state.market(MIDDLE)
-    assert listing is not None
-    assert listing.post_only_refusals == 0
+    bench.tell(order_placed(place.client_id, "o-2"))
+    assert bench.engine.state.market(MIDDLE).post_only_refusals == 0
 
 
 # Unknown outcomes
@@ -517,7 +517,7 @@ def test_an_unknown_place_is_looked_up_by_its_client_id_and_blocks_its_market() 
     places = bench.quote()
     commands = bench.tell(
         WriteUnknown(places["bid"].client_id, "place", "no answer"),
-        OrderPlaced(places["ask"].client_id, "o-ask", 0),
+        order_placed(places["ask"].client_id, "o-ask"),
     )
     assert only(QueryOrder, commands) == [QueryOrder(places["bid"].client_id, "", MIDDLE, NOW)]
     bench.tell(OrderReported(report(places["ask"], "o-ask", status="ended")))
@@ -594,7 +594,7 @@ def test_a_known_order_that_is_absent_later_is_over() -> None:
     assert bench.engine.state.orders.is_over(place.client_id)
 
 
-def test_an_answer_that_an_order_is_absent_is_of_no_use_when_nobody_doubts_it() -> None:
+def test_an_answer_that_an_order_is_absent_is_ignored_unless_the_order_is_unknown() -> None:
     bench = Bench()
     place = bench.rest()["bid"]
     bench.tell(OrderAbsent(place.client_id), after=20_000)
@@ -615,10 +615,10 @@ def test_a_look_up_without_an_answer_is_worth_a_line() -> None:
 def earlier(
     ticker: str = MIDDLE, client_id: str = "mmbot-earlier-1", expires: int = NOW + 60_000
 ) -> OrderReport:
-    return OrderReport(client_id, "o-9", ticker, "bid", 4100, 300, 700, "resting", expires, 2)
+    return reported(client_id, ticker=ticker, filled=300, remaining=700, expires=expires, shard=2)
 
 
-def test_an_order_from_an_earlier_life_is_adopted_with_its_fills() -> None:
+def test_an_order_from_an_earlier_session_is_adopted_with_its_fills() -> None:
     bench = adopting()
     commands = bench.tell(Reconciled((earlier(),), (fill("t-1", "o-9", 300),), None))
     assert "order.adopted" in notes(commands)
@@ -654,10 +654,10 @@ def test_orders_of_others_are_left_alone() -> None:
     assert len(bench.engine.state.orders) == 0
 
 
-def test_an_ended_order_of_an_earlier_life_is_not_adopted() -> None:
+def test_an_ended_order_of_an_earlier_session_is_not_adopted() -> None:
     bench = Bench()
     bench.start()
-    ended = OrderReport("mmbot-e", "o-9", MIDDLE, "bid", 4100, 300, 0, "ended", NOW)
+    ended = reported("mmbot-e", filled=300, remaining=0, status="ended", expires=NOW)
     bench.tell(OrderReported(ended))
     assert len(bench.engine.state.orders) == 0
 
@@ -679,7 +679,7 @@ def test_strays_wait_for_the_budget() -> None:
 # Readings and pauses
 
 
-def test_an_order_that_a_reading_should_have_shown_is_doubted() -> None:
+def test_an_order_that_a_reading_should_have_shown_is_queried() -> None:
     bench = Bench()
     places = bench.rest()
     shown = report(places["ask"], "o-ask")
@@ -689,14 +689,14 @@ def test_an_order_that_a_reading_should_have_shown_is_doubted() -> None:
 
 
 @pytest.mark.parametrize("ticker", [LOW, MIDDLE])
-def test_a_pause_and_its_end_both_throw_doubt_on_a_markets_orders(ticker: str) -> None:
+def test_a_pause_and_its_end_both_make_a_markets_orders_unknown(ticker: str) -> None:
     bench = Bench()
     bench.rest()
     commands = bench.tell(MarketActivity(ticker, active=False))
     assert len(only(QueryOrder, commands)) == (2 if ticker == MIDDLE else 0)
 
 
-def test_an_order_that_is_being_placed_is_not_doubted_by_a_pause() -> None:
+def test_an_order_that_is_being_placed_is_not_queried_after_a_pause() -> None:
     bench = Bench()
     bench.quote()
     assert not only(QueryOrder, bench.tell(MarketActivity(MIDDLE, active=False)))

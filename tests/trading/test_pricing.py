@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from mmbot.config import QuotingSettings
 from mmbot.trading.fair import Pooled
-from mmbot.trading.pricing import QuoteLimits, price_ladder
+from mmbot.trading.gates import Gate
+from mmbot.trading.pricing import QuoteLimits, price_event
 from tests.trading.builders import settings
 
 FAIR = (0.9, 0.7, 0.5, 0.3, 0.1)
@@ -25,10 +26,10 @@ def priced(
     fair: tuple[float, ...] = FAIR,
     wealth: list[float] | None = None,
     known: int = 4,
-    unheard: tuple[bool, ...] = HEARD,
+    without_mid: tuple[bool, ...] = HEARD,
     **changes: object,
 ) -> list[QuoteLimits]:
-    return price_ladder(Pooled(fair, unheard), wealth or FLAT, known, quoting(**changes))
+    return price_event(Pooled(fair, without_mid), wealth or FLAT, known, quoting(**changes))
 
 
 @st.composite
@@ -47,12 +48,12 @@ def portfolios(draw: st.DrawFn) -> tuple[tuple[float, ...], list[float]]:
     st.sampled_from(["both", "likelier"]),
 )
 def test_the_terms_keep_margin_edge_and_size(
-    ladder: tuple[tuple[float, ...], list[float]], known: int, margin: float, sides: str
+    event: tuple[tuple[float, ...], list[float]], known: int, margin: float, sides: str
 ) -> None:
-    fair, wealth = ladder
+    fair, wealth = event
     chosen = quoting(margin=margin, sides=sides, uncertainty_edge=0.1, lowest_bid_cents=10.0)
-    terms = price_ladder(Pooled(fair, (False,) * len(fair)), wealth, known, chosen)
-    for each, p in zip(terms, fair, strict=True):
+    limits = price_event(Pooled(fair, (False,) * len(fair)), wealth, known, chosen)
+    for each, p in zip(limits, fair, strict=True):
         assert each.fair == p
         assert 0 <= each.yes_value <= (1 - margin) * p
         assert 0 <= each.no_value <= (1 - margin) * (1 - p)
@@ -66,18 +67,18 @@ def test_the_terms_keep_margin_edge_and_size(
             assert each.yes_count == each.no_count == 0
         if each.yes_value < 0.1:
             assert each.yes_count == 0
-    assert all(high.yes_value >= low.yes_value for high, low in pairwise(terms))
-    assert all(low.no_value >= high.no_value for high, low in pairwise(terms))
+    assert all(high.yes_value >= low.yes_value for high, low in pairwise(limits))
+    assert all(low.no_value >= high.no_value for high, low in pairwise(limits))
 
 
-def test_yes_and_no_are_mirror_images_on_a_symmetric_ladder() -> None:
-    terms = priced(minimum_edge_cents=3.0, margin=0.0, lowest_bid_cents=0.0)
-    for low, high in zip(terms, reversed(terms), strict=True):
+def test_yes_and_no_are_mirror_images_on_a_symmetric_event() -> None:
+    limits = priced(minimum_edge_cents=3.0, margin=0.0, lowest_bid_cents=0.0)
+    for low, high in zip(limits, reversed(limits), strict=True):
         assert low.yes_value == pytest.approx(high.no_value)
         assert low.yes_count == high.no_count
 
 
-def test_holding_yes_at_one_strike_lowers_bids_for_yes_along_the_ladder() -> None:
+def test_holding_yes_at_one_strike_lowers_bids_for_yes_along_the_event() -> None:
     # Two hundred contracts of YES at the middle strike, bought at half a dollar.
     wealth = [900.0, 900.0, 900.0, 1100.0, 1100.0, 1100.0]
     for flat, held in zip(priced(margin=0.0), priced(wealth=wealth, margin=0.0), strict=True):
@@ -101,12 +102,12 @@ def test_early_in_the_week_the_sizes_are_small() -> None:
     assert counts == [0, 100, 300, 500, 1000]
 
 
-@pytest.mark.parametrize(("known", "reason"), [(2, "no_market_price"), (3, "")])
-def test_where_no_market_was_heard_nothing_is_quoted_before_thursdays_release(
-    known: int, reason: str
+@pytest.mark.parametrize(("known", "gate"), [(2, Gate.NO_MARKET_PRICE), (3, None)])
+def test_without_a_market_mid_nothing_is_quoted_before_thursdays_release(
+    known: int, gate: Gate | None
 ) -> None:
-    terms = priced(known=known, unheard=(True, False, False, False, False))
-    assert [each.reason for each in terms] == [reason, "", "", "", ""]
+    limits = priced(known=known, without_mid=(True, False, False, False, False))
+    assert [each.gate for each in limits] == [gate, None, None, None, None]
 
 
 def test_cash_that_is_small_makes_sizes_small() -> None:

@@ -10,32 +10,44 @@ from mmbot.config import Settings
 from mmbot.trading import quoting
 from mmbot.trading.book import Top
 from mmbot.trading.fair import Pooled
-from mmbot.trading.pricing import QuoteLimits, price_ladder
+from mmbot.trading.gates import Gate
+from mmbot.trading.pricing import QuoteLimits, price_event
 from mmbot.trading.quoting import Quote, Quotes, danger
-from mmbot.units import CENT_GRID, ONE_DOLLAR, PriceBand, PriceGrid
-from tests.trading.builders import settings
+from mmbot.units import CENT_GRID, ONE_DOLLAR, Count, Price, PriceBand, PriceGrid
+from tests.trading.builders import settings, top
 
 RICH = [1e9, 1e9]
 
 
 def wanted_quotes(
-    fair: float, top: Top, position: int, grid: PriceGrid, chosen: Settings
+    fair: float, best: Top, position: int, grid: PriceGrid, chosen: Settings
 ) -> Quotes:
-    """The quotes of a ladder of one strike, for somebody so rich that positions weigh nothing."""
-    (terms,) = price_ladder(Pooled((fair,), (False,)), RICH, 1, chosen.quoting)
-    return quoting.wanted_quotes(terms, top, position, grid, chosen)
+    """The quotes of an event of one strike, for somebody so rich that positions weigh nothing."""
+    (each,) = price_event(Pooled((fair,), (False,)), RICH, 1, chosen.quoting)
+    return quoting.wanted_quotes(each, best, Count(position), grid, chosen)
 
 
-TAPERED = PriceGrid(
-    (PriceBand(0, 1000, 10), PriceBand(1000, 9000, 100), PriceBand(9000, ONE_DOLLAR, 10))
-)
-grids = st.sampled_from([CENT_GRID, TAPERED, PriceGrid((PriceBand(0, ONE_DOLLAR, 1),))])
+def reducing_quotes(
+    given_limits: QuoteLimits, position: int, best: Top | None = None, *, reduce_only: bool = False
+) -> Quotes:
+    """The quotes with a lowest bid of ten cents."""
+    return quoting.wanted_quotes(
+        given_limits, best or NOTHING, Count(position), CENT_GRID, FLOOR, reduce_only=reduce_only
+    )
+
+
+def band(start: int, end: int, step: int) -> PriceBand:
+    return PriceBand(Price(start), Price(end), Price(step))
+
+
+TAPERED = PriceGrid((band(0, 1000, 10), band(1000, 9000, 100), band(9000, ONE_DOLLAR, 10)))
+grids = st.sampled_from([CENT_GRID, TAPERED, PriceGrid((band(0, ONE_DOLLAR, 1),))])
 fairs = st.one_of(st.floats(0.03, 0.97), st.integers(3, 97).map(lambda cents: cents / 100))
-maybe_price = st.none() | st.integers(1, 9999)
+maybe_price = st.none() | st.integers(1, 9999).map(Price)
 tops = st.builds(Top, maybe_price, maybe_price).filter(
-    lambda top: top.bid is None or top.ask is None or top.bid < top.ask
+    lambda best: best.bid is None or best.ask is None or best.bid < best.ask
 )
-NOTHING = Top(None, None)
+NOTHING = top(None, None)
 
 
 @st.composite
@@ -51,9 +63,9 @@ def any_settings(draw: st.DrawFn) -> Settings:
 
 @given(fairs, tops, st.integers(-20_000, 20_000), grids, any_settings())
 def test_a_quote_keeps_every_promise(
-    fair: float, top: Top, position: int, grid: PriceGrid, chosen: Settings
+    fair: float, best: Top, position: int, grid: PriceGrid, chosen: Settings
 ) -> None:
-    quotes = wanted_quotes(fair, top, position, grid, chosen)
+    quotes = wanted_quotes(fair, best, position, grid, chosen)
     margin, edge = Fraction(str(chosen.quoting.margin)), chosen.quoting.minimum_edge_cents * 100
     largest = chosen.limits.position
     value, slack = Fraction(fair) * ONE_DOLLAR, Fraction(1, 10**5)
@@ -62,8 +74,8 @@ def test_a_quote_keeps_every_promise(
         assert grid.accepts(bid)
         assert bid <= value * (1 - margin) + slack
         assert bid <= value - Fraction(edge) + slack
-        assert top.ask is None or bid < top.ask
-        assert top.bid is None or bid <= (grid.ceil(top.bid + 1) or bid)
+        assert best.ask is None or bid < best.ask
+        assert best.bid is None or bid <= (grid.ceil(Price(best.bid + 1)) or bid)
         assert 0 < quotes.bid.count <= min(chosen.quoting.size, largest - position)
         assert quotes.bid.allows(bid)
         assert bid <= quotes.bid.limit
@@ -73,14 +85,14 @@ def test_a_quote_keeps_every_promise(
         assert grid.accepts(ask)
         assert no_price <= (ONE_DOLLAR - value) * (1 - margin) + slack
         assert no_price <= ONE_DOLLAR - value - Fraction(edge) + slack
-        assert top.bid is None or ask > top.bid
-        assert top.ask is None or ask >= (grid.floor(top.ask - 1) or ask)
+        assert best.bid is None or ask > best.bid
+        assert best.ask is None or ask >= (grid.floor(Price(best.ask - 1)) or ask)
         assert 0 < quotes.ask.count <= min(chosen.quoting.size, largest + position)
         assert quotes.ask.allows(ask)
     if quotes.bid and quotes.ask:
         assert quotes.bid.price < quotes.ask.price
         assert chosen.quoting.sides == "both"
-    assert bool(quotes.reason) == (quotes.bid is None and quotes.ask is None)
+    assert bool(quotes.gate) == (quotes.bid is None and quotes.ask is None)
 
 
 @example(0.1, settings(quoting={"margin": 0.9, "sides": "both", "minimum_edge_cents": 0.01}))
@@ -144,32 +156,32 @@ def test_twenty_nine_cents_stay_twenty_nine_cents() -> None:
 
 
 def test_a_quote_betters_the_best_other_by_one_tick_and_no_more() -> None:
-    quotes = wanted_quotes(0.5, Top(3000, 7000), 0, CENT_GRID, settings())
+    quotes = wanted_quotes(0.5, top(3000, 7000), 0, CENT_GRID, settings())
     assert (bid_of(quotes).price, ask_of(quotes).price) == (3100, 6900)
     assert (bid_of(quotes).limit, ask_of(quotes).limit) == (4500, 5500)
 
 
 def test_a_tick_is_the_markets_own() -> None:
-    quotes = wanted_quotes(0.5, Top(500, 9500), 0, TAPERED, settings())
+    quotes = wanted_quotes(0.5, top(500, 9500), 0, TAPERED, settings())
     assert (bid_of(quotes).price, ask_of(quotes).price) == (510, 9490)
 
 
 def test_a_quote_does_not_follow_the_best_other_beyond_its_margin() -> None:
-    quotes = wanted_quotes(0.5, Top(4800, 5200), 0, CENT_GRID, settings())
+    quotes = wanted_quotes(0.5, top(4800, 5200), 0, CENT_GRID, settings())
     assert (bid_of(quotes).price, ask_of(quotes).price) == (4500, 5500)
 
 
 def test_a_quote_never_crosses() -> None:
-    quotes = wanted_quotes(0.5, Top(None, 3000), 0, CENT_GRID, settings())
+    quotes = wanted_quotes(0.5, top(None, 3000), 0, CENT_GRID, settings())
     assert bid_of(quotes).price == 2900
-    quotes = wanted_quotes(0.5, Top(7000, None), 0, CENT_GRID, settings())
+    quotes = wanted_quotes(0.5, top(7000, None), 0, CENT_GRID, settings())
     assert ask_of(quotes).price == 7100
 
 
 def test_no_price_below_the_lowest_ask_means_no_bid() -> None:
-    quotes = wanted_quotes(0.5, Top(None, 100), 0, CENT_GRID, settings())
+    quotes = wanted_quotes(0.5, top(None, 100), 0, CENT_GRID, settings())
     assert quotes.bid is None
-    quotes = wanted_quotes(0.5, Top(9900, None), 0, CENT_GRID, settings())
+    quotes = wanted_quotes(0.5, top(9900, None), 0, CENT_GRID, settings())
     assert quotes.ask is None
 
 
@@ -185,13 +197,13 @@ def test_the_position_bounds_the_size() -> None:
 def test_a_full_position_on_the_only_side_is_a_reason() -> None:
     one_sided = settings(quoting={"sides": "likelier"})
     assert wanted_quotes(0.6, NOTHING, 10_000, CENT_GRID, one_sided) == Quotes(
-        reason="no_price_or_room"
+        gate=Gate.NO_PRICE_OR_ROOM
     )
 
 
 @pytest.mark.parametrize("fair", [0.0, 0.0299, 0.9701, 1.0])
 def test_an_extreme_fair_value_is_not_quoted(fair: float) -> None:
-    assert wanted_quotes(fair, NOTHING, 0, CENT_GRID, settings()) == Quotes(reason="fair_extreme")
+    assert wanted_quotes(fair, NOTHING, 0, CENT_GRID, settings()) == Quotes(gate=Gate.FAIR_EXTREME)
 
 
 def test_a_quote_is_found_by_its_side() -> None:
@@ -200,23 +212,23 @@ def test_a_quote_is_found_by_its_side() -> None:
 
 
 def test_danger_is_the_distance_on_the_wrong_side_of_fair_value() -> None:
-    assert danger("bid", 5200, 0.5) == pytest.approx(200)
-    assert danger("ask", 4800, 0.5) == pytest.approx(200)
-    assert danger("bid", 4000, 0.5) < 0
+    assert danger("bid", Price(5200), 0.5) == pytest.approx(200)
+    assert danger("ask", Price(4800), 0.5) == pytest.approx(200)
+    assert danger("bid", Price(4000), 0.5) < 0
 
 
 # What only reduces
 
 
-def terms(fair: float, yes: int = 1000, no: int = 1000) -> QuoteLimits:
-    return QuoteLimits(fair, fair, fair * 0.9, (1 - fair) * 0.9, yes, no)
+def limits(fair: float, yes: int = 1000, no: int = 1000) -> QuoteLimits:
+    return QuoteLimits(fair, fair, fair * 0.9, (1 - fair) * 0.9, Count(yes), Count(no))
 
 
 FLOOR = settings(quoting={"lowest_bid_cents": 10.0, "contracts": 10})
 
 
 def test_yes_is_not_bid_for_below_the_lowest_bid() -> None:
-    quotes = quoting.wanted_quotes(terms(0.11), NOTHING, 0, CENT_GRID, FLOOR)
+    quotes = reducing_quotes(limits(0.11), 0)
     assert quotes.bid is None
     assert ask_of(quotes).count == 1000
 
@@ -224,13 +236,13 @@ def test_yes_is_not_bid_for_below_the_lowest_bid() -> None:
 def test_a_bid_that_reduces_may_be_below_the_lowest_bid_and_is_no_larger_than_the_position() -> (
     None
 ):
-    bid = bid_of(quoting.wanted_quotes(terms(0.11), NOTHING, -300, CENT_GRID, FLOOR))
+    bid = bid_of(reducing_quotes(limits(0.11), -300))
     assert (bid.price, bid.count, bid.most) == (900, 300, 300)
 
 
 @pytest.mark.parametrize(("fair", "position"), [(0.02, 700), (0.98, -700)])
 def test_a_position_is_reduced_at_extreme_fair_values_too(fair: float, position: int) -> None:
-    quotes = quoting.wanted_quotes(terms(fair), NOTHING, position, CENT_GRID, FLOOR)
+    quotes = reducing_quotes(limits(fair), position)
     reducing, adding = (quotes.ask, quotes.bid) if position > 0 else (quotes.bid, quotes.ask)
     assert adding is None
     assert reducing is not None
@@ -238,15 +250,15 @@ def test_a_position_is_reduced_at_extreme_fair_values_too(fair: float, position:
 
 
 def test_a_day_on_which_nothing_is_opened_still_reduces() -> None:
-    quotes = quoting.wanted_quotes(terms(0.5, 0, 0), NOTHING, 700, CENT_GRID, FLOOR)
+    quotes = reducing_quotes(limits(0.5, 0, 0), 700)
     assert ask_of(quotes).count == 700
     assert bid_of(quotes).count == 0
 
 
 def test_reduce_only_quotes_against_the_position_alone_and_never_crosses() -> None:
-    top = Top(5600, 5700)
-    quotes = quoting.wanted_quotes(terms(0.5), top, 700, CENT_GRID, FLOOR, reduce_only=True)
+    best = top(5600, 5700)
+    quotes = reducing_quotes(limits(0.5), 700, best, reduce_only=True)
     assert quotes.bid is None
     assert (ask_of(quotes).price, ask_of(quotes).count) == (5700, 700)
-    flat = quoting.wanted_quotes(terms(0.5), top, 0, CENT_GRID, FLOOR, reduce_only=True)
-    assert flat == Quotes(reason="reduce_only")
+    flat = reducing_quotes(limits(0.5), 0, best, reduce_only=True)
+    assert flat == Quotes(gate=Gate.REDUCE_ONLY)

@@ -29,13 +29,9 @@ from mmbot.trading.events import (
     BooksDistrusted,
     Filled,
     GroupChanged,
-    GroupReady,
     InputEvent,
     ListingRead,
     OrderAbsent,
-    OrderCancelled,
-    OrderDecreased,
-    OrderPlaced,
     OrderRenewed,
     OrderReported,
     ReadingFailed,
@@ -49,8 +45,18 @@ from mmbot.trading.events import (
 )
 from mmbot.trading.portfolio import Exposure, Portfolio
 from mmbot.trading.values import Fill, OrderReport, Refusal, Write
-from mmbot.units import CENT_GRID
-from tests.trading.builders import PLENTY, STRIKES, Bench, belief, book
+from mmbot.units import CENT_GRID, Count, Money
+from tests.trading.builders import (
+    PLENTY,
+    STRIKES,
+    Bench,
+    belief,
+    book,
+    group_ready,
+    order_cancelled,
+    order_decreased,
+    order_placed,
+)
 
 TICKERS = tuple(STRIKES)
 LOSS = 15_000_000
@@ -77,14 +83,14 @@ class Resting(msgspec.Struct):
 
     place: Place
     order_id: str
-    filled: int = 0
+    filled: Count = Count(0)
     ended: bool = False
     expires: int = 0
-    count: int = 0
+    count: Count = Count(0)
 
     @property
-    def remaining(self) -> int:
-        return 0 if self.ended else self.count - self.filled
+    def remaining(self) -> Count:
+        return Count(0 if self.ended else self.count - self.filled)
 
     @property
     def report(self) -> OrderReport:
@@ -118,7 +124,7 @@ class Walk:
         self.finished = False
         self.wakes = 0
 
-    # What the bot is told
+    # What the bot handles
 
     def tell(self, event: InputEvent) -> None:
         now = self.bench.now
@@ -143,16 +149,15 @@ class Walk:
         if not isinstance(command, Place):
             return
         state = self.bench.engine.state
-        listing = state.market(command.ticker)
-        assert listing is not None
-        assert listing.book is not None
-        assert listing.fair is not None
+        market = state.market(command.ticker)
+        assert market.book is not None
+        assert market.fair is not None
         assert state.service.streaming
         assert state.service.reconciled
         assert not state.service.stopping
-        assert not state.service.shut
+        assert state.service.exchange is None
         assert self.bench.now + 1000 < command.expires <= self.bench.now + 60_000
-        paid, worth = command.price / 1e4, listing.fair
+        paid, worth = command.price / 1e4, market.fair
         if command.side == "ask":
             paid, worth = 1 - paid, 1 - worth
         assert paid <= worth * 0.9 + 1e-9
@@ -162,8 +167,8 @@ class Walk:
         state = self.bench.engine.state
         if all(order.order_id for order in state.orders):
             # A fill that is booked before its order is identified counts twice until then.
-            for ladder in state.events.values():
-                assert min(ladder.portfolio.wealth(state.exposures(ladder))) >= -LOSS
+            for event_state in state.events.values():
+                assert min(event_state.portfolio.wealth(state.exposures(event_state))) >= -LOSS
         assert min(self._true_wealth()) >= -LOSS
         for ticker in TICKERS:
             alive = [o for o in self.orders.values() if o.place.ticker == ticker and o.remaining]
@@ -175,7 +180,7 @@ class Walk:
         budget = state.budget
         assert budget.available(self.bench.now) >= 0
 
-    def _true_wealth(self) -> list[int]:
+    def _true_wealth(self) -> list[Money]:
         """The worst case of what the exchange has, and of what is on its way there."""
         portfolio = Portfolio(TICKERS)
         for fill in self.fills:
@@ -202,7 +207,7 @@ class Walk:
         if isinstance(command, QueryOrder):
             self._serve_look_up(command, lost=lost)
         elif isinstance(command, EnsureGroup):
-            self.to_bot.append(GroupReady(command.shard, "g", command.contracts))
+            self.to_bot.append(group_ready(command.shard, "g", command.contracts))
         elif isinstance(command, ResetGroup):
             self.to_bot.append(GroupChanged(command.group, "reset"))
         elif isinstance(command, Place | Cancel | Renew | Decrease):
@@ -221,7 +226,7 @@ class Walk:
                     return WriteRefused(command.client_id, "cancel", "not_found", "")
                 remaining, order.ended = order.remaining, True
                 self.say(OrderReported(order.report))
-                return OrderCancelled(command.client_id, remaining)
+                return order_cancelled(command.client_id, remaining)
             case Renew():
                 order = self.orders.get(command.client_id)
                 if order is None or not order.remaining:
@@ -236,9 +241,9 @@ class Walk:
                     return WriteRefused(command.client_id, "decrease", "not_found", "")
                 if order.remaining <= command.remaining:
                     return WriteRefused(command.client_id, "decrease", "no_change", "")
-                order.count = order.filled + command.remaining
+                order.count = Count(order.filled + command.remaining)
                 self.say(OrderReported(order.report))
-                return OrderDecreased(command.client_id, command.remaining)
+                return order_decreased(command.client_id, command.remaining)
 
     def _serve_place(self, command: Place) -> InputEvent:
         if self.faults and self.rng.random() < 0.1:
@@ -249,7 +254,7 @@ class Walk:
         )
         self.orders[command.client_id] = order
         self.say(OrderReported(order.report))
-        return OrderPlaced(command.client_id, order.order_id, 0)
+        return order_placed(command.client_id, order.order_id)
 
     def _serve_look_up(self, command: QueryOrder, *, lost: bool) -> None:
         order = self.orders.get(command.client_id)
@@ -265,8 +270,8 @@ class Walk:
         alive = [order for order in self.orders.values() if order.remaining]
         if alive:
             order = self.rng.choice(alive)
-            place, count = order.place, self.rng.randint(1, order.remaining)
-            order.filled += count
+            place, count = order.place, Count(self.rng.randint(1, order.remaining))
+            order.filled = Count(order.filled + count)
             order.ended = order.filled == order.count
             fill = Fill(
                 trade_id=f"t-{len(self.fills)}",
@@ -275,7 +280,7 @@ class Walk:
                 side=place.side,
                 price=place.price,
                 count=count,
-                fee=0,
+                fee=Money(0),
                 at=0,
                 client_id=self.rng.choice(("", place.client_id)),
             )
@@ -314,9 +319,9 @@ class Walk:
     def pass_time(self, milliseconds: int) -> None:
         """Let time pass, waking the bot whenever it wished to be."""
         until = self.bench.now + milliseconds
-        while (wish := self.bench.wake) is not None and wish <= until:
+        while (wake := self.bench.wake) is not None and wake <= until:
             self.bench.wake = None
-            self.bench.now = max(self.bench.now, wish)
+            self.bench.now = max(self.bench.now, wake)
             self.expire()
             self.wakes += 1
             self.tell(Woken())
@@ -460,6 +465,6 @@ def test_the_same_events_give_the_same_commands() -> None:
         walk = Walk(seed, faults=True)
         walk.begin()
         walk.wander(200)
-        return walk.bench.said
+        return walk.bench.all_commands
 
     assert commands(7) == commands(7)

@@ -5,6 +5,7 @@ import pytest
 from mmbot.trading.commands import Place
 from mmbot.trading.events import BeliefFormed, Filled, SettingsChanged, Woken
 from mmbot.trading.pricing import QuoteLimits
+from mmbot.units import Money
 from tests.trading.builders import HIGH, LOW, MIDDLE, Bench, belief, book, fill, only, settings
 
 MARKET_ONLY: dict[str, object] = {"belief_weight": [0.0] * 5}
@@ -21,16 +22,15 @@ def pooled_bench() -> Bench:
     return bench
 
 
-def terms(bench: Bench, ticker: str = MIDDLE) -> QuoteLimits:
-    listing = bench.engine.state.market(ticker)
-    assert listing is not None
-    assert listing.quote_limits is not None
-    return listing.quote_limits
+def limits(bench: Bench, ticker: str = MIDDLE) -> QuoteLimits:
+    found = bench.engine.state.market(ticker).quote_limits
+    assert found is not None
+    return found
 
 
 def test_fair_value_is_the_midpoint_where_the_belief_weighs_nothing() -> None:
     bench = pooled_bench()
-    assert [terms(bench, t).fair for t in (LOW, MIDDLE, HIGH)] == pytest.approx([0.79, 0.49, 0.19])
+    assert [limits(bench, t).fair for t in (LOW, MIDDLE, HIGH)] == pytest.approx([0.79, 0.49, 0.19])
 
 
 def test_a_market_without_a_midpoint_is_not_quoted_early_in_the_week() -> None:
@@ -45,51 +45,49 @@ def test_a_market_without_a_midpoint_is_not_quoted_early_in_the_week() -> None:
 def test_midpoints_that_move_are_taken_in_after_a_quarter_of_a_second() -> None:
     bench = pooled_bench()
     bench.tell(book(MIDDLE, 5400, 5600), after=1_000)
-    assert terms(bench).fair == pytest.approx(0.55)
+    assert limits(bench).fair == pytest.approx(0.55)
     bench.tell(book(MIDDLE, 5800, 6000), after=100)
-    assert terms(bench).fair == pytest.approx(0.55)
+    assert limits(bench).fair == pytest.approx(0.55)
     assert bench.wake == bench.now + 150
     bench.tell(Woken(), after=150)
-    assert terms(bench).fair == pytest.approx(0.59)
+    assert limits(bench).fair == pytest.approx(0.59)
 
 
 def test_a_midpoint_within_the_tolerance_prices_nothing_anew() -> None:
     bench = pooled_bench()
-    before = terms(bench)
+    before = limits(bench)
     bench.tell(book(MIDDLE, 4801, 5001), after=1_000)
-    assert terms(bench) is before
+    assert limits(bench) is before
 
 
-def test_our_own_orders_are_no_opinion() -> None:
+def test_our_own_orders_are_no_market_mid() -> None:
     bench = pooled_bench()
-    assert only(Place, bench.said)
+    assert only(Place, bench.all_commands)
     # Nothing but our own two orders is left in the book.
-    own = {place.side: place for place in only(Place, bench.said) if place.ticker == MIDDLE}
+    own = {place.side: place for place in only(Place, bench.all_commands) if place.ticker == MIDDLE}
     shown = book(MIDDLE, own["bid"].price, own["ask"].price, own["bid"].count)
     bench.tell(shown, after=1_000)
-    listing = bench.engine.state.market(MIDDLE)
-    assert listing is not None
-    assert not listing.market_mid.live
-    assert terms(bench).fair == pytest.approx(0.49)
+    assert not bench.engine.state.market(MIDDLE).market_mid.live
+    assert limits(bench).fair == pytest.approx(0.49)
 
 
 def test_a_belief_and_settings_take_effect_at_once() -> None:
     bench = Bench()
     bench.start()
     bench.tell(BeliefFormed(belief((0.9, 0.6, 0.3))))
-    assert terms(bench).fair == pytest.approx(0.6)
+    assert limits(bench).fair == pytest.approx(0.6)
     bench.tell(SettingsChanged(settings(quoting={"margin": 0.5})))
-    assert terms(bench).yes_value == pytest.approx(0.3)
+    assert limits(bench).yes_value == pytest.approx(0.3)
 
 
 def test_a_fill_lowers_what_yes_is_worth_at_every_strike() -> None:
     bench = Bench(limits={"event_loss_dollars": 100.0, "event_cash_share": 1.0})
     bench.start()
-    bench.engine.state.cash = 100_000_000
+    bench.engine.state.cash = Money(100_000_000)
     bench.tell(Woken(), after=250)
-    before = [terms(bench, t).reservation for t in (LOW, MIDDLE, HIGH)]
+    before = [limits(bench, t).reservation for t in (LOW, MIDDLE, HIGH)]
     bench.tell(Filled(fill("t-1", "o-1", 2_000)), after=250)
-    after = [terms(bench, t).reservation for t in (LOW, MIDDLE, HIGH)]
+    after = [limits(bench, t).reservation for t in (LOW, MIDDLE, HIGH)]
     assert all(now < then for now, then in zip(after, before, strict=True))
 
 
@@ -97,8 +95,8 @@ def test_an_event_that_may_lose_all_it_may_only_reduces() -> None:
     bench = Bench(limits={"event_loss_dollars": 4.1})
     bench.rest()
     bench.tell(Filled(fill("t-1", "o-bid", 1000)), after=250)
-    ladder = bench.engine.state.event_of_market[MIDDLE]
-    assert ladder.reduce_only
+    event_state = bench.engine.state.event_of_market[MIDDLE]
+    assert event_state.reduce_only
     bench.tell(book(LOW, 6000, 9000), Woken(), after=5_000)
     assert bench.reason(LOW) == "reduce_only"
     assert {(o.ticker, o.side) for o in bench.engine.state.orders} == {(MIDDLE, "ask")}
@@ -107,7 +105,7 @@ def test_an_event_that_may_lose_all_it_may_only_reduces() -> None:
 def test_cash_that_is_gone_stops_whatever_is_not_a_reduction() -> None:
     bench = Bench()
     bench.quote()
-    bench.engine.state.cash = 0
+    bench.engine.state.cash = Money(0)
     bench.tell(Woken(), after=250)
     assert bench.reason() == "reduce_only"
 
@@ -118,7 +116,7 @@ def test_what_open_positions_cost_counts_as_cash() -> None:
     bench.tell(Filled(fill("t-1", "o-1", 1000)))
     bench.tell(Filled(fill("t-2", "o-2", 500, ticker=HIGH, side="ask", price=2000)))
     state = bench.engine.state
-    state.count_cash({0: 100_000_000})
+    state.update_balances({0: Money(100_000_000)})
     # Ten contracts of YES at 41 cents, and five of NO at 80.
     assert state.cash == 100_000_000 + 4_100_000 + 4_000_000
 

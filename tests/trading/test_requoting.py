@@ -9,15 +9,11 @@ from mmbot.trading.events import (
     BookReplaced,
     FeedLagged,
     Filled,
-    GroupReady,
     InputEvent,
     LimitsRead,
     ListingRead,
     MarketActivity,
     MarketClosing,
-    OrderCancelled,
-    OrderDecreased,
-    OrderPlaced,
     OrderReported,
     Reconciled,
     SettingsChanged,
@@ -28,7 +24,7 @@ from mmbot.trading.events import (
     WriteRefused,
 )
 from mmbot.trading.values import OrderReport
-from mmbot.units import Money
+from mmbot.units import Count, Money
 from tests.trading.builders import (
     CAP,
     CLOSES,
@@ -41,9 +37,15 @@ from tests.trading.builders import (
     belief,
     book,
     fill,
+    group_ready,
+    levels,
     notes,
     only,
+    order_cancelled,
+    order_decreased,
+    order_placed,
     report,
+    reported,
     settings,
 )
 
@@ -64,7 +66,7 @@ def rest_everywhere(bench: Bench) -> dict[str, Place]:
         for place in only(Place, bench.tell(shown)):
             order_id = f"{place.ticker[-1]}-{place.side}"
             placed[order_id] = place
-            bench.tell(OrderPlaced(place.client_id, order_id, 0))
+            bench.tell(order_placed(place.client_id, order_id))
     assert len(placed) == 6
     return placed
 
@@ -113,7 +115,7 @@ def test_a_place_waits_until_the_old_order_is_known_to_be_gone() -> None:
     commands = bench.tell(book(bid=3000), after=2000)
     assert bench.cancelled_sides(commands) == {"bid"}
     assert not only(Place, commands)
-    commands = bench.tell(OrderCancelled(place.client_id, 1000))
+    commands = bench.tell(order_cancelled(place.client_id, 1000))
     assert [(p.side, p.price) for p in only(Place, commands)] == [("bid", 3100)]
 
 
@@ -179,7 +181,7 @@ def test_places_leave_enough_to_cancel_everything() -> None:
     bench.tell(LimitsRead(0.001, 40.0, 10.0, 2.0, 10.0))
     for shown in all_books():
         for place in only(Place, bench.tell(shown)):
-            bench.tell(OrderPlaced(place.client_id, f"o-{place.client_id}", 0))
+            bench.tell(order_placed(place.client_id, f"o-{place.client_id}"))
     placed = len(bench.engine.state.orders)
     assert 0 < placed < 6
     assert bench.wake is not None
@@ -225,7 +227,7 @@ def test_an_account_with_a_tiny_bucket_can_still_trade() -> None:
         (ListingRead("exchange_paused", ()), "exchange_paused"),
         (BeliefFormed(belief(known=0)), "release_due"),
         (MarketClosing(MIDDLE, NOW + 500), "closed"),
-        (BookReplaced(MIDDLE, ((6000, 1),), ((5000, 1),)), "no_book"),
+        (BookReplaced(MIDDLE, levels((6000, 1)), levels((5000, 1))), "no_book"),
         (BeliefFormed(belief((0.99, 0.98, 0.2))), "fair_extreme"),
     ],
 )
@@ -368,10 +370,10 @@ def test_a_position_near_its_limit_makes_the_adding_side_smaller_in_its_place() 
     assert not only(Decrease, commands)
     commands = bench.tell(Filled(fill("t-2", "elsewhere", 300)))
     assert not only(Cancel, commands)
-    assert only(Decrease, commands) == [Decrease(place.client_id, "o-bid", MIDDLE, 0, 600)]
+    assert only(Decrease, commands) == [Decrease(place.client_id, "o-bid", MIDDLE, 0, Count(600))]
     # The report comes with the answer, and says what is filled of it.
     smaller = msgspec.structs.replace(report(place, "o-bid", filled=100), remaining=600)
-    bench.tell(OrderReported(smaller), OrderDecreased(place.client_id, 600))
+    bench.tell(OrderReported(smaller), order_decreased(place.client_id, 600))
     order = bench.engine.state.orders.get(place.client_id)
     assert order is not None
     assert (order.state, order.count, order.remaining) == ("resting", 700, 600)
@@ -381,7 +383,7 @@ def test_an_answer_to_a_decrease_without_a_report_makes_the_order_be_looked_up()
     bench = Bench(limits={"contracts_per_market": 10})
     place = bench.rest()["bid"]
     bench.tell(Filled(fill("t-1", "elsewhere", 300)))
-    commands = bench.tell(OrderDecreased(place.client_id, 700))
+    commands = bench.tell(order_decreased(place.client_id, 700))
     assert [look_up.order_id for look_up in only(QueryOrder, commands)] == ["o-bid"]
 
 
@@ -417,20 +419,17 @@ def test_a_position_at_its_limit_takes_the_adding_side_off() -> None:
     assert bench.cancelled_sides(commands) == {"bid"}
 
 
-# Orders of an earlier life
+# Orders of an earlier session
 
 
 def earlier(**changes: object) -> OrderReport:
-    report = OrderReport(
-        "mmbot-e-1", "o-9", MIDDLE, "bid", 4100, 0, 1000, "resting", NOW + 60_000, 0, "g-0"
-    )
-    return msgspec.structs.replace(report, **changes)
+    return msgspec.structs.replace(reported("mmbot-e-1", group="g-0"), **changes)
 
 
 def restarted(
     *events: InputEvent, balance: Money | None = PLENTY, **sections: dict[str, object]
 ) -> Bench:
-    """A life that found one order, and knows what `events` tell."""
+    """A session that found one order, and has handled `events`."""
     bench = Bench(**sections)
     bench.tell(
         StreamUp(),
@@ -442,29 +441,29 @@ def restarted(
     return bench
 
 
-def test_an_order_of_an_earlier_life_that_is_still_wanted_keeps_its_place() -> None:
+def test_an_order_of_an_earlier_session_that_is_still_wanted_keeps_its_place() -> None:
     bench = restarted()
-    seen = BookReplaced(MIDDLE, ((4100, 1000), (4000, 5000)), ((6000, 1000),))
-    commands = bench.tell(GroupReady(0, "g-0", CAP), BeliefFormed(belief()), seen, after=4_000)
+    seen = BookReplaced(MIDDLE, levels((4100, 1000), (4000, 5000)), levels((6000, 1000)))
+    commands = bench.tell(group_ready(), BeliefFormed(belief()), seen, after=4_000)
     assert not only(Cancel, commands)
     assert [place.side for place in only(Place, commands)] == ["ask"]
 
 
-def test_an_order_of_an_earlier_life_that_is_not_wanted_goes_as_soon_as_that_is_known() -> None:
-    bench = restarted(GroupReady(0, "g-0", CAP), BeliefFormed(belief((0.8, 0.3, 0.2))))
+def test_an_order_of_an_earlier_session_that_is_not_wanted_goes_as_soon_as_that_is_known() -> None:
+    bench = restarted(group_ready(), BeliefFormed(belief((0.8, 0.3, 0.2))))
     assert [cancel.order_id for cancel in only(Cancel, bench.tell(book()))] == ["o-9"]
 
 
-def test_an_order_of_an_earlier_life_does_not_wait_for_ever_to_be_judged() -> None:
+def test_an_order_of_an_earlier_session_does_not_wait_for_ever_to_be_judged() -> None:
     bench = restarted()
     assert bench.wake is not None
     assert bench.wake <= bench.now + 5_000
     assert [c.order_id for c in only(Cancel, bench.tell(Woken(), after=5_000))] == ["o-9"]
 
 
-def test_an_order_of_an_earlier_life_is_not_judged_by_a_guess_at_the_cash() -> None:
+def test_an_order_of_an_earlier_session_is_not_judged_by_a_guess_at_the_cash() -> None:
     # Without a balance, an event may use no more than it may lose, which makes quotes small.
-    known = GroupReady(0, "g-0", CAP), BeliefFormed(belief()), book()
+    known = group_ready(), BeliefFormed(belief()), book()
     bench = restarted(*known, balance=None, limits={"event_loss_dollars": 10.0})
     commands = bench.tell(Woken(), after=2_000)
     assert not only(Cancel, commands)
@@ -485,16 +484,16 @@ def test_a_gate_that_shuts_takes_off_what_was_found_as_well(
 def test_an_order_that_breaks_the_limit_is_not_spared() -> None:
     bench = Bench(limits={"event_loss_dollars": 10.0})
     bench.tell(StreamUp(), ListingRead("", (bench.listed,)))
-    commands = bench.tell(Reconciled((earlier(remaining=9000),), (), {0: 0}))
+    commands = bench.tell(Reconciled((earlier(remaining=9000),), (), {0: Money(0)}))
     assert [cancel.order_id for cancel in only(Cancel, commands)] == ["o-9"]
 
 
 def test_an_order_in_another_group_moves_into_ours() -> None:
-    bench = restarted(GroupReady(0, "another", CAP), BeliefFormed(belief()))
+    bench = restarted(group_ready(0, "another", CAP), BeliefFormed(belief()))
     commands = bench.tell(book())
     (note,) = (note for note in only(Note, commands) if note.name == "order.cancel")
     assert note.fields["reason"] == "other_group"
-    commands = bench.tell(OrderCancelled("mmbot-e-1", 1000))
+    commands = bench.tell(order_cancelled("mmbot-e-1", 1000))
     assert {place.group for place in only(Place, commands)} == {"another"}
 
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from mmbot.trading.sizing import kelly_sizes, reservation_prices
 
-# Prices that are met to 1e-5 dollars leave this much of the logarithm, on the poorest ladder here.
+# Prices that are met to 1e-5 dollars leave this much of the logarithm, on the poorest event here.
 TOLERANCE = 1e-6
 
 
-class Ladder(msgspec.Struct, frozen=True):
+class Problem(msgspec.Struct, frozen=True):
     cells: list[float]
     wealth: list[float]
     costs: list[float]
@@ -23,14 +23,14 @@ class Ladder(msgspec.Struct, frozen=True):
 
 
 @st.composite
-def ladders(draw: st.DrawFn) -> Ladder:
+def problems(draw: st.DrawFn) -> Problem:
     n = draw(st.integers(1, 6))
     parts = draw(st.lists(st.floats(0.02, 1), min_size=n + 1, max_size=n + 1))
     cells = [part / sum(parts) for part in parts]
     above = [sum(cells[j + 1 :]) for j in range(n)]
     edges = draw(st.lists(st.floats(-0.05, 0.3), min_size=n, max_size=n))
     costs = [max(p * (1 - e), 0.001) for p, e in zip(above, edges, strict=True)]
-    return Ladder(
+    return Problem(
         cells,
         draw(st.lists(st.floats(20, 300), min_size=n + 1, max_size=n + 1)),
         sorted(costs, reverse=True),
@@ -38,13 +38,13 @@ def ladders(draw: st.DrawFn) -> Ladder:
     )
 
 
-def utility(ladder: Ladder, sizes: list[float]) -> float:
+def utility(problem: Problem, sizes: list[float]) -> float:
     """The expected logarithm, cell by cell."""
     total = 0.0
-    for cell, (p, wealth) in enumerate(zip(ladder.cells, ladder.wealth, strict=True)):
+    for cell, (p, wealth) in enumerate(zip(problem.cells, problem.wealth, strict=True)):
         gain = sum(
             x * ((cell > j) - cost)
-            for j, (x, cost) in enumerate(zip(sizes, ladder.costs, strict=True))
+            for j, (x, cost) in enumerate(zip(sizes, problem.costs, strict=True))
         )
         if wealth + gain <= 0:
             return -math.inf
@@ -52,7 +52,7 @@ def utility(ladder: Ladder, sizes: list[float]) -> float:
     return total
 
 
-def neighbours(ladder: Ladder, sizes: list[float], step: float) -> list[list[float]]:
+def neighbours(problem: Problem, sizes: list[float], step: float) -> list[list[float]]:
     """Sizes a step away: at one strike, or moved from one strike to another."""
     n = len(sizes)
     moves = [[float(i == j) for i in range(n)] for j in range(n)]
@@ -60,19 +60,19 @@ def neighbours(ladder: Ladder, sizes: list[float], step: float) -> list[list[flo
     return [
         [
             min(max(x + sign * step * m, 0.0), most)
-            for x, m, most in zip(sizes, move, ladder.most, strict=True)
+            for x, m, most in zip(sizes, move, problem.most, strict=True)
         ]
         for move in moves
         for sign in (1, -1)
     ]
 
 
-def searched(ladder: Ladder) -> list[float]:
+def searched(problem: Problem) -> list[float]:
     """The best sizes by plain search with ever smaller steps."""
-    sizes, step = [0.0] * len(ladder.costs), 64.0
+    sizes, step = [0.0] * len(problem.costs), 64.0
     while step > 1e-4:
-        best = max(neighbours(ladder, sizes, step), key=lambda other: utility(ladder, other))
-        if utility(ladder, best) > utility(ladder, sizes):
+        best = max(neighbours(problem, sizes, step), key=lambda other: utility(problem, other))
+        if utility(problem, best) > utility(problem, sizes):
             sizes = best
         else:
             step /= 2
@@ -80,24 +80,24 @@ def searched(ladder: Ladder) -> list[float]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(ladders())
-def test_kelly_sizes_are_at_least_as_good_as_what_a_plain_search_finds(ladder: Ladder) -> None:
-    found = kelly_sizes(ladder.cells, ladder.wealth, ladder.costs, ladder.most)
-    assert all(0 <= x <= most for x, most in zip(found, ladder.most, strict=True))
-    assert utility(ladder, found) >= utility(ladder, searched(ladder)) - TOLERANCE
+@given(problems())
+def test_kelly_sizes_are_at_least_as_good_as_what_a_plain_search_finds(problem: Problem) -> None:
+    found = kelly_sizes(problem.cells, problem.wealth, problem.costs, problem.most)
+    assert all(0 <= x <= most for x, most in zip(found, problem.most, strict=True))
+    assert utility(problem, found) >= utility(problem, searched(problem)) - TOLERANCE
 
 
 @settings(max_examples=100, deadline=None)
-@given(ladders())
-def test_nothing_nearby_is_better_than_kelly_sizes(ladder: Ladder) -> None:
-    found = kelly_sizes(ladder.cells, ladder.wealth, ladder.costs, ladder.most)
+@given(problems())
+def test_nothing_nearby_is_better_than_kelly_sizes(problem: Problem) -> None:
+    found = kelly_sizes(problem.cells, problem.wealth, problem.costs, problem.most)
     for step in (0.01, 1.0):
-        for other in neighbours(ladder, found, step):
-            assert utility(ladder, other) <= utility(ladder, found) + TOLERANCE
+        for other in neighbours(problem, found, step):
+            assert utility(problem, other) <= utility(problem, found) + TOLERANCE
 
 
 @st.composite
-def long_ladders(draw: st.DrawFn) -> Ladder:
+def many_strikes(draw: st.DrawFn) -> Problem:
     """A hundred strikes priced with an edge; wealth is flat, or wanders from cell to cell."""
     noise = random.Random(draw(st.integers(0, 2**32)))
     spread, cash = draw(st.floats(0.1, 0.8)), draw(st.sampled_from([50.0, 500.0, 5000.0]))
@@ -110,7 +110,7 @@ def long_ladders(draw: st.DrawFn) -> Ladder:
         wealth.append(reached)
     prices = reservation_prices(cells, wealth)
     most = draw(st.sampled_from([8.0, 40.0, 400.0]))
-    return Ladder(
+    return Problem(
         cells,
         wealth,
         [max(0.0, p - max(0.02, 0.1 * p * (1 - p))) for p in prices],
@@ -119,14 +119,16 @@ def long_ladders(draw: st.DrawFn) -> Ladder:
 
 
 @settings(max_examples=100, deadline=None)
-@given(long_ladders())
-def test_on_a_long_ladder_no_size_but_those_at_a_bound_has_anything_to_gain(ladder: Ladder) -> None:
-    sizes = kelly_sizes(ladder.cells, ladder.wealth, ladder.costs, ladder.most)
-    spent = sum(x * cost for x, cost in zip(sizes, ladder.costs, strict=True))
-    after = [w - spent + sum(sizes[:c]) for c, w in enumerate(ladder.wealth)]
+@given(many_strikes())
+def test_with_many_strikes_only_sizes_at_a_bound_have_anything_to_gain(
+    problem: Problem,
+) -> None:
+    sizes = kelly_sizes(problem.cells, problem.wealth, problem.costs, problem.most)
+    spent = sum(x * cost for x, cost in zip(sizes, problem.costs, strict=True))
+    after = [w - spent + sum(sizes[:c]) for c, w in enumerate(problem.wealth)]
     assert min(after) > 0
-    marginal = [max(p, 1e-9) / a for p, a in zip(ladder.cells, after, strict=True)]
-    for j, (size, cost, most) in enumerate(zip(sizes, ladder.costs, ladder.most, strict=True)):
+    marginal = [max(p, 1e-9) / a for p, a in zip(problem.cells, after, strict=True)]
+    for j, (size, cost, most) in enumerate(zip(sizes, problem.costs, problem.most, strict=True)):
         edge = sum(marginal[j + 1 :]) / sum(marginal) - cost
         assert edge <= 2e-5 or size > most - 1e-5
         assert edge >= -2e-5 or size < 1e-5
@@ -138,7 +140,7 @@ def test_a_single_bet_has_the_size_of_kellys_rule() -> None:
     assert size == pytest.approx(100 * 0.2 / 0.5, rel=1e-4)
 
 
-def test_the_bets_of_a_ladder_are_cut_because_they_lose_together() -> None:
+def test_the_bets_of_an_event_are_cut_because_they_lose_together() -> None:
     cells, wealth, costs = [0.3, 0.2, 0.5], [100.0] * 3, [0.6, 0.4]
     alone = [
         kelly_sizes(cells, wealth, costs, [1e6, 0.0])[0],
@@ -153,11 +155,11 @@ def test_the_bets_of_a_ladder_are_cut_because_they_lose_together() -> None:
 def test_a_search_that_is_cut_short_keeps_the_best_it_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ladder = Ladder([0.3, 0.2, 0.5], [100.0] * 3, [0.6, 0.4], [1e6, 1e6])
-    best = kelly_sizes(ladder.cells, ladder.wealth, ladder.costs, ladder.most)
+    problem = Problem([0.3, 0.2, 0.5], [100.0] * 3, [0.6, 0.4], [1e6, 1e6])
+    best = kelly_sizes(problem.cells, problem.wealth, problem.costs, problem.most)
     monkeypatch.setattr("mmbot.trading.sizing._STEPS", 1)
-    short = kelly_sizes(ladder.cells, ladder.wealth, ladder.costs, ladder.most)
-    assert utility(ladder, [0.0, 0.0]) < utility(ladder, short) < utility(ladder, best)
+    short = kelly_sizes(problem.cells, problem.wealth, problem.costs, problem.most)
+    assert utility(problem, [0.0, 0.0]) < utility(problem, short) < utility(problem, best)
 
 
 def test_no_edge_means_no_bet() -> None:
@@ -165,11 +167,11 @@ def test_no_edge_means_no_bet() -> None:
 
 
 @settings(deadline=None)
-@given(ladders())
-def test_at_the_reservation_price_a_little_changes_nothing(ladder: Ladder) -> None:
-    prices = reservation_prices(ladder.cells, ladder.wealth)
+@given(problems())
+def test_at_the_reservation_price_a_little_changes_nothing(problem: Problem) -> None:
+    prices = reservation_prices(problem.cells, problem.wealth)
     assert all(high >= low for high, low in pairwise((1.0, *prices, 0.0)))
-    at_them = msgspec.structs.replace(ladder, costs=prices)
+    at_them = msgspec.structs.replace(problem, costs=prices)
     flat = [0.0] * len(prices)
     for j in range(len(prices)):
         little = [0.01 * (i == j) for i in range(len(prices))]

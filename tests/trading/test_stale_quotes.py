@@ -12,13 +12,23 @@ from mmbot.trading.events import (
     BeliefFormed,
     LimitsRead,
     ListingRead,
-    MarketSettled,
-    OrderCancelled,
-    OrderPlaced,
     Woken,
 )
 from mmbot.trading.quoting import danger
-from tests.trading.builders import CLOSES, HIGH, LOW, MIDDLE, STRIKES, Bench, belief, book, only
+from tests.trading.builders import (
+    CLOSES,
+    HIGH,
+    LOW,
+    MIDDLE,
+    STRIKES,
+    Bench,
+    belief,
+    book,
+    market_settled,
+    only,
+    order_cancelled,
+    order_placed,
+)
 
 MOVED = BeliefFormed(belief((0.69, 0.5, 0.2)))
 
@@ -27,13 +37,13 @@ def exposures(commands: Iterable[Command]) -> list[Note]:
     return [note for note in only(Note, commands) if note.name == "belief.exposure"]
 
 
-def whole_ladder() -> Bench:
+def whole_event() -> Bench:
     """A bench whose quotes rest in all three markets, a cent below and above fair value."""
     bench = Bench(quoting={"margin": 0.0})
     bench.start()
     for ticker in STRIKES:
         for place in only(Place, bench.tell(book(ticker, None, None))):
-            bench.tell(OrderPlaced(place.client_id, f"o-{place.side}", 0))
+            bench.tell(order_placed(place.client_id, f"o-{place.side}"))
     assert len(bench.engine.state.orders) == 6
     return bench
 
@@ -43,41 +53,41 @@ def wrong_bid(commands: Iterable[Command]) -> Cancel:
     return cancel
 
 
-def test_cents_times_contracts_times_seconds_are_said_once_the_last_wrong_quote_is_off() -> None:
-    bench = whole_ladder()
+def test_cents_times_contracts_times_seconds_are_logged_once_the_last_wrong_quote_is_off() -> None:
+    bench = whole_event()
     # 79 cents are bid ten times for what is worth 69 now.
     cancel = wrong_bid(bench.tell(MOVED, after=1_000))
     assert not exposures(bench.tell(Woken(), after=500))
-    (said,) = exposures(bench.tell(OrderCancelled(cancel.client_id, 1_000), after=1_500))
-    assert said.fields["cent_seconds"] == pytest.approx(10 * 10 * 2)
-    assert (said.fields["orders"], said.fields["seconds"]) == (1, 2.0)
+    (line,) = exposures(bench.tell(order_cancelled(cancel.client_id, 1_000), after=1_500))
+    assert line.fields["cent_seconds"] == pytest.approx(10 * 10 * 2)
+    assert (line.fields["orders"], line.fields["seconds"]) == (1, 2.0)
     assert not exposures(bench.tell(Woken(), after=500))
 
 
 def test_a_belief_that_makes_no_quote_wrong_says_nothing() -> None:
-    bench = whole_ladder()
+    bench = whole_event()
     bench.tell(BeliefFormed(belief((0.801, 0.501, 0.201))))
     assert not exposures(bench.tell(Woken(), after=5_000))
-    assert not exposures(bench.said)
+    assert not exposures(bench.all_commands)
 
 
 def test_what_the_next_belief_finds_still_standing_is_counted_until_then() -> None:
-    bench = whole_ladder()
+    bench = whole_event()
     cancel = wrong_bid(bench.tell(MOVED, after=1_000))
-    (said,) = exposures(bench.tell(BeliefFormed(belief((0.59, 0.5, 0.2))), after=1_000))
-    assert said.fields["cent_seconds"] == pytest.approx(10 * 10)
-    (said,) = exposures(bench.tell(OrderCancelled(cancel.client_id, 1_000), after=500))
-    assert said.fields["cent_seconds"] == pytest.approx(20 * 10 / 2)
+    (line,) = exposures(bench.tell(BeliefFormed(belief((0.59, 0.5, 0.2))), after=1_000))
+    assert line.fields["cent_seconds"] == pytest.approx(10 * 10)
+    (line,) = exposures(bench.tell(order_cancelled(cancel.client_id, 1_000), after=500))
+    assert line.fields["cent_seconds"] == pytest.approx(20 * 10 / 2)
 
 
-def test_an_event_that_left_the_desk_leaves_no_belief_behind() -> None:
+def test_an_event_that_was_dropped_leaves_no_belief_behind() -> None:
     bench = Bench()
     bench.start()
     formed = BeliefFormed(belief((0.7, 0.5, 0.2)))
     before = sys.getrefcount(formed.belief)
     bench.tell(formed)
     meanwhile = sys.getrefcount(formed.belief)
-    bench.tell(*(MarketSettled(ticker, 0, final=True) for ticker in STRIKES))
+    bench.tell(*(market_settled(ticker, 0, final=True) for ticker in STRIKES))
     bench.tell(ListingRead("", ()), after=CLOSES)
     after = sys.getrefcount(formed.belief)
     assert not bench.engine.state.events
@@ -90,7 +100,7 @@ fairs = st.lists(st.floats(0.05, 0.95), min_size=3, max_size=3)
 @settings(deadline=None)
 @given(fairs, st.integers(1, 6))
 def test_the_most_wrong_quotes_come_off_first(above: list[float], payable: int) -> None:
-    bench = whole_ladder()
+    bench = whole_event()
     moved = belief(tuple(sorted(above, reverse=True)))
     fair = dict(zip((LOW, MIDDLE, HIGH), moved.above, strict=True))
     # So many cancels can be paid for, and nothing else.

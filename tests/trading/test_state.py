@@ -75,7 +75,7 @@ def test_a_belief_without_a_new_count_is_no_news(known: int) -> None:
     assert bench.reason() != "taken_on_news"
 
 
-def test_the_first_belief_of_a_life_is_no_news() -> None:
+def test_the_first_belief_of_a_session_is_no_news() -> None:
     bench = Bench()
     bench.rest()
     taken(bench)
@@ -83,11 +83,11 @@ def test_the_first_belief_of_a_life_is_no_news() -> None:
 
 
 def test_news_is_half_an_hour_old_sooner_where_the_calendar_runs_faster() -> None:
-    ladder = EventState(event())
+    event_state = EventState(event())
     clock = CalendarClock(NOW, NOW, speed=10.0)
-    ladder.believe(belief(known=1), NOW, clock)
-    ladder.believe(belief(known=2), NOW, clock)
-    assert ladder.news_until == NOW + HALF_HOUR // 10
+    event_state.update_belief(belief(known=1), NOW, clock)
+    event_state.update_belief(belief(known=2), NOW, clock)
+    assert event_state.news_until == NOW + HALF_HOUR // 10
 
 
 def test_a_count_is_still_news_when_the_event_gains_a_market() -> None:
@@ -98,9 +98,9 @@ def test_a_count_is_still_news_when_the_event_gains_a_market() -> None:
     for known in (1, 2):
         bench.tell(BeliefFormed(belief((0.8, 0.5), known, strikes)))
     bench.tell(ListingRead("", (event(),)))
-    ladder = bench.engine.state.events[bench.listed.ticker]
-    assert HIGH in ladder.markets
-    assert ladder.news_until == bench.now + HALF_HOUR
+    event_state = bench.engine.state.events[bench.listed.ticker]
+    assert HIGH in event_state.markets
+    assert event_state.news_until == bench.now + HALF_HOUR
 
 
 def test_a_shorter_hold_does_not_end_a_longer_one() -> None:

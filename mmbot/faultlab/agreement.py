@@ -1,0 +1,77 @@
+"""Agreement: the bot's fills, positions, orders and books against the exchange's, when quiet.
+
+Every function raises `InvariantBroken` where they differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from mmbot.exchange.accounts import Side
+from mmbot.exchange.facts import AccountFilled
+from mmbot.exchange.market import ExchangeMarket
+from mmbot.exchange.order_types import ExchangeOrder
+from mmbot.faultlab.holdings import Holding
+from mmbot.trading.orders import OwnOrders
+from mmbot.trading.portfolio import Portfolio
+from mmbot.trading.state import TradingState
+from mmbot.trading.values import Fill
+from mmbot.units import Count, Money, Price
+
+_SIDES: Final[tuple[Side, Side]] = ("bid", "ask")
+
+
+class InvariantBroken(Exception):
+    """An invariant does not hold."""
+
+    def __init__(self, invariant: str, what: str) -> None:
+        super().__init__(invariant, what)
+        self.invariant = invariant
+        self.what = what
+
+
+def check_fills(booked: Iterable[Fill], filled: Mapping[tuple[str, str], AccountFilled]) -> None:
+    """Check that the ledger has the fills of the exchange, each once."""
+    kept = {fill.key: _essence(fill) for fill in booked}
+    true = {key: _essence(fill) for key, fill in filled.items()}
+    if kept != true:
+        missing = [key for key in true if kept.get(key) != true[key]]
+        raise InvariantBroken(
+            "ledger", f"{len(true)} fills, {len(kept)} in the ledger; {missing[:2]}"
+        )
+
+
+def check_portfolio(portfolio: Portfolio, holding: Holding) -> None:
+    """Check positions and cash of one event."""
+    for ticker, held in holding.positions.items():
+        position = portfolio.position(ticker)
+        if position != held:
+            raise InvariantBroken("positions", f"{ticker}: {position} where {held} are held")
+    if portfolio.cash != holding.cash:
+        raise InvariantBroken("cash", f"{portfolio.cash} where {holding.cash} is right")
+
+
+def check_orders(orders: OwnOrders, live: Iterable[ExchangeOrder]) -> None:
+    """Check that the bot's orders are those that rest at the exchange."""
+    ours = {order.client_id: order.remaining for order in orders if order.remaining}
+    theirs = {order.client_order_id: order.remaining for order in live}
+    if ours != theirs:
+        raise InvariantBroken("orders", f"the bot has {ours} where {theirs} rest")
+
+
+def check_books(state: TradingState, markets: Mapping[str, ExchangeMarket]) -> None:
+    """Check the book of every active market, level by level."""
+    for ticker in state.event_of_market:
+        if markets[ticker].status != "active":
+            continue
+        book = state.market(ticker).book
+        if book is None:
+            raise InvariantBroken("recovery", f"after the calm there is no book of {ticker}")
+        for side in _SIDES:
+            if dict(book.levels(side)) != markets[ticker].sides[side].totals:
+                raise InvariantBroken("book", f"the {side}s of {ticker} differ from the exchange's")
+
+
+def _essence(fill: Fill | AccountFilled) -> tuple[str, str, Price, Count, Money]:
+    return fill.ticker, fill.side, fill.price, fill.count, fill.fee

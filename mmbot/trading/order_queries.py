@@ -1,0 +1,81 @@
+"""Queries for orders whose state only the exchange knows, as often as the read tokens allow."""
+
+from __future__ import annotations
+
+from mmbot.trading.command_buffer import CommandBuffer
+from mmbot.trading.commands import QueryOrder
+from mmbot.trading.orders import Order, OrderState
+from mmbot.trading.reading_requests import account_request
+from mmbot.trading.state import TradingState
+from mmbot.units import Milliseconds
+
+# The wait between two queries for one order doubles from the first of these to the second.
+_FIRST_WAIT_MS, _LONGEST_WAIT_MS = 250, 8_000
+# An order may outlive its expiry by this much, as the clocks may differ.
+_EXPIRY_GRACE_MS = 2_000
+# The tokens of a query by the exchange's id, and through the list of all orders.
+_QUERY_COST, _SEARCH_COST = 2.0, 10.0
+# The tokens left for reading account and listing: both at once, of a page each.
+_READING_RESERVE = 100.0
+
+# States in which the exchange should end the order at its expiry.
+_EXPIRING = frozenset({OrderState.RESTING, OrderState.RENEWING, OrderState.DECREASING})
+
+
+class OrderQueries:
+    """Queries the exchange for unknown orders, and for fills that stay away."""
+
+    def __init__(self, state: TradingState, buffer: CommandBuffer) -> None:
+        self._state = state
+        self._buffer = buffer
+
+    def query_unknown(self, now: Milliseconds) -> None:
+        """Query the exchange for every unknown order whose query is due.
+
+        Fills that orders await come with a reading of the account, one for all of them.
+        """
+        fills_due = False
+        for order in self._state.orders:
+            self._mark_overdue_unknown(order, now)
+            if order.state not in {OrderState.UNKNOWN, OrderState.AWAITING_FILLS}:
+                continue
+            awaiting_fills = order.state is OrderState.AWAITING_FILLS
+            if awaiting_fills and not order.queries:
+                # Its fills are most likely under way.
+                order.queried_at, order.queries = now, 1
+            if now >= _next_query(order):
+                if awaiting_fills:
+                    fills_due = True
+                elif not self._query(order, now):
+                    continue
+                order.queried_at, order.queries = now, order.queries + 1
+            self._buffer.wake_by(_next_query(order))
+        if fills_due:
+            self._buffer.add(account_request(self._state))
+
+    def _mark_overdue_unknown(self, order: Order, now: Milliseconds) -> None:
+        """Mark an order unknown that should have expired by now."""
+        if order.state not in _EXPIRING or not order.expires:
+            return
+        overdue = max(order.expires + _EXPIRY_GRACE_MS, order.queried_at + _LONGEST_WAIT_MS)
+        if now >= overdue:
+            order.mark_unknown()
+        else:
+            self._buffer.wake_by(overdue)
+
+    def _query(self, order: Order, now: Milliseconds) -> bool:
+        """Query an order if the tokens allow it; else ask to be woken when they do."""
+        reads = self._state.budget.reads
+        cost = _QUERY_COST if order.order_id else _SEARCH_COST
+        if not reads.spend(cost, now, reserve=min(_READING_RESERVE, reads.capacity - cost)):
+            self._buffer.wake_by(reads.payable_at(cost + _READING_RESERVE, now))
+            return False
+        self._buffer.add(QueryOrder(order.client_id, order.order_id, order.ticker, order.placed_at))
+        return True
+
+
+def _next_query(order: Order) -> Milliseconds:
+    """Return when an order may be queried again: at once, then after ever longer waits."""
+    if not order.queries:
+        return order.queried_at
+    return order.queried_at + min(_FIRST_WAIT_MS << min(order.queries, 10), _LONGEST_WAIT_MS)

@@ -1,0 +1,23 @@
+"""What has to be read of account and listing, as commands."""
+
+from __future__ import annotations
+
+from mmbot.trading.commands import ReadAccount, ReadListing
+from mmbot.trading.state import TradingState
+
+
+def account_request(state: TradingState) -> ReadAccount:
+    """Return the command that reads the account: every market that is not settled."""
+    open_: list[str] = []
+    decided: list[str] = []
+    for _, market in state.markets():
+        if market.settled is None:
+            (open_ if market.result is None else decided).append(market.ticker)
+    return ReadAccount(tuple(open_), tuple(decided), tuple(state.shards))
+
+
+def listing_request(state: TradingState) -> ReadListing:
+    """Return the command that reads the listing, and the results that may still change."""
+    held = [ticker for ticker, event_state in state.events.items() if not event_state.final]
+    held += [ticker for ticker in state.held if ticker not in state.events]
+    return ReadListing(tuple(held))
