@@ -98,7 +98,7 @@ class Auditor:
         self._check_protections(order, fact.at)
         if before is None:
             self.orders_placed += 1
-            if _session_of(order.client_order_id) != self.session:
+            if _session_of(order) != self.session:
                 self._late.add(order.order_id)
             self._check_alone(order)
         elif (order.expires_ms or 0) > (before.expires_ms or 0):
@@ -131,9 +131,7 @@ class Auditor:
             if other.order_id == order.order_id or other.ticker != order.ticker:
                 continue
             if other.side == order.side:
-                if renewed or _session_of(other.client_order_id) == _session_of(
-                    order.client_order_id
-                ):
+                if renewed or _session_of(other) == _session_of(order):
                     raise InvariantBroken(
                         "one_order", f"{_shown(order)} rests beside {_shown(other)}"
                     )
@@ -314,7 +312,7 @@ class Auditor:
         """Check that the bot takes no order of this session for over that still rests."""
         orders = bot.engine.state.orders
         for order in self.live.values():
-            ours = _session_of(order.client_order_id) == self.session
+            ours = _session_of(order) == self.session
             if ours and orders.get(order.client_order_id) is None:
                 raise InvariantBroken(
                     "lost_order", f"{_shown(order)} rests and the bot takes it for over"
@@ -390,8 +388,8 @@ def _event(ticker: str) -> str:
     return ticker.rpartition("-")[0]
 
 
-def _session_of(client_id: str) -> str:
-    return client_id.removeprefix(CLIENT_ID_PREFIX).rpartition("-")[0]
+def _session_of(order: ExchangeOrder) -> str:
+    return order.client_order_id.removeprefix(CLIENT_ID_PREFIX).rpartition("-")[0]
 
 
 def _shown(order: ExchangeOrder) -> str:

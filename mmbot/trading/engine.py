@@ -18,6 +18,7 @@ from mmbot.trading.events import (
     AccountEvent,
     BeliefFormed,
     BookChanged,
+    BookEvent,
     BookReplaced,
     BooksDistrusted,
     CountsMissing,
@@ -112,7 +113,7 @@ class Engine:
         """Handle one event that happened at `now`; return the commands that follow from it."""
         affected = self._apply(event, now)
         # By far the most events are of books, and these leave our orders as they are.
-        books_only = isinstance(event, BookChanged | BookReplaced)
+        books_only = isinstance(event, BookEvent)
         if not books_only:
             self._order_queries.query_unknown(now)
             self._order_groups.request_missing(now)

@@ -191,9 +191,9 @@ class OwnOrders:
         bids: dict[Price, Count] = {}
         asks: dict[Price, Count] = {}
         for order in self._by_ticker.get(ticker, {}).values():
-            levels = bids if order.side == "bid" else asks
-            if order.remaining:
-                levels[order.price] = Count(levels.get(order.price, 0) + order.remaining)
+            levels, remaining = bids if order.side == "bid" else asks, order.remaining
+            if remaining:
+                levels[order.price] = Count(levels.get(order.price, 0) + remaining)
         return bids, asks
 
     def add(self, order: Order) -> None:

@@ -147,7 +147,7 @@ def _loss(exposure: Exposure) -> Money:
 def worst_case(
     tickers: tuple[str, ...], fills: Iterable[Fill], orders: Iterable[OrderReport]
 ) -> Money:
-    """Return an event's least wealth over its cells, every order filled where that hurts.
+    """Return an event's least wealth over its cells, every order filled where that loses money.
 
     `tickers` are the event's markets in ascending order of strike; fills and orders are in these.
     """

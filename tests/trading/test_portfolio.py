@@ -5,10 +5,10 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmbot.trading.portfolio import Exposure, Portfolio, WorstCase
+from mmbot.trading.portfolio import Exposure, Portfolio, WorstCase, worst_case
 from mmbot.trading.values import Fill, Side
 from mmbot.units import ONE_DOLLAR, Count, Money, Price
-from tests.trading.builders import fill
+from tests.trading.builders import fill, reported
 
 TICKERS = ("A", "B", "C")
 
@@ -127,3 +127,10 @@ def test_the_same_trade_number_of_two_orders_is_two_fills() -> None:
     side: Side = "bid"
     assert portfolio.book(fill("p", "1", 100, 4000, side, "A"))
     assert portfolio.book(fill("p", "2", 100, 4000, side, "A"))
+
+
+def test_the_worst_case_counts_fills_and_what_rests_of_orders() -> None:
+    resting = reported("mmbot-1", price=4000, ticker="B", filled=300, remaining=200)
+    bought = fill("p", "1", 300, 4000, "bid", "B")
+    assert worst_case(TICKERS, [bought], [resting]) == -4000 * 500
+    assert worst_case(TICKERS, [], []) == 0
