@@ -12,9 +12,9 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 import msgspec
 import structlog
@@ -69,6 +69,8 @@ EXIT_CLEAN, EXIT_NOT_KNOWN, EXIT_BROKEN = 0, 4, 5
 
 # How often whatever stands between bot and exchange is told the time.
 _TICK_SECONDS = 1.0
+
+_T = TypeVar("_T")
 
 
 class Service:
@@ -151,7 +153,9 @@ class Service:
             sides=self._settings.quoting.sides,
         )
         async with self._rest, control.listening(self._state, self._operations.answer):
-            held = await self._refuse_unready()
+            # A stop during the checks, which may take as long as one is unknown, goes on to the
+            # sweep: orders of an earlier session may be left.
+            held = await self._unless_stopped(self._refuse_unready()) or ()
             history = self._history()
             with self._capture:
                 code = await self._run_bot(held, history)
@@ -159,6 +163,18 @@ class Service:
             raise self._refusal
         self._log.info("stopped", exit_code=code)
         return code
+
+    async def _unless_stopped(self, work: Coroutine[None, None, _T]) -> _T | None:
+        """Return the result of `work`, or cancel it and return `None` when a signal comes."""
+        working = asyncio.create_task(work)
+        stopping = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if working.done():
+            return working.result()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        return None
 
     async def _refuse_unready(self) -> tuple[str, ...]:
         """Check the account; return the events that hold positions."""
