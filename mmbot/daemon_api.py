@@ -16,7 +16,7 @@ from mmbot.units import Milliseconds
 MAX_REASON_CHARACTERS = 200
 MAX_TICKER_CHARACTERS = 100
 
-Awaited: TypeAlias = Literal["published", "due", "expected", "none"]
+CountState: TypeAlias = Literal["published", "due", "expected", "none"]
 
 
 # Requests
@@ -102,7 +102,7 @@ class MissingReport(msgspec.Struct, frozen=True, tag="counts none"):
     days: tuple[dt.date, ...]
 
 
-class SeenCount(msgspec.Struct, frozen=True):
+class CountSighting(msgspec.Struct, frozen=True):
     """One value that a page showed for a day, and when; `archived` if the yearly page did."""
 
     count: int
@@ -121,9 +121,9 @@ class CountDay(msgspec.Struct, frozen=True):
     """
 
     day: dt.date
-    state: Awaited
+    state: CountState
     release: dt.datetime
-    vintages: tuple[SeenCount, ...]
+    vintages: tuple[CountSighting, ...]
 
 
 class CountsReport(msgspec.Struct, frozen=True, tag="counts"):

@@ -53,7 +53,7 @@ from mmbot.trading.commands import (
     RepairBooks,
     RequestBelief,
     ResetGroup,
-    SweepConfirmed,
+    StopConfirmed,
     WakeAt,
 )
 from mmbot.trading.engine import Engine
@@ -120,7 +120,7 @@ class Bot:
     @property
     def unknown_words(self) -> dict[str, int]:
         """What the exchange said that is not in the known vocabulary, and how often."""
-        return self._feed.drift.counts | self._gateway.drift.counts
+        return self._feed.unknown_words.counts | self._gateway.unknown_words.counts
 
     @property
     def streaming(self) -> bool:
@@ -217,7 +217,7 @@ class Bot:
             case Place() | Cancel() | Renew() | Decrease():
                 self._writes.append(command)
             case QueryOrder() | ReadAccount() | ReadListing() | EnsureGroup() | ResetGroup():
-                self._out += self._gateway.perform(command, now)
+                self._out += self._gateway.start_reading(command, now)
             case RepairBooks():
                 self._apply_feed(self._feed.repair(command.tickers, now))
             case RequestBelief():
@@ -229,7 +229,7 @@ class Bot:
                 | RecordViews()
                 | RecordSettlement()
                 | RecordPnlMark()
-                | SweepConfirmed()
+                | StopConfirmed()
                 | Note()
             ):
                 self._out.append(command)
@@ -247,7 +247,9 @@ class Bot:
         writes, self._writes = self._writes, []
         # One answer may be several events: whatever they bring about goes cancels first.
         self._out[:0] = self._gateway.write(writes, now)
-        self._out += self._feed.drift.take_notes() + self._gateway.drift.take_notes()
+        self._out += (
+            self._feed.unknown_words.take_notes() + self._gateway.unknown_words.take_notes()
+        )
         due = (self._engine_due, self._feed.next_deadline, self._counts.next_due)
         at = min((each for each in due if each is not None), default=None)
         if at is not None:

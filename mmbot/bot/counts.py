@@ -21,7 +21,7 @@ from mmbot.bot.inputs import PageFetched
 from mmbot.bot.outputs import CountsUnavailable, FetchPage, RecordCounts, ShownCount
 from mmbot.config import CountsSettings
 from mmbot.errors import BadInput
-from mmbot.forecast.plausibility import Doubts
+from mmbot.forecast.plausibility import HeldCounts
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.trading.commands import Note, NoteLevel
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, release_instant
@@ -100,7 +100,7 @@ class CountsReader:
         self._clock = clock
         self._rng = rng
         self._judge = judge
-        self._doubts = Doubts()
+        self._held_counts = HeldCounts()
         self._validators: dict[str, _Validators] = {}
         self._loading = False
         self._years_left: list[int | None] = []
@@ -170,7 +170,7 @@ class CountsReader:
         self._request = _Request(self._requests, year, now + _PATIENCE_MS)
         path = page_path(year)
         headers: tuple[tuple[str, str], ...] = (("User-Agent", _USER_AGENT),)
-        if not self._doubts.held:
+        if not self._held_counts.held:
             # A count that is held back has to be read again even where nothing has changed.
             headers += self._validators.get(path, _Validators()).headers()
         self._step.outputs.append(FetchPage(self._requests, path, headers))
@@ -253,9 +253,9 @@ class CountsReader:
 
     def _believable(self, day: dt.date, count: int, seen: dt.datetime) -> bool:
         deviations = self._judge(self.counts, day, count)
-        before = self._doubts
-        self._doubts, believable = before.read(day, count, seen, deviations)
-        if self._doubts != before and not believable:
+        before = self._held_counts
+        self._held_counts, believable = before.read(day, count, seen, deviations)
+        if self._held_counts != before and not believable:
             fields = {"day": str(day), "count": count, "deviations": round(deviations, 1)}
             self._note("counts.implausible", "warning", **fields)
         return believable
@@ -268,7 +268,7 @@ class CountsReader:
             return False
         self._step.changed = not self._loading
         if change is CountChange.REVISION:
-            first = before.first(day)
+            first = before.first_published(day)
             fields = {"day": str(day), "count": count, "first_published": first}
             self._note("counts.revised", "warning", **fields)
         elif not self._loading:
@@ -302,7 +302,7 @@ class CountsReader:
             for day in week.days_due(at, settings.earliest_release)
         ]
         early = this.early_releases(settings.earliest_release, settings.latest_release)
-        due += [release.day for release in early if release.opens <= at < release.shuts]
+        due += [release.day for release in early if release.opens <= at < release.closes_at]
         return any(day not in self.counts for day in due)
 
     def _idle_seconds(self, at: dt.datetime) -> float:

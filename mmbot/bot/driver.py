@@ -28,7 +28,7 @@ from mmbot.trading.commands import (
     RecordPnlMark,
     RecordSettlement,
     RecordViews,
-    SweepConfirmed,
+    StopConfirmed,
     WakeAt,
 )
 from mmbot.units import Milliseconds
@@ -91,7 +91,7 @@ def execute(output: Output, executor: Executor) -> None:
             executor.fit_forecast(output)
         case CountsUnavailable():
             executor.counts_unavailable(output.reason)
-        case SweepConfirmed():
+        case StopConfirmed():
             executor.sweep_confirmed()
         case _:
             assert_never(output)

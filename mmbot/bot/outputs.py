@@ -14,7 +14,7 @@ from mmbot.trading.commands import (
     RecordPnlMark,
     RecordSettlement,
     RecordViews,
-    SweepConfirmed,
+    StopConfirmed,
     WakeAt,
 )
 from mmbot.tsa.calendar import Week
@@ -82,5 +82,5 @@ Output: TypeAlias = (
     | FetchPage
     | FitForecast
     | CountsUnavailable
-    | SweepConfirmed
+    | StopConfirmed
 )

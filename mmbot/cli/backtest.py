@@ -19,7 +19,7 @@ from mmbot.errors import BadInput
 from mmbot.observe import backtest_report
 from mmbot.research.backtest import WeekResult, play_week
 from mmbot.research.cached_beliefs import FormedBeliefs
-from mmbot.research.candles import RealWeek, load_weeks
+from mmbot.research.candles import HistoricalWeek, load_weeks
 from mmbot.research.strategies import STRATEGIES
 from mmbot.tsa.counts import load_counts
 
@@ -76,7 +76,7 @@ def backtest(
 
 
 def _play(
-    name: str, settings: config.Settings, weeks: Sequence[RealWeek], believe: FormedBeliefs
+    name: str, settings: config.Settings, weeks: Sequence[HistoricalWeek], believe: FormedBeliefs
 ) -> list[WeekResult]:
     console = Console(stderr=True)
     quiet = not console.is_terminal

@@ -10,7 +10,7 @@ from rich.progress import Progress
 
 from mmbot.daemon.bank_file import bank_path, load_bank, store_bank
 from mmbot.forecast.model import METHODS, Forecaster
-from mmbot.forecast.residuals import Bank
+from mmbot.forecast.residuals import ResidualBank
 from mmbot.tsa.counts import Counts
 
 
@@ -43,5 +43,5 @@ def fit(counts: Counts, method: str, directory: Path) -> Forecaster:
     return forecaster
 
 
-def _covers(cached: Bank, extended: Bank) -> bool:
+def _covers(cached: ResidualBank, extended: ResidualBank) -> bool:
     return cached.digests[: len(extended.digests)] == extended.digests

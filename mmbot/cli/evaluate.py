@@ -25,7 +25,7 @@ from mmbot.forecast import evaluation
 from mmbot.forecast.evaluation import Score, ScoredForecast
 from mmbot.forecast.history import History
 from mmbot.forecast.model import DEFAULT, METHODS, SEED
-from mmbot.forecast.residuals import Bank
+from mmbot.forecast.residuals import ResidualBank
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Counts, load_counts
 
@@ -131,7 +131,7 @@ def _digest(inputs: Sequence[str]) -> str:
 
 
 def _walk_forward(
-    history: History, made: dict[str, Bank], weeks: list[Week], method: str
+    history: History, made: dict[str, ResidualBank], weeks: list[Week], method: str
 ) -> ForecastsByMethod:
     forecasts: ForecastsByMethod = {name: [] for name in dict.fromkeys((method, SEED.name))}
     scored = evaluation.walk_forward(history, made, DEFAULT, weeks)
@@ -145,7 +145,7 @@ def _walk_forward(
     return forecasts
 
 
-def _bank(counts: Counts, method: str, directory: Path) -> Bank:
+def _bank(counts: Counts, method: str, directory: Path) -> ResidualBank:
     return banks.fit(counts, method, directory).bank
 
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 
 from mmbot.errors import BadInput
 from mmbot.exchange.access import TIERS
-from mmbot.exchange.assembly import Site, assemble, real, synthetic
+from mmbot.exchange.assembly import SimulatedExchange, assemble, real_counts, synthetic_counts
 from mmbot.exchange.crowd import Pace
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.server import Server, now_ms
@@ -58,7 +58,9 @@ def exchange(
     start, traded = _start(at, week)
     key = _new_key(key_type)
     published = (
-        real(load_counts(counts), traded, str(counts)) if counts else synthetic(traded, seed)
+        real_counts(load_counts(counts), traded, str(counts))
+        if counts
+        else synthetic_counts(traded, seed)
     )
     settings = SimulatedExchangeSettings(tier=_one_of(tier, tuple(TIERS), "--tier"))
     cash = _dollars(balance)
@@ -82,7 +84,7 @@ def exchange(
         asyncio.run(_serve(site, port, clock, _write_key(key, key_dir)))
 
 
-async def _serve(site: Site, port: int, clock: CalendarClock, key_path: Path) -> None:
+async def _serve(site: SimulatedExchange, port: int, clock: CalendarClock, key_path: Path) -> None:
     server = Server(site)
     try:
         await server.start(port)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mmbot.errors import BadInput
 from mmbot.forecast.evaluation import Score, ScoredForecast
 from mmbot.forecast.history import Floats
-from mmbot.research.backtest import MarketOpinion, WeekResult
+from mmbot.research.backtest import MarketPrediction, WeekResult
 from mmbot.units import MONEY_PER_DOLLAR
 
 _BINS = np.linspace(0, 1, 11)
@@ -76,12 +76,13 @@ def backtest_pictures(results: Mapping[str, Sequence[WeekResult]]) -> list[str]:
     cumulated.set(ylabel="cumulated P&L, dollars")
     cumulated.legend()
     _draw_opinions(
-        calibration, [each for result in next(iter(results.values())) for each in result.opinions]
+        calibration,
+        [each for result in next(iter(results.values())) for each in result.predictions],
     )
     return [_svg(figure)]
 
 
-def calibration_pictures(opinions: Sequence[MarketOpinion]) -> list[str]:
+def calibration_pictures(opinions: Sequence[MarketPrediction]) -> list[str]:
     """Return an SVG element of the calibration of belief, mid and pool."""
     figure = Figure(figsize=(5.5, 4.5), layout="constrained")
     _draw_opinions(figure.subplots(), opinions)
@@ -94,7 +95,7 @@ def _svg(figure: Figure) -> str:
     return text.getvalue()[text.getvalue().index("<svg") :]
 
 
-def _draw_opinions(axes: Axes, opinions: Sequence[MarketOpinion]) -> None:
+def _draw_opinions(axes: Axes, opinions: Sequence[MarketPrediction]) -> None:
     outcomes = np.array([each.outcome for each in opinions], dtype=bool)
     for field in ("belief", "mid", "pooled"):
         predicted = np.array([getattr(each, field) for each in opinions], dtype=float)

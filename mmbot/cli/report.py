@@ -99,14 +99,14 @@ def _performance(
 
 
 def _pictures(performance: PerformanceReport) -> list[str]:
-    if not performance.opinions:
+    if not performance.predictions:
         return []
     try:
         plots = load_plots("--html")
     except BadInput:
         # The page is complete without them.
         return []
-    pictures: list[str] = plots.calibration_pictures(performance.opinions)
+    pictures: list[str] = plots.calibration_pictures(performance.predictions)
     return pictures
 
 

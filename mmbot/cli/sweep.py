@@ -24,7 +24,7 @@ from mmbot.observe.sheets import Sheet, interval
 from mmbot.research import parameter_sweep
 from mmbot.research.backtest import play_week
 from mmbot.research.cached_beliefs import FormedBeliefs
-from mmbot.research.candles import RealWeek, load_weeks
+from mmbot.research.candles import HistoricalWeek, load_weeks
 from mmbot.research.parameter_sweep import Changes, SweepData, Trial
 from mmbot.research.strategies import own
 from mmbot.tsa.counts import load_counts
@@ -84,7 +84,7 @@ def sweep(
 def _prepare(
     settings: config.Settings,
     changes: Sequence[Changes],
-    weeks: tuple[RealWeek, ...],
+    weeks: tuple[HistoricalWeek, ...],
     believe: FormedBeliefs,
 ) -> SweepData:
     """Form the beliefs of every method among the changes, as the trials only look them up."""

@@ -22,7 +22,7 @@ from mmbot.kalshi.gateway import signed
 from mmbot.kalshi.http import STREAM_PATH, HttpAnswer, HttpRequest
 from mmbot.kalshi.messages import error_body
 from mmbot.kalshi.order_cancellation import CancellationResult, Pause, cancel_own_orders
-from mmbot.kalshi.selfcheck import Examination, Finding, failures, unknown
+from mmbot.kalshi.selfcheck import Finding, SelfCheck, failures, unknown
 from mmbot.trading.events import BookReplaced, StreamUp
 from mmbot.trading.portfolio import worst_case
 from mmbot.units import Milliseconds
@@ -88,7 +88,7 @@ class AccountClient:
 
     async def examine(
         self, held: tuple[str, ...], *, most_attempts: int | None = None
-    ) -> tuple[Examination, tuple[Finding, ...]]:
+    ) -> tuple[SelfCheck, tuple[Finding, ...]]:
         """Make every check that needs REST alone; repeat them all while one is unknown or fails.
 
         Args:
@@ -102,7 +102,7 @@ class AccountClient:
         attempts = failed = 0
         pause_seconds = _FIRST_PAUSE_SECONDS
         while True:
-            examination = Examination(
+            examination = SelfCheck(
                 self._settings, self._signer.key_id, held, wall_clock, worst_case
             )
             findings = await self._run(examination)
@@ -117,7 +117,7 @@ class AccountClient:
             await self._sleep(pause_seconds)
             pause_seconds = min(pause_seconds * _PAUSE_GROWTH, _LONGEST_PAUSE_SECONDS)
 
-    async def _run(self, examination: Examination) -> tuple[Finding, ...]:
+    async def _run(self, examination: SelfCheck) -> tuple[Finding, ...]:
         steps = examination.run()
         try:
             request = next(steps)
@@ -133,7 +133,7 @@ class AccountClient:
         answer = self._interceptor.answer(request, wall_clock())
         if answer is None:
             answer = await self._rest.try_call(request)
-            self._interceptor.learn(request, answer, wall_clock())
+            self._interceptor.observe_answer(request, answer, wall_clock())
         return answer
 
     async def cancel_own_orders(self) -> CancellationResult:

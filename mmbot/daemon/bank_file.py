@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from mmbot.errors import BadInput
-from mmbot.forecast.residuals import Bank
+from mmbot.forecast.residuals import ResidualBank
 
 
 def bank_path(directory: Path, method: str) -> Path:
@@ -14,15 +14,15 @@ def bank_path(directory: Path, method: str) -> Path:
     return directory / f"{method}.bank"
 
 
-def load_bank(path: Path) -> Bank | None:
+def load_bank(path: Path) -> ResidualBank | None:
     """Return the stored bank, or `None` if there is none that can be read."""
     try:
-        return Bank.decode(path.read_bytes())
+        return ResidualBank.decode(path.read_bytes())
     except (OSError, BadInput):
         return None
 
 
-def store_bank(path: Path, bank: Bank) -> None:
+def store_bank(path: Path, bank: ResidualBank) -> None:
     """Store a bank atomically: the file before it stays intact until the new one is whole.
 
     Raises:

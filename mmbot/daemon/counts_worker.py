@@ -18,7 +18,7 @@ from mmbot.daemon.bank_file import bank_path, load_bank, store_bank
 from mmbot.daemon.transport import read_body
 from mmbot.errors import BadInput
 from mmbot.forecast.model import Forecaster
-from mmbot.forecast.residuals import Bank
+from mmbot.forecast.residuals import ResidualBank
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.tsa.pages import MOST_BYTES
 
@@ -110,7 +110,7 @@ class CountsWorker:
             self._keep(path, forecaster.bank)
         return forecaster
 
-    def _keep(self, path: Path, bank: Bank) -> None:
+    def _keep(self, path: Path, bank: ResidualBank) -> None:
         try:
             store_bank(path, bank)
         except BadInput as error:

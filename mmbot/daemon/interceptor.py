@@ -18,7 +18,9 @@ class Interceptor(Protocol):
     def answer(self, request: HttpRequest, now: Milliseconds, /) -> HttpAnswer | None:
         """Answer the bot's request, or return `None` to have it sent to the exchange."""
 
-    def learn(self, request: HttpRequest, answer: HttpAnswer | None, now: Milliseconds, /) -> None:
+    def observe_answer(
+        self, request: HttpRequest, answer: HttpAnswer | None, now: Milliseconds, /
+    ) -> None:
         """Handle the exchange's answer to a request that was sent, `None` where none came."""
 
     def connected(self) -> None:
@@ -46,7 +48,7 @@ class PassThrough:
     def answer(self, _request: HttpRequest, _now: Milliseconds, /) -> None:
         """Have every request sent."""
 
-    def learn(
+    def observe_answer(
         self, _request: HttpRequest, _answer: HttpAnswer | None, _now: Milliseconds, /
     ) -> None:
         """Ignore the answer."""

@@ -23,9 +23,10 @@ from mmbot.config import Settings, differences
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon_api import (
     Answer,
-    Awaited,
     CountDay,
+    CountSighting,
     CountsReport,
+    CountState,
     Explain,
     Explanation,
     Halt,
@@ -40,7 +41,6 @@ from mmbot.daemon_api import (
     Request,
     Resume,
     ResumeReport,
-    SeenCount,
     Step,
 )
 from mmbot.errors import BadInput
@@ -252,7 +252,7 @@ def count_days(
     rows = []
     for day in days:
         release = release_instant(day, earliest)
-        state: Awaited = "due" if release <= now else "expected"
+        state: CountState = "due" if release <= now else "expected"
         if day in counts:
             state = "published"
         elif day in missing:
@@ -260,7 +260,7 @@ def count_days(
         held = counts.vintages.get(day, ())
         rows.append(
             CountDay(
-                day, state, release, tuple(SeenCount(v.count, v.seen, v.archived) for v in held)
+                day, state, release, tuple(CountSighting(v.count, v.seen, v.archived) for v in held)
             )
         )
     return tuple(rows)

@@ -337,7 +337,7 @@ class Service:
             answer = self._interceptor.answer(call.request, wall_clock())
             if answer is None:
                 answer = await self._rest.try_call(call.request)
-                self._interceptor.learn(call.request, answer, wall_clock())
+                self._interceptor.observe_answer(call.request, answer, wall_clock())
             self._handle(CallAnswered(call.id, answer))
             self._handle(*map(FrameReceived, self._interceptor.take()))
 

@@ -21,7 +21,7 @@ import orjson
 from mmbot.daemon.ledger import Ledger
 from mmbot.demo.processes import first_line, log_lines, run_command, stop
 from mmbot.errors import NotReady
-from mmbot.exchange.assembly import Published, real, synthetic
+from mmbot.exchange.assembly import PublishedCounts, real_counts, synthetic_counts
 from mmbot.trading.values import Fill
 from mmbot.tsa.calendar import EASTERN, Week
 from mmbot.tsa.counts import load_counts
@@ -58,11 +58,11 @@ class DemoWeek(msgspec.Struct, frozen=True):
         """The calendar's instant at the start."""
         return dt.datetime.combine(self.week.monday, _START, EASTERN)
 
-    def published(self) -> Published:
+    def published(self) -> PublishedCounts:
         """Return the counts that the simulated TSA site publishes."""
         if self.counts is None:
-            return synthetic(self.week, self.seed)
-        return real(load_counts(self.counts), self.week, str(self.counts))
+            return synthetic_counts(self.week, self.seed)
+        return real_counts(load_counts(self.counts), self.week, str(self.counts))
 
 
 class DemoResult(msgspec.Struct, frozen=True):

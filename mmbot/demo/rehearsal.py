@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 
-from mmbot.exchange.assembly import Published
+from mmbot.exchange.assembly import PublishedCounts
 from mmbot.tsa.calendar import release_instant
 from mmbot.tsa.counts import Counts
 
 _MORNING = dt.time(9, 0)
 
 
-def counts_at(published: Published, start: dt.datetime) -> Counts:
+def counts_at(published: PublishedCounts, start: dt.datetime) -> Counts:
     """Return the counts on the simulated TSA pages at `start`, those of past years as archived."""
     counts = Counts()
     for day in sorted(published.first):

@@ -11,7 +11,7 @@ import msgspec
 
 from mmbot.errors import BadInput
 from mmbot.exchange.access import Credential, PublicKey
-from mmbot.exchange.consensus import Blurred
+from mmbot.exchange.consensus import NoisyOutcome
 from mmbot.exchange.crowd import Crowd, Pace
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.synthetic import LABEL, daily_counts
@@ -27,7 +27,7 @@ _LEAD: Final = dt.timedelta(days=14)
 _TAIL: Final = dt.timedelta(days=21)
 
 
-class Published(msgspec.Struct, frozen=True):
+class PublishedCounts(msgspec.Struct, frozen=True):
     """Daily counts as the pages show them: first while their year is current, then archived."""
 
     first: Mapping[dt.date, int]
@@ -35,7 +35,7 @@ class Published(msgspec.Struct, frozen=True):
     label: str
 
 
-class Site(msgspec.Struct, frozen=True):
+class SimulatedExchange(msgspec.Struct, frozen=True):
     """An exchange's parts, for a shell to serve on sockets or drive in virtual time."""
 
     venue: SimulatedVenue
@@ -44,13 +44,13 @@ class Site(msgspec.Struct, frozen=True):
     key_id: str
 
 
-def synthetic(week: Week, seed: int) -> Published:
+def synthetic_counts(week: Week, seed: int) -> PublishedCounts:
     """Return synthetic counts up to three weeks after `week`."""
     counts = daily_counts(week.sunday + _TAIL, seed)
-    return Published(counts, counts, LABEL)
+    return PublishedCounts(counts, counts, LABEL)
 
 
-def real(counts: Counts, week: Week, source: str) -> Published:
+def real_counts(counts: Counts, week: Week, source: str) -> PublishedCounts:
     """Return counts as they were published; raise `BadInput` if the week lacks a day."""
     missing = [day for day in week.days if day not in counts]
     if missing:
@@ -59,8 +59,8 @@ def real(counts: Counts, week: Week, source: str) -> Published:
             "needs all seven; choose another --week or a fuller --counts file"
         )
     days = counts.vintages
-    return Published(
-        {day: counts.first(day) for day in days},
+    return PublishedCounts(
+        {day: counts.first_published(day) for day in days},
         {day: counts.latest(day) for day in days},
         "simulated release of real counts",
     )
@@ -71,12 +71,12 @@ def assemble(
     settings: SimulatedExchangeSettings,
     clock: CalendarClock,
     week: Week,
-    published: Published,
+    published: PublishedCounts,
     public_key: PublicKey,
     balance: Money,
     seed: int,
     pace: Pace | None = None,
-) -> Site:
+) -> SimulatedExchange:
     """Build the exchange as of its clock's start; without a pace nobody else trades."""
     rng = random.Random(seed)
     first = clock.at(clock.wall).date() - _LEAD
@@ -85,11 +85,11 @@ def assemble(
         settings, clock, weeks=[week], counts=published.first, releases=planned, rng=rng
     )
     user_id, key_id = venue.exchange.engine.new_id(), venue.exchange.engine.new_id()
-    venue.exchange.admit(Credential(key_id, user_id, public_key), cash=balance)
+    venue.exchange.add_member(Credential(key_id, user_id, public_key), cash=balance)
     if pace is not None:
         crowd_rng = random.Random(f"crowd {seed}")
-        consensus = Blurred(venue.average, crowd_rng)
-        venue.traders = Crowd(venue.exchange, consensus, crowd_rng, pace, clock.wall)
+        consensus = NoisyOutcome(venue.average, crowd_rng)
+        venue.participants = Crowd(venue.exchange, consensus, crowd_rng, pace, clock.wall)
     venue.advance(clock.wall)
     website = TsaSite(published.first, published.archived, planned, clock, published.label)
-    return Site(venue, website, user_id, key_id)
+    return SimulatedExchange(venue, website, user_id, key_id)

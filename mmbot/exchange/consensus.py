@@ -1,7 +1,7 @@
 """The crowd's common belief in a week's average, given the days published so far.
 
-`Blurred` is the outcome plus the error of a good forecast, for counts of any kind. `Learnt` updates
-on each count, for synthetic counts, of which the expectation is known.
+`NoisyOutcome` is the outcome plus the error of a good forecast, for counts of any kind.
+`PosteriorConsensus` updates on each count, for synthetic counts, whose expectation is known.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class MeanRevertingNoise:
         return self._value
 
 
-class Blurred:
+class NoisyOutcome:
     """The outcome plus a mean-reverting error, which shrinks with every published day."""
 
     def __init__(self, average: Callable[[Week], float], rng: random.Random) -> None:
@@ -66,7 +66,7 @@ class Blurred:
         return NormalDist(self._average(week) + stdev * error.at(hours), stdev)
 
 
-class Learnt:
+class PosteriorConsensus:
     """The posterior of a week's average given its published days.
 
     The logarithm of each count is its expectation plus a deviation that the days of a week share

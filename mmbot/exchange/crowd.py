@@ -105,7 +105,7 @@ class Crowd:
         self._rng = rng
         self._pace = pace
         # A factor on the pace of everyone.
-        self.hurry = 1.0
+        self.activity = 1.0
         self._start = now
         self._hours_per_ms = exchange.clock.speed / _HOUR_MS
         self._published: dict[str, int] = {}
@@ -118,7 +118,7 @@ class Crowd:
         self._planned = 0
         self._actions: list[tuple[Milliseconds, int, Callable[[Milliseconds], None]]] = []
         for event in exchange.events.values():
-            self.listed(event, now)
+            self.event_listed(event, now)
         self._plan_taker(now)
         self._plan_refresh(now)
 
@@ -137,12 +137,12 @@ class Crowd:
             _, _, action = heappop(self._actions)
             action(now)
 
-    def listed(self, event: ExchangeEvent, now: Milliseconds) -> None:
+    def event_listed(self, event: ExchangeEvent, now: Milliseconds) -> None:
         """Have the makers quote a new event as soon as it opens."""
         opens = self._exchange.markets_of(event)[0].terms.open_ms
         self._plan(0.0, max(opens, now), self._first_quotes)
 
-    def released(self, day: dt.date, now: Milliseconds) -> None:
+    def count_released(self, day: dt.date, now: Milliseconds) -> None:
         """Plan the informed takers of a release, and when each maker learns of it."""
         ticker = Week.of(day).event_ticker(self._exchange.settings.series)
         if ticker not in self._exchange.events:
@@ -165,10 +165,10 @@ class Crowd:
         heappush(self._actions, (due, self._planned, action))
 
     def _plan_taker(self, now: Milliseconds) -> None:
-        self._plan(self._rng.expovariate(self.hurry * self._pace.takers), now, self._take)
+        self._plan(self._rng.expovariate(self.activity * self._pace.takers), now, self._take)
 
     def _plan_refresh(self, now: Milliseconds) -> None:
-        self._plan(self._rng.expovariate(self.hurry * self._pace.refreshes), now, self._refresh)
+        self._plan(self._rng.expovariate(self.activity * self._pace.refreshes), now, self._refresh)
 
     # Beliefs
 

@@ -132,7 +132,7 @@ class ExchangeState:
 
     # Members
 
-    def admit(
+    def add_member(
         self, credential: Credential, *, cash: Money = NO_CASH, tier: str | None = None
     ) -> Account:
         """Add a member with its key, its primary account and a first deposit."""

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from aiohttp import WSMsgType, web
 
-from mmbot.exchange.assembly import Site
+from mmbot.exchange.assembly import SimulatedExchange
 from mmbot.exchange.audit import ledger_json
 from mmbot.exchange.stream_session import StreamSession
 from mmbot.exchange.tsa_site import PATH as PAGES_PATH
@@ -53,7 +53,7 @@ class Connection:
 class Server:
     """Serves one site on loopback; `rest_url` and the others are known once it has started."""
 
-    def __init__(self, site: Site, *, heartbeat_s: float = _HEARTBEAT_S) -> None:
+    def __init__(self, site: SimulatedExchange, *, heartbeat_s: float = _HEARTBEAT_S) -> None:
         self._site = site
         self._heartbeat_s = heartbeat_s
         self._venue = site.venue

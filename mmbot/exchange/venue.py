@@ -49,7 +49,7 @@ from mmbot.units import Milliseconds
 _MOST_SESSIONS: Final = 10
 
 
-class Traders(Protocol):
+class Participants(Protocol):
     """The crowd as the venue drives it: it acts when due, and is notified of events and counts."""
 
     def next_at(self) -> Milliseconds | None:
@@ -58,10 +58,10 @@ class Traders(Protocol):
     def act(self, now: Milliseconds) -> None:
         """Perform the actions that are due."""
 
-    def listed(self, event: ExchangeEvent, now: Milliseconds) -> None:
+    def event_listed(self, event: ExchangeEvent, now: Milliseconds) -> None:
         """Handle the listing of another week's event."""
 
-    def released(self, day: dt.date, now: Milliseconds) -> None:
+    def count_released(self, day: dt.date, now: Milliseconds) -> None:
         """Handle the release of a day's count."""
 
 
@@ -80,8 +80,8 @@ class SimulatedVenue:
     ) -> None:
         self.exchange = ExchangeState(settings, clock, rng)
         self.sessions: list[StreamSession] = []
-        self.traders: Traders | None = None
-        self.watchers: list[Callable[[Sequence[Fact]], None]] = []
+        self.participants: Participants | None = None
+        self.fact_listeners: list[Callable[[Sequence[Fact]], None]] = []
         self.releases_done = 0
         self._rest = RestRouter(self.exchange)
         self._counts = counts
@@ -91,7 +91,7 @@ class SimulatedVenue:
         for week in weeks:
             self._plan_week(week)
         for release in releases:
-            self.at(clock.wall_time(release.at), partial(self._release, release.days))
+            self.schedule(clock.wall_time(release.at), partial(self._release, release.days))
 
     # Clients
 
@@ -99,7 +99,7 @@ class SimulatedVenue:
         """Answer one REST call."""
         self.advance(now)
         answer = self._rest.answer(request, now)
-        self.spread_word(now)
+        self.publish(now)
         return answer
 
     def open_session(
@@ -136,7 +136,7 @@ class SimulatedVenue:
         expiry = self.exchange.engine.next_expiry()
         if due is None or (expiry is not None and expiry < due):
             due = expiry
-        traders = self.traders.next_at() if self.traders else None
+        traders = self.participants.next_at() if self.participants else None
         return traders if due is None or (traders is not None and traders < due) else due
 
     def advance(self, now: Milliseconds) -> None:
@@ -146,24 +146,24 @@ class SimulatedVenue:
             while self._actions and self._actions[0][0] <= due:
                 at, _, action = heappop(self._actions)
                 action(at)
-            traders_at = self.traders.next_at() if self.traders else None
-            if self.traders and traders_at is not None and traders_at <= due:
-                self.traders.act(due)
-            self.spread_word(due)
+            traders_at = self.participants.next_at() if self.participants else None
+            if self.participants and traders_at is not None and traders_at <= due:
+                self.participants.act(due)
+            self.publish(due)
 
-    def at(self, due: Milliseconds, action: Callable[[Milliseconds], None]) -> None:
+    def schedule(self, due: Milliseconds, action: Callable[[Milliseconds], None]) -> None:
         """Plan an action for a wall time."""
         self._planned += 1  # actions of one instant are performed in the order of planning
         heappush(self._actions, (due, self._planned, action))
 
-    def spread_word(self, now: Milliseconds) -> None:
+    def publish(self, now: Milliseconds) -> None:
         """Record and publish the facts since this was last called."""
         engine = self.exchange.engine
         if not engine.facts:
             return
         facts, engine.facts = engine.facts, []
         self.exchange.history.record(facts)
-        for watch in self.watchers:
+        for watch in self.fact_listeners:
             watch(facts)
         broadcast(self.exchange, self.sessions, facts, now)
 
@@ -171,21 +171,21 @@ class SimulatedVenue:
         clock = self.exchange.clock
         event = self.exchange.list_event(week)
         for market in self.exchange.markets_of(event):
-            self.at(market.terms.open_ms, partial(self._open, market))
+            self.schedule(market.terms.open_ms, partial(self._open, market))
             self._plan_close(market)
         determined, settled = (clock.wall_time(at) for at in settlement_times(week))
-        self.at(determined, partial(self._determine, event))
-        self.at(settled, partial(self._settle, event))
+        self.schedule(determined, partial(self._determine, event))
+        self.schedule(settled, partial(self._settle, event))
         if self.exchange.settings.maintenance:
             for start, end in maintenance_windows(week.opens, weeks=1):
-                self.at(clock.wall_time(start), self.pause_trading)
-                self.at(clock.wall_time(end), self.resume_trading)
+                self.schedule(clock.wall_time(start), self.pause_trading)
+                self.schedule(clock.wall_time(end), self.resume_trading)
 
     def _plan_close(self, market: ExchangeMarket) -> None:
         close = market.close_ms
-        self.at(close, partial(self._close, market, close))
+        self.schedule(close, partial(self._close, market, close))
         cancelled = close + self.exchange.settings.close_cancel_delay_ms
-        self.at(cancelled, partial(self._cancel_closed, market))
+        self.schedule(cancelled, partial(self._cancel_closed, market))
 
     def _open(self, market: ExchangeMarket, now: Milliseconds) -> None:
         if market.status == "initialized":
@@ -203,8 +203,8 @@ class SimulatedVenue:
         traded = {day for event in self.exchange.events.values() for day in event.week.days}
         for day in sorted(traded.intersection(days)):
             self.releases_done += 1
-            if self.traders:
-                self.traders.released(day, now)
+            if self.participants:
+                self.participants.count_released(day, now)
 
     def average(self, week: Week) -> float:
         """Return the mean of a week's first-published counts, on which it settles."""
@@ -229,7 +229,7 @@ class SimulatedVenue:
         """Refuse new orders everywhere; orders with `cancel_order_on_pause` are cancelled."""
         self.exchange.engine.trading_paused = True
         halt(self.exchange.engine, self.exchange.engine.orders.values(), now)
-        self.spread_word(now)
+        self.publish(now)
 
     def resume_trading(self, _now: Milliseconds) -> None:
         """Accept orders again."""
@@ -248,12 +248,12 @@ class SimulatedVenue:
     def pause_market(self, ticker: str, now: Milliseconds) -> None:
         """Pause one market."""
         pause(self.exchange.engine, self.exchange.market(ticker), now)
-        self.spread_word(now)
+        self.publish(now)
 
     def unpause_market(self, ticker: str, now: Milliseconds) -> None:
         """Resume trading in one market; every resting order in it is cancelled."""
         unpause(self.exchange.engine, self.exchange.market(ticker), now)
-        self.spread_word(now)
+        self.publish(now)
 
     def move_close(self, ticker: str, close_ms: Milliseconds, now: Milliseconds) -> None:
         """Move a market's close."""
@@ -261,7 +261,7 @@ class SimulatedVenue:
         market.close_ms = close_ms
         announce(self.exchange.engine, market, "close_date_updated", now)
         self._plan_close(market)
-        self.spread_word(now)
+        self.publish(now)
 
     def dispute_market(self, ticker: str, now: Milliseconds) -> None:
         """Mark a market's result as disputed."""
@@ -270,14 +270,14 @@ class SimulatedVenue:
     def amend_market(self, ticker: str, result: str, now: Milliseconds) -> None:
         """Change a market's result before it is paid out."""
         amend(self.exchange.engine, self.exchange.market(ticker), result, now)
-        self.spread_word(now)
+        self.publish(now)
 
     def change_grid(self, ticker: str, structure: str, now: Milliseconds) -> None:
         """Change a market's price grid; resting orders stay."""
         market = self.exchange.market(ticker)
         market.structure, market.grid = structure, STRUCTURES[structure]
         announce(self.exchange.engine, market, "price_level_structure_updated", now)
-        self.spread_word(now)
+        self.publish(now)
 
     def schedule_fees(self, fees: FeeSchedule, at: Milliseconds) -> None:
         """Change the series' fees at a wall time."""
@@ -289,7 +289,7 @@ class SimulatedVenue:
             events = [e for e in self.exchange.events.values() if e.fee_override is None]
             self.exchange.set_fees(fees, events)
 
-        self.at(at, act)
+        self.schedule(at, act)
 
     def override_fees(self, event_ticker: str, fees: FeeSchedule | None, now: Milliseconds) -> None:
         """Set one event's own fees from now on; `None` returns to the series' fees."""
@@ -304,12 +304,12 @@ class SimulatedVenue:
         """List another week's event while the exchange runs."""
         self._plan_week(week)
         event = self.exchange.events[week.event_ticker(self.exchange.settings.series)]
-        if self.traders:
-            self.traders.listed(event, now)
+        if self.participants:
+            self.participants.event_listed(event, now)
         broadcast_event(self.exchange, event, self.sessions, now)
         for market in self.exchange.markets_of(event):
             announce(self.exchange.engine, market, "created", now)
-        self.spread_word(now)
+        self.publish(now)
         return event
 
     def kill_channel(self, session: StreamSession, sid: int, code: int, now: Milliseconds) -> None:

@@ -40,7 +40,7 @@ class LocalClock:
         """Run so many millionths too fast from now on."""
         self._drift_since_ms, self._drift_ppm = self._scheduler.now, ppm
 
-    def set_right(self) -> None:
+    def show_true_time(self) -> None:
         """Show the true time again."""
         self._skew_ms = self._drift_ppm = 0
 
@@ -48,11 +48,11 @@ class LocalClock:
 class Environment(msgspec.Struct, frozen=True):
     """Everything that outlives one session of the process."""
 
-    agenda: Scheduler
-    scene: Scenario
+    scheduler: Scheduler
+    scenario: Scenario
     faults: Faults
     auditor: Auditor
     network: Network
     pages: FaultyPages
-    memory: InMemoryLedger
+    ledger: InMemoryLedger
     clock: LocalClock

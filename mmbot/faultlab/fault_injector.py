@@ -64,13 +64,13 @@ class FaultInjector:
 
     def __init__(self, environment: Environment, process: ProcessControl) -> None:
         """Begin without faults."""
-        self._scheduler = environment.agenda
+        self._scheduler = environment.scheduler
         self._faults = environment.faults
-        self._account = environment.scene.account
-        self._venue = environment.scene.venue
+        self._account = environment.scenario.account
+        self._venue = environment.scenario.venue
         self._network = network = environment.network
         self._pages = environment.pages
-        self._ledger = environment.memory
+        self._ledger = environment.ledger
         self._clock = environment.clock
         self._process = process
         # What ends the faults that last.
@@ -116,7 +116,7 @@ class FaultInjector:
             undo()
         self._undo.clear()
         self._pages.clear_faults()
-        self._clock.set_right()
+        self._clock.show_true_time()
 
     def _end_of(self, name: str, span_ms: tuple[int, int]) -> Milliseconds:
         return self._scheduler.now + self._faults.rng(name).randint(*span_ms)
@@ -265,4 +265,4 @@ class FaultInjector:
         self._pages.inject(name, self._scheduler.now + seconds * _SECOND_MS)
 
     def _ledger_fails(self, name: str, span_ms: tuple[int, int]) -> None:
-        self._ledger.broken_until = self._end_of(name, span_ms)
+        self._ledger.unwritable_until = self._end_of(name, span_ms)

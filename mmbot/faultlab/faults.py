@@ -179,7 +179,7 @@ class Faults:
         """Count a fault that was injected."""
         self.injected[name] += 1
 
-    def strikes(self, name: str) -> bool:
+    def occurs(self, name: str) -> bool:
         """Draw whether this message is faulty, and count the fault if so."""
         rng = self._rngs.get(name)
         if rng is None or self.calm or rng.random() >= self._rates[name]:
@@ -214,24 +214,24 @@ class Faults:
         delivery = CallDelivery(self.latency(), self.latency())
         if self._front_refuses(request, now, delivery):
             return delivery
-        if self.strikes("request_lost"):
+        if self.occurs("request_lost"):
             delivery.request_delay = delivery.answer_delay = None
-        elif self.strikes("request_delayed"):
+        elif self.occurs("request_delayed"):
             delivery.request_delay = self.rng("request_delayed").randint(*_REQUEST_DELAY_MS)
-        if self.strikes("answer_lost"):
+        if self.occurs("answer_lost"):
             delivery.answer_delay = None
-        elif self.strikes("answer_delayed"):
+        elif self.occurs("answer_delayed"):
             delivery.answer_delay = self.rng("answer_delayed").randint(*_DELAY_MS)
-        if self.strikes("server_error"):
+        if self.occurs("server_error"):
             delivery.request_delay = None
             delivery.front_answer = _error(502, "bad_gateway")
-        elif self.strikes("server_error_but_applied"):
+        elif self.occurs("server_error_but_applied"):
             delivery.front_answer = _error(504, "gateway_timeout")
-        elif self.strikes("server_error_applied_late"):
+        elif self.occurs("server_error_applied_late"):
             delivery.front_answer = _error(504, "gateway_timeout")
             late = self.rng("server_error_applied_late").randint(*_REQUEST_DELAY_MS)
             delivery.request_delay = late
-        if request.method == "POST" and self.strikes("fill_before_answer"):
+        if request.method == "POST" and self.occurs("fill_before_answer"):
             delivery.fill_first = True
             delivery.answer_delay = self.rng("fill_before_answer").randint(*_FILL_HEAD_START_MS)
         return delivery
@@ -265,14 +265,14 @@ class Faults:
         channel = _CHANNEL_OF.get(kind)
         if channel is None:
             return deliveries
-        if self.strikes(f"{channel}_dropped"):
+        if self.occurs(f"{channel}_dropped"):
             return []
-        if self.strikes(f"{channel}_delayed"):
+        if self.occurs(f"{channel}_delayed"):
             deliveries[0].delay = self.rng(f"{channel}_delayed").randint(*_DELAY_MS)
-        if self.strikes(f"{channel}_reordered"):
+        if self.occurs(f"{channel}_reordered"):
             late = self.rng(f"{channel}_reordered").randint(*_REORDER_MS)
             deliveries[0] = FrameDelivery(late, in_order=False)
-        if self.strikes(f"{channel}_duplicated"):
+        if self.occurs(f"{channel}_duplicated"):
             again = self.rng(f"{channel}_duplicated").randint(*_REORDER_MS)
             deliveries.append(FrameDelivery(again, in_order=False))
         return deliveries

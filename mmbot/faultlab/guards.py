@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from mmbot.errors import BadInput
-from mmbot.trading.commands import SweepConfirmed
+from mmbot.trading.commands import StopConfirmed
 from mmbot.trading.events import WriteRefused, WriteUnknown
 from mmbot.trading.gates import Gate
 from mmbot.trading.orders import OrderState
@@ -126,7 +126,7 @@ def _whatever_is_charged(original: Any) -> Any:
 
 def _finish_at_once(_original: Any) -> Any:
     def confirm_stop(account: Any, _now: Any) -> None:
-        account._buffer.add(SweepConfirmed())  # noqa: SLF001
+        account._buffer.add(StopConfirmed())  # noqa: SLF001
 
     return confirm_stop
 
@@ -142,7 +142,7 @@ _TABLE: Final = (
             Patch(f"{_WORST}.breaks", _always(value=False)),
         ),
     ),
-    Guard("sequence", (Patch("mmbot.kalshi.feed:Feed._gap", _nothing),)),
+    Guard("sequence", (Patch("mmbot.kalshi.feed:Feed._handle_gap", _nothing),)),
     Guard(
         "release_gate",
         (
@@ -161,20 +161,20 @@ _TABLE: Final = (
     ),
     Guard("stopping", (Patch(f"{_REQUOTING}:service_gate", _never_shuts(Gate.STOPPING)),)),
     Guard("halt", (Patch(f"{_REQUOTING}:service_gate", _never_shuts(Gate.HALTED)),)),
-    Guard("expiry", (Patch(f"{_WRITES}:_place", _without_key("expiration_time")),)),
-    Guard("post_only", (Patch(f"{_WRITES}:_place", _without_key("post_only")),)),
-    Guard("pause_fence", (Patch(f"{_WRITES}:_place", _without_key("cancel_order_on_pause")),)),
+    Guard("expiry", (Patch(f"{_WRITES}:_place_body", _without_key("expiration_time")),)),
+    Guard("post_only", (Patch(f"{_WRITES}:_place_body", _without_key("post_only")),)),
+    Guard("pause_fence", (Patch(f"{_WRITES}:_place_body", _without_key("cancel_order_on_pause")),)),
     Guard("fills_once", (Patch("mmbot.trading.portfolio:Portfolio.book", _book_again),)),
     Guard("own_orders", (Patch("mmbot.trading.orders:OwnOrders.levels", _always(({}, {}))),)),
     Guard("one_order", (Patch("mmbot.trading.orders:OwnOrders.of", _not_cancelling),)),
     Guard("self_cross", (Patch(f"{_REQUOTING}:_crosses", _always(value=False)),)),
     Guard("cancels_first", (Patch(f"{_GATEWAY}:_batches", _last_first),)),
-    Guard("group", (Patch(f"{_WRITES}:_place", _without_key("order_group_id")),)),
+    Guard("group", (Patch(f"{_WRITES}:_place_body", _without_key("order_group_id")),)),
     Guard("budget", (Patch("mmbot.trading.budget:WriteBudget.spend", _always(value=True)),)),
     Guard("absence", (Patch("mmbot.trading.order_manager:_ABSENT_AFTER_MS", _becomes(0)),)),
     Guard("owed_fills", (Patch("mmbot.trading.orders:OwnOrders.end", _forget_without_waiting),)),
     Guard("foreign_orders", (Patch("mmbot.trading.order_manager:CLIENT_ID_PREFIX", _becomes("")),)),
-    Guard("fees", (Patch("mmbot.kalshi.readings:_shut", _whatever_is_charged),)),
+    Guard("fees", (Patch("mmbot.kalshi.readings:closed_reason", _whatever_is_charged),)),
     Guard(
         "verified_stop",
         (Patch("mmbot.trading.account:AccountReader.confirm_stop", _finish_at_once),),

@@ -12,7 +12,7 @@ from mmbot.units import ONE_DOLLAR, Count, Money, Price, value_of
 
 
 class Holding:
-    """Cash and positions of one event; `allowed` is the loss that the bot could not prevent.
+    """Cash and positions of one event; `unavoidable_loss` is not of the bot's making.
 
     Selling YES counts as cash and a debt, so that cash and positions add up to the event's P&L.
     """
@@ -20,7 +20,7 @@ class Holding:
     def __init__(self, tickers: tuple[str, ...]) -> None:
         """Hold nothing in markets of ascending strikes."""
         self.cash = Money(0)
-        self.allowed = Money(0)
+        self.unavoidable_loss = Money(0)
         self.positions: dict[str, Count] = dict.fromkeys(tickers, Count(0))
         self._strike_indices = {ticker: index for index, ticker in enumerate(tickers)}
 
@@ -30,7 +30,7 @@ class Holding:
         self.positions[fill.ticker] = Count(self.positions[fill.ticker] + signed)
         self.cash = Money(self.cash - value_of(signed, fill.price) - fill.fee)
         lost = value_of(fill.count, cost_of_one(fill.side, fill.price)) if foreign else 0
-        self.allowed = Money(self.allowed + fill.fee + lost)
+        self.unavoidable_loss = Money(self.unavoidable_loss + fill.fee + lost)
 
     def wealth(self, orders: Iterable[tuple[str, Side, Price, Count]]) -> list[Money]:
         """Return the least wealth in each outcome cell, as if each order filled where it loses.

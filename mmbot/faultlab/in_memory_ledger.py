@@ -17,7 +17,7 @@ class ProcessDied(Exception):
 
 
 class InMemoryLedger:
-    """What the process has committed; nothing can be written before `broken_until`."""
+    """What the process has committed; nothing can be written before `unwritable_until`."""
 
     def __init__(self, faults: Faults) -> None:
         """Begin empty."""
@@ -27,7 +27,7 @@ class InMemoryLedger:
         self.marks: dict[str, PnlMark] = {}
         self.counts: list[tuple[dt.date, int, dt.datetime]] = []
         self.halt: Halted | None = None
-        self.broken_until: Milliseconds = 0
+        self.unwritable_until: Milliseconds = 0
         self._faults = faults
 
     def unsettled_events(self) -> tuple[str, ...]:
@@ -36,17 +36,17 @@ class InMemoryLedger:
         unsettled = {fill.ticker for fill in self.fills.values()} - settled
         return tuple(sorted({ticker.rpartition("-")[0] for ticker in unsettled}))
 
-    def earned(self) -> Money:
+    def cash_change(self) -> Money:
         """Return what all fills and settlements have added to the cash."""
         bought = total(fill.cash for fill in self.fills.values())
         paid = total(settlement.payout for settlement in self.settlements.values())
         return total((bought, paid))
 
-    def check(self, now: Milliseconds) -> None:
+    def require_writable(self, now: Milliseconds) -> None:
         """Refuse a write as the database does while it fails.
 
         Raises:
             ProcessDied: The ledger cannot be written, on which the daemon ends.
         """
-        if now < self.broken_until and not self._faults.calm:
+        if now < self.unwritable_until and not self._faults.calm:
             raise ProcessDied

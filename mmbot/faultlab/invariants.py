@@ -22,7 +22,7 @@ from mmbot.faultlab.agreement import (
 )
 from mmbot.faultlab.holdings import Holding
 from mmbot.faultlab.scenario import Scenario
-from mmbot.faultlab.traffic import CreateRequest, StreamTruth, cancelled_ids, created
+from mmbot.faultlab.traffic import CreateRequest, DeliveredStream, cancelled_ids, orders_created_by
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.trading.commands import RecordFill
@@ -66,11 +66,11 @@ class Auditor:
         self.halted_at: Milliseconds | None = None
         self._placed: set[tuple[str, Side]] = set()
         self.orders_placed = 0
-        self.stream: StreamTruth | None = None
+        self.stream: DeliveredStream | None = None
 
     # The exchange
 
-    def facts(self, facts: Sequence[Fact]) -> None:
+    def follow_facts(self, facts: Sequence[Fact]) -> None:
         """Follow what the matching engine did."""
         concerned = set()
         for fact in facts:
@@ -168,7 +168,7 @@ class Auditor:
         return min(self._holding(event).wealth(self._exposed(known_late)))
 
     def _allowed(self, event: str) -> Money:
-        return Money(-self._limit - self._holding(event).allowed)
+        return Money(-self._limit - self._holding(event).unavoidable_loss)
 
     def _known_late(self, bot: Bot) -> set[str]:
         """Return the late orders that the bot knows: these it has to count."""
@@ -185,14 +185,14 @@ class Auditor:
 
     # What the bot does
 
-    def born(self, session: str) -> None:
+    def session_started(self, session: str) -> None:
         """Follow a new session; what an earlier one had under way is not held against it."""
         self.session, self.stopping = session, False
         self.pending.clear()
         self._booked.clear()
         self.stream = None
 
-    def outputs(self, outputs: Sequence[Output], bot: Bot, now: Milliseconds) -> None:
+    def check_outputs(self, outputs: Sequence[Output], bot: Bot, now: Milliseconds) -> None:
         """Check everything that the bot did on one input; `now` is the bot's own time."""
         creating = False
         for output in outputs:
@@ -200,7 +200,7 @@ class Auditor:
                 request = output.request
                 if creating and cancelled_ids(request):
                     raise InvariantBroken("cancels_first", "a cancel was sent after a create")
-                for sent in created(request):
+                for sent in orders_created_by(request):
                     creating = True
                     self._check_create(sent, bot, now)
             elif isinstance(output, RecordFill):
@@ -247,7 +247,7 @@ class Auditor:
             raise InvariantBroken("restless", f"{sent.client_id} moves though nothing has happened")
         self._placed.add(place)
 
-    def be_still(self, *, still: bool) -> None:
+    def set_quiet(self, *, still: bool) -> None:
         """Set whether nobody else acts any more."""
         self._still = still
         self._placed.clear()
@@ -260,7 +260,7 @@ class Auditor:
             raise InvariantBroken(
                 "unreconciled", f"{sent.client_id} was sent before the account was read"
             )
-        if sent.ticker not in stream.fresh:
+        if sent.ticker not in stream.gapless_books:
             raise InvariantBroken(
                 "distrusted_book", f"{sent.client_id} was sent on a book with a gap"
             )
@@ -318,12 +318,14 @@ class Auditor:
                     "lost_order", f"{_shown(order)} rests and the bot takes it for over"
                 )
 
-    def arrived(self, request: HttpRequest, answer: HttpAnswer, *, tokens_known: bool) -> None:
+    def call_answered(
+        self, request: HttpRequest, answer: HttpAnswer, *, tokens_known: bool
+    ) -> None:
         """Check a call that the exchange has answered.
 
         Where the bot can know its tokens, a cancel must not lack any.
         """
-        for sent in created(request):
+        for sent in orders_created_by(request):
             self.pending.pop(sent.client_id, None)
         for order_id in cancelled_ids(request):
             known = self._scenario.venue.exchange.history.orders.get(order_id)
@@ -334,12 +336,14 @@ class Auditor:
             if answer.status == 429 and tokens_known:
                 raise InvariantBroken("cancels_first", "no tokens were left for a cancel")
 
-    def never_arrived(self, request: HttpRequest) -> None:
+    def call_lost(self, request: HttpRequest) -> None:
         """Follow a call that is lost before it reaches the exchange."""
-        for sent in created(request):
+        for sent in orders_created_by(request):
             self.pending.pop(sent.client_id, None)
 
-    def answered(self, request: HttpRequest, answer: HttpAnswer | None, stream: Any) -> None:
+    def answer_delivered(
+        self, request: HttpRequest, answer: HttpAnswer | None, stream: Any
+    ) -> None:
         """Follow an answer that reaches the bot, to a call made while `stream` was up."""
         read = request.path == _POSITIONS and answer is not None and answer.status == 200
         if read and self.stream is not None and stream is self.stream:
@@ -347,7 +351,7 @@ class Auditor:
 
     # At rest
 
-    def check_dead(self, since: Milliseconds, now: Milliseconds) -> None:
+    def check_outlived(self, since: Milliseconds, now: Milliseconds) -> None:
         """Check that no order outlives its expiry after a kill or stop."""
         if now > since + self._lifetime + SKEW_MS and self.live:
             order = next(iter(self.live.values()))

@@ -19,7 +19,7 @@ def place(venue: SimulatedVenue, account: Account, order: NewOrder, now: Millise
         # The market may be closed or paused, or the price may not be on its grid any more.
         return
     venue.advance(now)
-    venue.spread_word(now)
+    venue.publish(now)
 
 
 def trade_against(

@@ -13,7 +13,7 @@ from mmbot.faultlab.invariants import Auditor
 from mmbot.faultlab.manual_trades import trade_against
 from mmbot.faultlab.scenario import Scenario
 from mmbot.faultlab.scheduler import Scheduler
-from mmbot.faultlab.traffic import created, kind_of
+from mmbot.faultlab.traffic import kind_of, orders_created_by
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.units import Milliseconds
 
@@ -149,7 +149,7 @@ class Network:
     def _send_down(self, connection: Connection, frame: bytes) -> None:
         if connection.dead:
             return
-        if self._faults.strikes("disconnect_in_burst"):
+        if self._faults.occurs("disconnect_in_burst"):
             self.cut()
             return
         now = self._scheduler.now
@@ -213,7 +213,7 @@ class Network:
             answer = partial(self._answer, call, delivery.front_answer)
             self._scheduler.after(delivery.answer_delay, answer)
         if delivery.request_delay is None:
-            self._auditor.never_arrived(request)
+            self._auditor.call_lost(request)
         else:
             self._scheduler.after(
                 delivery.request_delay, partial(self._serve, call, request, delivery)
@@ -224,9 +224,9 @@ class Network:
         answer = self._venue.handle(request, now)
         settled = now > self._attached_at + _SETTLED_MS
         tokens_known = settled and not self._faults.bunches_requests
-        self._auditor.arrived(request, answer, tokens_known=tokens_known)
+        self._auditor.call_answered(request, answer, tokens_known=tokens_known)
         if delivery.fill_first and answer.status == 201:
-            for order in created(request):
+            for order in orders_created_by(request):
                 trade_against(self._scenario, order.ticker, order.side, order.price, now)
         self.pump()
         if delivery.front_answer is None and delivery.answer_delay is not None:

@@ -31,7 +31,7 @@ from mmbot.bot.inputs import (
 from mmbot.bot.outputs import FetchPage, FitForecast, Output, RecordCounts
 from mmbot.faultlab.environment import Environment
 from mmbot.faultlab.in_memory_ledger import ProcessDied
-from mmbot.faultlab.traffic import StreamTruth
+from mmbot.faultlab.traffic import DeliveredStream
 from mmbot.forecast.belief import Belief
 from mmbot.forecast.model import Forecaster
 from mmbot.kalshi.gateway import Call
@@ -64,15 +64,15 @@ class Process:
         self.finished = False
         self.bot = bot
         # Passengers by which the forecast has moved for reasons of its own.
-        self.surprise = 0
-        self._scenario = environment.scene
-        self._scheduler = environment.agenda
+        self.forecast_shift = 0
+        self._scenario = environment.scenario
+        self._scheduler = environment.scheduler
         self._clock = environment.clock
         self._faults = environment.faults
         self._network = environment.network
         self._pages = environment.pages
         self._auditor = environment.auditor
-        self._ledger = environment.memory
+        self._ledger = environment.ledger
         self._driver = Driver(bot, self._clock.now, self._execute, self._decided)
         self._timer_due: Milliseconds | None = None
         self._backoff = _FIRST_BACKOFF_MS
@@ -80,7 +80,7 @@ class Process:
         self._forecaster = self._scenario.forecaster
         self._fitted_for: Week | None = self._scenario.weeks[0]
         self._trading = False
-        self._auditor.born(session)
+        self._auditor.session_started(session)
 
     # What is done to the process
 
@@ -91,7 +91,7 @@ class Process:
             counts, _ = counts.observe(day, count, seen)
         self._driver.handle(HistoryLoaded(counts))
 
-    def die(self) -> None:
+    def kill(self) -> None:
         """End at once; whatever is under way goes on without anybody to hear of it."""
         self.alive = False
         self._auditor.stream = None
@@ -101,13 +101,13 @@ class Process:
         self._auditor.stopping = True
         self._driver.handle(EventOccurred(Stopping()))
 
-    def obey(self, word: Halted | Resumed) -> None:
+    def handle_operator(self, word: Halted | Resumed) -> None:
         """Receive a command of the operator."""
         self._driver.handle(EventOccurred(word))
 
-    def surprised(self, by: int) -> None:
+    def shift_forecast(self, by: int) -> None:
         """Let the forecast move all at once, by so many passengers."""
-        self.surprise = by
+        self.forecast_shift = by
         if self._trading:
             self._handle_forecast()
 
@@ -117,7 +117,7 @@ class Process:
         marks = tuple(self._ledger.marks.values())
         self._driver.handle(EventOccurred(SessionStarted(self._clock.now(), marks)))
         if self._ledger.halt is not None:
-            self.obey(self._ledger.halt)
+            self.handle_operator(self._ledger.halt)
         self._connect()
 
     # The stream
@@ -126,7 +126,7 @@ class Process:
         """Hear that the stream is open."""
         self._connecting, self._streaming = False, True
         self._backoff = _FIRST_BACKOFF_MS
-        self._auditor.stream = StreamTruth()
+        self._auditor.stream = DeliveredStream()
         self._driver.handle(StreamOpened())
 
     def stream_failed(self) -> None:
@@ -145,7 +145,7 @@ class Process:
         """Receive a frame."""
         truth = self._auditor.stream
         if truth is not None:
-            truth.delivered(frame)
+            truth.follow(frame)
             self._driver.handle(FrameReceived(frame))
 
     def _connect_again(self) -> None:
@@ -163,11 +163,11 @@ class Process:
     # What the bot asks for
 
     def _decided(self, outputs: Sequence[Output], now: Milliseconds) -> None:
-        self._auditor.outputs(outputs, self.bot, now)
+        self._auditor.check_outputs(outputs, self.bot, now)
 
     def _execute(self, output: Output) -> None:
         execute(output, self)
-        if not isinstance(output, WakeAt) and self._faults.strikes("killed"):
+        if not isinstance(output, WakeAt) and self._faults.occurs("killed"):
             raise ProcessDied
 
     def send_call(self, call: Call) -> None:
@@ -176,7 +176,7 @@ class Process:
 
         def answered(answer: HttpAnswer | None) -> None:
             if self.alive:
-                self._auditor.answered(call.request, answer, stream)
+                self._auditor.answer_delivered(call.request, answer, stream)
                 self._driver.handle(CallAnswered(call.id, answer))
 
         self._network.call(call.request, answered)
@@ -215,21 +215,21 @@ class Process:
         self._later(_FIT_MS, self._handle_forecast)
 
     def _handle_forecast(self) -> None:
-        predictor = _MovedPredictor(self._forecaster, self.surprise, self._formed)
+        predictor = _MovedPredictor(self._forecaster, self.forecast_shift, self._formed)
         self._driver.handle(ForecastFitted(predictor, self._fitted_for))
         if not self._trading:
             self._begin_trading()
 
     def _formed(self, belief: Belief) -> None:
         self._scheduler.trace("belief", belief.digest)
-        self._auditor.be_still(still=False)
+        self._auditor.set_quiet(still=False)
 
     def _handle_later(self, delay: Milliseconds, happened: BotInput) -> None:
         self._later(delay, lambda: self._driver.handle(happened))
 
     def record(self, record: Record) -> None:
         """Write into the ledger, or die as the daemon does where that fails."""
-        self._ledger.check(self._scheduler.now)
+        self._ledger.require_writable(self._scheduler.now)
         match record:
             case RecordFill(fill):
                 self._ledger.fills.setdefault(fill.key, fill)

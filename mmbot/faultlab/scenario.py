@@ -23,7 +23,7 @@ from mmbot.config import Settings
 from mmbot.exchange import exchange_state
 from mmbot.exchange.access import Credential
 from mmbot.exchange.accounts import Account
-from mmbot.exchange.consensus import Blurred, Learnt
+from mmbot.exchange.consensus import NoisyOutcome, PosteriorConsensus
 from mmbot.exchange.crowd import Crowd, Pace
 from mmbot.exchange.exchange_state import ExchangeEvent
 from mmbot.exchange.synthetic import LABEL, daily_counts
@@ -124,20 +124,20 @@ class WindowedCrowd:
     def enter(self, window: PlayedWindow) -> None:
         """Go on in a window, at its speed."""
         self._current = self._windows.index(window)
-        self._crowd.hurry = window.speedup
+        self._crowd.activity = window.speedup
         self.paused = False
 
     def act(self, now: Milliseconds) -> None:
         """Do what is due."""
         self._crowd.act(now)
 
-    def listed(self, event: ExchangeEvent, now: Milliseconds) -> None:
+    def event_listed(self, event: ExchangeEvent, now: Milliseconds) -> None:
         """Begin to trade another week's event."""
-        self._crowd.listed(event, now)
+        self._crowd.event_listed(event, now)
 
-    def released(self, day: dt.date, now: Milliseconds) -> None:
+    def count_released(self, day: dt.date, now: Milliseconds) -> None:
         """Take a day's count into account, which has been released."""
-        self._crowd.released(day, now)
+        self._crowd.count_released(day, now)
 
 
 def weeks(count: int) -> tuple[Week, ...]:
@@ -169,9 +169,9 @@ def build(seed: str, played: tuple[Week, ...], hours: Hours) -> Scenario:
         rng=random.Random(f"venue {seed}"),
     )
     key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(seed.encode()).digest())
-    account = venue.exchange.admit(Credential(_KEY, _USER, key.public_key()), cash=_BALANCE)
-    learnt = Learnt(expected, counts, _NOISE) if behaviour.learn else None
-    venue.traders = WindowedCrowd(_crowd(seed, venue, behaviour.pace, learnt), windows)
+    account = venue.exchange.add_member(Credential(_KEY, _USER, key.public_key()), cash=_BALANCE)
+    learnt = PosteriorConsensus(expected, counts, _NOISE) if behaviour.learn else None
+    venue.participants = WindowedCrowd(_crowd(seed, venue, behaviour.pace, learnt), windows)
     for week in played[1:]:
         _list_in_time(venue, week)
     return Scenario(
@@ -202,10 +202,12 @@ def _exchange_settings(
     )
 
 
-def _crowd(seed: str, venue: SimulatedVenue, pace: Pace, learnt: Learnt | None) -> Crowd:
+def _crowd(
+    seed: str, venue: SimulatedVenue, pace: Pace, learnt: PosteriorConsensus | None
+) -> Crowd:
     """Return the crowd; where it does not learn from the counts, it sees the outcome blurred."""
     rng = random.Random(f"crowd {seed}")
-    consensus = learnt or Blurred(venue.average, rng)
+    consensus = learnt or NoisyOutcome(venue.average, rng)
     return Crowd(venue.exchange, consensus, rng, pace, venue.exchange.clock.wall)
 
 
@@ -217,7 +219,7 @@ def _list_in_time(venue: SimulatedVenue, week: Week) -> None:
     def add(now: Milliseconds) -> None:
         venue.add_event(week, now)
 
-    venue.at(at, add)
+    venue.schedule(at, add)
 
 
 def _as_cached(

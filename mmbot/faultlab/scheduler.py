@@ -43,10 +43,10 @@ class Scheduler:
     def pop_next(self) -> Callable[[], None]:
         """Remove the next action, advance to its due time and return it."""
         due, _, action = heappop(self._actions)
-        self.pass_to(due)
+        self.advance_to(due)
         return action
 
-    def pass_to(self, now: Milliseconds) -> None:
+    def advance_to(self, now: Milliseconds) -> None:
         """Advance the time; it never goes back."""
         self.now = max(self.now, now)
 

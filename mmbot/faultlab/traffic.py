@@ -50,19 +50,19 @@ _SUBSCRIBED: Final = msgspec.json.Decoder(_Subscribed)
 _SNAPSHOT: Final = msgspec.json.Decoder(_Snapshot)
 
 
-class StreamTruth:
+class DeliveredStream:
     """What one connection has delivered to the bot, judged apart from the bot's own feed.
 
-    `fresh` has the tickers whose book came as a snapshot and without a gap since; `account_read`
-    is set by the auditor once the account was read on this connection.
+    `gapless_books` has the tickers whose book came as a snapshot and without a gap since;
+    `account_read` is set by the auditor once the account was read on this connection.
     """
 
     def __init__(self) -> None:
-        self.fresh: set[str] = set()
+        self.gapless_books: set[str] = set()
         self.account_read = False
         self._last_seq: dict[int, int] = {}
 
-    def delivered(self, data: bytes) -> None:
+    def follow(self, data: bytes) -> None:
         """Follow a frame that reaches the bot."""
         frame = _FRAME.decode(data)
         books = frame.type in ("orderbook_delta", "orderbook_snapshot")
@@ -71,18 +71,18 @@ class StreamTruth:
             if frame.seq <= last:
                 return
             if frame.seq != last + 1 and books:
-                self.fresh.clear()
+                self.gapless_books.clear()
             self._last_seq[frame.sid] = frame.seq
         if frame.type == "orderbook_snapshot":
-            self.fresh.add(_SNAPSHOT.decode(frame.msg).market_ticker)
+            self.gapless_books.add(_SNAPSHOT.decode(frame.msg).market_ticker)
         elif frame.type == "error" or (
             frame.type == "subscribed"
             and _SUBSCRIBED.decode(frame.msg).channel == "orderbook_delta"
         ):
-            self.fresh.clear()
+            self.gapless_books.clear()
 
 
-def created(request: HttpRequest) -> list[CreateRequest]:
+def orders_created_by(request: HttpRequest) -> list[CreateRequest]:
     """Return the orders that a request asks to create."""
     if request.method != "POST" or request.path not in (ORDERS_PATH, _BATCH):
         return []

@@ -81,25 +81,25 @@ class World:
             unjudged: Invariants that are not checked.
             begin: Creates the bot of a session.
         """
-        scenario = self.scene = build(seed, weeks, hours)
+        scenario = self.scenario = build(seed, weeks, hours)
         self._begin = begin
         self.faults = Faults(seed, names)
         self.auditor = Auditor(scenario, unjudged)
         self.venue = scenario.venue
-        self.venue.watchers.append(self.auditor.facts)
+        self.venue.fact_listeners.append(self.auditor.follow_facts)
         self.process: Process | None = None
         self.scheduler = Scheduler(scenario.clock.wall)
         self._rng = random.Random(f"world {seed}")
         self.network = Network(self.scheduler, scenario, self.faults, self.auditor, self._rng)
-        self.memory = InMemoryLedger(self.faults)
+        self.ledger = InMemoryLedger(self.faults)
         self._environment = Environment(
-            agenda=self.scheduler,
-            scene=scenario,
+            scheduler=self.scheduler,
+            scenario=scenario,
             faults=self.faults,
             auditor=self.auditor,
             network=self.network,
             pages=FaultyPages(scenario),
-            memory=self.memory,
+            ledger=self.ledger,
             clock=LocalClock(self.scheduler),
         )
         self.injector = FaultInjector(self._environment, self)
@@ -111,8 +111,8 @@ class World:
         """Play the weeks through, or until an invariant is broken."""
         broken, earned = InvariantBroken("", ""), PnlByWindow()
         try:
-            for number, window in enumerate(self.scene.windows, 1):
-                self._play(window, last=number == len(self.scene.windows))
+            for number, window in enumerate(self.scenario.windows, 1):
+                self._play(window, last=number == len(self.scenario.windows))
             self._check_money()
             earned = self._pnl()
         except InvariantBroken as found:
@@ -143,9 +143,9 @@ class World:
         self._run(window.end - _PAUSED_MS)
         self._crowd.paused = True
         self._run(window.end - _UNDISTURBED_MS)
-        self.auditor.be_still(still=True)
+        self.auditor.set_quiet(still=True)
         self._run(window.end)
-        self.auditor.be_still(still=False)
+        self.auditor.set_quiet(still=False)
         self._drain()
         self._check()
         self._end(last=last)
@@ -165,12 +165,12 @@ class World:
         else:
             self._kill()
         self._skip_to(since + _DOWN_MS)
-        self.auditor.check_dead(since, self.scheduler.now)
+        self.auditor.check_outlived(since, self.scheduler.now)
 
     def _skip_to(self, now: Milliseconds) -> None:
         """Advance the exchange alone; what the process has scheduled is then overdue."""
         self.venue.advance(now)
-        self.scheduler.pass_to(now)
+        self.scheduler.advance_to(now)
 
     def _drain(self) -> None:
         """Wait until nothing is under way between bot and exchange."""
@@ -188,14 +188,14 @@ class World:
             if theirs is not None and (ours is None or theirs <= ours):
                 if theirs > until:
                     break
-                scheduler.pass_to(theirs)
+                scheduler.advance_to(theirs)
                 venue.advance(theirs)
                 self.network.pump()
             elif ours is not None and ours <= until:
                 self._perform(scheduler.pop_next())
             else:
                 break
-        scheduler.pass_to(until)
+        scheduler.advance_to(until)
 
     def _perform(self, action: Callable[[], None]) -> None:
         try:
@@ -205,7 +205,7 @@ class World:
 
     @property
     def _crowd(self) -> WindowedCrowd:
-        traders = self.venue.traders
+        traders = self.venue.participants
         if not isinstance(traders, WindowedCrowd):
             raise TypeError("the crowd of a world acts within the played windows only")
         return traders
@@ -215,27 +215,27 @@ class World:
     def shift_forecast(self, by: int) -> None:
         """Move the forecast at once, by so many passengers."""
         if self.process is not None:
-            self.process.surprised(by)
+            self.process.shift_forecast(by)
 
     def halt(self) -> None:
         """Halt quoting as the operator does, over restarts, until `resume`."""
-        halted = self.memory.halt = Halted(self._environment.clock.now())
+        halted = self.ledger.halt = Halted(self._environment.clock.now())
         self.auditor.halted_at = self.scheduler.now
         if self.process is not None:
-            self.process.obey(halted)
+            self.process.handle_operator(halted)
 
     def resume(self) -> None:
         """Resume quoting as the operator does."""
-        self.memory.halt = self.auditor.halted_at = None
+        self.ledger.halt = self.auditor.halted_at = None
         if self.process is not None:
-            self.process.obey(Resumed())
+            self.process.handle_operator(Resumed())
 
     # Sessions
 
     def _start_session(self) -> None:
         self._sessions += 1
         self.scheduler.trace("life", self._sessions)
-        session, scenario = f"{self._sessions}", self.scene
+        session, scenario = f"{self._sessions}", self.scenario
         rng = random.Random(session)
         bot = self._begin(scenario.settings, scenario.clock, scenario.signer, session, rng)
         self.process = Process(self._environment, bot, session)
@@ -254,7 +254,7 @@ class World:
 
     def _kill(self) -> None:
         if self.process is not None:
-            self.process.die()
+            self.process.kill()
             self.process = None
         self.network.detach()
 
@@ -263,14 +263,14 @@ class World:
     def _check(self) -> None:
         if self.process is None:
             raise InvariantBroken("recovery", "after the calm the process has not come back")
-        self.auditor.check_agreement(self.process.bot, self.memory.fills.values())
-        if self.memory.halt is not None:
+        self.auditor.check_agreement(self.process.bot, self.ledger.fills.values())
+        if self.ledger.halt is not None:
             self.auditor.check_halted()
 
     def _check_money(self) -> None:
         """Compare what the ledger has earned over all weeks with the exchange's account."""
-        ours = self.memory.earned()
-        theirs = self.scene.account.cash - self.scene.account.deposited
+        ours = self.ledger.cash_change()
+        theirs = self.scenario.account.cash - self.scenario.account.deposited
         if ours != theirs:
             raise InvariantBroken(
                 "cash", f"the ledger's weeks are {ours} where the exchange's are {theirs}"
@@ -286,5 +286,5 @@ class World:
             for fill in self.auditor.fills.values()
             if fill.client_order_id.startswith(CLIENT_ID_PREFIX)
         ]
-        gate = self.scene.settings.counts.earliest_release
-        return pnl_by_window(own, values, self.scene.releases, gate)
+        gate = self.scenario.settings.counts.earliest_release
+        return pnl_by_window(own, values, self.scenario.releases, gate)

@@ -13,7 +13,7 @@ import msgspec
 from mmbot.tsa.calendar import Week
 
 
-class Weighing(msgspec.Struct, frozen=True):
+class WeekWeight(msgspec.Struct, frozen=True):
     """The weight of a past week in a belief, and its factors.
 
     The weight is the product of the three factors, scaled so that all weights sum to 1.
@@ -63,7 +63,7 @@ class Belief(msgspec.Struct, frozen=True):
     method: str
     digest: str
     effective_weeks: float = 0.0
-    heaviest: tuple[Weighing, ...] = ()
+    heaviest: tuple[WeekWeight, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.strikes) != len(self.above):

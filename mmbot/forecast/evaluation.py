@@ -18,7 +18,7 @@ from mmbot.forecast.conditioning import PresentWeek
 from mmbot.forecast.history import Floats, History
 from mmbot.forecast.mixture import Mixture
 from mmbot.forecast.model import METHODS, SEED, Method, past_residuals
-from mmbot.forecast.residuals import Bank
+from mmbot.forecast.residuals import ResidualBank
 from mmbot.tsa.calendar import Week
 
 ORIGINS = range(7)
@@ -94,7 +94,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def walk_forward(
-    history: History, banks: Mapping[str, Bank], default: str, weeks: Sequence[Week]
+    history: History, banks: Mapping[str, ResidualBank], default: str, weeks: Sequence[Week]
 ) -> Iterator[tuple[str, ScoredForecast]]:
     """Score every method in `banks` on `weeks`; yield the method's name with each scored forecast.
 
@@ -121,7 +121,7 @@ def walk_forward(
 
 
 def hindcast(
-    history: History, banks: Mapping[str, Bank], method: Method, monday: int, k: int
+    history: History, banks: Mapping[str, ResidualBank], method: Method, monday: int, k: int
 ) -> Mixture:
     """Return the forecast by `method` of a past week with its first `k` days published.
 

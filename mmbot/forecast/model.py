@@ -15,7 +15,7 @@ import numpy as np
 
 from mmbot.errors import BadInput
 from mmbot.forecast import residuals
-from mmbot.forecast.belief import Belief, Weighing
+from mmbot.forecast.belief import Belief, WeekWeight
 from mmbot.forecast.combination import Combination
 from mmbot.forecast.conditioning import (
     ENOUGH_WEEKS,
@@ -28,7 +28,14 @@ from mmbot.forecast.conditioning import (
 )
 from mmbot.forecast.history import Floats, History
 from mmbot.forecast.mixture import Mixture
-from mmbot.forecast.residuals import WEEKS_AHEAD, Bank, Fitted, PointMethod, Progress, monday_of
+from mmbot.forecast.residuals import (
+    WEEKS_AHEAD,
+    Fitted,
+    PointMethod,
+    Progress,
+    ResidualBank,
+    monday_of,
+)
 from mmbot.forecast.seasonal import Seasonal
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Counts
@@ -79,14 +86,14 @@ class Forecaster(msgspec.Struct, frozen=True):
 
     method: Method
     fitted: Fitted
-    bank: Bank
+    bank: ResidualBank
 
     @classmethod
     def fit(
         cls,
         counts: Counts,
         method: str = DEFAULT,
-        bank: Bank | None = None,
+        bank: ResidualBank | None = None,
         progress: Progress | None = None,
     ) -> Forecaster:
         """Fit `method`, and extend the residual bank or make a new one.
@@ -146,7 +153,7 @@ class Forecaster(msgspec.Struct, frozen=True):
             digest=history.digest(self.method.name),
             effective_weeks=float(1 / (weights @ weights)) if weeks else 0.0,
             heaviest=tuple(
-                Weighing(weeks[i], float(weights[i]), *forecast.reasons[:, i].tolist())
+                WeekWeight(weeks[i], float(weights[i]), *forecast.reasons[:, i].tolist())
                 for i in heaviest
             ),
         )
@@ -211,7 +218,7 @@ class Forecaster(msgspec.Struct, frozen=True):
 
 
 def past_residuals(
-    bank: Bank, history: History, origin: int, ahead: int, present: PresentWeek
+    bank: ResidualBank, history: History, origin: int, ahead: int, present: PresentWeek
 ) -> PastWeeks:
     """Return the residuals of the weeks that had ended by the origin.
 

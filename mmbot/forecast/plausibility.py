@@ -23,14 +23,14 @@ class HeldCount(msgspec.Struct, frozen=True):
     since: dt.datetime
 
 
-class Doubts(msgspec.Struct, frozen=True):
+class HeldCounts(msgspec.Struct, frozen=True):
     """The counts held for a second read, at most one for each day."""
 
     held: tuple[HeldCount, ...] = ()
 
     def read(
         self, day: dt.date, count: int, at: dt.datetime, deviations: float
-    ) -> tuple[Doubts, bool]:
+    ) -> tuple[HeldCounts, bool]:
         """Return the counts held after one read, and whether the count read may be used.
 
         An implausible count other than the one held for the day starts its wait anew.
@@ -43,9 +43,9 @@ class Doubts(msgspec.Struct, frozen=True):
         """
         others = tuple(each for each in self.held if each.day != day)
         if abs(deviations) <= MOST_DEVIATIONS:
-            return Doubts(others), True
+            return HeldCounts(others), True
         same = [each for each in self.held if (each.day, each.count) == (day, count)]
         if not same:
-            return Doubts((*others, HeldCount(day, count, at))), False
+            return HeldCounts((*others, HeldCount(day, count, at))), False
         confirmed = at - same[0].since >= CONFIRM_AFTER
-        return (Doubts(others), True) if confirmed else (self, False)
+        return (HeldCounts(others), True) if confirmed else (self, False)

@@ -41,7 +41,7 @@ class PointMethod(Protocol):
         """Do the slow part on a history that ends on a Sunday."""
 
 
-class Bank(msgspec.Struct, frozen=True):
+class ResidualBank(msgspec.Struct, frozen=True):
     """Forecasts of consecutive past weeks.
 
     Attributes:
@@ -76,7 +76,7 @@ class Bank(msgspec.Struct, frozen=True):
         )
 
     @classmethod
-    def decode(cls, content: bytes) -> Bank:
+    def decode(cls, content: bytes) -> ResidualBank:
         """Read a bank from bytes.
 
         Raises:
@@ -100,8 +100,11 @@ class _Stored(msgspec.Struct, frozen=True, array_like=True):
 
 
 def extend(
-    bank: Bank | None, method: PointMethod, history: History, progress: Progress | None = None
-) -> Bank:
+    bank: ResidualBank | None,
+    method: PointMethod,
+    history: History,
+    progress: Progress | None = None,
+) -> ResidualBank:
     """Return the bank of exactly the weeks that are complete in `history`.
 
     Args:
@@ -119,7 +122,7 @@ def extend(
         rows.append(_hindcast(method, history, int(monday)))
         if progress is not None:
             progress(done + 1, len(fresh))
-    return Bank(method.name, first, np.reshape(rows, (-1, 7, len(_HORIZON_DAYS))), digests)
+    return ResidualBank(method.name, first, np.reshape(rows, (-1, 7, len(_HORIZON_DAYS))), digests)
 
 
 def monday_of(day: int) -> int:
@@ -129,7 +132,7 @@ def monday_of(day: int) -> int:
 
 
 def _reusable(
-    bank: Bank | None,
+    bank: ResidualBank | None,
     method: PointMethod,
     history: History,
     mondays: Days,

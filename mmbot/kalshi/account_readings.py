@@ -36,7 +36,7 @@ def query_order(command: QueryOrder, subaccount: int) -> Reading:
         if answer is not None and answer.status == 404:
             return [OrderAbsent(command.client_id)]
         order = read(answer, path, _OrderAnswer).order
-        return [OrderReported(rest_order(order), looked_up=True)]
+        return [OrderReported(rest_order(order), queried=True)]
     query = (
         ("ticker", command.ticker),
         ("min_ts", str(command.since // 1000 - _CLOCK_SLACK_SECONDS)),
@@ -46,7 +46,7 @@ def query_order(command: QueryOrder, subaccount: int) -> Reading:
     orders = yield from pages(_ORDERS, query, "orders", RestOrder)
     for order in orders:
         if order.client_order_id == command.client_id:
-            return [OrderReported(rest_order(order), looked_up=True)]
+            return [OrderReported(rest_order(order), queried=True)]
     return [OrderAbsent(command.client_id)]
 
 

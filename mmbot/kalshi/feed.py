@@ -65,7 +65,7 @@ class Feed:
 
     def __init__(self, series: str) -> None:
         self._prefix = f"{series}-"
-        self.drift = VocabularyMonitor(vocabulary.STREAM)
+        self.unknown_words = VocabularyMonitor(vocabulary.STREAM)
         # How old the last frame was on arrival, by the exchange's clock.
         self.age: Milliseconds | None = None
         self._tickers: tuple[str, ...] = ()
@@ -126,7 +126,7 @@ class Feed:
         self._in_time_again = None
         try:
             frame = wire.decode_frame(data)
-            self.drift.look_at_frame(frame.type, data)
+            self.unknown_words.examine_frame(frame.type, data)
             self._track_age(frame.sending_ts_ms)
             if self._in_sequence(frame):
                 self._handle(frame)
@@ -294,10 +294,10 @@ class Feed:
             return False
         self._last_seq[frame.sid] = frame.seq
         if last is not None and frame.seq != last + 1:
-            self._gap(frame.sid, frame.seq - last - 1)
+            self._handle_gap(frame.sid, frame.seq - last - 1)
         return True
 
-    def _gap(self, sid: int, frames: int) -> None:
+    def _handle_gap(self, sid: int, frames: int) -> None:
         channel = self._channels.get(sid, "")
         self._note("stream.gap", "warning", channel=channel, frames=frames)
         if sid == self._book_sid:

@@ -65,7 +65,7 @@ class Gateway:
     """REST for one account, without sockets."""
 
     def __init__(self, signer: Signer, exchange: ExchangeSettings) -> None:
-        self.drift = VocabularyMonitor(vocabulary.REST)
+        self.unknown_words = VocabularyMonitor(vocabulary.REST)
         self._signer = signer
         self._series = exchange.series
         self._subaccount = exchange.subaccount
@@ -84,7 +84,7 @@ class Gateway:
             calls.append(self._send(sent, now))
         return calls
 
-    def perform(self, command: ReadCommand, now: Milliseconds) -> list[Call]:
+    def start_reading(self, command: ReadCommand, now: Milliseconds) -> list[Call]:
         """Start a reading; return its first request, unless it has to wait for another to end."""
         if not isinstance(command, ReadAccount | ReadListing):
             return self._start(command, now)
@@ -97,7 +97,7 @@ class Gateway:
     ) -> tuple[list[InputEvent], list[Call]]:
         """Handle an answer, or `None` if none came in time; return events and further requests."""
         sent = self._writes.pop(call_id, None)
-        self.drift.look_at_answer("answer" if sent is None else sent.kind, answer)
+        self.unknown_words.examine_answer("answer" if sent is None else sent.kind, answer)
         if sent is None:
             command, reading = self._readings.pop(call_id)
             return self._advance(command, reading, answer, now)
@@ -154,7 +154,7 @@ class Gateway:
         if not isinstance(command, ReadAccount | ReadListing):
             return events, []
         latest = self._latest.pop(type(command))
-        return (events, []) if latest is command else ([], self.perform(latest, now))
+        return (events, []) if latest is command else ([], self.start_reading(latest, now))
 
 
 def signed(request: HttpRequest, signer: Signer, now: Milliseconds) -> HttpRequest:

@@ -103,7 +103,7 @@ def read_listing(command: ReadListing, series: str, now: Milliseconds) -> Readin
     """
     limits = yield from rate_limits()
     open_ = yield from open_events(series, now)
-    shut = yield from _shut(series, open_)
+    shut = yield from closed_reason(series, open_)
     held: list[wire.RestEvent] = []
     for ticker in sorted(set(command.held) - {event.event_ticker for event in open_}):
         event = yield from held_event(ticker)
@@ -162,7 +162,7 @@ def listed_event(event: wire.RestEvent) -> ListedEvent:
     return ListedEvent(event.event_ticker, week, tuple(markets))
 
 
-def _shut(series: str, listed: list[wire.RestEvent]) -> Steps[str]:
+def closed_reason(series: str, listed: list[wire.RestEvent]) -> Steps[str]:
     """Return why nothing may be quoted (a fee for makers, a pause of a shard in use), or ""."""
     answer = yield from get(f"/series/{series}", SeriesAnswer)
     for fee_type in (answer.series.fee_type, *(event.fee_type_override for event in listed)):

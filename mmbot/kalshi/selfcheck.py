@@ -83,7 +83,7 @@ class Finding(msgspec.Struct, frozen=True):
 _Outcome: TypeAlias = tuple[FindingState, str]
 
 
-class Examination:
+class SelfCheck:
     """One run of all checks.
 
     Attributes:

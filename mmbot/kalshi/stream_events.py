@@ -16,13 +16,13 @@ from mmbot.trading.events import (
     MarketSettled,
     PriceGridChanged,
 )
-from mmbot.trading.values import GroupNews
+from mmbot.trading.values import GroupChange
 
 MarketChange: TypeAlias = (
     MarketClosing | PriceGridChanged | MarketActivity | MarketSettled | ListingStale
 )
 
-_GROUP_NEWS: dict[str, GroupNews] = {
+_GROUP_NEWS: dict[str, GroupChange] = {
     "triggered": "triggered",
     "reset": "reset",
     "deleted": "deleted",

@@ -40,7 +40,7 @@ class VocabularyMonitor:
         taken, self._notes = self._notes, []
         return taken
 
-    def look_at_frame(self, kind: str, data: bytes | str) -> None:
+    def examine_frame(self, kind: str, data: bytes | str) -> None:
         """Examine a frame of the stream whose `type` is `kind`."""
         if kind == _DELTA:
             self._deltas += 1
@@ -51,7 +51,7 @@ class VocabularyMonitor:
             self._check("frame", frame)
             self._check(kind, frame.get("msg"))
 
-    def look_at_answer(self, kind: str, answer: HttpAnswer | None) -> None:
+    def examine_answer(self, kind: str, answer: HttpAnswer | None) -> None:
         """Examine the body of an answer to a call of this `kind`; of an error, its code."""
         if answer is None:
             return

@@ -93,7 +93,7 @@ def write_request(commands: Sequence[WriteCommand], subaccount: int) -> HttpRequ
     if cancels:
         items = [_cancel_item(cancel, subaccount) for cancel in cancels]
         return HttpRequest("DELETE", _BATCHED, body=orjson.dumps({"orders": items}))
-    bodies = [_place(place, subaccount) for place in places]
+    bodies = [_place_body(place, subaccount) for place in places]
     return HttpRequest("POST", _BATCHED, body=orjson.dumps({"orders": bodies}))
 
 
@@ -101,13 +101,13 @@ def _single(command: WriteCommand, subaccount: int) -> HttpRequest:
     own = "subaccount", str(subaccount)
     match command:
         case Place():
-            return HttpRequest("POST", ORDERS, body=orjson.dumps(_place(command, subaccount)))
+            return HttpRequest("POST", ORDERS, body=orjson.dumps(_place_body(command, subaccount)))
         case Renew():
             path = f"{ORDERS}/{command.order_id}/amend"
-            return HttpRequest("POST", path, (own,), body=orjson.dumps(_amend(command)))
+            return HttpRequest("POST", path, (own,), body=orjson.dumps(_amend_body(command)))
         case Decrease():
             path = f"{ORDERS}/{command.order_id}/decrease"
-            return HttpRequest("POST", path, (own,), body=orjson.dumps(_decrease(command)))
+            return HttpRequest("POST", path, (own,), body=orjson.dumps(_decrease_body(command)))
         case Cancel():
             shard = "exchange_index", str(command.shard)
             query = (("market_ticker", command.ticker), shard, own)
@@ -116,7 +116,7 @@ def _single(command: WriteCommand, subaccount: int) -> HttpRequest:
             assert_never(command)
 
 
-def _place(command: Place, subaccount: int) -> dict[str, object]:
+def _place_body(command: Place, subaccount: int) -> dict[str, object]:
     return {
         "ticker": command.ticker,
         "side": command.side,
@@ -134,7 +134,7 @@ def _place(command: Place, subaccount: int) -> dict[str, object]:
     }
 
 
-def _amend(command: Renew) -> dict[str, object]:
+def _amend_body(command: Renew) -> dict[str, object]:
     # Only the expiry differs from the order: it keeps its place in the queue. A price is never
     # amended: the exchange does not promise that the order stays post-only, and documents fills
     # from amendments that cross.
@@ -148,7 +148,7 @@ def _amend(command: Renew) -> dict[str, object]:
     }
 
 
-def _decrease(command: Decrease) -> dict[str, object]:
+def _decrease_body(command: Decrease) -> dict[str, object]:
     return {
         "reduce_to": format_count(command.remaining),
         "market_ticker": command.ticker,

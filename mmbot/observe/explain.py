@@ -62,7 +62,7 @@ def _counts_step(
     state: TradingState, counts: Counts, event_state: EventState, now: Milliseconds
 ) -> Step:
     published = counts.published_days(event_state.week)
-    listed = "; ".join(f"{day:%a} {counts.settling(day):,}" for day in published) or "none"
+    listed = "; ".join(f"{day:%a} {counts.settling_count(day):,}" for day in published) or "none"
     at = state.clock.at(now)
     earliest = state.settings.counts.earliest_release
     due = [day for day in event_state.week.days_due(at, earliest) if day not in published]

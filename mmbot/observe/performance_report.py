@@ -54,7 +54,7 @@ def _sentences(report: PerformanceReport) -> Iterator[str]:
             f"The settlement of {ticker} was paid on another position than the sum of its fills; "
             "the fills are counted here."
         )
-    if not report.opinions:
+    if not report.predictions:
         yield (
             "No settled market was ever quoted on both sides while its belief was formed: neither "
             "calibration nor weights can be judged."
@@ -79,7 +79,7 @@ def sheets(report: PerformanceReport) -> list[Sheet]:
             ),
             _markouts(report),
         ]
-    if report.opinions:
+    if report.predictions:
         found += [_calibration(report.calibration), _brier(report.brier)]
     return [*found, _weights(report.weights)]
 

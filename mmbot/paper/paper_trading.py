@@ -75,7 +75,9 @@ class PaperTrading:
         self._publish(now)
         return answer
 
-    def learn(self, request: HttpRequest, answer: HttpAnswer | None, now: Milliseconds) -> None:
+    def observe_answer(
+        self, request: HttpRequest, answer: HttpAnswer | None, now: Milliseconds
+    ) -> None:
         """Read an answer of the exchange: markets' terms and results, and pauses."""
         path = request.path.removeprefix(BASE_PATH)
         if answer is None or answer.status != 200:

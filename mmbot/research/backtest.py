@@ -20,7 +20,7 @@ import msgspec
 from mmbot.config import Settings
 from mmbot.exchange.fees import FeeSchedule, rounded_fee
 from mmbot.forecast.belief import Belief
-from mmbot.research.candles import Candle, RealMarket, RealWeek
+from mmbot.research.candles import Candle, HistoricalMarket, HistoricalWeek
 from mmbot.trading.book import Top
 from mmbot.trading.commands import Command, Place
 from mmbot.trading.engine import Engine
@@ -71,7 +71,7 @@ class Strategy(msgspec.Struct, frozen=True):
         method: Its forecast method.
         cash: The account's cash at the start of each week.
         updates: Whether its belief takes in the counts that are published during the week.
-        leaves: Whether its orders are off while a release is due; else they rest through it, and
+        pulls_for_releases: Whether its orders are off while a release is due; if not, they rest and
             any trade of the day can fill them.
     """
 
@@ -80,13 +80,13 @@ class Strategy(msgspec.Struct, frozen=True):
     method: str
     cash: Money
     updates: bool = True
-    leaves: bool = True
+    pulls_for_releases: bool = True
 
 
 class BeliefSource(Protocol):
     """Forms a belief from what was published at an instant."""
 
-    def __call__(self, method: str, real: RealWeek, at: dt.datetime) -> Belief:
+    def __call__(self, method: str, real: HistoricalWeek, at: dt.datetime) -> Belief:
         """Return the belief at the strikes of the week."""
         ...
 
@@ -150,7 +150,7 @@ class Trade(msgspec.Struct, frozen=True):
         return (value - self.price / ONE_DOLLAR) * self.signed / ONE_CONTRACT
 
 
-class MarketOpinion(msgspec.Struct, frozen=True):
+class MarketPrediction(msgspec.Struct, frozen=True):
     """Belief, mid and fair value of a market before orders are placed, and its outcome."""
 
     week: str
@@ -167,7 +167,7 @@ class WeekResult(msgspec.Struct, frozen=True):
 
     week: str
     trades: tuple[Trade, ...]
-    opinions: tuple[MarketOpinion, ...]
+    predictions: tuple[MarketPrediction, ...]
 
 
 class _QuotingTime(msgspec.Struct, frozen=True):
@@ -178,11 +178,11 @@ class _QuotingTime(msgspec.Struct, frozen=True):
     only_last: bool
 
 
-def play_week(strategy: Strategy, real: RealWeek, believe: BeliefSource) -> WeekResult:
+def play_week(strategy: Strategy, real: HistoricalWeek, believe: BeliefSource) -> WeekResult:
     """Return what `strategy` would have traded in a week, day by day."""
     market = _BacktestExchange(strategy, real)
     trades: list[Trade] = []
-    opinions: list[MarketOpinion] = []
+    predictions: list[MarketPrediction] = []
     times = list(_quoting_times(strategy, real))
     first = believe(strategy.method, real, times[0].at)
     for quoting_time in times:
@@ -191,24 +191,24 @@ def play_week(strategy: Strategy, real: RealWeek, believe: BeliefSource) -> Week
             belief = msgspec.structs.replace(first, days_published=belief.days_published)
         books = {each.ticker: _book(each, quoting_time) for each in real.markets}
         places = market.quote(quoting_time, books, belief)
-        opinions += market.opinions(books)
+        predictions += market.predictions(books)
         trades += market.fill(quoting_time, places)
-    return WeekResult(real.ticker, tuple(trades), tuple(opinions))
+    return WeekResult(real.ticker, tuple(trades), tuple(predictions))
 
 
-def _quoting_times(strategy: Strategy, real: RealWeek) -> Iterator[_QuotingTime]:
+def _quoting_times(strategy: Strategy, real: HistoricalWeek) -> Iterator[_QuotingTime]:
     for weekday, day in enumerate(real.week.days):
         release = 1 <= weekday <= 4
         time = _MIDNIGHT
         if weekday == 0:
             time = _OPENING
-        elif release and strategy.leaves:
+        elif release and strategy.pulls_for_releases:
             time = _AFTER_RELEASE
         at = dt.datetime.combine(day, time, EASTERN)
-        yield _QuotingTime(day, at, only_last=release and strategy.leaves)
+        yield _QuotingTime(day, at, only_last=release and strategy.pulls_for_releases)
 
 
-def _book(market: RealMarket, quoting_time: _QuotingTime) -> Top:
+def _book(market: HistoricalMarket, quoting_time: _QuotingTime) -> Top:
     candle = market.candles.get(quoting_time.day)
     if quoting_time.at.time() == _OPENING:
         return candle.opened if candle else Top(None, None)
@@ -218,7 +218,7 @@ def _book(market: RealMarket, quoting_time: _QuotingTime) -> Top:
 class _BacktestExchange:
     """The engine, and an exchange that accepts every order and fills it by the day's candle."""
 
-    def __init__(self, strategy: Strategy, real: RealWeek) -> None:
+    def __init__(self, strategy: Strategy, real: HistoricalWeek) -> None:
         self._strategy = strategy
         self._real = real
         self._engine = Engine(strategy.settings, CalendarClock(), "backtest")
@@ -269,7 +269,7 @@ class _BacktestExchange:
         commands = self._handle(Reconciled((), (), {0: balance}))
         return [command for command in commands if isinstance(command, Place)]
 
-    def opinions(self, books: dict[str, Top]) -> Iterator[MarketOpinion]:
+    def predictions(self, books: dict[str, Top]) -> Iterator[MarketPrediction]:
         """Return belief, mid and fair value of each market with a narrow book."""
         event_state = self._event_state
         if event_state.belief is None:
@@ -279,7 +279,7 @@ class _BacktestExchange:
             fair = event_state.markets[market.ticker].fair
             if bid is None or ask is None or not 0 < ask - bid <= _WIDEST_SCORED or fair is None:
                 continue
-            yield MarketOpinion(
+            yield MarketPrediction(
                 self._real.ticker,
                 event_state.days_published,
                 market.ticker,
@@ -317,7 +317,7 @@ class _BacktestExchange:
         return f"{quoting_time.day}-{number}"
 
     def _trade(
-        self, quoting_time: _QuotingTime, market: RealMarket, place: Place, filled: Count
+        self, quoting_time: _QuotingTime, market: HistoricalMarket, place: Place, filled: Count
     ) -> Trade:
         return Trade(
             week=self._real.ticker,
@@ -362,7 +362,7 @@ class _BacktestExchange:
             "ended",
             place.expires,
         )
-        self._handle(OrderReported(ended, looked_up=True))
+        self._handle(OrderReported(ended, queried=True))
 
 
 def _goes_through(place: Place, candle: Candle, *, only_last: bool) -> bool:
@@ -372,7 +372,7 @@ def _goes_through(place: Place, candle: Candle, *, only_last: bool) -> bool:
     return low < place.price if place.side == "bid" else high > place.price
 
 
-def _worth_after(market: RealMarket, day: dt.date) -> float:
+def _worth_after(market: HistoricalMarket, day: dt.date) -> float:
     """Return the midpoint at the end of `day`, else its last trade, else what YES paid."""
     candle = market.candles.get(day)
     if candle is not None:

@@ -9,7 +9,7 @@ import msgspec
 
 from mmbot.forecast.belief import Belief
 from mmbot.forecast.model import Forecaster
-from mmbot.research.candles import RealWeek
+from mmbot.research.candles import HistoricalWeek
 from mmbot.tsa.counts import Counts
 
 
@@ -18,7 +18,7 @@ class CachedBeliefs(msgspec.Struct, frozen=True):
 
     beliefs: dict[tuple[str, str, dt.datetime], Belief]
 
-    def __call__(self, method: str, real: RealWeek, at: dt.datetime) -> Belief:
+    def __call__(self, method: str, real: HistoricalWeek, at: dt.datetime) -> Belief:
         """Return a cached belief; raise `KeyError` if there is none."""
         return self.beliefs[method, real.ticker, at]
 
@@ -42,7 +42,7 @@ class FormedBeliefs:
         self._fitted: dict[tuple[str, str], Forecaster] = {}
         self.cache = CachedBeliefs({})
 
-    def __call__(self, method: str, real: RealWeek, at: dt.datetime) -> Belief:
+    def __call__(self, method: str, real: HistoricalWeek, at: dt.datetime) -> Belief:
         """Return the belief at the strikes of the week from the counts out at `at`."""
         key = (method, real.ticker, at)
         beliefs = self.cache.beliefs
@@ -52,7 +52,7 @@ class FormedBeliefs:
             beliefs[key] = forecaster.belief(self._counts.as_of(at), real.week, strikes)
         return beliefs[key]
 
-    def _forecaster(self, method: str, real: RealWeek) -> Forecaster:
+    def _forecaster(self, method: str, real: HistoricalWeek) -> Forecaster:
         key = (method, real.ticker)
         if key not in self._fitted:
             self._fitted[key] = self._fit(self._counts.as_of(real.week.opens), method)

@@ -50,7 +50,7 @@ class Candle(msgspec.Struct, frozen=True):
     volume: Count
 
 
-class RealMarket(msgspec.Struct, frozen=True):
+class HistoricalMarket(msgspec.Struct, frozen=True):
     """One market, its candles by day, and what YES paid."""
 
     ticker: str
@@ -64,22 +64,22 @@ class RealMarket(msgspec.Struct, frozen=True):
         return Top(None, None) if before is None else self.candles[before].closed
 
 
-class RealWeek(msgspec.Struct, frozen=True):
+class HistoricalWeek(msgspec.Struct, frozen=True):
     """One event and its markets, in ascending order of strike."""
 
     ticker: str
     week: Week
-    markets: tuple[RealMarket, ...]
+    markets: tuple[HistoricalMarket, ...]
 
 
-def load_weeks(markets: Path, candles: Path) -> tuple[RealWeek, ...]:
+def load_weeks(markets: Path, candles: Path) -> tuple[HistoricalWeek, ...]:
     """Read the weeks of which every market has a result, in order.
 
     Raises:
         BadInput: A file cannot be read, or a line of it makes no sense.
     """
     days = _read_candles(candles)
-    events: dict[str, list[RealMarket]] = {}
+    events: dict[str, list[HistoricalMarket]] = {}
     undecided: set[str] = set()
     for where, row in _rows(markets, _MARKET_COLUMNS):
         event, ticker = row["event_ticker"], row["ticker"]
@@ -87,7 +87,7 @@ def load_weeks(markets: Path, candles: Path) -> tuple[RealWeek, ...]:
             undecided.add(event)
             continue
         payout = _PAYOUTS[row["result"]]
-        market = RealMarket(
+        market = HistoricalMarket(
             ticker, _parse_strike(row["floor_strike"], where), payout, days.get(ticker, {})
         )
         events.setdefault(event, []).append(market)
@@ -101,12 +101,12 @@ def load_weeks(markets: Path, candles: Path) -> tuple[RealWeek, ...]:
     return tuple(sorted(weeks, key=lambda each: each.week))
 
 
-def _week(event: str, markets: list[RealMarket], source: str) -> RealWeek:
+def _week(event: str, markets: list[HistoricalMarket], source: str) -> HistoricalWeek:
     try:
         week = Week.from_event_ticker(event)
     except ValueError as error:
         raise BadInput(f"{source}: {error}") from None
-    return RealWeek(event, week, tuple(sorted(markets, key=lambda market: market.strike)))
+    return HistoricalWeek(event, week, tuple(sorted(markets, key=lambda market: market.strike)))
 
 
 def _read_candles(path: Path) -> dict[str, dict[dt.date, Candle]]:

@@ -20,7 +20,7 @@ from mmbot.errors import BadInput
 from mmbot.research import scoring
 from mmbot.research.backtest import play_week
 from mmbot.research.cached_beliefs import CachedBeliefs
-from mmbot.research.candles import RealWeek
+from mmbot.research.candles import HistoricalWeek
 from mmbot.research.scoring import FillStatistics
 from mmbot.research.strategies import own
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT
@@ -34,7 +34,7 @@ class SweepData(msgspec.Struct, frozen=True):
     """What every trial shares: the base settings, the weeks and their beliefs."""
 
     settings: Settings
-    weeks: tuple[RealWeek, ...]
+    weeks: tuple[HistoricalWeek, ...]
     beliefs: CachedBeliefs
 
 

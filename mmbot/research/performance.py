@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias, get_args
 import msgspec
 
 from mmbot.research import scoring, weights
-from mmbot.research.backtest import MarketOpinion, WeekResult
+from mmbot.research.backtest import MarketPrediction, WeekResult
 from mmbot.research.scoring import DAYS_PUBLISHED, BrierScores, Interval
 from mmbot.research.weights import WeightProposal
 from mmbot.trading.commands import (
@@ -113,7 +113,7 @@ class PerformanceReport(msgspec.Struct, frozen=True):
     unsettled_fills: int
     amendments: tuple[SettlementAmendment, ...]
     disagreements: tuple[str, ...]
-    opinions: tuple[MarketOpinion, ...]
+    predictions: tuple[MarketPrediction, ...]
     calibration: tuple[CalibrationBin, ...]
     brier: dict[int, BrierScores | None]
     weights: tuple[WeightProposal, ...]
@@ -162,8 +162,8 @@ def build_report(
     settlement_of = {each.ticker: each for each in settlements}
     asked = [each for each in fills if event_of(each.fill.ticker) in events]
     settled = _settled_fills(asked, markouts, settlement_of)
-    opinions = tuple(_opinions(samples, settlement_of))
-    weeks = _by_event(opinions)
+    predictions = tuple(_opinions(samples, settlement_of))
+    weeks = _by_event(predictions)
     return PerformanceReport(
         events=tuple(sorted(events)),
         total=_performance("all", settled),
@@ -173,10 +173,10 @@ def build_report(
         unsettled_fills=len(asked) - len(settled),
         amendments=tuple(_amendments(settlements, events)),
         disagreements=tuple(_disagreements(settled, settlement_of)),
-        opinions=opinions,
-        calibration=_calibration(opinions),
+        predictions=predictions,
+        calibration=_calibration(predictions),
         brier={days: scoring.brier(weeks, days) for days in DAYS_PUBLISHED},
-        weights=tuple(weights.propose(opinions, current_weights)),
+        weights=tuple(weights.propose(predictions, current_weights)),
     )
 
 
@@ -197,20 +197,20 @@ def _settled_fills(
 
 def _opinions(
     samples: Iterable[MarketSample], settlement_of: Mapping[str, RecordSettlement]
-) -> Iterable[MarketOpinion]:
+) -> Iterable[MarketPrediction]:
     for sample in samples:
         view, settlement = sample.view, settlement_of.get(sample.ticker)
         if settlement is None or view.belief is None or view.mid is None or view.fair is None:
             continue
         event = event_of(sample.ticker)
         outcome = settlement.value == ONE_DOLLAR
-        yield MarketOpinion(
+        yield MarketPrediction(
             event, sample.days_published, sample.ticker, view.belief, view.mid, view.fair, outcome
         )
 
 
-def _by_event(opinions: Sequence[MarketOpinion]) -> list[WeekResult]:
-    in_order = sorted(opinions, key=lambda each: each.week)
+def _by_event(predictions: Sequence[MarketPrediction]) -> list[WeekResult]:
+    in_order = sorted(predictions, key=lambda each: each.week)
     return [
         WeekResult(event, (), tuple(group))
         for event, group in groupby(in_order, key=lambda each: each.week)
@@ -298,9 +298,9 @@ def _disagreements(
     )
 
 
-def _calibration(opinions: Sequence[MarketOpinion]) -> tuple[CalibrationBin, ...]:
-    bins: dict[int, list[MarketOpinion]] = defaultdict(list)
-    for each in opinions:
+def _calibration(predictions: Sequence[MarketPrediction]) -> tuple[CalibrationBin, ...]:
+    bins: dict[int, list[MarketPrediction]] = defaultdict(list)
+    for each in predictions:
         bins[min(int(each.pooled * _BINS), _BINS - 1)].append(each)
     return tuple(
         CalibrationBin(

@@ -15,7 +15,7 @@ from statistics import fmean
 import msgspec
 import numpy as np
 
-from mmbot.research.backtest import MarketOpinion, WeekResult
+from mmbot.research.backtest import MarketPrediction, WeekResult
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT
 
 # As many days are published while a week is traded.
@@ -90,7 +90,7 @@ def fill_statistics(results: Sequence[WeekResult]) -> FillStatistics:
 def brier(results: Sequence[WeekResult], days_published: int) -> BrierScores | None:
     """Return the Brier scores at one number of published days; `None` without opinions."""
     weeks = [
-        [each for each in r.opinions if each.days_published == days_published] for r in results
+        [each for each in r.predictions if each.days_published == days_published] for r in results
     ]
     weeks = [week for week in weeks if week]
     rows = [each for week in weeks for each in week]
@@ -132,11 +132,11 @@ def student_quantile(p: float, freedom: int) -> float:
 
 
 def _difference(
-    weeks: Sequence[Sequence[MarketOpinion]], probability: Callable[[MarketOpinion], float]
+    weeks: Sequence[Sequence[MarketPrediction]], probability: Callable[[MarketPrediction], float]
 ) -> Interval:
     """Return the Brier score of `probability` less that of the mid, clustered by week."""
 
-    def loss_difference(each: MarketOpinion) -> float:
+    def loss_difference(each: MarketPrediction) -> float:
         return (probability(each) - each.outcome) ** 2 - (each.mid - each.outcome) ** 2
 
     sums = [sum(map(loss_difference, week)) for week in weeks]

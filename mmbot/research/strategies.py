@@ -41,7 +41,9 @@ def seed(settings: Settings) -> Strategy:
 
 def seed_resting_always(settings: Settings) -> Strategy:
     """Return the baseline with orders that rest through the releases."""
-    return msgspec.structs.replace(seed(settings), name="seed-resting-always", leaves=False)
+    return msgspec.structs.replace(
+        seed(settings), name="seed-resting-always", pulls_for_releases=False
+    )
 
 
 STRATEGIES: MappingProxyType[str, Callable[[Settings], Strategy]] = MappingProxyType(

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from mmbot.forecast.history import Floats
-from mmbot.research.backtest import MarketOpinion
+from mmbot.research.backtest import MarketPrediction
 from mmbot.research.scoring import student_quantile
 from mmbot.trading.fair import logits
 
@@ -56,38 +56,40 @@ class WeightProposal(msgspec.Struct, frozen=True):
         return self.proposed != self.present
 
 
-def propose(opinions: Iterable[MarketOpinion], present: Sequence[float]) -> list[WeightProposal]:
+def propose(
+    predictions: Iterable[MarketPrediction], present: Sequence[float]
+) -> list[WeightProposal]:
     """Return a proposal for each number of published days.
 
     The last weight in `present` is for that number of days and all larger ones.
     """
     by_days = defaultdict(list)
-    for opinion in opinions:
-        by_days[min(opinion.days_published, len(present) - 1)].append(opinion)
+    for prediction in predictions:
+        by_days[min(prediction.days_published, len(present) - 1)].append(prediction)
     return [_propose(days, by_days[days], weight) for days, weight in enumerate(present)]
 
 
 def _propose(
-    days_published: int, opinions: Sequence[MarketOpinion], present: float
+    days_published: int, predictions: Sequence[MarketPrediction], present: float
 ) -> WeightProposal:
-    events = sorted({opinion.week for opinion in opinions})
-    estimate, error = _estimate(opinions, events)
+    events = sorted({prediction.week for prediction in predictions})
+    estimate, error = _estimate(predictions, events)
     proposed = present
     n = len(events)
     if estimate is not None and error is not None and n >= FEWEST_EVENTS:
         significant = abs(estimate - present) > student_quantile(0.975, n - 1) * error
         if significant:
             proposed = round(present + n / (n + _PRIOR_EVENTS) * (estimate - present), 2)
-    return WeightProposal(days_published, n, len(opinions), present, estimate, error, proposed)
+    return WeightProposal(days_published, n, len(predictions), present, estimate, error, proposed)
 
 
 def _estimate(
-    opinions: Sequence[MarketOpinion], events: Sequence[str]
+    predictions: Sequence[MarketPrediction], events: Sequence[str]
 ) -> tuple[float | None, float | None]:
     """Return the estimate, by bisection on the slope of the log score, and its standard error."""
-    mid = logits([each.mid for each in opinions])
-    gap = logits([each.belief for each in opinions]) - mid
-    outcomes = np.array([each.outcome for each in opinions], dtype=float)
+    mid = logits([each.mid for each in predictions])
+    gap = logits([each.belief for each in predictions]) - mid
+    outcomes = np.array([each.outcome for each in predictions], dtype=float)
     if not np.any(gap):
         return None, None
     low, high = 0.0, 1.0
@@ -100,7 +102,7 @@ def _estimate(
     estimate = (low + high) / 2
     if len(events) < 2:
         return estimate, None
-    event_index = np.searchsorted(events, [each.week for each in opinions])
+    event_index = np.searchsorted(events, [each.week for each in predictions])
     slopes = np.bincount(event_index, _slopes(estimate, mid, gap, outcomes))
     pooled = _pooled(estimate, mid, gap)
     information = float(np.sum(pooled * (1 - pooled) * gap**2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmbot.trading.command_buffer import CommandBuffer
-from mmbot.trading.commands import SweepConfirmed
+from mmbot.trading.commands import StopConfirmed
 from mmbot.trading.events import Reconciled
 from mmbot.trading.listings import Listings
 from mmbot.trading.order_manager import OrderManager
@@ -69,7 +69,7 @@ class AccountReader:
         for fill in event.fills:
             self._orders.book(fill, now)
         for report in event.orders:
-            self._orders.apply_report(report, now, looked_up=False)
+            self._orders.apply_report(report, now, queried=False)
         self._orders.mark_missing_unknown({report.client_id for report in event.orders}, now)
         self._orders.cancel_strays(event.orders, now)
         self._state.update_balances(event.balances)
@@ -81,7 +81,7 @@ class AccountReader:
         self.read_within(_RETRY_MS if soon else _INTERVAL_MS, now)
         own = any(report.client_id.startswith(CLIENT_ID_PREFIX) for report in event.orders)
         if service.stopping and not own and not len(self._state.orders):
-            self._buffer.add(SweepConfirmed())
+            self._buffer.add(StopConfirmed())
 
     def _set_reconciled(self, event: Reconciled, now: Milliseconds) -> None:
         service = self._state.service

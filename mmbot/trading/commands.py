@@ -197,7 +197,7 @@ class WakeAt(msgspec.Struct, frozen=True, tag=True):
     at: Milliseconds
 
 
-class SweepConfirmed(msgspec.Struct, frozen=True, tag=True):
+class StopConfirmed(msgspec.Struct, frozen=True, tag=True):
     """The account was read after the last cancel and holds no order of the bot."""
 
 
@@ -226,6 +226,6 @@ Command: TypeAlias = (
     | RecordSettlement
     | RecordPnlMark
     | WakeAt
-    | SweepConfirmed
+    | StopConfirmed
     | Note
 )

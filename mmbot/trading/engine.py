@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias, assert_never
 
 from mmbot.config import Settings
-from mmbot.forecast.belief import Belief, Weighing
+from mmbot.forecast.belief import Belief, WeekWeight
 from mmbot.trading.account import AccountReader
 from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import Command
@@ -309,7 +309,7 @@ def _tickers(ticker: str | None) -> _Tickers:
     return () if ticker is None else (ticker,)
 
 
-def _weighing(past: Weighing) -> dict[str, Any]:
+def _weighing(past: WeekWeight) -> dict[str, Any]:
     """Return a past week's weight in a belief, and the parts of it, for the log."""
     return {
         "week": str(past.week.sunday),

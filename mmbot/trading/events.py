@@ -15,11 +15,11 @@ from mmbot.forecast.belief import Belief
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import (
     Fill,
-    GroupNews,
+    GroupChange,
     Level,
     ListedEvent,
     OrderReport,
-    ReadingName,
+    ReadingKind,
     Refusal,
     Side,
     Write,
@@ -130,7 +130,7 @@ class Reconciled(msgspec.Struct, frozen=True, tag=True):
 class ReadingFailed(msgspec.Struct, frozen=True, tag=True):
     """The account or the listing could not be read, or contradicts itself."""
 
-    what: ReadingName
+    what: ReadingKind
     reason: str
 
 
@@ -166,7 +166,7 @@ class GroupChanged(msgspec.Struct, frozen=True, tag=True):
     """A group was triggered or deleted, which cancels its orders, or was reset."""
 
     group: str
-    news: GroupNews
+    news: GroupChange
 
 
 class OrderPlaced(msgspec.Struct, frozen=True, tag=True):
@@ -216,10 +216,10 @@ class WriteUnknown(msgspec.Struct, frozen=True, tag=True):
 
 
 class OrderReported(msgspec.Struct, frozen=True, tag=True):
-    """The exchange reported an order: on the stream, or in answer to a query (`looked_up`)."""
+    """The exchange reported an order: on the stream, or in answer to a query (`queried`)."""
 
     report: OrderReport
-    looked_up: bool = False
+    queried: bool = False
 
 
 class OrderAbsent(msgspec.Struct, frozen=True, tag=True):

@@ -212,7 +212,9 @@ def belief_gate(
         return Gate.NO_BELIEF
     if belief.days_published < bisect_right(releases, now):
         return Gate.RELEASE_DUE
-    if any(w.opens <= now < w.shuts and belief.days_published < w.days_published for w in windows):
+    if any(
+        w.opens <= now < w.closes_at and belief.days_published < w.days_published for w in windows
+    ):
         return Gate.RELEASE_POSSIBLE
     return None
 

@@ -54,7 +54,7 @@ class OrderManager:
         """Apply an answer, a report or a fill; orders that are over stay over."""
         match event:
             case OrderReported():
-                return self.apply_report(event.report, now, looked_up=event.looked_up)
+                return self.apply_report(event.report, now, queried=event.queried)
             case OrderAbsent():
                 return self._absent(event, now)
             case OrderQueryFailed():
@@ -114,9 +114,7 @@ class OrderManager:
 
     # Reports
 
-    def apply_report(
-        self, report: OrderReport, now: Milliseconds, *, looked_up: bool
-    ) -> str | None:
+    def apply_report(self, report: OrderReport, now: Milliseconds, *, queried: bool) -> str | None:
         """Apply a report; an order of ours that is not known is one of an earlier session."""
         if not report.client_id.startswith(CLIENT_ID_PREFIX):
             return None
@@ -126,7 +124,7 @@ class OrderManager:
             return self._adopt(report, now)
         # A report on the stream may be older than the last write: it settles only that the order
         # reached the exchange.
-        answered = looked_up and order.state is OrderState.UNKNOWN
+        answered = queried and order.state is OrderState.UNKNOWN
         if answered or order.state is OrderState.PLACING or not order.order_id:
             order.change(OrderCause.CONFIRMED)
         if not order.order_id:

@@ -115,10 +115,10 @@ class ServiceState(msgspec.Struct):
 
 
 class ReleaseWindow(msgspec.Struct, frozen=True):
-    """From `opens` to `shuts` a count may come early, the `days_published`-th of its week."""
+    """From `opens` to `closes_at` a count may come early, the `days_published`-th of its week."""
 
     opens: Milliseconds
-    shuts: Milliseconds
+    closes_at: Milliseconds
     days_published: int
 
 
@@ -180,7 +180,7 @@ class EventState:
         self.windows = tuple(
             ReleaseWindow(
                 clock.wall_time(early.opens),
-                clock.wall_time(early.shuts),
+                clock.wall_time(early.closes_at),
                 sum(day <= early.day and day not in missing for day in self.week.days),
             )
             for early in self.week.early_releases(earliest, latest)
@@ -244,7 +244,7 @@ class EventState:
     def next_change(self, now: Milliseconds) -> Milliseconds | None:
         """Return when the clock alone opens or shuts a gate of this event next."""
         instants = [*self.releases[bisect_right(self.releases, now) :][:1]]
-        instants += [t for w in self.windows for t in (w.opens, w.shuts) if t > now]
+        instants += [t for w in self.windows for t in (w.opens, w.closes_at) if t > now]
         for market in self.markets.values():
             changes = (market.terms.opens, market.terms.closes - CLOSING_MARGIN_MS)
             instants += [t for t in changes if t > now]

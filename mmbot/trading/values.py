@@ -15,9 +15,9 @@ from mmbot.units import Count, Milliseconds, Money, Price, PriceGrid, value_of
 
 Side: TypeAlias = Literal["bid", "ask"]
 Write: TypeAlias = Literal["place", "cancel", "renew", "decrease"]
-ReadingName: TypeAlias = Literal["account", "listing"]
+ReadingKind: TypeAlias = Literal["account", "listing"]
 OrderStatus: TypeAlias = Literal["resting", "ended"]
-GroupNews: TypeAlias = Literal["triggered", "reset", "deleted"]
+GroupChange: TypeAlias = Literal["triggered", "reset", "deleted"]
 Level: TypeAlias = tuple[Price, Count]
 
 # Every client order id of the bot begins with it: orders with any other id are left alone.

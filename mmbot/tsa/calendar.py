@@ -119,11 +119,11 @@ class Week(msgspec.Struct, frozen=True, order=True):
 
 
 class EarlyRelease(msgspec.Struct, frozen=True):
-    """The window, `opens` included and `shuts` excluded, in which the count of `day` may come."""
+    """The count of `day` may come from `opens` on and before `closes_at`."""
 
     day: dt.date
     opens: dt.datetime
-    shuts: dt.datetime
+    closes_at: dt.datetime
 
 
 def release_date(day: dt.date) -> dt.date:

@@ -62,12 +62,12 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
     def __len__(self) -> int:
         return len(self.vintages)
 
-    def first(self, day: dt.date) -> int:
+    def first_published(self, day: dt.date) -> int:
         """Return the first published count of `day`, or the archived one if there is no other."""
         held = self.vintages[day]
         return next((v for v in held if not v.archived), held[0]).count
 
-    def settling(self, day: dt.date) -> int:
+    def settling_count(self, day: dt.date) -> int:
         """Return the count that `day` settles on.
 
         The first published count, or its last revision before the settlement; the archived count if
@@ -153,7 +153,7 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
         start = first.toordinal()
         values = [math.nan] * (self.last_day.toordinal() - start + 1)
         for day in self.vintages:
-            values[day.toordinal() - start] = self.settling(day)
+            values[day.toordinal() - start] = self.settling_count(day)
         return first, values
 
 

@@ -15,7 +15,7 @@ from mmbot.bot.inputs import (
 from mmbot.bot.outputs import Reconnect, Transmit
 from mmbot.config import Settings
 from mmbot.kalshi.gateway import Call
-from mmbot.trading.commands import Note, RecordFill, SweepConfirmed, WakeAt
+from mmbot.trading.commands import Note, RecordFill, StopConfirmed, WakeAt
 from mmbot.trading.events import SettingsChanged, Stopping
 from mmbot.tsa.calendar import Week, from_milliseconds, to_milliseconds
 from tests.bot.builders import NOW, QUOTING, World, only
@@ -161,7 +161,7 @@ def test_a_bot_without_a_connection_has_no_wish() -> None:
 def test_stopping_takes_the_quotes_off_and_finishes(world: World) -> None:
     world.show_book(A)
     outputs = world.run(world.bot.handle(EventOccurred(Stopping()), world.now))
-    assert only(SweepConfirmed, outputs)
+    assert only(StopConfirmed, outputs)
 
 
 def test_the_writes_of_one_step_go_before_everything_else_that_it_asks_for(world: World) -> None:

@@ -80,7 +80,7 @@ class Site:
 def test_a_new_count_is_recorded_with_the_time_it_was_seen() -> None:
     site = Site()
     site.rows = {MONDAY: 2_400_000, TUESDAY: 2_044_781}
-    assert site.poll().first(TUESDAY) == 2_044_781
+    assert site.poll().first_published(TUESDAY) == 2_044_781
     (record,) = (each for each in site.outputs if isinstance(each, RecordCounts))
     assert [(each.day, each.count, each.seen) for each in record.counts] == [
         (MONDAY, 2_400_000, NINE),
@@ -98,7 +98,7 @@ def test_a_revision_does_not_replace_what_was_first_published() -> None:
     site.poll()
     site.rows = {TUESDAY: 2_100_000}
     counts = site.poll(minutes=60)
-    assert (counts.first(TUESDAY), counts.latest(TUESDAY)) == (2_044_781, 2_100_000)
+    assert (counts.first_published(TUESDAY), counts.latest(TUESDAY)) == (2_044_781, 2_100_000)
     assert site.notes("counts.revised") == [
         {"day": "2026-04-14", "count": 2_100_000, "first_published": 2_044_781}
     ]
@@ -135,7 +135,7 @@ def test_an_implausible_count_waits_for_a_second_reading() -> None:
     site.deviations = 9.0
     assert TUESDAY not in site.poll()
     assert TUESDAY not in site.poll(minutes=10)
-    assert site.poll(minutes=1).first(TUESDAY) == 4_044_781
+    assert site.poll(minutes=1).first_published(TUESDAY) == 4_044_781
     assert len(site.notes("counts.implausible")) == 1
 
 
@@ -155,7 +155,7 @@ def test_an_implausible_count_that_is_corrected_was_never_used() -> None:
     site.deviations = 9.0
     site.poll()
     site.rows, site.deviations = {TUESDAY: 2_044_781}, 0.5
-    assert site.poll(minutes=5).first(TUESDAY) == 2_044_781
+    assert site.poll(minutes=5).first_published(TUESDAY) == 2_044_781
     (record,) = (each for each in site.outputs if isinstance(each, RecordCounts))
     assert [each.count for each in record.counts] == [2_044_781]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mmbot.cli import main
-from mmbot.forecast.residuals import Bank
+from mmbot.forecast.residuals import ResidualBank
 
 FIRST = dt.date(2021, 6, 7)
 WEEKDAY = (2.3, 1.9, 2.1, 2.6, 2.7, 2.1, 2.6)
@@ -160,7 +160,7 @@ def test_a_damaged_cache_is_replaced(
     kept.write_bytes(b"damaged")
     ask = ("evaluate", "--counts", counts_file, "--from", "2024-03-04", "--cache", tmp_path)
     assert run(monkeypatch, *ask) == 0
-    assert Bank.decode(kept.read_bytes()).method == "seed"
+    assert ResidualBank.decode(kept.read_bytes()).method == "seed"
     assert capfd.readouterr().err == ""
 
 

@@ -85,10 +85,10 @@ class RunningDaemon:
         if not isinstance(happened, EventOccurred):
             self.bot.handle(happened, self.bench.now)
             return
-        for cancel in only(Cancel, self.bench.tell(happened.event)):
+        for cancel in only(Cancel, self.bench.handle(happened.event)):
             order = self.bench.engine.state.orders.get(cancel.client_id)
             if self.obeys and order is not None:
-                self.bench.tell(OrderCancelled(cancel.client_id, order.remaining))
+                self.bench.handle(OrderCancelled(cancel.client_id, order.remaining))
 
     async def refusal(self, request: Request) -> str:
         answer = await self.operations.answer(request)

@@ -13,7 +13,7 @@ import orjson
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mmbot.exchange.assembly import Site, assemble, synthetic
+from mmbot.exchange.assembly import SimulatedExchange, assemble, synthetic_counts
 from mmbot.exchange.audit import ledger_json
 from mmbot.exchange.crowd import Crowd, Pace
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
@@ -36,7 +36,7 @@ STILL_LOOKS = 20
 
 
 @asynccontextmanager
-async def running_exchange(directory: Path) -> AsyncIterator[tuple[Site, Path]]:
+async def running_exchange(directory: Path) -> AsyncIterator[tuple[SimulatedExchange, Path]]:
     """Serve an exchange out of this process, so that its crowd can be sent home."""
     key = Ed25519PrivateKey.generate()
     key_file = directory / "key.pem"
@@ -53,7 +53,7 @@ async def running_exchange(directory: Path) -> AsyncIterator[tuple[Site, Path]]:
         settings=SimulatedExchangeSettings(tier="advanced"),
         clock=clock,
         week=WEEK,
-        published=synthetic(WEEK, SEED),
+        published=synthetic_counts(WEEK, SEED),
         public_key=key.public_key(),
         balance=Money(10_000 * MONEY_PER_DOLLAR),
         seed=SEED,
@@ -77,9 +77,9 @@ async def running_exchange(directory: Path) -> AsyncIterator[tuple[Site, Path]]:
         await server.stop()
 
 
-async def send_crowd_home(site: Site) -> None:
+async def send_crowd_home(site: SimulatedExchange) -> None:
     """Have every maker quote every market once more, and nobody trade from then on."""
-    crowd = site.venue.traders
+    crowd = site.venue.participants
     assert isinstance(crowd, Crowd)
     gone = asyncio.Event()
 
@@ -92,7 +92,7 @@ async def send_crowd_home(site: Site) -> None:
     await gone.wait()
 
 
-def standing(site: Site) -> dict[str, tuple[object, ...]]:
+def standing(site: SimulatedExchange) -> dict[str, tuple[object, ...]]:
     """Return each resting order with its price, its size and what is ahead of it in the queue."""
     engine = site.venue.exchange.engine
     orders = engine.resting(site.venue.account(site.user_id))
@@ -103,7 +103,7 @@ def standing(site: Site) -> dict[str, tuple[object, ...]]:
     }
 
 
-async def until_still(site: Site) -> dict[str, tuple[object, ...]]:
+async def until_still(site: SimulatedExchange) -> dict[str, tuple[object, ...]]:
     """Wait until the quotes have stood where they are for a while."""
     looks = 0
     before: dict[str, tuple[object, ...]] = {}

@@ -138,7 +138,7 @@ class Bench:
 
     def join(self, name: str, dollars: int = 1_000, **credential: Any) -> Member:
         member = Member(self, name, **credential)
-        self.venue.exchange.admit(member.credential, cash=Money(dollars * MONEY_PER_DOLLAR))
+        self.venue.exchange.add_member(member.credential, cash=Money(dollars * MONEY_PER_DOLLAR))
         return member
 
     def wait(self, milliseconds: int) -> None:

@@ -62,7 +62,7 @@ def test_a_timestamp_may_be_fifteen_seconds_off(
 
 def test_an_rsa_key_signs_with_pss_and_a_salt_as_long_as_the_digest(bench: Any) -> None:
     key = generate_private_key(public_exponent=65537, key_size=2048)
-    bench.venue.exchange.admit(Credential("rsa", "rsa-member", key.public_key()))
+    bench.venue.exchange.add_member(Credential("rsa", "rsa-member", key.public_key()))
     message = f"{bench.now}GET{PATH}".encode()
 
     def headers(salt: int) -> tuple[tuple[str, str], ...]:

@@ -19,13 +19,13 @@ def amended_world(seed: str, faults: Iterable[str]) -> World:
     """A week in which every result of the event is amended ten seconds later."""
     world = World(seed, (WEEK,), faults)
     venue = world.venue
-    determined, _ = (world.scene.clock.wall_time(at) for at in settlement_times(WEEK))
+    determined, _ = (world.scenario.clock.wall_time(at) for at in settlement_times(WEEK))
 
     def amend(now: int) -> None:
         for market in venue.exchange.engine.markets.values():
             venue.amend_market(market.ticker, "no" if market.result == "yes" else "yes", now)
 
-    venue.at(determined + 10_000, amend)
+    venue.schedule(determined + 10_000, amend)
     return world
 
 
@@ -35,6 +35,6 @@ def test_the_ledger_ends_with_the_amended_payout(seed: str) -> None:
     assert world.run().what == ""
     # The world compares the money once every market has a result.
     for market in world.venue.exchange.engine.markets.values():
-        booked = world.memory.settlements[market.ticker]
+        booked = world.ledger.settlements[market.ticker]
         assert booked.value == (ONE_DOLLAR if market.result == "yes" else 0)
-    assert world.memory.fills
+    assert world.ledger.fills

@@ -9,7 +9,7 @@ import statistics
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mmbot.exchange.assembly import Site, assemble, synthetic
+from mmbot.exchange.assembly import SimulatedExchange, assemble, synthetic_counts
 from mmbot.exchange.crowd import Pace
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.market import ExchangeMarket
@@ -22,13 +22,13 @@ WEEK = Week(dt.date(2026, 4, 19))
 USUAL = Pace()
 
 
-def build(seed: int, pace: Pace | None = USUAL) -> Site:
+def build(seed: int, pace: Pace | None = USUAL) -> SimulatedExchange:
     start = to_milliseconds(WEEK.opens) - 60_000
     return assemble(
         settings=SimulatedExchangeSettings(),
         clock=CalendarClock(start, start, 1.0),
         week=WEEK,
-        published=synthetic(WEEK, seed),
+        published=synthetic_counts(WEEK, seed),
         public_key=Ed25519PrivateKey.generate().public_key(),
         balance=Money(10_000 * MONEY_PER_DOLLAR),
         seed=seed,
@@ -37,20 +37,20 @@ def build(seed: int, pace: Pace | None = USUAL) -> Site:
 
 
 @pytest.fixture(scope="module")
-def week() -> Site:
+def week() -> SimulatedExchange:
     """A whole week without anyone but the crowd."""
     site = build(1)
     site.venue.advance(to_milliseconds(WEEK.closes))
     return site
 
 
-def test_a_week_trades_as_much_as_a_real_one(week: Site) -> None:
+def test_a_week_trades_as_much_as_a_real_one(week: SimulatedExchange) -> None:
     engine = week.venue.exchange.engine
     contracts = sum(market.volume for market in engine.markets.values()) / 100
     assert 13_000 < contracts < 75_000
 
 
-def test_trades_are_spread_over_the_strikes_in_play(week: Site) -> None:
+def test_trades_are_spread_over_the_strikes_in_play(week: SimulatedExchange) -> None:
     markets = week.venue.exchange.engine.markets.values()
     volumes = sorted((market.volume for market in markets), reverse=True)
     assert volumes[0] < 0.6 * sum(volumes)
@@ -72,7 +72,7 @@ def test_makers_quote_both_sides_a_few_cents_apart() -> None:
     assert 2 <= statistics.median(spreads) <= 4
 
 
-def test_prices_move_and_end_near_the_outcome(week: Site) -> None:
+def test_prices_move_and_end_near_the_outcome(week: SimulatedExchange) -> None:
     engine = week.venue.exchange.engine
     average = week.venue.average(WEEK)
     for market in engine.markets.values():
@@ -83,7 +83,7 @@ def test_prices_move_and_end_near_the_outcome(week: Site) -> None:
     assert len(prices) > 60
 
 
-def test_the_same_seed_plays_the_same_week(week: Site) -> None:
+def test_the_same_seed_plays_the_same_week(week: SimulatedExchange) -> None:
     again = build(1)
     again.venue.advance(to_milliseconds(WEEK.closes))
     tapes = [
@@ -106,7 +106,7 @@ def test_a_settled_week_conserves_money() -> None:
     assert site.venue.releases_done == 7
 
 
-def test_nobody_trades_during_maintenance(week: Site) -> None:
+def test_nobody_trades_during_maintenance(week: SimulatedExchange) -> None:
     (start, end) = (
         to_milliseconds(dt.datetime.fromisoformat(f"2026-04-16T0{hour}:00:00-04:00"))
         for hour in (3, 5)

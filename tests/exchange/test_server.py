@@ -14,7 +14,7 @@ import pytest
 import websockets
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mmbot.exchange.assembly import Site, assemble, synthetic
+from mmbot.exchange.assembly import SimulatedExchange, assemble, synthetic_counts
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.server import Server, now_ms
 from mmbot.kalshi.http import BASE_PATH, STREAM_PATH
@@ -29,7 +29,9 @@ KEY = Ed25519PrivateKey.generate()
 class Running:
     """A served exchange and a signing client of it."""
 
-    def __init__(self, server: Server, site: Site, client: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, server: Server, site: SimulatedExchange, client: aiohttp.ClientSession
+    ) -> None:
         self.server, self.site, self.client = server, site, client
 
     def headers(self, method: str, path: str) -> dict[str, str]:
@@ -69,7 +71,7 @@ async def running() -> AsyncIterator[Running]:
         settings=SimulatedExchangeSettings(),
         clock=clock,
         week=WEEK,
-        published=synthetic(WEEK, 1),
+        published=synthetic_counts(WEEK, 1),
         public_key=KEY.public_key(),
         balance=Money(1_000 * MONEY_PER_DOLLAR),
         seed=1,

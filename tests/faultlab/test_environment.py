@@ -29,16 +29,16 @@ def test_a_clock_that_was_set_wrong_and_runs_fast_can_be_set_right() -> None:
     clock = LocalClock(agenda)
     clock.step(-3_000)
     clock.drift(10_000)
-    agenda.pass_to(1_100_000)
+    agenda.advance_to(1_100_000)
     assert clock.now() == 1_100_000 - 3_000 + 1_000
-    clock.set_right()
+    clock.show_true_time()
     assert clock.now() == 1_100_000
 
 
 def test_what_was_earned_is_fills_and_payouts_of_all_events() -> None:
     memory = remembering(fill("a", "E-1", "bid", 4_000, 50), fill("b", "F-1", "ask", 3_000, 0))
     memory.settlements["E-1"] = SETTLED
-    assert memory.earned() == -400_000 - 50 + 300_000 + 1_000_000
+    assert memory.cash_change() == -400_000 - 50 + 300_000 + 1_000_000
 
 
 def test_an_event_with_fills_is_unsettled_until_its_settlements_are_final() -> None:
@@ -53,10 +53,10 @@ def test_an_event_with_fills_is_unsettled_until_its_settlements_are_final() -> N
 def test_a_ledger_that_cannot_be_written_ends_the_process_unless_it_is_calm() -> None:
     faults = Faults("1", ())
     memory = InMemoryLedger(faults)
-    memory.broken_until = 100
+    memory.unwritable_until = 100
     faults.calm = False
     with pytest.raises(ProcessDied):
-        memory.check(99)
-    memory.check(100)
+        memory.require_writable(99)
+    memory.require_writable(100)
     faults.calm = True
-    memory.check(99)
+    memory.require_writable(99)

@@ -18,7 +18,7 @@ def using(name: str) -> Faults:
         faults.calm = False
         if FAULTS[name].point == "occasion" and faults.occasions(0, 1000):
             return faults
-        if any(faults.strikes(name) for _ in range(1000)):
+        if any(faults.occurs(name) for _ in range(1000)):
             return faults
     pytest.fail(f"no seed uses {name}")
 

@@ -71,4 +71,4 @@ def test_the_bot_is_not_blamed_for_foreign_trades_and_fees() -> None:
     holding = Holding(TICKERS)
     holding.book(filled("E-A1", "ask", 4_000, 100, fee=70), foreign=True)
     holding.book(filled("E-A1", "bid", 4_000, 100, fee=30), foreign=False)
-    assert holding.allowed == 6_000 * 100 + 100
+    assert holding.unavoidable_loss == 6_000 * 100 + 100

@@ -41,32 +41,32 @@ def bid(ticker: str, session: int, number: int = 1, renewed: int = 0) -> OrderCh
 def in_its_second_session() -> Auditor:
     """An auditor of a bot whose second session has a bid resting in the highest market."""
     auditor = Auditor(SCENARIO)
-    auditor.born("1")
-    auditor.born("2")
-    auditor.facts([bid(HIGH, session=2)])
+    auditor.session_started("1")
+    auditor.session_started("2")
+    auditor.follow_facts([bid(HIGH, session=2)])
     return auditor
 
 
 def test_two_orders_of_one_session_may_not_lose_more_than_the_limit() -> None:
     with pytest.raises(InvariantBroken, match="worst_case"):
-        in_its_second_session().facts([bid(LOW, session=2, number=2)])
+        in_its_second_session().follow_facts([bid(LOW, session=2, number=2)])
 
 
 def test_an_order_that_an_earlier_session_had_under_way_is_not_held_against_the_next() -> None:
-    in_its_second_session().facts([bid(LOW, session=1)])
+    in_its_second_session().follow_facts([bid(LOW, session=1)])
 
 
 def test_a_late_order_counts_from_its_renewal_on() -> None:
     auditor = in_its_second_session()
-    auditor.facts([bid(LOW, session=1)])
+    auditor.follow_facts([bid(LOW, session=1)])
     with pytest.raises(InvariantBroken, match="worst_case"):
-        auditor.facts([bid(LOW, session=1, renewed=1_000)])
+        auditor.follow_facts([bid(LOW, session=1, renewed=1_000)])
 
 
 def send_beside_a_late_order(known: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     auditor = Auditor(SCENARIO)
-    auditor.born("2")
-    auditor.facts([bid(LOW, session=1)])
+    auditor.session_started("2")
+    auditor.follow_facts([bid(LOW, session=1)])
     for gate in ("_check_gates", "_check_price"):
         monkeypatch.setattr(auditor, gate, lambda *_: None)
     bot: Any = SimpleNamespace(engine=SimpleNamespace(state=SimpleNamespace(orders=known)))

@@ -4,8 +4,8 @@ from mmbot.faultlab.scenario import Scenario, WindowedCrowd, build, weeks
 
 
 def crowd_of(scenario: Scenario) -> WindowedCrowd:
-    assert isinstance(scenario.venue.traders, WindowedCrowd)
-    return scenario.venue.traders
+    assert isinstance(scenario.venue.participants, WindowedCrowd)
+    return scenario.venue.participants
 
 
 def test_the_crowd_acts_within_the_windows_only() -> None:

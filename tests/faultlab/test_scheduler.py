@@ -26,7 +26,7 @@ def test_actions_run_when_due_and_in_the_order_of_their_scheduling() -> None:
 def test_an_overdue_action_runs_at_the_present_time() -> None:
     scheduler, log = Scheduler(100), list[tuple[int, str]]()
     scheduler.at(200, noting(scheduler, log, "overdue"))
-    scheduler.pass_to(500)
+    scheduler.advance_to(500)
     run_all(scheduler)
     assert log == [(500, "overdue")]
 

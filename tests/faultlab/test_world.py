@@ -79,7 +79,7 @@ def test_one_account_trades_and_settles_every_week(seed: str, ahead: int) -> Non
     outcome = world.run()
     assert (outcome.invariant, outcome.what) == ("", "")
     first, second = (f"KXTSAW-26OCT{day}" for day in (18, 25))
-    assert {ticker.rpartition("-")[0] for ticker in world.memory.settlements} == {first, second}
+    assert {ticker.rpartition("-")[0] for ticker in world.ledger.settlements} == {first, second}
     traded = {event: [f.at for f in _fills(world, event)] for event in (first, second)}
     assert all(traded.values())
     assert (min(traded[second]) < max(traded[first])) == bool(ahead)

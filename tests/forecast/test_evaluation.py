@@ -19,7 +19,7 @@ from mmbot.forecast.evaluation import (
 )
 from mmbot.forecast.history import History
 from mmbot.forecast.model import COMBINED, SEED, Forecaster
-from mmbot.forecast.residuals import Bank, extend
+from mmbot.forecast.residuals import ResidualBank, extend
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Counts
 
@@ -61,7 +61,7 @@ def test_every_week_is_scored_at_every_origin() -> None:
 def test_scores_match_scoringrules_on_the_same_scenarios() -> None:
     for outcome in OUTCOMES[::5]:
         week = Week(dt.date.fromisoformat(outcome.week))
-        actual = np.mean([COUNTS.settling(day) for day in week.days])
+        actual = np.mean([COUNTS.settling_count(day) for day in week.days])
         monday = week.monday.toordinal()
         mixture = hindcast(HISTORY, BANKS, SEED, monday, outcome.days_published)
         crps = scoringrules.crps_ensemble(actual, mixture.means, estimator="nrg")
@@ -93,7 +93,7 @@ def test_the_seed_takes_over_where_another_method_has_too_few_weeks() -> None:
     monday = WEEKS[0].monday.toordinal()
     full = BANKS["seed"]
     row = (monday - full.monday) // 7
-    young = Bank(
+    young = ResidualBank(
         "combined", monday - 7, full.predicted[row - 1 : row + 1], full.digests[row - 1 : row + 1]
     )
     past = hindcast(HISTORY, {**BANKS, "combined": young}, COMBINED, monday, 2)

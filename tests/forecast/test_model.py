@@ -63,7 +63,7 @@ methods = pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("k", range(7))
 def test_the_belief_is_near_the_actual_average(method: str, k: int) -> None:
     belief = fitted(method, k).belief(counts_with(k), WEEK, STRIKES)
-    actual = np.mean([FULL.settling(day) for day in WEEK.days])
+    actual = np.mean([FULL.settling_count(day) for day in WEEK.days])
     assert belief.days_published == k
     assert abs(belief.mean - actual) < 4 * belief.sd
 
@@ -79,7 +79,7 @@ def test_each_published_day_narrows_the_belief(method: str) -> None:
 @methods
 def test_a_week_with_every_day_published_is_certain(method: str) -> None:
     full = counts_with(7)
-    total = sum(full.settling(day) for day in WEEK.days)
+    total = sum(full.settling_count(day) for day in WEEK.days)
     strikes = (total // 7 - 1, total // 7, total // 7 + 1)
     belief = fitted(method).belief(full, WEEK, strikes)
     assert belief.mean == pytest.approx(total / 7)
@@ -89,10 +89,10 @@ def test_a_week_with_every_day_published_is_certain(method: str) -> None:
 @methods
 def test_an_average_at_the_strike_is_not_above_it(method: str) -> None:
     counts = counts_with(7)
-    total = sum(counts.settling(day) for day in WEEK.days)
-    sunday = counts.settling(WEEK.sunday)
+    total = sum(counts.settling_count(day) for day in WEEK.days)
+    sunday = counts.settling_count(WEEK.sunday)
     even = with_changed(counts, WEEK.sunday, (sunday - total % 7) / sunday)
-    strike = sum(even.settling(day) for day in WEEK.days) // 7
+    strike = sum(even.settling_count(day) for day in WEEK.days) // 7
     assert fitted(method).belief(even, WEEK, (strike,)).above == (0.0,)
 
 
@@ -125,7 +125,7 @@ def test_a_published_weekday_far_off_its_forecast_moves_the_rest(method: str) ->
     plain = fitted(method).forecast(counts_with(1), WEEK).mixture.mean
     busier = with_changed(counts_with(1), WEEK.monday, 1.05)
     gained = fitted(method).forecast(busier, WEEK).mixture.mean - plain
-    assert gained > 0.05 * FULL.settling(WEEK.monday) / 7
+    assert gained > 0.05 * FULL.settling_count(WEEK.monday) / 7
 
 
 @methods
@@ -203,10 +203,12 @@ def test_an_unknown_method_is_refused() -> None:
 def test_the_seed_is_last_years_week_times_the_trend() -> None:
     recent = [WEEK.days[1] - dt.timedelta(days=i) for i in range(28)]
     year = dt.timedelta(days=364)
-    trend = sum(map(FULL.settling, recent)) / sum(FULL.settling(day - year) for day in recent)
+    trend = sum(map(FULL.settling_count, recent)) / sum(
+        FULL.settling_count(day - year) for day in recent
+    )
     open_days = WEEK.days[2:]
-    remainder = trend * sum(FULL.settling(day - year) for day in open_days)
-    published = sum(FULL.settling(day) for day in WEEK.days[:2])
+    remainder = trend * sum(FULL.settling_count(day - year) for day in open_days)
+    published = sum(FULL.settling_count(day) for day in WEEK.days[:2])
     scenarios = fitted("seed", 2).forecast(counts_with(2), WEEK).mixture.means
     implied = (7 * scenarios - published) / remainder
     assert implied[-1] == pytest.approx(_seed_residual(WEEK.monday - dt.timedelta(weeks=1), 2))
@@ -215,10 +217,12 @@ def test_the_seed_is_last_years_week_times_the_trend() -> None:
 def _seed_residual(monday: dt.date, k: int) -> float:
     year = dt.timedelta(days=364)
     recent = [monday + dt.timedelta(days=k - 1 - i) for i in range(28)]
-    trend = sum(map(FULL.settling, recent)) / sum(FULL.settling(day - year) for day in recent)
+    trend = sum(map(FULL.settling_count, recent)) / sum(
+        FULL.settling_count(day - year) for day in recent
+    )
     open_days = [monday + dt.timedelta(days=j) for j in range(k, 7)]
-    actual = sum(map(FULL.settling, open_days))
-    return actual / (trend * sum(FULL.settling(day - year) for day in open_days))
+    actual = sum(map(FULL.settling_count, open_days))
+    return actual / (trend * sum(FULL.settling_count(day - year) for day in open_days))
 
 
 def test_a_forecast_from_a_reused_bank_is_that_of_a_new_one() -> None:
@@ -253,12 +257,15 @@ def test_an_open_day_without_a_count_the_year_before_is_refused_by_the_seed() ->
 
 def test_a_count_of_the_usual_size_is_a_few_deviations_off_at_most() -> None:
     tuesday = WEEK.days[1]
-    assert abs(fitted("combined").deviations(counts_with(1), tuesday, FULL.settling(tuesday))) < 4
+    assert (
+        abs(fitted("combined").deviations(counts_with(1), tuesday, FULL.settling_count(tuesday)))
+        < 4
+    )
 
 
 def test_a_count_with_a_digit_too_few_is_implausible() -> None:
     tuesday = WEEK.days[1]
-    typo = FULL.settling(tuesday) // 10
+    typo = FULL.settling_count(tuesday) // 10
     assert fitted("combined").deviations(counts_with(1), tuesday, typo) < -MOST_DEVIATIONS
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from mmbot.errors import BadInput
 from mmbot.forecast.history import Days, Floats, History
-from mmbot.forecast.residuals import Bank, extend, monday_of
+from mmbot.forecast.residuals import ResidualBank, extend, monday_of
 
 MONDAY = dt.date(2024, 1, 1).toordinal()
 HISTORY = History(MONDAY, np.random.default_rng(1).normal(14.7, 0.1, 7 * 20 + 3))
@@ -31,7 +31,7 @@ class LastValue:
         return np.full(len(days), last)
 
 
-def same(one: Bank, other: Bank) -> bool:
+def same(one: ResidualBank, other: ResidualBank) -> bool:
     return one.digests == other.digests and np.array_equal(
         one.predicted, other.predicted, equal_nan=True
     )
@@ -95,7 +95,7 @@ def test_a_bank_of_another_method_is_computed_again() -> None:
 
 def test_a_bank_survives_storage() -> None:
     bank = extend(None, LastValue(), HISTORY)
-    stored = Bank.decode(bank.encode())
+    stored = ResidualBank.decode(bank.encode())
     assert same(stored, bank)
     assert (stored.method, stored.monday) == (bank.method, bank.monday)
 
@@ -103,12 +103,12 @@ def test_a_bank_survives_storage() -> None:
 @pytest.mark.parametrize("damage", [b"", b"\x00", b"{}", b"\x95\x02"])
 def test_bytes_that_are_not_a_bank_are_refused(damage: bytes) -> None:
     with pytest.raises(BadInput, match="cannot be read"):
-        Bank.decode(damage)
+        ResidualBank.decode(damage)
 
 
 def test_a_truncated_bank_is_refused() -> None:
     with pytest.raises(BadInput, match="cannot be read"):
-        Bank.decode(extend(None, LastValue(), HISTORY).encode()[:-20])
+        ResidualBank.decode(extend(None, LastValue(), HISTORY).encode()[:-20])
 
 
 def test_the_monday_of_a_day_is_its_weeks_first() -> None:

@@ -39,7 +39,7 @@ def test_an_order_with_an_id_is_queried_by_it() -> None:
     exchange = Exchange(**{"/portfolio/orders/ee58": {"order": REST_ORDER}})
     (event,) = exchange.read(query_order(QueryOrder("mmbot-1", "ee58", A, SINCE), 7))
     assert isinstance(event, OrderReported)
-    assert event.looked_up
+    assert event.queried
     assert (event.report.client_id, event.report.filled) == ("mmbot-1", 1000)
 
 

@@ -142,7 +142,7 @@ def test_fills_and_orders_are_passed_on(line: Line) -> None:
     assert kinds(line.hear("fill", FILL, sid=FILL_SID)) == [Filled]
     (event,) = line.hear("user_order", USER_ORDER, sid=ORDER_SID).events
     assert isinstance(event, OrderReported)
-    assert not event.looked_up
+    assert not event.queried
 
 
 def test_frames_of_unknown_types_are_ignored(line: Line) -> None:

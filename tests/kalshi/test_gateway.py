@@ -132,7 +132,7 @@ ACCOUNT = (
 
 def test_a_reading_makes_one_call_after_another() -> None:
     gate = gateway()
-    calls = gate.perform(ReadAccount((A,), shards=(0,)), NOW)
+    calls = gate.start_reading(ReadAccount((A,), shards=(0,)), NOW)
     events, calls = read_through(gate, calls, *ACCOUNT)
     assert events == [Reconciled((), (), {0: Money(123_450_000)})]
     assert calls == []
@@ -140,9 +140,9 @@ def test_a_reading_makes_one_call_after_another() -> None:
 
 def test_a_reading_that_is_requested_again_under_way_is_repeated_when_it_ends() -> None:
     gate = gateway()
-    calls = gate.perform(ReadAccount((A,), shards=(0,)), NOW)
-    assert gate.perform(ReadAccount((A,), shards=(0,)), NOW) == []
-    assert gate.perform(ReadAccount((A, "B"), shards=(0,)), NOW) == []
+    calls = gate.start_reading(ReadAccount((A,), shards=(0,)), NOW)
+    assert gate.start_reading(ReadAccount((A,), shards=(0,)), NOW) == []
+    assert gate.start_reading(ReadAccount((A, "B"), shards=(0,)), NOW) == []
     events, calls = read_through(gate, calls, *ACCOUNT)
     assert events == []
     events, calls = read_through(gate, calls, *ACCOUNT[:1])
@@ -154,8 +154,8 @@ def test_a_reading_that_is_requested_again_under_way_is_repeated_when_it_ends() 
 
 def test_the_failure_of_a_stale_reading_is_not_reported() -> None:
     gate = gateway()
-    calls = gate.perform(ReadAccount((A,), shards=(0,)), NOW)
-    gate.perform(ReadAccount((A,), shards=(0,)), NOW)
+    calls = gate.start_reading(ReadAccount((A,), shards=(0,)), NOW)
+    gate.start_reading(ReadAccount((A,), shards=(0,)), NOW)
     events, calls = read_through(gate, calls, None)
     assert events == []
     assert len(calls) == 1
@@ -163,8 +163,8 @@ def test_the_failure_of_a_stale_reading_is_not_reported() -> None:
 
 def test_account_and_listing_are_read_side_by_side() -> None:
     gate = gateway()
-    assert len(gate.perform(ReadAccount(()), NOW)) == 1
-    assert len(gate.perform(ReadListing(()), NOW)) == 1
+    assert len(gate.start_reading(ReadAccount(()), NOW)) == 1
+    assert len(gate.start_reading(ReadListing(()), NOW)) == 1
 
 
 @pytest.mark.parametrize(
@@ -179,22 +179,22 @@ def test_a_reading_without_an_answer_fails_with_the_reason(
     command: ReadAccount | ReadListing | QueryOrder, expected: InputEvent
 ) -> None:
     gate = gateway()
-    events, calls = read_through(gate, gate.perform(command, NOW), None)
+    events, calls = read_through(gate, gate.start_reading(command, NOW), None)
     assert (events, calls) == ([expected], [])
-    assert len(gate.perform(command, NOW)) == 1
+    assert len(gate.start_reading(command, NOW)) == 1
 
 
 def test_a_malformed_answer_fails_a_reading() -> None:
     gate = gateway()
-    calls = gate.perform(ReadAccount(()), NOW)
+    calls = gate.start_reading(ReadAccount(()), NOW)
     (event,), _ = read_through(gate, calls, HttpAnswer(200, b"<html>"))
     assert isinstance(event, ReadingFailed)
 
 
 def test_several_orders_are_queried_side_by_side() -> None:
     gate = gateway()
-    (first,) = gate.perform(QUERY, NOW)
-    (second,) = gate.perform(QueryOrder("mmbot-2", "f00", A, NOW), NOW)
+    (first,) = gate.start_reading(QUERY, NOW)
+    (second,) = gate.start_reading(QueryOrder("mmbot-2", "f00", A, NOW), NOW)
     assert gate.answered(second.id, HttpAnswer(404), NOW) == ([OrderAbsent("mmbot-2")], [])
     assert gate.answered(first.id, HttpAnswer(404), NOW) == ([OrderAbsent("mmbot-1")], [])
 
@@ -204,11 +204,11 @@ def test_several_orders_are_queried_side_by_side() -> None:
 
 def test_a_group_is_created_and_reset() -> None:
     gate = gateway()
-    calls = gate.perform(ensure_group(3, 10_000), NOW)
+    calls = gate.start_reading(ensure_group(3, 10_000), NOW)
     created = answer({"order_group_id": "g-1"}, 201)
     events, calls = read_through(gate, calls, answer({"order_groups": []}), created)
     assert (events, calls) == ([GroupReady(3, "g-1", Count(10_000))], [])
-    calls = gate.perform(ResetGroup(3, "g-1"), NOW)
+    calls = gate.start_reading(ResetGroup(3, "g-1"), NOW)
     events, calls = read_through(gate, calls, answer({}))
     assert (events, calls) == ([GroupChanged("g-1", "reset")], [])
 
@@ -216,6 +216,6 @@ def test_a_group_is_created_and_reset() -> None:
 @pytest.mark.parametrize("command", [ensure_group(3, 100), ResetGroup(3, "g-1")])
 def test_a_group_without_an_answer_is_unavailable(command: EnsureGroup | ResetGroup) -> None:
     gate = gateway()
-    ((event,), _) = read_through(gate, gate.perform(command, NOW), None)
+    ((event,), _) = read_through(gate, gate.start_reading(command, NOW), None)
     assert isinstance(event, GroupUnavailable)
     assert event.reason.endswith("no answer")

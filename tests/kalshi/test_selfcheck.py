@@ -9,7 +9,7 @@ import pytest
 
 from mmbot.config import Settings
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
-from mmbot.kalshi.selfcheck import Examination, Finding, failures, is_ready, unknown
+from mmbot.kalshi.selfcheck import Finding, SelfCheck, failures, is_ready, unknown
 from mmbot.trading.portfolio import worst_case
 from tests.kalshi.builders import (
     EVENT,
@@ -54,9 +54,9 @@ class Exchange:
             "/portfolio/balance": {"balance": 1_000_00},
         } | (paths or {})
 
-    def examine(self, *held: str, **sections: Any) -> tuple[Examination, dict[str, Finding]]:
+    def examine(self, *held: str, **sections: Any) -> tuple[SelfCheck, dict[str, Finding]]:
         settings = msgspec.convert({"mode": "demo"} | sections, Settings)
-        examination = Examination(settings, "key-id", held, lambda: NOW, worst_case)
+        examination = SelfCheck(settings, "key-id", held, lambda: NOW, worst_case)
         steps = examination.run()
         try:
             request = next(steps)

@@ -35,13 +35,13 @@ PLACES = [place(f"mmbot-{n}", "bid", 4200, shard=0, expires=NOW + 60_000) for n 
 
 def count_frame(kind: str, msg: Any, **envelope: Any) -> dict[str, int]:
     monitor = VocabularyMonitor(STREAM)
-    monitor.look_at_frame(kind, frame(kind, msg, **envelope))
+    monitor.examine_frame(kind, frame(kind, msg, **envelope))
     return monitor.counts
 
 
 def count_answer(kind: str, tree: Any, status: int = 200) -> dict[str, int]:
     monitor = VocabularyMonitor(REST)
-    monitor.look_at_answer(kind, answer(tree, status))
+    monitor.examine_answer(kind, answer(tree, status))
     return monitor.counts
 
 
@@ -103,30 +103,30 @@ def test_of_a_long_list_the_first_hundred_rows_are_examined() -> None:
 def test_an_unknown_code_of_an_error_is_counted_and_a_known_one_is_not() -> None:
     monitor = VocabularyMonitor(REST)
     for code in ("quota_of_luck", "AMEND_ORDER_NO_OP", "too_many_requests"):
-        monitor.look_at_answer("renew", answer({"error": {"code": code}}, 400))
-    monitor.look_at_answer("renew", HttpAnswer(502, b"<html>"))
+        monitor.examine_answer("renew", answer({"error": {"code": code}}, 400))
+    monitor.examine_answer("renew", HttpAnswer(502, b"<html>"))
     assert monitor.counts == {"refusal.code=quota_of_luck": 1}
 
 
 @pytest.mark.parametrize("body", [b"", b"no json", b"[1]", b'"text"', b'{"events": 3}'])
 def test_an_unreadable_answer_is_not_examined(body: bytes) -> None:
     monitor = VocabularyMonitor(REST)
-    monitor.look_at_answer("answer", HttpAnswer(200, body))
-    monitor.look_at_answer("answer", None)
+    monitor.examine_answer("answer", HttpAnswer(200, body))
+    monitor.examine_answer("answer", None)
     assert monitor.counts == {}
 
 
 def test_of_book_deltas_the_first_and_every_hundredth_are_examined() -> None:
     monitor = VocabularyMonitor(STREAM)
     for _ in range(201):
-        monitor.look_at_frame("orderbook_delta", frame("orderbook_delta", DELTA | {"mood": "calm"}))
+        monitor.examine_frame("orderbook_delta", frame("orderbook_delta", DELTA | {"mood": "calm"}))
     assert monitor.counts == {"orderbook_delta.mood": 3}
 
 
 def test_a_word_is_noted_once_and_counted_every_time() -> None:
     monitor = VocabularyMonitor(STREAM)
     for _ in range(3):
-        monitor.look_at_frame("weather", frame("weather"))
+        monitor.examine_frame("weather", frame("weather"))
     (note,) = monitor.take_notes()
     assert (note.name, note.fields) == ("exchange.unknown_word", {"word": "weather"})
     assert monitor.take_notes() == []
@@ -136,7 +136,7 @@ def test_a_word_is_noted_once_and_counted_every_time() -> None:
 def test_the_number_and_the_length_of_names_are_bounded() -> None:
     monitor = VocabularyMonitor(STREAM)
     message = FILL | {f"{'x' * 1000}": 1} | {f"key-{n}": n for n in range(150)}
-    monitor.look_at_frame("fill", frame("fill", message))
+    monitor.examine_frame("fill", frame("fill", message))
     assert len(monitor.counts) == len(monitor.take_notes()) == 101
     assert monitor.counts["further names"] == 51
     assert max(map(len, monitor.counts)) == 80
@@ -146,16 +146,16 @@ def test_a_feed_examines_its_frames() -> None:
     feed = Feed("KXTSAW")
     feed.connected(NOW)
     feed.received(frame("fill", FILL | {"mood": "calm"}, sid=1), NOW)
-    assert feed.drift.counts == {"fill.mood": 1}
+    assert feed.unknown_words.counts == {"fill.mood": 1}
 
 
 def test_a_gateway_examines_the_answers_to_reads_writes_and_batches() -> None:
     gateway = Gateway(SIGNER, ExchangeSettings())
     created = {"order_id": "o-1", "client_order_id": "mmbot-1", "mood": "calm"}
-    calls = gateway.perform(QueryOrder("mmbot-1", "o-1", A, NOW), NOW)
+    calls = gateway.start_reading(QueryOrder("mmbot-1", "o-1", A, NOW), NOW)
     calls += gateway.write([Cancel("mmbot-1", "o-1", A, 0)], NOW)
     calls += gateway.write(PLACES, NOW)
     bodies = [{"order": changed(REST_ORDER, mood="calm")}, created, {"orders": [created]}]
     for call, body in zip(calls, bodies, strict=True):
         gateway.answered(call.id, HttpAnswer(200, orjson.dumps(body)), NOW)
-    assert gateway.drift.counts == {"order.mood": 1, "cancel.mood": 1, "place.mood": 1}
+    assert gateway.unknown_words.counts == {"order.mood": 1, "cancel.mood": 1, "place.mood": 1}

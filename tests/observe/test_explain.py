@@ -26,8 +26,8 @@ def texts(bench: Bench, ticker: str = MIDDLE) -> dict[str, str]:
 def test_every_step_from_the_counts_to_the_order_is_explained() -> None:
     bench = Bench(quoting={"belief_weight": [0.5] * 5})
     bench.start()
-    bench.tell(book(MIDDLE, 4700, 4900))
-    bench.tell(BeliefFormed(belief((0.9, 0.6, 0.3))))
+    bench.handle(book(MIDDLE, 4700, 4900))
+    bench.handle(BeliefFormed(belief((0.9, 0.6, 0.3))))
     steps = texts(bench)
     assert list(steps) == [
         "counts", "forecast", "scenarios", "belief", "fair", "reservation", "margin", "size",
@@ -48,7 +48,7 @@ def test_every_step_from_the_counts_to_the_order_is_explained() -> None:
 def test_a_shut_gate_comes_after_all_that_is_known() -> None:
     bench = Bench()
     bench.quote()
-    bench.tell(StreamLost())
+    bench.handle(StreamLost())
     steps = texts(bench)
     assert steps["gate"] == "no_stream: the exchange's stream is not up"
     assert "book" not in steps
@@ -58,7 +58,7 @@ def test_a_shut_gate_comes_after_all_that_is_known() -> None:
 def test_a_position_and_what_it_may_cost_are_explained() -> None:
     bench = Bench()
     bench.start()
-    bench.tell(Filled(fill("t-1", "o-1", 1000)), after=250)
+    bench.handle(Filled(fill("t-1", "o-1", 1000)), after=250)
     assert "holder of 10.00 here, -4.100000 at the worst" in texts(bench)["reservation"]
 
 
@@ -67,7 +67,7 @@ def test_without_a_belief_only_the_gate_is_explained() -> None:
     bench.start()
     event_state = bench.engine.state.event_of_market[MIDDLE]
     event_state.belief = None
-    bench.tell(book())
+    bench.handle(book())
     assert texts(bench)["gate"].startswith("no_belief: ")
     assert "forecast" not in texts(bench)
 
@@ -81,10 +81,10 @@ def test_a_count_that_is_due_is_named_and_so_is_one_that_is_not_waited_for() -> 
     bench = Bench()
     bench.start()
     tuesday, day = dt.date(2026, 11, 24), 86_400_000
-    bench.tell(Woken(), after=day)
+    bench.handle(Woken(), after=day)
     assert "; Tue is due;" in texts(bench)["counts"]
     assert texts(bench)["gate"].startswith("release_due: ")
-    bench.tell(CountsMissing((tuesday,)))
+    bench.handle(CountsMissing((tuesday,)))
     assert "; Tue is not waited for;" in texts(bench)["counts"]
 
 
@@ -100,5 +100,5 @@ def test_the_price_that_the_best_other_quote_keeps_down_is_explained() -> None:
 def test_a_fee_is_named_with_what_the_exchange_calls_it() -> None:
     bench = Bench()
     bench.quote()
-    bench.tell(ListingRead("fee_type_flat", (bench.listed,)))
+    bench.handle(ListingRead("fee_type_flat", (bench.listed,)))
     assert texts(bench)["gate"] == "fee_type_flat: makers would pay a fee that is not known here"

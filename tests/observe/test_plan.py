@@ -30,14 +30,14 @@ def quoting() -> Bench:
     bench = Bench()
     bench.start()
     for ticker, price in ((LOW, 7000), (MIDDLE, 4000), (HIGH, 1000)):
-        place_all(bench, only(Place, bench.tell(book(ticker, price, price + 2000))))
+        place_all(bench, only(Place, bench.handle(book(ticker, price, price + 2000))))
     return bench
 
 
 def place_all(bench: Bench, places: list[Place]) -> None:
     for place in places:
-        bench.tell(order_placed(place.client_id, f"o-{place.client_id}"))
-        bench.tell(book_changed(place.ticker, place.side, place.price, place.count))
+        bench.handle(order_placed(place.client_id, f"o-{place.client_id}"))
+        bench.handle(book_changed(place.ticker, place.side, place.price, place.count))
 
 
 def digest(value: Any, seen: set[int] | None = None) -> Any:
@@ -81,7 +81,7 @@ def test_the_engine_is_left_as_it_is() -> None:
     plan(bench.engine, settings(quoting={"margin": 0.3}, limits={"orders": 1}), bench.now)
     assert digest(bench.engine) == before
     events = (Filled(fill("t-1", "o-x", 100)), book(MIDDLE, 4400, 4600))
-    assert bench.tell(*events, after=5_000) == twin.tell(*events, after=5_000)
+    assert bench.handle(*events, after=5_000) == twin.handle(*events, after=5_000)
 
 
 def test_a_digest_tells_what_a_plan_could_change() -> None:
@@ -100,7 +100,7 @@ def test_the_plan_is_what_the_engine_does_once_the_settings_are_in_force(margin:
     twin = Bench(quoting={"margin": margin})
     twin.start()
     for ticker, price in ((LOW, 7000), (MIDDLE, 4000), (HIGH, 1000)):
-        for place in only(Place, twin.tell(book(ticker, price, price + 2000))):
+        for place in only(Place, twin.handle(book(ticker, price, price + 2000))):
             offer = getattr(planned[ticker].planned, place.side)
             assert offer.price == f"{place.price / 10_000:.4f}"
 
@@ -119,7 +119,7 @@ def test_the_gate_that_shuts_a_market_is_shown() -> None:
     assert planned[LOW].planned.gate == "fair_extreme"
     assert planned[LOW].planned.bid is None
     assert planned[LOW].differs
-    bench.tell(Halted(bench.now))
+    bench.handle(Halted(bench.now))
     halted = by_market(plan(bench.engine, EQUAL, bench.now))
     assert {market.planned.gate for market in halted.values()} == {"halted"}
 
@@ -133,7 +133,7 @@ def test_another_fill_cap_needs_another_group_and_keeps_the_quotes() -> None:
 def test_fewer_orders_are_planned_where_fewer_are_allowed() -> None:
     bench = Bench()
     bench.start()
-    bench.tell(Halted(bench.now), book(LOW, 7000, 9000), book(MIDDLE))
+    bench.handle(Halted(bench.now), book(LOW, 7000, 9000), book(MIDDLE))
     bench.engine.state.service.halted = False
     planned = plan(bench.engine, settings(limits={"orders": 1}), bench.now)
     assert sum(o is not None for m in planned for o in (m.planned.bid, m.planned.ask)) == 1

@@ -95,7 +95,7 @@ def test_bad_orders_are_refused_as_the_exchange_does(
 
 
 def test_a_price_off_the_listed_grid_is_refused(bench: Bench) -> None:
-    bench.venue.learn(HttpRequest("GET", f"{BASE_PATH}/events"), listing(), NOW)
+    bench.venue.observe_answer(HttpRequest("GET", f"{BASE_PATH}/events"), listing(), NOW)
     assert bench.place("bid", "0.4150")[1]["error"]["details"] == "invalid price"
 
 
@@ -242,7 +242,7 @@ def test_a_pause_of_all_trading_is_read_from_the_exchange_status(bench: Bench) -
     bench.place("bid", "0.4300")
     body = orjson.dumps({"exchange_active": True, "trading_active": False})
     request = HttpRequest("GET", f"{BASE_PATH}/exchange/status")
-    bench.venue.learn(request, HttpAnswer(200, body), NOW)
+    bench.venue.observe_answer(request, HttpAnswer(200, body), NOW)
     assert bench.place("bid", "0.4100")[1]["error"]["code"] == "trading_is_paused"
     assert bench.rest("orders", status="resting")["orders"] == []
 
@@ -251,7 +251,7 @@ def test_a_result_is_read_from_a_listing(bench: Bench) -> None:
     bench.place("bid", "0.4300")
     bench.trade("0.4000", "10.00")
     request = HttpRequest("GET", f"{BASE_PATH}/events/{EVENT}")
-    bench.venue.learn(request, listing(status="finalized", result="no"), NOW)
+    bench.venue.observe_answer(request, listing(status="finalized", result="no"), NOW)
     assert (bench.position(), bench.rest("balance")["balance"]) == ("0.00", 99_570)
 
 

@@ -10,7 +10,7 @@ import msgspec
 from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
 from mmbot.research.backtest import Strategy
-from mmbot.research.candles import Candle, RealMarket, RealWeek
+from mmbot.research.candles import Candle, HistoricalMarket, HistoricalWeek
 from mmbot.trading.book import Top
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import assumed_release
@@ -50,19 +50,19 @@ def quiet() -> list[dict[dt.date, Candle]]:
 
 def real_week(
     days: list[dict[dt.date, Candle]], payouts: tuple[int, ...] = (10_000, 10_000, 0)
-) -> RealWeek:
+) -> HistoricalWeek:
     """The week of these days."""
-    return RealWeek(
+    return HistoricalWeek(
         EVENT,
         WEEK,
         tuple(
-            RealMarket(f"{EVENT}-A{strike / 1e6:.2f}", strike, Price(payout), held)
+            HistoricalMarket(f"{EVENT}-A{strike / 1e6:.2f}", strike, Price(payout), held)
             for strike, payout, held in zip(STRIKES, payouts, days, strict=True)
         ),
     )
 
 
-def strategy(updates: bool = True, leaves: bool = True, **quoting: object) -> Strategy:
+def strategy(updates: bool = True, pulls_for_releases: bool = True, **quoting: object) -> Strategy:
     """A strategy with a margin of a tenth that trusts its belief alone and has plenty of cash."""
     plain: Mapping[str, object] = {
         "sides": "both",
@@ -73,7 +73,14 @@ def strategy(updates: bool = True, leaves: bool = True, **quoting: object) -> St
         "uncertainty_edge": 0.0,
     }
     settings = msgspec.convert({"quoting": {**plain, **quoting}}, Settings)
-    return Strategy("test", settings, "combined", Money(10**15), updates=updates, leaves=leaves)
+    return Strategy(
+        "test",
+        settings,
+        "combined",
+        Money(10**15),
+        updates=updates,
+        pulls_for_releases=pulls_for_releases,
+    )
 
 
 class Oracle:
@@ -82,7 +89,7 @@ class Oracle:
     def __init__(self) -> None:
         self.asked: list[dt.datetime] = []
 
-    def __call__(self, method: str, real: RealWeek, at: dt.datetime) -> Belief:
+    def __call__(self, method: str, real: HistoricalWeek, at: dt.datetime) -> Belief:
         self.asked.append(at)
         days_published = sum(assumed_release(day) <= at for day in real.week.days)
         return Belief(real.week, days_published, STRIKES, ABOVE, 2.5e6, 8e4, method, f"{at}")

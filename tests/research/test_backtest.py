@@ -7,7 +7,7 @@ import pytest
 
 from mmbot.forecast.belief import Belief
 from mmbot.research.backtest import Trade, play_week
-from mmbot.research.candles import RealWeek
+from mmbot.research.candles import HistoricalWeek
 from mmbot.tsa.calendar import EASTERN
 from tests.research.builders import (
     BOOKS,
@@ -38,12 +38,14 @@ def traded(
     high: int | None = None,
     last: int | None = None,
     volume: int = 100_000,
-    leaves: bool = True,
+    pulls_for_releases: bool = True,
 ) -> tuple[Trade, ...]:
     """The fills of a week in which the middle market trades on one day."""
     days = quiet()
     days[1][day] = candle(BOOKS[1], low, high or low, last or low, volume)
-    return play_week(strategy(leaves=leaves), real_week(days), Oracle()).trades
+    return play_week(
+        strategy(pulls_for_releases=pulls_for_releases), real_week(days), Oracle()
+    ).trades
 
 
 @pytest.mark.parametrize("day", [MONDAY, SATURDAY, SUNDAY])
@@ -64,7 +66,7 @@ def test_on_a_day_with_a_release_only_the_last_trade_fills(day: dt.date) -> None
 
 @pytest.mark.parametrize("day", RELEASES)
 def test_an_order_that_rests_through_a_release_is_filled_by_any_trade(day: dt.date) -> None:
-    sides = {trade.side for trade in traded(day, 1000, 9000, last=5000, leaves=False)}
+    sides = {trade.side for trade in traded(day, 1000, 9000, last=5000, pulls_for_releases=False)}
     assert sides == {"bid", "ask"}
 
 
@@ -113,7 +115,7 @@ def test_beliefs_are_formed_at_the_time_of_the_order() -> None:
 class Fickle(Oracle):
     """Is sure of the opposite from Tuesday on."""
 
-    def __call__(self, method: str, real: RealWeek, at: dt.datetime) -> Belief:
+    def __call__(self, method: str, real: HistoricalWeek, at: dt.datetime) -> Belief:
         belief = super().__call__(method, real, at)
         above = (0.5, 0.2, 0.1) if belief.days_published else (0.95, 0.9, 0.8)
         return msgspec.structs.replace(belief, above=above)
@@ -157,7 +159,7 @@ def test_opinions_are_of_markets_with_a_narrow_book() -> None:
     days = quiet()
     days[0] = {day: candle(book(7000, 8001)) for day in WEEK.days}
     days[2] = {day: candle(book(None, 2200)) for day in WEEK.days}
-    opinions = play_week(strategy(belief_weight=[0.5] * 5), real_week(days), Oracle()).opinions
+    opinions = play_week(strategy(belief_weight=[0.5] * 5), real_week(days), Oracle()).predictions
     assert {each.ticker[-4:] for each in opinions} == {"2.50"}
     assert [each.days_published for each in opinions] == [0, 1, 2, 3, 4, 4, 4]
     assert {(each.belief, each.mid, each.pooled, each.outcome) for each in opinions} == {

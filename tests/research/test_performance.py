@@ -68,7 +68,7 @@ def test_pnl_is_of_the_events_asked_for() -> None:
     found = report(events=(FIRST,))
     assert (found.total.pnl, len(found.by_event)) == (7_200_000, 1)
     # What the samples say is asked of all that is settled.
-    assert len(found.opinions) == 3
+    assert len(found.predictions) == 3
 
 
 def test_the_claimed_edge_is_of_the_fills_with_a_fair_value() -> None:
@@ -122,7 +122,7 @@ def test_a_settlement_of_another_position_than_the_fills_is_reported() -> None:
 def test_an_empty_ledger_has_an_empty_report() -> None:
     found = build_report((), (), (), (), WEIGHTS, frozenset())
     assert (found.total.fills, found.total.pnl, found.total.per_contract) == (0, 0, None)
-    assert (found.by_market, found.calibration, found.opinions) == ((), (), ())
+    assert (found.by_market, found.calibration, found.predictions) == ((), (), ())
     assert [each.proposed for each in found.weights] == list(WEIGHTS)
 
 
@@ -137,7 +137,7 @@ def test_calibration_bins_compare_predicted_with_realised_frequency() -> None:
 def test_a_market_without_fills_is_scored_and_one_without_outcome_is_not() -> None:
     samples = (sampled(NEXT_HIGH, 0.5, 0.5), sampled("KXTSAW-26NOV29-A2.4", 0.5, 0.5))
     found = build_report((), (), samples, SETTLEMENTS, WEIGHTS, frozenset({SECOND}))
-    assert [each.ticker for each in found.opinions] == [NEXT_HIGH]
+    assert [each.ticker for each in found.predictions] == [NEXT_HIGH]
 
 
 def test_brier_scores_are_of_belief_mid_and_pool_at_each_number_of_published_days() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmbot.research.backtest import MarketOpinion, Trade, WeekResult
+from mmbot.research.backtest import MarketPrediction, Trade, WeekResult
 from mmbot.research.scoring import brier, clustered_ratio, fill_statistics, student_quantile
 from mmbot.units import Count, Money, Price
 from tests.research.builders import SATURDAY
@@ -17,8 +17,8 @@ def trade(count: int, price: int, payout: int) -> Trade:
 
 def opinion(
     belief: float, mid: float, pooled: float, *, outcome: bool, days_published: int = 1
-) -> MarketOpinion:
-    return MarketOpinion("W", days_published, "W-A", belief, mid, pooled, outcome)
+) -> MarketPrediction:
+    return MarketPrediction("W", days_published, "W-A", belief, mid, pooled, outcome)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmbot.forecast.history import Floats
-from mmbot.research.backtest import MarketOpinion
+from mmbot.research.backtest import MarketPrediction
 from mmbot.research.weights import FEWEST_EVENTS, WeightProposal, propose
 from mmbot.trading.fair import logits
 
@@ -18,7 +18,7 @@ PER_EVENT = 6
 
 def simulated(
     weight: float, events: int, seed: int = 1, days_published: int = 1
-) -> list[MarketOpinion]:
+) -> list[MarketPrediction]:
     """Opinions whose outcomes are drawn from the pool at `weight`."""
     rng = np.random.default_rng(seed)
     draws = rng.uniform(size=(events * PER_EVENT, 3)).tolist()
@@ -29,7 +29,7 @@ def simulated(
         odds = weight * logit(belief) + (1 - weight) * logit(mid)
         outcome = third < 1 / (1 + math.exp(-odds))
         found.append(
-            MarketOpinion(
+            MarketPrediction(
                 event, days_published, f"{event}-{number % PER_EVENT}", belief, mid, 0.5, outcome
             )
         )
@@ -40,7 +40,7 @@ def logit(probability: float) -> float:
     return math.log(probability / (1 - probability))
 
 
-def log_scores(weights: Floats, opinions: list[MarketOpinion]) -> Floats:
+def log_scores(weights: Floats, opinions: list[MarketPrediction]) -> Floats:
     """The log score of all opinions at each weight, shape (weights,)."""
     belief, mid = (logits([getattr(each, name) for each in opinions]) for name in ("belief", "mid"))
     odds = np.outer(weights, belief) + np.outer(1 - weights, mid)
@@ -101,7 +101,7 @@ def test_one_event_has_an_estimate_and_no_error() -> None:
 
 
 def test_where_belief_and_market_agree_there_is_nothing_to_estimate() -> None:
-    same = [MarketOpinion("E-1", 0, "E-1-a", 0.4, 0.4, 0.4, True)]
+    same = [MarketPrediction("E-1", 0, "E-1-a", 0.4, 0.4, 0.4, True)]
     assert propose(same, PRESENT)[0] == WeightProposal(0, 1, 1, 0.2, None, None, 0.2)
 
 

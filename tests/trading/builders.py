@@ -233,7 +233,7 @@ class Bench:
         self.wake: int | None = None
         self.all_commands: list[Command] = []
 
-    def tell(self, *events: InputEvent, after: int = 0) -> list[Command]:
+    def handle(self, *events: InputEvent, after: int = 0) -> list[Command]:
         """Let `after` milliseconds pass, then handle the events; return all their commands."""
         self.now += after
         commands: list[Command] = []
@@ -246,7 +246,7 @@ class Bench:
 
     def start(self) -> list[Command]:
         """Everything up to the belief; no book is known yet."""
-        return self.tell(
+        return self.handle(
             StreamUp(),
             LimitsRead(100.0, 1000.0, 10.0, 2.0, 10.0),
             ListingRead("", (self.listed,)),
@@ -258,14 +258,14 @@ class Bench:
     def quote(self, ticker: str = MIDDLE) -> dict[Side, Place]:
         """Start, and show one market a book; return what was placed there."""
         self.start()
-        places = only(Place, self.tell(book(ticker)))
+        places = only(Place, self.handle(book(ticker)))
         return {place.side: place for place in places}
 
     def rest(self, ticker: str = MIDDLE) -> dict[Side, Place]:
         """Start, and have quotes resting in one market, as orders `o-bid` and `o-ask`."""
         places = self.quote(ticker)
         for side, place in places.items():
-            self.tell(order_placed(place.client_id, f"o-{side}"))
+            self.handle(order_placed(place.client_id, f"o-{side}"))
         return places
 
     def reason(self, ticker: str = MIDDLE) -> str:

@@ -44,7 +44,7 @@ def sharded(balances: dict[int, Money] | None, fills: tuple[Fill, ...] = ()) -> 
     bench = Bench(**RICH)
     cap = bench.engine.state.settings.limits.fill_cap
     listed = event(*(market(ticker, shard=shard) for ticker, shard in SHARDS.items()))
-    bench.tell(
+    bench.handle(
         StreamUp(),
         LimitsRead(1e6, 1e6, 10.0, 2.0, 10.0),
         ListingRead("", (listed,)),
@@ -60,8 +60,8 @@ def sharded(balances: dict[int, Money] | None, fills: tuple[Fill, ...] = ()) -> 
 def settle(bench: Bench, *events: InputEvent) -> None:
     """Handle the events, and have every place that follows applied."""
     for each in events:
-        for place in only(Place, bench.tell(each)):
-            bench.tell(order_placed(place.client_id, f"o-{place.client_id}"))
+        for place in only(Place, bench.handle(each)):
+            bench.handle(order_placed(place.client_id, f"o-{place.client_id}"))
 
 
 def needed(bench: Bench, shard: int) -> int:
@@ -104,7 +104,7 @@ def test_every_order_can_be_paid_for_from_its_own_shard(
     bench = sharded({0: first, 1: second}, (before,) if before else ())
     balances = [first, second]
     if after and not before:
-        bench.tell(Filled(after), after=2_000)
+        bench.handle(Filled(after), after=2_000)
         left = balances[SHARDS[after.ticker]] - paid(after)
         balances[SHARDS[after.ticker]] = Money(left)
         for cancel in only(Cancel, bench.all_commands):
@@ -135,6 +135,6 @@ def test_when_a_balance_shrinks_only_what_it_cannot_pay_for_is_cancelled() -> No
     bench = sharded({0: HUNDRED, 1: HUNDRED})
     for left, gone in ((needed(bench, 1) - 1, 1), (0, 2)):
         account = Reconciled((), (), {0: HUNDRED, 1: Money(left)})
-        cancels = only(Cancel, bench.tell(account, after=100))
+        cancels = only(Cancel, bench.handle(account, after=100))
         assert len(cancels) == gone
         assert LOW not in {cancel.ticker for cancel in cancels}

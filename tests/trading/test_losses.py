@@ -74,7 +74,7 @@ def test_a_restart_does_not_wipe_a_loss_out() -> None:
 
 def bought(bench: Bench, price: int = 6000) -> None:
     """Ten contracts of YES at the middle strike, which the belief holds to be worth 50 cents."""
-    bench.tell(Filled(fill("t-1", "o-1", 1000, price=price)), after=250)
+    bench.handle(Filled(fill("t-1", "o-1", 1000, price=price)), after=250)
 
 
 def test_positions_are_marked_to_fair_value_and_written_down() -> None:
@@ -89,15 +89,15 @@ def test_a_day_that_has_cost_its_limit_only_reduces_until_the_next() -> None:
     bench = Bench(limits={"daily_loss_dollars": 1.0})
     bench.quote()
     bought(bench)
-    bench.tell(Woken(), after=250)
+    bench.handle(Woken(), after=250)
     assert bench.engine.state.event_of_market[MIDDLE].reduce_only
-    bench.tell(BeliefFormed(belief(known=2)), Woken(), after=86_400_000)
+    bench.handle(BeliefFormed(belief(known=2)), Woken(), after=86_400_000)
     assert not bench.engine.state.event_of_market[MIDDLE].reduce_only
 
 
 def test_losses_of_an_earlier_session_count() -> None:
     bench = Bench(limits={"daily_loss_dollars": 1.0})
-    bench.tell(SessionStarted(0, (pnl_mark(TODAY, "T-26NOV22", 0, -1_000_000),)))
+    bench.handle(SessionStarted(0, (pnl_mark(TODAY, "T-26NOV22", 0, -1_000_000),)))
     bench.quote()
     assert bench.reason() == "reduce_only"
 
@@ -107,13 +107,13 @@ def test_a_settled_event_is_marked_with_what_it_paid() -> None:
     bench.start()
     bought(bench)
     for ticker, value in ((LOW, 10_000), (MIDDLE, 10_000), (HIGH, 0)):
-        bench.tell(market_settled(ticker, value))
+        bench.handle(market_settled(ticker, value))
     assert only(RecordPnlMark, bench.all_commands)[-1].mark.latest == 4_000_000
 
 
 def test_nothing_is_marked_before_the_account_has_been_read() -> None:
     bench = Bench()
-    bench.tell(SessionStarted(0, (pnl_mark(TODAY, EVENT, 0, -7_000_000),)))
-    bench.tell(StreamUp(), ListingRead("", (bench.listed,)), BeliefFormed(belief()))
+    bench.handle(SessionStarted(0, (pnl_mark(TODAY, EVENT, 0, -7_000_000),)))
+    bench.handle(StreamUp(), ListingRead("", (bench.listed,)), BeliefFormed(belief()))
     assert not only(RecordPnlMark, bench.all_commands)
     assert bench.engine.state.losses.loss(TODAY) == 7_000_000

@@ -45,16 +45,16 @@ def bench_with_fill() -> Bench:
     """A market shown at 40 to 60, believed at one half, bought at 41."""
     bench = Bench()
     bench.rest()
-    bench.tell(Filled(fill("t-1", "o-bid", 300)))
+    bench.handle(Filled(fill("t-1", "o-bid", 300)))
     return bench
 
 
 def test_a_fill_is_recorded_with_the_view_at_its_time() -> None:
     bench = Bench(quoting={"belief_weight": [0.5] * 5})
     bench.start()
-    bench.tell(book(bid=5500, ask=6500), after=300)
-    bench.tell(Woken(), after=300)
-    (booked,) = only(RecordFill, bench.tell(Filled(fill("t-1", "o-1", 300))))
+    bench.handle(book(bid=5500, ask=6500), after=300)
+    bench.handle(Woken(), after=300)
+    (booked,) = only(RecordFill, bench.handle(Filled(fill("t-1", "o-1", 300))))
     assert (booked.view.belief, booked.view.mid) == (0.5, 0.6)
     # Half-way between the log-odds of 0.5 and of 0.6.
     assert booked.view.fair == pytest.approx(0.5505, abs=1e-4)
@@ -65,23 +65,23 @@ def test_the_midpoint_of_a_fill_leaves_our_own_orders_out() -> None:
     places = bench.rest()
     ours = places["bid"]
     tight = book(bid=4500, ask=5400)
-    bench.tell(msgspec.structs.replace(tight, bids=(*tight.bids, (ours.price, ours.count))))
-    (booked,) = only(RecordFill, bench.tell(Filled(fill("t-1", "o-9", 100))))
+    bench.handle(msgspec.structs.replace(tight, bids=(*tight.bids, (ours.price, ours.count))))
+    (booked,) = only(RecordFill, bench.handle(Filled(fill("t-1", "o-9", 100))))
     assert booked.view.mid == pytest.approx(0.495)
 
 
 def test_a_fill_that_was_reported_late_has_no_view() -> None:
     bench = Bench()
     bench.rest()
-    commands = bench.tell(Filled(fill("t-1", "o-bid", 300)), after=5_001)
+    commands = bench.handle(Filled(fill("t-1", "o-bid", 300)), after=5_001)
     assert [each.view for each in only(RecordFill, commands)] == [MarketView()]
-    assert not markouts(bench.tell(Woken(), after=1_000))
+    assert not markouts(bench.handle(Woken(), after=1_000))
 
 
 def test_a_fill_reported_after_a_restart_is_recorded_with_the_days_published_at_its_time() -> None:
     bench = Bench()
-    bench.tell(StreamUp(), ListingRead("", (bench.listed,)))
-    commands = bench.tell(Reconciled((), (fill("t-1", "o-1", 300),), {}), after=RELEASE - NOW)
+    bench.handle(StreamUp(), ListingRead("", (bench.listed,)))
+    commands = bench.handle(Reconciled((), (fill("t-1", "o-1", 300),), {}), after=RELEASE - NOW)
     # On Tuesday noon Monday was known, on Wednesday morning this session has no belief yet.
     assert [each.days_published for each in only(RecordFill, commands)] == [1]
 
@@ -90,44 +90,44 @@ def test_a_fill_has_markouts_after_a_second_and_after_a_minute() -> None:
     bench = bench_with_fill()
     assert bench.wake is not None
     assert bench.wake <= NOW + 1_000
-    assert not markouts(bench.tell(Woken(), after=999))
-    (second,) = markouts(bench.tell(book(bid=4800, ask=5000), Woken(), after=1))
+    assert not markouts(bench.handle(Woken(), after=999))
+    (second,) = markouts(bench.handle(book(bid=4800, ask=5000), Woken(), after=1))
     assert second == Markout("t-1", "o-bid", "1s", NOW + 1_000, MarketView(0.5, 0.49, 0.5))
-    (minute,) = markouts(bench.tell(book(bid=4400, ask=4600), Woken(), after=59_000))
+    (minute,) = markouts(bench.handle(book(bid=4400, ask=4600), Woken(), after=59_000))
     assert (minute.horizon, minute.view.mid) == ("1min", 0.45)
 
 
 def test_a_markout_that_could_not_be_taken_in_time_is_never_made_up() -> None:
     bench = bench_with_fill()
-    assert not markouts(bench.tell(Woken(), after=2_001))
-    assert not markouts(bench.tell(Woken(), after=1_000))
+    assert not markouts(bench.handle(Woken(), after=2_001))
+    assert not markouts(bench.handle(Woken(), after=1_000))
 
 
 def test_a_markout_is_not_taken_from_a_book_that_is_not_trusted() -> None:
     bench = bench_with_fill()
-    bench.tell(BooksDistrusted((MIDDLE,), "gap"))
-    assert not markouts(bench.tell(Woken(), after=1_000))
+    bench.handle(BooksDistrusted((MIDDLE,), "gap"))
+    assert not markouts(bench.handle(Woken(), after=1_000))
 
 
 def test_no_view_is_taken_while_the_feed_is_late() -> None:
     bench = bench_with_fill()
-    commands = bench.tell(book(bid=4600, ask=5400), FeedLagged(9_000, late=True), Woken())
-    commands += bench.tell(Woken(), after=1_000)
+    commands = bench.handle(book(bid=4600, ask=5400), FeedLagged(9_000, late=True), Woken())
+    commands += bench.handle(Woken(), after=1_000)
     assert not only(RecordViews, commands)
 
 
 def test_a_markout_is_not_taken_once_the_market_has_closed() -> None:
     bench = bench_with_fill()
-    bench.tell(MarketClosing(MIDDLE, NOW + 500))
-    assert not markouts(bench.tell(Woken(), after=1_000))
+    bench.handle(MarketClosing(MIDDLE, NOW + 500))
+    assert not markouts(bench.handle(Woken(), after=1_000))
 
 
 def test_a_fill_has_a_markout_a_minute_after_the_next_count_is_known() -> None:
     bench = bench_with_fill()
-    assert not markouts(bench.tell(BeliefFormed(belief((0.9, 0.6, 0.3), known=1)), Woken()))
-    bench.tell(BeliefFormed(belief((0.9, 0.7, 0.3), known=2)), after=RELEASE - NOW)
-    assert not markouts(bench.tell(book(bid=6000, ask=6200), Woken(), after=59_999))
-    (markout,) = markouts(bench.tell(Woken(), after=1))
+    assert not markouts(bench.handle(BeliefFormed(belief((0.9, 0.6, 0.3), known=1)), Woken()))
+    bench.handle(BeliefFormed(belief((0.9, 0.7, 0.3), known=2)), after=RELEASE - NOW)
+    assert not markouts(bench.handle(book(bid=6000, ask=6200), Woken(), after=59_999))
+    (markout,) = markouts(bench.handle(Woken(), after=1))
     assert (markout.horizon, markout.view.belief, markout.view.mid) == ("release", 0.7, 0.61)
     assert markout.view.fair == pytest.approx(0.7)
 
@@ -135,19 +135,19 @@ def test_a_fill_has_a_markout_a_minute_after_the_next_count_is_known() -> None:
 def test_after_the_last_release_before_the_close_no_other_is_waited_for() -> None:
     bench = Bench()
     bench.rest()
-    bench.tell(MarketClosing(MIDDLE, RELEASE - 1))
-    bench.tell(Filled(fill("t-1", "o-bid", 300)))
-    bench.tell(BeliefFormed(belief(known=2)))
-    assert not [each for each in markouts(bench.tell(Woken(), after=60_000)) if
+    bench.handle(MarketClosing(MIDDLE, RELEASE - 1))
+    bench.handle(Filled(fill("t-1", "o-bid", 300)))
+    bench.handle(BeliefFormed(belief(known=2)))
+    assert not [each for each in markouts(bench.handle(Woken(), after=60_000)) if
                 each.horizon == "release"]  # fmt: skip
 
 
 def test_a_fill_whose_next_count_never_came_is_dropped_after_the_close() -> None:
     bench = bench_with_fill()
     awaiting = bench.engine._markouts._awaiting_count
-    bench.tell(BeliefFormed(belief(known=1)))
+    bench.handle(BeliefFormed(belief(known=1)))
     assert len(awaiting) == 1
-    bench.tell(BeliefFormed(belief(known=1)), after=CLOSES - NOW)
+    bench.handle(BeliefFormed(belief(known=1)), after=CLOSES - NOW)
     assert not awaiting
 
 
@@ -156,27 +156,27 @@ def test_no_more_markouts_are_waited_for_than_there_is_room_for(
 ) -> None:
     monkeypatch.setattr(module, "_MOST_PENDING", 1)
     bench = bench_with_fill()
-    assert len(markouts(bench.tell(Woken(), after=1_000))) == 1
-    assert not markouts(bench.tell(Woken(), after=59_000))
+    assert len(markouts(bench.handle(Woken(), after=1_000))) == 1
+    assert not markouts(bench.handle(Woken(), after=59_000))
 
 
 def test_a_market_is_sampled_once_at_the_first_two_sided_book() -> None:
     bench = Bench()
     bench.start()
-    assert not samples(bench.tell(Woken()))
-    shown = samples(bench.tell(book(bid=4600, ask=5400), Woken(), after=1_000))
+    assert not samples(bench.handle(Woken()))
+    shown = samples(bench.handle(book(bid=4600, ask=5400), Woken(), after=1_000))
     assert shown == [MarketSample(MIDDLE, 1, "first", NOW + 1_000, MarketView(0.5, 0.5, 0.5))]
-    assert not samples(bench.tell(book(bid=4700, ask=5400), Woken(), after=1_000))
-    bench.tell(BeliefFormed(belief(known=2)))
-    assert [each.days_published for each in samples(bench.tell(Woken(), after=1_000))] == [2]
+    assert not samples(bench.handle(book(bid=4700, ask=5400), Woken(), after=1_000))
+    bench.handle(BeliefFormed(belief(known=2)))
+    assert [each.days_published for each in samples(bench.handle(Woken(), after=1_000))] == [2]
 
 
 def test_every_market_is_sampled_just_before_the_next_count_may_be_out() -> None:
     bench = Bench()
     bench.start()
-    bench.tell(*(book(ticker, 4600, 5400) for ticker in (LOW, MIDDLE, HIGH)), Woken())
-    assert not samples(bench.tell(Woken(), after=RELEASE - 2_001 - NOW))
-    last = samples(bench.tell(Woken(), after=1))
+    bench.handle(*(book(ticker, 4600, 5400) for ticker in (LOW, MIDDLE, HIGH)), Woken())
+    assert not samples(bench.handle(Woken(), after=RELEASE - 2_001 - NOW))
+    last = samples(bench.handle(Woken(), after=1))
     assert {(each.ticker, each.moment) for each in last} == {
         (ticker, "last") for ticker in (LOW, MIDDLE, HIGH)
     }
@@ -185,17 +185,17 @@ def test_every_market_is_sampled_just_before_the_next_count_may_be_out() -> None
 def test_nothing_is_sampled_between_a_release_and_its_count() -> None:
     bench = Bench()
     bench.start()
-    bench.tell(book(bid=4600, ask=5400), after=RELEASE - NOW)
-    assert not samples(bench.tell(Woken()))
+    bench.handle(book(bid=4600, ask=5400), after=RELEASE - NOW)
+    assert not samples(bench.handle(Woken()))
 
 
 def test_the_engine_wakes_for_the_last_view() -> None:
     bench = Bench()
     bench.start()
-    bench.tell(Woken(), after=RELEASE - 30_000 - NOW)
+    bench.handle(Woken(), after=RELEASE - 30_000 - NOW)
     wakes = []
     while bench.now < RELEASE - 2_000:
         assert bench.wake is not None
-        bench.tell(Woken(), after=bench.wake - bench.now)
+        bench.handle(Woken(), after=bench.wake - bench.now)
         wakes.append(bench.now)
     assert RELEASE - 2_000 in wakes

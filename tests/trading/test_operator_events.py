@@ -46,31 +46,31 @@ DUE = to_milliseconds(dt.datetime(2026, 11, 25, 6, 55, tzinfo=EASTERN))
 def test_a_halt_takes_every_quote_off_and_shows_none_until_it_is_ended() -> None:
     bench = Bench()
     placed = bench.rest()
-    halted = bench.tell(Halted(bench.now, "storm"))
+    halted = bench.handle(Halted(bench.now, "storm"))
     assert bench.cancelled_sides(halted) == {"bid", "ask"}
     assert "halted" in notes(halted)
     assert bench.reason() == "halted"
     for place in placed.values():
-        assert not only(Place, bench.tell(order_cancelled(place.client_id, place.count)))
-    assert not only(Place, bench.tell(book(), Woken(), after=60_000))
-    assert len(only(Place, bench.tell(Resumed()))) == 2
+        assert not only(Place, bench.handle(order_cancelled(place.client_id, place.count)))
+    assert not only(Place, bench.handle(book(), Woken(), after=60_000))
+    assert len(only(Place, bench.handle(Resumed()))) == 2
     assert bench.reason() == ""
 
 
 def test_an_order_that_is_on_its_way_when_the_halt_comes_is_cancelled_as_it_arrives() -> None:
     bench = Bench()
     places = bench.quote()
-    assert not only(Cancel, bench.tell(Halted(bench.now)))
-    arrived = bench.tell(order_placed(places["bid"].client_id, "o-bid"))
+    assert not only(Cancel, bench.handle(Halted(bench.now)))
+    arrived = bench.handle(order_placed(places["bid"].client_id, "o-bid"))
     assert bench.cancelled_sides(arrived) == {"bid"}
 
 
 def test_orders_of_an_earlier_session_are_not_spared_by_a_start_that_is_halted() -> None:
     bench = Bench()
     left = reported("mmbot-before-1", "o-left", remaining=ONE_CONTRACT)
-    bench.tell(Halted(NOW - 1_000), StreamUp(), LimitsRead(100.0, 1000.0, 10.0, 2.0, 10.0))
-    bench.tell(ListingRead("", (event(market()),)), group_ready())
-    assert bench.cancelled_sides(bench.tell(Reconciled((left,), (), {0: PLENTY}))) == {"left"}
+    bench.handle(Halted(NOW - 1_000), StreamUp(), LimitsRead(100.0, 1000.0, 10.0, 2.0, 10.0))
+    bench.handle(ListingRead("", (event(market()),)), group_ready())
+    assert bench.cancelled_sides(bench.handle(Reconciled((left,), (), {0: PLENTY}))) == {"left"}
 
 
 def test_a_count_that_will_not_come_is_waited_for_no_more() -> None:
@@ -78,7 +78,7 @@ def test_a_count_that_will_not_come_is_waited_for_no_more() -> None:
     bench.now = DUE
     bench.quote()
     assert bench.reason() == "release_due"
-    assert len(only(Place, bench.tell(CountsMissing((TUESDAY,))))) == 2
+    assert len(only(Place, bench.handle(CountsMissing((TUESDAY,))))) == 2
     assert bench.reason() == ""
 
 
@@ -86,11 +86,11 @@ def test_the_next_count_is_waited_for_all_the_same() -> None:
     bench = Bench()
     bench.now = DUE
     bench.quote()
-    bench.tell(CountsMissing((TUESDAY,)))
+    bench.handle(CountsMissing((TUESDAY,)))
     wednesday_due = DUE + 86_400_000
-    bench.tell(Woken(), after=wednesday_due - DUE)
+    bench.handle(Woken(), after=wednesday_due - DUE)
     assert bench.reason() == "release_due"
-    bench.tell(BeliefFormed(belief(known=2)))
+    bench.handle(BeliefFormed(belief(known=2)))
     assert bench.reason() == ""
 
 
@@ -99,17 +99,17 @@ def test_a_count_that_comes_after_all_is_waited_for_until_it_is_in_the_belief(kn
     bench = Bench()
     bench.now = DUE
     bench.quote()
-    bench.tell(CountsMissing((TUESDAY,)))
-    bench.tell(CountsMissing(()))
+    bench.handle(CountsMissing((TUESDAY,)))
+    bench.handle(CountsMissing(()))
     assert bench.reason() == "release_due"
-    bench.tell(BeliefFormed(belief(known=known)))
+    bench.handle(BeliefFormed(belief(known=known)))
     assert bench.reason() == ("release_due" if known == 1 else "")
 
 
 def test_an_event_that_is_listed_later_knows_of_the_missing_count() -> None:
     bench = Bench()
     bench.now = DUE
-    bench.tell(CountsMissing((TUESDAY,)))
+    bench.handle(CountsMissing((TUESDAY,)))
     bench.quote()
     assert bench.reason() == ""
 
@@ -117,4 +117,4 @@ def test_an_event_that_is_listed_later_knows_of_the_missing_count() -> None:
 def test_settings_that_are_equal_ask_for_nothing() -> None:
     bench = Bench()
     bench.rest()
-    assert bench.tell(SettingsChanged(settings())) == []
+    assert bench.handle(SettingsChanged(settings())) == []

@@ -78,7 +78,7 @@ def stopped_from_quoting(bench: Bench) -> None:
 
 def lower(bench: Bench) -> list[Command]:
     """Lower the fair value by so much that the bid, and only the bid, has to go."""
-    return bench.tell(BeliefFormed(belief((0.8, 0.4, 0.2))))
+    return bench.handle(BeliefFormed(belief((0.8, 0.4, 0.2))))
 
 
 def adopting() -> Bench:
@@ -86,7 +86,7 @@ def adopting() -> Bench:
     bench = Bench()
     bench.start()
     stopped_from_quoting(bench)
-    bench.tell(book())
+    bench.handle(book())
     return bench
 
 
@@ -155,8 +155,8 @@ def test_one_orders_messages_come_to_the_same_in_any_order(
     answers = [message for message in pool if isinstance(message, ASKED_BY_ID)]
     pool = [message for message in pool if not isinstance(message, ASKED_BY_ID)]
     while pool:
-        commands = bench.tell(pool.pop(rng.randrange(len(pool))))
-        pool += [OrderReported(history.truth, looked_up=True) for _ in only(QueryOrder, commands)]
+        commands = bench.handle(pool.pop(rng.randrange(len(pool))))
+        pool += [OrderReported(history.truth, queried=True) for _ in only(QueryOrder, commands)]
         known = bench.engine.state.orders.get(place.client_id)
         if known is None or known.order_id:
             pool += answers
@@ -186,7 +186,7 @@ def test_a_cancel_and_what_it_crosses_come_to_the_same_in_any_order() -> None:
             OrderReported(report(place, "o-bid", filled=300)),
             Filled(fill("t-1", "o-bid", 300)),
         ]
-        bench.tell(*(messages[index] for index in order_of_arrival))
+        bench.handle(*(messages[index] for index in order_of_arrival))
         assert gone(bench, place)
         assert bench.engine.state.event_of_market[MIDDLE].portfolio.position(MIDDLE) == 300
 
@@ -194,7 +194,7 @@ def test_a_cancel_and_what_it_crosses_come_to_the_same_in_any_order() -> None:
 def test_a_fill_that_beats_its_places_answer_finds_its_order_by_the_client_id() -> None:
     bench = Bench()
     place = bench.quote()["bid"]
-    bench.tell(Filled(fill("t-1", "o-1", 400, client_id=place.client_id)))
+    bench.handle(Filled(fill("t-1", "o-1", 400, client_id=place.client_id)))
     order = live(bench, place)
     assert (order.state, order.exposed) == ("placing", 600)
 
@@ -202,7 +202,7 @@ def test_a_fill_that_beats_its_places_answer_finds_its_order_by_the_client_id() 
 def test_a_fill_without_a_client_id_is_found_by_the_places_answer() -> None:
     bench = Bench()
     place = bench.quote()["bid"]
-    bench.tell(Filled(fill("t-1", "o-1", 400)), order_placed(place.client_id, "o-1"))
+    bench.handle(Filled(fill("t-1", "o-1", 400)), order_placed(place.client_id, "o-1"))
     assert live(bench, place).booked == 400
 
 
@@ -210,7 +210,7 @@ def test_a_fill_is_booked_once_and_with_the_days_that_were_known() -> None:
     bench = Bench()
     bench.rest()
     once = fill("t-1", "o-bid", 400)
-    assert only(RecordFill, bench.tell(Filled(once), Filled(once))) == [
+    assert only(RecordFill, bench.handle(Filled(once), Filled(once))) == [
         RecordFill(once, 1, MarketView(belief=0.5, fair=0.5))
     ]
 
@@ -218,16 +218,16 @@ def test_a_fill_is_booked_once_and_with_the_days_that_were_known() -> None:
 def test_a_fill_of_a_market_that_is_not_known_is_left_to_the_next_reading() -> None:
     bench = Bench()
     bench.start()
-    assert not only(RecordFill, bench.tell(Filled(fill("t-1", "o-1", 1, ticker="OTHER"))))
+    assert not only(RecordFill, bench.handle(Filled(fill("t-1", "o-1", 1, ticker="OTHER"))))
 
 
 def test_a_filled_order_awaits_its_fills_and_keeps_its_side_until_they_come() -> None:
     bench = Bench()
     place = bench.rest()["bid"]
-    commands = bench.tell(OrderReported(report(place, "o-bid", filled=1000, status="ended")))
+    commands = bench.handle(OrderReported(report(place, "o-bid", filled=1000, status="ended")))
     assert live(bench, place).state == "awaiting_fills"
     assert not only(Place, commands)
-    commands = bench.tell(Filled(fill("t-1", "o-bid", 1000)))
+    commands = bench.handle(Filled(fill("t-1", "o-bid", 1000)))
     assert [p.side for p in only(Place, commands)] == ["bid"]
 
 
@@ -235,9 +235,9 @@ def test_fills_that_stay_away_are_read_once_for_all_orders() -> None:
     bench = Bench()
     places = bench.rest()
     for side, place in places.items():
-        bench.tell(OrderReported(report(place, f"o-{side}", filled=1000, status="ended")))
+        bench.handle(OrderReported(report(place, f"o-{side}", filled=1000, status="ended")))
     assert bench.wake == bench.now + 500
-    assert len(only(ReadAccount, bench.tell(Woken(), after=500))) == 1
+    assert len(only(ReadAccount, bench.handle(Woken(), after=500))) == 1
     assert bench.wake == bench.now + 1000
 
 
@@ -245,7 +245,7 @@ def test_what_a_cancel_did_not_take_off_was_filled() -> None:
     bench = Bench()
     place = bench.rest()["bid"]
     lower(bench)
-    bench.tell(order_cancelled(place.client_id, 700))
+    bench.handle(order_cancelled(place.client_id, 700))
     order = live(bench, place)
     assert (order.state, order.exposed) == ("awaiting_fills", 300)
 
@@ -254,11 +254,11 @@ def test_a_late_answer_to_a_look_up_does_not_revive_an_order() -> None:
     bench = Bench()
     place = bench.rest()["bid"]
     stopped_from_quoting(bench)
-    bench.tell(OrderReported(report(place, "o-bid", filled=400, status="ended")))
-    bench.tell(OrderReported(report(place, "o-bid"), looked_up=True))
+    bench.handle(OrderReported(report(place, "o-bid", filled=400, status="ended")))
+    bench.handle(OrderReported(report(place, "o-bid"), queried=True))
     assert live(bench, place).state == "awaiting_fills"
-    bench.tell(Filled(fill("t-1", "o-bid", 400)))
-    bench.tell(OrderReported(report(place, "o-bid"), looked_up=True))
+    bench.handle(Filled(fill("t-1", "o-bid", 400)))
+    bench.handle(OrderReported(report(place, "o-bid"), queried=True))
     assert gone(bench, place)
 
 
@@ -267,7 +267,7 @@ def test_a_late_answer_to_a_look_up_does_not_forget_a_cancel_under_way() -> None
     place = bench.rest()["bid"]
     lower(bench)
     assert live(bench, place).state == "cancelling"
-    commands = bench.tell(OrderReported(report(place, "o-bid"), looked_up=True))
+    commands = bench.handle(OrderReported(report(place, "o-bid"), queried=True))
     assert live(bench, place).state == "cancelling"
     assert not only(Cancel, commands)
 
@@ -291,7 +291,7 @@ def test_an_answer_about_an_order_that_is_over_changes_nothing(answer: InputEven
     bench = Bench()
     bench.rest()
     before = [order.client_id for order in bench.engine.state.orders]
-    bench.tell(answer)
+    bench.handle(answer)
     assert [order.client_id for order in bench.engine.state.orders] == before
 
 
@@ -301,10 +301,10 @@ def test_an_answer_about_an_order_that_is_over_changes_nothing(answer: InputEven
 def test_a_renewal_prolongs_an_order() -> None:
     bench = Bench()
     place = bench.rest()["bid"]
-    renewals = only(Renew, bench.tell(Woken(), after=30_000))
+    renewals = only(Renew, bench.handle(Woken(), after=30_000))
     assert [renewal.order_id for renewal in renewals] == ["o-bid", "o-ask"]
     assert live(bench, place).state == "renewing"
-    bench.tell(OrderRenewed(place.client_id, renewals[0].expires))
+    bench.handle(OrderRenewed(place.client_id, renewals[0].expires))
     assert (live(bench, place).state, live(bench, place).expires) == (
         "resting",
         renewals[0].expires,
@@ -315,19 +315,21 @@ def test_a_renewal_that_is_answered_while_its_order_is_cancelling_does_not_reviv
     bench = Bench()
     place = bench.rest()["bid"]
     lower(bench)
-    bench.tell(OrderRenewed(place.client_id, NOW + 90_000))
+    bench.handle(OrderRenewed(place.client_id, NOW + 90_000))
     assert live(bench, place).state == "cancelling"
 
 
 def test_a_refused_renewal_is_tried_again_after_a_while() -> None:
     bench = Bench()
     place = bench.rest()["bid"]
-    bench.tell(Woken(), after=30_000)
+    bench.handle(Woken(), after=30_000)
     refused = WriteRefused(place.client_id, "renew", "other", "")
-    assert not only(Renew, bench.tell(refused))
+    assert not only(Renew, bench.handle(refused))
     assert live(bench, place).state == "resting"
     assert bench.wake == bench.now + 1000
-    assert [r.client_id for r in only(Renew, bench.tell(Woken(), after=1000))] == [place.client_id]
+    assert [r.client_id for r in only(Renew, bench.handle(Woken(), after=1000))] == [
+        place.client_id
+    ]
 
 
 def test_an_order_that_should_have_expired_is_queried_and_not_too_often() -> None:
@@ -335,10 +337,10 @@ def test_an_order_that_should_have_expired_is_queried_and_not_too_often() -> Non
     place = bench.rest()["bid"]
     stopped_from_quoting(bench)
     live(bench, place).change(OrderCause.RENEWAL_SENT)
-    looked_up = only(QueryOrder, bench.tell(Woken(), after=62_001))
+    looked_up = only(QueryOrder, bench.handle(Woken(), after=62_001))
     assert place.client_id in {look_up.client_id for look_up in looked_up}
-    alive = OrderReported(report(place, "o-bid"), looked_up=True)
-    commands = bench.tell(alive)
+    alive = OrderReported(report(place, "o-bid"), queried=True)
+    commands = bench.handle(alive)
     assert place.client_id not in {look_up.client_id for look_up in only(QueryOrder, commands)}
 
 
@@ -346,7 +348,7 @@ def test_a_decrease_that_is_answered_while_its_order_is_cancelling_does_not_revi
     bench = Bench()
     place = bench.rest()["bid"]
     lower(bench)
-    bench.tell(order_decreased(place.client_id, place.count))
+    bench.handle(order_decreased(place.client_id, place.count))
     assert live(bench, place).state == "cancelling"
 
 
@@ -373,13 +375,13 @@ def test_a_refused_place_keeps_new_orders_off_its_market_for_a_while(
 ) -> None:
     bench = Bench()
     places = bench.quote()
-    bench.tell(order_placed(places["ask"].client_id, "o-ask"))
-    commands = bench.tell(WriteRefused(places["bid"].client_id, "place", refusal, "why"))
+    bench.handle(order_placed(places["ask"].client_id, "o-ask"))
+    commands = bench.handle(WriteRefused(places["bid"].client_id, "place", refusal, "why"))
     assert gone(bench, places["bid"])
     assert "order.refused" in notes(commands)
     assert bench.reason() == refusal
-    assert not only(Place, bench.tell(Woken(), after=hold - 1))
-    assert [p.side for p in only(Place, bench.tell(Woken(), after=1))] == ["bid"]
+    assert not only(Place, bench.handle(Woken(), after=hold - 1))
+    assert [p.side for p in only(Place, bench.handle(Woken(), after=1))] == ["bid"]
 
 
 @pytest.mark.parametrize(
@@ -398,7 +400,7 @@ def test_a_refusal_holds_for_its_market_its_shard_or_the_account(
     bench = Bench()
     bench.listed = event(market(LOW), market(MIDDLE), market(HIGH, shard=2))
     place = bench.quote()["bid"]
-    bench.tell(WriteRefused(place.client_id, "place", refusal, ""))
+    bench.handle(WriteRefused(place.client_id, "place", refusal, ""))
     markets = bench.engine.state.event_of_market[MIDDLE].markets
     assert {ticker for ticker, known in markets.items() if known.held_by} == held
 
@@ -407,7 +409,7 @@ def test_a_refusal_holds_for_its_market_its_shard_or_the_account(
 def test_a_refusal_of_the_account_itself_is_an_error_in_the_log(refusal: Refusal) -> None:
     bench = Bench()
     place = bench.quote()["bid"]
-    commands = bench.tell(WriteRefused(place.client_id, "place", refusal, ""))
+    commands = bench.handle(WriteRefused(place.client_id, "place", refusal, ""))
     (line,) = (note for note in only(Note, commands) if note.name == "order.refused")
     assert line.level == "error"
 
@@ -416,7 +418,7 @@ def test_a_cancel_that_a_closed_market_refuses_has_order_and_listing_looked_up()
     bench = Bench()
     place = bench.rest()["bid"]
     lower(bench)
-    commands = bench.tell(WriteRefused(place.client_id, "cancel", "inactive", ""))
+    commands = bench.handle(WriteRefused(place.client_id, "cancel", "inactive", ""))
     assert only(ReadListing, commands)
     assert [look_up.order_id for look_up in only(QueryOrder, commands)] == ["o-bid"]
 
@@ -425,49 +427,51 @@ def test_looking_up_leaves_tokens_for_the_readings_and_goes_on_when_there_are_mo
     bench = Bench()
     places = bench.rest()
     bench.engine.state.budget.reads.drain(bench.now)
-    commands = bench.tell(WriteUnknown(places["bid"].client_id, "cancel", ""))
+    commands = bench.handle(WriteUnknown(places["bid"].client_id, "cancel", ""))
     assert not only(QueryOrder, commands)
     assert bench.wake is not None
     # A hundred tokens for the readings and two for the question, two hundred a second.
     assert bench.wake - bench.now == 511
-    assert only(QueryOrder, bench.tell(Woken(), after=511))
+    assert only(QueryOrder, bench.handle(Woken(), after=511))
 
 
 def test_a_refused_place_leaves_the_other_side_where_it_is() -> None:
     bench = Bench()
     places = bench.quote()
-    bench.tell(order_placed(places["ask"].client_id, "o-ask"))
+    bench.handle(order_placed(places["ask"].client_id, "o-ask"))
     refused = WriteRefused(places["bid"].client_id, "place", "post_only_cross", "")
-    assert not only(Cancel, bench.tell(refused))
+    assert not only(Cancel, bench.handle(refused))
 
 
 def test_a_refused_cancel_is_tried_again_but_not_at_once() -> None:
     bench = Bench()
     place = bench.rest()["bid"]
     lower(bench)
-    commands = bench.tell(WriteRefused(place.client_id, "cancel", "paused", ""))
+    commands = bench.handle(WriteRefused(place.client_id, "cancel", "paused", ""))
     assert live(bench, place).state == "resting"
     assert not only(Cancel, commands)
     assert only(ReadListing, commands)
     assert bench.wake == bench.now + 1000
-    assert [c.client_id for c in only(Cancel, bench.tell(Woken(), after=1000))] == [place.client_id]
+    assert [c.client_id for c in only(Cancel, bench.handle(Woken(), after=1000))] == [
+        place.client_id
+    ]
 
 
 def test_a_refused_cancel_leaves_an_unknown_order_unknown() -> None:
     bench = Bench()
     place = bench.rest()["bid"]
     lower(bench)
-    bench.tell(MarketActivity(MIDDLE, active=False))
-    bench.tell(WriteRefused(place.client_id, "cancel", "other", ""))
+    bench.handle(MarketActivity(MIDDLE, active=False))
+    bench.handle(WriteRefused(place.client_id, "cancel", "other", ""))
     assert live(bench, place).state == "unknown"
 
 
 def test_a_spent_client_id_means_that_the_order_is_looked_up() -> None:
     bench = Bench()
     place = bench.quote()["bid"]
-    commands = bench.tell(WriteRefused(place.client_id, "place", "already_exists", ""))
+    commands = bench.handle(WriteRefused(place.client_id, "place", "already_exists", ""))
     assert only(QueryOrder, commands) == [QueryOrder(place.client_id, "", MIDDLE, NOW)]
-    bench.tell(OrderReported(report(place, "o-1", filled=400), looked_up=True))
+    bench.handle(OrderReported(report(place, "o-1", filled=400), queried=True))
     assert (live(bench, place).state, live(bench, place).filled) == ("resting", 400)
 
 
@@ -475,16 +479,16 @@ def test_an_order_that_is_not_there_to_be_cancelled_is_looked_up() -> None:
     bench = Bench()
     place = bench.rest()["bid"]
     lower(bench)
-    commands = bench.tell(WriteRefused(place.client_id, "cancel", "not_found", ""))
+    commands = bench.handle(WriteRefused(place.client_id, "cancel", "not_found", ""))
     assert [c.order_id for c in only(QueryOrder, commands)] == ["o-bid"]
-    bench.tell(OrderReported(report(place, "o-bid", filled=1000, status="ended"), looked_up=True))
+    bench.handle(OrderReported(report(place, "o-bid", filled=1000, status="ended"), queried=True))
     assert live(bench, place).state == "awaiting_fills"
 
 
 def test_too_many_requests_empty_the_budget() -> None:
     bench = Bench()
     place = bench.quote()["bid"]
-    bench.tell(WriteRefused(place.client_id, "place", "rate_limited", ""))
+    bench.handle(WriteRefused(place.client_id, "place", "rate_limited", ""))
     assert bench.engine.state.budget.level == 0.0
 
 
@@ -493,19 +497,19 @@ def test_post_only_refusals_again_and_again_mean_that_the_book_is_not_the_book()
     place = bench.quote()["bid"]
     for _ in range(2):
         refused = WriteRefused(place.client_id, "place", "post_only_cross", "")
-        assert not only(RepairBooks, bench.tell(refused))
-        (place,) = (p for p in only(Place, bench.tell(Woken(), after=1000)) if p.side == "bid")
+        assert not only(RepairBooks, bench.handle(refused))
+        (place,) = (p for p in only(Place, bench.handle(Woken(), after=1000)) if p.side == "bid")
     refused = WriteRefused(place.client_id, "place", "post_only_cross", "")
-    assert [repair.tickers for repair in only(RepairBooks, bench.tell(refused))] == [(MIDDLE,)]
+    assert [repair.tickers for repair in only(RepairBooks, bench.handle(refused))] == [(MIDDLE,)]
     assert bench.reason() == "no_book"
 
 
 def test_a_place_in_between_ends_the_count_of_post_only_refusals() -> None:
     bench = Bench()
     place = bench.quote()["bid"]
-    bench.tell(WriteRefused(place.client_id, "place", "post_only_cross", ""))
-    (place,) = (p for p in only(Place, bench.tell(Woken(), after=1000)) if p.side == "bid")
-    bench.tell(order_placed(place.client_id, "o-2"))
+    bench.handle(WriteRefused(place.client_id, "place", "post_only_cross", ""))
+    (place,) = (p for p in only(Place, bench.handle(Woken(), after=1000)) if p.side == "bid")
+    bench.handle(order_placed(place.client_id, "o-2"))
     assert bench.engine.state.market(MIDDLE).post_only_refusals == 0
 
 
@@ -515,28 +519,28 @@ def test_a_place_in_between_ends_the_count_of_post_only_refusals() -> None:
 def test_an_unknown_place_is_looked_up_by_its_client_id_and_blocks_its_market() -> None:
     bench = Bench()
     places = bench.quote()
-    commands = bench.tell(
+    commands = bench.handle(
         WriteUnknown(places["bid"].client_id, "place", "no answer"),
         order_placed(places["ask"].client_id, "o-ask"),
     )
     assert only(QueryOrder, commands) == [QueryOrder(places["bid"].client_id, "", MIDDLE, NOW)]
-    bench.tell(OrderReported(report(places["ask"], "o-ask", status="ended")))
-    commands = bench.tell(book(), after=31_000)
+    bench.handle(OrderReported(report(places["ask"], "o-ask", status="ended")))
+    commands = bench.handle(book(), after=31_000)
     assert not only(Place, commands)
     assert not only(Renew, commands)
 
 
 def test_an_unknown_order_leaves_other_markets_alone() -> None:
     bench = Bench()
-    bench.tell(WriteUnknown(bench.quote()["bid"].client_id, "place", ""))
-    assert {place.ticker for place in only(Place, bench.tell(book(HIGH)))} == {HIGH}
+    bench.handle(WriteUnknown(bench.quote()["bid"].client_id, "place", ""))
+    assert {place.ticker for place in only(Place, bench.handle(book(HIGH)))} == {HIGH}
 
 
 def test_the_stream_may_say_that_an_unknown_place_came_to_be() -> None:
     bench = Bench()
     place = bench.quote()["bid"]
-    bench.tell(WriteUnknown(place.client_id, "place", ""))
-    bench.tell(OrderReported(report(place, "o-1")))
+    bench.handle(WriteUnknown(place.client_id, "place", ""))
+    bench.handle(OrderReported(report(place, "o-1")))
     assert live(bench, place).state == "resting"
 
 
@@ -544,22 +548,22 @@ def test_the_stream_does_not_say_what_became_of_an_unknown_cancel() -> None:
     bench = Bench()
     place = bench.rest()["bid"]
     lower(bench)
-    bench.tell(WriteUnknown(place.client_id, "cancel", ""))
-    bench.tell(OrderReported(report(place, "o-bid")))
+    bench.handle(WriteUnknown(place.client_id, "cancel", ""))
+    bench.handle(OrderReported(report(place, "o-bid")))
     assert live(bench, place).state == "unknown"
-    commands = bench.tell(OrderReported(report(place, "o-bid"), looked_up=True))
+    commands = bench.handle(OrderReported(report(place, "o-bid"), queried=True))
     assert [cancel.client_id for cancel in only(Cancel, commands)] == [place.client_id]
 
 
 def test_the_question_is_asked_again_ever_more_seldom() -> None:
     bench = Bench()
     place = bench.quote()["bid"]
-    bench.tell(WriteUnknown(place.client_id, "place", ""))
+    bench.handle(WriteUnknown(place.client_id, "place", ""))
     waits = []
     for _ in range(8):
         assert bench.wake is not None
         started = bench.now
-        while not only(QueryOrder, bench.tell(Woken(), after=bench.wake - bench.now)):
+        while not only(QueryOrder, bench.handle(Woken(), after=bench.wake - bench.now)):
             pass
         waits.append(bench.now - started)
     assert waits == [500, 1000, 2000, 4000, 8000, 8000, 8000, 8000]
@@ -568,10 +572,10 @@ def test_the_question_is_asked_again_ever_more_seldom() -> None:
 def test_an_order_that_the_exchange_does_not_know_yet_may_be_on_its_way() -> None:
     bench = Bench()
     place = bench.quote()["bid"]
-    bench.tell(WriteUnknown(place.client_id, "place", ""))
-    bench.tell(OrderAbsent(place.client_id), after=14_999)
+    bench.handle(WriteUnknown(place.client_id, "place", ""))
+    bench.handle(OrderAbsent(place.client_id), after=14_999)
     assert live(bench, place).state == "unknown"
-    bench.tell(OrderAbsent(place.client_id), after=1)
+    bench.handle(OrderAbsent(place.client_id), after=1)
     assert gone(bench, place)
 
 
@@ -579,9 +583,9 @@ def test_an_order_that_never_came_to_be_is_adopted_should_it_turn_up_after_all()
     bench = Bench()
     place = bench.quote()["bid"]
     stopped_from_quoting(bench)
-    bench.tell(WriteUnknown(place.client_id, "place", ""))
-    bench.tell(OrderAbsent(place.client_id), after=15_000)
-    bench.tell(OrderReported(report(place, "o-1")))
+    bench.handle(WriteUnknown(place.client_id, "place", ""))
+    bench.handle(OrderAbsent(place.client_id), after=15_000)
+    bench.handle(OrderReported(report(place, "o-1")))
     assert live(bench, place).order_id == "o-1"
 
 
@@ -589,23 +593,23 @@ def test_a_known_order_that_is_absent_later_is_over() -> None:
     bench = Bench()
     place = bench.rest()["bid"]
     stopped_from_quoting(bench)
-    bench.tell(WriteUnknown(place.client_id, "cancel", ""))
-    bench.tell(OrderAbsent(place.client_id), after=15_000)
+    bench.handle(WriteUnknown(place.client_id, "cancel", ""))
+    bench.handle(OrderAbsent(place.client_id), after=15_000)
     assert bench.engine.state.orders.is_over(place.client_id)
 
 
 def test_an_answer_that_an_order_is_absent_is_ignored_unless_the_order_is_unknown() -> None:
     bench = Bench()
     place = bench.rest()["bid"]
-    bench.tell(OrderAbsent(place.client_id), after=20_000)
+    bench.handle(OrderAbsent(place.client_id), after=20_000)
     assert live(bench, place).state == "resting"
 
 
 def test_a_look_up_without_an_answer_is_worth_a_line() -> None:
     bench = Bench()
     place = bench.quote()["bid"]
-    bench.tell(WriteUnknown(place.client_id, "place", ""))
-    assert "order.look_up_failed" in notes(bench.tell(OrderQueryFailed(place.client_id, "500")))
+    bench.handle(WriteUnknown(place.client_id, "place", ""))
+    assert "order.look_up_failed" in notes(bench.handle(OrderQueryFailed(place.client_id, "500")))
     assert live(bench, place).state == "unknown"
 
 
@@ -620,7 +624,7 @@ def earlier(
 
 def test_an_order_from_an_earlier_session_is_adopted_with_its_fills() -> None:
     bench = adopting()
-    commands = bench.tell(Reconciled((earlier(),), (fill("t-1", "o-9", 300),), None))
+    commands = bench.handle(Reconciled((earlier(),), (fill("t-1", "o-9", 300),), None))
     assert "order.adopted" in notes(commands)
     order = bench.engine.state.orders.get("mmbot-earlier-1")
     assert order is not None
@@ -630,13 +634,13 @@ def test_an_order_from_an_earlier_session_is_adopted_with_its_fills() -> None:
 def test_an_adopted_order_on_a_side_that_has_one_goes() -> None:
     bench = Bench()
     bench.rest()
-    commands = bench.tell(OrderReported(earlier()))
+    commands = bench.handle(OrderReported(earlier()))
     assert [cancel.order_id for cancel in only(Cancel, commands)] == ["o-9"]
 
 
 def test_an_adopted_order_that_would_live_for_ever_gets_an_end() -> None:
     bench = adopting()
-    commands = bench.tell(OrderReported(earlier(expires=0)))
+    commands = bench.handle(OrderReported(earlier(expires=0)))
     assert not only(QueryOrder, commands)
     (renewal,) = only(Renew, commands)
     assert renewal.order_id == "o-9"
@@ -646,7 +650,7 @@ def test_an_adopted_order_that_would_live_for_ever_gets_an_end() -> None:
 def test_orders_of_others_are_left_alone() -> None:
     bench = Bench()
     bench.start()
-    commands = bench.tell(
+    commands = bench.handle(
         OrderReported(earlier(client_id="somebody")),
         Reconciled((earlier(client_id="somebody", ticker="OTHER"),), (), None),
     )
@@ -658,14 +662,14 @@ def test_an_ended_order_of_an_earlier_session_is_not_adopted() -> None:
     bench = Bench()
     bench.start()
     ended = reported("mmbot-e", filled=300, remaining=0, status="ended", expires=NOW)
-    bench.tell(OrderReported(ended))
+    bench.handle(OrderReported(ended))
     assert len(bench.engine.state.orders) == 0
 
 
 def test_our_orders_in_markets_we_know_nothing_about_are_taken_off() -> None:
     bench = Bench()
     bench.start()
-    commands = bench.tell(Reconciled((earlier(ticker="OTHER"),), (), None))
+    commands = bench.handle(Reconciled((earlier(ticker="OTHER"),), (), None))
     assert only(Cancel, commands) == [Cancel("mmbot-earlier-1", "o-9", "OTHER", 2)]
 
 
@@ -673,7 +677,7 @@ def test_strays_wait_for_the_budget() -> None:
     bench = Bench()
     bench.start()
     bench.engine.state.budget.drain(bench.now)
-    assert not only(Cancel, bench.tell(Reconciled((earlier(ticker="OTHER"),), (), None)))
+    assert not only(Cancel, bench.handle(Reconciled((earlier(ticker="OTHER"),), (), None)))
 
 
 # Readings and pauses
@@ -683,8 +687,8 @@ def test_an_order_that_a_reading_should_have_shown_is_queried() -> None:
     bench = Bench()
     places = bench.rest()
     shown = report(places["ask"], "o-ask")
-    assert not only(QueryOrder, bench.tell(Reconciled((shown,), (), None), after=5_000))
-    commands = bench.tell(Reconciled((shown,), (), None), after=1)
+    assert not only(QueryOrder, bench.handle(Reconciled((shown,), (), None), after=5_000))
+    commands = bench.handle(Reconciled((shown,), (), None), after=1)
     assert [look_up.order_id for look_up in only(QueryOrder, commands)] == ["o-bid"]
 
 
@@ -692,11 +696,11 @@ def test_an_order_that_a_reading_should_have_shown_is_queried() -> None:
 def test_a_pause_and_its_end_both_make_a_markets_orders_unknown(ticker: str) -> None:
     bench = Bench()
     bench.rest()
-    commands = bench.tell(MarketActivity(ticker, active=False))
+    commands = bench.handle(MarketActivity(ticker, active=False))
     assert len(only(QueryOrder, commands)) == (2 if ticker == MIDDLE else 0)
 
 
 def test_an_order_that_is_being_placed_is_not_queried_after_a_pause() -> None:
     bench = Bench()
     bench.quote()
-    assert not only(QueryOrder, bench.tell(MarketActivity(MIDDLE, active=False)))
+    assert not only(QueryOrder, bench.handle(MarketActivity(MIDDLE, active=False)))

@@ -21,7 +21,7 @@ from mmbot.trading.commands import (
     ReadListing,
     Renew,
     ResetGroup,
-    SweepConfirmed,
+    StopConfirmed,
     WakeAt,
 )
 from mmbot.trading.events import (
@@ -128,7 +128,7 @@ class Walk:
 
     def tell(self, event: InputEvent) -> None:
         now = self.bench.now
-        for command in self.bench.tell(event):
+        for command in self.bench.handle(event):
             match command:
                 case EnsureGroup() | ResetGroup():
                     self.to_exchange.append(command)
@@ -141,7 +141,7 @@ class Walk:
                     self.listing_wanted = True
                 case WakeAt():
                     assert command.at > now or not isinstance(event, Woken)
-                case SweepConfirmed():
+                case StopConfirmed():
                     self.finished = True
         self._check_promises()
 
@@ -263,7 +263,7 @@ class Walk:
         if order is None:
             self.to_bot.append(OrderAbsent(command.client_id))
         else:
-            self.to_bot.append(OrderReported(order.report, looked_up=True))
+            self.to_bot.append(OrderReported(order.report, queried=True))
 
     def trade(self) -> None:
         """Let somebody trade with one of our orders."""
@@ -339,7 +339,7 @@ class Walk:
         self.to_bot = [
             m
             for m in self.to_bot
-            if not isinstance(m, Filled) and not (isinstance(m, OrderReported) and not m.looked_up)
+            if not isinstance(m, Filled) and not (isinstance(m, OrderReported) and not m.queried)
         ]
         self.tell(StreamLost())
         self.connect()

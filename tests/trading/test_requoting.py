@@ -63,10 +63,10 @@ def rest_everywhere(bench: Bench) -> dict[str, Place]:
     bench.start()
     placed: dict[str, Place] = {}
     for shown in all_books():
-        for place in only(Place, bench.tell(shown)):
+        for place in only(Place, bench.handle(shown)):
             order_id = f"{place.ticker[-1]}-{place.side}"
             placed[order_id] = place
-            bench.tell(order_placed(place.client_id, order_id))
+            bench.handle(order_placed(place.client_id, order_id))
     assert len(placed) == 6
     return placed
 
@@ -77,7 +77,7 @@ def rest_everywhere(bench: Bench) -> dict[str, Place]:
 def test_both_sides_are_placed_a_tick_better_than_the_others() -> None:
     bench = Bench()
     bench.start()
-    places = only(Place, bench.tell(book()))
+    places = only(Place, bench.handle(book()))
     assert [(p.side, p.price, p.count) for p in places] == [
         ("bid", 4100, 1000),
         ("ask", 5900, 1000),
@@ -89,51 +89,51 @@ def test_both_sides_are_placed_a_tick_better_than_the_others() -> None:
 def test_an_expiry_is_a_whole_second_and_not_after_the_close() -> None:
     bench = Bench()
     bench.start()
-    bench.tell(BeliefFormed(belief(known=7)))
+    bench.handle(BeliefFormed(belief(known=7)))
     bench.now = CLOSES - 20_500
-    assert {p.expires for p in only(Place, bench.tell(book()))} == {CLOSES}
+    assert {p.expires for p in only(Place, bench.handle(book()))} == {CLOSES}
 
 
 def test_a_close_within_a_second_leaves_no_time_for_an_order() -> None:
     bench = Bench()
     bench.start()
-    bench.tell(BeliefFormed(belief(known=7)))
+    bench.handle(BeliefFormed(belief(known=7)))
     bench.now = CLOSES - 20_000
-    bench.tell(MarketClosing(MIDDLE, bench.now + 1_999))
-    assert not only(Place, bench.tell(book()))
+    bench.handle(MarketClosing(MIDDLE, bench.now + 1_999))
+    assert not only(Place, bench.handle(book()))
 
 
 def test_there_is_at_most_one_order_on_a_side() -> None:
     bench = Bench()
     bench.quote()
-    assert not only(Place, bench.tell(book(), Woken()))
+    assert not only(Place, bench.handle(book(), Woken()))
 
 
 def test_a_place_waits_until_the_old_order_is_known_to_be_gone() -> None:
     bench = Bench()
     place = bench.rest()["bid"]
-    commands = bench.tell(book(bid=3000), after=2000)
+    commands = bench.handle(book(bid=3000), after=2000)
     assert bench.cancelled_sides(commands) == {"bid"}
     assert not only(Place, commands)
-    commands = bench.tell(order_cancelled(place.client_id, 1000))
+    commands = bench.handle(order_cancelled(place.client_id, 1000))
     assert [(p.side, p.price) for p in only(Place, commands)] == [("bid", 3100)]
 
 
 def test_a_side_does_not_meet_our_own_order_on_the_other() -> None:
     bench = Bench()
     places = bench.rest()
-    bench.tell(OrderReported(report(places["bid"], "o-bid", status="ended")))
+    bench.handle(OrderReported(report(places["bid"], "o-bid", status="ended")))
     # The ask at 5900 cannot be taken off yet, and fair value rose beyond it.
-    bench.tell(BeliefFormed(belief((0.9, 0.8, 0.2))))
-    commands = bench.tell(book(bid=6500, ask=8000))
+    bench.handle(BeliefFormed(belief((0.9, 0.8, 0.2))))
+    commands = bench.handle(book(bid=6500, ask=8000))
     assert "bid" not in {p.side for p in only(Place, commands)}
 
 
 def test_markets_near_even_odds_are_placed_first() -> None:
     bench = Bench()
     bench.start()
-    bench.tell(FeedLagged(3_100, late=True), *all_books())
-    places = only(Place, bench.tell(FeedLagged(900, late=False)))
+    bench.handle(FeedLagged(3_100, late=True), *all_books())
+    places = only(Place, bench.handle(FeedLagged(900, late=False)))
     assert [p.ticker for p in places[:2]] == [MIDDLE, MIDDLE]
     assert len(places) == 6
 
@@ -145,9 +145,9 @@ def test_cancels_go_before_renewals_before_places() -> None:
     bench = Bench()
     placed = rest_everywhere(bench)
     bench.engine.state.budget.drain(bench.now)
-    bench.tell(OrderReported(report(placed["8-ask"], "8-ask", status="ended")))
-    bench.tell(BeliefFormed(belief((0.8, 0.4, 0.2))))
-    commands = bench.tell(Woken(), after=30_000)
+    bench.handle(OrderReported(report(placed["8-ask"], "8-ask", status="ended")))
+    bench.handle(BeliefFormed(belief((0.8, 0.4, 0.2))))
+    commands = bench.handle(Woken(), after=30_000)
     kinds = [type(c) for c in commands if isinstance(c, Cancel | Renew | Place)]
     assert kinds == sorted(kinds, key=[Cancel, Renew, Place].index)
     assert set(kinds) == {Cancel, Renew, Place}
@@ -156,7 +156,7 @@ def test_cancels_go_before_renewals_before_places() -> None:
 def test_the_most_dangerous_order_is_cancelled_first() -> None:
     bench = Bench()
     rest_everywhere(bench)
-    cancels = only(Cancel, bench.tell(BeliefFormed(belief((0.45, 0.15, 0.05)))))
+    cancels = only(Cancel, bench.handle(BeliefFormed(belief((0.45, 0.15, 0.05)))))
     # The bids stand at 61, 41 and 11 cents, that is 16, 26 and 6 above what they are worth.
     assert [cancel.order_id for cancel in cancels[:3]] == ["7-bid", "6-bid", "8-bid"]
 
@@ -165,12 +165,12 @@ def test_what_cannot_be_paid_is_not_sent_but_looked_at_again_when_it_can_be() ->
     bench = Bench()
     rest_everywhere(bench)
     bench.engine.state.budget.drain(bench.now)
-    assert not only(Cancel, bench.tell(Stopping()))
+    assert not only(Cancel, bench.handle(Stopping()))
     sent = 0
     while sent < 6:
         assert bench.wake is not None
         assert bench.wake > bench.now
-        sent += len(only(Cancel, bench.tell(Woken(), after=bench.wake - bench.now)))
+        sent += len(only(Cancel, bench.handle(Woken(), after=bench.wake - bench.now)))
     # Six cancels at two tokens each, a hundred tokens a second.
     assert bench.now - NOW <= 130
 
@@ -178,23 +178,23 @@ def test_what_cannot_be_paid_is_not_sent_but_looked_at_again_when_it_can_be() ->
 def test_places_leave_enough_to_cancel_everything() -> None:
     bench = Bench()
     bench.start()
-    bench.tell(LimitsRead(0.001, 40.0, 10.0, 2.0, 10.0))
+    bench.handle(LimitsRead(0.001, 40.0, 10.0, 2.0, 10.0))
     for shown in all_books():
-        for place in only(Place, bench.tell(shown)):
-            bench.tell(order_placed(place.client_id, f"o-{place.client_id}"))
+        for place in only(Place, bench.handle(shown)):
+            bench.handle(order_placed(place.client_id, f"o-{place.client_id}"))
     placed = len(bench.engine.state.orders)
     assert 0 < placed < 6
     assert bench.wake is not None
-    assert len(only(Cancel, bench.tell(Stopping()))) == placed
+    assert len(only(Cancel, bench.handle(Stopping()))) == placed
 
 
 def test_renewals_leave_enough_to_cancel_everything() -> None:
     bench = Bench()
     rest_everywhere(bench)
-    bench.tell(LimitsRead(0.001, 1000.0, 10.0, 2.0, 10.0))
+    bench.handle(LimitsRead(0.001, 1000.0, 10.0, 2.0, 10.0))
     bench.engine.state.budget.level = 35.0
-    assert len(only(Renew, bench.tell(Woken(), after=30_000))) == 2
-    assert len(only(Cancel, bench.tell(Stopping()))) == 4
+    assert len(only(Renew, bench.handle(Woken(), after=30_000))) == 2
+    assert len(only(Cancel, bench.handle(Stopping()))) == 4
 
 
 def test_the_order_that_runs_out_first_is_renewed_first() -> None:
@@ -203,7 +203,7 @@ def test_the_order_that_runs_out_first_is_renewed_first() -> None:
     order = bench.engine.state.orders.get(placed["8-bid"].client_id)
     assert order is not None
     order.expires -= 1000
-    renewals = only(Renew, bench.tell(Woken(), after=30_000))
+    renewals = only(Renew, bench.handle(Woken(), after=30_000))
     assert renewals[0].order_id == "8-bid"
     assert len(renewals) == 6
     assert {renewal.count for renewal in renewals} == {1000}
@@ -212,8 +212,8 @@ def test_the_order_that_runs_out_first_is_renewed_first() -> None:
 def test_an_account_with_a_tiny_bucket_can_still_trade() -> None:
     bench = Bench()
     bench.start()
-    bench.tell(LimitsRead(5.0, 10.0, 10.0, 2.0, 10.0))
-    assert len(only(Place, bench.tell(book()))) == 1
+    bench.handle(LimitsRead(5.0, 10.0, 10.0, 2.0, 10.0))
+    assert len(only(Place, bench.handle(book()))) == 1
 
 
 # Gates
@@ -236,20 +236,20 @@ def test_a_gate_that_shuts_takes_the_quotes_off_and_says_why(
 ) -> None:
     bench = Bench()
     bench.rest()
-    commands = bench.tell(shutting)
+    commands = bench.handle(shutting)
     assert bench.cancelled_sides(commands) == {"bid", "ask"}
     assert bench.reason() == reason
     assert "quotes.blocked" in notes(commands)
-    assert not only(Place, bench.tell(Woken()))
+    assert not only(Place, bench.handle(Woken()))
 
 
 def test_orders_of_a_paused_market_are_looked_up_before_they_are_cancelled() -> None:
     bench = Bench()
     places = bench.rest()
-    assert not only(Cancel, bench.tell(MarketActivity(MIDDLE, active=False)))
+    assert not only(Cancel, bench.handle(MarketActivity(MIDDLE, active=False)))
     assert bench.reason() == "market_paused"
-    alive = OrderReported(report(places["bid"], "o-bid"), looked_up=True)
-    assert bench.cancelled_sides(bench.tell(alive)) == {"bid"}
+    alive = OrderReported(report(places["bid"], "o-bid"), queried=True)
+    assert bench.cancelled_sides(bench.handle(alive)) == {"bid"}
 
 
 @pytest.mark.parametrize("missing", ["belief", "book"])
@@ -258,36 +258,36 @@ def test_nothing_is_placed_while_a_gate_is_still_shut(missing: str) -> None:
     bench.start()
     if missing == "belief":
         bench.engine.state.event_of_market[MIDDLE].belief = None
-        assert not only(Place, bench.tell(book()))
+        assert not only(Place, bench.handle(book()))
         assert bench.reason() == "no_belief"
     else:
-        assert not only(Place, bench.tell(Woken()))
+        assert not only(Place, bench.handle(Woken()))
         assert bench.reason() == "no_book"
 
 
 def test_a_reason_is_noted_once() -> None:
     bench = Bench()
     bench.rest()
-    first = only(Note, bench.tell(StreamLost()))
+    first = only(Note, bench.handle(StreamLost()))
     assert [n.fields["reason"] for n in first if n.name == "quotes.blocked"] == ["no_stream"] * 3
-    assert "quotes.blocked" not in notes(bench.tell(StreamLost()))
+    assert "quotes.blocked" not in notes(bench.handle(StreamLost()))
 
 
 def test_an_order_is_cancelled_in_time_before_the_close() -> None:
     bench = Bench()
     bench.rest()
-    bench.tell(BeliefFormed(belief(known=7)))
+    bench.handle(BeliefFormed(belief(known=7)))
     for order in bench.engine.state.orders:
         order.expires = CLOSES
     bench.now = CLOSES - 60_000
-    bench.tell(Woken())
+    bench.handle(Woken())
     cancelled: set[str] = set()
     wakes = 0
     while not cancelled:
         assert bench.wake is not None
         assert bench.now < bench.wake <= CLOSES - 1000
         wakes += 1
-        cancelled = bench.cancelled_sides(bench.tell(Woken(), after=bench.wake - bench.now))
+        cancelled = bench.cancelled_sides(bench.handle(Woken(), after=bench.wake - bench.now))
     assert cancelled == {"bid", "ask"}
     assert wakes < 60
 
@@ -296,8 +296,8 @@ def test_quotes_that_need_nothing_let_the_engine_sleep() -> None:
     bench = Bench()
     bench.rest()
     # Another bid within the tolerance: the best price moved, ours stays.
-    bench.tell(book(bid=4100, count=20_000))
-    bench.tell(Woken(), after=1_500)
+    bench.handle(book(bid=4100, count=20_000))
+    bench.handle(Woken(), after=1_500)
     assert bench.wake is not None
     assert bench.wake >= NOW + 30_000
 
@@ -309,11 +309,11 @@ def test_a_quote_is_cut_to_what_the_worst_case_has_room_for() -> None:
     bench = Bench(limits={"event_loss_dollars": 4.1})
     bench.start()
     # Ten contracts at 41 cents lose just that; the ask's cells have the same room.
-    counts = {p.side: p.count for p in only(Place, bench.tell(book()))}
+    counts = {p.side: p.count for p in only(Place, bench.handle(book()))}
     assert counts == {"bid": 1000, "ask": 1000}
     tight = Bench(limits={"event_loss_dollars": 2.0})
     tight.start()
-    counts = {p.side: p.count for p in only(Place, tight.tell(book()))}
+    counts = {p.side: p.count for p in only(Place, tight.handle(book()))}
     assert counts == {"bid": 20_000 * 100 // 4100, "ask": 20_000 * 100 // 4100}
 
 
@@ -322,14 +322,14 @@ def test_a_cut_quote_is_not_replaced_again_and_again() -> None:
     places = bench.rest()
     assert places["bid"].count == 243
     for _ in range(5):
-        assert not only(Cancel, bench.tell(Woken(), after=2_000))
+        assert not only(Cancel, bench.handle(Woken(), after=2_000))
 
 
 def test_a_cut_quote_grows_when_there_is_room_again() -> None:
     bench = Bench(limits={"event_loss_dollars": 1.0})
     bench.rest()
     larger = settings(limits={"event_loss_dollars": 100.0})
-    assert bench.cancelled_sides(bench.tell(SettingsChanged(larger), after=2_000)) == {
+    assert bench.cancelled_sides(bench.handle(SettingsChanged(larger), after=2_000)) == {
         "bid",
         "ask",
     }
@@ -338,7 +338,7 @@ def test_a_cut_quote_grows_when_there_is_room_again() -> None:
 def test_no_room_means_no_order_and_another_look() -> None:
     bench = Bench(limits={"event_loss_dollars": 0.4})
     bench.start()
-    commands = bench.tell(book())
+    commands = bench.handle(book())
     assert not only(Place, commands)
     assert bench.wake == bench.now + 1000
 
@@ -347,7 +347,7 @@ def test_a_limit_that_is_lowered_takes_off_what_exceeds_it() -> None:
     bench = Bench()
     bench.rest()
     lower = settings(limits={"event_loss_dollars": 2.0})
-    commands = bench.tell(SettingsChanged(lower))
+    commands = bench.handle(SettingsChanged(lower))
     assert bench.cancelled_sides(commands) == {"bid", "ask"}
     (first, _) = (n for n in only(Note, commands) if n.name == "order.cancel")
     assert first.fields["reason"] == "worst_case"
@@ -356,9 +356,9 @@ def test_a_limit_that_is_lowered_takes_off_what_exceeds_it() -> None:
 def test_a_loss_beyond_the_limit_leaves_room_to_reduce_it() -> None:
     bench = Bench(limits={"event_loss_dollars": 4.5})
     places = bench.rest()
-    bench.tell(Filled(fill("t-1", "o-bid", 1000)))
+    bench.handle(Filled(fill("t-1", "o-bid", 1000)))
     lower = settings(limits={"event_loss_dollars": 2.0})
-    commands = bench.tell(SettingsChanged(lower))
+    commands = bench.handle(SettingsChanged(lower))
     assert not only(Cancel, commands)
     assert places["ask"].client_id in {o.client_id for o in bench.engine.state.orders}
 
@@ -366,14 +366,14 @@ def test_a_loss_beyond_the_limit_leaves_room_to_reduce_it() -> None:
 def test_a_position_near_its_limit_makes_the_adding_side_smaller_in_its_place() -> None:
     bench = Bench(limits={"contracts_per_market": 10})
     place = bench.rest()["bid"]
-    commands = bench.tell(Filled(fill("t-1", "o-bid", 100)))
+    commands = bench.handle(Filled(fill("t-1", "o-bid", 100)))
     assert not only(Decrease, commands)
-    commands = bench.tell(Filled(fill("t-2", "elsewhere", 300)))
+    commands = bench.handle(Filled(fill("t-2", "elsewhere", 300)))
     assert not only(Cancel, commands)
     assert only(Decrease, commands) == [Decrease(place.client_id, "o-bid", MIDDLE, 0, Count(600))]
     # The report comes with the answer, and says what is filled of it.
     smaller = msgspec.structs.replace(report(place, "o-bid", filled=100), remaining=600)
-    bench.tell(OrderReported(smaller), order_decreased(place.client_id, 600))
+    bench.handle(OrderReported(smaller), order_decreased(place.client_id, 600))
     order = bench.engine.state.orders.get(place.client_id)
     assert order is not None
     assert (order.state, order.count, order.remaining) == ("resting", 700, 600)
@@ -382,24 +382,24 @@ def test_a_position_near_its_limit_makes_the_adding_side_smaller_in_its_place() 
 def test_an_answer_to_a_decrease_without_a_report_makes_the_order_be_looked_up() -> None:
     bench = Bench(limits={"contracts_per_market": 10})
     place = bench.rest()["bid"]
-    bench.tell(Filled(fill("t-1", "elsewhere", 300)))
-    commands = bench.tell(order_decreased(place.client_id, 700))
+    bench.handle(Filled(fill("t-1", "elsewhere", 300)))
+    commands = bench.handle(order_decreased(place.client_id, 700))
     assert [look_up.order_id for look_up in only(QueryOrder, commands)] == ["o-bid"]
 
 
 def test_a_decrease_that_is_refused_makes_the_order_go() -> None:
     bench = Bench(limits={"contracts_per_market": 10})
     place = bench.rest()["bid"]
-    bench.tell(Filled(fill("t-1", "elsewhere", 300)))
-    commands = bench.tell(WriteRefused(place.client_id, "decrease", "paused", ""))
+    bench.handle(Filled(fill("t-1", "elsewhere", 300)))
+    commands = bench.handle(WriteRefused(place.client_id, "decrease", "paused", ""))
     assert bench.cancelled_sides(commands) == {"bid"}
 
 
 def test_a_decrease_that_changes_nothing_makes_the_order_be_looked_up() -> None:
     bench = Bench(limits={"contracts_per_market": 10})
     place = bench.rest()["bid"]
-    bench.tell(Filled(fill("t-1", "elsewhere", 300)))
-    commands = bench.tell(WriteRefused(place.client_id, "decrease", "no_change", ""))
+    bench.handle(Filled(fill("t-1", "elsewhere", 300)))
+    commands = bench.handle(WriteRefused(place.client_id, "decrease", "no_change", ""))
     assert [look_up.order_id for look_up in only(QueryOrder, commands)] == ["o-bid"]
 
 
@@ -407,15 +407,15 @@ def test_a_decrease_waits_for_its_tokens() -> None:
     bench = Bench(limits={"contracts_per_market": 10})
     bench.rest()
     bench.engine.state.budget.drain(bench.now)
-    assert not only(Decrease, bench.tell(Filled(fill("t-1", "elsewhere", 300))))
+    assert not only(Decrease, bench.handle(Filled(fill("t-1", "elsewhere", 300))))
     assert bench.wake is not None
-    assert only(Decrease, bench.tell(Woken(), after=bench.wake - bench.now))
+    assert only(Decrease, bench.handle(Woken(), after=bench.wake - bench.now))
 
 
 def test_a_position_at_its_limit_takes_the_adding_side_off() -> None:
     bench = Bench(limits={"contracts_per_market": 10})
     bench.rest()
-    commands = bench.tell(Filled(fill("t-1", "elsewhere", 1000)))
+    commands = bench.handle(Filled(fill("t-1", "elsewhere", 1000)))
     assert bench.cancelled_sides(commands) == {"bid"}
 
 
@@ -431,7 +431,7 @@ def restarted(
 ) -> Bench:
     """A session that found one order, and has handled `events`."""
     bench = Bench(**sections)
-    bench.tell(
+    bench.handle(
         StreamUp(),
         LimitsRead(100.0, 1000.0, 10.0, 2.0, 10.0),
         ListingRead("", (bench.listed,)),
@@ -444,32 +444,32 @@ def restarted(
 def test_an_order_of_an_earlier_session_that_is_still_wanted_keeps_its_place() -> None:
     bench = restarted()
     seen = BookReplaced(MIDDLE, levels((4100, 1000), (4000, 5000)), levels((6000, 1000)))
-    commands = bench.tell(group_ready(), BeliefFormed(belief()), seen, after=4_000)
+    commands = bench.handle(group_ready(), BeliefFormed(belief()), seen, after=4_000)
     assert not only(Cancel, commands)
     assert [place.side for place in only(Place, commands)] == ["ask"]
 
 
 def test_an_order_of_an_earlier_session_that_is_not_wanted_goes_as_soon_as_that_is_known() -> None:
     bench = restarted(group_ready(), BeliefFormed(belief((0.8, 0.3, 0.2))))
-    assert [cancel.order_id for cancel in only(Cancel, bench.tell(book()))] == ["o-9"]
+    assert [cancel.order_id for cancel in only(Cancel, bench.handle(book()))] == ["o-9"]
 
 
 def test_an_order_of_an_earlier_session_does_not_wait_for_ever_to_be_judged() -> None:
     bench = restarted()
     assert bench.wake is not None
     assert bench.wake <= bench.now + 5_000
-    assert [c.order_id for c in only(Cancel, bench.tell(Woken(), after=5_000))] == ["o-9"]
+    assert [c.order_id for c in only(Cancel, bench.handle(Woken(), after=5_000))] == ["o-9"]
 
 
 def test_an_order_of_an_earlier_session_is_not_judged_by_a_guess_at_the_cash() -> None:
     # Without a balance, an event may use no more than it may lose, which makes quotes small.
     known = group_ready(), BeliefFormed(belief()), book()
     bench = restarted(*known, balance=None, limits={"event_loss_dollars": 10.0})
-    commands = bench.tell(Woken(), after=2_000)
+    commands = bench.handle(Woken(), after=2_000)
     assert not only(Cancel, commands)
     assert not only(Decrease, commands)
     assert only(ReadAccount, commands)
-    assert only(Cancel, bench.tell(Woken(), after=3_000))
+    assert only(Cancel, bench.handle(Woken(), after=3_000))
 
 
 @pytest.mark.parametrize("balance", [None, PLENTY])
@@ -478,22 +478,22 @@ def test_a_gate_that_shuts_takes_off_what_was_found_as_well(
     gate: InputEvent, balance: Money | None
 ) -> None:
     bench = restarted(balance=balance)
-    assert [cancel.order_id for cancel in only(Cancel, bench.tell(gate))] == ["o-9"]
+    assert [cancel.order_id for cancel in only(Cancel, bench.handle(gate))] == ["o-9"]
 
 
 def test_an_order_that_breaks_the_limit_is_not_spared() -> None:
     bench = Bench(limits={"event_loss_dollars": 10.0})
-    bench.tell(StreamUp(), ListingRead("", (bench.listed,)))
-    commands = bench.tell(Reconciled((earlier(remaining=9000),), (), {0: Money(0)}))
+    bench.handle(StreamUp(), ListingRead("", (bench.listed,)))
+    commands = bench.handle(Reconciled((earlier(remaining=9000),), (), {0: Money(0)}))
     assert [cancel.order_id for cancel in only(Cancel, commands)] == ["o-9"]
 
 
 def test_an_order_in_another_group_moves_into_ours() -> None:
     bench = restarted(group_ready(0, "another", CAP), BeliefFormed(belief()))
-    commands = bench.tell(book())
+    commands = bench.handle(book())
     (note,) = (note for note in only(Note, commands) if note.name == "order.cancel")
     assert note.fields["reason"] == "other_group"
-    commands = bench.tell(order_cancelled("mmbot-e-1", 1000))
+    commands = bench.handle(order_cancelled("mmbot-e-1", 1000))
     assert {place.group for place in only(Place, commands)} == {"another"}
 
 
@@ -503,6 +503,6 @@ def test_settings_in_force_bound_the_next_orders() -> None:
     wider = msgspec.structs.replace(
         settings(), quoting=msgspec.structs.replace(settings().quoting, margin=0.5)
     )
-    bench.tell(SettingsChanged(wider))
-    places = {p.side: p.price for p in only(Place, bench.tell(book()))}
+    bench.handle(SettingsChanged(wider))
+    places = {p.side: p.price for p in only(Place, bench.handle(book()))}
     assert places == {"bid": 2500, "ask": 7500}

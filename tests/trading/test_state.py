@@ -28,19 +28,19 @@ def told_of_a_count() -> Bench:
     """A bench with orders in the lowest and the middle market and a count that is news."""
     bench = Bench()
     bench.start()
-    bench.tell(SECOND_COUNT, book(LOW, 6000, 9000), book())
+    bench.handle(SECOND_COUNT, book(LOW, 6000, 9000), book())
     return bench
 
 
 def bids(bench: Bench, after: int) -> set[str]:
     """The markets in which a bid is placed after a while, when the time has come to look again."""
-    return {p.ticker for p in only(Place, bench.tell(Woken(), after=after)) if p.side == "bid"}
+    return {p.ticker for p in only(Place, bench.handle(Woken(), after=after)) if p.side == "bid"}
 
 
 def taken(bench: Bench) -> None:
     """Have the middle market's bid filled whole."""
     bid = next(o for o in bench.engine.state.orders.of(MIDDLE) if o.side == "bid")
-    bench.tell(Filled(fill("t-1", "o-bid", bid.count, client_id=bid.client_id)))
+    bench.handle(Filled(fill("t-1", "o-bid", bid.count, client_id=bid.client_id)))
 
 
 def test_a_market_that_is_hit_while_a_count_is_news_gets_no_new_order_for_half_an_hour() -> None:
@@ -61,7 +61,7 @@ def test_the_other_markets_are_quoted_on() -> None:
 
 def test_half_an_hour_after_a_count_a_fill_is_nothing_special() -> None:
     bench = told_of_a_count()
-    bench.tell(Woken(), after=HALF_HOUR)
+    bench.handle(Woken(), after=HALF_HOUR)
     taken(bench)
     assert bench.reason() == ""
 
@@ -70,7 +70,7 @@ def test_half_an_hour_after_a_count_a_fill_is_nothing_special() -> None:
 def test_a_belief_without_a_new_count_is_no_news(known: int) -> None:
     bench = Bench()
     bench.rest()
-    bench.tell(BeliefFormed(belief(known=known)))
+    bench.handle(BeliefFormed(belief(known=known)))
     taken(bench)
     assert bench.reason() != "taken_on_news"
 
@@ -96,8 +96,8 @@ def test_a_count_is_still_news_when_the_event_gains_a_market() -> None:
     strikes = tuple(each.strike for each in bench.listed.markets)
     bench.start()
     for known in (1, 2):
-        bench.tell(BeliefFormed(belief((0.8, 0.5), known, strikes)))
-    bench.tell(ListingRead("", (event(),)))
+        bench.handle(BeliefFormed(belief((0.8, 0.5), known, strikes)))
+    bench.handle(ListingRead("", (event(),)))
     event_state = bench.engine.state.events[bench.listed.ticker]
     assert HIGH in event_state.markets
     assert event_state.news_until == bench.now + HALF_HOUR
@@ -107,6 +107,6 @@ def test_a_shorter_hold_does_not_end_a_longer_one() -> None:
     bench = told_of_a_count()
     ask = next(o for o in bench.engine.state.orders.of(MIDDLE) if o.side == "ask")
     taken(bench)
-    bench.tell(WriteRefused(ask.client_id, "place", "post_only_cross", ""))
-    assert MIDDLE not in {p.ticker for p in only(Place, bench.tell(Woken(), after=1_000))}
+    bench.handle(WriteRefused(ask.client_id, "place", "post_only_cross", ""))
+    assert MIDDLE not in {p.ticker for p in only(Place, bench.handle(Woken(), after=1_000))}
     assert bench.reason() == "taken_on_news"

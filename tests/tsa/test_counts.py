@@ -43,21 +43,21 @@ def observed(*seen: tuple[dt.date, int, dt.datetime]) -> Counts:
 
 def test_the_published_count_is_preferred_to_the_archived_one() -> None:
     counts = read("2025-03-03,2366161,2370000")
-    assert counts.first(dt.date(2025, 3, 3)) == 2366161
+    assert counts.first_published(dt.date(2025, 3, 3)) == 2366161
     assert not counts.is_archived(dt.date(2025, 3, 3))
 
 
 def test_the_archived_count_stands_in_where_there_is_no_other() -> None:
     counts = read("2023-11-01,,2100000")
-    assert counts.first(dt.date(2023, 11, 1)) == 2100000
-    assert counts.settling(dt.date(2023, 11, 1)) == 2100000
+    assert counts.first_published(dt.date(2023, 11, 1)) == 2100000
+    assert counts.settling_count(dt.date(2023, 11, 1)) == 2100000
     assert counts.is_archived(dt.date(2023, 11, 1))
 
 
 def test_the_archived_count_is_the_latest_but_neither_first_nor_settling() -> None:
     counts = read("2025-03-03,2366161,2370000")
     day = dt.date(2025, 3, 3)
-    assert (counts.latest(day), counts.settling(day)) == (2370000, 2366161)
+    assert (counts.latest(day), counts.settling_count(day)) == (2370000, 2366161)
 
 
 def test_a_correction_before_the_settlement_settles() -> None:
@@ -65,7 +65,7 @@ def test_a_correction_before_the_settlement_settles() -> None:
         (MONDAY, 2_500_000, eastern(TUESDAY, 8, 30)),
         (MONDAY, 2_400_000, eastern(TUESDAY, 14)),
     )
-    assert (counts.first(MONDAY), counts.settling(MONDAY)) == (2_500_000, 2_400_000)
+    assert (counts.first_published(MONDAY), counts.settling_count(MONDAY)) == (2_500_000, 2_400_000)
 
 
 def test_a_correction_after_the_settlement_does_not_settle() -> None:
@@ -73,7 +73,7 @@ def test_a_correction_after_the_settlement_does_not_settle() -> None:
         (MONDAY, 2_500_000, eastern(TUESDAY, 8, 30)),
         (MONDAY, 2_400_000, Week.of(MONDAY).settles),
     )
-    assert counts.settling(MONDAY) == 2_500_000
+    assert counts.settling_count(MONDAY) == 2_500_000
 
 
 def test_seeing_the_same_count_again_changes_nothing() -> None:
@@ -99,7 +99,7 @@ def test_a_count_going_back_to_an_earlier_value_is_a_revision() -> None:
         (MONDAY, 2_500_000, eastern(TUESDAY, 8)), (MONDAY, 2_400_000, eastern(TUESDAY, 9))
     )
     counts, change = counts.observe(MONDAY, 2_500_000, eastern(TUESDAY, 10))
-    assert (change, counts.settling(MONDAY)) == (CountChange.REVISION, 2_500_000)
+    assert (change, counts.settling_count(MONDAY)) == (CountChange.REVISION, 2_500_000)
 
 
 def test_a_day_that_is_not_over_cannot_have_a_count() -> None:
