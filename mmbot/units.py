@@ -36,11 +36,13 @@ _FIXED_POINT = re.compile(r"(-?)(\d{1,15})(?:\.(\d{1,12}))?\Z", re.ASCII)
 _FLOAT_SLACK = 1e-6
 
 
+@lru_cache(_TEXTS_KEPT)
 def parse_price(text: str | float) -> Price:
     """Read a price in dollars, such as `"0.5600"`; raise `ValueError` if it is not one exactly."""
     return Price(_parse_fixed(text, _PRICE_DECIMALS))
 
 
+@lru_cache(_TEXTS_KEPT)
 def parse_count(text: str | float) -> Count:
     """Read a number of contracts, such as `"10.00"`; raise `ValueError` if it is not one."""
     return Count(_parse_fixed(text, _COUNT_DECIMALS))
