@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from mmbot import config
-from mmbot.cli.run import between, choose_venue, state_directory
+from mmbot.cli.run import choose_venue, interceptor_for, state_directory
 from mmbot.daemon import transport
 from mmbot.daemon.account_client import AccountClient
 from mmbot.daemon.credentials import find_signer
@@ -58,7 +58,7 @@ def cancel_all(
 
 async def _cancel(settings: config.Settings, venue: Venue, signer: Signer) -> CancellationResult:
     async with transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds) as rest:
-        account = AccountClient(settings, venue, signer, rest, between(settings, ()))
+        account = AccountClient(settings, venue, signer, rest, interceptor_for(settings, ()))
         return await account.cancel_own_orders()
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmbot import config
-from mmbot.cli.run import between, choose_venue, state_directory
+from mmbot.cli.run import choose_venue, interceptor_for, state_directory
 from mmbot.daemon import transport
 from mmbot.daemon.account_client import CHECK_ATTEMPTS, AccountClient
 from mmbot.daemon.credentials import find_signer
@@ -71,7 +71,7 @@ def _halt_findings(halt: Halted | None) -> tuple[Finding, ...]:
 
 async def _examine(settings: config.Settings, venue: Venue, signer: Signer) -> tuple[Finding, ...]:
     async with transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds) as rest:
-        account = AccountClient(settings, venue, signer, rest, between(settings, ()))
+        account = AccountClient(settings, venue, signer, rest, interceptor_for(settings, ()))
         await account.refuse_bad_key()
         examination, findings = await account.examine((), most_attempts=CHECK_ATTEMPTS)
         tickers = tuple(m.ticker for event in examination.listed for m in event.markets)

@@ -1,4 +1,4 @@
-"""`mmbot replay`: recorded lives of the bot, lived again, and whether they come out the same."""
+"""`mmbot replay`: gives recorded sessions to a new bot, and compares what it asks for."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXIT_DIFFERENT = 1
 
 
 class Replayed(msgspec.Struct, frozen=True):
-    """What came of one file: a verdict, or why there is none."""
+    """The result of one file, or why there is none."""
 
     file: str
     verdict: ReplayResult | None = None
@@ -41,14 +41,15 @@ def replay(
 ) -> None:
     """Run what the daemon recorded through a new bot, and compare everything that it asks for.
 
-    The daemon writes each run into STATE/capture/LIFE.capture, where STATE is
-    the directory of its ledger and LIFE the part of an order's client id after
-    "mmbot-". Requests, frames, bookings, notes and wake-ups must be the same,
-    in order; signatures are not compared. Beliefs are taken from the record.
+    The daemon writes each session into STATE/capture/SESSION.capture, where
+    STATE is the directory of its ledger and SESSION the part of an order's
+    client id after "mmbot-". Requests, frames, pages to fetch, ledger records,
+    log lines and timers must be the same, in order; signatures are not compared.
+    What the forecaster answered is taken from the record.
 
     The same code on the same record gives the same orders: a difference is a
     bug, or what another version (which is said) would have done in its place.
-    A run that is still going, or was killed, is replayed as far as it was
+    A session that is still going, or was killed, is replayed as far as it was
     written. Nothing is sent anywhere.
 
     Exit codes: 0 identical, 1 different, 2 something cannot be used.

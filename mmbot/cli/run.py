@@ -52,7 +52,7 @@ def run(
     state = state_directory(settings, os.environ, simulated=venue_path is not None)
     ledger = Ledger(state)
     try:
-        inside = between(settings, ledger.unsettled_fills())
+        inside = interceptor_for(settings, ledger.unsettled_fills())
         service = Service(
             settings, venue, signer, ledger, state, inside, Observer(status, explain, plan)
         )
@@ -62,7 +62,7 @@ def run(
     raise typer.Exit(code)
 
 
-def between(settings: config.Settings, fills: Iterable[Fill]) -> Interceptor:
+def interceptor_for(settings: config.Settings, fills: Iterable[Fill]) -> Interceptor:
     """Return what keeps the orders inside in paper mode; in the others nothing does."""
     if settings.mode != "paper":
         return PassThrough()
@@ -89,7 +89,7 @@ def choose_venue(settings: config.Settings, path: Path | None, *, live: bool) ->
 def state_directory(
     settings: config.Settings, environment: Mapping[str, str], *, simulated: bool
 ) -> Path:
-    """Return where the ledger lives: the config's word, systemd's, or the user's own place.
+    """Return where the ledger is: the config's word, systemd's, or the user's own place.
 
     A simulated exchange has a ledger of its own: its counts and fills are not the world's.
     """

@@ -188,7 +188,7 @@ class Operations:
 
     def _miss_count(self, day: dt.date) -> MissingReport:
         now = self._wall_clock()
-        weeks = {ladder.week for ladder in self._state.events.values()}
+        weeks = {event.week for event in self._state.events.values()}
         if Week.of(day) not in weeks:
             listed = ", ".join(str(week.sunday) for week in sorted(weeks)) or "none yet"
             raise BadInput(f"{day} is in no week that is listed; those end on: {listed}")

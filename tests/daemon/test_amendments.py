@@ -34,7 +34,7 @@ async def test_an_amended_settlement_is_logged_as_a_warning_and_only_once(tmp_pa
             OBSERVER,
         )
         for settled in (WON, WON, LOST, LOST):
-            service.record(settled)
+            service._runner.record(settled)
     ledger.close()
     assert log == [
         {

@@ -1,0 +1,249 @@
+"""The running bot: inputs from sockets and timers to its driver, and what it asks for to them.
+
+Every input passes through `BotRunner.handle`. Where a step fails, the supervisor gives up and
+nothing is handled any more, as the bot's state may be half changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+from typing import assert_never
+
+import structlog
+
+from mmbot.bot.driver import Driver, Record, execute
+from mmbot.bot.inputs import (
+    BotInput,
+    CallAnswered,
+    ForecastFitted,
+    FrameReceived,
+    PageFetched,
+    StreamClosed,
+    StreamOpened,
+    TimerFired,
+)
+from mmbot.bot.outputs import FetchPage, FitForecast, Output, RecordCounts
+from mmbot.config import Settings
+from mmbot.daemon.account_client import wall_clock
+from mmbot.daemon.capture import Capture
+from mmbot.daemon.counts_worker import CountsWorker
+from mmbot.daemon.endpoints import Venue
+from mmbot.daemon.interceptor import Interceptor
+from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.stream_client import StreamClient
+from mmbot.daemon.supervision import Supervisor
+from mmbot.daemon.transport import RestClient
+from mmbot.errors import BadInput
+from mmbot.kalshi.auth import Signer
+from mmbot.kalshi.gateway import Call
+from mmbot.recording.recorder import RecordedBot
+from mmbot.trading.commands import (
+    Note,
+    RecordFill,
+    RecordPnlMark,
+    RecordSettlement,
+    RecordViews,
+)
+from mmbot.units import Milliseconds, format_money, format_price
+from mmbot.versions import versions
+
+# How often the interceptor is given the time.
+_TICK_SECONDS = 1.0
+
+
+class BotRunner:
+    """One bot with its driver, its stream and its worker.
+
+    Attributes:
+        bot: The bot; others only look at it.
+        capture: Its record, to be entered before the first input.
+        worker: Reads pages and fits forecasters.
+        stream: The connection to the exchange.
+        prepared: Set once a forecaster is fitted, or counts for one cannot be had.
+        refusal: Why the counts cannot be had, in that case.
+        finished: Set once the exchange has confirmed that no order of the bot is left.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        venue: Venue,
+        signer: Signer,
+        ledger: Ledger,
+        directory: Path,
+        interceptor: Interceptor,
+        rest: RestClient,
+        supervisor: Supervisor,
+        began: Milliseconds,
+    ) -> None:
+        """Begin unconnected; `began` names the session, and `directory` has its capture."""
+        self._venue = venue
+        self._ledger = ledger
+        self._interceptor = interceptor
+        self._rest = rest
+        self._supervisor = supervisor
+        self._log = structlog.get_logger()
+        session = format(began, "x")
+        self.capture = Capture(directory / "capture", session, settings.state.capture_megabytes)
+        self.bot = RecordedBot(
+            settings,
+            venue.clock,
+            signer,
+            session,
+            random.Random(session),  # noqa: S311 (jitter, not secrecy)
+            keep=self.capture.keep,
+            versions=versions(),
+        )
+        self._driver = Driver(self.bot, wall_clock, self._execute)
+        self.worker = CountsWorker(venue.counts_url, directory, self._worker_done)
+        rng = random.Random(f"stream {session}")  # noqa: S311 (jitter, not secrecy)
+        self.stream = StreamClient(venue.ws_url, self, rng)
+        self.prepared, self.finished = asyncio.Event(), asyncio.Event()
+        self.refusal: BadInput | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, tasks: asyncio.TaskGroup) -> None:
+        """Send requests in tasks of this group from now on."""
+        self._tasks = tasks
+
+    def end(self) -> None:
+        """Fire no timer any more, and end a fit that is under way."""
+        self.worker.give_up()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def handle(self, *happened: BotInput) -> None:
+        """Give inputs to the bot, in order, and execute what it asks for."""
+        if self._supervisor.given_up:
+            return
+        with self._supervisor.vital():
+            for each in happened:
+                self._driver.handle(each)
+
+    async def tick(self) -> None:
+        """Give the interceptor the time until cancelled."""
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            self._interceptor.advance(wall_clock())
+            self._handle_intercepted()
+
+    # What the stream brings
+
+    def stream_headers(self) -> tuple[tuple[str, str], ...]:
+        """Return the headers to open a stream with now."""
+        return self.bot.stream_headers(wall_clock())
+
+    def connected(self) -> None:
+        """Tell the bot and the interceptor of a new connection."""
+        self._interceptor.connected()
+        self.handle(StreamOpened())
+
+    def received(self, frame: bytes | str) -> bool:
+        """Hand a frame to the bot; return whether everything is subscribed."""
+        self.handle(*map(FrameReceived, self._interceptor.incoming(frame, wall_clock())))
+        return self.bot.streaming
+
+    def disconnected(self) -> None:
+        """Tell the bot and the interceptor that the connection is gone."""
+        self._interceptor.disconnected()
+        self.handle(StreamClosed())
+
+    def _worker_done(self, result: PageFetched | ForecastFitted) -> None:
+        self.handle(result)
+        if isinstance(result, ForecastFitted):
+            self.prepared.set()
+
+    def _handle_intercepted(self) -> None:
+        self.handle(*map(FrameReceived, self._interceptor.take()))
+
+    # What the bot asks for
+
+    def _execute(self, output: Output) -> None:
+        execute(output, self)
+
+    def send_call(self, call: Call) -> None:
+        """Send a request in a task of its own."""
+        if self._tasks is None:
+            raise RuntimeError("nothing is sent before the bot runs")
+        self._tasks.create_task(self._call(call))
+
+    async def _call(self, call: Call) -> None:
+        with self._supervisor.vital():
+            answer = self._interceptor.answer(call.request, wall_clock())
+            if answer is None:
+                answer = await self._rest.try_call(call.request)
+                self._interceptor.observe_answer(call.request, answer, wall_clock())
+            self.handle(CallAnswered(call.id, answer))
+            self._handle_intercepted()
+
+    def transmit(self, frame: bytes) -> None:
+        """Send a frame on the stream."""
+        for sent in self._interceptor.outgoing(frame, wall_clock()):
+            self.stream.send(sent)
+        self._handle_intercepted()
+
+    def reconnect(self) -> None:
+        """Open another stream."""
+        self.stream.reconnect()
+
+    def set_timer(self, at: Milliseconds) -> None:
+        """Fire the one timer at `at`."""
+        if self._timer is not None:
+            self._timer.cancel()
+        delay = max(0, at - wall_clock()) / 1000
+        self._timer = asyncio.get_running_loop().call_later(delay, self._fire_timer)
+
+    def _fire_timer(self) -> None:
+        self._timer = None
+        self.handle(TimerFired())
+
+    def fetch_page(self, page: FetchPage) -> None:
+        """Have a page read."""
+        self.worker.submit(page)
+
+    def fit_forecast(self, fit: FitForecast) -> None:
+        """Have a forecaster fitted."""
+        self.worker.submit(fit)
+
+    def record(self, record: Record) -> None:
+        """Write into the ledger."""
+        match record:
+            case RecordFill():
+                self._ledger.add_fill(record)
+            case RecordViews():
+                self._ledger.add_views(record)
+            case RecordSettlement():
+                self._record_settlement(record)
+            case RecordPnlMark(mark):
+                self._ledger.put_mark(mark)
+            case RecordCounts(counts):
+                self._ledger.add_counts(counts)
+            case _:
+                assert_never(record)
+
+    def _record_settlement(self, command: RecordSettlement) -> None:
+        before = self._ledger.add_settlement(command)
+        if before is not None:
+            self._log.warning(
+                "settlement.amended",
+                market=command.ticker,
+                value=format_price(command.value),
+                payout=format_money(command.payout),
+                before=format_money(before),
+            )
+
+    def log(self, note: Note) -> None:
+        """Write a line into the log."""
+        getattr(self._log, note.level)(note.name, **note.fields)
+
+    def counts_unavailable(self, reason: str) -> None:
+        """End the start: there is nothing to forecast from."""
+        self.refusal = BadInput(f"{self._venue.counts_url}{reason}")
+        self.prepared.set()
+
+    def sweep_confirmed(self) -> None:
+        """End the sweep."""
+        self.finished.set()
