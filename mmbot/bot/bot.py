@@ -13,7 +13,7 @@ from collections import deque
 from typing import assert_never
 
 from mmbot.bot.beliefs import Beliefs, BeliefStep
-from mmbot.bot.counts import CountsReader, CountsStep
+from mmbot.bot.counts_reader import CountsReader, CountsStep
 from mmbot.bot.inputs import (
     BotInput,
     CallAnswered,

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol, assert_never
 
-from mmbot.bot.bot import Bot
 from mmbot.bot.inputs import BotInput
 from mmbot.bot.outputs import (
     CountsUnavailable,
@@ -102,7 +101,7 @@ class Driver:
 
     def __init__(
         self,
-        bot: Bot,
+        handle: Callable[[BotInput, Milliseconds], list[Output]],
         clock: Callable[[], Milliseconds],
         execute: Callable[[Output], None],
         decided: Callable[[Sequence[Output], Milliseconds], None] | None = None,
@@ -110,12 +109,12 @@ class Driver:
         """Begin with an empty queue.
 
         Args:
-            bot: The bot.
+            handle: The bot's `handle`.
             clock: The wall time in milliseconds; read once for each input.
             execute: Executes one output.
             decided: Told the outputs of a step, and its time, before any of them is executed.
         """
-        self._bot = bot
+        self._bot_handle = handle
         self._clock = clock
         self._execute = execute
         self._decided = decided
@@ -131,7 +130,7 @@ class Driver:
         try:
             while self._inputs:
                 now = self._clock()
-                outputs = self._bot.handle(self._inputs.popleft(), now)
+                outputs = self._bot_handle(self._inputs.popleft(), now)
                 if self._decided is not None:
                     self._decided(outputs, now)
                 for output in outputs:

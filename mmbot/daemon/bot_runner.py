@@ -96,7 +96,7 @@ class BotRunner:
             keep=self.capture.keep,
             versions=versions(),
         )
-        self._driver = Driver(self.bot, wall_clock, self._execute)
+        self._driver = Driver(self.bot.handle, wall_clock, self._execute)
         self.worker = CountsWorker(venue.counts_url, directory, self._worker_done)
         rng = random.Random(f"stream {session}")  # noqa: S311 (jitter, not secrecy)
         self.stream = StreamClient(venue.ws_url, self, rng)

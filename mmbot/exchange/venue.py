@@ -38,7 +38,7 @@ from mmbot.exchange.market_actions import (
     unpause,
 )
 from mmbot.exchange.order_types import RequestRefused
-from mmbot.exchange.rest.refusals import refusal_answer
+from mmbot.exchange.rest.rest_errors import refusal_answer
 from mmbot.exchange.rest.router import RestRouter
 from mmbot.exchange.stream_session import StreamSession
 from mmbot.exchange.timetable import Release, maintenance_windows, settlement_times

@@ -73,7 +73,7 @@ class Process:
         self._pages = environment.pages
         self._auditor = environment.auditor
         self._ledger = environment.ledger
-        self._driver = Driver(bot, self._clock.now, self._execute, self._decided)
+        self._driver = Driver(bot.handle, self._clock.now, self._execute, self._decided)
         self._timer_due: Milliseconds | None = None
         self._backoff = _FIRST_BACKOFF_MS
         self._connecting = self._streaming = False

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 import msgspec
 
 from mmbot.exchange.order_types import RequestRefused
-from mmbot.exchange.rest.refusals import refusal_answer
+from mmbot.exchange.rest.rest_errors import refusal_answer
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
 from mmbot.paper.paper_exchange import PaperExchange

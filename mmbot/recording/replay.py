@@ -143,7 +143,7 @@ class _Run:
         self._forecasts = _RecordedForecasts()
         rng = random.Random(begun.session)  # noqa: S311 (the recorder's)
         bot = Bot(begun.settings, begun.clock, _Unsigning(), begun.session, rng)
-        self._driver = Driver(bot, lambda: self._now, self._outputs.append)
+        self._driver = Driver(bot.handle, lambda: self._now, self._outputs.append)
 
     def outputs_of(self, what: Input, record: Record) -> bytes:
         """Return what the bot asks for, or how it fails, as the recorder writes it."""

@@ -38,10 +38,6 @@ def scripted(happened: BotInput) -> list[Output]:
     return notes(f"{happened.frame!s} 1", f"{happened.frame!s} 2")
 
 
-def drive(bot: Scripted, execute: Callable[[Output], None], **more: object) -> Driver:
-    return Driver(bot, lambda: NOW, execute, **more)  # type: ignore[arg-type]
-
-
 def test_an_input_that_an_output_brings_about_waits_until_all_outputs_are_executed() -> None:
     executed: list[str] = []
     bot = Scripted(scripted)
@@ -53,7 +49,7 @@ def test_an_input_that_an_output_brings_about_waits_until_all_outputs_are_execut
             driver.handle(frame("b"))
             driver.handle(frame("c"))
 
-    driver = drive(bot, run)
+    driver = Driver(bot.handle, lambda: NOW, run)
     driver.handle(frame("a"))
     assert executed == ["a 1", "a 2", "b 1", "b 2", "c 1", "c 2"]
 
@@ -64,7 +60,7 @@ def test_the_outputs_of_a_step_are_told_before_any_is_executed() -> None:
     def decided(outputs: Sequence[Output], now: int) -> None:
         events.append((len(outputs), now))
 
-    driver = drive(Scripted(scripted), events.append, decided=decided)
+    driver = Driver(Scripted(scripted).handle, lambda: NOW, events.append, decided)
     driver.handle(frame("a"))
     assert events == [(2, NOW), *notes("a 1", "a 2")]
 
@@ -76,7 +72,7 @@ def test_nothing_follows_a_step_that_failed() -> None:
         driver.handle(frame("later"))
         raise OSError("the disk is full")
 
-    driver = drive(bot, run)
+    driver = Driver(bot.handle, lambda: NOW, run)
     with pytest.raises(OSError, match="full"):
         driver.handle(frame("a"))
     assert bot.handled == [(frame("a"), NOW)]
@@ -85,7 +81,7 @@ def test_nothing_follows_a_step_that_failed() -> None:
 def test_each_step_has_the_time_at_which_it_begins() -> None:
     times = iter((1, 2, 3))
     bot = Scripted(lambda _: [])
-    driver = Driver(bot, lambda: next(times), print)  # type: ignore[arg-type]
+    driver = Driver(bot.handle, lambda: next(times), print)
     for _ in range(3):
         driver.handle(TimerFired())
     assert [now for _, now in bot.handled] == [1, 2, 3]
@@ -94,7 +90,7 @@ def test_each_step_has_the_time_at_which_it_begins() -> None:
 def test_a_belief_that_a_step_of_the_engine_asks_for_comes_after_what_the_step_has_to_say() -> None:
     world = World()
     executed: list[Output] = []
-    driver = Driver(world.bot, lambda: world.now, executed.append)
+    driver = Driver(world.bot.handle, lambda: world.now, executed.append)
     driver.handle(ForecastFitted(Forecasts(), None))
     driver.handle(StreamOpened())
     position = 0

@@ -20,6 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typer.core import TyperGroup
 
 from mmbot import config
 from mmbot.cli import app
@@ -70,6 +71,9 @@ class _Host(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Redirect)
         self.seen: list[dict[str, str]] = []
         self.location = ""
+
+    def handle_error(self, *_: object) -> None:
+        """Be silent about clients that turn away."""
 
 
 class _Redirect(http.server.BaseHTTPRequestHandler):
@@ -138,7 +142,6 @@ def self_signed(directory: Path) -> Iterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(path)
     with _Host() as host:
-        host.handle_error = lambda *_: None  # type: ignore[method-assign]
         host.socket = context.wrap_socket(host.socket, server_side=True)
         threading.Thread(target=host.serve_forever, daemon=True).start()
         yield host.server_port
@@ -202,7 +205,9 @@ def test_a_signer_does_not_show_its_key() -> None:
 
 
 def test_no_command_takes_a_secret_as_an_argument() -> None:
-    commands = typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    commands = group.commands.values()
     options = {option for c in commands for p in c.params for option in p.opts}
     suspicious = {
         option

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,7 +77,7 @@ def test_both_sides_of_a_quote_need_collateral() -> None:
     st.randoms(use_true_random=False),
 )
 def test_collateral_pays_for_any_fills_of_the_best_orders_first(
-    net: int, resting: list[tuple[Side, int, int]], rng: object
+    net: int, resting: list[tuple[Side, int, int]], rng: random.Random
 ) -> None:
     cash: int = collateral(net, resting)
     position = Position(net=Count(net))
@@ -85,6 +87,6 @@ def test_collateral_pays_for_any_fills_of_the_best_orders_first(
     }
     while queues["bid"] or queues["ask"]:
         open_sides = [side for side, queue in queues.items() if queue]
-        side = rng.choice(open_sides)  # type: ignore[attr-defined]
+        side = rng.choice(open_sides)
         cash += apply(position, *queues[side].pop(0))
         assert cash >= 0

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-import scoringrules  # type: ignore[import-untyped]
+import scoringrules
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -16,8 +16,8 @@ from mmbot.exchange.order_types import (
     TimeInForce,
 )
 from mmbot.exchange.render import Json, order_json
-from mmbot.exchange.rest.refusals import error_body
 from mmbot.exchange.rest.rest_call import Reply, RestCall, read_count, read_price
+from mmbot.exchange.rest.rest_errors import error_body
 from mmbot.trading.values import Side
 from mmbot.units import (
     MONEY_PER_DOLLAR,

@@ -15,8 +15,8 @@ from mmbot.exchange.rest import group_routes as groups
 from mmbot.exchange.rest import market_routes as markets
 from mmbot.exchange.rest import order_routes as orders
 from mmbot.exchange.rest import portfolio_routes as portfolio
-from mmbot.exchange.rest.refusals import refusal_answer
 from mmbot.exchange.rest.rest_call import Handler, Reply, RestCall
+from mmbot.exchange.rest.rest_errors import refusal_answer
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
 from mmbot.units import Milliseconds
 

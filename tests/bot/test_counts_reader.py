@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from mmbot.bot.counts import CountsReader, CountsStep
+from mmbot.bot.counts_reader import CountsReader, CountsStep
 from mmbot.bot.inputs import PageFetched
 from mmbot.bot.outputs import CountsUnavailable, FetchPage, RecordCounts
 from mmbot.config import CountsSettings
