@@ -143,7 +143,11 @@ class BotRunner:
 
     def received(self, frame: bytes | str) -> bool:
         """Hand a frame to the bot; return whether everything is subscribed."""
-        self.handle(*map(FrameReceived, self._interceptor.incoming(frame, wall_clock())))
+        if self._supervisor.given_up:
+            return False
+        with self._supervisor.vital():
+            for each in self._interceptor.incoming(frame, wall_clock()):
+                self._driver.handle(FrameReceived(each))
         return self.bot.streaming
 
     def disconnected(self) -> None:
