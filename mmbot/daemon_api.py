@@ -1,6 +1,6 @@
-"""What the operator may request of a running daemon, and what it answers, as plain values.
+"""The operator's requests to a running daemon and its answers, as plain values.
 
-Both the daemon and what is shown of it import these; neither imports the other for them.
+`daemon` and `observe` both import these, so that neither has to import the other.
 """
 
 from __future__ import annotations

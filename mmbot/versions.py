@@ -1,4 +1,4 @@
-"""The versions of whatever the bot's decisions hang on."""
+"""The versions of everything that the bot's decisions depend on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import metadata
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-# Modules and rooms of mmbot in which decisions are made, and the libraries that these use.
+# Modules and packages of mmbot in which decisions are made, and the libraries that these use.
 _DECIDING = ("bot", "config.py", "units.py", "tsa", "forecast", "trading", "kalshi")
 _LIBRARIES = ("msgspec", "numpy", "orjson", "tzdata")
 

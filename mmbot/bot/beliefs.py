@@ -1,6 +1,6 @@
 """The beliefs that the engine has requested, formed at once and again whenever the counts change.
 
-The forecaster is fitted outside, as that is slow, and anew when a week has ended; until the first
+The forecaster is fitted outside, as that is slow, and again when a week has ended; until the first
 fit is finished no belief is formed.
 """
 
@@ -24,7 +24,7 @@ _MOST_REQUESTS = 16
 
 
 class BeliefStep(msgspec.Struct):
-    """The result of one input: beliefs, and what else is asked for."""
+    """The result of one input: beliefs, notes, and the fit to request, if any."""
 
     beliefs: list[Belief] = []
     notes: list[Note] = []
@@ -39,7 +39,7 @@ class Beliefs:
         self._method = method
         self._requests: dict[RequestBelief, None] = {}
         self._predictor: Predictor | None = None
-        # The running week of the counts that the latest fit was asked for with.
+        # The running week of the counts in the latest `FitForecast`.
         self._fitted_for: Week | None = None
         self._fit_requested = False
 
@@ -51,7 +51,7 @@ class Beliefs:
         return self._form([request], counts)
 
     def counts_changed(self, counts: Counts) -> BeliefStep:
-        """Form every belief anew, and ask for another fit if a week has ended."""
+        """Form every belief again; request a fit at the first call and when a week has ended."""
         step = self._form(self._requests, counts)
         week = running_week(counts)
         if not self._fit_requested or week != self._fitted_for:
@@ -60,7 +60,7 @@ class Beliefs:
         return step
 
     def fitted(self, fitted: ForecastFitted, counts: Counts) -> BeliefStep:
-        """Take over a forecaster and form every belief with it."""
+        """Replace the forecaster and form every belief with the new one."""
         self._predictor = fitted.predictor
         return self._form(self._requests, counts)
 

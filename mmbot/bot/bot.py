@@ -1,8 +1,7 @@
 """The bot: counts, beliefs, feed, engine and gateway together. Inputs in, outputs out; no I/O.
 
-Whoever moves the bytes (the daemon over sockets, the fault laboratory in virtual time) gives every
-input to `Bot.handle` and executes what it returns, in order; see `driver`. Times are milliseconds
-since the Unix epoch.
+`driver` gives every input to `Bot.handle` and executes what it returns, in order. Times are
+milliseconds since the Unix epoch.
 """
 
 from __future__ import annotations
@@ -93,7 +92,7 @@ class Bot:
             clock: The calendar as a function of wall time.
             signer: Signs the requests.
             session: A name that no other session bears; client ids contain it.
-            rng: Keeps the readings of tsa.gov out of step with others'.
+            rng: Draws the jitter between readings of tsa.gov.
         """
         self.engine = Engine(settings, clock, session)
         self._signer = signer
@@ -114,12 +113,12 @@ class Bot:
 
     @property
     def feed_age(self) -> Milliseconds | None:
-        """How old the stream's last frame was when it came."""
+        """The age of the stream's last frame when it was received."""
         return self._feed.age
 
     @property
     def unknown_words(self) -> dict[str, int]:
-        """What the exchange said that is not in the known vocabulary, and how often."""
+        """How often the exchange used each word that is not in the vocabulary."""
         return self._feed.unknown_words.counts | self._gateway.unknown_words.counts
 
     @property
@@ -132,7 +131,7 @@ class Bot:
         return self._signer.headers("GET", STREAM_PATH, now)
 
     def handle(self, happened: BotInput, now: Milliseconds) -> list[Output]:
-        """Apply an input; return what is asked for, to be executed in order."""
+        """Apply an input; return the outputs, to be executed in order."""
         self._out = []
         match happened:
             case FrameReceived():
@@ -181,7 +180,7 @@ class Bot:
         self._out += [Transmit(frame) for frame in step.frames]
         self._events += step.events
         if step.reconnect:
-            # Nothing more is heard on it, however long the closing takes.
+            # The feed reads no further frame of it, however long the closing takes.
             self._out.append(Reconnect())
             self._events.append(StreamLost())
         if step.listing_stale:
@@ -190,7 +189,7 @@ class Bot:
     def _apply_counts(self, step: CountsStep) -> None:
         self._out += step.outputs
         if step.changed:
-            # Before the belief that knows the count, so that the gate is shut until then.
+            # Before the belief that includes the count, so that the gate is shut until then.
             self._apply_given_up()
             self._apply_beliefs(self._beliefs.counts_changed(self.counts))
 
@@ -201,7 +200,7 @@ class Bot:
             self._out.append(step.fit)
 
     def _apply_given_up(self) -> None:
-        """Wait again for a count that came although the operator had said that none would."""
+        """Update the days declared missing; one whose count came after all is no longer one."""
         missing, counts = self.engine.state.missing, self.counts
         for day in sorted(missing):
             if day in counts:
@@ -245,7 +244,7 @@ class Bot:
             if isinstance(event, ListingRead):
                 self._apply_feed(self._feed.watch(self.engine.state.unclosed(now), now))
         writes, self._writes = self._writes, []
-        # One answer may be several events: whatever they bring about goes cancels first.
+        # One answer may be several events: all their writes are sorted together, cancels first.
         self._out[:0] = self._gateway.write(writes, now)
         self._out += (
             self._feed.unknown_words.take_notes() + self._gateway.unknown_words.take_notes()

@@ -1,7 +1,7 @@
 """The counts, from the pages of tsa.gov: when to read which page, and which counts to use.
 
 Between expected releases the current page is read now and then; from the earliest release until
-the count that is due has come, as often as the config says. A page is asked for with the
+the count that is due has come, as often as the config says. A page is requested with the
 validators of its last answer that could be used, so that an unchanged one costs a 304.
 
 A new count that is implausible is held back until a later reading, past the site's cache, still
@@ -44,7 +44,7 @@ _JITTER = 0.1
 _LONGEST_BACKOFF = 8.0
 # In early January the last days of December are only on the archived page of their year.
 _NEW_YEAR_DAYS = 10
-# A page without any answer for so long is asked for again.
+# A request without an answer for so long counts as failed.
 _PATIENCE_MS: Milliseconds = 120_000
 
 # How far a count is from its forecast, given the counts without it, in standard deviations.
@@ -52,7 +52,7 @@ Judge: TypeAlias = Callable[[Counts, dt.date, int], float]
 
 
 class _Validators(msgspec.Struct, frozen=True):
-    """What the site said of the last page of a path that could be used."""
+    """The cache validators of a path's last usable page."""
 
     etag: str = ""
     last_modified: str = ""
@@ -64,7 +64,7 @@ class _Validators(msgspec.Struct, frozen=True):
 
 
 class _Request(msgspec.Struct, frozen=True):
-    """A page that was asked for: the year of an archived one, and until when to wait for it."""
+    """A requested page: the year of an archived one, and until when to wait for it."""
 
     id: int
     year: int | None
@@ -72,9 +72,9 @@ class _Request(msgspec.Struct, frozen=True):
 
 
 class CountsStep(msgspec.Struct):
-    """The result of one input: what is asked for, and whether to form beliefs anew.
+    """The result of one input: outputs, and whether the counts have changed for the beliefs.
 
-    That is so when the history is complete, and from then on whenever a count is new.
+    They have once the history is complete, and from then on whenever a count is new.
     """
 
     outputs: list[FetchPage | RecordCounts | CountsUnavailable | Note] = []
@@ -92,8 +92,8 @@ class CountsReader:
         Args:
             settings: Which years to read, how often, and when releases come.
             clock: The calendar as a function of wall time.
-            rng: Keeps the readings out of step with others'.
-            judge: Returns how implausible a new count is.
+            rng: Draws the jitter between readings.
+            judge: Returns a new count's distance from its forecast in standard deviations.
         """
         self.counts = Counts()
         self._settings = settings
@@ -112,13 +112,13 @@ class CountsReader:
 
     @property
     def next_due(self) -> Milliseconds | None:
-        """When the next page has to be read, or one that was asked for should have come."""
+        """When the next page has to be requested, or the wait for a requested one ends."""
         return self._poll_due if self._request is None else self._request.until
 
     # Inputs
 
     def load(self, counts: Counts, now: Milliseconds) -> CountsStep:
-        """Take over the history as far as it is known, and read the pages that it lacks.
+        """Begin with the stored history, and read the pages that it lacks.
 
         Of the running week only days in `counts` are used: those on the page have to be judged
         first, by a forecast that this history makes possible.
@@ -133,13 +133,13 @@ class CountsReader:
         return self._step
 
     def poll(self, now: Milliseconds) -> CountsStep:
-        """Read whatever pages may have news."""
+        """Read the pages that may show a new count."""
         self._step = CountsStep()
         self._begin_poll(now)
         return self._step
 
     def fetched(self, page: PageFetched, now: Milliseconds) -> CountsStep:
-        """Take in the answer to a `FetchPage`, or its absence; one given up is ignored."""
+        """Read the answer to a `FetchPage`, or handle its absence; one given up is ignored."""
         self._step = CountsStep()
         if self._request is not None and page.id == self._request.id:
             self._take(self._request.year, page.answer, page.failure, now)
@@ -215,7 +215,7 @@ class CountsReader:
     def _read(
         self, year: int | None, answer: HttpAnswer | None, failure: str, now: Milliseconds
     ) -> None:
-        """Take in the counts on a page; raise `BadInput` if there are none to be had."""
+        """Add the counts on a page; raise `BadInput` if it has none that can be used."""
         path = page_path(year)
         if answer is None:
             raise BadInput(f"{path} cannot be reached: {failure}")
@@ -261,7 +261,7 @@ class CountsReader:
         return believable
 
     def _observe(self, shown: ShownCount) -> bool:
-        """Add what a page showed; return whether it is news."""
+        """Add a count that a page showed; return whether it is new or revised."""
         day, count, before = shown.day, shown.count, self.counts
         self.counts, change = before.observe(day, count, shown.seen, archived=shown.archived)
         if change is CountChange.NOTHING:
@@ -293,7 +293,7 @@ class CountsReader:
         return max(_LEAST_WAIT_SECONDS, jittered / self._clock.speed)
 
     def _is_due(self, at: dt.datetime) -> bool:
-        """Return whether a count may be out that is not known."""
+        """Return whether a count may be out that has not been read."""
         settings = self._settings
         this = Week.of(at.date())
         due = [

@@ -36,7 +36,7 @@ Record = RecordFill | RecordViews | RecordSettlement | RecordPnlMark | RecordCou
 
 
 class Executor(Protocol):
-    """Whatever moves the bytes, keeps the ledger and writes the log."""
+    """Executes outputs: sends bytes, sets the timer, writes the ledger and the log."""
 
     def send_call(self, call: Call, /) -> None:
         """Send a signed request; its answer becomes a `CallAnswered`."""
@@ -51,7 +51,7 @@ class Executor(Protocol):
         """Fire a timer at `at`, in place of the one before."""
 
     def fetch_page(self, page: FetchPage, /) -> None:
-        """Read a page; its answer becomes a `PageFetched`."""
+        """Request a page; its answer becomes a `PageFetched`."""
 
     def fit_forecast(self, fit: FitForecast, /) -> None:
         """Fit a forecaster, which becomes a `ForecastFitted`."""
@@ -66,7 +66,7 @@ class Executor(Protocol):
         """End the session: there are no counts to forecast from."""
 
     def sweep_confirmed(self) -> None:
-        """Take note that the exchange lists no order of the bot any more."""
+        """Complete the stop: the exchange lists no order of the bot any more."""
 
 
 def execute(output: Output, executor: Executor) -> None:
@@ -112,7 +112,7 @@ class Driver:
             handle: The bot's `handle`.
             clock: The wall time in milliseconds; read once for each input.
             execute: Executes one output.
-            decided: Told the outputs of a step, and its time, before any of them is executed.
+            decided: Called with the outputs of a step and its time before any is executed.
         """
         self._bot_handle = handle
         self._clock = clock

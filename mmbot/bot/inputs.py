@@ -1,4 +1,4 @@
-"""Everything that can happen to the bot, as values; the time at which it happened comes beside."""
+"""The inputs of the bot, as values; the time of each is passed beside it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class HistoryLoaded(msgspec.Struct, frozen=True):
 
 
 class CountsGivenUp(msgspec.Struct, frozen=True, array_like=True, tag="counts given up"):
-    """All days of which the operator has said that no count will come."""
+    """All days whose counts the operator has declared missing."""
 
     days: tuple[dt.date, ...]
 
@@ -84,7 +84,7 @@ class CallAnswered(msgspec.Struct, frozen=True, array_like=True, tag="answer"):
 
 
 class EventOccurred(msgspec.Struct, frozen=True, array_like=True, tag="event"):
-    """An event that neither the exchange nor the counts bring: the operator's, the process's."""
+    """An event from the operator or the process, not from the exchange or the counts."""
 
     event: InputEvent
 

@@ -1,4 +1,4 @@
-"""Everything the bot can ask for, as values."""
+"""The outputs of the bot, as values."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ class ShownCount(msgspec.Struct, frozen=True, array_like=True):
 
 
 class RecordCounts(msgspec.Struct, frozen=True, tag=True):
-    """Write into the ledger what a page showed that is news, oldest day first."""
+    """Write new and revised counts of a page into the ledger, oldest day first."""
 
     counts: tuple[ShownCount, ...]
 
 
 class CountsUnavailable(msgspec.Struct, frozen=True, tag=True):
-    """The counts that forecasting needs cannot be had; the session cannot begin."""
+    """The counts that forecasting needs cannot be read; the session cannot begin."""
 
     reason: str
 

@@ -1,4 +1,4 @@
-"""The commands, thin: each reads its input, calls one package, and shows the result."""
+"""The commands, thin: each reads its input, calls the package that does the work, prints."""
 
 from __future__ import annotations
 

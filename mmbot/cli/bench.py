@@ -28,7 +28,7 @@ def bench(
     repeat: Annotated[int, typer.Option(min=3, max=1000, help="Runs of each quick part.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Time the forecast, from the bank of past weeks to a ladder, and the quotes made from it."""
+    """Time the forecast, from the residual bank to the belief at every strike, and quoting."""
     history = load_counts(counts) if counts else _synthetic()
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -50,11 +50,11 @@ def exchange(
     balance: Annotated[str, typer.Option(help="Dollars on the account.")] = "10000",
     key_type: Annotated[str, typer.Option(help="ed25519 or rsa.")] = "ed25519",
     key_dir: Annotated[
-        Path | None, typer.Option(help="Directory for the private key; a passing one if not given.")
+        Path | None, typer.Option(help="Directory for the private key; else a temporary one.")
     ] = None,
     quiet_crowd: Annotated[bool, typer.Option(help="Let nobody else trade.")] = False,
 ) -> None:
-    """Run a simulated exchange until SIGTERM; one line of JSON says where it is."""
+    """Run a simulated exchange until SIGTERM; print its addresses as one line of JSON."""
     start, traded = _start(at, week)
     key = _new_key(key_type)
     published = (

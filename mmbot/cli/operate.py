@@ -104,7 +104,7 @@ def resume(
     print(f"{what}. It was halted since {_instant(report.since)}{_because(report.reason)}.")
 
 
-counts = typer.Typer(help="The daily counts as the running daemon knows them.")
+counts = typer.Typer(help="The daily counts that the running daemon has.")
 
 
 @counts.callback(invoke_without_command=True)
@@ -175,7 +175,7 @@ def explain(
 
 def plan(
     config_path: Annotated[
-        Path, typer.Option("--config", help="The edited settings; nothing of them takes effect.")
+        Path, typer.Option("--config", help="The edited settings; none of them takes effect.")
     ],
     venue_path: DaemonVenue = None,
     as_json: _AsJson = False,

@@ -1,4 +1,4 @@
-"""`mmbot replay`: gives recorded sessions to a new bot, and compares what it asks for."""
+"""`mmbot replay`: gives recorded inputs to a new bot, and compares its outputs."""
 
 from __future__ import annotations
 
@@ -39,18 +39,17 @@ def replay(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Run what the daemon recorded through a new bot, and compare everything that it asks for.
+    """Run what the daemon recorded through a new bot, and compare all of its outputs.
 
     The daemon writes each session into STATE/capture/SESSION.capture, where
     STATE is the directory of its ledger and SESSION the part of an order's
     client id after "mmbot-". Requests, frames, pages to fetch, ledger records,
     log lines and timers must be the same, in order; signatures are not compared.
-    What the forecaster answered is taken from the record.
+    The forecaster's answers are taken from the record.
 
     The same code on the same record gives the same orders: a difference is a
-    bug, or what another version (which is said) would have done in its place.
-    A session that is still going, or was killed, is replayed as far as it was
-    written. Nothing is sent anywhere.
+    bug, or due to another version, which is then reported. A session that is
+    still running, or was killed, is replayed as far as it was written. Nothing is sent anywhere.
 
     Exit codes: 0 identical, 1 different, 2 something cannot be used.
     """
@@ -87,7 +86,7 @@ def _replay_file(path: Path) -> Replayed:
 
 
 def _records(file: BinaryIO) -> Iterator[Record]:
-    """Read a file's records, and show how far it is."""
+    """Yield a file's records, and show the progress."""
     size = os.fstat(file.fileno()).st_size
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -68,7 +68,7 @@ def report(
 
 
 def _choose(records: TradeRecords, event: str | None, *, all_events: bool) -> frozenset[str]:
-    """Return the events to report on: the one asked for, all in the ledger, or the last settled."""
+    """Return the events to report on: the one named, all in the ledger, or the last settled."""
     if event is not None and all_events:
         raise BadInput("--event and --all contradict each other; give one of them")
     held = {event_of(each.fill.ticker) for each in records.fills}

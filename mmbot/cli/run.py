@@ -63,7 +63,7 @@ def run(
 
 
 def interceptor_for(settings: config.Settings, fills: Iterable[Fill]) -> Interceptor:
-    """Return what keeps the orders inside in paper mode; in the others nothing does."""
+    """Return the paper exchange in paper mode, otherwise a pass-through."""
     if settings.mode != "paper":
         return PassThrough()
     exchange = settings.exchange
@@ -73,7 +73,7 @@ def interceptor_for(settings: config.Settings, fills: Iterable[Fill]) -> Interce
 
 
 def choose_venue(settings: config.Settings, path: Path | None, *, live: bool) -> Venue:
-    """Return where to trade; raise `BadInput` if that contradicts the mode."""
+    """Return the venue to trade at; raise `BadInput` if it contradicts the mode."""
     if live != (settings.mode == "live"):
         raise BadInput(
             'real money needs both `mode = "live"` in the config and --live on the command '
@@ -89,9 +89,9 @@ def choose_venue(settings: config.Settings, path: Path | None, *, live: bool) ->
 def state_directory(
     settings: config.Settings, environment: Mapping[str, str], *, simulated: bool
 ) -> Path:
-    """Return where the ledger is: the config's word, systemd's, or the user's own place.
+    """Return the ledger's directory: the config's, systemd's, or one in the user's home.
 
-    A simulated exchange has a ledger of its own: its counts and fills are not the world's.
+    A simulated exchange has a ledger of its own: its counts and fills are not real.
     """
     if settings.state.directory:
         directory = Path(settings.state.directory).expanduser()

@@ -34,7 +34,7 @@ def simulate(
     shrink: Annotated[
         bool, typer.Option("--shrink", help="Look for fewer faults that fail a seed.")
     ] = False,
-    without: Annotated[str, typer.Option(help="Take one of the bot's guards out.")] = "",
+    without: Annotated[str, typer.Option(help="Disable one of the bot's guards.")] = "",
     compare: Annotated[
         str, typer.Option(help="Play ordinary hours with this guard and without it.")
     ] = "",

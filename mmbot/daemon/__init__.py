@@ -1,1 +1,1 @@
-"""The shell that trades: it moves bytes, keeps time and remembers, and decides nothing."""
+"""The trading process: sockets, timers, signals, ledger and capture. It decides nothing."""

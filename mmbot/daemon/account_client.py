@@ -33,7 +33,7 @@ CHECK_ATTEMPTS = 3
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 10.0
 _PAUSE_GROWTH = 1.5
 _STREAM_SECONDS = 10.0
-# How long cancelling every own order may take before it ends without knowing.
+# How long cancelling every own order may take; after that its result counts as unknown.
 CANCEL_SECONDS = 20.0
 
 
@@ -80,7 +80,7 @@ class AccountClient:
         if answer.status in {401, 403}:
             error = error_body(answer.body)
             if error.code == "header_timestamp_expired":
-                return  # the clock is wrong, not the key: the examination says by how much
+                return  # the clock is wrong, not the key: the self-check reports by how much
             raise BadInput(
                 f"{self._venue.rest_url} refuses the API key: {answer.status} {error.code} "
                 f"{error.text}".rstrip()
@@ -92,9 +92,9 @@ class AccountClient:
         """Make every check that needs REST alone; repeat them all while one is unknown or fails.
 
         Args:
-            held: Events that hold positions, according to the ledger.
-            most_attempts: Attempts before unknown checks are returned as such; `None` goes on,
-                with a warning in the log each time, until every check is known.
+            held: The events with positions, according to the ledger.
+            most_attempts: Attempts before unknown checks are returned as such; `None` repeats
+                them, with a warning in the log each time, until every check is known.
 
         Returns:
             The last examination and its findings.

@@ -1,7 +1,7 @@
-"""The running bot: inputs from sockets and timers to its driver, and what it asks for to them.
+"""Runs the bot: passes inputs from sockets and timers to its driver, and executes its outputs.
 
-Every input passes through `BotRunner.handle`. Where a step fails, the supervisor gives up and
-nothing is handled any more, as the bot's state may be half changed.
+Every input passes through `BotRunner.handle`. When a step fails, the supervisor gives up and no
+further input is handled, as the bot's state may be half changed.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from mmbot.trading.commands import (
 from mmbot.units import Milliseconds, format_money, format_price
 from mmbot.versions import versions
 
-# How often the interceptor is given the time.
+# How often `Interceptor.advance` is called.
 _TICK_SECONDS = 1.0
 
 
@@ -57,13 +57,13 @@ class BotRunner:
     """One bot with its driver, its stream and its worker.
 
     Attributes:
-        bot: The bot; others only look at it.
-        capture: Its record, to be entered before the first input.
+        bot: The bot; read-only for others.
+        capture: Its capture, a context to be entered before the first input.
         worker: Reads pages and fits forecasters.
         stream: The connection to the exchange.
-        prepared: Set once a forecaster is fitted, or counts for one cannot be had.
-        refusal: Why the counts cannot be had, in that case.
-        finished: Set once the exchange has confirmed that no order of the bot is left.
+        prepared: Set once a forecaster is fitted, cannot be for want of counts, or a stop is due.
+        refusal: Why the counts cannot be read, if so.
+        finished: Set once the exchange lists no order of the bot, or the supervisor has given up.
     """
 
     def __init__(
@@ -110,13 +110,13 @@ class BotRunner:
         self._tasks = tasks
 
     def end(self) -> None:
-        """Fire no timer any more, and end a fit that is under way."""
+        """Cancel the timer and a fit that is under way."""
         self.worker.give_up()
         if self._timer is not None:
             self._timer.cancel()
 
     def handle(self, *happened: BotInput) -> None:
-        """Give inputs to the bot, in order, and execute what it asks for."""
+        """Give inputs to the bot, in order, and execute their outputs."""
         if self._supervisor.given_up:
             return
         with self._supervisor.vital():
@@ -124,25 +124,25 @@ class BotRunner:
                 self._driver.handle(each)
 
     async def tick(self) -> None:
-        """Give the interceptor the time until cancelled."""
+        """Advance the interceptor's time until cancelled."""
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             self._interceptor.advance(wall_clock())
             self._handle_intercepted()
 
-    # What the stream brings
+    # Stream
 
     def stream_headers(self) -> tuple[tuple[str, str], ...]:
         """Return the headers to open a stream with now."""
         return self.bot.stream_headers(wall_clock())
 
     def connected(self) -> None:
-        """Tell the bot and the interceptor of a new connection."""
+        """Handle a new connection in the interceptor and the bot."""
         self._interceptor.connected()
         self.handle(StreamOpened())
 
     def received(self, frame: bytes | str) -> bool:
-        """Hand a frame to the bot; return whether everything is subscribed."""
+        """Pass a frame through the interceptor to the bot; return whether all is subscribed."""
         if self._supervisor.given_up:
             return False
         with self._supervisor.vital():
@@ -151,7 +151,7 @@ class BotRunner:
         return self.bot.streaming
 
     def disconnected(self) -> None:
-        """Tell the bot and the interceptor that the connection is gone."""
+        """Handle the loss of the connection in the interceptor and the bot."""
         self._interceptor.disconnected()
         self.handle(StreamClosed())
 
@@ -163,7 +163,7 @@ class BotRunner:
     def _handle_intercepted(self) -> None:
         self.handle(*map(FrameReceived, self._interceptor.take()))
 
-    # What the bot asks for
+    # Outputs
 
     def _execute(self, output: Output) -> None:
         execute(output, self)
@@ -205,11 +205,11 @@ class BotRunner:
         self.handle(TimerFired())
 
     def fetch_page(self, page: FetchPage) -> None:
-        """Have a page read."""
+        """Submit a page to the worker."""
         self.worker.submit(page)
 
     def fit_forecast(self, fit: FitForecast) -> None:
-        """Have a forecaster fitted."""
+        """Submit a fit to the worker."""
         self.worker.submit(fit)
 
     def record(self, record: Record) -> None:
@@ -244,10 +244,10 @@ class BotRunner:
         getattr(self._log, note.level)(note.name, **note.fields)
 
     def counts_unavailable(self, reason: str) -> None:
-        """End the start: there is nothing to forecast from."""
+        """Refuse to start: there are no counts to forecast from."""
         self.refusal = BadInput(f"{self._venue.counts_url}{reason}")
         self.prepared.set()
 
     def sweep_confirmed(self) -> None:
-        """End the sweep."""
+        """Complete the stop: no order of the bot is left."""
         self.finished.set()

@@ -25,7 +25,7 @@ SUFFIX = ".capture"
 FLUSH_SECONDS = 1.0
 
 _MEGABYTE = 1024 * 1024
-# Records that are written before the second is over, and that may be buffered at the most.
+# So much is written before the second is over; more than the second bound ends the capture.
 _BATCH_BYTES = 256 * 1024
 _MOST_BUFFERED_BYTES = 24 * _MEGABYTE
 _CLOSE_SECONDS = 5.0

@@ -23,9 +23,9 @@ from mmbot.kalshi.http import HttpAnswer
 from mmbot.tsa.pages import MOST_BYTES
 
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
-# What the bot reads of a page's headers.
+# The headers of a page that the bot reads.
 _HEADERS = ("ETag", "Last-Modified")
-# A fit of so many weeks takes long enough to say how far it is.
+# A fit of so many weeks takes long enough to log its progress.
 _WORTH_REPORTING = 50
 
 Done = Callable[[PageFetched | ForecastFitted], None]
@@ -39,8 +39,8 @@ class CountsWorker:
 
         Args:
             url: The root of the site.
-            directory: Where the forecasts of past weeks are kept.
-            done: Told each result, on the event loop.
+            directory: Where the residual banks are stored.
+            done: Called with each result, on the event loop.
         """
         self._url = url
         self._directory = directory
@@ -114,7 +114,7 @@ class CountsWorker:
         try:
             store_bank(path, bank)
         except BadInput as error:
-            # It only saves the next session some seconds.
+            # The bank only saves the next session some seconds.
             self._log.warning("forecast.not_kept", reason=str(error))
 
     def _report(self, done: int, of: int) -> None:

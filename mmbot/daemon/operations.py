@@ -1,7 +1,7 @@
-"""What a running daemon does when the operator asks for something.
+"""The daemon's side of the operator's requests.
 
-Whatever has to outlast a restart is committed to the ledger before it takes effect. A halt takes
-effect even if it cannot be kept, and says so: quotes that stand are the greater danger.
+What has to survive a restart is committed to the ledger before it takes effect. A halt takes effect
+even if it cannot be stored, and its report says so: resting quotes are the greater danger.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ from mmbot.tsa.calendar import Week, release_instant
 from mmbot.tsa.counts import Counts
 from mmbot.units import Milliseconds
 
-# How long the answer to a halt waits for the last order to be off, and how often it looks.
+# How long the answer to a halt waits for the last order to be off, and the pause between looks.
 HALT_SECONDS = 20.0
 _LOOK_SECONDS = 0.02
-# What a plan may change: everything else is not the engine's, or needs a restart.
+# What a plan may change: any other setting is not the engine's, or needs a restart.
 _PLANNED = ("quoting", "limits", "orders")
 
 
@@ -87,10 +87,10 @@ class Operations:
         """Begin without a request.
 
         Args:
-            settings: What the daemon runs with.
-            bot: What trades; it is only looked at.
-            ledger: Keeps what has to outlast a restart.
-            handle: Gives the bot an input and executes what it asks for.
+            settings: The settings that the daemon runs with.
+            bot: The bot that trades; only read.
+            ledger: Stores halts and missing counts, which survive a restart.
+            handle: Gives the bot an input and executes its outputs.
             wall_clock: The time in milliseconds.
             observer: Explains and plans.
         """
@@ -103,7 +103,7 @@ class Operations:
         self._log = structlog.get_logger()
 
     async def answer(self, request: Request) -> Answer:
-        """Follow a request."""
+        """Execute a request and return its answer."""
         try:
             if isinstance(request, Halt):
                 return await self._halt(request)
@@ -130,10 +130,10 @@ class Operations:
     def _state(self) -> TradingState:
         return self._bot.engine.state
 
-    # What is remembered
+    # Stored requests
 
     def recall(self) -> None:
-        """Tell the bot what the operator said to an earlier session."""
+        """Give the bot the halt and the missing counts that the ledger has stored."""
         halt = self._ledger.halt()
         if halt is not None:
             self._handle(EventOccurred(halt))

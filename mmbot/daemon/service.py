@@ -1,9 +1,9 @@
 """The daemon's process: checks the account, starts the bot and its tasks, and stops them.
 
-On SIGTERM or SIGINT the quotes come off, the exchange is asked whether any is left, and the exit
-code says what it answered. While a task is down the quotes are off, and it is restarted; where that
-does not help, and where the bot itself or the ledger fails, the own orders are cancelled without
-the bot, and the process ends so as to be started anew.
+On SIGTERM or SIGINT the quotes are cancelled, the exchange is asked whether any is left, and the
+exit code reports its answer. While a task is down the quotes are off, and it is restarted; after
+too many restarts, and when the bot itself or the ledger fails, the own orders are cancelled without
+the bot, and the process ends, for systemd to start it again.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from mmbot.kalshi.selfcheck import failures
 from mmbot.trading.events import SessionStarted, Stopping, TasksDown
 from mmbot.tsa.counts import Counts, load_counts
 
-# 4 whatever else happened: that an order may be left is the news that matters most.
+# 4 takes precedence over 5: that an order may be left matters most.
 EXIT_CLEAN, EXIT_NOT_KNOWN, EXIT_BROKEN = 0, 4, 5
 
 _T = TypeVar("_T")
@@ -64,9 +64,9 @@ class Service:
             settings: What to trade, and how.
             venue: Where.
             signer: Signs requests.
-            ledger: Keeps what must survive.
+            ledger: Stores what must survive a restart.
             state: The directory of the ledger, the capture and the operator's socket.
-            interceptor: Every byte between the bot and the exchange goes through it.
+            interceptor: Sees every request, answer and frame between the bot and the exchange.
             observer: Shows the bot's state to people.
         """
         self._settings = settings
@@ -96,11 +96,11 @@ class Service:
         )
 
     async def run(self) -> int:
-        """Trade until a signal says stop; return the exit code.
+        """Trade until SIGTERM or SIGINT; return the exit code.
 
         Raises:
             BadInput: The exchange, the key or the counts cannot be used; nothing was traded.
-            NotReady: The self-check found a reason that waiting does not heal.
+            NotReady: A check failed, and failed again when it was repeated.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -115,8 +115,8 @@ class Service:
             sides=self._settings.quoting.sides,
         )
         async with self._rest, control.listening(self._state, self._operations.answer):
-            # A stop during the checks, which may take as long as one is unknown, goes on to the
-            # sweep: orders of an earlier session may be left.
+            # A stop during the checks, which are repeated while one is unknown, still has to
+            # cancel: orders of an earlier session may be left.
             held = await self._unless_stopped(self._refuse_unready()) or ()
             history = self._history()
             with self._runner.capture:
@@ -127,7 +127,7 @@ class Service:
         return code
 
     async def _unless_stopped(self, work: Coroutine[None, None, _T]) -> _T | None:
-        """Return the result of `work`, or cancel it and return `None` when a signal comes."""
+        """Return the result of `work`, or cancel it and return `None` on a signal."""
         working = asyncio.create_task(work)
         stopping = asyncio.create_task(self._stop.wait())
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -191,7 +191,7 @@ class Service:
         return [tasks.create_task(keep(name, helper)) for name, helper in helpers.items()]
 
     async def _sweep(self) -> int:
-        """Take the quotes off and have the exchange confirm that none is left."""
+        """Cancel the quotes and have the exchange confirm that none is left."""
         self._runner.handle(EventOccurred(Stopping()))
         try:
             async with asyncio.timeout(CANCEL_SECONDS):
@@ -205,7 +205,7 @@ class Service:
         return EXIT_CLEAN
 
     async def _cancel_without_bot(self) -> int:
-        """Do the same on the account alone, as what the bot knows may be wrong."""
+        """Cancel every own order that is listed, as the bot's own state may be wrong."""
         try:
             result = await self._account.cancel_own_orders()
         except ReadingError as error:
@@ -225,7 +225,7 @@ class Service:
         self._stop_asked()
 
     async def _heartbeat(self) -> None:
-        # By the calendar, but not faster than anybody could read.
+        # By the calendar, but once a second at most when that runs fast.
         pause = max(1.0, self._settings.log.heartbeat_seconds / self._venue.clock.speed)
         while True:
             await asyncio.sleep(pause)

@@ -84,7 +84,7 @@ class StreamClient:
                 closing = tasks.create_task(self._close_on_request(connection))
                 self._listener.connected()
                 async for frame in connection:
-                    # The backoff only starts over after a connection that was of use.
+                    # The backoff only starts over after a connection that was fully subscribed.
                     self._was_subscribed |= self._listener.received(frame)
                 sending.cancel()
                 closing.cancel()

@@ -1,11 +1,13 @@
-"""Restarts background tasks that fail, and ends the process where that does not help.
+"""Restarts background tasks that fail, and ends the process after too many restarts.
 
-A helper is a task that should never end: the stream, the poller, the heartbeat. One that does is
-first reported missing, so that the quotes are cancelled, then logged with its traceback, and
-restarted after a pause. After too many restarts within ten minutes, and as soon as something vital
-fails (the bot itself, whose state may then be half changed), the supervisor gives up.
+A helper is a task that should never end: the stream, the counts worker ("poller" in the log), the
+heartbeat, the interceptor's clock ("tick"). One that ends is first reported missing, so that the
+quotes are cancelled, then logged with its traceback, and restarted after a pause. After too many
+restarts within ten minutes, and as soon as something vital fails (the bot itself, whose state may
+then be half changed), the supervisor gives up.
 
-Apart from the commands, this is the one place that catches every exception.
+Apart from recording and replay, which record a failure of the bot as the result of its input, this
+is the one place that catches every exception.
 """
 
 from __future__ import annotations

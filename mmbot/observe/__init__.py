@@ -1,1 +1,1 @@
-"""What is seen of the bot from outside."""
+"""What people see of the bot: log, status, explanations, plans and reports."""

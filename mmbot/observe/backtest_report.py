@@ -114,7 +114,7 @@ def _statistics_texts(weeks: Sequence[WeekResult]) -> tuple[str, ...]:
 
 
 def _with_opinions(results: ResultsByStrategy) -> Sequence[WeekResult]:
-    """Return the results whose opinions are scored: those of the first strategy."""
+    """Return the results whose predictions are scored: those of the first strategy."""
     return next(iter(results.values()))
 
 

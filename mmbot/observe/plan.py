@@ -1,8 +1,8 @@
 """The quotes under other settings, beside the present ones: a copy of the engine decides.
 
-The copy gets the settings, and every write that it asks for is applied at once, against books and
-mids that do not move, with tokens for everything and every order past its minimum rest. The quotes
-on which it settles are the plan. Nothing of it reaches the engine that trades.
+The copy gets the settings, and every write that it requests is applied at once, against books and
+mids that do not move, with unlimited write tokens and every order past its minimum rest. The quotes
+on which it settles are the plan. The engine that trades is not changed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _compared(ticker: str, present: Engine, planned: Engine) -> PlannedMarket:
 
 
 def _settled(engine: Engine, inputs: list[InputEvent], now: Milliseconds) -> Engine:
-    """Return a copy of the engine after some inputs and every write that follows from them."""
+    """Return a copy of the engine after some events and every write that follows from them."""
     shadow = _copied(engine)
     budget = shadow.state.budget
     budget.refill = budget.capacity = budget.level = _PLENTY
@@ -95,7 +95,7 @@ def _applied(command: Command, shadow: Engine) -> list[InputEvent]:
 
 
 def _reduced(client_id: str, remaining: Count, shadow: Engine) -> list[InputEvent]:
-    """Return the inputs that follow when `remaining` of an order is left."""
+    """Return the events by which an order is reduced to `remaining`, and the book with it."""
     order = shadow.state.orders.get(client_id)
     if order is None:
         return []

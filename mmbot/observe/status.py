@@ -1,4 +1,4 @@
-"""The trading state at a glance, as plain values for a log line or a page."""
+"""The trading state at a glance, as plain values for the heartbeat."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mmbot.units import format_count, format_money, format_price
 
 
 def status(state: TradingState) -> dict[str, Any]:
-    """Return what each event and each of its markets shows now; money in dollars, as text."""
+    """Return the present figures of each event and its markets; money in dollars, as text."""
     return {
         "live_orders": len(state.orders),
         "stopping": state.service.stopping,

@@ -1,1 +1,1 @@
-"""Recording what a bot is given and asks for, and giving it again to another; no I/O."""
+"""Records of a bot's inputs and outputs, and their replay into another bot; no I/O."""

@@ -6,8 +6,8 @@ read with the help of the batches before it, which a replay needs in any case, a
 what it would be by itself, as most batches hold a few records that resemble earlier ones.
 
 A process that is killed leaves the last batch short, and a machine that loses its power may leave
-zeros in place of it: both are a torn tail, which ends the reading. Whatever else does not fit its
-checksum is damage, and the file is refused.
+zeros in place of it: both are a torn tail, which ends the reading. Any other mismatch of a checksum
+is damage, and the file is refused.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LEVEL = 6
 
 
 class Source(Protocol):
-    """Whatever bytes are read from; fewer than asked for are only returned at its end."""
+    """A binary file; it returns fewer bytes than requested only at its end."""
 
     def read(self, size: int, /) -> bytes:
         """Return the next bytes."""
@@ -54,7 +54,7 @@ def unpack(source: Source) -> Iterator[bytes]:
     """Return the messages in a file, up to a torn tail if it has one; `records.split` reads them.
 
     Raises:
-        BadInput: The file is none of these, or it is damaged.
+        BadInput: The file is no capture of this version, or it is damaged.
     """
     mark = source.read(len(MARK))
     if not MARK.startswith(mark):

@@ -1,4 +1,4 @@
-"""A bot whose every input, and what it asked for, is handed out as a record."""
+"""A bot that hands out a record of every step: its input and its outputs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _Answer = TypeVar("_Answer", Belief, float)
 
 
 class RecordedBot(Bot):
-    """The bot, and `keep` is called with each record before the outputs are executed."""
+    """A bot that calls `keep` with the record of each step before its outputs are executed."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class RecordedBot(Bot):
         keep(records.encode(begun, 0, records.encode_outputs(())))
 
     def handle(self, happened: BotInput, now: Milliseconds) -> list[Output]:
-        """Apply an input, on the record."""
+        """Apply an input and record the step; one that fails is recorded with its error."""
         what = records.recorded(happened)
         if isinstance(what, EventOccurred):
             happened = what
@@ -62,7 +62,7 @@ class RecordedBot(Bot):
         try:
             outputs = super().handle(happened, now)
         except Exception as error:
-            # The input at which the bot fails is the one that somebody will want to see.
+            # The input at which the bot fails is the one that will be looked for.
             self._record(what, now, records.encode_failure(error))
             raise
         self._record(what, now, records.encode_outputs(outputs))
@@ -74,7 +74,7 @@ class RecordedBot(Bot):
 
 
 class _RecordedPredictor:
-    """A forecaster whose every answer is kept."""
+    """A forecaster whose every answer is recorded."""
 
     def __init__(self, predictor: Predictor, answers: list[records.Forecast]) -> None:
         self._predictor = predictor

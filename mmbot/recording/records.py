@@ -1,9 +1,9 @@
-"""Records: each input of a bot as a value, beside what the bot asked for, as bytes and back.
+"""Records of a bot's steps, encoded as MessagePack and back: an input, its time and the outputs.
 
-The first record of a session says what its bot was begun with; replaying the others into another
-bot that is begun with the same must make it ask for the same. Requests are kept without the headers
-that sign them: these are secret enough, and differ from one signing to the next. A fitted
-forecaster is not kept, but every answer that it gave.
+The first record of a session has the arguments of its bot; another bot with the same arguments must
+give the same outputs to the inputs of the other records. Requests are recorded without the headers
+that sign them: these are confidential, and differ from one signing to the next. A fitted forecaster
+is not recorded, but every answer that it gave.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from mmbot.tsa.calendar import CalendarClock, Week
 from mmbot.tsa.counts import Counts, Vintage
 from mmbot.units import Milliseconds
 
-# The tables of the config that decisions depend on; the others may hold what is nobody's business.
+# The tables of the config that decisions depend on; the others name keys and local paths.
 _DECISIVE = ("mode", "exchange", "counts", "forecast", "quoting", "limits", "orders")
 
 
@@ -54,7 +54,7 @@ class SessionRecord(msgspec.Struct, frozen=True, array_like=True, tag="session")
 
 
 class FrameRecord(msgspec.Struct, frozen=True, array_like=True, tag="frame"):
-    """A `FrameReceived`, whichever way the transport had it."""
+    """A `FrameReceived`, as bytes whether it came as text or as bytes."""
 
     frame: bytes
 
@@ -89,7 +89,7 @@ Forecast: TypeAlias = Belief | float | str
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True):
-    """One input, when it was handled, and what it made the bot ask for.
+    """One input, when it was handled, and the outputs of that step.
 
     Attributes:
         what: The input.
@@ -132,7 +132,7 @@ def decisive(settings: Settings) -> Settings:
 
 
 def recorded(happened: BotInput) -> Input:
-    """Return an input as it is kept."""
+    """Return an input in its recorded form."""
     match happened:
         case FrameReceived(frame):
             data = frame.encode(errors="surrogatepass") if isinstance(frame, str) else frame
@@ -148,7 +148,7 @@ def recorded(happened: BotInput) -> Input:
 
 
 def given(what: Input, predictor: Predictor) -> BotInput:
-    """Return the input that was kept, with a forecaster in place of the one that was not."""
+    """Return the input of a record, with `predictor` in place of the unrecorded forecaster."""
     match what:
         case FrameRecord(frame):
             return FrameReceived(frame)
@@ -171,7 +171,7 @@ def encode(
 
 
 def encode_outputs(outputs: Iterable[Output]) -> bytes:
-    """Return what a bot asked for as bytes; the same bytes if, and only if, it is the same."""
+    """Return outputs as bytes, which are equal if, and only if, the outputs are."""
     asked = [_without_secrets(output) for output in outputs]
     try:
         return _ENCODER.encode(asked)
@@ -210,7 +210,7 @@ def split(message: bytes) -> list[Record]:
     """Return the records in a message.
 
     Raises:
-        BadInput: They are not such as this version writes.
+        BadInput: They were written by another version.
     """
     try:
         return _DECODER.decode(message)

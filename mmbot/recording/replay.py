@@ -1,6 +1,6 @@
-"""Replaying a recorded session into a fresh bot, and comparing what the two asked for.
+"""Replaying a recorded session into a fresh bot, and comparing the outputs of the two.
 
-What the forecaster answered is taken from the record. Signatures are not compared, nor made.
+The forecaster's answers are taken from the record. Requests are not signed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from mmbot.units import Milliseconds
 
 
 class ReplayDifference(msgspec.Struct, frozen=True):
-    """The first input at which the bots parted.
+    """The first input at which the outputs differ.
 
     Attributes:
         number: Which input, counted from 1.
@@ -42,7 +42,7 @@ class ReplayDifference(msgspec.Struct, frozen=True):
         kind: What kind of input it was.
         given: What it was, shortened.
         expected: The first output that differs, as recorded; `None` if there was no further one.
-        got: What the replay asked for in its place; `None` likewise.
+        got: The output of the replay in its place; `None` likewise.
         place: Which of the input's outputs that is, counted from 1.
     """
 
@@ -71,7 +71,7 @@ class ReplayResult(msgspec.Struct, frozen=True):
         first: The time of the first input, in milliseconds; `None` if there was none.
         last: The time of the last input, likewise.
         versions: For each thing of another version: the one recorded and the one running.
-        difference: Where the bots parted, or `None` if they are identical.
+        difference: The first difference, or `None` if all outputs are identical.
     """
 
     session: str = msgspec.field(name="life")
@@ -89,7 +89,7 @@ def utc(milliseconds: int) -> str:
 
 
 class _Unsigning(Signer):
-    """Signs nothing: what a replay asks for is never sent."""
+    """Signs nothing: the requests of a replay are never sent."""
 
     def __init__(self) -> None:
         pass
@@ -100,7 +100,7 @@ class _Unsigning(Signer):
 
 
 def replay(recorded: Iterable[Record], versions: dict[str, str]) -> ReplayResult:
-    """Give a fresh bot everything that a recorded one was given, until the two part.
+    """Give a fresh bot every recorded input in order, up to the first that differs in its outputs.
 
     Args:
         recorded: The records of one session, in order.
@@ -146,7 +146,7 @@ class _Run:
         self._driver = Driver(bot.handle, lambda: self._now, self._outputs.append)
 
     def outputs_of(self, what: Input, record: Record) -> bytes:
-        """Return what the bot asks for, or how it fails, as the recorder writes it."""
+        """Return the bot's outputs, or its failure, as the recorder encodes them."""
         self._now = record.now
         self._outputs.clear()
         self._forecasts.answers = deque(record.forecasts)
@@ -231,7 +231,7 @@ def _text(data: bytes) -> str:
 
 
 def _shown(recorded: msgspec.Raw | None) -> str | None:
-    """Return one recorded output in words."""
+    """Return one recorded output as text: its name and its fields."""
     if recorded is None:
         return None
     output = msgspec.msgpack.decode(recorded)
