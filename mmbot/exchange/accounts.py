@@ -1,4 +1,4 @@
-"""Who owns what: cash, signed positions and the collateral behind resting orders.
+"""Accounts: cash, signed positions and the collateral behind resting orders.
 
 Buying YES at p costs p; selling it opens or adds NO at 1 - p. A YES and a NO of one holder net to
 one dollar at once. Money is in 1e-6 dollar and is conserved: the cash of all accounts, one dollar

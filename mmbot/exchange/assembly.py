@@ -22,7 +22,8 @@ from mmbot.tsa.calendar import CalendarClock, Week
 from mmbot.tsa.counts import Counts
 from mmbot.units import Money
 
-# Days before the calendar's start whose releases may fall after it.
+# How long before the calendar's start a day may be whose count is released after it, and how far
+# synthetic counts go beyond the week.
 _LEAD: Final = dt.timedelta(days=14)
 _TAIL: Final = dt.timedelta(days=21)
 

@@ -249,7 +249,7 @@ class Crowd:
             if ask + step <= _HIGHEST:
                 desired["ask", Price(ask + step)] = count
         if maker is self._makers[-1]:
-            # Somebody always bids a cent for either side.
+            # A cent is always bid for either leg.
             desired.setdefault(("bid", ONE_CENT), _PENNY_BID)
             desired.setdefault(("ask", _HIGHEST), _PENNY_BID)
         return desired

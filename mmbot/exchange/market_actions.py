@@ -62,7 +62,7 @@ def determine(
 
 
 def dispute(market: ExchangeMarket, now: Milliseconds) -> None:
-    """Mark a determined result as disputed; no message of the stream says so."""
+    """Mark a determined result as disputed, which the stream does not report."""
     market.status, market.updated_ms = "disputed", now
 
 

@@ -318,7 +318,7 @@ class SimulatedVenue:
         session.end(session.subscriptions[sid], code)
 
     def drop_sessions(self) -> None:
-        """Close every session; the shells see `closed`."""
+        """Close every session; whoever serves one sees `closed`."""
         for session in self.sessions:
             session.closed = True
         self.sessions = []

@@ -1,1 +1,1 @@
-"""Weeks in virtual time in which everything breaks, and an auditor that says what must hold."""
+"""Weeks in virtual time with injected faults, and an auditor that checks the invariants."""

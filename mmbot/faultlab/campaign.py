@@ -25,7 +25,7 @@ _MAX_TRIALS = 60
 class Job(msgspec.Struct, frozen=True):
     """One seed's run, in eventful hours, or in ordinary ones to compare a guard's worth.
 
-    `without` is the guard that is taken out, `compare` the one whose worth is asked for.
+    `without` is the guard that is disabled, `compare` the one whose worth is measured.
     """
 
     seed: int
@@ -100,7 +100,7 @@ class Summary(msgspec.Struct):
 
 
 def run(job: Job) -> SeedResult:
-    """Play the weeks of one seed, or until an invariant is broken."""
+    """Simulate the weeks of one seed, until an invariant is broken if one is."""
     hours: Hours = "ordinary" if job.compare else "eventful"
     unjudged = GUARDS[job.compare].breaks if job.compare else ()
     replay_check = ReplayCheck()

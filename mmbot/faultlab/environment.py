@@ -33,7 +33,7 @@ class LocalClock:
         return true + self._skew_ms + drift
 
     def step(self, by: Milliseconds) -> None:
-        """Be ahead of the true time by so much, the drift apart."""
+        """Set how far ahead of the true time it is, the drift apart."""
         self._skew_ms = by
 
     def drift(self, ppm: int) -> None:

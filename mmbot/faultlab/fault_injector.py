@@ -127,7 +127,7 @@ class FaultInjector:
         self._faults.storm_until = self._end_of("rate_storm", _STORM_MS)
 
     def _shard_down(self) -> None:
-        """Have the shard refuse all orders, and the exchange's status say so."""
+        """Make the shard refuse all orders, and the exchange's status report it."""
         until = self._end_of("shard_down", _SHARD_MS)
         exchange, self._faults.shard_down_until = self._venue.exchange, until
         exchange.shard_down = True
@@ -217,7 +217,7 @@ class FaultInjector:
             self._until(until, lambda: venue.schedule_fees(usual, self._scheduler.now))
 
     def _portfolio_lag(self) -> None:
-        """Let the account's readings of itself be up to seconds old."""
+        """Make the exchange's reads of the account up to seconds old."""
         history = self._venue.exchange.history
         usual, history.lag = history.lag, self._faults.rng("portfolio_lag").randint(*_LAG_MS)
 

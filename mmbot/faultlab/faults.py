@@ -2,7 +2,8 @@
 
 Every fault has a random generator of its own, seeded by the seed and its name: leaving one fault
 out does not change when the others are injected. A seed uses about half of the faults it is given,
-each at a rate of its own, so that some weeks are almost quiet and in others much fails at once.
+those of messages at rates of its own, so that some weeks are almost quiet and in others much fails
+at once.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ _DELAY_MS: Final = (200, 4_000)
 _REQUEST_DELAY_MS: Final = (200, 9_000)
 _REORDER_MS: Final = (100, 1_500)
 _FILL_HEAD_START_MS: Final = (300, 1_500)
-# What a seed multiplies a fault's rate by.
+# What a seed multiplies the rate of a fault of messages by.
 _RATE_FACTORS: Final = (0.3, 1.0, 3.0)
 _MAX_RATE: Final = 0.5
 
@@ -121,7 +122,7 @@ class CallDelivery(msgspec.Struct):
 
     request_delay: Milliseconds | None
     answer_delay: Milliseconds | None
-    # The answer of the exchange's front, whether or not the request is carried out behind it.
+    # The answer of the exchange's front, whether or not the request is executed behind it.
     front_answer: HttpAnswer | None = None
     # Whether the order is to be filled before its creation is answered.
     fill_first: bool = False

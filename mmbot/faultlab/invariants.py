@@ -248,7 +248,7 @@ class Auditor:
         self._placed.add(place)
 
     def set_quiet(self, *, still: bool) -> None:
-        """Set whether nobody else acts any more."""
+        """Set whether all other traders have stopped acting."""
         self._still = still
         self._placed.clear()
 
@@ -309,7 +309,7 @@ class Auditor:
             raise InvariantBroken("overbid", f"{sent.client_id} at {sent.price} betters {best}")
 
     def _check_lost(self, bot: Bot) -> None:
-        """Check that the bot takes no order of this session for over that still rests."""
+        """Check that the bot knows every order of this session that rests."""
         orders = bot.engine.state.orders
         for order in self.live.values():
             ours = _session_of(order) == self.session

@@ -26,16 +26,16 @@ _SETTLED_MS: Final = 5_000
 
 
 class NetworkListener(Protocol):
-    """The process, as the network knows it."""
+    """What the network requires of the process."""
 
     def stream_opened(self) -> None:
-        """Handle that the stream is open."""
+        """Handle the opening of the stream."""
 
     def stream_failed(self) -> None:
-        """Handle that the stream could not be opened."""
+        """Handle a failure to open the stream."""
 
     def stream_closed(self) -> None:
-        """Handle that the stream is gone."""
+        """Handle the loss of the stream."""
 
     def received(self, frame: bytes) -> None:
         """Handle a frame."""
@@ -47,7 +47,7 @@ class StreamConnection:
     def __init__(self) -> None:
         # The venue's end, once it has accepted the connection.
         self.session: StreamSession | None = None
-        # Whether the process takes it for open.
+        # Whether the process considers it open.
         self.up = False
         # Whether nothing passes any more, though the process may not know it yet.
         self.dead = False

@@ -1,4 +1,4 @@
-"""The process that the bot runs in, in virtual time: it executes what the bot asks for.
+"""The process that the bot runs in, in virtual time: it executes the bot's outputs.
 
 What the daemon does with sockets, timers, threads and SQLite happens here on one scheduler, through
 the driver that the daemon uses. The process can be killed between any two of the bot's outputs; its
@@ -59,11 +59,11 @@ class Process:
     """One session of the bot, from its start to its end."""
 
     def __init__(self, environment: Environment, bot: Bot, session: str) -> None:
-        """Be a process that has not done anything yet."""
+        """Begin with nothing loaded and nothing sent."""
         self.alive = True
         self.finished = False
         self.bot = bot
-        # Passengers by which the forecast has moved for reasons of its own.
+        # Passengers by which a fault has moved the forecast.
         self.forecast_shift = 0
         self._scenario = environment.scenario
         self._scheduler = environment.scheduler
@@ -82,7 +82,7 @@ class Process:
         self._trading = False
         self._auditor.session_started(session)
 
-    # What is done to the process
+    # Control of the process
 
     def start(self) -> None:
         """Load the history and the ledger; trading begins once a forecaster is fitted."""
@@ -92,7 +92,7 @@ class Process:
         self._driver.handle(HistoryLoaded(counts))
 
     def kill(self) -> None:
-        """End at once; whatever is under way goes on without anybody to hear of it."""
+        """End at once; requests under way still reach the exchange, their answers are dropped."""
         self.alive = False
         self._auditor.stream = None
 
@@ -106,7 +106,7 @@ class Process:
         self._driver.handle(EventOccurred(word))
 
     def shift_forecast(self, by: int) -> None:
-        """Let the forecast move all at once, by so many passengers."""
+        """Move the forecast at once, by so many passengers."""
         self.forecast_shift = by
         if self._trading:
             self._handle_forecast()
@@ -123,19 +123,19 @@ class Process:
     # The stream
 
     def stream_opened(self) -> None:
-        """Hear that the stream is open."""
+        """Handle the opening of the stream."""
         self._connecting, self._streaming = False, True
         self._backoff = _FIRST_BACKOFF_MS
         self._auditor.stream = DeliveredStream()
         self._driver.handle(StreamOpened())
 
     def stream_failed(self) -> None:
-        """Hear that the stream could not be opened."""
+        """Handle a failure to open the stream."""
         self._connecting = False
         self._connect_again()
 
     def stream_closed(self) -> None:
-        """Hear that the stream is gone."""
+        """Handle the loss of the stream."""
         self._streaming = False
         self._auditor.stream = None
         self._driver.handle(StreamClosed())
@@ -160,7 +160,7 @@ class Process:
     def _later(self, delay: Milliseconds, action: Callable[[], None]) -> None:
         self._scheduler.after(delay, lambda: action() if self.alive else None)
 
-    # What the bot asks for
+    # The bot's outputs
 
     def _decided(self, outputs: Sequence[Output], now: Milliseconds) -> None:
         self._auditor.check_outputs(outputs, self.bot, now)
@@ -245,14 +245,14 @@ class Process:
                 assert_never(record)
 
     def log(self, note: Note) -> None:
-        """Write no log."""
+        """Drop the line: no log is kept."""
 
     def counts_unavailable(self, reason: str) -> None:
-        """End as the daemon does."""
+        """End the process, as the daemon does."""
         raise ProcessDied(reason)
 
     def sweep_confirmed(self) -> None:
-        """Be ready to end."""
+        """Record that the exchange confirmed that no own order rests."""
         self.finished = True
         self._auditor.check_stopped()
 

@@ -35,7 +35,7 @@ class ReplayCheck:
         return RecordedBot(settings, clock, signer, session, rng, keep=records.append)
 
     def replay(self) -> str:
-        """Replay what was recorded since the last time; return the first difference, or nothing."""
+        """Replay what was recorded since the last call; return the first difference, or ""."""
         sessions, self._sessions = self._sessions, []
         for records in sessions:
             result = replay(split(join(records)), versions={})

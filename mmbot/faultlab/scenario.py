@@ -89,7 +89,7 @@ class Scenario(msgspec.Struct, frozen=True):
     signer: Signer
     venue: SimulatedVenue
     account: Account
-    # Whoever trades with the bot when a fault asks for a fill.
+    # The account that fills an order of the bot where a fault requires it.
     counterparty: Account
     website: TsaSite
     releases: tuple[Release, ...]
@@ -122,21 +122,21 @@ class WindowedCrowd:
         return max(at, windows[current].start)
 
     def enter(self, window: PlayedWindow) -> None:
-        """Go on in a window, at its speed."""
+        """Resume in a window, at its speedup."""
         self._current = self._windows.index(window)
         self._crowd.activity = window.speedup
         self.paused = False
 
     def act(self, now: Milliseconds) -> None:
-        """Do what is due."""
+        """Perform the actions that are due."""
         self._crowd.act(now)
 
     def event_listed(self, event: ExchangeEvent, now: Milliseconds) -> None:
-        """Begin to trade another week's event."""
+        """Handle the listing of another week's event."""
         self._crowd.event_listed(event, now)
 
     def count_released(self, day: dt.date, now: Milliseconds) -> None:
-        """Take a day's count into account, which has been released."""
+        """Handle the release of a day's count."""
         self._crowd.count_released(day, now)
 
 
@@ -152,7 +152,7 @@ def build(seed: str, played: tuple[Week, ...], hours: Hours) -> Scenario:
     history, forecaster, middle = _before(played[0], settings.forecast.method)
     reach = rng.choice(_STRIKES_A_SIDE)
     strikes = tuple(middle + step * _STRIKE_STEP for step in range(-reach, reach))
-    # Those who learn from the counts cannot expect the noise of days to come.
+    # A crowd that learns from the counts must not expect the noise of days to come.
     noise_until = played[0].monday - dt.timedelta(days=1) if behaviour.learn else dt.date.max
     expected, counts = _counts(played, rng, noise_until)
     first_day = played[0].monday - dt.timedelta(days=_PAGE_DAYS)
@@ -199,7 +199,7 @@ def _exchange_settings(
         structure=rng.choice(behaviour.structures),
         tier=rng.choice(("basic", "advanced")),
         weeks_ahead=rng.choice(_WEEKS_AHEAD),
-        # Verifying was a sixth of a week's CPU; over real sockets every signature is verified.
+        # To save CPU; over real sockets every signature is verified.
         check_every_signature=False,
     )
 

@@ -1,4 +1,4 @@
-"""What goes over the wire, read apart from the bot: orders asked for, and the stream's frames."""
+"""The wire, parsed independently of the bot: requested orders, and the stream's frames."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BATCH: Final = f"{ORDERS_PATH}/batched"
 
 
 class CreateRequest(msgspec.Struct, frozen=True):
-    """An order that a request asks for."""
+    """An order that a request asks to create."""
 
     client_id: str
     ticker: str
@@ -51,7 +51,7 @@ _SNAPSHOT: Final = msgspec.json.Decoder(_Snapshot)
 
 
 class DeliveredStream:
-    """What one connection has delivered to the bot, judged apart from the bot's own feed.
+    """What one connection has delivered to the bot, tracked independently of the bot's own feed.
 
     `gapless_books` has the tickers whose book came as a snapshot and without a gap since;
     `account_read` is set by the auditor once the account was read on this connection.

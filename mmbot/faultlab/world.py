@@ -47,7 +47,7 @@ _DRAIN_STEP_MS: Final = 50
 
 
 class WorldResult(msgspec.Struct, frozen=True):
-    """What a world came to; `what` says how an invariant was broken, if one was."""
+    """The result of a world; `what` says how an invariant was broken, if one was."""
 
     orders: int
     fills: int
@@ -71,7 +71,7 @@ class World:
         unjudged: Collection[str] = (),
         begin: Callable[..., Bot] = Bot,
     ) -> None:
-        """Build the scenario and what surrounds the process.
+        """Build the scenario and the environment of the process.
 
         Args:
             seed: The seed of everything that is drawn.
@@ -108,7 +108,7 @@ class World:
     # The loop
 
     def run(self) -> WorldResult:
-        """Play the weeks through, or until an invariant is broken."""
+        """Simulate the weeks, until an invariant is broken if one is."""
         broken, earned = InvariantBroken("", ""), PnlByWindow()
         try:
             for number, window in enumerate(self.scenario.windows, 1):
@@ -210,7 +210,7 @@ class World:
             raise TypeError("the crowd of a world acts within the played windows only")
         return traders
 
-    # What faults do to the process
+    # Faults of the process
 
     def shift_forecast(self, by: int) -> None:
         """Move the forecast at once, by so many passengers."""

@@ -29,7 +29,7 @@ _ATTEMPTS = 3
 
 
 def query_order(command: QueryOrder, subaccount: int) -> Reading:
-    """Look up one order: by the exchange's id where that is known, else by its client id."""
+    """Query one order: by the exchange's id where that is known, else by its client id."""
     if command.order_id:
         path = f"{_ORDERS}/{command.order_id}"
         answer = yield HttpRequest("GET", path)

@@ -54,7 +54,7 @@ class FeedStep(msgspec.Struct):
     events: list[InputEvent] = []
     frames: list[bytes] = []
     notes: list[Note] = []
-    # Something changed that only a new reading of the listing can tell.
+    # Something changed that only a new reading of the listing shows.
     listing_stale: bool = False
     # The connection must be replaced.
     reconnect: bool = False
@@ -106,7 +106,7 @@ class Feed:
         return step
 
     def disconnected(self) -> None:
-        """Forget everything about a connection that is gone."""
+        """Reset the state of a connection that is gone."""
         self._reset_connection()
 
     def watch(self, tickers: Iterable[str], now: Milliseconds) -> FeedStep:

@@ -41,7 +41,7 @@ ReadCommand: TypeAlias = QueryOrder | ReadAccount | ReadListing | EnsureGroup | 
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A signed request to send; its answer is handed in with the same `id`."""
+    """A signed request to send; its answer is passed in with the same `id`."""
 
     id: int
     request: HttpRequest

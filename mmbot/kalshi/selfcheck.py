@@ -1,6 +1,6 @@
 """Check whether the account, the exchange and this machine are fit to trade.
 
-Each check returns a finding. One that fails is a reason not to start; one that waits heals by
+Each check returns a finding. One that fails is a reason not to start; one that waits clears by
 itself, such as a pause. An examination is written as a reading: it yields requests and is sent
 their answers. It writes nothing.
 """
@@ -54,7 +54,7 @@ _HALF_SECOND_MS = 500
 _FEE_NOTICE_MS = 7 * 24 * 3_600_000
 
 
-# The checks whose answers a check builds upon: what it says is not known while they are not.
+# The checks that a check depends on: while one of them could not be made, neither could it.
 _NEEDS: dict[str, tuple[str, ...]] = {
     "exchange": ("markets",),
     "fees": ("markets",),
@@ -70,8 +70,8 @@ class Finding(msgspec.Struct, frozen=True):
         name: The check.
         state: Whether trading may start, as far as this check is concerned.
         detail: What was found, in a sentence.
-        known: Whether the check could be made: the exchange answered, and neither "too often" nor
-            that it is out of order. If not, nothing may be traded before it has been made.
+        known: Whether the check could be made: the exchange answered, and with neither 429 nor a
+            server error. If not, nothing may be traded before it has been made.
     """
 
     name: str
@@ -87,7 +87,7 @@ class SelfCheck:
     """One run of all checks.
 
     Attributes:
-        held: Before the run, the remembered events; after it, the events with positions that are
+        held: Before the run, the recorded events; after it, the events with positions that are
             not open any more.
         listed: The open events, then the held ones.
     """
@@ -105,7 +105,7 @@ class SelfCheck:
         Args:
             settings: What is to be traded, and the limits.
             key_id: The API key's id.
-            held: Events that may hold positions, as far as is remembered.
+            held: Events that may hold positions, as far as is recorded.
             clock: This machine's time.
             worst_case: Computes an event's worst case.
         """
@@ -300,7 +300,7 @@ class SelfCheck:
         return "ok", f"{where}, of which an event may lose {_dollars(max(Money(0), needed))} more"
 
     def _event_worst_case(self, event: ListedEvent) -> Money:
-        """Return an event's worst case, with every own order filled where that hurts."""
+        """Return an event's worst case, with every own order filled where that loses money."""
         tickers = tuple(market.ticker for market in event.markets)
         fills = (fill for fill in self._fills if fill.ticker in tickers)
         orders = (
@@ -317,12 +317,12 @@ def is_ready(findings: tuple[Finding, ...]) -> bool:
 
 
 def failures(findings: tuple[Finding, ...]) -> list[str]:
-    """Return the findings that waiting does not heal, as sentences."""
+    """Return the failures that waiting does not clear, as sentences."""
     return [f"{f.name}: {f.detail}" for f in findings if f.state == "fail" and f.known]
 
 
 def unknown(findings: tuple[Finding, ...]) -> dict[str, str]:
-    """Return the checks that could not be made, each with what stood in the way."""
+    """Return the checks that could not be made, each with the reason."""
     return {f.name: f.detail for f in findings if not f.known}
 
 

@@ -47,7 +47,7 @@ _FILL = (
 _ERROR = {"error": "refusal"}
 
 STREAM: dict[str, Shape] = {
-    # What every message on the stream comes in.
+    # The envelope of every message on the stream.
     "frame": _shape("type id sid seq sending_ts_ms msg"),
     "subscribed": _shape("channel sid"),
     "ok": _shape("market_tickers market_ids"),

@@ -1,8 +1,9 @@
 """Writes as requests, and their answers as outcomes: applied, refused, unknown.
 
-A write is unknown when there is no answer, when the answer is a server error, and when it confirms
-without naming the order, or names another. Several cancels, or several places, go as one batch,
-whose answer has an outcome for each order; an order missing from it is unknown.
+A write is unknown when there is no answer, when its status is neither a success nor a definite
+refusal (server errors, 408), and when it confirms without naming the order, or names another.
+Several cancels, or several places, go as one batch, whose answer has an outcome for each order; an
+order missing from it is unknown.
 """
 
 from __future__ import annotations

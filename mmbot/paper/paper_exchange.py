@@ -1,6 +1,6 @@
 """The paper exchange: a private exchange of one member, whose markets mirror real ones.
 
-Nobody else rests or takes here. The owner passes in what the real market does: listings, pauses,
+No other member trades here. The owner passes in what the real market does: listings, pauses,
 settlements, and trades, a part of which goes to the paper orders. Sans I/O; times are wall times.
 """
 

@@ -1,7 +1,8 @@
 """Paper trading: the real market is read, and the bot's orders stay inside.
 
 A layer between the bot's bytes and the transport. Whatever concerns the bot's own account is
-answered by a paper exchange, in which nobody else trades; only reads of public market data pass.
+answered by a paper exchange, in which nobody else trades; only reads of public market data, and of
+the API key's limits and scopes, pass.
 An order fills when the real market trades through it, at a price strictly worse for the order's
 owner than the order's own: then at the order's price, up to the trade's size, best price first,
 oldest first. Each trade fills once. That is less than a real order would get, which also fills, in
@@ -27,7 +28,8 @@ from mmbot.paper.rewrite import FrameData
 from mmbot.trading.values import Fill
 from mmbot.units import Milliseconds, Money
 
-# The reads that pass, by their first segment below the base path. All others concern the account.
+# The reads that pass, by their first segment below the base path. All others concern the account's
+# orders and money.
 _PUBLIC = frozenset(
     {"account", "api_keys", "events", "exchange", "incentive_programs", "markets", "series"}
 )
@@ -38,7 +40,7 @@ _WRITES = tuple(f"{BASE_PATH}/portfolio/{name}" for name in ("events/orders", "o
 class PaperTrading:
     """One bot's paper account, laid over the real market; times are wall times.
 
-    `incoming` returns the frames for the bot; those that other inputs cause are had with `take`.
+    `incoming` returns the frames for the bot; `take` returns those that other inputs cause.
     """
 
     def __init__(
@@ -137,7 +139,7 @@ class PaperTrading:
 
 
 def passes(request: HttpRequest) -> bool:
-    """Return whether a request may go to the exchange: a plain read of public data."""
+    """Return whether a request may go to the exchange: a plain read of what `_PUBLIC` names."""
     inside, base, below = request.path.partition(BASE_PATH + "/")
     segments = below.split("/")
     plain = base and not inside and "%" not in below and not {"", ".", ".."} & set(segments)

@@ -14,7 +14,7 @@ from mmbot.units import Milliseconds, format_money, total
 
 _INTERVAL_MS = 60_000
 _RETRY_MS = 2_000
-# The exchange's lists of an account are about a second behind; a session waits for twice that.
+# The exchange's lists of an account lag by about a second; a session waits for twice that.
 _LISTS_BEHIND_MS = 2_000
 # A single failed reading may have been overtaken by a fill; this many in a row were not.
 _FAILURES_TOLERATED = 3
@@ -34,18 +34,18 @@ class AccountReader:
         self._buffer = buffer
         self._orders = orders
         self._listings = listings
-        # From when on the lists should have all that earlier sessions did.
+        # From when the lists should include everything that earlier sessions did.
         self._readable_from: Milliseconds = 0
         self._failures = 0
         self._confirming_stop = False
         self.due: Milliseconds | None = None
 
     def session_started(self, at: Milliseconds) -> None:
-        """Read nothing before the lists have all that sessions until `at` did."""
+        """Read nothing before the lists include everything that earlier sessions did until `at`."""
         self._readable_from = at + _LISTS_BEHIND_MS
 
     def read(self, now: Milliseconds) -> None:
-        """Read the account, but not before the lists have all that earlier sessions did."""
+        """Read the account, or schedule that for when the lists include earlier sessions."""
         wait = self._readable_from - now
         # A clock that was set back meanwhile must not delay the reading.
         if 0 < wait <= _LISTS_BEHIND_MS:
@@ -54,7 +54,7 @@ class AccountReader:
             self._buffer.add(account_request(self._state))
 
     def read_within(self, wait: Milliseconds, now: Milliseconds) -> None:
-        """Have the account read next after `wait`."""
+        """Schedule the next reading in `wait`, in place of the one that was due."""
         self.due = now + wait
         self._buffer.wake_by(self.due)
 
@@ -105,11 +105,11 @@ class AccountReader:
         if self._failures >= _FAILURES_TOLERATED:
             self._state.service.reconciled = False
         if self._failures % _FAILURES_TOLERATED == 0:
-            # A settlement that was missed takes a position out of the account.
+            # A missed settlement looks like a contradiction: fills without their position.
             self._buffer.add(listing_request(self._state))
 
     def confirm_stop(self, now: Milliseconds) -> None:
-        """Once none of our orders is live any more, have the exchange confirm it."""
+        """Once no own order is live, read the account to have the exchange confirm it."""
         if not self._confirming_stop and not len(self._state.orders):
             self._confirming_stop = True
             self.read(now)

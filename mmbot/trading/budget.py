@@ -11,7 +11,7 @@ import msgspec
 from mmbot.trading.events import LimitsRead
 from mmbot.units import Milliseconds
 
-# The least that any account has: 100 tokens a second and in all; to read, twice that.
+# The lowest limits of any account: 100 tokens a second, 100 at once; for reads, twice that.
 _LEAST_REFILL = 100.0
 _LEAST_READ_REFILL = 200.0
 

@@ -30,10 +30,10 @@ class CommandBuffer:
             self._commands.append(WakeAt(at))
 
     def woken(self) -> None:
-        """Drop the time that was asked for: it has come."""
+        """Clear the requested wake-up: it has happened."""
         self._wake_at = None
 
     def drain(self) -> list[Command]:
-        """Return the commands collected since the last time, and begin anew."""
+        """Return the commands collected since the last call, and clear them."""
         commands, self._commands = self._commands, []
         return commands

@@ -127,7 +127,7 @@ class ReadListing(msgspec.Struct, frozen=True, tag=True):
 
 
 class EnsureGroup(msgspec.Struct, frozen=True, tag=True):
-    """Find or open a shard's order group with this cap on fills in fifteen seconds."""
+    """Find or create a shard's order group with this cap on contracts filled in 15 seconds."""
 
     shard: int
     contracts: Count
@@ -174,7 +174,7 @@ class RecordViews(msgspec.Struct, frozen=True, tag=True):
 class RecordSettlement(msgspec.Struct, frozen=True, tag=True):
     """Record a market's settlement in the ledger: the position at its end and what it paid.
 
-    Until it is `final` the exchange may amend it; the latest record is right.
+    Until it is `final` the exchange may amend it; the latest record counts.
     """
 
     ticker: str

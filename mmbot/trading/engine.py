@@ -75,7 +75,7 @@ from mmbot.trading.values import CLIENT_ID_PREFIX
 from mmbot.tsa.calendar import CalendarClock, from_milliseconds
 from mmbot.units import Milliseconds
 
-# After a stop was asked for, the account is read in this time at the latest.
+# After a stop request, the account is read within this time.
 _STOP_READING_MS = 2_000
 
 _Tickers: TypeAlias = tuple[str, ...]
@@ -112,7 +112,8 @@ class Engine:
     def handle(self, event: InputEvent, now: Milliseconds) -> list[Command]:
         """Handle one event that happened at `now`; return the commands that follow from it."""
         affected = self._apply(event, now)
-        # By far the most events are of books, and these leave our orders as they are.
+        # Most events are book changes, which leave own orders unchanged: they skip what concerns
+        # orders only.
         books_only = isinstance(event, BookEvent)
         if not books_only:
             self._order_queries.query_unknown(now)

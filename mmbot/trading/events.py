@@ -1,6 +1,6 @@
 """The input events: everything that can happen to the engine.
 
-Times are milliseconds since the Unix epoch, and the whole book is spoken in YES; see `values`.
+Times are milliseconds since the Unix epoch, and both sides of a book are YES prices; see `values`.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ class ListingStale(msgspec.Struct, frozen=True, tag=True):
 class MarketSettled(msgspec.Struct, frozen=True, tag=True):
     """A market is decided: YES pays `value` (a dollar, or nothing).
 
-    Until that is `final` it may be disputed and amended. What was `read` may be older than what the
-    stream has said.
+    Until that is `final` it may be disputed and amended. One that was `read` by REST may be older
+    than the stream's.
     """
 
     ticker: str
@@ -100,7 +100,7 @@ class BooksDistrusted(msgspec.Struct, frozen=True, tag=True):
 
 
 class StreamUp(msgspec.Struct, frozen=True, tag=True):
-    """The stream is connected; what happened before has to be read."""
+    """The stream is connected; what happened before has to be read by REST."""
 
 
 class FeedLagged(msgspec.Struct, frozen=True, tag=True):
@@ -111,7 +111,7 @@ class FeedLagged(msgspec.Struct, frozen=True, tag=True):
 
 
 class StreamLost(msgspec.Struct, frozen=True, tag=True):
-    """The stream was lost; what happens until it is up again is not heard of."""
+    """The stream was lost; what happens until it is up again is not received."""
 
 
 class Reconciled(msgspec.Struct, frozen=True, tag=True):
@@ -156,7 +156,7 @@ class GroupReady(msgspec.Struct, frozen=True, tag=True):
 
 
 class GroupUnavailable(msgspec.Struct, frozen=True, tag=True):
-    """A shard's order group could not be found, opened or reset."""
+    """A shard's order group could not be found, created or reset."""
 
     shard: int
     reason: str
@@ -272,7 +272,7 @@ class Resumed(msgspec.Struct, frozen=True, tag=True):
 
 
 class CountsMissing(msgspec.Struct, frozen=True, tag=True):
-    """The days whose count is not waited for: the operator says so, and none has come."""
+    """The days that the operator declared to get no count, and for which none has come."""
 
     days: tuple[dt.date, ...]
 
@@ -288,7 +288,7 @@ class Stopping(msgspec.Struct, frozen=True, tag=True):
 
 
 class Woken(msgspec.Struct, frozen=True, tag=True):
-    """The time that a `WakeAt` asked for has come."""
+    """The time requested by the last `WakeAt` was reached."""
 
 
 BookEvent: TypeAlias = BookChanged | BookReplaced

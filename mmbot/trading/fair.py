@@ -19,7 +19,7 @@ import numpy.typing as npt
 from mmbot.trading.book import Book
 from mmbot.units import ONE_CENT, ONE_DOLLAR, Count, Milliseconds, Price
 
-# Fair values are clipped to this: what moves the last half cent is in no model.
+# Fair values are clipped to this: no model covers what moves the last half cent.
 _GREATEST_PROBABILITY = 0.995
 
 # A mid becomes live at the first of these spreads and stays so up to the second, so that a spread

@@ -16,7 +16,7 @@ from mmbot.units import Milliseconds
 if TYPE_CHECKING:
     from mmbot.trading.state import MarketState, ReleaseWindow, ServiceState, ShardState
 
-# Quotes come off this long before the close, because after it not even a cancel is taken.
+# Quotes come off this long before the close, because after it not even a cancel is accepted.
 CLOSING_MARGIN_MS: Final = 1_000
 
 
@@ -122,7 +122,7 @@ class Gate(enum.StrEnum):
     OTHER = "other", "the exchange refused an order; the log says why"
 
 
-# Gates that are shut because this session has not learnt something yet.
+# Gates that are shut only because this session has not read or computed something yet.
 NOT_LEARNT_YET: Final = frozenset(
     {
         Gate.EXCHANGE_NOT_READ,

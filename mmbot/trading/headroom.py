@@ -23,7 +23,7 @@ ExcessReason: TypeAlias = Literal["worst_case", "shard_balance"]
 
 
 class CollateralBudget:
-    """What is left of a shard's balance beside the orders that may rest there."""
+    """What is left of a shard's balance after the collateral of the orders that may rest there."""
 
     def __init__(self, balance: Money, positions: Mapping[str, Count]) -> None:
         self._left = balance
@@ -60,7 +60,7 @@ class CollateralBudget:
         return min(count, Count(payable))
 
     def must_cancel(self, order: Order, position: Count) -> bool:
-        """Return whether an order has to go because not all can be paid for; then count it out."""
+        """Return whether to cancel an order for lack of collateral; if so, count what it frees."""
         against = -position if order.side == "bid" else position
         growing = Count(order.exposed - max(0, against))
         if growing <= 0 or self._left + self._returning >= 0:

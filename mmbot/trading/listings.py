@@ -1,6 +1,6 @@
 """What the exchange lists: events and markets, their changes, and their settlement.
 
-A reading of the listing may be some seconds old, because caches stand before it; the stream is
+A reading of the listing may be some seconds old, because it comes through caches; the stream is
 current. So a reading does not undo what the stream said of a market shortly before, and a change
 that only a reading shows is read twice: at once, and when no cached copy is that old any more.
 """
@@ -44,7 +44,7 @@ _INTERVAL_WHILE_SHUT_MS = 2_000
 _RETRY_MS = 2_000
 # How many readings in a row may fail before nothing is quoted.
 _FAILURES_TOLERATED = 3
-# How long an event is kept after its close: later statements about it are ignored.
+# How long an event is kept after its close: later messages about it are ignored.
 _KEPT_MS = 14 * 24 * 3_600_000
 # The caches keep a listing for fifteen seconds, and a reading takes a moment.
 _OLDEST_COPY_MS = 20_000
@@ -76,7 +76,7 @@ class Listings:
         if service.exchange != shut:
             self._buffer.log("exchange.shut" if shut else "exchange.open", reason=event.shut)
         if service.exchange and not shut:
-            # A frame lost just before a pause leaves no gap that the next one would show.
+            # The gap that a frame lost just before the pause leaves shows only with the next frame.
             self._market_data.renew_books(self._state.event_of_market)
         service.exchange = shut
         self.due = now + (_INTERVAL_WHILE_SHUT_MS if shut else _INTERVAL_MS)
@@ -100,7 +100,7 @@ class Listings:
         self._buffer.wake_by(self.due)
 
     def read_twice(self, now: Milliseconds) -> None:
-        """Read the listing now, and again when no cached copy is older than this."""
+        """Read the listing now, and again once no cached copy can be older than now."""
         self._buffer.add(listing_request(self._state))
         self.read_within(_OLDEST_COPY_MS, now)
 
@@ -139,7 +139,7 @@ class Listings:
     # Changes on the stream
 
     def apply(self, event: MarketEvent, now: Milliseconds) -> str | None:
-        """Apply what the stream says of one market; return it if it is to be reviewed."""
+        """Apply a change of one market; return its ticker if it is to be reviewed."""
         market = self._state.find_market(event.ticker)
         if market is None:
             return None

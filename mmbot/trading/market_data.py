@@ -53,7 +53,7 @@ class MarketData:
         return (event.ticker,)
 
     def distrust(self, ticker: str, reason: str) -> None:
-        """Drop a book that cannot be right until it is replaced."""
+        """Drop a book that contradicts itself or the exchange, and request a snapshot."""
         self._state.market(ticker).post_only_refusals = 0
         self.renew_books((ticker,))
         self._buffer.log("book.distrusted", "warning", market=ticker, reason=reason)

@@ -2,8 +2,8 @@
 
 All our orders on a shard are in one group. When more of it trades in fifteen seconds than its cap
 allows, the exchange cancels every order in it and takes no more until the group is reset. Nothing
-is quoted without a group; a triggered one is reset after a pause, long enough for a human or a new
-belief to have noticed what happened.
+is quoted without a group; a triggered one is reset after a pause, long enough for the operator or
+a new belief to react.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class OrderGroups:
         self._buffer = buffer
 
     def apply(self, event: GroupEvent, now: Milliseconds) -> _Tickers:
-        """Handle a statement about a group."""
+        """Apply a change of a group, or the answer to a request for one."""
         match event:
             case GroupReady():
                 return self._ready(event)
@@ -63,7 +63,7 @@ class OrderGroups:
                 self.ensure(shard.index)
 
     def ensure(self, index: int) -> None:
-        """Have a shard's group found, or opened if there is none."""
+        """Request a shard's group, unless a request is under way."""
         shard = self._state.shard(index)
         if not shard.requested:
             shard.requested = True
@@ -86,7 +86,7 @@ class OrderGroups:
         self._mark_orders_unknown(shard)
 
     def replace_all(self, now: Milliseconds) -> None:
-        """Have groups with another cap; orders in the old ones are moved."""
+        """Drop all groups, as the cap has changed; orders in the old ones are then replaced."""
         for shard in self._state.shards.values():
             _drop_group(shard, now)
 
@@ -102,7 +102,7 @@ class OrderGroups:
         return self._state.on_shard(shard.index)
 
     def _changed(self, event: GroupChanged, now: Milliseconds) -> _Tickers:
-        """Apply the trigger, reset or deletion of a group, unless it is somebody else's."""
+        """Apply the trigger, reset or deletion of a group, if it is one of ours."""
         for shard in self._state.shards.values():
             if shard.group != event.group:
                 continue
@@ -135,5 +135,5 @@ class OrderGroups:
 
 
 def _drop_group(shard: ShardState, now: Milliseconds) -> None:
-    """Forget a shard's group; the answer to a request about it is not waited for."""
+    """Drop a shard's group; another can be requested at once, whatever is under way."""
     shard.group, shard.triggered, shard.requested, shard.due = "", False, False, now

@@ -1,8 +1,9 @@
-"""What answers, reports and fills do to our orders.
+"""Own orders: applies answers, reports and fills to them.
 
 The messages of one order may come in any order, twice, or not at all: a fill before the answer to
 the place that it belongs to, an answer after the order is over. A write without an answer leaves
-its order unknown, and the market is not written to until the exchange has been queried.
+its order unknown; until the exchange has been queried, other orders of that market may be
+cancelled, but nothing is placed, renewed or decreased there.
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ class OrderManager:
         return order.ticker
 
     def mark_missing_unknown(self, reported: set[str], now: Milliseconds) -> None:
-        """Mark the resting orders unknown that a reading of the account should have shown."""
+        """Mark resting orders unknown that are missing from a reading of the account."""
         for order in self._state.orders:
             missing = order.client_id not in reported and order.placed_at < now - _READING_LAG_MS
             if missing and order.state is OrderState.RESTING:

@@ -9,7 +9,7 @@ from mmbot.trading.reading_requests import account_request
 from mmbot.trading.state import TradingState
 from mmbot.units import Milliseconds
 
-# The wait between two queries for one order doubles from the first of these to the second.
+# The wait after a query for an order: twice the first of these, then doubling up to the second.
 _FIRST_WAIT_MS, _LONGEST_WAIT_MS = 250, 8_000
 # An order may outlive its expiry by this much, as the clocks may differ.
 _EXPIRY_GRACE_MS = 2_000
@@ -23,7 +23,7 @@ _EXPIRING = frozenset({OrderState.RESTING, OrderState.RENEWING, OrderState.DECRE
 
 
 class OrderQueries:
-    """Queries the exchange for unknown orders, and for fills that stay away."""
+    """Queries the exchange for unknown orders, and reads the account for missing fills."""
 
     def __init__(self, state: TradingState, buffer: CommandBuffer) -> None:
         self._state = state
@@ -32,7 +32,7 @@ class OrderQueries:
     def query_unknown(self, now: Milliseconds) -> None:
         """Query the exchange for every unknown order whose query is due.
 
-        Fills that orders await come with a reading of the account, one for all of them.
+        One reading of the account fetches the fills that all orders await.
         """
         fills_due = False
         for order in self._state.orders:
@@ -41,7 +41,7 @@ class OrderQueries:
                 continue
             awaiting_fills = order.state is OrderState.AWAITING_FILLS
             if awaiting_fills and not order.queries:
-                # Its fills are most likely under way.
+                # Its fills are most likely under way on the stream: wait once before reading.
                 order.queried_at, order.queries = now, 1
             if now >= _next_query(order):
                 if awaiting_fills:

@@ -40,7 +40,7 @@ class OrderState(enum.StrEnum):
     RENEWING = "renewing"
     DECREASING = "decreasing"
     CANCELLING = "cancelling"
-    # Nobody can say what became of the last write: the exchange has to be queried.
+    # The outcome of a write, or whether it still rests, is unknown: the exchange has to be queried.
     UNKNOWN = "unknown"
     # It is over, but fills that the exchange has counted are not booked yet.
     AWAITING_FILLS = "awaiting_fills"
@@ -65,8 +65,9 @@ class OrderCause(enum.Enum):
 
 
 _S, _C = OrderState, OrderCause
-# Answers may be late, so that each is allowed in every state; most leave a state as it is. What we
-# do ourselves is allowed from the states that are named and from no other.
+# Answers to changes may be late, so that each is allowed in every state; most leave a state as it
+# is. A confirmation is applied only to an order that needs one, and a change is sent only for a
+# resting order.
 _TRANSITIONS: Final[Mapping[OrderCause, Mapping[OrderState, OrderState]]] = MappingProxyType(
     {
         _C.CONFIRMED: {_S.PLACING: _S.RESTING, _S.UNKNOWN: _S.RESTING},
@@ -84,7 +85,7 @@ _TRANSITIONS: Final[Mapping[OrderCause, Mapping[OrderState, OrderState]]] = Mapp
 
 
 class InvalidTransition(Exception):
-    """An order is in a state in which this cannot happen: a mistake in the code."""
+    """An order is in a state in which this cannot happen: a bug."""
 
 
 class Order(msgspec.Struct):
@@ -96,12 +97,12 @@ class Order(msgspec.Struct):
         side: Its side, in YES.
         price: Its price, in YES.
         count: What is filled of it and what rests, together: decreases lower it, nothing raises it.
-        expires: When the exchange takes it off.
+        expires: When it expires at the exchange.
         placed_at: When it was sent, or found.
         order_id: The exchange's id; empty until it is known.
         group: Its order group; empty if it is in none.
         state: What is known of it; only `change` sets it.
-        filled: The most that any message said is filled.
+        filled: The highest filled count that any message stated.
         booked: How much of that has arrived as fills.
         queried_at: When the exchange was last queried for it.
         queries: How often it was queried since its outcome became unknown.
@@ -241,7 +242,7 @@ class OwnOrders:
             self._over.popitem(last=False)
 
     def forget(self, order: Order) -> None:
-        """Drop an order that never reached the exchange; should it turn up, it is adopted."""
+        """Drop an order without remembering it as over: should a report show it, it is adopted."""
         del self._orders[order.client_id]
         del self._by_ticker[order.ticker][order.client_id]
         self._by_order_id.pop(order.order_id, None)
@@ -280,8 +281,8 @@ def order_action(
     if rested and (off_price or 2 * order.remaining < wanted.count):
         return "cancel"
     if order.remaining > wanted.most or (rested and order.remaining > 2 * wanted.count):
-        # A decrease keeps the place in the queue; where nothing may stay, or while a decrease is
-        # refused, the whole order goes.
+        # A decrease keeps the queue position; where no size is wanted, or shortly after a refused
+        # decrease, the whole order is cancelled.
         smaller = wanted.count and now >= order.change_after
         return "decrease" if smaller else "cancel"
     return "renew" if now >= renewal_due(order, lifetimes) else "keep"

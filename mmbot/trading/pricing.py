@@ -7,7 +7,7 @@ delta = max(minimum edge, kappa r (1 - r)). Makers pay no fee in this series; un
 schedule nothing is quoted.
 
 Sizes are a fraction of the Kelly sizes for the case that every bid on one side of the event is
-filled, as happens when somebody knows more than the belief does; each side on its own.
+filled, as happens when a counterparty knows more than the belief; each side on its own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a refused write says about its order, its market, its group and the account."""
+"""Refused writes: their effects on order, market, order group, tokens and account."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Refusals:
 
     def _place_refused(self, order: Order, refusal: Refusal, now: Milliseconds) -> None:
         if refusal == "already_exists":
-            # It was placed before: only the exchange knows what became of it.
+            # It was placed before: only the exchange knows its state.
             order.mark_unknown()
             return
         self._state.orders.end(order)

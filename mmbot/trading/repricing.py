@@ -34,12 +34,12 @@ def reprice(
     *,
     books_only: bool = False,
 ) -> list[str]:
-    """Read the books of some markets and price the events that need it.
+    """Update the best prices and mids of some markets, and price the events that need it.
 
     Args:
         state: The engine's state.
         buffer: Where P&L marks and the times to wake at go.
-        tickers: The markets that something happened to.
+        tickers: The markets that the engine's input affected.
         now: The time.
         books_only: Whether nothing but their books may have changed.
 

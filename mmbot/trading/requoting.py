@@ -8,7 +8,7 @@ what the tokens do not allow, the engine is woken when they will.
 There is at most one live order on each side of a market. A quote moves by cancel and place, and the
 place waits until the cancel is confirmed and every fill of the order is booked. An order that lets
 an event lose more than its limit is cancelled, whatever the cause (new settings, an earlier
-session); so are as many as the collateral does not suffice for.
+session); so are the orders for which the collateral does not suffice.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class _Place(msgspec.Struct, frozen=True):
 
 
 class _Cancel(NamedTuple):
-    """An order of ours that should go, how dangerous it is, and why."""
+    """An own order to cancel, how dangerous it is, and why."""
 
     danger: float
     reason: str
@@ -95,7 +95,7 @@ class Requote:
         self._places: list[_Place] = []
 
     def run(self, tickers: Iterable[str]) -> None:
-        """Review these markets, and send what follows."""
+        """Review these markets, and send the writes that follow."""
         for event_state, group in groupby(tickers, self._state.event_of_market.__getitem__):
             common_gate = self._common_gate(event_state)
             for ticker in group:
@@ -175,7 +175,7 @@ class Requote:
         for side in _SIDES:
             live = [order for order in orders if order.side == side]
             for order in live:
-                # One order a side is wanted; any other was adopted, and goes.
+                # One order a side is wanted; any other was adopted, and is cancelled.
                 wanted = quotes.on(side) if order is live[0] else None
                 if order.state is OrderState.RESTING:
                     self._review_order(order, wanted, market, unknown=unknown)
@@ -209,7 +209,7 @@ class Requote:
             self._wake_for(order)
 
     def _cannot_judge_yet(self, market: MarketState) -> bool:
-        """Return whether this session still lacks what an earlier one judged its orders by."""
+        """Return whether this session still lacks what it needs to judge an adopted order."""
         if market.shut_gate is None:
             return self._state.cash is None
         return market.shut_gate.gate in NOT_LEARNT_YET
@@ -334,7 +334,10 @@ class Requote:
         return False
 
     def _cancel_reserve(self) -> float:
-        """Return the tokens that cancelling every order would cost: no other write spends them."""
+        """Return the tokens kept back for cancelling every order and one more.
+
+        Never so many that a full bucket could not pay for a place or a renewal.
+        """
         budget = self._state.budget
         reserve = budget.cancel_cost * (len(self._state.orders) + 1)
         return min(reserve, budget.capacity - max(budget.place_cost, budget.renew_cost))
@@ -353,7 +356,7 @@ class Requote:
 
 
 def _may_place(wanted: Quote, orders: Iterable[Order]) -> bool:
-    """Return whether no order of ours has a quote's place, is unknown, or would meet it."""
+    """Return whether no own order is on a quote's side, is unknown, or would cross it."""
     for order in orders:
         unknown = order.state is OrderState.UNKNOWN
         if order.side == wanted.side or unknown or _crosses(order, wanted):

@@ -36,7 +36,7 @@ class StaleQuoteExposure:
         self._episodes: dict[str, _Episode] = {}
 
     def update(self, now: Milliseconds) -> Iterator[Note]:
-        """Count the quotes that are off by now, and start on those that a new belief made wrong.
+        """Add up the quotes that are off by now, and follow those that a new belief made wrong.
 
         Yields:
             A line for the log for each belief whose last wrong quote is off.

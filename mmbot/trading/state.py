@@ -252,7 +252,7 @@ class EventState:
 
 
 class TradingState(msgspec.Struct):
-    """Everything that the engine decides by.
+    """Everything that the engine's decisions depend on.
 
     Attributes:
         settings: The settings in force.
@@ -321,7 +321,7 @@ class TradingState(msgspec.Struct):
         self.losses.forget(event_state.ticker)
 
     def update_balances(self, balances: dict[int, Money] | None) -> None:
-        """Set each shard's balance; the cost of open positions is added back to them all."""
+        """Set `flat` and `cash` from the shards' balances, the costs of positions added back."""
         if balances is None:
             return
         self.flat = {shard: Money(money + self._cost(shard)) for shard, money in balances.items()}

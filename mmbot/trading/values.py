@@ -1,7 +1,7 @@
 """The values that events and commands are made of: markets, fills, order reports.
 
-Times are milliseconds since the Unix epoch. The whole book is spoken in YES: a NO bid at p is an
-ask at one dollar minus p, and positions are signed (+ YES, - NO).
+Times are milliseconds since the Unix epoch. Both sides of a book are YES prices: a NO bid at p
+is an ask at one dollar minus p, and positions are signed (+ YES, - NO).
 """
 
 from __future__ import annotations

@@ -284,7 +284,7 @@ def series_fee_changes(call: RestCall) -> Reply:
 
 
 def event_fee_changes(call: RestCall) -> Reply:
-    """List the events' fee overrides to come."""
+    """List the events' fee overrides, past ones included."""
     wanted = call.text("event_ticker")
     found: list[tuple[int, FeeChange]] = [
         (-number, change)
