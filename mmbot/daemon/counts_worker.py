@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import assert_never
 
 import aiohttp
 import structlog
@@ -79,6 +80,8 @@ class CountsWorker:
                 return await self._fetch(request, session)
             case FitForecast():
                 return await self._fit(request)
+            case _:
+                assert_never(request)
 
     # Pages
 

@@ -12,7 +12,7 @@ import difflib
 import sqlite3
 import time
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 import structlog
@@ -125,6 +125,8 @@ class Operations:
                 return self._explain(request.ticker)
             case Plan():
                 return self._plan(request.settings)
+            case _:
+                assert_never(request)
 
     @property
     def _state(self) -> TradingState:

@@ -8,7 +8,7 @@ from typing import Self
 
 import aiohttp
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.exceptions import WebSocketException
 from yarl import URL
 
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
@@ -110,11 +110,6 @@ def open_stream(url: str, headers: tuple[tuple[str, str], ...]) -> connect:
         open_timeout=_OPEN_SECONDS,
         close_timeout=1,
     )
-
-
-def refused_status(error: BaseException) -> int | None:
-    """Return the HTTP status with which a stream was refused, if it was."""
-    return error.response.status_code if isinstance(error, InvalidStatus) else None
 
 
 class Sender:

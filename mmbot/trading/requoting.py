@@ -21,11 +21,7 @@ import msgspec
 
 from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import Cancel, Decrease, Place, Renew
-from mmbot.trading.gates import (
-    CLOSING_MARGIN_MS,
-    NOT_LEARNT_YET,
-    Gate,
-    ShutGate,
+from mmbot.trading.gate_checks import (
     belief_gate,
     final_gate,
     hold_gate,
@@ -33,6 +29,7 @@ from mmbot.trading.gates import (
     service_gate,
     shard_gate,
 )
+from mmbot.trading.gates import CLOSING_MARGIN_MS, NOT_LEARNT_YET, Gate, ShutGate
 from mmbot.trading.headroom import Headroom
 from mmbot.trading.orders import Order, OrderCause, OrderState, order_action, renewal_due
 from mmbot.trading.quoting import Quote, Quotes, danger, wanted_quotes

@@ -6,18 +6,20 @@ import msgspec
 import pytest
 
 from mmbot.trading.book import Book
-from mmbot.trading.gates import (
-    CLOSING_MARGIN_MS,
-    NOT_LEARNT_YET,
-    Gate,
-    ShutGate,
+from mmbot.trading.gate_checks import (
     belief_gate,
-    exchange_gate,
     final_gate,
     hold_gate,
     market_gate,
     service_gate,
     shard_gate,
+)
+from mmbot.trading.gates import (
+    CLOSING_MARGIN_MS,
+    NOT_LEARNT_YET,
+    Gate,
+    ShutGate,
+    exchange_gate,
     task_gate,
 )
 from mmbot.trading.state import MarketState, ReleaseWindow, ServiceState, ShardState
