@@ -1,4 +1,4 @@
-"""The checks that shut gates: each a function of the present state, `None` where its gate is open."""
+"""The checks that shut gates: functions of the present state, `None` where the gate is open."""
 
 from __future__ import annotations
 

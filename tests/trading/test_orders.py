@@ -208,6 +208,7 @@ def test_an_order_is_renewed_at_half_its_lifetime() -> None:
 # Transitions
 
 SENT = (OrderCause.CANCEL_SENT, OrderCause.DECREASE_SENT, OrderCause.RENEWAL_SENT)
+ANSWERS = [cause for cause in OrderCause if cause not in {*SENT, OrderCause.CONFIRMED}]
 
 
 def after(state: OrderState, cause: OrderCause) -> OrderState | None:
@@ -235,12 +236,12 @@ def test_only_an_order_whose_place_or_state_is_open_can_be_confirmed(state: Orde
 
 
 @pytest.mark.parametrize("state", OrderState)
-@pytest.mark.parametrize("cause", set(OrderCause) - {*SENT, OrderCause.CONFIRMED})
+@pytest.mark.parametrize("cause", ANSWERS)
 def test_an_answer_may_come_in_every_state(state: OrderState, cause: OrderCause) -> None:
     assert after(state, cause) is not None
 
 
-@pytest.mark.parametrize("cause", set(OrderCause) - {*SENT, OrderCause.CONFIRMED})
+@pytest.mark.parametrize("cause", ANSWERS)
 def test_no_answer_revives_an_order_that_awaits_its_fills(cause: OrderCause) -> None:
     assert after(OrderState.AWAITING_FILLS, cause) is OrderState.AWAITING_FILLS
 
