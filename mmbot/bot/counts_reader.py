@@ -204,6 +204,10 @@ class CountsReader:
             self._schedule_poll(now)
 
     def _end_loading(self) -> None:
+        if not len(self.counts):
+            reason = f"{page_path()} has no count of a day before this week"
+            self._step.outputs.append(CountsUnavailable(reason))
+            return
         self._loading, self._step.changed = False, True
         self._note(
             "counts.read",

@@ -259,6 +259,14 @@ def test_without_history_nothing_can_begin(path: str) -> None:
     assert CountsUnavailable(f"{path} answered 403") in site.outputs
 
 
+def test_a_page_of_the_running_week_alone_is_no_history() -> None:
+    site = Site()
+    site.rows = {TUESDAY: 2_044_781}
+    assert not site.run(site.reader.load(Counts(), site.now)).changed
+    reason = f"{CURRENT} has no count of a day before this week"
+    assert CountsUnavailable(reason) in site.outputs
+
+
 def test_with_history_the_current_page_may_come_later() -> None:
     site = Site()
     known, _ = Counts().observe(SUNDAY, 2_822_290, NINE)
