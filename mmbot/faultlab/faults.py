@@ -58,6 +58,7 @@ _TABLE: Final = (
     Fault("report_delayed", "frame", 0.1),
     Fault("report_duplicated", "frame", 0.2),
     Fault("report_reordered", "frame", 0.2),
+    Fault("report_status", "frame", 0.05),
     Fault("snapshot_missing", "occasion", 0.3),
     Fault("half_open", "occasion", 0.3),
     Fault("disconnect", "occasion", 0.7),

@@ -48,6 +48,17 @@ def _always(value: Any) -> Callable[[Any], Any]:
     return lambda _original: lambda *_args, **_more: value
 
 
+class _EndedIfUnknown(dict[str, Any]):
+    """Statuses of which every one that is not defined ends the order."""
+
+    def get(self, key: str, _default: Any = None) -> Any:
+        return super().get(key, "ended")
+
+
+def _ended_if_unknown(original: Any) -> Any:
+    return _EndedIfUnknown(original)
+
+
 def _becomes(value: Any) -> Callable[[Any], Any]:
     return lambda _original: value
 
@@ -173,6 +184,7 @@ _TABLE: Final = (
     Guard("budget", (Patch("mmbot.trading.budget:WriteBudget.spend", _always(value=True)),)),
     Guard("absence", (Patch("mmbot.trading.order_manager:_ABSENT_AFTER_MS", _becomes(0)),)),
     Guard("owed_fills", (Patch("mmbot.trading.orders:OwnOrders.end", _forget_without_waiting),)),
+    Guard("order_status", (Patch("mmbot.kalshi.account_messages:_STATUSES", _ended_if_unknown),)),
     Guard("foreign_orders", (Patch("mmbot.trading.order_manager:CLIENT_ID_PREFIX", _becomes("")),)),
     Guard("fees", (Patch("mmbot.kalshi.readings:closed_reason", _whatever_is_charged),)),
     Guard(

@@ -13,7 +13,7 @@ from mmbot.faultlab.invariants import Auditor
 from mmbot.faultlab.manual_trades import trade_against
 from mmbot.faultlab.scenario import Scenario
 from mmbot.faultlab.scheduler import Scheduler
-from mmbot.faultlab.traffic import kind_of, orders_created_by
+from mmbot.faultlab.traffic import kind_of, orders_created_by, with_status
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.units import Milliseconds
 
@@ -23,6 +23,9 @@ _CUT_MS: Final = 1
 _CLOSE_MS: Final = 50
 # After this time a session knows how full its write bucket is.
 _SETTLED_MS: Final = 5_000
+
+# Statuses of an order that the protocol does not define, or spells otherwise.
+_STATUSES: Final = ("unknown", "pending", "held", "Canceled", "EXECUTED", "")
 
 
 class NetworkListener(Protocol):
@@ -152,8 +155,10 @@ class Network:
         if self._faults.occurs("disconnect_in_burst"):
             self.cut()
             return
-        now = self._scheduler.now
-        for delivery in self._faults.frame(kind_of(frame), now):
+        now, kind = self._scheduler.now, kind_of(frame)
+        if kind == "user_order" and self._faults.occurs("report_status"):
+            frame = with_status(frame, self._faults.rng("report_status").choice(_STATUSES))
+        for delivery in self._faults.frame(kind, now):
             at = now + delivery.delay
             if delivery.in_order:
                 at = connection.last_arrival = max(at, connection.last_arrival)

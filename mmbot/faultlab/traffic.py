@@ -111,3 +111,10 @@ def cancelled_ids(request: HttpRequest) -> list[str]:
 def kind_of(frame: bytes) -> str:
     """Return the type of a frame of the stream."""
     return _FRAME_TYPE.decode(frame).type
+
+
+def with_status(frame: bytes, status: str) -> bytes:
+    """Return a report of an order with another status."""
+    tree = msgspec.json.decode(frame)
+    tree["msg"]["status"] = status
+    return msgspec.json.encode(tree)

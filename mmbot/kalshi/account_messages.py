@@ -5,11 +5,19 @@ from __future__ import annotations
 import msgspec
 
 from mmbot.kalshi.messages import Instant, Malformed, Number, decode
-from mmbot.trading.values import Fill, OrderReport, Side
+from mmbot.trading.values import Fill, OrderReport, OrderStatus, Side
 from mmbot.tsa.calendar import to_milliseconds
 from mmbot.units import Milliseconds, parse_count, parse_money, parse_price
 
 _SIDES: dict[str, Side] = {"bid": "bid", "ask": "ask"}
+
+
+# Only these end an order; whatever else the exchange says of one leaves open whether it rests.
+_STATUSES: dict[str, OrderStatus] = {
+    "resting": "resting",
+    "canceled": "ended",
+    "executed": "ended",
+}
 
 
 class StreamFill(msgspec.Struct, frozen=True):
@@ -129,7 +137,7 @@ def _report(wire: _Order, expires: Milliseconds) -> OrderReport:
             price=parse_price(wire.yes_price_dollars),
             filled=parse_count(wire.fill_count_fp),
             remaining=parse_count(wire.remaining_count_fp),
-            status="resting" if wire.status == "resting" else "ended",
+            status=_STATUSES.get(wire.status, "unknown"),
             expires=expires,
             shard=wire.exchange_index,
             group=wire.order_group_id,

@@ -125,13 +125,16 @@ class OrderManager:
             return self._adopt(report, now)
         # A report on the stream may be older than the last write: it settles only that the order
         # reached the exchange.
-        answered = queried and order.state is OrderState.UNKNOWN
+        doubtful = report.status == "unknown"
+        answered = queried and order.state is OrderState.UNKNOWN and not doubtful
         if answered or order.state is OrderState.PLACING or not order.order_id:
             order.change(OrderCause.CONFIRMED)
         if not order.order_id:
             self._identify(order, report.order_id)
         if orders.get(report.client_id) is order:
             orders.apply_report(order, report)
+        if doubtful and orders.get(report.client_id) is order:
+            order.mark_unknown()
         return order.ticker
 
     def _adopt(self, report: OrderReport, now: Milliseconds) -> str | None:
@@ -142,6 +145,8 @@ class OrderManager:
         order = adopted_order(report, now)
         orders.add(order)
         self._identify(order, report.order_id)
+        if report.status == "unknown":
+            order.mark_unknown()
         self._buffer.log("order.adopted", market=order.ticker, client_order_id=order.client_id)
         return order.ticker
 

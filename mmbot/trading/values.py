@@ -16,7 +16,8 @@ from mmbot.units import Count, Milliseconds, Money, Price, PriceGrid, value_of
 Side: TypeAlias = Literal["bid", "ask"]
 Write: TypeAlias = Literal["place", "cancel", "renew", "decrease"]
 ReadingKind: TypeAlias = Literal["account", "listing"]
-OrderStatus: TypeAlias = Literal["resting", "ended"]
+# A status that the protocol does not define is `unknown`: the order may rest, or be over.
+OrderStatus: TypeAlias = Literal["resting", "ended", "unknown"]
 GroupChange: TypeAlias = Literal["triggered", "reset", "deleted"]
 Level: TypeAlias = tuple[Price, Count]
 

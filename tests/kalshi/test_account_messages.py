@@ -107,9 +107,14 @@ def test_an_order_is_read_from_the_stream_and_from_rest() -> None:
     assert reported.expires == 1795872300000
 
 
-@pytest.mark.parametrize("status", ["canceled", "executed", "unknown", "something new"])
-def test_an_order_with_any_status_but_resting_has_ended(status: str) -> None:
+@pytest.mark.parametrize("status", ["canceled", "executed"])
+def test_an_order_that_was_cancelled_or_executed_has_ended(status: str) -> None:
     assert order_of(status=status).status == "ended"
+
+
+@pytest.mark.parametrize("status", ["unknown", "pending", "held", "Canceled", "EXECUTED", ""])
+def test_no_other_word_ends_an_order(status: str) -> None:
+    assert order_of(status=status).status == "unknown"
 
 
 def test_an_ask_sells_yes() -> None:

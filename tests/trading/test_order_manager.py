@@ -38,7 +38,7 @@ from mmbot.trading.events import (
     WriteUnknown,
 )
 from mmbot.trading.gates import Gate
-from mmbot.trading.orders import Order, OrderCause
+from mmbot.trading.orders import Order, OrderCause, OrderState
 from mmbot.trading.values import OrderReport, Refusal
 from tests.trading.builders import (
     HIGH,
@@ -704,3 +704,50 @@ def test_an_order_that_is_being_placed_is_not_queried_after_a_pause() -> None:
     bench = Bench()
     bench.quote()
     assert not only(QueryOrder, bench.handle(MarketActivity(MIDDLE, active=False)))
+
+
+# A status that the protocol does not define
+
+
+def test_a_status_that_nobody_knows_neither_ends_an_order_nor_replaces_it() -> None:
+    bench = Bench()
+    bench.start()
+    places = only(Place, bench.handle(book()))
+    for number, place in enumerate(places):
+        bench.handle(order_placed(place.client_id, f"o-{number}"))
+    doubtful = msgspec.structs.replace(report(places[0], "o-0"), status="unknown")
+    commands = bench.handle(OrderReported(doubtful))
+    assert [query.order_id for query in only(QueryOrder, commands)] == ["o-0"]
+    assert not only(Place, commands)
+    assert live(bench, places[0]).state is OrderState.UNKNOWN
+    assert live(bench, places[0]).exposed == places[0].count
+
+
+def test_a_query_answered_with_such_a_status_is_asked_again_ever_later() -> None:
+    bench = Bench()
+    place, order_id = bench.rest()["bid"], "o-bid"
+    doubtful = msgspec.structs.replace(report(place, order_id), status="unknown")
+    bench.handle(OrderReported(doubtful))
+    first = bench.handle(OrderReported(doubtful, queried=True))
+    assert not only(QueryOrder, first)
+    assert live(bench, place).state is OrderState.UNKNOWN
+    again = bench.handle(Woken(), after=10_000)
+    assert [query.order_id for query in only(QueryOrder, again)] == [order_id]
+    bench.handle(OrderReported(report(place, order_id, status="resting"), queried=True))
+    assert live(bench, place).state is OrderState.RESTING
+
+
+def test_an_order_of_an_earlier_session_with_such_a_status_is_adopted_and_queried() -> None:
+    bench = adopting()
+    commands = bench.handle(OrderReported(reported("mmbot-0-1", status="unknown")))
+    assert [query.client_id for query in only(QueryOrder, commands)] == ["mmbot-0-1"]
+
+
+def test_an_order_that_such_a_report_says_is_filled_is_over() -> None:
+    bench = Bench()
+    place, order_id = bench.rest()["bid"], "o-bid"
+    stopped_from_quoting(bench)
+    bench.handle(Filled(fill("t-1", order_id, place.count)))
+    doubtful = report(place, order_id, filled=place.count, status="unknown")
+    bench.handle(OrderReported(doubtful))
+    assert gone(bench, place)
