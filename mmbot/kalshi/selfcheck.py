@@ -87,9 +87,9 @@ class SelfCheck:
     """One run of all checks.
 
     Attributes:
-        held: Before the run, the recorded events; after it, the events with positions that are
-            not open any more.
-        listed: The open events, then the held ones.
+        held: Before the run, the recorded events; after it, those with a position as well. An open
+            one is among them, as it may close before the listing is read again.
+        listed: The open events, then the other held ones.
     """
 
     def __init__(
@@ -246,8 +246,9 @@ class SelfCheck:
         series = f"{self._settings.exchange.series}-"
         mine = [ticker for ticker in positions if ticker.startswith(series)]
         known = {market.ticker for event in self.listed for market in event.markets}
-        found = {ticker.rpartition("-")[0] for ticker in mine if ticker not in known}
-        missing = yield from self._read_held(sorted({*self.held, *found}))
+        found = {ticker.rpartition("-")[0] for ticker in mine}
+        self.held = tuple(sorted({*self.held, *found}))
+        missing = yield from self._read_held()
         known = {market.ticker for event in self.listed for market in event.markets}
         for ticker in mine:
             if ticker not in known:
@@ -262,20 +263,18 @@ class SelfCheck:
             return "warn", f"{detail}; the exchange does not know {_joined(missing)}"
         return "ok", detail
 
-    def _read_held(self, events: list[str]) -> Steps[list[str]]:
-        """Read the events that are not open; return those that the exchange does not know."""
-        missing, held = [], []
-        for ticker in events:
+    def _read_held(self) -> Steps[list[str]]:
+        """Read the held events that are not open; return those that the exchange does not know."""
+        missing = []
+        for ticker in self.held:
             if any(event.ticker == ticker for event in self.listed):
                 continue
             event = yield from held_event(ticker)
             if event is None:
                 missing.append(ticker)
                 continue
-            held.append(ticker)
             self._events.append(event)
             self.listed = (*self.listed, listed_event(event))
-        self.held = tuple(held)
         return missing
 
     def _decided(self) -> set[str]:

@@ -294,8 +294,16 @@ def held(**changes: Any) -> Exchange:
 def test_an_event_between_close_and_settlement_is_found(remembered: tuple[str, ...]) -> None:
     examination, findings = held().examine(*remembered)
     assert findings["positions"].state == "ok"
-    assert examination.held == (HELD,)
+    assert HELD in examination.held
     assert [event.ticker for event in examination.listed] == [EVENT, HELD]
+
+
+@pytest.mark.parametrize("remembered", [(), (EVENT,)])
+def test_an_open_event_with_a_position_is_held_as_it_may_close_before_trading_begins(
+    remembered: tuple[str, ...],
+) -> None:
+    examination, _ = Exchange().examine(*remembered)
+    assert examination.held == (EVENT,)
 
 
 def test_a_position_that_was_paid_out_is_no_contradiction() -> None:
@@ -309,7 +317,7 @@ def test_a_remembered_event_that_the_exchange_does_not_know_warns() -> None:
     exchange = Exchange({f"/events/{HELD}": HttpAnswer(404)})
     examination, findings = exchange.examine(HELD)
     assert findings["positions"].state == "warn"
-    assert examination.held == ()
+    assert HELD in examination.held
 
 
 def test_a_position_in_a_market_that_is_not_listed_fails() -> None:
