@@ -53,6 +53,7 @@ from mmbot.trading.commands import (
     RequestBelief,
     ResetGroup,
     StopConfirmed,
+    VoidFill,
     WakeAt,
 )
 from mmbot.trading.engine import Engine
@@ -162,6 +163,7 @@ class Bot:
                 self._apply_given_up()
             case EventsHeld():
                 self.engine.state.held = happened.events
+                self.engine.state.recorded = happened.fills
             case _:
                 assert_never(happened)
         return self._finish(now)
@@ -225,6 +227,7 @@ class Bot:
                 self._engine_due = command.at
             case (
                 RecordFill()
+                | VoidFill()
                 | RecordViews()
                 | RecordSettlement()
                 | RecordPnlMark()

@@ -28,11 +28,12 @@ from mmbot.trading.commands import (
     RecordSettlement,
     RecordViews,
     StopConfirmed,
+    VoidFill,
     WakeAt,
 )
 from mmbot.units import Milliseconds
 
-Record = RecordFill | RecordViews | RecordSettlement | RecordPnlMark | RecordCounts
+Record = RecordFill | VoidFill | RecordViews | RecordSettlement | RecordPnlMark | RecordCounts
 
 
 class Executor(Protocol):
@@ -82,7 +83,14 @@ def execute(output: Output, executor: Executor) -> None:
             executor.transmit(output.frame)
         case Reconnect():
             executor.reconnect()
-        case RecordFill() | RecordViews() | RecordSettlement() | RecordPnlMark() | RecordCounts():
+        case (
+            RecordFill()
+            | VoidFill()
+            | RecordViews()
+            | RecordSettlement()
+            | RecordPnlMark()
+            | RecordCounts()
+        ):
             executor.record(output)
         case FetchPage():
             executor.fetch_page(output)

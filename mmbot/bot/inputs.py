@@ -11,6 +11,7 @@ import msgspec
 from mmbot.forecast.belief import Belief
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.trading.events import InputEvent
+from mmbot.trading.values import Fill
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Counts
 
@@ -57,9 +58,10 @@ class ForecastFitted(msgspec.Struct, frozen=True):
 
 
 class EventsHeld(msgspec.Struct, frozen=True, array_like=True, tag="events held"):
-    """Events of earlier sessions whose settlement is still to be recorded."""
+    """Events of earlier sessions whose settlement is still to be recorded, and their fills."""
 
     events: tuple[str, ...]
+    fills: tuple[Fill, ...] = ()
 
 
 class StreamOpened(msgspec.Struct, frozen=True, array_like=True, tag="opened"):

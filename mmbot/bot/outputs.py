@@ -15,6 +15,7 @@ from mmbot.trading.commands import (
     RecordSettlement,
     RecordViews,
     StopConfirmed,
+    VoidFill,
     WakeAt,
 )
 from mmbot.tsa.calendar import Week
@@ -75,6 +76,7 @@ Output: TypeAlias = (
     | WakeAt
     | Note
     | RecordFill
+    | VoidFill
     | RecordViews
     | RecordSettlement
     | RecordPnlMark

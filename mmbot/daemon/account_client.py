@@ -25,6 +25,8 @@ from mmbot.kalshi.order_cancellation import CancellationResult, Pause, cancel_ow
 from mmbot.kalshi.selfcheck import Finding, SelfCheck, failures, unknown
 from mmbot.trading.events import BookReplaced, StreamUp
 from mmbot.trading.portfolio import worst_case
+from mmbot.trading.position_check import contradiction_at_start
+from mmbot.trading.values import Fill
 from mmbot.units import Milliseconds
 
 # A fill may be on its way into the account's lists while they are read, so a check fails only
@@ -87,12 +89,17 @@ class AccountClient:
             )
 
     async def examine(
-        self, held: tuple[str, ...], *, most_attempts: int | None = None
+        self,
+        held: tuple[str, ...],
+        recorded: tuple[Fill, ...] = (),
+        *,
+        most_attempts: int | None = None,
     ) -> tuple[SelfCheck, tuple[Finding, ...]]:
         """Make every check that needs REST alone; repeat them all while one is unknown or fails.
 
         Args:
             held: The events with positions, according to the ledger.
+            recorded: Their fills, according to the ledger.
             most_attempts: Attempts before unknown checks are returned as such; `None` repeats
                 them, with a warning in the log each time, until every check is known.
 
@@ -103,7 +110,13 @@ class AccountClient:
         pause_seconds = _FIRST_PAUSE_SECONDS
         while True:
             examination = SelfCheck(
-                self._settings, self._signer.key_id, held, wall_clock, worst_case
+                self._settings,
+                self._signer.key_id,
+                held,
+                wall_clock,
+                worst_case,
+                contradiction_at_start,
+                recorded,
             )
             findings = await self._run(examination)
             attempts += 1

@@ -45,6 +45,7 @@ from mmbot.trading.commands import (
     RecordPnlMark,
     RecordSettlement,
     RecordViews,
+    VoidFill,
 )
 from mmbot.units import Milliseconds, format_money, format_price
 from mmbot.versions import versions
@@ -217,6 +218,8 @@ class BotRunner:
         match record:
             case RecordFill():
                 self._ledger.add_fill(record)
+            case VoidFill():
+                self._ledger.void_fill(record)
             case RecordViews():
                 self._ledger.add_views(record)
             case RecordSettlement():

@@ -21,7 +21,7 @@ import msgspec
 
 from mmbot.bot.outputs import ShownCount
 from mmbot.errors import BadInput
-from mmbot.trading.commands import MarketView, RecordFill, RecordSettlement, RecordViews
+from mmbot.trading.commands import MarketView, RecordFill, RecordSettlement, RecordViews, VoidFill
 from mmbot.trading.events import Halted
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill
@@ -86,6 +86,14 @@ CREATE INDEX settlements_by_market ON settlements (ticker, number);
 CREATE VIEW latest_settlements AS
     SELECT * FROM settlements
     WHERE number IN (SELECT max(number) FROM settlements GROUP BY ticker);
+""",
+    """
+CREATE TABLE voided_fills (
+    trade_id TEXT NOT NULL, order_id TEXT NOT NULL, ticker TEXT NOT NULL, side TEXT NOT NULL,
+    price INTEGER NOT NULL, count INTEGER NOT NULL, fee INTEGER NOT NULL, at INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (trade_id, order_id)
+) STRICT;
 """,
 )
 VERSION = len(_ADDITIONS)
@@ -249,6 +257,19 @@ class Ledger:
             ),
         )
 
+    def void_fill(self, command: VoidFill) -> None:
+        """Move a fill that never happened to the voided ones, with its markouts dropped."""
+        key = (command.fill.trade_id, command.fill.order_id)
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR IGNORE INTO voided_fills"
+                " SELECT trade_id, order_id, ticker, side, price, count, fee, at, ?"
+                " FROM fills WHERE trade_id = ? AND order_id = ?",
+                (command.reason, *key),
+            )
+            self._db.execute("DELETE FROM fills WHERE trade_id = ? AND order_id = ?", key)
+            self._db.execute("DELETE FROM markouts WHERE trade_id = ? AND order_id = ?", key)
+
     def add_views(self, command: RecordViews) -> None:
         """Store market samples and markouts in one transaction."""
         with self._transaction():
@@ -304,6 +325,10 @@ class Ledger:
             (f"{event_ticker}-%",),
         )
         return [(Fill(*row[:-1]), row[-1]) for row in rows]
+
+    def fills_of(self, events: Iterable[str]) -> tuple[Fill, ...]:
+        """Return every fill of these events."""
+        return tuple(fill for event in events for fill, _ in self.fills(event))
 
     def unsettled_fills(self) -> list[Fill]:
         """Return the fills in every market without a settlement."""

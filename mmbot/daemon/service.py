@@ -141,7 +141,10 @@ class Service:
     async def _refuse_unready(self) -> tuple[str, ...]:
         """Check the account; return the events that hold positions."""
         await self._account.refuse_bad_key()
-        examination, findings = await self._account.examine(self._ledger.unsettled_events())
+        recorded = self._ledger.unsettled_events()
+        examination, findings = await self._account.examine(
+            recorded, self._ledger.fills_of(recorded)
+        )
         for finding in findings:
             level = {"ok": "info", "warn": "warning", "wait": "warning", "fail": "error"}
             say = getattr(self._log, level[finding.state])
@@ -164,7 +167,7 @@ class Service:
         async with asyncio.TaskGroup() as tasks:
             self._runner.begin(tasks)
             running = [tasks.create_task(self._supervisor.keep("poller", self._runner.worker.run))]
-            self._runner.handle(EventsHeld(held))
+            self._runner.handle(EventsHeld(held, self._ledger.fills_of(held)))
             self._runner.handle(HistoryLoaded(history))
             await self._runner.prepared.wait()
             if self._runner.refusal is None:

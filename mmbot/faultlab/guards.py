@@ -100,11 +100,11 @@ def _unknown_as_refused(original: Any) -> Any:
 
 
 def _book_again(original: Any) -> Any:
-    def book(portfolio: Any, fill: Any) -> bool:
-        original(portfolio, fill)
+    def add(reports: Any, *report: Any) -> bool:
+        original(reports, *report)
         return True
 
-    return book
+    return add
 
 
 def _not_cancelling(original: Any) -> Any:
@@ -175,7 +175,7 @@ _TABLE: Final = (
     Guard("expiry", (Patch(f"{_WRITES}:_place_body", _without_key("expiration_time")),)),
     Guard("post_only", (Patch(f"{_WRITES}:_place_body", _without_key("post_only")),)),
     Guard("pause_fence", (Patch(f"{_WRITES}:_place_body", _without_key("cancel_order_on_pause")),)),
-    Guard("fills_once", (Patch("mmbot.trading.portfolio:Portfolio.book", _book_again),)),
+    Guard("fills_once", (Patch("mmbot.trading.fill_reports:FillReports.add", _book_again),)),
     Guard("own_orders", (Patch("mmbot.trading.orders:OwnOrders.levels", _always(({}, {}))),)),
     Guard("one_order", (Patch("mmbot.trading.orders:OwnOrders.of", _not_cancelling),)),
     Guard("self_cross", (Patch(f"{_REQUOTING}:_crosses", _always(value=False)),)),

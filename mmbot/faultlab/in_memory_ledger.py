@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 
 from mmbot.faultlab.faults import Faults
 from mmbot.trading.commands import RecordSettlement, RecordViews
@@ -35,6 +36,10 @@ class InMemoryLedger:
         settled = {ticker for ticker, booked in self.settlements.items() if booked.final}
         unsettled = {fill.ticker for fill in self.fills.values()} - settled
         return tuple(sorted({ticker.rpartition("-")[0] for ticker in unsettled}))
+
+    def fills_of(self, events: Collection[str]) -> tuple[Fill, ...]:
+        """Return every fill of these events."""
+        return tuple(f for f in self.fills.values() if f.ticker.rpartition("-")[0] in events)
 
     def cash_change(self) -> Money:
         """Return what all fills and settlements have added to the cash."""

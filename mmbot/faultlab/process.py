@@ -42,6 +42,7 @@ from mmbot.trading.commands import (
     RecordPnlMark,
     RecordSettlement,
     RecordViews,
+    VoidFill,
     WakeAt,
 )
 from mmbot.trading.events import Halted, Resumed, SessionStarted, Stopping
@@ -113,7 +114,8 @@ class Process:
 
     def _begin_trading(self) -> None:
         self._trading = True
-        self._driver.handle(EventsHeld(self._ledger.unsettled_events()))
+        held = self._ledger.unsettled_events()
+        self._driver.handle(EventsHeld(held, self._ledger.fills_of(held)))
         marks = tuple(self._ledger.marks.values())
         self._driver.handle(EventOccurred(SessionStarted(self._clock.now(), marks)))
         if self._ledger.halt is not None:
@@ -233,6 +235,8 @@ class Process:
         match record:
             case RecordFill(fill):
                 self._ledger.fills.setdefault(fill.key, fill)
+            case VoidFill(fill):
+                self._ledger.fills.pop(fill.key, None)
             case RecordSettlement():
                 self._ledger.settlements[record.ticker] = record
             case RecordViews():

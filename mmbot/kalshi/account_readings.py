@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import msgspec
 
 from mmbot.kalshi import messages as wire
@@ -10,7 +12,6 @@ from mmbot.kalshi.http import HttpRequest
 from mmbot.kalshi.readings import (
     PAGE_SIZE,
     Reading,
-    ReadingError,
     Steps,
     own_subaccount,
     pages,
@@ -19,12 +20,12 @@ from mmbot.kalshi.readings import (
 from mmbot.trading.commands import QueryOrder, ReadAccount
 from mmbot.trading.events import OrderAbsent, OrderReported, Reconciled
 from mmbot.trading.values import Fill, OrderReport
-from mmbot.units import MONEY_PER_CENT, Count, Money, format_count, parse_count
+from mmbot.units import MONEY_PER_CENT, Count, Money, parse_count
 
 _ORDERS = "/portfolio/orders"
 # Orders are listed from this long before the placement: the exchange's clock may be behind.
 _CLOCK_SLACK_SECONDS = 60
-# A fill between the two reads looks like a contradiction: fills and positions are read again.
+# A fill between the two reads makes them differ: then both are read again.
 _ATTEMPTS = 3
 
 
@@ -54,21 +55,18 @@ def read_account(command: ReadAccount, subaccount: int) -> Reading:
     """Read resting orders, fills, positions and the balances of the shards in use.
 
     Raises:
-        ReadingError: A request failed, or a position is not the sum of its fills.
+        ReadingError: A request failed.
         Malformed: An answer cannot be read.
     """
     own = own_subaccount(subaccount)
     reports = yield from resting_orders(own)
-    contradiction = ""
     for _ in range(_ATTEMPTS):
         fills = yield from fills_of(command.tickers + command.decided, own)
-        positions = yield from positions_of(own)
-        contradiction = contradiction_of(command.tickers, fills, positions)
-        if not contradiction:
+        positions = positions_in(command.tickers, (yield from positions_of(own)))
+        if positions == _sums(command.tickers, fills):
             break
-    else:
-        raise ReadingError(contradiction)
-    return [Reconciled(reports, fills, (yield from balances_of(command.shards, own)))]
+    balances = yield from balances_of(command.shards, own)
+    return [Reconciled(reports, fills, balances, positions, command.at)]
 
 
 def resting_orders(own: tuple[str, str]) -> Steps[tuple[OrderReport, ...]]:
@@ -110,21 +108,17 @@ def positions_of(own: tuple[str, str]) -> Steps[dict[str, Count]]:
         raise wire.Malformed(f"GET {path}: {error}") from None
 
 
-def contradiction_of(
-    tickers: tuple[str, ...], fills: tuple[Fill, ...], positions: dict[str, Count]
-) -> str:
-    """Name a market whose position is not the sum of its fills; empty if there is none."""
+def positions_in(tickers: Iterable[str], positions: Mapping[str, Count]) -> dict[str, Count]:
+    """Return the position in each of these markets; one that is not listed is none."""
+    return {ticker: positions.get(ticker, Count(0)) for ticker in tickers}
+
+
+def _sums(tickers: Iterable[str], fills: Iterable[Fill]) -> dict[str, Count]:
     sums = dict.fromkeys(tickers, Count(0))
     for fill in {fill.key: fill for fill in fills}.values():
-        sums[fill.ticker] = Count(sums.get(fill.ticker, 0) + fill.signed_count)
-    for ticker in tickers:
-        position = positions.get(ticker, Count(0))
-        if position != sums[ticker]:
-            return (
-                f"the position in {ticker} is {format_count(position)} and its fills sum to "
-                f"{format_count(sums[ticker])}"
-            )
-    return ""
+        if fill.ticker in sums:
+            sums[fill.ticker] = Count(sums[fill.ticker] + fill.signed_count)
+    return sums
 
 
 class _OrderAnswer(msgspec.Struct, frozen=True):

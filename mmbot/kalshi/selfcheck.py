@@ -7,7 +7,7 @@ their answers. It writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Literal, TypeAlias
 
@@ -17,8 +17,8 @@ from mmbot.config import Settings
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.account_readings import (
     balances_of,
-    contradiction_of,
     fills_of,
+    positions_in,
     positions_of,
     resting_orders,
 )
@@ -38,12 +38,14 @@ from mmbot.kalshi.readings import (
 )
 from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, ListedEvent, OrderReport
 from mmbot.tsa.calendar import to_milliseconds
-from mmbot.units import Milliseconds, Money, format_money, format_price, total
+from mmbot.units import Count, Milliseconds, Money, format_money, format_price, total
 
 FindingState: TypeAlias = Literal["ok", "warn", "wait", "fail"]
 # From an event's tickers in order of strike, its fills and its live orders: its least wealth over
 # all outcomes.
 WorstCaseOf: TypeAlias = Callable[[tuple[str, ...], Iterable[Fill], Iterable[OrderReport]], Money]
+# From the recorded fills, the listed ones and the positions: how they contradict each other, or "".
+ContradictionOf: TypeAlias = Callable[[Iterable[Fill], Sequence[Fill], Mapping[str, Count]], str]
 
 # How far this machine's clock may be from the exchange's. The exchange accepts some signatures that
 # are ten seconds off and refuses others; the feed lags from three seconds on.
@@ -99,6 +101,8 @@ class SelfCheck:
         held: tuple[str, ...],
         clock: Callable[[], Milliseconds],
         worst_case: WorstCaseOf,
+        contradiction_of: ContradictionOf,
+        recorded: tuple[Fill, ...] = (),
     ) -> None:
         """Prepare the checks; nothing is requested yet.
 
@@ -108,6 +112,8 @@ class SelfCheck:
             held: Events that may hold positions, as far as is recorded.
             clock: This machine's time.
             worst_case: Computes an event's worst case.
+            contradiction_of: Compares recorded and listed fills with the positions.
+            recorded: The fills of the held events, as far as is recorded.
         """
         self.held = held
         self.listed: tuple[ListedEvent, ...] = ()
@@ -115,6 +121,8 @@ class SelfCheck:
         self._key_id = key_id
         self._clock = clock
         self._worst_case = worst_case
+        self._contradiction_of = contradiction_of
+        self._recorded = recorded
         self._own = own_subaccount(settings.exchange.subaccount)
         self._status: ExchangeStatus | None = None
         self._events: list[wire.RestEvent] = []
@@ -255,9 +263,13 @@ class SelfCheck:
                 return "fail", f"there is a position in {ticker}, which the exchange does not list"
         undecided = tuple(sorted(known - self._decided()))
         self._fills = yield from fills_of(tuple(sorted(known)), self._own)
-        contradiction = contradiction_of(undecided, self._fills, positions)
+        contradiction = self._contradiction_of(
+            [fill for fill in self._recorded if fill.ticker in undecided],
+            [fill for fill in self._fills if fill.ticker in undecided],
+            positions_in(undecided, positions),
+        )
         if contradiction:
-            return "fail", contradiction
+            return "fail", f"{contradiction}; compare with the exchange's own page of the account"
         detail = f"{len(mine)} markets held, {len(self._fills)} fills, and the two agree"
         if missing:
             return "warn", f"{detail}; the exchange does not know {_joined(missing)}"

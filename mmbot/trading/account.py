@@ -7,9 +7,15 @@ from mmbot.trading.commands import StopConfirmed
 from mmbot.trading.events import Reconciled
 from mmbot.trading.listings import Listings
 from mmbot.trading.order_manager import OrderManager
+from mmbot.trading.position_check import (
+    LISTS_BEHIND_MS,
+    PositionReading,
+    known_first,
+    read_positions,
+)
 from mmbot.trading.reading_requests import account_request, listing_request
-from mmbot.trading.state import TradingState
-from mmbot.trading.values import CLIENT_ID_PREFIX
+from mmbot.trading.state import EventState, TradingState
+from mmbot.trading.values import CLIENT_ID_PREFIX, Fill
 from mmbot.units import Milliseconds, format_money, total
 
 _INTERVAL_MS = 60_000
@@ -37,6 +43,8 @@ class AccountReader:
         # From when the lists should include everything that earlier sessions did.
         self._readable_from: Milliseconds = 0
         self._failures = 0
+        # The fills that the last reading did not list and should have.
+        self._suspects: set[tuple[str, str]] = set()
         self._confirming_stop = False
         self.due: Milliseconds | None = None
 
@@ -51,7 +59,12 @@ class AccountReader:
         if 0 < wait <= _LISTS_BEHIND_MS:
             self.read_within(wait, now)
         else:
-            self._buffer.add(account_request(self._state))
+            self._buffer.add(account_request(self._state, now))
+
+    def read_by(self, at: Milliseconds) -> None:
+        """Read the account at `at` at the latest."""
+        self.due = at if self.due is None else min(self.due, at)
+        self._buffer.wake_by(self.due)
 
     def read_within(self, wait: Milliseconds, now: Milliseconds) -> None:
         """Schedule the next reading in `wait`, in place of the one that was due."""
@@ -66,22 +79,66 @@ class AccountReader:
 
     def apply_reading(self, event: Reconciled, now: Milliseconds) -> None:
         """Apply a reading of the account: its fills, its resting orders, its balances."""
-        for fill in event.fills:
-            self._orders.book(fill, now)
+        self._book(event, now)
         for report in event.orders:
             self._orders.apply_report(report, now, queried=False)
         self._orders.mark_missing_unknown({report.client_id for report in event.orders}, now)
         self._orders.cancel_strays(event.orders, now)
         self._state.update_balances(event.balances)
         self._set_reconciled(event, now)
+        agrees = self._check_positions(event)
         self._failures = 0
         service = self._state.service
         # Balances cannot always be read, and until they are, the quotes are cautious.
-        soon = service.stopping or self._state.cash is None
+        soon = service.stopping or self._state.cash is None or not agrees
         self.read_within(_RETRY_MS if soon else _INTERVAL_MS, now)
         own = any(report.client_id.startswith(CLIENT_ID_PREFIX) for report in event.orders)
         if service.stopping and not own and not len(self._state.orders):
             self._buffer.add(StopConfirmed())
+
+    def _book(self, event: Reconciled, now: Milliseconds) -> None:
+        for event_state in self._state.events.values():
+            for fill in known_first(_fills_in(event_state, event.fills), event_state.fills):
+                self._orders.book(fill, "list", now)
+
+    def _check_positions(self, event: Reconciled) -> bool:
+        """Hold the books of each position against each other; return whether all agree.
+
+        A market in which they do not is shut until another reading finds that they do. A fill
+        that two readings in a row do not find is voided where that explains all.
+        """
+        agrees = True
+        suspects: set[tuple[str, str]] = set()
+        for event_state in self._state.events.values():
+            held = {t: event.positions[t] for t in event_state.markets if t in event.positions}
+            readings = read_positions(
+                event_state.fills,
+                _fills_in(event_state, event.fills),
+                held,
+                event.requested_at - LISTS_BEHIND_MS,
+            )
+            for reading in readings:
+                agrees &= self._check_position(event_state, reading)
+                suspects |= {each.fill.key for each in reading.unlisted}
+        self._suspects = suspects
+        return agrees
+
+    def _check_position(self, event_state: EventState, reading: PositionReading) -> bool:
+        market = event_state.markets[reading.ticker]
+        before, market.contradiction = market.contradiction, reading.contradiction
+        if not market.contradiction:
+            if before:
+                self._buffer.log("position.agrees", market=market.ticker, before=before)
+            return True
+        reason = market.contradiction
+        if reason != before:
+            self._buffer.log("position.contradicts", "warning", market=market.ticker, reason=reason)
+        if not self._suspects.issuperset(each.fill.key for each in reading.invented):
+            return False
+        for reported in reading.invented:
+            self._orders.void(event_state, reported, reason)
+        # The next reading opens the market, if it agrees.
+        return False
 
     def _set_reconciled(self, event: Reconciled, now: Milliseconds) -> None:
         service = self._state.service
@@ -113,3 +170,7 @@ class AccountReader:
         if not self._confirming_stop and not len(self._state.orders):
             self._confirming_stop = True
             self.read(now)
+
+
+def _fills_in(event_state: EventState, fills: tuple[Fill, ...]) -> list[Fill]:
+    return [fill for fill in fills if fill.ticker in event_state.markets]

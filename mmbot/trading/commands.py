@@ -111,13 +111,14 @@ class QueryOrder(msgspec.Struct, frozen=True, tag=True):
 class ReadAccount(msgspec.Struct, frozen=True, tag=True):
     """Read the bot's orders, the fills of these markets, and the balance of these shards.
 
-    The positions in `tickers` must be the sums of their fills; those in the `decided` markets have
-    been paid out.
+    The positions in `tickers` should be the sums of their fills; those in the `decided` markets
+    have been paid out. The reading was requested at `at`.
     """
 
     tickers: tuple[str, ...]
     decided: tuple[str, ...] = ()
     shards: tuple[int, ...] = ()
+    at: Milliseconds = 0
 
 
 class ReadListing(msgspec.Struct, frozen=True, tag=True):
@@ -162,6 +163,13 @@ class RecordFill(msgspec.Struct, frozen=True, tag=True):
     fill: Fill
     days_published: int
     view: MarketView = MarketView()
+
+
+class VoidFill(msgspec.Struct, frozen=True, tag=True):
+    """Take a fill out of the ledger that the exchange does not stand by, for this `reason`."""
+
+    fill: Fill
+    reason: str
 
 
 class RecordViews(msgspec.Struct, frozen=True, tag=True):
@@ -222,6 +230,7 @@ Command: TypeAlias = (
     | RepairBooks
     | RequestBelief
     | RecordFill
+    | VoidFill
     | RecordViews
     | RecordSettlement
     | RecordPnlMark

@@ -66,6 +66,7 @@ from mmbot.trading.markouts import Markouts
 from mmbot.trading.order_groups import OrderGroups
 from mmbot.trading.order_manager import OrderManager
 from mmbot.trading.order_queries import OrderQueries
+from mmbot.trading.position_check import LISTS_BEHIND_MS
 from mmbot.trading.refusals import Refusals
 from mmbot.trading.repricing import reprice
 from mmbot.trading.requoting import Requote
@@ -77,6 +78,9 @@ from mmbot.units import Milliseconds
 
 # After a stop request, the account is read within this time.
 _STOP_READING_MS = 2_000
+
+# A fill that the stream reported is looked for in the account's list after this time.
+_FILL_LISTED_MS = LISTS_BEHIND_MS + 1_000
 
 _Tickers: TypeAlias = tuple[str, ...]
 
@@ -154,6 +158,9 @@ class Engine:
                 | Filled()
             ):
                 affected = _tickers(self._orders.apply(event, now))
+                if isinstance(event, Filled) and affected:
+                    # Whether the exchange stands by it shows once its list is no older.
+                    self._account.read_by(now + _FILL_LISTED_MS)
             case (
                 ListingRead()
                 | ListingStale()

@@ -117,14 +117,19 @@ class StreamLost(msgspec.Struct, frozen=True, tag=True):
 class Reconciled(msgspec.Struct, frozen=True, tag=True):
     """The account as the exchange has it, read while the stream was up.
 
-    `orders` are the account's resting orders, `fills` every fill of the listed markets; the reader
-    has checked that the positions are the sums of the fills. `balances`, one for each shard in use,
-    are `None` where they could not be read.
+    Attributes:
+        orders: The account's resting orders.
+        fills: Every fill of the markets that were asked for.
+        balances: One for each shard in use; `None` where they could not be read.
+        positions: Those of the undecided markets that were asked for, zero included.
+        requested_at: When the reading was requested; it began no earlier.
     """
 
     orders: tuple[OrderReport, ...]
     fills: tuple[Fill, ...]
     balances: dict[int, Money] | None
+    positions: dict[str, Count] = {}
+    requested_at: Milliseconds = 0
 
 
 class ReadingFailed(msgspec.Struct, frozen=True, tag=True):

@@ -68,6 +68,8 @@ def final_gate(market: MarketState, now: Milliseconds) -> Gate | None:
 
 def market_gate(market: MarketState, now: Milliseconds) -> Gate | None:
     """Return why a market that is not over may not be quoted."""
+    if market.contradiction:
+        return Gate.POSITION_CONTRADICTS
     if not market.terms.active:
         return Gate.MARKET_PAUSED
     if now < market.terms.opens:

@@ -64,6 +64,13 @@ class Gate(enum.StrEnum):
         ),
     )
     # The market
+    POSITION_CONTRADICTS = (
+        "position_contradicts",
+        (
+            "what is booked here is not what the account holds; the account is read again until "
+            "they agree"
+        ),
+    )
     SETTLED = "settled", "the market is decided"
     MARKET_PAUSED = "market_paused", "the exchange has paused the market"
     NOT_OPEN = "not_open", "the market has not opened yet"
@@ -132,7 +139,7 @@ NOT_LEARNT_YET: Final = frozenset(
 
 
 class ShutGate(NamedTuple):
-    """A gate that is shut; `detail` is the kind of fee that makers would pay."""
+    """A gate that is shut; `detail` completes its name, with the sign that joins them."""
 
     gate: Gate
     detail: str = ""
@@ -140,7 +147,7 @@ class ShutGate(NamedTuple):
     @property
     def text(self) -> str:
         """What log, status and JSON show."""
-        return f"{self.gate}_{self.detail}" if self.detail else str(self.gate)
+        return f"{self.gate}{self.detail}"
 
 
 def exchange_gate(shut: str) -> ShutGate | None:
@@ -151,9 +158,8 @@ def exchange_gate(shut: str) -> ShutGate | None:
     """
     if not shut:
         return None
-    prefix = f"{Gate.FEE_TYPE}_"
-    if shut.startswith(prefix):
-        return ShutGate(Gate.FEE_TYPE, shut.removeprefix(prefix))
+    if shut.startswith(f"{Gate.FEE_TYPE}_"):
+        return ShutGate(Gate.FEE_TYPE, shut.removeprefix(Gate.FEE_TYPE))
     return ShutGate(Gate(shut))
 
 

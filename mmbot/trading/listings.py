@@ -127,6 +127,7 @@ class Listings:
     ) -> None:
         state = self._state
         event_state = before.extended(event) if before else EventState(event)
+        event_state.restore_fills(state.recorded)
         event_state.schedule_releases(state.settings, state.clock, state.missing)
         state.events[event.ticker] = event_state
         state.event_of_market |= dict.fromkeys(event_state.markets, event_state)

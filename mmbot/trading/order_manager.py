@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from mmbot.trading.command_buffer import CommandBuffer
-from mmbot.trading.commands import Cancel
+from mmbot.trading.commands import Cancel, VoidFill
 from mmbot.trading.events import (
     Filled,
     OrderAbsent,
@@ -27,10 +27,11 @@ from mmbot.trading.events import (
     WriteRefused,
     WriteUnknown,
 )
+from mmbot.trading.fill_reports import FillSource, ReportedFill
 from mmbot.trading.markouts import Markouts
 from mmbot.trading.orders import Order, OrderCause, OrderState, adopted_order
 from mmbot.trading.refusals import Refusals
-from mmbot.trading.state import TradingState
+from mmbot.trading.state import EventState, TradingState
 from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, OrderReport
 from mmbot.units import Count, Milliseconds, format_count, format_money, format_price
 
@@ -68,7 +69,7 @@ class OrderManager:
                 )
                 return None
             case Filled():
-                return self.book(event.fill, now)
+                return self.book(event.fill, "stream", now)
             case _:
                 order = self._state.orders.get(event.client_id)
                 if order is None:
@@ -200,11 +201,12 @@ class OrderManager:
 
     # Fills
 
-    def book(self, fill: Fill, now: Milliseconds) -> str | None:
+    def book(self, fill: Fill, source: FillSource, now: Milliseconds) -> str | None:
         """Book a fill that is new, and count it towards its order."""
         event_state = self._state.event_of_market.get(fill.ticker)
-        if event_state is None or not event_state.portfolio.book(fill):
+        if event_state is None or not event_state.fills.add(fill, source, now):
             return None
+        event_state.portfolio.book(fill)
         event_state.hold_after_fill(fill, now)
         record = self._markouts.record_fill(fill, event_state, now)
         self._buffer.add(record)
@@ -227,3 +229,22 @@ class OrderManager:
         if order is not None:
             self._identify(order, fill.order_id)
         return fill.ticker
+
+    def void(self, event_state: EventState, reported: ReportedFill, reason: str) -> None:
+        """Take a fill out again that the exchange does not stand by."""
+        fill = reported.fill
+        event_state.fills.remove(reported)
+        event_state.portfolio.void(fill)
+        self._buffer.add(VoidFill(fill, reason))
+        self._buffer.log(
+            "fill.voided",
+            "warning",
+            event_ticker=event_state.ticker,
+            market=fill.ticker,
+            trade_id=fill.trade_id,
+            order_id=fill.order_id,
+            reason=reason,
+        )
+        order = self._state.orders.by_order_id(fill.order_id)
+        if order is not None:
+            self._state.orders.unbook(order, event_state.portfolio.filled(fill.order_id))

@@ -51,7 +51,7 @@ class OrderQueries:
                 order.queried_at, order.queries = now, order.queries + 1
             self._buffer.wake_by(_next_query(order))
         if fills_due:
-            self._buffer.add(account_request(self._state))
+            self._buffer.add(account_request(self._state, now))
 
     def _mark_overdue_unknown(self, order: Order, now: Milliseconds) -> None:
         """Mark an order unknown that should have expired by now."""

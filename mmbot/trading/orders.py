@@ -221,6 +221,11 @@ class OwnOrders:
         if order.state is OrderState.AWAITING_FILLS or order.filled >= order.count:
             self.end(order)
 
+    def unbook(self, order: Order, booked: Count) -> None:
+        """Lower what is booked of an order, and have the exchange queried for what is filled."""
+        order.booked = order.filled = booked
+        order.mark_unknown()
+
     def apply_report(self, order: Order, report: OrderReport) -> None:
         """Update an order from a report, apart from the state of its writes."""
         order.filled = max(order.filled, report.filled)

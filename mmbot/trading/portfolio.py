@@ -50,6 +50,14 @@ class Portfolio:
         self.cash = Money(self.cash + fill.cash)
         return True
 
+    def void(self, fill: Fill) -> None:
+        """Take a booked fill out again: it never happened."""
+        del self._fills[fill.key]
+        self._filled[fill.order_id] = Count(self.filled(fill.order_id) - fill.count)
+        self._positions[fill.ticker] = Count(self._positions[fill.ticker] - fill.signed_count)
+        self._cash[fill.ticker] = Money(self._cash[fill.ticker] - fill.cash)
+        self.cash = Money(self.cash - fill.cash)
+
     def __len__(self) -> int:
         """Return the number of fills."""
         return len(self._fills)

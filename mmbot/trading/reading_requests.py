@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from mmbot.trading.commands import ReadAccount, ReadListing
 from mmbot.trading.state import TradingState
+from mmbot.units import Milliseconds
 
 
-def account_request(state: TradingState) -> ReadAccount:
+def account_request(state: TradingState, now: Milliseconds) -> ReadAccount:
     """Return the command that reads the account: every market that is not settled."""
     open_: list[str] = []
     decided: list[str] = []
     for _, market in state.markets():
         if market.settled is None:
             (open_ if market.result is None else decided).append(market.ticker)
-    return ReadAccount(tuple(open_), tuple(decided), tuple(state.shards))
+    return ReadAccount(tuple(open_), tuple(decided), tuple(state.shards), now)
 
 
 def listing_request(state: TradingState) -> ReadListing:

@@ -154,7 +154,7 @@ class Requote:
         exchange = self._state.service.exchange
         shut = None
         if gate is not None:
-            shut = exchange if exchange and exchange.gate is gate else ShutGate(gate)
+            shut = exchange if exchange and exchange.gate is gate else _shut(gate, market)
         if shut == market.shut_gate:
             return
         market.shut_gate = shut
@@ -372,3 +372,8 @@ def _danger(cancel: _Cancel) -> float:
 
 def _distance_from_even_odds(place: _Place) -> float:
     return abs((place.market.fair or 0.0) - 0.5)
+
+
+def _shut(gate: Gate, market: MarketState) -> ShutGate:
+    contradicts = gate is Gate.POSITION_CONTRADICTS
+    return ShutGate(gate, f": {market.contradiction}" if contradicts else "")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -18,6 +18,7 @@ from mmbot.forecast.belief import Belief
 from mmbot.trading.book import Book, Top
 from mmbot.trading.budget import WriteBudget
 from mmbot.trading.fair import MarketMid
+from mmbot.trading.fill_reports import FillReports
 from mmbot.trading.gates import CLOSING_MARGIN_MS, Gate, ShutGate
 from mmbot.trading.losses import DailyLosses, PnlMark
 from mmbot.trading.orders import OwnOrders
@@ -50,6 +51,7 @@ class MarketState(msgspec.Struct):
         fresh_until: Until when the stream's statements on this market outrank any reading.
         sampled: For each moment, at how many published days it was sampled last.
         shut_gate: Why it is not quoted, or `None`.
+        contradiction: How the books of its position contradict each other; empty if they agree.
     """
 
     terms: Market
@@ -67,6 +69,7 @@ class MarketState(msgspec.Struct):
     fresh_until: Milliseconds = 0
     sampled: dict[str, int] = msgspec.field(default_factory=dict)
     shut_gate: ShutGate | None = None
+    contradiction: str = ""
 
     @property
     def ticker(self) -> str:
@@ -145,6 +148,7 @@ class EventState:
         self.markets = {market.ticker: MarketState(market) for market in event.markets}
         self.strikes = tuple(market.strike for market in event.markets)
         self.portfolio = Portfolio(tuple(self.markets))
+        self.fills = FillReports()
         self.belief: Belief | None = None
         # Until when the latest count is news.
         self.news_until: Milliseconds = 0
@@ -163,9 +167,16 @@ class EventState:
         extended = EventState(msgspec.structs.replace(event, markets=in_order))
         extended.markets |= self.markets
         extended.news_until = self.news_until
+        extended.fills = self.fills
         for fill in self.portfolio.fills:
             extended.portfolio.book(fill)
         return extended
+
+    def restore_fills(self, recorded: Iterable[Fill]) -> None:
+        """Book the fills of this event that an earlier session recorded."""
+        for fill in recorded:
+            if fill.ticker in self.markets and self.fills.add(fill, "ledger", fill.at):
+                self.portfolio.book(fill)
 
     def schedule_releases(
         self, settings: Settings, clock: CalendarClock, missing: AbstractSet[dt.date]
@@ -264,6 +275,7 @@ class TradingState(msgspec.Struct):
         budget: The write and read tokens.
         shards: The shards with markets, by index.
         held: Events of earlier sessions whose settlement is still to be booked.
+        recorded: The fills of these events, as the ledger has them.
         missing: The days whose count is not waited for.
         cash: The account's cash as if no event that is still open had been traded; `None` until
             it was read.
@@ -280,6 +292,7 @@ class TradingState(msgspec.Struct):
     budget: WriteBudget = msgspec.field(default_factory=WriteBudget)
     shards: dict[int, ShardState] = msgspec.field(default_factory=dict)
     held: tuple[str, ...] = ()
+    recorded: tuple[Fill, ...] = ()
     missing: frozenset[dt.date] = frozenset()
     cash: Money | None = None
     flat: dict[int, Money] = msgspec.field(default_factory=dict)

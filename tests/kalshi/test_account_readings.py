@@ -10,6 +10,7 @@ from mmbot.kalshi.messages import Malformed
 from mmbot.kalshi.readings import ReadingError
 from mmbot.trading.commands import QueryOrder, ReadAccount
 from mmbot.trading.events import InputEvent, OrderAbsent, OrderReported, Reconciled
+from mmbot.units import Count
 from tests.kalshi.builders import REST_FILL, REST_ORDER, A, B, answer, changed
 from tests.kalshi.exchange_table import Exchange
 
@@ -116,10 +117,11 @@ def test_positions_that_a_fill_overtook_are_read_again() -> None:
     assert len(exchange.queries("/portfolio/fills")) == 2
 
 
-def test_a_position_that_is_not_the_sum_of_its_fills_is_a_contradiction() -> None:
+def test_a_position_that_stays_other_than_the_sum_of_its_fills_is_told_as_it_is() -> None:
     exchange = account(**{"/portfolio/fills": {"fills": []}})
-    with pytest.raises(ReadingError, match=f"position in {A} is 10.00 and its fills sum to 0.00"):
-        read_the_account(exchange, A)
+    (event,) = read_the_account(exchange, A, B)
+    assert isinstance(event, Reconciled)
+    assert (event.fills, event.positions) == ((), {A: Count(1_000), B: Count(0)})
     assert len(exchange.queries("/portfolio/positions")) == 3
 
 

@@ -134,7 +134,7 @@ def test_a_reading_makes_one_call_after_another() -> None:
     gate = gateway()
     calls = gate.start_reading(ReadAccount((A,), shards=(0,)), NOW)
     events, calls = read_through(gate, calls, *ACCOUNT)
-    assert events == [Reconciled((), (), {0: Money(123_450_000)})]
+    assert events == [Reconciled((), (), {0: Money(123_450_000)}, {A: Count(0)})]
     assert calls == []
 
 
@@ -148,7 +148,7 @@ def test_a_reading_that_is_requested_again_under_way_is_repeated_when_it_ends() 
     events, calls = read_through(gate, calls, *ACCOUNT[:1])
     assert dict(calls[0].request.query)["ticker"] == f"{A},B"
     events, calls = read_through(gate, calls, *ACCOUNT[1:])
-    assert events == [Reconciled((), (), {0: Money(123_450_000)})]
+    assert events == [Reconciled((), (), {0: Money(123_450_000)}, {A: Count(0), "B": Count(0)})]
     assert calls == []
 
 

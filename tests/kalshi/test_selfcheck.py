@@ -11,6 +11,8 @@ from mmbot.config import Settings
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.kalshi.selfcheck import Finding, SelfCheck, failures, is_ready, unknown
 from mmbot.trading.portfolio import worst_case
+from mmbot.trading.position_check import contradiction_at_start
+from mmbot.trading.values import Fill
 from tests.kalshi.builders import (
     EVENT,
     LISTED,
@@ -39,6 +41,7 @@ class Exchange:
 
     def __init__(self, paths: dict[str, Any] | None = None, offset: int = 0) -> None:
         self.asked: list[HttpRequest] = []
+        self.recorded: tuple[Fill, ...] = ()
         date = ("date", formatdate((NOW - 500 + offset) / 1000, usegmt=True))
         self.paths: dict[str, Any] = {
             "/exchange/status": HttpAnswer(200, answer(OPEN).body, (date,)),
@@ -56,7 +59,9 @@ class Exchange:
 
     def examine(self, *held: str, **sections: Any) -> tuple[SelfCheck, dict[str, Finding]]:
         settings = msgspec.convert({"mode": "demo"} | sections, Settings)
-        examination = SelfCheck(settings, "key-id", held, lambda: NOW, worst_case)
+        examination = SelfCheck(
+            settings, "key-id", held, lambda: NOW, worst_case, contradiction_at_start, self.recorded
+        )
         steps = examination.run()
         try:
             request = next(steps)

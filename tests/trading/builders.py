@@ -11,7 +11,15 @@ import msgspec
 from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
 from mmbot.trading.book import Top
-from mmbot.trading.commands import Cancel, Command, Note, Place, RecordSettlement, WakeAt
+from mmbot.trading.commands import (
+    Cancel,
+    Command,
+    Note,
+    Place,
+    ReadAccount,
+    RecordSettlement,
+    WakeAt,
+)
 from mmbot.trading.engine import Engine
 from mmbot.trading.events import (
     BeliefFormed,
@@ -221,6 +229,11 @@ def fill(
 def only(kind: type[_T], commands: Iterable[Command]) -> list[_T]:
     """The commands of one kind."""
     return [command for command in commands if isinstance(command, kind)]
+
+
+def accounts_read(commands: Iterable[Command]) -> list[ReadAccount]:
+    """The readings of the account that were requested, whenever that was."""
+    return [msgspec.structs.replace(command, at=0) for command in only(ReadAccount, commands)]
 
 
 class Bench:

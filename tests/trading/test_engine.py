@@ -61,6 +61,7 @@ from tests.trading.builders import (
     PLENTY,
     WEEK,
     Bench,
+    accounts_read,
     belief,
     book,
     book_changed,
@@ -96,7 +97,7 @@ def test_a_new_event_is_believed_in_and_its_account_read() -> None:
     bench.handle(StreamUp())
     commands = bench.handle(ListingRead("", (bench.listed,)))
     assert only(RequestBelief, commands) == [RequestBelief(WEEK, (2_600_000, 2_700_000, 2_800_000))]
-    assert only(ReadAccount, commands) == [ReadAccount(TICKERS, shards=(0,))]
+    assert accounts_read(commands) == [ReadAccount(TICKERS, shards=(0,))]
 
 
 def test_nothing_is_quoted_before_the_account_was_read() -> None:
@@ -116,7 +117,7 @@ def test_a_reading_that_ends_while_the_stream_is_down_reconciles_nothing() -> No
     commands = bench.handle(Reconciled((), (), None))
     assert "account.reconciled" not in notes(commands)
     commands = bench.handle(StreamUp())
-    assert only(ReadAccount, commands) == [ReadAccount(TICKERS, shards=(0,))]
+    assert accounts_read(commands) == [ReadAccount(TICKERS, shards=(0,))]
     bench.handle(book())
     assert bench.reason() == "not_reconciled"
 
@@ -133,7 +134,7 @@ def test_the_account_is_read_every_minute() -> None:
     bench = Bench()
     bench.start()
     assert not only(ReadAccount, bench.handle(Woken(), after=59_999))
-    assert only(ReadAccount, bench.handle(Woken(), after=1)) == [ReadAccount(TICKERS, shards=(0,))]
+    assert accounts_read(bench.handle(Woken(), after=1)) == [ReadAccount(TICKERS, shards=(0,))]
 
 
 def test_a_session_reads_the_account_when_all_that_earlier_ones_did_can_be_read() -> None:
@@ -144,7 +145,7 @@ def test_a_session_reads_the_account_when_all_that_earlier_ones_did_can_be_read(
     )
     assert bench.wake == bench.now + 1_500
     assert not only(ReadAccount, bench.handle(Woken(), after=1_499))
-    assert only(ReadAccount, bench.handle(Woken(), after=1)) == [ReadAccount(TICKERS, shards=(0,))]
+    assert accounts_read(bench.handle(Woken(), after=1)) == [ReadAccount(TICKERS, shards=(0,))]
 
 
 def test_a_clock_that_was_set_back_keeps_no_session_waiting() -> None:
@@ -245,7 +246,7 @@ def test_a_market_that_is_added_leaves_books_and_fills_of_the_others() -> None:
     event_state = bench.engine.state.events[EVENT]
     assert event_state.strikes == (2_600_000, 2_700_000, 2_800_000)
     assert only(RequestBelief, commands) == [RequestBelief(WEEK, event_state.strikes)]
-    assert only(ReadAccount, commands) == [ReadAccount((LOW, HIGH, MIDDLE), shards=(0,))]
+    assert accounts_read(commands) == [ReadAccount((LOW, HIGH, MIDDLE), shards=(0,))]
     assert event_state.portfolio.position(LOW) == 500
     bench.handle(Reconciled((), (fill("t-1", "o-1", 500, ticker=LOW),), None))
     assert bench.reason(LOW) == "no_belief"
@@ -269,7 +270,7 @@ def test_several_events_are_traded_side_by_side() -> None:
     bench.rest()
     commands = bench.handle(ListingRead("", (bench.listed, other)))
     assert only(RequestBelief, commands) == [RequestBelief(WEEK.following, (2_700_000,))]
-    assert only(ReadAccount, commands) == [ReadAccount((*TICKERS, following.ticker), shards=(0,))]
+    assert accounts_read(commands) == [ReadAccount((*TICKERS, following.ticker), shards=(0,))]
     assert not only(Cancel, commands)
     assert bench.reason(following.ticker) == "not_reconciled"
     formed = msgspec.structs.replace(
@@ -381,7 +382,7 @@ def test_a_settlement_waits_for_the_fills_that_were_missed() -> None:
     bench.handle(StreamLost(), StreamUp())
     commands = bench.handle(market_settled(MIDDLE, 10_000))
     assert not only(RecordSettlement, commands)
-    request = account_request(bench.engine.state)
+    request = account_request(bench.engine.state, NOW)
     assert (request.tickers, request.decided) == ((LOW, HIGH), (MIDDLE,))
     commands = bench.handle(Reconciled((), (fill("t-1", "o-bid", 700),), {0: Money(0)}))
     assert only(RecordSettlement, commands) == [settlement(MIDDLE, 10_000, 700, 7_000_000, NOW)]
@@ -508,7 +509,7 @@ def test_what_is_settled_is_neither_read_nor_asked_for_nor_quoted_any_more() -> 
     assert bench.reason() == "settled"
     assert len(bench.engine.state.orders) == 0
     commands = bench.handle(Woken(), after=300_000)
-    assert only(ReadAccount, commands) == [ReadAccount((), shards=(0,))]
+    assert accounts_read(commands) == [ReadAccount((), shards=(0,))]
     assert only(ReadListing, commands) == [ReadListing(())]
 
 
@@ -669,14 +670,14 @@ def test_stopping_cancels_reads_the_account_and_finishes_when_it_holds_nothing()
     assert not only(ReadAccount, commands)
     bench.handle(order_cancelled(places["bid"].client_id, 1000))
     commands = bench.handle(order_cancelled(places["ask"].client_id, 1000))
-    assert only(ReadAccount, commands) == [ReadAccount(TICKERS, shards=(0,))]
+    assert accounts_read(commands) == [ReadAccount(TICKERS, shards=(0,))]
     assert only(StopConfirmed, bench.handle(Reconciled((), (), None)))
 
 
 def test_stopping_with_no_orders_still_asks_the_exchange() -> None:
     bench = Bench()
     bench.start()
-    assert only(ReadAccount, bench.handle(Stopping())) == [ReadAccount(TICKERS, shards=(0,))]
+    assert accounts_read(bench.handle(Stopping())) == [ReadAccount(TICKERS, shards=(0,))]
 
 
 def test_an_order_that_turns_up_at_the_end_is_cancelled_before_the_end() -> None:
@@ -703,7 +704,7 @@ def test_an_order_whose_place_is_still_unanswered_is_waited_for() -> None:
 
 def test_stopping_without_a_connection_still_finishes() -> None:
     bench = Bench()
-    assert only(ReadAccount, bench.handle(Stopping())) == [ReadAccount(())]
+    assert accounts_read(bench.handle(Stopping())) == [ReadAccount(())]
     assert only(StopConfirmed, bench.handle(Reconciled((), (), None)))
 
 

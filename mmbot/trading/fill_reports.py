@@ -1,0 +1,83 @@
+"""Each fill once, whoever reports it: the stream, the account's list, or the ledger.
+
+A fill has one id, but not every source need name it alike. Two sources mean the same fill where
+order, market, side, price, count and time agree; one source means two by two ids. Which sources
+have reported a fill tells whether the exchange stands by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from mmbot.trading.values import Fill
+from mmbot.units import Milliseconds
+
+FillSource: TypeAlias = Literal["stream", "list", "ledger"]
+
+# The sources state the same instant, in milliseconds or in whole seconds.
+_SAME_TIME_MS = 2_000
+
+
+class ReportedFill(msgspec.Struct):
+    """A fill, when it was first reported, and by which id each source reports it."""
+
+    fill: Fill
+    reported_at: Milliseconds
+    ids: dict[FillSource, str]
+
+
+class FillReports:
+    """The fills of one event."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[tuple[str, str], ReportedFill] = {}
+        self._by_order: dict[str, list[ReportedFill]] = {}
+
+    def __iter__(self) -> Iterator[ReportedFill]:
+        return (reported for fills in self._by_order.values() for reported in fills)
+
+    def find(self, fill: Fill) -> ReportedFill | None:
+        """Return what was reported under a fill's id."""
+        return self._by_key.get(fill.key)
+
+    def add(self, fill: Fill, source: FillSource, now: Milliseconds) -> bool:
+        """Note a report; return whether the fill is new."""
+        known = self._by_key.get(fill.key) or self._twin(fill, source)
+        sources = {source: fill.trade_id}
+        if known is not None:
+            if known.ids.setdefault(source, fill.trade_id) == fill.trade_id:
+                self._by_key[fill.key] = known
+                return False
+            # Its source has two ids where another's report was taken for a twin: they are two.
+            sources |= {s: name for s, name in known.ids.items() if name == fill.trade_id}
+            for each in sources.keys() - {source}:
+                del known.ids[each]
+        reported = ReportedFill(fill, now, sources)
+        self._by_key[fill.key] = reported
+        self._by_order.setdefault(fill.order_id, []).append(reported)
+        return True
+
+    def remove(self, reported: ReportedFill) -> None:
+        """Drop a fill that never happened."""
+        self._by_order[reported.fill.order_id].remove(reported)
+        self._by_key = {key: each for key, each in self._by_key.items() if each is not reported}
+
+    def _twin(self, fill: Fill, source: FillSource) -> ReportedFill | None:
+        """Return the same fill by another id, reported by other sources only."""
+        for reported in self._by_order.get(fill.order_id, ()):
+            if source not in reported.ids and _same(reported.fill, fill):
+                return reported
+        return None
+
+
+def _same(one: Fill, other: Fill) -> bool:
+    timed = one.at and other.at
+    return (one.ticker, one.side, one.price, one.count) == (
+        other.ticker,
+        other.side,
+        other.price,
+        other.count,
+    ) and not (timed and abs(one.at - other.at) > _SAME_TIME_MS)

@@ -1,0 +1,118 @@
+"""Three books of one position, held against each other: booked, listed and held.
+
+Booked is what the portfolio has, and the ledger with it; the account's list of fills and its
+positions are the exchange's two statements. Where all agree, a market may be traded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from mmbot.trading.fill_reports import FillReports, ReportedFill
+from mmbot.trading.values import Fill
+from mmbot.units import Count, Milliseconds, format_count, format_price
+
+# The exchange's lists may be older than what the stream has reported by this much.
+LISTS_BEHIND_MS = 5_000
+
+
+class PositionReading(msgspec.Struct, frozen=True):
+    """One market's position by each book, and the fills in which they differ.
+
+    Attributes:
+        booked: The sum of all reported fills but for those that may be too recent for the list.
+        listed: The sum of the account's list of fills.
+        held: The account's position.
+        unlisted: The booked fills that the list should have and has not.
+    """
+
+    ticker: str
+    booked: Count
+    listed: Count
+    held: Count
+    unlisted: tuple[ReportedFill, ...]
+
+    @property
+    def contradiction(self) -> str:
+        """The trade and the figures that contradict each other; empty if all agree."""
+        if self.booked == self.listed == self.held and not self.unlisted:
+            return ""
+        figures = (
+            f"{format_count(self.booked)} contracts of {self.ticker} are booked, "
+            f"{format_count(self.held)} are held, and the listed fills sum to "
+            f"{format_count(self.listed)}"
+        )
+        trades = ", ".join(_shown(each.fill) for each in self.unlisted[:3])
+        return f"the account does not list {trades}: {figures}" if trades else figures
+
+    @property
+    def invented(self) -> tuple[ReportedFill, ...]:
+        """The fills that only the stream ever reported and whose absence explains everything."""
+        told = Count(sum(each.fill.signed_count for each in self.unlisted))
+        explained = self.listed == self.held == self.booked - told
+        stream_only = all(each.ids.keys() == {"stream"} for each in self.unlisted)
+        return self.unlisted if explained and stream_only else ()
+
+
+def read_positions(
+    reports: FillReports,
+    listed: Sequence[Fill],
+    held: Mapping[str, Count],
+    listed_from: Milliseconds,
+) -> list[PositionReading]:
+    """Compare the books of each market in `held`.
+
+    Args:
+        reports: Every fill of the event, those in `listed` included.
+        listed: The account's list of the event's fills.
+        held: The account's positions, zero included, in the markets to compare.
+        listed_from: Fills reported since then may be missing in the list.
+    """
+    known = {id(reports.find(fill)) for fill in listed}
+    absent = [each for each in reports if id(each) not in known]
+    recent = [each.fill for each in absent if each.reported_at >= listed_from]
+    missing = [each for each in absent if each.reported_at < listed_from]
+    booked = _sums([each.fill for each in reports])
+    too_recent, in_list = _sums(recent), _sums({fill.key: fill for fill in listed}.values())
+    return [
+        PositionReading(
+            ticker,
+            Count(booked.get(ticker, 0) - too_recent.get(ticker, 0)),
+            in_list.get(ticker, Count(0)),
+            position,
+            tuple(each for each in missing if each.fill.ticker == ticker),
+        )
+        for ticker, position in held.items()
+    ]
+
+
+def contradiction_at_start(
+    recorded: Iterable[Fill], listed: Sequence[Fill], held: Mapping[str, Count]
+) -> str:
+    """Return how ledger and account contradict each other in the markets of `held`, or ""."""
+    reports = FillReports()
+    for fill in recorded:
+        reports.add(fill, "ledger", 0)
+    for fill in known_first(listed, reports):
+        reports.add(fill, "list", 0)
+    readings = read_positions(reports, listed, held, listed_from=1)
+    return next((each.contradiction for each in readings if each.contradiction), "")
+
+
+def known_first(listed: Iterable[Fill], reports: FillReports) -> list[Fill]:
+    """Return a list of fills in the order in which to note it: those with a known id first."""
+    return sorted(listed, key=lambda fill: reports.find(fill) is None)
+
+
+def _sums(fills: Iterable[Fill]) -> dict[str, Count]:
+    sums: dict[str, Count] = {}
+    for fill in fills:
+        sums[fill.ticker] = Count(sums.get(fill.ticker, 0) + fill.signed_count)
+    return sums
+
+
+def _shown(fill: Fill) -> str:
+    what = "+" if fill.side == "bid" else "-"
+    return f"trade {fill.trade_id} ({what}{format_count(fill.count)} at {format_price(fill.price)})"

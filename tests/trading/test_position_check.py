@@ -1,0 +1,226 @@
+"""Portfolio, ledger and account held against each other, alone and through the engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmbot.trading.commands import Command, ReadAccount, RecordFill, VoidFill
+from mmbot.trading.events import BeliefFormed, Filled, ListingRead, Reconciled, StreamUp, Woken
+from mmbot.trading.fill_reports import FillReports
+from mmbot.trading.gates import Gate
+from mmbot.trading.orders import OrderState
+from mmbot.trading.position_check import contradiction_at_start, read_positions
+from mmbot.trading.values import Fill
+from mmbot.units import Count
+from tests.trading.builders import (
+    LOW,
+    MIDDLE,
+    NOW,
+    PLENTY,
+    Bench,
+    belief,
+    book,
+    fill,
+    group_ready,
+    notes,
+    only,
+)
+
+REAL, GHOST = fill("real", "o-bid", 300), fill("ghost", "o-bid", 200)
+
+
+def reading(
+    bench: Bench, *fills: Fill, held: int, requested_at: int | None = None, ticker: str = MIDDLE
+) -> Reconciled:
+    """A reading of the account that was requested now, or at another time."""
+    at = bench.now if requested_at is None else requested_at
+    return Reconciled((), fills, {0: PLENTY}, {ticker: Count(held)}, at)
+
+
+def read_later(bench: Bench, *fills: Fill, held: int) -> list[Command]:
+    """Have the account read when its lists have everything that was reported by now."""
+    bench.now += 6_000
+    return bench.handle(reading(bench, *fills, held=held))
+
+
+# The comparison alone
+
+
+def test_books_that_agree_are_no_contradiction() -> None:
+    reports = FillReports()
+    reports.add(REAL, "list", NOW)
+    (found,) = read_positions(reports, [REAL], {MIDDLE: Count(300)}, NOW + 1)
+    assert found.contradiction == ""
+
+
+def test_a_fill_too_recent_for_the_list_is_no_contradiction() -> None:
+    reports = FillReports()
+    reports.add(REAL, "stream", NOW)
+    (found,) = read_positions(reports, [], {MIDDLE: Count(0)}, NOW)
+    assert found.contradiction == ""
+
+
+def test_a_fill_that_the_list_should_have_is_named_with_the_figures() -> None:
+    reports = FillReports()
+    reports.add(GHOST, "stream", NOW)
+    (found,) = read_positions(reports, [], {MIDDLE: Count(0)}, NOW + 1)
+    assert found.contradiction == (
+        f"the account does not list trade ghost (+2.00 at 0.4100): 2.00 contracts of {MIDDLE} are "
+        "booked, 0.00 are held, and the listed fills sum to 0.00"
+    )
+    assert [each.fill for each in found.invented] == [GHOST]
+
+
+@pytest.mark.parametrize(("listed", "held"), [((REAL,), 0), ((), 300), ((REAL,), -300)])
+def test_lists_that_contradict_each_other_are_a_contradiction(
+    listed: tuple[Fill, ...], held: int
+) -> None:
+    reports = FillReports()
+    for each in listed:
+        reports.add(each, "list", NOW)
+    (found,) = read_positions(reports, listed, {MIDDLE: Count(held)}, NOW + 1)
+    assert found.contradiction
+    assert found.invented == ()
+
+
+def test_a_fill_that_the_account_once_listed_is_never_taken_for_invented() -> None:
+    reports = FillReports()
+    reports.add(REAL, "stream", NOW)
+    reports.add(REAL, "list", NOW)
+    (found,) = read_positions(reports, [], {MIDDLE: Count(0)}, NOW + 1)
+    assert found.contradiction
+    assert found.invented == ()
+
+
+# At the start
+
+
+def test_a_start_finds_fills_that_the_account_does_not_list() -> None:
+    assert "trade real" in contradiction_at_start([REAL], [], {MIDDLE: Count(0)})
+
+
+def test_a_start_accepts_what_happened_since_the_ledger_was_written() -> None:
+    missed = fill("missed", "o-bid", 200)
+    assert contradiction_at_start([REAL], [missed, REAL], {MIDDLE: Count(500)}) == ""
+
+
+# Through the engine
+
+
+def quoting_with(*fills: Fill) -> Bench:
+    """An engine with resting quotes, and these fills from the stream."""
+    bench = Bench()
+    bench.rest()
+    for each in fills:
+        bench.handle(Filled(each))
+    return bench
+
+
+def test_a_fill_on_the_stream_has_the_account_read_once_its_list_is_no_older() -> None:
+    bench = quoting_with()
+    commands = bench.handle(Filled(REAL))
+    assert not only(ReadAccount, commands)
+    assert bench.wake is not None
+    assert bench.wake <= bench.now + 6_000
+    assert not only(ReadAccount, bench.handle(Woken(), after=5_999))
+    assert only(ReadAccount, bench.handle(Woken(), after=1))
+
+
+def test_a_fill_that_the_account_does_not_list_shuts_its_market_and_no_other() -> None:
+    bench = quoting_with(REAL, GHOST)
+    bench.handle(book(LOW))
+    bench.now += 6_000
+    commands = bench.handle(reading(bench, REAL, held=300))
+    assert "position.contradicts" in notes(commands)
+    assert bench.reason().startswith("position_contradicts: ")
+    assert "trade ghost" in bench.reason()
+    assert "position_contradicts" not in bench.reason(LOW)
+
+
+def test_a_fill_that_two_readings_in_a_row_do_not_find_is_voided() -> None:
+    bench = quoting_with(REAL, GHOST)
+    bench.now += 6_000
+    assert not only(VoidFill, bench.handle(reading(bench, REAL, held=300)))
+    commands = read_later(bench, REAL, held=300)
+    (voided,) = only(VoidFill, commands)
+    assert voided.fill == GHOST
+    assert "trade ghost" in voided.reason
+    portfolio = bench.engine.state.event_of_market[MIDDLE].portfolio
+    assert portfolio.position(MIDDLE) == 300
+    assert (portfolio.cash, portfolio.filled("o-bid")) == (REAL.cash, 300)
+    commands = read_later(bench, REAL, held=300)
+    assert "position.agrees" in notes(commands)
+    assert bench.engine.state.market(MIDDLE).contradiction == ""
+
+
+def test_the_order_of_a_voided_fill_is_queried_for_what_is_filled_of_it() -> None:
+    bench = quoting_with(GHOST)
+    for _ in range(2):
+        read_later(bench, held=0)
+    order = bench.engine.state.orders.by_order_id("o-bid")
+    assert order is not None
+    assert (order.state, order.filled, order.booked) == (OrderState.UNKNOWN, 0, 0)
+
+
+def test_a_voided_fill_of_an_order_that_is_over_leaves_the_other_orders_alone() -> None:
+    bench = quoting_with(fill("ghost", "gone", 200))
+    for _ in range(2):
+        commands = read_later(bench, held=0)
+    assert only(VoidFill, commands)
+    assert bench.engine.state.orders.by_order_id("gone") is None
+
+
+def test_a_second_suspect_is_not_voided_with_the_first() -> None:
+    bench = quoting_with(GHOST)
+    read_later(bench, held=0)
+    bench.handle(Filled(fill("late", "o-bid", 100)))
+    bench.now += 6_000
+    assert not only(VoidFill, bench.handle(reading(bench, held=0)))
+
+
+def test_positions_that_stay_contradictory_keep_the_market_shut_and_are_read_again_soon() -> None:
+    bench = quoting_with(REAL)
+    read_later(bench, REAL, held=300)
+    read_later(bench, held=0)
+    commands = read_later(bench, held=0)
+    assert not only(VoidFill, commands)
+    assert bench.reason().startswith(Gate.POSITION_CONTRADICTS)
+    assert not notes(commands) & {"position.contradicts"}
+    assert only(ReadAccount, bench.handle(Woken(), after=2_000))
+
+
+def test_a_fill_told_by_two_ids_is_booked_once() -> None:
+    bench = quoting_with(REAL)
+    listed = fill("other-id", "o-bid", 300)
+    read_later(bench, listed, held=300)
+    assert bench.engine.state.event_of_market[MIDDLE].portfolio.position(MIDDLE) == 300
+    assert bench.engine.state.market(MIDDLE).contradiction == ""
+
+
+def restarted(*recorded: Fill) -> Bench:
+    """An engine that begins with these fills in its ledger, before its first reading."""
+    bench = Bench()
+    bench.engine.state.recorded = recorded
+    bench.handle(StreamUp(), ListingRead("", (bench.listed,)), group_ready())
+    return bench
+
+
+def test_fills_in_the_ledger_are_booked_at_the_start_and_neither_recorded_nor_told_again() -> None:
+    bench = restarted(REAL)
+    missed = fill("missed", "o-bid", 200)
+    commands = bench.handle(
+        reading(bench, REAL, missed, held=500), BeliefFormed(belief()), book(MIDDLE)
+    )
+    assert bench.engine.state.event_of_market[MIDDLE].portfolio.position(MIDDLE) == 500
+    assert [record.fill for record in only(RecordFill, commands)] == [missed]
+
+
+def test_a_ledger_that_the_account_does_not_confirm_shuts_the_market() -> None:
+    bench = restarted(fill("real", "o-bid", 300, at=NOW - 60_000))
+    bench.handle(reading(bench, held=0), BeliefFormed(belief()), book(MIDDLE))
+    assert bench.reason().startswith(Gate.POSITION_CONTRADICTS)
+
+
+def test_recorded_fills_in_markets_that_are_not_listed_are_left_alone() -> None:
+    bench = restarted(fill("real", "o-bid", 300, ticker="T-26NOV29-A9.9"))
+    assert len(bench.engine.state.event_of_market[MIDDLE].portfolio) == 0
