@@ -49,6 +49,7 @@ from mmbot.trading.commands import (
     RecordSettlement,
     RecordViews,
     Renew,
+    RenewStream,
     RepairBooks,
     RequestBelief,
     ResetGroup,
@@ -112,10 +113,9 @@ class Bot:
         """The daily counts as they are known now."""
         return self._counts.counts
 
-    @property
-    def feed_age(self) -> Milliseconds | None:
-        """The age of the stream's last frame when it was received."""
-        return self._feed.age
+    def feed_age(self, now: Milliseconds) -> Milliseconds | None:
+        """Return the time since the exchange sent the last frame; it grows until the next."""
+        return self._feed.age(now)
 
     @property
     def unknown_words(self) -> dict[str, int]:
@@ -221,6 +221,8 @@ class Bot:
                 self._out += self._gateway.start_reading(command, now)
             case RepairBooks():
                 self._apply_feed(self._feed.repair(command.tickers, now))
+            case RenewStream():
+                self._apply_feed(self._feed.renew(command.reason, now))
             case RequestBelief():
                 self._apply_beliefs(self._beliefs.request(command, self.counts))
             case WakeAt():

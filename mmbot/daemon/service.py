@@ -235,7 +235,8 @@ class Service:
             words = self._runner.bot.unknown_words
             self._log.info(
                 "heartbeat",
-                feed_age_ms=self._runner.bot.feed_age,
+                feed_age_ms=self._runner.bot.feed_age(wall_clock()),
+                streaming=self._runner.bot.streaming,
                 calendar=self._venue.clock.at(wall_clock()).isoformat(timespec="seconds"),
                 **({"unknown_words": words} if words else {}),
                 **self._observer.status(self._runner.bot.engine.state),

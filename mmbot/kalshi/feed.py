@@ -44,6 +44,8 @@ _TERMINAL_ERRORS = frozenset({10, 25})
 
 # How long to wait for an answer or a snapshot before the next, stronger remedy.
 _TIMEOUT_MS = 3_000
+# A channel of books that is silent for the first is asked for a snapshot, due within the second.
+_SILENCE_MS, _PROBE_MS = 2_000, 2_000
 # The stream lags from a frame older than the first on, until one is no older than the second.
 _LAGGING_MS, _IN_TIME_MS = 3_000, 1_000
 
@@ -66,13 +68,14 @@ class Feed:
     def __init__(self, series: str) -> None:
         self._prefix = f"{series}-"
         self.unknown_words = VocabularyMonitor(vocabulary.STREAM)
-        # How old the last frame was on arrival, by the exchange's clock.
-        self.age: Milliseconds | None = None
+        # When the last frame was sent, by the exchange's clock.
+        self._last_sent: Milliseconds | None = None
         self._tickers: tuple[str, ...] = ()
         self._now: Milliseconds = 0
         self._step = FeedStep()
         # The end of a lag, held back until the rest of its frame is handled.
         self._in_time_again: FeedLagged | None = None
+        self._probes = 0
         self._reset_connection()
 
     def _reset_connection(self) -> None:
@@ -90,6 +93,9 @@ class Feed:
         # Markets whose book awaits a snapshot -> deadline.
         self._awaiting_snapshot: dict[str, Milliseconds] = {}
         self._resubscribed = False
+        # When the books' channel was heard last, and when it is probed if it stays silent.
+        self._books_heard: Milliseconds = 0
+        self._probe_due: Milliseconds | None = None
         self._snapshot_clocks: dict[str, int] = {}
         self._repaired_at: dict[str, Milliseconds] = {}
 
@@ -128,6 +134,8 @@ class Feed:
             frame = wire.decode_frame(data)
             self.unknown_words.examine_frame(frame.type, data)
             self._track_age(frame.sending_ts_ms)
+            if frame.sid == self._book_sid:
+                self._books_heard = now
             if self._in_sequence(frame):
                 self._handle(frame)
         except wire.Malformed as error:
@@ -151,6 +159,17 @@ class Feed:
             self._request_snapshots(wanted)
         return step
 
+    def renew(self, reason: str, now: Milliseconds) -> FeedStep:
+        """Ask for another connection, as this one does not tell what happens."""
+        step = self._start_step(now)
+        if self._connected:
+            self._give_up(reason)
+        return step
+
+    def age(self, now: Milliseconds) -> Milliseconds | None:
+        """Return the time since the last frame was sent, by the exchange's clock."""
+        return None if self._last_sent is None else max(0, now - self._last_sent)
+
     def woken(self, now: Milliseconds) -> FeedStep:
         """Act on the deadlines that have passed."""
         step = self._start_step(now)
@@ -158,13 +177,18 @@ class Feed:
             self._give_up("a subscription was not answered")
         elif any(deadline <= now for deadline in self._awaiting_snapshot.values()):
             self._resubscribe_books("no snapshot came")
+        elif self._probe_due is not None and now >= self._probe_due:
+            self._probe_books()
         return step
 
     @property
     def next_deadline(self) -> Milliseconds | None:
         """When the next answer or snapshot is overdue, if any is awaited."""
         deadlines = [deadline for _, deadline in self._pending.values()]
-        return min([*deadlines, *self._awaiting_snapshot.values()], default=None)
+        deadlines += self._awaiting_snapshot.values()
+        if self._probe_due is not None:
+            deadlines.append(self._probe_due)
+        return min(deadlines, default=None)
 
     # Outputs
 
@@ -243,8 +267,23 @@ class Feed:
             self._expect_snapshots(wanted)
             self._update_books("get_snapshot", wanted)
 
-    def _expect_snapshots(self, tickers: Iterable[str]) -> None:
-        self._awaiting_snapshot |= dict.fromkeys(tickers, self._now + _TIMEOUT_MS)
+    def _expect_snapshots(self, tickers: Iterable[str], within: Milliseconds = _TIMEOUT_MS) -> None:
+        self._awaiting_snapshot |= dict.fromkeys(tickers, self._now + within)
+
+    def _probe_books(self) -> None:
+        """Ask the books' channel for a snapshot, one market after another, if it is silent.
+
+        Nothing else tells a quiet channel from one that has died on a living connection.
+        """
+        self._probe_due = self._now + _SILENCE_MS
+        if self._now < self._books_heard + _SILENCE_MS:
+            self._probe_due = self._books_heard + _SILENCE_MS
+        elif self._book_sid and self._book_tickers and not self._awaiting_snapshot:
+            tickers = sorted(self._book_tickers)
+            self._probes += 1
+            ticker = tickers[self._probes % len(tickers)]
+            self._expect_snapshots((ticker,), _PROBE_MS)
+            self._update_books("get_snapshot", (ticker,))
 
     def _subscribed(self, frame: wire.Frame) -> None:
         answer = wire.decode(frame.msg, wire.Subscribed)
@@ -252,6 +291,7 @@ class Feed:
         self._channels[answer.sid] = answer.channel
         if answer.channel == _BOOKS:
             self._book_sid = answer.sid
+            self._probe_due = self._now + _SILENCE_MS
             self._add_watched_books()
         elif set(_CHANNELS_BESIDE_BOOKS) <= set(self._channels.values()):
             self._step.events.append(StreamUp())
@@ -275,11 +315,12 @@ class Feed:
         """Report when the stream begins to lag; note when it is in time again."""
         if not sent:
             return
-        self.age = max(0, self._now - sent)
-        lagging = self.age > (_IN_TIME_MS if self._lagging else _LAGGING_MS)
+        self._last_sent = sent
+        age = max(0, self._now - sent)
+        lagging = age > (_IN_TIME_MS if self._lagging else _LAGGING_MS)
         if lagging != self._lagging:
             self._lagging = lagging
-            change = FeedLagged(self.age, lagging)
+            change = FeedLagged(age, lagging)
             if lagging:
                 self._step.events.append(change)
             else:

@@ -147,6 +147,12 @@ class RepairBooks(msgspec.Struct, frozen=True, tag=True):
     tickers: tuple[str, ...]
 
 
+class RenewStream(msgspec.Struct, frozen=True, tag=True):
+    """Replace the connection to the stream: a channel on it does not tell what happens."""
+
+    reason: str
+
+
 class RequestBelief(msgspec.Struct, frozen=True, tag=True):
     """Form a belief about a week at these strikes, now and whenever counts arrive."""
 
@@ -228,6 +234,7 @@ Command: TypeAlias = (
     | EnsureGroup
     | ResetGroup
     | RepairBooks
+    | RenewStream
     | RequestBelief
     | RecordFill
     | VoidFill

@@ -14,6 +14,7 @@ from mmbot.forecast.belief import Belief, WeekWeight
 from mmbot.trading.account import AccountReader
 from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import Command
+from mmbot.trading.echo_watch import EchoWatch
 from mmbot.trading.events import (
     AccountEvent,
     BeliefFormed,
@@ -106,8 +107,9 @@ class Engine:
         self._market_data = MarketData(state, buffer)
         self._order_groups = OrderGroups(state, buffer)
         self._markouts = Markouts(state, buffer)
+        self._echoes = EchoWatch(state, buffer, self._market_data)
         refusals = Refusals(state, buffer, self._order_groups, self._market_data)
-        self._orders = OrderManager(state, buffer, refusals, self._markouts)
+        self._orders = OrderManager(state, buffer, refusals, self._markouts, self._echoes)
         self._order_queries = OrderQueries(state, buffer)
         self._listings = Listings(state, buffer, self._orders, self._market_data)
         self._account = AccountReader(state, buffer, self._orders, self._listings)
@@ -120,6 +122,7 @@ class Engine:
         # orders only.
         books_only = isinstance(event, BookEvent)
         if not books_only:
+            affected = self._check_echoes(affected, now)
             self._order_queries.query_unknown(now)
             self._order_groups.request_missing(now)
         to_review = reprice(self.state, self._buffer, affected, now, books_only=books_only)
@@ -133,15 +136,25 @@ class Engine:
             self._account.confirm_stop(now)
         return self._buffer.drain()
 
+    def _check_echoes(self, affected: _Tickers, now: Milliseconds) -> _Tickers:
+        """Distrust what does not show on the stream; return the markets to review then."""
+        if not self._echoes.check(now):
+            return affected
+        if self.state.service.streaming and not self.state.service.reconciled:
+            self._account.read(now)
+        return self._all_markets()
+
     def _apply(self, event: InputEvent, now: Milliseconds) -> _Tickers:
         """Apply an event to the state; return the markets that it may affect."""
         match event:
             case BookChanged():
-                affected = self._market_data.book_changed(event)
+                affected = self._market_data.book_changed(event, now)
             case BookReplaced():
-                affected = self._market_data.book_replaced(event)
+                affected = self._market_data.book_replaced(event, now)
             case BooksDistrusted() | StreamUp() | StreamLost() | FeedLagged():
                 affected = self._market_data.stream_changed(event)
+                if isinstance(event, StreamUp | StreamLost):
+                    self._echoes.connection_changed(now)
                 if isinstance(event, StreamUp) and self.state.events:
                     # A reading that began before the stream was up is superseded by this one.
                     self._account.read(now)

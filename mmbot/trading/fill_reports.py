@@ -43,6 +43,11 @@ class FillReports:
         """Return what was reported under a fill's id."""
         return self._by_key.get(fill.key)
 
+    def is_told(self, key: tuple[str, str]) -> bool:
+        """Return whether the stream has told a fill, or there is none by this id."""
+        reported = self._by_key.get(key)
+        return reported is None or "stream" in reported.ids
+
     def add(self, fill: Fill, source: FillSource, now: Milliseconds) -> bool:
         """Note a report; return whether the fill is new."""
         known = self._by_key.get(fill.key) or self._twin(fill, source)

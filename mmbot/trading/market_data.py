@@ -19,6 +19,7 @@ from mmbot.trading.events import (
 )
 from mmbot.trading.reading_requests import listing_request
 from mmbot.trading.state import TradingState
+from mmbot.units import Milliseconds
 
 _Tickers = tuple[str, ...]
 
@@ -30,22 +31,24 @@ class MarketData:
         self._state = state
         self._buffer = buffer
 
-    def book_changed(self, event: BookChanged) -> _Tickers:
+    def book_changed(self, event: BookChanged, now: Milliseconds) -> _Tickers:
         """Change one level of a book that is trusted."""
         market = self._state.find_market(event.ticker)
         if market is None or market.book is None:
             return ()
+        market.book_at = now
         try:
             market.book.change(event.side, event.price, event.delta)
         except CorruptBook as error:
             self.distrust(event.ticker, str(error))
         return (event.ticker,)
 
-    def book_replaced(self, event: BookReplaced) -> _Tickers:
+    def book_replaced(self, event: BookReplaced, now: Milliseconds) -> _Tickers:
         """Replace a whole book."""
         market = self._state.find_market(event.ticker)
         if market is None:
             return ()
+        market.book_at = now
         try:
             market.book = Book(event.bids, event.asks)
         except CorruptBook as error:

@@ -13,6 +13,7 @@ from typing import assert_never
 
 from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import Cancel, VoidFill
+from mmbot.trading.echo_watch import EchoWatch
 from mmbot.trading.events import (
     Filled,
     OrderAbsent,
@@ -45,17 +46,25 @@ class OrderManager:
     """Applies messages to our orders; each method returns the market to review, if there is one."""
 
     def __init__(
-        self, state: TradingState, buffer: CommandBuffer, refusals: Refusals, markouts: Markouts
+        self,
+        state: TradingState,
+        buffer: CommandBuffer,
+        refusals: Refusals,
+        markouts: Markouts,
+        echoes: EchoWatch,
     ) -> None:
         self._state = state
         self._buffer = buffer
         self._refusals = refusals
         self._markouts = markouts
+        self._echoes = echoes
 
     def apply(self, event: OrderEvent, now: Milliseconds) -> str | None:
         """Apply an answer, a report or a fill; orders that are over stay over."""
         match event:
             case OrderReported():
+                if not event.queried:
+                    self._echoes.order_reported(event.report.client_id)
                 return self.apply_report(event.report, now, queried=event.queried)
             case OrderAbsent():
                 return self._absent(event, now)
@@ -81,6 +90,7 @@ class OrderManager:
         match event:
             case OrderPlaced():
                 self._placed(order, event)
+                self._echoes.order_confirmed(order, now)
             case OrderCancelled():
                 order.filled = max(order.filled, Count(order.count - event.remaining))
                 self._state.orders.end(order)
@@ -124,6 +134,7 @@ class OrderManager:
         order = orders.get(report.client_id)
         if order is None:
             return self._adopt(report, now)
+        order.reported |= not queried
         # A report on the stream may be older than the last write: it settles only that the order
         # reached the exchange.
         doubtful = report.status == "unknown"
@@ -207,6 +218,8 @@ class OrderManager:
         if event_state is None or not event_state.fills.add(fill, source, now):
             return None
         event_state.portfolio.book(fill)
+        if source == "list":
+            self._echoes.fill_listed(fill, now)
         event_state.hold_after_fill(fill, now)
         record = self._markouts.record_fill(fill, event_state, now)
         self._buffer.add(record)

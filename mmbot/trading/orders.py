@@ -109,6 +109,7 @@ class Order(msgspec.Struct):
         cancel_after: A refused cancel is not sent again before then.
         change_after: A refused renewal or decrease is not sent again before then.
         spared_until: Until when it is kept if this session cannot judge it yet.
+        reported: Whether the stream has reported it.
     """
 
     client_id: str
@@ -128,6 +129,7 @@ class Order(msgspec.Struct):
     cancel_after: Milliseconds = 0
     change_after: Milliseconds = 0
     spared_until: Milliseconds = 0
+    reported: bool = False
 
     def change(self, cause: OrderCause) -> None:
         """Go to the state that follows from `cause`.

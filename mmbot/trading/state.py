@@ -38,6 +38,7 @@ class MarketState(msgspec.Struct):
     Attributes:
         terms: What the exchange lists.
         book: The book, while it is trusted.
+        book_at: When a message about the book came last.
         top: The best prices of others, as last read from the book.
         quote_limits: The highest prices and the sizes, once the event has been priced.
         market_mid: The midpoint of the book, now or lately.
@@ -56,6 +57,7 @@ class MarketState(msgspec.Struct):
 
     terms: Market
     book: Book | None = None
+    book_at: Milliseconds = 0
     top: Top | None = None
     quote_limits: QuoteLimits | None = None
     market_mid: MarketMid = msgspec.field(default_factory=MarketMid)

@@ -144,6 +144,8 @@ def test_the_earlier_of_both_wishes_is_the_one_that_counts(world: World) -> None
 def test_a_waking_reaches_the_engine_only_when_it_wished_to_be_woken(world: World) -> None:
     for ticker in (A, B):
         world.show_book(ticker)
+    # As if the stream had shown what was placed.
+    world.bot.engine._echoes.connection_changed(world.now)
     (wish,) = only(WakeAt, world.bot.handle(TimerFired(), world.now))
     assert wish.at > world.now
     renewals = [
@@ -171,10 +173,11 @@ def test_the_writes_of_one_step_go_before_everything_else_that_it_asks_for(world
     assert outputs[0].request.path.endswith("/batched")
 
 
-def test_the_age_of_the_last_frame_is_known(world: World) -> None:
-    assert world.bot.feed_age is None
+def test_the_age_of_the_last_frame_grows_until_the_next(world: World) -> None:
+    assert world.bot.feed_age(NOW) is None
     world.hear("user_order", USER_ORDER, sid=2, sending_ts_ms=world.now - 40)
-    assert world.bot.feed_age == 40
+    assert world.bot.feed_age(world.now) == 40
+    assert world.bot.feed_age(world.now + 5_000) == 5_040
 
 
 def test_what_is_not_in_the_vocabulary_is_told_once_and_counted(world: World) -> None:

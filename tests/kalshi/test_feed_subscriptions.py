@@ -88,7 +88,7 @@ def test_a_market_that_is_no_longer_watched_is_dropped_and_not_waited_for(line: 
     line.note(line.feed.watch((A,), line.now))
     dropped = {"sid": BOOK_SID, "action": "delete_markets", "market_tickers": [B]}
     assert line.sent_since(count) == [("update_subscription", dropped)]
-    assert line.feed.next_deadline is None
+    assert not line.wait(3_000).frames[1:]
     line.feed.disconnected()
     line.connect()
     assert line.sent[-1]["params"]["market_tickers"] == [A]
@@ -100,13 +100,14 @@ def test_a_market_that_is_dropped_before_the_books_are_confirmed_is_not_waited_f
     line.feed.watch((), line.now)
     for channel, sid in (*zip(CHANNELS, (1, 2, 4, 3), strict=True), ("orderbook_delta", BOOK_SID)):
         line.confirm(channel, sid)
-    assert line.feed.next_deadline is None
+    assert not line.wait(3_000).frames[1:]
 
 
 def test_a_subscription_that_is_not_answered_ends_the_connection() -> None:
     line = Line()
     line.connect()
-    assert line.feed.next_deadline == line.now + 3_000
+    assert line.feed.next_deadline is not None
+    assert line.feed.next_deadline <= line.now + 3_000
     assert not line.wait(2_999).reconnect
     assert line.wait(1).reconnect
 
@@ -121,7 +122,7 @@ def test_a_connection_that_was_given_up_is_given_up_once() -> None:
     line = Line(A)
     line.connect()
     assert line.wait(3_000).reconnect
-    assert line.feed.next_deadline is None
+    assert not line.wait(3_000).frames[1:]
     assert not line.wait(3_000).reconnect
     assert line.hear("fill", FILL, sid=FILL_SID).events == []
 
@@ -134,9 +135,10 @@ def test_a_book_is_repaired_by_a_new_snapshot(line: Line) -> None:
     line.note(line.feed.repair((A,), line.now))
     wanted = {"sid": BOOK_SID, "action": "get_snapshot", "market_tickers": [A]}
     assert line.sent_since(count) == [("update_subscription", wanted)]
-    assert line.feed.next_deadline == line.now + 3_000
+    assert line.feed.next_deadline is not None
+    assert line.feed.next_deadline <= line.now + 3_000
     line.books("orderbook_snapshot", SNAPSHOT)
-    assert line.feed.next_deadline is None
+    assert not line.wait(3_000).frames[1:]
 
 
 def test_several_snapshots_are_requested_in_one_command(line: Line) -> None:
@@ -190,7 +192,6 @@ def test_resubscribing_that_helped_may_be_done_again(line: Line) -> None:
         for seq, ticker in enumerate((A, B), start=1):
             snapshot = changed(SNAPSHOT, market_ticker=ticker)
             line.hear("orderbook_snapshot", snapshot, sid=sid, seq=seq)
-        assert line.feed.next_deadline is None
 
 
 @pytest.mark.parametrize("code", [10, 25])
@@ -213,3 +214,55 @@ def test_another_error_is_only_logged(line: Line) -> None:
     step = line.hear("error", {"code": 14, "msg": "Market Ticker required"}, id=99)
     assert [note.name for note in step.notes] == ["stream.error"]
     assert not step.reconnect
+
+
+# A channel of books that may have died on a connection that lives
+
+
+def probes(line: Line, count: int) -> list[str]:
+    """The markets whose book was asked for since the command number `count`."""
+    asked = [params for cmd, params in line.sent_since(count) if cmd == "update_subscription"]
+    return [
+        t
+        for params in asked
+        if params["action"] == "get_snapshot"
+        for t in params["market_tickers"]
+    ]
+
+
+def test_a_silent_channel_of_books_is_asked_for_one_book_after_another(line: Line) -> None:
+    count = len(line.sent)
+    for _ in range(2):
+        line.wait(2_000)
+        line.books("orderbook_snapshot", changed(SNAPSHOT, market_ticker=probes(line, count)[-1]))
+    assert sorted(probes(line, count)) == [A, B]
+
+
+def test_a_channel_that_is_heard_is_not_probed(line: Line) -> None:
+    count = len(line.sent)
+    line.now += 1_500
+    line.books("ok", {})
+    assert not line.wait(1_000).frames
+    assert line.feed.next_deadline == line.now + 1_000
+    line.wait(1_000)
+    assert len(probes(line, count)) == 1
+
+
+def test_within_four_seconds_of_silence_no_book_is_trusted(line: Line) -> None:
+    line.wait(2_000)
+    step = line.wait(2_000)
+    assert [type(each) for each in step.events] == [BooksDistrusted]
+
+
+def test_without_markets_nothing_is_probed() -> None:
+    line = Line(A)
+    line.connect()
+    line.feed.watch((), line.now)
+    for channel, sid in (*zip(CHANNELS, (1, 2, 4, 3), strict=True), ("orderbook_delta", BOOK_SID)):
+        line.confirm(channel, sid)
+    assert not line.wait(2_000).frames
+
+
+def test_a_connection_is_replaced_on_request_unless_it_is_gone(line: Line) -> None:
+    assert line.feed.renew("it is silent", line.now).reconnect
+    assert not line.feed.renew("it is silent", line.now).reconnect

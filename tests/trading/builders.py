@@ -242,6 +242,7 @@ class Bench:
     def __init__(self, **sections: dict[str, object]) -> None:
         self.engine = Engine(settings(**sections), CalendarClock(), "session")
         self.now = NOW
+        self.echoing = True
         self.listed = event()
         self.wake: int | None = None
         self.all_commands: list[Command] = []
@@ -252,6 +253,9 @@ class Bench:
         commands: list[Command] = []
         for each in events:
             commands += self.engine.handle(each, self.now)
+            if self.echoing and isinstance(each, OrderPlaced):
+                # As if the stream had shown at once what was placed.
+                self.engine._echoes.connection_changed(self.now)
         self.all_commands += commands
         for request in only(WakeAt, commands):
             self.wake = request.at
