@@ -63,7 +63,15 @@ class Gate(enum.StrEnum):
             "for it is over"
         ),
     )
+    EVENT_UNREADABLE = (
+        "event_unreadable",
+        "what the exchange lists of the event cannot be read; the log says what",
+    )
     # The market
+    UNREADABLE = (
+        "unreadable",
+        "what the exchange says of the market, or of our fills there, cannot be read",
+    )
     SETTLED = "settled", "the market is decided"
     MARKET_PAUSED = "market_paused", "the exchange has paused the market"
     NOT_OPEN = "not_open", "the market has not opened yet"
@@ -132,7 +140,7 @@ NOT_LEARNT_YET: Final = frozenset(
 
 
 class ShutGate(NamedTuple):
-    """A gate that is shut; `detail` is the kind of fee that makers would pay."""
+    """A gate that is shut; `detail` is a kind of fee, or what cannot be read."""
 
     gate: Gate
     detail: str = ""
@@ -140,7 +148,9 @@ class ShutGate(NamedTuple):
     @property
     def text(self) -> str:
         """What log, status and JSON show."""
-        return f"{self.gate}_{self.detail}" if self.detail else str(self.gate)
+        if not self.detail:
+            return str(self.gate)
+        return f"{self.gate}{'_' if self.gate is Gate.FEE_TYPE else ': '}{self.detail}"
 
 
 def exchange_gate(shut: str) -> ShutGate | None:
