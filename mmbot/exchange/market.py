@@ -145,8 +145,8 @@ class ExchangeMarket:
         self.turnover = Money(0)
         self.open_interest = Count(0)
         self.result = ""
-        # What YES pays if the result is `scalar`.
-        self.scalar_value = Price(0)
+        # What YES pays if the market is to be paid a fraction, the result being `scalar`.
+        self.scalar_value: Price | None = None
         self.expiration_value = ""
         self.determined_ms: Milliseconds | None = None
         self.settled_ms: Milliseconds | None = None
@@ -167,7 +167,7 @@ class ExchangeMarket:
     @property
     def yes_value(self) -> Price:
         """What one YES contract pays, once there is a result."""
-        if self.result == "scalar":
+        if self.result == "scalar" and self.scalar_value is not None:
             return self.scalar_value
         return ONE_DOLLAR if self.result == "yes" else Price(0)
 

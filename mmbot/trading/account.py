@@ -61,6 +61,14 @@ class AccountReader:
         self.due = now + wait
         self._buffer.wake_by(self.due)
 
+    def check_ends(self, now: Milliseconds) -> None:
+        """Have the account read, once its lists include it, to see that an unasked end is true."""
+        if not self._orders.end_in_doubt:
+            return
+        self._orders.end_in_doubt = False
+        if self.due is None or self.due > now + _DOUBT_MS:
+            self.read_within(_DOUBT_MS, now)
+
     def read_when_due(self, now: Milliseconds) -> None:
         """Read the account if it is due."""
         if self.due is not None and now >= self.due:

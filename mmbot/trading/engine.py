@@ -160,6 +160,7 @@ class Engine:
                 | Filled()
             ):
                 affected = _tickers(self._orders.apply(event, now))
+                self._account.check_ends(now)
             case (
                 ListingRead()
                 | FeeTypeRead()

@@ -53,6 +53,8 @@ class OrderManager:
         self._buffer = buffer
         self._refusals = refusals
         self._markouts = markouts
+        # Whether a report has ended an order that was neither filled nor to be cancelled.
+        self.end_in_doubt = False
         # What the log was told of each order that is stray or cannot be read.
         self._told: dict[str, str] = {}
 
@@ -141,6 +143,9 @@ class OrderManager:
         if not order.order_id:
             self._identify(order, report.order_id)
         if orders.get(report.client_id) is order:
+            asked = queried or order.state is OrderState.CANCELLING
+            if report.status == "ended" and report.filled < order.count and not asked:
+                self.end_in_doubt = True
             orders.apply_report(order, report)
         if doubtful and orders.get(report.client_id) is order:
             order.mark_unknown()

@@ -24,6 +24,7 @@ from tests.trading.builders import (
     HIGH,
     LOW,
     MIDDLE,
+    PLENTY,
     Bench,
     belief,
     book,
@@ -208,7 +209,7 @@ def test_the_memory_of_what_was_told_is_bounded() -> None:
 def test_a_stray_is_told_once_and_looked_for_again_soon() -> None:
     bench = Bench()
     bench.start()
-    stray = Reconciled((reported("mmbot-e-1", ticker="OTHER"),), (), {0: 10**9})
+    stray = Reconciled((reported("mmbot-e-1", ticker="OTHER"),), (), {0: PLENTY})
     assert "order.stray" in notes(bench.handle(stray))
     assert only(ReadAccount, bench.handle(Woken(), after=5_000))
     commands = bench.handle(stray)
@@ -226,10 +227,10 @@ def test_an_order_that_is_listed_long_after_its_end_is_queried(status: str) -> N
     bench.handle(OrderReported(report(bid, "o-bid", status="ended")))
     listed = msgspec.structs.replace(report(bid, "o-bid"), status=status)
     # A list that was made before the end proves nothing yet.
-    early = bench.handle(Reconciled((listed,), (), {0: 10**9}), after=4_999)
+    early = bench.handle(Reconciled((listed,), (), {0: PLENTY}), after=4_999)
     assert not only(QueryOrder, early)
     assert only(ReadAccount, bench.handle(Woken(), after=5_000))
-    commands = bench.handle(Reconciled((listed,), (), {0: 10**9}))
+    commands = bench.handle(Reconciled((listed,), (), {0: PLENTY}))
     assert "order.revived" in notes(commands)
     assert "o-bid" in {query.order_id for query in only(QueryOrder, commands)}
     order = bench.engine.state.orders.get(bid.client_id)
