@@ -40,7 +40,7 @@ _LISTING_UNKNOWN_MS: Final = 90_000
 # How long after a report that ended an order falsely the bot may take it for over: until a reading
 # of the account lists it once more, a query confirms that it rests, and what was placed in its
 # place is cancelled, all of which may fail a few times.
-_FALSELY_OVER_MS: Final = 75_000
+_FALSELY_OVER_MS: Final = 30_000
 _POSITIONS = "/trade-api/v2/portfolio/positions"
 
 
@@ -61,7 +61,7 @@ class Auditor:
         self.live: dict[str, ExchangeOrder] = {}
         # Orders that a session had under way at its end, and that came to rest in a later one.
         self._late: set[str] = set()
-        # When a report last ended an order falsely, by its client id; and the time of the last fact.
+        # When a report last ended an order falsely, by client id; and the time of the last fact.
         self._false_ends: dict[str, Milliseconds] = {}
         self._now: Milliseconds = 0
         self.pending: dict[str, CreateRequest] = {}
