@@ -150,7 +150,8 @@ class Auditor:
             if self._may_be_taken_for_over(order) or self._may_be_taken_for_over(other):
                 continue
             if other.side == order.side:
-                if renewed or _session_of(other) == _session_of(order):
+                late = {order.order_id, other.order_id} & self._late
+                if renewed or not late:
                     raise InvariantBroken(
                         "one_order", f"{_shown(order)} rests beside {_shown(other)}"
                     )

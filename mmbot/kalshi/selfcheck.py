@@ -229,7 +229,8 @@ class SelfCheck:
         fee_type = yield from series_fee_type(series)
         kinds = charged(fee_type, (event.fee_type_override for event in self._events))
         if kinds:
-            return "fail", f"resting orders are charged or may be: {_joined(sorted(set(kinds)))}"
+            named = _joined(sorted(set(kinds)))
+            return "fail", f"resting orders are charged or may be: fee_type {named}"
         query = (("series_ticker", series),)
         changes = yield from get("/series/fee_changes", _FeeChanges, query)
         until = self._clock() + _FEE_NOTICE_MS
