@@ -103,7 +103,7 @@ ODD: dict[str, Spoil] = {
 async def test_a_row_that_costs_only_itself_keeps_no_daemon_from_quoting(
     start_exchange: Start, quick_config: str, tmp_path: Path
 ) -> None:
-    exchange = start_exchange("--quiet-crowd")
+    exchange = start_exchange()
 
     async def quote_with(path: str) -> int:
         async with (
