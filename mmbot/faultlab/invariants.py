@@ -40,7 +40,7 @@ _LISTING_UNKNOWN_MS: Final = 90_000
 # How long after a report that ended an order falsely the bot may take it for over: until a reading
 # of the account lists it once more, a query confirms that it rests, and what was placed in its
 # place is cancelled, all of which may fail a few times.
-_FALSELY_OVER_MS: Final = 30_000
+_FALSELY_OVER_MS: Final = 40_000
 _POSITIONS = "/trade-api/v2/portfolio/positions"
 
 

@@ -18,6 +18,7 @@ from mmbot.trading.events import (
     Reconciled,
     Stopping,
     Woken,
+    WriteUnknown,
 )
 from mmbot.trading.values import Unreadable
 from tests.trading.builders import (
@@ -316,3 +317,24 @@ def test_a_belief_alone_opens_no_unreadable_market() -> None:
     bench.handle(FillUnreadable(MIDDLE, "no side"))
     commands = bench.handle(BeliefFormed(belief((0.8, 0.6, 0.2))))
     assert MIDDLE not in {place.ticker for place in only(Place, commands)}
+
+
+# Ends that nobody asked for
+
+
+def test_an_end_that_nobody_asked_for_has_the_account_read_once_its_lists_show_it() -> None:
+    bench = Bench()
+    bid = bench.rest()["bid"]
+    bench.handle(OrderReported(report(bid, "o-bid", filled=400, status="ended")))
+    assert not only(ReadAccount, bench.handle(Woken(), after=4_999))
+    assert only(ReadAccount, bench.handle(Woken(), after=1))
+
+
+def test_an_end_whose_cancel_may_not_have_arrived_has_the_account_read() -> None:
+    bench = Bench()
+    bid = bench.rest()["bid"]
+    bench.handle(Stopping(), OrderReported(report(bid, "o-bid", status="ended")))
+    bench.handle(Reconciled((), (), {0: PLENTY}))
+    bench.handle(WriteUnknown(bid.client_id, "cancel", "no answer"))
+    assert bench.wake is not None
+    assert only(ReadAccount, bench.handle(Woken(), after=5_000))
