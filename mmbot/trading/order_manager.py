@@ -83,7 +83,7 @@ class OrderManager:
             case _:
                 order = self._state.orders.get(event.client_id)
                 if order is None:
-                    # A cancel that may not have arrived leaves only a report to say that it is over.
+                    # Where a cancel may not have arrived, only a report says that it is over.
                     self.end_in_doubt |= isinstance(event, WriteUnknown)
                     return None
                 self._answered(order, event, now)
