@@ -43,6 +43,7 @@ from mmbot.trading.commands import (
     Place,
     QueryOrder,
     ReadAccount,
+    ReadFeeType,
     ReadListing,
     RecordFill,
     RecordPnlMark,
@@ -217,7 +218,14 @@ class Bot:
         match command:
             case Place() | Cancel() | Renew() | Decrease():
                 self._writes.append(command)
-            case QueryOrder() | ReadAccount() | ReadListing() | EnsureGroup() | ResetGroup():
+            case (
+                QueryOrder()
+                | ReadAccount()
+                | ReadListing()
+                | ReadFeeType()
+                | EnsureGroup()
+                | ResetGroup()
+            ):
                 self._out += self._gateway.start_reading(command, now)
             case RepairBooks():
                 self._apply_feed(self._feed.repair(command.tickers, now))

@@ -16,6 +16,7 @@ from mmbot.exchange.accounts import NO_CASH, Account
 from mmbot.exchange.fees import FeeSchedule
 from mmbot.exchange.market import ExchangeMarket, MarketTerms
 from mmbot.exchange.matching import MatchingEngine
+from mmbot.exchange.oddities import Oddities
 from mmbot.exchange.order_types import RequestRefused
 from mmbot.tsa.calendar import CalendarClock, Week
 from mmbot.units import (
@@ -121,6 +122,7 @@ class ExchangeState:
         self.gatekeeper = Gatekeeper(
             settings.timestamp_tolerance_ms, check_every=settings.check_every_signature
         )
+        self.oddities = Oddities()
         self.series_fees = settings.fees
         self.shard_down = False
         self.events: dict[str, ExchangeEvent] = {}

@@ -11,7 +11,7 @@ import msgspec
 from mmbot.exchange.fees import FeeSchedule
 from mmbot.exchange.order_types import ExchangeOrder
 from mmbot.trading.values import Side
-from mmbot.units import CENT_GRID, Count, Milliseconds, Money, Price, PriceGrid
+from mmbot.units import CENT_GRID, ONE_DOLLAR, Count, Milliseconds, Money, Price, PriceGrid
 
 MarketStatus: TypeAlias = Literal[
     "initialized",
@@ -145,6 +145,8 @@ class ExchangeMarket:
         self.turnover = Money(0)
         self.open_interest = Count(0)
         self.result = ""
+        # What YES pays if the market is to be paid a fraction, the result being `scalar`.
+        self.scalar_value: Price | None = None
         self.expiration_value = ""
         self.determined_ms: Milliseconds | None = None
         self.settled_ms: Milliseconds | None = None
@@ -161,6 +163,13 @@ class ExchangeMarket:
 
     def refuse_crossing(self, order: ExchangeOrder, price: Price) -> None:
         """Refuse an order that would trade at `price` outside this book; here there is none."""
+
+    @property
+    def yes_value(self) -> Price:
+        """What one YES contract pays, once there is a result."""
+        if self.result == "scalar" and self.scalar_value is not None:
+            return self.scalar_value
+        return ONE_DOLLAR if self.result == "yes" else Price(0)
 
     def orders(self) -> list[ExchangeOrder]:
         """Return every resting order."""

@@ -8,7 +8,7 @@ from mmbot.exchange.facts import LifecycleStep, MarketChanged, Settled
 from mmbot.exchange.market import ExchangeMarket
 from mmbot.exchange.matching import MatchingEngine
 from mmbot.exchange.order_types import ExchangeOrder, Reason
-from mmbot.units import ONE_DOLLAR, Count, Milliseconds, Price
+from mmbot.units import Count, Milliseconds
 
 
 def announce(
@@ -74,7 +74,7 @@ def amend(engine: MatchingEngine, market: ExchangeMarket, result: str, now: Mill
 
 def settle(engine: MatchingEngine, market: ExchangeMarket, now: Milliseconds) -> None:
     """Pay out every holding in a determined market."""
-    yes_value = ONE_DOLLAR if market.result == "yes" else Price(0)
+    yes_value = market.yes_value
     for account in engine.accounts.values():
         position = account.positions.get(market.ticker)
         if position is None or not position.volume:

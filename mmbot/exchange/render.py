@@ -204,7 +204,7 @@ def _quotes(market: ExchangeMarket, volume_24h: Count) -> Json:
 
 def settlement_value(market: ExchangeMarket) -> Price:
     """Return what one YES contract of a determined market pays."""
-    return ONE_DOLLAR if market.result == "yes" else Price(0)
+    return market.yes_value
 
 
 def book_levels(

@@ -38,13 +38,14 @@ from mmbot.exchange.market_actions import (
     unpause,
 )
 from mmbot.exchange.order_types import RequestRefused
+from mmbot.exchange.render import Json
 from mmbot.exchange.rest.rest_errors import refusal_answer
 from mmbot.exchange.rest.router import RestRouter
 from mmbot.exchange.stream_session import StreamSession
 from mmbot.exchange.timetable import Release, maintenance_windows, settlement_times
 from mmbot.kalshi.http import STREAM_PATH, HttpAnswer, HttpRequest
 from mmbot.tsa.calendar import CalendarClock, Week
-from mmbot.units import Milliseconds
+from mmbot.units import Milliseconds, Price
 
 _MOST_SESSIONS: Final = 10
 
@@ -216,6 +217,8 @@ class SimulatedVenue:
         average = self.average(event.week)
         for market in self.exchange.markets_of(event):
             result = "yes" if average > market.terms.floor_strike else "no"
+            if market.scalar_value is not None:
+                result = "scalar"
             determine(self.exchange.engine, market, result, f"{round(average):,}", now)
 
     def _settle(self, event: ExchangeEvent, now: Milliseconds) -> None:
@@ -271,6 +274,32 @@ class SimulatedVenue:
         """Change a market's result before it is paid out."""
         amend(self.exchange.engine, self.exchange.market(ticker), result, now)
         self.publish(now)
+
+    def pay_fraction(self, ticker: str, value: Price, now: Milliseconds) -> None:
+        """Have a market that is not paid yet pay a fraction of a dollar, whatever was measured."""
+        market = self.exchange.market(ticker)
+        if market.settled_ms is not None:
+            return
+        market.scalar_value = value
+        if market.result:
+            self.amend_market(ticker, "scalar", now)
+
+    def change_row(self, ticker: str, changes: Json, now: Milliseconds) -> None:
+        """Have the listing say otherwise of an event or market, and announce it; `{}` ends that."""
+        self.exchange.oddities.changes[ticker] = changes
+        self.exchange.oddities.changed_at[ticker] = now
+        event = self.exchange.events.get(ticker) or self.exchange.events[ticker.rpartition("-")[0]]
+        broadcast_event(self.exchange, event, self.sessions, now)
+
+    def send_row(self, user_id: str, channel: str, kind: str, row: Json, now: Milliseconds) -> None:
+        """Send a member a message of its own account, whatever it holds."""
+        for session in self.sessions:
+            if session.credential.user_id != user_id:
+                continue
+            session.set_time(now)
+            for subscription in tuple(session.subscriptions.values()):
+                if subscription.channel == channel:
+                    session.publish(subscription, kind, row)
 
     def change_grid(self, ticker: str, structure: str, now: Milliseconds) -> None:
         """Change a market's price grid; resting orders stay."""

@@ -59,6 +59,8 @@ _TABLE: Final = (
     Fault("report_duplicated", "frame", 0.2),
     Fault("report_reordered", "frame", 0.2),
     Fault("report_status", "frame", 0.05),
+    Fault("report_false_end", "frame", 0.01),
+    Fault("answer_status", "call", 0.05),
     Fault("snapshot_missing", "occasion", 0.3),
     Fault("half_open", "occasion", 0.3),
     Fault("disconnect", "occasion", 0.7),
@@ -72,6 +74,9 @@ _TABLE: Final = (
     Fault("fees_changed", "occasion", 0.3),
     Fault("portfolio_lag", "occasion", 0.5),
     Fault("other_client", "occasion", 1.5),
+    Fault("foreign_rows", "occasion", 1.0),
+    Fault("unreadable_market", "occasion", 0.3),
+    Fault("scalar_result", "occasion", 0.3),
     # The operator
     Fault("halt", "occasion", 0.3),
     # The belief
@@ -116,6 +121,7 @@ _CHANNEL_OF: Final = {
 _STORM_SHARE: Final = 0.8
 _BUNCHING: Final = ("request_delayed", "server_error_applied_late", "clock_step", "clock_drift")
 ORDERS_PATH: Final = "/trade-api/v2/portfolio/events/orders"
+ORDERS_READ: Final = "/trade-api/v2/portfolio/orders"
 
 
 class CallDelivery(msgspec.Struct):
@@ -127,6 +133,8 @@ class CallDelivery(msgspec.Struct):
     front_answer: HttpAnswer | None = None
     # Whether the order is to be filled before its creation is answered.
     fill_first: bool = False
+    # Whether the statuses of orders in the answer are words that nobody knows.
+    odd_status: bool = False
 
 
 class FrameDelivery(msgspec.Struct):
@@ -233,6 +241,8 @@ class Faults:
             delivery.front_answer = _error(504, "gateway_timeout")
             late = self.rng("server_error_applied_late").randint(*_REQUEST_DELAY_MS)
             delivery.request_delay = late
+        if request.method == "GET" and ORDERS_READ in request.path:
+            delivery.odd_status = self.occurs("answer_status")
         if request.method == "POST" and self.occurs("fill_before_answer"):
             delivery.fill_first = True
             delivery.answer_delay = self.rng("fill_before_answer").randint(*_FILL_HEAD_START_MS)

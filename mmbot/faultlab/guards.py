@@ -16,6 +16,8 @@ from typing import Any, Final
 import msgspec
 
 from mmbot.errors import BadInput
+from mmbot.kalshi.account_messages import RestOrder, rest_order
+from mmbot.kalshi.messages import Malformed, convert
 from mmbot.trading.commands import StopConfirmed
 from mmbot.trading.events import WriteRefused, WriteUnknown
 from mmbot.trading.gates import Gate
@@ -135,6 +137,24 @@ def _whatever_is_charged(original: Any) -> Any:
     return shut
 
 
+def _whatever_it_is(_original: Any) -> Any:
+    return lambda row: rest_order(convert(row, RestOrder))
+
+
+def _all_or_nothing(original: Any) -> Any:
+    def listed_events(*args: Any) -> Any:
+        events, unreadable = original(*args)
+        if unreadable:
+            raise Malformed(unreadable[0].reason)
+        return events, ()
+
+    return listed_events
+
+
+def _only_yes_or_no(original: Any) -> Any:
+    return lambda result, _stated=None: original(result)
+
+
 def _finish_at_once(_original: Any) -> Any:
     def confirm_stop(account: Any, _now: Any) -> None:
         account._buffer.add(StopConfirmed())  # noqa: SLF001
@@ -185,6 +205,14 @@ _TABLE: Final = (
     Guard("absence", (Patch("mmbot.trading.order_manager:_ABSENT_AFTER_MS", _becomes(0)),)),
     Guard("owed_fills", (Patch("mmbot.trading.orders:OwnOrders.end", _forget_without_waiting),)),
     Guard("order_status", (Patch("mmbot.kalshi.account_messages:_STATUSES", _ended_if_unknown),)),
+    Guard(
+        "revival",
+        (Patch("mmbot.trading.order_manager:OrderManager.revive", _always(value=False)),),
+    ),
+    Guard("whose", (Patch("mmbot.kalshi.account_readings:listed_order", _whatever_it_is),)),
+    Guard("unreadable_events", (Patch("mmbot.kalshi.readings:listed_events", _all_or_nothing),)),
+    Guard("unreadable", (Patch(f"{_REQUOTING}:final_gate", _never_shuts(Gate.UNREADABLE)),)),
+    Guard("fractions", (Patch("mmbot.kalshi.messages:settlement_value", _only_yes_or_no),)),
     Guard("foreign_orders", (Patch("mmbot.trading.order_manager:CLIENT_ID_PREFIX", _becomes("")),)),
     Guard("fees", (Patch("mmbot.kalshi.readings:closed_reason", _whatever_is_charged),)),
     Guard(

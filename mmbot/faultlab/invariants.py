@@ -26,6 +26,7 @@ from mmbot.faultlab.traffic import CreateRequest, DeliveredStream, cancelled_ids
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.trading.commands import RecordFill
+from mmbot.trading.gates import Gate
 from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, Side
 from mmbot.units import Count, Milliseconds, Money, Price
 
@@ -33,9 +34,13 @@ __all__ = ["SKEW_MS", "Auditor", "InvariantBroken"]
 
 # How far the bot's clock may be off, rounding to whole seconds included.
 SKEW_MS: Final = 6_000
-# How long after an event's fees changed the bot may not know it: a copy of the listing may be old,
-# and readings of it may fail.
-_FEES_UNKNOWN_MS: Final = 90_000
+# How long after the listing changed the bot may not know it: a copy of it may be old, and readings
+# of it may fail.
+_LISTING_UNKNOWN_MS: Final = 90_000
+# How long after a report that ended an order falsely the bot may take it for over: until a reading
+# of the account lists it once more, a query confirms that it rests, and what was placed in its
+# place is cancelled, all of which may fail a few times.
+_FALSELY_OVER_MS: Final = 40_000
 _POSITIONS = "/trade-api/v2/portfolio/positions"
 
 
@@ -56,6 +61,9 @@ class Auditor:
         self.live: dict[str, ExchangeOrder] = {}
         # Orders that a session had under way at its end, and that came to rest in a later one.
         self._late: set[str] = set()
+        # When a report last ended an order falsely, by client id; and the time of the last fact.
+        self._false_ends: dict[str, Milliseconds] = {}
+        self._now: Milliseconds = 0
         self.pending: dict[str, CreateRequest] = {}
         self.fills: dict[tuple[str, str], AccountFilled] = {}
         self._holdings: dict[str, Holding] = {}
@@ -74,6 +82,7 @@ class Auditor:
         """Follow what the matching engine did."""
         concerned = set()
         for fact in facts:
+            self._now = max(self._now, fact.at)
             if isinstance(fact, OrderChanged) and fact.order.account is self._account:
                 if self._order_changed(fact):
                     concerned.add(_event(fact.order.ticker))
@@ -82,6 +91,14 @@ class Auditor:
                 concerned.add(_event(fact.ticker))
         for event in sorted(concerned):
             self._check_worst_case(event)
+
+    def ended_falsely(self, client_id: str, now: Milliseconds) -> None:
+        """Follow a report that ends an order which rests."""
+        self._now = self._false_ends[client_id] = now
+
+    def _may_be_taken_for_over(self, order: ExchangeOrder) -> bool:
+        told = self._false_ends.get(order.client_order_id)
+        return told is not None and self._now < told + _FALSELY_OVER_MS
 
     def _order_changed(self, fact: OrderChanged) -> bool:
         order = fact.order
@@ -130,8 +147,11 @@ class Auditor:
         for other in self.live.values():
             if other.order_id == order.order_id or other.ticker != order.ticker:
                 continue
+            if self._may_be_taken_for_over(order) or self._may_be_taken_for_over(other):
+                continue
             if other.side == order.side:
-                if renewed or _session_of(other) == _session_of(order):
+                late = {order.order_id, other.order_id} & self._late
+                if renewed or not late:
                     raise InvariantBroken(
                         "one_order", f"{_shown(order)} rests beside {_shown(other)}"
                     )
@@ -141,7 +161,8 @@ class Auditor:
     def _filled(self, fact: AccountFilled) -> None:
         self.fills[fact.trade_id, fact.order_id] = fact
         own = fact.client_order_id.startswith(CLIENT_ID_PREFIX)
-        foreign = not own or fact.order_id in self._late
+        falsely_over = fact.client_order_id in self._false_ends
+        foreign = not own or fact.order_id in self._late or falsely_over
         self._holding(_event(fact.ticker)).book(fact, foreign=foreign)
 
     def _holding(self, event: str) -> Holding:
@@ -178,6 +199,8 @@ class Auditor:
 
     def _exposed(self, known_late: Collection[str]) -> Iterator[tuple[str, Side, Price, Count]]:
         for order in self.live.values():
+            if self._may_be_taken_for_over(order):
+                continue
             if order.order_id not in self._late or order.order_id in known_late:
                 yield order.ticker, order.side, order.price, order.remaining
         for sent in self.pending.values():
@@ -228,6 +251,7 @@ class Auditor:
         self._check_price(sent, bot)
         for order in self.live.values():
             meets = order.side != sent.side and order.ticker == sent.ticker
+            meets = meets and not self._may_be_taken_for_over(order)
             if meets and (sent.price >= order.price) == (sent.side == "bid"):
                 raise InvariantBroken("self_cross", f"{sent.client_id} would meet {_shown(order)}")
         event = _event(sent.ticker)
@@ -265,15 +289,25 @@ class Auditor:
                 "distrusted_book", f"{sent.client_id} was sent on a book with a gap"
             )
         self._check_fees(sent, now)
+        self._check_readable(sent, now)
         if "stale_belief" not in self._unjudged:
             self._check_belief(sent, bot, now)
 
     def _check_fees(self, sent: CreateRequest, now: Milliseconds) -> None:
         exchange = self._scenario.venue.exchange
         event = exchange.events[_event(sent.ticker)]
-        known = now > event.updated_ms + _FEES_UNKNOWN_MS
+        known = now > event.updated_ms + _LISTING_UNKNOWN_MS
         if known and event.fee_override not in (None, exchange.settings.fees):
             raise InvariantBroken("charged", f"{sent.client_id} was sent though makers are charged")
+
+    def _check_readable(self, sent: CreateRequest, now: Milliseconds) -> None:
+        odd = self._scenario.venue.exchange.oddities
+        for ticker in (sent.ticker, _event(sent.ticker)):
+            changes = odd.changes.get(ticker)
+            if changes and now > odd.changed_at[ticker] + _LISTING_UNKNOWN_MS:
+                raise InvariantBroken(
+                    "unreadable", f"{sent.client_id} was sent though the listing says {changes}"
+                )
 
     def _check_belief(self, sent: CreateRequest, bot: Bot, now: Milliseconds) -> None:
         event_state = bot.engine.state.event_of_market[sent.ticker]
@@ -312,7 +346,7 @@ class Auditor:
         """Check that the bot knows every order of this session that rests."""
         orders = bot.engine.state.orders
         for order in self.live.values():
-            ours = _session_of(order) == self.session
+            ours = _session_of(order) == self.session and not self._may_be_taken_for_over(order)
             if ours and orders.get(order.client_order_id) is None:
                 raise InvariantBroken(
                     "lost_order", f"{_shown(order)} rests and the bot takes it for over"
@@ -378,6 +412,8 @@ class Auditor:
         state = bot.engine.state
         if not (state.service.streaming and state.service.reconciled):
             raise InvariantBroken("recovery", f"after the calm the bot is {state.service}")
+        if state.service.exchange and state.service.exchange.gate is Gate.LISTING_NOT_READ:
+            raise InvariantBroken("recovery", "after the calm the listing cannot be read")
         check_fills(booked, self.fills)
         for event_state in state.events.values():
             check_portfolio(event_state.portfolio, self._holding(event_state.ticker))

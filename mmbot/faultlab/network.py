@@ -13,7 +13,13 @@ from mmbot.faultlab.invariants import Auditor
 from mmbot.faultlab.manual_trades import trade_against
 from mmbot.faultlab.scenario import Scenario
 from mmbot.faultlab.scheduler import Scheduler
-from mmbot.faultlab.traffic import kind_of, orders_created_by, with_status
+from mmbot.faultlab.traffic import (
+    kind_of,
+    orders_created_by,
+    resting_report,
+    with_status,
+    with_statuses,
+)
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.units import Milliseconds
 
@@ -158,6 +164,11 @@ class Network:
         now, kind = self._scheduler.now, kind_of(frame)
         if kind == "user_order" and self._faults.occurs("report_status"):
             frame = with_status(frame, self._faults.rng("report_status").choice(_STATUSES))
+        elif kind == "user_order" and self._faults.occurs("report_false_end"):
+            client_id = resting_report(frame)
+            if client_id:
+                self._auditor.ended_falsely(client_id, now)
+                frame = with_status(frame, "canceled")
         for delivery in self._faults.frame(kind, now):
             at = now + delivery.delay
             if delivery.in_order:
@@ -234,6 +245,9 @@ class Network:
             for order in orders_created_by(request):
                 trade_against(self._scenario, order.ticker, order.side, order.price, now)
         self.pump()
+        if delivery.odd_status and answer.status == 200:
+            status = self._faults.rng("answer_status").choice(_STATUSES)
+            answer = HttpAnswer(200, with_statuses(answer.body, status), answer.headers)
         if delivery.front_answer is None and delivery.answer_delay is not None:
             self._scheduler.after(delivery.answer_delay, partial(self._answer, call, answer))
 

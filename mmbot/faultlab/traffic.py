@@ -8,7 +8,7 @@ import msgspec
 
 from mmbot.faultlab.faults import ORDERS_PATH
 from mmbot.kalshi.http import HttpRequest
-from mmbot.trading.values import Side
+from mmbot.trading.values import CLIENT_ID_PREFIX, Side
 from mmbot.units import Count, Price, parse_count, parse_price
 
 _BATCH: Final = f"{ORDERS_PATH}/batched"
@@ -111,6 +111,22 @@ def cancelled_ids(request: HttpRequest) -> list[str]:
 def kind_of(frame: bytes) -> str:
     """Return the type of a frame of the stream."""
     return _FRAME_TYPE.decode(frame).type
+
+
+def resting_report(frame: bytes) -> str:
+    """Return the client id of an own order that a report says to rest, or "" for any other."""
+    message = msgspec.json.decode(frame)["msg"]
+    client_id = str(message.get("client_order_id"))
+    rests = message["status"] == "resting" and client_id.startswith(CLIENT_ID_PREFIX)
+    return client_id if rests else ""
+
+
+def with_statuses(body: bytes, status: str) -> bytes:
+    """Return an answer with one order, or a list of orders, with another status."""
+    tree = msgspec.json.decode(body)
+    for order in tree.get("orders", [tree.get("order", {})]):
+        order["status"] = status
+    return msgspec.json.encode(tree)
 
 
 def with_status(frame: bytes, status: str) -> bytes:

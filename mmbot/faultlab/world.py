@@ -32,7 +32,7 @@ from mmbot.faultlab.scheduler import Scheduler
 from mmbot.trading.events import Halted, Resumed
 from mmbot.trading.values import CLIENT_ID_PREFIX
 from mmbot.tsa.calendar import Week
-from mmbot.units import ONE_DOLLAR, Milliseconds, Price
+from mmbot.units import Milliseconds
 
 # How long before the end of a window the crowd pauses, and the bot must have stopped requoting.
 _PAUSED_MS: Final = 4_000
@@ -278,9 +278,7 @@ class World:
 
     def _pnl(self) -> PnlByWindow:
         markets = self.venue.exchange.engine.markets.values()
-        values = {
-            market.ticker: ONE_DOLLAR if market.result == "yes" else Price(0) for market in markets
-        }
+        values = {market.ticker: market.yes_value for market in markets}
         own = [
             fill
             for fill in self.auditor.fills.values()

@@ -1,16 +1,39 @@
-"""The account's own fills, orders, positions and order groups, from the stream and from REST."""
+"""The account's fills, orders, positions and order groups, from the stream and from REST.
+
+First it is decided whose a row is: an order is ours by its client id, a fill or a position by its
+market. Of others nothing else is decoded. One of ours that cannot be read is returned as such.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from mmbot.kalshi.messages import Instant, Malformed, Number, decode
-from mmbot.trading.values import Fill, OrderReport, OrderStatus, Side
+from mmbot.kalshi.messages import (
+    Instant,
+    Malformed,
+    Number,
+    Word,
+    convert,
+    decode,
+    is_ours,
+    shown,
+    word,
+)
+from mmbot.trading.events import FillUnreadable, OrderUnreadable
+from mmbot.trading.values import (
+    CLIENT_ID_PREFIX,
+    Fill,
+    OrderReport,
+    OrderStatus,
+    Side,
+    Unreadable,
+)
 from mmbot.tsa.calendar import to_milliseconds
-from mmbot.units import Milliseconds, parse_count, parse_money, parse_price
+from mmbot.units import Count, Milliseconds, parse_count, parse_money, parse_price
 
 _SIDES: dict[str, Side] = {"bid": "bid", "ask": "ask"}
-
 
 # Only these end an order; whatever else the exchange says of one leaves open whether it rests.
 _STATUSES: dict[str, OrderStatus] = {
@@ -18,6 +41,9 @@ _STATUSES: dict[str, OrderStatus] = {
     "canceled": "ended",
     "executed": "ended",
 }
+# A reason that goes into the log is cut to this length, and an id of ours that is longer is none.
+_LONGEST_REASON = 200
+_LONGEST_ID = 100
 
 
 class StreamFill(msgspec.Struct, frozen=True):
@@ -26,9 +52,9 @@ class StreamFill(msgspec.Struct, frozen=True):
     trade_id: str
     order_id: str
     market_ticker: str
-    book_side: str
     yes_price_dollars: Number
     count_fp: Number
+    book_side: Word = None
     fee_cost: Number = "0"
     ts_ms: Milliseconds = 0
     client_order_id: str = ""
@@ -39,9 +65,9 @@ class RestFill(msgspec.Struct, frozen=True):
 
     order_id: str
     ticker: str
-    book_side: str
     yes_price_dollars: Number
     count_fp: Number
+    book_side: Word = None
     trade_id: str = ""
     fill_id: str = ""
     fee_cost: Number = "0"
@@ -51,11 +77,11 @@ class RestFill(msgspec.Struct, frozen=True):
 class _Order(msgspec.Struct, frozen=True):
     order_id: str
     ticker: str
-    status: str
-    book_side: str
     yes_price_dollars: Number
     remaining_count_fp: Number
     fill_count_fp: Number
+    status: Word = None
+    book_side: Word = None
     client_order_id: str = ""
     exchange_index: int = 0
     order_group_id: str = ""
@@ -83,8 +109,110 @@ class RestPosition(msgspec.Struct, frozen=True):
 class GroupUpdate(msgspec.Struct, frozen=True):
     """`order_group_updates` on the stream."""
 
-    event_type: str
-    order_group_id: str
+    event_type: Word = None
+    order_group_id: Word = None
+
+
+class _Owner(msgspec.Struct, frozen=True):
+    """What tells whose an order or a fill is, and where an order is, whatever stands there."""
+
+    client_order_id: Any = None
+    order_id: Any = None
+    ticker: Any = None
+    market_ticker: Any = None
+    exchange_index: Any = None
+
+
+def order_on_stream(raw: msgspec.Raw) -> OrderReport | OrderUnreadable | None:
+    """Read a `user_order`; `None` if it is not about an order of ours."""
+    owner = _owner(raw)
+    if owner is None or not _is_own(owner):
+        return None
+    try:
+        return stream_order(raw)
+    except Malformed as error:
+        return _unreadable_order(owner, error)
+
+
+def listed_order(row: Any) -> OrderReport | OrderUnreadable | None:
+    """Read a row of a REST list of orders; `None` if it is not about an order of ours."""
+    try:
+        owner = convert(row, _Owner)
+    except Malformed:
+        return None
+    if not _is_own(owner):
+        return None
+    try:
+        return rest_order(convert(row, RestOrder))
+    except Malformed as error:
+        return _unreadable_order(owner, error)
+
+
+def fill_on_stream(raw: msgspec.Raw, prefix: str) -> Fill | FillUnreadable | None:
+    """Read a `fill`; `None` if it is in no market of ours, whose tickers begin with `prefix`.
+
+    One without a market is taken for ours if it has a client id of ours.
+    """
+    owner = _owner(raw)
+    if owner is None:
+        return None
+    ours = is_ours(owner.market_ticker, prefix)
+    if not (ours or (not word(owner.market_ticker) and _is_own(owner))):
+        return None
+    try:
+        return stream_fill(raw)
+    except Malformed as error:
+        return FillUnreadable(word(owner.market_ticker), str(error)[:_LONGEST_REASON])
+
+
+def listed_fill(row: Any, prefix: str) -> Fill | Unreadable | None:
+    """Read a row of a REST list of fills; `None` if it is in no market of ours."""
+    ticker = _id(row, "ticker")
+    if not ticker.startswith(prefix):
+        return None
+    try:
+        return rest_fill(convert(row, RestFill))
+    except Malformed as error:
+        return Unreadable(ticker, str(error)[:_LONGEST_REASON])
+
+
+def listed_position(row: Any, prefix: str) -> tuple[str, Count] | Unreadable | None:
+    """Read a row of a REST list of positions; `None` if it is in no market of ours."""
+    ticker = _id(row, "ticker")
+    if not ticker.startswith(prefix):
+        return None
+    try:
+        return ticker, parse_count(convert(row, RestPosition).position_fp)
+    except (Malformed, ValueError) as error:
+        return Unreadable(ticker, f"position: {error}"[:_LONGEST_REASON])
+
+
+def _owner(raw: msgspec.Raw) -> _Owner | None:
+    try:
+        return decode(raw, _Owner)
+    except Malformed:
+        return None
+
+
+def _is_own(owner: _Owner) -> bool:
+    return word(owner.client_order_id).startswith(CLIENT_ID_PREFIX)
+
+
+def _id(row: Any, key: str) -> str:
+    """Return an id of a row, or "" if it has none that could be one of ours."""
+    found = row.get(key) if isinstance(row, dict) else None
+    return found if isinstance(found, str) and len(found) <= _LONGEST_ID else ""
+
+
+def _unreadable_order(owner: _Owner, error: Malformed) -> OrderUnreadable:
+    shard = owner.exchange_index
+    return OrderUnreadable(
+        word(owner.client_order_id)[:_LONGEST_ID],
+        word(owner.order_id)[:_LONGEST_ID],
+        word(owner.ticker)[:_LONGEST_ID],
+        shard if isinstance(shard, int) else 0,
+        str(error)[:_LONGEST_REASON],
+    )
 
 
 def stream_fill(raw: msgspec.Raw) -> Fill:
@@ -137,7 +265,7 @@ def _report(wire: _Order, expires: Milliseconds) -> OrderReport:
             price=parse_price(wire.yes_price_dollars),
             filled=parse_count(wire.fill_count_fp),
             remaining=parse_count(wire.remaining_count_fp),
-            status=_STATUSES.get(wire.status, "unknown"),
+            status=_STATUSES.get(word(wire.status), "unknown"),
             expires=expires,
             shard=wire.exchange_index,
             group=wire.order_group_id,
@@ -146,8 +274,8 @@ def _report(wire: _Order, expires: Milliseconds) -> OrderReport:
         raise Malformed(f"order {wire.order_id}: {error}") from None
 
 
-def _side(book_side: str) -> Side:
-    side = _SIDES.get(book_side)
+def _side(book_side: Word) -> Side:
+    side = _SIDES.get(word(book_side))
     if side is None:
-        raise Malformed(f"{book_side!r} is no side of a book")
+        raise Malformed(f"{shown(book_side)} is no side of a book")
     return side

@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
 from mmbot.kalshi import messages as wire
-from mmbot.kalshi.account_messages import RestFill, RestOrder, RestPosition, rest_fill, rest_order
+from mmbot.kalshi.account_messages import (
+    RestOrder,
+    listed_fill,
+    listed_order,
+    listed_position,
+    rest_order,
+)
 from mmbot.kalshi.http import HttpRequest
 from mmbot.kalshi.readings import (
     PAGE_SIZE,
     Reading,
+    ReadingError,
     Steps,
     own_subaccount,
     pages,
     read,
 )
 from mmbot.trading.commands import QueryOrder, ReadAccount
-from mmbot.trading.events import OrderAbsent, OrderReported, Reconciled
-from mmbot.trading.values import Fill, OrderReport
-from mmbot.units import MONEY_PER_CENT, Count, Money, parse_count
+from mmbot.trading.events import (
+    InputEvent,
+    OrderAbsent,
+    OrderReported,
+    OrdersListed,
+    OrderUnreadable,
+    ReadingFailed,
+    Reconciled,
+)
+from mmbot.trading.values import Fill, OrderReport, Unreadable
+from mmbot.units import MONEY_PER_CENT, Count, Money
 
 _ORDERS = "/portfolio/orders"
 # Orders are listed from this long before the placement: the exchange's clock may be behind.
@@ -36,44 +52,88 @@ def query_order(command: QueryOrder, subaccount: int) -> Reading:
         answer = yield HttpRequest("GET", path)
         if answer is not None and answer.status == 404:
             return [OrderAbsent(command.client_id)]
-        order = read(answer, path, _OrderAnswer).order
-        return [OrderReported(rest_order(order), queried=True)]
+        order = wire.convert(read(answer, path, _OrderAnswer).order, RestOrder)
+        return [_found(order, command)]
     query = (
         ("ticker", command.ticker),
         ("min_ts", str(command.since // 1000 - _CLOCK_SLACK_SECONDS)),
         ("limit", PAGE_SIZE),
         own_subaccount(subaccount),
     )
-    orders = yield from pages(_ORDERS, query, "orders", RestOrder)
-    for order in orders:
-        if order.client_order_id == command.client_id:
-            return [OrderReported(rest_order(order), queried=True)]
+    rows = yield from pages(_ORDERS, query, "orders", Any)
+    for row in rows:
+        if isinstance(row, dict) and row.get("client_order_id") == command.client_id:
+            return [_found(wire.convert(row, RestOrder), command)]
     return [OrderAbsent(command.client_id)]
 
 
-def read_account(command: ReadAccount, subaccount: int) -> Reading:
+def _found(order: RestOrder, command: QueryOrder) -> InputEvent:
+    """Return the report of a queried order, which may leave out our client id but not differ."""
+    if order.client_order_id not in {"", command.client_id}:
+        raise wire.Malformed(f"the answer is about {order.client_order_id}, not the order queried")
+    named = msgspec.structs.replace(order, client_order_id=command.client_id)
+    return OrderReported(rest_order(named), queried=True)
+
+
+def read_account(command: ReadAccount, series: str, subaccount: int) -> Reading:
     """Read resting orders, fills, positions and the balances of the shards in use.
 
+    If anything but the orders cannot be read, or a position is not the sum of its fills, the
+    reading fails, and what is returned of it is the list of orders.
+
     Raises:
-        ReadingError: A request failed.
-        Malformed: An answer cannot be read.
+        ReadingError: The request for the orders failed.
+        Malformed: The list of orders cannot be read.
     """
     own = own_subaccount(subaccount)
-    reports = yield from resting_orders(own)
+    orders = yield from resting_orders(own)
+    try:
+        return [(yield from _read_all(command, series, own, orders))]
+    except (ReadingError, wire.Malformed) as error:
+        listed = OrdersListed(orders.reports, orders.unreadable)
+        return [listed, ReadingFailed("account", str(error))]
+
+
+def _read_all(
+    command: ReadAccount, series: str, own: tuple[str, str], orders: RestingOrders
+) -> Steps[Reconciled]:
     for _ in range(_ATTEMPTS):
-        fills = yield from fills_of(command.tickers + command.decided, own)
-        positions = positions_in(command.tickers, (yield from positions_of(own)))
-        if positions == _sums(command.tickers, fills):
+        fills, unread = yield from fills_of(series, command.tickers + command.decided, own)
+        held, unread_positions = yield from positions_of(series, own)
+        unreadable = (*unread, *unread_positions)
+        unsure = {each.ticker for each in unreadable}
+        positions = positions_in((t for t in command.tickers if t not in unsure), held)
+        if positions == _sums(positions, fills):
             break
     balances = yield from balances_of(command.shards, own)
-    return [Reconciled(reports, fills, balances, positions, command.at)]
+    return Reconciled(
+        orders=orders.reports,
+        fills=fills,
+        balances=balances,
+        positions=positions,
+        requested_at=command.at,
+        unreadable=unreadable,
+        unreadable_orders=orders.unreadable,
+    )
 
 
-def resting_orders(own: tuple[str, str]) -> Steps[tuple[OrderReport, ...]]:
-    """Read every resting order of the account, whoever placed it."""
+class RestingOrders(msgspec.Struct, frozen=True):
+    """The account's resting orders: our own, and how many there are of others."""
+
+    reports: tuple[OrderReport, ...]
+    unreadable: tuple[OrderUnreadable, ...]
+    others: int
+
+
+def resting_orders(own: tuple[str, str]) -> Steps[RestingOrders]:
+    """Read every resting order of the account."""
     resting = (("status", "resting"), ("limit", PAGE_SIZE), own)
-    orders = yield from pages(_ORDERS, resting, "orders", RestOrder)
-    return tuple(rest_order(order) for order in orders)
+    rows = [listed_order(row) for row in (yield from pages(_ORDERS, resting, "orders", Any))]
+    return RestingOrders(
+        tuple(row for row in rows if isinstance(row, OrderReport)),
+        tuple(row for row in rows if isinstance(row, OrderUnreadable)),
+        sum(row is None for row in rows),
+    )
 
 
 def balances_of(shards: tuple[int, ...], own: tuple[str, str]) -> Steps[dict[int, Money] | None]:
@@ -88,24 +148,31 @@ def balances_of(shards: tuple[int, ...], own: tuple[str, str]) -> Steps[dict[int
     return balances
 
 
-def fills_of(tickers: tuple[str, ...], own: tuple[str, str]) -> Steps[tuple[Fill, ...]]:
-    """Read every fill of these markets."""
+def fills_of(
+    series: str, tickers: tuple[str, ...], own: tuple[str, str]
+) -> Steps[tuple[tuple[Fill, ...], tuple[Unreadable, ...]]]:
+    """Read every fill of these markets of the series; return also which cannot be read."""
     if not tickers:
-        return ()
+        return (), ()
     query = (("ticker", ",".join(tickers)), ("limit", PAGE_SIZE), own)
-    fills = yield from pages("/portfolio/fills", query, "fills", RestFill)
-    return tuple(rest_fill(fill) for fill in fills)
+    listed = yield from pages("/portfolio/fills", query, "fills", Any)
+    rows = [listed_fill(row, f"{series}-") for row in listed]
+    fills = tuple(row for row in rows if isinstance(row, Fill))
+    return fills, tuple(row for row in rows if isinstance(row, Unreadable))
 
 
-def positions_of(own: tuple[str, str]) -> Steps[dict[str, Count]]:
-    """Read the signed position in every market that is not settled."""
+def positions_of(
+    series: str, own: tuple[str, str]
+) -> Steps[tuple[dict[str, Count], tuple[Unreadable, ...]]]:
+    """Read the signed position in every market of the series that is not settled.
+
+    Return also which cannot be read.
+    """
     query = (("count_filter", "position"), ("limit", PAGE_SIZE), own)
-    path = "/portfolio/positions"
-    positions = yield from pages(path, query, "market_positions", RestPosition)
-    try:
-        return {position.ticker: parse_count(position.position_fp) for position in positions}
-    except ValueError as error:
-        raise wire.Malformed(f"GET {path}: {error}") from None
+    listed = yield from pages("/portfolio/positions", query, "market_positions", Any)
+    rows = [listed_position(row, f"{series}-") for row in listed]
+    positions = dict(row for row in rows if isinstance(row, tuple))
+    return positions, tuple(row for row in rows if isinstance(row, Unreadable))
 
 
 def positions_in(tickers: Iterable[str], positions: Mapping[str, Count]) -> dict[str, Count]:
@@ -122,7 +189,7 @@ def _sums(tickers: Iterable[str], fills: Iterable[Fill]) -> dict[str, Count]:
 
 
 class _OrderAnswer(msgspec.Struct, frozen=True):
-    order: RestOrder
+    order: Any
 
 
 class _Balance(msgspec.Struct, frozen=True):

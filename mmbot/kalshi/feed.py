@@ -5,6 +5,10 @@ of them. After a gap in it no book can be trusted: the feed reports that and req
 If they do not come it resubscribes, and if that does not help it asks for another connection.
 Fills, own orders, order groups and market lifecycle have subscriptions of their own; the stream
 counts as up when all of these are confirmed; what happened before that has to be read by REST.
+
+A message that cannot be read costs what it is about: one book, one order, one market's fills, or
+nothing where it is not about ours. Only a frame without a readable envelope, and the answer to a
+subscription, cost the connection.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ import orjson
 
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi import vocabulary
-from mmbot.kalshi.account_messages import stream_fill, stream_order
+from mmbot.kalshi.account_messages import fill_on_stream, order_on_stream
 from mmbot.kalshi.stream_events import group_change, market_change
 from mmbot.kalshi.unknown_words import VocabularyMonitor
 from mmbot.trading.commands import Note, NoteLevel
@@ -27,11 +31,14 @@ from mmbot.trading.events import (
     BooksDistrusted,
     FeedLagged,
     Filled,
+    FillUnreadable,
     InputEvent,
     ListingStale,
     OrderReported,
+    OrderUnreadable,
     StreamUp,
 )
+from mmbot.trading.values import OrderReport
 from mmbot.units import Milliseconds
 
 _BOOKS = "orderbook_delta"
@@ -41,11 +48,17 @@ _CHANNELS_BESIDE_BOOKS = ("fill", "user_orders", _GROUPS, _LIFECYCLE)
 
 # A channel error and a buffer overflow end the subscription they are about.
 _TERMINAL_ERRORS = frozenset({10, 25})
+# Errors of a command, after which a subscription goes on.
+_PASSING_ERRORS = frozenset({*range(1, 10), *range(11, 25), 26, 27, 28})
 
 # How long to wait for an answer or a snapshot before the next, stronger remedy.
 _TIMEOUT_MS = 3_000
 # A channel of books that is silent for the first is asked for a snapshot, due within the second.
 _SILENCE_MS, _PROBE_MS = 2_000, 2_000
+# How long a book that could not be read is left alone, and the same for a type of message that
+# nobody knows, so that neither can have the exchange asked without end.
+_UNREADABLE_MS = 60_000
+_MOST_DOUBTED = 100
 # The stream lags from a frame older than the first on, until one is no older than the second.
 _LAGGING_MS, _IN_TIME_MS = 3_000, 1_000
 
@@ -98,6 +111,12 @@ class Feed:
         self._probe_due: Milliseconds | None = None
         self._snapshot_clocks: dict[str, int] = {}
         self._repaired_at: dict[str, Milliseconds] = {}
+        # Markets whose snapshot could not be read -> when another is requested.
+        self._unreadable_books: dict[str, Milliseconds] = {}
+        # Markets whose book was dropped because a message could not be read, until a snapshot came.
+        self._unread: set[str] = set()
+        # Types that nobody knows -> when their channel was last doubted.
+        self._doubted: dict[tuple[str, str], Milliseconds] = {}
 
     # Inputs
 
@@ -139,7 +158,7 @@ class Feed:
             if self._in_sequence(frame):
                 self._handle(frame)
         except wire.Malformed as error:
-            # What the frame reported is lost; fills and orders have to be read by REST.
+            # What the frame reported, and whom it was about, is lost: all has to be read by REST.
             self._give_up(f"malformed: {error}"[:200])
         # A frame that ends the lag may itself reveal a gap or end the connection: nothing may be
         # quoted before that is handled.
@@ -150,7 +169,11 @@ class Feed:
     def repair(self, tickers: Iterable[str], now: Milliseconds) -> FeedStep:
         """Request new snapshots of books, or a new connection if a snapshot did not help."""
         step = self._start_step(now)
-        wanted = [ticker for ticker in tickers if ticker in self._book_tickers]
+        wanted = [
+            ticker
+            for ticker in tickers
+            if ticker in self._book_tickers and ticker not in self._unreadable_books
+        ]
         again = [t for t in wanted if now < self._repaired_at.get(t, -_TIMEOUT_MS) + _TIMEOUT_MS]
         if again:
             self._give_up(f"the book of {again[0]} stays corrupt")
@@ -177,15 +200,17 @@ class Feed:
             self._give_up("a subscription was not answered")
         elif any(deadline <= now for deadline in self._awaiting_snapshot.values()):
             self._resubscribe_books("no snapshot came")
-        elif self._probe_due is not None and now >= self._probe_due:
-            self._probe_books()
+        else:
+            self._request_unreadable_again()
+            if self._probe_due is not None and now >= self._probe_due:
+                self._probe_books()
         return step
 
     @property
     def next_deadline(self) -> Milliseconds | None:
         """When the next answer or snapshot is overdue, if any is awaited."""
         deadlines = [deadline for _, deadline in self._pending.values()]
-        deadlines += self._awaiting_snapshot.values()
+        deadlines += [*self._awaiting_snapshot.values(), *self._unreadable_books.values()]
         if self._probe_due is not None:
             deadlines.append(self._probe_due)
         return min(deadlines, default=None)
@@ -251,21 +276,30 @@ class Feed:
 
     def _remove_unwatched_books(self) -> None:
         removed = self._book_tickers.difference(self._tickers)
+        self._unread -= removed
         if removed and self._book_sid:
             self._update_books("delete_markets", sorted(removed))
         self._book_tickers -= removed
         for ticker in removed:
             self._awaiting_snapshot.pop(ticker, None)
+            self._unreadable_books.pop(ticker, None)
 
     def _update_books(self, action: str, tickers: Iterable[str]) -> None:
         params = {"sid": self._book_sid, "action": action, "market_tickers": list(tickers)}
         self._send("update_subscription", params)
 
     def _request_snapshots(self, tickers: Iterable[str]) -> None:
-        if self._book_sid:
-            wanted = sorted(tickers)
+        wanted = sorted(tickers)
+        if self._book_sid and wanted:
             self._expect_snapshots(wanted)
             self._update_books("get_snapshot", wanted)
+
+    def _request_unreadable_again(self) -> None:
+        overdue = [ticker for ticker, due in self._unreadable_books.items() if due <= self._now]
+        for ticker in overdue:
+            del self._unreadable_books[ticker]
+        if overdue:
+            self._request_snapshots(overdue)
 
     def _expect_snapshots(self, tickers: Iterable[str], within: Milliseconds = _TIMEOUT_MS) -> None:
         self._awaiting_snapshot |= dict.fromkeys(tickers, self._now + within)
@@ -278,8 +312,11 @@ class Feed:
         self._probe_due = self._now + _SILENCE_MS
         if self._now < self._books_heard + _SILENCE_MS:
             self._probe_due = self._books_heard + _SILENCE_MS
-        elif self._book_sid and self._book_tickers and not self._awaiting_snapshot:
-            tickers = sorted(self._book_tickers)
+        elif (
+            self._book_sid
+            and not self._awaiting_snapshot
+            and (tickers := sorted(self._book_tickers - self._unreadable_books.keys()))
+        ):
             self._probes += 1
             ticker = tickers[self._probes % len(tickers)]
             self._expect_snapshots((ticker,), _PROBE_MS)
@@ -297,12 +334,12 @@ class Feed:
             self._step.events.append(StreamUp())
 
     def _error(self, frame: wire.Frame) -> None:
-        error = wire.decode(frame.msg, wire.StreamError)
+        error = _stream_error(frame.msg)
         channel = self._channels.get(frame.sid, "")
         self._note("stream.error", "warning", code=error.code, reason=error.msg, channel=channel)
         if frame.id in self._pending:
             self._give_up("a subscription was refused")
-        elif error.code in _TERMINAL_ERRORS:
+        elif error.code in _TERMINAL_ERRORS or (frame.sid and error.code not in _PASSING_ERRORS):
             if frame.sid == self._book_sid:
                 self._book_sid = 0
                 self._resubscribe_books("the subscription ended")
@@ -362,9 +399,9 @@ class Feed:
             case "orderbook_snapshot":
                 self._snapshot(frame)
             case "fill":
-                self._step.events.append(Filled(stream_fill(frame.msg)))
+                self._fill(frame)
             case "user_order":
-                self._step.events.append(OrderReported(stream_order(frame.msg)))
+                self._order(frame)
             case "order_group_updates":
                 self._group_update(frame)
             case "market_lifecycle_v2":
@@ -375,28 +412,95 @@ class Feed:
                 self._subscribed(frame)
             case "error":
                 self._error(frame)
+            case "ok" | "unsubscribed":
+                pass
             case _:
-                pass  # replies without content, and types yet unknown
+                self._unknown(frame)
+
+    def _unknown(self, frame: wire.Frame) -> None:
+        """Doubt the channel on which a message came whose type nobody knows."""
+        channel = self._channels.get(frame.sid, "")
+        doubted = self._doubted.get((channel, frame.type))
+        if not channel or (doubted is not None and self._now < doubted + _UNREADABLE_MS):
+            return
+        if len(self._doubted) < _MOST_DOUBTED:
+            self._doubted[channel, frame.type] = self._now
+        match channel:
+            case "orderbook_delta":
+                self._distrust_books("a message of unknown type")
+                self._request_snapshots(self._book_tickers)
+            case "market_lifecycle_v2":
+                self._step.listing_stale = True
+            case "order_group_updates":
+                self._give_up("an order group update of unknown type")
+            case _:
+                self._step.events.append(FillUnreadable("", f"message {frame.type}"[:200]))
+
+    def _fill(self, frame: wire.Frame) -> None:
+        fill = fill_on_stream(frame.msg, self._prefix)
+        if isinstance(fill, FillUnreadable):
+            self._step.events.append(fill)
+        elif fill is not None:
+            self._step.events.append(Filled(fill))
+
+    def _order(self, frame: wire.Frame) -> None:
+        order = order_on_stream(frame.msg)
+        if isinstance(order, OrderReport):
+            self._step.events.append(OrderReported(order))
+        elif isinstance(order, OrderUnreadable):
+            self._step.events.append(order)
 
     def _snapshot(self, frame: wire.Frame) -> None:
         if frame.sid != self._book_sid:
             return
-        snapshot = wire.decode(frame.msg, wire.BookSnapshot)
+        try:
+            snapshot = wire.decode(frame.msg, wire.BookSnapshot)
+            bids = wire.book_levels(snapshot.yes_dollars_fp)
+            asks = wire.book_levels(snapshot.no_dollars_fp)
+        except wire.Malformed as error:
+            self._book_unreadable(frame, str(error))
+            return
         ticker = snapshot.market_ticker
-        bids = wire.book_levels(snapshot.yes_dollars_fp)
-        asks = wire.book_levels(snapshot.no_dollars_fp)
+        self._unreadable_books.pop(ticker, None)
+        self._unread.discard(ticker)
         self._snapshot_clocks[ticker] = snapshot.clock
         self._awaiting_snapshot.pop(ticker, None)
         if not self._awaiting_snapshot:
             self._resubscribed = False
         self._step.events.append(BookReplaced(ticker, bids, asks))
 
+    def _book_unreadable(self, frame: wire.Frame, reason: str) -> None:
+        """Drop the book that a message is about, or every book if that cannot be told.
+
+        A snapshot is requested at once after a change, and after a while if it was one itself.
+        """
+        ticker = wire.word(wire.subject(frame.msg).market_ticker)
+        if ticker not in self._book_tickers:
+            if not ticker and frame.type == _BOOKS:
+                self._distrust_books(reason[:200])
+                self._request_snapshots(self._book_tickers.difference(self._awaiting_snapshot))
+            return
+        if ticker not in self._unread:
+            self._unread.add(ticker)
+            self._step.events.append(BooksDistrusted((ticker,), reason[:200]))
+        if frame.type == "orderbook_snapshot":
+            self._awaiting_snapshot.pop(ticker, None)
+            self._unreadable_books[ticker] = self._now + _UNREADABLE_MS
+        elif ticker not in self._unreadable_books and ticker not in self._awaiting_snapshot:
+            self._request_snapshots((ticker,))
+
     def _delta(self, frame: wire.Frame) -> None:
-        delta, side, price, count = wire.book_change(frame.msg)
+        try:
+            delta, side, price, count = wire.book_change(frame.msg)
+        except wire.Malformed as error:
+            if frame.sid == self._book_sid:
+                self._book_unreadable(frame, str(error))
+            return
         if not frame.sending_ts_ms:
             self._track_age(delta.ts_ms)
         ticker = delta.market_ticker
-        if ticker in self._awaiting_snapshot or frame.sid != self._book_sid:
+        awaiting = ticker in self._awaiting_snapshot or ticker in self._unreadable_books
+        if awaiting or frame.sid != self._book_sid:
             return
         # A snapshot includes every change with its clock or an earlier one.
         if 0 < delta.clock <= self._snapshot_clocks.get(ticker, 0):
@@ -406,7 +510,11 @@ class Feed:
         self._step.events.append(BookChanged(ticker, side, price, count))
 
     def _group_update(self, frame: wire.Frame) -> None:
-        change = group_change(frame.msg)
+        try:
+            change = group_change(frame.msg)
+        except wire.Malformed:
+            # It is about no group that can be told.
+            return
         if change is not None:
             self._step.events.append(change)
 
@@ -418,6 +526,13 @@ class Feed:
             self._step.events.append(change)
 
     def _event_changed(self, frame: wire.Frame) -> None:
-        subject = wire.decode(frame.msg, wire.LifecycleSubject)
-        if subject.event_ticker.startswith(self._prefix):
+        if wire.is_ours(wire.subject(frame.msg).event_ticker, self._prefix):
             self._step.listing_stale = True
+
+
+def _stream_error(raw: msgspec.Raw) -> wire.StreamError:
+    """Read an error; one that cannot be read has code 0, which nobody knows."""
+    try:
+        return wire.decode(raw, wire.StreamError)
+    except wire.Malformed as error:
+        return wire.StreamError(msg=str(error)[:200])

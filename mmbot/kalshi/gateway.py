@@ -22,7 +22,7 @@ from mmbot.kalshi.account_readings import query_order, read_account
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.group_readings import ensure_group, reset_group
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
-from mmbot.kalshi.readings import Reading, ReadingError, read_listing
+from mmbot.kalshi.readings import Reading, ReadingError, read_fee_type, read_listing
 from mmbot.kalshi.unknown_words import VocabularyMonitor
 from mmbot.kalshi.writes import WriteCommand, outcomes, refusal_of, write_name, write_request
 from mmbot.trading.commands import (
@@ -31,13 +31,16 @@ from mmbot.trading.commands import (
     Place,
     QueryOrder,
     ReadAccount,
+    ReadFeeType,
     ReadListing,
     ResetGroup,
 )
 from mmbot.trading.events import GroupUnavailable, InputEvent, OrderQueryFailed, ReadingFailed
 from mmbot.units import Milliseconds
 
-ReadCommand: TypeAlias = QueryOrder | ReadAccount | ReadListing | EnsureGroup | ResetGroup
+ReadCommand: TypeAlias = (
+    QueryOrder | ReadAccount | ReadListing | ReadFeeType | EnsureGroup | ResetGroup
+)
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -124,9 +127,11 @@ class Gateway:
             case QueryOrder():
                 return query_order(command, self._subaccount)
             case ReadAccount():
-                return read_account(command, self._subaccount)
+                return read_account(command, self._series, self._subaccount)
             case ReadListing():
                 return read_listing(command, self._series, now)
+            case ReadFeeType():
+                return read_fee_type(self._series)
             case EnsureGroup():
                 return ensure_group(command, self._subaccount)
             case ResetGroup():
@@ -143,7 +148,7 @@ class Gateway:
         except StopIteration as end:
             return self._ended(command, end.value, now)
         except (ReadingError, wire.Malformed) as error:
-            return self._ended(command, [_failure(command, str(error))], now)
+            return self._ended(command, [_failure(command, error)], now)
         call = self._call(request, now)
         self._readings[call.id] = command, reading
         return [], [call]
@@ -186,13 +191,15 @@ def _signature_expired(answer: HttpAnswer | None) -> bool:
     return refusal_of(answer.status, wire.error_body(answer.body)) == "clock"
 
 
-def _failure(command: ReadCommand, reason: str) -> InputEvent:
+def _failure(command: ReadCommand, error: ReadingError | wire.Malformed) -> InputEvent:
+    reason = str(error)
     match command:
         case QueryOrder():
-            return OrderQueryFailed(command.client_id, reason)
+            limited = isinstance(error, ReadingError) and error.rate_limited
+            return OrderQueryFailed(command.client_id, reason, limited)
         case ReadAccount():
             return ReadingFailed("account", reason)
-        case ReadListing():
+        case ReadListing() | ReadFeeType():
             return ReadingFailed("listing", reason)
         case EnsureGroup() | ResetGroup():
             return GroupUnavailable(command.shard, reason)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -20,7 +22,7 @@ _GROUPS = "/portfolio/order_groups"
 def ensure_group(command: EnsureGroup, subaccount: int) -> Reading:
     """Find a group on the shard with this cap, left by an earlier session, or create one."""
     listed = yield from get(_GROUPS, _Groups, (own_subaccount(subaccount),))
-    ours = [group.id for group in listed.order_groups if group.matches(command)]
+    ours = [group.id for group in _readable(listed.order_groups) if group.matches(command)]
     if ours:
         return [GroupReady(command.shard, min(ours), command.contracts)]
     body: dict[str, Any] = {
@@ -48,24 +50,31 @@ def reset_group(command: ResetGroup, subaccount: int) -> Reading:
     return [GroupChanged(command.group, "reset")]
 
 
+def _readable(rows: tuple[Any, ...]) -> Iterator[_Group]:
+    """Iterate over the groups that can be read: any other may be anybody's, and is not used."""
+    for row in rows:
+        with contextlib.suppress(wire.Malformed):
+            yield wire.convert(row, _Group)
+
+
 class _Group(msgspec.Struct, frozen=True):
     id: str
     contracts_limit_fp: str = ""
-    is_auto_cancel_enabled: bool = True
+    is_auto_cancel_enabled: wire.Word = None
     exchange_index: int = 0
 
     def matches(self, wanted: EnsureGroup) -> bool:
         """Return whether it is on the shard, has the cap, and cancels its orders beyond it."""
         try:
             limit = parse_count(self.contracts_limit_fp or "0")
-        except ValueError as error:
-            raise wire.Malformed(f"GET {_GROUPS}: {error}") from None
+        except ValueError:
+            return False
         same_shard = self.exchange_index == wanted.shard
-        return same_shard and limit == wanted.contracts and self.is_auto_cancel_enabled
+        return same_shard and limit == wanted.contracts and self.is_auto_cancel_enabled is True
 
 
 class _Groups(msgspec.Struct, frozen=True):
-    order_groups: tuple[_Group, ...] = ()
+    order_groups: tuple[Any, ...] = ()
 
 
 class _Created(msgspec.Struct, frozen=True):

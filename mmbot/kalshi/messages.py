@@ -1,13 +1,16 @@
 """The exchange's JSON as typed messages, and those of books and markets as values.
 
-Decoding is lenient: unknown keys and enum values pass (`unknown_words` counts them), a null is the
-same as an absent key, and deprecated keys are never needed. Whatever the bytes, the only exception
-raised is `Malformed`: a needed key is missing, or a value is not of its type.
+Decoding is lenient: unknown keys pass (`unknown_words` counts them), a null is the same as an
+absent key, and deprecated keys are never needed. A word of an enum is a `Word`, which anything may
+be: what is no known word has the safe reading that `vocabulary` states. Whatever the bytes, the
+only exception raised is `Malformed`: a needed key is missing, or a value is not of its type.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+from collections.abc import Iterator
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -26,6 +29,8 @@ from mmbot.units import (
 )
 
 Number: TypeAlias = str | int | float
+# The place of a word of an enum, whatever stands there; `word` reads it.
+Word: TypeAlias = Any
 Instant: TypeAlias = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 _Levels: TypeAlias = tuple[tuple[Number, Number], ...]
 _Ranges: TypeAlias = tuple[dict[str, Number], ...]
@@ -33,8 +38,12 @@ _T = TypeVar("_T")
 
 # With YES prices on both sides, the NO levels are the asks.
 _BOOK_SIDES: dict[str, Side] = {"yes": "bid", "no": "ask"}
-# An error's code and text are cut to this length.
+# An error's code and text are cut to this length, and a word or id that is shown to this one.
 _LONGEST_ERROR_TEXT = 200
+_LONGEST_WORD = 60
+
+# While a market has one of these statuses, and no result, it takes orders from its opening on.
+_OPEN_STATUSES = frozenset({"active", "initialized"})
 
 
 class Malformed(Exception):
@@ -81,24 +90,25 @@ class BookDelta(msgspec.Struct, frozen=True):
     market_ticker: str
     price_dollars: Number
     delta_fp: Number
-    side: str
+    side: Word = None
     clock: int = 0
     ts_ms: Milliseconds = 0
 
 
 class LifecycleSubject(msgspec.Struct, frozen=True):
-    """The market or event that a lifecycle message is about."""
+    """The market or event that a lifecycle message is about, whatever stands there."""
 
-    market_ticker: str = ""
-    event_ticker: str = ""
+    market_ticker: Word = None
+    event_ticker: Word = None
 
 
 class MarketLifecycle(msgspec.Struct, frozen=True):
     """`market_lifecycle_v2`; `close_ts` is in seconds."""
 
-    event_type: str
+    event_type: Word = None
     close_ts: int | None = None
-    result: str = ""
+    result: Word = None
+    settlement_value: Word = None
     price_ranges: _Ranges = ()
 
 
@@ -106,23 +116,25 @@ class RestMarket(msgspec.Struct, frozen=True):
     """A market in a listing."""
 
     ticker: str
-    status: str
     open_time: Instant
     close_time: Instant
     price_ranges: _Ranges
-    strike_type: str = "greater"
+    market_type: Word = None
+    status: Word = None
+    strike_type: Word = None
     floor_strike: float | None = None
-    result: str = ""
+    cap_strike: float | None = None
+    result: Word = None
+    settlement_value_dollars: Word = None
     exchange_index: int = 0
 
 
 class RestEvent(msgspec.Struct, frozen=True):
-    """An event with its markets."""
+    """An event, whatever stands there, with its markets undecoded."""
 
-    event_ticker: str
-    markets: tuple[RestMarket, ...] = ()
-    fee_type_override: str | None = None
-    fee_multiplier_override: float | None = None
+    event_ticker: Word = None
+    markets: Any = ()
+    fee_type_override: Word = None
 
 
 # Decoding
@@ -171,15 +183,45 @@ def _without_nulls(part: Any) -> Any:
     return [_without_nulls(value) for value in part] if isinstance(part, list) else part
 
 
+def word(value: Word) -> str:
+    """Return a word as text, or "" for what is none."""
+    return value if isinstance(value, str) else ""
+
+
+def shown(value: Word) -> str:
+    """Return how a word that nobody knows is named in a reason: in quotes, cut to a bound."""
+    return repr(value)[:_LONGEST_WORD]
+
+
+def subject(raw: msgspec.Raw) -> LifecycleSubject:
+    """Return whom a lifecycle message is about; nobody if it is no object."""
+    try:
+        return decode(raw, LifecycleSubject)
+    except Malformed:
+        return LifecycleSubject()
+
+
+def markets_of(event: RestEvent) -> Iterator[RestMarket]:
+    """Iterate over an event's markets that can be read."""
+    for row in event.markets if isinstance(event.markets, list) else ():
+        with contextlib.suppress(Malformed):
+            yield convert(row, RestMarket)
+
+
+def is_ours(ticker: Word, prefix: str) -> bool:
+    """Return whether an event or market is one of the series whose tickers begin so."""
+    return isinstance(ticker, str) and ticker.startswith(prefix)
+
+
 # Books
 
 
 def book_change(raw: msgspec.Raw) -> tuple[BookDelta, Side, Price, Count]:
     """Read an `orderbook_delta`: the message, and the level's side, price and change of size."""
     delta = decode(raw, BookDelta)
-    side = _BOOK_SIDES.get(delta.side)
+    side = _BOOK_SIDES.get(word(delta.side))
     if side is None:
-        raise Malformed(f"{delta.side!r} is no side of a book")
+        raise Malformed(f"{shown(delta.side)} is no side of a book")
     try:
         return delta, side, parse_price(delta.price_dollars), parse_count(delta.delta_fp)
     except ValueError as error:
@@ -200,8 +242,12 @@ def book_levels(levels: _Levels) -> tuple[Level, ...]:
 def market(wire: RestMarket) -> Market:
     """Convert a market; raise `Malformed` if it does not pay above a whole number."""
     strike = wire.floor_strike
-    if wire.strike_type != "greater" or strike is None or strike != int(strike):
+    # The exchange may leave the kind out; what it gives besides must then allow no other.
+    above = wire.strike_type == "greater" or (wire.strike_type is None and wire.cap_strike is None)
+    if not above or strike is None or strike != strike // 1:
         raise Malformed(f"market {wire.ticker} is not of the kind 'above a whole number'")
+    decided = wire.result is not None and wire.result != ""
+    unreadable = "" if wire.market_type == "binary" else f"market type {shown(wire.market_type)}"
     return Market(
         ticker=wire.ticker,
         strike=int(strike),
@@ -209,7 +255,9 @@ def market(wire: RestMarket) -> Market:
         opens=to_milliseconds(wire.open_time),
         closes=to_milliseconds(wire.close_time),
         shard=wire.exchange_index,
-        active=wire.status in {"active", "initialized"},
+        active=word(wire.status) in _OPEN_STATUSES and not decided,
+        decided=decided,
+        unreadable=unreadable,
     )
 
 
@@ -227,13 +275,25 @@ def price_grid(ticker: str, ranges: _Ranges) -> PriceGrid:
     return PriceGrid(bands)
 
 
-def settlement_value(result: str) -> Price | None:
-    """Return what YES pays at a result, or `None` if the result is neither `yes` nor `no`."""
+def settlement_value(result: Word, stated: Word = None) -> Price | None:
+    """Return what YES pays at a result, or `None` if that cannot be told.
+
+    Args:
+        result: `yes`, `no`, or `scalar` for a fraction of a dollar.
+        stated: What YES pays as the exchange states it, which only a fraction needs; where it
+            contradicts the result, neither is believed.
+    """
+    value: Price | None = None
+    if isinstance(stated, str | int | float):
+        with contextlib.suppress(ValueError):
+            value = parse_price(stated)
     match result:
-        case "yes":
+        case "yes" if stated is None or value == ONE_DOLLAR:
             return ONE_DOLLAR
-        case "no":
+        case "no" if stated is None or value == 0:
             return Price(0)
+        case "scalar" if value is not None and 0 <= value <= ONE_DOLLAR:
+            return value
         case _:
             return None
 

@@ -6,7 +6,7 @@ events. It fails with `ReadingError` or `Malformed`, whose message is a sentence
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -14,8 +14,8 @@ import msgspec
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
 from mmbot.trading.commands import ReadListing
-from mmbot.trading.events import InputEvent, LimitsRead, ListingRead, MarketSettled
-from mmbot.trading.values import ListedEvent
+from mmbot.trading.events import FeeTypeRead, InputEvent, LimitsRead, ListingRead, MarketSettled
+from mmbot.trading.values import ListedEvent, Market, Unreadable
 from mmbot.tsa.calendar import Week
 from mmbot.units import Milliseconds
 
@@ -31,14 +31,23 @@ _MOST_PAGES = 50
 
 # The one kind of fee under which a resting order pays nothing.
 FREE_FOR_MAKERS = "quadratic"
+# A kind of fee that is not even a word, and how long one may be that is named.
+_NO_WORD = "not_stated"
+_LONGEST_FEE_TYPE = 60
+# Most events and markets whose unreadable parts are named.
+_MOST_UNREADABLE = 100
 
 
 class ReadingError(Exception):
-    """A reading failed; `transient` if the same request may succeed later."""
+    """A reading failed; `transient` if the same request may succeed later.
 
-    def __init__(self, reason: str, *, transient: bool = False) -> None:
+    One that is `rate_limited` was refused because the read bucket is empty.
+    """
+
+    def __init__(self, reason: str, *, transient: bool = False, rate_limited: bool = False) -> None:
         super().__init__(reason)
         self.transient = transient
+        self.rate_limited = rate_limited
 
 
 # Requests
@@ -80,8 +89,10 @@ def read(answer: HttpAnswer | None, path: str, kind: type[_T]) -> _T:
         Malformed: Its body is not of that kind.
     """
     if answer is None or answer.status != 200:
-        transient = answer is None or answer.status >= 500 or answer.status == 429
-        raise ReadingError(f"GET {path}: {refusal_text(answer)}", transient=transient)
+        limited = answer is not None and answer.status == 429
+        transient = answer is None or answer.status >= 500 or limited
+        reason = f"GET {path}: {refusal_text(answer)}"
+        raise ReadingError(reason, transient=transient, rate_limited=limited)
     return wire.decode(answer.body, kind)
 
 
@@ -105,13 +116,19 @@ def read_listing(command: ReadListing, series: str, now: Milliseconds) -> Readin
     open_ = yield from open_events(series, now)
     shut = yield from closed_reason(series, open_)
     held: list[wire.RestEvent] = []
-    for ticker in sorted(set(command.held) - {event.event_ticker for event in open_}):
+    for ticker in sorted(set(command.held) - {wire.word(event.event_ticker) for event in open_}):
         event = yield from held_event(ticker)
         if event is not None:
             held.append(event)
-    events = tuple(listed_event(event) for event in (*open_, *held) if event.markets)
+    events, unreadable = listed_events((*open_, *held), series)
     settlements = [settled for event in held for settled in _settlements(event)]
-    return [limits, ListingRead(shut, events), *settlements]
+    return [limits, ListingRead(shut, events, unreadable), *settlements]
+
+
+def read_fee_type(series: str) -> Reading:
+    """Read the series' fee type alone."""
+    fee_type = yield from series_fee_type(series)
+    return [FeeTypeRead(_fee_gate(fee_type))]
 
 
 def rate_limits() -> Steps[LimitsRead]:
@@ -131,14 +148,19 @@ def rate_limits() -> Steps[LimitsRead]:
 
 
 def open_events(series: str, now: Milliseconds) -> Steps[list[wire.RestEvent]]:
-    """Read the series' events that have not closed by `now`, with their markets."""
+    """Read the series' events that have not closed by `now`, with their markets undecoded."""
     query = (
         ("series_ticker", series),
         ("min_close_ts", str(now // 1000)),
         ("with_nested_markets", "true"),
         ("limit", _EVENT_PAGE_SIZE),
     )
-    return (yield from pages("/events", query, "events", wire.RestEvent))
+    rows = yield from pages("/events", query, "events", Any)
+    return [_event(row) for row in rows]
+
+
+def _event(row: Any) -> wire.RestEvent:
+    return wire.convert(row, wire.RestEvent) if isinstance(row, dict) else wire.RestEvent()
 
 
 def held_event(ticker: str) -> Steps[wire.RestEvent | None]:
@@ -147,50 +169,123 @@ def held_event(ticker: str) -> Steps[wire.RestEvent | None]:
     answer = yield HttpRequest("GET", path, (("with_nested_markets", "true"),))
     if answer is not None and answer.status == 404:
         return None
-    return read(answer, path, _EventAnswer).event
+    found = _event(read(answer, path, _EventAnswer).event)
+    return msgspec.structs.replace(found, event_ticker=found.event_ticker or ticker)
 
 
-def listed_event(event: wire.RestEvent) -> ListedEvent:
-    """Convert an event, its markets sorted by strike; raise `Malformed` for another kind."""
-    try:
-        week = Week.from_event_ticker(event.event_ticker)
-    except ValueError as error:
-        raise wire.Malformed(str(error)) from None
-    markets = sorted((wire.market(market) for market in event.markets), key=lambda m: m.strike)
+def listed_events(
+    events: Iterable[wire.RestEvent], series: str
+) -> tuple[tuple[ListedEvent, ...], tuple[Unreadable, ...]]:
+    """Convert the events of the series; return also those, and the markets, that cannot be read."""
+    listed: list[ListedEvent] = []
+    unreadable: list[Unreadable] = []
+    for event in events:
+        ticker = wire.word(event.event_ticker)
+        if ticker and not ticker.startswith(f"{series}-"):
+            continue
+        if event.markets in ((), []) and ticker:
+            continue
+        markets, unread = _markets(event, ticker)
+        unreadable += unread
+        try:
+            week = Week.from_event_ticker(ticker)
+            _require_ladder(ticker, markets)
+        except (ValueError, wire.Malformed) as error:
+            unreadable.append(Unreadable(ticker, str(error)))
+        else:
+            listed.append(ListedEvent(ticker, week, tuple(markets)))
+    return tuple(listed), tuple(unreadable[:_MOST_UNREADABLE])
+
+
+def _require_ladder(ticker: str, markets: list[Market]) -> None:
+    """Raise `Malformed` unless there are markets, each at a strike of its own."""
+    if not markets:
+        raise wire.Malformed(f"{ticker} has no market that can be read")
     if len({market.strike for market in markets}) < len(markets):
-        raise wire.Malformed(f"{event.event_ticker} has two markets at one strike")
-    return ListedEvent(event.event_ticker, week, tuple(markets))
+        raise wire.Malformed(f"{ticker} has two markets at one strike")
+
+
+def _markets(event: wire.RestEvent, ticker: str) -> tuple[list[Market], list[Unreadable]]:
+    """Convert an event's markets, sorted by strike; return also those that cannot be read."""
+    markets: list[Market] = []
+    unreadable: list[Unreadable] = []
+    for row in _rows(event):
+        named = wire.word(row.get("ticker")) or ticker
+        try:
+            markets.append(wire.market(wire.convert(row, wire.RestMarket)))
+        except wire.Malformed as error:
+            unreadable.append(Unreadable(named, str(error)))
+    markets.sort(key=lambda market: market.strike)
+    return markets, unreadable
+
+
+def _rows(event: wire.RestEvent) -> Iterator[dict[str, Any]]:
+    """Iterate over an event's markets, whatever they hold."""
+    for row in event.markets if isinstance(event.markets, list) else ():
+        yield row if isinstance(row, dict) else {}
+
+
+def series_fee_type(series: str) -> Steps[wire.Word]:
+    """Read the fee type of a series, whatever stands there."""
+    answer = yield from get(f"/series/{series}", SeriesAnswer)
+    return answer.series.fee_type
+
+
+def charged(fee_type: wire.Word, overrides: Iterable[wire.Word]) -> list[str]:
+    """Return the kinds of fee that makers pay or may pay: all but the one that is known as free.
+
+    A series states its kind. An event's override is null where there is none.
+    """
+    kinds = (fee_type, *(override for override in overrides if override is not None))
+    return [
+        (wire.word(kind) or _NO_WORD)[:_LONGEST_FEE_TYPE]
+        for kind in kinds
+        if kind != FREE_FOR_MAKERS
+    ]
+
+
+def _fee_gate(fee_type: wire.Word, overrides: Iterable[wire.Word] = ()) -> str:
+    kinds = charged(fee_type, overrides)
+    return f"fee_type_{kinds[0]}" if kinds else ""
 
 
 def closed_reason(series: str, listed: list[wire.RestEvent]) -> Steps[str]:
     """Return why nothing may be quoted (a fee for makers, a pause of a shard in use), or ""."""
-    answer = yield from get(f"/series/{series}", SeriesAnswer)
-    for fee_type in (answer.series.fee_type, *(event.fee_type_override for event in listed)):
-        if fee_type and fee_type != FREE_FOR_MAKERS:
-            return f"fee_type_{fee_type}"
+    fee_type = yield from series_fee_type(series)
+    fee_gate = _fee_gate(fee_type, (event.fee_type_override for event in listed))
+    if fee_gate:
+        return fee_gate
     status = yield from get("/exchange/status", ExchangeStatus)
     return "" if status.trades(listed) else "exchange_paused"
 
 
-def _settlements(event: wire.RestEvent) -> list[InputEvent]:
-    return [
-        MarketSettled(market.ticker, value, final=market.status == "finalized", read=True)
-        for market in event.markets
-        if (value := wire.settlement_value(market.result)) is not None
-    ]
+def _settlements(event: wire.RestEvent) -> Iterator[InputEvent]:
+    """Iterate over the results of an event's markets, also of those whose terms are unreadable."""
+    for row in _rows(event):
+        ticker, result = row.get("ticker"), row.get("result")
+        if isinstance(ticker, str) and result not in (None, ""):
+            value = wire.settlement_value(result, row.get("settlement_value_dollars"))
+            final = row.get("status") == "finalized"
+            yield MarketSettled(ticker, value, final=final, read=True)
+
+
+def decided(events: Iterable[wire.RestEvent]) -> set[str]:
+    """Return the markets with a result, whether or not that can be read."""
+    rows = (row for event in events for row in _rows(event))
+    return {wire.word(row.get("ticker")) for row in rows if row.get("result") not in (None, "")}
 
 
 # Answers
 
 
 class _EventAnswer(msgspec.Struct, frozen=True):
-    event: wire.RestEvent
+    event: Any
 
 
 class Series(msgspec.Struct, frozen=True):
-    """The fee type of a series."""
+    """The fee type of a series, whatever stands there."""
 
-    fee_type: str
+    fee_type: wire.Word = None
 
 
 class SeriesAnswer(msgspec.Struct, frozen=True):
@@ -200,16 +295,21 @@ class SeriesAnswer(msgspec.Struct, frozen=True):
 
 
 class Activity(msgspec.Struct, frozen=True):
-    """Whether the exchange, or a shard, is up and takes orders."""
+    """Whether the exchange, or a shard, is up and takes orders: only if both are true."""
 
-    exchange_active: bool
-    trading_active: bool
+    exchange_active: wire.Word = None
+    trading_active: wire.Word = None
+
+    @property
+    def trading(self) -> bool:
+        """Whether orders are taken, for all that is known."""
+        return self.exchange_active is True and self.trading_active is True
 
 
 class ShardActivity(Activity, frozen=True):
     """The activity of one shard."""
 
-    exchange_index: int
+    exchange_index: wire.Word = None
 
 
 class ExchangeStatus(Activity, frozen=True):
@@ -219,9 +319,14 @@ class ExchangeStatus(Activity, frozen=True):
 
     def trades(self, listed: Iterable[wire.RestEvent]) -> bool:
         """Return whether the exchange and every shard with one of these events take orders."""
-        shards = {market.exchange_index for event in listed for market in event.markets}
-        used = (s for s in self.exchange_index_statuses if s.exchange_index in shards)
-        return all(state.exchange_active and state.trading_active for state in (self, *used))
+        shards = [row.get("exchange_index") or 0 for event in listed for row in _rows(event)]
+        # A shard whose index is no number may be any.
+        used = (
+            shard
+            for shard in self.exchange_index_statuses
+            if shard.exchange_index in shards or not isinstance(shard.exchange_index, int)
+        )
+        return all(state.trading for state in (self, *used))
 
 
 _Rate: TypeAlias = Annotated[float, msgspec.Meta(gt=0.0)]

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from mmbot.config import Settings
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.account_readings import (
+    RestingOrders,
     balances_of,
     fills_of,
     positions_in,
@@ -27,16 +28,18 @@ from mmbot.kalshi.readings import (
     FREE_FOR_MAKERS,
     ExchangeStatus,
     ReadingError,
-    SeriesAnswer,
     Steps,
+    charged,
+    decided,
     get,
     held_event,
-    listed_event,
+    listed_events,
     open_events,
     own_subaccount,
     rate_limits,
+    series_fee_type,
 )
-from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, ListedEvent, OrderReport
+from mmbot.trading.values import Fill, ListedEvent, OrderReport, Unreadable
 from mmbot.tsa.calendar import to_milliseconds
 from mmbot.units import Count, Milliseconds, Money, format_money, format_price, total
 
@@ -126,7 +129,7 @@ class SelfCheck:
         self._own = own_subaccount(settings.exchange.subaccount)
         self._status: ExchangeStatus | None = None
         self._events: list[wire.RestEvent] = []
-        self._orders: tuple[OrderReport, ...] = ()
+        self._orders = RestingOrders((), (), 0)
         self._fills: tuple[Fill, ...] = ()
         self._unknown: set[str] = set()
 
@@ -207,16 +210,21 @@ class SelfCheck:
     def _check_markets(self) -> Steps[_Outcome]:
         series = self._settings.exchange.series
         self._events = yield from open_events(series, self._clock())
-        self.listed = tuple(listed_event(event) for event in self._events if event.markets)
+        self.listed, unreadable = listed_events(self._events, series)
         if not self.listed:
+            if unreadable:
+                return "wait", _named(unreadable)
             return "wait", f"no event of {series} is listed"
         markets = [market for event in self.listed for market in event.markets]
         ticks = sorted({band.step for market in markets for band in market.grid.bands})
         shards = sorted({market.shard for market in markets})
-        return "ok", (
+        detail = (
             f"{', '.join(event.ticker for event in self.listed)}: {len(markets)} markets, ticks of "
             f"{_joined(map(format_price, ticks))}, shard {_joined(map(str, shards))}"
         )
+        if unreadable:
+            return "warn", f"{detail}; not quoted, as it cannot be read: {_named(unreadable)}"
+        return "ok", detail
 
     def _check_exchange(self) -> Steps[_Outcome]:
         status = self._status or (yield from get("/exchange/status", ExchangeStatus))
@@ -226,72 +234,83 @@ class SelfCheck:
 
     def _check_fees(self) -> Steps[_Outcome]:
         series = self._settings.exchange.series
-        answer = yield from get(f"/series/{series}", SeriesAnswer)
-        kinds = [answer.series.fee_type, *(event.fee_type_override for event in self._events)]
-        charged = sorted({kind for kind in kinds if kind and kind != FREE_FOR_MAKERS})
-        if charged:
-            return "fail", f"resting orders are charged or may be: {_joined(charged)}"
+        fee_type = yield from series_fee_type(series)
+        kinds = charged(fee_type, (event.fee_type_override for event in self._events))
+        if kinds:
+            named = _joined(sorted(set(kinds)))
+            return "fail", f"resting orders are charged or may be: fee_type {named}"
         query = (("series_ticker", series),)
         changes = yield from get("/series/fee_changes", _FeeChanges, query)
         until = self._clock() + _FEE_NOTICE_MS
-        for change in changes.series_fee_change_arr:
-            mine = change.series_ticker == series and change.fee_type != FREE_FOR_MAKERS
-            if mine and to_milliseconds(change.scheduled_ts) <= until:
+        for row in changes.series_fee_change_arr:
+            if not isinstance(row, dict) or row.get("series_ticker") != series:
+                continue
+            change = wire.convert(row, _FeeChange)
+            charges = change.fee_type != FREE_FOR_MAKERS
+            if charges and to_milliseconds(change.scheduled_ts) <= until:
                 at = change.scheduled_ts.isoformat(timespec="minutes")
-                return "fail", f"{change.fee_type} is to come into force at {at}"
-        return "ok", f"{answer.series.fee_type}: nothing for resting orders, and no change near"
+                kind = wire.word(change.fee_type) or "a fee of no known kind"
+                return "fail", f"{kind} is to come into force at {at}"
+        return "ok", f"{FREE_FOR_MAKERS}: nothing for resting orders, and no change near"
 
     # The account
 
     def _check_orders(self) -> Steps[_Outcome]:
         self._orders = yield from resting_orders(self._own)
-        ours = [o for o in self._orders if o.client_id.startswith(CLIENT_ID_PREFIX)]
-        others = len(self._orders) - len(ours)
-        return "ok", f"{len(ours)} of mmbot's to be adopted, {others} of others to be left alone"
+        ours, unreadable = len(self._orders.reports), len(self._orders.unreadable)
+        detail = (
+            f"{ours} of mmbot's to be adopted, {self._orders.others} of others to be left alone"
+        )
+        if unreadable:
+            return "warn", f"{detail}; {unreadable} of mmbot's cannot be read and will be cancelled"
+        return "ok", detail
 
     def _check_positions(self) -> Steps[_Outcome]:
-        positions = yield from positions_of(self._own)
-        series = f"{self._settings.exchange.series}-"
-        mine = [ticker for ticker in positions if ticker.startswith(series)]
-        known = {market.ticker for event in self.listed for market in event.markets}
-        found = {ticker.rpartition("-")[0] for ticker in mine}
+        series = self._settings.exchange.series
+        positions, unread_positions = yield from positions_of(series, self._own)
+        found = {ticker.rpartition("-")[0] for ticker in positions}
         self.held = tuple(sorted({*self.held, *found}))
-        missing = yield from self._read_held()
+        missing, unread_markets = yield from self._read_held()
         known = {market.ticker for event in self.listed for market in event.markets}
-        for ticker in mine:
-            if ticker not in known:
+        unknown = {each.ticker for each in unread_markets}
+        for ticker in positions:
+            if not {ticker, ticker.rpartition("-")[0]} & (known | unknown):
                 return "fail", f"there is a position in {ticker}, which the exchange does not list"
-        undecided = tuple(sorted(known - self._decided()))
-        self._fills = yield from fills_of(tuple(sorted(known)), self._own)
+        self._fills, unread = yield from fills_of(series, tuple(sorted(known)), self._own)
+        dark = tuple(each for each in unread_markets if each.ticker in {*positions, *found})
+        unreadable = (*unread_positions, *unread, *dark)
+        sure = known - decided(self._events) - {each.ticker for each in unreadable}
         contradiction = self._contradiction_of(
-            [fill for fill in self._recorded if fill.ticker in undecided],
-            [fill for fill in self._fills if fill.ticker in undecided],
-            positions_in(undecided, positions),
+            [fill for fill in self._recorded if fill.ticker in sure],
+            [fill for fill in self._fills if fill.ticker in sure],
+            positions_in(sorted(sure), positions),
         )
         if contradiction:
             return "fail", f"{contradiction}; compare with the exchange's own page of the account"
-        detail = f"{len(mine)} markets held, {len(self._fills)} fills, and the two agree"
+        detail = f"{len(positions)} markets held, {len(self._fills)} fills, and the two agree"
         if missing:
-            return "warn", f"{detail}; the exchange does not know {_joined(missing)}"
-        return "ok", detail
+            detail = f"{detail}; the exchange does not know {_joined(missing)}"
+        if unreadable:
+            detail = f"{detail}; cannot be read: {_named(unreadable)}"
+        return ("warn" if missing or unreadable else "ok"), detail
 
-    def _read_held(self) -> Steps[list[str]]:
-        """Read the held events that are not open; return those that the exchange does not know."""
+    def _read_held(self) -> Steps[tuple[list[str], tuple[Unreadable, ...]]]:
+        """Read the held events that are not open.
+
+        Return those that the exchange does not know, and what of all events cannot be read.
+        """
         missing = []
+        listed = {wire.word(event.event_ticker) for event in self._events}
         for ticker in self.held:
-            if any(event.ticker == ticker for event in self.listed):
+            if ticker in listed:
                 continue
             event = yield from held_event(ticker)
             if event is None:
                 missing.append(ticker)
                 continue
             self._events.append(event)
-            self.listed = (*self.listed, listed_event(event))
-        return missing
-
-    def _decided(self) -> set[str]:
-        markets = (market for event in self._events for market in event.markets)
-        return {m.ticker for m in markets if wire.settlement_value(m.result) is not None}
+        self.listed, unreadable = listed_events(self._events, self._settings.exchange.series)
+        return missing, unreadable
 
     def _check_balance(self) -> Steps[_Outcome]:
         markets = (market for event in self.listed for market in event.markets)
@@ -314,11 +333,7 @@ class SelfCheck:
         """Return an event's worst case, with every own order filled where that loses money."""
         tickers = tuple(market.ticker for market in event.markets)
         fills = (fill for fill in self._fills if fill.ticker in tickers)
-        orders = (
-            order
-            for order in self._orders
-            if order.ticker in tickers and order.client_id.startswith(CLIENT_ID_PREFIX)
-        )
+        orders = (order for order in self._orders.reports if order.ticker in tickers)
         return self._worst_case(tickers, fills, orders)
 
 
@@ -350,6 +365,12 @@ def _joined(items: Iterable[str]) -> str:
     return ", ".join(items)
 
 
+def _named(unreadable: Iterable[Unreadable]) -> str:
+    """Name what cannot be read, each event or market once."""
+    reasons = {each.ticker: each.reason for each in unreadable}
+    return "; ".join(f"{ticker or 'an event'}: {why}" for ticker, why in reasons.items())
+
+
 def _dollars(money: Money) -> str:
     return f"${format_money(money)[:-4]}"
 
@@ -364,10 +385,9 @@ class _Keys(msgspec.Struct, frozen=True):
 
 
 class _FeeChange(msgspec.Struct, frozen=True):
-    series_ticker: str
-    fee_type: str
     scheduled_ts: wire.Instant
+    fee_type: wire.Word = None
 
 
 class _FeeChanges(msgspec.Struct, frozen=True):
-    series_fee_change_arr: tuple[_FeeChange, ...] = ()
+    series_fee_change_arr: tuple[Any, ...] = ()

@@ -27,13 +27,20 @@ _GROUP_NEWS: dict[str, GroupChange] = {
     "reset": "reset",
     "deleted": "deleted",
 }
+# What changes nothing for the orders in a group.
+_NO_GROUP_NEWS = frozenset({"created", "limit_updated"})
 
 
 def group_change(raw: msgspec.Raw) -> GroupChanged | None:
-    """Read an `order_group_updates` message; `None` if it does not affect the group's orders."""
+    """Read an `order_group_updates` message; `None` if it does not affect the group's orders.
+
+    A group of which something unknown is said takes no orders until it was reset.
+    """
     update = wire.decode(raw, GroupUpdate)
-    news = _GROUP_NEWS.get(update.event_type)
-    return None if news is None else GroupChanged(update.order_group_id, news)
+    kind = wire.word(update.event_type)
+    if kind in _NO_GROUP_NEWS:
+        return None
+    return GroupChanged(wire.word(update.order_group_id), _GROUP_NEWS.get(kind, "triggered"))
 
 
 def market_change(raw: msgspec.Raw, prefix: str) -> MarketChange | None:
@@ -42,15 +49,18 @@ def market_change(raw: msgspec.Raw, prefix: str) -> MarketChange | None:
     Returns:
         `None` if it is about a market whose ticker does not start with `prefix`, or changes
         nothing; `ListingStale` if only a new reading of the listing can tell what changed.
-
-    Raises:
-        Malformed: It is about one of our markets and cannot be read.
     """
     # The channel carries every market of the exchange; only ours has to be readable.
-    ticker = wire.decode(raw, wire.LifecycleSubject).market_ticker
-    if not ticker.startswith(prefix):
+    ticker = wire.subject(raw).market_ticker
+    if not wire.is_ours(ticker, prefix):
         return None
-    change = wire.decode(raw, wire.MarketLifecycle)
+    try:
+        return _change(wire.word(ticker), wire.decode(raw, wire.MarketLifecycle))
+    except wire.Malformed:
+        return ListingStale()
+
+
+def _change(ticker: str, change: wire.MarketLifecycle) -> MarketChange | None:
     match change.event_type:
         case "close_date_updated" if change.close_ts is not None:
             return MarketClosing(ticker, change.close_ts * 1000)
@@ -59,8 +69,11 @@ def market_change(raw: msgspec.Raw, prefix: str) -> MarketChange | None:
         case "activated" | "deactivated":
             return MarketActivity(ticker, active=change.event_type == "activated")
         case "determined" | "settled":
-            value = wire.settlement_value(change.result)
             final = change.event_type == "settled"
-            return None if value is None else MarketSettled(ticker, value, final)
+            if final and change.result in (None, ""):
+                # It was paid at what was said before, which the listing confirms in time.
+                return None
+            value = wire.settlement_value(change.result, change.settlement_value)
+            return MarketSettled(ticker, value, final)
         case _:
             return ListingStale()

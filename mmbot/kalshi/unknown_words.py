@@ -79,7 +79,7 @@ class VocabularyMonitor:
                 self._count(f"{kind}.{key}")
         for key, known in shape.values.items():
             value = message.get(key)
-            if isinstance(value, str) and value not in known:
+            if isinstance(value, str) and value and value not in known.words:
                 self._count(f"{kind}.{key}={value}")
 
     def _count(self, name: str) -> None:

@@ -3,37 +3,129 @@
 A message is named by its `type` on the stream, and by its list or call in REST. Deprecated keys
 are included, so that they do not count as unknown. Keys of free text or free form, such as
 `custom_strike`, have no values here.
+
+Every enum is open: a word that it lacks (in another case, missing, null, of another type) is never
+given a meaning, but has the enum's safe reading. Enums whose words nothing depends on are `UNREAD`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 
-class Shape(msgspec.Struct, frozen=True):
-    """One kind of message: its keys, the values of some of them, and the messages within it."""
+class Enum(msgspec.Struct, frozen=True):
+    """The words of one enum.
 
-    keys: frozenset[str]
-    values: Mapping[str, frozenset[str]] = {}
-    within: Mapping[str, str] = {}
+    Attributes:
+        words: The words that are known.
+        unknown: What the bot makes of any other, in a sentence.
+    """
 
-
-def _shape(keys: str, within: Mapping[str, str] | None = None, /, **values: str) -> Shape:
-    return Shape(
-        frozenset(keys.split()),
-        {key: frozenset((*words.split(), "")) for key, words in values.items()},
-        within or {},
-    )
+    words: frozenset[str]
+    unknown: str
 
 
-_SIDES = {"outcome_side": "yes no", "book_side": "bid ask"}
-_FEE_TYPES = (
+def _enum(words: str, unknown: str) -> Enum:
+    return Enum(frozenset(words.split()), unknown)
+
+
+UNREAD: Final = "Nothing depends on it."
+_FEE_TYPES: Final = (
     "quadratic quadratic_with_maker_fees quadratic_with_combo_maker_fees flat "
     "margin_market_maker_program_fees"
 )
-_STRIKE_TYPES = "greater greater_or_equal less less_or_equal between functional custom structured"
+_ORDER_STATUS: Final = _enum(
+    "resting canceled executed unknown",
+    "The order is in doubt: it is queried, and nothing is placed in its market until it is known.",
+)
+_BOOK_SIDE: Final = _enum(
+    "bid ask",
+    "The row cannot be read. A foreign one costs nothing; an own order is queried, or cancelled if "
+    "it is not known; a fill in one of our markets has the account read, and shuts the market "
+    "while the account's own list cannot be read either.",
+)
+_RESULT: Final = _enum(
+    "yes no scalar",
+    "The market is decided in a way that is not known: it is not quoted, and nothing is booked.",
+)
+_STRIKE_TYPE: Final = _enum(
+    "greater greater_or_equal less less_or_equal between functional custom structured",
+    "The market is not quoted: it may pay otherwise than above its strike.",
+)
+
+ENUMS: Final[Mapping[str, Enum]] = {
+    "leg": _enum("yes no", UNREAD),
+    "order status": _ORDER_STATUS,
+    "book side": _BOOK_SIDE,
+    "side of a level": _enum("yes no", "The market's book is dropped, and a snapshot requested."),
+    "market status": _enum(
+        "initialized inactive active closed determined disputed amended finalized",
+        "The market takes no orders, and its result is not final.",
+    ),
+    "result": _RESULT,
+    "market type": _enum("binary scalar", "The market is not quoted: it may pay a fraction."),
+    "strike type": _STRIKE_TYPE,
+    "fee type": _enum(_FEE_TYPES, "Makers may be charged: nothing of the series is quoted."),
+    "fee type override": _enum(
+        _FEE_TYPES, "Makers may be charged, unless it is null: nothing of the series is quoted."
+    ),
+    "lifecycle event": _enum(
+        "created activated deactivated close_date_updated determined settled "
+        "price_level_structure_updated metadata_updated",
+        "The listing is read.",
+    ),
+    "group event": _enum(
+        "created triggered reset deleted limit_updated",
+        "The group takes no orders: if it is ours, nothing is quoted on its shard until it was "
+        "reset.",
+    ),
+    "refusal code": _enum(
+        "order_already_exists insufficient_balance trading_is_paused exchange_is_paused "
+        "exchange_paused market_inactive market_not_found not_found amend_order_no_op "
+        "too_many_requests header_timestamp_expired authentication_error permission_denied "
+        "invalid_order invalid_parameters invalid_price post_only_cross exchange_unavailable "
+        "internal_error deprecated_v1_order_endpoint method_not_allowed",
+        "Unless the status of the answer settles it, the outcome of the write is unknown.",
+    ),
+    "reason of an update": _enum(
+        "Decrease Amend MarginCancel SelfTradeCancel ExpiryCancel CloseCancel HaltCancel Trade "
+        "PostOnlyCrossCancel ReduceOnlyCancel SettlementBoundsCancel",
+        UNREAD,
+    ),
+    "self-trade prevention": _enum("taker_at_cross maker", UNREAD),
+    "order type": _enum("limit market", UNREAD),
+    "bounds of a settlement": _enum("default floor", UNREAD),
+    "return of collateral": _enum("MECNET DIRECNET", UNREAD),
+}
+# Enums that are no strings, or that stand where no table of keys reaches: their unknown words.
+FURTHER_ENUMS: Final[Mapping[str, str]] = {
+    "message type": "The channel that it came on is doubted: its books are renewed, the account or "
+    "the listing is read.",
+    "stream error code": "The subscription that it is about counts as ended.",
+    "activity of the exchange": "Unless it is true, the exchange, or its shard, is paused.",
+    "auto-cancel of a group": "Unless it is true, the group is not used.",
+    "scope of a key": "It allows nothing.",
+}
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """One kind of message: its keys, the enums of some of them, and the messages within it."""
+
+    keys: frozenset[str]
+    values: Mapping[str, Enum] = {}
+    within: Mapping[str, str] = {}
+
+
+def _shape(keys: str, within: Mapping[str, str] | None = None, /, **enums: str) -> Shape:
+    """Return a shape from its keys and, for each key with an enum, the enum's name."""
+    values = {key: ENUMS[name] for key, name in enums.items()}
+    return Shape(frozenset(keys.split()), values, within or {})
+
+
+_SIDES = {"outcome_side": "leg", "book_side": "book side"}
 _ORDER = (
     "order_id user_id client_order_id ticker side outcome_side book_side status yes_price_dollars "
     "fill_count_fp remaining_count_fp initial_count_fp taker_fill_cost_dollars "
@@ -56,39 +148,36 @@ STREAM: dict[str, Shape] = {
     "orderbook_snapshot": _shape("market_ticker market_id clock yes_dollars_fp no_dollars_fp"),
     "orderbook_delta": _shape(
         "market_ticker market_id clock price_dollars delta_fp side client_order_id ts ts_ms "
-        "subaccount"
+        "subaccount",
+        side="side of a level",
     ),
     "fill": _shape(
         _FILL + "client_order_id ts_ms post_position_fp purchased_side subaccount", **_SIDES
     ),
     "user_order": _shape(
         _ORDER + "is_yes expiration_ts_ms created_ts_ms last_updated_ts_ms last_update_reason",
-        status="resting canceled executed unknown",
-        last_update_reason="Decrease Amend MarginCancel SelfTradeCancel ExpiryCancel CloseCancel "
-        "HaltCancel Trade PostOnlyCrossCancel ReduceOnlyCancel SettlementBoundsCancel",
-        self_trade_prevention_type="taker_at_cross maker",
+        status="order status",
+        last_update_reason="reason of an update",
+        self_trade_prevention_type="self-trade prevention",
         **_SIDES,
     ),
     "order_group_updates": _shape(
         "event_type order_group_id contracts_limit_fp ts_ms",
-        event_type="created triggered reset deleted limit_updated",
+        event_type="group event",
     ),
     "market_lifecycle_v2": _shape(
         "event_type market_ticker exchange_index open_ts close_ts determination_ts settled_ts "
         "result settlement_value is_deactivated price_level_structure price_ranges strike_type "
         "floor_strike cap_strike additional_metadata",
-        event_type="created activated deactivated close_date_updated determined settled "
-        "price_level_structure_updated metadata_updated",
-        result="yes no scalar",
-        strike_type=_STRIKE_TYPES,
+        event_type="lifecycle event",
+        result="result",
     ),
     "event_lifecycle": _shape(
         "event_ticker exchange_index title subtitle collateral_return_type series_ticker "
-        "strike_date strike_period"
+        "strike_date strike_period",
+        collateral_return_type="return of collateral",
     ),
-    "event_fee_update": _shape(
-        "event_ticker fee_type_override fee_multiplier_override", fee_type_override=_FEE_TYPES
-    ),
+    "event_fee_update": _shape("event_ticker fee_type_override fee_multiplier_override"),
 }
 
 REST: dict[str, Shape] = {
@@ -114,8 +203,9 @@ REST: dict[str, Shape] = {
     ),
     "order": _shape(
         _ORDER + "action type no_price_dollars cancel_order_on_pause",
-        status="resting canceled executed",
-        self_trade_prevention_type="taker_at_cross maker",
+        status="order status",
+        type="order type",
+        self_trade_prevention_type="self-trade prevention",
         **_SIDES,
     ),
     "fill": _shape(
@@ -130,7 +220,8 @@ REST: dict[str, Shape] = {
         "category strike_date strike_period markets product_metadata settlement_sources "
         "fee_type_override fee_multiplier_override exchange_index last_updated_ts",
         {"markets": "market"},
-        fee_type_override=_FEE_TYPES,
+        collateral_return_type="return of collateral",
+        fee_type_override="fee type override",
     ),
     "market": _shape(
         "ticker event_ticker market_type status result title subtitle yes_sub_title no_sub_title "
@@ -145,16 +236,17 @@ REST: dict[str, Shape] = {
         "settlement_floor_dollars price_level_structure price_ranges expiration_value "
         "exchange_index is_provisional mve_collection_ticker mve_selected_legs "
         "primary_participant_key",
-        market_type="binary scalar",
-        status="initialized inactive active closed determined disputed amended finalized",
-        result="yes no scalar",
-        strike_type=_STRIKE_TYPES,
+        market_type="market type",
+        status="market status",
+        result="result",
+        strike_type="strike type",
+        settlement_bounds_type="bounds of a settlement",
     ),
     "series": _shape(
         "ticker frequency title category categories tags settlement_sources contract_url "
         "contract_terms_url product_metadata fee_type fee_multiplier additional_prohibitions "
         "volume_fp last_updated_ts exchange_index",
-        fee_type=_FEE_TYPES,
+        fee_type="fee type",
     ),
     "shard": _shape(
         "exchange_index description exchange_active trading_active intra_exchange_transfers_active"
@@ -175,9 +267,6 @@ REST: dict[str, Shape] = {
     "decrease": _shape("order_id client_order_id remaining_count ts_ms"),
     "refusal": _shape(
         "code message details",
-        code="order_already_exists insufficient_balance trading_is_paused exchange_is_paused "
-        "exchange_paused market_inactive market_not_found not_found amend_order_no_op "
-        "too_many_requests header_timestamp_expired authentication_error permission_denied "
-        "invalid_order invalid_parameters exchange_unavailable internal_error",
+        code="refusal code",
     ),
 }

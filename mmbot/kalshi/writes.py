@@ -1,7 +1,8 @@
 """Writes as requests, and their answers as outcomes: applied, refused, unknown.
 
 A write is unknown when there is no answer, when its status is neither a success nor a definite
-refusal (server errors, 408), and when it confirms without naming the order, or names another.
+refusal (server errors, 408), when a refusal has a code that nobody knows and a status that does not
+settle it, and when it confirms without naming the order, or names another.
 Several cancels, or several places, go as one batch, whose answer has an outcome for each order; an
 order missing from it is unknown.
 """
@@ -50,6 +51,17 @@ _REFUSALS: dict[str, Refusal] = {
     "authentication_error": "unauthorised",
     "permission_denied": "forbidden",
 }
+# Codes that say no more than that the write was not applied.
+_REFUSED = frozenset(
+    {
+        "invalid_order",
+        "invalid_parameters",
+        "invalid_price",
+        "internal_error",
+        "deprecated_v1_order_endpoint",
+        "method_not_allowed",
+    }
+)
 _BY_STATUS: dict[int, Refusal] = {
     401: "unauthorised",
     403: "forbidden",
@@ -244,21 +256,32 @@ def _require_same(answered: str, requested: str) -> None:
 
 def _not_applied(command: WriteCommand, status: int, error: wire.ErrorBody) -> InputEvent:
     detail = f"{status} {error.code} {error.text}".rstrip()
-    if not 400 <= status < 500 or status == 408 or error.code.lower() == _UNKNOWN_CODE:
-        return _unknown(command, f"status {detail}")
     refusal = refusal_of(status, error)
+    if not 400 <= status < 500 or status == 408 or refusal is None:
+        return _unknown(command, f"status {detail}")
     if refusal == "no_change" and isinstance(command, Renew):
         return OrderRenewed(command.client_id, command.expires)
     return WriteRefused(command.client_id, write_name(command), refusal, detail)
 
 
-def refusal_of(status: int, error: wire.ErrorBody) -> Refusal:
-    """Classify a refusal: by the details' text, else by the code, else by the status."""
+def refusal_of(status: int, error: wire.ErrorBody) -> Refusal | None:
+    """Classify a refusal: by the details' text, else by the code, else by the status.
+
+    `None` if none of them is known to mean that the write was not applied.
+    """
+    code = error.code.lower()
+    if code == _UNKNOWN_CODE:
+        return None
     lowered = f"{error.code} {error.text}".lower()
     for text, refusal in _BY_TEXT.items():
         if text in lowered:
             return refusal
-    return _REFUSALS.get(error.code.lower()) or _BY_STATUS.get(status, "other")
+    if code in _REFUSED:
+        return "other"
+    if not code and status == 400:
+        # The request itself was refused, with no word of what was wrong with it.
+        return "other"
+    return _REFUSALS.get(code) or _BY_STATUS.get(status)
 
 
 # Answers

@@ -15,6 +15,7 @@ def status(state: TradingState) -> dict[str, Any]:
         "stopping": state.service.stopping,
         "halted": state.service.halted,
         "reconciled": state.service.reconciled,
+        "unreadable": state.unreadable,
         "events": [_event(state, event_state) for event_state in state.events.values()],
     }
 

@@ -111,9 +111,10 @@ class PaperExchange:
             self.state.settings, exchange_index=listed.exchange_index
         )
         self._open_or_close(market, now)
-        if listed.status in {"active", "inactive"}:
+        if wire.word(listed.status) in {"active", "inactive"}:
             self.activate(market, active=listed.status == "active", now=now)
-        self.decide(market, listed.result, now)
+        value = wire.settlement_value(listed.result, listed.settlement_value_dollars)
+        self.decide(market, wire.word(listed.result), value, now)
 
     def activate(self, market: MirroredMarket, *, active: bool, now: Milliseconds) -> None:
         """Pause or resume a market; both cancel orders, as on the exchange."""
@@ -128,10 +129,13 @@ class PaperExchange:
         if trading or exchange:
             market_actions.halt(self._engine, self._engine.orders.values(), now)
 
-    def decide(self, market: MirroredMarket, result: str, now: Milliseconds) -> None:
-        """Pay out a market that has a result, if it is not paid out yet."""
-        if wire.settlement_value(result) is None or market.settled_ms is not None:
+    def decide(
+        self, market: MirroredMarket, result: str, value: Price | None, now: Milliseconds
+    ) -> None:
+        """Pay out a market that pays `value`, if it is not paid out yet and that is known."""
+        if value is None or market.settled_ms is not None:
             return
+        market.scalar_value = value
         market_actions.cancel_resting(self._engine, market, now, "CloseCancel")
         market_actions.determine(self._engine, market, result, "", now)
         market_actions.settle(self._engine, market, now)

@@ -184,7 +184,7 @@ class PaperStream:
         self._forward(frame, data)
 
     def _handle_lifecycle(self, frame: wire.Frame, data: FrameData, now: Milliseconds) -> None:
-        ticker = wire.decode(frame.msg, wire.LifecycleSubject).market_ticker
+        ticker = wire.word(wire.subject(frame.msg).market_ticker)
         if ticker in self._exchange.state.engine.markets:
             market = self._exchange.market(ticker)
             change = wire.decode(frame.msg, wire.MarketLifecycle)
@@ -195,7 +195,8 @@ class PaperStream:
                 case "close_date_updated" if change.close_ts is not None:
                     market.close_ms = change.close_ts * 1000
                 case "determined" | "settled":
-                    self._exchange.decide(market, change.result, now)
+                    value = wire.settlement_value(change.result, change.settlement_value)
+                    self._exchange.decide(market, wire.word(change.result), value, now)
         self._forward(frame, data)
 
     # Trades

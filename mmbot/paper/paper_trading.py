@@ -88,13 +88,17 @@ class PaperTrading:
             if path == "/exchange/status":
                 status = wire.decode(answer.body, _Status)
                 self._exchange.pause(
-                    trading=not status.trading_active, exchange=not status.exchange_active, now=now
+                    trading=status.trading_active is not True,
+                    exchange=status.exchange_active is not True,
+                    now=now,
                 )
             elif path == "/events" or path.startswith("/events/"):
                 listing = wire.decode(answer.body, _Listing)
                 for event in (*listing.events, *([listing.event] if listing.event else ())):
-                    for market in event.markets:
-                        self._exchange.list_market(event.event_ticker, market, now)
+                    for market in wire.markets_of(event):
+                        with contextlib.suppress(wire.Malformed):
+                            ticker = wire.word(event.event_ticker)
+                            self._exchange.list_market(ticker, market, now)
         self.advance(now)
 
     # The stream
@@ -147,8 +151,8 @@ def passes(request: HttpRequest) -> bool:
 
 
 class _Status(msgspec.Struct, frozen=True):
-    exchange_active: bool
-    trading_active: bool
+    exchange_active: wire.Word = None
+    trading_active: wire.Word = None
 
 
 class _Listing(msgspec.Struct, frozen=True):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import StopConfirmed
-from mmbot.trading.events import Reconciled
+from mmbot.trading.events import FillUnreadable, OrdersListed, Reconciled
 from mmbot.trading.listings import Listings
 from mmbot.trading.order_manager import OrderManager
+from mmbot.trading.orders import OrderState
 from mmbot.trading.position_check import (
     LISTS_BEHIND_MS,
     PositionReading,
@@ -22,6 +23,8 @@ _INTERVAL_MS = 60_000
 _RETRY_MS = 2_000
 # The exchange's lists of an account lag by about a second; a session waits for twice that.
 _LISTS_BEHIND_MS = 2_000
+# When the account is read again after something of it could not be read, or was in doubt.
+_DOUBT_MS = 5_000
 # A single failed reading may have been overtaken by a fill; this many in a row were not.
 _FAILURES_TOLERATED = 3
 
@@ -71,6 +74,14 @@ class AccountReader:
         self.due = now + wait
         self._buffer.wake_by(self.due)
 
+    def check_ends(self, now: Milliseconds) -> None:
+        """Have the account read, once its lists include it, to see that an unasked end is true."""
+        if not self._orders.end_in_doubt:
+            return
+        self._orders.end_in_doubt = False
+        if self.due is None or self.due > now + _DOUBT_MS:
+            self.read_within(_DOUBT_MS, now)
+
     def read_when_due(self, now: Milliseconds) -> None:
         """Read the account if it is due."""
         if self.due is not None and now >= self.due:
@@ -80,10 +91,8 @@ class AccountReader:
     def apply_reading(self, event: Reconciled, now: Milliseconds) -> None:
         """Apply a reading of the account: its fills, its resting orders, its balances."""
         self._book(event, now)
-        for report in event.orders:
-            self._orders.apply_report(report, now, queried=False)
-        self._orders.mark_missing_unknown({report.client_id for report in event.orders}, now)
-        self._orders.cancel_strays(event.orders, now)
+        in_doubt = self._apply_orders(event, now)
+        self._apply_unreadable(event)
         self._state.update_balances(event.balances)
         self._set_reconciled(event, now)
         agrees = self._check_positions(event)
@@ -91,10 +100,53 @@ class AccountReader:
         service = self._state.service
         # Balances cannot always be read, and until they are, the quotes are cautious.
         soon = service.stopping or self._state.cash is None or not agrees
-        self.read_within(_RETRY_MS if soon else _INTERVAL_MS, now)
-        own = any(report.client_id.startswith(CLIENT_ID_PREFIX) for report in event.orders)
-        if service.stopping and not own and not len(self._state.orders):
+        wait = _DOUBT_MS if in_doubt or event.unreadable else _INTERVAL_MS
+        self.read_within(_RETRY_MS if soon else wait, now)
+        if service.stopping and not _lists_own(event) and not len(self._state.orders):
             self._buffer.add(StopConfirmed())
+
+    def apply_orders(self, event: OrdersListed, now: Milliseconds) -> None:
+        """Apply the list of orders of a reading that failed; it alone can confirm a stop.
+
+        Fills that orders still await do not matter to that: such orders are over.
+        """
+        self._apply_orders(event, now)
+        live = any(o.state is not OrderState.AWAITING_FILLS for o in self._state.orders)
+        if self._state.service.stopping and not _lists_own(event) and not live:
+            self._buffer.add(StopConfirmed())
+
+    def _apply_orders(self, event: Reconciled | OrdersListed, now: Milliseconds) -> bool:
+        """Apply a list of orders; return whether it leaves one in doubt."""
+        for report in event.orders:
+            self._orders.apply_report(report, now, queried=False)
+        in_doubt = self._orders.revive(event.orders, now)
+        for unreadable in event.unreadable_orders:
+            self._orders.apply_unreadable(unreadable, now, listed=True)
+        listed = {report.client_id for report in event.orders}
+        listed |= {unreadable.client_id for unreadable in event.unreadable_orders}
+        self._orders.mark_missing_unknown(listed, now)
+        return self._orders.cancel_strays(event.orders, now) or in_doubt
+
+    def _apply_unreadable(self, event: Reconciled) -> None:
+        """Shut the markets with a fill or a position that cannot be read; tell of each once."""
+        reasons = {each.ticker: each.reason for each in event.unreadable}
+        for _, market in self._state.markets():
+            reason = reasons.get(market.ticker, "")
+            if reason and reason != market.unread_fills:
+                self._buffer.log(
+                    "account.unreadable", "warning", market=market.ticker, reason=reason
+                )
+            market.unread_fills = reason
+
+    def fill_unreadable(self, event: FillUnreadable, now: Milliseconds) -> None:
+        """Read the account, as a fill that was reported could not be read; shut its market."""
+        market = self._state.find_market(event.ticker)
+        if market is not None:
+            market.unread_fills = market.unread_fills or event.reason
+        self._buffer.log("fill.unreadable", "warning", market=event.ticker, reason=event.reason)
+        # The lists lag: what was reported a moment ago may be in none of them yet.
+        if self.due is None or self.due > now + _LISTS_BEHIND_MS:
+            self.read_within(_LISTS_BEHIND_MS, now)
 
     def _book(self, event: Reconciled, now: Milliseconds) -> None:
         for event_state in self._state.events.values():
@@ -174,3 +226,9 @@ class AccountReader:
 
 def _fills_in(event_state: EventState, fills: tuple[Fill, ...]) -> list[Fill]:
     return [fill for fill in fills if fill.ticker in event_state.markets]
+
+
+def _lists_own(event: Reconciled | OrdersListed) -> bool:
+    """Return whether a list of orders has one of ours."""
+    ours = any(report.client_id.startswith(CLIENT_ID_PREFIX) for report in event.orders)
+    return ours or bool(event.unreadable_orders)

@@ -127,6 +127,10 @@ class ReadListing(msgspec.Struct, frozen=True, tag=True):
     held: tuple[str, ...]
 
 
+class ReadFeeType(msgspec.Struct, frozen=True, tag=True):
+    """Read the series' fee type alone."""
+
+
 class EnsureGroup(msgspec.Struct, frozen=True, tag=True):
     """Find or create a shard's order group with this cap on contracts filled in 15 seconds."""
 
@@ -231,6 +235,7 @@ Command: TypeAlias = (
     | QueryOrder
     | ReadAccount
     | ReadListing
+    | ReadFeeType
     | EnsureGroup
     | ResetGroup
     | RepairBooks

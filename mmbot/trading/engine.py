@@ -24,7 +24,9 @@ from mmbot.trading.events import (
     BooksDistrusted,
     CountsMissing,
     FeedLagged,
+    FeeTypeRead,
     Filled,
+    FillUnreadable,
     GroupChanged,
     GroupReady,
     GroupUnavailable,
@@ -45,6 +47,8 @@ from mmbot.trading.events import (
     OrderQueryFailed,
     OrderRenewed,
     OrderReported,
+    OrdersListed,
+    OrderUnreadable,
     PriceGridChanged,
     ProcessEvent,
     ReadingFailed,
@@ -117,6 +121,7 @@ class Engine:
 
     def handle(self, event: InputEvent, now: Milliseconds) -> list[Command]:
         """Handle one event that happened at `now`; return the commands that follow from it."""
+        self.state.orders.now = now
         affected = self._apply(event, now)
         # Most events are book changes, which leave own orders unchanged: they skip what concerns
         # orders only.
@@ -166,16 +171,19 @@ class Engine:
                 | WriteRefused()
                 | WriteUnknown()
                 | OrderReported()
+                | OrderUnreadable()
                 | OrderAbsent()
                 | OrderQueryFailed()
                 | Filled()
             ):
                 affected = _tickers(self._orders.apply(event, now))
+                self._account.check_ends(now)
                 if isinstance(event, Filled) and affected:
                     # Whether the exchange stands by it shows once its list is no older.
                     self._account.read_by(now + _FILL_LISTED_MS)
             case (
                 ListingRead()
+                | FeeTypeRead()
                 | ListingStale()
                 | MarketClosing()
                 | MarketActivity()
@@ -185,7 +193,7 @@ class Engine:
                 affected = self._apply_listing(event, now)
             case GroupReady() | GroupUnavailable() | GroupChanged():
                 affected = self._order_groups.apply(event, now)
-            case Reconciled() | ReadingFailed() | LimitsRead():
+            case Reconciled() | OrdersListed() | FillUnreadable() | ReadingFailed() | LimitsRead():
                 affected = self._apply_account(event, now)
             case BeliefFormed():
                 affected = self._belief_formed(event.belief, now)
@@ -206,6 +214,9 @@ class Engine:
                     self._account.read(now)
                 self._wake_when_due(now)
                 return self._all_markets()
+            case FeeTypeRead():
+                self._listings.apply_fee_type(event, now)
+                return self._all_markets()
             case ListingStale():
                 self._listings.read_twice(now)
                 return ()
@@ -219,6 +230,10 @@ class Engine:
         match event:
             case Reconciled():
                 self._account.apply_reading(event, now)
+            case OrdersListed():
+                self._account.apply_orders(event, now)
+            case FillUnreadable():
+                self._account.fill_unreadable(event, now)
             case ReadingFailed():
                 self._buffer.log(f"{event.what}.not_read", "warning", reason=event.reason)
                 reader = self._listings if event.what == "listing" else self._account
@@ -315,6 +330,7 @@ class Engine:
         """Ask to be woken for the next reading, and whenever the clock alone changes a gate."""
         self._buffer.wake_by(self._account.due)
         self._buffer.wake_by(self._listings.due)
+        self._buffer.wake_by(self._listings.fees_due)
         for event_state in self.state.events.values():
             self._buffer.wake_by(event_state.next_change(now))
 

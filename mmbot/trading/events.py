@@ -22,6 +22,7 @@ from mmbot.trading.values import (
     ReadingKind,
     Refusal,
     Side,
+    Unreadable,
     Write,
 )
 from mmbot.units import Count, Milliseconds, Money, Price, PriceGrid
@@ -31,10 +32,18 @@ class ListingRead(msgspec.Struct, frozen=True, tag=True):
     """The state of the exchange, and its open events.
 
     `shut` is the value of the gate that the exchange shuts, or empty; see `gates.exchange_gate`.
+    `unreadable` are the events and markets of the series that are listed and cannot be read.
     """
 
     shut: str
     events: tuple[ListedEvent, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+class FeeTypeRead(msgspec.Struct, frozen=True, tag=True):
+    """The gate that the series' fee type shuts, or empty, read between two listings."""
+
+    shut: str
 
 
 class MarketClosing(msgspec.Struct, frozen=True, tag=True):
@@ -63,14 +72,14 @@ class ListingStale(msgspec.Struct, frozen=True, tag=True):
 
 
 class MarketSettled(msgspec.Struct, frozen=True, tag=True):
-    """A market is decided: YES pays `value` (a dollar, or nothing).
+    """A market is decided: YES pays `value`, from nothing to a dollar.
 
-    Until that is `final` it may be disputed and amended. One that was `read` by REST may be older
-    than the stream's.
+    Without a `value` it is decided in a way that cannot be read. Until that is `final` it may be
+    disputed and amended. One that was `read` by REST may be older than the stream's.
     """
 
     ticker: str
-    value: Price
+    value: Price | None
     final: bool = False
     read: bool = False
 
@@ -123,6 +132,8 @@ class Reconciled(msgspec.Struct, frozen=True, tag=True):
         balances: One for each shard in use; `None` where they could not be read.
         positions: Those of the undecided markets that were asked for, zero included.
         requested_at: When the reading was requested; it began no earlier.
+        unreadable: The markets with a fill or a position that cannot be read.
+        unreadable_orders: Own orders that cannot be read.
     """
 
     orders: tuple[OrderReport, ...]
@@ -130,6 +141,15 @@ class Reconciled(msgspec.Struct, frozen=True, tag=True):
     balances: dict[int, Money] | None
     positions: dict[str, Count] = {}
     requested_at: Milliseconds = 0
+    unreadable: tuple[Unreadable, ...] = ()
+    unreadable_orders: tuple[OrderUnreadable, ...] = ()
+
+
+class OrdersListed(msgspec.Struct, frozen=True, tag=True):
+    """The account's resting orders, where the rest of a reading of the account failed."""
+
+    orders: tuple[OrderReport, ...]
+    unreadable_orders: tuple[OrderUnreadable, ...] = ()
 
 
 class ReadingFailed(msgspec.Struct, frozen=True, tag=True):
@@ -227,6 +247,19 @@ class OrderReported(msgspec.Struct, frozen=True, tag=True):
     queried: bool = False
 
 
+class OrderUnreadable(msgspec.Struct, frozen=True, tag=True):
+    """The exchange said something of an order with our client id that cannot be read.
+
+    Whatever of `order_id`, `ticker` and `shard` cannot be read either is empty, or 0.
+    """
+
+    client_id: str
+    order_id: str
+    ticker: str
+    shard: int
+    reason: str
+
+
 class OrderAbsent(msgspec.Struct, frozen=True, tag=True):
     """The exchange was queried for an order and knows none by that id."""
 
@@ -234,16 +267,24 @@ class OrderAbsent(msgspec.Struct, frozen=True, tag=True):
 
 
 class OrderQueryFailed(msgspec.Struct, frozen=True, tag=True):
-    """The exchange was queried for an order and gave no usable answer."""
+    """The exchange was queried for an order and gave no usable answer, or refused for tokens."""
 
     client_id: str
     detail: str
+    rate_limited: bool = False
 
 
 class Filled(msgspec.Struct, frozen=True, tag=True):
     """A fill of ours was reported."""
 
     fill: Fill
+
+
+class FillUnreadable(msgspec.Struct, frozen=True, tag=True):
+    """A fill in one of our markets was reported and cannot be read."""
+
+    ticker: str
+    reason: str
 
 
 class BeliefFormed(msgspec.Struct, frozen=True, tag=True):
@@ -302,11 +343,13 @@ StreamEvent: TypeAlias = BooksDistrusted | StreamUp | StreamLost | FeedLagged
 WriteAnswer: TypeAlias = (
     OrderPlaced | OrderCancelled | OrderRenewed | OrderDecreased | WriteRefused | WriteUnknown
 )
-OrderEvent: TypeAlias = WriteAnswer | OrderReported | OrderAbsent | OrderQueryFailed | Filled
+OrderEvent: TypeAlias = (
+    WriteAnswer | OrderReported | OrderUnreadable | OrderAbsent | OrderQueryFailed | Filled
+)
 MarketEvent: TypeAlias = MarketClosing | MarketActivity | PriceGridChanged | MarketSettled
-ListingEvent: TypeAlias = ListingRead | ListingStale | MarketEvent
+ListingEvent: TypeAlias = ListingRead | FeeTypeRead | ListingStale | MarketEvent
 GroupEvent: TypeAlias = GroupReady | GroupUnavailable | GroupChanged
-AccountEvent: TypeAlias = Reconciled | ReadingFailed | LimitsRead
+AccountEvent: TypeAlias = Reconciled | OrdersListed | FillUnreadable | ReadingFailed | LimitsRead
 OperatorEvent: TypeAlias = SettingsChanged | CountsMissing | Halted | Resumed | Stopping
 ProcessEvent: TypeAlias = SessionStarted | TasksDown | Woken
 InputEvent: TypeAlias = (

@@ -63,6 +63,8 @@ def final_gate(market: MarketState, now: Milliseconds) -> Gate | None:
     """Return why a market will not be quoted any more."""
     if market.result is not None:
         return Gate.SETTLED
+    if market.unreadable:
+        return Gate.UNREADABLE
     return Gate.CLOSED if now >= market.terms.closes - CLOSING_MARGIN_MS else None
 
 

@@ -63,6 +63,10 @@ class Gate(enum.StrEnum):
             "for it is over"
         ),
     )
+    EVENT_UNREADABLE = (
+        "event_unreadable",
+        "what the exchange lists of the event cannot be read; the log says what",
+    )
     # The market
     POSITION_CONTRADICTS = (
         "position_contradicts",
@@ -70,6 +74,10 @@ class Gate(enum.StrEnum):
             "what is booked here is not what the account holds; the account is read again until "
             "they agree"
         ),
+    )
+    UNREADABLE = (
+        "unreadable",
+        "what the exchange says of the market, or of our fills there, cannot be read",
     )
     SETTLED = "settled", "the market is decided"
     MARKET_PAUSED = "market_paused", "the exchange has paused the market"
@@ -139,7 +147,7 @@ NOT_LEARNT_YET: Final = frozenset(
 
 
 class ShutGate(NamedTuple):
-    """A gate that is shut; `detail` completes its name, with the sign that joins them."""
+    """A gate that is shut; `detail` is a kind of fee, or a sentence."""
 
     gate: Gate
     detail: str = ""
@@ -147,7 +155,9 @@ class ShutGate(NamedTuple):
     @property
     def text(self) -> str:
         """What log, status and JSON show."""
-        return f"{self.gate}{self.detail}"
+        if not self.detail:
+            return str(self.gate)
+        return f"{self.gate}{'_' if self.gate is Gate.FEE_TYPE else ': '}{self.detail}"
 
 
 def exchange_gate(shut: str) -> ShutGate | None:
@@ -158,8 +168,9 @@ def exchange_gate(shut: str) -> ShutGate | None:
     """
     if not shut:
         return None
-    if shut.startswith(f"{Gate.FEE_TYPE}_"):
-        return ShutGate(Gate.FEE_TYPE, shut.removeprefix(Gate.FEE_TYPE))
+    prefix = f"{Gate.FEE_TYPE}_"
+    if shut.startswith(prefix):
+        return ShutGate(Gate.FEE_TYPE, shut.removeprefix(prefix))
     return ShutGate(Gate(shut))
 
 

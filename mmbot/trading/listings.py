@@ -12,8 +12,9 @@ from typing import assert_never
 import msgspec
 
 from mmbot.trading.command_buffer import CommandBuffer
-from mmbot.trading.commands import RecordSettlement, RequestBelief
+from mmbot.trading.commands import ReadFeeType, RecordSettlement, RequestBelief
 from mmbot.trading.events import (
+    FeeTypeRead,
     ListingRead,
     MarketActivity,
     MarketClosing,
@@ -27,7 +28,7 @@ from mmbot.trading.order_manager import OrderManager
 from mmbot.trading.orders import OrderState
 from mmbot.trading.reading_requests import listing_request
 from mmbot.trading.state import EventState, MarketState, TradingState
-from mmbot.trading.values import ListedEvent, Market
+from mmbot.trading.values import ListedEvent, Market, Unreadable
 from mmbot.units import (
     Milliseconds,
     Money,
@@ -40,6 +41,8 @@ from mmbot.units import (
 )
 
 _INTERVAL_MS = 300_000
+# The series' fee type is read alone this often: no message tells of a change of it.
+_FEE_INTERVAL_MS = 60_000
 _INTERVAL_WHILE_SHUT_MS = 2_000
 _RETRY_MS = 2_000
 # How many readings in a row may fail before nothing is quoted.
@@ -66,6 +69,7 @@ class Listings:
         self._market_data = market_data
         self._failures = 0
         self.due: Milliseconds | None = None
+        self.fees_due: Milliseconds | None = None
 
     # Readings
 
@@ -80,12 +84,36 @@ class Listings:
             self._market_data.renew_books(self._state.event_of_market)
         service.exchange = shut
         self.due = now + (_INTERVAL_WHILE_SHUT_MS if shut else _INTERVAL_MS)
+        self.fees_due = now + _FEE_INTERVAL_MS
         for listed in event.events:
             self._apply_event(listed, now)
+        self._apply_unreadable(event.unreadable)
         for event_state in tuple(self._state.events.values()):
             live = any(self._state.orders.of(ticker) for ticker in event_state.markets)
             if event_state.final and not live and now > event_state.closes + _KEPT_MS:
                 self._state.forget(event_state)
+
+    def _apply_unreadable(self, rows: tuple[Unreadable, ...]) -> None:
+        """Shut the events and markets that are listed and cannot be read, and tell of each once."""
+        before, self._state.unreadable = (
+            self._state.unreadable,
+            {each.ticker: each.reason for each in rows},
+        )
+        unreadable = self._state.unreadable
+        for ticker, reason in unreadable.items():
+            if before.get(ticker) != reason:
+                self._buffer.log("listing.unreadable", "warning", ticker=ticker, reason=reason)
+        for event_state, market in self._state.markets():
+            event_state.unreadable = unreadable.get(event_state.ticker, "")
+            market.unread_terms = unreadable.get(market.ticker, "")
+
+    def apply_fee_type(self, event: FeeTypeRead, now: Milliseconds) -> None:
+        """Shut the gate if makers are charged; only a reading of the listing opens it again."""
+        shut = exchange_gate(event.shut)
+        if shut and self._state.service.exchange is None:
+            self._buffer.log("exchange.shut", reason=event.shut)
+            self._state.service.exchange = shut
+            self.read_within(_INTERVAL_WHILE_SHUT_MS, now)
 
     def reading_failed(self, now: Milliseconds) -> None:
         """Read the listing again soon; after several failures in a row, quote nothing."""
@@ -109,6 +137,11 @@ class Listings:
         if self.due is not None and now >= self.due:
             self.due = now + _INTERVAL_MS
             self._buffer.add(listing_request(self._state))
+        elif self.fees_due is not None and now >= self.fees_due:
+            self._buffer.add(ReadFeeType())
+        else:
+            return
+        self.fees_due = now + _FEE_INTERVAL_MS
 
     def _apply_event(self, event: ListedEvent, now: Milliseconds) -> None:
         before = self._state.events.get(event.ticker)
@@ -187,6 +220,12 @@ class Listings:
             return None
         if not event.read:
             market.fresh_until = now + _OLDEST_COPY_MS
+        if event.value is None:
+            if market.result is None and not market.terms.decided:
+                self._change_terms(
+                    msgspec.structs.replace(market.terms, decided=True, active=False)
+                )
+            return event.ticker
         if market.result != event.value:
             market.result, market.final = event.value, False
             self._orders.abandon(event.ticker)

@@ -24,6 +24,7 @@ from mmbot.trading.events import (
     OrderQueryFailed,
     OrderRenewed,
     OrderReported,
+    OrderUnreadable,
     WriteAnswer,
     WriteRefused,
     WriteUnknown,
@@ -40,6 +41,8 @@ from mmbot.units import Count, Milliseconds, format_count, format_money, format_
 _ABSENT_AFTER_MS = 15_000
 # A reading of the account may be older than an order's own answer by this much.
 _READING_LAG_MS = 5_000
+# Of how many orders it is remembered what the log was told.
+_MOST_TOLD = 1_000
 
 
 class OrderManager:
@@ -58,6 +61,10 @@ class OrderManager:
         self._refusals = refusals
         self._markouts = markouts
         self._echoes = echoes
+        # Whether a report has ended an order that was neither filled nor to be cancelled.
+        self.end_in_doubt = False
+        # What the log was told of each order that is stray or cannot be read.
+        self._told: dict[str, str] = {}
 
     def apply(self, event: OrderEvent, now: Milliseconds) -> str | None:
         """Apply an answer, a report or a fill; orders that are over stay over."""
@@ -68,7 +75,11 @@ class OrderManager:
                 return self.apply_report(event.report, now, queried=event.queried)
             case OrderAbsent():
                 return self._absent(event, now)
+            case OrderUnreadable():
+                return self.apply_unreadable(event, now, listed=False)
             case OrderQueryFailed():
+                if event.rate_limited:
+                    self._state.budget.reads.drain(now)
                 # It is queried again when its next query is due.
                 self._buffer.log(
                     "order.look_up_failed",
@@ -82,6 +93,8 @@ class OrderManager:
             case _:
                 order = self._state.orders.get(event.client_id)
                 if order is None:
+                    # Where a cancel may not have arrived, only a report says that it is over.
+                    self.end_in_doubt |= isinstance(event, WriteUnknown)
                     return None
                 self._answered(order, event, now)
                 return order.ticker
@@ -144,6 +157,9 @@ class OrderManager:
         if not order.order_id:
             self._identify(order, report.order_id)
         if orders.get(report.client_id) is order:
+            asked = queried or order.state is OrderState.CANCELLING
+            if report.status == "ended" and report.filled < order.count and not asked:
+                self.end_in_doubt = True
             orders.apply_report(order, report)
         if doubtful and orders.get(report.client_id) is order:
             order.mark_unknown()
@@ -169,17 +185,71 @@ class OrderManager:
             if missing and order.state is OrderState.RESTING:
                 order.mark_unknown()
 
-    def cancel_strays(self, reports: Iterable[OrderReport], now: Milliseconds) -> None:
-        """Cancel our orders that rest in markets that are not known."""
-        budget = self._state.budget
+    def revive(self, reports: Iterable[OrderReport], now: Milliseconds) -> bool:
+        """Have orders queried that a reading of the account lists although they are over here.
+
+        The lists lag: what ended a moment ago may still be listed. Return whether one is, so that
+        only another reading can tell.
+        """
+        in_doubt = False
         for report in reports:
-            ours = report.client_id.startswith(CLIENT_ID_PREFIX)
-            if not ours or report.ticker in self._state.event_of_market:
+            since = self._state.orders.over_since(report.client_id)
+            known = report.ticker in self._state.event_of_market
+            if since is None or not known or report.status == "ended" or not report.remaining:
                 continue
-            if not budget.spend(budget.cancel_cost, now):
-                return
-            self._buffer.add(Cancel(report.client_id, report.order_id, report.ticker, report.shard))
-            self._buffer.log("order.stray", "warning", market=report.ticker)
+            if 0 <= now - since < _READING_LAG_MS:
+                in_doubt = True
+                continue
+            order = self._state.orders.revive(report, now)
+            self._identify(order, report.order_id)
+            self._buffer.log(
+                "order.revived", "warning", market=order.ticker, client_order_id=order.client_id
+            )
+        return in_doubt
+
+    def apply_unreadable(
+        self, event: OrderUnreadable, now: Milliseconds, *, listed: bool
+    ) -> str | None:
+        """Query an order of ours of which something unreadable was said, or cancel an unknown one.
+
+        What is said on the stream of an order that is over may be late; a list is not, beyond its
+        lag.
+        """
+        orders = self._state.orders
+        order, since = orders.get(event.client_id), orders.over_since(event.client_id)
+        self._tell("order.unreadable", event.client_id, event.ticker, event.reason)
+        if since is not None and (not listed or 0 <= now - since < _READING_LAG_MS):
+            return None
+        if order is not None and order.state is not OrderState.AWAITING_FILLS:
+            order.mark_unknown()
+            return order.ticker
+        self._cancel_stray(event.client_id, event.order_id, event.ticker, event.shard, now)
+        return None
+
+    def cancel_strays(self, reports: Iterable[OrderReport], now: Milliseconds) -> bool:
+        """Cancel our orders that rest in markets that are not known; return whether there are."""
+        strays = [each for each in reports if each.ticker not in self._state.event_of_market]
+        strays = [each for each in strays if each.client_id.startswith(CLIENT_ID_PREFIX)]
+        for report in strays:
+            self._tell("order.stray", report.client_id, report.ticker, "its market is not known")
+            self._cancel_stray(report.client_id, report.order_id, report.ticker, report.shard, now)
+        return bool(strays)
+
+    def _cancel_stray(
+        self, client_id: str, order_id: str, ticker: str, shard: int, now: Milliseconds
+    ) -> None:
+        budget = self._state.budget
+        if order_id and budget.spend(budget.cancel_cost, now):
+            self._buffer.add(Cancel(client_id, order_id, ticker, shard))
+
+    def _tell(self, name: str, client_id: str, ticker: str, reason: str) -> None:
+        """Tell the log of an order, once for each reason."""
+        if self._told.get(client_id) == reason:
+            return
+        if len(self._told) >= _MOST_TOLD:
+            self._told.clear()
+        self._told[client_id] = reason
+        self._buffer.log(name, "warning", market=ticker, client_order_id=client_id, reason=reason)
 
     def _absent(self, event: OrderAbsent, now: Milliseconds) -> str | None:
         """Drop an order that the exchange does not know, unless its place may be under way."""

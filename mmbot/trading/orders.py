@@ -62,6 +62,8 @@ class OrderCause(enum.Enum):
     OUTCOME_UNKNOWN = enum.auto()
     # It is over before all of its fills are booked.
     ENDED_UNBOOKED = enum.auto()
+    # A reading of the account lists it as resting, long after it was taken for over.
+    LISTED_AGAIN = enum.auto()
 
 
 _S, _C = OrderState, OrderCause
@@ -80,8 +82,11 @@ _TRANSITIONS: Final[Mapping[OrderCause, Mapping[OrderState, OrderState]]] = Mapp
         | dict.fromkeys((_S.RENEWING, _S.DECREASING, _S.CANCELLING), _S.RESTING),
         _C.OUTCOME_UNKNOWN: dict.fromkeys(_S, _S.UNKNOWN) | {_S.AWAITING_FILLS: _S.AWAITING_FILLS},
         _C.ENDED_UNBOOKED: dict.fromkeys(_S, _S.AWAITING_FILLS),
+        _C.LISTED_AGAIN: {_S.AWAITING_FILLS: _S.UNKNOWN},
     }
 )
+# States in which the exchange is asked for an order, or for its fills.
+_QUERIED: Final = frozenset({_S.UNKNOWN, _S.AWAITING_FILLS})
 
 
 class InvalidTransition(Exception):
@@ -110,6 +115,7 @@ class Order(msgspec.Struct):
         change_after: A refused renewal or decrease is not sent again before then.
         spared_until: Until when it is kept if this session cannot judge it yet.
         reported: Whether the stream has reported it.
+        over_since: Since when it is over, if it is.
     """
 
     client_id: str
@@ -130,6 +136,7 @@ class Order(msgspec.Struct):
     change_after: Milliseconds = 0
     spared_until: Milliseconds = 0
     reported: bool = False
+    over_since: Milliseconds = 0
 
     def change(self, cause: OrderCause) -> None:
         """Go to the state that follows from `cause`.
@@ -140,7 +147,7 @@ class Order(msgspec.Struct):
         after = _TRANSITIONS[cause].get(self.state)
         if after is None:
             raise InvalidTransition(f"{self.client_id} is {self.state}: {cause.name}")
-        if after is OrderState.UNKNOWN and self.state is not OrderState.UNKNOWN:
+        if after in _QUERIED and after is not self.state:
             self.queries = 0
         self.state = after
 
@@ -163,13 +170,18 @@ class Order(msgspec.Struct):
 
 
 class OwnOrders:
-    """Every order that may still matter, by its client id and by its market."""
+    """Every order that may still matter, by its client id and by its market.
+
+    `now` is the time of the event that is being handled.
+    """
 
     def __init__(self) -> None:
+        self.now: Milliseconds = 0
         self._orders: dict[str, Order] = {}
         self._by_ticker: dict[str, dict[str, Order]] = {}
         self._by_order_id: dict[str, Order] = {}
-        self._over: OrderedDict[str, None] = OrderedDict()
+        # Orders that are over, and since when.
+        self._over: OrderedDict[str, Milliseconds] = OrderedDict()
 
     def __iter__(self) -> Iterator[Order]:
         return iter(tuple(self._orders.values()))
@@ -210,6 +222,27 @@ class OwnOrders:
         """Return whether an order is remembered as over."""
         return client_id in self._over
 
+    def over_since(self, client_id: str) -> Milliseconds | None:
+        """Return since when an order is over, its fills booked or not; `None` if it is not."""
+        order = self._orders.get(client_id)
+        if order is not None and order.state is OrderState.AWAITING_FILLS:
+            return order.over_since
+        return self._over.get(client_id)
+
+    def revive(self, report: OrderReport, now: Milliseconds) -> Order:
+        """Have an order that was taken for over in doubt again, as it is listed as resting."""
+        order = self._orders.get(report.client_id)
+        if order is None:
+            order = adopted_order(report, now)
+            self.add(order)
+            order.mark_unknown()
+        else:
+            order.change(OrderCause.LISTED_AGAIN)
+            order.filled = max(report.filled, order.booked)
+            order.count = Count(order.filled + report.remaining)
+        self._over.pop(report.client_id, None)
+        return order
+
     def identify(self, order: Order, order_id: str, booked: Count) -> None:
         """Set the exchange's id of an order, and what is booked under it already."""
         order.order_id = order_id
@@ -240,11 +273,13 @@ class OwnOrders:
 
     def end(self, order: Order) -> None:
         """End an order, or let it await the fills that are not booked yet."""
+        if order.state is not OrderState.AWAITING_FILLS:
+            order.over_since = self.now
         if order.filled > order.booked:
             order.change(OrderCause.ENDED_UNBOOKED)
             return
         self.forget(order)
-        self._over[order.client_id] = None
+        self._over[order.client_id] = order.over_since
         if len(self._over) > _REMEMBERED:
             self._over.popitem(last=False)
 

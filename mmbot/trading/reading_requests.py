@@ -13,7 +13,8 @@ def account_request(state: TradingState, now: Milliseconds) -> ReadAccount:
     decided: list[str] = []
     for _, market in state.markets():
         if market.settled is None:
-            (open_ if market.result is None else decided).append(market.ticker)
+            undecided = market.result is None and not market.terms.decided
+            (open_ if undecided else decided).append(market.ticker)
     return ReadAccount(tuple(open_), tuple(decided), tuple(state.shards), now)
 
 

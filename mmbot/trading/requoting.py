@@ -106,6 +106,7 @@ class Requote:
         """Return why no market of an event may be quoted."""
         return (
             service_gate(self._state.service)
+            or (Gate.EVENT_UNREADABLE if event_state.unreadable else None)
             or (None if event_state.reconciled else Gate.NOT_RECONCILED)
             or belief_gate(event_state.belief, event_state.releases, event_state.windows, self._now)
         )
@@ -151,10 +152,7 @@ class Requote:
 
     def _set_gate(self, event_state: EventState, market: MarketState, gate: Gate | None) -> None:
         """Set why a market is not quoted, and log it if that changed."""
-        exchange = self._state.service.exchange
-        shut = None
-        if gate is not None:
-            shut = exchange if exchange and exchange.gate is gate else _shut(gate, market)
+        shut = None if gate is None else self._shut(event_state, market, gate)
         if shut == market.shut_gate:
             return
         market.shut_gate = shut
@@ -164,6 +162,18 @@ class Requote:
             market=market.ticker,
             reason=market.reason,
         )
+
+    def _shut(self, event_state: EventState, market: MarketState, gate: Gate) -> ShutGate:
+        """Return a shut gate with its detail."""
+        exchange = self._state.service.exchange
+        if exchange and exchange.gate is gate:
+            return exchange
+        details = {
+            Gate.EVENT_UNREADABLE: event_state.unreadable,
+            Gate.UNREADABLE: market.unreadable,
+            Gate.POSITION_CONTRADICTS: market.contradiction,
+        }
+        return ShutGate(gate, details.get(gate, ""))
 
     def _review_orders(
         self, orders: tuple[Order, ...], quotes: Quotes, market: MarketState
@@ -333,11 +343,12 @@ class Requote:
     def _cancel_reserve(self) -> float:
         """Return the tokens kept back for cancelling every order and one more.
 
-        Never so many that a full bucket could not pay for a place or a renewal.
+        Never so many that a full bucket could not pay for a place, a renewal or a decrease.
         """
         budget = self._state.budget
         reserve = budget.cancel_cost * (len(self._state.orders) + 1)
-        return min(reserve, budget.capacity - max(budget.place_cost, budget.renew_cost))
+        dearest = max(budget.place_cost, budget.renew_cost, budget.decrease_cost)
+        return min(reserve, budget.capacity - dearest)
 
     def _log(self, name: str, order: Order, **fields: Any) -> None:
         self._buffer.log(
@@ -372,8 +383,3 @@ def _danger(cancel: _Cancel) -> float:
 
 def _distance_from_even_odds(place: _Place) -> float:
     return abs((place.market.fair or 0.0) - 0.5)
-
-
-def _shut(gate: Gate, market: MarketState) -> ShutGate:
-    contradicts = gate is Gate.POSITION_CONTRADICTS
-    return ShutGate(gate, f": {market.contradiction}" if contradicts else "")

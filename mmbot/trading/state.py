@@ -53,6 +53,8 @@ class MarketState(msgspec.Struct):
         sampled: For each moment, at how many published days it was sampled last.
         shut_gate: Why it is not quoted, or `None`.
         contradiction: How the books of its position contradict each other; empty if they agree.
+        unread_fills: Which of our fills here, or of our position, could not be read.
+        unread_terms: What of the market was listed last and could not be read.
     """
 
     terms: Market
@@ -72,6 +74,15 @@ class MarketState(msgspec.Struct):
     sampled: dict[str, int] = msgspec.field(default_factory=dict)
     shut_gate: ShutGate | None = None
     contradiction: str = ""
+    unread_fills: str = ""
+    unread_terms: str = ""
+
+    @property
+    def unreadable(self) -> str:
+        """What of it cannot be read, so that it is not quoted; empty if all can."""
+        if self.terms.decided and self.result is None:
+            return "it is decided, and what it pays cannot be read"
+        return self.unread_terms or self.terms.unreadable or self.unread_fills
 
     @property
     def ticker(self) -> str:
@@ -160,6 +171,8 @@ class EventState:
         self.priced: PricingInputs | None = None
         # Whether no position of the event may grow.
         self.reduce_only = False
+        # What of it was listed last and could not be read.
+        self.unreadable = ""
 
     def extended(self, event: ListedEvent) -> EventState:
         """Return the state with the event's new markets; the other markets and fills are kept."""
@@ -283,6 +296,7 @@ class TradingState(msgspec.Struct):
             it was read.
         flat: Each shard's balance as if no market here had ever been traded, where it was read.
         losses: The day's P&L marks.
+        unreadable: What of the listing could not be read last, by event or market.
     """
 
     settings: Settings
@@ -299,6 +313,7 @@ class TradingState(msgspec.Struct):
     cash: Money | None = None
     flat: dict[int, Money] = msgspec.field(default_factory=dict)
     losses: DailyLosses = msgspec.field(default_factory=DailyLosses)
+    unreadable: dict[str, str] = msgspec.field(default_factory=dict)
 
     def market(self, ticker: str) -> MarketState:
         """Return a market that is known.

@@ -43,8 +43,24 @@ Refusal: TypeAlias = Literal[
 ]
 
 
+class Unreadable(msgspec.Struct, frozen=True):
+    """Something of ours that the exchange says and that cannot be read.
+
+    Attributes:
+        ticker: The event or the market that it concerns.
+        reason: What cannot be read, in a few words.
+    """
+
+    ticker: str
+    reason: str
+
+
 class Market(msgspec.Struct, frozen=True):
-    """One listed market: YES pays a dollar if the week's average is above `strike` passengers."""
+    """One listed market: YES pays a dollar if the week's average is above `strike` passengers.
+
+    One that is `decided` has a result, whether or not that could be read. `unreadable` says why a
+    market whose place among the strikes is known is not quoted all the same.
+    """
 
     ticker: str
     strike: int
@@ -53,6 +69,8 @@ class Market(msgspec.Struct, frozen=True):
     closes: Milliseconds
     shard: int = 0
     active: bool = True
+    decided: bool = False
+    unreadable: str = ""
 
 
 class Fill(msgspec.Struct, frozen=True):

@@ -86,14 +86,36 @@ async def assert_refused(process: Session) -> None:
 
 
 SPOILT: dict[str, tuple[str, Spoil]] = {
-    "price_ranges": ("events", without_a_field("price_ranges", "events", "markets")),
-    "close_time": ("events", without_a_field("close_time", "events", "markets")),
-    "ticker": ("portfolio/orders", with_row("orders", {"order_id": "o-1"})),
-    "order_id": ("portfolio/fills", with_row("fills", {"trade_id": "t-1"})),
-    "position_fp": ("portfolio/positions", with_row("market_positions", {"ticker": "X"})),
     "balance": ("portfolio/balance", without_a_field("balance")),
     "fee_type": ("series/KXTSAW", lambda _: {"series": {}}),
 }
+
+
+# What cannot be read and costs only itself, or is not ours and costs nothing.
+ODD: dict[str, Spoil] = {
+    "events": without_a_field("price_ranges", "events", "markets"),
+    "portfolio/orders": with_row("orders", {"order_id": "o-1"}),
+    "portfolio/fills": with_row("fills", {"trade_id": "t-1"}),
+    "portfolio/positions": with_row("market_positions", {"ticker": "X"}),
+}
+
+
+async def test_a_row_that_costs_only_itself_keeps_no_daemon_from_quoting(
+    start_exchange: Start, quick_config: str, tmp_path: Path
+) -> None:
+    exchange = start_exchange()
+
+    async def quote_with(path: str) -> int:
+        async with (
+            proxy(exchange, path, ODD[path], iter(())) as venue,
+            session(quick_config, venue, tmp_path / path) as daemon,
+        ):
+            await daemon.until("order.place")
+            daemon.process.terminate()
+            return await daemon.ended()
+
+    # One after another, as they trade on one account.
+    assert [await quote_with(path) for path in ODD] == [0] * len(ODD)
 
 
 async def test_a_row_that_cannot_be_read_is_named_and_nothing_is_traded(

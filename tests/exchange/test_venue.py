@@ -10,6 +10,7 @@ from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.timetable import maintenance_windows, releases
 from mmbot.exchange.venue import SimulatedVenue
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
+from mmbot.units import Price
 
 TICKER = "KXTSAW-26APR19-A2.45"
 OTHER = "KXTSAW-26APR19-A2.50"
@@ -190,3 +191,52 @@ def test_maintenance_is_on_thursdays_from_three_to_five() -> None:
     )
     (following,) = maintenance_windows(end, weeks=1)
     assert following[0].date() == dt.date(2026, 4, 23)
+
+
+def test_a_market_may_pay_a_fraction_of_a_dollar(bench: Any, maker: Any, taker: Any) -> None:
+    maker.place("ask", "0.4000", "10.00")
+    taker.place("bid", "0.4000", "10.00")
+    before = (maker.cash(), taker.cash())
+    money = bench.total_money()
+    bench.venue.pay_fraction(TICKER, Price(3_800), bench.now)
+    bench.wait_until(MONDAY + dt.timedelta(days=1))
+    _, shown = bench.public(f"/markets/{TICKER}")
+    assert (shown["market"]["result"], shown["market"]["settlement_value_dollars"]) == (
+        "scalar",
+        "0.3800",
+    )
+    # The ten YES are paid 3.80, and the ten NO the rest of ten dollars.
+    assert (maker.cash() - before[0], taker.cash() - before[1]) == (6_200_000, 3_800_000)
+    assert bench.total_money() == money
+
+
+def test_a_determined_market_may_be_amended_to_a_fraction(bench: Any) -> None:
+    market = bench.venue.exchange.market(TICKER)
+    bench.wait_until(MONDAY)
+    for _ in range(24 * 360):
+        if market.result:
+            break
+        bench.wait(10_000)
+    assert (market.result, market.settled_ms) == ("yes", None)
+    bench.venue.pay_fraction(TICKER, Price(3_800), bench.now)
+    assert (market.status, market.yes_value) == ("amended", 3_800)
+
+
+def test_odd_rows_are_listed_and_sent_as_they_are(bench: Any, maker: Any) -> None:
+    odd, row = bench.venue.exchange.oddities, {"order_id": None, "book_side": "sideways"}
+    odd.orders.append(row)
+    odd.positions.append(row)
+    odd.events.append({"event_ticker": 3})
+    assert maker.call("GET", "/portfolio/orders", status="resting")[1]["orders"] == [row]
+    assert maker.call("GET", "/portfolio/positions")[1]["market_positions"] == [row]
+    stream = maker.stream()
+    stream.subscribe("fill", "user_orders", "market_lifecycle_v2")
+    bench.venue.send_row("somebody else", "fill", "fill", row, bench.now)
+    bench.venue.send_row(maker.user_id, "fill", "fill", row, bench.now)
+    assert [frame["msg"] for frame in stream.frames("fill")] == [row]
+    bench.venue.change_row(TICKER, {"strike_type": "between"}, bench.now)
+    assert len(stream.frames("event_lifecycle")) == 1
+    _, answer = bench.public("/events", with_nested_markets="true")
+    assert answer["events"][-1] == {"event_ticker": 3}
+    kinds = {m["ticker"]: m["strike_type"] for m in answer["events"][0]["markets"]}
+    assert (kinds[TICKER], kinds[OTHER]) == ("between", "greater")

@@ -10,6 +10,7 @@ from mmbot.faultlab.scenario import weeks
 from mmbot.faultlab.world import World
 from mmbot.kalshi.http import BASE_PATH, HttpRequest
 from mmbot.kalshi.readings import ExchangeStatus
+from mmbot.units import Price
 
 OCCASIONS = [name for name, fault in FAULTS.items() if fault.point == "occasion"]
 
@@ -67,3 +68,36 @@ def test_every_fault_of_occasion_can_be_injected_at_any_time(name: str) -> None:
 
 def test_the_injector_has_every_fault_of_occasion_and_no_other() -> None:
     assert World("1", weeks(1), ()).injector.names == set(OCCASIONS)
+
+
+def test_foreign_rows_stay_in_the_lists_and_events_that_cannot_be_read_in_the_listing() -> None:
+    world = world_with("foreign_rows")
+    world.injector.end_all()
+    odd = world.venue.exchange.oddities
+    assert (len(odd.orders), len(odd.positions), len(odd.events)) == (1, 1, 1)
+    listed = read(world, "/events")["events"]
+    assert isinstance(listed, list)
+    assert listed[-1] in odd.events
+
+
+def test_a_market_that_cannot_be_read_can_be_read_again_in_the_end() -> None:
+    world = world_with("unreadable_market")
+    odd = world.venue.exchange.oddities
+    assert any(odd.changes.values())
+    world.injector.end_all()
+    assert not any(odd.changes.values())
+
+
+def test_a_market_that_pays_a_fraction_is_determined_so() -> None:
+    world = world_with("scalar_result")
+    (market,) = (
+        market
+        for market in world.venue.exchange.engine.markets.values()
+        if market.scalar_value is not None
+    )
+    world.venue.advance(market.terms.settle_ms + 3_600_000)
+    assert market.result == "scalar"
+    assert market.yes_value == market.scalar_value
+    value = market.scalar_value
+    world.venue.pay_fraction(market.ticker, Price(1), market.terms.settle_ms + 3_600_000)
+    assert market.scalar_value == value

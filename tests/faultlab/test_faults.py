@@ -102,3 +102,11 @@ def test_every_fault_is_drawn_by_some_seed() -> None:
         for _ in range(8):
             drawn |= {name for _, name in faults.occasions(0, 1000)}
     assert drawn == {name for name, fault in FAULTS.items() if fault.point == "occasion"}
+
+
+def test_only_answers_about_orders_bear_odd_statuses() -> None:
+    faults = using("answer_status")
+    orders = HttpRequest("GET", "/trade-api/v2/portfolio/orders")
+    fills = HttpRequest("GET", "/trade-api/v2/portfolio/fills")
+    assert {faults.call(orders, 0).odd_status for _ in range(500)} == {True, False}
+    assert not any(faults.call(each, 0).odd_status for each in (fills, CREATE) for _ in range(500))

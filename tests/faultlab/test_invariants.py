@@ -3,6 +3,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from mmbot.exchange.facts import OrderChanged
@@ -86,3 +87,31 @@ def test_an_order_may_not_add_to_what_a_late_one_may_lose_once_that_was_known(
 ) -> None:
     with pytest.raises(InvariantBroken, match="worst_case"):
         send_beside_a_late_order({f"{CLIENT_ID_PREFIX}1-1": "the late order"}, monkeypatch)
+
+
+def test_no_order_may_rest_beside_one_of_an_earlier_session_that_is_not_late() -> None:
+    auditor = Auditor(SCENARIO)
+    auditor.session_started("1")
+    auditor.follow_facts([bid(HIGH, session=1)])
+    auditor.session_started("2")
+    with pytest.raises(InvariantBroken, match="one_order"):
+        auditor.follow_facts([bid(HIGH, session=2)])
+
+
+def beside_a_false_end(after: int) -> None:
+    """Follow an order whose end was reported falsely, and another on its side so much later."""
+    auditor = Auditor(SCENARIO)
+    auditor.session_started("1")
+    auditor.follow_facts([bid(HIGH, session=1)])
+    auditor.ended_falsely(f"{CLIENT_ID_PREFIX}1-1", 0)
+    later = msgspec.structs.replace(bid(HIGH, session=1, number=2, renewed=after), at=after)
+    auditor.follow_facts([later])
+
+
+def test_an_order_that_was_ended_falsely_may_be_replaced_for_a_while() -> None:
+    beside_a_false_end(after=39_000)
+
+
+def test_an_order_that_was_ended_falsely_has_to_be_known_again() -> None:
+    with pytest.raises(InvariantBroken, match="one_order"):
+        beside_a_false_end(after=40_000)

@@ -9,7 +9,14 @@ from mmbot.kalshi.http import HttpAnswer
 from mmbot.kalshi.messages import Malformed
 from mmbot.kalshi.readings import ReadingError
 from mmbot.trading.commands import QueryOrder, ReadAccount
-from mmbot.trading.events import InputEvent, OrderAbsent, OrderReported, Reconciled
+from mmbot.trading.events import (
+    InputEvent,
+    OrderAbsent,
+    OrderReported,
+    OrdersListed,
+    ReadingFailed,
+    Reconciled,
+)
 from mmbot.units import Count
 from tests.kalshi.builders import REST_FILL, REST_ORDER, A, B, answer, changed
 from tests.kalshi.exchange_table import Exchange
@@ -30,7 +37,14 @@ def account(**changes: Any) -> Exchange:
 
 
 def read_the_account(exchange: Exchange, *tickers: str) -> list[InputEvent]:
-    return exchange.read(read_account(ReadAccount(tickers, shards=(3,)), 7))
+    return exchange.read(read_account(ReadAccount(tickers, shards=(3,)), "KXTSAW", 7))
+
+
+def failure(exchange: Exchange) -> str:
+    """The reason why all but the orders could not be read."""
+    _, failed = read_the_account(exchange, A)
+    assert isinstance(failed, ReadingFailed)
+    return failed.reason
 
 
 # One order
@@ -131,10 +145,75 @@ def test_positions_in_other_markets_are_ignored() -> None:
     assert isinstance(read_the_account(exchange, B)[0], Reconciled)
 
 
-def test_a_position_that_is_no_number_is_malformed() -> None:
-    positions = {"market_positions": [{"ticker": A, "position_fp": "many"}]}
-    with pytest.raises(Malformed, match="/portfolio/positions"):
-        read_the_account(account(**{"/portfolio/positions": positions}), A)
+@pytest.mark.parametrize(
+    "row", [{"position_fp": "many"}, {}, {"position_fp": None}, {"position_fp": "0.005"}]
+)
+def test_a_position_that_cannot_be_read_is_told_and_contradicts_nothing(
+    row: dict[str, Any],
+) -> None:
+    positions = {"market_positions": [{"ticker": A} | row]}
+    (event,) = read_the_account(account(**{"/portfolio/positions": positions}), A)
+    assert isinstance(event, Reconciled)
+    assert [each.ticker for each in event.unreadable] == [A]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"ticker": "KXBTC-1", "position_fp": "0.004550"},
+        {"ticker": "KXTSAWX-1"},
+        {"ticker": 3},
+        {"ticker": "KXTSAW-" + "9" * 200},
+        {},
+        "row",
+        None,
+    ],
+)
+def test_rows_that_are_not_ours_cost_nothing_however_they_look(row: Any) -> None:
+    exchange = account(
+        **{
+            "/portfolio/orders": {"orders": [row, REST_ORDER]},
+            "/portfolio/fills": {"fills": [row, REST_FILL]},
+            "/portfolio/positions": {
+                "market_positions": [row, {"ticker": A, "position_fp": "10.00"}]
+            },
+        }
+    )
+    (event,) = read_the_account(exchange, A)
+    assert isinstance(event, Reconciled)
+    assert (len(event.orders), len(event.fills), event.unreadable) == (1, 1, ())
+    assert event.unreadable_orders == ()
+
+
+def test_an_order_of_another_client_may_be_without_a_side_or_at_any_price() -> None:
+    odd = changed(REST_ORDER, client_order_id="by-hand", book_side=..., yes_price_dollars="0.00455")
+    (event,) = read_the_account(account(**{"/portfolio/orders": {"orders": [odd]}}), A)
+    assert isinstance(event, Reconciled)
+    assert (event.orders, event.unreadable_orders) == ((), ())
+
+
+def test_the_orders_are_returned_where_the_rest_cannot_be_read() -> None:
+    listed, failed = read_the_account(account(**{"/portfolio/fills": HttpAnswer(500)}), A)
+    assert isinstance(listed, OrdersListed)
+    assert [order.order_id for order in listed.orders] == ["ee58"]
+    assert isinstance(failed, ReadingFailed)
+    assert failed.what == "account"
+
+
+@pytest.mark.parametrize("named", ["", None, ...])
+def test_the_answer_to_a_query_may_leave_our_client_id_out(named: Any) -> None:
+    order = changed(REST_ORDER, client_order_id=named)
+    exchange = Exchange(**{"/portfolio/orders/ee58": {"order": order}})
+    (event,) = exchange.read(query_order(QueryOrder("mmbot-1", "ee58", A, SINCE), 7))
+    assert isinstance(event, OrderReported)
+    assert event.report.client_id == "mmbot-1"
+
+
+def test_the_answer_to_a_query_may_not_be_about_another_order() -> None:
+    order = changed(REST_ORDER, client_order_id="mmbot-2")
+    exchange = Exchange(**{"/portfolio/orders/ee58": {"order": order}})
+    with pytest.raises(Malformed, match="mmbot-2"):
+        exchange.read(query_order(QueryOrder("mmbot-1", "ee58", A, SINCE), 7))
 
 
 def test_a_list_of_too_many_pages_fails_the_reading() -> None:
@@ -143,7 +222,7 @@ def test_a_list_of_too_many_pages_fails_the_reading() -> None:
         read_the_account(account(**{"/portfolio/orders": endless}), A)
 
 
-@pytest.mark.parametrize("page", [{}, {"orders": None}, {"orders": 3}, {"orders": [{"x": 1}]}])
+@pytest.mark.parametrize("page", [{}, {"orders": None}, {"orders": 3}])
 def test_a_page_that_holds_no_list_of_orders_is_malformed(page: dict[str, Any]) -> None:
     with pytest.raises(Malformed):
         read_the_account(account(**{"/portfolio/orders": page}), A)
@@ -151,13 +230,13 @@ def test_a_page_that_holds_no_list_of_orders_is_malformed(page: dict[str, Any]) 
 
 def test_the_exchanges_error_is_part_of_the_reason() -> None:
     refused = answer({"error": {"code": "forbidden", "message": "no scope"}}, 403)
-    with pytest.raises(ReadingError, match="GET /portfolio/balance: 403 forbidden no scope"):
-        read_the_account(account(**{"/portfolio/balance": refused}), A)
+    reason = failure(account(**{"/portfolio/balance": refused}))
+    assert reason == "GET /portfolio/balance: 403 forbidden no scope"
 
 
 def test_the_balances_are_those_of_the_shards_in_use() -> None:
     exchange = account()
-    (event,) = exchange.read(read_account(ReadAccount((), shards=(0, 3)), 7))
+    (event,) = exchange.read(read_account(ReadAccount((), shards=(0, 3)), "KXTSAW", 7))
     assert isinstance(event, Reconciled)
     assert event.balances == {0: 123_450_000, 3: 123_450_000}
     asked = [query["exchange_index"] for query in exchange.queries("/portfolio/balance")]
@@ -166,6 +245,6 @@ def test_the_balances_are_those_of_the_shards_in_use() -> None:
 
 def test_a_decided_market_needs_no_position_but_its_fills_are_read() -> None:
     exchange = account(**{"/portfolio/positions": {"market_positions": []}})
-    (event,) = exchange.read(read_account(ReadAccount((), decided=(A,)), 7))
+    (event,) = exchange.read(read_account(ReadAccount((), decided=(A,)), "KXTSAW", 7))
     assert isinstance(event, Reconciled)
     assert len(event.fills) == 1

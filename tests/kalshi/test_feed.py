@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,8 +12,10 @@ from mmbot.trading.events import (
     BooksDistrusted,
     FeedLagged,
     Filled,
+    FillUnreadable,
     InputEvent,
     OrderReported,
+    OrderUnreadable,
 )
 from mmbot.trading.values import Side
 from mmbot.units import Count, Price
@@ -157,12 +161,7 @@ def test_frames_of_unknown_types_are_ignored(line: Line) -> None:
         b"no json",
         b"[]",
         b"{}",
-        frame("fill", changed(FILL, order_id=...)),
-        frame("user_order", changed(USER_ORDER, book_side="sideways")),
-        frame("orderbook_delta", changed(DELTA, side="x"), sid=BOOK_SID, seq=3),
-        frame("orderbook_snapshot", {"market_ticker": 3}, sid=BOOK_SID, seq=3),
         frame("subscribed", {}),
-        frame("market_lifecycle_v2", {"market_ticker": A}),
         "\ud800",
     ],
 )
@@ -171,6 +170,131 @@ def test_a_malformed_frame_ends_the_connection(line: Line, data: bytes | str) ->
     assert step.reconnect
     assert step.events == []
     assert [note.level for note in step.notes] == ["warning"]
+
+
+# What cannot be read costs only itself, and what is not ours nothing
+
+
+FOREIGN = [
+    frame("fill", changed(FILL, market_ticker="KXBTC-1", yes_price_dollars="0.004550")),
+    frame("fill", changed(FILL, market_ticker="KXBTC-1", book_side=...)),
+    frame("fill", changed(FILL, market_ticker=..., client_order_id="by-hand", order_id=...)),
+    frame("fill", changed(FILL, market_ticker=3, client_order_id=...)),
+    frame("fill", [1]),
+    frame("user_order", changed(USER_ORDER, client_order_id="by-hand", book_side=...)),
+    frame("user_order", changed(USER_ORDER, client_order_id=..., yes_price_dollars="0.004550")),
+    frame("user_order", changed(USER_ORDER, client_order_id={"a": 1})),
+    frame("user_order", "order"),
+]
+
+
+@pytest.mark.parametrize("data", FOREIGN)
+def test_what_is_not_ours_costs_nothing(line: Line, data: bytes) -> None:
+    step = line.feed.received(data, line.now)
+    assert (step.events, step.notes, step.reconnect) == ([], [], False)
+
+
+def test_a_fill_by_hand_in_one_of_our_markets_is_read(line: Line) -> None:
+    (event,) = line.hear("fill", changed(FILL, client_order_id=...)).events
+    assert isinstance(event, Filled)
+
+
+@pytest.mark.parametrize(
+    ("message", "ticker"),
+    [
+        (changed(FILL, order_id=...), A),
+        (changed(FILL, yes_price_dollars="0.004550"), A),
+        (changed(FILL, market_ticker=...), ""),
+    ],
+)
+def test_a_fill_of_ours_that_cannot_be_read_is_told(
+    line: Line, message: dict[str, Any], ticker: str
+) -> None:
+    step = line.hear("fill", message)
+    assert not step.reconnect
+    (event,) = step.events
+    assert isinstance(event, FillUnreadable)
+    assert event.ticker == ticker
+
+
+def test_an_own_order_that_cannot_be_read_is_told(line: Line) -> None:
+    step = line.hear("user_order", changed(USER_ORDER, fill_count_fp="1.005", exchange_index="x"))
+    assert not step.reconnect
+    (event,) = step.events
+    assert isinstance(event, OrderUnreadable)
+    assert (event.client_id, event.order_id, event.ticker, event.shard) == (
+        "mmbot-1",
+        "ee58",
+        A,
+        0,
+    )
+
+
+def test_a_book_that_cannot_be_read_is_dropped_alone_and_requested_after_a_while(
+    line: Line,
+) -> None:
+    odd = changed(SNAPSHOT, yes_dollars_fp=[["0.004550", "1.00"]])
+    step = line.books("orderbook_snapshot", odd)
+    (event,) = step.events
+    assert isinstance(event, BooksDistrusted)
+    assert event.tickers == (A,)
+    assert (step.frames, step.reconnect) == ([], False)
+    # Changes of it are not read meanwhile, and nothing more is told.
+    assert line.books("orderbook_delta", DELTA).events == []
+    assert line.books("orderbook_delta", changed(DELTA, side="x")).events == []
+    assert kinds(line.books("orderbook_delta", changed(DELTA, market_ticker=B))) == [BookChanged]
+    sent = len(line.sent)
+    assert line.feed.repair((A,), line.now).frames == []
+    for _ in range(29):
+        line.wait(2_000)
+        line.books("orderbook_snapshot", changed(SNAPSHOT, market_ticker=B))
+    assert all(params["market_tickers"] == [B] for _, params in line.sent_since(sent))
+    sent = len(line.sent)
+    line.wait(2_000)
+    command, params = line.sent_since(sent)[0]
+    assert (command, params["action"], params["market_tickers"]) == (
+        "update_subscription",
+        "get_snapshot",
+        [A],
+    )
+    assert line.books("orderbook_snapshot", odd).events == []
+    line.wait(60_000)
+    assert kinds(line.books("orderbook_snapshot", SNAPSHOT)) == [BookReplaced]
+
+
+def test_a_book_that_could_not_be_read_is_forgotten_with_its_market(line: Line) -> None:
+    line.books("orderbook_snapshot", changed(SNAPSHOT, yes_dollars_fp=3))
+    line.feed.watch((B,), line.now)
+    sent = len(line.sent)
+    for _ in range(31):
+        line.wait(2_000)
+        line.books("orderbook_snapshot", changed(SNAPSHOT, market_ticker=B))
+    assert all(params["market_tickers"] == [B] for _, params in line.sent_since(sent))
+
+
+def test_a_change_of_no_market_that_can_be_told_has_every_book_renewed_once(line: Line) -> None:
+    step = line.books("orderbook_delta", changed(DELTA, market_ticker=...))
+    (event,) = step.events
+    assert isinstance(event, BooksDistrusted)
+    assert event.tickers == (A, B)
+    assert len(step.frames) == 1
+    assert line.books("orderbook_delta", changed(DELTA, market_ticker=3)).frames == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [changed(SNAPSHOT, market_ticker=3), changed(SNAPSHOT, market_ticker="OTHER", clock="x")],
+)
+def test_a_snapshot_of_no_market_of_ours_changes_nothing(
+    line: Line, message: dict[str, Any]
+) -> None:
+    step = line.books("orderbook_snapshot", message)
+    assert (step.events, step.frames, step.reconnect) == ([], [], False)
+
+
+def test_a_change_of_another_subscription_costs_nothing(line: Line) -> None:
+    step = line.hear("orderbook_delta", changed(DELTA, side="x"), sid=99, seq=1)
+    assert (step.events, step.frames, step.reconnect) == ([], [], False)
 
 
 @given(

@@ -10,10 +10,12 @@ from mmbot.trading.commands import (
     EnsureGroup,
     QueryOrder,
     ReadAccount,
+    ReadFeeType,
     ReadListing,
     ResetGroup,
 )
 from mmbot.trading.events import (
+    FeeTypeRead,
     GroupChanged,
     GroupReady,
     GroupUnavailable,
@@ -189,6 +191,23 @@ def test_a_malformed_answer_fails_a_reading() -> None:
     calls = gate.start_reading(ReadAccount(()), NOW)
     (event,), _ = read_through(gate, calls, HttpAnswer(200, b"<html>"))
     assert isinstance(event, ReadingFailed)
+
+
+def test_the_fee_type_is_read_alone() -> None:
+    gateway = Gateway(SIGNER, ExchangeSettings())
+    (call,) = gateway.start_reading(ReadFeeType(), NOW)
+    assert call.request.path == "/trade-api/v2/series/KXTSAW"
+    charged = answer({"series": {"fee_type": "flat"}})
+    assert gateway.answered(call.id, charged, NOW) == ([FeeTypeRead("fee_type_flat")], [])
+
+
+def test_a_query_that_was_refused_for_tokens_says_so() -> None:
+    gateway = Gateway(SIGNER, ExchangeSettings())
+    for status, limited in ((429, True), (500, False)):
+        (call,) = gateway.start_reading(QueryOrder("mmbot-1", "o-1", A, NOW), NOW)
+        ((event,), _) = gateway.answered(call.id, HttpAnswer(status), NOW)
+        assert isinstance(event, OrderQueryFailed)
+        assert event.rate_limited is limited
 
 
 def test_several_orders_are_queried_side_by_side() -> None:

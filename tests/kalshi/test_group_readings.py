@@ -7,7 +7,6 @@ import pytest
 
 from mmbot.kalshi.group_readings import ensure_group, reset_group
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
-from mmbot.kalshi.messages import Malformed
 from mmbot.kalshi.readings import Reading, ReadingError
 from mmbot.trading.commands import ResetGroup
 from mmbot.trading.events import GroupChanged, GroupReady, InputEvent
@@ -74,9 +73,21 @@ def test_a_group_that_cannot_be_created_fails_the_reading(answered: HttpAnswer |
         run(ensure_group(COMMAND, 7), listed(), answered)
 
 
-def test_a_limit_that_is_no_number_is_malformed() -> None:
-    with pytest.raises(Malformed, match=BASE):
-        run(ensure_group(COMMAND, 7), listed(changed(GROUP, contracts_limit_fp="many")))
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"contracts_limit_fp": "many"},
+        {"contracts_limit_fp": 3},
+        {"id": ...},
+        {"is_auto_cancel_enabled": ...},
+        {"is_auto_cancel_enabled": "true"},
+        {"is_auto_cancel_enabled": None},
+    ],
+)
+def test_a_group_that_cannot_be_read_is_not_used_and_hides_no_other(odd: dict[str, Any]) -> None:
+    rows = listed(changed(GROUP, **odd), GROUP)
+    events, _ = run(ensure_group(COMMAND, 7), rows)
+    assert events == [GroupReady(3, "g-5", COMMAND.contracts)]
 
 
 def test_a_group_is_reset_on_its_shard_for_its_subaccount() -> None:

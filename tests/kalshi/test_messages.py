@@ -144,8 +144,41 @@ def test_an_instant_without_its_zone_is_malformed() -> None:
 @pytest.mark.parametrize(
     ("result", "value"), [("yes", 10_000), ("no", 0), ("", None), ("scalar", None)]
 )
-def test_only_yes_and_no_pay(result: str, value: int | None) -> None:
+def test_without_a_stated_value_only_yes_and_no_pay(result: str, value: int | None) -> None:
     assert wire.settlement_value(result) == value
+
+
+@pytest.mark.parametrize(
+    ("result", "stated", "value"),
+    [
+        ("scalar", "0.3800", 3_800),
+        ("scalar", "0.380000", 3_800),
+        ("scalar", 0.38, 3_800),
+        ("scalar", "0.0000", 0),
+        ("scalar", "1.0000", 10_000),
+        ("scalar", "1.0001", None),
+        ("scalar", "-0.1000", None),
+        ("scalar", "0.38005", None),
+        ("scalar", "much", None),
+        ("scalar", ["0.3800"], None),
+        ("yes", "1.0000", 10_000),
+        ("yes", "0.3800", None),
+        ("no", "0.0000", 0),
+        ("no", "much", None),
+        ("void", "0.3800", None),
+        (None, "0.3800", None),
+    ],
+)
+def test_a_fraction_pays_what_is_stated_and_a_contradiction_nothing(
+    result: Any, stated: Any, value: int | None
+) -> None:
+    assert wire.settlement_value(result, stated) == value
+
+
+def test_of_an_event_only_the_markets_that_can_be_read_are_returned() -> None:
+    rows = [{"ticker": 3}, MARKET, None]
+    assert [market.ticker for market in wire.markets_of(wire.RestEvent(markets=rows))] == [A]
+    assert list(wire.markets_of(wire.RestEvent(markets="many"))) == []
 
 
 @pytest.mark.parametrize(

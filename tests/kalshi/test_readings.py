@@ -116,10 +116,67 @@ def test_a_pause_of_a_shard_in_use_shuts_the_series(shard: int, expected: str) -
         ({"markets": [MARKET, changed(MARKET, ticker=B)]}, "two markets at one strike"),
     ],
 )
-def test_an_event_of_another_kind_is_malformed(changes: dict[str, Any], complaint: str) -> None:
-    exchange = listing(**{"/events": {"events": [changed(LISTED, **changes)]}})
-    with pytest.raises(Malformed, match=complaint):
-        read_the_listing(exchange)
+def test_an_event_that_cannot_be_read_costs_only_itself(
+    changes: dict[str, Any], complaint: str
+) -> None:
+    sound = changed(LISTED, event_ticker="KXTSAW-26DEC06")
+    exchange = listing(**{"/events": {"events": [changed(LISTED, **changes), sound]}})
+    read = read_the_listing(exchange)[1]
+    assert isinstance(read, ListingRead)
+    assert [event.ticker for event in read.events] == ["KXTSAW-26DEC06"]
+    assert any(complaint in each.reason for each in read.unreadable)
+
+
+@pytest.mark.parametrize(
+    "row", [None, 3, "event", {}, {"event_ticker": 3}, {"event_ticker": EVENT, "markets": 7}]
+)
+def test_a_row_that_is_no_event_costs_only_itself(row: Any) -> None:
+    read = read_the_listing(listing(**{"/events": {"events": [row, LISTED]}}))[1]
+    assert isinstance(read, ListingRead)
+    assert [event.ticker for event in read.events] == [EVENT]
+    assert len(read.unreadable) == 1
+
+
+def test_an_event_of_another_series_costs_nothing() -> None:
+    other = changed(LISTED, event_ticker="KXTSAWX-1", markets=[{}])
+    read = read_the_listing(listing(**{"/events": {"events": [other, LISTED]}}))[1]
+    assert isinstance(read, ListingRead)
+    assert ([event.ticker for event in read.events], read.unreadable) == ([EVENT], ())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"strike_type": "between"},
+        {"floor_strike": ...},
+        {"floor_strike": 2_700_000.5},
+        {"open_time": "soon"},
+        {"price_ranges": []},
+        {"ticker": ...},
+    ],
+)
+def test_a_market_that_cannot_be_read_costs_only_itself(changes: dict[str, Any]) -> None:
+    sound = changed(MARKET, ticker=B, floor_strike=2_800_000)
+    odd = changed(LISTED, markets=[sound, changed(MARKET, **changes)])
+    read = read_the_listing(listing(**{"/events": {"events": [odd]}}))[1]
+    assert isinstance(read, ListingRead)
+    assert [market.ticker for market in read.events[0].markets] == [B]
+    assert [each.ticker for each in read.unreadable] == [EVENT if "ticker" in changes else A]
+
+
+def test_a_held_event_that_cannot_be_read_hides_no_other() -> None:
+    exchange = listing(**{"/events/KXTSAW-26NOV22": {"event": {"markets": [{"ticker": "x"}]}}})
+    read = read_the_listing(exchange, ("KXTSAW-26NOV22",))[1]
+    assert isinstance(read, ListingRead)
+    assert [event.ticker for event in read.events] == [EVENT]
+    assert {each.ticker for each in read.unreadable} == {"x", "KXTSAW-26NOV22"}
+
+
+def test_what_cannot_be_read_is_bounded() -> None:
+    odd = changed(LISTED, markets=[{"ticker": f"m-{number}"} for number in range(500)])
+    read = read_the_listing(listing(**{"/events": {"events": [odd]}}))[1]
+    assert isinstance(read, ListingRead)
+    assert len(read.unreadable) == 100
 
 
 @pytest.mark.parametrize("bucket", [{"refill_rate": 0, "bucket_capacity": 1}, {}])
@@ -134,6 +191,14 @@ def test_the_results_of_held_events_that_have_closed_are_read() -> None:
         changed(MARKET, ticker="x", floor_strike=1, result="yes", status="finalized"),
         changed(MARKET, ticker="y", floor_strike=2, result="no", status="determined"),
         changed(MARKET, ticker="z", floor_strike=3, result="", status="closed"),
+        changed(
+            MARKET,
+            ticker="s",
+            floor_strike=4,
+            result="scalar",
+            settlement_value_dollars="0.3800",
+            status="finalized",
+        ),
     ]
     settled = {"event": {"event_ticker": held, "markets": markets}, "markets": []}
     exchange = listing(**{f"/events/{held}": settled})
@@ -141,6 +206,7 @@ def test_the_results_of_held_events_that_have_closed_are_read() -> None:
     assert events[2:] == [
         MarketSettled("x", ONE_DOLLAR, final=True, read=True),
         MarketSettled("y", Price(0), read=True),
+        MarketSettled("s", Price(3_800), final=True, read=True),
     ]
     read = events[1]
     assert isinstance(read, ListingRead)

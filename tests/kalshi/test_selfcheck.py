@@ -28,7 +28,7 @@ from tests.kalshi.builders import (
 NOW = 1_795_874_400_000
 OPEN = {"exchange_active": True, "trading_active": True}
 KEY = {"api_key_id": "key-id", "name": "n", "scopes": ["read", "write::trade"]}
-NO_GRID = changed(MARKET, price_ranges=[])
+NO_GRID_B = changed(MARKET, ticker=B, floor_strike=2_800_000, price_ranges=[])
 HELD = "KXTSAW-26NOV22"
 CLOSED: dict[str, Any] = {
     "event_ticker": HELD,
@@ -193,13 +193,8 @@ def test_fees_for_makers_fail(override: str | None) -> None:
 @pytest.mark.parametrize(
     ("path", "answered", "name"),
     [
-        ("/events", {"events": [changed(LISTED, markets=[{"ticker": A}])]}, "markets"),
-        ("/events", {"events": [changed(LISTED, markets=[NO_GRID])]}, "markets"),
-        ("/portfolio/orders", {"orders": [changed(REST_ORDER, book_side=...)]}, "resting orders"),
         ("/portfolio/orders", {}, "resting orders"),
-        ("/portfolio/fills", {"fills": [changed(REST_FILL, count_fp="x")]}, "positions"),
         ("/portfolio/fills", {"fills": []}, "positions"),
-        ("/portfolio/positions", {"market_positions": [{"ticker": A}]}, "positions"),
         ("/portfolio/positions", {"market_positions": []}, "positions"),
         ("/portfolio/balance", {"balance": "much"}, "balance"),
         ("/account/limits", {}, "rate limits"),
@@ -210,6 +205,68 @@ def test_a_row_that_is_missing_or_cannot_be_read_fails(path: str, answered: Any,
     finding = Exchange({path: answered}).finding(name)
     assert finding.state == "fail"
     assert finding.detail
+
+
+@pytest.mark.parametrize(
+    ("path", "answered", "name"),
+    [
+        ("/events", {"events": [LISTED, changed(LISTED, event_ticker="KXTSAW-1")]}, "markets"),
+        ("/events", {"events": [changed(LISTED, markets=[MARKET, NO_GRID_B])]}, "markets"),
+        ("/portfolio/orders", {"orders": [changed(REST_ORDER, book_side=...)]}, "resting orders"),
+        ("/portfolio/fills", {"fills": [changed(REST_FILL, count_fp="x")]}, "positions"),
+        ("/portfolio/positions", {"market_positions": [{"ticker": A}]}, "positions"),
+    ],
+)
+def test_what_of_ours_cannot_be_read_costs_only_itself(path: str, answered: Any, name: str) -> None:
+    _, findings = Exchange({path: answered}).examine()
+    assert findings[name].state == "warn"
+    assert "cannot be read" in findings[name].detail
+    assert failures(tuple(findings.values())) == []
+
+
+@pytest.mark.parametrize("markets", [[{"ticker": A}], [changed(MARKET, price_ranges=[])]])
+def test_an_event_that_cannot_be_read_is_waited_for_with_its_position(markets: list[Any]) -> None:
+    odd = {"events": [changed(LISTED, markets=markets)]}
+    _, findings = Exchange({"/events": odd}).examine()
+    assert findings["markets"].state == "wait"
+    assert findings["positions"].state == "warn"
+    assert failures(tuple(findings.values())) == []
+
+
+def test_what_is_not_ours_costs_nothing_however_it_looks() -> None:
+    odd = changed(REST_ORDER, client_order_id="by-hand", book_side=..., yes_price_dollars="0.00455")
+    _, findings = Exchange(
+        {
+            "/portfolio/orders": {"orders": [odd, REST_ORDER]},
+            "/portfolio/fills": {"fills": [{"ticker": "KXBTC-1"}, REST_FILL]},
+            "/portfolio/positions": {
+                "market_positions": [{"ticker": "KXBTC-1"}, {"ticker": A, "position_fp": "10.00"}]
+            },
+            "/series/fee_changes": {"series_fee_change_arr": [3, {"series_ticker": "KXFED"}]},
+        }
+    ).examine()
+    assert {finding.state for finding in findings.values()} == {"ok"}
+
+
+def test_a_market_paid_a_fraction_is_decided() -> None:
+    paid = changed(
+        CLOSED["markets"][0],
+        status="finalized",
+        result="scalar",
+        settlement_value_dollars="0.3800",
+    )
+    fills = [REST_FILL, changed(REST_FILL, ticker=paid["ticker"], trade_id="t-2", fill_id="t-2")]
+    paths = {
+        f"/events/{HELD}": {"event": changed(CLOSED, markets=[paid])},
+        "/portfolio/fills": {"fills": fills},
+    }
+    assert Exchange(paths).finding("positions", HELD).state == "ok"
+
+
+@pytest.mark.parametrize("fee_type", [None, "", ..., 3, "Quadratic"])
+def test_a_fee_that_is_not_stated_fails(fee_type: Any) -> None:
+    exchange = Exchange({"/series/KXTSAW": {"series": changed({}, fee_type=fee_type)}})
+    assert exchange.finding("fees").state == "fail"
 
 
 @pytest.mark.parametrize("answered", [None, HttpAnswer(502), HttpAnswer(429)])

@@ -13,7 +13,7 @@ from mmbot.trading.events import (
     PriceGridChanged,
 )
 from mmbot.units import ONE_DOLLAR, Price
-from tests.kalshi.builders import A, changed
+from tests.kalshi.builders import A, changed, frame
 from tests.kalshi.stream_line import GROUP_SID, LIFECYCLE, LIFECYCLE_SID, Line
 
 # Markets and events
@@ -93,7 +93,34 @@ def test_a_changed_price_grid_without_its_prices_makes_the_listing_stale(line: L
     assert line.hear("market_lifecycle_v2", change, sid=LIFECYCLE_SID).listing_stale
 
 
+def test_a_market_paid_a_fraction_is_settled_at_it(line: Line) -> None:
+    change = changed(LIFECYCLE, event_type="determined", result="scalar", settlement_value="0.3800")
+    step = line.hear("market_lifecycle_v2", change, sid=LIFECYCLE_SID)
+    assert step.events == [MarketSettled(A, Price(3_800))]
+
+
+@pytest.mark.parametrize("odd", [{"close_ts": "soon"}, {"price_ranges": 3}])
+def test_what_cannot_be_read_of_one_of_our_markets_makes_the_listing_stale(
+    line: Line, odd: dict[str, Any]
+) -> None:
+    step = line.hear("market_lifecycle_v2", changed(LIFECYCLE, **odd), sid=LIFECYCLE_SID)
+    assert (step.events, step.listing_stale, step.reconnect) == ([], True, False)
+
+
+@pytest.mark.parametrize("kind", ["market_lifecycle_v2", "event_lifecycle"])
+@pytest.mark.parametrize("odd", [3, [], "text", None])
+def test_a_lifecycle_message_about_nobody_costs_nothing(line: Line, kind: str, odd: Any) -> None:
+    step = line.feed.received(frame(kind, odd, sid=LIFECYCLE_SID), line.now)
+    assert (step.events, step.listing_stale, step.reconnect) == ([], False, False)
+
+
 # Order groups
+
+
+@pytest.mark.parametrize("odd", [3, [], "text"])
+def test_an_update_about_no_group_costs_nothing(line: Line, odd: Any) -> None:
+    step = line.hear("order_group_updates", odd, sid=GROUP_SID, seq=1)
+    assert (step.events, step.reconnect) == ([], False)
 
 
 @pytest.mark.parametrize("news", ["triggered", "reset", "deleted"])
@@ -104,7 +131,7 @@ def test_an_order_groups_change_becomes_an_event(line: Line, news: str) -> None:
     assert (event.group, event.news) == ("g-1", news)
 
 
-@pytest.mark.parametrize("news", ["created", "limit_updated", "something new"])
+@pytest.mark.parametrize("news", ["created", "limit_updated"])
 def test_an_update_that_does_not_affect_a_groups_orders_is_ignored(line: Line, news: str) -> None:
     message = {"event_type": news, "order_group_id": "g-1"}
     assert line.hear("order_group_updates", message, sid=GROUP_SID, seq=1).events == []

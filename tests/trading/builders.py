@@ -140,10 +140,10 @@ def order_decreased(client_id: str, remaining: int) -> OrderDecreased:
 
 
 def market_settled(
-    ticker: str, value: int, *, final: bool = False, read: bool = False
+    ticker: str, value: int | None, *, final: bool = False, read: bool = False
 ) -> MarketSettled:
     """A market's result."""
-    return MarketSettled(ticker, Price(value), final, read)
+    return MarketSettled(ticker, None if value is None else Price(value), final, read)
 
 
 def settlement(

@@ -11,9 +11,11 @@ import pytest
 from mmbot.forecast.belief import WeekWeight
 from mmbot.trading.commands import (
     Cancel,
+    Decrease,
     Note,
     Place,
     ReadAccount,
+    ReadFeeType,
     ReadListing,
     RecordSettlement,
     RepairBooks,
@@ -27,6 +29,7 @@ from mmbot.trading.events import (
     BooksDistrusted,
     CountsMissing,
     FeedLagged,
+    FeeTypeRead,
     Filled,
     InputEvent,
     LimitsRead,
@@ -160,6 +163,40 @@ def test_the_listing_is_read_every_five_minutes() -> None:
     bench.start()
     assert not only(ReadListing, bench.handle(Woken(), after=299_999))
     assert only(ReadListing, bench.handle(Woken(), after=1)) == [ReadListing((EVENT,))]
+
+
+def test_the_fee_type_of_the_series_is_read_every_minute() -> None:
+    bench = Bench()
+    bench.rest()
+    for _ in range(4):
+        assert not only(ReadFeeType, bench.handle(Woken(), after=59_999))
+        commands = bench.handle(Woken(), after=1)
+        assert len(only(ReadFeeType, commands)) == 1
+        assert not only(ReadListing, commands)
+    assert only(ReadListing, bench.handle(Woken(), after=60_000))
+
+
+def test_a_fee_for_makers_shuts_everything_until_the_listing_has_none() -> None:
+    bench = Bench()
+    bench.rest()
+    assert not only(Cancel, bench.handle(FeeTypeRead("")))
+    charged = FeeTypeRead("fee_type_quadratic_with_maker_fees")
+    assert bench.cancelled_sides(bench.handle(charged)) == {"bid", "ask"}
+    assert bench.reason() == "fee_type_quadratic_with_maker_fees"
+    bench.handle(FeeTypeRead(""))
+    assert bench.reason() == "fee_type_quadratic_with_maker_fees"
+    assert only(ReadListing, bench.handle(Woken(), after=2_000))
+    bench.handle(ListingRead("", (bench.listed,)), book())
+    assert bench.reason() == ""
+
+
+def test_a_dear_decrease_can_be_paid_beside_the_reserve_for_cancels() -> None:
+    bench = Bench()
+    bench.rest()
+    bench.handle(LimitsRead(100.0, 100.0, 10.0, 2.0, 10.0, decrease_cost=98.0))
+    bench.handle(Woken(), after=10_000)
+    commands = bench.handle(SettingsChanged(settings(quoting={"contracts": 4})))
+    assert only(Decrease, commands)
 
 
 def test_the_listing_is_read_often_while_the_exchange_is_shut() -> None:

@@ -613,6 +613,16 @@ def test_a_look_up_without_an_answer_is_worth_a_line() -> None:
     assert live(bench, place).state == "unknown"
 
 
+def test_a_look_up_that_is_refused_for_tokens_empties_the_bucket_of_reads() -> None:
+    bench = Bench()
+    place = bench.quote()["bid"]
+    bench.handle(WriteUnknown(place.client_id, "place", ""))
+    reads = bench.engine.state.budget.reads
+    assert reads.available(bench.now)
+    bench.handle(OrderQueryFailed(place.client_id, "429", rate_limited=True))
+    assert reads.available(bench.now) == 0
+
+
 # Adoption
 
 

@@ -208,7 +208,11 @@ def test_an_order_is_renewed_at_half_its_lifetime() -> None:
 # Transitions
 
 SENT = (OrderCause.CANCEL_SENT, OrderCause.DECREASE_SENT, OrderCause.RENEWAL_SENT)
-ANSWERS = [cause for cause in OrderCause if cause not in {*SENT, OrderCause.CONFIRMED}]
+ANSWERS = [
+    cause
+    for cause in OrderCause
+    if cause not in {*SENT, OrderCause.CONFIRMED, OrderCause.LISTED_AGAIN}
+]
 
 
 def after(state: OrderState, cause: OrderCause) -> OrderState | None:
@@ -236,6 +240,12 @@ def test_only_an_order_whose_place_or_state_is_open_can_be_confirmed(state: Orde
 
 
 @pytest.mark.parametrize("state", OrderState)
+def test_only_an_order_that_awaits_its_fills_can_be_listed_again(state: OrderState) -> None:
+    expected = OrderState.UNKNOWN if state is OrderState.AWAITING_FILLS else None
+    assert after(state, OrderCause.LISTED_AGAIN) is expected
+
+
+@pytest.mark.parametrize("state", OrderState)
 @pytest.mark.parametrize("cause", ANSWERS)
 def test_an_answer_may_come_in_every_state(state: OrderState, cause: OrderCause) -> None:
     assert after(state, cause) is not None
@@ -244,6 +254,12 @@ def test_an_answer_may_come_in_every_state(state: OrderState, cause: OrderCause)
 @pytest.mark.parametrize("cause", ANSWERS)
 def test_no_answer_revives_an_order_that_awaits_its_fills(cause: OrderCause) -> None:
     assert after(OrderState.AWAITING_FILLS, cause) is OrderState.AWAITING_FILLS
+
+
+def test_an_order_that_begins_to_await_its_fills_is_queried_anew() -> None:
+    one = order(queries=3, state=OrderState.UNKNOWN)
+    one.change(OrderCause.ENDED_UNBOOKED)
+    assert one.queries == 0
 
 
 def test_an_order_that_becomes_unknown_is_queried_at_once_and_no_sooner_if_it_was() -> None:

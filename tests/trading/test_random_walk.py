@@ -61,6 +61,7 @@ from tests.trading.builders import (
 TICKERS = tuple(STRIKES)
 LOSS = 15_000_000
 SEEDS = st.integers(0, 2**32)
+_ANSWER_MS = 5_000
 _WRITES: dict[type, Write] = {
     Place: "place",
     Cancel: "cancel",
@@ -396,6 +397,13 @@ class Walk:
                 return
             self.pass_time(100)
 
+    def pass_some_time(self) -> None:
+        """Let time pass, in which no request is under way for longer than its answer is awaited."""
+        milliseconds = self.rng.choice((1, 50, 400, 3_000, 20_000))
+        while milliseconds > _ANSWER_MS and self.to_exchange:
+            self.serve()
+        self.pass_time(milliseconds)
+
     def wander(self, steps: int) -> None:
         doings: list[Callable[[], None]] = [
             self.trade,
@@ -416,7 +424,7 @@ class Walk:
             elif choice < 0.9:
                 self.rng.choice(doings)()
             else:
-                self.pass_time(self.rng.choice((1, 50, 400, 3_000, 20_000)))
+                self.pass_some_time()
 
 
 def check_agreement(walk: Walk) -> None:

@@ -65,10 +65,11 @@ def get_event(call: RestCall) -> Reply:
     if nested and bare:
         raise RequestRefused("invalid_parameters", "exclude_markets and with_nested_markets")
     listed = [] if bare else call.exchange.markets_of(event)
-    markets = _rendered(listed, _volume_24h(call))
+    markets = _rendered(call, listed, _volume_24h(call))
     body = event_json(call.exchange, event)
     if nested:
         body["markets"], markets = markets, []
+    body = call.exchange.oddities.changed(event.ticker, body)
     return Reply(200, {"event": body, "markets": markets})
 
 
@@ -102,7 +103,11 @@ def list_events(call: RestCall) -> Reply:
     if call.flag("with_nested_markets"):
         volume = _volume_24h(call)
         for event, body in zip(page, bodies, strict=True):
-            body["markets"] = _rendered(exchange.markets_of(event), volume)
+            body["markets"] = _rendered(call, exchange.markets_of(event), volume)
+    odd = exchange.oddities
+    bodies = [odd.changed(event.ticker, body) for event, body in zip(page, bodies, strict=True)]
+    if not cursor:
+        bodies += odd.events
     return Reply(200, {"events": bodies, "cursor": cursor})
 
 
@@ -124,7 +129,7 @@ def list_markets(call: RestCall) -> Reply:
         and _timed(call, market)
     ]
     page, cursor = call.page(found)
-    return Reply(200, {"markets": _rendered(page, _volume_24h(call)), "cursor": cursor})
+    return Reply(200, {"markets": _rendered(call, page, _volume_24h(call)), "cursor": cursor})
 
 
 def get_market(call: RestCall) -> Reply:
@@ -154,8 +159,11 @@ def _numbered(items: Iterable[T]) -> Iterator[tuple[int, T]]:
     return ((-number, item) for number, item in enumerate(items))
 
 
-def _rendered(markets: Iterable[ExchangeMarket], volume: Mapping[str, Count]) -> list[Json]:
-    return [market_json(market, volume[market.ticker]) for market in markets]
+def _rendered(
+    call: RestCall, markets: Iterable[ExchangeMarket], volume: Mapping[str, Count]
+) -> list[Json]:
+    changed = call.exchange.oddities.changed
+    return [changed(m.ticker, market_json(m, volume[m.ticker])) for m in markets]
 
 
 def _volume_24h(call: RestCall) -> defaultdict[str, Count]:

@@ -340,7 +340,10 @@ def list_orders(call: RestCall) -> Reply:
     )
     page, cursor = call.page(found)
     shard = call.exchange.settings.exchange_index
-    return Reply(200, {"orders": [order_json(o, shard) for o in page], "cursor": cursor})
+    rows = [order_json(order, shard) for order in page]
+    if not cursor and status == "resting":
+        rows += call.exchange.oddities.orders
+    return Reply(200, {"orders": rows, "cursor": cursor})
 
 
 def get_order(call: RestCall) -> Reply:

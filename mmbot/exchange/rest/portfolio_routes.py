@@ -96,12 +96,13 @@ def positions(call: RestCall) -> Reply:
     by_event: dict[str, dict[str, Position]] = {}
     for market, position in page:
         by_event.setdefault(market.terms.event_ticker, {})[market.ticker] = position
+    rows = [position_json(m.ticker, p, m.terms.exchange_index) for m, p in page]
+    if not cursor:
+        rows += exchange.oddities.positions
     return Reply(
         200,
         {
-            "market_positions": [
-                position_json(m.ticker, p, m.terms.exchange_index) for m, p in page
-            ],
+            "market_positions": rows,
             "event_positions": [event_position_json(e, ps) for e, ps in by_event.items()],
             "cursor": cursor,
         },
