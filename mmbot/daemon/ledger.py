@@ -87,6 +87,15 @@ CREATE VIEW latest_settlements AS
     SELECT * FROM settlements
     WHERE number IN (SELECT max(number) FROM settlements GROUP BY ticker);
 """,
+    """
+ALTER TABLE counts RENAME TO values_once;
+CREATE TABLE counts (
+    day TEXT NOT NULL, count INTEGER NOT NULL, seen TEXT NOT NULL, archived INTEGER NOT NULL,
+    PRIMARY KEY (day, seen, archived, count)
+) STRICT;
+INSERT INTO counts SELECT day, count, seen, archived FROM values_once;
+DROP TABLE values_once;
+""",
 )
 VERSION = len(_ADDITIONS)
 # How long to wait for another process's lock; the event loop is blocked meanwhile.
