@@ -150,8 +150,11 @@ def redirected(url: URL, location: str) -> URL:
     try:
         # A backslash or a letter that is not ASCII is read by each program in its own way.
         if location and location.isascii() and location.isprintable() and "\\" not in location:
-            target = url.join(URL(location))
-            if target.user is target.password is None and target.origin() == url.origin():
+            told = URL(location)
+            target = url.join(told)
+            whole = bool(told.host) or not told.scheme
+            alone = target.user is None and target.password is None
+            if whole and alone and target.origin() == url.origin():
                 return target
     except ValueError:
         pass

@@ -6,7 +6,8 @@ wire, and keeps books of its own. The bot's state is read only where that state 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import datetime as dt
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from mmbot.bot.bot import Bot
@@ -27,6 +28,7 @@ from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.trading.commands import RecordFill
 from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, Side
+from mmbot.tsa.counts import Counts
 from mmbot.units import Count, Milliseconds, Money, Price
 
 __all__ = ["SKEW_MS", "Auditor", "InvariantBroken"]
@@ -349,7 +351,29 @@ class Auditor:
         if read and self.stream is not None and stream is self.stream:
             self.stream.account_read = True
 
+    def page_read(self, readable: Mapping[dt.date, int], counts: Counts) -> None:
+        """Check the counts after a page: every right one that can be read, and all of past years.
+
+        A count that differs much from its forecast may be held back.
+        """
+        for day, count in readable.items():
+            if day in counts and counts.latest(day) != count:
+                raise InvariantBroken("page", f"{day} has {counts.latest(day)} for {count}")
+            if day not in counts:
+                raise InvariantBroken("page", f"{day} is on the page and not known")
+        history = self._scenario.history.vintages
+        first = self._scenario.weeks[0].monday.replace(month=1, day=1)
+        for day, vintages in history.items():
+            if day < first and counts.vintages.get(day) != vintages:
+                raise InvariantBroken("page", f"the settled count of {day} was replaced")
+
     # At rest
+
+    def check_counts(self, counts: Counts, recorded: Counts) -> None:
+        """Check that a session that began now would know what this one does."""
+        for day, vintages in counts.vintages.items():
+            if recorded.vintages.get(day) != vintages:
+                raise InvariantBroken("counts", f"{day} is not in the ledger as it was seen")
 
     def check_outlived(self, since: Milliseconds, now: Milliseconds) -> None:
         """Check that no order outlives its expiry after a kill or stop."""

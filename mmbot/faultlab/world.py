@@ -263,7 +263,9 @@ class World:
     def _check(self) -> None:
         if self.process is None:
             raise InvariantBroken("recovery", "after the calm the process has not come back")
-        self.auditor.check_agreement(self.process.bot, self.ledger.fills.values())
+        bot = self.process.bot
+        self.auditor.check_agreement(bot, self.ledger.fills.values())
+        self.auditor.check_counts(bot.counts, self.ledger.known_counts(self.scenario.history))
         if self.ledger.halt is not None:
             self.auditor.check_halted()
 
