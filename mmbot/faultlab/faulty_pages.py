@@ -60,7 +60,9 @@ class FaultyPages:
         if len(newest) > 1:
             for name in _ROW_BROKEN:
                 if name in active:
-                    body = _with_broken_row(name, body, newest[-1][0])
+                    # A blank row is an older one, so that others may be new beside it.
+                    day = self._older(now) if name == "row_blank" else newest[-1][0]
+                    body = _with_broken_row(name, body, day)
         if "table_empty" in active:
             start, end = body.find("<tbody>"), body.find("</tbody>")
             body = body[:start] + body[end:]
@@ -75,12 +77,19 @@ class FaultyPages:
         rows = dict(self._scenario.website.published(at.year, at))
         newest = sorted(rows)[-2:]
         wrong = set(newest) if not active.isdisjoint(_COUNT_WRONG) else set()
-        if not active.isdisjoint({*_ROW_HIDDEN, "row_blank", "row_doubled", "row_misdated"}):
+        if not active.isdisjoint({*_ROW_HIDDEN, "row_doubled", "row_misdated"}):
             wrong.update(newest[-1:])
+        if "row_blank" in active:
+            wrong.add(self._older(now))
         return {day: count for day, count in rows.items() if day not in wrong}
 
     def _active(self, now: Milliseconds) -> set[str]:
         return {name for name, until in self._until.items() if now < until}
+
+    def _older(self, now: Milliseconds) -> dt.date:
+        """Return the day before those that one release can bring."""
+        at = self._scenario.clock.at(now)
+        return self._scenario.website.published(at.year, at)[-4][0]
 
     def _two_newest(self, now: Milliseconds) -> list[tuple[dt.date, int]]:
         at = self._scenario.clock.at(now)

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from mmbot.bot.bot import Bot
+from mmbot.faultlab.agreement import check_recorded_counts
 from mmbot.faultlab.environment import Environment, LocalClock
 from mmbot.faultlab.fault_injector import FaultInjector
 from mmbot.faultlab.faults import Faults
@@ -265,7 +266,7 @@ class World:
             raise InvariantBroken("recovery", "after the calm the process has not come back")
         bot = self.process.bot
         self.auditor.check_agreement(bot, self.ledger.fills.values())
-        self.auditor.check_counts(bot.counts, self.ledger.known_counts(self.scenario.history))
+        check_recorded_counts(bot.counts, self.ledger.known_counts(self.scenario.history))
         if self.ledger.halt is not None:
             self.auditor.check_halted()
 
