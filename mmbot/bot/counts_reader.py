@@ -4,8 +4,11 @@ Between expected releases the current page is read now and then; from the earlie
 the count that is due has come, as often as the config says. A page is requested with the
 validators of its last answer that could be used, so that an unchanged one costs a 304.
 
-A new count that is implausible is held back until a later reading, past the site's cache, still
-shows it: until then it is as if it had not been published, and nothing trades on it.
+A new or changed count that is implausible is held back until a later reading, past the site's
+cache, still shows it: until then it is as if it had not been published, and nothing trades on it.
+
+A row that cannot be read, or that shows a day which its page cannot have, is named once and costs
+only itself. A page is understood once every row of it is; only then are its validators used.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import msgspec
+from msgspec import structs
 
 from mmbot.bot.inputs import PageFetched
 from mmbot.bot.outputs import CountsUnavailable, FetchPage, RecordCounts, ShownCount
@@ -26,7 +30,7 @@ from mmbot.kalshi.http import HttpAnswer
 from mmbot.trading.commands import Note, NoteLevel
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, release_instant
 from mmbot.tsa.counts import CountChange, Counts
-from mmbot.tsa.pages import page_path, parse_page
+from mmbot.tsa.pages import TsaPage, page_path, parse_page
 from mmbot.units import Milliseconds
 
 # The site refuses the default names of client libraries; a browser's goes through.
@@ -44,6 +48,10 @@ _JITTER = 0.1
 _LONGEST_BACKOFF = 8.0
 # In early January the last days of December are only on the archived page of their year.
 _NEW_YEAR_DAYS = 10
+# A page is read whole after so many answers that it has not changed: the site may be wrong in that.
+_MOST_UNCHANGED = 20
+# How many notes of what is wrong with a page are remembered, so that each is written once.
+_MOST_TOLD = 500
 # A request without an answer for so long counts as failed.
 _PATIENCE_MS: Milliseconds = 120_000
 
@@ -52,10 +60,11 @@ Judge: TypeAlias = Callable[[Counts, dt.date, int], float]
 
 
 class _Validators(msgspec.Struct, frozen=True):
-    """The cache validators of a path's last usable page."""
+    """The cache validators of a path's last page that was understood, and how often they held."""
 
     etag: str = ""
     last_modified: str = ""
+    unchanged: int = 0
 
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Return the headers that ask for the page only if it changed."""
@@ -64,11 +73,15 @@ class _Validators(msgspec.Struct, frozen=True):
 
 
 class _Request(msgspec.Struct, frozen=True):
-    """A requested page: the year of an archived one, and until when to wait for it."""
+    """A requested page: the year of an archived one, and until when to wait for it.
+
+    It is `conditional` if an unchanged page need not be sent.
+    """
 
     id: int
     year: int | None
     until: Milliseconds
+    conditional: bool
 
 
 class CountsStep(msgspec.Struct):
@@ -106,7 +119,10 @@ class CountsReader:
         self._years_left: list[int | None] = []
         self._request: _Request | None = None
         self._requests = 0
+        self._told: dict[tuple[str, str], None] = {}
+        # How many readings in a row failed, and whether the one that is under way has.
         self._failures = 0
+        self._failed = False
         self._poll_due: Milliseconds | None = None
         self._step = CountsStep()
 
@@ -128,7 +144,8 @@ class CountsReader:
         self._loading = True
         today = self._clock.at(now).date()
         years = range(self._settings.first_year, today.year)
-        self._years_left = [*(year for year in years if not self._holds_year(year)), None]
+        self._years_left = [*(year for year in years if not self._holds_all_of(year)), None]
+        self._failed = False
         self._fetch_next(now)
         return self._step
 
@@ -142,7 +159,7 @@ class CountsReader:
         """Read the answer to a `FetchPage`, or handle its absence; one given up is ignored."""
         self._step = CountsStep()
         if self._request is not None and page.id == self._request.id:
-            self._take(self._request.year, page.answer, page.failure, now)
+            self._take(self._request, page.answer, page.failure, now)
         return self._step
 
     def woken(self, now: Milliseconds) -> CountsStep:
@@ -153,55 +170,54 @@ class CountsReader:
             if self._request is None:
                 self._begin_poll(now)
             else:
-                self._take(self._request.year, None, "no answer", now)
+                self._take(self._request, None, "no answer", now)
         return self._step
 
     # Pages
 
     def _begin_poll(self, now: Milliseconds) -> None:
         today = self._clock.at(now).date()
-        new_year = today.month == 1 and today.day <= _NEW_YEAR_DAYS
-        self._years_left = [None, today.year - 1] if new_year else [None]
+        self._years_left = [None, today.year - 1] if _is_new_year(today) else [None]
+        self._failed = False
         self._fetch_next(now)
 
     def _fetch_next(self, now: Milliseconds) -> None:
         year = self._years_left.pop(0)
-        self._requests += 1
-        self._request = _Request(self._requests, year, now + _PATIENCE_MS)
         path = page_path(year)
-        headers: tuple[tuple[str, str], ...] = (("User-Agent", _USER_AGENT),)
-        if not self._held_counts.held:
-            # A count that is held back has to be read again even where nothing has changed.
-            headers += self._validators.get(path, _Validators()).headers()
-        self._step.outputs.append(FetchPage(self._requests, path, headers))
+        headers: tuple[tuple[str, str], ...] = ()
+        kept = self._validators.get(path)
+        # A count that is held back has to be read again even where nothing has changed.
+        if kept is not None and kept.unchanged < _MOST_UNCHANGED and not self._held_counts.held:
+            headers = kept.headers()
+        self._requests += 1
+        self._request = _Request(self._requests, year, now + _PATIENCE_MS, bool(headers))
+        asked = (("User-Agent", _USER_AGENT), *headers)
+        self._step.outputs.append(FetchPage(self._requests, path, asked))
 
     def _take(
-        self, year: int | None, answer: HttpAnswer | None, failure: str, now: Milliseconds
+        self, request: _Request, answer: HttpAnswer | None, failure: str, now: Milliseconds
     ) -> None:
         self._request = None
         try:
-            self._read(year, answer, failure, now)
+            self._read(request, answer, failure, now)
         except BadInput as error:
-            self._failed(year, str(error), now)
-            return
+            if self._loading and not self._can_begin_without(request.year):
+                self._step.outputs.append(CountsUnavailable(str(error)))
+                return
+            self._failed = True
+            fields = {"reason": str(error), "failures": self._failures + 1}
+            self._note("counts.unreadable", "warning", **fields)
         if self._years_left:
             self._fetch_next(now)
-        elif self._loading:
-            self._end_loading()
-        else:
-            self._failures = 0
-            self._schedule_poll(now)
-
-    def _failed(self, year: int | None, reason: str, now: Milliseconds) -> None:
-        if self._loading and (year is not None or not len(self.counts)):
-            self._step.outputs.append(CountsUnavailable(reason))
             return
-        self._failures += 1
-        self._note("counts.unreadable", "warning", reason=reason, failures=self._failures)
+        self._failures = self._failures + 1 if self._failed else 0
         if self._loading:
             self._end_loading()
         else:
             self._schedule_poll(now)
+
+    def _can_begin_without(self, year: int | None) -> bool:
+        return len(self.counts) > 0 if year is None else self._holds_most_of(year)
 
     def _end_loading(self) -> None:
         if not len(self.counts):
@@ -217,35 +233,75 @@ class CountsReader:
         )
 
     def _read(
-        self, year: int | None, answer: HttpAnswer | None, failure: str, now: Milliseconds
+        self, request: _Request, answer: HttpAnswer | None, failure: str, now: Milliseconds
     ) -> None:
         """Add the counts on a page; raise `BadInput` if it has none that can be used."""
-        path = page_path(year)
+        year, path = request.year, page_path(request.year)
         if answer is None:
             raise BadInput(f"{path} cannot be reached: {failure}")
-        if answer.status == 304:
+        if answer.status == 304 and request.conditional:
+            kept = self._validators[path]
+            self._validators[path] = structs.replace(kept, unchanged=kept.unchanged + 1)
             return
         if answer.status == 404 and year is not None:
-            self._note("counts.no_such_year", "warning", year=year)
+            self._note_once("counts.no_such_year", path, year=year)
             return
         if answer.status != 200:
             raise BadInput(f"{path} answered {answer.status}")
         seen = self._clock.at(now).astimezone(EASTERN)
-        until = Week.of(seen.date()).monday if self._loading and year is None else dt.date.max
         try:
-            rows = parse_page(answer.body)
+            page = parse_page(answer.body)
         except BadInput as error:
             raise BadInput(f"{path}: {error}") from None
-        news = []
-        for day, count in rows:
-            if day < until and (day in self.counts or self._believable(day, count, seen)):
+        if not page.counts and not (year is None and _is_new_year(seen.date())):
+            wrong = f"no row that can be read: {page.doubts[0]}" if page.doubts else "no rows"
+            raise BadInput(f"{path}: the table on the TSA page has {wrong}")
+        doubts = [*page.doubts, *self._add(page, year, seen)]
+        for doubt in doubts:
+            self._note_once("counts.row_unreadable", f"{path}: {doubt}", reason=f"{path}: {doubt}")
+        if not doubts and page.counts and not self._loading:
+            self._keep_validators(path, answer)
+        else:
+            self._validators.pop(path, None)
+
+    def _add(self, page: TsaPage, year: int | None, seen: dt.datetime) -> list[str]:
+        """Add the counts that are new; return why the page cannot have others."""
+        # Days of the running week wait until a forecaster can judge them.
+        until = Week.of(seen.date()).monday if self._loading else dt.date.max
+        restarted = any(day.year == seen.year for day, _ in page)
+        doubts, news = [], []
+        for day, count in page:
+            doubt = self._doubt(day, count, year, seen, restarted=restarted)
+            if doubt:
+                doubts.append(doubt)
+            elif day in self.counts or day < until:
                 shown = ShownCount(day, count, seen, archived=year is not None)
-                if self._observe(shown):
+                if self._believable(shown) and self._observe(shown):
                     news.append(shown)
         if news:
             self._step.outputs.append(RecordCounts(tuple(news)))
-        if not self._loading:
-            self._keep_validators(path, answer)
+        return doubts
+
+    def _doubt(
+        self, day: dt.date, count: int, year: int | None, seen: dt.datetime, *, restarted: bool
+    ) -> str:
+        """Return why a page cannot show a day, if it cannot; its count is then not used.
+
+        A day of another year is on the current page until that has restarted, and until its week
+        is settled the count may still change.
+        """
+        if day >= seen.date():
+            return f"{day} has {count:,} before it is over"
+        if year is not None:
+            return "" if day.year == year else f"{day}, with {count:,}, is of another year"
+        if day.year == seen.year or self.counts.was_shown(day, count):
+            return ""
+        settled = Week.of(day).settles <= seen
+        if day in self.counts:
+            final = settled or self.counts.is_archived(day)
+        else:
+            final = settled and restarted
+        return f"{day}, with {count:,}, is of another year" if final else ""
 
     def _keep_validators(self, path: str, answer: HttpAnswer) -> None:
         headers = {name.lower(): value for name, value in answer.headers}
@@ -255,10 +311,13 @@ class CountsReader:
 
     # Counts
 
-    def _believable(self, day: dt.date, count: int, seen: dt.datetime) -> bool:
-        deviations = self._judge(self.counts, day, count)
+    def _believable(self, shown: ShownCount) -> bool:
+        """Judge a count by its forecast; one that is known, or from an archive, is not news."""
+        day, count = shown.day, shown.count
+        news = day not in self.counts or not (shown.archived or count == self.counts.latest(day))
+        deviations = self._judge(self.counts, day, count) if news else 0.0
         before = self._held_counts
-        self._held_counts, believable = before.read(day, count, seen, deviations)
+        self._held_counts, believable = before.read(day, count, shown.seen, deviations)
         if self._held_counts != before and not believable:
             fields = {"day": str(day), "count": count, "deviations": round(deviations, 1)}
             self._note("counts.implausible", "warning", **fields)
@@ -279,8 +338,13 @@ class CountsReader:
             self._note("counts.published", day=str(day), count=count)
         return True
 
-    def _holds_year(self, year: int) -> bool:
-        days = (dt.date(year, 1, 1), dt.date(year, 7, 1), dt.date(year, 12, 31))
+    def _holds_all_of(self, year: int) -> bool:
+        first = dt.date(year, 1, 1)
+        days = (dt.date(year + 1, 1, 1) - first).days
+        return all(first + dt.timedelta(days=number) in self.counts for number in range(days))
+
+    def _holds_most_of(self, year: int) -> bool:
+        days = (dt.date(year, 1, 1), dt.date(year, 7, 1), dt.date(year, 12, 1))
         return all(day in self.counts for day in days)
 
     # When to read next
@@ -316,5 +380,17 @@ class CountsReader:
         nearest = min(release - at for release in releases if release > at)
         return min(_IDLE_SECONDS, nearest.total_seconds() + 1)
 
+    def _note_once(self, name: str, what: str, **fields: Any) -> None:
+        """Warn of something unless that was done before; the oldest is forgotten."""
+        if (name, what) not in self._told:
+            if len(self._told) >= _MOST_TOLD:
+                del self._told[next(iter(self._told))]
+            self._told[name, what] = None
+            self._note(name, "warning", **fields)
+
     def _note(self, name: str, level: NoteLevel = "info", **fields: Any) -> None:
         self._step.outputs.append(Note(name, fields, level))
+
+
+def _is_new_year(today: dt.date) -> bool:
+    return today.month == 1 and today.day <= _NEW_YEAR_DAYS

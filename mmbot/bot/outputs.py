@@ -56,6 +56,11 @@ class ShownCount(msgspec.Struct, frozen=True, array_like=True):
     seen: dt.datetime
     archived: bool
 
+    @property
+    def key(self) -> tuple[dt.date, dt.datetime, bool, int]:
+        """What identifies it: a count that changes and changes back was seen three times."""
+        return self.day, self.seen, self.archived, self.count
+
 
 class RecordCounts(msgspec.Struct, frozen=True, tag=True):
     """Write new and revised counts of a page into the ledger, oldest day first."""

@@ -12,6 +12,7 @@ from typing import assert_never
 
 import aiohttp
 import structlog
+from yarl import URL
 
 from mmbot.bot.inputs import ForecastFitted, PageFetched
 from mmbot.bot.outputs import FetchPage, FitForecast
@@ -24,8 +25,12 @@ from mmbot.kalshi.http import HttpAnswer
 from mmbot.tsa.pages import MOST_BYTES
 
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
-# The headers of a page that the bot reads.
+# The headers of a page that the bot reads, and sends back as they are.
 _HEADERS = ("ETag", "Last-Modified")
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 3
+# Longer ones, of a header or a reason, are not of use to anybody.
+_MOST_CHARACTERS = 300
 # A fit of so many weeks takes long enough to log its progress.
 _WORTH_REPORTING = 50
 
@@ -87,12 +92,21 @@ class CountsWorker:
 
     async def _fetch(self, page: FetchPage, session: aiohttp.ClientSession) -> PageFetched:
         try:
-            async with session.get(self._url + page.path, headers=dict(page.headers)) as response:
-                body = await read_body(response, MOST_BYTES) if response.status == 200 else b""
-                headers = tuple((n, response.headers[n]) for n in _HEADERS if n in response.headers)
-                return PageFetched(page.id, HttpAnswer(response.status, body, headers))
-        except (OSError, TimeoutError, aiohttp.ClientError) as error:
-            return PageFetched(page.id, None, str(error) or type(error).__name__)
+            return PageFetched(page.id, await self._answer(page, session))
+        except (OSError, TimeoutError, aiohttp.ClientError, ValueError, BadInput) as error:
+            reason = str(error) or type(error).__name__
+            plain = reason.encode("ascii", "backslashreplace").decode()
+            return PageFetched(page.id, None, plain[:_MOST_CHARACTERS])
+
+    async def _answer(self, page: FetchPage, session: aiohttp.ClientSession) -> HttpAnswer:
+        url, headers = URL(self._url + page.path), dict(page.headers)
+        for _ in range(1 + _MOST_REDIRECTS):
+            async with session.get(url, headers=headers, allow_redirects=False) as response:
+                if response.status not in _REDIRECTS:
+                    body = await read_body(response, MOST_BYTES) if response.status == 200 else b""
+                    return HttpAnswer(response.status, body, _plain_headers(response))
+                url = redirected(url, response.headers.get("Location", ""))
+        raise BadInput(f"it redirects more than {_MOST_REDIRECTS} times")
 
     # Forecasts
 
@@ -125,3 +139,34 @@ class CountsWorker:
             raise asyncio.CancelledError
         if of >= _WORTH_REPORTING and done % (of // 10) == 0:
             self._log.info("forecast.fitting", weeks=done, of=of)
+
+
+def redirected(url: URL, location: str) -> URL:
+    """Return where a page has moved to, which must be on the same site.
+
+    Raises:
+        BadInput: That is another scheme, host or port, or not an address.
+    """
+    try:
+        # A backslash or a letter that is not ASCII is read by each program in its own way.
+        if location and location.isascii() and location.isprintable() and "\\" not in location:
+            told = URL(location)
+            target = url.join(told)
+            whole = bool(told.host) or not told.scheme
+            alone = target.user is None and target.password is None
+            if whole and alone and target.origin() == url.origin():
+                return target
+    except ValueError:
+        pass
+    shown = ascii(location[: _MOST_CHARACTERS // 3])
+    raise BadInput(f"it redirects to {shown}, which is not an address on {url.origin()}")
+
+
+def _plain_headers(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:
+    """Return the headers that the bot reads, without those that no request could send back."""
+    headers = ((name, response.headers.get(name, "")) for name in _HEADERS)
+    return tuple(
+        (name, value)
+        for name, value in headers
+        if value and len(value) <= _MOST_CHARACTERS and value.isascii() and value.isprintable()
+    )

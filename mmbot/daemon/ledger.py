@@ -88,6 +88,15 @@ CREATE VIEW latest_settlements AS
     WHERE number IN (SELECT max(number) FROM settlements GROUP BY ticker);
 """,
     """
+ALTER TABLE counts RENAME TO values_once;
+CREATE TABLE counts (
+    day TEXT NOT NULL, count INTEGER NOT NULL, seen TEXT NOT NULL, archived INTEGER NOT NULL,
+    PRIMARY KEY (day, seen, archived, count)
+) STRICT;
+INSERT INTO counts SELECT day, count, seen, archived FROM values_once;
+DROP TABLE values_once;
+""",
+    """
 CREATE TABLE voided_fills (
     trade_id TEXT NOT NULL, order_id TEXT NOT NULL, ticker TEXT NOT NULL, side TEXT NOT NULL,
     price INTEGER NOT NULL, count INTEGER NOT NULL, fee INTEGER NOT NULL, at INTEGER NOT NULL,

@@ -5,6 +5,7 @@ Every function raises `InvariantBroken` where they differ.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -16,6 +17,7 @@ from mmbot.trading.orders import OwnOrders
 from mmbot.trading.portfolio import Portfolio
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill, Side
+from mmbot.tsa.counts import Counts
 from mmbot.units import Count, Money, Price
 
 _SIDES: Final[tuple[Side, Side]] = ("bid", "ask")
@@ -70,6 +72,28 @@ def check_books(state: TradingState, markets: Mapping[str, ExchangeMarket]) -> N
         for side in _SIDES:
             if dict(book.levels(side)) != markets[ticker].sides[side].totals:
                 raise InvariantBroken("book", f"the {side}s of {ticker} differ from the exchange's")
+
+
+def check_page(readable: Mapping[dt.date, int], counts: Counts) -> None:
+    """Check that the counts that can be read on a page are known once it was."""
+    for day, count in readable.items():
+        known = counts.latest(day) if day in counts else None
+        if known != count:
+            raise InvariantBroken("page", f"{day} has {count} on the page and {known} with the bot")
+
+
+def check_settled_counts(counts: Counts, history: Counts) -> None:
+    """Check that no page of another year has changed a count that was settled."""
+    for day, vintages in history.vintages.items():
+        if counts.vintages.get(day) != vintages:
+            raise InvariantBroken("page", f"the settled count of {day} was replaced")
+
+
+def check_recorded_counts(counts: Counts, recorded: Counts) -> None:
+    """Check that a session that began now would know what the running one does."""
+    for day, vintages in counts.vintages.items():
+        if recorded.vintages.get(day) != vintages:
+            raise InvariantBroken("counts", f"{day} is not in the ledger as it was seen")
 
 
 def _essence(fill: Fill | AccountFilled) -> tuple[str, str, Price, Count, Money]:

@@ -38,6 +38,11 @@ _PAGE_SECONDS: Final = {
     "counts_absurd": (30, 86_400),
     "page_changed": (30, 86_400),
     "page_forbidden": (30, 86_400),
+    "row_blank": (30, 600),
+    "row_doubled": (30, 600),
+    "row_marked": (30, 86_400),
+    "row_misdated": (30, 600),
+    "table_empty": (30, 600),
 }
 _CHARGING_MAKERS: Final = ("quadratic_with_maker_fees", "quadratic_with_combo_maker_fees")
 # Error codes after which a channel delivers nothing more.

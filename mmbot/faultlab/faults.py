@@ -92,6 +92,11 @@ _TABLE: Final = (
     Fault("counts_absurd", "occasion", 0.4),
     Fault("page_changed", "occasion", 0.2),
     Fault("page_forbidden", "occasion", 0.2),
+    Fault("row_blank", "occasion", 0.4),
+    Fault("row_doubled", "occasion", 0.3),
+    Fault("row_marked", "occasion", 0.3),
+    Fault("row_misdated", "occasion", 0.4),
+    Fault("table_empty", "occasion", 0.2),
     # The process and its ledger
     Fault("killed", "output", 0.0006),
     Fault("disk_full", "occasion", 0.3),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from typing import Final
+
+from msgspec import structs
 
 from mmbot.faultlab.scenario import Scenario
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
@@ -11,6 +14,8 @@ from mmbot.units import Milliseconds
 
 _ROW_HIDDEN: Final = ("counts_late", "counts_missing")
 _COUNT_WRONG: Final = ("counts_revised", "counts_swapped", "counts_absurd")
+_ROW_BROKEN: Final = ("row_misdated", "row_marked", "row_doubled", "row_blank")
+_CONDITIONS: Final = ("If-None-Match", "If-Modified-Since")
 
 
 class FaultyPages:
@@ -30,21 +35,61 @@ class FaultyPages:
 
     def answer(self, request: HttpRequest, now: Milliseconds) -> HttpAnswer:
         """Serve the page at a true time."""
-        active = {name for name, until in self._until.items() if now < until}
+        active = self._active(now)
         if "page_forbidden" in active:
             return HttpAnswer(403, b"Access Denied")
-        answer = self._scenario.website.answer(request, now)
+        headers = tuple(header for header in request.headers if header[0] not in _CONDITIONS)
+        answer = self._scenario.website.answer(structs.replace(request, headers=headers), now)
+        if answer.status != 200:
+            return answer
         body = answer.body.decode()
         newest = self._two_newest(now)
-        if "page_changed" in active:
-            body = body.replace(">Date<", ">Day of travel<")
         if len(newest) > 1:
             if not active.isdisjoint(_ROW_HIDDEN):
                 body = _without_row(body, newest[-1][0])
             for name in _COUNT_WRONG:
                 if name in active:
                     body = _with_wrong_count(name, body, newest)
-        return HttpAnswer(answer.status, body.encode(), answer.headers)
+        # Like a cache, the tag does not tell a page that is broken from the same one mended.
+        tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:20]}"'
+        served = (*(each for each in answer.headers if each[0] != "etag"), ("etag", tag))
+        if dict(request.headers).get("If-None-Match") == tag:
+            return HttpAnswer(304, b"", served)
+        if "page_changed" in active:
+            body = body.replace(">Date<", ">Day of travel<")
+        if len(newest) > 1:
+            for name in _ROW_BROKEN:
+                if name in active:
+                    # A blank row is an older one, so that others may be new beside it.
+                    day = self._older(now) if name == "row_blank" else newest[-1][0]
+                    body = _with_broken_row(name, body, day)
+        if "table_empty" in active:
+            start, end = body.find("<tbody>"), body.find("</tbody>")
+            body = body[:start] + body[end:]
+        return HttpAnswer(200, body.encode(), served)
+
+    def readable(self, now: Milliseconds) -> dict[dt.date, int]:
+        """Return the right counts of the current page that can be read at a true time."""
+        active = self._active(now)
+        if not active.isdisjoint({"page_forbidden", "page_changed", "table_empty"}):
+            return {}
+        at = self._scenario.clock.at(now)
+        rows = dict(self._scenario.website.published(at.year, at))
+        newest = sorted(rows)[-2:]
+        wrong = set(newest) if not active.isdisjoint(_COUNT_WRONG) else set()
+        if not active.isdisjoint({*_ROW_HIDDEN, "row_doubled", "row_misdated"}):
+            wrong.update(newest[-1:])
+        if "row_blank" in active:
+            wrong.add(self._older(now))
+        return {day: count for day, count in rows.items() if day not in wrong}
+
+    def _active(self, now: Milliseconds) -> set[str]:
+        return {name for name, until in self._until.items() if now < until}
+
+    def _older(self, now: Milliseconds) -> dt.date:
+        """Return the day before those that one release can bring."""
+        at = self._scenario.clock.at(now)
+        return self._scenario.website.published(at.year, at)[-4][0]
 
     def _two_newest(self, now: Milliseconds) -> list[tuple[dt.date, int]]:
         at = self._scenario.clock.at(now)
@@ -68,8 +113,32 @@ def _with_wrong_count(name: str, body: str, newest: list[tuple[dt.date, int]]) -
             raise ValueError(name)
 
 
+def _with_broken_row(name: str, body: str, day: dt.date) -> str:
+    start, end = _row(body, day)
+    if start < 0:
+        return body
+    row = body[start:end]
+    count = row[row.rfind('">') + 2 : row.rfind("</td>")]
+    match name:
+        case "row_blank":
+            broken = row.replace(count, "")
+        case "row_doubled":
+            broken = row + row.replace(count, f"{int(count.replace(',', '')) + 90:,}")
+        case "row_marked":
+            broken = row.replace(count, f"{count}<sup>1</sup>")
+        case "row_misdated":
+            broken = row.replace(f"/{day.year}<", f"/{day.year - 1}<")
+        case _:
+            raise ValueError(name)
+    return body[:start] + broken + body[end:]
+
+
 def _without_row(body: str, day: dt.date) -> str:
-    row = f'<tr><td class="text-align-center">{day.month}/{day.day}/{day.year}</td>'
-    start = body.find(row)
-    end = body.find("</tr>", start) + len("</tr>")
+    start, end = _row(body, day)
     return body if start < 0 else body[:start] + body[end:]
+
+
+def _row(body: str, day: dt.date) -> tuple[int, int]:
+    """Return where the row of a day begins and ends; it begins at -1 if there is none."""
+    start = body.find(f'<tr><td class="text-align-center">{day.month}/{day.day}/{day.year}</td>')
+    return start, body.find("</tr>", start) + len("</tr>")

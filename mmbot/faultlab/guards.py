@@ -22,6 +22,7 @@ from mmbot.trading.commands import StopConfirmed
 from mmbot.trading.events import WriteRefused, WriteUnknown
 from mmbot.trading.gates import Gate
 from mmbot.trading.orders import OrderState
+from mmbot.tsa.pages import page_path
 
 
 class Patch(msgspec.Struct, frozen=True):
@@ -162,7 +163,33 @@ def _finish_at_once(_original: Any) -> Any:
     return confirm_stop
 
 
+def _all_rows_or_none(original: Any) -> Any:
+    def parse(html: Any) -> Any:
+        page = original(html)
+        if page.doubts:
+            raise BadInput(page.doubts[0])
+        return page
+
+    return parse
+
+
+def _value_as_key(_original: Any) -> Any:
+    return property(lambda shown: (shown.day, shown.count))
+
+
+def _whatever_was_understood(original: Any) -> Any:
+    def read(reader: Any, request: Any, answer: Any, *args: Any) -> None:
+        try:
+            original(reader, request, answer, *args)
+        finally:
+            if answer is not None and answer.status == 200:
+                reader._keep_validators(page_path(request.year), answer)  # noqa: SLF001
+
+    return read
+
+
 _GATEWAY, _WRITES = "mmbot.kalshi.gateway", "mmbot.kalshi.writes"
+_COUNTS = "mmbot.bot.counts_reader"
 _REQUOTING, _WORST = "mmbot.trading.requoting", "mmbot.trading.portfolio:WorstCase"
 _TABLE: Final = (
     Guard("unknown_writes", (Patch(f"{_GATEWAY}:outcomes", _unknown_as_refused),)),
@@ -215,6 +242,10 @@ _TABLE: Final = (
     Guard("fractions", (Patch("mmbot.kalshi.messages:settlement_value", _only_yes_or_no),)),
     Guard("foreign_orders", (Patch("mmbot.trading.order_manager:CLIENT_ID_PREFIX", _becomes("")),)),
     Guard("fees", (Patch("mmbot.kalshi.readings:closed_reason", _whatever_is_charged),)),
+    Guard("page_rows", (Patch(f"{_COUNTS}:parse_page", _all_rows_or_none),)),
+    Guard("page_year", (Patch(f"{_COUNTS}:CountsReader._doubt", _always("")),)),
+    Guard("validators", (Patch(f"{_COUNTS}:CountsReader._read", _whatever_was_understood),)),
+    Guard("sightings", (Patch("mmbot.bot.outputs:ShownCount.key", _value_as_key),)),
     Guard(
         "verified_stop",
         (Patch("mmbot.trading.account:AccountReader.confirm_stop", _finish_at_once),),

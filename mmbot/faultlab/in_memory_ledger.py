@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Collection
 
+from mmbot.bot.outputs import ShownCount
 from mmbot.faultlab.faults import Faults
 from mmbot.trading.commands import RecordSettlement, RecordViews
 from mmbot.trading.events import Halted
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill
+from mmbot.tsa.counts import Counts
 from mmbot.units import Milliseconds, Money, total
 
 
@@ -26,10 +27,17 @@ class InMemoryLedger:
         self.settlements: dict[str, RecordSettlement] = {}
         self.views: list[RecordViews] = []
         self.marks: dict[str, PnlMark] = {}
-        self.counts: list[tuple[dt.date, int, dt.datetime]] = []
+        self.counts: dict[tuple[object, ...], ShownCount] = {}
         self.halt: Halted | None = None
         self.unwritable_until: Milliseconds = 0
         self._faults = faults
+
+    def known_counts(self, history: Counts) -> Counts:
+        """Return the counts with which a session begins: those of a file, and the recorded ones."""
+        counts = history
+        for shown in self.counts.values():
+            counts, _ = counts.observe(shown.day, shown.count, shown.seen, archived=shown.archived)
+        return counts
 
     def unsettled_events(self) -> tuple[str, ...]:
         """Return the events that have fills in markets whose settlement is not final."""

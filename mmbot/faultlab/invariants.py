@@ -6,7 +6,8 @@ wire, and keeps books of its own. The bot's state is read only where that state 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import datetime as dt
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from mmbot.bot.bot import Bot
@@ -18,7 +19,9 @@ from mmbot.faultlab.agreement import (
     check_books,
     check_fills,
     check_orders,
+    check_page,
     check_portfolio,
+    check_settled_counts,
 )
 from mmbot.faultlab.holdings import Holding
 from mmbot.faultlab.scenario import Scenario
@@ -28,6 +31,7 @@ from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.trading.commands import RecordFill
 from mmbot.trading.gates import Gate
 from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, Side
+from mmbot.tsa.counts import Counts
 from mmbot.units import Count, Milliseconds, Money, Price
 
 __all__ = ["SKEW_MS", "Auditor", "InvariantBroken"]
@@ -382,6 +386,12 @@ class Auditor:
         read = request.path == _POSITIONS and answer is not None and answer.status == 200
         if read and self.stream is not None and stream is self.stream:
             self.stream.account_read = True
+
+    def page_read(self, readable: Mapping[dt.date, int], counts: Counts) -> None:
+        """Check the counts after a page of which some right counts can be read."""
+        new_year = self._scenario.weeks[0].monday.replace(month=1, day=1)
+        check_page(readable, counts)
+        check_settled_counts(counts, self._scenario.history.up_to(new_year - dt.timedelta(days=1)))
 
     # At rest
 

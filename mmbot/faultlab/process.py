@@ -48,6 +48,7 @@ from mmbot.trading.commands import (
 from mmbot.trading.events import Halted, Resumed, SessionStarted, Stopping
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Counts
+from mmbot.tsa.pages import page_path
 from mmbot.units import Milliseconds
 
 # How long a page and a fit take.
@@ -87,10 +88,7 @@ class Process:
 
     def start(self) -> None:
         """Load the history and the ledger; trading begins once a forecaster is fitted."""
-        counts = self._scenario.history
-        for day, count, seen in self._ledger.counts:
-            counts, _ = counts.observe(day, count, seen)
-        self._driver.handle(HistoryLoaded(counts))
+        self._driver.handle(HistoryLoaded(self._ledger.known_counts(self._scenario.history)))
 
     def kill(self) -> None:
         """End at once; requests under way still reach the exchange, their answers are dropped."""
@@ -207,7 +205,14 @@ class Process:
         """Read the page as it is served now."""
         request = HttpRequest("GET", page.path, headers=page.headers)
         answer = self._pages.answer(request, self._scheduler.now)
-        self._handle_later(_PAGE_MS, PageFetched(page.id, answer))
+        judged = self._trading and page.path == page_path()
+        readable = self._pages.readable(self._scheduler.now) if judged else {}
+
+        def read() -> None:
+            self._driver.handle(PageFetched(page.id, answer))
+            self._auditor.page_read(readable, self.bot.counts)
+
+        self._later(_PAGE_MS, read)
 
     def fit_forecast(self, fit: FitForecast) -> None:
         """Fit a forecaster, unless the one at hand is of the same week."""
@@ -244,7 +249,8 @@ class Process:
             case RecordPnlMark(mark):
                 self._ledger.marks[mark.event] = mark
             case RecordCounts(counts):
-                self._ledger.counts += [(each.day, each.count, each.seen) for each in counts]
+                for each in counts:
+                    self._ledger.counts.setdefault(each.key, each)
             case _:
                 assert_never(record)
 

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from mmbot.bot.bot import Bot
+from mmbot.faultlab.agreement import check_recorded_counts
 from mmbot.faultlab.environment import Environment, LocalClock
 from mmbot.faultlab.fault_injector import FaultInjector
 from mmbot.faultlab.faults import Faults
@@ -263,7 +264,9 @@ class World:
     def _check(self) -> None:
         if self.process is None:
             raise InvariantBroken("recovery", "after the calm the process has not come back")
-        self.auditor.check_agreement(self.process.bot, self.ledger.fills.values())
+        bot = self.process.bot
+        self.auditor.check_agreement(bot, self.ledger.fills.values())
+        check_recorded_counts(bot.counts, self.ledger.known_counts(self.scenario.history))
         if self.ledger.halt is not None:
             self.auditor.check_halted()
 

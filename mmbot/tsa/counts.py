@@ -85,6 +85,10 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
         """Return the count of `day` that was seen last."""
         return self.vintages[day][-1].count
 
+    def was_shown(self, day: dt.date, count: int) -> bool:
+        """Return whether some page has shown `count` for `day`."""
+        return any(v.count == count for v in self.vintages.get(day, ()))
+
     def is_archived(self, day: dt.date) -> bool:
         """Return whether `day` has only an archived count."""
         return all(v.archived for v in self.vintages[day])
@@ -125,7 +129,10 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
         if seen.astimezone(EASTERN).date() <= day:
             raise BadInput(f"a count of {day} cannot be out at {seen:%Y-%m-%d %H:%M %Z}")
         held = self.vintages.get(day, ())
-        if held and held[-1].count == count:
+        # A day may be given out of order, as by a file whose times are assumed.
+        at = to_milliseconds(seen)
+        before = [v for v in held if to_milliseconds(v.seen) <= at] or held[:1]
+        if before and before[-1].count == count:
             return self, CountChange.NOTHING
         grown = (*held, Vintage(count, seen, archived))
         ordered = tuple(sorted(grown, key=lambda v: to_milliseconds(v.seen)))

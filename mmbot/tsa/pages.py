@@ -3,13 +3,19 @@
 The current year's page lists the newest day first, an archived year's the oldest. Earlier layouts
 had one column for each year, with the older years aligned by weekday: only the first column of
 counts belongs to the dates beside it, and only that one is read.
+
+A row that cannot be read costs only itself. Two rows of one day that differ are a doubt about that
+day, which then has no count.
 """
 
 from __future__ import annotations
 
+import codecs
 import datetime as dt
 import re
+from collections.abc import Iterator
 
+import msgspec
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from mmbot.errors import BadInput
@@ -21,9 +27,33 @@ from mmbot.tsa.counts import LEAST, MOST
 MOST_BYTES = 2_000_000
 MOST_TAGS = 20_000
 MOST_TABLES = 20
+# How many doubts about a page are told apart.
+_MOST_DOUBTS = 20
 
-_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(20\d{2})\Z", re.ASCII)
-_COUNT = re.compile(r"\d{1,3}(,\d{3}){1,2}\Z|\d{5,7}\Z", re.ASCII)
+# Marks of footnotes. One in raised type is put into brackets before its cell is read.
+_MARKS = r"(?:\s?(?:[*†‡§¶¹²³⁰⁴-⁹]|\[\w{1,3}\]|\(\w{1,2}\)))*"
+_DATE = re.compile(rf"(\d{{1,2}})/(\d{{1,2}})/(20\d{{2}}){_MARKS}\Z", re.ASCII)
+_COUNT = re.compile(rf"(\d{{1,3}}(?:,\d{{3}}){{1,2}}|\d{{5,7}}){_MARKS}\Z", re.ASCII)
+_HEADER = re.compile(rf"Date{_MARKS}\Z", re.ASCII | re.IGNORECASE)
+_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
+
+
+class TsaPage(msgspec.Struct, frozen=True):
+    """The counts on a page, iterated over oldest day first.
+
+    Attributes:
+        counts: Each day that can be read, with its count; there may be none.
+        doubts: What on the page could not be read, each as a clause that names it.
+    """
+
+    counts: tuple[tuple[dt.date, int], ...]
+    doubts: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[tuple[dt.date, int]]:
+        return iter(self.counts)
+
+    def __len__(self) -> int:
+        return len(self.counts)
 
 
 def page_path(year: int | None = None) -> str:
@@ -31,50 +61,95 @@ def page_path(year: int | None = None) -> str:
     return "/travel/passenger-volumes" + ("" if year is None else f"/{year}")
 
 
-def parse_page(html: bytes | str) -> tuple[tuple[dt.date, int], ...]:
-    """Return the days and counts on a page, oldest first.
+def parse_page(html: bytes | str) -> TsaPage:
+    """Return the days and counts on a page.
 
     Raises:
-        BadInput: The page is too large, has no such table, or a date or count on it is invalid.
+        BadInput: The page is too large, or has no such table.
     """
     tags = html.count(b"<") if isinstance(html, bytes) else html.count("<")
     if len(html) > MOST_BYTES or tags > MOST_TAGS:
         raise BadInput(f"a TSA page of {len(html):,} bytes and {tags:,} tags is not one of theirs")
-    counts: dict[dt.date, int] = {}
-    for row in _body_rows(LexborHTMLParser(html)):
-        day, count = _parse_row(row)
-        if day in counts:
-            raise BadInput(f"the TSA page lists {day} twice")
-        counts[day] = count
-    if not counts:
-        raise BadInput("the table on the TSA page has no rows")
-    return tuple(sorted(counts.items()))
+    text = html if isinstance(html, str) else _decoded(html)
+    shown: dict[dt.date, set[int]] = {}
+    # In the order found, each once.
+    doubts: dict[str, None] = {}
+    for cells in _body_rows(LexborHTMLParser(text.encode(errors="replace"))):
+        try:
+            day, count = _parse_row(cells)
+        except BadInput as error:
+            doubts[str(error)] = None
+        else:
+            shown.setdefault(day, set()).add(count)
+    for day, values in shown.items():
+        if len(values) > 1:
+            doubts[f"{day} has {' and '.join(f'{n:,}' for n in sorted(values)[:3])}"] = None
+    counts = tuple((day, min(shown[day])) for day in sorted(shown) if len(shown[day]) == 1)
+    if _is_cut_off(text):
+        doubts["it ends within the table"] = None
+    told = tuple(doubts)
+    if len(told) > _MOST_DOUBTS:
+        told = (*told[:_MOST_DOUBTS], f"{len(told) - _MOST_DOUBTS} rows more cannot be read")
+    return TsaPage(counts, told)
 
 
-def _body_rows(page: LexborHTMLParser) -> list[list[str]]:
+def _decoded(html: bytes) -> str:
+    if html.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return html.decode("utf-16", errors="replace")
+    try:
+        return html.decode()
+    except UnicodeDecodeError:
+        # A page of another charset: whatever it is, digits and tags are as in ASCII.
+        return html.decode("cp1252", errors="replace")
+
+
+def _is_cut_off(text: str) -> bool:
+    lower = text.lower()
+    return lower.rfind("</table") < lower.rfind("<tr")
+
+
+def _body_rows(page: LexborHTMLParser) -> Iterator[list[str]]:
+    """Yield the cells of each row under the first header, and under repetitions of it."""
     tables = page.css("table")
     if len(tables) > MOST_TABLES:
         raise BadInput(f"a TSA page with {len(tables):,} tables is not one of theirs")
+    for mark in page.css("sup"):
+        mark.insert_before("[")
+        mark.insert_after("]")
+    header: list[str] = []
+    # Tables within one that was read: their rows are among its rows.
+    inner: set[int] = set()
     for table in tables:
+        if table.mem_id in inner:
+            continue
         rows = table.css("tr")
-        if rows and _cells(rows[0])[:1] == ["Date"]:
-            return [cells for row in rows[1:] if (cells := _cells(row))]
-    raise BadInput("the TSA page has no table that starts with a 'Date' column")
+        first = _cells(rows[0]) if rows else []
+        if not header and first and _HEADER.match(first[0]):
+            header = first
+        if header and first == header:
+            inner.update(each.mem_id for each in table.css("table"))
+            yield from (cells for row in rows if (cells := _cells(row)) and cells != header)
+    if not header:
+        raise BadInput("the TSA page has no table that starts with a 'Date' column")
 
 
 def _cells(row: LexborNode) -> list[str]:
-    return [cell.text().strip() for cell in row.css("th, td")]
+    return [" ".join(c.text().translate(_INVISIBLE).split()) for c in row.css("th, td")]
 
 
 def _parse_row(cells: list[str]) -> tuple[dt.date, int]:
     date, count = (*cells, "", "")[:2]
+    if not date and not count:
+        raise BadInput("a row is blank")
     match = _DATE.match(date)
     try:
         day = dt.date(int(match[3]), int(match[1]), int(match[2])) if match else None
     except ValueError:
         day = None
     if day is None:
-        raise BadInput(f"{date[:40]!r} on the TSA page is not a date such as 4/16/2026")
-    if not _COUNT.match(count) or not LEAST <= int(count.replace(",", "")) <= MOST:
-        raise BadInput(f"{count[:40]!r}, for {day} on the TSA page, is not a count of passengers")
-    return day, int(count.replace(",", ""))
+        raise BadInput(f"{date[:40]!r}, beside {count[:40]!r}, is not a date such as 4/16/2026")
+    digits = _COUNT.match(count)
+    passengers = int(digits[1].replace(",", "")) if digits else 0
+    if not LEAST <= passengers <= MOST:
+        raise BadInput(f"{count[:40]!r}, for {day}, is not a count of passengers")
+    return day, passengers

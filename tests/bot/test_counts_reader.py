@@ -33,6 +33,22 @@ def page(rows: dict[dt.date, int]) -> HttpAnswer:
     return HttpAnswer(200, body, (("ETag", f'"{hash(body)}"'), ("Last-Modified", "then")))
 
 
+def table(*rows: tuple[str, str]) -> HttpAnswer:
+    """Return a page with these rows, as they are."""
+    cells = "".join(f"<tr><td>{date}</td><td>{count}</td></tr>" for date, count in rows)
+    head = "<tr><th>Date</th><th>Numbers</th></tr>"
+    return HttpAnswer(200, f"<table>{head}{cells}</table>".encode(), (("ETag", '"1"'),))
+
+
+def whole_year(year: int, *, archived: bool = False) -> Counts:
+    """Return a year in which every day has two million passengers."""
+    counts, day = Counts(), dt.date(year, 1, 1)
+    while day.year == year:
+        counts, _ = counts.observe(day, 2_000_000, assumed_release(day), archived=archived)
+        day += dt.timedelta(days=1)
+    return counts
+
+
 class Site:
     """A reader, and a site that answers it from a table of paths."""
 
@@ -230,10 +246,7 @@ def test_days_of_the_running_week_that_are_known_already_stay() -> None:
 
 def test_years_that_are_not_known_are_read_from_their_own_pages() -> None:
     site = Site(first_year=2024)
-    days = (dt.date(2025, 1, 1), dt.date(2025, 7, 1), dt.date(2025, 12, 31))
-    known = Counts()
-    for day in days:
-        known, _ = known.observe(day, 2_000_000, assumed_release(day))
+    known = whole_year(2025)
     site.answers[f"{CURRENT}/2024"] = page({dt.date(2024, 5, 1): 2_222_222})
     site.rows = {SUNDAY: 2_822_290}
     step = site.run(site.reader.load(known, site.now))
@@ -325,3 +338,183 @@ def test_on_a_holiday_weekend_the_page_is_read_often_while_a_count_may_come() ->
     site.rows[thanksgiving + dt.timedelta(days=1)] = 2_500_000
     site.poll()
     assert site.wait > 120
+
+
+# What a page can do
+
+
+def rows_named(site: Site) -> list[str]:
+    return [str(fields["reason"]) for fields in site.notes("counts.row_unreadable")]
+
+
+def test_a_row_that_cannot_be_read_is_named_once_and_hides_no_other() -> None:
+    site = Site()
+    site.answers[CURRENT] = table(("4/14/2026", ""), ("4/13/2026", "2,400,000"))
+    for _ in range(3):
+        counts = site.poll(minutes=1)
+    assert MONDAY in counts
+    assert TUESDAY not in counts
+    assert rows_named(site) == [f"{CURRENT}: '', for 2026-04-14, is not a count of passengers"]
+    assert not site.notes("counts.unreadable")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [("4/14/2026", ""), ("4/16/2026", "2,400,000"), ("4/14/2025", "2,400,000")],
+)
+def test_a_page_that_was_understood_in_part_is_read_whole_again(row: tuple[str, str]) -> None:
+    site = Site()
+    site.reader.counts = whole_year(2025)
+    site.answers[CURRENT] = table(row, ("4/13/2026", "2,400,000"))
+    site.poll()
+    site.poll(minutes=10)
+    assert [name for name, _ in site.asked[-1].headers] == ["User-Agent"]
+
+
+def test_a_page_is_read_whole_after_many_answers_that_it_is_the_same() -> None:
+    site = Site()
+    site.rows = {TUESDAY: 2_044_781}
+    site.poll()
+    site.answers[CURRENT] = HttpAnswer(304)
+    for _ in range(21):
+        site.poll(minutes=10)
+    conditional = [len(fetch.headers) > 1 for fetch in site.asked]
+    assert conditional == [False, *[True] * 20, False]
+
+
+def test_an_answer_that_nothing_changed_is_none_where_that_was_not_asked() -> None:
+    site = Site()
+    site.answers[CURRENT] = HttpAnswer(304)
+    site.poll()
+    assert [fields["reason"] for fields in site.notes("counts.unreadable")] == [
+        f"{CURRENT} answered 304"
+    ]
+
+
+def test_two_rows_of_one_day_that_differ_are_not_taken() -> None:
+    site = Site()
+    site.answers[CURRENT] = table(("4/14/2026", "2,044,781"), ("4/14/2026", "2,044,718"))
+    assert TUESDAY not in site.poll()
+
+
+def test_a_count_before_the_day_is_over_is_taken_once_it_is() -> None:
+    site = Site()
+    site.answers[CURRENT] = table(("4/15/2026", "2,400,000"), ("4/14/2026", "2,044,781"))
+    counts = site.poll()
+    assert (dt.date(2026, 4, 15) in counts, TUESDAY in counts) == (False, True)
+    assert dt.date(2026, 4, 15) in site.poll(minutes=24 * 60)
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_a_row_of_another_year_replaces_no_count_that_is_settled(archived: bool) -> None:
+    site = Site()
+    site.reader.counts = before = whole_year(2025, archived=archived)
+    site.answers[CURRENT] = table(("4/14/2025", "2,611,203"), ("4/13/2026", "2,400,000"))
+    site.poll()
+    counts = site.poll(minutes=1)
+    assert counts.vintages[dt.date(2025, 4, 14)] == before.vintages[dt.date(2025, 4, 14)]
+    assert MONDAY in counts
+    assert rows_named(site) == [f"{CURRENT}: 2025-04-14, with 2,611,203, is of another year"]
+
+
+def test_a_row_of_another_year_adds_no_day_that_was_not_known() -> None:
+    site = Site()
+    site.answers[CURRENT] = table(("4/14/2025", "2,611,203"), ("4/13/2026", "2,400,000"))
+    assert set(site.poll().vintages) == {MONDAY}
+
+
+def test_a_page_of_a_year_adds_no_day_of_another() -> None:
+    site = Site(dt.datetime(2027, 1, 2, 9, 0, tzinfo=EASTERN))
+    site.answers = {
+        CURRENT: page({}),
+        f"{CURRENT}/2026": table(("12/31/2026", "2,100,000"), ("12/30/2025", "2,400,000")),
+    }
+    assert set(site.poll().vintages) == {dt.date(2026, 12, 31)}
+
+
+def test_a_change_of_a_count_is_judged_too() -> None:
+    site = Site()
+    site.rows = {TUESDAY: 2_044_781}
+    site.poll()
+    site.rows, site.deviations = {TUESDAY: 204_478}, -30.0
+    assert site.poll(minutes=1).latest(TUESDAY) == 2_044_781
+    site.rows = {TUESDAY: 2_044_781}
+    site.poll(minutes=1)
+    site.rows = {TUESDAY: 204_478}
+    assert site.poll(minutes=10).latest(TUESDAY) == 2_044_781
+    assert site.poll(minutes=11).latest(TUESDAY) == 204_478
+
+
+def test_a_count_that_changed_and_changed_back_is_recorded_each_time() -> None:
+    site = Site()
+    for count in (2_044_781, 2_100_000, 2_044_781):
+        site.rows = {TUESDAY: count}
+        counts = site.poll(minutes=60)
+    assert counts.settling_count(TUESDAY) == 2_044_781
+    recorded = [each.counts[0] for each in site.outputs if isinstance(each, RecordCounts)]
+    assert len({each.key for each in recorded}) == 3
+
+
+# The turn of the year
+
+NEW_YEAR = dt.datetime(2027, 1, 2, 9, 0, tzinfo=EASTERN)
+
+
+def test_a_page_without_a_row_is_no_fault_on_the_first_days_of_a_year() -> None:
+    site = Site(NEW_YEAR)
+    site.answers = {CURRENT: table(), f"{CURRENT}/2026": page({dt.date(2026, 12, 31): 2_100_000})}
+    assert dt.date(2026, 12, 31) in site.poll()
+    assert not site.notes("counts.unreadable")
+    site.poll(minutes=1)
+    assert [len(fetch.headers) > 1 for fetch in site.asked] == [False, False, False, True]
+
+
+def test_a_page_without_a_row_is_a_fault_in_april() -> None:
+    site = Site()
+    site.answers[CURRENT] = table()
+    site.poll()
+    (note,) = site.notes("counts.unreadable")
+    assert note["reason"] == f"{CURRENT}: the table on the TSA page has no rows"
+
+
+def test_the_page_of_the_old_year_is_read_where_the_current_one_cannot_be() -> None:
+    site = Site(NEW_YEAR)
+    site.answers = {CURRENT: None, f"{CURRENT}/2026": page({dt.date(2026, 12, 31): 2_100_000})}
+    assert dt.date(2026, 12, 31) in site.poll()
+    assert [fields["failures"] for fields in site.notes("counts.unreadable")] == [1]
+
+
+def test_a_year_that_is_not_archived_yet_is_named_once() -> None:
+    site = Site(NEW_YEAR)
+    site.answers = {CURRENT: table(), f"{CURRENT}/2026": HttpAnswer(404)}
+    site.poll()
+    site.poll(minutes=1)
+    assert site.notes("counts.no_such_year") == [{"year": 2026}]
+
+
+def test_days_of_the_old_year_are_read_from_a_current_page_that_has_not_restarted() -> None:
+    site = Site(NEW_YEAR)
+    site.answers = {
+        CURRENT: table(("12/31/2026", "2,100,000"), ("12/30/2026", "2,200,000")),
+        f"{CURRENT}/2026": HttpAnswer(404),
+    }
+    assert len(site.poll()) == 2
+
+
+def test_the_start_waits_for_no_page_of_a_year_of_which_most_is_known() -> None:
+    site = Site(NEW_YEAR)
+    known = whole_year(2026).up_to(dt.date(2026, 12, 30))
+    site.answers = {CURRENT: table(), f"{CURRENT}/2026": HttpAnswer(503)}
+    assert site.run(site.reader.load(known, site.now)).changed
+    assert [fetch.path for fetch in site.asked] == [f"{CURRENT}/2026", CURRENT]
+
+
+def test_a_day_that_the_page_of_a_year_lacked_is_asked_for_at_the_next_start() -> None:
+    site = Site(first_year=2025)
+    known = {
+        day: held for day, held in whole_year(2025).vintages.items() if day.day + day.month > 2
+    }
+    site.answers[f"{CURRENT}/2025"] = page({dt.date(2025, 1, 1): 2_100_000})
+    site.rows = {SUNDAY: 2_822_290}
+    site.run(site.reader.load(Counts(known), site.now))
+    assert dt.date(2025, 1, 1) in site.reader.counts

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import http.server
+import resource
 import threading
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -129,6 +132,167 @@ async def test_a_page_without_end_is_not_read(site: Site, tmp_path: Path) -> Non
         page = await results.page()
     assert page.answer is None
     assert "more than 2,000,000 bytes" in page.failure
+
+
+# Redirects, and answers that no honest site gives
+
+
+class Script:
+    """A server that answers each path with the next of its raw answers, and remembers the paths."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, bytes] = {}
+        self.asked: list[str] = []
+        self.port = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        path = head.split()[1].decode()
+        self.asked.append(path)
+        answer = self.answers.get(path, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        writer.write(answer.replace(b"PORT", str(self.port).encode()))
+        with contextlib.suppress(OSError):
+            await writer.drain()
+        writer.close()
+
+    def moved(self, path: str, location: bytes) -> None:
+        head = b"HTTP/1.1 302 Found\r\nLocation: " + location
+        self.answers[path] = head + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+    def shows(self, path: str, body: bytes, *headers: bytes) -> None:
+        head = b"".join(header + b"\r\n" for header in (*headers, b"Connection: close"))
+        self.answers[path] = b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + body
+
+
+@asynccontextmanager
+async def scripted(directory: Path) -> AsyncIterator[tuple[Script, CountsWorker, Results]]:
+    script = Script()
+    async with await asyncio.start_server(script.serve, "127.0.0.1", 0) as server:
+        script.port = server.sockets[0].getsockname()[1]
+        async with working(f"http://127.0.0.1:{script.port}", directory) as (worker, results):
+            yield script, worker, results
+
+
+@pytest.mark.parametrize(
+    "location", [b"/moved", b"moved", b"//127.0.0.1:PORT/moved", b"http://127.0.0.1:PORT/moved#x"]
+)
+async def test_a_redirect_on_the_same_site_is_followed(location: bytes, tmp_path: Path) -> None:
+    async with scripted(tmp_path) as (script, worker, results):
+        script.moved(PATH, location)
+        moved = "/travel/moved" if location == b"moved" else "/moved"
+        script.shows(moved, b"<p>here</p>")
+        worker.submit(fetch(1))
+        page = await results.page()
+    assert page.answer is not None, page.failure
+    assert (page.answer.status, page.answer.body) == (200, b"<p>here</p>")
+    assert script.asked == [PATH, moved]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        b"",
+        b" ",
+        b"http://",
+        b"http:///moved",
+        b"http://[::1",
+        b"http://[",
+        b"http://127.0.0.1:99999/moved",
+        b"http://127.0.0.1:-1/moved",
+        b"http://127.0.0.1:x/moved",
+        b"http://127.0.0.1/moved",
+        b"https://127.0.0.1:PORT/moved",
+        b"http://localhost:PORT/moved",
+        b"http://x@127.0.0.1:PORT/moved",
+        b"http://127.0.0.1:PORT@localhost/moved",
+        b"//localhost:PORT/moved",
+        b"\\\\localhost:PORT/moved",
+        b"/\\localhost:PORT/moved",
+        b"ftp://127.0.0.1:PORT/moved",
+        b"file:///etc/passwd",
+        b"javascript:alert(1)",
+        b"data:text/html,<table>",
+        b"http://\xc3\xa4.example/moved",
+        b"/\xff\xfe",
+        b"http://xn--/moved",
+        b"http://" + b"a" * 3_000 + b"/",
+        b"http://%zz/",
+    ],
+)
+async def test_any_other_redirect_is_refused_in_a_sentence(location: bytes, tmp_path: Path) -> None:
+    async with scripted(tmp_path) as (script, worker, results):
+        script.moved(PATH, location)
+        for path in ("/moved", "//localhost/moved"):
+            script.shows(path, b"<p>elsewhere</p>")
+        worker.submit(fetch(1))
+        page = await results.page()
+        worker.submit(fetch(2))
+        assert (await results.page()).id == 2
+    assert page.answer is None
+    assert page.failure.startswith("it redirects to ")
+    assert page.failure.isascii()
+    assert script.asked == [PATH, PATH]
+
+
+async def test_a_redirect_without_an_end_is_given_up(tmp_path: Path) -> None:
+    async with scripted(tmp_path) as (script, worker, results):
+        script.moved(PATH, PATH.encode())
+        worker.submit(fetch(1))
+        page = await results.page()
+    assert page.failure == "it redirects more than 3 times"
+    assert script.asked == [PATH] * 4
+
+
+def bomb() -> bytes:
+    """Half a gigabyte of nothing, in half a megabyte."""
+    packer = zlib.compressobj(9, wbits=31)
+    return b"".join(packer.compress(bytes(1 << 20)) for _ in range(512)) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"nonsense\r\n\r\n",
+        b"",
+        b"HTTP/1.1 999999 Odd\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n<table>",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n<table>",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nConnection: close\r\n\r\n\x00\xff",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: zstd\r\nConnection: close\r\n\r\n\x00\xff",
+        b"HTTP/1.1 200 OK\r\nContent-Type: \xff\xfe; charset=\x01\r\nX" + b"x" * 70_000,
+        b"HTTP/1.1 200 \xff\xfe\r\nSet-Cookie: \xff=;;=\r\nContent-Length: 3\r\n\r\n",
+        pytest.param(None, id="a bomb"),
+    ],
+)
+async def test_an_answer_that_is_no_page_ends_nothing(answer: bytes | None, tmp_path: Path) -> None:
+    async with scripted(tmp_path) as (script, worker, results):
+        if answer is None:
+            script.shows(PATH, bomb(), b"Content-Encoding: gzip")
+        else:
+            script.answers[PATH] = answer
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        worker.submit(fetch(1))
+        page = await results.page()
+        worker.submit(FetchPage(2, "/other", ()))
+        other = await results.page()
+    assert page.answer is None or len(page.answer.body) < 100
+    assert page.failure.isascii()
+    assert other.answer is not None
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+@pytest.mark.parametrize("tag", [b'"\xff"', '"ä"'.encode(), b'"' + b"x" * 5_000 + b'"', b'"\t"'])
+async def test_a_validator_that_no_request_could_send_back_is_dropped(
+    tag: bytes, tmp_path: Path
+) -> None:
+    async with scripted(tmp_path) as (script, worker, results):
+        script.shows(PATH, b"<table>", b"ETag: " + tag, b"Last-Modified: then")
+        worker.submit(fetch(1))
+        page = await results.page()
+    assert page.answer is not None, page.failure
+    assert page.answer.headers == (("Last-Modified", "then"),)
 
 
 async def test_a_site_that_is_not_there_is_said_to_be(tmp_path: Path) -> None:

@@ -56,6 +56,29 @@ def test_fills_and_counts_are_there_after_reopening(tmp_path: Path) -> None:
     again.close()
 
 
+def test_a_count_that_changed_and_changed_back_is_kept_each_time(tmp_path: Path) -> None:
+    day, seen = dt.date(2026, 4, 14), dt.datetime(2026, 4, 15, 8, 31, tzinfo=EASTERN)
+    sightings = [
+        ShownCount(day, count, seen + dt.timedelta(hours=number), archived=False)
+        for number, count in enumerate((2_044_781, 2_100_000, 2_044_781))
+    ]
+    ledger = Ledger(tmp_path)
+    for _ in range(2):
+        for each in sightings:
+            ledger.add_counts([each])
+    assert [count for _, count, *_ in ledger.counts()] == [2_044_781, 2_100_000, 2_044_781]
+    ledger.close()
+
+
+def test_counts_of_an_earlier_ledger_are_kept(tmp_path: Path) -> None:
+    with closing(earlier_ledger(tmp_path, 4)) as db, db:
+        db.execute("INSERT INTO counts VALUES ('2026-04-14', 2044781, '2026-04-15T08:31-04:00', 0)")
+    ledger = Ledger(tmp_path)
+    seen = dt.datetime(2026, 4, 15, 8, 31, tzinfo=EASTERN)
+    assert ledger.counts() == [(dt.date(2026, 4, 14), 2_044_781, seen, False)]
+    ledger.close()
+
+
 def test_the_profit_is_cash_less_fees_plus_payout(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ledger.add_fill(RecordFill(FILL, 3))

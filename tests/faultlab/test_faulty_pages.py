@@ -78,3 +78,35 @@ def test_a_fault_lasts_until_its_time_or_until_all_are_cleared(
     assert [pages.answer(REQUEST, at).status for at in (now, now + 1)] == [403, 200]
     pages.clear_faults()
     assert pages.answer(REQUEST, now).status == 200
+
+
+@pytest.mark.parametrize("name", ["row_blank", "row_doubled", "row_misdated", "table_empty"])
+def test_a_broken_row_leaves_what_is_said_to_be_readable(
+    scenario: Scenario, pages: FaultyPages, name: str
+) -> None:
+    now = after_a_release(scenario)
+    published = rows(pages, now)
+    read = faulty_rows(pages, name, now)
+    assert {day: count for day, count in read.items() if day.year == 2026} == pages.readable(now)
+    assert len(pages.readable(now)) < len(published)
+
+
+def test_a_marked_row_can_be_read(scenario: Scenario, pages: FaultyPages) -> None:
+    now = after_a_release(scenario)
+    published = rows(pages, now)
+    assert faulty_rows(pages, "row_marked", now) == published
+    assert b"<sup>" in pages.answer(REQUEST, now).body
+
+
+def test_a_page_is_sent_again_once_its_counts_have_changed_but_not_once_it_was_mended(
+    scenario: Scenario, pages: FaultyPages
+) -> None:
+    now = after_a_release(scenario)
+    tag = dict(pages.answer(REQUEST, now).headers)["etag"]
+    agent = REQUEST.headers
+    known = HttpRequest("GET", page_path(), headers=(*agent, ("If-None-Match", tag)))
+    assert pages.answer(known, now).status == 304
+    pages.inject("row_blank", now + 1)
+    assert pages.answer(known, now).status == 304
+    pages.inject("counts_revised", now + 1)
+    assert pages.answer(known, now).status == 200

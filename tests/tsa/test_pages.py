@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmbot.errors import BadInput
-from mmbot.tsa.pages import MOST_BYTES, page_path, parse_page
+from mmbot.tsa.pages import MOST_BYTES, TsaPage, page_path, parse_page
 
 CENTRED = 'style="text-align:center;"'
 
@@ -33,7 +33,7 @@ CURRENT = page(["Date", "Numbers"], ["4/19/2026", "2,796,984"], ["4/9/2026", "2,
 
 
 def test_the_current_page_is_read_oldest_day_first() -> None:
-    assert parse_page(CURRENT) == (
+    assert parse_page(CURRENT).counts == (
         (dt.date(2026, 4, 9), 2705217),
         (dt.date(2026, 4, 19), 2796984),
     )
@@ -42,7 +42,7 @@ def test_the_current_page_is_read_oldest_day_first() -> None:
 def test_an_archived_page_is_read_under_its_disclaimer() -> None:
     html = page(["Date", "Numbers"], ["1/1/2025", "2,317,817"], ["1/2/2025", "2,612,162"])
     html = html.replace("<table", '<div class="tsa-disclaimer">Archived Data</div><table')
-    assert parse_page(html) == (
+    assert parse_page(html).counts == (
         (dt.date(2025, 1, 1), 2317817),
         (dt.date(2025, 1, 2), 2612162),
     )
@@ -53,7 +53,7 @@ def test_of_several_years_only_the_first_column_is_read() -> None:
         ["Date", "2023", "2022", "2021", "2020", "2019"],
         ["3/2/2023", "2,364,011", "1,991,093", "1,107,534", "2,089,641", "2,143,619"],
     )
-    assert parse_page(html) == ((dt.date(2023, 3, 2), 2364011),)
+    assert parse_page(html).counts == ((dt.date(2023, 3, 2), 2364011),)
 
 
 def test_a_drupal_view_is_read() -> None:
@@ -64,7 +64,7 @@ def test_a_drupal_view_is_read() -> None:
     <tbody><tr><td headers="view-field-date" class="views-field">
        5/2/2024   </td><td class="views-field">  2,617,890
     </td><td>2,388,404</td></tr></tbody></table></div>"""
-    assert parse_page(html) == ((dt.date(2024, 5, 2), 2617890),)
+    assert parse_page(html).counts == ((dt.date(2024, 5, 2), 2617890),)
 
 
 def test_bytes_are_read_like_text() -> None:
@@ -82,26 +82,111 @@ def test_another_table_before_it_is_ignored() -> None:
         ("", "no table"),
         ("<html><body>Access Denied</body></html>", "no table"),
         ("<table><tr><th>Airport</th></tr></table>", "no table"),
-        (page(["Date", "Numbers"]), "no rows"),
-        (page(["Date", "Numbers"], ["2/30/2026", "2,796,984"]), "'2/30/2026'"),
-        (page(["Date", "Numbers"], ["19 April", "2,796,984"]), "'19 April'"),
-        (page(["Date", "Numbers"], ["4/19/2026", ""]), "''"),
-        (page(["Date", "Numbers"], ["4/19/2026"]), "''"),
-        (page(["Date", "Numbers"], ["4/19/2026", "2.8 million"]), "'2.8 million'"),
-        (page(["Date", "Numbers"], ["4/19/2026", "27,96,984"]), "'27,96,984'"),
-        (page(["Date", "Numbers"], ["4/19/2026", "-2,796,984"]), "'-2,796,984'"),
-        (page(["Date", "Numbers"], ["4/19/2026", "1,234"]), "'1,234'"),
-        (page(["Date", "Numbers"], ["4/19/2026", "2,796,984,111"]), "'2,796,984,111'"),
-        (
-            page(["Date", "Numbers"], ["4/19/2026", "2,796,984"], ["4/19/2026", "2,796,984"]),
-            "lists 2026-04-19 twice",
-        ),
     ],
 )
 def test_a_page_that_cannot_be_read_says_what_is_wrong(html: str | bytes, said: str) -> None:
     with pytest.raises(BadInput) as refusal:
         parse_page(html)
     assert said in str(refusal.value)
+
+
+HEADER = ["Date", "Numbers"]
+GOOD = ["4/18/2026", "2,611,203"]
+READ = ((dt.date(2026, 4, 18), 2_611_203),)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (["2/30/2026", "2,796,984"], "'2/30/2026'"),
+        (["19 April", "2,796,984"], "'19 April'"),
+        (["2026-04-19", "2,796,984"], "'2026-04-19'"),
+        (["4/19/26", "2,796,984"], "'4/19/26'"),
+        (["4/19/2026", ""], "'', for 2026-04-19"),
+        (["4/19/2026"], "'', for 2026-04-19"),
+        (["", ""], "a row is blank"),
+        (["4/19/2026", "2.8 million"], "'2.8 million'"),
+        (["4/19/2026", "27,96,984"], "'27,96,984'"),
+        (["4/19/2026", "-2,796,984"], "'-2,796,984'"),
+        (["4/19/2026", "1,234"], "'1,234'"),
+        (["4/19/2026", "2,796,984,111"], "'2,796,984,111'"),
+        (["4/19/2026", "2,796,984 (preliminary)"], "(preliminary)"),
+        (["4/19/2026", "<sup>2</sup>796984"], "'[2]796984'"),
+        (["4/19/2026", "796984<sup>1</sup>2"], "'796984[1]2'"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_named_and_hides_no_other(row: list[str], said: str) -> None:
+    read = parse_page(page(HEADER, row, GOOD))
+    assert read.counts == READ
+    (doubt,) = read.doubts
+    assert said in doubt
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ["4/18/2026*", "2,611,203"],
+        ["4/18/2026", "2,611,203*"],
+        ["4/18/2026", "2,611,203 †‡"],
+        ["4/18/2026", "2,611,203<sup>1</sup>"],
+        ["4/18/2026", '2611203<sup><a href="#1">1</a></sup>'],
+        ["4/18/2026", "2,611,203 [a]"],
+        ["4/18/2026", "2,611,203 (1)"],
+        ["4/18/2026", "2,611,203²"],
+        ["&nbsp;4/18/2026", "&nbsp;2,611,203&nbsp;&#8203;"],
+    ],
+)
+def test_footnote_marks_and_blanks_are_no_part_of_a_count(row: list[str]) -> None:
+    read = parse_page(page(HEADER, row))
+    assert (read.counts, read.doubts) == (READ, ())
+
+
+def test_a_page_may_have_no_row_yet() -> None:
+    assert parse_page(page(HEADER)) == TsaPage(())
+
+
+def test_two_rows_of_one_day_that_agree_are_one() -> None:
+    assert parse_page(page(HEADER, GOOD, GOOD)) == TsaPage(READ)
+
+
+def test_two_rows_of_one_day_that_differ_are_a_doubt_about_that_day_alone() -> None:
+    other = ["4/19/2026", "2,796,984"], ["4/19/2026", "2,796,948"]
+    assert parse_page(page(HEADER, *other, GOOD)) == TsaPage(
+        READ, ("2026-04-19 has 2,796,948 and 2,796,984",)
+    )
+
+
+def test_a_table_that_comes_twice_is_read_as_one_and_its_header_is_no_row() -> None:
+    once = page(HEADER, GOOD)
+    assert parse_page(once + once) == TsaPage(READ)
+    assert parse_page(page(HEADER, GOOD, HEADER)) == TsaPage(READ)
+
+
+def test_a_table_under_another_header_is_not_read() -> None:
+    flights = page(["Date", "Flights"], ["4/18/2026", "45,000"])
+    assert parse_page(page(HEADER, GOOD) + flights) == TsaPage(READ)
+
+
+def test_a_page_that_is_cut_off_says_so() -> None:
+    html = page(HEADER, GOOD, ["4/17/2026", "2,796,984"])
+    cut = html[: html.index("796,984")]
+    assert parse_page(cut).counts == READ
+    assert parse_page(cut).doubts == (
+        "'2,', for 2026-04-17, is not a count of passengers",
+        "it ends within the table",
+    )
+    assert parse_page(html[: html.index("</table")]).doubts == ("it ends within the table",)
+
+
+def test_of_many_doubts_the_first_are_told() -> None:
+    doubts = parse_page(page(HEADER, *([f"{n}/0/2026", "1"] for n in range(100)))).doubts
+    assert (len(doubts), doubts[-1]) == (21, "80 rows more cannot be read")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-8-sig"])
+def test_a_page_in_another_charset_is_read(encoding: str) -> None:
+    html = page(HEADER, ["4/18/2026", "2,611,203\xa0"]).encode(encoding)
+    assert parse_page(html).counts == READ
 
 
 @pytest.mark.parametrize(
@@ -130,7 +215,7 @@ def test_a_damaged_page_is_read_or_refused(noise: bytes, at: int) -> None:
         days = parse_page(CURRENT[:at].encode() + noise + CURRENT[at:].encode())
     except BadInput:
         return
-    assert len(days) >= 1
+    assert len(days) + len(days.doubts) >= 1
 
 
 def test_the_paths_are_those_of_the_site() -> None:
