@@ -179,7 +179,8 @@ class Service:
         return code
 
     def _start_trading(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
-        started = SessionStarted(self._began, self._ledger.latest_marks())
+        recorded = tuple(fill.key for fill in self._ledger.unsettled_fills())
+        started = SessionStarted(self._began, self._ledger.latest_marks(), recorded)
         self._runner.handle(EventOccurred(started))
         self._operations.recall()
         helpers: dict[str, Callable[[], Awaitable[None]]] = {

@@ -22,6 +22,7 @@ from mmbot.kalshi.stream_events import group_change, market_change
 from mmbot.kalshi.unknown_words import VocabularyMonitor
 from mmbot.trading.commands import Note, NoteLevel
 from mmbot.trading.events import (
+    CLOCK_TOLERANCE_MS,
     BookChanged,
     BookReplaced,
     BooksDistrusted,
@@ -46,6 +47,8 @@ _TERMINAL_ERRORS = frozenset({10, 25})
 _TIMEOUT_MS = 3_000
 # The stream lags from a frame older than the first on, until one is no older than the second.
 _LAGGING_MS, _IN_TIME_MS = 3_000, 1_000
+# The same for frames that seem to come from the future: the clocks differ.
+_AHEAD_MS = CLOCK_TOLERANCE_MS
 
 
 class FeedStep(msgspec.Struct):
@@ -272,14 +275,16 @@ class Feed:
     # Age and sequence
 
     def _track_age(self, sent: Milliseconds) -> None:
-        """Report when the stream begins to lag; note when it is in time again."""
+        """Report when frames begin to come late or too early; note when they are in time again."""
         if not sent:
             return
-        self.age = max(0, self._now - sent)
-        lagging = self.age > (_IN_TIME_MS if self._lagging else _LAGGING_MS)
+        age = self._now - sent
+        self.age = max(0, age)
+        early, late = (-_IN_TIME_MS, _IN_TIME_MS) if self._lagging else (-_AHEAD_MS, _LAGGING_MS)
+        lagging = not early <= age <= late
         if lagging != self._lagging:
             self._lagging = lagging
-            change = FeedLagged(self.age, lagging)
+            change = FeedLagged(age, lagging)
             if lagging:
                 self._step.events.append(change)
             else:

@@ -68,6 +68,7 @@ class AccountReader:
         """Apply a reading of the account: its fills, its resting orders, its balances."""
         for fill in event.fills:
             self._orders.book(fill, now)
+        self._orders.log_restored()
         for report in event.orders:
             self._orders.apply_report(report, now, queried=False)
         self._orders.mark_missing_unknown({report.client_id for report in event.orders}, now)

@@ -79,7 +79,9 @@ class Listings:
             # The gap that a frame lost just before the pause leaves shows only with the next frame.
             self._market_data.renew_books(self._state.event_of_market)
         service.exchange = shut
-        self.due = now + (_INTERVAL_WHILE_SHUT_MS if shut else _INTERVAL_MS)
+        # While a clock is off, the dates of the answers show when it is right again.
+        soon = shut or service.clocks_off
+        self.due = now + (_INTERVAL_WHILE_SHUT_MS if soon else _INTERVAL_MS)
         for listed in event.events:
             self._apply_event(listed, now)
         for event_state in tuple(self._state.events.values()):

@@ -103,11 +103,16 @@ class ShardState(msgspec.Struct):
 
 
 class ServiceState(msgspec.Struct):
-    """What holds for all markets at once; `exchange` is the gate that the exchange shuts."""
+    """What holds for all markets at once.
+
+    `exchange` is the gate that the exchange shuts; `clocks_off` are those from which the bot's
+    time is too far off.
+    """
 
     stopping: bool = False
     halted: bool = False
     tasks_down: tuple[Gate, ...] = ()
+    clocks_off: frozenset[str] = frozenset()
     streaming: bool = False
     lagging: bool = False
     reconciled: bool = False
@@ -264,6 +269,7 @@ class TradingState(msgspec.Struct):
         budget: The write and read tokens.
         shards: The shards with markets, by index.
         held: Events of earlier sessions whose settlement is still to be booked.
+        recorded_fills: The keys of fills that earlier sessions recorded.
         missing: The days whose count is not waited for.
         cash: The account's cash as if no event that is still open had been traded; `None` until
             it was read.
@@ -280,6 +286,7 @@ class TradingState(msgspec.Struct):
     budget: WriteBudget = msgspec.field(default_factory=WriteBudget)
     shards: dict[int, ShardState] = msgspec.field(default_factory=dict)
     held: tuple[str, ...] = ()
+    recorded_fills: frozenset[tuple[str, str]] = frozenset()
     missing: frozenset[dt.date] = frozenset()
     cash: Money | None = None
     flat: dict[int, Money] = msgspec.field(default_factory=dict)
