@@ -219,7 +219,7 @@ class World:
 
     def halt(self) -> None:
         """Halt quoting as the operator does, over restarts, until `resume`."""
-        halted = self.ledger.halt = Halted(self._environment.clock.now())
+        halted = self.ledger.halt = Halted(self._environment.clock.wall())
         self.auditor.halted_at = self.scheduler.now
         if self.process is not None:
             self.process.handle_operator(halted)
@@ -263,6 +263,7 @@ class World:
     def _check(self) -> None:
         if self.process is None:
             raise InvariantBroken("recovery", "after the calm the process has not come back")
+        self.auditor.check_awake(self.process.read_at, self.scheduler.now)
         self.auditor.check_agreement(self.process.bot, self.ledger.fills.values())
         if self.ledger.halt is not None:
             self.auditor.check_halted()
