@@ -5,7 +5,8 @@ import pytest
 from mmbot.kalshi.http import HttpAnswer, HttpRequest, date_of
 from mmbot.trading.events import ClockCompared, FeedLagged
 from tests.kalshi.stream_line import Line
-from tests.kalshi.test_gateway import NOW, PLACE, gateway
+from tests.kalshi.test_gateway import gateway
+from tests.kalshi.write_commands import NOW, PLACE
 
 DATE = "Tue, 24 Nov 2026 10:00:00 GMT"
 AT = 1_795_514_400_000
