@@ -11,6 +11,7 @@ import msgspec
 import structlog
 from websockets.asyncio.client import ClientConnection
 
+from mmbot.bot.steady_clock import SteadyClock
 from mmbot.config import Settings
 from mmbot.daemon import transport
 from mmbot.daemon.endpoints import Venue
@@ -39,9 +40,21 @@ _STREAM_SECONDS = 10.0
 CANCEL_SECONDS = 20.0
 
 
-def wall_clock() -> Milliseconds:
-    """Return the time since the Unix epoch."""
+def _machine_time() -> Milliseconds:
     return time.time_ns() // 1_000_000
+
+
+def _elapsed() -> Milliseconds:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+
+
+# The one clock of the process: all that waits, and every signature, goes by it.
+CLOCK = SteadyClock(_machine_time, _elapsed)
+
+
+def wall_clock() -> Milliseconds:
+    """Return the time since the Unix epoch, which no setting of the machine's clock moves."""
+    return CLOCK.now()
 
 
 class AccountClient:
@@ -109,6 +122,8 @@ class AccountClient:
         attempts = failed = 0
         pause_seconds = _FIRST_PAUSE_SECONDS
         while True:
+            # Nothing waits by it yet, and the machine's clock may have been set since.
+            CLOCK.anchor()
             examination = SelfCheck(
                 self._settings,
                 self._signer.key_id,

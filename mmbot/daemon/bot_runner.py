@@ -17,6 +17,7 @@ from mmbot.bot.driver import Driver, Record, execute
 from mmbot.bot.inputs import (
     BotInput,
     CallAnswered,
+    EventOccurred,
     ForecastFitted,
     FrameReceived,
     PageFetched,
@@ -26,7 +27,7 @@ from mmbot.bot.inputs import (
 )
 from mmbot.bot.outputs import FetchPage, FitForecast, Output, RecordCounts
 from mmbot.config import Settings
-from mmbot.daemon.account_client import wall_clock
+from mmbot.daemon.account_client import CLOCK, wall_clock
 from mmbot.daemon.capture import Capture
 from mmbot.daemon.counts_worker import CountsWorker
 from mmbot.daemon.endpoints import Venue
@@ -38,6 +39,7 @@ from mmbot.daemon.transport import RestClient
 from mmbot.errors import BadInput
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.gateway import Call
+from mmbot.kalshi.http import HttpAnswer, date_of
 from mmbot.recording.recorder import RecordedBot
 from mmbot.trading.commands import (
     Note,
@@ -105,6 +107,8 @@ class BotRunner:
         self.refusal: BadInput | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_due: Milliseconds = 0
+        self._clock_set = False
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         """Send requests in tasks of this group from now on."""
@@ -125,11 +129,38 @@ class BotRunner:
                 self._driver.handle(each)
 
     async def tick(self) -> None:
-        """Advance the interceptor's time until cancelled."""
+        """Watch the machine's clock, and advance the interceptor's time, until cancelled."""
         while True:
             await asyncio.sleep(_TICK_SECONDS)
+            self._watch_clock()
             self._interceptor.advance(wall_clock())
             self._handle_intercepted()
+
+    def _watch_clock(self) -> None:
+        """Report when somebody has set the machine's clock, and when it is as before."""
+        compared = CLOCK.compared()
+        if compared.off != self._clock_set:
+            self._clock_set = compared.off
+            self.handle(EventOccurred(compared))
+        if self._timer is not None:
+            # The loop's time does not count a suspension, and an anchor moves what is due.
+            self.set_timer(self._timer_due)
+
+    def _correct_clock(self, call: Call, answer: HttpAnswer | None, sent: Milliseconds) -> None:
+        date = date_of(call.request, answer)
+        if date is None:
+            return
+        ahead = CLOCK.ahead
+        match CLOCK.correct(date, sent, wall_clock()):
+            case "none":
+                pass
+            case "anchored":
+                self._log.warning("clock.anchored", ahead_ms=ahead)
+                self._watch_clock()
+            case "refused":
+                raise RuntimeError(
+                    f"the session's time is {ahead / 1000:.0f} s ahead: it has to begin anew"
+                )
 
     # Stream
 
@@ -179,7 +210,9 @@ class BotRunner:
         with self._supervisor.vital():
             answer = self._interceptor.answer(call.request, wall_clock())
             if answer is None:
+                sent = wall_clock()
                 answer = await self._rest.try_call(call.request)
+                self._correct_clock(call, answer, sent)
                 self._interceptor.observe_answer(call.request, answer, wall_clock())
             self.handle(CallAnswered(call.id, answer))
             self._handle_intercepted()
@@ -198,6 +231,7 @@ class BotRunner:
         """Fire the one timer at `at`."""
         if self._timer is not None:
             self._timer.cancel()
+        self._timer_due = at
         delay = max(0, at - wall_clock()) / 1000
         self._timer = asyncio.get_running_loop().call_later(delay, self._fire_timer)
 

@@ -63,9 +63,10 @@ class RestClient:
             allow_redirects=False,
         ) as response:
             body = await read_body(response, _MOST_ANSWER_BYTES)
-            # The only header read: the self-check compares clocks by it.
-            date = response.headers.get("Date")
-            return HttpAnswer(response.status, body, (("date", date),) if date else ())
+            # The only headers read: clocks are compared by them.
+            read = ((name, response.headers.get(name)) for name in ("date", "age"))
+            headers = tuple((name, value) for name, value in read if value)
+            return HttpAnswer(response.status, body, headers)
 
     async def try_call(self, request: HttpRequest) -> HttpAnswer | None:
         """Send a request; return `None` where no answer came, whatever the reason."""

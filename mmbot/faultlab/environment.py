@@ -6,6 +6,8 @@ of the three needs to know the others.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from mmbot.faultlab.faults import Faults
@@ -17,32 +19,50 @@ from mmbot.faultlab.scenario import Scenario
 from mmbot.faultlab.scheduler import Scheduler
 from mmbot.units import Milliseconds
 
+# A clock that is set this far from the true time is noticed, whatever it drifts.
+_CLEARLY_WRONG_MS: Final = 4_000
+
 
 class LocalClock:
-    """The clock of the process's machine: it may be wrong, and may drift."""
+    """The clocks of the process's machine: one counts and may drift, the other is also set."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         """Show the true time."""
         self._scheduler = scheduler
-        self._skew_ms = self._drift_ppm = self._drift_since_ms = 0
+        self._skew_ms = self._drift_ppm = self._drift_since_ms = self._drifted_ms = 0
+        self._set_by_ms = self._set_at_ms = 0
 
-    def now(self) -> Milliseconds:
-        """Return the time that it shows."""
+    def elapsed(self) -> Milliseconds:
+        """Return the time that was counted; nothing sets it."""
         true = self._scheduler.now
         drift = (true - self._drift_since_ms) * self._drift_ppm // 1_000_000
-        return true + self._skew_ms + drift
+        return true + self._drifted_ms + drift
+
+    def wall(self) -> Milliseconds:
+        """Return the time that it shows."""
+        return self.elapsed() + self._skew_ms
 
     def step(self, by: Milliseconds) -> None:
-        """Set how far ahead of the true time it is, the drift apart."""
-        self._skew_ms = by
+        """Set how far ahead of the true time it shows, until it drifts."""
+        self._skew_ms = by - (self.elapsed() - self._scheduler.now)
+        self._set_by_ms, self._set_at_ms = by, self._scheduler.now
+
+    @property
+    def set_wrong_for(self) -> Milliseconds:
+        """For how long somebody has had it set to a time that is clearly wrong; 0 if not."""
+        wrong = abs(self._set_by_ms) > _CLEARLY_WRONG_MS
+        return self._scheduler.now - self._set_at_ms if wrong else 0
 
     def drift(self, ppm: int) -> None:
         """Run so many millionths too fast from now on."""
+        self._drifted_ms = self.elapsed() - self._scheduler.now
         self._drift_since_ms, self._drift_ppm = self._scheduler.now, ppm
 
     def show_true_time(self) -> None:
-        """Show the true time again."""
-        self._skew_ms = self._drift_ppm = 0
+        """Show the true time again, and keep it; what was counted stays counted."""
+        self.drift(0)
+        self._skew_ms = -self._drifted_ms
+        self._set_by_ms = 0
 
 
 class Environment(msgspec.Struct, frozen=True):

@@ -19,7 +19,9 @@ from mmbot.trading.values import Side
 from mmbot.units import ONE_CENT, ONE_CONTRACT, ONE_DOLLAR, Count, Milliseconds, Price
 
 _SECOND_MS: Final = 1_000
-_CLOCK_STEP_MS: Final = (-3_000, 3_000)
+# A step of the clock is small or as large as hours, either way, and is undone after a while.
+_CLOCK_STEPS_MS: Final = (3_000, 9_000, 120_000, 7_200_000)
+_STEPPED_MS: Final = (5_000, 40_000)
 _CLOCK_DRIFT_PPM: Final = (-10_000, 10_000)
 _FORECAST_JUMP_PASSENGERS: Final = (-90_000, 90_000)
 # How long a fault lasts, between the least and the most.
@@ -331,7 +333,10 @@ class FaultInjector:
         self._process.shift_forecast(by)
 
     def _clock_step(self) -> None:
-        self._clock.step(self._faults.rng("clock_step").randint(*_CLOCK_STEP_MS))
+        rng = self._faults.rng("clock_step")
+        most = rng.choice(_CLOCK_STEPS_MS)
+        self._clock.step(rng.randint(-most, most))
+        self._until(self._end_of("clock_step", _STEPPED_MS), lambda: self._clock.step(0))
 
     def _clock_drift(self) -> None:
         self._clock.drift(self._faults.rng("clock_drift").randint(*_CLOCK_DRIFT_PPM))

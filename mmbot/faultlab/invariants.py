@@ -34,10 +34,14 @@ from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, Side
 from mmbot.tsa.counts import Counts
 from mmbot.units import Count, Milliseconds, Money, Price
 
-__all__ = ["SKEW_MS", "Auditor", "InvariantBroken"]
+__all__ = ["POSITIONS_PATH", "SKEW_MS", "Auditor", "InvariantBroken"]
 
 # How far the bot's clock may be off, rounding to whole seconds included.
 SKEW_MS: Final = 6_000
+# The machine's clock is looked at every second.
+_CLOCK_UNNOTICED_MS: Final = 1_100
+# The account is read every minute, and sooner after a failure.
+_ASLEEP_MS: Final = 80_000
 # How long after the listing changed the bot may not know it: a copy of it may be old, and readings
 # of it may fail.
 _LISTING_UNKNOWN_MS: Final = 90_000
@@ -45,7 +49,7 @@ _LISTING_UNKNOWN_MS: Final = 90_000
 # of the account lists it once more, a query confirms that it rests, and what was placed in its
 # place is cancelled, all of which may fail a few times.
 _FALSELY_OVER_MS: Final = 40_000
-_POSITIONS = "/trade-api/v2/portfolio/positions"
+POSITIONS_PATH = "/trade-api/v2/portfolio/positions"
 
 
 class Auditor:
@@ -234,6 +238,29 @@ class Auditor:
                 self._check_booking(output.fill)
         self._check_lost(bot)
 
+    def check_clock(
+        self, outputs: Sequence[Output], ahead: Milliseconds, set_wrong_for: Milliseconds
+    ) -> None:
+        """Check that nothing is placed while the bot's time or the machine's clock is wrong.
+
+        Args:
+            outputs: The outputs of one input.
+            ahead: How far the bot's time is ahead of the true one.
+            set_wrong_for: For how long the machine's clock has been set wrong.
+        """
+        placing = any(isinstance(o, Call) and orders_created_by(o.request) for o in outputs)
+        if placing and abs(ahead) > SKEW_MS:
+            raise InvariantBroken("wrong_time", f"a place was sent {ahead} ms ahead of the time")
+        if placing and set_wrong_for > _CLOCK_UNNOTICED_MS:
+            raise InvariantBroken(
+                "wrong_time", f"a place was sent {set_wrong_for} ms after the clock was set wrong"
+            )
+
+    def check_awake(self, read_at: Milliseconds, now: Milliseconds) -> None:
+        """Check that the bot has read the account lately, whatever its clocks have been through."""
+        if now - read_at > _ASLEEP_MS:
+            raise InvariantBroken("asleep", f"the account was not read for {now - read_at} ms")
+
     def _check_booking(self, fill: Fill) -> None:
         if fill.key in self._booked:
             raise InvariantBroken("booked_once", f"the fill {fill.trade_id} was booked twice")
@@ -383,7 +410,7 @@ class Auditor:
         self, request: HttpRequest, answer: HttpAnswer | None, stream: Any
     ) -> None:
         """Follow an answer that reaches the bot, to a call made while `stream` was up."""
-        read = request.path == _POSITIONS and answer is not None and answer.status == 200
+        read = request.path == POSITIONS_PATH and answer is not None and answer.status == 200
         if read and self.stream is not None and stream is self.stream:
             self.stream.account_read = True
 
@@ -420,7 +447,8 @@ class Auditor:
     def check_agreement(self, bot: Bot, booked: Iterable[Fill]) -> None:
         """Check that the bot's state and ledger are the exchange's, all messages delivered."""
         state = bot.engine.state
-        if not (state.service.streaming and state.service.reconciled):
+        service = state.service
+        if service.clocks_off or not (service.streaming and service.reconciled):
             raise InvariantBroken("recovery", f"after the calm the bot is {state.service}")
         if state.service.exchange and state.service.exchange.gate is Gate.LISTING_NOT_READ:
             raise InvariantBroken("recovery", "after the calm the listing cannot be read")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from email.utils import formatdate
 from functools import partial
 from typing import Final, Protocol
+
+import msgspec
 
 from mmbot.exchange.stream_session import StreamSession
 from mmbot.faultlab.faults import CallDelivery, Faults
@@ -226,7 +229,8 @@ class Network:
         self._open_calls += 1
         self._scheduler.after(self._timeout_ms, partial(self._end, call, None))
         if delivery.front_answer is not None and delivery.answer_delay is not None:
-            answer = partial(self._answer, call, delivery.front_answer)
+            front = self._dated(delivery.front_answer)
+            answer = partial(self._answer, call, front)
             self._scheduler.after(delivery.answer_delay, answer)
         if delivery.request_delay is None:
             self._auditor.call_lost(request)
@@ -249,7 +253,14 @@ class Network:
             status = self._faults.rng("answer_status").choice(_STATUSES)
             answer = HttpAnswer(200, with_statuses(answer.body, status), answer.headers)
         if delivery.front_answer is None and delivery.answer_delay is not None:
-            self._scheduler.after(delivery.answer_delay, partial(self._answer, call, answer))
+            self._scheduler.after(
+                delivery.answer_delay, partial(self._answer, call, self._dated(answer))
+            )
+
+    def _dated(self, answer: HttpAnswer) -> HttpAnswer:
+        """Return an answer with the date of now, as a web server gives it: in whole seconds."""
+        date = formatdate(self._scheduler.now // 1000, usegmt=True)
+        return msgspec.structs.replace(answer, headers=(("date", date),))
 
     def _answer(self, call: _OpenCall, answer: HttpAnswer) -> None:
         if not call.over:

@@ -29,13 +29,15 @@ from mmbot.bot.inputs import (
     TimerFired,
 )
 from mmbot.bot.outputs import FetchPage, FitForecast, Output, RecordCounts
+from mmbot.bot.steady_clock import SteadyClock
 from mmbot.faultlab.environment import Environment
 from mmbot.faultlab.in_memory_ledger import ProcessDied
+from mmbot.faultlab.invariants import POSITIONS_PATH
 from mmbot.faultlab.traffic import DeliveredStream
 from mmbot.forecast.belief import Belief
 from mmbot.forecast.model import Forecaster
 from mmbot.kalshi.gateway import Call
-from mmbot.kalshi.http import HttpAnswer, HttpRequest
+from mmbot.kalshi.http import HttpAnswer, HttpRequest, date_of
 from mmbot.trading.commands import (
     Note,
     RecordFill,
@@ -53,6 +55,7 @@ from mmbot.units import Milliseconds
 
 # How long a page and a fit take.
 _PAGE_MS: Milliseconds = 40
+_TICK_MS: Milliseconds = 1_000
 _FIT_MS: Milliseconds = 40
 _FIRST_BACKOFF_MS, _LONGEST_BACKOFF_MS = 500, 30_000
 
@@ -69,7 +72,12 @@ class Process:
         self.forecast_shift = 0
         self._scenario = environment.scenario
         self._scheduler = environment.scheduler
-        self._clock = environment.clock
+        self._machine = environment.clock
+        # When the account was read last, in true milliseconds.
+        self.read_at = self._scheduler.now
+        # A session that began while the machine's clock was wrong goes by the wrong time at first.
+        self._clock = SteadyClock(environment.clock.wall, environment.clock.elapsed)
+        self._clock_set = False
         self._faults = environment.faults
         self._network = environment.network
         self._pages = environment.pages
@@ -77,6 +85,7 @@ class Process:
         self._ledger = environment.ledger
         self._driver = Driver(bot.handle, self._clock.now, self._execute, self._decided)
         self._timer_due: Milliseconds | None = None
+        self._timer_at: Milliseconds | None = None
         self._backoff = _FIRST_BACKOFF_MS
         self._connecting = self._streaming = False
         self._forecaster = self._scenario.forecaster
@@ -119,6 +128,34 @@ class Process:
         if self._ledger.halt is not None:
             self.handle_operator(self._ledger.halt)
         self._connect()
+        self._later(_TICK_MS, self._tick)
+
+    def _tick(self) -> None:
+        """Watch the machine's clock, as the daemon does every second."""
+        self._watch_clock()
+        self._later(_TICK_MS, self._tick)
+
+    def _watch_clock(self) -> None:
+        compared = self._clock.compared()
+        if compared.off != self._clock_set:
+            self._clock_set = compared.off
+            self._driver.handle(EventOccurred(compared))
+
+    def _correct_clock(
+        self, request: HttpRequest, answer: HttpAnswer | None, sent: Milliseconds
+    ) -> None:
+        date = date_of(request, answer)
+        if date is None:
+            return
+        match self._clock.correct(date, sent, self._clock.now()):
+            case "none":
+                pass
+            case "anchored":
+                self._watch_clock()
+            case "refused":
+                raise ProcessDied("the session's time has to begin anew")
+        if self._timer_at is not None:
+            self.set_timer(self._timer_at)
 
     # The stream
 
@@ -164,6 +201,8 @@ class Process:
 
     def _decided(self, outputs: Sequence[Output], now: Milliseconds) -> None:
         self._auditor.check_outputs(outputs, self.bot, now)
+        set_wrong_for = self._machine.set_wrong_for
+        self._auditor.check_clock(outputs, now - self._scheduler.now, set_wrong_for)
 
     def _execute(self, output: Output) -> None:
         execute(output, self)
@@ -172,11 +211,14 @@ class Process:
 
     def send_call(self, call: Call) -> None:
         """Send a request; its answer comes when the network brings it."""
-        stream = self._auditor.stream
+        stream, sent = self._auditor.stream, self._clock.now()
 
         def answered(answer: HttpAnswer | None) -> None:
             if self.alive:
                 self._auditor.answer_delivered(call.request, answer, stream)
+                if call.request.path == POSITIONS_PATH and answer is not None:
+                    self.read_at = self._scheduler.now
+                self._correct_clock(call.request, answer, sent)
                 self._driver.handle(CallAnswered(call.id, answer))
 
         self._network.call(call.request, answered)
@@ -190,7 +232,8 @@ class Process:
         self._network.disconnect()
 
     def set_timer(self, at: Milliseconds) -> None:
-        """Fire a timer at the local clock's `at`."""
+        """Fire a timer at the session's `at`."""
+        self._timer_at = at
         due = self._scheduler.now + max(0, at - self._clock.now())
         if due != self._timer_due:
             self._timer_due = due
@@ -198,7 +241,7 @@ class Process:
 
     def _fire_timer(self, due: Milliseconds) -> None:
         if self.alive and due == self._timer_due:
-            self._timer_due = None
+            self._timer_due = self._timer_at = None
             self._driver.handle(TimerFired())
 
     def fetch_page(self, page: FetchPage) -> None:

@@ -220,7 +220,7 @@ class World:
 
     def halt(self) -> None:
         """Halt quoting as the operator does, over restarts, until `resume`."""
-        halted = self.ledger.halt = Halted(self._environment.clock.now())
+        halted = self.ledger.halt = Halted(self._environment.clock.wall())
         self.auditor.halted_at = self.scheduler.now
         if self.process is not None:
             self.process.handle_operator(halted)
@@ -265,6 +265,7 @@ class World:
         if self.process is None:
             raise InvariantBroken("recovery", "after the calm the process has not come back")
         bot = self.process.bot
+        self.auditor.check_awake(self.process.read_at, self.scheduler.now)
         self.auditor.check_agreement(bot, self.ledger.fills.values())
         check_recorded_counts(bot.counts, self.ledger.known_counts(self.scenario.history))
         if self.ledger.halt is not None:

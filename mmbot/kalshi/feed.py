@@ -26,6 +26,7 @@ from mmbot.kalshi.stream_events import group_change, market_change
 from mmbot.kalshi.unknown_words import VocabularyMonitor
 from mmbot.trading.commands import Note, NoteLevel
 from mmbot.trading.events import (
+    CLOCK_TOLERANCE_MS,
     BookChanged,
     BookReplaced,
     BooksDistrusted,
@@ -61,6 +62,8 @@ _UNREADABLE_MS = 60_000
 _MOST_DOUBTED = 100
 # The stream lags from a frame older than the first on, until one is no older than the second.
 _LAGGING_MS, _IN_TIME_MS = 3_000, 1_000
+# The same for frames that seem to come from the future: the clocks differ.
+_AHEAD_MS = CLOCK_TOLERANCE_MS
 
 
 class FeedStep(msgspec.Struct):
@@ -349,12 +352,13 @@ class Feed:
     # Age and sequence
 
     def _track_age(self, sent: Milliseconds) -> None:
-        """Report when the stream begins to lag; note when it is in time again."""
+        """Report when frames begin to come late or too early; note when they are in time again."""
         if not sent:
             return
         self._last_sent = sent
-        age = max(0, self._now - sent)
-        lagging = age > (_IN_TIME_MS if self._lagging else _LAGGING_MS)
+        age = self._now - sent
+        early, late = (-_IN_TIME_MS, _IN_TIME_MS) if self._lagging else (-_AHEAD_MS, _LAGGING_MS)
+        lagging = not early <= age <= late
         if lagging != self._lagging:
             self._lagging = lagging
             change = FeedLagged(age, lagging)

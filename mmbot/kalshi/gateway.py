@@ -21,7 +21,7 @@ from mmbot.kalshi import vocabulary
 from mmbot.kalshi.account_readings import query_order, read_account
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.group_readings import ensure_group, reset_group
-from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
+from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest, date_of
 from mmbot.kalshi.readings import Reading, ReadingError, read_fee_type, read_listing
 from mmbot.kalshi.unknown_words import VocabularyMonitor
 from mmbot.kalshi.writes import WriteCommand, outcomes, refusal_of, write_name, write_request
@@ -35,7 +35,13 @@ from mmbot.trading.commands import (
     ReadListing,
     ResetGroup,
 )
-from mmbot.trading.events import GroupUnavailable, InputEvent, OrderQueryFailed, ReadingFailed
+from mmbot.trading.events import (
+    ClockCompared,
+    GroupUnavailable,
+    InputEvent,
+    OrderQueryFailed,
+    ReadingFailed,
+)
 from mmbot.units import Milliseconds
 
 ReadCommand: TypeAlias = (
@@ -73,6 +79,9 @@ class Gateway:
         self._series = exchange.series
         self._subaccount = exchange.subaccount
         self._last_id = 0
+        # The calls whose answer is awaited, and when they were signed.
+        self._calls: dict[int, tuple[HttpRequest, Milliseconds]] = {}
+        self._clock_off = False
         self._writes: dict[int, _Sent] = {}
         self._readings: dict[int, tuple[ReadCommand, Reading]] = {}
         # At most one reading of the account and one of the listing are under way. Another request
@@ -99,6 +108,13 @@ class Gateway:
         self, call_id: int, answer: HttpAnswer | None, now: Milliseconds
     ) -> tuple[list[InputEvent], list[Call]]:
         """Handle an answer, or `None` if none came in time; return events and further requests."""
+        compared = self._compare_clocks(call_id, answer, now)
+        events, calls = self._apply(call_id, answer, now)
+        return [*compared, *events], calls
+
+    def _apply(
+        self, call_id: int, answer: HttpAnswer | None, now: Milliseconds
+    ) -> tuple[list[InputEvent], list[Call]]:
         sent = self._writes.pop(call_id, None)
         self.unknown_words.examine_answer("answer" if sent is None else sent.kind, answer)
         if sent is None:
@@ -108,6 +124,20 @@ class Gateway:
             return [], [self._send(msgspec.structs.replace(sent, signed_again=True), now)]
         return outcomes(sent.commands, answer), []
 
+    def _compare_clocks(
+        self, call_id: int, answer: HttpAnswer | None, now: Milliseconds
+    ) -> list[InputEvent]:
+        """Report when the bot's time begins to be off by the exchange's date, or is right again."""
+        request, sent = self._calls.pop(call_id)
+        date = date_of(request, answer)
+        if date is None:
+            return []
+        compared = ClockCompared.with_date(date, sent, now)
+        if compared.off == self._clock_off:
+            return []
+        self._clock_off = compared.off
+        return [compared]
+
     def _send(self, sent: _Sent, now: Milliseconds) -> Call:
         call = self._call(sent.request, now)
         self._writes[call.id] = sent
@@ -115,7 +145,9 @@ class Gateway:
 
     def _call(self, request: HttpRequest, now: Milliseconds) -> Call:
         self._last_id += 1
-        return Call(self._last_id, signed(request, self._signer, now))
+        call = Call(self._last_id, signed(request, self._signer, now))
+        self._calls[call.id] = call.request, now
+        return call
 
     # Readings
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from email.utils import parsedate_to_datetime
+
 import msgspec
+
+from mmbot.tsa.calendar import to_milliseconds
+from mmbot.units import Milliseconds
 
 BASE_PATH = "/trade-api/v2"
 STREAM_PATH = "/trade-api/ws/v2"
+
+# What caches keep for seconds, with the date of the copy.
+_CACHED_PATHS = (f"{BASE_PATH}/markets", f"{BASE_PATH}/series")
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
@@ -24,3 +33,19 @@ class HttpAnswer(msgspec.Struct, frozen=True):
     status: int
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
+
+
+def date_of(request: HttpRequest, answer: HttpAnswer | None) -> Milliseconds | None:
+    """Return the beginning of the second in which the exchange itself answered, if it says so.
+
+    A copy out of a cache bears the date at which it was made, and does not count.
+    """
+    headers = dict(answer.headers) if answer is not None else {}
+    if headers.get("age", "0") != "0" or request.path.startswith(_CACHED_PATHS):
+        return None
+    try:
+        date = parsedate_to_datetime(headers.get("date", ""))
+    except (ValueError, OverflowError):
+        return None
+    # A zone of "-0000" is UTC without a word on where it was read.
+    return to_milliseconds(date if date.tzinfo else date.replace(tzinfo=dt.UTC))

@@ -8,7 +8,6 @@ their answers. It writes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -23,7 +22,7 @@ from mmbot.kalshi.account_readings import (
     positions_of,
     resting_orders,
 )
-from mmbot.kalshi.http import HttpAnswer, HttpRequest
+from mmbot.kalshi.http import HttpRequest, date_of
 from mmbot.kalshi.readings import (
     FREE_FOR_MAKERS,
     ExchangeStatus,
@@ -39,6 +38,7 @@ from mmbot.kalshi.readings import (
     rate_limits,
     series_fee_type,
 )
+from mmbot.trading.events import ClockCompared
 from mmbot.trading.values import Fill, ListedEvent, OrderReport, Unreadable
 from mmbot.tsa.calendar import to_milliseconds
 from mmbot.units import Count, Milliseconds, Money, format_money, format_price, total
@@ -50,9 +50,6 @@ WorstCaseOf: TypeAlias = Callable[[tuple[str, ...], Iterable[Fill], Iterable[Ord
 # From the recorded fills, the listed ones and the positions: how they contradict each other, or "".
 ContradictionOf: TypeAlias = Callable[[Iterable[Fill], Sequence[Fill], Mapping[str, Count]], str]
 
-# How far this machine's clock may be from the exchange's. The exchange accepts some signatures that
-# are ten seconds off and refuses others; the feed lags from three seconds on.
-_MOST_OFFSET_MS = 2_000
 # The `Date` header has whole seconds: its instant is taken to be the middle of its second.
 _HALF_SECOND_MS = 500
 # Trading does not start this shortly before fees for makers come into force.
@@ -168,18 +165,20 @@ class SelfCheck:
 
     def _check_clock(self) -> Steps[_Outcome]:
         before = self._clock()
-        answer = yield HttpRequest("GET", "/exchange/status")
-        middle = (before + self._clock()) // 2
+        request = HttpRequest("GET", "/exchange/status")
+        answer = yield request
+        after = self._clock()
+        middle = (before + after) // 2
         if answer is not None and answer.status == 200:
             self._status = wire.decode(answer.body, ExchangeStatus)
-        exchange = _date_of(answer)
-        if exchange is None:
+        date = date_of(request, answer)
+        if date is None:
             if self._status is None:
                 self._unknown.add("clock")
             return "warn", "the exchange did not say what time it is"
-        offset = middle - exchange
+        offset = middle - (date + _HALF_SECOND_MS)
         detail = f"{offset / 1000:+.1f} s from the exchange's, which has whole seconds only"
-        if abs(offset) > _MOST_OFFSET_MS:
+        if ClockCompared.with_date(date, before, after).off:
             return "fail", f"{detail}; let NTP set this machine's clock"
         return "ok", detail
 
@@ -350,15 +349,6 @@ def failures(findings: tuple[Finding, ...]) -> list[str]:
 def unknown(findings: tuple[Finding, ...]) -> dict[str, str]:
     """Return the checks that could not be made, each with the reason."""
     return {f.name: f.detail for f in findings if not f.known}
-
-
-def _date_of(answer: HttpAnswer | None) -> Milliseconds | None:
-    """Return the instant in an answer's `Date` header, if it has one."""
-    header = dict(answer.headers).get("date", "") if answer is not None else ""
-    try:
-        return to_milliseconds(parsedate_to_datetime(header)) + _HALF_SECOND_MS
-    except ValueError:
-        return None
 
 
 def _joined(items: Iterable[str]) -> str:

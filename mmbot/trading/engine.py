@@ -22,6 +22,7 @@ from mmbot.trading.events import (
     BookEvent,
     BookReplaced,
     BooksDistrusted,
+    ClockCompared,
     CountsMissing,
     FeedLagged,
     FeeTypeRead,
@@ -77,12 +78,14 @@ from mmbot.trading.repricing import reprice
 from mmbot.trading.requoting import Requote
 from mmbot.trading.stale_quotes import StaleQuoteExposure
 from mmbot.trading.state import TradingState
-from mmbot.trading.values import CLIENT_ID_PREFIX
+from mmbot.trading.values import CLIENT_ID_PREFIX, ReadingKind
 from mmbot.tsa.calendar import CalendarClock, from_milliseconds
 from mmbot.units import Milliseconds
 
 # After a stop request, the account is read within this time.
 _STOP_READING_MS = 2_000
+# Once a clock is off, the exchange is asked for its date within this time.
+_CLOCK_PROBE_MS = 1_000
 
 # A fill that the stream reported is looked for in the account's list after this time.
 _FILL_LISTED_MS = LISTS_BEHIND_MS + 1_000
@@ -108,6 +111,8 @@ class Engine:
         buffer = self._buffer = CommandBuffer()
         self._session = session
         self._orders_placed = 0
+        # How many readings in a row have failed; only the first of them is logged.
+        self._failed_readings: dict[ReadingKind, int] = {}
         self._market_data = MarketData(state, buffer)
         self._order_groups = OrderGroups(state, buffer)
         self._markouts = Markouts(state, buffer)
@@ -199,7 +204,7 @@ class Engine:
                 affected = self._belief_formed(event.belief, now)
             case SettingsChanged() | CountsMissing() | Halted() | Resumed() | Stopping():
                 affected = self._apply_operator(event, now)
-            case SessionStarted() | TasksDown() | Woken():
+            case SessionStarted() | TasksDown() | ClockCompared() | Woken():
                 affected = self._apply_process(event, now)
             case _:
                 assert_never(event)
@@ -208,6 +213,7 @@ class Engine:
     def _apply_listing(self, event: ListingEvent, now: Milliseconds) -> _Tickers:
         match event:
             case ListingRead():
+                self._reading_succeeded("listing")
                 self._listings.apply_reading(event, now)
                 known = all(each.reconciled for each in self.state.events.values())
                 if not (known and self.state.service.reconciled):
@@ -229,13 +235,17 @@ class Engine:
     def _apply_account(self, event: AccountEvent, now: Milliseconds) -> _Tickers:
         match event:
             case Reconciled():
+                self._reading_succeeded("account")
                 self._account.apply_reading(event, now)
             case OrdersListed():
                 self._account.apply_orders(event, now)
             case FillUnreadable():
                 self._account.fill_unreadable(event, now)
             case ReadingFailed():
-                self._buffer.log(f"{event.what}.not_read", "warning", reason=event.reason)
+                failed = self._failed_readings.get(event.what, 0)
+                self._failed_readings[event.what] = failed + 1
+                if not failed:
+                    self._buffer.log(f"{event.what}.not_read", "warning", reason=event.reason)
                 reader = self._listings if event.what == "listing" else self._account
                 reader.reading_failed(now)
             case LimitsRead():
@@ -245,6 +255,11 @@ class Engine:
             case _:
                 assert_never(event)
         return self._all_markets()
+
+    def _reading_succeeded(self, what: ReadingKind) -> None:
+        failed = self._failed_readings.pop(what, 0)
+        if failed:
+            self._buffer.log(f"{what}.read_again", failed=failed)
 
     def _apply_operator(self, event: OperatorEvent, now: Milliseconds) -> _Tickers:
         service, live_orders = self.state.service, len(self.state.orders)
@@ -281,6 +296,8 @@ class Engine:
                 return ()
             case TasksDown():
                 self.state.service.tasks_down = tuple(map(task_gate, event.names))
+            case ClockCompared():
+                self._clock_compared(event, now)
             case Woken():
                 self._buffer.woken()
                 self._account.read_when_due(now)
@@ -290,6 +307,19 @@ class Engine:
             case _:
                 assert_never(event)
         return self._all_markets()
+
+    def _clock_compared(self, event: ClockCompared, now: Milliseconds) -> None:
+        """Shut the gate while a clock is off; only answers, so requests, show when it is not."""
+        service, ahead = self.state.service, (event.least + event.most) // 2
+        before = service.clocks_off
+        service.clocks_off = before | {event.against} if event.off else before - {event.against}
+        if service.clocks_off == before:
+            return
+        if event.off:
+            self._listings.read_within(_CLOCK_PROBE_MS, now)
+            self._buffer.log("clock.off", "warning", against=event.against, ahead_ms=ahead)
+        else:
+            self._buffer.log("clock.right", against=event.against, ahead_ms=ahead)
 
     def _belief_formed(self, belief: Belief, now: Milliseconds) -> _Tickers:
         for event_state in self.state.events.values():

@@ -6,7 +6,7 @@ Times are milliseconds since the Unix epoch, and both sides of a book are YES pr
 from __future__ import annotations
 
 import datetime as dt
-from typing import TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -26,6 +26,10 @@ from mmbot.trading.values import (
     Write,
 )
 from mmbot.units import Count, Milliseconds, Money, Price, PriceGrid
+
+# How far the bot's time may be from another clock. The exchange accepts some signatures that are
+# ten seconds off and refuses others; the age of the stream's frames is judged by seconds.
+CLOCK_TOLERANCE_MS: Final[Milliseconds] = 2_000
 
 
 class ListingRead(msgspec.Struct, frozen=True, tag=True):
@@ -113,10 +117,36 @@ class StreamUp(msgspec.Struct, frozen=True, tag=True):
 
 
 class FeedLagged(msgspec.Struct, frozen=True, tag=True):
-    """Frames began to arrive late, or arrive in time again; `age` is that of the latest."""
+    """Frames began to arrive late, or arrive in time again; `age` is that of the latest.
+
+    A negative age is a frame from the future, which is as bad: one of the clocks is wrong.
+    """
 
     age: Milliseconds
     late: bool
+
+
+class ClockCompared(msgspec.Struct, frozen=True, tag=True):
+    """The bot's time was compared with the dates of the `exchange`, or with the `machine`'s clock.
+
+    It is ahead of that one by at least `least` and at most `most`, behind where these are negative.
+    """
+
+    against: Literal["exchange", "machine"]
+    least: Milliseconds
+    most: Milliseconds
+
+    @classmethod
+    def with_date(
+        cls, date: Milliseconds, sent: Milliseconds, received: Milliseconds
+    ) -> ClockCompared:
+        """Compare with the second in which the exchange answered a request sent at `sent`."""
+        return cls("exchange", sent - date - 1_000, received - date)
+
+    @property
+    def off(self) -> bool:
+        """Whether the two are certainly further apart than is tolerated."""
+        return self.least > CLOCK_TOLERANCE_MS or self.most < -CLOCK_TOLERANCE_MS
 
 
 class StreamLost(msgspec.Struct, frozen=True, tag=True):
@@ -351,7 +381,7 @@ ListingEvent: TypeAlias = ListingRead | FeeTypeRead | ListingStale | MarketEvent
 GroupEvent: TypeAlias = GroupReady | GroupUnavailable | GroupChanged
 AccountEvent: TypeAlias = Reconciled | OrdersListed | FillUnreadable | ReadingFailed | LimitsRead
 OperatorEvent: TypeAlias = SettingsChanged | CountsMissing | Halted | Resumed | Stopping
-ProcessEvent: TypeAlias = SessionStarted | TasksDown | Woken
+ProcessEvent: TypeAlias = SessionStarted | TasksDown | ClockCompared | Woken
 InputEvent: TypeAlias = (
     BookEvent
     | StreamEvent

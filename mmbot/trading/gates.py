@@ -31,11 +31,18 @@ class Gate(enum.StrEnum):
     # The whole service
     STOPPING = "stopping", "the daemon was told to stop"
     HALTED = "halted", "the operator has halted it; `mmbot resume` ends that"
+    CLOCK_OFF = (
+        "clock_off",
+        (
+            "this machine's clock was set, or the bot's time is not the exchange's; let NTP set "
+            "the clock"
+        ),
+    )
     NO_STREAM = "no_stream", "the exchange's stream is not up"
     NO_POLLER = "no_poller", "the reader of the counts has died and is started again"
     NO_HEARTBEAT = "no_heartbeat", "the daemon's heartbeat has died and is started again"
     NO_TICK = "no_tick", "the daemon's clock has died and is started again"
-    STALE_FEED = "stale_feed", "the stream's frames come late"
+    STALE_FEED = "stale_feed", "the stream's frames come late, or from the future"
     NOT_RECONCILED = "not_reconciled", "the account has not been read since the stream came up"
     EXCHANGE_NOT_READ = "exchange_not_read", "the exchange's state has not been read yet"
     LISTING_NOT_READ = "listing_not_read", "the listing could not be read several times in a row"

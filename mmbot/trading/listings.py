@@ -83,7 +83,9 @@ class Listings:
             # The gap that a frame lost just before the pause leaves shows only with the next frame.
             self._market_data.renew_books(self._state.event_of_market)
         service.exchange = shut
-        self.due = now + (_INTERVAL_WHILE_SHUT_MS if shut else _INTERVAL_MS)
+        # While a clock is off, the dates of the answers show when it is right again.
+        soon = shut or service.clocks_off
+        self.due = now + (_INTERVAL_WHILE_SHUT_MS if soon else _INTERVAL_MS)
         self.fees_due = now + _FEE_INTERVAL_MS
         for listed in event.events:
             self._apply_event(listed, now)
@@ -160,7 +162,9 @@ class Listings:
     ) -> None:
         state = self._state
         event_state = before.extended(event) if before else EventState(event)
-        event_state.restore_fills(state.recorded)
+        restored = event_state.restore_fills(state.recorded)
+        if restored:
+            self._buffer.log("fills.restored", event_ticker=event.ticker, fills=restored)
         event_state.schedule_releases(state.settings, state.clock, state.missing)
         state.events[event.ticker] = event_state
         state.event_of_market |= dict.fromkeys(event_state.markets, event_state)

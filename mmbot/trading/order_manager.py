@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from mmbot.trading.command_buffer import CommandBuffer
-from mmbot.trading.commands import Cancel, VoidFill
+from mmbot.trading.commands import Cancel, RecordFill, VoidFill
 from mmbot.trading.echo_watch import EchoWatch
 from mmbot.trading.events import (
     Filled,
@@ -35,6 +35,7 @@ from mmbot.trading.orders import Order, OrderCause, OrderState, adopted_order
 from mmbot.trading.refusals import Refusals
 from mmbot.trading.state import EventState, TradingState
 from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, OrderReport
+from mmbot.tsa.calendar import from_milliseconds
 from mmbot.units import Count, Milliseconds, format_count, format_money, format_price
 
 # An order that the exchange does not know this long after it was sent never arrived.
@@ -65,15 +66,21 @@ class OrderManager:
         self.end_in_doubt = False
         # What the log was told of each order that is stray or cannot be read.
         self._told: dict[str, str] = {}
+        # Queries that failed since one was answered, and the orders they were for.
+        self._failed_queries = 0
+        self._queried_in_vain: set[str] = set()
 
     def apply(self, event: OrderEvent, now: Milliseconds) -> str | None:
         """Apply an answer, a report or a fill; orders that are over stay over."""
         match event:
             case OrderReported():
-                if not event.queried:
+                if event.queried:
+                    self._query_answered()
+                else:
                     self._echoes.order_reported(event.report.client_id)
                 return self.apply_report(event.report, now, queried=event.queried)
             case OrderAbsent():
+                self._query_answered()
                 return self._absent(event, now)
             case OrderUnreadable():
                 return self.apply_unreadable(event, now, listed=False)
@@ -81,12 +88,7 @@ class OrderManager:
                 if event.rate_limited:
                     self._state.budget.reads.drain(now)
                 # It is queried again when its next query is due.
-                self._buffer.log(
-                    "order.look_up_failed",
-                    "warning",
-                    client_order_id=event.client_id,
-                    detail=event.detail,
-                )
+                self._query_failed(event)
                 return None
             case Filled():
                 return self.book(event.fill, "stream", now)
@@ -98,6 +100,25 @@ class OrderManager:
                     return None
                 self._answered(order, event, now)
                 return order.ticker
+
+    def _query_failed(self, event: OrderQueryFailed) -> None:
+        """Log the first failure of a row; how many there were is logged with its end."""
+        if not self._failed_queries:
+            self._buffer.log(
+                "order.look_up_failed",
+                "warning",
+                client_order_id=event.client_id,
+                detail=event.detail,
+            )
+        self._failed_queries += 1
+        self._queried_in_vain.add(event.client_id)
+
+    def _query_answered(self) -> None:
+        if self._failed_queries:
+            failed, orders = self._failed_queries, len(self._queried_in_vain)
+            self._buffer.log("order.look_up_answered", failed=failed, orders=orders)
+            self._failed_queries = 0
+            self._queried_in_vain.clear()
 
     def _answered(self, order: Order, event: WriteAnswer, now: Milliseconds) -> None:
         match event:
@@ -293,8 +314,17 @@ class OrderManager:
         event_state.hold_after_fill(fill, now)
         record = self._markouts.record_fill(fill, event_state, now)
         self._buffer.add(record)
+        self._log_fill(fill, event_state, record)
+        orders = self._state.orders
+        order = orders.by_order_id(fill.order_id) or orders.get(fill.client_id)
+        if order is not None:
+            self._identify(order, fill.order_id)
+        return fill.ticker
+
+    def _log_fill(self, fill: Fill, event_state: EventState, record: RecordFill) -> None:
         self._buffer.log(
             "fill",
+            at=from_milliseconds(fill.at).isoformat(timespec="milliseconds"),
             event_ticker=event_state.ticker,
             market=fill.ticker,
             trade_id=fill.trade_id,
@@ -307,11 +337,6 @@ class OrderManager:
             fair=event_state.markets[fill.ticker].fair,
             known=record.days_published,
         )
-        orders = self._state.orders
-        order = orders.by_order_id(fill.order_id) or orders.get(fill.client_id)
-        if order is not None:
-            self._identify(order, fill.order_id)
-        return fill.ticker
 
     def void(self, event_state: EventState, reported: ReportedFill, reason: str) -> None:
         """Take a fill out again that the exchange does not stand by."""

@@ -90,6 +90,8 @@ class Requote:
         self._decreases: list[tuple[Order, Count]] = []
         self._renewals: list[Order] = []
         self._places: list[_Place] = []
+        # The markets whose gate has changed, by event and reason.
+        self._changed_gates: dict[tuple[str, str], list[str]] = {}
 
     def run(self, tickers: Iterable[str]) -> None:
         """Review these markets, and send the writes that follow."""
@@ -97,6 +99,7 @@ class Requote:
             common_gate = self._common_gate(event_state)
             for ticker in group:
                 self._review_market(event_state, event_state.markets[ticker], common_gate)
+        self._log_gates()
         self._send_cancels()
         self._send_decreases()
         self._send_renewals()
@@ -151,17 +154,22 @@ class Requote:
         )
 
     def _set_gate(self, event_state: EventState, market: MarketState, gate: Gate | None) -> None:
-        """Set why a market is not quoted, and log it if that changed."""
+        """Set why a market is not quoted, and note it for the log if that changed."""
         shut = None if gate is None else self._shut(event_state, market, gate)
         if shut == market.shut_gate:
             return
         market.shut_gate = shut
-        self._buffer.log(
-            "quotes.blocked" if shut else "quotes.open",
-            event_ticker=event_state.ticker,
-            market=market.ticker,
-            reason=market.reason,
-        )
+        changed = self._changed_gates.setdefault((event_state.ticker, market.reason), [])
+        changed.append(market.ticker)
+
+    def _log_gates(self) -> None:
+        """Write one line for all markets of an event whose gate changed to the same."""
+        for (event_ticker, reason), tickers in self._changed_gates.items():
+            name = "quotes.blocked" if reason else "quotes.open"
+            which: dict[str, Any] = {"market": tickers[0]}
+            if len(tickers) > 1:
+                which = {"markets": len(tickers), "tickers": tickers}
+            self._buffer.log(name, event_ticker=event_ticker, **which, reason=reason)
 
     def _shut(self, event_state: EventState, market: MarketState, gate: Gate) -> ShutGate:
         """Return a shut gate with its detail."""

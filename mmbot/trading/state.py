@@ -119,11 +119,16 @@ class ShardState(msgspec.Struct):
 
 
 class ServiceState(msgspec.Struct):
-    """What holds for all markets at once; `exchange` is the gate that the exchange shuts."""
+    """What holds for all markets at once.
+
+    `exchange` is the gate that the exchange shuts; `clocks_off` are those from which the bot's
+    time is too far off.
+    """
 
     stopping: bool = False
     halted: bool = False
     tasks_down: tuple[Gate, ...] = ()
+    clocks_off: frozenset[str] = frozenset()
     streaming: bool = False
     lagging: bool = False
     reconciled: bool = False
@@ -187,11 +192,13 @@ class EventState:
             extended.portfolio.book(fill)
         return extended
 
-    def restore_fills(self, recorded: Iterable[Fill]) -> None:
-        """Book the fills of this event that an earlier session recorded."""
+    def restore_fills(self, recorded: Iterable[Fill]) -> int:
+        """Book the fills of this event that an earlier session recorded; return how many."""
+        before = len(self.portfolio)
         for fill in recorded:
             if fill.ticker in self.markets and self.fills.add(fill, "ledger", fill.at):
                 self.portfolio.book(fill)
+        return len(self.portfolio) - before
 
     def schedule_releases(
         self, settings: Settings, clock: CalendarClock, missing: AbstractSet[dt.date]

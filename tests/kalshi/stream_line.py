@@ -21,7 +21,7 @@ class Line:
 
     def __init__(self, *tickers: str) -> None:
         self.feed = Feed("KXTSAW")
-        self.now = 1_000
+        self.now = 1_795_874_400_200
         self.sent: list[dict[str, Any]] = []
         self.seq = 0
         self.feed.watch(tickers, self.now)

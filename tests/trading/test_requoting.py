@@ -269,7 +269,8 @@ def test_a_reason_is_noted_once() -> None:
     bench = Bench()
     bench.rest()
     first = only(Note, bench.handle(StreamLost()))
-    assert [n.fields["reason"] for n in first if n.name == "quotes.blocked"] == ["no_stream"] * 3
+    (blocked,) = (n.fields for n in first if n.name == "quotes.blocked")
+    assert (blocked["reason"], blocked["markets"]) == ("no_stream", 3)
     assert "quotes.blocked" not in notes(bench.handle(StreamLost()))
 
 
