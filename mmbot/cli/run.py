@@ -6,7 +6,7 @@ import os
 import random
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import uvloop
@@ -24,6 +24,7 @@ from mmbot.observe.explain import explain
 from mmbot.observe.plan import plan
 from mmbot.observe.status import status
 from mmbot.paper.paper_trading import PaperTrading
+from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill
 
 
@@ -54,12 +55,16 @@ def run(
     try:
         inside = interceptor_for(settings, ledger.unsettled_fills())
         service = Service(
-            settings, venue, signer, ledger, state, inside, Observer(status, explain, plan)
+            settings, venue, signer, ledger, state, inside, Observer(_heartbeat, explain, plan)
         )
         code = uvloop.run(service.run())
     finally:
         ledger.close()
     raise typer.Exit(code)
+
+
+def _heartbeat(state: TradingState) -> dict[str, Any]:
+    return status(state) | log.figures()
 
 
 def interceptor_for(settings: config.Settings, fills: Iterable[Fill]) -> Interceptor:
