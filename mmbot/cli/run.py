@@ -16,6 +16,7 @@ from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue, read_venue, real_venue
 from mmbot.daemon.interceptor import Interceptor, PassThrough
 from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.operations import Observer
 from mmbot.daemon.service import Service
 from mmbot.errors import BadInput
@@ -51,9 +52,10 @@ def run(
     signer = find_signer(settings.credentials, venue, os.environ)
     log.configure(settings.log.level)
     state = state_directory(settings, os.environ, simulated=venue_path is not None)
-    ledger = Ledger(state)
+    opened = Ledger(state)
+    inside = interceptor_for(settings, opened.unsettled_fills())
+    ledger = LedgerWriter(opened)
     try:
-        inside = interceptor_for(settings, ledger.unsettled_fills())
         service = Service(
             settings, venue, signer, ledger, state, inside, Observer(_heartbeat, explain, plan)
         )

@@ -89,7 +89,7 @@ CREATE VIEW latest_settlements AS
 """,
 )
 VERSION = len(_ADDITIONS)
-# How long to wait for another process's lock; the event loop is blocked meanwhile.
+# How long to wait for another process's lock.
 _LOCKED_SECONDS = 1.0
 # Events whose P&L marks are read at the start: some weeks of them.
 _MARKED_EVENTS = 16
@@ -148,7 +148,9 @@ class Ledger:
                 f"another mmbot is at work in {directory}; stop it, or set state.directory"
             ) from None
         path = directory / FILE_NAME
-        self._db = sqlite3.connect(path, timeout=_LOCKED_SECONDS, isolation_level=None)
+        self._db = sqlite3.connect(
+            path, timeout=_LOCKED_SECONDS, isolation_level=None, check_same_thread=False
+        )
         try:
             self._prepare(path)
         except sqlite3.DatabaseError as error:

@@ -29,6 +29,7 @@ from mmbot.trading.events import (
     GroupUnavailable,
     Halted,
     InputEvent,
+    LedgerBehind,
     LimitsRead,
     ListingEvent,
     ListingRead,
@@ -171,7 +172,7 @@ class Engine:
                 affected = self._belief_formed(event.belief, now)
             case SettingsChanged() | CountsMissing() | Halted() | Resumed() | Stopping():
                 affected = self._apply_operator(event, now)
-            case SessionStarted() | TasksDown() | Woken():
+            case SessionStarted() | TasksDown() | LedgerBehind() | Woken():
                 affected = self._apply_process(event, now)
             case _:
                 assert_never(event)
@@ -246,6 +247,8 @@ class Engine:
                 return ()
             case TasksDown():
                 self.state.service.tasks_down = tuple(map(task_gate, event.names))
+            case LedgerBehind():
+                self.state.service.ledger_behind = event.behind
             case Woken():
                 self._buffer.woken()
                 self._account.read_when_due(now)

@@ -16,6 +16,8 @@ def service_gate(service: ServiceState) -> Gate | None:
         return Gate.STOPPING if service.stopping else Gate.HALTED
     if service.tasks_down:
         return service.tasks_down[0]
+    if service.ledger_behind:
+        return Gate.LEDGER_BEHIND
     if not service.streaming:
         return Gate.NO_STREAM
     if service.lagging:

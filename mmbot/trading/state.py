@@ -108,6 +108,7 @@ class ServiceState(msgspec.Struct):
     stopping: bool = False
     halted: bool = False
     tasks_down: tuple[Gate, ...] = ()
+    ledger_behind: bool = False
     streaming: bool = False
     lagging: bool = False
     reconciled: bool = False
