@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from mmbot.kalshi.messages import Instant, Malformed, Number, decode
+from mmbot.kalshi.messages import Instant, Integer, Malformed, Number, decode
 from mmbot.trading.values import Fill, OrderReport, OrderStatus, Side
 from mmbot.tsa.calendar import to_milliseconds
 from mmbot.units import Milliseconds, parse_count, parse_money, parse_price
@@ -30,7 +30,7 @@ class StreamFill(msgspec.Struct, frozen=True):
     yes_price_dollars: Number
     count_fp: Number
     fee_cost: Number = "0"
-    ts_ms: Milliseconds = 0
+    ts_ms: Integer = 0
     client_order_id: str = ""
 
 
@@ -57,14 +57,14 @@ class _Order(msgspec.Struct, frozen=True):
     remaining_count_fp: Number
     fill_count_fp: Number
     client_order_id: str = ""
-    exchange_index: int = 0
+    exchange_index: Integer = 0
     order_group_id: str = ""
 
 
 class StreamOrder(_Order, frozen=True):
     """`user_order` on the stream."""
 
-    expiration_ts_ms: Milliseconds | None = None
+    expiration_ts_ms: Integer | None = None
 
 
 class RestOrder(_Order, frozen=True):

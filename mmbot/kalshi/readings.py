@@ -209,7 +209,7 @@ class Activity(msgspec.Struct, frozen=True):
 class ShardActivity(Activity, frozen=True):
     """The activity of one shard."""
 
-    exchange_index: int
+    exchange_index: wire.Integer
 
 
 class ExchangeStatus(Activity, frozen=True):
@@ -224,7 +224,7 @@ class ExchangeStatus(Activity, frozen=True):
         return all(state.exchange_active and state.trading_active for state in (self, *used))
 
 
-_Rate: TypeAlias = Annotated[float, msgspec.Meta(gt=0.0)]
+_Rate: TypeAlias = Annotated[float, msgspec.Meta(gt=0.0, le=1e12)]
 
 
 class _Bucket(msgspec.Struct, frozen=True):
@@ -244,13 +244,13 @@ class _Limits(msgspec.Struct, frozen=True):
 class _Cost(msgspec.Struct, frozen=True):
     method: str
     path: str
-    cost: float
+    cost: wire.Real
 
 
 class _Costs(msgspec.Struct, frozen=True):
     """The answer of `/account/endpoint_costs`, in tokens."""
 
-    default_cost: float
+    default_cost: wire.Real
     endpoint_costs: tuple[_Cost, ...] = ()
 
     def of(self, method: str, path: str) -> float:
