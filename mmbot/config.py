@@ -383,8 +383,8 @@ def refuse_address(
     is_port = match is not None and 0 < int(match["port"] or 1) < 65536
     if match is None or not (fits and is_port and match["path"] == path):
         raise BadInput(
-            f"{source}: {url!r:.200} is no address to use; write {kind}s://HOST[:PORT]{path}, with "
-            f"nothing else in it, or {kind}://127.0.0.1:PORT{path} on this machine"
+            f"{source}: {url!r:.200} is neither encrypted nor on loopback, or is not an address "
+            f"alone; write {kind}s://HOST[:PORT]{path}, or {kind}://127.0.0.1:PORT{path}"
         )
 
 

@@ -236,11 +236,11 @@ class BotRunner:
                 )
 
     def _ledger_behind(self, behind: bool) -> None:
+        if not behind:
+            self._log.info("ledger.caught_up")
         self.handle(EventOccurred(LedgerBehind(behind)))
         if behind:
             self._log.warning("ledger.behind")
-        else:
-            self._log.info("ledger.caught_up")
 
     def log(self, note: Note) -> None:
         """Write a line into the log."""

@@ -215,3 +215,24 @@ def test_no_command_takes_a_secret_as_an_argument() -> None:
     }
     # The simulated exchange makes a key of its own; these say of what kind and where to.
     assert suspicious == {"--key-type", "--key-dir"}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ftp://exchange.test/trade-api/v2",
+        "https://x@127.0.0.1/trade-api/v2",
+        "https://exchange.test/trade-api/v2?a=1",
+        "https://exchange.test/trade-api/v2#a",
+        "https://exchange.test:0/trade-api/v2",
+        "https://exchange.test:65536/trade-api/v2",
+        "https://exchange.test\\@127.0.0.1/trade-api/v2",
+        "https://exchange.test/other/trade-api/v2",
+        "wss://exchange.test/trade-api/v2",
+        "https:///trade-api/v2",
+        "https://exchange.test/trade-api/v2\n",
+    ],
+)
+def test_what_is_more_or_less_than_an_address_is_refused(address: str) -> None:
+    with pytest.raises(BadInput, match="is not an address"):
+        config.refuse_address(address, "here", path="/trade-api/v2")
