@@ -170,6 +170,9 @@ _TABLE: Final = (
         "stream",
         (Patch(f"{_REQUOTING}:service_gate", _never_shuts(Gate.NO_STREAM, Gate.NOT_RECONCILED)),),
     ),
+    Guard(
+        "ledger_behind", (Patch(f"{_REQUOTING}:service_gate", _never_shuts(Gate.LEDGER_BEHIND)),)
+    ),
     Guard("stopping", (Patch(f"{_REQUOTING}:service_gate", _never_shuts(Gate.STOPPING)),)),
     Guard("halt", (Patch(f"{_REQUOTING}:service_gate", _never_shuts(Gate.HALTED)),)),
     Guard("expiry", (Patch(f"{_WRITES}:_place_body", _without_key("expiration_time")),)),
