@@ -29,6 +29,8 @@ MONEY_PER_CENT = Money(10_000)
 _PRICE_DECIMALS, _COUNT_DECIMALS, _MONEY_DECIMALS = 4, 2, 6
 # The same prices and counts are written over and over.
 _TEXTS_KEPT = 4096
+# Beyond these no price, count or money is; with them, no sum of products outgrows 64 bits.
+_MOST = {_PRICE_DECIMALS: 10**6, _COUNT_DECIMALS: 10**11, _MONEY_DECIMALS: 10**16}
 _FIXED_POINT = re.compile(r"(-?)(\d{1,15})(?:\.(\d{1,12}))?\Z", re.ASCII)
 
 # A product such as 0.29 x 10,000 may fall short of its true value by one part in 1e16; without
@@ -94,12 +96,18 @@ def _parse_fixed(text: str | float, decimals: int) -> int:
     # The wire promises strings; plain numbers have been seen there as well.
     match = _FIXED_POINT.match(text if isinstance(text, str) else repr(text))
     if match is None:
-        raise ValueError(f"{text!r} is not a plain decimal number")
+        raise ValueError(f"{_shown(text)} is not a plain decimal number")
     sign, whole, fraction = match[1], match[2], match[3] or ""
     if fraction[decimals:].strip("0"):
-        raise ValueError(f"{text!r} has more than {decimals} decimals")
+        raise ValueError(f"{_shown(text)} has more than {decimals} decimals")
     value = int(whole + fraction[:decimals].ljust(decimals, "0"))
+    if value > _MOST[decimals]:
+        raise ValueError(f"{text!r} is beyond whatever is traded")
     return -value if sign else value
+
+
+def _shown(text: str | float) -> str:
+    return f"{text!r:.60}"
 
 
 def _format_fixed(value: int, decimals: int) -> str:

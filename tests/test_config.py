@@ -102,7 +102,7 @@ def test_a_key_that_does_not_exist_is_refused_with_the_nearest(
         ("[quoting]\nminimum_fair = 0.5", "quoting.minimum_fair: expected `float` < 0.5"),
         ("[exchange]\nsubaccount = 64", "exchange.subaccount: expected `int` <= 63"),
         ('[exchange]\nseries = "kx"', 'write for example series = "KXTSAW"'),
-        ('[counts]\nurl = "tsa.gov"', 'write for example url = "https://www.tsa.gov"'),
+        ('[counts]\nurl = "tsa.gov"', "write https://HOST[:PORT]"),
         ('[counts]\nearliest_release = "7"', "write for example earliest_release = 06:55:00"),
         ("[counts]\nearliest_release = 2020-01-01", "expected `time`, got `date`"),
         ("[limits]\nevent_loss_dollars = inf", "limits.event_loss_dollars: expected `float` <="),

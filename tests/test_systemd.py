@@ -41,6 +41,10 @@ def test_orders_are_cancelled_however_the_daemon_ended() -> None:
     assert unit()["LoadCredential"] == f"private_key:{directory}/private_key"
 
 
+def test_no_core_dump_can_hold_the_key() -> None:
+    assert unit()["LimitCORE"] == "0"
+
+
 def test_the_unit_holds_no_key() -> None:
     assert "Environment" not in unit()
     assert unit()["ExecStart"].endswith("mmbot run --config /etc/mmbot/config.toml")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
@@ -56,7 +57,16 @@ def test_a_number_is_read_as_what_it_prints_as() -> None:
     assert (parse_price(0.29), parse_price(1), parse_count(10.0)) == (2900, 10_000, 1000)
 
 
-@given(integers)
+@pytest.mark.parametrize("parse", [parse_price, parse_count, parse_money])
+@pytest.mark.parametrize("text", ["999999999999", "-999999999999.00", "9" * 15])
+def test_what_is_beyond_whatever_is_traded_is_refused(
+    parse: Callable[[str], int], text: str
+) -> None:
+    with pytest.raises(ValueError, match="beyond"):
+        parse(text)
+
+
+@given(st.integers(-(10**6), 10**6))
 def test_whatever_is_written_is_read_again(value: int) -> None:
     assert parse_price(format_price(Price(value))) == value
     assert parse_count(format_count(Count(value))) == value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol, assert_never
+from typing import Final, Protocol, assert_never
 
 from mmbot.bot.inputs import BotInput
 from mmbot.bot.outputs import (
@@ -32,6 +32,9 @@ from mmbot.trading.commands import (
     WakeAt,
 )
 from mmbot.units import Milliseconds
+
+# How long a record may wait for its commit before the quotes come off; see `LedgerBehind`.
+COMMIT_OVERDUE_MS: Final[Milliseconds] = 1_500
 
 Record = RecordFill | VoidFill | RecordViews | RecordSettlement | RecordPnlMark | RecordCounts
 

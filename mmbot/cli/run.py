@@ -6,7 +6,7 @@ import os
 import random
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import uvloop
@@ -16,6 +16,7 @@ from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue, read_venue, real_venue
 from mmbot.daemon.interceptor import Interceptor, PassThrough
 from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.operations import Observer
 from mmbot.daemon.service import Service
 from mmbot.errors import BadInput
@@ -24,6 +25,7 @@ from mmbot.observe.explain import explain
 from mmbot.observe.plan import plan
 from mmbot.observe.status import status
 from mmbot.paper.paper_trading import PaperTrading
+from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill
 
 
@@ -50,16 +52,21 @@ def run(
     signer = find_signer(settings.credentials, venue, os.environ)
     log.configure(settings.log.level)
     state = state_directory(settings, os.environ, simulated=venue_path is not None)
-    ledger = Ledger(state)
+    opened = Ledger(state)
+    inside = interceptor_for(settings, opened.unsettled_fills())
+    ledger = LedgerWriter(opened)
     try:
-        inside = interceptor_for(settings, ledger.unsettled_fills())
         service = Service(
-            settings, venue, signer, ledger, state, inside, Observer(status, explain, plan)
+            settings, venue, signer, ledger, state, inside, Observer(_heartbeat, explain, plan)
         )
         code = uvloop.run(service.run())
     finally:
         ledger.close()
     raise typer.Exit(code)
+
+
+def _heartbeat(state: TradingState) -> dict[str, Any]:
+    return status(state) | log.figures()
 
 
 def interceptor_for(settings: config.Settings, fills: Iterable[Fill]) -> Interceptor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from mmbot.daemon.private_files import open_private
 from mmbot.errors import BadInput
 from mmbot.forecast.residuals import ResidualBank
 
@@ -31,7 +32,11 @@ def store_bank(path: Path, bank: ResidualBank) -> None:
     temporary = path.with_suffix(f".{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(bank.encode())
+        temporary.unlink(missing_ok=True)
+        with open(  # noqa: PTH123
+            open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb"
+        ) as file:
+            file.write(bank.encode())
         temporary.replace(path)
     except OSError as error:
         raise BadInput(

@@ -33,6 +33,7 @@ from mmbot.daemon.counts_worker import CountsWorker
 from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.stream_client import StreamClient
 from mmbot.daemon.supervision import Supervisor
 from mmbot.daemon.transport import RestClient
@@ -47,9 +48,9 @@ from mmbot.trading.commands import (
     RecordPnlMark,
     RecordSettlement,
     RecordViews,
-    VoidFill,
 )
-from mmbot.units import Milliseconds, format_money, format_price
+from mmbot.trading.events import LedgerBehind
+from mmbot.units import Milliseconds, Money, format_money, format_price
 from mmbot.versions import versions
 
 # How often `Interceptor.advance` is called.
@@ -74,7 +75,7 @@ class BotRunner:
         settings: Settings,
         venue: Venue,
         signer: Signer,
-        ledger: Ledger,
+        ledger: LedgerWriter,
         directory: Path,
         interceptor: Interceptor,
         rest: RestClient,
@@ -84,6 +85,7 @@ class BotRunner:
         """Begin unconnected; `began` names the session, and `directory` has its capture."""
         self._venue = venue
         self._ledger = ledger
+        ledger.tell(self._ledger_behind)
         self._interceptor = interceptor
         self._rest = rest
         self._supervisor = supervisor
@@ -248,33 +250,30 @@ class BotRunner:
         self.worker.submit(fit)
 
     def record(self, record: Record) -> None:
-        """Write into the ledger."""
-        match record:
-            case RecordFill():
-                self._ledger.add_fill(record)
-            case VoidFill():
-                self._ledger.void_fill(record)
-            case RecordViews():
-                self._ledger.add_views(record)
-            case RecordSettlement():
-                self._record_settlement(record)
-            case RecordPnlMark(mark):
-                self._ledger.put_mark(mark)
-            case RecordCounts(counts):
-                self._ledger.add_counts(counts)
-            case _:
-                assert_never(record)
-
-    def _record_settlement(self, command: RecordSettlement) -> None:
-        before = self._ledger.add_settlement(command)
-        if before is not None:
-            self._log.warning(
-                "settlement.amended",
-                market=command.ticker,
-                value=format_price(command.value),
-                payout=format_money(command.payout),
-                before=format_money(before),
+        """Have the ledger's thread write it; where that fails, the bot cannot go on."""
+        with self._supervisor.vital():
+            self._ledger.submit(lambda ledger: _write(ledger, record)).add_done_callback(
+                lambda done: self._recorded(record, done)
             )
+
+    def _recorded(self, record: Record, done: asyncio.Future[Money | None]) -> None:
+        with self._supervisor.vital():
+            before = done.result()
+            if isinstance(record, RecordSettlement) and before is not None:
+                self._log.warning(
+                    "settlement.amended",
+                    market=record.ticker,
+                    value=format_price(record.value),
+                    payout=format_money(record.payout),
+                    before=format_money(before),
+                )
+
+    def _ledger_behind(self, behind: bool) -> None:
+        if not behind:
+            self._log.info("ledger.caught_up")
+        self.handle(EventOccurred(LedgerBehind(behind)))
+        if behind:
+            self._log.warning("ledger.behind")
 
     def log(self, note: Note) -> None:
         """Write a line into the log."""
@@ -288,3 +287,23 @@ class BotRunner:
     def sweep_confirmed(self) -> None:
         """Complete the stop: no order of the bot is left."""
         self.finished.set()
+
+
+def _write(ledger: Ledger, record: Record) -> Money | None:
+    """Write a record; return the payout that it amends, if it amends one."""
+    match record:
+        case RecordFill():
+            ledger.add_fill(record)
+        case VoidFill():
+            ledger.void_fill(record)
+        case RecordViews():
+            ledger.add_views(record)
+        case RecordSettlement():
+            return ledger.add_settlement(record)
+        case RecordPnlMark(mark):
+            ledger.put_mark(mark)
+        case RecordCounts(counts):
+            ledger.add_counts(counts)
+        case _:
+            assert_never(record)
+    return None

@@ -6,7 +6,7 @@ deleted; a session that reaches it alone is captured no further.
 
 The event loop only appends to a buffer. A thread compresses and writes it every second, or sooner
 when there is much, so that a process that is killed loses one second of records at the most. A disk
-that is full, gone or too slow ends the capture with one warning; trading goes on.
+that is nearly full, gone or too slow ends the capture with one warning; trading goes on.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Self
 
 import structlog
 
+from mmbot.daemon.private_files import open_private
 from mmbot.recording.batches import MARK, Packer
 
 SUFFIX = ".capture"
@@ -29,6 +30,8 @@ _MEGABYTE = 1024 * 1024
 _BATCH_BYTES = 256 * 1024
 _MOST_BUFFERED_BYTES = 24 * _MEGABYTE
 _CLOSE_SECONDS = 5.0
+# What is left free on the disk for the ledger, whose last bytes matter more.
+RESERVE_BYTES = 64 * _MEGABYTE
 # A bot that is restarted again and again leaves many small files.
 _MOST_FILES = 1000
 
@@ -92,7 +95,9 @@ class Capture:
                 self._flush.wait(FLUSH_SECONDS)
                 self._flush.clear()
             batch = self._empty_buffer()
-            if batch and not self._file.append(self._packer.pack(batch)):
+            if batch and not self._file.leaves_reserve:
+                self._stop(f"less than {RESERVE_BYTES // _MEGABYTE} megabytes are free on its disk")
+            elif batch and not self._file.append(self._packer.pack(batch)):
                 self._stop("this session alone fills state.capture_megabytes")
             if is_last:
                 return
@@ -123,7 +128,7 @@ class _SessionFile:
 
     def __enter__(self) -> Self:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._descriptor = open_private(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         self._make_room(len(MARK))
         self._write(MARK)
         return self
@@ -135,6 +140,12 @@ class _SessionFile:
         traceback: TracebackType | None,
     ) -> None:
         os.close(self._descriptor)
+
+    @property
+    def leaves_reserve(self) -> bool:
+        """Whether the disk has more room than the ledger may need."""
+        disk = os.fstatvfs(self._descriptor)
+        return disk.f_bavail * disk.f_frsize > RESERVE_BYTES
 
     def append(self, data: bytes) -> bool:
         """Write `data` if it fits below the ceiling; return whether it does."""

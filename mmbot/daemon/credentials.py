@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mmbot.config import CredentialSettings
 from mmbot.daemon.endpoints import Venue
+from mmbot.daemon.private_files import forbid_core_dumps
 from mmbot.errors import BadInput
 from mmbot.kalshi.auth import Signer, read_private_key
 
@@ -23,9 +24,12 @@ def find_signer(
 ) -> Signer:
     """Return a signer for the account.
 
+    From now on this process leaves no core dump.
+
     Raises:
         BadInput: The key id or the private key is missing, or others may read the key.
     """
+    forbid_core_dumps()
     directory = environment.get("CREDENTIALS_DIRECTORY")
     key_id = (
         venue.key_id

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
-from mmbot.config import HOSTS, Settings
+from mmbot.config import HOSTS, Settings, refuse_address
 from mmbot.errors import BadInput
 from mmbot.kalshi.http import BASE_PATH, STREAM_PATH
 from mmbot.tsa.calendar import CalendarClock
-
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Venue(msgspec.Struct, frozen=True):
@@ -51,10 +48,7 @@ def read_venue(path: Path) -> Venue:
         raise BadInput(
             f"{path} is not what `mmbot exchange` prints ({error}); save its first line there"
         ) from None
-    if not venue.rest_url.endswith(BASE_PATH) or not venue.ws_url.endswith(STREAM_PATH):
-        raise BadInput(f"{path}: rest_url must end in {BASE_PATH} and ws_url in {STREAM_PATH}")
-    for url in (venue.rest_url, venue.ws_url, venue.counts_url):
-        address = urlsplit(url)
-        if address.scheme not in {"https", "wss"} and address.hostname not in _LOOPBACK:
-            raise BadInput(f"{path}: {url} is neither encrypted nor on loopback; use https or wss")
+    refuse_address(venue.rest_url, f"{path}: rest_url", path=BASE_PATH)
+    refuse_address(venue.ws_url, f"{path}: ws_url", kind="ws", path=STREAM_PATH)
+    refuse_address(venue.counts_url, f"{path}: counts_url")
     return venue

@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from mmbot.bot.outputs import ShownCount
+from mmbot.daemon.private_files import make_private_directory, open_private
 from mmbot.errors import BadInput
 from mmbot.trading.commands import MarketView, RecordFill, RecordSettlement, RecordViews, VoidFill
 from mmbot.trading.events import Halted
@@ -106,7 +107,7 @@ CREATE TABLE voided_fills (
 """,
 )
 VERSION = len(_ADDITIONS)
-# How long to wait for another process's lock; the event loop is blocked meanwhile.
+# How long to wait for another process's lock.
 _LOCKED_SECONDS = 1.0
 # Events whose P&L marks are read at the start: some weeks of them.
 _MARKED_EVENTS = 16
@@ -131,7 +132,7 @@ class Totals(msgspec.Struct, frozen=True):
 def is_held(directory: Path) -> bool:
     """Return whether a process holds the ledger in `directory`; creates nothing."""
     try:
-        with (directory / "lock").open("rb") as lock:
+        with open(open_private(directory / "lock", os.O_RDONLY), "rb") as lock:  # noqa: PTH123
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -150,12 +151,13 @@ class Ledger:
             LedgerTaken: Another process holds it.
             BadInput: It, or its directory, cannot be used.
         """
+        make_private_directory(directory)
         try:
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = (directory / "lock").open("w")
+            lock = open_private(directory / "lock", os.O_RDWR | os.O_CREAT)
+            self._lock = open(lock, "w")  # noqa: PTH123, SIM115 (held until it is closed)
         except OSError as error:
             raise BadInput(
-                f"cannot use the state directory {directory}: {error.strerror}"
+                f"cannot use {directory / 'lock'}: {error.strerror}; it must be a plain file"
             ) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -165,7 +167,17 @@ class Ledger:
                 f"another mmbot is at work in {directory}; stop it, or set state.directory"
             ) from None
         path = directory / FILE_NAME
-        self._db = sqlite3.connect(path, timeout=_LOCKED_SECONDS, isolation_level=None)
+        try:
+            _make_private(path)
+        except OSError as error:
+            self._lock.close()
+            raise BadInput(
+                f"the ledger {path} cannot be used: {error.strerror}; it must be a plain file of "
+                "your own"
+            ) from None
+        self._db = sqlite3.connect(
+            path, timeout=_LOCKED_SECONDS, isolation_level=None, check_same_thread=False
+        )
         try:
             self._prepare(path)
         except sqlite3.DatabaseError as error:
@@ -377,6 +389,16 @@ class Ledger:
     def _add(self, table: str, row: tuple[Any, ...]) -> None:
         marks = ", ".join("?" * len(row))
         self._db.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608
+
+
+def _make_private(path: Path) -> None:
+    """Create the database's file if needed; make it, and those beside it, its owner's alone."""
+    # The database gives the files that it makes later the mode of the first.
+    os.close(open_private(path, os.O_RDONLY | os.O_CREAT))
+    for suffix in ("-wal", "-shm"):
+        beside = path.with_name(path.name + suffix)
+        if os.path.lexists(beside):
+            os.close(open_private(beside, os.O_RDONLY))
 
 
 def has_ledger(directory: Path) -> bool:

@@ -21,6 +21,7 @@ from mmbot.bot.bot import Bot
 from mmbot.bot.inputs import BotInput, CountsGivenUp, EventOccurred
 from mmbot.config import Settings, differences
 from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon_api import (
     Answer,
     CountDay,
@@ -54,6 +55,8 @@ from mmbot.units import Milliseconds
 # How long the answer to a halt waits for the last order to be off, and the pause between looks.
 HALT_SECONDS = 20.0
 _LOOK_SECONDS = 0.02
+# How long a halt waits for the ledger before it takes effect all the same.
+_STORE_SECONDS = 0.5
 # What a plan may change: any other setting is not the engine's, or needs a restart.
 _PLANNED = ("quoting", "limits", "orders")
 
@@ -79,7 +82,7 @@ class Operations:
         self,
         settings: Settings,
         bot: Bot,
-        ledger: Ledger,
+        ledger: LedgerWriter,
         handle: Callable[[BotInput], None],
         wall_clock: Callable[[], Milliseconds],
         observer: Observer,
@@ -107,18 +110,20 @@ class Operations:
         try:
             if isinstance(request, Halt):
                 return await self._halt(request)
-            return self._answer_at_once(request)
+            return await self._answer_soon(request)
         except BadInput as error:
             return Refused(str(error))
         except sqlite3.Error as error:
             return Refused(f"the ledger cannot keep it ({error}); nothing has changed")
 
-    def _answer_at_once(self, request: Resume | MissCount | ListCounts | Explain | Plan) -> Answer:
+    async def _answer_soon(
+        self, request: Resume | MissCount | ListCounts | Explain | Plan
+    ) -> Answer:
         match request:
             case Resume():
-                return self._resume()
+                return await self._resume()
             case MissCount():
-                return self._miss_count(request.day)
+                return await self._miss_count(request.day)
             case ListCounts():
                 return self._list_counts()
             case Explain():
@@ -134,30 +139,41 @@ class Operations:
 
     # Stored requests
 
-    def recall(self) -> None:
+    async def recall(self) -> None:
         """Give the bot the halt and the missing counts that the ledger has stored."""
-        halt = self._ledger.halt()
+        halt = await self._ledger.submit(Ledger.halt)
         if halt is not None:
             self._handle(EventOccurred(halt))
-        self._give_counts_up()
+        await self._give_counts_up()
 
-    def _give_counts_up(self) -> None:
-        self._handle(CountsGivenUp(tuple(self._ledger.missing_counts())))
+    async def _give_counts_up(self) -> None:
+        days = await self._ledger.submit(Ledger.missing_counts)
+        self._handle(CountsGivenUp(tuple(days)))
 
     # Halt and resume
 
     async def _halt(self, request: Halt) -> HaltReport:
         started = time.monotonic()
         halt, not_kept = Halted(self._wall_clock(), request.reason), ""
-        try:
-            self._ledger.add_halt(halt)
-            halt = self._ledger.halt() or halt
-        except sqlite3.Error as error:
-            not_kept = str(error)
-            self._log.error("halt.not_kept", reason=not_kept)
+        storing = self._ledger.submit(lambda ledger: _store_halt(ledger, halt))
+        # Stored first, but a disk that takes its time does not keep the quotes on.
+        await asyncio.wait({storing}, timeout=_STORE_SECONDS)
+        if storing.done() and storing.exception() is None:
+            halt = storing.result()
         live = self._live()
         self._handle(EventOccurred(halt))
         await self._wait_until_off(started + HALT_SECONDS)
+        remaining = max(0.0, started + HALT_SECONDS - time.monotonic())
+        await asyncio.wait({storing}, timeout=remaining)
+        try:
+            if not storing.done():
+                not_kept = "the disk has not confirmed it yet"
+            else:
+                storing.result()
+        except sqlite3.Error as error:
+            not_kept = str(error)
+        if not_kept:
+            self._log.error("halt.not_kept", reason=not_kept)
         return HaltReport(
             since=halt.since,
             reason=halt.reason,
@@ -178,9 +194,10 @@ class Operations:
     def _live(self) -> int:
         return sum(order.remaining > 0 for order in self._state.orders)
 
-    def _resume(self) -> ResumeReport:
-        halt = self._ledger.halt()
-        self._ledger.end_halt(self._wall_clock())
+    async def _resume(self) -> ResumeReport:
+        now = self._wall_clock()
+        halt = await self._ledger.submit(Ledger.halt)
+        await self._ledger.submit(lambda ledger: ledger.end_halt(now))
         if self._state.service.halted:
             self._handle(EventOccurred(Resumed()))
         since, reason = (halt.since, halt.reason) if halt else (None, "")
@@ -188,7 +205,7 @@ class Operations:
 
     # Counts
 
-    def _miss_count(self, day: dt.date) -> MissingReport:
+    async def _miss_count(self, day: dt.date) -> MissingReport:
         now = self._wall_clock()
         weeks = {event.week for event in self._state.events.values()}
         if Week.of(day) not in weeks:
@@ -200,8 +217,8 @@ class Operations:
         release = release_instant(day, self._state.settings.counts.earliest_release)
         if self._state.clock.at(now) < release:
             raise BadInput(f"the count of {day} is not due before {release:%Y-%m-%d %H:%M %Z}")
-        self._ledger.add_missing_count(day, now)
-        self._give_counts_up()
+        await self._ledger.submit(lambda ledger: ledger.add_missing_count(day, now))
+        await self._give_counts_up()
         return MissingReport(tuple(sorted(self._state.missing)))
 
     def _list_counts(self) -> CountsReport:
@@ -236,6 +253,12 @@ class Operations:
         tried = {name: getattr(settings, name) for name in _PLANNED}
         edited = msgspec.structs.replace(self._state.settings, **tried)
         return PlanReport(self._observer.plan(self._bot.engine, edited, self._wall_clock()))
+
+
+def _store_halt(ledger: Ledger, halt: Halted) -> Halted:
+    """Store a halt; return the one that is in force."""
+    ledger.add_halt(halt)
+    return ledger.halt() or halt
 
 
 def count_days(

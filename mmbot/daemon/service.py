@@ -29,6 +29,7 @@ from mmbot.daemon.bot_runner import BotRunner
 from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.operations import Observer, Operations
 from mmbot.daemon.supervision import Supervisor
 from mmbot.errors import NotReady
@@ -37,6 +38,7 @@ from mmbot.kalshi.order_cancellation import CancellationResult
 from mmbot.kalshi.readings import ReadingError
 from mmbot.kalshi.selfcheck import failures
 from mmbot.trading.events import SessionStarted, Stopping, TasksDown
+from mmbot.trading.values import Fill
 from mmbot.tsa.counts import Counts, load_counts
 
 # 4 takes precedence over 5: that an order may be left matters most.
@@ -53,7 +55,7 @@ class Service:
         settings: Settings,
         venue: Venue,
         signer: Signer,
-        ledger: Ledger,
+        ledger: LedgerWriter,
         state: Path,
         interceptor: Interceptor,
         observer: Observer,
@@ -118,9 +120,10 @@ class Service:
             # A stop during the checks, which are repeated while one is unknown, still has to
             # cancel: orders of an earlier session may be left.
             held = await self._unless_stopped(self._refuse_unready()) or ()
-            history = self._history()
+            history = await self._history()
             with self._runner.capture:
                 code = await self._run_bot(held, history)
+                code = await self._commit(code)
         if self._runner.refusal is not None:
             raise self._runner.refusal
         self._log.info("stopped", exit_code=code)
@@ -141,10 +144,8 @@ class Service:
     async def _refuse_unready(self) -> tuple[str, ...]:
         """Check the account; return the events that hold positions."""
         await self._account.refuse_bad_key()
-        recorded = self._ledger.unsettled_events()
-        examination, findings = await self._account.examine(
-            recorded, self._ledger.fills_of(recorded)
-        )
+        held = await self._ledger.submit(Ledger.unsettled_events)
+        examination, findings = await self._account.examine(held, await self._fills_of(held))
         for finding in findings:
             level = {"ok": "info", "warn": "warning", "wait": "warning", "fail": "error"}
             say = getattr(self._log, level[finding.state])
@@ -154,11 +155,15 @@ class Service:
             raise NotReady("not ready to trade: " + "; ".join(reasons))
         return examination.held
 
-    def _history(self) -> Counts:
+    async def _fills_of(self, events: tuple[str, ...]) -> tuple[Fill, ...]:
+        """Return the fills of these events that the ledger has."""
+        return await self._ledger.submit(lambda ledger: ledger.fills_of(events))
+
+    async def _history(self) -> Counts:
         """Return the counts of the history file and the ledger."""
         path = self._settings.counts.history_file
         counts = load_counts(Path(path)) if path else Counts()
-        for day, count, seen, archived in self._ledger.counts():
+        for day, count, seen, archived in await self._ledger.submit(Ledger.counts):
             counts, _ = counts.observe(day, count, seen, archived=archived)
         return counts
 
@@ -167,11 +172,11 @@ class Service:
         async with asyncio.TaskGroup() as tasks:
             self._runner.begin(tasks)
             running = [tasks.create_task(self._supervisor.keep("poller", self._runner.worker.run))]
-            self._runner.handle(EventsHeld(held, self._ledger.fills_of(held)))
+            self._runner.handle(EventsHeld(held, await self._fills_of(held)))
             self._runner.handle(HistoryLoaded(history))
             await self._runner.prepared.wait()
             if self._runner.refusal is None:
-                running += self._start_trading(tasks)
+                running += await self._start_trading(tasks)
                 await self._stop.wait()
                 code = await self._sweep()
             self._runner.end()
@@ -181,10 +186,11 @@ class Service:
             code = await self._cancel_without_bot()
         return code
 
-    def _start_trading(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
-        started = SessionStarted(self._began, self._ledger.latest_marks())
+    async def _start_trading(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        marks = await self._ledger.submit(Ledger.latest_marks)
+        started = SessionStarted(self._began, marks)
         self._runner.handle(EventOccurred(started))
-        self._operations.recall()
+        await self._operations.recall()
         helpers: dict[str, Callable[[], Awaitable[None]]] = {
             "stream": self._runner.stream.run,
             "heartbeat": self._heartbeat,
@@ -215,6 +221,14 @@ class Service:
             result = CancellationResult(0, None, 0, str(error))
         self._log.info("swept", **msgspec.structs.asdict(result))
         return EXIT_BROKEN if result.clean else EXIT_NOT_KNOWN
+
+    async def _commit(self, code: int) -> int:
+        """Wait for the ledger; what it has not committed is lost."""
+        if not await self._ledger.drain():
+            self._log.error("ledger.not_kept")
+        elif not self._supervisor.given_up:
+            return code
+        return code or EXIT_BROKEN
 
     def _stop_asked(self) -> None:
         self._stop.set()

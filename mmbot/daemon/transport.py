@@ -104,6 +104,8 @@ def open_stream(url: str, headers: tuple[tuple[str, str], ...]) -> connect:
         url,
         additional_headers=headers,
         compression=None,
+        # As for REST: what the environment says of proxies is for others.
+        proxy=None,
         max_size=_MOST_FRAME_BYTES,
         max_queue=_MOST_FRAMES_WAITING,
         ping_interval=_PING_SECONDS,

@@ -28,6 +28,7 @@ _FORECAST_JUMP_PASSENGERS: Final = (-90_000, 90_000)
 _STORM_MS, _SHARD_MS, _NO_SNAPSHOT_MS = (2_000, 20_000), (5_000, 40_000), (2_000, 15_000)
 _HALT_MS: Final = (2_000, 600_000)
 _PAUSE_MS, _DISK_FULL_MS, _LOCKED_MS = (3_000, 60_000), (5_000, 60_000), (500, 5_000)
+_COMMIT_MS: Final = (2_000, 60_000)
 _FEES_MS, _LAGGING_MS = (60_000, 200_000), (10_000, 120_000)
 # How old the account's readings are while they lag.
 _LAG_MS: Final = (500, 4_000)
@@ -98,6 +99,9 @@ class ProcessControl(Protocol):
     def resume(self) -> None:
         """Resume its quoting."""
 
+    def commit(self) -> None:
+        """Commit what it has written."""
+
 
 class FaultInjector:
     """Injects faults of occasion into one world."""
@@ -139,6 +143,7 @@ class FaultInjector:
             "clock_drift": self._clock_drift,
             "disk_full": partial(self._ledger_fails, "disk_full", _DISK_FULL_MS),
             "database_locked": partial(self._ledger_fails, "database_locked", _LOCKED_MS),
+            "commit_slow": self._commit_slow,
             **{name: partial(self._page_fails, name) for name in _PAGE_SECONDS},
         }
 
@@ -344,6 +349,16 @@ class FaultInjector:
     def _page_fails(self, name: str) -> None:
         seconds = self._faults.rng(name).randint(*_PAGE_SECONDS[name])
         self._pages.inject(name, self._scheduler.now + seconds * _SECOND_MS)
+
+    def _commit_slow(self) -> None:
+        """Have what is written from now on committed only in a while."""
+        self._ledger.stalled = True
+
+        def commit() -> None:
+            self._ledger.stalled = False
+            self._process.commit()
+
+        self._until(self._end_of("commit_slow", _COMMIT_MS), commit)
 
     def _ledger_fails(self, name: str, span_ms: tuple[int, int]) -> None:
         self._ledger.unwritable_until = self._end_of(name, span_ms)

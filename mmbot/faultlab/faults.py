@@ -101,6 +101,7 @@ _TABLE: Final = (
     Fault("killed", "output", 0.0006),
     Fault("disk_full", "occasion", 0.3),
     Fault("database_locked", "occasion", 0.3),
+    Fault("commit_slow", "occasion", 0.5),
 )
 
 FAULTS: Final = MappingProxyType({fault.name: fault for fault in _TABLE})

@@ -222,6 +222,9 @@ _TABLE: Final = (
         (Patch("mmbot.bot.steady_clock:SteadyClock.now", lambda _: lambda clock: clock._wall()),),  # noqa: SLF001
     ),
     Guard("clock", (Patch(f"{_REQUOTING}:service_gate", _never_shuts(Gate.CLOCK_OFF)),)),
+    Guard(
+        "ledger_behind", (Patch(f"{_REQUOTING}:service_gate", _never_shuts(Gate.LEDGER_BEHIND)),)
+    ),
     Guard("stopping", (Patch(f"{_REQUOTING}:service_gate", _never_shuts(Gate.STOPPING)),)),
     Guard("halt", (Patch(f"{_REQUOTING}:service_gate", _never_shuts(Gate.HALTED)),)),
     Guard("expiry", (Patch(f"{_WRITES}:_place_body", _without_key("expiration_time")),)),

@@ -29,6 +29,8 @@ class InMemoryLedger:
         self.marks: dict[str, PnlMark] = {}
         self.counts: dict[tuple[object, ...], ShownCount] = {}
         self.halt: Halted | None = None
+        # Whether commits take long at present.
+        self.stalled = False
         self.unwritable_until: Milliseconds = 0
         self._faults = faults
 

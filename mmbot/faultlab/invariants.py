@@ -83,6 +83,8 @@ class Auditor:
         self._placed: set[tuple[str, Side]] = set()
         self.orders_placed = 0
         self.stream: DeliveredStream | None = None
+        # Whether a commit of the present session is overdue.
+        self.ledger_behind = False
 
     # The exchange
 
@@ -221,6 +223,7 @@ class Auditor:
         self.session, self.stopping = session, False
         self.pending.clear()
         self._booked.clear()
+        self.ledger_behind = False
         self.stream = None
 
     def check_outputs(self, outputs: Sequence[Output], bot: Bot, now: Milliseconds) -> None:
@@ -278,6 +281,10 @@ class Auditor:
             )
         if self.halted_at is not None:
             raise InvariantBroken("halted", f"{sent.client_id} was sent after the halt")
+        if self.ledger_behind:
+            raise InvariantBroken(
+                "ledger_behind", f"{sent.client_id} was sent while a commit was overdue"
+            )
         self._check_gates(sent, bot, now)
         self._check_price(sent, bot)
         for order in self.live.values():

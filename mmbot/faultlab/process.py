@@ -14,7 +14,7 @@ from typing import assert_never
 import msgspec
 
 from mmbot.bot.bot import Bot
-from mmbot.bot.driver import Driver, Record, execute
+from mmbot.bot.driver import COMMIT_OVERDUE_MS, Driver, Record, execute
 from mmbot.bot.inputs import (
     BotInput,
     CallAnswered,
@@ -47,7 +47,7 @@ from mmbot.trading.commands import (
     VoidFill,
     WakeAt,
 )
-from mmbot.trading.events import Halted, Resumed, SessionStarted, Stopping
+from mmbot.trading.events import Halted, LedgerBehind, Resumed, SessionStarted, Stopping
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Counts
 from mmbot.tsa.pages import page_path
@@ -91,6 +91,7 @@ class Process:
         self._forecaster = self._scenario.forecaster
         self._fitted_for: Week | None = self._scenario.weeks[0]
         self._trading = False
+        self._uncommitted: list[Record] = []
         self._auditor.session_started(session)
 
     # Control of the process
@@ -280,6 +281,28 @@ class Process:
     def record(self, record: Record) -> None:
         """Write into the ledger, or die as the daemon does where that fails."""
         self._ledger.require_writable(self._scheduler.now)
+        if not (self._ledger.stalled or self._uncommitted):
+            self._commit(record)
+            return
+        if not self._uncommitted:
+            self._later(COMMIT_OVERDUE_MS, self._check_commits)
+        self._uncommitted.append(record)
+
+    def commit(self) -> None:
+        """Commit what waits for it."""
+        waiting, self._uncommitted = self._uncommitted, []
+        for record in waiting:
+            self._commit(record)
+        if self._auditor.ledger_behind:
+            self._auditor.ledger_behind = False
+            self._driver.handle(EventOccurred(LedgerBehind(behind=False)))
+
+    def _check_commits(self) -> None:
+        if self._uncommitted and not self._auditor.ledger_behind:
+            self._auditor.ledger_behind = True
+            self._driver.handle(EventOccurred(LedgerBehind(behind=True)))
+
+    def _commit(self, record: Record) -> None:
         match record:
             case RecordFill(fill):
                 self._ledger.fills.setdefault(fill.key, fill)

@@ -231,6 +231,11 @@ class World:
         if self.process is not None:
             self.process.handle_operator(Resumed())
 
+    def commit(self) -> None:
+        """Commit what the process has written."""
+        if self.process is not None:
+            self.process.commit()
+
     # Sessions
 
     def _start_session(self) -> None:

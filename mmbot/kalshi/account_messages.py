@@ -12,6 +12,7 @@ import msgspec
 
 from mmbot.kalshi.messages import (
     Instant,
+    Integer,
     Malformed,
     Number,
     Word,
@@ -56,7 +57,7 @@ class StreamFill(msgspec.Struct, frozen=True):
     count_fp: Number
     book_side: Word = None
     fee_cost: Number = "0"
-    ts_ms: Milliseconds = 0
+    ts_ms: Integer = 0
     client_order_id: str = ""
 
 
@@ -83,14 +84,14 @@ class _Order(msgspec.Struct, frozen=True):
     status: Word = None
     book_side: Word = None
     client_order_id: str = ""
-    exchange_index: int = 0
+    exchange_index: Integer = 0
     order_group_id: str = ""
 
 
 class StreamOrder(_Order, frozen=True):
     """`user_order` on the stream."""
 
-    expiration_ts_ms: Milliseconds | None = None
+    expiration_ts_ms: Integer | None = None
 
 
 class RestOrder(_Order, frozen=True):

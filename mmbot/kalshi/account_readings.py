@@ -195,4 +195,4 @@ class _OrderAnswer(msgspec.Struct, frozen=True):
 class _Balance(msgspec.Struct, frozen=True):
     """The answer of `/portfolio/balance`, in cents."""
 
-    balance: int
+    balance: wire.Integer

@@ -61,7 +61,7 @@ class _Group(msgspec.Struct, frozen=True):
     id: str
     contracts_limit_fp: str = ""
     is_auto_cancel_enabled: wire.Word = None
-    exchange_index: int = 0
+    exchange_index: wire.Integer = 0
 
     def matches(self, wanted: EnsureGroup) -> bool:
         """Return whether it is on the shard, has the cap, and cancels its orders beyond it."""

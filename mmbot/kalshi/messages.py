@@ -20,7 +20,6 @@ from mmbot.tsa.calendar import to_milliseconds
 from mmbot.units import (
     ONE_DOLLAR,
     Count,
-    Milliseconds,
     Price,
     PriceBand,
     PriceGrid,
@@ -31,6 +30,9 @@ from mmbot.units import (
 Number: TypeAlias = str | int | float
 # The place of a word of an enum, whatever stands there; `word` reads it.
 Word: TypeAlias = Any
+# No id, instant or amount on the wire is beyond what a float holds exactly.
+Integer: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+Real: TypeAlias = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
 Instant: TypeAlias = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 _Levels: TypeAlias = tuple[tuple[Number, Number], ...]
 _Ranges: TypeAlias = tuple[dict[str, Number], ...]
@@ -54,10 +56,10 @@ class Frame(msgspec.Struct, frozen=True):
     """A WebSocket frame with its message still undecoded."""
 
     type: str
-    id: int = 0
-    sid: int = 0
-    seq: int = 0
-    sending_ts_ms: Milliseconds = 0
+    id: Integer = 0
+    sid: Integer = 0
+    seq: Integer = 0
+    sending_ts_ms: Integer = 0
     msg: msgspec.Raw = msgspec.Raw(b"{}")
 
 
@@ -65,13 +67,13 @@ class Subscribed(msgspec.Struct, frozen=True):
     """The answer to a subscription."""
 
     channel: str
-    sid: int
+    sid: Integer
 
 
 class StreamError(msgspec.Struct, frozen=True):
     """An error on the stream."""
 
-    code: int = 0
+    code: Integer = 0
     msg: str = ""
 
 
@@ -81,7 +83,7 @@ class BookSnapshot(msgspec.Struct, frozen=True):
     market_ticker: str
     yes_dollars_fp: _Levels = ()
     no_dollars_fp: _Levels = ()
-    clock: int = 0
+    clock: Integer = 0
 
 
 class BookDelta(msgspec.Struct, frozen=True):
@@ -91,8 +93,8 @@ class BookDelta(msgspec.Struct, frozen=True):
     price_dollars: Number
     delta_fp: Number
     side: Word = None
-    clock: int = 0
-    ts_ms: Milliseconds = 0
+    clock: Integer = 0
+    ts_ms: Integer = 0
 
 
 class LifecycleSubject(msgspec.Struct, frozen=True):
@@ -106,7 +108,7 @@ class MarketLifecycle(msgspec.Struct, frozen=True):
     """`market_lifecycle_v2`; `close_ts` is in seconds."""
 
     event_type: Word = None
-    close_ts: int | None = None
+    close_ts: Integer | None = None
     result: Word = None
     settlement_value: Word = None
     price_ranges: _Ranges = ()
@@ -122,11 +124,11 @@ class RestMarket(msgspec.Struct, frozen=True):
     market_type: Word = None
     status: Word = None
     strike_type: Word = None
-    floor_strike: float | None = None
-    cap_strike: float | None = None
+    floor_strike: Real | None = None
+    cap_strike: Real | None = None
     result: Word = None
     settlement_value_dollars: Word = None
-    exchange_index: int = 0
+    exchange_index: Integer = 0
 
 
 class RestEvent(msgspec.Struct, frozen=True):

@@ -96,7 +96,7 @@ class _Resting(msgspec.Struct, frozen=True):
     order_id: str = ""
     client_order_id: str = ""
     ticker: str = ""
-    exchange_index: int = 0
+    exchange_index: wire.Integer = 0
 
 
 def _resting(subaccount: int) -> Steps[list[_Resting]]:

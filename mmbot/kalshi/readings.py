@@ -329,7 +329,7 @@ class ExchangeStatus(Activity, frozen=True):
         return all(state.trading for state in (self, *used))
 
 
-_Rate: TypeAlias = Annotated[float, msgspec.Meta(gt=0.0)]
+_Rate: TypeAlias = Annotated[float, msgspec.Meta(gt=0.0, le=1e12)]
 
 
 class _Bucket(msgspec.Struct, frozen=True):
@@ -349,13 +349,13 @@ class _Limits(msgspec.Struct, frozen=True):
 class _Cost(msgspec.Struct, frozen=True):
     method: str
     path: str
-    cost: float
+    cost: wire.Real
 
 
 class _Costs(msgspec.Struct, frozen=True):
     """The answer of `/account/endpoint_costs`, in tokens."""
 
-    default_cost: float
+    default_cost: wire.Real
     endpoint_costs: tuple[_Cost, ...] = ()
 
     def of(self, method: str, path: str) -> float:

@@ -1,43 +1,155 @@
 """Structured logs on standard error: JSON lines for programs, colours on a terminal.
 
-Tracebacks leave out the values of local variables, which could be keys or signatures.
+The log can stop nothing: no caller waits for a reader (see `log_writer`), and whatever was heard
+can be logged, as a value that no line can carry is shown as text. Tracebacks leave out the values
+of local variables, which could be keys or signatures.
 """
 
 from __future__ import annotations
 
+import atexit
+import logging
+import os
+import reprlib
 import sys
+from collections.abc import Callable, MutableMapping
+from typing import Any
 
 import orjson
 import structlog
 
 from mmbot.config import LogLevel
+from mmbot.observe.log_writer import LogStream, LogWriter
+
+STANDARD_ERROR = 2
+# A field's value is cut to about so many characters.
+LONGEST_VALUE = 16_384
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_OPTIONS = orjson.OPT_NON_STR_KEYS
+
+_writer: LogWriter | None = None
 
 
-def configure(level: LogLevel) -> None:
-    """Send every log line of this process to standard error."""
-    shared: list[structlog.typing.Processor] = [
+def configure(level: LogLevel, descriptor: int = STANDARD_ERROR) -> LogWriter:
+    """Send every log line of this process, and whatever is written to standard error, there."""
+    global _writer  # noqa: PLW0603 (a process has one log)
+    renderer: Callable[..., str | bytes]
+    if os.isatty(descriptor):
+        renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    else:
+        renderer = structlog.processors.JSONRenderer(serializer=_dump)
+    processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _make_loggable,
+        renderer,
     ]
-    factory: structlog.PrintLoggerFactory | structlog.BytesLoggerFactory
-    if sys.stderr.isatty():
-        renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        shared.append(renderer)
-        factory = structlog.PrintLoggerFactory(sys.stderr)
-    else:
-        shared.append(structlog.processors.format_exc_info)
-        shared.append(structlog.processors.JSONRenderer(serializer=_dump))
-        factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
+    _writer = writer = LogWriter(descriptor, lambda lines: _dropped_line(processors, lines))
     structlog.configure(
-        processors=shared,
+        processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=factory,
+        logger_factory=lambda *_args: _QueuedLogger(writer),
         cache_logger_on_first_use=True,
     )
+    logging.basicConfig(handlers=[_LibraryHandler()], level=logging.WARNING)
+    if sys.stderr is sys.__stderr__:
+        # Whatever else is said there, by a library or on the way out, must not wait either.
+        sys.stderr = LogStream(writer, descriptor)
+    atexit.register(writer.flush)
+    return writer
+
+
+def figures() -> dict[str, int]:
+    """Return how many lines were dropped, if any, for a heartbeat."""
+    return {"log_dropped": _writer.dropped} if _writer is not None and _writer.dropped else {}
+
+
+class _QueuedLogger:
+    """What structlog hands its lines to."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        self._writer = writer
+
+    def msg(self, line: str | bytes) -> None:
+        self._writer.put(_encoded(line))
+
+    debug = info = warning = error = exception = critical = msg
+
+
+class _LibraryHandler(logging.Handler):
+    """Makes lines of ours out of what libraries say through the standard library."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = structlog.get_logger()
+        say = log.error if record.levelno >= logging.ERROR else log.warning
+        try:
+            detail = record.getMessage()
+        except (TypeError, ValueError, LookupError):
+            detail = str(record.msg)
+        more = {"exc_info": record.exc_info} if record.exc_info else {}
+        say("library.said", library=record.name, detail=detail, **more)
+
+
+def _dropped_line(processors: list[structlog.typing.Processor], lines: int) -> bytes:
+    event: Any = {"event": "log.dropped", "lines": lines}
+    for process in processors:
+        event = process(None, "warning", event)
+    return _encoded(event)
+
+
+def _encoded(line: str | bytes) -> bytes:
+    data = line if isinstance(line, bytes) else line.encode("utf-8", "backslashreplace")
+    return data + b"\n"
 
 
 def _dump(event: object, **_options: object) -> bytes:
-    return orjson.dumps(event, default=str)
+    return orjson.dumps(event, default=str, option=_OPTIONS)
+
+
+# Values
+
+
+class _Shown(reprlib.Repr):
+    """Any value as text of a bounded length and depth."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 5
+        self.maxdict = self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = 10
+        self.maxstring = self.maxother = self.maxlong = 200
+
+    def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002 (reprlib's own signature)
+        # Python refuses to write thousands of digits in decimal.
+        return repr(x) if x.bit_length() <= self.maxlong else f"{f'{x:#x}'[: self.maxlong]}..."
+
+
+def _make_loggable(
+    _logger: object, _level: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    return {_as_text(key): _loggable(value) for key, value in event.items()}
+
+
+def _loggable(value: object) -> object:
+    """Return the value itself if a line can carry it, otherwise what is readable of it."""
+    if isinstance(value, str):
+        return _as_text(value)
+    if value is None or isinstance(value, bool | float):
+        return value
+    try:
+        size = len(orjson.dumps(value, default=str, option=_OPTIONS))
+    except (orjson.JSONEncodeError, RecursionError):
+        size = LONGEST_VALUE + 1
+    return value if size <= LONGEST_VALUE else _as_text(_Shown().repr(value))
+
+
+def _as_text(value: object) -> str:
+    text = value if isinstance(value, str) else _Shown().repr(value)
+    text = text.encode("utf-8", "backslashreplace").decode()
+    if len(text) <= LONGEST_VALUE:
+        return text
+    # Of a traceback the end matters most.
+    half = LONGEST_VALUE // 2
+    return f"{text[:half]} ... {len(text):,} characters ... {text[-half:]}"

@@ -33,6 +33,7 @@ from mmbot.trading.events import (
     GroupUnavailable,
     Halted,
     InputEvent,
+    LedgerBehind,
     LimitsRead,
     ListingEvent,
     ListingRead,
@@ -204,7 +205,7 @@ class Engine:
                 affected = self._belief_formed(event.belief, now)
             case SettingsChanged() | CountsMissing() | Halted() | Resumed() | Stopping():
                 affected = self._apply_operator(event, now)
-            case SessionStarted() | TasksDown() | ClockCompared() | Woken():
+            case SessionStarted() | TasksDown() | LedgerBehind() | ClockCompared() | Woken():
                 affected = self._apply_process(event, now)
             case _:
                 assert_never(event)
@@ -298,6 +299,8 @@ class Engine:
                 self.state.service.tasks_down = tuple(map(task_gate, event.names))
             case ClockCompared():
                 self._clock_compared(event, now)
+            case LedgerBehind():
+                self.state.service.ledger_behind = event.behind
             case Woken():
                 self._buffer.woken()
                 self._account.read_when_due(now)

@@ -359,6 +359,12 @@ class TasksDown(msgspec.Struct, frozen=True, tag=True):
     names: tuple[str, ...]
 
 
+class LedgerBehind(msgspec.Struct, frozen=True, tag=True):
+    """The ledger's commits began to be overdue, or all is committed again."""
+
+    behind: bool
+
+
 class Stopping(msgspec.Struct, frozen=True, tag=True):
     """The bot has to cancel its orders and end."""
 
@@ -381,7 +387,7 @@ ListingEvent: TypeAlias = ListingRead | FeeTypeRead | ListingStale | MarketEvent
 GroupEvent: TypeAlias = GroupReady | GroupUnavailable | GroupChanged
 AccountEvent: TypeAlias = Reconciled | OrdersListed | FillUnreadable | ReadingFailed | LimitsRead
 OperatorEvent: TypeAlias = SettingsChanged | CountsMissing | Halted | Resumed | Stopping
-ProcessEvent: TypeAlias = SessionStarted | TasksDown | ClockCompared | Woken
+ProcessEvent: TypeAlias = SessionStarted | TasksDown | LedgerBehind | ClockCompared | Woken
 InputEvent: TypeAlias = (
     BookEvent
     | StreamEvent

@@ -18,6 +18,8 @@ def service_gate(service: ServiceState) -> Gate | None:
         return service.tasks_down[0]
     if service.clocks_off:
         return Gate.CLOCK_OFF
+    if service.ledger_behind:
+        return Gate.LEDGER_BEHIND
     if not service.streaming:
         return Gate.NO_STREAM
     if service.lagging:

@@ -42,6 +42,10 @@ class Gate(enum.StrEnum):
     NO_POLLER = "no_poller", "the reader of the counts has died and is started again"
     NO_HEARTBEAT = "no_heartbeat", "the daemon's heartbeat has died and is started again"
     NO_TICK = "no_tick", "the daemon's clock has died and is started again"
+    LEDGER_BEHIND = (
+        "ledger_behind",
+        "the disk takes seconds to keep what happened; see that it is neither broken nor busy",
+    )
     STALE_FEED = "stale_feed", "the stream's frames come late, or from the future"
     NOT_RECONCILED = "not_reconciled", "the account has not been read since the stream came up"
     EXCHANGE_NOT_READ = "exchange_not_read", "the exchange's state has not been read yet"

@@ -129,6 +129,7 @@ class ServiceState(msgspec.Struct):
     halted: bool = False
     tasks_down: tuple[Gate, ...] = ()
     clocks_off: frozenset[str] = frozenset()
+    ledger_behind: bool = False
     streaming: bool = False
     lagging: bool = False
     reconciled: bool = False

@@ -11,6 +11,7 @@ from mmbot.config import Settings
 from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.interceptor import PassThrough
 from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.service import Service
 from mmbot.kalshi.auth import Signer
 from tests.daemon.builders import OBSERVER, TICKER, settlement
@@ -21,7 +22,7 @@ LOST = settlement(0, 1_000, at=2)
 
 async def test_an_amended_settlement_is_logged_as_a_warning_and_only_once(tmp_path: Path) -> None:
     venue = Venue("http://localhost/trade-api/v2", "ws://localhost/trade-api/ws/v2", "http://c")
-    ledger = Ledger(tmp_path)
+    ledger = LedgerWriter(Ledger(tmp_path))
     signer = Signer("key", Ed25519PrivateKey.generate())
     with capture_logs() as log:
         service = Service(
@@ -35,6 +36,7 @@ async def test_an_amended_settlement_is_logged_as_a_warning_and_only_once(tmp_pa
         )
         for settled in (WON, WON, LOST, LOST):
             service._runner.record(settled)
+        assert await ledger.drain()
     ledger.close()
     assert log == [
         {

@@ -13,6 +13,7 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
+from mmbot.daemon import capture as capture_module
 from mmbot.daemon.capture import Capture
 from mmbot.recording.batches import unpack
 from mmbot.recording.records import split
@@ -167,6 +168,18 @@ def test_a_disk_that_is_full_ends_the_capture_and_leaves_what_was_written(
     (warning,) = log
     assert warning["reason"] == "No space left on device"
     assert len(messages(path)) == 1
+
+
+def test_the_last_megabytes_of_the_disk_are_left_to_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture_module, "RESERVE_BYTES", 1 << 62)
+    with capture_logs() as log, Capture(tmp_path, "1", 10) as capture:
+        for _ in range(3):
+            capture.keep(b"x" * 1000)
+    (warning,) = log
+    assert warning["event"] == "capture.stopped"
+    assert "free" in warning["reason"]
 
 
 def test_a_disk_that_is_too_slow_ends_the_capture_with_one_warning(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from mmbot.bot.bot import Bot
 from mmbot.bot.inputs import BotInput, EventOccurred
 from mmbot.daemon import operations
 from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.operations import Operations, count_days
 from mmbot.daemon_api import (
     Answer,
@@ -71,10 +72,11 @@ class RunningDaemon:
         self.obeys = True
         self.inputs: list[BotInput] = []
         self.ledger = Ledger(directory)
+        self.writer = LedgerWriter(self.ledger)
         self.operations = Operations(
             self.bench.engine.state.settings,
             self.bot,
-            self.ledger,
+            self.writer,
             self.handle,
             lambda: self.bench.now,
             OBSERVER,
@@ -100,7 +102,7 @@ class RunningDaemon:
 def state(tmp_path: Path) -> Iterator[RunningDaemon]:
     made = RunningDaemon(tmp_path)
     yield made
-    made.ledger.close()
+    made.writer.close()
 
 
 @pytest.fixture
@@ -108,7 +110,7 @@ def due(tmp_path: Path) -> Iterator[RunningDaemon]:
     """A daemon at the time from which Tuesday's count may be published."""
     made = RunningDaemon(tmp_path, DUE)
     yield made
-    made.ledger.close()
+    made.writer.close()
 
 
 async def test_a_halt_reports_how_many_orders_were_live_and_waits_until_they_are_cancelled(
@@ -209,14 +211,14 @@ async def test_the_requests_to_an_earlier_session_are_recalled(
     due.bench.rest()
     await due.operations.answer(Halt("storm"))
     await due.operations.answer(MissCount(TUESDAY))
-    due.ledger.close()
+    due.writer.close()
     again = RunningDaemon(tmp_path, DUE)
-    again.operations.recall()
+    await again.operations.recall()
     again.bench.quote()
     assert again.bench.reason() == "halted"
     await again.operations.answer(Resume())
     assert again.bench.reason() == ""
-    again.ledger.close()
+    again.writer.close()
 
 
 # Counts
@@ -255,7 +257,7 @@ async def test_a_count_that_comes_after_all_is_waited_for_again(due: RunningDaem
     due.bench.quote()
     await due.operations.answer(MissCount(TUESDAY))
     due.bot.published, _ = ONE_DAY.observe(TUESDAY, 2_500_000, assumed_release(TUESDAY))
-    due.operations.recall()
+    await due.operations.recall()
     assert due.bench.reason() == "release_due"
     assert due.bench.engine.state.missing == frozenset()
 

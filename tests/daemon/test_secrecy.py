@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import http.server
-import io
+import os
+import pty
 import ssl
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -160,36 +160,35 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) 
 # Words
 
 
-class _Terminal(io.TextIOWrapper):
-    def __init__(self, *, tty: bool) -> None:
-        self._bytes = io.BytesIO()
-        self._tty = tty
-        super().__init__(self._bytes, write_through=True)
+@contextmanager
+def log_read(*, tty: bool) -> Iterator[Callable[[], str]]:
+    """Log to a terminal, or to a pipe; yield what reads it."""
+    reader, writer = pty.openpty() if tty else os.pipe()
+    written = log.configure("info", writer)
 
-    def isatty(self) -> bool:
-        return self._tty
+    def read() -> str:
+        assert written.flush()
+        return os.read(reader, 65_536).decode()
 
-    @property
-    def written(self) -> str:
-        return self._bytes.getvalue().decode()
+    try:
+        yield read
+    finally:
+        structlog.reset_defaults()
+        os.close(reader)
+        os.close(writer)
 
 
 @pytest.mark.parametrize("tty", [True, False])
-def test_a_traceback_does_not_show_what_variables_hold(
-    monkeypatch: pytest.MonkeyPatch, *, tty: bool
-) -> None:
-    terminal = _Terminal(tty=tty)
-    monkeypatch.setattr(sys, "stderr", terminal)
-    log.configure("info")
-    try:
-        fail_with(HEADERS)
-    except LookupError:
-        structlog.get_logger().exception("bot.failed")
-    finally:
-        structlog.reset_defaults()
-    assert "LookupError: gone" in terminal.written
-    assert "fail_with" in terminal.written
-    assert SECRET not in terminal.written
+def test_a_traceback_does_not_show_what_variables_hold(*, tty: bool) -> None:
+    with log_read(tty=tty) as read:
+        try:
+            fail_with(HEADERS)
+        except LookupError:
+            structlog.get_logger().exception("bot.failed")
+        written = read()
+    assert "LookupError: gone" in written
+    assert "fail_with" in written
+    assert SECRET not in written
 
 
 def fail_with(headers: object) -> None:
@@ -216,3 +215,24 @@ def test_no_command_takes_a_secret_as_an_argument() -> None:
     }
     # The simulated exchange makes a key of its own; these say of what kind and where to.
     assert suspicious == {"--key-type", "--key-dir"}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ftp://exchange.test/trade-api/v2",
+        "https://x@127.0.0.1/trade-api/v2",
+        "https://exchange.test/trade-api/v2?a=1",
+        "https://exchange.test/trade-api/v2#a",
+        "https://exchange.test:0/trade-api/v2",
+        "https://exchange.test:65536/trade-api/v2",
+        "https://exchange.test\\@127.0.0.1/trade-api/v2",
+        "https://exchange.test/other/trade-api/v2",
+        "wss://exchange.test/trade-api/v2",
+        "https:///trade-api/v2",
+        "https://exchange.test/trade-api/v2\n",
+    ],
+)
+def test_what_is_more_or_less_than_an_address_is_refused(address: str) -> None:
+    with pytest.raises(BadInput, match="is not an address"):
+        config.refuse_address(address, "here", path="/trade-api/v2")

@@ -32,6 +32,7 @@ from mmbot.trading.events import (
     FeeTypeRead,
     Filled,
     InputEvent,
+    LedgerBehind,
     LimitsRead,
     ListingRead,
     ListingStale,
@@ -694,6 +695,15 @@ def test_quotes_are_off_while_a_task_is_down() -> None:
     assert bench.cancelled_sides(bench.handle(TasksDown(("poller",)))) == {"bid", "ask"}
     assert not only(Place, bench.handle(Woken(), after=60_000))
     assert "quotes.open" in notes(bench.handle(TasksDown(())))
+
+
+def test_quotes_are_off_while_a_commit_is_overdue() -> None:
+    bench = Bench()
+    bench.rest()
+    assert bench.cancelled_sides(bench.handle(LedgerBehind(behind=True))) == {"bid", "ask"}
+    assert bench.reason() == "ledger_behind"
+    assert not only(Place, bench.handle(Woken(), after=60_000))
+    assert "quotes.open" in notes(bench.handle(LedgerBehind(behind=False)))
 
 
 # Stopping

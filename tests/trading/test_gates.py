@@ -87,6 +87,7 @@ def test_a_gate_that_does_not_exist_is_refused() -> None:
         ({}, None),
         ({"stopping": True}, Gate.STOPPING),
         ({"tasks_down": (Gate.NO_POLLER, Gate.NO_TICK)}, Gate.NO_POLLER),
+        ({"ledger_behind": True, "lagging": True}, Gate.LEDGER_BEHIND),
         ({"halted": True}, Gate.HALTED),
         ({"halted": True, "streaming": False}, Gate.HALTED),
         ({"streaming": False}, Gate.NO_STREAM),
