@@ -18,8 +18,7 @@ from mmbot.daemon.account_client import AccountClient
 from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.ledger import is_held
-from mmbot.daemon.service import EXIT_CLEAN, EXIT_NOT_KNOWN
-from mmbot.errors import BadInput
+from mmbot.errors import BadInput, ExitCode
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.order_cancellation import CancellationResult
 from mmbot.kalshi.readings import ReadingError
@@ -53,7 +52,7 @@ def cancel_all(
         print(msgspec.json.encode(result).decode())
     else:
         print(_result_text(result))
-    raise typer.Exit(EXIT_CLEAN if result.clean else EXIT_NOT_KNOWN)
+    raise typer.Exit(ExitCode.CLEAN if result.clean else ExitCode.NOT_KNOWN)
 
 
 async def _cancel(settings: config.Settings, venue: Venue, signer: Signer) -> CancellationResult:

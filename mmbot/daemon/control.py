@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from mmbot.daemon.patience import refusal
 from mmbot.daemon_api import Answer, Refused, Request
 from mmbot.errors import BadInput, NotReady
 
@@ -55,25 +56,33 @@ class Unanswered(NotReady):
 
 
 @contextlib.asynccontextmanager
-async def listening(directory: Path, answer: Answerer) -> AsyncIterator[None]:
+async def listening(
+    directory: Path, answer: Answerer, account: socket.socket | None = None
+) -> AsyncIterator[None]:
     """Answer requests for as long as the context lasts.
 
     Args:
         directory: The state directory, whose ledger this process holds.
         answer: Makes the answer to a request; cancelled if it takes too long.
+        account: Bound to the account's address, to answer there as well.
 
     Raises:
         BadInput: The socket cannot be made.
+        Unavailable: Neither can it, for a reason that time heals.
     """
     connections = _Connections(answer)
-    server = await asyncio.start_unix_server(
-        connections.accept, sock=_bound(directory), limit=MOST_REQUEST_BYTES
-    )
+    bound = [_bound(directory), *([account] if account is not None else [])]
+    servers = [
+        await asyncio.start_unix_server(connections.accept, sock=each, limit=MOST_REQUEST_BYTES)
+        for each in bound
+    ]
     try:
         yield
     finally:
-        server.close()
-        (directory / SOCKET_NAME).unlink(missing_ok=True)
+        for server in servers:
+            server.close()
+        with contextlib.suppress(OSError):
+            (directory / SOCKET_NAME).unlink(missing_ok=True)
         await connections.close()
 
 
@@ -87,7 +96,8 @@ def _bound(directory: Path) -> socket.socket:
         (directory / SOCKET_NAME).chmod(0o600)
     except OSError as error:
         listener.close()
-        raise BadInput(f"cannot open the operator's socket in {directory}: {error}") from None
+        sentence = f"cannot open the operator's socket in {directory}: {error}"
+        raise refusal(error, sentence, directory) from None
     return listener
 
 

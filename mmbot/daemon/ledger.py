@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from mmbot.bot.outputs import ShownCount
+from mmbot.daemon.patience import refusal
 from mmbot.errors import BadInput
 from mmbot.trading.commands import MarketView, RecordFill, RecordSettlement, RecordViews
 from mmbot.trading.events import Halted
@@ -132,14 +133,14 @@ class Ledger:
         Raises:
             LedgerTaken: Another process holds it.
             BadInput: It, or its directory, cannot be used.
+            Unavailable: Neither can it, for a reason that time heals.
         """
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = (directory / "lock").open("w")
         except OSError as error:
-            raise BadInput(
-                f"cannot use the state directory {directory}: {error.strerror}"
-            ) from None
+            sentence = f"cannot use the state directory {directory}: {error.strerror}"
+            raise refusal(error, sentence, directory) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -153,10 +154,11 @@ class Ledger:
             self._prepare(path)
         except sqlite3.DatabaseError as error:
             self.close()
-            raise BadInput(
+            sentence = (
                 f"the ledger {path} cannot be used: {error}; mend that, or move the file away to "
                 "begin anew"
-            ) from None
+            )
+            raise refusal(error, sentence, path) from None
         except BadInput:
             self.close()
             raise
