@@ -28,8 +28,14 @@ from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.feed import Feed
 from mmbot.kalshi.gateway import signed
 from mmbot.kalshi.http import STREAM_PATH, HttpAnswer, HttpRequest
-from mmbot.kalshi.messages import error_body
-from mmbot.kalshi.order_cancellation import CancellationResult, Pause, cancel_own_orders
+from mmbot.kalshi.messages import Malformed, error_body
+from mmbot.kalshi.order_cancellation import (
+    CancellationResult,
+    Pause,
+    cancel_own_orders,
+    count_own_orders,
+)
+from mmbot.kalshi.readings import ReadingError
 from mmbot.kalshi.selfcheck import Finding, SelfCheck, failures, unknown
 from mmbot.trading.events import BookReplaced, StreamUp
 from mmbot.trading.portfolio import worst_case
@@ -180,6 +186,27 @@ class AccountClient:
         except TimeoutError:
             reason = f"it took longer than {CANCEL_SECONDS:.0f} seconds"
             return CancellationResult(0, None, 0, reason)
+
+    async def count_own_orders(self) -> int | None:
+        """Return how many own orders rest; `None` if that cannot be known."""
+        steps = count_own_orders(self._settings.exchange.subaccount)
+        try:
+            async with asyncio.timeout(CANCEL_SECONDS):
+                step = next(steps)
+                while True:
+                    match step:
+                        case Pause():
+                            await self._sleep(step.seconds)
+                            step = steps.send(None)
+                        case HttpRequest():
+                            step = steps.send(await self.call(step))
+                        case _:
+                            assert_never(step)
+        except StopIteration as end:
+            count: int = end.value
+            return count
+        except (ReadingError, Malformed, TimeoutError):
+            return None
 
     async def try_stream(self, tickers: tuple[str, ...]) -> Finding:
         """Open the stream and wait for one order book, or for the subscriptions if no tickers."""

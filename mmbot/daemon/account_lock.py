@@ -13,15 +13,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import socket
-from pathlib import Path
 
 from mmbot.config import Settings
 from mmbot.daemon.endpoints import Venue
 from mmbot.errors import NotReady
 
 _PREFIX = "\0mmbot-"
-# As `/proc/net/unix` shows an abstract address.
-_SHOWN_PREFIX = "@mmbot-"
 _DIGITS = 32
 
 
@@ -65,11 +62,3 @@ def is_claimed(address: str) -> bool:
     except AccountTaken:
         return True
     return False
-
-
-def any_claimed() -> bool:
-    """Return whether a daemon runs on this machine, on whatever account."""
-    try:
-        return _SHOWN_PREFIX in Path("/proc/net/unix").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return True

@@ -10,6 +10,7 @@ again.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -28,7 +29,7 @@ from mmbot.daemon.account_client import CANCEL_SECONDS, AccountClient, wall_cloc
 from mmbot.daemon.bot_runner import BotRunner
 from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.interceptor import Interceptor
-from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.ledger import FILE_NAME, Ledger
 from mmbot.daemon.operations import Observer, Operations
 from mmbot.daemon.patience import Patience
 from mmbot.daemon.stop import Stop
@@ -42,6 +43,8 @@ from mmbot.tsa.counts import Counts, load_counts
 
 # Of the time for the cancelling, the bot's share; the rest is for doing it without the bot.
 _BOT_SECONDS = 12.0
+# How often it is looked whether the ledger is still there.
+_WATCH_SECONDS = 1.0
 
 
 class Service:
@@ -195,6 +198,7 @@ class Service:
         helpers: dict[str, Callable[[], Awaitable[None]]] = {
             "stream": self._runner.stream.run,
             "heartbeat": self._heartbeat,
+            "state": self._watch_state,
             "tick": self._runner.tick,
         }
         keep = self._supervisor.keep
@@ -218,6 +222,16 @@ class Service:
     def _given_up(self) -> None:
         self._runner.finished.set()
         self._stop.asked.set()
+
+    async def _watch_state(self) -> None:
+        """Give up once the ledger on disk is not the one in use: nothing that follows is kept."""
+        path = self._state / FILE_NAME
+        in_use = path.stat()
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            with self._supervisor.vital():
+                if not os.path.samestat(path.stat(), in_use):
+                    raise FileNotFoundError(f"{path} was replaced under this process")
 
     async def _heartbeat(self) -> None:
         # By the calendar, but once a second at most when that runs fast.
