@@ -186,15 +186,20 @@ async def test_too_many_requests_at_once_are_refused(tmp_path: Path) -> None:
         begun += 1
         if begun == control.MOST_CONNECTIONS:
             every.set()
-        return await asyncio.get_running_loop().create_future()
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
 
+    writers = []
     async with control.listening(tmp_path, never):
         for _ in range(control.MOST_CONNECTIONS):
             _, writer = await asyncio.open_unix_connection(tmp_path / control.SOCKET_NAME)
+            writers.append(writer)
             writer.write(b'{"type":"resume"}\n')
         await asyncio.wait_for(every.wait(), WAIT)
         with pytest.raises(BadInput, match="too many"):
             await ask(tmp_path, Resume())
+        for writer in writers:
+            writer.close()
 
 
 async def test_a_daemon_that_ends_before_it_answers_leaves_it_unknown(
