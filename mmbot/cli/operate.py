@@ -59,6 +59,9 @@ EXIT_NOT_KNOWN = 4
 # A daemon that starts or ends holds the ledger for a moment without listening.
 _ATTEMPTS, _PAUSE_SECONDS = 20, 0.25
 
+# The exchange's lists lag by about a second.
+_LOOKS, _LOOK_SECONDS = 2, 1.5
+
 _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 _AnswerT = TypeVar("_AnswerT")
@@ -252,9 +255,13 @@ def _own_orders(settings: config.Settings, place: _Place) -> int | None:
         timeout_seconds = settings.orders.answer_timeout_seconds
         async with transport.RestClient(place.venue.origin, timeout_seconds) as rest:
             inside = interceptor_for(settings, ())
-            return await AccountClient(
-                settings, place.venue, signer, rest, inside
-            ).count_own_orders()
+            account = AccountClient(settings, place.venue, signer, rest, inside)
+            looks = []
+            for number in range(_LOOKS):
+                await asyncio.sleep(_LOOK_SECONDS if number else 0.0)
+                looks.append(await account.own_orders())
+        known = [len(look) for look in looks if look is not None]
+        return max(known) if len(known) == _LOOKS else None
 
     return asyncio.run(count())
 

@@ -33,7 +33,7 @@ from mmbot.kalshi.order_cancellation import (
     CancellationResult,
     Pause,
     cancel_own_orders,
-    count_own_orders,
+    list_own_orders,
 )
 from mmbot.kalshi.readings import ReadingError
 from mmbot.kalshi.selfcheck import Finding, SelfCheck, failures, unknown
@@ -187,25 +187,17 @@ class AccountClient:
             reason = f"it took longer than {CANCEL_SECONDS:.0f} seconds"
             return CancellationResult(0, None, 0, reason)
 
-    async def count_own_orders(self) -> int | None:
-        """Return how many own orders rest; `None` if that cannot be known."""
-        steps = count_own_orders(self._settings.exchange.subaccount)
+    async def own_orders(self) -> frozenset[str] | None:
+        """Return the client ids of the own orders that rest; `None` if that cannot be known."""
+        steps = list_own_orders(self._settings.exchange.subaccount)
         try:
-            async with asyncio.timeout(CANCEL_SECONDS):
-                step = next(steps)
-                while True:
-                    match step:
-                        case Pause():
-                            await self._sleep(step.seconds)
-                            step = steps.send(None)
-                        case HttpRequest():
-                            step = steps.send(await self.call(step))
-                        case _:
-                            assert_never(step)
+            request = next(steps)
+            while True:
+                request = steps.send(await self.call(request))
         except StopIteration as end:
-            count: int = end.value
-            return count
-        except (ReadingError, Malformed, TimeoutError):
+            ids: frozenset[str] = end.value
+            return ids
+        except (ReadingError, Malformed):
             return None
 
     async def try_stream(self, tickers: tuple[str, ...]) -> Finding:

@@ -30,6 +30,7 @@ from mmbot.daemon.bot_runner import BotRunner
 from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import FILE_NAME, Ledger
+from mmbot.daemon.neighbours import Neighbours, OtherDaemon
 from mmbot.daemon.operations import Observer, Operations
 from mmbot.daemon.patience import Patience
 from mmbot.daemon.stop import Stop
@@ -83,6 +84,9 @@ class Service:
         self._supervisor = Supervisor(self._tasks_down, self._given_up)
         self._rest = transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds)
         self._account = AccountClient(settings, venue, signer, self._rest, interceptor)
+        self._session = format(self._began, "x")
+        self._neighbours = Neighbours(self._session, self._account.own_orders)
+        self._other_daemon: OtherDaemon | None = None
         self._runner = BotRunner(
             settings,
             venue,
@@ -134,7 +138,13 @@ class Service:
     async def _prepare(self) -> tuple[tuple[str, ...], Counts]:
         """Wait until everything is there; return the events with positions, and the history."""
         await self._patience.until_available(self._account.refuse_bad_key)
-        held = await self._refuse_unready()
+        alone = asyncio.create_task(self._neighbours.refuse_if_any())
+        try:
+            held = await self._refuse_unready()
+            await alone
+        finally:
+            alone.cancel()
+            await asyncio.gather(alone, return_exceptions=True)
         return held, self._history()
 
     async def _refuse_unready(self) -> tuple[str, ...]:
@@ -166,12 +176,17 @@ class Service:
                 running += self._start_trading(tasks)
                 await self._stop.asked.wait()
                 deadline = time.monotonic() + CANCEL_SECONDS
-                await self._stop.unless_hurried(self._quotes_off())
+                if self._other_daemon is None:
+                    await self._stop.unless_hurried(self._quotes_off())
             else:
                 deadline = time.monotonic() + CANCEL_SECONDS
             self._runner.end()
             for task in running:
                 task.cancel()
+        if self._other_daemon is not None:
+            # Whatever the other has placed is left alone.
+            await sweep(self._account, self._stop, session=self._session)
+            raise self._other_daemon
         code = await sweep(self._account, self._stop, deadline - time.monotonic())
         if code is ExitCode.CLEAN and self._supervisor.given_up:
             return ExitCode.BROKEN
@@ -199,6 +214,7 @@ class Service:
             "stream": self._runner.stream.run,
             "heartbeat": self._heartbeat,
             "state": self._watch_state,
+            "neighbours": self._watch_neighbours,
             "tick": self._runner.tick,
         }
         keep = self._supervisor.keep
@@ -222,6 +238,15 @@ class Service:
     def _given_up(self) -> None:
         self._runner.finished.set()
         self._stop.asked.set()
+
+    async def _watch_neighbours(self) -> None:
+        """Stop once a daemon that began earlier turns out to trade the account."""
+        try:
+            await self._neighbours.watch()
+        except OtherDaemon as error:
+            self._other_daemon = error
+            self._stop.asked.set()
+            await asyncio.Event().wait()
 
     async def _watch_state(self) -> None:
         """Give up once the ledger on disk is not the one in use: nothing that follows is kept."""

@@ -95,20 +95,15 @@ def cancel_own_orders(subaccount: int, session: str = "") -> Cancellation:
     return CancellationResult(len(found), left or None, others, reason)
 
 
-def count_own_orders(subaccount: int) -> Generator[HttpRequest | Pause, HttpAnswer | None, int]:
-    """Return how many own orders rest, seen twice, further apart than the lists lag.
+def list_own_orders(subaccount: int) -> Steps[frozenset[str]]:
+    """Return the client ids of the own orders that rest, of whatever session.
 
     Raises:
         ReadingError, Malformed: They cannot be listed.
     """
-    most = 0
-    for look in range(_EMPTY_LISTINGS):
-        if look:
-            yield Pause(_LAG_SECONDS)
-        orders = yield from _resting(subaccount)
-        own = [order for order in orders if order.client_order_id.startswith(CLIENT_ID_PREFIX)]
-        most = max(most, len(own))
-    return most
+    orders = yield from _resting(subaccount)
+    ids = (order.client_order_id for order in orders)
+    return frozenset(each for each in ids if each.startswith(CLIENT_ID_PREFIX))
 
 
 class _Resting(msgspec.Struct, frozen=True):

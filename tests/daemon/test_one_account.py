@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 
 from tests.daemon.processes import (
+    PATIENCE_SECONDS,
     Account,
     Mmbot,
     Start,
@@ -76,4 +77,27 @@ def test_a_state_directory_that_is_deleted_stops_the_daemon(
         shutil.rmtree(tmp_path / "state")
         rest_of_log(process)
         assert process.returncode == 5
+    assert their_ledger(exchange)["resting_orders"] == 0
+
+
+# As on another machine, where the account's address is free.
+ELSEWHERE = """
+import os
+import mmbot.daemon.process as process
+process.address_of = lambda *_: f"\\0mmbot-elsewhere-{os.getpid()}"
+"""
+
+
+def test_the_younger_of_two_daemons_on_two_machines_refuses(
+    start_exchange: Start, quick_config: str, tmp_path: Path
+) -> None:
+    exchange = start_exchange("--seed", "3", "--speed", "200")
+    with daemon(quick_config, exchange.venue_file, tmp_path / "first") as first:
+        read_until(first, "order.place", 4)
+        with daemon(quick_config, exchange.venue_file, tmp_path / "second", ELSEWHERE) as second:
+            _, words = second.communicate(timeout=PATIENCE_SECONDS)
+            assert second.returncode == 3
+        assert b"another mmbot, which began earlier" in words
+        assert first.poll() is None
+        assert terminate(first) == 0
     assert their_ledger(exchange)["resting_orders"] == 0
