@@ -52,6 +52,16 @@ class Venue:
             result: CancellationResult = end.value
             return result
 
+    def list_own(self) -> frozenset[str]:
+        steps = list_own_orders(0)
+        try:
+            request = next(steps)
+            while True:
+                request = steps.send(self.answer(request))
+        except StopIteration as end:
+            ids: frozenset[str] = end.value
+            return ids
+
     def answer(self, step: HttpRequest | Pause) -> HttpAnswer | None:
         if isinstance(step, Pause):
             self.pauses.append(step.seconds)
@@ -174,10 +184,5 @@ def test_one_session_can_take_its_own_orders_off_and_no_others() -> None:
 
 def test_own_orders_are_listed_whichever_session_placed_them() -> None:
     venue = Venue("mmbot-a-1", "hand-1", "mmbot-b-1", page_size=1)
-    steps = list_own_orders(0)
-    with pytest.raises(StopIteration) as end:
-        request = next(steps)
-        while True:
-            request = steps.send(venue.answer(request))
-    assert end.value.value == {"mmbot-a-1", "mmbot-b-1"}
+    assert venue.list_own() == {"mmbot-a-1", "mmbot-b-1"}
     assert venue.batches == []
