@@ -5,9 +5,9 @@ from __future__ import annotations
 import configparser
 from pathlib import Path
 
-from mmbot.daemon.account_client import CANCEL_SECONDS
-from mmbot.daemon.service import EXIT_BROKEN, EXIT_NOT_KNOWN
-from mmbot.errors import BadInput, NotReady
+from mmbot.daemon.process import STOP_SECONDS
+from mmbot.daemon.signals import GRACE_SECONDS
+from mmbot.errors import ExitCode
 
 
 class UnitParser(configparser.ConfigParser):
@@ -16,21 +16,28 @@ class UnitParser(configparser.ConfigParser):
 
 
 def unit() -> configparser.SectionProxy:
+    return section("Service")
+
+
+def section(name: str) -> configparser.SectionProxy:
     parser = UnitParser(strict=False, interpolation=None)
     parser.read_string(Path("systemd/mmbot.service").read_text(encoding="utf-8"))
-    return parser["Service"]
+    return parser[name]
 
 
 def test_stopping_leaves_enough_time_to_cancel_the_orders() -> None:
     assert unit()["KillSignal"] == "SIGTERM"
-    assert int(unit()["TimeoutStopSec"]) > 2 * CANCEL_SECONDS
+    assert int(unit()["TimeoutStopSec"]) > STOP_SECONDS + GRACE_SECONDS
 
 
 def test_only_exits_that_a_person_must_mend_are_not_restarted() -> None:
     assert unit()["Restart"] == "on-failure"
     kept_down = {int(code) for code in unit()["RestartPreventExitStatus"].split()}
-    assert kept_down == {BadInput.exit_code, NotReady.exit_code}
-    assert not kept_down & {EXIT_NOT_KNOWN, EXIT_BROKEN}
+    assert kept_down == {code for code in ExitCode if code.is_for_a_person}
+
+
+def test_no_number_of_restarts_keeps_it_down() -> None:
+    assert section("Unit")["StartLimitIntervalSec"] == "0"
 
 
 def test_orders_are_cancelled_however_the_daemon_ended() -> None:

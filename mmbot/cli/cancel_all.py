@@ -15,11 +15,11 @@ from mmbot import config
 from mmbot.cli.run import choose_venue, interceptor_for, state_directory
 from mmbot.daemon import transport
 from mmbot.daemon.account_client import AccountClient
+from mmbot.daemon.account_lock import address_of, is_claimed
 from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue
-from mmbot.daemon.ledger import is_held
-from mmbot.daemon.service import EXIT_CLEAN, EXIT_NOT_KNOWN
-from mmbot.errors import BadInput
+from mmbot.daemon.ledger import is_held, read_halt
+from mmbot.errors import BadInput, ExitCode, NotReady
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.order_cancellation import CancellationResult
 from mmbot.kalshi.readings import ReadingError
@@ -35,16 +35,23 @@ def cancel_all(
 ) -> None:
     """Cancel every resting order of the bot, and have the exchange confirm that none is left.
 
-    Orders that the bot has not placed are left alone. No ledger and no daemon are needed; a running
-    daemon would quote again, so stop it first: it cancels its orders itself. Exit codes: 0 no order
-    is left, 2 something given cannot be used, 4 it is not known whether one is left.
+    Orders that the bot has not placed are left alone. No ledger and no daemon are needed. Beside a
+    daemon that trades the account it refuses, as that would quote again: `mmbot halt` or stop it,
+    which cancels its orders as well. Run by systemd after a daemon that refused to start (exit code
+    3) it leaves everything alone, as the orders may be those of the daemon that trades.
+
+    Exit codes: 0 no order is left, 2 something given cannot be used, 3 a daemon is at work,
+    4 it is not known whether an order is left.
     """
+    if os.environ.get("EXIT_STATUS") == str(int(ExitCode.NOT_READY)):
+        print("mmbot: the daemon was not ready and has placed nothing", file=sys.stderr)
+        raise typer.Exit(ExitCode.CLEAN)
     settings = config.load(config_path)
     venue = choose_venue(settings, venue_path, live=settings.mode == "live")
     signer = find_signer(settings.credentials, venue, os.environ)
     state = state_directory(settings, os.environ, simulated=venue_path is not None)
-    if is_held(state):
-        print(f"mmbot: a daemon is at work in {state} and will quote again", file=sys.stderr)
+    if settings.mode != "paper":
+        _refuse_beside_daemon(state, address_of(settings, venue, signer.key_id))
     try:
         result = asyncio.run(_cancel(settings, venue, signer))
     except ReadingError as error:
@@ -53,7 +60,17 @@ def cancel_all(
         print(msgspec.json.encode(result).decode())
     else:
         print(_result_text(result))
-    raise typer.Exit(EXIT_CLEAN if result.clean else EXIT_NOT_KNOWN)
+    raise typer.Exit(ExitCode.CLEAN if result.clean else ExitCode.NOT_KNOWN)
+
+
+def _refuse_beside_daemon(state: Path, account: str) -> None:
+    held = is_held(state)
+    if (held or is_claimed(account)) and not (held and read_halt(state)):
+        where = f"in {state}" if held else "on this account, with another state directory"
+        raise NotReady(
+            f"a daemon is at work {where} and would quote again; `mmbot halt` cancels its orders "
+            "and keeps it from that, and so does stopping it"
+        )
 
 
 async def _cancel(settings: config.Settings, venue: Venue, signer: Signer) -> CancellationResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import os
 import time
@@ -19,8 +20,12 @@ from rich.text import Text
 
 from mmbot import config
 from mmbot.cli.options import DaemonConfig, DaemonVenue
-from mmbot.cli.run import state_directory
-from mmbot.daemon import control
+from mmbot.cli.run import choose_venue, interceptor_for, state_directory
+from mmbot.daemon import control, transport
+from mmbot.daemon.account_client import AccountClient
+from mmbot.daemon.account_lock import address_of, is_claimed
+from mmbot.daemon.credentials import find_signer
+from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.ledger import Ledger, LedgerTaken, has_ledger
 from mmbot.daemon_api import (
     MAX_REASON_CHARACTERS,
@@ -45,6 +50,7 @@ from mmbot.daemon_api import (
     ResumeReport,
 )
 from mmbot.errors import BadInput, NotReady
+from mmbot.kalshi.auth import Signer
 from mmbot.trading.events import Halted
 from mmbot.tsa.calendar import EASTERN, from_milliseconds
 
@@ -52,6 +58,9 @@ EXIT_NOT_KNOWN = 4
 
 # A daemon that starts or ends holds the ledger for a moment without listening.
 _ATTEMPTS, _PAUSE_SECONDS = 20, 0.25
+
+# The exchange's lists lag by about a second.
+_LOOKS, _LOOK_SECONDS = 2, 1.5
 
 _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
@@ -66,25 +75,40 @@ def halt(
 ) -> None:
     """Cancel every quote and place none until `mmbot resume`; the daemon keeps running.
 
-    The halt survives restarts. Where no daemon runs, the next one starts halted.
+    The daemon that trades the account obeys, whatever its state directory is, if it is on this
+    machine. Where none is found, the next one that starts in the state directory starts halted,
+    and the account is asked whether orders of the bot rest, as there may be a daemon elsewhere. The
+    halt survives restarts.
 
     Exit codes: 0 no order is left, 2 something given cannot be used, 3 there is nothing to halt,
-    4 not known whether an order is left.
+    4 not known whether an order is left, or a daemon that was not found.
     """
     if len(reason) > MAX_REASON_CHARACTERS:
         raise BadInput(
             f"a reason has at most {MAX_REASON_CHARACTERS} characters, not {len(reason)}"
         )
     settings = config.load(config_path)
-    directory = _state_directory(settings, venue_path)
-    report = _ask_or_write(
-        directory, Halt(reason), HaltReport, lambda ledger: _store_halt(ledger, reason)
-    )
-    clean = not report.running or (report.left == 0 and report.account_read)
+    place = _find(settings, venue_path)
+    try:
+        report = _ask_or_write(
+            place, Halt(reason), HaltReport, lambda ledger: _store_halt(ledger, reason)
+        )
+    except control.NotRunning:
+        if place.signer is None or _own_orders(settings, place) == 0:
+            raise
+        raise control.Unanswered(
+            "no mmbot is at work here, and orders of the bot rest or may rest on the account: halt "
+            "it on the machine and with the --config that it runs with, or cancel them with "
+            "`mmbot cancel-all`"
+        ) from None
+    if not report.running:
+        left = _own_orders(settings, place)
+        report = msgspec.structs.replace(report, left=left or 0, account_read=left is not None)
+    clean = report.left == 0 and report.account_read
     if as_json:
         _print_json(report)
     else:
-        _print_halt(report, directory, settings.orders.lifetime_seconds)
+        _print_halt(report, place.directory, settings.orders.lifetime_seconds)
     raise typer.Exit(0 if clean and not report.not_kept else EXIT_NOT_KNOWN)
 
 
@@ -92,8 +116,8 @@ def resume(
     config_path: DaemonConfig, venue_path: DaemonVenue = None, as_json: _AsJson = False
 ) -> None:
     """End a halt: quotes are placed again as soon as every gate is open."""
-    directory = _state_directory(config.load(config_path), venue_path)
-    report = _ask_or_write(directory, Resume(), ResumeReport, _end_halt)
+    place = _find(config.load(config_path), venue_path)
+    report = _ask_or_write(place, Resume(), ResumeReport, _end_halt)
     if as_json:
         _print_json(report)
         return
@@ -123,8 +147,8 @@ def list_counts(
         return
     if config_path is None:
         raise BadInput("--config is missing: name the settings that the daemon runs with")
-    directory = _state_directory(config.load(config_path), venue_path)
-    report = _expect(CountsReport, control.ask(directory, ListCounts()))
+    place = _find(config.load(config_path), venue_path)
+    report = _expect(CountsReport, _ask(place, ListCounts()))
     if as_json:
         _print_json(report)
     else:
@@ -143,8 +167,8 @@ def counts_none(
     The day must be of a listed week, and its count due and not published. Should the count come
     all the same, it is used, and quoting waits until it is in the belief.
     """
-    directory = _state_directory(config.load(config_path), venue_path)
-    report = _expect(MissingReport, control.ask(directory, MissCount(_parse_day(day))))
+    place = _find(config.load(config_path), venue_path)
+    report = _expect(MissingReport, _ask(place, MissCount(_parse_day(day))))
     if as_json:
         _print_json(report)
     else:
@@ -158,10 +182,10 @@ def explain(
     as_json: _AsJson = False,
 ) -> None:
     """Explain a market's quotes: counts, forecast, fair value, margin, tick, order."""
-    directory = _state_directory(config.load(config_path), venue_path)
+    place = _find(config.load(config_path), venue_path)
     if len(ticker) > MAX_TICKER_CHARACTERS:
         raise BadInput(f"there is no market {ticker[:40]!r}...")
-    report = _expect(Explanation, control.ask(directory, Explain(ticker)))
+    report = _expect(Explanation, _ask(place, Explain(ticker)))
     if as_json:
         _print_json(report)
         return
@@ -185,9 +209,7 @@ def plan(
     Only the tables quoting, limits and orders may differ from what the daemon runs with.
     """
     settings = config.load(config_path)
-    report = _expect(
-        PlanReport, control.ask(_state_directory(settings, venue_path), Plan(settings))
-    )
+    report = _expect(PlanReport, _ask(_find(settings, venue_path), Plan(settings)))
     if as_json:
         _print_json(report)
     else:
@@ -197,8 +219,51 @@ def plan(
 # Reaching the daemon
 
 
-def _state_directory(settings: config.Settings, venue_path: Path | None) -> Path:
-    return state_directory(settings, os.environ, simulated=venue_path is not None)
+class _Place(msgspec.Struct, frozen=True):
+    """Where a daemon is looked for: at the account's address, if the key is known, then here."""
+
+    directory: Path
+    venue: Venue
+    signer: Signer | None
+    account: str | None
+
+
+def _find(settings: config.Settings, venue_path: Path | None) -> _Place:
+    venue = choose_venue(settings, venue_path, live=settings.mode == "live")
+    try:
+        signer = find_signer(settings.credentials, venue, os.environ)
+    except BadInput:
+        signer = None
+    account = None if signer is None else address_of(settings, venue, signer.key_id)
+    directory = state_directory(settings, os.environ, simulated=venue_path is not None)
+    return _Place(directory, venue, signer, account)
+
+
+def _ask(place: _Place, request: Request) -> Answer:
+    return control.ask(place.directory, request, place.account)
+
+
+def _own_orders(settings: config.Settings, place: _Place) -> int | None:
+    """Return how many own orders rest on the account; `None` if that cannot be known."""
+    signer = place.signer
+    if settings.mode == "paper":
+        return 0  # they are inside a daemon, and end with it
+    if signer is None or (place.account is not None and is_claimed(place.account)):
+        return None
+
+    async def count() -> int | None:
+        timeout_seconds = settings.orders.answer_timeout_seconds
+        async with transport.RestClient(place.venue.origin, timeout_seconds) as rest:
+            inside = interceptor_for(settings, ())
+            account = AccountClient(settings, place.venue, signer, rest, inside)
+            looks = []
+            for number in range(_LOOKS):
+                await asyncio.sleep(_LOOK_SECONDS if number else 0.0)
+                looks.append(await account.own_orders())
+        known = [len(look) for look in looks if look is not None]
+        return max(known) if len(known) == _LOOKS else None
+
+    return asyncio.run(count())
 
 
 def _expect(kind: type[_AnswerT], answer: Answer) -> _AnswerT:
@@ -208,7 +273,7 @@ def _expect(kind: type[_AnswerT], answer: Answer) -> _AnswerT:
 
 
 def _ask_or_write(
-    directory: Path, request: Request, kind: type[_AnswerT], write: Callable[[Ledger], _AnswerT]
+    place: _Place, request: Request, kind: type[_AnswerT], write: Callable[[Ledger], _AnswerT]
 ) -> _AnswerT:
     """Ask the daemon; if none runs, write into its ledger instead.
 
@@ -218,9 +283,10 @@ def _ask_or_write(
         NotRunning: No daemon runs, and none ever has.
         NotReady: A process holds the ledger and does not listen.
     """
+    directory = place.directory
     for _ in range(_ATTEMPTS):
         try:
-            return _expect(kind, control.ask(directory, request))
+            return _expect(kind, _ask(place, request))
         except control.NotRunning:
             if not has_ledger(directory):
                 raise
@@ -264,10 +330,14 @@ def _print_halt(report: HaltReport, directory: Path, lifetime_seconds: int) -> N
         print(f"It was NOT written down ({report.not_kept}): a restart ends it.")
     if not report.running:
         print(f"No mmbot is at work in {directory}: the next one starts halted.")
-        print(
-            f"Orders that an earlier one may have left expire within {lifetime_seconds} s; "
-            "`mmbot cancel-all` cancels them now."
-        )
+        if not report.account_read:
+            print("The account could not be asked for orders of the bot: give the key, and again.")
+        elif report.left:
+            print(
+                f"{report.left} orders of the bot rest: a daemon elsewhere keeps them (halt it "
+                f"there), or an earlier one left them, and they expire within "
+                f"{lifetime_seconds} s; `mmbot cancel-all` cancels them now."
+            )
         return
     print(f"{report.live} orders were live; {report.left} are left after {report.seconds:.2f} s.")
     if report.left:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,14 +13,13 @@ import typer
 import uvloop
 
 from mmbot import config
+from mmbot.daemon import signals
 from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue, read_venue, real_venue
 from mmbot.daemon.interceptor import Interceptor, PassThrough
-from mmbot.daemon.ledger import Ledger
-from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.operations import Observer
-from mmbot.daemon.service import Service
-from mmbot.errors import BadInput
+from mmbot.daemon.process import Process
+from mmbot.errors import BadInput, ExitCode, NotReady
 from mmbot.observe import log
 from mmbot.observe.explain import explain
 from mmbot.observe.plan import plan
@@ -41,27 +41,33 @@ def run(
         typer.Option("--venue", help="Trade where this file says: what `mmbot exchange` printed."),
     ] = None,
 ) -> None:
-    """Make markets until SIGTERM or Ctrl-C, then take every order off.
+    """Make markets until SIGTERM, SIGQUIT or Ctrl-C, then take every order off.
+
+    What time heals is waited for with no quote out: an exchange or tsa.gov that cannot be reached,
+    a clock not set yet, a locked ledger, a full disk. A second signal ends it at once. SIGHUP
+    and the user signals do nothing.
 
     Exit codes: 0 no order is left, 2 something given cannot be used, 3 not ready to trade,
-    4 stopped without knowing whether an order is left, 5 a part failed again and again, and no
-    order is left.
+    4 stopped without knowing whether an order is left, 5 a part failed (again and again, or one
+    that nothing can go on without), and no order is left. A person must mend what ends with 2 or 3;
+    after 4 and 5 it can be started again at once.
     """
-    settings = config.load(config_path)
-    venue = choose_venue(settings, venue_path, live=live)
-    signer = find_signer(settings.credentials, venue, os.environ)
-    log.configure(settings.log.level)
-    state = state_directory(settings, os.environ, simulated=venue_path is not None)
-    opened = Ledger(state)
-    inside = interceptor_for(settings, opened.unsettled_fills())
-    ledger = LedgerWriter(opened)
+    code = ExitCode.NOT_KNOWN
     try:
-        service = Service(
-            settings, venue, signer, ledger, state, inside, Observer(_heartbeat, explain, plan)
-        )
-        code = uvloop.run(service.run())
-    finally:
-        ledger.close()
+        settings = config.load(config_path)
+        venue = choose_venue(settings, venue_path, live=live)
+        signer = find_signer(settings.credentials, venue, os.environ)
+        state = state_directory(settings, os.environ, simulated=venue_path is not None)
+        # From here on there is something to be taken off before the process may end.
+        signals.hold()
+        log.configure(settings.log.level)
+        observer = Observer(_heartbeat, explain, plan)
+        process = Process(settings, venue, signer, state, interceptor_for, observer)
+        code = uvloop.run(process.run())
+    except (BadInput, NotReady):
+        raise
+    except Exception:  # noqa: BLE001 (an edge: the exit code must be one of the documented)
+        traceback.print_exc()
     raise typer.Exit(code)
 
 

@@ -16,13 +16,27 @@ from mmbot.config import Settings
 from mmbot.daemon import transport
 from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.interceptor import Interceptor
-from mmbot.errors import BadInput
+from mmbot.daemon.patience import (
+    Reminder,
+    is_clock_refused,
+    is_passing,
+    of_exchange,
+    passing_findings,
+    pauses,
+)
+from mmbot.errors import BadInput, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.feed import Feed
 from mmbot.kalshi.gateway import signed
 from mmbot.kalshi.http import STREAM_PATH, HttpAnswer, HttpRequest
-from mmbot.kalshi.messages import error_body
-from mmbot.kalshi.order_cancellation import CancellationResult, Pause, cancel_own_orders
+from mmbot.kalshi.messages import Malformed, error_body
+from mmbot.kalshi.order_cancellation import (
+    CancellationResult,
+    Pause,
+    cancel_own_orders,
+    list_own_orders,
+)
+from mmbot.kalshi.readings import ReadingError
 from mmbot.kalshi.selfcheck import Finding, SelfCheck, failures, unknown
 from mmbot.trading.events import BookReplaced, StreamUp
 from mmbot.trading.portfolio import worst_case
@@ -33,8 +47,6 @@ from mmbot.units import Milliseconds
 # A fill may be on its way into the account's lists while they are read, so a check fails only
 # once it has failed this often.
 CHECK_ATTEMPTS = 3
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 10.0
-_PAUSE_GROWTH = 1.5
 _STREAM_SECONDS = 10.0
 # How long cancelling every own order may take; after that its result counts as unknown.
 CANCEL_SECONDS = 20.0
@@ -77,29 +89,29 @@ class AccountClient:
         self._rest = rest
         self._interceptor = interceptor
         self._sleep = sleep
+        self._clock_refused = False
         self._log = structlog.get_logger()
 
     async def refuse_bad_key(self) -> None:
         """Request something that only a valid key may read.
 
         Raises:
-            BadInput: There is no exchange at the address, or it refuses the key.
+            BadInput: The exchange refuses the key.
+            Unavailable: The exchange cannot be reached, or has not decided about the key.
         """
         own = ("subaccount", str(self._settings.exchange.subaccount))
         request = HttpRequest("GET", "/portfolio/orders", (("limit", "1"), own))
-        answer = await self._rest.try_call(signed(request, self._signer, wall_clock()))
+        answer = of_exchange(await self._rest.try_call(signed(request, self._signer, wall_clock())))
+        where = self._venue.rest_url
         if answer is None:
-            raise BadInput(
-                f"there is no exchange at {self._venue.rest_url}; check the address and the network"
-            )
-        if answer.status in {401, 403}:
-            error = error_body(answer.body)
-            if error.code == "header_timestamp_expired":
-                return  # the clock is wrong, not the key: the self-check reports by how much
-            raise BadInput(
-                f"{self._venue.rest_url} refuses the API key: {answer.status} {error.code} "
-                f"{error.text}".rstrip()
-            )
+            raise Unavailable(f"there is no exchange at {where}; check the address and the network")
+        error = error_body(answer.body)
+        said = f"{answer.status} {error.code} {error.text}".rstrip()
+        if is_passing(answer.status):
+            raise Unavailable(f"{where} answers {said}")
+        # Where the clock is wrong, not the key, the self-check tells by how much.
+        if answer.status in {401, 403} and not is_clock_refused(answer):
+            raise BadInput(f"{where} refuses the API key: {said}")
 
     async def examine(
         self,
@@ -114,13 +126,13 @@ class AccountClient:
             held: The events with positions, according to the ledger.
             recorded: Their fills, according to the ledger.
             most_attempts: Attempts before unknown checks are returned as such; `None` repeats
-                them, with a warning in the log each time, until every check is known.
+                them, with a warning in the log now and then, until every check is known.
 
         Returns:
             The last examination and its findings.
         """
         attempts = failed = 0
-        pause_seconds = _FIRST_PAUSE_SECONDS
+        pause, reminder = pauses(), Reminder()
         while True:
             # Nothing waits by it yet, and the machine's clock may have been set since.
             CLOCK.anchor()
@@ -140,37 +152,46 @@ class AccountClient:
             is_settled = not waiting_for and not has_failed
             if is_settled or failed == CHECK_ATTEMPTS or attempts == most_attempts:
                 return examination, findings
-            if waiting_for and most_attempts is None:
-                self._log.warning("check.unknown", checks=waiting_for, retry_seconds=pause_seconds)
-            await self._sleep(pause_seconds)
-            pause_seconds = min(pause_seconds * _PAUSE_GROWTH, _LONGEST_PAUSE_SECONDS)
+            # Only which checks are not known counts as news, as the details hold figures.
+            if waiting_for and most_attempts is None and reminder.is_due(waiting_for.keys()):
+                self._log.warning("check.unknown", checks=waiting_for)
+            await self._sleep(next(pause))
 
     async def _run(self, examination: SelfCheck) -> tuple[Finding, ...]:
         steps = examination.run()
+        self._clock_refused = False
         try:
             request = next(steps)
             while True:
                 request = steps.send(await self.call(request))
         except StopIteration as end:
             findings: tuple[Finding, ...] = end.value
-            return findings
+            return passing_findings(findings, clock_refused=self._clock_refused)
 
     async def call(self, unsigned: HttpRequest) -> HttpAnswer | None:
         """Sign a request, send it, and return the answer, or `None` where none came."""
         request = signed(unsigned, self._signer, wall_clock())
         answer = self._interceptor.answer(request, wall_clock())
         if answer is None:
-            answer = await self._rest.try_call(request)
+            answer = of_exchange(await self._rest.try_call(request))
+            self._clock_refused |= is_clock_refused(answer)
             self._interceptor.observe_answer(request, answer, wall_clock())
         return answer
 
-    async def cancel_own_orders(self) -> CancellationResult:
+    async def cancel_own_orders(
+        self, session: str = "", *, most_unanswered: int | None = None
+    ) -> CancellationResult:
         """Cancel every own order and have the exchange confirm that none is left.
+
+        Args:
+            session: Only the orders of this session, if given.
+            most_unanswered: Give up after so many requests without an answer, if given.
 
         Raises:
             ReadingError: The exchange refuses to list the orders, and would again.
         """
-        steps = cancel_own_orders(self._settings.exchange.subaccount)
+        steps = cancel_own_orders(self._settings.exchange.subaccount, session)
+        unanswered = 0
         try:
             async with asyncio.timeout(CANCEL_SECONDS):
                 step = next(steps)
@@ -181,6 +202,9 @@ class AccountClient:
                             await self._sleep(step.seconds)
                         case HttpRequest():
                             answer = await self.call(step)
+                            unanswered = unanswered + 1 if answer is None else 0
+                            if unanswered == most_unanswered:
+                                return CancellationResult(0, None, 0, "no answer")
                         case _:
                             assert_never(step)
                     step = steps.send(answer)
@@ -190,6 +214,19 @@ class AccountClient:
         except TimeoutError:
             reason = f"it took longer than {CANCEL_SECONDS:.0f} seconds"
             return CancellationResult(0, None, 0, reason)
+
+    async def own_orders(self) -> frozenset[str] | None:
+        """Return the client ids of the own orders that rest; `None` if that cannot be known."""
+        steps = list_own_orders(self._settings.exchange.subaccount)
+        try:
+            request = next(steps)
+            while True:
+                request = steps.send(await self.call(request))
+        except StopIteration as end:
+            ids: frozenset[str] = end.value
+            return ids
+        except (ReadingError, Malformed):
+            return None
 
     async def try_stream(self, tickers: tuple[str, ...]) -> Finding:
         """Open the stream and wait for one order book, or for the subscriptions if no tickers."""

@@ -37,7 +37,6 @@ from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.stream_client import StreamClient
 from mmbot.daemon.supervision import Supervisor
 from mmbot.daemon.transport import RestClient
-from mmbot.errors import BadInput
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, date_of
@@ -48,6 +47,7 @@ from mmbot.trading.commands import (
     RecordPnlMark,
     RecordSettlement,
     RecordViews,
+    VoidFill,
 )
 from mmbot.trading.events import LedgerBehind
 from mmbot.units import Milliseconds, Money, format_money, format_price
@@ -66,7 +66,7 @@ class BotRunner:
         worker: Reads pages and fits forecasters.
         stream: The connection to the exchange.
         prepared: Set once a forecaster is fitted, cannot be for want of counts, or a stop is due.
-        refusal: Why the counts cannot be read, if so.
+        no_counts: Why no forecaster can be fitted: the counts cannot be read. Empty otherwise.
         finished: Set once the exchange lists no order of the bot, or the supervisor has given up.
     """
 
@@ -106,8 +106,10 @@ class BotRunner:
         rng = random.Random(f"stream {session}")  # noqa: S311 (jitter, not secrecy)
         self.stream = StreamClient(venue.ws_url, self, rng)
         self.prepared, self.finished = asyncio.Event(), asyncio.Event()
-        self.refusal: BadInput | None = None
+        self.no_counts: str = ""
+        self._ended = False
         self._tasks: asyncio.TaskGroup | None = None
+        self._calls: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: Milliseconds = 0
         self._clock_set = False
@@ -117,14 +119,17 @@ class BotRunner:
         self._tasks = tasks
 
     def end(self) -> None:
-        """Cancel the timer and a fit that is under way."""
+        """Handle no input and send nothing any more; cancel all that is under way."""
+        self._ended = True
+        for call in self._calls:
+            call.cancel()
         self.worker.give_up()
         if self._timer is not None:
             self._timer.cancel()
 
     def handle(self, *happened: BotInput) -> None:
         """Give inputs to the bot, in order, and execute their outputs."""
-        if self._supervisor.given_up:
+        if self._ended or self._supervisor.given_up:
             return
         with self._supervisor.vital():
             for each in happened:
@@ -177,7 +182,7 @@ class BotRunner:
 
     def received(self, frame: bytes | str) -> bool:
         """Pass a frame through the interceptor to the bot; return whether all is subscribed."""
-        if self._supervisor.given_up:
+        if self._ended or self._supervisor.given_up:
             return False
         with self._supervisor.vital():
             for each in self._interceptor.incoming(frame, wall_clock()):
@@ -206,7 +211,9 @@ class BotRunner:
         """Send a request in a task of its own."""
         if self._tasks is None:
             raise RuntimeError("nothing is sent before the bot runs")
-        self._tasks.create_task(self._call(call))
+        task = self._tasks.create_task(self._call(call))
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
 
     async def _call(self, call: Call) -> None:
         with self._supervisor.vital():
@@ -280,8 +287,8 @@ class BotRunner:
         getattr(self._log, note.level)(note.name, **note.fields)
 
     def counts_unavailable(self, reason: str) -> None:
-        """Refuse to start: there are no counts to forecast from."""
-        self.refusal = BadInput(f"{self._venue.counts_url}{reason}")
+        """Report that there are no counts to forecast from."""
+        self.no_counts = f"{self._venue.counts_url}{reason}"
         self.prepared.set()
 
     def sweep_confirmed(self) -> None:

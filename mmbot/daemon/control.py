@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from mmbot.daemon.patience import refusal
 from mmbot.daemon_api import Answer, Refused, Request
 from mmbot.errors import BadInput, NotReady
 
@@ -55,25 +56,33 @@ class Unanswered(NotReady):
 
 
 @contextlib.asynccontextmanager
-async def listening(directory: Path, answer: Answerer) -> AsyncIterator[None]:
+async def listening(
+    directory: Path, answer: Answerer, account: socket.socket | None = None
+) -> AsyncIterator[None]:
     """Answer requests for as long as the context lasts.
 
     Args:
         directory: The state directory, whose ledger this process holds.
         answer: Makes the answer to a request; cancelled if it takes too long.
+        account: Bound to the account's address, to answer there as well.
 
     Raises:
         BadInput: The socket cannot be made.
+        Unavailable: Neither can it, for a reason that time heals.
     """
     connections = _Connections(answer)
-    server = await asyncio.start_unix_server(
-        connections.accept, sock=_bound(directory), limit=MOST_REQUEST_BYTES
-    )
+    bound = [_bound(directory), *([account] if account is not None else [])]
+    servers = [
+        await asyncio.start_unix_server(connections.accept, sock=each, limit=MOST_REQUEST_BYTES)
+        for each in bound
+    ]
     try:
         yield
     finally:
-        server.close()
-        (directory / SOCKET_NAME).unlink(missing_ok=True)
+        for server in servers:
+            server.close()
+        with contextlib.suppress(OSError):
+            (directory / SOCKET_NAME).unlink(missing_ok=True)
         await connections.close()
 
 
@@ -87,7 +96,8 @@ def _bound(directory: Path) -> socket.socket:
         (directory / SOCKET_NAME).chmod(0o600)
     except OSError as error:
         listener.close()
-        raise BadInput(f"cannot open the operator's socket in {directory}: {error}") from None
+        sentence = f"cannot open the operator's socket in {directory}: {error}"
+        raise refusal(error, sentence, directory) from None
     return listener
 
 
@@ -97,18 +107,36 @@ class _Connections:
     def __init__(self, answer: Answerer) -> None:
         self._answer = answer
         self._tasks: set[asyncio.Task[None]] = set()
+        # Those that have not sent their request yet, the oldest first.
+        self._idle: dict[asyncio.Task[None], None] = {}
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve a connection, or refuse it."""
+        """Serve a connection, or refuse it.
+
+        Where there are too many, the one that has been silent for longest has to go: silence must
+        not lock a halt out.
+        """
         crowded = len(self._tasks) >= MOST_CONNECTIONS
-        if crowded or not _is_trusted(writer):
+        trusted = _is_trusted(writer)
+        if crowded and trusted and self._idle:
+            oldest = next(iter(self._idle))
+            del self._idle[oldest]
+            self._tasks.discard(oldest)
+            oldest.cancel()
+            crowded = False
+        if crowded or not trusted:
             error = "too many commands at once; try again" if crowded else "not your daemon"
             writer.write(_line(Refused(error)))
             writer.close()
             return
         task = asyncio.create_task(self._serve(reader, writer))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._idle[task] = None
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._idle.pop(task, None)
 
     async def close(self) -> None:
         """Cancel whatever is in progress."""
@@ -121,6 +149,8 @@ class _Connections:
         # A client that hung up needs no answer, and one that is too slow gets none.
         with contextlib.suppress(TimeoutError, OSError), contextlib.closing(writer):
             request = await _read(reader)
+            if (serving := asyncio.current_task()) is not None:
+                self._idle.pop(serving, None)
             async with asyncio.timeout(_ANSWER_SECONDS):
                 answer = request if isinstance(request, Refused) else await self._answer(request)
                 writer.write(_line(answer))
@@ -151,19 +181,42 @@ def _is_trusted(writer: asyncio.StreamWriter) -> bool:
 # Client
 
 
-def ask(directory: Path, request: Request) -> Answer:
-    """Send a request to the daemon of a state directory, and wait for its answer.
+def ask(directory: Path, request: Request, account: str | None = None) -> Answer:
+    """Send a request to the daemon, and wait for its answer.
+
+    Args:
+        directory: The state directory, where a daemon is looked for that the account has not shown.
+        request: What is asked.
+        account: The account's address, if it is known: the daemon that trades it answers,
+            whatever its state directory is.
 
     Raises:
         NotRunning: There is none.
         Unanswered: It did not answer in time, or ended meanwhile.
         BadInput: It refused the request, or belongs to another user.
     """
+    if account is not None:
+        with contextlib.suppress(NotRunning):
+            return _converse(request, "on this account", lambda line: line.connect(account))
+
+    def connect(line: socket.socket) -> None:
+        with _address(directory) as address:
+            line.connect(address)
+
+    return _converse(request, f"in {directory}", connect)
+
+
+def _converse(request: Request, where: str, connect: Callable[[socket.socket], None]) -> Answer:
     deadline = time.monotonic() + _CLIENT_SECONDS
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(_CLIENT_SECONDS)
-        _connect(connection, directory)
-        process, _ = _peer(connection)
+        _connect(connection, where, connect)
+        process, user = _peer(connection)
+        if os.geteuid() not in {user, 0} and user != 0:
+            raise BadInput(
+                f"the mmbot at work {where} (process {process}) runs as another user; ask as that "
+                "user, or as root"
+            )
         try:
             # A refused connection is closed by the daemon, and has the reason still to be read.
             with contextlib.suppress(BrokenPipeError):
@@ -171,7 +224,7 @@ def ask(directory: Path, request: Request) -> Answer:
             answer = _ANSWERS.decode(_read_line(connection, deadline))
         except (OSError, TimeoutError, msgspec.DecodeError) as error:
             raise Unanswered(
-                f"the mmbot at work in {directory} (process {process}) gave no answer "
+                f"the mmbot at work {where} (process {process}) gave no answer "
                 f"({error or type(error).__name__}); look at its log, and stop it if it hangs"
             ) from None
     if isinstance(answer, Refused):
@@ -179,18 +232,19 @@ def ask(directory: Path, request: Request) -> Answer:
     return answer
 
 
-def _connect(connection: socket.socket, directory: Path) -> None:
+def _connect(
+    connection: socket.socket, where: str, connect: Callable[[socket.socket], None]
+) -> None:
     try:
-        with _address(directory) as address:
-            connection.connect(address)
+        connect(connection)
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         raise NotRunning(
-            f"no mmbot is at work in {directory}; give the --config, --venue and STATE_DIRECTORY "
+            f"no mmbot is at work {where}; give the --config, --venue and STATE_DIRECTORY "
             "that it runs with, or start it with `mmbot run`"
         ) from None
     except OSError as error:
         raise BadInput(
-            f"cannot reach the mmbot at work in {directory}: {error.strerror}; ask as the user "
+            f"cannot reach the mmbot at work {where}: {error.strerror}; ask as the user "
             "that it runs as, or as root"
         ) from None
 

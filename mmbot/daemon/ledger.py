@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from mmbot.bot.outputs import ShownCount
+from mmbot.daemon.patience import refusal
 from mmbot.daemon.private_files import make_private_directory, open_private
 from mmbot.errors import BadInput
 from mmbot.trading.commands import MarketView, RecordFill, RecordSettlement, RecordViews, VoidFill
@@ -150,15 +151,15 @@ class Ledger:
         Raises:
             LedgerTaken: Another process holds it.
             BadInput: It, or its directory, cannot be used.
+            Unavailable: Neither can it, for a reason that time heals.
         """
         make_private_directory(directory)
         try:
             lock = open_private(directory / "lock", os.O_RDWR | os.O_CREAT)
             self._lock = open(lock, "w")  # noqa: PTH123, SIM115 (held until it is closed)
         except OSError as error:
-            raise BadInput(
-                f"cannot use {directory / 'lock'}: {error.strerror}; it must be a plain file"
-            ) from None
+            sentence = f"cannot use {directory / 'lock'}: {error.strerror}; it must be a plain file"
+            raise refusal(error, sentence, directory) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -182,10 +183,11 @@ class Ledger:
             self._prepare(path)
         except sqlite3.DatabaseError as error:
             self.close()
-            raise BadInput(
+            sentence = (
                 f"the ledger {path} cannot be used: {error}; mend that, or move the file away to "
                 "begin anew"
-            ) from None
+            )
+            raise refusal(error, sentence, path) from None
         except BadInput:
             self.close()
             raise

@@ -1,20 +1,21 @@
-"""The daemon's process: checks the account, starts the bot and its tasks, and stops them.
+"""One session of the daemon: checks the account, starts the bot and its tasks, and stops them.
 
-On SIGTERM or SIGINT the quotes are cancelled, the exchange is asked whether any is left, and the
-exit code reports its answer. While a task is down the quotes are off, and it is restarted; after
-too many restarts, and when the bot itself or the ledger fails, the own orders are cancelled without
-the bot, and the process ends, for systemd to start it again.
+At a stop the bot takes its quotes off; then nothing of it is sent any more, and every order that
+the account still lists as own is cancelled without it, whoever placed it. The exit code reports
+what the exchange said. While a task is down the quotes are off, and it is restarted; after too many
+restarts, and when the bot itself or the ledger fails, the process ends, for systemd to start it
+again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Awaitable, Callable, Coroutine
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
 
-import msgspec
 import structlog
 
 from mmbot.bot.inputs import (
@@ -28,23 +29,25 @@ from mmbot.daemon.account_client import CANCEL_SECONDS, AccountClient, wall_cloc
 from mmbot.daemon.bot_runner import BotRunner
 from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.interceptor import Interceptor
-from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.ledger import FILE_NAME, Ledger
 from mmbot.daemon.ledger_writer import LedgerWriter
+from mmbot.daemon.neighbours import Neighbours, OtherDaemon
 from mmbot.daemon.operations import Observer, Operations
+from mmbot.daemon.patience import Patience
+from mmbot.daemon.stop import Stop
 from mmbot.daemon.supervision import Supervisor
-from mmbot.errors import NotReady
+from mmbot.daemon.sweep import sweep
+from mmbot.errors import ExitCode, NotReady, Unavailable
 from mmbot.kalshi.auth import Signer
-from mmbot.kalshi.order_cancellation import CancellationResult
-from mmbot.kalshi.readings import ReadingError
 from mmbot.kalshi.selfcheck import failures
 from mmbot.trading.events import SessionStarted, Stopping, TasksDown
 from mmbot.trading.values import Fill
 from mmbot.tsa.counts import Counts, load_counts
 
-# 4 takes precedence over 5: that an order may be left matters most.
-EXIT_CLEAN, EXIT_NOT_KNOWN, EXIT_BROKEN = 0, 4, 5
-
-_T = TypeVar("_T")
+# Of the time for the cancelling, the bot's share; the rest is for doing it without the bot.
+_BOT_SECONDS = 12.0
+# How often it is looked whether the ledger is still there.
+_WATCH_SECONDS = 1.0
 
 
 class Service:
@@ -78,10 +81,14 @@ class Service:
         self._observer = observer
         self._log = structlog.get_logger()
         self._began = wall_clock()
-        self._stop = asyncio.Event()
+        self._stop = Stop()
+        self._patience = Patience()
         self._supervisor = Supervisor(self._tasks_down, self._given_up)
         self._rest = transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds)
         self._account = AccountClient(settings, venue, signer, self._rest, interceptor)
+        self._session = format(self._began, "x")
+        self._neighbours = Neighbours(self._session, self._account.own_orders)
+        self._other_daemon: OtherDaemon | None = None
         self._runner = BotRunner(
             settings,
             venue,
@@ -97,16 +104,18 @@ class Service:
             settings, self._runner.bot, ledger, self._runner.handle, wall_clock, observer
         )
 
-    async def run(self) -> int:
-        """Trade until SIGTERM or SIGINT; return the exit code.
+    async def run(self, stop: Stop, account_lock: socket.socket | None = None) -> ExitCode:
+        """Trade until a stop is asked for; return the exit code.
+
+        Args:
+            stop: Asks for it.
+            account_lock: The account's address, where the operator is answered too.
 
         Raises:
-            BadInput: The exchange, the key or the counts cannot be used; nothing was traded.
+            BadInput: The key or a file cannot be used; nothing was traded.
             NotReady: A check failed, and failed again when it was repeated.
         """
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop_asked)
+        self._stop = stop
         self._log.info(
             "starting",
             mode=self._settings.mode,
@@ -116,34 +125,32 @@ class Service:
             margin=self._settings.quoting.margin,
             sides=self._settings.quoting.sides,
         )
-        async with self._rest, control.listening(self._state, self._operations.answer):
-            # A stop during the checks, which are repeated while one is unknown, still has to
-            # cancel: orders of an earlier session may be left.
-            held = await self._unless_stopped(self._refuse_unready()) or ()
-            history = await self._history()
-            with self._runner.capture:
-                code = await self._run_bot(held, history)
-                code = await self._commit(code)
-        if self._runner.refusal is not None:
-            raise self._runner.refusal
+        answer = self._operations.answer
+        async with self._rest, control.listening(self._state, answer, account_lock):
+            ready = await stop.unless_asked(self._prepare())
+            if ready is None:
+                # Nothing was placed; orders of an earlier session may still be left.
+                code = await sweep(self._account, stop, most_unanswered=1)
+            else:
+                with self._runner.capture:
+                    code = await self._commit(await self._run_bot(*ready))
         self._log.info("stopped", exit_code=code)
         return code
 
-    async def _unless_stopped(self, work: Coroutine[None, None, _T]) -> _T | None:
-        """Return the result of `work`, or cancel it and return `None` on a signal."""
-        working = asyncio.create_task(work)
-        stopping = asyncio.create_task(self._stop.wait())
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if working.done():
-            return working.result()
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
-        return None
+    async def _prepare(self) -> tuple[tuple[str, ...], Counts]:
+        """Wait until everything is there; return the events with positions, and the history."""
+        await self._patience.until_available(self._account.refuse_bad_key)
+        alone = asyncio.create_task(self._neighbours.refuse_if_any())
+        try:
+            held = await self._refuse_unready()
+            await alone
+        finally:
+            alone.cancel()
+            await asyncio.gather(alone, return_exceptions=True)
+        return held, await self._history()
 
     async def _refuse_unready(self) -> tuple[str, ...]:
         """Check the account; return the events that hold positions."""
-        await self._account.refuse_bad_key()
         held = await self._ledger.submit(Ledger.unsettled_events)
         examination, findings = await self._account.examine(held, await self._fills_of(held))
         for finding in findings:
@@ -167,24 +174,44 @@ class Service:
             counts, _ = counts.observe(day, count, seen, archived=archived)
         return counts
 
-    async def _run_bot(self, held: tuple[str, ...], history: Counts) -> int:
-        code = EXIT_CLEAN
+    async def _run_bot(self, held: tuple[str, ...], history: Counts) -> ExitCode:
         async with asyncio.TaskGroup() as tasks:
             self._runner.begin(tasks)
             running = [tasks.create_task(self._supervisor.keep("poller", self._runner.worker.run))]
             self._runner.handle(EventsHeld(held, await self._fills_of(held)))
-            self._runner.handle(HistoryLoaded(history))
-            await self._runner.prepared.wait()
-            if self._runner.refusal is None:
+            if await self._stop.unless_asked(self._fitted(history)):
                 running += await self._start_trading(tasks)
-                await self._stop.wait()
-                code = await self._sweep()
+                await self._stop.asked.wait()
+                deadline = time.monotonic() + CANCEL_SECONDS
+                if self._other_daemon is None:
+                    await self._stop.unless_hurried(self._quotes_off())
+            else:
+                deadline = time.monotonic() + CANCEL_SECONDS
             self._runner.end()
             for task in running:
                 task.cancel()
-        if self._supervisor.given_up:
-            code = await self._cancel_without_bot()
+        if self._other_daemon is not None:
+            # Whatever the other has placed is left alone.
+            await sweep(self._account, self._stop, session=self._session)
+            raise self._other_daemon
+        code = await sweep(self._account, self._stop, deadline - time.monotonic())
+        if code is ExitCode.CLEAN and self._supervisor.given_up:
+            return ExitCode.BROKEN
         return code
+
+    async def _fitted(self, history: Counts) -> bool:
+        """Wait until there are counts and a forecaster is fitted to them."""
+
+        async def attempt() -> bool:
+            self._runner.no_counts = ""
+            self._runner.prepared.clear()
+            self._runner.handle(HistoryLoaded(history))
+            await self._runner.prepared.wait()
+            if self._runner.no_counts:
+                raise Unavailable(self._runner.no_counts)
+            return True
+
+        return await self._patience.until_available(attempt)
 
     async def _start_trading(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         marks = await self._ledger.submit(Ledger.latest_marks)
@@ -194,52 +221,58 @@ class Service:
         helpers: dict[str, Callable[[], Awaitable[None]]] = {
             "stream": self._runner.stream.run,
             "heartbeat": self._heartbeat,
+            "state": self._watch_state,
+            "neighbours": self._watch_neighbours,
             "tick": self._runner.tick,
         }
         keep = self._supervisor.keep
         return [tasks.create_task(keep(name, helper)) for name, helper in helpers.items()]
 
-    async def _sweep(self) -> int:
-        """Cancel the quotes and have the exchange confirm that none is left."""
+    async def _quotes_off(self) -> None:
+        """Have the bot cancel its quotes and see for itself that none is left."""
         self._runner.handle(EventOccurred(Stopping()))
         try:
-            async with asyncio.timeout(CANCEL_SECONDS):
+            async with asyncio.timeout(_BOT_SECONDS):
                 await self._runner.finished.wait()
         except TimeoutError:
-            self._log.error("sweep.unconfirmed", seconds=CANCEL_SECONDS)
-            return EXIT_NOT_KNOWN
-        if self._supervisor.given_up:
-            return EXIT_NOT_KNOWN
-        self._log.info("sweep.clean")
-        return EXIT_CLEAN
+            self._log.error("sweep.unconfirmed", seconds=_BOT_SECONDS)
+            return
+        if not self._supervisor.given_up:
+            self._log.info("sweep.clean")
 
-    async def _cancel_without_bot(self) -> int:
-        """Cancel every own order that is listed, as the bot's own state may be wrong."""
-        try:
-            result = await self._account.cancel_own_orders()
-        except ReadingError as error:
-            result = CancellationResult(0, None, 0, str(error))
-        self._log.info("swept", **msgspec.structs.asdict(result))
-        return EXIT_BROKEN if result.clean else EXIT_NOT_KNOWN
-
-    async def _commit(self, code: int) -> int:
+    async def _commit(self, code: ExitCode) -> ExitCode:
         """Wait for the ledger; what it has not committed is lost."""
         if not await self._ledger.drain():
             self._log.error("ledger.not_kept")
         elif not self._supervisor.given_up:
             return code
-        return code or EXIT_BROKEN
-
-    def _stop_asked(self) -> None:
-        self._stop.set()
-        self._runner.prepared.set()
+        return ExitCode.BROKEN if code is ExitCode.CLEAN else code
 
     def _tasks_down(self, names: tuple[str, ...]) -> None:
         self._runner.handle(EventOccurred(TasksDown(names)))
 
     def _given_up(self) -> None:
         self._runner.finished.set()
-        self._stop_asked()
+        self._stop.asked.set()
+
+    async def _watch_neighbours(self) -> None:
+        """Stop once a daemon that began earlier turns out to trade the account."""
+        try:
+            await self._neighbours.watch()
+        except OtherDaemon as error:
+            self._other_daemon = error
+            self._stop.asked.set()
+            await asyncio.Event().wait()
+
+    async def _watch_state(self) -> None:
+        """Give up once the ledger on disk is not the one in use: nothing that follows is kept."""
+        path = self._state / FILE_NAME
+        in_use = path.stat()
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            with self._supervisor.vital():
+                if not os.path.samestat(path.stat(), in_use):
+                    raise FileNotFoundError(f"{path} was replaced under this process")
 
     async def _heartbeat(self) -> None:
         # By the calendar, but once a second at most when that runs fast.

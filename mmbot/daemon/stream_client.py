@@ -1,5 +1,9 @@
 """Keeps the WebSocket stream open: connects, passes frames on, reconnects with backoff.
 
+The wait before a connection doubles with each that was refused, or that ended before it had served
+anything or sooner than the wait that it had cost. So an exchange that turns every connection away,
+accepts it and closes it, or accepts it and says nothing, is asked ever more rarely.
+
 Frames are passed on one by one as they arrive; while the bot is busy they wait in the connection's
 queue, and once that is full, in the exchange's socket. The delay shows in the age of the frames,
 which the feed measures.
@@ -16,7 +20,7 @@ from websockets.asyncio.client import ClientConnection
 
 from mmbot.daemon import transport
 
-_FIRST_BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 0.5, 30.0
+_FIRST_BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 0.5, 20.0
 
 
 class StreamListener(Protocol):
@@ -45,13 +49,15 @@ class StreamClient:
         self._rng = rng
         self._sender: transport.Sender | None = None
         self._reconnect = asyncio.Event()
-        self._was_subscribed = False
+        self._has_served = False
         self._log = structlog.get_logger()
 
     async def run(self) -> None:
         """Keep a connection open until cancelled."""
         backoff_seconds = _FIRST_BACKOFF_SECONDS
+        clock = asyncio.get_running_loop().time
         while True:
+            self._has_served, began = False, clock()
             try:
                 headers = self._listener.stream_headers()
                 async with transport.open_stream(self._url, headers) as connection:
@@ -59,7 +65,7 @@ class StreamClient:
             except* transport.StreamError as group:
                 reason = "; ".join(f"{type(e).__name__}: {e}" for e in group.exceptions)
                 self._log.warning("stream.failed", reason=reason[:300])
-            if self._was_subscribed:
+            if self._has_served and clock() - began > backoff_seconds:
                 backoff_seconds = _FIRST_BACKOFF_SECONDS
             await asyncio.sleep(backoff_seconds * (0.5 + self._rng.random()))
             backoff_seconds = min(2 * backoff_seconds, _LONGEST_BACKOFF_SECONDS)
@@ -77,15 +83,16 @@ class StreamClient:
         """Pass frames on until the connection ends or a reconnection is requested."""
         self._sender = sender = transport.Sender(connection)
         self._reconnect.clear()
-        self._was_subscribed = False
         try:
             async with asyncio.TaskGroup() as tasks:
                 sending = tasks.create_task(sender.run())
                 closing = tasks.create_task(self._close_on_request(connection))
                 self._listener.connected()
+                is_subscribed = False
                 async for frame in connection:
-                    # The backoff only starts over after a connection that was fully subscribed.
-                    self._was_subscribed |= self._listener.received(frame)
+                    # What comes once all is subscribed is data.
+                    self._has_served |= is_subscribed
+                    is_subscribed = self._listener.received(frame)
                 sending.cancel()
                 closing.cancel()
         finally:

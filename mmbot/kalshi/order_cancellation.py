@@ -61,12 +61,17 @@ class CancellationResult(msgspec.Struct, frozen=True):
 Cancellation: TypeAlias = Generator[HttpRequest | Pause, HttpAnswer | None, CancellationResult]
 
 
-def cancel_own_orders(subaccount: int) -> Cancellation:
+def cancel_own_orders(subaccount: int, session: str = "") -> Cancellation:
     """Cancel the account's own orders and verify that none is left.
+
+    Args:
+        subaccount: Whose orders.
+        session: If given, only the orders of that session count as own.
 
     Raises:
         ReadingError: The exchange refuses to list the orders, and would again.
     """
+    prefix = f"{CLIENT_ID_PREFIX}{session}-" if session else CLIENT_ID_PREFIX
     found: set[str] = set()
     others = empty_listings = 0
     reason = ""
@@ -78,7 +83,7 @@ def cancel_own_orders(subaccount: int) -> Cancellation:
                 raise
             left, reason = None, str(error)
         else:
-            own = [order for order in orders if order.client_order_id.startswith(CLIENT_ID_PREFIX)]
+            own = [order for order in orders if order.client_order_id.startswith(prefix)]
             found |= {order.order_id for order in own}
             left, others = len(own), len(orders) - len(own)
             empty_listings = 0 if own else empty_listings + 1
@@ -88,6 +93,17 @@ def cancel_own_orders(subaccount: int) -> Cancellation:
             yield from _cancel(own, subaccount)
         yield Pause(_LAG_SECONDS)
     return CancellationResult(len(found), left or None, others, reason)
+
+
+def list_own_orders(subaccount: int) -> Steps[frozenset[str]]:
+    """Return the client ids of the own orders that rest, of whatever session.
+
+    Raises:
+        ReadingError, Malformed: They cannot be listed.
+    """
+    orders = yield from _resting(subaccount)
+    ids = (order.client_order_id for order in orders)
+    return frozenset(each for each in ids if each.startswith(CLIENT_ID_PREFIX))
 
 
 class _Resting(msgspec.Struct, frozen=True):

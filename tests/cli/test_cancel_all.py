@@ -86,14 +86,31 @@ def until_quotes_stand(process: Process, account: Account) -> None:
     log_until(process, lambda line: line["event"] == "order.place" and bool(account.orders))
 
 
-def test_a_running_daemon_is_named_as_it_would_quote_again(
-    start_exchange: Start, quick_config: str, invoke: Mmbot, tmp_path: Path
+@pytest.mark.parametrize("directory", ["state", "another"])
+def test_beside_a_daemon_that_would_quote_again_it_refuses(
+    start_exchange: Start, quick_config: str, invoke: Mmbot, tmp_path: Path, directory: str
+) -> None:
+    exchange = start_exchange("--seed", "3")
+    account = Account(exchange.venue)
+    where = ("--config", quick_config, "--venue", str(exchange.venue_file))
+    with daemon(quick_config, exchange.venue_file, tmp_path / directory) as process:
+        until_quotes_stand(process, account)
+        refused = invoke("cancel-all", *where)
+        assert refused.returncode == 3
+        assert "a daemon is at work" in refused.stderr
+        assert account.orders
+
+
+def test_after_a_daemon_that_was_not_ready_nothing_is_touched(
+    start_exchange: Start, quick_config: str, invoke: Mmbot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exchange = start_exchange("--quiet-crowd")
-    with daemon(quick_config, exchange.venue_file, tmp_path / "state") as process:
-        log_until(process, lambda line: bool(line["event"] == "starting"))
-        done = invoke("cancel-all", "--config", quick_config, "--venue", str(exchange.venue_file))
-    assert "a daemon is at work in" in done.stderr
+    account = Account(exchange.venue)
+    place(account, ["mmbot-0-1"])
+    monkeypatch.setenv("EXIT_STATUS", "3")
+    done = invoke("cancel-all", "--config", quick_config, "--venue", str(exchange.venue_file))
+    assert done.returncode == 0
+    assert len(account.orders) == 1
 
 
 def test_an_exchange_that_is_not_there_leaves_it_unknown(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmbot.errors import ExitCode
 from tests.cli.conftest import Mmbot
 
 
@@ -52,3 +53,10 @@ def test_a_venue_file_that_is_none_is_refused(invoke: Mmbot, tmp_path: Path) -> 
     refused = invoke("run", "--config", "config/demo.toml", "--venue", venue)
     assert refused.returncode == 2
     assert "is not what `mmbot exchange` prints" in refused.stderr
+
+
+def test_the_help_names_every_exit_code_and_no_other(invoke: Mmbot) -> None:
+    text = " ".join(invoke("run", "--help").stdout.split())
+    codes = text.partition("Exit codes: ")[2].partition("can be started again")[0]
+    named = {int(word) for word in codes.replace(",", " ").split() if word.isdigit()}
+    assert named == set(ExitCode)

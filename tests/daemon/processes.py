@@ -189,7 +189,12 @@ class Session:
 
     async def until(self, event: str) -> None:
         """Wait until it has logged that; nothing is logged from the beginning."""
-        while event and event not in self.names:
+        if event:
+            await self.until_any(event)
+
+    async def until_any(self, *events: str) -> None:
+        """Wait until it has logged one of these."""
+        while not set(events) & set(self.names):
             assert not self._listening.done(), f"the daemon ended too early: {self.log[-3:]}"
             self._news.clear()
             news = asyncio.create_task(self._news.wait())

@@ -95,7 +95,8 @@ async def test_enough_money_is_ready_once_the_balance_is_answered(refused: int) 
     assert client.pauses[-1] <= 10.0
     warnings = [(line["event"], line["log_level"], line["checks"]) for line in log]
     waiting = ("check.unknown", "warning", {"balance": "rate limited"})
-    assert warnings == [waiting] * refused
+    # Once, and then rarely.
+    assert warnings == [waiting]
 
 
 @pytest.mark.parametrize("refused", [1, 3, 20])

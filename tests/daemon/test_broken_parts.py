@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mmbot.daemon.ledger import Ledger
-from mmbot.daemon.service import EXIT_BROKEN
+from mmbot.errors import ExitCode
 from mmbot.units import format_count
 from tests.daemon.processes import (
     Line,
@@ -88,7 +88,7 @@ def test_a_helper_that_keeps_failing_ends_the_process_with_no_order_left(
     sabotage = HEARTBEAT_FAILS.format(times=1000)
     with daemon(config, exchange.venue_file, tmp_path / "state", sabotage) as process:
         lines = rest_of_log(process)
-        assert process.returncode == EXIT_BROKEN
+        assert process.returncode == ExitCode.BROKEN
     assert names(lines).count("helper.restarted") == 3
     assert names(lines)[-3:] == ["given_up", "swept", "stopped"]
     assert their_ledger(exchange)["resting_orders"] == 0
@@ -100,7 +100,7 @@ def test_a_bot_that_fails_in_the_middle_of_an_input_is_not_used_again(
     exchange = start_exchange("--seed", "3")
     with daemon(config, exchange.venue_file, tmp_path / "state", BOT_FAILS) as process:
         lines = rest_of_log(process)
-        assert process.returncode == EXIT_BROKEN
+        assert process.returncode == ExitCode.BROKEN
     failed = names(lines).index("bot.failed")
     assert "LookupError: half done" in lines[failed]["exception"]
     assert "KALSHI-ACCESS" not in str(lines)
@@ -134,7 +134,7 @@ def test_a_fill_that_cannot_be_booked_ends_the_process_and_is_booked_once_by_the
             else:
                 other.execute("BEGIN IMMEDIATE")
             lines = rest_of_log(process)
-        assert process.returncode == EXIT_BROKEN
+        assert process.returncode == ExitCode.BROKEN
     failed = next(line for line in lines if line["event"] == "bot.failed")
     assert "sqlite3." in failed["exception"]
     assert "order.place" not in names(lines[lines.index(failed) :])

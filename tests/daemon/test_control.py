@@ -163,27 +163,43 @@ async def test_a_line_that_never_ends_is_refused(
         writer.close()
 
 
-async def test_too_many_connections_at_once_are_refused(tmp_path: Path) -> None:
+async def test_idle_conversations_do_not_lock_a_request_out(tmp_path: Path) -> None:
     async with control.listening(tmp_path, answer):
         idle = [
             await asyncio.open_unix_connection(tmp_path / control.SOCKET_NAME)
             for _ in range(control.MOST_CONNECTIONS)
         ]
-        with pytest.raises(BadInput, match="too many"):
-            await ask(tmp_path, Resume())
+        for _ in range(3):
+            assert await ask(tmp_path, Halt()) == HaltReport(1, "", running=True)
+        # The oldest had to go.
+        assert await asyncio.wait_for(idle[0][0].read(), WAIT) == b""
         for _, writer in idle:
             writer.close()
-            await writer.wait_closed()
-        await asyncio.wait_for(_served_again(tmp_path), WAIT)
 
 
-async def _served_again(directory: Path) -> None:
-    while True:
-        try:
-            await ask(directory, Resume())
-        except BadInput:
-            continue
-        return
+async def test_too_many_requests_at_once_are_refused(tmp_path: Path) -> None:
+    begun = 0
+    every = asyncio.Event()
+
+    async def never(request: Request) -> Answer:
+        nonlocal begun
+        begun += 1
+        if begun == control.MOST_CONNECTIONS:
+            every.set()
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    writers = []
+    async with control.listening(tmp_path, never):
+        for _ in range(control.MOST_CONNECTIONS):
+            _, writer = await asyncio.open_unix_connection(tmp_path / control.SOCKET_NAME)
+            writers.append(writer)
+            writer.write(b'{"type":"resume"}\n')
+        await asyncio.wait_for(every.wait(), WAIT)
+        with pytest.raises(BadInput, match="too many"):
+            await ask(tmp_path, Resume())
+        for writer in writers:
+            writer.close()
 
 
 async def test_a_daemon_that_ends_before_it_answers_leaves_it_unknown(

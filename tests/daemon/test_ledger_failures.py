@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from mmbot.daemon.ledger import Ledger
-from mmbot.errors import BadInput
+from mmbot.errors import BadInput, Unavailable
 from mmbot.trading.commands import RecordFill
 from mmbot.trading.values import Fill
 from tests.daemon.builders import EVENT, fill
@@ -114,11 +114,11 @@ def test_a_locked_ledger_books_nothing_and_raises_soon(tmp_path: Path) -> None:
     assert trade_ids(tmp_path) == ["t0"]
 
 
-def test_a_ledger_that_another_process_keeps_locked_is_refused(tmp_path: Path) -> None:
+def test_a_ledger_that_another_process_keeps_locked_is_worth_waiting_for(tmp_path: Path) -> None:
     Ledger(tmp_path).close()
     with (
         locked_by_another(tmp_path / "ledger.sqlite"),
-        pytest.raises(BadInput, match="database is locked"),
+        pytest.raises(Unavailable, match="database is locked"),
     ):
         Ledger(tmp_path)
 

@@ -147,7 +147,7 @@ async def test_too_little_money_is_found_though_the_balance_is_refused_at_first(
         session(quick_config, venue, tmp_path / "state") as daemon,
     ):
         await assert_refused(daemon)
-    assert daemon.names.count("check.unknown") == 2
+    assert daemon.names.count("check.unknown") == 1
     assert daemon.last_words.startswith("mmbot: not ready to trade: balance: $499.99 on shard 0")
 
 

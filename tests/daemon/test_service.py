@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -102,42 +100,6 @@ def test_a_key_that_others_can_read_is_refused(
     refused = mmbot("run", "--config", quick_config, "--venue", str(exchange.venue_file))
     assert refused.returncode == 2
     assert f"chmod 600 {key}" in refused.stderr
-
-
-def test_an_exchange_that_is_not_there_is_named(
-    start_exchange: Start, quick_config: str, mmbot: Mmbot
-) -> None:
-    exchange = start_exchange("--quiet-crowd")
-    nowhere = "http://127.0.0.1:9/trade-api/v2"
-    venue = exchange.changed_venue("nowhere.json", rest_url=nowhere)
-    refused = mmbot("run", "--config", quick_config, "--venue", str(venue))
-    assert refused.returncode == 2
-    assert f"there is no exchange at {nowhere}" in refused.stderr.splitlines()[-1]
-
-
-class _PageWithoutTable(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"<html><body><p>Down for maintenance</p></body></html>")
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-def test_a_page_without_a_table_is_refused(
-    start_exchange: Start, quick_config: str, mmbot: Mmbot
-) -> None:
-    exchange = start_exchange("--quiet-crowd")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _PageWithoutTable) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}"
-        venue = exchange.changed_venue("no-table.json", counts_url=url)
-        refused = mmbot("run", "--config", quick_config, "--venue", str(venue))
-        server.shutdown()
-    assert refused.returncode == 2
-    assert f"{url}/travel/passenger-volumes" in refused.stderr.splitlines()[-1]
-    assert "table" in refused.stderr.splitlines()[-1]
 
 
 def test_the_exchange_takes_every_quote_off_when_too_much_fills_at_once(

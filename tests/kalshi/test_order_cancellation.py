@@ -9,7 +9,12 @@ import orjson
 import pytest
 
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
-from mmbot.kalshi.order_cancellation import CancellationResult, Pause, cancel_own_orders
+from mmbot.kalshi.order_cancellation import (
+    CancellationResult,
+    Pause,
+    cancel_own_orders,
+    list_own_orders,
+)
 from mmbot.kalshi.readings import ReadingError
 
 LIMITS = {
@@ -37,8 +42,8 @@ class Venue:
         # What to run before a listing, by its number.
         self.happens: dict[int, Callable[[], object]] = {}
 
-    def cancel_all(self) -> CancellationResult:
-        steps = cancel_own_orders(0)
+    def cancel_all(self, session: str = "") -> CancellationResult:
+        steps = cancel_own_orders(0, session)
         try:
             step = next(steps)
             while True:
@@ -46,6 +51,16 @@ class Venue:
         except StopIteration as end:
             result: CancellationResult = end.value
             return result
+
+    def list_own(self) -> frozenset[str]:
+        steps = list_own_orders(0)
+        try:
+            request = next(steps)
+            while True:
+                request = steps.send(self.answer(request))
+        except StopIteration as end:
+            ids: frozenset[str] = end.value
+            return ids
 
     def answer(self, step: HttpRequest | Pause) -> HttpAnswer | None:
         if isinstance(step, Pause):
@@ -159,3 +174,15 @@ def test_one_empty_listing_at_the_end_does_not_confirm() -> None:
     venue.broken["/portfolio/orders"] = None
     venue.happens[8] = venue.broken.clear
     assert venue.cancel_all().left is None
+
+
+def test_one_session_can_take_its_own_orders_off_and_no_others() -> None:
+    venue = Venue("mmbot-a-1", "mmbot-b-1", "mmbot-a-2", "hand-1", "mmbot-ab-1")
+    assert venue.cancel_all("a") == CancellationResult(found=2, left=0, others=3)
+    assert set(venue.orders.values()) == {"mmbot-b-1", "hand-1", "mmbot-ab-1"}
+
+
+def test_own_orders_are_listed_whichever_session_placed_them() -> None:
+    venue = Venue("mmbot-a-1", "hand-1", "mmbot-b-1", page_size=1)
+    assert venue.list_own() == {"mmbot-a-1", "mmbot-b-1"}
+    assert venue.batches == []

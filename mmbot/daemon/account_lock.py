@@ -1,0 +1,64 @@
+"""One daemon per account on this machine, and the way to it whatever its state directory is.
+
+A daemon binds an abstract Unix address made of its account: API key, exchange and subaccount. The
+kernel gives it to one process at a time and takes it back when that ends, however that ends; all
+users and mount namespaces see it. It is there to be asked at, as the socket in the state directory
+is. Its limits: one network namespace, so neither another machine nor a container with a network of
+its own; and whoever knows the key's id could take it first, which stops a start but fools nobody,
+as both ends check who the other is.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import socket
+
+from mmbot.config import Settings
+from mmbot.daemon.endpoints import Venue
+from mmbot.errors import NotReady
+
+_PREFIX = "\0mmbot-"
+_DIGITS = 32
+
+
+class AccountTaken(NotReady):
+    """Another daemon trades the account."""
+
+
+def address_of(settings: Settings, venue: Venue, key_id: str) -> str:
+    """Return the address of the daemon that trades an account.
+
+    Paper trading leaves the account alone, so that a paper daemon may run beside another.
+    """
+    kind = "paper" if settings.mode == "paper" else "real"
+    account = "\n".join((key_id, venue.rest_url, str(settings.exchange.subaccount), kind))
+    return _PREFIX + hashlib.sha256(account.encode()).hexdigest()[:_DIGITS]
+
+
+def claim(address: str) -> socket.socket:
+    """Return a socket bound to the address, which is this process's until it is closed.
+
+    Raises:
+        AccountTaken: It is another's.
+    """
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise AccountTaken(
+            "another mmbot on this machine trades this account; stop it, or leave it to it"
+        ) from None
+    return bound
+
+
+def is_claimed(address: str) -> bool:
+    """Return whether a process holds the address, listening or not."""
+    try:
+        claim(address).close()
+    except AccountTaken:
+        return True
+    return False

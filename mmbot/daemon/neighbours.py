@@ -1,0 +1,111 @@
+"""Whether another daemon, on any machine, trades the account too.
+
+Every client id contains its session, and a session's id is the time at which it began: so orders
+show whose they are, and who came first. A daemon that lives places orders; one that is dead does
+not, whatever it left. The one that began later has to go, and touches no order of the other's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from mmbot.errors import NotReady
+from mmbot.trading.values import CLIENT_ID_PREFIX
+
+# Looks at the start: what a predecessor killed a moment ago had sent appears before the second.
+_FIRST_LOOKS, _FIRST_PAUSE_SECONDS = 3, 1.2
+_PAUSE_SECONDS = 10.0
+# No session began before this; an id that says so was made by hand.
+_EARLIEST_SESSION = 1_600_000_000_000
+
+# Returns the client ids of the own orders that rest; `None` if they cannot be listed.
+Look = Callable[[], Awaitable[frozenset[str] | None]]
+
+
+class OtherDaemon(NotReady):
+    """A daemon that began earlier trades the account."""
+
+
+class Neighbours:
+    """Looks at the orders of other sessions, again and again."""
+
+    def __init__(
+        self,
+        session: str,
+        look: Look,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Begin without having looked; `session` is this one's id."""
+        self._session = session
+        self._look = look
+        self._sleep = sleep
+        self._seen: frozenset[str] | None = None
+        # Of the look before, as the exchange's lists lag, and may show again what was gone.
+        self._seen_before: frozenset[str] = frozenset()
+        self._told = False
+        self._log = structlog.get_logger()
+
+    async def refuse_if_any(self) -> None:
+        """Look a few times if there are orders of earlier sessions at all.
+
+        Raises:
+            OtherDaemon: New ones came between every two looks.
+        """
+        for number in range(_FIRST_LOOKS):
+            if number:
+                await self._sleep(_FIRST_PAUSE_SECONDS)
+            came = await self._came()
+            if (number or not self._seen) and not came:
+                return
+        raise self._error()
+
+    async def watch(self) -> None:
+        """Look until cancelled, from a while after the start.
+
+        Raises:
+            OtherDaemon: A new order of an earlier session came: that one lives.
+        """
+        while True:
+            await self._sleep(_PAUSE_SECONDS)
+            came = await self._came()
+            if any(_EARLIEST_SESSION < _session_of(each) < self._began for each in came):
+                raise self._error()
+
+    @property
+    def _began(self) -> int:
+        return int(self._session, 16)
+
+    async def _came(self) -> frozenset[str]:
+        """Return the orders of other sessions that were not there at any look before."""
+        ids = await self._look()
+        if ids is None:
+            return frozenset()
+        own = f"{CLIENT_ID_PREFIX}{self._session}-"
+        others = frozenset(client_id for client_id in ids if not client_id.startswith(own))
+        came: frozenset[str] = frozenset()
+        if self._seen is not None:
+            came = others - self._seen - self._seen_before
+            self._seen_before = self._seen
+        self._seen = others
+        if came and not self._told and all(_session_of(each) > self._began for each in came):
+            self._told = True
+            self._log.error("daemon.second", reason="a daemon that began later trades the account")
+        return came
+
+    def _error(self) -> OtherDaemon:
+        return OtherDaemon(
+            "another mmbot, which began earlier, places orders on this account; stop it, or leave "
+            "the account to it"
+        )
+
+
+def _session_of(client_id: str) -> int:
+    """Return when the session of a client id began; 0 where that cannot be read."""
+    try:
+        return int(client_id.removeprefix(CLIENT_ID_PREFIX).partition("-")[0], 16)
+    except ValueError:
+        return 0

@@ -1,0 +1,175 @@
+"""The daemon's process, from its first signal to its exit code.
+
+It waits for the ledger and the account, has a session trade, and ends with one of the documented
+codes whatever happens, within a promised time of being told to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from mmbot.config import Settings
+from mmbot.daemon import transport
+from mmbot.daemon.account_client import CANCEL_SECONDS, AccountClient
+from mmbot.daemon.account_lock import AccountTaken, address_of, claim
+from mmbot.daemon.endpoints import Venue
+from mmbot.daemon.interceptor import Interceptor
+from mmbot.daemon.ledger import Ledger, LedgerTaken
+from mmbot.daemon.ledger_writer import LedgerWriter
+from mmbot.daemon.operations import Observer
+from mmbot.daemon.patience import Patience, Reminder
+from mmbot.daemon.service import Service
+from mmbot.daemon.signals import SignalThread
+from mmbot.daemon.stop import Stop
+from mmbot.daemon.sweep import sweep
+from mmbot.errors import BadInput, ExitCode, NotReady, Unavailable
+from mmbot.kalshi.auth import Signer
+from mmbot.trading.values import Fill
+
+# A stop ends within the time for the cancelling and this, whatever hangs.
+STOP_SECONDS = CANCEL_SECONDS + 5.0
+# A predecessor that is about to end lets go of ledger and account by then; another daemon does not.
+_PREDECESSOR_ATTEMPTS, _PREDECESSOR_PAUSE_SECONDS = 60, 0.5
+
+_T = TypeVar("_T")
+
+InterceptorFor = Callable[[Settings, Iterable[Fill]], Interceptor]
+
+
+class Process:
+    """What one process of the daemon is given."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        venue: Venue,
+        signer: Signer,
+        state: Path,
+        interceptor_for: InterceptorFor,
+        observer: Observer,
+    ) -> None:
+        """Begin with nothing open.
+
+        Args:
+            settings: What to trade, and how.
+            venue: Where.
+            signer: Signs requests.
+            state: The directory of the ledger, the capture and the operator's socket.
+            interceptor_for: Returns what stands between the bot and the exchange, from settings and
+                the fills so far.
+            observer: Shows the bot's state to people.
+        """
+        self._settings = settings
+        self._venue = venue
+        self._signer = signer
+        self._state = state
+        self._interceptor_for = interceptor_for
+        self._observer = observer
+        self._patience, self._reminder = Patience(), Reminder()
+        self._log = structlog.get_logger()
+
+    async def run(self) -> ExitCode:
+        """Trade until a stop is asked for; return the exit code.
+
+        Raises:
+            BadInput: Something given cannot be used; nothing was traded.
+            NotReady: A person must mend something; nothing was traded.
+        """
+        stop = Stop()
+        loop = asyncio.get_running_loop()
+
+        def on_loop(action: Callable[[], None]) -> None:
+            with suppress(RuntimeError):  # it is closed already
+                loop.call_soon_threadsafe(action)
+
+        def asked(name: str) -> None:
+            on_loop(lambda: self._log.info("stop.asked", signal=name))
+            on_loop(stop.asked.set)
+
+        signals = SignalThread(
+            asked,
+            lambda: on_loop(stop.hurry),
+            lambda: on_loop(lambda: self._log.info("reload.ignored")),
+            STOP_SECONDS,
+            ExitCode.NOT_KNOWN,
+        )
+        signals.start()
+        code = ExitCode.NOT_KNOWN
+        try:
+            code = await self._run(stop)
+        except (BadInput, NotReady) as error:
+            code = ExitCode(error.exit_code)
+            raise
+        finally:
+            signals.ending(code)
+        return code
+
+    async def _run(self, stop: Stop) -> ExitCode:
+        try:
+            return await self._run_session(stop)
+        except (BadInput, NotReady) as error:
+            if not isinstance(error, Unavailable):
+                raise
+            self._log.error("session.failed", reason=str(error))
+        except Exception:  # noqa: BLE001 (whatever it is, the exit code must say what is left)
+            self._log.exception("session.failed")
+        code = await self._cancel(stop)
+        return ExitCode.BROKEN if code is ExitCode.CLEAN else code
+
+    async def _run_session(self, stop: Stop) -> ExitCode:
+        with ExitStack() as held:
+            opened = await stop.unless_asked(self._open(held))
+            if opened is None:
+                return await self._cancel(stop, most_unanswered=1)
+            ledger, fills, account_lock = opened
+            service = Service(
+                self._settings,
+                self._venue,
+                self._signer,
+                ledger,
+                self._state,
+                self._interceptor_for(self._settings, fills),
+                self._observer,
+            )
+            return await service.run(stop, account_lock)
+
+    async def _open(self, held: ExitStack) -> tuple[LedgerWriter, list[Fill], socket.socket]:
+        """Take the ledger and the account, which are let go of when `held` is closed.
+
+        Return them, and the fills in markets that are not settled.
+        """
+        ledger = await self._taken(lambda: Ledger(self._state))
+        fills = ledger.unsettled_fills()
+        writer = held.enter_context(closing(LedgerWriter(ledger)))
+        address = address_of(self._settings, self._venue, self._signer.key_id)
+        return writer, fills, held.enter_context(closing(await self._taken(lambda: claim(address))))
+
+    async def _taken(self, take: Callable[[], _T]) -> _T:
+        """Take what one process alone may have, once a predecessor that is ending lets go of it."""
+
+        async def attempt() -> _T:
+            return take()
+
+        for _ in range(_PREDECESSOR_ATTEMPTS):
+            try:
+                return await self._patience.until_available(attempt)
+            except (LedgerTaken, AccountTaken) as error:
+                if self._reminder.is_due(str(error)):
+                    self._log.warning("start.waits", waits_for=str(error))
+                await asyncio.sleep(_PREDECESSOR_PAUSE_SECONDS)
+        return take()
+
+    async def _cancel(self, stop: Stop, *, most_unanswered: int | None = None) -> ExitCode:
+        """Cancel every own order that is listed."""
+        timeout_seconds = self._settings.orders.answer_timeout_seconds
+        async with transport.RestClient(self._venue.origin, timeout_seconds) as rest:
+            inside = self._interceptor_for(self._settings, ())
+            account = AccountClient(self._settings, self._venue, self._signer, rest, inside)
+            return await sweep(account, stop, most_unanswered=most_unanswered)

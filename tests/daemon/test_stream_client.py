@@ -1,0 +1,130 @@
+"""The stream's connections to a real server that turns them away, each in its own way."""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import random
+from collections.abc import Awaitable, Callable
+
+import pytest
+from structlog.testing import capture_logs
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from mmbot.daemon import stream_client
+from mmbot.daemon.stream_client import StreamClient
+
+# The waits are a hundredth of the real ones, and so is the minute.
+SHRINK = 100.0
+MINUTE_SECONDS = 60.0 / SHRINK
+# 0.5 + 1 + 2 + 4 + 8 + 16 s are the waits of half a minute; each may be halved by its jitter.
+MOST_A_MINUTE = 9
+
+
+class Listener:
+    """One that is subscribed once it has received so many frames."""
+
+    def __init__(self, subscribed_after: int) -> None:
+        self.subscribed_after = subscribed_after
+        self.frames = 0
+
+    def stream_headers(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
+    def connected(self) -> None:
+        self.frames = 0
+
+    def received(self, frame: bytes | str) -> bool:
+        self.frames += 1
+        return self.frames >= self.subscribed_after
+
+    def disconnected(self) -> None:
+        pass
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_FIRST_BACKOFF_SECONDS", "_LONGEST_BACKOFF_SECONDS"):
+        monkeypatch.setattr(stream_client, name, getattr(stream_client, name) / SHRINK)
+
+
+async def attempts_of_a_minute(
+    serving: Callable[[ServerConnection], Awaitable[None]], *, refuse: bool = False
+) -> int:
+    attempts = 0
+
+    def process_request(connection: ServerConnection, request: Request) -> Response | None:
+        nonlocal attempts
+        attempts += 1
+        return connection.respond(http.HTTPStatus.FORBIDDEN, "no") if refuse else None
+
+    async with serve(serving, "127.0.0.1", 0, process_request=process_request) as server:
+        client = StreamClient(url_of(server), Listener(2), random.Random(1))
+        with capture_logs():
+            running = asyncio.create_task(client.run())
+            await asyncio.sleep(MINUTE_SECONDS)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+    return attempts
+
+
+def url_of(server: Server) -> str:
+    host, port = next(iter(server.sockets)).getsockname()
+    return f"ws://{host}:{port}"
+
+
+async def closed_at_once(connection: ServerConnection) -> None:
+    await connection.close()
+
+
+async def subscribed_and_closed(connection: ServerConnection) -> None:
+    await connection.send("{}")
+    await connection.send("{}")
+    await connection.close()
+
+
+async def served_and_closed(connection: ServerConnection) -> None:
+    for _ in range(3):
+        await connection.send("{}")
+    await connection.close()
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_refused_handshake_is_tried_ever_more_rarely() -> None:
+    assert 1 < await attempts_of_a_minute(closed_at_once, refuse=True) <= MOST_A_MINUTE
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("serving", [closed_at_once, subscribed_and_closed, served_and_closed])
+async def test_so_is_a_connection_that_is_of_no_use(
+    serving: Callable[[ServerConnection], Awaitable[None]],
+) -> None:
+    assert 1 < await attempts_of_a_minute(serving) <= MOST_A_MINUTE
+
+
+@pytest.mark.usefixtures("quick")
+async def test_refusals_after_a_connection_that_served_are_tried_as_rarely() -> None:
+    first = True
+    attempts = 0
+
+    def process_request(connection: ServerConnection, request: Request) -> Response | None:
+        nonlocal attempts
+        attempts += 1
+        return None if first else connection.respond(http.HTTPStatus.FORBIDDEN, "no")
+
+    async def serve_once(connection: ServerConnection) -> None:
+        nonlocal first
+        for _ in range(5):
+            await connection.send("{}")
+            await asyncio.sleep(0.02)
+        first = False
+
+    async with serve(serve_once, "127.0.0.1", 0, process_request=process_request) as server:
+        client = StreamClient(url_of(server), Listener(2), random.Random(1))
+        with capture_logs():
+            running = asyncio.create_task(client.run())
+            await asyncio.sleep(0.1 + MINUTE_SECONDS)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+    assert 2 < attempts <= MOST_A_MINUTE + 1
