@@ -21,6 +21,8 @@ from mmbot.units import Milliseconds, format_money, total
 
 _INTERVAL_MS = 60_000
 _RETRY_MS = 2_000
+# How long after its lists should include something they are read.
+_MARGIN_MS = 1_000
 # The exchange's lists of an account lag by about a second; a session waits for twice that.
 _LISTS_BEHIND_MS = 2_000
 # When the account is read again after something of it could not be read, or was in doubt.
@@ -48,6 +50,8 @@ class AccountReader:
         self._failures = 0
         # The fills that the last reading did not list and should have.
         self._suspects: set[tuple[str, str]] = set()
+        # A reading that was requested from then on is awaited.
+        self._awaited_from: Milliseconds = 0
         self._confirming_stop = False
         self.due: Milliseconds | None = None
 
@@ -64,8 +68,15 @@ class AccountReader:
         else:
             self._buffer.add(account_request(self._state, now))
 
-    def read_by(self, at: Milliseconds) -> None:
-        """Read the account at `at` at the latest."""
+    def read_once_listed(self, now: Milliseconds) -> None:
+        """Read the account once its lists include whatever has happened by now.
+
+        A reading that is due or under way before then does not do.
+        """
+        self._awaited_from = now + LISTS_BEHIND_MS + _MARGIN_MS
+        self._read_by(self._awaited_from)
+
+    def _read_by(self, at: Milliseconds) -> None:
         self.due = at if self.due is None else min(self.due, at)
         self._buffer.wake_by(self.due)
 
@@ -76,11 +87,9 @@ class AccountReader:
 
     def check_ends(self, now: Milliseconds) -> None:
         """Have the account read, once its lists include it, to see that an unasked end is true."""
-        if not self._orders.end_in_doubt:
-            return
-        self._orders.end_in_doubt = False
-        if self.due is None or self.due > now + _DOUBT_MS:
-            self.read_within(_DOUBT_MS, now)
+        if self._orders.end_in_doubt:
+            self._orders.end_in_doubt = False
+            self.read_once_listed(now)
 
     def read_when_due(self, now: Milliseconds) -> None:
         """Read the account if it is due."""
@@ -102,6 +111,8 @@ class AccountReader:
         soon = service.stopping or self._state.cash is None or not agrees
         wait = _DOUBT_MS if in_doubt or event.unreadable else _INTERVAL_MS
         self.read_within(_RETRY_MS if soon else wait, now)
+        if event.requested_at < self._awaited_from:
+            self._read_by(max(now, self._awaited_from))
         if service.stopping and not _lists_own(event) and not len(self._state.orders):
             self._buffer.add(StopConfirmed())
 

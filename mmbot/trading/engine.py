@@ -73,7 +73,6 @@ from mmbot.trading.markouts import Markouts
 from mmbot.trading.order_groups import OrderGroups
 from mmbot.trading.order_manager import OrderManager
 from mmbot.trading.order_queries import OrderQueries
-from mmbot.trading.position_check import LISTS_BEHIND_MS
 from mmbot.trading.refusals import Refusals
 from mmbot.trading.repricing import reprice
 from mmbot.trading.requoting import Requote
@@ -88,8 +87,6 @@ _STOP_READING_MS = 2_000
 # Once a clock is off, the exchange is asked for its date within this time.
 _CLOCK_PROBE_MS = 1_000
 
-# A fill that the stream reported is looked for in the account's list after this time.
-_FILL_LISTED_MS = LISTS_BEHIND_MS + 1_000
 
 _Tickers: TypeAlias = tuple[str, ...]
 
@@ -185,8 +182,8 @@ class Engine:
                 affected = _tickers(self._orders.apply(event, now))
                 self._account.check_ends(now)
                 if isinstance(event, Filled) and affected:
-                    # Whether the exchange stands by it shows once its list is no older.
-                    self._account.read_by(now + _FILL_LISTED_MS)
+                    # Whether the exchange stands by it shows once its list has it.
+                    self._account.read_once_listed(now)
             case (
                 ListingRead()
                 | FeeTypeRead()

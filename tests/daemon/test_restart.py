@@ -14,7 +14,7 @@ import msgspec
 from mmbot.daemon.ledger import Ledger
 from mmbot.trading.gates import NOT_LEARNT_YET
 from mmbot.tsa.calendar import CalendarClock, Week
-from tests.daemon.processes import Account, Start, daemon, kill, log_until
+from tests.daemon.processes import Account, Start, daemon, kill, log_until, terminate
 
 WEEK = Week(dt.date(2026, 4, 19))
 EVENT_LOSS = 500.0
@@ -69,7 +69,7 @@ def test_an_event_that_closed_while_the_daemon_was_down_is_settled_in_its_ledger
     time.sleep(max(0.0, closing_time(exchange) - time.time()))
     with daemon(quick_config, exchange.venue_file, state) as process:
         log_until(process, lambda line: line["event"] == "event.settled")
-        kill(process)
+        terminate(process)
     ledger = Ledger(state / "demo" / "simulated")
     assert ledger.unsettled_fills() == []
     assert ledger.fills(WEEK.event_ticker("KXTSAW"))

@@ -326,7 +326,7 @@ def test_an_end_that_nobody_asked_for_has_the_account_read_once_its_lists_show_i
     bench = Bench()
     bid = bench.rest()["bid"]
     bench.handle(OrderReported(report(bid, "o-bid", status="ended")))
-    assert not only(ReadAccount, bench.handle(Woken(), after=4_999))
+    assert not only(ReadAccount, bench.handle(Woken(), after=5_999))
     assert only(ReadAccount, bench.handle(Woken(), after=1))
 
 
