@@ -37,6 +37,7 @@ from mmbot.kalshi.writes import WriteCommand
 from mmbot.trading.commands import (
     Cancel,
     Command,
+    ConfirmFills,
     Decrease,
     EnsureGroup,
     Note,
@@ -165,6 +166,7 @@ class Bot:
             case EventsHeld():
                 self.engine.state.held = happened.events
                 self.engine.state.recorded = happened.fills
+                self.engine.state.unconfirmed = happened.unconfirmed
             case _:
                 assert_never(happened)
         return self._finish(now)
@@ -237,6 +239,7 @@ class Bot:
                 self._engine_due = command.at
             case (
                 RecordFill()
+                | ConfirmFills()
                 | VoidFill()
                 | RecordViews()
                 | RecordSettlement()

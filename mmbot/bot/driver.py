@@ -22,6 +22,7 @@ from mmbot.bot.outputs import (
 )
 from mmbot.kalshi.gateway import Call
 from mmbot.trading.commands import (
+    ConfirmFills,
     Note,
     RecordFill,
     RecordPnlMark,
@@ -36,7 +37,15 @@ from mmbot.units import Milliseconds
 # How long a record may wait for its commit before the quotes come off; see `LedgerBehind`.
 COMMIT_OVERDUE_MS: Final[Milliseconds] = 1_500
 
-Record = RecordFill | VoidFill | RecordViews | RecordSettlement | RecordPnlMark | RecordCounts
+Record = (
+    RecordFill
+    | ConfirmFills
+    | VoidFill
+    | RecordViews
+    | RecordSettlement
+    | RecordPnlMark
+    | RecordCounts
+)
 
 
 class Executor(Protocol):
@@ -88,6 +97,7 @@ def execute(output: Output, executor: Executor) -> None:
             executor.reconnect()
         case (
             RecordFill()
+            | ConfirmFills()
             | VoidFill()
             | RecordViews()
             | RecordSettlement()

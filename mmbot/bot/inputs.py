@@ -58,10 +58,14 @@ class ForecastFitted(msgspec.Struct, frozen=True):
 
 
 class EventsHeld(msgspec.Struct, frozen=True, array_like=True, tag="events held"):
-    """Events of earlier sessions whose settlement is still to be recorded, and their fills."""
+    """Events of earlier sessions whose settlement is still to be recorded, and their fills.
+
+    The `unconfirmed` are those that no list of the account has confirmed; `fills` are the others.
+    """
 
     events: tuple[str, ...]
     fills: tuple[Fill, ...] = ()
+    unconfirmed: tuple[Fill, ...] = ()
 
 
 class StreamOpened(msgspec.Struct, frozen=True, array_like=True, tag="opened"):

@@ -9,6 +9,7 @@ import msgspec
 
 from mmbot.kalshi.gateway import Call
 from mmbot.trading.commands import (
+    ConfirmFills,
     Note,
     RecordFill,
     RecordPnlMark,
@@ -81,6 +82,7 @@ Output: TypeAlias = (
     | WakeAt
     | Note
     | RecordFill
+    | ConfirmFills
     | VoidFill
     | RecordViews
     | RecordSettlement

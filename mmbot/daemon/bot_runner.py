@@ -42,6 +42,7 @@ from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, date_of
 from mmbot.recording.recorder import RecordedBot
 from mmbot.trading.commands import (
+    ConfirmFills,
     Note,
     RecordFill,
     RecordPnlMark,
@@ -301,6 +302,8 @@ def _write(ledger: Ledger, record: Record) -> Money | None:
     match record:
         case RecordFill():
             ledger.add_fill(record)
+        case ConfirmFills(fills):
+            ledger.confirm_fills(fills)
         case VoidFill():
             ledger.void_fill(record)
         case RecordViews():

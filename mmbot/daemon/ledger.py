@@ -105,6 +105,7 @@ CREATE TABLE voided_fills (
     reason TEXT NOT NULL,
     PRIMARY KEY (trade_id, order_id)
 ) STRICT;
+ALTER TABLE fills ADD COLUMN confirmed INTEGER NOT NULL DEFAULT 1;
 """,
 )
 VERSION = len(_ADDITIONS)
@@ -277,8 +278,17 @@ class Ledger:
                 fill.at,
                 command.days_published,
                 *_columns(command.view),
+                command.confirmed,
             ),
         )
+
+    def confirm_fills(self, fills: Iterable[Fill]) -> None:
+        """Note that the account's list has these fills."""
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE fills SET confirmed = 1 WHERE trade_id = ? AND order_id = ?",
+                [fill.key for fill in fills],
+            )
 
     def void_fill(self, command: VoidFill) -> None:
         """Move a fill that never happened to the voided ones, with its markouts dropped."""
@@ -349,9 +359,15 @@ class Ledger:
         )
         return [(Fill(*row[:-1]), row[-1]) for row in rows]
 
-    def fills_of(self, events: Iterable[str]) -> tuple[Fill, ...]:
-        """Return every fill of these events."""
-        return tuple(fill for event in events for fill, _ in self.fills(event))
+    def fills_of(self, events: Iterable[str]) -> tuple[tuple[Fill, ...], tuple[Fill, ...]]:
+        """Return the fills of these events: the confirmed ones, and the others."""
+        rows = self._db.execute("SELECT trade_id, order_id FROM fills WHERE NOT confirmed")
+        unconfirmed = set(rows.fetchall())
+        fills = [fill for event in events for fill, _ in self.fills(event)]
+        return (
+            tuple(fill for fill in fills if fill.key not in unconfirmed),
+            tuple(fill for fill in fills if fill.key in unconfirmed),
+        )
 
     def unsettled_fills(self) -> list[Fill]:
         """Return the fills in every market without a settlement."""

@@ -152,7 +152,8 @@ class Service:
     async def _refuse_unready(self) -> tuple[str, ...]:
         """Check the account; return the events that hold positions."""
         held = await self._ledger.submit(Ledger.unsettled_events)
-        examination, findings = await self._account.examine(held, await self._fills_of(held))
+        recorded, _ = await self._fills_of(held)
+        examination, findings = await self._account.examine(held, recorded)
         for finding in findings:
             level = {"ok": "info", "warn": "warning", "wait": "warning", "fail": "error"}
             say = getattr(self._log, level[finding.state])
@@ -162,8 +163,8 @@ class Service:
             raise NotReady("not ready to trade: " + "; ".join(reasons))
         return examination.held
 
-    async def _fills_of(self, events: tuple[str, ...]) -> tuple[Fill, ...]:
-        """Return the fills of these events that the ledger has."""
+    async def _fills_of(self, events: tuple[str, ...]) -> tuple[tuple[Fill, ...], tuple[Fill, ...]]:
+        """Return the fills of these events that the ledger has: the confirmed ones, the others."""
         return await self._ledger.submit(lambda ledger: ledger.fills_of(events))
 
     async def _history(self) -> Counts:
@@ -178,7 +179,7 @@ class Service:
         async with asyncio.TaskGroup() as tasks:
             self._runner.begin(tasks)
             running = [tasks.create_task(self._supervisor.keep("poller", self._runner.worker.run))]
-            self._runner.handle(EventsHeld(held, await self._fills_of(held)))
+            self._runner.handle(EventsHeld(held, *await self._fills_of(held)))
             if await self._stop.unless_asked(self._fitted(history)):
                 running += await self._start_trading(tasks)
                 await self._stop.asked.wait()

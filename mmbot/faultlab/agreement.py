@@ -6,8 +6,8 @@ Every function raises `InvariantBroken` where they differ.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from mmbot.exchange.facts import AccountFilled
 from mmbot.exchange.market import ExchangeMarket
@@ -32,10 +32,14 @@ class InvariantBroken(Exception):
         self.what = what
 
 
-def check_fills(booked: Iterable[Fill], filled: Mapping[tuple[str, str], AccountFilled]) -> None:
+def check_fills(
+    booked: Iterable[Fill],
+    true_key: Callable[[Fill], tuple[str, str] | None],
+    filled: Mapping[tuple[str, str], AccountFilled],
+) -> None:
     """Check that the ledger has the fills of the exchange, each once."""
-    kept = {fill.key: _essence(fill) for fill in booked}
-    true = {key: _essence(fill) for key, fill in filled.items()}
+    kept = {true_key(fill): _essence(fill) for fill in booked}
+    true: dict[tuple[str, str] | None, Any] = {key: _essence(f) for key, f in filled.items()}
     if kept != true:
         missing = [key for key in true if kept.get(key) != true[key]]
         raise InvariantBroken(

@@ -15,7 +15,7 @@ from mmbot.exchange.order_types import NewOrder
 from mmbot.exchange.render import Json
 from mmbot.faultlab.environment import Environment
 from mmbot.faultlab.manual_trades import place
-from mmbot.trading.values import Side
+from mmbot.trading.values import CLIENT_ID_PREFIX, Side
 from mmbot.units import ONE_CENT, ONE_CONTRACT, ONE_DOLLAR, Count, Milliseconds, Price
 
 _SECOND_MS: Final = 1_000
@@ -32,6 +32,16 @@ _COMMIT_MS: Final = (2_000, 60_000)
 _FEES_MS, _LAGGING_MS = (60_000, 200_000), (10_000, 120_000)
 # How old the account's readings are while they lag.
 _LAG_MS: Final = (500, 4_000)
+# How long the account's lists of fills and positions are empty.
+_EMPTY_MS: Final = (2_000, 90_000)
+# The types of the messages of each channel that may die, alone or with others.
+_BOOK_TYPES: Final = frozenset({"orderbook_delta", "orderbook_snapshot"})
+_OWN_TYPES: Final = ({"fill"}, {"user_order"}, {"fill", "user_order"})
+_CHANNELS: Final = (
+    _BOOK_TYPES,
+    *map(frozenset, _OWN_TYPES),
+    _BOOK_TYPES | {"fill", "user_order", "market_lifecycle_v2", "order_group_updates"},
+)
 _EARLY_CLOSE_SECONDS: Final = (1, 60)
 _PAGE_SECONDS: Final = {
     "counts_late": (30, 120),
@@ -134,6 +144,9 @@ class FaultInjector:
             "fees_changed": self._fees_changed,
             "portfolio_lag": self._portfolio_lag,
             "other_client": self._other_client,
+            "fill_invented": self._invent_fill,
+            "lists_empty": self._empty_lists,
+            "channel_silent": self._silence_channel,
             "foreign_rows": self._foreign_rows,
             "unreadable_market": self._unreadable_market,
             "scalar_result": self._scalar_result,
@@ -163,6 +176,7 @@ class FaultInjector:
         for undo in self._undo:
             undo()
         self._undo.clear()
+        self._faults.lists_empty_until = 0
         self._pages.clear_faults()
         self._clock.show_true_time()
 
@@ -196,6 +210,24 @@ class FaultInjector:
             sid = rng.choice(sorted(session.subscriptions))
             code = rng.choice(_CHANNEL_ERRORS)
             self._venue.kill_channel(session, sid, code, self._scheduler.now)
+
+    def _silence_channel(self) -> None:
+        """Have channels die on a connection that lives."""
+        self._network.silence(self._faults.rng("channel_silent").choice(_CHANNELS))
+
+    def _invent_fill(self) -> None:
+        engine = self._venue.exchange.engine
+        orders = sorted(engine.resting(self._account), key=lambda order: order.order_id)
+        own = [each for each in orders if each.client_order_id.startswith(CLIENT_ID_PREFIX)]
+        if own:
+            rng = self._faults.rng("fill_invented")
+            order = rng.choice(own)
+            whole = rng.random() < 0.5
+            count = order.remaining if whole else Count(rng.randint(1, order.remaining))
+            self._network.invent_fill(order, count)
+
+    def _empty_lists(self) -> None:
+        self._faults.lists_empty_until = self._end_of("lists_empty", _EMPTY_MS)
 
     # The exchange
 

@@ -59,6 +59,10 @@ _TABLE: Final = (
     Fault("report_duplicated", "frame", 0.2),
     Fault("report_reordered", "frame", 0.2),
     Fault("report_status", "frame", 0.05),
+    Fault("fill_renamed", "frame", 0.15),
+    Fault("fill_invented", "occasion", 0.7),
+    Fault("lists_empty", "occasion", 0.4),
+    Fault("channel_silent", "occasion", 0.5),
     Fault("report_false_end", "frame", 0.01),
     Fault("answer_status", "call", 0.05),
     Fault("snapshot_missing", "occasion", 0.3),
@@ -178,6 +182,7 @@ class Faults:
         self.storm_until: Milliseconds = 0
         self.shard_down_until: Milliseconds = 0
         self.no_snapshot_until: Milliseconds = 0
+        self.lists_empty_until: Milliseconds = 0
         self._network = random.Random(f"network {seed}")
         self._rngs: dict[str, random.Random] = {}
         self._rates: dict[str, float] = {}

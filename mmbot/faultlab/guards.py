@@ -227,6 +227,13 @@ _TABLE: Final = (
     ),
     Guard("stopping", (Patch(f"{_REQUOTING}:service_gate", _never_shuts(Gate.STOPPING)),)),
     Guard("halt", (Patch(f"{_REQUOTING}:service_gate", _never_shuts(Gate.HALTED)),)),
+    Guard("probe", (Patch("mmbot.kalshi.feed:_SILENCE_MS", _becomes(10**12)),)),
+    Guard("echoes", (Patch("mmbot.trading.echo_watch:EchoWatch.check", _always(value=False)),)),
+    Guard(
+        "three_books",
+        (Patch("mmbot.trading.account:AccountReader._check_positions", _always(value=True)),),
+    ),
+    Guard("one_fill", (Patch("mmbot.trading.fill_reports:_same", _always(value=False)),)),
     Guard("expiry", (Patch(f"{_WRITES}:_place_body", _without_key("expiration_time")),)),
     Guard("post_only", (Patch(f"{_WRITES}:_place_body", _without_key("post_only")),)),
     Guard("pause_fence", (Patch(f"{_WRITES}:_place_body", _without_key("cancel_order_on_pause")),)),

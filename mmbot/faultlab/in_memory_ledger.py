@@ -24,6 +24,7 @@ class InMemoryLedger:
     def __init__(self, faults: Faults) -> None:
         """Begin empty."""
         self.fills: dict[tuple[str, str], Fill] = {}
+        self.unconfirmed: set[tuple[str, str]] = set()
         self.settlements: dict[str, RecordSettlement] = {}
         self.views: list[RecordViews] = []
         self.marks: dict[str, PnlMark] = {}
@@ -47,9 +48,13 @@ class InMemoryLedger:
         unsettled = {fill.ticker for fill in self.fills.values()} - settled
         return tuple(sorted({ticker.rpartition("-")[0] for ticker in unsettled}))
 
-    def fills_of(self, events: Collection[str]) -> tuple[Fill, ...]:
-        """Return every fill of these events."""
-        return tuple(f for f in self.fills.values() if f.ticker.rpartition("-")[0] in events)
+    def fills_of(self, events: Collection[str]) -> tuple[tuple[Fill, ...], tuple[Fill, ...]]:
+        """Return the fills of these events: the confirmed ones, and the others."""
+        fills = [f for f in self.fills.values() if f.ticker.rpartition("-")[0] in events]
+        return (
+            tuple(fill for fill in fills if fill.key not in self.unconfirmed),
+            tuple(fill for fill in fills if fill.key in self.unconfirmed),
+        )
 
     def cash_change(self) -> Money:
         """Return what all fills and settlements have added to the cash."""

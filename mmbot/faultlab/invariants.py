@@ -25,10 +25,11 @@ from mmbot.faultlab.agreement import (
 )
 from mmbot.faultlab.holdings import Holding
 from mmbot.faultlab.scenario import Scenario
+from mmbot.faultlab.told_fills import ToldFills
 from mmbot.faultlab.traffic import CreateRequest, DeliveredStream, cancelled_ids, orders_created_by
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
-from mmbot.trading.commands import RecordFill
+from mmbot.trading.commands import RecordFill, VoidFill
 from mmbot.trading.gates import Gate
 from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, Side
 from mmbot.tsa.counts import Counts
@@ -38,6 +39,8 @@ __all__ = ["POSITIONS_PATH", "SKEW_MS", "Auditor", "InvariantBroken"]
 
 # How far the bot's clock may be off, rounding to whole seconds included.
 SKEW_MS: Final = 6_000
+# How long the bot may trust books whose channel has died.
+_BLIND_MS: Final = 5_000
 # The machine's clock is looked at every second.
 _CLOCK_UNNOTICED_MS: Final = 1_100
 # The account is read every minute, and sooner after a failure.
@@ -76,6 +79,7 @@ class Auditor:
         self.fills: dict[tuple[str, str], AccountFilled] = {}
         self._holdings: dict[str, Holding] = {}
         self._booked: set[tuple[str, str]] = set()
+        self.told_fills = ToldFills()
         self.session = ""
         self.stopping = self._still = False
         # Since when the operator has halted the bot, in true milliseconds.
@@ -105,6 +109,11 @@ class Auditor:
     def ended_falsely(self, client_id: str, now: Milliseconds) -> None:
         """Follow a report that ends an order which rests."""
         self._now = self._false_ends[client_id] = now
+
+    def channel_silenced(self, kinds: Collection[str], now: Milliseconds) -> None:
+        """Follow a channel that dies on the present connection."""
+        if self.stream is not None and "orderbook_delta" in kinds:
+            self.stream.books_silent_since = now
 
     def _may_be_taken_for_over(self, order: ExchangeOrder) -> bool:
         told = self._false_ends.get(order.client_order_id)
@@ -172,7 +181,8 @@ class Auditor:
         self.fills[fact.trade_id, fact.order_id] = fact
         own = fact.client_order_id.startswith(CLIENT_ID_PREFIX)
         falsely_over = fact.client_order_id in self._false_ends
-        foreign = not own or fact.order_id in self._late or falsely_over
+        misled = self.told_fills.misleads(_event(fact.ticker), fact.at)
+        foreign = not own or fact.order_id in self._late or falsely_over or misled
         self._holding(_event(fact.ticker)).book(fact, foreign=foreign)
 
     def _holding(self, event: str) -> Holding:
@@ -187,6 +197,8 @@ class Auditor:
         the next one, that one cannot know of. Such a late order keeps its short lifetime; it counts
         from its first renewal on, and before that for whatever the bot sends once it knows of it.
         """
+        if self.told_fills.misleads(event, self._now):
+            return
         least, allowed = self._least(event), self._allowed(event)
         if least < allowed:
             raise InvariantBroken(
@@ -239,6 +251,8 @@ class Auditor:
                     self._check_create(sent, bot, now)
             elif isinstance(output, RecordFill):
                 self._check_booking(output.fill)
+            elif isinstance(output, VoidFill):
+                self.told_fills.voided(output.fill, now)
         self._check_lost(bot)
 
     def check_clock(
@@ -265,10 +279,13 @@ class Auditor:
             raise InvariantBroken("asleep", f"the account was not read for {now - read_at} ms")
 
     def _check_booking(self, fill: Fill) -> None:
-        if fill.key in self._booked:
+        key = self.told_fills.true_key(fill)
+        if key is None:
+            return
+        if key in self._booked:
             raise InvariantBroken("booked_once", f"the fill {fill.trade_id} was booked twice")
-        self._booked.add(fill.key)
-        if fill.key not in self.fills:
+        self._booked.add(key)
+        if key not in self.fills:
             raise InvariantBroken("booked_once", f"the fill {fill.trade_id} never happened")
 
     def _check_create(self, sent: CreateRequest, bot: Bot, now: Milliseconds) -> None:
@@ -318,6 +335,9 @@ class Auditor:
         stream = self.stream
         if stream is None:
             raise InvariantBroken("no_stream", f"{sent.client_id} was sent without a stream")
+        silent_since = stream.books_silent_since
+        if silent_since is not None and now > silent_since + _BLIND_MS + SKEW_MS:
+            raise InvariantBroken("blind", f"{sent.client_id} was sent on books that are not told")
         if not stream.account_read:
             raise InvariantBroken(
                 "unreconciled", f"{sent.client_id} was sent before the account was read"
@@ -459,7 +479,7 @@ class Auditor:
             raise InvariantBroken("recovery", f"after the calm the bot is {state.service}")
         if state.service.exchange and state.service.exchange.gate is Gate.LISTING_NOT_READ:
             raise InvariantBroken("recovery", "after the calm the listing cannot be read")
-        check_fills(booked, self.fills)
+        check_fills(booked, self.told_fills.true_key, self.fills)
         for event_state in state.events.values():
             check_portfolio(event_state.portfolio, self._holding(event_state.ticker))
         check_orders(state.orders, self.live.values())

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from mmbot.exchange.order_types import ExchangeOrder
 from mmbot.exchange.stream_session import StreamSession
 from mmbot.faultlab.faults import CallDelivery, Faults
 from mmbot.faultlab.invariants import Auditor
@@ -17,14 +18,16 @@ from mmbot.faultlab.manual_trades import trade_against
 from mmbot.faultlab.scenario import Scenario
 from mmbot.faultlab.scheduler import Scheduler
 from mmbot.faultlab.traffic import (
+    invented_fill,
     kind_of,
     orders_created_by,
+    renamed_fill,
     resting_report,
     with_status,
     with_statuses,
 )
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
-from mmbot.units import Milliseconds
+from mmbot.units import Count, Milliseconds
 
 # How long a half-open connection stays unnoticed, and how long a cut and a proper close take.
 _UNNOTICED_MS: Final = (10_000, 20_000)
@@ -33,6 +36,11 @@ _CLOSE_MS: Final = 50
 # After this time a session knows how full its write bucket is.
 _SETTLED_MS: Final = 5_000
 
+# The account's lists of fills and positions without any row.
+_EMPTY_LISTS: Final = {
+    "/trade-api/v2/portfolio/fills": b'{"fills":[],"cursor":""}',
+    "/trade-api/v2/portfolio/positions": b'{"market_positions":[],"cursor":""}',
+}
 # Statuses of an order that the protocol does not define, or spells otherwise.
 _STATUSES: Final = ("unknown", "pending", "held", "Canceled", "EXECUTED", "")
 
@@ -63,6 +71,8 @@ class StreamConnection:
         self.up = False
         # Whether nothing passes any more, though the process may not know it yet.
         self.dead = False
+        # The types of the frames that a channel that has died does not deliver any more.
+        self.silent: frozenset[str] = frozenset()
         # When the last frame in order arrives, in either direction.
         self.last_arrival: Milliseconds = 0
 
@@ -165,6 +175,11 @@ class Network:
             self.cut()
             return
         now, kind = self._scheduler.now, kind_of(frame)
+        if kind in connection.silent and not self._faults.calm:
+            return
+        if kind == "fill" and self._faults.occurs("fill_renamed"):
+            frame, other, true = renamed_fill(frame)
+            self._auditor.told_fills.rename(other, true)
         if kind == "user_order" and self._faults.occurs("report_status"):
             frame = with_status(frame, self._faults.rng("report_status").choice(_STATUSES))
         elif kind == "user_order" and self._faults.occurs("report_false_end"):
@@ -184,6 +199,29 @@ class Network:
         if connection is self.connection and connection.up and self._process is not None:
             self._scheduler.trace("down", frame)
             self._process.received(frame)
+
+    def silence(self, kinds: frozenset[str]) -> None:
+        """Deliver nothing of these types any more on the present connection, which lives."""
+        connection = self.connection
+        if connection is not None and connection.up:
+            connection.silent |= kinds
+            self._auditor.channel_silenced(kinds, self._scheduler.now)
+
+    def invent_fill(self, order: ExchangeOrder, count: Count) -> None:
+        """Tell the process of a fill of an order that never happened."""
+        connection = self.connection
+        session = None if connection is None else connection.session
+        if connection is None or session is None or not connection.up:
+            return
+        sids = [sid for sid, each in session.subscriptions.items() if each.channel == "fill"]
+        if sids and "fill" not in connection.silent:
+            now = self._scheduler.now
+            trade_id = self._auditor.told_fills.invent(order, now)
+            self._auditor.ended_falsely(order.client_order_id, now)
+            self._frames_in_flight += 1
+            frame = invented_fill(order, count, trade_id, sids[0], now)
+            arrive = partial(self._arrive_at_process, connection, frame)
+            self._scheduler.after(self._faults.latency(), arrive)
 
     def cut(self) -> None:
         """Cut the stream; the process notices at once, or when its machine wakes."""
@@ -241,7 +279,7 @@ class Network:
 
     def _serve(self, call: _OpenCall, request: HttpRequest, delivery: CallDelivery) -> None:
         now = self._scheduler.now
-        answer = self._venue.handle(request, now)
+        answer = self._listed(request, self._venue.handle(request, now), now)
         settled = now > self._attached_at + _SETTLED_MS
         tokens_known = settled and not self._faults.bunches_requests
         self._auditor.call_answered(request, answer, tokens_known=tokens_known)
@@ -261,6 +299,13 @@ class Network:
         """Return an answer with the date of now, as a web server gives it: in whole seconds."""
         date = formatdate(self._scheduler.now // 1000, usegmt=True)
         return msgspec.structs.replace(answer, headers=(("date", date),))
+
+    def _listed(self, request: HttpRequest, answer: HttpAnswer, now: Milliseconds) -> HttpAnswer:
+        """Return an answer, without any row while the account's lists are empty."""
+        body = _EMPTY_LISTS.get(request.path)
+        if body is None or now >= self._faults.lists_empty_until or answer.status != 200:
+            return answer
+        return HttpAnswer(200, body, answer.headers)
 
     def _answer(self, call: _OpenCall, answer: HttpAnswer) -> None:
         if not call.over:

@@ -39,6 +39,7 @@ from mmbot.forecast.model import Forecaster
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest, date_of
 from mmbot.trading.commands import (
+    ConfirmFills,
     Note,
     RecordFill,
     RecordPnlMark,
@@ -123,7 +124,7 @@ class Process:
     def _begin_trading(self) -> None:
         self._trading = True
         held = self._ledger.unsettled_events()
-        self._driver.handle(EventsHeld(held, self._ledger.fills_of(held)))
+        self._driver.handle(EventsHeld(held, *self._ledger.fills_of(held)))
         marks = tuple(self._ledger.marks.values())
         self._driver.handle(EventOccurred(SessionStarted(self._clock.now(), marks)))
         if self._ledger.halt is not None:
@@ -306,6 +307,10 @@ class Process:
         match record:
             case RecordFill(fill):
                 self._ledger.fills.setdefault(fill.key, fill)
+                if not record.confirmed:
+                    self._ledger.unconfirmed.add(fill.key)
+            case ConfirmFills(fills):
+                self._ledger.unconfirmed -= {fill.key for fill in fills}
             case VoidFill(fill):
                 self._ledger.fills.pop(fill.key, None)
             case RecordSettlement():

@@ -6,10 +6,19 @@ from typing import Final
 
 import msgspec
 
+from mmbot.exchange.order_types import ExchangeOrder
 from mmbot.faultlab.faults import ORDERS_PATH
 from mmbot.kalshi.http import HttpRequest
 from mmbot.trading.values import CLIENT_ID_PREFIX, Side
-from mmbot.units import Count, Price, parse_count, parse_price
+from mmbot.units import (
+    Count,
+    Milliseconds,
+    Price,
+    format_count,
+    format_price,
+    parse_count,
+    parse_price,
+)
 
 _BATCH: Final = f"{ORDERS_PATH}/batched"
 
@@ -54,12 +63,15 @@ class DeliveredStream:
     """What one connection has delivered to the bot, tracked independently of the bot's own feed.
 
     `gapless_books` has the tickers whose book came as a snapshot and without a gap since;
-    `account_read` is set by the auditor once the account was read on this connection.
+    `account_read` is set by the auditor once the account was read on this connection, and
+    `books_silent_since` when its channel of books dies.
     """
 
     def __init__(self) -> None:
         self.gapless_books: set[str] = set()
         self.account_read = False
+        # Since when the books' channel delivers nothing, in true milliseconds.
+        self.books_silent_since: Milliseconds | None = None
         self._last_seq: dict[int, int] = {}
 
     def follow(self, data: bytes) -> None:
@@ -127,6 +139,33 @@ def with_statuses(body: bytes, status: str) -> bytes:
     for order in tree.get("orders", [tree.get("order", {})]):
         order["status"] = status
     return msgspec.json.encode(tree)
+
+
+def renamed_fill(frame: bytes) -> tuple[bytes, tuple[str, str], tuple[str, str]]:
+    """Return a fill under another id, with the keys of the other id and of the true one."""
+    tree = msgspec.json.decode(frame)
+    fill = tree["msg"]
+    true = fill["trade_id"], fill["order_id"]
+    fill["trade_id"] = f"renamed-{true[0]}"
+    return msgspec.json.encode(tree), (fill["trade_id"], true[1]), true
+
+
+def invented_fill(
+    order: ExchangeOrder, count: Count, trade_id: str, sid: int, now: Milliseconds
+) -> bytes:
+    """Return a report of a fill that never happened."""
+    fill = {
+        "trade_id": trade_id,
+        "order_id": order.order_id,
+        "market_ticker": order.ticker,
+        "book_side": order.side,
+        "yes_price_dollars": format_price(order.price),
+        "count_fp": format_count(count),
+        "fee_cost": "0.000000",
+        "client_order_id": order.client_order_id,
+        "ts_ms": now,
+    }
+    return msgspec.json.encode({"type": "fill", "sid": sid, "msg": fill})
 
 
 def with_status(frame: bytes, status: str) -> bytes:

@@ -216,7 +216,7 @@ def _given(taken: Input) -> str:
             return f"{answer.status} {_text(answer.body)}" if answer else failure
         case EventOccurred(event):
             return _text(msgspec.json.encode(event))
-        case EventsHeld(events, _):
+        case EventsHeld(events, _, _):
             return ", ".join(events)
         case _:
             return ""

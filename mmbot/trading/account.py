@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmbot.trading.command_buffer import CommandBuffer
-from mmbot.trading.commands import StopConfirmed
+from mmbot.trading.commands import ConfirmFills, StopConfirmed
 from mmbot.trading.events import FillUnreadable, OrdersListed, Reconciled
 from mmbot.trading.listings import Listings
 from mmbot.trading.order_manager import OrderManager
@@ -48,8 +48,6 @@ class AccountReader:
         # From when the lists should include everything that earlier sessions did.
         self._readable_from: Milliseconds = 0
         self._failures = 0
-        # The fills that the last reading did not list and should have.
-        self._suspects: set[tuple[str, str]] = set()
         # A reading that was requested from then on is awaited.
         self._awaited_from: Milliseconds = 0
         self._confirming_stop = False
@@ -100,11 +98,11 @@ class AccountReader:
     def apply_reading(self, event: Reconciled, now: Milliseconds) -> None:
         """Apply a reading of the account: its fills, its resting orders, its balances."""
         self._book(event, now)
+        agrees = self._check_positions(event)
         in_doubt = self._apply_orders(event, now)
         self._apply_unreadable(event)
         self._state.update_balances(event.balances)
         self._set_reconciled(event, now)
-        agrees = self._check_positions(event)
         self._failures = 0
         service = self._state.service
         # Balances cannot always be read, and until they are, the quotes are cautious.
@@ -163,27 +161,33 @@ class AccountReader:
         for event_state in self._state.events.values():
             for fill in known_first(_fills_in(event_state, event.fills), event_state.fills):
                 self._orders.book(fill, "list", now)
+            confirmed = event_state.fills.take_confirmed()
+            if confirmed:
+                self._buffer.add(ConfirmFills(tuple(confirmed)))
 
     def _check_positions(self, event: Reconciled) -> bool:
         """Hold the books of each position against each other; return whether all agree.
 
         A market in which they do not is shut until another reading finds that they do. A fill
-        that two readings in a row do not find is voided where that explains all.
+        that only the stream has told is voided where that explains all, and where the exchange
+        states that its order is not filled so far.
         """
         agrees = True
-        suspects: set[tuple[str, str]] = set()
+        as_of = event.requested_at - LISTS_BEHIND_MS
+        for report in event.orders:
+            of_order = self._state.event_of_market.get(report.ticker)
+            if of_order is not None:
+                of_order.fills.order_stated(report.order_id, report.filled, as_of)
         for event_state in self._state.events.values():
             held = {t: event.positions[t] for t in event_state.markets if t in event.positions}
             readings = read_positions(
                 event_state.fills,
                 _fills_in(event_state, event.fills),
                 held,
-                event.requested_at - LISTS_BEHIND_MS,
+                as_of,
             )
             for reading in readings:
                 agrees &= self._check_position(event_state, reading)
-                suspects |= {each.fill.key for each in reading.unlisted}
-        self._suspects = suspects
         return agrees
 
     def _check_position(self, event_state: EventState, reading: PositionReading) -> bool:
@@ -196,10 +200,11 @@ class AccountReader:
         reason = market.contradiction
         if reason != before:
             self._buffer.log("position.contradicts", "warning", market=market.ticker, reason=reason)
-        if not self._suspects.issuperset(each.fill.key for each in reading.invented):
-            return False
         for reported in reading.invented:
-            self._orders.void(event_state, reported, reason)
+            if event_state.fills.is_disproved(reported):
+                self._orders.void(event_state, reported, reason)
+            else:
+                self._orders.query_order_of(reported.fill)
         # The next reading opens the market, if it agrees.
         return False
 

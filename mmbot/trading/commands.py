@@ -167,12 +167,20 @@ class RequestBelief(msgspec.Struct, frozen=True, tag=True):
 class RecordFill(msgspec.Struct, frozen=True, tag=True):
     """Record a fill in the ledger, with the published days and the view at its time.
 
-    The view of a fill that was reported too late is empty.
+    The view of a fill that was reported too late is empty. It is `confirmed` if the account's list
+    has it.
     """
 
     fill: Fill
     days_published: int
     view: MarketView = MarketView()
+    confirmed: bool = False
+
+
+class ConfirmFills(msgspec.Struct, frozen=True, tag=True):
+    """Record that the account's list has these fills, which the stream had told."""
+
+    fills: tuple[Fill, ...]
 
 
 class VoidFill(msgspec.Struct, frozen=True, tag=True):
@@ -242,6 +250,7 @@ Command: TypeAlias = (
     | RenewStream
     | RequestBelief
     | RecordFill
+    | ConfirmFills
     | VoidFill
     | RecordViews
     | RecordSettlement

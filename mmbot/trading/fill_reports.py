@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from mmbot.trading.values import Fill
-from mmbot.units import Milliseconds
+from mmbot.units import Count, Milliseconds
 
 FillSource: TypeAlias = Literal["stream", "list", "ledger"]
 
@@ -22,11 +22,15 @@ _SAME_TIME_MS = 2_000
 
 
 class ReportedFill(msgspec.Struct):
-    """A fill, when it was first reported, and by which id each source reports it."""
+    """A fill, when it was first reported, and by which id each source reports it.
+
+    It is `confirmed` once it is recorded that the account's list has it.
+    """
 
     fill: Fill
     reported_at: Milliseconds
     ids: dict[FillSource, str]
+    confirmed: bool = False
 
 
 class FillReports:
@@ -35,6 +39,8 @@ class FillReports:
     def __init__(self) -> None:
         self._by_key: dict[tuple[str, str], ReportedFill] = {}
         self._by_order: dict[str, list[ReportedFill]] = {}
+        # How much of an order was filled when the exchange was asked, and of when that is.
+        self._stated: dict[str, tuple[Count, Milliseconds]] = {}
 
     def __iter__(self) -> Iterator[ReportedFill]:
         return (reported for fills in self._by_order.values() for reported in fills)
@@ -42,6 +48,13 @@ class FillReports:
     def find(self, fill: Fill) -> ReportedFill | None:
         """Return what was reported under a fill's id."""
         return self._by_key.get(fill.key)
+
+    def take_confirmed(self) -> list[Fill]:
+        """Return the fills that the account's list has confirmed since the last call."""
+        confirmed = [each for each in self if not each.confirmed and "list" in each.ids]
+        for each in confirmed:
+            each.confirmed = True
+        return [each.fill for each in confirmed]
 
     def is_told(self, key: tuple[str, str]) -> bool:
         """Return whether the stream has told a fill, or there is none by this id."""
@@ -60,10 +73,21 @@ class FillReports:
             sources |= {s: name for s, name in known.ids.items() if name == fill.trade_id}
             for each in sources.keys() - {source}:
                 del known.ids[each]
-        reported = ReportedFill(fill, now, sources)
+        reported = ReportedFill(fill, now, sources, confirmed=source != "stream")
         self._by_key[fill.key] = reported
         self._by_order.setdefault(fill.order_id, []).append(reported)
         return True
+
+    def order_stated(self, order_id: str, filled: Count, as_of: Milliseconds) -> None:
+        """Note how much of an order the exchange states as filled when it is asked."""
+        self._stated[order_id] = filled, as_of
+
+    def is_disproved(self, reported: ReportedFill) -> bool:
+        """Return whether less of its order is filled, by a statement from after its report."""
+        order_id = reported.fill.order_id
+        filled, as_of = self._stated.get(order_id, (Count(0), 0))
+        told = sum(each.fill.count for each in self._by_order[order_id])
+        return as_of > reported.reported_at and filled < told
 
     def remove(self, reported: ReportedFill) -> None:
         """Drop a fill that never happened."""

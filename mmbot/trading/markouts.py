@@ -71,19 +71,23 @@ class Markouts:
         self._sampling_due: Milliseconds = 0
         self._next_end: Milliseconds | None = None
 
-    def record_fill(self, fill: Fill, event_state: EventState, now: Milliseconds) -> RecordFill:
+    def record_fill(
+        self, fill: Fill, event_state: EventState, now: Milliseconds, *, confirmed: bool = False
+    ) -> RecordFill:
         """Return the record of a fill with its view, and schedule its markouts."""
         if abs(now - fill.at) > _REPORTED_WITHIN_MS:
             # Nothing is quoted between a release and its count: the count of every release before
             # the fill was in the belief.
-            return RecordFill(fill, bisect_right(event_state.releases, fill.at))
+            days_published = bisect_right(event_state.releases, fill.at)
+            return RecordFill(fill, days_published, confirmed=confirmed)
         for horizon, wait in _HORIZONS_MS:
             self._schedule(fill, horizon, now + wait)
         closes = event_state.markets[fill.ticker].terms.closes
         days_published = event_state.days_published
         if any(release < closes for release in event_state.releases[days_published:]):
             self._awaiting_count.append(_AwaitingCount(fill, days_published))
-        return RecordFill(fill, days_published, _view(event_state, fill.ticker))
+        view = _view(event_state, fill.ticker)
+        return RecordFill(fill, days_published, view, confirmed)
 
     def belief_updated(self, event_state: EventState, now: Milliseconds) -> None:
         """Schedule the markouts of fills whose next count is in an event's new belief."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from mmbot.trading.command_buffer import CommandBuffer
-from mmbot.trading.commands import Cancel, RecordFill, VoidFill
+from mmbot.trading.commands import Cancel, QueryOrder, RecordFill, VoidFill
 from mmbot.trading.echo_watch import EchoWatch
 from mmbot.trading.events import (
     Filled,
@@ -40,6 +40,8 @@ from mmbot.units import Count, Milliseconds, format_count, format_money, format_
 
 # An order that the exchange does not know this long after it was sent never arrived.
 _ABSENT_AFTER_MS = 15_000
+# An answer about an order may be older than what the stream has told by this much.
+_ANSWERS_BEHIND_MS = 2_000
 # A reading of the account may be older than an order's own answer by this much.
 _READING_LAG_MS = 5_000
 # Of how many orders it is remembered what the log was told.
@@ -164,6 +166,10 @@ class OrderManager:
         """Apply a report; an order of ours that is not known is one of an earlier session."""
         if not report.client_id.startswith(CLIENT_ID_PREFIX):
             return None
+        event_state = self._state.event_of_market.get(report.ticker)
+        if queried and event_state is not None:
+            as_of = now - _ANSWERS_BEHIND_MS
+            event_state.fills.order_stated(report.order_id, report.filled, as_of)
         orders = self._state.orders
         order = orders.get(report.client_id)
         if order is None:
@@ -218,7 +224,9 @@ class OrderManager:
             known = report.ticker in self._state.event_of_market
             if since is None or not known or report.status == "ended" or not report.remaining:
                 continue
-            if 0 <= now - since < _READING_LAG_MS:
+            portfolio = self._state.event_of_market[report.ticker].portfolio
+            filled = portfolio.filled(report.order_id) >= report.filled + report.remaining
+            if filled or 0 <= now - since < _READING_LAG_MS:
                 in_doubt = True
                 continue
             order = self._state.orders.revive(report, now)
@@ -312,7 +320,7 @@ class OrderManager:
         if source == "list":
             self._echoes.fill_listed(fill, now)
         event_state.hold_after_fill(fill, now)
-        record = self._markouts.record_fill(fill, event_state, now)
+        record = self._markouts.record_fill(fill, event_state, now, confirmed=source == "list")
         self._buffer.add(record)
         self._log_fill(fill, event_state, record)
         orders = self._state.orders
@@ -337,6 +345,13 @@ class OrderManager:
             fair=event_state.markets[fill.ticker].fair,
             known=record.days_published,
         )
+
+    def query_order_of(self, fill: Fill) -> None:
+        """Query the order of a fill, if it is known as ours, for how much of it is filled."""
+        order = self._state.orders.by_order_id(fill.order_id)
+        client_id = order.client_id if order else fill.client_id
+        if client_id.startswith(CLIENT_ID_PREFIX):
+            self._buffer.add(QueryOrder(client_id, fill.order_id, fill.ticker, fill.at))
 
     def void(self, event_state: EventState, reported: ReportedFill, reason: str) -> None:
         """Take a fill out again that the exchange does not stand by."""

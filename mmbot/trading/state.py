@@ -18,7 +18,7 @@ from mmbot.forecast.belief import Belief
 from mmbot.trading.book import Book, Top
 from mmbot.trading.budget import WriteBudget
 from mmbot.trading.fair import MarketMid
-from mmbot.trading.fill_reports import FillReports
+from mmbot.trading.fill_reports import FillReports, FillSource
 from mmbot.trading.gates import CLOSING_MARGIN_MS, Gate, ShutGate
 from mmbot.trading.losses import DailyLosses, PnlMark
 from mmbot.trading.orders import OwnOrders
@@ -193,12 +193,20 @@ class EventState:
             extended.portfolio.book(fill)
         return extended
 
-    def restore_fills(self, recorded: Iterable[Fill]) -> int:
-        """Book the fills of this event that an earlier session recorded; return how many."""
+    def restore_fills(self, recorded: Iterable[Fill], unconfirmed: Iterable[Fill]) -> int:
+        """Book the fills of this event that an earlier session recorded; return how many.
+
+        One that no list has confirmed is still no more than what the stream told.
+        """
         before = len(self.portfolio)
-        for fill in recorded:
-            if fill.ticker in self.markets and self.fills.add(fill, "ledger", fill.at):
-                self.portfolio.book(fill)
+        sources: tuple[tuple[FillSource, Iterable[Fill]], ...] = (
+            ("ledger", recorded),
+            ("stream", unconfirmed),
+        )
+        for source, fills in sources:
+            for fill in fills:
+                if fill.ticker in self.markets and self.fills.add(fill, source, fill.at):
+                    self.portfolio.book(fill)
         return len(self.portfolio) - before
 
     def schedule_releases(
@@ -299,6 +307,7 @@ class TradingState(msgspec.Struct):
         shards: The shards with markets, by index.
         held: Events of earlier sessions whose settlement is still to be booked.
         recorded: The fills of these events, as the ledger has them.
+        unconfirmed: Those of them that no list of the account has confirmed.
         missing: The days whose count is not waited for.
         cash: The account's cash as if no event that is still open had been traded; `None` until
             it was read.
@@ -317,6 +326,7 @@ class TradingState(msgspec.Struct):
     shards: dict[int, ShardState] = msgspec.field(default_factory=dict)
     held: tuple[str, ...] = ()
     recorded: tuple[Fill, ...] = ()
+    unconfirmed: tuple[Fill, ...] = ()
     missing: frozenset[dt.date] = frozenset()
     cash: Money | None = None
     flat: dict[int, Money] = msgspec.field(default_factory=dict)

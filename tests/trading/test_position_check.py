@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from mmbot.trading.commands import Command, ReadAccount, RecordFill, VoidFill
-from mmbot.trading.events import BeliefFormed, Filled, ListingRead, Reconciled, StreamUp, Woken
+from mmbot.trading.commands import (
+    Command,
+    ConfirmFills,
+    QueryOrder,
+    ReadAccount,
+    RecordFill,
+    VoidFill,
+)
+from mmbot.trading.events import (
+    BeliefFormed,
+    Filled,
+    ListingRead,
+    OrderReported,
+    Reconciled,
+    StreamUp,
+    Woken,
+)
 from mmbot.trading.fill_reports import FillReports
 from mmbot.trading.gates import Gate
-from mmbot.trading.orders import OrderState
 from mmbot.trading.position_check import contradiction_at_start, read_positions
-from mmbot.trading.values import Fill
+from mmbot.trading.values import Fill, OrderReport
 from mmbot.units import Count
 from tests.trading.builders import (
     LOW,
@@ -24,6 +39,7 @@ from tests.trading.builders import (
     group_ready,
     notes,
     only,
+    reported,
 )
 
 REAL, GHOST = fill("real", "o-bid", 300), fill("ghost", "o-bid", 200)
@@ -137,14 +153,27 @@ def test_a_fill_that_the_account_does_not_list_shuts_its_market_and_no_other() -
     assert "position_contradicts" not in bench.reason(LOW)
 
 
-def test_a_fill_that_two_readings_in_a_row_do_not_find_is_voided() -> None:
-    bench = quoting_with(REAL, GHOST)
+def stating(bench: Bench, filled: int) -> OrderReport:
+    """What the exchange states of the resting bid, of which so much is filled."""
+    order = next(each for each in bench.engine.state.orders if each.side == "bid")
+    return reported(order.client_id, "o-bid", order.price, filled=filled, remaining=1000 - filled)
+
+
+def listing(bench: Bench, *fills: Fill, held: int, filled: int) -> list[Command]:
+    """Have the account read when its lists are no older, with the resting bid among its orders."""
+    statement = stating(bench, filled)
     bench.now += 6_000
-    assert not only(VoidFill, bench.handle(reading(bench, REAL, held=300)))
-    commands = read_later(bench, REAL, held=300)
+    event = msgspec.structs.replace(reading(bench, *fills, held=held), orders=(statement,))
+    return bench.handle(event)
+
+
+def test_a_fill_that_neither_lists_nor_order_confirm_is_voided_and_its_market_shut() -> None:
+    bench = quoting_with(REAL, GHOST)
+    commands = listing(bench, REAL, held=300, filled=300)
     (voided,) = only(VoidFill, commands)
     assert voided.fill == GHOST
     assert "trade ghost" in voided.reason
+    assert bench.reason().startswith("position_contradicts: ")
     portfolio = bench.engine.state.event_of_market[MIDDLE].portfolio
     assert portfolio.position(MIDDLE) == 300
     assert (portfolio.cash, portfolio.filled("o-bid")) == (REAL.cash, 300)
@@ -153,29 +182,65 @@ def test_a_fill_that_two_readings_in_a_row_do_not_find_is_voided() -> None:
     assert bench.engine.state.market(MIDDLE).contradiction == ""
 
 
+def test_an_order_that_is_not_listed_is_queried_before_its_fill_is_voided() -> None:
+    bench = quoting_with(REAL, GHOST)
+    statement = stating(bench, 300)
+    commands = read_later(bench, REAL, held=300)
+    assert not only(VoidFill, commands)
+    assert "o-bid" in {query.order_id for query in only(QueryOrder, commands)}
+    bench.handle(OrderReported(statement, queried=True))
+    assert [voided.fill for voided in only(VoidFill, read_later(bench, REAL, held=300))] == [GHOST]
+
+
+def test_lists_that_are_empty_void_no_fill_that_its_order_confirms() -> None:
+    bench = quoting_with(REAL)
+    for _ in range(3):
+        assert not only(VoidFill, listing(bench, held=0, filled=300))
+    assert bench.reason().startswith(Gate.POSITION_CONTRADICTS)
+
+
 def test_the_order_of_a_voided_fill_is_queried_for_what_is_filled_of_it() -> None:
     bench = quoting_with(GHOST)
-    for _ in range(2):
-        read_later(bench, held=0)
+    commands = listing(bench, held=0, filled=0)
     order = bench.engine.state.orders.by_order_id("o-bid")
     assert order is not None
-    assert (order.state, order.filled, order.booked) == (OrderState.UNKNOWN, 0, 0)
+    assert (order.filled, order.booked) == (0, 0)
+    assert only(VoidFill, commands)
 
 
-def test_a_voided_fill_of_an_order_that_is_over_leaves_the_other_orders_alone() -> None:
+def test_a_fill_of_an_order_that_nobody_knows_keeps_its_market_shut() -> None:
     bench = quoting_with(fill("ghost", "gone", 200))
     for _ in range(2):
         commands = read_later(bench, held=0)
-    assert only(VoidFill, commands)
+        assert not only(VoidFill, commands)
+        assert "gone" not in {query.order_id for query in only(QueryOrder, commands)}
+    assert bench.reason().startswith(Gate.POSITION_CONTRADICTS)
+
+
+def test_a_voided_fill_of_an_order_that_is_over_leaves_the_other_orders_alone() -> None:
+    bench = quoting_with(fill("ghost", "gone", 200, client_id="mmbot-gone-1"))
+    queries = only(QueryOrder, read_later(bench, held=0))
+    assert "gone" in {query.order_id for query in queries}
+    gone = reported("mmbot-gone-1", "gone", filled=0, status="ended")
+    bench.handle(OrderReported(gone, queried=True))
+    assert only(VoidFill, read_later(bench, held=0))
     assert bench.engine.state.orders.by_order_id("gone") is None
 
 
-def test_a_second_suspect_is_not_voided_with_the_first() -> None:
-    bench = quoting_with(GHOST)
-    read_later(bench, held=0)
-    bench.handle(Filled(fill("late", "o-bid", 100)))
-    bench.now += 6_000
-    assert not only(VoidFill, bench.handle(reading(bench, held=0)))
+def test_what_the_list_confirms_is_recorded_once() -> None:
+    bench = quoting_with(REAL)
+    commands = read_later(bench, REAL, held=300)
+    assert [confirmed.fills for confirmed in only(ConfirmFills, commands)] == [(REAL,)]
+    assert not only(ConfirmFills, read_later(bench, REAL, held=300))
+
+
+def test_a_recorded_fill_that_no_list_ever_confirmed_may_be_voided() -> None:
+    bench = Bench()
+    bench.engine.state.unconfirmed = (fill("ghost", "o-7", 300, at=NOW - 60_000),)
+    bench.handle(StreamUp(), ListingRead("", (bench.listed,)), group_ready())
+    adopted = reported("mmbot-e-1", "o-7", filled=0)
+    event = msgspec.structs.replace(reading(bench, held=0), orders=(adopted,))
+    assert only(VoidFill, bench.handle(event))
 
 
 def test_positions_that_stay_contradictory_keep_the_market_shut_and_are_read_again_soon() -> None:
