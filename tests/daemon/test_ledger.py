@@ -25,6 +25,7 @@ from mmbot.trading.commands import (
     RecordFill,
     RecordSettlement,
     RecordViews,
+    VoidFill,
 )
 from mmbot.trading.events import Halted
 from mmbot.tsa.calendar import EASTERN
@@ -42,6 +43,38 @@ def test_a_fill_reported_twice_is_booked_once(tmp_path: Path) -> None:
     ledger.add_fill(RecordFill(FILL, 3))
     assert ledger.fills(EVENT) == [(FILL, 3)]
     ledger.close()
+
+
+def test_a_fill_is_unconfirmed_until_the_accounts_list_has_it(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.add_fill(RecordFill(FILL, 3))
+    assert ledger.fills_of((EVENT,)) == ((), (FILL,))
+    ledger.confirm_fills((FILL,))
+    assert ledger.fills_of((EVENT,)) == ((FILL,), ())
+    ledger.close()
+
+
+def test_a_fill_of_an_earlier_version_counts_as_confirmed(tmp_path: Path) -> None:
+    with closing(earlier_ledger(tmp_path, 5)) as db:
+        row = (*FILL.key, FILL.ticker, FILL.side, FILL.price, FILL.count, FILL.fee, FILL.at, 3)
+        db.execute("INSERT INTO fills VALUES (?,?,?,?,?,?,?,?,?,NULL,NULL,NULL)", row)
+        db.commit()
+    ledger = Ledger(tmp_path)
+    assert ledger.fills_of((EVENT,)) == ((FILL,), ())
+    ledger.close()
+
+
+def test_a_voided_fill_is_kept_apart_with_the_reason_and_may_be_booked_anew(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.add_fill(RecordFill(FILL, 3))
+    ledger.void_fill(VoidFill(FILL, "it is not listed"))
+    assert ledger.fills(EVENT) == []
+    ledger.add_fill(RecordFill(FILL, 3, confirmed=True))
+    assert ledger.fills_of((EVENT,)) == ((FILL,), ())
+    ledger.close()
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as db:
+        rows = db.execute("SELECT trade_id, reason FROM voided_fills").fetchall()
+    assert rows == [(FILL.trade_id, "it is not listed")]
 
 
 def test_fills_and_counts_are_there_after_reopening(tmp_path: Path) -> None:
