@@ -18,6 +18,7 @@ from mmbot.trading.values import CLIENT_ID_PREFIX
 # Looks at the start: what a predecessor killed a moment ago had sent appears before the second.
 _FIRST_LOOKS, _FIRST_PAUSE_SECONDS = 3, 1.2
 _PAUSE_SECONDS = 10.0
+_LOOKS_WITH_NEW = 2
 # No session began before this; an id that says so was made by hand.
 _EARLIEST_SESSION = 1_600_000_000_000
 
@@ -67,13 +68,16 @@ class Neighbours:
         """Look until cancelled, from a while after the start.
 
         Raises:
-            OtherDaemon: A new order of an earlier session came: that one lives.
+            OtherDaemon: New orders of earlier sessions came twice: one of these lives. What a dead
+                one had under way, the exchange may carry out late, but only once.
         """
-        while True:
+        looks_with_new = 0
+        while looks_with_new < _LOOKS_WITH_NEW:
             await self._sleep(_PAUSE_SECONDS)
             came = await self._came()
-            if any(_EARLIEST_SESSION < _session_of(each) < self._began for each in came):
-                raise self._error()
+            earlier = [_EARLIEST_SESSION < _session_of(each) < self._began for each in came]
+            looks_with_new += any(earlier)
+        raise self._error()
 
     @property
     def _began(self) -> int:

@@ -65,11 +65,18 @@ async def test_a_daemon_that_goes_on_placing_is_found_at_the_start() -> None:
 
 async def test_a_quiet_one_is_found_once_it_places() -> None:
     quiet = orders(FIRST, 1) | orders(MINE, 1)
-    looks = Looks([quiet, quiet, quiet, quiet | orders(MINE, 2), quiet | orders(FIRST, 2)])
+    found = [quiet, quiet, quiet, quiet | orders(MINE, 2), quiet | orders(FIRST, 2)]
+    looks = Looks([*found, quiet | orders(FIRST, 3)])
     await looks.neighbours.refuse_if_any()
     with pytest.raises(OtherDaemon):
         await looks.neighbours.watch()
-    assert looks.looked == 5
+    assert looks.looked == 6
+
+
+async def test_an_order_of_a_dead_daemon_that_is_carried_out_late_is_no_reason_to_stop() -> None:
+    left, late = orders(FIRST, 1), orders(FIRST, 1, 2)
+    with pytest.raises(asyncio.CancelledError):
+        await Looks([left, late, late, left]).neighbours.watch()
 
 
 @pytest.mark.parametrize("other", [LATER, "0", "by hand"])
