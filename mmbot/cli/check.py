@@ -7,12 +7,13 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mmbot import config
+from mmbot.cli.output import print_json
 from mmbot.cli.run import choose_venue, interceptor_for, state_directory
 from mmbot.daemon import transport
 from mmbot.daemon.account_client import CHECK_ATTEMPTS, AccountClient
@@ -54,7 +55,7 @@ def check(
     ready = is_ready(findings)
     if as_json:
         rows = [{"name": f.name, "state": f.state, "detail": f.detail} for f in findings]
-        print(msgspec.json.encode({"ready": ready, "findings": rows}).decode())
+        print_json({"ready": ready, "findings": rows})
     else:
         _print_table(findings, venue, ready=ready)
     raise typer.Exit(0 if ready else NotReady.exit_code)
@@ -84,7 +85,7 @@ def _print_table(findings: tuple[Finding, ...], venue: Venue, *, ready: bool) ->
         table.add_column(heading)
     for finding in findings:
         colour = _COLOURS[finding.state]
-        table.add_row(finding.name, f"[{colour}]{finding.state}[/]", finding.detail)
+        table.add_row(finding.name, Text(finding.state, colour), Text(finding.detail))
     console = Console()
     console.print(table)
     console.print("READY" if ready else "NOT READY")
