@@ -45,7 +45,8 @@ def check(
     """Check clock, key, exchange, fees, markets, account and stream; place no order.
 
     The daemon makes the same checks when it starts. Exit codes: 0 ready, 2 something given cannot
-    be used, 3 not ready.
+    be used, 3 not ready: a check has failed, or could not be made because the exchange cannot be
+    reached (which the daemon would wait for).
     """
     settings = config.load(config_path)
     venue = choose_venue(settings, venue_path, live=settings.mode == "live")

@@ -49,7 +49,9 @@ def test_a_killed_daemon_goes_on_where_it_was_with_its_orders_in_their_places(
     assert before
 
     with daemon(quick_config, exchange.venue_file, state) as process:
+        began = time.monotonic()
         lines = log_until(process, lambda line: line["event"] == "quotes.open")
+        print(f"quotes open {time.monotonic() - began:.1f} s after the start")
         after = account.resting
         beats = log_until(
             process, lambda line: "events" in line and held_by(line) == account.positions

@@ -66,6 +66,7 @@ async def attempts_of_a_minute(
             await asyncio.sleep(MINUTE_SECONDS)
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+    print(f"{attempts} attempts in a minute, shrunk to {MINUTE_SECONDS:.1f} s")
     return attempts
 
 
