@@ -143,6 +143,7 @@ def test_a_fill_that_cannot_be_booked_ends_the_process_and_is_booked_once_by_the
                 other.execute("BEGIN IMMEDIATE")
             lines = rest_of_log(process)
         assert process.returncode == ExitCode.BROKEN
+    print(f"swept {seconds_between(lines, 'bot.failed', 'swept'):.2f} s after the failure")
     failed = next(line for line in lines if line["event"] == "bot.failed")
     assert "sqlite3." in failed["exception"]
     assert "order.place" not in names(lines[lines.index(failed) :])
