@@ -44,9 +44,10 @@ def test_a_halt_that_looks_at_another_state_directory_finds_the_daemon(
     where = ("--config", quick_config, "--venue", str(exchange.venue_file))
     with daemon(quick_config, exchange.venue_file, tmp_path / "first") as process:
         read_until(process, "order.place", 4)
-        done = mmbot("halt", *where, "--json")
+        done = mmbot("halt", *where, "--reason", "caf\udce9", "--json")
         assert done.returncode == 0, done.stderr
         report = orjson.loads(done.stdout)
+        assert report["reason"] == "caf?"
         assert (report["running"], report["left"]) == (True, 0)
         print(f"no quote {report['seconds']:.2f} s after the halt was received")
         read_until(process, "halted")
