@@ -16,6 +16,7 @@ from mmbot.cli.evaluate import evaluate
 from mmbot.cli.exchange import exchange
 from mmbot.cli.forecast import forecast
 from mmbot.cli.operate import counts, explain, halt, plan, resume
+from mmbot.cli.output import never_refuse_a_character
 from mmbot.cli.replay import replay
 from mmbot.cli.report import report
 from mmbot.cli.run import run
@@ -47,6 +48,7 @@ app.add_typer(counts, name="counts", rich_help_panel=_STEER)
 
 def main() -> None:
     """Run the command line; errors that the user can fix are one sentence and an exit code."""
+    never_refuse_a_character()
     try:
         app()
     except (BadInput, NotReady) as error:

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from mmbot import config
+from mmbot.cli.output import print_json
 from mmbot.cli.run import choose_venue, interceptor_for, state_directory
 from mmbot.daemon import transport
 from mmbot.daemon.account_client import AccountClient
@@ -57,7 +57,7 @@ def cancel_all(
     except ReadingError as error:
         raise BadInput(f"{venue.rest_url} refuses to list the orders: {error}") from None
     if as_json:
-        print(msgspec.json.encode(result).decode())
+        print_json(result)
     else:
         print(_result_text(result))
     raise typer.Exit(ExitCode.CLEAN if result.clean else ExitCode.NOT_KNOWN)

@@ -7,12 +7,13 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mmbot import config
+from mmbot.cli.output import print_json
 from mmbot.cli.run import choose_venue, interceptor_for, state_directory
 from mmbot.daemon import transport
 from mmbot.daemon.account_client import CHECK_ATTEMPTS, AccountClient
@@ -44,7 +45,8 @@ def check(
     """Check clock, key, exchange, fees, markets, account and stream; place no order.
 
     The daemon makes the same checks when it starts. Exit codes: 0 ready, 2 something given cannot
-    be used, 3 not ready.
+    be used, 3 not ready: a check has failed, or could not be made because the exchange cannot be
+    reached (which the daemon would wait for).
     """
     settings = config.load(config_path)
     venue = choose_venue(settings, venue_path, live=settings.mode == "live")
@@ -54,7 +56,7 @@ def check(
     ready = is_ready(findings)
     if as_json:
         rows = [{"name": f.name, "state": f.state, "detail": f.detail} for f in findings]
-        print(msgspec.json.encode({"ready": ready, "findings": rows}).decode())
+        print_json({"ready": ready, "findings": rows})
     else:
         _print_table(findings, venue, ready=ready)
     raise typer.Exit(0 if ready else NotReady.exit_code)
@@ -84,7 +86,7 @@ def _print_table(findings: tuple[Finding, ...], venue: Venue, *, ready: bool) ->
         table.add_column(heading)
     for finding in findings:
         colour = _COLOURS[finding.state]
-        table.add_row(finding.name, f"[{colour}]{finding.state}[/]", finding.detail)
+        table.add_row(finding.name, Text(finding.state, colour), Text(finding.detail))
     console = Console()
     console.print(table)
     console.print("READY" if ready else "NOT READY")

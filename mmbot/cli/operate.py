@@ -20,6 +20,7 @@ from rich.text import Text
 
 from mmbot import config
 from mmbot.cli.options import DaemonConfig, DaemonVenue
+from mmbot.cli.output import print_json
 from mmbot.cli.run import choose_venue, interceptor_for, state_directory
 from mmbot.daemon import control, transport
 from mmbot.daemon.account_client import AccountClient
@@ -51,6 +52,7 @@ from mmbot.daemon_api import (
 )
 from mmbot.errors import BadInput, NotReady
 from mmbot.kalshi.auth import Signer
+from mmbot.texts import encodable
 from mmbot.trading.events import Halted
 from mmbot.tsa.calendar import EASTERN, from_milliseconds
 
@@ -69,7 +71,9 @@ _AnswerT = TypeVar("_AnswerT")
 
 def halt(
     config_path: DaemonConfig,
-    reason: Annotated[str, typer.Option(help="Why; it is logged and stored.")] = "",
+    reason: Annotated[
+        str, typer.Option(help="Why; it is logged and stored, up to 200 characters of it.")
+    ] = "",
     venue_path: DaemonVenue = None,
     as_json: _AsJson = False,
 ) -> None:
@@ -83,10 +87,8 @@ def halt(
     Exit codes: 0 no order is left, 2 something given cannot be used, 3 there is nothing to halt,
     4 not known whether an order is left, or a daemon that was not found.
     """
-    if len(reason) > MAX_REASON_CHARACTERS:
-        raise BadInput(
-            f"a reason has at most {MAX_REASON_CHARACTERS} characters, not {len(reason)}"
-        )
+    # Nothing about its reason may keep a halt from being sent.
+    reason = encodable(reason)[:MAX_REASON_CHARACTERS]
     settings = config.load(config_path)
     place = _find(settings, venue_path)
     try:
@@ -321,7 +323,7 @@ def _end_halt(ledger: Ledger) -> ResumeReport:
 def _print_json(report: Answer) -> None:
     tree = msgspec.to_builtins(report)
     del tree["type"]
-    print(msgspec.json.encode(tree).decode())
+    print_json(tree)
 
 
 def _print_halt(report: HaltReport, directory: Path, lifetime_seconds: int) -> None:
@@ -388,7 +390,7 @@ def _show_plan(report: PlanReport) -> None:
         console.print(_plan_table(event, [m for m in of_event if m.differs or _is_quoted(m)]))
         unquoted = Counter(m.present.gate for m in of_event if not (m.differs or _is_quoted(m)))
         for gate, number in unquoted.items():
-            console.print(f"{number} more are not quoted either way: {gate}")
+            console.print(f"{number} more are not quoted either way: {gate}", markup=False)
     differing = sum(market.differs for market in report.markets)
     console.print(f"{differing} of {len(report.markets)} markets would be quoted otherwise (*).")
 
@@ -411,7 +413,7 @@ def _plan_table(event: str, markets: list[PlannedMarket]) -> Table:
             _marked(now.bid, then.bid),
             _offer(now.ask),
             _marked(now.ask, then.ask),
-            now.gate if now.gate == then.gate else f"{now.gate or 'nothing'} -> {then.gate}",
+            Text(now.gate if now.gate == then.gate else f"{now.gate or 'nothing'} -> {then.gate}"),
         )
     return table
 

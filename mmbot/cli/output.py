@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import io
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +15,7 @@ from rich.table import Table
 
 from mmbot.errors import BadInput
 from mmbot.observe.sheets import Sheet
+from mmbot.texts import to_json
 
 # Columns of the output where it goes to a file or a pipe.
 _WIDTH = 110
@@ -39,6 +42,17 @@ def say(sentences: Iterable[str]) -> None:
     console = Console()
     for sentence in sentences:
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+
+def print_json(value: object) -> None:
+    """Print a report as a line of JSON, whatever its texts hold."""
+    print(to_json(value).decode())
+
+
+def never_refuse_a_character() -> None:
+    """Have standard output write what its encoding does not know as an escape."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def write(path: Path, content: bytes) -> None:

@@ -19,6 +19,7 @@ from mmbot.recording.batches import unpack
 from mmbot.recording.records import Record, split
 from mmbot.recording.replay import ReplayResult, utc
 from mmbot.recording.replay import replay as replay_session
+from mmbot.texts import to_json
 from mmbot.versions import versions
 
 EXIT_DIFFERENT = 1
@@ -59,7 +60,7 @@ def replay(
         if not as_json:
             _tell(results[-1])
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode(results)).decode())
+        print(msgspec.json.format(to_json(results)).decode())
     if any(result.verdict and result.verdict.difference for result in results):
         raise typer.Exit(EXIT_DIFFERENT)
     if any(result.unusable for result in results):

@@ -22,6 +22,7 @@ import msgspec
 from mmbot.daemon.patience import refusal
 from mmbot.daemon_api import Answer, Refused, Request
 from mmbot.errors import BadInput, NotReady
+from mmbot.texts import to_json
 
 SOCKET_NAME = "control.sock"
 
@@ -266,7 +267,7 @@ def _read_line(connection: socket.socket, deadline: float) -> bytes:
 
 
 def _line(message: Request | Answer) -> bytes:
-    return msgspec.json.encode(message) + b"\n"
+    return to_json(message) + b"\n"
 
 
 @contextlib.contextmanager

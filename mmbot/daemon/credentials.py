@@ -17,6 +17,7 @@ from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.private_files import forbid_core_dumps
 from mmbot.errors import BadInput
 from mmbot.kalshi.auth import Signer, read_private_key
+from mmbot.texts import shown
 
 
 def find_signer(
@@ -42,6 +43,8 @@ def find_signer(
             "there is no API key id; set credentials.key_id in the config or MMBOT_KEY_ID in the "
             "environment"
         )
+    if not (key_id.isascii() and key_id.isprintable()):
+        raise BadInput(f"the API key id {shown(key_id)} is none: it has only plain characters")
     named = (
         venue.private_key_path
         or settings.private_key_path
@@ -51,7 +54,7 @@ def find_signer(
         return Signer(key_id, read_private_key(_read_private_file(Path(named))))
     if directory and (Path(directory) / "private_key").is_file():
         # systemd itself controls who can read its credentials.
-        return Signer(key_id, read_private_key((Path(directory) / "private_key").read_bytes()))
+        return Signer(key_id, read_private_key(_read(Path(directory) / "private_key")))
     raise BadInput(
         "there is no private key; set credentials.private_key_path in the config or "
         "MMBOT_PRIVATE_KEY_PATH in the environment to the PEM file that the exchange gave you"
@@ -62,7 +65,14 @@ def _credential(directory: str | None, name: str) -> str:
     if directory is None:
         return ""
     path = Path(directory) / name
-    return path.read_text(encoding="ascii").strip() if path.is_file() else ""
+    return _read(path).decode(errors="replace").strip() if path.is_file() else ""
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"cannot read the credential {path}: {error.strerror}") from None
 
 
 def _read_private_file(path: Path) -> bytes:

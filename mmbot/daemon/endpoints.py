@@ -44,7 +44,7 @@ def read_venue(path: Path) -> Venue:
         venue = msgspec.json.decode(path.read_bytes(), type=Venue)
     except OSError as error:
         raise BadInput(f"cannot read the venue file {path}: {error.strerror}") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadInput(
             f"{path} is not what `mmbot exchange` prints ({error}); save its first line there"
         ) from None

@@ -1,8 +1,4 @@
-"""Keeps the WebSocket stream open: connects, passes frames on, reconnects with backoff.
-
-The wait before a connection doubles with each that was refused, or that ended before it had served
-anything or sooner than the wait that it had cost. So an exchange that turns every connection away,
-accepts it and closes it, or accepts it and says nothing, is asked ever more rarely.
+"""Keeps the WebSocket stream open: connects, passes frames on, connects again after a `Backoff`.
 
 Frames are passed on one by one as they arrive; while the bot is busy they wait in the connection's
 queue, and once that is full, in the exchange's socket. The delay shows in the age of the frames,
@@ -18,9 +14,8 @@ from typing import Protocol
 import structlog
 from websockets.asyncio.client import ClientConnection
 
+from mmbot.bot.backoff import Backoff
 from mmbot.daemon import transport
-
-_FIRST_BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 0.5, 20.0
 
 
 class StreamListener(Protocol):
@@ -46,7 +41,7 @@ class StreamClient:
         """Connect to `url` when run; `rng` draws the jitter of reconnections."""
         self._url = url
         self._listener = listener
-        self._rng = rng
+        self._backoff = Backoff(rng.random)
         self._sender: transport.Sender | None = None
         self._reconnect = asyncio.Event()
         self._has_served = False
@@ -54,7 +49,6 @@ class StreamClient:
 
     async def run(self) -> None:
         """Keep a connection open until cancelled."""
-        backoff_seconds = _FIRST_BACKOFF_SECONDS
         clock = asyncio.get_running_loop().time
         while True:
             self._has_served, began = False, clock()
@@ -65,10 +59,8 @@ class StreamClient:
             except* transport.StreamError as group:
                 reason = "; ".join(f"{type(e).__name__}: {e}" for e in group.exceptions)
                 self._log.warning("stream.failed", reason=reason[:300])
-            if self._has_served and clock() - began > backoff_seconds:
-                backoff_seconds = _FIRST_BACKOFF_SECONDS
-            await asyncio.sleep(backoff_seconds * (0.5 + self._rng.random()))
-            backoff_seconds = min(2 * backoff_seconds, _LONGEST_BACKOFF_SECONDS)
+            lasted = round((clock() - began) * 1000)
+            await asyncio.sleep(self._backoff.after(lasted, served=self._has_served) / 1000)
 
     def send(self, frame: bytes) -> None:
         """Send a frame, if connected; reconnect if too many wait to be sent."""

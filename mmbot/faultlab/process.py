@@ -13,6 +13,7 @@ from typing import assert_never
 
 import msgspec
 
+from mmbot.bot.backoff import Backoff
 from mmbot.bot.bot import Bot
 from mmbot.bot.driver import COMMIT_OVERDUE_MS, Driver, Record, execute
 from mmbot.bot.inputs import (
@@ -58,7 +59,6 @@ from mmbot.units import Milliseconds
 _PAGE_MS: Milliseconds = 40
 _TICK_MS: Milliseconds = 1_000
 _FIT_MS: Milliseconds = 40
-_FIRST_BACKOFF_MS, _LONGEST_BACKOFF_MS = 500, 30_000
 
 
 class Process:
@@ -87,8 +87,11 @@ class Process:
         self._driver = Driver(bot.handle, self._clock.now, self._execute, self._decided)
         self._timer_due: Milliseconds | None = None
         self._timer_at: Milliseconds | None = None
-        self._backoff = _FIRST_BACKOFF_MS
+        self._backoff = Backoff(lambda: 0.5)
         self._connecting = self._streaming = False
+        # Since when the connection lasts or is tried, and whether it has brought any data.
+        self._connected_at = self._scheduler.now
+        self._subscribed = self._served = False
         self._forecaster = self._scenario.forecaster
         self._fitted_for: Week | None = self._scenario.weeks[0]
         self._trading = False
@@ -164,7 +167,6 @@ class Process:
     def stream_opened(self) -> None:
         """Handle the opening of the stream."""
         self._connecting, self._streaming = False, True
-        self._backoff = _FIRST_BACKOFF_MS
         self._auditor.stream = DeliveredStream()
         self._driver.handle(StreamOpened())
 
@@ -185,15 +187,20 @@ class Process:
         truth = self._auditor.stream
         if truth is not None:
             truth.follow(frame)
+            # What comes once all is subscribed is data.
+            self._served |= self._subscribed
             self._driver.handle(FrameReceived(frame))
+            self._subscribed = self.bot.streaming
 
     def _connect_again(self) -> None:
-        self._later(self._backoff, self._connect)
-        self._backoff = min(2 * self._backoff, _LONGEST_BACKOFF_MS)
+        lasted = self._scheduler.now - self._connected_at
+        self._later(self._backoff.after(lasted, served=self._served), self._connect)
 
     def _connect(self) -> None:
         if not (self._connecting or self._streaming):
             self._connecting = True
+            self._connected_at = self._scheduler.now
+            self._subscribed = self._served = False
             self._network.connect(self.bot.stream_headers(self._clock.now()))
 
     def _later(self, delay: Milliseconds, action: Callable[[], None]) -> None:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 
+from mmbot import texts
 from mmbot.trading.values import Level, Market, Side
 from mmbot.tsa.calendar import to_milliseconds
 from mmbot.units import (
@@ -192,7 +193,7 @@ def word(value: Word) -> str:
 
 def shown(value: Word) -> str:
     """Return how a word that nobody knows is named in a reason: in quotes, cut to a bound."""
-    return repr(value)[:_LONGEST_WORD]
+    return texts.shown(value)[:_LONGEST_WORD]
 
 
 def subject(raw: msgspec.Raw) -> LifecycleSubject:
@@ -326,6 +327,7 @@ def error_of(decoded: Any) -> ErrorBody:
         return ErrorBody("", decoded[:_LONGEST_ERROR_TEXT])
     if not isinstance(decoded, dict):
         return ErrorBody()
-    text = " ".join(str(decoded[key]) for key in ("message", "details") if decoded.get(key))
-    code = str(decoded.get("code") or "")
+    parts = (decoded.get(key) for key in ("message", "details"))
+    text = " ".join(texts.plain(part) for part in parts if part)
+    code = texts.plain(decoded.get("code") or "")
     return ErrorBody(code[:_LONGEST_ERROR_TEXT], text[:_LONGEST_ERROR_TEXT])

@@ -13,6 +13,7 @@ import msgspec
 
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
+from mmbot.texts import plain
 from mmbot.trading.commands import ReadListing
 from mmbot.trading.events import FeeTypeRead, InputEvent, LimitsRead, ListingRead, MarketSettled
 from mmbot.trading.values import ListedEvent, Market, Unreadable
@@ -75,7 +76,7 @@ def pages(path: str, query: _Query, field: str, kind: type[_T]) -> Steps[list[_T
         if not isinstance(page.get(field), list):
             raise wire.Malformed(f"GET {path}: no list of {field}")
         rows += [wire.convert(row, kind) for row in page[field]]
-        cursor = str(page.get("cursor") or "")
+        cursor = plain(page.get("cursor") or "")
         if not cursor:
             return rows
     raise ReadingError(f"GET {path}: more than {_MOST_PAGES} pages")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import reprlib
 import sys
 from collections.abc import Callable, MutableMapping
 from typing import Any
@@ -20,6 +19,7 @@ import structlog
 
 from mmbot.config import LogLevel
 from mmbot.observe.log_writer import LogStream, LogWriter
+from mmbot.texts import plain, shown
 
 STANDARD_ERROR = 2
 # A field's value is cut to about so many characters.
@@ -112,20 +112,6 @@ def _dump(event: object, **_options: object) -> bytes:
 # Values
 
 
-class _Shown(reprlib.Repr):
-    """Any value as text of a bounded length and depth."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxlevel = 5
-        self.maxdict = self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = 10
-        self.maxstring = self.maxother = self.maxlong = 200
-
-    def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002 (reprlib's own signature)
-        # Python refuses to write thousands of digits in decimal.
-        return repr(x) if x.bit_length() <= self.maxlong else f"{f'{x:#x}'[: self.maxlong]}..."
-
-
 def _make_loggable(
     _logger: object, _level: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
@@ -142,11 +128,11 @@ def _loggable(value: object) -> object:
         size = len(orjson.dumps(value, default=str, option=_OPTIONS))
     except (orjson.JSONEncodeError, RecursionError):
         size = LONGEST_VALUE + 1
-    return value if size <= LONGEST_VALUE else _as_text(_Shown().repr(value))
+    return value if size <= LONGEST_VALUE else _as_text(shown(value))
 
 
 def _as_text(value: object) -> str:
-    text = value if isinstance(value, str) else _Shown().repr(value)
+    text = plain(value)
     text = text.encode("utf-8", "backslashreplace").decode()
     if len(text) <= LONGEST_VALUE:
         return text

@@ -9,6 +9,9 @@ from typing import Any
 import orjson
 import pytest
 
+from mmbot.cli.check import _print_table
+from mmbot.daemon.endpoints import Venue
+from mmbot.kalshi.selfcheck import Finding
 from tests.cli.conftest import Mmbot
 
 Start = Callable[..., Any]
@@ -66,6 +69,22 @@ def test_a_stream_that_cannot_be_opened_is_not_ready(
     assert done.returncode == 3
     (stream,) = (f for f in orjson.loads(done.stdout)["findings"] if f["name"] == "stream")
     assert stream["state"] == "fail"
+
+
+def test_an_exchange_that_cannot_be_reached_is_not_ready(
+    start_exchange: Start, quick_config: str, invoke: Mmbot
+) -> None:
+    nowhere = "http://127.0.0.1:9/trade-api/v2"
+    venue = start_exchange("--quiet-crowd").changed_venue("gone.json", rest_url=nowhere)
+    done = invoke("check", "--config", quick_config, "--venue", str(venue))
+    assert done.returncode == 3
+    assert "127.0.0.1:9" in done.stderr.splitlines()[-1]
+
+
+def test_what_was_found_is_shown_letter_by_letter(capsys: pytest.CaptureFixture[str]) -> None:
+    venue = Venue("http://127.0.0.1/trade-api/v2", "ws://127.0.0.1/", "http://127.0.0.1")
+    _print_table((Finding("halt", "warn", "halted ([/red] [bold])"),), venue, ready=True)
+    assert "([/red] [bold])" in capsys.readouterr().out
 
 
 def test_bad_input_is_refused_in_one_sentence(invoke: Mmbot, tmp_path: Path) -> None:

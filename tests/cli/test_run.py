@@ -60,3 +60,10 @@ def test_the_help_names_every_exit_code_and_no_other(invoke: Mmbot) -> None:
     codes = text.partition("Exit codes: ")[2].partition("can be started again")[0]
     named = {int(word) for word in codes.replace(",", " ").split() if word.isdigit()}
     assert named == set(ExitCode)
+
+
+def test_so_does_the_readme() -> None:
+    text = " ".join(Path("README.md").read_text(encoding="utf-8").split())
+    codes = text.partition("Exit codes of `mmbot run`: ")[2].partition("There is no other")[0]
+    named = {int(part.split()[0]) for part in codes.split(", ") if part[:1].isdigit()}
+    assert named == set(ExitCode)

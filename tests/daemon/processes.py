@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import os
 import signal
 import subprocess
@@ -93,6 +94,21 @@ def their_ledger(exchange: Any) -> dict[str, Any]:
     with urllib.request.urlopen(exchange.venue["ledger_url"], timeout=10) as answer:
         ledger: dict[str, Any] = orjson.loads(answer.read())
     return ledger
+
+
+def await_resting(exchange: Any, *, some: bool) -> float:
+    """Wait until orders rest at the exchange, or none does; return how many seconds it took."""
+    began = time.monotonic()
+    while bool(their_ledger(exchange)["resting_orders"]) != some:
+        assert time.monotonic() < began + PATIENCE_SECONDS
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def seconds_between(lines: list[Line], first: str, last: str) -> float:
+    """Return the time from one event of the log to another, by its own timestamps."""
+    at = {line["event"]: dt.datetime.fromisoformat(line["timestamp"]) for line in reversed(lines)}
+    return (at[last] - at[first]).total_seconds()
 
 
 class Account:

@@ -15,10 +15,12 @@ from mmbot.units import format_count
 from tests.daemon.processes import (
     Line,
     Start,
+    await_resting,
     daemon,
     log_until,
     read_until,
     rest_of_log,
+    seconds_between,
     terminate,
     their_ledger,
 )
@@ -74,6 +76,9 @@ def test_a_helper_that_fails_once_costs_the_quotes_only_for_a_while(
         # Cancelled first, and logged afterwards.
         cancelled = [line for line in lines if line["event"] == "order.cancel"]
         assert {line["reason"] for line in cancelled} == {"no_heartbeat"}
+        off = await_resting(exchange, some=False)
+        on = off + await_resting(exchange, some=True)
+        print(f"no quote after {off:.1f} s, quotes again after {on:.1f} s")
         lines = read_until(process, "helper.restarted")
         assert "order.place" not in names(lines)
         read_until(process, "order.place")
@@ -89,6 +94,8 @@ def test_a_helper_that_keeps_failing_ends_the_process_with_no_order_left(
     with daemon(config, exchange.venue_file, tmp_path / "state", sabotage) as process:
         lines = rest_of_log(process)
         assert process.returncode == ExitCode.BROKEN
+    seconds = seconds_between(lines, "given_up", "swept")
+    print(f"swept {seconds:.2f} s after it was given up")
     assert names(lines).count("helper.restarted") == 3
     assert names(lines)[-3:] == ["given_up", "swept", "stopped"]
     assert their_ledger(exchange)["resting_orders"] == 0
@@ -101,6 +108,7 @@ def test_a_bot_that_fails_in_the_middle_of_an_input_is_not_used_again(
     with daemon(config, exchange.venue_file, tmp_path / "state", BOT_FAILS) as process:
         lines = rest_of_log(process)
         assert process.returncode == ExitCode.BROKEN
+    print(f"swept {seconds_between(lines, 'bot.failed', 'swept'):.2f} s after the failure")
     failed = names(lines).index("bot.failed")
     assert "LookupError: half done" in lines[failed]["exception"]
     assert "KALSHI-ACCESS" not in str(lines)
@@ -135,6 +143,7 @@ def test_a_fill_that_cannot_be_booked_ends_the_process_and_is_booked_once_by_the
                 other.execute("BEGIN IMMEDIATE")
             lines = rest_of_log(process)
         assert process.returncode == ExitCode.BROKEN
+    print(f"swept {seconds_between(lines, 'bot.failed', 'swept'):.2f} s after the failure")
     failed = next(line for line in lines if line["event"] == "bot.failed")
     assert "sqlite3." in failed["exception"]
     assert "order.place" not in names(lines[lines.index(failed) :])

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from mmbot.config import Settings
 from mmbot.daemon import control
 from mmbot.daemon_api import (
+    MAX_REASON_CHARACTERS,
     Answer,
     Halt,
     HaltReport,
@@ -72,6 +73,19 @@ async def test_a_request_is_answered_however_deep_the_directory_lies(deep: Path)
     async with control.listening(deep, answer):
         assert await ask(deep, Halt("storm")) == HaltReport(1, "storm", running=True)
         assert await ask(deep, Plan(Settings())) == PlanReport(())
+
+
+async def test_text_that_is_no_unicode_stops_no_request_and_no_answer(tmp_path: Path) -> None:
+    async def quote(request: Request) -> Answer:
+        return Refused("the directory caf\udce9")
+
+    async with control.listening(tmp_path, answer):
+        longest = "\udce9" * MAX_REASON_CHARACTERS
+        report = await ask(tmp_path, Halt(longest))
+        assert report == HaltReport(1, "?" * MAX_REASON_CHARACTERS, running=True)
+    async with control.listening(tmp_path, quote):
+        with pytest.raises(BadInput, match="the directory caf"):
+            await ask(tmp_path, Resume())
 
 
 async def test_the_socket_is_its_owners_alone_and_goes_with_the_daemon(tmp_path: Path) -> None:

@@ -67,3 +67,16 @@ def test_a_key_that_is_none_is_not_repeated(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as refused:
         find_signer(CredentialSettings(key_id="id", private_key_path=str(path)), NOWHERE, {})
     assert "SECRET" not in str(refused.value)
+
+
+@pytest.mark.parametrize("key_id", ["caf\udce9", "caf\u00e9", "a\nb", "\x00"])
+def test_a_key_id_that_no_header_can_carry_is_refused(key_file: Path, key_id: str) -> None:
+    environment = {"MMBOT_KEY_ID": key_id, "MMBOT_PRIVATE_KEY_PATH": str(key_file)}
+    with pytest.raises(BadInput, match="plain characters"):
+        find_signer(NONE, NOWHERE, environment)
+
+
+def test_a_credential_that_is_no_text_is_refused(key_file: Path) -> None:
+    (key_file.parent / "key_id").write_bytes(b"\xff\xfe")
+    with pytest.raises(BadInput, match="plain characters"):
+        find_signer(NONE, NOWHERE, {"CREDENTIALS_DIRECTORY": str(key_file.parent)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 import orjson
@@ -12,6 +13,7 @@ from tests.daemon.processes import (
     Account,
     Mmbot,
     Start,
+    await_resting,
     daemon,
     read_until,
     rest_of_log,
@@ -42,10 +44,12 @@ def test_a_halt_that_looks_at_another_state_directory_finds_the_daemon(
     where = ("--config", quick_config, "--venue", str(exchange.venue_file))
     with daemon(quick_config, exchange.venue_file, tmp_path / "first") as process:
         read_until(process, "order.place", 4)
-        done = mmbot("halt", *where, "--json")
+        done = mmbot("halt", *where, "--reason", "caf\udce9", "--json")
         assert done.returncode == 0, done.stderr
         report = orjson.loads(done.stdout)
+        assert report["reason"] == "caf?"
         assert (report["running"], report["left"]) == (True, 0)
+        print(f"no quote {report['seconds']:.2f} s after the halt was received")
         read_until(process, "halted")
         assert their_ledger(exchange)["resting_orders"] == 0
         assert mmbot("resume", *where).returncode == 0
@@ -75,7 +79,9 @@ def test_a_state_directory_that_is_deleted_stops_the_daemon(
     with daemon(quick_config, exchange.venue_file, tmp_path / "state") as process:
         read_until(process, "order.place", 4)
         shutil.rmtree(tmp_path / "state")
+        off = await_resting(exchange, some=False)
         rest_of_log(process)
+        print(f"no quote {off:.1f} s after the directory was deleted")
         assert process.returncode == 5
     assert their_ledger(exchange)["resting_orders"] == 0
 
@@ -94,8 +100,10 @@ def test_the_younger_of_two_daemons_on_two_machines_refuses(
     exchange = start_exchange("--seed", "3", "--speed", "200")
     with daemon(quick_config, exchange.venue_file, tmp_path / "first") as first:
         read_until(first, "order.place", 4)
+        began = time.monotonic()
         with daemon(quick_config, exchange.venue_file, tmp_path / "second", ELSEWHERE) as second:
             _, words = second.communicate(timeout=PATIENCE_SECONDS)
+            print(f"refused {time.monotonic() - began:.1f} s after its start")
             assert second.returncode == 3
         assert b"another mmbot, which began earlier" in words
         assert first.poll() is None

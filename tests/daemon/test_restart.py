@@ -14,10 +14,12 @@ import msgspec
 from mmbot.daemon.ledger import Ledger
 from mmbot.trading.gates import NOT_LEARNT_YET
 from mmbot.tsa.calendar import CalendarClock, Week
-from tests.daemon.processes import Account, Start, daemon, kill, log_until, terminate
+from tests.daemon.processes import Account, Start, await_resting, daemon, kill, log_until, terminate
 
 WEEK = Week(dt.date(2026, 4, 19))
 EVENT_LOSS = 500.0
+# The shortest that the settings allow beside an answer's timeout of five seconds.
+LIFETIME = 10
 # A machine that is too slow to trade in the last hours of a week gets a slower calendar.
 SPEEDS = (5_000, 1_500, 400)
 
@@ -49,7 +51,9 @@ def test_a_killed_daemon_goes_on_where_it_was_with_its_orders_in_their_places(
     assert before
 
     with daemon(quick_config, exchange.venue_file, state) as process:
+        began = time.monotonic()
         lines = log_until(process, lambda line: line["event"] == "quotes.open")
+        print(f"quotes open {time.monotonic() - began:.1f} s after the start")
         after = account.resting
         beats = log_until(
             process, lambda line: "events" in line and held_by(line) == account.positions
@@ -60,6 +64,21 @@ def test_a_killed_daemon_goes_on_where_it_was_with_its_orders_in_their_places(
     cancelled = [line for line in lines + beats if line["event"] == "order.cancel"]
     assert not NOT_LEARNT_YET & {line["reason"] for line in cancelled}
     assert all(float(event["worst_case"]) >= -EVENT_LOSS for event in beats[-1]["events"])
+
+
+def test_the_orders_of_a_killed_daemon_that_nobody_restarts_expire(
+    start_exchange: Start, quick_config: str, tmp_path: Path
+) -> None:
+    config = Path(quick_config)
+    text = config.read_text().replace("lifetime_seconds = 60", f"lifetime_seconds = {LIFETIME}")
+    config.write_text(text)
+    exchange = start_exchange("--seed", "3", "--speed", "1")
+    with daemon(quick_config, exchange.venue_file, tmp_path / "state") as process:
+        await_resting(exchange, some=True)
+        kill(process)
+    seconds = await_resting(exchange, some=False)
+    print(f"no order {seconds:.1f} s after the kill, where it lives for {LIFETIME} s")
+    assert seconds < LIFETIME + 1
 
 
 def test_an_event_that_closed_while_the_daemon_was_down_is_settled_in_its_ledger(

@@ -11,21 +11,30 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.processes import Start, daemon, log_until, read_until, terminate, their_ledger
+from tests.daemon.processes import (
+    Start,
+    await_resting,
+    daemon,
+    log_until,
+    read_until,
+    terminate,
+    their_ledger,
+)
 
 # From the third order on, the next commit takes eight seconds, once.
 SLOW_COMMIT = """
-import time
+import structlog, time
 from mmbot.daemon.ledger import Ledger
+from mmbot.trading.commands import RecordViews
 whole, left = Ledger.add_views, [1]
 def slow(self, command):
-    if left:
+    if left and command == RecordViews((), ()):
         left.pop()
+        structlog.get_logger().warning("test.slow")
         time.sleep(8)
     whole(self, command)
 Ledger.add_views = slow
 import mmbot.daemon.bot_runner as runner
-from mmbot.trading.commands import RecordViews
 begin = runner.BotRunner.set_timer
 seen = []
 def set_timer(self, at):
@@ -43,6 +52,10 @@ def test_quotes_are_off_while_a_commit_is_overdue_and_come_back(
     exchange = start_exchange("--seed", "3")
     state = tmp_path / "state"
     with daemon(quick_config, exchange.venue_file, state, SLOW_COMMIT) as process:
+        read_until(process, "test.slow")
+        off = await_resting(exchange, some=False)
+        on = off + await_resting(exchange, some=True)
+        print(f"no quote after {off:.1f} s, quotes again after {on:.1f} s")
         lines = read_until(process, "ledger.behind")
         cancelled = [line["reason"] for line in lines if line["event"] == "order.cancel"]
         assert "ledger_behind" in cancelled

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from mmbot.daemon import stream_client
+from mmbot.bot import backoff
 from mmbot.daemon.stream_client import StreamClient
 
 # The waits are a hundredth of the real ones, and so is the minute.
@@ -45,8 +45,8 @@ class Listener:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_FIRST_BACKOFF_SECONDS", "_LONGEST_BACKOFF_SECONDS"):
-        monkeypatch.setattr(stream_client, name, getattr(stream_client, name) / SHRINK)
+    for name in ("FIRST_MS", "LONGEST_MS"):
+        monkeypatch.setattr(backoff, name, getattr(backoff, name) / SHRINK)
 
 
 async def attempts_of_a_minute(
@@ -66,6 +66,7 @@ async def attempts_of_a_minute(
             await asyncio.sleep(MINUTE_SECONDS)
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+    print(f"{attempts} attempts in a minute, shrunk to {MINUTE_SECONDS:.1f} s")
     return attempts
 
 

@@ -153,7 +153,9 @@ def test_a_full_disk_is_waited_for(
         assert "ledger.sqlite" in lines[-1]["waits_for"]
         unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, unlimited)
+        healed = time.monotonic()
         read_until(process, "order.place")
+        print(f"{time.monotonic() - healed:.1f} s from the end of the outage to the first order")
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 0

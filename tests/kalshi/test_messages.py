@@ -79,6 +79,26 @@ def test_deeply_nested_json_is_malformed(data: bytes) -> None:
     assert wire.error_body(data) == ErrorBody()
 
 
+@pytest.mark.parametrize("inner", [b"[%s]", b'{"a":%s}'])
+def test_whatever_an_unknown_word_is_nested_in_it_can_be_named(inner: bytes) -> None:
+    before, _, after = inner.partition(b"%s")
+    for depth in (*range(1, 10), *range(900, 1010)):
+        value = before * depth + b"1" + after * depth
+        with contextlib.suppress(Malformed):
+            assert len(wire.shown(wire.tree(value))) <= 60
+            wire.error_of({"code": wire.tree(value), "message": wire.tree(value)})
+        with pytest.raises(Malformed):
+            wire.book_change(msgspec.Raw(orjson.dumps(DELTA)[:-1] + b',"side":' + value + b"}"))
+
+
+def test_an_error_of_any_size_is_read_within_a_bound() -> None:
+    vast = 10**5000
+    for value in (vast, -vast, [vast], {"a": vast}, [[vast]] * 1000, "x" * 10**6, 1.5, True):
+        error = wire.error_of({"code": value, "message": value, "details": [value] * 100})
+        assert 0 < len(error.code) <= 200
+        assert 0 < len(error.text) <= 200
+
+
 def test_a_book_change_is_read_in_yes_prices() -> None:
     assert wire.book_change(raw(DELTA))[1:] == ("bid", 4200, -5400)
     assert wire.book_change(raw(changed(DELTA, side="no")))[1:] == ("ask", 4200, -5400)
