@@ -1,8 +1,9 @@
 """Keeps the WebSocket stream open: connects, passes frames on, reconnects with backoff.
 
 The wait before a connection doubles with each that was refused, or that ended before it had served
-anything or sooner than the wait that it had cost. So an exchange that turns every connection away,
-accepts it and closes it, or accepts it and says nothing, is asked ever more rarely.
+anything or sooner than the wait that it had cost; a minute is the least where it is the bot that
+could not use it. So an exchange that turns every connection away, accepts it and closes it, accepts
+it and says nothing, or leaves out a channel each time, is asked ever more rarely.
 
 Frames are passed on one by one as they arrive; while the bot is busy they wait in the connection's
 queue, and once that is full, in the exchange's socket. The delay shows in the age of the frames,
@@ -21,6 +22,8 @@ from websockets.asyncio.client import ClientConnection
 from mmbot.daemon import transport
 
 _FIRST_BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 0.5, 20.0
+# A connection that the bot has given up was of use if it lasted so long.
+_USEFUL_SECONDS = 60.0
 
 
 class StreamListener(Protocol):
@@ -65,7 +68,9 @@ class StreamClient:
             except* transport.StreamError as group:
                 reason = "; ".join(f"{type(e).__name__}: {e}" for e in group.exceptions)
                 self._log.warning("stream.failed", reason=reason[:300])
-            if self._has_served and clock() - began > backoff_seconds:
+            given_up = self._reconnect.is_set()
+            useful_seconds = _USEFUL_SECONDS if given_up else backoff_seconds
+            if self._has_served and clock() - began > useful_seconds:
                 backoff_seconds = _FIRST_BACKOFF_SECONDS
             await asyncio.sleep(backoff_seconds * (0.5 + self._rng.random()))
             backoff_seconds = min(2 * backoff_seconds, _LONGEST_BACKOFF_SECONDS)
