@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from mmbot.trading.commands import Cancel, Place, ReadAccount, RenewStream, RepairBooks, WakeAt
+from mmbot.trading.commands import Cancel, ReadAccount, RenewStream, RepairBooks, WakeAt
 from mmbot.trading.events import Filled, OrderReported, Reconciled, StreamLost, StreamUp, Woken
 from mmbot.trading.values import Fill
 from mmbot.units import Count
