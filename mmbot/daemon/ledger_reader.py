@@ -1,4 +1,4 @@
-"""Reading a ledger's trades at one instant, without its lock, for reports.
+"""Reading a ledger's trades at one instant, without its lock, for reports and checks.
 
 A daemon may be writing meanwhile. The rows are returned as the commands that wrote them.
 """
@@ -50,6 +50,25 @@ def read_records(directory: Path) -> TradeRecords:
             return _read(db)
     except sqlite3.DatabaseError as error:
         raise BadInput(f"the ledger {path} cannot be read: {error}") from None
+
+
+def read_unsettled(directory: Path) -> tuple[tuple[str, ...], tuple[Fill, ...]]:
+    """Return the events with a fill whose settlement is not final, and all of their fills.
+
+    Raises:
+        BadInput: As for `read_records`, but that there may be no ledger.
+    """
+    if not has_ledger(directory):
+        return (), ()
+    records = read_records(directory)
+    final = {each.ticker: each.final for each in records.settlements}
+    fills = tuple(each.fill for each in records.fills)
+    events = {_event_of(fill) for fill in fills if not final.get(fill.ticker, False)}
+    return tuple(sorted(events)), tuple(fill for fill in fills if _event_of(fill) in events)
+
+
+def _event_of(fill: Fill) -> str:
+    return fill.ticker.rpartition("-")[0]
 
 
 def _open(path: Path) -> sqlite3.Connection:

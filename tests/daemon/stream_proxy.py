@@ -64,9 +64,11 @@ class StreamProxy:
             self._daemon = daemon
 
             async def pass_commands() -> None:
-                async for frame in daemon:
-                    await exchange.send(frame)
-                await exchange.close()
+                try:
+                    async for frame in daemon:
+                        await exchange.send(frame)
+                finally:
+                    await exchange.close()
 
             commands = asyncio.create_task(pass_commands())
             try:
