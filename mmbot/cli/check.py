@@ -84,9 +84,7 @@ async def _examine(
         interceptor = interceptor_for(settings, recorded)
         account = AccountClient(settings, venue, signer, rest, interceptor)
         await account.refuse_bad_key()
-        examination, findings = await account.examine(
-            held, recorded, most_attempts=CHECK_ATTEMPTS
-        )
+        examination, findings = await account.examine(held, recorded, most_attempts=CHECK_ATTEMPTS)
         tickers = tuple(m.ticker for event in examination.listed for m in event.markets)
         return (*findings, await account.try_stream(tickers))
 
