@@ -69,6 +69,11 @@ class Bench:
     async def until_none(self) -> float:
         return await self.until(lambda: not self.orders)
 
+    async def until_heartbeats(self, more: int) -> None:
+        """Wait for so many more heartbeats, a second apart."""
+        seen = len(self.lines("heartbeat"))
+        await self.until(lambda: len(self.lines("heartbeat")) >= seen + more)
+
     def lines(self, name: str) -> list[Line]:
         return [line for line in self.running.log if line["event"] == name]
 
@@ -111,7 +116,9 @@ async def quoting(config: str, directory: Path, state: Path | None = None) -> As
             through.write_bytes(orjson.dumps(venue | {"ws_url": proxy.url}))
             async with session(config, through, state or directory / "state") as running:
                 bench = Bench(site, proxy, running)
-                await bench.until_quotes(4)
+                await bench.until_quotes()
+                # By then every market is quoted, and nothing can have happened before the stream.
+                await bench.until_heartbeats(3)
                 yield bench
 
 
@@ -207,8 +214,6 @@ async def test_a_fill_that_is_not_told_is_read_and_distrusts_its_channel(
     config: str, tmp_path: Path
 ) -> None:
     async with quoting(config, tmp_path) as bench:
-        # What happened within a second of the connection may have been told before it.
-        await asyncio.sleep(1.5)
         bench.proxy.drop("fill")
         order = bench.trade()
         booked = await bench.until(lambda: bool(bench.lines("fill")))
@@ -254,8 +259,7 @@ async def test_a_fill_that_never_was_shuts_its_market_and_is_voided(
         off = await bench.until(lambda: order.ticker not in {o.ticker for o in bench.orders})
         voided = await bench.until(lambda: bool(bench.lines("fill.voided")))
         on = await bench.until(lambda: order.ticker in {o.ticker for o in bench.orders})
-        beats = len(bench.lines("heartbeat"))
-        await bench.until(lambda: len(bench.lines("heartbeat")) > beats)
+        await bench.until_heartbeats(2)
         blocked = [str(line["reason"]) for line in bench.lines("quotes.blocked")]
         shown = shown_position(bench, order.ticker)
         position = bench.positions
@@ -279,9 +283,8 @@ async def test_a_fill_under_two_ids_is_booked_once(config: str, tmp_path: Path) 
         bench.proxy.rewrite = renamed
         order = bench.trade()
         await bench.until(lambda: bool(bench.lines("fill")))
-        # Within as many the account is read, and its list has the fill by another id.
-        beats = len(bench.lines("heartbeat")) + 8
-        await bench.until(lambda: len(bench.lines("heartbeat")) > beats)
+        # Meanwhile the account is read, and its list has the fill by another id.
+        await bench.until_heartbeats(8)
         shown, position = shown_position(bench, order.ticker), bench.positions
         await bench.stop()
     assert shown == format_count(position[order.ticker])
