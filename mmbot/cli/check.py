@@ -20,10 +20,12 @@ from mmbot.daemon.account_client import CHECK_ATTEMPTS, AccountClient
 from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.ledger import read_halt
+from mmbot.daemon.ledger_reader import read_unsettled
 from mmbot.errors import NotReady
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.selfcheck import Finding, FindingState, is_ready
 from mmbot.trading.events import Halted
+from mmbot.trading.values import Fill
 from mmbot.tsa.calendar import from_milliseconds
 
 _COLOURS: dict[FindingState, str] = {
@@ -42,7 +44,7 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Check clock, key, exchange, fees, markets, account and stream; place no order.
+    """Check clock, key, exchange, fees, markets, account, ledger and stream; place no order.
 
     The daemon makes the same checks when it starts. Exit codes: 0 ready, 2 something given cannot
     be used, 3 not ready: a check has failed, or could not be made because the exchange cannot be
@@ -52,7 +54,8 @@ def check(
     venue = choose_venue(settings, venue_path, live=settings.mode == "live")
     signer = find_signer(settings.credentials, venue, os.environ)
     state = state_directory(settings, os.environ, simulated=venue_path is not None)
-    findings = (*asyncio.run(_examine(settings, venue, signer)), *_halt_findings(read_halt(state)))
+    examined = asyncio.run(_examine(settings, venue, signer, *read_unsettled(state)))
+    findings = (*examined, *_halt_findings(read_halt(state)))
     ready = is_ready(findings)
     if as_json:
         rows = [{"name": f.name, "state": f.state, "detail": f.detail} for f in findings]
@@ -71,11 +74,19 @@ def _halt_findings(halt: Halted | None) -> tuple[Finding, ...]:
     return (Finding("halt", "warn", detail),)
 
 
-async def _examine(settings: config.Settings, venue: Venue, signer: Signer) -> tuple[Finding, ...]:
+async def _examine(
+    settings: config.Settings,
+    venue: Venue,
+    signer: Signer,
+    held: tuple[str, ...],
+    recorded: tuple[Fill, ...],
+) -> tuple[Finding, ...]:
+    """Make the daemon's checks; `held` and `recorded` are the ledger's events and their fills."""
     async with transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds) as rest:
-        account = AccountClient(settings, venue, signer, rest, interceptor_for(settings, ()))
+        interceptor = interceptor_for(settings, recorded)
+        account = AccountClient(settings, venue, signer, rest, interceptor)
         await account.refuse_bad_key()
-        examination, findings = await account.examine((), most_attempts=CHECK_ATTEMPTS)
+        examination, findings = await account.examine(held, recorded, most_attempts=CHECK_ATTEMPTS)
         tickers = tuple(m.ticker for event in examination.listed for m in event.markets)
         return (*findings, await account.try_stream(tickers))
 

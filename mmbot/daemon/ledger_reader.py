@@ -1,4 +1,4 @@
-"""Reading a ledger's trades at one instant, without its lock, for reports.
+"""Reading a ledger's trades at one instant, without its lock, for reports and checks.
 
 A daemon may be writing meanwhile. The rows are returned as the commands that wrote them.
 """
@@ -52,6 +52,26 @@ def read_records(directory: Path) -> TradeRecords:
         raise BadInput(f"the ledger {path} cannot be read: {error}") from None
 
 
+def read_unsettled(directory: Path) -> tuple[tuple[str, ...], tuple[Fill, ...]]:
+    """Return the events with a fill whose settlement is not final, and their confirmed fills.
+
+    Raises:
+        BadInput: As for `read_records`, but that there may be no ledger.
+    """
+    if not has_ledger(directory):
+        return (), ()
+    records = read_records(directory)
+    final = {each.ticker: each.final for each in records.settlements}
+    fills = [each.fill for each in records.fills]
+    events = {_event_of(fill) for fill in fills if not final.get(fill.ticker, False)}
+    confirmed = (each.fill for each in records.fills if each.confirmed)
+    return tuple(sorted(events)), tuple(fill for fill in confirmed if _event_of(fill) in events)
+
+
+def _event_of(fill: Fill) -> str:
+    return fill.ticker.rpartition("-")[0]
+
+
 def _open(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
 
@@ -59,7 +79,7 @@ def _open(path: Path) -> sqlite3.Connection:
 def _read(db: sqlite3.Connection) -> TradeRecords:
     fills = db.execute(
         "SELECT trade_id, order_id, ticker, side, price, count, fee, at,"
-        " known, belief, mid, fair FROM fills ORDER BY at, trade_id, order_id"
+        " known, belief, mid, fair, confirmed FROM fills ORDER BY at, trade_id, order_id"
     )
     markouts = db.execute(
         "SELECT trade_id, order_id, horizon, at, belief, mid, fair FROM markouts ORDER BY at"
@@ -71,7 +91,10 @@ def _read(db: sqlite3.Connection) -> TradeRecords:
         "SELECT ticker, value, position, payout, at, final FROM settlements ORDER BY number"
     )
     return TradeRecords(
-        tuple(RecordFill(Fill(*row[:8]), row[8], MarketView(*row[9:])) for row in fills),
+        tuple(
+            RecordFill(Fill(*row[:8]), row[8], MarketView(*row[9:12]), confirmed=bool(row[12]))
+            for row in fills
+        ),
         tuple(
             Markout(trade_id, order_id, horizon, at, MarketView(*view))
             for trade_id, order_id, horizon, at, *view in markouts

@@ -60,7 +60,10 @@ class StreamClient:
                 reason = "; ".join(f"{type(e).__name__}: {e}" for e in group.exceptions)
                 self._log.warning("stream.failed", reason=reason[:300])
             lasted = round((clock() - began) * 1000)
-            await asyncio.sleep(self._backoff.after(lasted, served=self._has_served) / 1000)
+            wait = self._backoff.after(
+                lasted, served=self._has_served, given_up=self._reconnect.is_set()
+            )
+            await asyncio.sleep(wait / 1000)
 
     def send(self, frame: bytes) -> None:
         """Send a frame, if connected; reconnect if too many wait to be sent."""

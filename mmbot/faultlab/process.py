@@ -91,7 +91,7 @@ class Process:
         self._connecting = self._streaming = False
         # Since when the connection lasts or is tried, and whether it has brought any data.
         self._connected_at = self._scheduler.now
-        self._subscribed = self._served = False
+        self._subscribed = self._served = self._given_up = False
         self._forecaster = self._scenario.forecaster
         self._fitted_for: Week | None = self._scenario.weeks[0]
         self._trading = False
@@ -194,13 +194,14 @@ class Process:
 
     def _connect_again(self) -> None:
         lasted = self._scheduler.now - self._connected_at
-        self._later(self._backoff.after(lasted, served=self._served), self._connect)
+        wait = self._backoff.after(lasted, served=self._served, given_up=self._given_up)
+        self._later(wait, self._connect)
 
     def _connect(self) -> None:
         if not (self._connecting or self._streaming):
             self._connecting = True
             self._connected_at = self._scheduler.now
-            self._subscribed = self._served = False
+            self._subscribed = self._served = self._given_up = False
             self._network.connect(self.bot.stream_headers(self._clock.now()))
 
     def _later(self, delay: Milliseconds, action: Callable[[], None]) -> None:
@@ -238,6 +239,7 @@ class Process:
 
     def reconnect(self) -> None:
         """Close the stream; another is opened once it is closed."""
+        self._given_up = True
         self._network.disconnect()
 
     def set_timer(self, at: Milliseconds) -> None:

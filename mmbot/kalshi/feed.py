@@ -156,7 +156,7 @@ class Feed:
             frame = wire.decode_frame(data)
             self.unknown_words.examine_frame(frame.type, data)
             self._track_age(frame.sending_ts_ms)
-            if frame.sid == self._book_sid:
+            if frame.sid == self._book_sid and frame.type != _BOOKS:
                 self._books_heard = now
             if self._in_sequence(frame):
                 self._handle(frame)
@@ -502,6 +502,9 @@ class Feed:
             return
         if not frame.sending_ts_ms:
             self._track_age(delta.ts_ms)
+        # In paper trading own changes do not come from the exchange.
+        if frame.sid == self._book_sid and delta.client_order_id is None:
+            self._books_heard = self._now
         ticker = delta.market_ticker
         awaiting = ticker in self._awaiting_snapshot or ticker in self._unreadable_books
         if awaiting or frame.sid != self._book_sid:

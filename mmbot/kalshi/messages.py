@@ -88,7 +88,7 @@ class BookSnapshot(msgspec.Struct, frozen=True):
 
 
 class BookDelta(msgspec.Struct, frozen=True):
-    """`orderbook_delta`."""
+    """`orderbook_delta`; a change by an own order names that."""
 
     market_ticker: str
     price_dollars: Number
@@ -96,6 +96,7 @@ class BookDelta(msgspec.Struct, frozen=True):
     side: Word = None
     clock: Integer = 0
     ts_ms: Integer = 0
+    client_order_id: Word = None
 
 
 class LifecycleSubject(msgspec.Struct, frozen=True):

@@ -3,7 +3,8 @@
 An order that was confirmed is reported and changes its book within moments; a fill in the
 account's list was told on the stream. What does not show distrusts what depends on the channel: the
 book is read anew, the account is read before anything else is quoted, and a channel that fails
-twice on one connection has the connection replaced.
+twice on one connection has the connection replaced. Once an order was not reported, one at a time
+is placed, on whatever connection, until a report has come.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class EchoWatch:
         self._market_data = market_data
         self._since: Milliseconds = 0
         self._failures = 0
+        self._heard_again = False
         self._reports: dict[str, Milliseconds] = {}
         self._books: dict[str, tuple[Milliseconds, Milliseconds]] = {}
         self._fills: dict[_FillKey, tuple[str, Milliseconds]] = {}
@@ -54,23 +56,24 @@ class EchoWatch:
         """Expect the report of an order, and a change of its book, unless they came before."""
         if not order.reported:
             self._reports[order.client_id] = now + _REPORT_MS
-            self._buffer.wake_by(now + _REPORT_MS)
         if self._state.market(order.ticker).book_at <= order.placed_at:
             self._books.setdefault(order.ticker, (order.placed_at, now + _BOOK_MS))
-            self._buffer.wake_by(now + _BOOK_MS)
 
     def order_reported(self, client_id: str) -> None:
-        """Expect the report of an order no longer."""
+        """Expect the report of an order no longer; the channel speaks."""
         self._reports.pop(client_id, None)
+        if self._state.service.unheard:
+            self._state.service.unheard, self._heard_again = False, True
+            self._buffer.log("stream.heard_again", channel="user_orders")
 
     def fill_listed(self, fill: Fill, now: Milliseconds) -> None:
         """Expect a fill of this connection's time on the stream, where it was not told yet."""
         if self._state.service.streaming and fill.at > self._since + _CONNECTED_MS:
             self._fills[fill.key] = fill.ticker, now + _FILL_MS
-            self._buffer.wake_by(now + _FILL_MS)
 
     def check(self, now: Milliseconds) -> bool:
-        """Distrust what has not shown in time; return whether anything was distrusted."""
+        """Distrust what has not shown in time; return whether that, or a report, changes all."""
+        heard_again, self._heard_again = self._heard_again, False
         books = self._check_books(now)
         silent = [name for name, due in self._reports.items() if now >= due]
         untold = [key for key, (ticker, due) in self._fills.items() if now >= due]
@@ -78,10 +81,19 @@ class EchoWatch:
             del self._reports[client_id]
         untold = [key for key in untold if not self._told(key)]
         if silent:
+            self._state.service.unheard = True
             self._channel_failed("user_orders", f"{silent[0]} was confirmed and not reported")
         elif untold:
             self._channel_failed("fill", f"the fill {untold[0][0]} was listed and not told")
-        return books or bool(silent or untold)
+        self._wake_when_due()
+        return heard_again or books or bool(silent or untold)
+
+    def _wake_when_due(self) -> None:
+        """Ask anew to be woken, as any waking clears what was asked for before it."""
+        for due in self._reports.values():
+            self._buffer.wake_by(due)
+        for _, due in (*self._books.values(), *self._fills.values()):
+            self._buffer.wake_by(due)
 
     def _check_books(self, now: Milliseconds) -> bool:
         overdue = [ticker for ticker, (_, due) in self._books.items() if now >= due]

@@ -145,7 +145,7 @@ class Engine:
         return self._buffer.drain()
 
     def _check_echoes(self, affected: _Tickers, now: Milliseconds) -> _Tickers:
-        """Distrust what does not show on the stream; return the markets to review then."""
+        """Distrust what does not show on the stream; return the markets to review."""
         if not self._echoes.check(now):
             return affected
         if self.state.service.streaming and not self.state.service.reconciled:

@@ -122,7 +122,7 @@ class ServiceState(msgspec.Struct):
     """What holds for all markets at once.
 
     `exchange` is the gate that the exchange shuts; `clocks_off` are those from which the bot's
-    time is too far off.
+    time is too far off. `unheard`: since a confirmed order was not reported, no report has come.
     """
 
     stopping: bool = False
@@ -133,6 +133,7 @@ class ServiceState(msgspec.Struct):
     streaming: bool = False
     lagging: bool = False
     reconciled: bool = False
+    unheard: bool = False
     exchange: ShutGate | None = ShutGate(Gate.EXCHANGE_NOT_READ)
 
 

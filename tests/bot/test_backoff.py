@@ -43,3 +43,10 @@ def test_waits_are_spread_so_that_not_all_clients_come_at_once(drawn: float, sha
     backoff = Backoff(lambda: drawn)
     waits = [backoff.after(10, served=False) for _ in range(8)]
     assert (waits[0], waits[-1]) == (share * FIRST_MS, share * LONGEST_MS)
+
+
+@pytest.mark.parametrize(("lasted", "wait"), [(60_000, 1_000), (60_001, FIRST_MS)])
+def test_a_connection_that_the_bot_gave_up_was_of_use_if_it_lasted(lasted: int, wait: int) -> None:
+    backoff = of_even_waits()
+    backoff.after(10, served=False)
+    assert backoff.after(lasted, served=True, given_up=True) == wait

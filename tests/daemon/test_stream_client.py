@@ -45,7 +45,7 @@ class Listener:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("FIRST_MS", "LONGEST_MS"):
+    for name in ("FIRST_MS", "LONGEST_MS", "USEFUL_MS"):
         monkeypatch.setattr(backoff, name, getattr(backoff, name) / SHRINK)
 
 
@@ -129,3 +129,27 @@ async def test_refusals_after_a_connection_that_served_are_tried_as_rarely() -> 
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
     assert 2 < attempts <= MOST_A_MINUTE + 1
+
+
+@pytest.mark.usefixtures("quick")
+async def test_so_is_a_connection_that_serves_and_is_given_up_each_time() -> None:
+    """As the bot does where a channel is silent, long after the wait that it had cost."""
+    attempts = 0
+
+    async def serve_and_wait(connection: ServerConnection) -> None:
+        nonlocal attempts
+        attempts += 1
+        for _ in range(3):
+            await connection.send("{}")
+        await asyncio.sleep(2 / SHRINK)
+        client.reconnect()
+        await connection.wait_closed()
+
+    async with serve(serve_and_wait, "127.0.0.1", 0) as server:
+        client = StreamClient(url_of(server), Listener(2), random.Random(1))
+        with capture_logs():
+            running = asyncio.create_task(client.run())
+            await asyncio.sleep(MINUTE_SECONDS)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+    assert 1 < attempts <= MOST_A_MINUTE

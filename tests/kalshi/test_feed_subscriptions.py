@@ -248,6 +248,17 @@ def test_a_channel_that_is_heard_is_not_probed(line: Line) -> None:
     assert len(probes(line, count)) == 1
 
 
+@pytest.mark.parametrize(("whose", "asked"), [(..., 0), ("mmbot-1", 1)])
+def test_only_changes_by_others_show_that_the_channel_is_heard(
+    line: Line, whose: object, asked: int
+) -> None:
+    count = len(line.sent)
+    line.now += 1_500
+    line.books("orderbook_delta", changed(DELTA, client_order_id=whose))
+    line.wait(500)
+    assert len(probes(line, count)) == asked
+
+
 def test_within_four_seconds_of_silence_no_book_is_trusted(line: Line) -> None:
     line.wait(2_000)
     step = line.wait(2_000)

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
-from mmbot.trading.commands import Cancel, ReadAccount, RenewStream, RepairBooks
+from mmbot.trading.commands import Cancel, ReadAccount, RenewStream, RepairBooks, WakeAt
 from mmbot.trading.events import Filled, OrderReported, Reconciled, StreamLost, StreamUp, Woken
 from mmbot.trading.values import Fill
 from mmbot.units import Count
 from tests.trading.builders import (
+    HIGH,
+    LOW,
     MIDDLE,
     PLENTY,
     Bench,
+    book,
     book_changed,
     fill,
     notes,
     only,
+    order_cancelled,
     order_placed,
     report,
     reported,
@@ -89,6 +93,43 @@ def test_nothing_is_expected_of_a_connection_that_is_gone() -> None:
     bench = unechoed()
     bench.handle(StreamLost(), StreamUp(), after=1_000)
     assert "stream.silent" not in notes(bench.handle(Woken(), after=3_000))
+
+
+def test_whatever_wakes_the_engine_before_leaves_it_to_be_woken_for_a_report() -> None:
+    bench = unechoed()
+    bench.engine.state.market(MIDDLE).book = None
+    due = bench.now + 3_000
+    assert any(wake.at <= due for wake in only(WakeAt, bench.handle(Woken(), after=2_500)))
+
+
+def test_whatever_wakes_the_engine_before_leaves_it_to_be_woken_for_a_book() -> None:
+    bench = unechoed()
+    due = bench.now + 2_000
+    assert any(wake.at <= due for wake in only(WakeAt, bench.handle(Woken(), after=1_500)))
+
+
+def unheard() -> Bench:
+    """An engine that did not hear of its orders and has taken them off."""
+    bench = Bench()
+    bench.echoing = False
+    for side, place in bench.quote().items():
+        bench.handle(order_placed(place.client_id, f"o-{side}"))
+    bench.handle(Woken(), after=3_000)
+    bench.handle(*(order_cancelled(o.client_id, o.remaining) for o in bench.engine.state.orders))
+    return bench
+
+
+def test_after_an_unreported_order_one_at_a_time_is_placed_until_a_report_comes() -> None:
+    bench = unheard()
+    reconcile(bench)
+    bench.handle(StreamLost(), StreamUp(), after=1_000)
+    reconcile(bench)
+    books = book(LOW), book(MIDDLE), book(HIGH)
+    bench.handle(*books)
+    (order,) = bench.engine.state.orders
+    bench.handle(OrderReported(reported(order.client_id, "o-1", order.price)))
+    assert "stream.heard_again" in notes(bench.all_commands)
+    assert len({each.ticker for each in bench.engine.state.orders}) == len(books)
 
 
 def filled_unheard(at: int, *, told: bool = False) -> Bench:
