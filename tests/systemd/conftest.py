@@ -20,7 +20,7 @@ from tests.systemd.wire import Wire, wire
 
 PATIENCE_SECONDS = 120.0
 LOOK_SECONDS = 0.05
-LIFETIME_SECONDS = int(os.environ.get("MMBOT_LIFETIME_SECONDS", "10"))
+LIFETIME_SECONDS = int(os.environ.get("MMBOT_LIFETIME_SECONDS", "5"))
 VENUE = "/etc/mmbot/venue.json"
 DROP_IN = "/etc/systemd/system/mmbot.service.d/venue.conf"
 # As the unit's own comment has it.
@@ -78,6 +78,7 @@ class Service:
         self.exchange = exchange
         self.to_exchange = to_exchange
         self.site = site
+        self._key = Path(exchange.venue["private_key_path"]).read_bytes()
         self._cursor = ""
         self._client: aiohttp.ClientSession | None = None
 
@@ -94,7 +95,7 @@ class Service:
         write(VENUE, orjson.dumps(told))
         write("/etc/mmbot/config.toml", config)
         write("/etc/mmbot/key_id", venue["key_id"] + "\n", 0o600)
-        write("/etc/mmbot/private_key", Path(venue["private_key_path"]).read_bytes(), 0o600)
+        write("/etc/mmbot/private_key", self._key, 0o600)
         _, printed = await self.container.ask("journalctl", "--lines=0", "--show-cursor")
         self._cursor = printed.strip().rpartition("cursor: ")[2]
 
@@ -162,13 +163,22 @@ class Service:
 
     # The exchange's own ledger
 
-    async def orders(self) -> set[str]:
-        """Return the ids of the orders that rest."""
+    async def ledger(self) -> dict[str, Any]:
         if self._client is None:
             self._client = aiohttp.ClientSession()
         async with self._client.get(self.exchange.venue["ledger_url"]) as answer:
-            ledger = orjson.loads(await answer.read())
-        return {order["order_id"] for order in ledger["orders"]}
+            ledger: dict[str, Any] = orjson.loads(await answer.read())
+        return ledger
+
+    async def orders(self) -> set[str]:
+        """Return the ids of the orders that rest."""
+        return {order["order_id"] for order in (await self.ledger())["orders"]}
+
+    async def longest_life(self) -> float:
+        """Return in how many seconds the last of the resting orders expires by itself."""
+        ledger = await self.ledger()
+        lives = (order["expires_ms"] - ledger["ts_ms"] for order in ledger["orders"])
+        return max(lives, default=0) / 1000
 
     async def until_orders(self, wanted: Callable[[set[str]], bool], what: str) -> float:
         """Wait until the resting orders are as wanted; return the seconds that took."""

@@ -33,9 +33,7 @@ async def test_it_runs_as_nobody_known_and_leaves_nothing_to_others(service: Ser
     await service.start()
     await service.until_quotes()
     process = service.container.root / "proc" / await service.shown("MainPID")
-    status = dict(
-        line.split(":\t", 1) for line in (process / "status").read_text().splitlines()
-    )
+    status = dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines())
     users = {int(user) for user in status["Uid"].split()}
     assert min(users) >= 61184, "a dynamic user"
     assert int(status["CapEff"], 16) == 0

@@ -1,7 +1,7 @@
 """The shipped unit in trouble: what time heals is over within a minute, without a person.
 
 Each test prints the seconds for the table of faults. `MMBOT_CUT_SECONDS` makes the network's
-outage longer than it is in CI, and `MMBOT_LIFETIME_SECONDS=60` lets orders live as is shipped.
+outage longer than it is in CI, and `MMBOT_LIFETIME_SECONDS=60` lets orders live as long as shipped.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from tests.systemd.conftest import LIFETIME_SECONDS, Service
 # After an outage that heals, however long it was.
 QUOTES_BACK_SECONDS = 60.0
 CUT_SECONDS = float(os.environ.get("MMBOT_CUT_SECONDS", "20"))
-# An order is renewed for its lifetime, which the exchange counts in whole seconds.
-EXPIRED_SECONDS = LIFETIME_SECONDS + 3.0
+# Expiries are whole seconds.
+LONGEST_LIFE_SECONDS = LIFETIME_SECONDS + 1.0
 
 
 def tell(fault: str, off: float | None, back: float | None) -> None:
@@ -38,9 +38,9 @@ async def test_the_orders_of_one_that_was_killed_are_off_before_the_next_one_quo
     first = await service.shown("MainPID")
     await service.send("KILL")
     off = await service.until_no_quote()
-    # The command that systemd runs after its end took them off; nobody waited for their expiry.
-    assert "none of the bot's is left" in "\n".join(await service.journal())
     back = await assert_quotes_are_back(service)
+    # The command that systemd runs after its end, before it starts the next, left none.
+    assert "none of the bot's is left" in "\n".join(await service.journal())
     assert await service.shown("MainPID") != first
     assert await service.shown("NRestarts") == "1"
     tell("SIGKILL", off, off + back)
@@ -52,19 +52,19 @@ async def test_the_orders_of_one_that_hangs_expire_and_its_killing_brings_quotes
     await service.start()
     await service.until_quotes()
     await service.send("STOP")
+    assert await service.longest_life() <= LONGEST_LIFE_SECONDS
     off = await service.until_no_quote()
-    assert off <= EXPIRED_SECONDS
     assert await service.shown("ActiveState") == "active", "nothing watches it"
     await service.send("KILL")
     tell("SIGSTOP, then SIGKILL", off, await assert_quotes_are_back(service))
 
 
-async def test_one_that_hangs_is_stopped_within_its_time(service: Service) -> None:
+async def test_one_that_was_suspended_is_stopped_as_any_other(service: Service) -> None:
     await service.start()
     await service.until_quotes()
     await service.send("STOP")
-    # systemd wakes what it ends with SIGCONT.
-    assert await service.stop() < 45.0
+    # systemd wakes what it ends: SIGCONT comes with SIGTERM.
+    await service.stop()
     assert await service.orders() == set()
     assert await service.shown("Result") == "success"
 
@@ -83,7 +83,7 @@ async def test_a_tsa_site_that_is_down_at_the_start_is_waited_for(service: Servi
     await service.site.down()
     await service.start()
     told = await service.until_logged("start.waits")
-    assert "counts" in told["waits_for"] or service.site.through("http://x") in told["waits_for"]
+    assert service.site.through("http://site") in told["waits_for"]
     assert await service.orders() == set()
     await service.site.up()
     tell("tsa.gov down at the start", None, await assert_quotes_are_back(service))
@@ -97,7 +97,6 @@ async def test_an_exchange_that_goes_away_and_comes_back_is_quoted_at_again(
     await service.until_quotes()
     await service.to_exchange.down()
     off = await service.until_no_quote()
-    assert off <= EXPIRED_SECONDS
     await service.to_exchange.up()
     tell("exchange down", off, await assert_quotes_are_back(service))
     assert await service.shown("NRestarts") == "0"
@@ -110,7 +109,6 @@ async def test_a_network_that_is_cut_and_mended_is_quoted_over_again(service: Se
     service.to_exchange.cut()
     service.site.cut()
     off = await service.until_no_quote()
-    assert off <= EXPIRED_SECONDS
     await asyncio.sleep(cut_at + CUT_SECONDS - time.monotonic())
     assert await service.orders() == set()
     service.to_exchange.mend()
@@ -118,17 +116,3 @@ async def test_a_network_that_is_cut_and_mended_is_quoted_over_again(service: Se
     back = await assert_quotes_are_back(service)
     tell(f"network cut for {CUT_SECONDS:.0f} s", off, back)
     assert await service.shown("NRestarts") == "0"
-
-
-async def test_a_stop_while_the_network_is_cut_says_that_orders_may_be_left(
-    service: Service,
-) -> None:
-    await service.start()
-    await service.until_quotes()
-    service.to_exchange.cut()
-    stopping = asyncio.create_task(service.container.ask("systemctl", "stop", "mmbot"))
-    off = await service.until_no_quote()
-    assert off <= EXPIRED_SECONDS
-    await stopping
-    assert await service.shown("ExecMainStatus") == "4"
-    tell("stopped while the network is cut", off, None)
