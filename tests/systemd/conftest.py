@@ -20,7 +20,7 @@ from tests.systemd.wire import Wire, wire
 
 PATIENCE_SECONDS = 120.0
 LOOK_SECONDS = 0.05
-LIFETIME_SECONDS = int(os.environ.get("MMBOT_LIFETIME_SECONDS", "5"))
+LIFETIME_SECONDS = int(os.environ.get("MMBOT_LIFETIME_SECONDS", "10"))
 VENUE = "/etc/mmbot/venue.json"
 DROP_IN = "/etc/systemd/system/mmbot.service.d/venue.conf"
 # As the unit's own comment has it.
