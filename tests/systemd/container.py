@@ -203,9 +203,7 @@ def booted(base: Path) -> Iterator[Container]:
                 process.wait(timeout=10)
             process.kill()
             process.wait(timeout=10)
-            for left in sorted(_cgroups() - known, reverse=True):
-                with suppress(OSError):
-                    left.rmdir()
+            _remove(known)
 
 
 @contextmanager
@@ -237,6 +235,18 @@ def _first_of(nspawn: int) -> int | None:
 def _is_up(first: int) -> bool:
     asked = Container(first).run("systemctl", "is-system-running")
     return asked.stdout.strip() in {"running", "degraded"}
+
+
+def _remove(known: set[Path]) -> None:
+    """Remove the cgroups that came with the container, once their processes are gone."""
+    for _ in range(50):
+        left = sorted(_cgroups() - known, reverse=True)
+        if not left:
+            return
+        for path in left:
+            with suppress(OSError):
+                path.rmdir()
+        time.sleep(0.1)
 
 
 def _cgroups() -> set[Path]:
