@@ -175,6 +175,7 @@ def booted(base: Path) -> Iterator[Container]:
         process = subprocess.Popen(
             (
                 *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation=private"),
+                *("--pid", "--fork", "--kill-child=KILL", "--mount-proc"),
                 *("bash", "-c", BOOT, "boot", str(mounted), *_binds()),
             ),
             stdin=subprocess.DEVNULL,
@@ -220,16 +221,18 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _first_of(nspawn: int) -> int | None:
+def _first_of(unshare: int) -> int | None:
     """Return the container's first process, seen from here, once it is systemd."""
     with suppress(OSError):
-        if Path(f"/proc/{nspawn}/comm").read_text().strip() != "systemd-nspawn":
-            return None
-        children = Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split()
-        for child in children:
-            if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
-                return int(child)
+        for nspawn in _children(unshare):
+            for child in _children(nspawn):
+                if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
+                    return child
     return None
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _is_up(first: int) -> bool:
