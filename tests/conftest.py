@@ -31,7 +31,7 @@ USUAL_TIME = ("--at", "2026-04-14T12:00")
 # The rooms of which every branch is taken by their own tests.
 FULLY_COVERED = ("forecast", "kalshi", "trading")
 # The rooms of the longest tests, which begin first, so that no worker is left with one in the end.
-LONGEST = ("daemon", "faultlab", "cli")
+LONGEST = ("systemd", "daemon", "faultlab", "cli")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
