@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 # As mmbot itself does, which tests may import after numpy.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -32,6 +33,17 @@ USUAL_TIME = ("--at", "2026-04-14T12:00")
 FULLY_COVERED = ("forecast", "kalshi", "trading")
 # The rooms of the longest tests, which begin first, so that no worker is left with one in the end.
 LONGEST = ("systemd", "daemon", "faultlab", "cli")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Have one worker run all tests that share the container, and any worker any other test."""
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = _shared_with
+    return scheduler
+
+
+def _shared_with(nodeid: str) -> str:
+    return "systemd" if nodeid.startswith("tests/systemd/") else nodeid
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

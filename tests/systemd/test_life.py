@@ -6,15 +6,11 @@ import stat
 from pathlib import Path
 
 import orjson
-import pytest
 
 from tests.systemd.conftest import Service
 from tests.systemd.container import Container
 
 STATE = "var/lib/private/mmbot"
-
-# All of them share the one container.
-pytestmark = pytest.mark.xdist_group("systemd")
 
 
 def test_systemd_finds_no_fault_in_the_unit(container: Container) -> None:

@@ -10,8 +10,6 @@ import asyncio
 import os
 import time
 
-import pytest
-
 from tests.systemd.conftest import LIFETIME_SECONDS, Service
 
 # After an outage that heals, however long it was.
@@ -19,9 +17,6 @@ QUOTES_BACK_SECONDS = 60.0
 CUT_SECONDS = float(os.environ.get("MMBOT_CUT_SECONDS", "20"))
 # Expiries are whole seconds.
 LONGEST_LIFE_SECONDS = LIFETIME_SECONDS + 1.0
-
-# All of them share the one container.
-pytestmark = pytest.mark.xdist_group("systemd")
 
 
 def tell(fault: str, off: float | None, back: float | None) -> None:
