@@ -348,8 +348,7 @@ class OrderManager:
 
     def query_order_of(self, fill: Fill) -> None:
         """Query the order of a fill, if it is known as ours, for how much of it is filled."""
-        order = self._state.orders.by_order_id(fill.order_id)
-        client_id = order.client_id if order else fill.client_id
+        client_id = self._state.orders.client_id_of(fill.order_id) or fill.client_id
         if client_id.startswith(CLIENT_ID_PREFIX):
             self._buffer.add(QueryOrder(client_id, fill.order_id, fill.ticker, fill.at))
 

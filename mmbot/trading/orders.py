@@ -180,6 +180,8 @@ class OwnOrders:
         self._orders: dict[str, Order] = {}
         self._by_ticker: dict[str, dict[str, Order]] = {}
         self._by_order_id: dict[str, Order] = {}
+        # The client ids of the latest orders, by the exchange's ids, whether they are over or not.
+        self._client_ids: OrderedDict[str, str] = OrderedDict()
         # Orders that are over, and since when.
         self._over: OrderedDict[str, Milliseconds] = OrderedDict()
 
@@ -196,6 +198,10 @@ class OwnOrders:
     def by_order_id(self, order_id: str) -> Order | None:
         """Return an order by the exchange's id."""
         return self._by_order_id.get(order_id)
+
+    def client_id_of(self, order_id: str) -> str:
+        """Return the client id of an order, over or not; empty if it is not remembered."""
+        return self._client_ids.get(order_id, "")
 
     def of(self, ticker: str) -> tuple[Order, ...]:
         """Return a market's orders, oldest first."""
@@ -247,6 +253,9 @@ class OwnOrders:
         """Set the exchange's id of an order, and what is booked under it already."""
         order.order_id = order_id
         self._by_order_id[order_id] = order
+        self._client_ids[order_id] = order.client_id
+        if len(self._client_ids) > _REMEMBERED:
+            self._client_ids.popitem(last=False)
         self.update_booked(order, booked)
 
     def update_booked(self, order: Order, booked: Count) -> None:

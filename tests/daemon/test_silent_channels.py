@@ -30,6 +30,7 @@ from tests.daemon.test_unreadable import served
 BOOKS = ("orderbook_delta", "orderbook_snapshot")
 # How long quotes may stand on a stream that has died, and how much longer on a slow machine.
 OFF_SECONDS, SLOW_SECONDS = 5.0, 5.0
+PATIENCE_SECONDS = 15.0
 LONGEST_BACKOFF_SECONDS = 30.0
 GHOST = "ghost-1"
 
@@ -60,6 +61,7 @@ class Bench:
         began = time.monotonic()
         while not true():
             assert self.running.process.returncode is None, self.running.log[-3:]
+            assert time.monotonic() - began < PATIENCE_SECONDS, self.running.log[-12:]
             await asyncio.sleep(0.02)
         return time.monotonic() - began
 
