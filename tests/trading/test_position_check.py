@@ -289,3 +289,11 @@ def test_a_ledger_that_the_account_does_not_confirm_shuts_the_market() -> None:
 def test_recorded_fills_in_markets_that_are_not_listed_are_left_alone() -> None:
     bench = restarted(fill("real", "o-bid", 300, ticker="T-26NOV29-A9.9"))
     assert len(bench.engine.state.event_of_market[MIDDLE].portfolio) == 0
+
+
+def test_no_more_than_so_many_orders_are_remembered_by_the_exchanges_id(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mmbot.trading.orders._REMEMBERED", 1)
+    orders = quoting_with().engine.state.orders
+    assert [orders.client_id_of(name) != "" for name in ("o-bid", "o-ask")] == [False, True]
