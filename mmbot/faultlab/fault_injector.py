@@ -177,6 +177,7 @@ class FaultInjector:
             undo()
         self._undo.clear()
         self._faults.lists_empty_until = 0
+        self._network.end_silence()
         self._pages.clear_faults()
         self._clock.show_true_time()
 

@@ -175,7 +175,7 @@ class Network:
             self.cut()
             return
         now, kind = self._scheduler.now, kind_of(frame)
-        if kind in connection.silent and not self._faults.calm:
+        if kind in connection.silent:
             return
         if kind == "fill" and self._faults.occurs("fill_renamed"):
             frame, other, true = renamed_fill(frame)
@@ -206,6 +206,13 @@ class Network:
         if connection is not None and connection.up:
             connection.silent |= kinds
             self._auditor.channel_silenced(kinds, self._scheduler.now)
+
+    def end_silence(self) -> None:
+        """Have every channel of the present connection deliver again."""
+        if self.connection is not None:
+            self.connection.silent = frozenset()
+        if self._auditor.stream is not None:
+            self._auditor.stream.books_silent_since = None
 
     def invent_fill(self, order: ExchangeOrder, count: Count) -> None:
         """Tell the process of a fill of an order that never happened."""
