@@ -50,13 +50,11 @@ from mmbot.daemon_api import (
     Resume,
     ResumeReport,
 )
-from mmbot.errors import BadInput, NotReady
+from mmbot.errors import BadInput, ExitCode, NotReady
 from mmbot.kalshi.auth import Signer
 from mmbot.texts import encodable
 from mmbot.trading.events import Halted
 from mmbot.tsa.calendar import EASTERN, from_milliseconds
-
-EXIT_NOT_KNOWN = 4
 
 # A daemon that starts or ends holds the ledger for a moment without listening.
 _ATTEMPTS, _PAUSE_SECONDS = 20, 0.25
@@ -111,7 +109,7 @@ def halt(
         _print_json(report)
     else:
         _print_halt(report, place.directory, settings.orders.lifetime_seconds)
-    raise typer.Exit(0 if clean and not report.not_kept else EXIT_NOT_KNOWN)
+    raise typer.Exit(0 if clean and not report.not_kept else ExitCode.NOT_KNOWN)
 
 
 def resume(

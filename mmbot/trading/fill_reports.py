@@ -79,8 +79,9 @@ class FillReports:
         return True
 
     def order_stated(self, order_id: str, filled: Count, as_of: Milliseconds) -> None:
-        """Note how much of an order the exchange states as filled when it is asked."""
-        self._stated[order_id] = filled, as_of
+        """Note how much of an order with fills the exchange states as filled when it is asked."""
+        if order_id in self._by_order:
+            self._stated[order_id] = filled, as_of
 
     def is_disproved(self, reported: ReportedFill) -> bool:
         """Return whether less of its order is filled, by a statement from after its report."""

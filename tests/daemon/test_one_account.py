@@ -63,8 +63,7 @@ def test_a_halt_without_a_daemon_admits_that_orders_rest(
     where = ("--config", quick_config, "--venue", str(exchange.venue_file))
     with daemon(quick_config, exchange.venue_file, tmp_path / "state") as process:
         read_until(process, "order.place", 4)
-        while not their_ledger(exchange)["resting_orders"]:
-            pass
+        await_resting(exchange, some=True)
         process.kill()
         process.wait(timeout=10)
     done = mmbot("halt", *where, "--json")

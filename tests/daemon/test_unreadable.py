@@ -101,7 +101,11 @@ async def until(daemon: Session, true: Callable[[], bool]) -> None:
 
 def blocked(daemon: Session, since: int) -> dict[str, str]:
     lines = (line for line in daemon.log[since:] if line["event"] == "quotes.blocked")
-    return {line["market"]: line["reason"] for line in lines}
+    return {
+        market: line["reason"]
+        for line in lines
+        for market in line.get("tickers") or [line["market"]]
+    }
 
 
 async def test_what_is_not_ours_or_cannot_be_read_costs_only_itself(
