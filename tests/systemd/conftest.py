@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from tests.daemon.processes import Start
-from tests.systemd.container import INSTALLED, PROJECT, Container, NoOverlay, booted, why_not
+from tests.systemd.container import INSTALLED, PROJECT, CannotBoot, Container, booted, why_not
 from tests.systemd.wire import Wire, wire
 
 PATIENCE_SECONDS = 120.0
@@ -44,8 +44,8 @@ def container(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
     boot = booted(tmp_path_factory.mktemp("systemd"))
     try:
         running = boot.__enter__()
-    except NoOverlay as error:
-        pytest.skip(f"no systemd can be booted here: no overlay ({error})")
+    except CannotBoot as error:
+        pytest.skip(f"no systemd can be booted here: {error}")
     try:
         shipped = (PROJECT / "systemd" / "mmbot.service").read_text(encoding="utf-8")
         running.write("/etc/systemd/system/mmbot.service", shipped)
