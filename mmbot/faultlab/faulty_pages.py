@@ -118,7 +118,8 @@ def _with_broken_row(name: str, body: str, day: dt.date) -> str:
     if start < 0:
         return body
     row = body[start:end]
-    count = row[row.rfind('">') + 2 : row.rfind("</td>")]
+    # The row may be marked already, where two faults meet.
+    count = row[row.rfind('">') + 2 : row.rfind("</td>")].partition("<")[0]
     match name:
         case "row_blank":
             broken = row.replace(count, "")
