@@ -50,6 +50,8 @@ def check_fills(
 def check_portfolio(portfolio: Portfolio, holding: Holding) -> None:
     """Check positions and cash of one event."""
     for ticker, held in holding.positions.items():
+        if ticker not in portfolio.tickers:
+            raise InvariantBroken("recovery", f"after the calm {ticker} is not known")
         position = portfolio.position(ticker)
         if position != held:
             raise InvariantBroken("positions", f"{ticker}: {position} where {held} are held")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmbot.trading.commands import Command, Note, NoteLevel, WakeAt
+from mmbot.trading.commands import Command, Note, NoteLevel, RenewStream, RepairBooks, WakeAt
 from mmbot.units import Milliseconds
 
 
@@ -18,6 +18,11 @@ class CommandBuffer:
     def add(self, *commands: Command) -> None:
         """Add commands."""
         self._commands += commands
+
+    @property
+    def repairs(self) -> bool:
+        """Whether books or the stream are to be repaired, which may end the stream at once."""
+        return any(isinstance(command, RepairBooks | RenewStream) for command in self._commands)
 
     def log(self, name: str, level: NoteLevel = "info", **fields: Any) -> None:
         """Add a line for the log."""

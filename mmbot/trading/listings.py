@@ -44,6 +44,8 @@ _INTERVAL_MS = 300_000
 # The series' fee type is read alone this often: no message tells of a change of it.
 _FEE_INTERVAL_MS = 60_000
 _INTERVAL_WHILE_SHUT_MS = 2_000
+# What cannot be read may be there again with the next copy, and a position in it is not known.
+_INTERVAL_WHILE_UNREADABLE_MS = 30_000
 _RETRY_MS = 2_000
 # How many readings in a row may fail before nothing is quoted.
 _FAILURES_TOLERATED = 3
@@ -85,7 +87,8 @@ class Listings:
         service.exchange = shut
         # While a clock is off, the dates of the answers show when it is right again.
         soon = shut or service.clocks_off
-        self.due = now + (_INTERVAL_WHILE_SHUT_MS if soon else _INTERVAL_MS)
+        usual = _INTERVAL_WHILE_UNREADABLE_MS if event.unreadable else _INTERVAL_MS
+        self.due = now + (_INTERVAL_WHILE_SHUT_MS if soon else usual)
         self.fees_due = now + _FEE_INTERVAL_MS
         for listed in event.events:
             self._apply_event(listed, now)

@@ -67,6 +67,11 @@ class Portfolio:
         """Every booked fill, in the order of booking."""
         return tuple(self._fills.values())
 
+    @property
+    def tickers(self) -> tuple[str, ...]:
+        """The event's markets, in ascending order of strike."""
+        return tuple(self._positions)
+
     def cost(self, ticker: str) -> Money:
         """Return what a position took out of the balance; a short YES position is bought NO."""
         short = Count(max(0, -self._positions[ticker]))

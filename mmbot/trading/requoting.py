@@ -296,6 +296,10 @@ class Requote:
             )
 
     def _send_places(self) -> None:
+        if self._places and self._buffer.repairs:
+            # Whether there still is a stream to quote by shows once the repair has begun.
+            self._buffer.wake_by(self._now)
+            return
         unheard = self._state.service.unheard
         most = 1 if unheard else self._state.settings.limits.orders
         for place in sorted(self._places, key=_distance_from_even_odds):

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from mmbot.trading.commands import Cancel, ReadAccount, RenewStream, RepairBooks, WakeAt
+from mmbot.trading.commands import Cancel, Place, ReadAccount, RenewStream, RepairBooks, WakeAt
 from mmbot.trading.events import Filled, OrderReported, Reconciled, StreamLost, StreamUp, Woken
+from mmbot.trading.gates import Gate
 from mmbot.trading.values import Fill
 from mmbot.units import Count
 from tests.trading.builders import (
@@ -167,3 +168,14 @@ def test_a_fill_of_an_event_that_is_forgotten_is_not_expected() -> None:
     bench.engine.state.event_of_market.clear()
     bench.engine.state.events.clear()
     assert "stream.silent" not in notes(bench.handle(Woken(), after=5_000))
+
+
+def test_nothing_is_placed_in_the_step_that_may_end_the_stream_but_in_the_next() -> None:
+    bench = unechoed()
+    bench.engine.state.market(LOW).hold(bench.now + 2_000, Gate.OTHER)
+    bench.handle(book(LOW))
+    commands = bench.handle(Woken(), after=2_000)
+    assert only(RepairBooks, commands)
+    assert not only(Place, commands)
+    assert bench.wake == bench.now
+    assert {place.ticker for place in only(Place, bench.handle(Woken()))} == {LOW}

@@ -134,3 +134,7 @@ def test_the_worst_case_counts_fills_and_what_rests_of_orders() -> None:
     bought = fill("p", "1", 300, 4000, "bid", "B")
     assert worst_case(TICKERS, [bought], [resting]) == -4000 * 500
     assert worst_case(TICKERS, [], []) == 0
+
+
+def test_its_markets_are_those_it_was_made_for_in_order() -> None:
+    assert Portfolio(TICKERS).tickers == TICKERS

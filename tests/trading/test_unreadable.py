@@ -5,7 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from mmbot.trading.commands import Cancel, Command, Note, Place, QueryOrder, ReadAccount
+from mmbot.trading.commands import (
+    Cancel,
+    Command,
+    Note,
+    Place,
+    QueryOrder,
+    ReadAccount,
+    ReadListing,
+)
 from mmbot.trading.events import (
     BeliefFormed,
     Filled,
@@ -338,3 +346,12 @@ def test_an_end_whose_cancel_may_not_have_arrived_has_the_account_read() -> None
     bench.handle(WriteUnknown(bid.client_id, "cancel", "no answer"))
     assert bench.wake is not None
     assert only(ReadAccount, bench.handle(Woken(), after=5_000))
+
+
+def test_a_listing_with_something_that_cannot_be_read_is_read_again_soon() -> None:
+    bench = Bench()
+    bench.rest()
+    odd = Unreadable("T-26NOV29-A9.9", "it has no strike")
+    bench.handle(ListingRead("", (bench.listed,), (odd,)))
+    assert not only(ReadListing, bench.handle(Woken(), after=29_999))
+    assert only(ReadListing, bench.handle(Woken(), after=1))
