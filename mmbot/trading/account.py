@@ -48,6 +48,8 @@ class AccountReader:
         # From when the lists should include everything that earlier sessions did.
         self._readable_from: Milliseconds = 0
         self._failures = 0
+        # Readings in a row in which the books of a position contradicted each other.
+        self._contradictions = 0
         # A reading that was requested from then on is awaited.
         self._awaited_from: Milliseconds = 0
         self._confirming_stop = False
@@ -99,6 +101,10 @@ class AccountReader:
         """Apply a reading of the account: its fills, its resting orders, its balances."""
         self._book(event, now)
         agrees = self._check_positions(event)
+        self._contradictions = 0 if agrees else self._contradictions + 1
+        if self._contradictions % _FAILURES_TOLERATED == 1:
+            # What was paid out at a settlement that was missed is held no more.
+            self._buffer.add(listing_request(self._state))
         in_doubt = self._apply_orders(event, now)
         self._apply_unreadable(event)
         self._state.update_balances(event.balances)
@@ -229,9 +235,6 @@ class AccountReader:
         self.read_within(_RETRY_MS, now)
         if self._failures >= _FAILURES_TOLERATED:
             self._state.service.reconciled = False
-        if self._failures % _FAILURES_TOLERATED == 0:
-            # A missed settlement looks like a contradiction: fills without their position.
-            self._buffer.add(listing_request(self._state))
 
     def confirm_stop(self, now: Milliseconds) -> None:
         """Once no own order is live, read the account to have the exchange confirm it."""

@@ -388,16 +388,6 @@ def test_other_prices_of_a_market_are_quoted_from_then_on() -> None:
     assert [p.price for p in only(Place, commands)] == [4360]
 
 
-def test_an_account_that_stays_unreadable_has_the_listing_read() -> None:
-    bench = Bench()
-    bench.rest()
-    failed = ReadingFailed("account", "the position is gone")
-    assert not only(ReadListing, bench.handle(failed, failed))
-    assert only(ReadListing, bench.handle(failed))
-    assert not only(ReadListing, bench.handle(failed, failed))
-    assert only(ReadListing, bench.handle(failed))
-
-
 # Lag
 
 

@@ -10,6 +10,7 @@ from mmbot.trading.commands import (
     ConfirmFills,
     QueryOrder,
     ReadAccount,
+    ReadListing,
     RecordFill,
     VoidFill,
 )
@@ -297,3 +298,12 @@ def test_no_more_than_so_many_orders_are_remembered_by_the_exchanges_id(
     monkeypatch.setattr("mmbot.trading.orders._REMEMBERED", 1)
     orders = quoting_with().engine.state.orders
     assert [orders.client_id_of(name) != "" for name in ("o-bid", "o-ask")] == [False, True]
+
+
+def test_a_contradiction_has_the_listing_read_as_a_settlement_may_have_been_missed() -> None:
+    bench = quoting_with(REAL)
+    bench.handle(Woken(), after=6_000)
+    confirmed = read_later(bench, REAL, held=300)
+    assert not only(ReadListing, confirmed)
+    asked = [bool(only(ReadListing, read_later(bench, REAL, held=0))) for _ in range(4)]
+    assert asked == [True, False, False, True]
