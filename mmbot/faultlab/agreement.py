@@ -50,9 +50,10 @@ def check_fills(
 def check_portfolio(portfolio: Portfolio, holding: Holding) -> None:
     """Check positions and cash of one event."""
     for ticker, held in holding.positions.items():
-        if ticker not in portfolio.tickers:
+        known = ticker in portfolio.tickers
+        if held and not known:
             raise InvariantBroken("recovery", f"after the calm {ticker} is not known")
-        position = portfolio.position(ticker)
+        position = portfolio.position(ticker) if known else Count(0)
         if position != held:
             raise InvariantBroken("positions", f"{ticker}: {position} where {held} are held")
     if portfolio.cash != holding.cash:

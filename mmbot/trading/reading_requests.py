@@ -22,4 +22,7 @@ def listing_request(state: TradingState) -> ReadListing:
     """Return the command that reads the listing, and the results that may still change."""
     held = [ticker for ticker, event_state in state.events.items() if not event_state.final]
     held += [ticker for ticker in state.held if ticker not in state.events]
-    return ReadListing(tuple(held))
+    # A market that could not be read when the rest of its event was has its result still to come.
+    traded = {fill.ticker for fill in (*state.recorded, *state.unconfirmed)}
+    held += [ticker.rpartition("-")[0] for ticker in traded - state.event_of_market.keys()]
+    return ReadListing(tuple(sorted(set(held))))

@@ -246,6 +246,10 @@ class EventState:
         if now < self.news_until:
             self.markets[fill.ticker].hold(self.news_until, Gate.TAKEN_ON_NEWS)
 
+    def without_own(self, fills: Iterable[Fill]) -> tuple[Fill, ...]:
+        """Return the fills that are not in a market of this event."""
+        return tuple(fill for fill in fills if fill.ticker not in self.markets)
+
     def marked_pnl(self) -> Money | None:
         """Return the P&L with each position at fair value or, once settled, at its payout.
 
@@ -365,6 +369,9 @@ class TradingState(msgspec.Struct):
         del self.events[event_state.ticker]
         for ticker in event_state.markets:
             del self.event_of_market[ticker]
+        self.held = tuple(ticker for ticker in self.held if ticker != event_state.ticker)
+        self.recorded = event_state.without_own(self.recorded)
+        self.unconfirmed = event_state.without_own(self.unconfirmed)
         for shard, cost in costs.items():
             self.flat[shard] = Money(self.flat[shard] - cost + self._cost(shard))
         self.losses.forget(event_state.ticker)

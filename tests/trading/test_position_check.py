@@ -26,6 +26,7 @@ from mmbot.trading.events import (
 from mmbot.trading.fill_reports import FillReports
 from mmbot.trading.gates import Gate
 from mmbot.trading.position_check import contradiction_at_start, read_positions
+from mmbot.trading.reading_requests import listing_request
 from mmbot.trading.values import Fill, OrderReport
 from mmbot.units import Count
 from tests.trading.builders import (
@@ -290,6 +291,15 @@ def test_a_ledger_that_the_account_does_not_confirm_shuts_the_market() -> None:
 def test_recorded_fills_in_markets_that_are_not_listed_are_left_alone() -> None:
     bench = restarted(fill("real", "o-bid", 300, ticker="T-26NOV29-A9.9"))
     assert len(bench.engine.state.event_of_market[MIDDLE].portfolio) == 0
+
+
+def test_the_event_of_a_recorded_fill_is_asked_for_until_its_market_is_known() -> None:
+    elsewhere = fill("real", "o-bid", 300, ticker="T-26NOV22-A9.9")
+    bench = restarted(REAL, elsewhere)
+    state = bench.engine.state
+    assert "T-26NOV22" in listing_request(state).held
+    state.forget(state.events[bench.listed.ticker])
+    assert list(state.recorded) == [elsewhere]
 
 
 def test_no_more_than_so_many_orders_are_remembered_by_the_exchanges_id(
