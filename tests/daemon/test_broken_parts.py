@@ -112,7 +112,7 @@ def test_a_bot_that_fails_in_the_middle_of_an_input_is_not_used_again(
     failed = names(lines).index("bot.failed")
     assert "LookupError: half done" in lines[failed]["exception"]
     assert "KALSHI-ACCESS" not in str(lines)
-    assert set(names(lines)[failed + 1 :]) <= {"given_up", "swept", "stopped"}
+    assert set(names(lines)[failed + 1 :]) <= {"given_up", "swept", "stopped", "heartbeat"}
     assert lines[-2]["found"] > 0
     assert their_ledger(exchange)["resting_orders"] == 0
 
