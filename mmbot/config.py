@@ -89,9 +89,11 @@ class CountsSettings(_Section, frozen=True, kw_only=True):
 
 
 class ForecastSettings(_Section, frozen=True, kw_only=True):
-    """`[forecast]`: the forecast method; `seed` is the simplest and quickest."""
+    """`[forecast]`: the forecast method: the pool of all, or one; `seed` is the simplest."""
 
-    method: Literal["combined", "seed"] = "combined"
+    method: Literal["pool", "combined", "adaptive", "adaptive-normal", "boosted", "seed"] = "pool"
+    # Whether a method whose level moves slowly is moved by part of its own recent errors.
+    error_correction: bool = True
 
 
 class QuotingSettings(_Section, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ import msgspec
 
 from mmbot.bot.inputs import ForecastFitted, Predictor
 from mmbot.bot.outputs import FitForecast
+from mmbot.config import ForecastSettings
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
 from mmbot.trading.commands import Note, RequestBelief
@@ -34,9 +35,9 @@ class BeliefStep(msgspec.Struct):
 class Beliefs:
     """Forms a belief for each request from the latest counts and the latest fit."""
 
-    def __init__(self, method: str) -> None:
-        """Begin without a forecaster; `method` names the one to be fitted."""
-        self._method = method
+    def __init__(self, settings: ForecastSettings) -> None:
+        """Begin without a forecaster; `settings` say which is to be fitted."""
+        self._settings = settings
         self._requests: dict[RequestBelief, None] = {}
         self._predictor: Predictor | None = None
         # The running week of the counts in the latest `FitForecast`.
@@ -56,7 +57,9 @@ class Beliefs:
         week = running_week(counts)
         if not self._fit_requested or week != self._fitted_for:
             self._fit_requested, self._fitted_for = True, week
-            step.fit = FitForecast(self._method, counts, week)
+            step.fit = FitForecast(
+                self._settings.method, counts, week, self._settings.error_correction
+            )
         return step
 
     def fitted(self, fitted: ForecastFitted, counts: Counts) -> BeliefStep:

@@ -102,7 +102,7 @@ class Bot:
         self._signer = signer
         self._feed = Feed(settings.exchange.series)
         self._gateway = Gateway(signer, settings.exchange)
-        self._beliefs = Beliefs(settings.forecast.method)
+        self._beliefs = Beliefs(settings.forecast)
         self._counts = CountsReader(settings.counts, clock, rng, self._beliefs.deviations)
         self._given_up: tuple[dt.date, ...] = ()
         self._engine_due: Milliseconds | None = None

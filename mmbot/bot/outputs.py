@@ -47,6 +47,7 @@ class FitForecast(msgspec.Struct, frozen=True, tag=True):
     method: str
     counts: Counts
     week: Week | None
+    error_correction: bool = True
 
 
 class ShownCount(msgspec.Struct, frozen=True, array_like=True):

@@ -1,4 +1,4 @@
-"""The residual banks that commands keep in a cache directory, as making one takes many seconds."""
+"""The hindcasts that commands keep in a cache directory, as making them takes many seconds."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from mmbot.daemon.bank_file import bank_path, load_bank, store_bank
-from mmbot.forecast.model import METHODS, Forecaster
-from mmbot.forecast.residuals import ResidualBank
+from mmbot.daemon.bank_file import bank_path, load_hindcasts, store_hindcasts
+from mmbot.forecast.methods import METHODS
+from mmbot.forecast.model import Forecaster, Hindcasts
 from mmbot.tsa.counts import Counts
 
 
@@ -20,14 +20,16 @@ def default_directory() -> Path:
     return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "mmbot"
 
 
-def fit(counts: Counts, method: str, directory: Path) -> Forecaster:
-    """Fit `method`, extending the residual bank cached in `directory`.
+def fit(
+    counts: Counts, method: str, directory: Path, *, error_correction: bool = True
+) -> Forecaster:
+    """Fit `method`, extending the hindcasts cached in `directory`.
 
     Raises:
         BadInput: There is no such method, there are no counts, or `directory` cannot be written.
     """
     path = bank_path(directory, method)
-    cached = load_bank(path) if method in METHODS else None
+    cached = load_hindcasts(path) if method in METHODS else None
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"Forecasting past weeks ({method})", total=None)
@@ -36,12 +38,14 @@ def fit(counts: Counts, method: str, directory: Path) -> Forecaster:
             method,
             cached,
             lambda done, total: progress.update(task, completed=done, total=total),
+            error_correction=error_correction,
         )
-    extended = forecaster.bank
-    if extended.method == method and (cached is None or not _covers(cached, extended)):
-        store_bank(path, extended)
+    extended = forecaster.hindcasts
+    if forecaster.name == method and (cached is None or not _covers(cached, extended)):
+        store_hindcasts(path, extended)
     return forecaster
 
 
-def _covers(cached: ResidualBank, extended: ResidualBank) -> bool:
-    return cached.digests[: len(extended.digests)] == extended.digests
+def _covers(cached: Hindcasts, extended: Hindcasts) -> bool:
+    held, made = cached.record.digests, extended.record.digests
+    return held[: len(made)] == made

@@ -1,10 +1,10 @@
-"""`mmbot evaluate`: walk-forward scores of the forecast methods."""
+"""`mmbot evaluate`: walk-forward scores of the pool of forecast methods and of each alone."""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -22,14 +22,20 @@ from mmbot.cli.options import CacheDirectory, CountsFile
 from mmbot.cli.output import load_plots, write
 from mmbot.errors import BadInput
 from mmbot.forecast import evaluation
-from mmbot.forecast.evaluation import Score, ScoredForecast
+from mmbot.forecast.calibration import Calibration
+from mmbot.forecast.evaluation import Difference, Score, ScoredForecast
 from mmbot.forecast.history import History
-from mmbot.forecast.model import DEFAULT, METHODS, SEED
-from mmbot.forecast.residuals import ResidualBank
+from mmbot.forecast.methods import DEFAULT, METHODS
+from mmbot.forecast.model import Hindcasts
+from mmbot.forecast.pool import ORIGINS
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Counts, load_counts
 
 ForecastsByMethod: TypeAlias = dict[str, list[ScoredForecast]]
+
+
+# What a method is held against: the simplest, and two that stood alone before there was a pool.
+_BASELINES = ("seed", "adaptive", "combined")
 
 
 class _CachedScores(msgspec.Struct, frozen=True):
@@ -49,8 +55,11 @@ def evaluate(
         str | None, typer.Option("--to", help="Score weeks up to this day; all unless given.")
     ] = None,
     method: Annotated[
-        str, typer.Option(help=f"The method to compare with the seed: {', '.join(METHODS)}.")
+        str, typer.Option(help=f"The one to compare with the others: {', '.join(METHODS)}.")
     ] = DEFAULT,
+    error_correction: Annotated[
+        bool, typer.Option("--correction/--no-correction", help="Error correction in the pool.")
+    ] = True,
     json_path: Annotated[
         Path | None, typer.Option("--json", help="Write the scores to this file as JSON.")
     ] = None,
@@ -66,8 +75,11 @@ def evaluate(
     expected average; RMSE and CRPS are in thousand passengers; Brier score and
     log loss are over nine strikes around the Monday forecast; 80 % and 90 % are
     the coverages of the central intervals; PIT is the p-value of a test that
-    the forecasts are calibrated. From 2023 on, counts of weekends wait for
-    Monday, as the market's do now.
+    the forecasts are calibrated. The second table has the same intervals over
+    the last 26 weeks, with the band that nine in ten calibrated forecasts
+    stay in; the third the CRPS by year. Differences are paired by week, with
+    90 % intervals. Members alone are scored without error correction. From
+    2023 on, counts of weekends wait for Monday, as the market's do now.
 
     Example:
     mmbot evaluate --counts daily_counts.csv --json scores.json
@@ -76,14 +88,19 @@ def evaluate(
         raise BadInput(f"--method {method!r} is none; choose from {', '.join(METHODS)}")
     held = load_counts(counts)
     weeks = _weeks(held, _parse_day(first, "--from"), _parse_day(last, "--to") if last else None)
-    forecasts = _scored(held, weeks, method, cache or banks.default_directory())
+    directory = cache or banks.default_directory()
+    forecasts = _scored(held, weeks, directory, error_correction=error_correction)
     scores = {name: evaluation.summarise(each) for name, each in forecasts.items()}
+    recent = {name: evaluation.recent_calibration(each) for name, each in forecasts.items()}
+    baselines = [name for name in _BASELINES if name != method]
     console = Console()
     console.print(_table(scores))
-    if method != SEED.name:
-        console.print(_differences(forecasts[method], forecasts[SEED.name]))
+    console.print(_calibration(method, recent[method]))
+    console.print(_years(method, baselines, forecasts))
+    console.print(_differences(method, baselines, forecasts))
     if json_path is not None:
-        write(json_path, orjson.dumps(_as_json(scores), option=orjson.OPT_INDENT_2))
+        content = _as_json(scores, recent, _compared(method, baselines, forecasts))
+        write(json_path, orjson.dumps(content, option=orjson.OPT_INDENT_2))
     if plot_path is not None:
         load_plots("--plot").draw_evaluation(plot_path, forecasts, scores)
 
@@ -108,16 +125,21 @@ def _weeks(counts: Counts, first: dt.date, last: dt.date | None) -> list[Week]:
     return weeks
 
 
-def _scored(counts: Counts, weeks: list[Week], method: str, directory: Path) -> ForecastsByMethod:
-    made = {name: _bank(counts, name, directory) for name in (DEFAULT, SEED.name)}
-    digest = _digest((method, *(bank.digests[-1] for bank in made.values()), str(weeks)))
+def _scored(
+    counts: Counts, weeks: list[Week], directory: Path, *, error_correction: bool
+) -> ForecastsByMethod:
+    forecaster = banks.fit(counts, DEFAULT, directory, error_correction=error_correction)
+    hindcasts = forecaster.hindcasts
+    digest = _digest((*hindcasts.record.digests[-1:], str(error_correction), str(weeks)))
     path = directory / "evaluation.json"
     try:
         cached = msgspec.json.decode(path.read_bytes(), type=_CachedScores)
     except (OSError, msgspec.DecodeError):
         cached = None
     if cached is None or cached.digest != digest:
-        cached = _CachedScores(digest, _walk_forward(History.of(counts), made, weeks, method))
+        history = History.of(counts)
+        forecasts = _walk_forward(history, hindcasts, weeks, error_correction=error_correction)
+        cached = _CachedScores(digest, forecasts)
         write(path, msgspec.json.encode(cached))
     return cached.forecasts
 
@@ -131,22 +153,17 @@ def _digest(inputs: Sequence[str]) -> str:
 
 
 def _walk_forward(
-    history: History, made: dict[str, ResidualBank], weeks: list[Week], method: str
+    history: History, hindcasts: Hindcasts, weeks: list[Week], *, error_correction: bool
 ) -> ForecastsByMethod:
-    forecasts: ForecastsByMethod = {name: [] for name in dict.fromkeys((method, SEED.name))}
-    scored = evaluation.walk_forward(history, made, DEFAULT, weeks)
-    total = len(made) * len(evaluation.ORIGINS) * len(weeks)
+    forecasts: ForecastsByMethod = {name: [] for name in METHODS}
+    scored = evaluation.walk_forward(history, hindcasts, weeks, error_correction=error_correction)
+    total = len(METHODS) * len(ORIGINS) * len(weeks)
     console = Console(stderr=True)
     quiet = not console.is_terminal
     tracked = track(scored, "Scoring weeks", total, console=console, transient=True, disable=quiet)
     for name, forecast in tracked:
-        if name in forecasts:
-            forecasts[name].append(forecast)
+        forecasts[name].append(forecast)
     return forecasts
-
-
-def _bank(counts: Counts, method: str, directory: Path) -> ResidualBank:
-    return banks.fit(counts, method, directory).bank
 
 
 def _table(scores: dict[str, dict[int, Score]]) -> Table:
@@ -163,18 +180,69 @@ def _table(scores: dict[str, dict[int, Score]]) -> Table:
     return table
 
 
-def _differences(forecasts: Sequence[ScoredForecast], baseline: Sequence[ScoredForecast]) -> Table:
-    table = Table("k", "CRPS minus the seed's", "90 % interval", box=SIMPLE)
-    for k in evaluation.ORIGINS:
-        found = evaluation.difference(forecasts, baseline, k, np.random.default_rng(k))
-        low, high = found.low / 1e3, found.high / 1e3
-        table.add_row(str(k), f"{found.mean / 1e3:+.1f}", f"{low:+.1f} to {high:+.1f}")
+def _calibration(method: str, recent: Mapping[int, Calibration]) -> Table:
+    names = ("k", "weeks", "80 %", "band", "PIT")
+    title = f"Calibration of {method} lately"
+    table = Table(*names, "", title=title, box=SIMPLE)
+    for k, found in recent.items():
+        low, high = found.band
+        table.add_row(
+            str(k), str(found.weeks), f"{found.coverage80:.2f}", f"{low:.2f} to {high:.2f}",
+            f"{found.pit:.2f}", "" if found.within else "outside",
+        )  # fmt: skip
     return table
 
 
-def _as_json(scores: dict[str, dict[int, Score]]) -> dict[str, object]:
-    methods = {
-        name: {str(k): msgspec.to_builtins(score) for k, score in origins.items()}
-        for name, origins in scores.items()
+def _years(method: str, baselines: Sequence[str], forecasts: ForecastsByMethod) -> Table:
+    ks = [str(k) for k in ORIGINS]
+    table = Table("year", "method", *ks, title="CRPS by year and days published", box=SIMPLE)
+    for year in sorted({each.week[:4] for each in forecasts[method]}):
+        for name in (method, *baselines):
+            scores = evaluation.summarise([f for f in forecasts[name] if f.week[:4] == year])
+            table.add_row(year, name, *(f"{score.crps / 1e3:.1f}" for score in scores.values()))
+        table.add_section()
+    return table
+
+
+def _compared(
+    method: str, baselines: Sequence[str], forecasts: ForecastsByMethod
+) -> dict[str, dict[int, Difference]]:
+    return {
+        baseline: {
+            k: evaluation.difference(
+                forecasts[method], forecasts[baseline], k, np.random.default_rng(k)
+            )
+            for k in ORIGINS
+        }
+        for baseline in baselines
     }
-    return {"methods": methods}
+
+
+def _differences(method: str, baselines: Sequence[str], forecasts: ForecastsByMethod) -> Table:
+    title = f"CRPS of {method} less that of"
+    table = Table("k", *(f"{name}, 90 % interval" for name in baselines), title=title, box=SIMPLE)
+    compared = _compared(method, baselines, forecasts)
+    for k in ORIGINS:
+        found = [compared[name][k] for name in baselines]
+        cells = (f"{d.mean / 1e3:+.1f}  {d.low / 1e3:+.1f} to {d.high / 1e3:+.1f}" for d in found)
+        table.add_row(str(k), *cells)
+    return table
+
+
+def _as_json(
+    scores: dict[str, dict[int, Score]],
+    recent: dict[str, dict[int, Calibration]],
+    compared: dict[str, dict[int, Difference]],
+) -> dict[str, object]:
+    return {
+        "methods": _by_days(scores),
+        "recent": _by_days(recent),
+        "differences": _by_days(compared),
+    }
+
+
+def _by_days(values: Mapping[str, Mapping[int, msgspec.Struct]]) -> dict[str, dict[str, object]]:
+    return {
+        name: {str(k): msgspec.to_builtins(each) for k, each in by_days.items()}
+        for name, by_days in values.items()
+    }

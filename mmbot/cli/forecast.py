@@ -16,8 +16,8 @@ from mmbot.cli import banks
 from mmbot.cli.options import CacheDirectory, CountsFile
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
+from mmbot.forecast.methods import DEFAULT
 from mmbot.forecast.mixture import Mixture
-from mmbot.forecast.model import DEFAULT
 from mmbot.tsa.calendar import EASTERN, Week
 from mmbot.tsa.counts import load_counts
 
@@ -106,6 +106,10 @@ def _as_json(belief: Belief, mixture: Mixture, at: dt.datetime) -> dict[str, obj
         "quantiles": {str(level): value for level, value in quantiles},
         "strikes": [{"strike": strike, "fair": above} for strike, above in fair],
         "method": belief.method,
+        "members": [
+            {"method": each.method, "weight": each.weight, "mean": each.mean, "sd": each.sd}
+            for each in belief.members
+        ],
         "effective_weeks": belief.effective_weeks,
         "heaviest": [
             {
@@ -130,6 +134,8 @@ def _show(belief: Belief, mixture: Mixture) -> None:
     )
     for level, value in zip(LEVELS, mixture.quantiles(LEVELS), strict=True):
         console.print(f"  {level:4.0%} below {value:,.0f}")
+    if len(belief.members) > 1:
+        console.print(_members(belief))
     if belief.heaviest:
         console.print(f"effective sample size: {belief.effective_weeks:.0f} past weeks")
         console.print(_heaviest(belief))
@@ -144,6 +150,13 @@ def _distribution(mixture: Mixture) -> Table:
     table = Table("average", "", "probability", title="The week's average", box=None)
     for start, end, share in zip(edges[:-1], edges[1:], shares, strict=True):
         table.add_row(f"{start:,.0f} to {end:,.0f}", _bar(share / shares.max()), f"{share:.1%}")
+    return table
+
+
+def _members(belief: Belief) -> Table:
+    table = Table("method", "weight", "mean", "sd", title="The methods of the pool", box=None)
+    for each in belief.members:
+        table.add_row(each.method, f"{each.weight:.1%}", f"{each.mean:,.0f}", f"{each.sd:,.0f}")
     return table
 
 

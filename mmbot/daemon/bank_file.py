@@ -1,4 +1,4 @@
-"""A cache file for a forecast method's bank of past residuals, which takes many seconds to make."""
+"""A cache file for a forecast method's hindcasts, which take many seconds to make."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from pathlib import Path
 
 from mmbot.daemon.private_files import open_private
 from mmbot.errors import BadInput
-from mmbot.forecast.residuals import ResidualBank
+from mmbot.forecast.model import Hindcasts
 
 
 def bank_path(directory: Path, method: str) -> Path:
-    """Return the path of a method's bank in a directory."""
+    """Return the path of a method's hindcasts in a directory."""
     return directory / f"{method}.bank"
 
 
-def load_bank(path: Path) -> ResidualBank | None:
-    """Return the stored bank, or `None` if there is none that can be read."""
+def load_hindcasts(path: Path) -> Hindcasts | None:
+    """Return the stored hindcasts, or `None` if there are none that can be read."""
     try:
-        return ResidualBank.decode(path.read_bytes())
+        return Hindcasts.decode(path.read_bytes())
     except (OSError, BadInput):
         return None
 
 
-def store_bank(path: Path, bank: ResidualBank) -> None:
-    """Store a bank atomically: the file before it stays intact until the new one is whole.
+def store_hindcasts(path: Path, hindcasts: Hindcasts) -> None:
+    """Store hindcasts atomically: the file before it stays intact until the new one is whole.
 
     Raises:
         BadInput: The file cannot be written.
@@ -36,7 +36,7 @@ def store_bank(path: Path, bank: ResidualBank) -> None:
         with open(  # noqa: PTH123
             open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb"
         ) as file:
-            file.write(bank.encode())
+            file.write(hindcasts.encode())
         temporary.replace(path)
     except OSError as error:
         raise BadInput(

@@ -16,11 +16,10 @@ from yarl import URL
 
 from mmbot.bot.inputs import ForecastFitted, PageFetched
 from mmbot.bot.outputs import FetchPage, FitForecast
-from mmbot.daemon.bank_file import bank_path, load_bank, store_bank
+from mmbot.daemon.bank_file import bank_path, load_hindcasts, store_hindcasts
 from mmbot.daemon.transport import read_body
 from mmbot.errors import BadInput
-from mmbot.forecast.model import Forecaster
-from mmbot.forecast.residuals import ResidualBank
+from mmbot.forecast.model import Forecaster, Hindcasts
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.tsa.pages import MOST_BYTES
 
@@ -45,7 +44,7 @@ class CountsWorker:
 
         Args:
             url: The root of the site.
-            directory: Where the residual banks are stored.
+            directory: Where the hindcasts are stored.
             done: Called with each result, on the event loop.
         """
         self._url = url
@@ -115,23 +114,29 @@ class CountsWorker:
         forecaster = await asyncio.to_thread(self._fit_in_thread, fit)
         self._log.info(
             "forecast.fitted",
-            method=forecaster.method.name,
+            method=forecaster.name,
             seconds=round(time.monotonic() - started, 3),
         )
         return ForecastFitted(forecaster, fit.week)
 
     def _fit_in_thread(self, fit: FitForecast) -> Forecaster:
         path = bank_path(self._directory, fit.method)
-        forecaster = Forecaster.fit(fit.counts, fit.method, load_bank(path), self._report)
-        if forecaster.bank.method == fit.method:
-            self._keep(path, forecaster.bank)
+        forecaster = Forecaster.fit(
+            fit.counts,
+            fit.method,
+            load_hindcasts(path),
+            self._report,
+            error_correction=fit.error_correction,
+        )
+        if forecaster.name == fit.method:
+            self._keep(path, forecaster.hindcasts)
         return forecaster
 
-    def _keep(self, path: Path, bank: ResidualBank) -> None:
+    def _keep(self, path: Path, hindcasts: Hindcasts) -> None:
         try:
-            store_bank(path, bank)
+            store_hindcasts(path, hindcasts)
         except BadInput as error:
-            # The bank only saves the next session some seconds.
+            # They only save the next session some seconds.
             self._log.warning("forecast.not_kept", reason=str(error))
 
     def _report(self, done: int, of: int) -> None:

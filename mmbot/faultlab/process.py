@@ -271,7 +271,7 @@ class Process:
     def fit_forecast(self, fit: FitForecast) -> None:
         """Fit a forecaster, unless the one at hand is of the same week."""
         if fit.week != self._fitted_for:
-            self._forecaster = Forecaster.fit(fit.counts, fit.method, self._forecaster.bank)
+            self._forecaster = Forecaster.fit(fit.counts, fit.method, self._forecaster.hindcasts)
             self._fitted_for = fit.week
         self._later(_FIT_MS, self._handle_forecast)
 

@@ -33,6 +33,15 @@ class WeekWeight(msgspec.Struct, frozen=True):
     alike: float
 
 
+class MemberWeight(msgspec.Struct, frozen=True):
+    """A method's share in a belief, and its own mean and standard deviation, in passengers."""
+
+    method: str
+    weight: float
+    mean: float
+    sd: float
+
+
 class Belief(msgspec.Struct, frozen=True):
     """The distribution of one week's average.
 
@@ -48,6 +57,7 @@ class Belief(msgspec.Struct, frozen=True):
         effective_weeks: The effective sample size of past weeks, 1 / sum of squared weights (Kish,
             "Survey Sampling", 1965); 0 if all seven days are published.
         heaviest: The past weeks of the largest weights, in descending order.
+        members: The methods behind it; none if all seven days are published.
 
     Raises:
         ValueError: Strikes and probabilities differ in length or are out of order, or a
@@ -64,6 +74,7 @@ class Belief(msgspec.Struct, frozen=True):
     digest: str
     effective_weeks: float = 0.0
     heaviest: tuple[WeekWeight, ...] = ()
+    members: tuple[MemberWeight, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.strikes) != len(self.above):

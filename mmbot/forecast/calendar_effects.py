@@ -8,6 +8,7 @@ for holidays with a fixed date once more by group of weekdays. Nothing here depe
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from functools import lru_cache
 from itertools import accumulate
 from types import MappingProxyType
@@ -20,77 +21,71 @@ from mmbot.forecast.holiday_classes import nearest
 _YEAR_DAYS = 365.2425
 _HARMONICS = 8
 _WEEKDAY_HARMONICS = 3
-
-# First and last day, relative to the holiday, with a dummy.
-_WINDOWS = MappingProxyType(
-    {
-        "MLK": (-6, 4),
-        "Presidents": (-6, 6),
-        "Memorial": (-7, 6),
-        "Juneteenth": (-2, 2),
-        "July 4": (-6, 7),
-        "Labor": (-7, 6),
-        "Columbus": (-6, 4),
-        "Veterans": (-5, 5),
-        "Halloween": (-1, 1),
-        "Thanksgiving": (-8, 6),
-        "Super Bowl": (0, 2),
-        "Christmas": (-9, 15),
-        "Easter": (-3, 1),
-    }
-)
-# The effect of a holiday with a fixed date depends on the weekday that it falls on.
-_BY_WEEKDAY = ("Juneteenth", "July 4", "Halloween", "Veterans", "Christmas")
 _WEEKDAY_GROUPS = (0, 0, 1, 1, 2, 2, 2)
 _EASTER_KNOTS = np.arange(-24.0, 13.0, 3.0)
-
-
-def _lengths() -> tuple[int, ...]:
-    windows = [last - first + 1 for first, last in _WINDOWS.values()]
-    grouped = [3 * (_WINDOWS[name][1] - _WINDOWS[name][0] + 1) for name in _BY_WEEKDAY]
-    season = (2 * _HARMONICS, 7 * 2 * _WEEKDAY_HARMONICS)
-    return (7, *season, len(_EASTER_KNOTS), *windows, *grouped)
-
-
-_STARTS = (0, *accumulate(_lengths()))
 _FIRST_WINDOW = 4
-_FIRST_GROUP = _FIRST_WINDOW + len(_WINDOWS)
+
+Window = tuple[int, int]
 
 
-def penalties() -> Floats:
-    """Return the ridge penalty of each regressor, in the order of `regressors`; shape (p,)."""
-    harmonic = np.repeat(0.18 * (1 + np.arange(1, _HARMONICS + 1) / 3), 2)
-    lengths = _lengths()
-    rest = [0.6, *(0.06 for _ in lengths[3:_FIRST_GROUP]), *(0.12 for _ in _BY_WEEKDAY)]
-    return np.concatenate([np.full(7, 0.02), harmonic, np.repeat(rest, lengths[2:])])
+class CalendarEffects:
+    """The regressors of one choice of holidays."""
 
+    def __init__(
+        self,
+        windows: Mapping[str, Window],
+        by_weekday: tuple[str, ...],
+        day_penalty: float,
+        weekday_penalty: float,
+    ) -> None:
+        """Choose the holidays.
 
-@lru_cache(maxsize=8192)
-def regressors(day: int) -> Floats:
-    """Return the regressors of the day with the ordinal `day`, shape (p,); read-only, as cached."""
-    row = np.zeros(_STARTS[-1])
-    weekday = dt.date.fromordinal(day).weekday()
-    row[weekday] = 1.0
-    waves = _waves(day)
-    row[_STARTS[1] : _STARTS[2]] = waves
-    narrow = 2 * _WEEKDAY_HARMONICS
-    start = _STARTS[2] + weekday * narrow
-    row[start : start + narrow] = waves[:narrow]
-    from_easter = day - nearest("Easter", day)
-    row[_STARTS[3] : _STARTS[4]] = np.maximum(0.0, 1 - np.abs(from_easter - _EASTER_KNOTS) / 3)
-    for i, (name, (first, last)) in enumerate(_WINDOWS.items()):
-        date = nearest(name, day)
-        if first <= day - date <= last:
-            row[_STARTS[_FIRST_WINDOW + i] + day - date - first] = 1.0
-    for i, name in enumerate(_BY_WEEKDAY):
-        date = nearest(name, day)
-        first, last = _WINDOWS[name]
-        if first <= day - date <= last:
-            group = _WEEKDAY_GROUPS[dt.date.fromordinal(date).weekday()]
-            offset = group * (last - first + 1) + day - date - first
-            row[_STARTS[_FIRST_GROUP + i] + offset] = 1.0
-    row.flags.writeable = False
-    return row
+        Args:
+            windows: First and last day, relative to each holiday, with a dummy.
+            by_weekday: The holidays, with a fixed date, whose effect depends on their weekday.
+            day_penalty: The ridge penalty of a dummy and of a hat function of Easter.
+            weekday_penalty: The ridge penalty of a dummy for one group of weekdays.
+        """
+        self._windows = MappingProxyType(dict(windows))
+        self._by_weekday = by_weekday
+        spans = [last - first + 1 for first, last in self._windows.values()]
+        grouped = [3 * spans[list(self._windows).index(name)] for name in by_weekday]
+        season = (2 * _HARMONICS, 7 * 2 * _WEEKDAY_HARMONICS)
+        lengths = (7, *season, len(_EASTER_KNOTS), *spans, *grouped)
+        self._starts = (0, *accumulate(lengths))
+        harmonic = np.repeat(0.18 * (1 + np.arange(1, _HARMONICS + 1) / 3), 2)
+        days = (len(_EASTER_KNOTS) + sum(spans)) * [day_penalty]
+        groups = sum(grouped) * [weekday_penalty]
+        self.penalties: Floats = np.concatenate(
+            [np.full(7, 0.02), harmonic, np.full(lengths[2], 0.6), days, groups]
+        )
+        self.regressors = lru_cache(maxsize=8192)(self._regressors)
+
+    def _regressors(self, day: int) -> Floats:
+        """Return the regressors of the day with the ordinal `day`, shape (p,), read-only."""
+        starts = self._starts
+        row = np.zeros(starts[-1])
+        weekday = dt.date.fromordinal(day).weekday()
+        row[weekday] = 1.0
+        waves = _waves(day)
+        row[starts[1] : starts[2]] = waves
+        narrow = 2 * _WEEKDAY_HARMONICS
+        start = starts[2] + weekday * narrow
+        row[start : start + narrow] = waves[:narrow]
+        from_easter = day - nearest("Easter", day)
+        row[starts[3] : starts[4]] = np.maximum(0.0, 1 - np.abs(from_easter - _EASTER_KNOTS) / 3)
+        for i, (name, (first, last)) in enumerate(self._windows.items(), _FIRST_WINDOW):
+            offset = day - nearest(name, day)
+            if first <= offset <= last:
+                row[starts[i] + offset - first] = 1.0
+        for i, name in enumerate(self._by_weekday, _FIRST_WINDOW + len(self._windows)):
+            date = nearest(name, day)
+            first, last = self._windows[name]
+            if first <= day - date <= last:
+                group = _WEEKDAY_GROUPS[dt.date.fromordinal(date).weekday()]
+                row[starts[i] + group * (last - first + 1) + day - date - first] = 1.0
+        row.flags.writeable = False
+        return row
 
 
 def _waves(day: int) -> Floats:

@@ -10,15 +10,14 @@ import numpy as np
 
 from mmbot.forecast import analog, structural
 from mmbot.forecast.history import Days, Floats, History
-
-# Scores hardly differ for weights between 0.15 and 0.3.
-_ANALOG_SHARE = 0.25
+from mmbot.forecast.structural import Constants, Structural
 
 
 class Combined(msgspec.Struct, frozen=True):
     """The combination with its structural part fitted, `None` if the history was too short."""
 
-    fitted: structural.Structural | None
+    fitted: Structural | None
+    analog_share: float
 
     def predict(self, history: History, days: Days) -> Floats:
         """Return the expected logarithms of `days`, both of shape (n,); NaN without a fit.
@@ -29,15 +28,23 @@ class Combined(msgspec.Struct, frozen=True):
             return np.full(len(days), np.nan)
         model = self.fitted.predict(history, days)
         year_ago = analog.predict(history, days)
-        both = _ANALOG_SHARE * year_ago + (1 - _ANALOG_SHARE) * model
+        both = self.analog_share * year_ago + (1 - self.analog_share) * model
         return np.where(np.isfinite(both), both, model)
 
 
-class Combination:
-    """The point method that fits `Combined`."""
+class Combination(msgspec.Struct, frozen=True):
+    """The point method that fits `Combined`.
 
-    name = "combined"
+    Attributes:
+        name: The name of the method.
+        constants: The constants of the structural part.
+        analog_share: The weight of the analog part.
+    """
+
+    name: str
+    constants: Constants
+    analog_share: float
 
     def fit(self, history: History) -> Combined:
         """Fit the structural part to a history that ends on a Sunday."""
-        return Combined(structural.fit(history))
+        return Combined(structural.fit(history, self.constants), self.analog_share)

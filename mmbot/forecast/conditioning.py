@@ -1,7 +1,8 @@
 """From past weeks' residuals to a distribution of this week's average.
 
-Two conditionings: equally weighted residuals, and residuals adjusted by regression and reweighted
-by similarity. Logarithms are natural; a residual is actual less predicted logarithm.
+Three conditionings: equally weighted residuals, residuals adjusted by regression and reweighted by
+similarity, and a normal distribution. Logarithms are natural; a residual is actual less predicted
+logarithm.
 """
 
 from __future__ import annotations
@@ -132,22 +133,62 @@ def reweighted(past: PastWeeks, present: PresentWeek) -> Conditioned:
     |z - z_i|, by the age of its week, and by season and class of week.
     """
     age = present.monday - past.mondays
-    published = ~np.isnan(present.daily)
-    residuals = past.remainder
     reasons = np.ones((3, len(age)))
     reasons[0] = 0.5 ** (age / _WEIGHT_HALF_LIFE_DAYS)
     reasons[1] = _season(past, present)
-    if published.any():
-        trust = 0.5 ** (age / _SLOPE_HALF_LIFE_DAYS)
-        scale = np.sqrt(trust @ past.daily**2 / trust.sum())[published]
-        z_past = np.clip(past.daily[:, published] / scale, -_CLIP_DEVIATIONS, _CLIP_DEVIATIONS)
-        z_now = np.clip(present.daily[published] / scale, -_CLIP_DEVIATIONS, _CLIP_DEVIATIONS)
-        residuals = residuals + (z_now - z_past) @ _slopes(z_past, residuals, trust)
-        apart = ((z_past - z_now) ** 2).sum(axis=1)
-        reasons[2] = np.exp(-apart / (2 * _KERNEL_WIDTH**2 * published.sum()))
+    published = _published(past, present)
+    residuals = past.remainder
+    if published is not None:
+        residuals = residuals + (published.now - published.past) @ published.slopes
+        apart = ((published.past - published.now) ** 2).sum(axis=1)
+        reasons[2] = np.exp(-apart / (2 * _KERNEL_WIDTH**2 * len(published.now)))
     weights = reasons.prod(axis=0)
     weights /= weights.sum()
     return Conditioned(_smoothed(present.averages(residuals), weights), weights, reasons)
+
+
+def normal(past: PastWeeks, present: PresentWeek) -> Conditioned:
+    """Take residual and published days as jointly normal, with moments weighted by recency.
+
+    The residual's mean is its regression on the published days, its variance that of the winsorised
+    residuals about the regression: conditioning of a multivariate normal (Anderson, "An
+    Introduction to Multivariate Statistical Analysis", 2003, section 2.5).
+    """
+    reasons = np.ones((3, len(past.mondays)))
+    reasons[0] = 0.5 ** ((present.monday - past.mondays) / _WEIGHT_HALF_LIFE_DAYS)
+    weights = reasons[0] / reasons[0].sum()
+    published = _published(past, present)
+    errors, mean = _winsorised(past.remainder, weights), 0.0
+    if published is not None:
+        errors = errors - published.past @ published.slopes
+        mean = float(published.now @ published.slopes)
+    sd = float(np.sqrt(weights @ errors**2))
+    low, middle, high = present.averages(np.array([mean - sd, mean, mean + sd]))
+    mixture = Mixture(np.array([middle]), np.array([(high - low) / 2]), np.ones(1))
+    return Conditioned(mixture, weights, reasons)
+
+
+class _Published(msgspec.Struct, frozen=True):
+    """The standardised residuals of the published days, and the regression of the rest on them.
+
+    Shapes: past weeks (n, k), present week (k,), slopes (k,).
+    """
+
+    past: Floats
+    now: Floats
+    slopes: Floats
+
+
+def _published(past: PastWeeks, present: PresentWeek) -> _Published | None:
+    """Return the published days' residuals, clipped, and the slopes; `None` without such days."""
+    published = ~np.isnan(present.daily)
+    if not published.any():
+        return None
+    trust = 0.5 ** ((present.monday - past.mondays) / _SLOPE_HALF_LIFE_DAYS)
+    scale = np.sqrt(trust @ past.daily**2 / trust.sum())[published]
+    z_past = np.clip(past.daily[:, published] / scale, -_CLIP_DEVIATIONS, _CLIP_DEVIATIONS)
+    z_now = np.clip(present.daily[published] / scale, -_CLIP_DEVIATIONS, _CLIP_DEVIATIONS)
+    return _Published(z_past, z_now, _slopes(z_past, past.remainder, trust))
 
 
 def _slopes(z: Floats, residuals: Floats, trust: Floats) -> Floats:
@@ -156,11 +197,17 @@ def _slopes(z: Floats, residuals: Floats, trust: Floats) -> Floats:
     Hoerl and Kennard, "Ridge Regression: Biased Estimation for Nonorthogonal Problems" (1970).
     Shapes: z (n, k), residuals (n,), trust (n,).
     """
-    spread = np.sqrt(trust @ residuals**2 / trust.sum())
-    target = np.clip(residuals, -_WINSOR_DEVIATIONS * spread, _WINSOR_DEVIATIONS * spread)
+    target = _winsorised(residuals, trust)
     ridge = _RIDGE_SHARE * trust.sum() * np.eye(z.shape[1])
     slopes: Floats = np.linalg.solve((z.T * trust) @ z + ridge, (z.T * trust) @ target)
     return slopes
+
+
+def _winsorised(residuals: Floats, trust: Floats) -> Floats:
+    """Return the residuals, clipped to three of their weighted deviations; all of shape (n,)."""
+    most = _WINSOR_DEVIATIONS * np.sqrt(trust @ residuals**2 / trust.sum())
+    clipped: Floats = np.clip(residuals, -most, most)
+    return clipped
 
 
 def _season(past: PastWeeks, present: PresentWeek) -> Floats:

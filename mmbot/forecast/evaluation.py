@@ -7,21 +7,22 @@ All methods are scored on the same weeks and strikes, against the settling count
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import msgspec
 import numpy as np
 
 from mmbot.errors import BadInput
-from mmbot.forecast.conditioning import PresentWeek
+from mmbot.forecast import member, pool
+from mmbot.forecast.calibration import Calibration, calibration, uniformity
 from mmbot.forecast.history import Floats, History
+from mmbot.forecast.methods import POOL, SEED
 from mmbot.forecast.mixture import Mixture
-from mmbot.forecast.model import METHODS, SEED, Method, past_residuals
-from mmbot.forecast.residuals import ResidualBank
+from mmbot.forecast.model import Hindcasts
+from mmbot.forecast.pool import ORIGINS
 from mmbot.tsa.calendar import Week
 
-ORIGINS = range(7)
 _STRIKE_STEP = 50_000
 _STRIKES = _STRIKE_STEP * np.arange(-4.0, 5.0)
 # The log loss of a wrong forecast at probability 0 would be infinite.
@@ -94,63 +95,78 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def walk_forward(
-    history: History, banks: Mapping[str, ResidualBank], default: str, weeks: Sequence[Week]
+    history: History, hindcasts: Hindcasts, weeks: Sequence[Week], *, error_correction: bool
 ) -> Iterator[tuple[str, ScoredForecast]]:
-    """Score every method in `banks` on `weeks`; yield the method's name with each scored forecast.
+    """Score the pool and each of its members on `weeks`; yield the name with each forecast.
+
+    The nine strikes of a week are the pool's mean at k = 0, rounded to 50,000 passengers, and four
+    steps of 50,000 either way.
 
     Args:
         history: The counts.
-        banks: The residual bank of each method; `default` and the seed are among them.
-        default: The method whose forecast at k = 0 sets the nine strikes: its mean rounded to
-            50,000 passengers, and four steps of 50,000 either way.
+        hindcasts: Those of the pool.
         weeks: The weeks to score, each with seven counts.
+        error_correction: Whether it is used in the pool; members alone are scored without.
 
     Raises:
         BadInput: Too few weeks come before the first one for a forecast even by the seed.
     """
     for week in weeks:
         monday = week.monday.toordinal()
+        average = float(np.exp(history.at(monday + np.arange(7))).sum() / 7)
         strikes = None
-        for name in (default, *(name for name in banks if name != default)):
-            for k in ORIGINS:
-                mixture = hindcast(history, banks, METHODS[name], monday, k)
-                if strikes is None:
-                    strikes = np.rint(mixture.mean / _STRIKE_STEP) * _STRIKE_STEP + _STRIKES
-                average = float(np.exp(history.at(monday + np.arange(7))).sum() / 7)
+        for k in ORIGINS:
+            found = hindcast(history, hindcasts, monday, k, error_correction=error_correction)
+            if strikes is None:
+                middle = np.rint(found["pool"].mean / _STRIKE_STEP) * _STRIKE_STEP
+                strikes = middle + _STRIKES
+            for name, mixture in found.items():
                 yield name, _scored(week, k, mixture, average, strikes)
 
 
 def hindcast(
-    history: History, banks: Mapping[str, ResidualBank], method: Method, monday: int, k: int
-) -> Mixture:
-    """Return the forecast by `method` of a past week with its first `k` days published.
+    history: History, hindcasts: Hindcasts, monday: int, k: int, *, error_correction: bool
+) -> dict[str, Mixture]:
+    """Return the forecasts of a past week by the pool and by each member alone.
 
-    As in a live forecast, the seed takes over where past weeks are too few.
+    As in a live forecast of one method, the seed takes over where past weeks are too few.
 
     Args:
         history: The counts, later ones included; those after the origin are not used.
-        banks: The residual bank of each method.
-        method: The method.
+        hindcasts: Those of the pool.
         monday: The ordinal of the week's Monday.
         k: The number of published days, 0 to 6.
+        error_correction: Whether it is used in the pool; members alone are without.
 
     Raises:
         BadInput: Past weeks are too few even for the seed.
     """
-    at_origin = history.up_to(monday - 1 + k)
-    days = monday + np.arange(7)
-    bank = banks[method.name]
-    row = (monday - bank.monday) // 7
-    if 0 <= row < len(bank.predicted):
-        expected = bank.predicted[row]
-        published = at_origin.at(days)
-        present = PresentWeek(monday, expected[k, :7], published, published - expected[0, :7])
-        past = past_residuals(bank, at_origin, monday, 0, present)
-        if len(past.mondays) >= method.least_weeks:
-            return method.conditioning(past, present).mixture
-    if method is SEED:
+    alone: dict[str, Mixture | None] = {}
+    parts: list[Mixture] = []
+    able = []
+    for method in POOL:
+        bank = hindcasts.banks[method.point.name]
+        plain = member.hindcast(method, bank, history, monday, k, error_correction=False)
+        alone[method.name] = plain
+        if plain is None:
+            continue
+        corrected = method.corrected and error_correction
+        part = (
+            member.hindcast(method, bank, history, monday, k, error_correction=True)
+            if corrected
+            else plain
+        )
+        able.append(method)
+        parts.append(part or plain)
+    seed = alone[SEED.name]
+    if seed is None:
         raise BadInput("too few past weeks come before the first week to evaluate; start later")
-    return hindcast(history, banks, SEED, monday, k)
+    record = hindcasts.record
+    together = pool.joined(parts, record.weights(able, monday, k))
+    return {
+        "pool": together.scaled(record.widening(monday, k)) if len(able) > 1 else together,
+        **{name: mixture or seed for name, mixture in alone.items()},
+    }
 
 
 def summarise(forecasts: Sequence[ScoredForecast]) -> dict[int, Score]:
@@ -189,22 +205,12 @@ def difference(
     return Difference(float(paired.mean()), float(low), float(high))
 
 
-def uniformity(values: Floats) -> float:
-    """Return the p-value of the Kolmogorov-Smirnov test that `values`, shape (n,), are uniform.
-
-    Stephens' finite-sample correction of the asymptotic distribution: "EDF Statistics for Goodness
-    of Fit and Some Comparisons" (1974).
-    """
-    n = len(values)
-    ordered = np.sort(values)
-    steps = np.arange(n + 1) / n
-    distance = max((steps[1:] - ordered).max(), (ordered - steps[:-1]).max())
-    scaled = distance * (math.sqrt(n) + 0.12 + 0.11 / math.sqrt(n))
-    if scaled < 0.2:
-        return 1.0
-    terms = np.arange(1, 101)
-    series = 2 * np.sum((-1.0) ** (terms - 1) * np.exp(-2 * (terms * scaled) ** 2))
-    return float(np.clip(series, 0.0, 1.0))
+def recent_calibration(forecasts: Sequence[ScoredForecast]) -> dict[int, Calibration]:
+    """Return the calibration of one method's latest forecasts by origin."""
+    by_origin: dict[int, list[float]] = {}
+    for each in sorted(forecasts, key=lambda each: (each.days_published, each.week)):
+        by_origin.setdefault(each.days_published, []).append(each.pit)
+    return {k: calibration(pits) for k, pits in by_origin.items()}
 
 
 def _scored(

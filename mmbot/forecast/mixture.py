@@ -51,6 +51,11 @@ class Mixture(msgspec.Struct, frozen=True):
         spread = self.widths**2 + (self.means - self.mean) ** 2
         return math.sqrt(float(self.weights @ spread))
 
+    def scaled(self, factor: float) -> Mixture:
+        """Return the mixture with all deviations from its mean multiplied by `factor`."""
+        mean = self.mean
+        return Mixture(mean + factor * (self.means - mean), factor * self.widths, self.weights)
+
     def above(self, strikes: Floats | Sequence[float]) -> Floats:
         """Return P(average > strike), strictly, for each of the strikes; both of shape (m,)."""
         distance = self.means - np.asarray(strikes, dtype=float)[:, None]

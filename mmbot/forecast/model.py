@@ -1,42 +1,34 @@
 """The forecaster: from daily counts to the belief of a week.
 
-A method is a point forecast of days and a conditioning of past weeks' residuals on the published
-days. `Forecaster.fit` does the slow part once; a belief from one more published day is then quick.
+A forecaster is a pool of members, or of one. `Forecaster.fit` does the slow part once; a belief
+from one more published day is then quick. A member that cannot tell, because history is too short
+or counts of the year before are missing, leaves its weight to the others.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
 
 from mmbot.errors import BadInput
-from mmbot.forecast import residuals
-from mmbot.forecast.belief import Belief, WeekWeight
-from mmbot.forecast.combination import Combination
-from mmbot.forecast.conditioning import (
-    ENOUGH_WEEKS,
-    Conditioned,
-    Conditioning,
-    PastWeeks,
-    PresentWeek,
-    equally_weighted,
-    reweighted,
-)
-from mmbot.forecast.history import Floats, History
+from mmbot.forecast import pool, residuals
+from mmbot.forecast.belief import Belief, MemberWeight, WeekWeight
+from mmbot.forecast.conditioning import ENOUGH_WEEKS, Conditioned, PresentWeek
+from mmbot.forecast.history import Days, Floats, History
+from mmbot.forecast.member import distribution, leading_days, past_residuals
+from mmbot.forecast.methods import DEFAULT, METHODS, SEED, Method
 from mmbot.forecast.mixture import Mixture
+from mmbot.forecast.pool import TrackRecord
 from mmbot.forecast.residuals import (
     WEEKS_AHEAD,
     Fitted,
-    PointMethod,
     Progress,
     ResidualBank,
     monday_of,
 )
-from mmbot.forecast.seasonal import Seasonal
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Counts
 
@@ -44,19 +36,35 @@ _WEEKDAYS = np.arange(7)
 _HEAVIEST_SHOWN = 5
 
 
-class Method(msgspec.Struct, frozen=True):
-    """A point method, the conditioning of its residuals, and the least number of past weeks."""
+class Hindcasts(msgspec.Struct, frozen=True):
+    """What is slow to compute and worth keeping: forecasts of past weeks and what they taught.
 
-    name: str
-    point: PointMethod
-    conditioning: Conditioning
-    least_weeks: int
+    Attributes:
+        banks: The residual bank of each point method, by its name.
+        record: The record of the members.
+    """
 
+    banks: Mapping[str, ResidualBank]
+    record: TrackRecord
 
-SEED = Method("seed", Seasonal(), equally_weighted, 8)
-COMBINED = Method("combined", Combination(), reweighted, ENOUGH_WEEKS)
-METHODS = MappingProxyType({method.name: method for method in (COMBINED, SEED)})
-DEFAULT = COMBINED.name
+    def encode(self) -> bytes:
+        """Return them as bytes."""
+        banks = tuple(bank.encode() for bank in self.banks.values())
+        return msgspec.msgpack.encode((banks, self.record.encode()))
+
+    @classmethod
+    def decode(cls, content: bytes) -> Hindcasts:
+        """Read them from bytes.
+
+        Raises:
+            BadInput: They are not in this program's format.
+        """
+        try:
+            banks, record = msgspec.msgpack.decode(content, type=tuple[tuple[bytes, ...], bytes])
+        except msgspec.DecodeError:
+            raise BadInput("the stored forecasts of past weeks cannot be read") from None
+        read = map(ResidualBank.decode, banks)
+        return cls({bank.method: bank for bank in read}, TrackRecord.decode(record))
 
 
 class WeekForecast(msgspec.Struct, frozen=True):
@@ -64,45 +72,56 @@ class WeekForecast(msgspec.Struct, frozen=True):
 
     Attributes:
         mixture: The distribution of the average, in passengers.
+        members: The members behind it, with their weights; none if all seven days are published.
         weeks: The past weeks behind it, length n; none if all seven days are published.
-        weights: The weight of each past week, shape (n,), summing to 1.
-        reasons: The factors of each weight, shape (3, n); see `Conditioned`.
+        weights: The weight of each past week over all members, shape (n,), summing to 1.
+        reasons: The factors of each weight, shape (3, n), each the mean over the members that use
+            the week; see `Conditioned`.
     """
 
     mixture: Mixture
+    members: tuple[MemberWeight, ...]
     weeks: tuple[Week, ...]
     weights: Floats
     reasons: Floats
 
 
 class Forecaster(msgspec.Struct, frozen=True):
-    """A method fitted to the whole weeks of a history; to be fitted again when a week has ended.
+    """Methods fitted to the whole weeks of a history; to be fitted again when a week has ended.
 
     Attributes:
-        method: The method; the seed where the history is too short for the one asked for.
-        fitted: Its fitted point forecast.
-        bank: Its residual bank.
+        name: The name of the pool or of the method; the seed's where the history is too short.
+        members: The methods that could be fitted.
+        fitted: The fitted point forecasts, by the name of the point method.
+        hindcasts: The forecasts of past weeks.
+        error_correction: Whether methods that are to be corrected are.
     """
 
-    method: Method
-    fitted: Fitted
-    bank: ResidualBank
+    name: str
+    members: tuple[Method, ...]
+    fitted: Mapping[str, Fitted]
+    hindcasts: Hindcasts
+    error_correction: bool
 
     @classmethod
     def fit(
         cls,
         counts: Counts,
         method: str = DEFAULT,
-        bank: ResidualBank | None = None,
+        hindcasts: Hindcasts | None = None,
         progress: Progress | None = None,
+        *,
+        error_correction: bool = True,
     ) -> Forecaster:
-        """Fit `method`, and extend the residual bank or make a new one.
+        """Fit `method`, and extend the hindcasts or make new ones.
 
         Args:
             counts: The counts; days after the last whole week are not used.
-            method: The name of the method, a key of `METHODS`.
-            bank: A bank to extend.
-            progress: Called with the number of new weeks of the bank done, and their number.
+            method: The name of the pool or of a method, a key of `METHODS`.
+            hindcasts: Hindcasts to extend.
+            progress: Called with the number of new weeks done, and their number, all steps
+                together.
+            error_correction: Whether methods that are to be corrected are.
 
         Raises:
             BadInput: There is no such method, or there are no counts.
@@ -110,12 +129,31 @@ class Forecaster(msgspec.Struct, frozen=True):
         if method not in METHODS:
             raise BadInput(f"{method!r} is no forecast method; choose from {', '.join(METHODS)}")
         history = History.of(counts)
-        chosen = METHODS[method]
-        full = residuals.extend(bank, chosen.point, history, progress)
-        if full.usable < chosen.least_weeks and chosen is not SEED:
-            return cls.fit(counts, SEED.name)
-        fitted = chosen.point.fit(history.up_to(monday_of(history.last + 1) - 1))
-        return cls(chosen, fitted, full)
+        members = METHODS[method]
+        points = {member.point.name: member.point for member in members}
+        steps = _Steps(progress, len(points) + 1)
+        held = {} if hindcasts is None else hindcasts.banks
+        banks = {
+            name: residuals.extend(held.get(name), point, history, steps.following())
+            for name, point in points.items()
+        }
+        usable = tuple(m for m in members if banks[m.point.name].usable >= m.least_weeks)
+        if not usable and SEED not in members:
+            return cls.fit(counts, SEED.name, error_correction=error_correction)
+        record = pool.extend(
+            None if hindcasts is None else hindcasts.record,
+            members,
+            banks,
+            history,
+            error_correction=error_correction,
+            progress=steps.following(),
+        )
+        whole = history.up_to(monday_of(history.last + 1) - 1)
+        usable = usable or (SEED,)
+        needed = {member.point.name for member in usable}
+        fitted = {name: point.fit(whole) for name, point in points.items() if name in needed}
+        name = SEED.name if usable == (SEED,) else method
+        return cls(name, usable, fitted, Hindcasts(banks, record), error_correction)
 
     def forecast(self, counts: Counts, week: Week) -> WeekForecast:
         """Return the distribution of the average of `week`, given the published days in `counts`.
@@ -149,20 +187,21 @@ class Forecaster(msgspec.Struct, frozen=True):
             above=tuple(above.tolist()),
             mean=mixture.mean,
             sd=mixture.sd,
-            method=f"{self.method.name} ({len(weeks)} weeks)" if few else self.method.name,
-            digest=history.digest(self.method.name),
+            method=f"{self.name} ({len(weeks)} weeks)" if few else self.name,
+            digest=history.digest(f"{self.name} {self.error_correction}"),
             effective_weeks=float(1 / (weights @ weights)) if weeks else 0.0,
             heaviest=tuple(
                 WeekWeight(weeks[i], float(weights[i]), *forecast.reasons[:, i].tolist())
                 for i in heaviest
             ),
+            members=forecast.members,
         )
 
     def deviations(self, counts: Counts, day: dt.date, count: int) -> float:
         """Return the logarithm of `count` less its forecast, in standard deviations.
 
-        The standard deviation is 1.4826 times the median absolute error of past weeks, which is
-        robust against storms and errors of the page.
+        The forecast is that of the first member. The standard deviation is 1.4826 times the median
+        absolute error of past weeks, which is robust against storms and errors of the page.
 
         Args:
             counts: The counts; those of `day` and later are not used.
@@ -179,11 +218,12 @@ class Forecaster(msgspec.Struct, frozen=True):
         offset = ordinal - origin
         if offset >= 7 * WEEKS_AHEAD:
             raise BadInput(f"the counts end too early to judge the count of {day}")
-        days = np.array([ordinal])
-        expected = self.fitted.predict(before, days)[0]
+        name = self.members[0].point.name
+        bank = self.hindcasts.banks[name]
+        expected = self.fitted[name].predict(before, np.array([ordinal]))[0]
         leading = before.last + 1 - origin
-        errors = history.at(self.bank.mondays + offset) - self.bank.predicted[:, leading, offset]
-        errors = errors[np.isfinite(errors) & (self.bank.mondays + offset < ordinal)]
+        errors = history.at(bank.mondays + offset) - bank.predicted[:, leading, offset]
+        errors = errors[np.isfinite(errors) & (bank.mondays + offset < ordinal)]
         if len(errors) < SEED.least_weeks:
             raise BadInput(f"{len(errors)} past weeks are too few to judge the count of {day}")
         return float((np.log(count) - expected) / (1.4826 * np.median(np.abs(errors))))
@@ -195,70 +235,99 @@ class Forecaster(msgspec.Struct, frozen=True):
         if ahead >= WEEKS_AHEAD:
             last = dt.date.fromordinal(history.last)
             raise BadInput(f"the counts end on {last}, too early to forecast {week.sunday}")
-        present = self._present(history, target)
-        if not present.open.any():
-            return _certain(present)
-        past = past_residuals(self.bank, history, origin, ahead, present)
-        if len(past.mondays) < SEED.least_weeks:
-            raise BadInput(
-                f"{len(past.mondays)} past weeks are too few to forecast {week.sunday} from;"
-                f" {SEED.least_weeks} are needed, each with counts of a year before it"
+        published = history.at(target + _WEEKDAYS)
+        if np.isfinite(published).all():
+            return _certain(published)
+        presents = {name: self._present(name, history, target) for name in self.fitted}
+        past = {
+            name: past_residuals(self.hindcasts.banks[name], history, origin, ahead, present)
+            for name, present in presents.items()
+        }
+        found: list[tuple[Method, Conditioned]] = []
+        for method in self.members:
+            name = method.point.name
+            one = distribution(
+                method, past[name], presents[name], ahead, error_correction=self.error_correction
             )
-        if np.isnan(present.expected[present.open]).any():
-            raise BadInput(f"counts of the year before {week.sunday} are missing; add them")
-        return _week_forecast(past, self.method.conditioning(past, present))
+            if one is not None:
+                found.append((method, one))
+        if not found:
+            weeks = max(len(each.mondays) for each in past.values())
+            raise _impossible(week, weeks)
+        methods = [method for method, _ in found]
+        record, k = self.hindcasts.record, leading_days(history, origin)
+        mondays = [past[method.point.name].mondays for method in methods]
+        forecast = _joined(found, record.weights(methods, origin, k), mondays)
+        if len(found) == 1:
+            return forecast
+        wider = forecast.mixture.scaled(record.widening(origin, k))
+        return msgspec.structs.replace(forecast, mixture=wider)
 
-    def _present(self, history: History, monday: int) -> PresentWeek:
+    def _present(self, name: str, history: History, monday: int) -> PresentWeek:
         days = monday + _WEEKDAYS
-        before = self.fitted.predict(history.up_to(monday - 1), days)
+        fitted = self.fitted[name]
+        before = fitted.predict(history.up_to(monday - 1), days)
         published = history.at(days)
-        return PresentWeek(
-            monday, self.fitted.predict(history, days), published, published - before
+        return PresentWeek(monday, fitted.predict(history, days), published, published - before)
+
+
+class _Steps:
+    """One progress for several steps that each count the same weeks."""
+
+    def __init__(self, progress: Progress | None, steps: int) -> None:
+        self._progress = progress
+        self._steps = steps
+        self._begun = 0
+
+    def following(self) -> Progress | None:
+        """Begin the next step, and return its progress."""
+        report = self._progress
+        if report is None:
+            return None
+        before, self._begun = self._begun, self._begun + 1
+        return lambda done, of: report(before * of + done, self._steps * of)
+
+
+def _impossible(week: Week, weeks: int) -> BadInput:
+    if weeks < SEED.least_weeks:
+        return BadInput(
+            f"{weeks} past weeks are too few to forecast {week.sunday} from;"
+            f" {SEED.least_weeks} are needed, each with counts of a year before it"
         )
+    return BadInput(f"counts of the year before {week.sunday} are missing; add them")
 
 
-def past_residuals(
-    bank: ResidualBank, history: History, origin: int, ahead: int, present: PresentWeek
-) -> PastWeeks:
-    """Return the residuals of the weeks that had ended by the origin.
+def _certain(published: Floats) -> WeekForecast:
+    """Return the forecast of a week whose seven days are published: its average, without spread."""
+    average = np.rint(np.exp(published)).sum() / 7
+    mixture = Mixture(np.array([average]), np.zeros(1), np.ones(1))
+    return WeekForecast(mixture, (), (), np.empty(0), np.empty((3, 0)))
 
-    They are of forecasts from the same origin in their own weeks, and of the same open days. Where
-    the published days are not the first of the week, the origin is that of its leading ones.
+
+def _joined(
+    found: Sequence[tuple[Method, Conditioned]], weights: Floats, mondays: Sequence[Days]
+) -> WeekForecast:
+    """Join the members' distributions, and sum up the weights that each gives to a past week.
 
     Args:
-        bank: The residual bank.
-        history: The counts.
-        origin: The ordinal of the Monday of the week in which the forecast is made.
-        ahead: The number of weeks from that week to the present week.
-        present: The week to forecast.
+        found: The members that can tell, and what they tell.
+        weights: Their weights, shape (members,).
+        mondays: The ordinals of the past weeks' Mondays that each knows.
     """
-    leading = int(np.isnan(history.at(origin + _WEEKDAYS)).argmax())
-    first = 7 * ahead
-    targets = bank.mondays + first
-    actual = history.at(targets[:, None] + _WEEKDAYS)
-    predicted = bank.predicted[:, leading, first : first + 7]
-    before_week = bank.predicted[:, 0, first : first + 7]
-    remainder = _log_sum(actual[:, present.open]) - _log_sum(predicted[:, present.open])
-    daily = actual - before_week
-    usable = np.isfinite(remainder) & np.isfinite(daily).all(axis=1) & (targets + 7 <= origin)
-    return PastWeeks(targets[usable], remainder[usable], daily[usable])
-
-
-def _certain(present: PresentWeek) -> WeekForecast:
-    """Return the forecast of a week whose seven days are published: its average, without spread."""
-    average = np.rint(np.exp(present.published)).sum() / 7
-    return WeekForecast(
-        Mixture(np.array([average]), np.zeros(1), np.ones(1)), (), np.empty(0), np.empty((3, 0))
+    weeks = np.unique(np.concatenate(mondays))
+    shares, reasons = np.zeros(len(weeks)), np.zeros((3, len(weeks)))
+    users = np.zeros(len(weeks))
+    for (_, each), weight, known in zip(found, weights, mondays, strict=True):
+        at = np.searchsorted(weeks, known)
+        shares[at] += weight * each.weights
+        reasons[:, at] += weight * each.reasons
+        users[at] += weight
+    mixtures = [each.mixture for _, each in found]
+    members = tuple(
+        MemberWeight(method.name, float(weight), mixture.mean, mixture.sd)
+        for (method, _), weight, mixture in zip(found, weights, mixtures, strict=True)
     )
-
-
-def _week_forecast(past: PastWeeks, conditioned: Conditioned) -> WeekForecast:
-    sundays = (dt.date.fromordinal(int(monday) + 6) for monday in past.mondays)
-    weeks = tuple(map(Week, sundays))
-    return WeekForecast(conditioned.mixture, weeks, conditioned.weights, conditioned.reasons)
-
-
-def _log_sum(logs: Floats) -> Floats:
-    """Return ln of the sum of exp over the days, from shape (n, days) to (n,)."""
-    sums: Floats = np.exp(logs).sum(axis=1)
-    return np.log(sums)
+    sundays = (dt.date.fromordinal(int(monday) + 6) for monday in weeks)
+    return WeekForecast(
+        pool.joined(mixtures, weights), members, tuple(map(Week, sundays)), shares, reasons / users
+    )

@@ -35,7 +35,9 @@ class Fitted(Protocol):
 class PointMethod(Protocol):
     """A point forecast of days: fitted to whole weeks, conditioned on the days since."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The name of the method."""
 
     def fit(self, history: History) -> Fitted:
         """Do the slow part on a history that ends on a Sunday."""

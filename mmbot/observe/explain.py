@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmbot.daemon_api import Step
-from mmbot.forecast.belief import Belief
+from mmbot.forecast.belief import Belief, MemberWeight
 from mmbot.trading.pricing import QuoteLimits
 from mmbot.trading.quoting import Quote, wanted_quotes
 from mmbot.trading.state import EventState, MarketState, TradingState
@@ -82,6 +82,8 @@ def _belief_steps(belief: Belief, market: MarketState) -> Iterator[Step]:
         f"average {belief.mean:,.0f}, give or take {belief.sd:,.0f}, with "
         f"{belief.days_published} of 7 days known ({belief.method})",
     )
+    if len(belief.members) > 1:
+        yield Step("methods", "; ".join(map(_member, belief.members)))
     weeks = ", ".join(f"{each.week.sunday} {each.weight:.1%}" for each in belief.heaviest)
     yield Step(
         "scenarios",
@@ -92,6 +94,10 @@ def _belief_steps(belief: Belief, market: MarketState) -> Iterator[Step]:
     strike = market.terms.strike
     above = belief.above[belief.strikes.index(strike)]
     yield Step("belief", f"above {strike:,} with probability {above:.3f}")
+
+
+def _member(member: MemberWeight) -> str:
+    return f"{member.method} {member.weight:.0%}: {member.mean:,.0f} give or take {member.sd:,.0f}"
 
 
 def _pool_step(

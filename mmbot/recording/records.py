@@ -120,6 +120,7 @@ class _FitRequest(msgspec.Struct, frozen=True, tag="FitForecast"):
     method: str
     counts: str
     week: Week | None
+    error_correction: bool
 
 
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=str)
@@ -189,8 +190,8 @@ def _without_secrets(output: Output) -> Output | _UnsignedCall | _FitRequest:
     match output:
         case Call(call_id, request):
             return _UnsignedCall(call_id, request.method, request.path, request.query, request.body)
-        case FitForecast(method, counts, week):
-            return _FitRequest(method, counts.digest, week)
+        case FitForecast(method, counts, week, correction):
+            return _FitRequest(method, counts.digest, week, correction)
         case _:
             return output
 

@@ -63,9 +63,10 @@ def time_forecast(
     days = [counts.up_to(day) for day in week.days[:5]]
     forecast = forecaster.forecast(before, week)
     history = History.of(before)
+    points = {method.point.name: method.point for method in forecaster.members}.values()
     parts: dict[str, Callable[[], object]] = {
-        "fit": lambda: forecaster.method.point.fit(history),
-        "new week": lambda: Forecaster.fit(before, bank=forecaster.bank),
+        "fit": lambda: [point.fit(history) for point in points],
+        "new week": lambda: Forecaster.fit(before, hindcasts=forecaster.hindcasts),
         **{
             f"belief with {days_published} days": _belief(forecaster, view, week, strikes)
             for days_published, view in enumerate(days, start=1)

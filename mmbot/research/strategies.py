@@ -8,7 +8,7 @@ from types import MappingProxyType
 import msgspec
 
 from mmbot.config import Settings
-from mmbot.forecast.model import SEED
+from mmbot.forecast.methods import SEED
 from mmbot.research.backtest import Strategy
 from mmbot.units import MONEY_PER_DOLLAR, Money
 

@@ -335,6 +335,7 @@ class Engine:
                     moved=round(belief.mean - before.mean) if before else None,
                     sd=round(belief.sd),
                     method=belief.method,
+                    members={each.method: round(each.weight, 3) for each in belief.members},
                     effective_weeks=round(belief.effective_weeks, 1),
                     heaviest=[_weighing(past) for past in belief.heaviest],
                     digest=belief.digest,

@@ -10,6 +10,7 @@ import pytest
 from mmbot.bot.beliefs import Beliefs, running_week
 from mmbot.bot.inputs import ForecastFitted
 from mmbot.bot.outputs import FitForecast
+from mmbot.config import ForecastSettings
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
 from mmbot.trading.commands import RequestBelief
@@ -50,7 +51,7 @@ class Judging(Forecasts):
 
 
 def fitted() -> Beliefs:
-    beliefs = Beliefs("seed")
+    beliefs = Beliefs(ForecastSettings(method="seed"))
     beliefs.counts_changed(BEFORE)
     beliefs.fitted(ForecastFitted(Forecasts(), WEEK), BEFORE)
     return beliefs
@@ -62,7 +63,7 @@ def test_a_belief_is_formed_as_soon_as_it_is_requested() -> None:
 
 
 def test_without_a_forecaster_a_request_waits_for_the_fit() -> None:
-    beliefs = Beliefs("seed")
+    beliefs = Beliefs(ForecastSettings(method="seed"))
     assert not beliefs.request(REQUEST, BEFORE).beliefs
     assert beliefs.fitted(ForecastFitted(Forecasts(), WEEK), BEFORE).beliefs
 
@@ -76,7 +77,7 @@ def test_every_belief_is_formed_anew_when_the_counts_change() -> None:
 
 
 def test_the_forecaster_is_fitted_at_first_and_when_a_week_has_ended() -> None:
-    beliefs = Beliefs("seed")
+    beliefs = Beliefs(ForecastSettings(method="seed"))
     assert beliefs.counts_changed(BEFORE).fit == FitForecast("seed", BEFORE, WEEK)
     assert beliefs.counts_changed(MONDAY).fit is None
     assert beliefs.counts_changed(SUNDAY).fit == FitForecast("seed", SUNDAY, WEEK.following)
@@ -91,7 +92,7 @@ def test_until_the_new_fit_is_finished_the_old_one_serves() -> None:
 
 
 def test_a_belief_that_cannot_be_formed_is_told_and_costs_no_other() -> None:
-    beliefs = Beliefs("seed")
+    beliefs = Beliefs(ForecastSettings(method="seed"))
     beliefs.request(REQUEST, BEFORE)
     step = beliefs.fitted(ForecastFitted(Refusing(), WEEK), BEFORE)
     assert not step.beliefs
@@ -117,7 +118,7 @@ def test_the_oldest_request_makes_room_for_the_newest() -> None:
 def test_only_a_forecaster_that_knows_enough_finds_a_count_implausible(
     forecasts: Forecasts | None, deviations: float
 ) -> None:
-    beliefs = Beliefs("seed")
+    beliefs = Beliefs(ForecastSettings(method="seed"))
     if forecasts is not None:
         beliefs.fitted(ForecastFitted(forecasts, WEEK), BEFORE)
     assert beliefs.deviations(BEFORE, WEEK.monday, 2_500_000) == deviations

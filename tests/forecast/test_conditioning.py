@@ -5,7 +5,13 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from mmbot.forecast.conditioning import PastWeeks, PresentWeek, equally_weighted, reweighted
+from mmbot.forecast.conditioning import (
+    PastWeeks,
+    PresentWeek,
+    equally_weighted,
+    normal,
+    reweighted,
+)
 
 MONDAY = dt.date(2026, 3, 2).toordinal()
 EXPECTED = np.full(7, 14.7)
@@ -92,3 +98,21 @@ def test_smoothing_widens_by_no_more_than_the_tail() -> None:
     assert found.mixture.mean == pytest.approx(mean)
     # Two percent of a normal twice as wide.
     assert found.mixture.sd == pytest.approx(spread * np.sqrt(0.98 + 0.02 * 4))
+
+
+def test_the_normal_has_the_spread_of_the_residuals() -> None:
+    weeks = past(2_000)
+    found = normal(weeks, present()).mixture
+    recent = 0.5 ** (np.arange(2_000, 0, -1) / 104)
+    spread = np.sqrt(recent @ weeks.remainder**2 / recent.sum())
+    assert found.mean == pytest.approx(np.exp(14.7))
+    assert found.sd / found.mean == pytest.approx(spread, rel=0.02)
+
+
+def test_the_normal_moves_and_narrows_with_an_informative_day() -> None:
+    weeks = past(300, link=0.5)
+    before = normal(weeks, present()).mixture
+    after = normal(weeks, present(0.03)).mixture
+    neutral = normal(weeks, present(0.0)).mixture
+    assert after.mean - neutral.mean > 0.4 * 0.03 * np.exp(14.7)
+    assert after.sd < 0.6 * before.sd

@@ -83,3 +83,11 @@ def test_mean_and_deviation_match_those_of_draws() -> None:
     draws = rng.normal(mixed.means[which], mixed.widths[which])
     assert mixed.mean == pytest.approx(draws.mean(), rel=1e-3)
     assert mixed.sd == pytest.approx(draws.std(), rel=1e-2)
+
+
+@given(st.floats(0.5, 2))
+def test_scaling_keeps_the_mean_and_scales_the_spread(factor: float) -> None:
+    mixture = Mixture(np.array([1.0, 3.0]), np.array([0.5, 0.0]), np.array([0.25, 0.75]))
+    scaled = mixture.scaled(factor)
+    assert scaled.mean == pytest.approx(mixture.mean)
+    assert scaled.sd == pytest.approx(factor * mixture.sd)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from mmbot.errors import BadInput
-from mmbot.forecast.evaluation import hindcast
 from mmbot.forecast.history import History
-from mmbot.forecast.model import METHODS, Forecaster
+from mmbot.forecast.member import hindcast
+from mmbot.forecast.methods import METHODS, POOL, Method
+from mmbot.forecast.model import Forecaster, Hindcasts
 from mmbot.forecast.plausibility import MOST_DEVIATIONS
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Counts, Vintage, assumed_release
@@ -20,8 +21,12 @@ WEEKDAY = (2.3, 1.9, 2.1, 2.6, 2.7, 2.1, 2.6)
 
 
 def history(first: dt.date, days: int, seed: int = 1) -> Counts:
-    """Counts with a weekly shape, a yearly wave, slow growth and noise."""
-    noise = np.random.default_rng(seed).normal(0, 0.03, days)
+    """Counts with a weekly shape, a yearly wave, slow growth and noise, part of it lasting."""
+    shocks, noise = np.random.default_rng(seed).normal(0, 0.02, (2, days))
+    lasting = 0.0
+    for i in range(days):
+        lasting = 0.8 * lasting + 0.6 * shocks[i]
+        noise[i] += lasting
     vintages = {}
     for i in range(days):
         day = first + dt.timedelta(days=i)
@@ -45,9 +50,11 @@ def fitted(method: str, k: int = 0) -> Forecaster:
 
 
 # The cache tells `(method, 0)` from `(method,)`: it is always asked with both arguments.
-@lru_cache
+@lru_cache(maxsize=64)
 def _fitted(method: str, k: int) -> Forecaster:
-    return Forecaster.fit(counts_with(k), method, _fitted(method, 0).bank if k else None)
+    """The forecasts of past weeks are shared, as they take long."""
+    held = None if (method, k) == ("pool", 0) else _fitted("pool", 0).hindcasts
+    return Forecaster.fit(counts_with(k), method, held)
 
 
 def with_changed(counts: Counts, day: dt.date, factor: float) -> Counts:
@@ -96,18 +103,19 @@ def test_an_average_at_the_strike_is_not_above_it(method: str) -> None:
     assert fitted(method).belief(even, WEEK, (strike,)).above == (0.0,)
 
 
-@methods
 @pytest.mark.parametrize("k", [0, 3])
-def test_counts_after_the_origin_do_not_change_the_forecast_by_a_bit(method: str, k: int) -> None:
+def test_counts_after_the_origin_change_no_method_nor_weight_by_a_bit(k: int) -> None:
+    """The belief holds the weight, the mean and the spread of each method."""
     origin = WEEK.monday + dt.timedelta(days=k)
     ruined = {
         day: held if day < origin else (Vintage(1_234_567, held[0].seen),)
         for day, held in FULL.vintages.items()
     }
     later = Counts(MappingProxyType(ruined))
-    honest = fitted(method, k).belief(counts_with(k), WEEK, STRIKES)
+    honest = fitted("pool", k).belief(counts_with(k), WEEK, STRIKES)
     view = later.up_to(origin - dt.timedelta(days=1))
-    assert Forecaster.fit(view, method).belief(view, WEEK, STRIKES) == honest
+    assert len(honest.members) == len(POOL)
+    assert Forecaster.fit(view, "pool").belief(view, WEEK, STRIKES) == honest
 
 
 @methods
@@ -159,10 +167,10 @@ def test_a_week_ahead_is_wider_than_the_current_one(method: str) -> None:
 def test_before_mondays_release_three_listed_weeks_have_a_belief(method: str) -> None:
     """On Monday morning the counts end with Thursday, in the week before."""
     thursday = FULL.up_to(WEEK.monday - dt.timedelta(days=4))
-    forecaster = Forecaster.fit(thursday, method, fitted(method).bank)
+    forecaster = Forecaster.fit(thursday, method, fitted(method).hindcasts)
     weeks = (WEEK, WEEK.following, WEEK.following.following)
     spreads = [forecaster.belief(thursday, week, STRIKES).sd for week in weeks]
-    assert min(spreads) > 0.8 * fitted(method).belief(counts_with(0), WEEK, STRIKES).sd
+    assert min(spreads) > 0.7 * fitted(method).belief(counts_with(0), WEEK, STRIKES).sd
 
 
 @methods
@@ -226,8 +234,8 @@ def _seed_residual(monday: dt.date, k: int) -> float:
 
 
 def test_a_forecast_from_a_reused_bank_is_that_of_a_new_one() -> None:
-    again = fitted("combined", 3)
-    afresh = Forecaster.fit(counts_with(3), "combined")
+    again = fitted("seed", 3)
+    afresh = Forecaster.fit(counts_with(3), "seed")
     assert again.belief(counts_with(3), WEEK, STRIKES) == afresh.belief(
         counts_with(3), WEEK, STRIKES
     )
@@ -289,13 +297,83 @@ def test_the_deviation_of_a_count_does_not_depend_on_itself() -> None:
     assert fitted("combined").deviations(counts_with(2), tuesday, 2_000_000) == judged
 
 
-@methods
+@pytest.mark.parametrize("method", POOL, ids=lambda method: method.name)
 @pytest.mark.parametrize("k", range(7))
-def test_the_evaluation_scores_the_forecast_of_a_live_bot(method: str, k: int) -> None:
-    banks = {name: fitted(name, 7).bank for name in METHODS}
-    scored = hindcast(
-        History.of(counts_with(7)), banks, METHODS[method], WEEK.monday.toordinal(), k
-    )
-    live = fitted(method, k).forecast(counts_with(k), WEEK).mixture
+def test_a_hindcast_is_the_forecast_of_a_live_bot(method: Method, k: int) -> None:
+    bank = fitted("pool", 7).hindcasts.banks[method.point.name]
+    history = History.of(counts_with(7))
+    monday = WEEK.monday.toordinal()
+    scored = hindcast(method, bank, history, monday, k, error_correction=True)
+    live = fitted(method.name, k).forecast(counts_with(k), WEEK).mixture
+    assert scored is not None
     assert scored.means == pytest.approx(live.means, rel=1e-9)
     assert scored.weights == pytest.approx(live.weights, rel=1e-9)
+
+
+def test_the_weights_of_the_methods_sum_to_one() -> None:
+    members = fitted("pool", 3).belief(counts_with(3), WEEK, STRIKES).members
+    assert [member.method for member in members] == [method.name for method in POOL]
+    assert sum(member.weight for member in members) == pytest.approx(1)
+
+
+def test_a_method_that_cannot_tell_leaves_its_weight_to_the_rest() -> None:
+    """The seed needs the count of the year before; the others do without."""
+    friday = WEEK.days[4] - dt.timedelta(days=364)
+    gap = {day: held for day, held in counts_with(2).vintages.items() if day != friday}
+    forecast = fitted("pool", 2).forecast(Counts(MappingProxyType(gap)), WEEK)
+    assert "seed" not in {member.method for member in forecast.members}
+    assert sum(member.weight for member in forecast.members) == pytest.approx(1)
+
+
+def test_the_pool_recovers_half_of_a_drift_within_six_weeks() -> None:
+    later = Week.of(WEEK.monday + dt.timedelta(weeks=6))
+    drifted = Counts(
+        MappingProxyType(
+            {
+                day: held
+                if day < WEEK.monday
+                else (Vintage(round(1.01 * held[0].count), held[0].seen),)
+                for day, held in FULL.vintages.items()
+            }
+        )
+    )
+    plain, moved = (_mean_before(later, counts) for counts in (FULL, drifted))
+    assert moved / plain - 1 > 0.005
+
+
+def _mean_before(week: Week, counts: Counts) -> float:
+    view = counts.up_to(week.monday - dt.timedelta(days=1))
+    forecaster = Forecaster.fit(view, "pool", fitted("pool").hindcasts)
+    return forecaster.forecast(view, week).mixture.mean
+
+
+def test_without_error_correction_another_belief_is_formed() -> None:
+    held = fitted("pool").hindcasts
+    plain = Forecaster.fit(counts_with(0), "pool", held, error_correction=False)
+    belief = plain.belief(counts_with(0), WEEK, STRIKES)
+    usual = fitted("pool").belief(counts_with(0), WEEK, STRIKES)
+    assert belief.digest != usual.digest
+    assert belief.members[0].mean != usual.members[0].mean
+    assert belief.members[1].mean == usual.members[1].mean
+
+
+def test_hindcasts_read_as_they_were_written() -> None:
+    held = fitted("pool").hindcasts
+    again = Hindcasts.decode(held.encode())
+    forecaster = Forecaster.fit(counts_with(0), "pool", again)
+    assert forecaster.belief(counts_with(0), WEEK, STRIKES) == fitted("pool").belief(
+        counts_with(0), WEEK, STRIKES
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"no hindcasts"])
+def test_other_bytes_are_no_hindcasts(content: bytes) -> None:
+    with pytest.raises(BadInput, match="cannot be read"):
+        Hindcasts.decode(content)
+
+
+def test_progress_counts_the_weeks_of_every_step_once() -> None:
+    told: list[tuple[int, int]] = []
+    Forecaster.fit(counts_with(0), "seed", progress=lambda done, of: told.append((done, of)))
+    weeks = (WEEK.monday - next(iter(FULL.vintages))).days // 7
+    assert told == [(i + 1, 2 * weeks) for i in range(2 * weeks)]

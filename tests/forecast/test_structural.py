@@ -5,11 +5,15 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from mmbot.forecast.calendar_effects import penalties, regressors
+from mmbot.forecast import structural
+from mmbot.forecast.adaptive import ADAPTIVE
+from mmbot.forecast.calendar_effects import CalendarEffects
+from mmbot.forecast.combined import COMBINED
 from mmbot.forecast.history import History
-from mmbot.forecast.structural import fit, non_negative_least_squares
+from mmbot.forecast.structural import Constants, Structural, non_negative_least_squares
 
 FIRST = dt.date(2022, 1, 3).toordinal()
+regressors = COMBINED.constants.effects.regressors
 WEEKDAY = np.array([0.0, -0.15, -0.1, 0.1, 0.12, -0.1, 0.08])
 
 
@@ -18,9 +22,14 @@ def weekly(days: int, noise: float = 0.0, seed: int = 0) -> History:
     return History(FIRST, 14.6 + WEEKDAY[np.arange(days) % 7] + rng.normal(0, noise, days))
 
 
-def test_every_regressor_has_a_penalty() -> None:
-    assert len(penalties()) == len(regressors(FIRST))
-    assert (penalties() > 0).all()
+def fit(history: History, constants: Constants = COMBINED.constants) -> Structural | None:
+    return structural.fit(history, constants)
+
+
+@pytest.mark.parametrize("effects", [COMBINED.constants.effects, ADAPTIVE.constants.effects])
+def test_every_regressor_has_a_penalty(effects: CalendarEffects) -> None:
+    assert len(effects.penalties) == len(effects.regressors(FIRST))
+    assert (effects.penalties > 0).all()
 
 
 def test_each_window_day_has_its_own_dummy() -> None:
@@ -127,3 +136,12 @@ def test_positive_coefficients_are_those_of_least_squares() -> None:
     design = np.random.default_rng(2).normal(size=(40, 3))
     true = np.array([1.0, 2.0, 0.5])
     assert non_negative_least_squares(design, design @ true) == pytest.approx(true)
+
+
+def test_a_model_that_forgets_the_past_follows_a_change_further() -> None:
+    history = weekly(1_000, noise=0.01)
+    logs = history.logs + 0.1 * (np.arange(1_000) >= 960)
+    slow, quick = (fit(History(FIRST, logs), each.constants) for each in (COMBINED, ADAPTIVE))
+    assert slow is not None
+    assert quick is not None
+    assert quick.level > slow.level
