@@ -117,7 +117,21 @@ class CountsWorker:
             method=forecaster.name,
             seconds=round(time.monotonic() - started, 3),
         )
+        self._watch_calibration(forecaster)
         return ForecastFitted(forecaster, fit.week)
+
+    def _watch_calibration(self, forecaster: Forecaster) -> None:
+        record = forecaster.hindcasts.record
+        for k, found in record.calibration().items():
+            if not found.within:
+                low, high = found.band
+                self._log.warning(
+                    "forecast.uncalibrated",
+                    known=k,
+                    weeks=found.weeks,
+                    coverage80=round(found.coverage80, 2),
+                    usual=f"{low:.2f} to {high:.2f}",
+                )
 
     def _fit_in_thread(self, fit: FitForecast) -> Forecaster:
         path = bank_path(self._directory, fit.method)

@@ -238,8 +238,13 @@ def _settings(hours: Hours, rng: random.Random) -> Settings:
         case "eventful":
             return _eventful_settings(rng)
         case "ordinary":
-            # As shipped, but orders need not be renewed every minute.
-            tree = {"mode": "demo", "orders": {"lifetime_seconds": 3_600}}
+            # As shipped, but orders need not be renewed every minute, and one method of the pool
+            # is fitted in a fraction of the time.
+            tree = {
+                "mode": "demo",
+                "forecast": {"method": "combined"},
+                "orders": {"lifetime_seconds": 3_600},
+            }
             return msgspec.convert(tree, Settings)
         case _:
             assert_never(hours)
