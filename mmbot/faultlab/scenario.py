@@ -253,7 +253,7 @@ def _eventful_settings(rng: random.Random) -> Settings:
         "quoting": {
             "sides": rng.choice(("both", "both", "likelier")),
             "margin": rng.choice((0.02, 0.06)),
-            "belief_weight": (1.0,) * 5 if rng.random() < 0.5 else (0.2, 0.2, 0.3, 0.4, 0.6),
+            "belief_weight": (1.0,) * 5 if rng.random() < 0.5 else (0.2, 0.1, 0.25, 0.4, 0.55),
             "contracts": rng.choice((5, 20)),
             "size_by_known": (1.0,) * 5,
             "kelly_fraction": 1.0,
