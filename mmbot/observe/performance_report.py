@@ -225,28 +225,30 @@ def _brier(scores: Mapping[int, BrierScores | None]) -> Sheet:
 def _log_scores(pool: PoolReview) -> Sheet:
     named = {**{str(days): scores for days, scores in pool.scores.items()}, "all": pool.total}
     rows = tuple(
-        (
-            name,
-            str(scores.events),
-            *(f"{each:.3f}" for each in (scores.mid, scores.sharpened, scores.pooled)),
-            *interval(scores.sharpened_less_mid),
-            *interval(scores.pooled_less_mid),
-            *interval(scores.tuned_less_mid),
-        )
+        (name, str(scores.events), *texts)
         for name, scores in named.items()
         if scores is not None
+        for texts in _log_score_rows(scores)
     )
     return Sheet(
         "Log scores by known days",
-        (
-            *("k", "events", "mid", "mid x b", "pooled", "mid x b-mid", "95 %"),
-            *("pooled-mid", "95 %", "tuned-mid", "95 %"),
-        ),
+        ("k", "events", "by", "score", "less the mid's", "95 %"),
         rows,
-        "The mean of -ln of the probability that the outcome had: less is better. Pooled is by the "
-        "weights and the sharpness b in force, tuned by those that are best on all other events. "
-        f"The intervals are clustered by event. {_verdict(pool.total)}",
+        "The mean of -ln of the probability that the outcome had: less is better. Mid sharpened "
+        "and pool are by the sharpness and the weights in force, tuned is by those that are "
+        f"best on all other events. The intervals are clustered by event. {_verdict(pool.total)}",
     )
+
+
+def _log_score_rows(scores: LogScores) -> Iterator[tuple[str, ...]]:
+    yield "mid", f"{scores.mid:.3f}", "", ""
+    for name, score, less_mid in (
+        ("mid sharpened", scores.sharpened, scores.sharpened_less_mid),
+        ("pool", scores.pooled, scores.pooled_less_mid),
+        ("pool tuned", scores.tuned, scores.tuned_less_mid),
+    ):
+        bounds = "-" if less_mid.low is None else f"{less_mid.low:+.3f}..{less_mid.high:+.3f}"
+        yield name, f"{score:.3f}", signed(less_mid.estimate), bounds
 
 
 def _verdict(total: LogScores | None) -> str:

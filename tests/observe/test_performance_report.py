@@ -58,20 +58,29 @@ def test_too_few_data_to_change_the_weights_are_reported_as_such(
     assert [row[3] == row[6] for row in sheet.rows] == [True] * 5
 
 
-def test_log_scores_are_shown_by_known_days_and_in_total(report: PerformanceReport) -> None:
-    by_known = table(report, "Log scores")
-    assert list(by_known) == ["1", "2", "all"]
-    # -ln 0.8 and -ln 0.9 of the mids, whose markets came true and did not.
-    assert by_known["1"][:2] == ("1", "0.164")
-    assert by_known["all"][0] == "2"
+def log_scores(report: PerformanceReport) -> Sheet:
     (sheet,) = (each for each in sheets(report) if each.title.startswith("Log scores"))
-    assert "In 2 events the pool in force cannot be told from the mid alone." in sheet.note
+    return sheet
+
+
+def test_log_scores_are_shown_by_known_days_and_in_total(report: PerformanceReport) -> None:
+    shown = log_scores(report)
+    assert [row[:3] for row in shown.rows] == [
+        (known, events, by)
+        for known, events in (("1", "1"), ("2", "1"), ("all", "2"))
+        for by in ("mid", "mid sharpened", "pool", "pool tuned")
+    ]
+    # -ln 0.8 and -ln 0.9 of the mids, whose markets came true and did not.
+    assert shown.rows[0][3:] == ("0.164", "", "")
+    # Of one event there is no interval, of two there is.
+    assert shown.rows[2][5] == "-"
+    assert ".." in shown.rows[-1][5]
+    assert "In 2 events the pool in force cannot be told from the mid alone." in shown.note
 
 
 def test_one_event_cannot_tell_the_pool_from_the_mid() -> None:
     found = build_report((), (), SAMPLES[:1], SETTLEMENTS, WEIGHTS, frozenset(), 1.2)
-    (sheet,) = (each for each in sheets(found) if each.title.startswith("Log scores"))
-    assert "It takes two events at least" in sheet.note
+    assert "It takes two events at least" in log_scores(found).note
     assert table(found, "Sharpness")["b"] == ("1", "1", "1.20", "-", "-", "1.20", "-", "-")
 
 
@@ -84,8 +93,7 @@ def test_a_pool_that_differs_from_the_mid_by_more_than_chance_is_reported(
 ) -> None:
     samples, settled = _events_in_which_the_belief_was_right(40, right)
     found = build_report((), (), samples, settled, (0.5,) * 5, frozenset(), 1.2)
-    (sheet,) = (each for each in sheets(found) if each.title.startswith("Log scores"))
-    assert f"In 40 events the pool in force is {verdict}" in sheet.note
+    assert f"In 40 events the pool in force is {verdict}" in log_scores(found).note
 
 
 def test_what_the_data_say_nothing_of_is_named() -> None:
