@@ -238,8 +238,13 @@ def _settings(hours: Hours, rng: random.Random) -> Settings:
         case "eventful":
             return _eventful_settings(rng)
         case "ordinary":
-            # As shipped, but orders need not be renewed every minute.
-            tree = {"mode": "demo", "orders": {"lifetime_seconds": 3_600}}
+            # As shipped, but orders need not be renewed every minute, and with both sides quoted
+            # there is more to compare.
+            tree = {
+                "mode": "demo",
+                "quoting": {"sides": "both"},
+                "orders": {"lifetime_seconds": 3_600},
+            }
             return msgspec.convert(tree, Settings)
         case _:
             assert_never(hours)
