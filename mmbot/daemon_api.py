@@ -154,12 +154,17 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 class QuotedMarket(msgspec.Struct, frozen=True):
-    """A market's fair value in dollars, its quotes, and the gate that is shut, or empty."""
+    """A market's fair value in dollars, its quotes, and the gate that is shut, or empty.
+
+    The edges are the least ones of YES and of NO over their reservation prices, in cents.
+    """
 
     fair: float | None
     bid: Offer | None
     ask: Offer | None
     gate: str
+    yes_edge_cents: float | None = None
+    no_edge_cents: float | None = None
 
 
 class PlannedMarket(msgspec.Struct, frozen=True):

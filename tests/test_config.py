@@ -54,6 +54,17 @@ def test_settings_are_converted_to_the_units_of_the_exchange() -> None:
     assert settings.orders.lifetime == 30_000
 
 
+def test_the_defaults_are_humble_towards_the_market_and_leave_longshots_alone() -> None:
+    quoting = config.Settings().quoting
+    assert [quoting.belief_weight_at(k) for k in (0, 1, 2, 3, 4)] == [0.2, 0.1, 0.25, 0.4, 0.55]
+    assert quoting.belief_weight_at(6) == 0.55
+    assert quoting.market_sharpness == 1.2
+    assert quoting.bids_yes(0.5)
+    assert not quoting.bids_no(0.5)
+    assert not quoting.bids_yes(0.49)
+    assert quoting.bids_no(0.49)
+
+
 def test_a_margin_is_one_number_or_one_for_each_number_of_published_days() -> None:
     listed = config.parse("[quoting]\nmargin = [0.3, 0.2, 0.1, 0.05, 0]", "some.toml").quoting
     assert [listed.margin_at(known) for known in range(7)] == [0.3, 0.2, 0.1, 0.05, 0, 0, 0]
@@ -111,6 +122,19 @@ def test_a_key_that_does_not_exist_is_refused_with_the_nearest(
         ("[state]\ndirectory = 3", "state.directory: expected `str`, got `int`"),
         ('mode = "real"', 'mode: write one of "paper", "demo", "live"'),
         ("mode = 3", 'mode: write one of "paper", "demo", "live"'),
+        (
+            "[quoting]\nmarket_sharpness = 0.4",
+            "expected `float` >= 0.5; write for example market_sharpness = 1.2",
+        ),
+        ("[quoting]\nmarket_sharpness = 2.1", "quoting.market_sharpness: expected `float` <= 2.0"),
+        (
+            "[quoting]\nlongshot_edge_cents = [10, 0, 0, 0, 0]",
+            "write for example longshot_edge_cents = [5.0, 5.0, 5.0, 2.5, 0.0]",
+        ),
+        (
+            "[quoting]\nlongshot_edge_cents = [5, 5]",
+            "quoting.longshot_edge_cents: expected `array` of length >= 5",
+        ),
         ('[quoting]\nsides = "none"', 'quoting.sides: write one of "likelier", "both"'),
         ("[log]\nlevel = [1]", 'log.level: write one of "debug", "info", "warning", "error"'),
         ("quoting = 3", "`quoting` is a table; write [quoting] and below it its keys"),

@@ -31,6 +31,15 @@ def test_the_shipped_files_quote_by_the_default_rule(mode: str) -> None:
     quoting = config.load(_FILES / f"{mode}.toml").quoting
     default = config.QuotingSettings()
     assert (quoting.margin, quoting.sides) == (default.margin, default.sides)
+    assert quoting.sides == "likelier"
+
+
+@pytest.mark.parametrize("mode", ["paper", "demo", "live"])
+def test_the_shipped_files_pool_and_price_longshots_by_the_defaults(mode: str) -> None:
+    quoting, default = config.load(_FILES / f"{mode}.toml").quoting, config.QuotingSettings()
+    assert quoting.belief_weight == default.belief_weight
+    assert quoting.market_sharpness == default.market_sharpness
+    assert quoting.longshot_edge_cents == default.longshot_edge_cents
 
 
 def test_live_risks_less_than_paper() -> None:

@@ -206,6 +206,8 @@ def plan(
 ) -> None:
     """Show what other settings would quote in the live books, beside the present quotes.
 
+    Fair values and edges are those under the other settings; the edges are the least
+    of a bid for YES and of one for NO, in cents over what each is worth to the holder.
     Only the tables quoting, limits and orders may differ from what the daemon runs with.
     """
     settings = config.load(config_path)
@@ -399,7 +401,7 @@ def _is_quoted(market: PlannedMarket) -> bool:
 
 def _plan_table(event: str, markets: list[PlannedMarket]) -> Table:
     table = Table(title=event, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("", "fair", "bid now", "planned", "ask now", "planned"):
+    for heading in ("", "fair", "edges", "bid now", "planned", "ask now", "planned"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("what shuts it")
     for market in markets:
@@ -407,6 +409,7 @@ def _plan_table(event: str, markets: list[PlannedMarket]) -> Table:
         table.add_row(
             market.market.rpartition("-")[2],
             _fair(then),
+            _edges(then),
             _offer(now.bid),
             _marked(now.bid, then.bid),
             _offer(now.ask),
@@ -418,6 +421,13 @@ def _plan_table(event: str, markets: list[PlannedMarket]) -> Table:
 
 def _fair(shown: QuotedMarket) -> str:
     return "" if shown.fair is None else f"{shown.fair:.3f}"
+
+
+def _edges(shown: QuotedMarket) -> str:
+    """Return the required edges in cents, of YES and of NO."""
+    if shown.yes_edge_cents is None or shown.no_edge_cents is None:
+        return ""
+    return f"{shown.yes_edge_cents:.1f}/{shown.no_edge_cents:.1f}"
 
 
 def _offer(offer: Offer | None) -> str:

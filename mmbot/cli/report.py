@@ -44,8 +44,8 @@ def report(
     """Report on settled events: P&L, edges, markouts, calibration and weights.
 
     Reads the ledger that `mmbot run` writes with the same config, also while it
-    runs. Calibration and the proposed weights of the belief are from every settled
-    event in it.
+    runs. Calibration, log scores and the proposed weights of belief and market
+    are from every settled event in it.
 
     Example:
     mmbot report --config config/paper.toml --all --html report.html --csv taxes
@@ -95,6 +95,7 @@ def _performance(
         records.settlements,
         settings.quoting.belief_weight,
         events,
+        settings.quoting.market_sharpness,
     )
 
 

@@ -238,11 +238,14 @@ def _settings(hours: Hours, rng: random.Random) -> Settings:
         case "eventful":
             return _eventful_settings(rng)
         case "ordinary":
-            # As shipped, but orders need not be renewed every minute, and one method of the pool
-            # is fitted in a fraction of the time.
+            # As shipped, but orders need not be renewed every minute, one method of the pool is
+            # fitted in a fraction of the time, and with both sides quoted there is more to compare.
             tree = {
                 "mode": "demo",
                 "forecast": {"method": "combined"},
+                "quoting": {"sides": "both"},
+                "orders": {"lifetime_seconds": 3_600},
+            }
                 "orders": {"lifetime_seconds": 3_600},
             }
             return msgspec.convert(tree, Settings)
@@ -258,7 +261,7 @@ def _eventful_settings(rng: random.Random) -> Settings:
         "quoting": {
             "sides": rng.choice(("both", "both", "likelier")),
             "margin": rng.choice((0.02, 0.06)),
-            "belief_weight": (1.0,) * 5 if rng.random() < 0.5 else (0.2, 0.2, 0.3, 0.4, 0.6),
+            "belief_weight": (1.0,) * 5 if rng.random() < 0.5 else (0.2, 0.1, 0.25, 0.4, 0.55),
             "contracts": rng.choice((5, 20)),
             "size_by_known": (1.0,) * 5,
             "kelly_fraction": 1.0,

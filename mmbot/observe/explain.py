@@ -103,11 +103,14 @@ def _member(member: MemberWeight) -> str:
 def _pool_step(
     state: TradingState, belief: Belief, market: MarketState, limits: QuoteLimits, now: Milliseconds
 ) -> Step:
-    weight = state.settings.quoting.belief_weight_at(belief.days_published)
+    quoting = state.settings.quoting
+    weight, sharpness = quoting.belief_weight_at(belief.days_published), quoting.market_sharpness
     mid, live = market.market_mid.at(now), market.market_mid.live
     own = "no midpoint of its own" if mid is None else f"midpoint {mid:.3f}"
     if mid is not None and not live:
         own += f" of {(now - market.market_mid.ended) // 1000} s ago"
+    if mid is not None and sharpness != 1:
+        own += f" with its log-odds times {sharpness:g}"
     return Step("fair", f"{limits.fair:.3f}: belief at {weight:.0%} of the log-odds, {own}")
 
 
@@ -127,11 +130,14 @@ def _reservation_step(
 def _limit_steps(state: TradingState, belief: Belief, limits: QuoteLimits) -> Iterator[Step]:
     quoting = state.settings.quoting
     margin, edge = quoting.margin_at(belief.days_published), quoting.edge(limits.reservation)
-    yield Step(
-        "margin",
+    text = (
         f"YES at {limits.yes_value:.4f} or less, NO at {limits.no_value:.4f} or less: "
-        f"margin {margin:.0%} of fair value, edge {edge * 100:.2f} cents over the reservation",
+        f"margin {margin:.0%} of fair value, edge {edge * 100:.2f} cents over the reservation"
     )
+    for side, required in (("YES", limits.yes_edge), ("NO", limits.no_edge)):
+        if required > edge:
+            text += f", and {(required - edge) * 100:.2f} more for {side}, a longshot"
+    yield Step("margin", text)
     yield Step(
         "size",
         f"YES {format_count(limits.yes_count)}, NO {format_count(limits.no_count)} of at most "

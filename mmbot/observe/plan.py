@@ -128,8 +128,11 @@ def _shown(engine: Engine, ticker: str) -> QuotedMarket:
     for order in engine.state.orders.of(ticker):
         if order.remaining:
             offers.setdefault(order.side, _offer(order))
-    fair = None if market.fair is None else round(market.fair, 4)
-    return QuotedMarket(fair, offers.get("bid"), offers.get("ask"), market.reason)
+    bid, ask, limits = offers.get("bid"), offers.get("ask"), market.quote_limits
+    if limits is None:
+        return QuotedMarket(None, bid, ask, market.reason)
+    yes_edge, no_edge = (round(edge * 100, 2) for edge in (limits.yes_edge, limits.no_edge))
+    return QuotedMarket(round(limits.fair, 4), bid, ask, market.reason, yes_edge, no_edge)
 
 
 def _offer(order: Order) -> Offer:

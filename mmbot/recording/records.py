@@ -43,6 +43,13 @@ from mmbot.units import Milliseconds
 # The tables of the config that decisions depend on; the others name keys and local paths.
 _DECISIVE = ("mode", "exchange", "counts", "forecast", "quoting", "limits", "orders")
 
+# What bots did before there was a key in the table of quoting: a capture that lacks the key was
+# made by one of them, and would not be replayed by the default.
+_BEFORE_THE_KEY: dict[str, object] = {
+    "market_sharpness": 1.0,
+    "longshot_edge_cents": (0.0,) * 5,
+}
+
 
 class SessionRecord(msgspec.Struct, frozen=True, array_like=True, tag="session"):
     """A session began: its bot's settings, and the versions of what decisions depend on."""
@@ -214,9 +221,22 @@ def split(message: bytes) -> list[Record]:
         BadInput: They were written by another version.
     """
     try:
-        return _DECODER.decode(message)
+        records = _DECODER.decode(message)
     except msgspec.MsgspecError as error:
         raise BadInput(
             f"a record cannot be read by this version of mmbot ({error}); replay it with the "
             "version that wrote it"
         ) from None
+    if records and isinstance(records[0].what, SessionRecord):
+        records[0] = _as_it_quoted(records[0], records[0].what, message)
+    return records
+
+
+def _as_it_quoted(first: Record, begun: SessionRecord, message: bytes) -> Record:
+    """Return the beginning of a session with the quoting that its bot knew."""
+    _, settings, *_ = msgspec.msgpack.decode(message)[0][0]
+    older = {k: value for k, value in _BEFORE_THE_KEY.items() if k not in settings["quoting"]}
+    quoting = msgspec.structs.replace(begun.settings.quoting, **older)
+    replaced = msgspec.structs.replace(begun.settings, quoting=quoting)
+    what = msgspec.structs.replace(begun, settings=replaced)
+    return msgspec.structs.replace(first, what=what)

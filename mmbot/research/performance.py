@@ -19,7 +19,7 @@ import msgspec
 from mmbot.research import scoring, weights
 from mmbot.research.backtest import MarketPrediction, WeekResult
 from mmbot.research.scoring import DAYS_PUBLISHED, BrierScores, Interval
-from mmbot.research.weights import WeightProposal
+from mmbot.research.weights import PoolReview
 from mmbot.trading.commands import (
     Horizon,
     MarketSample,
@@ -101,7 +101,7 @@ class SettlementAmendment(msgspec.Struct, frozen=True):
 class PerformanceReport(msgspec.Struct, frozen=True):
     """The whole report.
 
-    P&L is of the events asked for; calibration, scores and weights are of every settled event,
+    P&L is of the events asked for; calibration, scores and the pool are of every settled event,
     since one event alone is too few to judge them by.
     """
 
@@ -116,7 +116,7 @@ class PerformanceReport(msgspec.Struct, frozen=True):
     predictions: tuple[MarketPrediction, ...]
     calibration: tuple[CalibrationBin, ...]
     brier: dict[int, BrierScores | None]
-    weights: tuple[WeightProposal, ...]
+    pool: PoolReview
 
 
 class _SettledFill(msgspec.Struct, frozen=True):
@@ -148,6 +148,7 @@ def build_report(
     settlements: Sequence[RecordSettlement],
     current_weights: Sequence[float],
     events: frozenset[str],
+    current_sharpness: float = 1.0,
 ) -> PerformanceReport:
     """Report on the fills of `events`, and on the forecasts of every settled event.
 
@@ -158,6 +159,7 @@ def build_report(
         settlements: In the order of booking.
         current_weights: The weights of the belief in force, by the number of published days.
         events: The events whose P&L is asked for.
+        current_sharpness: The sharpness of the market in force.
     """
     settlement_of = {each.ticker: each for each in settlements}
     asked = [each for each in fills if event_of(each.fill.ticker) in events]
@@ -176,7 +178,7 @@ def build_report(
         predictions=predictions,
         calibration=_calibration(predictions),
         brier={days: scoring.brier(weeks, days) for days in DAYS_PUBLISHED},
-        weights=tuple(weights.propose(predictions, current_weights)),
+        pool=weights.review(predictions, current_weights, current_sharpness),
     )
 
 

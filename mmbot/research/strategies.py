@@ -19,6 +19,7 @@ _UNLIMITED_CASH = Money(10**9 * MONEY_PER_DOLLAR)
 _SEED_QUOTING: dict[str, object] = {
     "margin": 0.25,
     "sides": "likelier",
+    "longshot_edge_cents": (0.0,) * 5,
     "belief_weight": (1.0,) * 5,
     "size_by_known": (1.0,) * 5,
     "minimum_edge_cents": 0.01,

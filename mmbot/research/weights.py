@@ -1,119 +1,248 @@
-"""The weight of the belief in fair value, estimated from settled markets.
+"""What settled markets say of the pool of belief and mid that makes fair values.
 
-Fair value is pooled in log-odds, logit p = a logit p_belief + (1 - a) logit p_mid. The estimate of
-a maximises the log score of the pooled probabilities, sum of y ln p + (1 - y) ln(1 - p), over
-0 <= a <= 1; the score is concave in a. All markets of an event share one outcome, so the standard
-error is clustered by event (the sandwich of Liang and Zeger, "Longitudinal data analysis using
-generalized linear models", 1986). The proposal shrinks the estimate towards the weight in force,
-which counts as a prior worth a number of events.
+Log scores are losses: the mean of -ln of the probability that the outcome had, so that less is
+better. The pool in force is compared with the mid alone, with the mid sharpened, and with what the
+same data would have tuned: the parameters that are best on all other events, scored on the one left
+out. Intervals are clustered by event.
+
+Another weight or sharpness is proposed only if there are enough events, if the best one differs
+from the one in force by more than chance would have it, and if tuning would have paid on the events
+left out. The proposal goes a part of the way, as what is in force counts as a prior worth a number
+of events.
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from mmbot.forecast.history import Floats
 from mmbot.research.backtest import MarketPrediction
-from mmbot.research.scoring import student_quantile
-from mmbot.trading.fair import logits
+from mmbot.research.pool_fit import SHARPNESS_BOUNDS, PoolParameters, PoolSamples
+from mmbot.research.scoring import Interval, clustered_ratio, student_quantile
 
-# The number of events that the weight in force is worth as a prior.
+# The number of events that what is in force is worth as a prior.
 _PRIOR_EVENTS = 20
-# With fewer events than this nothing is proposed.
-FEWEST_EVENTS = 10
-_HALVINGS = 50
+# With fewer events than this nothing is proposed. Tuned on ten weeks, and scored on the weeks left
+# out, the pool was worse than the mid alone.
+FEWEST_EVENTS = 26
+# The parameters are tuned on the other events so many times at most, leaving out several at a time
+# where there are more.
+_MOST_FOLDS = 52
+# A parameter counts as known when its 95 % interval reaches so far either way.
+KNOWN_WITHIN = 0.1
 
 
-class WeightProposal(msgspec.Struct, frozen=True):
-    """The proposed weight of the belief at one number of published days.
+class Proposal(msgspec.Struct, frozen=True):
+    """The proposed value of a parameter of the pool.
 
     Attributes:
-        days_published: The number of published days.
         events: The number of settled events that it is estimated from.
         samples: The number of market samples of these events.
-        present: The weight in force.
-        estimate: The weight of the highest log score; `None` where belief and mid never differed.
+        present: The value in force.
+        estimate: The value of the best log score; `None` where the data say nothing of it.
         standard_error: The estimate's; `None` with fewer than two events.
-        proposed: The weight in force, or another if the data contradict it at the 5 % level.
+        proposed: The value in force, or another if the data contradict it.
+        interval: The estimate's 95 % interval, as far as it is within the bounds.
+        events_needed: After how many events, scattered as these are, it would be known.
     """
 
-    days_published: int = msgspec.field(name="known")
     events: int
     samples: int
     present: float
     estimate: float | None
     standard_error: float | None = msgspec.field(name="error")
     proposed: float
+    interval: tuple[float, float] | None = msgspec.field(name="interval95")
+    events_needed: int | None
 
     @property
     def changes(self) -> bool:
-        """Whether another weight than the one in force is proposed."""
+        """Whether another value than the one in force is proposed."""
         return self.proposed != self.present
 
 
-def propose(
-    predictions: Iterable[MarketPrediction], present: Sequence[float]
-) -> list[WeightProposal]:
-    """Return a proposal for each number of published days.
+class WeightProposal(Proposal, frozen=True, kw_only=True):
+    """The proposed weight of the belief at one number of published days."""
 
-    The last weight in `present` is for that number of days and all larger ones.
+    days_published: int = msgspec.field(name="known")
+
+
+class LogScores(msgspec.Struct, frozen=True):
+    """Log scores on the same markets, as losses, and their differences from the mid's.
+
+    Attributes:
+        n: The number of market samples.
+        events: The number of events.
+        mid: The score of the mid alone.
+        sharpened: Of the mid with the sharpness in force.
+        pooled: Of the pool in force.
+        tuned: Of the pool tuned on all other events.
     """
-    by_days = defaultdict(list)
-    for prediction in predictions:
-        by_days[min(prediction.days_published, len(present) - 1)].append(prediction)
-    return [_propose(days, by_days[days], weight) for days, weight in enumerate(present)]
+
+    n: int
+    events: int
+    mid: float
+    sharpened: float
+    pooled: float
+    tuned: float
+    sharpened_less_mid: Interval
+    pooled_less_mid: Interval
+    tuned_less_mid: Interval
 
 
-def _propose(
-    days_published: int, predictions: Sequence[MarketPrediction], present: float
-) -> WeightProposal:
-    events = sorted({prediction.week for prediction in predictions})
-    estimate, error = _estimate(predictions, events)
+class PoolReview(msgspec.Struct, frozen=True):
+    """Proposals for the parameters of the pool, and the log scores they rest on.
+
+    Attributes:
+        weights: A proposal for each number of published days.
+        sharpness: The proposal for the sharpness of the market.
+        scores: The log scores by the number of published days; `None` without markets.
+        total: The log scores of all markets.
+    """
+
+    weights: tuple[WeightProposal, ...]
+    sharpness: Proposal
+    scores: dict[int, LogScores | None]
+    total: LogScores | None
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything but what is in force is proposed."""
+        return self.sharpness.changes or any(each.changes for each in self.weights)
+
+    @property
+    def tuning_pays(self) -> bool:
+        """Whether the pool tuned on the other events beats the one in force."""
+        return _tuning_pays(self.total)
+
+
+def review(
+    predictions: Sequence[MarketPrediction], weights: Sequence[float], sharpness: float
+) -> PoolReview:
+    """Return what settled markets say of the pool in force.
+
+    Args:
+        predictions: Belief, mid and outcome of each market sample.
+        weights: The belief's weights in force; the last is for all further days.
+        sharpness: The sharpness of the market in force.
+    """
+    present = PoolParameters(tuple(weights), sharpness)
+    samples = PoolSamples.of(predictions, len(weights))
+    at = [samples.days == place for place in range(len(weights))]
+    losses = _losses(samples, present)
+    scores = {place: _scores(samples, losses, chosen) for place, chosen in enumerate(at)}
+    total = _scores(samples, losses, samples.days >= 0)
+    pays = _tuning_pays(total)
+    best = samples.best(present)
+    told, errors = samples.told_apart(best), samples.errors(best)
+    found = [
+        _proposed(
+            *(samples.clusters(place), int(np.sum(at[place])), weight),
+            *(best.weights[place] if told[place] else None, errors.weights[place]),
+            *(0.0, 1.0),
+            pays=pays,
+        )
+        for place, weight in enumerate(weights)
+    ]
+    return PoolReview(
+        tuple(
+            WeightProposal(**msgspec.structs.asdict(each), days_published=place)
+            for place, each in enumerate(found)
+        ),
+        _proposed(
+            *(samples.events, len(samples.days), sharpness),
+            *(best.sharpness if told[-1] else None, errors.sharpness),
+            *SHARPNESS_BOUNDS,
+            pays=pays,
+        ),
+        scores,
+        total,
+    )
+
+
+def _proposed(
+    events: int,
+    samples: int,
+    present: float,
+    estimate: float | None,
+    error: float | None,
+    low: float,
+    high: float,
+    *,
+    pays: bool,
+) -> Proposal:
+    if estimate is None or error is None:
+        return Proposal(events, samples, present, estimate, None, present, None, None)
+    reach = student_quantile(0.975, events - 1) * error
     proposed = present
-    n = len(events)
-    if estimate is not None and error is not None and n >= FEWEST_EVENTS:
-        significant = abs(estimate - present) > student_quantile(0.975, n - 1) * error
-        if significant:
-            proposed = round(present + n / (n + _PRIOR_EVENTS) * (estimate - present), 2)
-    return WeightProposal(days_published, n, len(predictions), present, estimate, error, proposed)
+    if events >= FEWEST_EVENTS and abs(estimate - present) > reach and pays:
+        proposed = round(present + events / (events + _PRIOR_EVENTS) * (estimate - present), 2)
+    return Proposal(
+        events,
+        samples,
+        present,
+        estimate,
+        error,
+        proposed,
+        (max(estimate - reach, low), min(estimate + reach, high)),
+        math.ceil(events * (reach / KNOWN_WITHIN) ** 2),
+    )
 
 
-def _estimate(
-    predictions: Sequence[MarketPrediction], events: Sequence[str]
-) -> tuple[float | None, float | None]:
-    """Return the estimate, by bisection on the slope of the log score, and its standard error."""
-    mid = logits([each.mid for each in predictions])
-    gap = logits([each.belief for each in predictions]) - mid
-    outcomes = np.array([each.outcome for each in predictions], dtype=float)
-    if not np.any(gap):
-        return None, None
-    low, high = 0.0, 1.0
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        if np.sum(_slopes(middle, mid, gap, outcomes)) > 0:
-            low = middle
-        else:
-            high = middle
-    estimate = (low + high) / 2
-    if len(events) < 2:
-        return estimate, None
-    event_index = np.searchsorted(events, [each.week for each in predictions])
-    slopes = np.bincount(event_index, _slopes(estimate, mid, gap, outcomes))
-    pooled = _pooled(estimate, mid, gap)
-    information = float(np.sum(pooled * (1 - pooled) * gap**2))
-    spread = len(events) / (len(events) - 1) * float(np.sum(slopes**2))
-    return estimate, math.sqrt(spread) / information
+class _Losses(msgspec.Struct, frozen=True):
+    """The loss of each market sample by the mid, the mid sharpened, and two pools."""
+
+    mid: Floats
+    sharpened: Floats
+    pooled: Floats
+    tuned: Floats
 
 
-def _pooled(weight: float, mid: Floats, gap: Floats) -> Floats:
-    return 1 / (1 + np.exp(-(mid + weight * gap)))
+def _losses(samples: PoolSamples, present: PoolParameters) -> _Losses:
+    nothing = (0.0,) * samples.weights
+    tuned = np.zeros(len(samples.days))
+    folds = min(samples.events, _MOST_FOLDS)
+    for fold in range(folds):
+        left_out = samples.event % folds == fold
+        # From what is in force, as a better start would already know what is left out.
+        best = samples.only(~left_out).best(present)
+        tuned[left_out] = samples.only(left_out).losses(best)
+    return _Losses(
+        samples.losses(PoolParameters(nothing, 1.0)),
+        samples.losses(PoolParameters(nothing, present.sharpness)),
+        samples.losses(present),
+        tuned,
+    )
 
 
-def _slopes(weight: float, mid: Floats, gap: Floats, outcomes: Floats) -> Floats:
-    """Return the derivative of each opinion's log score by the weight, shape (opinions,)."""
-    return (outcomes - _pooled(weight, mid, gap)) * gap
+def _scores(
+    samples: PoolSamples, losses: _Losses, chosen: npt.NDArray[np.bool_]
+) -> LogScores | None:
+    events, event = np.unique(samples.event[chosen], return_inverse=True)
+    if not len(events):
+        return None
+    sizes = np.bincount(event).tolist()
+
+    def less_mid(loss: Floats) -> Interval:
+        return clustered_ratio(np.bincount(event, (loss - losses.mid)[chosen]).tolist(), sizes)
+
+    return LogScores(
+        len(event),
+        len(events),
+        float(losses.mid[chosen].mean()),
+        float(losses.sharpened[chosen].mean()),
+        float(losses.pooled[chosen].mean()),
+        float(losses.tuned[chosen].mean()),
+        less_mid(losses.sharpened),
+        less_mid(losses.pooled),
+        less_mid(losses.tuned),
+    )
+
+
+def _tuning_pays(total: LogScores | None) -> bool:
+    return total is not None and total.tuned < total.pooled

@@ -1,9 +1,14 @@
 """Fair values: the belief pooled with the market mids.
 
-The pool is linear in log-odds: logit p = w logit p_belief + (1 - w) logit p_market. The market mid
+The pool is linear in log-odds: logit p = a logit p_belief + (1 - a) b logit p_mid. The market mid
 of a strike is the midpoint of its book without our own orders, as long as both sides have some
-depth and the spread is narrow. Where there is none, the difference between market and belief in
-log-odds is interpolated between the nearest strikes on either side that have one.
+depth and the spread is narrow. Its log-odds are multiplied by b, the sharpness, because prices near
+the ends are not extreme enough.
+
+Where a strike has no mid, the difference between b logit p_mid and logit p_belief is interpolated
+between the nearest strikes on either side that have one: sharpened mids and belief are both
+opinions of the same odds, so where the two agree all around, the belief's own shape fills the gap.
+Beyond the last mid, and at a = 1, the belief stands alone and b has no effect.
 """
 
 from __future__ import annotations
@@ -69,19 +74,23 @@ class Pooled(msgspec.Struct, frozen=True):
     without_mid: tuple[bool, ...]
 
 
-def pool(belief: Sequence[float], mids: Sequence[float | None], weight: float) -> Pooled:
+def pool(
+    belief: Sequence[float], mids: Sequence[float | None], weight: float, sharpness: float = 1.0
+) -> Pooled:
     """Return the fair value at each strike, non-increasing and clipped.
 
     Args:
         belief: The forecast's P(above) at each strike in ascending order.
         mids: The market mid at each strike in dollars, where there is one.
         weight: The belief's weight in the log-odds; the mids have the rest.
+        sharpness: The factor of the mids' log-odds.
     """
     odds = logits(belief)
     with_mid = [j for j, mid in enumerate(mids) if mid is not None]
     gaps = np.full(len(odds), np.nan)
     if with_mid:
-        known = logits([mid for mid in mids if mid is not None]) - odds[with_mid]
+        market = sharpness * logits([mid for mid in mids if mid is not None])
+        known = market - odds[with_mid]
         gaps = np.interp(np.arange(len(odds)), with_mid, known, left=np.nan, right=np.nan)
     pooled = odds + (1 - weight) * np.nan_to_num(gaps)
     above = monotone([1 / (1 + math.exp(-o)) for o in pooled.tolist()])

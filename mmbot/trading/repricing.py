@@ -118,7 +118,7 @@ def _price(state: TradingState, event_state: EventState, belief: Belief, now: Mi
         max(cash + money, least) / MONEY_PER_DOLLAR for money in event_state.portfolio.wealth()
     ]
     weight = quoting.belief_weight_at(belief.days_published)
-    pooled = pool(belief.above, list(mids.values()), weight)
+    pooled = pool(belief.above, list(mids.values()), weight, quoting.market_sharpness)
     limits = price_event(pooled, wealth, belief.days_published, quoting)
     for market, each in zip(event_state.markets.values(), limits, strict=True):
         market.quote_limits = each

@@ -42,7 +42,9 @@ NOW = 1795539600000
 QUOTING = {
     "sides": "both",
     "margin": 0.1,
+    "longshot_edge_cents": [0.0] * 5,
     "belief_weight": [1.0] * 5,
+    "market_sharpness": 1.0,
     "size_by_known": [1.0] * 5,
 }
 

@@ -137,10 +137,12 @@ def test_a_running_daemon_lists_counts_explains_and_plans(
         same = answered(mmbot("plan", *where, "--json"))["markets"]
         assert not any(market["differs"] for market in same)
         assert any(market["present"]["bid"] for market in same)
+        assert all(market["present"]["yes_edge_cents"] >= 1.0 for market in same)
         edited = edit(quick_config, "margin = ", "margin = 0.5 # ")
         planned = mmbot("plan", "--config", edited, *where[2:])
         assert "would be quoted otherwise" in planned.stdout
         assert "* " in planned.stdout
+        assert "edges" in planned.stdout
         edited = edit(quick_config, "poll_seconds = ", "poll_seconds = 9.5 # ")
         refused = mmbot("plan", "--config", edited, *where[2:])
         assert refused.returncode == 2

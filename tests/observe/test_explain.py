@@ -45,6 +45,35 @@ def test_every_step_from_the_counts_to_the_order_is_explained() -> None:
     assert steps["tick"] == "ask 10.00 at 0.5900, which is what the margin allows"
 
 
+def test_a_sharpened_midpoint_and_a_longshot_are_explained() -> None:
+    bench = Bench(
+        quoting={
+            "belief_weight": [0.5] * 5,
+            "market_sharpness": 1.2,
+            "longshot_edge_cents": [5.0, 5.0, 5.0, 2.5, 0.0],
+        }
+    )
+    bench.start()
+    bench.handle(book(MIDDLE, 2900, 3100), BeliefFormed(belief((0.9, 0.3, 0.2))))
+    steps = texts(bench)
+    # (ln 3/7 + 1.2 ln 3/7) / 2 in log-odds.
+    assert steps["fair"] == (
+        "0.283: belief at 50% of the log-odds, midpoint 0.300 with its log-odds times 1.2"
+    )
+    assert steps["margin"] == (
+        "YES at 0.2225 or less, NO at 0.6457 or less: margin 10% of fair value, edge 1.00 cents "
+        "over the reservation, and 5.00 more for YES, a longshot"
+    )
+
+
+def test_a_midpoint_that_is_taken_as_it_is_is_called_no_more_than_that() -> None:
+    bench = Bench(quoting={"belief_weight": [0.5] * 5, "market_sharpness": 1.2})
+    bench.start()
+    bench.handle(book(MIDDLE, 2000, 8000))
+    assert texts(bench)["fair"].endswith("of the log-odds, no midpoint of its own")
+    assert "longshot" not in texts(bench)["margin"]
+
+
 def test_a_shut_gate_comes_after_all_that_is_known() -> None:
     bench = Bench()
     bench.quote()

@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from mmbot.observe.performance_report import as_json, html_page, remarks, sheets
+from mmbot.observe.sheets import Sheet
 from mmbot.research.performance import PerformanceReport, build_report
 from mmbot.trading.commands import MarketSample, RecordSettlement
 from tests.research.records import (
@@ -57,24 +58,75 @@ def test_too_few_data_to_change_the_weights_are_reported_as_such(
     assert [row[3] == row[6] for row in sheet.rows] == [True] * 5
 
 
+def log_scores(report: PerformanceReport) -> Sheet:
+    (sheet,) = (each for each in sheets(report) if each.title.startswith("Log scores"))
+    return sheet
+
+
+def test_log_scores_are_shown_by_known_days_and_in_total(report: PerformanceReport) -> None:
+    shown = log_scores(report)
+    assert [row[:3] for row in shown.rows] == [
+        (known, events, by)
+        for known, events in (("1", "1"), ("2", "1"), ("all", "2"))
+        for by in ("mid", "mid sharpened", "pool", "pool tuned")
+    ]
+    # -ln 0.8 and -ln 0.9 of the mids, whose markets came true and did not.
+    assert shown.rows[0][3:] == ("0.164", "", "")
+    # Of one event there is no interval, of two there is.
+    assert shown.rows[2][5] == "-"
+    assert ".." in shown.rows[-1][5]
+    assert "In 2 events the pool in force cannot be told from the mid alone." in shown.note
+
+
+def test_one_event_cannot_tell_the_pool_from_the_mid() -> None:
+    found = build_report((), (), SAMPLES[:1], SETTLEMENTS, WEIGHTS, frozenset(), 1.2)
+    assert "It takes two events at least" in log_scores(found).note
+    assert table(found, "Sharpness")["b"] == ("1", "1", "1.20", "-", "-", "1.20", "-", "-")
+
+
+@pytest.mark.parametrize(
+    ("right", "verdict"),
+    [(9, "better than the mid alone by more than"), (1, "worse than the mid alone by more than")],
+)
+def test_a_pool_that_differs_from_the_mid_by_more_than_chance_is_reported(
+    right: int, verdict: str
+) -> None:
+    samples, settled = _events_in_which_the_belief_was_right(40, right)
+    found = build_report((), (), samples, settled, (0.5,) * 5, frozenset(), 1.2)
+    assert f"In 40 events the pool in force is {verdict}" in log_scores(found).note
+
+
+def test_what_the_data_say_nothing_of_is_named() -> None:
+    # Mid and belief are multiples of each other: which of the two is right cannot be told.
+    samples, settled = _events_in_which_the_belief_was_right(30, 5)
+    (sheet,) = sheets_of_weights(build_report((), (), samples, settled, (0.2,) * 5, frozenset()))
+    assert "Keep the weights" in sheet.note
+    assert "The data say nothing of the weight at k = 1, the sharpness." in sheet.note
+
+
+def sheets_of_weights(report: PerformanceReport) -> list[Sheet]:
+    return [each for each in sheets(report) if each.title.startswith("Weight")]
+
+
 def test_other_weights_are_proposed_where_the_data_contradict_them() -> None:
     samples, settled = _events_in_which_the_belief_was_right(30)
     found = build_report((), (), samples, settled, (0.2,) * 5, frozenset())
     (sheet,) = (each for each in sheets(found) if each.title.startswith("Weight"))
     assert "Proposed: belief_weight = [0.2, " in sheet.note
+    assert "market_sharpness = 1." in sheet.note
     proposed = float(sheet.rows[1][6])
     assert 0.2 < proposed < 1.0
 
 
 def _events_in_which_the_belief_was_right(
-    events: int,
+    events: int, of_ten: int = 9
 ) -> tuple[list[MarketSample], list[RecordSettlement]]:
-    """Belief and market disagree on two markets an event; nine times of ten the belief wins."""
+    """Belief and market disagree on two markets an event; so often the belief wins."""
     samples: list[MarketSample] = []
     settled: list[RecordSettlement] = []
     for event in range(events):
         yes, no = f"E-{event:03}-A1", f"E-{event:03}-A2"
-        right = event % 10 != 0
+        right = event % 10 < of_ten
         samples += [sampled(yes, 0.8, 0.4), sampled(no, 0.2, 0.6)]
         settled += [settlement(yes, right), settlement(no, not right)]
     return samples, settled
@@ -112,6 +164,15 @@ def test_the_json_is_in_dollars_and_adds_up(report: PerformanceReport) -> None:
     assert found["total"]["markouts"]["1min"] == {"mid": None, "fair": None}
     assert found["brier"]["0"]["n"] == 0
     assert [each["changes"] for each in found["weights"]] == [False] * 5
+    assert set(found["weights"][0]) == {
+        *("known", "events", "samples", "present", "estimate", "error", "proposed", "changes"),
+        *("interval95", "events_needed"),
+    }
+    assert found["sharpness"]["present"] == 1.0
+    assert found["log_scores"]["0"] == {"n": 0, "events": 0}
+    assert found["log_scores"]["all"]["n"] == 3
+    assert found["log_scores"]["all"]["pooled_less_mid"]["low"] is not None
+    assert "too few to change anything" in found["advice"]
     assert orjson.loads(orjson.dumps(as_json(NOTHING)))["total"]["fills"] == 0
 
 

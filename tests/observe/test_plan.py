@@ -105,6 +105,37 @@ def test_the_plan_is_what_the_engine_does_once_the_settings_are_in_force(margin:
             assert offer.price == f"{place.price / 10_000:.4f}"
 
 
+def test_the_edges_of_the_present_and_of_the_planned_quotes_are_shown() -> None:
+    bench = quoting()
+    edited = settings(quoting={"longshot_edge_cents": [9.5, 5.0, 5.0, 2.5, 0.0]})
+    planned = by_market(plan(bench.engine, edited, bench.now))
+    edges = {
+        ticker: (
+            (market.present.yes_edge_cents, market.present.no_edge_cents),
+            (market.planned.yes_edge_cents, market.planned.no_edge_cents),
+        )
+        for ticker, market in planned.items()
+    }
+    # Fair values of 0.8, 0.5 and 0.2; at even odds 48.8 cents are what 49 less their edge leave.
+    assert edges == {
+        LOW: ((1.0, 1.0), (1.0, 10.5)),
+        MIDDLE: ((1.0, 1.0), (1.33, 1.33)),
+        HIGH: ((1.0, 1.0), (10.5, 1.0)),
+    }
+    assert planned[HIGH].present.bid == Offer("0.1100", "10.00")
+    assert planned[HIGH].planned.bid == Offer("0.0900", "10.00")
+
+
+def test_a_plan_has_no_edges_where_nothing_was_priced() -> None:
+    bench = Bench()
+    bench.start()
+    for market in bench.engine.state.event_of_market[LOW].markets.values():
+        market.quote_limits = None
+    bench.engine.state.event_of_market[LOW].belief = None
+    (first, *_) = plan(bench.engine, EQUAL, bench.now)
+    assert (first.present.fair, first.present.yes_edge_cents) == (None, None)
+
+
 def test_a_smaller_size_is_planned_on_the_order_that_stands() -> None:
     bench = quoting()
     edited = settings(quoting={"contracts": 3})

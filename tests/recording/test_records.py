@@ -38,7 +38,7 @@ from mmbot.recording.records import (
 from mmbot.trading.commands import Note, WakeAt
 from mmbot.trading.events import SettingsChanged
 from tests.kalshi.builders import SIGNER
-from tests.recording.builders import NOW, begin, live, session
+from tests.recording.builders import NOW, SETTINGS, begin, live, session
 
 SECRETIVE = config.parse(
     '[credentials]\nkey_id = "key-of-mine"\nprivate_key_path = "/home/me/key.pem"\n'
@@ -135,6 +135,27 @@ def test_the_settings_that_decide_are_recorded_and_in_force() -> None:
     assert isinstance(begun, SessionRecord)
     assert begun.settings.quoting.margin == 0.17
     assert bot.engine.state.settings == begun.settings
+
+
+def test_a_session_from_before_a_key_is_read_as_it_quoted() -> None:
+    message = msgspec.msgpack.decode(join(session()))
+    (_, settings, *_), *_ = message[0]
+    for key in ("market_sharpness", "longshot_edge_cents"):
+        del settings["quoting"][key]
+    begun = split(msgspec.msgpack.encode(message))[0].what
+    assert isinstance(begun, SessionRecord)
+    assert begun.settings.quoting.market_sharpness == 1.0
+    assert begun.settings.quoting.longshot_edge_cents == (0.0,) * 5
+    assert config.differences(begun.settings, SETTINGS) == (
+        "quoting.longshot_edge_cents",
+        "quoting.market_sharpness",
+    )
+
+
+def test_a_session_is_read_with_the_keys_that_it_has() -> None:
+    begun = split(join(session()))[0].what
+    assert isinstance(begun, SessionRecord)
+    assert begun.settings == SETTINGS
 
 
 def test_the_input_at_which_a_bot_fails_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping
 
 import msgspec
+import numpy as np
 
 from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
-from mmbot.research.backtest import Strategy
+from mmbot.research.backtest import MarketPrediction, Strategy
 from mmbot.research.candles import Candle, HistoricalMarket, HistoricalWeek
+from mmbot.research.pool_fit import PoolParameters
 from mmbot.trading.book import Top
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import assumed_release
@@ -67,7 +70,9 @@ def strategy(updates: bool = True, pulls_for_releases: bool = True, **quoting: o
     plain: Mapping[str, object] = {
         "sides": "both",
         "margin": 0.1,
+        "longshot_edge_cents": [0.0] * 5,
         "belief_weight": [1.0] * 5,
+        "market_sharpness": 1.0,
         "size_by_known": [1.0] * 5,
         "minimum_edge_cents": 1.0,
         "uncertainty_edge": 0.0,
@@ -93,3 +98,40 @@ class Oracle:
         self.asked.append(at)
         days_published = sum(assumed_release(day) <= at for day in real.week.days)
         return Belief(real.week, days_published, STRIKES, ABOVE, 2.5e6, 8e4, method, f"{at}")
+
+
+def probability(log_odds: float) -> float:
+    """The probability of these log-odds."""
+    return 1 / (1 + math.exp(-log_odds))
+
+
+def drawn_predictions(
+    planted: PoolParameters, events: int, seed: int, days: tuple[int, ...] = (0, 1, 2, 3, 4)
+) -> list[MarketPrediction]:
+    """Six markets an event and number of days, whose outcomes are drawn from a pool.
+
+    Belief and mid of an event err around a common value, as both know much of the same.
+    """
+    rng = np.random.default_rng(seed)
+    found = []
+    for event in range(events):
+        for known in days:
+            common = float(rng.normal())
+            for strike in range(6):
+                ours, theirs = (common + 1.5 - 0.6 * strike + rng.normal(size=2)).tolist()
+                weight = planted.weights[min(known, len(planted.weights) - 1)]
+                odds = weight * ours + (1 - weight) * planted.sharpness * theirs
+                outcome = bool(rng.uniform() < probability(odds))
+                name = f"E-{event:04}"
+                found.append(
+                    MarketPrediction(
+                        name,
+                        known,
+                        f"{name}-A{strike}",
+                        probability(ours),
+                        probability(theirs),
+                        0.5,
+                        outcome,
+                    )
+                )
+    return found

@@ -37,7 +37,7 @@ def report(
     settlements: Sequence[RecordSettlement] = SETTLEMENTS,
     events: tuple[str, ...] = (FIRST, SECOND),
 ) -> PerformanceReport:
-    return build_report(fills, MARKOUTS, SAMPLES, settlements, WEIGHTS, frozenset(events))
+    return build_report(fills, MARKOUTS, SAMPLES, settlements, WEIGHTS, frozenset(events), 1.2)
 
 
 def near(edge: Edge | None) -> tuple[int, object]:
@@ -119,11 +119,20 @@ def test_a_settlement_of_another_position_than_the_fills_is_reported() -> None:
     assert report(settlements=wrong).disagreements == (LOW,)
 
 
+def test_the_pool_in_force_is_scored_on_the_samples_of_settled_markets() -> None:
+    found = report().pool
+    assert found.sharpness.present == 1.2
+    assert found.total is not None
+    assert (found.total.n, found.total.events) == (3, 2)
+    assert [each.samples for each in found.weights] == [0, 2, 1, 0, 0]
+
+
 def test_an_empty_ledger_has_an_empty_report() -> None:
     found = build_report((), (), (), (), WEIGHTS, frozenset())
     assert (found.total.fills, found.total.pnl, found.total.per_contract) == (0, 0, None)
     assert (found.by_market, found.calibration, found.predictions) == ((), (), ())
-    assert [each.proposed for each in found.weights] == list(WEIGHTS)
+    assert [each.proposed for each in found.pool.weights] == list(WEIGHTS)
+    assert (found.pool.sharpness.proposed, found.pool.total) == (1.0, None)
 
 
 def test_calibration_bins_compare_predicted_with_realised_frequency() -> None:

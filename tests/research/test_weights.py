@@ -1,112 +1,167 @@
-"""The weight of the belief, estimated from simulated events of a known weight."""
+"""What settled events say of the pool in force, on events drawn from a known pool."""
 
 from __future__ import annotations
 
 import math
+from statistics import fmean
 
-import numpy as np
 import pytest
 
-from mmbot.forecast.history import Floats
 from mmbot.research.backtest import MarketPrediction
-from mmbot.research.weights import FEWEST_EVENTS, WeightProposal, propose
-from mmbot.trading.fair import logits
+from mmbot.research.pool_fit import PoolParameters
+from mmbot.research.weights import FEWEST_EVENTS, PoolReview, review
+from tests.research.builders import drawn_predictions
 
-PRESENT = (0.2, 0.2, 0.3, 0.4, 0.6)
-PER_EVENT = 6
-
-
-def simulated(
-    weight: float, events: int, seed: int = 1, days_published: int = 1
-) -> list[MarketPrediction]:
-    """Opinions whose outcomes are drawn from the pool at `weight`."""
-    rng = np.random.default_rng(seed)
-    draws = rng.uniform(size=(events * PER_EVENT, 3)).tolist()
-    found = []
-    for number, (first, second, third) in enumerate(draws):
-        event = f"E-{number // PER_EVENT:04}"
-        belief, mid = 0.1 + 0.8 * first, 0.1 + 0.8 * second
-        odds = weight * logit(belief) + (1 - weight) * logit(mid)
-        outcome = third < 1 / (1 + math.exp(-odds))
-        found.append(
-            MarketPrediction(
-                event, days_published, f"{event}-{number % PER_EVENT}", belief, mid, 0.5, outcome
-            )
-        )
-    return found
+PRESENT, SHARPNESS = (0.2, 0.1, 0.25, 0.4, 0.55), 1.2
+IN_FORCE = PoolParameters(PRESENT, SHARPNESS)
 
 
-def logit(probability: float) -> float:
+def reviewed(
+    planted: PoolParameters, events: int, seed: int = 1, days: tuple[int, ...] = (0, 1, 2, 3, 4)
+) -> PoolReview:
+    return review(drawn_predictions(planted, events, seed, days), PRESENT, SHARPNESS)
+
+
+def log_odds(probability: float) -> float:
     return math.log(probability / (1 - probability))
 
 
-def log_scores(weights: Floats, opinions: list[MarketPrediction]) -> Floats:
-    """The log score of all opinions at each weight, shape (weights,)."""
-    belief, mid = (logits([getattr(each, name) for each in opinions]) for name in ("belief", "mid"))
-    odds = np.outer(weights, belief) + np.outer(1 - weights, mid)
-    signs = np.array([1 if each.outcome else -1 for each in opinions])
-    scores: Floats = -np.log1p(np.exp(-signs * odds)).sum(axis=1)
-    return scores
-
-
-def test_the_estimate_is_where_the_log_score_is_highest() -> None:
-    opinions = simulated(0.5, 30)
-    estimate = propose(opinions, PRESENT)[1].estimate
-    assert estimate is not None
-    weights = np.linspace(0, 1, 1001)
-    best = weights[log_scores(weights, opinions).argmax()]
-    assert estimate == pytest.approx(best, abs=1e-3)
-
-
-def test_many_events_find_the_true_weight_within_its_error() -> None:
-    found = propose(simulated(0.7, 400), PRESENT)[1]
-    assert found.estimate is not None
-    assert found.standard_error is not None
-    assert abs(found.estimate - 0.7) < 3 * found.standard_error
-    assert found.standard_error < 0.1
+def test_a_market_that_the_data_contradict_gets_part_of_the_way_to_the_best_weight() -> None:
+    found = reviewed(PoolParameters((0.2, 0.1, 0.9, 0.4, 0.55), 1.2), 60)
     assert found.changes
-    # Four hundred events against twenty for the weight in force.
-    assert found.proposed == round(0.2 + 400 / 420 * (found.estimate - 0.2), 2)
+    assert found.tuning_pays
+    proposal = found.weights[2]
+    assert proposal.estimate is not None
+    # Sixty events against twenty for the weight in force.
+    assert proposal.proposed == round(0.25 + 60 / 80 * (proposal.estimate - 0.25), 2)
+    assert (proposal.events, proposal.samples, proposal.days_published) == (60, 360, 2)
 
 
-def test_the_standard_error_is_the_scatter_of_estimates() -> None:
-    proposals = [propose(simulated(0.5, 60, seed), PRESENT)[1] for seed in range(60)]
-    estimates = [each.estimate for each in proposals if each.estimate is not None]
-    errors = [each.standard_error for each in proposals if each.standard_error is not None]
-    assert np.std(estimates) == pytest.approx(float(np.mean(errors)), rel=0.25)
+def test_a_market_that_is_too_little_extreme_is_sharpened() -> None:
+    found = reviewed(PoolParameters(PRESENT, 1.9), 60).sharpness
+    assert found.estimate is not None
+    assert found.interval is not None
+    assert found.interval[0] < 1.9 <= found.interval[1] <= 2.0
+    assert found.changes
+    assert 1.2 < found.proposed < found.estimate
 
 
-def test_copies_of_an_events_opinions_do_not_shrink_the_error() -> None:
-    once = simulated(0.5, 40)
-    first, again = (propose(each, PRESENT)[1] for each in (once, once * 5))
-    assert again.estimate == first.estimate
-    assert again.standard_error == pytest.approx(first.standard_error)
-    assert (again.events, again.samples) == (40, 5 * first.samples)
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_in_force_and_true_is_kept_in_most_seeds(seed: int) -> None:
+    found = reviewed(IN_FORCE, 40, seed)
+    assert not found.sharpness.changes
+    assert sum(each.changes for each in found.weights) <= 1
+    assert found.total is not None
+    assert found.total.pooled_less_mid.estimate < 0
 
 
 def test_too_few_events_change_nothing_however_clear() -> None:
-    found = propose(simulated(1.0, FEWEST_EVENTS - 1), (0.0,) * 5)[1]
-    assert found.estimate is not None
+    planted = PoolParameters((1.0,) * 5, 1.2)
+    found = reviewed(planted, FEWEST_EVENTS - 1)
+    assert found.tuning_pays
+    assert all(each.interval and each.interval[0] > 0.6 for each in found.weights[:3])
+    assert not found.changes
+    assert reviewed(planted, FEWEST_EVENTS).changes
+
+
+def test_an_estimate_that_pays_on_no_event_left_out_changes_nothing() -> None:
+    # Belief and mid differ in one event alone, of which there are many markets.
+    same = [
+        MarketPrediction(f"E-{number:02}", 0, f"E-{number:02}-A", 0.5, 0.5, 0.5, number % 2 == 0)
+        for number in range(FEWEST_EVENTS)
+    ]
+    other = [MarketPrediction("E-00", 0, f"E-00-B{number}", 0.9, 0.2, 0.5, True) for number in "12"]
+    found = review([*same, *other], PRESENT, SHARPNESS)
+    assert not found.tuning_pays
     assert not found.changes
 
 
-def test_an_insignificant_difference_changes_nothing() -> None:
-    assert not propose(simulated(0.2, 200), PRESENT)[1].changes
-
-
-def test_one_event_has_an_estimate_and_no_error() -> None:
-    found = propose(simulated(0.5, 1), PRESENT)[1]
+def test_a_tenth_either_way_takes_four_times_the_events_of_two_tenths() -> None:
+    found = reviewed(IN_FORCE, 40).weights[1]
+    assert found.interval is not None
     assert found.estimate is not None
-    assert (found.standard_error, found.proposed) == (None, 0.2)
+    assert found.events_needed is not None
+    reach = found.interval[1] - found.estimate
+    assert found.events_needed == math.ceil(40 * (reach / 0.1) ** 2)
+
+
+def test_the_log_scores_are_those_of_mid_sharpened_mid_and_pool() -> None:
+    predictions = [
+        MarketPrediction("E-1", 2, "E-1-A", 0.9, 0.8, 0.5, True),
+        MarketPrediction("E-1", 2, "E-1-B", 0.3, 0.4, 0.5, True),
+        MarketPrediction("E-2", 2, "E-2-A", 0.6, 0.7, 0.5, False),
+    ]
+    found = review(predictions, PRESENT, SHARPNESS)
+    assert (found.scores[0], found.scores[4]) == (None, None)
+    scores = found.scores[2]
+    assert scores == found.total
+    assert scores is not None
+    assert (scores.n, scores.events) == (3, 2)
+
+    def score(weight: float, sharpness: float) -> float:
+        odds = [
+            weight * log_odds(each.belief) + (1 - weight) * sharpness * log_odds(each.mid)
+            for each in predictions
+        ]
+        signs = [1 if each.outcome else -1 for each in predictions]
+        return fmean(math.log1p(math.exp(-s * o)) for s, o in zip(signs, odds, strict=True))
+
+    assert scores.mid == pytest.approx(score(0, 1))
+    assert scores.mid == pytest.approx(fmean(map(math.log, (1 / 0.8, 1 / 0.4, 1 / 0.3))))
+    assert scores.sharpened == pytest.approx(score(0, 1.2))
+    assert scores.pooled == pytest.approx(score(0.25, 1.2))
+    assert scores.pooled_less_mid.estimate == pytest.approx(score(0.25, 1.2) - score(0, 1))
+    assert scores.pooled_less_mid.low is not None
+
+
+def test_the_tuned_score_knows_nothing_of_the_event_that_it_scores() -> None:
+    # Each event by itself wants the belief, or the mid, to have all the weight.
+    events = [
+        MarketPrediction("E-1", 0, "E-1-A", 0.9, 0.1, 0.5, True),
+        MarketPrediction("E-2", 0, "E-2-A", 0.9, 0.1, 0.5, False),
+    ]
+    found = review(events, PRESENT, 1.0).total
+    assert found is not None
+    # On the one left out, all the weight on what was right on the other is wrong, sharpened or not.
+    assert found.tuned >= -math.log(0.1) - 1e-6
+
+
+def test_the_intervals_are_clustered_by_event() -> None:
+    once = drawn_predictions(IN_FORCE, 20, 1)
+    one, other = review(once, PRESENT, SHARPNESS).total, review(once * 3, PRESENT, SHARPNESS).total
+    assert one is not None
+    assert other is not None
+    assert other.n == 3 * one.n
+    assert other.pooled_less_mid.low == pytest.approx(one.pooled_less_mid.low)
+
+
+def test_one_event_has_an_estimate_and_no_interval() -> None:
+    found = reviewed(IN_FORCE, 1)
+    for each in (*found.weights, found.sharpness):
+        assert (each.standard_error, each.interval, each.events_needed) == (None, None, None)
+        assert not each.changes
+    assert found.weights[2].estimate is not None
 
 
 def test_where_belief_and_market_agree_there_is_nothing_to_estimate() -> None:
     same = [MarketPrediction("E-1", 0, "E-1-a", 0.4, 0.4, 0.4, True)]
-    assert propose(same, PRESENT)[0] == WeightProposal(0, 1, 1, 0.2, None, None, 0.2)
+    found = review(same, PRESENT, SHARPNESS)
+    assert (found.weights[0].estimate, found.weights[0].proposed) == (None, 0.2)
+    assert (found.weights[0].events, found.weights[0].samples) == (1, 1)
+    assert (found.weights[1].events, found.weights[1].estimate) == (0, None)
+    assert found.sharpness.estimate is None
 
 
-def test_the_last_weight_is_estimated_from_all_further_days() -> None:
-    opinions = simulated(0.5, 5, days_published=4) + simulated(0.5, 5, days_published=6)
-    found = propose(opinions, PRESENT)
-    assert [each.samples for each in found] == [0, 0, 0, 0, 10 * PER_EVENT]
-    assert [each.days_published for each in found] == [0, 1, 2, 3, 4]
+def test_without_events_everything_is_kept() -> None:
+    found = review([], PRESENT, SHARPNESS)
+    assert [each.proposed for each in found.weights] == list(PRESENT)
+    assert (found.sharpness.proposed, found.total, found.tuning_pays) == (1.2, None, False)
+
+
+def test_many_events_are_tuned_in_groups() -> None:
+    found = reviewed(IN_FORCE, 60, days=(4,))
+    assert found.total is not None
+    assert found.total.tuned_less_mid.high is not None
+    assert found.total.tuned_less_mid.high < 0
+    # The other numbers of days have no markets, and keep what is in force.
+    assert [each.proposed for each in found.weights[:4]] == list(PRESENT[:4])

@@ -60,7 +60,9 @@ def settings(**sections: dict[str, object]) -> Settings:
     quoting = {
         "sides": "both",
         "margin": 0.1,
+        "longshot_edge_cents": [0.0] * 5,
         "belief_weight": [1.0] * 5,
+        "market_sharpness": 1.0,
         "size_by_known": [1.0] * 5,
         "minimum_edge_cents": 1.0,
         "uncertainty_edge": 0.0,

@@ -15,6 +15,7 @@ from tests.trading.builders import levels
 MINUTE = 60_000
 probabilities = st.floats(0.0, 1.0)
 mids = st.none() | st.floats(0.01, 0.99)
+sharpnesses = st.floats(0.5, 2.0)
 
 
 def falling(values: list[float]) -> bool:
@@ -70,19 +71,41 @@ def test_thin_levels_and_our_own_orders_are_not_the_market() -> None:
 # The pool
 
 
-@given(st.lists(probabilities, min_size=1, max_size=12).map(lambda p: sorted(p, reverse=True)))
-def test_a_belief_that_weighs_all_is_the_fair_value(belief: list[float]) -> None:
-    pooled = pool(belief, [0.5] * len(belief), 1.0)
+def sharpened(mid: float, sharpness: float) -> float:
+    odds = sharpness * math.log(mid / (1 - mid))
+    return 1 / (1 + math.exp(-odds))
+
+
+beliefs = st.lists(probabilities, min_size=1, max_size=12).map(lambda p: sorted(p, reverse=True))
+
+
+@given(beliefs, st.floats(0.01, 0.99), sharpnesses)
+def test_a_belief_that_weighs_all_is_the_fair_value(
+    belief: list[float], mid: float, sharpness: float
+) -> None:
+    pooled = pool(belief, [mid] * len(belief), 1.0, sharpness)
     assert pooled.above == pytest.approx([min(max(p, 0.005), 0.995) for p in belief])
     assert not any(pooled.without_mid)
 
 
-@given(st.lists(st.tuples(probabilities, mids), min_size=1, max_size=12), st.floats(0, 1))
+@given(beliefs, st.floats(0, 1), sharpnesses)
+def test_where_no_market_has_a_mid_the_belief_is_the_fair_value(
+    belief: list[float], weight: float, sharpness: float
+) -> None:
+    pooled = pool(belief, [None] * len(belief), weight, sharpness)
+    assert pooled.above == pytest.approx([min(max(p, 0.005), 0.995) for p in belief])
+    assert pooled.without_mid == (weight < 1,) * len(belief)
+
+
+ladders = st.lists(st.tuples(probabilities, mids), min_size=1, max_size=12)
+
+
+@given(ladders, st.floats(0, 1), sharpnesses)
 def test_fair_values_never_rise_with_the_strike_and_are_never_sure(
-    rungs: list[tuple[float, float | None]], weight: float
+    rungs: list[tuple[float, float | None]], weight: float, sharpness: float
 ) -> None:
     belief = sorted((p for p, _ in rungs), reverse=True)
-    pooled = pool(belief, [mid for _, mid in rungs], weight)
+    pooled = pool(belief, [mid for _, mid in rungs], weight, sharpness)
     assert falling(list(pooled.above))
     assert all(0.005 <= p <= 0.995 for p in pooled.above)
 
@@ -91,6 +114,39 @@ def test_log_odds_are_weighed() -> None:
     (fair,) = pool([0.8], [0.6], 0.25).above
     odds, belief, market = logits([fair, 0.8, 0.6])
     assert odds == pytest.approx(0.25 * belief + 0.75 * market)
+
+
+@given(
+    st.lists(st.tuples(probabilities, st.none() | st.floats(0.1, 0.9)), min_size=1, max_size=12),
+    st.floats(0, 1),
+    sharpnesses,
+)
+def test_a_sharper_market_is_one_whose_mids_are_more_extreme(
+    rungs: list[tuple[float, float | None]], weight: float, sharpness: float
+) -> None:
+    belief, shown = sorted((p for p, _ in rungs), reverse=True), [mid for _, mid in rungs]
+    as_if = [None if mid is None else sharpened(mid, sharpness) for mid in shown]
+    pooled, expected = pool(belief, shown, weight, sharpness), pool(belief, as_if, weight, 1.0)
+    assert pooled.above == pytest.approx(expected.above, abs=1e-9)
+    assert pooled.without_mid == expected.without_mid
+
+
+def test_log_odds_of_the_market_are_sharpened_before_they_are_weighed() -> None:
+    (fair,) = pool([0.8], [0.6], 0.25, 1.2).above
+    odds = 0.25 * math.log(4) + 0.75 * 1.2 * math.log(1.5)
+    assert fair == pytest.approx(1 / (1 + math.exp(-odds)))
+    assert fair == pytest.approx(0.6707, abs=1e-4)
+
+
+def test_an_even_market_cannot_be_sharpened() -> None:
+    assert pool([0.5], [0.5], 0.3, 2.0).above == pytest.approx((0.5,))
+
+
+def test_between_markets_that_sharpened_agree_with_the_belief_the_belief_stands() -> None:
+    belief = [0.9, 0.75, 0.3]
+    shown = [sharpened(p, 1 / 1.5) for p in belief]
+    pooled = pool(belief, [shown[0], None, shown[2]], 0.2, 1.5)
+    assert pooled.above == pytest.approx(belief)
 
 
 def test_a_gap_takes_on_what_its_neighbours_markets_say() -> None:

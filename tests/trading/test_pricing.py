@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -16,6 +17,8 @@ from tests.trading.builders import settings
 FAIR = (0.9, 0.7, 0.5, 0.3, 0.1)
 HEARD = (False,) * 5
 FLAT = [1_000.0] * 6
+NO_LONGSHOT_EDGE = [0.0] * 5
+longshot_edges = st.just(NO_LONGSHOT_EDGE) | st.lists(st.floats(0, 9.99), min_size=5, max_size=5)
 
 
 def quoting(**changes: object) -> QuotingSettings:
@@ -46,12 +49,23 @@ def portfolios(draw: st.DrawFn) -> tuple[tuple[float, ...], list[float]]:
     st.integers(0, 6),
     st.sampled_from([0.0, 0.06, 0.25]),
     st.sampled_from(["both", "likelier"]),
+    longshot_edges,
 )
 def test_the_terms_keep_margin_edge_and_size(
-    event: tuple[tuple[float, ...], list[float]], known: int, margin: float, sides: str
+    event: tuple[tuple[float, ...], list[float]],
+    known: int,
+    margin: float,
+    sides: str,
+    longshots: list[float],
 ) -> None:
     fair, wealth = event
-    chosen = quoting(margin=margin, sides=sides, uncertainty_edge=0.1, lowest_bid_cents=10.0)
+    chosen = quoting(
+        margin=margin,
+        sides=sides,
+        uncertainty_edge=0.1,
+        lowest_bid_cents=10.0,
+        longshot_edge_cents=longshots,
+    )
     limits = price_event(Pooled(fair, (False,) * len(fair)), wealth, known, chosen)
     for each, p in zip(limits, fair, strict=True):
         assert each.fair == p
@@ -60,6 +74,13 @@ def test_the_terms_keep_margin_edge_and_size(
         edge = max(0.01, 0.1 * each.reservation * (1 - each.reservation))
         assert each.yes_value <= max(0.0, each.reservation - edge)
         assert each.no_value <= max(0.0, 1 - each.reservation - edge)
+        for value, least, worth in (
+            (each.yes_value, each.yes_edge, each.reservation),
+            (each.no_value, each.no_edge, 1 - each.reservation),
+        ):
+            # Both by the edge that is shown, and by the one that the price paid asks for.
+            assert value <= max(0.0, worth - least + 1e-12)
+            assert value <= max(0.0, worth - edge - longshot_edge(longshots, value) + 1e-9)
         assert each.yes_value + each.no_value < 1
         assert 0 <= each.yes_count <= chosen.size_at(known)
         assert 0 <= each.no_count <= chosen.size_at(known)
@@ -69,6 +90,63 @@ def test_the_terms_keep_margin_edge_and_size(
             assert each.yes_count == 0
     assert all(high.yes_value >= low.yes_value for high, low in pairwise(limits))
     assert all(low.no_value >= high.no_value for high, low in pairwise(limits))
+
+
+def longshot_edge(cents: list[float], price: float) -> float:
+    """What a list of longshot edges wants at a price, in dollars."""
+    return float(np.interp(price, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [*cents, 0.0])) / 100
+
+
+def alone(fair: float, **changes: object) -> QuoteLimits:
+    """The limits of an event of one strike, for somebody so rich that positions weigh nothing."""
+    chosen = quoting(margin=0.0, minimum_edge_cents=1.0, **changes)
+    (found,) = price_event(Pooled((fair,), (False,)), [1e9] * 2, 4, chosen)
+    return found
+
+
+def test_a_longshot_has_to_be_cheaper_and_the_likelier_side_has_not() -> None:
+    plain, dear = alone(0.31), alone(0.31, longshot_edge_cents=[5, 5, 5, 2.5, 0])
+    assert (plain.yes_value, plain.yes_edge) == pytest.approx((0.30, 0.01))
+    # 25 cents and the 5 that are wanted at 25 are the 30 that could be paid otherwise.
+    assert (dear.yes_value, dear.yes_edge) == pytest.approx((0.25, 0.06))
+    assert (plain.no_value, plain.no_edge) == pytest.approx((0.68, 0.01))
+    assert (dear.no_value, dear.no_edge) == (plain.no_value, plain.no_edge)
+
+
+@pytest.mark.parametrize(
+    ("most", "paid"),
+    [
+        (0.02, 0.0),
+        (0.1, 0.02),
+        (0.18, 0.1),
+        (0.21, 0.15),
+        (0.24, 0.2),
+        (0.3, 0.25),
+        (0.45625, 0.45),
+        (0.5, 0.5),
+        (0.9, 0.9),
+    ],
+)
+def test_the_longshot_edge_is_that_of_the_price_that_is_paid(most: float, paid: float) -> None:
+    found = alone(most + 0.01, longshot_edge_cents=[8, 4, 6, 1.25, 0])
+    assert found.yes_value == pytest.approx(paid)
+
+
+@given(portfolios(), longshot_edges)
+def test_no_side_that_costs_sixty_cents_or_more_is_a_longshot(
+    event: tuple[tuple[float, ...], list[float]], longshots: list[float]
+) -> None:
+    fair, wealth = event
+    heard = (False,) * len(fair)
+    without = priced(fair, wealth, without_mid=heard, margin=0.0)
+    with_it = priced(fair, wealth, without_mid=heard, margin=0.0, longshot_edge_cents=longshots)
+    for one, other in zip(without, with_it, strict=True):
+        if one.yes_value >= 0.6:
+            assert other.yes_value == one.yes_value
+        if one.no_value >= 0.6:
+            assert other.no_value == one.no_value
+        assert other.yes_value <= one.yes_value
+        assert other.no_value <= one.no_value
 
 
 def test_yes_and_no_are_mirror_images_on_a_symmetric_event() -> None:
