@@ -246,8 +246,6 @@ def _settings(hours: Hours, rng: random.Random) -> Settings:
                 "quoting": {"sides": "both"},
                 "orders": {"lifetime_seconds": 3_600},
             }
-                "orders": {"lifetime_seconds": 3_600},
-            }
             return msgspec.convert(tree, Settings)
         case _:
             assert_never(hours)
