@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import orjson
 import typer
 
@@ -14,8 +15,10 @@ from mmbot.cli.options import DaemonConfig, DaemonVenue
 from mmbot.cli.output import load_plots, say, show, write
 from mmbot.cli.run import state_directory
 from mmbot.cli.tables import write_csv
+from mmbot.daemon.bank_file import bank_path, load_hindcasts
 from mmbot.daemon.ledger_reader import TradeRecords, read_records
 from mmbot.errors import BadInput
+from mmbot.forecast.calibration import Calibration
 from mmbot.observe import performance_report, statements
 from mmbot.research.performance import PerformanceReport, build_report, event_of
 
@@ -44,16 +47,20 @@ def report(
     """Report on settled events: P&L, edges, markouts, calibration and weights.
 
     Reads the ledger that `mmbot run` writes with the same config, also while it
-    runs. Calibration, log scores and the proposed weights of belief and market
-    are from every settled event in it.
+    runs, and the forecasts that it keeps. Calibration, log scores and the
+    proposed weights of belief and market are from every settled event in it.
 
     Example:
     mmbot report --config config/paper.toml --all --html report.html --csv taxes
     """
     settings = config.load(config_path)
-    records = read_records(state_directory(settings, os.environ, simulated=venue_path is not None))
+    directory = state_directory(settings, os.environ, simulated=venue_path is not None)
+    records = read_records(directory)
     events = _choose(records, event, all_events=all_events)
-    performance = _performance(records, settings, events)
+    performance = msgspec.structs.replace(
+        _performance(records, settings, events),
+        forecast=_forecast(directory, settings.forecast.method),
+    )
     title = f"Settled up: {', '.join(sorted(events)) or 'no event'}"
     say([title, *performance_report.remarks(performance)])
     show(performance_report.sheets(performance))
@@ -97,6 +104,12 @@ def _performance(
         events,
         settings.quoting.market_sharpness,
     )
+
+
+def _forecast(directory: Path, method: str) -> dict[int, Calibration]:
+    """Return the calibration of the forecasts that the daemon keeps; none before its first fit."""
+    hindcasts = load_hindcasts(bank_path(directory, method))
+    return {} if hindcasts is None else hindcasts.record.calibration()
 
 
 def _pictures(performance: PerformanceReport) -> list[str]:

@@ -7,6 +7,7 @@ from itertools import chain
 
 import msgspec
 
+from mmbot.forecast.calibration import Calibration
 from mmbot.observe.sheets import Sheet, interval, page, signed
 from mmbot.research import performance
 from mmbot.research.performance import (
@@ -92,6 +93,8 @@ def sheets(report: PerformanceReport) -> list[Sheet]:
     if report.predictions:
         found += [_calibration(report.calibration), _brier(report.brier), _log_scores(report.pool)]
         found.append(_sharpness(report.pool.sharpness))
+    if report.forecast:
+        found.append(_forecast(report.forecast))
     return [*found, _weights(report.pool)]
 
 
@@ -126,8 +129,31 @@ def as_json(report: PerformanceReport) -> dict[str, object]:
         "weights": [_json_proposal(each) for each in report.pool.weights],
         "sharpness": _json_proposal(report.pool.sharpness),
         "advice": _advice(report.pool),
+        "forecast_calibration": {
+            str(days): msgspec.to_builtins(each) for days, each in report.forecast.items()
+        },
         "words": remarks(report),
     }
+
+
+def _forecast(calibration: Mapping[int, Calibration]) -> Sheet:
+    columns = ("k", "weeks", "80 % interval", "band", "PIT", "")
+    rows = tuple(
+        (
+            str(days),
+            str(each.weeks),
+            f"{each.coverage80:.2f}",
+            f"{each.band[0]:.2f} to {each.band[1]:.2f}",
+            f"{each.pit:.2f}",
+            "" if each.within else "outside",
+        )
+        for days, each in calibration.items()
+    )
+    note = (
+        "The share of the last weeks whose average lay in the forecast's central 80 % interval, "
+        "the band that nine in ten calibrated forecasts stay in, and the p-value of calibration."
+    )
+    return Sheet("Calibration of the forecast lately", columns, rows, note)
 
 
 def _performance(

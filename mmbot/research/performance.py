@@ -12,10 +12,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from statistics import fmean
+from types import MappingProxyType
 from typing import Literal, TypeAlias, get_args
 
 import msgspec
 
+from mmbot.forecast.calibration import Calibration
 from mmbot.research import scoring, weights
 from mmbot.research.backtest import MarketPrediction, WeekResult
 from mmbot.research.scoring import DAYS_PUBLISHED, BrierScores, Interval
@@ -102,7 +104,8 @@ class PerformanceReport(msgspec.Struct, frozen=True):
     """The whole report.
 
     P&L is of the events asked for; calibration, scores and the pool are of every settled event,
-    since one event alone is too few to judge them by.
+    since one event alone is too few to judge them by. The calibration of the forecast, by number of
+    published days, is that of its last half year, whether or not it was traded on.
     """
 
     events: tuple[str, ...]
@@ -117,6 +120,7 @@ class PerformanceReport(msgspec.Struct, frozen=True):
     calibration: tuple[CalibrationBin, ...]
     brier: dict[int, BrierScores | None]
     pool: PoolReview
+    forecast: Mapping[int, Calibration] = MappingProxyType({})
 
 
 class _SettledFill(msgspec.Struct, frozen=True):

@@ -10,10 +10,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mmbot.cli import main
+from mmbot.daemon.bank_file import bank_path, store_hindcasts
 from mmbot.daemon.ledger import Ledger
+from mmbot.forecast.model import Hindcasts
+from mmbot.forecast.pool import TrackRecord
 from mmbot.trading.commands import RecordViews
 from tests.research.records import (
     FILLS,
@@ -144,3 +148,18 @@ def test_an_unusable_argument_is_explained_in_a_sentence(
 ) -> None:
     assert report(*arguments) == 2
     assert said in capfd.readouterr().err
+
+
+def test_the_calibration_of_the_daemons_forecasts_is_reported(
+    ledger: Ledger, report: Report, tmp_path: Path
+) -> None:
+    weeks = 30
+    pits = np.full((weeks, 7), 0.5)
+    record = TrackRecord(("seed",), 738_000, np.zeros((weeks + 1, 7, 1)), pits, ("",) * weeks)
+    store_hindcasts(bank_path(tmp_path / "state", "pool"), Hindcasts({}, record))
+    path = tmp_path / "figures.json"
+    assert report("--all", "--json", path) == 0
+    lately = found(path)["forecast_calibration"]
+    assert {k: (each["weeks"], each["coverage80"]) for k, each in lately.items()} == {
+        str(k): (26, 1.0) for k in range(7)
+    }

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from mmbot.bot.inputs import ForecastFitted, PageFetched
 from mmbot.bot.outputs import FetchPage, FitForecast
@@ -347,3 +348,22 @@ async def test_a_forecaster_is_fitted_and_its_bank_kept(tmp_path: Path) -> None:
     assert fitted.week == WEEK
     assert fitted.predictor.belief(counts, WEEK, (2_500_000,)).week == WEEK
     assert bank_path(tmp_path, "seed").exists()
+
+
+async def test_a_forecast_that_left_its_band_is_a_warning(tmp_path: Path) -> None:
+    """For half a year every other week is far above what all the weeks before it let expect."""
+    made = daily_counts(WEEK.monday - dt.timedelta(days=1), 1)
+    wild = {
+        day: round(n * (1.2 if weeks < 26 and weeks % 2 else 1.0))
+        for day, n in made.items()
+        for weeks in [(WEEK.monday - day).days // 7]
+    }
+    counts = Counts({day: (Vintage(n, assumed_release(day)),) for day, n in wild.items()})
+    with structlog.testing.capture_logs() as logged:
+        async with working("http://127.0.0.1:9", tmp_path) as (worker, results):
+            worker.submit(FitForecast("seed", counts, WEEK))
+            async with asyncio.timeout(60):
+                await results.queue.get()
+    warned = [each for each in logged if each["event"] == "forecast.uncalibrated"]
+    assert warned
+    assert {each["log_level"] for each in warned} == {"warning"}

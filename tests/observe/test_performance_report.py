@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import orjson
 import pytest
 
+from mmbot.forecast.calibration import calibration
 from mmbot.observe.performance_report import as_json, html_page, remarks, sheets
 from mmbot.observe.sheets import Sheet
 from mmbot.research.performance import PerformanceReport, build_report
@@ -184,3 +186,9 @@ def test_the_page_shows_tables_pictures_and_rules_and_escapes_its_title(
     assert "Settled &lt;up&gt;" in page
     assert "P&amp;L by market" in page
     assert "Where settlements were amended the latest counts." in page
+
+
+def test_a_forecast_outside_its_band_is_marked(report: PerformanceReport) -> None:
+    wide, usual = calibration([0.5] * 26), calibration([i / 26 for i in range(26)])
+    rows = table(msgspec.structs.replace(report, forecast={0: wide, 1: usual}), "Calibration of")
+    assert (rows["0"][-1], rows["1"][-1]) == ("outside", "")
