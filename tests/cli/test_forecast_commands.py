@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mmbot.cli import main
-from mmbot.forecast.residuals import ResidualBank
+from mmbot.forecast.model import Hindcasts
 
 FIRST = dt.date(2021, 6, 7)
 WEEKDAY = (2.3, 1.9, 2.1, 2.6, 2.7, 2.1, 2.6)
@@ -55,7 +55,7 @@ def test_the_forecast_is_json_for_programs(
     ask = ("forecast", "--counts", counts_file, "--as-of", AS_OF, "--cache", cache, "--json")
     assert run(monkeypatch, *ask) == 0
     found = json.loads(capfd.readouterr().out)
-    assert (found["week"], found["known"], found["method"]) == ("2024-03-17", 3, "combined")
+    assert (found["week"], found["known"], found["method"]) == ("2024-03-17", 3, "pool")
     assert [each["strike"] for each in found["strikes"]] == list(
         range(1_800_000, 2_800_001, 50_000)
     )
@@ -156,11 +156,16 @@ def test_a_damaged_cache_is_replaced(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    kept = tmp_path / "seed.bank"
+    kept = tmp_path / "pool.bank"
     kept.write_bytes(b"damaged")
     ask = ("evaluate", "--counts", counts_file, "--from", "2024-03-04", "--cache", tmp_path)
     assert run(monkeypatch, *ask) == 0
-    assert ResidualBank.decode(kept.read_bytes()).method == "seed"
+    assert list(Hindcasts.decode(kept.read_bytes()).banks) == [
+        "combined",
+        "adaptive",
+        "boosted",
+        "seed",
+    ]
     assert capfd.readouterr().err == ""
 
 
@@ -176,14 +181,14 @@ def test_the_evaluation_is_written_as_json_and_drawn(
     span = ("--from", "2024-02-01", "--to", "2024-03-10", "--json", scores, "--plot", picture)
     assert run(monkeypatch, "evaluate", "--counts", counts_file, "--cache", cache, *span) == 0
     methods = json.loads(scores.read_text())["methods"]
-    assert list(methods) == ["combined", "seed"]
+    assert list(methods) == ["pool", "combined", "adaptive", "adaptive-normal", "boosted", "seed"]
     assert list(methods["seed"]) == ["0", "1", "2", "3", "4", "5", "6"]
-    assert methods["combined"]["0"]["weeks"] == 5
+    assert methods["pool"]["0"]["weeks"] == 5
     assert {"mape", "rmse", "crps", "brier", "log_loss", "coverage80", "coverage90"} <= set(
-        methods["combined"]["3"]
+        methods["pool"]["3"]
     )
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert "combined" in capfd.readouterr().out
+    assert "adaptive" in capfd.readouterr().out
 
 
 def test_cached_scores_are_those_of_a_fresh_run(
@@ -206,7 +211,7 @@ def test_cached_scores_are_those_of_a_fresh_run(
         (("--from", "today"), "--from 'today' is not a date"),
         (("--from", "2030-01-01"), "no week from 2030-01-01"),
         (("--from", "2021-06-07"), "start later"),
-        (("--method", "oracle"), "choose from combined, seed"),
+        (("--method", "oracle"), "choose from pool, combined"),
     ],
 )
 def test_what_cannot_be_evaluated_is_one_sentence_and_exit_2(
