@@ -30,8 +30,8 @@ from mmbot.exchange.assembly import (
 from mmbot.exchange.crowd import Crowd, Pace
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.server import Server, now_ms
+from mmbot.history.store import load_counts
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
-from mmbot.tsa.counts import load_counts
 from mmbot.units import Money, parse_money
 
 # At the real calendar's speed, the pace of a real market would look like no trading at all.
@@ -50,7 +50,11 @@ def exchange(
     speed: Annotated[float, typer.Option(help="Calendar seconds in a wall second.")] = 1.0,
     week: Annotated[str, typer.Option(help="Sunday that ends the traded week.")] = "",
     counts: Annotated[
-        Path | None, typer.Option(help="Daily counts to release: date,as_published,archived.")
+        Path | None,
+        typer.Option(
+            help="Daily counts to release: the word history, a directory of `mmbot history`, or a "
+            "file of date,as_published,archived."
+        ),
     ] = None,
     tier: Annotated[str, typer.Option(help=f"API tier: {', '.join(TIERS)}.")] = "advanced",
     balance: Annotated[str, typer.Option(help="Dollars on the account.")] = "10000",

@@ -333,7 +333,7 @@ def _sheets(summary: StatusSummary) -> Iterator[Sheet]:
     for series, weeks in summary.series.items():
         rows = tuple(_row(week) for week in weeks)
         changes = summary.fee_changes[series]
-        note = f"{len(weeks)} weeks; {changes} states of the fees"
+        note = f"{len(weeks)} weeks; {changes} entries of fees"
         yield Sheet(series, columns, rows, note)
 
 

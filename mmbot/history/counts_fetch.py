@@ -74,7 +74,8 @@ def fetch_page(
     if answer.status == 304 and before is not None and conditional:
         return CountsFetched(path, pages={path: msgspec.structs.replace(before, read_ms=now)})
     if answer.status == 404 and year is not None:
-        return CountsFetched(path, doubts=(f"{path}: there is no such page",))
+        doubts = () if before is not None else (f"there is no page {path}",)
+        return CountsFetched(path, pages={path: PageState(now)}, doubts=doubts)
     if answer.status != 200:
         return CountsFetched(path, failure=f"{path} answered {answer.status}")
     try:

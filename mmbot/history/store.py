@@ -45,6 +45,7 @@ from mmbot.history.rows import (
 from mmbot.history.sightings import counts_of
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Counts
+from mmbot.tsa.counts import load_counts as load_counts_file
 
 _R = TypeVar("_R", bound=Row)
 
@@ -134,8 +135,8 @@ class HistoryStore:
         held = self.sightings()
         if not held:
             raise BadInput(
-                f"there are no daily counts in {self.directory}; {HOW_TO_FETCH}, which gets them "
-                "from tsa.gov, or name a file of them with --counts"
+                f"there are no daily counts in {self.directory}; run `mmbot history fetch "
+                "--no-market`, which gets them from tsa.gov, or name a file with --counts"
             )
         return counts_of(held)
 
@@ -292,6 +293,21 @@ class HistoryStore:
         merged = merge(table, held, rows)
         if merged != list(held):
             parquet.write(table, merged, path)
+
+
+def load_counts(path: Path) -> Counts:
+    """Return the counts of a directory of history, or of a CSV file (see `read_counts_csv`).
+
+    The word `history` means the user's directory, as no `path` does.
+
+    Raises:
+        BadInput: There are none, or the file is not in that format.
+    """
+    if str(path) == "history" and not path.exists():
+        path = default_directory()
+    if path.is_dir() or path == default_directory():
+        return HistoryStore(path).counts()
+    return load_counts_file(path)
 
 
 def merge(table: Table[_R], held: Iterable[_R], rows: Iterable[_R]) -> list[_R]:
