@@ -136,9 +136,9 @@ def _candle(
     next_j: int,
     end: Milliseconds,
 ) -> ExchangeCandle:
-    before = max(i - 1, 0)
-    bids = [Price(p) for p in tops.bid[before:next_i]] or [Price(0)]
-    asks = [Price(p) for p in tops.ask[before:next_i]] or [ONE_DOLLAR]
+    # It begins with what was there before: at first, nothing.
+    bids = [Price(tops.bid[i - 1] if i else 0), *map(Price, tops.bid[i:next_i])]
+    asks = [Price(tops.ask[i - 1] if i else ONE_DOLLAR), *map(Price, tops.ask[i:next_i])]
     within = trades[j:next_j]
     return ExchangeCandle(
         end_ms=end,

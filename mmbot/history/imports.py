@@ -116,7 +116,7 @@ def _import_trades(store: HistoryStore, path: Path) -> Imported:
             raise ValueError(f"price {cells['price']!r} is not between 0 and 1 dollar")
         if count <= 0:
             raise ValueError(f"count {cells['count']!r} is not above 0")
-        ticker = _ticker(cells["ticker"])
+        ticker = _market_ticker(cells["ticker"])
         trade_id = cells.get("trade_id", "")
         if not trade_id:
             # The same file gives the same ids, however often it is taken in.
@@ -151,7 +151,7 @@ def _import_candles(store: HistoryStore, path: Path, period: int) -> Imported:
         mean = cells.get("price_mean", "")
         return Candle(
             end_ms=_instant(cells["end_period_ts"], seconds=True),
-            ticker=_ticker(cells["ticker"]),
+            ticker=_market_ticker(cells["ticker"]),
             period_minutes=minutes,
             **values,
             price_mean=Money(round(float(mean) * MONEY_PER_DOLLAR)) if mean else None,
@@ -245,7 +245,6 @@ def _add(store: HistoryStore, table: Table[_R], rows: Sequence[_R]) -> Imported:
     new = 0
     for ticker, added in sorted(by_ticker.items()):
         event = ticker.rpartition("-")[0]
-        week_of(event)
         entry = store.manifest(event).markets.get(ticker, MarketEntry(is_imported=True))
         if entry.trades is not None and not entry.is_imported:
             continue
@@ -358,6 +357,11 @@ def _instant(text: str, *, seconds: bool = False) -> Milliseconds:
 def _ticker(text: str) -> str:
     if not is_ticker(text):
         raise ValueError(f"{text[:40]!r} is no ticker")
+    return text
+
+
+def _market_ticker(text: str) -> str:
+    Week.from_event_ticker(_ticker(text).rpartition("-")[0])
     return text
 
 

@@ -71,23 +71,23 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 def pages(path: str, query: Query, field: str, doubts: Doubts) -> Steps[Listed]:
-    """Request a list, page by page; one that goes round in a circle ends where it began to.
+    """Request a list, page by page.
+
+    One that goes round in a circle is begun again. Rows may come more than once.
 
     Raises:
         Refused: A page may not be read.
     """
     rows: list[msgspec.Raw] = []
-    asked: set[str] = set()
-    cursor = ""
-    for _ in range(_MOST_PAGES):
-        asked.add(cursor)
-        paged = (*query, ("cursor", cursor)) if cursor else query
-        found, cursor = yield from page(path, paged, field)
-        rows += found
-        if not cursor:
-            return Listed(rows, is_whole=True)
-        if cursor in asked:
-            doubts.add("a list that goes round in a circle", path)
-            return Listed(rows, is_whole=False)
-    doubts.add(f"a list of more than {_MOST_PAGES:,} pages", path)
+    for _ in range(_ATTEMPTS):
+        asked: set[str] = set()
+        cursor = ""
+        while cursor not in asked and len(asked) < _MOST_PAGES:
+            asked.add(cursor)
+            paged = (*query, ("cursor", cursor)) if cursor else query
+            found, cursor = yield from page(path, paged, field)
+            rows += found
+            if not cursor:
+                return Listed(rows, is_whole=True)
+        doubts.add("a list that goes round in a circle", path)
     return Listed(rows, is_whole=False)

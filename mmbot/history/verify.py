@@ -60,7 +60,7 @@ def _week(
     named: set[Path] = set()
     for ticker, entry in manifest.markets.items():
         market = markets.get(ticker)
-        if market is None:
+        if market is None and not entry.is_imported:
             yield Problem(ticker, "it has no record among the markets of its series")
         yield from _market(store, event, ticker, entry, market)
         named |= {store.path(table, event, ticker) for table in (TRADES, CANDLES)}
