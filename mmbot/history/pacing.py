@@ -18,8 +18,9 @@ from mmbot.units import Milliseconds
 # Four fifths of what the exchange's lowest tier may read, in tokens a second and tokens.
 USUAL_RATE = 160.0
 USUAL_CAPACITY = 160.0
-_LEAST_RATE = 10.0
-_SLOWER, _FASTER = 0.7, 1.02
+# What a refusal leaves of the rate, at least so much, and what an answer adds to it.
+_LEAST_RATE = 40.0
+_SLOWER, _FASTER = 0.8, 4.0
 _FIRST_PAUSE_MS: Milliseconds = 500
 _LONGEST_PAUSE_MS: Milliseconds = 30_000
 # With pauses that double up to half a minute: about five minutes.
@@ -53,7 +54,7 @@ class Pacer:
 
     def answered(self) -> None:
         """Note an answer that is no refusal."""
-        self._rate = min(self._usual, self._rate * _FASTER)
+        self._rate = min(self._usual, self._rate + _FASTER)
 
     def repeat_after(
         self, answer: HttpAnswer | None, attempts: int, now: Milliseconds
