@@ -52,6 +52,8 @@ history = typer.Typer(
 _INTERRUPTED = 130
 _DAMAGED = 1
 _USUAL_WEEKS = 52
+# So many weeks may be listed before they begin.
+_WEEKS_AHEAD = 3
 _MOST_TOLD = 20
 
 Directory: TypeAlias = Annotated[
@@ -73,7 +75,7 @@ def fetch(
         str, typer.Option("--from", help="The first week, by any of its days; a year ago.")
     ] = "",
     last: Annotated[
-        str, typer.Option("--to", help="The last week, by any of its days; the running one.")
+        str, typer.Option("--to", help="The last week, by any of its days; the last one listed.")
     ] = "",
     series: Annotated[
         str, typer.Option(help="The series; the config's unless given. Before 2024-10: TSAW.")
@@ -106,7 +108,7 @@ def fetch(
     venue = real_venue(settings) if venue_path is None else read_venue(venue_path)
     today = venue.clock.at(time.time_ns() // 1_000_000).date()
     begin = _day(first, "--from") if first else today - dt.timedelta(weeks=_USUAL_WEEKS)
-    end = _day(last, "--to") if last else today
+    end = _day(last, "--to") if last else today + dt.timedelta(weeks=_WEEKS_AHEAD)
     wanted = Wanted(
         series=_series(series or settings.exchange.series),
         weeks=tuple(weeks_between(begin, end)),

@@ -192,22 +192,18 @@ class HistoryClient:
         store, series, clock = self._store, wanted.series, self._venue.clock
         weeks = unfinished(store, series, wanted.weeks, wanted.periods)
         doubts = Doubts()
+        refusal = await self._fetch_fees(rest, series, doubts)
+        if not weeks:
+            return
+        self._cost = await self._read_cost(rest)
+        cutoff = await self._run(rest, listing.read_cutoff(doubts))
+        self.fetched.doubts.update(doubts.told())
         try:
-            fees = await self._run(
-                rest, listing.read_fees(series, store.fees(series), wall_clock(), doubts)
-            )
-            store.put_fees(series, fees)
-            if not weeks:
-                return
-            self._cost = await self._read_cost(rest)
-            cutoff = await self._run(rest, listing.read_cutoff(doubts))
             listed = await self._run(rest, listing.list_weeks(series, weeks, cutoff, clock))
         except Refused as error:
-            raise BadInput(
-                f"{self._venue.rest_url} refuses: {error}; is {series} a series?"
-            ) from None
-        finally:
-            self.fetched.doubts.update(doubts.told())
+            raise BadInput(f"{self._venue.rest_url} refuses: {error}") from None
+        if refusal and not listed.events and not store.events(series):
+            raise BadInput(f"{self._venue.rest_url} knows no series {series}: {refusal}")
         self.fetched.doubts.update(listed.doubts)
         at = clock.at(wall_clock())
         jobs = deque(take_listing(store, series, weeks, listed, at, wanted.periods))
@@ -221,6 +217,17 @@ class HistoryClient:
         except* (Unavailable, BadInput) as errors:
             # What stops one stops all; one sentence says it.
             raise errors.exceptions[0] from None
+
+    async def _fetch_fees(self, rest: transport.RestClient, series: str, doubts: Doubts) -> str:
+        """Fetch the series' fees; return why that is not possible, or ""."""
+        steps = listing.read_fees(series, self._store.fees(series), wall_clock(), doubts)
+        try:
+            self._store.put_fees(series, await self._run(rest, steps))
+        except Refused as error:
+            # One that is no longer offered may have a past all the same.
+            doubts.add("the fees of the series cannot be read", str(error))
+            return str(error)
+        return ""
 
     async def _work(
         self,

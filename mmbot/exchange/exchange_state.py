@@ -233,16 +233,18 @@ class ExchangeState:
         """Return the wall time before which markets were settled that are no longer live."""
         return self.clock.wall_time(self.clock.at(now) - self.settings.live_for)
 
-    def is_live(self, at: Milliseconds | None, now: Milliseconds) -> bool:
-        """Return whether the live tier serves a trade of `at`, or a market settled then."""
-        return at is None or at >= self.cutoff(now)
+    def archived_until(self, now: Milliseconds) -> Milliseconds:
+        """Return the wall time before which the historical tier has trades and settled markets."""
+        settings = self.settings
+        return self.clock.wall_time(self.clock.at(now) - settings.live_for + settings.tiers_overlap)
 
-    def is_archived(self, at: Milliseconds | None, now: Milliseconds) -> bool:
-        """Return whether the historical tier serves a trade of `at`, or a market settled then."""
-        if at is None:
-            return False
-        first = self.clock.at(now) - self.settings.live_for + self.settings.tiers_overlap
-        return at < self.clock.wall_time(first)
+    def is_live(self, market: ExchangeMarket, now: Milliseconds) -> bool:
+        """Return whether the live tier serves a market."""
+        return market.settled_ms is None or market.settled_ms >= self.cutoff(now)
+
+    def is_archived(self, market: ExchangeMarket, now: Milliseconds) -> bool:
+        """Return whether the historical tier serves a market."""
+        return market.settled_ms is not None and market.settled_ms < self.archived_until(now)
 
     # State
 

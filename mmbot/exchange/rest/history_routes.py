@@ -35,7 +35,8 @@ def cutoff(call: RestCall) -> Reply:
 
 def historical_trades(call: RestCall) -> Reply:
     """List public trades of the historical tier, newest first."""
-    return traded(call, lambda trade: call.exchange.is_archived(trade.at, call.now))
+    end = call.exchange.archived_until(call.now)
+    return traded(call, lambda trade: trade.at < end)
 
 
 def historical_markets(call: RestCall) -> Reply:
@@ -55,7 +56,7 @@ def historical_markets(call: RestCall) -> Reply:
         if (not tickers or market.ticker in tickers)
         and event in (None, market.terms.event_ticker)
         and series in (None, exchange.settings.series)
-        and exchange.is_archived(market.settled_ms, call.now)
+        and exchange.is_archived(market, call.now)
     ]
     page, cursor = call.page(found)
     return Reply(200, {"markets": [_rendered(call, m) for m in page], "cursor": cursor})
@@ -72,14 +73,14 @@ def _rendered(call: RestCall, market: ExchangeMarket) -> Json:
 
 def _archived(call: RestCall) -> ExchangeMarket:
     market = call.exchange.market(call.path["ticker"])
-    if not call.exchange.is_archived(market.settled_ms, call.now):
+    if not call.exchange.is_archived(market, call.now):
         raise RequestRefused("not_found", "market not found")
     return market
 
 
 def _live(call: RestCall, ticker: str) -> ExchangeMarket:
     market = call.exchange.market(ticker)
-    if not call.exchange.is_live(market.settled_ms, call.now):
+    if not call.exchange.is_live(market, call.now):
         raise RequestRefused("not_found", "market not found")
     return market
 

@@ -62,7 +62,7 @@ def check_series(call: RestCall, ticker: str) -> None:
 
 def _live_markets(call: RestCall, event: ExchangeEvent) -> list[ExchangeMarket]:
     exchange = call.exchange
-    return [m for m in exchange.markets_of(event) if exchange.is_live(m.settled_ms, call.now)]
+    return [m for m in exchange.markets_of(event) if exchange.is_live(m, call.now)]
 
 
 def get_event(call: RestCall) -> Reply:
@@ -134,7 +134,7 @@ def list_markets(call: RestCall) -> Reply:
         and call.text("mve_filter") != "only"
         and _has_status(market, status)
         and _timed(call, market)
-        and exchange.is_live(market.settled_ms, call.now)
+        and exchange.is_live(market, call.now)
     ]
     page, cursor = call.page(found)
     return Reply(200, {"markets": _rendered(call, page, _volume_24h(call)), "cursor": cursor})
@@ -143,7 +143,7 @@ def list_markets(call: RestCall) -> Reply:
 def get_market(call: RestCall) -> Reply:
     """Return one market."""
     market = call.exchange.market(call.path["ticker"])
-    if not call.exchange.is_live(market.settled_ms, call.now):
+    if not call.exchange.is_live(market, call.now):
         raise RequestRefused("not_found", "market not found")
     return Reply(200, {"market": market_json(market, _volume_24h(call)[market.ticker])})
 
@@ -208,7 +208,8 @@ def _book(exchange: ExchangeState, ticker: str, depth: int) -> Json:
 
 def trades(call: RestCall) -> Reply:
     """List public trades that are still live, newest first."""
-    return traded(call, lambda trade: call.exchange.is_live(trade.at, call.now))
+    first = call.exchange.cutoff(call.now)
+    return traded(call, lambda trade: trade.at >= first)
 
 
 def traded(call: RestCall, served: Callable[[Traded], bool]) -> Reply:
