@@ -253,9 +253,7 @@ class HistoryClient:
             new = max(entry.rows - held.entry.rows, 0)
             self.fetched.rows += new
             self.fetched.doubts.update(doubt.partition(":")[0] for doubt in entry.doubts)
-            if market.is_final:
-                told = (f"{market.ticker}: {each}" for each in entry.missing)
-                self.fetched.failures.extend(told)
+            self.fetched.failures += (f"{market.ticker}: {each}" for each in entry.missing)
             self._watcher.step("markets", new)
 
     async def _read_cost(self, rest: transport.RestClient) -> float:

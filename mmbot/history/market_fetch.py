@@ -191,7 +191,7 @@ def _one_tier(
     """
     life = wire.Life.of(market)
     # The newest first, as it comes.
-    order: list[Trade] = []
+    order: dict[str, Trade] = {}
     seen: set[str] = set()
     newest, cursor = -(-until // 1000) + 1, ""
     asked: set[str] = set()
@@ -208,23 +208,25 @@ def _one_tier(
         rows, cursor = yield from page(path, query, "trades")
         before = len(seen)
         for row in wire.each_of(rows, wire.RestTrade, "a trade", doubts):
-            if row.trade_id in seen:
-                continue
             seen.add(row.trade_id)
             try:
-                order.append(wire.read_trade(row, life, doubts))
+                _keep_first(order, wire.read_trade(row, life, doubts), doubts)
             except wire.Unusable as error:
                 doubts.add(error.why, error.case)
         news += len(seen) - before
         if not cursor:
-            return _Part(trades=tuple(reversed(order)))
+            return _Part(trades=tuple(reversed(order.values())))
         if cursor in asked or len(seen) == before:
             doubts.add("a page of trades that repeats, so that the list was asked anew", path)
-            oldest = min((trade.at_ms for trade in order), default=0)
+            oldest = min((trade.at_ms for trade in order.values()), default=0)
             if not news or not oldest:
-                return _Part(tuple(reversed(order)), missing=("the list of trades goes round",))
+                return _Part(
+                    tuple(reversed(order.values())), missing=("the list of trades goes round",)
+                )
             newest, cursor, asked, news = -(-oldest // 1000), "", set(), 0
-    return _Part(tuple(reversed(order)), missing=(f"more than {_MOST_PAGES:,} pages of trades",))
+    return _Part(
+        tuple(reversed(order.values())), missing=(f"more than {_MOST_PAGES:,} pages of trades",)
+    )
 
 
 def _in_order(
@@ -236,12 +238,13 @@ def _in_order(
     """
     known = {trade.trade_id: trade for trade in held}
     for trade in found:
-        before = known.setdefault(trade.trade_id, trade)
-        if before != trade:
-            doubts.add(
-                "a trade that was told in two ways, of which the first counts", trade.trade_id
-            )
+        _keep_first(known, trade, doubts)
     return tuple(sorted(known.values(), key=TRADES.order_of))
+
+
+def _keep_first(known: dict[str, Trade], trade: Trade, doubts: Doubts) -> None:
+    if known.setdefault(trade.trade_id, trade) != trade:
+        doubts.add("a trade that was told in two ways, of which the first counts", trade.trade_id)
 
 
 # Candles
@@ -275,9 +278,10 @@ def _fetch_candles(
             continue
         if found:
             return _Part(candles=found)
-        if market.volume and not since:
-            # One that has nothing of a market that was traded may not be the one that has it.
-            reasons.append(f"there are no candles of {period} minutes at {path}")
+        # A tier that has nothing of a market that was traded may not be the one that has it.
+        if since or not market.volume or not market.is_final:
+            return _Part()
+        reasons.append(f"there are no candles of {period} minutes at {path}")
     return _Part(missing=tuple(reasons))
 
 

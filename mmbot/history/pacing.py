@@ -74,7 +74,6 @@ class Pacer:
         if answer is not None and answer.status == 429:
             pause = max(pause, _retry_after(answer, now))
             self._rate = max(_LEAST_RATE, self._rate * _SLOWER)
-            self._level = 0.0
             # The bucket is everybody's: the others would be refused as well.
             self._paused_until = max(self._paused_until, now + pause)
         return pause

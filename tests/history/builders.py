@@ -32,6 +32,8 @@ EVENT, EVENT_BEFORE = WEEK.event_ticker(SERIES), BEFORE.event_ticker(SERIES)
 TICKER = f"{EVENT}-A2.45"
 STRIKES = (2_400_000, 2_450_000, 2_500_000)
 DAY_MS: Milliseconds = 86_400_000
+# Two days after the week was settled, and two days after it was opened.
+SETTLED, RUNNING = WEEK.settles + dt.timedelta(days=2), WEEK.opens + dt.timedelta(days=2)
 
 # What becomes of an answer on its way: nothing, unless a test wants otherwise.
 Change = Callable[[HttpRequest, HttpAnswer], HttpAnswer]
@@ -41,7 +43,7 @@ class PastExchange:
     """Two weeks that were traded by a crowd, the later one up to `now`, which is calendar time."""
 
     def __init__(
-        self, *, settled: bool = True, change: Change | None = None, **settings: Any
+        self, until: dt.datetime = SETTLED, *, change: Change | None = None, **settings: Any
     ) -> None:
         start = to_milliseconds(BEFORE.opens) - 3_600_000
         self.change = change
@@ -61,8 +63,7 @@ class PastExchange:
             past_weeks=1,
         )
         self.now = start
-        ends = WEEK.settles if settled else WEEK.opens
-        self.wait_until(ends + dt.timedelta(days=2))
+        self.wait_until(until)
 
     @property
     def clock(self) -> CalendarClock:

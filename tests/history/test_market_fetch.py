@@ -17,6 +17,7 @@ from tests.history.builders import (
     BEFORE,
     EVENT,
     EVENT_BEFORE,
+    RUNNING,
     TICKER,
     WEEK,
     Change,
@@ -123,6 +124,16 @@ def test_a_list_that_always_gives_one_page_ends(store: HistoryStore) -> None:
 def test_trades_told_twice_count_once(store: HistoryStore) -> None:
     exchange = PastExchange(change=on("/markets/trades", lambda rows: [*rows, *rows]))
     exchange.fetch(store, (), weeks=(WEEK,))
+    assert kept(store, EVENT) == exchange.ledger(EVENT)
+
+
+def test_of_a_trade_that_is_told_in_two_ways_the_first_counts(store: HistoryStore) -> None:
+    def twice(rows: list[Any]) -> list[Any]:
+        return [*rows, *(row | {"count_fp": "9999.00"} for row in rows[:1])]
+
+    exchange = PastExchange(change=on("/markets/trades", twice))
+    exchange.fetch(store, (), weeks=(WEEK,))
+    assert "told in two ways" in doubts(store)
     assert kept(store, EVENT) == exchange.ledger(EVENT)
 
 
@@ -245,7 +256,7 @@ def test_a_settled_week_is_not_asked_for_again(store: HistoryStore) -> None:
 
 
 def test_of_a_running_week_only_what_is_newer_is_asked_for(store: HistoryStore) -> None:
-    exchange = PastExchange(settled=False)
+    exchange = PastExchange(RUNNING)
     exchange.fetch(store)
     asked, before = len(exchange.asked), exchange.now
     exchange.wait_until(WEEK.opens + dt.timedelta(days=3))
@@ -258,7 +269,7 @@ def test_of_a_running_week_only_what_is_newer_is_asked_for(store: HistoryStore) 
 
 def test_pieces_of_a_running_week_make_the_whole_of_it(tmp_path: Path) -> None:
     pieces, whole = HistoryStore(tmp_path / "pieces"), HistoryStore(tmp_path / "whole")
-    exchange = PastExchange(settled=False)
+    exchange = PastExchange(RUNNING)
     for hours in (50, 61, 61.5, 90, 157, 159, 168.1, 200):
         exchange.wait_until(WEEK.opens + dt.timedelta(hours=hours))
         exchange.fetch(pieces)
@@ -267,6 +278,43 @@ def test_pieces_of_a_running_week_make_the_whole_of_it(tmp_path: Path) -> None:
     for period in (1, 60, 1440):
         assert list(pieces.candles(EVENT, period)) == list(whole.candles(EVENT, period))
     assert pieces.manifest(EVENT).is_complete((1, 60, 1440))
+
+
+def test_what_was_lost_of_a_running_week_is_found_once_its_volume_is_known(
+    store: HistoryStore,
+) -> None:
+    exchange = PastExchange(RUNNING, change=on("/markets/trades", lambda rows: rows[3:]))
+    exchange.wait_until(WEEK.opens + dt.timedelta(days=4))
+    exchange.fetch(store, (), weeks=(WEEK,))
+    assert kept(store, EVENT) != exchange.ledger(EVENT)
+    exchange.change = None
+    exchange.wait_until(WEEK.settles + dt.timedelta(days=1))
+    exchange.fetch(store, (), weeks=(WEEK,))
+    assert kept(store, EVENT) == exchange.ledger(EVENT)
+    assert missing(store) == []
+
+
+def test_a_day_that_is_not_over_at_the_settlement_is_fetched_later(tmp_path: Path) -> None:
+    store, whole = HistoryStore(tmp_path / "store"), HistoryStore(tmp_path / "whole")
+    exchange = PastExchange(RUNNING)
+
+    def finished(request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+        """Return an answer of an exchange that tells a period only once it is over."""
+        if "candlesticks" not in request.path:
+            return answer
+        only = changed_rows(
+            "candlesticks",
+            lambda rows: [row for row in rows if row["end_period_ts"] * 1000 <= exchange.now],
+        )
+        return msgspec.structs.replace(answer, body=only(answer.body))
+
+    exchange.change = finished
+    exchange.wait_until(WEEK.settles + dt.timedelta(minutes=5))
+    exchange.fetch(store, weeks=(WEEK,))
+    exchange.wait_until(WEEK.settles + dt.timedelta(days=2))
+    exchange.fetch(store, weeks=(WEEK,))
+    exchange.fetch(whole, weeks=(WEEK,))
+    assert list(store.candles(EVENT, 1440)) == list(whole.candles(EVENT, 1440))
 
 
 def test_a_file_that_was_damaged_is_fetched_again(store: HistoryStore) -> None:
@@ -340,6 +388,14 @@ def test_a_market_that_neither_tier_has_is_missing(store: HistoryStore) -> None:
     exchange = PastExchange(change=gone)
     exchange.fetch(store, (60,), weeks=(WEEK,))
     assert any("candlesticks: 404" in why for why in missing(store))
+    assert kept(store, EVENT) == exchange.ledger(EVENT)
+
+
+@pytest.mark.parametrize("hours", [1, 5, 30])
+def test_a_market_that_was_just_opened_lacks_nothing(store: HistoryStore, hours: int) -> None:
+    exchange = PastExchange(WEEK.opens + dt.timedelta(hours=hours))
+    exchange.fetch(store, weeks=(WEEK,))
+    assert missing(store) == []
     assert kept(store, EVENT) == exchange.ledger(EVENT)
 
 
