@@ -219,9 +219,12 @@ def import_(
 
 def _day(text: str, option: str) -> dt.date:
     try:
-        return dt.date.fromisoformat(text)
+        day = dt.date.fromisoformat(text)
     except ValueError:
-        raise BadInput(f"{option} {text!r} is not a date such as 2026-01-05") from None
+        day = None
+    if day is None or not 2019 <= day.year <= 2099:
+        raise BadInput(f"{option} {text!r} is not a date such as 2026-01-05")
+    return day
 
 
 def _series(text: str) -> str:

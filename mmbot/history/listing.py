@@ -12,6 +12,15 @@ from mmbot.history.doubts import Doubts
 from mmbot.history.rows import EVENTS, MARKETS, EventRecord, FeeChange, MarketRecord
 from mmbot.history.steps import Refused, Steps, get, pages
 from mmbot.history.store import merge
+from mmbot.history.wire_listing import (
+    RestFeeChange,
+    RestPastEvent,
+    RestPastMarket,
+    multiplier,
+    read_event,
+    read_fee_change,
+    read_market,
+)
 from mmbot.kalshi.messages import Instant, Malformed, Word, decode, word
 from mmbot.tsa.calendar import CalendarClock, Week, to_milliseconds
 from mmbot.units import Milliseconds
@@ -87,7 +96,7 @@ def list_weeks(
     events: list[EventRecord] = []
     markets: list[MarketRecord] = []
     read = partial(_event_with_markets, series)
-    for event, rows in wire.usable(listed.rows, wire.RestPastEvent, read, "an event", doubts):
+    for event, rows in wire.usable(listed.rows, RestPastEvent, read, "an event", doubts):
         if event.week in weeks:
             events.append(event)
             markets += _markets(rows, series, {event.event_ticker}, doubts)
@@ -120,17 +129,15 @@ def _list_archived(series: str, weeks: Collection[Week], doubts: Doubts) -> Step
     return Listing((), tuple(found), listed.is_whole)
 
 
-def _event_with_markets(
-    series: str, row: wire.RestPastEvent
-) -> tuple[EventRecord, list[msgspec.Raw]]:
-    return wire.read_event(row, series), row.markets
+def _event_with_markets(series: str, row: RestPastEvent) -> tuple[EventRecord, list[msgspec.Raw]]:
+    return read_event(row, series), row.markets
 
 
 def _markets(
     rows: list[msgspec.Raw], series: str, events: Collection[str], doubts: Doubts
 ) -> list[MarketRecord]:
-    read = partial(wire.read_market, series=series, doubts=doubts)
-    found = wire.usable(rows, wire.RestPastMarket, read, "a market", doubts)
+    read = partial(read_market, series=series, doubts=doubts)
+    found = wire.usable(rows, RestPastMarket, read, "a market", doubts)
     return [market for market in found if market.event_ticker in events]
 
 
@@ -158,8 +165,8 @@ def read_fees(
     query = (("series_ticker", series), ("show_historical", "true"))
     path = "/series/fee_changes"
     listed = yield from pages(path, query, "series_fee_change_arr", doubts)
-    read = partial(wire.read_fee_change, series=series)
-    found = list(wire.usable(listed.rows, wire.RestFeeChange, read, "a change of fees", doubts))
+    read = partial(read_fee_change, series=series)
+    found = list(wire.usable(listed.rows, RestFeeChange, read, "a change of fees", doubts))
     try:
         told = decode(answer.body, _SeriesAnswer).series
     except Malformed as error:
@@ -178,6 +185,6 @@ def read_fees(
 
 def _factor(told: _Series) -> int | None:
     try:
-        return wire.multiplier(told.fee_multiplier)
+        return multiplier(told.fee_multiplier)
     except (ValueError, TypeError):
         return None

@@ -285,6 +285,7 @@ def test_one_command_writes_a_directory_at_a_time(
     ("options", "sentence"),
     [
         (["fetch", "--from", "today"], "--from 'today' is not a date"),
+        (["fetch", "--to", "9999-12-31"], "--to '9999-12-31' is not a date"),
         (["fetch", "--from", "2026-05-01", "--to", "2026-04-01"], "is after --to"),
         (["fetch", "--candles", "5"], "some of 1,60,1440"),
         (["fetch", "--series", "../x"], "is not a series"),
