@@ -30,14 +30,8 @@ from mmbot.kalshi.http import HttpAnswer
 from mmbot.trading.commands import Note, NoteLevel
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, release_instant
 from mmbot.tsa.counts import CountChange, Counts
-from mmbot.tsa.pages import TsaPage, page_path, parse_page
+from mmbot.tsa.pages import USER_AGENT, TsaPage, day_of_another_page, page_path, parse_page
 from mmbot.units import Milliseconds
-
-# The site refuses the default names of client libraries; a browser's goes through.
-_USER_AGENT = (
-    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 "
-    "Safari/537.36"
-)
 
 # Calendar seconds between readings while nothing is due.
 _IDLE_SECONDS = 1800.0
@@ -191,7 +185,7 @@ class CountsReader:
             headers = kept.headers()
         self._requests += 1
         self._request = _Request(self._requests, year, now + _PATIENCE_MS, bool(headers))
-        asked = (("User-Agent", _USER_AGENT), *headers)
+        asked = (("User-Agent", USER_AGENT), *headers)
         self._step.outputs.append(FetchPage(self._requests, path, asked))
 
     def _take(
@@ -271,7 +265,7 @@ class CountsReader:
         restarted = any(day.year == seen.year for day, _ in page)
         doubts, news = [], []
         for day, count in page:
-            doubt = self._doubt(day, count, year, seen, restarted=restarted)
+            doubt = day_of_another_page(self.counts, day, count, year, seen, restarted=restarted)
             if doubt:
                 doubts.append(doubt)
             elif day in self.counts or day < until:
@@ -281,27 +275,6 @@ class CountsReader:
         if news:
             self._step.outputs.append(RecordCounts(tuple(news)))
         return doubts
-
-    def _doubt(
-        self, day: dt.date, count: int, year: int | None, seen: dt.datetime, *, restarted: bool
-    ) -> str:
-        """Return why a page cannot show a day, if it cannot; its count is then not used.
-
-        A day of another year is on the current page until that has restarted, and until its week
-        is settled the count may still change.
-        """
-        if day >= seen.date():
-            return f"{day} has {count:,} before it is over"
-        if year is not None:
-            return "" if day.year == year else f"{day}, with {count:,}, is of another year"
-        if day.year == seen.year or self.counts.was_shown(day, count):
-            return ""
-        settled = Week.of(day).settles <= seen
-        if day in self.counts:
-            final = settled or self.counts.is_archived(day)
-        else:
-            final = settled and restarted
-        return f"{day}, with {count:,}, is of another year" if final else ""
 
     def _keep_validators(self, path: str, answer: HttpAnswer) -> None:
         headers = {name.lower(): value for name, value in answer.headers}

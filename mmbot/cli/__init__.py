@@ -15,6 +15,7 @@ from mmbot.cli.demo import demo
 from mmbot.cli.evaluate import evaluate
 from mmbot.cli.exchange import exchange
 from mmbot.cli.forecast import forecast
+from mmbot.cli.history import history
 from mmbot.cli.operate import counts, explain, halt, plan, resume
 from mmbot.cli.output import never_refuse_a_character
 from mmbot.cli.replay import replay
@@ -44,6 +45,7 @@ for panel, commands in _PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(counts, name="counts", rich_help_panel=_STEER)
+app.add_typer(history, name="history", rich_help_panel="Study")
 
 
 def main() -> None:

@@ -13,7 +13,14 @@ from rich.progress import track
 
 from mmbot import config
 from mmbot.cli import banks
-from mmbot.cli.options import CacheDirectory, CandlesFile, CountsFile, JudgedConfig, MarketsFile
+from mmbot.cli.options import (
+    CacheDirectory,
+    CandlesFile,
+    CountsFile,
+    JudgedConfig,
+    MarketsFile,
+    load_counts,
+)
 from mmbot.cli.output import load_plots, show, write
 from mmbot.errors import BadInput
 from mmbot.observe import backtest_report
@@ -21,7 +28,6 @@ from mmbot.research.backtest import WeekResult, play_week
 from mmbot.research.cached_beliefs import FormedBeliefs
 from mmbot.research.candles import HistoricalWeek, load_weeks
 from mmbot.research.strategies import STRATEGIES
-from mmbot.tsa.counts import load_counts
 
 
 def backtest(

@@ -20,14 +20,17 @@ from mmbot.demo.play import VENUE_FILE, DemoResult, DemoWeek, play, state_direct
 from mmbot.demo.rehearsal import counts_at
 from mmbot.demo.table import WeekTable
 from mmbot.errors import BadInput
+from mmbot.history.store import load_counts
 from mmbot.tsa.calendar import EASTERN, Week
-from mmbot.tsa.counts import load_counts
 
 
 def demo(
     counts: Annotated[
         Path | None,
-        typer.Option(help="Real daily counts (date,as_published,archived) to play the week on."),
+        typer.Option(
+            help="Real daily counts to play the week on: the word history for those that `mmbot "
+            "history fetch` got, another such directory, or a file of date,as_published,archived."
+        ),
     ] = None,
     week: Annotated[
         str, typer.Option(help="The Sunday that ends the week; else the last one in the counts.")

@@ -18,7 +18,7 @@ from rich.progress import track
 from rich.table import Table
 
 from mmbot.cli import banks
-from mmbot.cli.options import CacheDirectory, CountsFile
+from mmbot.cli.options import CacheDirectory, CountsFile, load_counts
 from mmbot.cli.output import load_plots, write
 from mmbot.errors import BadInput
 from mmbot.forecast import evaluation
@@ -29,7 +29,7 @@ from mmbot.forecast.methods import DEFAULT, METHODS
 from mmbot.forecast.model import Hindcasts
 from mmbot.forecast.pool import ORIGINS
 from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts, load_counts
+from mmbot.tsa.counts import Counts
 
 ForecastsByMethod: TypeAlias = dict[str, list[ScoredForecast]]
 

@@ -20,12 +20,18 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 
 from mmbot.errors import BadInput
 from mmbot.exchange.access import TIERS
-from mmbot.exchange.assembly import SimulatedExchange, assemble, real_counts, synthetic_counts
-from mmbot.exchange.crowd import Pace
+from mmbot.exchange.assembly import (
+    SimulatedExchange,
+    assemble,
+    real_counts,
+    synthetic_counts,
+    weeks_until,
+)
+from mmbot.exchange.crowd import Crowd, Pace
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.server import Server, now_ms
+from mmbot.history.store import load_counts
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
-from mmbot.tsa.counts import load_counts
 from mmbot.units import Money, parse_money
 
 # At the real calendar's speed, the pace of a real market would look like no trading at all.
@@ -44,7 +50,11 @@ def exchange(
     speed: Annotated[float, typer.Option(help="Calendar seconds in a wall second.")] = 1.0,
     week: Annotated[str, typer.Option(help="Sunday that ends the traded week.")] = "",
     counts: Annotated[
-        Path | None, typer.Option(help="Daily counts to release: date,as_published,archived.")
+        Path | None,
+        typer.Option(
+            help="Daily counts to release: the word history, a directory of `mmbot history`, or a "
+            "file of date,as_published,archived."
+        ),
     ] = None,
     tier: Annotated[str, typer.Option(help=f"API tier: {', '.join(TIERS)}.")] = "advanced",
     balance: Annotated[str, typer.Option(help="Dollars on the account.")] = "10000",
@@ -53,19 +63,35 @@ def exchange(
         Path | None, typer.Option(help="Directory for the private key; else a temporary one.")
     ] = None,
     quiet_crowd: Annotated[bool, typer.Option(help="Let nobody else trade.")] = False,
+    past_weeks: Annotated[
+        int, typer.Option(min=0, max=200, help="Weeks before it that have been traded and settled.")
+    ] = 0,
+    live_days: Annotated[
+        float, typer.Option(min=0.0, help="Older trades and markets are in the historical tier.")
+    ] = 90.0,
 ) -> None:
-    """Run a simulated exchange until SIGTERM; print its addresses as one line of JSON."""
+    """Run a simulated exchange until SIGTERM; print its addresses as one line of JSON.
+
+    With --past-weeks it starts once these have been played, each in about a second.
+    """
     start, traded = _start(at, week)
     key = _new_key(key_type)
     published = (
-        real_counts(load_counts(counts), traded, str(counts))
+        real_counts(load_counts(counts), traded, str(counts), past_weeks)
         if counts
         else synthetic_counts(traded, seed)
     )
-    settings = SimulatedExchangeSettings(tier=_one_of(tier, tuple(TIERS), "--tier"))
+    settings = SimulatedExchangeSettings(
+        tier=_one_of(tier, tuple(TIERS), "--tier"),
+        live_for=dt.timedelta(days=live_days),
+        candles=True,
+    )
     cash = _dollars(balance)
     # Started last: generating a key takes long enough for a fast calendar to be hours ahead.
     clock = CalendarClock(now_ms(), to_milliseconds(start), _checked_speed(speed))
+    if past_weeks:
+        first = weeks_until(traded, past_weeks)[0].opens - dt.timedelta(hours=1)
+        clock = CalendarClock(clock.wall_time(first), to_milliseconds(first), speed)
     site = assemble(
         settings=settings,
         clock=clock,
@@ -74,8 +100,14 @@ def exchange(
         public_key=key.public_key(),
         balance=cash,
         seed=seed,
-        pace=None if quiet_crowd else _pace(speed),
+        pace=None if quiet_crowd else (Pace() if past_weeks else _pace(speed)),
+        past_weeks=past_weeks,
     )
+    if past_weeks:
+        site.venue.advance(now_ms())
+        crowd = site.venue.participants
+        if isinstance(crowd, Crowd):
+            crowd.pace = _pace(speed)
     print(f"mmbot exchange: simulated, with {published.label}", file=sys.stderr)
     with contextlib.ExitStack() as stack:
         if key_dir is None:

@@ -7,8 +7,28 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from mmbot.history.store import default_directory, load_counts
+
+__all__ = [
+    "CacheDirectory",
+    "CandlesFile",
+    "CountsFile",
+    "DaemonConfig",
+    "DaemonVenue",
+    "JudgedConfig",
+    "MarketsFile",
+    "load_counts",
+]
+
+# Without one it is the directory that `mmbot history fetch` fills; `load_counts` reads both.
 CountsFile: TypeAlias = Annotated[
-    Path, typer.Option(help="CSV file of daily counts: date,as_published,archived.")
+    Path,
+    typer.Option(
+        help="Daily counts: a directory of `mmbot history`, the user's unless given; or a CSV file "
+        "of date,as_published,archived.",
+        default_factory=default_directory,
+        show_default=False,
+    ),
 ]
 MarketsFile: TypeAlias = Annotated[
     Path, typer.Option(help="CSV file of markets: event_ticker,ticker,floor_strike,result.")

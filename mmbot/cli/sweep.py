@@ -16,7 +16,14 @@ from rich.progress import track
 
 from mmbot import config
 from mmbot.cli import banks
-from mmbot.cli.options import CacheDirectory, CandlesFile, CountsFile, JudgedConfig, MarketsFile
+from mmbot.cli.options import (
+    CacheDirectory,
+    CandlesFile,
+    CountsFile,
+    JudgedConfig,
+    MarketsFile,
+    load_counts,
+)
 from mmbot.cli.output import show
 from mmbot.cli.tables import writer_for
 from mmbot.errors import BadInput
@@ -27,7 +34,6 @@ from mmbot.research.cached_beliefs import FormedBeliefs
 from mmbot.research.candles import HistoricalWeek, load_weeks
 from mmbot.research.parameter_sweep import Changes, SweepData, Trial
 from mmbot.research.strategies import own
-from mmbot.tsa.counts import load_counts
 
 _SHOWN = 20
 _COLUMNS = ("fills", "contracts", "spend", "pnl", "pnl_per_contract", "low95", "high95")

@@ -91,21 +91,12 @@ class CountsWorker:
 
     async def _fetch(self, page: FetchPage, session: aiohttp.ClientSession) -> PageFetched:
         try:
-            return PageFetched(page.id, await self._answer(page, session))
+            answer = await page_answer(self._url, page.path, page.headers, session)
+            return PageFetched(page.id, answer)
         except (OSError, TimeoutError, aiohttp.ClientError, ValueError, BadInput) as error:
             reason = str(error) or type(error).__name__
             plain = reason.encode("ascii", "backslashreplace").decode()
             return PageFetched(page.id, None, plain[:_MOST_CHARACTERS])
-
-    async def _answer(self, page: FetchPage, session: aiohttp.ClientSession) -> HttpAnswer:
-        url, headers = URL(self._url + page.path), dict(page.headers)
-        for _ in range(1 + _MOST_REDIRECTS):
-            async with session.get(url, headers=headers, allow_redirects=False) as response:
-                if response.status not in _REDIRECTS:
-                    body = await read_body(response, MOST_BYTES) if response.status == 200 else b""
-                    return HttpAnswer(response.status, body, _plain_headers(response))
-                url = redirected(url, response.headers.get("Location", ""))
-        raise BadInput(f"it redirects more than {_MOST_REDIRECTS} times")
 
     # Forecasts
 
@@ -158,6 +149,25 @@ class CountsWorker:
             raise asyncio.CancelledError
         if of >= _WORTH_REPORTING and done % (of // 10) == 0:
             self._log.info("forecast.fitting", weeks=done, of=of)
+
+
+async def page_answer(
+    site: str, path: str, headers: tuple[tuple[str, str], ...], session: aiohttp.ClientSession
+) -> HttpAnswer:
+    """Request a page, which may have moved on its site; only a page that is there has a body.
+
+    Raises:
+        BadInput: It has moved elsewhere.
+        OSError, TimeoutError, aiohttp.ClientError, ValueError: No answer came.
+    """
+    url = URL(site + path)
+    for _ in range(1 + _MOST_REDIRECTS):
+        async with session.get(url, headers=dict(headers), allow_redirects=False) as response:
+            if response.status not in _REDIRECTS:
+                body = await read_body(response, MOST_BYTES) if response.status == 200 else b""
+                return HttpAnswer(response.status, body, _plain_headers(response))
+            url = redirected(url, response.headers.get("Location", ""))
+    raise BadInput(f"it redirects more than {_MOST_REDIRECTS} times")
 
 
 def redirected(url: URL, location: str) -> URL:

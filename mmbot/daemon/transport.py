@@ -18,6 +18,8 @@ _MOST_ANSWER_BYTES = 16 * 1024 * 1024
 _MOST_FRAME_BYTES = 4 * 1024 * 1024
 # Frames that may wait to be read, and others to be sent; then the other end has to wait.
 _MOST_FRAMES_WAITING = 1024
+# The only headers that are read: clocks are compared by the first two.
+_HEADERS = ("date", "age", "retry-after")
 _PING_SECONDS = 10
 _OPEN_SECONDS = 10
 
@@ -63,8 +65,7 @@ class RestClient:
             allow_redirects=False,
         ) as response:
             body = await read_body(response, _MOST_ANSWER_BYTES)
-            # The only headers read: clocks are compared by them.
-            read = ((name, response.headers.get(name)) for name in ("date", "age"))
+            read = ((name, response.headers.get(name)) for name in _HEADERS)
             headers = tuple((name, value) for name, value in read if value)
             return HttpAnswer(response.status, body, headers)
 

@@ -22,9 +22,9 @@ from mmbot.daemon.ledger import Ledger
 from mmbot.demo.processes import first_line, log_lines, run_command, stop
 from mmbot.errors import NotReady
 from mmbot.exchange.assembly import PublishedCounts, real_counts, synthetic_counts
+from mmbot.history.store import load_counts
 from mmbot.trading.values import Fill
 from mmbot.tsa.calendar import EASTERN, Week
-from mmbot.tsa.counts import load_counts
 from mmbot.units import (
     MONEY_PER_DOLLAR,
     ONE_CONTRACT,

@@ -7,7 +7,7 @@ milliseconds before reads return them; the public tape of trades does not wait.
 from __future__ import annotations
 
 import copy
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from typing import Final, TypeAlias, assert_never
 
@@ -27,7 +27,8 @@ from mmbot.exchange.facts import (
 from mmbot.exchange.order_types import ExchangeOrder
 from mmbot.units import Milliseconds, Money
 
-_MOST_TRADES: Final = 100_000
+# In all, and in one market.
+_MOST_TRADES: Final = 1_000_000
 _MOST_FILLS: Final = 100_000
 _MOST_ORDERS: Final = 50_000
 
@@ -60,6 +61,7 @@ class AccountHistory:
     def __init__(self, lag: Milliseconds) -> None:
         self.lag = lag
         self.trades: deque[tuple[int, Traded]] = deque(maxlen=_MOST_TRADES)
+        self.trades_of: defaultdict[str, list[tuple[int, Traded]]] = defaultdict(list)
         self.fills: deque[tuple[int, AccountFilled]] = deque(maxlen=_MOST_FILLS)
         self.settlements: list[tuple[int, Settled]] = []
         self.orders: dict[str, tuple[int, ExchangeOrder]] = {}
@@ -87,7 +89,7 @@ class AccountHistory:
         for fact in facts:
             match fact:
                 case Traded():
-                    self.trades.append((self._number(), fact))
+                    self._record_trade(fact)
                 case OrderChanged():
                     self._waiting.append((fact.at, fact))
                 case AccountFilled() | Settled():
@@ -97,6 +99,12 @@ class AccountHistory:
                     pass
                 case _:
                     assert_never(fact)
+
+    def _record_trade(self, fact: Traded) -> None:
+        numbered = (self._number(), fact)
+        self.trades.append(numbered)
+        if len(self.trades_of[fact.ticker]) < _MOST_TRADES:
+            self.trades_of[fact.ticker].append(numbered)
 
     def _record_position(self, fact: AccountFilled | Settled) -> None:
         account, at = fact.account, fact.at

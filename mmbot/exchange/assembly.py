@@ -1,10 +1,15 @@
-"""Builds an exchange: calendar, counts, venue, crowd, pages, and one funded member."""
+"""Builds an exchange: calendar, counts, venue, crowd, pages, and one funded member.
+
+One that is to have a past begins with earlier weeks, which are listed one after another; whoever
+builds it has it catch up with `advance`.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import random
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -20,7 +25,7 @@ from mmbot.exchange.tsa_site import TsaSite
 from mmbot.exchange.venue import SimulatedVenue
 from mmbot.tsa.calendar import CalendarClock, Week
 from mmbot.tsa.counts import Counts
-from mmbot.units import Money
+from mmbot.units import Milliseconds, Money
 
 # How long before the calendar's start a day may be whose count is released after it, and how far
 # synthetic counts go beyond the week.
@@ -51,20 +56,29 @@ def synthetic_counts(week: Week, seed: int) -> PublishedCounts:
     return PublishedCounts(counts, counts, LABEL)
 
 
-def real_counts(counts: Counts, week: Week, source: str) -> PublishedCounts:
-    """Return counts as they were published; raise `BadInput` if the week lacks a day."""
-    missing = [day for day in week.days if day not in counts]
-    if missing:
-        raise BadInput(
-            f"{source} has no count for {missing[0]}, and the week ending {week.sunday} "
-            "needs all seven; choose another --week or a fuller --counts file"
-        )
+def real_counts(counts: Counts, week: Week, source: str, past_weeks: int = 0) -> PublishedCounts:
+    """Return counts as they were published; raise `BadInput` if the week lacks a day.
+
+    So may none of the `past_weeks` before it.
+    """
+    for each in weeks_until(week, past_weeks):
+        missing = [day for day in each.days if day not in counts]
+        if missing:
+            raise BadInput(
+                f"{source} has no count for {missing[0]}, and the week ending {each.sunday} "
+                "needs all seven; choose another --week or a fuller --counts file"
+            )
     days = counts.vintages
     return PublishedCounts(
         {day: counts.first_published(day) for day in days},
         {day: counts.latest(day) for day in days},
         "simulated release of real counts",
     )
+
+
+def weeks_until(week: Week, past_weeks: int) -> list[Week]:
+    """Return so many weeks before `week`, and it itself, in order."""
+    return [Week(week.sunday - dt.timedelta(weeks=back)) for back in range(past_weeks, -1, -1)]
 
 
 def assemble(
@@ -77,14 +91,21 @@ def assemble(
     balance: Money,
     seed: int,
     pace: Pace | None = None,
+    past_weeks: int = 0,
 ) -> SimulatedExchange:
-    """Build the exchange as of its clock's start; without a pace nobody else trades."""
+    """Build the exchange as of its clock's start; without a pace nobody else trades.
+
+    The clock starts before the first of the `past_weeks` opens.
+    """
     rng = random.Random(seed)
     first = clock.at(clock.wall).date() - _LEAD
     planned = releases(first, max(published.first), random.Random(f"releases {seed}"))
+    opening, *later = weeks_until(week, past_weeks)
     venue = SimulatedVenue(
-        settings, clock, weeks=[week], counts=published.first, releases=planned, rng=rng
+        settings, clock, weeks=[opening], counts=published.first, releases=planned, rng=rng
     )
+    for each in later:
+        venue.schedule(venue.exchange.created_ms(each), partial(_list_week, venue, each))
     user_id, key_id = venue.exchange.engine.new_id(), venue.exchange.engine.new_id()
     venue.exchange.add_member(Credential(key_id, user_id, public_key), cash=balance)
     if pace is not None:
@@ -94,3 +115,7 @@ def assemble(
     venue.advance(clock.wall)
     website = TsaSite(published.first, published.archived, planned, clock, published.label)
     return SimulatedExchange(venue, website, user_id, key_id)
+
+
+def _list_week(venue: SimulatedVenue, week: Week, now: Milliseconds) -> None:
+    venue.add_event(week, now)

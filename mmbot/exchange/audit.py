@@ -1,4 +1,4 @@
-"""The exchange's own ledger of one member, to check the member's books against."""
+"""The exchange's own ledger, to check others' books against: of one member, and of all trades."""
 
 from __future__ import annotations
 
@@ -47,6 +47,26 @@ def ledger_json(venue: SimulatedVenue, user_id: str, now: Milliseconds) -> Json:
         "ts_ms": now,
         "releases_done": venue.releases_done,
         "calendar": exchange.clock.at(now).isoformat(),
+    }
+
+
+def tape_json(venue: SimulatedVenue) -> Json:
+    """Return every trade of every market in the order in which they happened."""
+    return {
+        "trades": [
+            {
+                "trade_id": trade.trade_id,
+                "ticker": trade.ticker,
+                "taker_side": outcome(trade.side),
+                "yes_price_dollars": format_price(trade.price),
+                "count": format_count(trade.count),
+                "ts_ms": trade.at,
+            }
+            for _, trade in venue.exchange.history.trades
+        ],
+        "results": {
+            market.ticker: market.result for market in venue.exchange.engine.markets.values()
+        },
     }
 
 

@@ -103,7 +103,7 @@ class Crowd:
         self._engine = exchange.engine
         self._consensus = consensus
         self._rng = rng
-        self._pace = pace
+        self.pace = pace
         # A factor on the pace of everyone.
         self.activity = 1.0
         self._start = now
@@ -165,10 +165,10 @@ class Crowd:
         heappush(self._actions, (due, self._planned, action))
 
     def _plan_taker(self, now: Milliseconds) -> None:
-        self._plan(self._rng.expovariate(self.activity * self._pace.takers), now, self._take)
+        self._plan(self._rng.expovariate(self.activity * self.pace.takers), now, self._take)
 
     def _plan_refresh(self, now: Milliseconds) -> None:
-        self._plan(self._rng.expovariate(self.activity * self._pace.refreshes), now, self._refresh)
+        self._plan(self._rng.expovariate(self.activity * self.pace.refreshes), now, self._refresh)
 
     # Beliefs
 
@@ -315,7 +315,11 @@ class Crowd:
     def _open(self) -> Iterator[tuple[ExchangeEvent, list[ExchangeMarket]]]:
         """Yield the events that have active markets, with these."""
         for event in self._exchange.events.values():
-            active = [m for m in self._exchange.markets_of(event) if m.status == "active"]
+            markets = self._exchange.markets_of(event)
+            # Past weeks would be looked through with every action.
+            if markets[0].settled_ms is not None:
+                continue
+            active = [m for m in markets if m.status == "active"]
             if active:
                 yield event, active
 

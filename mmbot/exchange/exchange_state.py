@@ -18,6 +18,7 @@ from mmbot.exchange.market import ExchangeMarket, MarketTerms
 from mmbot.exchange.matching import MatchingEngine
 from mmbot.exchange.oddities import Oddities
 from mmbot.exchange.order_types import RequestRefused
+from mmbot.exchange.quote_history import QuoteHistory
 from mmbot.tsa.calendar import CalendarClock, Week
 from mmbot.units import (
     CENT_GRID,
@@ -58,6 +59,10 @@ class SimulatedExchangeSettings(msgspec.Struct, frozen=True):
     `cancel_all_reach_ms` of a member's cancel-all are cancelled as well: the exchange reserves that
     right for a minute. Without `check_every_signature` only a key's first signature on each
     operation is verified, as verifying all takes a seventh of the CPU of a simulated week.
+
+    What is older than `live_for` is served by the historical tier, and for as long as
+    `tiers_overlap` by both tiers; where that is negative, for a moment by neither. Both are times
+    of the calendar. Candles are served if `candles` is set.
     """
 
     series: str = "KXTSAW"
@@ -77,6 +82,9 @@ class SimulatedExchangeSettings(msgspec.Struct, frozen=True):
     commands_per_second: int = 10_000
     maintenance: bool = True
     weeks_ahead: int = 0
+    live_for: dt.timedelta = dt.timedelta(days=90)
+    tiers_overlap: dt.timedelta = dt.timedelta(hours=1)
+    candles: bool = False
 
 
 class ExchangeEvent(msgspec.Struct):
@@ -119,6 +127,7 @@ class ExchangeState:
         self.clock = clock
         self.engine = MatchingEngine(rng)
         self.history = AccountHistory(settings.portfolio_lag_ms)
+        self.quotes = QuoteHistory()
         self.gatekeeper = Gatekeeper(
             settings.timestamp_tolerance_ms, check_every=settings.check_every_signature
         )
@@ -168,12 +177,19 @@ class ExchangeState:
 
     # Markets
 
+    def _opens(self, week: Week) -> dt.datetime:
+        return week.opens - dt.timedelta(weeks=self.settings.weeks_ahead)
+
+    def created_ms(self, week: Week) -> Milliseconds:
+        """Return the wall time at which a week's event is created."""
+        return self.clock.wall_time(self._opens(week).replace(hour=_CREATION_HOUR))
+
     def list_event(self, week: Week) -> ExchangeEvent:
         """Add a week's event and its markets, not yet open."""
         clock, settings = self.clock, self.settings
         ticker = week.event_ticker(settings.series)
-        opens = week.opens - dt.timedelta(weeks=settings.weeks_ahead)
-        created = clock.wall_time(opens.replace(hour=_CREATION_HOUR))
+        opens = self._opens(week)
+        created = self.created_ms(week)
         markets = [
             ExchangeMarket(
                 MarketTerms(
@@ -210,6 +226,27 @@ class ExchangeState:
         if market is None or exchange_index not in (None, -1, market.terms.exchange_index):
             raise RequestRefused("not_found", "market not found")
         return market
+
+    # Tiers
+
+    def cutoff(self, now: Milliseconds) -> Milliseconds:
+        """Return the wall time before which markets were settled that are no longer live."""
+        return self.clock.wall_time(self.clock.at(now) - self.settings.live_for)
+
+    def archived_until(self, now: Milliseconds) -> Milliseconds:
+        """Return the wall time before which the historical tier has trades and settled markets."""
+        settings = self.settings
+        return self.clock.wall_time(self.clock.at(now) - settings.live_for + settings.tiers_overlap)
+
+    def is_live(self, market: ExchangeMarket, now: Milliseconds) -> bool:
+        """Return whether the live tier serves a market."""
+        return market.settled_ms is None or market.settled_ms >= self.cutoff(now)
+
+    def is_archived(self, market: ExchangeMarket, now: Milliseconds) -> bool:
+        """Return whether the historical tier serves a market."""
+        return market.settled_ms is not None and market.settled_ms < self.archived_until(now)
+
+    # State
 
     def trading_paused(self) -> bool:
         """Return whether new orders are refused everywhere."""

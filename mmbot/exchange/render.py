@@ -12,6 +12,7 @@ from mmbot.exchange.exchange_state import ExchangeEvent, ExchangeState
 from mmbot.exchange.facts import AccountFilled, Settled, Traded
 from mmbot.exchange.market import ExchangeMarket
 from mmbot.exchange.order_types import ExchangeOrder
+from mmbot.exchange.quote_history import ExchangeCandle, Ohlc
 from mmbot.units import (
     MONEY_PER_CENT,
     ONE_DOLLAR,
@@ -299,6 +300,47 @@ def trade_json(trade: Traded) -> Json:
         "created_time": rfc3339(trade.at),
         "is_block_trade": False,
     }
+
+
+def live_candle_json(candle: ExchangeCandle) -> Json:
+    """Return a candle of the live tier; what is not known of its trades is null."""
+    prices = _candle_prices(candle)
+    return {
+        "end_period_ts": candle.end_ms // 1000,
+        "yes_bid": {f"{name}_dollars": text for name, text in _ohlc(candle.bid).items()},
+        "yes_ask": {f"{name}_dollars": text for name, text in _ohlc(candle.ask).items()},
+        "price": {f"{name}_dollars": text for name, text in prices.items()},
+        "volume_fp": format_count(candle.volume),
+        "open_interest_fp": format_count(candle.open_interest),
+    }
+
+
+def historical_candle_json(candle: ExchangeCandle) -> Json:
+    """Return a candle of the historical tier, whose names have no suffixes."""
+    return {
+        "end_period_ts": candle.end_ms // 1000,
+        "yes_bid": _ohlc(candle.bid),
+        "yes_ask": _ohlc(candle.ask),
+        "price": _candle_prices(candle),
+        "volume": format_count(candle.volume),
+        "open_interest": format_count(candle.open_interest),
+    }
+
+
+def _ohlc(prices: Ohlc) -> Json:
+    names = ("open", "low", "high", "close")
+    return dict(zip(names, map(format_price, prices), strict=True))
+
+
+def _candle_prices(candle: ExchangeCandle) -> Json:
+    known: Json = dict.fromkeys(("open", "low", "high", "close", "mean", "previous"))
+    if candle.price is not None:
+        # A price unit is a hundred of money's.
+        mean = Money(candle.value * 100 // candle.volume)
+        known |= _ohlc(candle.price) | {"mean": format_money(mean)}
+    if candle.previous is not None:
+        known["previous"] = format_price(candle.previous)
+    return known
 
 
 def position_json(ticker: str, position: Position, exchange_index: int) -> Json:

@@ -13,13 +13,15 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from mmbot.exchange.assembly import SimulatedExchange
-from mmbot.exchange.audit import ledger_json
+from mmbot.exchange.audit import ledger_json, tape_json
+from mmbot.exchange.render import Json
 from mmbot.exchange.stream_session import StreamSession
 from mmbot.exchange.tsa_site import PATH as PAGES_PATH
 from mmbot.kalshi.http import BASE_PATH, STREAM_PATH, HttpAnswer, HttpRequest
 from mmbot.units import Milliseconds
 
 LEDGER_PATH: Final = "/ledger"
+TAPE_PATH: Final = "/ledger/tape"
 _HEARTBEAT_S: Final = 10.0
 _LONGEST_SLEEP_S: Final = 0.05
 _SHORTEST_SLEEP_S: Final = 0.005
@@ -67,6 +69,7 @@ class Server:
         app = web.Application(client_max_size=4 << 20)
         app.router.add_get(STREAM_PATH, self._stream)
         app.router.add_get(LEDGER_PATH, self._ledger)
+        app.router.add_get(TAPE_PATH, self._tape)
         app.router.add_route("*", "/{path:.*}", self._rest)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -144,11 +147,18 @@ class Server:
         return _response(answer)
 
     async def _ledger(self, _request: web.Request) -> web.Response:
+        now = self._caught_up()
+        return _json(ledger_json(self._venue, self._site.user_id, now))
+
+    async def _tape(self, _request: web.Request) -> web.Response:
+        self._caught_up()
+        return _json(tape_json(self._venue))
+
+    def _caught_up(self) -> Milliseconds:
         now = now_ms()
         self._venue.advance(now)
         self._pump()
-        body = msgspec.json.encode(ledger_json(self._venue, self._site.user_id, now))
-        return web.Response(body=body, content_type="application/json")
+        return now
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         opened = self._venue.open_session(tuple(request.headers.items()), now_ms())
@@ -182,6 +192,10 @@ class Server:
 def now_ms() -> Milliseconds:
     """Return the wall time in milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+def _json(value: Json) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json")
 
 
 def _response(answer: HttpAnswer) -> web.Response:

@@ -164,6 +164,8 @@ class SimulatedVenue:
             return
         facts, engine.facts = engine.facts, []
         self.exchange.history.record(facts)
+        if self.exchange.settings.candles:
+            self.exchange.quotes.record(facts, engine.markets)
         for watch in self.fact_listeners:
             watch(facts)
         broadcast(self.exchange, self.sessions, facts, now)

@@ -135,7 +135,7 @@ def read_fee_type(series: str) -> Reading:
 def rate_limits() -> Steps[LimitsRead]:
     """Read the account's rate limits and what the calls cost."""
     limits = yield from get("/account/limits", _Limits)
-    costs = yield from get("/account/endpoint_costs", _Costs)
+    costs = yield from get("/account/endpoint_costs", Costs)
     return LimitsRead(
         read_refill=limits.read.refill_rate,
         read_capacity=limits.read.bucket_capacity,
@@ -353,13 +353,14 @@ class _Cost(msgspec.Struct, frozen=True):
     cost: wire.Real
 
 
-class _Costs(msgspec.Struct, frozen=True):
+class Costs(msgspec.Struct, frozen=True):
     """The answer of `/account/endpoint_costs`, in tokens."""
 
     default_cost: wire.Real
     endpoint_costs: tuple[_Cost, ...] = ()
 
     def of(self, method: str, path: str) -> float:
+        """Return what a call costs, by its path template."""
         for row in self.endpoint_costs:
             if row.method == method and row.path in {path, BASE_PATH + path}:
                 return row.cost

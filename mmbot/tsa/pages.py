@@ -19,7 +19,14 @@ import msgspec
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from mmbot.errors import BadInput
-from mmbot.tsa.counts import LEAST, MOST
+from mmbot.tsa.calendar import Week
+from mmbot.tsa.counts import LEAST, MOST, Counts
+
+# The site refuses the default names of client libraries; a browser's goes through.
+USER_AGENT = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 "
+    "Safari/537.36"
+)
 
 # A page has some 200 kB, with at most the 366 days of a year on it. The parser's time is quadratic
 # in the depth of nesting: this many tags take a second at worst. The number of tables bounds the
@@ -59,6 +66,39 @@ class TsaPage(msgspec.Struct, frozen=True):
 def page_path(year: int | None = None) -> str:
     """Return the path of the current year's page, or of an archived year's."""
     return "/travel/passenger-volumes" + ("" if year is None else f"/{year}")
+
+
+def day_of_another_page(
+    counts: Counts,
+    day: dt.date,
+    count: int,
+    year: int | None,
+    seen: dt.datetime,
+    *,
+    restarted: bool,
+) -> str:
+    """Return why a page cannot show a day, if it cannot; its count is then not used.
+
+    A day of another year is on the current page until that has restarted, and until its week is
+    settled the count may still change.
+
+    Args:
+        counts: What was seen before.
+        day: The day that the page shows.
+        count: Its count there.
+        year: That of an archived page, or `None` for the current one.
+        seen: When the page was read, in New York.
+        restarted: Whether a day of the year of `seen` is on the page.
+    """
+    if day >= seen.date():
+        return f"{day} has {count:,} before it is over"
+    if year is not None:
+        return "" if day.year == year else f"{day}, with {count:,}, is of another year"
+    if day.year == seen.year or counts.was_shown(day, count):
+        return ""
+    settled = Week.of(day).settles <= seen
+    final = settled or counts.is_archived(day) if day in counts else settled and restarted
+    return f"{day}, with {count:,}, is of another year" if final else ""
 
 
 def parse_page(html: bytes | str) -> TsaPage:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from mmbot.exchange.exchange_state import ExchangeEvent, ExchangeState, FeeChange
+from mmbot.exchange.facts import Traded
 from mmbot.exchange.market import ExchangeMarket
 from mmbot.exchange.order_types import RequestRefused
 from mmbot.exchange.render import (
@@ -38,7 +39,7 @@ _MOST_BOOKS = 100
 
 def get_series(call: RestCall) -> Reply:
     """Return one series."""
-    _check_series(call, call.path["series_ticker"])
+    check_series(call, call.path["series_ticker"])
     return Reply(
         200,
         {"series": series_json(call.exchange, call.now, volume=call.flag("include_volume"))},
@@ -53,9 +54,15 @@ def list_series(call: RestCall) -> Reply:
     return Reply(200, {"series": [one] if listed else []})
 
 
-def _check_series(call: RestCall, ticker: str) -> None:
+def check_series(call: RestCall, ticker: str) -> None:
+    """Refuse a call about another series."""
     if ticker != call.exchange.settings.series:
         raise RequestRefused("not_found", "series not found")
+
+
+def _live_markets(call: RestCall, event: ExchangeEvent) -> list[ExchangeMarket]:
+    exchange = call.exchange
+    return [m for m in exchange.markets_of(event) if exchange.is_live(m, call.now)]
 
 
 def get_event(call: RestCall) -> Reply:
@@ -64,7 +71,7 @@ def get_event(call: RestCall) -> Reply:
     nested, bare = call.flag("with_nested_markets"), call.flag("exclude_markets")
     if nested and bare:
         raise RequestRefused("invalid_parameters", "exclude_markets and with_nested_markets")
-    listed = [] if bare else call.exchange.markets_of(event)
+    listed = [] if bare else _live_markets(call, event)
     markets = _rendered(call, listed, _volume_24h(call))
     body = event_json(call.exchange, event)
     if nested:
@@ -75,7 +82,7 @@ def get_event(call: RestCall) -> Reply:
 
 def _event(call: RestCall) -> ExchangeEvent:
     event = call.exchange.events.get(call.path["event_ticker"])
-    if event is None:
+    if event is None or not _live_markets(call, event):
         raise RequestRefused("not_found", "event not found")
     return event
 
@@ -94,7 +101,7 @@ def list_events(call: RestCall) -> Reply:
         and series in (None, exchange.settings.series)
         and any(
             _has_status(m, status) and (least_close is None or m.close_ms >= least_close * 1000)
-            for m in exchange.markets_of(event)
+            for m in _live_markets(call, event)
         )
         and (least_update is None or event.updated_ms >= least_update * 1000)
     ]
@@ -103,7 +110,7 @@ def list_events(call: RestCall) -> Reply:
     if call.flag("with_nested_markets"):
         volume = _volume_24h(call)
         for event, body in zip(page, bodies, strict=True):
-            body["markets"] = _rendered(call, exchange.markets_of(event), volume)
+            body["markets"] = _rendered(call, _live_markets(call, event), volume)
     odd = exchange.oddities
     bodies = [odd.changed(event.ticker, body) for event, body in zip(page, bodies, strict=True)]
     if not cursor:
@@ -127,6 +134,7 @@ def list_markets(call: RestCall) -> Reply:
         and call.text("mve_filter") != "only"
         and _has_status(market, status)
         and _timed(call, market)
+        and exchange.is_live(market, call.now)
     ]
     page, cursor = call.page(found)
     return Reply(200, {"markets": _rendered(call, page, _volume_24h(call)), "cursor": cursor})
@@ -135,6 +143,8 @@ def list_markets(call: RestCall) -> Reply:
 def get_market(call: RestCall) -> Reply:
     """Return one market."""
     market = call.exchange.market(call.path["ticker"])
+    if not call.exchange.is_live(market, call.now):
+        raise RequestRefused("not_found", "market not found")
     return Reply(200, {"market": market_json(market, _volume_24h(call)[market.ticker])})
 
 
@@ -197,13 +207,20 @@ def _book(exchange: ExchangeState, ticker: str, depth: int) -> Json:
 
 
 def trades(call: RestCall) -> Reply:
-    """List public trades, newest first."""
+    """List public trades that are still live, newest first."""
+    first = call.exchange.cutoff(call.now)
+    return traded(call, lambda trade: trade.at >= first)
+
+
+def traded(call: RestCall, served: Callable[[Traded], bool]) -> Reply:
+    """List the trades that one tier serves, newest first; none is a block trade."""
     ticker, blocks = call.text("ticker"), call.flag("is_block_trade")
-    span = call.span()
+    span, history = call.span(), call.exchange.history
+    listed = history.trades if ticker is None else history.trades_of.get(ticker, ())
     found = (
         (number, trade)
-        for number, trade in reversed(call.exchange.history.trades)
-        if not blocks and ticker in (None, trade.ticker) and span.holds(trade.at)
+        for number, trade in reversed(listed)
+        if not blocks and span.holds(trade.at) and served(trade)
     )
     page, cursor = call.page(found)
     return Reply(200, {"trades": [trade_json(t) for t in page], "cursor": cursor})

@@ -16,11 +16,10 @@ from mmbot.exchange.render import (
     event_position_json,
     fill_json,
     position_json,
-    rfc3339,
     settlement_json,
     settlement_value,
 )
-from mmbot.exchange.rest.rest_call import MOST_SUBACCOUNTS, Handler, Reply, RestCall
+from mmbot.exchange.rest.rest_call import MOST_SUBACCOUNTS, Reply, RestCall
 from mmbot.units import (
     MONEY_PER_CENT,
     ONE_DOLLAR,
@@ -242,26 +241,3 @@ def _balance(call: RestCall, account: Account) -> Json:
         "balance": format_money(reported.cash),
         "updated_ts": reported.updated_ms // 1000,
     }
-
-
-def historical_cutoff(call: RestCall) -> Reply:
-    """Return the boundaries of the live lists, which here hold everything."""
-    first = rfc3339(call.exchange.clock.wall - 90 * 86_400_000)
-    return Reply(
-        200,
-        {
-            "market_settled_ts": first,
-            "trades_created_ts": first,
-            "orders_updated_ts": first,
-            "market_positions_last_updated_ts": first,
-        },
-    )
-
-
-def nothing_archived(name: str) -> Handler:
-    """Return the handler of an empty historical list: the live one holds everything."""
-
-    def handler(_call: RestCall) -> Reply:
-        return Reply(200, {name: [], "cursor": ""})
-
-    return handler

@@ -12,6 +12,7 @@ from mmbot.exchange.exchange_state import ExchangeState
 from mmbot.exchange.order_types import RequestRefused
 from mmbot.exchange.rest import account_routes as account
 from mmbot.exchange.rest import group_routes as groups
+from mmbot.exchange.rest import history_routes as history
 from mmbot.exchange.rest import market_routes as markets
 from mmbot.exchange.rest import order_routes as orders
 from mmbot.exchange.rest import portfolio_routes as portfolio
@@ -94,10 +95,15 @@ ROUTES: Final = (
     _public("/markets/{ticker}", markets.get_market),
     _public("/markets/{ticker}/orderbook", markets.orderbook),
     _public("/incentive_programs", account.incentives),
-    _public("/historical/cutoff", portfolio.historical_cutoff),
+    _public("/historical/cutoff", history.cutoff),
     _public("/account/endpoint_costs", lambda _call: Reply(200, endpoint_costs())),
-    _public("/historical/trades", portfolio.nothing_archived("trades")),
-    _public("/historical/markets", portfolio.nothing_archived("markets")),
+    _public("/historical/trades", history.historical_trades),
+    _public("/historical/markets", history.historical_markets),
+    _public("/historical/markets/{ticker}", history.historical_market),
+    _public("/historical/markets/{ticker}/candlesticks", history.historical_candles),
+    _public("/markets/candlesticks", history.many_candles),
+    _public("/series/{series_ticker}/markets/{ticker}/candlesticks", history.market_candles),
+    _public("/series/{series_ticker}/events/{event_ticker}/candlesticks", history.event_candles),
     Route("GET", "/account/limits", account.limits),
     Route("POST", "/account/api_usage_level/upgrade", account.upgrade, "write", 30, "write"),
     Route("GET", "/api_keys", account.list_keys),

@@ -1,0 +1,117 @@
+"""The pages of tsa.gov as sightings of counts: of the current year and of all archived ones.
+
+A page that was understood is asked for again only if it has changed. Whatever a page shows that was
+not there at its last reading is a sighting of its own, so that no vintage is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from mmbot.errors import BadInput
+from mmbot.history.doubts import Doubts
+from mmbot.history.manifest import PageState
+from mmbot.history.rows import Sighting
+from mmbot.history.sightings import counts_of
+from mmbot.history.steps import Steps
+from mmbot.kalshi.http import HttpAnswer, HttpRequest
+from mmbot.tsa.calendar import EASTERN, from_milliseconds
+from mmbot.tsa.counts import Counts
+from mmbot.tsa.pages import USER_AGENT, day_of_another_page, page_path, parse_page
+from mmbot.units import Milliseconds
+
+FIRST_YEAR = 2019
+
+
+class CountsFetched(msgspec.Struct, frozen=True):
+    """What one page showed.
+
+    Attributes:
+        path: The page.
+        sightings: The counts that were not seen there before.
+        pages: The reading, to be remembered.
+        doubts: What could not be used.
+        failure: Why nothing of it could, or "".
+    """
+
+    path: str
+    sightings: tuple[Sighting, ...] = ()
+    pages: Mapping[str, PageState] = {}
+    doubts: tuple[str, ...] = ()
+    failure: str = ""
+
+
+def years_until(now: Milliseconds) -> tuple[int | None, ...]:
+    """Return the years of the archived pages, and `None` for the current one, which comes last."""
+    return (*range(FIRST_YEAR, from_milliseconds(now).year), None)
+
+
+def fetch_page(
+    year: int | None,
+    held: Iterable[Sighting],
+    pages: Mapping[str, PageState],
+    now: Milliseconds,
+) -> Steps[CountsFetched]:
+    """Fetch one page and return what is new on it.
+
+    Args:
+        year: That of an archived page, or `None` for the current one.
+        held: The sightings that are there.
+        pages: The last readings.
+        now: The calendar's time.
+    """
+    path = page_path(year)
+    before = pages.get(path)
+    validators = (
+        ()
+        if before is None
+        else (("If-None-Match", before.etag), ("If-Modified-Since", before.last_modified))
+    )
+    conditional = tuple((name, value) for name, value in validators if value)
+    answer = yield HttpRequest("GET", path, headers=(("User-Agent", USER_AGENT), *conditional))
+    if answer.status == 304 and before is not None and conditional:
+        return CountsFetched(path, pages={path: msgspec.structs.replace(before, read_ms=now)})
+    if answer.status == 404 and year is not None:
+        doubts = () if before is not None else (f"there is no page {path}",)
+        return CountsFetched(path, pages={path: PageState(now)}, doubts=doubts)
+    if answer.status != 200:
+        return CountsFetched(path, failure=f"{path} answered {answer.status}")
+    try:
+        return _read(year, answer, tuple(held), before, now)
+    except BadInput as error:
+        return CountsFetched(path, failure=f"{path}: {error}")
+
+
+def _read(
+    year: int | None,
+    answer: HttpAnswer,
+    held: tuple[Sighting, ...],
+    before: PageState | None,
+    now: Milliseconds,
+) -> CountsFetched:
+    path, seen = page_path(year), from_milliseconds(now).astimezone(EASTERN)
+    page = parse_page(answer.body)
+    counts: Counts = counts_of(held)
+    # What a page of this kind showed last of each day.
+    last = {each.day: each.count for each in held if each.is_archived == (year is not None)}
+    restarted = any(day.year == seen.year for day, _ in page)
+    doubts = Doubts()
+    for doubt in page.doubts:
+        doubts.add(path, doubt)
+    found: list[Sighting] = []
+    for day, count in page:
+        doubt = day_of_another_page(counts, day, count, year, seen, restarted=restarted)
+        if doubt:
+            doubts.add(path, doubt)
+        elif last.get(day) != count:
+            absent = before.read_ms if before is not None else None
+            archived = year is not None
+            found.append(Sighting(day, count, now, absent, archived, "tsa.gov"))
+    headers = {name.lower(): value for name, value in answer.headers}
+    told = doubts.told()
+    # A page of which a row was not understood is read whole the next time.
+    etag, modified = headers.get("etag", ""), headers.get("last-modified", "")
+    state = PageState(now, *(("", "") if told or not page.counts else (etag, modified)))
+    return CountsFetched(path, tuple(found), {path: state}, told)

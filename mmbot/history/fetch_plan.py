@@ -1,0 +1,112 @@
+"""What a fetch has to ask for: weeks that are not complete, and their markets that are not."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterator, Sequence
+
+import msgspec
+
+from mmbot.history.listing import Listing
+from mmbot.history.manifest import MarketEntry, WeekManifest
+from mmbot.history.market_fetch import Held
+from mmbot.history.rows import MarketRecord, Period
+from mmbot.history.store import HistoryStore
+from mmbot.tsa.calendar import Week
+
+# An event of a week that was over so long ago would have been listed.
+_OVER = dt.timedelta(days=14)
+NOT_FETCHED = "not fetched yet"
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A market to fetch."""
+
+    market: MarketRecord
+    is_archived: bool
+
+
+def weeks_between(first: dt.date, last: dt.date) -> list[Week]:
+    """Return the weeks from that of `first` to that of `last`."""
+    week, end = Week.of(first), Week.of(last)
+    found = []
+    while week <= end:
+        found.append(week)
+        week = week.following
+    return found
+
+
+def unfinished(
+    store: HistoryStore, series: str, weeks: Sequence[Week], periods: tuple[Period, ...]
+) -> list[Week]:
+    """Return the weeks of which something may have to be asked for."""
+    return [week for week in weeks if not _is_finished(store, week.event_ticker(series), periods)]
+
+
+def _is_finished(store: HistoryStore, event: str, periods: tuple[Period, ...]) -> bool:
+    held = store.manifest(event)
+    return held.is_complete(periods) and all(
+        store.is_there(event, ticker, entry) for ticker, entry in held.markets.items()
+    )
+
+
+def take_listing(
+    store: HistoryStore,
+    series: str,
+    weeks: Collection[Week],
+    listing: Listing,
+    at: dt.datetime,
+    periods: tuple[Period, ...],
+) -> list[Job]:
+    """Keep what is listed, note in the manifests what is missing, and return what to fetch.
+
+    Args:
+        store: Where it is kept.
+        series: The series.
+        weeks: The weeks that were asked for.
+        listing: What the exchange lists of them.
+        at: The calendar's time.
+        periods: The candles that are wanted.
+    """
+    store.put_listing(series, listing.events, listing.markets)
+    jobs: list[Job] = []
+    for event in sorted({week.event_ticker(series) for week in weeks}):
+        markets = [market for market in listing.markets if market.event_ticker == event]
+        held = store.manifest(event)
+        wanted = list(_wanted(store, held, markets, periods))
+        jobs += [Job(market, market.ticker in listing.archived) for market in wanted]
+        noted = held.markets | {
+            market.ticker: held.markets.get(market.ticker, MarketEntry(missing=(NOT_FETCHED,)))
+            for market in markets
+        }
+        over = Week.from_event_ticker(event).settles + _OVER < at
+        renewed = WeekManifest(event, noted, has_no_event=not noted and over and listing.is_whole)
+        if renewed != held:
+            store.put_manifest(renewed)
+    return jobs
+
+
+def _wanted(
+    store: HistoryStore,
+    held: WeekManifest,
+    markets: Sequence[MarketRecord],
+    periods: tuple[Period, ...],
+) -> Iterator[MarketRecord]:
+    for market in markets:
+        entry = held.markets.get(market.ticker)
+        whole = (
+            entry is not None
+            and entry.has(periods)
+            and store.is_there(held.event_ticker, market.ticker, entry)
+        )
+        if not whole:
+            yield market
+
+
+def held_of(store: HistoryStore, market: MarketRecord) -> Held:
+    """Return what is there of a market; nothing, where its files are not as they were written."""
+    event, ticker = market.event_ticker, market.ticker
+    entry = store.manifest(event).markets.get(ticker)
+    if entry is None or not store.is_there(event, ticker, entry):
+        return Held()
+    return Held(entry, store.market_trades(event, ticker), store.market_candles(event, ticker))

@@ -1,0 +1,214 @@
+"""Tables as Parquet files, by DuckDB: written whole or not at all, read as a stream of rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import hashlib
+import importlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from mmbot.errors import BadInput
+from mmbot.history.rows import Column, Row, Table
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_R = TypeVar("_R", bound=Row)
+
+_ROWS_AT_ONCE = 8_192
+# A month of minutes; what a reader skips or holds at once.
+_ROWS_IN_GROUP = 50_000
+_PART = ".part"
+_NUMPY = {"BIGINT": np.int64, "BOOLEAN": np.bool_, "VARCHAR": object, "DATE": "datetime64[us]"}
+
+
+class Unreadable(Exception):
+    """A file is not what its table says; the message is a clause for the user."""
+
+
+def connect() -> DuckDBPyConnection:
+    """Return a connection to a database in memory that this process shares."""
+    return _database(os.getpid()).cursor()
+
+
+@functools.cache
+def _database(_process: int) -> DuckDBPyConnection:
+    """Return this process's database: one that was forked off needs its own."""
+    # Loading it takes a while, which a command without history need not wait for.
+    duckdb = importlib.import_module("duckdb")
+    database: DuckDBPyConnection = duckdb.connect(
+        config={"threads": 1, "memory_limit": "1GB", "preserve_insertion_order": True}
+    )
+    return database
+
+
+def encode(table: Table[_R], rows: Sequence[_R], path: Path) -> bytes:
+    """Write rows, in their order, beside `path`; return the file's digest.
+
+    The file is not in its place before `put_in_place`.
+
+    Raises:
+        BadInput: It cannot be written.
+    """
+    part = part_of(path)
+    columns = {column.name: _array(column, rows) for column in table.columns}  # noqa: F841 (SQL)
+    selected = ", ".join(
+        f'"{column.name}"::{column.sql} AS "{column.name}"' for column in table.columns
+    )
+    options = (
+        "FORMAT PARQUET, COMPRESSION ZSTD, "
+        f"ROW_GROUP_SIZE {_ROWS_IN_GROUP}, KV_METADATA {{mmbot: '{table.schema}'}}"
+    )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with connect() as database:
+            database.execute(
+                f"COPY (SELECT {selected} FROM columns) TO {_quoted(part)} ({options})"
+            )
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+            file.seek(0)
+            return hashlib.file_digest(file, "sha256").digest()
+    except (OSError, _duckdb_error()) as error:
+        raise BadInput(
+            f"{path} cannot be written: {error}; is there room, and a right to?"
+        ) from None
+
+
+def part_of(path: Path) -> Path:
+    """Return where a file is written before it is whole."""
+    return path.with_name(path.name + _PART)
+
+
+def put_in_place(path: Path) -> None:
+    """Have a file that was written whole take its place."""
+    try:
+        part_of(path).replace(path)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}") from None
+
+
+def write(table: Table[_R], rows: Sequence[_R], path: Path) -> None:
+    """Write a whole file and put it in place.
+
+    Raises:
+        BadInput: It cannot be written.
+    """
+    encode(table, rows, path)
+    put_in_place(path)
+
+
+def read(
+    table: Table[_R], paths: Sequence[Path], *, where: str = "", ordered: Sequence[str] = ()
+) -> Iterator[_R]:
+    """Yield the rows of some files, sorted by columns, or else in the order of the files.
+
+    At equal values rows stay in the order of their files and of their places there. Rows are read
+    as they are wanted, some thousand at once.
+
+    Raises:
+        Unreadable: A file is none of the table's.
+    """
+    if not paths:
+        return
+    for path in paths:
+        check_schema(table, path)
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    files = ", ".join(map(_quoted, paths))
+    order = ", ".join((*ordered, "filename", "file_row_number"))
+    query = (
+        f"SELECT {names} FROM read_parquet([{files}], filename=true, file_row_number=true)"
+        f"{f' WHERE {where}' if where else ''} ORDER BY {order}"
+    )
+    kind = table.kind
+    try:
+        with connect() as database:
+            database.execute(query)
+            while rows := database.fetchmany(_ROWS_AT_ONCE):
+                for row in rows:
+                    yield kind(*row)
+    except _duckdb_error() as error:
+        raise Unreadable(f"{paths[0]} cannot be read: {_first_line(error)}") from None
+
+
+def check_schema(table: Table[Any], path: Path) -> None:
+    """Raise `Unreadable` unless a file is of the table."""
+    try:
+        with connect() as database:
+            held = database.execute(
+                f"SELECT value FROM parquet_kv_metadata({_quoted(path)}) WHERE key = 'mmbot'"
+            ).fetchall()
+            described = database.execute(
+                f"DESCRIBE SELECT * FROM read_parquet({_quoted(path)})"
+            ).fetchall()
+    except _duckdb_error() as error:
+        raise Unreadable(f"{path} cannot be read: {_first_line(error)}") from None
+    schema = bytes(held[0][0]).decode(errors="replace") if held else "nothing"
+    if schema != table.schema:
+        raise Unreadable(f"{path} says that it is {schema[:40]!r}, not {table.schema!r}")
+    found = [(name, kind) for name, kind, *_ in described]
+    wanted = [(column.name, column.sql) for column in table.columns]
+    if found != wanted:
+        odd = next(pair for pair in (*found, *wanted) if pair not in wanted or pair not in found)
+        raise Unreadable(f"{path} has not the columns of {table.schema!r}: {' '.join(odd)}")
+
+
+def texts(path: Path) -> Iterator[tuple[str, ...]]:
+    """Yield the names of any file's columns, then each row as texts, "" for what is missing.
+
+    Raises:
+        Unreadable: It is no Parquet file.
+    """
+    try:
+        with connect() as database:
+            database.execute(f"SELECT * FROM read_parquet({_quoted(path)})")
+            yield tuple(column[0] for column in database.description or ())
+            while rows := database.fetchmany(_ROWS_AT_ONCE):
+                for row in rows:
+                    yield tuple("" if cell is None else _as_text(cell) for cell in row)
+    except _duckdb_error() as error:
+        raise Unreadable(f"{path} cannot be read: {_first_line(error)}") from None
+
+
+def _as_text(cell: object) -> str:
+    if isinstance(cell, dt.datetime):
+        # Without a zone it is UTC, as Parquet has it.
+        return (cell if cell.tzinfo else cell.replace(tzinfo=dt.UTC)).isoformat()
+    return str(cell)
+
+
+def digest_of(path: Path) -> bytes:
+    """Return a file's digest."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _array(column: Column, rows: Iterable[Row]) -> Any:
+    values = [getattr(row, column.name) for row in rows]
+    if column.sql == "VARCHAR":
+        return np.array(values, dtype=object)
+    kind: Any = _NUMPY[column.sql]
+    if not column.is_optional:
+        return np.array(values, dtype=kind)
+    missing = [value is None for value in values]
+    filled = [0 if value is None else value for value in values]
+    return np.ma.masked_array(np.array(filled, dtype=kind), mask=missing)
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]
+
+
+def _duckdb_error() -> type[Exception]:
+    kind: type[Exception] = importlib.import_module("duckdb").Error
+    return kind
