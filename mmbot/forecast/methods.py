@@ -43,11 +43,12 @@ class Method(msgspec.Struct, frozen=True):
 
 
 SEED = Method("seed", Seasonal(), equally_weighted, 8, 0.1)
-# The weights are those of a pool measured on other weeks than those it was made for.
+# The prior weights were not fitted: about equal, less for a variant, least for the seed.
 POOL = (
     Method("combined", COMBINED, reweighted, ENOUGH_WEEKS, 0.25, corrected=True),
     Method("adaptive", ADAPTIVE, reweighted, ENOUGH_WEEKS, 0.25),
     Method("adaptive-normal", ADAPTIVE, normal, ENOUGH_WEEKS, 0.2),
+    # In the pool a narrower distribution adds more than one that would be calibrated alone.
     Method("boosted", GradientBoosting(), reweighted, ENOUGH_WEEKS, 0.2, spread=0.7),
     SEED,
 )

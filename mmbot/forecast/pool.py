@@ -174,7 +174,7 @@ def extend(
         error_correction: Whether methods that are to be corrected are.
         progress: Called with the number of new weeks done, and the number of new weeks.
     """
-    school = _School(methods, banks, history, error_correction)
+    learner = _Learner(methods, banks, history, error_correction)
     names = tuple(method.name for method in methods)
     mondays = next(iter(banks.values())).mondays
     digests = _digests(names, banks, error_correction=error_correction)
@@ -184,25 +184,25 @@ def extend(
     if record is not None and done:
         learnt[: done + 1], pits[:done] = record.learnt[: done + 1], record.pits[:done]
         # The digests cover the counts and not the program, so the last week is computed again.
-        again, _ = school.learn(int(mondays[done - 1]), learnt[done - 1])
+        again, _ = learner.after(int(mondays[done - 1]), learnt[done - 1])
         if not np.allclose(again, learnt[done], rtol=0, atol=1e-9):
             learnt[:], pits[:], done = 0.0, np.nan, 0
     for row in range(done, len(mondays)):
-        learnt[row + 1], pits[row] = school.learn(int(mondays[row]), learnt[row])
+        learnt[row + 1], pits[row] = learner.after(int(mondays[row]), learnt[row])
         if progress is not None:
             progress(row + 1 - done, len(mondays) - done)
     return TrackRecord(names, int(mondays[0]) if len(mondays) else 0, learnt, pits, digests)
 
 
-class _School(msgspec.Struct, frozen=True):
-    """The members, and all that their forecasts of past weeks are made from."""
+class _Learner(msgspec.Struct, frozen=True):
+    """Moves the weights week by week, from the members' forecasts as they would have been made."""
 
     methods: Sequence[Method]
     banks: Mapping[str, ResidualBank]
     history: History
     error_correction: bool
 
-    def learn(self, monday: int, learnt: Floats) -> tuple[Floats, Floats]:
+    def after(self, monday: int, learnt: Floats) -> tuple[Floats, Floats]:
         """Score the members on one past week, at each origin.
 
         Args:
@@ -212,10 +212,10 @@ class _School(msgspec.Struct, frozen=True):
         Returns:
             The same after the week, and the PIT of the pool's forecasts, shape (7,).
         """
-        steps = [self._learn(monday, k, learnt[k]) for k in ORIGINS]
+        steps = [self._after(monday, k, learnt[k]) for k in ORIGINS]
         return np.stack([after for after, _ in steps]), np.array([pit for _, pit in steps])
 
-    def _learn(self, monday: int, k: int, learnt: Floats) -> tuple[Floats, float]:
+    def _after(self, monday: int, k: int, learnt: Floats) -> tuple[Floats, float]:
         found = [
             hindcast(
                 method,
