@@ -104,7 +104,9 @@ def _shrunk(result: SeedResult, violation: Violation) -> Job:
 
 
 def _print_violation(violation: Violation, job: Job, console: Console) -> None:
-    console.print(f"seed {violation.seed} breaks {violation.invariant}: {violation.what}")
+    console.print(
+        f"seed {violation.seed} breaks {violation.invariant}: {violation.what}", markup=False
+    )
     console.print(f"  {job.command}", soft_wrap=True)
 
 
