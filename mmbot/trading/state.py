@@ -24,7 +24,7 @@ from mmbot.trading.losses import DailyLosses, PnlMark
 from mmbot.trading.orders import OwnOrders
 from mmbot.trading.portfolio import Exposure, Portfolio
 from mmbot.trading.pricing import QuoteLimits
-from mmbot.trading.values import Fill, ListedEvent, Market
+from mmbot.trading.values import Fill, ListedEvent, Market, opposite
 from mmbot.tsa.calendar import CalendarClock, Week, release_instant
 from mmbot.units import ONE_DOLLAR, Count, Milliseconds, Money, Price, total, value_of
 
@@ -430,10 +430,17 @@ class TradingState(msgspec.Struct):
         return tuple(market.ticker for _, market in self.markets() if now < market.terms.closes)
 
     def exposures(self, event_state: EventState) -> list[Exposure]:
-        """Return what the orders of an event may still buy or sell."""
-        portfolio = event_state.portfolio
+        """Return what the orders of an event may still buy or sell.
+
+        A fill that may not have happened counts as an order that would undo it, so that no outcome
+        is the better for it.
+        """
+        index = event_state.portfolio.strike_index
         return [
-            Exposure(portfolio.strike_index(ticker), order.side, order.price, order.exposed)
+            Exposure(index(ticker), order.side, order.price, order.exposed)
             for ticker in event_state.markets
             for order in self.orders.of(ticker)
+        ] + [
+            Exposure(index(fill.ticker), opposite(fill.side), fill.price, fill.count)
+            for fill in event_state.fills.unconfirmed
         ]
