@@ -181,8 +181,7 @@ class Auditor:
         self.fills[fact.trade_id, fact.order_id] = fact
         own = fact.client_order_id.startswith(CLIENT_ID_PREFIX)
         falsely_over = fact.client_order_id in self._false_ends
-        misled = self.told_fills.misleads(_event(fact.ticker), fact.at)
-        foreign = not own or fact.order_id in self._late or falsely_over or misled
+        foreign = not own or fact.order_id in self._late or falsely_over
         self._holding(_event(fact.ticker)).book(fact, foreign=foreign)
 
     def _holding(self, event: str) -> Holding:
@@ -197,8 +196,6 @@ class Auditor:
         the next one, that one cannot know of. Such a late order keeps its short lifetime; it counts
         from its first renewal on, and before that for whatever the bot sends once it knows of it.
         """
-        if self.told_fills.misleads(event, self._now):
-            return
         least, allowed = self._least(event), self._allowed(event)
         if least < allowed:
             raise InvariantBroken(
@@ -252,7 +249,7 @@ class Auditor:
             elif isinstance(output, RecordFill):
                 self._check_booking(output.fill)
             elif isinstance(output, VoidFill):
-                self.told_fills.voided(output.fill, now)
+                self.told_fills.check_voided(output.fill)
         self._check_lost(bot)
 
     def check_clock(

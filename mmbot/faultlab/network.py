@@ -223,7 +223,7 @@ class Network:
         sids = [sid for sid, each in session.subscriptions.items() if each.channel == "fill"]
         if sids and "fill" not in connection.silent:
             now = self._scheduler.now
-            trade_id = self._auditor.told_fills.invent(order, now)
+            trade_id = self._auditor.told_fills.invent(order.order_id)
             self._auditor.ended_falsely(order.client_order_id, now)
             self._frames_in_flight += 1
             frame = invented_fill(order, count, trade_id, sids[0], now)
