@@ -76,12 +76,26 @@ class FillReports:
             sources |= {s: name for s, name in known.ids.items() if name == fill.trade_id}
             for each in sources.keys() - {source}:
                 del known.ids[each]
-        reported = ReportedFill(fill, now, sources)
-        if source == "stream":
+        self._note(ReportedFill(fill, now, sources))
+        return True
+
+    def restore(self, fill: Fill, *, confirmed: bool) -> bool:
+        """Note a fill of the ledger, which has none twice; return whether it is new.
+
+        One that no list has confirmed is still no more than what the stream told.
+        """
+        if fill.key in self._by_key:
+            return False
+        source: FillSource = "ledger" if confirmed else "stream"
+        self._note(ReportedFill(fill, fill.at, {source: fill.trade_id}))
+        return True
+
+    def _note(self, reported: ReportedFill) -> None:
+        fill = reported.fill
+        if reported.ids.keys() == {"stream"}:
             self._unconfirmed.append(reported)
         self._by_key[fill.key] = reported
         self._by_order.setdefault(fill.order_id, []).append(reported)
-        return True
 
     def order_stated(self, order_id: str, filled: Count, as_of: Milliseconds) -> None:
         """Note how much of an order with fills the exchange states as filled when it is asked."""

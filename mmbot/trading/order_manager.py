@@ -357,6 +357,8 @@ class OrderManager:
         fill = reported.fill
         event_state.fills.remove(reported)
         event_state.portfolio.void(fill)
+        kept = (each for each in self._state.unconfirmed if each.key != fill.key)
+        self._state.unconfirmed = tuple(kept)
         self._buffer.add(VoidFill(fill, reason))
         self._buffer.log(
             "fill.voided",

@@ -18,7 +18,7 @@ from mmbot.forecast.belief import Belief
 from mmbot.trading.book import Book, Top
 from mmbot.trading.budget import WriteBudget
 from mmbot.trading.fair import MarketMid
-from mmbot.trading.fill_reports import FillReports, FillSource
+from mmbot.trading.fill_reports import FillReports
 from mmbot.trading.gates import CLOSING_MARGIN_MS, Gate, ShutGate
 from mmbot.trading.losses import DailyLosses, PnlMark
 from mmbot.trading.orders import OwnOrders
@@ -197,16 +197,14 @@ class EventState:
     def restore_fills(self, recorded: Iterable[Fill], unconfirmed: Iterable[Fill]) -> int:
         """Book the fills of this event that an earlier session recorded; return how many.
 
-        One that no list has confirmed is still no more than what the stream told.
+        Args:
+            recorded: Those that a list of the account has confirmed.
+            unconfirmed: The others.
         """
         before = len(self.portfolio)
-        sources: tuple[tuple[FillSource, Iterable[Fill]], ...] = (
-            ("ledger", recorded),
-            ("stream", unconfirmed),
-        )
-        for source, fills in sources:
+        for confirmed, fills in ((True, recorded), (False, unconfirmed)):
             for fill in fills:
-                if fill.ticker in self.markets and self.fills.add(fill, source, fill.at):
+                if fill.ticker in self.markets and self.fills.restore(fill, confirmed=confirmed):
                     self.portfolio.book(fill)
         return len(self.portfolio) - before
 
