@@ -78,7 +78,11 @@ class Auditor:
         self.pending: dict[str, CreateRequest] = {}
         self.fills: dict[tuple[str, str], AccountFilled] = {}
         self._holdings: dict[str, Holding] = {}
+        # The fills that the present session has from its ledger, or has booked.
         self._booked: set[tuple[str, str]] = set()
+        # Whether the account's list of fills was empty when this session read it last.
+        self._fills_denied = False
+        self._excused: set[tuple[str, str]] = set()
         self.told_fills = ToldFills()
         self.session = ""
         self.stopping = self._still = False
@@ -181,8 +185,11 @@ class Auditor:
         self.fills[fact.trade_id, fact.order_id] = fact
         own = fact.client_order_id.startswith(CLIENT_ID_PREFIX)
         falsely_over = fact.client_order_id in self._false_ends
-        foreign = not own or fact.order_id in self._late or falsely_over
-        self._holding(_event(fact.ticker)).book(fact, foreign=foreign)
+        holding = self._holding(_event(fact.ticker))
+        holding.book(fact)
+        if not own or fact.order_id in self._late or falsely_over:
+            self._excused.add((fact.trade_id, fact.order_id))
+            holding.excuse(fact)
 
     def _holding(self, event: str) -> Holding:
         if event not in self._holdings:
@@ -232,8 +239,25 @@ class Auditor:
         self.session, self.stopping = session, False
         self.pending.clear()
         self._booked.clear()
+        self._fills_denied = False
         self.ledger_behind = False
         self.stream = None
+
+    def fills_restored(self, fills: Iterable[Fill]) -> None:
+        """Follow what a new session has from the ledger."""
+        self._booked.update(key for key in map(self.told_fills.true_key, fills) if key)
+
+    def fills_listed(self, *, denied: bool) -> None:
+        """Follow the account's list of fills, which a fault may have emptied."""
+        self._fills_denied = denied
+
+    def _excuse_denied(self) -> None:
+        """Hold no fill against a session that neither ledger nor account know of."""
+        for key, fact in self.fills.items():
+            known = key in self._booked or key in self._excused
+            if not known and _session_of(fact) != self.session:
+                self._excused.add(key)
+                self._holding(_event(fact.ticker)).excuse(fact)
 
     def check_outputs(self, outputs: Sequence[Output], bot: Bot, now: Milliseconds) -> None:
         """Check everything that the bot did on one input; `now` is the bot's own time."""
@@ -249,7 +273,7 @@ class Auditor:
             elif isinstance(output, RecordFill):
                 self._check_booking(output.fill)
             elif isinstance(output, VoidFill):
-                self.told_fills.check_voided(output.fill)
+                self.told_fills.voided(output.fill)
         self._check_lost(bot)
 
     def check_clock(
@@ -288,6 +312,8 @@ class Auditor:
     def _check_create(self, sent: CreateRequest, bot: Bot, now: Milliseconds) -> None:
         if sent.client_id in self.pending:
             raise InvariantBroken("one_order", f"{sent.client_id} was sent twice")
+        if self._fills_denied:
+            self._excuse_denied()
         self._check_rest(sent)
         if self.stopping:
             raise InvariantBroken(
@@ -490,7 +516,7 @@ def _event(ticker: str) -> str:
     return ticker.rpartition("-")[0]
 
 
-def _session_of(order: ExchangeOrder) -> str:
+def _session_of(order: ExchangeOrder | AccountFilled) -> str:
     return order.client_order_id.removeprefix(CLIENT_ID_PREFIX).rpartition("-")[0]
 
 

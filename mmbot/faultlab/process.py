@@ -127,7 +127,9 @@ class Process:
     def _begin_trading(self) -> None:
         self._trading = True
         held = self._ledger.unsettled_events()
-        self._driver.handle(EventsHeld(held, *self._ledger.fills_of(held)))
+        recorded, unconfirmed = self._ledger.fills_of(held)
+        self._auditor.fills_restored((*recorded, *unconfirmed))
+        self._driver.handle(EventsHeld(held, recorded, unconfirmed))
         marks = tuple(self._ledger.marks.values())
         self._driver.handle(EventOccurred(SessionStarted(self._clock.now(), marks)))
         if self._ledger.halt is not None:

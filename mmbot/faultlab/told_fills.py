@@ -1,11 +1,17 @@
-"""Fills that the stream tells otherwise than they are: under other ids, or never happened."""
+"""Fills that the stream tells otherwise than they are: under other ids, or never happened.
+
+An invented fill may be the equal of one that did happen. Nobody can tell such two apart, and it is
+right to void either.
+"""
 
 from __future__ import annotations
 
 from typing import TypeAlias
 
+from mmbot.exchange.order_types import ExchangeOrder
 from mmbot.faultlab.agreement import InvariantBroken
-from mmbot.trading.values import Fill
+from mmbot.trading.values import Fill, Side
+from mmbot.units import Count, Price
 
 FillKey: TypeAlias = tuple[str, str]
 
@@ -16,23 +22,35 @@ class ToldFills:
     def __init__(self) -> None:
         """Begin with every fill told as it is."""
         self._true: dict[FillKey, FillKey] = {}
-        self._invented: set[FillKey] = set()
+        # Side, price and count of each invented fill, until it is voided.
+        self._invented: dict[FillKey, tuple[Side, Price, Count] | None] = {}
 
     def rename(self, other: FillKey, true: FillKey) -> None:
         """Follow a fill that is told under another id."""
         self._true[other] = true
 
-    def invent(self, order_id: str) -> str:
+    def invent(self, order: ExchangeOrder, count: Count) -> str:
         """Return the id of a fill of an order that never happened."""
         trade_id = f"invented-{len(self._invented)}"
-        self._invented.add((trade_id, order_id))
+        self._invented[trade_id, order.order_id] = order.side, order.price, count
         return trade_id
 
     def true_key(self, fill: Fill) -> FillKey | None:
         """Return the key of a fill at the exchange; `None` if it is an invented one."""
         return None if fill.key in self._invented else self._true.get(fill.key, fill.key)
 
-    def check_voided(self, fill: Fill) -> None:
-        """Check that a fill that is voided never happened."""
+    def voided(self, fill: Fill) -> None:
+        """Check that a fill that is voided never happened, or that an equal one did not."""
         if fill.key not in self._invented:
-            raise InvariantBroken("voided", f"the fill {fill.trade_id} happened and was voided")
+            self._exchange_for_equal(fill)
+        self._invented[fill.key] = None
+
+    def _exchange_for_equal(self, fill: Fill) -> None:
+        """Take an invented fill for one that happened, as that was voided in its place."""
+        essence = fill.side, fill.price, fill.count
+        for key, invented in self._invented.items():
+            if key[1] == fill.order_id and invented == essence:
+                self._true[key] = self._true.get(fill.key, fill.key)
+                del self._invented[key]
+                return
+        raise InvariantBroken("voided", f"the fill {fill.trade_id} happened and was voided")
