@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from mmbot.bot.bot import Bot
 from mmbot.bot.outputs import Output
@@ -26,7 +26,13 @@ from mmbot.faultlab.agreement import (
 from mmbot.faultlab.holdings import Holding
 from mmbot.faultlab.scenario import Scenario
 from mmbot.faultlab.told_fills import ToldFills
-from mmbot.faultlab.traffic import CreateRequest, DeliveredStream, cancelled_ids, orders_created_by
+from mmbot.faultlab.traffic import (
+    CreateRequest,
+    DeliveredStream,
+    cancelled_ids,
+    confirms_an_order,
+    orders_created_by,
+)
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.trading.commands import RecordFill, VoidFill
@@ -41,6 +47,8 @@ __all__ = ["POSITIONS_PATH", "SKEW_MS", "Auditor", "InvariantBroken"]
 SKEW_MS: Final = 6_000
 # How long the bot may trust books whose channel has died.
 _BLIND_MS: Final = 5_000
+# How long the bot may wait for the report of an order that was confirmed.
+_UNREPORTED_MS: Final = 5_000
 # The machine's clock is looked at every second.
 _CLOCK_UNNOTICED_MS: Final = 1_100
 # The account is read every minute, and sooner after a failure.
@@ -118,6 +126,14 @@ class Auditor:
         """Follow a channel that dies on the present connection."""
         if self.stream is not None and "orderbook_delta" in kinds:
             self.stream.books_silent_since = now
+        if self.stream is not None and "user_order" in kinds:
+            self.stream.reports_silent = True
+
+    def channels_restored(self) -> None:
+        """Follow that every channel of the present connection delivers again."""
+        if self.stream is not None:
+            self.stream.books_silent_since = self.stream.unreported_since = None
+            self.stream.reports_silent = False
 
     def _may_be_taken_for_over(self, order: ExchangeOrder) -> bool:
         told = self._false_ends.get(order.client_order_id)
@@ -361,6 +377,7 @@ class Auditor:
         silent_since = stream.books_silent_since
         if silent_since is not None and now > silent_since + _BLIND_MS + SKEW_MS:
             raise InvariantBroken("blind", f"{sent.client_id} was sent on books that are not told")
+        self._check_heard(sent, stream, now)
         if not stream.account_read:
             raise InvariantBroken(
                 "unreconciled", f"{sent.client_id} was sent before the account was read"
@@ -373,6 +390,15 @@ class Auditor:
         self._check_readable(sent, now)
         if "stale_belief" not in self._unjudged:
             self._check_belief(sent, bot, now)
+
+    def _check_heard(self, sent: CreateRequest, stream: DeliveredStream, now: Milliseconds) -> None:
+        """Check that one order at a time is sent once one was confirmed and not reported."""
+        since = stream.unreported_since
+        if since is None or now <= since + _UNREPORTED_MS + SKEW_MS:
+            return
+        resting = (o for o in self.live.values() if not self._may_be_taken_for_over(o))
+        if self.pending or any(_session_of(order) == self.session for order in resting):
+            raise InvariantBroken("deaf", f"{sent.client_id} was sent though no order is reported")
 
     def _check_fees(self, sent: CreateRequest, now: Milliseconds) -> None:
         exchange = self._scenario.venue.exchange
@@ -457,12 +483,29 @@ class Auditor:
             self.pending.pop(sent.client_id, None)
 
     def answer_delivered(
-        self, request: HttpRequest, answer: HttpAnswer | None, stream: Any
+        self,
+        request: HttpRequest,
+        answer: HttpAnswer | None,
+        stream: DeliveredStream | None,
+        *,
+        unreported: bool,
+        now: Milliseconds,
     ) -> None:
-        """Follow an answer that reaches the bot, to a call made while `stream` was up."""
-        read = request.path == POSITIONS_PATH and answer is not None and answer.status == 200
-        if read and self.stream is not None and stream is self.stream:
-            self.stream.account_read = True
+        """Follow an answer that reaches the bot.
+
+        Args:
+            request: What is answered.
+            answer: The answer.
+            stream: The stream that was up when the request was sent.
+            unreported: Whether that did not tell of own orders then.
+            now: The true time.
+        """
+        if answer is None or stream is None or stream is not self.stream:
+            return
+        if request.path == POSITIONS_PATH and answer.status == 200:
+            stream.account_read = True
+        if unreported and stream.unreported_since is None and confirms_an_order(request, answer):
+            stream.unreported_since = now
 
     def page_read(self, readable: Mapping[dt.date, int], counts: Counts) -> None:
         """Check the counts after a page of which some right counts can be read."""

@@ -212,8 +212,7 @@ class Network:
         """Have every channel of the present connection deliver again."""
         if self.connection is not None:
             self.connection.silent = frozenset()
-        if self._auditor.stream is not None:
-            self._auditor.stream.books_silent_since = None
+        self._auditor.channels_restored()
 
     def invent_fill(self, order: ExchangeOrder, count: Count) -> None:
         """Tell the process of a fill of an order that never happened."""
