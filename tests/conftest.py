@@ -31,19 +31,26 @@ PROCESS_SECONDS = 180
 USUAL_TIME = ("--at", "2026-04-14T12:00")
 # The rooms of which every branch is taken by their own tests.
 FULLY_COVERED = ("forecast", "kalshi", "trading")
+# Tests that share a setup which takes long, so that one worker makes it once.
+SHARED = (
+    "tests/systemd/",
+    "tests/forecast/test_model.py",
+    "tests/cli/test_forecast_commands.py",
+    "tests/exchange/test_crowd.py",
+)
 # The rooms of the longest tests, which begin first, so that no worker is left with one in the end.
 LONGEST = ("systemd", "daemon", "faultlab", "cli")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Have one worker run all tests that share the container, and any worker any other test."""
+    """Have one worker run all tests that share a setup, and any worker any other test."""
     scheduler = LoadScopeScheduling(config, log)
     scheduler._split_scope = _shared_with
     return scheduler
 
 
 def _shared_with(nodeid: str) -> str:
-    return "systemd" if nodeid.startswith("tests/systemd/") else nodeid
+    return next((setup for setup in SHARED if nodeid.startswith(setup)), nodeid)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

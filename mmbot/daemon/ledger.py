@@ -378,10 +378,15 @@ class Ledger:
         return [Fill(*row) for row in rows]
 
     def unsettled_events(self) -> tuple[str, ...]:
-        """Return the events with a fill or a sample in a market whose settlement is not final."""
+        """Return the events with a fill or a sample in a market that is not settled for good.
+
+        A settlement of another position than its fills add up to is still to be booked anew.
+        """
         rows = self._db.execute(
             "SELECT ticker FROM fills UNION SELECT ticker FROM samples"
-            " EXCEPT SELECT ticker FROM latest_settlements WHERE final"
+            " EXCEPT SELECT ticker FROM latest_settlements AS booked WHERE final AND position ="
+            " (SELECT coalesce(sum(iif(side = 'bid', count, -count)), 0)"
+            " FROM fills WHERE fills.ticker = booked.ticker)"
         )
         return tuple(sorted({ticker.rpartition("-")[0] for (ticker,) in rows}))
 

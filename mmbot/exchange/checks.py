@@ -7,7 +7,7 @@ from typing import Final
 
 from mmbot.exchange.accounts import collateral
 from mmbot.exchange.fees import FeeSchedule, rounded_fee
-from mmbot.exchange.market import ExchangeMarket, opposite
+from mmbot.exchange.market import ExchangeMarket
 from mmbot.exchange.order_types import (
     ExchangeOrder,
     NewOrder,
@@ -15,7 +15,7 @@ from mmbot.exchange.order_types import (
     RequestRefused,
     TimeInForce,
 )
-from mmbot.trading.values import Side
+from mmbot.trading.values import Side, opposite
 from mmbot.units import Count, Milliseconds, Money, Price
 
 FOK_MISS: Final = (

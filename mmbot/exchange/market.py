@@ -179,8 +179,3 @@ class ExchangeMarket:
             for level in side.levels.values()
             for order in level.values()
         ]
-
-
-def opposite(side: Side) -> Side:
-    """Return the other side of the book."""
-    return "ask" if side == "bid" else "bid"

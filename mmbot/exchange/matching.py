@@ -28,7 +28,7 @@ from mmbot.exchange.facts import (
     Traded,
 )
 from mmbot.exchange.group_limits import FillLimitGroup, FillLimitGroups
-from mmbot.exchange.market import ExchangeMarket, opposite
+from mmbot.exchange.market import ExchangeMarket
 from mmbot.exchange.order_types import (
     ClientOrderIds,
     ExchangeOrder,
@@ -39,6 +39,7 @@ from mmbot.exchange.order_types import (
     RequestRefused,
     TimeInForce,
 )
+from mmbot.trading.values import opposite
 from mmbot.units import Count, Milliseconds, Money, Price, value_of
 
 

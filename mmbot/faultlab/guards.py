@@ -233,6 +233,10 @@ _TABLE: Final = (
         "three_books",
         (Patch("mmbot.trading.account:AccountReader._check_positions", _always(value=True)),),
     ),
+    Guard(
+        "unlisted_fills",
+        (Patch("mmbot.trading.fill_reports:FillReports.unconfirmed", _becomes(())),),
+    ),
     Guard("one_fill", (Patch("mmbot.trading.fill_reports:_same", _always(value=False)),)),
     Guard("expiry", (Patch(f"{_WRITES}:_place_body", _without_key("expiration_time")),)),
     Guard("post_only", (Patch(f"{_WRITES}:_place_body", _without_key("post_only")),)),

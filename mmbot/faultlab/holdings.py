@@ -24,13 +24,17 @@ class Holding:
         self.positions: dict[str, Count] = dict.fromkeys(tickers, Count(0))
         self._strike_indices = {ticker: index for index, ticker in enumerate(tickers)}
 
-    def book(self, fill: AccountFilled, *, foreign: bool) -> None:
-        """Book a fill; the bot could prevent neither a `foreign` one nor a sudden fee."""
+    def book(self, fill: AccountFilled) -> None:
+        """Book a fill; the bot could not prevent a sudden fee."""
         signed = Count(fill.count if fill.side == "bid" else -fill.count)
         self.positions[fill.ticker] = Count(self.positions[fill.ticker] + signed)
         self.cash = Money(self.cash - value_of(signed, fill.price) - fill.fee)
-        lost = value_of(fill.count, cost_of_one(fill.side, fill.price)) if foreign else 0
-        self.unavoidable_loss = Money(self.unavoidable_loss + fill.fee + lost)
+        self.unavoidable_loss = Money(self.unavoidable_loss + fill.fee)
+
+    def excuse(self, fill: AccountFilled) -> None:
+        """Take what a booked fill may lose for none of the bot's making."""
+        lost = value_of(fill.count, cost_of_one(fill.side, fill.price))
+        self.unavoidable_loss = Money(self.unavoidable_loss + lost)
 
     def wealth(self, orders: Iterable[tuple[str, Side, Price, Count]]) -> list[Money]:
         """Return the least wealth in each outcome cell, as if each order filled where it loses.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 
 from mmbot.bot.outputs import ShownCount
@@ -43,9 +44,16 @@ class InMemoryLedger:
         return counts
 
     def unsettled_events(self) -> tuple[str, ...]:
-        """Return the events that have fills in markets whose settlement is not final."""
-        settled = {ticker for ticker, booked in self.settlements.items() if booked.final}
-        unsettled = {fill.ticker for fill in self.fills.values()} - settled
+        """Return the events that have fills in markets that are not settled for good."""
+        held = Counter[str]()
+        for fill in self.fills.values():
+            held[fill.ticker] += fill.signed_count
+        settled = {
+            ticker
+            for ticker, booked in self.settlements.items()
+            if booked.final and booked.position == held[ticker]
+        }
+        unsettled = held.keys() - settled
         return tuple(sorted({ticker.rpartition("-")[0] for ticker in unsettled}))
 
     def fills_of(self, events: Collection[str]) -> tuple[tuple[Fill, ...], tuple[Fill, ...]]:

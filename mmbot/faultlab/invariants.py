@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from mmbot.bot.bot import Bot
 from mmbot.bot.outputs import Output
@@ -26,7 +26,13 @@ from mmbot.faultlab.agreement import (
 from mmbot.faultlab.holdings import Holding
 from mmbot.faultlab.scenario import Scenario
 from mmbot.faultlab.told_fills import ToldFills
-from mmbot.faultlab.traffic import CreateRequest, DeliveredStream, cancelled_ids, orders_created_by
+from mmbot.faultlab.traffic import (
+    CreateRequest,
+    DeliveredStream,
+    cancelled_ids,
+    confirms_an_order,
+    orders_created_by,
+)
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.trading.commands import RecordFill, VoidFill
@@ -41,6 +47,8 @@ __all__ = ["POSITIONS_PATH", "SKEW_MS", "Auditor", "InvariantBroken"]
 SKEW_MS: Final = 6_000
 # How long the bot may trust books whose channel has died.
 _BLIND_MS: Final = 5_000
+# How long the bot may wait for the report of an order that was confirmed.
+_UNREPORTED_MS: Final = 5_000
 # The machine's clock is looked at every second.
 _CLOCK_UNNOTICED_MS: Final = 1_100
 # The account is read every minute, and sooner after a failure.
@@ -78,7 +86,11 @@ class Auditor:
         self.pending: dict[str, CreateRequest] = {}
         self.fills: dict[tuple[str, str], AccountFilled] = {}
         self._holdings: dict[str, Holding] = {}
+        # The fills that the present session has from its ledger, or has booked.
         self._booked: set[tuple[str, str]] = set()
+        # Whether the account's list of fills was empty when this session read it last.
+        self._fills_denied = False
+        self._excused: set[tuple[str, str]] = set()
         self.told_fills = ToldFills()
         self.session = ""
         self.stopping = self._still = False
@@ -114,6 +126,14 @@ class Auditor:
         """Follow a channel that dies on the present connection."""
         if self.stream is not None and "orderbook_delta" in kinds:
             self.stream.books_silent_since = now
+        if self.stream is not None and "user_order" in kinds:
+            self.stream.reports_silent = True
+
+    def channels_restored(self) -> None:
+        """Follow that every channel of the present connection delivers again."""
+        if self.stream is not None:
+            self.stream.books_silent_since = self.stream.unreported_since = None
+            self.stream.reports_silent = False
 
     def _may_be_taken_for_over(self, order: ExchangeOrder) -> bool:
         told = self._false_ends.get(order.client_order_id)
@@ -181,9 +201,11 @@ class Auditor:
         self.fills[fact.trade_id, fact.order_id] = fact
         own = fact.client_order_id.startswith(CLIENT_ID_PREFIX)
         falsely_over = fact.client_order_id in self._false_ends
-        misled = self.told_fills.misleads(_event(fact.ticker), fact.at)
-        foreign = not own or fact.order_id in self._late or falsely_over or misled
-        self._holding(_event(fact.ticker)).book(fact, foreign=foreign)
+        holding = self._holding(_event(fact.ticker))
+        holding.book(fact)
+        if not own or fact.order_id in self._late or falsely_over:
+            self._excused.add((fact.trade_id, fact.order_id))
+            holding.excuse(fact)
 
     def _holding(self, event: str) -> Holding:
         if event not in self._holdings:
@@ -197,8 +219,6 @@ class Auditor:
         the next one, that one cannot know of. Such a late order keeps its short lifetime; it counts
         from its first renewal on, and before that for whatever the bot sends once it knows of it.
         """
-        if self.told_fills.misleads(event, self._now):
-            return
         least, allowed = self._least(event), self._allowed(event)
         if least < allowed:
             raise InvariantBroken(
@@ -235,8 +255,25 @@ class Auditor:
         self.session, self.stopping = session, False
         self.pending.clear()
         self._booked.clear()
+        self._fills_denied = False
         self.ledger_behind = False
         self.stream = None
+
+    def fills_restored(self, fills: Iterable[Fill]) -> None:
+        """Follow what a new session has from the ledger."""
+        self._booked.update(key for key in map(self.told_fills.true_key, fills) if key)
+
+    def fills_listed(self, *, denied: bool) -> None:
+        """Follow the account's list of fills, which a fault may have emptied."""
+        self._fills_denied = denied
+
+    def _excuse_denied(self) -> None:
+        """Hold no fill against a session that neither ledger nor account know of."""
+        for key, fact in self.fills.items():
+            known = key in self._booked or key in self._excused
+            if not known and _session_of(fact) != self.session:
+                self._excused.add(key)
+                self._holding(_event(fact.ticker)).excuse(fact)
 
     def check_outputs(self, outputs: Sequence[Output], bot: Bot, now: Milliseconds) -> None:
         """Check everything that the bot did on one input; `now` is the bot's own time."""
@@ -252,7 +289,7 @@ class Auditor:
             elif isinstance(output, RecordFill):
                 self._check_booking(output.fill)
             elif isinstance(output, VoidFill):
-                self.told_fills.voided(output.fill, now)
+                self.told_fills.voided(output.fill)
         self._check_lost(bot)
 
     def check_clock(
@@ -291,6 +328,8 @@ class Auditor:
     def _check_create(self, sent: CreateRequest, bot: Bot, now: Milliseconds) -> None:
         if sent.client_id in self.pending:
             raise InvariantBroken("one_order", f"{sent.client_id} was sent twice")
+        if self._fills_denied:
+            self._excuse_denied()
         self._check_rest(sent)
         if self.stopping:
             raise InvariantBroken(
@@ -338,6 +377,7 @@ class Auditor:
         silent_since = stream.books_silent_since
         if silent_since is not None and now > silent_since + _BLIND_MS + SKEW_MS:
             raise InvariantBroken("blind", f"{sent.client_id} was sent on books that are not told")
+        self._check_heard(sent, stream, now)
         if not stream.account_read:
             raise InvariantBroken(
                 "unreconciled", f"{sent.client_id} was sent before the account was read"
@@ -350,6 +390,15 @@ class Auditor:
         self._check_readable(sent, now)
         if "stale_belief" not in self._unjudged:
             self._check_belief(sent, bot, now)
+
+    def _check_heard(self, sent: CreateRequest, stream: DeliveredStream, now: Milliseconds) -> None:
+        """Check that one order at a time is sent once one was confirmed and not reported."""
+        since = stream.unreported_since
+        if since is None or now <= since + _UNREPORTED_MS + SKEW_MS:
+            return
+        resting = (o for o in self.live.values() if not self._may_be_taken_for_over(o))
+        if self.pending or any(_session_of(order) == self.session for order in resting):
+            raise InvariantBroken("deaf", f"{sent.client_id} was sent though no order is reported")
 
     def _check_fees(self, sent: CreateRequest, now: Milliseconds) -> None:
         exchange = self._scenario.venue.exchange
@@ -434,12 +483,29 @@ class Auditor:
             self.pending.pop(sent.client_id, None)
 
     def answer_delivered(
-        self, request: HttpRequest, answer: HttpAnswer | None, stream: Any
+        self,
+        request: HttpRequest,
+        answer: HttpAnswer | None,
+        stream: DeliveredStream | None,
+        *,
+        unreported: bool,
+        now: Milliseconds,
     ) -> None:
-        """Follow an answer that reaches the bot, to a call made while `stream` was up."""
-        read = request.path == POSITIONS_PATH and answer is not None and answer.status == 200
-        if read and self.stream is not None and stream is self.stream:
-            self.stream.account_read = True
+        """Follow an answer that reaches the bot.
+
+        Args:
+            request: What is answered.
+            answer: The answer.
+            stream: The stream that was up when the request was sent.
+            unreported: Whether that did not tell of own orders then.
+            now: The true time.
+        """
+        if answer is None or stream is None or stream is not self.stream:
+            return
+        if request.path == POSITIONS_PATH and answer.status == 200:
+            stream.account_read = True
+        if unreported and stream.unreported_since is None and confirms_an_order(request, answer):
+            stream.unreported_since = now
 
     def page_read(self, readable: Mapping[dt.date, int], counts: Counts) -> None:
         """Check the counts after a page of which some right counts can be read."""
@@ -493,7 +559,7 @@ def _event(ticker: str) -> str:
     return ticker.rpartition("-")[0]
 
 
-def _session_of(order: ExchangeOrder) -> str:
+def _session_of(order: ExchangeOrder | AccountFilled) -> str:
     return order.client_order_id.removeprefix(CLIENT_ID_PREFIX).rpartition("-")[0]
 
 

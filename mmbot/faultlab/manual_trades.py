@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from mmbot.exchange.accounts import Account
-from mmbot.exchange.market import opposite
 from mmbot.exchange.order_types import NewOrder, RequestRefused
 from mmbot.exchange.venue import SimulatedVenue
 from mmbot.faultlab.scenario import Scenario
-from mmbot.trading.values import Side
+from mmbot.trading.values import Side, opposite
 from mmbot.units import ONE_CONTRACT, Milliseconds, Price
 
 

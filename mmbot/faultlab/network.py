@@ -36,9 +36,10 @@ _CLOSE_MS: Final = 50
 # After this time a session knows how full its write bucket is.
 _SETTLED_MS: Final = 5_000
 
+_FILLS_PATH: Final = "/trade-api/v2/portfolio/fills"
 # The account's lists of fills and positions without any row.
 _EMPTY_LISTS: Final = {
-    "/trade-api/v2/portfolio/fills": b'{"fills":[],"cursor":""}',
+    _FILLS_PATH: b'{"fills":[],"cursor":""}',
     "/trade-api/v2/portfolio/positions": b'{"market_positions":[],"cursor":""}',
 }
 # Statuses of an order that the protocol does not define, or spells otherwise.
@@ -211,8 +212,7 @@ class Network:
         """Have every channel of the present connection deliver again."""
         if self.connection is not None:
             self.connection.silent = frozenset()
-        if self._auditor.stream is not None:
-            self._auditor.stream.books_silent_since = None
+        self._auditor.channels_restored()
 
     def invent_fill(self, order: ExchangeOrder, count: Count) -> None:
         """Tell the process of a fill of an order that never happened."""
@@ -223,7 +223,7 @@ class Network:
         sids = [sid for sid, each in session.subscriptions.items() if each.channel == "fill"]
         if sids and "fill" not in connection.silent:
             now = self._scheduler.now
-            trade_id = self._auditor.told_fills.invent(order, now)
+            trade_id = self._auditor.told_fills.invent(order, count)
             self._auditor.ended_falsely(order.client_order_id, now)
             self._frames_in_flight += 1
             frame = invented_fill(order, count, trade_id, sids[0], now)
@@ -286,7 +286,8 @@ class Network:
 
     def _serve(self, call: _OpenCall, request: HttpRequest, delivery: CallDelivery) -> None:
         now = self._scheduler.now
-        answer = self._listed(request, self._venue.handle(request, now), now)
+        true_answer = self._venue.handle(request, now)
+        answer = self._listed(request, true_answer, now)
         settled = now > self._attached_at + _SETTLED_MS
         tokens_known = settled and not self._faults.bunches_requests
         self._auditor.call_answered(request, answer, tokens_known=tokens_known)
@@ -298,9 +299,10 @@ class Network:
             status = self._faults.rng("answer_status").choice(_STATUSES)
             answer = HttpAnswer(200, with_statuses(answer.body, status), answer.headers)
         if delivery.front_answer is None and delivery.answer_delay is not None:
-            self._scheduler.after(
-                delivery.answer_delay, partial(self._answer, call, self._dated(answer))
-            )
+            deliver = partial(self._answer, call, self._dated(answer))
+            self._scheduler.after(delivery.answer_delay, deliver)
+            if request.path == _FILLS_PATH:
+                call.fills_denied = answer is not true_answer
 
     def _dated(self, answer: HttpAnswer) -> HttpAnswer:
         """Return an answer with the date of now, as a web server gives it: in whole seconds."""
@@ -317,6 +319,8 @@ class Network:
     def _answer(self, call: _OpenCall, answer: HttpAnswer) -> None:
         if not call.over:
             self._scheduler.trace("answer", answer.status, answer.body)
+            if call.fills_denied is not None:
+                self._auditor.fills_listed(denied=call.fills_denied)
             self._end(call, answer)
 
     def _end(self, call: _OpenCall, answer: HttpAnswer | None) -> None:
@@ -332,3 +336,5 @@ class _OpenCall:
     def __init__(self, answered: Callable[[HttpAnswer | None], None]) -> None:
         self.answered = answered
         self.over = False
+        # Whether a list of fills that is on its way was emptied; `None` for any other answer.
+        self.fills_denied: bool | None = None

@@ -127,7 +127,9 @@ class Process:
     def _begin_trading(self) -> None:
         self._trading = True
         held = self._ledger.unsettled_events()
-        self._driver.handle(EventsHeld(held, *self._ledger.fills_of(held)))
+        recorded, unconfirmed = self._ledger.fills_of(held)
+        self._auditor.fills_restored((*recorded, *unconfirmed))
+        self._driver.handle(EventsHeld(held, recorded, unconfirmed))
         marks = tuple(self._ledger.marks.values())
         self._driver.handle(EventOccurred(SessionStarted(self._clock.now(), marks)))
         if self._ledger.halt is not None:
@@ -222,10 +224,13 @@ class Process:
     def send_call(self, call: Call) -> None:
         """Send a request; its answer comes when the network brings it."""
         stream, sent = self._auditor.stream, self._clock.now()
+        unreported = stream is not None and stream.reports_silent
 
         def answered(answer: HttpAnswer | None) -> None:
             if self.alive:
-                self._auditor.answer_delivered(call.request, answer, stream)
+                self._auditor.answer_delivered(
+                    call.request, answer, stream, unreported=unreported, now=self._scheduler.now
+                )
                 if call.request.path == POSITIONS_PATH and answer is not None:
                     self.read_at = self._scheduler.now
                 self._correct_clock(call.request, answer, sent)

@@ -1,21 +1,19 @@
-"""Fills that the stream tells otherwise than they are: under other ids, or never happened."""
+"""Fills that the stream tells otherwise than they are: under other ids, or never happened.
+
+An invented fill may be the equal of one that did happen. Nobody can tell such two apart, and it is
+right to void either.
+"""
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from mmbot.exchange.order_types import ExchangeOrder
 from mmbot.faultlab.agreement import InvariantBroken
-from mmbot.trading.values import Fill
-from mmbot.units import Milliseconds
+from mmbot.trading.values import Fill, Side
+from mmbot.units import Count, Price
 
 FillKey: TypeAlias = tuple[str, str]
-
-# How long the bot may believe in a fill that never happened: it is looked for once the account's
-# lists have it, and once more after that, and readings may fail.
-_BELIEVED_MS: Final = 90_000
-# What was sent in that belief is taken back within this time of its end.
-_TAKEN_BACK_MS: Final = 20_000
 
 
 class ToldFills:
@@ -24,31 +22,35 @@ class ToldFills:
     def __init__(self) -> None:
         """Begin with every fill told as it is."""
         self._true: dict[FillKey, FillKey] = {}
-        # The event of each invented fill, and until when the bot may act on it.
-        self._invented: dict[FillKey, tuple[str, Milliseconds]] = {}
+        # Side, price and count of each invented fill, until it is voided.
+        self._invented: dict[FillKey, tuple[Side, Price, Count] | None] = {}
 
     def rename(self, other: FillKey, true: FillKey) -> None:
         """Follow a fill that is told under another id."""
         self._true[other] = true
 
-    def invent(self, order: ExchangeOrder, now: Milliseconds) -> str:
+    def invent(self, order: ExchangeOrder, count: Count) -> str:
         """Return the id of a fill of an order that never happened."""
         trade_id = f"invented-{len(self._invented)}"
-        until = now + _BELIEVED_MS
-        self._invented[trade_id, order.order_id] = order.ticker.rpartition("-")[0], until
+        self._invented[trade_id, order.order_id] = order.side, order.price, count
         return trade_id
 
     def true_key(self, fill: Fill) -> FillKey | None:
         """Return the key of a fill at the exchange; `None` if it is an invented one."""
         return None if fill.key in self._invented else self._true.get(fill.key, fill.key)
 
-    def voided(self, fill: Fill, now: Milliseconds) -> None:
-        """Check that a fill that is voided never happened."""
+    def voided(self, fill: Fill) -> None:
+        """Check that a fill that is voided never happened, or that an equal one did not."""
         if fill.key not in self._invented:
-            raise InvariantBroken("voided", f"the fill {fill.trade_id} happened and was voided")
-        event, _ = self._invented[fill.key]
-        self._invented[fill.key] = event, now + _TAKEN_BACK_MS
+            self._exchange_for_equal(fill)
+        self._invented[fill.key] = None
 
-    def misleads(self, event: str, now: Milliseconds) -> bool:
-        """Return whether the bot may believe in a fill of an event that never happened."""
-        return any(each == event and now < until for each, until in self._invented.values())
+    def _exchange_for_equal(self, fill: Fill) -> None:
+        """Take an invented fill for one that happened, as that was voided in its place."""
+        essence = fill.side, fill.price, fill.count
+        for key, invented in self._invented.items():
+            if key[1] == fill.order_id and invented == essence:
+                self._true[key] = self._true.get(fill.key, fill.key)
+                del self._invented[key]
+                return
+        raise InvariantBroken("voided", f"the fill {fill.trade_id} happened and was voided")

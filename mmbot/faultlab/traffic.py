@@ -8,7 +8,7 @@ import msgspec
 
 from mmbot.exchange.order_types import ExchangeOrder
 from mmbot.faultlab.faults import ORDERS_PATH
-from mmbot.kalshi.http import HttpRequest
+from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.trading.values import CLIENT_ID_PREFIX, Side
 from mmbot.units import (
     Count,
@@ -62,9 +62,10 @@ _SNAPSHOT: Final = msgspec.json.Decoder(_Snapshot)
 class DeliveredStream:
     """What one connection has delivered to the bot, tracked independently of the bot's own feed.
 
-    `gapless_books` has the tickers whose book came as a snapshot and without a gap since;
-    `account_read` is set by the auditor once the account was read on this connection, and
-    `books_silent_since` when its channel of books dies.
+    `gapless_books` has the tickers whose book came as a snapshot and without a gap since. The
+    auditor sets the others: `account_read` once the account was read on this connection,
+    `books_silent_since` when its channel of books dies, `reports_silent` when that of own orders
+    does, and `unreported_since` when an order is confirmed whose report is not delivered.
     """
 
     def __init__(self) -> None:
@@ -72,11 +73,15 @@ class DeliveredStream:
         self.account_read = False
         # Since when the books' channel delivers nothing, in true milliseconds.
         self.books_silent_since: Milliseconds | None = None
+        self.reports_silent = False
+        self.unreported_since: Milliseconds | None = None
         self._last_seq: dict[int, int] = {}
 
     def follow(self, data: bytes) -> None:
         """Follow a frame that reaches the bot."""
         frame = _FRAME.decode(data)
+        if frame.type == "user_order":
+            self.unreported_since = None
         books = frame.type in ("orderbook_delta", "orderbook_snapshot")
         if frame.sid and frame.seq:
             last = self._last_seq.get(frame.sid, frame.seq - 1)
@@ -109,6 +114,14 @@ def orders_created_by(request: HttpRequest) -> list[CreateRequest]:
         )
         for order in body.get("orders", [body])
     ]
+
+
+def confirms_an_order(request: HttpRequest, answer: HttpAnswer) -> bool:
+    """Return whether an answer says that an order that was to be created rests."""
+    if answer.status != 201 or not orders_created_by(request):
+        return False
+    body = msgspec.json.decode(answer.body)
+    return any("order_id" in order for order in body.get("orders", [body]))
 
 
 def cancelled_ids(request: HttpRequest) -> list[str]:

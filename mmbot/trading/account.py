@@ -109,6 +109,7 @@ class AccountReader:
         self._apply_unreadable(event)
         self._state.update_balances(event.balances)
         self._set_reconciled(event, now)
+        self._listings.book_late_fills(now)
         self._failures = 0
         service = self._state.service
         # Balances cannot always be read, and until they are, the quotes are cautious.

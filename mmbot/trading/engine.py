@@ -182,6 +182,7 @@ class Engine:
                 affected = _tickers(self._orders.apply(event, now))
                 self._account.check_ends(now)
                 if isinstance(event, Filled) and affected:
+                    self._listings.book_late_fills(now)
                     # Whether the exchange stands by it shows once its list has it.
                     self._account.read_once_listed(now)
             case (

@@ -22,15 +22,11 @@ _SAME_TIME_MS = 2_000
 
 
 class ReportedFill(msgspec.Struct):
-    """A fill, when it was first reported, and by which id each source reports it.
-
-    It is `confirmed` once it is recorded that the account's list has it.
-    """
+    """A fill, when it was first reported, and by which id each source reports it."""
 
     fill: Fill
     reported_at: Milliseconds
     ids: dict[FillSource, str]
-    confirmed: bool = False
 
 
 class FillReports:
@@ -39,6 +35,7 @@ class FillReports:
     def __init__(self) -> None:
         self._by_key: dict[tuple[str, str], ReportedFill] = {}
         self._by_order: dict[str, list[ReportedFill]] = {}
+        self._unconfirmed: list[ReportedFill] = []
         # How much of an order was filled when the exchange was asked, and of when that is.
         self._stated: dict[str, tuple[Count, Milliseconds]] = {}
 
@@ -51,10 +48,16 @@ class FillReports:
 
     def take_confirmed(self) -> list[Fill]:
         """Return the fills that the account's list has confirmed since the last call."""
-        confirmed = [each for each in self if not each.confirmed and "list" in each.ids]
-        for each in confirmed:
-            each.confirmed = True
-        return [each.fill for each in confirmed]
+        waiting, self._unconfirmed = self._unconfirmed, []
+        for each in waiting:
+            if "list" not in each.ids:
+                self._unconfirmed.append(each)
+        return [each.fill for each in waiting if "list" in each.ids]
+
+    @property
+    def unconfirmed(self) -> tuple[Fill, ...]:
+        """The fills that only the stream has told so far: these may not have happened."""
+        return tuple(each.fill for each in self._unconfirmed)
 
     def is_told(self, key: tuple[str, str]) -> bool:
         """Return whether the stream has told a fill, or there is none by this id."""
@@ -73,10 +76,26 @@ class FillReports:
             sources |= {s: name for s, name in known.ids.items() if name == fill.trade_id}
             for each in sources.keys() - {source}:
                 del known.ids[each]
-        reported = ReportedFill(fill, now, sources, confirmed=source != "stream")
+        self._note(ReportedFill(fill, now, sources))
+        return True
+
+    def restore(self, fill: Fill, *, confirmed: bool) -> bool:
+        """Note a fill of the ledger, which has none twice; return whether it is new.
+
+        One that no list has confirmed is still no more than what the stream told.
+        """
+        if fill.key in self._by_key:
+            return False
+        source: FillSource = "ledger" if confirmed else "stream"
+        self._note(ReportedFill(fill, fill.at, {source: fill.trade_id}))
+        return True
+
+    def _note(self, reported: ReportedFill) -> None:
+        fill = reported.fill
+        if reported.ids.keys() == {"stream"}:
+            self._unconfirmed.append(reported)
         self._by_key[fill.key] = reported
         self._by_order.setdefault(fill.order_id, []).append(reported)
-        return True
 
     def order_stated(self, order_id: str, filled: Count, as_of: Milliseconds) -> None:
         """Note how much of an order with fills the exchange states as filled when it is asked."""
@@ -93,6 +112,7 @@ class FillReports:
     def remove(self, reported: ReportedFill) -> None:
         """Drop a fill that never happened."""
         self._by_order[reported.fill.order_id].remove(reported)
+        self._unconfirmed = [each for each in self._unconfirmed if each is not reported]
         self._by_key = {key: each for key, each in self._by_key.items() if each is not reported}
 
     def _twin(self, fill: Fill, source: FillSource) -> ReportedFill | None:

@@ -246,8 +246,14 @@ class Listings:
     def book_results(self, now: Milliseconds) -> None:
         """Book the results that came before all fills of the account were known."""
         for event_state, market in self._state.markets():
-            late_fill = event_state.portfolio.position(market.ticker) != market.paid
-            if market.result != market.settled or (market.settled is not None and late_fill):
+            if market.result != market.settled:
+                self._book(event_state, market, now, final=market.final)
+
+    def book_late_fills(self, now: Milliseconds) -> None:
+        """Book the settlements anew of markets whose fills have changed since."""
+        for event_state, market in self._state.markets():
+            position = event_state.portfolio.position(market.ticker)
+            if market.settled is not None and position != market.paid:
                 self._book(event_state, market, now, final=market.final)
 
     def _book(

@@ -79,7 +79,7 @@ class OrderManager:
                 if event.queried:
                     self._query_answered()
                 else:
-                    self._echoes.order_reported(event.report.client_id)
+                    self._reported_by_stream(event.report.client_id)
                 return self.apply_report(event.report, now, queried=event.queried)
             case OrderAbsent():
                 self._query_answered()
@@ -102,6 +102,12 @@ class OrderManager:
                     return None
                 self._answered(order, event, now)
                 return order.ticker
+
+    def _reported_by_stream(self, client_id: str) -> None:
+        order = self._state.orders.get(client_id)
+        if order is not None:
+            order.reported = True
+        self._echoes.order_reported(client_id)
 
     def _query_failed(self, event: OrderQueryFailed) -> None:
         """Log the first failure of a row; how many there were is logged with its end."""
@@ -174,7 +180,6 @@ class OrderManager:
         order = orders.get(report.client_id)
         if order is None:
             return self._adopt(report, now)
-        order.reported |= not queried
         # A report on the stream may be older than the last write: it settles only that the order
         # reached the exchange.
         doubtful = report.status == "unknown"
@@ -357,6 +362,8 @@ class OrderManager:
         fill = reported.fill
         event_state.fills.remove(reported)
         event_state.portfolio.void(fill)
+        kept = (each for each in self._state.unconfirmed if each.key != fill.key)
+        self._state.unconfirmed = tuple(kept)
         self._buffer.add(VoidFill(fill, reason))
         self._buffer.log(
             "fill.voided",

@@ -18,13 +18,13 @@ from mmbot.forecast.belief import Belief
 from mmbot.trading.book import Book, Top
 from mmbot.trading.budget import WriteBudget
 from mmbot.trading.fair import MarketMid
-from mmbot.trading.fill_reports import FillReports, FillSource
+from mmbot.trading.fill_reports import FillReports
 from mmbot.trading.gates import CLOSING_MARGIN_MS, Gate, ShutGate
 from mmbot.trading.losses import DailyLosses, PnlMark
 from mmbot.trading.orders import OwnOrders
 from mmbot.trading.portfolio import Exposure, Portfolio
 from mmbot.trading.pricing import QuoteLimits
-from mmbot.trading.values import Fill, ListedEvent, Market
+from mmbot.trading.values import Fill, ListedEvent, Market, opposite
 from mmbot.tsa.calendar import CalendarClock, Week, release_instant
 from mmbot.units import ONE_DOLLAR, Count, Milliseconds, Money, Price, total, value_of
 
@@ -197,16 +197,14 @@ class EventState:
     def restore_fills(self, recorded: Iterable[Fill], unconfirmed: Iterable[Fill]) -> int:
         """Book the fills of this event that an earlier session recorded; return how many.
 
-        One that no list has confirmed is still no more than what the stream told.
+        Args:
+            recorded: Those that a list of the account has confirmed.
+            unconfirmed: The others.
         """
         before = len(self.portfolio)
-        sources: tuple[tuple[FillSource, Iterable[Fill]], ...] = (
-            ("ledger", recorded),
-            ("stream", unconfirmed),
-        )
-        for source, fills in sources:
+        for confirmed, fills in ((True, recorded), (False, unconfirmed)):
             for fill in fills:
-                if fill.ticker in self.markets and self.fills.add(fill, source, fill.at):
+                if fill.ticker in self.markets and self.fills.restore(fill, confirmed=confirmed):
                     self.portfolio.book(fill)
         return len(self.portfolio) - before
 
@@ -430,10 +428,17 @@ class TradingState(msgspec.Struct):
         return tuple(market.ticker for _, market in self.markets() if now < market.terms.closes)
 
     def exposures(self, event_state: EventState) -> list[Exposure]:
-        """Return what the orders of an event may still buy or sell."""
-        portfolio = event_state.portfolio
+        """Return what the orders of an event may still buy or sell.
+
+        A fill that may not have happened counts as an order that would undo it, so that no outcome
+        is the better for it.
+        """
+        index = event_state.portfolio.strike_index
         return [
-            Exposure(portfolio.strike_index(ticker), order.side, order.price, order.exposed)
+            Exposure(index(ticker), order.side, order.price, order.exposed)
             for ticker in event_state.markets
             for order in self.orders.of(ticker)
+        ] + [
+            Exposure(index(fill.ticker), opposite(fill.side), fill.price, fill.count)
+            for fill in event_state.fills.unconfirmed
         ]

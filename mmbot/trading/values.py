@@ -43,6 +43,11 @@ Refusal: TypeAlias = Literal[
 ]
 
 
+def opposite(side: Side) -> Side:
+    """Return the other side of the book."""
+    return "ask" if side == "bid" else "bid"
+
+
 class Unreadable(msgspec.Struct, frozen=True):
     """Something of ours that the exchange says and that cannot be read.
 

@@ -29,7 +29,7 @@ from mmbot.trading.commands import (
 )
 from mmbot.trading.events import Halted
 from mmbot.tsa.calendar import EASTERN
-from mmbot.units import ONE_DOLLAR
+from mmbot.units import ONE_DOLLAR, Count, Money
 from tests.daemon.builders import EVENT, fill, mark, settlement
 
 FILL = fill()
@@ -281,6 +281,17 @@ def test_an_event_is_unsettled_until_its_settlement_is_final(tmp_path: Path) -> 
     assert ledger.unsettled_events() == ()
     ledger.close()
     assert read_records(tmp_path).settlements == (msgspec.structs.replace(WON, final=True),)
+
+
+def test_an_event_that_was_settled_before_its_last_fill_is_not_settled(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    final = msgspec.structs.replace(WON, final=True)
+    ledger.add_settlement(msgspec.structs.replace(final, position=Count(0), payout=Money(0)))
+    ledger.add_fill(RecordFill(FILL, 3))
+    assert ledger.unsettled_events() == (EVENT,)
+    ledger.add_settlement(final)
+    assert ledger.unsettled_events() == ()
+    ledger.close()
 
 
 @settings(max_examples=30, deadline=None)

@@ -18,10 +18,9 @@ import orjson
 import pytest
 
 from mmbot.exchange.assembly import SimulatedExchange
-from mmbot.exchange.market import opposite
 from mmbot.exchange.order_types import ExchangeOrder, NewOrder
 from mmbot.exchange.server import now_ms
-from mmbot.trading.values import CLIENT_ID_PREFIX
+from mmbot.trading.values import CLIENT_ID_PREFIX, opposite
 from mmbot.units import MONEY_PER_DOLLAR, Money, format_count, format_price
 from tests.daemon.processes import Line, Mmbot, Session, session
 from tests.daemon.stream_proxy import Message, StreamProxy, stream_proxy

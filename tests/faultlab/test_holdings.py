@@ -49,7 +49,7 @@ def test_wealth_is_that_of_each_outcome_with_every_losing_order_filled(
 ) -> None:
     holding = Holding(TICKERS)
     for trade in fills:
-        holding.book(filled(*trade), foreign=False)
+        holding.book(filled(*trade))
     expected = []
     for cell in range(len(TICKERS) + 1):
         pays = {ticker: ONE_DOLLAR if i < cell else 0 for i, ticker in enumerate(TICKERS)}
@@ -69,6 +69,8 @@ def test_other_events_orders_do_not_matter() -> None:
 
 def test_the_bot_is_not_blamed_for_foreign_trades_and_fees() -> None:
     holding = Holding(TICKERS)
-    holding.book(filled("E-A1", "ask", 4_000, 100, fee=70), foreign=True)
-    holding.book(filled("E-A1", "bid", 4_000, 100, fee=30), foreign=False)
+    foreign = filled("E-A1", "ask", 4_000, 100, fee=70)
+    holding.book(foreign)
+    holding.excuse(foreign)
+    holding.book(filled("E-A1", "bid", 4_000, 100, fee=30))
     assert holding.unavoidable_loss == 6_000 * 100 + 100

@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from mmbot.exchange.facts import OrderChanged
+from mmbot.exchange.facts import AccountFilled, OrderChanged
 from mmbot.exchange.order_types import ExchangeOrder, NewOrder
 from mmbot.faultlab.invariants import Auditor, InvariantBroken
 from mmbot.faultlab.scenario import build, weeks
 from mmbot.faultlab.traffic import CreateRequest
-from mmbot.trading.values import CLIENT_ID_PREFIX
-from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, Count, Price
+from mmbot.trading.values import CLIENT_ID_PREFIX, Fill
+from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, Count, Money, Price
 
 HALF_A_DOLLAR = Price(5_000)
 SCENARIO = build("1", weeks(1), "eventful")
@@ -68,6 +68,11 @@ def send_beside_a_late_order(known: dict[str, str], monkeypatch: pytest.MonkeyPa
     auditor = Auditor(SCENARIO)
     auditor.session_started("2")
     auditor.follow_facts([bid(LOW, session=1)])
+    send(auditor, known, monkeypatch)
+
+
+def send(auditor: Auditor, known: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the second session send a bid in the highest market, through gates that are open."""
     for gate in ("_check_gates", "_check_price"):
         monkeypatch.setattr(auditor, gate, lambda *_: None)
     bot: Any = SimpleNamespace(engine=SimpleNamespace(state=SimpleNamespace(orders=known)))
@@ -115,3 +120,73 @@ def test_an_order_that_was_ended_falsely_may_be_replaced_for_a_while() -> None:
 def test_an_order_that_was_ended_falsely_has_to_be_known_again() -> None:
     with pytest.raises(InvariantBroken, match="one_order"):
         beside_a_false_end(after=40_000)
+
+
+def after_a_fill_of_the_first_session() -> tuple[Auditor, AccountFilled]:
+    """An auditor of a second session, of which the first has bought in the lowest market."""
+    auditor = Auditor(SCENARIO)
+    auditor.session_started("1")
+    auditor.follow_facts([bid(LOW, session=1)])
+    (order,) = auditor.live.values()
+    bought = AccountFilled(
+        trade_id="t-1",
+        account=SCENARIO.account,
+        order_id=order.order_id,
+        client_order_id=order.client_order_id,
+        ticker=LOW,
+        side="bid",
+        price=HALF_A_DOLLAR,
+        count=MANY,
+        is_taker=False,
+        fee=Money(0),
+        post_position=MANY,
+        at=0,
+    )
+    auditor.live.clear()
+    auditor.follow_facts([bought])
+    auditor.session_started("2")
+    return auditor, bought
+
+
+def as_told(fact: AccountFilled, trade_id: str = "t-1") -> Fill:
+    return Fill(
+        trade_id, fact.order_id, fact.ticker, fact.side, fact.price, fact.count, fact.fee, fact.at
+    )
+
+
+def test_a_fill_that_ledger_and_account_deny_is_not_held_against_a_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    auditor, _ = after_a_fill_of_the_first_session()
+    auditor.fills_listed(denied=True)
+    send(auditor, {}, monkeypatch)
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_fill_that_ledger_or_account_tell_a_session_counts(
+    monkeypatch: pytest.MonkeyPatch, *, recorded: bool
+) -> None:
+    auditor, bought = after_a_fill_of_the_first_session()
+    if recorded:
+        auditor.fills_restored([as_told(bought)])
+    auditor.fills_listed(denied=recorded)
+    with pytest.raises(InvariantBroken, match="worst_case"):
+        send(auditor, {}, monkeypatch)
+
+
+def test_a_fill_from_the_ledger_may_not_be_booked_again() -> None:
+    auditor, bought = after_a_fill_of_the_first_session()
+    auditor.fills_restored([as_told(bought)])
+    with pytest.raises(InvariantBroken, match="booked_once"):
+        auditor._check_booking(as_told(bought))
+
+
+def test_of_two_equal_fills_of_which_one_was_invented_either_may_be_voided() -> None:
+    auditor, bought = after_a_fill_of_the_first_session()
+    order = bid(LOW, session=1).order
+    ghost = as_told(bought, auditor.told_fills.invent(order, bought.count))
+    auditor.told_fills.voided(as_told(bought))
+    assert auditor.told_fills.true_key(ghost) == ("t-1", order.order_id)
+    assert auditor.told_fills.true_key(as_told(bought)) is None
+    with pytest.raises(InvariantBroken, match="voided"):
+        auditor.told_fills.voided(ghost)

@@ -18,9 +18,10 @@ def test_systemd_finds_no_fault_in_the_unit(container: Container) -> None:
     assert (verified.returncode, verified.stdout, verified.stderr) == (0, "", "")
 
 
-async def test_a_stop_takes_every_order_off_and_is_clean(service: Service) -> None:
+async def test_it_runs_as_nobody_known_and_a_stop_takes_every_order_off(service: Service) -> None:
     await service.start()
     quoted = await service.until_quotes()
+    await assert_nothing_is_left_to_others(service)
     stopped = await service.stop()
     assert await service.orders() == set()
     assert await service.shown("ExecMainStatus") == "0"
@@ -29,9 +30,7 @@ async def test_a_stop_takes_every_order_off_and_is_clean(service: Service) -> No
     print(f"{quoted:.1f} s from the start to the first quote, {stopped:.1f} s to stop")
 
 
-async def test_it_runs_as_nobody_known_and_leaves_nothing_to_others(service: Service) -> None:
-    await service.start()
-    await service.until_quotes()
+async def assert_nothing_is_left_to_others(service: Service) -> None:
     process = service.container.root / "proc" / await service.shown("MainPID")
     status = dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines())
     users = {int(user) for user in status["Uid"].split()}

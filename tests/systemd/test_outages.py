@@ -44,6 +44,15 @@ async def test_the_orders_of_one_that_was_killed_are_off_before_the_next_one_quo
     assert await service.shown("MainPID") != first
     assert await service.shown("NRestarts") == "1"
     tell("SIGKILL", off, off + back)
+    await assert_a_suspended_one_is_stopped_as_any_other(service)
+
+
+async def assert_a_suspended_one_is_stopped_as_any_other(service: Service) -> None:
+    await service.send("STOP")
+    # systemd wakes what it ends: SIGCONT comes with SIGTERM.
+    await service.stop()
+    assert await service.orders() == set()
+    assert await service.shown("Result") == "success"
 
 
 async def test_the_orders_of_one_that_hangs_expire_and_its_killing_brings_quotes_back(
@@ -57,16 +66,6 @@ async def test_the_orders_of_one_that_hangs_expire_and_its_killing_brings_quotes
     assert await service.shown("ActiveState") == "active", "nothing watches it"
     await service.send("KILL")
     tell("SIGSTOP, then SIGKILL", off, await assert_quotes_are_back(service))
-
-
-async def test_one_that_was_suspended_is_stopped_as_any_other(service: Service) -> None:
-    await service.start()
-    await service.until_quotes()
-    await service.send("STOP")
-    # systemd wakes what it ends: SIGCONT comes with SIGTERM.
-    await service.stop()
-    assert await service.orders() == set()
-    assert await service.shown("Result") == "success"
 
 
 async def test_an_exchange_that_is_down_at_the_start_is_waited_for(service: Service) -> None:
@@ -90,7 +89,7 @@ async def test_a_tsa_site_that_is_down_at_the_start_is_waited_for(service: Servi
     assert await service.shown("NRestarts") == "0"
 
 
-async def test_an_exchange_that_goes_away_and_comes_back_is_quoted_at_again(
+async def test_an_exchange_that_goes_and_a_network_that_is_cut_are_quoted_over_again(
     service: Service,
 ) -> None:
     await service.start()
@@ -99,12 +98,6 @@ async def test_an_exchange_that_goes_away_and_comes_back_is_quoted_at_again(
     off = await service.until_no_quote()
     await service.to_exchange.up()
     tell("exchange down", off, await assert_quotes_are_back(service))
-    assert await service.shown("NRestarts") == "0"
-
-
-async def test_a_network_that_is_cut_and_mended_is_quoted_over_again(service: Service) -> None:
-    await service.start()
-    await service.until_quotes()
     cut_at = time.monotonic()
     service.to_exchange.cut()
     service.site.cut()

@@ -81,6 +81,15 @@ def test_quotes_come_off_and_the_account_is_read_if_a_confirmed_order_is_not_rep
     assert bench.reason() == "not_reconciled"
 
 
+def test_the_account_s_list_does_not_stand_in_for_a_report() -> None:
+    bench = Bench()
+    bench.echoing = False
+    bid = bench.quote()["bid"]
+    bench.handle(Reconciled((report(bid, "o-bid"),), (), {0: PLENTY}))
+    bench.handle(order_placed(bid.client_id, "o-bid"))
+    assert "stream.silent" in notes(bench.handle(Woken(), after=3_000))
+
+
 def test_a_connection_that_is_silent_twice_is_replaced() -> None:
     bench = unechoed()
     bench.handle(Woken(), after=3_000)

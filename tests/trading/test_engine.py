@@ -521,11 +521,20 @@ def test_what_is_settled_is_read_until_it_is_final() -> None:
     assert listing_request(bench.engine.state) == ReadListing(())
 
 
-def test_a_fill_that_is_reported_after_the_settlement_is_paid_out_too() -> None:
+def test_a_fill_that_is_told_after_the_settlement_is_paid_out_at_once() -> None:
     bench = Bench()
     bench.start()
-    bench.handle(market_settled(MIDDLE, 10_000), Filled(fill("t-1", "o-1", 1000)))
-    commands = bench.handle(Reconciled((), (), None))
+    bench.handle(market_settled(MIDDLE, 10_000, final=True))
+    commands = bench.handle(Filled(fill("t-1", "o-1", 1000)))
+    paid = settlement(MIDDLE, 10_000, 1000, 10_000_000, NOW, final=True)
+    assert only(RecordSettlement, commands) == [paid]
+
+
+def test_so_is_one_that_only_the_list_has_whether_the_stream_is_up_or_not() -> None:
+    bench = Bench()
+    bench.start()
+    bench.handle(market_settled(MIDDLE, 10_000), StreamLost())
+    commands = bench.handle(Reconciled((), (fill("t-1", "o-1", 1000),), None))
     assert only(RecordSettlement, commands) == [settlement(MIDDLE, 10_000, 1000, 10_000_000, NOW)]
 
 

@@ -70,6 +70,19 @@ def test_a_fill_that_is_removed_may_be_reported_anew() -> None:
     assert reports.add(fill("t", "o", 100), "stream", NOW)
 
 
+def test_what_the_ledger_has_as_two_fills_stays_two() -> None:
+    reports = FillReports()
+    reports.restore(fill("ghost", "o", 100), confirmed=True)
+    reports.restore(fill("t", "o", 100), confirmed=False)
+    assert not reports.restore(fill("t", "o", 100), confirmed=False)
+    assert [each.ids for each in reports] == [{"ledger": "ghost"}, {"stream": "t"}]
+    assert reports.unconfirmed == (fill("t", "o", 100),)
+    # The list confirmed one of them under some id, and that is the one that it lists still.
+    assert not reports.add(fill("f", "o", 100), "list", NOW)
+    assert reports.unconfirmed == (fill("t", "o", 100),)
+    assert not reports.take_confirmed()
+
+
 @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from([STREAM, LIST])), max_size=30))
 def test_whatever_is_reported_each_true_fill_is_counted_once_when_the_list_is_whole(
     reported: list[tuple[int, FillSource]],

@@ -138,3 +138,32 @@ def test_when_a_balance_shrinks_only_what_it_cannot_pay_for_is_cancelled() -> No
         cancels = only(Cancel, bench.handle(account, after=100))
         assert len(cancels) == gone
         assert LOW not in {cancel.ticker for cancel in cancels}
+
+
+def wealth(bench: Bench) -> list[Money]:
+    """The wealth in each outcome, whatever may still happen to fills and orders."""
+    state = bench.engine.state
+    event_state = state.event_of_market[MIDDLE]
+    return event_state.portfolio.wealth(state.exposures(event_state))
+
+
+@settings(deadline=None)
+@given(traded)
+def test_a_fill_that_the_account_does_not_list_yet_makes_no_outcome_better(told: Fill) -> None:
+    bench = Bench(**RICH)
+    bench.start()
+    flat = wealth(bench)
+    bench.handle(Filled(told))
+    booked = bench.engine.state.event_of_market[MIDDLE].portfolio.wealth()
+    assert wealth(bench) == [min(outcomes) for outcomes in zip(flat, booked, strict=True)]
+    bench.handle(Reconciled((), (told,), {0: HUNDRED}))
+    assert wealth(bench) == booked
+
+
+def test_a_fill_that_an_earlier_session_was_told_makes_no_room_until_it_is_listed() -> None:
+    sold = fill("ghost", "o-7", 500, 6000, "ask")
+    bench = Bench(**RICH)
+    bench.engine.state.unconfirmed = (sold,)
+    bench.start()
+    assert bench.engine.state.event_of_market[MIDDLE].portfolio.position(MIDDLE) == -500
+    assert max(wealth(bench)) == 0

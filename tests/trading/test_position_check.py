@@ -245,6 +245,18 @@ def test_a_recorded_fill_that_no_list_ever_confirmed_may_be_voided() -> None:
     assert only(VoidFill, bench.handle(event))
 
 
+def test_a_voided_fill_stays_out_when_its_event_gains_a_market() -> None:
+    bench = Bench()
+    bench.engine.state.unconfirmed = (fill("ghost", "o-7", 300, at=NOW - 60_000),)
+    first = msgspec.structs.replace(bench.listed, markets=bench.listed.markets[:2])
+    adopted = reported("mmbot-e-1", "o-7", filled=0)
+    empty = msgspec.structs.replace(reading(bench, held=0), orders=(adopted,))
+    commands = bench.handle(StreamUp(), ListingRead("", (first,)), empty)
+    assert only(VoidFill, commands)
+    bench.handle(ListingRead("", (bench.listed,)))
+    assert bench.engine.state.event_of_market[MIDDLE].portfolio.position(MIDDLE) == 0
+
+
 def test_positions_that_stay_contradictory_keep_the_market_shut_and_are_read_again_soon() -> None:
     bench = quoting_with(REAL)
     read_later(bench, REAL, held=300)

@@ -60,6 +60,9 @@ from tests.trading.builders import (
 
 TICKERS = tuple(STRIKES)
 LOSS = 15_000_000
+# Measuring which branches it takes makes it four times as slow, and other tests take them all.
+pytestmark = pytest.mark.no_cover
+
 SEEDS = st.integers(0, 2**32)
 _ANSWER_MS = 5_000
 _WRITES: dict[type, Write] = {

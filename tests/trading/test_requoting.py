@@ -357,7 +357,8 @@ def test_a_limit_that_is_lowered_takes_off_what_exceeds_it() -> None:
 def test_a_loss_beyond_the_limit_leaves_room_to_reduce_it() -> None:
     bench = Bench(limits={"event_loss_dollars": 4.5})
     places = bench.rest()
-    bench.handle(Filled(fill("t-1", "o-bid", 1000)))
+    bought = fill("t-1", "o-bid", 1000)
+    bench.handle(Filled(bought), Reconciled((), (bought,), {0: PLENTY}))
     lower = settings(limits={"event_loss_dollars": 2.0})
     commands = bench.handle(SettingsChanged(lower))
     assert not only(Cancel, commands)
