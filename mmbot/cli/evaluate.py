@@ -20,13 +20,13 @@ from rich.table import Table
 from mmbot.cli import banks
 from mmbot.cli.options import CacheDirectory, CountsFile, load_counts
 from mmbot.cli.output import load_plots, write
+from mmbot.cli.work import SchedulerAddress, work_through
 from mmbot.errors import BadInput
 from mmbot.forecast import evaluation
 from mmbot.forecast.calibration import Calibration
 from mmbot.forecast.evaluation import Difference, Score, ScoredForecast
 from mmbot.forecast.history import History
 from mmbot.forecast.methods import DEFAULT, METHODS
-from mmbot.forecast.model import Hindcasts
 from mmbot.forecast.pool import ORIGINS
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Counts
@@ -67,6 +67,7 @@ def evaluate(
         Path | None,
         typer.Option("--plot", help="Draw calibration and CRPS into this file, .png or .svg."),
     ] = None,
+    scheduler: SchedulerAddress = None,
     cache: CacheDirectory = None,
 ) -> None:
     """Score the forecasts of past weeks, each from the counts published at the time.
@@ -89,7 +90,7 @@ def evaluate(
     held = load_counts(counts)
     weeks = _weeks(held, _parse_day(first, "--from"), _parse_day(last, "--to") if last else None)
     directory = cache or banks.default_directory()
-    forecasts = _scored(held, weeks, directory, error_correction=error_correction)
+    forecasts = _scored(held, weeks, directory, scheduler, error_correction=error_correction)
     scores = {name: evaluation.summarise(each) for name, each in forecasts.items()}
     recent = {name: evaluation.recent_calibration(each) for name, each in forecasts.items()}
     baselines = [name for name in _BASELINES if name != method]
@@ -126,7 +127,12 @@ def _weeks(counts: Counts, first: dt.date, last: dt.date | None) -> list[Week]:
 
 
 def _scored(
-    counts: Counts, weeks: list[Week], directory: Path, *, error_correction: bool
+    counts: Counts,
+    weeks: list[Week],
+    directory: Path,
+    scheduler: str | None,
+    *,
+    error_correction: bool,
 ) -> ForecastsByMethod:
     forecaster = banks.fit(counts, DEFAULT, directory, error_correction=error_correction)
     hindcasts = forecaster.hindcasts
@@ -137,9 +143,8 @@ def _scored(
     except (OSError, msgspec.DecodeError):
         cached = None
     if cached is None or cached.digest != digest:
-        history = History.of(counts)
-        forecasts = _walk_forward(history, hindcasts, weeks, error_correction=error_correction)
-        cached = _CachedScores(digest, forecasts)
+        walk = evaluation.Walk(History.of(counts), hindcasts, error_correction)
+        cached = _CachedScores(digest, _walk_forward(walk, weeks, scheduler))
         write(path, msgspec.json.encode(cached))
     return cached.forecasts
 
@@ -153,16 +158,18 @@ def _digest(inputs: Sequence[str]) -> str:
 
 
 def _walk_forward(
-    history: History, hindcasts: Hindcasts, weeks: list[Week], *, error_correction: bool
+    walk: evaluation.Walk, weeks: list[Week], scheduler: str | None
 ) -> ForecastsByMethod:
     forecasts: ForecastsByMethod = {name: [] for name in METHODS}
-    scored = evaluation.walk_forward(history, hindcasts, weeks, error_correction=error_correction)
-    total = len(METHODS) * len(ORIGINS) * len(weeks)
+    scored = work_through(evaluation.score_week, walk, weeks, scheduler)
     console = Console(stderr=True)
     quiet = not console.is_terminal
-    tracked = track(scored, "Scoring weeks", total, console=console, transient=True, disable=quiet)
-    for name, forecast in tracked:
-        forecasts[name].append(forecast)
+    tracked = track(
+        scored, "Scoring weeks", len(weeks), console=console, transient=True, disable=quiet
+    )
+    for week in tracked:
+        for name, forecast in week:
+            forecasts[name].append(forecast)
     return forecasts
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from mmbot.cli.work import SchedulerAddress, work_through
 from mmbot.errors import BadInput
 from mmbot.faultlab import campaign
 from mmbot.faultlab import comparison as comparing
@@ -41,6 +42,7 @@ def simulate(
     replay: Annotated[
         bool, typer.Option("--replay", help="Also replay every session of the bot, as a check.")
     ] = False,
+    scheduler: SchedulerAddress = None,
 ) -> None:
     """Trade whole weeks in virtual time against an exchange and a network that fail.
 
@@ -61,7 +63,7 @@ def simulate(
     ]
     console = Console()
     results: list[SeedResult] = []
-    summary = _run(jobs, console, results, shrink=shrink)
+    summary = _run(jobs, console, results, scheduler, shrink=shrink)
     comparison = comparing.compare(compare, results) if compare else None
     if names:
         console.print(_faults(summary))
@@ -80,7 +82,14 @@ def _check_guards(without: str, compare: str) -> None:
         raise BadInput("--compare takes its guard out itself; leave --without away")
 
 
-def _run(jobs: list[Job], console: Console, results: list[SeedResult], *, shrink: bool) -> Summary:
+def _run(
+    jobs: list[Job],
+    console: Console,
+    results: list[SeedResult],
+    scheduler: str | None,
+    *,
+    shrink: bool,
+) -> Summary:
     """Run jobs, show their progress and violations, and append their results to `results`."""
     progress = Progress(console=console, disable=not console.is_terminal)
     with progress:
@@ -94,7 +103,11 @@ def _run(jobs: list[Job], console: Console, results: list[SeedResult], *, shrink
                 job = _shrunk(result, violation) if shrink else result.job
                 _print_violation(violation, job, console)
 
-        return campaign.run_all(jobs, done)
+        return campaign.total(jobs, work_through(_play, None, jobs, scheduler), done)
+
+
+def _play(_: None, job: Job) -> SeedResult:
+    return campaign.run(job)
 
 
 def _shrunk(result: SeedResult, violation: Violation) -> Job:

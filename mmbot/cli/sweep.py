@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import multiprocessing
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -26,6 +23,7 @@ from mmbot.cli.options import (
 )
 from mmbot.cli.output import show
 from mmbot.cli.tables import writer_for
+from mmbot.cli.work import SchedulerAddress, work_through
 from mmbot.errors import BadInput
 from mmbot.observe.sheets import Sheet, interval
 from mmbot.research import parameter_sweep
@@ -53,10 +51,7 @@ def sweep(
         Path | None,
         typer.Option(help="Write every setting and its figures there: a .csv or .parquet file."),
     ] = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(help="Address of a Dask scheduler whose workers have mmbot installed."),
-    ] = None,
+    scheduler: SchedulerAddress = None,
     cache: CacheDirectory = None,
 ) -> None:
     """Backtest every combination of the values given, and cross-validate the best one.
@@ -75,7 +70,7 @@ def sweep(
         load_counts(counts), lambda published, name: banks.fit(published, name, directory)
     )
     data = _prepare(settings, changes, load_weeks(markets, candles), believe)
-    run = _on_cores(data, changes) if scheduler is None else _on_cluster(scheduler, data, changes)
+    run = work_through(parameter_sweep.try_setting, data, changes, scheduler)
     trials = sorted(_tracked(run, len(changes)), key=lambda trial: -trial.statistics.pnl)
     show([_sheet(trials)])
     if output is not None and write is not None:
@@ -110,43 +105,6 @@ def _choice(text: str) -> tuple[str, list[object]]:
     if not key or not isinstance(parsed, list) or not parsed:
         raise BadInput(f"--set {text!r} is not a key and a list such as quoting.margin=[0.05,0.1]")
     return key, parsed
-
-
-def _on_cores(data: SweepData, changes: Sequence[Changes]) -> Iterator[Trial]:
-    # Forked workers could inherit locks that the progress bar's thread holds.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(mp_context=context, initializer=_set_data, initargs=(data,)) as pool:
-        futures = [pool.submit(_try_setting, each) for each in changes]
-        for future in as_completed(futures):
-            yield future.result()
-
-
-# In a worker, what every trial shares; sent once instead of with each trial.
-_worker_data: list[SweepData] = []
-
-
-def _set_data(data: SweepData) -> None:
-    _worker_data[:] = [data]
-
-
-def _try_setting(changes: Changes) -> Trial:
-    return parameter_sweep.try_setting(_worker_data[0], changes)
-
-
-def _on_cluster(address: str, data: SweepData, changes: Sequence[Changes]) -> Iterator[Trial]:
-    try:
-        distributed: Any = importlib.import_module("distributed")
-    except ModuleNotFoundError:
-        raise BadInput("--scheduler needs Dask; install mmbot with its extra 'cluster'") from None
-    try:
-        client = distributed.Client(address)
-    except (OSError, ValueError) as error:
-        raise BadInput(f"there is no Dask scheduler at {address}: {error}") from None
-    with client:
-        scattered = client.scatter(data, broadcast=True)
-        futures = client.map(parameter_sweep.try_setting, [scattered] * len(changes), list(changes))
-        for future in distributed.as_completed(futures):
-            yield future.result()
 
 
 def _tracked(trials: Iterable[Trial], total: int) -> Iterator[Trial]:

@@ -1,12 +1,10 @@
-"""Campaigns of many seeds: run them on every core, add up the results, shrink a failing seed."""
+"""Campaigns of many seeds: run each, add up the results, shrink a failing seed."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -122,17 +120,16 @@ def run(job: Job) -> SeedResult:
     )
 
 
-def run_all(jobs: Iterable[Job], done: Callable[[SeedResult], None]) -> Summary:
-    """Run jobs on every core and return their sum; `done` is called with each result."""
-    waiting = list(jobs)
-    names = waiting[0].faults if waiting else ()
-    summary = Summary(len({job.seed for job in waiting}), [], dict.fromkeys(names, 0))
+def total(
+    jobs: Sequence[Job], results: Iterable[SeedResult], done: Callable[[SeedResult], None]
+) -> Summary:
+    """Return the sum of the results of `jobs`; `done` is called with each as it comes."""
+    names = jobs[0].faults if jobs else ()
+    summary = Summary(len({job.seed for job in jobs}), [], dict.fromkeys(names, 0))
     started = time.monotonic()
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for future in as_completed([pool.submit(run, job) for job in waiting]):
-            result = future.result()
-            summary.add(result)
-            done(result)
+    for result in results:
+        summary.add(result)
+        done(result)
     summary.violations.sort(key=lambda violation: violation.seed)
     summary.seconds = round(time.monotonic() - started, 3)
     return summary

@@ -7,7 +7,7 @@ All methods are scored on the same weeks and strikes, against the settling count
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 import msgspec
@@ -94,34 +94,45 @@ class Difference(msgspec.Struct, frozen=True):
     high: float
 
 
-def walk_forward(
-    history: History, hindcasts: Hindcasts, weeks: Sequence[Week], *, error_correction: bool
-) -> Iterator[tuple[str, ScoredForecast]]:
-    """Score the pool and each of its members on `weeks`; yield the name with each forecast.
+class Walk(msgspec.Struct, frozen=True):
+    """What every week of a walk-forward evaluation is scored from.
 
-    The nine strikes of a week are the pool's mean at k = 0, rounded to 50,000 passengers, and four
-    steps of 50,000 either way.
-
-    Args:
+    Attributes:
         history: The counts.
         hindcasts: Those of the pool.
-        weeks: The weeks to score, each with seven counts.
         error_correction: Whether it is used in the pool; members alone are scored without.
+    """
+
+    history: History
+    hindcasts: Hindcasts
+    error_correction: bool
+
+
+def score_week(walk: Walk, week: Week) -> list[tuple[str, ScoredForecast]]:
+    """Score the pool and each of its members on a week; return the name with each forecast.
+
+    The nine strikes are the pool's mean at k = 0, rounded to 50,000 passengers, and four steps of
+    50,000 either way.
+
+    Args:
+        walk: The forecasts.
+        week: The week, with seven counts.
 
     Raises:
-        BadInput: Too few weeks come before the first one for a forecast even by the seed.
+        BadInput: Too few weeks come before it for a forecast even by the seed.
     """
-    for week in weeks:
-        monday = week.monday.toordinal()
-        average = float(np.exp(history.at(monday + np.arange(7))).sum() / 7)
-        strikes = None
-        for k in ORIGINS:
-            found = hindcast(history, hindcasts, monday, k, error_correction=error_correction)
-            if strikes is None:
-                middle = np.rint(found["pool"].mean / _STRIKE_STEP) * _STRIKE_STEP
-                strikes = middle + _STRIKES
-            for name, mixture in found.items():
-                yield name, _scored(week, k, mixture, average, strikes)
+    monday = week.monday.toordinal()
+    average = float(np.exp(walk.history.at(monday + np.arange(7))).sum() / 7)
+    found = [
+        hindcast(walk.history, walk.hindcasts, monday, k, error_correction=walk.error_correction)
+        for k in ORIGINS
+    ]
+    strikes = np.rint(found[0]["pool"].mean / _STRIKE_STEP) * _STRIKE_STEP + _STRIKES
+    return [
+        (name, _scored(week, k, mixture, average, strikes))
+        for k, mixtures in zip(ORIGINS, found, strict=True)
+        for name, mixture in mixtures.items()
+    ]
 
 
 def hindcast(

@@ -5,7 +5,6 @@ import datetime as dt
 import json
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -224,18 +223,10 @@ def test_an_invalid_choice_is_refused(
     assert said in " ".join(capfd.readouterr().err.split())
 
 
-class OneThread(ThreadPoolExecutor):
-    """Takes the place of the worker processes, which take seconds to start."""
-
-    def __init__(self, mp_context: object, **options: Any) -> None:
-        super().__init__(max_workers=1, **options)
-
-
 def test_a_result_can_be_parquet(
     inputs: dict[str, Path], cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     duckdb: Any = pytest.importorskip("duckdb")
-    monkeypatch.setattr(sys.modules["mmbot.cli.sweep"], "ProcessPoolExecutor", OneThread)
     path = tmp_path / "settings.parquet"
     margins = ("--set", "quoting.margin=[0.05, [0.1, 0.1, 0.1, 0.1, 0.1]]")
     assert sweep(monkeypatch, inputs, cache, *margins, "--output", path) == 0

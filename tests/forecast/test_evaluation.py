@@ -9,11 +9,12 @@ import scoringrules
 from mmbot.errors import BadInput
 from mmbot.forecast.evaluation import (
     ScoredForecast,
+    Walk,
     difference,
     hindcast,
     recent_calibration,
+    score_week,
     summarise,
-    walk_forward,
 )
 from mmbot.forecast.history import History
 from mmbot.forecast.methods import METHODS
@@ -41,7 +42,7 @@ HISTORY = History.of(COUNTS)
 # Of its members only the seed can tell, as the history is short.
 POOL = Forecaster.fit(COUNTS, "pool").hindcasts
 WEEKS = [Week.of(FIRST + dt.timedelta(weeks=i)) for i in range(95, 110)]
-SCORED = list(walk_forward(HISTORY, POOL, WEEKS, error_correction=True))
+SCORED = [each for week in WEEKS for each in score_week(Walk(HISTORY, POOL, True), week)]
 OUTCOMES = [outcome for name, outcome in SCORED if name == "pool"]
 
 
