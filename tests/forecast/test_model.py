@@ -112,10 +112,12 @@ def test_counts_after_the_origin_change_no_method_nor_weight_by_a_bit(k: int) ->
         for day, held in FULL.vintages.items()
     }
     later = Counts(MappingProxyType(ruined))
-    honest = fitted("pool", k).belief(counts_with(k), WEEK, STRIKES)
+    held = fitted("pool").hindcasts
+    spoilt = Forecaster.fit(later, "pool", held).hindcasts
     view = later.up_to(origin - dt.timedelta(days=1))
+    honest = fitted("pool", k).belief(counts_with(k), WEEK, STRIKES)
     assert len(honest.members) == len(POOL)
-    assert Forecaster.fit(view, "pool").belief(view, WEEK, STRIKES) == honest
+    assert Forecaster.fit(view, "pool", spoilt).belief(view, WEEK, STRIKES) == honest
 
 
 @methods
