@@ -19,6 +19,7 @@ from mmbot.bot.outputs import FetchPage, FitForecast
 from mmbot.daemon.bank_file import bank_path, load_hindcasts, store_hindcasts
 from mmbot.daemon.transport import read_body
 from mmbot.errors import BadInput
+from mmbot.forecast.methods import METHODS
 from mmbot.forecast.model import Forecaster, Hindcasts
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.tsa.pages import MOST_BYTES
@@ -106,6 +107,7 @@ class CountsWorker:
         self._log.info(
             "forecast.fitted",
             method=forecaster.name,
+            without=[each.name for each in METHODS[fit.method] if each not in forecaster.members],
             seconds=round(time.monotonic() - started, 3),
         )
         self._watch_calibration(forecaster)

@@ -45,6 +45,8 @@ class StreamClient:
         self._sender: transport.Sender | None = None
         self._reconnect = asyncio.Event()
         self._has_served = False
+        # The failure logged last, since a connection served.
+        self._failure = ""
         self._log = structlog.get_logger()
 
     async def run(self) -> None:
@@ -58,7 +60,7 @@ class StreamClient:
                     await self._serve(connection)
             except* transport.StreamError as group:
                 reason = "; ".join(f"{type(e).__name__}: {e}" for e in group.exceptions)
-                self._log.warning("stream.failed", reason=reason[:300])
+                self._log_failure(reason[:300])
             lasted = round((clock() - began) * 1000)
             wait = self._backoff.after(
                 lasted, served=self._has_served, given_up=self._reconnect.is_set()
@@ -93,6 +95,12 @@ class StreamClient:
         finally:
             self._sender = None
             self._listener.disconnected()
+
+    def _log_failure(self, reason: str) -> None:
+        """Log a failure, but once for an outage in which every attempt fails in the same way."""
+        if self._has_served or reason != self._failure:
+            self._log.warning("stream.failed", reason=reason)
+        self._failure = reason
 
     async def _close_on_request(self, connection: ClientConnection) -> None:
         await self._reconnect.wait()

@@ -340,10 +340,13 @@ async def test_a_newer_request_replaces_those_of_its_kind_that_wait(
 async def test_a_forecaster_is_fitted_and_its_bank_kept(tmp_path: Path) -> None:
     made = daily_counts(WEEK.monday - dt.timedelta(days=1), 1)
     counts = Counts({day: (Vintage(n, assumed_release(day)),) for day, n in made.items()})
-    async with working("http://127.0.0.1:9", tmp_path) as (worker, results):
-        worker.submit(FitForecast("seed", counts, WEEK))
-        async with asyncio.timeout(60):
-            fitted = await results.queue.get()
+    with structlog.testing.capture_logs() as logged:
+        async with working("http://127.0.0.1:9", tmp_path) as (worker, results):
+            worker.submit(FitForecast("seed", counts, WEEK))
+            async with asyncio.timeout(60):
+                fitted = await results.queue.get()
+    (said,) = (each for each in logged if each["event"] == "forecast.fitted")
+    assert (said["method"], said["without"]) == ("seed", [])
     assert isinstance(fitted, ForecastFitted)
     assert fitted.week == WEEK
     assert fitted.predictor.belief(counts, WEEK, (2_500_000,)).week == WEEK

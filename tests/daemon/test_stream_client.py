@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import http
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -52,6 +53,14 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 async def attempts_of_a_minute(
     serving: Callable[[ServerConnection], Awaitable[None]], *, refuse: bool = False
 ) -> int:
+    attempts, _ = await minute_of(serving, refuse=refuse)
+    return attempts
+
+
+async def minute_of(
+    serving: Callable[[ServerConnection], Awaitable[None]], *, refuse: bool
+) -> tuple[int, list[MutableMapping[str, Any]]]:
+    """The attempts of a minute, and what was logged meanwhile."""
     attempts = 0
 
     def process_request(connection: ServerConnection, request: Request) -> Response | None:
@@ -61,13 +70,13 @@ async def attempts_of_a_minute(
 
     async with serve(serving, "127.0.0.1", 0, process_request=process_request) as server:
         client = StreamClient(url_of(server), Listener(2), random.Random(1))
-        with capture_logs():
+        with capture_logs() as logged:
             running = asyncio.create_task(client.run())
             await asyncio.sleep(MINUTE_SECONDS)
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
     print(f"{attempts} attempts in a minute, shrunk to {MINUTE_SECONDS:.1f} s")
-    return attempts
+    return attempts, logged
 
 
 def url_of(server: Server) -> str:
@@ -94,6 +103,13 @@ async def served_and_closed(connection: ServerConnection) -> None:
 @pytest.mark.usefixtures("quick")
 async def test_a_refused_handshake_is_tried_ever_more_rarely() -> None:
     assert 1 < await attempts_of_a_minute(closed_at_once, refuse=True) <= MOST_A_MINUTE
+
+
+@pytest.mark.usefixtures("quick")
+async def test_an_outage_in_which_every_attempt_fails_alike_is_logged_once() -> None:
+    attempts, logged = await minute_of(closed_at_once, refuse=True)
+    assert attempts > 1
+    assert [each["event"] for each in logged] == ["stream.failed"]
 
 
 @pytest.mark.usefixtures("quick")
