@@ -185,13 +185,12 @@ async def test_quotes_come_off_a_connection_that_is_half_open(config: str, tmp_p
     assert placed == 0
 
 
-@pytest.mark.parametrize("dead", [("user_order",), ("user_order", "fill")])
 async def test_where_no_order_is_reported_one_at_a_time_is_tried_ever_more_rarely(
-    config: str, tmp_path: Path, dead: tuple[str, ...]
+    config: str, tmp_path: Path
 ) -> None:
     async with quoting(config, tmp_path) as bench:
         usual = len(bench.orders)
-        bench.proxy.drop(*dead)
+        bench.proxy.drop("user_order", "fill")
         bench.trade()
         noticed = await bench.until(lambda: bool(bench.lines("stream.silent")))
         before, most = bench.placed(), 0
