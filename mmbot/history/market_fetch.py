@@ -13,7 +13,7 @@ import msgspec
 
 from mmbot.history import wire
 from mmbot.history.doubts import Doubts
-from mmbot.history.listing import NEAR_MS, Cutoff
+from mmbot.history.listing import Cutoff
 from mmbot.history.manifest import MarketEntry
 from mmbot.history.rows import CANDLES, TRADES, Candle, MarketRecord, Period, Trade
 from mmbot.history.steps import Query, Refused, Steps, page
@@ -156,8 +156,8 @@ def _fetch_trades(
     """Fetch a market's trades after `since` from the tiers that may have some."""
     since = max(market.opens_ms, since - _OVERLAP_MS)
     until = min(market.closes_ms, now)
-    old = ("/historical/trades", since < cutoff.trades_ms + NEAR_MS)
-    live = ("/markets/trades", until > cutoff.trades_ms - NEAR_MS)
+    old = ("/historical/trades", cutoff.may_have_traded(since))
+    live = ("/markets/trades", cutoff.may_be_live(until))
     found = held
     missing: list[str] = []
     asked = [path for path, wanted in (old, live) if wanted]
@@ -267,7 +267,7 @@ def _fetch_candles(
     settled = market.settled_ms
     tiers = [live]
     if is_archived or settled is not None:
-        archived_first = is_archived or (settled or 0) < cutoff.settled_ms
+        archived_first = is_archived or (settled or 0) < (cutoff.settled_ms or 0)
         tiers = [old, live] if archived_first else [live, old]
     reasons: list[str] = []
     for path in tiers:

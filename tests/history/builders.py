@@ -112,9 +112,9 @@ class PastExchange:
         if not todo:
             return
         cutoff = self.run(read_cutoff(Doubts()))
-        listed = self.run(list_weeks(SERIES, todo, cutoff, self.clock))
         at = self.clock.at(self.now)
-        for job in take_listing(store, SERIES, todo, listed, at, periods):
+        listed = self.run(list_weeks(SERIES, todo, cutoff, self.clock, at))
+        for job in take_listing(store, SERIES, todo, listed, periods):
             market, held = job.market, held_of(store, job.market)
             found = self.run(
                 fetch_market(market, cutoff, held, self.now, periods, is_archived=job.is_archived)
