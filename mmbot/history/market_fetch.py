@@ -87,11 +87,20 @@ def fetch_market(
     candles = list(held.candles)
     missing = [*traded.missing, *([lack] if lack else [])]
     for period in periods:
+        # A hole shows less in candles than in trades: once all are there, they are asked for whole.
         part = yield from _fetch_candles(
-            market, cutoff, since, now, period, doubts, is_archived=is_archived
+            market,
+            cutoff,
+            0 if market.is_final else since,
+            now,
+            period,
+            doubts,
+            is_archived=is_archived,
         )
         candles = merge(CANDLES, candles, part.candles)
         missing += part.missing
+        if market.is_final and not part.missing and not _make_volume(market, candles, period):
+            doubts.add("candles that do not make their market's volume", f"{period} minutes")
     fetches = held.entry.fetches + 1 if missing else 0
     if missing and market.is_final and fetches >= MOST_FETCHES:
         doubts.add("given up after so many fetches", f"{fetches}: {'; '.join(missing)}")
@@ -130,6 +139,11 @@ def _is_over(
     return now >= market.closes_ms + period * 60_000 or any(
         candle.end_ms >= market.closes_ms for candle in candles if candle.period_minutes == period
     )
+
+
+def _make_volume(market: MarketRecord, candles: Iterable[Candle], period: Period) -> bool:
+    traded = sum(candle.volume for candle in candles if candle.period_minutes == period)
+    return market.volume in (None, traded)
 
 
 def _lack(market: MarketRecord, trades: Iterable[Trade]) -> str:
