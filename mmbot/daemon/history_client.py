@@ -198,15 +198,15 @@ class HistoryClient:
         self._cost = await self._read_cost(rest)
         cutoff = await self._run(rest, listing.read_cutoff(doubts))
         self.fetched.doubts.update(doubts.told())
+        at = clock.at(wall_clock())
         try:
-            listed = await self._run(rest, listing.list_weeks(series, weeks, cutoff, clock))
+            listed = await self._run(rest, listing.list_weeks(series, weeks, cutoff, clock, at))
         except Refused as error:
             raise BadInput(f"{self._venue.rest_url} refuses: {error}") from None
         if refusal and not listed.events and not store.events(series):
             raise BadInput(f"{self._venue.rest_url} knows no series {series}: {refusal}")
         self.fetched.doubts.update(listed.doubts)
-        at = clock.at(wall_clock())
-        jobs = deque(take_listing(store, series, weeks, listed, at, wanted.periods))
+        jobs = deque(take_listing(store, series, weeks, listed, wanted.periods))
         self._watcher.plan("markets", len(jobs))
         if not listed.is_whole:
             self.fetched.failures.append("the list of markets goes round in a circle")

@@ -14,8 +14,6 @@ from mmbot.history.rows import MarketRecord, Period
 from mmbot.history.store import HistoryStore
 from mmbot.tsa.calendar import Week
 
-# An event of a week that was over so long ago would have been listed.
-_OVER = dt.timedelta(days=14)
 NOT_FETCHED = "not fetched yet"
 
 
@@ -55,7 +53,6 @@ def take_listing(
     series: str,
     weeks: Collection[Week],
     listing: Listing,
-    at: dt.datetime,
     periods: tuple[Period, ...],
 ) -> list[Job]:
     """Keep what is listed, note in the manifests what is missing, and return what to fetch.
@@ -65,7 +62,6 @@ def take_listing(
         series: The series.
         weeks: The weeks that were asked for.
         listing: What the exchange lists of them.
-        at: The calendar's time.
         periods: The candles that are wanted.
     """
     store.put_listing(series, listing.events, listing.markets)
@@ -79,8 +75,8 @@ def take_listing(
             market.ticker: held.markets.get(market.ticker, MarketEntry(missing=(NOT_FETCHED,)))
             for market in markets
         }
-        over = Week.from_event_ticker(event).settles + _OVER < at
-        renewed = WeekManifest(event, noted, has_no_event=not noted and over and listing.is_whole)
+        absent = not noted and Week.from_event_ticker(event) in listing.absent
+        renewed = WeekManifest(event, noted, has_no_event=absent)
         if renewed != held:
             store.put_manifest(renewed)
     return jobs

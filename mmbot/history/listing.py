@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection
 from functools import partial
 
@@ -10,7 +11,7 @@ import msgspec
 from mmbot.history import wire
 from mmbot.history.doubts import Doubts
 from mmbot.history.rows import EVENTS, MARKETS, EventRecord, FeeChange, MarketRecord
-from mmbot.history.steps import Refused, Steps, get, pages
+from mmbot.history.steps import Query, Refused, Steps, get, pages
 from mmbot.history.store import merge
 from mmbot.history.wire_listing import (
     RestFeeChange,
@@ -28,15 +29,32 @@ from mmbot.units import Milliseconds
 # An event has some forty kilobytes, a market two.
 _EVENTS_A_PAGE = "50"
 _MARKETS_A_PAGE = "1000"
+# An event of a week that was over so long ago would be listed.
+_OVER = dt.timedelta(days=14)
 # So near to a boundary between the tiers either may have a row, as the boundaries move.
 NEAR_MS: Milliseconds = 2 * 86_400_000
 
 
 class Cutoff(msgspec.Struct, frozen=True):
-    """The boundaries between the tiers: what is older is in the historical one alone."""
+    """The boundaries between the tiers, what is older being in the historical one alone.
 
-    settled_ms: Milliseconds = 0
-    trades_ms: Milliseconds = 0
+    Near a boundary, and where it is not known, either tier may have a row.
+    """
+
+    settled_ms: Milliseconds | None = None
+    trades_ms: Milliseconds | None = None
+
+    def may_have_settled(self, at: Milliseconds) -> bool:
+        """Return whether the historical tier may have a market that was settled after `at`."""
+        return self.settled_ms is None or at < self.settled_ms + NEAR_MS
+
+    def may_have_traded(self, since: Milliseconds) -> bool:
+        """Return whether the historical tier may have trades from `since` on."""
+        return self.trades_ms is None or since < self.trades_ms + NEAR_MS
+
+    def may_be_live(self, until: Milliseconds) -> bool:
+        """Return whether the live tier may have trades up to `until`."""
+        return self.trades_ms is None or until > self.trades_ms - NEAR_MS
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -45,7 +63,8 @@ class Listing(msgspec.Struct, frozen=True):
     Attributes:
         events: Those of the weeks that were asked for.
         markets: Their markets.
-        is_whole: Whether no other can be missing.
+        is_whole: Whether the lists did not go round in a circle.
+        absent: The weeks that are over and of which neither tier has anything.
         archived: The markets that the historical tier has.
         doubts: What could not be used, each as a clause.
     """
@@ -53,6 +72,7 @@ class Listing(msgspec.Struct, frozen=True):
     events: tuple[EventRecord, ...]
     markets: tuple[MarketRecord, ...]
     is_whole: bool
+    absent: frozenset[Week] = frozenset()
     archived: frozenset[str] = frozenset()
     doubts: tuple[str, ...] = ()
 
@@ -63,70 +83,97 @@ class _CutoffAnswer(msgspec.Struct, frozen=True):
 
 
 def read_cutoff(doubts: Doubts) -> Steps[Cutoff]:
-    """Read the boundaries; an exchange without a historical tier has none."""
+    """Read the boundaries between the tiers."""
     try:
         answer = yield from get("/historical/cutoff")
         told = decode(answer.body, _CutoffAnswer)
     except (Refused, Malformed) as error:
         doubts.add("the boundaries of the tiers cannot be read", str(error))
         return Cutoff()
-    markets, trades = told.market_settled_ts, told.trades_created_ts
-    return Cutoff(
-        to_milliseconds(markets) if markets else 0, to_milliseconds(trades) if trades else 0
-    )
+    instants = (told.market_settled_ts, told.trades_created_ts)
+    return Cutoff(*(None if at is None else to_milliseconds(at) for at in instants))
 
 
 def list_weeks(
-    series: str, weeks: Collection[Week], cutoff: Cutoff, clock: CalendarClock
+    series: str, weeks: Collection[Week], cutoff: Cutoff, clock: CalendarClock, at: dt.datetime
 ) -> Steps[Listing]:
     """List the events and markets of some weeks.
+
+    A week that is over and is not in the lists is asked for by itself.
+
+    Args:
+        series: The series.
+        weeks: The weeks.
+        cutoff: The boundaries between the tiers.
+        clock: The calendar as a function of the exchange's time.
+        at: The calendar's time.
 
     Raises:
         Refused: The exchange lets nobody list them.
     """
     doubts = Doubts()
     first = min(weeks)
-    query = (
+    query: Query = (
         ("series_ticker", series),
         ("with_nested_markets", "true"),
         ("min_close_ts", str(clock.wall_time(first.opens) // 1000)),
         ("limit", _EVENTS_A_PAGE),
     )
+    live = yield from _list_live(query, series, weeks, doubts)
+    found = [live]
+    if cutoff.may_have_settled(clock.wall_time(first.opens)):
+        query = (("series_ticker", series), ("limit", _MARKETS_A_PAGE))
+        found.append((yield from _list_archived(query, series, weeks, doubts)))
+    absent: set[Week] = set()
+    listed = {event.week for listing in found for event in listing.events}
+    for week in sorted(week for week in weeks if week not in listed and week.settles + _OVER < at):
+        ticker = week.event_ticker(series)
+        query = (("series_ticker", series), ("tickers", ticker), ("with_nested_markets", "true"))
+        found.append((yield from _list_live(query, series, [week], doubts)))
+        query = (("event_ticker", ticker), ("limit", _MARKETS_A_PAGE))
+        found.append((yield from _list_archived(query, series, [week], doubts)))
+        if all(listing.is_whole and not listing.events for listing in found[-2:]):
+            absent.add(week)
+    # What the live tier says of an event or market in both is at least as new.
+    found.sort(key=lambda listing: not listing.archived)
+    return Listing(
+        tuple(merge(EVENTS, (), (event for listing in found for event in listing.events))),
+        tuple(merge(MARKETS, (), (market for listing in found for market in listing.markets))),
+        is_whole=all(listing.is_whole for listing in found),
+        absent=frozenset(absent),
+        archived=frozenset(ticker for listing in found for ticker in listing.archived),
+        doubts=doubts.told(),
+    )
+
+
+def _list_live(
+    query: Query, series: str, weeks: Collection[Week], doubts: Doubts
+) -> Steps[Listing]:
     listed = yield from pages("/events", query, "events", doubts)
+    read = partial(_event_with_markets, series)
     events: list[EventRecord] = []
     markets: list[MarketRecord] = []
-    read = partial(_event_with_markets, series)
     for event, rows in wire.usable(listed.rows, RestPastEvent, read, "an event", doubts):
         if event.week in weeks:
             events.append(event)
             markets += _markets(rows, series, {event.event_ticker}, doubts)
-    is_whole = listed.is_whole
-    archived: list[MarketRecord] = []
-    if clock.wall_time(first.opens) < cutoff.settled_ms + NEAR_MS:
-        past = yield from _list_archived(series, weeks, doubts)
-        is_whole &= past.is_whole
-        archived = list(past.markets)
-    held = {event.event_ticker for event in events}
-    for ticker in sorted({market.event_ticker for market in archived} - held):
-        # The historical tier has no events, only their markets.
-        sunday = Week.from_event_ticker(ticker).sunday
-        events.append(EventRecord(ticker, series, sunday, "", None, None))
-    return Listing(
-        tuple(merge(EVENTS, (), events)),
-        # What the live tier says of a market in both is at least as new.
-        tuple(merge(MARKETS, archived, markets)),
-        is_whole,
-        frozenset(market.ticker for market in archived),
-        doubts.told(),
-    )
+    return Listing(tuple(events), tuple(markets), listed.is_whole)
 
 
-def _list_archived(series: str, weeks: Collection[Week], doubts: Doubts) -> Steps[Listing]:
-    wanted = {week.event_ticker(series) for week in weeks}
-    query = (("series_ticker", series), ("limit", _MARKETS_A_PAGE))
+def _list_archived(
+    query: Query, series: str, weeks: Collection[Week], doubts: Doubts
+) -> Steps[Listing]:
+    """List markets of the historical tier, which has no events but them."""
     listed = yield from pages("/historical/markets", query, "markets", doubts)
-    found = _markets(listed.rows, series, wanted, doubts)
-    return Listing((), tuple(found), listed.is_whole)
+    wanted = {week.event_ticker(series): week for week in weeks}
+    markets = _markets(listed.rows, series, wanted.keys(), doubts)
+    events = {market.event_ticker for market in markets}
+    return Listing(
+        tuple(EventRecord(e, series, wanted[e].sunday, "", None, None) for e in sorted(events)),
+        tuple(markets),
+        listed.is_whole,
+        archived=frozenset(market.ticker for market in markets),
+    )
 
 
 def _event_with_markets(series: str, row: RestPastEvent) -> tuple[EventRecord, list[msgspec.Raw]]:

@@ -13,7 +13,7 @@ import msgspec
 
 from mmbot.history import wire
 from mmbot.history.doubts import Doubts
-from mmbot.history.listing import NEAR_MS, Cutoff
+from mmbot.history.listing import Cutoff
 from mmbot.history.manifest import MarketEntry
 from mmbot.history.rows import CANDLES, TRADES, Candle, MarketRecord, Period, Trade
 from mmbot.history.steps import Query, Refused, Steps, page
@@ -87,11 +87,20 @@ def fetch_market(
     candles = list(held.candles)
     missing = [*traded.missing, *([lack] if lack else [])]
     for period in periods:
+        # A hole shows less in candles than in trades: once all are there, they are asked for whole.
         part = yield from _fetch_candles(
-            market, cutoff, since, now, period, doubts, is_archived=is_archived
+            market,
+            cutoff,
+            0 if market.is_final else since,
+            now,
+            period,
+            doubts,
+            is_archived=is_archived,
         )
         candles = merge(CANDLES, candles, part.candles)
         missing += part.missing
+        if market.is_final and not part.missing and not _make_volume(market, candles, period):
+            doubts.add("candles that do not make their market's volume", f"{period} minutes")
     fetches = held.entry.fetches + 1 if missing else 0
     if missing and market.is_final and fetches >= MOST_FETCHES:
         doubts.add("given up after so many fetches", f"{fetches}: {'; '.join(missing)}")
@@ -132,6 +141,11 @@ def _is_over(
     )
 
 
+def _make_volume(market: MarketRecord, candles: Iterable[Candle], period: Period) -> bool:
+    traded = sum(candle.volume for candle in candles if candle.period_minutes == period)
+    return market.volume in (None, traded)
+
+
 def _lack(market: MarketRecord, trades: Iterable[Trade]) -> str:
     """Return how the trades of a market that was paid out contradict its volume, or ""."""
     if not market.is_final or market.volume is None:
@@ -156,8 +170,8 @@ def _fetch_trades(
     """Fetch a market's trades after `since` from the tiers that may have some."""
     since = max(market.opens_ms, since - _OVERLAP_MS)
     until = min(market.closes_ms, now)
-    old = ("/historical/trades", since < cutoff.trades_ms + NEAR_MS)
-    live = ("/markets/trades", until > cutoff.trades_ms - NEAR_MS)
+    old = ("/historical/trades", cutoff.may_have_traded(since))
+    live = ("/markets/trades", cutoff.may_be_live(until))
     found = held
     missing: list[str] = []
     asked = [path for path, wanted in (old, live) if wanted]
@@ -267,7 +281,7 @@ def _fetch_candles(
     settled = market.settled_ms
     tiers = [live]
     if is_archived or settled is not None:
-        archived_first = is_archived or (settled or 0) < cutoff.settled_ms
+        archived_first = is_archived or (settled or 0) < (cutoff.settled_ms or 0)
         tiers = [old, live] if archived_first else [live, old]
     reasons: list[str] = []
     for path in tiers:

@@ -49,6 +49,8 @@ class PastExchange:
         self.change = change
         self.rows_a_page: int | None = None
         self.is_deaf_to_cursors = False
+        # How far the clock of whoever fetches is ahead.
+        self.ahead_ms: Milliseconds = 0
         self.asked: list[HttpRequest] = []
         usual: dict[str, Any] = {"candles": True, "strikes": STRIKES, "tier": "prestige"}
         self.site: SimulatedExchange = assemble(
@@ -112,13 +114,12 @@ class PastExchange:
         if not todo:
             return
         cutoff = self.run(read_cutoff(Doubts()))
-        listed = self.run(list_weeks(SERIES, todo, cutoff, self.clock))
         at = self.clock.at(self.now)
-        for job in take_listing(store, SERIES, todo, listed, at, periods):
+        listed = self.run(list_weeks(SERIES, todo, cutoff, self.clock, at))
+        for job in take_listing(store, SERIES, todo, listed, periods):
             market, held = job.market, held_of(store, job.market)
-            found = self.run(
-                fetch_market(market, cutoff, held, self.now, periods, is_archived=job.is_archived)
-            )
+            now, old = self.now + self.ahead_ms, job.is_archived
+            found = self.run(fetch_market(market, cutoff, held, now, periods, is_archived=old))
             store.put_market(
                 market.event_ticker, market.ticker, found.trades, found.candles, found.entry
             )

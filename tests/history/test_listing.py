@@ -22,16 +22,19 @@ from tests.history.builders import (
     EVENT,
     EVENT_BEFORE,
     SERIES,
+    SETTLED,
     TICKER,
     WEEK,
     Change,
     PastExchange,
+    kept,
 )
 
 
 def listed(exchange: PastExchange, *weeks: Week) -> Listing:
     cutoff = exchange.run(read_cutoff(Doubts()))
-    return exchange.run(list_weeks(SERIES, weeks or (BEFORE, WEEK), cutoff, exchange.clock))
+    at = exchange.clock.at(exchange.now)
+    return exchange.run(list_weeks(SERIES, weeks or (BEFORE, WEEK), cutoff, exchange.clock, at))
 
 
 def with_market(**other: Any) -> Change:
@@ -112,6 +115,37 @@ def test_a_list_that_goes_round_once_is_whole_in_the_end() -> None:
     found = listed(exchange)
     assert found.is_whole
     assert len(found.markets) == 6
+
+
+@pytest.mark.parametrize("live_days", [0, 90])
+def test_a_week_that_a_list_leaves_out_is_found_by_itself(tmp_path: Path, live_days: int) -> None:
+    def lose(request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+        """Return the lists of the series, but not of one event, without any row."""
+        single = {"tickers", "event_ticker"} & dict(request.query).keys()
+        if request.path not in ("/events", "/historical/markets") or single:
+            return answer
+        return HttpAnswer(200, b'{"events":[],"markets":[],"cursor":""}')
+
+    exchange = PastExchange(
+        SETTLED + dt.timedelta(days=14), change=lose, live_for=dt.timedelta(days=live_days)
+    )
+    store = HistoryStore(tmp_path)
+    exchange.fetch(store, ())
+    for event in (EVENT_BEFORE, EVENT):
+        assert kept(store, event) == exchange.ledger(event)
+
+
+@pytest.mark.parametrize("live_days", [0, 9, 90])
+def test_without_the_boundaries_both_tiers_are_asked(tmp_path: Path, live_days: int) -> None:
+    def silent(request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+        return HttpAnswer(404) if request.path == "/historical/cutoff" else answer
+
+    exchange = PastExchange(change=silent, live_for=dt.timedelta(days=live_days))
+    store = HistoryStore(tmp_path)
+    exchange.fetch(store, (60,))
+    for event in (EVENT_BEFORE, EVENT):
+        assert kept(store, event) == exchange.ledger(event)
+        assert store.manifest(event).is_complete((60,))
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from tests.history.builders import (
     EVENT,
     EVENT_BEFORE,
     RUNNING,
+    SETTLED,
     TICKER,
     WEEK,
     Change,
@@ -292,6 +293,21 @@ def test_what_was_lost_of_a_running_week_is_found_once_its_volume_is_known(
     exchange.fetch(store, (), weeks=(WEEK,))
     assert kept(store, EVENT) == exchange.ledger(EVENT)
     assert missing(store) == []
+
+
+@pytest.mark.parametrize("hours", [-7, 7])
+def test_a_clock_that_is_wrong_loses_nothing(tmp_path: Path, hours: int) -> None:
+    store, whole = HistoryStore(tmp_path / "store"), HistoryStore(tmp_path / "whole")
+    exchange = PastExchange(RUNNING)
+    exchange.ahead_ms = hours * 3_600_000
+    exchange.fetch(store)
+    exchange.wait_until(SETTLED)
+    exchange.fetch(store)
+    exchange.ahead_ms = 0
+    exchange.fetch(whole)
+    assert kept(store, EVENT) == exchange.ledger(EVENT)
+    for period in (1, 60, 1440):
+        assert list(store.candles(EVENT, period)) == list(whole.candles(EVENT, period))
 
 
 def test_a_day_that_is_not_over_at_the_settlement_is_fetched_later(tmp_path: Path) -> None:
