@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
+
+import duckdb
 
 from mmbot.errors import BadInput
 
@@ -21,14 +22,13 @@ def writer_for(path: Path, option: str) -> Writer:
     """Return the function that writes a table in the format of the suffix of `path`.
 
     Raises:
-        BadInput: The suffix is neither .csv nor .parquet, or Parquet needs a missing package.
+        BadInput: The suffix is neither .csv nor .parquet.
     """
     match path.suffix:
         case ".csv":
             return write_csv
         case ".parquet":
-            duckdb = _load_duckdb(option)
-            return lambda *table: _write_parquet(duckdb, *table)
+            return _write_parquet
         case _:
             raise BadInput(f"{option} {path}: name a file that ends in .csv or .parquet")
 
@@ -42,17 +42,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Rows) -> None:
         raise BadInput(f"{path} cannot be written: {error.strerror}") from None
 
 
-def _load_duckdb(option: str) -> Any:
-    try:
-        return importlib.import_module("duckdb")
-    except ModuleNotFoundError:
-        raise BadInput(
-            f"{option} needs DuckDB to write Parquet; install mmbot with its extra 'parquet', or "
-            "name a file that ends in .csv"
-        ) from None
-
-
-def _write_parquet(duckdb: Any, path: Path, columns: Sequence[str], rows: Rows) -> None:
+def _write_parquet(path: Path, columns: Sequence[str], rows: Rows) -> None:
     sql_types = [_sql_type([row[i] for row in rows]) for i in range(len(columns))]
     quoted = ['"' + column.replace('"', '""') + '"' for column in columns]
     declared = ", ".join(" ".join(pair) for pair in zip(quoted, sql_types, strict=True))

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 
@@ -226,7 +227,6 @@ def test_an_invalid_choice_is_refused(
 def test_a_result_can_be_parquet(
     inputs: dict[str, Path], cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    duckdb: Any = pytest.importorskip("duckdb")
     path = tmp_path / "settings.parquet"
     margins = ("--set", "quoting.margin=[0.05, [0.1, 0.1, 0.1, 0.1, 0.1]]")
     assert sweep(monkeypatch, inputs, cache, *margins, "--output", path) == 0
