@@ -8,7 +8,6 @@ of several orders the dearest close it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -139,15 +138,11 @@ class Headroom:
                 ticker,
                 portfolio.strike_index(ticker),
                 portfolio.position(ticker),
-                self._floor,
+                self._state.floor(event_state),
                 self._worst_case(event_state),
                 self._collateral_on(event_state.markets[ticker].terms.shard),
             )
         return found
-
-    @cached_property
-    def _floor(self) -> Money:
-        return Money(-self._state.loss_limit())
 
     def _worst_case(self, event_state: EventState) -> WorstCase:
         if event_state.ticker not in self._worst_cases:

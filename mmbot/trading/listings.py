@@ -166,6 +166,7 @@ class Listings:
         state = self._state
         event_state = before.extended(event) if before else EventState(event)
         restored = event_state.restore_fills(state.recorded, state.unconfirmed)
+        event_state.count_unlisted((*state.recorded, *state.unconfirmed))
         if restored:
             self._buffer.log("fills.restored", event_ticker=event.ticker, fills=restored)
         event_state.schedule_releases(state.settings, state.clock, state.missing)

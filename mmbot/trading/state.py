@@ -180,6 +180,8 @@ class EventState:
         self.reduce_only = False
         # What of it was listed last and could not be read.
         self.unreadable = ""
+        # What the fills in markets of it that are not known may lose.
+        self.unlisted_loss = Money(0)
 
     def extended(self, event: ListedEvent) -> EventState:
         """Return the state with the event's new markets; the other markets and fills are kept."""
@@ -207,6 +209,19 @@ class EventState:
                 if fill.ticker in self.markets and self.fills.restore(fill, confirmed=confirmed):
                     self.portfolio.book(fill)
         return len(self.portfolio) - before
+
+    def count_unlisted(self, recorded: Iterable[Fill]) -> None:
+        """Set what recorded fills may lose in markets of this event that could not be read so far.
+
+        Where such a market's strike lies is not known, so it counts as lost in every outcome.
+        """
+        unlisted: dict[str, Portfolio] = {}
+        for fill in recorded:
+            in_event = fill.ticker.rpartition("-")[0] == self.ticker
+            if in_event and fill.ticker not in self.markets:
+                unlisted.setdefault(fill.ticker, Portfolio((fill.ticker,))).book(fill)
+        losses = (max(0, -min(portfolio.wealth())) for portfolio in unlisted.values())
+        self.unlisted_loss = Money(sum(losses))
 
     def schedule_releases(
         self, settings: Settings, clock: CalendarClock, missing: AbstractSet[dt.date]
@@ -407,10 +422,14 @@ class TradingState(msgspec.Struct):
         """Return what one event may lose in its worst outcome."""
         return min(self.settings.limits.event_loss, self.assigned_cash())
 
+    def floor(self, event_state: EventState) -> Money:
+        """Return the least wealth that an outcome of an event may leave."""
+        return Money(event_state.unlisted_loss - self.loss_limit())
+
     def may_only_reduce(self, event_state: EventState, now: Milliseconds) -> bool:
         """Return whether the event, or the day, has lost as much as it may."""
         lost = self.losses.loss(self.clock.at(now).date())
-        spent = min(event_state.portfolio.wealth()) <= -self.loss_limit()
+        spent = min(event_state.portfolio.wealth()) <= self.floor(event_state)
         return spent or lost >= self.settings.limits.daily_loss
 
     def mark_pnl(self, event_state: EventState, now: Milliseconds) -> PnlMark | None:

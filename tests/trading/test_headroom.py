@@ -167,3 +167,18 @@ def test_a_fill_that_an_earlier_session_was_told_makes_no_room_until_it_is_liste
     bench.start()
     assert bench.engine.state.event_of_market[MIDDLE].portfolio.position(MIDDLE) == -500
     assert max(wealth(bench)) == 0
+
+
+def test_what_is_held_in_a_market_that_cannot_be_read_counts_as_lost_in_every_outcome() -> None:
+    bench = Bench(**RICH)
+    bought = fill("t-1", "o-7", 1000, 8000, ticker=LOW)
+    bench.engine.state.recorded = (bought, fill("t-2", "o-8", 100, ticker="OTHER-A1"))
+    readable = event(market(MIDDLE), market(HIGH))
+    bench.handle(StreamUp(), ListingRead("", (readable,)))
+    state = bench.engine.state
+    event_state = state.event_of_market[MIDDLE]
+    assert state.floor(event_state) == 8_000_000 - state.loss_limit()
+    bench.handle(ListingRead("", (event(),)))
+    event_state = state.event_of_market[MIDDLE]
+    assert state.floor(event_state) == -state.loss_limit()
+    assert event_state.portfolio.position(LOW) == 1000
