@@ -24,6 +24,14 @@ from mmbot.faultlab.agreement import (
     check_settled_counts,
 )
 from mmbot.faultlab.holdings import Holding
+from mmbot.faultlab.placement_checks import (
+    SKEW_MS,
+    check_belief,
+    check_listing,
+    check_price,
+    check_stream,
+    event_of,
+)
 from mmbot.faultlab.scenario import Scenario
 from mmbot.faultlab.told_fills import ToldFills
 from mmbot.faultlab.traffic import (
@@ -43,19 +51,12 @@ from mmbot.units import Count, Milliseconds, Money, Price
 
 __all__ = ["POSITIONS_PATH", "SKEW_MS", "Auditor", "InvariantBroken"]
 
-# How far the bot's clock may be off, rounding to whole seconds included.
-SKEW_MS: Final = 6_000
-# How long the bot may trust books whose channel has died.
-_BLIND_MS: Final = 5_000
 # How long the bot may wait for the report of an order that was confirmed.
 _UNREPORTED_MS: Final = 5_000
 # The machine's clock is looked at every second.
 _CLOCK_UNNOTICED_MS: Final = 1_100
 # The account is read every minute, and sooner after a failure.
 _ASLEEP_MS: Final = 80_000
-# How long after the listing changed the bot may not know it: a copy of it may be old, and readings
-# of it may fail.
-_LISTING_UNKNOWN_MS: Final = 90_000
 # How long after a report that ended an order falsely the bot may take it for over: until a reading
 # of the account lists it once more, a query confirms that it rests, and what was placed in its
 # place is cancelled, all of which may fail a few times.
@@ -111,10 +112,10 @@ class Auditor:
             self._now = max(self._now, fact.at)
             if isinstance(fact, OrderChanged) and fact.order.account is self._account:
                 if self._order_changed(fact):
-                    concerned.add(_event(fact.order.ticker))
+                    concerned.add(event_of(fact.order.ticker))
             elif isinstance(fact, AccountFilled) and fact.account is self._account:
                 self._filled(fact)
-                concerned.add(_event(fact.ticker))
+                concerned.add(event_of(fact.ticker))
         for event in sorted(concerned):
             self._check_worst_case(event)
 
@@ -201,7 +202,7 @@ class Auditor:
         self.fills[fact.trade_id, fact.order_id] = fact
         own = fact.client_order_id.startswith(CLIENT_ID_PREFIX)
         falsely_over = fact.client_order_id in self._false_ends
-        holding = self._holding(_event(fact.ticker))
+        holding = self._holding(event_of(fact.ticker))
         holding.book(fact)
         if not own or fact.order_id in self._late or falsely_over:
             self._excused.add((fact.trade_id, fact.order_id))
@@ -273,7 +274,7 @@ class Auditor:
             known = key in self._booked or key in self._excused
             if not known and _session_of(fact) != self.session:
                 self._excused.add(key)
-                self._holding(_event(fact.ticker)).excuse(fact)
+                self._holding(event_of(fact.ticker)).excuse(fact)
 
     def check_outputs(self, outputs: Sequence[Output], bot: Bot, now: Milliseconds) -> None:
         """Check everything that the bot did on one input; `now` is the bot's own time."""
@@ -342,13 +343,13 @@ class Auditor:
                 "ledger_behind", f"{sent.client_id} was sent while a commit was overdue"
             )
         self._check_gates(sent, bot, now)
-        self._check_price(sent, bot)
+        check_price(sent, bot)
         for order in self.live.values():
             meets = order.side != sent.side and order.ticker == sent.ticker
             meets = meets and not self._may_be_taken_for_over(order)
             if meets and (sent.price >= order.price) == (sent.side == "bid"):
                 raise InvariantBroken("self_cross", f"{sent.client_id} would meet {_shown(order)}")
-        event = _event(sent.ticker)
+        event = event_of(sent.ticker)
         known_late = self._known_late(bot)
         before = self._least(event, known_late)
         self.pending[sent.client_id] = sent
@@ -371,25 +372,10 @@ class Auditor:
         self._placed.clear()
 
     def _check_gates(self, sent: CreateRequest, bot: Bot, now: Milliseconds) -> None:
-        stream = self.stream
-        if stream is None:
-            raise InvariantBroken("no_stream", f"{sent.client_id} was sent without a stream")
-        silent_since = stream.books_silent_since
-        if silent_since is not None and now > silent_since + _BLIND_MS + SKEW_MS:
-            raise InvariantBroken("blind", f"{sent.client_id} was sent on books that are not told")
-        self._check_heard(sent, stream, now)
-        if not stream.account_read:
-            raise InvariantBroken(
-                "unreconciled", f"{sent.client_id} was sent before the account was read"
-            )
-        if sent.ticker not in stream.gapless_books:
-            raise InvariantBroken(
-                "distrusted_book", f"{sent.client_id} was sent on a book with a gap"
-            )
-        self._check_fees(sent, now)
-        self._check_readable(sent, now)
+        self._check_heard(sent, check_stream(sent, self.stream, now), now)
+        check_listing(sent, self._scenario.venue.exchange, now)
         if "stale_belief" not in self._unjudged:
-            self._check_belief(sent, bot, now)
+            check_belief(sent, bot, self._scenario, now)
 
     def _check_heard(self, sent: CreateRequest, stream: DeliveredStream, now: Milliseconds) -> None:
         """Check that one order at a time is sent once one was confirmed and not reported."""
@@ -399,55 +385,6 @@ class Auditor:
         resting = (o for o in self.live.values() if not self._may_be_taken_for_over(o))
         if self.pending or any(_session_of(order) == self.session for order in resting):
             raise InvariantBroken("deaf", f"{sent.client_id} was sent though no order is reported")
-
-    def _check_fees(self, sent: CreateRequest, now: Milliseconds) -> None:
-        exchange = self._scenario.venue.exchange
-        event = exchange.events[_event(sent.ticker)]
-        known = now > event.updated_ms + _LISTING_UNKNOWN_MS
-        if known and event.fee_override not in (None, exchange.settings.fees):
-            raise InvariantBroken("charged", f"{sent.client_id} was sent though makers are charged")
-
-    def _check_readable(self, sent: CreateRequest, now: Milliseconds) -> None:
-        odd = self._scenario.venue.exchange.oddities
-        for ticker in (sent.ticker, _event(sent.ticker)):
-            changes = odd.changes.get(ticker)
-            if changes and now > odd.changed_at[ticker] + _LISTING_UNKNOWN_MS:
-                raise InvariantBroken(
-                    "unreadable", f"{sent.client_id} was sent though the listing says {changes}"
-                )
-
-    def _check_belief(self, sent: CreateRequest, bot: Bot, now: Milliseconds) -> None:
-        event_state = bot.engine.state.event_of_market[sent.ticker]
-        belief, earliest = event_state.belief, self._scenario.settings.counts.earliest_release
-        due = len(event_state.week.days_due(self._scenario.clock.at(now), earliest))
-        if belief is None or belief.days_published < due:
-            known = None if belief is None else belief.days_published
-            raise InvariantBroken(
-                "stale_belief", f"{sent.client_id} was sent knowing {known} of {due} days"
-            )
-
-    def _check_price(self, sent: CreateRequest, bot: Bot) -> None:
-        """Check that a price is at most a tick beyond the best of others, as the bot saw them."""
-        market = bot.engine.state.find_market(sent.ticker)
-        if market is None or market.book is None:
-            raise InvariantBroken("distrusted_book", f"{sent.client_id} was sent without a book")
-        own: dict[Price, Count] = {}
-        for order in bot.engine.state.orders:
-            beside = order.ticker == sent.ticker and order.side == sent.side
-            if beside and order.client_id != sent.client_id:
-                own[order.price] = Count(own.get(order.price, 0) + order.remaining)
-        side = sent.side
-        levels = market.book.levels(side)
-        others = [price for price, count in levels if count > own.get(price, 0)]
-        grid = market.terms.grid
-        if not others:
-            return
-        best = others[0]
-        furthest = grid.ceil(Price(best + 1)) if side == "bid" else grid.floor(Price(best - 1))
-        if furthest is not None and (
-            sent.price > furthest if side == "bid" else sent.price < furthest
-        ):
-            raise InvariantBroken("overbid", f"{sent.client_id} at {sent.price} betters {best}")
 
     def _check_lost(self, bot: Bot) -> None:
         """Check that the bot knows every order of this session that rests."""
@@ -553,10 +490,6 @@ class Auditor:
         # After a pause the bot reads every book anew, and quotes nothing before.
         if not exchange.trading_paused():
             check_books(state, exchange.engine.markets)
-
-
-def _event(ticker: str) -> str:
-    return ticker.rpartition("-")[0]
 
 
 def _session_of(order: ExchangeOrder | AccountFilled) -> str:

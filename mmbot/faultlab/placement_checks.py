@@ -1,0 +1,113 @@
+"""What must hold for every order that the bot sends, at the moment it is sent.
+
+Each check holds one order against what the bot could know: what its stream had delivered, what the
+listing said some time ago, which counts were out, and the book as the bot saw it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mmbot.bot.bot import Bot
+from mmbot.exchange.exchange_state import ExchangeState
+from mmbot.faultlab.agreement import InvariantBroken
+from mmbot.faultlab.scenario import Scenario
+from mmbot.faultlab.traffic import CreateRequest, DeliveredStream
+from mmbot.units import Count, Milliseconds, Price
+
+# How far the bot's clock may be off, rounding to whole seconds included.
+SKEW_MS: Final = 6_000
+# How long the bot may trust books whose channel has died.
+_BLIND_MS: Final = 5_000
+# How long after the listing changed the bot may not know it: a copy of it may be old, and readings
+# of it may fail.
+_LISTING_UNKNOWN_MS: Final = 90_000
+
+
+def event_of(ticker: str) -> str:
+    """Return the event of a market."""
+    return ticker.rpartition("-")[0]
+
+
+def check_stream(
+    sent: CreateRequest, stream: DeliveredStream | None, now: Milliseconds
+) -> DeliveredStream:
+    """Check that the stream shows the market and the account; return it.
+
+    Raises:
+        InvariantBroken: There is none, its books are silent or have a gap, or the account was not
+            read since it opened.
+    """
+    if stream is None:
+        raise InvariantBroken("no_stream", f"{sent.client_id} was sent without a stream")
+    silent_since = stream.books_silent_since
+    if silent_since is not None and now > silent_since + _BLIND_MS + SKEW_MS:
+        raise InvariantBroken("blind", f"{sent.client_id} was sent on books that are not told")
+    if not stream.account_read:
+        raise InvariantBroken(
+            "unreconciled", f"{sent.client_id} was sent before the account was read"
+        )
+    if sent.ticker not in stream.gapless_books:
+        raise InvariantBroken("distrusted_book", f"{sent.client_id} was sent on a book with a gap")
+    return stream
+
+
+def check_listing(sent: CreateRequest, exchange: ExchangeState, now: Milliseconds) -> None:
+    """Check that the listing, as it was some time ago, allows the order.
+
+    Raises:
+        InvariantBroken: It charges makers, or cannot be read.
+    """
+    event = exchange.events[event_of(sent.ticker)]
+    known = now > event.updated_ms + _LISTING_UNKNOWN_MS
+    if known and event.fee_override not in (None, exchange.settings.fees):
+        raise InvariantBroken("charged", f"{sent.client_id} was sent though makers are charged")
+    odd = exchange.oddities
+    for ticker in (sent.ticker, event_of(sent.ticker)):
+        changes = odd.changes.get(ticker)
+        if changes and now > odd.changed_at[ticker] + _LISTING_UNKNOWN_MS:
+            raise InvariantBroken(
+                "unreadable", f"{sent.client_id} was sent though the listing says {changes}"
+            )
+
+
+def check_belief(sent: CreateRequest, bot: Bot, scenario: Scenario, now: Milliseconds) -> None:
+    """Check that the belief knows every count that is due.
+
+    Raises:
+        InvariantBroken: It does not, or there is none.
+    """
+    event_state = bot.engine.state.event_of_market[sent.ticker]
+    belief, earliest = event_state.belief, scenario.settings.counts.earliest_release
+    due = len(event_state.week.days_due(scenario.clock.at(now), earliest))
+    if belief is None or belief.days_published < due:
+        known = None if belief is None else belief.days_published
+        raise InvariantBroken(
+            "stale_belief", f"{sent.client_id} was sent knowing {known} of {due} days"
+        )
+
+
+def check_price(sent: CreateRequest, bot: Bot) -> None:
+    """Check that the price is at most a tick beyond the best of others, as the bot saw them.
+
+    Raises:
+        InvariantBroken: It is further, or the bot has no book of the market.
+    """
+    market = bot.engine.state.find_market(sent.ticker)
+    if market is None or market.book is None:
+        raise InvariantBroken("distrusted_book", f"{sent.client_id} was sent without a book")
+    own: dict[Price, Count] = {}
+    for order in bot.engine.state.orders:
+        beside = order.ticker == sent.ticker and order.side == sent.side
+        if beside and order.client_id != sent.client_id:
+            own[order.price] = Count(own.get(order.price, 0) + order.remaining)
+    side = sent.side
+    levels = market.book.levels(side)
+    others = [price for price, count in levels if count > own.get(price, 0)]
+    grid = market.terms.grid
+    if not others:
+        return
+    best = others[0]
+    furthest = grid.ceil(Price(best + 1)) if side == "bid" else grid.floor(Price(best - 1))
+    if furthest is not None and (sent.price > furthest if side == "bid" else sent.price < furthest):
+        raise InvariantBroken("overbid", f"{sent.client_id} at {sent.price} betters {best}")
