@@ -262,7 +262,7 @@ _TABLE: Final = (
     Guard("foreign_orders", (Patch("mmbot.trading.order_manager:CLIENT_ID_PREFIX", _becomes("")),)),
     Guard("fees", (Patch("mmbot.kalshi.readings:closed_reason", _whatever_is_charged),)),
     Guard("page_rows", (Patch(f"{_COUNTS}:parse_page", _all_rows_or_none),)),
-    Guard("page_year", (Patch(f"{_COUNTS}:CountsReader._doubt", _always("")),)),
+    Guard("page_year", (Patch(f"{_COUNTS}:day_of_another_page", _always("")),)),
     Guard("validators", (Patch(f"{_COUNTS}:CountsReader._read", _whatever_was_understood),)),
     Guard("sightings", (Patch("mmbot.bot.outputs:ShownCount.key", _value_as_key),)),
     Guard(

@@ -343,7 +343,6 @@ class Auditor:
                 "ledger_behind", f"{sent.client_id} was sent while a commit was overdue"
             )
         self._check_gates(sent, bot, now)
-        check_price(sent, bot)
         for order in self.live.values():
             meets = order.side != sent.side and order.ticker == sent.ticker
             meets = meets and not self._may_be_taken_for_over(order)
@@ -376,6 +375,7 @@ class Auditor:
         check_listing(sent, self._scenario.venue.exchange, now)
         if "stale_belief" not in self._unjudged:
             check_belief(sent, bot, self._scenario, now)
+        check_price(sent, bot)
 
     def _check_heard(self, sent: CreateRequest, stream: DeliveredStream, now: Milliseconds) -> None:
         """Check that one order at a time is sent once one was confirmed and not reported."""
