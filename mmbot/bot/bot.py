@@ -30,7 +30,7 @@ from mmbot.bot.inputs import (
 from mmbot.bot.outputs import Output, Reconnect, Transmit
 from mmbot.config import Settings
 from mmbot.kalshi.auth import Signer
-from mmbot.kalshi.feed import Feed, FeedStep
+from mmbot.kalshi.feed import SILENCE_MS, Feed, FeedStep
 from mmbot.kalshi.gateway import Gateway
 from mmbot.kalshi.http import STREAM_PATH
 from mmbot.kalshi.writes import WriteCommand
@@ -88,6 +88,7 @@ class Bot:
         signer: Signer,
         session: str,
         rng: random.Random,
+        silence_ms: Milliseconds = SILENCE_MS,
     ) -> None:
         """Begin unconnected and without counts.
 
@@ -97,10 +98,11 @@ class Bot:
             signer: Signs the requests.
             session: A name that no other session bears; client ids contain it.
             rng: Draws the jitter between readings of tsa.gov.
+            silence_ms: How long the books may be silent before their channel is doubted.
         """
         self.engine = Engine(settings, clock, session)
         self._signer = signer
-        self._feed = Feed(settings.exchange.series)
+        self._feed = Feed(settings.exchange.series, silence_ms)
         self._gateway = Gateway(signer, settings.exchange)
         self._beliefs = Beliefs(settings.forecast)
         self._counts = CountsReader(settings.counts, clock, rng, self._beliefs.deviations)
