@@ -30,7 +30,7 @@ from mmbot.bot.inputs import (
 from mmbot.bot.outputs import Output, Reconnect, Transmit
 from mmbot.config import Settings
 from mmbot.kalshi.auth import Signer
-from mmbot.kalshi.feed import SILENCE_MS, Feed, FeedStep
+from mmbot.kalshi.feed import Feed, FeedStep
 from mmbot.kalshi.gateway import Gateway
 from mmbot.kalshi.http import STREAM_PATH
 from mmbot.kalshi.writes import WriteCommand
@@ -70,6 +70,7 @@ from mmbot.trading.events import (
     StreamLost,
     Woken,
 )
+from mmbot.trading.values import Intervals
 from mmbot.tsa.calendar import CalendarClock
 from mmbot.tsa.counts import Counts
 from mmbot.units import Milliseconds
@@ -88,7 +89,7 @@ class Bot:
         signer: Signer,
         session: str,
         rng: random.Random,
-        silence_ms: Milliseconds = SILENCE_MS,
+        intervals: Intervals = Intervals(),
     ) -> None:
         """Begin unconnected and without counts.
 
@@ -98,11 +99,12 @@ class Bot:
             signer: Signs the requests.
             session: A name that no other session bears; client ids contain it.
             rng: Draws the jitter between readings of tsa.gov.
-            silence_ms: How long the books may be silent before their channel is doubted.
+            intervals: How often it looks again at what it has not been told.
         """
         self.engine = Engine(settings, clock, session)
+        self.engine.state.intervals = intervals
         self._signer = signer
-        self._feed = Feed(settings.exchange.series, silence_ms)
+        self._feed = Feed(settings.exchange.series, intervals.books_silent_ms)
         self._gateway = Gateway(signer, settings.exchange)
         self._beliefs = Beliefs(settings.forecast)
         self._counts = CountsReader(settings.counts, clock, rng, self._beliefs.deviations)

@@ -39,7 +39,7 @@ from mmbot.trading.events import (
     OrderUnreadable,
     StreamUp,
 )
-from mmbot.trading.values import OrderReport
+from mmbot.trading.values import Intervals, OrderReport
 from mmbot.units import Milliseconds
 
 _BOOKS = "orderbook_delta"
@@ -54,8 +54,8 @@ _PASSING_ERRORS = frozenset({*range(1, 10), *range(11, 25), 26, 27, 28})
 
 # How long to wait for an answer or a snapshot before the next, stronger remedy.
 _TIMEOUT_MS = 3_000
-# A channel of books that is silent for the first is asked for a snapshot, due within the second.
-SILENCE_MS, _PROBE_MS = 2_000, 2_000
+# A channel of books that is silent is asked for a snapshot, due within this time.
+_PROBE_MS = 2_000
 # How long a book that could not be read is left alone, and the same for a type of message that
 # nobody knows, so that neither can have the exchange asked without end.
 _UNREADABLE_MS = 60_000
@@ -81,7 +81,7 @@ class FeedStep(msgspec.Struct):
 class Feed:
     """The state of one stream; every input returns its outputs as a `FeedStep`."""
 
-    def __init__(self, series: str, silence_ms: Milliseconds = SILENCE_MS) -> None:
+    def __init__(self, series: str, silence_ms: Milliseconds = Intervals().books_silent_ms) -> None:
         """Begin unconnected; a channel of books is probed once it is silent for `silence_ms`."""
         self._silence_ms = silence_ms
         self._prefix = f"{series}-"

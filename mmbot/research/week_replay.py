@@ -53,6 +53,7 @@ from mmbot.trading.commands import (
     VoidFill,
 )
 from mmbot.trading.events import SessionStarted
+from mmbot.trading.values import Intervals
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Counts
 from mmbot.units import Count, Milliseconds, Money, Price
@@ -62,8 +63,9 @@ _LEAD_MS: Milliseconds = 300_000
 _AFTER_CLOSE_MS: Milliseconds = 60_000
 _READING_MS: Milliseconds = 40
 _LIFETIME_SECONDS = 3_600
-# Longer than any week.
-_NEVER_SILENT_MS: Milliseconds = 10**12
+_HOUR_MS: Milliseconds = 3_600_000
+# Longer than any week, and an hour: no message is lost here.
+_INTERVALS = Intervals(10**12, _HOUR_MS, _HOUR_MS, _HOUR_MS)
 
 
 class FillRules(msgspec.Struct, frozen=True):
@@ -210,7 +212,7 @@ class _Replay:
         subaccount = settings.exchange.subaccount
         self._paper = PaperTrading(series, subaccount, cash, (), rng, rules.queue_ahead)
         bot_rng = random.Random(f"bot {name}")  # noqa: S311
-        self._bot = Bot(settings, past.clock, Unsigning(), "replay", bot_rng, _NEVER_SILENT_MS)
+        self._bot = Bot(settings, past.clock, Unsigning(), "replay", bot_rng, _INTERVALS)
         self._driver = Driver(
             self._bot.handle, lambda: self._scheduler.now, self._execute, decided
         )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
-import random
 from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -53,10 +51,15 @@ def ticker(strike: int, week: Week = WEEK) -> str:
     return f"{week.event_ticker(SERIES)}-A{strike / 1e6:.2f}"
 
 
-def past_week(strikes: Sequence[int], payouts: Sequence[int], week: Week = WEEK) -> PastWeek:
+def past_week(
+    strikes: Sequence[int],
+    payouts: Sequence[int],
+    week: Week = WEEK,
+    closes: Milliseconds | None = None,
+) -> PastWeek:
     """A week with these markets."""
     event = week.event_ticker(SERIES)
-    closes = to_milliseconds(week.closes)
+    closes = to_milliseconds(week.closes) if closes is None else closes
     markets = tuple(
         MarketRecord(
             ticker=ticker(strike, week),
