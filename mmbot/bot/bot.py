@@ -70,7 +70,7 @@ from mmbot.trading.events import (
     StreamLost,
     Woken,
 )
-from mmbot.trading.values import Intervals
+from mmbot.trading.values import USUAL_INTERVALS, Intervals
 from mmbot.tsa.calendar import CalendarClock
 from mmbot.tsa.counts import Counts
 from mmbot.units import Milliseconds
@@ -89,7 +89,7 @@ class Bot:
         signer: Signer,
         session: str,
         rng: random.Random,
-        intervals: Intervals = Intervals(),
+        intervals: Intervals = USUAL_INTERVALS,
     ) -> None:
         """Begin unconnected and without counts.
 

@@ -39,7 +39,7 @@ from mmbot.trading.events import (
     OrderUnreadable,
     StreamUp,
 )
-from mmbot.trading.values import Intervals, OrderReport
+from mmbot.trading.values import USUAL_INTERVALS, OrderReport
 from mmbot.units import Milliseconds
 
 _BOOKS = "orderbook_delta"
@@ -81,7 +81,9 @@ class FeedStep(msgspec.Struct):
 class Feed:
     """The state of one stream; every input returns its outputs as a `FeedStep`."""
 
-    def __init__(self, series: str, silence_ms: Milliseconds = Intervals().books_silent_ms) -> None:
+    def __init__(
+        self, series: str, silence_ms: Milliseconds = USUAL_INTERVALS.books_silent_ms
+    ) -> None:
         """Begin unconnected; a channel of books is probed once it is silent for `silence_ms`."""
         self._silence_ms = silence_ms
         self._prefix = f"{series}-"

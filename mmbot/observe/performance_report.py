@@ -28,7 +28,7 @@ from mmbot.research.weights import (
 )
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, Money
 
-_HORIZON_NAMES = {"1s": "1 s", "1min": "1 min", "release": "next count"}
+_HORIZON_NAMES = {"1s": "1 s", "1min": "1 min", "1h": "1 h", "release": "next count"}
 _PERFORMANCE_COLUMNS = (
     "fills", "contracts", "fees", "P&L", "each", "95 %", "claimed", "realised",
 )  # fmt: skip

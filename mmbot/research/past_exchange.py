@@ -140,9 +140,7 @@ class PastExchange:
     def trade(self, trade: Trade) -> None:
         """Publish a trade."""
         side: Side = "ask" if trade.taker_side == "no" else "bid"
-        traded = Traded(
-            trade.trade_id, trade.ticker, side, trade.price, trade.count, trade.at_ms
-        )
+        traded = Traded(trade.trade_id, trade.ticker, side, trade.price, trade.count, trade.at_ms)
         self.state.engine.facts.append(traded)
         self._publish(trade.at_ms)
 
@@ -200,5 +198,3 @@ class PastSite(TsaSite):
             self._as_of = number, self._vintages.as_of(at)
         seen = self._as_of[1]
         return sorted((day, seen.latest(day)) for day in seen.vintages if day.year == year)
-
-

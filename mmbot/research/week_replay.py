@@ -39,7 +39,7 @@ from mmbot.history.rows import Candle, Trade
 from mmbot.history.weeks import PastEvent, PastWeek, Release
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpRequest
-from mmbot.paper.paper_trading import PaperTrading, passes
+from mmbot.paper.paper_trading import PaperTrading
 from mmbot.recording.replay import Unsigning
 from mmbot.research.past_books import PastBooks
 from mmbot.research.past_exchange import PastExchange, PastSite
@@ -54,7 +54,7 @@ from mmbot.trading.commands import (
 )
 from mmbot.trading.events import SessionStarted
 from mmbot.trading.values import Intervals
-from mmbot.tsa.calendar import Week
+from mmbot.tsa.calendar import CalendarClock, Week
 from mmbot.tsa.counts import Counts
 from mmbot.units import Count, Milliseconds, Money, Price
 
@@ -96,6 +96,7 @@ class ReplayedWeek(msgspec.Struct, frozen=True):
 
     Attributes:
         event: The week's event.
+        clock: The calendar as a function of the times.
         markets: Its markets, in ascending order of strike.
         fills: The fills, in the order of time.
         markouts: Their markouts.
@@ -107,7 +108,7 @@ class ReplayedWeek(msgspec.Struct, frozen=True):
     """
 
     event: str
-    week: Week
+    clock: CalendarClock
     markets: tuple[MarketOutcome, ...]
     fills: tuple[RecordFill, ...]
     markouts: tuple[Markout, ...]
@@ -213,9 +214,7 @@ class _Replay:
         self._paper = PaperTrading(series, subaccount, cash, (), rng, rules.queue_ahead)
         bot_rng = random.Random(f"bot {name}")  # noqa: S311
         self._bot = Bot(settings, past.clock, Unsigning(), "replay", bot_rng, _INTERVALS)
-        self._driver = Driver(
-            self._bot.handle, lambda: self._scheduler.now, self._execute, decided
-        )
+        self._driver = Driver(self._bot.handle, lambda: self._scheduler.now, self._execute, decided)
         self._timer_due: Milliseconds | None = None
         self._trading = False
         self._fills: dict[tuple[str, str], RecordFill] = {}
@@ -419,7 +418,7 @@ class _Replay:
         fills = tuple(sorted(self._fills.values(), key=lambda each: each.fill.at))
         return ReplayedWeek(
             event=self._week.past.event.event_ticker,
-            week=self._week.past.week,
+            clock=self._clock,
             markets=self._outcomes,
             fills=fills,
             markouts=tuple(self._markouts),

@@ -84,7 +84,9 @@ class Listings:
         service.exchange = shut
         # While a clock is off, the dates of the answers show when it is right again.
         soon = shut or service.clocks_off
-        usual = _INTERVAL_WHILE_UNREADABLE_MS if event.unreadable else self._state.intervals.listing_ms
+        usual = (
+            _INTERVAL_WHILE_UNREADABLE_MS if event.unreadable else self._state.intervals.listing_ms
+        )
         self.due = now + (_INTERVAL_WHILE_SHUT_MS if soon else usual)
         self.fees_due = now + self._state.intervals.fees_ms
         for listed in event.events:

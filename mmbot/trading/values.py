@@ -6,7 +6,7 @@ is an ask at one dollar minus p, and positions are signed (+ YES, - NO).
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -149,3 +149,6 @@ class Intervals(msgspec.Struct, frozen=True):
     account_ms: Milliseconds = 60_000
     listing_ms: Milliseconds = 300_000
     fees_ms: Milliseconds = 60_000
+
+
+USUAL_INTERVALS: Final = Intervals()

@@ -80,9 +80,7 @@ def past_week(
         )
         for strike, payout in zip(strikes, payouts, strict=True)
     )
-    return PastWeek(
-        EventRecord(event, SERIES, week.sunday, "", None, None), markets, {}, (), CLOCK
-    )
+    return PastWeek(EventRecord(event, SERIES, week.sunday, "", None, None), markets, {}, (), CLOCK)
 
 
 def trade(at: Milliseconds, market: str, price: int, count: int, taker: Outcome) -> Trade:
@@ -123,14 +121,14 @@ class SameBelief:
     def __init__(self, above: Sequence[float]) -> None:
         self.above = tuple(above)
 
-    def __call__(self, method: str, counts: Counts, week: Week | None) -> SameBelief:  # noqa: ARG002
+    def __call__(self, method: str, counts: Counts, week: Week | None) -> SameBelief:
         return self
 
     def belief(self, counts: Counts, week: Week, strikes: Sequence[int]) -> Belief:
         published = len(counts.published_days(week))
         return Belief(week, published, tuple(strikes), self.above, 2.5e6, 8e4, "same", "same")
 
-    def deviations(self, counts: Counts, day: dt.date, count: int) -> float:  # noqa: ARG002
+    def deviations(self, counts: Counts, day: dt.date, count: int) -> float:
         return 0.0
 
 
@@ -154,8 +152,8 @@ def happened(
 ) -> list[PastEvent]:
     """Rows and the week's releases in the order in which they were known."""
     events: list[PastEvent] = [*rows, *releases(counts, week, CLOCK)]
-    order = {Trade: 0, Candle: 1, Release: 2}
-    return sorted(events, key=lambda each: (known_at(each), order[type(each)]))
+    order = (Trade, Candle, Release)
+    return sorted(events, key=lambda each: (known_at(each), order.index(type(each))))
 
 
 def known_at(event: PastEvent) -> Milliseconds:

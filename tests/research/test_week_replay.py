@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings as tried
+from hypothesis import given
+from hypothesis import settings as tried
 from hypothesis import strategies as st
 
 from mmbot.bot.outputs import Output
@@ -89,8 +90,11 @@ def test_a_block_trade_fills_nobody() -> None:
 
 def test_a_decision_takes_effect_after_the_delay() -> None:
     """The market moves; the order that it makes too dear rests until the cancel arrives."""
-    moved = [candle(READY, MARKET, 4000, 4400), trade(READY + 400, MARKET, 4300, 300, "no")]
-    weights = {"belief_weight": [0.0] * 5, "minimum_rest_seconds": 0.0}
+    moved: list[Trade | Candle] = [
+        candle(READY, MARKET, 4000, 4400),
+        trade(READY + 400, MARKET, 4300, 300, "no"),
+    ]
+    weights: dict[str, Any] = {"belief_weight": [0.0] * 5, "minimum_rest_seconds": 0.0}
     assert filled(played(moved, FillRules(delay_ms=500), **weights)) == [("bid", BID, 300)]
     assert filled(played(moved, FillRules(delay_ms=100), **weights)) == []
 
@@ -99,15 +103,13 @@ def test_nothing_is_quoted_where_the_book_is_not_known() -> None:
     rows = [trade(READY + HOUR, MARKET, 1000, 300, "no")]
     week = replayed(short_week(), rows, SameBelief((0.5,)))
     assert (filled(week), week.trades) == ([], 1)
-    old = [
+    old: list[Trade | Candle] = [
         candle(opens(), MARKET, 4800, 5200, minutes=60),
         trade(READY + 20 * MINUTE, MARKET, 1000, 300, "no"),
     ]
     assert filled(replayed(short_week(), old, SameBelief((0.5,)))) == []
     assert filled(
-        replayed(
-            short_week(), old, SameBelief((0.5,)), rules=FillRules(holds_ms=HOUR)
-        )
+        replayed(short_week(), old, SameBelief((0.5,)), rules=FillRules(holds_ms=HOUR))
     ) == [("bid", BID, 300)]
 
 
