@@ -13,12 +13,13 @@ import msgspec
 from mmbot.observe import yardstick_sheets
 from mmbot.observe.sheets import Sheet, interval, page, signed
 from mmbot.research import backtest, scoring, week_replay, yardstick
-from mmbot.research.backtest import WeekResult
+from mmbot.research.backtest import Rule, WeekResult
 from mmbot.research.scoring import DAYS_PUBLISHED, BrierScores
 from mmbot.research.yardstick import Yardstick
 
 ResultsByStrategy: TypeAlias = Mapping[str, Sequence[WeekResult]]
 
+_BRIEFLY: Mapping[Rule, str] = {"trades": "trades", "daily candles": "days"}
 _STATISTICS_COLUMNS = (
     "fills",
     "contracts",
@@ -121,9 +122,11 @@ def _details(results: ResultsByStrategy) -> list[Sheet]:
     for name, weeks in results.items():
         by_days = tuple((str(k), *_statistics_texts(_trades_at(weeks, k))) for k in DAYS_PUBLISHED)
         found.append(Sheet(f"{name} by published days", ("k", *_STATISTICS_COLUMNS), by_days))
-        by_week = tuple((each.week, each.rule, *_statistics_texts([each])) for each in weeks)
-        columns = ("week", "filled by", *_STATISTICS_COLUMNS)
-        found.append(Sheet(f"{name} by week", columns, by_week))
+        by_week = tuple(
+            (each.week, _BRIEFLY[each.rule], *_statistics_texts([each])) for each in weeks
+        )
+        columns = ("week", "by", *_STATISTICS_COLUMNS)
+        found.append(Sheet(f"{name} by week", columns, by_week, _filled_by(results)))
     return found
 
 

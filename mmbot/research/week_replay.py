@@ -334,8 +334,10 @@ class _Replay:
         if answer is None:
             answer = self._exchange.answer(request, now)
             self._paper.observe_answer(request, answer, now)
-        self._driver.handle(CallAnswered(call.id, answer))
+        # What the stream tells of a write comes first: until a cancelled order has left the book,
+        # the bot takes it for another's.
         self._deliver_own()
+        self._driver.handle(CallAnswered(call.id, answer))
 
     def transmit(self, frame: bytes) -> None:
         """Send a frame; the answers are there at once, after this step."""
