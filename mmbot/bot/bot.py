@@ -70,6 +70,7 @@ from mmbot.trading.events import (
     StreamLost,
     Woken,
 )
+from mmbot.trading.values import USUAL_INTERVALS, Intervals
 from mmbot.tsa.calendar import CalendarClock
 from mmbot.tsa.counts import Counts
 from mmbot.units import Milliseconds
@@ -88,6 +89,7 @@ class Bot:
         signer: Signer,
         session: str,
         rng: random.Random,
+        intervals: Intervals = USUAL_INTERVALS,
     ) -> None:
         """Begin unconnected and without counts.
 
@@ -97,10 +99,12 @@ class Bot:
             signer: Signs the requests.
             session: A name that no other session bears; client ids contain it.
             rng: Draws the jitter between readings of tsa.gov.
+            intervals: How often it looks again at what it has not been told.
         """
         self.engine = Engine(settings, clock, session)
+        self.engine.state.intervals = intervals
         self._signer = signer
-        self._feed = Feed(settings.exchange.series)
+        self._feed = Feed(settings.exchange.series, intervals.books_silent_ms)
         self._gateway = Gateway(signer, settings.exchange)
         self._beliefs = Beliefs(settings.forecast)
         self._counts = CountsReader(settings.counts, clock, rng, self._beliefs.deviations)

@@ -39,7 +39,7 @@ from mmbot.trading.events import (
     OrderUnreadable,
     StreamUp,
 )
-from mmbot.trading.values import OrderReport
+from mmbot.trading.values import USUAL_INTERVALS, OrderReport
 from mmbot.units import Milliseconds
 
 _BOOKS = "orderbook_delta"
@@ -54,8 +54,8 @@ _PASSING_ERRORS = frozenset({*range(1, 10), *range(11, 25), 26, 27, 28})
 
 # How long to wait for an answer or a snapshot before the next, stronger remedy.
 _TIMEOUT_MS = 3_000
-# A channel of books that is silent for the first is asked for a snapshot, due within the second.
-_SILENCE_MS, _PROBE_MS = 2_000, 2_000
+# A channel of books that is silent is asked for a snapshot, due within this time.
+_PROBE_MS = 2_000
 # How long a book that could not be read is left alone, and the same for a type of message that
 # nobody knows, so that neither can have the exchange asked without end.
 _UNREADABLE_MS = 60_000
@@ -81,7 +81,11 @@ class FeedStep(msgspec.Struct):
 class Feed:
     """The state of one stream; every input returns its outputs as a `FeedStep`."""
 
-    def __init__(self, series: str) -> None:
+    def __init__(
+        self, series: str, silence_ms: Milliseconds = USUAL_INTERVALS.books_silent_ms
+    ) -> None:
+        """Begin unconnected; a channel of books is probed once it is silent for `silence_ms`."""
+        self._silence_ms = silence_ms
         self._prefix = f"{series}-"
         self.unknown_words = VocabularyMonitor(vocabulary.STREAM)
         # When the last frame was sent, by the exchange's clock.
@@ -312,9 +316,9 @@ class Feed:
 
         Nothing else tells a quiet channel from one that has died on a living connection.
         """
-        self._probe_due = self._now + _SILENCE_MS
-        if self._now < self._books_heard + _SILENCE_MS:
-            self._probe_due = self._books_heard + _SILENCE_MS
+        self._probe_due = self._now + self._silence_ms
+        if self._now < self._books_heard + self._silence_ms:
+            self._probe_due = self._books_heard + self._silence_ms
         elif (
             self._book_sid
             and not self._awaiting_snapshot
@@ -331,7 +335,7 @@ class Feed:
         self._channels[answer.sid] = answer.channel
         if answer.channel == _BOOKS:
             self._book_sid = answer.sid
-            self._probe_due = self._now + _SILENCE_MS
+            self._probe_due = self._now + self._silence_ms
             self._add_watched_books()
         elif set(_CHANNELS_BESIDE_BOOKS) <= set(self._channels.values()):
             self._step.events.append(StreamUp())

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import TypeAlias
 
 import msgspec
 
+from mmbot.observe import yardstick_sheets
 from mmbot.observe.sheets import Sheet, interval, page, signed
-from mmbot.research import backtest, scoring
-from mmbot.research.backtest import WeekResult
+from mmbot.research import backtest, scoring, week_replay, yardstick
+from mmbot.research.backtest import Rule, WeekResult
 from mmbot.research.scoring import DAYS_PUBLISHED, BrierScores
+from mmbot.research.yardstick import Yardstick
 
 ResultsByStrategy: TypeAlias = Mapping[str, Sequence[WeekResult]]
 
+_BRIEFLY: Mapping[Rule, str] = {"trades": "trades", "daily candles": "days"}
 _STATISTICS_COLUMNS = (
     "fills",
     "contracts",
@@ -28,23 +33,57 @@ _STATISTICS_COLUMNS = (
 )
 
 
-def sheets(results: ResultsByStrategy) -> list[Sheet]:
-    """Return every table."""
-    return [_strategies(results), _brier(results), *_details(results)]
+def sheets(results: ResultsByStrategy, compared: Sequence[WeekResult] = ()) -> list[Sheet]:
+    """Return every table; `compared` are the seed's weeks."""
+    measures = yardstick_sheets.sheets(_measures(results, compared))
+    return [*measures, _strategies(results), _brier(results), *_details(results)]
 
 
-def as_json(results: ResultsByStrategy) -> dict[str, object]:
-    """Return strategies and Brier scores as JSON values; money in dollars."""
+def as_json(
+    results: ResultsByStrategy,
+    compared: Sequence[WeekResult] = (),
+    left_out: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, object]:
+    """Return strategies, Brier scores and yardsticks as JSON values; money in dollars."""
     return {
         "strategies": {name: _json_statistics(each) for name, each in results.items()},
         "brier": {str(k): _json_brier(_with_opinions(results), k) for k in DAYS_PUBLISHED},
+        "yardstick": {
+            name: msgspec.to_builtins(each, str_keys=True)
+            for name, each in _measures(results, compared).items()
+        },
+        "filled_by": {each.week: each.rule for each in _with_opinions(results)},
+        "left_out": dict(left_out),
     }
 
 
-def html_page(results: ResultsByStrategy, pictures: Sequence[str]) -> str:
+def html_page(
+    results: ResultsByStrategy, pictures: Sequence[str], compared: Sequence[WeekResult] = ()
+) -> str:
     """Return the HTML page; `pictures` are SVG elements."""
-    rules = " ".join((backtest.__doc__ or "").split("\n\n", 1)[1].split())
-    return page("Backtest on real weeks", rules, sheets(results), pictures)
+    by_rule = {"daily candles": backtest, "trades": week_replay}
+    rules = " ".join(
+        " ".join((module.__doc__ or "").split("\n\n", 1)[1].split())
+        for rule, module in by_rule.items()
+        if rule in _rules(results)
+    )
+    title = "Backtest on real weeks"
+    return page(title, f"{_filled_by(results)} {rules}", sheets(results, compared), pictures)
+
+
+def _measures(results: ResultsByStrategy, compared: Sequence[WeekResult]) -> dict[str, Yardstick]:
+    held = dict(results) if "seed" in results or not compared else {**results, "seed": compared}
+    return {name: yardstick.measure(yardstick.of_results(each)) for name, each in held.items()}
+
+
+def _rules(results: ResultsByStrategy) -> dict[str, int]:
+    """Return how many weeks were filled by each rule."""
+    return Counter(each.rule for each in _with_opinions(results))
+
+
+def _filled_by(results: ResultsByStrategy) -> str:
+    parts = (f"{weeks} by {rule}" for rule, weeks in sorted(_rules(results).items()))
+    return f"Weeks: {', '.join(parts)}."
 
 
 def _strategies(results: ResultsByStrategy) -> Sheet:
@@ -54,8 +93,8 @@ def _strategies(results: ResultsByStrategy) -> Sheet:
         f"Strategies, {weeks} weeks",
         ("strategy", *_STATISTICS_COLUMNS),
         rows,
-        "In dollars; P&L each, the edge claimed at fair value and the markout a day later are of "
-        "a contract. The intervals are clustered by week.",
+        f"{_filled_by(results)} In dollars; P&L each, the edge claimed at fair value and the "
+        "markout a day later are of a contract. The intervals are clustered by week.",
     )
 
 
@@ -83,8 +122,11 @@ def _details(results: ResultsByStrategy) -> list[Sheet]:
     for name, weeks in results.items():
         by_days = tuple((str(k), *_statistics_texts(_trades_at(weeks, k))) for k in DAYS_PUBLISHED)
         found.append(Sheet(f"{name} by published days", ("k", *_STATISTICS_COLUMNS), by_days))
-        by_week = tuple((each.week, *_statistics_texts([each])) for each in weeks)
-        found.append(Sheet(f"{name} by week", ("week", *_STATISTICS_COLUMNS), by_week))
+        by_week = tuple(
+            (each.week, _BRIEFLY[each.rule], *_statistics_texts([each])) for each in weeks
+        )
+        columns = ("week", "by", *_STATISTICS_COLUMNS)
+        found.append(Sheet(f"{name} by week", columns, by_week, _filled_by(results)))
     return found
 
 

@@ -8,6 +8,7 @@ from itertools import chain
 import msgspec
 
 from mmbot.forecast.calibration import Calibration
+from mmbot.observe import yardstick_sheets
 from mmbot.observe.sheets import Sheet, interval, page, signed
 from mmbot.research import performance
 from mmbot.research.performance import (
@@ -28,7 +29,7 @@ from mmbot.research.weights import (
 )
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, Money
 
-_HORIZON_NAMES = {"1s": "1 s", "1min": "1 min", "release": "next count"}
+_HORIZON_NAMES = {"1s": "1 s", "1min": "1 min", "1h": "1 h", "release": "next count"}
 _PERFORMANCE_COLUMNS = (
     "fills", "contracts", "fees", "P&L", "each", "95 %", "claimed", "realised",
 )  # fmt: skip
@@ -90,6 +91,8 @@ def sheets(report: PerformanceReport) -> list[Sheet]:
             ),
             _markouts(report),
         ]
+        if report.yardstick is not None:
+            found = [*yardstick_sheets.sheets({"this ledger": report.yardstick}), *found]
     if report.predictions:
         found += [_calibration(report.calibration), _brier(report.brier), _log_scores(report.pool)]
         found.append(_sharpness(report.pool.sharpness))
@@ -108,6 +111,7 @@ def as_json(report: PerformanceReport) -> dict[str, object]:
     """Return the report as JSON values; money in dollars, counts in contracts."""
     return {
         "total": _json_performance(report.total),
+        "yardstick": msgspec.to_builtins(report.yardstick, str_keys=True),
         "events": {each.name: _json_performance(each) for each in report.by_event},
         "markets": {each.name: _json_performance(each) for each in report.by_market},
         "known": {each.name: _json_performance(each) for each in report.by_days_published},

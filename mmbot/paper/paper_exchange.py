@@ -44,8 +44,12 @@ class PaperExchange:
         balance: Money,
         fills: Iterable[Fill],
         rng: random.Random,
+        queue_ahead: Count | None = None,
     ) -> None:
         """Start with the positions that `fills` add up to; parameters as of `PaperTrading`."""
+        self._queue_ahead = queue_ahead
+        # Orders at whose price something has traded, and what still has to before their turn.
+        self._ahead: dict[str, Count] = {}
         self.state = ExchangeState(SimulatedExchangeSettings(series=series), CalendarClock(), rng)
         self._engine = self.state.engine
         self._rest = RestRouter(self.state)
@@ -80,20 +84,68 @@ class PaperExchange:
 
     # What the real market does
 
-    def trade(self, ticker: str, price: Price, count: Count, now: Milliseconds) -> None:
-        """Fill the paper orders that a real trade at `price` went through, up to `count`."""
+    def reached_by(self, ticker: str, price: Price) -> bool:
+        """Return whether a real trade at `price` might fill a paper order."""
+        market = self._engine.markets.get(ticker)
+        if market is None:
+            return False
+        bid, ask = market.sides["bid"].best, market.sides["ask"].best
+        if (bid is not None and bid > price) or (ask is not None and ask < price):
+            return True
+        return self._queue_ahead is not None and price in (bid, ask)
+
+    def trade(
+        self,
+        ticker: str,
+        price: Price,
+        count: Count,
+        now: Milliseconds,
+        taker: Side | None = None,
+    ) -> None:
+        """Fill the paper orders that a real trade went through, up to `count` in all.
+
+        Where there is a queue those at its very price are next, once their turn has come; it is the
+        `taker` that says which side it met.
+        """
         market = self.market(ticker)
         bids = [bid for bid in market.sides["bid"].levels if bid > price]
         asks = [ask for ask in market.sides["ask"].levels if ask < price]
+        left = count
         if bids:
-            self._take(ticker, "ask", min(bids), count, now)
+            left = self._take(ticker, "ask", min(bids), count, now)
         elif asks:
-            self._take(ticker, "bid", max(asks), count, now)
+            left = self._take(ticker, "bid", max(asks), count, now)
+        if self._queue_ahead is not None and taker is not None and left:
+            self._take_in_turn(market, price, left, taker, self._queue_ahead, now)
 
-    def _take(self, ticker: str, side: Side, limit: Price, count: Count, now: Milliseconds) -> None:
+    def _take_in_turn(
+        self,
+        market: MirroredMarket,
+        price: Price,
+        count: Count,
+        taker: Side,
+        queue: Count,
+        now: Milliseconds,
+    ) -> None:
+        """Fill orders at the price of a trade with what is left after those ahead of them."""
+        met = market.sides["ask" if taker == "bid" else "bid"]
+        resting = met.levels.get(price, {})
+        ahead = {order_id: self._ahead.get(order_id, queue) for order_id in resting}
+        self._ahead = {i: n for i, n in self._ahead.items() if i in self._engine.orders} | {
+            order_id: Count(max(0, least - count)) for order_id, least in ahead.items()
+        }
+        past = count - min(ahead.values(), default=count)
+        if past > 0:
+            self._take(market.ticker, taker, price, Count(past), now)
+
+    def _take(
+        self, ticker: str, side: Side, limit: Price, count: Count, now: Milliseconds
+    ) -> Count:
+        """Trade against the paper orders; return how much of `count` found none."""
         request = NewOrder(ticker, side, limit, count, time_in_force="immediate_or_cancel")
         with contextlib.suppress(RequestRefused):  # a trade that arrives after the close
-            self._engine.place(self._tape, request, now)
+            return Count(count - self._engine.place(self._tape, request, now).filled)
+        return count
 
     def list_market(self, event_ticker: str, listed: wire.RestMarket, now: Milliseconds) -> None:
         """Mirror a listed market's terms and state; raise `Malformed` for one of another kind."""

@@ -21,6 +21,7 @@ from mmbot.kalshi import messages as wire
 from mmbot.paper.mirror import MirroredMarket, OrderLevelChange
 from mmbot.paper.paper_exchange import PaperExchange
 from mmbot.paper.rewrite import FrameData, Numbering, with_fields, with_levels, with_params
+from mmbot.trading.values import Side
 from mmbot.units import Milliseconds, parse_count, parse_price
 
 _BOOKS: Final = "orderbook_delta"
@@ -33,6 +34,7 @@ _FIRST_OWN_ID: Final = 1_000_000_000
 # How long the exchange may take to answer a subscription.
 _SUBSCRIBE_TIMEOUT_MS: Final = 5_000
 _CHANNEL_ERROR: Final = 10
+_SIDES: Final[dict[str, Side]] = {"bid": "bid", "ask": "ask"}
 
 
 class PaperStream:
@@ -212,7 +214,8 @@ class PaperStream:
                     trade = wire.decode(frame.msg, _Trade)
                     price, count = parse_price(trade.yes_price_dollars), parse_count(trade.count_fp)
                     if not trade.is_block_trade:
-                        self._exchange.trade(trade.market_ticker, price, count, now)
+                        taker = _SIDES.get(wire.word(trade.taker_book_side))
+                        self._exchange.trade(trade.market_ticker, price, count, now, taker)
                 case "error":
                     self._end_fill_channel()
         except (wire.Malformed, ValueError):
@@ -285,6 +288,7 @@ class _Trade(msgspec.Struct, frozen=True):
     yes_price_dollars: str | int | float
     count_fp: str | int | float
     is_block_trade: bool = False
+    taker_book_side: wire.Word = None
 
 
 class _Snapshot(wire.BookSnapshot, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ from mmbot.paper.paper_exchange import PaperExchange
 from mmbot.paper.paper_stream import PaperStream
 from mmbot.paper.rewrite import FrameData
 from mmbot.trading.values import Fill
-from mmbot.units import Milliseconds, Money
+from mmbot.units import Count, Milliseconds, Money, Price
 
 # The reads that pass, by their first segment below the base path. All others concern the account's
 # orders and money.
@@ -50,6 +50,7 @@ class PaperTrading:
         balance: Money,
         fills: Iterable[Fill],
         rng: random.Random,
+        queue_ahead: Count | None = None,
     ) -> None:
         """Start unconnected.
 
@@ -59,8 +60,10 @@ class PaperTrading:
             balance: The cash at the start, before `fills` are paid for.
             fills: The fills of earlier sessions in markets that are not settled yet.
             rng: Draws the ids of orders and trades, so its seed must differ in every session.
+            queue_ahead: If given, orders fill at their own price as well, once so much has traded
+                there since they rest.
         """
-        self._exchange = PaperExchange(series, subaccount, balance, fills, rng)
+        self._exchange = PaperExchange(series, subaccount, balance, fills, rng, queue_ahead)
         self._stream: PaperStream | None = None
 
     # REST
@@ -124,6 +127,10 @@ class PaperTrading:
             self._stream.incoming(data, now)
         self._publish(now)
         return self.take()
+
+    def reached_by(self, ticker: str, price: Price) -> bool:
+        """Return whether a real trade at `price` might fill an order; others need not be told."""
+        return self._exchange.reached_by(ticker, price)
 
     def advance(self, now: Milliseconds) -> None:
         """Expire orders, open and close markets, and give up on overdue answers."""

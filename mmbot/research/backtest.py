@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -21,6 +21,7 @@ from mmbot.config import Settings
 from mmbot.exchange.fees import FeeSchedule, rounded_fee
 from mmbot.forecast.belief import Belief
 from mmbot.research.candles import Candle, HistoricalMarket, HistoricalWeek
+from mmbot.research.week_replay import ReplayedWeek
 from mmbot.trading.book import Top
 from mmbot.trading.commands import Command, Place
 from mmbot.trading.engine import Engine
@@ -55,6 +56,8 @@ from mmbot.units import (
 
 _MIDNIGHT, _OPENING, _AFTER_RELEASE = dt.time(0), dt.time(10), dt.time(9, 30)
 _SHARE_OF_VOLUME = 5
+
+Rule: TypeAlias = Literal["trades", "daily candles"]
 # Candles do not say how much rests at the best prices; it is taken to be enough for a market mid.
 _DEPTH = Count(1_000_000 * ONE_CONTRACT)
 # More tokens than a week of quotes needs.
@@ -163,11 +166,20 @@ class MarketPrediction(msgspec.Struct, frozen=True):
 
 
 class WeekResult(msgspec.Struct, frozen=True):
-    """A strategy's trades and opinions in a week; `week` is the event's ticker."""
+    """A strategy's trades and opinions in a week; `week` is the event's ticker.
+
+    It was backtested by its trades where it has `replayed`, else by candles of a day.
+    """
 
     week: str
     trades: tuple[Trade, ...]
     predictions: tuple[MarketPrediction, ...]
+    replayed: ReplayedWeek | None = None
+
+    @property
+    def rule(self) -> Rule:
+        """By what its orders were filled."""
+        return "daily candles" if self.replayed is None else "trades"
 
 
 class _QuotingTime(msgspec.Struct, frozen=True):

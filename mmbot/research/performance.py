@@ -18,10 +18,11 @@ from typing import Literal, TypeAlias, get_args
 import msgspec
 
 from mmbot.forecast.calibration import Calibration
-from mmbot.research import scoring, weights
+from mmbot.research import scoring, weights, yardstick
 from mmbot.research.backtest import MarketPrediction, WeekResult
 from mmbot.research.scoring import DAYS_PUBLISHED, BrierScores, Interval
 from mmbot.research.weights import PoolReview
+from mmbot.research.yardstick import WeekMeasured, Yardstick
 from mmbot.trading.commands import (
     Horizon,
     MarketSample,
@@ -30,6 +31,7 @@ from mmbot.trading.commands import (
     RecordFill,
     RecordSettlement,
 )
+from mmbot.tsa.calendar import CalendarClock
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, ONE_DOLLAR, Count, Money, Price, total
 
 Reference: TypeAlias = Literal["mid", "fair"]
@@ -37,6 +39,7 @@ Reference: TypeAlias = Literal["mid", "fair"]
 HORIZONS: tuple[Horizon, ...] = get_args(Horizon)
 REFERENCES: tuple[Reference, ...] = get_args(Reference)
 _BINS = 10
+_REAL_TIME = CalendarClock()
 
 
 class Edge(msgspec.Struct, frozen=True):
@@ -105,7 +108,8 @@ class PerformanceReport(msgspec.Struct, frozen=True):
 
     P&L is of the events asked for; calibration, scores and the pool are of every settled event,
     since one event alone is too few to judge them by. The calibration of the forecast, by number of
-    published days, is that of its last half year, whether or not it was traded on.
+    published days, is that of its last half year, whether or not it was traded on. The yardstick is
+    of the settled events among those asked for.
     """
 
     events: tuple[str, ...]
@@ -121,6 +125,7 @@ class PerformanceReport(msgspec.Struct, frozen=True):
     brier: dict[int, BrierScores | None]
     pool: PoolReview
     forecast: Mapping[int, Calibration] = MappingProxyType({})
+    yardstick: Yardstick | None = None
 
 
 class _SettledFill(msgspec.Struct, frozen=True):
@@ -153,6 +158,7 @@ def build_report(
     current_weights: Sequence[float],
     events: frozenset[str],
     current_sharpness: float = 1.0,
+    clock: CalendarClock = _REAL_TIME,
 ) -> PerformanceReport:
     """Report on the fills of `events`, and on the forecasts of every settled event.
 
@@ -164,9 +170,11 @@ def build_report(
         current_weights: The weights of the belief in force, by the number of published days.
         events: The events whose P&L is asked for.
         current_sharpness: The sharpness of the market in force.
+        clock: The calendar as a function of the ledger's times.
     """
     settlement_of = {each.ticker: each for each in settlements}
     asked = [each for each in fills if event_of(each.fill.ticker) in events]
+    markouts = tuple(markouts)
     settled = _settled_fills(asked, markouts, settlement_of)
     predictions = tuple(_opinions(samples, settlement_of))
     weeks = _by_event(predictions)
@@ -183,6 +191,32 @@ def build_report(
         calibration=_calibration(predictions),
         brier={days: scoring.brier(weeks, days) for days in DAYS_PUBLISHED},
         pool=weights.review(predictions, current_weights, current_sharpness),
+        yardstick=yardstick.measure(
+            [
+                _measured(event, asked, markouts, settlement_of, predictions, clock)
+                for event in sorted(events)
+                if any(event_of(ticker) == event for ticker in settlement_of)
+            ]
+        ),
+    )
+
+
+def _measured(
+    event: str,
+    fills: Iterable[RecordFill],
+    markouts: Iterable[Markout],
+    settlement_of: Mapping[str, RecordSettlement],
+    predictions: Iterable[MarketPrediction],
+    clock: CalendarClock,
+) -> WeekMeasured:
+    """Return a settled event as the yardstick takes it."""
+    own = [each for each in fills if event_of(each.fill.ticker) == event]
+    payouts = {t: each.value for t, each in settlement_of.items() if event_of(t) == event}
+    return WeekMeasured(
+        event,
+        yardstick.strikes_in_order(payouts),
+        tuple(yardstick.of_records(own, markouts, payouts, clock)),
+        tuple(each for each in predictions if each.week == event),
     )
 
 

@@ -19,7 +19,6 @@ from mmbot.trading.state import EventState, TradingState
 from mmbot.trading.values import CLIENT_ID_PREFIX, Fill
 from mmbot.units import Milliseconds, format_money, total
 
-_INTERVAL_MS = 60_000
 _RETRY_MS = 2_000
 # How long after its lists should include something they are read.
 _MARGIN_MS = 1_000
@@ -94,7 +93,7 @@ class AccountReader:
     def read_when_due(self, now: Milliseconds) -> None:
         """Read the account if it is due."""
         if self.due is not None and now >= self.due:
-            self.due = now + _INTERVAL_MS
+            self.due = now + self._state.intervals.account_ms
             self.read(now)
 
     def apply_reading(self, event: Reconciled, now: Milliseconds) -> None:
@@ -114,7 +113,7 @@ class AccountReader:
         service = self._state.service
         # Balances cannot always be read, and until they are, the quotes are cautious.
         soon = service.stopping or self._state.cash is None or not agrees
-        wait = _DOUBT_MS if in_doubt or event.unreadable else _INTERVAL_MS
+        wait = _DOUBT_MS if in_doubt or event.unreadable else self._state.intervals.account_ms
         self.read_within(_RETRY_MS if soon else wait, now)
         if event.requested_at < self._awaited_from:
             self._read_by(max(now, self._awaited_from))

@@ -12,9 +12,9 @@ from mmbot.tsa.calendar import Week
 from mmbot.units import Count, Milliseconds, Money, Price
 
 NoteLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
-# When after a fill its markout is taken: a second, a minute, or once the belief has one more day's
-# count.
-Horizon: TypeAlias = Literal["1s", "1min", "release"]
+# When after a fill its markout is taken: a second, a minute, an hour, or once the belief has one
+# more day's count.
+Horizon: TypeAlias = Literal["1s", "1min", "1h", "release"]
 # When a market is sampled at each number of published days: as soon as both sides of its book are
 # quoted, and shortly before the next count may be out.
 SampleMoment: TypeAlias = Literal["first", "last"]

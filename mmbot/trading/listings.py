@@ -40,9 +40,6 @@ from mmbot.units import (
     value_of,
 )
 
-_INTERVAL_MS = 300_000
-# The series' fee type is read alone this often: no message tells of a change of it.
-_FEE_INTERVAL_MS = 60_000
 _INTERVAL_WHILE_SHUT_MS = 2_000
 # What cannot be read may be there again with the next copy, and a position in it is not known.
 _INTERVAL_WHILE_UNREADABLE_MS = 30_000
@@ -87,9 +84,11 @@ class Listings:
         service.exchange = shut
         # While a clock is off, the dates of the answers show when it is right again.
         soon = shut or service.clocks_off
-        usual = _INTERVAL_WHILE_UNREADABLE_MS if event.unreadable else _INTERVAL_MS
+        usual = (
+            _INTERVAL_WHILE_UNREADABLE_MS if event.unreadable else self._state.intervals.listing_ms
+        )
         self.due = now + (_INTERVAL_WHILE_SHUT_MS if soon else usual)
-        self.fees_due = now + _FEE_INTERVAL_MS
+        self.fees_due = now + self._state.intervals.fees_ms
         for listed in event.events:
             self._apply_event(listed, now)
         self._apply_unreadable(event.unreadable)
@@ -140,13 +139,13 @@ class Listings:
     def read_when_due(self, now: Milliseconds) -> None:
         """Read the listing if it is due."""
         if self.due is not None and now >= self.due:
-            self.due = now + _INTERVAL_MS
+            self.due = now + self._state.intervals.listing_ms
             self._buffer.add(listing_request(self._state))
         elif self.fees_due is not None and now >= self.fees_due:
             self._buffer.add(ReadFeeType())
         else:
             return
-        self.fees_due = now + _FEE_INTERVAL_MS
+        self.fees_due = now + self._state.intervals.fees_ms
 
     def _apply_event(self, event: ListedEvent, now: Milliseconds) -> None:
         before = self._state.events.get(event.ticker)

@@ -1,9 +1,9 @@
 """Views of markets, recorded to judge the quotes by: markouts of fills, and samples of markets.
 
-A view is a market's belief, mid and fair value. One is taken at each fill, and again a second and a
-minute later and after the next count (markouts); and one of every market, filled or not, at the
-beginning and at the end of each number of published days (samples). A view that could not be taken
-at its time is not taken at all, so that none is ever made up.
+A view is a market's belief, mid and fair value. One is taken at each fill, and again a second, a
+minute and an hour later and after the next count (markouts); and one of every market, filled or
+not, at the beginning and at the end of each number of published days (samples). A view that could
+not be taken at its time is not taken at all, so that none is ever made up.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ from mmbot.units import Milliseconds
 
 # A fill reported later than this has no view.
 _REPORTED_WITHIN_MS = 5_000
-_HORIZONS_MS: tuple[tuple[Horizon, Milliseconds], ...] = (("1s", 1_000), ("1min", 60_000))
+_HORIZONS_MS: tuple[tuple[Horizon, Milliseconds], ...] = (
+    ("1s", 1_000),
+    ("1min", 60_000),
+    ("1h", 3_600_000),
+)
 # A markout that would be taken later than this is dropped.
 _LATE_MS = 1_000
 # How long, by the calendar, the market may digest a count before the markout.

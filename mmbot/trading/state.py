@@ -24,7 +24,7 @@ from mmbot.trading.losses import DailyLosses, PnlMark
 from mmbot.trading.orders import OwnOrders
 from mmbot.trading.portfolio import Exposure, Portfolio
 from mmbot.trading.pricing import QuoteLimits
-from mmbot.trading.values import Fill, ListedEvent, Market, opposite
+from mmbot.trading.values import Fill, Intervals, ListedEvent, Market, opposite
 from mmbot.tsa.calendar import CalendarClock, Week, release_instant
 from mmbot.units import ONE_DOLLAR, Count, Milliseconds, Money, Price, total, value_of
 
@@ -332,6 +332,7 @@ class TradingState(msgspec.Struct):
         flat: Each shard's balance as if no market here had ever been traded, where it was read.
         losses: The day's P&L marks.
         unreadable: What of the listing could not be read last, by event or market.
+        intervals: How often what nothing has told of is looked at anyway.
     """
 
     settings: Settings
@@ -350,6 +351,7 @@ class TradingState(msgspec.Struct):
     flat: dict[int, Money] = msgspec.field(default_factory=dict)
     losses: DailyLosses = msgspec.field(default_factory=DailyLosses)
     unreadable: dict[str, str] = msgspec.field(default_factory=dict)
+    intervals: Intervals = Intervals()
 
     def market(self, ticker: str) -> MarketState:
         """Return a market that is known.

@@ -6,7 +6,7 @@ is an ask at one dollar minus p, and positions are signed (+ YES, - NO).
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -131,3 +131,24 @@ class ListedEvent(msgspec.Struct, frozen=True):
     ticker: str
     week: Week
     markets: tuple[Market, ...]
+
+
+class Intervals(msgspec.Struct, frozen=True):
+    """How often what nothing has told of is looked at anyway.
+
+    Where no message is ever lost, as in a past week that is traded again, less often does.
+
+    Attributes:
+        books_silent_ms: How long the books may be silent before their channel is doubted.
+        account_ms: Between readings of the account.
+        listing_ms: Between readings of the listing.
+        fees_ms: Between readings of the series' fee type alone: no message tells of its change.
+    """
+
+    books_silent_ms: Milliseconds = 2_000
+    account_ms: Milliseconds = 60_000
+    listing_ms: Milliseconds = 300_000
+    fees_ms: Milliseconds = 60_000
+
+
+USUAL_INTERVALS: Final = Intervals()

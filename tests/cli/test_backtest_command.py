@@ -95,7 +95,13 @@ def test_the_figures_are_json_of_a_fixed_shape(
     path = tmp_path / "figures.json"
     assert backtest(monkeypatch, inputs, cache, "--json", path) == 0
     found: dict[str, Any] = json.loads(path.read_text())
-    assert set(found) == {"strategies", "brier"}
+    assert set(found) == {"strategies", "brier", "yardstick", "filled_by", "left_out"}
+    assert set(found["filled_by"].values()) == {"daily candles"}
+    assert set(found["yardstick"]) == {"mmbot", "seed", "seed-resting-always"}
+    for measure in found["yardstick"].values():
+        assert measure["total"]["pnl"] == pytest.approx(
+            sum(session["pnl"] for session in measure["sessions"].values())
+        )
     assert set(found["strategies"]) == {"mmbot", "seed", "seed-resting-always"}
     for figures in found["strategies"].values():
         assert set(figures) == {

@@ -212,3 +212,16 @@ def test_every_grouping_sums_to_the_totals_of_the_ledger(
         assert sum(each.fills for each in groups) == len(fills)
     assert found.disagreements == ()
     assert {event_of(each.name) for each in found.by_market} <= {FIRST, SECOND}
+
+
+def test_the_yardstick_is_of_the_same_fills() -> None:
+    found = report()
+    assert found.yardstick is not None
+    assert found.yardstick.weeks == 2
+    assert found.yardstick.total.pnl == pytest.approx(found.total.pnl / 1_000_000)
+    assert found.yardstick.total.fills == found.total.fills
+    assert found.yardstick.log_score is not None
+    realised = found.yardstick.markouts["settlement"]
+    assert realised is not None
+    assert found.total.realised is not None
+    assert realised.edge.estimate == pytest.approx(found.total.realised.per_contract)

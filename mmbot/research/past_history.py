@@ -1,0 +1,210 @@
+"""The weeks of a directory of history, for a backtest: those with trades, and those with candles.
+
+A week is backtested by its trades if there are any and every market has a result. Of a week that
+has only candles of a day the backtest by candles is all that there is.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from mmbot.bot.inputs import Predictor
+from mmbot.errors import BadInput
+from mmbot.forecast.belief import Belief
+from mmbot.forecast.model import Forecaster
+from mmbot.history.rows import Candle as StoredCandle
+from mmbot.history.rows import Period
+from mmbot.history.store import HistoryStore
+from mmbot.history.weeks import PastWeek, load_week, stream
+from mmbot.research.backtest import MarketPrediction, Strategy, Trade, WeekResult
+from mmbot.research.candles import Candle, HistoricalMarket, HistoricalWeek
+from mmbot.research.week_replay import (
+    FillRules,
+    PredictorSource,
+    ReplayedWeek,
+    WeekToReplay,
+    replay_week,
+)
+from mmbot.tsa.calendar import Week
+from mmbot.tsa.counts import Counts
+from mmbot.units import ONE_DOLLAR
+
+
+class PastWeeks(msgspec.Struct, frozen=True):
+    """What of a series can be backtested, and how.
+
+    Attributes:
+        by_trades: The weeks with trades, in order.
+        by_candles: The others with candles of a day, in order.
+        left_out: The others, each with why.
+    """
+
+    by_trades: tuple[WeekToReplay, ...]
+    by_candles: tuple[HistoricalWeek, ...]
+    left_out: dict[str, str]
+
+
+def past_weeks(store: HistoryStore, series: str, counts: Counts) -> PastWeeks:
+    """Return the weeks of a series; of their trades nothing is read yet."""
+    by_trades: list[WeekToReplay] = []
+    by_candles: list[HistoricalWeek] = []
+    left_out: dict[str, str] = {}
+    for manifest in store.manifests(series):
+        name, entries = manifest.event_ticker, manifest.markets
+        if manifest.has_no_event:
+            continue
+        try:
+            past = load_week(store, name)
+        except BadInput as error:
+            left_out[name] = str(error)
+            continue
+        wanting = _wanting(past)
+        if wanting:
+            left_out[name] = wanting
+        elif any(entry.trades is not None and entry.trades.rows for entry in entries.values()):
+            minutes = {t for t, entry in entries.items() if entry.periods.get(1)}
+            by_trades.append(_to_replay(store, past, counts, frozenset(minutes)))
+        elif any(entry.periods.get(1440) for entry in entries.values()):
+            by_candles.append(_by_days(store, past))
+        else:
+            left_out[name] = "neither trades nor candles of a day"
+    return PastWeeks(tuple(by_trades), tuple(by_candles), left_out)
+
+
+def _wanting(past: PastWeek) -> str:
+    """Return why a week cannot be backtested, or nothing."""
+    markets = [market for market in past.markets if market.strike is not None]
+    if not markets:
+        return "no market on a strike"
+    if any(market.yes_value is None for market in markets):
+        return "not all its markets have a result yet"
+    for ticker, missing in past.missing.items():
+        return f"something of {ticker} is missing: {missing[0]}"
+    return ""
+
+
+def _to_replay(
+    store: HistoryStore, past: PastWeek, counts: Counts, minutes: frozenset[str]
+) -> WeekToReplay:
+    # Where there are none of a minute, those of an hour tell the book at their ends.
+    period: Period = 1 if minutes else 60
+    return WeekToReplay(past, lambda: stream(store, past, counts, period), minutes, counts)
+
+
+def _by_days(store: HistoryStore, past: PastWeek) -> HistoricalWeek:
+    days: dict[str, dict[dt.date, Candle]] = {}
+    for row in store.candles(past.event.event_ticker, 1440):
+        last = past.clock.at(row.end_ms) - dt.timedelta(seconds=1)
+        days.setdefault(row.ticker, {})[last.date()] = _of_a_day(row)
+    return HistoricalWeek(
+        past.event.event_ticker,
+        past.week,
+        tuple(
+            HistoricalMarket(m.ticker, m.strike, m.yes_value, days.get(m.ticker, {}))
+            for m in past.markets
+            if m.strike is not None and m.yes_value is not None
+        ),
+    )
+
+
+def _of_a_day(row: StoredCandle) -> Candle:
+    return Candle(
+        row.opened, row.closed, row.price_low, row.price_high, row.price_close, row.volume
+    )
+
+
+class Forecasters:
+    """Fits each method once a week."""
+
+    def __init__(self, fit: Callable[[Counts, str], Forecaster]) -> None:
+        """Begin with nothing fitted; `fit` fits the method of that name to counts."""
+        self._fit = fit
+        self._fitted: dict[tuple[str, Week | None], Forecaster] = {}
+
+    def __call__(self, method: str, counts: Counts, week: Week | None) -> Predictor:
+        """Return the method, fitted to the counts of which `week` is the running one."""
+        key = method, week
+        if key not in self._fitted:
+            self._fitted[key] = self._fit(counts, method)
+        return self._fitted[key]
+
+
+class _MondaysView:
+    """Keeps the first belief of each week, whatever is published later."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+        self._first: dict[tuple[Week, tuple[int, ...]], Belief] = {}
+
+    def belief(self, counts: Counts, week: Week, strikes: Sequence[int]) -> Belief:
+        belief = self._predictor.belief(counts, week, strikes)
+        first = self._first.setdefault((week, tuple(strikes)), belief)
+        return msgspec.structs.replace(first, days_published=belief.days_published)
+
+    def deviations(self, counts: Counts, day: dt.date, count: int) -> float:
+        return self._predictor.deviations(counts, day, count)
+
+
+def replay_strategy(
+    strategy: Strategy, week: WeekToReplay, fit: PredictorSource, rules: FillRules
+) -> WeekResult:
+    """Return what a strategy would have traded in a week, by its trades.
+
+    Raises:
+        BadInput: Its orders rest through releases, which the bot does not do.
+    """
+    if not strategy.pulls_for_releases:
+        raise BadInput(
+            f"{strategy.name} rests through releases, which the bot that trades never does; "
+            "it is backtested by candles of a day only (--markets and --candles)"
+        )
+    forecast = msgspec.structs.replace(strategy.settings.forecast, method=strategy.method)
+    settings = msgspec.structs.replace(strategy.settings, forecast=forecast)
+
+    def fitted(method: str, counts: Counts, week: Week | None) -> Predictor:
+        predictor = fit(method, counts, week)
+        return predictor if strategy.updates else _MondaysView(predictor)
+
+    replayed = replay_week(week, settings, strategy.cash, fitted, rules)
+    return result_of(replayed)
+
+
+def result_of(replayed: ReplayedWeek) -> WeekResult:
+    """Return a replayed week as the other backtest's results are."""
+    payouts = {market.ticker: market.payout for market in replayed.markets}
+    trades = tuple(
+        Trade(
+            week=replayed.event,
+            days_published=each.days_published,
+            ticker=each.fill.ticker,
+            day=replayed.clock.at(each.fill.at).date(),
+            side=each.fill.side,
+            price=each.fill.price,
+            count=each.fill.count,
+            fee=each.fill.fee,
+            fair=each.view.fair or 0.0,
+            later=replayed.later[each.fill.key],
+            payout=payouts[each.fill.ticker],
+        )
+        for each in replayed.fills
+    )
+    predictions = tuple(
+        MarketPrediction(
+            replayed.event,
+            sample.days_published,
+            sample.ticker,
+            sample.view.belief,
+            sample.view.mid,
+            sample.view.fair,
+            payouts[sample.ticker] == ONE_DOLLAR,
+        )
+        for sample in replayed.samples
+        if sample.moment == "first"
+        and sample.view.belief is not None
+        and sample.view.mid is not None
+        and sample.view.fair is not None
+    )
+    return WeekResult(replayed.event, trades, predictions, replayed)
