@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import random
+import secrets
 import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -25,6 +25,7 @@ from mmbot.observe.explain import explain
 from mmbot.observe.plan import plan
 from mmbot.observe.status import status
 from mmbot.paper.paper_trading import PaperTrading
+from mmbot.recording.outside import PaperBegan
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill
 
@@ -81,7 +82,13 @@ def interceptor_for(settings: config.Settings, fills: Iterable[Fill]) -> Interce
         return PassThrough()
     exchange = settings.exchange
     return PaperTrading(
-        exchange.series, exchange.subaccount, settings.paper.balance, fills, random.SystemRandom()
+        PaperBegan(
+            exchange.series,
+            exchange.subaccount,
+            settings.paper.balance,
+            tuple(fills),
+            secrets.randbits(63),
+        )
     )
 
 

@@ -85,10 +85,6 @@ class Service:
         self._patience = Patience()
         self._supervisor = Supervisor(self._tasks_down, self._given_up)
         self._rest = transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds)
-        self._account = AccountClient(settings, venue, signer, self._rest, interceptor)
-        self._session = format(self._began, "x")
-        self._neighbours = Neighbours(self._session, self._account.own_orders)
-        self._other_daemon: OtherDaemon | None = None
         self._runner = BotRunner(
             settings,
             venue,
@@ -100,6 +96,11 @@ class Service:
             self._supervisor,
             self._began,
         )
+        intercepted = self._runner.interceptor
+        self._account = AccountClient(settings, venue, signer, self._rest, intercepted)
+        self._session = format(self._began, "x")
+        self._neighbours = Neighbours(self._session, self._account.own_orders)
+        self._other_daemon: OtherDaemon | None = None
         self._operations = Operations(
             settings, self._runner.bot, ledger, self._runner.handle, wall_clock, observer
         )

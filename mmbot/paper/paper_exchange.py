@@ -45,7 +45,7 @@ class PaperExchange:
         fills: Iterable[Fill],
         rng: random.Random,
     ) -> None:
-        """Start with the positions that `fills` add up to; parameters as of `PaperTrading`."""
+        """Start with the positions that `fills` add up to; parameters as of `PaperBegan`."""
         self.state = ExchangeState(SimulatedExchangeSettings(series=series), CalendarClock(), rng)
         self._engine = self.state.engine
         self._rest = RestRouter(self.state)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Iterable
 
 import msgspec
 
@@ -25,8 +24,8 @@ from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
 from mmbot.paper.paper_exchange import PaperExchange
 from mmbot.paper.paper_stream import PaperStream
 from mmbot.paper.rewrite import FrameData
-from mmbot.trading.values import Fill
-from mmbot.units import Milliseconds, Money
+from mmbot.recording.outside import PaperBegan
+from mmbot.units import Milliseconds
 
 # The reads that pass, by their first segment below the base path. All others concern the account's
 # orders and money.
@@ -40,27 +39,17 @@ _WRITES = tuple(f"{BASE_PATH}/portfolio/{name}" for name in ("events/orders", "o
 class PaperTrading:
     """One bot's paper account, laid over the real market; times are wall times.
 
-    `incoming` returns the frames for the bot; `take` returns those that other inputs cause.
+    `incoming` returns the frames for the bot; `take` returns those that other inputs cause; `began`
+    is what it started with.
     """
 
-    def __init__(
-        self,
-        series: str,
-        subaccount: int,
-        balance: Money,
-        fills: Iterable[Fill],
-        rng: random.Random,
-    ) -> None:
-        """Start unconnected.
-
-        Args:
-            series: The series that is traded.
-            subaccount: The number of the subaccount that the bot trades on.
-            balance: The cash at the start, before `fills` are paid for.
-            fills: The fills of earlier sessions in markets that are not settled yet.
-            rng: Draws the ids of orders and trades, so its seed must differ in every session.
-        """
-        self._exchange = PaperExchange(series, subaccount, balance, fills, rng)
+    def __init__(self, began: PaperBegan) -> None:
+        """Start unconnected; the same beginning and inputs give the same answers and frames."""
+        self.began = began
+        ids = random.Random(began.seed)
+        self._exchange = PaperExchange(
+            began.series, began.subaccount, began.balance, began.fills, ids
+        )
         self._stream: PaperStream | None = None
 
     # REST
