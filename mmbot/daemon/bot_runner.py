@@ -263,7 +263,7 @@ class BotRunner:
     def record(self, record: Record) -> None:
         """Have the ledger's thread write it; where that fails, the bot cannot go on."""
         with self._supervisor.vital():
-            self._ledger.submit(lambda ledger: _write(ledger, record)).add_done_callback(
+            self._ledger.submit(lambda ledger: write_record(ledger, record)).add_done_callback(
                 lambda done: self._recorded(record, done)
             )
 
@@ -300,7 +300,7 @@ class BotRunner:
         self.finished.set()
 
 
-def _write(ledger: Ledger, record: Record) -> Money | None:
+def write_record(ledger: Ledger, record: Record) -> Money | None:
     """Write a record; return the payout that it amends, if it amends one."""
     match record:
         case RecordFill():

@@ -21,6 +21,7 @@ from mmbot.exchange.order_types import RequestRefused
 from mmbot.exchange.rest.rest_errors import refusal_answer
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
+from mmbot.paper.mirror import MirroredMarket
 from mmbot.paper.paper_exchange import PaperExchange
 from mmbot.paper.paper_stream import PaperStream
 from mmbot.paper.rewrite import FrameData
@@ -51,6 +52,10 @@ class PaperTrading:
             began.series, began.subaccount, began.balance, began.fills, ids
         )
         self._stream: PaperStream | None = None
+
+    def markets(self) -> list[MirroredMarket]:
+        """Return the mirrored markets, with their real books as far as these are known."""
+        return self._exchange.markets()
 
     # REST
 

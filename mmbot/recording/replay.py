@@ -89,7 +89,7 @@ def utc(milliseconds: int) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class _Unsigning(Signer):
+class Unsigning(Signer):
     """Signs nothing: the requests of a replay are never sent."""
 
     def __init__(self) -> None:
@@ -151,7 +151,7 @@ class _Run:
         self._outputs: list[Output] = []
         self._forecasts = _RecordedForecasts()
         rng = random.Random(begun.session)  # noqa: S311 (the recorder's)
-        bot = Bot(begun.settings, begun.clock, _Unsigning(), begun.session, rng)
+        bot = Bot(begun.settings, begun.clock, Unsigning(), begun.session, rng)
         self._driver = Driver(bot.handle, lambda: self._now, self._outputs.append)
 
     def outputs_of(self, what: Input, record: Record) -> bytes:
