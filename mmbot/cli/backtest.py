@@ -15,13 +15,12 @@ from mmbot import config
 from mmbot.cli import banks
 from mmbot.cli.options import (
     CacheDirectory,
-    CandlesFile,
     CountsFile,
     JudgedConfig,
-    MarketsFile,
     load_counts,
 )
 from mmbot.cli.output import load_plots, show, write
+from mmbot.cli.trade_again import trade_again
 from mmbot.errors import BadInput
 from mmbot.observe import backtest_report
 from mmbot.research.backtest import WeekResult, play_week
@@ -33,8 +32,20 @@ from mmbot.research.strategies import STRATEGIES
 def backtest(
     *,
     counts: CountsFile,
-    markets: MarketsFile,
-    candles: CandlesFile,
+    markets: Annotated[
+        Path | None,
+        typer.Option(help="CSV file of markets: event_ticker,ticker,floor_strike,result."),
+    ] = None,
+    candles: Annotated[
+        Path | None, typer.Option(help="CSV file of the markets' daily candles.")
+    ] = None,
+    recording: Annotated[
+        Path | None,
+        typer.Option(
+            help="Trade again what a paper daemon or `mmbot record` captured: its state directory, "
+            "or a .capture file."
+        ),
+    ] = None,
     config_path: JudgedConfig = None,
     strategy: Annotated[
         str | None,
@@ -56,9 +67,25 @@ def backtest(
     a fifth of the day's volume fills. Weeks without all their results are left
     out. The account starts each week with paper.balance_dollars.
 
-    Example:
+    With --recording, frames that a daemon captured are the market instead, and
+    the bot with the settings of --config, or those on record, trades it on paper
+    from frame to frame: the same settings give the very fills that happened.
+    Calendar, exchange and counts stay those of the recording.
+
+    Examples:
+    mmbot backtest --recording ~/.local/state/mmbot/paper --config edited.toml
     mmbot backtest --counts daily_counts.csv --markets markets.csv --candles daily_candles.csv
     """
+    if recording is not None:
+        if markets is not None or candles is not None or strategy is not None:
+            raise BadInput(
+                "--recording is the market, and its bot the strategy: leave out --markets, "
+                "--candles and --strategy"
+            )
+        trade_again(recording, config_path, json_path, report_path, cache)
+        return
+    if markets is None or candles is None:
+        raise BadInput("give --markets and --candles, or --recording")
     settings = config.Settings() if config_path is None else config.load(config_path)
     if strategy is not None and strategy not in STRATEGIES:
         raise BadInput(f"--strategy {strategy!r} is none; choose from {', '.join(STRATEGIES)}")

@@ -63,7 +63,7 @@ from mmbot.trading.commands import Note, RecordFill
 from mmbot.trading.events import Halted, SessionStarted, SettingsChanged
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill
-from mmbot.tsa.calendar import Week
+from mmbot.tsa.calendar import CalendarClock, Week
 from mmbot.tsa.counts import Counts
 from mmbot.units import Milliseconds
 
@@ -102,6 +102,8 @@ class SessionSummary(msgspec.Struct):
 
     Attributes:
         session: The session's name.
+        clock: Its calendar.
+        held: The fills of earlier sessions with which it began.
         first: The time of the first record, in milliseconds.
         last: The time of the last record.
         frames: The frames of the exchange.
@@ -111,6 +113,8 @@ class SessionSummary(msgspec.Struct):
     """
 
     session: str
+    clock: CalendarClock
+    held: int = 0
     first: Milliseconds = 0
     last: Milliseconds = 0
     frames: int = 0
@@ -155,6 +159,7 @@ def retrade(
         paper = msgspec.structs.replace(paper, fills=tuple(ledger.unsettled_fills()))
     session = _Session(begun, paper, settings, ledger, fit, is_first=is_first)
     session.summary.first = began.now
+    session.summary.held = len(paper.fills) if is_first else 0
     for cause, caused in _steps(rest):
         session.step(cause, caused)
     return session.summary
@@ -237,7 +242,7 @@ class _Session:
         *,
         is_first: bool,
     ) -> None:
-        self.summary = SessionSummary(begun.session)
+        self.summary = SessionSummary(begun.session, begun.clock)
         self._ledger = ledger
         self._is_first = is_first
         settings, own = _settings(begun.settings, settings)
