@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 import uvloop
 
@@ -53,17 +54,32 @@ def run(
     that nothing can go on without), and no order is left. A person must mend what ends with 2 or 3;
     after 4 and 5 it can be started again at once.
     """
+    serve(config_path, venue_path, live=live)
+
+
+def serve(
+    config_path: Path, venue_path: Path | None, *, live: bool = False, only_records: bool = False
+) -> None:
+    """Run the daemon to its end, and exit with its code."""
     code = ExitCode.NOT_KNOWN
     try:
         settings = config.load(config_path)
-        venue = choose_venue(settings, venue_path, live=live)
+        if only_records:
+            settings, venue = only_recording(settings, venue_path)
+        else:
+            venue = choose_venue(settings, venue_path, live=live)
         signer = find_signer(settings.credentials, venue, os.environ)
-        state = state_directory(settings, os.environ, simulated=venue_path is not None)
+        simulated = venue_path is not None
+        state = state_directory(
+            settings, os.environ, simulated=simulated, only_records=only_records
+        )
         # From here on there is something to be taken off before the process may end.
         signals.hold()
         log.configure(settings.log.level)
         observer = Observer(_heartbeat, explain, plan)
-        process = Process(settings, venue, signer, state, interceptor_for, observer)
+        process = Process(
+            settings, venue, signer, state, interceptor_for, observer, only_records=only_records
+        )
         code = uvloop.run(process.run())
     except (BadInput, NotReady):
         raise
@@ -106,18 +122,39 @@ def choose_venue(settings: config.Settings, path: Path | None, *, live: bool) ->
     return read_venue(path)
 
 
+def only_recording(settings: config.Settings, path: Path | None) -> tuple[config.Settings, Venue]:
+    """Return the settings with which the market is only recorded, and the venue.
+
+    That is the venue of the configured mode, but whatever is written stays inside, as on paper.
+
+    Raises:
+        BadInput: The settings keep no capture.
+    """
+    if not settings.state.capture_megabytes:
+        raise BadInput("state.capture_megabytes = 0 keeps no recording; give it some megabytes")
+    venue = real_venue(settings) if path is None else read_venue(path)
+    return msgspec.structs.replace(settings, mode="paper"), venue
+
+
 def state_directory(
-    settings: config.Settings, environment: Mapping[str, str], *, simulated: bool
+    settings: config.Settings,
+    environment: Mapping[str, str],
+    *,
+    simulated: bool,
+    only_records: bool = False,
 ) -> Path:
     """Return the ledger's directory: the config's, systemd's, or one in the user's home.
 
-    A simulated exchange has a ledger of its own: its counts and fills are not real.
+    A simulated exchange has a ledger of its own: its counts and fills are not real. So has a
+    daemon that only records, which may run beside one that trades.
     """
+    mode = "record" if only_records else settings.mode
     if settings.state.directory:
         directory = Path(settings.state.directory).expanduser()
+        directory = directory / mode if only_records else directory
     elif "STATE_DIRECTORY" in environment:
-        directory = Path(environment["STATE_DIRECTORY"]) / settings.mode
+        directory = Path(environment["STATE_DIRECTORY"]) / mode
     else:
         home = environment.get("XDG_STATE_HOME") or Path.home() / ".local/state"
-        directory = Path(home) / "mmbot" / settings.mode
+        directory = Path(home) / "mmbot" / mode
     return directory / "simulated" if simulated else directory
