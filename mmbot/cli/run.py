@@ -20,6 +20,7 @@ from mmbot.daemon.endpoints import Venue, read_venue, real_venue
 from mmbot.daemon.interceptor import Interceptor, PassThrough
 from mmbot.daemon.operations import Observer
 from mmbot.daemon.process import Process
+from mmbot.daemon.trade_tape import TradeTape
 from mmbot.errors import BadInput, ExitCode, NotReady
 from mmbot.observe import log
 from mmbot.observe.explain import explain
@@ -93,9 +94,9 @@ def _heartbeat(state: TradingState) -> dict[str, Any]:
 
 
 def interceptor_for(settings: config.Settings, fills: Iterable[Fill]) -> Interceptor:
-    """Return the paper exchange in paper mode, otherwise a pass-through."""
+    """Return the paper exchange in paper mode, otherwise one that leaves all orders alone."""
     if settings.mode != "paper":
-        return PassThrough()
+        return TradeTape() if settings.state.capture_megabytes else PassThrough()
     exchange = settings.exchange
     return PaperTrading(
         PaperBegan(

@@ -205,6 +205,12 @@ def _remarks(again: TradedAgain, config_path: Path | None) -> Iterable[str]:
     lost = sum(each.interruptions for each in sessions)
     if lost:
         yield f"The stream was lost {lost} time(s): what traded until it was back fills nothing."
+    real = sum(each.real_orders for each in sessions)
+    if real:
+        yield (
+            f"In {real} session(s) the bot on record traded real orders: they are taken out of the "
+            "books, and what traded with them fills the new bot's paper orders instead."
+        )
     held = sum(each.held for each in sessions)
     if held:
         yield f"It begins with {held} fill(s) of sessions before the recording."
@@ -232,6 +238,7 @@ def _figures(again: TradedAgain, events: list[TradedEvent]) -> dict[str, Any]:
                 "frames": each.frames,
                 "interruptions": each.interruptions,
                 "unserved": each.unserved,
+                "real_orders": each.real_orders,
                 "orders": each.notes["order.place"],
             }
             for each in again.sessions

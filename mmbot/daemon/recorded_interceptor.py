@@ -1,8 +1,7 @@
 """An interceptor on the record: what passes between it and the exchange, for another bot's sake.
 
-Only paper trading changes what the bot is given, so only its outside is recorded; without it the
-bot's own inputs are the market as it came. Before the session begins, only the latest answer to
-each reading is remembered, as the exchange may be waited for without end.
+Before the session begins, only the latest answer to each reading is remembered, as the exchange may
+be waited for without end.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class RecordedInterceptor:
         self._queued: list[bytes | str] = []
 
     def begin(self, now: Milliseconds) -> None:
-        """Begin the record with what is known already; without paper trading there is none."""
+        """Begin the record with what is known already, if there is to be one."""
         if self.began is not None:
             self._is_on = True
             self._record(self.began, now)

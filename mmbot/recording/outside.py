@@ -1,6 +1,7 @@
-"""Records of what happened outside a bot, between its paper exchange and the real market.
+"""Records of what happened outside a bot, between its interceptor and the real market.
 
-A bot that trades on paper is given frames and answers that its own paper orders have changed. These
+A bot that trades on paper is given frames and answers that its own paper orders have changed, and
+no bot is given the trades of others. These
 records hold the market as it came, and when the paper exchange was asked what; so they are all that
 another bot needs to be given the same market. A replay passes them over.
 """
@@ -37,6 +38,10 @@ class PaperBegan(msgspec.Struct, frozen=True, array_like=True, tag="paper"):
     seed: int
 
 
+class TapeBegan(msgspec.Struct, frozen=True, array_like=True, tag="tape"):
+    """The market's trades are recorded beside what a bot was given that traded real orders."""
+
+
 class AlreadyRead(msgspec.Struct, frozen=True, array_like=True, tag="already read"):
     """What the exchange had last answered to a reading before the session began."""
 
@@ -64,5 +69,11 @@ class OrdersAged(msgspec.Struct, frozen=True, array_like=True, tag="aged"):
 
 
 Outside: TypeAlias = (
-    PaperBegan | AlreadyRead | FrameArrived | AnsweredInside | AnswerArrived | OrdersAged
+    PaperBegan
+    | TapeBegan
+    | AlreadyRead
+    | FrameArrived
+    | AnsweredInside
+    | AnswerArrived
+    | OrdersAged
 )

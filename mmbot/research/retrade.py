@@ -1,10 +1,11 @@
-"""A recording traded again: the market that a paper bot was given, for a bot with other settings.
+"""A recording traded again: the market that a bot was given, for one with other settings, on paper.
 
 The frames of the exchange, the pages and the process's own events come at the recorded times. What
 belonged to the recorded account is not taken over: a new paper exchange answers the new bot, and
-fills its orders by the recorded trades. Whatever the bot on record did as well takes effect where
-that one's did, so the same settings give the very fills that happened; anything else takes effect
-at once, and its readings of the market are answered as the exchange last answered the same.
+fills its orders by the recorded trades. Real orders of the recorded account are taken out of the
+books. Whatever a paper bot on record did as well takes effect where that one's did, so the same
+settings give the very fills that happened; anything else takes effect at once, and its readings of
+the market are answered as the exchange last answered the same.
 
 Calendar, exchange and counts are those of the recording. A belief is the recorded one, unless the
 settings ask for another forecast, which is then fitted. Like all paper trading it moves no market,
@@ -44,7 +45,7 @@ from mmbot.forecast.belief import Belief
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
-from mmbot.paper.paper_trading import PaperTrading
+from mmbot.paper.paper_trading import PaperTrading, passes
 from mmbot.recording import records
 from mmbot.recording.outside import (
     ONLY_RECORDS,
@@ -54,9 +55,11 @@ from mmbot.recording.outside import (
     FrameArrived,
     OrdersAged,
     PaperBegan,
+    TapeBegan,
 )
 from mmbot.recording.records import FitRecord, FrameRecord, Record, SessionRecord
 from mmbot.recording.replay import Unsigning, beginning
+from mmbot.research.real_account import WithoutAccount
 from mmbot.research.recorded_market import Books, RecordedReadings, RecordedStream, key_of
 from mmbot.research.recorded_requests import RecordedRequests
 from mmbot.trading.commands import Note, RecordFill
@@ -104,6 +107,7 @@ class SessionSummary(msgspec.Struct):
         session: The session's name.
         clock: Its calendar.
         held: The fills of earlier sessions with which it began.
+        real_orders: Whether the bot on record traded real orders.
         first: The time of the first record, in milliseconds.
         last: The time of the last record.
         frames: The frames of the exchange.
@@ -115,6 +119,7 @@ class SessionSummary(msgspec.Struct):
     session: str
     clock: CalendarClock
     held: int = 0
+    real_orders: bool = False
     first: Milliseconds = 0
     last: Milliseconds = 0
     frames: int = 0
@@ -147,9 +152,15 @@ def retrade(
     rest = iter(recorded)
     begun = beginning(rest)
     began = next(rest, None)
-    if began is None or not isinstance(began.what, PaperBegan):
-        raise BadInput(_WHY_NOT[begun.settings.mode == "paper"])
-    paper = began.what
+    match began:
+        case Record(what=PaperBegan() as paper):
+            pass
+        case Record(what=TapeBegan()):
+            exchange = begun.settings.exchange
+            balance = (settings or begun.settings).paper.balance
+            paper = PaperBegan(exchange.series, exchange.subaccount, balance, (), _SEED)
+        case _:
+            raise BadInput(_WHY_NOT)
     if settings is not None:
         paper = msgspec.structs.replace(paper, balance=settings.paper.balance)
     if is_first:
@@ -157,7 +168,12 @@ def retrade(
             ledger.write(RecordFill(fill, days_published=0, confirmed=True))
     else:
         paper = msgspec.structs.replace(paper, fills=tuple(ledger.unsettled_fills()))
+    # What a real account held is left with it.
+    is_first = is_first and isinstance(began.what, PaperBegan)
     session = _Session(begun, paper, settings, ledger, fit, is_first=is_first)
+    if isinstance(began.what, TapeBegan):
+        session.account = WithoutAccount()
+        session.summary.real_orders = True
     session.summary.first = began.now
     session.summary.held = len(paper.fills) if is_first else 0
     for cause, caused in _steps(rest):
@@ -165,12 +181,12 @@ def retrade(
     return session.summary
 
 
-_WHY_NOT = {
-    True: "it was made before captures held the market itself, so the trades are not in it: record "
-    "anew with this version of mmbot",
-    False: "its bot did not trade on paper, so neither the market's trades nor its books without "
-    'the bot\'s own orders are in it: record with mode = "paper", or with mmbot record',
-}
+_WHY_NOT = (
+    "it was made before captures held the market itself, so the market's trades are not in it: "
+    "record anew with this version of mmbot"
+)
+# Of ids, where the recorded bot had no paper exchange.
+_SEED = 1
 
 
 def _steps(recorded: Iterator[Record]) -> Iterator[tuple[Record, list[Record]]]:
@@ -252,6 +268,8 @@ class _Session:
         self._bot = Bot(settings, begun.clock, Unsigning(), begun.session, rng)
         self._driver = Driver(self._bot.handle, self._clock, self._execute)
         self._patience: Milliseconds = round(settings.orders.answer_timeout_seconds * 1000)
+        # What takes real orders out of the frames, where there were some.
+        self.account: WithoutAccount | None = None
         self._paper = PaperTrading(began)
         self._asked = RecordedRequests()
         self._readings = RecordedReadings()
@@ -310,6 +328,8 @@ class _Session:
                     self._give(cause)
             case StreamOpened():
                 self._connected = True
+                if self.account is not None:
+                    self.account.connected()
                 self._paper.connected()
                 self._give(cause)
             case StreamClosed():
@@ -349,6 +369,11 @@ class _Session:
     def _frame_arrived(self, data: bytes, now: Milliseconds) -> None:
         self.summary.frames += 1
         self._aged = now
+        if self.account is not None:
+            public = self.account.public(data)
+            if public is None:
+                return
+            data = public
         if b'"subscribed"' in data or b"lifecycle" in data:
             data = self._read_frame(data)
         for frame in self._paper.incoming(data, now):
@@ -382,12 +407,14 @@ class _Session:
             return
         answer = caused[0].what.answer
         request, call = self._asked.take(caused[0].what.call_id)
-        if request is not None:
+        if request is not None and passes(request):
             self._paper.observe_answer(request, answer, now)
             if answer is not None:
                 self._readings.learn(request, answer)
         if call is not None:
-            self._handle(CallAnswered(call.id, answer))
+            # Where the bot on record traded real orders, their answers are anew as well.
+            inside = self._paper.answer(call.request, now)
+            self._handle(CallAnswered(call.id, answer if inside is None else inside))
         self._give_frames()
         if request is not None and answer is not None:
             for each, deadline in self._unanswered[:]:
@@ -552,6 +579,7 @@ def _frame(frame: bytes | None, caused: Sequence[Record]) -> bytes:
 
 def _settings(recorded: Settings, edited: Settings | None) -> tuple[Settings, bool]:
     """Return the new bot's settings, and whether its forecast is another than the recorded one."""
+    recorded = msgspec.structs.replace(recorded, mode="paper")
     if edited is None:
         return recorded, False
     kept = msgspec.structs.replace(
