@@ -27,8 +27,9 @@ from mmbot.observe import backtest_report
 from mmbot.observe.sheets import Sheet
 from mmbot.recording.replay import utc
 from mmbot.research.performance import event_of
-from mmbot.research.retrade import SessionSummary, retrade
+from mmbot.research.retrade import retrade
 from mmbot.research.retraded_weeks import week_results
+from mmbot.research.traded_again import SessionSummary
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill
 from mmbot.tsa.calendar import CalendarClock
@@ -103,7 +104,11 @@ def trade_again(
 
 
 class _Ledger(Ledger):
-    """A ledger that takes the bot's records as they are."""
+    """A ledger that takes the bot's records as they are, and need not outlive this process."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self._db.execute("PRAGMA synchronous = OFF")
 
     def write(self, record: driver.Record) -> None:
         write_record(self, record)

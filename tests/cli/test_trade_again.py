@@ -7,12 +7,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
 from mmbot.cli import app
-from mmbot.config import Mode
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.ledger_reader import read_records
 from mmbot.errors import BadInput
@@ -20,8 +18,8 @@ from mmbot.recording.batches import MARK, Packer
 from mmbot.recording.replay import utc
 from mmbot.units import ONE_CONTRACT, format_count, format_price
 from tests.conftest import exchanges
-from tests.daemon.processes import daemon, read_until, terminate
-from tests.recording.builders import SETTINGS, begin, live
+from tests.daemon.processes import Start, daemon, read_until, terminate
+from tests.recording.builders import session
 
 runner = CliRunner()
 FILLS = 8
@@ -121,6 +119,22 @@ def test_a_config_that_says_the_same_gives_the_same_fills(
     assert told == same
 
 
+def test_real_orders_are_taken_out_of_the_books(
+    paper_config: Path, start_exchange: Start, tmp_path: Path
+) -> None:
+    config = tmp_path / "demo.toml"
+    config.write_text(paper_config.read_text().replace('mode = "paper"', 'mode = "demo"'))
+    exchange = start_exchange("--seed", "3", "--speed", "4000")
+    with daemon(str(config), exchange.venue_file, tmp_path) as process:
+        read_until(process, "fill", FILLS)
+        assert terminate(process) == 0
+    result = again(tmp_path / "demo" / "simulated")
+    assert result.exit_code == 0, result.output
+    assert "In 1 session(s) the bot on record traded real orders" in result.output
+    found = figures(tmp_path / "demo" / "simulated", tmp_path)["recording"]
+    assert found["sessions"][0]["orders"] > 0
+
+
 def test_a_lone_capture_of_a_later_session_begins_with_what_was_held(
     recorded: Path, tmp_path: Path
 ) -> None:
@@ -131,21 +145,11 @@ def test_a_lone_capture_of_a_later_session_begins_with_what_was_held(
     assert "It begins with " in result.output
 
 
-@pytest.mark.parametrize(
-    ("mode", "reason"),
-    [
-        ("paper", "it was made before captures held the market itself"),
-        ("live", "its bot did not trade on paper"),
-    ],
-)
-def test_a_capture_without_the_market_is_refused_in_one_sentence(
-    tmp_path: Path, mode: Mode, reason: str
-) -> None:
-    records: list[bytes] = []
-    live(begin(records.append, msgspec.structs.replace(SETTINGS, mode=mode)))
-    (tmp_path / "old.capture").write_bytes(MARK + Packer().pack(records))
+def test_a_capture_without_the_market_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "old.capture").write_bytes(MARK + Packer().pack(session()))
     result = again(tmp_path)
     assert isinstance(result.exception, BadInput)
+    reason = "it was made before captures held the market itself"
     assert f"old.capture cannot be traded again: {reason}" in str(result.exception)
 
 
