@@ -16,6 +16,7 @@ from mmbot.daemon.ledger_reader import read_records
 from mmbot.errors import BadInput
 from mmbot.recording.batches import MARK, Packer
 from mmbot.recording.replay import utc
+from mmbot.research.recorded_requests import RecordedRequests
 from mmbot.units import ONE_CONTRACT, format_count, format_price
 from tests.conftest import exchanges
 from tests.daemon.processes import Start, daemon, read_until, terminate
@@ -117,6 +118,16 @@ def test_a_config_that_says_the_same_gives_the_same_fills(
     same = figures(recorded, tmp_path)["recording"]["fills"]
     told = figures(recorded, tmp_path, "--config", str(paper_config))["recording"]["fills"]
     assert told == same
+
+
+def test_a_bot_that_does_nothing_as_the_one_on_record_is_served_all_the_same(
+    recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("is_made", "is_sent"):
+        monkeypatch.setattr(RecordedRequests, name, lambda *_: False)
+    found = figures(recorded, tmp_path)["recording"]
+    assert all(session["unserved"] == 0 for session in found["sessions"])
+    assert found["fills"]
 
 
 def test_real_orders_are_taken_out_of_the_books(
