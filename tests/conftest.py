@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,9 @@ class Exchange:
         return path
 
 
-@pytest.fixture
-def start_exchange(tmp_path: Path) -> Iterator[Callable[..., Exchange]]:
-    """Return a function that starts a simulated exchange with the given options."""
+@contextmanager
+def exchanges(directory: Path) -> Iterator[Callable[..., Exchange]]:
+    """Give a function that starts a simulated exchange with the given options; end them all."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*options: str) -> Exchange:
@@ -91,14 +92,23 @@ def start_exchange(tmp_path: Path) -> Iterator[Callable[..., Exchange]]:
         started.append(process)
         assert process.stdout is not None
         venue = orjson.loads(process.stdout.readline())
-        path = tmp_path / f"venue-{process.pid}.json"
+        path = directory / f"venue-{process.pid}.json"
         path.write_bytes(orjson.dumps(venue))
         return Exchange(process, venue, path)
 
-    yield start
-    for process in started:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=PROCESS_SECONDS)
+    try:
+        yield start
+    finally:
+        for process in started:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=PROCESS_SECONDS)
+
+
+@pytest.fixture
+def start_exchange(tmp_path: Path) -> Iterator[Callable[..., Exchange]]:
+    """Return a function that starts a simulated exchange with the given options."""
+    with exchanges(tmp_path) as start:
+        yield start
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from mmbot.cli.forecast import forecast
 from mmbot.cli.history import history
 from mmbot.cli.operate import counts, explain, halt, plan, resume
 from mmbot.cli.output import never_refuse_a_character
+from mmbot.cli.record import record
 from mmbot.cli.replay import replay
 from mmbot.cli.report import report
 from mmbot.cli.run import run
@@ -39,7 +40,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Try it": (demo, exchange, simulate),
     "Trade": (check, run, cancel_all),
     _STEER: (halt, resume, explain, plan),
-    "Study": (report, replay, forecast, evaluate, backtest, sweep, bench),
+    "Study": (record, report, replay, forecast, evaluate, backtest, sweep, bench),
 }
 for panel, commands in _PANELS.items():
     for command in commands:

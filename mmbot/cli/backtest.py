@@ -20,6 +20,7 @@ from mmbot.cli.options import (
     load_counts,
 )
 from mmbot.cli.output import load_plots, show, write
+from mmbot.cli.trade_again import trade_again
 from mmbot.errors import BadInput
 from mmbot.history.store import HOW_TO_FETCH, HistoryStore, default_directory
 from mmbot.observe import backtest_report
@@ -52,6 +53,13 @@ def backtest(
         typer.Option(
             help="The directory of `mmbot history` with the weeks; the user's unless given. "
             "Not read with --markets and --candles."
+        ),
+    ] = None,
+    recording: Annotated[
+        Path | None,
+        typer.Option(
+            help="Trade again what a paper daemon or `mmbot record` captured: its state directory, "
+            "or a .capture file."
         ),
     ] = None,
     config_path: JudgedConfig = None,
@@ -92,13 +100,27 @@ def backtest(
     their price, from Tuesday to Friday only where the day's last trade did; at
     most a fifth of the day's volume fills.
 
+    With --recording, frames that a daemon captured are the market instead, and
+    the bot with the settings of --config, or those on record, trades it on paper
+    from frame to frame: the same settings give the very fills that happened.
+    Calendar, exchange and counts stay those of the recording.
+
     Weeks without all their results are left out. The account starts each week
     with paper.balance_dollars. Every output says which rule a week was filled by.
 
     Examples:
     mmbot backtest
+    mmbot backtest --recording ~/.local/state/mmbot/paper --config edited.toml
     mmbot backtest --counts daily_counts.csv --markets markets.csv --candles daily_candles.csv
     """
+    if recording is not None:
+        if any(each is not None for each in (markets, candles, history, strategy)):
+            raise BadInput(
+                "--recording is the market, and its bot the strategy: leave out --markets, "
+                "--candles, --history and --strategy"
+            )
+        trade_again(recording, config_path, json_path, report_path, cache)
+        return
     settings = config.Settings() if config_path is None else config.load(config_path)
     if strategy is not None and strategy not in STRATEGIES:
         raise BadInput(f"--strategy {strategy!r} is none; choose from {', '.join(STRATEGIES)}")

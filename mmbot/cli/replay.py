@@ -55,7 +55,7 @@ def replay(
     Exit codes: 0 identical, 1 different, 2 something cannot be used.
     """
     results = []
-    for path in _files(capture):
+    for path in capture_files(capture):
         results.append(_replay_file(path))
         if not as_json:
             _tell(results[-1])
@@ -67,7 +67,8 @@ def replay(
         raise typer.Exit(BadInput.exit_code)
 
 
-def _files(capture: Path) -> list[Path]:
+def capture_files(capture: Path) -> list[Path]:
+    """Return a capture, or those in a directory, oldest first; raise `BadInput` without any."""
     if not capture.is_dir():
         return [capture]
     found = sorted(capture.glob(f"*{SUFFIX}"))
@@ -79,14 +80,14 @@ def _files(capture: Path) -> list[Path]:
 def _replay_file(path: Path) -> Replayed:
     try:
         with path.open("rb") as file:
-            return Replayed(str(path), replay_session(_records(file), versions()))
+            return Replayed(str(path), replay_session(records_of(file), versions()))
     except OSError as error:
         return Replayed(str(path), unusable=error.strerror or str(error))
     except BadInput as error:
         return Replayed(str(path), unusable=str(error))
 
 
-def _records(file: BinaryIO) -> Iterator[Record]:
+def records_of(file: BinaryIO) -> Iterator[Record]:
     """Yield a file's records, and show the progress."""
     size = os.fstat(file.fileno()).st_size
     console = Console(stderr=True)

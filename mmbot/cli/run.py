@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import random
+import secrets
 import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 import uvloop
 
@@ -19,12 +20,14 @@ from mmbot.daemon.endpoints import Venue, read_venue, real_venue
 from mmbot.daemon.interceptor import Interceptor, PassThrough
 from mmbot.daemon.operations import Observer
 from mmbot.daemon.process import Process
+from mmbot.daemon.trade_tape import TradeTape
 from mmbot.errors import BadInput, ExitCode, NotReady
 from mmbot.observe import log
 from mmbot.observe.explain import explain
 from mmbot.observe.plan import plan
 from mmbot.observe.status import status
 from mmbot.paper.paper_trading import PaperTrading
+from mmbot.recording.outside import PaperBegan
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill
 
@@ -52,17 +55,32 @@ def run(
     that nothing can go on without), and no order is left. A person must mend what ends with 2 or 3;
     after 4 and 5 it can be started again at once.
     """
+    serve(config_path, venue_path, live=live)
+
+
+def serve(
+    config_path: Path, venue_path: Path | None, *, live: bool = False, only_records: bool = False
+) -> None:
+    """Run the daemon to its end, and exit with its code."""
     code = ExitCode.NOT_KNOWN
     try:
         settings = config.load(config_path)
-        venue = choose_venue(settings, venue_path, live=live)
+        if only_records:
+            settings, venue = only_recording(settings, venue_path)
+        else:
+            venue = choose_venue(settings, venue_path, live=live)
         signer = find_signer(settings.credentials, venue, os.environ)
-        state = state_directory(settings, os.environ, simulated=venue_path is not None)
+        simulated = venue_path is not None
+        state = state_directory(
+            settings, os.environ, simulated=simulated, only_records=only_records
+        )
         # From here on there is something to be taken off before the process may end.
         signals.hold()
         log.configure(settings.log.level)
         observer = Observer(_heartbeat, explain, plan)
-        process = Process(settings, venue, signer, state, interceptor_for, observer)
+        process = Process(
+            settings, venue, signer, state, interceptor_for, observer, only_records=only_records
+        )
         code = uvloop.run(process.run())
     except (BadInput, NotReady):
         raise
@@ -76,12 +94,18 @@ def _heartbeat(state: TradingState) -> dict[str, Any]:
 
 
 def interceptor_for(settings: config.Settings, fills: Iterable[Fill]) -> Interceptor:
-    """Return the paper exchange in paper mode, otherwise a pass-through."""
+    """Return the paper exchange in paper mode, otherwise one that leaves all orders alone."""
     if settings.mode != "paper":
-        return PassThrough()
+        return TradeTape() if settings.state.capture_megabytes else PassThrough()
     exchange = settings.exchange
     return PaperTrading(
-        exchange.series, exchange.subaccount, settings.paper.balance, fills, random.SystemRandom()
+        PaperBegan(
+            exchange.series,
+            exchange.subaccount,
+            settings.paper.balance,
+            tuple(fills),
+            secrets.randbits(63),
+        )
     )
 
 
@@ -99,18 +123,39 @@ def choose_venue(settings: config.Settings, path: Path | None, *, live: bool) ->
     return read_venue(path)
 
 
+def only_recording(settings: config.Settings, path: Path | None) -> tuple[config.Settings, Venue]:
+    """Return the settings with which the market is only recorded, and the venue.
+
+    That is the venue of the configured mode, but whatever is written stays inside, as on paper.
+
+    Raises:
+        BadInput: The settings keep no capture.
+    """
+    if not settings.state.capture_megabytes:
+        raise BadInput("state.capture_megabytes = 0 keeps no recording; give it some megabytes")
+    venue = real_venue(settings) if path is None else read_venue(path)
+    return msgspec.structs.replace(settings, mode="paper"), venue
+
+
 def state_directory(
-    settings: config.Settings, environment: Mapping[str, str], *, simulated: bool
+    settings: config.Settings,
+    environment: Mapping[str, str],
+    *,
+    simulated: bool,
+    only_records: bool = False,
 ) -> Path:
     """Return the ledger's directory: the config's, systemd's, or one in the user's home.
 
-    A simulated exchange has a ledger of its own: its counts and fills are not real.
+    A simulated exchange has a ledger of its own: its counts and fills are not real. So has a
+    daemon that only records, which may run beside one that trades.
     """
+    mode = "record" if only_records else settings.mode
     if settings.state.directory:
         directory = Path(settings.state.directory).expanduser()
+        directory = directory / mode if only_records else directory
     elif "STATE_DIRECTORY" in environment:
-        directory = Path(environment["STATE_DIRECTORY"]) / settings.mode
+        directory = Path(environment["STATE_DIRECTORY"]) / mode
     else:
         home = environment.get("XDG_STATE_HOME") or Path.home() / ".local/state"
-        directory = Path(home) / "mmbot" / settings.mode
+        directory = Path(home) / "mmbot" / mode
     return directory / "simulated" if simulated else directory

@@ -26,12 +26,13 @@ class AccountTaken(NotReady):
     """Another daemon trades the account."""
 
 
-def address_of(settings: Settings, venue: Venue, key_id: str) -> str:
+def address_of(settings: Settings, venue: Venue, key_id: str, only_records: bool = False) -> str:
     """Return the address of the daemon that trades an account.
 
-    Paper trading leaves the account alone, so that a paper daemon may run beside another.
+    Paper trading leaves the account alone, so that a paper daemon may run beside another; and one
+    that only records beside both.
     """
-    kind = "paper" if settings.mode == "paper" else "real"
+    kind = "record" if only_records else "paper" if settings.mode == "paper" else "real"
     account = "\n".join((key_id, venue.rest_url, str(settings.exchange.subaccount), kind))
     return _PREFIX + hashlib.sha256(account.encode()).hexdigest()[:_DIGITS]
 

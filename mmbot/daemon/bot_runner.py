@@ -34,6 +34,7 @@ from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.ledger_writer import LedgerWriter
+from mmbot.daemon.recorded_interceptor import RecordedInterceptor
 from mmbot.daemon.stream_client import StreamClient
 from mmbot.daemon.supervision import Supervisor
 from mmbot.daemon.transport import RestClient
@@ -64,6 +65,7 @@ class BotRunner:
     Attributes:
         bot: The bot; read-only for others.
         capture: Its capture, a context to be entered before the first input.
+        interceptor: The interceptor on the record.
         worker: Reads pages and fits forecasters.
         stream: The connection to the exchange.
         prepared: Set once a forecaster is fitted, cannot be for want of counts, or a stop is due.
@@ -87,12 +89,12 @@ class BotRunner:
         self._venue = venue
         self._ledger = ledger
         ledger.tell(self._ledger_behind)
-        self._interceptor = interceptor
         self._rest = rest
         self._supervisor = supervisor
         self._log = structlog.get_logger()
         session = format(began, "x")
         self.capture = Capture(directory / "capture", session, settings.state.capture_megabytes)
+        self.interceptor = RecordedInterceptor(interceptor, self.capture.keep)
         self.bot = RecordedBot(
             settings,
             venue.clock,
@@ -116,8 +118,9 @@ class BotRunner:
         self._clock_set = False
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
-        """Send requests in tasks of this group from now on."""
+        """Send requests in tasks of this group from now on, on the record."""
         self._tasks = tasks
+        self.interceptor.begin(wall_clock())
 
     def end(self) -> None:
         """Handle no input and send nothing any more; cancel all that is under way."""
@@ -141,7 +144,7 @@ class BotRunner:
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             self._watch_clock()
-            self._interceptor.advance(wall_clock())
+            self.interceptor.advance(wall_clock())
             self._handle_intercepted()
 
     def _watch_clock(self) -> None:
@@ -178,7 +181,7 @@ class BotRunner:
 
     def connected(self) -> None:
         """Handle a new connection in the interceptor and the bot."""
-        self._interceptor.connected()
+        self.interceptor.connected()
         self.handle(StreamOpened())
 
     def received(self, frame: bytes | str) -> bool:
@@ -186,13 +189,13 @@ class BotRunner:
         if self._ended or self._supervisor.given_up:
             return False
         with self._supervisor.vital():
-            for each in self._interceptor.incoming(frame, wall_clock()):
+            for each in self.interceptor.incoming(frame, wall_clock()):
                 self._driver.handle(FrameReceived(each))
         return self.bot.streaming
 
     def disconnected(self) -> None:
         """Handle the loss of the connection in the interceptor and the bot."""
-        self._interceptor.disconnected()
+        self.interceptor.disconnected()
         self.handle(StreamClosed())
 
     def _worker_done(self, result: PageFetched | ForecastFitted) -> None:
@@ -201,7 +204,7 @@ class BotRunner:
             self.prepared.set()
 
     def _handle_intercepted(self) -> None:
-        self.handle(*map(FrameReceived, self._interceptor.take()))
+        self.handle(*map(FrameReceived, self.interceptor.take()))
 
     # Outputs
 
@@ -218,18 +221,18 @@ class BotRunner:
 
     async def _call(self, call: Call) -> None:
         with self._supervisor.vital():
-            answer = self._interceptor.answer(call.request, wall_clock())
+            answer = self.interceptor.answer(call.request, wall_clock())
             if answer is None:
                 sent = wall_clock()
                 answer = await self._rest.try_call(call.request)
                 self._correct_clock(call, answer, sent)
-                self._interceptor.observe_answer(call.request, answer, wall_clock())
+                self.interceptor.observe_answer(call.request, answer, wall_clock())
             self.handle(CallAnswered(call.id, answer))
             self._handle_intercepted()
 
     def transmit(self, frame: bytes) -> None:
         """Send a frame on the stream."""
-        for sent in self._interceptor.outgoing(frame, wall_clock()):
+        for sent in self.interceptor.outgoing(frame, wall_clock()):
             self.stream.send(sent)
         self._handle_intercepted()
 
@@ -260,7 +263,7 @@ class BotRunner:
     def record(self, record: Record) -> None:
         """Have the ledger's thread write it; where that fails, the bot cannot go on."""
         with self._supervisor.vital():
-            self._ledger.submit(lambda ledger: _write(ledger, record)).add_done_callback(
+            self._ledger.submit(lambda ledger: write_record(ledger, record)).add_done_callback(
                 lambda done: self._recorded(record, done)
             )
 
@@ -297,7 +300,7 @@ class BotRunner:
         self.finished.set()
 
 
-def _write(ledger: Ledger, record: Record) -> Money | None:
+def write_record(ledger: Ledger, record: Record) -> Money | None:
     """Write a record; return the payout that it amends, if it amends one."""
     match record:
         case RecordFill():

@@ -52,6 +52,16 @@ class Capture:
         self._log = structlog.get_logger()
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
 
+    @property
+    def is_on(self) -> bool:
+        """Whether records are kept; once they are not, no more of this session is."""
+        return self._is_on
+
+    @property
+    def share_filled(self) -> float:
+        """How much of what all sessions may take this one has taken, from 0 to 1."""
+        return self._file.share_filled
+
     def __enter__(self) -> Self:
         if self._is_on:
             self._thread.start()
@@ -146,6 +156,11 @@ class _SessionFile:
         """Whether the disk has more room than the ledger may need."""
         disk = os.fstatvfs(self._descriptor)
         return disk.f_bavail * disk.f_frsize > RESERVE_BYTES
+
+    @property
+    def share_filled(self) -> float:
+        """The file's size, as a part of the ceiling."""
+        return self._own_bytes / self._ceiling_bytes if self._ceiling_bytes else 0.0
 
     def append(self, data: bytes) -> bool:
         """Write `data` if it fits below the ceiling; return whether it does."""

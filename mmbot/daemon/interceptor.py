@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
+from mmbot.recording.outside import PaperBegan, TapeBegan
 from mmbot.units import Milliseconds
 
 
@@ -13,7 +14,12 @@ class Interceptor(Protocol):
     """Sees every request, answer and frame between the bot and the exchange; sans I/O.
 
     `now` is the wall clock's time. Any input may queue frames for the bot, which `take` returns.
+    `began` is what it started with, for the record; `None` where there is nothing to record.
     """
+
+    @property
+    def began(self) -> PaperBegan | TapeBegan | None:
+        """What it started with."""
 
     def answer(self, request: HttpRequest, now: Milliseconds, /) -> HttpAnswer | None:
         """Answer the bot's request, or return `None` to have it sent to the exchange."""
@@ -44,6 +50,8 @@ class Interceptor(Protocol):
 
 class PassThrough:
     """An interceptor that passes everything on unchanged."""
+
+    began: PaperBegan | TapeBegan | None = None
 
     def answer(self, _request: HttpRequest, _now: Milliseconds, /) -> None:
         """Have every request sent."""

@@ -37,7 +37,6 @@ from mmbot.trading.values import Fill
 STOP_SECONDS = CANCEL_SECONDS + 5.0
 # A predecessor that is about to end lets go of ledger and account by then; another daemon does not.
 _PREDECESSOR_ATTEMPTS, _PREDECESSOR_PAUSE_SECONDS = 60, 0.5
-
 _T = TypeVar("_T")
 
 InterceptorFor = Callable[[Settings, Iterable[Fill]], Interceptor]
@@ -54,6 +53,8 @@ class Process:
         state: Path,
         interceptor_for: InterceptorFor,
         observer: Observer,
+        *,
+        only_records: bool = False,
     ) -> None:
         """Begin with nothing open.
 
@@ -65,7 +66,9 @@ class Process:
             interceptor_for: Returns what stands between the bot and the exchange, from settings and
                 the fills so far.
             observer: Shows the bot's state to people.
+            only_records: Whether the market is recorded and nothing is quoted, not even on paper.
         """
+        self._only_records = only_records
         self._settings = settings
         self._venue = venue
         self._signer = signer
@@ -113,7 +116,7 @@ class Process:
 
     async def _run(self, stop: Stop) -> ExitCode:
         try:
-            return await self._run_session(stop)
+            return await self._run_sessions(stop)
         except (BadInput, NotReady) as error:
             if not isinstance(error, Unavailable):
                 raise
@@ -122,6 +125,13 @@ class Process:
             self._log.exception("session.failed")
         code = await self._cancel(stop)
         return ExitCode.BROKEN if code is ExitCode.CLEAN else code
+
+    async def _run_sessions(self, stop: Stop) -> ExitCode:
+        """Run one session; where the market is only recorded, one after another."""
+        while True:
+            code = await self._run_session(stop)
+            if not self._only_records or code is not ExitCode.CLEAN or stop.asked.is_set():
+                return code
 
     async def _run_session(self, stop: Stop) -> ExitCode:
         with ExitStack() as held:
@@ -137,6 +147,7 @@ class Process:
                 self._state,
                 self._interceptor_for(self._settings, fills),
                 self._observer,
+                only_records=self._only_records,
             )
             return await service.run(stop, account_lock)
 
@@ -148,7 +159,8 @@ class Process:
         ledger = await self._taken(lambda: Ledger(self._state))
         fills = ledger.unsettled_fills()
         writer = held.enter_context(closing(LedgerWriter(ledger)))
-        address = address_of(self._settings, self._venue, self._signer.key_id)
+        key_id, only_records = self._signer.key_id, self._only_records
+        address = address_of(self._settings, self._venue, key_id, only_records)
         return writer, fills, held.enter_context(closing(await self._taken(lambda: claim(address))))
 
     async def _taken(self, take: Callable[[], _T]) -> _T:

@@ -40,7 +40,8 @@ from mmbot.daemon.sweep import sweep
 from mmbot.errors import ExitCode, NotReady, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.selfcheck import failures
-from mmbot.trading.events import SessionStarted, Stopping, TasksDown
+from mmbot.recording.outside import ONLY_RECORDS
+from mmbot.trading.events import Halted, SessionStarted, Stopping, TasksDown
 from mmbot.trading.values import Fill
 from mmbot.tsa.counts import Counts, load_counts
 
@@ -48,6 +49,10 @@ from mmbot.tsa.counts import Counts, load_counts
 _BOT_SECONDS = 12.0
 # How often it is looked whether the ledger is still there.
 _WATCH_SECONDS = 1.0
+# Into how many sessions a recording is divided at least once it fills its part of the disk.
+_RECORDED_SESSIONS = 8
+# A disk that keeps nothing now is tried again after this.
+_NOT_KEPT_SECONDS = 60.0
 
 
 class Service:
@@ -62,6 +67,8 @@ class Service:
         state: Path,
         interceptor: Interceptor,
         observer: Observer,
+        *,
+        only_records: bool = False,
     ) -> None:
         """Begin with nothing open.
 
@@ -73,7 +80,10 @@ class Service:
             state: The directory of the ledger, the capture and the operator's socket.
             interceptor: Sees every request, answer and frame between the bot and the exchange.
             observer: Shows the bot's state to people.
+            only_records: Whether the bot is halted, and the session ends once its capture has
+                taken its part of the disk or is kept no more.
         """
+        self._only_records = only_records
         self._settings = settings
         self._venue = venue
         self._ledger = ledger
@@ -85,10 +95,6 @@ class Service:
         self._patience = Patience()
         self._supervisor = Supervisor(self._tasks_down, self._given_up)
         self._rest = transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds)
-        self._account = AccountClient(settings, venue, signer, self._rest, interceptor)
-        self._session = format(self._began, "x")
-        self._neighbours = Neighbours(self._session, self._account.own_orders)
-        self._other_daemon: OtherDaemon | None = None
         self._runner = BotRunner(
             settings,
             venue,
@@ -100,6 +106,11 @@ class Service:
             self._supervisor,
             self._began,
         )
+        intercepted = self._runner.interceptor
+        self._account = AccountClient(settings, venue, signer, self._rest, intercepted)
+        self._session = format(self._began, "x")
+        self._neighbours = Neighbours(self._session, self._account.own_orders)
+        self._other_daemon: OtherDaemon | None = None
         self._operations = Operations(
             settings, self._runner.bot, ledger, self._runner.handle, wall_clock, observer
         )
@@ -182,7 +193,7 @@ class Service:
             self._runner.handle(EventsHeld(held, *await self._fills_of(held)))
             if await self._stop.unless_asked(self._fitted(history)):
                 running += await self._start_trading(tasks)
-                await self._stop.asked.wait()
+                await self._stop.unless_asked(self._recorded())
                 deadline = time.monotonic() + CANCEL_SECONDS
                 if self._other_daemon is None:
                     await self._stop.unless_hurried(self._quotes_off())
@@ -218,6 +229,9 @@ class Service:
         marks = await self._ledger.submit(Ledger.latest_marks)
         started = SessionStarted(self._began, marks)
         self._runner.handle(EventOccurred(started))
+        if self._only_records:
+            self._log.info("recording", directory=str(self._state / "capture"))
+            self._runner.handle(EventOccurred(Halted(self._began, ONLY_RECORDS)))
         await self._operations.recall()
         helpers: dict[str, Callable[[], Awaitable[None]]] = {
             "stream": self._runner.stream.run,
@@ -228,6 +242,22 @@ class Service:
         }
         keep = self._supervisor.keep
         return [tasks.create_task(keep(name, helper)) for name, helper in helpers.items()]
+
+    async def _recorded(self) -> None:
+        """Wait until a session that only records has recorded enough; any other never has.
+
+        A capture is only ever deleted whole, so that several have to share the disk.
+        """
+        if not self._only_records:
+            await asyncio.Event().wait()
+        capture = self._runner.capture
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            if not capture.is_on or capture.share_filled >= 1 / _RECORDED_SESSIONS:
+                break
+        if not capture.is_on:
+            await asyncio.sleep(_NOT_KEPT_SECONDS)
+        self._log.info("recording.continues", session="another")
 
     async def _quotes_off(self) -> None:
         """Have the bot cancel its quotes and see for itself that none is left."""

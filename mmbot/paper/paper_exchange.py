@@ -46,7 +46,7 @@ class PaperExchange:
         rng: random.Random,
         queue_ahead: Count | None = None,
     ) -> None:
-        """Start with the positions that `fills` add up to; parameters as of `PaperTrading`."""
+        """Start with the positions that `fills` add up to; see `PaperBegan` and `PaperTrading`."""
         self._queue_ahead = queue_ahead
         # Orders at whose price something has traded, and what still has to before their turn.
         self._ahead: dict[str, Count] = {}

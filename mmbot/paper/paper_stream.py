@@ -30,7 +30,7 @@ _PRIVATE: Final = frozenset(
 )
 # Ids of this layer's own commands and subscriptions start here, far above the bot's and the
 # exchange's.
-_FIRST_OWN_ID: Final = 1_000_000_000
+FIRST_OWN_ID: Final = 1_000_000_000
 # How long the exchange may take to answer a subscription.
 _SUBSCRIBE_TIMEOUT_MS: Final = 5_000
 _CHANNEL_ERROR: Final = 10
@@ -43,10 +43,10 @@ class PaperStream:
     def __init__(self, exchange: PaperExchange) -> None:
         """Start without subscriptions and books."""
         self._exchange = exchange
-        self._session = StreamSession(exchange.state, exchange.credential, _FIRST_OWN_ID)
+        self._session = StreamSession(exchange.state, exchange.credential, FIRST_OWN_ID)
         self._out: list[FrameData] = []
         self._numbers: dict[int, Numbering] = {}
-        self._command_id = _FIRST_OWN_ID
+        self._command_id = FIRST_OWN_ID
         # Deadlines of the answers to own subscriptions, by command id.
         self._awaited: dict[int, Milliseconds] = {}
         self._trade_tickers: set[str] = set()
@@ -134,7 +134,7 @@ class PaperStream:
 
     def _handle(self, frame: wire.Frame, data: FrameData, now: Milliseconds) -> None:
         in_sequence = self._in_sequence(frame)
-        if frame.id > _FIRST_OWN_ID or frame.sid in self._trade_sids:
+        if frame.id > FIRST_OWN_ID or frame.sid in self._trade_sids:
             if in_sequence:
                 self._handle_trades(frame, now)
             return

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Iterable
 
 import msgspec
 
@@ -22,11 +21,12 @@ from mmbot.exchange.order_types import RequestRefused
 from mmbot.exchange.rest.rest_errors import refusal_answer
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
+from mmbot.paper.mirror import MirroredMarket
 from mmbot.paper.paper_exchange import PaperExchange
 from mmbot.paper.paper_stream import PaperStream
 from mmbot.paper.rewrite import FrameData
-from mmbot.trading.values import Fill
-from mmbot.units import Count, Milliseconds, Money, Price
+from mmbot.recording.outside import PaperBegan
+from mmbot.units import Count, Milliseconds, Price
 
 # The reads that pass, by their first segment below the base path. All others concern the account's
 # orders and money.
@@ -40,31 +40,28 @@ _WRITES = tuple(f"{BASE_PATH}/portfolio/{name}" for name in ("events/orders", "o
 class PaperTrading:
     """One bot's paper account, laid over the real market; times are wall times.
 
-    `incoming` returns the frames for the bot; `take` returns those that other inputs cause.
+    `incoming` returns the frames for the bot; `take` returns those that other inputs cause; `began`
+    is what it started with.
     """
 
-    def __init__(
-        self,
-        series: str,
-        subaccount: int,
-        balance: Money,
-        fills: Iterable[Fill],
-        rng: random.Random,
-        queue_ahead: Count | None = None,
-    ) -> None:
-        """Start unconnected.
+    def __init__(self, began: PaperBegan, queue_ahead: Count | None = None) -> None:
+        """Start unconnected; the same beginning and inputs give the same answers and frames.
 
         Args:
-            series: The series that is traded.
-            subaccount: The number of the subaccount that the bot trades on.
-            balance: The cash at the start, before `fills` are paid for.
-            fills: The fills of earlier sessions in markets that are not settled yet.
-            rng: Draws the ids of orders and trades, so its seed must differ in every session.
+            began: What it starts with.
             queue_ahead: If given, orders fill at their own price as well, once so much has traded
                 there since they rest.
         """
-        self._exchange = PaperExchange(series, subaccount, balance, fills, rng, queue_ahead)
+        self.began = began
+        ids = random.Random(began.seed)
+        self._exchange = PaperExchange(
+            began.series, began.subaccount, began.balance, began.fills, ids, queue_ahead
+        )
         self._stream: PaperStream | None = None
+
+    def markets(self) -> list[MirroredMarket]:
+        """Return the mirrored markets, with their real books as far as these are known."""
+        return self._exchange.markets()
 
     # REST
 

@@ -35,6 +35,7 @@ from mmbot.config import Settings
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
 from mmbot.kalshi.gateway import Call
+from mmbot.recording.outside import Outside
 from mmbot.trading.events import SettingsChanged
 from mmbot.tsa.calendar import CalendarClock, Week
 from mmbot.tsa.counts import Counts, Vintage
@@ -99,13 +100,13 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     """One input, when it was handled, and the outputs of that step.
 
     Attributes:
-        what: The input.
+        what: The input, or what happened outside, which has no outputs.
         now: The wall time of the step.
         outputs: The outputs as `encode_outputs` writes them.
         forecasts: What the forecaster answered during the step, in order.
     """
 
-    what: SessionRecord | Input
+    what: SessionRecord | Input | Outside
     now: Milliseconds
     outputs: msgspec.Raw
     forecasts: tuple[Forecast, ...]
@@ -131,6 +132,7 @@ class _FitRequest(msgspec.Struct, frozen=True, tag="FitForecast"):
 
 
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=str)
+_NO_OUTPUTS = _ENCODER.encode([])
 _DECODER = msgspec.msgpack.Decoder(list[Record])
 
 
@@ -169,7 +171,7 @@ def given(what: Input, predictor: Predictor) -> BotInput:
 
 
 def encode(
-    what: SessionRecord | Input,
+    what: SessionRecord | Input | Outside,
     now: Milliseconds,
     outputs: bytes,
     forecasts: Iterable[Forecast] = (),
@@ -186,6 +188,11 @@ def encode_outputs(outputs: Iterable[Output]) -> bytes:
     except (OverflowError, UnicodeEncodeError):
         # A number or a text from the wire that no message can carry is still no reason to fail.
         return _ENCODER.encode([ascii(asked)])
+
+
+def encode_outside(what: Outside, now: Milliseconds) -> bytes:
+    """Return the record of something that happened outside the bot."""
+    return encode(what, now, _NO_OUTPUTS)
 
 
 def encode_failure(error: Exception) -> bytes:

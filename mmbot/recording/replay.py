@@ -27,6 +27,7 @@ from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
 from mmbot.kalshi.auth import Signer
 from mmbot.recording import records
+from mmbot.recording.outside import Outside
 from mmbot.recording.records import FrameRecord, Input, Record, SessionRecord
 from mmbot.tsa.calendar import Week, from_milliseconds
 from mmbot.tsa.counts import Counts
@@ -110,12 +111,15 @@ def replay(recorded: Iterable[Record], versions: dict[str, str]) -> ReplayResult
         BadInput: The records do not begin with the beginning of a session.
     """
     rest = iter(recorded)
-    begun = _beginning(rest)
+    begun = beginning(rest)
     run = _Run(begun)
     number, first, last, difference = 0, None, None, None
-    for number, record in enumerate(rest, start=1):
+    for record in rest:
         if isinstance(record.what, SessionRecord):
             raise BadInput("a second session begins in it")
+        if isinstance(record.what, Outside):
+            continue
+        number += 1
         first, last = record.now if first is None else first, record.now
         expected, got = bytes(record.outputs), run.outputs_of(record.what, record)
         if got != expected:
@@ -125,7 +129,12 @@ def replay(recorded: Iterable[Record], versions: dict[str, str]) -> ReplayResult
     return ReplayResult(begun.session, number, first, last, others, difference)
 
 
-def _beginning(recorded: Iterator[Record]) -> SessionRecord:
+def beginning(recorded: Iterator[Record]) -> SessionRecord:
+    """Return the beginning of a session, which is the first of its records.
+
+    Raises:
+        BadInput: It is not there.
+    """
     first = next(recorded, None)
     if first is None:
         raise BadInput("it holds no whole batch: its process ended as soon as it had begun")

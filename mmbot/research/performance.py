@@ -9,7 +9,7 @@ that are not settled are left out of every sum. Where settlements were amended t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from statistics import fmean
 from types import MappingProxyType
@@ -176,7 +176,7 @@ def build_report(
     asked = [each for each in fills if event_of(each.fill.ticker) in events]
     markouts = tuple(markouts)
     settled = _settled_fills(asked, markouts, settlement_of)
-    predictions = tuple(_opinions(samples, settlement_of))
+    predictions = tuple(predictions_of(samples, settlement_of))
     weeks = _by_event(predictions)
     return PerformanceReport(
         events=tuple(sorted(events)),
@@ -235,9 +235,10 @@ def _settled_fills(
     ]
 
 
-def _opinions(
+def predictions_of(
     samples: Iterable[MarketSample], settlement_of: Mapping[str, RecordSettlement]
-) -> Iterable[MarketPrediction]:
+) -> Iterator[MarketPrediction]:
+    """Iterate over the samples of settled markets with belief, mid and fair value."""
     for sample in samples:
         view, settlement = sample.view, settlement_of.get(sample.ticker)
         if settlement is None or view.belief is None or view.mid is None or view.fair is None:

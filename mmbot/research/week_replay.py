@@ -40,6 +40,7 @@ from mmbot.history.weeks import PastEvent, PastWeek, Release
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpRequest
 from mmbot.paper.paper_trading import PaperTrading
+from mmbot.recording.outside import PaperBegan
 from mmbot.recording.replay import Unsigning
 from mmbot.research.past_books import PastBooks
 from mmbot.research.past_exchange import PastExchange, PastSite
@@ -208,10 +209,10 @@ class _Replay:
         self._checks: dict[str, Milliseconds] = {}
         self._last_trade: dict[str, Price] = {}
         settings = _as_replayed(settings)
-        rng = random.Random(f"paper {name}")  # noqa: S311 (ids need no secrecy)
+        ids = random.Random(f"paper {name}").getrandbits(63)  # noqa: S311
         series = past.event.series
         subaccount = settings.exchange.subaccount
-        self._paper = PaperTrading(series, subaccount, cash, (), rng, rules.queue_ahead)
+        self._paper = PaperTrading(PaperBegan(series, subaccount, cash, (), ids), rules.queue_ahead)
         bot_rng = random.Random(f"bot {name}")  # noqa: S311
         self._bot = Bot(settings, past.clock, Unsigning(), "replay", bot_rng, _INTERVALS)
         self._driver = Driver(self._bot.handle, lambda: self._scheduler.now, self._execute, decided)

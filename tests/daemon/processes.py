@@ -32,14 +32,16 @@ PATIENCE_SECONDS = 180.0
 
 
 @contextmanager
-def daemon(config: str, venue: Path, state: Path, sabotage: str = "") -> Iterator[Process]:
+def daemon(
+    config: str, venue: Path, state: Path, sabotage: str = "", command: str = "run"
+) -> Iterator[Process]:
     """Start the daemon; kill it in the end unless it has ended by itself.
 
     `sabotage` is Python that is run in it beforehand, to break a part of it.
     """
     start = f"{sabotage}\nfrom mmbot.cli import main\nmain()"
     process = subprocess.Popen(
-        [sys.executable, "-c", start, "run", "--config", config, "--venue", str(venue)],
+        [sys.executable, "-c", start, command, "--config", config, "--venue", str(venue)],
         stderr=subprocess.PIPE,
         env={**os.environ, "STATE_DIRECTORY": str(state)},
     )
@@ -225,10 +227,12 @@ class Session:
 
 
 @asynccontextmanager
-async def session(config: Path | str, venue: Path, state: Path) -> AsyncIterator[Session]:
+async def session(
+    config: Path | str, venue: Path, state: Path, command: str = "run"
+) -> AsyncIterator[Session]:
     """Run the daemon and listen to it; kill it in the end unless it has ended by itself."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "mmbot", "run", "--config", str(config), "--venue", str(venue)),
+        *(sys.executable, "-m", "mmbot", command, "--config", str(config), "--venue", str(venue)),
         stderr=PIPE,
         env={**os.environ, "STATE_DIRECTORY": str(state)},
         limit=1 << 20,

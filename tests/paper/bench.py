@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any, TypeAlias
 
 import orjson
 
 from mmbot.kalshi.http import BASE_PATH, HttpRequest
 from mmbot.paper.paper_trading import PaperTrading
+from mmbot.recording.outside import PaperBegan
 from mmbot.trading.values import Fill
 from mmbot.units import (
     MONEY_PER_DOLLAR,
@@ -30,8 +30,8 @@ class Bench:
     """Paper trading between a bot and an exchange that are both scripted by the test."""
 
     def __init__(self, balance: float = 1000.0, fills: tuple[Fill, ...] = ()) -> None:
-        rng = random.Random(1)
-        self.venue = PaperTrading("KXTSAW", 0, Money(round(balance * MONEY_PER_DOLLAR)), fills, rng)
+        cash = Money(round(balance * MONEY_PER_DOLLAR))
+        self.venue = PaperTrading(PaperBegan("KXTSAW", 0, cash, fills, seed=1))
         self.now = NOW
         self.real_seq = self.trades = self.changes = 0
         self.sent: list[Frame] = []

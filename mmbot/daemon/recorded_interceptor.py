@@ -1,0 +1,106 @@
+"""An interceptor on the record: what passes between it and the exchange, for another bot's sake.
+
+Before the session begins, only the latest answer to each reading is remembered, as the exchange may
+be waited for without end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mmbot.daemon.interceptor import Interceptor
+from mmbot.kalshi.http import HttpAnswer, HttpRequest
+from mmbot.recording.outside import (
+    AlreadyRead,
+    AnswerArrived,
+    AnsweredInside,
+    FrameArrived,
+    OrdersAged,
+    Outside,
+)
+from mmbot.recording.records import encode_outside
+from mmbot.units import Milliseconds
+
+# The self-check makes a few readings.
+_MOST_REMEMBERED = 50
+
+
+class RecordedInterceptor:
+    """Passes everything on to another interceptor, and calls `keep` with the records."""
+
+    def __init__(self, inner: Interceptor, keep: Callable[[bytes], None]) -> None:
+        """Record nothing before `begin`."""
+        self.began = inner.began
+        self._inner = inner
+        self._keep = keep
+        self._is_on = False
+        # By path and page.
+        self._remembered: dict[tuple[str, str], AlreadyRead] = {}
+        self._queued: list[bytes | str] = []
+
+    def begin(self, now: Milliseconds) -> None:
+        """Begin the record with what is known already, if there is to be one."""
+        if self.began is not None:
+            self._is_on = True
+            self._record(self.began, now)
+            for read in self._remembered.values():
+                self._record(read, now)
+        self._remembered.clear()
+
+    def answer(self, request: HttpRequest, now: Milliseconds, /) -> HttpAnswer | None:
+        """Record that a request was answered inside."""
+        answer = self._inner.answer(request, now)
+        if answer is not None:
+            self._record(AnsweredInside(), now)
+        return answer
+
+    def observe_answer(
+        self, request: HttpRequest, answer: HttpAnswer | None, now: Milliseconds, /
+    ) -> None:
+        """Record that an answer arrived."""
+        if self._is_on:
+            self._record(AnswerArrived(), now)
+        elif answer is not None and len(self._remembered) < _MOST_REMEMBERED:
+            page = dict(request.query).get("cursor", "")
+            read = AlreadyRead(request.path, request.query, answer)
+            self._remembered[request.path, page] = read
+        self._inner.observe_answer(request, answer, now)
+
+    def connected(self) -> None:
+        """Pass it on: the bot's input is the record."""
+        self._inner.connected()
+
+    def disconnected(self) -> None:
+        """Pass it on: the bot's input is the record."""
+        self._inner.disconnected()
+
+    def outgoing(self, frame: bytes, now: Milliseconds, /) -> list[bytes]:
+        """Pass it on: the bot's output is the record."""
+        return self._inner.outgoing(frame, now)
+
+    def incoming(self, data: bytes | str, now: Milliseconds, /) -> Sequence[bytes | str]:
+        """Record a frame, unless the bot is about to receive it as it is."""
+        frames = self._inner.incoming(data, now)
+        if len(frames) == 1 and frames[0] is data:
+            self._record(FrameArrived(None), now)
+        else:
+            raw = data.encode(errors="surrogatepass") if isinstance(data, str) else data
+            self._record(FrameArrived(raw), now)
+        return frames
+
+    def advance(self, now: Milliseconds, /) -> None:
+        """Record that time passed where that had an effect."""
+        self._inner.advance(now)
+        frames = self._inner.take()
+        if frames:
+            self._record(OrdersAged(), now)
+            self._queued += frames
+
+    def take(self) -> Sequence[bytes | str]:
+        """Return and forget the frames queued for the bot."""
+        queued, self._queued = self._queued, []
+        return [*queued, *self._inner.take()]
+
+    def _record(self, what: Outside, now: Milliseconds) -> None:
+        if self._is_on:
+            self._keep(encode_outside(what, now))

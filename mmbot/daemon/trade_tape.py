@@ -1,0 +1,67 @@
+"""The market's trades beside what a bot reads that trades real orders: for the capture alone.
+
+Another bot can trade a recording only if the trades are in it. They are subscribed to with the
+books and kept from the bot, which they do not concern: whatever becomes of that subscription costs
+the bot nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+import msgspec
+
+from mmbot.daemon.interceptor import PassThrough
+from mmbot.exchange.stream_session import StreamCommand
+from mmbot.kalshi import messages as wire
+from mmbot.paper.paper_stream import FIRST_OWN_ID
+from mmbot.recording.outside import TapeBegan
+from mmbot.units import Milliseconds
+
+
+class TradeTape(PassThrough):
+    """An interceptor that passes everything on, and subscribes to trades as well."""
+
+    def __init__(self) -> None:
+        """Begin unconnected."""
+        self.began = TapeBegan()
+        self.connected()
+
+    def connected(self) -> None:
+        """Begin without a subscription."""
+        self._commands = 0
+        self._sids: set[int] = set()
+        self._tickers: set[str] = set()
+
+    def outgoing(self, frame: bytes, _now: Milliseconds, /) -> list[bytes]:
+        """Return the frame, and a subscription to the trades of the books that it asks for."""
+        command = msgspec.json.decode(frame, type=StreamCommand)
+        params = command.params or {}
+        books = "orderbook_delta" in params.get("channels", ())
+        tickers = params.get("market_tickers") or () if books else ()
+        if params.get("action") == "add_markets":
+            tickers = params.get("market_tickers") or ()
+        added = [ticker for ticker in tickers if ticker not in self._tickers]
+        if not added:
+            return [frame]
+        self._tickers.update(added)
+        self._commands += 1
+        told = {"channels": ["trade"], "market_tickers": added}
+        asked = {"id": FIRST_OWN_ID + self._commands, "cmd": "subscribe", "params": told}
+        return [frame, msgspec.json.encode(asked)]
+
+    def incoming(self, data: bytes | str, _now: Milliseconds, /) -> Sequence[bytes | str]:
+        """Return the frame, unless it is one of the trades' subscription."""
+        if not self._tickers:
+            return [data]
+        try:
+            frame = wire.decode_frame(data)
+        except wire.Malformed:
+            return [data]  # the bot reports what is wrong with it
+        if frame.id > FIRST_OWN_ID:
+            if frame.type == "subscribed":
+                with contextlib.suppress(wire.Malformed):
+                    self._sids.add(wire.decode(frame.msg, wire.Subscribed).sid)
+            return []
+        return [] if frame.sid in self._sids else [data]

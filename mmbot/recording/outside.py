@@ -1,0 +1,79 @@
+"""Records of what happened outside a bot, between its interceptor and the real market.
+
+A bot that trades on paper is given frames and answers that its own paper orders have changed, and
+no bot is given the trades of others. These
+records hold the market as it came, and when the paper exchange was asked what; so they are all that
+another bot needs to be given the same market. A replay passes them over.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+import msgspec
+
+from mmbot.kalshi.http import HttpAnswer
+from mmbot.trading.values import Fill
+from mmbot.units import Money
+
+# Why a bot that `mmbot record` runs is halted.
+ONLY_RECORDS: Final = "mmbot record"
+
+
+class PaperBegan(msgspec.Struct, frozen=True, array_like=True, tag="paper"):
+    """A paper exchange began.
+
+    Attributes:
+        series: The series that is traded.
+        subaccount: The number of the subaccount that the bot trades on.
+        balance: The cash at the start, before `fills` are paid for.
+        fills: The fills of earlier sessions in markets that are not settled yet.
+        seed: The seed of the ids of orders and trades, another in every session.
+    """
+
+    series: str
+    subaccount: int
+    balance: Money
+    fills: tuple[Fill, ...]
+    seed: int
+
+
+class TapeBegan(msgspec.Struct, frozen=True, array_like=True, tag="tape"):
+    """The market's trades are recorded beside what a bot was given that traded real orders."""
+
+
+class AlreadyRead(msgspec.Struct, frozen=True, array_like=True, tag="already read"):
+    """What the exchange had last answered to a reading before the session began."""
+
+    path: str
+    query: tuple[tuple[str, str], ...]
+    answer: HttpAnswer
+
+
+class FrameArrived(msgspec.Struct, frozen=True, array_like=True, tag="arrived"):
+    """A frame of the exchange, or `None` if it is the next that the bot received."""
+
+    frame: bytes | None
+
+
+class AnsweredInside(msgspec.Struct, frozen=True, array_like=True, tag="inside"):
+    """The paper exchange answered a request; if it was the bot's, the answer is the next record."""
+
+
+class AnswerArrived(msgspec.Struct, frozen=True, array_like=True, tag="answered"):
+    """The exchange's answer to a request arrived; it is the next record."""
+
+
+class OrdersAged(msgspec.Struct, frozen=True, array_like=True, tag="aged"):
+    """The passing of time changed something inside: an order expired, a market closed."""
+
+
+Outside: TypeAlias = (
+    PaperBegan
+    | TapeBegan
+    | AlreadyRead
+    | FrameArrived
+    | AnsweredInside
+    | AnswerArrived
+    | OrdersAged
+)

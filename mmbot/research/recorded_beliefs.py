@@ -1,0 +1,54 @@
+"""The beliefs of a recording, in place of a forecaster: none has to be fitted again."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from mmbot.errors import BadInput
+from mmbot.forecast.belief import Belief
+from mmbot.recording import records
+from mmbot.tsa.calendar import Week
+from mmbot.tsa.counts import Counts
+
+
+class RecordedBeliefs:
+    """Answers as the recorded forecaster last did for the same week and strikes."""
+
+    def __init__(self) -> None:
+        self._latest: dict[tuple[Week, tuple[int, ...]], Belief] = {}
+        self._deviations: deque[float] = deque()
+        self._reason = ""
+        # Weeks and strikes that were asked for in vain.
+        self._missed: set[tuple[Week, tuple[int, ...]]] = set()
+
+    def learn(self, answers: Iterable[records.Forecast]) -> bool:
+        """Read the answers of a step; return whether one was asked for in vain before."""
+        self._deviations.clear()
+        self._reason = ""
+        missed = False
+        for answer in answers:
+            match answer:
+                case Belief():
+                    key = answer.week, answer.strikes
+                    self._latest[key] = answer
+                    missed |= key in self._missed
+                    self._missed.discard(key)
+                case float():
+                    self._deviations.append(answer)
+                case str():
+                    self._reason = answer
+        return missed
+
+    def belief(self, counts: Counts, week: Week, strikes: Sequence[int]) -> Belief:  # noqa: ARG002 (a forecaster's)
+        """Return the latest belief on record; raise `BadInput` if there is none."""
+        key = week, tuple(strikes)
+        if key not in self._latest:
+            self._missed.add(key)
+            raise BadInput(self._reason or "the recording has no belief of it yet")
+        return self._latest[key]
+
+    def deviations(self, counts: Counts, day: dt.date, count: int) -> float:  # noqa: ARG002 (likewise)
+        """Return what was answered next in this step; what was not judged is not implausible."""
+        return self._deviations.popleft() if self._deviations else 0.0

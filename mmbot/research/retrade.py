@@ -1,0 +1,132 @@
+"""A recording traded again: the market that a bot was given, for one with other settings, on paper.
+
+The frames of the exchange, the pages and the process's own events come at the recorded times. What
+belonged to the recorded account is not taken over: a new paper exchange answers the new bot, and
+fills its orders by the recorded trades. Real orders of the recorded account are taken out of the
+books. Whatever a paper bot on record did as well takes effect where that one's did, so the same
+settings give the very fills that happened; anything else takes effect at once, and its readings of
+the market are answered as the exchange last answered the same.
+
+Calendar, exchange and counts are those of the recording. A belief is the recorded one, unless the
+settings ask for another forecast, which is then fitted. Like all paper trading it moves no market,
+and what happened while the stream was down fills nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from mmbot.bot.inputs import (
+    CallAnswered,
+)
+from mmbot.config import Settings
+from mmbot.errors import BadInput
+from mmbot.recording import records
+from mmbot.recording.outside import (
+    PaperBegan,
+    TapeBegan,
+)
+from mmbot.recording.records import FrameRecord, Record, SessionRecord
+from mmbot.recording.replay import beginning
+from mmbot.research.traded_again import Fit, Ledger, SessionSummary, TradedSession
+from mmbot.trading.commands import RecordFill
+
+
+def retrade(
+    recorded: Iterable[Record],
+    settings: Settings | None,
+    ledger: Ledger,
+    fit: Fit,
+    *,
+    is_first: bool,
+) -> SessionSummary:
+    """Trade one recorded session again.
+
+    Args:
+        recorded: Its records, in order.
+        settings: The new bot's; `None` for those on record.
+        ledger: What the new bot has kept in earlier sessions, and keeps in this one.
+        fit: Fits a forecaster where the settings ask for another than the recorded one.
+        is_first: Whether there is no earlier session: then the new bot begins with what the one on
+            record held.
+
+    Raises:
+        BadInput: The recording does not hold the market.
+    """
+    rest = iter(recorded)
+    begun = beginning(rest)
+    began = next(rest, None)
+    match began:
+        case Record(what=PaperBegan() as paper):
+            pass
+        case Record(what=TapeBegan()):
+            exchange = begun.settings.exchange
+            balance = (settings or begun.settings).paper.balance
+            paper = PaperBegan(exchange.series, exchange.subaccount, balance, (), _SEED)
+        case _:
+            raise BadInput(_WHY_NOT)
+    if settings is not None:
+        paper = msgspec.structs.replace(paper, balance=settings.paper.balance)
+    real_orders = isinstance(began.what, TapeBegan)
+    if is_first and not real_orders:
+        for fill in paper.fills:
+            ledger.write(RecordFill(fill, days_published=0, confirmed=True))
+    else:
+        # What a real account held is left with it.
+        is_first = False
+        paper = msgspec.structs.replace(paper, fills=tuple(ledger.unsettled_fills()))
+    used = _settings(begun.settings, settings)
+    session = TradedSession(
+        begun,
+        paper,
+        used,
+        ledger,
+        None if used.forecast == begun.settings.forecast else fit,
+        is_first=is_first,
+        real_orders=real_orders,
+    )
+    session.summary.first = began.now
+    session.summary.held = len(paper.fills) if is_first else 0
+    for cause, caused in _steps(rest):
+        session.step(cause, caused)
+    return session.summary
+
+
+_WHY_NOT = (
+    "it was made before captures held the market itself, so the market's trades are not in it: "
+    "record anew with this version of mmbot"
+)
+# Of ids, where the recorded bot had no paper exchange.
+_SEED = 1
+
+
+def _steps(recorded: Iterator[Record]) -> Iterator[tuple[Record, list[Record]]]:
+    """Yield whatever happened by itself, with the records of the inputs that it caused."""
+    cause: Record | None = None
+    caused: list[Record] = []
+    for record in recorded:
+        if isinstance(record.what, SessionRecord):
+            raise BadInput("a second session begins in it")
+        if cause is not None and isinstance(record.what, FrameRecord | CallAnswered):
+            caused.append(record)
+            continue
+        if cause is not None:
+            yield cause, caused
+        cause, caused = record, []
+    if cause is not None:
+        yield cause, caused
+
+
+def _settings(recorded: Settings, edited: Settings | None) -> Settings:
+    """Return the new bot's settings: the edited ones, but for what the recording decides."""
+    recorded = msgspec.structs.replace(recorded, mode="paper")
+    if edited is None:
+        return recorded
+    return msgspec.structs.replace(
+        records.decisive(edited),
+        mode=recorded.mode,
+        exchange=recorded.exchange,
+        counts=recorded.counts,
+    )

@@ -1,0 +1,464 @@
+"""One recorded session, given to a new bot with a paper exchange of its own; see `retrade`."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from mmbot.bot import driver
+from mmbot.bot.bot import Bot
+from mmbot.bot.driver import Driver, execute
+from mmbot.bot.inputs import (
+    BotInput,
+    CallAnswered,
+    EventOccurred,
+    EventsHeld,
+    ForecastFitted,
+    FrameReceived,
+    PageFetched,
+    Predictor,
+    StreamClosed,
+    StreamOpened,
+    TimerFired,
+)
+from mmbot.bot.outputs import FetchPage, FitForecast, Output
+from mmbot.config import Settings
+from mmbot.kalshi import messages as wire
+from mmbot.kalshi.gateway import Call
+from mmbot.kalshi.http import HttpAnswer, HttpRequest
+from mmbot.paper.paper_trading import PaperTrading, passes
+from mmbot.recording import records
+from mmbot.recording.outside import (
+    ONLY_RECORDS,
+    AlreadyRead,
+    AnswerArrived,
+    AnsweredInside,
+    FrameArrived,
+    OrdersAged,
+    PaperBegan,
+    TapeBegan,
+)
+from mmbot.recording.records import FitRecord, FrameRecord, Record, SessionRecord
+from mmbot.recording.replay import Unsigning
+from mmbot.research.real_account import WithoutAccount
+from mmbot.research.recorded_beliefs import RecordedBeliefs
+from mmbot.research.recorded_market import Books, RecordedReadings, RecordedStream, key_of
+from mmbot.research.recorded_requests import RecordedRequests
+from mmbot.trading.commands import Note
+from mmbot.trading.events import Halted, SessionStarted, SettingsChanged
+from mmbot.trading.losses import PnlMark
+from mmbot.trading.values import Fill
+from mmbot.tsa.calendar import CalendarClock
+from mmbot.units import Milliseconds
+
+# The daemon lets time pass for its paper orders once a second: whatever was due so long ago has
+# been found there too.
+_AGEING_MS: Milliseconds = 1_200
+_AGED_EVERY_MS: Milliseconds = 1_500
+# A bot asks for no more at one instant; more would be a loop without end.
+_MOST_AT_ONCE = 10_000
+
+
+class Ledger(Protocol):
+    """Keeps what the new bot records, from one session to the next."""
+
+    def write(self, record: driver.Record, /) -> None:
+        """Keep a record."""
+
+    def unsettled_events(self) -> tuple[str, ...]:
+        """Return the events with a fill or a sample in a market whose settlement is not final."""
+
+    def fills_of(self, events: Iterable[str], /) -> tuple[tuple[Fill, ...], tuple[Fill, ...]]:
+        """Return the fills of these events: the confirmed ones, and the others."""
+
+    def unsettled_fills(self) -> list[Fill]:
+        """Return the fills in every market without a settlement."""
+
+    def latest_marks(self) -> tuple[PnlMark, ...]:
+        """Return the latest mark of each of the most recently marked events."""
+
+
+Fit = Callable[[FitForecast], Predictor]
+
+
+class SessionSummary(msgspec.Struct):
+    """What one session of a recording held, and what the new bot made of it.
+
+    Attributes:
+        session: The session's name.
+        clock: Its calendar.
+        held: The fills of earlier sessions with which it began.
+        real_orders: Whether the bot on record traded real orders.
+        first: The time of the first record, in milliseconds.
+        last: The time of the last record.
+        frames: The frames of the exchange.
+        interruptions: How often the stream was lost.
+        unserved: Requests of the new bot to which the recording has no answer.
+        notes: How often the new bot logged what.
+    """
+
+    session: str
+    clock: CalendarClock
+    held: int = 0
+    real_orders: bool = False
+    first: Milliseconds = 0
+    last: Milliseconds = 0
+    frames: int = 0
+    interruptions: int = 0
+    unserved: int = 0
+    notes: Counter[str] = msgspec.field(default_factory=Counter)
+
+
+class TradedSession:
+    """A new bot and its paper exchange, given what happened on record; executes the outputs."""
+
+    def __init__(
+        self,
+        begun: SessionRecord,
+        paper: PaperBegan,
+        settings: Settings,
+        ledger: Ledger,
+        fit: Fit | None,
+        *,
+        is_first: bool,
+        real_orders: bool,
+    ) -> None:
+        """Begin before the first record.
+
+        Args:
+            begun: The beginning of the session on record.
+            paper: The beginning of the new bot's paper exchange.
+            settings: Those of the new bot.
+            ledger: What the new bot has kept in earlier sessions, and keeps in this one.
+            fit: Fits a forecaster; `None` where the recorded beliefs are the new bot's too.
+            is_first: Whether the new bot begins with what the one on record held.
+            real_orders: Whether the bot on record traded real orders, which are to be taken out.
+        """
+        self.summary = SessionSummary(begun.session, begun.clock, real_orders=real_orders)
+        self._ledger = ledger
+        self._is_first = is_first
+        self._beliefs = RecordedBeliefs()
+        self._fit = fit
+        rng = random.Random(begun.session)  # noqa: S311 (the recorder's)
+        self._bot = Bot(settings, begun.clock, Unsigning(), begun.session, rng)
+        self._driver = Driver(self._bot.handle, self._clock, self._execute)
+        self._patience: Milliseconds = round(settings.orders.answer_timeout_seconds * 1000)
+        self._account = WithoutAccount() if real_orders else None
+        self._paper = PaperTrading(paper)
+        self._asked = RecordedRequests()
+        self._readings = RecordedReadings()
+        self._stream = RecordedStream()
+        self._now: Milliseconds = 0
+        # When the inputs of the step were handled on record.
+        self._times: deque[Milliseconds] = deque()
+        self._aged: Milliseconds = 0
+        self._due: Milliseconds | None = None
+        self._calls: deque[Call] = deque()
+        self._unanswered: list[tuple[Call, Milliseconds]] = []
+        self._commands: list[bytes] = []
+        self._books: Books = {}
+        self._connected = self._reconnecting = False
+        self._page: FetchPage | None = None
+        self._page_read: tuple[str, PageFetched] | None = None
+        self._fit_wanted: FitForecast | None = None
+
+    # What happened on record
+
+    def step(self, cause: Record, caused: list[Record]) -> None:
+        """Give the new bot what one recorded cause means for it."""
+        self._pass_time(cause.now)
+        self.summary.last = self._now = max(self._now, cause.now)
+        if isinstance(cause.what, TimerFired):
+            timer_is_same, self._asked.due = self._due == self._asked.due, None
+        else:
+            timer_is_same = False
+        step = (cause, *caused)
+        self._asked.begin_step(step)
+        missed = self._beliefs.learn(answer for each in step for answer in each.forecasts)
+        self._times = deque(each.now for each in caused)
+        self._happen(cause, caused, timer_is_same=timer_is_same)
+        if missed and self._fit is None:
+            self._handle(ForecastFitted(self._beliefs, None))
+        self._serve()
+
+    def _happen(self, cause: Record, caused: list[Record], *, timer_is_same: bool) -> None:
+        what = cause.what
+        match what:
+            case FrameArrived(frame):
+                data = _frame(frame, caused)
+                if data is not None:
+                    self._frame_arrived(data, cause.now)
+            case AnsweredInside():
+                self._answered_inside(caused, cause.now)
+            case AnswerArrived():
+                self._answer_arrived(caused, cause.now)
+            case OrdersAged():
+                self._age(cause.now)
+                self._give_frames()
+            case AlreadyRead(path, query, answer):
+                request = HttpRequest("GET", path, query)
+                self._readings.learn(request, answer)
+                self._paper.observe_answer(request, answer, cause.now)
+            case TimerFired():
+                if timer_is_same or (self._due is not None and self._due <= cause.now):
+                    self._due = None
+                    self._give(cause, what)
+            case StreamOpened():
+                self._stream_opened(cause)
+            case StreamClosed():
+                self._stream_closed(cause)
+            case PageFetched():
+                self._page_fetched(cause, what)
+            case FitRecord(week):
+                wanted = self._fit_wanted
+                fitted = self._fit(wanted) if self._fit and wanted else self._beliefs
+                self._give(cause, ForecastFitted(fitted, week))
+            case EventsHeld() if not self._is_first:
+                held = self._ledger.unsettled_events()
+                self._give(cause, EventsHeld(held, *self._ledger.fills_of(held)))
+            case EventOccurred(SessionStarted() as started) if not self._is_first:
+                marks = self._ledger.latest_marks()
+                event = msgspec.structs.replace(started, marks=marks)
+                self._give(cause, EventOccurred(event))
+            case EventOccurred(Halted(reason=reason)) if reason == ONLY_RECORDS:
+                pass
+            case EventOccurred(SettingsChanged()) | PaperBegan() | TapeBegan() | SessionRecord():
+                pass
+            case _:
+                self._give(cause, records.given(what, self._beliefs))
+
+    def _give(self, cause: Record, happened: BotInput) -> None:
+        """Give the bot an input that is not the paper exchange's, at its recorded time."""
+        self._times.appendleft(cause.now)
+        self._handle(happened)
+
+    def _stream_opened(self, cause: Record) -> None:
+        self._connected = True
+        if self._account is not None:
+            self._account.connected()
+        self._paper.connected()
+        self._give(cause, StreamOpened())
+
+    def _stream_closed(self, cause: Record) -> None:
+        self.summary.interruptions += 1
+        self._connected = False
+        self._stream.closed()
+        self._paper.disconnected()
+        self._give(cause, StreamClosed())
+
+    def _frame_arrived(self, data: bytes, now: Milliseconds) -> None:
+        self.summary.frames += 1
+        self._aged = now
+        if self._account is not None:
+            public = self._account.public(data)
+            if public is None:
+                return
+            data = public
+        if b'"subscribed"' in data or b"lifecycle" in data:
+            data = self._read_frame(data)
+        for frame in self._paper.incoming(data, now):
+            self._handle(FrameReceived(frame))
+
+    def _read_frame(self, data: bytes) -> bytes:
+        try:
+            frame = wire.decode_frame(data)
+            if frame.type == "subscribed":
+                return self._stream.subscribed(frame, data)
+        except wire.Malformed:
+            return data
+        if frame.type == "market_lifecycle_v2":
+            self._readings.tell(frame.msg)
+        return data
+
+    def _answered_inside(self, caused: Sequence[Record], now: Milliseconds) -> None:
+        self._aged = now
+        call = None
+        if caused and isinstance(caused[0].what, CallAnswered):
+            _, call = self._asked.take(caused[0].what.call_id)
+        if call is None:
+            self._paper.advance(now)
+        else:
+            self._handle(CallAnswered(call.id, self._paper.answer(call.request, now)))
+            self._give_frames()
+
+    def _answer_arrived(self, caused: Sequence[Record], now: Milliseconds) -> None:
+        self._aged = now
+        if not caused or not isinstance(caused[0].what, CallAnswered):
+            return
+        answer = caused[0].what.answer
+        request, call = self._asked.take(caused[0].what.call_id)
+        if request is not None and passes(request):
+            self._paper.observe_answer(request, answer, now)
+            if answer is not None:
+                self._readings.learn(request, answer)
+        if call is not None:
+            # Where the bot on record traded real orders, their answers are anew as well.
+            inside = self._paper.answer(call.request, now)
+            self._handle(CallAnswered(call.id, answer if inside is None else inside))
+        self._give_frames()
+        if request is not None and answer is not None:
+            for each, deadline in self._unanswered[:]:
+                if key_of(each.request) == key_of(request):
+                    self._unanswered.remove((each, deadline))
+                    self._handle(CallAnswered(each.id, answer))
+
+    def _page_fetched(self, cause: Record, fetched: PageFetched) -> None:
+        path = self._asked.pages.pop(fetched.id, "")
+        if self._page is not None and self._page.path == path:
+            number, self._page = self._page.id, None
+            self._give(cause, msgspec.structs.replace(fetched, id=number))
+        else:
+            self._page_read = path, fetched
+
+    # What only the new bot does
+
+    def _pass_time(self, until: Milliseconds) -> None:
+        """Let everything happen that is due before the next record, but on record not at all."""
+        self._times.clear()
+        for _ in range(_MOST_AT_ONCE):
+            due = self._due
+            if due is None or due > until or due == self._asked.due:
+                break
+            self._now = max(self._now, due)
+            self._due = None
+            self._handle(TimerFired())
+            self._serve()
+        for call, deadline in self._unanswered[:]:
+            if deadline <= until:
+                self._unanswered.remove((call, deadline))
+                self.summary.unserved += 1
+                self._now = max(self._now, deadline)
+                self._handle(CallAnswered(call.id, None))
+                self._serve()
+        if self._aged and until > self._aged + _AGED_EVERY_MS:
+            self._now = max(self._now, until - _AGEING_MS)
+            self._age(until - _AGEING_MS)
+            self._give_frames()
+            self._serve()
+
+    def _age(self, now: Milliseconds) -> None:
+        self._aged = now
+        self._paper.advance(now)
+
+    def _serve(self) -> None:
+        """Serve at once what the bot has asked for, and the one on record has not."""
+        for _ in range(_MOST_AT_ONCE):
+            if self._calls:
+                self._answer(self._calls.popleft())
+            elif self._reconnecting:
+                self._reconnect()
+            elif self._commands:
+                for frame in self._stream.answers(self._commands.pop(0), self._known_books):
+                    for given in self._paper.incoming(frame, self._now):
+                        self._handle(FrameReceived(given))
+            elif (
+                self._page is not None and self._page_read and self._page_read[0] == self._page.path
+            ):
+                number, self._page = self._page.id, None
+                (_, fetched), self._page_read = self._page_read, None
+                self._handle(msgspec.structs.replace(fetched, id=number))
+            else:
+                return
+        raise RuntimeError(f"the bot asks for more than {_MOST_AT_ONCE:,} things at one instant")
+
+    def _answer(self, call: Call) -> None:
+        answer: HttpAnswer | None = self._paper.answer(call.request, self._now)
+        if answer is None:
+            answer = self._readings.answer(call.request)
+            if answer is None:
+                self._unanswered.append((call, self._now + self._patience))
+                return
+        self._handle(CallAnswered(call.id, answer))
+        self._give_frames()
+
+    def _reconnect(self) -> None:
+        self._reconnecting = False
+        if not self._connected:
+            return
+        self._books = self._known_books()
+        self._paper.disconnected()
+        self._handle(StreamClosed())
+        self._paper.connected()
+        self._handle(StreamOpened())
+
+    def _known_books(self) -> Books:
+        for market in self._paper.markets():
+            if market.book is not None:
+                self._books[market.ticker] = market.terms.market_id, market.book
+        return self._books
+
+    # The bot
+
+    def _clock(self) -> Milliseconds:
+        if self._times:
+            self._now = max(self._now, self._times.popleft())
+        return self._now
+
+    def _handle(self, happened: BotInput) -> None:
+        self._driver.handle(happened)
+
+    def _give_frames(self) -> None:
+        for frame in self._paper.take():
+            self._handle(FrameReceived(frame))
+
+    def _execute(self, output: Output) -> None:
+        execute(output, self)
+
+    def send_call(self, call: Call) -> None:
+        """Have it served as the recorded one, or at the end of the step."""
+        if not self._asked.is_made(call):
+            self._calls.append(call)
+
+    def transmit(self, frame: bytes) -> None:
+        """Have it answered by the record, or at the end of the step."""
+        sent = self._paper.outgoing(frame, self._now)
+        if not self._asked.is_sent(frame):
+            self._commands += sent
+        self._give_frames()
+
+    def reconnect(self) -> None:
+        """Open another stream when the one on record is, or at the end of the step."""
+        if not self._asked.is_reconnecting():
+            self._reconnecting = True
+
+    def set_timer(self, at: Milliseconds) -> None:
+        """Fire the one timer at `at`."""
+        self._due = at
+
+    def fetch_page(self, page: FetchPage) -> None:
+        """Have it answered by the record."""
+        self._page = page
+
+    def fit_forecast(self, fit: FitForecast) -> None:
+        """Fit when that is done on record."""
+        self._fit_wanted = fit
+
+    def record(self, record: driver.Record) -> None:
+        """Keep it."""
+        self._ledger.write(record)
+
+    def log(self, note: Note) -> None:
+        """Count it."""
+        self.summary.notes[note.name] += 1
+
+    def counts_unavailable(self, reason: str) -> None:
+        """Wait as the recorded session did."""
+
+    def sweep_confirmed(self) -> None:
+        """End with the recording."""
+
+
+def _frame(frame: bytes | None, caused: Sequence[Record]) -> bytes | None:
+    """Return a frame of the exchange, which may be the one that the bot was given.
+
+    A recording that was cut there lacks it.
+    """
+    if frame is not None:
+        return frame
+    if caused and isinstance(caused[0].what, FrameRecord):
+        return caused[0].what.frame
+    return None
