@@ -31,10 +31,14 @@ from mmbot.research.backtest import play_week
 from mmbot.research.cached_beliefs import FormedBeliefs
 from mmbot.research.candles import HistoricalWeek, load_weeks
 from mmbot.research.parameter_sweep import Changes, SweepData, Trial
+from mmbot.research.scoring import Interval
 from mmbot.research.strategies import own
 
 _SHOWN = 20
-_COLUMNS = ("fills", "contracts", "spend", "pnl", "pnl_per_contract", "low95", "high95")
+_COLUMNS = (
+    "fills", "contracts", "spend", "pnl", "pnl_per_contract", "low95", "high95",
+    "at_risk", "pnl_on_risk", "on_risk_low95", "on_risk_high95",
+)  # fmt: skip
 
 
 def sweep(
@@ -120,27 +124,32 @@ def _sheet(trials: Sequence[Trial]) -> Sheet:
     weeks, best, held_out = len(trials[0].pnl), trials[0], parameter_sweep.held_out(trials)
     return Sheet(
         "Settings, best first",
-        (*keys, "fills", "contracts", "P&L", "each", "95 %"),
+        (*keys, "fills", "contracts", "P&L", "P&L/risk", "95 %"),
         tuple((*map(str, trial.changes.values()), *_figures(trial)) for trial in trials[:_SHOWN]),
         f"{len(trials)} settings were tried on {weeks} weeks. The best made "
         f"{best.statistics.pnl:+.2f} dollars there, and it was chosen for that. Choosing on the "
         f"other weeks each time, the week left out made {held_out.pnl:+.2f} dollars in all, on "
-        f"{held_out.contracts:g} contracts: that is what the choice can be trusted for.",
+        f"{held_out.contracts:g} contracts: that is what the choice can be trusted for. Weeks are "
+        "filled by daily candles, which cannot tell much before Saturday; P&L/risk is over the "
+        "most that each week's fills could have lost.",
     )
 
 
 def _figures(trial: Trial) -> tuple[str, ...]:
     found = trial.statistics
-    return (
-        str(found.fills), f"{found.contracts:g}", f"{found.pnl:+.2f}", *interval(found.per_contract)
-    )  # fmt: skip
+    on_risk = interval(trial.earned.on_risk)
+    return (str(found.fills), f"{found.contracts:g}", f"{found.pnl:+.2f}", *on_risk)
 
 
 def _row(trial: Trial) -> tuple[object, ...]:
     found = trial.statistics
-    each = found.per_contract
-    bounds = (each.estimate, each.low, each.high) if each else (None,) * 3
-    return (found.fills, found.contracts, found.spend, found.pnl, *bounds)
+    each, on_risk = _bounds(found.per_contract), _bounds(trial.earned.on_risk)
+    risk = trial.earned.at_risk
+    return (found.fills, found.contracts, found.spend, found.pnl, *each, risk, *on_risk)
+
+
+def _bounds(found: Interval | None) -> tuple[float | None, ...]:
+    return (found.estimate, found.low, found.high) if found else (None,) * 3
 
 
 def _cell(value: object) -> object:

@@ -17,12 +17,13 @@ import msgspec
 from mmbot import config
 from mmbot.config import Settings
 from mmbot.errors import BadInput
-from mmbot.research import scoring
+from mmbot.research import scoring, yardstick
 from mmbot.research.backtest import play_week
 from mmbot.research.cached_beliefs import CachedBeliefs
 from mmbot.research.candles import HistoricalWeek
 from mmbot.research.scoring import FillStatistics
 from mmbot.research.strategies import own
+from mmbot.research.yardstick import SessionMeasure
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT
 
 MOST_SETTINGS = 10_000
@@ -39,12 +40,16 @@ class SweepData(msgspec.Struct, frozen=True):
 
 
 class Trial(msgspec.Struct, frozen=True):
-    """The backtest of one setting; `pnl`, in dollars, and `contracts` are by week."""
+    """The backtest of one setting.
+
+    `pnl`, in dollars, and `contracts` are by week; `earned` is P&L over the dollars at risk.
+    """
 
     changes: Changes
     statistics: FillStatistics
     pnl: tuple[float, ...]
     contracts: tuple[float, ...]
+    earned: SessionMeasure
 
 
 class HeldOut(msgspec.Struct, frozen=True):
@@ -77,6 +82,7 @@ def try_setting(data: SweepData, changes: Changes) -> Trial:
         scoring.fill_statistics(results),
         tuple(sum(t.pnl for t in result.trades) / MONEY_PER_DOLLAR for result in results),
         tuple(sum(t.count for t in result.trades) / ONE_CONTRACT for result in results),
+        yardstick.earned(yardstick.of_results(results)),
     )
 
 

@@ -161,8 +161,8 @@ def measure(weeks: Sequence[WeekMeasured]) -> Yardstick:
     more, verdict = _more_weeks(weeks)
     return Yardstick(
         weeks=len(weeks),
-        total=_session(weeks),
-        sessions={name: _session([each.only(name) for each in weeks]) for name in SESSIONS},
+        total=earned(weeks),
+        sessions={name: earned([each.only(name) for each in weeks]) for name in SESSIONS},
         claimed=_mean_edge(weeks, lambda each: each.claimed),
         markouts={name: _markout(weeks, name) for name in REFERENCES},
         log_scores={
@@ -182,7 +182,8 @@ def session_of(days_published: int, weekday: int) -> Session:
     return _LAST_SESSIONS.get(weekday, "Sunday")
 
 
-def _session(weeks: Sequence[WeekMeasured]) -> SessionMeasure:
+def earned(weeks: Sequence[WeekMeasured]) -> SessionMeasure:
+    """Return what the fills of some weeks earned, over what they had at risk."""
     pnl, at_risk = [each.pnl for each in weeks], [each.at_risk for each in weeks]
     return SessionMeasure(
         fills=sum(len(each.fills) for each in weeks),
@@ -235,7 +236,7 @@ def _loss(probability: float, outcome: bool) -> float:
 def _more_weeks(weeks: Sequence[WeekMeasured]) -> tuple[int | None, str]:
     """Return how many more weeks it takes to tell the P&L over risk from zero, and a sentence."""
     traded = [each for each in weeks if each.fills]
-    found = _session(weeks).on_risk
+    found = earned(weeks).on_risk
     if found is None or found.low is None or found.high is None or len(traded) < 2:
         return None, "Too few weeks were traded to say how many it takes to tell it from zero."
     percent = f"{100 * found.estimate:+.1f} % of the dollars at risk"

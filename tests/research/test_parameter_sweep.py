@@ -9,11 +9,13 @@ from mmbot.research.cached_beliefs import CachedBeliefs
 from mmbot.research.parameter_sweep import SweepData, Trial, grid, held_out, try_setting
 from mmbot.research.scoring import fill_statistics
 from mmbot.research.strategies import own
+from mmbot.research.yardstick import earned
 from tests.research.builders import BOOKS, EVENT, SATURDAY, Oracle, candle, quiet, real_week
 
 
 def trial(*pnl: float) -> Trial:
-    return Trial({"x": pnl}, fill_statistics([]), pnl, tuple(10.0 for _ in pnl))
+    contracts = tuple(10.0 for _ in pnl)
+    return Trial({"x": pnl}, fill_statistics([]), pnl, contracts, earned([]))
 
 
 def test_a_grid_is_every_combination() -> None:
