@@ -68,7 +68,7 @@ def backtest(
         typer.Option(help=f"Backtest only this one: {', '.join(STRATEGIES)}; all unless given."),
     ] = None,
     delay_ms: Annotated[
-        int, typer.Option(min=0, max=60_000, help="By trades: from a decision to its effect.")
+        int, typer.Option(min=1, max=60_000, help="By trades: from a decision to its effect.")
     ] = FillRules().delay_ms,
     queue_contracts: Annotated[
         int | None,

@@ -73,7 +73,8 @@ class FillRules(msgspec.Struct, frozen=True):
     """How orders come to the market and fill there.
 
     Attributes:
-        delay_ms: From a decision to its effect.
+        delay_ms: From a decision to its effect; where it were nothing, an answer would bear the
+            time of its request, and could not be told from one before it.
         queue_ahead: If given, an order also fills at its own price once so many contracts have
             traded there; else only a trade strictly through its price fills it.
         holds_ms: How long a price is known that no minute candle confirms.
@@ -82,6 +83,10 @@ class FillRules(msgspec.Struct, frozen=True):
     delay_ms: Milliseconds = 250
     queue_ahead: Count | None = None
     holds_ms: Milliseconds = 15 * 60_000
+
+    def __post_init__(self) -> None:
+        if self.delay_ms < 1:
+            raise ValueError("a decision takes a millisecond at least")
 
 
 class MarketOutcome(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import Phase, given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
 
@@ -99,6 +99,11 @@ def test_a_decision_takes_effect_after_the_delay() -> None:
     assert filled(played(moved, FillRules(delay_ms=100), **weights)) == []
 
 
+def test_a_decision_takes_time() -> None:
+    with pytest.raises(ValueError, match="a millisecond at least"):
+        FillRules(delay_ms=0)
+
+
 def test_nothing_is_quoted_where_the_book_is_not_known() -> None:
     rows = [trade(READY + HOUR, MARKET, 1000, 300, "no")]
     week = replayed(short_week(), rows, SameBelief((0.5,)))
@@ -165,7 +170,8 @@ _ROWS = st.lists(
 )
 
 
-@tried(max_examples=25, deadline=None)
+# Without shrinking: a week takes a second when it fails, and the rows are few.
+@tried(max_examples=25, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(rows=_ROWS, instant=st.integers(0, 3 * HOUR // 2), shift=st.integers(1, HOUR // 2))
 def test_what_happens_after_an_instant_changes_nothing_decided_before_it(
     rows: list[tuple[int, int, int, Any]], instant: int, shift: int
