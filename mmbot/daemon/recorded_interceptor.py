@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mmbot.daemon.interceptor import Interceptor
-from mmbot.kalshi.http import HttpAnswer, HttpRequest
+from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
 from mmbot.recording.outside import (
     AlreadyRead,
     AnswerArrived,
@@ -21,8 +21,11 @@ from mmbot.recording.outside import (
 from mmbot.recording.records import encode_outside
 from mmbot.units import Milliseconds
 
-# The self-check makes a few readings.
+# The self-check makes a few readings. Those of its keys and orders are nobody else's business.
 _MOST_REMEMBERED = 50
+_REMEMBERED = tuple(
+    f"{BASE_PATH}/{name}" for name in ("account", "events", "exchange", "markets", "series")
+)
 
 
 class RecordedInterceptor:
@@ -60,7 +63,11 @@ class RecordedInterceptor:
         """Record that an answer arrived."""
         if self._is_on:
             self._record(AnswerArrived(), now)
-        elif answer is not None and len(self._remembered) < _MOST_REMEMBERED:
+        elif (
+            answer is not None
+            and request.path.startswith(_REMEMBERED)
+            and len(self._remembered) < _MOST_REMEMBERED
+        ):
             page = dict(request.query).get("cursor", "")
             read = AlreadyRead(request.path, request.query, answer)
             self._remembered[request.path, page] = read

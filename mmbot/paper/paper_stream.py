@@ -95,6 +95,10 @@ class PaperStream:
             market = self._exchange.market(ticker)
             self._inject(market, [*market.conceal(), *market.reveal()], now)
 
+    def last_numbers(self) -> dict[int, int]:
+        """Return the number of the last frame of each of the exchange's subscriptions."""
+        return {sid: numbering.last for sid, numbering in self._numbers.items() if numbering.last}
+
     def take(self) -> list[FrameData]:
         """Return the queued frames for the bot, once."""
         frames, self._out = self._out, []

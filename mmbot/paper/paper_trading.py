@@ -63,6 +63,10 @@ class PaperTrading:
         """Return the mirrored markets, with their real books as far as these are known."""
         return self._exchange.markets()
 
+    def last_numbers(self) -> dict[int, int]:
+        """Return the number of the last frame of each of the exchange's subscriptions."""
+        return self._stream.last_numbers() if self._stream else {}
+
     # REST
 
     def answer(self, request: HttpRequest, now: Milliseconds) -> HttpAnswer | None:

@@ -91,11 +91,22 @@ class RecordedStream:
         self._sids: dict[str, int] = {}
         # Commands whose channel is not subscribed on the record either, by channel.
         self._waiting: dict[str, int] = {}
+        # The numbers of the last frames, where these were received by an earlier connection.
+        self._numbers: dict[int, int] = {}
 
     def closed(self) -> None:
         """Forget the subscriptions of a connection that is gone."""
         self._sids.clear()
         self._waiting.clear()
+        self._numbers.clear()
+
+    def resumed(self, numbers: dict[int, int]) -> None:
+        """Begin a connection that is not on record, on the subscriptions of the one that is.
+
+        The next frame of each follows the number given.
+        """
+        self._waiting.clear()
+        self._numbers = dict(numbers)
 
     def subscribed(self, frame: wire.Frame, data: bytes) -> bytes:
         """Read a recorded confirmation; return it as the new bot is to receive it."""
@@ -132,7 +143,10 @@ class RecordedStream:
                 self._waiting[channel] = number
                 continue
             told = {"channel": channel, "sid": sid}
-            frames.append(msgspec.json.encode({"type": "subscribed", "id": number, "msg": told}))
+            frame = {"type": "subscribed", "id": number, "msg": told}
+            if last := self._numbers.pop(sid, 0):
+                frame |= {"sid": sid, "seq": last}
+            frames.append(msgspec.json.encode(frame))
             if channel == "orderbook_delta":
                 frames += self._snapshots(tickers, books())
         return frames

@@ -4,8 +4,8 @@ The frames of the exchange, the pages and the process's own events come at the r
 belonged to the recorded account is not taken over: a new paper exchange answers the new bot, and
 fills its orders by the recorded trades. Real orders of the recorded account are taken out of the
 books. Whatever a paper bot on record did as well takes effect where that one's did, so the same
-settings give the very fills that happened; anything else takes effect at once, and its readings of
-the market are answered as the exchange last answered the same.
+settings give the very fills that happened; anything else takes effect a moment later, and its
+readings of the market are answered as the exchange last answered the same.
 
 Calendar, exchange and counts are those of the recording. A belief is the recorded one, unless the
 settings ask for another forecast, which is then fitted. Like all paper trading it moves no market,
@@ -91,6 +91,7 @@ def retrade(
     session.summary.held = len(paper.fills) if is_first else 0
     for cause, caused in _steps(rest):
         session.step(cause, caused)
+    session.finish()
     return session.summary
 
 

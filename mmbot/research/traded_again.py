@@ -59,6 +59,10 @@ from mmbot.units import Milliseconds
 # been found there too.
 _AGEING_MS: Milliseconds = 1_200
 _AGED_EVERY_MS: Milliseconds = 1_500
+# A timer on record fires late while the process is busy, but not as late as that.
+_LATEST_TIMER_MS: Milliseconds = 10_000
+# From a decision to its effect, about what it takes a daemon on paper.
+_DELAY_MS: Milliseconds = 2
 # A bot asks for no more at one instant; more would be a loop without end.
 _MOST_AT_ONCE = 10_000
 
@@ -157,7 +161,8 @@ class TradedSession:
         self._times: deque[Milliseconds] = deque()
         self._aged: Milliseconds = 0
         self._due: Milliseconds | None = None
-        self._calls: deque[Call] = deque()
+        # Requests on their way, and when they take effect.
+        self._calls: deque[tuple[Call, Milliseconds]] = deque()
         self._unanswered: list[tuple[Call, Milliseconds]] = []
         self._commands: list[bytes] = []
         self._books: Books = {}
@@ -184,6 +189,10 @@ class TradedSession:
         if missed and self._fit is None:
             self._handle(ForecastFitted(self._beliefs, None))
         self._serve()
+
+    def finish(self) -> None:
+        """Let what is still on its way take effect."""
+        self._pass_time(self._now + _DELAY_MS)
 
     def _happen(self, cause: Record, caused: list[Record], *, timer_is_same: bool) -> None:
         what = cause.what
@@ -320,12 +329,17 @@ class TradedSession:
         """Let everything happen that is due before the next record, but on record not at all."""
         self._times.clear()
         for _ in range(_MOST_AT_ONCE):
-            due = self._due
-            if due is None or due > until or due == self._asked.due:
+            timer = None if self._is_timer_on_record(until) else self._due
+            sent = self._calls[0][1] if self._calls else None
+            due = min((each for each in (timer, sent) if each is not None), default=None)
+            if due is None or due > until:
                 break
             self._now = max(self._now, due)
-            self._due = None
-            self._handle(TimerFired())
+            if due == sent:
+                self._answer(self._calls.popleft()[0])
+            else:
+                self._due = None
+                self._handle(TimerFired())
             self._serve()
         for call, deadline in self._unanswered[:]:
             if deadline <= until:
@@ -340,6 +354,11 @@ class TradedSession:
             self._give_frames()
             self._serve()
 
+    def _is_timer_on_record(self, until: Milliseconds) -> bool:
+        """Return whether the bot on record waits for the same instant, and its timer is to come."""
+        due = self._due
+        return due is not None and due == self._asked.due and until <= due + _LATEST_TIMER_MS
+
     def _age(self, now: Milliseconds) -> None:
         self._aged = now
         self._paper.advance(now)
@@ -347,9 +366,7 @@ class TradedSession:
     def _serve(self) -> None:
         """Serve at once what the bot has asked for, and the one on record has not."""
         for _ in range(_MOST_AT_ONCE):
-            if self._calls:
-                self._answer(self._calls.popleft())
-            elif self._reconnecting:
+            if self._reconnecting:
                 self._reconnect()
             elif self._commands:
                 for frame in self._stream.answers(self._commands.pop(0), self._known_books):
@@ -380,6 +397,7 @@ class TradedSession:
         if not self._connected:
             return
         self._books = self._known_books()
+        self._stream.resumed(self._paper.last_numbers())
         self._paper.disconnected()
         self._handle(StreamClosed())
         self._paper.connected()
@@ -409,9 +427,9 @@ class TradedSession:
         execute(output, self)
 
     def send_call(self, call: Call) -> None:
-        """Have it served as the recorded one, or at the end of the step."""
+        """Have it served as the recorded one, or a moment later."""
         if not self._asked.is_made(call):
-            self._calls.append(call)
+            self._calls.append((call, self._now + _DELAY_MS))
 
     def transmit(self, frame: bytes) -> None:
         """Have it answered by the record, or at the end of the step."""

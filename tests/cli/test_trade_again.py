@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -90,11 +91,11 @@ def test_the_same_settings_give_the_same_positions_and_profit(
         fills = [fill for fill, _ in ledger.fills(mark.event)]
     finally:
         ledger.close()
-    positions: dict[str, float] = {}
+    held = Counter[str]()
     for fill in fills:
-        positions[fill.ticker] = positions.get(fill.ticker, 0) + fill.signed_count / ONE_CONTRACT
+        held[fill.ticker] += fill.signed_count
     found = figures(recorded, tmp_path)["recording"]
-    assert found["positions"] == {ticker: count for ticker, count in positions.items() if count}
+    assert found["positions"] == {t: count / ONE_CONTRACT for t, count in held.items() if count}
     (event,) = found["events"]
     assert event["pnl"] == pytest.approx(mark.latest / 1e6)
 

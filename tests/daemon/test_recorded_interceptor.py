@@ -44,6 +44,15 @@ def test_the_latest_answer_before_the_session_is_on_record() -> None:
     assert what(records)[1:] == [AlreadyRead(STATUS.path, (), HttpAnswer(200, b"2"))]
 
 
+def test_what_was_read_of_keys_and_orders_is_not() -> None:
+    recorded, records = paper()
+    for name in ("api_keys", "portfolio/orders"):
+        request = HttpRequest("GET", f"/trade-api/v2/{name}")
+        recorded.observe_answer(request, HttpAnswer(200, b"{}"), NOW)
+    recorded.begin(NOW)
+    assert what(records) == [BEGAN]
+
+
 def test_answers_are_marked_by_where_they_come_from() -> None:
     recorded, records = paper()
     recorded.begin(NOW)

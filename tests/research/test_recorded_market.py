@@ -157,3 +157,14 @@ def test_a_connection_that_is_gone_has_no_subscription() -> None:
 
 def test_nothing_is_said_to_what_needs_no_answer() -> None:
     assert answers(RecordedStream(), command(9, "unsubscribe", sids=[7])) == []
+
+
+def test_a_connection_of_the_new_bot_s_own_is_numbered_on_from_the_recorded_one() -> None:
+    stream = RecordedStream()
+    stream.subscribed(*subscribed(5, BOOKS, 7))
+    stream.resumed({7: 41})
+    asked = command(1, "subscribe", channels=[BOOKS], market_tickers=[TICKER])
+    confirmed, *_ = answers(stream, asked)
+    assert (confirmed["sid"], confirmed["seq"]) == (7, 41)
+    again, *_ = answers(stream, asked)
+    assert "seq" not in again
