@@ -482,7 +482,9 @@ class Auditor:
             raise InvariantBroken("recovery", f"after the calm the bot is {state.service}")
         if state.service.exchange and state.service.exchange.gate is Gate.LISTING_NOT_READ:
             raise InvariantBroken("recovery", "after the calm the listing cannot be read")
-        check_fills(booked, self.told_fills.true_key, self.fills)
+        kept = list(booked)
+        self.told_fills.pair_equals(kept, self.fills)
+        check_fills(kept, self.told_fills.true_key, self.fills)
         for event_state in state.events.values():
             check_portfolio(event_state.portfolio, self._holding(event_state.ticker))
         check_orders(state.orders, self.live.values())

@@ -1,13 +1,15 @@
 """Fills that the stream tells otherwise than they are: under other ids, or never happened.
 
-An invented fill may be the equal of one that did happen. Nobody can tell such two apart, and it is
-right to void either.
+An invented fill may be the equal of one that did happen. Nobody can tell such two apart: it is
+right to void either, and to keep the invented one alone where only that was told.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
+from mmbot.exchange.facts import AccountFilled
 from mmbot.exchange.order_types import ExchangeOrder
 from mmbot.faultlab.agreement import InvariantBroken
 from mmbot.trading.values import Fill, Side
@@ -45,6 +47,25 @@ class ToldFills:
             self._exchange_for_equal(fill)
         self._invented[fill.key] = None
 
+    def pair_equals(self, booked: Iterable[Fill], filled: Mapping[FillKey, AccountFilled]) -> None:
+        """Take each invented fill that is booked for an equal one that happened and is not.
+
+        Args:
+            booked: The fills in the ledger.
+            filled: The fills that happened.
+        """
+        kept = list(booked)
+        untold = filled.keys() - {self.true_key(fill) for fill in kept}
+        for fill in kept:
+            if self._invented.get(fill.key) is None:
+                continue
+            essence = fill.order_id, fill.side, fill.price, fill.count
+            equal = (key for key in sorted(untold) if _essence(filled[key]) == essence)
+            if (key := next(equal, None)) is not None:
+                untold.discard(key)
+                self._true[fill.key] = key
+                del self._invented[fill.key]
+
     def _exchange_for_equal(self, fill: Fill) -> None:
         """Take an invented fill for one that happened, as that was voided in its place."""
         essence = fill.side, fill.price, fill.count
@@ -54,3 +75,7 @@ class ToldFills:
                 del self._invented[key]
                 return
         raise InvariantBroken("voided", f"the fill {fill.trade_id} happened and was voided")
+
+
+def _essence(fact: AccountFilled) -> tuple[str, Side, Price, Count]:
+    return fact.order_id, fact.side, fact.price, fact.count

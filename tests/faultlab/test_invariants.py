@@ -180,6 +180,26 @@ def test_a_fill_from_the_ledger_may_not_be_booked_again() -> None:
         auditor._check_booking(as_told(bought))
 
 
+def test_an_invented_fill_stands_for_an_equal_one_that_was_not_told() -> None:
+    auditor, bought = after_a_fill_of_the_first_session()
+    order = bid(LOW, session=1).order
+    larger = Count(bought.count + 1)
+    other = msgspec.structs.replace(
+        as_told(bought, auditor.told_fills.invent(order, larger)), count=larger
+    )
+    ghost = as_told(bought, auditor.told_fills.invent(order, bought.count))
+    auditor.told_fills.pair_equals([other, ghost], auditor.fills)
+    assert auditor.told_fills.true_key(ghost) == ("t-1", order.order_id)
+    assert auditor.told_fills.true_key(other) is None
+
+
+def test_an_invented_fill_beside_the_one_that_happened_stays_one() -> None:
+    auditor, bought = after_a_fill_of_the_first_session()
+    ghost = as_told(bought, auditor.told_fills.invent(bid(LOW, session=1).order, bought.count))
+    auditor.told_fills.pair_equals([as_told(bought), ghost], auditor.fills)
+    assert auditor.told_fills.true_key(ghost) is None
+
+
 def test_of_two_equal_fills_of_which_one_was_invented_either_may_be_voided() -> None:
     auditor, bought = after_a_fill_of_the_first_session()
     order = bid(LOW, session=1).order
