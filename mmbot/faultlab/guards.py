@@ -66,6 +66,10 @@ def _becomes(value: Any) -> Callable[[Any], Any]:
     return lambda _original: value
 
 
+def _never_probing(original: Any) -> Any:
+    return lambda series, _silence_ms: original(series, 10**12)
+
+
 def _without_key(key: str) -> Callable[[Any], Any]:
     def change(original: Any) -> Any:
         def place(command: Any, subaccount: int) -> dict[str, object]:
@@ -227,7 +231,7 @@ _TABLE: Final = (
     ),
     Guard("stopping", (Patch(f"{_REQUOTING}:service_gate", _never_shuts(Gate.STOPPING)),)),
     Guard("halt", (Patch(f"{_REQUOTING}:service_gate", _never_shuts(Gate.HALTED)),)),
-    Guard("probe", (Patch("mmbot.kalshi.feed:_SILENCE_MS", _becomes(10**12)),)),
+    Guard("probe", (Patch("mmbot.bot.bot:Feed", _never_probing),)),
     Guard("echoes", (Patch("mmbot.trading.echo_watch:EchoWatch.check", _always(value=False)),)),
     Guard(
         "three_books",
