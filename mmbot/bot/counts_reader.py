@@ -28,7 +28,7 @@ from mmbot.errors import BadInput
 from mmbot.forecast.plausibility import HeldCounts
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.trading.commands import Note, NoteLevel
-from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, release_instant
+from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, release_instant, to_milliseconds
 from mmbot.tsa.counts import CountChange, Counts
 from mmbot.tsa.pages import USER_AGENT, TsaPage, day_of_another_page, page_path, parse_page
 from mmbot.units import Milliseconds
@@ -269,12 +269,22 @@ class CountsReader:
             if doubt:
                 doubts.append(doubt)
             elif day in self.counts or day < until:
-                shown = ShownCount(day, count, seen, archived=year is not None)
+                shown = ShownCount(day, count, self._after(day, seen), archived=year is not None)
                 if self._believable(shown) and self._observe(shown):
                     news.append(shown)
         if news:
             self._step.outputs.append(RecordCounts(tuple(news)))
         return doubts
+
+    def _after(self, day: dt.date, seen: dt.datetime) -> dt.datetime:
+        """Return when a page was seen: after all that is known of the day.
+
+        The machine's clock may have been ahead when that was seen.
+        """
+        held = self.counts.vintages.get(day)
+        if not held or to_milliseconds(held[-1].seen) < to_milliseconds(seen):
+            return seen
+        return held[-1].seen + dt.timedelta(milliseconds=1)
 
     def _keep_validators(self, path: str, answer: HttpAnswer) -> None:
         headers = {name.lower(): value for name, value in answer.headers}

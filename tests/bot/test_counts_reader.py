@@ -455,6 +455,17 @@ def test_a_count_that_changed_and_changed_back_is_recorded_each_time() -> None:
     assert len({each.key for each in recorded}) == 3
 
 
+def test_what_is_read_now_counts_though_the_clock_was_ahead_when_the_page_was_read_before() -> None:
+    site = Site()
+    for count, minutes in ((2_044_781, 0), (2_100_000, 90), (2_044_781, -60)):
+        site.rows = {TUESDAY: count}
+        counts = site.poll(minutes=minutes)
+    assert counts.latest(TUESDAY) == 2_044_781
+    site.poll(minutes=1)
+    recorded = [each for each in site.outputs if isinstance(each, RecordCounts)]
+    assert len(recorded) == 3
+
+
 # The turn of the year
 
 NEW_YEAR = dt.datetime(2027, 1, 2, 9, 0, tzinfo=EASTERN)
