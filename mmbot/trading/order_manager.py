@@ -221,7 +221,8 @@ class OrderManager:
         """Have orders queried that a reading of the account lists although they are over here.
 
         The lists lag: what ended a moment ago may still be listed. Return whether one is, so that
-        only another reading can tell.
+        only another reading can tell. One that is over by a fill which no list has confirmed is
+        cancelled, as it is not known to be over.
         """
         in_doubt = False
         for report in reports:
@@ -229,17 +230,33 @@ class OrderManager:
             known = report.ticker in self._state.event_of_market
             if since is None or not known or report.status == "ended" or not report.remaining:
                 continue
-            portfolio = self._state.event_of_market[report.ticker].portfolio
-            filled = portfolio.filled(report.order_id) >= report.filled + report.remaining
-            if filled or 0 <= now - since < _READING_LAG_MS:
+            if 0 <= now - since < _READING_LAG_MS:
                 in_doubt = True
                 continue
-            order = self._state.orders.revive(report, now)
-            self._identify(order, report.order_id)
-            self._buffer.log(
-                "order.revived", "warning", market=order.ticker, client_order_id=order.client_id
+            event_state = self._state.event_of_market[report.ticker]
+            total = report.filled + report.remaining
+            booked = event_state.portfolio.filled(report.order_id)
+            unlisted = sum(
+                fill.count
+                for fill in event_state.fills.unconfirmed
+                if fill.order_id == report.order_id
             )
+            if booked < total:
+                self._revive(report, now)
+                continue
+            in_doubt = True
+            if booked - unlisted < total:
+                self._cancel_stray(
+                    report.client_id, report.order_id, report.ticker, report.shard, now
+                )
         return in_doubt
+
+    def _revive(self, report: OrderReport, now: Milliseconds) -> None:
+        order = self._state.orders.revive(report, now)
+        self._identify(order, report.order_id)
+        self._buffer.log(
+            "order.revived", "warning", market=order.ticker, client_order_id=order.client_id
+        )
 
     def apply_unreadable(
         self, event: OrderUnreadable, now: Milliseconds, *, listed: bool

@@ -273,6 +273,24 @@ def test_an_order_that_awaits_fills_that_never_were_is_revived_as_it_is_listed()
     assert (order.state, order.filled, order.remaining) == ("unknown", 0, 1000)
 
 
+def test_an_order_that_is_listed_though_the_stream_alone_told_of_its_fill_is_cancelled() -> None:
+    bench = Bench()
+    bid = bench.rest()["bid"]
+    bench.handle(Filled(fill("ghost", "o-bid", 1000)))
+    listed = OrdersListed((report(bid, "o-bid"),))
+    assert not only(Cancel, bench.handle(listed, after=4_999))
+    assert [cancel.order_id for cancel in only(Cancel, bench.handle(listed, after=1))] == ["o-bid"]
+
+
+def test_an_order_that_is_still_listed_after_a_fill_that_was_listed_too_is_left_alone() -> None:
+    bench = Bench()
+    bid = bench.rest()["bid"]
+    bought = fill("t-1", "o-bid", 1000)
+    bench.handle(Filled(bought))
+    bench.handle(Reconciled((), (bought,), None), after=6_000)
+    assert not only(Cancel, bench.handle(OrdersListed((report(bid, "o-bid"),)), after=6_000))
+
+
 def test_a_clock_that_was_set_back_hides_no_listed_order() -> None:
     bench = Bench()
     bid = bench.rest()["bid"]
