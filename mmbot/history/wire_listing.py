@@ -15,23 +15,12 @@ from mmbot.history.rows import EventRecord, FeeChange, MarketRecord
 from mmbot.history.store import is_ticker
 from mmbot.history.wire import Unusable, read_count
 from mmbot.kalshi import messages as wire
+from mmbot.kalshi.vocabulary import ENUMS
 from mmbot.tsa.calendar import Week, to_milliseconds
 from mmbot.units import Milliseconds, parse_price
 
 _T = TypeVar("_T")
 
-_STATUSES = frozenset(
-    (
-        "initialized",
-        "inactive",
-        "active",
-        "closed",
-        "determined",
-        "disputed",
-        "amended",
-        "finalized",
-    )
-)
 _MILLION = 1_000_000
 _LONGEST_TEXT = 200
 
@@ -68,7 +57,7 @@ def read_market(row: RestPastMarket, series: str, doubts: Doubts) -> MarketRecor
         raise Unusable("a market that closes before it opens", row.ticker)
     status, result = wire.word(row.status), wire.word(row.result)
     value = wire.settlement_value(row.result, row.settlement_value_dollars) if result else None
-    if status not in _STATUSES:
+    if status not in ENUMS["market status"].words:
         doubts.add("a word that nobody knows for a market's status", row.status)
     if result and value is None:
         doubts.add("a result that cannot be told", f"{row.ticker}: {result}")
