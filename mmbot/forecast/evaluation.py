@@ -7,7 +7,7 @@ All methods are scored on the same weeks and strikes, against the settling count
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 import msgspec
@@ -17,7 +17,7 @@ from mmbot.errors import BadInput
 from mmbot.forecast import member, pool
 from mmbot.forecast.calibration import Calibration, calibration, uniformity
 from mmbot.forecast.history import Floats, History
-from mmbot.forecast.methods import POOL, SEED
+from mmbot.forecast.methods import POOL, SEED, Method
 from mmbot.forecast.mixture import Mixture
 from mmbot.forecast.model import Hindcasts
 from mmbot.forecast.pool import ORIGINS
@@ -152,31 +152,32 @@ def hindcast(
     Raises:
         BadInput: Past weeks are too few even for the seed.
     """
-    alone: dict[str, Mixture | None] = {}
-    parts: list[Mixture] = []
-    able = []
-    for method in POOL:
-        bank = hindcasts.banks[method.point.name]
-        plain = member.hindcast(method, bank, history, monday, k, error_correction=False)
-        alone[method.name] = plain
-        if plain is None:
-            continue
-        corrected = method.corrected and error_correction
-        part = (
-            member.hindcast(method, bank, history, monday, k, error_correction=True)
-            if corrected
-            else plain
-        )
-        able.append(method)
-        parts.append(part or plain)
-    seed = alone[SEED.name]
+
+    def by_member(methods: Iterable[Method], *, corrected: bool) -> dict[Method, Mixture | None]:
+        return {
+            method: member.hindcast(
+                method,
+                hindcasts.banks[method.point.name],
+                history,
+                monday,
+                k,
+                error_correction=corrected,
+            )
+            for method in methods
+        }
+
+    alone = by_member(POOL, corrected=False)
+    seed = alone[SEED]
     if seed is None:
         raise BadInput("too few past weeks come before the first week to evaluate; start later")
+    changed = (method for method in POOL if method.corrected and error_correction)
+    pooled = alone | by_member(changed, corrected=True)
+    parts = {method: mixture for method, mixture in pooled.items() if mixture is not None}
     record = hindcasts.record
-    together = pool.joined(parts, record.weights(able, monday, k))
+    together = pool.joined(list(parts.values()), record.weights(list(parts), monday, k))
     return {
-        "pool": together.scaled(record.widening(monday, k)) if len(able) > 1 else together,
-        **{name: mixture or seed for name, mixture in alone.items()},
+        "pool": together.scaled(record.widening(monday, k)) if len(parts) > 1 else together,
+        **{method.name: mixture or seed for method, mixture in alone.items()},
     }
 
 
