@@ -65,19 +65,22 @@ def real_week(
     )
 
 
+# Quotes by the belief alone, with a margin of a tenth on both sides.
+PLAIN_QUOTING: Mapping[str, object] = {
+    "sides": "both",
+    "margin": 0.1,
+    "longshot_edge_cents": [0.0] * 5,
+    "belief_weight": [1.0] * 5,
+    "market_sharpness": 1.0,
+    "size_by_known": [1.0] * 5,
+    "minimum_edge_cents": 1.0,
+    "uncertainty_edge": 0.0,
+}
+
+
 def strategy(updates: bool = True, pulls_for_releases: bool = True, **quoting: object) -> Strategy:
     """A strategy with a margin of a tenth that trusts its belief alone and has plenty of cash."""
-    plain: Mapping[str, object] = {
-        "sides": "both",
-        "margin": 0.1,
-        "longshot_edge_cents": [0.0] * 5,
-        "belief_weight": [1.0] * 5,
-        "market_sharpness": 1.0,
-        "size_by_known": [1.0] * 5,
-        "minimum_edge_cents": 1.0,
-        "uncertainty_edge": 0.0,
-    }
-    settings = msgspec.convert({"quoting": {**plain, **quoting}}, Settings)
+    settings = msgspec.convert({"quoting": {**PLAIN_QUOTING, **quoting}}, Settings)
     return Strategy(
         "test",
         settings,

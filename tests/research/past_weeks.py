@@ -24,6 +24,7 @@ from mmbot.research.week_replay import (
 from mmbot.tsa.calendar import CalendarClock, Week, to_milliseconds
 from mmbot.tsa.counts import Counts, Vintage, assumed_release
 from mmbot.units import ONE_DOLLAR, Count, Milliseconds, Money, Price
+from tests.research.builders import PLAIN_QUOTING
 
 SERIES = "KXTSAW"
 WEEK = Week(dt.date(2026, 4, 19))
@@ -134,17 +135,7 @@ class SameBelief:
 
 def settings(**quoting: Any) -> Settings:
     """Settings that trust the belief alone, with a margin of a tenth on both sides."""
-    plain: dict[str, Any] = {
-        "sides": "both",
-        "margin": 0.1,
-        "longshot_edge_cents": [0.0] * 5,
-        "belief_weight": [1.0] * 5,
-        "market_sharpness": 1.0,
-        "size_by_known": [1.0] * 5,
-        "minimum_edge_cents": 1.0,
-        "uncertainty_edge": 0.0,
-    }
-    return msgspec.convert({"quoting": plain | quoting}, Settings)
+    return msgspec.convert({"quoting": {**PLAIN_QUOTING, **quoting}}, Settings)
 
 
 def happened(
