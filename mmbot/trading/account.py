@@ -24,7 +24,8 @@ _RETRY_MS = 2_000
 _MARGIN_MS = 1_000
 # The exchange's lists of an account lag by about a second; a session waits for twice that.
 _LISTS_BEHIND_MS = 2_000
-# When the account is read again after something of it could not be read, or was in doubt.
+# When the account is read again after something of it could not be read, or was in doubt: by then
+# its lists show what had happened.
 _DOUBT_MS = 5_000
 # A single failed reading may have been overtaken by a fill; this many in a row were not.
 _FAILURES_TOLERATED = 3
@@ -117,8 +118,15 @@ class AccountReader:
         self.read_within(_RETRY_MS if soon else wait, now)
         if event.requested_at < self._awaited_from:
             self._read_by(max(now, self._awaited_from))
-        if service.stopping and not _lists_own(event) and not len(self._state.orders):
+        if service.stopping and not _lists_own(event) and not self._any_unsettled(now):
             self._buffer.add(StopConfirmed())
+
+    def _any_unsettled(self, now: Milliseconds) -> bool:
+        """Return whether an order is live, or may have fills that a list does not show yet."""
+        return any(
+            order.state is not OrderState.AWAITING_FILLS or now < order.over_since + _DOUBT_MS
+            for order in self._state.orders
+        )
 
     def apply_orders(self, event: OrdersListed, now: Milliseconds) -> None:
         """Apply the list of orders of a reading that failed; it alone can confirm a stop.

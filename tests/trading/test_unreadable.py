@@ -327,6 +327,17 @@ def test_a_stop_is_confirmed_by_the_list_of_orders_alone() -> None:
     assert _confirmed(bench.handle(OrdersListed(())))
 
 
+def test_a_stop_waits_for_no_fills_that_no_list_shows() -> None:
+    bench = Bench()
+    places = bench.rest()
+    bench.handle(Stopping())
+    bench.handle(OrderReported(report(places["bid"], "o-bid", filled=400, status="ended")))
+    bench.handle(order_cancelled(places["ask"].client_id, 1000))
+    empty = Reconciled((), (), None)
+    assert not _confirmed(bench.handle(empty, after=4_999))
+    assert _confirmed(bench.handle(empty, after=1))
+
+
 def _confirmed(commands: list[Command]) -> bool:
     return any(type(command).__name__ == "StopConfirmed" for command in commands)
 
