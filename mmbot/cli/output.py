@@ -8,14 +8,18 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from mmbot.errors import BadInput
-from mmbot.observe.sheets import Sheet
 from mmbot.texts import to_json
+
+if TYPE_CHECKING:
+    # It brings all of research along, and many commands only print a line.
+    from mmbot.observe.sheets import Sheet
 
 # Columns of the output where it goes to a file or a pipe.
 _WIDTH = 110

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import msgspec
 
-from mmbot.daemon.patience import refusal
 from mmbot.daemon_api import Answer, Refused, Request
 from mmbot.errors import BadInput, NotReady
 from mmbot.texts import to_json
@@ -97,6 +96,9 @@ def _bound(directory: Path) -> socket.socket:
         (directory / SOCKET_NAME).chmod(0o600)
     except OSError as error:
         listener.close()
+        # Only a server needs it, and a client would wait for its import.
+        from mmbot.daemon.patience import refusal  # noqa: PLC0415
+
         sentence = f"cannot open the operator's socket in {directory}: {error}"
         raise refusal(error, sentence, directory) from None
     return listener
