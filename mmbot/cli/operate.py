@@ -22,7 +22,7 @@ from mmbot.cli.options import DaemonConfig, DaemonVenue
 from mmbot.cli.output import print_json
 from mmbot.cli.place import Place, ask, expect, find
 from mmbot.cli.run import interceptor_for
-from mmbot.daemon import control, transport
+from mmbot.daemon import control_client, transport
 from mmbot.daemon.account_client import AccountClient
 from mmbot.daemon.account_lock import is_claimed
 from mmbot.daemon.ledger import Ledger, LedgerTaken, has_ledger
@@ -90,10 +90,10 @@ def halt(
         report = _ask_or_write(
             place, Halt(reason), HaltReport, lambda ledger: _store_halt(ledger, reason)
         )
-    except control.NotRunning:
+    except control_client.NotRunning:
         if place.signer is None or _own_orders(settings, place) == 0:
             raise
-        raise control.Unanswered(
+        raise control_client.Unanswered(
             "no mmbot is at work here, and orders of the bot rest or may rest on the account: halt "
             "it on the machine and with the --config that it runs with, or cancel them with "
             "`mmbot cancel-all`"
@@ -256,7 +256,7 @@ def _ask_or_write(
     for _ in range(_ATTEMPTS):
         try:
             return expect(kind, ask(place, request))
-        except control.NotRunning:
+        except control_client.NotRunning:
             if not has_ledger(directory):
                 raise
         try:

@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from mmbot import config
-from mmbot.daemon import control
+from mmbot.daemon import control_client
 from mmbot.daemon.account_lock import address_of
 from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue, read_venue, real_venue
@@ -46,8 +46,8 @@ def find(settings: config.Settings, venue_path: Path | None) -> Place:
 
 
 def ask(place: Place, request: Request) -> Answer:
-    """Send a request to the daemon and return its answer; see `control.ask`."""
-    return control.ask(place.directory, request, place.account)
+    """Send a request to the daemon and return its answer; see `control_client.ask`."""
+    return control_client.ask(place.directory, request, place.account)
 
 
 def expect(kind: type[_AnswerT], answer: Answer) -> _AnswerT:

@@ -20,7 +20,7 @@ from rich.text import Text
 from mmbot import config
 from mmbot.cli.daemon_options import AsJson, DaemonConfig, DaemonVenue
 from mmbot.cli.place import Place, ask, expect, find
-from mmbot.daemon.control import NotRunning
+from mmbot.daemon.control_client import NotRunning
 from mmbot.daemon_api import Status
 from mmbot.errors import BadInput, NotReady
 from mmbot.observe.status_view import status_view

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import orjson
@@ -58,3 +60,12 @@ def test_watching_needs_a_terminal(ledger: Path, invoke: Mmbot) -> None:
     done = invoke("status", *CONFIG, "--watch")
     assert done.returncode == 2
     assert "--watch needs a terminal" in done.stderr
+
+
+def test_asking_waits_for_no_import_that_only_trading_needs() -> None:
+    script = "import sys, mmbot.cli, mmbot.cli.status; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    heavy = {"aiohttp", "asyncio", "duckdb", "lightgbm", "numpy", "structlog", "uvloop"}
+    assert heavy & set(done.stdout.split()) == set()
