@@ -30,7 +30,6 @@ from mmbot.faultlab.placement_checks import (
     check_listing,
     check_price,
     check_stream,
-    event_of,
 )
 from mmbot.faultlab.scenario import Scenario
 from mmbot.faultlab.told_fills import ToldFills
@@ -45,7 +44,7 @@ from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.trading.commands import RecordFill, VoidFill
 from mmbot.trading.gates import Gate
-from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, Side
+from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, Side, event_of
 from mmbot.tsa.counts import Counts
 from mmbot.units import Count, Milliseconds, Money, Price
 
@@ -160,6 +159,8 @@ class Auditor:
             self._check_alone(order)
         elif (order.expires_ms or 0) > (before.expires_ms or 0):
             self._late.discard(order.order_id)
+            if not self._may_be_taken_for_over(order):
+                self._false_ends.pop(order.client_order_id, None)
             self._check_alone(order, renewed=True)
         return True
 
@@ -217,8 +218,9 @@ class Auditor:
         """Check the least wealth, with live orders and creates under way filled, against the limit.
 
         What an earlier session had under way when it was killed, and the exchange executes only in
-        the next one, that one cannot know of. Such a late order keeps its short lifetime; it counts
-        from its first renewal on, and before that for whatever the bot sends once it knows of it.
+        the next one, that one cannot know of, and no session of what was said to have ended and
+        rests. Such an order keeps its short lifetime; it counts from its first renewal on, and
+        before that for whatever the bot sends once it knows of it.
         """
         least, allowed = self._least(event), self._allowed(event)
         if least < allowed:
@@ -228,23 +230,29 @@ class Auditor:
                 f"${self._limit / 1e6:.2f} and others' trades allow ${-allowed / 1e6:.2f}",
             )
 
-    def _least(self, event: str, known_late: Collection[str] = ()) -> Money:
-        return min(self._holding(event).wealth(self._exposed(known_late)))
+    def _least(self, event: str, known: Collection[str] = ()) -> Money:
+        return min(self._holding(event).wealth(self._exposed(known)))
 
     def _allowed(self, event: str) -> Money:
         return Money(-self._limit - self._holding(event).unavoidable_loss)
 
-    def _known_late(self, bot: Bot) -> set[str]:
-        """Return the late orders that the bot knows: these it has to count."""
-        orders = bot.engine.state.orders
-        late = (self.live[order_id] for order_id in self._late if order_id in self.live)
-        return {order.order_id for order in late if orders.get(order.client_order_id)}
+    def _is_unforeseen(self, order: ExchangeOrder) -> bool:
+        return order.order_id in self._late or order.client_order_id in self._false_ends
 
-    def _exposed(self, known_late: Collection[str]) -> Iterator[tuple[str, Side, Price, Count]]:
+    def _known_unforeseen(self, bot: Bot) -> set[str]:
+        """Return the unforeseen orders that the bot knows: these it has to count."""
+        known = bot.engine.state.orders
+        return {
+            order.order_id
+            for order in self.live.values()
+            if self._is_unforeseen(order)
+            and not self._may_be_taken_for_over(order)
+            and known.get(order.client_order_id)
+        }
+
+    def _exposed(self, known: Collection[str]) -> Iterator[tuple[str, Side, Price, Count]]:
         for order in self.live.values():
-            if self._may_be_taken_for_over(order):
-                continue
-            if order.order_id not in self._late or order.order_id in known_late:
+            if order.order_id in known or not self._is_unforeseen(order):
                 yield order.ticker, order.side, order.price, order.remaining
         for sent in self.pending.values():
             yield sent.ticker, sent.side, sent.price, sent.count
@@ -349,13 +357,13 @@ class Auditor:
             if meets and (sent.price >= order.price) == (sent.side == "bid"):
                 raise InvariantBroken("self_cross", f"{sent.client_id} would meet {_shown(order)}")
         event = event_of(sent.ticker)
-        known_late = self._known_late(bot)
-        before = self._least(event, known_late)
+        known = self._known_unforeseen(bot)
+        before = self._least(event, known)
         self.pending[sent.client_id] = sent
         self._check_worst_case(event)
-        if known_late and self._least(event, known_late) < min(before, self._allowed(event)):
+        if known and self._least(event, known) < min(before, self._allowed(event)):
             raise InvariantBroken(
-                "worst_case", f"{sent.client_id} adds to what a late order may lose"
+                "worst_case", f"{sent.client_id} adds to what an unforeseen order may lose"
             )
 
     def _check_rest(self, sent: CreateRequest) -> None:
