@@ -10,7 +10,6 @@ from mmbot.units import Money
 from tests.trading.builders import (
     HIGH,
     LOW,
-    MIDDLE,
     PLENTY,
     Bench,
     event,
