@@ -119,8 +119,11 @@ class Auditor:
             self._check_worst_case(event)
 
     def ended_falsely(self, client_id: str, now: Milliseconds) -> None:
-        """Follow a report that ends an order which rests."""
+        """Follow a report that ends an order which rests; none of its fills may be known yet."""
         self._now = self._false_ends[client_id] = now
+        for key, fact in self.fills.items():
+            if fact.client_order_id == client_id and key not in self._booked:
+                self._excuse(key, fact)
 
     def channel_silenced(self, kinds: Collection[str], now: Milliseconds) -> None:
         """Follow a channel that dies on the present connection."""
@@ -206,8 +209,13 @@ class Auditor:
         holding = self._holding(event_of(fact.ticker))
         holding.book(fact)
         if not own or fact.order_id in self._late or falsely_over:
-            self._excused.add((fact.trade_id, fact.order_id))
-            holding.excuse(fact)
+            self._excuse((fact.trade_id, fact.order_id), fact)
+
+    def _excuse(self, key: tuple[str, str], fact: AccountFilled) -> None:
+        """Hold a fill against nobody, once."""
+        if key not in self._excused:
+            self._excused.add(key)
+            self._holding(event_of(fact.ticker)).excuse(fact)
 
     def _holding(self, event: str) -> Holding:
         if event not in self._holdings:
@@ -279,10 +287,8 @@ class Auditor:
     def _excuse_denied(self) -> None:
         """Hold no fill against a session that neither ledger nor account know of."""
         for key, fact in self.fills.items():
-            known = key in self._booked or key in self._excused
-            if not known and _session_of(fact) != self.session:
-                self._excused.add(key)
-                self._holding(event_of(fact.ticker)).excuse(fact)
+            if key not in self._booked and _session_of(fact) != self.session:
+                self._excuse(key, fact)
 
     def check_outputs(self, outputs: Sequence[Output], bot: Bot, now: Milliseconds) -> None:
         """Check everything that the bot did on one input; `now` is the bot's own time."""

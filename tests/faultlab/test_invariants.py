@@ -195,6 +195,14 @@ def test_a_fill_that_ledger_or_account_tell_a_session_counts(
         send(auditor, {}, monkeypatch)
 
 
+def test_a_fill_before_a_false_end_that_was_not_told_is_not_held_against_the_bot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    auditor, bought = after_a_fill_of_the_first_session()
+    auditor.ended_falsely(bought.client_order_id, 0)
+    send(auditor, {}, monkeypatch)
+
+
 def test_a_fill_from_the_ledger_may_not_be_booked_again() -> None:
     auditor, bought = after_a_fill_of_the_first_session()
     auditor.fills_restored([as_told(bought)])
