@@ -13,6 +13,7 @@ from mmbot.status_report import EventStatus, HaltStatus, MarketStatus, PnlStatus
 from mmbot.trading.commands import RecordSettlement
 from mmbot.trading.losses import DailyLosses
 from mmbot.trading.portfolio import Portfolio
+from mmbot.trading.values import event_of
 from mmbot.tsa.calendar import Week, from_milliseconds
 from mmbot.units import (
     ONE_DOLLAR,
@@ -60,13 +61,9 @@ def _open_events(records: TradeRecords, running: Week) -> set[str]:
     return {
         event
         for each in records.fills
-        if (event := _event_of(each.fill.ticker))
+        if (event := event_of(each.fill.ticker))
         and (not final.get(each.fill.ticker, False) or _week(event) == running)
     }
-
-
-def _event_of(ticker: str) -> str:
-    return ticker.rpartition("-")[0]
 
 
 def _week(event: str) -> Week:
@@ -74,7 +71,7 @@ def _week(event: str) -> Week:
 
 
 def _event(event: str, records: TradeRecords, start: Money) -> EventStatus:
-    fills = [each.fill for each in records.fills if _event_of(each.fill.ticker) == event]
+    fills = [each.fill for each in records.fills if event_of(each.fill.ticker) == event]
     paid = {each.ticker: each for each in records.settlements}
     portfolio = Portfolio(tuple(sorted({fill.ticker for fill in fills}, key=_strike)))
     for fill in fills:

@@ -27,7 +27,7 @@ def limits_left(state: TradingState, now: Milliseconds) -> Iterator[LimitStatus]
 
 def _limits_of_event(state: TradingState, event_state: EventState) -> Iterator[LimitStatus]:
     worst = min(event_state.portfolio.wealth(state.exposures(event_state)))
-    lost = Money(event_state.unlisted_loss - worst)
+    lost = Money(event_state.unlisted.loss - worst)
     yield _money("event_loss_dollars", event_state.ticker, state.loss_limit(), lost)
     held = {t: abs(event_state.portfolio.position(t)) for t in event_state.markets}
     largest = max(held, key=lambda ticker: held[ticker])
