@@ -1,0 +1,44 @@
+"""The settings: every key with its default and bounds, read from a file and checked.
+
+`schema` has the tables and their keys, `loading` reads and checks a file, `differences` compares.
+"""
+
+from mmbot.config.addresses import HOSTS, refuse_address
+from mmbot.config.differences import differences
+from mmbot.config.loading import changed, load, parse
+from mmbot.config.quoting import LimitSettings, OrderSettings, QuotingSettings, Sides
+from mmbot.config.schema import (
+    CountsSettings,
+    CredentialSettings,
+    ExchangeSettings,
+    ForecastSettings,
+    LogLevel,
+    LogSettings,
+    Mode,
+    PaperSettings,
+    Settings,
+    StateSettings,
+)
+
+__all__ = [
+    "HOSTS",
+    "CountsSettings",
+    "CredentialSettings",
+    "ExchangeSettings",
+    "ForecastSettings",
+    "LimitSettings",
+    "LogLevel",
+    "LogSettings",
+    "Mode",
+    "OrderSettings",
+    "PaperSettings",
+    "QuotingSettings",
+    "Settings",
+    "Sides",
+    "StateSettings",
+    "changed",
+    "differences",
+    "load",
+    "parse",
+    "refuse_address",
+]
