@@ -5,7 +5,8 @@
 
 from mmbot.config.addresses import HOSTS, refuse_address
 from mmbot.config.differences import differences
-from mmbot.config.loading import changed, load, parse
+from mmbot.config.loading import LoadedConfig, changed, load, load_with_lines, parse
+from mmbot.config.problems import BadConfig, Problem
 from mmbot.config.quoting import LimitSettings, OrderSettings, QuotingSettings, Sides
 from mmbot.config.schema import (
     CountsSettings,
@@ -22,16 +23,19 @@ from mmbot.config.schema import (
 
 __all__ = [
     "HOSTS",
+    "BadConfig",
     "CountsSettings",
     "CredentialSettings",
     "ExchangeSettings",
     "ForecastSettings",
     "LimitSettings",
+    "LoadedConfig",
     "LogLevel",
     "LogSettings",
     "Mode",
     "OrderSettings",
     "PaperSettings",
+    "Problem",
     "QuotingSettings",
     "Settings",
     "Sides",
@@ -39,6 +43,7 @@ __all__ = [
     "changed",
     "differences",
     "load",
+    "load_with_lines",
     "parse",
     "refuse_address",
 ]

@@ -11,7 +11,7 @@ import pytest
 from mmbot import config
 from mmbot.errors import BadInput
 
-_FILES = Path(__file__).parents[1] / "config"
+_FILES = Path(__file__).parents[2] / "config"
 
 
 @pytest.mark.parametrize("mode", ["paper", "live"])
