@@ -5,7 +5,7 @@
 
 from mmbot.config.addresses import HOSTS, refuse_address
 from mmbot.config.differences import differences
-from mmbot.config.loading import LoadedConfig, changed, load, load_with_lines, parse
+from mmbot.config.loading import LoadedConfig, changed, load, load_with_lines, parse, shipped
 from mmbot.config.problems import BadConfig, Problem
 from mmbot.config.quoting import LimitSettings, OrderSettings, QuotingSettings, Sides
 from mmbot.config.schema import (
@@ -20,6 +20,7 @@ from mmbot.config.schema import (
     Settings,
     StateSettings,
 )
+from mmbot.config.template import every_key, template
 
 __all__ = [
     "HOSTS",
@@ -42,8 +43,11 @@ __all__ = [
     "StateSettings",
     "changed",
     "differences",
+    "every_key",
     "load",
     "load_with_lines",
     "parse",
     "refuse_address",
+    "shipped",
+    "template",
 ]

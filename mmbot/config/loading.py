@@ -19,7 +19,7 @@ import msgspec
 from mmbot.config.checking import check
 from mmbot.config.mistakes import BYTE_ORDER_MARK, MARK_ADVICE, UTF_16_ADVICE, explain, not_text
 from mmbot.config.problems import BadConfig, Problem
-from mmbot.config.schema import Settings
+from mmbot.config.schema import Mode, Settings
 from mmbot.config.statements import Statement, lines_of, statements
 from mmbot.errors import BadInput
 
@@ -37,6 +37,11 @@ class LoadedConfig(msgspec.Struct, frozen=True):
 
     settings: Settings
     lines: dict[str, int]
+
+
+def shipped(mode: Mode) -> Path:
+    """Return the file of a mode that comes with mmbot: what of it differs from the defaults."""
+    return Path(__file__).parent / "shipped" / f"{mode}.toml"
 
 
 def load(path: Path) -> Settings:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from mmbot.config.values import AtTensOfCents, Dollars, Parts, Section, Share, Shares
+from mmbot.config.values import AtTensOfCents, Dollars, Parts, Section, Share, Shares, key
 from mmbot.units import (
     MONEY_PER_DOLLAR,
     ONE_CENT,
@@ -43,23 +43,124 @@ class QuotingSettings(Section, frozen=True, kw_only=True):
     .2 to .4 -5.0; .4 to .6 +5.7; .6 to .8 +6.9; .8 to .95 +3.5; above +1.6.
     """
 
-    margin: Share | Shares = 0.1
-    sides: Sides = "likelier"
-    longshot_edge_cents: AtTensOfCents = (5.0, 5.0, 5.0, 2.5, 0.0)
-    belief_weight: Parts = (0.2, 0.1, 0.25, 0.4, 0.55)
-    market_sharpness: Annotated[float, msgspec.Meta(ge=0.5, le=2.0)] = 1.2
-    mid_depth_contracts: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 5
-    contracts: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 10
-    size_by_known: Parts = (0.2, 0.2, 0.4, 0.4, 1.0)
-    kelly_fraction: Annotated[float, msgspec.Meta(ge=0.01, le=1.0)] = 0.25
+    margin: Annotated[
+        Share | Shares,
+        key(
+            "The main knob: a side is bid for at most (1 - margin) x its fair value. One number, "
+            "or five: with none, one, two, three, and four or more of the week's days published.",
+            "share of fair value",
+        ),
+    ] = 0.1
+    sides: Annotated[
+        Sides,
+        key('"likelier" bids only for the side worth half a dollar or more, "both" for either.'),
+    ] = "likelier"
+    longshot_edge_cents: Annotated[
+        AtTensOfCents,
+        key(
+            "Longshots are dear: the further edge of a bid at 10, 20, 30, 40 and 50 cents, in "
+            "proportion in between, and none from 60 on.",
+            "cents",
+        ),
+    ] = (5.0, 5.0, 5.0, 2.5, 0.0)
+    belief_weight: Annotated[
+        Parts,
+        key(
+            "The forecast's share in fair value, by days published as above; the rest is the "
+            "market's own midpoint. `mmbot report` says when your weeks are enough to change it.",
+            "share, in log-odds",
+        ),
+    ] = (0.2, 0.1, 0.25, 0.4, 0.55)
+    market_sharpness: Annotated[
+        float,
+        msgspec.Meta(ge=0.5, le=2.0),
+        key(
+            "Prices near 0 and 1 are not extreme enough: what the midpoint's log-odds are "
+            "multiplied by. 1 takes them as they are.",
+            "factor",
+        ),
+    ] = 1.2
+    mid_depth_contracts: Annotated[
+        int,
+        msgspec.Meta(ge=1, le=100_000),
+        key(
+            "A midpoint is taken from levels of at least this size, own orders left out: a single "
+            "contract says nothing.",
+            "contracts",
+        ),
+    ] = 5
+    contracts: Annotated[
+        int, msgspec.Meta(ge=1, le=100_000), key("The size of a full quote.", "contracts")
+    ] = 10
+    size_by_known: Annotated[
+        Parts,
+        key(
+            "The share of a full quote that may open a position, by days published as above: "
+            "little while little is known.",
+            "share of contracts",
+        ),
+    ] = (0.2, 0.2, 0.4, 0.4, 1.0)
+    kelly_fraction: Annotated[
+        float,
+        msgspec.Meta(ge=0.01, le=1.0),
+        key(
+            "The share of Kelly's bet that is quoted, as if every bid on one side of the ladder "
+            "were filled.",
+            "share",
+        ),
+    ] = 0.25
     # The finest grid's tick: with less, a bid and an ask around one fair value could meet.
-    minimum_edge_cents: Annotated[float, msgspec.Meta(ge=0.01, le=50.0)] = 2.0
-    uncertainty_edge: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.1
-    lowest_bid_cents: Annotated[float, msgspec.Meta(ge=0.0, le=50.0)] = 10.0
-    minimum_fair: Annotated[float, msgspec.Meta(gt=0.0, lt=0.5)] = 0.03
-    maximum_fair: Annotated[float, msgspec.Meta(gt=0.5, lt=1.0)] = 0.97
-    reprice_tolerance_cents: Annotated[float, msgspec.Meta(ge=0.0, le=20.0)] = 1.0
-    minimum_rest_seconds: Annotated[float, msgspec.Meta(ge=0.0, le=600.0)] = 2.0
+    minimum_edge_cents: Annotated[
+        float,
+        msgspec.Meta(ge=0.01, le=50.0),
+        key(
+            "A quote keeps at least this distance from what the contract is worth to the holder, "
+            "whatever the margin.",
+            "cents",
+        ),
+    ] = 2.0
+    uncertainty_edge: Annotated[
+        float,
+        msgspec.Meta(ge=0.0, lt=1.0),
+        key(
+            "And at least this times p (1 - p), which at even odds is a quarter of it: fair value "
+            "is least certain there.",
+            "dollars",
+        ),
+    ] = 0.1
+    lowest_bid_cents: Annotated[
+        float,
+        msgspec.Meta(ge=0.0, le=50.0),
+        key("YES is not bid for below this, as longshots are dear.", "cents"),
+    ] = 10.0
+    minimum_fair: Annotated[
+        float,
+        msgspec.Meta(gt=0.0, lt=0.5),
+        key(
+            "Nothing is quoted where fair value is below this: there the forecast's tail is a "
+            "guess.",
+            "dollars",
+        ),
+    ] = 0.03
+    maximum_fair: Annotated[
+        float,
+        msgspec.Meta(gt=0.5, lt=1.0),
+        key("Nor where it is above this.", "dollars"),
+    ] = 0.97
+    reprice_tolerance_cents: Annotated[
+        float,
+        msgspec.Meta(ge=0.0, le=20.0),
+        key(
+            "How far a quote that does no harm may stand from its best price before it is moved: "
+            "a move costs the place in the queue.",
+            "cents",
+        ),
+    ] = 1.0
+    minimum_rest_seconds: Annotated[
+        float,
+        msgspec.Meta(ge=0.0, le=600.0),
+        key("How long such a quote stays where it is, once placed.", "seconds"),
+    ] = 2.0
 
     def margin_at(self, days_published: int) -> float:
         """Return the margin at a number of published days."""
@@ -117,12 +218,44 @@ class QuotingSettings(Section, frozen=True, kw_only=True):
 class LimitSettings(Section, frozen=True, kw_only=True):
     """`[limits]`: risk limits that override every quote."""
 
-    contracts_per_market: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 100
-    event_loss_dollars: Dollars = 100.0
-    contracts_per_15_seconds: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 100
-    daily_loss_dollars: Dollars = 100.0
-    event_cash_share: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] = 0.5
-    orders: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
+    contracts_per_market: Annotated[
+        int,
+        msgspec.Meta(ge=1, le=1_000_000),
+        key("The largest position in one market, on either side.", "contracts"),
+    ] = 100
+    event_loss_dollars: Annotated[
+        Dollars,
+        key(
+            "The most that one week may lose in its worst outcome, if every resting order fills.",
+            "dollars",
+        ),
+    ] = 100.0
+    contracts_per_15_seconds: Annotated[
+        int,
+        msgspec.Meta(ge=1, le=1_000_000),
+        key(
+            "When more fills in 15 seconds, the exchange itself takes all quotes off for a minute.",
+            "contracts",
+        ),
+    ] = 100
+    daily_loss_dollars: Annotated[
+        Dollars,
+        key(
+            "What a New York day may cost, positions at fair value, before no position may grow "
+            "until the next.",
+            "dollars",
+        ),
+    ] = 100.0
+    event_cash_share: Annotated[
+        float,
+        msgspec.Meta(gt=0.0, le=1.0),
+        key("The share of the account's cash that one week may use.", "share of cash"),
+    ] = 0.5
+    orders: Annotated[
+        int,
+        msgspec.Meta(ge=1, le=10_000),
+        key("The most orders that may be live at once.", "orders"),
+    ] = 100
 
     @property
     def position(self) -> Count:
@@ -152,8 +285,23 @@ class LimitSettings(Section, frozen=True, kw_only=True):
 class OrderSettings(Section, frozen=True, kw_only=True):
     """`[orders]`: lifetimes and timeouts of orders."""
 
-    lifetime_seconds: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 60
-    answer_timeout_seconds: Annotated[float, msgspec.Meta(ge=0.5, le=60.0)] = 5.0
+    lifetime_seconds: Annotated[
+        int,
+        msgspec.Meta(ge=5, le=3600),
+        key(
+            "Orders expire by themselves after this time unless they are renewed: how long a quote "
+            "can outlive a bot that died.",
+            "seconds",
+        ),
+    ] = 60
+    answer_timeout_seconds: Annotated[
+        float,
+        msgspec.Meta(ge=0.5, le=60.0),
+        key(
+            "A request not answered within this time has an unknown outcome and is looked up.",
+            "seconds",
+        ),
+    ] = 5.0
 
     @property
     def lifetime(self) -> Milliseconds:

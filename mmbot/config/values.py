@@ -19,5 +19,10 @@ _LessThanTenCents = Annotated[float, msgspec.Meta(ge=0.0, lt=10.0)]
 AtTensOfCents = Annotated[tuple[_LessThanTenCents, ...], msgspec.Meta(min_length=5, max_length=5)]
 
 
+def key(why: str, unit: str = "") -> msgspec.Meta:
+    """Return what a key's remark in the template says: one line of why, and its unit."""
+    return msgspec.Meta(description=why, extra_json_schema={"x-unit": unit} if unit else None)
+
+
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table of the file; each field is a key, with its default and bounds."""
