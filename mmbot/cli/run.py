@@ -39,7 +39,7 @@ from mmbot.units import Milliseconds
 
 def run(
     config_path: Annotated[
-        Path, typer.Option("--config", help="The settings; see config/paper.toml for every key.")
+        Path, typer.Option("--config", help="The settings; see config/mmbot.toml for every key.")
     ],
     live: Annotated[
         bool, typer.Option("--live", help="Trade real money; the config must say mode = live too.")
