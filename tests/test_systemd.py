@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from mmbot.daemon.process import STOP_SECONDS
 from mmbot.config import OrderSettings
+from mmbot.daemon.process import STOP_SECONDS
 from mmbot.daemon.signals import GRACE_SECONDS
 from mmbot.daemon.watchdog import START_EXTENSION_SECONDS
 from mmbot.errors import ExitCode
-
 
 # As `systemd-analyze security` counts: from 0, nothing is exposed, to 10.
 MOST_EXPOSED = 1.5
