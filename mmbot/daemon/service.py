@@ -124,7 +124,7 @@ class Service:
             self._runner.handle,
             wall_clock,
             observer,
-            Surroundings(self._session, self._began, os.getpid(), venue.rest_url),
+            Surroundings(self._session, self._began, os.getpid(), venue.rest_url, str(state)),
         )
 
     async def run(self, stop: Stop, account_lock: socket.socket | None = None) -> ExitCode:

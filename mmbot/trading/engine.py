@@ -41,6 +41,7 @@ from mmbot.trading.events import (
     MarketActivity,
     MarketClosing,
     MarketSettled,
+    MarketsPaused,
     OperatorEvent,
     OrderAbsent,
     OrderCancelled,
@@ -201,7 +202,14 @@ class Engine:
                 affected = self._apply_account(event, now)
             case BeliefFormed():
                 affected = self._belief_formed(event.belief, now)
-            case SettingsChanged() | CountsMissing() | Halted() | Resumed() | Stopping():
+            case (
+                SettingsChanged()
+                | CountsMissing()
+                | MarketsPaused()
+                | Halted()
+                | Resumed()
+                | Stopping()
+            ):
                 affected = self._apply_operator(event, now)
             case SessionStarted() | TasksDown() | LedgerBehind() | ClockCompared() | Woken():
                 affected = self._apply_process(event, now)
@@ -270,6 +278,12 @@ class Engine:
                 self._buffer.log("counts.missing", days=[day.isoformat() for day in event.days])
                 self._schedule_releases()
                 self._wake_when_due(now)
+            case MarketsPaused():
+                before, self.state.paused = self.state.paused, frozenset(event.tickers)
+                for ticker in sorted(self.state.paused - before):
+                    self._buffer.log("market.paused", "warning", market=ticker)
+                for ticker in sorted(before - self.state.paused):
+                    self._buffer.log("market.unpaused", market=ticker)
             case Halted():
                 service.halted = True
                 service.halted_since, service.halt_reason = event.since, event.reason
