@@ -23,6 +23,7 @@ _PANELS: dict[str, dict[str, str]] = {
     "Trade": {"check": "check", "run": "run", "cancel-all": "cancel_all"},
     "Ask and steer the daemon that runs": {
         "status": "status",
+        "dashboard": "dashboard",
         "positions": "glance",
         "pnl": "glance",
         "orders": "glance",

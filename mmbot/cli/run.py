@@ -18,6 +18,7 @@ from mmbot import config
 from mmbot.cli.place import choose_venue, state_directory
 from mmbot.daemon import signals
 from mmbot.daemon.credentials import find_signer
+from mmbot.daemon.dashboard_events import DashboardParts
 from mmbot.daemon.endpoints import Venue, read_venue, real_venue
 from mmbot.daemon.interceptor import Interceptor, PassThrough
 from mmbot.daemon.operations import Observer
@@ -27,6 +28,7 @@ from mmbot.daemon.trade_tape import TradeTape
 from mmbot.daemon.watchdog import Watchdog
 from mmbot.errors import BadInput, ExitCode, NotReady
 from mmbot.observe import log
+from mmbot.observe.dashboard import event_course, page_files
 from mmbot.observe.explain import explain
 from mmbot.observe.heartbeat import heartbeat
 from mmbot.observe.plan import plan
@@ -38,6 +40,8 @@ from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill
 from mmbot.tsa.counts import Counts
 from mmbot.units import Milliseconds
+
+DASHBOARD = DashboardParts(page_files, event_course, log.recent_lines.after)
 
 
 def run(
@@ -85,7 +89,7 @@ def serve(
         # From here on there is something to be taken off before the process may end.
         signals.hold()
         log.configure(settings.log.level)
-        observer = Observer(_heartbeat, _status, explain, plan)
+        observer = Observer(_heartbeat, _status, explain, plan, DASHBOARD)
         # A loop that hangs is killed by SIGABRT, and leaves what hung in the log.
         faulthandler.enable(log.STANDARD_ERROR)
         process = Process(

@@ -20,6 +20,7 @@ import structlog
 from mmbot.bot.bot import Bot
 from mmbot.bot.inputs import BotInput, CountsGivenUp, EventOccurred
 from mmbot.config import Settings, differences
+from mmbot.daemon.dashboard_events import DashboardParts
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.ledger_fills import list_fills
 from mmbot.daemon.ledger_writer import LedgerWriter
@@ -30,9 +31,11 @@ from mmbot.daemon_api import (
     CountSighting,
     CountsReport,
     CountState,
+    DashboardReport,
     Explain,
     Explanation,
     FillsReport,
+    FindDashboard,
     Halt,
     HaltReport,
     ListCounts,
@@ -68,6 +71,7 @@ _PLANNED = ("quoting", "limits", "orders")
 
 
 _NOBODY = Surroundings()
+_NO_DASHBOARD = DashboardReport("", "", "it has none")
 
 
 class Observer(msgspec.Struct, frozen=True):
@@ -78,12 +82,14 @@ class Observer(msgspec.Struct, frozen=True):
         status: Everything at a glance.
         explain: The steps from the counts to the orders of one market.
         plan: Every market's quotes under the settings in force and under others.
+        dashboard: What the dashboard is made of; without it there is none.
     """
 
     heartbeat: Callable[[TradingState], dict[str, Any]]
     status: Callable[[TradingState, Counts, Surroundings, Milliseconds], StatusReport]
     explain: Callable[[TradingState, Counts, str, Milliseconds], tuple[Step, ...]]
     plan: Callable[[Engine, Settings, Milliseconds], tuple[PlannedMarket, ...]]
+    dashboard: DashboardParts | None = None
 
 
 class Operations:
@@ -99,6 +105,7 @@ class Operations:
         observer: Observer,
         about: Surroundings = _NOBODY,
         problems: Callable[[], tuple[str, ...]] = tuple,
+        dashboard: Callable[[], DashboardReport] = lambda: _NO_DASHBOARD,
     ) -> None:
         """Begin without a request.
 
@@ -111,6 +118,7 @@ class Operations:
             observer: Explains, plans, and shows the status.
             about: What names the session in a status.
             problems: What a person should see to now, in sentences.
+            dashboard: Says where the dashboard is.
         """
         self._settings = settings
         self._bot = bot
@@ -120,6 +128,7 @@ class Operations:
         self._observer = observer
         self._about = about
         self._problems = problems
+        self._dashboard = dashboard
         self._pauses = MarketPauses(bot.engine.state, ledger, handle, wall_clock)
         self._log = structlog.get_logger()
 
@@ -147,7 +156,8 @@ class Operations:
         | Plan
         | Status
         | UnpauseMarket
-        | ListFills,
+        | ListFills
+        | FindDashboard,
     ) -> Answer:
         match request:
             case Resume():
@@ -166,6 +176,8 @@ class Operations:
                 return await self._pauses.unpause(request.ticker)
             case ListFills():
                 return await self._fills(request)
+            case FindDashboard():
+                return self._dashboard()
             case _:
                 assert_never(request)
 

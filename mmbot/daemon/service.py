@@ -27,6 +27,7 @@ from mmbot.config import Settings
 from mmbot.daemon import control, transport
 from mmbot.daemon.account_client import CANCEL_SECONDS, AccountClient, wall_clock
 from mmbot.daemon.bot_runner import BotRunner
+from mmbot.daemon.dashboard import Dashboard
 from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import FILE_NAME, Ledger
@@ -117,6 +118,9 @@ class Service:
         self._session = format(self._began, "x")
         self._neighbours = Neighbours(self._session, self._account.own_orders)
         self._other_daemon: OtherDaemon | None = None
+        self._dashboard = Dashboard(
+            settings.dashboard, state, None if only_records else observer.dashboard
+        )
         self._operations = Operations(
             settings,
             self._runner.bot,
@@ -125,6 +129,7 @@ class Service:
             wall_clock,
             observer,
             Surroundings(self._session, self._began, os.getpid(), venue.rest_url, str(state)),
+            dashboard=self._dashboard.report,
         )
 
     async def run(self, stop: Stop, account_lock: socket.socket | None = None) -> ExitCode:
@@ -148,8 +153,12 @@ class Service:
             margin=self._settings.quoting.margin,
             sides=self._settings.quoting.sides,
         )
-        answer = self._operations.answer
-        async with self._rest, control.listening(self._state, answer, account_lock):
+        answer, status = self._operations.answer, self._operations.status
+        async with (
+            self._rest,
+            control.listening(self._state, answer, account_lock),
+            self._dashboard.serving(status, answer, self._rest.answer_ms),
+        ):
             ready = await stop.unless_asked(self._prepare())
             if ready is None:
                 # Nothing was placed; orders of an earlier session may still be left.

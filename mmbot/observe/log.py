@@ -19,6 +19,7 @@ import structlog
 
 from mmbot.config import LogLevel
 from mmbot.observe.log_writer import LogStream, LogWriter
+from mmbot.observe.recent_lines import RecentLines
 from mmbot.texts import plain, shown
 
 STANDARD_ERROR = 2
@@ -27,6 +28,9 @@ LONGEST_VALUE = 16_384
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _OPTIONS = orjson.OPT_NON_STR_KEYS
+
+# The last lines of this process, for whoever looks at the dashboard.
+recent_lines = RecentLines()
 
 _writer: LogWriter | None = None
 
@@ -45,6 +49,7 @@ def configure(level: LogLevel, descriptor: int = STANDARD_ERROR) -> LogWriter:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         _make_loggable,
+        recent_lines,
         renderer,
     ]
     _writer = writer = LogWriter(descriptor, lambda lines: _dropped_line(processors, lines))
