@@ -12,7 +12,7 @@ const HEAD = [
   ["age", "right wide"],
   ["expires in", "right"],
 ];
-const MOST_EVENTS = 8;
+const MOST_EVENTS = 14;
 
 export function showOrders({ status }) {
   const orders = status.events.flatMap((event) => event.markets).flatMap((each) => each.quotes);
