@@ -43,11 +43,8 @@ def _cut(fields: dict[str, object]) -> dict[str, object]:
 
 
 def _shortened(value: object) -> object:
-    if isinstance(value, str | int | float | None):
-        text = value if isinstance(value, str) else None
-    else:
-        # Whatever has parts is shown as text: the page takes nothing apart.
-        value = text = str(value)
-    if text is None or len(text) <= _LONGEST_TEXT:
+    if value is None or isinstance(value, int | float):
         return value
-    return f"{text[:_LONGEST_TEXT]} ..."
+    # Whatever has parts is shown as text: the page takes nothing apart.
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} ..."

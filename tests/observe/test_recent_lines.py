@@ -30,6 +30,11 @@ def test_only_the_last_are_kept_and_what_a_line_says_later_does_not_change_them(
 
 def test_a_long_text_is_cut_and_what_has_parts_is_shown_as_text() -> None:
     lines = RecentLines()
-    lines(None, "info", {"event": "x" * 1000, "parts": {"a": [1]}, "n": None})
+    lines(None, "info", {"event": "x" * 1000, "parts": {"a": [1]}, "list": ["b", 2], "n": None})
     (line,) = lines.after(0)
-    assert line.fields == {"event": "x" * 500 + " ...", "parts": "{'a': [1]}", "n": None}
+    assert line.fields == {
+        "event": "x" * 500 + " ...",
+        "parts": "{'a': [1]}",
+        "list": "b, 2",
+        "n": None,
+    }

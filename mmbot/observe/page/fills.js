@@ -13,7 +13,7 @@ const HEAD = [
   ["fair", "right wide"],
   ["edge", "right"],
   ["1 s", "right wide"],
-  ["1 min", "right"],
+  ["1\u00a0min", "right"],
   ["1 h", "right wide"],
   ["next day", "right wide"],
 ];

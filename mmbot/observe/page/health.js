@@ -20,7 +20,7 @@ export function showLimits({ status }) {
 function limit(each) {
   const used = Math.min(1, Math.max(0, Number(each.used) / Number(each.most)));
   const written = each.unit === "dollars" ? dollars : count;
-  const where = each.scope ? ` ${short(each.scope)}` : "";
+  const where = each.unit === "contracts" && Number(each.used) ? ` in ${short(each.scope)}` : "";
   return h(
     "div",
     { class: "limit" },

@@ -4,7 +4,8 @@ import { askToPause, askToUnpause } from "./control.js";
 import { byId, empty, h, s, show } from "./dom.js";
 import { count, estimate, price, signed, signedCount, strike, tone, words } from "./format.js";
 
-const HIDDEN = new Set(["fair_extreme", "settled", "closed"]);
+// Fair values between which a market is worth a row although nothing is quoted there.
+const LEAST_FAIR = 0.03;
 const HEAD = [
   ["strike", ""],
   ["fair", "right"],
@@ -42,8 +43,8 @@ export function showLadder({ event }) {
 }
 
 function matters(market) {
-  const quotable = market.fair !== null && !HIDDEN.has(market.gate?.gate);
-  return market.quotes.length > 0 || Number(market.cash) !== 0 || market.paused || quotable;
+  const open = market.fair !== null && Math.min(market.fair, 1 - market.fair) >= LEAST_FAIR;
+  return market.quotes.length > 0 || traded(market) || market.paused || (open && !market.settled);
 }
 
 function ladder(event, rows) {
