@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator, MutableMapping
-from typing import Any
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
@@ -82,7 +82,7 @@ def _command(name: str, panel: str, module: str) -> Any:
     else:
         holder.command(name, rich_help_panel=panel)(made)
     group = typer.main.get_command(holder)
-    return group.commands[name]  # type: ignore[attr-defined]
+    return cast("TyperGroup", group).commands[name]
 
 
 class _Group(TyperGroup):
@@ -102,7 +102,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.callback()(lambda: None)
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and the commit.", is_eager=True)
+    ] = False,
+) -> None:
+    """Make markets in Kalshi's weekly TSA passenger events."""
+    if version:
+        # Only here: it reads the commit from disk.
+        from mmbot.versions import version_line  # noqa: PLC0415
+
+        typer.echo(version_line())
+        raise typer.Exit
 
 
 def main() -> None:
