@@ -103,19 +103,28 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def common(
-    version: Annotated[
-        bool, typer.Option("--version", help="Show the version and the commit.", is_eager=True)
-    ] = False,
-) -> None:
-    """Make markets in Kalshi's weekly TSA passenger events."""
-    if version:
+def _show_version(asked: bool) -> None:
+    if asked:
         # Only here: it reads the commit from disk.
         from mmbot.versions import version_line  # noqa: PLC0415
 
         typer.echo(version_line())
         raise typer.Exit
+
+
+@app.callback()
+def common(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Show the version and the commit.",
+            is_eager=True,
+            callback=_show_version,
+        ),
+    ] = False,
+) -> None:
+    """Make markets in Kalshi's weekly TSA passenger events."""
 
 
 def main() -> None:
