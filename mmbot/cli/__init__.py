@@ -23,8 +23,14 @@ _PANELS: dict[str, dict[str, str]] = {
     "Trade": {"check": "check", "run": "run", "cancel-all": "cancel_all"},
     "Ask and steer the daemon that runs": {
         "status": "status",
+        "positions": "glance",
+        "pnl": "glance",
+        "orders": "glance",
+        "fills": "glance",
         "halt": "operate",
         "resume": "operate",
+        "pause": "pause",
+        "unpause": "pause",
         "explain": "operate",
         "plan": "operate",
         "counts": "operate",
@@ -41,6 +47,14 @@ _PANELS: dict[str, dict[str, str]] = {
         "history": "history",
     },
 }
+
+# Below every command's help. Where a command has more to say of its own codes, its help does.
+_EXIT_CODES = (
+    "Exit codes, of every command: 0 done; 1 what was compared or checked is not right; "
+    "2 something given cannot be used; 3 not ready: no daemon or exchange answers, or a check "
+    "failed; 4 not known whether an order is left, or what a daemon did; 5 a part of the daemon "
+    "failed."
+)
 
 
 class _Commands(MutableMapping[str, Any]):
@@ -81,8 +95,10 @@ def _command(name: str, panel: str, module: str) -> Any:
         holder.add_typer(made, name=name, rich_help_panel=panel)
     else:
         holder.command(name, rich_help_panel=panel)(made)
-    group = typer.main.get_command(holder)
-    return cast("TyperGroup", group).commands[name]
+    command = cast("TyperGroup", typer.main.get_command(holder)).commands[name]
+    for each in (command, *getattr(command, "commands", {}).values()):
+        each.epilog = _EXIT_CODES
+    return command
 
 
 class _Group(TyperGroup):
