@@ -16,6 +16,7 @@ from mmbot.cli.evaluate import evaluate
 from mmbot.cli.exchange import exchange
 from mmbot.cli.forecast import forecast
 from mmbot.cli.history import history
+from mmbot.cli.install_service import install_service
 from mmbot.cli.operate import counts, explain, halt, plan, resume
 from mmbot.cli.output import never_refuse_a_character
 from mmbot.cli.record import record
@@ -38,7 +39,7 @@ app.callback()(lambda: None)
 _STEER = "Ask and steer the daemon that runs"
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Try it": (demo, exchange, simulate),
-    "Trade": (check, run, cancel_all),
+    "Trade": (check, run, cancel_all, install_service),
     _STEER: (halt, resume, explain, plan),
     "Study": (record, report, replay, forecast, evaluate, backtest, sweep, bench),
 }

@@ -35,9 +35,7 @@ MOST_SILENT_MS: Milliseconds = 30_000
 _LEEWAY_MS: Milliseconds = 2_000
 
 
-def unattended(
-    state: TradingState, feed_age_ms: Milliseconds | None, now: Milliseconds
-) -> str:
+def unattended(state: TradingState, feed_age_ms: Milliseconds | None, now: Milliseconds) -> str:
     """Return what a quote stands without that it may not stand without; empty if none does.
 
     Args:

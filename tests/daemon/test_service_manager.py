@@ -49,7 +49,12 @@ def test_every_message_is_systemds_own_word(listener: Listener) -> None:
     manager.ready()
     manager.alive()
     manager.stopping()
-    assert listener.heard() == ["EXTEND_TIMEOUT_USEC=1500000", "READY=1", "WATCHDOG=1", "STOPPING=1"]
+    assert listener.heard() == [
+        "EXTEND_TIMEOUT_USEC=1500000",
+        "READY=1",
+        "WATCHDOG=1",
+        "STOPPING=1",
+    ]
 
 
 def test_a_reload_says_when_it_began_and_that_it_is_over(listener: Listener) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmbot.daemon.status_line import status_line
-from mmbot.trading.events import Halted, ListingRead, StreamUp
+from mmbot.trading.events import Halted
 from mmbot.trading.gates import Gate
 from tests.trading.builders import MIDDLE, Bench, market_settled
 
