@@ -264,6 +264,13 @@ class LogSettings(_Section, frozen=True, kw_only=True):
     heartbeat_seconds: Annotated[float, msgspec.Meta(ge=1.0, le=3600.0)] = 60.0
 
 
+class MetricsSettings(_Section, frozen=True, kw_only=True):
+    """`[metrics]`: where Prometheus reads this daemon's metrics; nowhere while `port` is 0."""
+
+    address: Literal["127.0.0.1", "::1"] = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+
+
 class Settings(_Section, frozen=True, kw_only=True):
     """All settings."""
 
@@ -278,6 +285,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     paper: PaperSettings = PaperSettings()
     state: StateSettings = StateSettings()
     log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
 
 def load(path: Path) -> Settings:

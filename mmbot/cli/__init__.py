@@ -17,6 +17,7 @@ from mmbot.cli.exchange import exchange
 from mmbot.cli.forecast import forecast
 from mmbot.cli.history import history
 from mmbot.cli.install_service import install_service
+from mmbot.cli.metrics import metrics
 from mmbot.cli.operate import counts, explain, halt, plan, resume
 from mmbot.cli.output import never_refuse_a_character
 from mmbot.cli.record import record
@@ -40,7 +41,7 @@ _STEER = "Ask and steer the daemon that runs"
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Try it": (demo, exchange, simulate),
     "Trade": (check, run, cancel_all, install_service),
-    _STEER: (halt, resume, explain, plan),
+    _STEER: (halt, resume, explain, plan, metrics),
     "Study": (record, report, replay, forecast, evaluate, backtest, sweep, bench),
 }
 for panel, commands in _PANELS.items():

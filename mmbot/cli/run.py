@@ -16,6 +16,7 @@ import uvloop
 
 from mmbot import config
 from mmbot.daemon import signals
+from mmbot.daemon.bystanders import Bystanders
 from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue, read_venue, real_venue
 from mmbot.daemon.interceptor import Interceptor, PassThrough
@@ -23,7 +24,6 @@ from mmbot.daemon.operations import Observer
 from mmbot.daemon.process import Process
 from mmbot.daemon.service_manager import ServiceManager
 from mmbot.daemon.trade_tape import TradeTape
-from mmbot.daemon.watchdog import Watchdog
 from mmbot.errors import BadInput, ExitCode, NotReady
 from mmbot.observe import log
 from mmbot.observe.explain import explain
@@ -90,7 +90,7 @@ def serve(
             state,
             interceptor_for,
             observer,
-            Watchdog(ServiceManager(os.environ)),
+            Bystanders(ServiceManager(os.environ), lambda: log.figures().get("log_dropped", 0)),
             only_records=only_records,
         )
         code = uvloop.run(process.run())
