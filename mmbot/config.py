@@ -31,6 +31,9 @@ from mmbot.units import (
 
 Mode: TypeAlias = Literal["paper", "demo", "live"]
 Sides: TypeAlias = Literal["likelier", "both"]
+AlertKind: TypeAlias = Literal[
+    "start", "stop", "halt", "limit", "feed", "count", "fills", "settlement", "morning"
+]
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 _PRODUCTION = (
@@ -271,6 +274,23 @@ class MetricsSettings(_Section, frozen=True, kw_only=True):
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
 
 
+class AlertSettings(_Section, frozen=True, kw_only=True):
+    """`[alerts]`: what a person is told of; nobody is while there are no addresses.
+
+    The addresses, in Apprise's form, hold passwords and so are never in this file: they are in
+    `urls_file`, one a line, in the environment variable `MMBOT_ALERT_URLS`, or in the systemd
+    credential `alert_urls`.
+    """
+
+    urls_file: str = ""
+    events: tuple[AlertKind, ...] = get_args(AlertKind)
+    fold_seconds: Annotated[float, msgspec.Meta(ge=0.0, le=3600.0)] = 60.0
+    most_an_hour: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 30
+    feed_dead_seconds: Annotated[float, msgspec.Meta(ge=5.0, le=3600.0)] = 60.0
+    # New York time.
+    morning_report: dt.time = dt.time(8, 0)
+
+
 class Settings(_Section, frozen=True, kw_only=True):
     """All settings."""
 
@@ -286,6 +306,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     state: StateSettings = StateSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
+    alerts: AlertSettings = AlertSettings()
 
 
 def load(path: Path) -> Settings:

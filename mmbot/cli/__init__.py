@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import typer
 
+from mmbot.cli.alerts import alerts
 from mmbot.cli.backtest import backtest
 from mmbot.cli.bench import bench
 from mmbot.cli.cancel_all import cancel_all
@@ -47,6 +48,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
 for panel, commands in _PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(alerts, name="alerts", rich_help_panel=_STEER)
 app.add_typer(counts, name="counts", rich_help_panel=_STEER)
 app.add_typer(history, name="history", rich_help_panel="Study")
 

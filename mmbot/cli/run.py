@@ -16,6 +16,8 @@ import uvloop
 
 from mmbot import config
 from mmbot.daemon import signals
+from mmbot.daemon.alert_addresses import find_addresses
+from mmbot.daemon.alerts import Alerts
 from mmbot.daemon.bystanders import Bystanders
 from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue, read_venue, real_venue
@@ -81,6 +83,8 @@ def serve(
         signals.hold()
         log.configure(settings.log.level)
         observer = Observer(_heartbeat, explain, plan)
+        addresses = find_addresses(settings.alerts, os.environ)
+        alerts = Alerts(settings.alerts, addresses, state) if addresses else None
         # A loop that hangs is killed by SIGABRT, and leaves what hung in the log.
         faulthandler.enable(log.STANDARD_ERROR)
         process = Process(
@@ -90,7 +94,7 @@ def serve(
             state,
             interceptor_for,
             observer,
-            Bystanders(ServiceManager(os.environ), lambda: log.figures().get("log_dropped", 0)),
+            Bystanders(ServiceManager(os.environ), alerts, _log_dropped),
             only_records=only_records,
         )
         code = uvloop.run(process.run())
@@ -99,6 +103,10 @@ def serve(
     except Exception:  # noqa: BLE001 (an edge: the exit code must be one of the documented)
         traceback.print_exc()
     raise typer.Exit(code)
+
+
+def _log_dropped() -> int:
+    return log.figures().get("log_dropped", 0)
 
 
 def _heartbeat(state: TradingState) -> dict[str, Any]:

@@ -39,6 +39,13 @@ STOP_SECONDS = CANCEL_SECONDS + 5.0
 # A predecessor that is about to end lets go of ledger and account by then; another daemon does not.
 _PREDECESSOR_ATTEMPTS, _PREDECESSOR_PAUSE_SECONDS = 60, 0.5
 _T = TypeVar("_T")
+_HOW = {
+    ExitCode.CLEAN: "no order is left",
+    ExitCode.BAD_INPUT: "something given cannot be used",
+    ExitCode.NOT_READY: "it is not ready to trade",
+    ExitCode.NOT_KNOWN: "it is not known whether an order is left",
+    ExitCode.BROKEN: "a part failed, and no order is left",
+}
 
 InterceptorFor = Callable[[Settings, Iterable[Fill]], Interceptor]
 
@@ -110,17 +117,18 @@ class Process:
         )
         signals.start()
         code = ExitCode.NOT_KNOWN
-        watchdog = self._bystanders.watchdog
-        watched = [asyncio.create_task(watchdog.run()), asyncio.create_task(self._ends(stop))]
+        ending = asyncio.create_task(self._ends(stop))
         try:
-            code = await self._run(stop)
+            async with self._bystanders.running():
+                code = await self._run(stop)
+            await self._bystanders.ended(f"Stopped: {_HOW[code]}")
         except (BadInput, NotReady) as error:
             code = ExitCode(error.exit_code)
+            await self._bystanders.ended("Stopped, and a person must mend it", str(error))
             raise
         finally:
             signals.ending(code)
-            for task in watched:
-                task.cancel()
+            ending.cancel()
         return code
 
     async def _ends(self, stop: Stop) -> None:

@@ -146,12 +146,11 @@ class Service:
             sides=self._settings.quoting.sides,
         )
         answer = self._operations.answer
-        metrics = self._bystanders.metrics
-        metrics.measure = self._measured
+        self._bystanders.watch(self._measured)
         async with (
             self._rest,
             control.listening(self._state, answer, account_lock),
-            serving(self._settings.metrics, metrics.page),
+            serving(self._settings.metrics, self._bystanders.metrics.page),
         ):
             ready = await stop.unless_asked(self._prepare())
             if ready is None:
