@@ -9,6 +9,7 @@ import typer
 
 from mmbot.cli.alerts import alerts
 from mmbot.cli.backtest import backtest
+from mmbot.cli.backup import backup, restore
 from mmbot.cli.bench import bench
 from mmbot.cli.cancel_all import cancel_all
 from mmbot.cli.check import check
@@ -41,7 +42,7 @@ app.callback()(lambda: None)
 _STEER = "Ask and steer the daemon that runs"
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Try it": (demo, exchange, simulate),
-    "Trade": (check, run, cancel_all, install_service),
+    "Trade": (check, run, cancel_all, install_service, backup, restore),
     _STEER: (halt, resume, explain, plan, metrics),
     "Study": (record, report, replay, forecast, evaluate, backtest, sweep, bench),
 }

@@ -15,6 +15,7 @@ import typer
 import uvloop
 
 from mmbot import config
+from mmbot.cli.week_report import renderer
 from mmbot.daemon import signals
 from mmbot.daemon.alert_addresses import find_addresses
 from mmbot.daemon.alerts import Alerts
@@ -94,7 +95,9 @@ def serve(
             state,
             interceptor_for,
             observer,
-            Bystanders(ServiceManager(os.environ), alerts, _log_dropped),
+            Bystanders(
+                ServiceManager(os.environ), alerts, (state, renderer(settings, state)), _log_dropped
+            ),
             only_records=only_records,
         )
         code = uvloop.run(process.run())

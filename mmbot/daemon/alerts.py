@@ -107,9 +107,6 @@ class Alerts:
                 self._outbox.put_fill(_fill_line(fields), self._clock())
             case "belief.updated":
                 self._count_known(fields["event_ticker"], fields["known"])
-            case "event.settled":
-                title = f"{fields['event_ticker']} is settled: P&L {fields['pnl']} dollars"
-                self.tell(Alert("settlement", title))
 
     def _count_known(self, event: str, known: int) -> None:
         if known > self._known.get(event, known):

@@ -146,7 +146,7 @@ class Service:
             sides=self._settings.quoting.sides,
         )
         answer = self._operations.answer
-        self._bystanders.watch(self._measured)
+        self._bystanders.watch(self._measured, self._ledger.drain)
         async with (
             self._rest,
             control.listening(self._state, answer, account_lock),

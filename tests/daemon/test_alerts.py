@@ -23,7 +23,7 @@ from mmbot.tsa.calendar import EASTERN, to_milliseconds
 from tests.daemon.mail import hook_server, mail_server
 from tests.daemon.processes import Mmbot, Start, session
 from tests.daemon.test_metrics import fill_of_bid, free_port, until_served
-from tests.trading.builders import NOW, Bench, belief, market_settled, notes
+from tests.trading.builders import NOW, Bench, belief, notes
 
 SECRET = "secret-passw0rd"
 ADDRESS = f"mailtos://me:{SECRET}@smtp.example.com?to=someone@example.com"
@@ -143,12 +143,6 @@ async def test_a_limit_that_is_hit_is_told_once(told: Told) -> None:
     (title,) = await told.titles()
     assert title.startswith("T-26NOV29 has lost what it")
     assert await told.titles() == []
-
-
-async def test_a_settlement_is_told_with_its_result(told: Told) -> None:
-    for ticker in told.bench.engine.state.event_of_market:
-        told.handle(market_settled(ticker, 0))
-    assert await told.titles() == ["T-26NOV29 is settled: P&L 0.000000 dollars"]
 
 
 async def test_every_morning_the_week_is_told(told: Told) -> None:
