@@ -11,7 +11,7 @@ import typer
 
 from mmbot import config
 from mmbot.cli.options import DaemonConfig, DaemonVenue
-from mmbot.cli.run import state_directory
+from mmbot.cli.place import state_directory
 from mmbot.daemon.ledger_copies import back_up
 from mmbot.daemon.ledger_copies import restore as put_back
 

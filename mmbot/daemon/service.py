@@ -46,6 +46,7 @@ from mmbot.errors import ExitCode, NotReady, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.selfcheck import failures
 from mmbot.recording.outside import ONLY_RECORDS
+from mmbot.status_report import Surroundings
 from mmbot.trading.events import Halted, SessionStarted, Stopping, TasksDown
 from mmbot.trading.values import Fill
 from mmbot.tsa.counts import Counts, load_counts
@@ -121,7 +122,13 @@ class Service:
         self._neighbours = Neighbours(self._session, self._account.own_orders)
         self._other_daemon: OtherDaemon | None = None
         self._operations = Operations(
-            settings, self._runner.bot, ledger, self._runner.handle, wall_clock, observer
+            settings,
+            self._runner.bot,
+            ledger,
+            self._runner.handle,
+            wall_clock,
+            observer,
+            Surroundings(self._session, self._began, os.getpid(), venue.rest_url),
         )
 
     async def run(self, stop: Stop, account_lock: socket.socket | None = None) -> ExitCode:
@@ -352,5 +359,5 @@ class Service:
                 streaming=self._runner.bot.streaming,
                 calendar=self._venue.clock.at(wall_clock()).isoformat(timespec="seconds"),
                 **({"unknown_words": words} if words else {}),
-                **self._observer.status(self._runner.bot.engine.state),
+                **self._observer.heartbeat(self._runner.bot.engine.state),
             )

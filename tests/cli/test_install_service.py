@@ -34,7 +34,7 @@ def test_where_it_cannot_be_done_it_is_refused_in_a_sentence(mmbot: Mmbot) -> No
 def test_without_root_it_is_refused_in_a_sentence() -> None:
     script = f"import os; os.setuid({NOBODY}); from mmbot.cli import main; main()"
     refused = subprocess.run(
-        [sys.executable, "-c", f"import mmbot.cli; {script}", "install-service"],
+        [sys.executable, "-c", f"import mmbot.cli.install_service; {script}", "install-service"],
         capture_output=True,
         text=True,
         timeout=60,

@@ -274,8 +274,12 @@ async def test_a_letter_reaches_mail_and_http_and_says_where_it_did_not() -> Non
     assert hook.posted[0]["message"] == body
 
 
-def with_tables(config: Path, tables: str) -> Path:
-    config.write_text(f"{config.read_text()}\n{tables}")
+def changed(config: Path, lines: dict[str, str]) -> Path:
+    text = config.read_text()
+    for line, other in lines.items():
+        assert text.count(line) == 1
+        text = text.replace(line, other)
+    config.write_text(text)
     return config
 
 
@@ -286,8 +290,11 @@ async def test_the_daemon_tells_of_its_start_and_end_and_is_measured_meanwhile(
     port = free_port()
     async with hook_server() as hook:
         addresses = private(tmp_path / "addresses", hook.address)
-        told = f'[metrics]\nport = {port}\n[alerts]\nurls_file = "{addresses}"\n'
-        config = with_tables(Path(quick_config), told)
+        told = {
+            "\nport = 0\n": f"\nport = {port}\n",
+            'urls_file = ""': f'urls_file = "{addresses}"',
+        }
+        config = changed(Path(quick_config), told)
         state = tmp_path / "state"
         async with session(config, exchange.venue_file, state) as daemon:
             started = await hook.until_posted("Started")

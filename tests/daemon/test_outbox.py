@@ -67,7 +67,7 @@ def test_one_kind_cannot_flood_and_leaves_room_for_others() -> None:
 def test_all_kinds_together_are_limited_by_the_hour() -> None:
     outbox = Outbox(AlertSettings(most_an_hour=2))
     for kind in ("start", "halt", "limit"):
-        outbox.put(Alert(kind, kind))  # type: ignore[arg-type]
+        outbox.put(Alert(kind, kind))
     assert len(drain(outbox, 0.0)) == 2
 
 
