@@ -20,7 +20,14 @@ from mmbot.errors import BadInput, NotReady
 # The module of each command; its function, or its group of commands, has the command's name.
 _PANELS: dict[str, dict[str, str]] = {
     "Try it": {"demo": "demo", "exchange": "exchange", "simulate": "simulate"},
-    "Trade": {"check": "check", "run": "run", "cancel-all": "cancel_all"},
+    "Trade": {
+        "check": "check",
+        "run": "run",
+        "cancel-all": "cancel_all",
+        "install-service": "install_service",
+        "backup": "backup",
+        "restore": "backup",
+    },
     "Ask and steer the daemon that runs": {
         "status": "status",
         "positions": "glance",
@@ -34,6 +41,8 @@ _PANELS: dict[str, dict[str, str]] = {
         "explain": "operate",
         "plan": "operate",
         "counts": "operate",
+        "alerts": "alerts",
+        "metrics": "metrics",
     },
     "Study": {
         "record": "record",
