@@ -66,6 +66,8 @@ class Feed:
         self.unknown_words = VocabularyMonitor(vocabulary.STREAM)
         # When the last frame was sent, by the exchange's clock.
         self._last_sent: Milliseconds | None = None
+        # When the stream last told of an own order or fill.
+        self._own_heard: Milliseconds | None = None
         # The end of a lag, held back until the rest of its frame is handled.
         self._in_time_again: FeedLagged | None = None
         self._subscriptions = Subscriptions(silence_ms)
@@ -165,6 +167,10 @@ class Feed:
     def age(self, now: Milliseconds) -> Milliseconds | None:
         """Return the time since the last frame was sent, by the exchange's clock."""
         return None if self._last_sent is None else max(0, now - self._last_sent)
+
+    def own_age(self, now: Milliseconds) -> Milliseconds | None:
+        """Return the time since the stream last told of an own order or fill."""
+        return None if self._own_heard is None else max(0, now - self._own_heard)
 
     def woken(self, now: Milliseconds) -> FeedStep:
         """Act on the deadlines that have passed."""
@@ -268,6 +274,7 @@ class Feed:
                 subscriptions.step.events.append(FillUnreadable("", f"message {frame.type}"[:200]))
 
     def _fill(self, frame: wire.Frame) -> None:
+        self._own_heard = self._subscriptions.now
         fill = fill_on_stream(frame.msg, self._prefix)
         if isinstance(fill, FillUnreadable):
             self._subscriptions.step.events.append(fill)
@@ -275,6 +282,7 @@ class Feed:
             self._subscriptions.step.events.append(Filled(fill))
 
     def _order(self, frame: wire.Frame) -> None:
+        self._own_heard = self._subscriptions.now
         order = order_on_stream(frame.msg)
         if isinstance(order, OrderReport):
             self._subscriptions.step.events.append(OrderReported(order))
