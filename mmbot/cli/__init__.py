@@ -156,7 +156,19 @@ def main() -> None:
     """Run the command line; errors that the user can fix are one sentence and an exit code."""
     never_refuse_a_character()
     try:
-        app()
+        app(_with_path(sys.argv[1:]))
     except (BadInput, NotReady) as error:
         print(f"mmbot: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def _with_path(arguments: list[str]) -> list[str]:
+    """Return the arguments with standard output named where `mmbot bench --json` stands alone."""
+    if arguments[:1] != ["bench"]:
+        return arguments
+    named = []
+    for argument, following in zip(arguments, [*arguments[1:], "--"], strict=True):
+        named.append(argument)
+        if argument == "--json" and following.startswith("--"):
+            named.append("-")
+    return named
