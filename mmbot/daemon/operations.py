@@ -78,14 +78,14 @@ class Observer(msgspec.Struct, frozen=True):
     """How the state of a running bot is shown.
 
     Attributes:
-        heartbeat: The fields of a heartbeat.
+        heartbeat: The events and fields to log at a heartbeat.
         status: Everything at a glance.
         explain: The steps from the counts to the orders of one market.
         plan: Every market's quotes under the settings in force and under others.
         dashboard: What the dashboard is made of; without it there is none.
     """
 
-    heartbeat: Callable[[TradingState], dict[str, Any]]
+    heartbeat: Callable[[StatusReport], list[tuple[str, dict[str, Any]]]]
     status: Callable[[TradingState, Counts, Surroundings, Milliseconds], StatusReport]
     explain: Callable[[TradingState, Counts, str, Milliseconds], tuple[Step, ...]]
     plan: Callable[[Engine, Settings, Milliseconds], tuple[PlannedMarket, ...]]
