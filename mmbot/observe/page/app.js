@@ -9,7 +9,7 @@ import { showHeader, showNotices, showTiles } from "./header.js";
 import { showHealth, showLimits } from "./health.js";
 import { onToggle, showLadder, startLadder } from "./ladder.js";
 import { addLines, showLog, startLog } from "./log.js";
-import { showOrderEvents, showOrders } from "./orders.js";
+import { showLives, showOrders } from "./orders.js";
 import { showPnl } from "./pnl.js";
 import { connect } from "./stream.js";
 import { startTheme } from "./theme.js";
@@ -87,7 +87,7 @@ function looked(look) {
 }
 
 function logged(lines) {
-  showOrderEvents(addLines(lines));
+  showLives(addLines(lines));
   showLog();
 }
 

@@ -1,4 +1,4 @@
-// Own orders with what is left of their lives, and what became of the latest.
+// Own orders with what is left of their lives, and the lives of the latest that are over.
 
 import { byId, empty, h, s, show, table } from "./dom.js";
 import { count, duration, price, short, timeOf, words } from "./format.js";
@@ -12,7 +12,17 @@ const HEAD = [
   ["age", "right wide"],
   ["expires in", "right"],
 ];
-const MOST_EVENTS = 14;
+const LIFE_HEAD = [
+  ["placed", "wide"],
+  ["market", ""],
+  ["", ""],
+  ["price", "right"],
+  ["count", "right wide"],
+  ["lived", "right"],
+  ["filled", "right"],
+  ["why it ended", ""],
+];
+const MOST_LIVES = 8;
 
 export function showOrders({ status }) {
   const orders = status.events.flatMap((event) => event.markets).flatMap((each) => each.quotes);
@@ -27,7 +37,7 @@ function row(order, now) {
   const filled = Number(order.filled) ? h("span", { class: "size" }, ` ${count(order.filled)} filled`) : "";
   return [
     short(order.market),
-    h("span", { class: order.side }, order.side === "bid" ? "buys YES" : "sells YES"),
+    sideOf(order.side),
     price(order.price),
     [count(order.count), filled],
     h("span", { class: `chip ${order.state}` }, words(order.state)),
@@ -52,28 +62,45 @@ function whyNone(status) {
   return `No order is live${status.gate ? `: ${status.gate.meaning}` : "."}`;
 }
 
-export function showOrderEvents(lines) {
-  const events = lines
-    .filter(({ fields }) => fields.event.startsWith("order.") || fields.event === "fill")
-    .slice(-MOST_EVENTS)
-    .reverse();
-  show(byId("order-events"), events.map((each) => each.number), () =>
-    events.length ? events.map(orderEvent) : h("li", { class: "empty" }, "Nothing happened to an order yet."),
+// Lives: what the log's last lines tell of orders that are over.
+
+export function showLives(lines) {
+  const over = livesOf(lines).slice(-MOST_LIVES).reverse();
+  show(byId("lives"), over, () =>
+    over.length
+      ? table(LIFE_HEAD, over.map(lifeRow), "Orders that are over")
+      : empty("No order has come to its end while anybody could look."),
   );
 }
 
-function orderEvent({ fields }) {
-  const parts = [
-    fields.market ? short(fields.market) : "",
-    fields.side ?? "",
-    fields.price ? `at ${price(fields.price)}` : "",
-    fields.reason ? words(fields.reason) : "",
-  ];
-  return h(
-    "li",
-    { class: fields.level },
-    h("time", {}, timeOf(Date.parse(fields.timestamp))),
-    h("b", {}, fields.event.replace("order.", "")),
-    h("span", {}, parts.filter(Boolean).join(" ")),
-  );
+function livesOf(lines) {
+  const lives = new Map();
+  for (const { fields } of lines) {
+    const id = fields.client_order_id;
+    if (!id || !fields.event.startsWith("order.")) continue;
+    const at = Date.parse(fields.timestamp);
+    const life = lives.get(id) ?? {};
+    if (fields.event === "order.place") Object.assign(life, fields, { began: at, why: "" });
+    if (fields.event === "order.cancel") life.why = words(fields.reason);
+    if (fields.event === "order.refused") life.why = `refused: ${words(fields.refusal)}`;
+    if (fields.event === "order.over") Object.assign(life, { ended: at, filled: fields.filled });
+    lives.set(id, life);
+  }
+  return [...lives.values()].filter((life) => life.began && life.ended);
 }
+
+function lifeRow(life) {
+  const filled = Number(life.filled);
+  return [
+    timeOf(life.began),
+    short(life.market),
+    sideOf(life.side),
+    price(life.price),
+    count(life.count),
+    duration(life.ended - life.began),
+    filled ? h("b", {}, count(life.filled)) : "",
+    life.why || (filled ? "filled" : "expired"),
+  ];
+}
+
+const sideOf = (side) => h("span", { class: side }, side === "bid" ? "buys YES" : "sells YES");
