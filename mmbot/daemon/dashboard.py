@@ -27,6 +27,7 @@ from mmbot.daemon.dashboard_events import DashboardEvents, DashboardParts
 from mmbot.daemon.private_files import open_private
 from mmbot.daemon.viewers import Viewers
 from mmbot.daemon.web_guard import (
+    LOGGER,
     BoundedServer,
     refuse_others,
     refuse_without,
@@ -106,6 +107,7 @@ class Dashboard:
         runner = web.AppRunner(
             app,
             access_log=None,
+            logger=LOGGER,
             keepalive_timeout=_IDLE_SECONDS,
             shutdown_timeout=_CLOSE_SECONDS,
         )

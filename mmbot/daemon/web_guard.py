@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import secrets
 from collections.abc import Collection
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
 TOKEN_HEADER = "X-Mmbot-Token"  # noqa: S105 (its name)
@@ -98,6 +100,20 @@ def refuse_without(token: str, request: web.Request) -> None:
     given = request.headers.get(TOKEN_HEADER, "")
     if not token or not secrets.compare_digest(given.encode(), token.encode()):
         raise web.HTTPUnauthorized(text="That needs the token; `mmbot dashboard` says where it is.")
+
+
+def _is_own_fault(record: logging.LogRecord) -> bool:
+    """Return whether a line is about more than a request that is no HTTP.
+
+    Anyone can send such a request, and fill the log with it.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
+
+
+# Where the server says what went wrong.
+LOGGER = logging.getLogger("mmbot.dashboard")
+LOGGER.addFilter(_is_own_fault)
 
 
 class BoundedServer:

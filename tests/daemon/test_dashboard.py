@@ -208,6 +208,29 @@ async def test_no_more_connections_are_held_than_the_bound(
             await served.get()
 
 
+@pytest.mark.parametrize(
+    "sent", [b"\x16\x03\x01\x02" * 9 + b"\r\n\r\n", b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n"]
+)
+async def test_what_is_no_http_is_answered_and_does_not_fill_the_log(
+    served: Served, caplog: pytest.LogCaptureFixture, sent: bytes
+) -> None:
+    where = urlsplit(served.url)
+    reader, writer = await asyncio.open_connection(where.hostname, where.port)
+    writer.write(sent)
+    assert (await reader.readline()).endswith(b"400 Bad Request\r\n")
+    writer.close()
+    assert caplog.records == []
+
+
+async def test_a_failure_of_its_own_is_logged(
+    served: Served, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served.daemon.operations, "_resume", lambda: 1 / 0)
+    status, _ = await served.command({"type": "resume"})
+    assert status == 500
+    assert [record.name for record in caplog.records] == ["mmbot.dashboard"]
+
+
 # Looking
 
 

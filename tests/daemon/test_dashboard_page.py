@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.daemon.browser import browsing
-from tests.daemon.processes import Start, await_resting, daemon, read_until
+from tests.daemon.processes import Start, await_resting, daemon, read_until, terminate
 
 PHONE, DESK = 390, 1280
 
@@ -65,3 +65,6 @@ def test_a_person_sees_the_quotes_halts_them_with_the_token_and_resumes(
         page.until(f"document.documentElement.scrollWidth <= {PHONE}")
         page.until("document.querySelector('#distribution canvas').clientWidth <= 390")
         assert [each for each in page.complaints if "401" not in each] == []
+
+        assert terminate(process) == 0
+        page.until("document.querySelector('#notices').innerText.includes('No word from')")

@@ -1,7 +1,7 @@
 // Fills of an event, the latest first, with what fair value made of them later.
 
 import { byId, empty, h, show, table } from "./dom.js";
-import { count, moment, price, short, signedCents } from "./format.js";
+import { count, moment, price, signedCents, strike } from "./format.js";
 
 const HORIZONS = ["1s", "1min", "1h", "release"];
 const HEAD = [
@@ -38,7 +38,7 @@ function row(fill, time) {
   const marked = HORIZONS.map((horizon) => cents(edge(fill.markouts[horizon]?.fair)));
   return [
     time,
-    short(fill.market),
+    strike(fill.market),
     h("span", { class: fill.side }, fill.side === "bid" ? "YES" : "NO"),
     price(fill.side === "bid" ? fill.price : 1 - fill.price),
     [count(fill.count), fill.confirmed ? "" : h("span", { class: "size", title: "not listed by the account yet" }, " ?")],

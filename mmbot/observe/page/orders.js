@@ -1,7 +1,7 @@
 // Own orders with what is left of their lives, and the lives of the latest that are over.
 
 import { byId, empty, h, s, show, table } from "./dom.js";
-import { count, duration, price, short, timeOf, words } from "./format.js";
+import { count, duration, price, strike, timeOf, words } from "./format.js";
 
 const HEAD = [
   ["market", ""],
@@ -13,11 +13,11 @@ const HEAD = [
   ["expires in", "right"],
 ];
 const LIFE_HEAD = [
-  ["placed", "wide"],
   ["market", ""],
   ["", ""],
   ["price", "right"],
   ["count", "right wide"],
+  ["placed", "right wide"],
   ["lived", "right"],
   ["filled", "right"],
   ["why it ended", ""],
@@ -36,7 +36,7 @@ function row(order, now) {
   const left = Math.max(0, order.expires - now);
   const filled = Number(order.filled) ? h("span", { class: "size" }, ` ${count(order.filled)} filled`) : "";
   return [
-    short(order.market),
+    strike(order.market),
     sideOf(order.side),
     price(order.price),
     [count(order.count), filled],
@@ -92,11 +92,11 @@ function livesOf(lines) {
 function lifeRow(life) {
   const filled = Number(life.filled);
   return [
-    timeOf(life.began),
-    short(life.market),
+    strike(life.market),
     sideOf(life.side),
     price(life.price),
     count(life.count),
+    timeOf(life.began),
     duration(life.ended - life.began),
     filled ? h("b", {}, count(life.filled)) : "",
     life.why || (filled ? "filled" : "expired"),
