@@ -154,6 +154,10 @@ class Engine:
             self._account.confirm_stop(now)
         return self._buffer.drain()
 
+    def absorb(self, change: BookChanged, now: Milliseconds) -> bool:
+        """Apply the change of a book if no command follows from it; return whether it was."""
+        return self._market_data.absorb(change, now)
+
     def _check_echoes(self, affected: _Tickers, now: Milliseconds) -> _Tickers:
         """Distrust what does not show on the stream; return the markets to review."""
         if not self._echoes.check(now):

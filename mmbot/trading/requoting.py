@@ -336,6 +336,7 @@ class Requote:
             group=self._state.shard(terms.shard).group,
         )
         self._state.orders.add(order)
+        place.market.calm = None
         self._buffer.add(
             Place(
                 order.client_id,

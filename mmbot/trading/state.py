@@ -33,6 +33,20 @@ from mmbot.units import ONE_DOLLAR, Count, Milliseconds, Money, Price, total, va
 _NEWS_MS: Final = 30 * 60_000
 
 
+class Calm(msgspec.Struct, frozen=True):
+    """Where a market's book may change, and nothing follows.
+
+    Levels behind both of these prices decide neither the best prices of others nor the mid, and
+    until then no pricing is due that a change of this book alone could bring about.
+    """
+
+    bid: Price
+    ask: Price
+    until: Milliseconds
+    priced: PricingInputs | None
+    fills: int
+
+
 class MarketState(msgspec.Struct):
     """One market: its book, its quote limits, and what keeps its quotes off.
 
@@ -41,6 +55,7 @@ class MarketState(msgspec.Struct):
         book: The book, while it is trusted.
         book_at: When a message about the book came last.
         top: The best prices of others, as last read from the book.
+        calm: Where the book may change without consequence; `None` if that is not known.
         quote_limits: The highest prices and the sizes, once the event has been priced.
         market_mid: The midpoint of the book, now or lately.
         held_until: Until when no new order is sent, and `held_by` why.
@@ -62,6 +77,7 @@ class MarketState(msgspec.Struct):
     book: Book | None = None
     book_at: Milliseconds = 0
     top: Top | None = None
+    calm: Calm | None = None
     quote_limits: QuoteLimits | None = None
     market_mid: MarketMid = msgspec.field(default_factory=MarketMid)
     held_until: Milliseconds = 0
