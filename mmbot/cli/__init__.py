@@ -11,11 +11,13 @@ from mmbot.cli.backtest import backtest
 from mmbot.cli.bench import bench
 from mmbot.cli.cancel_all import cancel_all
 from mmbot.cli.check import check
+from mmbot.cli.config import config_app
 from mmbot.cli.demo import demo
 from mmbot.cli.evaluate import evaluate
 from mmbot.cli.exchange import exchange
 from mmbot.cli.forecast import forecast
 from mmbot.cli.history import history
+from mmbot.cli.init import init
 from mmbot.cli.operate import counts, explain, halt, plan, resume
 from mmbot.cli.output import never_refuse_a_character
 from mmbot.cli.record import record
@@ -35,9 +37,11 @@ app = typer.Typer(
 )
 
 app.callback()(lambda: None)
+_SET_UP = "Set it up"
 _STEER = "Ask and steer the daemon that runs"
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Try it": (demo, exchange, simulate),
+    _SET_UP: (init,),
     "Trade": (check, run, cancel_all),
     _STEER: (halt, resume, explain, plan),
     "Study": (record, report, replay, forecast, evaluate, backtest, sweep, bench),
@@ -45,6 +49,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
 for panel, commands in _PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(config_app, name="config", rich_help_panel=_SET_UP)
 app.add_typer(counts, name="counts", rich_help_panel=_STEER)
 app.add_typer(history, name="history", rich_help_panel="Study")
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -19,9 +18,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mmbot import config
-from mmbot.cli.options import DaemonConfig, DaemonVenue
+from mmbot.cli.options import AsJson, Changes, DaemonConfig, DaemonVenue
 from mmbot.cli.output import print_json
 from mmbot.cli.run import choose_venue, interceptor_for, state_directory
+from mmbot.cli.whereabouts import locate
 from mmbot.daemon import control, transport
 from mmbot.daemon.account_client import AccountClient
 from mmbot.daemon.account_lock import address_of, is_claimed
@@ -62,18 +62,16 @@ _ATTEMPTS, _PAUSE_SECONDS = 20, 0.25
 # The exchange's lists lag by about a second.
 _LOOKS, _LOOK_SECONDS = 2, 1.5
 
-_AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-
 _AnswerT = TypeVar("_AnswerT")
 
 
 def halt(
-    config_path: DaemonConfig,
+    config_path: DaemonConfig = None,
     reason: Annotated[
         str, typer.Option(help="Why; it is logged and stored, up to 200 characters of it.")
     ] = "",
     venue_path: DaemonVenue = None,
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Cancel every quote and place none until `mmbot resume`; the daemon keeps running.
 
@@ -87,8 +85,8 @@ def halt(
     """
     # Nothing about its reason may keep a halt from being sent.
     reason = encodable(reason)[:MAX_REASON_CHARACTERS]
-    settings = config.load(config_path)
-    place = _find(settings, venue_path)
+    place = _find(config_path, venue_path)
+    settings = place.settings
     try:
         report = _ask_or_write(
             place, Halt(reason), HaltReport, lambda ledger: _store_halt(ledger, reason)
@@ -113,10 +111,10 @@ def halt(
 
 
 def resume(
-    config_path: DaemonConfig, venue_path: DaemonVenue = None, as_json: _AsJson = False
+    config_path: DaemonConfig = None, venue_path: DaemonVenue = None, as_json: AsJson = False
 ) -> None:
     """End a halt: quotes are placed again as soon as every gate is open."""
-    place = _find(config.load(config_path), venue_path)
+    place = _find(config_path, venue_path)
     report = _ask_or_write(place, Resume(), ResumeReport, _end_halt)
     if as_json:
         _print_json(report)
@@ -134,20 +132,16 @@ counts = typer.Typer(help="The daily counts that the running daemon has.")
 @counts.callback(invoke_without_command=True)
 def list_counts(
     context: typer.Context,
-    config_path: Annotated[
-        Path | None, typer.Option("--config", help="The settings that the daemon runs with.")
-    ] = None,
+    config_path: DaemonConfig = None,
     venue_path: DaemonVenue = None,
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the counts of this week and the last: every value, when it was seen, what is due."""
     if context.invoked_subcommand is not None:
         if config_path or venue_path or as_json:
             raise BadInput(f"write the options after `{context.invoked_subcommand}`")
         return
-    if config_path is None:
-        raise BadInput("--config is missing: name the settings that the daemon runs with")
-    place = _find(config.load(config_path), venue_path)
+    place = _find(config_path, venue_path)
     report = _expect(CountsReport, _ask(place, ListCounts()))
     if as_json:
         _print_json(report)
@@ -158,16 +152,16 @@ def list_counts(
 @counts.command("none")
 def counts_none(
     day: Annotated[str, typer.Argument(metavar="DATE", help="The day, such as 2026-11-25.")],
-    config_path: DaemonConfig,
+    config_path: DaemonConfig = None,
     venue_path: DaemonVenue = None,
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Stop waiting for the count of a day, and quote without it.
 
     The day must be of a listed week, and its count due and not published. Should the count come
     all the same, it is used, and quoting waits until it is in the belief.
     """
-    place = _find(config.load(config_path), venue_path)
+    place = _find(config_path, venue_path)
     report = _expect(MissingReport, _ask(place, MissCount(_parse_day(day))))
     if as_json:
         _print_json(report)
@@ -177,12 +171,12 @@ def counts_none(
 
 def explain(
     ticker: Annotated[str, typer.Argument(help="A market, such as KXTSAW-26NOV29-A2.70.")],
-    config_path: DaemonConfig,
+    config_path: DaemonConfig = None,
     venue_path: DaemonVenue = None,
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Explain a market's quotes: counts, forecast, fair value, margin, tick, order."""
-    place = _find(config.load(config_path), venue_path)
+    place = _find(config_path, venue_path)
     if len(ticker) > MAX_TICKER_CHARACTERS:
         raise BadInput(f"there is no market {ticker[:40]!r}...")
     report = _expect(Explanation, _ask(place, Explain(ticker)))
@@ -199,10 +193,17 @@ def explain(
 
 def plan(
     config_path: Annotated[
-        Path, typer.Option("--config", help="The edited settings; none of them takes effect.")
-    ],
+        Path | None,
+        typer.Option(
+            "--config",
+            help="The edited settings, none of which takes effect; else those that the daemon runs "
+            "with, for --set.",
+            show_default=False,
+        ),
+    ] = None,
     venue_path: DaemonVenue = None,
-    as_json: _AsJson = False,
+    changes: Changes = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show what other settings would quote in the live books, beside the present quotes.
 
@@ -210,8 +211,8 @@ def plan(
     of a bid for YES and of one for NO, in cents over what each is worth to the holder.
     Only the tables quoting, limits and orders may differ from what the daemon runs with.
     """
-    settings = config.load(config_path)
-    report = _expect(PlanReport, _ask(_find(settings, venue_path), Plan(settings)))
+    place = _find(config_path, venue_path, changes)
+    report = _expect(PlanReport, _ask(place, Plan(place.settings)))
     if as_json:
         _print_json(report)
     else:
@@ -224,25 +225,34 @@ def plan(
 class _Place(msgspec.Struct, frozen=True):
     """Where a daemon is looked for: at the account's address, if the key is known, then here."""
 
+    found: str
+    settings: config.Settings
     directory: Path
     venue: Venue
     signer: Signer | None
     account: str | None
 
 
-def _find(settings: config.Settings, venue_path: Path | None) -> _Place:
+def _find(
+    config_path: Path | None, venue_path: Path | None, changes: Iterable[str] | None = None
+) -> _Place:
+    found = locate(config_path, changes)
+    settings = found.settings
     venue = choose_venue(settings, venue_path, live=settings.mode == "live")
     try:
-        signer = find_signer(settings.credentials, venue, os.environ)
+        signer = find_signer(settings.credentials, venue, found.environment)
     except BadInput:
         signer = None
     account = None if signer is None else address_of(settings, venue, signer.key_id)
-    directory = state_directory(settings, os.environ, simulated=venue_path is not None)
-    return _Place(directory, venue, signer, account)
+    directory = state_directory(settings, found.environment, simulated=venue_path is not None)
+    return _Place(str(found), settings, directory, venue, signer, account)
 
 
 def _ask(place: _Place, request: Request) -> Answer:
-    return control.ask(place.directory, request, place.account)
+    try:
+        return control.ask(place.directory, request, place.account)
+    except control.NotRunning as error:
+        raise control.NotRunning(f"{error} (the config is {place.found})") from None
 
 
 def _own_orders(settings: config.Settings, place: _Place) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from mmbot.cli.options import DaemonConfig, DaemonVenue
 from mmbot.cli.output import load_plots, say, show, write
 from mmbot.cli.run import state_directory
 from mmbot.cli.tables import write_csv
+from mmbot.cli.whereabouts import locate
 from mmbot.daemon.bank_file import bank_path, load_hindcasts
 from mmbot.daemon.ledger_reader import TradeRecords, read_records
 from mmbot.errors import BadInput
@@ -25,7 +25,7 @@ from mmbot.research.performance import PerformanceReport, build_report, event_of
 
 def report(
     *,
-    config_path: DaemonConfig,
+    config_path: DaemonConfig = None,
     venue_path: DaemonVenue = None,
     event: Annotated[
         str | None,
@@ -53,8 +53,9 @@ def report(
     Example:
     mmbot report --config config/paper.toml --all --html report.html --csv taxes
     """
-    settings = config.load(config_path)
-    directory = state_directory(settings, os.environ, simulated=venue_path is not None)
+    place = locate(config_path)
+    settings = place.settings
+    directory = state_directory(settings, place.environment, simulated=venue_path is not None)
     records = read_records(directory)
     events = _choose(records, event, all_events=all_events)
     performance = msgspec.structs.replace(

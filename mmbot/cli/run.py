@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import traceback
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,8 @@ import typer
 import uvloop
 
 from mmbot import config
+from mmbot.cli.options import DaemonConfig
+from mmbot.cli.whereabouts import locate
 from mmbot.daemon import signals
 from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue, read_venue, real_venue
@@ -33,9 +34,7 @@ from mmbot.trading.values import Fill
 
 
 def run(
-    config_path: Annotated[
-        Path, typer.Option("--config", help="The settings; see config/mmbot.toml for every key.")
-    ],
+    config_path: DaemonConfig = None,
     live: Annotated[
         bool, typer.Option("--live", help="Trade real money; the config must say mode = live too.")
     ] = False,
@@ -59,20 +58,25 @@ def run(
 
 
 def serve(
-    config_path: Path, venue_path: Path | None, *, live: bool = False, only_records: bool = False
+    config_path: Path | None,
+    venue_path: Path | None,
+    *,
+    live: bool = False,
+    only_records: bool = False,
 ) -> None:
     """Run the daemon to its end, and exit with its code."""
     code = ExitCode.NOT_KNOWN
     try:
-        settings = config.load(config_path)
+        place = locate(config_path)
+        settings, environment = place.settings, place.environment
         if only_records:
             settings, venue = only_recording(settings, venue_path)
         else:
             venue = choose_venue(settings, venue_path, live=live)
-        signer = find_signer(settings.credentials, venue, os.environ)
+        signer = find_signer(settings.credentials, venue, environment)
         simulated = venue_path is not None
         state = state_directory(
-            settings, os.environ, simulated=simulated, only_records=only_records
+            settings, environment, simulated=simulated, only_records=only_records
         )
         # From here on there is something to be taken off before the process may end.
         signals.hold()

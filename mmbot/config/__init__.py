@@ -4,8 +4,17 @@
 """
 
 from mmbot.config.addresses import HOSTS, refuse_address
-from mmbot.config.differences import differences
-from mmbot.config.loading import LoadedConfig, changed, load, load_with_lines, parse, shipped
+from mmbot.config.differences import Difference, compared, differences
+from mmbot.config.loading import (
+    LoadedConfig,
+    changed,
+    load,
+    load_with_lines,
+    parse,
+    parse_change,
+    shipped,
+)
+from mmbot.config.origins import Setting, settings_with_origins
 from mmbot.config.problems import BadConfig, Problem
 from mmbot.config.quoting import LimitSettings, OrderSettings, QuotingSettings, Sides
 from mmbot.config.schema import (
@@ -20,13 +29,14 @@ from mmbot.config.schema import (
     Settings,
     StateSettings,
 )
-from mmbot.config.template import every_key, template
+from mmbot.config.template import every_key, template, values_of
 
 __all__ = [
     "HOSTS",
     "BadConfig",
     "CountsSettings",
     "CredentialSettings",
+    "Difference",
     "ExchangeSettings",
     "ForecastSettings",
     "LimitSettings",
@@ -38,16 +48,21 @@ __all__ = [
     "PaperSettings",
     "Problem",
     "QuotingSettings",
+    "Setting",
     "Settings",
     "Sides",
     "StateSettings",
     "changed",
+    "compared",
     "differences",
     "every_key",
     "load",
     "load_with_lines",
     "parse",
+    "parse_change",
     "refuse_address",
+    "settings_with_origins",
     "shipped",
     "template",
+    "values_of",
 ]

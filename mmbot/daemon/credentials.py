@@ -51,7 +51,7 @@ def find_signer(
         or environment.get("MMBOT_PRIVATE_KEY_PATH", "")
     )
     if named:
-        return Signer(key_id, read_private_key(_read_private_file(Path(named))))
+        return Signer(key_id, read_private_key(read_private_file(Path(named))))
     if directory and (Path(directory) / "private_key").is_file():
         # systemd itself controls who can read its credentials.
         return Signer(key_id, read_private_key(_read(Path(directory) / "private_key")))
@@ -75,7 +75,8 @@ def _read(path: Path) -> bytes:
         raise BadInput(f"cannot read the credential {path}: {error.strerror}") from None
 
 
-def _read_private_file(path: Path) -> bytes:
+def read_private_file(path: Path) -> bytes:
+    """Return what a key's file holds; raise `BadInput` if others may read it, or nobody can."""
     try:
         mode = path.stat().st_mode
         content = path.read_bytes()
