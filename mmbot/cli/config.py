@@ -88,10 +88,14 @@ def _from_environment(place: Whereabouts) -> dict[str, tuple[str, str]]:
     if loaded:
         for key, name in {"key_id": "key_id", "private_key_path": "private_key"}.items():
             file = Path(loaded) / name
-            if file.is_file():
-                values.setdefault(f"credentials.{key}", ("", ""))
-                if not values[f"credentials.{key}"][1]:
-                    values[f"credentials.{key}"] = ("CREDENTIALS_DIRECTORY", str(file))
+            if file.is_file() and not values[f"credentials.{key}"][1]:
+                values[f"credentials.{key}"] = ("CREDENTIALS_DIRECTORY", str(file))
+    if (
+        place.environment.get("MMBOT_PRIVATE_KEY")
+        and not place.settings.credentials.private_key_path
+    ):
+        # The variable has the key itself.
+        values["credentials.private_key"] = ("MMBOT_PRIVATE_KEY", "env:MMBOT_PRIVATE_KEY")
     return {key: each for key, each in values.items() if each[1]}
 
 

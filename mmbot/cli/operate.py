@@ -241,7 +241,7 @@ def _find(
     venue = choose_venue(settings, venue_path, live=settings.mode == "live")
     try:
         signer = find_signer(settings.credentials, venue, found.environment)
-    except BadInput:
+    except (BadInput, NotReady):
         signer = None
     account = None if signer is None else address_of(settings, venue, signer.key_id)
     directory = state_directory(settings, found.environment, simulated=venue_path is not None)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import time
 import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import structlog
 import typer
 import uvloop
 
@@ -20,9 +22,11 @@ from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue, read_venue, real_venue
 from mmbot.daemon.interceptor import Interceptor, PassThrough
 from mmbot.daemon.operations import Observer
+from mmbot.daemon.patience import Reminder, pauses
 from mmbot.daemon.process import Process
 from mmbot.daemon.trade_tape import TradeTape
-from mmbot.errors import BadInput, ExitCode, NotReady
+from mmbot.errors import BadInput, ExitCode, NotReady, Unavailable
+from mmbot.kalshi.auth import Signer
 from mmbot.observe import log
 from mmbot.observe.explain import explain
 from mmbot.observe.plan import plan
@@ -73,14 +77,14 @@ def serve(
             settings, venue = only_recording(settings, venue_path)
         else:
             venue = choose_venue(settings, venue_path, live=live)
-        signer = find_signer(settings.credentials, venue, environment)
+        log.configure(settings.log.level)
+        signer = _await_signer(settings, venue, environment)
         simulated = venue_path is not None
         state = state_directory(
             settings, environment, simulated=simulated, only_records=only_records
         )
         # From here on there is something to be taken off before the process may end.
         signals.hold()
-        log.configure(settings.log.level)
         observer = Observer(_heartbeat, explain, plan)
         process = Process(
             settings, venue, signer, state, interceptor_for, observer, only_records=only_records
@@ -91,6 +95,21 @@ def serve(
     except Exception:  # noqa: BLE001 (an edge: the exit code must be one of the documented)
         traceback.print_exc()
     raise typer.Exit(code)
+
+
+def _await_signer(
+    settings: config.Settings, venue: Venue, environment: Mapping[str, str]
+) -> Signer:
+    """Return the account's signer once the key can be had; until then a signal ends the process."""
+    reminder = Reminder()
+    for seconds in pauses():
+        try:
+            return find_signer(settings.credentials, venue, environment)
+        except Unavailable as error:
+            if reminder.is_due(str(error)):
+                structlog.get_logger().warning("start.waits", waits_for=str(error))
+            time.sleep(seconds)
+    raise AssertionError("the pauses have no end")
 
 
 def _heartbeat(state: TradingState) -> dict[str, Any]:
