@@ -58,7 +58,11 @@ class Plan(_Request, frozen=True, tag="plan"):
     settings: Settings
 
 
-Request: TypeAlias = Halt | Resume | MissCount | ListCounts | Explain | Plan
+class Reload(_Request, frozen=True, tag="reload"):
+    """Read the config file again, and put in force what can be."""
+
+
+Request: TypeAlias = Halt | Resume | MissCount | ListCounts | Explain | Plan | Reload
 
 
 # Answers
@@ -177,9 +181,32 @@ class PlannedMarket(msgspec.Struct, frozen=True):
 
 
 class PlanReport(msgspec.Struct, frozen=True, tag="plan"):
-    """Every market as it is and as it would be."""
+    """Every market as it is and as it would be.
+
+    Attributes:
+        markets: The markets.
+        live: The planned keys that the daemon takes while it trades.
+        waits_for_restart: Those that it does not.
+    """
 
     markets: tuple[PlannedMarket, ...]
+    live: tuple[ChangedKey, ...] = ()
+    waits_for_restart: tuple[ChangedKey, ...] = ()
+
+
+class ChangedKey(msgspec.Struct, frozen=True):
+    """A key of the config, written as `table.key`, and its values as a file has them."""
+
+    key: str
+    old: str
+    new: str
+
+
+class ReloadReport(msgspec.Struct, frozen=True, tag="reload"):
+    """What a reload has put in force, and what keeps its value until a restart."""
+
+    changed: tuple[ChangedKey, ...]
+    waits_for_restart: tuple[ChangedKey, ...]
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
@@ -189,5 +216,12 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 
 
 Answer: TypeAlias = (
-    HaltReport | ResumeReport | MissingReport | CountsReport | Explanation | PlanReport | Refused
+    HaltReport
+    | ResumeReport
+    | MissingReport
+    | CountsReport
+    | Explanation
+    | PlanReport
+    | ReloadReport
+    | Refused
 )

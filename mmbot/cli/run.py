@@ -24,6 +24,7 @@ from mmbot.daemon.interceptor import Interceptor, PassThrough
 from mmbot.daemon.operations import Observer
 from mmbot.daemon.patience import Reminder, pauses
 from mmbot.daemon.process import Process
+from mmbot.daemon.reloading import ConfigFile
 from mmbot.daemon.trade_tape import TradeTape
 from mmbot.errors import BadInput, ExitCode, NotReady, Unavailable
 from mmbot.kalshi.auth import Signer
@@ -50,8 +51,13 @@ def run(
     """Make markets until SIGTERM, SIGQUIT or Ctrl-C, then take every order off.
 
     What time heals is waited for with no quote out: an exchange or tsa.gov that cannot be reached,
-    a clock not set yet, a locked ledger, a full disk. A second signal ends it at once. SIGHUP
-    and the user signals do nothing.
+    a clock not set yet, a locked ledger, a full disk. A second signal ends it at once. The user
+    signals do nothing.
+
+    The config may be edited while it trades: a change of the file, SIGHUP or `mmbot reload` puts
+    the edited one in force. Quoting changes at once, a limit only where it becomes tighter; all
+    else waits for a restart, and the log says which keys do (`config.reloaded`). A file that
+    cannot be used changes nothing (`config.refused`).
 
     Exit codes: 0 no order is left, 2 something given cannot be used, 3 not ready to trade,
     4 stopped without knowing whether an order is left, 5 a part failed (again and again, or one
@@ -87,7 +93,14 @@ def serve(
         signals.hold()
         observer = Observer(_heartbeat, explain, plan)
         process = Process(
-            settings, venue, signer, state, interceptor_for, observer, only_records=only_records
+            settings,
+            venue,
+            signer,
+            state,
+            interceptor_for,
+            observer,
+            only_records=only_records,
+            config_file=ConfigFile(place.path),
         )
         code = uvloop.run(process.run())
     except (BadInput, NotReady):

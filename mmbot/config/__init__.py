@@ -12,11 +12,13 @@ from mmbot.config.loading import (
     load_with_lines,
     parse,
     parse_change,
+    read,
     shipped,
 )
 from mmbot.config.origins import Setting, settings_with_origins
 from mmbot.config.problems import BadConfig, Problem
 from mmbot.config.quoting import LimitSettings, OrderSettings, QuotingSettings, Sides
+from mmbot.config.reloading import Reload, merged
 from mmbot.config.schema import (
     CountsSettings,
     CredentialSettings,
@@ -48,6 +50,7 @@ __all__ = [
     "PaperSettings",
     "Problem",
     "QuotingSettings",
+    "Reload",
     "Setting",
     "Settings",
     "Sides",
@@ -58,8 +61,10 @@ __all__ = [
     "every_key",
     "load",
     "load_with_lines",
+    "merged",
     "parse",
     "parse_change",
+    "read",
     "refuse_address",
     "settings_with_origins",
     "shipped",

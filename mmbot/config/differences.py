@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from mmbot.config.checking import as_toml
 from mmbot.config.schema import Settings
 from mmbot.config.template import every_key
 
@@ -14,6 +15,10 @@ class Difference(msgspec.Struct, frozen=True):
     key: str
     old: object
     new: object
+
+    def __str__(self) -> str:
+        """Return both values as they are written in a file."""
+        return f"{as_toml(self.old)} -> {as_toml(self.new)}"
 
 
 def compared(one: Settings, other: Settings) -> tuple[Difference, ...]:

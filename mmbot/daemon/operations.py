@@ -19,11 +19,14 @@ import structlog
 
 from mmbot.bot.bot import Bot
 from mmbot.bot.inputs import BotInput, CountsGivenUp, EventOccurred
-from mmbot.config import Settings, differences
+from mmbot.config import Difference, Settings, differences, merged
+from mmbot.config.checking import as_toml
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.ledger_writer import LedgerWriter
+from mmbot.daemon.reloading import Reloader
 from mmbot.daemon_api import (
     Answer,
+    ChangedKey,
     CountDay,
     CountSighting,
     CountsReport,
@@ -39,6 +42,8 @@ from mmbot.daemon_api import (
     PlannedMarket,
     PlanReport,
     Refused,
+    Reload,
+    ReloadReport,
     Request,
     Resume,
     ResumeReport,
@@ -86,6 +91,7 @@ class Operations:
         handle: Callable[[BotInput], None],
         wall_clock: Callable[[], Milliseconds],
         observer: Observer,
+        reloader: Reloader | None = None,
     ) -> None:
         """Begin without a request.
 
@@ -96,8 +102,10 @@ class Operations:
             handle: Gives the bot an input and executes its outputs.
             wall_clock: The time in milliseconds.
             observer: Explains and plans.
+            reloader: Puts an edited config in force, if it can be.
         """
-        self._settings = settings
+        self._started_with = settings
+        self._reloader = reloader
         self._bot = bot
         self._ledger = ledger
         self._handle = handle
@@ -110,6 +118,8 @@ class Operations:
         try:
             if isinstance(request, Halt):
                 return await self._halt(request)
+            if isinstance(request, Reload):
+                return await self._reload()
             return await self._answer_soon(request)
         except BadInput as error:
             return Refused(str(error))
@@ -203,6 +213,12 @@ class Operations:
         since, reason = (halt.since, halt.reason) if halt else (None, "")
         return ResumeReport(since, reason, running=True)
 
+    async def _reload(self) -> ReloadReport:
+        if self._reloader is None:
+            raise BadInput("this daemon only records, and takes no other settings")
+        found = await self._reloader.reload()
+        return ReloadReport(_shown(found.changed), _shown(found.waits))
+
     # Counts
 
     async def _miss_count(self, day: dt.date) -> MissingReport:
@@ -244,7 +260,8 @@ class Operations:
         )
 
     def _plan(self, settings: Settings) -> PlanReport:
-        for key in differences(self._settings, settings):
+        in_force = self._started_with if self._reloader is None else self._reloader.settings
+        for key in differences(in_force, settings):
             if key.partition(".")[0] not in _PLANNED:
                 raise BadInput(
                     f"{key} is not what the daemon runs with; a plan can only try other values in "
@@ -252,13 +269,19 @@ class Operations:
                 )
         tried = {name: getattr(settings, name) for name in _PLANNED}
         edited = msgspec.structs.replace(self._state.settings, **tried)
-        return PlanReport(self._observer.plan(self._bot.engine, edited, self._wall_clock()))
+        found = merged(self._state.settings, edited)
+        markets = self._observer.plan(self._bot.engine, edited, self._wall_clock())
+        return PlanReport(markets, _shown(found.changed), _shown(found.waits))
 
 
 def _store_halt(ledger: Ledger, halt: Halted) -> Halted:
     """Store a halt; return the one that is in force."""
     ledger.add_halt(halt)
     return ledger.halt() or halt
+
+
+def _shown(changes: tuple[Difference, ...]) -> tuple[ChangedKey, ...]:
+    return tuple(ChangedKey(each.key, as_toml(each.old), as_toml(each.new)) for each in changes)
 
 
 def count_days(

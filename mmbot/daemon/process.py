@@ -25,6 +25,7 @@ from mmbot.daemon.ledger import Ledger, LedgerTaken
 from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.operations import Observer
 from mmbot.daemon.patience import Patience, Reminder
+from mmbot.daemon.reloading import ConfigFile, Reloader
 from mmbot.daemon.service import Service
 from mmbot.daemon.signals import SignalThread
 from mmbot.daemon.stop import Stop
@@ -55,6 +56,7 @@ class Process:
         observer: Observer,
         *,
         only_records: bool = False,
+        config_file: ConfigFile | None = None,
     ) -> None:
         """Begin with nothing open.
 
@@ -67,7 +69,10 @@ class Process:
                 the fills so far.
             observer: Shows the bot's state to people.
             only_records: Whether the market is recorded and nothing is quoted, not even on paper.
+            config_file: Where other settings may come from while it trades.
         """
+        self._config_file = config_file
+        self._reloader: Reloader | None = None
         self._only_records = only_records
         self._settings = settings
         self._venue = venue
@@ -99,7 +104,7 @@ class Process:
         signals = SignalThread(
             asked,
             lambda: on_loop(stop.hurry),
-            lambda: on_loop(lambda: self._log.info("reload.ignored")),
+            lambda: on_loop(self._ask_reload),
             STOP_SECONDS,
             ExitCode.NOT_KNOWN,
         )
@@ -113,6 +118,12 @@ class Process:
         finally:
             signals.ending(code)
         return code
+
+    def _ask_reload(self) -> None:
+        if self._reloader is None:
+            self._log.info("reload.ignored")
+        else:
+            self._reloader.asked.set()
 
     async def _run(self, stop: Stop) -> ExitCode:
         try:
@@ -148,7 +159,9 @@ class Process:
                 self._interceptor_for(self._settings, fills),
                 self._observer,
                 only_records=self._only_records,
+                config_file=self._config_file,
             )
+            self._reloader = service.reloader
             return await service.run(stop, account_lock)
 
     async def _open(self, held: ExitStack) -> tuple[LedgerWriter, list[Fill], socket.socket]:

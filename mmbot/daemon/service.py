@@ -15,6 +15,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -34,6 +35,7 @@ from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.neighbours import Neighbours, OtherDaemon
 from mmbot.daemon.operations import Observer, Operations
 from mmbot.daemon.patience import Patience
+from mmbot.daemon.reloading import ConfigFile, Reloader
 from mmbot.daemon.stop import Stop
 from mmbot.daemon.supervision import Supervisor
 from mmbot.daemon.sweep import sweep
@@ -41,7 +43,7 @@ from mmbot.errors import ExitCode, NotReady, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.selfcheck import failures
 from mmbot.recording.outside import ONLY_RECORDS
-from mmbot.trading.events import Halted, SessionStarted, Stopping, TasksDown
+from mmbot.trading.events import Halted, SessionStarted, SettingsChanged, Stopping, TasksDown
 from mmbot.trading.values import Fill
 from mmbot.tsa.counts import Counts, load_counts
 
@@ -69,6 +71,7 @@ class Service:
         observer: Observer,
         *,
         only_records: bool = False,
+        config_file: ConfigFile | None = None,
     ) -> None:
         """Begin with nothing open.
 
@@ -82,6 +85,7 @@ class Service:
             observer: Shows the bot's state to people.
             only_records: Whether the bot is halted, and the session ends once its capture has
                 taken its part of the disk or is kept no more.
+            config_file: Where other settings may come from while it trades.
         """
         self._only_records = only_records
         self._settings = settings
@@ -111,8 +115,17 @@ class Service:
         self._session = format(self._began, "x")
         self._neighbours = Neighbours(self._session, self._account.own_orders)
         self._other_daemon: OtherDaemon | None = None
+        self.reloader = None
+        if config_file is not None and not only_records:
+            self.reloader = Reloader(config_file, settings, self._put_in_force)
         self._operations = Operations(
-            settings, self._runner.bot, ledger, self._runner.handle, wall_clock, observer
+            settings,
+            self._runner.bot,
+            ledger,
+            self._runner.handle,
+            wall_clock,
+            observer,
+            self.reloader,
         )
 
     async def run(self, stop: Stop, account_lock: socket.socket | None = None) -> ExitCode:
@@ -240,6 +253,8 @@ class Service:
             "neighbours": self._watch_neighbours,
             "tick": self._runner.tick,
         }
+        if self.reloader is not None:
+            helpers["config"] = self.reloader.watch
         keep = self._supervisor.keep
         return [tasks.create_task(keep(name, helper)) for name, helper in helpers.items()]
 
@@ -286,6 +301,18 @@ class Service:
         self._runner.finished.set()
         self._stop.asked.set()
 
+    def _put_in_force(self, settings: Settings) -> None:
+        self._runner.handle(EventOccurred(SettingsChanged(settings)))
+
+    def _config_news(self) -> dict[str, Any]:
+        """Return why the config file cannot be used, and which keys wait, for the heartbeat."""
+        news: dict[str, Any] = {}
+        if self.reloader is not None and self.reloader.problem:
+            news["config_problem"] = self.reloader.problem
+        if self.reloader is not None and self.reloader.waits:
+            news["waits_for_restart"] = [each.key for each in self.reloader.waits]
+        return news
+
     async def _watch_neighbours(self) -> None:
         """Stop once a daemon that began earlier turns out to trade the account."""
         try:
@@ -317,5 +344,6 @@ class Service:
                 streaming=self._runner.bot.streaming,
                 calendar=self._venue.clock.at(wall_clock()).isoformat(timespec="seconds"),
                 **({"unknown_words": words} if words else {}),
+                **self._config_news(),
                 **self._observer.status(self._runner.bot.engine.state),
             )
