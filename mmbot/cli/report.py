@@ -20,7 +20,8 @@ from mmbot.daemon.ledger_reader import TradeRecords, read_records
 from mmbot.errors import BadInput
 from mmbot.forecast.calibration import Calibration
 from mmbot.observe import performance_report, statements
-from mmbot.research.performance import PerformanceReport, build_report, event_of
+from mmbot.research.performance import PerformanceReport, build_report
+from mmbot.trading.values import event_of
 
 
 def report(

@@ -14,7 +14,7 @@ import msgspec
 from mmbot.daemon.ledger import FILE_NAME, VERSION, Ledger, has_ledger
 from mmbot.errors import BadInput
 from mmbot.trading.commands import MarketSample, MarketView, Markout, RecordFill, RecordSettlement
-from mmbot.trading.values import Fill
+from mmbot.trading.values import Fill, event_of
 
 
 class TradeRecords(msgspec.Struct, frozen=True):
@@ -63,13 +63,10 @@ def read_unsettled(directory: Path) -> tuple[tuple[str, ...], tuple[Fill, ...]]:
     records = read_records(directory)
     final = {each.ticker: each.final for each in records.settlements}
     fills = [each.fill for each in records.fills]
-    events = {_event_of(fill) for fill in fills if not final.get(fill.ticker, False)}
+    events = {event_of(fill.ticker) for fill in fills if not final.get(fill.ticker, False)}
     confirmed = (each.fill for each in records.fills if each.confirmed)
-    return tuple(sorted(events)), tuple(fill for fill in confirmed if _event_of(fill) in events)
-
-
-def _event_of(fill: Fill) -> str:
-    return fill.ticker.rpartition("-")[0]
+    undecided = (fill for fill in confirmed if event_of(fill.ticker) in events)
+    return tuple(sorted(events)), tuple(undecided)
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from mmbot.research.backtest import Trade, WeekResult
-from mmbot.research.performance import event_of, predictions_of
+from mmbot.research.performance import predictions_of
 from mmbot.trading.commands import MarketSample, Markout, RecordFill, RecordSettlement
+from mmbot.trading.values import event_of
 from mmbot.tsa.calendar import CalendarClock
 from mmbot.units import ONE_DOLLAR
 
