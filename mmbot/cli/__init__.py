@@ -18,7 +18,7 @@ from mmbot.cli.exchange import exchange
 from mmbot.cli.forecast import forecast
 from mmbot.cli.history import history
 from mmbot.cli.init import init
-from mmbot.cli.operate import counts, explain, halt, plan, resume
+from mmbot.cli.operate import counts, explain, halt, plan, reload, resume
 from mmbot.cli.output import never_refuse_a_character
 from mmbot.cli.record import record
 from mmbot.cli.replay import replay
@@ -43,7 +43,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Try it": (demo, exchange, simulate),
     _SET_UP: (init,),
     "Trade": (check, run, cancel_all),
-    _STEER: (halt, resume, explain, plan),
+    _STEER: (halt, resume, explain, plan, reload),
     "Study": (record, report, replay, forecast, evaluate, backtest, sweep, bench),
 }
 for panel, commands in _PANELS.items():

@@ -46,6 +46,8 @@ from mmbot.daemon_api import (
     PlannedMarket,
     PlanReport,
     QuotedMarket,
+    Reload,
+    ReloadReport,
     Request,
     Resume,
     ResumeReport,
@@ -191,6 +193,29 @@ def explain(
     Console().print(table)
 
 
+def reload(
+    config_path: DaemonConfig = None, venue_path: DaemonVenue = None, as_json: AsJson = False
+) -> None:
+    """Have the daemon read its config file again, and put in force what can be.
+
+    It does so by itself within 2 seconds of a change of the file. Quoting changes at once, a limit
+    only where it becomes tighter; what else differs waits for a restart, and is listed.
+
+    Exit codes: 0 read, 2 the file cannot be used and nothing has changed, 3 no daemon is at work,
+    4 it gave no answer.
+    """
+    report = _expect(ReloadReport, _ask(_find(config_path, venue_path), Reload()))
+    if as_json:
+        _print_json(report)
+        return
+    if not (report.changed or report.waits_for_restart):
+        print("The file says what is in force; nothing has changed.")
+    for key in report.changed:
+        print(f"{key.key}: {key.old} -> {key.new}")
+    for key in report.waits_for_restart:
+        print(f"{key.key}: {key.old} -> {key.new} waits for a restart")
+
+
 def plan(
     config_path: Annotated[
         Path | None,
@@ -217,6 +242,8 @@ def plan(
         _print_json(report)
     else:
         _show_plan(report)
+        for line in _how_to_apply(report, place.path):
+            print(line)
 
 
 # Reaching the daemon
@@ -226,6 +253,7 @@ class _Place(msgspec.Struct, frozen=True):
     """Where a daemon is looked for: at the account's address, if the key is known, then here."""
 
     found: str
+    path: Path
     settings: config.Settings
     directory: Path
     venue: Venue
@@ -245,7 +273,7 @@ def _find(
         signer = None
     account = None if signer is None else address_of(settings, venue, signer.key_id)
     directory = state_directory(settings, found.environment, simulated=venue_path is not None)
-    return _Place(str(found), settings, directory, venue, signer, account)
+    return _Place(str(found), found.path, settings, directory, venue, signer, account)
 
 
 def _ask(place: _Place, request: Request) -> Answer:
@@ -403,6 +431,19 @@ def _show_plan(report: PlanReport) -> None:
             console.print(f"{number} more are not quoted either way: {gate}", markup=False)
     differing = sum(market.differs for market in report.markets)
     console.print(f"{differing} of {len(report.markets)} markets would be quoted otherwise (*).")
+
+
+def _how_to_apply(report: PlanReport, path: Path) -> Iterable[str]:
+    """Yield how to put in force what was planned."""
+    if not (report.live or report.waits_for_restart):
+        yield "These are the settings in force."
+    if report.live:
+        keys = ", ".join(f"{key.key} {key.old} -> {key.new}" for key in report.live)
+        yield f"To apply {keys}: write it into the file that the daemon runs by (this one: {path})."
+        yield "It is in force within 2 seconds, or at `mmbot reload`."
+    if report.waits_for_restart:
+        keys = ", ".join(f"{key.key} {key.old} -> {key.new}" for key in report.waits_for_restart)
+        yield f"{keys}: waits for a restart, as a limit becomes looser only there."
 
 
 def _is_quoted(market: PlannedMarket) -> bool:
