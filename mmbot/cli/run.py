@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -83,14 +82,15 @@ def serve(
             settings, venue = only_recording(settings, venue_path)
         else:
             venue = choose_venue(settings, venue_path, live=live)
+        # From here on no thread may be there that a signal could end the process by, and soon there
+        # is something to be taken off before it may end.
+        signals.hold()
         log.configure(settings.log.level)
         signer = _await_signer(settings, venue, environment)
         simulated = venue_path is not None
         state = state_directory(
             settings, environment, simulated=simulated, only_records=only_records
         )
-        # From here on there is something to be taken off before the process may end.
-        signals.hold()
         observer = Observer(_heartbeat, explain, plan)
         process = Process(
             settings,
@@ -103,7 +103,7 @@ def serve(
             config_file=ConfigFile(place.path),
         )
         code = uvloop.run(process.run())
-    except (BadInput, NotReady):
+    except (BadInput, NotReady, typer.Exit):
         raise
     except Exception:  # noqa: BLE001 (an edge: the exit code must be one of the documented)
         traceback.print_exc()
@@ -113,7 +113,10 @@ def serve(
 def _await_signer(
     settings: config.Settings, venue: Venue, environment: Mapping[str, str]
 ) -> Signer:
-    """Return the account's signer once the key can be had; until then a signal ends the process."""
+    """Return the account's signer once the key can be had.
+
+    A signal that asks for a stop ends the process meanwhile: what may be left is not known.
+    """
     reminder = Reminder()
     for seconds in pauses():
         try:
@@ -121,8 +124,9 @@ def _await_signer(
         except Unavailable as error:
             if reminder.is_due(str(error)):
                 structlog.get_logger().warning("start.waits", waits_for=str(error))
-            time.sleep(seconds)
-    raise AssertionError("the pauses have no end")
+            if signals.stop_asked_within(seconds):
+                break
+    raise typer.Exit(ExitCode.NOT_KNOWN)
 
 
 def _heartbeat(state: TradingState) -> dict[str, Any]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
+import orjson
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -15,7 +19,8 @@ from moto import mock_aws
 from mmbot.config import CredentialSettings
 from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue
-from mmbot.errors import BadInput, Unavailable
+from mmbot.errors import BadInput, ExitCode, Unavailable
+from tests.daemon.processes import PATIENCE_SECONDS
 
 NOWHERE = Venue("http://127.0.0.1/trade-api/v2", "ws://127.0.0.1/trade-api/ws/v2", "http://x")
 REGION = "us-east-2"
@@ -118,3 +123,19 @@ def test_what_cannot_be_reached_is_for_time_to_heal(monkeypatch: pytest.MonkeyPa
 def test_without_boto3_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "boto3", None)
     assert "install mmbot with its extra 'aws'" in refused("id", "aws:kalshi")
+
+
+def test_a_daemon_waits_for_aws_and_can_be_stopped_meanwhile(tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(
+        '[credentials]\nkey_id = "aws:k"\nprivate_key = "aws:k"\naws_region = "us-east-2"\n'
+    )
+    environment = {**os.environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    command = [sys.executable, "-m", "mmbot", "run", "--config", str(config)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment) as process:
+        assert process.stderr is not None
+        line = orjson.loads(process.stderr.readline())
+        assert line["event"] == "start.waits"
+        assert "cannot be read now" in line["waits_for"]
+        process.terminate()
+        assert process.wait(PATIENCE_SECONDS) == ExitCode.NOT_KNOWN
