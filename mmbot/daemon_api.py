@@ -1,22 +1,24 @@
 """The operator's requests to a running daemon and its answers, as plain values.
 
-`daemon` and `observe` both import these, so that neither has to import the other.
+`daemon` and `observe` both import these, so that neither has to import the other. The values of a
+`StatusReport` are described in `mmbot.status_report`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 
 from mmbot.config import Settings
+from mmbot.status_report import DayState, StatusReport
 from mmbot.units import Milliseconds
 
 MAX_REASON_CHARACTERS = 200
 MAX_TICKER_CHARACTERS = 100
 
-CountState: TypeAlias = Literal["published", "due", "expected", "none"]
+CountState: TypeAlias = DayState
 
 
 # Requests
@@ -62,7 +64,11 @@ class Reload(_Request, frozen=True, tag="reload"):
     """Read the config file again, and put in force what can be."""
 
 
-Request: TypeAlias = Halt | Resume | MissCount | ListCounts | Explain | Plan | Reload
+class Status(_Request, frozen=True, tag="status"):
+    """Show everything at a glance."""
+
+
+Request: TypeAlias = Halt | Resume | MissCount | ListCounts | Explain | Plan | Reload | Status
 
 
 # Answers
@@ -223,5 +229,6 @@ Answer: TypeAlias = (
     | Explanation
     | PlanReport
     | ReloadReport
+    | StatusReport
     | Refused
 )

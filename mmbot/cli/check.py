@@ -12,9 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mmbot import config
-from mmbot.cli.options import DaemonConfig
+from mmbot.cli.daemon_options import DaemonConfig
 from mmbot.cli.output import print_json
-from mmbot.cli.run import choose_venue, interceptor_for, state_directory
+from mmbot.cli.place import choose_venue, state_directory
+from mmbot.cli.run import interceptor_for
 from mmbot.cli.whereabouts import locate
 from mmbot.daemon import transport
 from mmbot.daemon.account_client import CHECK_ATTEMPTS, AccountClient

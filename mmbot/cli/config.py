@@ -13,22 +13,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mmbot import config
-from mmbot.cli.options import AsJson, Changes, DaemonConfig
+from mmbot import config as room
+from mmbot.cli.daemon_options import AsJson, Changes, DaemonConfig
 from mmbot.cli.output import print_json, write_new
 from mmbot.cli.whereabouts import Whereabouts, locate
 from mmbot.config.checking import as_toml
 from mmbot.errors import BadInput
 
-config_app = typer.Typer(
+config = typer.Typer(
     help="The settings: what is in force and from where, what differs, every key there is.",
     no_args_is_help=True,
 )
 _DEFAULTS = "defaults"
-_MODES: dict[str, config.Mode] = {mode: mode for mode in get_args(config.Mode)}
+_MODES: dict[str, room.Mode] = {mode: mode for mode in get_args(room.Mode)}
 
 
-@config_app.command()
+@config.command()
 def show(
     config_path: DaemonConfig = None,
     changes: Changes = None,
@@ -46,7 +46,7 @@ def show(
     Exit codes: 0 shown, 2 there is no config, or it cannot be used.
     """
     place = locate(config_path, changes)
-    rows = config.settings_with_origins(
+    rows = room.settings_with_origins(
         place.loaded,
         str(place.path),
         _from_environment(place),
@@ -70,7 +70,7 @@ def show(
     console.print(table)
 
 
-def _origin(row: config.Setting, path: str) -> str:
+def _origin(row: room.Setting, path: str) -> str:
     if row.origin == "file":
         return f"line {row.place.removeprefix(path).lstrip(':')}"
     return row.place or row.origin
@@ -99,7 +99,7 @@ def _from_environment(place: Whereabouts) -> dict[str, tuple[str, str]]:
     return {key: each for key, each in values.items() if each[1]}
 
 
-@config_app.command()
+@config.command()
 def diff(
     one: Annotated[str, typer.Argument(metavar="A", help="A config file, or the word defaults.")],
     other: Annotated[
@@ -123,7 +123,7 @@ def diff(
         before, after, names = place.settings, _named(one), (str(place.path), one)
     else:
         before, after, names = _named(one), _named(other), (one, other)
-    found = config.compared(before, after)
+    found = room.compared(before, after)
     if as_json:
         rows = [msgspec.to_builtins(each) for each in found]
         print_json({"from": names[0], "to": names[1], "differences": rows})
@@ -137,22 +137,22 @@ def diff(
     Console().print(table)
 
 
-def _named(name: str) -> config.Settings:
-    return config.Settings() if name == _DEFAULTS else config.load(Path(name))
+def _named(name: str) -> room.Settings:
+    return room.Settings() if name == _DEFAULTS else room.load(Path(name))
 
 
-@config_app.command()
+@config.command()
 def schema(as_json: AsJson = False) -> None:  # noqa: ARG001 (it is JSON either way)
     """Print the JSON schema of the config file, for editors and programs.
 
     Every key has its type, bounds, default, `description` and, as `x-unit`, its unit.
     """
-    tree = msgspec.json.schema(config.Settings)
+    tree = msgspec.json.schema(room.Settings)
     tree = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mmbot", **tree}
     print(msgspec.json.format(msgspec.json.encode(tree), indent=2).decode())
 
 
-@config_app.command()
+@config.command()
 def template(
     mode: Annotated[
         str, typer.Option(help="Set what this mode has otherwise: paper, demo or live.")
@@ -170,8 +170,8 @@ def template(
     """
     values = _of_mode(mode) if mode else {}
     if as_json:
-        loaded = config.LoadedConfig(config.Settings(), {})
-        rows = config.settings_with_origins(loaded, "", {}, {})
+        loaded = room.LoadedConfig(room.Settings(), {})
+        rows = room.settings_with_origins(loaded, "", {}, {})
         print_json(
             [
                 {"key": r.key, "default": _plain(r.default), "unit": r.unit, "why": r.why}
@@ -179,7 +179,7 @@ def template(
             ]
         )
         return
-    text = config.template(values)
+    text = room.template(values)
     if output is None:
         print(text, end="")
         return
@@ -190,7 +190,7 @@ def template(
 def _of_mode(mode: str) -> dict[str, object]:
     if mode not in _MODES:
         raise BadInput(f"there is no mode {mode[:40]!r}; write one of {', '.join(_MODES)}")
-    return config.values_of(config.load_with_lines(config.shipped(_MODES[mode])))
+    return room.values_of(room.load_with_lines(room.shipped(_MODES[mode])))
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from mmbot import config
-from mmbot.cli.options import AsJson, Changes
+from mmbot.cli.daemon_options import AsJson, Changes
 from mmbot.cli.output import print_json, write_new
 from mmbot.cli.whereabouts import SERVICE_CONFIG
 from mmbot.daemon.credentials import read_private_file

@@ -7,18 +7,15 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from mmbot.cli.daemon_options import DaemonConfig, DaemonVenue
 from mmbot.history.store import default_directory, load_counts
 
 __all__ = [
-    "AsJson",
     "CacheDirectory",
-    "CandlesFile",
-    "Changes",
     "CountsFile",
     "DaemonConfig",
     "DaemonVenue",
     "JudgedConfig",
-    "MarketsFile",
     "load_counts",
 ]
 
@@ -32,12 +29,6 @@ CountsFile: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
-MarketsFile: TypeAlias = Annotated[
-    Path, typer.Option(help="CSV file of markets: event_ticker,ticker,floor_strike,result.")
-]
-CandlesFile: TypeAlias = Annotated[
-    Path, typer.Option(help="CSV file of the markets' daily candles.")
-]
 JudgedConfig: TypeAlias = Annotated[
     Path | None,
     typer.Option("--config", help="The settings to test; the defaults unless given."),
@@ -45,27 +36,4 @@ JudgedConfig: TypeAlias = Annotated[
 CacheDirectory: TypeAlias = Annotated[
     Path | None,
     typer.Option(help="Keep past forecasts here; the user's cache directory unless given."),
-]
-# What `whereabouts.locate` makes of it is the same for every command.
-DaemonConfig: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        help="The settings that the daemon runs with; else the file that MMBOT_CONFIG names, else "
-        "/etc/mmbot/config.toml.",
-        show_default=False,
-    ),
-]
-Changes: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="Another value for a key, as in quoting.margin=0.2; may be given several times.",
-        show_default=False,
-    ),
-]
-AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-DaemonVenue: TypeAlias = Annotated[
-    Path | None, typer.Option("--venue", help="The venue file, if the daemon runs with one.")
 ]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mmbot.cli.options import DaemonConfig
+from mmbot.cli.daemon_options import DaemonConfig
 from mmbot.cli.run import serve
 
 

@@ -12,7 +12,7 @@ import typer
 from mmbot import config
 from mmbot.cli.options import DaemonConfig, DaemonVenue
 from mmbot.cli.output import load_plots, say, show, write
-from mmbot.cli.run import state_directory
+from mmbot.cli.place import state_directory
 from mmbot.cli.tables import write_csv
 from mmbot.cli.whereabouts import locate
 from mmbot.daemon.bank_file import bank_path, load_hindcasts

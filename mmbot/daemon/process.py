@@ -30,6 +30,7 @@ from mmbot.daemon.service import Service
 from mmbot.daemon.signals import SignalThread
 from mmbot.daemon.stop import Stop
 from mmbot.daemon.sweep import sweep
+from mmbot.daemon.watchdog import Watchdog
 from mmbot.errors import BadInput, ExitCode, NotReady, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.trading.values import Fill
@@ -54,6 +55,7 @@ class Process:
         state: Path,
         interceptor_for: InterceptorFor,
         observer: Observer,
+        watchdog: Watchdog,
         *,
         only_records: bool = False,
         config_file: ConfigFile | None = None,
@@ -68,6 +70,7 @@ class Process:
             interceptor_for: Returns what stands between the bot and the exchange, from settings and
                 the fills so far.
             observer: Shows the bot's state to people.
+            watchdog: Looks at this process, and tells systemd.
             only_records: Whether the market is recorded and nothing is quoted, not even on paper.
             config_file: Where other settings may come from while it trades.
         """
@@ -80,7 +83,8 @@ class Process:
         self._state = state
         self._interceptor_for = interceptor_for
         self._observer = observer
-        self._patience, self._reminder = Patience(), Reminder()
+        self._watchdog = watchdog
+        self._patience, self._reminder = Patience(tell=watchdog.waits_for), Reminder()
         self._log = structlog.get_logger()
 
     async def run(self) -> ExitCode:
@@ -110,6 +114,7 @@ class Process:
         )
         signals.start()
         code = ExitCode.NOT_KNOWN
+        watched = [asyncio.create_task(self._watchdog.run()), asyncio.create_task(self._ends(stop))]
         try:
             code = await self._run(stop)
         except (BadInput, NotReady) as error:
@@ -117,6 +122,8 @@ class Process:
             raise
         finally:
             signals.ending(code)
+            for task in watched:
+                task.cancel()
         return code
 
     def _ask_reload(self) -> None:
@@ -124,6 +131,10 @@ class Process:
             self._log.info("reload.ignored")
         else:
             self._reloader.asked.set()
+
+    async def _ends(self, stop: Stop) -> None:
+        await stop.asked.wait()
+        self._watchdog.stops()
 
     async def _run(self, stop: Stop) -> ExitCode:
         try:
@@ -158,6 +169,7 @@ class Process:
                 self._state,
                 self._interceptor_for(self._settings, fills),
                 self._observer,
+                self._watchdog,
                 only_records=self._only_records,
                 config_file=self._config_file,
             )

@@ -36,13 +36,16 @@ from mmbot.daemon.neighbours import Neighbours, OtherDaemon
 from mmbot.daemon.operations import Observer, Operations
 from mmbot.daemon.patience import Patience
 from mmbot.daemon.reloading import ConfigFile, Reloader
+from mmbot.daemon.status_line import status_line
 from mmbot.daemon.stop import Stop
 from mmbot.daemon.supervision import Supervisor
 from mmbot.daemon.sweep import sweep
+from mmbot.daemon.watchdog import Condition, Watchdog, unattended
 from mmbot.errors import ExitCode, NotReady, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.selfcheck import failures
 from mmbot.recording.outside import ONLY_RECORDS
+from mmbot.status_report import Surroundings
 from mmbot.trading.events import Halted, SessionStarted, SettingsChanged, Stopping, TasksDown
 from mmbot.trading.values import Fill
 from mmbot.tsa.counts import Counts, load_counts
@@ -69,6 +72,7 @@ class Service:
         state: Path,
         interceptor: Interceptor,
         observer: Observer,
+        watchdog: Watchdog,
         *,
         only_records: bool = False,
         config_file: ConfigFile | None = None,
@@ -83,6 +87,7 @@ class Service:
             state: The directory of the ledger, the capture and the operator's socket.
             interceptor: Sees every request, answer and frame between the bot and the exchange.
             observer: Shows the bot's state to people.
+            watchdog: Looks at this process, and tells systemd.
             only_records: Whether the bot is halted, and the session ends once its capture has
                 taken its part of the disk or is kept no more.
             config_file: Where other settings may come from while it trades.
@@ -96,7 +101,8 @@ class Service:
         self._log = structlog.get_logger()
         self._began = wall_clock()
         self._stop = Stop()
-        self._patience = Patience()
+        self._watchdog = watchdog
+        self._patience = Patience(tell=watchdog.waits_for)
         self._supervisor = Supervisor(self._tasks_down, self._given_up)
         self._rest = transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds)
         self._runner = BotRunner(
@@ -125,6 +131,8 @@ class Service:
             self._runner.handle,
             wall_clock,
             observer,
+            Surroundings(self._session, self._began, os.getpid(), venue.rest_url),
+            self._problems,
             self.reloader,
         )
 
@@ -246,6 +254,7 @@ class Service:
             self._log.info("recording", directory=str(self._state / "capture"))
             self._runner.handle(EventOccurred(Halted(self._began, ONLY_RECORDS)))
         await self._operations.recall()
+        self._watchdog.examine(self._condition)
         helpers: dict[str, Callable[[], Awaitable[None]]] = {
             "stream": self._runner.stream.run,
             "heartbeat": self._heartbeat,
@@ -257,6 +266,14 @@ class Service:
             helpers["config"] = self.reloader.watch
         keep = self._supervisor.keep
         return [tasks.create_task(keep(name, helper)) for name, helper in helpers.items()]
+
+    def _condition(self) -> Condition:
+        state, now = self._runner.bot.engine.state, wall_clock()
+        return Condition(
+            status_line(state),
+            state.service.reconciled,
+            unattended(state, self._runner.bot.feed_age(now), now),
+        )
 
     async def _recorded(self) -> None:
         """Wait until a session that only records has recorded enough; any other never has.
@@ -300,6 +317,18 @@ class Service:
     def _given_up(self) -> None:
         self._runner.finished.set()
         self._stop.asked.set()
+
+    def _problems(self) -> tuple[str, ...]:
+        """Return what a person should see to, in sentences."""
+        if self.reloader is None:
+            return ()
+        problems = []
+        if self.reloader.problem:
+            problems.append(f"the edited config is not in force: {self.reloader.problem}")
+        if self.reloader.waits:
+            waits = ", ".join(each.key for each in self.reloader.waits)
+            problems.append(f"edited keys of the config wait for a restart: {waits}")
+        return tuple(problems)
 
     def _put_in_force(self, settings: Settings) -> None:
         self._runner.handle(EventOccurred(SettingsChanged(settings)))
@@ -345,5 +374,5 @@ class Service:
                 calendar=self._venue.clock.at(wall_clock()).isoformat(timespec="seconds"),
                 **({"unknown_words": words} if words else {}),
                 **self._config_news(),
-                **self._observer.status(self._runner.bot.engine.state),
+                **self._observer.heartbeat(self._runner.bot.engine.state),
             )

@@ -167,3 +167,18 @@ def test_a_recording_is_no_companion_of_candles(tmp_path: Path) -> None:
     result = again(tmp_path, "--candles", "candles.csv")
     assert isinstance(result.exception, BadInput)
     assert "leave out --markets" in str(result.exception)
+
+
+def test_a_sweep_over_a_recording_trades_it_again_with_each_setting(
+    recorded: Path, tmp_path: Path
+) -> None:
+    path, margins = tmp_path / "sweep.json", ("--set", "quoting.margin=[0.06, 0.3]")
+    given = ("sweep", "--recording", str(recorded), *margins, "--json", str(path))
+    result = runner.invoke(app, given)
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(path.read_text())
+    by_margin = {each["changes"]["quoting.margin"]: each for each in found["settings"]}
+    assert set(found["filled_by"].values()) == {"recording"}
+    same = figures(recorded, tmp_path)["recording"]
+    assert by_margin[0.06]["fills"] == len(same["fills"])
+    assert by_margin[0.3]["fills"] < by_margin[0.06]["fills"]

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from mmbot import config
-from mmbot.daemon import control
+from mmbot.daemon import control_client
 from mmbot.daemon.ledger_reader import read_records
 from mmbot.daemon_api import Plan, PlanReport, QuotedMarket, Reload, ReloadReport
 from mmbot.errors import BadInput
@@ -63,7 +63,7 @@ class Trading:
         return [line for line in self.log if line["event"] == event]
 
     def ask(self, request: Any, kind: type[Any]) -> Any:
-        answer = control.ask(self.state, request)
+        answer = control_client.ask(self.state, request)
         assert isinstance(answer, kind)
         return answer
 
@@ -136,7 +136,7 @@ def test_a_config_edited_while_it_trades_moves_the_quotes_and_loses_nothing(
     trading.write("[quoting]\nmargin = 0,9\n")
     until(lambda: trading.told("config.refused"), "a bad file was not told")
     with pytest.raises(BadInput, match="a decimal comma"):
-        control.ask(trading.state, Reload())
+        control_client.ask(trading.state, Reload())
     until(
         lambda: any("config_problem" in line for line in trading.told("heartbeat")),
         "the heartbeat does not say what is wrong",
