@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import itertools
 import signal
 import threading
@@ -27,16 +29,75 @@ from tests.daemon.processes import (
     read_until,
     their_ledger,
 )
+from tests.daemon.stream_proxy import stream_proxy
 
-RELOADS = 100
+RELOADS, LOOK_EVERY = 100, 5
+# Frames in a burst, and in all.
+BURST, BURST_EVERY_SECONDS, FLOOD = 20, 0.02, 2_000
 ONE_TICK = 0.0101
+
+
+class Flood:
+    """Stands between the daemon and the stream, and pours changes of a far level into it."""
+
+    def __init__(self, venue: dict[str, Any], file: Path) -> None:
+        self.sent = 0
+        self.pours = False
+        self._last: dict[int, int] = {}
+        self._added: dict[int, int] = {}
+        self._change: dict[str, Any] | None = None
+        self._ready = threading.Event()
+        self._venue, self._file = venue, file
+        self._loop = asyncio.new_event_loop()
+        self._over = asyncio.Event()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),))
+        self._thread.start()
+        assert self._ready.wait(PATIENCE_SECONDS)
+
+    def end(self) -> None:
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join(PATIENCE_SECONDS)
+        self._loop.close()
+
+    async def _run(self) -> None:
+        async with stream_proxy(self._venue["ws_url"]) as proxy:
+            proxy.rewrite = self._renumber
+            self._file.write_bytes(orjson.dumps({**self._venue, "ws_url": proxy.url}))
+            self._ready.set()
+            while not self._over.is_set():
+                for _ in range(BURST if self.pours and self._change else 0):
+                    await proxy.inject(self._next())
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._over.wait(), BURST_EVERY_SECONDS)
+
+    def _renumber(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Count in what was poured in between."""
+        sid, seq = message.get("sid", 0), message.get("seq", 0)
+        if sid and seq:
+            message["seq"] = self._last[sid] = seq + self._added.get(sid, 0)
+        if message["type"] == "orderbook_delta" and "client_order_id" not in message["msg"]:
+            self._change = message
+        return message
+
+    def _next(self) -> dict[str, Any]:
+        assert self._change is not None
+        sid = self._change["sid"]
+        self._last[sid] += 1
+        self._added[sid] = self._added.get(sid, 0) + 1
+        self.sent += 1
+        delta = "1.00" if self._added[sid] % 2 else "-1.00"
+        far = {"side": "yes", "price_dollars": "0.0100", "delta_fp": delta}
+        msg = {**self._change["msg"], **far, "ts_ms": time.time_ns() // 1_000_000}
+        return {**self._change, "seq": self._last[sid], "msg": msg}
 
 
 class Trading:
     """The daemon, its config file, and its log, which is read beside the test."""
 
-    def __init__(self, process: Process, exchange: Any, path: Path, state: Path) -> None:
-        self.process, self.exchange, self.path = process, exchange, path
+    def __init__(
+        self, process: Process, exchange: Any, flood: Flood, path: Path, state: Path
+    ) -> None:
+        self.process, self.exchange, self.flood, self.path = process, exchange, flood, path
         self.state = state / "demo" / "simulated"
         self.text = path.read_text()
         self.log: list[dict[str, Any]] = []
@@ -107,11 +168,15 @@ def trading(start_exchange: Start, quick_config: str, tmp_path: Path) -> Iterato
     path.write_text(
         path.read_text().replace("heartbeat_seconds = 60.0", "heartbeat_seconds = 3600.0")
     )
-    with daemon(quick_config, exchange.venue_file, state) as process:
-        read_until(process, "order.place", 4)
-        running = Trading(process, exchange, path, state)
-        until(lambda: sides_of(exchange), "no order rests")
-        yield running
+    flood = Flood(exchange.venue, exchange.venue_file)
+    try:
+        with daemon(quick_config, exchange.venue_file, state) as process:
+            read_until(process, "order.place", 4)
+            running = Trading(process, exchange, flood, path, state)
+            until(lambda: sides_of(exchange), "no order rests")
+            yield running
+    finally:
+        flood.end()
 
 
 def test_a_config_edited_while_it_trades_moves_the_quotes_and_loses_nothing(
@@ -155,12 +220,16 @@ def test_a_config_edited_while_it_trades_moves_the_quotes_and_loses_nothing(
 
     # In a flood
     margins = [0.3]
+    trading.flood.pours = True
     for margin in itertools.islice(itertools.cycle((0.05, 0.2, 0.1)), RELOADS):
         trading.edit(quoting__margin=margin, limits__event_loss_dollars=20.0)
         trading.ask(Reload(), ReloadReport)
         margins.append(margin)
-        sides = sides_of(trading.exchange)
-        assert len(sides) == len(set(sides))
+        if len(margins) % LOOK_EVERY == 0:
+            sides = sides_of(trading.exchange)
+            assert len(sides) == len(set(sides))
+    until(lambda: trading.flood.sent >= FLOOD, "there is no flood")
+    trading.flood.pours = False
     trading.edit(quoting__margin=0.4, limits__event_loss_dollars=20.0)
     until(lambda: all(keeps(0.4, q) for q in trading.quoted().values()), "the last has no effect")
     planned = mmbot("plan", *where, "--set", "quoting.margin=0.5").stdout
