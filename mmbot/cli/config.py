@@ -114,7 +114,8 @@ def diff(
     """Show the keys in which two configs differ: what A has, then what B has.
 
     With A alone: what the daemon's config has (--config, else MMBOT_CONFIG, else that of the
-    service), then what A has, which is what A would change.
+    service), then what A has, which is what A would change. The last column says whether a daemon
+    takes the change while it trades, or at a restart.
 
     Exit codes: 0 compared, 2 a file cannot be used.
     """
@@ -125,15 +126,16 @@ def diff(
         before, after, names = _named(one), _named(other), (one, other)
     found = room.compared(before, after)
     if as_json:
-        rows = [msgspec.to_builtins(each) for each in found]
+        rows = [msgspec.to_builtins(each) | {"live": room.is_live(each)} for each in found]
         print_json({"from": names[0], "to": names[1], "differences": rows})
         return
     if not found:
         print(f"{names[0]} and {names[1]} have the same settings.")
         return
-    table = _table("key", Path(names[0]).name, Path(names[1]).name)
+    table = _table("key", Path(names[0]).name, Path(names[1]).name, "taken")
     for each in found:
-        table.add_row(each.key, as_toml(each.old), Text(as_toml(each.new), "bold"))
+        taken = "at once" if room.is_live(each) else "at a restart"
+        table.add_row(each.key, as_toml(each.old), Text(as_toml(each.new), "bold"), taken)
     Console().print(table)
 
 

@@ -18,7 +18,7 @@ from mmbot.config.loading import (
 from mmbot.config.origins import Setting, settings_with_origins
 from mmbot.config.problems import BadConfig, Problem
 from mmbot.config.quoting import LimitSettings, OrderSettings, QuotingSettings, Sides
-from mmbot.config.reloading import Reload, merged
+from mmbot.config.reloading import Reload, is_live, merged
 from mmbot.config.schema import (
     CountsSettings,
     CredentialSettings,
@@ -59,6 +59,7 @@ __all__ = [
     "compared",
     "differences",
     "every_key",
+    "is_live",
     "load",
     "load_with_lines",
     "merged",

@@ -194,9 +194,9 @@ def test_two_files_are_compared_key_by_key(invoke: Mmbot, tmp_path: Path) -> Non
     one = file_of(tmp_path, "[quoting]\nmargin = 0.2\ncontracts = 10\n", "one.toml")
     other = file_of(tmp_path, '[quoting]\nmargin = 0.3\n[log]\nlevel = "debug"\n', "other.toml")
     found = json.loads(invoke("config", "diff", one, other, "--json").stdout)
-    assert [(d["key"], d["old"], d["new"]) for d in found["differences"]] == [
-        ("quoting.margin", 0.2, 0.3),
-        ("log.level", "info", "debug"),
+    assert [(d["key"], d["old"], d["new"], d["live"]) for d in found["differences"]] == [
+        ("quoting.margin", 0.2, 0.3, True),
+        ("log.level", "info", "debug", False),
     ]
     table = invoke("config", "diff", one, other).stdout
     assert "quoting.margin" in table
