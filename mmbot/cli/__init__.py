@@ -27,8 +27,8 @@ _PANELS: dict[str, dict[str, str]] = {
         "halt": "operate",
         "resume": "operate",
         "explain": "operate",
-        "plan": "operate",
-        "reload": "operate",
+        "plan": "plan",
+        "reload": "plan",
         "counts": "operate",
     },
     "Study": {

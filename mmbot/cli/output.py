@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import Progress
@@ -56,6 +57,13 @@ def say(sentences: Iterable[str]) -> None:
 def print_json(value: object) -> None:
     """Print a report as a line of JSON, whatever its texts hold."""
     print(to_json(value).decode())
+
+
+def print_answer(report: object) -> None:
+    """Print a daemon's answer as a line of JSON, without what tells it from other answers."""
+    tree = msgspec.to_builtins(report)
+    del tree["type"]
+    print_json(tree)
 
 
 def never_refuse_a_character() -> None:
