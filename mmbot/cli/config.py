@@ -39,9 +39,9 @@ def show(
 ) -> None:
     """Show every key with its value and where that comes from.
 
-    A value comes from the command line (--set), else from the file, else from the environment
-    (MMBOT_KEY_ID, MMBOT_PRIVATE_KEY_PATH, STATE_DIRECTORY and what systemd loads), else it is the
-    default. The key itself is never shown.
+    A value comes from the command line (--set), else from the file, else from
+    the environment (MMBOT_KEY_ID, MMBOT_PRIVATE_KEY_PATH, STATE_DIRECTORY and
+    what systemd loads), else it is the default. The key itself is never shown.
 
     Exit codes: 0 shown, 2 there is no config, or it cannot be used.
     """
@@ -113,9 +113,10 @@ def diff(
 ) -> None:
     """Show the keys in which two configs differ: what A has, then what B has.
 
-    With A alone: what the daemon's config has (--config, else MMBOT_CONFIG, else that of the
-    service), then what A has, which is what A would change. The last column says whether a daemon
-    takes the change while it trades, or at a restart.
+    With A alone: what the daemon's config has (--config, else MMBOT_CONFIG, else
+    that of the service), then what A has, which is what A would change. The last
+    column says whether a daemon takes the change while it trades, or at a
+    restart.
 
     Exit codes: 0 compared, 2 a file cannot be used.
     """
@@ -164,7 +165,7 @@ def template(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print a config file of every key: its default, its unit and why, all commented out.
+    """Print a config file of every key: default, unit and why, all commented out.
 
     `mmbot init` asks for what a config needs, and writes one.
 

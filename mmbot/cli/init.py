@@ -114,14 +114,15 @@ def init(
 ) -> None:
     """Ask for what a config needs, and write one that works, for its owner alone.
 
-    What an option says is not asked. Where nobody can be asked, because standard input is no
-    terminal, what is not said is as the mode has it (`mmbot config template --mode MODE`), and
-    the mode is paper. A file that is there is never overwritten.
+    What an option says is not asked. Where nobody can be asked, because standard
+    input is no terminal, what is not said is as the mode has it (`mmbot config
+    template --mode MODE`), and the mode is paper. A file that is there is never
+    overwritten.
 
     Example:
-    mmbot init /etc/mmbot/config.toml --mode demo --key-id ID --key-path /etc/mmbot/key.pem
+    mmbot init demo.toml --mode demo --key-id ID --key-path key.pem
 
-    Exit codes: 0 written, 2 an answer cannot be used, or the file is there already.
+    Exit codes: 0 written, 2 an answer cannot be used, or the file is there.
     """
     target = _target(path)
     if os.path.lexists(target):

@@ -32,11 +32,12 @@ def reload(
 ) -> None:
     """Have the daemon read its config file again, and put in force what can be.
 
-    It does so by itself within 2 seconds of a change of the file. Quoting changes at once, a limit
-    only where it becomes tighter; what else differs waits for a restart, and is listed.
+    It does so by itself within 2 seconds of a change of the file. Quoting changes
+    at once, a limit only where it becomes tighter; what else differs waits for a
+    restart, and is listed.
 
-    Exit codes: 0 read, 2 the file cannot be used and nothing has changed, 3 no daemon is at work,
-    4 it gave no answer.
+    Exit codes: 0 read, 2 the file cannot be used and nothing has changed, 3 no
+    daemon is at work, 4 it gave no answer.
     """
     report = expect(ReloadReport, ask(find(config_path, venue_path), Reload()))
     if as_json:
@@ -76,7 +77,7 @@ def plan(
         print_answer(report)
     else:
         _show_plan(report)
-        for line in _how_to_apply(report, place.found.path):
+        for line in how_to_apply(report, place.found.path):
             print(line)
 
 
@@ -93,7 +94,7 @@ def _show_plan(report: PlanReport) -> None:
     console.print(f"{differing} of {len(report.markets)} markets would be quoted otherwise (*).")
 
 
-def _how_to_apply(report: PlanReport, path: Path) -> Iterable[str]:
+def how_to_apply(report: PlanReport, path: Path) -> Iterable[str]:
     """Yield how to put in force what was planned."""
     if not (report.live or report.waits_for_restart):
         yield "These are the settings in force."

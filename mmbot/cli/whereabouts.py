@@ -59,7 +59,14 @@ def locate(path: Path | None, changes: Iterable[str] | None = None) -> Whereabou
         BadInput: There is none, or it cannot be used.
     """
     found, named_by = find_config(path, os.environ)
-    loaded = config.load_with_lines(found)
+    try:
+        loaded = config.load_with_lines(found)
+    except config.BadConfig:
+        raise
+    except BadInput as error:
+        if path is not None:
+            raise
+        raise BadInput(f"{error} ({named_by} names it)") from None
     overrides = dict(map(config.parse_change, changes or ()))
     if overrides:
         settings = config.changed(loaded.settings, overrides, "--set")
@@ -77,7 +84,15 @@ def find_config(path: Path | None, environment: Mapping[str, str]) -> tuple[Path
         return path, "--config"
     if named := environment.get("MMBOT_CONFIG"):
         return Path(named), "MMBOT_CONFIG"
-    if SERVICE_CONFIG.exists():
+    try:
+        SERVICE_CONFIG.stat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise BadInput(
+            f"cannot look for {SERVICE_CONFIG}: {error.strerror}; ask as root, or give --config"
+        ) from None
+    else:
         return SERVICE_CONFIG, "the service"
     raise BadInput(
         "no config is found: --config is not given, MMBOT_CONFIG is not set, and there is no "

@@ -163,6 +163,26 @@ def test_the_config_that_the_environment_names_is_read_by_every_command(
     assert (refused.returncode, path in refused.stderr) == (2, True)
 
 
+def test_a_config_that_is_not_there_is_told_with_what_named_it(
+    invoke: Mmbot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MMBOT_CONFIG", "/nowhere/c.toml")
+    refused = invoke("halt")
+    assert refused.returncode == 2
+    assert "cannot read the config file /nowhere/c.toml: No such file" in refused.stderr
+    assert "(MMBOT_CONFIG names it)" in refused.stderr
+
+
+def test_where_the_service_s_config_cannot_be_looked_for_that_is_said(
+    invoke: Mmbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whereabouts, "SERVICE_CONFIG", tmp_path / ("x" * 300) / "config.toml")
+    refused = invoke("halt")
+    assert refused.returncode == 2
+    assert "cannot look for" in refused.stderr
+    assert "give --config" in refused.stderr
+
+
 def test_the_state_of_the_service_s_config_is_the_service_s(
     invoke: Mmbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
