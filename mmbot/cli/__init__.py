@@ -20,14 +20,14 @@ from mmbot.errors import BadInput, NotReady
 # The module of each command; its function, or its group of commands, has the command's name.
 _PANELS: dict[str, dict[str, str]] = {
     "Try it": {"demo": "demo", "exchange": "exchange", "simulate": "simulate"},
-    "Trade": {
-        "check": "check",
-        "run": "run",
-        "cancel-all": "cancel_all",
+    "Set it up": {
+        "init": "init",
+        "config": "config",
         "install-service": "install_service",
         "backup": "backup",
         "restore": "backup",
     },
+    "Trade": {"check": "check", "run": "run", "cancel-all": "cancel_all"},
     "Ask and steer the daemon that runs": {
         "status": "status",
         "positions": "glance",
@@ -39,7 +39,8 @@ _PANELS: dict[str, dict[str, str]] = {
         "pause": "pause",
         "unpause": "pause",
         "explain": "operate",
-        "plan": "operate",
+        "plan": "plan",
+        "reload": "plan",
         "counts": "operate",
         "alerts": "alerts",
         "metrics": "metrics",

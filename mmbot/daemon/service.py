@@ -15,6 +15,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -37,6 +38,7 @@ from mmbot.daemon.metrics_server import serving
 from mmbot.daemon.neighbours import Neighbours, OtherDaemon
 from mmbot.daemon.operations import Observer, Operations
 from mmbot.daemon.patience import Patience
+from mmbot.daemon.reloading import ConfigFile, Reloader
 from mmbot.daemon.status_line import status_line
 from mmbot.daemon.stop import Stop
 from mmbot.daemon.supervision import Supervisor
@@ -47,7 +49,7 @@ from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.selfcheck import failures
 from mmbot.recording.outside import ONLY_RECORDS
 from mmbot.status_report import Surroundings
-from mmbot.trading.events import Halted, SessionStarted, Stopping, TasksDown
+from mmbot.trading.events import Halted, SessionStarted, SettingsChanged, Stopping, TasksDown
 from mmbot.trading.values import Fill
 from mmbot.tsa.counts import Counts, load_counts
 
@@ -76,6 +78,7 @@ class Service:
         bystanders: Bystanders,
         *,
         only_records: bool = False,
+        config_file: ConfigFile | None = None,
     ) -> None:
         """Begin with nothing open.
 
@@ -90,6 +93,7 @@ class Service:
             bystanders: Are told what happens.
             only_records: Whether the bot is halted, and the session ends once its capture has
                 taken its part of the disk or is kept no more.
+            config_file: Where other settings may come from while it trades.
         """
         self._only_records = only_records
         self._settings = settings
@@ -121,6 +125,9 @@ class Service:
         self._session = format(self._began, "x")
         self._neighbours = Neighbours(self._session, self._account.own_orders)
         self._other_daemon: OtherDaemon | None = None
+        self.reloader = None
+        if config_file is not None and not only_records:
+            self.reloader = Reloader(config_file, settings, self._put_in_force)
         self._operations = Operations(
             settings,
             self._runner.bot,
@@ -129,6 +136,8 @@ class Service:
             wall_clock,
             observer,
             Surroundings(self._session, self._began, os.getpid(), venue.rest_url, str(state)),
+            self._problems,
+            self.reloader,
         )
 
     async def run(self, stop: Stop, account_lock: socket.socket | None = None) -> ExitCode:
@@ -262,6 +271,8 @@ class Service:
             "neighbours": self._watch_neighbours,
             "tick": self._runner.tick,
         }
+        if self.reloader is not None:
+            helpers["config"] = self.reloader.watch
         keep = self._supervisor.keep
         return [tasks.create_task(keep(name, helper)) for name, helper in helpers.items()]
 
@@ -328,6 +339,30 @@ class Service:
         self._runner.finished.set()
         self._stop.asked.set()
 
+    def _problems(self) -> tuple[str, ...]:
+        """Return what a person should see to, in sentences."""
+        if self.reloader is None:
+            return ()
+        problems = []
+        if self.reloader.problem:
+            problems.append(f"the edited config is not in force: {self.reloader.problem}")
+        if self.reloader.waits:
+            waits = ", ".join(each.key for each in self.reloader.waits)
+            problems.append(f"edited keys of the config wait for a restart: {waits}")
+        return tuple(problems)
+
+    def _put_in_force(self, settings: Settings) -> None:
+        self._runner.handle(EventOccurred(SettingsChanged(settings)))
+
+    def _config_news(self) -> dict[str, Any]:
+        """Return why the config file cannot be used, and which keys wait, for the heartbeat."""
+        news: dict[str, Any] = {}
+        if self.reloader is not None and self.reloader.problem:
+            news["config_problem"] = self.reloader.problem
+        if self.reloader is not None and self.reloader.waits:
+            news["waits_for_restart"] = [each.key for each in self.reloader.waits]
+        return news
+
     async def _watch_neighbours(self) -> None:
         """Stop once a daemon that began earlier turns out to trade the account."""
         try:
@@ -353,4 +388,5 @@ class Service:
         while True:
             await asyncio.sleep(pause)
             for event, fields in self._observer.heartbeat(self._operations.status()):
-                self._log.info(event, **fields)
+                news = self._config_news() if event == "heartbeat" else {}
+                self._log.info(event, **fields, **news)

@@ -86,6 +86,7 @@ def retrade(
         None if used.forecast == begun.settings.forecast else fit,
         is_first=is_first,
         real_orders=real_orders,
+        follows=settings is None,
     )
     session.summary.first = began.now
     session.summary.held = len(paper.fills) if is_first else 0

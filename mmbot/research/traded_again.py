@@ -132,6 +132,7 @@ class TradedSession:
         *,
         is_first: bool,
         real_orders: bool,
+        follows: bool,
     ) -> None:
         """Begin before the first record.
 
@@ -143,7 +144,9 @@ class TradedSession:
             fit: Fits a forecaster; `None` where the recorded beliefs are the new bot's too.
             is_first: Whether the new bot begins with what the one on record held.
             real_orders: Whether the bot on record traded real orders, which are to be taken out.
+            follows: Whether settings that were changed on record are changed for the new bot too.
         """
+        self._follows = follows
         self.summary = SessionSummary(begun.session, begun.clock, real_orders=real_orders)
         self._ledger = ledger
         self._is_first = is_first
@@ -241,6 +244,9 @@ class TradedSession:
                 self._give(cause, EventOccurred(event))
             case EventOccurred(Halted(reason=reason)) if reason == ONLY_RECORDS:
                 pass
+            case EventOccurred(SettingsChanged(settings)) if self._follows:
+                on_paper = msgspec.structs.replace(settings, mode="paper")
+                self._give(cause, EventOccurred(SettingsChanged(on_paper)))
             case EventOccurred(SettingsChanged()) | PaperBegan() | TapeBegan() | SessionRecord():
                 pass
             case _:

@@ -42,6 +42,7 @@ class Gate(enum.StrEnum):
     NO_POLLER = "no_poller", "the reader of the counts has died and is started again"
     NO_HEARTBEAT = "no_heartbeat", "the daemon's heartbeat has died and is started again"
     NO_TICK = "no_tick", "the daemon's clock has died and is started again"
+    NO_CONFIG = "no_config", "the watcher of the config file has died and is started again"
     LEDGER_BEHIND = (
         "ledger_behind",
         "the disk takes seconds to keep what happened; see that it is neither broken nor busy",

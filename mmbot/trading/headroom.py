@@ -16,9 +16,9 @@ from mmbot.trading.orders import Order, OrderState
 from mmbot.trading.portfolio import Exposure, WorstCase, paid_each
 from mmbot.trading.state import EventState, TradingState
 from mmbot.trading.values import Side
-from mmbot.units import Count, Money, Price, value_of
+from mmbot.units import ONE_DOLLAR, Count, Money, Price, value_of
 
-ExcessReason: TypeAlias = Literal["worst_case", "shard_balance"]
+ExcessReason: TypeAlias = Literal["order_limit", "worst_case", "shard_balance"]
 
 
 class CollateralBudget:
@@ -72,8 +72,9 @@ class CollateralBudget:
 class MarketHeadroom(msgspec.Struct, frozen=True):
     """The headroom in one market; worst case and collateral are shared with other markets.
 
-    `floor` is the least wealth that an outcome may leave. There is no `collateral` while the
-    balance of the shard is not known.
+    `floor` is the least wealth that an outcome may leave, `surplus` has the client ids of the
+    orders that are more than may be live. There is no `collateral` while the balance of the shard
+    is not known.
     """
 
     ticker: str
@@ -82,9 +83,12 @@ class MarketHeadroom(msgspec.Struct, frozen=True):
     floor: Money
     worst_case: WorstCase
     collateral: CollateralBudget | None
+    surplus: frozenset[str] = frozenset()
 
     def excess(self, order: Order) -> ExcessReason | None:
         """Return why an order is more than there is room for, or `None`."""
+        if order.client_id in self.surplus:
+            return "order_limit"
         exposure = Exposure(self.strike_index, order.side, order.price, order.exposed)
         if self.worst_case.breaks(exposure, self.floor):
             return "worst_case"
@@ -127,6 +131,7 @@ class Headroom:
         self._markets: dict[str, MarketHeadroom] = {}
         self._worst_cases: dict[str, WorstCase] = {}
         self._collateral: dict[int, CollateralBudget | None] = {}
+        self._surplus = _surplus(state)
 
     def at(self, ticker: str) -> MarketHeadroom:
         """Return the headroom in a market."""
@@ -141,6 +146,7 @@ class Headroom:
                 self._state.floor(event_state),
                 self._worst_case(event_state),
                 self._collateral_on(event_state.markets[ticker].terms.shard),
+                self._surplus,
             )
         return found
 
@@ -164,3 +170,12 @@ class Headroom:
         budget = CollateralBudget(balance, positions)
         budget.reserve(order for order in state.orders if order.ticker in positions)
         return budget
+
+
+def _surplus(state: TradingState) -> frozenset[str]:
+    """Return the orders beyond the limit on their number, those far from even odds first to go."""
+    most = state.settings.limits.orders
+    if len(state.orders) <= most:
+        return frozenset()
+    kept_first = sorted(state.orders, key=lambda o: (abs(2 * o.price - ONE_DOLLAR), o.client_id))
+    return frozenset(order.client_id for order in kept_first[most:])
