@@ -100,9 +100,7 @@ def serve(
             state,
             interceptor_for,
             observer,
-            Bystanders(
-                ServiceManager(os.environ), alerts, (state, renderer(settings, state)), log.dropped
-            ),
+            Bystanders(ServiceManager(os.environ), alerts, (state, renderer(settings, state))),
             only_records=only_records,
         )
         code = uvloop.run(process.run())

@@ -116,6 +116,7 @@ class Service:
             self._began,
         )
         self._runner.heard = bystanders.heard
+        self._runner.reacted = bystanders.metrics.reacted
         intercepted = self._runner.interceptor
         self._account = AccountClient(settings, venue, signer, self._rest, intercepted)
         self._session = format(self._began, "x")
@@ -129,6 +130,7 @@ class Service:
             wall_clock,
             observer,
             Surroundings(self._session, self._began, os.getpid(), venue.rest_url),
+            lambda: bystanders.problems,
         )
 
     async def run(self, stop: Stop, account_lock: socket.socket | None = None) -> ExitCode:
@@ -266,21 +268,16 @@ class Service:
         return [tasks.create_task(keep(name, helper)) for name, helper in helpers.items()]
 
     def _measured(self) -> Measured:
-        bot, now = self._runner.bot, wall_clock()
         return Measured(
-            bot.engine.state,
-            now,
-            self._began,
-            bot.feed_age(now),
+            self._operations.status(),
             self._bystanders.watchdog.lag_seconds,
-            self._bystanders.log_dropped(),
             self._runner.capture.bytes_written,
         )
 
     def _condition(self) -> Condition:
         state, now = self._runner.bot.engine.state, wall_clock()
         return Condition(
-            status_line(state),
+            status_line(self._operations.status()),
             state.service.reconciled,
             unattended(state, self._runner.bot.feed_age(now), now),
         )

@@ -22,8 +22,8 @@ from mmbot.trading.events import BeliefFormed, Halted, Resumed, StreamLost, Stre
 from mmbot.tsa.calendar import EASTERN, to_milliseconds
 from tests.daemon.mail import hook_server, mail_server
 from tests.daemon.processes import Mmbot, Start, session
-from tests.daemon.test_metrics import fill_of_bid, free_port, until_served
-from tests.trading.builders import NOW, Bench, belief, notes
+from tests.daemon.test_metrics import fill_of_bid, free_port, report, until_served
+from tests.trading.builders import Bench, belief, notes
 
 SECRET = "secret-passw0rd"
 ADDRESS = f"mailtos://me:{SECRET}@smtp.example.com?to=someone@example.com"
@@ -40,7 +40,7 @@ class Told:
         self.alerts = Alerts(
             AlertSettings(**settings), (ADDRESS,), directory, self._send, lambda: self.now
         )
-        self.alerts.watch(lambda: Measured(self.bench.engine.state, self.bench.now, NOW))
+        self.alerts.watch(lambda: Measured(report(self.bench)))
 
     async def _send(self, letter: Letter) -> tuple[Delivery, ...]:
         if not self.fails:
@@ -93,11 +93,11 @@ async def test_a_count_is_told_with_the_new_distribution_and_what_each_market_is
     (title,) = await told.titles()
     assert title == (
         "Count published; T-26NOV29: 2,700,000 passengers a day, give or take 80,000; "
-        "2 of 7 days published"
+        "0 of 7 days published"
     )
     assert told.last is not None
     rows = [line.split() for line in told.last.body.splitlines() if "2,600,000" in line]
-    assert rows == [["2,600,000", "0.90", "-", "-", "0.00", "no_book"]]
+    assert rows == [["2,600,000", "0.90", "0.90", "-", "-", "0.00", "no_book"]]
 
 
 async def test_a_revised_belief_without_a_new_count_is_no_news(told: Told) -> None:
@@ -172,9 +172,13 @@ async def test_what_cannot_be_sent_is_logged_once_and_sent_when_it_can_be(told: 
             "reason": "Connection refused",
         }
     ]
+    assert told.alerts.problems == (
+        "alerts do not reach address 1: mailtos (Connection refused); see `mmbot alerts test`",
+    )
     told.fails = ""
     told.now += RETRY_SECONDS
     assert await told.titles() == ["Halted: lunch", "Halted: lunch"]
+    assert not told.alerts.problems
 
 
 async def test_a_process_that_begins_anew_is_held_to_what_was_sent_before(tmp_path: Path) -> None:
