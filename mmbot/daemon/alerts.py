@@ -29,7 +29,7 @@ from mmbot.daemon.private_files import open_private
 from mmbot.daemon.status_line import prediction, status_line
 from mmbot.status_report import StatusReport
 
-_PAUSE_SECONDS = 1.0
+_PAUSE_SECONDS = 2.0
 # How long Apprise may take for all addresses, and how long the end of the process waits for it.
 SEND_SECONDS = 60.0
 CLOSE_SECONDS = 3.0
