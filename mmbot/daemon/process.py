@@ -111,7 +111,7 @@ class Process:
         signals = SignalThread(
             asked,
             lambda: on_loop(stop.hurry),
-            lambda: on_loop(lambda: self._log.info("reload.ignored")),
+            lambda: on_loop(self._reload),
             STOP_SECONDS,
             ExitCode.NOT_KNOWN,
         )
@@ -130,6 +130,10 @@ class Process:
             signals.ending(code)
             ending.cancel()
         return code
+
+    def _reload(self) -> None:
+        with self._bystanders.watchdog.reloading():
+            self._log.info("reload.ignored")
 
     async def _ends(self, stop: Stop) -> None:
         await stop.asked.wait()
