@@ -8,7 +8,7 @@ import secrets
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
@@ -31,7 +31,7 @@ from mmbot.daemon.trade_tape import TradeTape
 from mmbot.errors import BadInput, ExitCode, NotReady
 from mmbot.observe import log
 from mmbot.observe.explain import explain
-from mmbot.observe.heartbeat import heartbeat
+from mmbot.observe.heartbeat import Heartbeat
 from mmbot.observe.plan import plan
 from mmbot.observe.status import status
 from mmbot.paper.paper_trading import PaperTrading
@@ -90,7 +90,7 @@ def serve(
         # From here on there is something to be taken off before the process may end.
         signals.hold()
         log.configure(settings.log.level)
-        observer = Observer(_heartbeat, _status, explain, plan)
+        observer = Observer(Heartbeat().lines, _status, explain, plan)
         # A loop that hangs is killed by SIGABRT, and leaves what hung in the log.
         faulthandler.enable(log.STANDARD_ERROR)
         process = Process(
@@ -109,10 +109,6 @@ def serve(
     except Exception:  # noqa: BLE001 (an edge: the exit code must be one of the documented)
         traceback.print_exc()
     raise typer.Exit(code)
-
-
-def _heartbeat(state: TradingState) -> dict[str, Any]:
-    return heartbeat(state) | log.figures()
 
 
 def _status(

@@ -105,5 +105,5 @@ class Bystanders:
             try:
                 await part()
             except Exception:  # noqa: BLE001 (whatever it is, it must not end the bot)
-                self._log.exception("bystander.died", part=part.__qualname__)
+                self._log.exception("bystander.died", helper=part.__qualname__)
             await asyncio.sleep(_RESTART_SECONDS)

@@ -129,7 +129,7 @@ class Service:
             self._runner.handle,
             wall_clock,
             observer,
-            Surroundings(self._session, self._began, os.getpid(), venue.rest_url),
+            Surroundings(self._session, self._began, os.getpid(), venue.rest_url, str(state)),
             lambda: bystanders.problems,
         )
 
@@ -349,12 +349,5 @@ class Service:
         pause = max(1.0, self._settings.log.heartbeat_seconds / self._venue.clock.speed)
         while True:
             await asyncio.sleep(pause)
-            words = self._runner.bot.unknown_words
-            self._log.info(
-                "heartbeat",
-                feed_age_ms=self._runner.bot.feed_age(wall_clock()),
-                streaming=self._runner.bot.streaming,
-                calendar=self._venue.clock.at(wall_clock()).isoformat(timespec="seconds"),
-                **({"unknown_words": words} if words else {}),
-                **self._observer.heartbeat(self._runner.bot.engine.state),
-            )
+            for event, fields in self._observer.heartbeat(self._operations.status()):
+                self._log.info(event, **fields)

@@ -69,7 +69,8 @@ async def bare(container: Container, start_exchange: Start, settings: str) -> As
         for name in ("pyproject.toml", "README.md", "LICENSE"):
             shutil.copy(PROJECT / name, source)
         ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(PROJECT / "mmbot", source / "mmbot", ignore=ignored)
+        for name in (".ci", "mmbot"):
+            shutil.copytree(PROJECT / name, source / name, ignore=ignored)
         container.write(f"{SOURCE}/config/demo.toml", settings)
         container.write(f"{SOURCE}/key.pem", machine.key, 0o600)
         container.write("/srv/stand-ins/apt-get", "#!/bin/sh\n", 0o755)
