@@ -7,6 +7,7 @@ from pathlib import Path
 
 import orjson
 
+from tests.daemon.mail import hook_server
 from tests.systemd.conftest import Service
 from tests.systemd.container import Container
 
@@ -19,9 +20,13 @@ def test_systemd_finds_no_fault_in_the_unit(container: Container) -> None:
 
 
 async def test_it_runs_as_nobody_known_and_a_stop_takes_every_order_off(service: Service) -> None:
-    await service.start(until_ready=True)
-    assert any(line["event"] == "account.reconciled" for line in await service.log())
-    quoted = await service.until_quotes()
+    async with hook_server() as hook:
+        # The addresses are a credential, and Apprise works within the sandbox.
+        service.container.write("/etc/mmbot/alert_urls", hook.address, 0o600)
+        await service.start(until_ready=True)
+        assert any(line["event"] == "account.reconciled" for line in await service.log())
+        quoted = await service.until_quotes()
+        await hook.until_posted("Started")
     await service.until_shown("StatusText", lambda line: line.startswith("quotes "))
     await assert_nothing_is_left_to_others(service)
     await assert_a_reload_leaves_it_as_it_is(service)
