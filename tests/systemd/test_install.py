@@ -93,6 +93,8 @@ async def test_the_lines_of_the_readme_lead_from_a_bare_debian_to_quotes(bare: B
         printed = await bare.typed(with_key(line, bare))
         if " -m venv " in line:
             stand_in_for_pypi(bare)
+        if line.endswith("pip install --quiet ."):
+            await assert_refused_without_settings(bare)
         if "install-service" in line:
             assert "systemctl enable --now mmbot" in printed
     # `enable --now` has waited until it was ready.
@@ -122,6 +124,16 @@ def stand_in_for_the_exchange(bare: Bare) -> None:
     unit = bare.inside(UNIT).read_text()
     assert unit.count("/opt/mmbot/bin/mmbot ") == 2
     bare.container.write(DROP_IN, with_venue(unit, "/opt/mmbot/bin/mmbot"))
+
+
+async def assert_refused_without_settings(bare: Bare) -> None:
+    code, printed = await bare.container.ask(
+        *ENVIRONMENT, "/opt/mmbot/bin/mmbot", "install-service"
+    )
+    assert code == 2
+    assert "there is no /etc/mmbot/config.toml; give --config FILE" in printed
+    assert not bare.inside(UNIT).exists()
+    assert not bare.inside("/etc/mmbot").exists()
 
 
 async def assert_mmbot_means_the_service(bare: Bare) -> None:
