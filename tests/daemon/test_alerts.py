@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import signal
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from mmbot.config import AlertSettings
+from mmbot.daemon import alerts
 from mmbot.daemon.alert_addresses import MOST_ADDRESSES, find_addresses
 from mmbot.daemon.alert_sender import Delivery, Letter, kind_of, scrubbed
 from mmbot.daemon.alerts import Alerts, send_letter
@@ -36,6 +38,7 @@ class Told:
         self.bench = Bench()
         self.now = 0.0
         self.fails = ""
+        self.hangs = False
         self.letters: list[Letter] = []
         self.alerts = Alerts(
             AlertSettings(**settings), (ADDRESS,), directory, self._send, lambda: self.now
@@ -43,6 +46,8 @@ class Told:
         self.alerts.watch(lambda: Measured(report(self.bench)))
 
     async def _send(self, letter: Letter) -> tuple[Delivery, ...]:
+        if self.hangs:
+            await asyncio.Event().wait()
         if not self.fails:
             self.letters.append(letter)
         return (Delivery("mailtos", self.fails),)
@@ -179,6 +184,22 @@ async def test_what_cannot_be_sent_is_logged_once_and_sent_when_it_can_be(told: 
     told.now += RETRY_SECONDS
     assert await told.titles() == ["Halted: lunch", "Halted: lunch"]
     assert not told.alerts.problems
+
+
+async def test_the_end_is_told_last(told: Told) -> None:
+    told.handle(Halted(told.bench.now, "lunch"))
+    await told.alerts.close("Stopped: no order is left")
+    titles = [letter.title for letter in told.letters]
+    assert titles == ["Halted: lunch", "Stopped: no order is left"]
+
+
+async def test_a_server_that_hangs_does_not_keep_the_end_waiting(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alerts, "CLOSE_SECONDS", 0.05)
+    told.hangs = True
+    await told.alerts.close("Stopped: no order is left")
+    assert told.letters == []
 
 
 async def test_a_process_that_begins_anew_is_held_to_what_was_sent_before(tmp_path: Path) -> None:
