@@ -81,7 +81,7 @@ FIGURES = (
     Figure("mmbot_gate_shut_markets", "Markets that a gate keeps from being quoted.", ("gate",)),
     Figure("mmbot_forecast_mean_passengers", "Mean of the week's forecast average.", _EVENT),
     Figure("mmbot_forecast_sd_passengers", "Standard deviation of that forecast.", _EVENT),
-    Figure("mmbot_days_published", "Counts of the week that are published.", _EVENT),
+    Figure("mmbot_counts_published", "Counts of the week that are published.", _EVENT),
     Figure("mmbot_capture_bytes", "What this session's capture takes on disk."),
     Figure("mmbot_orders_placed_total", "Orders sent.", kind="counter"),
     Figure("mmbot_orders_cancelled_total", "Cancels sent.", kind="counter"),
@@ -223,7 +223,7 @@ def _of_events(events: Iterable[EventStatus]) -> dict[str, _Values]:
     return {
         "mmbot_pnl_dollars": _known([(key, event.pnl_fair) for key, event in by.items()]),
         "mmbot_worst_case_dollars": _known([(k, e.pnl_worst_if_filled) for k, e in by.items()]),
-        "mmbot_days_published": [(key, event.days_published) for key, event in by.items()],
+        "mmbot_counts_published": [(key, event.days_published) for key, event in by.items()],
         "mmbot_forecast_mean_passengers": [(key, each.mean) for key, each in forecasts.items()],
         "mmbot_forecast_sd_passengers": [(key, each.sd) for key, each in forecasts.items()],
     }
