@@ -33,6 +33,8 @@ _PAUSE_SECONDS = 2.0
 # How long Apprise may take for all addresses, and how long the end of the process waits for it.
 SEND_SECONDS = 60.0
 CLOSE_SECONDS = 3.0
+# A start that waits for so long is told of: nothing is quoted meanwhile.
+LONG_START_SECONDS = 300.0
 _SENDER = (sys.executable, "-m", "mmbot.daemon.alert_sender")
 _LONGEST_BODY = 20_000
 
@@ -76,6 +78,9 @@ class Alerts:
         self._published: set[str] = set()
         self._limited: set[str] = set()
         self._started = False
+        self._waits_for = ""
+        self._waits_since: float | None = None
+        self._told_waiting = False
         self._lost_at: float | None = None
         self._told_dead = False
         self._looked_at: dt.datetime | None = None
@@ -99,6 +104,12 @@ class Alerts:
     def tell(self, alert: Alert) -> None:
         """Have an alert sent, as soon as the rates allow it."""
         self._outbox.put(alert)
+
+    def waits_for(self, what: str) -> None:
+        """Note what the start waits for."""
+        self._waits_for = what
+        if self._waits_since is None:
+            self._waits_since = self._clock()
 
     def heard(self, name: str, fields: Mapping[str, Any]) -> None:
         """Find what is worth an alert in a line of the bot's log."""
@@ -124,6 +135,7 @@ class Alerts:
 
     def look(self) -> None:
         """Find what is worth an alert in the state of the bot."""
+        self._look_at_start()
         if self._measure is None:
             return
         report = self._measure().report
@@ -138,6 +150,15 @@ class Alerts:
         self._look_at_limits(report)
         self._look_at_feed(report)
         self._look_at_calendar(report)
+
+    def _look_at_start(self) -> None:
+        if self._started or self._told_waiting or self._waits_since is None:
+            return
+        waited = self._clock() - self._waits_since
+        if waited >= LONG_START_SECONDS:
+            title = f"It has waited for {waited / 60:.0f} minutes and trades nothing yet"
+            self.tell(Alert("start", title, self._waits_for))
+            self._told_waiting = True
 
     def _look_at_limits(self, report: StatusReport) -> None:
         limited = {event.event for event in report.events if event.reduce_only}

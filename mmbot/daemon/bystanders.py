@@ -53,6 +53,12 @@ class Bystanders:
         """What a person should see to, in sentences."""
         return () if self.alerts is None else self.alerts.problems
 
+    def waits_for(self, what: str) -> None:
+        """Tell that it trades not before there is what it waits for."""
+        self.watchdog.waits_for(what)
+        if self.alerts is not None:
+            self.alerts.waits_for(what)
+
     def tell(self, alert: Alert) -> None:
         """Tell a person, if there is one to be told."""
         if self.alerts is not None:

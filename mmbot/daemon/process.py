@@ -86,7 +86,7 @@ class Process:
         self._interceptor_for = interceptor_for
         self._observer = observer
         self._bystanders = bystanders
-        self._patience = Patience(tell=bystanders.watchdog.waits_for)
+        self._patience = Patience(tell=bystanders.waits_for)
         self._reminder = Reminder()
         self._log = structlog.get_logger()
 

@@ -101,7 +101,7 @@ class Service:
         self._began = wall_clock()
         self._stop = Stop()
         self._bystanders = bystanders
-        self._patience = Patience(tell=bystanders.watchdog.waits_for)
+        self._patience = Patience(tell=bystanders.waits_for)
         self._supervisor = Supervisor(self._tasks_down, self._given_up)
         self._rest = transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds)
         self._runner = BotRunner(

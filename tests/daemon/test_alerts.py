@@ -16,7 +16,7 @@ from mmbot.config import AlertSettings
 from mmbot.daemon import alerts
 from mmbot.daemon.alert_addresses import MOST_ADDRESSES, find_addresses
 from mmbot.daemon.alert_sender import Delivery, Letter, kind_of, scrubbed
-from mmbot.daemon.alerts import Alerts, send_letter
+from mmbot.daemon.alerts import LONG_START_SECONDS, Alerts, send_letter
 from mmbot.daemon.metrics import Measured
 from mmbot.daemon.outbox import RETRY_SECONDS
 from mmbot.errors import BadInput
@@ -84,6 +84,22 @@ async def test_a_start_is_told_once_and_says_what_is_quoted(told: Told) -> None:
     assert told.last is not None
     assert told.last.body.startswith("quotes nothing: ")
     assert await told.titles() == []
+
+
+async def test_a_start_that_waits_for_long_is_told_once(tmp_path: Path) -> None:
+    told = Told(tmp_path)
+    told.alerts.waits_for("there is no exchange")
+    told.now += LONG_START_SECONDS - 1
+    assert await told.titles() == []
+    told.now += 1
+    assert await told.titles() == ["It has waited for 5 minutes and trades nothing yet"]
+    assert told.last is not None
+    assert told.last.body == "there is no exchange"
+    told.alerts.waits_for("there is no exchange")
+    told.now += LONG_START_SECONDS
+    assert await told.titles() == []
+    told.bench.start()
+    assert await told.titles() == ["Started"]
 
 
 async def test_a_halt_and_its_end_are_told(told: Told) -> None:
