@@ -64,6 +64,10 @@ EVENTS: dict[str, LogEvent] = {
     "helper.died": _event("error", "a part has failed and is started again", "helper"),
     "helper.restarted": _event("info", "a part runs again", "helper"),
     "bot.failed": _event("error", "the bot has failed; everything is taken off"),
+    "watchdog.not_fed": _event(
+        "error", "quotes stand unattended, or the loop is late: systemd starts it again", "reason"
+    ),
+    "bystander.died": _event("error", "what tells others has failed, and begins again", "helper"),
     "given_up": _event("error", "parts fail too often; everything is taken off"),
     "session.failed": _event("error", "a session has ended in an error", optional="reason"),
     "reload.ignored": _event("info", "SIGHUP came, which does nothing"),
@@ -85,6 +89,15 @@ EVENTS: dict[str, LogEvent] = {
     "ledger.behind": _event("warning", "commits are overdue; nothing is quoted"),
     "ledger.caught_up": _event("info", "all is committed again"),
     "ledger.not_kept": _event("error", "the last writes could not be committed"),
+    # Prometheus, people, reports
+    "metrics.served": _event("info", "Prometheus can read the metrics", "url"),
+    "metrics.unavailable": _event(
+        "warning", "their port cannot be had; tried again", "port reason"
+    ),
+    "alert.not_sent": _event("warning", "an address takes no alert", "address reason"),
+    "alert.sent_again": _event("info", "it takes them again", "address"),
+    "report.written": _event("info", "the report of a settled week is written", "path"),
+    "report.not_written": _event("warning", "it is not", "event_ticker reason"),
     # The operator
     "halted": _event("warning", "the operator has halted quoting", "since reason live_orders"),
     "resumed": _event("info", "the operator has ended the halt"),
@@ -238,6 +251,7 @@ EVENTS: dict[str, LogEvent] = {
 FIELDS: dict[str, str] = {
     "account_age_ms": "milliseconds since the account was read; null if never",
     "active": "whether it is traded",
+    "address": "number and kind of an address of alerts, such as `1: mailtos`",
     "against": "the clock that was compared: `exchange` or `machine`",
     "age_ms": "milliseconds from the sending of a frame to its arrival",
     "ahead_ms": "milliseconds by which the bot's time is ahead; negative if behind",
@@ -317,6 +331,7 @@ FIELDS: dict[str, str] = {
     "pnl_today_worst": "dollars, every event in its worst outcome",
     "pnl_week_fair": "dollars, the running week at fair value; null if it cannot be valued",
     "pnl_week_worst": "dollars, the running week in its worst outcome",
+    "port": "number of the port",
     "position": "contracts, + YES, - NO: text of two decimals",
     "price": "dollars of YES: text of four decimals",
     "problems": "list of sentences: what a person should see to",
@@ -345,6 +360,7 @@ FIELDS: dict[str, str] = {
     "trade_id": "the exchange's id of a trade",
     "unknown_words": "object: each word and how often it came",
     "unreadable": "object: what of the listing cannot be read, by event or market",
+    "url": "address on this machine",
     "usual": "text: the usual range",
     "value": "what YES pays, in dollars: text of four decimals",
     "waits_for": "text",

@@ -24,7 +24,7 @@ alerts = typer.Typer(
     /etc/mmbot/alert_urls. They hold passwords: none is ever logged.
 
     \b
-    mailtos://USER:PASSWORD@smtp.example.com?from=bot@example.com&to=me@example.com
+    mailtos://USER:PASSWORD@example.com?to=me@example.com
     ntfys://TOPIC
     tgram://BOT-TOKEN/CHAT-ID
 

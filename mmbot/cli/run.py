@@ -115,9 +115,7 @@ def serve(
             state,
             interceptor_for,
             observer,
-            Bystanders(
-                ServiceManager(os.environ), alerts, (state, renderer(settings, state)), log.dropped
-            ),
+            Bystanders(ServiceManager(os.environ), alerts, (state, renderer(settings, state))),
             only_records=only_records,
             config_file=ConfigFile(place.path),
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, assert_never
@@ -69,6 +70,7 @@ class BotRunner:
         interceptor: The interceptor on the record.
         worker: Reads pages and fits forecasters.
         stream: The connection to the exchange.
+        reacted: Called with the seconds from a frame to a write that follows from it.
         heard: Called with name and fields of each line that the bot logs, whatever is shown.
         prepared: Set once a forecaster is fitted, cannot be for want of counts, or a stop is due.
         no_counts: Why no forecaster can be fitted: the counts cannot be read. Empty otherwise.
@@ -111,6 +113,9 @@ class BotRunner:
         rng = random.Random(f"stream {session}")  # noqa: S311 (jitter, not secrecy)
         self.stream = StreamClient(venue.ws_url, self, rng)
         self.heard: Callable[[str, Mapping[str, Any]], None] = lambda _name, _fields: None
+        self.reacted: Callable[[float], None] = lambda _seconds: None
+        # When the frame was read that is being handled; 0 while none is.
+        self._frame_at = 0.0
         self.prepared, self.finished = asyncio.Event(), asyncio.Event()
         self.no_counts: str = ""
         self._ended = False
@@ -191,9 +196,11 @@ class BotRunner:
         """Pass a frame through the interceptor to the bot; return whether all is subscribed."""
         if self._ended or self._supervisor.given_up:
             return False
+        self._frame_at = time.perf_counter()
         with self._supervisor.vital():
             for each in self.interceptor.incoming(frame, wall_clock()):
                 self._driver.handle(FrameReceived(each))
+        self._frame_at = 0.0
         return self.bot.streaming
 
     def disconnected(self) -> None:
@@ -218,14 +225,16 @@ class BotRunner:
         """Send a request in a task of its own."""
         if self._tasks is None:
             raise RuntimeError("nothing is sent before the bot runs")
-        task = self._tasks.create_task(self._call(call))
+        task = self._tasks.create_task(self._call(call, self._frame_at))
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
-    async def _call(self, call: Call) -> None:
+    async def _call(self, call: Call, frame_at: float) -> None:
         with self._supervisor.vital():
             answer = self.interceptor.answer(call.request, wall_clock())
             if answer is None:
+                if frame_at and call.request.method != "GET":
+                    self.reacted(time.perf_counter() - frame_at)
                 sent = wall_clock()
                 answer = await self._rest.try_call(call.request)
                 self._correct_clock(call, answer, sent)

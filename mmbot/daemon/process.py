@@ -91,7 +91,7 @@ class Process:
         self._interceptor_for = interceptor_for
         self._observer = observer
         self._bystanders = bystanders
-        self._patience = Patience(tell=bystanders.watchdog.waits_for)
+        self._patience = Patience(tell=bystanders.waits_for)
         self._reminder = Reminder()
         self._log = structlog.get_logger()
 
@@ -137,10 +137,11 @@ class Process:
         return code
 
     def _ask_reload(self) -> None:
-        if self._reloader is None:
-            self._log.info("reload.ignored")
-        else:
+        if self._reloader is not None:
             self._reloader.asked.set()
+            return
+        with self._bystanders.watchdog.reloading():
+            self._log.info("reload.ignored")
 
     async def _ends(self, stop: Stop) -> None:
         await stop.asked.wait()

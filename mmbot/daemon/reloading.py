@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import structlog
@@ -62,7 +63,11 @@ class Reloader:
     """
 
     def __init__(
-        self, file: ConfigFile, settings: Settings, put_in_force: Callable[[Settings], None]
+        self,
+        file: ConfigFile,
+        settings: Settings,
+        put_in_force: Callable[[Settings], None],
+        reloading: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
     ) -> None:
         """Begin with the settings that the daemon was started with.
 
@@ -70,10 +75,12 @@ class Reloader:
             file: Where others may come from.
             settings: Those in force.
             put_in_force: Gives the bot others between two events.
+            reloading: Entered for as long as the file is read, to tell the service manager.
         """
         self._file = file
         self.settings = settings
         self._put_in_force = put_in_force
+        self._reloading = reloading
         self.problem = ""
         self.waits: tuple[Difference, ...] = ()
         self.asked = asyncio.Event()
@@ -107,23 +114,27 @@ class Reloader:
             BadInput: The file cannot be used; nothing has changed.
         """
         async with self._lock:
-            self._read = await asyncio.to_thread(self._file.stamp)
-            try:
-                wanted = await asyncio.to_thread(self._file.load)
-            except BadInput as error:
-                self.problem = str(error)
-                self._log.error("config.refused", reason=self.problem)
-                raise
-            found = config.merged(self.settings, wanted)
-            news = found.changed or found.waits != self.waits or self.problem
-            self.problem, self.waits = "", found.waits
-            if found.changed:
-                self.settings = found.settings
-                self._put_in_force(found.settings)
-            if news or tell_all:
-                self._log.info(
-                    "config.reloaded",
-                    changed={each.key: str(each) for each in found.changed},
-                    waits_for_restart=[each.key for each in found.waits],
-                )
-            return found
+            with self._reloading():
+                return await self._reload(tell_all=tell_all)
+
+    async def _reload(self, *, tell_all: bool) -> config.Reload:
+        self._read = await asyncio.to_thread(self._file.stamp)
+        try:
+            wanted = await asyncio.to_thread(self._file.load)
+        except BadInput as error:
+            self.problem = str(error)
+            self._log.error("config.refused", reason=self.problem)
+            raise
+        found = config.merged(self.settings, wanted)
+        news = found.changed or found.waits != self.waits or self.problem
+        self.problem, self.waits = "", found.waits
+        if found.changed:
+            self.settings = found.settings
+            self._put_in_force(found.settings)
+        if news or tell_all:
+            self._log.info(
+                "config.reloaded",
+                changed={each.key: str(each) for each in found.changed},
+                waits_for_restart=[each.key for each in found.waits],
+            )
+        return found

@@ -105,7 +105,7 @@ class Service:
         self._began = wall_clock()
         self._stop = Stop()
         self._bystanders = bystanders
-        self._patience = Patience(tell=bystanders.watchdog.waits_for)
+        self._patience = Patience(tell=bystanders.waits_for)
         self._supervisor = Supervisor(self._tasks_down, self._given_up)
         self._rest = transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds)
         self._runner = BotRunner(
@@ -120,6 +120,7 @@ class Service:
             self._began,
         )
         self._runner.heard = bystanders.heard
+        self._runner.reacted = bystanders.metrics.reacted
         intercepted = self._runner.interceptor
         self._account = AccountClient(settings, venue, signer, self._rest, intercepted)
         self._session = format(self._began, "x")
@@ -127,7 +128,9 @@ class Service:
         self._other_daemon: OtherDaemon | None = None
         self.reloader = None
         if config_file is not None and not only_records:
-            self.reloader = Reloader(config_file, settings, self._put_in_force)
+            self.reloader = Reloader(
+                config_file, settings, self._put_in_force, bystanders.watchdog.reloading
+            )
         self._operations = Operations(
             settings,
             self._runner.bot,
@@ -277,21 +280,16 @@ class Service:
         return [tasks.create_task(keep(name, helper)) for name, helper in helpers.items()]
 
     def _measured(self) -> Measured:
-        bot, now = self._runner.bot, wall_clock()
         return Measured(
-            bot.engine.state,
-            now,
-            self._began,
-            bot.feed_age(now),
+            self._operations.status(),
             self._bystanders.watchdog.lag_seconds,
-            self._bystanders.log_dropped(),
             self._runner.capture.bytes_written,
         )
 
     def _condition(self) -> Condition:
         state, now = self._runner.bot.engine.state, wall_clock()
         return Condition(
-            status_line(state),
+            status_line(self._operations.status()),
             state.service.reconciled,
             unattended(state, self._runner.bot.feed_age(now), now),
         )
@@ -341,9 +339,9 @@ class Service:
 
     def _problems(self) -> tuple[str, ...]:
         """Return what a person should see to, in sentences."""
+        problems = list(self._bystanders.problems)
         if self.reloader is None:
-            return ()
-        problems = []
+            return tuple(problems)
         if self.reloader.problem:
             problems.append(f"the edited config is not in force: {self.reloader.problem}")
         if self.reloader.waits:

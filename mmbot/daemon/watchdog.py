@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 import msgspec
 import structlog
@@ -124,6 +125,12 @@ class Watchdog:
         self.manager.stopping()
         self.examine(lambda: Condition("stops: takes every order off"))
         self._is_stopping = True
+
+    @contextmanager
+    def reloading(self) -> Iterator[None]:
+        """Tell, once it is ready, that the settings are read anew for as long as this lasts."""
+        with self.manager.reloading() if self._is_ready else nullcontext():
+            yield
 
     async def run(self) -> None:
         """Look until cancelled."""

@@ -185,6 +185,19 @@ def test_a_loop_that_hangs_does_not_feed_it_until_it_is_in_time_again(
     assert listener.heard() == ["WATCHDOG=1"]
 
 
+def test_a_reload_before_it_is_ready_does_not_make_it_so(
+    watchdog: Watchdog, listener: Listener
+) -> None:
+    with watchdog.reloading():
+        pass
+    assert listener.heard() == []
+    watchdog.examine(lambda: Condition("quotes", ready=True))
+    listener.heard()
+    with watchdog.reloading():
+        assert listener.heard()[0].startswith("RELOADING=1\n")
+    assert listener.heard() == ["READY=1"]
+
+
 def test_once_it_stops_it_says_nothing_else(watchdog: Watchdog, listener: Listener) -> None:
     watchdog.stops()
     watchdog.waits_for("there is no exchange")
