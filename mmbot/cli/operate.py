@@ -77,7 +77,7 @@ def halt(
     place = find(config_path, venue_path)
     settings = place.settings
     try:
-        report = _ask_or_write(
+        report = ask_or_write(
             place, Halt(reason), HaltReport, lambda ledger: _store_halt(ledger, reason)
         )
     except control_client.NotRunning:
@@ -104,7 +104,7 @@ def resume(
 ) -> None:
     """End a halt: quotes are placed again as soon as every gate is open."""
     place = find(config_path, venue_path)
-    report = _ask_or_write(place, Resume(), ResumeReport, _end_halt)
+    report = ask_or_write(place, Resume(), ResumeReport, _end_halt)
     if as_json:
         print_answer(report)
         return
@@ -206,7 +206,7 @@ def _own_orders(settings: config.Settings, place: Place) -> int | None:
     return asyncio.run(count())
 
 
-def _ask_or_write(
+def ask_or_write(
     place: Place, request: Request, kind: type[_AnswerT], write: Callable[[Ledger], _AnswerT]
 ) -> _AnswerT:
     """Ask the daemon; if none runs, write into its ledger instead.

@@ -8,7 +8,7 @@ import secrets
 import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import structlog
@@ -18,8 +18,12 @@ import uvloop
 from mmbot import config
 from mmbot.cli.daemon_options import DaemonConfig
 from mmbot.cli.place import choose_venue, state_directory
+from mmbot.cli.week_report import renderer
 from mmbot.cli.whereabouts import locate
 from mmbot.daemon import signals
+from mmbot.daemon.alert_addresses import find_addresses
+from mmbot.daemon.alerts import Alerts
+from mmbot.daemon.bystanders import Bystanders
 from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue, read_venue, real_venue
 from mmbot.daemon.interceptor import Interceptor, PassThrough
@@ -29,12 +33,11 @@ from mmbot.daemon.process import Process
 from mmbot.daemon.reloading import ConfigFile
 from mmbot.daemon.service_manager import ServiceManager
 from mmbot.daemon.trade_tape import TradeTape
-from mmbot.daemon.watchdog import Watchdog
 from mmbot.errors import BadInput, ExitCode, NotReady, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.observe import log
 from mmbot.observe.explain import explain
-from mmbot.observe.heartbeat import heartbeat
+from mmbot.observe.heartbeat import Heartbeat
 from mmbot.observe.plan import plan
 from mmbot.observe.status import status
 from mmbot.paper.paper_trading import PaperTrading
@@ -91,6 +94,7 @@ def serve(
             settings, venue = only_recording(settings, venue_path)
         else:
             venue = choose_venue(settings, venue_path, live=live)
+        addresses = find_addresses(settings.alerts, environment)
         # From here on no thread may be there that a signal could end the process by, and soon there
         # is something to be taken off before it may end.
         signals.hold()
@@ -100,7 +104,8 @@ def serve(
         state = state_directory(
             settings, environment, simulated=simulated, only_records=only_records
         )
-        observer = Observer(_heartbeat, _status, explain, plan)
+        alerts = Alerts(settings.alerts, addresses, state) if addresses else None
+        observer = Observer(Heartbeat().lines, _status, explain, plan)
         # A loop that hangs is killed by SIGABRT, and leaves what hung in the log.
         faulthandler.enable(log.STANDARD_ERROR)
         process = Process(
@@ -110,7 +115,9 @@ def serve(
             state,
             interceptor_for,
             observer,
-            Watchdog(ServiceManager(os.environ)),
+            Bystanders(
+                ServiceManager(os.environ), alerts, (state, renderer(settings, state)), log.dropped
+            ),
             only_records=only_records,
             config_file=ConfigFile(place.path),
         )
@@ -139,10 +146,6 @@ def _await_signer(
             if signals.stop_asked_within(seconds):
                 break
     raise typer.Exit(ExitCode.NOT_KNOWN)
-
-
-def _heartbeat(state: TradingState) -> dict[str, Any]:
-    return heartbeat(state) | log.figures()
 
 
 def _status(

@@ -19,6 +19,7 @@ from mmbot.config.origins import Setting, settings_with_origins
 from mmbot.config.problems import BadConfig, Problem
 from mmbot.config.quoting import LimitSettings, OrderSettings, QuotingSettings, Sides
 from mmbot.config.reloading import Reload, is_live, merged
+from mmbot.config.reporting import AlertKind, AlertSettings, MetricsSettings
 from mmbot.config.schema import (
     CountsSettings,
     CredentialSettings,
@@ -35,6 +36,8 @@ from mmbot.config.template import every_key, template, values_of
 
 __all__ = [
     "HOSTS",
+    "AlertKind",
+    "AlertSettings",
     "BadConfig",
     "CountsSettings",
     "CredentialSettings",
@@ -45,6 +48,7 @@ __all__ = [
     "LoadedConfig",
     "LogLevel",
     "LogSettings",
+    "MetricsSettings",
     "Mode",
     "OrderSettings",
     "PaperSettings",

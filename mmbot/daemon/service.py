@@ -15,7 +15,6 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -28,10 +27,13 @@ from mmbot.config import Settings
 from mmbot.daemon import control, transport
 from mmbot.daemon.account_client import CANCEL_SECONDS, AccountClient, wall_clock
 from mmbot.daemon.bot_runner import BotRunner
+from mmbot.daemon.bystanders import Bystanders
 from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import FILE_NAME, Ledger
 from mmbot.daemon.ledger_writer import LedgerWriter
+from mmbot.daemon.metrics import Measured
+from mmbot.daemon.metrics_server import serving
 from mmbot.daemon.neighbours import Neighbours, OtherDaemon
 from mmbot.daemon.operations import Observer, Operations
 from mmbot.daemon.patience import Patience
@@ -40,7 +42,7 @@ from mmbot.daemon.status_line import status_line
 from mmbot.daemon.stop import Stop
 from mmbot.daemon.supervision import Supervisor
 from mmbot.daemon.sweep import sweep
-from mmbot.daemon.watchdog import Condition, Watchdog, unattended
+from mmbot.daemon.watchdog import Condition, unattended
 from mmbot.errors import ExitCode, NotReady, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.selfcheck import failures
@@ -72,7 +74,7 @@ class Service:
         state: Path,
         interceptor: Interceptor,
         observer: Observer,
-        watchdog: Watchdog,
+        bystanders: Bystanders,
         *,
         only_records: bool = False,
         config_file: ConfigFile | None = None,
@@ -87,7 +89,7 @@ class Service:
             state: The directory of the ledger, the capture and the operator's socket.
             interceptor: Sees every request, answer and frame between the bot and the exchange.
             observer: Shows the bot's state to people.
-            watchdog: Looks at this process, and tells systemd.
+            bystanders: Are told what happens.
             only_records: Whether the bot is halted, and the session ends once its capture has
                 taken its part of the disk or is kept no more.
             config_file: Where other settings may come from while it trades.
@@ -101,8 +103,8 @@ class Service:
         self._log = structlog.get_logger()
         self._began = wall_clock()
         self._stop = Stop()
-        self._watchdog = watchdog
-        self._patience = Patience(tell=watchdog.waits_for)
+        self._bystanders = bystanders
+        self._patience = Patience(tell=bystanders.watchdog.waits_for)
         self._supervisor = Supervisor(self._tasks_down, self._given_up)
         self._rest = transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds)
         self._runner = BotRunner(
@@ -116,6 +118,7 @@ class Service:
             self._supervisor,
             self._began,
         )
+        self._runner.heard = bystanders.heard
         intercepted = self._runner.interceptor
         self._account = AccountClient(settings, venue, signer, self._rest, intercepted)
         self._session = format(self._began, "x")
@@ -131,7 +134,7 @@ class Service:
             self._runner.handle,
             wall_clock,
             observer,
-            Surroundings(self._session, self._began, os.getpid(), venue.rest_url),
+            Surroundings(self._session, self._began, os.getpid(), venue.rest_url, str(state)),
             self._problems,
             self.reloader,
         )
@@ -158,7 +161,12 @@ class Service:
             sides=self._settings.quoting.sides,
         )
         answer = self._operations.answer
-        async with self._rest, control.listening(self._state, answer, account_lock):
+        self._bystanders.watch(self._measured, self._ledger.drain)
+        async with (
+            self._rest,
+            control.listening(self._state, answer, account_lock),
+            serving(self._settings.metrics, self._bystanders.metrics.page),
+        ):
             ready = await stop.unless_asked(self._prepare())
             if ready is None:
                 # Nothing was placed; orders of an earlier session may still be left.
@@ -254,7 +262,7 @@ class Service:
             self._log.info("recording", directory=str(self._state / "capture"))
             self._runner.handle(EventOccurred(Halted(self._began, ONLY_RECORDS)))
         await self._operations.recall()
-        self._watchdog.examine(self._condition)
+        self._bystanders.watchdog.examine(self._condition)
         helpers: dict[str, Callable[[], Awaitable[None]]] = {
             "stream": self._runner.stream.run,
             "heartbeat": self._heartbeat,
@@ -266,6 +274,18 @@ class Service:
             helpers["config"] = self.reloader.watch
         keep = self._supervisor.keep
         return [tasks.create_task(keep(name, helper)) for name, helper in helpers.items()]
+
+    def _measured(self) -> Measured:
+        bot, now = self._runner.bot, wall_clock()
+        return Measured(
+            bot.engine.state,
+            now,
+            self._began,
+            bot.feed_age(now),
+            self._bystanders.watchdog.lag_seconds,
+            self._bystanders.log_dropped(),
+            self._runner.capture.bytes_written,
+        )
 
     def _condition(self) -> Condition:
         state, now = self._runner.bot.engine.state, wall_clock()
@@ -333,15 +353,6 @@ class Service:
     def _put_in_force(self, settings: Settings) -> None:
         self._runner.handle(EventOccurred(SettingsChanged(settings)))
 
-    def _config_news(self) -> dict[str, Any]:
-        """Return why the config file cannot be used, and which keys wait, for the heartbeat."""
-        news: dict[str, Any] = {}
-        if self.reloader is not None and self.reloader.problem:
-            news["config_problem"] = self.reloader.problem
-        if self.reloader is not None and self.reloader.waits:
-            news["waits_for_restart"] = [each.key for each in self.reloader.waits]
-        return news
-
     async def _watch_neighbours(self) -> None:
         """Stop once a daemon that began earlier turns out to trade the account."""
         try:
@@ -366,13 +377,5 @@ class Service:
         pause = max(1.0, self._settings.log.heartbeat_seconds / self._venue.clock.speed)
         while True:
             await asyncio.sleep(pause)
-            words = self._runner.bot.unknown_words
-            self._log.info(
-                "heartbeat",
-                feed_age_ms=self._runner.bot.feed_age(wall_clock()),
-                streaming=self._runner.bot.streaming,
-                calendar=self._venue.clock.at(wall_clock()).isoformat(timespec="seconds"),
-                **({"unknown_words": words} if words else {}),
-                **self._config_news(),
-                **self._observer.heartbeat(self._runner.bot.engine.state),
-            )
+            for event, fields in self._observer.heartbeat(self._operations.status()):
+                self._log.info(event, **fields)

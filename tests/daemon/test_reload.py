@@ -203,7 +203,7 @@ def test_a_config_edited_while_it_trades_moves_the_quotes_and_loses_nothing(
     with pytest.raises(BadInput, match="a decimal comma"):
         control_client.ask(trading.state, Reload())
     until(
-        lambda: any("config_problem" in line for line in trading.told("heartbeat")),
+        lambda: any("decimal" in str(each.get("problems")) for each in trading.told("heartbeat")),
         "the heartbeat does not say what is wrong",
     )
     assert len(trading.told("config.reloaded")) == 1
