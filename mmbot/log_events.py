@@ -70,7 +70,15 @@ EVENTS: dict[str, LogEvent] = {
     "bystander.died": _event("error", "what tells others has failed, and begins again", "helper"),
     "given_up": _event("error", "parts fail too often; everything is taken off"),
     "session.failed": _event("error", "a session has ended in an error", optional="reason"),
-    "reload.ignored": _event("info", "SIGHUP came, which does nothing"),
+    "config.reloaded": _event(
+        "info",
+        "the config was read again, and what can be is in force",
+        "changed waits_for_restart",
+    ),
+    "config.refused": _event(
+        "error", "the edited config cannot be used; nothing changes", "reason"
+    ),
+    "reload.ignored": _event("info", "SIGHUP came before there was anything to reload"),
     "stop.asked": _event("info", "a signal asks for the end", "signal"),
     "stopping": _event("info", "the quotes are taken off for good", "live_orders"),
     "sweep.clean": _event("info", "the exchange confirms that no order is left"),
@@ -265,6 +273,7 @@ FIELDS: dict[str, str] = {
     "cap": "contracts that may fill in 15 seconds",
     "capacity": "tokens at most",
     "cent_seconds": "cents times contracts times seconds",
+    "changed": "each key that has changed, as `table.key`: its old value -> its new one",
     "channel": "channel of the stream",
     "checks": "names of checks",
     "client_order_id": "the bot's id of an order; it begins with the session",
@@ -364,6 +373,7 @@ FIELDS: dict[str, str] = {
     "usual": "text: the usual range",
     "value": "what YES pays, in dollars: text of four decimals",
     "waits_for": "text",
+    "waits_for_restart": "the keys that differ and keep their value until a restart",
     "week": "date of the Sunday that names the week",
     "weeks": "number of past weeks",
     "without": "list of methods that cannot be fitted here",

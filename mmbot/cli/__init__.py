@@ -20,14 +20,15 @@ from mmbot.errors import BadInput, NotReady
 # The module of each command; its function, or its group of commands, has the command's name.
 _PANELS: dict[str, dict[str, str]] = {
     "Try it": {"demo": "demo", "exchange": "exchange", "simulate": "simulate"},
-    "Set it up": {
-        "init": "init",
-        "config": "config",
+    "Set it up": {"init": "init", "config": "config"},
+    "Trade": {
+        "check": "check",
+        "run": "run",
+        "cancel-all": "cancel_all",
         "install-service": "install_service",
         "backup": "backup",
         "restore": "backup",
     },
-    "Trade": {"check": "check", "run": "run", "cancel-all": "cancel_all"},
     "Ask and steer the daemon that runs": {
         "status": "status",
         "positions": "glance",

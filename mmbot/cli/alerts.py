@@ -45,8 +45,8 @@ def send_test(
     Exit codes: 0 all were sent, 2 there is no address, or it cannot be
     read, 3 one was not sent.
     """
-    place = locate(config_path)
-    addresses = find_addresses(place.settings.alerts, place.environment)
+    found = locate(config_path)
+    addresses = find_addresses(found.settings.alerts, found.environment)
     if not addresses:
         raise BadInput(
             "there is no address; write one a line into the file that alerts.urls_file names, "

@@ -59,6 +59,6 @@ def restore(
 
 
 def _directory(config_path: Path | None, venue_path: Path | None) -> Path:
-    place = locate(config_path)
+    found = locate(config_path)
     simulated = venue_path is not None
-    return state_directory(place.settings, place.environment, simulated=simulated)
+    return state_directory(found.settings, found.environment, simulated=simulated)

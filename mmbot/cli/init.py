@@ -14,8 +14,8 @@ import typer
 from mmbot import config
 from mmbot.cli.daemon_options import AsJson, Changes
 from mmbot.cli.output import print_json, write_new
-from mmbot.cli.whereabouts import SERVICE_CONFIG
 from mmbot.daemon.credentials import read_private_file
+from mmbot.daemon.installation import CONFIG
 from mmbot.errors import BadInput
 from mmbot.kalshi.auth import read_private_key
 
@@ -153,7 +153,7 @@ def _target(path: Path | None) -> Path:
         return path
     if named := os.environ.get("MMBOT_CONFIG"):
         return Path(named)
-    return SERVICE_CONFIG if os.geteuid() == 0 else Path("mmbot.toml")
+    return CONFIG if os.geteuid() == 0 else Path("mmbot.toml")
 
 
 def _choose_mode(given: str | None, ask: Callable[[str, str], str] | None) -> config.Mode:
@@ -186,7 +186,7 @@ def _tell(target: Path, answers: _Answers, *, as_json: bool) -> None:
     if as_json:
         print_json({"config": str(target), "mode": mode, "set": sorted(answers.values)})
         return
-    named = "" if target == SERVICE_CONFIG else f" --config {target}"
+    named = "" if target == CONFIG else f" --config {target}"
     print(f"{target} is written, for mode {mode}; every key that it leaves out is in it, with why.")
     for line in _next(named, " --live" if mode == "live" else ""):
         print(line)

@@ -94,6 +94,7 @@ def serve(
             settings, venue = only_recording(settings, venue_path)
         else:
             venue = choose_venue(settings, venue_path, live=live)
+        addresses = find_addresses(settings.alerts, environment)
         # From here on no thread may be there that a signal could end the process by, and soon there
         # is something to be taken off before it may end.
         signals.hold()
@@ -103,7 +104,6 @@ def serve(
         state = state_directory(
             settings, environment, simulated=simulated, only_records=only_records
         )
-        addresses = find_addresses(settings.alerts, environment)
         alerts = Alerts(settings.alerts, addresses, state) if addresses else None
         observer = Observer(Heartbeat().lines, _status, explain, plan)
         # A loop that hangs is killed by SIGABRT, and leaves what hung in the log.

@@ -15,10 +15,8 @@ from pathlib import Path
 import msgspec
 
 from mmbot import config
+from mmbot.daemon.installation import CONFIG, PRIVATE_KEY, STATE
 from mmbot.errors import BadInput
-
-SERVICE_CONFIG = Path("/etc/mmbot/config.toml")
-SERVICE_STATE = Path("/var/lib/mmbot")
 
 
 class Whereabouts(msgspec.Struct, frozen=True):
@@ -85,27 +83,27 @@ def find_config(path: Path | None, environment: Mapping[str, str]) -> tuple[Path
     if named := environment.get("MMBOT_CONFIG"):
         return Path(named), "MMBOT_CONFIG"
     try:
-        SERVICE_CONFIG.stat()
+        CONFIG.stat()
     except FileNotFoundError:
         pass
     except OSError as error:
         raise BadInput(
-            f"cannot look for {SERVICE_CONFIG}: {error.strerror}; ask as root, or give --config"
+            f"cannot look for {CONFIG}: {error.strerror}; ask as root, or give --config"
         ) from None
     else:
-        return SERVICE_CONFIG, "the service"
+        return CONFIG, "the service"
     raise BadInput(
         "no config is found: --config is not given, MMBOT_CONFIG is not set, and there is no "
-        f"{SERVICE_CONFIG}; `mmbot init` writes one"
+        f"{CONFIG}; `mmbot init` writes one"
     )
 
 
 def _environment(path: Path) -> dict[str, str]:
     """Return the environment, with what the service's own would be where it says nothing."""
     environment = dict(os.environ)
-    if path.absolute() == SERVICE_CONFIG:
-        if SERVICE_STATE.is_dir():
-            environment.setdefault("STATE_DIRECTORY", str(SERVICE_STATE))
-        if (SERVICE_CONFIG.parent / "private_key").is_file():
-            environment.setdefault("CREDENTIALS_DIRECTORY", str(SERVICE_CONFIG.parent))
+    if path.absolute() == CONFIG:
+        if STATE.is_dir():
+            environment.setdefault("STATE_DIRECTORY", str(STATE))
+        if (CONFIG.parent / PRIVATE_KEY).is_file():
+            environment.setdefault("CREDENTIALS_DIRECTORY", str(CONFIG.parent))
     return environment

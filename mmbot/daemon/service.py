@@ -15,7 +15,6 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -352,15 +351,6 @@ class Service:
     def _put_in_force(self, settings: Settings) -> None:
         self._runner.handle(EventOccurred(SettingsChanged(settings)))
 
-    def _config_news(self) -> dict[str, Any]:
-        """Return why the config file cannot be used, and which keys wait, for the heartbeat."""
-        news: dict[str, Any] = {}
-        if self.reloader is not None and self.reloader.problem:
-            news["config_problem"] = self.reloader.problem
-        if self.reloader is not None and self.reloader.waits:
-            news["waits_for_restart"] = [each.key for each in self.reloader.waits]
-        return news
-
     async def _watch_neighbours(self) -> None:
         """Stop once a daemon that began earlier turns out to trade the account."""
         try:
@@ -386,5 +376,4 @@ class Service:
         while True:
             await asyncio.sleep(pause)
             for event, fields in self._observer.heartbeat(self._operations.status()):
-                news = self._config_news() if event == "heartbeat" else {}
-                self._log.info(event, **fields, **news)
+                self._log.info(event, **fields)

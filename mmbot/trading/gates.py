@@ -43,6 +43,11 @@ class Gate(enum.StrEnum):
     NO_HEARTBEAT = "no_heartbeat", "the daemon's heartbeat has died and is started again"
     NO_TICK = "no_tick", "the daemon's clock has died and is started again"
     NO_CONFIG = "no_config", "the watcher of the config file has died and is started again"
+    NO_STATE = "no_state", "the watcher of the ledger's file has died and is started again"
+    NO_NEIGHBOURS = (
+        "no_neighbours",
+        "the watcher for other daemons on the account has died and is started again",
+    )
     LEDGER_BEHIND = (
         "ledger_behind",
         "the disk takes seconds to keep what happened; see that it is neither broken nor busy",

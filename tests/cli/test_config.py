@@ -25,8 +25,8 @@ def nothing_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("MMBOT_CONFIG", "MMBOT_KEY_ID", "MMBOT_PRIVATE_KEY_PATH", "CREDENTIALS_DIRECTORY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", str(WIDTH))
-    monkeypatch.setattr(whereabouts, "SERVICE_CONFIG", tmp_path / "etc/mmbot/config.toml")
-    monkeypatch.setattr(whereabouts, "SERVICE_STATE", tmp_path / "var/lib/mmbot")
+    monkeypatch.setattr(whereabouts, "CONFIG", tmp_path / "etc/mmbot/config.toml")
+    monkeypatch.setattr(whereabouts, "STATE", tmp_path / "var/lib/mmbot")
     monkeypatch.setattr(sys, "stdin", io.StringIO())
 
 
@@ -139,6 +139,17 @@ def test_the_config_is_the_one_that_the_option_names_then_the_environment_s_then
         ("counts", "none", "2026-04-14"),
         ("report",),
         ("config", "show"),
+        ("reload",),
+        ("status",),
+        ("positions",),
+        ("pnl",),
+        ("orders",),
+        ("fills",),
+        ("pause", "T"),
+        ("unpause", "T"),
+        ("alerts", "test"),
+        ("backup", "there"),
+        ("restore", "there"),
     ],
 )
 def test_where_no_config_is_found_every_command_says_where_it_was_looked_for(
@@ -176,7 +187,7 @@ def test_a_config_that_is_not_there_is_told_with_what_named_it(
 def test_where_the_service_s_config_cannot_be_looked_for_that_is_said(
     invoke: Mmbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(whereabouts, "SERVICE_CONFIG", tmp_path / ("x" * 300) / "config.toml")
+    monkeypatch.setattr(whereabouts, "CONFIG", tmp_path / ("x" * 300) / "config.toml")
     refused = invoke("halt")
     assert refused.returncode == 2
     assert "cannot look for" in refused.stderr

@@ -32,6 +32,8 @@ from tests.daemon.processes import (
 from tests.daemon.stream_proxy import stream_proxy
 
 RELOADS, LOOK_EVERY = 100, 5
+# Another cap of fills is another order group at the exchange, for every order.
+ANOTHER_GROUP = {"limits__contracts_per_15_seconds": 5000}
 # Frames in a burst, and in all.
 BURST, BURST_EVERY_SECONDS, FLOOD = 20, 0.02, 2_000
 ONE_TICK = 0.0101
@@ -100,6 +102,7 @@ class Trading:
         self.process, self.exchange, self.flood, self.path = process, exchange, flood, path
         self.state = state / "demo" / "simulated"
         self.text = path.read_text()
+        self.kept: dict[str, object] = {}
         self.log: list[dict[str, Any]] = []
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -112,7 +115,8 @@ class Trading:
     def edit(self, **changes: object) -> None:
         """Write the file anew with other values, as a careful editor does."""
         loaded = config.every_key(config.parse(self.text, "shipped"))
-        values = loaded | {key.replace("__", "."): value for key, value in changes.items()}
+        self.kept |= {key.replace("__", "."): value for key, value in changes.items()}
+        values = loaded | self.kept
         self.write(config.template(values))
 
     def write(self, text: str) -> None:
@@ -203,17 +207,20 @@ def test_a_config_edited_while_it_trades_moves_the_quotes_and_loses_nothing(
     with pytest.raises(BadInput, match="a decimal comma"):
         control_client.ask(trading.state, Reload())
     until(
-        lambda: any("config_problem" in line for line in trading.told("heartbeat")),
+        lambda: any("decimal" in str(each.get("problems")) for each in trading.told("heartbeat")),
         "the heartbeat does not say what is wrong",
     )
     assert len(trading.told("config.reloaded")) == 1
 
     # By signal and by command, with a limit that is loosened and one below what is live
-    trading.edit(quoting__margin=0.3, limits__orders=300, limits__event_loss_dollars=20.0)
+    trading.edit(limits__orders=300, limits__event_loss_dollars=20.0, **ANOTHER_GROUP)
     trading.process.send_signal(signal.SIGHUP)
     until(lambda: trading.told("config.reloaded")[1:], "the signal did nothing")
     line = trading.told("config.reloaded")[1]
-    assert line["changed"] == {"limits.event_loss_dollars": "500.0 -> 20.0"}
+    assert line["changed"] == {
+        "limits.event_loss_dollars": "500.0 -> 20.0",
+        "limits.contracts_per_15_seconds": "10000 -> 5000",
+    }
     assert line["waits_for_restart"] == ["limits.orders"]
     said = mmbot("reload", *where)
     assert said.stdout == "limits.orders: 100 -> 300 waits for a restart\n", said.stderr
@@ -222,7 +229,7 @@ def test_a_config_edited_while_it_trades_moves_the_quotes_and_loses_nothing(
     margins = [0.3]
     trading.flood.pours = True
     for margin in itertools.islice(itertools.cycle((0.05, 0.2, 0.1)), RELOADS):
-        trading.edit(quoting__margin=margin, limits__event_loss_dollars=20.0)
+        trading.edit(quoting__margin=margin)
         trading.ask(Reload(), ReloadReport)
         margins.append(margin)
         if len(margins) % LOOK_EVERY == 0:
@@ -230,7 +237,7 @@ def test_a_config_edited_while_it_trades_moves_the_quotes_and_loses_nothing(
             assert len(sides) == len(set(sides))
     until(lambda: trading.flood.sent >= FLOOD, "there is no flood")
     trading.flood.pours = False
-    trading.edit(quoting__margin=0.4, limits__event_loss_dollars=20.0)
+    trading.edit(quoting__margin=0.4)
     until(lambda: all(keeps(0.4, q) for q in trading.quoted().values()), "the last has no effect")
     planned = mmbot("plan", *where, "--set", "quoting.margin=0.5").stdout
     assert "To apply quoting.margin 0.4 -> 0.5: write it into the file" in planned
