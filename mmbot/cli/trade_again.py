@@ -29,6 +29,7 @@ from mmbot.research.performance import event_of
 from mmbot.research.retrade import retrade
 from mmbot.research.retraded_weeks import week_results
 from mmbot.research.traded_again import SessionSummary
+from mmbot.research.week_path import PathKeeper
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill
 from mmbot.tsa.calendar import CalendarClock
@@ -66,12 +67,13 @@ class TradedAgain(msgspec.Struct, frozen=True):
     clock: CalendarClock
     records: TradeRecords
     marks: tuple[PnlMark, ...]
+    path: PathKeeper | None
 
     def weeks(self, mids: Mapping[str, float] | None = None) -> list[WeekResult]:
         """Return the weeks that are settled; with `mids` those that have one as well."""
         held = self.records
         return week_results(
-            held.fills, held.markouts, held.samples, held.settlements, self.clock, mids
+            held.fills, held.markouts, held.samples, held.settlements, self.clock, mids, self.path
         )
 
 
@@ -121,7 +123,8 @@ def trade_again(
     """
     settings = None if config_path is None else config.load(config_path)
     plots = load_plots("--report") if report_path is not None else None
-    again = sessions_again(recording, settings, cache or banks.default_directory())
+    path = None if plots is None else PathKeeper()
+    again = sessions_again(recording, settings, cache or banks.default_directory(), path)
     weeks = again.weeks()
     results = {_STRATEGY: weeks}
     events = _events(again)
@@ -146,8 +149,13 @@ class _Ledger(Ledger):
         write_record(self, record)
 
 
-def sessions_again(recording: Path, settings: config.Settings | None, cache: Path) -> TradedAgain:
-    """Trade the sessions of a recording again, in their order.
+def sessions_again(
+    recording: Path,
+    settings: config.Settings | None,
+    cache: Path,
+    path: PathKeeper | None = None,
+) -> TradedAgain:
+    """Trade the sessions of a recording again, in their order; see `retrade`.
 
     Raises:
         BadInput: None of them can be traded again.
@@ -159,13 +167,15 @@ def sessions_again(recording: Path, settings: config.Settings | None, cache: Pat
     with tempfile.TemporaryDirectory(prefix="mmbot-") as name:
         ledger = _Ledger(Path(name))
         try:
-            for path in _captures(recording):
+            for capture in _captures(recording):
                 try:
-                    with path.open("rb") as file:
+                    with capture.open("rb") as file:
                         found = records_of(file)
-                        session = retrade(found, settings, ledger, fit, is_first=not sessions)
+                        session = retrade(
+                            found, settings, ledger, fit, is_first=not sessions, path=path
+                        )
                 except (BadInput, OSError) as error:
-                    unusable.append(f"{path} cannot be traded again: {error}")
+                    unusable.append(f"{capture} cannot be traded again: {error}")
                 else:
                     sessions.append(session)
                     clock = session.clock
@@ -174,7 +184,7 @@ def sessions_again(recording: Path, settings: config.Settings | None, cache: Pat
             ledger.close()
         if not sessions:
             raise BadInput("; ".join(unusable))
-        return TradedAgain(sessions, unusable, clock, read_records(Path(name)), marks)
+        return TradedAgain(sessions, unusable, clock, read_records(Path(name)), marks, path)
 
 
 def _captures(recording: Path) -> list[Path]:
