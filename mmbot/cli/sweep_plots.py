@@ -67,7 +67,7 @@ def _draw_choice(
 ) -> None:
     present = next((trial for trial in trials if _is_present(trial, settings)), None)
     bars: list[tuple[str, Interval | None]] = [
-        ("best in\nhindsight", trials[0].earned.on_risk),
+        ("most P&L,\nin hindsight", trials[0].earned.on_risk),
         ("chosen without\nits week", held_out.on_risk),
     ]
     if present is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -69,12 +69,14 @@ class TradedAgain(msgspec.Struct, frozen=True):
     marks: tuple[PnlMark, ...]
     path: PathKeeper | None
 
-    def weeks(self, mids: Mapping[str, float] | None = None) -> list[WeekResult]:
-        """Return the weeks that are settled; with `mids` those that have one as well."""
+    def weeks(self, *, are_settled: bool) -> list[WeekResult]:
+        """Return the weeks that are settled, or all: what is not settled is worth its last mid."""
+        mids = {ticker: mid for each in self.sessions for ticker, mid in each.mids.items()}
         held = self.records
         return week_results(
-            held.fills, held.markouts, held.samples, held.settlements, self.clock, mids, self.path
-        )
+            held.fills, held.markouts, held.samples, held.settlements, self.clock,
+            {} if are_settled else mids, self.path,
+        )  # fmt: skip
 
 
 class RecordedMarket(msgspec.Struct, frozen=True):
@@ -91,8 +93,7 @@ class RecordedMarket(msgspec.Struct, frozen=True):
 
     def play(self, settings: config.Settings, _: int) -> list[WeekResult]:
         """Trade it again with these settings."""
-        again = sessions_again(self.recording, settings, self.cache)
-        return again.weeks({t: mid for each in again.sessions for t, mid in each.mids.items()})
+        return sessions_again(self.recording, settings, self.cache).weeks(are_settled=False)
 
 
 def settings_on_record(recording: Path) -> config.Settings:
@@ -125,7 +126,7 @@ def trade_again(
     plots = load_plots("--report") if report_path is not None else None
     path = None if plots is None else PathKeeper()
     again = sessions_again(recording, settings, cache or banks.default_directory(), path)
-    weeks = again.weeks()
+    weeks = again.weeks(are_settled=True)
     results = {_STRATEGY: weeks}
     events = _events(again)
     say(_remarks(again, config_path))
@@ -134,7 +135,7 @@ def trade_again(
         figures = backtest_report.as_json(results) | {"recording": _figures(again, events)}
         write(json_path, orjson.dumps(figures, option=orjson.OPT_INDENT_2))
     if report_path is not None and plots is not None:
-        pictures = plots.backtest_pictures(results)
+        pictures = plots.backtest_pictures({_STRATEGY: again.weeks(are_settled=False)})
         write(report_path, backtest_report.html_page(results, pictures).encode())
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from mmbot.research.backtest import WeekResult
 from mmbot.research.week_path import MarketPoint, WeekPath
@@ -20,6 +21,8 @@ from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, ONE_DOLLAR, Milliseconds
 MOST_WEEKS, MOST_MARKETS = 8, 8
 _MARKET, _FAIR, _BID, _ASK = "#9aa7b8", "#d97706", "#15803d", "#b91c1c"
 _AROUND = 0.04
+# A wider book has no middle that says anything.
+_NARROW = 0.2
 _LEAST_SIZE, _SIZE_A_CONTRACT, _MOST_SIZE = 24, 1.5, 120
 
 
@@ -35,7 +38,7 @@ def _draw_week(week: ReplayedWeek, path: WeekPath) -> Figure:
     shown = [market for market in week.markets if market.ticker in busiest]
     rows = 1 + len(shown)
     figure = Figure(figsize=(11, 1.9 + 2.1 * len(shown)), layout="constrained")
-    panels = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
+    panels = list(figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0])
     beyond = "" if len(fills) <= len(shown) else f", the {len(shown)} busiest of {len(fills)}"
     figure.suptitle(
         f"{week.event}: {len(week.fills)} fills in {len(fills)} markets{beyond}", fontsize="medium"
@@ -44,14 +47,22 @@ def _draw_week(week: ReplayedWeek, path: WeekPath) -> Figure:
     for axes, market in zip(panels[1:], shown, strict=True):
         points = path.markets.get(market.ticker, ())
         _draw_market(axes, week, points, market.ticker)
-        pays = f"pays {market.payout / ONE_DOLLAR:.2f}"
+        verb = "pays" if market.payout in (0, ONE_DOLLAR) else "worth"
+        pays = f"{verb} {market.payout / ONE_DOLLAR:.2f}"
         name = market.ticker.rpartition("-")[2]
         axes.set_ylabel(f"{name}\n{pays}", rotation=0, ha="right", va="center")
     for axes in panels:
         _mark_days(axes, week, path)
     _label_days(panels, week, path)
     if shown:
-        figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=6)
+        # A scatter without points has no colour in a legend.
+        sides = ((_BID, "^", "bought"), (_ASK, "v", "sold"))
+        handles = [*panels[1].get_legend_handles_labels()[0]]
+        handles += [
+            Line2D([], [], color=color, marker=marker, linestyle="", label=label)
+            for color, marker, label in sides
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 
@@ -91,7 +102,8 @@ def _draw_market(
     axes.step(xs, own[1], where="post", color=_ASK, linewidth=1, label="own ask")
     fills = [each for each in week.fills if each.fill.ticker == ticker]
     _draw_fills(axes, week, fills)
-    levels = [y for y in (*fair, *own[0], *own[1], *bids, *asks) if 0 < y < 1]
+    middles = ((bid + ask) / 2 for bid, ask in zip(bids, asks, strict=True) if ask - bid < _NARROW)
+    levels = [y for y in (*fair, *own[0], *own[1], *middles) if 0 < y < 1]
     levels += [each.fill.price / ONE_DOLLAR for each in fills]
     if levels:
         low, high = min(levels) - _AROUND, max(levels) + _AROUND
@@ -111,9 +123,7 @@ def _draw_fills(axes: Axes, week: ReplayedWeek, fills: Sequence[RecordFill]) -> 
             price = each.fill.price / ONE_DOLLAR
             xs, ys = (at(each.fill.at), at(later[0])), (price, later[1])
             axes.plot(xs, ys, color="#1f2937", linewidth=0.8, alpha=0.7)
-    for side, color, marker, label in (
-        ("bid", _BID, "^", "bought"), ("ask", _ASK, "v", "sold")
-    ):  # fmt: skip
+    for side, color, marker in (("bid", _BID, "^"), ("ask", _ASK, "v")):
         of_side = [each.fill for each in fills if each.fill.side == side]
         sizes = [
             min(_MOST_SIZE, _LEAST_SIZE + _SIZE_A_CONTRACT * fill.count / ONE_CONTRACT)
@@ -122,7 +132,6 @@ def _draw_fills(axes: Axes, week: ReplayedWeek, fills: Sequence[RecordFill]) -> 
         axes.scatter(
             [at(fill.at) for fill in of_side], [fill.price / ONE_DOLLAR for fill in of_side],
             s=sizes, color=color, marker=marker, edgecolors="white", linewidths=0.5, zorder=3,
-            label=label,
         )  # fmt: skip
 
 
@@ -141,6 +150,7 @@ def _label_days(panels: Sequence[Axes], week: ReplayedWeek, path: WeekPath) -> N
         )  # fmt: skip
     days = Week.from_event_ticker(week.event).days
     midnights = [dt.datetime.combine(day, dt.time(), EASTERN).timestamp() for day in days]
+    panels[-1].set_xlim(midnights[0], midnights[-1] + dt.timedelta(days=1).total_seconds())
     panels[-1].set_xticks(midnights, [f"{day:%a %d %b}" for day in days], fontsize="small")
 
 
