@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from mmbot.cli.daemon_options import DaemonConfig, DaemonVenue
 from mmbot.history.store import default_directory, load_counts
 
 __all__ = [
@@ -35,10 +36,4 @@ JudgedConfig: TypeAlias = Annotated[
 CacheDirectory: TypeAlias = Annotated[
     Path | None,
     typer.Option(help="Keep past forecasts here; the user's cache directory unless given."),
-]
-DaemonConfig: TypeAlias = Annotated[
-    Path, typer.Option("--config", help="The settings that the daemon runs with.")
-]
-DaemonVenue: TypeAlias = Annotated[
-    Path | None, typer.Option("--venue", help="The venue file, if the daemon runs with one.")
 ]

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from multiprocessing import parent_process
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -18,8 +18,11 @@ from rich.progress import Progress
 from rich.table import Table
 
 from mmbot.errors import BadInput
-from mmbot.observe.sheets import Sheet
 from mmbot.texts import to_json
+
+if TYPE_CHECKING:
+    # It brings all of research along, and many commands only print a line.
+    from mmbot.observe.sheets import Sheet
 
 _T = TypeVar("_T")
 # Columns of the output where it goes to a file or a pipe.

@@ -25,13 +25,12 @@ from mmbot.observe import backtest_report
 from mmbot.observe.sheets import Sheet
 from mmbot.recording.replay import beginning, utc
 from mmbot.research.backtest import WeekResult
-from mmbot.research.performance import event_of
 from mmbot.research.retrade import retrade
 from mmbot.research.retraded_weeks import week_results
 from mmbot.research.traded_again import SessionSummary
 from mmbot.research.week_path import PathKeeper
 from mmbot.trading.losses import PnlMark
-from mmbot.trading.values import Fill
+from mmbot.trading.values import Fill, event_of
 from mmbot.tsa.calendar import CalendarClock
 from mmbot.units import (
     MONEY_PER_DOLLAR,

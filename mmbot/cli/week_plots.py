@@ -19,6 +19,7 @@ from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, ONE_DOLLAR, Milliseconds
 
 # So many weeks are drawn, and of each so many markets: a page is to be looked at.
 MOST_WEEKS, MOST_MARKETS = 8, 8
+_UNFILLED = 3
 _MARKET, _FAIR, _BID, _ASK = "#9aa7b8", "#d97706", "#15803d", "#b91c1c"
 _AROUND = 0.04
 # A wider book has no middle that says anything.
@@ -34,12 +35,12 @@ def week_pictures(results: Sequence[WeekResult]) -> list[Figure]:
 
 def _draw_week(week: ReplayedWeek, path: WeekPath) -> Figure:
     fills = Counter(each.fill.ticker for each in week.fills)
-    busiest = {ticker for ticker, _ in fills.most_common(MOST_MARKETS)}
+    busiest = {ticker for ticker, _ in fills.most_common(MOST_MARKETS)} or _most_quoted(path)
     shown = [market for market in week.markets if market.ticker in busiest]
     rows = 1 + len(shown)
     figure = Figure(figsize=(11, 1.9 + 2.1 * len(shown)), layout="constrained")
     panels = list(figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0])
-    beyond = "" if len(fills) <= len(shown) else f", the {len(shown)} busiest of {len(fills)}"
+    beyond = "" if len(fills) <= MOST_MARKETS else f", the {len(shown)} busiest of {len(fills)}"
     figure.suptitle(
         f"{week.event}: {len(week.fills)} fills in {len(fills)} markets{beyond}", fontsize="medium"
     )
@@ -64,6 +65,17 @@ def _draw_week(week: ReplayedWeek, path: WeekPath) -> Figure:
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
+
+
+def _most_quoted(path: WeekPath) -> set[str]:
+    """Return the markets with the most changes of own quotes, for a week in which none filled."""
+    quoted = Counter(
+        {
+            ticker: len({(point.own_bid, point.own_ask) for point in points})
+            for ticker, points in path.markets.items()
+        }
+    )
+    return {ticker for ticker, _ in quoted.most_common(_UNFILLED)}
 
 
 def _draw_pnl(axes: Axes, week: ReplayedWeek, path: WeekPath) -> None:

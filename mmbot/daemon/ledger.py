@@ -26,7 +26,7 @@ from mmbot.errors import BadInput
 from mmbot.trading.commands import MarketView, RecordFill, RecordSettlement, RecordViews, VoidFill
 from mmbot.trading.events import Halted
 from mmbot.trading.losses import PnlMark
-from mmbot.trading.values import Fill
+from mmbot.trading.values import Fill, event_of
 from mmbot.tsa.calendar import EASTERN
 from mmbot.units import Count, Milliseconds, Money, total
 
@@ -388,7 +388,7 @@ class Ledger:
             " (SELECT coalesce(sum(iif(side = 'bid', count, -count)), 0)"
             " FROM fills WHERE fills.ticker = booked.ticker)"
         )
-        return tuple(sorted({ticker.rpartition("-")[0] for (ticker,) in rows}))
+        return tuple(sorted({event_of(ticker) for (ticker,) in rows}))
 
     def totals(self, event_ticker: str) -> Totals:
         """Return one event's totals so far."""

@@ -62,10 +62,9 @@ class FaultyPages:
                 if name in active:
                     # A blank row is an older one, so that others may be new beside it.
                     day = self._older(now) if name == "row_blank" else newest[-1][0]
-                    body = _with_broken_row(name, body, day)
+                    body = broken_page(name, body, day)
         if "table_empty" in active:
-            start, end = body.find("<tbody>"), body.find("</tbody>")
-            body = body[:start] + body[end:]
+            body = broken_page("table_empty", body, newest[-1][0])
         return HttpAnswer(200, body.encode(), served)
 
     def readable(self, now: Milliseconds) -> dict[dt.date, int]:
@@ -113,7 +112,10 @@ def _with_wrong_count(name: str, body: str, newest: list[tuple[dt.date, int]]) -
             raise ValueError(name)
 
 
-def _with_broken_row(name: str, body: str, day: dt.date) -> str:
+def broken_page(name: str, body: str, day: dt.date) -> str:
+    """Return a page with a fault in the row of a day, or without any row."""
+    if name == "table_empty":
+        return body[: body.find("<tbody>")] + body[body.find("</tbody>") :]
     start, end = _row(body, day)
     if start < 0:
         return body

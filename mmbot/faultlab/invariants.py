@@ -30,7 +30,6 @@ from mmbot.faultlab.placement_checks import (
     check_listing,
     check_price,
     check_stream,
-    event_of,
 )
 from mmbot.faultlab.scenario import Scenario
 from mmbot.faultlab.told_fills import ToldFills
@@ -45,7 +44,7 @@ from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.trading.commands import RecordFill, VoidFill
 from mmbot.trading.gates import Gate
-from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, Side
+from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, Side, event_of
 from mmbot.tsa.counts import Counts
 from mmbot.units import Count, Milliseconds, Money, Price
 
@@ -120,8 +119,11 @@ class Auditor:
             self._check_worst_case(event)
 
     def ended_falsely(self, client_id: str, now: Milliseconds) -> None:
-        """Follow a report that ends an order which rests."""
+        """Follow a report that ends an order which rests; none of its fills may be known yet."""
         self._now = self._false_ends[client_id] = now
+        for key, fact in self.fills.items():
+            if fact.client_order_id == client_id and key not in self._booked:
+                self._excuse(key, fact)
 
     def channel_silenced(self, kinds: Collection[str], now: Milliseconds) -> None:
         """Follow a channel that dies on the present connection."""
@@ -160,6 +162,8 @@ class Auditor:
             self._check_alone(order)
         elif (order.expires_ms or 0) > (before.expires_ms or 0):
             self._late.discard(order.order_id)
+            if not self._may_be_taken_for_over(order):
+                self._false_ends.pop(order.client_order_id, None)
             self._check_alone(order, renewed=True)
         return True
 
@@ -205,8 +209,13 @@ class Auditor:
         holding = self._holding(event_of(fact.ticker))
         holding.book(fact)
         if not own or fact.order_id in self._late or falsely_over:
-            self._excused.add((fact.trade_id, fact.order_id))
-            holding.excuse(fact)
+            self._excuse((fact.trade_id, fact.order_id), fact)
+
+    def _excuse(self, key: tuple[str, str], fact: AccountFilled) -> None:
+        """Hold a fill against nobody, once."""
+        if key not in self._excused:
+            self._excused.add(key)
+            self._holding(event_of(fact.ticker)).excuse(fact)
 
     def _holding(self, event: str) -> Holding:
         if event not in self._holdings:
@@ -217,8 +226,9 @@ class Auditor:
         """Check the least wealth, with live orders and creates under way filled, against the limit.
 
         What an earlier session had under way when it was killed, and the exchange executes only in
-        the next one, that one cannot know of. Such a late order keeps its short lifetime; it counts
-        from its first renewal on, and before that for whatever the bot sends once it knows of it.
+        the next one, that one cannot know of, and no session of what was said to have ended and
+        rests. Such an order keeps its short lifetime; it counts from its first renewal on, and
+        before that for whatever the bot sends once it knows of it.
         """
         least, allowed = self._least(event), self._allowed(event)
         if least < allowed:
@@ -228,23 +238,29 @@ class Auditor:
                 f"${self._limit / 1e6:.2f} and others' trades allow ${-allowed / 1e6:.2f}",
             )
 
-    def _least(self, event: str, known_late: Collection[str] = ()) -> Money:
-        return min(self._holding(event).wealth(self._exposed(known_late)))
+    def _least(self, event: str, known: Collection[str] = ()) -> Money:
+        return min(self._holding(event).wealth(self._exposed(known)))
 
     def _allowed(self, event: str) -> Money:
         return Money(-self._limit - self._holding(event).unavoidable_loss)
 
-    def _known_late(self, bot: Bot) -> set[str]:
-        """Return the late orders that the bot knows: these it has to count."""
-        orders = bot.engine.state.orders
-        late = (self.live[order_id] for order_id in self._late if order_id in self.live)
-        return {order.order_id for order in late if orders.get(order.client_order_id)}
+    def _is_unforeseen(self, order: ExchangeOrder) -> bool:
+        return order.order_id in self._late or order.client_order_id in self._false_ends
 
-    def _exposed(self, known_late: Collection[str]) -> Iterator[tuple[str, Side, Price, Count]]:
+    def _known_unforeseen(self, bot: Bot) -> set[str]:
+        """Return the unforeseen orders that the bot knows: these it has to count."""
+        known = bot.engine.state.orders
+        return {
+            order.order_id
+            for order in self.live.values()
+            if self._is_unforeseen(order)
+            and not self._may_be_taken_for_over(order)
+            and known.get(order.client_order_id)
+        }
+
+    def _exposed(self, known: Collection[str]) -> Iterator[tuple[str, Side, Price, Count]]:
         for order in self.live.values():
-            if self._may_be_taken_for_over(order):
-                continue
-            if order.order_id not in self._late or order.order_id in known_late:
+            if order.order_id in known or not self._is_unforeseen(order):
                 yield order.ticker, order.side, order.price, order.remaining
         for sent in self.pending.values():
             yield sent.ticker, sent.side, sent.price, sent.count
@@ -271,10 +287,8 @@ class Auditor:
     def _excuse_denied(self) -> None:
         """Hold no fill against a session that neither ledger nor account know of."""
         for key, fact in self.fills.items():
-            known = key in self._booked or key in self._excused
-            if not known and _session_of(fact) != self.session:
-                self._excused.add(key)
-                self._holding(event_of(fact.ticker)).excuse(fact)
+            if key not in self._booked and _session_of(fact) != self.session:
+                self._excuse(key, fact)
 
     def check_outputs(self, outputs: Sequence[Output], bot: Bot, now: Milliseconds) -> None:
         """Check everything that the bot did on one input; `now` is the bot's own time."""
@@ -349,13 +363,13 @@ class Auditor:
             if meets and (sent.price >= order.price) == (sent.side == "bid"):
                 raise InvariantBroken("self_cross", f"{sent.client_id} would meet {_shown(order)}")
         event = event_of(sent.ticker)
-        known_late = self._known_late(bot)
-        before = self._least(event, known_late)
+        known = self._known_unforeseen(bot)
+        before = self._least(event, known)
         self.pending[sent.client_id] = sent
         self._check_worst_case(event)
-        if known_late and self._least(event, known_late) < min(before, self._allowed(event)):
+        if known and self._least(event, known) < min(before, self._allowed(event)):
             raise InvariantBroken(
-                "worst_case", f"{sent.client_id} adds to what a late order may lose"
+                "worst_case", f"{sent.client_id} adds to what an unforeseen order may lose"
             )
 
     def _check_rest(self, sent: CreateRequest) -> None:

@@ -13,6 +13,7 @@ from mmbot.exchange.exchange_state import ExchangeState
 from mmbot.faultlab.agreement import InvariantBroken
 from mmbot.faultlab.scenario import Scenario
 from mmbot.faultlab.traffic import CreateRequest, DeliveredStream
+from mmbot.trading.values import event_of
 from mmbot.units import Count, Milliseconds, Price
 
 # How far the bot's clock may be off, rounding to whole seconds included.
@@ -22,11 +23,6 @@ _BLIND_MS: Final = 5_000
 # How long after the listing changed the bot may not know it: a copy of it may be old, and readings
 # of it may fail.
 _LISTING_UNKNOWN_MS: Final = 90_000
-
-
-def event_of(ticker: str) -> str:
-    """Return the event of a market."""
-    return ticker.rpartition("-")[0]
 
 
 def check_stream(

@@ -16,7 +16,7 @@ from mmbot.exchange.fees import FeeSchedule
 from mmbot.exchange.market import ExchangeMarket, MarketTerms
 from mmbot.exchange.order_types import ExchangeOrder, RequestRefused
 from mmbot.trading.book import Book, CorruptBook
-from mmbot.trading.values import Level, Side
+from mmbot.trading.values import Level, Side, event_of
 from mmbot.units import ONE_DOLLAR, Count, Milliseconds, Price, PriceBand, PriceGrid
 
 # Until a market's price ranges are known, every price is accepted.
@@ -47,7 +47,7 @@ class MirroredMarket(ExchangeMarket):
         terms = MarketTerms(
             ticker=ticker,
             market_id="",
-            event_ticker=ticker.rpartition("-")[0],
+            event_ticker=event_of(ticker),
             series_ticker=series,
             floor_strike=0,
             created_ms=0,

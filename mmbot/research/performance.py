@@ -31,6 +31,7 @@ from mmbot.trading.commands import (
     RecordFill,
     RecordSettlement,
 )
+from mmbot.trading.values import event_of
 from mmbot.tsa.calendar import CalendarClock
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, ONE_DOLLAR, Count, Money, Price, total
 
@@ -143,11 +144,6 @@ class _SettledFill(msgspec.Struct, frozen=True):
     @property
     def event(self) -> str:
         return event_of(self.record.fill.ticker)
-
-
-def event_of(ticker: str) -> str:
-    """Return the event that a market belongs to."""
-    return ticker.rpartition("-")[0]
 
 
 def build_report(

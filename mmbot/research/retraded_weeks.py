@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mmbot.research.backtest import WeekResult
 from mmbot.research.past_history import result_of
-from mmbot.research.performance import event_of
 from mmbot.research.week_path import PathKeeper
 from mmbot.research.week_replay import MarketOutcome, ReplayedWeek
 from mmbot.research.yardstick import strikes_in_order
 from mmbot.trading.commands import MarketSample, Markout, RecordFill, RecordSettlement
+from mmbot.trading.values import event_of
 from mmbot.tsa.calendar import CalendarClock
 from mmbot.units import ONE_DOLLAR, Price
 
@@ -27,15 +27,16 @@ def week_results(
     """Return every event that is settled as far as it was traded, in order.
 
     A fill's later value is the market's mid after the next release where there was one, otherwise
-    what YES paid. With `mids`, in dollars, a market without a settlement is worth its mid; what was
-    thought of it is not scored. `path` has what was seen and quoted, if that is wanted.
+    what YES paid. With `mids`, in dollars, there are the other events that have one as well: a
+    market without a settlement is worth its mid, and what was thought of it is not scored. `path`
+    has what was seen and quoted, if that is wanted.
     """
     settled = {each.ticker: each.value for each in settlements}
     marked = {ticker: Price(round(mid * ONE_DOLLAR)) for ticker, mid in (mids or {}).items()}
     worth = marked | settled
     scored = [each for each in samples if each.ticker in settled]
     open_ = {event_of(each.fill.ticker) for each in fills if each.fill.ticker not in worth}
-    tickers = {each.fill.ticker for each in fills} | {each.ticker for each in scored}
+    tickers = {each.fill.ticker for each in fills} | {each.ticker for each in scored} | set(marked)
     found = []
     for event in sorted({event_of(ticker) for ticker in tickers} - open_):
         its_fills = tuple(each for each in fills if event_of(each.fill.ticker) == event)

@@ -12,6 +12,7 @@ import msgspec
 
 from mmbot.trading.book import Top
 from mmbot.trading.state import EventState, MarketState, TradingState
+from mmbot.trading.values import event_of
 from mmbot.units import MONEY_PER_DOLLAR, ONE_DOLLAR, Milliseconds, Price
 
 LOOKED_EVERY_MS: Milliseconds = 300_000
@@ -64,7 +65,7 @@ class PathKeeper:
     def path(self, event: str) -> WeekPath:
         """Return the path of an event."""
         return WeekPath(
-            {t: tuple(kept) for t, kept in self._markets.items() if t.rpartition("-")[0] == event},
+            {t: tuple(kept) for t, kept in self._markets.items() if event_of(t) == event},
             tuple(self._published[event]),
             tuple(self._pnl[event]),
         )

@@ -68,7 +68,7 @@ _LIFETIME_SECONDS = 3_600
 _HOUR_MS: Milliseconds = 3_600_000
 # Longer than any week, and an hour: no message is lost here. A bot that has used up what it may
 # lose would look for room every second for days.
-_INTERVALS = Intervals(10**12, _HOUR_MS, _HOUR_MS, _HOUR_MS, no_room_ms=30_000)
+_INTERVALS = Intervals(10**12, _HOUR_MS, _HOUR_MS, _HOUR_MS, no_room_ms=300_000)
 
 
 class FillRules(msgspec.Struct, frozen=True):

@@ -34,7 +34,7 @@ from mmbot.trading.markouts import Markouts
 from mmbot.trading.orders import Order, OrderCause, OrderState, adopted_order
 from mmbot.trading.refusals import Refusals
 from mmbot.trading.state import EventState, TradingState
-from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, OrderReport
+from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, OrderReport, event_of
 from mmbot.tsa.calendar import from_milliseconds
 from mmbot.units import Count, Milliseconds, format_count, format_money, format_price
 
@@ -283,6 +283,8 @@ class OrderManager:
         strays = [each for each in strays if each.client_id.startswith(CLIENT_ID_PREFIX)]
         for report in strays:
             self._tell("order.stray", report.client_id, report.ticker, "its market is not known")
+            if event_state := self._state.events.get(event_of(report.ticker)):
+                event_state.unlisted.count_order(report)
             self._cancel_stray(report.client_id, report.order_id, report.ticker, report.shard, now)
         return bool(strays)
 

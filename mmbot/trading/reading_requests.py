@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mmbot.trading.commands import ReadAccount, ReadListing
 from mmbot.trading.state import TradingState
+from mmbot.trading.values import event_of
 from mmbot.units import Milliseconds
 
 
@@ -24,5 +25,5 @@ def listing_request(state: TradingState) -> ReadListing:
     held += [ticker for ticker in state.held if ticker not in state.events]
     # A market that could not be read when the rest of its event was has its result still to come.
     traded = {fill.ticker for fill in (*state.recorded, *state.unconfirmed)}
-    held += [ticker.rpartition("-")[0] for ticker in traded - state.event_of_market.keys()]
+    held += [event_of(ticker) for ticker in traded - state.event_of_market.keys()]
     return ReadListing(tuple(sorted(set(held))))

@@ -24,7 +24,8 @@ from mmbot.trading.losses import DailyLosses, PnlMark
 from mmbot.trading.orders import OwnOrders
 from mmbot.trading.portfolio import Exposure, Portfolio
 from mmbot.trading.pricing import QuoteLimits
-from mmbot.trading.values import Fill, Intervals, ListedEvent, Market, opposite
+from mmbot.trading.unlisted_markets import UnlistedMarkets
+from mmbot.trading.values import Fill, Intervals, ListedEvent, Market, event_of, opposite
 from mmbot.tsa.calendar import CalendarClock, Week, release_instant
 from mmbot.units import ONE_DOLLAR, Count, Milliseconds, Money, Price, total, value_of
 
@@ -123,10 +124,13 @@ class ServiceState(msgspec.Struct):
 
     `exchange` is the gate that the exchange shuts; `clocks_off` are those from which the bot's
     time is too far off. `unheard`: since a confirmed order was not reported, no report has come.
+    The halt in force began at `halted_since`, for the `halt_reason`.
     """
 
     stopping: bool = False
     halted: bool = False
+    halted_since: Milliseconds | None = None
+    halt_reason: str = ""
     tasks_down: tuple[Gate, ...] = ()
     clocks_off: frozenset[str] = frozenset()
     ledger_behind: bool = False
@@ -170,6 +174,7 @@ class EventState:
         self.portfolio = Portfolio(tuple(self.markets))
         self.fills = FillReports()
         self.belief: Belief | None = None
+        self.belief_at: Milliseconds | None = None
         # Until when the latest count is news.
         self.news_until: Milliseconds = 0
         self.releases: tuple[Milliseconds, ...] = ()
@@ -180,8 +185,7 @@ class EventState:
         self.reduce_only = False
         # What of it was listed last and could not be read.
         self.unreadable = ""
-        # What the fills in markets of it that are not known may lose.
-        self.unlisted_loss = Money(0)
+        self.unlisted = UnlistedMarkets()
 
     def extended(self, event: ListedEvent) -> EventState:
         """Return the state with the event's new markets; the other markets and fills are kept."""
@@ -192,6 +196,7 @@ class EventState:
         extended.markets |= self.markets
         extended.news_until = self.news_until
         extended.fills = self.fills
+        extended.unlisted = self.unlisted
         for fill in self.portfolio.fills:
             extended.portfolio.book(fill)
         return extended
@@ -211,17 +216,10 @@ class EventState:
         return len(self.portfolio) - before
 
     def count_unlisted(self, recorded: Iterable[Fill]) -> None:
-        """Set what recorded fills may lose in markets of this event that could not be read so far.
-
-        Where such a market's strike lies is not known, so it counts as lost in every outcome.
-        """
-        unlisted: dict[str, Portfolio] = {}
-        for fill in recorded:
-            in_event = fill.ticker.rpartition("-")[0] == self.ticker
-            if in_event and fill.ticker not in self.markets:
-                unlisted.setdefault(fill.ticker, Portfolio((fill.ticker,))).book(fill)
-        losses = (max(0, -min(portfolio.wealth())) for portfolio in unlisted.values())
-        self.unlisted_loss = Money(sum(losses))
+        """Count what recorded fills may lose in markets of this event that are not known."""
+        in_event = (fill for fill in recorded if event_of(fill.ticker) == self.ticker)
+        self.unlisted.count_fills(fill for fill in in_event if fill.ticker not in self.markets)
+        self.unlisted.drop(self.markets)
 
     def schedule_releases(
         self, settings: Settings, clock: CalendarClock, missing: AbstractSet[dt.date]
@@ -247,7 +245,7 @@ class EventState:
         """Set the belief; a count that is in it and was not in the one before is news."""
         if self.belief is not None and belief.days_published > self.belief.days_published:
             self.news_until = now + round(_NEWS_MS / clock.speed)
-        self.belief = belief
+        self.belief, self.belief_at = belief, now
 
     def hold_after_fill(self, fill: Fill, now: Milliseconds) -> None:
         """Hold new orders back from a market with a fill while a count is news.
@@ -333,6 +331,8 @@ class TradingState(msgspec.Struct):
         losses: The day's P&L marks.
         unreadable: What of the listing could not be read last, by event or market.
         intervals: How often what nothing has told of is looked at anyway.
+        account_read_at: When the account was read last, with success.
+        listing_read_at: When the listing was read last, with success.
     """
 
     settings: Settings
@@ -352,6 +352,8 @@ class TradingState(msgspec.Struct):
     losses: DailyLosses = msgspec.field(default_factory=DailyLosses)
     unreadable: dict[str, str] = msgspec.field(default_factory=dict)
     intervals: Intervals = Intervals()
+    account_read_at: Milliseconds | None = None
+    listing_read_at: Milliseconds | None = None
 
     def market(self, ticker: str) -> MarketState:
         """Return a market that is known.
@@ -426,7 +428,7 @@ class TradingState(msgspec.Struct):
 
     def floor(self, event_state: EventState) -> Money:
         """Return the least wealth that an outcome of an event may leave."""
-        return Money(event_state.unlisted_loss - self.loss_limit())
+        return Money(event_state.unlisted.loss - self.loss_limit())
 
     def may_only_reduce(self, event_state: EventState, now: Milliseconds) -> bool:
         """Return whether the event, or the day, has lost as much as it may."""

@@ -125,6 +125,11 @@ class OrderReport(msgspec.Struct, frozen=True):
     group: str = ""
 
 
+def event_of(ticker: str) -> str:
+    """Return the event that a market belongs to, by their tickers."""
+    return ticker.rpartition("-")[0]
+
+
 class ListedEvent(msgspec.Struct, frozen=True):
     """An event of the series, with its markets in ascending order of strike."""
 

@@ -19,7 +19,7 @@ from mmbot.recording.batches import MARK, Packer
 from mmbot.recording.replay import utc
 from mmbot.research.recorded_requests import RecordedRequests
 from mmbot.units import ONE_CONTRACT, format_count, format_price
-from tests.conftest import exchanges
+from tests.conftest import exchanges, quick_settings
 from tests.daemon.processes import Start, daemon, read_until, terminate
 from tests.recording.builders import session
 
@@ -31,9 +31,7 @@ FILLS = 8
 def paper_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped demo settings on paper, with a forecast that needs no fit."""
     path = tmp_path_factory.mktemp("config") / "paper.toml"
-    text = Path("config/demo.toml").read_text(encoding="utf-8")
-    text = text.replace('method = "combined"', 'method = "seed"')
-    path.write_text(text.replace('mode = "demo"', 'mode = "paper"'), encoding="utf-8")
+    path.write_text(quick_settings().replace('mode = "demo"', 'mode = "paper"'), encoding="utf-8")
     return path
 
 

@@ -37,10 +37,12 @@ FOREIGN: tuple[tuple[str, str, dict[str, Any]], ...] = (
 
 
 @asynccontextmanager
-async def served(directory: Path) -> AsyncIterator[tuple[SimulatedExchange, Path]]:
+async def served(
+    directory: Path, at: dt.datetime = NOON, speed: float = 1.0
+) -> AsyncIterator[tuple[SimulatedExchange, Path]]:
     """Serve an exchange with a crowd; yield also the path of its venue file."""
     key = Ed25519PrivateKey.generate()
-    clock = CalendarClock(now_ms(), to_milliseconds(NOON), 1.0)
+    clock = CalendarClock(now_ms(), to_milliseconds(at), speed)
     site = assemble(
         settings=SimulatedExchangeSettings(strikes=STRIKES),
         clock=clock,

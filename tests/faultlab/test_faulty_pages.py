@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from mmbot.errors import BadInput
-from mmbot.faultlab.faulty_pages import FaultyPages, _with_broken_row
+from mmbot.faultlab.faulty_pages import FaultyPages, broken_page
 from mmbot.faultlab.scenario import Scenario, build, weeks
 from mmbot.kalshi.http import HttpRequest
 from mmbot.tsa.pages import page_path, parse_page
@@ -118,5 +118,5 @@ def test_a_row_that_is_marked_can_be_doubled_as_well() -> None:
         '<tr><td class="text-align-center">4/14/2026</td>'
         '<td class="text-align-center">2,148,712</td></tr>'
     )
-    marked = _with_broken_row("row_marked", row, day)
-    assert _with_broken_row("row_doubled", marked, day).count("2,148,802<sup>1</sup>") == 1
+    marked = broken_page("row_marked", row, day)
+    assert broken_page("row_doubled", marked, day).count("2,148,802<sup>1</sup>") == 1

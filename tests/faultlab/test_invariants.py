@@ -121,6 +121,28 @@ def test_an_order_that_was_ended_falsely_has_to_be_known_again() -> None:
         beside_a_false_end(after=40_000)
 
 
+def long_after_a_false_end() -> Auditor:
+    """An auditor of a bot that placed more because an order was reported to have ended.
+
+    Both rest, and no cancel has got through for a minute.
+    """
+    auditor = in_its_second_session()
+    auditor.ended_falsely(f"{CLIENT_ID_PREFIX}2-1", 0)
+    placed = bid(LOW, session=2, number=2)
+    auditor.follow_facts([placed])
+    auditor.follow_facts([msgspec.structs.replace(placed, at=60_000)])
+    return auditor
+
+
+def test_what_was_sent_before_a_false_end_was_known_is_not_held_against_the_bot() -> None:
+    assert len(long_after_a_false_end().live) == 2
+
+
+def test_an_order_that_was_ended_falsely_counts_once_it_is_renewed() -> None:
+    with pytest.raises(InvariantBroken, match="worst_case"):
+        long_after_a_false_end().follow_facts([bid(HIGH, session=2, renewed=1_000)])
+
+
 def after_a_fill_of_the_first_session() -> tuple[Auditor, AccountFilled]:
     """An auditor of a second session, of which the first has bought in the lowest market."""
     auditor = Auditor(SCENARIO)
@@ -171,6 +193,14 @@ def test_a_fill_that_ledger_or_account_tell_a_session_counts(
     auditor.fills_listed(denied=recorded)
     with pytest.raises(InvariantBroken, match="worst_case"):
         send(auditor, {}, monkeypatch)
+
+
+def test_a_fill_before_a_false_end_that_was_not_told_is_not_held_against_the_bot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    auditor, bought = after_a_fill_of_the_first_session()
+    auditor.ended_falsely(bought.client_order_id, 0)
+    send(auditor, {}, monkeypatch)
 
 
 def test_a_fill_from_the_ledger_may_not_be_booked_again() -> None:

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmbot.daemon.ledger import Ledger
-from mmbot.research.performance import Edge, PerformanceReport, build_report, event_of
+from mmbot.research.performance import Edge, PerformanceReport, build_report
 from mmbot.trading.commands import RecordFill, RecordSettlement
+from mmbot.trading.values import event_of
 from tests.research.records import (
     FILLS,
     FIRST,

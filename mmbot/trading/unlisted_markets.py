@@ -1,0 +1,48 @@
+"""What an event may lose in markets of it that are not known.
+
+A market that could not be read has no strike, so that what its fills and orders may lose counts as
+lost in every outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from mmbot.trading.portfolio import Portfolio, paid_each
+from mmbot.trading.values import Fill, OrderReport
+from mmbot.units import Money, total, value_of
+
+
+class UnlistedMarkets:
+    """The markets of one event that have fills or orders of ours and were never listed readably."""
+
+    def __init__(self) -> None:
+        self._lost: dict[str, Money] = {}
+        # By market and client order id. What an order may lose stays when it is off: whether it
+        # was filled before is told by no list that this session reads.
+        self._at_risk: dict[tuple[str, str], Money] = {}
+
+    @property
+    def loss(self) -> Money:
+        """What fills and orders may lose at the most."""
+        return total((*self._lost.values(), *self._at_risk.values()))
+
+    def count_fills(self, fills: Iterable[Fill]) -> None:
+        """Count the fills of earlier sessions in these markets, and no others."""
+        portfolios: dict[str, Portfolio] = {}
+        for fill in fills:
+            portfolios.setdefault(fill.ticker, Portfolio((fill.ticker,))).book(fill)
+        self._lost = {
+            ticker: Money(max(0, -min(portfolio.wealth())))
+            for ticker, portfolio in portfolios.items()
+        }
+
+    def count_order(self, report: OrderReport) -> None:
+        """Count an order of an earlier session that rests in one of these markets."""
+        key = report.ticker, report.client_id
+        loss = value_of(report.remaining, paid_each(report.side, report.price))
+        self._at_risk[key] = Money(max(loss, self._at_risk.get(key, 0)))
+
+    def drop(self, listed: Collection[str]) -> None:
+        """Drop the orders in markets that are known by now."""
+        self._at_risk = {key: loss for key, loss in self._at_risk.items() if key[0] not in listed}
