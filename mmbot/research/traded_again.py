@@ -51,6 +51,7 @@ from mmbot.research.recorded_requests import RecordedRequests
 from mmbot.trading.commands import Note
 from mmbot.trading.events import Halted, SessionStarted, SettingsChanged
 from mmbot.trading.losses import PnlMark
+from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill
 from mmbot.tsa.calendar import CalendarClock
 from mmbot.units import Milliseconds
@@ -176,6 +177,11 @@ class TradedSession:
         self._page_read: tuple[str, PageFetched] | None = None
         self._fit_wanted: FitForecast | None = None
 
+    @property
+    def state(self) -> TradingState:
+        """The new bot's."""
+        return self._bot.engine.state
+
     # What happened on record
 
     def step(self, cause: Record, caused: list[Record]) -> None:
@@ -198,7 +204,7 @@ class TradedSession:
     def finish(self) -> None:
         """Let what is still on its way take effect."""
         self._pass_time(self._now + _DELAY_MS)
-        for event in self._bot.engine.state.events.values():
+        for event in self.state.events.values():
             for ticker, market in event.markets.items():
                 if market.market_mid.mid is not None:
                     self.summary.mids[ticker] = market.market_mid.mid

@@ -37,9 +37,6 @@ from mmbot.trading.state import EventState, MarketState, TradingState
 from mmbot.trading.values import Side
 from mmbot.units import ONE_CONTRACT, Count, Milliseconds, format_count, format_price
 
-# When there is no room for an order, something else has to change first; review again after this.
-_NO_ROOM_RETRY_MS = 1_000
-
 _SIDES: tuple[Side, Side] = ("bid", "ask")
 
 
@@ -307,14 +304,14 @@ class Requote:
             if len(self._state.orders) >= most:
                 if unheard:
                     # Whichever market the one order is in, all are to be reviewed once it is over.
-                    self._buffer.wake_by(self._now + _NO_ROOM_RETRY_MS)
+                    self._buffer.wake_by(self._now + self._state.intervals.no_room_ms)
                 return
             quote = place.quote
             headroom = self._headroom.at(place.market.ticker)
             least = min(ONE_CONTRACT, quote.count)
             count = headroom.claim(quote.side, quote.price, quote.count, least=least)
             if not count:
-                self._buffer.wake_by(self._now + _NO_ROOM_RETRY_MS)
+                self._buffer.wake_by(self._now + self._state.intervals.no_room_ms)
                 continue
             if not self._pay(self._state.budget.place_cost, self._cancel_reserve()):
                 return

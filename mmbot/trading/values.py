@@ -148,12 +148,14 @@ class Intervals(msgspec.Struct, frozen=True):
         account_ms: Between readings of the account.
         listing_ms: Between readings of the listing.
         fees_ms: Between readings of the series' fee type alone: no message tells of its change.
+        no_room_ms: Between attempts to place what the limits had no room for.
     """
 
     books_silent_ms: Milliseconds = 2_000
     account_ms: Milliseconds = 60_000
     listing_ms: Milliseconds = 300_000
     fees_ms: Milliseconds = 60_000
+    no_room_ms: Milliseconds = 1_000
 
 
 USUAL_INTERVALS: Final = Intervals()

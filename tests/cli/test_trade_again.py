@@ -108,7 +108,11 @@ def test_a_wide_margin_trades_less_of_the_same_market(
 ) -> None:
     edited = tmp_path / "edited.toml"
     edited.write_text(paper_config.read_text().replace("margin = 0.06", "margin = 0.3"))
-    wide = figures(recorded, tmp_path, "--config", str(edited))["recording"]
+    report = tmp_path / "report.html"
+    options = ("--config", str(edited), "--report", str(report))
+    wide = figures(recorded, tmp_path, *options)["recording"]
+    # The week is drawn although it is not settled.
+    assert report.read_text().count("<svg") == 2
     same = figures(recorded, tmp_path)["recording"]
     assert len(wide["fills"]) < len(same["fills"])
     assert all(session["orders"] > 0 for session in wide["sessions"])
