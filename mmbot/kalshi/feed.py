@@ -22,7 +22,7 @@ import orjson
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi import vocabulary
 from mmbot.kalshi.account_messages import fill_on_stream, order_on_stream
-from mmbot.kalshi.stream_events import group_change, market_change
+from mmbot.kalshi.stream_events import fee_change, group_change, market_change
 from mmbot.kalshi.unknown_words import VocabularyMonitor
 from mmbot.trading.commands import Note, NoteLevel
 from mmbot.trading.events import (
@@ -414,7 +414,9 @@ class Feed:
                 self._group_update(frame)
             case "market_lifecycle_v2":
                 self._market_lifecycle(frame)
-            case "event_lifecycle" | "event_fee_update":
+            case "event_fee_update":
+                self._fee_changed(frame)
+            case "event_lifecycle":
                 self._event_changed(frame)
             case "subscribed":
                 self._subscribed(frame)
@@ -535,6 +537,12 @@ class Feed:
             self._step.listing_stale = True
         elif change is not None:
             self._step.events.append(change)
+
+    def _fee_changed(self, frame: wire.Frame) -> None:
+        change = fee_change(frame.msg, self._prefix)
+        if change is not None:
+            self._step.events.append(change)
+            self._step.listing_stale = True
 
     def _event_changed(self, frame: wire.Frame) -> None:
         if wire.is_ours(wire.subject(frame.msg).event_ticker, self._prefix):
