@@ -23,6 +23,7 @@ from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import Cancel, Decrease, Place, Renew
 from mmbot.trading.gate_checks import (
     belief_gate,
+    fee_gate,
     final_gate,
     hold_gate,
     market_gate,
@@ -109,7 +110,7 @@ class Requote:
         """Return why no market of an event may be quoted."""
         return (
             service_gate(self._state.service)
-            or (Gate.FEE_TYPE if event_state.unknown_fee else None)
+            or fee_gate(event_state)
             or (Gate.EVENT_UNREADABLE if event_state.unreadable else None)
             or (None if event_state.reconciled else Gate.NOT_RECONCILED)
             or belief_gate(event_state.belief, event_state.releases, event_state.windows, self._now)

@@ -38,6 +38,7 @@ SAMPLE = {
     "halt": ("halted", 4),
     "unlisted_fills": ("worst_case", 23),
     "echoes": ("deaf", 5),
+    "fees": ("edge", 1),
 }
 _DIGEST = """
 from mmbot.faultlab.campaign import Job, run
