@@ -1,22 +1,24 @@
 """The operator's requests to a running daemon and its answers, as plain values.
 
-`daemon` and `observe` both import these, so that neither has to import the other.
+`daemon` and `observe` both import these, so that neither has to import the other. The values of a
+`StatusReport` are described in `mmbot.status_report`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 
 from mmbot.config import Settings
+from mmbot.status_report import DayState, StatusReport
 from mmbot.units import Milliseconds
 
 MAX_REASON_CHARACTERS = 200
 MAX_TICKER_CHARACTERS = 100
 
-CountState: TypeAlias = Literal["published", "due", "expected", "none"]
+CountState: TypeAlias = DayState
 
 
 # Requests
@@ -58,7 +60,11 @@ class Plan(_Request, frozen=True, tag="plan"):
     settings: Settings
 
 
-Request: TypeAlias = Halt | Resume | MissCount | ListCounts | Explain | Plan
+class Status(_Request, frozen=True, tag="status"):
+    """Show everything at a glance."""
+
+
+Request: TypeAlias = Halt | Resume | MissCount | ListCounts | Explain | Plan | Status
 
 
 # Answers
@@ -189,5 +195,12 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 
 
 Answer: TypeAlias = (
-    HaltReport | ResumeReport | MissingReport | CountsReport | Explanation | PlanReport | Refused
+    HaltReport
+    | ResumeReport
+    | MissingReport
+    | CountsReport
+    | Explanation
+    | PlanReport
+    | StatusReport
+    | Refused
 )

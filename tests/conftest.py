@@ -16,6 +16,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
+from mmbot import config
+
 # As mmbot itself does, which tests may import after numpy.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Hundreds of tests start mmbot, which would be compiled anew for each.
@@ -115,9 +117,14 @@ def start_exchange(tmp_path: Path) -> Iterator[Callable[..., Exchange]]:
 def quick_config(tmp_path: Path) -> str:
     """Return the path of the shipped demo settings with a forecast that needs no fit."""
     path = tmp_path / "quick.toml"
-    shipped = Path("config/demo.toml").read_text(encoding="utf-8")
-    path.write_text(shipped.replace('method = "combined"', 'method = "seed"'), encoding="utf-8")
+    path.write_text(quick_settings(), encoding="utf-8")
     return str(path)
+
+
+def quick_settings() -> str:
+    """Return the shipped demo settings with a forecast that needs no fit, every key written out."""
+    every = config.every_key(config.load(config.shipped("demo")))
+    return config.template({**every, "forecast.method": "seed"})
 
 
 @pytest.fixture

@@ -123,6 +123,15 @@ class Bot:
         """Return the time since the exchange sent the last frame; it grows until the next."""
         return self._feed.age(now)
 
+    def own_age(self, now: Milliseconds) -> Milliseconds | None:
+        """Return the time since the stream last told of an own order or fill."""
+        return self._feed.own_age(now)
+
+    def page_age(self, now: Milliseconds) -> Milliseconds | None:
+        """Return the time since a page of tsa.gov was read last with success."""
+        read_at = self._counts.read_at
+        return None if read_at is None else max(0, now - read_at)
+
     @property
     def unknown_words(self) -> dict[str, int]:
         """How often the exchange used each word that is not in the vocabulary."""

@@ -118,6 +118,8 @@ class CountsReader:
         self._failures = 0
         self._failed = False
         self._poll_due: Milliseconds | None = None
+        # When the current page was read last with success, changed or not.
+        self.read_at: Milliseconds | None = None
         self._step = CountsStep()
 
     @property
@@ -194,6 +196,8 @@ class CountsReader:
         self._request = None
         try:
             self._read(request, answer, failure, now)
+            if request.year is None:
+                self.read_at = now
         except BadInput as error:
             if self._loading and not self._can_begin_without(request.year):
                 self._step.outputs.append(CountsUnavailable(str(error)))

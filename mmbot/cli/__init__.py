@@ -1,33 +1,101 @@
-"""The commands, thin: each reads its input, calls the package that does the work, prints."""
+"""The commands, thin: each reads its input, calls the package that does the work, prints.
+
+A command's module is imported when that command is named, or listed by `--help`: whoever asks for
+the status, or halts, does not wait for what others need.
+"""
 
 from __future__ import annotations
 
+import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator, MutableMapping
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from mmbot.cli.backtest import backtest
-from mmbot.cli.bench import bench
-from mmbot.cli.cancel_all import cancel_all
-from mmbot.cli.check import check
-from mmbot.cli.demo import demo
-from mmbot.cli.evaluate import evaluate
-from mmbot.cli.exchange import exchange
-from mmbot.cli.forecast import forecast
-from mmbot.cli.history import history
-from mmbot.cli.operate import counts, explain, halt, plan, resume
 from mmbot.cli.output import never_refuse_a_character
-from mmbot.cli.record import record
-from mmbot.cli.replay import replay
-from mmbot.cli.report import report
-from mmbot.cli.run import run
-from mmbot.cli.simulate import simulate
-from mmbot.cli.sweep import sweep
 from mmbot.errors import BadInput, NotReady
+
+# The module of each command; its function, or its group of commands, has the command's name.
+_PANELS: dict[str, dict[str, str]] = {
+    "Try it": {"demo": "demo", "exchange": "exchange", "simulate": "simulate"},
+    "Trade": {"check": "check", "run": "run", "cancel-all": "cancel_all"},
+    "Ask and steer the daemon that runs": {
+        "status": "status",
+        "halt": "operate",
+        "resume": "operate",
+        "explain": "operate",
+        "plan": "operate",
+        "counts": "operate",
+    },
+    "Study": {
+        "record": "record",
+        "report": "report",
+        "replay": "replay",
+        "forecast": "forecast",
+        "evaluate": "evaluate",
+        "backtest": "backtest",
+        "sweep": "sweep",
+        "bench": "bench",
+        "history": "history",
+    },
+}
+
+
+class _Commands(MutableMapping[str, Any]):
+    """Every command by its name, each made when it is asked for."""
+
+    def __init__(self) -> None:
+        self._places = {
+            name: (panel, module)
+            for panel, modules in _PANELS.items()
+            for name, module in modules.items()
+        }
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            panel, module = self._places[name]
+            self._made[name] = _command(name, panel, module)
+        return self._made[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._made[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._places[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+def _command(name: str, panel: str, module: str) -> Any:
+    made = getattr(importlib.import_module(f"mmbot.cli.{module}"), name.replace("-", "_"))
+    holder = typer.Typer(add_completion=False)
+    holder.callback()(lambda: None)
+    if isinstance(made, typer.Typer):
+        holder.add_typer(made, name=name, rich_help_panel=panel)
+    else:
+        holder.command(name, rich_help_panel=panel)(made)
+    group = typer.main.get_command(holder)
+    return group.commands[name]  # type: ignore[attr-defined]
+
+
+class _Group(TyperGroup):
+    """All commands."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _Commands()
+
 
 app = typer.Typer(
     name="mmbot",
+    cls=_Group,
     help="Make markets in Kalshi's weekly TSA passenger events.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -35,18 +103,6 @@ app = typer.Typer(
 )
 
 app.callback()(lambda: None)
-_STEER = "Ask and steer the daemon that runs"
-_PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Try it": (demo, exchange, simulate),
-    "Trade": (check, run, cancel_all),
-    _STEER: (halt, resume, explain, plan),
-    "Study": (record, report, replay, forecast, evaluate, backtest, sweep, bench),
-}
-for panel, commands in _PANELS.items():
-    for command in commands:
-        app.command(rich_help_panel=panel)(command)
-app.add_typer(counts, name="counts", rich_help_panel=_STEER)
-app.add_typer(history, name="history", rich_help_panel="Study")
 
 
 def main() -> None:

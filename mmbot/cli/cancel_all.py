@@ -12,7 +12,8 @@ import typer
 
 from mmbot import config
 from mmbot.cli.output import print_json
-from mmbot.cli.run import choose_venue, interceptor_for, state_directory
+from mmbot.cli.place import choose_venue, state_directory
+from mmbot.cli.run import interceptor_for
 from mmbot.daemon import transport
 from mmbot.daemon.account_client import AccountClient
 from mmbot.daemon.account_lock import address_of, is_claimed

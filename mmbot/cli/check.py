@@ -14,7 +14,8 @@ from rich.text import Text
 
 from mmbot import config
 from mmbot.cli.output import print_json
-from mmbot.cli.run import choose_venue, interceptor_for, state_directory
+from mmbot.cli.place import choose_venue, state_directory
+from mmbot.cli.run import interceptor_for
 from mmbot.daemon import transport
 from mmbot.daemon.account_client import CHECK_ATTEMPTS, AccountClient
 from mmbot.daemon.credentials import find_signer

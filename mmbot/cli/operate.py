@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -21,12 +20,11 @@ from rich.text import Text
 from mmbot import config
 from mmbot.cli.options import DaemonConfig, DaemonVenue
 from mmbot.cli.output import print_json
-from mmbot.cli.run import choose_venue, interceptor_for, state_directory
-from mmbot.daemon import control, transport
+from mmbot.cli.place import Place, ask, expect, find
+from mmbot.cli.run import interceptor_for
+from mmbot.daemon import control_client, transport
 from mmbot.daemon.account_client import AccountClient
-from mmbot.daemon.account_lock import address_of, is_claimed
-from mmbot.daemon.credentials import find_signer
-from mmbot.daemon.endpoints import Venue
+from mmbot.daemon.account_lock import is_claimed
 from mmbot.daemon.ledger import Ledger, LedgerTaken, has_ledger
 from mmbot.daemon_api import (
     MAX_REASON_CHARACTERS,
@@ -51,7 +49,6 @@ from mmbot.daemon_api import (
     ResumeReport,
 )
 from mmbot.errors import BadInput, ExitCode, NotReady
-from mmbot.kalshi.auth import Signer
 from mmbot.texts import encodable
 from mmbot.trading.events import Halted
 from mmbot.tsa.calendar import EASTERN, from_milliseconds
@@ -88,15 +85,15 @@ def halt(
     # Nothing about its reason may keep a halt from being sent.
     reason = encodable(reason)[:MAX_REASON_CHARACTERS]
     settings = config.load(config_path)
-    place = _find(settings, venue_path)
+    place = find(settings, venue_path)
     try:
         report = _ask_or_write(
             place, Halt(reason), HaltReport, lambda ledger: _store_halt(ledger, reason)
         )
-    except control.NotRunning:
+    except control_client.NotRunning:
         if place.signer is None or _own_orders(settings, place) == 0:
             raise
-        raise control.Unanswered(
+        raise control_client.Unanswered(
             "no mmbot is at work here, and orders of the bot rest or may rest on the account: halt "
             "it on the machine and with the --config that it runs with, or cancel them with "
             "`mmbot cancel-all`"
@@ -116,7 +113,7 @@ def resume(
     config_path: DaemonConfig, venue_path: DaemonVenue = None, as_json: _AsJson = False
 ) -> None:
     """End a halt: quotes are placed again as soon as every gate is open."""
-    place = _find(config.load(config_path), venue_path)
+    place = find(config.load(config_path), venue_path)
     report = _ask_or_write(place, Resume(), ResumeReport, _end_halt)
     if as_json:
         _print_json(report)
@@ -147,8 +144,8 @@ def list_counts(
         return
     if config_path is None:
         raise BadInput("--config is missing: name the settings that the daemon runs with")
-    place = _find(config.load(config_path), venue_path)
-    report = _expect(CountsReport, _ask(place, ListCounts()))
+    place = find(config.load(config_path), venue_path)
+    report = expect(CountsReport, ask(place, ListCounts()))
     if as_json:
         _print_json(report)
     else:
@@ -167,8 +164,8 @@ def counts_none(
     The day must be of a listed week, and its count due and not published. Should the count come
     all the same, it is used, and quoting waits until it is in the belief.
     """
-    place = _find(config.load(config_path), venue_path)
-    report = _expect(MissingReport, _ask(place, MissCount(_parse_day(day))))
+    place = find(config.load(config_path), venue_path)
+    report = expect(MissingReport, ask(place, MissCount(_parse_day(day))))
     if as_json:
         _print_json(report)
     else:
@@ -182,10 +179,10 @@ def explain(
     as_json: _AsJson = False,
 ) -> None:
     """Explain a market's quotes: counts, forecast, fair value, margin, tick, order."""
-    place = _find(config.load(config_path), venue_path)
+    place = find(config.load(config_path), venue_path)
     if len(ticker) > MAX_TICKER_CHARACTERS:
         raise BadInput(f"there is no market {ticker[:40]!r}...")
-    report = _expect(Explanation, _ask(place, Explain(ticker)))
+    report = expect(Explanation, ask(place, Explain(ticker)))
     if as_json:
         _print_json(report)
         return
@@ -211,7 +208,7 @@ def plan(
     Only the tables quoting, limits and orders may differ from what the daemon runs with.
     """
     settings = config.load(config_path)
-    report = _expect(PlanReport, _ask(_find(settings, venue_path), Plan(settings)))
+    report = expect(PlanReport, ask(find(settings, venue_path), Plan(settings)))
     if as_json:
         _print_json(report)
     else:
@@ -221,31 +218,7 @@ def plan(
 # Reaching the daemon
 
 
-class _Place(msgspec.Struct, frozen=True):
-    """Where a daemon is looked for: at the account's address, if the key is known, then here."""
-
-    directory: Path
-    venue: Venue
-    signer: Signer | None
-    account: str | None
-
-
-def _find(settings: config.Settings, venue_path: Path | None) -> _Place:
-    venue = choose_venue(settings, venue_path, live=settings.mode == "live")
-    try:
-        signer = find_signer(settings.credentials, venue, os.environ)
-    except BadInput:
-        signer = None
-    account = None if signer is None else address_of(settings, venue, signer.key_id)
-    directory = state_directory(settings, os.environ, simulated=venue_path is not None)
-    return _Place(directory, venue, signer, account)
-
-
-def _ask(place: _Place, request: Request) -> Answer:
-    return control.ask(place.directory, request, place.account)
-
-
-def _own_orders(settings: config.Settings, place: _Place) -> int | None:
+def _own_orders(settings: config.Settings, place: Place) -> int | None:
     """Return how many own orders rest on the account; `None` if that cannot be known."""
     signer = place.signer
     if settings.mode == "paper":
@@ -268,14 +241,8 @@ def _own_orders(settings: config.Settings, place: _Place) -> int | None:
     return asyncio.run(count())
 
 
-def _expect(kind: type[_AnswerT], answer: Answer) -> _AnswerT:
-    if not isinstance(answer, kind):
-        raise BadInput("the daemon answered something else; is it of another version?")
-    return answer
-
-
 def _ask_or_write(
-    place: _Place, request: Request, kind: type[_AnswerT], write: Callable[[Ledger], _AnswerT]
+    place: Place, request: Request, kind: type[_AnswerT], write: Callable[[Ledger], _AnswerT]
 ) -> _AnswerT:
     """Ask the daemon; if none runs, write into its ledger instead.
 
@@ -288,8 +255,8 @@ def _ask_or_write(
     directory = place.directory
     for _ in range(_ATTEMPTS):
         try:
-            return _expect(kind, _ask(place, request))
-        except control.NotRunning:
+            return expect(kind, ask(place, request))
+        except control_client.NotRunning:
             if not has_ledger(directory):
                 raise
         try:

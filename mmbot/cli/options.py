@@ -7,19 +7,18 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from mmbot.cli.daemon_options import DaemonConfig, DaemonVenue
 from mmbot.errors import BadInput
 from mmbot.exchange.fees import FeeSchedule
 from mmbot.history.store import default_directory, load_counts
 
 __all__ = [
     "CacheDirectory",
-    "CandlesFile",
     "CountsFile",
     "DaemonConfig",
     "DaemonVenue",
     "FeesOfSeries",
     "JudgedConfig",
-    "MarketsFile",
     "load_counts",
     "read_fees",
 ]
@@ -34,12 +33,6 @@ CountsFile: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
-MarketsFile: TypeAlias = Annotated[
-    Path, typer.Option(help="CSV file of markets: event_ticker,ticker,floor_strike,result.")
-]
-CandlesFile: TypeAlias = Annotated[
-    Path, typer.Option(help="CSV file of the markets' daily candles.")
-]
 JudgedConfig: TypeAlias = Annotated[
     Path | None,
     typer.Option("--config", help="The settings to test; the defaults unless given."),
@@ -47,12 +40,6 @@ JudgedConfig: TypeAlias = Annotated[
 CacheDirectory: TypeAlias = Annotated[
     Path | None,
     typer.Option(help="Keep past forecasts here; the user's cache directory unless given."),
-]
-DaemonConfig: TypeAlias = Annotated[
-    Path, typer.Option("--config", help="The settings that the daemon runs with.")
-]
-DaemonVenue: TypeAlias = Annotated[
-    Path | None, typer.Option("--venue", help="The venue file, if the daemon runs with one.")
 ]
 FeesOfSeries: TypeAlias = Annotated[
     str,

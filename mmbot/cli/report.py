@@ -13,7 +13,7 @@ import typer
 from mmbot import config
 from mmbot.cli.options import DaemonConfig, DaemonVenue
 from mmbot.cli.output import load_plots, say, show, write
-from mmbot.cli.run import state_directory
+from mmbot.cli.place import state_directory
 from mmbot.cli.tables import write_csv
 from mmbot.daemon.bank_file import bank_path, load_hindcasts
 from mmbot.daemon.ledger_reader import TradeRecords, read_records

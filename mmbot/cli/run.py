@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import secrets
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,27 +15,34 @@ import typer
 import uvloop
 
 from mmbot import config
+from mmbot.cli.place import choose_venue, state_directory
 from mmbot.daemon import signals
 from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue, read_venue, real_venue
 from mmbot.daemon.interceptor import Interceptor, PassThrough
 from mmbot.daemon.operations import Observer
 from mmbot.daemon.process import Process
+from mmbot.daemon.service_manager import ServiceManager
 from mmbot.daemon.trade_tape import TradeTape
+from mmbot.daemon.watchdog import Watchdog
 from mmbot.errors import BadInput, ExitCode, NotReady
 from mmbot.observe import log
 from mmbot.observe.explain import explain
+from mmbot.observe.heartbeat import heartbeat
 from mmbot.observe.plan import plan
 from mmbot.observe.status import status
 from mmbot.paper.paper_trading import PaperTrading
 from mmbot.recording.outside import PaperBegan
+from mmbot.status_report import StatusReport, Surroundings
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill
+from mmbot.tsa.counts import Counts
+from mmbot.units import Milliseconds
 
 
 def run(
     config_path: Annotated[
-        Path, typer.Option("--config", help="The settings; see config/paper.toml for every key.")
+        Path, typer.Option("--config", help="The settings; see config/mmbot.toml for every key.")
     ],
     live: Annotated[
         bool, typer.Option("--live", help="Trade real money; the config must say mode = live too.")
@@ -77,9 +85,18 @@ def serve(
         # From here on there is something to be taken off before the process may end.
         signals.hold()
         log.configure(settings.log.level)
-        observer = Observer(_heartbeat, explain, plan)
+        observer = Observer(_heartbeat, _status, explain, plan)
+        # A loop that hangs is killed by SIGABRT, and leaves what hung in the log.
+        faulthandler.enable(log.STANDARD_ERROR)
         process = Process(
-            settings, venue, signer, state, interceptor_for, observer, only_records=only_records
+            settings,
+            venue,
+            signer,
+            state,
+            interceptor_for,
+            observer,
+            Watchdog(ServiceManager(os.environ)),
+            only_records=only_records,
         )
         code = uvloop.run(process.run())
     except (BadInput, NotReady):
@@ -90,7 +107,14 @@ def serve(
 
 
 def _heartbeat(state: TradingState) -> dict[str, Any]:
-    return status(state) | log.figures()
+    return heartbeat(state) | log.figures()
+
+
+def _status(
+    state: TradingState, counts: Counts, around: Surroundings, now: Milliseconds
+) -> StatusReport:
+    around = msgspec.structs.replace(around, log_dropped=log.dropped())
+    return status(state, counts, around, now)
 
 
 def interceptor_for(settings: config.Settings, fills: Iterable[Fill]) -> Interceptor:
@@ -109,20 +133,6 @@ def interceptor_for(settings: config.Settings, fills: Iterable[Fill]) -> Interce
     )
 
 
-def choose_venue(settings: config.Settings, path: Path | None, *, live: bool) -> Venue:
-    """Return the venue to trade at; raise `BadInput` if it contradicts the mode."""
-    if live != (settings.mode == "live"):
-        raise BadInput(
-            'real money needs both `mode = "live"` in the config and --live on the command '
-            f"line; the config says {settings.mode!r} and --live is {'' if live else 'not '}given"
-        )
-    if path is None:
-        return real_venue(settings)
-    if settings.mode == "live":
-        raise BadInput("--venue is refused in live mode: it could lead real orders anywhere")
-    return read_venue(path)
-
-
 def only_recording(settings: config.Settings, path: Path | None) -> tuple[config.Settings, Venue]:
     """Return the settings with which the market is only recorded, and the venue.
 
@@ -135,27 +145,3 @@ def only_recording(settings: config.Settings, path: Path | None) -> tuple[config
         raise BadInput("state.capture_megabytes = 0 keeps no recording; give it some megabytes")
     venue = real_venue(settings) if path is None else read_venue(path)
     return msgspec.structs.replace(settings, mode="paper"), venue
-
-
-def state_directory(
-    settings: config.Settings,
-    environment: Mapping[str, str],
-    *,
-    simulated: bool,
-    only_records: bool = False,
-) -> Path:
-    """Return the ledger's directory: the config's, systemd's, or one in the user's home.
-
-    A simulated exchange has a ledger of its own: its counts and fills are not real. So has a
-    daemon that only records, which may run beside one that trades.
-    """
-    mode = "record" if only_records else settings.mode
-    if settings.state.directory:
-        directory = Path(settings.state.directory).expanduser()
-        directory = directory / mode if only_records else directory
-    elif "STATE_DIRECTORY" in environment:
-        directory = Path(environment["STATE_DIRECTORY"]) / mode
-    else:
-        home = environment.get("XDG_STATE_HOME") or Path.home() / ".local/state"
-        directory = Path(home) / "mmbot" / mode
-    return directory / "simulated" if simulated else directory

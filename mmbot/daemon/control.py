@@ -1,4 +1,4 @@
-"""The operator's socket: how a command reaches the running daemon.
+"""The daemon's end of the operator's socket: how a command reaches it (`control_client`).
 
 A Unix socket in the state directory, for the daemon's own user and root only. One connection
 carries one request and one answer, a line of JSON each, limited in size, number and time; a bad
@@ -12,48 +12,25 @@ import asyncio
 import contextlib
 import os
 import socket
-import struct
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import msgspec
 
+from mmbot.daemon.control_client import SOCKET_NAME, address, as_line, peer
 from mmbot.daemon.patience import refusal
 from mmbot.daemon_api import Answer, Refused, Request
-from mmbot.errors import BadInput, NotReady
-from mmbot.texts import to_json
-
-SOCKET_NAME = "control.sock"
 
 # The largest request carries a whole tree of settings, some three thousand bytes.
 MOST_REQUEST_BYTES = 65_536
-_MOST_ANSWER_BYTES = 8 * 1024 * 1024
 MOST_CONNECTIONS = 8
-# For the request to arrive, for the answer to be made and sent, and for a client to wait.
+# For the request to arrive, and for the answer to be made and sent.
 READ_SECONDS = 5.0
 _ANSWER_SECONDS = 40.0
-_CLIENT_SECONDS = 45.0
 
 _REQUESTS: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
-_ANSWERS: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
-# `struct ucred`, the other end according to the kernel: process, user, group.
-_PEER = struct.Struct("3i")
 
 Answerer = Callable[[Request], Awaitable[Answer]]
-
-
-class NotRunning(NotReady):
-    """No daemon listens in the state directory."""
-
-
-class Unanswered(NotReady):
-    """A daemon is there and gave no answer, so that it is not known what it did."""
-
-    exit_code = 4
-
-
-# Server
 
 
 @contextlib.asynccontextmanager
@@ -91,8 +68,8 @@ def _bound(directory: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         (directory / SOCKET_NAME).unlink(missing_ok=True)
-        with _address(directory) as address:
-            listener.bind(address)
+        with address(directory) as short:
+            listener.bind(short)
         # Nobody can connect before the socket listens, and by then it is the owner's alone.
         (directory / SOCKET_NAME).chmod(0o600)
     except OSError as error:
@@ -127,7 +104,7 @@ class _Connections:
             crowded = False
         if crowded or not trusted:
             error = "too many commands at once; try again" if crowded else "not your daemon"
-            writer.write(_line(Refused(error)))
+            writer.write(as_line(Refused(error)))
             writer.close()
             return
         task = asyncio.create_task(self._serve(reader, writer))
@@ -154,7 +131,7 @@ class _Connections:
                 self._idle.pop(serving, None)
             async with asyncio.timeout(_ANSWER_SECONDS):
                 answer = request if isinstance(request, Refused) else await self._answer(request)
-                writer.write(_line(answer))
+                writer.write(as_line(answer))
                 await writer.drain()
 
 
@@ -175,113 +152,5 @@ async def _read(reader: asyncio.StreamReader) -> Request | Refused:
 
 
 def _is_trusted(writer: asyncio.StreamWriter) -> bool:
-    _, user = _peer(writer.get_extra_info("socket"))
+    _, user = peer(writer.get_extra_info("socket"))
     return user in {os.geteuid(), 0}
-
-
-# Client
-
-
-def ask(directory: Path, request: Request, account: str | None = None) -> Answer:
-    """Send a request to the daemon, and wait for its answer.
-
-    Args:
-        directory: The state directory, where a daemon is looked for that the account has not shown.
-        request: What is asked.
-        account: The account's address, if it is known: the daemon that trades it answers,
-            whatever its state directory is.
-
-    Raises:
-        NotRunning: There is none.
-        Unanswered: It did not answer in time, or ended meanwhile.
-        BadInput: It refused the request, or belongs to another user.
-    """
-    if account is not None:
-        with contextlib.suppress(NotRunning):
-            return _converse(request, "on this account", lambda line: line.connect(account))
-
-    def connect(line: socket.socket) -> None:
-        with _address(directory) as address:
-            line.connect(address)
-
-    return _converse(request, f"in {directory}", connect)
-
-
-def _converse(request: Request, where: str, connect: Callable[[socket.socket], None]) -> Answer:
-    deadline = time.monotonic() + _CLIENT_SECONDS
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(_CLIENT_SECONDS)
-        _connect(connection, where, connect)
-        process, user = _peer(connection)
-        if os.geteuid() not in {user, 0} and user != 0:
-            raise BadInput(
-                f"the mmbot at work {where} (process {process}) runs as another user; ask as that "
-                "user, or as root"
-            )
-        try:
-            # A refused connection is closed by the daemon, and has the reason still to be read.
-            with contextlib.suppress(BrokenPipeError):
-                connection.sendall(_line(request))
-            answer = _ANSWERS.decode(_read_line(connection, deadline))
-        except (OSError, TimeoutError, msgspec.DecodeError) as error:
-            raise Unanswered(
-                f"the mmbot at work {where} (process {process}) gave no answer "
-                f"({error or type(error).__name__}); look at its log, and stop it if it hangs"
-            ) from None
-    if isinstance(answer, Refused):
-        raise BadInput(answer.error)
-    return answer
-
-
-def _connect(
-    connection: socket.socket, where: str, connect: Callable[[socket.socket], None]
-) -> None:
-    try:
-        connect(connection)
-    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
-        raise NotRunning(
-            f"no mmbot is at work {where}; give the --config, --venue and STATE_DIRECTORY "
-            "that it runs with, or start it with `mmbot run`"
-        ) from None
-    except OSError as error:
-        raise BadInput(
-            f"cannot reach the mmbot at work {where}: {error.strerror}; ask as the user "
-            "that it runs as, or as root"
-        ) from None
-
-
-def _read_line(connection: socket.socket, deadline: float) -> bytes:
-    data = bytearray()
-    while not data.endswith(b"\n"):
-        connection.settimeout(max(0.001, deadline - time.monotonic()))
-        part = connection.recv(65_536)
-        if not part:
-            raise ConnectionResetError("it hung up")
-        data += part
-        if len(data) > _MOST_ANSWER_BYTES:
-            raise ConnectionAbortedError("its answer has no end")
-    return bytes(data)
-
-
-# Both
-
-
-def _line(message: Request | Answer) -> bytes:
-    return to_json(message) + b"\n"
-
-
-@contextlib.contextmanager
-def _address(directory: Path) -> Iterator[str]:
-    """Yield a short path to the socket, as its address is limited to about a hundred bytes."""
-    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{descriptor}/{SOCKET_NAME}"
-    finally:
-        os.close(descriptor)
-
-
-def _peer(connection: socket.socket) -> tuple[int, int]:
-    """Return the process id and the user id of the other end."""
-    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
-    process, user, _ = _PEER.unpack(credentials)
-    return process, user

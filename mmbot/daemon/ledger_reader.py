@@ -5,6 +5,7 @@ A daemon may be writing meanwhile. The rows are returned as the commands that wr
 
 from __future__ import annotations
 
+import datetime as dt
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +15,7 @@ import msgspec
 from mmbot.daemon.ledger import FILE_NAME, VERSION, Ledger, has_ledger
 from mmbot.errors import BadInput
 from mmbot.trading.commands import MarketSample, MarketView, Markout, RecordFill, RecordSettlement
+from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill, event_of
 
 
@@ -67,6 +69,21 @@ def read_unsettled(directory: Path) -> tuple[tuple[str, ...], tuple[Fill, ...]]:
     confirmed = (each.fill for each in records.fills if each.confirmed)
     undecided = (fill for fill in confirmed if event_of(fill.ticker) in events)
     return tuple(sorted(events)), tuple(undecided)
+
+
+def read_marks(directory: Path) -> tuple[PnlMark, ...]:
+    """Return the latest P&L mark of every event; call `read_records` first.
+
+    Raises:
+        BadInput: The ledger cannot be read.
+    """
+    path = directory / FILE_NAME
+    try:
+        with closing(_open(path)) as db:
+            rows = db.execute("SELECT max(day), event, start, latest FROM marks GROUP BY event")
+            return tuple(PnlMark(dt.date.fromisoformat(day), *rest) for day, *rest in rows)
+    except sqlite3.DatabaseError as error:
+        raise BadInput(f"the ledger {path} cannot be read: {error}") from None
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -42,9 +42,11 @@ from mmbot.daemon_api import (
     Request,
     Resume,
     ResumeReport,
+    Status,
     Step,
 )
 from mmbot.errors import BadInput
+from mmbot.status_report import StatusReport, Surroundings
 from mmbot.trading.engine import Engine
 from mmbot.trading.events import Halted, Resumed
 from mmbot.trading.state import TradingState
@@ -61,16 +63,21 @@ _STORE_SECONDS = 0.5
 _PLANNED = ("quoting", "limits", "orders")
 
 
+_NOBODY = Surroundings()
+
+
 class Observer(msgspec.Struct, frozen=True):
     """How the state of a running bot is shown.
 
     Attributes:
-        status: The fields of a heartbeat.
+        heartbeat: The fields of a heartbeat.
+        status: Everything at a glance.
         explain: The steps from the counts to the orders of one market.
         plan: Every market's quotes under the settings in force and under others.
     """
 
-    status: Callable[[TradingState], dict[str, Any]]
+    heartbeat: Callable[[TradingState], dict[str, Any]]
+    status: Callable[[TradingState, Counts, Surroundings, Milliseconds], StatusReport]
     explain: Callable[[TradingState, Counts, str, Milliseconds], tuple[Step, ...]]
     plan: Callable[[Engine, Settings, Milliseconds], tuple[PlannedMarket, ...]]
 
@@ -86,6 +93,8 @@ class Operations:
         handle: Callable[[BotInput], None],
         wall_clock: Callable[[], Milliseconds],
         observer: Observer,
+        about: Surroundings = _NOBODY,
+        problems: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         """Begin without a request.
 
@@ -95,7 +104,9 @@ class Operations:
             ledger: Stores halts and missing counts, which survive a restart.
             handle: Gives the bot an input and executes its outputs.
             wall_clock: The time in milliseconds.
-            observer: Explains and plans.
+            observer: Explains, plans, and shows the status.
+            about: What names the session in a status.
+            problems: What a person should see to now, in sentences.
         """
         self._settings = settings
         self._bot = bot
@@ -103,6 +114,8 @@ class Operations:
         self._handle = handle
         self._wall_clock = wall_clock
         self._observer = observer
+        self._about = about
+        self._problems = problems
         self._log = structlog.get_logger()
 
     async def answer(self, request: Request) -> Answer:
@@ -117,7 +130,7 @@ class Operations:
             return Refused(f"the ledger cannot keep it ({error}); nothing has changed")
 
     async def _answer_soon(
-        self, request: Resume | MissCount | ListCounts | Explain | Plan
+        self, request: Resume | MissCount | ListCounts | Explain | Plan | Status
     ) -> Answer:
         match request:
             case Resume():
@@ -130,6 +143,8 @@ class Operations:
                 return self._explain(request.ticker)
             case Plan():
                 return self._plan(request.settings)
+            case Status():
+                return self.status()
             case _:
                 assert_never(request)
 
@@ -242,6 +257,19 @@ class Operations:
         return Explanation(
             ticker, self._observer.explain(self._state, self._bot.counts, ticker, now)
         )
+
+    def status(self) -> StatusReport:
+        """Return everything at a glance."""
+        bot, now = self._bot, self._wall_clock()
+        around = msgspec.structs.replace(
+            self._about,
+            stream_age_ms=bot.feed_age(now),
+            orders_age_ms=bot.own_age(now),
+            page_age_ms=bot.page_age(now),
+            unknown_words=bot.unknown_words,
+            problems=self._problems(),
+        )
+        return self._observer.status(self._state, bot.counts, around, now)
 
     def _plan(self, settings: Settings) -> PlanReport:
         for key in differences(self._settings, settings):

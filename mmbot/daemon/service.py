@@ -34,13 +34,16 @@ from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.neighbours import Neighbours, OtherDaemon
 from mmbot.daemon.operations import Observer, Operations
 from mmbot.daemon.patience import Patience
+from mmbot.daemon.status_line import status_line
 from mmbot.daemon.stop import Stop
 from mmbot.daemon.supervision import Supervisor
 from mmbot.daemon.sweep import sweep
+from mmbot.daemon.watchdog import Condition, Watchdog, unattended
 from mmbot.errors import ExitCode, NotReady, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.selfcheck import failures
 from mmbot.recording.outside import ONLY_RECORDS
+from mmbot.status_report import Surroundings
 from mmbot.trading.events import Halted, SessionStarted, Stopping, TasksDown
 from mmbot.trading.values import Fill
 from mmbot.tsa.counts import Counts, load_counts
@@ -67,6 +70,7 @@ class Service:
         state: Path,
         interceptor: Interceptor,
         observer: Observer,
+        watchdog: Watchdog,
         *,
         only_records: bool = False,
     ) -> None:
@@ -80,6 +84,7 @@ class Service:
             state: The directory of the ledger, the capture and the operator's socket.
             interceptor: Sees every request, answer and frame between the bot and the exchange.
             observer: Shows the bot's state to people.
+            watchdog: Looks at this process, and tells systemd.
             only_records: Whether the bot is halted, and the session ends once its capture has
                 taken its part of the disk or is kept no more.
         """
@@ -92,7 +97,8 @@ class Service:
         self._log = structlog.get_logger()
         self._began = wall_clock()
         self._stop = Stop()
-        self._patience = Patience()
+        self._watchdog = watchdog
+        self._patience = Patience(tell=watchdog.waits_for)
         self._supervisor = Supervisor(self._tasks_down, self._given_up)
         self._rest = transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds)
         self._runner = BotRunner(
@@ -112,7 +118,13 @@ class Service:
         self._neighbours = Neighbours(self._session, self._account.own_orders)
         self._other_daemon: OtherDaemon | None = None
         self._operations = Operations(
-            settings, self._runner.bot, ledger, self._runner.handle, wall_clock, observer
+            settings,
+            self._runner.bot,
+            ledger,
+            self._runner.handle,
+            wall_clock,
+            observer,
+            Surroundings(self._session, self._began, os.getpid(), venue.rest_url),
         )
 
     async def run(self, stop: Stop, account_lock: socket.socket | None = None) -> ExitCode:
@@ -233,6 +245,7 @@ class Service:
             self._log.info("recording", directory=str(self._state / "capture"))
             self._runner.handle(EventOccurred(Halted(self._began, ONLY_RECORDS)))
         await self._operations.recall()
+        self._watchdog.examine(self._condition)
         helpers: dict[str, Callable[[], Awaitable[None]]] = {
             "stream": self._runner.stream.run,
             "heartbeat": self._heartbeat,
@@ -242,6 +255,14 @@ class Service:
         }
         keep = self._supervisor.keep
         return [tasks.create_task(keep(name, helper)) for name, helper in helpers.items()]
+
+    def _condition(self) -> Condition:
+        state, now = self._runner.bot.engine.state, wall_clock()
+        return Condition(
+            status_line(state),
+            state.service.reconciled,
+            unattended(state, self._runner.bot.feed_age(now), now),
+        )
 
     async def _recorded(self) -> None:
         """Wait until a session that only records has recorded enough; any other never has.
@@ -317,5 +338,5 @@ class Service:
                 streaming=self._runner.bot.streaming,
                 calendar=self._venue.clock.at(wall_clock()).isoformat(timespec="seconds"),
                 **({"unknown_words": words} if words else {}),
-                **self._observer.status(self._runner.bot.engine.state),
+                **self._observer.heartbeat(self._runner.bot.engine.state),
             )

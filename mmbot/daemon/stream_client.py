@@ -17,6 +17,9 @@ from websockets.asyncio.client import ClientConnection
 from mmbot.bot.backoff import Backoff
 from mmbot.daemon import transport
 
+# How long frames are handled in a row before timers and the operator have their turn.
+_TURN_SECONDS = 0.002
+
 
 class StreamListener(Protocol):
     """The receiver of the stream's frames."""
@@ -86,10 +89,16 @@ class StreamClient:
                 closing = tasks.create_task(self._close_on_request(connection))
                 self._listener.connected()
                 is_subscribed = False
+                clock = asyncio.get_running_loop().time
+                turn_ends = clock() + _TURN_SECONDS
                 async for frame in connection:
                     # What comes once all is subscribed is data.
                     self._has_served |= is_subscribed
                     is_subscribed = self._listener.received(frame)
+                    if clock() > turn_ends:
+                        # Frames that wait are read without a pause: everybody else has a turn.
+                        await asyncio.sleep(0)
+                        turn_ends = clock() + _TURN_SECONDS
                 sending.cancel()
                 closing.cancel()
         finally:

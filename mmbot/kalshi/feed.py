@@ -90,6 +90,8 @@ class Feed:
         self.unknown_words = VocabularyMonitor(vocabulary.STREAM)
         # When the last frame was sent, by the exchange's clock.
         self._last_sent: Milliseconds | None = None
+        # When the stream last told of an own order or fill.
+        self._own_heard: Milliseconds | None = None
         self._tickers: tuple[str, ...] = ()
         self._now: Milliseconds = 0
         self._step = FeedStep()
@@ -199,6 +201,10 @@ class Feed:
     def age(self, now: Milliseconds) -> Milliseconds | None:
         """Return the time since the last frame was sent, by the exchange's clock."""
         return None if self._last_sent is None else max(0, now - self._last_sent)
+
+    def own_age(self, now: Milliseconds) -> Milliseconds | None:
+        """Return the time since the stream last told of an own order or fill."""
+        return None if self._own_heard is None else max(0, now - self._own_heard)
 
     def woken(self, now: Milliseconds) -> FeedStep:
         """Act on the deadlines that have passed."""
@@ -447,6 +453,7 @@ class Feed:
                 self._step.events.append(FillUnreadable("", f"message {frame.type}"[:200]))
 
     def _fill(self, frame: wire.Frame) -> None:
+        self._own_heard = self._now
         fill = fill_on_stream(frame.msg, self._prefix)
         if isinstance(fill, FillUnreadable):
             self._step.events.append(fill)
@@ -454,6 +461,7 @@ class Feed:
             self._step.events.append(Filled(fill))
 
     def _order(self, frame: wire.Frame) -> None:
+        self._own_heard = self._now
         order = order_on_stream(frame.msg)
         if isinstance(order, OrderReport):
             self._step.events.append(OrderReported(order))

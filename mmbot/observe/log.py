@@ -64,7 +64,12 @@ def configure(level: LogLevel, descriptor: int = STANDARD_ERROR) -> LogWriter:
 
 def figures() -> dict[str, int]:
     """Return how many lines were dropped, if any, for a heartbeat."""
-    return {"log_dropped": _writer.dropped} if _writer is not None and _writer.dropped else {}
+    return {"log_dropped": dropped()} if dropped() else {}
+
+
+def dropped() -> int:
+    """Return how many lines were dropped."""
+    return 0 if _writer is None else _writer.dropped
 
 
 class _QueuedLogger:

@@ -99,6 +99,7 @@ class AccountReader:
 
     def apply_reading(self, event: Reconciled, now: Milliseconds) -> None:
         """Apply a reading of the account: its fills, its resting orders, its balances."""
+        self._state.account_read_at = now
         self._book(event, now)
         agrees = self._check_positions(event)
         self._contradictions = 0 if agrees else self._contradictions + 1

@@ -279,12 +279,14 @@ class Engine:
                 self._wake_when_due(now)
             case Halted():
                 service.halted = True
+                service.halted_since, service.halt_reason = event.since, event.reason
                 since = from_milliseconds(event.since).isoformat(timespec="seconds")
                 self._buffer.log(
                     "halted", "warning", since=since, reason=event.reason, live_orders=live_orders
                 )
             case Resumed():
                 service.halted = False
+                service.halted_since, service.halt_reason = None, ""
                 self._buffer.log("resumed")
             case Stopping():
                 service.stopping = True

@@ -78,6 +78,7 @@ class Listings:
     def apply_reading(self, event: ListingRead, now: Milliseconds) -> None:
         """Apply a reading of the listing."""
         self._failures = 0
+        self._state.listing_read_at = now
         service, shut = self._state.service, exchange_gate(event.shut)
         if service.exchange != shut:
             self._buffer.log("exchange.shut" if shut else "exchange.open", reason=event.shut)

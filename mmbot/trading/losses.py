@@ -40,14 +40,16 @@ class DailyLosses:
             self._marks.setdefault(mark.event, mark)
             self._recorded.setdefault(mark.event, mark)
 
-    def mark(self, day: dt.date, event: str, pnl: Money) -> PnlMark | None:
-        """Update an event's P&L; return its mark if that has to be recorded.
+    def start(self, day: dt.date, event: str) -> Money:
+        """Return an event's P&L at the start of `day`; one without a mark began it at zero."""
+        mark = self._marks.get(event)
+        if mark is None:
+            return Money(0)
+        return mark.start if mark.day == day else mark.latest
 
-        An event without a mark began the day at zero.
-        """
-        before = self._marks.get(event) or PnlMark(day, event, Money(0), Money(0))
-        start = before.start if before.day == day else before.latest
-        mark = self._marks[event] = PnlMark(day, event, start, pnl)
+    def mark(self, day: dt.date, event: str, pnl: Money) -> PnlMark | None:
+        """Update an event's P&L; return its mark if that has to be recorded."""
+        mark = self._marks[event] = PnlMark(day, event, self.start(day, event), pnl)
         recorded = self._recorded.get(event)
         if recorded and recorded.day == day and abs(recorded.latest - pnl) < _RECORDED_STEP:
             return None

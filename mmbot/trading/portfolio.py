@@ -74,6 +74,10 @@ class Portfolio:
         """The event's markets, in ascending order of strike."""
         return tuple(self._positions)
 
+    def cash_of(self, ticker: str) -> Money:
+        """Return what the fills in a market have added to the cash."""
+        return self._cash[ticker]
+
     def cost(self, ticker: str) -> Money:
         """Return what a position took out of the balance; a short YES position is bought NO."""
         short = Count(max(0, -self._positions[ticker]))

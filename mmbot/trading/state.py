@@ -126,10 +126,13 @@ class ServiceState(msgspec.Struct):
 
     `exchange` is the gate that the exchange shuts; `clocks_off` are those from which the bot's
     time is too far off. `unheard`: since a confirmed order was not reported, no report has come.
+    The halt in force began at `halted_since`, for the `halt_reason`.
     """
 
     stopping: bool = False
     halted: bool = False
+    halted_since: Milliseconds | None = None
+    halt_reason: str = ""
     tasks_down: tuple[Gate, ...] = ()
     clocks_off: frozenset[str] = frozenset()
     ledger_behind: bool = False
@@ -174,6 +177,7 @@ class EventState:
         self.portfolio = Portfolio(tuple(self.markets))
         self.fills = FillReports()
         self.belief: Belief | None = None
+        self.belief_at: Milliseconds | None = None
         # Until when the latest count is news.
         self.news_until: Milliseconds = 0
         self.releases: tuple[Milliseconds, ...] = ()
@@ -259,7 +263,7 @@ class EventState:
         """Set the belief; a count that is in it and was not in the one before is news."""
         if self.belief is not None and belief.days_published > self.belief.days_published:
             self.news_until = now + round(_NEWS_MS / clock.speed)
-        self.belief = belief
+        self.belief, self.belief_at = belief, now
 
     def hold_after_fill(self, fill: Fill, now: Milliseconds) -> None:
         """Hold new orders back from a market with a fill while a count is news.
@@ -346,6 +350,8 @@ class TradingState(msgspec.Struct):
         unreadable: What of the listing could not be read last, by event or market.
         stated_fee: What is stated of the series' fee.
         intervals: How often what nothing has told of is looked at anyway.
+        account_read_at: When the account was read last, with success.
+        listing_read_at: When the listing was read last, with success.
     """
 
     settings: Settings
@@ -366,6 +372,8 @@ class TradingState(msgspec.Struct):
     unreadable: dict[str, str] = msgspec.field(default_factory=dict)
     stated_fee: StatedFee = msgspec.field(default_factory=StatedFee)
     intervals: Intervals = Intervals()
+    account_read_at: Milliseconds | None = None
+    listing_read_at: Milliseconds | None = None
 
     def market(self, ticker: str) -> MarketState:
         """Return a market that is known.

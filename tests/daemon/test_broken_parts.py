@@ -27,15 +27,15 @@ from tests.daemon.processes import (
 
 # The heartbeat fails so many times, as soon as there are orders.
 HEARTBEAT_FAILS = """
-import mmbot.observe.status as module
-whole, left = module.status, {times}
-def status(state):
+import mmbot.observe.heartbeat as module
+whole, left = module.heartbeat, {times}
+def heartbeat(state):
     global left
     if left and any(order.state == "resting" for order in state.orders):
         left -= 1
         raise LookupError("the heart stops")
     return whole(state)
-module.status = status
+module.heartbeat = heartbeat
 """
 
 # The bot itself fails in the middle of an input, once orders rest.

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mmbot.config import Settings
-from mmbot.daemon import control
+from mmbot.daemon import control, control_client
 from mmbot.daemon_api import (
     MAX_REASON_CHARACTERS,
     Answer,
@@ -52,12 +52,13 @@ async def answer(request: Request) -> Answer:
 
 
 async def ask(directory: Path, request: Request) -> Answer:
-    return await asyncio.to_thread(control.ask, directory, request)
+    return await asyncio.to_thread(control_client.ask, directory, request)
 
 
 async def answer_to(directory: Path, *parts: bytes) -> dict[str, str]:
     """Send raw bytes, end the line there, and read what comes back."""
-    path = f"/proc/self/fd/{(descriptor := os.open(directory, os.O_PATH))}/{control.SOCKET_NAME}"
+    descriptor = os.open(directory, os.O_PATH)
+    path = f"/proc/self/fd/{descriptor}/{control_client.SOCKET_NAME}"
     reader, writer = await asyncio.open_unix_connection(path)
     os.close(descriptor)
     for part in parts:
@@ -89,7 +90,7 @@ async def test_text_that_is_no_unicode_stops_no_request_and_no_answer(tmp_path: 
 
 
 async def test_the_socket_is_its_owners_alone_and_goes_with_the_daemon(tmp_path: Path) -> None:
-    path = tmp_path / control.SOCKET_NAME
+    path = tmp_path / control_client.SOCKET_NAME
     async with control.listening(tmp_path, answer):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert not path.exists()
@@ -97,16 +98,17 @@ async def test_the_socket_is_its_owners_alone_and_goes_with_the_daemon(tmp_path:
 
 async def test_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with control.listening(tmp_path, answer):
-        monkeypatch.setattr(control, "_peer", lambda line: (1, 4_000_000_000))
+        for end in (control, control_client):
+            monkeypatch.setattr(end, "peer", lambda line: (1, 4_000_000_000))
         with pytest.raises(BadInput, match="not your daemon"):
             await ask(tmp_path, Halt())
 
 
 async def test_the_socket_of_a_dead_daemon_is_replaced(tmp_path: Path) -> None:
     dead = socket.socket(socket.AF_UNIX)
-    dead.bind(str(tmp_path / control.SOCKET_NAME))
+    dead.bind(str(tmp_path / control_client.SOCKET_NAME))
     dead.close()
-    with pytest.raises(control.NotRunning, match="no mmbot is at work"):
+    with pytest.raises(control_client.NotRunning, match="no mmbot is at work"):
         await ask(tmp_path, Resume())
     async with control.listening(tmp_path, answer):
         assert await ask(tmp_path, Resume()) == ResumeReport(None)
@@ -114,8 +116,8 @@ async def test_the_socket_of_a_dead_daemon_is_replaced(tmp_path: Path) -> None:
 
 def test_where_no_daemon_listens_the_error_names_the_directory(tmp_path: Path) -> None:
     for directory in (tmp_path, tmp_path / "none"):
-        with pytest.raises(control.NotRunning, match=str(directory)):
-            control.ask(directory, Resume())
+        with pytest.raises(control_client.NotRunning, match=str(directory)):
+            control_client.ask(directory, Resume())
 
 
 async def test_a_refusal_is_the_error_of_the_command(tmp_path: Path) -> None:
@@ -170,7 +172,7 @@ async def test_a_line_that_never_ends_is_refused(
 ) -> None:
     monkeypatch.setattr(control, "READ_SECONDS", 0.0)
     async with control.listening(tmp_path, answer):
-        reader, writer = await asyncio.open_unix_connection(tmp_path / control.SOCKET_NAME)
+        reader, writer = await asyncio.open_unix_connection(tmp_path / control_client.SOCKET_NAME)
         writer.write(b'{"type"')
         line = await asyncio.wait_for(reader.readline(), WAIT)
         assert b"no whole line came" in line
@@ -180,7 +182,7 @@ async def test_a_line_that_never_ends_is_refused(
 async def test_idle_conversations_do_not_lock_a_request_out(tmp_path: Path) -> None:
     async with control.listening(tmp_path, answer):
         idle = [
-            await asyncio.open_unix_connection(tmp_path / control.SOCKET_NAME)
+            await asyncio.open_unix_connection(tmp_path / control_client.SOCKET_NAME)
             for _ in range(control.MOST_CONNECTIONS)
         ]
         for _ in range(3):
@@ -206,7 +208,7 @@ async def test_too_many_requests_at_once_are_refused(tmp_path: Path) -> None:
     writers = []
     async with control.listening(tmp_path, never):
         for _ in range(control.MOST_CONNECTIONS):
-            _, writer = await asyncio.open_unix_connection(tmp_path / control.SOCKET_NAME)
+            _, writer = await asyncio.open_unix_connection(tmp_path / control_client.SOCKET_NAME)
             writers.append(writer)
             writer.write(b'{"type":"resume"}\n')
         await asyncio.wait_for(every.wait(), WAIT)
@@ -229,13 +231,13 @@ async def test_a_daemon_that_ends_before_it_answers_leaves_it_unknown(
     async with control.listening(tmp_path, never):
         asking = asyncio.create_task(ask(tmp_path, Halt()))
         await asyncio.wait_for(begun.wait(), WAIT)
-    with pytest.raises(control.Unanswered, match=f"process {os.getpid()}") as caught:
+    with pytest.raises(control_client.Unanswered, match=f"process {os.getpid()}") as caught:
         await asking
     assert caught.value.exit_code == 4
 
 
 async def test_a_place_where_no_socket_can_be_is_refused(tmp_path: Path) -> None:
-    (tmp_path / control.SOCKET_NAME).mkdir()
+    (tmp_path / control_client.SOCKET_NAME).mkdir()
     with pytest.raises(BadInput, match="cannot open the operator's socket"):
         async with control.listening(tmp_path, answer):
             pass

@@ -134,6 +134,12 @@ def test_a_running_daemon_lists_counts_explains_and_plans(
         assert [
             word for word in ("counts", "forecast", "margin", "tick") if word not in explained
         ] == []
+        glance = answered(mmbot("status", *where, "--json"))
+        assert (glance["running"], glance["process"]) == (True, process.pid)
+        assert glance["quoting"]
+        assert {"stream_ms", "page_ms", "account_ms"} <= {
+            name for name, age in glance["ages"].items() if age is not None
+        }
         same = answered(mmbot("plan", *where, "--json"))["markets"]
         assert not any(market["differs"] for market in same)
         assert any(market["present"]["bid"] for market in same)

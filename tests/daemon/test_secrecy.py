@@ -24,7 +24,7 @@ from typer.core import TyperGroup
 
 from mmbot import config
 from mmbot.cli import app
-from mmbot.cli.run import choose_venue
+from mmbot.cli.place import choose_venue
 from mmbot.daemon import transport
 from mmbot.daemon.endpoints import read_venue
 from mmbot.errors import BadInput

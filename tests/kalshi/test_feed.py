@@ -351,6 +351,14 @@ def test_the_age_of_a_frame_from_a_clock_that_is_ahead_is_zero(late_line: Line) 
     assert late_line.feed.age(late_line.now) == 0
 
 
+def test_the_age_of_what_was_told_of_own_orders_is_that_of_the_last_order_or_fill(
+    line: Line,
+) -> None:
+    assert line.feed.own_age(line.now) is None
+    line.hear("fill", FILL, sid=FILL_SID)
+    assert line.feed.own_age(line.now + 70) == 70
+
+
 def test_a_frame_without_a_sending_time_leaves_the_age_as_it_is(late_line: Line) -> None:
     aged(late_line, 40)
     late_line.hear("ok", {})

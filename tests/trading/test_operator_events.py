@@ -50,6 +50,7 @@ def test_a_halt_takes_every_quote_off_and_shows_none_until_it_is_ended() -> None
     assert bench.cancelled_sides(halted) == {"bid", "ask"}
     assert "halted" in notes(halted)
     assert bench.reason() == "halted"
+    assert bench.engine.state.service.halt_reason == "storm"
     for place in placed.values():
         assert not only(Place, bench.handle(order_cancelled(place.client_id, place.count)))
     assert not only(Place, bench.handle(book(), Woken(), after=60_000))

@@ -154,6 +154,12 @@ def test_positions_are_signed() -> None:
     assert portfolio.cash == -4000 * 300 + 6000 * 500
 
 
+def test_each_market_has_its_own_cash() -> None:
+    portfolio = Portfolio(TICKERS)
+    portfolio.book(fill("t", "o", 100, 4100, ticker="A"))
+    assert (portfolio.cash_of("A"), portfolio.cash_of("B")) == (-410_000, 0)
+
+
 def test_a_fee_comes_off_the_cash() -> None:
     portfolio = Portfolio(TICKERS)
     portfolio.book(fill("p", "1", 100, 4000, "bid", "A", fee=1234))

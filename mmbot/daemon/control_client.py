@@ -1,0 +1,143 @@
+"""The commands' end of the operator's socket: a request is sent, its answer waited for.
+
+It is apart from the daemon's end (`control`), as every command waits for what it imports.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from mmbot.daemon_api import Answer, Refused, Request
+from mmbot.errors import BadInput, NotReady
+from mmbot.texts import to_json
+
+SOCKET_NAME = "control.sock"
+
+_MOST_ANSWER_BYTES = 8 * 1024 * 1024
+# For a client to wait.
+_CLIENT_SECONDS = 45.0
+
+_ANSWERS: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
+# `struct ucred`, the other end according to the kernel: process, user, group.
+_PEER = struct.Struct("3i")
+
+
+class NotRunning(NotReady):
+    """No daemon listens in the state directory."""
+
+
+class Unanswered(NotReady):
+    """A daemon is there and gave no answer, so that it is not known what it did."""
+
+    exit_code = 4
+
+
+def ask(directory: Path, request: Request, account: str | None = None) -> Answer:
+    """Send a request to the daemon, and wait for its answer.
+
+    Args:
+        directory: The state directory, where a daemon is looked for that the account has not shown.
+        request: What is asked.
+        account: The account's address, if it is known: the daemon that trades it answers,
+            whatever its state directory is.
+
+    Raises:
+        NotRunning: There is none.
+        Unanswered: It did not answer in time, or ended meanwhile.
+        BadInput: It refused the request, or belongs to another user.
+    """
+    if account is not None:
+        with contextlib.suppress(NotRunning):
+            return _converse(request, "on this account", lambda end: end.connect(account))
+
+    def connect(connection: socket.socket) -> None:
+        with address(directory) as short:
+            connection.connect(short)
+
+    return _converse(request, f"in {directory}", connect)
+
+
+def _converse(request: Request, where: str, connect: Callable[[socket.socket], None]) -> Answer:
+    deadline = time.monotonic() + _CLIENT_SECONDS
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(_CLIENT_SECONDS)
+        _connect(connection, where, connect)
+        process, user = peer(connection)
+        if os.geteuid() not in {user, 0} and user != 0:
+            raise BadInput(
+                f"the mmbot at work {where} (process {process}) runs as another user; ask as that "
+                "user, or as root"
+            )
+        try:
+            # A refused connection is closed by the daemon, and has the reason still to be read.
+            with contextlib.suppress(BrokenPipeError):
+                connection.sendall(as_line(request))
+            answer = _ANSWERS.decode(_read_line(connection, deadline))
+        except (OSError, TimeoutError, msgspec.DecodeError) as error:
+            raise Unanswered(
+                f"the mmbot at work {where} (process {process}) gave no answer "
+                f"({error or type(error).__name__}); look at its log, and stop it if it hangs"
+            ) from None
+    if isinstance(answer, Refused):
+        raise BadInput(answer.error)
+    return answer
+
+
+def _connect(
+    connection: socket.socket, where: str, connect: Callable[[socket.socket], None]
+) -> None:
+    try:
+        connect(connection)
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+        raise NotRunning(
+            f"no mmbot is at work {where}; give the --config, --venue and STATE_DIRECTORY "
+            "that it runs with, or start it with `mmbot run`"
+        ) from None
+    except OSError as error:
+        raise BadInput(
+            f"cannot reach the mmbot at work {where}: {error.strerror}; ask as the user "
+            "that it runs as, or as root"
+        ) from None
+
+
+def _read_line(connection: socket.socket, deadline: float) -> bytes:
+    data = bytearray()
+    while not data.endswith(b"\n"):
+        connection.settimeout(max(0.001, deadline - time.monotonic()))
+        part = connection.recv(65_536)
+        if not part:
+            raise ConnectionResetError("it hung up")
+        data += part
+        if len(data) > _MOST_ANSWER_BYTES:
+            raise ConnectionAbortedError("its answer has no end")
+    return bytes(data)
+
+
+def as_line(message: Request | Answer) -> bytes:
+    """Return a message as it goes over the socket."""
+    return to_json(message) + b"\n"
+
+
+@contextlib.contextmanager
+def address(directory: Path) -> Iterator[str]:
+    """Yield a short path to the socket, as its address is limited to about a hundred bytes."""
+    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{SOCKET_NAME}"
+    finally:
+        os.close(descriptor)
+
+
+def peer(connection: socket.socket) -> tuple[int, int]:
+    """Return the process id and the user id of the other end."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+    process, user, _ = _PEER.unpack(credentials)
+    return process, user

@@ -1,0 +1,101 @@
+"""P&L of a market, an event and the account: at fair, at worst, and what the day has added."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from mmbot.status_report import PnlStatus
+from mmbot.trading.portfolio import Portfolio
+from mmbot.trading.state import EventState, MarketState, TradingState
+from mmbot.tsa.calendar import Week
+from mmbot.units import (
+    ONE_DOLLAR,
+    Count,
+    Milliseconds,
+    Money,
+    format_money,
+    total,
+    value_of,
+)
+
+
+class Pnl(msgspec.Struct, frozen=True):
+    """P&L with positions at fair value and in the worst outcome.
+
+    `fair` is `None` while a position cannot be valued.
+    """
+
+    fair: Money | None
+    worst: Money
+
+
+class EventPnl(msgspec.Struct, frozen=True):
+    """The P&L of an event, and its P&L at the start of the day."""
+
+    fair: Money | None
+    worst: Money
+    worst_if_filled: Money
+    start: Money
+
+    @property
+    def today_fair(self) -> Money | None:
+        """What the day has added at fair."""
+        return None if self.fair is None else Money(self.fair - self.start)
+
+    @property
+    def today_worst(self) -> Money:
+        """What the day would have added, were the worst outcome to come true."""
+        return Money(self.worst - self.start)
+
+
+def market_pnl(portfolio: Portfolio, market: MarketState) -> Pnl:
+    """Return the P&L of one market; once it is settled its payout counts."""
+    cash, position = portfolio.cash_of(market.ticker), portfolio.position(market.ticker)
+    if market.settled is not None:
+        paid = Money(cash + value_of(position, market.settled))
+        return Pnl(paid, paid)
+    # A short position pays a dollar where YES does.
+    worst = Money(cash + value_of(Count(min(0, position)), ONE_DOLLAR))
+    if not position:
+        return Pnl(cash, cash)
+    if market.fair is None:
+        return Pnl(None, worst)
+    return Pnl(Money(cash + round(position * market.fair * ONE_DOLLAR)), worst)
+
+
+def event_pnl(state: TradingState, event_state: EventState, now: Milliseconds) -> EventPnl:
+    """Return the P&L of one event at `now`."""
+    fair, portfolio = event_state.marked_pnl(), event_state.portfolio
+    start = state.losses.start(state.clock.at(now).date(), event_state.ticker)
+    if event_state.settled and fair is not None:
+        return EventPnl(fair, fair, fair, start)
+    if_filled = min(portfolio.wealth(state.exposures(event_state)))
+    return EventPnl(fair, min(portfolio.wealth()), if_filled, start)
+
+
+def account_pnl(state: TradingState, now: Milliseconds) -> PnlStatus:
+    """Return the P&L over all events, and that of the running week."""
+    day = state.clock.at(now).date()
+    events = {each: event_pnl(state, each, now) for each in state.events.values()}
+    running = [(each, pnl) for each, pnl in events.items() if each.week == Week.of(day)]
+    week, of_week = running[0] if running else (None, None)
+    every = tuple(events.values())
+    return PnlStatus(
+        day=day,
+        today_fair=_sum(pnl.today_fair for pnl in every),
+        today_worst=format_money(total(pnl.today_worst for pnl in every)),
+        week=week.ticker if week else "",
+        week_fair=_sum([of_week.fair] if of_week else []),
+        week_worst=format_money(of_week.worst if of_week else Money(0)),
+        total_fair=_sum(pnl.fair for pnl in every),
+        total_worst=format_money(total(pnl.worst for pnl in every)),
+    )
+
+
+def _sum(amounts: Iterable[Money | None]) -> str | None:
+    """Return the sum of some amounts, or `None` if one of them is not known."""
+    listed = list(amounts)
+    known = [amount for amount in listed if amount is not None]
+    return format_money(total(known)) if len(known) == len(listed) else None

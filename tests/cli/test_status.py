@@ -1,0 +1,71 @@
+"""`mmbot status` where no daemon runs: it says so, and shows what the ledger knows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from mmbot.daemon.ledger import Ledger
+from mmbot.trading.commands import MarketView, RecordFill
+from mmbot.trading.events import Halted
+from tests.cli.conftest import Mmbot
+from tests.daemon.builders import EVENT, TICKER, fill
+
+CONFIG = ("--config", "config/demo.toml")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    """A ledger with a fill and a halt."""
+    directory = tmp_path / "state" / "demo"
+    made = Ledger(directory)
+    made.add_fill(RecordFill(fill(), 1, MarketView(), confirmed=True))
+    made.add_halt(Halted(1_776_000_000_000, "storm"))
+    made.close()
+    return directory
+
+
+def test_it_shows_the_halt_and_the_positions_and_ends_with_3(ledger: Path, invoke: Mmbot) -> None:
+    done = invoke("status", *CONFIG, "--json")
+    assert done.returncode == 3
+    assert "no mmbot is at work" in done.stderr
+    report = orjson.loads(done.stdout)
+    assert report["running"] is False
+    assert report["halt"] == {"since": 1_776_000_000_000, "reason": "storm"}
+    (event,) = report["events"]
+    (market,) = event["markets"]
+    assert (event["event"], market["market"]) == (EVENT, TICKER)
+    assert (market["position"], market["pnl_worst"]) == ("10.00", "-5.601300")
+    assert market["pnl_fair"] is None
+
+
+def test_a_person_is_told_the_same(ledger: Path, invoke: Mmbot) -> None:
+    done = invoke("status", *CONFIG)
+    assert done.returncode == 3
+    assert "NOT RUNNING" in done.stdout
+    assert "storm" in done.stdout
+    assert "A2.45" in done.stdout
+
+
+def test_where_nothing_has_ever_run_there_is_nothing_to_show(invoke: Mmbot) -> None:
+    done = invoke("status", *CONFIG)
+    assert (done.returncode, done.stdout) == (3, "")
+
+
+def test_watching_needs_a_terminal(ledger: Path, invoke: Mmbot) -> None:
+    done = invoke("status", *CONFIG, "--watch")
+    assert done.returncode == 2
+    assert "--watch needs a terminal" in done.stderr
+
+
+def test_asking_waits_for_no_import_that_only_trading_needs() -> None:
+    script = "import sys, mmbot.cli, mmbot.cli.status; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    heavy = {"aiohttp", "asyncio", "duckdb", "lightgbm", "numpy", "structlog", "uvloop"}
+    assert heavy & set(done.stdout.split()) == set()
