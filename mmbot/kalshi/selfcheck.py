@@ -37,8 +37,7 @@ from mmbot.kalshi.readings import (
     series_fees,
 )
 from mmbot.trading.events import ClockCompared
-from mmbot.trading.fees import NO_FEE, FeeTerms, MakerFee
-from mmbot.trading.stated_fee import LEAD_MS
+from mmbot.trading.fees import LEAD_MS, NO_FEE, FeeTerms, MakerFee
 from mmbot.trading.values import Fill, ListedEvent, OrderReport, Unreadable
 from mmbot.tsa.calendar import from_milliseconds
 from mmbot.units import (

@@ -33,6 +33,9 @@ UNREADABLE_MULTIPLIER: Final = -1
 FEE_STEP: Final = Money(100)
 # rate (1e-4) x multiplier (1e-6) x count (1e-2) x price (1e-4) x price (1e-4), of a step of 1e-4.
 _RAW_PER_STEP: Final = 10**16
+# From how long before a change its terms may hold. An order that they make too dear is off by then,
+# even if its first cancels are lost.
+LEAD_MS: Final[Milliseconds] = 60_000
 # Fees differ by prices, kinds and multipliers; a process meets a handful of the latter two.
 _TABLES_KEPT: Final = 16
 

@@ -10,12 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from mmbot.trading.fees import FeeChange, FeeTerms
+from mmbot.trading.fees import LEAD_MS, FeeChange, FeeTerms
 from mmbot.units import Milliseconds
 
-# From how long before a change its terms may hold. An order that they make too dear is off by then,
-# even if its first cancels are lost.
-LEAD_MS: Final[Milliseconds] = 60_000
 # For how long after a change what it changed may still be read.
 OLDEST_COPY_MS: Final[Milliseconds] = 20_000
 

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
-from tests.paper.bench import EVENT, LIFECYCLE_SID, NOW, Bench, of_type
+from tests.paper.bench import EVENT, LIFECYCLE_SID, NOW, Bench, Frame, of_type
 
 MAKER, COMBO = "quadratic_with_maker_fees", "quadratic_with_combo_maker_fees"
 
@@ -55,7 +55,7 @@ def test_the_series_fee_is_charged(bench: Bench, kind: str, multiplier: Any, fee
 def test_an_event_s_own_fee_is_charged_once_it_is_told_until_that_ends(bench: Bench) -> None:
     frame = {"type": "event_fee_update", "sid": LIFECYCLE_SID}
     for seq, kind, fee in ((1, MAKER, "0.042900"), (2, None, "0.000000")):
-        message = {"event_ticker": EVENT, "fee_type_override": kind}
+        message: Frame = {"event_ticker": EVENT, "fee_type_override": kind}
         message["fee_multiplier_override"] = kind and 1
         assert of_type(bench.hear(frame | {"seq": seq, "msg": message}), "event_fee_update")
         bench.now += 1_000

@@ -7,8 +7,8 @@ import pytest
 
 from mmbot.trading.commands import Note, Place, ReadListing
 from mmbot.trading.events import EventFeeChanged, FeeTypeRead, Filled, ListingRead, Woken
-from mmbot.trading.fees import FREE_TERMS, ONE_TIME, FeeChange, FeeTerms, MakerFee
-from mmbot.trading.stated_fee import LEAD_MS, OLDEST_COPY_MS
+from mmbot.trading.fees import FREE_TERMS, LEAD_MS, ONE_TIME, FeeChange, FeeTerms, MakerFee
+from mmbot.trading.stated_fee import OLDEST_COPY_MS
 from tests.trading.builders import MIDDLE, NOW, Bench, book, fill, market, notes, only, order_placed
 
 CHARGED = FeeTerms("quadratic_with_maker_fees", ONE_TIME)

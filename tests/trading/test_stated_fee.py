@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from mmbot.trading.fees import FREE_TERMS, ONE_TIME, FeeChange, FeeTerms
-from mmbot.trading.stated_fee import LEAD_MS, OLDEST_COPY_MS, StatedFee
+from mmbot.trading.fees import FREE_TERMS, LEAD_MS, ONE_TIME, FeeChange, FeeTerms
+from mmbot.trading.stated_fee import OLDEST_COPY_MS, StatedFee
 from tests.trading.builders import NOW
 
 CHARGED = FeeTerms("quadratic_with_maker_fees", ONE_TIME)
