@@ -74,7 +74,8 @@ def test_a_week_is_traded_with_the_fees_that_it_had(
     )
     event = msgspec.structs.replace(past.event, fee_type=own, fee_multiplier=own_multiplier)
     past = msgspec.structs.replace(past, event=event, fees=(charged,))
-    rows = [candle(opens(), MARKET, 4_800, 5_200), trade(READY, MARKET, 4_399, 300, "no")]
+    rows: list[Trade | Candle] = [candle(opens(), MARKET, 4_800, 5_200)]
+    rows.append(trade(READY, MARKET, 4_399, 300, "no"))
     (only,) = replayed(past, rows, SameBelief((0.5,)), settings()).fills
     assert (only.fill.price, only.fill.fee) == (4_400, fee)
 
