@@ -198,7 +198,8 @@ class Offer(msgspec.Struct, frozen=True):
 class QuotedMarket(msgspec.Struct, frozen=True):
     """A market's fair value in dollars, its quotes, and the gate that is shut, or empty.
 
-    The edges are the least ones of YES and of NO over their reservation prices, in cents.
+    The edges are the least ones of YES and of NO over their reservation prices, in cents, after the
+    fee; that is the terms of what makers pay, and empty where they pay nothing.
     """
 
     fair: float | None
@@ -207,6 +208,7 @@ class QuotedMarket(msgspec.Struct, frozen=True):
     gate: str
     yes_edge_cents: float | None = None
     no_edge_cents: float | None = None
+    fee: str = ""
 
 
 class PlannedMarket(msgspec.Struct, frozen=True):

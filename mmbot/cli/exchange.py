@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
+from mmbot.cli.options import FeesOfSeries, read_fees
 from mmbot.errors import BadInput
 from mmbot.exchange.access import TIERS
 from mmbot.exchange.assembly import (
@@ -62,6 +63,7 @@ def exchange(
     key_dir: Annotated[
         Path | None, typer.Option(help="Directory for the private key; else a temporary one.")
     ] = None,
+    fees: FeesOfSeries = "",
     quiet_crowd: Annotated[bool, typer.Option(help="Let nobody else trade.")] = False,
     past_weeks: Annotated[
         int, typer.Option(min=0, max=200, help="Weeks before it that have been traded and settled.")
@@ -83,6 +85,7 @@ def exchange(
     )
     settings = SimulatedExchangeSettings(
         tier=_one_of(tier, tuple(TIERS), "--tier"),
+        fees=read_fees(fees),
         live_for=dt.timedelta(days=live_days),
         candles=True,
     )

@@ -90,6 +90,8 @@ def _show_plan(report: PlanReport) -> None:
         unquoted = Counter(m.present.gate for m in of_event if not (m.differs or _is_quoted(m)))
         for gate, number in unquoted.items():
             console.print(f"{number} more are not quoted either way: {gate}", markup=False)
+        if fee := next((m.planned.fee for m in of_event if m.planned.fee), ""):
+            console.print(f"Makers pay {fee}; prices and edges are after it.", markup=False)
     differing = sum(market.differs for market in report.markets)
     console.print(f"{differing} of {len(report.markets)} markets would be quoted otherwise (*).")
 

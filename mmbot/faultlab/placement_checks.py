@@ -11,10 +11,19 @@ from typing import Final
 from mmbot.bot.bot import Bot
 from mmbot.exchange.exchange_state import ExchangeState
 from mmbot.faultlab.agreement import InvariantBroken
+from mmbot.faultlab.fees_known import least_fee, reckoned_with
 from mmbot.faultlab.scenario import Scenario
 from mmbot.faultlab.traffic import CreateRequest, DeliveredStream
+from mmbot.trading.portfolio import paid_each
 from mmbot.trading.values import event_of
-from mmbot.units import Count, Milliseconds, Price
+from mmbot.units import (
+    MONEY_PER_DOLLAR,
+    ONE_CONTRACT,
+    Count,
+    Milliseconds,
+    Price,
+    value_of,
+)
 
 # How far the bot's clock may be off, rounding to whole seconds included.
 SKEW_MS: Final = 6_000
@@ -23,6 +32,8 @@ _BLIND_MS: Final = 5_000
 # How long after the listing changed the bot may not know it: a copy of it may be old, and readings
 # of it may fail.
 _LISTING_UNKNOWN_MS: Final = 90_000
+# A fee's step of rounding, in dollars.
+_CENT_HUNDREDTH: Final = 0.0001
 
 
 def check_stream(
@@ -52,12 +63,10 @@ def check_listing(sent: CreateRequest, exchange: ExchangeState, now: Millisecond
     """Check that the listing, as it was some time ago, allows the order.
 
     Raises:
-        InvariantBroken: It charges makers, or cannot be read.
+        InvariantBroken: It charges makers what is not known, or cannot be read.
     """
-    event = exchange.events[event_of(sent.ticker)]
-    known = now > event.updated_ms + _LISTING_UNKNOWN_MS
-    if known and event.fee_override not in (None, exchange.settings.fees):
-        raise InvariantBroken("charged", f"{sent.client_id} was sent though makers are charged")
+    if not any(each.is_public for each in reckoned_with(exchange, event_of(sent.ticker), now)):
+        raise InvariantBroken("charged", f"{sent.client_id} was sent under a fee nobody knows")
     odd = exchange.oddities
     for ticker in (sent.ticker, event_of(sent.ticker)):
         changes = odd.changes.get(ticker)
@@ -65,6 +74,30 @@ def check_listing(sent: CreateRequest, exchange: ExchangeState, now: Millisecond
             raise InvariantBroken(
                 "unreadable", f"{sent.client_id} was sent though the listing says {changes}"
             )
+
+
+def check_edge(sent: CreateRequest, bot: Bot, exchange: ExchangeState, now: Milliseconds) -> None:
+    """Check that the price keeps margin and edge after the fee that the exchange would take.
+
+    Raises:
+        InvariantBroken: It does not, or the market is not priced.
+    """
+    state = bot.engine.state
+    limits = state.market(sent.ticker).quote_limits
+    belief = state.event_of_market[sent.ticker].belief
+    if limits is None or belief is None:
+        raise InvariantBroken("edge", f"{sent.client_id} was sent without limits")
+    fee = least_fee(reckoned_with(exchange, event_of(sent.ticker), now), sent.price, sent.count)
+    cost = (value_of(sent.count, paid_each(sent.side, sent.price)) + fee) / MONEY_PER_DOLLAR
+    fair, worth, edge = limits.fair, limits.reservation, limits.yes_edge
+    if sent.side == "ask":
+        fair, worth, edge = 1 - fair, 1 - worth, limits.no_edge
+    share = 1 - state.settings.quoting.margin_at(belief.days_published)
+    most = min(worth - edge, share * fair) * sent.count / ONE_CONTRACT
+    if cost > most + _CENT_HUNDREDTH:
+        raise InvariantBroken(
+            "edge", f"{sent.client_id} costs {cost:.4f} in all where {most:.4f} keeps the edge"
+        )
 
 
 def check_belief(sent: CreateRequest, bot: Bot, scenario: Scenario, now: Milliseconds) -> None:

@@ -24,6 +24,7 @@ from mmbot.trading.events import (
     BooksDistrusted,
     ClockCompared,
     CountsMissing,
+    EventFeeChanged,
     FeedLagged,
     FeeTypeRead,
     Filled,
@@ -202,6 +203,7 @@ class Engine:
             case (
                 ListingRead()
                 | FeeTypeRead()
+                | EventFeeChanged()
                 | ListingStale()
                 | MarketClosing()
                 | MarketActivity()
@@ -242,7 +244,12 @@ class Engine:
                 return self._all_markets()
             case FeeTypeRead():
                 self._listings.apply_fee_type(event, now)
+                self._wake_when_due(now)
                 return self._all_markets()
+            case EventFeeChanged():
+                changed = self._listings.apply_event_fee(event, now)
+                self._wake_when_due(now)
+                return changed
             case ListingStale():
                 self._listings.read_twice(now)
                 return ()
@@ -332,6 +339,7 @@ class Engine:
                 self._buffer.woken()
                 self._account.read_when_due(now)
                 self._listings.read_when_due(now)
+                self._listings.fees.update(now)
                 self._markouts.take_due(now)
                 self._wake_when_due(now)
             case _:
@@ -392,6 +400,7 @@ class Engine:
         self._buffer.wake_by(self._account.due)
         self._buffer.wake_by(self._listings.due)
         self._buffer.wake_by(self._listings.fees_due)
+        self._buffer.wake_by(self._listings.fees.next_change(now))
         for event_state in self.state.events.values():
             self._buffer.wake_by(event_state.next_change(now))
 

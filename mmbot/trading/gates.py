@@ -187,12 +187,7 @@ def exchange_gate(shut: str) -> ShutGate | None:
     Raises:
         ValueError: There is no such gate.
     """
-    if not shut:
-        return None
-    prefix = f"{Gate.FEE_TYPE}_"
-    if shut.startswith(prefix):
-        return ShutGate(Gate.FEE_TYPE, shut.removeprefix(prefix))
-    return ShutGate(Gate(shut))
+    return ShutGate(Gate(shut)) if shut else None
 
 
 def task_gate(name: str) -> Gate:

@@ -23,6 +23,7 @@ from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import Cancel, Decrease, Place, Renew
 from mmbot.trading.gate_checks import (
     belief_gate,
+    fee_gate,
     final_gate,
     hold_gate,
     market_gate,
@@ -106,6 +107,7 @@ class Requote:
         """Return why no market of an event may be quoted."""
         return (
             service_gate(self._state.service)
+            or fee_gate(event_state)
             or (Gate.EVENT_UNREADABLE if event_state.unreadable else None)
             or (None if event_state.reconciled else Gate.NOT_RECONCILED)
             or belief_gate(event_state.belief, event_state.releases, event_state.windows, self._now)
@@ -175,6 +177,7 @@ class Requote:
         if exchange and exchange.gate is gate:
             return exchange
         details = {
+            Gate.FEE_TYPE: event_state.unknown_fee,
             Gate.EVENT_UNREADABLE: event_state.unreadable,
             Gate.UNREADABLE: market.unreadable,
             Gate.POSITION_CONTRADICTS: market.contradiction,
@@ -346,7 +349,9 @@ class Requote:
                 order.group,
             )
         )
-        self._log("order.place", order, fair=place.market.fair)
+        fee = self._state.event_of_market[terms.ticker].fee
+        charged = {} if fee.is_free else {"fee": format_price(fee.each(quote.price))}
+        self._log("order.place", order, fair=place.market.fair, **charged)
 
     def _pay(self, cost: float, reserve: float = 0.0) -> bool:
         """Spend tokens for a write if that leaves `reserve`; else ask to be woken when it does."""
