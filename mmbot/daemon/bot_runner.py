@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -43,6 +43,7 @@ from mmbot.daemon.transport import RestClient
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, date_of
+from mmbot.recording.late_records import LateRecords
 from mmbot.recording.recorder import RecordedBot
 from mmbot.trading.commands import (
     ConfirmFills,
@@ -98,14 +99,16 @@ class BotRunner:
         self._log = structlog.get_logger()
         session = format(began, "x")
         self.capture = Capture(directory / "capture", session, settings.state.capture_megabytes)
-        self.interceptor = RecordedInterceptor(interceptor, self.capture.keep)
+        # The step that sent something is recorded after it was sent.
+        records = LateRecords(self.capture.keep, asyncio.get_running_loop().call_soon)
+        self.interceptor = RecordedInterceptor(interceptor, records)
         self.bot = RecordedBot(
             settings,
             venue.clock,
             signer,
             session,
             random.Random(session),  # noqa: S311 (jitter, not secrecy)
-            keep=self.capture.keep,
+            keep=records,
             versions=versions(),
         )
         self._driver = Driver(self.bot.handle, wall_clock, self._execute)
@@ -163,7 +166,7 @@ class BotRunner:
             self.handle(EventOccurred(compared))
         if self._timer is not None:
             # The loop's time does not count a suspension, and an anchor moves what is due.
-            self.set_timer(self._timer_due)
+            self._start_timer()
 
     def _correct_clock(self, call: Call, answer: HttpAnswer | None, sent: Milliseconds) -> None:
         date = date_of(call.request, answer)
@@ -192,14 +195,15 @@ class BotRunner:
         self.interceptor.connected()
         self.handle(StreamOpened())
 
-    def received(self, frame: bytes | str) -> bool:
-        """Pass a frame through the interceptor to the bot; return whether all is subscribed."""
+    def received(self, frames: Sequence[bytes | str]) -> bool:
+        """Pass frames through the interceptor to the bot; return whether all is subscribed."""
         if self._ended or self._supervisor.given_up:
             return False
         self._frame_at = time.perf_counter()
         with self._supervisor.vital():
-            for each in self.interceptor.incoming(frame, wall_clock()):
-                self._driver.handle(FrameReceived(each))
+            for frame in frames:
+                for each in self.interceptor.incoming(frame, wall_clock()):
+                    self._driver.handle(FrameReceived(each))
         self._frame_at = 0.0
         return self.bot.streaming
 
@@ -254,10 +258,14 @@ class BotRunner:
 
     def set_timer(self, at: Milliseconds) -> None:
         """Fire the one timer at `at`."""
+        if self._timer is None or at != self._timer_due:
+            self._timer_due = at
+            self._start_timer()
+
+    def _start_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer_due = at
-        delay = max(0, at - wall_clock()) / 1000
+        delay = max(0, self._timer_due - wall_clock()) / 1000
         self._timer = asyncio.get_running_loop().call_later(delay, self._fire_timer)
 
     def _fire_timer(self) -> None:
