@@ -61,6 +61,9 @@ EVENTS: dict[str, LogEvent] = {
         "fair value by a cent",
         "event_ticker market strike fair mid reservation bid ask position reason",
     ),
+    "watchdog.not_fed": _event(
+        "error", "the watchdog is not fed: systemd will start the process anew", "reason"
+    ),
     "helper.died": _event("error", "a part has failed and is started again", "helper"),
     "helper.restarted": _event("info", "a part runs again", "helper"),
     "bot.failed": _event("error", "the bot has failed; everything is taken off"),

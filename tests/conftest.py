@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
+from mmbot import config
 from mmbot.bot.bot import Bot
 from mmbot.kalshi.unknown_words import VocabularyMonitor
 from mmbot.log_events import objection
@@ -160,9 +161,14 @@ def start_exchange(tmp_path: Path) -> Iterator[Callable[..., Exchange]]:
 def quick_config(tmp_path: Path) -> str:
     """Return the path of the shipped demo settings with a forecast that needs no fit."""
     path = tmp_path / "quick.toml"
-    shipped = Path("config/demo.toml").read_text(encoding="utf-8")
-    path.write_text(shipped.replace('method = "combined"', 'method = "seed"'), encoding="utf-8")
+    path.write_text(quick_settings(), encoding="utf-8")
     return str(path)
+
+
+def quick_settings() -> str:
+    """Return the shipped demo settings with a forecast that needs no fit, every key written out."""
+    every = config.every_key(config.load(config.shipped("demo")))
+    return config.template({**every, "forecast.method": "seed"})
 
 
 @pytest.fixture

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import configparser
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
+import pytest
+
+from mmbot.config import OrderSettings
 from mmbot.daemon.process import STOP_SECONDS
 from mmbot.daemon.signals import GRACE_SECONDS
+from mmbot.daemon.watchdog import START_EXTENSION_SECONDS
 from mmbot.errors import ExitCode
+
+# As `systemd-analyze security` counts: from 0, nothing is exposed, to 10.
+MOST_EXPOSED = 1.5
 
 
 class UnitParser(configparser.ConfigParser):
@@ -46,6 +56,27 @@ def test_orders_are_cancelled_however_the_daemon_ended() -> None:
     # Where the credentials are loaded from, under the names they are loaded by.
     directory = unit()["ExecStopPost"].partition("CREDENTIALS_DIRECTORY=")[2].split()[0]
     assert unit()["LoadCredential"] == f"private_key:{directory}/private_key"
+
+
+def test_a_process_that_hangs_is_found_before_its_orders_expire() -> None:
+    assert unit()["Type"] == "notify"
+    assert int(unit()["WatchdogSec"]) <= OrderSettings().lifetime_seconds // 2
+    assert int(unit()["TimeoutStartSec"]) <= START_EXTENSION_SECONDS
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+def test_little_of_the_machine_is_exposed_to_it() -> None:
+    analyzed = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "systemd/mmbot.service"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    exposure = re.search(r"Overall exposure level for mmbot.service: (\d+\.\d)", analyzed.stdout)
+    assert exposure is not None, analyzed.stdout
+    print(f"exposure {exposure[1]}")
+    assert float(exposure[1]) <= MOST_EXPOSED
 
 
 def test_no_core_dump_can_hold_the_key() -> None:

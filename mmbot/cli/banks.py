@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import Progress
+import msgspec
 
+from mmbot.bot.outputs import FitForecast
+from mmbot.cli.output import progress
 from mmbot.daemon.bank_file import bank_path, load_hindcasts, store_hindcasts
 from mmbot.forecast.methods import METHODS
 from mmbot.forecast.model import Forecaster, Hindcasts
@@ -30,20 +31,30 @@ def fit(
     """
     path = bank_path(directory, method)
     cached = load_hindcasts(path) if method in METHODS else None
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(f"Forecasting past weeks ({method})", total=None)
+    with progress() as bar:
+        task = bar.add_task(f"Forecasting past weeks ({method})", total=None)
         forecaster = Forecaster.fit(
             counts,
             method,
             cached,
-            lambda done, total: progress.update(task, completed=done, total=total),
+            lambda done, total: bar.update(task, completed=done, total=total),
             error_correction=error_correction,
         )
     extended = forecaster.hindcasts
     if forecaster.name == method and (cached is None or not _covers(cached, extended)):
         store_hindcasts(path, extended)
     return forecaster
+
+
+class Fits(msgspec.Struct, frozen=True):
+    """Fits forecasts, extending the hindcasts cached in `directory`."""
+
+    directory: Path
+
+    def __call__(self, wanted: FitForecast) -> Forecaster:
+        """Fit a forecast; see `fit`."""
+        corrected = wanted.error_correction
+        return fit(wanted.counts, wanted.method, self.directory, error_correction=corrected)
 
 
 def _covers(cached: Hindcasts, extended: Hindcasts) -> bool:

@@ -23,6 +23,8 @@ from mmbot.errors import BadInput
 from mmbot.history.store import load_counts
 from mmbot.tsa.calendar import EASTERN, Week
 
+_SETTINGS = config.shipped("demo")
+
 
 def demo(
     counts: Annotated[
@@ -40,8 +42,13 @@ def demo(
         Path | None, typer.Option("--json", help="Write the result there, as JSON.")
     ] = None,
     config_path: Annotated[
-        Path, typer.Option("--config", help="The daemon's settings, of mode demo.")
-    ] = Path("config/demo.toml"),
+        Path,
+        typer.Option(
+            "--config",
+            help="The daemon's settings, of mode demo; those that come with mmbot unless given.",
+            show_default=False,
+        ),
+    ] = _SETTINGS,
 ) -> None:
     """Play one week on the simulated exchange with the real daemon, and check the books.
 
@@ -53,7 +60,9 @@ def demo(
     console = Console()
     settings = config.load(config_path)
     if settings.mode != "demo":
-        raise BadInput(f"{config_path} is not of mode demo; use config/demo.toml or a copy of it")
+        raise BadInput(
+            f"{config_path} is not of mode demo; leave --config out, or copy config/demo.toml"
+        )
     if json_path is not None and not json_path.parent.is_dir():
         raise BadInput(f"--json {json_path}: there is no directory {json_path.parent}")
     demo_week = DemoWeek(_choose_week(week, counts), seed, config_path, counts)

@@ -14,12 +14,11 @@ import orjson
 import typer
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from mmbot.cli import banks
 from mmbot.cli.options import CacheDirectory, CountsFile, load_counts
-from mmbot.cli.output import load_plots, write
+from mmbot.cli.output import load_plots, tracked, write
 from mmbot.cli.work import SchedulerAddress, work_through
 from mmbot.errors import BadInput
 from mmbot.forecast import evaluation
@@ -162,12 +161,7 @@ def _walk_forward(
 ) -> ForecastsByMethod:
     forecasts: ForecastsByMethod = {name: [] for name in METHODS}
     scored = work_through(evaluation.score_week, walk, weeks, scheduler)
-    console = Console(stderr=True)
-    quiet = not console.is_terminal
-    tracked = track(
-        scored, "Scoring weeks", len(weeks), console=console, transient=True, disable=quiet
-    )
-    for week in tracked:
+    for week in tracked(scored, "Scoring weeks", len(weeks)):
         for name, forecast in week:
             forecasts[name].append(forecast)
     return forecasts

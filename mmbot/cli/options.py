@@ -12,12 +12,10 @@ from mmbot.history.store import default_directory, load_counts
 
 __all__ = [
     "CacheDirectory",
-    "CandlesFile",
     "CountsFile",
     "DaemonConfig",
     "DaemonVenue",
     "JudgedConfig",
-    "MarketsFile",
     "load_counts",
 ]
 
@@ -30,12 +28,6 @@ CountsFile: TypeAlias = Annotated[
         default_factory=default_directory,
         show_default=False,
     ),
-]
-MarketsFile: TypeAlias = Annotated[
-    Path, typer.Option(help="CSV file of markets: event_ticker,ticker,floor_strike,result.")
-]
-CandlesFile: TypeAlias = Annotated[
-    Path, typer.Option(help="CSV file of the markets' daily candles.")
 ]
 JudgedConfig: TypeAlias = Annotated[
     Path | None,

@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib
 import io
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from multiprocessing import parent_process
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from mmbot.errors import BadInput
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     # It brings all of research along, and many commands only print a line.
     from mmbot.observe.sheets import Sheet
 
+_T = TypeVar("_T")
 # Columns of the output where it goes to a file or a pipe.
 _WIDTH = 110
 
@@ -57,6 +61,31 @@ def never_refuse_a_character() -> None:
     """Have standard output write what its encoding does not know as an escape."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+# The bar that is on the terminal: a second one would write over it.
+_shown: list[Progress] = []
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """Give a bar on standard error; it shows nothing in a worker, within another, in a pipe."""
+    console = Console(stderr=True)
+    is_quiet = bool(_shown) or not console.is_terminal or parent_process() is not None
+    bar = Progress(console=console, transient=True, disable=is_quiet)
+    held = _shown[:]
+    _shown.append(bar)
+    try:
+        with bar:
+            yield bar
+    finally:
+        _shown[:] = held
+
+
+def tracked(items: Iterable[_T], label: str, total: int) -> Iterator[_T]:
+    """Yield the items, and show how many there have been."""
+    with progress() as bar:
+        yield from bar.track(items, total=total, description=label)
 
 
 def write(path: Path, content: bytes) -> None:

@@ -12,7 +12,7 @@ from mmbot.cli.run import serve
 
 def record(
     config_path: Annotated[
-        Path, typer.Option("--config", help="The settings; see config/paper.toml for every key.")
+        Path, typer.Option("--config", help="The settings; see config/mmbot.toml for every key.")
     ],
     venue_path: Annotated[
         Path | None,

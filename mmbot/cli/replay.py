@@ -10,9 +10,8 @@ from typing import Annotated, BinaryIO
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
+from mmbot.cli.output import progress
 from mmbot.daemon.capture import SUFFIX
 from mmbot.errors import BadInput
 from mmbot.recording.batches import unpack
@@ -90,12 +89,11 @@ def _replay_file(path: Path) -> Replayed:
 def records_of(file: BinaryIO) -> Iterator[Record]:
     """Yield a file's records, and show the progress."""
     size = os.fstat(file.fileno()).st_size
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(file.name, total=size)
+    with progress() as bar:
+        task = bar.add_task(file.name, total=size)
         for message in unpack(file):
             yield from split(message)
-            progress.update(task, completed=file.tell())
+            bar.update(task, completed=file.tell())
 
 
 def _tell(result: Replayed) -> None:

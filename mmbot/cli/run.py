@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import secrets
 import traceback
@@ -21,7 +22,9 @@ from mmbot.daemon.endpoints import Venue, read_venue, real_venue
 from mmbot.daemon.interceptor import Interceptor, PassThrough
 from mmbot.daemon.operations import Observer
 from mmbot.daemon.process import Process
+from mmbot.daemon.service_manager import ServiceManager
 from mmbot.daemon.trade_tape import TradeTape
+from mmbot.daemon.watchdog import Watchdog
 from mmbot.errors import BadInput, ExitCode, NotReady
 from mmbot.observe import log
 from mmbot.observe.explain import explain
@@ -39,7 +42,7 @@ from mmbot.units import Milliseconds
 
 def run(
     config_path: Annotated[
-        Path, typer.Option("--config", help="The settings; see config/paper.toml for every key.")
+        Path, typer.Option("--config", help="The settings; see config/mmbot.toml for every key.")
     ],
     live: Annotated[
         bool, typer.Option("--live", help="Trade real money; the config must say mode = live too.")
@@ -83,8 +86,17 @@ def serve(
         signals.hold()
         log.configure(settings.log.level)
         observer = Observer(Heartbeat().lines, _status, explain, plan)
+        # A loop that hangs is killed by SIGABRT, and leaves what hung in the log.
+        faulthandler.enable(log.STANDARD_ERROR)
         process = Process(
-            settings, venue, signer, state, interceptor_for, observer, only_records=only_records
+            settings,
+            venue,
+            signer,
+            state,
+            interceptor_for,
+            observer,
+            Watchdog(ServiceManager(os.environ)),
+            only_records=only_records,
         )
         code = uvloop.run(process.run())
     except (BadInput, NotReady):

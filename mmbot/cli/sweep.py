@@ -3,38 +3,49 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
+import orjson
 import typer
-from rich.console import Console
-from rich.progress import track
 
 from mmbot import config
+from mmbot.bot.outputs import FitForecast
 from mmbot.cli import banks
-from mmbot.cli.options import (
-    CacheDirectory,
-    CandlesFile,
-    CountsFile,
-    JudgedConfig,
-    MarketsFile,
-    load_counts,
+from mmbot.cli.options import CacheDirectory, CountsFile, JudgedConfig, load_counts
+from mmbot.cli.output import load_plots, show, tracked, write
+from mmbot.cli.past import (
+    USUAL_DELAY_MS,
+    CandlesOption,
+    DelayOption,
+    HistoryOption,
+    MarketsOption,
+    QueueOption,
+    RecordingOption,
+    fill_rules,
+    weeks_given,
 )
-from mmbot.cli.output import show
 from mmbot.cli.tables import writer_for
+from mmbot.cli.trade_again import RecordedMarket, settings_on_record
 from mmbot.cli.work import SchedulerAddress, work_through
 from mmbot.errors import BadInput
-from mmbot.observe.sheets import Sheet, interval
+from mmbot.observe.sheets import Sheet, interval, page
 from mmbot.research import parameter_sweep
-from mmbot.research.backtest import play_week
-from mmbot.research.cached_beliefs import FormedBeliefs
-from mmbot.research.candles import HistoricalWeek, load_weeks
-from mmbot.research.parameter_sweep import Changes, SweepData, Trial
+from mmbot.research.backtest import Rule
+from mmbot.research.parameter_sweep import Changes, HeldOut, MarketOfWeeks, Sweep, Trial
+from mmbot.research.past_history import PastMarket
 from mmbot.research.scoring import Interval
-from mmbot.research.strategies import own
+from mmbot.tsa.counts import Counts
 
 _SHOWN = 20
+_TOLD: Mapping[Rule, str] = {
+    "trades": "trades",
+    "daily candles": "daily candles, which cannot tell much before Saturday",
+    "recording": "the frames of a recording",
+}
 _COLUMNS = (
     "fills", "contracts", "spend", "pnl", "pnl_per_contract", "low95", "high95",
     "at_risk", "pnl_on_risk", "on_risk_low95", "on_risk_high95",
@@ -44,60 +55,101 @@ _COLUMNS = (
 def sweep(
     *,
     counts: CountsFile,
-    markets: MarketsFile,
-    candles: CandlesFile,
     choices: Annotated[
         list[str],
         typer.Option("--set", help="A key and its values, as in quoting.margin=[0.05,0.1]."),
     ],
+    markets: MarketsOption = None,
+    candles: CandlesOption = None,
+    history: HistoryOption = None,
+    recording: RecordingOption = None,
     config_path: JudgedConfig = None,
+    delay_ms: DelayOption = USUAL_DELAY_MS,
+    queue_contracts: QueueOption = None,
     output: Annotated[
         Path | None,
         typer.Option(help="Write every setting and its figures there: a .csv or .parquet file."),
+    ] = None,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures to this file as JSON.")
+    ] = None,
+    report_path: Annotated[
+        Path | None, typer.Option("--report", help="Write an HTML page with a picture there.")
     ] = None,
     scheduler: SchedulerAddress = None,
     cache: CacheDirectory = None,
 ) -> None:
     """Backtest every combination of the values given, and cross-validate the best one.
 
-    The P&L of the best of many settings is biased upwards by the selection. It
-    is shown beside the P&L of settings chosen without the week they are scored on.
+    On the weeks of the history by their trades, on daily candles, or on a
+    recording, as `mmbot backtest` does. The P&L of the best of many settings is
+    biased upwards by the selection. It is shown beside the P&L of settings
+    chosen without the week they are scored on.
 
-    Example:
+    All cores are used, or with --scheduler the workers of a Dask cluster, which
+    must find the history or the recording under the same path. What a recording
+    has not settled is worth the last midpoint in it.
+
+    Examples:
+    mmbot sweep --set quoting.margin=[0.05,0.1,0.2]
+    mmbot sweep --recording ~/.local/state/mmbot/record --set quoting.margin=[0.05,0.1,0.2]
     mmbot sweep --counts c.csv --markets m.csv --candles d.csv --set quoting.margin=[0.05,0.1,0.2]
     """
-    write = writer_for(output, "--output") if output is not None else None
-    settings = config.Settings() if config_path is None else config.load(config_path)
+    write_table = writer_for(output, "--output") if output is not None else None
+    plots = load_plots("--report") if report_path is not None else None
     changes = parameter_sweep.grid(dict(map(_choice, choices)))
     directory = cache or banks.default_directory()
-    believe = FormedBeliefs(
-        load_counts(counts), lambda published, name: banks.fit(published, name, directory)
-    )
-    data = _prepare(settings, changes, load_weeks(markets, candles), believe)
-    run = work_through(parameter_sweep.try_setting, data, changes, scheduler)
-    trials = sorted(_tracked(run, len(changes)), key=lambda trial: -trial.statistics.pnl)
-    show([_sheet(trials)])
-    if output is not None and write is not None:
+    if recording is not None:
+        if any(each is not None for each in (markets, candles, history)):
+            raise BadInput("--recording is the market: leave out --markets, --candles, --history")
+        settings = _settings(config_path) or settings_on_record(recording)
+        work = Sweep(settings, RecordedMarket(recording.absolute(), directory))
+    else:
+        settings = _settings(config_path) or config.Settings()
+        held = load_counts(counts)
+        weeks = weeks_given(markets, candles, history, settings.exchange.series, held)
+        fit = banks.Fits(directory)
+        _fit_once(settings, changes, held, fit)
+        past = PastMarket(weeks, held, fit, fill_rules(delay_ms, queue_contracts))
+        work = Sweep(settings, MarketOfWeeks(past))
+    trials = _trials(work, changes, scheduler)
+    held_out = parameter_sweep.held_out(trials)
+    table = _sheet(trials, held_out)
+    show([table])
+    if output is not None and write_table is not None:
         keys = tuple(trials[0].changes)
-        write(
-            output,
-            (*keys, *_COLUMNS),
-            [(*map(_cell, t.changes.values()), *_row(t)) for t in trials],
-        )
+        rows = [(*map(_cell, t.changes.values()), *_row(t)) for t in trials]
+        write_table(output, (*keys, *_COLUMNS), rows)
+    if json_path is not None:
+        figures = _figures(trials, held_out)
+        write(json_path, orjson.dumps(figures, option=orjson.OPT_INDENT_2))
+    if report_path is not None and plots is not None:
+        pictures = plots.sweep_pictures(trials, held_out)
+        write(report_path, page("Sweep", table.note, [table], pictures).encode())
 
 
-def _prepare(
-    settings: config.Settings,
-    changes: Sequence[Changes],
-    weeks: tuple[HistoricalWeek, ...],
-    believe: FormedBeliefs,
-) -> SweepData:
-    """Form the beliefs of every method among the changes, as the trials only look them up."""
-    for method in {config.changed(settings, each, "--set").forecast.method for each in changes}:
-        chosen = config.changed(settings, {"forecast.method": method}, "--set")
-        for week in weeks:
-            play_week(own(chosen), week, believe)
-    return SweepData(settings, weeks, believe.cache)
+def _settings(path: Path | None) -> config.Settings | None:
+    return None if path is None else config.load(path)
+
+
+def _fit_once(
+    settings: config.Settings, changes: Sequence[Changes], counts: Counts, fit: banks.Fits
+) -> None:
+    """Refuse what cannot be set, and keep the hindcasts that every worker needs."""
+    for forecast in {config.changed(settings, each, "--set").forecast for each in changes}:
+        fit(FitForecast(forecast.method, counts, None, forecast.error_correction))
+
+
+def _trials(work: Sweep, changes: Sequence[Changes], scheduler: str | None) -> list[Trial]:
+    """Try every setting; return the trials, best first."""
+    pieces = parameter_sweep.pieces(work.market, changes)
+    played = tracked(
+        work_through(parameter_sweep.play, work, pieces, scheduler), "Trying settings", len(pieces)
+    )
+    trials = parameter_sweep.trials(changes, zip(pieces, played, strict=True))
+    if not trials[0].pnl:
+        raise BadInput("nothing was traded with any of the settings: there is nothing to compare")
+    return sorted(trials, key=lambda trial: -trial.statistics.pnl)
 
 
 def _choice(text: str) -> tuple[str, list[object]]:
@@ -111,34 +163,49 @@ def _choice(text: str) -> tuple[str, list[object]]:
     return key, parsed
 
 
-def _tracked(trials: Iterable[Trial], total: int) -> Iterator[Trial]:
-    console = Console(stderr=True)
-    quiet = not console.is_terminal
-    return iter(
-        track(trials, "Trying settings", total, console=console, transient=True, disable=quiet)
-    )
-
-
-def _sheet(trials: Sequence[Trial]) -> Sheet:
+def _sheet(trials: Sequence[Trial], held_out: HeldOut) -> Sheet:
     keys = tuple(trials[0].changes)
-    weeks, best, held_out = len(trials[0].pnl), trials[0], parameter_sweep.held_out(trials)
+    best, weeks = trials[0], len(trials[0].weeks)
+    chosen, bounds = interval(held_out.on_risk)
     return Sheet(
         "Settings, best first",
         (*keys, "fills", "contracts", "P&L", "P&L/risk", "95 %"),
-        tuple((*map(str, trial.changes.values()), *_figures(trial)) for trial in trials[:_SHOWN]),
+        tuple((*map(str, trial.changes.values()), *_texts(trial)) for trial in trials[:_SHOWN]),
         f"{len(trials)} settings were tried on {weeks} weeks. The best made "
         f"{best.statistics.pnl:+.2f} dollars there, and it was chosen for that. Choosing on the "
         f"other weeks each time, the week left out made {held_out.pnl:+.2f} dollars in all, on "
-        f"{held_out.contracts:g} contracts: that is what the choice can be trusted for. Weeks are "
-        "filled by daily candles, which cannot tell much before Saturday; P&L/risk is over the "
-        "most that each week's fills could have lost.",
+        f"{held_out.contracts:g} contracts ({chosen} of the dollars at risk, 95 % {bounds}): that "
+        f"is what the choice can be trusted for. {_filled_by(trials[0])} P&L/risk is over the most "
+        "that each week's fills could have lost.",
     )
 
 
-def _figures(trial: Trial) -> tuple[str, ...]:
+def _filled_by(trial: Trial) -> str:
+    weeks = Counter(trial.rules)
+    told = "; ".join(f"{number} by {_TOLD[rule]}" for rule, number in weeks.items())
+    return f"Filled: {told}."
+
+
+def _texts(trial: Trial) -> tuple[str, ...]:
     found = trial.statistics
     on_risk = interval(trial.earned.on_risk)
     return (str(found.fills), f"{found.contracts:g}", f"{found.pnl:+.2f}", *on_risk)
+
+
+def _figures(trials: Sequence[Trial], held_out: HeldOut) -> dict[str, object]:
+    """Return the trials, best first, and what choosing is worth, as JSON values."""
+    return {
+        "settings": [
+            {
+                "changes": each.changes,
+                **dict(zip(_COLUMNS, _row(each), strict=True)),
+                "pnl_by_week": dict(zip(each.weeks, each.pnl, strict=True)),
+            }
+            for each in trials
+        ],
+        "held_out": msgspec.to_builtins(held_out),
+        "filled_by": dict(zip(trials[0].weeks, trials[0].rules, strict=True)),
+    }
 
 
 def _row(trial: Trial) -> tuple[object, ...]:

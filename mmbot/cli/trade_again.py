@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ import orjson
 
 from mmbot import config
 from mmbot.bot import driver
-from mmbot.bot.outputs import FitForecast
 from mmbot.cli import banks
 from mmbot.cli.output import load_plots, say, show, write
 from mmbot.cli.replay import capture_files, records_of
@@ -22,10 +21,10 @@ from mmbot.daemon.bot_runner import write_record
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.ledger_reader import TradeRecords, read_records
 from mmbot.errors import BadInput
-from mmbot.forecast.model import Forecaster
 from mmbot.observe import backtest_report
 from mmbot.observe.sheets import Sheet
-from mmbot.recording.replay import utc
+from mmbot.recording.replay import beginning, utc
+from mmbot.research.backtest import WeekResult
 from mmbot.research.retrade import retrade
 from mmbot.research.retraded_weeks import week_results
 from mmbot.research.traded_again import SessionSummary
@@ -48,7 +47,7 @@ _LONG_PAUSE_MS = 60_000
 
 
 class TradedEvent(msgspec.Struct, frozen=True):
-    """What came of one event; unless it is settled, P&L is by the mids of its last mark."""
+    """What came of one event; unless it is settled, P&L is by the fair values of its last mark."""
 
     event: str
     fills: int
@@ -67,6 +66,45 @@ class TradedAgain(msgspec.Struct, frozen=True):
     records: TradeRecords
     marks: tuple[PnlMark, ...]
 
+    def weeks(self, mids: Mapping[str, float] | None = None) -> list[WeekResult]:
+        """Return the weeks that are settled; with `mids` those that have one as well."""
+        held = self.records
+        return week_results(
+            held.fills, held.markouts, held.samples, held.settlements, self.clock, mids
+        )
+
+
+class RecordedMarket(msgspec.Struct, frozen=True):
+    """A recording to try settings on, in one part, as one session goes on where another ended.
+
+    What is not settled in it is worth the last mid.
+    """
+
+    recording: Path
+    cache: Path
+
+    def __len__(self) -> int:
+        return 1
+
+    def play(self, settings: config.Settings, _: int) -> list[WeekResult]:
+        """Trade it again with these settings."""
+        again = sessions_again(self.recording, settings, self.cache)
+        return again.weeks({t: mid for each in again.sessions for t, mid in each.mids.items()})
+
+
+def settings_on_record(recording: Path) -> config.Settings:
+    """Return the settings of the first session in a recording.
+
+    Raises:
+        BadInput: There is no capture that begins with a session.
+    """
+    path = _captures(recording)[0]
+    try:
+        with path.open("rb") as file:
+            return beginning(records_of(file)).settings
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}") from None
+
 
 def trade_again(
     recording: Path,
@@ -82,14 +120,8 @@ def trade_again(
     """
     settings = None if config_path is None else config.load(config_path)
     plots = load_plots("--report") if report_path is not None else None
-    again = _sessions(recording, settings, cache or banks.default_directory())
-    weeks = week_results(
-        again.records.fills,
-        again.records.markouts,
-        again.records.samples,
-        again.records.settlements,
-        again.clock,
-    )
+    again = sessions_again(recording, settings, cache or banks.default_directory())
+    weeks = again.weeks()
     results = {_STRATEGY: weeks}
     events = _events(again)
     say(_remarks(again, config_path))
@@ -113,16 +145,16 @@ class _Ledger(Ledger):
         write_record(self, record)
 
 
-def _sessions(recording: Path, settings: config.Settings | None, cache: Path) -> TradedAgain:
+def sessions_again(recording: Path, settings: config.Settings | None, cache: Path) -> TradedAgain:
+    """Trade the sessions of a recording again, in their order.
+
+    Raises:
+        BadInput: None of them can be traded again.
+    """
     sessions: list[SessionSummary] = []
     unusable: list[str] = []
     clock = CalendarClock()
-
-    def fit(wanted: FitForecast) -> Forecaster:
-        return banks.fit(
-            wanted.counts, wanted.method, cache, error_correction=wanted.error_correction
-        )
-
+    fit = banks.Fits(cache)
     with tempfile.TemporaryDirectory(prefix="mmbot-") as name:
         ledger = _Ledger(Path(name))
         try:
@@ -185,7 +217,9 @@ def _events_sheet(events: Iterable[TradedEvent]) -> Sheet:
         )
         for each in events
     )
-    note = "In dollars; of an event that is not settled, P&L is by the mids of its last mark."
+    note = (
+        "In dollars; of an event that is not settled, P&L is by the fair values of its last mark."
+    )
     columns = ("event", "fills", "contracts", "fees", "P&L", "settled")
     return Sheet("Traded again", columns, rows, note)
 

@@ -163,9 +163,14 @@ class Reminder:
 class Patience:
     """Makes attempts until they succeed."""
 
-    def __init__(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        """Wait with `sleep`."""
+    def __init__(
+        self,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        tell: Callable[[str], None] = lambda _what: None,
+    ) -> None:
+        """Wait with `sleep`; `tell` is told what is waited for, at every attempt."""
         self._sleep = sleep
+        self._tell = tell
         self._log = structlog.get_logger()
 
     async def until_available(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
@@ -176,6 +181,7 @@ class Patience:
                 result = await attempt()
             except Unavailable as error:
                 waited = True
+                self._tell(str(error))
                 if reminder.is_due(str(error)):
                     self._log.warning("start.waits", waits_for=str(error))
                 await self._sleep(seconds)

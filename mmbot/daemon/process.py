@@ -29,6 +29,7 @@ from mmbot.daemon.service import Service
 from mmbot.daemon.signals import SignalThread
 from mmbot.daemon.stop import Stop
 from mmbot.daemon.sweep import sweep
+from mmbot.daemon.watchdog import Watchdog
 from mmbot.errors import BadInput, ExitCode, NotReady, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.trading.values import Fill
@@ -53,6 +54,7 @@ class Process:
         state: Path,
         interceptor_for: InterceptorFor,
         observer: Observer,
+        watchdog: Watchdog,
         *,
         only_records: bool = False,
     ) -> None:
@@ -66,6 +68,7 @@ class Process:
             interceptor_for: Returns what stands between the bot and the exchange, from settings and
                 the fills so far.
             observer: Shows the bot's state to people.
+            watchdog: Looks at this process, and tells systemd.
             only_records: Whether the market is recorded and nothing is quoted, not even on paper.
         """
         self._only_records = only_records
@@ -75,7 +78,8 @@ class Process:
         self._state = state
         self._interceptor_for = interceptor_for
         self._observer = observer
-        self._patience, self._reminder = Patience(), Reminder()
+        self._watchdog = watchdog
+        self._patience, self._reminder = Patience(tell=watchdog.waits_for), Reminder()
         self._log = structlog.get_logger()
 
     async def run(self) -> ExitCode:
@@ -105,6 +109,7 @@ class Process:
         )
         signals.start()
         code = ExitCode.NOT_KNOWN
+        watched = [asyncio.create_task(self._watchdog.run()), asyncio.create_task(self._ends(stop))]
         try:
             code = await self._run(stop)
         except (BadInput, NotReady) as error:
@@ -112,7 +117,13 @@ class Process:
             raise
         finally:
             signals.ending(code)
+            for task in watched:
+                task.cancel()
         return code
+
+    async def _ends(self, stop: Stop) -> None:
+        await stop.asked.wait()
+        self._watchdog.stops()
 
     async def _run(self, stop: Stop) -> ExitCode:
         try:
@@ -147,6 +158,7 @@ class Process:
                 self._state,
                 self._interceptor_for(self._settings, fills),
                 self._observer,
+                self._watchdog,
                 only_records=self._only_records,
             )
             return await service.run(stop, account_lock)

@@ -34,9 +34,11 @@ from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.neighbours import Neighbours, OtherDaemon
 from mmbot.daemon.operations import Observer, Operations
 from mmbot.daemon.patience import Patience
+from mmbot.daemon.status_line import status_line
 from mmbot.daemon.stop import Stop
 from mmbot.daemon.supervision import Supervisor
 from mmbot.daemon.sweep import sweep
+from mmbot.daemon.watchdog import Condition, Watchdog, unattended
 from mmbot.errors import ExitCode, NotReady, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.selfcheck import failures
@@ -68,6 +70,7 @@ class Service:
         state: Path,
         interceptor: Interceptor,
         observer: Observer,
+        watchdog: Watchdog,
         *,
         only_records: bool = False,
     ) -> None:
@@ -81,6 +84,7 @@ class Service:
             state: The directory of the ledger, the capture and the operator's socket.
             interceptor: Sees every request, answer and frame between the bot and the exchange.
             observer: Shows the bot's state to people.
+            watchdog: Looks at this process, and tells systemd.
             only_records: Whether the bot is halted, and the session ends once its capture has
                 taken its part of the disk or is kept no more.
         """
@@ -93,7 +97,8 @@ class Service:
         self._log = structlog.get_logger()
         self._began = wall_clock()
         self._stop = Stop()
-        self._patience = Patience()
+        self._watchdog = watchdog
+        self._patience = Patience(tell=watchdog.waits_for)
         self._supervisor = Supervisor(self._tasks_down, self._given_up)
         self._rest = transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds)
         self._runner = BotRunner(
@@ -240,6 +245,7 @@ class Service:
             self._log.info("recording", directory=str(self._state / "capture"))
             self._runner.handle(EventOccurred(Halted(self._began, ONLY_RECORDS)))
         await self._operations.recall()
+        self._watchdog.examine(self._condition)
         helpers: dict[str, Callable[[], Awaitable[None]]] = {
             "stream": self._runner.stream.run,
             "heartbeat": self._heartbeat,
@@ -249,6 +255,14 @@ class Service:
         }
         keep = self._supervisor.keep
         return [tasks.create_task(keep(name, helper)) for name, helper in helpers.items()]
+
+    def _condition(self) -> Condition:
+        state, now = self._runner.bot.engine.state, wall_clock()
+        return Condition(
+            status_line(state),
+            state.service.reconciled,
+            unattended(state, self._runner.bot.feed_age(now), now),
+        )
 
     async def _recorded(self) -> None:
         """Wait until a session that only records has recorded enough; any other never has.

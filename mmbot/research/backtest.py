@@ -17,7 +17,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
-from mmbot.config import Settings
+from mmbot.config import ForecastSettings, Settings
 from mmbot.exchange.fees import FeeSchedule, rounded_fee
 from mmbot.forecast.belief import Belief
 from mmbot.research.candles import Candle, HistoricalMarket, HistoricalWeek
@@ -57,7 +57,7 @@ from mmbot.units import (
 _MIDNIGHT, _OPENING, _AFTER_RELEASE = dt.time(0), dt.time(10), dt.time(9, 30)
 _SHARE_OF_VOLUME = 5
 
-Rule: TypeAlias = Literal["trades", "daily candles"]
+Rule: TypeAlias = Literal["trades", "daily candles", "recording"]
 # Candles do not say how much rests at the best prices; it is taken to be enough for a market mid.
 _DEPTH = Count(1_000_000 * ONE_CONTRACT)
 # More tokens than a week of quotes needs.
@@ -70,8 +70,7 @@ class Strategy(msgspec.Struct, frozen=True):
 
     Attributes:
         name: Its name.
-        settings: The settings of its quotes.
-        method: Its forecast method.
+        settings: The settings of its forecast and of its quotes.
         cash: The account's cash at the start of each week.
         updates: Whether its belief takes in the counts that are published during the week.
         pulls_for_releases: Whether its orders are off while a release is due; if not, they rest and
@@ -80,7 +79,6 @@ class Strategy(msgspec.Struct, frozen=True):
 
     name: str
     settings: Settings
-    method: str
     cash: Money
     updates: bool = True
     pulls_for_releases: bool = True
@@ -89,7 +87,7 @@ class Strategy(msgspec.Struct, frozen=True):
 class BeliefSource(Protocol):
     """Forms a belief from what was published at an instant."""
 
-    def __call__(self, method: str, real: HistoricalWeek, at: dt.datetime) -> Belief:
+    def __call__(self, forecast: ForecastSettings, real: HistoricalWeek, at: dt.datetime) -> Belief:
         """Return the belief at the strikes of the week."""
         ...
 
@@ -166,20 +164,21 @@ class MarketPrediction(msgspec.Struct, frozen=True):
 
 
 class WeekResult(msgspec.Struct, frozen=True):
-    """A strategy's trades and opinions in a week; `week` is the event's ticker.
+    """A strategy's trades and opinions in a week.
 
-    It was backtested by its trades where it has `replayed`, else by candles of a day.
+    Attributes:
+        week: The event's ticker.
+        trades: Its fills and their outcomes.
+        predictions: What it thought of the markets.
+        rule: By what its orders were filled.
+        replayed: What the whole bot did, where that traded the week.
     """
 
     week: str
     trades: tuple[Trade, ...]
     predictions: tuple[MarketPrediction, ...]
+    rule: Rule = "daily candles"
     replayed: ReplayedWeek | None = None
-
-    @property
-    def rule(self) -> Rule:
-        """By what its orders were filled."""
-        return "daily candles" if self.replayed is None else "trades"
 
 
 class _QuotingTime(msgspec.Struct, frozen=True):
@@ -196,9 +195,10 @@ def play_week(strategy: Strategy, real: HistoricalWeek, believe: BeliefSource) -
     trades: list[Trade] = []
     predictions: list[MarketPrediction] = []
     times = list(_quoting_times(strategy, real))
-    first = believe(strategy.method, real, times[0].at)
+    forecast = strategy.settings.forecast
+    first = believe(forecast, real, times[0].at)
     for quoting_time in times:
-        belief = believe(strategy.method, real, quoting_time.at)
+        belief = believe(forecast, real, quoting_time.at)
         if not strategy.updates:
             belief = msgspec.structs.replace(first, days_published=belief.days_published)
         books = {each.ticker: _book(each, quoting_time) for each in real.markets}

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from typing import Protocol
 
 import msgspec
 
@@ -18,45 +20,92 @@ from mmbot import config
 from mmbot.config import Settings
 from mmbot.errors import BadInput
 from mmbot.research import scoring, yardstick
-from mmbot.research.backtest import play_week
-from mmbot.research.cached_beliefs import CachedBeliefs
-from mmbot.research.candles import HistoricalWeek
-from mmbot.research.scoring import FillStatistics
+from mmbot.research.backtest import Rule, WeekResult
+from mmbot.research.past_history import PastMarket
+from mmbot.research.scoring import FillStatistics, Interval
 from mmbot.research.strategies import own
-from mmbot.research.yardstick import SessionMeasure
-from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT
+from mmbot.research.yardstick import SessionMeasure, WeekMeasured
 
 MOST_SETTINGS = 10_000
 
 Changes = dict[str, object]
 
 
-class SweepData(msgspec.Struct, frozen=True):
-    """What every trial shares: the base settings, the weeks and their beliefs."""
+class Market(Protocol):
+    """What settings are tried on, in parts that can be traded one without the other."""
+
+    def __len__(self) -> int:
+        """Return the number of its parts."""
+        ...
+
+    def play(self, settings: Settings, part: int, /) -> Sequence[WeekResult]:
+        """Return the weeks of a part as a bot with these settings would have traded them."""
+        ...
+
+
+class MarketOfWeeks(msgspec.Struct, frozen=True):
+    """Past weeks, of which each is a part."""
+
+    past: PastMarket
+
+    def __len__(self) -> int:
+        return len(self.past)
+
+    def play(self, settings: Settings, part: int) -> Sequence[WeekResult]:
+        """Return one week."""
+        return (self.past.play(own(settings), part),)
+
+
+class Sweep(msgspec.Struct, frozen=True):
+    """What every trial shares: the settings that are changed, and the market."""
 
     settings: Settings
-    weeks: tuple[HistoricalWeek, ...]
-    beliefs: CachedBeliefs
+    market: Market
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """A part of the market to be traded with some changes."""
+
+    changes: Changes
+    part: int
+
+
+class PlayedWeek(msgspec.Struct, frozen=True):
+    """A week's fills, and their measure; without opinions, which are the same in every trial."""
+
+    result: WeekResult
+    measured: WeekMeasured
 
 
 class Trial(msgspec.Struct, frozen=True):
     """The backtest of one setting.
 
-    `pnl`, in dollars, and `contracts` are by week; `earned` is P&L over the dollars at risk.
+    `pnl` and `at_risk`, in dollars, `contracts` and `rules` are by week, as are the events' tickers
+    in `weeks`; `earned` is P&L over the dollars at risk.
     """
 
     changes: Changes
     statistics: FillStatistics
+    weeks: tuple[str, ...]
+    rules: tuple[Rule, ...]
     pnl: tuple[float, ...]
     contracts: tuple[float, ...]
+    at_risk: tuple[float, ...]
     earned: SessionMeasure
 
 
 class HeldOut(msgspec.Struct, frozen=True):
-    """P&L in dollars, and contracts, of the settings chosen without the week they are scored on."""
+    """What settings made that were chosen without the week they are scored on.
+
+    Attributes:
+        pnl: The P&L in dollars.
+        contracts: The contracts.
+        on_risk: P&L over the dollars at risk; `None` where nothing was.
+    """
 
     pnl: float
     contracts: float
+    on_risk: Interval | None
 
 
 def grid(choices: Mapping[str, Sequence[object]]) -> list[Changes]:
@@ -73,26 +122,69 @@ def grid(choices: Mapping[str, Sequence[object]]) -> list[Changes]:
     ]
 
 
-def try_setting(data: SweepData, changes: Changes) -> Trial:
-    """Backtest every week with one setting."""
-    strategy = own(config.changed(data.settings, changes, "the sweep"))
-    results = [play_week(strategy, week, data.beliefs) for week in data.weeks]
+def pieces(market: Market, changes: Sequence[Changes]) -> list[Piece]:
+    """Return all pieces of work, part after part: what is fitted for a week serves every trial."""
+    return [Piece(each, part) for part in range(len(market)) for each in changes]
+
+
+def play(sweep: Sweep, piece: Piece) -> tuple[PlayedWeek, ...]:
+    """Trade a part of the market."""
+    settings = config.changed(sweep.settings, piece.changes, "the sweep")
+    return tuple(_played(week) for week in sweep.market.play(settings, piece.part))
+
+
+def _played(week: WeekResult) -> PlayedWeek:
+    (measured,) = yardstick.of_results([week])
+    return PlayedWeek(
+        msgspec.structs.replace(week, predictions=(), replayed=None),
+        msgspec.structs.replace(measured, predictions=()),
+    )
+
+
+def trials(
+    changes: Sequence[Changes], played: Iterable[tuple[Piece, tuple[PlayedWeek, ...]]]
+) -> list[Trial]:
+    """Return the trial of each change; a week that it did not trade is one without fills."""
+    weeks: dict[str, dict[str, PlayedWeek]] = defaultdict(dict)
+    found: dict[str, PlayedWeek] = {}
+    for piece, results in played:
+        for each in results:
+            weeks[repr(piece.changes)][each.result.week] = each
+            found.setdefault(each.result.week, _nothing(each))
+    return [_trial(each, [*(found | weeks[repr(each)]).values()]) for each in changes]
+
+
+def _nothing(week: PlayedWeek) -> PlayedWeek:
+    return PlayedWeek(
+        msgspec.structs.replace(week.result, trades=()),
+        msgspec.structs.replace(week.measured, fills=()),
+    )
+
+
+def _trial(changes: Changes, weeks: Sequence[PlayedWeek]) -> Trial:
+    measured = [each.measured for each in weeks]
     return Trial(
         changes,
-        scoring.fill_statistics(results),
-        tuple(sum(t.pnl for t in result.trades) / MONEY_PER_DOLLAR for result in results),
-        tuple(sum(t.count for t in result.trades) / ONE_CONTRACT for result in results),
-        yardstick.earned(yardstick.of_results(results)),
+        scoring.fill_statistics([each.result for each in weeks]),
+        weeks=tuple(each.result.week for each in weeks),
+        rules=tuple(each.result.rule for each in weeks),
+        pnl=tuple(each.pnl for each in measured),
+        contracts=tuple(sum(fill.contracts for fill in each.fills) for each in measured),
+        at_risk=tuple(each.at_risk for each in measured),
+        earned=yardstick.earned(measured),
     )
 
 
 def held_out(trials: Sequence[Trial]) -> HeldOut:
-    """Return the leave-one-week-out P&L and contracts over all weeks."""
+    """Return what leave-one-week-out made over all weeks."""
     weeks = range(len(trials[0].pnl))
     chosen = [(week, max(trials, key=partial(_pnl_of_other_weeks, week))) for week in weeks]
+    pnl = [trial.pnl[week] for week, trial in chosen]
+    at_risk = [trial.at_risk[week] for week, trial in chosen]
     return HeldOut(
-        sum(trial.pnl[week] for week, trial in chosen),
+        sum(pnl),
         sum(trial.contracts[week] for week, trial in chosen),
+        scoring.clustered_ratio(pnl, at_risk) if sum(at_risk) else None,
     )
 
 

@@ -7,19 +7,28 @@ has only candles of a day the backtest by candles is all that there is.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
 from mmbot.bot.inputs import Predictor
+from mmbot.bot.outputs import FitForecast
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
-from mmbot.forecast.model import Forecaster
 from mmbot.history.rows import Candle as StoredCandle
 from mmbot.history.rows import Period
 from mmbot.history.store import HistoryStore
 from mmbot.history.weeks import PastWeek, load_week, stream
-from mmbot.research.backtest import MarketPrediction, Strategy, Trade, WeekResult
+from mmbot.research.backtest import (
+    MarketPrediction,
+    Rule,
+    Strategy,
+    Trade,
+    WeekResult,
+    play_week,
+)
+from mmbot.research.cached_beliefs import FormedBeliefs
 from mmbot.research.candles import Candle, HistoricalMarket, HistoricalWeek
 from mmbot.research.week_replay import (
     FillRules,
@@ -28,6 +37,7 @@ from mmbot.research.week_replay import (
     WeekToReplay,
     replay_week,
 )
+from mmbot.trading.commands import RecordFill
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Counts
 from mmbot.units import ONE_DOLLAR
@@ -91,7 +101,7 @@ def _to_replay(
 ) -> WeekToReplay:
     # Where there are none of a minute, those of an hour tell the book at their ends.
     period: Period = 1 if minutes else 60
-    return WeekToReplay(past, lambda: stream(store, past, counts, period), minutes, counts)
+    return WeekToReplay(past, partial(stream, store, past, counts, period), minutes, counts)
 
 
 def _by_days(store: HistoryStore, past: PastWeek) -> HistoricalWeek:
@@ -117,19 +127,51 @@ def _of_a_day(row: StoredCandle) -> Candle:
 
 
 class Forecasters:
-    """Fits each method once a week."""
+    """Fits each forecast once a week."""
 
-    def __init__(self, fit: Callable[[Counts, str], Forecaster]) -> None:
-        """Begin with nothing fitted; `fit` fits the method of that name to counts."""
+    def __init__(self, fit: PredictorSource) -> None:
+        """Begin with nothing fitted."""
         self._fit = fit
-        self._fitted: dict[tuple[str, Week | None], Forecaster] = {}
+        self._fitted: dict[tuple[str, bool, Week | None], Predictor] = {}
 
-    def __call__(self, method: str, counts: Counts, week: Week | None) -> Predictor:
-        """Return the method, fitted to the counts of which `week` is the running one."""
-        key = method, week
+    def __call__(self, wanted: FitForecast) -> Predictor:
+        """Return the forecast, fitted when it was first asked for."""
+        key = wanted.method, wanted.error_correction, wanted.week
         if key not in self._fitted:
-            self._fitted[key] = self._fit(counts, method)
+            self._fitted[key] = self._fit(wanted)
         return self._fitted[key]
+
+
+class PastMarket:
+    """Past weeks to try strategies on, in their order; it can be sent to another process."""
+
+    def __init__(
+        self, weeks: PastWeeks, counts: Counts, fit: PredictorSource, rules: FillRules
+    ) -> None:
+        """Begin with nothing played.
+
+        Args:
+            weeks: The weeks.
+            counts: Every count with its vintages.
+            fit: Fits a forecast.
+            rules: How orders fill, where a week is traded by its trades.
+        """
+        by_trades = {week.past.week: week for week in weeks.by_trades}
+        by_candles = {week.week: week for week in weeks.by_candles}
+        self._weeks = [week for _, week in sorted((by_trades | by_candles).items())]
+        self._fit = Forecasters(fit)
+        self._believe = FormedBeliefs(counts, self._fit)
+        self._rules = rules
+
+    def __len__(self) -> int:
+        return len(self._weeks)
+
+    def play(self, strategy: Strategy, number: int) -> WeekResult:
+        """Return what a strategy would have traded in the week of this number."""
+        week = self._weeks[number]
+        if isinstance(week, HistoricalWeek):
+            return play_week(strategy, week, self._believe)
+        return replay_strategy(strategy, week, self._fit, self._rules)
 
 
 class _MondaysView:
@@ -161,19 +203,23 @@ def replay_strategy(
             f"{strategy.name} rests through releases, which the bot that trades never does; "
             "it is backtested by candles of a day only (--markets and --candles)"
         )
-    forecast = msgspec.structs.replace(strategy.settings.forecast, method=strategy.method)
-    settings = msgspec.structs.replace(strategy.settings, forecast=forecast)
 
-    def fitted(method: str, counts: Counts, week: Week | None) -> Predictor:
-        predictor = fit(method, counts, week)
+    def fitted(wanted: FitForecast) -> Predictor:
+        predictor = fit(wanted)
         return predictor if strategy.updates else _MondaysView(predictor)
 
-    replayed = replay_week(week, settings, strategy.cash, fitted, rules)
+    replayed = replay_week(week, strategy.settings, strategy.cash, fitted, rules)
     return result_of(replayed)
 
 
-def result_of(replayed: ReplayedWeek) -> WeekResult:
-    """Return a replayed week as the other backtest's results are."""
+def _fair(filled: RecordFill) -> float:
+    """Return the fair value when it filled; without one the price stands for it."""
+    fair = filled.view.fair
+    return filled.fill.price / ONE_DOLLAR if fair is None else fair
+
+
+def result_of(replayed: ReplayedWeek, rule: Rule = "trades") -> WeekResult:
+    """Return a week that the whole bot traded as the other backtest's results are."""
     payouts = {market.ticker: market.payout for market in replayed.markets}
     trades = tuple(
         Trade(
@@ -185,7 +231,7 @@ def result_of(replayed: ReplayedWeek) -> WeekResult:
             price=each.fill.price,
             count=each.fill.count,
             fee=each.fill.fee,
-            fair=each.view.fair or 0.0,
+            fair=_fair(each),
             later=replayed.later[each.fill.key],
             payout=payouts[each.fill.ticker],
         )
@@ -207,4 +253,4 @@ def result_of(replayed: ReplayedWeek) -> WeekResult:
         and sample.view.mid is not None
         and sample.view.fair is not None
     )
-    return WeekResult(replayed.event, trades, predictions, replayed)
+    return WeekResult(replayed.event, trades, predictions, rule, replayed)

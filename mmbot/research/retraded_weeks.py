@@ -1,61 +1,70 @@
-"""What a bot recorded in its ledger, as the weeks of a backtest."""
+"""What a bot kept of a recording that it traded again, as the weeks of a backtest."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from mmbot.research.backtest import Trade, WeekResult
-from mmbot.research.performance import predictions_of
+from mmbot.research.backtest import WeekResult
+from mmbot.research.past_history import result_of
+from mmbot.research.week_replay import MarketOutcome, ReplayedWeek
+from mmbot.research.yardstick import strikes_in_order
 from mmbot.trading.commands import MarketSample, Markout, RecordFill, RecordSettlement
 from mmbot.trading.values import event_of
 from mmbot.tsa.calendar import CalendarClock
-from mmbot.units import ONE_DOLLAR
+from mmbot.units import ONE_DOLLAR, Price
 
 
 def week_results(
     fills: Sequence[RecordFill],
-    markouts: Iterable[Markout],
-    samples: Iterable[MarketSample],
-    settlements: Sequence[RecordSettlement],
+    markouts: Sequence[Markout],
+    samples: Sequence[MarketSample],
+    settlements: Iterable[RecordSettlement],
     clock: CalendarClock,
+    mids: Mapping[str, float] | None = None,
 ) -> list[WeekResult]:
     """Return every event that is settled as far as it was traded, in order.
 
     A fill's later value is the market's mid after the next release where there was one, otherwise
-    what YES paid. Without a fair value at its time the price stands for it.
+    what YES paid. With `mids`, in dollars, a market without a settlement is worth its mid; what was
+    thought of it is not scored.
     """
-    settlement_of = {each.ticker: each for each in settlements}
-    unsettled = {event_of(f.fill.ticker) for f in fills if f.fill.ticker not in settlement_of}
-    later = {
+    settled = {each.ticker: each.value for each in settlements}
+    marked = {ticker: Price(round(mid * ONE_DOLLAR)) for ticker, mid in (mids or {}).items()}
+    worth = marked | settled
+    scored = [each for each in samples if each.ticker in settled]
+    open_ = {event_of(each.fill.ticker) for each in fills if each.fill.ticker not in worth}
+    tickers = {each.fill.ticker for each in fills} | {each.ticker for each in scored}
+    found = []
+    for event in sorted({event_of(ticker) for ticker in tickers} - open_):
+        its_fills = tuple(each for each in fills if event_of(each.fill.ticker) == event)
+        its_markouts = _of(its_fills, markouts)
+        replayed = ReplayedWeek(
+            event=event,
+            clock=clock,
+            markets=tuple(
+                MarketOutcome(ticker, worth[ticker])
+                for ticker in strikes_in_order(t for t in tickers if event_of(t) == event)
+            ),
+            fills=its_fills,
+            markouts=its_markouts,
+            samples=tuple(each for each in scored if event_of(each.ticker) == event),
+            later=_later(its_fills, its_markouts, worth),
+        )
+        found.append(result_of(replayed, "recording"))
+    return found
+
+
+def _of(fills: Sequence[RecordFill], markouts: Iterable[Markout]) -> tuple[Markout, ...]:
+    keys = {each.fill.key for each in fills}
+    return tuple(each for each in markouts if (each.trade_id, each.order_id) in keys)
+
+
+def _later(
+    fills: Iterable[RecordFill], markouts: Iterable[Markout], worth: Mapping[str, Price]
+) -> dict[tuple[str, str], float]:
+    paid = {each.fill.key: worth[each.fill.ticker] / ONE_DOLLAR for each in fills}
+    return paid | {
         (each.trade_id, each.order_id): each.view.mid
         for each in markouts
         if each.horizon == "release" and each.view.mid is not None
     }
-    trades: dict[str, list[Trade]] = defaultdict(list)
-    for record in fills:
-        fill, event = record.fill, event_of(record.fill.ticker)
-        if event in unsettled:
-            continue
-        paid = settlement_of[fill.ticker].value
-        price = fill.price / ONE_DOLLAR
-        trades[event].append(
-            Trade(
-                week=event,
-                days_published=record.days_published,
-                ticker=fill.ticker,
-                day=clock.at(fill.at).date(),
-                side=fill.side,
-                price=fill.price,
-                count=fill.count,
-                fee=fill.fee,
-                fair=price if record.view.fair is None else record.view.fair,
-                later=later.get(fill.key, paid / ONE_DOLLAR),
-                payout=paid,
-            )
-        )
-    predictions = defaultdict(list)
-    for each in predictions_of(samples, settlement_of):
-        predictions[each.week].append(each)
-    events = sorted((trades.keys() | predictions.keys()) - unsettled)
-    return [WeekResult(e, tuple(trades[e]), tuple(predictions[e])) for e in events]

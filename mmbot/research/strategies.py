@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from mmbot import config
 from mmbot.config import Settings
 from mmbot.forecast.methods import SEED
 from mmbot.research.backtest import Strategy
@@ -30,14 +31,15 @@ _SEED_QUOTING: dict[str, object] = {
 
 def own(settings: Settings) -> Strategy:
     """Return the strategy of the config; the account is the one of its paper trading."""
-    return Strategy("mmbot", settings, settings.forecast.method, settings.paper.balance)
+    return Strategy("mmbot", settings, settings.paper.balance)
 
 
 def seed(settings: Settings) -> Strategy:
     """Return the baseline: forecast on Monday, bid once a day, no orders while a release is due."""
     quoting = msgspec.structs.replace(settings.quoting, **_SEED_QUOTING)
-    simple = msgspec.structs.replace(settings, quoting=quoting)
-    return Strategy("seed", simple, SEED.name, _UNLIMITED_CASH, updates=False)
+    forecast = config.changed(settings, {"forecast.method": SEED.name}, "the seed").forecast
+    simple = msgspec.structs.replace(settings, quoting=quoting, forecast=forecast)
+    return Strategy("seed", simple, _UNLIMITED_CASH, updates=False)
 
 
 def seed_resting_always(settings: Settings) -> Strategy:

@@ -102,6 +102,7 @@ class SessionSummary(msgspec.Struct):
         frames: The frames of the exchange.
         interruptions: How often the stream was lost.
         unserved: Requests of the new bot to which the recording has no answer.
+        mids: The last midpoint of each market, in dollars, of those that had one.
         notes: How often the new bot logged what.
     """
 
@@ -114,6 +115,7 @@ class SessionSummary(msgspec.Struct):
     frames: int = 0
     interruptions: int = 0
     unserved: int = 0
+    mids: dict[str, float] = msgspec.field(default_factory=dict)
     notes: Counter[str] = msgspec.field(default_factory=Counter)
 
 
@@ -193,6 +195,10 @@ class TradedSession:
     def finish(self) -> None:
         """Let what is still on its way take effect."""
         self._pass_time(self._now + _DELAY_MS)
+        for event in self._bot.engine.state.events.values():
+            for ticker, market in event.markets.items():
+                if market.market_mid.mid is not None:
+                    self.summary.mids[ticker] = market.market_mid.mid
 
     def _happen(self, cause: Record, caused: list[Record], *, timer_is_same: bool) -> None:
         what = cause.what

@@ -13,7 +13,7 @@ import datetime as dt
 import random
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import TypeAlias
 
 import msgspec
 
@@ -93,12 +93,11 @@ class MarketOutcome(msgspec.Struct, frozen=True):
     """A market of the week and what YES paid."""
 
     ticker: str
-    strike: int
     payout: Price
 
 
 class ReplayedWeek(msgspec.Struct, frozen=True):
-    """What the bot did in a week, as its ledger has it, and what the markets paid.
+    """What the whole bot did in a week, as its ledger has it, and what the markets paid.
 
     Attributes:
         event: The week's event.
@@ -120,8 +119,8 @@ class ReplayedWeek(msgspec.Struct, frozen=True):
     markouts: tuple[Markout, ...]
     samples: tuple[MarketSample, ...]
     later: dict[tuple[str, str], float]
-    trades: int
-    shown: int
+    trades: int = 0
+    shown: int = 0
 
 
 class WeekToReplay(msgspec.Struct, frozen=True):
@@ -140,12 +139,7 @@ class WeekToReplay(msgspec.Struct, frozen=True):
     counts: Counts
 
 
-class PredictorSource(Protocol):
-    """Fits a method to counts, of which `week` is the running one."""
-
-    def __call__(self, method: str, counts: Counts, week: Week | None) -> Predictor:
-        """Return what forms beliefs."""
-        ...
+PredictorSource: TypeAlias = Callable[[FitForecast], Predictor]
 
 
 def outcomes(past: PastWeek) -> tuple[MarketOutcome, ...]:
@@ -156,7 +150,7 @@ def outcomes(past: PastWeek) -> tuple[MarketOutcome, ...]:
             continue
         if market.yes_value is None:
             raise BadInput(f"{market.ticker} has no result yet; its week is left out")
-        found.append(MarketOutcome(market.ticker, market.strike, market.yes_value))
+        found.append(MarketOutcome(market.ticker, market.yes_value))
     return tuple(found)
 
 
@@ -174,7 +168,7 @@ def replay_week(
         week: The week.
         settings: The bot's settings; its orders live for an hour whatever they say.
         cash: The account's cash at its start.
-        fit: Fits the forecast method.
+        fit: Fits a forecast.
         rules: How orders fill.
         decided: Called with what the bot decided, and when.
 
@@ -387,7 +381,7 @@ class _Replay:
 
     def fit_forecast(self, fit: FitForecast) -> None:
         """Fit a forecaster; trading begins with the first."""
-        predictor = self._fit(fit.method, fit.counts, fit.week)
+        predictor = self._fit(fit)
         self._scheduler.after(_READING_MS, partial(self._fitted, predictor, fit.week))
 
     def _fitted(self, predictor: Predictor, week: Week | None) -> None:

@@ -12,7 +12,7 @@ import datetime as dt
 import enum
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -55,6 +55,10 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
     """Every vintage of every day, by day and in the order they were seen."""
 
     vintages: Mapping[dt.date, tuple[Vintage, ...]] = MappingProxyType({})
+
+    def __reduce__(self) -> tuple[Callable[..., Counts], tuple[object, ...]]:
+        # A read-only mapping cannot be sent to another process as it is.
+        return _of_dict, (dict(self.vintages),)
 
     def __contains__(self, day: object) -> bool:
         return day in self.vintages
@@ -162,6 +166,10 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
         for day in self.vintages:
             values[day.toordinal() - start] = self.settling_count(day)
         return first, values
+
+
+def _of_dict(vintages: dict[dt.date, tuple[Vintage, ...]]) -> Counts:
+    return Counts(MappingProxyType(vintages))
 
 
 def assumed_release(day: dt.date) -> dt.datetime:

@@ -33,15 +33,19 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return store.directory
 
 
-def backtest(monkeypatch: pytest.MonkeyPatch, history: Path, *more: str | Path) -> int:
+def run(monkeypatch: pytest.MonkeyPatch, command: str, history: Path, *more: str | Path) -> int:
     config = history.parent / "config.toml"
     config.write_text('[forecast]\nmethod = "seed"\n[quoting]\nlowest_bid_cents = 1.0\n')
     given = ["--counts", history, "--history", history, "--config", config]
     cache = ["--cache", history.parent / "cache"]
-    monkeypatch.setattr(sys, "argv", ["mmbot", "backtest", *map(str, [*given, *cache, *more])])
+    monkeypatch.setattr(sys, "argv", ["mmbot", command, *map(str, [*given, *cache, *more])])
     with pytest.raises(SystemExit) as end:
         main()
     return int(end.value.code or 0)
+
+
+def backtest(monkeypatch: pytest.MonkeyPatch, history: Path, *more: str | Path) -> int:
+    return run(monkeypatch, "backtest", history, *more)
 
 
 def test_weeks_with_trades_are_traded_again(
@@ -82,3 +86,26 @@ def test_where_nothing_is_there_it_says_what_gets_it(
     assert "mmbot history fetch" in capfd.readouterr().err
     assert backtest(monkeypatch, history, "--markets", "m.csv") == 2
     assert "belong together" in capfd.readouterr().err
+
+
+def test_a_sweep_over_weeks_with_trades_makes_what_the_backtest_of_each_setting_makes(
+    history: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    # Six pieces of work are done by other processes.
+    path, margins = tmp_path / "sweep.json", ("--set", "quoting.margin=[0.1, 0.2, 0.9]")
+    assert run(monkeypatch, "sweep", history, *margins, "--json", path) == 0
+    said = " ".join(capfd.readouterr().out.split())
+    assert "3 settings were tried on 2 weeks" in said
+    assert "2 by trades" in said
+    found: dict[str, Any] = json.loads(path.read_text())
+    assert found["filled_by"] == {EVENT_BEFORE: "trades", EVENT: "trades"}
+    by_margin = {each["changes"]["quoting.margin"]: each for each in found["settings"]}
+    assert by_margin[0.9]["fills"] == 0
+    figures = tmp_path / "figures.json"
+    assert backtest(monkeypatch, history, "--strategy", "mmbot", "--json", figures) == 0
+    shipped = json.loads(figures.read_text())["yardstick"]["mmbot"]["total"]
+    assert by_margin[0.1]["pnl"] == pytest.approx(shipped["pnl"])
+    assert by_margin[0.1]["at_risk"] == pytest.approx(shipped["at_risk"])

@@ -16,7 +16,7 @@ from mmbot.daemon.ledger_reader import read_records
 from mmbot.errors import BadInput
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from tests.cli.faulty_rest import faulty_rest
-from tests.conftest import exchanges
+from tests.conftest import exchanges, quick_settings
 from tests.daemon.processes import (
     PATIENCE_SECONDS,
     Account,
@@ -32,10 +32,10 @@ runner = CliRunner()
 
 
 def config_of(directory: Path, *changes: tuple[str, str]) -> Path:
-    """Write the shipped demo settings, with a forecast that needs no fit, and others changed."""
+    """Write the shipped demo settings, with a forecast that needs no fit, some of them changed."""
     path = directory / "record.toml"
-    text = Path("config/demo.toml").read_text(encoding="utf-8")
-    for before, after in (('method = "combined"', 'method = "seed"'), *changes):
+    text = quick_settings()
+    for before, after in changes:
         assert before in text
         text = text.replace(before, after)
     path.write_text(text, encoding="utf-8")
@@ -43,7 +43,7 @@ def config_of(directory: Path, *changes: tuple[str, str]) -> Path:
 
 
 def megabytes(number: int) -> tuple[str, str]:
-    return "[log]", f"[state]\ncapture_megabytes = {number}\n\n[log]"
+    return "capture_megabytes = 1024", f"capture_megabytes = {number}"
 
 
 def read_only(exchange: Any, directory: Path, **changes: str) -> Path:

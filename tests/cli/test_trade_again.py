@@ -19,7 +19,7 @@ from mmbot.recording.batches import MARK, Packer
 from mmbot.recording.replay import utc
 from mmbot.research.recorded_requests import RecordedRequests
 from mmbot.units import ONE_CONTRACT, format_count, format_price
-from tests.conftest import exchanges
+from tests.conftest import exchanges, quick_settings
 from tests.daemon.processes import Start, daemon, read_until, terminate
 from tests.recording.builders import session
 
@@ -31,9 +31,7 @@ FILLS = 8
 def paper_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped demo settings on paper, with a forecast that needs no fit."""
     path = tmp_path_factory.mktemp("config") / "paper.toml"
-    text = Path("config/demo.toml").read_text(encoding="utf-8")
-    text = text.replace('method = "combined"', 'method = "seed"')
-    path.write_text(text.replace('mode = "demo"', 'mode = "paper"'), encoding="utf-8")
+    path.write_text(quick_settings().replace('mode = "demo"', 'mode = "paper"'), encoding="utf-8")
     return path
 
 
@@ -169,3 +167,18 @@ def test_a_recording_is_no_companion_of_candles(tmp_path: Path) -> None:
     result = again(tmp_path, "--candles", "candles.csv")
     assert isinstance(result.exception, BadInput)
     assert "leave out --markets" in str(result.exception)
+
+
+def test_a_sweep_over_a_recording_trades_it_again_with_each_setting(
+    recorded: Path, tmp_path: Path
+) -> None:
+    path, margins = tmp_path / "sweep.json", ("--set", "quoting.margin=[0.06, 0.3]")
+    given = ("sweep", "--recording", str(recorded), *margins, "--json", str(path))
+    result = runner.invoke(app, given)
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(path.read_text())
+    by_margin = {each["changes"]["quoting.margin"]: each for each in found["settings"]}
+    assert set(found["filled_by"].values()) == {"recording"}
+    same = figures(recorded, tmp_path)["recording"]
+    assert by_margin[0.06]["fills"] == len(same["fills"])
+    assert by_margin[0.3]["fills"] < by_margin[0.06]["fills"]

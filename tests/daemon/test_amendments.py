@@ -13,6 +13,8 @@ from mmbot.daemon.interceptor import PassThrough
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.service import Service
+from mmbot.daemon.service_manager import ServiceManager
+from mmbot.daemon.watchdog import Watchdog
 from mmbot.kalshi.auth import Signer
 from tests.daemon.builders import OBSERVER, TICKER, settlement
 
@@ -33,6 +35,7 @@ async def test_an_amended_settlement_is_logged_as_a_warning_and_only_once(tmp_pa
             tmp_path,
             PassThrough(),
             OBSERVER,
+            Watchdog(ServiceManager({})),
         )
         for settled in (WON, WON, LOST, LOST):
             service._runner.record(settled)

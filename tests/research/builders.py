@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 import numpy as np
 
-from mmbot.config import Settings
+from mmbot.config import ForecastSettings, Settings
 from mmbot.forecast.belief import Belief
 from mmbot.research.backtest import MarketPrediction, Strategy
 from mmbot.research.candles import Candle, HistoricalMarket, HistoricalWeek
@@ -84,7 +84,6 @@ def strategy(updates: bool = True, pulls_for_releases: bool = True, **quoting: o
     return Strategy(
         "test",
         settings,
-        "combined",
         Money(10**15),
         updates=updates,
         pulls_for_releases=pulls_for_releases,
@@ -97,10 +96,12 @@ class Oracle:
     def __init__(self) -> None:
         self.asked: list[dt.datetime] = []
 
-    def __call__(self, method: str, real: HistoricalWeek, at: dt.datetime) -> Belief:
+    def __call__(self, forecast: ForecastSettings, real: HistoricalWeek, at: dt.datetime) -> Belief:
         self.asked.append(at)
         days_published = sum(assumed_release(day) <= at for day in real.week.days)
-        return Belief(real.week, days_published, STRIKES, ABOVE, 2.5e6, 8e4, method, f"{at}")
+        return Belief(
+            real.week, days_published, STRIKES, ABOVE, 2.5e6, 8e4, forecast.method, f"{at}"
+        )
 
 
 def probability(log_odds: float) -> float:

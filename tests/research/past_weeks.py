@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from mmbot.bot.outputs import FitForecast
 from mmbot.config import Settings
 from mmbot.exchange.synthetic import daily_counts
 from mmbot.forecast.belief import Belief
@@ -122,7 +123,7 @@ class SameBelief:
     def __init__(self, above: Sequence[float]) -> None:
         self.above = tuple(above)
 
-    def __call__(self, method: str, counts: Counts, week: Week | None) -> SameBelief:
+    def __call__(self, fit: FitForecast) -> SameBelief:
         return self
 
     def belief(self, counts: Counts, week: Week, strikes: Sequence[int]) -> Belief:

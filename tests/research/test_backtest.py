@@ -5,6 +5,7 @@ import datetime as dt
 import msgspec
 import pytest
 
+from mmbot.config import ForecastSettings
 from mmbot.forecast.belief import Belief
 from mmbot.research.backtest import Trade, play_week
 from mmbot.research.candles import HistoricalWeek
@@ -115,8 +116,8 @@ def test_beliefs_are_formed_at_the_time_of_the_order() -> None:
 class Fickle(Oracle):
     """Is sure of the opposite from Tuesday on."""
 
-    def __call__(self, method: str, real: HistoricalWeek, at: dt.datetime) -> Belief:
-        belief = super().__call__(method, real, at)
+    def __call__(self, forecast: ForecastSettings, real: HistoricalWeek, at: dt.datetime) -> Belief:
+        belief = super().__call__(forecast, real, at)
         above = (0.5, 0.2, 0.1) if belief.days_published else (0.95, 0.9, 0.8)
         return msgspec.structs.replace(belief, above=above)
 

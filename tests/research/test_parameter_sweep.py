@@ -4,18 +4,46 @@ import pytest
 
 from mmbot.config import Settings
 from mmbot.errors import BadInput
-from mmbot.research.backtest import play_week
-from mmbot.research.cached_beliefs import CachedBeliefs
-from mmbot.research.parameter_sweep import SweepData, Trial, grid, held_out, try_setting
+from mmbot.research.backtest import Rule, WeekResult, play_week
+from mmbot.research.parameter_sweep import (
+    Piece,
+    PlayedWeek,
+    Sweep,
+    Trial,
+    grid,
+    held_out,
+    pieces,
+    play,
+    trials,
+)
 from mmbot.research.scoring import fill_statistics
 from mmbot.research.strategies import own
-from mmbot.research.yardstick import earned
+from mmbot.research.yardstick import earned, of_results
 from tests.research.builders import BOOKS, EVENT, SATURDAY, Oracle, candle, quiet, real_week
 
 
+class WeekOfCandles:
+    """A market of one part, in which the middle strike trades far and wide on Saturday."""
+
+    def __init__(self) -> None:
+        days = quiet()
+        days[1][SATURDAY] = candle(BOOKS[1], 1000, 9000, 5000, 100_000)
+        self.week = real_week(days)
+
+    def __len__(self) -> int:
+        return 1
+
+    def play(self, settings: Settings, _: int) -> list[WeekResult]:
+        return [play_week(own(settings), self.week, Oracle())]
+
+
 def trial(*pnl: float) -> Trial:
-    contracts = tuple(10.0 for _ in pnl)
-    return Trial({"x": pnl}, fill_statistics([]), pnl, contracts, earned([]))
+    contracts, at_risk = tuple(10.0 for _ in pnl), tuple(20.0 for _ in pnl)
+    rules: tuple[Rule, ...] = ("trades",) * len(pnl)
+    return Trial(
+        {"x": pnl}, fill_statistics([]), ("w",) * len(pnl), rules, pnl, contracts,
+        at_risk, earned([]),
+    )  # fmt: skip
 
 
 def test_a_grid_is_every_combination() -> None:
@@ -34,24 +62,39 @@ def test_a_week_is_scored_by_the_best_setting_of_the_others() -> None:
     assert (found.pnl, found.contracts) == (1.0 - 1.0 - 1.0, 30.0)
 
 
+def test_what_choosing_is_worth_is_over_the_dollars_at_risk() -> None:
+    found = held_out([trial(9.0, -1.0, -1.0), trial(1.0, 1.0, 1.0)]).on_risk
+    assert found is not None
+    assert found.estimate == pytest.approx(-1.0 / 60)
+
+
 def test_a_trial_is_the_backtest_with_other_settings() -> None:
-    days = quiet()
-    days[1][SATURDAY] = candle(BOOKS[1], 1000, 9000, 5000, 100_000)
-    week, oracle, settings = real_week(days), Oracle(), Settings()
-    strategy = own(settings)
-    result = play_week(strategy, week, oracle)
-    beliefs = {
-        (strategy.method, EVENT, at): oracle(strategy.method, week, at) for at in set(oracle.asked)
-    }
-    data = SweepData(settings, (week,), CachedBeliefs(beliefs))
-    same = try_setting(data, {"quoting.margin": settings.quoting.margin})
-    assert same.pnl == (sum(each.pnl for each in result.trades) / 1e6,)
+    market, settings = WeekOfCandles(), Settings()
+    (result,) = market.play(settings, 0)
+    changes: list[dict[str, object]] = [
+        {"quoting.margin": settings.quoting.margin},
+        {"quoting.margin": 0.95},
+    ]
+    sweep, work = Sweep(settings, market), pieces(market, changes)
+    same, none = trials(changes, [(piece, play(sweep, piece)) for piece in work])
+    assert (same.weeks, same.rules) == ((EVENT,), ("daily candles",))
+    assert same.pnl == pytest.approx((sum(each.pnl for each in result.trades) / 1e6,))
     assert same.statistics == fill_statistics([result])
     assert same.statistics.fills
-    assert not try_setting(data, {"quoting.margin": 0.95}).statistics.fills
+    assert not none.statistics.fills
+
+
+def test_a_week_that_only_one_setting_traded_counts_for_all() -> None:
+    (result,) = WeekOfCandles().play(Settings(), 0)
+    (measured,) = of_results([result])
+    changes: list[dict[str, object]] = [{"x": 1}, {"x": 2}]
+    first = Piece(changes[0], 0), (PlayedWeek(result, measured),)
+    traded, other = trials(changes, [first, (Piece(changes[1], 0), ())])
+    assert (traded.weeks, other.weeks) == ((EVENT,), (EVENT,))
+    assert (other.pnl, other.at_risk, other.statistics.fills) == ((0.0,), (0.0,), 0)
 
 
 @pytest.mark.parametrize("key", ["quoting.margni", "quotin.margin", "margin", "mode.margin"])
 def test_a_key_that_does_not_exist_is_refused(key: str) -> None:
     with pytest.raises(BadInput, match="there is no"):
-        try_setting(SweepData(Settings(), (), CachedBeliefs({})), {key: 0.1})
+        play(Sweep(Settings(), WeekOfCandles()), Piece({key: 0.1}, 0))

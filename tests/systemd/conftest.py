@@ -21,6 +21,7 @@ from tests.systemd.wire import Wire, wire
 PATIENCE_SECONDS = 120.0
 LOOK_SECONDS = 0.05
 LIFETIME_SECONDS = int(os.environ.get("MMBOT_LIFETIME_SECONDS", "10"))
+WATCHDOG_SECONDS = 15
 VENUE = "/etc/mmbot/venue.json"
 DROP_IN = "/etc/systemd/system/mmbot.service.d/venue.conf"
 # As the unit's own comment has it.
@@ -57,13 +58,13 @@ def container(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
 
 
 def with_venue(unit: str) -> str:
-    """Return a drop-in that gives the unit's commands a venue and changes nothing else."""
-    lines = ["[Service]"]
+    """Return a drop-in that gives the unit's commands a venue, and less time to hang."""
+    lines = ["[Service]", f"WatchdogSec={WATCHDOG_SECONDS}"]
     for line in unit.splitlines():
         key, _, command = line.partition("=")
         if f"{INSTALLED}/.venv/bin/mmbot" in command:
             lines += [f"{key}=", f"{line} --venue {VENUE}"]
-    assert len(lines) == 5
+    assert len(lines) == 6
     return "\n".join(lines) + "\n"
 
 
@@ -110,8 +111,9 @@ class Service:
 
     # The unit
 
-    async def start(self) -> None:
-        await self.container.systemctl("start", "mmbot")
+    async def start(self, *, until_ready: bool = False) -> None:
+        """Start it; without waiting, as what it waits for may be the test's to give."""
+        await self.container.systemctl("start", *([] if until_ready else ["--no-block"]), "mmbot")
 
     async def stop(self) -> float:
         """Stop it; return the seconds that took."""
@@ -153,9 +155,13 @@ class Service:
 
     async def until_failed(self) -> None:
         """Wait until systemd has given it up."""
+        await self.until_shown("ActiveState", lambda state: state == "failed")
+
+    async def until_shown(self, name: str, wanted: Callable[[str], bool]) -> None:
+        """Wait until systemd shows such a value of a property."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while (state := await self.shown("ActiveState")) != "failed":
-            assert time.monotonic() < deadline, f"it is {state}"
+        while not wanted(value := await self.shown(name)):
+            assert time.monotonic() < deadline, f"{name} is {value}"
             await asyncio.sleep(0.2)
 
     # The exchange's own ledger

@@ -19,15 +19,25 @@ def test_systemd_finds_no_fault_in_the_unit(container: Container) -> None:
 
 
 async def test_it_runs_as_nobody_known_and_a_stop_takes_every_order_off(service: Service) -> None:
-    await service.start()
+    await service.start(until_ready=True)
+    assert any(line["event"] == "account.reconciled" for line in await service.log())
     quoted = await service.until_quotes()
+    await service.until_shown("StatusText", lambda line: line.startswith("quotes "))
     await assert_nothing_is_left_to_others(service)
+    await assert_a_reload_leaves_it_as_it_is(service)
     stopped = await service.stop()
     assert await service.orders() == set()
     assert await service.shown("ExecMainStatus") == "0"
     assert await service.shown("Result") == "success"
     assert await service.shown("ActiveState") == "inactive"
     print(f"{quoted:.1f} s from the start to the first quote, {stopped:.1f} s to stop")
+
+
+async def assert_a_reload_leaves_it_as_it_is(service: Service) -> None:
+    process = await service.shown("MainPID")
+    await service.container.systemctl("reload", "mmbot")
+    assert await service.shown("ActiveState") in {"active", "reloading"}
+    assert await service.shown("MainPID") == process
 
 
 async def assert_nothing_is_left_to_others(service: Service) -> None:
@@ -59,6 +69,7 @@ async def test_root_halts_and_resumes_it_with_what_the_unit_says_at_its_top(
     report = orjson.loads(printed)
     assert (report["running"], report["left"]) == (True, 0)
     assert await service.orders() == set()
+    await service.until_shown("StatusText", lambda line: line.startswith("quotes nothing: the op"))
     code, printed = await service.mmbot("resume")
     assert code == 0, printed
     await service.until_quotes()

@@ -55,17 +55,20 @@ async def assert_a_suspended_one_is_stopped_as_any_other(service: Service) -> No
     assert await service.shown("Result") == "success"
 
 
-async def test_the_orders_of_one_that_hangs_expire_and_its_killing_brings_quotes_back(
-    service: Service,
-) -> None:
-    await service.start()
+async def test_one_that_hangs_is_started_again_by_the_watchdog(service: Service) -> None:
+    await service.start(until_ready=True)
     await service.until_quotes()
     await service.send("STOP")
+    hung_at = time.monotonic()
     assert await service.longest_life() <= LONGEST_LIFE_SECONDS
     off = await service.until_no_quote()
-    assert await service.shown("ActiveState") == "active", "nothing watches it"
-    await service.send("KILL")
-    tell("SIGSTOP, then SIGKILL", off, await assert_quotes_are_back(service))
+    await service.until_shown("NRestarts", lambda restarts: restarts == "1")
+    restarted = time.monotonic() - hung_at
+    assert restarted >= off
+    journal = "\n".join(await service.journal())
+    assert "Current thread" in journal, "it leaves where it hung"
+    assert "none of the bot's is left" in journal
+    tell("SIGSTOP", off, restarted + await assert_quotes_are_back(service))
 
 
 async def test_an_exchange_that_is_down_at_the_start_is_waited_for(service: Service) -> None:
@@ -73,6 +76,8 @@ async def test_an_exchange_that_is_down_at_the_start_is_waited_for(service: Serv
     await service.start()
     told = await service.until_logged("start.waits")
     assert "there is no exchange" in told["waits_for"]
+    assert await service.shown("ActiveState") == "activating"
+    assert (await service.shown("StatusText")).startswith("waits: ")
     await service.to_exchange.up()
     tell("exchange down at the start", None, await assert_quotes_are_back(service))
     assert await service.shown("NRestarts") == "0"
@@ -108,4 +113,5 @@ async def test_an_exchange_that_goes_and_a_network_that_is_cut_are_quoted_over_a
     service.site.mend()
     back = await assert_quotes_are_back(service)
     tell(f"network cut for {CUT_SECONDS:.0f} s", off, back)
+    # Which is longer than the watchdog waits: quotes that expire are nothing to start again for.
     assert await service.shown("NRestarts") == "0"

@@ -1,0 +1,81 @@
+"""What `backtest` and `sweep` trade again: their options, and the weeks that these name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+from rich.console import Console
+
+from mmbot.errors import BadInput
+from mmbot.history.store import HOW_TO_FETCH, HistoryStore, default_directory
+from mmbot.research.candles import load_weeks
+from mmbot.research.past_history import PastWeeks, past_weeks
+from mmbot.research.week_replay import FillRules
+from mmbot.tsa.counts import Counts
+from mmbot.units import ONE_CONTRACT, Count
+
+MarketsOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(help="CSV file of markets: event_ticker,ticker,floor_strike,result."),
+]
+CandlesOption: TypeAlias = Annotated[
+    Path | None, typer.Option(help="CSV file of the markets' daily candles.")
+]
+HistoryOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        help="The directory of `mmbot history` with the weeks; the user's unless given. "
+        "Not read with --markets and --candles."
+    ),
+]
+RecordingOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        help="Trade again what a paper daemon or `mmbot record` captured: its state directory, "
+        "or a .capture file."
+    ),
+]
+DelayOption: TypeAlias = Annotated[
+    int, typer.Option(min=1, max=60_000, help="By trades: from a decision to its effect.")
+]
+QueueOption: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="By trades: fill at an order's own price too, once so many contracts traded there "
+        "before it; unless given only where a trade goes strictly through the price.",
+    ),
+]
+USUAL_DELAY_MS = FillRules().delay_ms
+
+
+def fill_rules(delay_ms: int, queue_contracts: int | None) -> FillRules:
+    """Return how orders fill where a week is traded by its trades."""
+    queue = None if queue_contracts is None else Count(queue_contracts * ONE_CONTRACT)
+    return FillRules(delay_ms, queue)
+
+
+def weeks_given(
+    markets: Path | None, candles: Path | None, history: Path | None, series: str, counts: Counts
+) -> PastWeeks:
+    """Return the weeks in two files, else those of a directory of history.
+
+    Raises:
+        BadInput: There are none, a file cannot be used, or one of the two was not given.
+    """
+    if markets is not None and candles is not None:
+        return PastWeeks((), load_weeks(markets, candles), {})
+    if markets is not None or candles is not None:
+        raise BadInput("--markets and --candles belong together; give both, or neither")
+    store = HistoryStore(history or default_directory())
+    weeks = past_weeks(store, series, counts)
+    for event, why in weeks.left_out.items():
+        Console(stderr=True).print(f"{event} is left out: {why}", markup=False, highlight=False)
+    if not weeks.by_trades and not weeks.by_candles:
+        raise BadInput(
+            f"{store.directory} has no week of {series} that could be backtested; {HOW_TO_FETCH}, "
+            "or name files with --markets and --candles"
+        )
+    return weeks
