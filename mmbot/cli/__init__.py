@@ -27,6 +27,7 @@ _PANELS: dict[str, dict[str, str]] = {
         "pnl": "glance",
         "orders": "glance",
         "fills": "glance",
+        "tail": "tail",
         "halt": "operate",
         "resume": "operate",
         "pause": "pause",
