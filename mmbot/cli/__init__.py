@@ -37,6 +37,7 @@ _PANELS: dict[str, dict[str, str]] = {
         "counts": "operate",
     },
     "Study": {
+        "markets": "markets",
         "record": "record",
         "report": "report",
         "replay": "replay",
