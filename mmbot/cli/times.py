@@ -47,16 +47,13 @@ def parse_time(text: str, option: str, now: dt.datetime | None = None) -> dt.dat
 
 
 def parse_date(text: str, option: str) -> dt.date:
-    """Return the date that a text means: an ISO date, or `today` in New York.
+    """Return the date that a text means, an ISO date.
 
     Raises:
         BadInput: It is none.
     """
-    written = text.strip()
-    if written.lower() in {"today", "now"}:
-        return dt.datetime.now(EASTERN).date()
     try:
-        return dt.date.fromisoformat(written)
+        return dt.date.fromisoformat(text.strip())
     except ValueError:
         raise BadInput(f"{option} {text!r:.60} is not a date such as 2026-04-16") from None
 

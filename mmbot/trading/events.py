@@ -96,7 +96,7 @@ class BookReplaced(msgspec.Struct, frozen=True, tag=True):
     asks: tuple[Level, ...]
 
 
-class BookChanged(msgspec.Struct, frozen=True, tag=True):
+class BookChanged(msgspec.Struct, frozen=True, tag=True, gc=False):
     """One level of one book changed by `delta` contracts."""
 
     ticker: str

@@ -51,8 +51,8 @@ def test_by_itself_it_starts_on_tuesday_noon_of_this_week() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--week", "2026-04-18"], "is not a Sunday"),
-        (["--at", "noon"], "is not an ISO time"),
+        (["--week", "2026-04-18"], "named by its Sunday: write 2026-04-19"),
+        (["--at", "noon"], "is not a time; write now"),
         (["--speed", "0"], "--speed"),
         (["--tier", "royal"], "--tier"),
         (["--balance", "lots"], "--balance"),
