@@ -16,12 +16,12 @@ from rich.table import Table
 
 from mmbot import config
 from mmbot.cli import banks
+from mmbot.cli.options import load_counts
 from mmbot.cli.times import parse_week
 from mmbot.demo.play import VENUE_FILE, DemoResult, DemoWeek, play, state_directory
 from mmbot.demo.rehearsal import counts_at
 from mmbot.demo.table import WeekTable
 from mmbot.errors import BadInput
-from mmbot.history.store import load_counts
 from mmbot.tsa.calendar import EASTERN, Week
 
 _SETTINGS = config.shipped("demo")

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
+from mmbot.cli.options import load_counts
 from mmbot.cli.times import parse_time, parse_week
 from mmbot.errors import BadInput
 from mmbot.exchange.access import TIERS
@@ -32,7 +33,6 @@ from mmbot.exchange.assembly import (
 from mmbot.exchange.crowd import Crowd, Pace
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.server import Server, now_ms
-from mmbot.history.store import load_counts
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.units import Money, parse_money
 

@@ -17,6 +17,7 @@ from rich.table import Table
 from mmbot import config
 from mmbot.cli import banks
 from mmbot.cli.daemon_options import AsJson
+from mmbot.cli.options import load_counts
 from mmbot.cli.output import print_json
 from mmbot.cli.place import state_directory
 from mmbot.cli.tables import write_csv
@@ -28,7 +29,7 @@ from mmbot.daemon.ledger_reader import read_counts
 from mmbot.daemon.transport import RestClient
 from mmbot.errors import BadInput, NotReady
 from mmbot.forecast.belief import Belief
-from mmbot.history.store import default_directory, load_counts
+from mmbot.history.store import default_directory
 from mmbot.kalshi.gateway import signed
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
 from mmbot.kalshi.messages import Malformed, RestEvent, error_body
