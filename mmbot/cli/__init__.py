@@ -35,6 +35,7 @@ _PANELS: dict[str, dict[str, str]] = {
         "pnl": "glance",
         "orders": "glance",
         "fills": "glance",
+        "tail": "tail",
         "halt": "operate",
         "resume": "operate",
         "pause": "pause",
@@ -47,6 +48,7 @@ _PANELS: dict[str, dict[str, str]] = {
         "metrics": "metrics",
     },
     "Study": {
+        "markets": "markets",
         "record": "record",
         "report": "report",
         "replay": "replay",

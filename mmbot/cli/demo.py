@@ -16,12 +16,12 @@ from rich.table import Table
 
 from mmbot import config
 from mmbot.cli import banks
-from mmbot.cli.options import FeesOfSeries, read_fees
+from mmbot.cli.options import FeesOfSeries, load_counts, read_fees
+from mmbot.cli.times import parse_week
 from mmbot.demo.play import VENUE_FILE, DemoResult, DemoWeek, play, state_directory
 from mmbot.demo.rehearsal import counts_at
 from mmbot.demo.table import WeekTable
 from mmbot.errors import BadInput
-from mmbot.history.store import load_counts
 from mmbot.tsa.calendar import EASTERN, Week
 
 _SETTINGS = config.shipped("demo")
@@ -112,10 +112,7 @@ def _print_news(console: Console, line: dict[str, Any]) -> None:
 
 def _choose_week(text: str, counts: Path | None) -> Week:
     if text:
-        try:
-            return Week(dt.date.fromisoformat(text))
-        except ValueError:
-            raise BadInput(f"--week {text!r} is not a Sunday such as 2026-04-19") from None
+        return parse_week(text)
     if counts is None:
         return Week.of(dt.datetime.now(EASTERN).date())
     last = load_counts(counts).last_day

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from mmbot.cli.daemon_options import AsJson, DaemonConfig, DaemonVenue
 from mmbot.cli.output import print_answer
 from mmbot.cli.place import Place, ask, expect, find
 from mmbot.cli.run import interceptor_for
+from mmbot.cli.times import parse_date
 from mmbot.daemon import control_client, transport
 from mmbot.daemon.account_client import AccountClient
 from mmbot.daemon.account_lock import is_claimed
@@ -151,7 +151,7 @@ def counts_none(
     all the same, it is used, and quoting waits until it is in the belief.
     """
     place = find(config_path, venue_path)
-    report = expect(MissingReport, ask(place, MissCount(_parse_day(day))))
+    report = expect(MissingReport, ask(place, MissCount(parse_date(day, "DATE"))))
     if as_json:
         print_answer(report)
     else:
@@ -159,7 +159,13 @@ def counts_none(
 
 
 def explain(
-    ticker: Annotated[str, typer.Argument(help="A market, such as KXTSAW-26NOV29-A2.70.")],
+    ticker: Annotated[
+        str,
+        typer.Argument(
+            metavar="MARKET",
+            help="A market: KXTSAW-26NOV29-A2.70, or any part that only it has: A2.70",
+        ),
+    ],
     config_path: DaemonConfig = None,
     venue_path: DaemonVenue = None,
     as_json: AsJson = False,
@@ -280,13 +286,6 @@ def _because(reason: str) -> str:
 
 def _instant(milliseconds: int) -> str:
     return f"{from_milliseconds(milliseconds):%Y-%m-%d %H:%M:%S %Z}"
-
-
-def _parse_day(text: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise BadInput(f"{text[:40]!r} is not a date such as 2026-11-25") from None
 
 
 _STATE_TEXTS = {"published": "", "due": "due now", "expected": "", "none": "not waited for"}

@@ -25,6 +25,7 @@ from mmbot.daemon_api import (
     Reload,
     ReloadReport,
 )
+from mmbot.observe.status_view import price
 
 
 def reload(
@@ -86,10 +87,12 @@ def _show_plan(report: PlanReport) -> None:
     events = dict.fromkeys(market.market.rpartition("-")[0] for market in report.markets)
     for event in events:
         of_event = [m for m in report.markets if m.market.rpartition("-")[0] == event]
-        console.print(_plan_table(event, [m for m in of_event if m.differs or _is_quoted(m)]))
-        unquoted = Counter(m.present.gate for m in of_event if not (m.differs or _is_quoted(m)))
-        for gate, number in unquoted.items():
-            console.print(f"{number} more are not quoted either way: {gate}", markup=False)
+        shown = [m for m in of_event if m.differs or _is_quoted(m)]
+        if shown:
+            console.print(_plan_table(event, shown))
+        shut = Counter(_gates(m) for m in of_event if m.present.gate or m.planned.gate)
+        for gate, number in shut.items():
+            console.print(f"{number} shut: {gate}", markup=False, highlight=False)
         if fee := next((m.planned.fee for m in of_event if m.planned.fee), ""):
             console.print(f"Makers pay {fee}; prices and edges are after it.", markup=False)
     differing = sum(market.differs for market in report.markets)
@@ -109,15 +112,21 @@ def how_to_apply(report: PlanReport, path: Path) -> Iterable[str]:
         yield f"{keys}: waits for a restart, as a limit becomes looser only there."
 
 
+def _gates(market: PlannedMarket) -> str:
+    """Return what shuts a market now and as planned."""
+    now, then = market.present.gate, market.planned.gate
+    return now if now == then else f"{now or 'nothing'} -> {then or 'nothing'}"
+
+
 def _is_quoted(market: PlannedMarket) -> bool:
     return any((market.present.bid, market.present.ask, market.planned.bid, market.planned.ask))
 
 
 def _plan_table(event: str, markets: list[PlannedMarket]) -> Table:
-    table = Table(title=event, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=event, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.show_edge = table.pad_edge = False
     for heading in ("", "fair", "edges", "bid now", "planned", "ask now", "planned"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("what shuts it")
     for market in markets:
         now, then = market.present, market.planned
         table.add_row(
@@ -128,7 +137,6 @@ def _plan_table(event: str, markets: list[PlannedMarket]) -> Table:
             _marked(now.bid, then.bid),
             _offer(now.ask),
             _marked(now.ask, then.ask),
-            Text(now.gate if now.gate == then.gate else f"{now.gate or 'nothing'} -> {then.gate}"),
         )
     return table
 
@@ -145,7 +153,7 @@ def _edges(shown: QuotedMarket) -> str:
 
 
 def _offer(offer: Offer | None) -> str:
-    return "" if offer is None else f"{float(offer.count):g} at {offer.price}"
+    return "" if offer is None else f"{float(offer.count):g} at {price(offer.price)}"
 
 
 def _marked(before: Offer | None, after: Offer | None) -> Text:
