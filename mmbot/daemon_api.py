@@ -88,6 +88,10 @@ class ListFills(_Request, frozen=True, tag="fills"):
     most: Annotated[int, msgspec.Meta(ge=1, le=MOST_FILLS)] = 100
 
 
+class FindDashboard(_Request, frozen=True, tag="dashboard"):
+    """Say where the dashboard is."""
+
+
 Request: TypeAlias = (
     Halt
     | Resume
@@ -100,6 +104,7 @@ Request: TypeAlias = (
     | PauseMarket
     | UnpauseMarket
     | ListFills
+    | FindDashboard
 )
 
 
@@ -282,6 +287,20 @@ class FillsReport(msgspec.Struct, frozen=True, tag="fills"):
     left_out: int = 0
 
 
+class DashboardReport(msgspec.Struct, frozen=True, tag="dashboard"):
+    """Where the dashboard is.
+
+    Attributes:
+        url: The address of the page; empty if it is not served.
+        token_file: The file of the token that halts; empty if there is none.
+        problem: Why the page is not served, in a sentence; empty if it is.
+    """
+
+    url: str
+    token_file: str
+    problem: str = ""
+
+
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
     """Why the request was refused, in a sentence; nothing has changed."""
 
@@ -299,5 +318,6 @@ Answer: TypeAlias = (
     | StatusReport
     | PauseReport
     | FillsReport
+    | DashboardReport
     | Refused
 )

@@ -113,6 +113,14 @@ EVENTS: dict[str, LogEvent] = {
     "market.paused": _event("warning", "the operator has paused a market", "market"),
     "market.unpaused": _event("info", "the operator has ended its pause", "market"),
     "pause.not_kept": _event("error", "a pause could not be stored", "market reason"),
+    "dashboard.served": _event("info", "the dashboard's page is there", "url"),
+    "dashboard.unavailable": _event(
+        "warning", "its address cannot be had; it is tried again", "reason"
+    ),
+    "dashboard.no_token": _event("warning", "its token cannot be written", "reason"),
+    "dashboard.command": _event("info", "somebody with the token asks for a command", "command"),
+    "dashboard.viewer_dropped": _event("info", "somebody reads it too slowly", "waiting"),
+    "dashboard.failed": _event("error", "it could not be shown; its viewers come back"),
     # Counts and forecast
     "counts.read": _event("info", "the history is complete", "days last_day digest"),
     "counts.published": _event("info", "a day's count is out", "day count"),
@@ -279,6 +287,7 @@ FIELDS: dict[str, str] = {
     "client_order_id": "the bot's id of an order; it begins with the session",
     "closes": "milliseconds since the epoch",
     "code": "number of the stream's error",
+    "command": "`halt`, `resume`, `pause` or `unpause`",
     "count": "contracts of an order or a fill: text of two decimals; of a day: passengers",
     "counts": "address of the counts",
     "coverage80": "share of past outcomes within their 80 % intervals",
@@ -373,6 +382,7 @@ FIELDS: dict[str, str] = {
     "url": "address on this machine",
     "usual": "text: the usual range",
     "value": "what YES pays, in dollars: text of four decimals",
+    "waiting": "events that wait for the reader",
     "waits_for": "text",
     "waits_for_restart": "the keys that differ and keep their value until a restart",
     "week": "date of the Sunday that names the week",

@@ -168,7 +168,9 @@ def quick_config(tmp_path: Path) -> str:
 def quick_settings() -> str:
     """Return the shipped demo settings with a forecast that needs no fit, every key written out."""
     every = config.every_key(config.load(config.shipped("demo")))
-    return config.template({**every, "forecast.method": "seed"})
+    # Tests run side by side, and one port is not for many dashboards.
+    changes = {"forecast.method": "seed", "dashboard.enabled": False}
+    return config.template({**every, **changes})
 
 
 @pytest.fixture

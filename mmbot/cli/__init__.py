@@ -31,6 +31,7 @@ _PANELS: dict[str, dict[str, str]] = {
     },
     "Ask and steer the daemon that runs": {
         "status": "status",
+        "dashboard": "dashboard",
         "positions": "glance",
         "pnl": "glance",
         "orders": "glance",

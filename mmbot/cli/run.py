@@ -25,6 +25,7 @@ from mmbot.daemon.alert_addresses import find_addresses
 from mmbot.daemon.alerts import Alerts
 from mmbot.daemon.bystanders import Bystanders
 from mmbot.daemon.credentials import find_signer
+from mmbot.daemon.dashboard_events import DashboardParts
 from mmbot.daemon.endpoints import Venue, read_venue, real_venue
 from mmbot.daemon.interceptor import Interceptor, PassThrough
 from mmbot.daemon.operations import Observer
@@ -36,6 +37,7 @@ from mmbot.daemon.trade_tape import TradeTape
 from mmbot.errors import BadInput, ExitCode, NotReady, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.observe import log
+from mmbot.observe.dashboard import event_course, page_files
 from mmbot.observe.explain import explain
 from mmbot.observe.heartbeat import Heartbeat
 from mmbot.observe.plan import plan
@@ -47,6 +49,8 @@ from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill
 from mmbot.tsa.counts import Counts
 from mmbot.units import Milliseconds
+
+DASHBOARD = DashboardParts(page_files, event_course, log.recent_lines.after)
 
 
 def run(
@@ -105,7 +109,7 @@ def serve(
             settings, environment, simulated=simulated, only_records=only_records
         )
         alerts = Alerts(settings.alerts, addresses, state) if addresses else None
-        observer = Observer(Heartbeat().lines, _status, explain, plan)
+        observer = Observer(Heartbeat().lines, _status, explain, plan, DASHBOARD)
         # A loop that hangs is killed by SIGABRT, and leaves what hung in the log.
         faulthandler.enable(log.STANDARD_ERROR)
         process = Process(

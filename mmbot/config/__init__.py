@@ -23,6 +23,7 @@ from mmbot.config.reporting import AlertKind, AlertSettings, MetricsSettings
 from mmbot.config.schema import (
     CountsSettings,
     CredentialSettings,
+    DashboardSettings,
     ExchangeSettings,
     ForecastSettings,
     LogLevel,
@@ -41,6 +42,7 @@ __all__ = [
     "BadConfig",
     "CountsSettings",
     "CredentialSettings",
+    "DashboardSettings",
     "Difference",
     "ExchangeSettings",
     "ForecastSettings",

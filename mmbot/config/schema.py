@@ -165,6 +165,36 @@ class LogSettings(Section, frozen=True, kw_only=True):
     ] = 60.0
 
 
+class DashboardSettings(Section, frozen=True, kw_only=True):
+    """`[dashboard]`: a page that shows what the daemon does, live, and can halt it."""
+
+    enabled: Annotated[
+        bool, key("Whether the page is served. Nothing is spent on it while nobody looks.")
+    ] = True
+    address: Annotated[
+        str,
+        msgspec.Meta(pattern=r"\A[0-9a-fA-F.:]{2,45}\Z"),
+        key(
+            "The machine's address that it listens on. Whoever reaches it can read all figures: "
+            "127.0.0.1 is reached from this machine alone, and from others through `ssh -L`."
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        msgspec.Meta(ge=0, le=65535),
+        key("Its port; 0 takes a free one. `mmbot dashboard` says where the page is."),
+    ] = 8780
+    names: Annotated[
+        tuple[Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9.-]{1,253}\Z")], ...],
+        msgspec.Meta(max_length=16),
+        key(
+            "Names that a browser may reach it by beside localhost and addresses, such as that of "
+            "a proxy before it; any other name is refused, as it could be another site's.",
+            "host names",
+        ),
+    ] = ()
+
+
 class Settings(Section, frozen=True, kw_only=True):
     """All settings, in the order of the template."""
 
@@ -185,5 +215,6 @@ class Settings(Section, frozen=True, kw_only=True):
     paper: PaperSettings = PaperSettings()
     state: StateSettings = StateSettings()
     log: LogSettings = LogSettings()
+    dashboard: DashboardSettings = DashboardSettings()
     metrics: MetricsSettings = MetricsSettings()
     alerts: AlertSettings = AlertSettings()

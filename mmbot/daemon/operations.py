@@ -21,6 +21,7 @@ from mmbot.bot.bot import Bot
 from mmbot.bot.inputs import BotInput, CountsGivenUp, EventOccurred
 from mmbot.config import Difference, Settings, differences, merged
 from mmbot.config.checking import as_toml
+from mmbot.daemon.dashboard_events import DashboardParts
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.ledger_fills import list_fills
 from mmbot.daemon.ledger_writer import LedgerWriter
@@ -33,9 +34,11 @@ from mmbot.daemon_api import (
     CountSighting,
     CountsReport,
     CountState,
+    DashboardReport,
     Explain,
     Explanation,
     FillsReport,
+    FindDashboard,
     Halt,
     HaltReport,
     ListCounts,
@@ -73,6 +76,7 @@ _PLANNED = ("quoting", "limits", "orders")
 
 
 _NOBODY = Surroundings()
+_NO_DASHBOARD = DashboardReport("", "", "it has none")
 
 
 class Observer(msgspec.Struct, frozen=True):
@@ -83,12 +87,14 @@ class Observer(msgspec.Struct, frozen=True):
         status: Everything at a glance.
         explain: The steps from the counts to the orders of one market.
         plan: Every market's quotes under the settings in force and under others.
+        dashboard: What the dashboard is made of; without it there is none.
     """
 
     heartbeat: Callable[[StatusReport], list[tuple[str, dict[str, Any]]]]
     status: Callable[[TradingState, Counts, Surroundings, Milliseconds], StatusReport]
     explain: Callable[[TradingState, Counts, str, Milliseconds], tuple[Step, ...]]
     plan: Callable[[Engine, Settings, Milliseconds], tuple[PlannedMarket, ...]]
+    dashboard: DashboardParts | None = None
 
 
 class Operations:
@@ -105,6 +111,7 @@ class Operations:
         about: Surroundings = _NOBODY,
         problems: Callable[[], tuple[str, ...]] = tuple,
         reloader: Reloader | None = None,
+        dashboard: Callable[[], DashboardReport] = lambda: _NO_DASHBOARD,
     ) -> None:
         """Begin without a request.
 
@@ -118,6 +125,7 @@ class Operations:
             about: What names the session in a status.
             problems: What a person should see to now, in sentences.
             reloader: Puts an edited config in force, if it can be.
+            dashboard: Says where the dashboard is.
         """
         self._started_with = settings
         self._reloader = reloader
@@ -128,6 +136,7 @@ class Operations:
         self._observer = observer
         self._about = about
         self._problems = problems
+        self._dashboard = dashboard
         self._pauses = MarketPauses(bot.engine.state, ledger, handle, wall_clock)
         self._log = structlog.get_logger()
 
@@ -157,7 +166,8 @@ class Operations:
         | Plan
         | Status
         | UnpauseMarket
-        | ListFills,
+        | ListFills
+        | FindDashboard,
     ) -> Answer:
         match request:
             case Resume():
@@ -176,6 +186,8 @@ class Operations:
                 return await self._pauses.unpause(request.ticker)
             case ListFills():
                 return await self._fills(request)
+            case FindDashboard():
+                return self._dashboard()
             case _:
                 assert_never(request)
 

@@ -28,6 +28,7 @@ from mmbot.daemon import control, transport
 from mmbot.daemon.account_client import CANCEL_SECONDS, AccountClient, wall_clock
 from mmbot.daemon.bot_runner import BotRunner
 from mmbot.daemon.bystanders import Bystanders
+from mmbot.daemon.dashboard import Dashboard
 from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import FILE_NAME, Ledger
@@ -130,6 +131,9 @@ class Service:
             self.reloader = Reloader(
                 config_file, settings, self._put_in_force, bystanders.watchdog.reloading
             )
+        self._dashboard = Dashboard(
+            settings.dashboard, state, None if only_records else observer.dashboard
+        )
         self._operations = Operations(
             settings,
             self._runner.bot,
@@ -140,6 +144,7 @@ class Service:
             Surroundings(self._session, self._began, os.getpid(), venue.rest_url, str(state)),
             self._problems,
             self.reloader,
+            dashboard=self._dashboard.report,
         )
 
     async def run(self, stop: Stop, account_lock: socket.socket | None = None) -> ExitCode:
@@ -163,12 +168,13 @@ class Service:
             margin=self._settings.quoting.margin,
             sides=self._settings.quoting.sides,
         )
-        answer = self._operations.answer
+        answer, status = self._operations.answer, self._operations.status
         self._bystanders.watch(self._measured, self._ledger.drain)
         async with (
             self._rest,
             control.listening(self._state, answer, account_lock),
             serving(self._settings.metrics, self._bystanders.metrics.page),
+            self._dashboard.serving(status, answer, self._rest.answer_ms),
         ):
             ready = await stop.unless_asked(self._prepare())
             if ready is None:
