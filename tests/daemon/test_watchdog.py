@@ -21,7 +21,7 @@ from mmbot.trading.gates import Gate, ShutGate
 from mmbot.trading.orders import OrderState
 from mmbot.trading.state import TradingState
 from tests.daemon.test_service_manager import Listener
-from tests.trading.builders import MIDDLE, Bench
+from tests.trading.builders import CLOSES, MIDDLE, Bench
 
 FRESH_MS = 100
 
@@ -55,6 +55,18 @@ def _no_belief(state: TradingState) -> None:
     state.event_of_market[MIDDLE].belief = None
 
 
+def _contradiction(state: TradingState) -> None:
+    state.market(MIDDLE).contradiction = "2 booked, 3 held"
+
+
+def _paused(state: TradingState) -> None:
+    state.paused = frozenset({MIDDLE})
+
+
+def _not_listed(state: TradingState) -> None:
+    del state.event_of_market[MIDDLE]
+
+
 def _count_is_out(state: TradingState) -> None:
     state.event_of_market[MIDDLE].releases = (0, 0, 0)
 
@@ -72,6 +84,9 @@ def _count_is_out(state: TradingState) -> None:
         (_service("reconciled", False), Gate.NOT_RECONCILED),
         (_service("exchange", ShutGate(Gate.EXCHANGE_PAUSED)), Gate.EXCHANGE_PAUSED),
         (_no_book, Gate.NO_BOOK),
+        (_not_listed, Gate.NO_BOOK),
+        (_contradiction, Gate.POSITION_CONTRADICTS),
+        (_paused, Gate.PAUSED_BY_OPERATOR),
         (_no_belief, Gate.NO_BELIEF),
         (_count_is_out, Gate.RELEASE_DUE),
     ],
@@ -120,6 +135,16 @@ def test_adopted_quotes_that_are_spared_for_a_moment_are_attended(quoting: Bench
     _no_belief(quoting.engine.state)
     for order in quoting.engine.state.orders:
         order.spared_until = quoting.now + 1
+    assert look(quoting) == ""
+
+
+def test_quotes_in_a_market_that_has_closed_stand_no_more(quoting: Bench) -> None:
+    _no_book(quoting.engine.state)
+    for order in quoting.engine.state.orders:
+        order.expires = CLOSES + 60_000
+    quoting.now = CLOSES - 1
+    assert look(quoting) != ""
+    quoting.now = CLOSES
     assert look(quoting) == ""
 
 
