@@ -48,6 +48,7 @@ FULLY_COVERED = ("forecast", "kalshi", "trading")
 # Tests that share a setup which takes long, so that one worker makes it once.
 SHARED = (
     "tests/systemd/",
+    "tests/daemon/test_dashboard_page.py",
     "tests/forecast/test_model.py",
     "tests/cli/test_forecast_commands.py",
     "tests/exchange/test_crowd.py",

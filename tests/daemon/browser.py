@@ -74,7 +74,9 @@ class Page:
         """Wait until an expression is true."""
         deadline = time.monotonic() + _SECONDS
         while not self.ask(f"Boolean({expression})"):
-            assert time.monotonic() < deadline, (expression, self.text("body"), self.complaints)
+            if time.monotonic() > deadline:
+                seen = self.text("main")[:500]
+                raise AssertionError(f"not {expression}: {seen} {self.complaints}")
             time.sleep(0.05)
 
     def text(self, selector: str) -> str:

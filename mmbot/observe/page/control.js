@@ -51,8 +51,9 @@ async function submit(event) {
   byId("dialog-do").disabled = true;
   byId("dialog-error").textContent = "";
   try {
-    pending.done?.(await send(command, byId("token").value.trim()));
+    const report = await send(command, byId("token").value.trim());
     byId("dialog").close();
+    pending.done?.(report);
   } catch (error) {
     byId("dialog-error").textContent = error.message;
   }
