@@ -139,6 +139,7 @@ class Requote:
         limits = market.quote_limits
         gate = (
             final_gate(market, self._now)
+            or (Gate.PAUSED_BY_OPERATOR if market.ticker in self._state.paused else None)
             or common_gate
             or market_gate(market, self._now)
             or shard_gate(self._state.shard(market.terms.shard))
@@ -351,7 +352,7 @@ class Requote:
             )
         )
         fee = self._state.event_of_market[terms.ticker].fee
-        charged = {} if fee.is_free else {"fee": format_price(fee.each(quote.price))}
+        charged = {} if fee.is_free else {"fee_each": format_price(fee.each(quote.price))}
         self._log("order.place", order, fair=place.market.fair, **charged)
 
     def _pay(self, cost: float, reserve: float = 0.0) -> bool:
