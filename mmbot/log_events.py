@@ -153,9 +153,7 @@ EVENTS: dict[str, LogEvent] = {
         "event_ticker known orders cent_seconds seconds",
     ),
     # The exchange
-    "exchange.open": _event(
-        "info", "the exchange trades, and charges no fee unknown here", "reason"
-    ),
+    "exchange.open": _event("info", "the exchange trades", "reason"),
     "exchange.shut": _event("info", "it does not", "reason"),
     "exchange.unknown_word": _event("warning", "it said a word that mmbot does not know", "word"),
     "budget.read": _event("info", "the account's rate limits", "refill capacity"),
@@ -214,7 +212,7 @@ EVENTS: dict[str, LogEvent] = {
     "quotes.open": _event(
         "info", "every gate is open", "event_ticker reason", "market markets tickers"
     ),
-    "order.place": _event("info", "an order is sent", f"{_ORDER} fair"),
+    "order.place": _event("info", "an order is sent", f"{_ORDER} fair", "fee_each"),
     "order.resting": _event(
         "info", "the exchange has it, by its own id", "market client_order_id order_id"
     ),
@@ -260,6 +258,16 @@ EVENTS: dict[str, LogEvent] = {
         "a fill that the exchange does not stand by was taken out again",
         "event_ticker market trade_id order_id reason",
     ),
+    "fee.changed": _event(
+        "info warning",
+        "makers pay something else in an event; as a warning, what that is is not known",
+        "event_ticker terms terms_before",
+    ),
+    "fee.differs": _event(
+        "warning",
+        "a fill was charged something else than expected; of each event it is told once",
+        "event_ticker market trade_id order_id price count fee expected_fee terms",
+    ),
     "fill.unreadable": _event("warning", "a fill cannot be read", "market reason"),
 }
 
@@ -302,10 +310,12 @@ FIELDS: dict[str, str] = {
     "event_ticker": "Kalshi's event, such as KXTSAW-26APR19",
     "exchange": "address of the exchange",
     "exit_code": "exit code",
+    "expected_fee": "dollars: text of six decimals",
     "failed": "how many failed in a row",
     "failures": "how many failed in a row",
     "fair": "fair value of YES in dollars; null if not known",
     "fee": "dollars: text of six decimals",
+    "fee_each": "dollars a contract is expected to pay: text of four decimals; absent if none",
     "feed_age_ms": "milliseconds since the exchange sent the last frame; null if never",
     "filled": "contracts: text of two decimals",
     "fills": "number of fills",
@@ -374,6 +384,8 @@ FIELDS: dict[str, str] = {
     "stopping": "whether the daemon was told to stop",
     "streaming": "whether everything on the stream is subscribed",
     "strike": "passengers above which YES pays",
+    "terms": "what makers pay: a kind of fee, and its multiplier where that is not one",
+    "terms_before": "what they paid before",
     "ticker": "Kalshi's event or market",
     "tickers": "list of markets",
     "trade_id": "the exchange's id of a trade",

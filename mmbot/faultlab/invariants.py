@@ -27,6 +27,7 @@ from mmbot.faultlab.fees_known import least_fee, reckoned_with
 from mmbot.faultlab.holdings import Holding
 from mmbot.faultlab.placement_checks import (
     SKEW_MS,
+    WatchedPlaces,
     check_belief,
     check_edge,
     check_listing,
@@ -99,6 +100,7 @@ class Auditor:
         # Since when the operator has halted the bot, in true milliseconds.
         self.halted_at: Milliseconds | None = None
         self._placed: set[tuple[str, Side]] = set()
+        self.places = WatchedPlaces()
         self.orders_placed = 0
         self.stream: DeliveredStream | None = None
         # Whether a commit of the present session is overdue.
@@ -402,7 +404,8 @@ class Auditor:
         if "stale_belief" not in self._unjudged:
             check_belief(sent, bot, self._scenario, now)
         check_price(sent, bot)
-        check_edge(sent, bot, self._scenario.venue.exchange, now)
+        placed = self.places.take(sent.client_id)
+        check_edge(sent, placed, self._scenario.venue.exchange, now)
 
     def _check_heard(self, sent: CreateRequest, stream: DeliveredStream, now: Milliseconds) -> None:
         """Check that one order at a time is sent once one was confirmed and not reported."""

@@ -85,8 +85,8 @@ class FeeWatch:
             "fee.changed",
             "warning" if event_state.unknown_fee else "info",
             event_ticker=event_state.ticker,
-            fee=event_state.unknown_fee or event_state.fee.text,
-            before=before[1] or before[0].text,
+            terms=event_state.unknown_fee or event_state.fee.text,
+            terms_before=before[1] or before[0].text,
         )
 
 
@@ -114,6 +114,6 @@ def check_fee(
         price=format_price(fill.price),
         count=format_count(fill.count),
         fee=format_money(fill.fee),
-        expected=format_money(expected[0]),
+        expected_fee=format_money(expected[0]),
         terms=event_state.fee.text,
     )

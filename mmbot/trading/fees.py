@@ -64,7 +64,10 @@ class MakerFee(msgspec.Struct, frozen=True):
 
     def of(self, count: Count, price: Price) -> Money:
         """Return the fee of one fill; of an order, the most that all its fills cost together."""
-        raw = self.coefficient * count * price * (ONE_DOLLAR - price)
+        coefficient = self.coefficient
+        if not coefficient:
+            return Money(0)
+        raw = coefficient * count * price * (ONE_DOLLAR - price)
         return Money(-(-raw // _RAW_PER_STEP) * FEE_STEP)
 
     def each(self, price: Price) -> Price:

@@ -350,7 +350,7 @@ class Requote:
             )
         )
         fee = self._state.event_of_market[terms.ticker].fee
-        charged = {} if fee.is_free else {"fee": format_price(fee.each(quote.price))}
+        charged = {} if fee.is_free else {"fee_each": format_price(fee.each(quote.price))}
         self._log("order.place", order, fair=place.market.fair, **charged)
 
     def _pay(self, cost: float, reserve: float = 0.0) -> bool:

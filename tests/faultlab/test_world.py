@@ -37,7 +37,7 @@ SAMPLE = {
     "cancels_first": ("cancels_first", 2),
     "fills_once": ("booked_once", 1),
     "halt": ("halted", 4),
-    "unlisted_fills": ("worst_case", 23),
+    "unlisted_fills": ("worst_case", 51),
     "echoes": ("deaf", 5),
     "fees": ("edge", 1),
 }

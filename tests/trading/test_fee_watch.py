@@ -141,11 +141,11 @@ def test_a_place_tells_its_fee_where_there_is_one() -> None:
     bench.start()
     listing(bench, CHARGED)
     told = [note for note in only(Note, bench.handle(book())) if note.name == "order.place"]
-    assert {note.fields["fee"] for note in told} == {"0.0043"}
+    assert {note.fields["fee_each"] for note in told} == {"0.0043"}
     free = Bench()
     free.start()
     told = [note for note in only(Note, free.handle(book())) if note.name == "order.place"]
-    assert not any("fee" in note.fields for note in told)
+    assert not any("fee_each" in note.fields for note in told)
 
 
 def filled(bench: Bench, trade: str, fee: int, ago: int = 0, order: str = "o-bid") -> set[str]:

@@ -13,7 +13,7 @@ from mmbot.trading.fair import Pooled
 from mmbot.trading.fees import MOST_MULTIPLIER, NO_FEE, ONE_TIME, MakerFee
 from mmbot.trading.gates import Gate
 from mmbot.trading.pricing import QuoteLimits, price_event
-from mmbot.units import ONE_DOLLAR, Price
+from mmbot.units import ONE_CONTRACT, ONE_DOLLAR, Count, Price
 from tests.trading.builders import settings
 
 FAIR = (0.9, 0.7, 0.5, 0.3, 0.1)
@@ -128,6 +128,15 @@ def test_a_dearer_fee_never_lets_more_be_paid(
     ):
         assert less.yes_value <= more.yes_value
         assert less.no_value <= more.no_value
+
+
+@pytest.mark.parametrize("fee", [NO_FEE, MakerFee("quadratic_with_combo_maker_fees")])
+def test_a_size_is_that_of_a_contract_which_costs_its_price_and_its_fee(fee: MakerFee) -> None:
+    chosen = quoting(contracts=1_000, kelly_fraction=1.0)
+    (each,) = price_event(Pooled((0.6,), (False,)), [100.0] * 2, 4, chosen, fee)
+    # Kelly on one strike: wealth x (p - cost) / (cost x (1 - cost)), at the 54 cents of the margin.
+    assert each.yes_count == Count(24 * ONE_CONTRACT)
+    assert cost(each.yes_value, fee) == pytest.approx(0.54, abs=1e-4)
 
 
 def alone(fair: float, **changes: object) -> QuoteLimits:
