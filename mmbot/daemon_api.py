@@ -12,11 +12,12 @@ from typing import Annotated, TypeAlias
 import msgspec
 
 from mmbot.config import Settings
-from mmbot.status_report import DayState, StatusReport
+from mmbot.status_report import DayState, ShownFill, StatusReport
 from mmbot.units import Milliseconds
 
 MAX_REASON_CHARACTERS = 200
 MAX_TICKER_CHARACTERS = 100
+MOST_FILLS = 10_000
 
 CountState: TypeAlias = DayState
 
@@ -64,7 +65,37 @@ class Status(_Request, frozen=True, tag="status"):
     """Show everything at a glance."""
 
 
-Request: TypeAlias = Halt | Resume | MissCount | ListCounts | Explain | Plan | Status
+class PauseMarket(_Request, frozen=True, tag="pause"):
+    """Take one market's quotes off, and place none there until `UnpauseMarket`."""
+
+    ticker: Annotated[str, msgspec.Meta(max_length=MAX_TICKER_CHARACTERS)]
+
+
+class UnpauseMarket(_Request, frozen=True, tag="unpause"):
+    """Quote a market again."""
+
+    ticker: Annotated[str, msgspec.Meta(max_length=MAX_TICKER_CHARACTERS)]
+
+
+class ListFills(_Request, frozen=True, tag="fills"):
+    """List the latest fills, those of one event if it is named."""
+
+    event: Annotated[str, msgspec.Meta(max_length=MAX_TICKER_CHARACTERS)] = ""
+    most: Annotated[int, msgspec.Meta(ge=1, le=MOST_FILLS)] = 100
+
+
+Request: TypeAlias = (
+    Halt
+    | Resume
+    | MissCount
+    | ListCounts
+    | Explain
+    | Plan
+    | Status
+    | PauseMarket
+    | UnpauseMarket
+    | ListFills
+)
 
 
 # Answers
@@ -188,6 +219,39 @@ class PlanReport(msgspec.Struct, frozen=True, tag="plan"):
     markets: tuple[PlannedMarket, ...]
 
 
+class PauseReport(msgspec.Struct, frozen=True, tag="pause"):
+    """Result of pausing a market, or of ending its pause.
+
+    Attributes:
+        market: The market's ticker.
+        changed: Whether it was not so before.
+        paused: Every market that is paused now.
+        running: Whether a daemon did it; otherwise the next one that starts will.
+        live: Orders that were live in the market.
+        left: Those of them that may still be live at the end of the wait.
+        seconds: How long the cancelling took.
+        not_kept: Why the ledger could not store it, so that a restart would undo it; or empty.
+    """
+
+    market: str
+    changed: bool
+    paused: tuple[str, ...]
+    running: bool = False
+    live: int = 0
+    left: int = 0
+    seconds: float = 0.0
+    not_kept: str = ""
+
+
+class FillsReport(msgspec.Struct, frozen=True, tag="fills"):
+    """The latest fills, the oldest of them first; `left_out` are older ones than these."""
+
+    running: bool
+    at: Milliseconds
+    fills: tuple[ShownFill, ...]
+    left_out: int = 0
+
+
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
     """Why the request was refused, in a sentence; nothing has changed."""
 
@@ -202,5 +266,7 @@ Answer: TypeAlias = (
     | Explanation
     | PlanReport
     | StatusReport
+    | PauseReport
+    | FillsReport
     | Refused
 )

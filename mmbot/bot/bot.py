@@ -30,9 +30,10 @@ from mmbot.bot.inputs import (
 from mmbot.bot.outputs import Output, Reconnect, Transmit
 from mmbot.config import Settings
 from mmbot.kalshi.auth import Signer
-from mmbot.kalshi.feed import Feed, FeedStep
+from mmbot.kalshi.feed import Feed
 from mmbot.kalshi.gateway import Gateway
 from mmbot.kalshi.http import STREAM_PATH
+from mmbot.kalshi.subscriptions import FeedStep
 from mmbot.kalshi.writes import WriteCommand
 from mmbot.trading.commands import (
     Cancel,

@@ -87,7 +87,7 @@ def halt(
     settings = config.load(config_path)
     place = find(settings, venue_path)
     try:
-        report = _ask_or_write(
+        report = ask_or_write(
             place, Halt(reason), HaltReport, lambda ledger: _store_halt(ledger, reason)
         )
     except control_client.NotRunning:
@@ -114,7 +114,7 @@ def resume(
 ) -> None:
     """End a halt: quotes are placed again as soon as every gate is open."""
     place = find(config.load(config_path), venue_path)
-    report = _ask_or_write(place, Resume(), ResumeReport, _end_halt)
+    report = ask_or_write(place, Resume(), ResumeReport, _end_halt)
     if as_json:
         _print_json(report)
         return
@@ -241,7 +241,7 @@ def _own_orders(settings: config.Settings, place: Place) -> int | None:
     return asyncio.run(count())
 
 
-def _ask_or_write(
+def ask_or_write(
     place: Place, request: Request, kind: type[_AnswerT], write: Callable[[Ledger], _AnswerT]
 ) -> _AnswerT:
     """Ask the daemon; if none runs, write into its ledger instead.

@@ -35,14 +35,19 @@ def show(sheets: Iterable[Sheet]) -> None:
     if not console.is_terminal:
         console.width = _WIDTH
     for sheet in sheets:
-        table = Table(*sheet.columns, title=sheet.title, title_justify="left", box=SIMPLE)
-        for column in table.columns[1:]:
-            column.justify = "right"
-        for row in sheet.rows:
-            table.add_row(*row)
-        console.print(table)
+        console.print(table_of(sheet))
         if sheet.note:
             console.print(sheet.note, style="dim", highlight=False, markup=False)
+
+
+def table_of(sheet: Sheet) -> Table:
+    """Return a sheet as a table for a terminal."""
+    table = Table(*sheet.columns, title=sheet.title, title_justify="left", box=SIMPLE)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in sheet.rows:
+        table.add_row(*row)
+    return table
 
 
 def say(sentences: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ import secrets
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
@@ -16,7 +16,11 @@ import uvloop
 
 from mmbot import config
 from mmbot.cli.place import choose_venue, state_directory
+from mmbot.cli.week_report import renderer
 from mmbot.daemon import signals
+from mmbot.daemon.alert_addresses import find_addresses
+from mmbot.daemon.alerts import Alerts
+from mmbot.daemon.bystanders import Bystanders
 from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue, read_venue, real_venue
 from mmbot.daemon.interceptor import Interceptor, PassThrough
@@ -24,11 +28,10 @@ from mmbot.daemon.operations import Observer
 from mmbot.daemon.process import Process
 from mmbot.daemon.service_manager import ServiceManager
 from mmbot.daemon.trade_tape import TradeTape
-from mmbot.daemon.watchdog import Watchdog
 from mmbot.errors import BadInput, ExitCode, NotReady
 from mmbot.observe import log
 from mmbot.observe.explain import explain
-from mmbot.observe.heartbeat import heartbeat
+from mmbot.observe.heartbeat import Heartbeat
 from mmbot.observe.plan import plan
 from mmbot.observe.status import status
 from mmbot.paper.paper_trading import PaperTrading
@@ -82,10 +85,12 @@ def serve(
         state = state_directory(
             settings, os.environ, simulated=simulated, only_records=only_records
         )
+        addresses = find_addresses(settings.alerts, os.environ)
+        alerts = Alerts(settings.alerts, addresses, state) if addresses else None
         # From here on there is something to be taken off before the process may end.
         signals.hold()
         log.configure(settings.log.level)
-        observer = Observer(_heartbeat, _status, explain, plan)
+        observer = Observer(Heartbeat().lines, _status, explain, plan)
         # A loop that hangs is killed by SIGABRT, and leaves what hung in the log.
         faulthandler.enable(log.STANDARD_ERROR)
         process = Process(
@@ -95,7 +100,9 @@ def serve(
             state,
             interceptor_for,
             observer,
-            Watchdog(ServiceManager(os.environ)),
+            Bystanders(
+                ServiceManager(os.environ), alerts, (state, renderer(settings, state)), log.dropped
+            ),
             only_records=only_records,
         )
         code = uvloop.run(process.run())
@@ -104,10 +111,6 @@ def serve(
     except Exception:  # noqa: BLE001 (an edge: the exit code must be one of the documented)
         traceback.print_exc()
     raise typer.Exit(code)
-
-
-def _heartbeat(state: TradingState) -> dict[str, Any]:
-    return heartbeat(state) | log.figures()
 
 
 def _status(

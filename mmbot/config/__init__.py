@@ -8,6 +8,7 @@ from mmbot.config.differences import differences
 from mmbot.config.loading import LoadedConfig, changed, load, load_with_lines, parse, shipped
 from mmbot.config.problems import BadConfig, Problem
 from mmbot.config.quoting import LimitSettings, OrderSettings, QuotingSettings, Sides
+from mmbot.config.reporting import AlertKind, AlertSettings, MetricsSettings
 from mmbot.config.schema import (
     CountsSettings,
     CredentialSettings,
@@ -24,6 +25,8 @@ from mmbot.config.template import every_key, template
 
 __all__ = [
     "HOSTS",
+    "AlertKind",
+    "AlertSettings",
     "BadConfig",
     "CountsSettings",
     "CredentialSettings",
@@ -33,6 +36,7 @@ __all__ = [
     "LoadedConfig",
     "LogLevel",
     "LogSettings",
+    "MetricsSettings",
     "Mode",
     "OrderSettings",
     "PaperSettings",

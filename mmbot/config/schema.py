@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from mmbot.config.quoting import LimitSettings, OrderSettings, QuotingSettings
+from mmbot.config.reporting import AlertSettings, MetricsSettings
 from mmbot.config.values import Dollars, Section, key
 from mmbot.units import MONEY_PER_DOLLAR, Money
 
@@ -169,3 +170,5 @@ class Settings(Section, frozen=True, kw_only=True):
     paper: PaperSettings = PaperSettings()
     state: StateSettings = StateSettings()
     log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    alerts: AlertSettings = AlertSettings()

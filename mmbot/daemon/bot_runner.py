@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import assert_never
+from typing import Any, assert_never
 
 import structlog
 
@@ -68,6 +69,7 @@ class BotRunner:
         interceptor: The interceptor on the record.
         worker: Reads pages and fits forecasters.
         stream: The connection to the exchange.
+        heard: Called with name and fields of each line that the bot logs, whatever is shown.
         prepared: Set once a forecaster is fitted, cannot be for want of counts, or a stop is due.
         no_counts: Why no forecaster can be fitted: the counts cannot be read. Empty otherwise.
         finished: Set once the exchange lists no order of the bot, or the supervisor has given up.
@@ -108,6 +110,7 @@ class BotRunner:
         self.worker = CountsWorker(venue.counts_url, directory, self._worker_done)
         rng = random.Random(f"stream {session}")  # noqa: S311 (jitter, not secrecy)
         self.stream = StreamClient(venue.ws_url, self, rng)
+        self.heard: Callable[[str, Mapping[str, Any]], None] = lambda _name, _fields: None
         self.prepared, self.finished = asyncio.Event(), asyncio.Event()
         self.no_counts: str = ""
         self._ended = False
@@ -289,6 +292,7 @@ class BotRunner:
     def log(self, note: Note) -> None:
         """Write a line into the log."""
         getattr(self._log, note.level)(note.name, **note.fields)
+        self.heard(note.name, note.fields)
 
     def counts_unavailable(self, reason: str) -> None:
         """Report that there are no counts to forecast from."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from mmbot.daemon.ledger import FILE_NAME, VERSION, Ledger, has_ledger
+from mmbot.daemon.ledger import FILE_NAME, VERSION, Ledger, has_ledger, read_paused
 from mmbot.errors import BadInput
 from mmbot.trading.commands import MarketSample, MarketView, Markout, RecordFill, RecordSettlement
 from mmbot.trading.losses import PnlMark
@@ -69,6 +69,20 @@ def read_unsettled(directory: Path) -> tuple[tuple[str, ...], tuple[Fill, ...]]:
     confirmed = (each.fill for each in records.fills if each.confirmed)
     undecided = (fill for fill in confirmed if event_of(fill.ticker) in events)
     return tuple(sorted(events)), tuple(undecided)
+
+
+def read_pauses(directory: Path) -> tuple[str, ...]:
+    """Return the markets that are paused; call `read_records` first.
+
+    Raises:
+        BadInput: The ledger cannot be read.
+    """
+    path = directory / FILE_NAME
+    try:
+        with closing(_open(path)) as db:
+            return read_paused(db)
+    except sqlite3.DatabaseError as error:
+        raise BadInput(f"the ledger {path} cannot be read: {error}") from None
 
 
 def read_marks(directory: Path) -> tuple[PnlMark, ...]:

@@ -27,10 +27,13 @@ from mmbot.config import Settings
 from mmbot.daemon import control, transport
 from mmbot.daemon.account_client import CANCEL_SECONDS, AccountClient, wall_clock
 from mmbot.daemon.bot_runner import BotRunner
+from mmbot.daemon.bystanders import Bystanders
 from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import FILE_NAME, Ledger
 from mmbot.daemon.ledger_writer import LedgerWriter
+from mmbot.daemon.metrics import Measured
+from mmbot.daemon.metrics_server import serving
 from mmbot.daemon.neighbours import Neighbours, OtherDaemon
 from mmbot.daemon.operations import Observer, Operations
 from mmbot.daemon.patience import Patience
@@ -38,7 +41,7 @@ from mmbot.daemon.status_line import status_line
 from mmbot.daemon.stop import Stop
 from mmbot.daemon.supervision import Supervisor
 from mmbot.daemon.sweep import sweep
-from mmbot.daemon.watchdog import Condition, Watchdog, unattended
+from mmbot.daemon.watchdog import Condition, unattended
 from mmbot.errors import ExitCode, NotReady, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.selfcheck import failures
@@ -70,7 +73,7 @@ class Service:
         state: Path,
         interceptor: Interceptor,
         observer: Observer,
-        watchdog: Watchdog,
+        bystanders: Bystanders,
         *,
         only_records: bool = False,
     ) -> None:
@@ -84,7 +87,7 @@ class Service:
             state: The directory of the ledger, the capture and the operator's socket.
             interceptor: Sees every request, answer and frame between the bot and the exchange.
             observer: Shows the bot's state to people.
-            watchdog: Looks at this process, and tells systemd.
+            bystanders: Are told what happens.
             only_records: Whether the bot is halted, and the session ends once its capture has
                 taken its part of the disk or is kept no more.
         """
@@ -97,8 +100,8 @@ class Service:
         self._log = structlog.get_logger()
         self._began = wall_clock()
         self._stop = Stop()
-        self._watchdog = watchdog
-        self._patience = Patience(tell=watchdog.waits_for)
+        self._bystanders = bystanders
+        self._patience = Patience(tell=bystanders.watchdog.waits_for)
         self._supervisor = Supervisor(self._tasks_down, self._given_up)
         self._rest = transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds)
         self._runner = BotRunner(
@@ -112,6 +115,7 @@ class Service:
             self._supervisor,
             self._began,
         )
+        self._runner.heard = bystanders.heard
         intercepted = self._runner.interceptor
         self._account = AccountClient(settings, venue, signer, self._rest, intercepted)
         self._session = format(self._began, "x")
@@ -124,7 +128,7 @@ class Service:
             self._runner.handle,
             wall_clock,
             observer,
-            Surroundings(self._session, self._began, os.getpid(), venue.rest_url),
+            Surroundings(self._session, self._began, os.getpid(), venue.rest_url, str(state)),
         )
 
     async def run(self, stop: Stop, account_lock: socket.socket | None = None) -> ExitCode:
@@ -149,7 +153,12 @@ class Service:
             sides=self._settings.quoting.sides,
         )
         answer = self._operations.answer
-        async with self._rest, control.listening(self._state, answer, account_lock):
+        self._bystanders.watch(self._measured, self._ledger.drain)
+        async with (
+            self._rest,
+            control.listening(self._state, answer, account_lock),
+            serving(self._settings.metrics, self._bystanders.metrics.page),
+        ):
             ready = await stop.unless_asked(self._prepare())
             if ready is None:
                 # Nothing was placed; orders of an earlier session may still be left.
@@ -245,7 +254,7 @@ class Service:
             self._log.info("recording", directory=str(self._state / "capture"))
             self._runner.handle(EventOccurred(Halted(self._began, ONLY_RECORDS)))
         await self._operations.recall()
-        self._watchdog.examine(self._condition)
+        self._bystanders.watchdog.examine(self._condition)
         helpers: dict[str, Callable[[], Awaitable[None]]] = {
             "stream": self._runner.stream.run,
             "heartbeat": self._heartbeat,
@@ -255,6 +264,18 @@ class Service:
         }
         keep = self._supervisor.keep
         return [tasks.create_task(keep(name, helper)) for name, helper in helpers.items()]
+
+    def _measured(self) -> Measured:
+        bot, now = self._runner.bot, wall_clock()
+        return Measured(
+            bot.engine.state,
+            now,
+            self._began,
+            bot.feed_age(now),
+            self._bystanders.watchdog.lag_seconds,
+            self._bystanders.log_dropped(),
+            self._runner.capture.bytes_written,
+        )
 
     def _condition(self) -> Condition:
         state, now = self._runner.bot.engine.state, wall_clock()
@@ -331,12 +352,5 @@ class Service:
         pause = max(1.0, self._settings.log.heartbeat_seconds / self._venue.clock.speed)
         while True:
             await asyncio.sleep(pause)
-            words = self._runner.bot.unknown_words
-            self._log.info(
-                "heartbeat",
-                feed_age_ms=self._runner.bot.feed_age(wall_clock()),
-                streaming=self._runner.bot.streaming,
-                calendar=self._venue.clock.at(wall_clock()).isoformat(timespec="seconds"),
-                **({"unknown_words": words} if words else {}),
-                **self._observer.heartbeat(self._runner.bot.engine.state),
-            )
+            for event, fields in self._observer.heartbeat(self._operations.status()):
+                self._log.info(event, **fields)

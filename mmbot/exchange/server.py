@@ -164,7 +164,7 @@ class Server:
         opened = self._venue.open_session(tuple(request.headers.items()), now_ms())
         if isinstance(opened, HttpAnswer):
             return _response(opened)
-        socket = web.WebSocketResponse(max_msg_size=_LARGEST_FRAME)
+        socket = self._socket()
         await socket.prepare(request)
         connection = Connection(opened, socket)
         self._connections.add(connection)
@@ -181,6 +181,9 @@ class Server:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         return socket
+
+    def _socket(self) -> web.WebSocketResponse:
+        return web.WebSocketResponse(max_msg_size=_LARGEST_FRAME)
 
     async def _listen(self, connection: Connection) -> None:
         async for message in connection.socket:

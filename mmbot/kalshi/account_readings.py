@@ -41,6 +41,8 @@ from mmbot.units import MONEY_PER_CENT, Count, Money
 _ORDERS = "/portfolio/orders"
 # Orders are listed from this long before the placement: the exchange's clock may be behind.
 _CLOCK_SLACK_SECONDS = 60
+# So many markets are named in one request: no server reads an address of any length.
+_TICKERS_NAMED = 200
 # A fill between the two reads makes them differ: then both are read again.
 _ATTEMPTS = 3
 
@@ -152,10 +154,11 @@ def fills_of(
     series: str, tickers: tuple[str, ...], own: tuple[str, str]
 ) -> Steps[tuple[tuple[Fill, ...], tuple[Unreadable, ...]]]:
     """Read every fill of these markets of the series; return also which cannot be read."""
-    if not tickers:
-        return (), ()
-    query = (("ticker", ",".join(tickers)), ("limit", PAGE_SIZE), own)
-    listed = yield from pages("/portfolio/fills", query, "fills", Any)
+    listed: list[Any] = []
+    for first in range(0, len(tickers), _TICKERS_NAMED):
+        named = ",".join(tickers[first : first + _TICKERS_NAMED])
+        query = (("ticker", named), ("limit", PAGE_SIZE), own)
+        listed += yield from pages("/portfolio/fills", query, "fills", Any)
     rows = [listed_fill(row, f"{series}-") for row in listed]
     fills = tuple(row for row in rows if isinstance(row, Fill))
     return fills, tuple(row for row in rows if isinstance(row, Unreadable))

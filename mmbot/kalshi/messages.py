@@ -143,7 +143,8 @@ class RestEvent(msgspec.Struct, frozen=True):
 
 # Decoding
 
-_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+# What the decoding of bytes raises.
+UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _FRAME = msgspec.json.Decoder(Frame)
 
 
@@ -151,7 +152,7 @@ def decode_frame(data: bytes | str) -> Frame:
     """Decode a frame's envelope, or raise `Malformed`."""
     try:
         return _FRAME.decode(data)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise Malformed(f"frame: {error}") from None
 
 
@@ -161,7 +162,7 @@ def decode(data: bytes | msgspec.Raw, kind: type[_T]) -> _T:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError:
         return convert(tree(data), kind)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise Malformed(f"{kind.__name__}: {error}") from None
 
 
@@ -177,7 +178,7 @@ def tree(data: bytes | str | msgspec.Raw) -> Any:
     """Decode JSON as plain dicts, lists and scalars, or raise `Malformed`."""
     try:
         return msgspec.json.decode(data)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise Malformed(f"no JSON: {error}") from None
 
 

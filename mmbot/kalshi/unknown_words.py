@@ -40,6 +40,13 @@ class VocabularyMonitor:
         taken, self._notes = self._notes, []
         return taken
 
+    def passes_delta(self) -> bool:
+        """Count a book delta that need not be examined; return whether this one need not."""
+        if self._deltas % _DELTA_INTERVAL == 0:
+            return False
+        self._deltas += 1
+        return True
+
     def examine_frame(self, kind: str, data: bytes | str) -> None:
         """Examine a frame of the stream whose `type` is `kind`."""
         if kind == _DELTA:

@@ -69,6 +69,7 @@ def status(
         since=around.since,
         process=around.process,
         exchange=around.exchange,
+        directory=around.directory,
         series=state.settings.exchange.series,
         streaming=service.streaming,
         reconciled=service.reconciled,
@@ -79,6 +80,7 @@ def status(
         halt=None
         if service.halted_since is None
         else HaltStatus(service.halted_since, service.halt_reason),
+        paused=tuple(sorted(state.paused)),
         stopping=service.stopping,
         problems=around.problems,
         live_orders=len(state.orders),
@@ -243,6 +245,7 @@ def _market(
         pnl_worst=format_money(pnl.worst),
         result=None if market.result is None else format_price(market.result),
         settled=market.settled is not None,
+        paused=ticker in state.paused,
         gate=shown_gate(market.shut_gate),
     )
 

@@ -26,19 +26,24 @@ class CorruptBook(Exception):
 
 
 class Book:
-    """Bids and asks as price -> contracts, with each side's best price cached.
+    """Bids and asks as price -> contracts, with each side's best price at hand.
+
+    Attributes:
+        best_bid: The best bid, own orders included; `None` if there is none.
+        best_ask: The best ask, likewise.
 
     Raises:
         CorruptBook: The levels cannot be right.
     """
 
-    __slots__ = ("_asks", "_best_ask", "_best_bid", "_bids")
+    __slots__ = ("_asks", "_bids", "best_ask", "best_bid")
 
     def __init__(self, bids: Iterable[Level] = (), asks: Iterable[Level] = ()) -> None:
-        self._bids = {price: count for price, count in bids if count}
-        self._asks = {price: count for price, count in asks if count}
-        self._best_bid = max(self._bids, default=None)
-        self._best_ask = min(self._asks, default=None)
+        # Plain integers, as the conversion of every change to a `Count` would be a call.
+        self._bids: dict[Price, int] = {price: count for price, count in bids if count}
+        self._asks: dict[Price, int] = {price: count for price, count in asks if count}
+        self.best_bid = _best("bid", self._bids)
+        self.best_ask = _best("ask", self._asks)
         if any(count < 0 for side in (self._bids, self._asks) for count in side.values()):
             raise CorruptBook("a level below zero")
         self._refuse_crossed()
@@ -49,16 +54,39 @@ class Book:
         Raises:
             CorruptBook: The book cannot be right with it.
         """
-        levels = self._bids if side == "bid" else self._asks
-        count = Count(levels.get(price, 0) + delta)
+        if side == "bid":
+            levels, best = self._bids, self.best_bid
+            better = best is None or price > best
+        else:
+            levels, best = self._asks, self.best_ask
+            better = best is None or price < best
+        count = levels.get(price, 0) + delta
         if count > 0:
             levels[price] = count
-            self._raise_best(side, price)
+            if better:
+                self._set_best(side, price)
+                self._refuse_crossed()
         elif count == 0:
             levels.pop(price, None)
-            self._drop_best(side, price)
+            if price == best:
+                self._set_best(side, _best(side, levels))
         else:
             raise CorruptBook(f"the {side} level at {price} fell to {count}")
+
+    def change_behind(self, side: Side, price: Price, delta: Count) -> bool:
+        """Add `delta` contracts to a level that is behind the best one, if the book can be right.
+
+        Return whether it was done.
+        """
+        levels = self._bids if side == "bid" else self._asks
+        count = levels.get(price, 0) + delta
+        if count > 0:
+            levels[price] = count
+        elif count == 0:
+            levels.pop(price, None)
+        else:
+            return False
+        return True
 
     def top(self, our_bids: Mapping[Price, Count], our_asks: Mapping[Price, Count]) -> Top:
         """Return the best prices of others, given our own contracts at each price."""
@@ -68,7 +96,7 @@ class Book:
         self, our_bids: Mapping[Price, Count], our_asks: Mapping[Price, Count], depth: Count
     ) -> Top:
         """Return the best prices at which at least `depth` contracts of others rest."""
-        bid, ask = self._best_bid, self._best_ask
+        bid, ask = self.best_bid, self.best_ask
         # Most books are deep enough at their best prices; only the others are searched.
         if bid is not None and self._bids[bid] - our_bids.get(bid, 0) < depth:
             bids = (p for p, count in self._bids.items() if count - our_bids.get(p, 0) >= depth)
@@ -80,27 +108,21 @@ class Book:
 
     def levels(self, side: Side) -> tuple[Level, ...]:
         """Return one side, best first."""
-        if side == "bid":
-            return tuple(sorted(self._bids.items(), reverse=True))
-        return tuple(sorted(self._asks.items()))
+        levels = self._bids if side == "bid" else self._asks
+        prices = sorted(levels, reverse=side == "bid")
+        return tuple((price, Count(levels[price])) for price in prices)
 
-    def _raise_best(self, side: Side, price: Price) -> None:
+    def _set_best(self, side: Side, price: Price | None) -> None:
         if side == "bid":
-            if self._best_bid is None or price > self._best_bid:
-                self._best_bid = price
-                self._refuse_crossed()
-        elif self._best_ask is None or price < self._best_ask:
-            self._best_ask = price
-            self._refuse_crossed()
-
-    def _drop_best(self, side: Side, price: Price) -> None:
-        if side == "bid":
-            if price == self._best_bid:
-                self._best_bid = max(self._bids, default=None)
-        elif price == self._best_ask:
-            self._best_ask = min(self._asks, default=None)
+            self.best_bid = price
+        else:
+            self.best_ask = price
 
     def _refuse_crossed(self) -> None:
-        bid, ask = self._best_bid, self._best_ask
+        bid, ask = self.best_bid, self.best_ask
         if bid is not None and ask is not None and bid >= ask:
             raise CorruptBook(f"the best bid {bid} is not below the best ask {ask}")
+
+
+def _best(side: Side, levels: Iterable[Price]) -> Price | None:
+    return max(levels, default=None) if side == "bid" else min(levels, default=None)

@@ -96,7 +96,7 @@ class BookReplaced(msgspec.Struct, frozen=True, tag=True):
     asks: tuple[Level, ...]
 
 
-class BookChanged(msgspec.Struct, frozen=True, tag=True):
+class BookChanged(msgspec.Struct, frozen=True, tag=True, gc=False):
     """One level of one book changed by `delta` contracts."""
 
     ticker: str
@@ -347,6 +347,12 @@ class Resumed(msgspec.Struct, frozen=True, tag=True):
     """The operator resumed quoting."""
 
 
+class MarketsPaused(msgspec.Struct, frozen=True, tag=True):
+    """All markets that the operator has paused, listed or not: no quotes there."""
+
+    tickers: tuple[str, ...]
+
+
 class CountsMissing(msgspec.Struct, frozen=True, tag=True):
     """The days that the operator declared to get no count, and for which none has come."""
 
@@ -386,7 +392,9 @@ MarketEvent: TypeAlias = MarketClosing | MarketActivity | PriceGridChanged | Mar
 ListingEvent: TypeAlias = ListingRead | FeeTypeRead | ListingStale | MarketEvent
 GroupEvent: TypeAlias = GroupReady | GroupUnavailable | GroupChanged
 AccountEvent: TypeAlias = Reconciled | OrdersListed | FillUnreadable | ReadingFailed | LimitsRead
-OperatorEvent: TypeAlias = SettingsChanged | CountsMissing | Halted | Resumed | Stopping
+OperatorEvent: TypeAlias = (
+    SettingsChanged | CountsMissing | MarketsPaused | Halted | Resumed | Stopping
+)
 ProcessEvent: TypeAlias = SessionStarted | TasksDown | LedgerBehind | ClockCompared | Woken
 InputEvent: TypeAlias = (
     BookEvent

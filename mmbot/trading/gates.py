@@ -79,6 +79,10 @@ class Gate(enum.StrEnum):
         "what the exchange lists of the event cannot be read; the log says what",
     )
     # The market
+    PAUSED_BY_OPERATOR = (
+        "paused_by_operator",
+        "the operator has paused the market; `mmbot unpause` ends that",
+    )
     POSITION_CONTRADICTS = (
         "position_contradicts",
         (

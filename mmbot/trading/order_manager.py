@@ -207,7 +207,15 @@ class OrderManager:
         self._identify(order, report.order_id)
         if report.status == "unknown":
             order.mark_unknown()
-        self._buffer.log("order.adopted", market=order.ticker, client_order_id=order.client_id)
+        self._buffer.log(
+            "order.adopted",
+            market=order.ticker,
+            client_order_id=order.client_id,
+            order_id=order.order_id,
+            side=order.side,
+            price=format_price(order.price),
+            count=format_count(order.count),
+        )
         return order.ticker
 
     def mark_missing_unknown(self, reported: set[str], now: Milliseconds) -> None:
@@ -329,7 +337,25 @@ class OrderManager:
                 owed=format_count(Count(order.filled - order.booked)),
             )
 
+    def log_dropped(self) -> None:
+        """Tell the log of each order that is over now."""
+        for order in self._state.orders.take_dropped():
+            self._buffer.log(
+                "order.over",
+                market=order.ticker,
+                client_order_id=order.client_id,
+                order_id=order.order_id,
+                filled=format_count(order.booked),
+            )
+
     def _identify(self, order: Order, order_id: str) -> None:
+        if order.order_id != order_id:
+            self._buffer.log(
+                "order.resting",
+                market=order.ticker,
+                client_order_id=order.client_id,
+                order_id=order_id,
+            )
         portfolio = self._state.event_of_market[order.ticker].portfolio
         self._state.orders.identify(order, order_id, portfolio.filled(order_id))
 

@@ -134,6 +134,7 @@ class Requote:
         limits = market.quote_limits
         gate = (
             final_gate(market, self._now)
+            or (Gate.PAUSED_BY_OPERATOR if market.ticker in self._state.paused else None)
             or common_gate
             or market_gate(market, self._now)
             or shard_gate(self._state.shard(market.terms.shard))

@@ -325,6 +325,7 @@ class TradingState(msgspec.Struct):
         recorded: The fills of these events, as the ledger has them.
         unconfirmed: Those of them that no list of the account has confirmed.
         missing: The days whose count is not waited for.
+        paused: The markets that the operator has paused, listed or not.
         cash: The account's cash as if no event that is still open had been traded; `None` until
             it was read.
         flat: Each shard's balance as if no market here had ever been traded, where it was read.
@@ -347,6 +348,7 @@ class TradingState(msgspec.Struct):
     recorded: tuple[Fill, ...] = ()
     unconfirmed: tuple[Fill, ...] = ()
     missing: frozenset[dt.date] = frozenset()
+    paused: frozenset[str] = frozenset()
     cash: Money | None = None
     flat: dict[int, Money] = msgspec.field(default_factory=dict)
     losses: DailyLosses = msgspec.field(default_factory=DailyLosses)

@@ -227,6 +227,17 @@ def test_a_broken_ledger_is_not_read_for_halts(tmp_path: Path) -> None:
         read_halt(tmp_path)
 
 
+def test_a_pause_is_in_force_until_it_is_ended(tmp_path: Path) -> None:
+    with closing(Ledger(tmp_path)) as ledger:
+        ledger.add_pause("T-B", 1)
+        ledger.add_pause("T-B", 2)
+        ledger.add_pause("T-A", 3)
+        assert ledger.paused_markets() == ("T-A", "T-B")
+        ledger.end_pause("T-B", 4)
+    with closing(Ledger(tmp_path)) as ledger:
+        assert ledger.paused_markets() == ("T-A",)
+
+
 def test_days_without_a_count_are_kept_once(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     day = dt.date(2026, 11, 24)

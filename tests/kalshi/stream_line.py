@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from mmbot.kalshi.feed import Feed, FeedStep
+from mmbot.kalshi.feed import Feed
+from mmbot.kalshi.subscriptions import FeedStep
 from mmbot.trading.events import InputEvent
 from tests.kalshi.builders import SNAPSHOT, A, B, changed, frame
 

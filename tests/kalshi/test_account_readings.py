@@ -116,6 +116,16 @@ def test_without_markets_no_fills_are_requested() -> None:
     assert exchange.queries("/portfolio/fills") == []
 
 
+def test_many_markets_are_named_in_several_requests() -> None:
+    tickers = [A, *(f"KXTSAW-26NOV29-A{number}" for number in range(450))]
+    exchange = account()
+    (event,) = read_the_account(exchange, *tickers)
+    assert isinstance(event, Reconciled)
+    named = [query["ticker"].split(",") for query in exchange.queries("/portfolio/fills")]
+    assert [len(part) for part in named] == [200, 200, 51]
+    assert [ticker for part in named for ticker in part] == tickers
+
+
 def test_a_fill_on_two_pages_counts_once() -> None:
     pages = [{"fills": [REST_FILL], "cursor": "c"}, {"fills": [REST_FILL], "cursor": ""}]
     assert len(read_the_account(account(**{"/portfolio/fills": pages}), A)) == 1

@@ -1,0 +1,1 @@
+"""What only sockets and processes can measure; see `docs/performance.md`."""
