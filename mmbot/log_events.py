@@ -64,9 +64,21 @@ EVENTS: dict[str, LogEvent] = {
     "helper.died": _event("error", "a part has failed and is started again", "helper"),
     "helper.restarted": _event("info", "a part runs again", "helper"),
     "bot.failed": _event("error", "the bot has failed; everything is taken off"),
+    "watchdog.not_fed": _event(
+        "error", "quotes stand unattended, or the loop is late: systemd starts it again", "reason"
+    ),
+    "bystander.died": _event("error", "what tells others has failed, and begins again", "helper"),
     "given_up": _event("error", "parts fail too often; everything is taken off"),
     "session.failed": _event("error", "a session has ended in an error", optional="reason"),
-    "reload.ignored": _event("info", "SIGHUP came, which does nothing"),
+    "config.reloaded": _event(
+        "info",
+        "the config was read again, and what can be is in force",
+        "changed waits_for_restart",
+    ),
+    "config.refused": _event(
+        "error", "the edited config cannot be used; nothing changes", "reason"
+    ),
+    "reload.ignored": _event("info", "SIGHUP came before there was anything to reload"),
     "stop.asked": _event("info", "a signal asks for the end", "signal"),
     "stopping": _event("info", "the quotes are taken off for good", "live_orders"),
     "sweep.clean": _event("info", "the exchange confirms that no order is left"),
@@ -85,6 +97,15 @@ EVENTS: dict[str, LogEvent] = {
     "ledger.behind": _event("warning", "commits are overdue; nothing is quoted"),
     "ledger.caught_up": _event("info", "all is committed again"),
     "ledger.not_kept": _event("error", "the last writes could not be committed"),
+    # Prometheus, people, reports
+    "metrics.served": _event("info", "Prometheus can read the metrics", "url"),
+    "metrics.unavailable": _event(
+        "warning", "their port cannot be had; tried again", "port reason"
+    ),
+    "alert.not_sent": _event("warning", "an address takes no alert", "address reason"),
+    "alert.sent_again": _event("info", "it takes them again", "address"),
+    "report.written": _event("info", "the report of a settled week is written", "path"),
+    "report.not_written": _event("warning", "it is not", "event_ticker reason"),
     # The operator
     "halted": _event("warning", "the operator has halted quoting", "since reason live_orders"),
     "resumed": _event("info", "the operator has ended the halt"),
@@ -132,9 +153,7 @@ EVENTS: dict[str, LogEvent] = {
         "event_ticker known orders cent_seconds seconds",
     ),
     # The exchange
-    "exchange.open": _event(
-        "info", "the exchange trades, and charges no fee unknown here", "reason"
-    ),
+    "exchange.open": _event("info", "the exchange trades", "reason"),
     "exchange.shut": _event("info", "it does not", "reason"),
     "exchange.unknown_word": _event("warning", "it said a word that mmbot does not know", "word"),
     "budget.read": _event("info", "the account's rate limits", "refill capacity"),
@@ -193,7 +212,7 @@ EVENTS: dict[str, LogEvent] = {
     "quotes.open": _event(
         "info", "every gate is open", "event_ticker reason", "market markets tickers"
     ),
-    "order.place": _event("info", "an order is sent", f"{_ORDER} fair"),
+    "order.place": _event("info", "an order is sent", f"{_ORDER} fair", "fee_each"),
     "order.resting": _event(
         "info", "the exchange has it, by its own id", "market client_order_id order_id"
     ),
@@ -239,6 +258,16 @@ EVENTS: dict[str, LogEvent] = {
         "a fill that the exchange does not stand by was taken out again",
         "event_ticker market trade_id order_id reason",
     ),
+    "fee.changed": _event(
+        "info warning",
+        "makers pay something else in an event; as a warning, what that is is not known",
+        "event_ticker terms terms_before",
+    ),
+    "fee.differs": _event(
+        "warning",
+        "a fill was charged something else than expected; of each event it is told once",
+        "event_ticker market trade_id order_id price count fee expected_fee terms",
+    ),
     "fill.unreadable": _event("warning", "a fill cannot be read", "market reason"),
 }
 
@@ -246,6 +275,7 @@ EVENTS: dict[str, LogEvent] = {
 FIELDS: dict[str, str] = {
     "account_age_ms": "milliseconds since the account was read; null if never",
     "active": "whether it is traded",
+    "address": "number and kind of an address of alerts, such as `1: mailtos`",
     "against": "the clock that was compared: `exchange` or `machine`",
     "age_ms": "milliseconds from the sending of a frame to its arrival",
     "ahead_ms": "milliseconds by which the bot's time is ahead; negative if behind",
@@ -259,6 +289,7 @@ FIELDS: dict[str, str] = {
     "cap": "contracts that may fill in 15 seconds",
     "capacity": "tokens at most",
     "cent_seconds": "cents times contracts times seconds",
+    "changed": "each key that has changed, as `table.key`: its old value -> its new one",
     "channel": "channel of the stream",
     "checks": "names of checks",
     "client_order_id": "the bot's id of an order; it begins with the session",
@@ -279,10 +310,12 @@ FIELDS: dict[str, str] = {
     "event_ticker": "Kalshi's event, such as KXTSAW-26APR19",
     "exchange": "address of the exchange",
     "exit_code": "exit code",
+    "expected_fee": "dollars: text of six decimals",
     "failed": "how many failed in a row",
     "failures": "how many failed in a row",
     "fair": "fair value of YES in dollars; null if not known",
     "fee": "dollars: text of six decimals",
+    "fee_each": "dollars a contract is expected to pay: text of four decimals; absent if none",
     "feed_age_ms": "milliseconds since the exchange sent the last frame; null if never",
     "filled": "contracts: text of two decimals",
     "fills": "number of fills",
@@ -318,6 +351,7 @@ FIELDS: dict[str, str] = {
     "others": "number of orders that are not the bot's",
     "owed": "contracts that were filled and never reported: text of two decimals",
     "page_age_ms": "milliseconds since tsa.gov was read; null if never",
+    "part": "name of the part",
     "path": "path",
     "pause_seconds": "seconds",
     "payout": "dollars: text of six decimals",
@@ -326,6 +360,7 @@ FIELDS: dict[str, str] = {
     "pnl_today_worst": "dollars, every event in its worst outcome",
     "pnl_week_fair": "dollars, the running week at fair value; null if it cannot be valued",
     "pnl_week_worst": "dollars, the running week in its worst outcome",
+    "port": "number of the port",
     "position": "contracts, + YES, - NO: text of two decimals",
     "price": "dollars of YES: text of four decimals",
     "problems": "list of sentences: what a person should see to",
@@ -349,16 +384,19 @@ FIELDS: dict[str, str] = {
     "stopping": "whether the daemon was told to stop",
     "streaming": "whether everything on the stream is subscribed",
     "strike": "passengers above which YES pays",
+    "terms": "what makers pay: a kind of fee, and its multiplier where that is not one",
+    "terms_before": "what they paid before",
     "ticker": "Kalshi's event or market",
     "tickers": "list of markets",
     "trade_id": "the exchange's id of a trade",
     "unknown_words": "object: each word and how often it came",
     "unreadable": "object: what of the listing cannot be read, by event or market",
-    "url": "where it is served",
+    "url": "address on this machine",
     "usual": "text: the usual range",
     "value": "what YES pays, in dollars: text of four decimals",
     "waiting": "events that wait for the reader",
     "waits_for": "text",
+    "waits_for_restart": "the keys that differ and keep their value until a restart",
     "week": "date of the Sunday that names the week",
     "weeks": "number of past weeks",
     "without": "list of methods that cannot be fitted here",

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmbot.log_events import COMMON, EVENTS, FIELDS, documentation, objection
+from tests.log_page import PAGE
 
-PAGE = Path("docs/log.md")
 SOURCES = [path for path in Path("mmbot").rglob("*.py") if path.name != "log_events.py"]
 LOGGERS = {"debug", "info", "warning", "error", "exception"}
 # What makes notes in the rooms that have no log.

@@ -20,6 +20,7 @@ from mmbot.errors import BadInput, NotReady
 # The module of each command; its function, or its group of commands, has the command's name.
 _PANELS: dict[str, dict[str, str]] = {
     "Try it": {"demo": "demo", "exchange": "exchange", "simulate": "simulate"},
+    "Set it up": {"init": "init", "config": "config"},
     "Trade": {
         "check": "check",
         "run": "run",
@@ -35,17 +36,20 @@ _PANELS: dict[str, dict[str, str]] = {
         "pnl": "glance",
         "orders": "glance",
         "fills": "glance",
+        "tail": "tail",
         "halt": "operate",
         "resume": "operate",
         "pause": "pause",
         "unpause": "pause",
         "explain": "operate",
-        "plan": "operate",
+        "plan": "plan",
+        "reload": "plan",
         "counts": "operate",
         "alerts": "alerts",
         "metrics": "metrics",
     },
     "Study": {
+        "markets": "markets",
         "record": "record",
         "report": "report",
         "replay": "replay",

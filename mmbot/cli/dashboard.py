@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from mmbot import config
 from mmbot.cli.daemon_options import AsJson, DaemonConfig, DaemonVenue
 from mmbot.cli.place import ask, expect, find
 from mmbot.daemon_api import DashboardReport, FindDashboard
@@ -13,7 +12,7 @@ from mmbot.texts import to_json
 
 
 def dashboard(
-    config_path: DaemonConfig, venue_path: DaemonVenue = None, as_json: AsJson = False
+    config_path: DaemonConfig = None, venue_path: DaemonVenue = None, as_json: AsJson = False
 ) -> None:
     """Say where the daemon's dashboard is, and the file of the token that halts from there.
 
@@ -26,7 +25,7 @@ def dashboard(
     Exit codes: 0 it is served, 2 something given cannot be used, 3 it is not
     served, or no daemon runs, 4 the daemon gave no answer.
     """
-    place = find(config.load(config_path), venue_path)
+    place = find(config_path, venue_path)
     report = expect(DashboardReport, ask(place, FindDashboard()))
     if as_json:
         tree = msgspec.to_builtins(report)

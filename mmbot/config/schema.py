@@ -35,14 +35,29 @@ class CredentialSettings(Section, frozen=True, kw_only=True):
     """`[credentials]`: where the API key is found. The key itself is never in the file."""
 
     key_id: Annotated[
-        str, key("The API key's id. Empty: MMBOT_KEY_ID in the environment, or systemd's.")
+        str,
+        key(
+            "The API key's id, or where it is: file:PATH, env:NAME, systemd:NAME or aws:SECRET. "
+            "Empty: MMBOT_KEY_ID in the environment, or systemd's credential key_id."
+        ),
     ] = ""
     private_key_path: Annotated[
         str,
         key(
             "The PEM file of the API key, which only its owner may read (chmod 600). Empty: "
-            "MMBOT_PRIVATE_KEY_PATH in the environment, or systemd's."
+            "MMBOT_PRIVATE_KEY_PATH in the environment, or systemd's credential private_key."
         ),
+    ] = ""
+    private_key: Annotated[
+        str,
+        key(
+            "Instead of the line above, where the key is: file:PATH, env:NAME (a variable of the "
+            "environment), systemd:NAME (a credential that the unit loads), aws:SECRET (a secret "
+            "of AWS Secrets Manager, of the fields key_id and private_key)."
+        ),
+    ] = ""
+    aws_region: Annotated[
+        str, key("The region of that secret. Empty: the one that the machine is configured for.")
     ] = ""
 
 

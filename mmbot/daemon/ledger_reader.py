@@ -18,6 +18,8 @@ from mmbot.errors import BadInput
 from mmbot.trading.commands import MarketSample, MarketView, Markout, RecordFill, RecordSettlement
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill, event_of
+from mmbot.tsa.calendar import EASTERN
+from mmbot.tsa.counts import Counts
 
 
 class TradeRecords(msgspec.Struct, frozen=True):
@@ -74,6 +76,28 @@ def read_unsettled(directory: Path) -> tuple[tuple[str, ...], tuple[Fill, ...]]:
     confirmed = (each.fill for each in records.fills if each.confirmed)
     undecided = (fill for fill in confirmed if event_of(fill.ticker) in events)
     return tuple(sorted(events)), tuple(undecided)
+
+
+def read_counts(directory: Path, counts: Counts) -> Counts:
+    """Return the counts with those that the ledger has seen; without a ledger as they are.
+
+    Raises:
+        BadInput: The ledger cannot be read.
+    """
+    path = directory / FILE_NAME
+    if not has_ledger(directory):
+        return counts
+    try:
+        with closing(_open(path)) as db:
+            rows = db.execute(
+                "SELECT day, count, seen, archived FROM counts ORDER BY seen, day"
+            ).fetchall()
+    except sqlite3.DatabaseError as error:
+        raise BadInput(f"the ledger {path} cannot be read: {error}") from None
+    for day, count, seen, archived in rows:
+        at = dt.datetime.fromisoformat(seen).astimezone(EASTERN)
+        counts, _ = counts.observe(dt.date.fromisoformat(day), count, at, archived=bool(archived))
+    return counts
 
 
 def read_pauses(directory: Path) -> tuple[str, ...]:

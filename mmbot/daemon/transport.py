@@ -13,13 +13,13 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from yarl import URL
 
+from mmbot.daemon.stream_connection import MOST_FRAME_BYTES, StreamConnection
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 
 # A page of a thousand orders is about half a megabyte.
 _MOST_ANSWER_BYTES = 16 * 1024 * 1024
 # Answers whose times are kept.
 _MOST_MEASURED = 256
-_MOST_FRAME_BYTES = 4 * 1024 * 1024
 # Frames that may wait to be read, and others to be sent; then the other end has to wait.
 _MOST_FRAMES_WAITING = 1024
 # The only headers that are read: clocks are compared by the first two.
@@ -111,14 +111,15 @@ class _Unredirected(connect):
 
 
 def open_stream(url: str, headers: tuple[tuple[str, str], ...]) -> connect:
-    """Return a connection as a context manager, uncompressed, as the frames are small."""
+    """Return a `StreamConnection` as a context manager, uncompressed, as the frames are small."""
     return _Unredirected(
         url,
         additional_headers=headers,
+        create_connection=StreamConnection,
         compression=None,
         # As for REST: what the environment says of proxies is for others.
         proxy=None,
-        max_size=_MOST_FRAME_BYTES,
+        max_size=MOST_FRAME_BYTES,
         max_queue=_MOST_FRAMES_WAITING,
         ping_interval=_PING_SECONDS,
         ping_timeout=_PING_SECONDS,
