@@ -58,7 +58,15 @@ function ladder(event, rows) {
     h(
       "table",
       { class: "num ladder", "aria-label": "Markets" },
-      h("thead", {}, h("tr", {}, HEAD.map(([title, style]) => h("th", { class: style }, title)))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          HEAD.map(([title, style]) => h("th", { class: style }, title)),
+        ),
+      ),
       h("tbody", {}, rows.flatMap(market)),
     ),
   );
@@ -67,7 +75,7 @@ function ladder(event, rows) {
 function market(each) {
   const isOpen = open.has(each.market);
   const cells = [
-    h("button", { class: "row-button", type: "button", "aria-expanded": String(isOpen) }, strike(each.market)),
+    opener(each, isOpen),
     estimate(each.fair),
     estimate(each.belief),
     estimate(each.mid),
@@ -86,6 +94,18 @@ function market(each) {
   );
   return isOpen ? [row, detail(each)] : [row];
 }
+
+const opener = (each, isOpen) =>
+  h(
+    "button",
+    {
+      class: "row-button",
+      type: "button",
+      "aria-expanded": String(isOpen),
+      "data-key": each.market,
+    },
+    strike(each.market),
+  );
 
 const traded = (each) => Number(each.position) !== 0 || Number(each.cash) !== 0;
 const rowClass = (each) =>
@@ -129,7 +149,13 @@ function strip(each) {
     s("rect", { class: "rail", x: 0, y: 6, width: 100, height: 2 }),
     s("rect", { class: "gap", x: bid, y: 4, width: Math.max(0.6, ask - bid), height: 6 }),
     each.quotes.map((order) =>
-      s("rect", { class: `tick ${order.side}`, x: x(order.price) - 0.5, y: 1, width: 1, height: 12 }),
+      s("rect", {
+        class: `tick ${order.side}`,
+        x: x(order.price) - 0.5,
+        y: 1,
+        width: 1,
+        height: 12,
+      }),
     ),
     each.fair === null
       ? null
@@ -148,9 +174,6 @@ function detail(each) {
     ["if it pays nothing", traded(each) ? signed(each.pnl_worst) : "–"],
     ...(each.result === null ? [] : [["YES pays", price(each.result)]]),
   ];
-  const button = each.paused
-    ? h("button", { class: "go", type: "button", onclick: () => askToUnpause(each.market) }, "End the pause")
-    : h("button", { class: "stop", type: "button", onclick: () => askToPause(each.market) }, "Pause");
   return h(
     "tr",
     { class: "detail" },
@@ -158,9 +181,25 @@ function detail(each) {
       "td",
       { colspan: HEAD.length },
       h("p", {}, each.gate ? gateText(each.gate) : "Nothing keeps it from being quoted."),
-      h("dl", { class: "pairs" }, pairs.flatMap(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
-      each.settled ? null : button,
+      h(
+        "dl",
+        { class: "pairs" },
+        pairs.flatMap(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+      ),
+      each.settled ? null : pauseButton(each),
     ),
+  );
+}
+
+function pauseButton({ market: ticker, paused }) {
+  const [style, ask, text] = paused
+    ? ["go", askToUnpause, "End the pause"]
+    : ["stop", askToPause, "Pause"];
+  const onclick = () => ask(ticker);
+  return h(
+    "button",
+    { class: style, type: "button", "data-key": `pause ${ticker}`, onclick },
+    text,
   );
 }
 
@@ -174,12 +213,19 @@ function showGates(markets) {
     if (!shut.has(name)) shut.set(name, { gate: each.gate, indices: [] });
     shut.get(name).indices.push(index);
   });
-  const found = [...shut.values()].map(({ gate, indices }) => [runs(indices, markets), gateText(gate)]);
+  const found = [...shut.values()].map(({ gate, indices }) => [
+    runs(indices, markets),
+    gateText(gate),
+  ]);
   show(byId("gates"), found, () =>
     found.length
       ? [
           h("h3", {}, "Why others are not quoted"),
-          h("dl", {}, found.flatMap(([where, why]) => [h("dt", { class: "num" }, where), h("dd", {}, why)])),
+          h(
+            "dl",
+            {},
+            found.flatMap(([where, why]) => [h("dt", { class: "num" }, where), h("dd", {}, why)]),
+          ),
         ]
       : null,
   );
@@ -197,5 +243,7 @@ function runs(indices, markets) {
     else found.push([index, index]);
   }
   const name = (index) => strike(markets[index].market);
-  return found.map(([from, to]) => (from === to ? name(from) : `${name(from)}–${name(to)}`)).join(", ");
+  return found
+    .map(([from, to]) => (from === to ? name(from) : `${name(from)}–${name(to)}`))
+    .join(", ");
 }

@@ -22,10 +22,21 @@ export function showPnl({ event, course, calendarOf, at }) {
   const filled = new Set((course?.fills ?? []).map((fill) => fill.at));
   const marks = rows.map((row, index) => (filled.has(row.at) ? fair[index] : null));
   const why = points.length ? "" : whyNone(event);
-  const entries = [["fair", "at fair value"], ["worst", "at worst"], ["dot", "fill"]];
+  const entries = [
+    ["fair", "at fair value"],
+    ["worst", "at worst"],
+    ["dot", "fill"],
+  ];
   show(byId("pnl-key"), why, () => (why ? [] : key(entries)));
-  draw(byId("pnl"), [ordered, fair, worst, marks], HEIGHT, options, (index) =>
-    `${moment(ordered[index] * 1000)}: ${signed(fair[index])}, ${signed(worst[index])} at worst`, why);
+  draw(
+    byId("pnl"),
+    [ordered, fair, worst, marks],
+    HEIGHT,
+    options,
+    (index) =>
+      `${moment(ordered[index] * 1000)}: ${signed(fair[index])}, ${signed(worst[index])} at worst`,
+    why,
+  );
 }
 
 const whyNone = (event) =>
@@ -43,7 +54,13 @@ function options() {
     series: [
       {},
       { stroke: colour("accent"), width: 2, points: { show: false } },
-      { paths: stepped, stroke: colour("bad", 0.8), width: 1.25, dash: [4, 3], points: { show: false } },
+      {
+        paths: stepped,
+        stroke: colour("bad", 0.8),
+        width: 1.25,
+        dash: [4, 3],
+        points: { show: false },
+      },
       {
         paths: () => null,
         points: { show: true, size: 7, stroke: colour("accent"), fill: colour("accent"), width: 0 },
