@@ -19,13 +19,12 @@ const HEAD = [
 ];
 const MOST = 40;
 
-export function showFills({ course, event, calendarOf }) {
+export function showFills({ course, event, calendarOf, noEvent }) {
   const fills = course?.fills ?? [];
   const latest = fills.slice(-MOST).reverse();
   const times = latest.map((fill) => moment(calendarOf(fill.at)));
-  show(byId("fills"), [latest, times, course?.fills_left_out, Boolean(event)], () => {
-    if (!fills.length)
-      return empty(event ? "No order of this week has been filled yet." : "No event is open.");
+  show(byId("fills"), [latest, times, course?.fills_left_out, event ? "" : noEvent], () => {
+    if (!fills.length) return empty(event ? "No order of this week has been filled yet." : noEvent);
     const more = course.fills_left_out + fills.length - latest.length;
     return [
       table(

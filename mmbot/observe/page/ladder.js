@@ -32,13 +32,13 @@ export function startLadder(changed) {
   });
 }
 
-export function showLadder({ event }) {
+export function showLadder({ event, noEvent }) {
   const markets = event?.markets ?? [];
   const rows = all ? markets : markets.filter(matters);
   byId("all-markets").hidden = markets.length === 0;
   // Ages would change it every second; they are told in an open row only.
   const made = rows.map((market) => [{ ...market, book_age_ms: null }, open.has(market.market)]);
-  show(byId("ladder"), made, () => ladder(event, rows));
+  show(byId("ladder"), [made, event ? "" : noEvent], () => (event ? ladder(rows) : empty(noEvent)));
   showGates(markets);
 }
 
@@ -47,8 +47,7 @@ function matters(market) {
   return market.quotes.length > 0 || traded(market) || market.paused || (open && !market.settled);
 }
 
-function ladder(event, rows) {
-  if (!event) return empty("No event is open: the next one is listed by the exchange.");
+function ladder(rows) {
   if (!rows.length) {
     return empty("No market of this week is quoted or could be: see below why, or show them all.");
   }

@@ -8,7 +8,7 @@ import { moneyTick, padded } from "./week.js";
 
 const HEIGHT = 220;
 
-export function showPnl({ event, course, calendarOf, at }) {
+export function showPnl({ event, course, calendarOf, at, noEvent }) {
   const points = course?.pnl ?? [];
   // The present is drawn once a minute: a chart that moves every second shows nothing more.
   const now = Math.floor(at / 60_000) * 60_000;
@@ -21,7 +21,7 @@ export function showPnl({ event, course, calendarOf, at }) {
   const worst = rows.map((row) => figure(row.worst));
   const filled = new Set((course?.fills ?? []).map((fill) => fill.at));
   const marks = rows.map((row, index) => (filled.has(row.at) ? fair[index] : null));
-  const why = points.length ? "" : whyNone(event);
+  const why = points.length ? "" : event ? "No order of this week has been filled yet." : noEvent;
   const entries = [
     ["fair", "at fair value"],
     ["worst", "at worst"],
@@ -38,9 +38,6 @@ export function showPnl({ event, course, calendarOf, at }) {
     why,
   );
 }
-
-const whyNone = (event) =>
-  event ? "No order of this week has been filled yet." : "No event is open.";
 
 function options() {
   const stepped = window.uPlot.paths.stepped({ align: 1 });

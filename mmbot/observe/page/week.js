@@ -8,14 +8,14 @@ import { colour } from "./theme.js";
 const HEIGHT = 190;
 const LEAST_SHOWN = 0.001;
 
-export function showWeek({ event, course, calendarOf }) {
+export function showWeek({ event, course, calendarOf, noEvent }) {
   setText(byId("week-title"), event ? `Week to ${dayName(event.week)}` : "The week");
   setText(byId("week-figures"), event ? figures(event) : "");
   showDays(event, calendarOf);
   showMembers(event?.forecast);
   const cells = event ? shownCells(event) : [];
-  showDistribution(event, course, cells);
-  showWealth(event, cells);
+  showDistribution(event, course, cells, noEvent);
+  showWealth(event, cells, noEvent);
 }
 
 function figures({ forecast, margin }) {
@@ -133,7 +133,7 @@ function thinned(splits, width) {
 
 // Distribution
 
-function showDistribution(event, course, cells) {
+function showDistribution(event, course, cells, noEvent) {
   const before = pastDistributions(event, course, cells);
   const data = [
     placesOf(cells),
@@ -141,7 +141,7 @@ function showDistribution(event, course, cells) {
     ...before.map((each) => steps(each.shares)),
   ];
   const why = !event
-    ? "No event is open."
+    ? noEvent
     : event.forecast
       ? ""
       : "There is no forecast yet: it is made once the counts have been read.";
@@ -226,7 +226,7 @@ function share(cell, above) {
 
 // P&L in each outcome
 
-function showWealth(event, cells) {
+function showWealth(event, cells, noEvent) {
   const held = cells.map((cell) => Number(cell.pnl));
   const filled = cells.map((cell) => Number(cell.pnl_if_filled));
   const data = [
@@ -237,7 +237,7 @@ function showWealth(event, cells) {
   ];
   const nothing = [...held, ...filled].every((each) => each === 0);
   const why = !event
-    ? "No event is open."
+    ? noEvent
     : nothing
       ? "Nothing is held and no order is out, so every outcome is worth the same: nothing."
       : "";
