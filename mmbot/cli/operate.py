@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -56,6 +55,9 @@ from mmbot.tsa.calendar import EASTERN, from_milliseconds
 
 # A daemon that starts or ends holds the ledger for a moment without listening.
 _ATTEMPTS, _PAUSE_SECONDS = 20, 0.25
+
+# Of the markets that one gate shuts, so many are named in a plan.
+_MOST_NAMED = 8
 
 # The exchange's lists lag by about a second.
 _LOOKS, _LOOK_SECONDS = 2, 1.5
@@ -357,9 +359,14 @@ def _show_plan(report: PlanReport) -> None:
         shown = [m for m in of_event if m.differs or _is_quoted(m)]
         if shown:
             console.print(_plan_table(event, shown))
-        shut = Counter(_gates(m) for m in of_event if m.present.gate or m.planned.gate)
-        for gate, number in shut.items():
-            console.print(f"{number} shut: {gate}", markup=False, highlight=False)
+        shut: dict[str, list[str]] = {}
+        for market in of_event:
+            if market.present.gate or market.planned.gate:
+                name = market.market.rpartition("-")[2]
+                shut.setdefault(_gates(market), []).append(name)
+        for gate, names in shut.items():
+            listed = " ".join(names[:_MOST_NAMED]) + (" ..." if len(names) > _MOST_NAMED else "")
+            console.print(f"{listed}: {gate}", markup=False, highlight=False)
     differing = sum(market.differs for market in report.markets)
     console.print(f"{differing} of {len(report.markets)} markets would be quoted otherwise (*).")
 
