@@ -6,8 +6,11 @@ import datetime as dt
 from typing import Any
 
 from rich.console import Group
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
+
+from mmbot.tsa.calendar import Week
 
 # Markets that nothing is to be said of: most of a ladder, on most days.
 _HIDDEN = frozenset({"fair_extreme"})
@@ -16,8 +19,9 @@ _HIDDEN = frozenset({"fair_extreme"})
 class WeekTable:
     """The state of the latest log lines, rendered by rich at its own refresh rate."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, week: Week) -> None:
         self._title = title
+        self._begin, self._end = week.opens, week.settles
         self._heartbeat: dict[str, Any] = {}
         self._markets: dict[str, dict[str, Any]] = {}
         self._published: int | str = "-"
@@ -70,7 +74,14 @@ class WeekTable:
                 "" if row["position"] == "0.00" else row["position"],
                 row["reason"],
             )
-        return Group(head, table, Text(self._news, style="dim"))
+        return Group(head, self._progress(), table, Text(self._news, style="dim"))
+
+    def _progress(self) -> ProgressBar:
+        """Return how much of the week is over, from its opening to its settlement."""
+        calendar = self._heartbeat.get("calendar")
+        now = dt.datetime.fromisoformat(calendar) if calendar else self._begin
+        part = (now - self._begin) / (self._end - self._begin)
+        return ProgressBar(total=1.0, completed=min(1.0, max(0.0, part)), width=60)
 
     def _time(self) -> str:
         calendar = self._heartbeat.get("calendar")
