@@ -118,11 +118,11 @@ def draw_week(path: Path, title: str, course: WeekCourse) -> None:
     if course.forecasts:
         times, means, spreads = zip(*course.forecasts, strict=True)
         forecast.errorbar(times, np.array(means) / 1e6, np.array(spreads) / 1e6, fmt="o-")
-    forecast.set(ylabel="forecast, million passengers")
+    forecast.set(ylabel="forecast, million")
     if course.fills:
         traded.vlines(*zip(*((at, 0, count) for at, count in course.fills), strict=True))
     traded.axhline(0, color="grey", linewidth=0.8)
-    traded.set(ylabel="filled contracts: YES up, NO down")
+    traded.set(ylabel="YES (up), NO filled")
     if course.pnl:
         times, at_fair, at_worst = zip(*course.pnl, strict=True)
         earned.plot(times, at_fair, label="at fair value")

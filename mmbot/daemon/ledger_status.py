@@ -133,7 +133,8 @@ def _market(ticker: str, portfolio: Portfolio, paid: dict[str, RecordSettlement]
 
 def _pnl(events: Iterable[EventStatus], running: Week, day: dt.date) -> PnlStatus:
     listed = tuple(events)
-    week = next((each for each in listed if each.week == running.sunday), None)
+    in_week = [each for each in listed if each.week == running.sunday]
+    week = next(iter(in_week or listed[-1:]), None)
     nothing = format_money(Money(0))
     return PnlStatus(
         day=day,

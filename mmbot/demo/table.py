@@ -13,7 +13,7 @@ from rich.text import Text
 from mmbot.tsa.calendar import Week
 
 # Markets that nothing is to be said of: most of a ladder, on most days.
-_HIDDEN = frozenset({"fair_extreme"})
+_HIDDEN = frozenset({"closed", "fair_extreme", "settled"})
 
 
 class WeekTable:
@@ -57,7 +57,7 @@ class WeekTable:
             (self._title, "bold"),
             f"\n{self._time()}, {self._published} of 7 days published",
             f", {self._orders} orders, {self._fills} fills, P&L {_dollars(beat, 'fair')}",
-            f", at worst {_dollars(beat, 'worst')}",
+            f", at worst {_dollars(beat, 'worst')} dollars",
         )
         table = Table("strike", "fair", "our bid", "our ask", "position", "no quote because")
         for column in table.columns[:5]:
@@ -76,12 +76,14 @@ class WeekTable:
             )
         return Group(head, self._progress(), table, Text(self._news, style="dim"))
 
-    def _progress(self) -> ProgressBar:
+    def _progress(self) -> Table:
         """Return how much of the week is over, from its opening to its settlement."""
         calendar = self._heartbeat.get("calendar")
         now = dt.datetime.fromisoformat(calendar) if calendar else self._begin
         part = (now - self._begin) / (self._end - self._begin)
-        return ProgressBar(total=1.0, completed=min(1.0, max(0.0, part)), width=60)
+        bar = Table.grid()
+        bar.add_row(ProgressBar(total=1.0, completed=min(1.0, max(0.0, part)), width=60))
+        return bar
 
     def _time(self) -> str:
         calendar = self._heartbeat.get("calendar")
@@ -90,4 +92,4 @@ class WeekTable:
 
 def _dollars(beat: dict[str, Any], which: str) -> str:
     amount = beat.get(f"pnl_week_{which}")
-    return "-" if amount is None else f"${float(amount):+,.2f}"
+    return "-" if amount is None else f"{float(amount):+,.2f}"

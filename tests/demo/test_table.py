@@ -45,7 +45,7 @@ def test_the_table_shows_what_the_log_told_last_in_eighty_columns() -> None:
     assert "Thu 16 Apr 12:06, 3 of 7 days published, 0 orders, 1 fills" in shown
     assert "2,500,000" in shown
     assert "1,800,000" not in shown
-    assert "$+2.31" in shown
+    assert "P&L +2.31, at worst -2.00 dollars" in " ".join(shown.split())
 
 
 def test_the_course_of_the_week_begins_with_the_first_heartbeat() -> None:

@@ -143,6 +143,14 @@ def test_what_was_won_yesterday_is_not_todays() -> None:
     assert event.pnl_today_fair == "0.000000"
 
 
+def test_while_no_event_of_the_week_is_listed_the_latest_is_the_weeks() -> None:
+    bench = traded()
+    bench.handle(Woken(), after=2_000)
+    bench.now += 6 * 24 * 3_600_000
+    pnl = shown(bench).pnl
+    assert (pnl.week, pnl.week_fair) == (only_event(bench).event, only_event(bench).pnl_fair)
+
+
 def test_a_settled_market_counts_with_its_payout() -> None:
     bench = traded()
     bench.handle(market_settled(MIDDLE, 10_000, final=True))
