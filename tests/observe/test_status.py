@@ -209,6 +209,14 @@ def test_a_person_reads_it_in_eighty_columns() -> None:
     assert f"A2.8 no_book: {Gate.NO_BOOK.meaning}" in " ".join(text.split())
 
 
+def test_the_widest_figures_fit() -> None:
+    bench = traded()
+    bench.handle(book(MIDDLE, 4055, 5955, 99_928))
+    text = text_of(shown(bench))
+    assert "\u2026" not in text
+    assert "999@.4055" in text
+
+
 def test_what_keeps_everything_off_stands_in_words() -> None:
     bench = Bench()
     bench.rest()
