@@ -61,6 +61,10 @@ class Plan(_Request, frozen=True, tag="plan"):
     settings: Settings
 
 
+class Reload(_Request, frozen=True, tag="reload"):
+    """Read the config file again, and put in force what can be."""
+
+
 class Status(_Request, frozen=True, tag="status"):
     """Show everything at a glance."""
 
@@ -84,6 +88,10 @@ class ListFills(_Request, frozen=True, tag="fills"):
     most: Annotated[int, msgspec.Meta(ge=1, le=MOST_FILLS)] = 100
 
 
+class FindDashboard(_Request, frozen=True, tag="dashboard"):
+    """Say where the dashboard is."""
+
+
 Request: TypeAlias = (
     Halt
     | Resume
@@ -91,10 +99,12 @@ Request: TypeAlias = (
     | ListCounts
     | Explain
     | Plan
+    | Reload
     | Status
     | PauseMarket
     | UnpauseMarket
     | ListFills
+    | FindDashboard
 )
 
 
@@ -193,7 +203,8 @@ class Offer(msgspec.Struct, frozen=True):
 class QuotedMarket(msgspec.Struct, frozen=True):
     """A market's fair value in dollars, its quotes, and the gate that is shut, or empty.
 
-    The edges are the least ones of YES and of NO over their reservation prices, in cents.
+    The edges are the least ones of YES and of NO over their reservation prices, in cents, after the
+    fee; that is the terms of what makers pay, and empty where they pay nothing.
     """
 
     fair: float | None
@@ -202,6 +213,7 @@ class QuotedMarket(msgspec.Struct, frozen=True):
     gate: str
     yes_edge_cents: float | None = None
     no_edge_cents: float | None = None
+    fee: str = ""
 
 
 class PlannedMarket(msgspec.Struct, frozen=True):
@@ -214,9 +226,32 @@ class PlannedMarket(msgspec.Struct, frozen=True):
 
 
 class PlanReport(msgspec.Struct, frozen=True, tag="plan"):
-    """Every market as it is and as it would be."""
+    """Every market as it is and as it would be.
+
+    Attributes:
+        markets: The markets.
+        live: The planned keys that the daemon takes while it trades.
+        waits_for_restart: Those that it does not.
+    """
 
     markets: tuple[PlannedMarket, ...]
+    live: tuple[ChangedKey, ...] = ()
+    waits_for_restart: tuple[ChangedKey, ...] = ()
+
+
+class ChangedKey(msgspec.Struct, frozen=True):
+    """A key of the config, written as `table.key`, and its values as a file has them."""
+
+    key: str
+    old: str
+    new: str
+
+
+class ReloadReport(msgspec.Struct, frozen=True, tag="reload"):
+    """What a reload has put in force, and what keeps its value until a restart."""
+
+    changed: tuple[ChangedKey, ...]
+    waits_for_restart: tuple[ChangedKey, ...]
 
 
 class PauseReport(msgspec.Struct, frozen=True, tag="pause"):
@@ -252,6 +287,20 @@ class FillsReport(msgspec.Struct, frozen=True, tag="fills"):
     left_out: int = 0
 
 
+class DashboardReport(msgspec.Struct, frozen=True, tag="dashboard"):
+    """Where the dashboard is.
+
+    Attributes:
+        url: The address of the page; empty if it is not served.
+        token_file: The file of the token that halts; empty if there is none.
+        problem: Why the page is not served, in a sentence; empty if it is.
+    """
+
+    url: str
+    token_file: str
+    problem: str = ""
+
+
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
     """Why the request was refused, in a sentence; nothing has changed."""
 
@@ -265,8 +314,10 @@ Answer: TypeAlias = (
     | CountsReport
     | Explanation
     | PlanReport
+    | ReloadReport
     | StatusReport
     | PauseReport
     | FillsReport
+    | DashboardReport
     | Refused
 )

@@ -61,22 +61,24 @@ EVENTS: dict[str, LogEvent] = {
         "fair value by a cent",
         "event_ticker market strike fair mid reservation bid ask position reason",
     ),
-    "watchdog.not_fed": _event(
-        "error", "the watchdog is not fed: systemd will start the process anew", "reason"
-    ),
-    "bystander.died": _event("error", "what only looks on has failed, and trading goes on", "part"),
-    "metrics.served": _event("info", "the metrics can be read", "url"),
-    "metrics.unavailable": _event("warning", "they cannot", "port reason"),
-    "alert.not_sent": _event("warning", "an alert did not reach an address", "address reason"),
-    "alert.sent_again": _event("info", "one does again", "address"),
-    "report.written": _event("info", "the report of a settled week is there", "path"),
-    "report.not_written": _event("warning", "it could not be made", "event_ticker reason"),
     "helper.died": _event("error", "a part has failed and is started again", "helper"),
     "helper.restarted": _event("info", "a part runs again", "helper"),
     "bot.failed": _event("error", "the bot has failed; everything is taken off"),
+    "watchdog.not_fed": _event(
+        "error", "quotes stand unattended, or the loop is late: systemd starts it again", "reason"
+    ),
+    "bystander.died": _event("error", "what tells others has failed, and begins again", "helper"),
     "given_up": _event("error", "parts fail too often; everything is taken off"),
     "session.failed": _event("error", "a session has ended in an error", optional="reason"),
-    "reload.ignored": _event("info", "SIGHUP came, which does nothing"),
+    "config.reloaded": _event(
+        "info",
+        "the config was read again, and what can be is in force",
+        "changed waits_for_restart",
+    ),
+    "config.refused": _event(
+        "error", "the edited config cannot be used; nothing changes", "reason"
+    ),
+    "reload.ignored": _event("info", "SIGHUP came before there was anything to reload"),
     "stop.asked": _event("info", "a signal asks for the end", "signal"),
     "stopping": _event("info", "the quotes are taken off for good", "live_orders"),
     "sweep.clean": _event("info", "the exchange confirms that no order is left"),
@@ -95,6 +97,15 @@ EVENTS: dict[str, LogEvent] = {
     "ledger.behind": _event("warning", "commits are overdue; nothing is quoted"),
     "ledger.caught_up": _event("info", "all is committed again"),
     "ledger.not_kept": _event("error", "the last writes could not be committed"),
+    # Prometheus, people, reports
+    "metrics.served": _event("info", "Prometheus can read the metrics", "url"),
+    "metrics.unavailable": _event(
+        "warning", "their port cannot be had; tried again", "port reason"
+    ),
+    "alert.not_sent": _event("warning", "an address takes no alert", "address reason"),
+    "alert.sent_again": _event("info", "it takes them again", "address"),
+    "report.written": _event("info", "the report of a settled week is written", "path"),
+    "report.not_written": _event("warning", "it is not", "event_ticker reason"),
     # The operator
     "halted": _event("warning", "the operator has halted quoting", "since reason live_orders"),
     "resumed": _event("info", "the operator has ended the halt"),
@@ -102,6 +113,14 @@ EVENTS: dict[str, LogEvent] = {
     "market.paused": _event("warning", "the operator has paused a market", "market"),
     "market.unpaused": _event("info", "the operator has ended its pause", "market"),
     "pause.not_kept": _event("error", "a pause could not be stored", "market reason"),
+    "dashboard.served": _event("info", "the dashboard's page is there", "url"),
+    "dashboard.unavailable": _event(
+        "warning", "its address cannot be had; it is tried again", "reason"
+    ),
+    "dashboard.no_token": _event("warning", "its token cannot be written", "reason"),
+    "dashboard.command": _event("info", "somebody with the token asks for a command", "command"),
+    "dashboard.viewer_dropped": _event("info", "somebody reads it too slowly", "waiting"),
+    "dashboard.failed": _event("error", "it could not be shown; its viewers come back"),
     # Counts and forecast
     "counts.read": _event("info", "the history is complete", "days last_day digest"),
     "counts.published": _event("info", "a day's count is out", "day count"),
@@ -134,9 +153,7 @@ EVENTS: dict[str, LogEvent] = {
         "event_ticker known orders cent_seconds seconds",
     ),
     # The exchange
-    "exchange.open": _event(
-        "info", "the exchange trades, and charges no fee unknown here", "reason"
-    ),
+    "exchange.open": _event("info", "the exchange trades", "reason"),
     "exchange.shut": _event("info", "it does not", "reason"),
     "exchange.unknown_word": _event("warning", "it said a word that mmbot does not know", "word"),
     "budget.read": _event("info", "the account's rate limits", "refill capacity"),
@@ -195,7 +212,7 @@ EVENTS: dict[str, LogEvent] = {
     "quotes.open": _event(
         "info", "every gate is open", "event_ticker reason", "market markets tickers"
     ),
-    "order.place": _event("info", "an order is sent", f"{_ORDER} fair"),
+    "order.place": _event("info", "an order is sent", f"{_ORDER} fair", "fee_each"),
     "order.resting": _event(
         "info", "the exchange has it, by its own id", "market client_order_id order_id"
     ),
@@ -241,6 +258,16 @@ EVENTS: dict[str, LogEvent] = {
         "a fill that the exchange does not stand by was taken out again",
         "event_ticker market trade_id order_id reason",
     ),
+    "fee.changed": _event(
+        "info warning",
+        "makers pay something else in an event; as a warning, what that is is not known",
+        "event_ticker terms terms_before",
+    ),
+    "fee.differs": _event(
+        "warning",
+        "a fill was charged something else than expected; of each event it is told once",
+        "event_ticker market trade_id order_id price count fee expected_fee terms",
+    ),
     "fill.unreadable": _event("warning", "a fill cannot be read", "market reason"),
 }
 
@@ -248,7 +275,7 @@ EVENTS: dict[str, LogEvent] = {
 FIELDS: dict[str, str] = {
     "account_age_ms": "milliseconds since the account was read; null if never",
     "active": "whether it is traded",
-    "address": "of alerts: the address, without what is secret in it",
+    "address": "number and kind of an address of alerts, such as `1: mailtos`",
     "against": "the clock that was compared: `exchange` or `machine`",
     "age_ms": "milliseconds from the sending of a frame to its arrival",
     "ahead_ms": "milliseconds by which the bot's time is ahead; negative if behind",
@@ -262,11 +289,13 @@ FIELDS: dict[str, str] = {
     "cap": "contracts that may fill in 15 seconds",
     "capacity": "tokens at most",
     "cent_seconds": "cents times contracts times seconds",
+    "changed": "each key that has changed, as `table.key`: its old value -> its new one",
     "channel": "channel of the stream",
     "checks": "names of checks",
     "client_order_id": "the bot's id of an order; it begins with the session",
     "closes": "milliseconds since the epoch",
     "code": "number of the stream's error",
+    "command": "`halt`, `resume`, `pause` or `unpause`",
     "count": "contracts of an order or a fill: text of two decimals; of a day: passengers",
     "counts": "address of the counts",
     "coverage80": "share of past outcomes within their 80 % intervals",
@@ -281,10 +310,12 @@ FIELDS: dict[str, str] = {
     "event_ticker": "Kalshi's event, such as KXTSAW-26APR19",
     "exchange": "address of the exchange",
     "exit_code": "exit code",
+    "expected_fee": "dollars: text of six decimals",
     "failed": "how many failed in a row",
     "failures": "how many failed in a row",
     "fair": "fair value of YES in dollars; null if not known",
     "fee": "dollars: text of six decimals",
+    "fee_each": "dollars a contract is expected to pay: text of four decimals; absent if none",
     "feed_age_ms": "milliseconds since the exchange sent the last frame; null if never",
     "filled": "contracts: text of two decimals",
     "fills": "number of fills",
@@ -320,7 +351,6 @@ FIELDS: dict[str, str] = {
     "others": "number of orders that are not the bot's",
     "owed": "contracts that were filled and never reported: text of two decimals",
     "page_age_ms": "milliseconds since tsa.gov was read; null if never",
-    "part": "name of the part",
     "path": "path",
     "pause_seconds": "seconds",
     "payout": "dollars: text of six decimals",
@@ -353,15 +383,19 @@ FIELDS: dict[str, str] = {
     "stopping": "whether the daemon was told to stop",
     "streaming": "whether everything on the stream is subscribed",
     "strike": "passengers above which YES pays",
+    "terms": "what makers pay: a kind of fee, and its multiplier where that is not one",
+    "terms_before": "what they paid before",
     "ticker": "Kalshi's event or market",
     "tickers": "list of markets",
     "trade_id": "the exchange's id of a trade",
     "unknown_words": "object: each word and how often it came",
     "unreadable": "object: what of the listing cannot be read, by event or market",
-    "url": "address",
+    "url": "address on this machine",
     "usual": "text: the usual range",
     "value": "what YES pays, in dollars: text of four decimals",
+    "waiting": "events that wait for the reader",
     "waits_for": "text",
+    "waits_for_restart": "the keys that differ and keep their value until a restart",
     "week": "date of the Sunday that names the week",
     "weeks": "number of past weeks",
     "without": "list of methods that cannot be fitted here",

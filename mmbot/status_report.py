@@ -266,6 +266,8 @@ class EventStatus(msgspec.Struct, frozen=True):
         days_published: How many of the week's counts are published.
         days: The seven days, Monday first.
         margin: The margin in force with so many days published.
+        fee: The terms of what makers pay, such as `quadratic`, the dearest where they are about to
+            change; while they are not understood, nothing is quoted (`fee_type`).
         forecast: The forecast; `null` before there is one.
         outcomes: Every outcome, ascending; one more than there are strikes.
     """
@@ -285,6 +287,7 @@ class EventStatus(msgspec.Struct, frozen=True):
     days_published: int = 0
     days: tuple[DayStatus, ...] = ()
     margin: float | None = None
+    fee: str = ""
     forecast: ForecastStatus | None = None
     outcomes: tuple[Outcome, ...] = ()
 

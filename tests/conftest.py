@@ -48,6 +48,7 @@ FULLY_COVERED = ("forecast", "kalshi", "trading")
 # Tests that share a setup which takes long, so that one worker makes it once.
 SHARED = (
     "tests/systemd/",
+    "tests/daemon/test_dashboard_page.py",
     "tests/forecast/test_model.py",
     "tests/cli/test_forecast_commands.py",
     "tests/exchange/test_crowd.py",
@@ -168,7 +169,9 @@ def quick_config(tmp_path: Path) -> str:
 def quick_settings() -> str:
     """Return the shipped demo settings with a forecast that needs no fit, every key written out."""
     every = config.every_key(config.load(config.shipped("demo")))
-    return config.template({**every, "forecast.method": "seed"})
+    # Tests run side by side, and one port is not for many dashboards.
+    changes = {"forecast.method": "seed", "dashboard.enabled": False}
+    return config.template({**every, **changes})
 
 
 @pytest.fixture

@@ -111,6 +111,8 @@ class Bot:
         self._counts = CountsReader(settings.counts, clock, rng, self._beliefs.deviations)
         self._given_up: tuple[dt.date, ...] = ()
         self._engine_due: Milliseconds | None = None
+        # The last output of the last step, which says when the bot is to be woken.
+        self._wake: WakeAt | None = None
         self._out: list[Output] = []
         self._writes: list[WriteCommand] = []
         self._events: deque[InputEvent] = deque()
@@ -152,7 +154,14 @@ class Bot:
         self._out = []
         match happened:
             case FrameReceived():
-                self._apply_feed(self._feed.received(happened.frame, now))
+                change = self._feed.book_change(happened.frame, now)
+                if change is None:
+                    self._apply_feed(self._feed.received(happened.frame, now))
+                elif self.engine.absorb(change, now):
+                    # Nothing follows, and nothing is due at another time than before.
+                    return [] if self._wake is None else [self._wake]
+                else:
+                    self._events.append(change)
             case CallAnswered():
                 events, calls = self._gateway.answered(happened.call_id, happened.answer, now)
                 self._out += calls
@@ -281,6 +290,7 @@ class Bot:
         )
         due = (self._engine_due, self._feed.next_deadline, self._counts.next_due)
         at = min((each for each in due if each is not None), default=None)
-        if at is not None:
-            self._out.append(WakeAt(at))
+        self._wake = None if at is None else WakeAt(at)
+        if self._wake is not None:
+            self._out.append(self._wake)
         return self._out

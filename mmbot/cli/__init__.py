@@ -20,6 +20,7 @@ from mmbot.errors import BadInput, NotReady
 # The module of each command; its function, or its group of commands, has the command's name.
 _PANELS: dict[str, dict[str, str]] = {
     "Try it": {"demo": "demo", "exchange": "exchange", "simulate": "simulate"},
+    "Set it up": {"init": "init", "config": "config"},
     "Trade": {
         "check": "check",
         "run": "run",
@@ -30,6 +31,7 @@ _PANELS: dict[str, dict[str, str]] = {
     },
     "Ask and steer the daemon that runs": {
         "status": "status",
+        "dashboard": "dashboard",
         "positions": "glance",
         "pnl": "glance",
         "orders": "glance",
@@ -40,7 +42,8 @@ _PANELS: dict[str, dict[str, str]] = {
         "pause": "pause",
         "unpause": "pause",
         "explain": "operate",
-        "plan": "operate",
+        "plan": "plan",
+        "reload": "plan",
         "counts": "operate",
         "alerts": "alerts",
         "metrics": "metrics",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import Annotated
 
 import typer
 
-from mmbot import config
 from mmbot.cli.options import DaemonConfig
 from mmbot.cli.output import print_json
+from mmbot.cli.whereabouts import locate
 from mmbot.daemon.alert_addresses import CREDENTIAL, VARIABLE, find_addresses
 from mmbot.daemon.alert_sender import Letter
 from mmbot.daemon.alerts import send_letter
@@ -25,7 +24,7 @@ alerts = typer.Typer(
     /etc/mmbot/alert_urls. They hold passwords: none is ever logged.
 
     \b
-    mailtos://USER:PASSWORD@smtp.example.com?from=bot@example.com&to=me@example.com
+    mailtos://USER:PASSWORD@example.com?to=me@example.com
     ntfys://TOPIC
     tgram://BOT-TOKEN/CHAT-ID
 
@@ -38,7 +37,7 @@ alerts.callback()(lambda: None)
 
 @alerts.command("test")
 def send_test(
-    config_path: DaemonConfig,
+    config_path: DaemonConfig = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
 ) -> None:
     """Send one alert to every address, and say what became of it.
@@ -46,7 +45,8 @@ def send_test(
     Exit codes: 0 all were sent, 2 there is no address, or it cannot be
     read, 3 one was not sent.
     """
-    addresses = find_addresses(config.load(config_path).alerts, os.environ)
+    found = locate(config_path)
+    addresses = find_addresses(found.settings.alerts, found.environment)
     if not addresses:
         raise BadInput(
             "there is no address; write one a line into the file that alerts.urls_file names, "

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mmbot import config
 from mmbot.cli.options import DaemonConfig, DaemonVenue
 from mmbot.cli.place import state_directory
+from mmbot.cli.whereabouts import locate
 from mmbot.daemon.ledger_copies import back_up
 from mmbot.daemon.ledger_copies import restore as put_back
 
 
 def backup(
     target: Annotated[Path, typer.Argument(metavar="TO", help="A new file, or a directory.")],
-    config_path: DaemonConfig,
+    config_path: DaemonConfig = None,
     venue_path: DaemonVenue = None,
 ) -> None:
     """Copy the ledger: fills, settlements, counts, halts and P&L marks.
@@ -38,7 +37,7 @@ def backup(
 
 def restore(
     source: Annotated[Path, typer.Argument(metavar="FROM", help="What `mmbot backup` wrote.")],
-    config_path: DaemonConfig,
+    config_path: DaemonConfig = None,
     venue_path: DaemonVenue = None,
 ) -> None:
     """Put a copy in the place of the ledger, which is kept beside it.
@@ -59,6 +58,7 @@ def restore(
         print(f"the one before: {kept}")
 
 
-def _directory(config_path: Path, venue_path: Path | None) -> Path:
+def _directory(config_path: Path | None, venue_path: Path | None) -> Path:
+    found = locate(config_path)
     simulated = venue_path is not None
-    return state_directory(config.load(config_path), os.environ, simulated=simulated)
+    return state_directory(found.settings, found.environment, simulated=simulated)

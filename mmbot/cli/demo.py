@@ -16,7 +16,7 @@ from rich.table import Table
 
 from mmbot import config
 from mmbot.cli import banks
-from mmbot.cli.options import load_counts
+from mmbot.cli.options import FeesOfSeries, load_counts, read_fees
 from mmbot.cli.output import load_plots
 from mmbot.cli.times import parse_week
 from mmbot.demo.course import WeekCourse
@@ -41,6 +41,7 @@ def demo(
         str, typer.Option(help="The Sunday that ends the week; else the last one in the counts.")
     ] = "",
     seed: Annotated[int, typer.Option(help="Seed of the crowd and of synthetic counts.")] = 1,
+    fees: FeesOfSeries = "",
     json_path: Annotated[
         Path | None, typer.Option("--json", help="Write the result there, as JSON.")
     ] = None,
@@ -68,7 +69,8 @@ def demo(
         )
     if json_path is not None and not json_path.parent.is_dir():
         raise BadInput(f"--json {json_path}: there is no directory {json_path.parent}")
-    demo_week = DemoWeek(_choose_week(week, counts), seed, config_path, counts)
+    read_fees(fees)
+    demo_week = DemoWeek(_choose_week(week, counts), seed, config_path, counts, fees)
     title = f"{demo_week.week.event_ticker('KXTSAW')} on {'file' if counts else 'synthetic'} counts"
     place = Path(tempfile.mkdtemp(prefix="mmbot-demo-"))
     banks.fit(

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
-from mmbot.cli.options import load_counts
+from mmbot.cli.options import FeesOfSeries, load_counts, read_fees
 from mmbot.cli.times import parse_time, parse_week
 from mmbot.errors import BadInput
 from mmbot.exchange.access import TIERS
@@ -70,6 +70,7 @@ def exchange(
             "Else a temporary one."
         ),
     ] = None,
+    fees: FeesOfSeries = "",
     quiet_crowd: Annotated[bool, typer.Option(help="Let nobody else trade.")] = False,
     past_weeks: Annotated[
         int, typer.Option(min=0, max=200, help="Weeks before it that have been traded and settled.")
@@ -93,6 +94,7 @@ def exchange(
     )
     settings = SimulatedExchangeSettings(
         tier=_one_of(tier, tuple(TIERS), "--tier"),
+        fees=read_fees(fees),
         live_for=dt.timedelta(days=live_days),
         candles=True,
     )

@@ -12,7 +12,6 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from mmbot import config
 from mmbot.cli.daemon_options import AsJson, DaemonConfig, DaemonVenue
 from mmbot.cli.place import Place, ask, expect, find
 from mmbot.cli.status import look, now_ms
@@ -35,7 +34,7 @@ _EVENT_PNL_KEYS = (
 
 
 def positions(
-    config_path: DaemonConfig, venue_path: DaemonVenue = None, as_json: AsJson = False
+    config_path: DaemonConfig = None, venue_path: DaemonVenue = None, as_json: AsJson = False
 ) -> None:
     """List what is held in each market: + YES, - NO; its cost, and its P&L.
 
@@ -63,7 +62,9 @@ def positions(
     _end(error)
 
 
-def pnl(config_path: DaemonConfig, venue_path: DaemonVenue = None, as_json: AsJson = False) -> None:
+def pnl(
+    config_path: DaemonConfig = None, venue_path: DaemonVenue = None, as_json: AsJson = False
+) -> None:
     """Show P&L today, by week and by market: at fair value, and in the worst outcome.
 
     From the daemon, or where none runs from its ledger (exit code 3), which
@@ -94,7 +95,7 @@ def pnl(config_path: DaemonConfig, venue_path: DaemonVenue = None, as_json: AsJs
 
 
 def orders(
-    config_path: DaemonConfig, venue_path: DaemonVenue = None, as_json: AsJson = False
+    config_path: DaemonConfig = None, venue_path: DaemonVenue = None, as_json: AsJson = False
 ) -> None:
     """List the bot's live orders.
 
@@ -124,7 +125,7 @@ def orders(
 
 
 def fills(
-    config_path: DaemonConfig,
+    config_path: DaemonConfig = None,
     venue_path: DaemonVenue = None,
     event: Annotated[str, typer.Option(help="Only those of this event; all unless given.")] = "",
     most: Annotated[
@@ -138,8 +139,7 @@ def fills(
     is bought at its price, and sold at it, which is to buy NO at a dollar
     less that. `mmbot report` sums them up.
     """
-    settings = config.load(config_path)
-    place = find(settings, venue_path)
+    place = find(config_path, venue_path)
     listed, error = _look_for_fills(place, ListFills(event, most))
     if as_json:
         tree = msgspec.to_builtins(listed)
@@ -153,9 +153,11 @@ def fills(
     _end(error)
 
 
-def _look(config_path: Path, venue_path: Path | None) -> tuple[StatusReport, NotRunning | None]:
-    settings = config.load(config_path)
-    return look(find(settings, venue_path), settings)
+def _look(
+    config_path: Path | None, venue_path: Path | None
+) -> tuple[StatusReport, NotRunning | None]:
+    place = find(config_path, venue_path)
+    return look(place, place.settings)
 
 
 def _look_for_fills(place: Place, request: ListFills) -> tuple[FillsReport, NotRunning | None]:

@@ -97,6 +97,11 @@ def install_service(
             'real money needs both `mode = "live"` in the config and --live here; the config says '
             f"{settings.mode!r} and --live is {'' if live else 'not '}given"
         )
+    if settings.credentials.private_key_path:
+        raise BadInput(
+            "credentials.private_key_path names a file that the service's own user cannot read; "
+            f"take it out of the config and give --private-key, to be copied to {DIRECTORY}"
+        )
     given = {"MMBOT_KEY_ID": key_id, "MMBOT_PRIVATE_KEY_PATH": str(private_key or "")}
     # A key that is refused here would be refused to the service.
     find_signer(

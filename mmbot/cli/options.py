@@ -9,6 +9,8 @@ from typing import Annotated, TypeAlias
 import typer
 
 from mmbot.cli.daemon_options import DaemonConfig, DaemonVenue
+from mmbot.errors import BadInput
+from mmbot.exchange.fees import FeeSchedule
 from mmbot.history import store
 from mmbot.history.store import default_directory
 from mmbot.tsa.counts import Counts, missing_days
@@ -18,8 +20,10 @@ __all__ = [
     "CountsFile",
     "DaemonConfig",
     "DaemonVenue",
+    "FeesOfSeries",
     "JudgedConfig",
     "load_counts",
+    "read_fees",
 ]
 
 # Without one it is the directory that `mmbot history fetch` fills; `load_counts` reads both.
@@ -40,6 +44,29 @@ CacheDirectory: TypeAlias = Annotated[
     Path | None,
     typer.Option(help="Keep past forecasts here; the user's cache directory unless given."),
 ]
+FeesOfSeries: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--fees",
+        metavar="KIND[:MULTIPLIER]",
+        help="The fees of the series, such as quadratic_with_maker_fees:0.5; makers pay none "
+        "unless given.",
+        show_default=False,
+    ),
+]
+
+
+def read_fees(text: str) -> FeeSchedule:
+    """Read `FeesOfSeries`; an empty one is free for makers.
+
+    Raises:
+        BadInput: It cannot be read.
+    """
+    try:
+        return FeeSchedule.parse(text) if text else FeeSchedule()
+    except ValueError as error:
+        raise BadInput(f"--fees {text!r}: {error}") from None
+
 
 # So many of the missing days are named.
 _MOST_NAMED = 5

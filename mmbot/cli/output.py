@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import Progress
@@ -62,6 +64,13 @@ def print_json(value: object) -> None:
     print(to_json(value).decode())
 
 
+def print_answer(report: object) -> None:
+    """Print a daemon's answer as a line of JSON, without what tells it from other answers."""
+    tree = msgspec.to_builtins(report)
+    del tree["type"]
+    print_json(tree)
+
+
 def never_refuse_a_character() -> None:
     """Have standard output write what its encoding does not know as an escape."""
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -99,6 +108,29 @@ def write(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}") from None
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file that is not there yet, for its owner alone.
+
+    Raises:
+        BadInput: It is there, or cannot be written; nothing has changed.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise BadInput(f"{path} is there already, and is left as it is; name another") from None
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}") from None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink(missing_ok=True)
         raise BadInput(f"{path} cannot be written: {error.strerror}") from None
 
 

@@ -8,7 +8,6 @@ from typing import Annotated
 import msgspec
 import typer
 
-from mmbot import config
 from mmbot.cli.daemon_options import AsJson, DaemonConfig, DaemonVenue
 from mmbot.cli.operate import ask_or_write
 from mmbot.cli.place import find
@@ -29,7 +28,7 @@ _Ticker = Annotated[
 
 def pause(
     ticker: _Ticker,
-    config_path: DaemonConfig,
+    config_path: DaemonConfig = None,
     venue_path: DaemonVenue = None,
     as_json: AsJson = False,
 ) -> None:
@@ -43,11 +42,10 @@ def pause(
     3 there is nothing to pause, 4 not known whether an order is left.
     """
     _check(ticker)
-    settings = config.load(config_path)
-    place = find(settings, venue_path)
+    place = find(config_path, venue_path)
 
     def write(ledger: Ledger) -> PauseReport:
-        whole = _whole(ticker, settings.exchange.series)
+        whole = _whole(ticker, place.settings.exchange.series)
         changed = whole not in ledger.paused_markets()
         ledger.add_pause(whole, time.time_ns() // 1_000_000)
         return PauseReport(whole, changed, ledger.paused_markets())
@@ -59,17 +57,16 @@ def pause(
 
 def unpause(
     ticker: _Ticker,
-    config_path: DaemonConfig,
+    config_path: DaemonConfig = None,
     venue_path: DaemonVenue = None,
     as_json: AsJson = False,
 ) -> None:
     """End the pause of a market: it is quoted again as soon as every gate is open."""
     _check(ticker)
-    settings = config.load(config_path)
-    place = find(settings, venue_path)
+    place = find(config_path, venue_path)
 
     def write(ledger: Ledger) -> PauseReport:
-        whole = _whole(ticker, settings.exchange.series)
+        whole = _whole(ticker, place.settings.exchange.series)
         changed = whole in ledger.paused_markets()
         ledger.end_pause(whole, time.time_ns() // 1_000_000)
         return PauseReport(whole, changed, ledger.paused_markets())

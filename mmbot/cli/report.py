@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +9,13 @@ from typing import Annotated
 import orjson
 import typer
 
-from mmbot import config
 from mmbot.cli.options import DaemonConfig, DaemonVenue
 from mmbot.cli.output import load_plots, say, show, write
 from mmbot.cli.place import state_directory
 from mmbot.cli.tables import write_csv
 from mmbot.cli.week_report import performance_of, title_of
+from mmbot.cli.whereabouts import locate
+from mmbot.config import Settings
 from mmbot.daemon.ledger_reader import TradeRecords, read_records
 from mmbot.daemon.ledger_status import status_of_ledger
 from mmbot.errors import BadInput
@@ -28,7 +28,7 @@ from mmbot.trading.values import event_of
 
 def report(
     *,
-    config_path: DaemonConfig,
+    config_path: DaemonConfig = None,
     venue_path: DaemonVenue = None,
     event: Annotated[
         str | None,
@@ -56,8 +56,9 @@ def report(
     Example:
     mmbot report --config config/paper.toml --all --html report.html --csv taxes
     """
-    settings = config.load(config_path)
-    directory = state_directory(settings, os.environ, simulated=venue_path is not None)
+    place = locate(config_path)
+    settings = place.settings
+    directory = state_directory(settings, place.environment, simulated=venue_path is not None)
     records = read_records(directory)
     events = _choose(records, event, all_events=all_events)
     performance = performance_of(records, settings, directory, events)
@@ -75,7 +76,7 @@ def report(
         _write_statements(csv_directory, records, events)
 
 
-def _show_open(directory: Path, settings: config.Settings) -> None:
+def _show_open(directory: Path, settings: Settings) -> None:
     """Show the positions of the events that are not settled, and what they can still cost."""
     now = time.time_ns() // 1_000_000
     for each in status_of_ledger(directory, settings, now).events:

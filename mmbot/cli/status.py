@@ -30,7 +30,7 @@ from mmbot.units import Milliseconds
 
 
 def status(
-    config_path: DaemonConfig,
+    config_path: DaemonConfig = None,
     venue_path: DaemonVenue = None,
     as_json: AsJson = False,
     watch: Annotated[
@@ -53,8 +53,8 @@ def status(
     Exit codes: 0 a daemon answered, 2 something given cannot be used, 3
     none runs: what its ledger knows is shown, 4 it gave no answer.
     """
-    settings = config.load(config_path)
-    place = find(settings, venue_path)
+    place = find(config_path, venue_path)
+    settings = place.settings
     if watch:
         _watch(place, settings, interval, as_json=as_json)
         return

@@ -8,6 +8,7 @@ without a word of the addresses.
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import os
 import sys
 import time
@@ -21,18 +22,19 @@ import structlog
 
 from mmbot.config import AlertKind, AlertSettings
 from mmbot.daemon.alert_sender import Delivery, Letter
-from mmbot.daemon.briefing import briefing, prediction
+from mmbot.daemon.briefing import briefing
 from mmbot.daemon.metrics import Measured
 from mmbot.daemon.outbox import Alert, Outbox
 from mmbot.daemon.private_files import open_private
-from mmbot.daemon.status_line import status_line
-from mmbot.trading.state import TradingState
-from mmbot.units import Milliseconds
+from mmbot.daemon.status_line import prediction, status_line
+from mmbot.status_report import StatusReport
 
-_PAUSE_SECONDS = 1.0
+_PAUSE_SECONDS = 2.0
 # How long Apprise may take for all addresses, and how long the end of the process waits for it.
 SEND_SECONDS = 60.0
 CLOSE_SECONDS = 3.0
+# A start that waits for so long is told of: nothing is quoted meanwhile.
+LONG_START_SECONDS = 300.0
 _SENDER = (sys.executable, "-m", "mmbot.daemon.alert_sender")
 _LONGEST_BODY = 20_000
 
@@ -76,21 +78,38 @@ class Alerts:
         self._published: set[str] = set()
         self._limited: set[str] = set()
         self._started = False
+        self._waits_for = ""
+        self._waits_since: float | None = None
+        self._told_waiting = False
         self._lost_at: float | None = None
         self._told_dead = False
-        self._looked_at: Milliseconds | None = None
-        self._failing: set[str] = set()
+        self._looked_at: dt.datetime | None = None
+        self._failing: dict[str, str] = {}
         self._log = structlog.get_logger()
 
     def watch(self, measure: Callable[[], Measured]) -> None:
         """Look at a bot's state from now on."""
         self._measure = measure
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """At which addresses the latest alert was not taken, in sentences."""
+        return tuple(
+            f"alerts do not reach address {address} ({why}); see `mmbot alerts test`"
+            for address, why in sorted(self._failing.items())
+        )
+
     # What happens
 
     def tell(self, alert: Alert) -> None:
         """Have an alert sent, as soon as the rates allow it."""
         self._outbox.put(alert)
+
+    def waits_for(self, what: str) -> None:
+        """Note what the start waits for."""
+        self._waits_for = what
+        if self._waits_since is None:
+            self._waits_since = self._clock()
 
     def heard(self, name: str, fields: Mapping[str, Any]) -> None:
         """Find what is worth an alert in a line of the bot's log."""
@@ -116,31 +135,41 @@ class Alerts:
 
     def look(self) -> None:
         """Find what is worth an alert in the state of the bot."""
+        self._look_at_start()
         if self._measure is None:
             return
-        measured = self._measure()
-        state, now = measured.state, measured.now
-        if state.service.reconciled and not self._started:
+        report = self._measure().report
+        if report.reconciled and not self._started:
             self._started = True
-            self.tell(Alert("start", "Started", status_line(state)))
-        for ticker in sorted(self._published & state.events.keys()):
-            title = f"Count published; {prediction(state.events[ticker])}"
-            self.tell(Alert("count", title, briefing(state, now)))
+            self.tell(Alert("start", "Started", status_line(report)))
+        for event in report.events:
+            if event.event in self._published:
+                title = f"Count published; {prediction(event)}"
+                self.tell(Alert("count", title, briefing(report)))
         self._published.clear()
-        self._look_at_limits(state)
-        self._look_at_feed(state)
-        self._look_at_calendar(state, now)
+        self._look_at_limits(report)
+        self._look_at_feed(report)
+        self._look_at_calendar(report)
 
-    def _look_at_limits(self, state: TradingState) -> None:
-        limited = {event.ticker for event in state.events.values() if event.reduce_only}
+    def _look_at_start(self) -> None:
+        if self._started or self._told_waiting or self._waits_since is None:
+            return
+        waited = self._clock() - self._waits_since
+        if waited >= LONG_START_SECONDS:
+            title = f"It has waited for {waited / 60:.0f} minutes and trades nothing yet"
+            self.tell(Alert("start", title, self._waits_for))
+            self._told_waiting = True
+
+    def _look_at_limits(self, report: StatusReport) -> None:
+        limited = {event.event for event in report.events if event.reduce_only}
         for ticker in sorted(limited - self._limited):
             title = f"{ticker} has lost what it, or the day, may: positions are only reduced"
-            self.tell(Alert("limit", title, status_line(state)))
+            self.tell(Alert("limit", title, status_line(report)))
         self._limited = limited
 
-    def _look_at_feed(self, state: TradingState) -> None:
+    def _look_at_feed(self, report: StatusReport) -> None:
         now = self._clock()
-        if state.service.streaming:
+        if report.streaming:
             if self._told_dead and self._lost_at is not None:
                 title = f"The exchange's stream is back after {now - self._lost_at:.0f} s"
                 self.tell(Alert("feed", title))
@@ -148,17 +177,16 @@ class Alerts:
             return
         self._lost_at = now if self._lost_at is None else self._lost_at
         dead = now - self._lost_at >= self._settings.feed_dead_seconds
-        if dead and self._started and not self._told_dead and not state.service.stopping:
+        if dead and self._started and not self._told_dead and not report.stopping:
             self._told_dead = True
             title = f"The exchange's stream has been down for {now - self._lost_at:.0f} s"
-            self.tell(Alert("feed", title, status_line(state)))
+            self.tell(Alert("feed", title, status_line(report)))
 
-    def _look_at_calendar(self, state: TradingState, now: Milliseconds) -> None:
-        before, self._looked_at = self._looked_at, now
-        if before is None:
+    def _look_at_calendar(self, report: StatusReport) -> None:
+        was, this = self._looked_at, report.calendar
+        self._looked_at = this
+        if was is None:
             return
-        was, this = state.clock.at(before), state.clock.at(now)
-        # In New York, whose calendar this is.
         at = this.replace(
             hour=self._settings.morning_report.hour,
             minute=self._settings.morning_report.minute,
@@ -167,7 +195,7 @@ class Alerts:
         )
         if was < at <= this:
             title = f"{this:%A, %B} {this.day}: what the week is worth"
-            self.tell(Alert("morning", title, briefing(state, now)))
+            self.tell(Alert("morning", title, briefing(report)))
 
     # The sending
 
@@ -201,11 +229,11 @@ class Alerts:
             f"{number}: {each.kind}": each.failure for number, each in enumerate(deliveries, 1)
         }
         failed = {address: why for address, why in failures.items() if why}
-        for address in sorted(failed.keys() - self._failing):
+        for address in sorted(failed.keys() - self._failing.keys()):
             self._log.warning("alert.not_sent", address=address, reason=failed[address])
-        for address in sorted(self._failing - failed.keys()):
+        for address in sorted(self._failing.keys() - failed.keys()):
             self._log.info("alert.sent_again", address=address)
-        self._failing = set(failed)
+        self._failing = failed
         if len(failed) == len(deliveries):
             self._outbox.put_back(alert, self._clock())
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -42,6 +43,7 @@ from mmbot.daemon.transport import RestClient
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, date_of
+from mmbot.recording.late_records import LateRecords
 from mmbot.recording.recorder import RecordedBot
 from mmbot.trading.commands import (
     ConfirmFills,
@@ -69,6 +71,7 @@ class BotRunner:
         interceptor: The interceptor on the record.
         worker: Reads pages and fits forecasters.
         stream: The connection to the exchange.
+        reacted: Called with the seconds from a frame to a write that follows from it.
         heard: Called with name and fields of each line that the bot logs, whatever is shown.
         prepared: Set once a forecaster is fitted, cannot be for want of counts, or a stop is due.
         no_counts: Why no forecaster can be fitted: the counts cannot be read. Empty otherwise.
@@ -96,14 +99,16 @@ class BotRunner:
         self._log = structlog.get_logger()
         session = format(began, "x")
         self.capture = Capture(directory / "capture", session, settings.state.capture_megabytes)
-        self.interceptor = RecordedInterceptor(interceptor, self.capture.keep)
+        # The step that sent something is recorded after it was sent.
+        records = LateRecords(self.capture.keep, asyncio.get_running_loop().call_soon)
+        self.interceptor = RecordedInterceptor(interceptor, records)
         self.bot = RecordedBot(
             settings,
             venue.clock,
             signer,
             session,
             random.Random(session),  # noqa: S311 (jitter, not secrecy)
-            keep=self.capture.keep,
+            keep=records,
             versions=versions(),
         )
         self._driver = Driver(self.bot.handle, wall_clock, self._execute)
@@ -111,6 +116,9 @@ class BotRunner:
         rng = random.Random(f"stream {session}")  # noqa: S311 (jitter, not secrecy)
         self.stream = StreamClient(venue.ws_url, self, rng)
         self.heard: Callable[[str, Mapping[str, Any]], None] = lambda _name, _fields: None
+        self.reacted: Callable[[float], None] = lambda _seconds: None
+        # When the frame was read that is being handled; 0 while none is.
+        self._frame_at = 0.0
         self.prepared, self.finished = asyncio.Event(), asyncio.Event()
         self.no_counts: str = ""
         self._ended = False
@@ -158,7 +166,7 @@ class BotRunner:
             self.handle(EventOccurred(compared))
         if self._timer is not None:
             # The loop's time does not count a suspension, and an anchor moves what is due.
-            self.set_timer(self._timer_due)
+            self._start_timer()
 
     def _correct_clock(self, call: Call, answer: HttpAnswer | None, sent: Milliseconds) -> None:
         date = date_of(call.request, answer)
@@ -187,13 +195,16 @@ class BotRunner:
         self.interceptor.connected()
         self.handle(StreamOpened())
 
-    def received(self, frame: bytes | str) -> bool:
-        """Pass a frame through the interceptor to the bot; return whether all is subscribed."""
+    def received(self, frames: Sequence[bytes | str]) -> bool:
+        """Pass frames through the interceptor to the bot; return whether all is subscribed."""
         if self._ended or self._supervisor.given_up:
             return False
+        self._frame_at = time.perf_counter()
         with self._supervisor.vital():
-            for each in self.interceptor.incoming(frame, wall_clock()):
-                self._driver.handle(FrameReceived(each))
+            for frame in frames:
+                for each in self.interceptor.incoming(frame, wall_clock()):
+                    self._driver.handle(FrameReceived(each))
+        self._frame_at = 0.0
         return self.bot.streaming
 
     def disconnected(self) -> None:
@@ -218,14 +229,16 @@ class BotRunner:
         """Send a request in a task of its own."""
         if self._tasks is None:
             raise RuntimeError("nothing is sent before the bot runs")
-        task = self._tasks.create_task(self._call(call))
+        task = self._tasks.create_task(self._call(call, self._frame_at))
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
-    async def _call(self, call: Call) -> None:
+    async def _call(self, call: Call, frame_at: float) -> None:
         with self._supervisor.vital():
             answer = self.interceptor.answer(call.request, wall_clock())
             if answer is None:
+                if frame_at and call.request.method != "GET":
+                    self.reacted(time.perf_counter() - frame_at)
                 sent = wall_clock()
                 answer = await self._rest.try_call(call.request)
                 self._correct_clock(call, answer, sent)
@@ -245,10 +258,14 @@ class BotRunner:
 
     def set_timer(self, at: Milliseconds) -> None:
         """Fire the one timer at `at`."""
+        if self._timer is None or at != self._timer_due:
+            self._timer_due = at
+            self._start_timer()
+
+    def _start_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer_due = at
-        delay = max(0, at - wall_clock()) / 1000
+        delay = max(0, self._timer_due - wall_clock()) / 1000
         self._timer = asyncio.get_running_loop().call_later(delay, self._fire_timer)
 
     def _fire_timer(self) -> None:

@@ -4,56 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mmbot.daemon.status_line import status_line
-from mmbot.trading.state import EventState, MarketState, TradingState
-from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, ONE_DOLLAR, Milliseconds, Money
+from mmbot.daemon.status_line import dollars, prediction, status_line
+from mmbot.status_report import EventStatus, MarketStatus, StatusReport
 
-_COLUMNS = f"{'above':>11}  {'fair':>5}  {'bid':>5}  {'ask':>5}  {'held':>8}  why not quoted"
-
-
-def prediction(event: EventState) -> str:
-    """Return the forecast of a week in one line."""
-    days = f"{event.days_published} of {len(event.week.days)} days published"
-    if event.belief is None:
-        return f"{event.ticker}: no forecast yet, {days}"
-    mean, sd = round(event.belief.mean), round(event.belief.sd)
-    return f"{event.ticker}: {mean:,} passengers a day, give or take {sd:,}; {days}"
+_COLUMNS = "      above  belief   fair    bid    ask      held  why not quoted"
 
 
-def briefing(state: TradingState, now: Milliseconds) -> str:
-    """Return every week that is traded: forecast, money, and a line for each market."""
-    lines = [status_line(state)]
-    for event in state.events.values():
-        lines += ["", prediction(event), _money(state, event, now), "", _COLUMNS]
-        lines += _rows(state, event)
+def briefing(report: StatusReport) -> str:
+    """Return every week that is not settled: forecast, money, and a line for each market."""
+    lines = [status_line(report)]
+    for event in report.events:
+        if not event.settled:
+            lines += ["", prediction(event), _money(event), "", _COLUMNS]
+            lines += _rows(event)
     return "\n".join(lines)
 
 
-def _money(state: TradingState, event: EventState, now: Milliseconds) -> str:
-    pnl = event.marked_pnl()
-    at_fair = "not known" if pnl is None else _dollars(pnl)
-    worst = _dollars(Money(min(event.portfolio.wealth(state.exposures(event)))))
-    today = _dollars(Money(-state.losses.loss(state.clock.at(now).date())))
-    return f"P&L {at_fair} at fair value, {worst} at worst; today {today}"
+def _money(event: EventStatus) -> str:
+    return (
+        f"P&L {dollars(event.pnl_fair)} at fair value, {dollars(event.pnl_worst_if_filled)} at "
+        f"worst; today {dollars(event.pnl_today_fair)}"
+    )
 
 
-def _rows(state: TradingState, event: EventState) -> Iterator[str]:
-    for ticker, market in event.markets.items():
-        own = {order.side: order.price / ONE_DOLLAR for order in state.orders.of(ticker)}
-        bid, ask = (f"{own[s]:.2f}" if s in own else "-" for s in ("bid", "ask"))
-        held = f"{event.portfolio.position(ticker) / ONE_CONTRACT:.2f}"
-        strike = f"{market.terms.strike:,}"
-        yield f"{strike:>11}  {_fair(market):>5}  {bid:>5}  {ask:>5}  {held:>8}  {_why(market)}"
+def _rows(event: EventStatus) -> Iterator[str]:
+    for market in event.markets:
+        strike = "" if market.strike is None else f"{market.strike:,}"
+        why = "" if market.gate is None else market.gate.gate
+        yield (
+            f"{strike:>11}  {_share(market.belief):>6}  {_share(market.fair):>5}  "
+            f"{_quote(market, 'bid'):>5}  {_quote(market, 'ask'):>5}  {market.position:>8}  {why}"
+        ).rstrip()
 
 
-def _fair(market: MarketState) -> str:
-    return "-" if market.fair is None else f"{market.fair:.2f}"
+def _share(estimate: float | None) -> str:
+    return "-" if estimate is None else f"{estimate:.2f}"
 
 
-def _why(market: MarketState) -> str:
-    return "" if market.shut_gate is None else str(market.shut_gate.gate)
-
-
-def _dollars(money: Money) -> str:
-    sign = "-" if money < 0 else ""
-    return f"{sign}${abs(money) / MONEY_PER_DOLLAR:,.2f}"
+def _quote(market: MarketStatus, side: str) -> str:
+    prices = [float(order.price) for order in market.quotes if order.side == side]
+    return f"{prices[0]:.2f}" if prices else "-"

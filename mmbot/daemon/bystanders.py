@@ -27,7 +27,6 @@ class Bystanders:
         watchdog: Looks at this process, and tells systemd.
         metrics: What Prometheus reads.
         alerts: What a person is told; `None` if nobody is.
-        log_dropped: Returns how many lines of the log were dropped.
     """
 
     def __init__(
@@ -35,7 +34,6 @@ class Bystanders:
         manager: ServiceManager | None = None,
         alerts: Alerts | None = None,
         render: tuple[Path, Render] | None = None,
-        log_dropped: Callable[[], int] = lambda: 0,
     ) -> None:
         """Begin with nothing told.
 
@@ -43,14 +41,23 @@ class Bystanders:
             manager: systemd; without one it is not told.
             alerts: Tells people; without them nobody is.
             render: The state directory, and what makes a week's report; without it none is written.
-            log_dropped: Returns how many lines of the log were dropped.
         """
         self.watchdog = Watchdog(manager or ServiceManager({}))
         self.metrics = Metrics()
         self.alerts = alerts
-        self.log_dropped = log_dropped
         self.week_ends = WeekEnds(*render, self.tell) if render is not None else None
         self._log = structlog.get_logger()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What a person should see to, in sentences."""
+        return () if self.alerts is None else self.alerts.problems
+
+    def waits_for(self, what: str) -> None:
+        """Tell that it trades not before there is what it waits for."""
+        self.watchdog.waits_for(what)
+        if self.alerts is not None:
+            self.alerts.waits_for(what)
 
     def tell(self, alert: Alert) -> None:
         """Tell a person, if there is one to be told."""
@@ -104,5 +111,5 @@ class Bystanders:
             try:
                 await part()
             except Exception:  # noqa: BLE001 (whatever it is, it must not end the bot)
-                self._log.exception("bystander.died", part=part.__qualname__)
+                self._log.exception("bystander.died", helper=part.__qualname__)
             await asyncio.sleep(_RESTART_SECONDS)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmbot.daemon.ledger_reader import read_records
+from mmbot.daemon.ledger_reader import TradeRecords, read_records
 from mmbot.daemon_api import FillsReport
 from mmbot.status_report import ShownFill, ShownMarkout
 from mmbot.trading.commands import Markout, RecordFill
-from mmbot.trading.values import event_of
 from mmbot.units import Milliseconds, format_count, format_money, format_price
 
 
@@ -27,14 +26,18 @@ def list_fills(
     Raises:
         BadInput: There is no ledger, or it cannot be read.
     """
-    records = read_records(directory)
-    fills = [each for each in records.fills if event in {"", event_of(each.fill.ticker)}]
+    records = read_records(directory, event)
+    shown = shown_fills(records, most)
+    return FillsReport(running, now, shown, len(records.fills) - len(shown))
+
+
+def shown_fills(records: TradeRecords, most: int) -> tuple[ShownFill, ...]:
+    """Return the latest fills, with their markouts."""
     markouts: dict[tuple[str, str], dict[str, ShownMarkout]] = {}
     for markout in records.markouts:
         of_fill = markouts.setdefault((markout.trade_id, markout.order_id), {})
         of_fill[markout.horizon] = _markout(markout)
-    shown = tuple(_fill(each, markouts.get(each.fill.key, {})) for each in fills[-most:])
-    return FillsReport(running, now, shown, len(fills) - len(shown))
+    return tuple(_fill(each, markouts.get(each.fill.key, {})) for each in records.fills[-most:])
 
 
 def _fill(record: RecordFill, markouts: dict[str, ShownMarkout]) -> ShownFill:

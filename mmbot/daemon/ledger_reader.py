@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -34,8 +35,12 @@ class TradeRecords(msgspec.Struct, frozen=True):
     settlements: tuple[RecordSettlement, ...]
 
 
-def read_records(directory: Path) -> TradeRecords:
+def read_records(directory: Path, event: str = "") -> TradeRecords:
     """Read the ledger in a state directory; one of an earlier version is upgraded first.
+
+    Args:
+        directory: The state directory.
+        event: The event that is read; all if it is empty.
 
     Raises:
         BadInput: There is none, it is broken, of a later version, or to be upgraded and in use.
@@ -51,7 +56,7 @@ def read_records(directory: Path) -> TradeRecords:
         with closing(_open(path)) as db:
             # One snapshot for all queries.
             db.execute("BEGIN")
-            return _read(db)
+            return _read(db, event)
     except sqlite3.DatabaseError as error:
         raise BadInput(f"the ledger {path} cannot be read: {error}") from None
 
@@ -128,19 +133,30 @@ def _open(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
 
 
-def _read(db: sqlite3.Connection) -> TradeRecords:
+def _read(db: sqlite3.Connection, event: str) -> TradeRecords:
+    # The tickers from an event's to what would follow the last of them.
+    of_event = (f"{event}-", f"{event}.") if event else ("", chr(sys.maxunicode))
     fills = db.execute(
         "SELECT trade_id, order_id, ticker, side, price, count, fee, at,"
-        " known, belief, mid, fair, confirmed FROM fills ORDER BY at, trade_id, order_id"
+        " known, belief, mid, fair, confirmed FROM fills WHERE ticker >= ? AND ticker < ?"
+        " ORDER BY at, trade_id, order_id",
+        of_event,
     )
     markouts = db.execute(
-        "SELECT trade_id, order_id, horizon, at, belief, mid, fair FROM markouts ORDER BY at"
+        "SELECT trade_id, order_id, horizon, at, belief, mid, fair FROM markouts"
+        " WHERE (trade_id, order_id) IN"
+        " (SELECT trade_id, order_id FROM fills WHERE ticker >= ? AND ticker < ?) ORDER BY at",
+        of_event,
     )
     samples = db.execute(
-        "SELECT ticker, known, moment, at, belief, mid, fair FROM samples ORDER BY at, ticker"
+        "SELECT ticker, known, moment, at, belief, mid, fair FROM samples"
+        " WHERE ticker >= ? AND ticker < ? ORDER BY at, ticker",
+        of_event,
     )
     settlements = db.execute(
-        "SELECT ticker, value, position, payout, at, final FROM settlements ORDER BY number"
+        "SELECT ticker, value, position, payout, at, final FROM settlements"
+        " WHERE ticker >= ? AND ticker < ? ORDER BY number",
+        of_event,
     )
     return TradeRecords(
         tuple(

@@ -1,8 +1,8 @@
 """What the daemon measures of itself, for Prometheus: a registry of its own, fed at each scrape.
 
-Gauges are read from the bot's state when they are asked for, so none is ever stale; counters follow
-what the bot has said (`heard`). Money is in dollars, times are in seconds. `FIGURES` names every
-metric, and `docs/metrics.md` is written from it.
+Gauges are read from the status of the session when they are asked for, so they say what `mmbot
+status` says, and none is ever stale; counters follow what the bot has said (`heard`). Money is in
+dollars, times are in seconds. `FIGURES` names every metric; `docs/metrics.md` is written from it.
 """
 
 from __future__ import annotations
@@ -15,15 +15,13 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import msgspec
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from mmbot.trading.gate_checks import service_gate
+from mmbot.status_report import EventStatus, MarketStatus, StatusReport
 from mmbot.trading.gates import Gate
-from mmbot.trading.state import EventState, TradingState
-from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, ONE_DOLLAR, Milliseconds, Money
 
-_Kind: TypeAlias = Literal["gauge", "counter"]
+_Kind: TypeAlias = Literal["gauge", "counter", "histogram"]
 _Values: TypeAlias = Iterable[tuple[tuple[str, ...], float]]
 
 
@@ -37,32 +35,53 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 _MARKET, _EVENT = ("market",), ("event",)
+REACTION = Figure(
+    "mmbot_reaction_seconds",
+    "From a frame that was read to the order write that follows from it.",
+    kind="histogram",
+)
+_REACTION_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 FIGURES = (
     Figure("mmbot_started_timestamp_seconds", "When the session began, since 1970."),
     Figure("mmbot_streaming", "1 while everything on the exchange's stream is subscribed."),
     Figure("mmbot_reconciled", "1 while the account was read since the stream came up."),
+    Figure("mmbot_quoting", "1 while at least one quote stands that is to stay."),
     Figure("mmbot_halted", "1 while the operator has halted it."),
-    Figure("mmbot_feed_age_seconds", "Time since the exchange sent the last frame."),
-    Figure("mmbot_book_age_seconds", "Time since the last message about a market's book.", _MARKET),
+    Figure("mmbot_problems", "What a person should see to; `mmbot status` says what."),
+    Figure(
+        "mmbot_age_seconds",
+        "Since the stream's last frame, the last report of an own order, the forecast, the page of "
+        "tsa.gov, the readings of account and listing.",
+        ("of",),
+    ),
+    Figure("mmbot_book_age_seconds", "Since the last message about a market's book.", _MARKET),
     Figure("mmbot_loop_lag_seconds", "How much too late the event loop came to the last look."),
+    REACTION,
     Figure("mmbot_quotes", "Own orders that rest, or may rest, at the exchange."),
     Figure("mmbot_orders_in_state", "Own orders, by what is known of them.", ("state",)),
     Figure("mmbot_quote_dollars", "Price of an own quote, in YES.", ("market", "side")),
-    Figure("mmbot_quote_contracts", "Contracts of an own quote that rest.", ("market", "side")),
+    Figure("mmbot_quote_contracts", "Contracts of own quotes that rest.", ("market", "side")),
     Figure("mmbot_fair_dollars", "Fair value of YES.", _MARKET),
     Figure("mmbot_mid_dollars", "The market's own midpoint, own orders taken out.", _MARKET),
     Figure("mmbot_position_contracts", "Contracts held, YES positive.", _MARKET),
     Figure("mmbot_pnl_dollars", "The event's P&L with positions at fair value.", _EVENT),
-    Figure("mmbot_worst_case_dollars", "The event's P&L in its worst outcome.", _EVENT),
-    Figure("mmbot_event_limit_left_dollars", "What the event may still lose.", _EVENT),
-    Figure("mmbot_day_pnl_dollars", "Today's P&L over all events."),
-    Figure("mmbot_day_limit_left_dollars", "What today may still lose."),
-    Figure("mmbot_cash_dollars", "The account's cash, costs of open positions added back."),
+    Figure(
+        "mmbot_worst_case_dollars",
+        "The event's P&L in its worst outcome, every own order filled where that hurts.",
+        _EVENT,
+    ),
+    Figure("mmbot_day_pnl_dollars", "Today's P&L over all events, at fair value."),
+    Figure(
+        "mmbot_limit_left",
+        "What a limit has left, in what its name says; empty scope is the whole account.",
+        ("limit", "scope"),
+    ),
+    Figure("mmbot_cash_dollars", "The account's cash as if no open event had been traded."),
     Figure("mmbot_markets", "Markets that are listed."),
     Figure("mmbot_gate_shut_markets", "Markets that a gate keeps from being quoted.", ("gate",)),
     Figure("mmbot_forecast_mean_passengers", "Mean of the week's forecast average.", _EVENT),
     Figure("mmbot_forecast_sd_passengers", "Standard deviation of that forecast.", _EVENT),
-    Figure("mmbot_days_published", "Counts of the week that the forecast knows.", _EVENT),
+    Figure("mmbot_counts_published", "Counts of the week that are published.", _EVENT),
     Figure("mmbot_capture_bytes", "What this session's capture takes on disk."),
     Figure("mmbot_orders_placed_total", "Orders sent.", kind="counter"),
     Figure("mmbot_orders_cancelled_total", "Cancels sent.", kind="counter"),
@@ -76,6 +95,7 @@ FIGURES = (
     Figure("process_resident_memory_bytes", "Memory of this process."),
     Figure("process_open_fds", "Open file descriptors of this process."),
 )
+_COLLECTED = tuple(figure for figure in FIGURES if figure.kind != "histogram")
 
 # The counter that a line of the log raises.
 _COUNTED = {
@@ -89,24 +109,16 @@ _COUNTED = {
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """What a scrape reads beside the bot's state.
+    """What a scrape reads.
 
     Attributes:
-        state: The engine's state.
-        now: The bot's time.
-        began: When the session began.
-        feed_age_ms: The time since the exchange sent the last frame; `None` before the first.
+        report: The status of the session.
         lag_seconds: How much too late the loop came to the latest look.
-        log_dropped: How many log lines were dropped.
         capture_bytes: The size of this session's capture.
     """
 
-    state: TradingState
-    now: Milliseconds
-    began: Milliseconds
-    feed_age_ms: Milliseconds | None = None
+    report: StatusReport
     lag_seconds: float = 0.0
-    log_dropped: int = 0
     capture_bytes: int = 0
 
 
@@ -123,6 +135,9 @@ class Metrics:
         }
         self._registry = CollectorRegistry()
         self._registry.register(self)
+        self._reaction = Histogram(
+            REACTION.name, REACTION.tells, buckets=_REACTION_BUCKETS, registry=self._registry
+        )
 
     def heard(self, name: str, fields: Mapping[str, Any]) -> None:
         """Count what the bot has said, a line of its log."""
@@ -134,13 +149,17 @@ class Metrics:
         if name == "fill":
             self._counters["mmbot_filled_contracts_total"][()] += float(fields["count"])  # type: ignore[assignment]
 
+    def reacted(self, seconds: float) -> None:
+        """Count an order write, so long after the frame that it follows from."""
+        self._reaction.observe(seconds)
+
     def page(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
     def describe(self) -> Iterator[Metric]:
         """Yield every metric without a value, as a registry asks for them."""
-        return (_family(figure, ()) for figure in FIGURES)
+        return (_family(figure, ()) for figure in _COLLECTED)
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric that has a value now."""
@@ -149,10 +168,8 @@ class Metrics:
         }
         values |= _of_process()
         if self.measure is not None:
-            measured = self.measure()
-            values["mmbot_log_dropped_lines_total"] = (((), measured.log_dropped),)
-            values |= _of_bot(measured)
-        return (_family(figure, values.get(figure.name, ())) for figure in FIGURES)
+            values |= _of_session(self.measure())
+        return (_family(figure, values.get(figure.name, ())) for figure in _COLLECTED)
 
 
 def _family(figure: Figure, values: _Values) -> Metric:
@@ -176,108 +193,81 @@ def _of_process() -> dict[str, _Values]:
     }
 
 
-def _of_bot(measured: Measured) -> dict[str, _Values]:
-    state, now = measured.state, measured.now
-    age = measured.feed_age_ms
+def _of_session(measured: Measured) -> dict[str, _Values]:
+    report = measured.report
+    today = report.pnl.today_fair
+    limits = [((each.limit, each.scope), each.left) for each in report.limits]
+    ages = msgspec.structs.asdict(report.ages).items()
     values: dict[str, _Values] = {
-        "mmbot_started_timestamp_seconds": _one(measured.began / 1000),
-        "mmbot_streaming": _one(state.service.streaming),
-        "mmbot_reconciled": _one(state.service.reconciled),
-        "mmbot_halted": _one(state.service.halted),
-        "mmbot_feed_age_seconds": () if age is None else _one(age / 1000),
+        "mmbot_started_timestamp_seconds": _known([((), report.since)], 1000),
+        "mmbot_streaming": _one(report.streaming),
+        "mmbot_reconciled": _one(report.reconciled),
+        "mmbot_quoting": _one(report.quoting),
+        "mmbot_halted": _one(report.halt is not None),
+        "mmbot_problems": _one(len(report.problems)),
+        "mmbot_age_seconds": _known([((n.removesuffix("_ms"),), age) for n, age in ages], 1000),
         "mmbot_loop_lag_seconds": _one(measured.lag_seconds),
-        "mmbot_cash_dollars": () if state.cash is None else _one(_dollars(state.cash)),
-        "mmbot_markets": _one(len(state.event_of_market)),
+        "mmbot_day_pnl_dollars": _known([((), today)]),
+        "mmbot_limit_left": _known(limits),
+        "mmbot_cash_dollars": _known([((), report.cash)]),
         "mmbot_capture_bytes": _one(measured.capture_bytes),
+        "mmbot_log_dropped_lines_total": _one(report.log_dropped),
     }
-    return (
-        values
-        | _of_orders(state)
-        | _of_day(state, now)
-        | _of_markets(state, now)
-        | _of_events(state)
-    )
+    markets = [market for event in report.events for market in event.markets]
+    return values | _of_events(report.events) | _of_markets(markets) | _of_quotes(markets)
 
 
-def _of_orders(state: TradingState) -> dict[str, _Values]:
-    standing = [order for order in state.orders if order.remaining > 0]
-    states = Counter(str(order.state) for order in state.orders)
-    sizes: Counter[tuple[str, ...]] = Counter()
+def _of_events(events: Iterable[EventStatus]) -> dict[str, _Values]:
+    by = {(event.event,): event for event in events}
+    forecasts = {key: event.forecast for key, event in by.items() if event.forecast is not None}
+    return {
+        "mmbot_pnl_dollars": _known([(key, event.pnl_fair) for key, event in by.items()]),
+        "mmbot_worst_case_dollars": _known([(k, e.pnl_worst_if_filled) for k, e in by.items()]),
+        "mmbot_counts_published": [(key, event.days_published) for key, event in by.items()],
+        "mmbot_forecast_mean_passengers": [(key, each.mean) for key, each in forecasts.items()],
+        "mmbot_forecast_sd_passengers": [(key, each.sd) for key, each in forecasts.items()],
+    }
+
+
+def _of_markets(markets: Iterable[MarketStatus]) -> dict[str, _Values]:
+    by = {(market.market,): market for market in markets}
+    shut = Counter({str(gate): 0 for gate in Gate})
+    shut.update(market.gate.gate for market in by.values() if market.gate is not None)
+    return {
+        "mmbot_markets": _one(len(by)),
+        "mmbot_gate_shut_markets": [((gate,), count) for gate, count in shut.items()],
+        "mmbot_book_age_seconds": _known([(k, m.book_age_ms) for k, m in by.items()], 1000),
+        "mmbot_fair_dollars": _known([(key, market.fair) for key, market in by.items()]),
+        "mmbot_mid_dollars": _known([(key, market.mid) for key, market in by.items()]),
+        "mmbot_position_contracts": _known([(k, m.position) for k, m in by.items()]),
+    }
+
+
+def _of_quotes(markets: Iterable[MarketStatus]) -> dict[str, _Values]:
+    orders = [order for market in markets for order in market.quotes]
+    standing = [order for order in orders if float(order.count) > 0]
+    sizes: dict[tuple[str, ...], float] = {}
     for order in standing:
-        sizes[order.ticker, order.side] += order.remaining
+        key = (order.market, order.side)
+        sizes[key] = sizes.get(key, 0.0) + float(order.count)
+    prices = {(order.market, order.side): float(order.price) for order in standing}
     return {
         "mmbot_quotes": _one(len(standing)),
-        "mmbot_orders_in_state": [((name,), count) for name, count in states.items()],
-        "mmbot_quote_dollars": list(
-            {(o.ticker, str(o.side)): o.price / ONE_DOLLAR for o in standing}.items()
-        ),
-        "mmbot_quote_contracts": [(key, size / ONE_CONTRACT) for key, size in sizes.items()],
+        "mmbot_orders_in_state": [
+            ((state,), count) for state, count in Counter(each.state for each in orders).items()
+        ],
+        "mmbot_quote_dollars": list(prices.items()),
+        "mmbot_quote_contracts": list(sizes.items()),
     }
 
 
-def _of_day(state: TradingState, now: Milliseconds) -> dict[str, _Values]:
-    lost = state.losses.loss(state.clock.at(now).date())
-    left = Money(state.settings.limits.daily_loss - lost)
-    return {
-        "mmbot_day_pnl_dollars": _one(-_dollars(lost)),
-        "mmbot_day_limit_left_dollars": _one(_dollars(left)),
-    }
-
-
-def _of_markets(state: TradingState, now: Milliseconds) -> dict[str, _Values]:
-    gate = service_gate(state.service)
-    shut = Counter(dict.fromkeys(Gate, 0))
-    books, fairs, mids, positions = {}, {}, {}, {}
-    for event, market in state.markets():
-        key = (market.ticker,)
-        of_market = market.shut_gate.gate if market.shut_gate else None
-        if (kept_by := gate or of_market) is not None:
-            shut[kept_by] += 1
-        if market.book is not None:
-            books[key] = (now - market.book_at) / 1000
-        if market.fair is not None:
-            fairs[key] = market.fair
-        if market.market_mid.live and market.market_mid.mid is not None:
-            mids[key] = market.market_mid.mid
-        positions[key] = event.portfolio.position(market.ticker) / ONE_CONTRACT
-    return {
-        "mmbot_gate_shut_markets": [((str(each),), count) for each, count in shut.items()],
-        "mmbot_book_age_seconds": books.items(),
-        "mmbot_fair_dollars": fairs.items(),
-        "mmbot_mid_dollars": mids.items(),
-        "mmbot_position_contracts": positions.items(),
-    }
-
-
-def _of_events(state: TradingState) -> dict[str, _Values]:
-    events: dict[tuple[str, ...], EventState] = {
-        (event.ticker,): event for event in state.events.values()
-    }
-    worst = {
-        key: min(event.portfolio.wealth(state.exposures(event))) for key, event in events.items()
-    }
-    marked = {key: event.marked_pnl() for key, event in events.items()}
-    believed = {key: event.belief for key, event in events.items()}
-
-    def left(key: tuple[str, ...], event: EventState) -> float:
-        return _dollars(Money(worst[key] - state.floor(event)))
-
-    return {
-        "mmbot_worst_case_dollars": [(key, _dollars(money)) for key, money in worst.items()],
-        "mmbot_event_limit_left_dollars": [(key, left(key, e)) for key, e in events.items()],
-        "mmbot_pnl_dollars": [(key, _dollars(m)) for key, m in marked.items() if m is not None],
-        "mmbot_days_published": [(key, event.days_published) for key, event in events.items()],
-        "mmbot_forecast_mean_passengers": [(k, b.mean) for k, b in believed.items() if b],
-        "mmbot_forecast_sd_passengers": [(k, b.sd) for k, b in believed.items() if b],
-    }
+def _known(values: Iterable[tuple[tuple[str, ...], float | str | None]], per: int = 1) -> _Values:
+    """Return the values that are known, each divided by `per`."""
+    return [(labels, float(value) / per) for labels, value in values if value is not None]
 
 
 def _one(value: float) -> _Values:
     return (((), value),)
-
-
-def _dollars(money: Money) -> float:
-    return money / MONEY_PER_DOLLAR
 
 
 def page_of_documentation() -> str:
@@ -294,8 +284,8 @@ _HEAD = """\
 
 With `port` in the table `[metrics]` of the config the daemon serves these at
 `http://127.0.0.1:PORT/metrics`, in the format of Prometheus; without one it opens nothing. They are
-read from the bot's state when they are asked for, on the bot's own loop. `mmbot metrics --grafana`
-prints a board, `mmbot metrics --rules` the alert rules that belong to them.
+read from what `mmbot status` shows when they are asked for, on the bot's own loop. `mmbot metrics
+--grafana` prints a board, `mmbot metrics --rules` the alert rules that belong to them.
 
 This page is written by `python -m mmbot metrics --page > docs/metrics.md`.
 

@@ -19,20 +19,26 @@ import structlog
 
 from mmbot.bot.bot import Bot
 from mmbot.bot.inputs import BotInput, CountsGivenUp, EventOccurred
-from mmbot.config import Settings, differences
+from mmbot.config import Difference, Settings, differences, merged
+from mmbot.config.checking import as_toml
+from mmbot.daemon.dashboard_events import DashboardParts
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.ledger_fills import list_fills
 from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.market_pauses import LOOK_SECONDS, STORE_SECONDS, MarketPauses, why_not_kept
+from mmbot.daemon.reloading import Reloader
 from mmbot.daemon_api import (
     Answer,
+    ChangedKey,
     CountDay,
     CountSighting,
     CountsReport,
     CountState,
+    DashboardReport,
     Explain,
     Explanation,
     FillsReport,
+    FindDashboard,
     Halt,
     HaltReport,
     ListCounts,
@@ -44,6 +50,8 @@ from mmbot.daemon_api import (
     PlannedMarket,
     PlanReport,
     Refused,
+    Reload,
+    ReloadReport,
     Request,
     Resume,
     ResumeReport,
@@ -68,6 +76,7 @@ _PLANNED = ("quoting", "limits", "orders")
 
 
 _NOBODY = Surroundings()
+_NO_DASHBOARD = DashboardReport("", "", "it has none")
 
 
 class Observer(msgspec.Struct, frozen=True):
@@ -78,12 +87,14 @@ class Observer(msgspec.Struct, frozen=True):
         status: Everything at a glance.
         explain: The steps from the counts to the orders of one market.
         plan: Every market's quotes under the settings in force and under others.
+        dashboard: What the dashboard is made of; without it there is none.
     """
 
     heartbeat: Callable[[StatusReport], list[tuple[str, dict[str, Any]]]]
     status: Callable[[TradingState, Counts, Surroundings, Milliseconds], StatusReport]
     explain: Callable[[TradingState, Counts, str, Milliseconds], tuple[Step, ...]]
     plan: Callable[[Engine, Settings, Milliseconds], tuple[PlannedMarket, ...]]
+    dashboard: DashboardParts | None = None
 
 
 class Operations:
@@ -99,6 +110,8 @@ class Operations:
         observer: Observer,
         about: Surroundings = _NOBODY,
         problems: Callable[[], tuple[str, ...]] = tuple,
+        reloader: Reloader | None = None,
+        dashboard: Callable[[], DashboardReport] = lambda: _NO_DASHBOARD,
     ) -> None:
         """Begin without a request.
 
@@ -111,8 +124,11 @@ class Operations:
             observer: Explains, plans, and shows the status.
             about: What names the session in a status.
             problems: What a person should see to now, in sentences.
+            reloader: Puts an edited config in force, if it can be.
+            dashboard: Says where the dashboard is.
         """
-        self._settings = settings
+        self._started_with = settings
+        self._reloader = reloader
         self._bot = bot
         self._ledger = ledger
         self._handle = handle
@@ -120,6 +136,7 @@ class Operations:
         self._observer = observer
         self._about = about
         self._problems = problems
+        self._dashboard = dashboard
         self._pauses = MarketPauses(bot.engine.state, ledger, handle, wall_clock)
         self._log = structlog.get_logger()
 
@@ -131,6 +148,8 @@ class Operations:
                     return await self._halt(request)
                 case PauseMarket():
                     return await self._pauses.pause(request.ticker)
+                case Reload():
+                    return await self._reload()
                 case _:
                     return await self._answer_soon(request)
         except BadInput as error:
@@ -147,7 +166,8 @@ class Operations:
         | Plan
         | Status
         | UnpauseMarket
-        | ListFills,
+        | ListFills
+        | FindDashboard,
     ) -> Answer:
         match request:
             case Resume():
@@ -166,6 +186,8 @@ class Operations:
                 return await self._pauses.unpause(request.ticker)
             case ListFills():
                 return await self._fills(request)
+            case FindDashboard():
+                return self._dashboard()
             case _:
                 assert_never(request)
 
@@ -238,6 +260,12 @@ class Operations:
             list_fills, directory, request.event, request.most, now, running=True
         )
 
+    async def _reload(self) -> ReloadReport:
+        if self._reloader is None:
+            raise BadInput("this daemon only records, and takes no other settings")
+        found = await self._reloader.reload()
+        return ReloadReport(_shown(found.changed), _shown(found.waits))
+
     # Counts
 
     async def _miss_count(self, day: dt.date) -> MissingReport:
@@ -286,7 +314,8 @@ class Operations:
         return self._observer.status(self._state, bot.counts, around, now)
 
     def _plan(self, settings: Settings) -> PlanReport:
-        for key in differences(self._settings, settings):
+        in_force = self._started_with if self._reloader is None else self._reloader.settings
+        for key in differences(in_force, settings):
             if key.partition(".")[0] not in _PLANNED:
                 raise BadInput(
                     f"{key} is not what the daemon runs with; a plan can only try other values in "
@@ -294,13 +323,19 @@ class Operations:
                 )
         tried = {name: getattr(settings, name) for name in _PLANNED}
         edited = msgspec.structs.replace(self._state.settings, **tried)
-        return PlanReport(self._observer.plan(self._bot.engine, edited, self._wall_clock()))
+        found = merged(self._state.settings, edited)
+        markets = self._observer.plan(self._bot.engine, edited, self._wall_clock())
+        return PlanReport(markets, _shown(found.changed), _shown(found.waits))
 
 
 def _store_halt(ledger: Ledger, halt: Halted) -> Halted:
     """Store a halt; return the one that is in force."""
     ledger.add_halt(halt)
     return ledger.halt() or halt
+
+
+def _shown(changes: tuple[Difference, ...]) -> tuple[ChangedKey, ...]:
+    return tuple(ChangedKey(each.key, as_toml(each.old), as_toml(each.new)) for each in changes)
 
 
 def count_days(

@@ -26,6 +26,7 @@ from mmbot.daemon.ledger import Ledger, LedgerTaken
 from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.operations import Observer
 from mmbot.daemon.patience import Patience, Reminder
+from mmbot.daemon.reloading import ConfigFile, Reloader
 from mmbot.daemon.service import Service
 from mmbot.daemon.signals import SignalThread
 from mmbot.daemon.stop import Stop
@@ -64,6 +65,7 @@ class Process:
         bystanders: Bystanders,
         *,
         only_records: bool = False,
+        config_file: ConfigFile | None = None,
     ) -> None:
         """Begin with nothing open.
 
@@ -77,7 +79,10 @@ class Process:
             observer: Shows the bot's state to people.
             bystanders: Are told what happens.
             only_records: Whether the market is recorded and nothing is quoted, not even on paper.
+            config_file: Where other settings may come from while it trades.
         """
+        self._config_file = config_file
+        self._reloader: Reloader | None = None
         self._only_records = only_records
         self._settings = settings
         self._venue = venue
@@ -86,7 +91,7 @@ class Process:
         self._interceptor_for = interceptor_for
         self._observer = observer
         self._bystanders = bystanders
-        self._patience = Patience(tell=bystanders.watchdog.waits_for)
+        self._patience = Patience(tell=bystanders.waits_for)
         self._reminder = Reminder()
         self._log = structlog.get_logger()
 
@@ -111,7 +116,7 @@ class Process:
         signals = SignalThread(
             asked,
             lambda: on_loop(stop.hurry),
-            lambda: on_loop(lambda: self._log.info("reload.ignored")),
+            lambda: on_loop(self._ask_reload),
             STOP_SECONDS,
             ExitCode.NOT_KNOWN,
         )
@@ -130,6 +135,13 @@ class Process:
             signals.ending(code)
             ending.cancel()
         return code
+
+    def _ask_reload(self) -> None:
+        if self._reloader is not None:
+            self._reloader.asked.set()
+            return
+        with self._bystanders.watchdog.reloading():
+            self._log.info("reload.ignored")
 
     async def _ends(self, stop: Stop) -> None:
         await stop.asked.wait()
@@ -170,7 +182,9 @@ class Process:
                 self._observer,
                 self._bystanders,
                 only_records=self._only_records,
+                config_file=self._config_file,
             )
+            self._reloader = service.reloader
             return await service.run(stop, account_lock)
 
     async def _open(self, held: ExitStack) -> tuple[LedgerWriter, list[Fill], socket.socket]:

@@ -6,10 +6,11 @@ be waited for without end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from mmbot.daemon.interceptor import Interceptor
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
+from mmbot.recording.late_records import Keep, LateRecords
 from mmbot.recording.outside import (
     AlreadyRead,
     AnswerArrived,
@@ -18,7 +19,6 @@ from mmbot.recording.outside import (
     OrdersAged,
     Outside,
 )
-from mmbot.recording.records import encode_outside
 from mmbot.units import Milliseconds
 
 # The self-check makes a few readings. Those of its keys and orders are nobody else's business.
@@ -27,15 +27,17 @@ _REMEMBERED = tuple(
     f"{BASE_PATH}/{name}" for name in ("account", "events", "exchange", "markets", "series")
 )
 
+_NEXT = FrameArrived(None)
+
 
 class RecordedInterceptor:
     """Passes everything on to another interceptor, and calls `keep` with the records."""
 
-    def __init__(self, inner: Interceptor, keep: Callable[[bytes], None]) -> None:
+    def __init__(self, inner: Interceptor, keep: Keep | LateRecords) -> None:
         """Record nothing before `begin`."""
         self.began = inner.began
         self._inner = inner
-        self._keep = keep
+        self._records = keep if isinstance(keep, LateRecords) else LateRecords(keep)
         self._is_on = False
         # By path and page.
         self._remembered: dict[tuple[str, str], AlreadyRead] = {}
@@ -89,7 +91,7 @@ class RecordedInterceptor:
         """Record a frame, unless the bot is about to receive it as it is."""
         frames = self._inner.incoming(data, now)
         if len(frames) == 1 and frames[0] is data:
-            self._record(FrameArrived(None), now)
+            self._record(_NEXT, now)
         else:
             raw = data.encode(errors="surrogatepass") if isinstance(data, str) else data
             self._record(FrameArrived(raw), now)
@@ -110,4 +112,4 @@ class RecordedInterceptor:
 
     def _record(self, what: Outside, now: Milliseconds) -> None:
         if self._is_on:
-            self._keep(encode_outside(what, now))
+            self._records.add(what, now)

@@ -28,6 +28,7 @@ from mmbot.daemon import control, transport
 from mmbot.daemon.account_client import CANCEL_SECONDS, AccountClient, wall_clock
 from mmbot.daemon.bot_runner import BotRunner
 from mmbot.daemon.bystanders import Bystanders
+from mmbot.daemon.dashboard import Dashboard
 from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import FILE_NAME, Ledger
@@ -37,6 +38,7 @@ from mmbot.daemon.metrics_server import serving
 from mmbot.daemon.neighbours import Neighbours, OtherDaemon
 from mmbot.daemon.operations import Observer, Operations
 from mmbot.daemon.patience import Patience
+from mmbot.daemon.reloading import ConfigFile, Reloader
 from mmbot.daemon.status_line import status_line
 from mmbot.daemon.stop import Stop
 from mmbot.daemon.supervision import Supervisor
@@ -47,7 +49,7 @@ from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.selfcheck import failures
 from mmbot.recording.outside import ONLY_RECORDS
 from mmbot.status_report import Surroundings
-from mmbot.trading.events import Halted, SessionStarted, Stopping, TasksDown
+from mmbot.trading.events import Halted, SessionStarted, SettingsChanged, Stopping, TasksDown
 from mmbot.trading.values import Fill
 from mmbot.tsa.counts import Counts, load_counts
 
@@ -76,6 +78,7 @@ class Service:
         bystanders: Bystanders,
         *,
         only_records: bool = False,
+        config_file: ConfigFile | None = None,
     ) -> None:
         """Begin with nothing open.
 
@@ -90,6 +93,7 @@ class Service:
             bystanders: Are told what happens.
             only_records: Whether the bot is halted, and the session ends once its capture has
                 taken its part of the disk or is kept no more.
+            config_file: Where other settings may come from while it trades.
         """
         self._only_records = only_records
         self._settings = settings
@@ -101,7 +105,7 @@ class Service:
         self._began = wall_clock()
         self._stop = Stop()
         self._bystanders = bystanders
-        self._patience = Patience(tell=bystanders.watchdog.waits_for)
+        self._patience = Patience(tell=bystanders.waits_for)
         self._supervisor = Supervisor(self._tasks_down, self._given_up)
         self._rest = transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds)
         self._runner = BotRunner(
@@ -116,11 +120,20 @@ class Service:
             self._began,
         )
         self._runner.heard = bystanders.heard
+        self._runner.reacted = bystanders.metrics.reacted
         intercepted = self._runner.interceptor
         self._account = AccountClient(settings, venue, signer, self._rest, intercepted)
         self._session = format(self._began, "x")
         self._neighbours = Neighbours(self._session, self._account.own_orders)
         self._other_daemon: OtherDaemon | None = None
+        self.reloader = None
+        if config_file is not None and not only_records:
+            self.reloader = Reloader(
+                config_file, settings, self._put_in_force, bystanders.watchdog.reloading
+            )
+        self._dashboard = Dashboard(
+            settings.dashboard, state, None if only_records else observer.dashboard
+        )
         self._operations = Operations(
             settings,
             self._runner.bot,
@@ -129,6 +142,9 @@ class Service:
             wall_clock,
             observer,
             Surroundings(self._session, self._began, os.getpid(), venue.rest_url, str(state)),
+            self._problems,
+            self.reloader,
+            dashboard=self._dashboard.report,
         )
 
     async def run(self, stop: Stop, account_lock: socket.socket | None = None) -> ExitCode:
@@ -152,12 +168,13 @@ class Service:
             margin=self._settings.quoting.margin,
             sides=self._settings.quoting.sides,
         )
-        answer = self._operations.answer
+        answer, status = self._operations.answer, self._operations.status
         self._bystanders.watch(self._measured, self._ledger.drain)
         async with (
             self._rest,
             control.listening(self._state, answer, account_lock),
             serving(self._settings.metrics, self._bystanders.metrics.page),
+            self._dashboard.serving(status, answer, self._rest.answer_ms),
         ):
             ready = await stop.unless_asked(self._prepare())
             if ready is None:
@@ -262,25 +279,22 @@ class Service:
             "neighbours": self._watch_neighbours,
             "tick": self._runner.tick,
         }
+        if self.reloader is not None:
+            helpers["config"] = self.reloader.watch
         keep = self._supervisor.keep
         return [tasks.create_task(keep(name, helper)) for name, helper in helpers.items()]
 
     def _measured(self) -> Measured:
-        bot, now = self._runner.bot, wall_clock()
         return Measured(
-            bot.engine.state,
-            now,
-            self._began,
-            bot.feed_age(now),
+            self._operations.status(),
             self._bystanders.watchdog.lag_seconds,
-            self._bystanders.log_dropped(),
             self._runner.capture.bytes_written,
         )
 
     def _condition(self) -> Condition:
         state, now = self._runner.bot.engine.state, wall_clock()
         return Condition(
-            status_line(state),
+            status_line(self._operations.status()),
             state.service.reconciled,
             unattended(state, self._runner.bot.feed_age(now), now),
         )
@@ -327,6 +341,21 @@ class Service:
     def _given_up(self) -> None:
         self._runner.finished.set()
         self._stop.asked.set()
+
+    def _problems(self) -> tuple[str, ...]:
+        """Return what a person should see to, in sentences."""
+        problems = list(self._bystanders.problems)
+        if self.reloader is None:
+            return tuple(problems)
+        if self.reloader.problem:
+            problems.append(f"the edited config is not in force: {self.reloader.problem}")
+        if self.reloader.waits:
+            waits = ", ".join(each.key for each in self.reloader.waits)
+            problems.append(f"edited keys of the config wait for a restart: {waits}")
+        return tuple(problems)
+
+    def _put_in_force(self, settings: Settings) -> None:
+        self._runner.handle(EventOccurred(SettingsChanged(settings)))
 
     async def _watch_neighbours(self) -> None:
         """Stop once a daemon that began earlier turns out to trade the account."""

@@ -1,14 +1,14 @@
 """Keeps the WebSocket stream open: connects, passes frames on, connects again after a `Backoff`.
 
-Frames are passed on one by one as they arrive; while the bot is busy they wait in the connection's
-queue, and once that is full, in the exchange's socket. The delay shows in the age of the frames,
-which the feed measures.
+Frames are passed on where they are received; while the bot is busy they wait in the socket. The
+delay shows in the age of the frames, which the feed measures.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
@@ -16,9 +16,7 @@ from websockets.asyncio.client import ClientConnection
 
 from mmbot.bot.backoff import Backoff
 from mmbot.daemon import transport
-
-# How long frames are handled in a row before timers and the operator have their turn.
-_TURN_SECONDS = 0.002
+from mmbot.daemon.stream_connection import StreamConnection
 
 
 class StreamListener(Protocol):
@@ -30,8 +28,8 @@ class StreamListener(Protocol):
     def connected(self) -> None:
         """Handle a new connection."""
 
-    def received(self, frame: bytes | str) -> bool:
-        """Handle a frame; return whether every channel is subscribed by now."""
+    def received(self, frames: Sequence[bytes | str]) -> bool:
+        """Handle frames that arrived together; return whether every channel is subscribed."""
 
     def disconnected(self) -> None:
         """Handle the loss of the connection."""
@@ -47,7 +45,7 @@ class StreamClient:
         self._backoff = Backoff(rng.random)
         self._sender: transport.Sender | None = None
         self._reconnect = asyncio.Event()
-        self._has_served = False
+        self._has_served = self._is_subscribed = False
         # The failure logged last, since a connection served.
         self._failure = ""
         self._log = structlog.get_logger()
@@ -88,22 +86,22 @@ class StreamClient:
                 sending = tasks.create_task(sender.run())
                 closing = tasks.create_task(self._close_on_request(connection))
                 self._listener.connected()
-                is_subscribed = False
-                clock = asyncio.get_running_loop().time
-                turn_ends = clock() + _TURN_SECONDS
+                self._is_subscribed = False
+                if isinstance(connection, StreamConnection):
+                    connection.hand_over_to(self._received)
                 async for frame in connection:
-                    # What comes once all is subscribed is data.
-                    self._has_served |= is_subscribed
-                    is_subscribed = self._listener.received(frame)
-                    if clock() > turn_ends:
-                        # Frames that wait are read without a pause: everybody else has a turn.
-                        await asyncio.sleep(0)
-                        turn_ends = clock() + _TURN_SECONDS
+                    # Only what was not whole in one frame comes this way.
+                    self._received([frame])
                 sending.cancel()
                 closing.cancel()
         finally:
             self._sender = None
             self._listener.disconnected()
+
+    def _received(self, frames: Sequence[bytes | str]) -> None:
+        # What comes once all is subscribed is data.
+        self._has_served |= self._is_subscribed
+        self._is_subscribed = self._listener.received(frames)
 
     def _log_failure(self, reason: str) -> None:
         """Log a failure, but once for an outage in which every attempt fails in the same way."""

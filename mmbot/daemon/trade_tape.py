@@ -20,6 +20,17 @@ from mmbot.recording.outside import TapeBegan
 from mmbot.units import Milliseconds
 
 
+class _Envelope(msgspec.Struct, frozen=True, gc=False):
+    """What tells whose frame it is; every frame of the stream is asked."""
+
+    type: str
+    id: int = 0
+    sid: int = 0
+
+
+_DECODER = msgspec.json.Decoder(_Envelope)
+
+
 class TradeTape(PassThrough):
     """An interceptor that passes everything on, and subscribes to trades as well."""
 
@@ -56,12 +67,13 @@ class TradeTape(PassThrough):
         if not self._tickers:
             return [data]
         try:
-            frame = wire.decode_frame(data)
-        except wire.Malformed:
+            frame = _DECODER.decode(data)
+        except wire.UNREADABLE:
             return [data]  # the bot reports what is wrong with it
         if frame.id > FIRST_OWN_ID:
             if frame.type == "subscribed":
                 with contextlib.suppress(wire.Malformed):
-                    self._sids.add(wire.decode(frame.msg, wire.Subscribed).sid)
+                    answer = wire.decode_frame(data).msg
+                    self._sids.add(wire.decode(answer, wire.Subscribed).sid)
             return []
         return [] if frame.sid in self._sids else [data]

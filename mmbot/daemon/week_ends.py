@@ -1,7 +1,8 @@
 """The end of a week: its report, written by itself once every market of an event is settled.
 
 `reports/SUNDAY.txt` in the state directory is for people and `reports/SUNDAY.json` for programs, as
-`mmbot report` shows them. A settlement that is amended later has the report written anew.
+`mmbot report` shows them. A settlement that is amended later has the report written anew; one that
+is booked again after a restart, and changes nothing, is not told again.
 """
 
 from __future__ import annotations
@@ -84,18 +85,23 @@ class WeekEnds:
             event, pnl = self._settled.popleft()
             if self._drain is not None:
                 await self._drain()
-            text = ""
+            report, is_news = WeekReport("", b""), True
             try:
-                text = await asyncio.to_thread(self._write, event)
+                report, is_news = await asyncio.to_thread(self._write, event)
             except (BadInput, OSError, ValueError) as error:
                 self._log.warning("report.not_written", event_ticker=event, reason=str(error))
-            self._tell(Alert("settlement", f"{event} is settled: P&L {pnl} dollars", text))
+            if is_news:
+                title = f"{event} is settled: P&L {pnl} dollars"
+                self._tell(Alert("settlement", title, report.text))
 
-    def _write(self, event: str) -> str:
+    def _write(self, event: str) -> tuple[WeekReport, bool]:
+        """Write the report of an event; return it, and whether its sums are not what they were."""
         report = self._render(read_records(self._state), event)
         directory = self._state / DIRECTORY
         make_private_directory(directory)
         name = Week.from_event_ticker(event).sunday.isoformat()
+        before = directory / f"{name}.json"
+        is_news = not before.exists() or _sums(before.read_bytes()) != _sums(report.figures)
         for suffix, content in (("txt", report.text.encode()), ("json", report.figures)):
             partial = directory / f".{name}.{suffix}"
             partial.write_bytes(content)
@@ -104,4 +110,9 @@ class WeekEnds:
         self._log.info("report.written", path=str(directory / f"{name}.txt"))
         for path in sorted(directory.glob("*.*"))[: -2 * MOST_REPORTS]:
             path.unlink()
-        return report.text
+        return report, is_news
+
+
+def _sums(figures: bytes) -> object:
+    """Return the sums of a report; what it says beside them follows from other weeks as well."""
+    return msgspec.json.decode(figures, type=dict[str, Any]).get("total")

@@ -20,6 +20,7 @@ import structlog
 from mmbot.config import LogLevel
 from mmbot.log_events import objection
 from mmbot.observe.log_writer import LogStream, LogWriter
+from mmbot.observe.recent_lines import RecentLines
 from mmbot.texts import plain, shown
 
 STANDARD_ERROR = 2
@@ -31,6 +32,9 @@ OBJECTIONS = "MMBOT_LOG_OBJECTIONS"
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _OPTIONS = orjson.OPT_NON_STR_KEYS
+
+# The last lines of this process, for whoever looks at the dashboard.
+recent_lines = RecentLines()
 
 _writer: LogWriter | None = None
 
@@ -50,6 +54,7 @@ def configure(level: LogLevel, descriptor: int = STANDARD_ERROR) -> LogWriter:
         structlog.processors.format_exc_info,
         *([_object_to_undocumented] if OBJECTIONS in os.environ else []),
         _make_loggable,
+        recent_lines,
         renderer,
     ]
     _writer = writer = LogWriter(descriptor, lambda lines: _dropped_line(processors, lines))

@@ -152,6 +152,7 @@ def _event(
         days_published=len(counts.published_days(event_state.week)),
         days=tuple(_days(state, counts, event_state.week, now)),
         margin=state.settings.quoting.margin_at(event_state.days_published),
+        fee=event_state.fee.text,
         forecast=_forecast(event_state, now),
         outcomes=tuple(_outcomes(event_state, held, filled)),
         cash=format_money(portfolio.cash),

@@ -10,13 +10,20 @@ from typing import TypeVar
 import msgspec
 
 from mmbot.bot.bot import Bot
-from mmbot.bot.inputs import BotInput, EventOccurred, ForecastFitted, Predictor
+from mmbot.bot.inputs import (
+    BotInput,
+    EventOccurred,
+    ForecastFitted,
+    FrameReceived,
+    Predictor,
+)
 from mmbot.bot.outputs import Output
 from mmbot.config import Settings
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
 from mmbot.kalshi.auth import Signer
 from mmbot.recording import records
+from mmbot.recording.late_records import Keep, LateRecords
 from mmbot.tsa.calendar import CalendarClock, Week
 from mmbot.tsa.counts import Counts
 from mmbot.units import Milliseconds
@@ -25,7 +32,7 @@ _Answer = TypeVar("_Answer", Belief, float)
 
 
 class RecordedBot(Bot):
-    """A bot that calls `keep` with the record of each step before its outputs are executed."""
+    """A bot whose every step is recorded."""
 
     def __init__(
         self,
@@ -35,7 +42,7 @@ class RecordedBot(Bot):
         session: str,
         rng: random.Random,
         *,
-        keep: Callable[[bytes], None],
+        keep: Keep | LateRecords,
         versions: dict[str, str] | None = None,
     ) -> None:
         """Begin a session and its record.
@@ -46,30 +53,44 @@ class RecordedBot(Bot):
         """
         settings = records.decisive(settings)
         super().__init__(settings, clock, signer, session, rng)
-        self._keep = keep
+        self._records = keep if isinstance(keep, LateRecords) else LateRecords(keep)
         self._forecasts: list[records.Forecast] = []
         begun = records.SessionRecord(settings, clock, session, versions or {})
-        keep(records.encode(begun, 0, records.encode_outputs(())))
+        self._records.add(begun, 0)
 
     def handle(self, happened: BotInput, now: Milliseconds) -> list[Output]:
         """Apply an input and record the step; one that fails is recorded with its error."""
+        if isinstance(happened, FrameReceived) and isinstance(happened.frame, bytes):
+            # Nearly all inputs are frames, which are their own records and ask no forecaster.
+            return self._handle(happened, happened, now)
         what = records.recorded(happened)
         if isinstance(what, EventOccurred):
             happened = what
         elif isinstance(happened, ForecastFitted):
             predictor = _RecordedPredictor(happened.predictor, self._forecasts)
             happened = msgspec.structs.replace(happened, predictor=predictor)
+        return self._handle(what, happened, now)
+
+    def _handle(
+        self, what: records.Input | FrameReceived, happened: BotInput, now: Milliseconds
+    ) -> list[Output]:
         try:
             outputs = super().handle(happened, now)
         except Exception as error:
             # The input at which the bot fails is the one that will be looked for.
             self._record(what, now, records.encode_failure(error))
+            self._records.flush()
             raise
-        self._record(what, now, records.encode_outputs(outputs))
+        self._record(what, now, outputs)
         return outputs
 
-    def _record(self, what: records.Input, now: Milliseconds, outputs: bytes) -> None:
-        self._keep(records.encode(what, now, outputs, self._forecasts))
+    def _record(
+        self,
+        what: records.Input | FrameReceived,
+        now: Milliseconds,
+        outputs: Sequence[Output] | bytes,
+    ) -> None:
+        self._records.add(what, now, outputs, tuple(self._forecasts))
         self._forecasts.clear()
 
 

@@ -132,7 +132,6 @@ class _FitRequest(msgspec.Struct, frozen=True, tag="FitForecast"):
 
 
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=str)
-_NO_OUTPUTS = _ENCODER.encode([])
 _DECODER = msgspec.msgpack.Decoder(list[Record])
 
 
@@ -171,12 +170,15 @@ def given(what: Input, predictor: Predictor) -> BotInput:
 
 
 def encode(
-    what: SessionRecord | Input | Outside,
+    what: SessionRecord | Input | FrameReceived | Outside,
     now: Milliseconds,
     outputs: bytes,
     forecasts: Iterable[Forecast] = (),
 ) -> bytes:
-    """Return the record of an input and of the outputs that `encode_outputs` wrote."""
+    """Return the record of an input and of the outputs that `encode_outputs` wrote.
+
+    A `FrameReceived` whose frame is bytes is encoded as its `FrameRecord`.
+    """
     return _ENCODER.encode((what, now, msgspec.Raw(outputs), tuple(forecasts)))
 
 
@@ -188,11 +190,6 @@ def encode_outputs(outputs: Iterable[Output]) -> bytes:
     except (OverflowError, UnicodeEncodeError):
         # A number or a text from the wire that no message can carry is still no reason to fail.
         return _ENCODER.encode([ascii(asked)])
-
-
-def encode_outside(what: Outside, now: Milliseconds) -> bytes:
-    """Return the record of something that happened outside the bot."""
-    return encode(what, now, _NO_OUTPUTS)
 
 
 def encode_failure(error: Exception) -> bytes:

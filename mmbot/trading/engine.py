@@ -24,6 +24,7 @@ from mmbot.trading.events import (
     BooksDistrusted,
     ClockCompared,
     CountsMissing,
+    EventFeeChanged,
     FeedLagged,
     FeeTypeRead,
     Filled,
@@ -154,6 +155,10 @@ class Engine:
             self._account.confirm_stop(now)
         return self._buffer.drain()
 
+    def absorb(self, change: BookChanged, now: Milliseconds) -> bool:
+        """Apply the change of a book if no command follows from it; return whether it was."""
+        return self._market_data.absorb(change, now)
+
     def _check_echoes(self, affected: _Tickers, now: Milliseconds) -> _Tickers:
         """Distrust what does not show on the stream; return the markets to review."""
         if not self._echoes.check(now):
@@ -198,6 +203,7 @@ class Engine:
             case (
                 ListingRead()
                 | FeeTypeRead()
+                | EventFeeChanged()
                 | ListingStale()
                 | MarketClosing()
                 | MarketActivity()
@@ -238,7 +244,12 @@ class Engine:
                 return self._all_markets()
             case FeeTypeRead():
                 self._listings.apply_fee_type(event, now)
+                self._wake_when_due(now)
                 return self._all_markets()
+            case EventFeeChanged():
+                changed = self._listings.apply_event_fee(event, now)
+                self._wake_when_due(now)
+                return changed
             case ListingStale():
                 self._listings.read_twice(now)
                 return ()
@@ -328,6 +339,7 @@ class Engine:
                 self._buffer.woken()
                 self._account.read_when_due(now)
                 self._listings.read_when_due(now)
+                self._listings.fees.update(now)
                 self._markouts.take_due(now)
                 self._wake_when_due(now)
             case _:
@@ -388,6 +400,7 @@ class Engine:
         self._buffer.wake_by(self._account.due)
         self._buffer.wake_by(self._listings.due)
         self._buffer.wake_by(self._listings.fees_due)
+        self._buffer.wake_by(self._listings.fees.next_change(now))
         for event_state in self.state.events.values():
             self._buffer.wake_by(event_state.next_change(now))
 

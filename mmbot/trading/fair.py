@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from mmbot.trading.book import Book
+from mmbot.trading.book import Book, Top
 from mmbot.units import ONE_CENT, ONE_DOLLAR, Count, Milliseconds, Price
 
 # Fair values are clipped to this: no model covers what moves the last half cent.
@@ -32,6 +32,8 @@ _GREATEST_PROBABILITY = 0.995
 _SPREAD_TO_BEGIN, _SPREAD_TO_END = 10 * ONE_CENT, 14 * ONE_CENT
 # How long the last mid stays valid after the book stopped showing it.
 _REMEMBERED_MS = 30 * 60_000
+
+_EMPTY = Top(None, None)
 
 
 class MarketMid(msgspec.Struct):
@@ -53,18 +55,27 @@ class MarketMid(msgspec.Struct):
         ours: tuple[Mapping[Price, Count], Mapping[Price, Count]],
         depth: Count,
         now: Milliseconds,
-    ) -> None:
-        """Update from the book at `now`; `ours` are our own bids and asks in it."""
-        bid, ask = book.deep(*ours, depth) if book else (None, None)
+    ) -> Top:
+        """Update from the book at `now`, of which `ours` are our own bids and asks.
+
+        Return the best prices with so much `depth`, which the mid was taken from.
+        """
+        bid, ask = deep = book.deep(*ours, depth) if book else _EMPTY
         widest = _SPREAD_TO_END if self.live else _SPREAD_TO_BEGIN
         if bid is not None and ask is not None and ask - bid <= widest:
             self.mid, self.live = (bid + ask) / (2 * ONE_DOLLAR), True
         elif self.live:
             self.live, self.ended = False, now
+        return deep
 
     def at(self, now: Milliseconds) -> float | None:
         """Return the midpoint in dollars if it is live or recent."""
         return self.mid if self.live or now < self.ended + _REMEMBERED_MS else None
+
+    @property
+    def forgotten_at(self) -> Milliseconds | None:
+        """When the midpoint is recent no more, if it is not live."""
+        return None if self.live or self.mid is None else self.ended + _REMEMBERED_MS
 
 
 class Pooled(msgspec.Struct, frozen=True):

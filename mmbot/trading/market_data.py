@@ -43,6 +43,30 @@ class MarketData:
             self.distrust(event.ticker, str(error))
         return (event.ticker,)
 
+    def absorb(self, event: BookChanged, now: Milliseconds) -> bool:
+        """Change one level of a book if nothing follows from it; return whether it was changed.
+
+        Most changes are such: this is asked before anything else.
+        """
+        event_state = self._state.event_of_market.get(event.ticker)
+        if event_state is None:
+            return False
+        market = event_state.markets[event.ticker]
+        calm, book = market.calm, market.book
+        if (
+            calm is None
+            or book is None
+            or now >= calm.until
+            or event_state.priced is not calm.priced
+            or len(event_state.portfolio) != calm.fills
+        ):
+            return False
+        behind = event.price < calm.bid if event.side == "bid" else event.price > calm.ask
+        if not (behind and book.change_behind(event.side, event.price, event.delta)):
+            return False
+        market.book_at = now
+        return True
+
     def book_replaced(self, event: BookReplaced, now: Milliseconds) -> _Tickers:
         """Replace a whole book."""
         market = self._state.find_market(event.ticker)

@@ -29,6 +29,7 @@ from mmbot.trading.events import (
     WriteRefused,
     WriteUnknown,
 )
+from mmbot.trading.fee_watch import check_fee
 from mmbot.trading.fill_reports import FillSource, ReportedFill
 from mmbot.trading.markouts import Markouts
 from mmbot.trading.orders import Order, OrderCause, OrderState, adopted_order
@@ -292,7 +293,7 @@ class OrderManager:
         for report in strays:
             self._tell("order.stray", report.client_id, report.ticker, "its market is not known")
             if event_state := self._state.events.get(event_of(report.ticker)):
-                event_state.unlisted.count_order(report)
+                event_state.unlisted.count_order(report, event_state.fee)
             self._cancel_stray(report.client_id, report.order_id, report.ticker, report.shard, now)
         return bool(strays)
 
@@ -377,6 +378,7 @@ class OrderManager:
         order = orders.by_order_id(fill.order_id) or orders.get(fill.client_id)
         if order is not None:
             self._identify(order, fill.order_id)
+            check_fee(self._buffer, event_state, fill, now)
         return fill.ticker
 
     def _log_fill(self, fill: Fill, event_state: EventState, record: RecordFill) -> None:

@@ -23,6 +23,7 @@ from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import Cancel, Decrease, Place, Renew
 from mmbot.trading.gate_checks import (
     belief_gate,
+    fee_gate,
     final_gate,
     hold_gate,
     market_gate,
@@ -36,9 +37,6 @@ from mmbot.trading.quoting import Quote, Quotes, danger, wanted_quotes
 from mmbot.trading.state import EventState, MarketState, TradingState
 from mmbot.trading.values import Side
 from mmbot.units import ONE_CONTRACT, Count, Milliseconds, format_count, format_price
-
-# When there is no room for an order, something else has to change first; review again after this.
-_NO_ROOM_RETRY_MS = 1_000
 
 _SIDES: tuple[Side, Side] = ("bid", "ask")
 
@@ -109,6 +107,7 @@ class Requote:
         """Return why no market of an event may be quoted."""
         return (
             service_gate(self._state.service)
+            or fee_gate(event_state)
             or (Gate.EVENT_UNREADABLE if event_state.unreadable else None)
             or (None if event_state.reconciled else Gate.NOT_RECONCILED)
             or belief_gate(event_state.belief, event_state.releases, event_state.windows, self._now)
@@ -178,6 +177,7 @@ class Requote:
         if exchange and exchange.gate is gate:
             return exchange
         details = {
+            Gate.FEE_TYPE: event_state.unknown_fee,
             Gate.EVENT_UNREADABLE: event_state.unreadable,
             Gate.UNREADABLE: market.unreadable,
             Gate.POSITION_CONTRADICTS: market.contradiction,
@@ -307,14 +307,14 @@ class Requote:
             if len(self._state.orders) >= most:
                 if unheard:
                     # Whichever market the one order is in, all are to be reviewed once it is over.
-                    self._buffer.wake_by(self._now + _NO_ROOM_RETRY_MS)
+                    self._buffer.wake_by(self._now + self._state.intervals.no_room_ms)
                 return
             quote = place.quote
             headroom = self._headroom.at(place.market.ticker)
             least = min(ONE_CONTRACT, quote.count)
             count = headroom.claim(quote.side, quote.price, quote.count, least=least)
             if not count:
-                self._buffer.wake_by(self._now + _NO_ROOM_RETRY_MS)
+                self._buffer.wake_by(self._now + self._state.intervals.no_room_ms)
                 continue
             if not self._pay(self._state.budget.place_cost, self._cancel_reserve()):
                 return
@@ -336,6 +336,7 @@ class Requote:
             group=self._state.shard(terms.shard).group,
         )
         self._state.orders.add(order)
+        place.market.calm = None
         self._buffer.add(
             Place(
                 order.client_id,
@@ -348,7 +349,9 @@ class Requote:
                 order.group,
             )
         )
-        self._log("order.place", order, fair=place.market.fair)
+        fee = self._state.event_of_market[terms.ticker].fee
+        charged = {} if fee.is_free else {"fee_each": format_price(fee.each(quote.price))}
+        self._log("order.place", order, fair=place.market.fair, **charged)
 
     def _pay(self, cost: float, reserve: float = 0.0) -> bool:
         """Spend tokens for a write if that leaves `reserve`; else ask to be woken when it does."""

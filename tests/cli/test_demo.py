@@ -31,9 +31,10 @@ def run(tmp_path: Path, command: str, *options: str, **environment: str) -> dict
     return result
 
 
-def test_a_synthetic_week_is_traded_and_the_books_agree(tmp_path: Path) -> None:
-    result = play(tmp_path, "--seed", "7")
+def test_a_synthetic_week_with_maker_fees_is_traded_and_the_books_agree(tmp_path: Path) -> None:
+    result = play(tmp_path, "--seed", "7", "--fees", "quadratic_with_maker_fees")
     assert result["reconciled"] is True
+    assert result["fees"] > 0
     assert result["resting_at_end"] == 0
     assert result["fills"] >= 50
     assert len(result["known_days_traded"]) >= 3

@@ -59,6 +59,8 @@ def test_by_itself_it_starts_on_tuesday_noon_of_this_week() -> None:
         (["--key-type", "dsa"], "--key-type"),
         (["--counts", "/nowhere.csv"], "/nowhere.csv"),
         (["--key-dir", "/dev/null/x"], "--key-dir"),
+        (["--fees", "round"], "--fees 'round'"),
+        (["--fees", "quadratic:lots"], "no multiplier"),
     ],
 )
 def test_an_option_that_cannot_be_is_one_sentence(options: list[str], sentence: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from mmbot.cli import operate
+from mmbot.cli import operate, plan
 from mmbot.daemon.ledger import Ledger, read_halt
 from mmbot.daemon_api import Offer, PlannedMarket, PlanReport, QuotedMarket
 from tests.cli.conftest import Mmbot
@@ -95,7 +95,6 @@ def test_a_question_needs_a_daemon(state: Path, invoke: Mmbot, command: tuple[st
         (("halt", "--config", "none.toml"), "cannot read the config file"),
         (("counts", "none", "soon", *CONFIG), "'soon' is not a date such as 2026-04-16"),
         (("counts", *CONFIG, "none", "2026-11-25", *CONFIG), "write the options after `none`"),
-        (("counts",), "--config is missing"),
         (("explain", "x" * 101, *CONFIG), "there is no market"),
     ],
 )
@@ -134,7 +133,7 @@ def test_a_plan_is_readable_in_eighty_columns(
         )
         for number in range(40, 60)
     ]
-    operate._show_plan(PlanReport(tuple(markets)))
+    plan._show_plan(PlanReport(tuple(markets)))
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= 80
     assert "\u2026" not in shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import signal
 from pathlib import Path
@@ -12,9 +13,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from mmbot.config import AlertSettings
+from mmbot.daemon import alerts
 from mmbot.daemon.alert_addresses import MOST_ADDRESSES, find_addresses
 from mmbot.daemon.alert_sender import Delivery, Letter, kind_of, scrubbed
-from mmbot.daemon.alerts import Alerts, send_letter
+from mmbot.daemon.alerts import LONG_START_SECONDS, Alerts, send_letter
 from mmbot.daemon.metrics import Measured
 from mmbot.daemon.outbox import RETRY_SECONDS
 from mmbot.errors import BadInput
@@ -22,8 +24,8 @@ from mmbot.trading.events import BeliefFormed, Halted, Resumed, StreamLost, Stre
 from mmbot.tsa.calendar import EASTERN, to_milliseconds
 from tests.daemon.mail import hook_server, mail_server
 from tests.daemon.processes import Mmbot, Start, session
-from tests.daemon.test_metrics import fill_of_bid, free_port, until_served
-from tests.trading.builders import NOW, Bench, belief, notes
+from tests.daemon.test_metrics import fill_of_bid, free_port, report, until_served
+from tests.trading.builders import Bench, belief, notes
 
 SECRET = "secret-passw0rd"
 ADDRESS = f"mailtos://me:{SECRET}@smtp.example.com?to=someone@example.com"
@@ -36,13 +38,16 @@ class Told:
         self.bench = Bench()
         self.now = 0.0
         self.fails = ""
+        self.hangs = False
         self.letters: list[Letter] = []
         self.alerts = Alerts(
             AlertSettings(**settings), (ADDRESS,), directory, self._send, lambda: self.now
         )
-        self.alerts.watch(lambda: Measured(self.bench.engine.state, self.bench.now, NOW))
+        self.alerts.watch(lambda: Measured(report(self.bench)))
 
     async def _send(self, letter: Letter) -> tuple[Delivery, ...]:
+        if self.hangs:
+            await asyncio.Event().wait()
         if not self.fails:
             self.letters.append(letter)
         return (Delivery("mailtos", self.fails),)
@@ -81,6 +86,22 @@ async def test_a_start_is_told_once_and_says_what_is_quoted(told: Told) -> None:
     assert await told.titles() == []
 
 
+async def test_a_start_that_waits_for_long_is_told_once(tmp_path: Path) -> None:
+    told = Told(tmp_path)
+    told.alerts.waits_for("there is no exchange")
+    told.now += LONG_START_SECONDS - 1
+    assert await told.titles() == []
+    told.now += 1
+    assert await told.titles() == ["It has waited for 5 minutes and trades nothing yet"]
+    assert told.last is not None
+    assert told.last.body == "there is no exchange"
+    told.alerts.waits_for("there is no exchange")
+    told.now += LONG_START_SECONDS
+    assert await told.titles() == []
+    told.bench.start()
+    assert await told.titles() == ["Started"]
+
+
 async def test_a_halt_and_its_end_are_told(told: Told) -> None:
     told.handle(Halted(told.bench.now, "lunch"), Resumed())
     assert await told.titles() == ["Halted: lunch", "Resumed: quoting again"]
@@ -93,11 +114,11 @@ async def test_a_count_is_told_with_the_new_distribution_and_what_each_market_is
     (title,) = await told.titles()
     assert title == (
         "Count published; T-26NOV29: 2,700,000 passengers a day, give or take 80,000; "
-        "2 of 7 days published"
+        "0 of 7 days published"
     )
     assert told.last is not None
     rows = [line.split() for line in told.last.body.splitlines() if "2,600,000" in line]
-    assert rows == [["2,600,000", "0.90", "-", "-", "0.00", "no_book"]]
+    assert rows == [["2,600,000", "0.90", "0.90", "-", "-", "0.00", "no_book"]]
 
 
 async def test_a_revised_belief_without_a_new_count_is_no_news(told: Told) -> None:
@@ -172,9 +193,29 @@ async def test_what_cannot_be_sent_is_logged_once_and_sent_when_it_can_be(told: 
             "reason": "Connection refused",
         }
     ]
+    assert told.alerts.problems == (
+        "alerts do not reach address 1: mailtos (Connection refused); see `mmbot alerts test`",
+    )
     told.fails = ""
     told.now += RETRY_SECONDS
     assert await told.titles() == ["Halted: lunch", "Halted: lunch"]
+    assert not told.alerts.problems
+
+
+async def test_the_end_is_told_last(told: Told) -> None:
+    told.handle(Halted(told.bench.now, "lunch"))
+    await told.alerts.close("Stopped: no order is left")
+    titles = [letter.title for letter in told.letters]
+    assert titles == ["Halted: lunch", "Stopped: no order is left"]
+
+
+async def test_a_server_that_hangs_does_not_keep_the_end_waiting(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alerts, "CLOSE_SECONDS", 0.05)
+    told.hangs = True
+    await told.alerts.close("Stopped: no order is left")
+    assert told.letters == []
 
 
 async def test_a_process_that_begins_anew_is_held_to_what_was_sent_before(tmp_path: Path) -> None:

@@ -19,7 +19,10 @@ from structlog.testing import capture_logs
 from mmbot.config import MetricsSettings
 from mmbot.daemon.metrics import FIGURES, Measured, Metrics, page_of_documentation
 from mmbot.daemon.metrics_server import serving
+from mmbot.observe.status import status
+from mmbot.status_report import StatusReport, Surroundings
 from mmbot.trading.events import Filled, Halted
+from mmbot.tsa.counts import Counts
 from tests.trading.builders import MIDDLE, Bench, fill, market_settled
 
 Sample = dict[tuple[str, tuple[str, ...]], float]
@@ -37,9 +40,13 @@ def read(metrics: Metrics) -> Sample:
     }
 
 
-def measured(bench: Bench, **others: Any) -> Metrics:
-    state = bench.engine.state
-    return Metrics(lambda: Measured(state, bench.now, bench.now - 60_000, **others))
+def report(bench: Bench, **around: Any) -> StatusReport:
+    """Return the status as `mmbot status` shows it."""
+    return status(bench.engine.state, Counts(), Surroundings(**around), bench.now)
+
+
+def measured(bench: Bench, lag_seconds: float = 0.0, **around: Any) -> Metrics:
+    return Metrics(lambda: Measured(report(bench, **around), lag_seconds))
 
 
 @pytest.fixture
@@ -51,18 +58,18 @@ def quoting() -> Bench:
 
 def test_it_tells_what_is_quoted_held_and_believed(quoting: Bench) -> None:
     quoting.handle(fill_of_bid(quoting))
-    told = read(measured(quoting, feed_age_ms=1_500, lag_seconds=0.25, log_dropped=3))
+    told = read(measured(quoting, 0.25, stream_age_ms=1_500, log_dropped=3, problems=("a",)))
     state = quoting.engine.state
     (ask,) = [order for order in state.orders if order.side == "ask"]
     assert told["mmbot_streaming", ()] == told["mmbot_reconciled", ()] == 1
-    assert told["mmbot_feed_age_seconds", ()] == 1.5
+    assert told["mmbot_age_seconds", ("stream",)] == 1.5
     assert told["mmbot_loop_lag_seconds", ()] == 0.25
     assert told["mmbot_log_dropped_lines_total", ()] == 3
     assert told["mmbot_quote_dollars", (MIDDLE, "ask")] == ask.price / 10_000
     assert told["mmbot_quote_contracts", (MIDDLE, "ask")] == ask.remaining / 100
     assert told["mmbot_fair_dollars", (MIDDLE,)] == 0.5
     assert told["mmbot_position_contracts", (MIDDLE,)] == 2.0
-    assert told["mmbot_days_published", (EVENT,)] == 1
+    assert (told["mmbot_quoting", ()], told["mmbot_problems", ()]) == (1, 1)
     assert told["mmbot_forecast_mean_passengers", (EVENT,)] == 2_700_000
     assert told["mmbot_markets", ()] == 3
     assert told["mmbot_gate_shut_markets", ("no_book",)] == 2
@@ -79,8 +86,8 @@ def test_the_limits_left_are_what_may_still_be_lost(quoting: Bench) -> None:
     told = read(measured(quoting))
     worst = told["mmbot_worst_case_dollars", (EVENT,)]
     limit = quoting.engine.state.settings.limits.event_loss_dollars
-    assert told["mmbot_event_limit_left_dollars", (EVENT,)] == pytest.approx(limit + worst)
-    assert told["mmbot_day_limit_left_dollars", ()] == 100.0
+    assert told["mmbot_limit_left", ("event_loss_dollars", EVENT)] == pytest.approx(limit + worst)
+    assert told["mmbot_limit_left", ("daily_loss_dollars", "")] == 100.0
 
 
 def test_a_halt_is_the_gate_of_every_market(quoting: Bench) -> None:
@@ -93,7 +100,7 @@ def test_a_halt_is_the_gate_of_every_market(quoting: Bench) -> None:
 def test_what_is_not_known_has_no_value() -> None:
     told = read(measured(Bench()))
     names = {name for name, _ in told}
-    assert {"mmbot_feed_age_seconds", "mmbot_cash_dollars", "mmbot_fair_dollars"} & names == set()
+    assert {"mmbot_age_seconds", "mmbot_cash_dollars", "mmbot_fair_dollars"} & names == set()
     assert told["mmbot_streaming", ()] == 0
 
 
@@ -118,6 +125,15 @@ def test_counters_count_what_the_bot_says() -> None:
     assert told["mmbot_orders_refused_total", ("post_only_cross",)] == 1
     assert told["mmbot_orders_unknown_total", ()] == 1
     assert (told["mmbot_fills_total", ()], told["mmbot_filled_contracts_total", ()]) == (1, 2.5)
+
+
+def test_the_time_from_a_frame_to_an_order_is_a_histogram() -> None:
+    metrics = Metrics()
+    metrics.reacted(0.0015)
+    told = read(metrics)
+    assert told["mmbot_reaction_seconds_count", ()] == 1
+    assert told["mmbot_reaction_seconds_bucket", ("0.001",)] == 0
+    assert told["mmbot_reaction_seconds_bucket", ("0.002",)] == 1
 
 
 def test_the_process_is_measured_without_the_rest_of_proc() -> None:
@@ -146,7 +162,8 @@ def packaged(name: str) -> str:
 
 
 def metrics_in(expression: str) -> set[str]:
-    return set(re.findall(r"\b(?:mmbot|process)_[a-z_]+", expression))
+    named = re.findall(r"\b(?:mmbot|process)_[a-z_]+", expression)
+    return {name.removesuffix("_bucket") for name in named}
 
 
 def test_the_board_draws_only_what_there_is() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import http
 import random
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 import pytest
@@ -36,8 +36,8 @@ class Listener:
     def connected(self) -> None:
         self.frames = 0
 
-    def received(self, frame: bytes | str) -> bool:
-        self.frames += 1
+    def received(self, frames: Sequence[bytes | str]) -> bool:
+        self.frames += len(frames)
         return self.frames >= self.subscribed_after
 
     def disconnected(self) -> None:

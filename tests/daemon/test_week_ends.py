@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+import msgspec
 import orjson
 import pytest
 from structlog.testing import capture_logs
@@ -16,6 +17,7 @@ from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.outbox import Alert
 from mmbot.daemon.week_ends import WeekEnds
 from mmbot.trading.commands import RecordViews
+from mmbot.units import Money, Price
 from tests.research.records import FILLS, FIRST, MARKOUTS, SAMPLES, SECOND, SETTLEMENTS
 
 SETTLED = {"event_ticker": FIRST, "pnl": "1.250000"}
@@ -65,6 +67,24 @@ async def test_a_settled_week_is_reported_in_words_and_figures_and_told(
     assert modes == {0o600}
     await ends.write_pending()
     assert len(told) == 1
+
+
+async def test_a_settlement_that_is_booked_again_is_not_told_again_and_an_amended_one_is(
+    state: Path, ends: WeekEnds, told: list[Alert]
+) -> None:
+    for _ in range(2):
+        ends.heard("event.settled", SETTLED)
+        await ends.write_pending()
+    assert len(told) == 1
+    ledger = Ledger(state)
+    first = SETTLEMENTS[0]
+    ledger.add_settlement(
+        msgspec.structs.replace(first, payout=Money(first.payout + 1), value=Price(1))
+    )
+    ledger.close()
+    ends.heard("event.settled", SETTLED)
+    await ends.write_pending()
+    assert len(told) == 2
 
 
 @pytest.mark.usefixtures("state")

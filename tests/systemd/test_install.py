@@ -69,7 +69,8 @@ async def bare(container: Container, start_exchange: Start, settings: str) -> As
         for name in ("pyproject.toml", "README.md", "LICENSE"):
             shutil.copy(PROJECT / name, source)
         ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(PROJECT / "mmbot", source / "mmbot", ignore=ignored)
+        for name in (".ci", "mmbot"):
+            shutil.copytree(PROJECT / name, source / name, ignore=ignored)
         container.write(f"{SOURCE}/config/demo.toml", settings)
         container.write(f"{SOURCE}/key.pem", machine.key, 0o600)
         container.write("/srv/stand-ins/apt-get", "#!/bin/sh\n", 0o755)
@@ -92,6 +93,8 @@ async def test_the_lines_of_the_readme_lead_from_a_bare_debian_to_quotes(bare: B
         printed = await bare.typed(with_key(line, bare))
         if " -m venv " in line:
             stand_in_for_pypi(bare)
+        if line.endswith("pip install --quiet ."):
+            await assert_refused_without_settings(bare)
         if "install-service" in line:
             assert "systemctl enable --now mmbot" in printed
     # `enable --now` has waited until it was ready.
@@ -121,6 +124,16 @@ def stand_in_for_the_exchange(bare: Bare) -> None:
     unit = bare.inside(UNIT).read_text()
     assert unit.count("/opt/mmbot/bin/mmbot ") == 2
     bare.container.write(DROP_IN, with_venue(unit, "/opt/mmbot/bin/mmbot"))
+
+
+async def assert_refused_without_settings(bare: Bare) -> None:
+    code, printed = await bare.container.ask(
+        *ENVIRONMENT, "/opt/mmbot/bin/mmbot", "install-service"
+    )
+    assert code == 2
+    assert "there is no /etc/mmbot/config.toml; give --config FILE" in printed
+    assert not bare.inside(UNIT).exists()
+    assert not bare.inside("/etc/mmbot").exists()
 
 
 async def assert_mmbot_means_the_service(bare: Bare) -> None:

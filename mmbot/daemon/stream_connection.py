@@ -1,0 +1,155 @@
+"""A WebSocket connection that hands frames over as they arrive, without a queue or a task between.
+
+The library does the handshake, pings, the closing and whatever is unusual. What is usual, a whole
+message in one frame, is cut out of the bytes and handed over where they are received; so an order
+that answers it is sent before anybody else has a turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from websockets.asyncio.client import ClientConnection
+from websockets.protocol import State
+
+# The frames that arrived together.
+Receive: TypeAlias = Callable[[list[bytes]], None]
+
+# So much is read at a time, and then timers, answers and the operator have their turn.
+_READ_BYTES: Final = 16_384
+MOST_FRAME_BYTES: Final = 4 * 1024 * 1024
+# FIN and text.
+_WHOLE_TEXT: Final = 0x81
+# Lengths that say how many bytes further on the length is.
+_MEDIUM, _LONG = 126, 127
+# What the answer to the handshake ends with.
+_HEAD_ENDS = b"\r\n\r\n"
+
+
+class StreamConnection(ClientConnection):
+    """One connection to the exchange's stream.
+
+    After `hand_over_to` every whole text message goes to the receiver, as bytes. Iteration yields
+    what the library was left to put together, and ends with the connection.
+    """
+
+    _receive: Receive | None = None
+    # Whether the library has been given whole frames only, so that the next byte begins one.
+    _between_frames = False
+    # The parts of a frame that is not whole yet, and how many bytes it lacks at least.
+    _parts: list[bytes]
+    _missing = 0
+
+    def hand_over_to(self, receive: Receive) -> None:
+        """Hand messages over from now on, unless something has come that the library has begun."""
+        if self._between_frames:
+            self._receive = receive
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to read in small parts."""
+        self._parts = []
+        super().connection_made(transport)
+        self.transport.set_protocol(_Reader(self))
+
+    def bytes_received(self, data: bytes, *, more: bool) -> None:
+        """Handle bytes, of which `more` are waiting."""
+        if more:
+            # Whoever else wants to do something may do it first.
+            self.transport.pause_reading()
+            self.loop.call_soon(self._read_on)
+        if self._receive is None or self.protocol.state is not State.OPEN:
+            self._leave_to_library(data)
+        else:
+            self._split(data, self._receive)
+
+    def _read_on(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    # Frames
+
+    def _split(self, data: bytes, receive: Receive) -> None:
+        """Hand over whole messages, leave other frames to the library, keep one that is begun."""
+        if self._missing > len(data):
+            self._parts.append(data)
+            self._missing -= len(data)
+            return
+        if self._parts:
+            data = b"".join((*self._parts, data))
+            self._parts.clear()
+        at, size = 0, len(data)
+        messages: list[bytes] = []
+        while True:
+            start, end = _bounds(data, at, size)
+            if end > size or start < 0:
+                break
+            if data[at] == _WHOLE_TEXT:
+                messages.append(data[start:end])
+            else:
+                self._leave_to_library(data[at:end])
+            at = end
+        self._keep(data[at:], start, end - size)
+        if messages:
+            receive(messages)
+
+    def _keep(self, rest: bytes, start: int, missing: int) -> None:
+        """Keep the beginning of a frame; one that no server may send ends the connection."""
+        if start < 0 or missing > MOST_FRAME_BYTES:
+            self._receive = None
+            self._leave_to_library(rest)
+            return
+        self._missing = missing
+        if rest:
+            self._parts.append(rest)
+
+    def _leave_to_library(self, data: bytes) -> None:
+        self._between_frames = data.endswith(_HEAD_ENDS)
+        self.data_received(data)
+
+
+class _Reader(asyncio.BufferedProtocol):
+    """Reads into a small buffer; a protocol without one is given all that is there at once."""
+
+    def __init__(self, connection: StreamConnection) -> None:
+        self._connection = connection
+        self._buffer = bytearray(_READ_BYTES)
+        self._view = memoryview(self._buffer)
+
+    def eof_received(self) -> None:
+        self._connection.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connection.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._connection.resume_writing()
+
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 (asyncio's)
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._connection.bytes_received(bytes(self._view[:nbytes]), more=nbytes == _READ_BYTES)
+
+
+def _bounds(data: bytes, at: int, size: int) -> tuple[int, int]:
+    """Return where the payload of the frame at `at` begins and ends, as far as that is known.
+
+    It begins at -1 if the frame is masked, which no server's is.
+    """
+    start = at + 2
+    if size < start:
+        return start, start
+    length = data[at + 1]
+    if length > _LONG:
+        return -1, start
+    if length < _MEDIUM:
+        return start, start + length
+    start += 2 if length == _MEDIUM else 8
+    if size < start:
+        return start, start
+    return start, start + int.from_bytes(data[at + 2 : start], "big")
