@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -130,3 +131,22 @@ def test_it_ends_quietly_when_nobody_reads_any_more(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(timeout=60) == 0
+
+
+def test_lines_that_never_cease_are_shown_as_they_come(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "mmbot", "tail"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        os.set_blocking(process.stdout.fileno(), False)
+        shown: bytes | None = None
+        # A line every twentieth of a second, which is never a pause.
+        for number in range(600):
+            process.stdin.write(f"{line(number=number)}\n".encode())
+            process.stdin.flush()
+            time.sleep(0.05)
+            if shown := process.stdout.read():
+                break
+        assert shown
+        process.stdin.close()
