@@ -150,3 +150,19 @@ def test_lines_that_never_cease_are_shown_as_they_come(tmp_path: Path) -> None:
                 break
         assert shown
         process.stdin.close()
+
+
+def test_a_units_journal_is_read(
+    log: Path, tmp_path: Path, invoke: Mmbot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "journalctl"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\ncat {log}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    shown = invoke("tail", "--unit", "mmbot", "--no-follow", "-n", "7").stdout
+    assert "helper.died" in shown
+    asked = (tmp_path / "asked").read_text().split()
+    assert asked == ["--unit", "mmbot", "--output", "cat", "--quiet", "--lines", "7", "--no-pager"]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "--unit needs journalctl" in invoke("tail", "--unit", "mmbot").stderr
