@@ -7,7 +7,9 @@ further input is handled, as the bot's state may be half changed.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import assert_never
@@ -26,12 +28,14 @@ from mmbot.bot.inputs import (
     StreamOpened,
     TimerFired,
 )
+from mmbot.bot.latency import Latency
 from mmbot.bot.outputs import FetchPage, FitForecast, Output, RecordCounts
 from mmbot.config import Settings
 from mmbot.daemon.account_client import CLOCK, wall_clock
 from mmbot.daemon.capture import Capture
 from mmbot.daemon.counts_worker import CountsWorker
 from mmbot.daemon.endpoints import Venue
+from mmbot.daemon.garbage import GarbageCollector
 from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.ledger_writer import LedgerWriter
@@ -57,6 +61,10 @@ from mmbot.trading.events import LedgerBehind
 from mmbot.units import Milliseconds, Money, format_money, format_price
 from mmbot.versions import versions
 
+# After so long without a frame or a request nobody waits.
+_IDLE_SECONDS = 0.05
+# How often it is looked how late the loop is.
+_SAMPLE_SECONDS = 0.01
 # How often `Interceptor.advance` is called.
 _TICK_SECONDS = 1.0
 
@@ -71,6 +79,7 @@ class BotRunner:
         worker: Reads pages and fits forecasters.
         stream: The connection to the exchange.
         prepared: Set once a forecaster is fitted, cannot be for want of counts, or a stop is due.
+        latency: How quick it is.
         no_counts: Why no forecaster can be fitted: the counts cannot be read. Empty otherwise.
         finished: Set once the exchange lists no order of the bot, or the supervisor has given up.
     """
@@ -113,6 +122,7 @@ class BotRunner:
         rng = random.Random(f"stream {session}")  # noqa: S311 (jitter, not secrecy)
         self.stream = StreamClient(venue.ws_url, self, rng)
         self.prepared, self.finished = asyncio.Event(), asyncio.Event()
+        self.latency = Latency()
         self.no_counts: str = ""
         self._ended = False
         self._tasks: asyncio.TaskGroup | None = None
@@ -120,11 +130,22 @@ class BotRunner:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: Milliseconds = 0
         self._clock_set = False
+        # When the frames that are being handled were read, and when any were last.
+        self._read_at: float | None = None
+        self._last_read_at = 0.0
+        self._garbage = GarbageCollector()
+        # Lines of the log that wait until everything is sent.
+        self._notes: list[Note] = []
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         """Send requests in tasks of this group from now on, on the record."""
         self._tasks = tasks
         self.interceptor.begin(wall_clock())
+        self._watch_loop()
+
+    def settle(self) -> None:
+        """Take what there is for what stays, once all is prepared for trading."""
+        self._garbage.freeze(asyncio.get_running_loop().time())
 
     def end(self) -> None:
         """Handle no input and send nothing any more; cancel all that is under way."""
@@ -132,6 +153,7 @@ class BotRunner:
         for call in self._calls:
             call.cancel()
         self.worker.give_up()
+        self._write_notes()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -150,6 +172,19 @@ class BotRunner:
             self._watch_clock()
             self.interceptor.advance(wall_clock())
             self._handle_intercepted()
+
+    def _watch_loop(self, due: float = math.inf) -> None:
+        """Measure how late the loop is, again and again."""
+        if self._ended:
+            return
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if now >= due:
+            self.latency.lag_ms.add((now - due) * 1000)
+        idle = time.perf_counter() - self._last_read_at > _IDLE_SECONDS and not self._calls
+        self._garbage.collect_if_due(now, idle=idle)
+        again = now + _SAMPLE_SECONDS
+        loop.call_at(again, self._watch_loop, again)
 
     def _watch_clock(self) -> None:
         """Report when somebody has set the machine's clock, and when it is as before."""
@@ -192,10 +227,16 @@ class BotRunner:
         """Pass frames through the interceptor to the bot; return whether all is subscribed."""
         if self._ended or self._supervisor.given_up:
             return False
+        self._read_at = self._last_read_at = time.perf_counter()
         with self._supervisor.vital():
             for frame in frames:
                 for each in self.interceptor.incoming(frame, wall_clock()):
                     self._driver.handle(FrameReceived(each))
+        self._read_at = None
+        self.latency.frames += len(frames)
+        age = self.bot.feed_age(wall_clock())
+        if age is not None:
+            self.latency.age_ms.add(age)
         return self.bot.streaming
 
     def disconnected(self) -> None:
@@ -220,15 +261,17 @@ class BotRunner:
         """Send a request in a task of its own."""
         if self._tasks is None:
             raise RuntimeError("nothing is sent before the bot runs")
-        task = self._tasks.create_task(self._call(call))
+        task = self._tasks.create_task(self._call(call, self._read_at))
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
-    async def _call(self, call: Call) -> None:
+    async def _call(self, call: Call, read_at: float | None) -> None:
         with self._supervisor.vital():
             answer = self.interceptor.answer(call.request, wall_clock())
             if answer is None:
                 sent = wall_clock()
+                if read_at is not None and call.request.method != "GET":
+                    self.latency.order_us.add((time.perf_counter() - read_at) * 1e6)
                 answer = await self._rest.try_call(call.request)
                 self._correct_clock(call, answer, sent)
                 self.interceptor.observe_answer(call.request, answer, wall_clock())
@@ -296,8 +339,17 @@ class BotRunner:
             self._log.warning("ledger.behind")
 
     def log(self, note: Note) -> None:
-        """Write a line into the log."""
-        getattr(self._log, note.level)(note.name, **note.fields)
+        """Have a line written into the log, after whatever was sent in the same step."""
+        self._notes.append(note)
+        if len(self._notes) == 1:
+            asyncio.get_running_loop().call_soon(self._write_notes)
+
+    def _write_notes(self) -> None:
+        notes, self._notes = self._notes, []
+        for note in notes:
+            if note.name == "belief.exposure":
+                self.latency.risk_cent_seconds.add(note.fields["cent_seconds"])
+            getattr(self._log, note.level)(note.name, **note.fields)
 
     def counts_unavailable(self, reason: str) -> None:
         """Report that there are no counts to forecast from."""

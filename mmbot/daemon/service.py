@@ -245,6 +245,7 @@ class Service:
             self._log.info("recording", directory=str(self._state / "capture"))
             self._runner.handle(EventOccurred(Halted(self._began, ONLY_RECORDS)))
         await self._operations.recall()
+        self._runner.settle()
         self._watchdog.examine(self._condition)
         helpers: dict[str, Callable[[], Awaitable[None]]] = {
             "stream": self._runner.stream.run,
@@ -340,3 +341,4 @@ class Service:
                 **({"unknown_words": words} if words else {}),
                 **self._observer.heartbeat(self._runner.bot.engine.state),
             )
+            self._log.info("latency", **self._runner.latency.tell())
