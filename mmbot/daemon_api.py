@@ -12,11 +12,12 @@ from typing import Annotated, TypeAlias
 import msgspec
 
 from mmbot.config import Settings
-from mmbot.status_report import DayState, StatusReport
+from mmbot.status_report import DayState, ShownFill, StatusReport
 from mmbot.units import Milliseconds
 
 MAX_REASON_CHARACTERS = 200
 MAX_TICKER_CHARACTERS = 100
+MOST_FILLS = 10_000
 
 CountState: TypeAlias = DayState
 
@@ -60,11 +61,51 @@ class Plan(_Request, frozen=True, tag="plan"):
     settings: Settings
 
 
+class Reload(_Request, frozen=True, tag="reload"):
+    """Read the config file again, and put in force what can be."""
+
+
 class Status(_Request, frozen=True, tag="status"):
     """Show everything at a glance."""
 
 
-Request: TypeAlias = Halt | Resume | MissCount | ListCounts | Explain | Plan | Status
+class PauseMarket(_Request, frozen=True, tag="pause"):
+    """Take one market's quotes off, and place none there until `UnpauseMarket`."""
+
+    ticker: Annotated[str, msgspec.Meta(max_length=MAX_TICKER_CHARACTERS)]
+
+
+class UnpauseMarket(_Request, frozen=True, tag="unpause"):
+    """Quote a market again."""
+
+    ticker: Annotated[str, msgspec.Meta(max_length=MAX_TICKER_CHARACTERS)]
+
+
+class ListFills(_Request, frozen=True, tag="fills"):
+    """List the latest fills, those of one event if it is named."""
+
+    event: Annotated[str, msgspec.Meta(max_length=MAX_TICKER_CHARACTERS)] = ""
+    most: Annotated[int, msgspec.Meta(ge=1, le=MOST_FILLS)] = 100
+
+
+class FindDashboard(_Request, frozen=True, tag="dashboard"):
+    """Say where the dashboard is."""
+
+
+Request: TypeAlias = (
+    Halt
+    | Resume
+    | MissCount
+    | ListCounts
+    | Explain
+    | Plan
+    | Reload
+    | Status
+    | PauseMarket
+    | UnpauseMarket
+    | ListFills
+    | FindDashboard
+)
 
 
 # Answers
@@ -162,7 +203,8 @@ class Offer(msgspec.Struct, frozen=True):
 class QuotedMarket(msgspec.Struct, frozen=True):
     """A market's fair value in dollars, its quotes, and the gate that is shut, or empty.
 
-    The edges are the least ones of YES and of NO over their reservation prices, in cents.
+    The edges are the least ones of YES and of NO over their reservation prices, in cents, after the
+    fee; that is the terms of what makers pay, and empty where they pay nothing.
     """
 
     fair: float | None
@@ -171,6 +213,7 @@ class QuotedMarket(msgspec.Struct, frozen=True):
     gate: str
     yes_edge_cents: float | None = None
     no_edge_cents: float | None = None
+    fee: str = ""
 
 
 class PlannedMarket(msgspec.Struct, frozen=True):
@@ -183,9 +226,79 @@ class PlannedMarket(msgspec.Struct, frozen=True):
 
 
 class PlanReport(msgspec.Struct, frozen=True, tag="plan"):
-    """Every market as it is and as it would be."""
+    """Every market as it is and as it would be.
+
+    Attributes:
+        markets: The markets.
+        live: The planned keys that the daemon takes while it trades.
+        waits_for_restart: Those that it does not.
+    """
 
     markets: tuple[PlannedMarket, ...]
+    live: tuple[ChangedKey, ...] = ()
+    waits_for_restart: tuple[ChangedKey, ...] = ()
+
+
+class ChangedKey(msgspec.Struct, frozen=True):
+    """A key of the config, written as `table.key`, and its values as a file has them."""
+
+    key: str
+    old: str
+    new: str
+
+
+class ReloadReport(msgspec.Struct, frozen=True, tag="reload"):
+    """What a reload has put in force, and what keeps its value until a restart."""
+
+    changed: tuple[ChangedKey, ...]
+    waits_for_restart: tuple[ChangedKey, ...]
+
+
+class PauseReport(msgspec.Struct, frozen=True, tag="pause"):
+    """Result of pausing a market, or of ending its pause.
+
+    Attributes:
+        market: The market's ticker.
+        changed: Whether it was not so before.
+        paused: Every market that is paused now.
+        running: Whether a daemon did it; otherwise the next one that starts will.
+        live: Orders that were live in the market.
+        left: Those of them that may still be live at the end of the wait.
+        seconds: How long the cancelling took.
+        not_kept: Why the ledger could not store it, so that a restart would undo it; or empty.
+    """
+
+    market: str
+    changed: bool
+    paused: tuple[str, ...]
+    running: bool = False
+    live: int = 0
+    left: int = 0
+    seconds: float = 0.0
+    not_kept: str = ""
+
+
+class FillsReport(msgspec.Struct, frozen=True, tag="fills"):
+    """The latest fills, the oldest of them first; `left_out` are older ones than these."""
+
+    running: bool
+    at: Milliseconds
+    fills: tuple[ShownFill, ...]
+    left_out: int = 0
+
+
+class DashboardReport(msgspec.Struct, frozen=True, tag="dashboard"):
+    """Where the dashboard is.
+
+    Attributes:
+        url: The address of the page; empty if it is not served.
+        token_file: The file of the token that halts; empty if there is none.
+        problem: Why the page is not served, in a sentence; empty if it is.
+    """
+
+    url: str
+    token_file: str
+    problem: str = ""
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
@@ -201,6 +314,10 @@ Answer: TypeAlias = (
     | CountsReport
     | Explanation
     | PlanReport
+    | ReloadReport
     | StatusReport
+    | PauseReport
+    | FillsReport
+    | DashboardReport
     | Refused
 )

@@ -76,6 +76,58 @@ class OwnOrder(msgspec.Struct, frozen=True):
     client_id: str
 
 
+class ShownMarkout(msgspec.Struct, frozen=True):
+    """The market of a fill some time after it, in dollars of YES; `null` where it had none.
+
+    Attributes:
+        at: When it was looked at.
+        belief: The forecast's probability.
+        mid: The midpoint.
+        fair: Fair value.
+    """
+
+    at: Milliseconds
+    belief: float | None
+    mid: float | None
+    fair: float | None
+
+
+class ShownFill(msgspec.Struct, frozen=True):
+    """One fill of an own order, and what its market showed at the time.
+
+    Attributes:
+        trade_id: The exchange's id of the trade.
+        order_id: The exchange's id of the order.
+        market: The market's ticker.
+        side: `bid` bought YES, `ask` sold it.
+        price: The price of YES.
+        count: The contracts.
+        fee: The fee in dollars.
+        at: When it happened.
+        days_published: How many of the week's counts were published then.
+        belief: The forecast's probability then; `null` where it was reported too late.
+        mid: The midpoint then.
+        fair: Fair value then.
+        confirmed: Whether the account's list has it, and not the stream alone.
+        markouts: What the market showed after `1s`, `1min`, `1h` and the next `release`.
+    """
+
+    trade_id: str
+    order_id: str
+    market: str
+    side: Literal["bid", "ask"]
+    price: str
+    count: str
+    fee: str
+    at: Milliseconds
+    days_published: int
+    belief: float | None
+    mid: float | None
+    fair: float | None
+    confirmed: bool
+    markouts: dict[str, ShownMarkout] = {}
+
+
 class MarketStatus(msgspec.Struct, frozen=True):
     """One market.
 
@@ -214,6 +266,8 @@ class EventStatus(msgspec.Struct, frozen=True):
         days_published: How many of the week's counts are published.
         days: The seven days, Monday first.
         margin: The margin in force with so many days published.
+        fee: The terms of what makers pay, such as `quadratic`, the dearest where they are about to
+            change; while they are not understood, nothing is quoted (`fee_type`).
         forecast: The forecast; `null` before there is one.
         outcomes: Every outcome, ascending; one more than there are strikes.
     """
@@ -233,6 +287,7 @@ class EventStatus(msgspec.Struct, frozen=True):
     days_published: int = 0
     days: tuple[DayStatus, ...] = ()
     margin: float | None = None
+    fee: str = ""
     forecast: ForecastStatus | None = None
     outcomes: tuple[Outcome, ...] = ()
 
@@ -323,6 +378,7 @@ class StatusReport(msgspec.Struct, frozen=True, tag="status"):
         since: When the session began.
         process: The daemon's process id.
         exchange: The exchange's address.
+        directory: The state directory.
         series: The series that is traded.
         streaming: Whether everything on the stream is subscribed.
         reconciled: Whether the account has been read since the stream came up.
@@ -356,6 +412,7 @@ class StatusReport(msgspec.Struct, frozen=True, tag="status"):
     since: Milliseconds | None = None
     process: int | None = None
     exchange: str = ""
+    directory: str = ""
     series: str = ""
     streaming: bool = False
     reconciled: bool = False
@@ -385,6 +442,7 @@ class Surroundings(msgspec.Struct, frozen=True):
         since: When it began.
         process: The process id.
         exchange: The exchange's address.
+        directory: The state directory.
         stream_age_ms: As in `Ages`.
         orders_age_ms: As in `Ages`.
         page_age_ms: As in `Ages`.
@@ -397,6 +455,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     since: Milliseconds = 0
     process: int = 0
     exchange: str = ""
+    directory: str = ""
     stream_age_ms: Milliseconds | None = None
     orders_age_ms: Milliseconds | None = None
     page_age_ms: Milliseconds | None = None

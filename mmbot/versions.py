@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import platform
+import subprocess
 from importlib import metadata
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -23,6 +24,26 @@ def versions() -> dict[str, str]:
         "machine": platform.machine(),
         **{name: _version(name) for name in _LIBRARIES},
     }
+
+
+def version_line() -> str:
+    """Return mmbot's version with the commit that it was built from, and Python's."""
+    return f"mmbot {_version('mmbot')} (commit {_commit()}, Python {platform.python_version()})"
+
+
+def _commit() -> str:
+    """Return what the build wrote down, or of a checkout the commit that is checked out."""
+    room = files("mmbot")
+    try:
+        return (room / "commit.txt").read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        pass
+    command = ("git", "-C", str(room), "rev-parse", "--short=12", "HEAD")
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except OSError:
+        return "unknown"
+    return found.stdout.strip() or "unknown"
 
 
 def _version(name: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,12 @@ from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from mmbot import config
+from mmbot.bot.bot import Bot
+from mmbot.kalshi.unknown_words import VocabularyMonitor
+from mmbot.log_events import objection
+from mmbot.observe.log import OBJECTIONS
+from mmbot.trading.commands import Note
+from mmbot.trading.engine import Engine
 
 # As mmbot itself does, which tests may import after numpy.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -30,6 +38,9 @@ settings.register_profile(
 settings.load_profile("any machine")
 
 PROCESS_SECONDS = 180
+# Where every process that a test starts writes what of its log is not documented.
+_OBJECTIONS = Path(tempfile.mkdtemp(prefix="mmbot-log-")) / "objections"
+os.environ[OBJECTIONS] = str(_OBJECTIONS)
 # Where a test does not say when, it is always the same Tuesday noon, with one day published.
 USUAL_TIME = ("--at", "2026-04-14T12:00")
 # The rooms of which every branch is taken by their own tests.
@@ -37,6 +48,7 @@ FULLY_COVERED = ("forecast", "kalshi", "trading")
 # Tests that share a setup which takes long, so that one worker makes it once.
 SHARED = (
     "tests/systemd/",
+    "tests/daemon/test_dashboard_page.py",
     "tests/forecast/test_model.py",
     "tests/cli/test_forecast_commands.py",
     "tests/exchange/test_crowd.py",
@@ -62,6 +74,39 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent.name not in FULLY_COVERED:
             item.add_marker("no_cover")
+
+
+@pytest.fixture(autouse=True)
+def _the_log_is_documented() -> Iterator[None]:
+    """Fail where a process has logged what `mmbot.log_events` does not have."""
+    yield
+    if _OBJECTIONS.exists():
+        found = _OBJECTIONS.read_text(encoding="utf-8")
+        _OBJECTIONS.unlink()
+        pytest.fail(found)
+
+
+def _examined(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a method fail if one of the notes that it makes is not documented."""
+
+    @functools.wraps(make)
+    def examined(*args: Any, **kwargs: Any) -> Any:
+        made = make(*args, **kwargs)
+        for note in made:
+            if isinstance(note, Note):
+                found = objection(note.name, note.level, note.fields)
+                assert not found, found
+        return made
+
+    return examined
+
+
+for _maker, _method in (
+    (Engine, "handle"),
+    (Bot, "handle"),
+    (VocabularyMonitor, "take_notes"),
+):
+    setattr(_maker, _method, _examined(getattr(_maker, _method)))
 
 
 class Exchange:
@@ -124,7 +169,9 @@ def quick_config(tmp_path: Path) -> str:
 def quick_settings() -> str:
     """Return the shipped demo settings with a forecast that needs no fit, every key written out."""
     every = config.every_key(config.load(config.shipped("demo")))
-    return config.template({**every, "forecast.method": "seed"})
+    # Tests run side by side, and one port is not for many dashboards.
+    changes = {"forecast.method": "seed", "dashboard.enabled": False}
+    return config.template({**every, **changes})
 
 
 @pytest.fixture

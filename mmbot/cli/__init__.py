@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator, MutableMapping
-from typing import Any
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
@@ -20,16 +20,36 @@ from mmbot.errors import BadInput, NotReady
 # The module of each command; its function, or its group of commands, has the command's name.
 _PANELS: dict[str, dict[str, str]] = {
     "Try it": {"demo": "demo", "exchange": "exchange", "simulate": "simulate"},
-    "Trade": {"check": "check", "run": "run", "cancel-all": "cancel_all"},
+    "Set it up": {"init": "init", "config": "config"},
+    "Trade": {
+        "check": "check",
+        "run": "run",
+        "cancel-all": "cancel_all",
+        "install-service": "install_service",
+        "backup": "backup",
+        "restore": "backup",
+    },
     "Ask and steer the daemon that runs": {
         "status": "status",
+        "dashboard": "dashboard",
+        "positions": "glance",
+        "pnl": "glance",
+        "orders": "glance",
+        "fills": "glance",
+        "tail": "tail",
         "halt": "operate",
         "resume": "operate",
+        "pause": "pause",
+        "unpause": "pause",
         "explain": "operate",
-        "plan": "operate",
+        "plan": "plan",
+        "reload": "plan",
         "counts": "operate",
+        "alerts": "alerts",
+        "metrics": "metrics",
     },
     "Study": {
+        "markets": "markets",
         "record": "record",
         "report": "report",
         "replay": "replay",
@@ -41,6 +61,14 @@ _PANELS: dict[str, dict[str, str]] = {
         "history": "history",
     },
 }
+
+# Below every command's help. Where a command has more to say of its own codes, its help does.
+_EXIT_CODES = (
+    "Exit codes, of every command: 0 done; 1 what was compared or checked is not right; "
+    "2 something given cannot be used; 3 not ready: no daemon or exchange answers, or a check "
+    "failed; 4 not known whether an order is left, or what a daemon did; 5 a part of the daemon "
+    "failed."
+)
 
 
 class _Commands(MutableMapping[str, Any]):
@@ -81,8 +109,10 @@ def _command(name: str, panel: str, module: str) -> Any:
         holder.add_typer(made, name=name, rich_help_panel=panel)
     else:
         holder.command(name, rich_help_panel=panel)(made)
-    group = typer.main.get_command(holder)
-    return group.commands[name]  # type: ignore[attr-defined]
+    command = cast("TyperGroup", typer.main.get_command(holder)).commands[name]
+    for each in (command, *getattr(command, "commands", {}).values()):
+        each.epilog = _EXIT_CODES
+    return command
 
 
 class _Group(TyperGroup):
@@ -102,7 +132,29 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.callback()(lambda: None)
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        # Only here: it reads the commit from disk.
+        from mmbot.versions import version_line  # noqa: PLC0415
+
+        typer.echo(version_line())
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Show the version and the commit.",
+            is_eager=True,
+            callback=_show_version,
+        ),
+    ] = False,
+) -> None:
+    """Make markets in Kalshi's weekly TSA passenger events."""
 
 
 def main() -> None:

@@ -34,6 +34,7 @@ from mmbot.observe import backtest_report
 from mmbot.research.backtest import WeekResult
 from mmbot.research.past_history import PastMarket
 from mmbot.research.strategies import STRATEGIES
+from mmbot.research.week_path import PathKeeper
 
 # No order of it is off while a count is due, which the bot that trades cannot do.
 _BY_CANDLES_ONLY = "seed-resting-always"
@@ -112,7 +113,8 @@ def backtest(
     names = tuple(STRATEGIES) if strategy is None else (strategy,)
     if weeks.by_trades:
         names = tuple(name for name in names if name != _BY_CANDLES_ONLY)
-    results = {name: _play(market, name, settings) for name in names}
+    drawn = names[0] if plots is not None else None
+    results = {name: _play(market, name, settings, has_path=name == drawn) for name in names}
     compared = results.get("seed") or _play(market, "seed", settings)
     show(backtest_report.sheets(results, compared))
     if json_path is not None:
@@ -123,7 +125,9 @@ def backtest(
         write(report_path, backtest_report.html_page(results, pictures, compared).encode())
 
 
-def _play(market: PastMarket, name: str, settings: config.Settings) -> list[WeekResult]:
+def _play(
+    market: PastMarket, name: str, settings: config.Settings, *, has_path: bool = False
+) -> list[WeekResult]:
     strategy = STRATEGIES[name](settings)
     weeks = tracked(range(len(market)), f"Playing {name}", len(market))
-    return [market.play(strategy, week) for week in weeks]
+    return [market.play(strategy, week, PathKeeper() if has_path else None) for week in weeks]

@@ -11,9 +11,11 @@ from typing import Annotated
 import typer
 
 from mmbot import config
+from mmbot.cli.daemon_options import DaemonConfig
 from mmbot.cli.output import print_json
 from mmbot.cli.place import choose_venue, state_directory
 from mmbot.cli.run import interceptor_for
+from mmbot.cli.whereabouts import locate
 from mmbot.daemon import transport
 from mmbot.daemon.account_client import AccountClient
 from mmbot.daemon.account_lock import address_of, is_claimed
@@ -27,7 +29,7 @@ from mmbot.kalshi.readings import ReadingError
 
 
 def cancel_all(
-    config_path: Annotated[Path, typer.Option("--config", help="The settings of the daemon.")],
+    config_path: DaemonConfig = None,
     venue_path: Annotated[
         Path | None,
         typer.Option("--venue", help="Cancel where this file says: what `mmbot exchange` printed."),
@@ -47,10 +49,11 @@ def cancel_all(
     if os.environ.get("EXIT_STATUS") == str(int(ExitCode.NOT_READY)):
         print("mmbot: the daemon was not ready and has placed nothing", file=sys.stderr)
         raise typer.Exit(ExitCode.CLEAN)
-    settings = config.load(config_path)
+    place = locate(config_path)
+    settings, environment = place.settings, place.environment
     venue = choose_venue(settings, venue_path, live=settings.mode == "live")
-    signer = find_signer(settings.credentials, venue, os.environ)
-    state = state_directory(settings, os.environ, simulated=venue_path is not None)
+    signer = find_signer(settings.credentials, venue, environment)
+    state = state_directory(settings, environment, simulated=venue_path is not None)
     if settings.mode != "paper":
         _refuse_beside_daemon(state, address_of(settings, venue, signer.key_id))
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from mmbot import config
+from mmbot.cli.daemon_options import DaemonConfig
 from mmbot.cli.output import print_json
 from mmbot.cli.place import choose_venue, state_directory
 from mmbot.cli.run import interceptor_for
+from mmbot.cli.whereabouts import locate
 from mmbot.daemon import transport
 from mmbot.daemon.account_client import CHECK_ATTEMPTS, AccountClient
 from mmbot.daemon.credentials import find_signer
@@ -38,7 +39,7 @@ _COLOURS: dict[FindingState, str] = {
 
 
 def check(
-    config_path: Annotated[Path, typer.Option("--config", help="The settings to check.")],
+    config_path: DaemonConfig = None,
     venue_path: Annotated[
         Path | None,
         typer.Option("--venue", help="Check what this file says: what `mmbot exchange` printed."),
@@ -51,10 +52,11 @@ def check(
     be used, 3 not ready: a check has failed, or could not be made because the exchange cannot be
     reached (which the daemon would wait for).
     """
-    settings = config.load(config_path)
+    place = locate(config_path)
+    settings, environment = place.settings, place.environment
     venue = choose_venue(settings, venue_path, live=settings.mode == "live")
-    signer = find_signer(settings.credentials, venue, os.environ)
-    state = state_directory(settings, os.environ, simulated=venue_path is not None)
+    signer = find_signer(settings.credentials, venue, environment)
+    state = state_directory(settings, environment, simulated=venue_path is not None)
     examined = asyncio.run(_examine(settings, venue, signer, *read_unsettled(state)))
     findings = (*examined, *_halt_findings(read_halt(state)))
     ready = is_ready(findings)

@@ -7,8 +7,24 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+# What `whereabouts.locate` makes of it is the same for every command.
 DaemonConfig: TypeAlias = Annotated[
-    Path, typer.Option("--config", help="The settings that the daemon runs with.")
+    Path | None,
+    typer.Option(
+        "--config",
+        help="The settings that the daemon runs with; else the file that MMBOT_CONFIG names, else "
+        "/etc/mmbot/config.toml.",
+        show_default=False,
+    ),
+]
+Changes: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Another value for a key, as in quoting.margin=0.2; may be given several times.",
+        show_default=False,
+    ),
 ]
 DaemonVenue: TypeAlias = Annotated[
     Path | None, typer.Option("--venue", help="The venue file, if the daemon runs with one.")

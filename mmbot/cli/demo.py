@@ -16,11 +16,12 @@ from rich.table import Table
 
 from mmbot import config
 from mmbot.cli import banks
+from mmbot.cli.options import FeesOfSeries, load_counts, read_fees
+from mmbot.cli.times import parse_week
 from mmbot.demo.play import VENUE_FILE, DemoResult, DemoWeek, play, state_directory
 from mmbot.demo.rehearsal import counts_at
 from mmbot.demo.table import WeekTable
 from mmbot.errors import BadInput
-from mmbot.history.store import load_counts
 from mmbot.tsa.calendar import EASTERN, Week
 
 _SETTINGS = config.shipped("demo")
@@ -38,6 +39,7 @@ def demo(
         str, typer.Option(help="The Sunday that ends the week; else the last one in the counts.")
     ] = "",
     seed: Annotated[int, typer.Option(help="Seed of the crowd and of synthetic counts.")] = 1,
+    fees: FeesOfSeries = "",
     json_path: Annotated[
         Path | None, typer.Option("--json", help="Write the result there, as JSON.")
     ] = None,
@@ -65,7 +67,8 @@ def demo(
         )
     if json_path is not None and not json_path.parent.is_dir():
         raise BadInput(f"--json {json_path}: there is no directory {json_path.parent}")
-    demo_week = DemoWeek(_choose_week(week, counts), seed, config_path, counts)
+    read_fees(fees)
+    demo_week = DemoWeek(_choose_week(week, counts), seed, config_path, counts, fees)
     title = f"{demo_week.week.event_ticker('KXTSAW')} on {'file' if counts else 'synthetic'} counts"
     place = Path(tempfile.mkdtemp(prefix="mmbot-demo-"))
     banks.fit(
@@ -109,10 +112,7 @@ def _print_news(console: Console, line: dict[str, Any]) -> None:
 
 def _choose_week(text: str, counts: Path | None) -> Week:
     if text:
-        try:
-            return Week(dt.date.fromisoformat(text))
-        except ValueError:
-            raise BadInput(f"--week {text!r} is not a Sunday such as 2026-04-19") from None
+        return parse_week(text)
     if counts is None:
         return Week.of(dt.datetime.now(EASTERN).date())
     last = load_counts(counts).last_day

@@ -19,6 +19,7 @@ from rich.table import Table
 from mmbot.cli import banks
 from mmbot.cli.options import CacheDirectory, CountsFile, load_counts
 from mmbot.cli.output import load_plots, tracked, write
+from mmbot.cli.times import parse_date
 from mmbot.cli.work import SchedulerAddress, work_through
 from mmbot.errors import BadInput
 from mmbot.forecast import evaluation
@@ -87,7 +88,7 @@ def evaluate(
     if method not in METHODS:
         raise BadInput(f"--method {method!r} is none; choose from {', '.join(METHODS)}")
     held = load_counts(counts)
-    weeks = _weeks(held, _parse_day(first, "--from"), _parse_day(last, "--to") if last else None)
+    weeks = _weeks(held, parse_date(first, "--from"), parse_date(last, "--to") if last else None)
     directory = cache or banks.default_directory()
     forecasts = _scored(held, weeks, directory, scheduler, error_correction=error_correction)
     scores = {name: evaluation.summarise(each) for name, each in forecasts.items()}
@@ -103,13 +104,6 @@ def evaluate(
         write(json_path, orjson.dumps(content, option=orjson.OPT_INDENT_2))
     if plot_path is not None:
         load_plots("--plot").draw_evaluation(plot_path, forecasts, scores)
-
-
-def _parse_day(text: str, option: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise BadInput(f"{option} {text!r} is not a date such as 2023-01-02") from None
 
 
 def _weeks(counts: Counts, first: dt.date, last: dt.date | None) -> list[Week]:

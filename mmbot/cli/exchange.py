@@ -14,10 +14,13 @@ from typing import Annotated
 
 import orjson
 import typer
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
+from mmbot.cli.options import FeesOfSeries, load_counts, read_fees
+from mmbot.cli.times import parse_time, parse_week
 from mmbot.errors import BadInput
 from mmbot.exchange.access import TIERS
 from mmbot.exchange.assembly import (
@@ -30,10 +33,10 @@ from mmbot.exchange.assembly import (
 from mmbot.exchange.crowd import Crowd, Pace
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.server import Server, now_ms
-from mmbot.history.store import load_counts
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.units import Money, parse_money
 
+_KEY_FILE = "exchange-key.pem"
 # At the real calendar's speed, the pace of a real market would look like no trading at all.
 _LEAST_ACTIONS_PER_WALL_HOUR = Pace(takers=720.0, refreshes=3600.0)
 
@@ -45,7 +48,8 @@ def exchange(
     ] = 0,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 1,
     at: Annotated[
-        str, typer.Option(help="Calendar time of the start, ISO; New York if it has no zone.")
+        str,
+        typer.Option(help="Calendar time of the start: now, or 2026-04-14T12:00 (New York)."),
     ] = "",
     speed: Annotated[float, typer.Option(help="Calendar seconds in a wall second.")] = 1.0,
     week: Annotated[str, typer.Option(help="Sunday that ends the traded week.")] = "",
@@ -60,8 +64,13 @@ def exchange(
     balance: Annotated[str, typer.Option(help="Dollars on the account.")] = "10000",
     key_type: Annotated[str, typer.Option(help="ed25519 or rsa.")] = "ed25519",
     key_dir: Annotated[
-        Path | None, typer.Option(help="Directory for the private key; else a temporary one.")
+        Path | None,
+        typer.Option(
+            help="Directory for the private key, made if needed; one that is there is used again. "
+            "Else a temporary one."
+        ),
     ] = None,
+    fees: FeesOfSeries = "",
     quiet_crowd: Annotated[bool, typer.Option(help="Let nobody else trade.")] = False,
     past_weeks: Annotated[
         int, typer.Option(min=0, max=200, help="Weeks before it that have been traded and settled.")
@@ -75,7 +84,9 @@ def exchange(
     With --past-weeks it starts once these have been played, each in about a second.
     """
     start, traded = _start(at, week)
-    key = _new_key(key_type)
+    _one_of(key_type, ("ed25519", "rsa"), "--key-type")
+    kept = None if key_dir is None else _kept_key(key_dir, key_type)
+    key = kept or _new_key(key_type)
     published = (
         real_counts(load_counts(counts), traded, str(counts), past_weeks)
         if counts
@@ -83,6 +94,7 @@ def exchange(
     )
     settings = SimulatedExchangeSettings(
         tier=_one_of(tier, tuple(TIERS), "--tier"),
+        fees=read_fees(fees),
         live_for=dt.timedelta(days=live_days),
         candles=True,
     )
@@ -113,7 +125,8 @@ def exchange(
         if key_dir is None:
             private = tempfile.TemporaryDirectory(prefix="mmbot-exchange-")
             key_dir = Path(stack.enter_context(private))
-        asyncio.run(_serve(site, port, clock, _write_key(key, key_dir)))
+        key_path = key_dir / _KEY_FILE if kept else _write_key(key, key_dir)
+        asyncio.run(_serve(site, port, clock, key_path))
 
 
 async def _serve(site: SimulatedExchange, port: int, clock: CalendarClock, key_path: Path) -> None:
@@ -146,9 +159,9 @@ async def _serve(site: SimulatedExchange, port: int, clock: CalendarClock, key_p
 def _start(at: str, week: str) -> tuple[dt.datetime, Week]:
     """Return the calendar's start and the week: from the options, or Tuesday noon of this week."""
     today = dt.datetime.now(EASTERN).date()
-    start = _instant(at) if at else None
+    start = parse_time(at, "--at") if at else None
     if week:
-        traded = _week(week)
+        traded = parse_week(week)
         return start or traded.opens - dt.timedelta(minutes=1), traded
     traded = Week.of(start.astimezone(EASTERN).date() if start else today)
     return start or dt.datetime.combine(traded.days[1], dt.time(12), EASTERN), traded
@@ -158,21 +171,6 @@ def _checked_speed(speed: float) -> float:
     if not 0 < speed <= 1_000_000:
         raise BadInput(f"--speed must be above 0 and at most 1000000, and is {speed}")
     return speed
-
-
-def _instant(text: str) -> dt.datetime:
-    try:
-        at = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise BadInput(f"--at {text!r} is not an ISO time such as 2026-04-14T12:00") from None
-    return at if at.tzinfo else at.replace(tzinfo=EASTERN)
-
-
-def _week(text: str) -> Week:
-    try:
-        return Week(dt.date.fromisoformat(text))
-    except ValueError:
-        raise BadInput(f"--week {text!r} is not a Sunday such as 2026-04-19") from None
 
 
 def _one_of(value: str, allowed: tuple[str, ...], option: str) -> str:
@@ -199,24 +197,50 @@ def _pace(speed: float) -> Pace:
 
 
 def _new_key(key_type: str) -> Ed25519PrivateKey | RSAPrivateKey:
-    if _one_of(key_type, ("ed25519", "rsa"), "--key-type") == "ed25519":
+    if key_type == "ed25519":
         return Ed25519PrivateKey.generate()
     return generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def _write_key(key: Ed25519PrivateKey | RSAPrivateKey, directory: Path) -> Path:
     """Write the key for its owner only, in the form that the exchange issues it in."""
-    if not directory.is_dir():
-        raise BadInput(f"--key-dir {directory} is not a directory; make it first")
+    path = directory / _KEY_FILE
     layout = (
         serialization.PrivateFormat.PKCS8
         if isinstance(key, Ed25519PrivateKey)
         else serialization.PrivateFormat.TraditionalOpenSSL
     )
     pem = key.private_bytes(serialization.Encoding.PEM, layout, serialization.NoEncryption())
-    path = directory / "exchange-key.pem"
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(pem)
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(pem)
+    except OSError as error:
+        raise BadInput(f"--key-dir {directory} cannot hold the key: {error.strerror}") from None
     return path
+
+
+def _kept_key(directory: Path, key_type: str) -> Ed25519PrivateKey | RSAPrivateKey | None:
+    """Return the key that an earlier exchange left there; `None` if there is none.
+
+    Raises:
+        BadInput: What is there is no key, or one of another type than was asked for.
+    """
+    path = directory / _KEY_FILE
+    try:
+        pem = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BadInput(f"--key-dir: {path} cannot be read: {error.strerror}") from None
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    kind = Ed25519PrivateKey if key_type == "ed25519" else RSAPrivateKey
+    if not isinstance(key, kind):
+        raise BadInput(
+            f"--key-dir: {path} is no {key_type} key; delete it, or name another directory"
+        )
+    return key

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from mmbot.cli import banks
 from mmbot.cli.options import CacheDirectory, CountsFile, load_counts
+from mmbot.cli.times import parse_time, parse_week
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
 from mmbot.forecast.methods import DEFAULT
@@ -32,9 +33,10 @@ def forecast(
     as_of: Annotated[
         str,
         typer.Option(
-            help="The instant of the forecast, with its UTC offset: 2026-04-16T09:00-04:00."
+            help="The instant of the forecast: now, 2026-04-16 (its first minute), or "
+            "2026-04-16T09:00; New York, unless an offset stands behind it."
         ),
-    ],
+    ] = "now",
     week: Annotated[
         str | None,
         typer.Option(help="The Sunday that ends the week; the week of --as-of unless given."),
@@ -54,10 +56,10 @@ def forecast(
     method; later ones are quick.
 
     Example:
-    mmbot forecast --counts daily_counts.csv --as-of 2026-04-16T09:00-04:00
+    mmbot forecast --counts daily_counts.csv --as-of 2026-04-16T09:00
     """
-    at = _parse_instant(as_of)
-    target = Week.of(at.astimezone(EASTERN).date()) if week is None else _parse_week(week)
+    at = parse_time(as_of, "--as-of")
+    target = Week.of(at.astimezone(EASTERN).date()) if week is None else parse_week(week)
     ladder = STRIKES if strikes is None else _parse_strikes(strikes)
     published = load_counts(counts).as_of(at)
     forecaster = banks.fit(published, DEFAULT, cache or banks.default_directory())
@@ -67,23 +69,6 @@ def forecast(
         sys.stdout.buffer.write(orjson.dumps(_as_json(belief, mixture, at)) + b"\n")
     else:
         _show(belief, mixture)
-
-
-def _parse_instant(text: str) -> dt.datetime:
-    try:
-        at = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise BadInput(f"{text!r} is not an instant such as 2026-04-16T09:00-04:00") from None
-    if at.tzinfo is None:
-        raise BadInput(f"{text!r} lacks its offset from UTC; write it as in {text}-04:00")
-    return at
-
-
-def _parse_week(text: str) -> Week:
-    try:
-        return Week(dt.date.fromisoformat(text))
-    except ValueError as error:
-        raise BadInput(f"--week {text!r}: {error}") from None
 
 
 def _parse_strikes(text: str) -> tuple[int, ...]:

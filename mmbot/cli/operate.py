@@ -1,27 +1,25 @@
-"""`mmbot halt`, `resume`, `counts`, `explain`, `plan`: the operator's requests to the daemon."""
+"""`mmbot halt`, `resume`, `counts`, `explain`: the operator's requests to the daemon."""
 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import msgspec
 import typer
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from mmbot import config
-from mmbot.cli.options import DaemonConfig, DaemonVenue
-from mmbot.cli.output import print_json
+from mmbot.cli.daemon_options import AsJson, DaemonConfig, DaemonVenue
+from mmbot.cli.output import print_answer
 from mmbot.cli.place import Place, ask, expect, find
 from mmbot.cli.run import interceptor_for
+from mmbot.cli.times import parse_date
 from mmbot.daemon import control_client, transport
 from mmbot.daemon.account_client import AccountClient
 from mmbot.daemon.account_lock import is_claimed
@@ -29,7 +27,6 @@ from mmbot.daemon.ledger import Ledger, LedgerTaken, has_ledger
 from mmbot.daemon_api import (
     MAX_REASON_CHARACTERS,
     MAX_TICKER_CHARACTERS,
-    Answer,
     CountDay,
     CountsReport,
     Explain,
@@ -39,11 +36,6 @@ from mmbot.daemon_api import (
     ListCounts,
     MissCount,
     MissingReport,
-    Offer,
-    Plan,
-    PlannedMarket,
-    PlanReport,
-    QuotedMarket,
     Request,
     Resume,
     ResumeReport,
@@ -59,18 +51,16 @@ _ATTEMPTS, _PAUSE_SECONDS = 20, 0.25
 # The exchange's lists lag by about a second.
 _LOOKS, _LOOK_SECONDS = 2, 1.5
 
-_AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-
 _AnswerT = TypeVar("_AnswerT")
 
 
 def halt(
-    config_path: DaemonConfig,
+    config_path: DaemonConfig = None,
     reason: Annotated[
         str, typer.Option(help="Why; it is logged and stored, up to 200 characters of it.")
     ] = "",
     venue_path: DaemonVenue = None,
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Cancel every quote and place none until `mmbot resume`; the daemon keeps running.
 
@@ -84,10 +74,10 @@ def halt(
     """
     # Nothing about its reason may keep a halt from being sent.
     reason = encodable(reason)[:MAX_REASON_CHARACTERS]
-    settings = config.load(config_path)
-    place = find(settings, venue_path)
+    place = find(config_path, venue_path)
+    settings = place.settings
     try:
-        report = _ask_or_write(
+        report = ask_or_write(
             place, Halt(reason), HaltReport, lambda ledger: _store_halt(ledger, reason)
         )
     except control_client.NotRunning:
@@ -103,20 +93,20 @@ def halt(
         report = msgspec.structs.replace(report, left=left or 0, account_read=left is not None)
     clean = report.left == 0 and report.account_read
     if as_json:
-        _print_json(report)
+        print_answer(report)
     else:
         _print_halt(report, place.directory, settings.orders.lifetime_seconds)
     raise typer.Exit(0 if clean and not report.not_kept else ExitCode.NOT_KNOWN)
 
 
 def resume(
-    config_path: DaemonConfig, venue_path: DaemonVenue = None, as_json: _AsJson = False
+    config_path: DaemonConfig = None, venue_path: DaemonVenue = None, as_json: AsJson = False
 ) -> None:
     """End a halt: quotes are placed again as soon as every gate is open."""
-    place = find(config.load(config_path), venue_path)
-    report = _ask_or_write(place, Resume(), ResumeReport, _end_halt)
+    place = find(config_path, venue_path)
+    report = ask_or_write(place, Resume(), ResumeReport, _end_halt)
     if as_json:
-        _print_json(report)
+        print_answer(report)
         return
     if report.since is None:
         print("It was not halted.")
@@ -131,23 +121,19 @@ counts = typer.Typer(help="The daily counts that the running daemon has.")
 @counts.callback(invoke_without_command=True)
 def list_counts(
     context: typer.Context,
-    config_path: Annotated[
-        Path | None, typer.Option("--config", help="The settings that the daemon runs with.")
-    ] = None,
+    config_path: DaemonConfig = None,
     venue_path: DaemonVenue = None,
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the counts of this week and the last: every value, when it was seen, what is due."""
     if context.invoked_subcommand is not None:
         if config_path or venue_path or as_json:
             raise BadInput(f"write the options after `{context.invoked_subcommand}`")
         return
-    if config_path is None:
-        raise BadInput("--config is missing: name the settings that the daemon runs with")
-    place = find(config.load(config_path), venue_path)
+    place = find(config_path, venue_path)
     report = expect(CountsReport, ask(place, ListCounts()))
     if as_json:
-        _print_json(report)
+        print_answer(report)
     else:
         Console().print(_counts_table(report.days))
 
@@ -155,36 +141,42 @@ def list_counts(
 @counts.command("none")
 def counts_none(
     day: Annotated[str, typer.Argument(metavar="DATE", help="The day, such as 2026-11-25.")],
-    config_path: DaemonConfig,
+    config_path: DaemonConfig = None,
     venue_path: DaemonVenue = None,
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Stop waiting for the count of a day, and quote without it.
 
     The day must be of a listed week, and its count due and not published. Should the count come
     all the same, it is used, and quoting waits until it is in the belief.
     """
-    place = find(config.load(config_path), venue_path)
-    report = expect(MissingReport, ask(place, MissCount(_parse_day(day))))
+    place = find(config_path, venue_path)
+    report = expect(MissingReport, ask(place, MissCount(parse_date(day, "DATE"))))
     if as_json:
-        _print_json(report)
+        print_answer(report)
     else:
         print(f"No count is waited for: {', '.join(map(str, report.days))}.")
 
 
 def explain(
-    ticker: Annotated[str, typer.Argument(help="A market, such as KXTSAW-26NOV29-A2.70.")],
-    config_path: DaemonConfig,
+    ticker: Annotated[
+        str,
+        typer.Argument(
+            metavar="MARKET",
+            help="A market: KXTSAW-26NOV29-A2.70, or any part that only it has: A2.70",
+        ),
+    ],
+    config_path: DaemonConfig = None,
     venue_path: DaemonVenue = None,
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Explain a market's quotes: counts, forecast, fair value, margin, tick, order."""
-    place = find(config.load(config_path), venue_path)
+    place = find(config_path, venue_path)
     if len(ticker) > MAX_TICKER_CHARACTERS:
         raise BadInput(f"there is no market {ticker[:40]!r}...")
     report = expect(Explanation, ask(place, Explain(ticker)))
     if as_json:
-        _print_json(report)
+        print_answer(report)
         return
     table = Table(title=report.ticker, box=None, show_header=False, title_justify="left")
     table.add_column(style="bold")
@@ -192,27 +184,6 @@ def explain(
     for step in report.steps:
         table.add_row(step.name, Text(step.text, style="red" if step.name == "gate" else ""))
     Console().print(table)
-
-
-def plan(
-    config_path: Annotated[
-        Path, typer.Option("--config", help="The edited settings; none of them takes effect.")
-    ],
-    venue_path: DaemonVenue = None,
-    as_json: _AsJson = False,
-) -> None:
-    """Show what other settings would quote in the live books, beside the present quotes.
-
-    Fair values and edges are those under the other settings; the edges are the least
-    of a bid for YES and of one for NO, in cents over what each is worth to the holder.
-    Only the tables quoting, limits and orders may differ from what the daemon runs with.
-    """
-    settings = config.load(config_path)
-    report = expect(PlanReport, ask(find(settings, venue_path), Plan(settings)))
-    if as_json:
-        _print_json(report)
-    else:
-        _show_plan(report)
 
 
 # Reaching the daemon
@@ -241,7 +212,7 @@ def _own_orders(settings: config.Settings, place: Place) -> int | None:
     return asyncio.run(count())
 
 
-def _ask_or_write(
+def ask_or_write(
     place: Place, request: Request, kind: type[_AnswerT], write: Callable[[Ledger], _AnswerT]
 ) -> _AnswerT:
     """Ask the daemon; if none runs, write into its ledger instead.
@@ -287,12 +258,6 @@ def _end_halt(ledger: Ledger) -> ResumeReport:
 # Output
 
 
-def _print_json(report: Answer) -> None:
-    tree = msgspec.to_builtins(report)
-    del tree["type"]
-    print_json(tree)
-
-
 def _print_halt(report: HaltReport, directory: Path, lifetime_seconds: int) -> None:
     print(f"Halted since {_instant(report.since)}{_because(report.reason)}.")
     if report.not_kept:
@@ -323,13 +288,6 @@ def _instant(milliseconds: int) -> str:
     return f"{from_milliseconds(milliseconds):%Y-%m-%d %H:%M:%S %Z}"
 
 
-def _parse_day(text: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise BadInput(f"{text[:40]!r} is not a date such as 2026-11-25") from None
-
-
 _STATE_TEXTS = {"published": "", "due": "due now", "expected": "", "none": "not waited for"}
 
 
@@ -347,61 +305,3 @@ def _counts_table(days: tuple[CountDay, ...]) -> Table:
             remark = "archived" if vintage.archived else "revised" if number else ""
             table.add_row("" if number else day, f"{vintage.count:,}", seen, remark)
     return table
-
-
-def _show_plan(report: PlanReport) -> None:
-    console = Console()
-    events = dict.fromkeys(market.market.rpartition("-")[0] for market in report.markets)
-    for event in events:
-        of_event = [m for m in report.markets if m.market.rpartition("-")[0] == event]
-        console.print(_plan_table(event, [m for m in of_event if m.differs or _is_quoted(m)]))
-        unquoted = Counter(m.present.gate for m in of_event if not (m.differs or _is_quoted(m)))
-        for gate, number in unquoted.items():
-            console.print(f"{number} more are not quoted either way: {gate}", markup=False)
-    differing = sum(market.differs for market in report.markets)
-    console.print(f"{differing} of {len(report.markets)} markets would be quoted otherwise (*).")
-
-
-def _is_quoted(market: PlannedMarket) -> bool:
-    return any((market.present.bid, market.present.ask, market.planned.bid, market.planned.ask))
-
-
-def _plan_table(event: str, markets: list[PlannedMarket]) -> Table:
-    table = Table(title=event, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("", "fair", "edges", "bid now", "planned", "ask now", "planned"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("what shuts it")
-    for market in markets:
-        now, then = market.present, market.planned
-        table.add_row(
-            market.market.rpartition("-")[2],
-            _fair(then),
-            _edges(then),
-            _offer(now.bid),
-            _marked(now.bid, then.bid),
-            _offer(now.ask),
-            _marked(now.ask, then.ask),
-            Text(now.gate if now.gate == then.gate else f"{now.gate or 'nothing'} -> {then.gate}"),
-        )
-    return table
-
-
-def _fair(shown: QuotedMarket) -> str:
-    return "" if shown.fair is None else f"{shown.fair:.3f}"
-
-
-def _edges(shown: QuotedMarket) -> str:
-    """Return the required edges in cents, of YES and of NO."""
-    if shown.yes_edge_cents is None or shown.no_edge_cents is None:
-        return ""
-    return f"{shown.yes_edge_cents:.1f}/{shown.no_edge_cents:.1f}"
-
-
-def _offer(offer: Offer | None) -> str:
-    return "" if offer is None else f"{float(offer.count):g} at {offer.price}"
-
-
-def _marked(before: Offer | None, after: Offer | None) -> Text:
-    if before == after:
-        return Text(_offer(after))
-    return Text(f"* {_offer(after) or 'none'}", style="bold yellow")

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
 from mmbot.cli.daemon_options import DaemonConfig, DaemonVenue
-from mmbot.history.store import default_directory, load_counts
+from mmbot.errors import BadInput
+from mmbot.exchange.fees import FeeSchedule
+from mmbot.history import store
+from mmbot.history.store import default_directory
+from mmbot.tsa.counts import Counts, missing_days
 
 __all__ = [
     "CacheDirectory",
     "CountsFile",
     "DaemonConfig",
     "DaemonVenue",
+    "FeesOfSeries",
     "JudgedConfig",
     "load_counts",
+    "read_fees",
 ]
 
 # Without one it is the directory that `mmbot history fetch` fills; `load_counts` reads both.
@@ -24,7 +31,7 @@ CountsFile: TypeAlias = Annotated[
     Path,
     typer.Option(
         help="Daily counts: a directory of `mmbot history`, the user's unless given; or a CSV file "
-        "of date,as_published,archived.",
+        "with the columns date and as_published, archived, or both.",
         default_factory=default_directory,
         show_default=False,
     ),
@@ -37,3 +44,48 @@ CacheDirectory: TypeAlias = Annotated[
     Path | None,
     typer.Option(help="Keep past forecasts here; the user's cache directory unless given."),
 ]
+FeesOfSeries: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--fees",
+        metavar="KIND[:MULTIPLIER]",
+        help="The fees of the series, such as quadratic_with_maker_fees:0.5; makers pay none "
+        "unless given.",
+        show_default=False,
+    ),
+]
+
+
+def read_fees(text: str) -> FeeSchedule:
+    """Read `FeesOfSeries`; an empty one is free for makers.
+
+    Raises:
+        BadInput: It cannot be read.
+    """
+    try:
+        return FeeSchedule.parse(text) if text else FeeSchedule()
+    except ValueError as error:
+        raise BadInput(f"--fees {text!r}: {error}") from None
+
+
+# So many of the missing days are named.
+_MOST_NAMED = 5
+
+
+def load_counts(path: Path) -> Counts:
+    """Return the counts of a directory of history or of a file; tell of days that are missing.
+
+    Raises:
+        BadInput: There are none, or the file is not in that format.
+    """
+    counts = store.load_counts(path)
+    missing = missing_days(counts)
+    if missing:
+        named = ", ".join(map(str, missing[:_MOST_NAMED]))
+        more = ", ..." if len(missing) > _MOST_NAMED else ""
+        print(
+            f"mmbot: {path} has no count of {len(missing)} days between its first and its last "
+            f"({named}{more}); forecasts do without these",
+            file=sys.stderr,
+        )
+    return counts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import Progress
@@ -35,14 +37,19 @@ def show(sheets: Iterable[Sheet]) -> None:
     if not console.is_terminal:
         console.width = _WIDTH
     for sheet in sheets:
-        table = Table(*sheet.columns, title=sheet.title, title_justify="left", box=SIMPLE)
-        for column in table.columns[1:]:
-            column.justify = "right"
-        for row in sheet.rows:
-            table.add_row(*row)
-        console.print(table)
+        console.print(table_of(sheet))
         if sheet.note:
             console.print(sheet.note, style="dim", highlight=False, markup=False)
+
+
+def table_of(sheet: Sheet) -> Table:
+    """Return a sheet as a table for a terminal."""
+    table = Table(*sheet.columns, title=sheet.title, title_justify="left", box=SIMPLE)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in sheet.rows:
+        table.add_row(*row)
+    return table
 
 
 def say(sentences: Iterable[str]) -> None:
@@ -55,6 +62,13 @@ def say(sentences: Iterable[str]) -> None:
 def print_json(value: object) -> None:
     """Print a report as a line of JSON, whatever its texts hold."""
     print(to_json(value).decode())
+
+
+def print_answer(report: object) -> None:
+    """Print a daemon's answer as a line of JSON, without what tells it from other answers."""
+    tree = msgspec.to_builtins(report)
+    del tree["type"]
+    print_json(tree)
 
 
 def never_refuse_a_character() -> None:
@@ -94,6 +108,29 @@ def write(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}") from None
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file that is not there yet, for its owner alone.
+
+    Raises:
+        BadInput: It is there, or cannot be written; nothing has changed.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise BadInput(f"{path} is there already, and is left as it is; name another") from None
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}") from None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink(missing_ok=True)
         raise BadInput(f"{path} cannot be written: {error.strerror}") from None
 
 

@@ -5,20 +5,20 @@ Light on imports, as every command that asks a daemon waits for them.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from mmbot import config
+from mmbot.cli.whereabouts import Whereabouts, locate
 from mmbot.daemon import control_client
 from mmbot.daemon.account_lock import address_of
 from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue, read_venue, real_venue
 from mmbot.daemon_api import Answer, Request
-from mmbot.errors import BadInput
+from mmbot.errors import BadInput, NotReady
 from mmbot.kalshi.auth import Signer
 
 _AnswerT = TypeVar("_AnswerT")
@@ -27,27 +27,40 @@ _AnswerT = TypeVar("_AnswerT")
 class Place(msgspec.Struct, frozen=True):
     """Where a daemon is looked for: at the account's address, if the key is known, then here."""
 
+    found: Whereabouts
     directory: Path
     venue: Venue
     signer: Signer | None
     account: str | None
 
+    @property
+    def settings(self) -> config.Settings:
+        """The settings of the config by which it was found."""
+        return self.found.settings
 
-def find(settings: config.Settings, venue_path: Path | None) -> Place:
-    """Return where the daemon with these settings is looked for."""
+
+def find(
+    config_path: Path | None, venue_path: Path | None, changes: Iterable[str] | None = None
+) -> Place:
+    """Return where the daemon with this config is looked for; see `whereabouts.locate`."""
+    found = locate(config_path, changes)
+    settings = found.settings
     venue = choose_venue(settings, venue_path, live=settings.mode == "live")
     try:
-        signer = find_signer(settings.credentials, venue, os.environ)
-    except BadInput:
+        signer = find_signer(settings.credentials, venue, found.environment)
+    except (BadInput, NotReady):
         signer = None
     account = None if signer is None else address_of(settings, venue, signer.key_id)
-    directory = state_directory(settings, os.environ, simulated=venue_path is not None)
-    return Place(directory, venue, signer, account)
+    directory = state_directory(settings, found.environment, simulated=venue_path is not None)
+    return Place(found, directory, venue, signer, account)
 
 
 def ask(place: Place, request: Request) -> Answer:
     """Send a request to the daemon and return its answer; see `control_client.ask`."""
-    return control_client.ask(place.directory, request, place.account)
+    try:
+        return control_client.ask(place.directory, request, place.account)
+    except control_client.NotRunning as error:
+        raise control_client.NotRunning(f"{error} (the config is {place.found})") from None
 
 
 def expect(kind: type[_AnswerT], answer: Answer) -> _AnswerT:

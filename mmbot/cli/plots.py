@@ -12,10 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from mmbot.cli.sweep_plots import draw_sweep
+from mmbot.cli.week_plots import week_pictures
+from mmbot.config import Settings
 from mmbot.errors import BadInput
 from mmbot.forecast.evaluation import Score, ScoredForecast
 from mmbot.forecast.history import Floats
 from mmbot.research.backtest import MarketPrediction, WeekResult
+from mmbot.research.parameter_sweep import HeldOut, Trial
 from mmbot.units import MONEY_PER_DOLLAR
 
 _BINS = np.linspace(0, 1, 11)
@@ -65,7 +69,7 @@ def _draw_calibration(
 
 
 def backtest_pictures(results: Mapping[str, Sequence[WeekResult]]) -> list[str]:
-    """Return SVG elements of cumulated P&L by week and of calibration, by strategy."""
+    """Return SVG elements: P&L by week and calibration, and the weeks that a path was kept of."""
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     cumulated, calibration = figure.subplots(1, 2)
     for name, weeks in results.items():
@@ -79,7 +83,13 @@ def backtest_pictures(results: Mapping[str, Sequence[WeekResult]]) -> list[str]:
         calibration,
         [each for result in next(iter(results.values())) for each in result.predictions],
     )
-    return [_svg(figure)]
+    traded = [picture for each in results.values() for picture in week_pictures(each)]
+    return [_svg(each) for each in (figure, *traded)]
+
+
+def sweep_pictures(trials: Sequence[Trial], held_out: HeldOut, settings: Settings) -> list[str]:
+    """Return an SVG element: the yardstick over the settings, and what choosing is worth."""
+    return [_svg(draw_sweep(trials, held_out, settings))]
 
 
 def calibration_pictures(opinions: Sequence[MarketPrediction]) -> list[str]:

@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
+from mmbot.cli.daemon_options import DaemonConfig
 from mmbot.cli.run import serve
 
 
 def record(
-    config_path: Annotated[
-        Path, typer.Option("--config", help="The settings; see config/mmbot.toml for every key.")
-    ],
+    config_path: DaemonConfig = None,
     venue_path: Annotated[
         Path | None,
         typer.Option("--venue", help="Record where this file says: what `mmbot exchange` printed."),

@@ -35,7 +35,10 @@ class Replayed(msgspec.Struct, frozen=True):
 def replay(
     capture: Annotated[
         Path,
-        typer.Argument(metavar="CAPTURE", help="A .capture file, or a directory that has some."),
+        typer.Argument(
+            metavar="CAPTURE",
+            help="A .capture file, or a directory: of such files, or a daemon's.",
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
@@ -70,9 +73,13 @@ def capture_files(capture: Path) -> list[Path]:
     """Return a capture, or those in a directory, oldest first; raise `BadInput` without any."""
     if not capture.is_dir():
         return [capture]
-    found = sorted(capture.glob(f"*{SUFFIX}"))
+    # A daemon's state directory, or a directory of captures.
+    found = sorted(capture.glob(f"*{SUFFIX}")) or sorted((capture / "capture").glob(f"*{SUFFIX}"))
     if not found:
-        raise BadInput(f"{capture} has no *{SUFFIX} in it; name a file, or the daemon's directory")
+        raise BadInput(
+            f"{capture} has no *{SUFFIX} in it, nor in {capture / 'capture'}; name a capture, or "
+            "the state directory of a daemon (with its mode: STATE/demo)"
+        )
     return found
 
 

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import orjson
 import typer
 
-from mmbot import config
 from mmbot.cli.options import DaemonConfig, DaemonVenue
 from mmbot.cli.output import load_plots, say, show, write
 from mmbot.cli.place import state_directory
 from mmbot.cli.tables import write_csv
-from mmbot.daemon.bank_file import bank_path, load_hindcasts
+from mmbot.cli.week_report import performance_of, title_of
+from mmbot.cli.whereabouts import locate
 from mmbot.daemon.ledger_reader import TradeRecords, read_records
 from mmbot.errors import BadInput
-from mmbot.forecast.calibration import Calibration
 from mmbot.observe import performance_report, statements
-from mmbot.research.performance import PerformanceReport, build_report
+from mmbot.research.performance import PerformanceReport
 from mmbot.trading.values import event_of
 
 
 def report(
     *,
-    config_path: DaemonConfig,
+    config_path: DaemonConfig = None,
     venue_path: DaemonVenue = None,
     event: Annotated[
         str | None,
@@ -54,15 +51,13 @@ def report(
     Example:
     mmbot report --config config/paper.toml --all --html report.html --csv taxes
     """
-    settings = config.load(config_path)
-    directory = state_directory(settings, os.environ, simulated=venue_path is not None)
+    place = locate(config_path)
+    settings = place.settings
+    directory = state_directory(settings, place.environment, simulated=venue_path is not None)
     records = read_records(directory)
     events = _choose(records, event, all_events=all_events)
-    performance = msgspec.structs.replace(
-        _performance(records, settings, events),
-        forecast=_forecast(directory, settings.forecast.method),
-    )
-    title = f"Settled up: {', '.join(sorted(events)) or 'no event'}"
+    performance = performance_of(records, settings, directory, events)
+    title = title_of(events)
     say([title, *performance_report.remarks(performance)])
     show(performance_report.sheets(performance))
     if json_path is not None:
@@ -91,26 +86,6 @@ def _choose(records: TradeRecords, event: str | None, *, all_events: bool) -> fr
         return frozenset({event})
     settled = [event_of(each.ticker) for each in records.settlements]
     return frozenset(settled[-1:])
-
-
-def _performance(
-    records: TradeRecords, settings: config.Settings, events: frozenset[str]
-) -> PerformanceReport:
-    return build_report(
-        records.fills,
-        records.markouts,
-        records.samples,
-        records.settlements,
-        settings.quoting.belief_weight,
-        events,
-        settings.quoting.market_sharpness,
-    )
-
-
-def _forecast(directory: Path, method: str) -> dict[int, Calibration]:
-    """Return the calibration of the forecasts that the daemon keeps; none before its first fit."""
-    hindcasts = load_hindcasts(bank_path(directory, method))
-    return {} if hindcasts is None else hindcasts.record.calibration()
 
 
 def _pictures(performance: PerformanceReport) -> list[str]:

@@ -6,29 +6,40 @@ import faulthandler
 import os
 import secrets
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
+import structlog
 import typer
 import uvloop
 
 from mmbot import config
+from mmbot.cli.daemon_options import DaemonConfig
 from mmbot.cli.place import choose_venue, state_directory
+from mmbot.cli.week_report import renderer
+from mmbot.cli.whereabouts import locate
 from mmbot.daemon import signals
+from mmbot.daemon.alert_addresses import find_addresses
+from mmbot.daemon.alerts import Alerts
+from mmbot.daemon.bystanders import Bystanders
 from mmbot.daemon.credentials import find_signer
+from mmbot.daemon.dashboard_events import DashboardParts
 from mmbot.daemon.endpoints import Venue, read_venue, real_venue
 from mmbot.daemon.interceptor import Interceptor, PassThrough
 from mmbot.daemon.operations import Observer
+from mmbot.daemon.patience import Reminder, pauses
 from mmbot.daemon.process import Process
+from mmbot.daemon.reloading import ConfigFile
 from mmbot.daemon.service_manager import ServiceManager
 from mmbot.daemon.trade_tape import TradeTape
-from mmbot.daemon.watchdog import Watchdog
-from mmbot.errors import BadInput, ExitCode, NotReady
+from mmbot.errors import BadInput, ExitCode, NotReady, Unavailable
+from mmbot.kalshi.auth import Signer
 from mmbot.observe import log
+from mmbot.observe.dashboard import event_course, page_files
 from mmbot.observe.explain import explain
-from mmbot.observe.heartbeat import heartbeat
+from mmbot.observe.heartbeat import Heartbeat
 from mmbot.observe.plan import plan
 from mmbot.observe.status import status
 from mmbot.paper.paper_trading import PaperTrading
@@ -39,11 +50,11 @@ from mmbot.trading.values import Fill
 from mmbot.tsa.counts import Counts
 from mmbot.units import Milliseconds
 
+DASHBOARD = DashboardParts(page_files, event_course, log.recent_lines.after)
+
 
 def run(
-    config_path: Annotated[
-        Path, typer.Option("--config", help="The settings; see config/mmbot.toml for every key.")
-    ],
+    config_path: DaemonConfig = None,
     live: Annotated[
         bool, typer.Option("--live", help="Trade real money; the config must say mode = live too.")
     ] = False,
@@ -55,8 +66,13 @@ def run(
     """Make markets until SIGTERM, SIGQUIT or Ctrl-C, then take every order off.
 
     What time heals is waited for with no quote out: an exchange or tsa.gov that cannot be reached,
-    a clock not set yet, a locked ledger, a full disk. A second signal ends it at once. SIGHUP
-    and the user signals do nothing.
+    a clock not set yet, a locked ledger, a full disk. A second signal ends it at once. The user
+    signals do nothing.
+
+    The config may be edited while it trades: a change of the file, SIGHUP or `mmbot reload` puts
+    the edited one in force. Quoting changes at once, a limit only where it becomes tighter; all
+    else waits for a restart, and the log says which keys do (`config.reloaded`). A file that
+    cannot be used changes nothing (`config.refused`).
 
     Exit codes: 0 no order is left, 2 something given cannot be used, 3 not ready to trade,
     4 stopped without knowing whether an order is left, 5 a part failed (again and again, or one
@@ -67,25 +83,33 @@ def run(
 
 
 def serve(
-    config_path: Path, venue_path: Path | None, *, live: bool = False, only_records: bool = False
+    config_path: Path | None,
+    venue_path: Path | None,
+    *,
+    live: bool = False,
+    only_records: bool = False,
 ) -> None:
     """Run the daemon to its end, and exit with its code."""
     code = ExitCode.NOT_KNOWN
     try:
-        settings = config.load(config_path)
+        place = locate(config_path)
+        settings, environment = place.settings, place.environment
         if only_records:
             settings, venue = only_recording(settings, venue_path)
         else:
             venue = choose_venue(settings, venue_path, live=live)
-        signer = find_signer(settings.credentials, venue, os.environ)
-        simulated = venue_path is not None
-        state = state_directory(
-            settings, os.environ, simulated=simulated, only_records=only_records
-        )
-        # From here on there is something to be taken off before the process may end.
+        addresses = find_addresses(settings.alerts, environment)
+        # From here on no thread may be there that a signal could end the process by, and soon there
+        # is something to be taken off before it may end.
         signals.hold()
         log.configure(settings.log.level)
-        observer = Observer(_heartbeat, _status, explain, plan)
+        signer = _await_signer(settings, venue, environment)
+        simulated = venue_path is not None
+        state = state_directory(
+            settings, environment, simulated=simulated, only_records=only_records
+        )
+        alerts = Alerts(settings.alerts, addresses, state) if addresses else None
+        observer = Observer(Heartbeat().lines, _status, explain, plan, DASHBOARD)
         # A loop that hangs is killed by SIGABRT, and leaves what hung in the log.
         faulthandler.enable(log.STANDARD_ERROR)
         process = Process(
@@ -95,19 +119,35 @@ def serve(
             state,
             interceptor_for,
             observer,
-            Watchdog(ServiceManager(os.environ)),
+            Bystanders(ServiceManager(os.environ), alerts, (state, renderer(settings, state))),
             only_records=only_records,
+            config_file=ConfigFile(place.path),
         )
         code = uvloop.run(process.run())
-    except (BadInput, NotReady):
+    except (BadInput, NotReady, typer.Exit):
         raise
     except Exception:  # noqa: BLE001 (an edge: the exit code must be one of the documented)
         traceback.print_exc()
     raise typer.Exit(code)
 
 
-def _heartbeat(state: TradingState) -> dict[str, Any]:
-    return heartbeat(state) | log.figures()
+def _await_signer(
+    settings: config.Settings, venue: Venue, environment: Mapping[str, str]
+) -> Signer:
+    """Return the account's signer once the key can be had.
+
+    A signal that asks for a stop ends the process meanwhile: what may be left is not known.
+    """
+    reminder = Reminder()
+    for seconds in pauses():
+        try:
+            return find_signer(settings.credentials, venue, environment)
+        except Unavailable as error:
+            if reminder.is_due(str(error)):
+                structlog.get_logger().warning("start.waits", waits_for=str(error))
+            if signals.stop_asked_within(seconds):
+                break
+    raise typer.Exit(ExitCode.NOT_KNOWN)
 
 
 def _status(

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from mmbot.cli.options import FeesOfSeries, read_fees
 from mmbot.cli.work import SchedulerAddress, work_through
 from mmbot.errors import BadInput
 from mmbot.faultlab import campaign
@@ -42,6 +43,7 @@ def simulate(
     replay: Annotated[
         bool, typer.Option("--replay", help="Also replay every session of the bot, as a check.")
     ] = False,
+    fees: FeesOfSeries = "",
     scheduler: SchedulerAddress = None,
 ) -> None:
     """Trade whole weeks in virtual time against an exchange and a network that fail.
@@ -55,9 +57,10 @@ def simulate(
     release_gate --faults none --weeks 4.
     """
     names = named(faults)
+    read_fees(fees)
     _check_guards(without, compare)
     jobs = [
-        Job(seed, names, weeks, removed, compare, replay)
+        Job(seed, names, weeks, removed, compare, replay, fees)
         for seed in range(first, first + seeds)
         for removed in (("", compare) if compare else (without,))
     ]

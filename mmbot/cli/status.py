@@ -26,10 +26,11 @@ from mmbot.errors import BadInput, NotReady
 from mmbot.observe.status_view import status_view
 from mmbot.status_report import StatusReport
 from mmbot.texts import to_json
+from mmbot.units import Milliseconds
 
 
 def status(
-    config_path: DaemonConfig,
+    config_path: DaemonConfig = None,
     venue_path: DaemonVenue = None,
     as_json: AsJson = False,
     watch: Annotated[
@@ -42,27 +43,28 @@ def status(
 ) -> None:
     """Show the daemon at a glance: quotes, positions, P&L, limits, and why not.
 
-    A market's own orders stand beside the best prices of others. P&L is at fair value, and in
-    the outcome that costs most. Below the table stands each gate that is shut, in words.
+    A market's own orders stand beside the best prices of others. P&L is at
+    fair value, and in the outcome that costs most. Below the table stands
+    each gate that is shut, in words.
 
-    With --json it prints one line, described in docs/status.md; with --watch --json one line
-    at each interval.
+    With --json it prints one line, described in docs/status.md; with
+    --watch --json one line at each interval.
 
-    Exit codes: 0 a daemon answered, 2 something given cannot be used, 3 none runs: what its
-    ledger knows is shown, 4 it gave no answer.
+    Exit codes: 0 a daemon answered, 2 something given cannot be used, 3
+    none runs: what its ledger knows is shown, 4 it gave no answer.
     """
-    settings = config.load(config_path)
-    place = find(settings, venue_path)
+    place = find(config_path, venue_path)
+    settings = place.settings
     if watch:
         _watch(place, settings, interval, as_json=as_json)
         return
-    report, error = _look(place, settings)
+    report, error = look(place, settings)
     _print(report, as_json=as_json)
     if error is not None:
         raise error
 
 
-def _look(place: Place, settings: config.Settings) -> tuple[StatusReport, NotRunning | None]:
+def look(place: Place, settings: config.Settings) -> tuple[StatusReport, NotRunning | None]:
     """Return the daemon's status, or what the ledger knows and that none runs.
 
     Raises:
@@ -76,8 +78,12 @@ def _look(place: Place, settings: config.Settings) -> tuple[StatusReport, NotRun
 
         if not has_ledger(place.directory):
             raise
-        now = time.time_ns() // 1_000_000
-        return status_of_ledger(place.directory, settings, now), error
+        return status_of_ledger(place.directory, settings, now_ms()), error
+
+
+def now_ms() -> Milliseconds:
+    """Return the time by the machine's clock."""
+    return time.time_ns() // 1_000_000
 
 
 def _print(report: StatusReport, *, as_json: bool) -> None:
@@ -95,7 +101,7 @@ def _print(report: StatusReport, *, as_json: bool) -> None:
 def _watch(place: Place, settings: config.Settings, interval: float, *, as_json: bool) -> None:
     if as_json:
         while True:
-            _print(_look(place, settings)[0], as_json=True)
+            _print(look(place, settings)[0], as_json=True)
             time.sleep(interval)
     console = Console()
     if not console.is_terminal:
@@ -113,7 +119,7 @@ def _watch(place: Place, settings: config.Settings, interval: float, *, as_json:
 
 def _view(place: Place, settings: config.Settings) -> RenderableType:
     try:
-        report, error = _look(place, settings)
+        report, error = look(place, settings)
     except (NotReady, BadInput) as failure:
         return Text(str(failure), style="red")
     foot = Text(f"{error or ''}\nq ends this", style="dim")

@@ -124,7 +124,7 @@ def sweep(
         figures = _figures(trials, held_out)
         write(json_path, orjson.dumps(figures, option=orjson.OPT_INDENT_2))
     if report_path is not None and plots is not None:
-        pictures = plots.sweep_pictures(trials, held_out)
+        pictures = plots.sweep_pictures(trials, held_out, settings)
         write(report_path, page("Sweep", table.note, [table], pictures).encode())
 
 

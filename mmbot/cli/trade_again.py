@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from mmbot.research.backtest import WeekResult
 from mmbot.research.retrade import retrade
 from mmbot.research.retraded_weeks import week_results
 from mmbot.research.traded_again import SessionSummary
+from mmbot.research.week_path import PathKeeper
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill, event_of
 from mmbot.tsa.calendar import CalendarClock
@@ -65,13 +66,16 @@ class TradedAgain(msgspec.Struct, frozen=True):
     clock: CalendarClock
     records: TradeRecords
     marks: tuple[PnlMark, ...]
+    path: PathKeeper | None
 
-    def weeks(self, mids: Mapping[str, float] | None = None) -> list[WeekResult]:
-        """Return the weeks that are settled; with `mids` those that have one as well."""
+    def weeks(self, *, are_settled: bool) -> list[WeekResult]:
+        """Return the weeks that are settled, or all: what is not settled is worth its last mid."""
+        mids = {ticker: mid for each in self.sessions for ticker, mid in each.mids.items()}
         held = self.records
         return week_results(
-            held.fills, held.markouts, held.samples, held.settlements, self.clock, mids
-        )
+            held.fills, held.markouts, held.samples, held.settlements, self.clock,
+            {} if are_settled else mids, self.path,
+        )  # fmt: skip
 
 
 class RecordedMarket(msgspec.Struct, frozen=True):
@@ -88,8 +92,7 @@ class RecordedMarket(msgspec.Struct, frozen=True):
 
     def play(self, settings: config.Settings, _: int) -> list[WeekResult]:
         """Trade it again with these settings."""
-        again = sessions_again(self.recording, settings, self.cache)
-        return again.weeks({t: mid for each in again.sessions for t, mid in each.mids.items()})
+        return sessions_again(self.recording, settings, self.cache).weeks(are_settled=False)
 
 
 def settings_on_record(recording: Path) -> config.Settings:
@@ -120,8 +123,9 @@ def trade_again(
     """
     settings = None if config_path is None else config.load(config_path)
     plots = load_plots("--report") if report_path is not None else None
-    again = sessions_again(recording, settings, cache or banks.default_directory())
-    weeks = again.weeks()
+    path = None if plots is None else PathKeeper()
+    again = sessions_again(recording, settings, cache or banks.default_directory(), path)
+    weeks = again.weeks(are_settled=True)
     results = {_STRATEGY: weeks}
     events = _events(again)
     say(_remarks(again, config_path))
@@ -130,7 +134,7 @@ def trade_again(
         figures = backtest_report.as_json(results) | {"recording": _figures(again, events)}
         write(json_path, orjson.dumps(figures, option=orjson.OPT_INDENT_2))
     if report_path is not None and plots is not None:
-        pictures = plots.backtest_pictures(results)
+        pictures = plots.backtest_pictures({_STRATEGY: again.weeks(are_settled=False)})
         write(report_path, backtest_report.html_page(results, pictures).encode())
 
 
@@ -145,8 +149,13 @@ class _Ledger(Ledger):
         write_record(self, record)
 
 
-def sessions_again(recording: Path, settings: config.Settings | None, cache: Path) -> TradedAgain:
-    """Trade the sessions of a recording again, in their order.
+def sessions_again(
+    recording: Path,
+    settings: config.Settings | None,
+    cache: Path,
+    path: PathKeeper | None = None,
+) -> TradedAgain:
+    """Trade the sessions of a recording again, in their order; see `retrade`.
 
     Raises:
         BadInput: None of them can be traded again.
@@ -158,13 +167,15 @@ def sessions_again(recording: Path, settings: config.Settings | None, cache: Pat
     with tempfile.TemporaryDirectory(prefix="mmbot-") as name:
         ledger = _Ledger(Path(name))
         try:
-            for path in _captures(recording):
+            for capture in _captures(recording):
                 try:
-                    with path.open("rb") as file:
+                    with capture.open("rb") as file:
                         found = records_of(file)
-                        session = retrade(found, settings, ledger, fit, is_first=not sessions)
+                        session = retrade(
+                            found, settings, ledger, fit, is_first=not sessions, path=path
+                        )
                 except (BadInput, OSError) as error:
-                    unusable.append(f"{path} cannot be traded again: {error}")
+                    unusable.append(f"{capture} cannot be traded again: {error}")
                 else:
                     sessions.append(session)
                     clock = session.clock
@@ -173,7 +184,7 @@ def sessions_again(recording: Path, settings: config.Settings | None, cache: Pat
             ledger.close()
         if not sessions:
             raise BadInput("; ".join(unusable))
-        return TradedAgain(sessions, unusable, clock, read_records(Path(name)), marks)
+        return TradedAgain(sessions, unusable, clock, read_records(Path(name)), marks, path)
 
 
 def _captures(recording: Path) -> list[Path]:

@@ -4,13 +4,26 @@
 """
 
 from mmbot.config.addresses import HOSTS, refuse_address
-from mmbot.config.differences import differences
-from mmbot.config.loading import LoadedConfig, changed, load, load_with_lines, parse, shipped
+from mmbot.config.differences import Difference, compared, differences
+from mmbot.config.loading import (
+    LoadedConfig,
+    changed,
+    load,
+    load_with_lines,
+    parse,
+    parse_change,
+    read,
+    shipped,
+)
+from mmbot.config.origins import Setting, settings_with_origins
 from mmbot.config.problems import BadConfig, Problem
 from mmbot.config.quoting import LimitSettings, OrderSettings, QuotingSettings, Sides
+from mmbot.config.reloading import Reload, is_live, merged
+from mmbot.config.reporting import AlertKind, AlertSettings, MetricsSettings
 from mmbot.config.schema import (
     CountsSettings,
     CredentialSettings,
+    DashboardSettings,
     ExchangeSettings,
     ForecastSettings,
     LogLevel,
@@ -20,34 +33,48 @@ from mmbot.config.schema import (
     Settings,
     StateSettings,
 )
-from mmbot.config.template import every_key, template
+from mmbot.config.template import every_key, template, values_of
 
 __all__ = [
     "HOSTS",
+    "AlertKind",
+    "AlertSettings",
     "BadConfig",
     "CountsSettings",
     "CredentialSettings",
+    "DashboardSettings",
+    "Difference",
     "ExchangeSettings",
     "ForecastSettings",
     "LimitSettings",
     "LoadedConfig",
     "LogLevel",
     "LogSettings",
+    "MetricsSettings",
     "Mode",
     "OrderSettings",
     "PaperSettings",
     "Problem",
     "QuotingSettings",
+    "Reload",
+    "Setting",
     "Settings",
     "Sides",
     "StateSettings",
     "changed",
+    "compared",
     "differences",
     "every_key",
+    "is_live",
     "load",
     "load_with_lines",
+    "merged",
     "parse",
+    "parse_change",
+    "read",
     "refuse_address",
+    "settings_with_origins",
     "shipped",
     "template",
+    "values_of",
 ]

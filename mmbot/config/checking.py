@@ -14,7 +14,7 @@ import msgspec
 from mmbot.config.addresses import refuse_address
 from mmbot.config.mistakes import ESCAPE_ADVICE, filled
 from mmbot.config.problems import Problem
-from mmbot.config.schema import Settings
+from mmbot.config.schema import CredentialSettings, Settings
 from mmbot.config.values import Section
 from mmbot.errors import BadInput
 
@@ -141,7 +141,29 @@ def as_toml(value: object) -> str:
     return value.isoformat() if isinstance(value, dt.time) else json.dumps(value)
 
 
+_PLACE = re.compile(r"(file|env|systemd|aws):[^\s]+( [^\s]+)*")
+_PLACES = '"file:PATH", "env:NAME", "systemd:NAME" or "aws:SECRET"'
+
+
+def _misplaced(credentials: CredentialSettings) -> Iterator[Problem]:
+    """Yield what is wrong with where the key is said to be, without a word of what is written."""
+    private, key_id = credentials.private_key, credentials.key_id
+    if private and not _PLACE.fullmatch(private):
+        text = f"say where the key is, never the key itself: {_PLACES}"
+        yield Problem(f"credentials.private_key: {text}", ("credentials.private_key",))
+    if ":" in key_id and not _PLACE.fullmatch(key_id):
+        text = f"write the id itself, or where it is: {_PLACES}"
+        yield Problem(f"credentials.key_id: {text}", ("credentials.key_id",))
+    if private and credentials.private_key_path:
+        yield Problem(
+            "credentials.private_key and credentials.private_key_path both say where the key is; "
+            "keep one",
+            ("credentials.private_key", "credentials.private_key_path"),
+        )
+
+
 def _contradictions(settings: Settings) -> Iterator[Problem]:
+    yield from _misplaced(settings.credentials)
     counts, quoting, limits, orders = (
         settings.counts,
         settings.quoting,

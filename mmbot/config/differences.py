@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import msgspec
 
+from mmbot.config.checking import as_toml
 from mmbot.config.schema import Settings
+from mmbot.config.template import every_key
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """One key, written as `table.key`, with its two values."""
+
+    key: str
+    old: object
+    new: object
+
+    def __str__(self) -> str:
+        """Return both values as they are written in a file."""
+        return f"{as_toml(self.old)} -> {as_toml(self.new)}"
+
+
+def compared(one: Settings, other: Settings) -> tuple[Difference, ...]:
+    """Return the keys whose values differ, with both, in the order of the template."""
+    new = every_key(other)
+    return tuple(
+        Difference(key, value, new[key])
+        for key, value in every_key(one).items()
+        if value != new[key]
+    )
 
 
 def differences(one: Settings, other: Settings) -> tuple[str, ...]:
     """Return the keys whose values differ, each written as `section.key`."""
-    return tuple(_differences(msgspec.to_builtins(one), msgspec.to_builtins(other), ""))
-
-
-def _differences(one: dict[str, Any], other: dict[str, Any], prefix: str) -> Iterator[str]:
-    for name, value in one.items():
-        if isinstance(value, dict):
-            yield from _differences(value, other[name], f"{prefix}{name}.")
-        elif value != other[name]:
-            yield f"{prefix}{name}"
+    return tuple(each.key for each in compared(one, other))

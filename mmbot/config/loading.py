@@ -108,15 +108,32 @@ def changed(settings: Settings, changes: Mapping[str, object], source: str) -> S
     """
     tree = msgspec.to_builtins(settings, builtin_types=(dt.time,))
     for key, value in changes.items():
-        section, _, name = key.rpartition(".")
-        holder = tree.setdefault(section, {}) if section else tree
-        if not isinstance(holder, dict):
-            raise BadInput(f"{source}: there is no table `{section}`")
+        *sections, name = key.split(".")
+        holder = tree
+        for section in sections:
+            holder = holder.setdefault(section, {})
+            if not isinstance(holder, dict):
+                raise BadInput(f"{source}: there is no table `{section}`")
         holder[name] = value
     settings, problems = check(tree)
     if problems:
         raise BadConfig(source, problems)
     return settings
+
+
+def parse_change(text: str) -> tuple[str, object]:
+    """Read a key and its value, as in `quoting.margin=0.2`; text needs no quotes.
+
+    Raises:
+        BadInput: It is something else.
+    """
+    key, sign, written = text.partition("=")
+    if not sign or not key.strip() or "\n" in written:
+        raise BadInput(f"{text[:60]!r} is not a key and a value such as quoting.margin=0.2")
+    try:
+        return key.strip(), tomllib.loads(f"value = {written}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), written.strip()
 
 
 def _read(text: str) -> tuple[Settings, list[Problem]]:

@@ -20,10 +20,22 @@ ESCAPE_ADVICE = (
 
 _KEY = re.compile(r"(?P<key>[\w.\"'-]+)\s*(?P<sign>[=:])\s*(?P<value>.*)\Z", re.DOTALL)
 _ONE_SIGN = "one = stands between a key and its value: {key} = ..."
+# A line feed and a tab are TOML's own; all else that is blank or no character at all is not.
+_HIDDEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\xa0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
+)
 _COMMENT = r"\s*(#[^\n]*)?\Z"
 
 # A value that TOML refuses, and what to write; `{key}` and the groups are put in.
 _VALUES: tuple[tuple[str, str], ...] = (
+    (
+        r"(?P<whole>[+-]?\d{1,3}),(?P<part>\d{3})",
+        "a comma; write {key} = {whole}{part} for thousands, or {key} = {whole}.{part}",
+    ),
+    (
+        r"[+-]?\d{1,3}([,.' ]\d{3})+([.,]\d+)?",
+        "a separator of thousands; write the digits alone: {key} = 1000.0",
+    ),
     (
         r"(?P<whole>[+-]?\d+),(?P<part>\d+)",
         "a decimal comma; decimals have a point: {key} = {whole}.{part}",
@@ -38,6 +50,7 @@ _VALUES: tuple[tuple[str, str], ...] = (
         r"[\u2018-\u201e\u00ab\u00bb][^\n]*",
         'typographic quotes; write straight ones: {key} = "..."',
     ),
+    (r"[\u2010-\u2015\u2212][^\n]*", "a dash that is no minus; write -"),
     (r"(?i:true|yes|on)", "write {key} = true"),
     (r"(?i:false|no|off)", "write {key} = false"),
     (r"(?i:none|null|nil)?", "there is no value; take the line out, and the default is in force"),
@@ -56,12 +69,20 @@ def explain(statement: str, error: str) -> str:
         statement: Its text.
         error: What the parser says.
     """
+    hidden = _HIDDEN.search(statement)
+    if hidden is not None:
+        return (
+            f"there is an invisible character (U+{ord(hidden[0]):04X}), as it comes with text that "
+            "is copied; write the line anew"
+        )
     text = statement.strip()
     found = _KEY.match(text)
     if found is not None:
         key, value = found["key"], found["value"].strip()
         value = f"={value}" if found["sign"] == ":" else value
         return f"{key}: {_of_value(key, value, error)}"
+    if text.startswith(("//", ";", "--", "/*", "%")):
+        return "a remark begins with #"
     if text.startswith("["):
         return "a table's name is written between brackets on a line of its own: [quoting]"
     return "that is neither a table, such as [quoting], nor a key with its value: margin = 0.1"

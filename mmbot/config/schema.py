@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from mmbot.config.quoting import LimitSettings, OrderSettings, QuotingSettings
+from mmbot.config.reporting import AlertSettings, MetricsSettings
 from mmbot.config.values import Dollars, Section, key
 from mmbot.units import MONEY_PER_DOLLAR, Money
 
@@ -34,14 +35,29 @@ class CredentialSettings(Section, frozen=True, kw_only=True):
     """`[credentials]`: where the API key is found. The key itself is never in the file."""
 
     key_id: Annotated[
-        str, key("The API key's id. Empty: MMBOT_KEY_ID in the environment, or systemd's.")
+        str,
+        key(
+            "The API key's id, or where it is: file:PATH, env:NAME, systemd:NAME or aws:SECRET. "
+            "Empty: MMBOT_KEY_ID in the environment, or systemd's credential key_id."
+        ),
     ] = ""
     private_key_path: Annotated[
         str,
         key(
             "The PEM file of the API key, which only its owner may read (chmod 600). Empty: "
-            "MMBOT_PRIVATE_KEY_PATH in the environment, or systemd's."
+            "MMBOT_PRIVATE_KEY_PATH in the environment, or systemd's credential private_key."
         ),
+    ] = ""
+    private_key: Annotated[
+        str,
+        key(
+            "Instead of the line above, where the key is: file:PATH, env:NAME (a variable of the "
+            "environment), systemd:NAME (a credential that the unit loads), aws:SECRET (a secret "
+            "of AWS Secrets Manager, of the fields key_id and private_key)."
+        ),
+    ] = ""
+    aws_region: Annotated[
+        str, key("The region of that secret. Empty: the one that the machine is configured for.")
     ] = ""
 
 
@@ -149,6 +165,36 @@ class LogSettings(Section, frozen=True, kw_only=True):
     ] = 60.0
 
 
+class DashboardSettings(Section, frozen=True, kw_only=True):
+    """`[dashboard]`: a page that shows what the daemon does, live, and can halt it."""
+
+    enabled: Annotated[
+        bool, key("Whether the page is served. Nothing is spent on it while nobody looks.")
+    ] = True
+    address: Annotated[
+        str,
+        msgspec.Meta(pattern=r"\A[0-9a-fA-F.:]{2,45}\Z"),
+        key(
+            "The machine's address that it listens on. Whoever reaches it can read all figures: "
+            "127.0.0.1 is reached from this machine alone, and from others through `ssh -L`."
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        msgspec.Meta(ge=0, le=65535),
+        key("Its port; 0 takes a free one. `mmbot dashboard` says where the page is."),
+    ] = 8780
+    names: Annotated[
+        tuple[Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9.-]{1,253}\Z")], ...],
+        msgspec.Meta(max_length=16),
+        key(
+            "Names that a browser may reach it by beside localhost and addresses, such as that of "
+            "a proxy before it; any other name is refused, as it could be another site's.",
+            "host names",
+        ),
+    ] = ()
+
+
 class Settings(Section, frozen=True, kw_only=True):
     """All settings, in the order of the template."""
 
@@ -169,3 +215,6 @@ class Settings(Section, frozen=True, kw_only=True):
     paper: PaperSettings = PaperSettings()
     state: StateSettings = StateSettings()
     log: LogSettings = LogSettings()
+    dashboard: DashboardSettings = DashboardSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    alerts: AlertSettings = AlertSettings()

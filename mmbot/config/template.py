@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args, get_origin
 import msgspec
 
 from mmbot.config.checking import as_toml, table_of
+from mmbot.config.loading import LoadedConfig
 from mmbot.config.schema import Settings
 
 _TOP = """\
@@ -32,6 +33,11 @@ def template(values: Mapping[str, object] | None = None, remark: str = _TOP) -> 
 def every_key(settings: Settings) -> dict[str, object]:
     """Return the value of each key, written as `table.key`, in the order of the template."""
     return dict(_values(settings, ""))
+
+
+def values_of(loaded: LoadedConfig) -> dict[str, object]:
+    """Return the values of the keys that a file names."""
+    return {key: each for key, each in every_key(loaded.settings).items() if key in loaded.lines}
 
 
 def _values(holder: msgspec.Struct, prefix: str) -> Iterator[tuple[str, object]]:

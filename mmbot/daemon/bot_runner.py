@@ -10,9 +10,9 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import assert_never
+from typing import Any, assert_never
 
 import structlog
 
@@ -78,6 +78,8 @@ class BotRunner:
         interceptor: The interceptor on the record.
         worker: Reads pages and fits forecasters.
         stream: The connection to the exchange.
+        reacted: Called with the seconds from a frame to a write that follows from it.
+        heard: Called with name and fields of each line that the bot logs, whatever is shown.
         prepared: Set once a forecaster is fitted, cannot be for want of counts, or a stop is due.
         latency: How quick it is.
         no_counts: Why no forecaster can be fitted: the counts cannot be read. Empty otherwise.
@@ -121,6 +123,10 @@ class BotRunner:
         self.worker = CountsWorker(venue.counts_url, directory, self._worker_done)
         rng = random.Random(f"stream {session}")  # noqa: S311 (jitter, not secrecy)
         self.stream = StreamClient(venue.ws_url, self, rng)
+        self.heard: Callable[[str, Mapping[str, Any]], None] = lambda _name, _fields: None
+        self.reacted: Callable[[float], None] = lambda _seconds: None
+        # When the frames were read that are being handled; 0 while none are.
+        self._frame_at = 0.0
         self.prepared, self.finished = asyncio.Event(), asyncio.Event()
         self.latency = Latency()
         self.no_counts: str = ""
@@ -130,8 +136,7 @@ class BotRunner:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: Milliseconds = 0
         self._clock_set = False
-        # When the frames that are being handled were read, and when any were last.
-        self._read_at: float | None = None
+        # When any were read last.
         self._last_read_at = 0.0
         self._garbage = GarbageCollector()
         # Lines of the log that wait until everything is sent.
@@ -227,12 +232,12 @@ class BotRunner:
         """Pass frames through the interceptor to the bot; return whether all is subscribed."""
         if self._ended or self._supervisor.given_up:
             return False
-        self._read_at = self._last_read_at = time.perf_counter()
+        self._frame_at = self._last_read_at = time.perf_counter()
         with self._supervisor.vital():
             for frame in frames:
                 for each in self.interceptor.incoming(frame, wall_clock()):
                     self._driver.handle(FrameReceived(each))
-        self._read_at = None
+        self._frame_at = 0.0
         self.latency.frames += len(frames)
         age = self.bot.feed_age(wall_clock())
         if age is not None:
@@ -261,17 +266,19 @@ class BotRunner:
         """Send a request in a task of its own."""
         if self._tasks is None:
             raise RuntimeError("nothing is sent before the bot runs")
-        task = self._tasks.create_task(self._call(call, self._read_at))
+        task = self._tasks.create_task(self._call(call, self._frame_at))
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
-    async def _call(self, call: Call, read_at: float | None) -> None:
+    async def _call(self, call: Call, frame_at: float) -> None:
         with self._supervisor.vital():
             answer = self.interceptor.answer(call.request, wall_clock())
             if answer is None:
+                if frame_at and call.request.method != "GET":
+                    seconds = time.perf_counter() - frame_at
+                    self.latency.order_us.add(seconds * 1e6)
+                    self.reacted(seconds)
                 sent = wall_clock()
-                if read_at is not None and call.request.method != "GET":
-                    self.latency.order_us.add((time.perf_counter() - read_at) * 1e6)
                 answer = await self._rest.try_call(call.request)
                 self._correct_clock(call, answer, sent)
                 self.interceptor.observe_answer(call.request, answer, wall_clock())
@@ -350,6 +357,7 @@ class BotRunner:
             if note.name == "belief.exposure":
                 self.latency.risk_cent_seconds.add(note.fields["cent_seconds"])
             getattr(self._log, note.level)(note.name, **note.fields)
+            self.heard(note.name, note.fields)
 
     def counts_unavailable(self, reason: str) -> None:
         """Report that there are no counts to forecast from."""

@@ -62,6 +62,11 @@ class Capture:
         """How much of what all sessions may take this one has taken, from 0 to 1."""
         return self._file.share_filled
 
+    @property
+    def bytes_written(self) -> int:
+        """How much of this session is on disk."""
+        return self._file.own_bytes
+
     def __enter__(self) -> Self:
         if self._is_on:
             self._thread.start()
@@ -133,7 +138,7 @@ class _SessionFile:
         self.path = path
         self._ceiling_bytes = ceiling_bytes
         self._descriptor = -1
-        self._own_bytes = 0
+        self.own_bytes = 0
         self._other_bytes = 0
 
     def __enter__(self) -> Self:
@@ -160,11 +165,11 @@ class _SessionFile:
     @property
     def share_filled(self) -> float:
         """The file's size, as a part of the ceiling."""
-        return self._own_bytes / self._ceiling_bytes if self._ceiling_bytes else 0.0
+        return self.own_bytes / self._ceiling_bytes if self._ceiling_bytes else 0.0
 
     def append(self, data: bytes) -> bool:
         """Write `data` if it fits below the ceiling; return whether it does."""
-        own_bytes = self._own_bytes + len(data)
+        own_bytes = self.own_bytes + len(data)
         if own_bytes + self._other_bytes > self._ceiling_bytes:
             self._make_room(own_bytes)
         fits = own_bytes + self._other_bytes <= self._ceiling_bytes
@@ -190,4 +195,4 @@ class _SessionFile:
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
-        self._own_bytes += len(data)
+        self.own_bytes += len(data)

@@ -107,12 +107,20 @@ CREATE TABLE voided_fills (
 ) STRICT;
 ALTER TABLE fills ADD COLUMN confirmed INTEGER NOT NULL DEFAULT 1;
 """,
+    """
+CREATE TABLE pauses (
+    id INTEGER PRIMARY KEY, ticker TEXT NOT NULL, since INTEGER NOT NULL, ended INTEGER
+) STRICT;
+""",
 )
 VERSION = len(_ADDITIONS)
 # How long to wait for another process's lock.
 _LOCKED_SECONDS = 1.0
 # Events whose P&L marks are read at the start: some weeks of them.
 _MARKED_EVENTS = 16
+
+# Nobody pauses more markets than a few weeks have.
+_MOST_PAUSED = 1_000
 
 # The first version with a table of halts.
 _HALTS_SINCE = 3
@@ -250,6 +258,21 @@ class Ledger:
     def halt(self) -> Halted | None:
         """Return the halt that is in force."""
         return _halt(self._db)
+
+    def add_pause(self, ticker: str, now: Milliseconds) -> None:
+        """Store that a market is paused, unless it is, until `end_pause`."""
+        if ticker not in self.paused_markets():
+            self._db.execute("INSERT INTO pauses (ticker, since) VALUES (?, ?)", (ticker, now))
+
+    def end_pause(self, ticker: str, now: Milliseconds) -> None:
+        """End the pause of a market, if any."""
+        self._db.execute(
+            "UPDATE pauses SET ended = ? WHERE ticker = ? AND ended IS NULL", (now, ticker)
+        )
+
+    def paused_markets(self) -> tuple[str, ...]:
+        """Return the markets that are paused, the latest of them, by ticker."""
+        return read_paused(self._db)
 
     def add_missing_count(self, day: dt.date, now: Milliseconds) -> None:
         """Store that a day's count is no longer waited for."""
@@ -444,6 +467,14 @@ def read_halt(directory: Path) -> Halted | None:
             return _halt(db) if version >= _HALTS_SINCE else None
     except sqlite3.Error as error:
         raise BadInput(f"the ledger {path} cannot be used: {error}") from None
+
+
+def read_paused(db: sqlite3.Connection) -> tuple[str, ...]:
+    """Return the markets that are paused by the ledger behind a connection, by ticker."""
+    rows = db.execute(
+        "SELECT ticker FROM pauses WHERE ended IS NULL ORDER BY id DESC LIMIT ?", (_MOST_PAUSED,)
+    )
+    return tuple(sorted(ticker for (ticker,) in rows))
 
 
 def _halt(db: sqlite3.Connection) -> Halted | None:

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
-from mmbot.daemon.ledger import FILE_NAME, VERSION, Ledger, has_ledger
+from mmbot.daemon.ledger import FILE_NAME, VERSION, Ledger, has_ledger, read_paused
 from mmbot.errors import BadInput
 from mmbot.trading.commands import MarketSample, MarketView, Markout, RecordFill, RecordSettlement
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill, event_of
+from mmbot.tsa.calendar import EASTERN
+from mmbot.tsa.counts import Counts
 
 
 class TradeRecords(msgspec.Struct, frozen=True):
@@ -32,8 +35,12 @@ class TradeRecords(msgspec.Struct, frozen=True):
     settlements: tuple[RecordSettlement, ...]
 
 
-def read_records(directory: Path) -> TradeRecords:
+def read_records(directory: Path, event: str = "") -> TradeRecords:
     """Read the ledger in a state directory; one of an earlier version is upgraded first.
+
+    Args:
+        directory: The state directory.
+        event: The event that is read; all if it is empty.
 
     Raises:
         BadInput: There is none, it is broken, of a later version, or to be upgraded and in use.
@@ -49,7 +56,7 @@ def read_records(directory: Path) -> TradeRecords:
         with closing(_open(path)) as db:
             # One snapshot for all queries.
             db.execute("BEGIN")
-            return _read(db)
+            return _read(db, event)
     except sqlite3.DatabaseError as error:
         raise BadInput(f"the ledger {path} cannot be read: {error}") from None
 
@@ -71,6 +78,42 @@ def read_unsettled(directory: Path) -> tuple[tuple[str, ...], tuple[Fill, ...]]:
     return tuple(sorted(events)), tuple(undecided)
 
 
+def read_counts(directory: Path, counts: Counts) -> Counts:
+    """Return the counts with those that the ledger has seen; without a ledger as they are.
+
+    Raises:
+        BadInput: The ledger cannot be read.
+    """
+    path = directory / FILE_NAME
+    if not has_ledger(directory):
+        return counts
+    try:
+        with closing(_open(path)) as db:
+            rows = db.execute(
+                "SELECT day, count, seen, archived FROM counts ORDER BY seen, day"
+            ).fetchall()
+    except sqlite3.DatabaseError as error:
+        raise BadInput(f"the ledger {path} cannot be read: {error}") from None
+    for day, count, seen, archived in rows:
+        at = dt.datetime.fromisoformat(seen).astimezone(EASTERN)
+        counts, _ = counts.observe(dt.date.fromisoformat(day), count, at, archived=bool(archived))
+    return counts
+
+
+def read_pauses(directory: Path) -> tuple[str, ...]:
+    """Return the markets that are paused; call `read_records` first.
+
+    Raises:
+        BadInput: The ledger cannot be read.
+    """
+    path = directory / FILE_NAME
+    try:
+        with closing(_open(path)) as db:
+            return read_paused(db)
+    except sqlite3.DatabaseError as error:
+        raise BadInput(f"the ledger {path} cannot be read: {error}") from None
+
+
 def read_marks(directory: Path) -> tuple[PnlMark, ...]:
     """Return the latest P&L mark of every event; call `read_records` first.
 
@@ -90,19 +133,30 @@ def _open(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
 
 
-def _read(db: sqlite3.Connection) -> TradeRecords:
+def _read(db: sqlite3.Connection, event: str) -> TradeRecords:
+    # The tickers from an event's to what would follow the last of them.
+    of_event = (f"{event}-", f"{event}.") if event else ("", chr(sys.maxunicode))
     fills = db.execute(
         "SELECT trade_id, order_id, ticker, side, price, count, fee, at,"
-        " known, belief, mid, fair, confirmed FROM fills ORDER BY at, trade_id, order_id"
+        " known, belief, mid, fair, confirmed FROM fills WHERE ticker >= ? AND ticker < ?"
+        " ORDER BY at, trade_id, order_id",
+        of_event,
     )
     markouts = db.execute(
-        "SELECT trade_id, order_id, horizon, at, belief, mid, fair FROM markouts ORDER BY at"
+        "SELECT trade_id, order_id, horizon, at, belief, mid, fair FROM markouts"
+        " WHERE (trade_id, order_id) IN"
+        " (SELECT trade_id, order_id FROM fills WHERE ticker >= ? AND ticker < ?) ORDER BY at",
+        of_event,
     )
     samples = db.execute(
-        "SELECT ticker, known, moment, at, belief, mid, fair FROM samples ORDER BY at, ticker"
+        "SELECT ticker, known, moment, at, belief, mid, fair FROM samples"
+        " WHERE ticker >= ? AND ticker < ? ORDER BY at, ticker",
+        of_event,
     )
     settlements = db.execute(
-        "SELECT ticker, value, position, payout, at, final FROM settlements ORDER BY number"
+        "SELECT ticker, value, position, payout, at, final FROM settlements"
+        " WHERE ticker >= ? AND ticker < ? ORDER BY number",
+        of_event,
     )
     return TradeRecords(
         tuple(

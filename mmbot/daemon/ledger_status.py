@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmbot.config import Settings
 from mmbot.daemon.ledger import read_halt
-from mmbot.daemon.ledger_reader import TradeRecords, read_marks, read_records
+from mmbot.daemon.ledger_reader import TradeRecords, read_marks, read_pauses, read_records
 from mmbot.status_report import EventStatus, HaltStatus, MarketStatus, PnlStatus, StatusReport
 from mmbot.trading.commands import RecordSettlement
 from mmbot.trading.losses import DailyLosses
@@ -49,8 +49,10 @@ def status_of_ledger(directory: Path, settings: Settings, now: Milliseconds) -> 
         calendar=at,
         mode=settings.mode,
         pnl=_pnl(events, Week.of(at.date()), at.date()),
+        directory=str(directory),
         series=settings.exchange.series,
         halt=None if halt is None else HaltStatus(halt.since, halt.reason),
+        paused=read_pauses(directory),
         events=events,
     )
 

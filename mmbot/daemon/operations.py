@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import difflib
 import sqlite3
 import time
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any, assert_never
 
 import msgspec
@@ -19,67 +19,82 @@ import structlog
 
 from mmbot.bot.bot import Bot
 from mmbot.bot.inputs import BotInput, CountsGivenUp, EventOccurred
-from mmbot.config import Settings, differences
+from mmbot.config import Difference, Settings, differences, merged
+from mmbot.config.checking import as_toml
+from mmbot.daemon.dashboard_events import DashboardParts
 from mmbot.daemon.ledger import Ledger
+from mmbot.daemon.ledger_fills import list_fills
 from mmbot.daemon.ledger_writer import LedgerWriter
+from mmbot.daemon.market_pauses import LOOK_SECONDS, STORE_SECONDS, MarketPauses, why_not_kept
+from mmbot.daemon.reloading import Reloader
 from mmbot.daemon_api import (
     Answer,
+    ChangedKey,
     CountDay,
     CountSighting,
     CountsReport,
     CountState,
+    DashboardReport,
     Explain,
     Explanation,
+    FillsReport,
+    FindDashboard,
     Halt,
     HaltReport,
     ListCounts,
+    ListFills,
     MissCount,
     MissingReport,
+    PauseMarket,
     Plan,
     PlannedMarket,
     PlanReport,
     Refused,
+    Reload,
+    ReloadReport,
     Request,
     Resume,
     ResumeReport,
     Status,
     Step,
+    UnpauseMarket,
 )
 from mmbot.errors import BadInput
 from mmbot.status_report import StatusReport, Surroundings
 from mmbot.trading.engine import Engine
 from mmbot.trading.events import Halted, Resumed
+from mmbot.trading.market_names import named_market
 from mmbot.trading.state import TradingState
 from mmbot.tsa.calendar import Week, release_instant
 from mmbot.tsa.counts import Counts
 from mmbot.units import Milliseconds
 
-# How long the answer to a halt waits for the last order to be off, and the pause between looks.
+# How long the answer to a halt waits for the last order to be off.
 HALT_SECONDS = 20.0
-_LOOK_SECONDS = 0.02
-# How long a halt waits for the ledger before it takes effect all the same.
-_STORE_SECONDS = 0.5
 # What a plan may change: any other setting is not the engine's, or needs a restart.
 _PLANNED = ("quoting", "limits", "orders")
 
 
 _NOBODY = Surroundings()
+_NO_DASHBOARD = DashboardReport("", "", "it has none")
 
 
 class Observer(msgspec.Struct, frozen=True):
     """How the state of a running bot is shown.
 
     Attributes:
-        heartbeat: The fields of a heartbeat.
+        heartbeat: The events and fields to log at a heartbeat.
         status: Everything at a glance.
         explain: The steps from the counts to the orders of one market.
         plan: Every market's quotes under the settings in force and under others.
+        dashboard: What the dashboard is made of; without it there is none.
     """
 
-    heartbeat: Callable[[TradingState], dict[str, Any]]
+    heartbeat: Callable[[StatusReport], list[tuple[str, dict[str, Any]]]]
     status: Callable[[TradingState, Counts, Surroundings, Milliseconds], StatusReport]
     explain: Callable[[TradingState, Counts, str, Milliseconds], tuple[Step, ...]]
     plan: Callable[[Engine, Settings, Milliseconds], tuple[PlannedMarket, ...]]
+    dashboard: DashboardParts | None = None
 
 
 class Operations:
@@ -95,6 +110,8 @@ class Operations:
         observer: Observer,
         about: Surroundings = _NOBODY,
         problems: Callable[[], tuple[str, ...]] = tuple,
+        reloader: Reloader | None = None,
+        dashboard: Callable[[], DashboardReport] = lambda: _NO_DASHBOARD,
     ) -> None:
         """Begin without a request.
 
@@ -107,8 +124,11 @@ class Operations:
             observer: Explains, plans, and shows the status.
             about: What names the session in a status.
             problems: What a person should see to now, in sentences.
+            reloader: Puts an edited config in force, if it can be.
+            dashboard: Says where the dashboard is.
         """
-        self._settings = settings
+        self._started_with = settings
+        self._reloader = reloader
         self._bot = bot
         self._ledger = ledger
         self._handle = handle
@@ -116,21 +136,38 @@ class Operations:
         self._observer = observer
         self._about = about
         self._problems = problems
+        self._dashboard = dashboard
+        self._pauses = MarketPauses(bot.engine.state, ledger, handle, wall_clock)
         self._log = structlog.get_logger()
 
     async def answer(self, request: Request) -> Answer:
         """Execute a request and return its answer."""
         try:
-            if isinstance(request, Halt):
-                return await self._halt(request)
-            return await self._answer_soon(request)
+            match request:
+                case Halt():
+                    return await self._halt(request)
+                case PauseMarket():
+                    return await self._pauses.pause(request.ticker)
+                case Reload():
+                    return await self._reload()
+                case _:
+                    return await self._answer_soon(request)
         except BadInput as error:
             return Refused(str(error))
         except sqlite3.Error as error:
             return Refused(f"the ledger cannot keep it ({error}); nothing has changed")
 
     async def _answer_soon(
-        self, request: Resume | MissCount | ListCounts | Explain | Plan | Status
+        self,
+        request: Resume
+        | MissCount
+        | ListCounts
+        | Explain
+        | Plan
+        | Status
+        | UnpauseMarket
+        | ListFills
+        | FindDashboard,
     ) -> Answer:
         match request:
             case Resume():
@@ -145,6 +182,12 @@ class Operations:
                 return self._plan(request.settings)
             case Status():
                 return self.status()
+            case UnpauseMarket():
+                return await self._pauses.unpause(request.ticker)
+            case ListFills():
+                return await self._fills(request)
+            case FindDashboard():
+                return self._dashboard()
             case _:
                 assert_never(request)
 
@@ -159,6 +202,7 @@ class Operations:
         halt = await self._ledger.submit(Ledger.halt)
         if halt is not None:
             self._handle(EventOccurred(halt))
+        await self._pauses.recall()
         await self._give_counts_up()
 
     async def _give_counts_up(self) -> None:
@@ -169,24 +213,16 @@ class Operations:
 
     async def _halt(self, request: Halt) -> HaltReport:
         started = time.monotonic()
-        halt, not_kept = Halted(self._wall_clock(), request.reason), ""
+        halt = Halted(self._wall_clock(), request.reason)
         storing = self._ledger.submit(lambda ledger: _store_halt(ledger, halt))
         # Stored first, but a disk that takes its time does not keep the quotes on.
-        await asyncio.wait({storing}, timeout=_STORE_SECONDS)
+        await asyncio.wait({storing}, timeout=STORE_SECONDS)
         if storing.done() and storing.exception() is None:
             halt = storing.result()
         live = self._live()
         self._handle(EventOccurred(halt))
         await self._wait_until_off(started + HALT_SECONDS)
-        remaining = max(0.0, started + HALT_SECONDS - time.monotonic())
-        await asyncio.wait({storing}, timeout=remaining)
-        try:
-            if not storing.done():
-                not_kept = "the disk has not confirmed it yet"
-            else:
-                storing.result()
-        except sqlite3.Error as error:
-            not_kept = str(error)
+        not_kept = await why_not_kept(storing, started + HALT_SECONDS)
         if not_kept:
             self._log.error("halt.not_kept", reason=not_kept)
         return HaltReport(
@@ -204,7 +240,7 @@ class Operations:
         while self._live() or not self._state.service.reconciled:
             if time.monotonic() >= deadline or not self._state.service.halted:
                 return
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)
 
     def _live(self) -> int:
         return sum(order.remaining > 0 for order in self._state.orders)
@@ -217,6 +253,18 @@ class Operations:
             self._handle(EventOccurred(Resumed()))
         since, reason = (halt.since, halt.reason) if halt else (None, "")
         return ResumeReport(since, reason, running=True)
+
+    async def _fills(self, request: ListFills) -> FillsReport:
+        directory, now = Path(self._about.directory), self._wall_clock()
+        return await asyncio.to_thread(
+            list_fills, directory, request.event, request.most, now, running=True
+        )
+
+    async def _reload(self) -> ReloadReport:
+        if self._reloader is None:
+            raise BadInput("this daemon only records, and takes no other settings")
+        found = await self._reloader.reload()
+        return ReloadReport(_shown(found.changed), _shown(found.waits))
 
     # Counts
 
@@ -246,14 +294,8 @@ class Operations:
 
     # Questions
 
-    def _explain(self, ticker: str) -> Explanation:
-        known = self._state.event_of_market
-        if ticker not in known:
-            near = difflib.get_close_matches(ticker, known, n=1, cutoff=0.5)
-            advice = f"; did you mean {near[0]}?" if near else ""
-            listed = f"{len(known)} markets are listed" if known else "no market is listed yet"
-            raise BadInput(f"there is no market {ticker!r}: {listed}{advice}")
-        now = self._wall_clock()
+    def _explain(self, text: str) -> Explanation:
+        ticker, now = named_market(text, self._state.event_of_market), self._wall_clock()
         return Explanation(
             ticker, self._observer.explain(self._state, self._bot.counts, ticker, now)
         )
@@ -272,7 +314,8 @@ class Operations:
         return self._observer.status(self._state, bot.counts, around, now)
 
     def _plan(self, settings: Settings) -> PlanReport:
-        for key in differences(self._settings, settings):
+        in_force = self._started_with if self._reloader is None else self._reloader.settings
+        for key in differences(in_force, settings):
             if key.partition(".")[0] not in _PLANNED:
                 raise BadInput(
                     f"{key} is not what the daemon runs with; a plan can only try other values in "
@@ -280,13 +323,19 @@ class Operations:
                 )
         tried = {name: getattr(settings, name) for name in _PLANNED}
         edited = msgspec.structs.replace(self._state.settings, **tried)
-        return PlanReport(self._observer.plan(self._bot.engine, edited, self._wall_clock()))
+        found = merged(self._state.settings, edited)
+        markets = self._observer.plan(self._bot.engine, edited, self._wall_clock())
+        return PlanReport(markets, _shown(found.changed), _shown(found.waits))
 
 
 def _store_halt(ledger: Ledger, halt: Halted) -> Halted:
     """Store a halt; return the one that is in force."""
     ledger.add_halt(halt)
     return ledger.halt() or halt
+
+
+def _shown(changes: tuple[Difference, ...]) -> tuple[ChangedKey, ...]:
+    return tuple(ChangedKey(each.key, as_toml(each.old), as_toml(each.new)) for each in changes)
 
 
 def count_days(

@@ -19,17 +19,18 @@ from mmbot.config import Settings
 from mmbot.daemon import transport
 from mmbot.daemon.account_client import CANCEL_SECONDS, AccountClient
 from mmbot.daemon.account_lock import AccountTaken, address_of, claim
+from mmbot.daemon.bystanders import Bystanders
 from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import Ledger, LedgerTaken
 from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.operations import Observer
 from mmbot.daemon.patience import Patience, Reminder
+from mmbot.daemon.reloading import ConfigFile, Reloader
 from mmbot.daemon.service import Service
 from mmbot.daemon.signals import SignalThread
 from mmbot.daemon.stop import Stop
 from mmbot.daemon.sweep import sweep
-from mmbot.daemon.watchdog import Watchdog
 from mmbot.errors import BadInput, ExitCode, NotReady, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.trading.values import Fill
@@ -39,6 +40,13 @@ STOP_SECONDS = CANCEL_SECONDS + 5.0
 # A predecessor that is about to end lets go of ledger and account by then; another daemon does not.
 _PREDECESSOR_ATTEMPTS, _PREDECESSOR_PAUSE_SECONDS = 60, 0.5
 _T = TypeVar("_T")
+_HOW = {
+    ExitCode.CLEAN: "no order is left",
+    ExitCode.BAD_INPUT: "something given cannot be used",
+    ExitCode.NOT_READY: "it is not ready to trade",
+    ExitCode.NOT_KNOWN: "it is not known whether an order is left",
+    ExitCode.BROKEN: "a part failed, and no order is left",
+}
 
 InterceptorFor = Callable[[Settings, Iterable[Fill]], Interceptor]
 
@@ -54,9 +62,10 @@ class Process:
         state: Path,
         interceptor_for: InterceptorFor,
         observer: Observer,
-        watchdog: Watchdog,
+        bystanders: Bystanders,
         *,
         only_records: bool = False,
+        config_file: ConfigFile | None = None,
     ) -> None:
         """Begin with nothing open.
 
@@ -68,9 +77,12 @@ class Process:
             interceptor_for: Returns what stands between the bot and the exchange, from settings and
                 the fills so far.
             observer: Shows the bot's state to people.
-            watchdog: Looks at this process, and tells systemd.
+            bystanders: Are told what happens.
             only_records: Whether the market is recorded and nothing is quoted, not even on paper.
+            config_file: Where other settings may come from while it trades.
         """
+        self._config_file = config_file
+        self._reloader: Reloader | None = None
         self._only_records = only_records
         self._settings = settings
         self._venue = venue
@@ -78,8 +90,9 @@ class Process:
         self._state = state
         self._interceptor_for = interceptor_for
         self._observer = observer
-        self._watchdog = watchdog
-        self._patience, self._reminder = Patience(tell=watchdog.waits_for), Reminder()
+        self._bystanders = bystanders
+        self._patience = Patience(tell=bystanders.waits_for)
+        self._reminder = Reminder()
         self._log = structlog.get_logger()
 
     async def run(self) -> ExitCode:
@@ -103,27 +116,36 @@ class Process:
         signals = SignalThread(
             asked,
             lambda: on_loop(stop.hurry),
-            lambda: on_loop(lambda: self._log.info("reload.ignored")),
+            lambda: on_loop(self._ask_reload),
             STOP_SECONDS,
             ExitCode.NOT_KNOWN,
         )
         signals.start()
         code = ExitCode.NOT_KNOWN
-        watched = [asyncio.create_task(self._watchdog.run()), asyncio.create_task(self._ends(stop))]
+        ending = asyncio.create_task(self._ends(stop))
         try:
-            code = await self._run(stop)
+            async with self._bystanders.running():
+                code = await self._run(stop)
+            await self._bystanders.ended(f"Stopped: {_HOW[code]}")
         except (BadInput, NotReady) as error:
             code = ExitCode(error.exit_code)
+            await self._bystanders.ended("Stopped, and a person must mend it", str(error))
             raise
         finally:
             signals.ending(code)
-            for task in watched:
-                task.cancel()
+            ending.cancel()
         return code
+
+    def _ask_reload(self) -> None:
+        if self._reloader is not None:
+            self._reloader.asked.set()
+            return
+        with self._bystanders.watchdog.reloading():
+            self._log.info("reload.ignored")
 
     async def _ends(self, stop: Stop) -> None:
         await stop.asked.wait()
-        self._watchdog.stops()
+        self._bystanders.watchdog.stops()
 
     async def _run(self, stop: Stop) -> ExitCode:
         try:
@@ -158,9 +180,11 @@ class Process:
                 self._state,
                 self._interceptor_for(self._settings, fills),
                 self._observer,
-                self._watchdog,
+                self._bystanders,
                 only_records=self._only_records,
+                config_file=self._config_file,
             )
+            self._reloader = service.reloader
             return await service.run(stop, account_lock)
 
     async def _open(self, held: ExitStack) -> tuple[LedgerWriter, list[Fill], socket.socket]:

@@ -27,24 +27,29 @@ from mmbot.config import Settings
 from mmbot.daemon import control, transport
 from mmbot.daemon.account_client import CANCEL_SECONDS, AccountClient, wall_clock
 from mmbot.daemon.bot_runner import BotRunner
+from mmbot.daemon.bystanders import Bystanders
+from mmbot.daemon.dashboard import Dashboard
 from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import FILE_NAME, Ledger
 from mmbot.daemon.ledger_writer import LedgerWriter
+from mmbot.daemon.metrics import Measured
+from mmbot.daemon.metrics_server import serving
 from mmbot.daemon.neighbours import Neighbours, OtherDaemon
 from mmbot.daemon.operations import Observer, Operations
 from mmbot.daemon.patience import Patience
+from mmbot.daemon.reloading import ConfigFile, Reloader
 from mmbot.daemon.status_line import status_line
 from mmbot.daemon.stop import Stop
 from mmbot.daemon.supervision import Supervisor
 from mmbot.daemon.sweep import sweep
-from mmbot.daemon.watchdog import Condition, Watchdog, unattended
+from mmbot.daemon.watchdog import Condition, unattended
 from mmbot.errors import ExitCode, NotReady, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.selfcheck import failures
 from mmbot.recording.outside import ONLY_RECORDS
 from mmbot.status_report import Surroundings
-from mmbot.trading.events import Halted, SessionStarted, Stopping, TasksDown
+from mmbot.trading.events import Halted, SessionStarted, SettingsChanged, Stopping, TasksDown
 from mmbot.trading.values import Fill
 from mmbot.tsa.counts import Counts, load_counts
 
@@ -70,9 +75,10 @@ class Service:
         state: Path,
         interceptor: Interceptor,
         observer: Observer,
-        watchdog: Watchdog,
+        bystanders: Bystanders,
         *,
         only_records: bool = False,
+        config_file: ConfigFile | None = None,
     ) -> None:
         """Begin with nothing open.
 
@@ -84,9 +90,10 @@ class Service:
             state: The directory of the ledger, the capture and the operator's socket.
             interceptor: Sees every request, answer and frame between the bot and the exchange.
             observer: Shows the bot's state to people.
-            watchdog: Looks at this process, and tells systemd.
+            bystanders: Are told what happens.
             only_records: Whether the bot is halted, and the session ends once its capture has
                 taken its part of the disk or is kept no more.
+            config_file: Where other settings may come from while it trades.
         """
         self._only_records = only_records
         self._settings = settings
@@ -97,8 +104,8 @@ class Service:
         self._log = structlog.get_logger()
         self._began = wall_clock()
         self._stop = Stop()
-        self._watchdog = watchdog
-        self._patience = Patience(tell=watchdog.waits_for)
+        self._bystanders = bystanders
+        self._patience = Patience(tell=bystanders.waits_for)
         self._supervisor = Supervisor(self._tasks_down, self._given_up)
         self._rest = transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds)
         self._runner = BotRunner(
@@ -112,11 +119,21 @@ class Service:
             self._supervisor,
             self._began,
         )
+        self._runner.heard = bystanders.heard
+        self._runner.reacted = bystanders.metrics.reacted
         intercepted = self._runner.interceptor
         self._account = AccountClient(settings, venue, signer, self._rest, intercepted)
         self._session = format(self._began, "x")
         self._neighbours = Neighbours(self._session, self._account.own_orders)
         self._other_daemon: OtherDaemon | None = None
+        self.reloader = None
+        if config_file is not None and not only_records:
+            self.reloader = Reloader(
+                config_file, settings, self._put_in_force, bystanders.watchdog.reloading
+            )
+        self._dashboard = Dashboard(
+            settings.dashboard, state, None if only_records else observer.dashboard
+        )
         self._operations = Operations(
             settings,
             self._runner.bot,
@@ -124,7 +141,10 @@ class Service:
             self._runner.handle,
             wall_clock,
             observer,
-            Surroundings(self._session, self._began, os.getpid(), venue.rest_url),
+            Surroundings(self._session, self._began, os.getpid(), venue.rest_url, str(state)),
+            self._problems,
+            self.reloader,
+            dashboard=self._dashboard.report,
         )
 
     async def run(self, stop: Stop, account_lock: socket.socket | None = None) -> ExitCode:
@@ -148,8 +168,14 @@ class Service:
             margin=self._settings.quoting.margin,
             sides=self._settings.quoting.sides,
         )
-        answer = self._operations.answer
-        async with self._rest, control.listening(self._state, answer, account_lock):
+        answer, status = self._operations.answer, self._operations.status
+        self._bystanders.watch(self._measured, self._ledger.drain)
+        async with (
+            self._rest,
+            control.listening(self._state, answer, account_lock),
+            serving(self._settings.metrics, self._bystanders.metrics.page),
+            self._dashboard.serving(status, answer, self._rest.answer_ms),
+        ):
             ready = await stop.unless_asked(self._prepare())
             if ready is None:
                 # Nothing was placed; orders of an earlier session may still be left.
@@ -246,7 +272,7 @@ class Service:
             self._runner.handle(EventOccurred(Halted(self._began, ONLY_RECORDS)))
         await self._operations.recall()
         self._runner.settle()
-        self._watchdog.examine(self._condition)
+        self._bystanders.watchdog.examine(self._condition)
         helpers: dict[str, Callable[[], Awaitable[None]]] = {
             "stream": self._runner.stream.run,
             "heartbeat": self._heartbeat,
@@ -254,13 +280,22 @@ class Service:
             "neighbours": self._watch_neighbours,
             "tick": self._runner.tick,
         }
+        if self.reloader is not None:
+            helpers["config"] = self.reloader.watch
         keep = self._supervisor.keep
         return [tasks.create_task(keep(name, helper)) for name, helper in helpers.items()]
+
+    def _measured(self) -> Measured:
+        return Measured(
+            self._operations.status(),
+            self._bystanders.watchdog.lag_seconds,
+            self._runner.capture.bytes_written,
+        )
 
     def _condition(self) -> Condition:
         state, now = self._runner.bot.engine.state, wall_clock()
         return Condition(
-            status_line(state),
+            status_line(self._operations.status()),
             state.service.reconciled,
             unattended(state, self._runner.bot.feed_age(now), now),
         )
@@ -308,6 +343,21 @@ class Service:
         self._runner.finished.set()
         self._stop.asked.set()
 
+    def _problems(self) -> tuple[str, ...]:
+        """Return what a person should see to, in sentences."""
+        problems = list(self._bystanders.problems)
+        if self.reloader is None:
+            return tuple(problems)
+        if self.reloader.problem:
+            problems.append(f"the edited config is not in force: {self.reloader.problem}")
+        if self.reloader.waits:
+            waits = ", ".join(each.key for each in self.reloader.waits)
+            problems.append(f"edited keys of the config wait for a restart: {waits}")
+        return tuple(problems)
+
+    def _put_in_force(self, settings: Settings) -> None:
+        self._runner.handle(EventOccurred(SettingsChanged(settings)))
+
     async def _watch_neighbours(self) -> None:
         """Stop once a daemon that began earlier turns out to trade the account."""
         try:
@@ -332,13 +382,6 @@ class Service:
         pause = max(1.0, self._settings.log.heartbeat_seconds / self._venue.clock.speed)
         while True:
             await asyncio.sleep(pause)
-            words = self._runner.bot.unknown_words
-            self._log.info(
-                "heartbeat",
-                feed_age_ms=self._runner.bot.feed_age(wall_clock()),
-                streaming=self._runner.bot.streaming,
-                calendar=self._venue.clock.at(wall_clock()).isoformat(timespec="seconds"),
-                **({"unknown_words": words} if words else {}),
-                **self._observer.heartbeat(self._runner.bot.engine.state),
-            )
+            for event, fields in self._observer.heartbeat(self._operations.status()):
+                self._log.info(event, **fields)
             self._log.info("latency", **self._runner.latency.tell())

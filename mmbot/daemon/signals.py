@@ -31,6 +31,11 @@ def hold() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _RECEIVED)
 
 
+def stop_asked_within(seconds: float) -> bool:
+    """Wait for a held signal that asks for a stop; return whether one came."""
+    return signal.sigtimedwait(STOPPING, seconds) is not None
+
+
 class SignalThread:
     """Receives the signals of this process, which `hold` has held so far."""
 

@@ -3,48 +3,62 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
-from mmbot.trading.gate_checks import service_gate
+from mmbot.status_report import EventStatus, MarketStatus, StatusReport
 from mmbot.trading.gates import Gate
-from mmbot.trading.state import EventState, MarketState, TradingState
-from mmbot.units import format_money
 
-_OVER = frozenset({Gate.SETTLED, Gate.CLOSED})
+# What keeps a market from being quoted for ever is no reason for anything now.
+_OVER = frozenset({str(Gate.SETTLED), str(Gate.CLOSED)})
 
 
-def status_line(state: TradingState) -> str:
+def status_line(report: StatusReport) -> str:
     """Return what is quoted, or why nothing is; money in dollars."""
-    quoted = {order.ticker for order in state.orders if order.remaining > 0}
-    if not quoted:
-        return f"quotes nothing: {_reason(state)}"
-    orders = sum(order.remaining > 0 for order in state.orders)
-    held = [_event(state, event) for event in state.events.values() if quoted & set(event.markets)]
+    quoted = [market for market in _markets(report) if market.quotes]
+    if not (report.quoting and quoted):
+        return f"quotes nothing: {_reason(report)}"
+    orders = sum(len(market.quotes) for market in quoted)
     markets = "market" if len(quoted) == 1 else "markets"
-    return f"quotes {len(quoted)} {markets} by {orders} orders; {'; '.join(held)}"
+    events = "; ".join(
+        f"{prediction(event)}, at worst {dollars(event.pnl_worst_if_filled)}"
+        for event in report.events
+        if any(market.quotes for market in event.markets)
+    )
+    return f"quotes {len(quoted)} {markets} by {orders} orders; {events}"
 
 
-def _event(state: TradingState, event: EventState) -> str:
-    worst = format_money(min(event.portfolio.wealth(state.exposures(event))))
-    mean = f"forecast {round(event.belief.mean):,}, " if event.belief else ""
-    days = f"{event.days_published} of {len(event.week.days)} days published"
-    return f"{event.ticker}: {mean}{days}, at worst {worst} dollars"
+def prediction(event: EventStatus) -> str:
+    """Return the forecast of a week in one line."""
+    days = f"{event.days_published} of {len(event.days)} days published"
+    if event.forecast is None:
+        return f"{event.event}: no forecast yet, {days}"
+    mean, sd = round(event.forecast.mean), round(event.forecast.sd)
+    return f"{event.event}: {mean:,} passengers a day, give or take {sd:,}; {days}"
 
 
-def _reason(state: TradingState) -> str:
-    gate = service_gate(state.service)
-    if gate is not None:
-        return f"{gate.meaning} ({gate})"
-    markets = [market for _, market in state.markets()]
-    open_markets = [market for market in markets if _gate(market) not in _OVER]
-    if not open_markets:
-        return "every market is over" if markets else "no market is listed"
-    gates = Counter(map(_gate, open_markets))
-    gate, count = gates.most_common(1)[0]
+def dollars(money: str | None) -> str:
+    """Return money of a report to the cent."""
+    if money is None:
+        return "not known"
+    amount = float(money)
+    return f"{'-' if amount < 0 else ''}${abs(amount):,.2f}"
+
+
+def _markets(report: StatusReport) -> Iterator[MarketStatus]:
+    return (market for event in report.events for market in event.markets)
+
+
+def _reason(report: StatusReport) -> str:
+    markets = list(_markets(report))
+    now = [market for market in markets if market.gate is None or market.gate.gate not in _OVER]
+    gate = report.gate
+    if gate is None or gate.gate in _OVER:
+        if not now:
+            return "every market is over" if markets else "no market is listed"
+        gate = Counter(market.gate for market in now).most_common(1)[0][0]
     if gate is None:
         return "the first orders are on their way"
-    many = "" if count == len(open_markets) else f"{count} of {len(open_markets)} markets: "
-    return f"{many}{gate.meaning} ({gate})"
-
-
-def _gate(market: MarketState) -> Gate | None:
-    return market.shut_gate.gate if market.shut_gate else None
+    shut = sum(market.gate == gate for market in now)
+    many = "" if shut in {0, len(now)} else f"{shut} of {len(now)} markets: "
+    detail = f": {gate.detail}" if gate.detail else ""
+    return f"{many}{gate.meaning} ({gate.gate}{detail})"

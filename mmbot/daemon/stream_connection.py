@@ -116,10 +116,18 @@ class _Reader(asyncio.BufferedProtocol):
         self._connection = connection
         self._buffer = bytearray(_READ_BYTES)
         self._view = memoryview(self._buffer)
-        self.eof_received = connection.eof_received
-        self.connection_lost = connection.connection_lost
-        self.pause_writing = connection.pause_writing
-        self.resume_writing = connection.resume_writing
+
+    def eof_received(self) -> None:
+        self._connection.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connection.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._connection.resume_writing()
 
     def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 (asyncio's)
         return self._buffer

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import deque
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +18,8 @@ from mmbot.kalshi.http import HttpAnswer, HttpRequest
 
 # A page of a thousand orders is about half a megabyte.
 _MOST_ANSWER_BYTES = 16 * 1024 * 1024
+# Answers whose times are kept.
+_MOST_MEASURED = 256
 # Frames that may wait to be read, and others to be sent; then the other end has to wait.
 _MOST_FRAMES_WAITING = 1024
 # The only headers that are read: clocks are compared by the first two.
@@ -27,13 +31,18 @@ StreamError = (OSError, WebSocketException, TimeoutError)
 
 
 class RestClient:
-    """One connection pool to one host."""
+    """One connection pool to one host.
+
+    Attributes:
+        answer_ms: How long the latest answers took, in milliseconds.
+    """
 
     def __init__(self, origin: str, timeout_seconds: float) -> None:
         """Connect to `origin` (scheme and host); each call may take `timeout_seconds`."""
         self._origin = origin
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._session: aiohttp.ClientSession | None = None
+        self.answer_ms: deque[float] = deque(maxlen=_MOST_MEASURED)
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(timeout=self._timeout)
@@ -56,6 +65,7 @@ class RestClient:
         """
         if self._session is None:
             raise RuntimeError("the session is not open")
+        began = time.perf_counter()
         url = URL(self._origin + request.path).with_query(request.query)
         async with self._session.request(
             request.method,
@@ -65,6 +75,7 @@ class RestClient:
             allow_redirects=False,
         ) as response:
             body = await read_body(response, _MOST_ANSWER_BYTES)
+            self.answer_ms.append((time.perf_counter() - began) * 1000)
             read = ((name, response.headers.get(name)) for name in _HEADERS)
             headers = tuple((name, value) for name, value in read if value)
             return HttpAnswer(response.status, body, headers)

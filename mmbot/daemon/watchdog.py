@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 import msgspec
 import structlog
@@ -43,7 +44,7 @@ def unattended(state: TradingState, feed_age_ms: Milliseconds | None, now: Milli
         feed_age_ms: The time since the exchange sent the last frame; `None` before the first.
         now: The bot's time.
     """
-    standing = [order for order in state.orders if _stands(order, now)]
+    standing = [order for order in state.orders if _stands(state, order, now)]
     if not standing:
         return ""
     gate = service_gate(state.service)
@@ -54,17 +55,25 @@ def unattended(state: TradingState, feed_age_ms: Milliseconds | None, now: Milli
     return "" if gate is None else f"{len(standing)} quotes stand, but {gate.meaning}"
 
 
-def _stands(order: Order, now: Milliseconds) -> bool:
+def _stands(state: TradingState, order: Order, now: Milliseconds) -> bool:
     """Return whether an order rests at the exchange and nothing is under way to take it off."""
+    market = state.find_market(order.ticker)
+    if market is not None and now >= market.terms.closes:
+        # It has ended with its market.
+        return False
     attended_until = max(order.cancel_after + _LEEWAY_MS, order.spared_until)
     rests = order.state is OrderState.RESTING and order.remaining > 0
     return rests and attended_until <= now < order.expires + _LEEWAY_MS
 
 
 def _shut(state: TradingState, order: Order, now: Milliseconds) -> Gate | None:
+    if order.ticker in state.paused:
+        return Gate.PAUSED_BY_OPERATOR
     event = state.event_of_market.get(order.ticker)
     if event is None or event.markets[order.ticker].book is None:
         return Gate.NO_BOOK
+    if event.markets[order.ticker].contradiction:
+        return Gate.POSITION_CONTRADICTS
     return belief_gate(event.belief, event.releases, event.windows, now)
 
 
@@ -124,6 +133,12 @@ class Watchdog:
         self.manager.stopping()
         self.examine(lambda: Condition("stops: takes every order off"))
         self._is_stopping = True
+
+    @contextmanager
+    def reloading(self) -> Iterator[None]:
+        """Tell, once it is ready, that the settings are read anew for as long as this lasts."""
+        with self.manager.reloading() if self._is_ready else nullcontext():
+            yield
 
     async def run(self) -> None:
         """Look until cancelled."""

@@ -45,13 +45,15 @@ _PLAY_SECONDS = 90.0
 class DemoWeek(msgspec.Struct, frozen=True):
     """The week to play, the seed of the crowd, and where config and counts are read from.
 
-    Without `counts` they are synthetic, from the seed.
+    Without `counts` they are synthetic, from the seed. `fees` are the series', as
+    `mmbot exchange --fees` takes them; empty, makers pay none.
     """
 
     week: Week
     seed: int
     config: Path
     counts: Path | None = None
+    fees: str = ""
 
     @property
     def start(self) -> dt.datetime:
@@ -135,6 +137,8 @@ def _exchange_arguments(demo_week: DemoWeek) -> list[str]:
     arguments += ["--week", str(demo_week.week.sunday), "--at", demo_week.start.isoformat()]
     if demo_week.counts is not None:
         arguments += ["--counts", str(demo_week.counts)]
+    if demo_week.fees:
+        arguments += ["--fees", demo_week.fees]
     return arguments
 
 

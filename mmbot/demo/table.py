@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
+
+# Markets that nothing is to be said of: most of a ladder, on most days.
+_HIDDEN = frozenset({"fair_extreme"})
 
 
 class WeekTable:
@@ -15,6 +19,8 @@ class WeekTable:
     def __init__(self, title: str) -> None:
         self._title = title
         self._heartbeat: dict[str, Any] = {}
+        self._markets: dict[str, dict[str, Any]] = {}
+        self._published: int | str = "-"
         self._fills = 0
         self._orders = 0
         self._news = ""
@@ -24,11 +30,14 @@ class WeekTable:
         match line["event"]:
             case "heartbeat":
                 self._heartbeat = line
+            case "market.status":
+                self._markets[line["market"]] = line
             case "fill":
                 self._fills += 1
             case "order.place":
                 self._orders += 1
             case "belief.updated":
+                self._published = line["known"]
                 self._news = (
                     f"{line['known']} days published: mean {line['mean']:,}, sd {line['sd']:,}"
                 )
@@ -38,20 +47,21 @@ class WeekTable:
                 self._news = f"settled: P&L ${line['pnl']}"
 
     def __rich__(self) -> Group:
-        """Render the markets of the last heartbeat."""
-        events = self._heartbeat.get("events") or [{}]
-        event = events[0]
+        """Render what was told of the markets last, those without news in a line of their own."""
+        beat = self._heartbeat
         head = Text.assemble(
             (self._title, "bold"),
-            f"  {self._heartbeat.get('calendar', 'starting ...')}",
-            f"  days published {event.get('known', '-')}",
-            f"  orders {self._orders}  fills {self._fills}",
-            f"  worst case ${event.get('worst_case', '-')}",
+            f"\n{self._time()}, {self._published} of 7 days published",
+            f", {self._orders} orders, {self._fills} fills, P&L {_dollars(beat, 'fair')}",
+            f", at worst {_dollars(beat, 'worst')}",
         )
         table = Table("strike", "fair", "our bid", "our ask", "position", "no quote because")
         for column in table.columns[:5]:
             column.justify = "right"
-        for row in event.get("markets", ()):
+        rows = sorted(self._markets.values(), key=lambda row: row["strike"])
+        for row in rows:
+            if row["reason"] in _HIDDEN and row["position"] == "0.00":
+                continue
             table.add_row(
                 f"{row['strike']:,}",
                 "-" if row["fair"] is None else f"{row['fair']:.3f}",
@@ -61,3 +71,12 @@ class WeekTable:
                 row["reason"],
             )
         return Group(head, table, Text(self._news, style="dim"))
+
+    def _time(self) -> str:
+        calendar = self._heartbeat.get("calendar")
+        return f"{dt.datetime.fromisoformat(calendar):%a %d %b %H:%M}" if calendar else "starting"
+
+
+def _dollars(beat: dict[str, Any], which: str) -> str:
+    amount = beat.get(f"pnl_week_{which}")
+    return "-" if amount is None else f"${float(amount):+,.2f}"

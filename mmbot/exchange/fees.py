@@ -1,4 +1,8 @@
-"""What a trade costs: the exchange's fee schedules, exact in integers."""
+"""What a trade costs: the exchange's fee schedules, exact in integers.
+
+A maker's rate of the kinds that are not public is made up: they are here to be met, not reckoned
+with.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,12 @@ _MAKER_RATES: Final = {
     "quadratic": 0,
     "quadratic_with_maker_fees": 175,
     "quadratic_with_combo_maker_fees": 350,
+    "flat": _TAKER_RATE,
+    "margin_market_maker_program_fees": _TAKER_RATE,
 }
+# The kinds whose rate for makers is public.
+PUBLIC_KINDS: Final = tuple(_MAKER_RATES)[:3]
+_MOST_MULTIPLIER: Final = 10.0
 # Direct members' balances move on a grid of $0.0001.
 _FEE_STEP: Final = Money(100)
 # rate (1e-4) x multiplier (1e-4) x count (1e-2) x price (1e-4) x price (1e-4)
@@ -31,10 +40,29 @@ class FeeSchedule(msgspec.Struct, frozen=True):
         if self.fee_type not in _MAKER_RATES:
             raise ValueError(f"{self.fee_type!r} is not a fee type this exchange can charge")
 
+    @classmethod
+    def parse(cls, text: str) -> FeeSchedule:
+        """Read `KIND` or `KIND:MULTIPLIER`; raise `ValueError`, with a sentence, for another."""
+        kind, _, multiplier = text.partition(":")
+        if kind not in _MAKER_RATES:
+            raise ValueError(f"{kind!r} is no kind of fee; known are {', '.join(_MAKER_RATES)}")
+        try:
+            times = float(multiplier or 1.0)
+        except ValueError:
+            times = -1.0
+        if not 0.0 <= times <= _MOST_MULTIPLIER:
+            raise ValueError(f"{multiplier!r} is no multiplier from 0 to {_MOST_MULTIPLIER:g}")
+        return cls(kind, times)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the rate for makers is public."""
+        return self.fee_type in PUBLIC_KINDS
+
     @property
     def charges_makers(self) -> bool:
         """Whether a maker's fill costs a fee."""
-        return _MAKER_RATES[self.fee_type] > 0
+        return _MAKER_RATES[self.fee_type] > 0 and self.multiplier > 0
 
     def raw(self, price: Price, count: Count, *, is_taker: bool) -> int:
         """Return the unrounded fee of one fill in 1e-18 dollar: rate x M x C x P x (1 - P)."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from mmbot.bot.bot import Bot
+from mmbot.exchange.fees import FeeSchedule
 from mmbot.faultlab.guards import GUARDS, without
 from mmbot.faultlab.hours import Hours
 from mmbot.faultlab.pnl_by_window import PnlByWindow
@@ -23,7 +24,8 @@ _MAX_TRIALS = 60
 class Job(msgspec.Struct, frozen=True):
     """One seed's run, in eventful hours, or in ordinary ones to compare a guard's worth.
 
-    `without` is the guard that is disabled, `compare` the one whose worth is measured.
+    `without` is the guard that is disabled, `compare` the one whose worth is measured. `fees` are
+    the series', as `FeeSchedule.parse` reads them; empty, they are drawn where they may change.
     """
 
     seed: int
@@ -32,6 +34,7 @@ class Job(msgspec.Struct, frozen=True):
     without: str = ""
     compare: str = ""
     replay: bool = False
+    fees: str = ""
 
     @property
     def command(self) -> str:
@@ -40,6 +43,7 @@ class Job(msgspec.Struct, frozen=True):
         if self.compare:
             extra = f" --compare {self.compare}"
         extra += " --replay" if self.replay else ""
+        extra += f" --fees {self.fees}" if self.fees else ""
         faults = ",".join(self.faults) or "none"
         return (
             f"mmbot simulate --first {self.seed} --seeds 1 --weeks {self.weeks} "
@@ -104,7 +108,9 @@ def run(job: Job) -> SeedResult:
     replay_check = ReplayCheck()
     begin = replay_check.begin if job.replay else Bot
     with without(job.without):
-        world = World(str(job.seed), weeks(job.weeks), job.faults, hours, unjudged, begin)
+        fees = FeeSchedule.parse(job.fees) if job.fees else None
+        played = weeks(job.weeks)
+        world = World(str(job.seed), played, job.faults, hours, unjudged, begin, fees)
         outcome = world.run()
         what = outcome.what or replay_check.replay()
     return SeedResult(

@@ -29,7 +29,8 @@ _STORM_MS, _SHARD_MS, _NO_SNAPSHOT_MS = (2_000, 20_000), (5_000, 40_000), (2_000
 _HALT_MS: Final = (2_000, 600_000)
 _PAUSE_MS, _DISK_FULL_MS, _LOCKED_MS = (3_000, 60_000), (5_000, 60_000), (500, 5_000)
 _COMMIT_MS: Final = (2_000, 60_000)
-_FEES_MS, _LAGGING_MS = (60_000, 200_000), (10_000, 120_000)
+_FEES_MS, _LAGGING_MS = (60_000, 280_000), (10_000, 120_000)
+_FEES_AHEAD_MS: Final = (0, 0, 90_000)
 # How old the account's readings are while they lag.
 _LAG_MS: Final = (500, 4_000)
 # How long the account's lists of fills and positions are empty.
@@ -57,7 +58,15 @@ _PAGE_SECONDS: Final = {
     "row_misdated": (30, 600),
     "table_empty": (30, 600),
 }
-_CHARGING_MAKERS: Final = ("quadratic_with_maker_fees", "quadratic_with_combo_maker_fees")
+# One kind in six is not public.
+_FEE_SCHEDULES: Final = (
+    FeeSchedule(),
+    FeeSchedule("quadratic_with_maker_fees"),
+    FeeSchedule("quadratic_with_maker_fees", 0.5),
+    FeeSchedule("quadratic_with_combo_maker_fees"),
+    FeeSchedule("quadratic_with_combo_maker_fees", 4.0),
+    FeeSchedule("flat"),
+)
 # Error codes after which a channel delivers nothing more.
 _CHANNEL_ERRORS: Final = (10, 25)
 _BY_HAND_COUNT: Final = Count(3 * ONE_CONTRACT)
@@ -285,17 +294,20 @@ class FaultInjector:
         self._venue.change_grid(ticker, structure, self._scheduler.now)
 
     def _fees_changed(self) -> None:
-        """Charge makers: in one event, which the stream announces, or in the whole series."""
+        """Charge makers otherwise: in one event, which the stream announces, or in the series."""
         rng, venue = self._faults.rng("fees_changed"), self._venue
-        kind, until = rng.choice(_CHARGING_MAKERS), self._end_of("fees_changed", _FEES_MS)
         usual = venue.exchange.settings.fees
+        fees = rng.choice([each for each in _FEE_SCHEDULES if each != usual])
+        at = self._scheduler.now + rng.choice(_FEES_AHEAD_MS)
+        until = at + rng.randint(*_FEES_MS)
         if rng.random() < 0.5:
             event = self._ticker("fees_changed").rpartition("-")[0]
-            venue.override_fees(event, FeeSchedule(kind), self._scheduler.now)
+            venue.override_fees(event, fees, self._scheduler.now)
             self._until(until, lambda: venue.override_fees(event, None, self._scheduler.now))
         else:
-            venue.schedule_fees(FeeSchedule(kind), self._scheduler.now)
-            self._until(until, lambda: venue.schedule_fees(usual, self._scheduler.now))
+            venue.schedule_fees(fees, at)
+            # What is scheduled is not taken back.
+            self._until(until, lambda: venue.schedule_fees(usual, max(at, self._scheduler.now)))
 
     def _portfolio_lag(self) -> None:
         """Make the exchange's reads of the account up to seconds old."""

@@ -134,14 +134,6 @@ def _forget_without_waiting(_original: Any) -> Any:
     return end
 
 
-def _whatever_is_charged(original: Any) -> Any:
-    def shut(*args: Any) -> Any:
-        reason: str = yield from original(*args)
-        return "" if reason.startswith("fee_type") else reason
-
-    return shut
-
-
 def _whatever_it_is(_original: Any) -> Any:
     return lambda row: rest_order(convert(row, RestOrder))
 
@@ -264,7 +256,8 @@ _TABLE: Final = (
     Guard("unreadable", (Patch(f"{_REQUOTING}:final_gate", _never_shuts(Gate.UNREADABLE)),)),
     Guard("fractions", (Patch("mmbot.kalshi.messages:settlement_value", _only_yes_or_no),)),
     Guard("foreign_orders", (Patch("mmbot.trading.order_manager:CLIENT_ID_PREFIX", _becomes("")),)),
-    Guard("fees", (Patch("mmbot.kalshi.readings:closed_reason", _whatever_is_charged),)),
+    Guard("fees", (Patch("mmbot.trading.fee_watch:FeeWatch.update", _nothing),)),
+    Guard("fee_kinds", (Patch(f"{_REQUOTING}:fee_gate", _always(value=None)),)),
     Guard("page_rows", (Patch(f"{_COUNTS}:parse_page", _all_rows_or_none),)),
     Guard("page_year", (Patch(f"{_COUNTS}:day_of_another_page", _always("")),)),
     Guard("validators", (Patch(f"{_COUNTS}:CountsReader._read", _whatever_was_understood),)),

@@ -24,27 +24,29 @@ class Holding:
         self.positions: dict[str, Count] = dict.fromkeys(tickers, Count(0))
         self._strike_indices = {ticker: index for index, ticker in enumerate(tickers)}
 
-    def book(self, fill: AccountFilled) -> None:
-        """Book a fill; the bot could not prevent a sudden fee."""
+    def book(self, fill: AccountFilled, expected: Money) -> None:
+        """Book a fill; the bot could not prevent what of its fee was not to be expected."""
         signed = Count(fill.count if fill.side == "bid" else -fill.count)
         self.positions[fill.ticker] = Count(self.positions[fill.ticker] + signed)
         self.cash = Money(self.cash - value_of(signed, fill.price) - fill.fee)
-        self.unavoidable_loss = Money(self.unavoidable_loss + fill.fee)
+        sudden = max(0, fill.fee - expected)
+        self.unavoidable_loss = Money(self.unavoidable_loss + sudden)
 
     def excuse(self, fill: AccountFilled) -> None:
         """Take what a booked fill may lose for none of the bot's making."""
         lost = value_of(fill.count, cost_of_one(fill.side, fill.price))
-        self.unavoidable_loss = Money(self.unavoidable_loss + lost)
+        self.unavoidable_loss = Money(self.unavoidable_loss + lost + fill.fee)
 
-    def wealth(self, orders: Iterable[tuple[str, Side, Price, Count]]) -> list[Money]:
+    def wealth(self, orders: Iterable[tuple[str, Side, Price, Count, Money]]) -> list[Money]:
         """Return the least wealth in each outcome cell, as if each order filled where it loses.
 
-        Cell i is the outcome above the first i strikes. Orders of other events are left out.
+        The last part of an order is its fee. Cell i is the outcome above the first i strikes.
+        Orders of other events are left out.
         """
         # What each cell has more than the one below it.
         steps: list[int] = [self.cash, *(net * ONE_DOLLAR for net in self.positions.values())]
-        for ticker, side, price, count in orders:
-            index, lost = self._strike_indices.get(ticker), cost_of_one(side, price) * count
+        for ticker, side, price, count, fee in orders:
+            index, lost = self._strike_indices.get(ticker), cost_of_one(side, price) * count + fee
             if index is None:
                 continue
             if side == "bid":

@@ -23,10 +23,13 @@ from mmbot.faultlab.agreement import (
     check_portfolio,
     check_settled_counts,
 )
+from mmbot.faultlab.fees_known import least_fee, reckoned_with
 from mmbot.faultlab.holdings import Holding
 from mmbot.faultlab.placement_checks import (
     SKEW_MS,
+    WatchedPlaces,
     check_belief,
+    check_edge,
     check_listing,
     check_price,
     check_stream,
@@ -97,6 +100,7 @@ class Auditor:
         # Since when the operator has halted the bot, in true milliseconds.
         self.halted_at: Milliseconds | None = None
         self._placed: set[tuple[str, Side]] = set()
+        self.places = WatchedPlaces()
         self.orders_placed = 0
         self.stream: DeliveredStream | None = None
         # Whether a commit of the present session is overdue.
@@ -207,7 +211,7 @@ class Auditor:
         own = fact.client_order_id.startswith(CLIENT_ID_PREFIX)
         falsely_over = fact.client_order_id in self._false_ends
         holding = self._holding(event_of(fact.ticker))
-        holding.book(fact)
+        holding.book(fact, self._fee(event_of(fact.ticker), fact.price, fact.count))
         if not own or fact.order_id in self._late or falsely_over:
             self._excuse((fact.trade_id, fact.order_id), fact)
 
@@ -258,12 +262,22 @@ class Auditor:
             and known.get(order.client_order_id)
         }
 
-    def _exposed(self, known: Collection[str]) -> Iterator[tuple[str, Side, Price, Count]]:
-        for order in self.live.values():
-            if order.order_id in known or not self._is_unforeseen(order):
-                yield order.ticker, order.side, order.price, order.remaining
-        for sent in self.pending.values():
-            yield sent.ticker, sent.side, sent.price, sent.count
+    def _exposed(self, known: Collection[str]) -> Iterator[tuple[str, Side, Price, Count, Money]]:
+        counted = [
+            (order.ticker, order.side, order.price, order.remaining)
+            for order in self.live.values()
+            if order.order_id in known or not self._is_unforeseen(order)
+        ]
+        counted += [
+            (sent.ticker, sent.side, sent.price, sent.count) for sent in self.pending.values()
+        ]
+        for ticker, side, price, count in counted:
+            yield ticker, side, price, count, self._fee(event_of(ticker), price, count)
+
+    def _fee(self, event: str, price: Price, count: Count) -> Money:
+        """Return the least that the bot may reckon with for an order, or for a fill."""
+        schedules = reckoned_with(self._scenario.venue.exchange, event, self._now)
+        return least_fee(schedules, price, count)
 
     # What the bot does
 
@@ -390,6 +404,8 @@ class Auditor:
         if "stale_belief" not in self._unjudged:
             check_belief(sent, bot, self._scenario, now)
         check_price(sent, bot)
+        placed = self.places.take(sent.client_id)
+        check_edge(sent, placed, self._scenario.venue.exchange, now)
 
     def _check_heard(self, sent: CreateRequest, stream: DeliveredStream, now: Milliseconds) -> None:
         """Check that one order at a time is sent once one was confirmed and not reported."""

@@ -8,13 +8,29 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from mmbot.bot.bot import Bot
 from mmbot.exchange.exchange_state import ExchangeState
 from mmbot.faultlab.agreement import InvariantBroken
+from mmbot.faultlab.fees_known import least_fee, reckoned_with
 from mmbot.faultlab.scenario import Scenario
 from mmbot.faultlab.traffic import CreateRequest, DeliveredStream
+from mmbot.trading.commands import Command, Place
+from mmbot.trading.engine import Engine
+from mmbot.trading.events import InputEvent
+from mmbot.trading.portfolio import paid_each
+from mmbot.trading.pricing import QuoteLimits
+from mmbot.trading.state import TradingState
 from mmbot.trading.values import event_of
-from mmbot.units import Count, Milliseconds, Price
+from mmbot.units import (
+    MONEY_PER_DOLLAR,
+    ONE_CONTRACT,
+    Count,
+    Milliseconds,
+    Price,
+    value_of,
+)
 
 # How far the bot's clock may be off, rounding to whole seconds included.
 SKEW_MS: Final = 6_000
@@ -23,6 +39,8 @@ _BLIND_MS: Final = 5_000
 # How long after the listing changed the bot may not know it: a copy of it may be old, and readings
 # of it may fail.
 _LISTING_UNKNOWN_MS: Final = 90_000
+# A fee's step of rounding, in dollars.
+_FEE_STEP: Final = 0.0001
 
 
 def check_stream(
@@ -52,12 +70,10 @@ def check_listing(sent: CreateRequest, exchange: ExchangeState, now: Millisecond
     """Check that the listing, as it was some time ago, allows the order.
 
     Raises:
-        InvariantBroken: It charges makers, or cannot be read.
+        InvariantBroken: It charges makers what is not known, or cannot be read.
     """
-    event = exchange.events[event_of(sent.ticker)]
-    known = now > event.updated_ms + _LISTING_UNKNOWN_MS
-    if known and event.fee_override not in (None, exchange.settings.fees):
-        raise InvariantBroken("charged", f"{sent.client_id} was sent though makers are charged")
+    if not any(each.is_public for each in reckoned_with(exchange, event_of(sent.ticker), now)):
+        raise InvariantBroken("charged", f"{sent.client_id} was sent under a fee nobody knows")
     odd = exchange.oddities
     for ticker in (sent.ticker, event_of(sent.ticker)):
         changes = odd.changes.get(ticker)
@@ -65,6 +81,72 @@ def check_listing(sent: CreateRequest, exchange: ExchangeState, now: Millisecond
             raise InvariantBroken(
                 "unreadable", f"{sent.client_id} was sent though the listing says {changes}"
             )
+
+
+class PlacedBy(msgspec.Struct, frozen=True):
+    """What the engine placed an order by: the market's limits, and the share of fair value."""
+
+    limits: QuoteLimits
+    share: float
+
+
+class WatchedPlaces:
+    """What each order was placed by.
+
+    A step of the bot may be several of its engine's, of which each may price a market anew.
+    """
+
+    def __init__(self) -> None:
+        """Begin without orders."""
+        self._placed: dict[str, PlacedBy] = {}
+
+    def watch(self, engine: Engine) -> None:
+        """Keep what this engine places orders by; no more of those before."""
+        self._placed.clear()
+        handle = engine.handle
+
+        def watched(event: InputEvent, now: Milliseconds) -> list[Command]:
+            commands = handle(event, now)
+            for command in commands:
+                if isinstance(command, Place):
+                    self._keep(command, engine.state)
+            return commands
+
+        setattr(engine, "handle", watched)  # noqa: B010
+
+    def _keep(self, place: Place, state: TradingState) -> None:
+        limits = state.market(place.ticker).quote_limits
+        published = state.event_of_market[place.ticker].days_published
+        if limits is not None:
+            share = 1 - state.settings.quoting.margin_at(published)
+            self._placed[place.client_id] = PlacedBy(limits, share)
+
+    def take(self, client_id: str) -> PlacedBy | None:
+        """Return what an order was placed by, once."""
+        return self._placed.pop(client_id, None)
+
+
+def check_edge(
+    sent: CreateRequest, placed: PlacedBy | None, exchange: ExchangeState, now: Milliseconds
+) -> None:
+    """Check that the price keeps margin and edge after the fee that the exchange would take.
+
+    Raises:
+        InvariantBroken: It does not, or the market was not priced.
+    """
+    if placed is None:
+        raise InvariantBroken("edge", f"{sent.client_id} was sent without limits")
+    fee = least_fee(reckoned_with(exchange, event_of(sent.ticker), now), sent.price, sent.count)
+    cost = (value_of(sent.count, paid_each(sent.side, sent.price)) + fee) / MONEY_PER_DOLLAR
+    limits = placed.limits
+    fair, worth, edge = limits.fair, limits.reservation, limits.yes_edge
+    if sent.side == "ask":
+        fair, worth, edge = 1 - fair, 1 - worth, limits.no_edge
+    most = min(worth - edge, placed.share * fair) * sent.count / ONE_CONTRACT
+    if cost > most + _FEE_STEP:
+        raise InvariantBroken(
+            "edge", f"{sent.client_id} costs {cost:.4f} in all where {most:.4f} keeps the edge"
+        )
 
 
 def check_belief(sent: CreateRequest, bot: Bot, scenario: Scenario, now: Milliseconds) -> None:

@@ -97,6 +97,7 @@ class Process:
         self._trading = False
         self._uncommitted: list[Record] = []
         self._auditor.session_started(session)
+        self._auditor.places.watch(bot.engine)
 
     # Control of the process
 

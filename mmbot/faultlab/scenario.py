@@ -26,6 +26,7 @@ from mmbot.exchange.accounts import Account
 from mmbot.exchange.consensus import NoisyOutcome, PosteriorConsensus
 from mmbot.exchange.crowd import Crowd, Pace
 from mmbot.exchange.exchange_state import ExchangeEvent
+from mmbot.exchange.fees import FeeSchedule
 from mmbot.exchange.synthetic import LABEL, daily_counts
 from mmbot.exchange.timetable import Release, releases, usual_time, varied_time
 from mmbot.exchange.tsa_site import TsaSite
@@ -37,6 +38,7 @@ from mmbot.tsa.calendar import CalendarClock, Week
 from mmbot.tsa.counts import Counts, Vintage, assumed_release
 from mmbot.units import MONEY_PER_DOLLAR, Milliseconds, Money
 
+FREE_FOR_MAKERS: Final = FeeSchedule()
 FIRST_WEEK: Final = Week(dt.date(2026, 10, 18))
 _HISTORY_SEED: Final = 1
 # The standard deviation of log counts, of a week in common and of each of its days.
@@ -145,8 +147,10 @@ def weeks(count: int) -> tuple[Week, ...]:
     return tuple(Week(FIRST_WEEK.sunday + dt.timedelta(weeks=i)) for i in range(count))
 
 
-def build(seed: str, played: tuple[Week, ...], hours: Hours) -> Scenario:
-    """Build the scenario of consecutive weeks for a seed."""
+def build(
+    seed: str, played: tuple[Week, ...], hours: Hours, fees: FeeSchedule = FREE_FOR_MAKERS
+) -> Scenario:
+    """Build the scenario of consecutive weeks for a seed, in a series with these fees."""
     rng = random.Random(f"scene {seed}")
     settings, behaviour = _settings(hours, rng), _BEHAVIOURS[hours]
     history, forecaster, middle = _before(played[0], settings.forecast.method)
@@ -161,7 +165,7 @@ def build(seed: str, played: tuple[Week, ...], hours: Hours) -> Scenario:
     start = windows[0].start - MINUTE_MS
     clock = CalendarClock(start, start)
     venue = SimulatedVenue(
-        _exchange_settings(strikes, behaviour, rng),
+        _exchange_settings(strikes, behaviour, rng, fees),
         clock,
         weeks=played[:1],
         counts=counts,
@@ -192,11 +196,12 @@ def build(seed: str, played: tuple[Week, ...], hours: Hours) -> Scenario:
 
 
 def _exchange_settings(
-    strikes: tuple[int, ...], behaviour: CrowdBehaviour, rng: random.Random
+    strikes: tuple[int, ...], behaviour: CrowdBehaviour, rng: random.Random, fees: FeeSchedule
 ) -> exchange_state.SimulatedExchangeSettings:
     return exchange_state.SimulatedExchangeSettings(
         strikes=strikes,
         structure=rng.choice(behaviour.structures),
+        fees=fees,
         tier=rng.choice(("basic", "advanced")),
         weeks_ahead=rng.choice(_WEEKS_AHEAD),
         # To save CPU; over real sockets every signature is verified.

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from mmbot.bot.bot import Bot
+from mmbot.exchange.fees import FeeSchedule
 from mmbot.faultlab.agreement import check_recorded_counts
 from mmbot.faultlab.environment import Environment, LocalClock
 from mmbot.faultlab.fault_injector import FaultInjector
@@ -28,13 +29,19 @@ from mmbot.faultlab.invariants import Auditor, InvariantBroken
 from mmbot.faultlab.network import Network
 from mmbot.faultlab.pnl_by_window import PnlByWindow, pnl_by_window
 from mmbot.faultlab.process import Process
-from mmbot.faultlab.scenario import WindowedCrowd, build
+from mmbot.faultlab.scenario import FREE_FOR_MAKERS, WindowedCrowd, build
 from mmbot.faultlab.scheduler import Scheduler
 from mmbot.trading.events import Halted, Resumed
 from mmbot.trading.values import CLIENT_ID_PREFIX
 from mmbot.tsa.calendar import Week
 from mmbot.units import Milliseconds
 
+# The fees of a series whose fees may change: two in three weeks are free for makers at first.
+_FEES: Final = (
+    *(4 * (FREE_FOR_MAKERS,)),
+    FeeSchedule("quadratic_with_maker_fees"),
+    FeeSchedule("quadratic_with_combo_maker_fees"),
+)
 # How long before the end of a window the crowd pauses, and the bot must have stopped requoting.
 _PAUSED_MS: Final = 4_000
 _UNDISTURBED_MS: Final = 2_000
@@ -71,6 +78,7 @@ class World:
         hours: Hours = "eventful",
         unjudged: Collection[str] = (),
         begin: Callable[..., Bot] = Bot,
+        fees: FeeSchedule | None = None,
     ) -> None:
         """Build the scenario and the environment of the process.
 
@@ -81,10 +89,13 @@ class World:
             hours: Which hours are played.
             unjudged: Invariants that are not checked.
             begin: Creates the bot of a session.
+            fees: Those of the series; if `None`, and fees may change, they are drawn.
         """
-        scenario = self.scenario = build(seed, weeks, hours)
-        self._begin = begin
+        names = tuple(names)
         self.faults = Faults(seed, names)
+        fees = fees or (_drawn_fees(seed) if "fees_changed" in names else FREE_FOR_MAKERS)
+        scenario = self.scenario = build(seed, weeks, hours, fees)
+        self._begin = begin
         self.auditor = Auditor(scenario, unjudged)
         self.venue = scenario.venue
         self.venue.fact_listeners.append(self.auditor.follow_facts)
@@ -295,3 +306,7 @@ class World:
         ]
         gate = self.scenario.settings.counts.earliest_release
         return pnl_by_window(own, values, self.scenario.releases, gate)
+
+
+def _drawn_fees(seed: str) -> FeeSchedule:
+    return random.Random(f"fees {seed}").choice(_FEES)

@@ -51,7 +51,8 @@ _R = TypeVar("_R", bound=Row)
 Cells = Mapping[str, str]
 
 _MOST_TOLD = 20
-_COUNTS_HEADER = "date,as_published,archived"
+# What names the columns of a file of counts as forecasts read it, beside `date`.
+_COUNTS_COLUMNS = frozenset({"as_published", "archived"})
 _OUTCOMES: dict[str, Outcome] = {"yes": "yes", "no": "no"}
 _OHLC = ("open", "low", "high", "close")
 REQUIRED: dict[str, tuple[str, ...]] = {
@@ -210,7 +211,8 @@ def _import_markets(store: HistoryStore, path: Path) -> Imported:
 
 
 def _import_counts(store: HistoryStore, path: Path) -> Imported:
-    if path.suffix == ".csv" and _first_line(path) == _COUNTS_HEADER:
+    columns = {name.strip().lower() for name in _first_line(path).split(",")}
+    if path.suffix == ".csv" and "date" in columns and columns & _COUNTS_COLUMNS:
         rows = _from_counts_file(path)
     else:
         rows = _read_all(path, "counts", _read_sighting)

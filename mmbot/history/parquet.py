@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _R = TypeVar("_R", bound=Row)
 
-_ROWS_AT_ONCE = 8_192
+_ROWS_AT_ONCE = 1_024
 # A month of minutes; what a reader skips or holds at once.
 _ROWS_IN_GROUP = 50_000
 _PART = ".part"
@@ -104,13 +104,8 @@ def write(table: Table[_R], rows: Sequence[_R], path: Path) -> None:
     put_in_place(path)
 
 
-def read(
-    table: Table[_R], paths: Sequence[Path], *, where: str = "", ordered: Sequence[str] = ()
-) -> Iterator[_R]:
-    """Yield the rows of some files, sorted by columns, or else in the order of the files.
-
-    At equal values rows stay in the order of their files and of their places there. Rows are read
-    as they are wanted, some thousand at once.
+def read(table: Table[_R], paths: Sequence[Path], *, where: str = "") -> Iterator[_R]:
+    """Yield the rows of some files, one file after the other; they are read as they are wanted.
 
     Raises:
         Unreadable: A file is none of the table's.
@@ -121,11 +116,7 @@ def read(
         check_schema(table, path)
     names = ", ".join(f'"{column.name}"' for column in table.columns)
     files = ", ".join(map(_quoted, paths))
-    order = ", ".join((*ordered, "filename", "file_row_number"))
-    query = (
-        f"SELECT {names} FROM read_parquet([{files}], filename=true, file_row_number=true)"
-        f"{f' WHERE {where}' if where else ''} ORDER BY {order}"
-    )
+    query = f"SELECT {names} FROM read_parquet([{files}]){f' WHERE {where}' if where else ''}"
     kind = table.kind
     try:
         with connect() as database:

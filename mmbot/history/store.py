@@ -197,7 +197,9 @@ class HistoryStore:
         paths = [self.path(table, event_ticker, ticker) for ticker in sorted(held)]
         there = [path for path in paths if path.is_file()]
         try:
-            yield from parquet.read(table, there, where=where, ordered=table.sorted_by[:1])
+            # Each file is sorted: to sort them all at once would have all of them in memory.
+            files = (parquet.read(table, [path], where=where) for path in there)
+            yield from heapq.merge(*files, key=attrgetter(table.sorted_by[0]))
         except parquet.Unreadable as error:
             raise _damaged(error) from None
 

@@ -13,9 +13,9 @@ import msgspec
 
 from mmbot.kalshi import messages as wire
 from mmbot.trading.values import Side
-from mmbot.units import Count, Price, parse_count, parse_price
+from mmbot.units import parse_count, parse_price
 
-_Number = TypeVar("_Number", Price, Count)
+_Number = TypeVar("_Number")
 
 # With YES prices on both sides, the NO levels are the asks.
 SIDES: Final[dict[str, Side]] = {"yes": "bid", "no": "ask"}

@@ -21,7 +21,7 @@ from mmbot.kalshi import messages as wire
 from mmbot.kalshi import vocabulary
 from mmbot.kalshi.account_messages import fill_on_stream, order_on_stream
 from mmbot.kalshi.book_changes import COUNTS, PRICES, SIDES, decode_change
-from mmbot.kalshi.stream_events import group_change, market_change
+from mmbot.kalshi.stream_events import fee_change, group_change, market_change
 from mmbot.kalshi.subscriptions import (
     BOOKS,
     GROUPS,
@@ -242,7 +242,9 @@ class Feed:
                 self._group_update(frame)
             case "market_lifecycle_v2":
                 self._market_lifecycle(frame)
-            case "event_lifecycle" | "event_fee_update":
+            case "event_fee_update":
+                self._fee_changed(frame)
+            case "event_lifecycle":
                 self._event_changed(frame)
             case "subscribed":
                 self._subscriptions.subscribed(frame)
@@ -335,6 +337,12 @@ class Feed:
             self._subscriptions.step.listing_stale = True
         elif change is not None:
             self._subscriptions.step.events.append(change)
+
+    def _fee_changed(self, frame: wire.Frame) -> None:
+        change = fee_change(frame.msg, self._prefix)
+        if change is not None:
+            self._subscriptions.step.events.append(change)
+            self._subscriptions.step.listing_stale = True
 
     def _event_changed(self, frame: wire.Frame) -> None:
         if wire.is_ours(wire.subject(frame.msg).event_ticker, self._prefix):

@@ -106,6 +106,14 @@ class LifecycleSubject(msgspec.Struct, frozen=True):
     event_ticker: Word = None
 
 
+class EventFeeUpdate(msgspec.Struct, frozen=True):
+    """`event_fee_update`; null where the event has what its series has."""
+
+    event_ticker: Word = None
+    fee_type_override: Word = None
+    fee_multiplier_override: Word = None
+
+
 class MarketLifecycle(msgspec.Struct, frozen=True):
     """`market_lifecycle_v2`; `close_ts` is in seconds."""
 
@@ -139,6 +147,7 @@ class RestEvent(msgspec.Struct, frozen=True):
     event_ticker: Word = None
     markets: Any = ()
     fee_type_override: Word = None
+    fee_multiplier_override: Word = None
 
 
 # Decoding

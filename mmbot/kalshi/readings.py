@@ -12,10 +12,18 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 import msgspec
 
 from mmbot.kalshi import messages as wire
+from mmbot.kalshi.fees import (
+    event_changes,
+    fee_terms,
+    series_changes,
+    series_terms,
+    with_changes,
+)
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
 from mmbot.texts import plain
 from mmbot.trading.commands import ReadListing
 from mmbot.trading.events import FeeTypeRead, InputEvent, LimitsRead, ListingRead, MarketSettled
+from mmbot.trading.fees import FeeChange, FeeTerms
 from mmbot.trading.values import ListedEvent, Market, Unreadable
 from mmbot.tsa.calendar import Week
 from mmbot.units import Milliseconds
@@ -30,11 +38,6 @@ PAGE_SIZE = "1000"
 _EVENT_PAGE_SIZE = "200"
 _MOST_PAGES = 50
 
-# The one kind of fee under which a resting order pays nothing.
-FREE_FOR_MAKERS = "quadratic"
-# A kind of fee that is not even a word, and how long one may be that is named.
-_NO_WORD = "not_stated"
-_LONGEST_FEE_TYPE = 60
 # Most events and markets whose unreadable parts are named.
 _MOST_UNREADABLE = 100
 
@@ -115,7 +118,8 @@ def read_listing(command: ReadListing, series: str, now: Milliseconds) -> Readin
     """
     limits = yield from rate_limits()
     open_ = yield from open_events(series, now)
-    shut = yield from closed_reason(series, open_)
+    fees = yield from series_fees(series)
+    shut = yield from closed_reason(open_)
     held: list[wire.RestEvent] = []
     for ticker in sorted(set(command.held) - {wire.word(event.event_ticker) for event in open_}):
         event = yield from held_event(ticker)
@@ -123,13 +127,14 @@ def read_listing(command: ReadListing, series: str, now: Milliseconds) -> Readin
             held.append(event)
     events, unreadable = listed_events((*open_, *held), series)
     settlements = [settled for event in held for settled in _settlements(event)]
-    return [limits, ListingRead(shut, events, unreadable), *settlements]
+    listed = tuple(fees.of(event, now) for event in events)
+    reading = ListingRead(shut, listed, unreadable, fees.usual, fees.changes)
+    return [limits, reading, *settlements]
 
 
 def read_fee_type(series: str) -> Reading:
-    """Read the series' fee type alone."""
-    fee_type = yield from series_fee_type(series)
-    return [FeeTypeRead(_fee_gate(fee_type))]
+    """Read the series' fee alone."""
+    return [FeeTypeRead((yield from _usual_fee(series)))]
 
 
 def rate_limits() -> Steps[LimitsRead]:
@@ -194,7 +199,8 @@ def listed_events(
         except (ValueError, wire.Malformed) as error:
             unreadable.append(Unreadable(ticker, str(error)))
         else:
-            listed.append(ListedEvent(ticker, week, tuple(markets)))
+            fee = fee_terms(event.fee_type_override, event.fee_multiplier_override)
+            listed.append(ListedEvent(ticker, week, tuple(markets), fee))
     return tuple(listed), tuple(unreadable[:_MOST_UNREADABLE])
 
 
@@ -226,36 +232,36 @@ def _rows(event: wire.RestEvent) -> Iterator[dict[str, Any]]:
         yield row if isinstance(row, dict) else {}
 
 
-def series_fee_type(series: str) -> Steps[wire.Word]:
-    """Read the fee type of a series, whatever stands there."""
-    answer = yield from get(f"/series/{series}", SeriesAnswer)
-    return answer.series.fee_type
+class SeriesFees(msgspec.Struct, frozen=True):
+    """The fee of a series, the changes of it to come, and those of its events by their tickers."""
+
+    usual: FeeTerms
+    changes: tuple[FeeChange, ...]
+    of_events: dict[str, tuple[FeeChange, ...]]
+
+    def of(self, event: ListedEvent, now: Milliseconds) -> ListedEvent:
+        """Return an event with the changes of its own fee."""
+        return with_changes(event, self.of_events.get(event.ticker, ()), now)
 
 
-def charged(fee_type: wire.Word, overrides: Iterable[wire.Word]) -> list[str]:
-    """Return the kinds of fee that makers pay or may pay: all but the one that is known as free.
-
-    A series states its kind. An event's override is null where there is none.
-    """
-    kinds = (fee_type, *(override for override in overrides if override is not None))
-    return [
-        (wire.word(kind) or _NO_WORD)[:_LONGEST_FEE_TYPE]
-        for kind in kinds
-        if kind != FREE_FOR_MAKERS
-    ]
+def series_fees(series: str) -> Steps[SeriesFees]:
+    """Read the fees of a series and of its events, whatever stands there."""
+    usual = yield from _usual_fee(series)
+    query = (("series_ticker", series),)
+    rows = (yield from get("/series/fee_changes", _FeeChanges, query)).series_fee_change_arr
+    own = yield from pages("/events/fee_changes", (("limit", PAGE_SIZE),), "event_fee_changes", Any)
+    of_events = event_changes(own, series)
+    changes = (*series_changes(rows, series), *of_events.pop("", ()))
+    return SeriesFees(usual, changes, of_events)
 
 
-def _fee_gate(fee_type: wire.Word, overrides: Iterable[wire.Word] = ()) -> str:
-    kinds = charged(fee_type, overrides)
-    return f"fee_type_{kinds[0]}" if kinds else ""
+def _usual_fee(series: str) -> Steps[FeeTerms]:
+    stated = (yield from get(f"/series/{series}", _SeriesAnswer)).series
+    return series_terms(stated.fee_type, stated.fee_multiplier)
 
 
-def closed_reason(series: str, listed: list[wire.RestEvent]) -> Steps[str]:
-    """Return why nothing may be quoted (a fee for makers, a pause of a shard in use), or ""."""
-    fee_type = yield from series_fee_type(series)
-    fee_gate = _fee_gate(fee_type, (event.fee_type_override for event in listed))
-    if fee_gate:
-        return fee_gate
+def closed_reason(listed: list[wire.RestEvent]) -> Steps[str]:
+    """Return why nothing may be quoted (a pause of the exchange, or of a shard in use), or ""."""
     status = yield from get("/exchange/status", ExchangeStatus)
     return "" if status.trades(listed) else "exchange_paused"
 
@@ -283,16 +289,17 @@ class _EventAnswer(msgspec.Struct, frozen=True):
     event: Any
 
 
-class Series(msgspec.Struct, frozen=True):
-    """The fee type of a series, whatever stands there."""
-
+class _Series(msgspec.Struct, frozen=True):
     fee_type: wire.Word = None
+    fee_multiplier: wire.Word = None
 
 
-class SeriesAnswer(msgspec.Struct, frozen=True):
-    """The answer of `/series/{series_ticker}`."""
+class _SeriesAnswer(msgspec.Struct, frozen=True):
+    series: _Series
 
-    series: Series
+
+class _FeeChanges(msgspec.Struct, frozen=True):
+    series_fee_change_arr: tuple[Any, ...] = ()
 
 
 class Activity(msgspec.Struct, frozen=True):

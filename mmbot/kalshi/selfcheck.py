@@ -8,7 +8,7 @@ their answers. It writes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -24,11 +24,9 @@ from mmbot.kalshi.account_readings import (
 )
 from mmbot.kalshi.http import HttpRequest, date_of
 from mmbot.kalshi.readings import (
-    FREE_FOR_MAKERS,
     ExchangeStatus,
     ReadingError,
     Steps,
-    charged,
     decided,
     get,
     held_event,
@@ -36,25 +34,37 @@ from mmbot.kalshi.readings import (
     open_events,
     own_subaccount,
     rate_limits,
-    series_fee_type,
+    series_fees,
 )
 from mmbot.trading.events import ClockCompared
+from mmbot.trading.fees import LEAD_MS, NO_FEE, FeeTerms, MakerFee
 from mmbot.trading.values import Fill, ListedEvent, OrderReport, Unreadable
-from mmbot.tsa.calendar import to_milliseconds
-from mmbot.units import Count, Milliseconds, Money, format_money, format_price, total
+from mmbot.tsa.calendar import from_milliseconds
+from mmbot.units import (
+    ONE_CENT,
+    ONE_DOLLAR,
+    Count,
+    Milliseconds,
+    Money,
+    Price,
+    format_money,
+    format_price,
+    total,
+)
 
 FindingState: TypeAlias = Literal["ok", "warn", "wait", "fail"]
-# From an event's tickers in order of strike, its fills and its live orders: its least wealth over
-# all outcomes.
-WorstCaseOf: TypeAlias = Callable[[tuple[str, ...], Iterable[Fill], Iterable[OrderReport]], Money]
+# From an event's tickers in order of strike, its fills, its live orders and what makers pay: its
+# least wealth over all outcomes.
+WorstCaseOf: TypeAlias = Callable[
+    [tuple[str, ...], Iterable[Fill], Iterable[OrderReport], MakerFee], Money
+]
 # From the recorded fills, the listed ones and the positions: how they contradict each other, or "".
 ContradictionOf: TypeAlias = Callable[[Iterable[Fill], Sequence[Fill], Mapping[str, Count]], str]
 
 # The `Date` header has whole seconds: its instant is taken to be the middle of its second.
 _HALF_SECOND_MS = 500
-# Trading does not start this shortly before fees for makers come into force.
-_FEE_NOTICE_MS = 7 * 24 * 3_600_000
-
+# Most scheduled changes of fees that are named.
+_MOST_CHANGES = 5
 
 # The checks that a check depends on: while one of them could not be made, neither could it.
 _NEEDS: dict[str, tuple[str, ...]] = {
@@ -128,6 +138,8 @@ class SelfCheck:
         self._events: list[wire.RestEvent] = []
         self._orders = RestingOrders((), (), 0)
         self._fills: tuple[Fill, ...] = ()
+        # The dearest fee that an event of the series has.
+        self._fee = NO_FEE
         self._unknown: set[str] = set()
 
     def run(self) -> Steps[tuple[Finding, ...]]:
@@ -232,25 +244,24 @@ class SelfCheck:
         return "ok", "open, and so is the markets' shard"
 
     def _check_fees(self) -> Steps[_Outcome]:
-        series = self._settings.exchange.series
-        fee_type = yield from series_fee_type(series)
-        kinds = charged(fee_type, (event.fee_type_override for event in self._events))
-        if kinds:
-            named = _joined(sorted(set(kinds)))
-            return "fail", f"resting orders are charged or may be: fee_type {named}"
-        query = (("series_ticker", series),)
-        changes = yield from get("/series/fee_changes", _FeeChanges, query)
-        until = self._clock() + _FEE_NOTICE_MS
-        for row in changes.series_fee_change_arr:
-            if not isinstance(row, dict) or row.get("series_ticker") != series:
-                continue
-            change = wire.convert(row, _FeeChange)
-            charges = change.fee_type != FREE_FOR_MAKERS
-            if charges and to_milliseconds(change.scheduled_ts) <= until:
-                at = change.scheduled_ts.isoformat(timespec="minutes")
-                kind = wire.word(change.fee_type) or "a fee of no known kind"
-                return "fail", f"{kind} is to come into force at {at}"
-        return "ok", f"{FREE_FOR_MAKERS}: nothing for resting orders, and no change near"
+        now = self._clock()
+        fees = yield from series_fees(self._settings.exchange.series)
+        events = [fees.of(event, now) for event in self.listed]
+        changes = [*fees.changes, *(change for event in events for change in event.fee_changes)]
+        in_force = {fees.usual, *(event.fee.over(fees.usual) for event in events)}
+        # A change that is as near may hold already by the exchange's clock.
+        in_force |= {c.terms.over(fees.usual) for c in changes if c.at <= now + LEAD_MS}
+        if unknown := sorted({terms.text for terms in in_force if terms.fee is None}):
+            return "fail", f"what resting orders pay is not known: fee_type {_joined(unknown)}"
+        known = {terms.fee for terms in in_force if terms.fee}
+        self._fee = max(known, key=lambda fee: fee.coefficient)
+        detail = "; ".join(sorted({_charge(fee) for fee in known}))
+        to_come = sorted((c for c in changes if c.at > now + LEAD_MS), key=lambda c: c.at)
+        if not to_come:
+            return "ok", f"{detail}; no change is scheduled"
+        told = [_scheduled(change.at, change.terms.over(fees.usual)) for change in to_come]
+        understood = all(change.terms.over(fees.usual).fee for change in to_come)
+        return ("ok" if understood else "warn"), "; ".join((detail, *told[:_MOST_CHANGES]))
 
     # The account
 
@@ -333,7 +344,7 @@ class SelfCheck:
         tickers = tuple(market.ticker for market in event.markets)
         fills = (fill for fill in self._fills if fill.ticker in tickers)
         orders = (order for order in self._orders.reports if order.ticker in tickers)
-        return self._worst_case(tickers, fills, orders)
+        return self._worst_case(tickers, fills, orders, self._fee)
 
 
 def is_ready(findings: tuple[Finding, ...]) -> bool:
@@ -349,6 +360,19 @@ def failures(findings: tuple[Finding, ...]) -> list[str]:
 def unknown(findings: tuple[Finding, ...]) -> dict[str, str]:
     """Return the checks that could not be made, each with the reason."""
     return {f.name: f.detail for f in findings if not f.known}
+
+
+def _charge(fee: MakerFee) -> str:
+    if fee.is_free:
+        return f"{fee.text}: nothing for resting orders"
+    dearest = fee.each(Price(ONE_DOLLAR // 2)) / ONE_CENT
+    return f"{fee.text}: resting orders pay up to {dearest:.2f} cents a contract"
+
+
+def _scheduled(at: Milliseconds, terms: FeeTerms) -> str:
+    day = from_milliseconds(at).isoformat(timespec="minutes")
+    what = _charge(terms.fee) if terms.fee else f"{terms.text}, under which nothing is quoted"
+    return f"from {day} {what}"
 
 
 def _joined(items: Iterable[str]) -> str:
@@ -372,12 +396,3 @@ class _Key(msgspec.Struct, frozen=True):
 
 class _Keys(msgspec.Struct, frozen=True):
     api_keys: tuple[_Key, ...]
-
-
-class _FeeChange(msgspec.Struct, frozen=True):
-    scheduled_ts: wire.Instant
-    fee_type: wire.Word = None
-
-
-class _FeeChanges(msgspec.Struct, frozen=True):
-    series_fee_change_arr: tuple[Any, ...] = ()

@@ -8,7 +8,9 @@ import msgspec
 
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.account_messages import GroupUpdate
+from mmbot.kalshi.fees import fee_terms
 from mmbot.trading.events import (
+    EventFeeChanged,
     GroupChanged,
     ListingStale,
     MarketActivity,
@@ -41,6 +43,18 @@ def group_change(raw: msgspec.Raw) -> GroupChanged | None:
     if kind in _NO_GROUP_NEWS:
         return None
     return GroupChanged(wire.word(update.order_group_id), _GROUP_NEWS.get(kind, "triggered"))
+
+
+def fee_change(raw: msgspec.Raw, prefix: str) -> EventFeeChanged | None:
+    """Read an `event_fee_update`; `None` if it is about no event whose ticker starts so."""
+    try:
+        update = wire.decode(raw, wire.EventFeeUpdate)
+    except wire.Malformed:
+        return None
+    if not wire.is_ours(update.event_ticker, prefix):
+        return None
+    terms = fee_terms(update.fee_type_override, update.fee_multiplier_override)
+    return EventFeeChanged(update.event_ticker, terms)
 
 
 def market_change(raw: msgspec.Raw, prefix: str) -> MarketChange | None:

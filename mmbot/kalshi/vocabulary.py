@@ -68,9 +68,8 @@ ENUMS: Final[Mapping[str, Enum]] = {
     "result": _RESULT,
     "market type": _enum("binary scalar", "The market is not quoted: it may pay a fraction."),
     "strike type": _STRIKE_TYPE,
-    "fee type": _enum(_FEE_TYPES, "Makers may be charged: nothing of the series is quoted."),
-    "fee type override": _enum(
-        _FEE_TYPES, "Makers may be charged, unless it is null: nothing of the series is quoted."
+    "fee type": _enum(
+        _FEE_TYPES, "What makers pay is not known: nothing is quoted that it holds for."
     ),
     "lifecycle event": _enum(
         "created activated deactivated close_date_updated determined settled "
@@ -177,7 +176,9 @@ STREAM: dict[str, Shape] = {
         "strike_date strike_period",
         collateral_return_type="return of collateral",
     ),
-    "event_fee_update": _shape("event_ticker fee_type_override fee_multiplier_override"),
+    "event_fee_update": _shape(
+        "event_ticker fee_type_override fee_multiplier_override", fee_type_override="fee type"
+    ),
 }
 
 REST: dict[str, Shape] = {
@@ -187,7 +188,8 @@ REST: dict[str, Shape] = {
         "balance balance_dollars portfolio_value updated_ts balance_breakdown usage_tier read "
         "write grants default_cost endpoint_costs exchange_active trading_active "
         "intra_exchange_transfers_active exchange_estimated_resume_time exchange_index_statuses "
-        "order_groups order_group_id subaccount exchange_index milestones",
+        "order_groups order_group_id subaccount exchange_index milestones series_fee_change_arr "
+        "event_fee_changes",
         {
             "orders": "order",
             "order": "order",
@@ -197,6 +199,8 @@ REST: dict[str, Shape] = {
             "event": "event",
             "markets": "market",
             "series": "series",
+            "series_fee_change_arr": "change of a series' fee",
+            "event_fee_changes": "change of an event's fee",
             "exchange_index_statuses": "shard",
             "order_groups": "group",
         },
@@ -221,7 +225,7 @@ REST: dict[str, Shape] = {
         "fee_type_override fee_multiplier_override exchange_index last_updated_ts",
         {"markets": "market"},
         collateral_return_type="return of collateral",
-        fee_type_override="fee type override",
+        fee_type_override="fee type",
     ),
     "market": _shape(
         "ticker event_ticker market_type status result title subtitle yes_sub_title no_sub_title "
@@ -247,6 +251,13 @@ REST: dict[str, Shape] = {
         "contract_terms_url product_metadata fee_type fee_multiplier additional_prohibitions "
         "volume_fp last_updated_ts exchange_index",
         fee_type="fee type",
+    ),
+    "change of a series' fee": _shape(
+        "id series_ticker fee_type fee_multiplier scheduled_ts", fee_type="fee type"
+    ),
+    "change of an event's fee": _shape(
+        "id event_ticker series_ticker fee_type_override fee_multiplier_override scheduled_ts",
+        fee_type_override="fee type",
     ),
     "shard": _shape(
         "exchange_index description exchange_active trading_active intra_exchange_transfers_active"

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import TypeAlias
 
 import msgspec
 
 from mmbot.observe import yardstick_sheets
 from mmbot.observe.sheets import Sheet, interval, page, signed
-from mmbot.research import backtest, scoring, week_replay, yardstick
+from mmbot.research import backtest, retrade, scoring, week_replay, yardstick
 from mmbot.research.backtest import Rule, WeekResult
 from mmbot.research.scoring import DAYS_PUBLISHED, BrierScores
 from mmbot.research.yardstick import Yardstick
 
 ResultsByStrategy: TypeAlias = Mapping[str, Sequence[WeekResult]]
 
-_BRIEFLY: Mapping[Rule, str] = {"trades": "trades", "daily candles": "days"}
+_BRIEFLY: Mapping[Rule, str] = {
+    "trades": "trades",
+    "daily candles": "days",
+    "recording": "frames",
+}
 _STATISTICS_COLUMNS = (
     "fills",
     "contracts",
@@ -61,7 +65,11 @@ def html_page(
     results: ResultsByStrategy, pictures: Sequence[str], compared: Sequence[WeekResult] = ()
 ) -> str:
     """Return the HTML page; `pictures` are SVG elements."""
-    by_rule = {"daily candles": backtest, "trades": week_replay}
+    by_rule: Mapping[Rule, ModuleType] = {
+        "daily candles": backtest,
+        "trades": week_replay,
+        "recording": retrade,
+    }
     rules = " ".join(
         " ".join((module.__doc__ or "").split("\n\n", 1)[1].split())
         for rule, module in by_rule.items()

@@ -13,8 +13,10 @@ from mmbot.tsa.calendar import release_instant
 from mmbot.tsa.counts import Counts
 from mmbot.units import (
     MONEY_PER_DOLLAR,
+    ONE_CENT,
     Count,
     Milliseconds,
+    floor_price,
     format_count,
     format_money,
     format_price,
@@ -51,7 +53,7 @@ def _steps(
     if event_state.belief is not None and market.quote_limits is not None:
         yield _pool_step(state, event_state.belief, market, market.quote_limits, now)
         yield _reservation_step(state, event_state, market, market.quote_limits)
-        yield from _limit_steps(state, event_state.belief, market.quote_limits)
+        yield from _limit_steps(state, event_state, event_state.belief, market.quote_limits)
     yield from _book_steps(state, event_state, market)
     yield from _order_steps(state, market)
     if market.shut_gate:
@@ -127,7 +129,9 @@ def _reservation_step(
     )
 
 
-def _limit_steps(state: TradingState, belief: Belief, limits: QuoteLimits) -> Iterator[Step]:
+def _limit_steps(
+    state: TradingState, event_state: EventState, belief: Belief, limits: QuoteLimits
+) -> Iterator[Step]:
     quoting = state.settings.quoting
     margin, edge = quoting.margin_at(belief.days_published), quoting.edge(limits.reservation)
     text = (
@@ -138,6 +142,14 @@ def _limit_steps(state: TradingState, belief: Belief, limits: QuoteLimits) -> It
         if required > edge:
             text += f", and {(required - edge) * 100:.2f} more for {side}, a longshot"
     yield Step("margin", text)
+    fee = event_state.fee
+    if not fee.is_free:
+        yes, no = (fee.each(floor_price(value)) for value in (limits.yes_value, limits.no_value))
+        yield Step(
+            "fee",
+            f"{fee.text}: {yes / ONE_CENT:.2f} cents a contract for YES at its most, "
+            f"{no / ONE_CENT:.2f} for NO; margin and edge are kept after it",
+        )
     yield Step(
         "size",
         f"YES {format_count(limits.yes_count)}, NO {format_count(limits.no_count)} of at most "

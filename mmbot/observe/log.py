@@ -18,15 +18,23 @@ import orjson
 import structlog
 
 from mmbot.config import LogLevel
+from mmbot.log_events import objection
 from mmbot.observe.log_writer import LogStream, LogWriter
+from mmbot.observe.recent_lines import RecentLines
 from mmbot.texts import plain, shown
 
 STANDARD_ERROR = 2
 # A field's value is cut to about so many characters.
 LONGEST_VALUE = 16_384
 
+# The environment variable that names a file for what of the log is not in `mmbot.log_events`.
+OBJECTIONS = "MMBOT_LOG_OBJECTIONS"
+
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _OPTIONS = orjson.OPT_NON_STR_KEYS
+
+# The last lines of this process, for whoever looks at the dashboard.
+recent_lines = RecentLines()
 
 _writer: LogWriter | None = None
 
@@ -44,7 +52,9 @@ def configure(level: LogLevel, descriptor: int = STANDARD_ERROR) -> LogWriter:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        *([_object_to_undocumented] if OBJECTIONS in os.environ else []),
         _make_loggable,
+        recent_lines,
         renderer,
     ]
     _writer = writer = LogWriter(descriptor, lambda lines: _dropped_line(processors, lines))
@@ -60,11 +70,6 @@ def configure(level: LogLevel, descriptor: int = STANDARD_ERROR) -> LogWriter:
         sys.stderr = LogStream(writer, descriptor)
     atexit.register(writer.flush)
     return writer
-
-
-def figures() -> dict[str, int]:
-    """Return how many lines were dropped, if any, for a heartbeat."""
-    return {"log_dropped": dropped()} if dropped() else {}
 
 
 def dropped() -> int:
@@ -112,6 +117,17 @@ def _encoded(line: str | bytes) -> bytes:
 
 def _dump(event: object, **_options: object) -> bytes:
     return orjson.dumps(event, default=str, option=_OPTIONS)
+
+
+def _object_to_undocumented(
+    _logger: object, level: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Append what of a line is not documented to a file, so that the tests can tell."""
+    found = objection(str(event["event"]), level, event)
+    if found:
+        with open(os.environ[OBJECTIONS], "a", encoding="utf-8") as file:  # noqa: PTH123 (a name)
+            file.write(f"{found}\n")
+    return event
 
 
 # Values

@@ -132,7 +132,9 @@ def _shown(engine: Engine, ticker: str) -> QuotedMarket:
     if limits is None:
         return QuotedMarket(None, bid, ask, market.reason)
     yes_edge, no_edge = (round(edge * 100, 2) for edge in (limits.yes_edge, limits.no_edge))
-    return QuotedMarket(round(limits.fair, 4), bid, ask, market.reason, yes_edge, no_edge)
+    fee = engine.state.event_of_market[ticker].fee
+    terms = "" if fee.is_free else fee.text
+    return QuotedMarket(round(limits.fair, 4), bid, ask, market.reason, yes_edge, no_edge, terms)
 
 
 def _offer(order: Order) -> Offer:

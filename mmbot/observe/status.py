@@ -69,6 +69,7 @@ def status(
         since=around.since,
         process=around.process,
         exchange=around.exchange,
+        directory=around.directory,
         series=state.settings.exchange.series,
         streaming=service.streaming,
         reconciled=service.reconciled,
@@ -79,6 +80,7 @@ def status(
         halt=None
         if service.halted_since is None
         else HaltStatus(service.halted_since, service.halt_reason),
+        paused=tuple(sorted(state.paused)),
         stopping=service.stopping,
         problems=around.problems,
         live_orders=len(state.orders),
@@ -150,6 +152,7 @@ def _event(
         days_published=len(counts.published_days(event_state.week)),
         days=tuple(_days(state, counts, event_state.week, now)),
         margin=state.settings.quoting.margin_at(event_state.days_published),
+        fee=event_state.fee.text,
         forecast=_forecast(event_state, now),
         outcomes=tuple(_outcomes(event_state, held, filled)),
         cash=format_money(portfolio.cash),
@@ -243,6 +246,7 @@ def _market(
         pnl_worst=format_money(pnl.worst),
         result=None if market.result is None else format_price(market.result),
         settled=market.settled is not None,
+        paused=ticker in state.paused,
         gate=shown_gate(market.shut_gate),
     )
 

@@ -126,9 +126,9 @@ def _ages(ages: Ages) -> str:
 
 
 def _pnl(pnl: PnlStatus) -> str:
-    today = f"today {_signed(pnl.today_fair)} (at worst {_signed(pnl.today_worst)})"
-    week = f"week {_signed(pnl.week_fair)} (at worst {_signed(pnl.week_worst)})"
-    total = f"all {_signed(pnl.total_fair)}"
+    today = f"today {signed(pnl.today_fair)} (at worst {signed(pnl.today_worst)})"
+    week = f"week {signed(pnl.week_fair)} (at worst {signed(pnl.week_worst)})"
+    total = f"all {signed(pnl.total_fair)}"
     return ", ".join([today, *([week] if pnl.week else []), total])
 
 
@@ -190,7 +190,7 @@ def _markets(markets: list[MarketStatus]) -> Table:
 
 def _of_position(market: MarketStatus, pnl: str | None) -> str:
     """Return the P&L of a market that has traded."""
-    return _signed(pnl) if float(market.position) or float(market.cash) else ""
+    return signed(pnl) if float(market.position) or float(market.cash) else ""
 
 
 def _gates(markets: tuple[MarketStatus, ...]) -> Iterator[Text]:
@@ -248,7 +248,8 @@ def _dollars(amount: str) -> str:
     return f"{float(amount):,.2f}"
 
 
-def _signed(amount: str | None) -> str:
+def signed(amount: str | None) -> str:
+    """Return an amount with its sign in cents, or a question mark if it is not known."""
     return "?" if amount is None else f"{float(amount):+,.2f}"
 
 

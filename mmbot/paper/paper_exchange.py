@@ -22,6 +22,7 @@ from mmbot.exchange.rest.router import RestRouter
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.paper.mirror import MirroredMarket
+from mmbot.paper.paper_fees import PaperFees
 from mmbot.trading.values import Fill, Side
 from mmbot.tsa.calendar import CalendarClock, to_milliseconds
 from mmbot.units import Count, Milliseconds, Money, Price
@@ -34,7 +35,8 @@ _TAPE_CASH = Money(10**18)
 class PaperExchange:
     """The paper account, its orders, and the markets they rest in.
 
-    The owner takes the facts of whatever happens with `take_facts`.
+    The owner takes the facts of whatever happens with `take_facts`, and tells `fees` what the real
+    exchange states of these.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class PaperExchange:
         queue_ahead: Count | None = None,
     ) -> None:
         """Start with the positions that `fills` add up to; see `PaperBegan` and `PaperTrading`."""
+        self.fees = PaperFees(series)
         self._queue_ahead = queue_ahead
         # Orders at whose price something has traded, and what still has to before their turn.
         self._ahead: dict[str, Count] = {}
@@ -194,8 +197,10 @@ class PaperExchange:
 
     def advance(self, now: Milliseconds) -> None:
         """Expire orders, and open and close markets."""
+        markets = self.markets()
+        self.fees.apply(markets, now)
         self._engine.expire(now)
-        for market in self.markets():
+        for market in markets:
             self._open_or_close(market, now)
 
     def _open_or_close(self, market: MirroredMarket, now: Milliseconds) -> None:

@@ -18,6 +18,7 @@ from mmbot.exchange.facts import BookLevelChanged, Fact
 from mmbot.exchange.stream_session import StreamCommand, StreamSession
 from mmbot.exchange.tape import delta_json
 from mmbot.kalshi import messages as wire
+from mmbot.kalshi.stream_events import fee_change
 from mmbot.paper.mirror import MirroredMarket, OrderLevelChange
 from mmbot.paper.paper_exchange import PaperExchange
 from mmbot.paper.rewrite import FrameData, Numbering, with_fields, with_levels, with_params
@@ -155,6 +156,8 @@ class PaperStream:
                     self._handle_delta(frame, data, now)
                 case "market_lifecycle_v2":
                     self._handle_lifecycle(frame, data, now)
+                case "event_fee_update":
+                    self._handle_fees(frame, data, now)
                 case _:
                     self._forward(frame, data)
         except (wire.Malformed, ValueError):
@@ -203,6 +206,12 @@ class PaperStream:
                 case "determined" | "settled":
                     value = wire.settlement_value(change.result, change.settlement_value)
                     self._exchange.decide(market, wire.word(change.result), value, now)
+        self._forward(frame, data)
+
+    def _handle_fees(self, frame: wire.Frame, data: FrameData, now: Milliseconds) -> None:
+        change = fee_change(frame.msg, f"{self._exchange.state.settings.series}-")
+        if change is not None:
+            self._exchange.fees.state(change.ticker, change.fee, now)
         self._forward(frame, data)
 
     # Trades

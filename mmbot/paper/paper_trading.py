@@ -84,7 +84,7 @@ class PaperTrading:
     def observe_answer(
         self, request: HttpRequest, answer: HttpAnswer | None, now: Milliseconds
     ) -> None:
-        """Read an answer of the exchange: markets' terms and results, and pauses."""
+        """Read an answer of the exchange: markets' terms and results, fees, and pauses."""
         path = request.path.removeprefix(BASE_PATH)
         if answer is None or answer.status != 200:
             return
@@ -96,9 +96,12 @@ class PaperTrading:
                     exchange=status.exchange_active is not True,
                     now=now,
                 )
+            elif path.startswith("/series/") or path == "/events/fee_changes":
+                self._exchange.fees.read(path, answer.body, now)
             elif path == "/events" or path.startswith("/events/"):
                 listing = wire.decode(answer.body, _Listing)
                 for event in (*listing.events, *([listing.event] if listing.event else ())):
+                    self._exchange.fees.list_event(event, now)
                     for market in wire.markets_of(event):
                         with contextlib.suppress(wire.Malformed):
                             ticker = wire.word(event.event_ticker)

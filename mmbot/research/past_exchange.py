@@ -166,14 +166,16 @@ class PastExchange:
 
 
 def fees_of(week: PastWeek) -> FeeSchedule:
-    """Return the fees that were in force when the week opened; the usual ones if none is known."""
+    """Return the event's fees, or its series' when the week opened; the usual ones if unknown."""
     opens = week.clock.wall_time(week.week.opens)
-    before = [change for change in week.fees if change.at_ms <= opens or change.is_reading]
-    if not before:
-        return FeeSchedule()
-    last = max(before, key=lambda change: (change.at_ms <= opens, change.at_ms))
+    known = [change for change in week.fees if change.at_ms <= opens or change.is_reading]
+    last = max(known, key=lambda change: (change.at_ms <= opens, change.at_ms), default=None)
+    kind = week.event.fee_type or (last.fee_type if last else "quadratic")
+    multiplier = week.event.fee_multiplier
+    if multiplier is None:
+        multiplier = last.multiplier if last else None
     try:
-        return FeeSchedule(last.fee_type, (last.multiplier or 10**6) / 10**6)
+        return FeeSchedule(kind, 1.0 if multiplier is None else multiplier / 10**6)
     except ValueError:
         return FeeSchedule()
 

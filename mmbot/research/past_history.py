@@ -30,6 +30,7 @@ from mmbot.research.backtest import (
 )
 from mmbot.research.cached_beliefs import FormedBeliefs
 from mmbot.research.candles import Candle, HistoricalMarket, HistoricalWeek
+from mmbot.research.week_path import PathKeeper
 from mmbot.research.week_replay import (
     FillRules,
     PredictorSource,
@@ -166,12 +167,15 @@ class PastMarket:
     def __len__(self) -> int:
         return len(self._weeks)
 
-    def play(self, strategy: Strategy, number: int) -> WeekResult:
-        """Return what a strategy would have traded in the week of this number."""
+    def play(self, strategy: Strategy, number: int, path: PathKeeper | None = None) -> WeekResult:
+        """Return what a strategy would have traded in the week of this number.
+
+        `path` keeps what it saw and quoted, if it was by trades.
+        """
         week = self._weeks[number]
         if isinstance(week, HistoricalWeek):
             return play_week(strategy, week, self._believe)
-        return replay_strategy(strategy, week, self._fit, self._rules)
+        return replay_strategy(strategy, week, self._fit, self._rules, path)
 
 
 class _MondaysView:
@@ -191,7 +195,11 @@ class _MondaysView:
 
 
 def replay_strategy(
-    strategy: Strategy, week: WeekToReplay, fit: PredictorSource, rules: FillRules
+    strategy: Strategy,
+    week: WeekToReplay,
+    fit: PredictorSource,
+    rules: FillRules,
+    path: PathKeeper | None = None,
 ) -> WeekResult:
     """Return what a strategy would have traded in a week, by its trades.
 
@@ -208,7 +216,7 @@ def replay_strategy(
         predictor = fit(wanted)
         return predictor if strategy.updates else _MondaysView(predictor)
 
-    replayed = replay_week(week, strategy.settings, strategy.cash, fitted, rules)
+    replayed = replay_week(week, strategy.settings, strategy.cash, fitted, rules, path=path)
     return result_of(replayed)
 
 

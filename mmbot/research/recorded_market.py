@@ -25,6 +25,11 @@ Books: TypeAlias = dict[str, tuple[str, Book]]
 _EVENTS: Final = f"{BASE_PATH}/events"
 # The only time in a query.
 _VARYING: Final = "min_close_ts"
+# What recordings do not have that were made before bots read it: no change was known of.
+_NOT_YET_READ: Final = {
+    f"{BASE_PATH}/series/fee_changes": b'{"series_fee_change_arr":[]}',
+    f"{_EVENTS}/fee_changes": b'{"event_fee_changes":[],"cursor":""}',
+}
 _STATUS: Final = {"determined": "determined", "settled": "finalized"}
 
 
@@ -75,7 +80,8 @@ class RecordedReadings:
             ]
             body = msgspec.json.encode({"event": {**event, "markets": markets}})
             return HttpAnswer(200, body)
-        return self._answers.get(key_of(request))
+        empty = _NOT_YET_READ.get(request.path)
+        return self._answers.get(key_of(request)) or (HttpAnswer(200, empty) if empty else None)
 
 
 def key_of(request: HttpRequest) -> _Key:

@@ -31,6 +31,7 @@ from mmbot.recording.outside import (
 from mmbot.recording.records import FrameRecord, Record, SessionRecord
 from mmbot.recording.replay import beginning
 from mmbot.research.traded_again import Fit, Ledger, SessionSummary, TradedSession
+from mmbot.research.week_path import PathKeeper
 from mmbot.trading.commands import RecordFill
 
 
@@ -41,6 +42,7 @@ def retrade(
     fit: Fit,
     *,
     is_first: bool,
+    path: PathKeeper | None = None,
 ) -> SessionSummary:
     """Trade one recorded session again.
 
@@ -51,6 +53,7 @@ def retrade(
         fit: Fits a forecaster where the settings ask for another than the recorded one.
         is_first: Whether there is no earlier session: then the new bot begins with what the one on
             record held.
+        path: Keeps what the new bot sees and quotes, if that is wanted.
 
     Raises:
         BadInput: The recording does not hold the market.
@@ -86,11 +89,14 @@ def retrade(
         None if used.forecast == begun.settings.forecast else fit,
         is_first=is_first,
         real_orders=real_orders,
+        follows=settings is None,
     )
     session.summary.first = began.now
     session.summary.held = len(paper.fills) if is_first else 0
     for cause, caused in _steps(rest):
         session.step(cause, caused)
+        if path is not None:
+            path.look(session.state, cause.now)
     session.finish()
     return session.summary
 

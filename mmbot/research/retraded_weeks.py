@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mmbot.research.backtest import WeekResult
 from mmbot.research.past_history import result_of
+from mmbot.research.week_path import PathKeeper
 from mmbot.research.week_replay import MarketOutcome, ReplayedWeek
 from mmbot.research.yardstick import strikes_in_order
 from mmbot.trading.commands import MarketSample, Markout, RecordFill, RecordSettlement
@@ -21,19 +22,21 @@ def week_results(
     settlements: Iterable[RecordSettlement],
     clock: CalendarClock,
     mids: Mapping[str, float] | None = None,
+    path: PathKeeper | None = None,
 ) -> list[WeekResult]:
     """Return every event that is settled as far as it was traded, in order.
 
     A fill's later value is the market's mid after the next release where there was one, otherwise
-    what YES paid. With `mids`, in dollars, a market without a settlement is worth its mid; what was
-    thought of it is not scored.
+    what YES paid. With `mids`, in dollars, there are the other events that have one as well: a
+    market without a settlement is worth its mid, and what was thought of it is not scored. `path`
+    has what was seen and quoted, if that is wanted.
     """
     settled = {each.ticker: each.value for each in settlements}
     marked = {ticker: Price(round(mid * ONE_DOLLAR)) for ticker, mid in (mids or {}).items()}
     worth = marked | settled
     scored = [each for each in samples if each.ticker in settled]
     open_ = {event_of(each.fill.ticker) for each in fills if each.fill.ticker not in worth}
-    tickers = {each.fill.ticker for each in fills} | {each.ticker for each in scored}
+    tickers = {each.fill.ticker for each in fills} | {each.ticker for each in scored} | set(marked)
     found = []
     for event in sorted({event_of(ticker) for ticker in tickers} - open_):
         its_fills = tuple(each for each in fills if event_of(each.fill.ticker) == event)
@@ -49,6 +52,7 @@ def week_results(
             markouts=its_markouts,
             samples=tuple(each for each in scored if event_of(each.ticker) == event),
             later=_later(its_fills, its_markouts, worth),
+            path=None if path is None else path.path(event),
         )
         found.append(result_of(replayed, "recording"))
     return found

@@ -51,6 +51,7 @@ from mmbot.research.recorded_requests import RecordedRequests
 from mmbot.trading.commands import Note
 from mmbot.trading.events import Halted, SessionStarted, SettingsChanged
 from mmbot.trading.losses import PnlMark
+from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill
 from mmbot.tsa.calendar import CalendarClock
 from mmbot.units import Milliseconds
@@ -132,6 +133,7 @@ class TradedSession:
         *,
         is_first: bool,
         real_orders: bool,
+        follows: bool,
     ) -> None:
         """Begin before the first record.
 
@@ -143,7 +145,9 @@ class TradedSession:
             fit: Fits a forecaster; `None` where the recorded beliefs are the new bot's too.
             is_first: Whether the new bot begins with what the one on record held.
             real_orders: Whether the bot on record traded real orders, which are to be taken out.
+            follows: Whether settings that were changed on record are changed for the new bot too.
         """
+        self._follows = follows
         self.summary = SessionSummary(begun.session, begun.clock, real_orders=real_orders)
         self._ledger = ledger
         self._is_first = is_first
@@ -173,6 +177,11 @@ class TradedSession:
         self._page_read: tuple[str, PageFetched] | None = None
         self._fit_wanted: FitForecast | None = None
 
+    @property
+    def state(self) -> TradingState:
+        """The new bot's."""
+        return self._bot.engine.state
+
     # What happened on record
 
     def step(self, cause: Record, caused: list[Record]) -> None:
@@ -195,7 +204,7 @@ class TradedSession:
     def finish(self) -> None:
         """Let what is still on its way take effect."""
         self._pass_time(self._now + _DELAY_MS)
-        for event in self._bot.engine.state.events.values():
+        for event in self.state.events.values():
             for ticker, market in event.markets.items():
                 if market.market_mid.mid is not None:
                     self.summary.mids[ticker] = market.market_mid.mid
@@ -241,6 +250,9 @@ class TradedSession:
                 self._give(cause, EventOccurred(event))
             case EventOccurred(Halted(reason=reason)) if reason == ONLY_RECORDS:
                 pass
+            case EventOccurred(SettingsChanged(settings)) if self._follows:
+                on_paper = msgspec.structs.replace(settings, mode="paper")
+                self._give(cause, EventOccurred(SettingsChanged(on_paper)))
             case EventOccurred(SettingsChanged()) | PaperBegan() | TapeBegan() | SessionRecord():
                 pass
             case _:

@@ -44,6 +44,7 @@ from mmbot.recording.outside import PaperBegan
 from mmbot.recording.replay import Unsigning
 from mmbot.research.past_books import PastBooks
 from mmbot.research.past_exchange import PastExchange, PastSite
+from mmbot.research.week_path import LOOKED_EVERY_MS, PathKeeper, WeekPath
 from mmbot.trading.book import Top
 from mmbot.trading.commands import (
     MarketSample,
@@ -65,8 +66,9 @@ _AFTER_CLOSE_MS: Milliseconds = 60_000
 _READING_MS: Milliseconds = 40
 _LIFETIME_SECONDS = 3_600
 _HOUR_MS: Milliseconds = 3_600_000
-# Longer than any week, and an hour: no message is lost here.
-_INTERVALS = Intervals(10**12, _HOUR_MS, _HOUR_MS, _HOUR_MS)
+# Longer than any week, and an hour: no message is lost here. A bot that has used up what it may
+# lose would look for room every second for days.
+_INTERVALS = Intervals(10**12, _HOUR_MS, _HOUR_MS, _HOUR_MS, no_room_ms=300_000)
 
 
 class FillRules(msgspec.Struct, frozen=True):
@@ -110,6 +112,7 @@ class ReplayedWeek(msgspec.Struct, frozen=True):
             midpoint, else the last trade, else the payout.
         trades: How many trades happened.
         shown: How many times a book changed.
+        path: What it saw and quoted, if that was wanted.
     """
 
     event: str
@@ -121,6 +124,7 @@ class ReplayedWeek(msgspec.Struct, frozen=True):
     later: dict[tuple[str, str], float]
     trades: int = 0
     shown: int = 0
+    path: WeekPath | None = None
 
 
 class WeekToReplay(msgspec.Struct, frozen=True):
@@ -161,6 +165,7 @@ def replay_week(
     fit: PredictorSource,
     rules: FillRules | None = None,
     decided: Callable[[Sequence[Output], Milliseconds], None] | None = None,
+    path: PathKeeper | None = None,
 ) -> ReplayedWeek:
     """Return what a bot with these settings and this cash would have done in a week.
 
@@ -171,11 +176,12 @@ def replay_week(
         fit: Fits a forecast.
         rules: How orders fill.
         decided: Called with what the bot decided, and when.
+        path: Keeps what the bot saw and quoted, if that is wanted.
 
     Raises:
         BadInput: A market of the week has no result.
     """
-    return _Replay(week, settings, cash, fit, rules or FillRules(), decided).run()
+    return _Replay(week, settings, cash, fit, rules or FillRules(), decided, path).run()
 
 
 class _Replay:
@@ -189,8 +195,10 @@ class _Replay:
         fit: PredictorSource,
         rules: FillRules,
         decided: Callable[[Sequence[Output], Milliseconds], None] | None,
+        path: PathKeeper | None,
     ) -> None:
         past = week.past
+        self._path = path
         self._week, self._rules, self._fit = week, rules, fit
         self._outcomes = outcomes(past)
         self._tickers = {each.ticker: each for each in self._outcomes}
@@ -230,6 +238,8 @@ class _Replay:
         for day in self._week.past.week.days:
             end = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), started.tzinfo)
             self._scheduler.at(self._clock.wall_time(end), partial(self._note_day, day))
+        if self._path is not None:
+            self._look(self._path)
         for event in self._week.events():
             at = event.end_ms if isinstance(event, Candle) else event.at_ms
             if at > self._end:
@@ -309,6 +319,11 @@ class _Replay:
     def _deliver_own(self) -> None:
         for frame in self._paper.take():
             self._driver.handle(FrameReceived(frame))
+
+    def _look(self, path: PathKeeper) -> None:
+        path.look(self._bot.engine.state, self._scheduler.now)
+        again = round(LOOKED_EVERY_MS / self._clock.speed)
+        self._scheduler.after(again, partial(self._look, path))
 
     def _note_day(self, day: dt.date) -> None:
         ends = self._day_ends[day] = {}
@@ -428,6 +443,9 @@ class _Replay:
             later={each.fill.key: self._worth_later(each) for each in fills},
             trades=self._trades,
             shown=self._changes,
+            path=None
+            if self._path is None
+            else self._path.path(self._week.past.event.event_ticker),
         )
 
     def _worth_later(self, filled: RecordFill) -> float:

@@ -128,7 +128,7 @@ class ReadListing(msgspec.Struct, frozen=True, tag=True):
 
 
 class ReadFeeType(msgspec.Struct, frozen=True, tag=True):
-    """Read the series' fee type alone."""
+    """Read the series' fee alone."""
 
 
 class EnsureGroup(msgspec.Struct, frozen=True, tag=True):

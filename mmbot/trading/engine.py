@@ -25,6 +25,7 @@ from mmbot.trading.events import (
     BooksDistrusted,
     ClockCompared,
     CountsMissing,
+    EventFeeChanged,
     FeedLagged,
     FeeTypeRead,
     Filled,
@@ -42,6 +43,7 @@ from mmbot.trading.events import (
     MarketActivity,
     MarketClosing,
     MarketSettled,
+    MarketsPaused,
     OperatorEvent,
     OrderAbsent,
     OrderCancelled,
@@ -88,6 +90,14 @@ _STOP_READING_MS = 2_000
 # Once a clock is off, the exchange is asked for its date within this time.
 _CLOCK_PROBE_MS = 1_000
 
+_NOT_READ: dict[ReadingKind, str] = {
+    "account": "account.not_read",
+    "listing": "listing.not_read",
+}
+_READ_AGAIN: dict[ReadingKind, str] = {
+    "account": "account.read_again",
+    "listing": "listing.read_again",
+}
 
 _Tickers: TypeAlias = tuple[str, ...]
 
@@ -140,6 +150,7 @@ class Engine:
         to_review = reprice(self.state, self._buffer, affected, now, books_only=books_only)
         if not books_only:
             self._buffer.add(*self._stale_quotes.update(now))
+            self._orders.log_dropped()
         self._requote(to_review, now, check_limit=not books_only)
         return self._finish(now)
 
@@ -204,6 +215,7 @@ class Engine:
             case (
                 ListingRead()
                 | FeeTypeRead()
+                | EventFeeChanged()
                 | ListingStale()
                 | MarketClosing()
                 | MarketActivity()
@@ -217,7 +229,14 @@ class Engine:
                 affected = self._apply_account(event, now)
             case BeliefFormed():
                 affected = self._belief_formed(event.belief, now)
-            case SettingsChanged() | CountsMissing() | Halted() | Resumed() | Stopping():
+            case (
+                SettingsChanged()
+                | CountsMissing()
+                | MarketsPaused()
+                | Halted()
+                | Resumed()
+                | Stopping()
+            ):
                 affected = self._apply_operator(event, now)
             case SessionStarted() | TasksDown() | LedgerBehind() | ClockCompared() | Woken():
                 affected = self._apply_process(event, now)
@@ -237,7 +256,12 @@ class Engine:
                 return self._all_markets()
             case FeeTypeRead():
                 self._listings.apply_fee_type(event, now)
+                self._wake_when_due(now)
                 return self._all_markets()
+            case EventFeeChanged():
+                changed = self._listings.apply_event_fee(event, now)
+                self._wake_when_due(now)
+                return changed
             case ListingStale():
                 self._listings.read_twice(now)
                 return ()
@@ -260,7 +284,7 @@ class Engine:
                 failed = self._failed_readings.get(event.what, 0)
                 self._failed_readings[event.what] = failed + 1
                 if not failed:
-                    self._buffer.log(f"{event.what}.not_read", "warning", reason=event.reason)
+                    self._buffer.log(_NOT_READ[event.what], "warning", reason=event.reason)
                 reader = self._listings if event.what == "listing" else self._account
                 reader.reading_failed(now)
             case LimitsRead():
@@ -274,7 +298,7 @@ class Engine:
     def _reading_succeeded(self, what: ReadingKind) -> None:
         failed = self._failed_readings.pop(what, 0)
         if failed:
-            self._buffer.log(f"{what}.read_again", failed=failed)
+            self._buffer.log(_READ_AGAIN[what], failed=failed)
 
     def _apply_operator(self, event: OperatorEvent, now: Milliseconds) -> _Tickers:
         service, live_orders = self.state.service, len(self.state.orders)
@@ -286,6 +310,12 @@ class Engine:
                 self._buffer.log("counts.missing", days=[day.isoformat() for day in event.days])
                 self._schedule_releases()
                 self._wake_when_due(now)
+            case MarketsPaused():
+                before, self.state.paused = self.state.paused, frozenset(event.tickers)
+                for ticker in sorted(self.state.paused - before):
+                    self._buffer.log("market.paused", "warning", market=ticker)
+                for ticker in sorted(before - self.state.paused):
+                    self._buffer.log("market.unpaused", market=ticker)
             case Halted():
                 service.halted = True
                 service.halted_since, service.halt_reason = event.since, event.reason
@@ -321,6 +351,7 @@ class Engine:
                 self._buffer.woken()
                 self._account.read_when_due(now)
                 self._listings.read_when_due(now)
+                self._listings.fees.update(now)
                 self._markouts.take_due(now)
                 self._wake_when_due(now)
             case _:
@@ -381,6 +412,7 @@ class Engine:
         self._buffer.wake_by(self._account.due)
         self._buffer.wake_by(self._listings.due)
         self._buffer.wake_by(self._listings.fees_due)
+        self._buffer.wake_by(self._listings.fees.next_change(now))
         for event_state in self.state.events.values():
             self._buffer.wake_by(event_state.next_change(now))
 

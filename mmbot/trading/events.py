@@ -12,6 +12,7 @@ import msgspec
 
 from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
+from mmbot.trading.fees import FREE_TERMS, FeeChange, FeeTerms
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import (
     Fill,
@@ -37,17 +38,27 @@ class ListingRead(msgspec.Struct, frozen=True, tag=True):
 
     `shut` is the value of the gate that the exchange shuts, or empty; see `gates.exchange_gate`.
     `unreadable` are the events and markets of the series that are listed and cannot be read.
+    `fee` is the series', and `fee_changes` those of it to come.
     """
 
     shut: str
     events: tuple[ListedEvent, ...]
     unreadable: tuple[Unreadable, ...] = ()
+    fee: FeeTerms = FREE_TERMS
+    fee_changes: tuple[FeeChange, ...] = ()
 
 
 class FeeTypeRead(msgspec.Struct, frozen=True, tag=True):
-    """The gate that the series' fee type shuts, or empty, read between two listings."""
+    """The series' fee, read between two listings."""
 
-    shut: str
+    fee: FeeTerms
+
+
+class EventFeeChanged(msgspec.Struct, frozen=True, tag=True):
+    """An event has another fee of its own from now on, or none."""
+
+    ticker: str
+    fee: FeeTerms
 
 
 class MarketClosing(msgspec.Struct, frozen=True, tag=True):
@@ -347,6 +358,12 @@ class Resumed(msgspec.Struct, frozen=True, tag=True):
     """The operator resumed quoting."""
 
 
+class MarketsPaused(msgspec.Struct, frozen=True, tag=True):
+    """All markets that the operator has paused, listed or not: no quotes there."""
+
+    tickers: tuple[str, ...]
+
+
 class CountsMissing(msgspec.Struct, frozen=True, tag=True):
     """The days that the operator declared to get no count, and for which none has come."""
 
@@ -383,10 +400,12 @@ OrderEvent: TypeAlias = (
     WriteAnswer | OrderReported | OrderUnreadable | OrderAbsent | OrderQueryFailed | Filled
 )
 MarketEvent: TypeAlias = MarketClosing | MarketActivity | PriceGridChanged | MarketSettled
-ListingEvent: TypeAlias = ListingRead | FeeTypeRead | ListingStale | MarketEvent
+ListingEvent: TypeAlias = ListingRead | FeeTypeRead | EventFeeChanged | ListingStale | MarketEvent
 GroupEvent: TypeAlias = GroupReady | GroupUnavailable | GroupChanged
 AccountEvent: TypeAlias = Reconciled | OrdersListed | FillUnreadable | ReadingFailed | LimitsRead
-OperatorEvent: TypeAlias = SettingsChanged | CountsMissing | Halted | Resumed | Stopping
+OperatorEvent: TypeAlias = (
+    SettingsChanged | CountsMissing | MarketsPaused | Halted | Resumed | Stopping
+)
 ProcessEvent: TypeAlias = SessionStarted | TasksDown | LedgerBehind | ClockCompared | Woken
 InputEvent: TypeAlias = (
     BookEvent

@@ -6,7 +6,7 @@ from bisect import bisect_right
 
 from mmbot.forecast.belief import Belief
 from mmbot.trading.gates import CLOSING_MARGIN_MS, Gate
-from mmbot.trading.state import MarketState, ReleaseWindow, ServiceState, ShardState
+from mmbot.trading.state import EventState, MarketState, ReleaseWindow, ServiceState, ShardState
 from mmbot.units import Milliseconds
 
 
@@ -27,6 +27,11 @@ def service_gate(service: ServiceState) -> Gate | None:
     if not service.reconciled:
         return Gate.NOT_RECONCILED
     return service.exchange.gate if service.exchange else None
+
+
+def fee_gate(event_state: EventState) -> Gate | None:
+    """Return why what makers pay in an event keeps it from being quoted."""
+    return Gate.FEE_TYPE if event_state.unknown_fee else None
 
 
 def shard_gate(shard: ShardState) -> Gate | None:

@@ -42,6 +42,12 @@ class Gate(enum.StrEnum):
     NO_POLLER = "no_poller", "the reader of the counts has died and is started again"
     NO_HEARTBEAT = "no_heartbeat", "the daemon's heartbeat has died and is started again"
     NO_TICK = "no_tick", "the daemon's clock has died and is started again"
+    NO_CONFIG = "no_config", "the watcher of the config file has died and is started again"
+    NO_STATE = "no_state", "the watcher of the ledger's file has died and is started again"
+    NO_NEIGHBOURS = (
+        "no_neighbours",
+        "the watcher for other daemons on the account has died and is started again",
+    )
     LEDGER_BEHIND = (
         "ledger_behind",
         "the disk takes seconds to keep what happened; see that it is neither broken nor busy",
@@ -79,6 +85,10 @@ class Gate(enum.StrEnum):
         "what the exchange lists of the event cannot be read; the log says what",
     )
     # The market
+    PAUSED_BY_OPERATOR = (
+        "paused_by_operator",
+        "the operator has paused the market; `mmbot unpause` ends that",
+    )
     POSITION_CONTRADICTS = (
         "position_contradicts",
         (
@@ -177,12 +187,7 @@ def exchange_gate(shut: str) -> ShutGate | None:
     Raises:
         ValueError: There is no such gate.
     """
-    if not shut:
-        return None
-    prefix = f"{Gate.FEE_TYPE}_"
-    if shut.startswith(prefix):
-        return ShutGate(Gate.FEE_TYPE, shut.removeprefix(prefix))
-    return ShutGate(Gate(shut))
+    return ShutGate(Gate(shut)) if shut else None
 
 
 def task_gate(name: str) -> Gate:

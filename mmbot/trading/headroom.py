@@ -2,29 +2,44 @@
 
 An event may lose up to its limit in its worst outcome. Resting orders are paid for from the balance
 of their own shard only, as if all of them filled; what closes a position needs no collateral, and
-of several orders the dearest close it.
+of several orders the dearest close it. Fees are paid whichever an order does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 import msgspec
 
+from mmbot.trading.fees import NO_FEE, MakerFee
 from mmbot.trading.orders import Order, OrderState
 from mmbot.trading.portfolio import Exposure, WorstCase, paid_each
 from mmbot.trading.state import EventState, TradingState
 from mmbot.trading.values import Side
-from mmbot.units import Count, Money, Price, value_of
+from mmbot.units import ONE_DOLLAR, Count, Money, Price, value_of
 
-ExcessReason: TypeAlias = Literal["worst_case", "shard_balance"]
+ExcessReason: TypeAlias = Literal["order_limit", "worst_case", "shard_balance"]
 
 
 class CollateralBudget:
     """What is left of a shard's balance after the collateral of the orders that may rest there."""
 
-    def __init__(self, balance: Money, positions: Mapping[str, Count]) -> None:
+    def __init__(
+        self,
+        balance: Money,
+        positions: Mapping[str, Count],
+        fees: Mapping[str, MakerFee] = MappingProxyType({}),
+    ) -> None:
+        """Begin without orders.
+
+        Args:
+            balance: The shard's balance.
+            positions: The position in each of the shard's markets.
+            fees: What makers pay there; nothing where it is not given.
+        """
+        self._fees = fees
         self._left = balance
         # The collateral that comes back once the orders under cancellation are off.
         self._returning = Money(0)
@@ -47,15 +62,20 @@ class CollateralBudget:
         closing = self._closing.get((ticker, side))
         if closing:
             self._closing[ticker, side] = Count(max(0, closing - count))
-            count = Count(max(0, count - closing))
-        needed = value_of(count, paid_each(side, price))
+        opening = Count(max(0, count - (closing or 0)))
+        fee = self._fee(ticker).of(count, price)
+        needed = Money(value_of(opening, paid_each(side, price)) + fee)
         self._left = Money(self._left - needed)
         return needed
 
     def room(self, ticker: str, side: Side, price: Price, count: Count) -> Count:
         """Return how much of one more order can be paid for."""
         closing = self._closing.get((ticker, side), Count(0))
-        payable = closing + max(0, self._left) // paid_each(side, price)
+        fee, left = self._fee(ticker), max(0, self._left)
+        after_closing = Money(left - fee.of(min(closing, count), price))
+        if after_closing < 0:
+            return Count(0)
+        payable = closing + fee.affordable(after_closing, paid_each(side, price))
         return min(count, Count(payable))
 
     def must_cancel(self, order: Order, position: Count) -> bool:
@@ -64,28 +84,37 @@ class CollateralBudget:
         growing = Count(order.exposed - max(0, against))
         if growing <= 0 or self._left + self._returning >= 0:
             return False
-        returned = value_of(growing, paid_each(order.side, order.price))
+        fee = self._fee(order.ticker).of(order.exposed, order.price)
+        returned = Money(value_of(growing, paid_each(order.side, order.price)) + fee)
         self._returning = Money(self._returning + returned)
         return True
+
+    def _fee(self, ticker: str) -> MakerFee:
+        return self._fees.get(ticker, NO_FEE)
 
 
 class MarketHeadroom(msgspec.Struct, frozen=True):
     """The headroom in one market; worst case and collateral are shared with other markets.
 
-    `floor` is the least wealth that an outcome may leave. There is no `collateral` while the
-    balance of the shard is not known.
+    `floor` is the least wealth that an outcome may leave, `surplus` has the client ids of the
+    orders that are more than may be live. There is no `collateral` while the balance of the shard
+    is not known.
     """
 
     ticker: str
     strike_index: int
     position: Count
     floor: Money
+    fee: MakerFee
     worst_case: WorstCase
     collateral: CollateralBudget | None
+    surplus: frozenset[str] = frozenset()
 
     def excess(self, order: Order) -> ExcessReason | None:
         """Return why an order is more than there is room for, or `None`."""
-        exposure = Exposure(self.strike_index, order.side, order.price, order.exposed)
+        if order.client_id in self.surplus:
+            return "order_limit"
+        exposure = self._exposure(order.side, order.price, order.exposed)
         if self.worst_case.breaks(exposure, self.floor):
             return "worst_case"
         if self.collateral and self.collateral.must_cancel(order, self.position):
@@ -94,23 +123,26 @@ class MarketHeadroom(msgspec.Struct, frozen=True):
 
     def room(self, side: Side, price: Price, count: Count) -> Count:
         """Return how much of one more order there is room for."""
-        return self._room(Exposure(self.strike_index, side, price, count))
+        return self._room(self._exposure(side, price, count))
 
     def claim(self, side: Side, price: Price, count: Count, *, least: Count) -> Count:
         """Claim room for one more order, and return the size that there is room for.
 
         Where that is less than `least`, nothing is claimed and 0 is returned.
         """
-        exposure = Exposure(self.strike_index, side, price, count)
+        exposure = self._exposure(side, price, count)
         room = self._room(exposure)
         if room < least:
             return Count(0)
         if room < count:
-            exposure = Exposure(self.strike_index, side, price, room)
+            exposure = self._exposure(side, price, room)
         self.worst_case.commit(exposure)
         if self.collateral:
             self.collateral.spend(self.ticker, side, price, room)
         return room
+
+    def _exposure(self, side: Side, price: Price, count: Count) -> Exposure:
+        return Exposure(self.strike_index, side, price, count, self.fee)
 
     def _room(self, exposure: Exposure) -> Count:
         room = self.worst_case.room(exposure, self.floor)
@@ -127,6 +159,7 @@ class Headroom:
         self._markets: dict[str, MarketHeadroom] = {}
         self._worst_cases: dict[str, WorstCase] = {}
         self._collateral: dict[int, CollateralBudget | None] = {}
+        self._surplus = _surplus(state)
 
     def at(self, ticker: str) -> MarketHeadroom:
         """Return the headroom in a market."""
@@ -139,8 +172,10 @@ class Headroom:
                 portfolio.strike_index(ticker),
                 portfolio.position(ticker),
                 self._state.floor(event_state),
+                event_state.fee,
                 self._worst_case(event_state),
                 self._collateral_on(event_state.markets[ticker].terms.shard),
+                self._surplus,
             )
         return found
 
@@ -158,9 +193,18 @@ class Headroom:
 
     def _budget(self, shard: int, balance: Money) -> CollateralBudget:
         state = self._state
-        positions = {
-            t: state.event_of_market[t].portfolio.position(t) for t in state.on_shard(shard)
-        }
-        budget = CollateralBudget(balance, positions)
+        events = {ticker: state.event_of_market[ticker] for ticker in state.on_shard(shard)}
+        positions = {ticker: each.portfolio.position(ticker) for ticker, each in events.items()}
+        fees = {ticker: each.fee for ticker, each in events.items()}
+        budget = CollateralBudget(balance, positions, fees)
         budget.reserve(order for order in state.orders if order.ticker in positions)
         return budget
+
+
+def _surplus(state: TradingState) -> frozenset[str]:
+    """Return the orders beyond the limit on their number, those far from even odds first to go."""
+    most = state.settings.limits.orders
+    if len(state.orders) <= most:
+        return frozenset()
+    kept_first = sorted(state.orders, key=lambda o: (abs(2 * o.price - ONE_DOLLAR), o.client_id))
+    return frozenset(order.client_id for order in kept_first[most:])

@@ -14,6 +14,7 @@ import msgspec
 from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import ReadFeeType, RecordSettlement, RequestBelief
 from mmbot.trading.events import (
+    EventFeeChanged,
     FeeTypeRead,
     ListingRead,
     MarketActivity,
@@ -22,6 +23,7 @@ from mmbot.trading.events import (
     MarketSettled,
     PriceGridChanged,
 )
+from mmbot.trading.fee_watch import FeeWatch
 from mmbot.trading.gates import Gate, ShutGate, exchange_gate
 from mmbot.trading.market_data import MarketData
 from mmbot.trading.order_manager import OrderManager
@@ -66,6 +68,7 @@ class Listings:
         self._buffer = buffer
         self._orders = orders
         self._market_data = market_data
+        self.fees = FeeWatch(state, buffer)
         self._failures = 0
         self.due: Milliseconds | None = None
         self.fees_due: Milliseconds | None = None
@@ -93,6 +96,7 @@ class Listings:
         for listed in event.events:
             self._apply_event(listed, now)
         self._apply_unreadable(event.unreadable)
+        self._apply_fees(event, now)
         for event_state in tuple(self._state.events.values()):
             live = any(self._state.orders.of(ticker) for ticker in event_state.markets)
             if event_state.final and not live and now > event_state.closes + _KEPT_MS:
@@ -112,13 +116,25 @@ class Listings:
             event_state.unreadable = unreadable.get(event_state.ticker, "")
             market.unread_terms = unreadable.get(market.ticker, "")
 
-    def apply_fee_type(self, event: FeeTypeRead, now: Milliseconds) -> None:
-        """Shut the gate if makers are charged; only a reading of the listing opens it again."""
-        shut = exchange_gate(event.shut)
-        if shut and self._state.service.exchange is None:
-            self._buffer.log("exchange.shut", reason=event.shut)
-            self._state.service.exchange = shut
+    def _apply_fees(self, event: ListingRead, now: Milliseconds) -> None:
+        change_seen = self.fees.apply_reading(event, now)
+        self.fees.update(now)
+        if change_seen is not None:
+            self.read_within(change_seen - now, now)
+        if any(each.unknown_fee for each in self._state.events.values()):
             self.read_within(_INTERVAL_WHILE_SHUT_MS, now)
+
+    def apply_fee_type(self, event: FeeTypeRead, now: Milliseconds) -> None:
+        """Apply the series' fee; have the listing read if that is another."""
+        if self.fees.apply_series(event.fee, now):
+            self.read_within(_INTERVAL_WHILE_SHUT_MS, now)
+        self.fees.update(now)
+
+    def apply_event_fee(self, event: EventFeeChanged, now: Milliseconds) -> tuple[str, ...]:
+        """Apply an event's own fee; return its markets."""
+        affected = self.fees.apply_event(event.ticker, event.fee, now)
+        self.fees.update(now)
+        return affected
 
     def reading_failed(self, now: Milliseconds) -> None:
         """Read the listing again soon; after several failures in a row, quote nothing."""

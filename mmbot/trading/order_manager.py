@@ -29,6 +29,7 @@ from mmbot.trading.events import (
     WriteRefused,
     WriteUnknown,
 )
+from mmbot.trading.fee_watch import check_fee
 from mmbot.trading.fill_reports import FillSource, ReportedFill
 from mmbot.trading.markouts import Markouts
 from mmbot.trading.orders import Order, OrderCause, OrderState, adopted_order
@@ -207,7 +208,15 @@ class OrderManager:
         self._identify(order, report.order_id)
         if report.status == "unknown":
             order.mark_unknown()
-        self._buffer.log("order.adopted", market=order.ticker, client_order_id=order.client_id)
+        self._buffer.log(
+            "order.adopted",
+            market=order.ticker,
+            client_order_id=order.client_id,
+            order_id=order.order_id,
+            side=order.side,
+            price=format_price(order.price),
+            count=format_count(order.count),
+        )
         return order.ticker
 
     def mark_missing_unknown(self, reported: set[str], now: Milliseconds) -> None:
@@ -284,7 +293,7 @@ class OrderManager:
         for report in strays:
             self._tell("order.stray", report.client_id, report.ticker, "its market is not known")
             if event_state := self._state.events.get(event_of(report.ticker)):
-                event_state.unlisted.count_order(report)
+                event_state.unlisted.count_order(report, event_state.fee)
             self._cancel_stray(report.client_id, report.order_id, report.ticker, report.shard, now)
         return bool(strays)
 
@@ -329,7 +338,25 @@ class OrderManager:
                 owed=format_count(Count(order.filled - order.booked)),
             )
 
+    def log_dropped(self) -> None:
+        """Tell the log of each order that is over now."""
+        for order in self._state.orders.take_dropped():
+            self._buffer.log(
+                "order.over",
+                market=order.ticker,
+                client_order_id=order.client_id,
+                order_id=order.order_id,
+                filled=format_count(order.booked),
+            )
+
     def _identify(self, order: Order, order_id: str) -> None:
+        if order.order_id != order_id:
+            self._buffer.log(
+                "order.resting",
+                market=order.ticker,
+                client_order_id=order.client_id,
+                order_id=order_id,
+            )
         portfolio = self._state.event_of_market[order.ticker].portfolio
         self._state.orders.identify(order, order_id, portfolio.filled(order_id))
 
@@ -351,6 +378,7 @@ class OrderManager:
         order = orders.by_order_id(fill.order_id) or orders.get(fill.client_id)
         if order is not None:
             self._identify(order, fill.order_id)
+            check_fee(self._buffer, event_state, fill, now)
         return fill.ticker
 
     def _log_fill(self, fill: Fill, event_state: EventState, record: RecordFill) -> None:

@@ -188,6 +188,8 @@ class OwnOrders:
         self._by_order_id: dict[str, Order] = {}
         # The client ids of the latest orders, by the exchange's ids, whether they are over or not.
         self._client_ids: OrderedDict[str, str] = OrderedDict()
+        # Orders that were dropped and are still to be told of.
+        self._dropped: list[Order] = []
         # Orders that are over, and since when.
         self._over: OrderedDict[str, Milliseconds] = OrderedDict()
 
@@ -298,8 +300,14 @@ class OwnOrders:
         if len(self._over) > _REMEMBERED:
             self._over.popitem(last=False)
 
+    def take_dropped(self) -> list[Order]:
+        """Return the orders that were dropped since the last call."""
+        dropped, self._dropped = self._dropped, []
+        return dropped
+
     def forget(self, order: Order) -> None:
         """Drop an order without remembering it as over: should a report show it, it is adopted."""
+        self._dropped.append(order)
         del self._orders[order.client_id]
         del self._by_ticker[order.ticker][order.client_id]
         self._by_order_id.pop(order.order_id, None)

@@ -14,17 +14,19 @@ from itertools import accumulate
 
 import msgspec
 
+from mmbot.trading.fees import NO_FEE, MakerFee
 from mmbot.trading.values import Fill, OrderReport, Side
 from mmbot.units import ONE_DOLLAR, Count, Money, Price, value_of
 
 
 class Exposure(msgspec.Struct, frozen=True):
-    """What an order may still buy or sell, at the event's strike number `strike_index`."""
+    """What an order may still buy or sell at the event's strike number `strike_index`."""
 
     strike_index: int
     side: Side
     price: Price
     count: Count
+    fee: MakerFee = NO_FEE
 
 
 class Portfolio:
@@ -126,8 +128,8 @@ class WorstCase:
         if self._least - _loss(exposure) >= floor:
             return exposure.count
         free = min(self._cells()[_losing_cells(exposure)]) - floor
-        fitting = free // paid_each(exposure.side, exposure.price)
-        return Count(max(0, min(exposure.count, fitting)))
+        fitting = exposure.fee.affordable(Money(free), paid_each(exposure.side, exposure.price))
+        return min(exposure.count, fitting)
 
     def breaks(self, exposure: Exposure, floor: Money) -> bool:
         """Return whether a cell in which a fill of `exposure` loses money is below `floor`."""
@@ -157,12 +159,20 @@ def paid_each(side: Side, price: Price) -> Price:
     return price if side == "bid" else Price(ONE_DOLLAR - price)
 
 
+def most_spent(side: Side, price: Price, count: Count, fee: MakerFee) -> Money:
+    """Return what an order costs if all of it is filled, with its fees."""
+    return Money(value_of(count, paid_each(side, price)) + fee.of(count, price))
+
+
 def _loss(exposure: Exposure) -> Money:
-    return value_of(exposure.count, paid_each(exposure.side, exposure.price))
+    return most_spent(exposure.side, exposure.price, exposure.count, exposure.fee)
 
 
 def worst_case(
-    tickers: tuple[str, ...], fills: Iterable[Fill], orders: Iterable[OrderReport]
+    tickers: tuple[str, ...],
+    fills: Iterable[Fill],
+    orders: Iterable[OrderReport],
+    fee: MakerFee = NO_FEE,
 ) -> Money:
     """Return an event's least wealth over its cells, every order filled where that loses money.
 
@@ -172,7 +182,9 @@ def worst_case(
     for fill in fills:
         portfolio.book(fill)
     exposures = [
-        Exposure(portfolio.strike_index(order.ticker), order.side, order.price, order.remaining)
+        Exposure(
+            portfolio.strike_index(order.ticker), order.side, order.price, order.remaining, fee
+        )
         for order in orders
     ]
     return min(portfolio.wealth(exposures))

@@ -3,8 +3,8 @@
 All markets are priced together, since a position at one strike is a position at its neighbours.
 With fair value p, reservation price r and margin m, YES may cost at most
 min(r - delta, (1 - m) p) and NO at most min(1 - r - delta', (1 - m) (1 - p)). The edges are
-max(minimum edge, kappa r (1 - r)), and the longshot edge of the price on top of that. Makers pay no
-fee in this series; under any other fee schedule nothing is quoted.
+max(minimum edge, kappa r (1 - r)), and the longshot edge of the price on top of that. Where makers
+pay a fee, that is the cost of a contract with its fee; the price is as much lower.
 
 Sizes are a fraction of the Kelly sizes for the case that every bid on one side of the event is
 filled, as happens when a counterparty knows more than the belief; each side on its own.
@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from mmbot.config import QuotingSettings
 from mmbot.trading.fair import Pooled
+from mmbot.trading.fees import NO_FEE, MakerFee, costs_in_dollars
 from mmbot.trading.gates import Gate
 from mmbot.trading.sizing import kelly_sizes, reservation_prices
 from mmbot.units import ONE_CENT, ONE_CONTRACT, ONE_DOLLAR, Count, floor_price
@@ -40,12 +41,12 @@ class QuoteLimits(msgspec.Struct, frozen=True):
     Attributes:
         fair: The fair value of YES, in dollars.
         reservation: What YES is worth to the holder of the event's positions, in dollars.
-        yes_value: The most that may be paid for YES, in dollars.
-        no_value: The most that may be paid for NO, in dollars.
+        yes_value: The most that may be paid for YES, in dollars, beside the fee.
+        no_value: The most that may be paid for NO, likewise.
         yes_count: How much YES to bid for.
         no_count: How much NO to bid for.
         gate: Why nothing may be quoted here, or `None`.
-        yes_edge: The least edge of YES over the reservation price, in dollars.
+        yes_edge: The least edge of YES over the reservation price after the fee, in dollars.
         no_edge: The least edge of NO, likewise.
     """
 
@@ -61,7 +62,11 @@ class QuoteLimits(msgspec.Struct, frozen=True):
 
 
 def price_event(
-    pooled: Pooled, wealth: Sequence[float], days_published: int, quoting: QuotingSettings
+    pooled: Pooled,
+    wealth: Sequence[float],
+    days_published: int,
+    quoting: QuotingSettings,
+    fee: MakerFee = NO_FEE,
 ) -> list[QuoteLimits]:
     """Return the quote limits of each market.
 
@@ -70,16 +75,18 @@ def price_event(
         wealth: The wealth in each outcome cell in dollars, assigned cash included; all above zero.
         days_published: How many of the week's days are published.
         quoting: Margin, edges and sizes.
+        fee: What makers pay.
     """
     cells = [low - high for low, high in pairwise((1.0, *pooled.above, 0.0))]
     reservations = reservation_prices(cells, wealth)
     above, reserved = np.array(pooled.above), np.array(reservations)
     edges = np.array([quoting.edge(value) for value in reservations])
-    yes_edges = edges + _longshot_edges(reserved - edges, quoting)
-    no_edges = edges + _longshot_edges(1 - reserved - edges, quoting)
+    yes_edges = edges + _longshot_edges(reserved - edges, quoting, fee)
+    no_edges = edges + _longshot_edges(1 - reserved - edges, quoting, fee)
     share = 1 - quoting.margin_at(days_published)
-    yes = np.maximum(np.minimum(reserved - yes_edges, share * above), 0.0)
-    no = np.maximum(np.minimum(1 - reserved - no_edges, share * (1 - above)), 0.0)
+    yes_costs = np.maximum(np.minimum(reserved - yes_edges, share * above), 0.0)
+    no_costs = np.maximum(np.minimum(1 - reserved - no_edges, share * (1 - above)), 0.0)
+    yes, no = _prices(yes_costs, fee), _prices(no_costs, fee)
     unpriced = np.array(pooled.without_mid) & (days_published < _DAYS_WITHOUT_MID)
     full = quoting.size_at(days_published) / ONE_CONTRACT / quoting.kelly_fraction
     likely = (above >= quoting.minimum_fair) & (above <= quoting.maximum_fair)
@@ -88,9 +95,9 @@ def price_event(
     high = [floor_price(value) >= lowest for value in yes.tolist()]
     yes_most = most * high * [quoting.bids_yes(p) for p in pooled.above]
     no_most = most * [quoting.bids_no(p) for p in pooled.above]
-    yes_sizes = kelly_sizes(cells, wealth, yes, yes_most)
+    yes_sizes = kelly_sizes(cells, wealth, yes_costs, yes_most)
     # With the cells in descending order, NO is what YES is with them in ascending order.
-    no_sizes = kelly_sizes(cells[::-1], wealth[::-1], no[::-1], no_most[::-1])[::-1]
+    no_sizes = kelly_sizes(cells[::-1], wealth[::-1], no_costs[::-1], no_most[::-1])[::-1]
     return list(
         map(
             QuoteLimits,
@@ -107,15 +114,32 @@ def price_event(
     )
 
 
-def _longshot_edges(most: _Floats, quoting: QuotingSettings) -> _Floats:
+def _prices(costs: _Floats, fee: MakerFee) -> _Floats:
+    """Return the prices at which a contract costs so much with its fee, in dollars.
+
+    Fees are rounded up, and these prices down to the finest grid.
+    """
+    if fee.is_free:
+        return costs
+    paid = [fee.most_paid(floor_price(cost)) for cost in costs.tolist()]
+    return np.array(paid) / ONE_DOLLAR
+
+
+def _longshot_edges(most: _Floats, quoting: QuotingSettings, fee: MakerFee) -> _Floats:
     """Return the further edge where otherwise `most` could be paid, in dollars.
 
-    It is the edge that the settings want at the price p which is then paid, p + edge(p) = most. The
-    left side rises with p, as no edge falls by more than the price rises; so the more a side is
-    worth, the more is paid for it.
+    It is the edge that the settings want at the price p which is then paid,
+    p + fee(p) + edge(p) = most. The left side rises with p, as no edge falls by more than the price
+    rises; so the more a side is worth, the more is paid for it. Where a fee falls as well, that
+    holds for the most that the left side has reached.
     """
+    prices = np.array(_LONGSHOT_PRICES)
     edges = np.array((*quoting.longshot_edge_cents, 0.0)) * ONE_CENT / ONE_DOLLAR
-    found: _Floats = np.interp(most, np.array(_LONGSHOT_PRICES) + edges, edges)
+    if not fee.is_free:
+        all_prices = np.arange(ONE_DOLLAR + 1) / ONE_DOLLAR
+        edges = np.interp(all_prices, prices, edges)
+        prices = costs_in_dollars(fee)
+    found: _Floats = np.interp(most, np.maximum.accumulate(prices + edges), edges)
     return found
 
 

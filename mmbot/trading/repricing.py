@@ -1,7 +1,7 @@
-"""When an event is priced again: on a belief, a fill, or a mid that moved.
+"""When an event is priced again: on a belief, a fee, a fill, or a mid that moved.
 
-A belief and new settings take effect at once. Fills, cash and mids change in bursts and are
-collected for a moment; until then each market is quoted on the limits that it has.
+A belief, new settings and another fee take effect at once. Fills, cash and mids change in bursts
+and are collected for a moment; until then each market is quoted on the limits that it has.
 """
 
 from __future__ import annotations
@@ -95,7 +95,12 @@ def _reprice_event(
     belief, priced, due = event_state.belief, event_state.priced, False
     changed: list[bool] = []
     if belief is not None:
-        if priced is None or belief is not priced.belief or state.settings is not priced.settings:
+        if (
+            priced is None
+            or belief is not priced.belief
+            or state.settings is not priced.settings
+            or event_state.fee != priced.fee
+        ):
             due = True
         else:
             account = _account_changed(state, event_state, priced)
@@ -186,9 +191,9 @@ def _price(state: TradingState, event_state: EventState, belief: Belief, now: Mi
     ]
     weight = quoting.belief_weight_at(belief.days_published)
     pooled = pool(belief.above, list(mids.values()), weight, quoting.market_sharpness)
-    limits = price_event(pooled, wealth, belief.days_published, quoting)
+    limits = price_event(pooled, wealth, belief.days_published, quoting, event_state.fee)
     for market, each in zip(event_state.markets.values(), limits, strict=True):
         market.quote_limits = each
     event_state.priced = PricingInputs(
-        now, belief, state.settings, len(event_state.portfolio), cash, mids
+        now, belief, state.settings, len(event_state.portfolio), cash, mids, event_state.fee
     )

@@ -22,6 +22,7 @@ from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import Cancel, Decrease, Place, Renew
 from mmbot.trading.gate_checks import (
     belief_gate,
+    fee_gate,
     final_gate,
     hold_gate,
     market_gate,
@@ -34,9 +35,6 @@ from mmbot.trading.orders import Order, OrderCause, OrderState, order_action, re
 from mmbot.trading.quoting import Quote, Quotes, danger, wanted_quotes
 from mmbot.trading.state import EventState, MarketState, TradingState
 from mmbot.units import ONE_CONTRACT, Count, Milliseconds, format_count, format_price
-
-# When there is no room for an order, something else has to change first; review again after this.
-_NO_ROOM_RETRY_MS = 1_000
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -112,6 +110,7 @@ class Requote:
         """Return why no market of an event may be quoted."""
         return (
             service_gate(self._state.service)
+            or fee_gate(event_state)
             or (Gate.EVENT_UNREADABLE if event_state.unreadable else None)
             or (None if event_state.reconciled else Gate.NOT_RECONCILED)
             or belief_gate(event_state.belief, event_state.releases, event_state.windows, self._now)
@@ -140,6 +139,7 @@ class Requote:
         limits = market.quote_limits
         gate = (
             final_gate(market, self._now)
+            or (Gate.PAUSED_BY_OPERATOR if market.ticker in self._state.paused else None)
             or common_gate
             or market_gate(market, self._now)
             or shard_gate(self._state.shard(market.terms.shard))
@@ -180,6 +180,7 @@ class Requote:
         if exchange and exchange.gate is gate:
             return exchange
         details = {
+            Gate.FEE_TYPE: event_state.unknown_fee,
             Gate.EVENT_UNREADABLE: event_state.unreadable,
             Gate.UNREADABLE: market.unreadable,
             Gate.POSITION_CONTRADICTS: market.contradiction,
@@ -314,14 +315,14 @@ class Requote:
             if len(self._state.orders) >= most:
                 if unheard:
                     # Whichever market the one order is in, all are to be reviewed once it is over.
-                    self._buffer.wake_by(self._now + _NO_ROOM_RETRY_MS)
+                    self._buffer.wake_by(self._now + self._state.intervals.no_room_ms)
                 return
             quote = place.quote
             headroom = self._headroom.at(place.market.ticker)
             least = min(ONE_CONTRACT, quote.count)
             count = headroom.claim(quote.side, quote.price, quote.count, least=least)
             if not count:
-                self._buffer.wake_by(self._now + _NO_ROOM_RETRY_MS)
+                self._buffer.wake_by(self._now + self._state.intervals.no_room_ms)
                 continue
             if not self._pay(self._state.budget.place_cost, self._cancel_reserve()):
                 return
@@ -356,7 +357,9 @@ class Requote:
                 order.group,
             )
         )
-        self._log("order.place", order, fair=place.market.fair)
+        fee = self._state.event_of_market[terms.ticker].fee
+        charged = {} if fee.is_free else {"fee_each": format_price(fee.each(quote.price))}
+        self._log("order.place", order, fair=place.market.fair, **charged)
 
     def _pay(self, cost: float, reserve: float = 0.0) -> bool:
         """Spend tokens for a write if that leaves `reserve`; else ask to be woken when it does."""

@@ -18,12 +18,14 @@ from mmbot.forecast.belief import Belief
 from mmbot.trading.book import Book, Top
 from mmbot.trading.budget import WriteBudget
 from mmbot.trading.fair import MarketMid
+from mmbot.trading.fees import NO_FEE, MakerFee
 from mmbot.trading.fill_reports import FillReports
 from mmbot.trading.gates import CLOSING_MARGIN_MS, Gate, ShutGate
 from mmbot.trading.losses import DailyLosses, PnlMark
 from mmbot.trading.orders import OwnOrders
 from mmbot.trading.portfolio import Exposure, Portfolio
 from mmbot.trading.pricing import QuoteLimits
+from mmbot.trading.stated_fee import StatedFee
 from mmbot.trading.unlisted_markets import UnlistedMarkets
 from mmbot.trading.values import Fill, Intervals, ListedEvent, Market, event_of, opposite
 from mmbot.tsa.calendar import CalendarClock, Week, release_instant
@@ -174,6 +176,7 @@ class PricingInputs(msgspec.Struct, frozen=True):
     fills: int
     cash: Money
     mids: dict[str, float | None]
+    fee: MakerFee
 
 
 class EventState:
@@ -202,6 +205,18 @@ class EventState:
         # What of it was listed last and could not be read.
         self.unreadable = ""
         self.unlisted = UnlistedMarkets()
+        # What is stated of its own fee; by all that is stated, what makers may have to pay, dearest
+        # first, or the terms that are not understood.
+        self.stated_fee = StatedFee()
+        self.fees: tuple[MakerFee, ...] = (NO_FEE,)
+        self.unknown_fee = ""
+        # Whether a fill was charged something else, as the log was told.
+        self.fee_differs = False
+
+    @property
+    def fee(self) -> MakerFee:
+        """What makers pay: the dearest that may hold, and the last one known if none is."""
+        return self.fees[0]
 
     def extended(self, event: ListedEvent) -> EventState:
         """Return the state with the event's new markets; the other markets and fills are kept."""
@@ -213,6 +228,9 @@ class EventState:
         extended.news_until = self.news_until
         extended.fills = self.fills
         extended.unlisted = self.unlisted
+        extended.stated_fee = self.stated_fee
+        extended.fees, extended.unknown_fee = self.fees, self.unknown_fee
+        extended.fee_differs = self.fee_differs
         for fill in self.portfolio.fills:
             extended.portfolio.book(fill)
         return extended
@@ -341,11 +359,13 @@ class TradingState(msgspec.Struct):
         recorded: The fills of these events, as the ledger has them.
         unconfirmed: Those of them that no list of the account has confirmed.
         missing: The days whose count is not waited for.
+        paused: The markets that the operator has paused, listed or not.
         cash: The account's cash as if no event that is still open had been traded; `None` until
             it was read.
         flat: Each shard's balance as if no market here had ever been traded, where it was read.
         losses: The day's P&L marks.
         unreadable: What of the listing could not be read last, by event or market.
+        stated_fee: What is stated of the series' fee.
         intervals: How often what nothing has told of is looked at anyway.
         account_read_at: When the account was read last, with success.
         listing_read_at: When the listing was read last, with success.
@@ -363,10 +383,12 @@ class TradingState(msgspec.Struct):
     recorded: tuple[Fill, ...] = ()
     unconfirmed: tuple[Fill, ...] = ()
     missing: frozenset[dt.date] = frozenset()
+    paused: frozenset[str] = frozenset()
     cash: Money | None = None
     flat: dict[int, Money] = msgspec.field(default_factory=dict)
     losses: DailyLosses = msgspec.field(default_factory=DailyLosses)
     unreadable: dict[str, str] = msgspec.field(default_factory=dict)
+    stated_fee: StatedFee = msgspec.field(default_factory=StatedFee)
     intervals: Intervals = Intervals()
     account_read_at: Milliseconds | None = None
     listing_read_at: Milliseconds | None = None
@@ -474,7 +496,7 @@ class TradingState(msgspec.Struct):
         """
         index = event_state.portfolio.strike_index
         return [
-            Exposure(index(ticker), order.side, order.price, order.exposed)
+            Exposure(index(ticker), order.side, order.price, order.exposed, event_state.fee)
             for ticker in event_state.markets
             for order in self.orders.of(ticker)
         ] + [

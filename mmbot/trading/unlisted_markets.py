@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from mmbot.trading.portfolio import Portfolio, paid_each
+from mmbot.trading.fees import NO_FEE, MakerFee
+from mmbot.trading.portfolio import Portfolio, most_spent
 from mmbot.trading.values import Fill, OrderReport
-from mmbot.units import Money, total, value_of
+from mmbot.units import Money, total
 
 
 class UnlistedMarkets:
@@ -37,10 +38,10 @@ class UnlistedMarkets:
             for ticker, portfolio in portfolios.items()
         }
 
-    def count_order(self, report: OrderReport) -> None:
+    def count_order(self, report: OrderReport, fee: MakerFee = NO_FEE) -> None:
         """Count an order of an earlier session that rests in one of these markets."""
         key = report.ticker, report.client_id
-        loss = value_of(report.remaining, paid_each(report.side, report.price))
+        loss = most_spent(report.side, report.price, report.remaining, fee)
         self._at_risk[key] = Money(max(loss, self._at_risk.get(key, 0)))
 
     def drop(self, listed: Collection[str]) -> None:

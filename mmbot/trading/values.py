@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from mmbot.trading.fees import FeeChange, FeeTerms
 from mmbot.tsa.calendar import Week
 from mmbot.units import Count, Milliseconds, Money, Price, PriceGrid, value_of
 
@@ -131,11 +132,16 @@ def event_of(ticker: str) -> str:
 
 
 class ListedEvent(msgspec.Struct, frozen=True):
-    """An event of the series, with its markets in ascending order of strike."""
+    """An event of the series, with its markets in ascending order of strike.
+
+    `fee` is what the exchange states of a fee of its own, and `fee_changes` those of it to come.
+    """
 
     ticker: str
     week: Week
     markets: tuple[Market, ...]
+    fee: FeeTerms = FeeTerms()
+    fee_changes: tuple[FeeChange, ...] = ()
 
 
 class Intervals(msgspec.Struct, frozen=True):
@@ -147,13 +153,15 @@ class Intervals(msgspec.Struct, frozen=True):
         books_silent_ms: How long the books may be silent before their channel is doubted.
         account_ms: Between readings of the account.
         listing_ms: Between readings of the listing.
-        fees_ms: Between readings of the series' fee type alone: no message tells of its change.
+        fees_ms: Between readings of the series' fee alone: no message tells of its change.
+        no_room_ms: Between attempts to place what the limits had no room for.
     """
 
     books_silent_ms: Milliseconds = 2_000
     account_ms: Milliseconds = 60_000
     listing_ms: Milliseconds = 300_000
     fees_ms: Milliseconds = 60_000
+    no_room_ms: Milliseconds = 1_000
 
 
 USUAL_INTERVALS: Final = Intervals()

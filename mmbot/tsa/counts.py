@@ -25,7 +25,7 @@ from mmbot.tsa.calendar import EASTERN, Week, release_instant, to_milliseconds
 # The lowest day on record, in April 2020, had 87,534 passengers, and no day has had four million.
 LEAST, MOST = 10_000, 9_999_999
 
-_HEADER = ["date", "as_published", "archived"]
+_DAY, _PUBLISHED, _ARCHIVED = "date", "as_published", "archived"
 _NINE = dt.time(9, 0)
 
 
@@ -198,8 +198,9 @@ def load_counts(path: Path) -> Counts:
 
 
 def read_counts_csv(lines: Iterable[str], source: str) -> Counts:
-    """Read lines of `date,as_published,archived`, one day a line, either count possibly blank.
+    """Read lines with the columns `date` and `as_published`, `archived`, or both; one day a line.
 
+    The first line names the columns, in any order and beside any others. Either count may be blank.
     A published count, or an archived one that is alone, is taken as seen at its assumed release; an
     archived one beside it at the assumed release of the last day of its year.
 
@@ -209,29 +210,51 @@ def read_counts_csv(lines: Iterable[str], source: str) -> Counts:
     vintages: dict[dt.date, tuple[Vintage, ...]] = {}
     for number, row in _rows(lines, source):
         where = f"{source}, line {number}"
-        if len(row) != len(_HEADER):
-            raise BadInput(f"{where}: {len(row)} columns where {len(_HEADER)} belong")
-        day = _parse_day(row[0], where)
+        day = _parse_day(row[_DAY], where)
         if day in vintages:
             raise BadInput(f"{where}: {day} comes a second time; keep one line a day")
-        vintages[day] = _parse_vintages(day, row[1], row[2], where)
+        published, archived = row.get(_PUBLISHED, ""), row.get(_ARCHIVED, "")
+        vintages[day] = _parse_vintages(day, published, archived, where)
     if not vintages:
         raise BadInput(f"{source} holds no counts; it needs lines such as 2026-04-16,2705217,")
     return Counts(MappingProxyType(vintages))
 
 
-def _rows(lines: Iterable[str], source: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(lines: Iterable[str], source: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield each line's number, and its cells by the names of their columns."""
     reader = csv.reader(lines, strict=True)
     try:
-        header = next(reader, None)
-        if header != _HEADER:
-            shown = "nothing" if header is None else repr(",".join(header)[:60])
-            raise BadInput(f"{source} must start with {','.join(_HEADER)!r}, not with {shown}")
+        header = [name.strip().lower() for name in next(reader, [])]
+        _check_header(header, source)
         for row in reader:
+            if row and len(row) != len(header):
+                where = f"{source}, line {reader.line_num}"
+                raise BadInput(f"{where}: {len(row)} columns where {len(header)} belong")
             if row:
-                yield reader.line_num, row
+                yield reader.line_num, dict(zip(header, row, strict=True))
     except csv.Error as error:
         raise BadInput(f"{source}, line {reader.line_num}: {error}") from None
+
+
+def _check_header(header: list[str], source: str) -> None:
+    """Refuse a first line that does not name the columns that are read, each once."""
+    read = [name for name in header if name in {_DAY, _PUBLISHED, _ARCHIVED}]
+    if _DAY in read and len(read) > 1 and len(set(read)) == len(read):
+        return
+    shown = repr(",".join(header)[:60]) if header else "nothing"
+    raise BadInput(
+        f"{source} must start with '{_DAY},{_PUBLISHED},{_ARCHIVED}', of which one of the last two "
+        f"may be missing and beside which others may stand, not with {shown}"
+    )
+
+
+def missing_days(counts: Counts) -> tuple[dt.date, ...]:
+    """Return the days between the first and the last with a count that have none."""
+    if counts.last_day is None:
+        return ()
+    first = min(counts.vintages)
+    days = (first + dt.timedelta(days=n) for n in range((counts.last_day - first).days))
+    return tuple(day for day in days if day not in counts)
 
 
 def _parse_day(text: str, where: str) -> dt.date:

@@ -84,6 +84,8 @@ class World:
             "/account/endpoint_costs": {"default_cost": 10, "endpoint_costs": []},
             "/events": {"events": [LISTED]},
             "/series/KXTSAW": {"series": {"fee_type": "quadratic"}},
+            "/series/fee_changes": {"series_fee_change_arr": []},
+            "/events/fee_changes": {"event_fee_changes": [], "cursor": ""},
             "/exchange/status": {"exchange_active": True, "trading_active": True},
             "/portfolio/orders": {"orders": []},
             "/portfolio/fills": {"fills": []},

@@ -55,7 +55,10 @@ def test_weeks_with_trades_are_traded_again(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     path = tmp_path / "figures.json"
-    assert backtest(monkeypatch, history, "--json", path) == 0
+    report = tmp_path / "report.html"
+    assert backtest(monkeypatch, history, "--json", path, "--report", report) == 0
+    # P&L by week with the calibration, and each week.
+    assert report.read_text().count("<svg") == 3
     found: dict[str, Any] = json.loads(path.read_text())
     assert found["filled_by"] == {EVENT_BEFORE: "trades", EVENT: "trades"}
     # The bot that trades never rests through a release, so that baseline has no result.
@@ -96,7 +99,9 @@ def test_a_sweep_over_weeks_with_trades_makes_what_the_backtest_of_each_setting_
 ) -> None:
     # Six pieces of work are done by other processes.
     path, margins = tmp_path / "sweep.json", ("--set", "quoting.margin=[0.1, 0.2, 0.9]")
-    assert run(monkeypatch, "sweep", history, *margins, "--json", path) == 0
+    report = tmp_path / "report.html"
+    assert run(monkeypatch, "sweep", history, *margins, "--json", path, "--report", report) == 0
+    assert report.read_text().count("<svg") == 1
     said = " ".join(capfd.readouterr().out.split())
     assert "3 settings were tried on 2 weeks" in said
     assert "2 by trades" in said

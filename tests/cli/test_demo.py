@@ -31,9 +31,10 @@ def run(tmp_path: Path, command: str, *options: str, **environment: str) -> dict
     return result
 
 
-def test_a_synthetic_week_is_traded_and_the_books_agree(tmp_path: Path) -> None:
-    result = play(tmp_path, "--seed", "7")
+def test_a_synthetic_week_with_maker_fees_is_traded_and_the_books_agree(tmp_path: Path) -> None:
+    result = play(tmp_path, "--seed", "7", "--fees", "quadratic_with_maker_fees")
     assert result["reconciled"] is True
+    assert result["fees"] > 0
     assert result["resting_at_end"] == 0
     assert result["fills"] >= 50
     assert len(result["known_days_traded"]) >= 3
@@ -46,6 +47,9 @@ def test_a_synthetic_week_is_traded_and_the_books_agree(tmp_path: Path) -> None:
     assert report["total"]["pnl"] == result["pnl"]
     assert sum(each["n"] for each in report["brier"].values()) > 0
     assert report["total"]["markouts"]["release"]["mid"]["fills"] > 0
+    written = next(Path(state).rglob("reports/*.json"))
+    assert orjson.loads(written.read_bytes())["total"] == report["total"]
+    assert written.with_suffix(".txt").read_text().startswith(f"Settled up: {result['event']}")
 
 
 def test_a_real_week_settles_on_the_mean_of_the_first_published_counts(

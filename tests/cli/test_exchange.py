@@ -51,20 +51,42 @@ def test_by_itself_it_starts_on_tuesday_noon_of_this_week() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--week", "2026-04-18"], "is not a Sunday"),
-        (["--at", "noon"], "is not an ISO time"),
+        (["--week", "2026-04-18"], "named by its Sunday: write 2026-04-19"),
+        (["--at", "noon"], "is not a time; write now"),
         (["--speed", "0"], "--speed"),
         (["--tier", "royal"], "--tier"),
         (["--balance", "lots"], "--balance"),
         (["--key-type", "dsa"], "--key-type"),
         (["--counts", "/nowhere.csv"], "/nowhere.csv"),
-        (["--key-dir", "/nowhere"], "--key-dir"),
+        (["--key-dir", "/dev/null/x"], "--key-dir"),
+        (["--fees", "round"], "--fees 'round'"),
+        (["--fees", "quadratic:lots"], "no multiplier"),
     ],
 )
 def test_an_option_that_cannot_be_is_one_sentence(options: list[str], sentence: str) -> None:
     result = CliRunner().invoke(app, ["exchange", *options])
     assert isinstance(result.exception, BadInput)
     assert sentence in str(result.exception)
+
+
+def key_after_start(directory: Path) -> bytes:
+    """Start an exchange with its key there, end it, and return the key."""
+    command = [*COMMAND, "--quiet-crowd", "--key-dir", str(directory)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+    path = Path(line["private_key_path"])
+    assert path.parent == directory
+    return path.read_bytes()
+
+
+def test_a_key_directory_is_made_and_its_key_used_again(tmp_path: Path) -> None:
+    directory = tmp_path / "keys" / "mine"
+    assert key_after_start(directory) == key_after_start(directory)
+    options = ["--key-dir", str(directory), "--key-type", "rsa"]
+    result = CliRunner().invoke(app, ["exchange", *options])
+    assert "is no rsa key; delete it" in str(result.exception)
 
 
 def test_a_port_in_use_is_refused(tmp_path: Path) -> None:

@@ -109,9 +109,9 @@ def test_the_forecast_is_shown_as_tables_and_bars(
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        (("--as-of", "2024-03-14T09:00"), "lacks its offset from UTC"),
-        (("--as-of", "yesterday"), "is not an instant"),
-        (("--week", "2024-03-16"), "not one"),
+        (("--as-of", "yesterday"), "is not a time; write now, a date such as 2026-04-16, or"),
+        (("--as-of", "2024-03-10T02:30"), "clocks change in New York then"),
+        (("--week", "2024-03-16"), "named by its Sunday: write 2024-03-17"),
         (("--week", "soon"), "--week 'soon'"),
         (("--week", "2024-05-05"), "too early to forecast"),
         (("--strikes", "2.4 million"), "are not whole numbers"),

@@ -54,6 +54,14 @@ def test_an_identical_session_is_reported(tmp_path: Path) -> None:
     assert "recorded under" not in result.output
 
 
+def test_a_state_directory_is_searched_for_its_captures(tmp_path: Path) -> None:
+    (tmp_path / "capture").mkdir()
+    write(tmp_path / "capture" / "session.capture", session())
+    assert "identical" in replay(tmp_path).output
+    (tmp_path / "empty").mkdir()
+    assert "nor in" in str(replay(tmp_path / "empty").exception)
+
+
 def test_the_first_difference_is_shown(tmp_path: Path) -> None:
     result = replay(write(tmp_path / "session.capture", different_session()))
     assert result.exit_code == 1

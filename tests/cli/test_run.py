@@ -18,7 +18,7 @@ def test_a_misspelt_key_is_refused_with_a_suggestion(invoke: Mmbot, tmp_path: Pa
     refused = invoke("run", "--config", config)
     assert refused.returncode == 2
     assert refused.stderr == (
-        f"mmbot: {config}: there is no key `quoting.margn`; did you mean `margin`?\n"
+        f"mmbot: {config}:2: there is no key `quoting.margn`; did you mean `margin`?\n"
     )
 
 

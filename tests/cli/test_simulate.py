@@ -25,6 +25,20 @@ def test_a_clean_run_writes_its_figures(tmp_path: Path) -> None:
     assert report["orders"] > 0
 
 
+def test_a_series_that_charges_makers_is_simulated_and_repeated_as_such() -> None:
+    args = ["simulate", "--seeds", "1", "--faults", "none", "--without", "fees"]
+    result = runner.invoke(app, [*args, "--fees", "quadratic_with_maker_fees:2"])
+    assert result.exit_code == 1
+    assert "breaks edge" in result.output
+    assert "--fees quadratic_with_maker_fees:2" in result.output
+
+
+def test_fees_that_cannot_be_read_are_refused() -> None:
+    result = runner.invoke(app, ["simulate", "--fees", "round"])
+    assert isinstance(result.exception, BadInput)
+    assert "'round' is no kind of fee" in str(result.exception)
+
+
 def test_a_violation_fails_the_command_and_says_how_to_repeat_it(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     args = ["simulate", "--seeds", "1", "--faults", "none", "--without", "expiry"]

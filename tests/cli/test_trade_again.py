@@ -8,16 +8,21 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
+from mmbot.bot.inputs import EventOccurred
 from mmbot.cli import app
+from mmbot.config import QuotingSettings, Settings, load
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.ledger_reader import read_records
 from mmbot.errors import BadInput
-from mmbot.recording.batches import MARK, Packer
+from mmbot.recording.batches import MARK, Packer, unpack
+from mmbot.recording.records import decisive, encode, encode_outputs, split
 from mmbot.recording.replay import utc
 from mmbot.research.recorded_requests import RecordedRequests
+from mmbot.trading.events import SettingsChanged
 from mmbot.units import ONE_CONTRACT, format_count, format_price
 from tests.conftest import exchanges, quick_settings
 from tests.daemon.processes import Start, daemon, read_until, terminate
@@ -103,7 +108,11 @@ def test_a_wide_margin_trades_less_of_the_same_market(
 ) -> None:
     edited = tmp_path / "edited.toml"
     edited.write_text(paper_config.read_text().replace("margin = 0.06", "margin = 0.3"))
-    wide = figures(recorded, tmp_path, "--config", str(edited))["recording"]
+    report = tmp_path / "report.html"
+    options = ("--config", str(edited), "--report", str(report))
+    wide = figures(recorded, tmp_path, *options)["recording"]
+    # The week is drawn although it is not settled.
+    assert report.read_text().count("<svg") == 2
     same = figures(recorded, tmp_path)["recording"]
     assert len(wide["fills"]) < len(same["fills"])
     assert all(session["orders"] > 0 for session in wide["sessions"])
@@ -117,6 +126,35 @@ def test_a_config_that_says_the_same_gives_the_same_fills(
     same = figures(recorded, tmp_path)["recording"]["fills"]
     told = figures(recorded, tmp_path, "--config", str(paper_config))["recording"]["fills"]
     assert told == same
+
+
+def test_settings_that_were_changed_on_record_hold_unless_others_are_given(
+    recorded: Path, paper_config: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(recorded, tmp_path / "state")
+    first = min((tmp_path / "state" / "capture").glob("*.capture"))
+    nothing = msgspec.structs.replace(
+        load(paper_config), quoting=QuotingSettings(sides="both", margin=0.99)
+    )
+    first.write_bytes(with_settings_changed(first, nothing))
+    whole = figures(recorded, tmp_path)["recording"]["fills"]
+    followed = figures(tmp_path / "state", tmp_path)["recording"]["fills"]
+    assert len(followed) < len(whole)
+    options = ("--config", str(paper_config))
+    assert figures(tmp_path / "state", tmp_path, *options)["recording"]["fills"] == whole
+
+
+def with_settings_changed(capture: Path, settings: Settings) -> bytes:
+    """Return a capture in which other settings were put in force near its beginning."""
+    with capture.open("rb") as source:
+        batches = [split(message) for message in unpack(source)]
+    change = EventOccurred(SettingsChanged(decisive(settings)))
+    second = [encode(change, batches[1][0].now, encode_outputs([]))]
+    kept = [
+        [encode(r.what, r.now, bytes(r.outputs), r.forecasts) for r in batch] for batch in batches
+    ]
+    packer = Packer()
+    return MARK + b"".join(map(packer.pack, [kept[0], second, *kept[1:]]))
 
 
 def test_a_bot_that_does_nothing_as_the_one_on_record_is_served_all_the_same(

@@ -6,7 +6,7 @@ import datetime as dt
 
 from mmbot.daemon.operations import Observer
 from mmbot.observe.explain import explain
-from mmbot.observe.heartbeat import heartbeat
+from mmbot.observe.heartbeat import Heartbeat
 from mmbot.observe.plan import plan
 from mmbot.observe.status import status
 from mmbot.trading.commands import RecordSettlement
@@ -14,7 +14,7 @@ from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill
 from mmbot.units import Count, Milliseconds, Money, Price
 
-OBSERVER = Observer(heartbeat, status, explain, plan)
+OBSERVER = Observer(Heartbeat().lines, status, explain, plan)
 EVENT = "KXTSAW-26APR19"
 TICKER = f"{EVENT}-A2.45"
 

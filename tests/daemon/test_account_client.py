@@ -45,6 +45,7 @@ class FakeExchange(transport.RestClient):
                 "/events": {"events": [LISTED], "cursor": ""},
                 "/series/KXTSAW": {"series": {"fee_type": "quadratic"}},
                 "/series/fee_changes": {"series_fee_change_arr": []},
+                "/events/fee_changes": {"event_fee_changes": [], "cursor": ""},
                 "/portfolio/orders": {"orders": []},
                 "/portfolio/fills": {"fills": []},
                 "/portfolio/positions": {"market_positions": []},

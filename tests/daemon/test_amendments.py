@@ -8,13 +8,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.testing import capture_logs
 
 from mmbot.config import Settings
+from mmbot.daemon.bystanders import Bystanders
 from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.interceptor import PassThrough
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.service import Service
-from mmbot.daemon.service_manager import ServiceManager
-from mmbot.daemon.watchdog import Watchdog
 from mmbot.kalshi.auth import Signer
 from tests.daemon.builders import OBSERVER, TICKER, settlement
 
@@ -35,7 +34,7 @@ async def test_an_amended_settlement_is_logged_as_a_warning_and_only_once(tmp_pa
             tmp_path,
             PassThrough(),
             OBSERVER,
-            Watchdog(ServiceManager({})),
+            Bystanders(),
         )
         for settled in (WON, WON, LOST, LOST):
             service._runner.record(settled)

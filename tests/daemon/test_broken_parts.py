@@ -29,12 +29,13 @@ from tests.daemon.processes import (
 HEARTBEAT_FAILS = """
 import mmbot.observe.heartbeat as module
 whole, left = module.heartbeat, {times}
-def heartbeat(state):
+def heartbeat(report):
     global left
-    if left and any(order.state == "resting" for order in state.orders):
+    markets = [market for event in report.events for market in event.markets]
+    if left and any(order.state == "resting" for market in markets for order in market.quotes):
         left -= 1
         raise LookupError("the heart stops")
-    return whole(state)
+    return whole(report)
 module.heartbeat = heartbeat
 """
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from mmbot import config
 from mmbot.config import CredentialSettings
 from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue
@@ -80,3 +82,76 @@ def test_a_credential_that_is_no_text_is_refused(key_file: Path) -> None:
     (key_file.parent / "key_id").write_bytes(b"\xff\xfe")
     with pytest.raises(BadInput, match="plain characters"):
         find_signer(NONE, NOWHERE, {"CREDENTIALS_DIRECTORY": str(key_file.parent)})
+
+
+# Where the table says that the key is
+
+
+def key_id_of(credentials: CredentialSettings, environment: dict[str, str]) -> str:
+    signer = find_signer(credentials, NOWHERE, environment)
+    return dict(signer.headers("GET", "/", 1))["KALSHI-ACCESS-KEY"]
+
+
+@pytest.mark.parametrize("kind", ["file", "env", "systemd"])
+def test_each_part_of_the_key_is_read_where_the_table_says(key_file: Path, kind: str) -> None:
+    (key_file.parent / "an_id").write_text("the-id\n")
+    (key_file.parent / "an_id").chmod(0o600)
+    environment = {
+        "CREDENTIALS_DIRECTORY": str(key_file.parent),
+        "AN_ID": "the-id",
+        "A_KEY": key_file.read_text(),
+        # What the table names counts alone.
+        "MMBOT_KEY_ID": "another",
+        "MMBOT_PRIVATE_KEY_PATH": "nowhere",
+    }
+    places = {
+        "file": (f"file:{key_file.parent}/an_id", f"file:{key_file}"),
+        "env": ("env:AN_ID", "env:A_KEY"),
+        "systemd": ("systemd:an_id", "systemd:private_key"),
+    }
+    key_id, private_key = places[kind]
+    credentials = CredentialSettings(key_id=key_id, private_key=private_key)
+    assert key_id_of(credentials, environment) == "the-id"
+
+
+def test_the_environment_may_hold_the_key_itself(key_file: Path) -> None:
+    environment = {"MMBOT_KEY_ID": "id", "MMBOT_PRIVATE_KEY": key_file.read_text()}
+    assert key_id_of(NONE, environment) == "id"
+
+
+@pytest.mark.parametrize(
+    ("private_key", "reason"),
+    [
+        ("file:/nowhere/key.pem", "cannot read the private key /nowhere/key.pem: No such file"),
+        ("env:NONE_OF_MINE", "credentials.private_key is env:NONE_OF_MINE, and the environment"),
+        ("systemd:key", "LoadCredential=key:PATH"),
+    ],
+)
+def test_a_place_where_nothing_is_is_named(private_key: str, reason: str) -> None:
+    credentials = CredentialSettings(key_id="id", private_key=private_key)
+    with pytest.raises(BadInput, match=re.escape(reason)):
+        find_signer(credentials, NOWHERE, {})
+
+
+def test_a_credential_that_systemd_has_not_loaded_is_named(tmp_path: Path) -> None:
+    credentials = CredentialSettings(key_id="systemd:id", private_key="systemd:key")
+    with pytest.raises(BadInput, match="has no such credential"):
+        find_signer(credentials, NOWHERE, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        'private_key = "SECRET"',
+        'private_key = "-----BEGIN SECRET"',
+        'private_key = "vault:SECRET"',
+        'private_key = "env:"',
+        'key_id = "vault:SECRET"',
+        'private_key = "env:SECRET"\nprivate_key_path = "SECRET"',
+        'private_key = """-----BEGIN\nSECRET\n"""',
+    ],
+)
+def test_a_place_that_is_none_is_refused_and_not_repeated(table: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        config.parse(f"[credentials]\n{table}\n", "some.toml")
+    assert "SECRET" not in str(refused.value).replace('"aws:SECRET"', "")

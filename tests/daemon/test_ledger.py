@@ -227,6 +227,17 @@ def test_a_broken_ledger_is_not_read_for_halts(tmp_path: Path) -> None:
         read_halt(tmp_path)
 
 
+def test_a_pause_is_in_force_until_it_is_ended(tmp_path: Path) -> None:
+    with closing(Ledger(tmp_path)) as ledger:
+        ledger.add_pause("T-B", 1)
+        ledger.add_pause("T-B", 2)
+        ledger.add_pause("T-A", 3)
+        assert ledger.paused_markets() == ("T-A", "T-B")
+        ledger.end_pause("T-B", 4)
+    with closing(Ledger(tmp_path)) as ledger:
+        assert ledger.paused_markets() == ("T-A",)
+
+
 def test_days_without_a_count_are_kept_once(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     day = dt.date(2026, 11, 24)
@@ -375,3 +386,23 @@ def test_a_ledger_of_a_later_version_is_not_read(tmp_path: Path) -> None:
         db.execute("PRAGMA user_version = 999")
     with pytest.raises(BadInput, match="version 999"):
         read_records(tmp_path)
+
+
+def test_one_event_is_read_without_the_others(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    others = {"before": "KXTSAW-26APR18-A2.45", "after": f"{EVENT}X-A2.45"}
+    for trade, ticker in {"mine": FILL.ticker, **others}.items():
+        other = msgspec.structs.replace(FILL, trade_id=trade, ticker=ticker)
+        ledger.add_fill(RecordFill(other, 3))
+        sample = MarketSample(ticker, 3, "first", 5, MarketView(0.5, 0.5, 0.5))
+        markout = Markout(trade, FILL.order_id, "1s", 6, MarketView(0.5, 0.5, 0.5))
+        ledger.add_views(RecordViews((sample,), (markout,)))
+        ledger.add_settlement(settlement(ONE_DOLLAR, 5, ticker=ticker))
+    ledger.close()
+    read = read_records(tmp_path, EVENT)
+    assert [each.fill.trade_id for each in read.fills] == ["mine"]
+    assert [each.trade_id for each in read.markouts] == ["mine"]
+    assert [each.ticker for each in read.samples] == [FILL.ticker]
+    assert [each.ticker for each in read.settlements] == [FILL.ticker]
+    whole = read_records(tmp_path)
+    assert [len(each) for each in (whole.fills, whole.markouts, whole.samples)] == [3, 3, 3]

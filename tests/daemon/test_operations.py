@@ -22,26 +22,33 @@ from mmbot.daemon_api import (
     CountsReport,
     Explain,
     Explanation,
+    FillsReport,
     Halt,
     HaltReport,
     ListCounts,
+    ListFills,
     MissCount,
     MissingReport,
+    PauseMarket,
+    PauseReport,
     Plan,
     PlanReport,
     Refused,
     Request,
     Resume,
     ResumeReport,
+    Status,
+    UnpauseMarket,
 )
-from mmbot.trading.commands import Cancel
+from mmbot.status_report import StatusReport, Surroundings
+from mmbot.trading.commands import Cancel, RecordFill
 from mmbot.trading.engine import Engine
 from mmbot.trading.events import Halted, OrderCancelled
 from mmbot.tsa.calendar import EASTERN, CalendarClock, to_milliseconds
 from mmbot.tsa.counts import Counts, assumed_release
 from tests.daemon.builders import OBSERVER
 from tests.kalshi.builders import SIGNER
-from tests.trading.builders import LOW, MIDDLE, Bench, only, settings
+from tests.trading.builders import LOW, MIDDLE, Bench, fill, only, settings
 
 MONDAY, TUESDAY, WEDNESDAY = (dt.date(2026, 11, day) for day in (23, 24, 25))
 DUE = to_milliseconds(dt.datetime(2026, 11, 25, 6, 55, tzinfo=EASTERN))
@@ -80,6 +87,7 @@ class RunningDaemon:
             self.handle,
             lambda: self.bench.now,
             OBSERVER,
+            Surroundings(directory=str(directory)),
         )
 
     def handle(self, happened: BotInput) -> None:
@@ -219,6 +227,84 @@ async def test_the_requests_to_an_earlier_session_are_recalled(
     await again.operations.answer(Resume())
     assert again.bench.reason() == ""
     again.writer.close()
+
+
+# One market
+
+
+async def test_a_pause_waits_until_the_market_has_no_order_and_is_stored(
+    state: RunningDaemon,
+) -> None:
+    state.bench.rest()
+    report = await state.operations.answer(PauseMarket("2.7"))
+    assert isinstance(report, PauseReport)
+    assert (report.market, report.live, report.left) == (MIDDLE, 2, 0)
+    assert (report.changed, report.paused) == (True, (MIDDLE,))
+    assert state.ledger.paused_markets() == (MIDDLE,)
+    assert state.bench.reason() == "paused_by_operator"
+    again = await state.operations.answer(PauseMarket(MIDDLE))
+    assert isinstance(again, PauseReport)
+    assert not again.changed
+
+
+async def test_ending_a_pause_quotes_the_market_again(state: RunningDaemon) -> None:
+    state.bench.rest()
+    await state.operations.answer(PauseMarket(MIDDLE))
+    report = await state.operations.answer(UnpauseMarket(MIDDLE))
+    assert report == PauseReport(MIDDLE, changed=True, paused=(), running=True)
+    assert state.ledger.paused_markets() == ()
+    assert state.bench.reason() == ""
+
+
+async def test_a_pause_that_cannot_be_stored_takes_effect_and_says_so(
+    state: RunningDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(ticker: str, now: int) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    state.bench.rest()
+    monkeypatch.setattr(state.ledger, "add_pause", full)
+    report = await state.operations.answer(PauseMarket(MIDDLE))
+    assert isinstance(report, PauseReport)
+    assert (report.left, "full" in report.not_kept) == (0, True)
+    assert state.bench.reason() == "paused_by_operator"
+
+
+async def test_pauses_are_recalled_but_those_of_long_ago(
+    state: RunningDaemon, tmp_path: Path
+) -> None:
+    state.bench.rest()
+    await state.operations.answer(PauseMarket(MIDDLE))
+    state.ledger.add_pause("T-26MAY03-A2.7", 1)
+    state.ledger.add_pause("no-ticker", 1)
+    state.writer.close()
+    again = RunningDaemon(tmp_path)
+    await again.operations.recall()
+    assert again.bench.engine.state.paused == {MIDDLE, "no-ticker"}
+    again.bench.quote()
+    assert again.bench.reason() == "paused_by_operator"
+    again.writer.close()
+
+
+async def test_a_market_that_is_not_known_is_not_paused(state: RunningDaemon) -> None:
+    state.bench.rest()
+    assert "part of several markets" in await state.refusal(PauseMarket("26NOV29"))
+    assert state.ledger.paused_markets() == ()
+
+
+async def test_the_status_is_made_from_the_bot_and_its_surroundings(state: RunningDaemon) -> None:
+    state.bench.rest()
+    report = await state.operations.answer(Status())
+    assert isinstance(report, StatusReport)
+    assert report.quoting
+    assert report.at == state.bench.now
+
+
+async def test_fills_are_read_from_the_ledger(state: RunningDaemon) -> None:
+    state.ledger.add_fill(RecordFill(fill("t", "o", 500), 1))
+    report = await state.operations.answer(ListFills())
+    assert isinstance(report, FillsReport)
+    assert [(each.market, each.count) for each in report.fills] == [(MIDDLE, "5.00")]
 
 
 # Counts

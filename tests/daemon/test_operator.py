@@ -140,6 +140,10 @@ def test_a_running_daemon_lists_counts_explains_and_plans(
         assert {"stream_ms", "page_ms", "account_ms"} <= {
             name for name, age in glance["ages"].items() if age is not None
         }
+        paused = answered(mmbot("pause", ticker, *where, "--json"))
+        assert (paused["market"], paused["running"], paused["left"]) == (ticker, True, 0)
+        assert ticker not in {each["ticker"] for each in their_ledger(exchange)["orders"]}
+        assert answered(mmbot("unpause", ticker, *where, "--json"))["changed"]
         same = answered(mmbot("plan", *where, "--json"))["markets"]
         assert not any(market["differs"] for market in same)
         assert any(market["present"]["bid"] for market in same)

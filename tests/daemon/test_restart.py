@@ -14,7 +14,16 @@ import msgspec
 from mmbot.daemon.ledger import Ledger
 from mmbot.trading.gates import NOT_LEARNT_YET
 from mmbot.tsa.calendar import CalendarClock, Week
-from tests.daemon.processes import Account, Start, await_resting, daemon, kill, log_until, terminate
+from tests.daemon.processes import (
+    Account,
+    Start,
+    await_resting,
+    daemon,
+    kill,
+    log_until,
+    read_until,
+    terminate,
+)
 
 WEEK = Week(dt.date(2026, 4, 19))
 EVENT_LOSS = 500.0
@@ -24,14 +33,25 @@ LIFETIME = 10
 SPEEDS = (5_000, 1_500, 400)
 
 
-def held_by(line: dict[str, Any]) -> dict[str, str]:
-    """The positions that a heartbeat reports, without those that are zero."""
-    markets = [market for event in line["events"] for market in event["markets"]]
-    return {m["market"]: m["position"] for m in markets if m["position"] != "0.00"}
+class Told:
+    """The positions that the log has told, without those that are zero."""
+
+    def __init__(self) -> None:
+        self.positions: dict[str, str] = {}
+
+    def read(self, line: dict[str, Any]) -> bool:
+        """Read a line; return whether it told of a market."""
+        if line["event"] != "market.status":
+            return False
+        self.positions.pop(line["market"], None)
+        if line["position"] != "0.00":
+            self.positions[line["market"]] = line["position"]
+        return True
 
 
-def is_heartbeat_with_quotes_and_positions(line: dict[str, Any]) -> bool:
-    return bool(line["event"] == "heartbeat" and line["live_orders"] > 0 and held_by(line))
+def is_quoted_with_a_position(line: dict[str, Any]) -> bool:
+    told = line["event"] == "market.status" and line["position"] != "0.00"
+    return told and bool(line["bid"] or line["ask"])
 
 
 def test_a_killed_daemon_goes_on_where_it_was_with_its_orders_in_their_places(
@@ -45,7 +65,7 @@ def test_a_killed_daemon_goes_on_where_it_was_with_its_orders_in_their_places(
     account = Account(exchange.venue)
     state = tmp_path / "state"
     with daemon(quick_config, exchange.venue_file, state) as process:
-        log_until(process, is_heartbeat_with_quotes_and_positions)
+        log_until(process, is_quoted_with_a_position)
         kill(process)
     before = account.resting
     assert before
@@ -55,15 +75,19 @@ def test_a_killed_daemon_goes_on_where_it_was_with_its_orders_in_their_places(
         lines = log_until(process, lambda line: line["event"] == "quotes.open")
         print(f"quotes open {time.monotonic() - began:.1f} s after the start")
         after = account.resting
+        told = Told()
+        for line in lines:
+            told.read(line)
         beats = log_until(
-            process, lambda line: "events" in line and held_by(line) == account.positions
+            process, lambda line: told.read(line) and told.positions == account.positions
         )
+        beats += read_until(process, "heartbeat")
     assert any(line["event"] == "order.adopted" for line in lines)
     # The crowd fills some and moves the market under others; those that are still wanted stay.
     assert before & after
     cancelled = [line for line in lines + beats if line["event"] == "order.cancel"]
     assert not NOT_LEARNT_YET & {line["reason"] for line in cancelled}
-    assert all(float(event["worst_case"]) >= -EVENT_LOSS for event in beats[-1]["events"])
+    assert float(beats[-1]["pnl_week_worst"]) >= -EVENT_LOSS
 
 
 def test_the_orders_of_a_killed_daemon_that_nobody_restarts_expire(

@@ -213,8 +213,9 @@ def test_no_command_takes_a_secret_as_an_argument() -> None:
         for option in options
         if any(word in option for word in ("key", "secret", "password", "token", "pem"))
     }
-    # The simulated exchange makes a key of its own; these say of what kind and where to.
-    assert suspicious == {"--key-type", "--key-dir"}
+    # The simulated exchange makes a key of its own; these say of what kind and where to. An id is
+    # no secret, and the private key is named by its file.
+    assert suspicious == {"--key-type", "--key-dir", "--key-id", "--private-key"}
 
 
 @pytest.mark.parametrize(

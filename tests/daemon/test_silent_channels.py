@@ -138,10 +138,9 @@ def ledger_positions(state: Path) -> dict[str, int]:
 
 
 def shown_position(bench: Bench, ticker: str) -> str:
-    """Return a market's position as the last heartbeat shows it."""
-    (event,) = bench.lines("heartbeat")[-1]["events"]
-    (market,) = (each for each in event["markets"] if each["market"] == ticker)
-    position: str = market["position"]
+    """Return a market's position as the log told it last."""
+    told = [line for line in bench.lines("market.status") if line["market"] == ticker]
+    position: str = told[-1]["position"]
     return position
 
 

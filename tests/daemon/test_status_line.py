@@ -2,46 +2,53 @@
 
 from __future__ import annotations
 
-from mmbot.daemon.status_line import status_line
+from mmbot.daemon.status_line import dollars, status_line
 from mmbot.trading.events import Halted
 from mmbot.trading.gates import Gate
-from tests.trading.builders import MIDDLE, Bench, market_settled
+from tests.daemon.test_metrics import report
+from tests.trading.builders import LOW, MIDDLE, Bench, market_settled
+
+
+def line(bench: Bench) -> str:
+    return status_line(report(bench))
 
 
 def test_it_says_what_is_quoted() -> None:
     bench = Bench()
     bench.rest()
-    line = status_line(bench.engine.state)
-    assert line.startswith("quotes 1 market by 2 orders; T-26NOV29: forecast 2,700,000, ")
-    assert "1 of 7 days published, at worst -" in line
+    assert line(bench).startswith(
+        "quotes 1 market by 2 orders; T-26NOV29: 2,700,000 passengers a day, give or take 80,000; "
+    )
+    assert line(bench).rpartition(", ")[2].startswith("at worst -$")
 
 
 def test_before_anything_is_known_it_says_what_is_missing() -> None:
-    line = status_line(Bench().engine.state)
-    assert line == f"quotes nothing: {Gate.NO_STREAM.meaning} (no_stream)"
+    assert line(Bench()) == f"quotes nothing: {Gate.NO_STREAM.meaning} (no_stream)"
 
 
-def test_a_halt_is_the_one_reason() -> None:
+def test_a_halt_is_the_one_reason_though_quotes_are_still_on_their_way_off() -> None:
     bench = Bench()
-    bench.start()
+    bench.rest()
     bench.handle(Halted(bench.now, "lunch"))
-    assert status_line(bench.engine.state) == f"quotes nothing: {Gate.HALTED.meaning} (halted)"
+    assert line(bench) == f"quotes nothing: {Gate.HALTED.meaning} (halted)"
 
 
 def test_markets_without_books_are_counted() -> None:
     bench = Bench()
     bench.start()
-    assert status_line(bench.engine.state) == f"quotes nothing: {Gate.NO_BOOK.meaning} (no_book)"
+    assert line(bench) == f"quotes nothing: {Gate.NO_BOOK.meaning} (no_book)"
     bench.engine.state.market(MIDDLE).shut_gate = None
-    assert "2 of 3 markets: " in status_line(bench.engine.state)
+    assert "2 of 3 markets: " in line(bench)
 
 
 def test_markets_that_are_over_are_no_reason() -> None:
     bench = Bench()
     bench.start()
+    bench.handle(market_settled(LOW, 0), market_settled(MIDDLE, 0))
+    assert line(bench) == f"quotes nothing: {Gate.NO_BOOK.meaning} (no_book)"
     for ticker in bench.engine.state.event_of_market:
         bench.handle(market_settled(ticker, 0))
-    assert status_line(bench.engine.state) == "quotes nothing: every market is over"
+    assert line(bench) == "quotes nothing: every market is over"
 
 
 def test_a_week_that_is_not_listed_is_said() -> None:
@@ -49,4 +56,10 @@ def test_a_week_that_is_not_listed_is_said() -> None:
     bench.start()
     bench.engine.state.event_of_market.clear()
     bench.engine.state.events.clear()
-    assert status_line(bench.engine.state) == "quotes nothing: no market is listed"
+    assert line(bench) == "quotes nothing: no market is listed"
+
+
+def test_money_is_written_to_the_cent() -> None:
+    assert [dollars(each) for each in ("-1234.567000", "0.000000", None)] == [
+        "-$1,234.57", "$0.00", "not known",
+    ]  # fmt: skip

@@ -76,7 +76,7 @@ async def test_a_second_signal_ends_it_at_once(
     assert seconds < PROMISE_SECONDS / 2
 
 
-async def test_signals_that_ask_for_nothing_do_nothing(
+async def test_signals_that_ask_for_no_stop_stop_nothing(
     start_exchange: Start, quick_config: str, tmp_path: Path
 ) -> None:
     exchange = start_exchange("--seed", "3", "--speed", "1")
@@ -88,7 +88,7 @@ async def test_signals_that_ask_for_nothing_do_nothing(
         await until_quoting(account)
         for name in ("SIGUSR1", "SIGUSR2", "SIGALRM", "SIGPIPE", "SIGHUP"):
             daemon.process.send_signal(signal.Signals[name])
-        await daemon.until("reload.ignored")
+        await daemon.until("config.reloaded")
         assert account.resting
         daemon.process.send_signal(signal.SIGQUIT)
         assert await daemon.ended() == 0

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import re
 from collections.abc import Awaitable, Callable
 
 import pytest
 from structlog.testing import capture_logs
 
+from mmbot.daemon.service import Service
 from mmbot.daemon.supervision import Restarts, Supervisor
+from mmbot.trading.gates import task_gate
 
 
 class SimulatedTime:
@@ -115,3 +119,12 @@ def test_a_vital_failure_ends_the_process_at_once_and_once(times: int) -> None:
 def test_restarts_count_within_a_sliding_window() -> None:
     restarts = Restarts(most=2, within_seconds=10.0)
     assert [restarts.pause(at) for at in (0.0, 1.0, 2.0, 10.5, 12.0)] == [1.0, 2.0, None, 2.0, 2.0]
+
+
+def test_every_part_that_is_kept_alive_has_a_gate_for_when_it_is_down() -> None:
+    source = inspect.getsource(Service)
+    kept = set(re.findall(r'keep\("(\w+)"', source))
+    kept |= set(re.findall(r'(?:helpers\[|^ +)"(\w+)"(?:\] =|:) self\.', source, re.MULTILINE))
+    assert {"stream", "poller", "config", "neighbours"} <= kept
+    for name in kept:
+        assert task_gate(name).meaning

@@ -21,7 +21,7 @@ from mmbot.trading.gates import Gate, ShutGate
 from mmbot.trading.orders import OrderState
 from mmbot.trading.state import TradingState
 from tests.daemon.test_service_manager import Listener
-from tests.trading.builders import MIDDLE, Bench
+from tests.trading.builders import CLOSES, MIDDLE, Bench
 
 FRESH_MS = 100
 
@@ -55,6 +55,18 @@ def _no_belief(state: TradingState) -> None:
     state.event_of_market[MIDDLE].belief = None
 
 
+def _contradiction(state: TradingState) -> None:
+    state.market(MIDDLE).contradiction = "2 booked, 3 held"
+
+
+def _paused(state: TradingState) -> None:
+    state.paused = frozenset({MIDDLE})
+
+
+def _not_listed(state: TradingState) -> None:
+    del state.event_of_market[MIDDLE]
+
+
 def _count_is_out(state: TradingState) -> None:
     state.event_of_market[MIDDLE].releases = (0, 0, 0)
 
@@ -72,6 +84,9 @@ def _count_is_out(state: TradingState) -> None:
         (_service("reconciled", False), Gate.NOT_RECONCILED),
         (_service("exchange", ShutGate(Gate.EXCHANGE_PAUSED)), Gate.EXCHANGE_PAUSED),
         (_no_book, Gate.NO_BOOK),
+        (_not_listed, Gate.NO_BOOK),
+        (_contradiction, Gate.POSITION_CONTRADICTS),
+        (_paused, Gate.PAUSED_BY_OPERATOR),
         (_no_belief, Gate.NO_BELIEF),
         (_count_is_out, Gate.RELEASE_DUE),
     ],
@@ -120,6 +135,16 @@ def test_adopted_quotes_that_are_spared_for_a_moment_are_attended(quoting: Bench
     _no_belief(quoting.engine.state)
     for order in quoting.engine.state.orders:
         order.spared_until = quoting.now + 1
+    assert look(quoting) == ""
+
+
+def test_quotes_in_a_market_that_has_closed_stand_no_more(quoting: Bench) -> None:
+    _no_book(quoting.engine.state)
+    for order in quoting.engine.state.orders:
+        order.expires = CLOSES + 60_000
+    quoting.now = CLOSES - 1
+    assert look(quoting) != ""
+    quoting.now = CLOSES
     assert look(quoting) == ""
 
 
@@ -183,6 +208,19 @@ def test_a_loop_that_hangs_does_not_feed_it_until_it_is_in_time_again(
     assert listener.heard() == []
     watchdog.look(0.1)
     assert listener.heard() == ["WATCHDOG=1"]
+
+
+def test_a_reload_before_it_is_ready_does_not_make_it_so(
+    watchdog: Watchdog, listener: Listener
+) -> None:
+    with watchdog.reloading():
+        pass
+    assert listener.heard() == []
+    watchdog.examine(lambda: Condition("quotes", ready=True))
+    listener.heard()
+    with watchdog.reloading():
+        assert listener.heard()[0].startswith("RELOADING=1\n")
+    assert listener.heard() == ["READY=1"]
 
 
 def test_once_it_stops_it_says_nothing_else(watchdog: Watchdog, listener: Listener) -> None:

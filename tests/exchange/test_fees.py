@@ -37,8 +37,35 @@ def test_multiplier_scales_the_fee() -> None:
 
 
 def test_a_type_that_cannot_be_charged_is_refused() -> None:
-    with pytest.raises(ValueError, match="flat"):
-        FeeSchedule("flat")
+    with pytest.raises(ValueError, match="round"):
+        FeeSchedule("round")
+
+
+def test_a_kind_whose_rate_is_not_public_costs_makers_something() -> None:
+    schedule = FeeSchedule("flat")
+    assert schedule.charges_makers
+    assert not schedule.is_public
+    assert FeeSchedule().is_public
+
+
+def test_a_multiplier_of_nothing_is_free() -> None:
+    assert not FeeSchedule("quadratic_with_maker_fees", 0.0).charges_makers
+
+
+def test_a_schedule_is_read_with_its_multiplier_or_without() -> None:
+    assert FeeSchedule.parse("quadratic") == FeeSchedule()
+    assert FeeSchedule.parse("quadratic_with_maker_fees:0.5") == FeeSchedule(
+        "quadratic_with_maker_fees", 0.5
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [("round", "no kind"), ("flat:x", "no multiplier"), ("flat:11", "0 to 10"), ("", "no kind")],
+)
+def test_a_schedule_that_cannot_be_read_says_what_can(text: str, what: str) -> None:
+    with pytest.raises(ValueError, match=what):
+        FeeSchedule.parse(text)
 
 
 @given(st.integers(1, 9_999), st.integers(1, 10_000_000))

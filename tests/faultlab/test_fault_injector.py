@@ -44,14 +44,16 @@ def test_a_shard_that_is_down_is_so_in_the_exchanges_status_and_nowhere_else() -
     assert shard(world) == (True, True)
 
 
-def test_fees_for_makers_last_until_the_faults_end() -> None:
+def test_other_fees_last_until_the_faults_end() -> None:
     world = world_with("fees_changed")
-    world.venue.advance(world.scheduler.now)
+    usual = world.venue.exchange.settings.fees
+    # The longest time ahead at which they are scheduled.
+    world.venue.advance(world.scheduler.now + 90_000)
     markets = world.venue.exchange.engine.markets.values()
-    assert any(market.fees.fee_type != "quadratic" for market in markets)
+    assert any(market.fees != usual for market in markets)
     world.injector.end_all()
-    world.venue.advance(world.scheduler.now)
-    assert {market.fees.fee_type for market in markets} == {"quadratic"}
+    world.venue.advance(world.scheduler.now + 90_000)
+    assert {market.fees for market in markets} == {usual}
 
 
 def test_account_readings_lag_until_the_faults_end() -> None:

@@ -39,8 +39,10 @@ def filled(ticker: str, side: Side, price: int, count: int, fee: int = 0) -> Acc
     )
 
 
-def order(ticker: str, side: Side, price: int, count: int) -> tuple[str, Side, Price, Count]:
-    return ticker, side, Price(price), Count(count)
+def order(
+    ticker: str, side: Side, price: int, count: int, fee: int = 0
+) -> tuple[str, Side, Price, Count, Money]:
+    return ticker, side, Price(price), Count(count), Money(fee)
 
 
 @given(trades, trades)
@@ -49,7 +51,7 @@ def test_wealth_is_that_of_each_outcome_with_every_losing_order_filled(
 ) -> None:
     holding = Holding(TICKERS)
     for trade in fills:
-        holding.book(filled(*trade))
+        holding.book(filled(*trade), Money(0))
     expected = []
     for cell in range(len(TICKERS) + 1):
         pays = {ticker: ONE_DOLLAR if i < cell else 0 for i, ticker in enumerate(TICKERS)}
@@ -70,7 +72,12 @@ def test_other_events_orders_do_not_matter() -> None:
 def test_the_bot_is_not_blamed_for_foreign_trades_and_fees() -> None:
     holding = Holding(TICKERS)
     foreign = filled("E-A1", "ask", 4_000, 100, fee=70)
-    holding.book(foreign)
+    holding.book(foreign, Money(70))
     holding.excuse(foreign)
-    holding.book(filled("E-A1", "bid", 4_000, 100, fee=30))
-    assert holding.unavoidable_loss == 6_000 * 100 + 100
+    holding.book(filled("E-A1", "bid", 4_000, 100, fee=30), Money(20))
+    assert holding.unavoidable_loss == 6_000 * 100 + 70 + 10
+
+
+def test_an_order_that_is_filled_costs_its_fee_where_it_loses() -> None:
+    holding = Holding(TICKERS)
+    assert holding.wealth([order("E-A2", "bid", 5_000, 100, fee=30)]) == [-500_030, -500_030, 0, 0]

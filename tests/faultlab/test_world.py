@@ -14,6 +14,7 @@ import pytest
 
 from mmbot.errors import BadInput
 from mmbot.exchange.facts import AccountFilled
+from mmbot.exchange.fees import FeeSchedule
 from mmbot.faultlab import campaign
 from mmbot.faultlab.campaign import Job, SeedResult, Violation
 from mmbot.faultlab.comparison import compare
@@ -36,8 +37,9 @@ SAMPLE = {
     "cancels_first": ("cancels_first", 2),
     "fills_once": ("booked_once", 1),
     "halt": ("halted", 4),
-    "unlisted_fills": ("worst_case", 23),
+    "unlisted_fills": ("worst_case", 51),
     "echoes": ("deaf", 5),
+    "fees": ("edge", 1),
 }
 _DIGEST = """
 from mmbot.faultlab.campaign import Job, run
@@ -67,6 +69,18 @@ def test_ten_seeds_of_all_faults_break_no_invariant(pool: ProcessPoolExecutor) -
     assert sum(result.fills for result in results) > 100
     injected = sum((result.faults for result in results), Counter[str]())
     assert set(ALL) <= set(injected)
+
+
+@pytest.mark.parametrize("multiplier", ["1", "4"])
+def test_in_a_week_with_maker_fees_every_edge_is_kept_after_them_and_the_ledgers_agree(
+    multiplier: str,
+) -> None:
+    fees = FeeSchedule.parse(f"quadratic_with_combo_maker_fees:{multiplier}")
+    world = World("2", weeks(1), (), fees=fees)
+    outcome = world.run()
+    assert (outcome.invariant, outcome.what) == ("", "")
+    assert world.scenario.account.fees > 0
+    assert world.scenario.account.fees == sum(fill.fee for fill in world.auditor.fills.values())
 
 
 # In the first of these worlds each event opens on its own Monday, in the other a week ahead.

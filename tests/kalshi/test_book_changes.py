@@ -42,7 +42,7 @@ messages = st.one_of(
     ),
 )
 # How the frame's number follows the one before, and what else of the envelope is unusual.
-envelopes = st.one_of(
+envelopes: st.SearchStrategy[tuple[int, dict[str, Any]]] = st.one_of(
     st.just((1, {})),
     st.tuples(
         st.sampled_from([-1, 0, 1, 1, 1, 2]),
@@ -84,8 +84,8 @@ def test_whatever_comes_is_read_as_the_general_way_reads_it(
     seq = quick.seq
     for kind, message, (step, envelope), passed in frames:
         seq += step
-        message = changed(SNAPSHOT if kind == "orderbook_snapshot" else OTHERS, **message)
-        data = frame(kind, message, **{"sid": BOOK_SID, "seq": seq, **envelope})
+        whole = changed(SNAPSHOT if kind == "orderbook_snapshot" else OTHERS, **message)
+        data = frame(kind, whole, **{"sid": BOOK_SID, "seq": seq, **envelope})
         results = []
         for line in (quick, general):
             line.now += passed

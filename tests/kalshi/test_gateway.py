@@ -26,6 +26,7 @@ from mmbot.trading.events import (
     Reconciled,
     WriteRefused,
 )
+from mmbot.trading.fees import ONE_TIME, FeeTerms
 from mmbot.units import Count, Money
 from tests.kalshi.builders import SIGNER, A, answer, ensure_group, error
 from tests.kalshi.write_commands import (
@@ -197,8 +198,9 @@ def test_the_fee_type_is_read_alone() -> None:
     gateway = Gateway(SIGNER, ExchangeSettings())
     (call,) = gateway.start_reading(ReadFeeType(), NOW)
     assert call.request.path == "/trade-api/v2/series/KXTSAW"
-    charged = answer({"series": {"fee_type": "flat"}})
-    assert gateway.answered(call.id, charged, NOW) == ([FeeTypeRead("fee_type_flat")], [])
+    charged = answer({"series": {"fee_type": "flat", "fee_multiplier": 2}})
+    read = FeeTypeRead(FeeTerms("flat", 2 * ONE_TIME))
+    assert gateway.answered(call.id, charged, NOW) == ([read], [])
 
 
 def test_a_query_that_was_refused_for_tokens_says_so() -> None:

@@ -9,6 +9,7 @@ from mmbot.kalshi.messages import Malformed
 from mmbot.kalshi.readings import read_listing
 from mmbot.trading.commands import ReadListing
 from mmbot.trading.events import InputEvent, LimitsRead, ListingRead, MarketSettled
+from mmbot.trading.fees import ONE_TIME, FeeChange, FeeTerms
 from mmbot.tsa.calendar import Week
 from mmbot.units import ONE_DOLLAR, Price
 from tests.kalshi.builders import EVENT, LISTED, MARKET, A, B, changed
@@ -30,6 +31,8 @@ def listing(**changes: Any) -> Exchange:
             "/account/endpoint_costs": {"default_cost": 10, "endpoint_costs": costs},
             "/events": {"events": [LISTED], "cursor": ""},
             "/series/KXTSAW": {"series": {"fee_type": "quadratic", "fee_multiplier": 1}},
+            "/series/fee_changes": {"series_fee_change_arr": []},
+            "/events/fee_changes": {"event_fee_changes": [], "cursor": ""},
             "/exchange/status": {"exchange_active": True, "trading_active": True},
         }
         | changes
@@ -77,18 +80,35 @@ def test_an_event_without_markets_is_left_out() -> None:
     assert read.events == ()
 
 
-@pytest.mark.parametrize("fee_type", ["quadratic_with_maker_fees", "flat", "something new"])
-def test_a_fee_for_makers_shuts_the_series(fee_type: str) -> None:
-    assert shut(listing(**{"/series/KXTSAW": {"series": {"fee_type": fee_type}}})) == (
-        f"fee_type_{fee_type}"
+def test_the_listing_has_the_fees_of_the_series_and_of_its_events_with_their_changes() -> None:
+    kind = "quadratic_with_maker_fees"
+    row = {"fee_type": "flat", "fee_multiplier": 1, "scheduled_ts": "2027-01-01T00:00:00Z"}
+    own = changed(LISTED, fee_type_override=kind, fee_multiplier_override=0.5)
+    exchange = listing(
+        **{
+            "/events": {"events": [own]},
+            "/series/fee_changes": {
+                "series_fee_change_arr": [row | {"series_ticker": "KXTSAW"}, row]
+            },
+            "/events/fee_changes": {
+                "event_fee_changes": [
+                    {"event_ticker": EVENT, "scheduled_ts": "2027-01-01T00:00:00Z"},
+                    {"series_ticker": "KXTSAW", "scheduled_ts": "2027-01-01T00:00:00Z"},
+                ]
+            },
+        }
     )
-    override = {"events": [changed(LISTED, fee_type_override=fee_type)]}
-    assert shut(listing(**{"/events": override})) == f"fee_type_{fee_type}"
-
-
-def test_an_override_without_a_fee_for_makers_does_not_shut_it() -> None:
-    override = {"events": [changed(LISTED, fee_type_override="quadratic")]}
-    assert shut(listing(**{"/events": override})) == ""
+    read = read_the_listing(exchange)[1]
+    assert isinstance(read, ListingRead)
+    new_year = 1_798_761_600_000
+    assert read.fee == FeeTerms("quadratic", ONE_TIME)
+    assert read.fee_changes == (
+        FeeChange(new_year, FeeTerms("flat", ONE_TIME)),
+        FeeChange(new_year, FeeTerms("not_stated")),
+    )
+    assert read.events[0].fee == FeeTerms(kind, ONE_TIME // 2)
+    assert read.events[0].fee_changes == (FeeChange(new_year, FeeTerms()),)
+    assert exchange.queries("/series/fee_changes") == [{"series_ticker": "KXTSAW"}]
 
 
 @pytest.mark.parametrize("key", ["exchange_active", "trading_active"])

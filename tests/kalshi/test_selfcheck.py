@@ -51,6 +51,7 @@ class Exchange:
             "/events": {"events": [LISTED], "cursor": ""},
             "/series/KXTSAW": {"series": {"fee_type": "quadratic"}},
             "/series/fee_changes": {"series_fee_change_arr": []},
+            "/events/fee_changes": {"event_fee_changes": [], "cursor": ""},
             "/portfolio/orders": {"orders": [REST_ORDER]},
             "/portfolio/fills": {"fills": [REST_FILL]},
             "/portfolio/positions": {"market_positions": [{"ticker": A, "position_fp": "10.00"}]},
@@ -163,25 +164,54 @@ def test_an_exchange_that_is_down_waits() -> None:
     assert exchange.finding("exchange").state == "wait"
 
 
+MAKER_FEES = {"fee_type": "quadratic_with_maker_fees", "fee_multiplier": 1}
+
+
+def test_a_fee_that_makers_pay_is_told_and_fails_nothing() -> None:
+    finding = Exchange({"/series/KXTSAW": {"series": MAKER_FEES}}).finding("fees")
+    assert finding.state == "ok"
+    assert finding.detail == (
+        "quadratic_with_maker_fees: resting orders pay up to 0.44 cents a contract; no change is "
+        "scheduled"
+    )
+
+
 @pytest.mark.parametrize(
-    ("kind", "hours", "state"),
+    ("kind", "minutes", "state", "told"),
     [
-        ("quadratic_with_maker_fees", 24 * 7, "fail"),
-        ("quadratic_with_maker_fees", 24 * 7 + 1, "ok"),
-        ("quadratic", 1, "ok"),
+        ("quadratic_with_maker_fees", 60, "ok", "quadratic_with_maker_fees x0.5: resting orders"),
+        ("quadratic", 60, "ok", "quadratic x0.5: nothing for resting orders"),
+        ("flat", 60, "warn", "flat, under which nothing is quoted"),
+        ("flat", 1, "fail", "what resting orders pay is not known: fee_type flat"),
     ],
 )
-def test_a_change_to_fees_for_makers_within_the_week_fails(
-    kind: str, hours: int, state: str
-) -> None:
-    scheduled = dt.datetime.fromtimestamp(NOW / 1000 + hours * 3600, dt.UTC).isoformat()
-    change = {"series_ticker": "KXTSAW", "fee_type": kind, "scheduled_ts": scheduled}
-    changes = {"series_fee_change_arr": [change | {"series_ticker": "KXFED"}, change]}
-    assert Exchange({"/series/fee_changes": changes}).finding("fees").state == state
+def test_a_scheduled_change_is_told(kind: str, minutes: int, state: str, told: str) -> None:
+    scheduled = dt.datetime.fromtimestamp(NOW / 1000 + minutes * 60, dt.UTC).isoformat()
+    row = {"series_ticker": "KXTSAW", "fee_type": kind, "fee_multiplier": 0.5}
+    changes = {"series_fee_change_arr": [row | {"scheduled_ts": scheduled}]}
+    finding = Exchange({"/series/fee_changes": changes}).finding("fees")
+    assert finding.state == state
+    assert told in finding.detail
 
 
-@pytest.mark.parametrize("override", [None, "quadratic_with_maker_fees"])
-def test_fees_for_makers_fail(override: str | None) -> None:
+def test_a_scheduled_change_of_an_event_is_told() -> None:
+    scheduled = dt.datetime.fromtimestamp(NOW / 1000 + 3600, dt.UTC).isoformat()
+    row = {"event_ticker": EVENT, "fee_type_override": "flat", "scheduled_ts": scheduled}
+    finding = Exchange({"/events/fee_changes": {"event_fee_changes": [row]}}).finding("fees")
+    assert finding.state == "warn"
+    assert "flat, under which nothing is quoted" in finding.detail
+
+
+def test_what_an_event_may_lose_has_the_fees_of_its_live_orders() -> None:
+    _, free = Exchange().examine()
+    own = changed(LISTED, **{f"{name}_override": value for name, value in MAKER_FEES.items()})
+    _, charged = Exchange({"/events": {"events": [own]}}).examine()
+    assert "event may lose $89.50 more" in free["balance"].detail
+    assert "event may lose $89.43 more" in charged["balance"].detail
+
+
+@pytest.mark.parametrize("override", [None, "flat"])
+def test_a_fee_of_no_known_kind_fails(override: str | None) -> None:
     if override:
         events = {"events": [changed(LISTED, fee_type_override=override)]}
         exchange = Exchange({"/events": events})

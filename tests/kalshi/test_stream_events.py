@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from mmbot.trading.events import (
+    EventFeeChanged,
     GroupChanged,
     InputEvent,
     MarketActivity,
@@ -12,6 +13,7 @@ from mmbot.trading.events import (
     MarketSettled,
     PriceGridChanged,
 )
+from mmbot.trading.fees import ONE_TIME, FeeTerms
 from mmbot.units import ONE_DOLLAR, Price
 from tests.kalshi.builders import A, changed, frame
 from tests.kalshi.stream_line import GROUP_SID, LIFECYCLE, LIFECYCLE_SID, Line
@@ -63,6 +65,14 @@ def test_a_settlement_without_a_result_changes_nothing(line: Line) -> None:
     assert (step.events, step.listing_stale) == ([], False)
 
 
+def test_an_event_s_own_fee_is_told_before_the_listing_is_read(line: Line) -> None:
+    told = {"event_ticker": "KXTSAW-26NOV29", "fee_multiplier_override": 0.5}
+    (event,) = line.hear("event_fee_update", told | {"fee_type_override": "quadratic"}).events
+    assert event == EventFeeChanged("KXTSAW-26NOV29", FeeTerms("quadratic", ONE_TIME // 2))
+    (event,) = line.hear("event_fee_update", told | {"fee_multiplier_override": None}).events
+    assert event == EventFeeChanged("KXTSAW-26NOV29", FeeTerms())
+
+
 @pytest.mark.parametrize("kind", ["event_lifecycle", "event_fee_update"])
 def test_a_change_of_one_of_our_events_makes_the_listing_stale(line: Line, kind: str) -> None:
     assert line.hear(kind, {"event_ticker": "KXTSAW-26NOV29"}).listing_stale
@@ -107,7 +117,7 @@ def test_what_cannot_be_read_of_one_of_our_markets_makes_the_listing_stale(
     assert (step.events, step.listing_stale, step.reconnect) == ([], True, False)
 
 
-@pytest.mark.parametrize("kind", ["market_lifecycle_v2", "event_lifecycle"])
+@pytest.mark.parametrize("kind", ["market_lifecycle_v2", "event_lifecycle", "event_fee_update"])
 @pytest.mark.parametrize("odd", [3, [], "text", None])
 def test_a_lifecycle_message_about_nobody_costs_nothing(line: Line, kind: str, odd: Any) -> None:
     step = line.feed.received(frame(kind, odd, sid=LIFECYCLE_SID), line.now)

@@ -15,6 +15,7 @@ from mmbot.kalshi.writes import outcomes
 from mmbot.trading.commands import Cancel, QueryOrder, ReadAccount, ReadListing
 from mmbot.trading.events import (
     BooksDistrusted,
+    EventFeeChanged,
     FeeTypeRead,
     Filled,
     FillUnreadable,
@@ -26,6 +27,7 @@ from mmbot.trading.events import (
     Reconciled,
     WriteUnknown,
 )
+from mmbot.trading.fees import FREE_TERMS, FeeTerms
 from tests.kalshi.builders import (
     DELTA,
     EVENT,
@@ -195,16 +197,46 @@ def nothing_is_quoted_for_the_series(odd: Any) -> None:
     exchange = listing(**{"/series/KXTSAW": {"series": changed({}, fee_type=odd)}})
     read = exchange.read(read_listing(ReadListing(()), "KXTSAW", NOW))[1]
     assert isinstance(read, ListingRead)
-    assert read.shut.startswith("fee_type_")
+    assert read.fee.fee is None
     (alone,) = exchange.read(read_fee_type("KXTSAW"))
-    assert alone == FeeTypeRead(read.shut)
+    assert alone == FeeTypeRead(read.fee)
 
 
 def nothing_is_quoted_for_an_override(odd: Any) -> None:
     exchange = listing(**{"/events": {"events": [changed(LISTED, fee_type_override=odd)]}})
     read = exchange.read(read_listing(ReadListing(()), "KXTSAW", NOW))[1]
     assert isinstance(read, ListingRead)
-    assert bool(read.shut) == (odd not in (None, ...))
+    assert is_unknown_unless_unset(read.events[0].fee, odd)
+
+
+def nothing_is_quoted_for_an_override_that_is_told(odd: Any) -> None:
+    message = changed({"event_ticker": EVENT}, fee_type_override=odd)
+    step = line().hear("event_fee_update", message, sid=LIFECYCLE_SID)
+    (event,) = step.events
+    assert isinstance(event, EventFeeChanged)
+    assert is_unknown_unless_unset(event.fee, odd)
+    assert step.listing_stale
+
+
+def nothing_is_quoted_once_a_change_holds(odd: Any) -> None:
+    row = changed({"series_ticker": "KXTSAW"}, fee_type=odd)
+    exchange = listing(**{"/series/fee_changes": {"series_fee_change_arr": [row]}})
+    read = exchange.read(read_listing(ReadListing(()), "KXTSAW", NOW))[1]
+    assert isinstance(read, ListingRead)
+    assert [change.terms.fee for change in read.fee_changes] == [None]
+
+
+def nothing_is_quoted_once_an_override_holds(odd: Any) -> None:
+    row = changed({"event_ticker": EVENT}, fee_type_override=odd)
+    exchange = listing(**{"/events/fee_changes": {"event_fee_changes": [row]}})
+    read = exchange.read(read_listing(ReadListing(()), "KXTSAW", NOW))[1]
+    assert isinstance(read, ListingRead)
+    (change,) = read.events[0].fee_changes
+    assert is_unknown_unless_unset(change.terms, odd)
+
+
+def is_unknown_unless_unset(terms: FeeTerms, odd: Any) -> bool:
+    return (terms.over(FREE_TERMS).fee is None) == (odd not in (None, ...))
 
 
 def outcome_is_unknown(odd: Any) -> None:
@@ -234,6 +266,9 @@ CHECKS: dict[tuple[str, str], Callable[[Any], None]] = {
     ("market", "strike_type"): strike_type_is_above_or_not_quoted,
     ("series", "fee_type"): nothing_is_quoted_for_the_series,
     ("event", "fee_type_override"): nothing_is_quoted_for_an_override,
+    ("event_fee_update", "fee_type_override"): nothing_is_quoted_for_an_override_that_is_told,
+    ("change of a series' fee", "fee_type"): nothing_is_quoted_once_a_change_holds,
+    ("change of an event's fee", "fee_type_override"): nothing_is_quoted_once_an_override_holds,
     ("refusal", "code"): outcome_is_unknown,
 }
 

@@ -6,11 +6,12 @@ from mmbot.observe.explain import explain
 from mmbot.trading.events import (
     BeliefFormed,
     CountsMissing,
+    FeeTypeRead,
     Filled,
-    ListingRead,
     StreamLost,
     Woken,
 )
+from mmbot.trading.fees import ONE_TIME, FeeTerms
 from mmbot.tsa.counts import Counts, assumed_release
 from tests.trading.builders import MIDDLE, Bench, belief, book, fill
 
@@ -126,8 +127,19 @@ def test_the_price_that_the_best_other_quote_keeps_down_is_explained() -> None:
     assert ask.startswith("ask 10.00 at 0.5900, where the margin would allow 0.5500")
 
 
+def test_what_makers_pay_is_explained_where_they_pay() -> None:
+    bench = Bench()
+    bench.quote()
+    assert "fee" not in texts(bench)
+    bench.handle(FeeTypeRead(FeeTerms("quadratic_with_maker_fees", ONE_TIME // 2)))
+    assert texts(bench)["fee"] == (
+        "quadratic_with_maker_fees x0.5: 0.22 cents a contract for YES at its most, 0.22 for NO; "
+        "margin and edge are kept after it"
+    )
+
+
 def test_a_fee_is_named_with_what_the_exchange_calls_it() -> None:
     bench = Bench()
     bench.quote()
-    bench.handle(ListingRead("fee_type_flat", (bench.listed,)))
+    bench.handle(FeeTypeRead(FeeTerms("flat", ONE_TIME)))
     assert texts(bench)["gate"] == "fee_type_flat: makers would pay a fee that is not known here"

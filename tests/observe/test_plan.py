@@ -8,7 +8,8 @@ import pytest
 from mmbot.daemon_api import Offer, PlannedMarket
 from mmbot.observe.plan import plan
 from mmbot.trading.commands import Place
-from mmbot.trading.events import Filled, Halted
+from mmbot.trading.events import FeeTypeRead, Filled, Halted
+from mmbot.trading.fees import ONE_TIME, FeeTerms
 from tests.trading.builders import (
     HIGH,
     LOW,
@@ -124,6 +125,14 @@ def test_the_edges_of_the_present_and_of_the_planned_quotes_are_shown() -> None:
     }
     assert planned[HIGH].present.bid == Offer("0.1100", "10.00")
     assert planned[HIGH].planned.bid == Offer("0.0900", "10.00")
+
+
+def test_a_plan_names_what_makers_pay_where_they_pay() -> None:
+    bench = quoting()
+    (free, *_) = plan(bench.engine, EQUAL, bench.now)
+    bench.handle(FeeTypeRead(FeeTerms("quadratic_with_maker_fees", ONE_TIME)))
+    (charged, *_) = plan(bench.engine, EQUAL, bench.now)
+    assert (free.planned.fee, charged.planned.fee) == ("", "quadratic_with_maker_fees")
 
 
 def test_a_plan_has_no_edges_where_nothing_was_priced() -> None:

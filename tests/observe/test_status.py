@@ -27,7 +27,7 @@ from tests.trading.builders import (
 
 MONDAY = dt.date(2026, 11, 23)
 COUNTS, _ = Counts().observe(MONDAY, 2_700_000, assumed_release(MONDAY))
-AROUND = Surroundings("1f", NOW - 60_000, 42, "https://exchange.test", 20, 300, None)
+AROUND = Surroundings("1f", NOW - 60_000, 42, "https://exchange.test", "/state", 20, 300)
 
 
 def shown(bench: Bench, around: Surroundings = AROUND) -> StatusReport:

@@ -39,7 +39,8 @@ class WeekOfCandles:
 
 def trial(*pnl: float) -> Trial:
     contracts, at_risk = tuple(10.0 for _ in pnl), tuple(20.0 for _ in pnl)
-    rules: tuple[Rule, ...] = ("trades",) * len(pnl)
+    by_trades: list[Rule] = ["trades"]
+    rules = tuple(by_trades * len(pnl))
     return Trial(
         {"x": pnl}, fill_statistics([]), ("w",) * len(pnl), rules, pnl, contracts,
         at_risk, earned([]),

@@ -55,6 +55,17 @@ def test_a_listing_is_the_same_whenever_it_is_asked_for() -> None:
     assert readings.answer(get("/events", series_ticker="KXOTHER", min_close_ts="1")) is None
 
 
+def test_a_recording_from_before_changes_of_fees_were_read_has_none() -> None:
+    readings = RecordedReadings()
+    found = readings.answer(get("/series/fee_changes", series_ticker="KXTSAW"))
+    assert found is not None
+    assert orjson.loads(found.body) == {"series_fee_change_arr": []}
+    readings.learn(get("/events/fee_changes"), answer({"event_fee_changes": [3]}))
+    found = readings.answer(get("/events/fee_changes"))
+    assert found is not None
+    assert orjson.loads(found.body) == {"event_fee_changes": [3]}
+
+
 def test_a_refusal_is_no_answer() -> None:
     readings = RecordedReadings()
     readings.learn(get("/account/limits"), HttpAnswer(429))

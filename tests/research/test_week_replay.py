@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mmbot.bot.outputs import Output
 from mmbot.errors import BadInput
-from mmbot.history.rows import Candle, Trade
+from mmbot.history.rows import Candle, FeeChange, Trade
 from mmbot.kalshi.gateway import Call
 from mmbot.research.week_replay import FillRules, ReplayedWeek
 from mmbot.tsa.calendar import to_milliseconds
@@ -54,6 +54,30 @@ def played(
 
 def filled(week: ReplayedWeek) -> list[tuple[str, int, int]]:
     return [(each.fill.side, each.fill.price, each.fill.count) for each in week.fills]
+
+
+@pytest.mark.parametrize(
+    ("own", "own_multiplier", "fee"),
+    [
+        # The bid is lower by the fee: 3 contracts at 44 cents, 0.0175 x 3 x 0.44 x 0.56.
+        (None, None, 13_000),
+        (None, 500_000, 6_500),
+        ("quadratic_with_combo_maker_fees", None, 25_900),
+    ],
+)
+def test_a_week_is_traded_with_the_fees_that_it_had(
+    own: str | None, own_multiplier: int | None, fee: int
+) -> None:
+    past = short_week()
+    charged = FeeChange(
+        opens() - HOUR, "KXTSAW", "quadratic_with_maker_fees", 10**6, "1", is_reading=False
+    )
+    event = msgspec.structs.replace(past.event, fee_type=own, fee_multiplier=own_multiplier)
+    past = msgspec.structs.replace(past, event=event, fees=(charged,))
+    rows: list[Trade | Candle] = [candle(opens(), MARKET, 4_800, 5_200)]
+    rows.append(trade(READY, MARKET, 4_399, 300, "no"))
+    (only,) = replayed(past, rows, SameBelief((0.5,)), settings()).fills
+    assert (only.fill.price, only.fill.fee) == (4_400, fee)
 
 
 def test_a_trade_strictly_through_the_price_fills_at_the_price() -> None:

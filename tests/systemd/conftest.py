@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 120.0
 LOOK_SECONDS = 0.05
 LIFETIME_SECONDS = int(os.environ.get("MMBOT_LIFETIME_SECONDS", "10"))
 WATCHDOG_SECONDS = 15
-VENUE = "/etc/mmbot/venue.json"
+VENUE = "/etc/simulated-exchange.json"
 DROP_IN = "/etc/systemd/system/mmbot.service.d/venue.conf"
 # As the unit's own comment has it.
 ROOT_FINDS = ("CREDENTIALS_DIRECTORY=/etc/mmbot", "STATE_DIRECTORY=/var/lib/mmbot")
@@ -57,12 +57,12 @@ def container(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
         boot.__exit__(None, None, None)
 
 
-def with_venue(unit: str) -> str:
+def with_venue(unit: str, program: str = f"{INSTALLED}/.venv/bin/mmbot") -> str:
     """Return a drop-in that gives the unit's commands a venue, and less time to hang."""
     lines = ["[Service]", f"WatchdogSec={WATCHDOG_SECONDS}"]
     for line in unit.splitlines():
         key, _, command = line.partition("=")
-        if f"{INSTALLED}/.venv/bin/mmbot" in command:
+        if program in command:
             lines += [f"{key}=", f"{line} --venue {VENUE}"]
     assert len(lines) == 6
     return "\n".join(lines) + "\n"
@@ -76,7 +76,7 @@ class Service:
         self.exchange = exchange
         self.to_exchange = to_exchange
         self.site = site
-        self._key = Path(exchange.venue["private_key_path"]).read_bytes()
+        self.key = Path(exchange.venue["private_key_path"]).read_bytes()
         self._cursor = ""
         self._client: aiohttp.ClientSession | None = None
 
@@ -93,7 +93,8 @@ class Service:
         write(VENUE, orjson.dumps(told))
         write("/etc/mmbot/config.toml", config)
         write("/etc/mmbot/key_id", venue["key_id"] + "\n", 0o600)
-        write("/etc/mmbot/private_key", self._key, 0o600)
+        write("/etc/mmbot/private_key", self.key, 0o600)
+        write("/etc/mmbot/alert_urls", "", 0o600)
         _, printed = await self.container.ask("journalctl", "--lines=0", "--show-cursor")
         self._cursor = printed.strip().rpartition("cursor: ")[2]
 

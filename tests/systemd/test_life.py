@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import stat
+import time
 from pathlib import Path
 
 import orjson
 
+from tests.daemon.mail import hook_server
 from tests.systemd.conftest import Service
 from tests.systemd.container import Container
 
@@ -19,9 +21,15 @@ def test_systemd_finds_no_fault_in_the_unit(container: Container) -> None:
 
 
 async def test_it_runs_as_nobody_known_and_a_stop_takes_every_order_off(service: Service) -> None:
-    await service.start(until_ready=True)
-    assert any(line["event"] == "account.reconciled" for line in await service.log())
-    quoted = await service.until_quotes()
+    async with hook_server() as hook:
+        # The addresses are a credential, and Apprise works within the sandbox.
+        service.container.write("/etc/mmbot/alert_urls", hook.address, 0o600)
+        began = time.monotonic()
+        await service.start(until_ready=True)
+        assert any(line["event"] == "account.reconciled" for line in await service.log())
+        await service.until_quotes()
+        quoted = time.monotonic() - began
+        await hook.until_posted("Started")
     await service.until_shown("StatusText", lambda line: line.startswith("quotes "))
     await assert_nothing_is_left_to_others(service)
     await assert_a_reload_leaves_it_as_it_is(service)
@@ -103,8 +111,8 @@ async def test_what_a_person_must_mend_keeps_it_down(service: Service) -> None:
     assert any("margin" in line for line in await service.journal())
 
 
-def test_the_unit_names_what_the_readme_names() -> None:
-    told = Path("README.md").read_text(encoding="utf-8")
+def test_the_unit_names_what_its_page_names() -> None:
+    told = Path("docs/service.md").read_text(encoding="utf-8")
     for name in ("CREDENTIALS_DIRECTORY=/etc/mmbot", "STATE_DIRECTORY=/var/lib/mmbot"):
         assert name in told
         assert name in Path("systemd/mmbot.service").read_text(encoding="utf-8")

@@ -101,6 +101,7 @@ async def test_an_exchange_that_goes_and_a_network_that_is_cut_are_quoted_over_a
     await service.until_quotes()
     await service.to_exchange.down()
     off = await service.until_no_quote()
+    await service.until_shown("StatusText", lambda line: line.startswith("quotes nothing: "))
     await service.to_exchange.up()
     tell("exchange down", off, await assert_quotes_are_back(service))
     cut_at = time.monotonic()

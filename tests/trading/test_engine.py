@@ -29,7 +29,6 @@ from mmbot.trading.events import (
     BooksDistrusted,
     CountsMissing,
     FeedLagged,
-    FeeTypeRead,
     Filled,
     InputEvent,
     LedgerBehind,
@@ -175,20 +174,6 @@ def test_the_fee_type_of_the_series_is_read_every_minute() -> None:
         assert len(only(ReadFeeType, commands)) == 1
         assert not only(ReadListing, commands)
     assert only(ReadListing, bench.handle(Woken(), after=60_000))
-
-
-def test_a_fee_for_makers_shuts_everything_until_the_listing_has_none() -> None:
-    bench = Bench()
-    bench.rest()
-    assert not only(Cancel, bench.handle(FeeTypeRead("")))
-    charged = FeeTypeRead("fee_type_quadratic_with_maker_fees")
-    assert bench.cancelled_sides(bench.handle(charged)) == {"bid", "ask"}
-    assert bench.reason() == "fee_type_quadratic_with_maker_fees"
-    bench.handle(FeeTypeRead(""))
-    assert bench.reason() == "fee_type_quadratic_with_maker_fees"
-    assert only(ReadListing, bench.handle(Woken(), after=2_000))
-    bench.handle(ListingRead("", (bench.listed,)), book())
-    assert bench.reason() == ""
 
 
 def test_a_dear_decrease_can_be_paid_beside_the_reserve_for_cancels() -> None:

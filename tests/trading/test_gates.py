@@ -60,7 +60,7 @@ def test_a_logged_reason_equals_its_gate() -> None:
     ("shut", "gate", "meaning"),
     [
         ("exchange_paused", Gate.EXCHANGE_PAUSED, "paused trading"),
-        ("fee_type_quadratic_with_maker_fees", Gate.FEE_TYPE, "fee"),
+        ("listing_not_read", Gate.LISTING_NOT_READ, "could not be read"),
     ],
 )
 def test_what_the_exchange_shuts_is_shown_as_it_was_read(

@@ -3,10 +3,12 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmbot.exchange.accounts import collateral
-from mmbot.trading.commands import Cancel, Place
+from mmbot.exchange.checks import cash_held
+from mmbot.exchange.fees import FeeSchedule
+from mmbot.trading.commands import Cancel, Note, Place
 from mmbot.trading.events import (
     BeliefFormed,
+    FeeTypeRead,
     Filled,
     InputEvent,
     LimitsRead,
@@ -15,6 +17,7 @@ from mmbot.trading.events import (
     StreamUp,
     Woken,
 )
+from mmbot.trading.fees import FREE_TERMS, ONE_TIME, FeeTerms
 from mmbot.trading.values import Fill
 from mmbot.units import MONEY_PER_DOLLAR, Money
 from tests.trading.builders import (
@@ -39,7 +42,13 @@ RICH: dict[str, dict[str, object]] = {
 }
 
 
-def sharded(balances: dict[int, Money] | None, fills: tuple[Fill, ...] = ()) -> Bench:
+FREE = FeeSchedule()
+CHARGED = FeeTerms("quadratic_with_combo_maker_fees", 5 * ONE_TIME)
+
+
+def sharded(
+    balances: dict[int, Money] | None, fills: tuple[Fill, ...] = (), terms: FeeTerms = FREE_TERMS
+) -> Bench:
     """A bench whose markets are on two shards, its quotes resting."""
     bench = Bench(**RICH)
     cap = bench.engine.state.settings.limits.fill_cap
@@ -47,7 +56,7 @@ def sharded(balances: dict[int, Money] | None, fills: tuple[Fill, ...] = ()) -> 
     bench.handle(
         StreamUp(),
         LimitsRead(1e6, 1e6, 10.0, 2.0, 10.0),
-        ListingRead("", (listed,)),
+        ListingRead("", (listed,), (), terms),
         group_ready(0, "g-0", cap),
         group_ready(1, "g-1", cap),
         Reconciled((), fills, balances),
@@ -64,11 +73,12 @@ def settle(bench: Bench, *events: InputEvent) -> None:
             bench.handle(order_placed(place.client_id, f"o-{place.client_id}"))
 
 
-def needed(bench: Bench, shard: int) -> int:
+def needed(bench: Bench, shard: int, fees: FeeSchedule = FREE) -> int:
     """What the exchange would hold back on a shard for the orders that rest there."""
     state = bench.engine.state
     return sum(
-        collateral(
+        cash_held(
+            fees,
             event_state.portfolio.position(ticker),
             [(o.side, o.price, o.exposed) for o in state.orders.of(ticker)],
         )
@@ -94,6 +104,29 @@ traded = st.builds(
 )
 cash = st.integers(0, 40).map(lambda dollars: Money(dollars * MONEY_PER_DOLLAR))
 HUNDRED = Money(100 * MONEY_PER_DOLLAR)
+
+
+@settings(deadline=None)
+@given(cash, st.none() | traded)
+def test_every_order_can_be_paid_for_with_its_fee(balance: Money, before: Fill | None) -> None:
+    bench = sharded({0: balance, 1: balance}, (before,) if before else (), CHARGED)
+    fees = FeeSchedule("quadratic_with_combo_maker_fees", 5.0)
+    for shard in (0, 1):
+        assert needed(bench, shard, fees) <= balance
+
+
+def test_without_cash_for_the_fee_not_even_a_position_is_closed() -> None:
+    bench = sharded({0: Money(0), 1: Money(0)}, (fill("t-1", "o-0", 500),), CHARGED)
+    assert not list(bench.engine.state.orders)
+
+
+def test_orders_whose_fees_cannot_be_paid_any_more_are_cancelled() -> None:
+    bench = sharded({0: HUNDRED, 1: HUNDRED})
+    exact = {shard: Money(needed(bench, shard)) for shard in (0, 1)}
+    assert not only(Cancel, bench.handle(Reconciled((), (), exact), after=100))
+    tiny = FeeTerms("quadratic_with_maker_fees", ONE_TIME // 1_000)
+    told = only(Note, bench.handle(FeeTypeRead(tiny), after=100))
+    assert "shard_balance" in {note.fields.get("reason") for note in told}
 
 
 @settings(deadline=None)

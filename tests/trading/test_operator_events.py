@@ -6,13 +6,14 @@ import datetime as dt
 
 import pytest
 
-from mmbot.trading.commands import Cancel, Place
+from mmbot.trading.commands import Cancel, Note, Place
 from mmbot.trading.events import (
     BeliefFormed,
     CountsMissing,
     Halted,
     LimitsRead,
     ListingRead,
+    MarketsPaused,
     Reconciled,
     Resumed,
     SettingsChanged,
@@ -22,6 +23,8 @@ from mmbot.trading.events import (
 from mmbot.tsa.calendar import EASTERN, to_milliseconds
 from mmbot.units import ONE_CONTRACT
 from tests.trading.builders import (
+    LOW,
+    MIDDLE,
     NOW,
     PLENTY,
     Bench,
@@ -56,6 +59,30 @@ def test_a_halt_takes_every_quote_off_and_shows_none_until_it_is_ended() -> None
     assert not only(Place, bench.handle(book(), Woken(), after=60_000))
     assert len(only(Place, bench.handle(Resumed()))) == 2
     assert bench.reason() == ""
+
+
+def test_a_pause_takes_one_markets_quotes_off_until_it_is_ended() -> None:
+    bench = Bench()
+    bench.rest()
+    assert only(Place, bench.handle(book(LOW, 7000, 9000)))
+    paused = bench.handle(MarketsPaused((MIDDLE, "elsewhere")))
+    assert bench.cancelled_sides(paused) == {"bid", "ask"}
+    assert {note.fields["market"] for note in only(Note, paused) if note.name == "market.paused"}
+    assert (bench.reason(), bench.reason(LOW)) == ("paused_by_operator", "")
+    for each in only(Cancel, paused):
+        bench.handle(order_cancelled(each.client_id, 1000))
+    again = bench.handle(MarketsPaused(("elsewhere",)))
+    assert [note.fields for note in only(Note, again) if note.name == "market.unpaused"] == [
+        {"market": MIDDLE}
+    ]
+    assert {place.ticker for place in only(Place, again)} == {MIDDLE}
+
+
+def test_a_paused_market_is_known_as_such_before_anything_else_is() -> None:
+    bench = Bench()
+    bench.handle(MarketsPaused((MIDDLE,)))
+    bench.start()
+    assert bench.reason() == "paused_by_operator"
 
 
 def test_an_order_that_is_on_its_way_when_the_halt_comes_is_cancelled_as_it_arrives() -> None:

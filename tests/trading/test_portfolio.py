@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from itertools import product
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmbot.trading.fees import MOST_MULTIPLIER, MakerFee
 from mmbot.trading.portfolio import Exposure, Portfolio, WorstCase, worst_case
 from mmbot.trading.values import Fill, Side
 from mmbot.units import ONE_DOLLAR, Count, Money, Price
@@ -15,6 +17,19 @@ TICKERS = ("A", "B", "C")
 sides = st.sampled_from(["bid", "ask"])
 prices, counts = st.integers(1, ONE_DOLLAR - 1).map(Price), st.integers(1, 500).map(Count)
 exposures = st.builds(Exposure, st.integers(0, 2), sides, prices, counts)
+# Whole contracts and cents: in fractions of them, rounding may take a fee where the fill gains.
+charged_exposures = st.builds(
+    Exposure,
+    st.integers(0, 2),
+    sides,
+    st.integers(1, 99).map(lambda cents: Price(100 * cents)),
+    st.integers(1, 20).map(lambda contracts: Count(100 * contracts)),
+    st.builds(
+        MakerFee,
+        st.sampled_from(["quadratic_with_maker_fees", "quadratic_with_combo_maker_fees"]),
+        st.integers(0, MOST_MULTIPLIER),
+    ),
+)
 fills = st.builds(
     Fill,
     trade_id=st.sampled_from("pqrstuvw"),
@@ -40,10 +55,11 @@ def brute_wealth(booked: list[Fill], cell: int) -> int:
 
 def as_fill(exposure: Exposure, count: int) -> Fill:
     ticker = TICKERS[exposure.strike_index]
-    return fill("x", "x", count, exposure.price, exposure.side, ticker)
+    fee = exposure.fee.of(Count(count), exposure.price)
+    return fill("x", "x", count, exposure.price, exposure.side, ticker, fee=fee)
 
 
-@given(st.lists(fills, max_size=6), st.lists(exposures, max_size=4))
+@given(st.lists(fills, max_size=6), st.lists(exposures | charged_exposures, max_size=4))
 def test_the_worst_case_is_the_worst_of_all_cells_and_all_partial_fills(
     booked: list[Fill], open_orders: list[Exposure]
 ) -> None:
@@ -93,6 +109,28 @@ def test_room_is_the_most_that_can_be_committed_above_the_floor(
     assert worst.breaks(wanted, floor) == breaks_with(0)
 
 
+@given(
+    st.lists(fills, max_size=6),
+    st.lists(charged_exposures, max_size=3),
+    charged_exposures,
+    st.integers(0, 10**9),
+)
+def test_what_there_is_room_for_is_above_the_floor_with_its_fee(
+    booked: list[Fill], open_orders: list[Exposure], wanted: Exposure, loss: int
+) -> None:
+    portfolio = Portfolio(TICKERS)
+    for each in booked:
+        portfolio.book(each)
+    worst = WorstCase(portfolio.wealth())
+    for order in open_orders:
+        worst.commit(order)
+    floor = Money(-loss)
+    fits = worst.room(wanted, floor)
+    if fits:
+        worst.commit(msgspec.structs.replace(wanted, count=fits))
+        assert not worst.breaks(wanted, floor)
+
+
 @given(st.lists(fills, max_size=8))
 def test_a_fill_counts_once_however_often_it_is_reported(booked: list[Fill]) -> None:
     once, twice = Portfolio(TICKERS), Portfolio(TICKERS)
@@ -140,6 +178,8 @@ def test_the_worst_case_counts_fills_and_what_rests_of_orders() -> None:
     bought = fill("p", "1", 300, 4000, "bid", "B")
     assert worst_case(TICKERS, [bought], [resting]) == -4000 * 500
     assert worst_case(TICKERS, [], []) == 0
+    fee = MakerFee("quadratic_with_maker_fees")
+    assert worst_case(TICKERS, [bought], [resting], fee) == -4000 * 500 - 8_400
 
 
 def test_its_markets_are_those_it_was_made_for_in_order() -> None:

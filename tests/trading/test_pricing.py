@@ -10,14 +10,21 @@ from hypothesis import strategies as st
 
 from mmbot.config import QuotingSettings
 from mmbot.trading.fair import Pooled
+from mmbot.trading.fees import MOST_MULTIPLIER, NO_FEE, ONE_TIME, MakerFee
 from mmbot.trading.gates import Gate
 from mmbot.trading.pricing import QuoteLimits, price_event
+from mmbot.units import ONE_CONTRACT, ONE_DOLLAR, Count, Price
 from tests.trading.builders import settings
 
 FAIR = (0.9, 0.7, 0.5, 0.3, 0.1)
 HEARD = (False,) * 5
 FLAT = [1_000.0] * 6
 NO_LONGSHOT_EDGE = [0.0] * 5
+fees = st.just(NO_FEE) | st.builds(
+    MakerFee,
+    st.sampled_from(["quadratic_with_maker_fees", "quadratic_with_combo_maker_fees"]),
+    st.sampled_from([ONE_TIME // 2, ONE_TIME, MOST_MULTIPLIER]),
+)
 longshot_edges = st.just(NO_LONGSHOT_EDGE) | st.lists(st.floats(0, 9.99), min_size=5, max_size=5)
 
 
@@ -50,13 +57,15 @@ def portfolios(draw: st.DrawFn) -> tuple[tuple[float, ...], list[float]]:
     st.sampled_from([0.0, 0.06, 0.25]),
     st.sampled_from(["both", "likelier"]),
     longshot_edges,
+    fees,
 )
-def test_the_terms_keep_margin_edge_and_size(
+def test_the_terms_keep_margin_edge_and_size_net_of_the_fee(
     event: tuple[tuple[float, ...], list[float]],
     known: int,
     margin: float,
     sides: str,
     longshots: list[float],
+    fee: MakerFee,
 ) -> None:
     fair, wealth = event
     chosen = quoting(
@@ -66,21 +75,23 @@ def test_the_terms_keep_margin_edge_and_size(
         lowest_bid_cents=10.0,
         longshot_edge_cents=longshots,
     )
-    limits = price_event(Pooled(fair, (False,) * len(fair)), wealth, known, chosen)
+    limits = price_event(Pooled(fair, (False,) * len(fair)), wealth, known, chosen, fee)
     for each, p in zip(limits, fair, strict=True):
         assert each.fair == p
-        assert 0 <= each.yes_value <= (1 - margin) * p
-        assert 0 <= each.no_value <= (1 - margin) * (1 - p)
+        yes_cost, no_cost = cost(each.yes_value, fee), cost(each.no_value, fee)
+        assert 0 <= yes_cost <= (1 - margin) * p + 1e-9
+        assert 0 <= no_cost <= (1 - margin) * (1 - p) + 1e-9
         edge = max(0.01, 0.1 * each.reservation * (1 - each.reservation))
-        assert each.yes_value <= max(0.0, each.reservation - edge)
-        assert each.no_value <= max(0.0, 1 - each.reservation - edge)
+        assert yes_cost <= max(0.0, each.reservation - edge) + 1e-9
+        assert no_cost <= max(0.0, 1 - each.reservation - edge) + 1e-9
         for value, least, worth in (
             (each.yes_value, each.yes_edge, each.reservation),
             (each.no_value, each.no_edge, 1 - each.reservation),
         ):
             # Both by the edge that is shown, and by the one that the price paid asks for.
-            assert value <= max(0.0, worth - least + 1e-12)
-            assert value <= max(0.0, worth - edge - longshot_edge(longshots, value) + 1e-9)
+            assert cost(value, fee) <= max(0.0, worth - least + 1e-9)
+            left = worth - edge - longshot_edge(longshots, value)
+            assert cost(value, fee) <= max(0.0, left + 1e-9)
         assert each.yes_value + each.no_value < 1
         assert 0 <= each.yes_count <= chosen.size_at(known)
         assert 0 <= each.no_count <= chosen.size_at(known)
@@ -92,9 +103,40 @@ def test_the_terms_keep_margin_edge_and_size(
     assert all(low.no_value >= high.no_value for high, low in pairwise(limits))
 
 
+def cost(value: float, fee: MakerFee) -> float:
+    """What a contract costs at a price with its fee, in dollars."""
+    return value + fee.each(Price(round(value * ONE_DOLLAR))) / ONE_DOLLAR
+
+
 def longshot_edge(cents: list[float], price: float) -> float:
     """What a list of longshot edges wants at a price, in dollars."""
     return float(np.interp(price, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [*cents, 0.0])) / 100
+
+
+@hypothesis_settings(deadline=None)
+@given(portfolios(), fees, fees)
+def test_a_dearer_fee_never_lets_more_be_paid(
+    event: tuple[tuple[float, ...], list[float]], first: MakerFee, second: MakerFee
+) -> None:
+    fair, wealth = event
+    cheap, dear = sorted((first, second), key=lambda fee: fee.coefficient)
+    pooled = Pooled(fair, (False,) * len(fair))
+    for less, more in zip(
+        price_event(pooled, wealth, 4, quoting(), dear),
+        price_event(pooled, wealth, 4, quoting(), cheap),
+        strict=True,
+    ):
+        assert less.yes_value <= more.yes_value
+        assert less.no_value <= more.no_value
+
+
+@pytest.mark.parametrize("fee", [NO_FEE, MakerFee("quadratic_with_combo_maker_fees")])
+def test_a_size_is_that_of_a_contract_which_costs_its_price_and_its_fee(fee: MakerFee) -> None:
+    chosen = quoting(contracts=1_000, kelly_fraction=1.0)
+    (each,) = price_event(Pooled((0.6,), (False,)), [100.0] * 2, 4, chosen, fee)
+    # Kelly on one strike: wealth x (p - cost) / (cost x (1 - cost)), at the 54 cents of the margin.
+    assert each.yes_count == Count(24 * ONE_CONTRACT)
+    assert cost(each.yes_value, fee) == pytest.approx(0.54, abs=1e-4)
 
 
 def alone(fair: float, **changes: object) -> QuoteLimits:

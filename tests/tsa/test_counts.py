@@ -18,6 +18,7 @@ from mmbot.tsa.counts import (
     Counts,
     assumed_release,
     load_counts,
+    missing_days,
     read_counts_csv,
 )
 
@@ -221,7 +222,36 @@ def test_a_bad_line_is_refused_with_its_number(line: str, said: str) -> None:
     assert said in str(refusal.value)
 
 
-@pytest.mark.parametrize("lines", [(), ("day,count",), ("2026-04-13,2500000,",)])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("date,as_published", "2026-04-13,2500000"),
+        ("as_published,date", "2500000,2026-04-13"),
+        ("weekday, Date ,as_published,note", "Mon,2026-04-13,2500000,x"),
+        ("archived,as_published,date", ",2500000,2026-04-13"),
+    ],
+)
+def test_columns_may_be_in_any_order_and_beside_others(lines: tuple[str, ...]) -> None:
+    assert read_counts_csv(lines, "counts.csv") == read("2026-04-13,2500000,")
+
+
+def test_a_day_that_is_missing_inside_is_known() -> None:
+    counts = read("2026-04-13,2500000,", "2026-04-16,2400000,")
+    assert missing_days(counts) == (dt.date(2026, 4, 14), dt.date(2026, 4, 15))
+    assert missing_days(read("2026-04-13,2500000,")) == missing_days(Counts()) == ()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (),
+        ("day,count",),
+        ("date",),
+        ("as_published,archived",),
+        ("date,date,as_published",),
+        ("2026-04-13,2500000,",),
+    ],
+)
 def test_a_wrong_header_is_refused(lines: tuple[str, ...]) -> None:
     with pytest.raises(BadInput, match="must start with 'date,as_published,archived'"):
         read_counts_csv(lines, "counts.csv")

@@ -1,0 +1,63 @@
+"""`mmbot alerts`: who is told of what the daemon does."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from mmbot.cli.options import DaemonConfig
+from mmbot.cli.output import print_json
+from mmbot.cli.whereabouts import locate
+from mmbot.daemon.alert_addresses import CREDENTIAL, VARIABLE, find_addresses
+from mmbot.daemon.alert_sender import Letter
+from mmbot.daemon.alerts import send_letter
+from mmbot.errors import BadInput, ExitCode
+
+alerts = typer.Typer(
+    no_args_is_help=True,
+    help="""Who is told of what the daemon does, by mail or chat.
+
+    The addresses are Apprise's, one a line, in the file that alerts.urls_file
+    names, in the environment variable MMBOT_ALERT_URLS, or in the service's
+    /etc/mmbot/alert_urls. They hold passwords: none is ever logged.
+
+    \b
+    mailtos://USER:PASSWORD@example.com?to=me@example.com
+    ntfys://TOPIC
+    tgram://BOT-TOKEN/CHAT-ID
+
+    Kinds are chosen by alerts.events: start, stop, halt, limit, feed, count,
+    fills, settlement, morning.
+    """,
+)
+alerts.callback()(lambda: None)
+
+
+@alerts.command("test")
+def send_test(
+    config_path: DaemonConfig = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+) -> None:
+    """Send one alert to every address, and say what became of it.
+
+    Exit codes: 0 all were sent, 2 there is no address, or it cannot be
+    read, 3 one was not sent.
+    """
+    found = locate(config_path)
+    addresses = find_addresses(found.settings.alerts, found.environment)
+    if not addresses:
+        raise BadInput(
+            "there is no address; write one a line into the file that alerts.urls_file names, "
+            f"into {VARIABLE}, or into the credential {CREDENTIAL}"
+        )
+    letter = Letter(addresses, "mmbot: a test", "You asked for it by `mmbot alerts test`.")
+    deliveries = asyncio.run(send_letter(letter))
+    if as_json:
+        print_json(deliveries)
+    else:
+        for number, each in enumerate(deliveries, 1):
+            print(f"address {number} ({each.kind}): {each.failure or 'sent'}")
+    failed = any(each.failure for each in deliveries)
+    raise typer.Exit(ExitCode.NOT_READY if failed else ExitCode.CLEAN)

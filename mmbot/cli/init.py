@@ -1,0 +1,197 @@
+"""`mmbot init`: asks for what a config needs, and writes one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, get_args
+
+import msgspec
+import typer
+
+from mmbot import config
+from mmbot.cli.daemon_options import AsJson, Changes
+from mmbot.cli.output import print_json, write_new
+from mmbot.daemon.credentials import read_private_file
+from mmbot.daemon.installation import CONFIG
+from mmbot.errors import BadInput
+from mmbot.kalshi.auth import read_private_key
+
+_REMARK = """\
+Written by `mmbot init`. What is commented out has its default; take the # off a key to change it.
+`mmbot config show` says what is in force, and where each value comes from."""
+_MODES: dict[str, config.Mode] = {mode: mode for mode in get_args(config.Mode)}
+
+
+class _Question(msgspec.Struct, frozen=True):
+    """One question: its key, what is asked, and what the option gave, if it was given."""
+
+    key: str
+    text: str
+    given: str | None
+
+
+class _Answers:
+    """The settings as far as they have been answered."""
+
+    def __init__(self, mode: config.Mode, ask: Callable[[str, str], str] | None) -> None:
+        loaded = config.load_with_lines(config.shipped(mode))
+        self.settings = loaded.settings
+        self.values = config.values_of(loaded)
+        self._ask = ask
+
+    def put(self, values: dict[str, object]) -> None:
+        """Take values; raise `BadInput` if they do not fit."""
+        self.settings = config.changed(self.settings, values, "the answer")
+        every = config.every_key(self.settings)
+        self.values |= {key: every[key] for key in values}
+
+    def answer(self, question: _Question) -> None:
+        """Take what an option gave, or what is answered, asking until it fits.
+
+        Where nobody can be asked, what the mode has stays.
+        """
+        if question.given is not None:
+            self._put_text(question.key, question.given)
+            return
+        while self._ask is not None:
+            before = config.every_key(self.settings)[question.key]
+            text = self._ask(question.text, str(before))
+            if text == str(before):
+                return
+            try:
+                self._put_text(question.key, text)
+            except BadInput as error:
+                typer.echo(str(error), err=True)
+            else:
+                return
+
+    def _put_text(self, key: str, text: str) -> None:
+        if key == "credentials.private_key_path" and text:
+            text = str(_usable_key(Path(text)))
+        if key.startswith("credentials."):
+            self.put({key: text})
+            return
+        _, value = config.parse_change(f"{key}={text}")
+        values = {key: value}
+        if key == "limits.contracts_per_market" and isinstance(value, int):
+            # A quote is never larger than the position that it may open.
+            values["quoting.contracts"] = min(self.settings.quoting.contracts, max(1, value))
+        self.put(values)
+
+
+def init(
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="The file to write; else the one that MMBOT_CONFIG names, else "
+            "/etc/mmbot/config.toml as root and mmbot.toml here as anyone else.",
+            show_default=False,
+        ),
+    ] = None,
+    mode: Annotated[str | None, typer.Option(help="paper, demo or live.")] = None,
+    key_id: Annotated[str | None, typer.Option(help="The API key's id.")] = None,
+    key_path: Annotated[
+        str | None, typer.Option(help="The API key's PEM file, readable by its owner alone.")
+    ] = None,
+    margin: Annotated[
+        str | None, typer.Option(help="quoting.margin: the share of fair value kept from a bid.")
+    ] = None,
+    contracts_per_market: Annotated[
+        str | None, typer.Option(help="The largest position in a market.")
+    ] = None,
+    event_loss_dollars: Annotated[
+        str | None, typer.Option(help="The most that one week may lose.")
+    ] = None,
+    daily_loss_dollars: Annotated[
+        str | None, typer.Option(help="What a day may cost before no position may grow.")
+    ] = None,
+    changes: Changes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for what a config needs, and write one that works, for its owner alone.
+
+    What an option says is not asked. Where nobody can be asked, because standard
+    input is no terminal, what is not said is as the mode has it (`mmbot config
+    template --mode MODE`), and the mode is paper. A file that is there is never
+    overwritten.
+
+    Example:
+    mmbot init demo.toml --mode demo --key-id ID --key-path key.pem
+
+    Exit codes: 0 written, 2 an answer cannot be used, or the file is there.
+    """
+    target = _target(path)
+    if os.path.lexists(target):
+        raise BadInput(f"{target} is there already, and is left as it is; name another")
+    ask = _prompt if sys.stdin.isatty() and not as_json else None
+    answers = _Answers(_choose_mode(mode, ask), ask)
+    questions = (
+        _Question("credentials.key_id", "API key id (empty: from the environment)", key_id),
+        _Question("credentials.private_key_path", "its PEM file (empty: likewise)", key_path),
+        _Question("quoting.margin", "margin, a share of fair value", margin),
+        _Question(
+            "limits.contracts_per_market", "largest position in a market", contracts_per_market
+        ),
+        _Question("limits.event_loss_dollars", "most that a week may lose", event_loss_dollars),
+        _Question("limits.daily_loss_dollars", "most that a day may cost", daily_loss_dollars),
+    )
+    for question in questions:
+        answers.answer(question)
+    answers.put(dict(map(config.parse_change, changes or ())))
+    text = config.template(answers.values, _REMARK)
+    config.parse(text, str(target))
+    write_new(target, text.encode())
+    _tell(target, answers, as_json=as_json)
+
+
+def _target(path: Path | None) -> Path:
+    if path is not None:
+        return path
+    if named := os.environ.get("MMBOT_CONFIG"):
+        return Path(named)
+    return CONFIG if os.geteuid() == 0 else Path("mmbot.toml")
+
+
+def _choose_mode(given: str | None, ask: Callable[[str, str], str] | None) -> config.Mode:
+    while True:
+        mode = given
+        if mode is None:
+            mode = "paper" if ask is None else ask("mode: paper, demo or live", "paper")
+        if mode in _MODES:
+            return _MODES[mode]
+        sentence = f"there is no mode {mode[:40]!r}; write one of {', '.join(_MODES)}"
+        if given is not None or ask is None:
+            raise BadInput(sentence)
+        typer.echo(sentence, err=True)
+
+
+def _prompt(text: str, default: str) -> str:
+    answer: str = typer.prompt(text, default=default, show_default=bool(default), err=True)
+    return answer.strip()
+
+
+def _usable_key(path: Path) -> Path:
+    """Return a key's file by its whole path; raise `BadInput` if it cannot be used."""
+    whole = path.expanduser().absolute()
+    read_private_key(read_private_file(whole))
+    return whole
+
+
+def _tell(target: Path, answers: _Answers, *, as_json: bool) -> None:
+    mode = answers.settings.mode
+    if as_json:
+        print_json({"config": str(target), "mode": mode, "set": sorted(answers.values)})
+        return
+    named = "" if target == CONFIG else f" --config {target}"
+    print(f"{target} is written, for mode {mode}; every key that it leaves out is in it, with why.")
+    for line in _next(named, " --live" if mode == "live" else ""):
+        print(line)
+
+
+def _next(named: str, live: str) -> Iterable[str]:
+    yield f"Whether all is ready:  mmbot check{named}"
+    yield f"And then:              mmbot run{named}{live}"

@@ -1,0 +1,115 @@
+"""`mmbot pause` and `mmbot unpause`: one market's quotes off, and on again."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import msgspec
+import typer
+
+from mmbot.cli.daemon_options import AsJson, DaemonConfig, DaemonVenue
+from mmbot.cli.operate import ask_or_write
+from mmbot.cli.place import find
+from mmbot.daemon.ledger import Ledger
+from mmbot.daemon_api import MAX_TICKER_CHARACTERS, PauseMarket, PauseReport, UnpauseMarket
+from mmbot.errors import BadInput, ExitCode
+from mmbot.texts import to_json
+from mmbot.trading.values import event_of
+from mmbot.tsa.calendar import Week
+
+_Ticker = Annotated[
+    str,
+    typer.Argument(
+        metavar="MARKET", help="A market: KXTSAW-26NOV29-A2.70, or any part that only it has: A2.70"
+    ),
+]
+
+
+def pause(
+    ticker: _Ticker,
+    config_path: DaemonConfig = None,
+    venue_path: DaemonVenue = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take one market's quotes off and place none there until `mmbot unpause`.
+
+    All others are quoted on. The pause survives restarts. Where no daemon
+    runs, the next one that starts in the state directory has it; the ticker
+    has to be written whole then.
+
+    Exit codes: 0 no order is left there, 2 something given cannot be used,
+    3 there is nothing to pause, 4 not known whether an order is left.
+    """
+    _check(ticker)
+    place = find(config_path, venue_path)
+
+    def write(ledger: Ledger) -> PauseReport:
+        whole = _whole(ticker, place.settings.exchange.series)
+        changed = whole not in ledger.paused_markets()
+        ledger.add_pause(whole, time.time_ns() // 1_000_000)
+        return PauseReport(whole, changed, ledger.paused_markets())
+
+    report = ask_or_write(place, PauseMarket(ticker), PauseReport, write)
+    _print(report, "is paused" if report.changed else "was paused already", as_json=as_json)
+    raise typer.Exit(ExitCode.NOT_KNOWN if report.left or report.not_kept else 0)
+
+
+def unpause(
+    ticker: _Ticker,
+    config_path: DaemonConfig = None,
+    venue_path: DaemonVenue = None,
+    as_json: AsJson = False,
+) -> None:
+    """End the pause of a market: it is quoted again as soon as every gate is open."""
+    _check(ticker)
+    place = find(config_path, venue_path)
+
+    def write(ledger: Ledger) -> PauseReport:
+        whole = _whole(ticker, place.settings.exchange.series)
+        changed = whole in ledger.paused_markets()
+        ledger.end_pause(whole, time.time_ns() // 1_000_000)
+        return PauseReport(whole, changed, ledger.paused_markets())
+
+    report = ask_or_write(place, UnpauseMarket(ticker), PauseReport, write)
+    _print(report, "is no longer paused" if report.changed else "was not paused", as_json=as_json)
+
+
+def _check(ticker: str) -> None:
+    if len(ticker) > MAX_TICKER_CHARACTERS:
+        raise BadInput(f"there is no market {ticker[:40]!r}...")
+
+
+def _whole(ticker: str, series: str) -> str:
+    """Return a ticker that is written whole.
+
+    Raises:
+        BadInput: It is not, and no daemon runs that knows what is listed.
+    """
+    whole = ticker.strip().upper()
+    try:
+        Week.from_event_ticker(event_of(whole))
+    except ValueError:
+        raise BadInput(
+            f"no mmbot is at work that knows what is listed: write the whole ticker instead of "
+            f"{ticker!r}, such as {series}-26NOV29-A2.70"
+        ) from None
+    return whole
+
+
+def _print(report: PauseReport, what: str, *, as_json: bool) -> None:
+    if as_json:
+        tree = msgspec.to_builtins(report)
+        del tree["type"]
+        print(to_json(tree).decode())
+        return
+    print(f"{report.market} {what}.")
+    if report.not_kept:
+        print(f"It was NOT written down ({report.not_kept}): a restart undoes it.")
+    if not report.running:
+        print("No mmbot is at work: that holds from the next start.")
+    elif report.live:
+        off = "all are off" if not report.left else f"{report.left} may still rest"
+        print(f"Of its {report.live} live orders {off}, after {report.seconds:.1f} s.")
+    if report.paused:
+        print(f"Paused: {', '.join(report.paused)}")

@@ -1,0 +1,162 @@
+"""`mmbot plan` and `reload`: what an edited config would quote, and putting it in force."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mmbot.cli.daemon_options import AsJson, Changes, DaemonConfig, DaemonVenue
+from mmbot.cli.output import print_answer
+from mmbot.cli.place import ask, expect, find
+from mmbot.daemon_api import (
+    Offer,
+    Plan,
+    PlannedMarket,
+    PlanReport,
+    QuotedMarket,
+    Reload,
+    ReloadReport,
+)
+from mmbot.observe.status_view import price
+
+
+def reload(
+    config_path: DaemonConfig = None, venue_path: DaemonVenue = None, as_json: AsJson = False
+) -> None:
+    """Have the daemon read its config file again, and put in force what can be.
+
+    It does so by itself within 2 seconds of a change of the file. Quoting changes
+    at once, a limit only where it becomes tighter; what else differs waits for a
+    restart, and is listed.
+
+    Exit codes: 0 read, 2 the file cannot be used and nothing has changed, 3 no
+    daemon is at work, 4 it gave no answer.
+    """
+    report = expect(ReloadReport, ask(find(config_path, venue_path), Reload()))
+    if as_json:
+        print_answer(report)
+        return
+    if not (report.changed or report.waits_for_restart):
+        print("The file says what is in force; nothing has changed.")
+    for key in report.changed:
+        print(f"{key.key}: {key.old} -> {key.new}")
+    for key in report.waits_for_restart:
+        print(f"{key.key}: {key.old} -> {key.new} waits for a restart")
+
+
+def plan(
+    config_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            help="The edited settings, none of which takes effect; else those that the daemon runs "
+            "with, for --set.",
+            show_default=False,
+        ),
+    ] = None,
+    venue_path: DaemonVenue = None,
+    changes: Changes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what other settings would quote in the live books, beside the present quotes.
+
+    Fair values and edges are those under the other settings; the edges are the least
+    of a bid for YES and of one for NO, in cents over what each is worth to the holder.
+    Only the tables quoting, limits and orders may differ from what the daemon runs with.
+    """
+    place = find(config_path, venue_path, changes)
+    report = expect(PlanReport, ask(place, Plan(place.settings)))
+    if as_json:
+        print_answer(report)
+    else:
+        _show_plan(report)
+        for line in how_to_apply(report, place.found.path):
+            print(line)
+
+
+def _show_plan(report: PlanReport) -> None:
+    console = Console()
+    events = dict.fromkeys(market.market.rpartition("-")[0] for market in report.markets)
+    for event in events:
+        of_event = [m for m in report.markets if m.market.rpartition("-")[0] == event]
+        shown = [m for m in of_event if m.differs or _is_quoted(m)]
+        if shown:
+            console.print(_plan_table(event, shown))
+        shut = Counter(_gates(m) for m in of_event if m.present.gate or m.planned.gate)
+        for gate, number in shut.items():
+            console.print(f"{number} shut: {gate}", markup=False, highlight=False)
+        if fee := next((m.planned.fee for m in of_event if m.planned.fee), ""):
+            console.print(f"Makers pay {fee}; prices and edges are after it.", markup=False)
+    differing = sum(market.differs for market in report.markets)
+    console.print(f"{differing} of {len(report.markets)} markets would be quoted otherwise (*).")
+
+
+def how_to_apply(report: PlanReport, path: Path) -> Iterable[str]:
+    """Yield how to put in force what was planned."""
+    if not (report.live or report.waits_for_restart):
+        yield "These are the settings in force."
+    if report.live:
+        keys = ", ".join(f"{key.key} {key.old} -> {key.new}" for key in report.live)
+        yield f"To apply {keys}: write it into the file that the daemon runs by (this one: {path})."
+        yield "It is in force within 2 seconds, or at `mmbot reload`."
+    if report.waits_for_restart:
+        keys = ", ".join(f"{key.key} {key.old} -> {key.new}" for key in report.waits_for_restart)
+        yield f"{keys}: waits for a restart, as a limit becomes looser only there."
+
+
+def _gates(market: PlannedMarket) -> str:
+    """Return what shuts a market now and as planned."""
+    now, then = market.present.gate, market.planned.gate
+    return now if now == then else f"{now or 'nothing'} -> {then or 'nothing'}"
+
+
+def _is_quoted(market: PlannedMarket) -> bool:
+    return any((market.present.bid, market.present.ask, market.planned.bid, market.planned.ask))
+
+
+def _plan_table(event: str, markets: list[PlannedMarket]) -> Table:
+    table = Table(title=event, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.show_edge = table.pad_edge = False
+    for heading in ("", "fair", "edges", "bid now", "planned", "ask now", "planned"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for market in markets:
+        now, then = market.present, market.planned
+        table.add_row(
+            market.market.rpartition("-")[2],
+            _fair(then),
+            _edges(then),
+            _offer(now.bid),
+            _marked(now.bid, then.bid),
+            _offer(now.ask),
+            _marked(now.ask, then.ask),
+        )
+    return table
+
+
+def _fair(shown: QuotedMarket) -> str:
+    return "" if shown.fair is None else f"{shown.fair:.3f}"
+
+
+def _edges(shown: QuotedMarket) -> str:
+    """Return the required edges in cents, of YES and of NO."""
+    if shown.yes_edge_cents is None or shown.no_edge_cents is None:
+        return ""
+    return f"{shown.yes_edge_cents:.1f}/{shown.no_edge_cents:.1f}"
+
+
+def _offer(offer: Offer | None) -> str:
+    return "" if offer is None else f"{float(offer.count):g} at {price(offer.price)}"
+
+
+def _marked(before: Offer | None, after: Offer | None) -> Text:
+    if before == after:
+        return Text(_offer(after))
+    return Text(f"* {_offer(after) or 'none'}", style="bold yellow")

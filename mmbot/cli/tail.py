@@ -1,0 +1,173 @@
+"""`mmbot tail`: the log as a person reads it, from a file, standard input or the journal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmbot.cli.log_sources import file_lines, pipe_lines
+from mmbot.cli.times import parse_time
+from mmbot.errors import BadInput
+from mmbot.observe.log_view import Entry, Filter, LogView
+
+_LEVELS = ("debug", "info", "warning", "error")
+# Written at once, unless nothing more comes for the moment.
+_BATCH = 2_000
+_TIME = "now, 2026-04-16, or 2026-04-16T09:00 (New York, or with an offset)."
+
+
+def tail(
+    path: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="A file of the log; - or a pipe: standard input."),
+    ] = None,
+    unit: Annotated[
+        str, typer.Option(help="Read the journal of this systemd unit instead, such as mmbot.")
+    ] = "",
+    follow: Annotated[
+        bool, typer.Option("--follow/--no-follow", help="Wait for more lines, or end at the end.")
+    ] = True,
+    lines: Annotated[
+        int | None,
+        typer.Option(
+            "--lines",
+            "-n",
+            min=0,
+            help="Begin so many lines before the end. 100 unless given; "
+            "all with --no-follow or --since.",
+        ),
+    ] = None,
+    event: Annotated[
+        list[str] | None, typer.Option(help="Only these events, such as 'order.*'; repeatable.")
+    ] = None,
+    market: Annotated[str, typer.Option(help="Only what is about markets with this in it.")] = "",
+    level: Annotated[str, typer.Option(help=f"At least: {', '.join(_LEVELS)}.")] = "debug",
+    since: Annotated[str, typer.Option(help=f"From then on: {_TIME}")] = "",
+    until: Annotated[str, typer.Option(help=f"Before then: {_TIME}")] = "",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Pass the lines through unchanged.")
+    ] = False,
+) -> None:
+    """Show the log: one short line for each event, in New York time, repeats counted.
+
+    Follows a file through its rotation. Lines that are no JSON are shown as
+    they are, unless events, markets or times are chosen. Colours are for a
+    terminal alone, and off where NO_COLOR is set. docs/log.md has every
+    event.
+
+    Example:
+    journalctl -u mmbot -o cat | mmbot tail --no-follow --event 'fill*'
+    """
+    chosen = Filter(
+        tuple(event or ()),
+        market.strip().upper(),
+        _known_level(level),
+        parse_time(since, "--since") if since else None,
+        parse_time(until, "--until") if until else None,
+    )
+    whole = not follow or bool(since)
+    begin = lines if lines is not None else (None if whole else 100)
+    source = _source(path, unit, begin, follow=follow)
+    try:
+        _show(source, chosen, as_json=as_json)
+    except BrokenPipeError:
+        # Whoever read has seen enough; Python's own last flush must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        sys.stdout.flush()
+
+
+def _known_level(level: str) -> str:
+    if level not in _LEVELS:
+        raise BadInput(f"--level {level!r}: write one of {', '.join(_LEVELS)}")
+    return level
+
+
+def _source(
+    path: Path | None, unit: str, begin: int | None, *, follow: bool
+) -> Iterator[bytes | None]:
+    if unit and path is not None:
+        raise BadInput("name a file or a --unit, not both")
+    if unit:
+        return _journal(unit, begin, follow=follow)
+    if path is None and sys.stdin.isatty():
+        raise BadInput("name a file of the log, or a --unit of systemd; or pipe the log into it")
+    if path is None or str(path) == "-":
+        return pipe_lines(sys.stdin.fileno())
+    return file_lines(path, begin, follow=follow)
+
+
+def _journal(unit: str, begin: int | None, *, follow: bool) -> Iterator[bytes | None]:
+    program = shutil.which("journalctl")
+    if program is None:
+        raise BadInput("--unit needs journalctl, which is not here; pipe the log into `mmbot tail`")
+    command = [program, "--unit", unit, "--output", "cat", "--quiet"]
+    command += ["--lines", "all" if begin is None else str(begin)]
+    command += ["--follow"] if follow else ["--no-pager"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603
+        try:
+            if process.stdout is not None:
+                yield from pipe_lines(process.stdout.fileno())
+        finally:
+            process.terminate()
+
+
+def _show(source: Iterator[bytes | None], chosen: Filter, *, as_json: bool) -> None:
+    """Write the chosen lines; `None` from the source says that no more come for the moment."""
+    writer = _Passing(chosen) if as_json else _Reading(chosen)
+    out, batch = sys.stdout.buffer, []
+    for line in source:
+        if line is None:
+            batch += writer.idle()
+        else:
+            batch += writer.line(line)
+        if batch and (line is None or len(batch) >= _BATCH):
+            out.write(b"".join(batch))
+            out.flush()
+            batch = []
+    batch += writer.idle()
+    out.write(b"".join(batch))
+    out.flush()
+
+
+class _Passing:
+    """Passes chosen lines through."""
+
+    def __init__(self, chosen: Filter) -> None:
+        self._chosen = chosen
+
+    def line(self, line: bytes) -> list[bytes]:
+        entry = Entry.of(line)
+        return [line + b"\n"] if entry is not None and self._chosen.accepts(entry) else []
+
+    def idle(self) -> list[bytes]:
+        return []
+
+
+class _Reading:
+    """Makes chosen lines readable."""
+
+    def __init__(self, chosen: Filter) -> None:
+        self._chosen = chosen
+        terminal = sys.stdout.isatty()
+        width = shutil.get_terminal_size().columns if terminal else 0
+        colour = terminal and "NO_COLOR" not in os.environ
+        self._view = LogView(width=width, colour=colour)
+
+    def line(self, line: bytes) -> list[bytes]:
+        entry = Entry.of(line)
+        if entry is None:
+            shown = self._view.raw(line.decode(errors="replace")) if self._chosen.is_open else ()
+        else:
+            shown = self._view.entry(entry) if self._chosen.accepts(entry) else ()
+        return [each.encode(errors="replace") + b"\n" for each in shown]
+
+    def idle(self) -> list[bytes]:
+        return [each.encode(errors="replace") + b"\n" for each in self._view.idle()]

@@ -1,0 +1,109 @@
+"""Where the daemon's config is, and by it the daemon: one way for every command.
+
+The config is the file that `--config` names, else `MMBOT_CONFIG` in the environment, else that of
+the service, `/etc/mmbot/config.toml`. State and credentials follow from it: what the file says,
+else what the environment says; the service's are in `/var/lib/mmbot` and beside its config. What
+cannot be found is said, with where it was looked for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from mmbot import config
+from mmbot.daemon.installation import CONFIG, PRIVATE_KEY, STATE
+from mmbot.errors import BadInput
+
+
+class Whereabouts(msgspec.Struct, frozen=True):
+    """A config that was found.
+
+    Attributes:
+        path: The file.
+        named_by: What named it: "--config", "MMBOT_CONFIG", or "the service".
+        loaded: Its settings with what the command line overrides, and the lines of its keys.
+        environment: The variables that tell of state and credentials.
+        overrides: The keys that the command line has.
+    """
+
+    path: Path
+    named_by: str
+    loaded: config.LoadedConfig
+    environment: Mapping[str, str]
+    overrides: Mapping[str, object]
+
+    @property
+    def settings(self) -> config.Settings:
+        """All settings."""
+        return self.loaded.settings
+
+    def __str__(self) -> str:
+        by = "" if self.named_by == "--config" else f", which {self.named_by} names"
+        return f"{self.path}{by}"
+
+
+def locate(path: Path | None, changes: Iterable[str] | None = None) -> Whereabouts:
+    """Find the config, and read it.
+
+    Args:
+        path: What `--config` names, if it is given.
+        changes: What `--set` says, as in `quoting.margin=0.2`.
+
+    Raises:
+        BadInput: There is none, or it cannot be used.
+    """
+    found, named_by = find_config(path, os.environ)
+    try:
+        loaded = config.load_with_lines(found)
+    except config.BadConfig:
+        raise
+    except BadInput as error:
+        if path is not None:
+            raise
+        raise BadInput(f"{error} ({named_by} names it)") from None
+    overrides = dict(map(config.parse_change, changes or ()))
+    if overrides:
+        settings = config.changed(loaded.settings, overrides, "--set")
+        loaded = msgspec.structs.replace(loaded, settings=settings)
+    return Whereabouts(found, named_by, loaded, _environment(found), overrides)
+
+
+def find_config(path: Path | None, environment: Mapping[str, str]) -> tuple[Path, str]:
+    """Return the config file, and what named it.
+
+    Raises:
+        BadInput: Nothing names one, and the service has none.
+    """
+    if path is not None:
+        return path, "--config"
+    if named := environment.get("MMBOT_CONFIG"):
+        return Path(named), "MMBOT_CONFIG"
+    try:
+        CONFIG.stat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise BadInput(
+            f"cannot look for {CONFIG}: {error.strerror}; ask as root, or give --config"
+        ) from None
+    else:
+        return CONFIG, "the service"
+    raise BadInput(
+        "no config is found: --config is not given, MMBOT_CONFIG is not set, and there is no "
+        f"{CONFIG}; `mmbot init` writes one"
+    )
+
+
+def _environment(path: Path) -> dict[str, str]:
+    """Return the environment, with what the service's own would be where it says nothing."""
+    environment = dict(os.environ)
+    if path.absolute() == CONFIG:
+        if STATE.is_dir():
+            environment.setdefault("STATE_DIRECTORY", str(STATE))
+        if (CONFIG.parent / PRIVATE_KEY).is_file():
+            environment.setdefault("CREDENTIALS_DIRECTORY", str(CONFIG.parent))
+    return environment

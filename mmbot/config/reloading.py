@@ -1,0 +1,91 @@
+"""What of changed settings a daemon can take while it trades, and what waits for a restart.
+
+What decides prices and sizes is taken at once. A limit is taken at once where it becomes tighter; a
+looser one waits, so that nobody raises what may be lost by saving a file. Everything else (mode,
+exchange, credentials, state, ...) is built in at the start, and waits.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from mmbot.config.checking import check
+from mmbot.config.differences import Difference, compared
+from mmbot.config.schema import Settings
+
+# Which values are taken while the daemon trades: any, or only lower ones.
+_Live: TypeAlias = Literal["any", "lower"]
+_LIVE: dict[str, _Live] = {
+    "quoting": "any",
+    "limits": "lower",
+    # How long a quote outlives a bot that died.
+    "orders.lifetime_seconds": "lower",
+}
+
+
+class Reload(msgspec.Struct, frozen=True):
+    """What a reload comes to.
+
+    Attributes:
+        settings: The settings to put in force.
+        changed: The keys that they change.
+        waits: The keys that keep their value until a restart.
+    """
+
+    settings: Settings
+    changed: tuple[Difference, ...]
+    waits: tuple[Difference, ...]
+
+
+def merged(in_force: Settings, wanted: Settings) -> Reload:
+    """Return what to put in force where `wanted` is to follow `in_force`.
+
+    The two may fit only together: a larger quote that needs a looser limit waits with it.
+    """
+    found = compared(in_force, wanted)
+    live = {each.key: each for each in found if is_live(each)}
+    settings = _with(in_force, live)
+    while live and settings is None:
+        for key in _clashing(in_force, live):
+            del live[key]
+        settings = _with(in_force, live)
+    waits = tuple(each for each in found if each.key not in live)
+    return Reload(settings or in_force, tuple(live.values()), waits)
+
+
+def is_live(change: Difference) -> bool:
+    """Return whether a daemon can take a change while it trades."""
+    rule = _LIVE.get(change.key) or _LIVE.get(change.key.partition(".")[0])
+    if rule == "lower":
+        old, new = change.old, change.new
+        return isinstance(old, float | int) and isinstance(new, float | int) and new < old
+    return rule == "any"
+
+
+def _with(in_force: Settings, live: Mapping[str, Difference]) -> Settings | None:
+    """Return the settings with some changed; `None` if they contradict each other."""
+    settings, problems = check(_tree(in_force, live))
+    return None if problems else settings
+
+
+def _clashing(in_force: Settings, live: Mapping[str, Difference]) -> list[str]:
+    """Return the changes to leave out next: those that contradict others, of limits last."""
+    _, problems = check(_tree(in_force, live))
+    named = {key for problem in problems for key in problem.keys} & live.keys()
+    others = [key for key in named if not key.startswith("limits.")]
+    return others or list(named) or list(live)
+
+
+def _tree(in_force: Settings, live: Mapping[str, Difference]) -> dict[str, object]:
+    tree = msgspec.to_builtins(in_force, builtin_types=(dt.time,))
+    for key, change in live.items():
+        *sections, name = key.split(".")
+        holder = tree
+        for section in sections:
+            holder = holder[section]
+        holder[name] = change.new
+    return dict(tree)

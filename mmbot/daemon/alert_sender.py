@@ -1,0 +1,99 @@
+"""Sends one alert to every address through Apprise, as a process of its own, and ends.
+
+`python -m mmbot.daemon.alert_sender` reads one `Letter` as JSON from standard input, and prints one
+`Delivery` for each address. Apprise takes a second to load and waits for servers; here that costs
+the daemon's loop nothing, and the addresses, which hold passwords, are in no argument.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import signal
+import sys
+from collections.abc import Iterable
+from urllib.parse import unquote
+
+import msgspec
+
+# Of a reason, in characters.
+_LONGEST_REASON = 300
+# A part of an address that is shorter is found in words as well.
+_SHORTEST_SECRET = 3
+
+
+class Letter(msgspec.Struct, frozen=True):
+    """An alert, and the addresses in Apprise's form; these are secrets."""
+
+    addresses: tuple[str, ...]
+    title: str
+    body: str
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """What became of it at one address: the address's kind, and why it was not sent, or empty."""
+
+    kind: str
+    failure: str = ""
+
+
+def kind_of(address: str) -> str:
+    """Return the kind of an address, such as `mailto`: the one part that is no secret."""
+    kind, separator, _ = address.partition("://")
+    return kind.lower() if separator and kind.isalnum() and len(kind) <= 20 else "no address"
+
+
+def scrubbed(text: str, addresses: Iterable[str]) -> str:
+    """Return text in one line without any part of the addresses but their kinds."""
+    for address in addresses:
+        _, _, rest = address.partition("://")
+        parts = {*re.split(r"[/:@?&=,+]", rest), *re.split(r"[/:@?&=,+]", unquote(rest))}
+        for part in (address, rest, *sorted(parts, key=len, reverse=True)):
+            if len(part) >= _SHORTEST_SECRET:
+                text = text.replace(part, "***")
+    return " ".join(text.split())[:_LONGEST_REASON]
+
+
+class _Said(logging.Handler):
+    """Keeps what Apprise says of a failure."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+def deliver(letter: Letter) -> tuple[Delivery, ...]:
+    """Send an alert to each address; wait for their servers."""
+    import apprise  # noqa: PLC0415 (only where something is sent)
+
+    logging.getLogger("apprise").propagate = False
+    deliveries = []
+    # Apprise sends nothing without a body.
+    body = letter.body or letter.title
+    for address in letter.addresses:
+        said = _Said()
+        logging.getLogger("apprise").addHandler(said)
+        sender = apprise.Apprise()
+        failure = ""
+        if not sender.add(address):
+            failure = "Apprise does not know such an address, or cannot read it"
+        elif not sender.notify(body=body, title=letter.title, body_format="text"):
+            failure = scrubbed("; ".join(said.lines) or "no reason given", letter.addresses)
+        logging.getLogger("apprise").removeHandler(said)
+        deliveries.append(Delivery(kind_of(address), failure))
+    return tuple(deliveries)
+
+
+def main() -> None:
+    """Send what standard input has."""
+    # The daemon holds signals back, and its children with it; this one may be ended by any.
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    letter = msgspec.json.decode(sys.stdin.buffer.read(), type=Letter)
+    sys.stdout.buffer.write(msgspec.json.encode(deliver(letter)))
+
+
+if __name__ == "__main__":
+    main()

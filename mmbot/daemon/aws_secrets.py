@@ -1,0 +1,115 @@
+"""Reads secrets of AWS Secrets Manager, for those who have the extra `aws` (boto3).
+
+A secret is a JSON object with the fields `key_id` and `private_key`, or the one text alone. Its
+name or ARN may be followed by `#FIELD` where the object has other fields. AWS's own credentials and
+region are found as boto3 finds them: environment, shared files, role of the machine.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import msgspec
+
+from mmbot.errors import BadInput, Unavailable
+
+# For each of two attempts, and half a minute in all: a halt asks first as well.
+_CONNECT_SECONDS, _READ_SECONDS, _ATTEMPTS = 3, 5, 2
+# Errors of AWS that another attempt may not meet.
+_PASSING = frozenset(
+    {
+        "InternalFailure",
+        "InternalServiceError",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "Throttling",
+        "ThrottlingException",
+    }
+)
+_ADVICE = {
+    "ResourceNotFoundException": "there is no such secret in this region",
+    "AccessDeniedException": "this role may not read it: it needs secretsmanager:GetSecretValue",
+    "DecryptionFailure": "this role may not decrypt it: it needs kms:Decrypt",
+    "UnrecognizedClientException": "AWS does not know the credentials that it was asked with",
+    "InvalidSignatureException": "AWS does not accept the credentials that it was asked with",
+    "ExpiredTokenException": "the credentials that AWS was asked with have expired",
+}
+
+
+class AwsSecrets:
+    """The secrets of one region, each read once."""
+
+    def __init__(self, region: str) -> None:
+        """Ask nothing yet; without `region` it is the one that the machine is configured for."""
+        self._region = region
+        self._read: dict[str, str] = {}
+
+    def read(self, key: str, place: str, field: str) -> str:
+        """Return a secret, or one field of it.
+
+        Args:
+            key: The key of the config that names the secret.
+            place: The secret's name or ARN, and `#FIELD` if it is another than `field`.
+            field: Which field of a JSON object is meant.
+
+        Raises:
+            BadInput: It cannot be had: a person must mend that.
+            Unavailable: AWS cannot be asked now.
+        """
+        name, _, named = place.partition("#")
+        if name not in self._read:
+            self._read[name] = self._fetch(key, name)
+        text = self._read[name]
+        try:
+            tree = msgspec.json.decode(text.encode(), type=dict[str, Any])
+        except msgspec.DecodeError:
+            if named:
+                raise BadInput(f"{key}: the secret {name} of AWS is no JSON object") from None
+            return text
+        value = tree.get(named or field)
+        if not isinstance(value, str) or not value:
+            raise BadInput(f"{key}: the secret {name} of AWS has no text in `{named or field}`")
+        return value
+
+    def _fetch(self, key: str, name: str) -> str:
+        try:
+            boto3 = importlib.import_module("boto3")
+            errors = importlib.import_module("botocore.exceptions")
+            setting = importlib.import_module("botocore.config").Config
+        except ModuleNotFoundError:
+            raise BadInput(
+                f"{key} is in AWS, which needs boto3; install mmbot with its extra 'aws'"
+            ) from None
+        what = f"{key}: the secret {name} of AWS cannot be read"
+        try:
+            client = boto3.Session().client(
+                "secretsmanager",
+                region_name=self._region or None,
+                config=setting(
+                    connect_timeout=_CONNECT_SECONDS,
+                    read_timeout=_READ_SECONDS,
+                    retries={"total_max_attempts": _ATTEMPTS},
+                ),
+            )
+            answer = client.get_secret_value(SecretId=name)
+        except errors.ClientError as error:
+            code = str(error.response.get("Error", {}).get("Code", "unknown"))
+            kind = Unavailable if code in _PASSING else BadInput
+            raise kind(f"{what}: {_ADVICE.get(code, code)}") from None
+        except (errors.NoCredentialsError, errors.PartialCredentialsError):
+            raise BadInput(f"{what}: this machine has no credentials of AWS") from None
+        except errors.NoRegionError:
+            raise BadInput(f"{what}: set credentials.aws_region in the config") from None
+        except (
+            errors.ConnectionError,
+            errors.CredentialRetrievalError,
+            errors.HTTPClientError,
+        ) as error:
+            raise Unavailable(f"{what} now: {type(error).__name__}") from None
+        except errors.BotoCoreError as error:
+            raise BadInput(f"{what}: {type(error).__name__}") from None
+        text = answer.get("SecretString")
+        if not isinstance(text, str) or not text:
+            raise BadInput(f"{what}: it is no text")
+        return text

@@ -1,0 +1,293 @@
+"""What the daemon measures of itself, for Prometheus: a registry of its own, fed at each scrape.
+
+Gauges are read from the status of the session when they are asked for, so they say what `mmbot
+status` says, and none is ever stale; counters follow what the bot has said (`heard`). Money is in
+dollars, times are in seconds. `FIGURES` names every metric; `docs/metrics.md` is written from it.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from mmbot.status_report import EventStatus, MarketStatus, StatusReport
+from mmbot.trading.gates import Gate
+
+_Kind: TypeAlias = Literal["gauge", "counter", "histogram"]
+_Values: TypeAlias = Iterable[tuple[tuple[str, ...], float]]
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """One metric: its name, what it tells, its labels and its kind."""
+
+    name: str
+    tells: str
+    labels: tuple[str, ...] = ()
+    kind: _Kind = "gauge"
+
+
+_MARKET, _EVENT = ("market",), ("event",)
+REACTION = Figure(
+    "mmbot_reaction_seconds",
+    "From a frame that was read to the order write that follows from it.",
+    kind="histogram",
+)
+_REACTION_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+FIGURES = (
+    Figure("mmbot_started_timestamp_seconds", "When the session began, since 1970."),
+    Figure("mmbot_streaming", "1 while everything on the exchange's stream is subscribed."),
+    Figure("mmbot_reconciled", "1 while the account was read since the stream came up."),
+    Figure("mmbot_quoting", "1 while at least one quote stands that is to stay."),
+    Figure("mmbot_halted", "1 while the operator has halted it."),
+    Figure("mmbot_problems", "What a person should see to; `mmbot status` says what."),
+    Figure(
+        "mmbot_age_seconds",
+        "Since the stream's last frame, the last report of an own order, the forecast, the page of "
+        "tsa.gov, the readings of account and listing.",
+        ("of",),
+    ),
+    Figure("mmbot_book_age_seconds", "Since the last message about a market's book.", _MARKET),
+    Figure("mmbot_loop_lag_seconds", "How much too late the event loop came to the last look."),
+    REACTION,
+    Figure("mmbot_quotes", "Own orders that rest, or may rest, at the exchange."),
+    Figure("mmbot_orders_in_state", "Own orders, by what is known of them.", ("state",)),
+    Figure("mmbot_quote_dollars", "Price of an own quote, in YES.", ("market", "side")),
+    Figure("mmbot_quote_contracts", "Contracts of own quotes that rest.", ("market", "side")),
+    Figure("mmbot_fair_dollars", "Fair value of YES.", _MARKET),
+    Figure("mmbot_mid_dollars", "The market's own midpoint, own orders taken out.", _MARKET),
+    Figure("mmbot_position_contracts", "Contracts held, YES positive.", _MARKET),
+    Figure("mmbot_pnl_dollars", "The event's P&L with positions at fair value.", _EVENT),
+    Figure(
+        "mmbot_worst_case_dollars",
+        "The event's P&L in its worst outcome, every own order filled where that hurts.",
+        _EVENT,
+    ),
+    Figure("mmbot_day_pnl_dollars", "Today's P&L over all events, at fair value."),
+    Figure(
+        "mmbot_limit_left",
+        "What a limit has left, in what its name says; empty scope is the whole account.",
+        ("limit", "scope"),
+    ),
+    Figure("mmbot_cash_dollars", "The account's cash as if no open event had been traded."),
+    Figure("mmbot_markets", "Markets that are listed."),
+    Figure("mmbot_gate_shut_markets", "Markets that a gate keeps from being quoted.", ("gate",)),
+    Figure("mmbot_forecast_mean_passengers", "Mean of the week's forecast average.", _EVENT),
+    Figure("mmbot_forecast_sd_passengers", "Standard deviation of that forecast.", _EVENT),
+    Figure("mmbot_counts_published", "Counts of the week that are published.", _EVENT),
+    Figure("mmbot_capture_bytes", "What this session's capture takes on disk."),
+    Figure("mmbot_orders_placed_total", "Orders sent.", kind="counter"),
+    Figure("mmbot_orders_cancelled_total", "Cancels sent.", kind="counter"),
+    Figure("mmbot_orders_refused_total", "Writes refused, by reason.", ("reason",), "counter"),
+    Figure("mmbot_orders_unknown_total", "Writes whose outcome was not known.", kind="counter"),
+    Figure("mmbot_fills_total", "Fills booked.", kind="counter"),
+    Figure("mmbot_filled_contracts_total", "Contracts filled.", kind="counter"),
+    Figure("mmbot_stream_losses_total", "Times that the stream was lost.", kind="counter"),
+    Figure("mmbot_log_dropped_lines_total", "Log lines that nobody read.", kind="counter"),
+    Figure("process_cpu_seconds_total", "CPU time of this process.", kind="counter"),
+    Figure("process_resident_memory_bytes", "Memory of this process."),
+    Figure("process_open_fds", "Open file descriptors of this process."),
+)
+_COLLECTED = tuple(figure for figure in FIGURES if figure.kind != "histogram")
+
+# The counter that a line of the log raises.
+_COUNTED = {
+    "order.place": "mmbot_orders_placed_total",
+    "order.cancel": "mmbot_orders_cancelled_total",
+    "order.refused": "mmbot_orders_refused_total",
+    "order.unknown": "mmbot_orders_unknown_total",
+    "fill": "mmbot_fills_total",
+    "stream.lost": "mmbot_stream_losses_total",
+}
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """What a scrape reads.
+
+    Attributes:
+        report: The status of the session.
+        lag_seconds: How much too late the loop came to the latest look.
+        capture_bytes: The size of this session's capture.
+    """
+
+    report: StatusReport
+    lag_seconds: float = 0.0
+    capture_bytes: int = 0
+
+
+class Metrics:
+    """One process's metrics; counters go on over the sessions of a process."""
+
+    def __init__(self, measure: Callable[[], Measured] | None = None) -> None:
+        """Begin at zero; `measure` is called at each scrape."""
+        self.measure = measure
+        self._counters: dict[str, Counter[tuple[str, ...]]] = {
+            figure.name: Counter() if figure.labels else Counter({(): 0})
+            for figure in FIGURES
+            if figure.kind == "counter"
+        }
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        self._reaction = Histogram(
+            REACTION.name, REACTION.tells, buckets=_REACTION_BUCKETS, registry=self._registry
+        )
+
+    def heard(self, name: str, fields: Mapping[str, Any]) -> None:
+        """Count what the bot has said, a line of its log."""
+        counter = _COUNTED.get(name)
+        if counter is None:
+            return
+        labels = (str(fields["refusal"]),) if name == "order.refused" else ()
+        self._counters[counter][labels] += 1
+        if name == "fill":
+            self._counters["mmbot_filled_contracts_total"][()] += float(fields["count"])  # type: ignore[assignment]
+
+    def reacted(self, seconds: float) -> None:
+        """Count an order write, so long after the frame that it follows from."""
+        self._reaction.observe(seconds)
+
+    def page(self) -> bytes:
+        """Return all metrics in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def describe(self) -> Iterator[Metric]:
+        """Yield every metric without a value, as a registry asks for them."""
+        return (_family(figure, ()) for figure in _COLLECTED)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric that has a value now."""
+        values: dict[str, _Values] = {
+            name: tuple(counter.items()) for name, counter in self._counters.items()
+        }
+        values |= _of_process()
+        if self.measure is not None:
+            values |= _of_session(self.measure())
+        return (_family(figure, values.get(figure.name, ())) for figure in _COLLECTED)
+
+
+def _family(figure: Figure, values: _Values) -> Metric:
+    family: GaugeMetricFamily | CounterMetricFamily
+    if figure.kind == "gauge":
+        family = GaugeMetricFamily(figure.name, figure.tells, labels=figure.labels)
+    else:
+        family = CounterMetricFamily(figure.name, figure.tells, labels=figure.labels)
+    for labels, value in values:
+        family.add_metric(labels, value)
+    return family
+
+
+def _of_process() -> dict[str, _Values]:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return {
+        "process_cpu_seconds_total": _one(used.ru_utime + used.ru_stime),
+        "process_resident_memory_bytes": _one(pages * resource.getpagesize()),
+        "process_open_fds": _one(len(os.listdir("/proc/self/fd"))),  # noqa: PTH208 (as it is)
+    }
+
+
+def _of_session(measured: Measured) -> dict[str, _Values]:
+    report = measured.report
+    today = report.pnl.today_fair
+    limits = [((each.limit, each.scope), each.left) for each in report.limits]
+    ages = msgspec.structs.asdict(report.ages).items()
+    values: dict[str, _Values] = {
+        "mmbot_started_timestamp_seconds": _known([((), report.since)], 1000),
+        "mmbot_streaming": _one(report.streaming),
+        "mmbot_reconciled": _one(report.reconciled),
+        "mmbot_quoting": _one(report.quoting),
+        "mmbot_halted": _one(report.halt is not None),
+        "mmbot_problems": _one(len(report.problems)),
+        "mmbot_age_seconds": _known([((n.removesuffix("_ms"),), age) for n, age in ages], 1000),
+        "mmbot_loop_lag_seconds": _one(measured.lag_seconds),
+        "mmbot_day_pnl_dollars": _known([((), today)]),
+        "mmbot_limit_left": _known(limits),
+        "mmbot_cash_dollars": _known([((), report.cash)]),
+        "mmbot_capture_bytes": _one(measured.capture_bytes),
+        "mmbot_log_dropped_lines_total": _one(report.log_dropped),
+    }
+    markets = [market for event in report.events for market in event.markets]
+    return values | _of_events(report.events) | _of_markets(markets) | _of_quotes(markets)
+
+
+def _of_events(events: Iterable[EventStatus]) -> dict[str, _Values]:
+    by = {(event.event,): event for event in events}
+    forecasts = {key: event.forecast for key, event in by.items() if event.forecast is not None}
+    return {
+        "mmbot_pnl_dollars": _known([(key, event.pnl_fair) for key, event in by.items()]),
+        "mmbot_worst_case_dollars": _known([(k, e.pnl_worst_if_filled) for k, e in by.items()]),
+        "mmbot_counts_published": [(key, event.days_published) for key, event in by.items()],
+        "mmbot_forecast_mean_passengers": [(key, each.mean) for key, each in forecasts.items()],
+        "mmbot_forecast_sd_passengers": [(key, each.sd) for key, each in forecasts.items()],
+    }
+
+
+def _of_markets(markets: Iterable[MarketStatus]) -> dict[str, _Values]:
+    by = {(market.market,): market for market in markets}
+    shut = Counter({str(gate): 0 for gate in Gate})
+    shut.update(market.gate.gate for market in by.values() if market.gate is not None)
+    return {
+        "mmbot_markets": _one(len(by)),
+        "mmbot_gate_shut_markets": [((gate,), count) for gate, count in shut.items()],
+        "mmbot_book_age_seconds": _known([(k, m.book_age_ms) for k, m in by.items()], 1000),
+        "mmbot_fair_dollars": _known([(key, market.fair) for key, market in by.items()]),
+        "mmbot_mid_dollars": _known([(key, market.mid) for key, market in by.items()]),
+        "mmbot_position_contracts": _known([(k, m.position) for k, m in by.items()]),
+    }
+
+
+def _of_quotes(markets: Iterable[MarketStatus]) -> dict[str, _Values]:
+    orders = [order for market in markets for order in market.quotes]
+    standing = [order for order in orders if float(order.count) > 0]
+    sizes: dict[tuple[str, ...], float] = {}
+    for order in standing:
+        key = (order.market, order.side)
+        sizes[key] = sizes.get(key, 0.0) + float(order.count)
+    prices = {(order.market, order.side): float(order.price) for order in standing}
+    return {
+        "mmbot_quotes": _one(len(standing)),
+        "mmbot_orders_in_state": [
+            ((state,), count) for state, count in Counter(each.state for each in orders).items()
+        ],
+        "mmbot_quote_dollars": list(prices.items()),
+        "mmbot_quote_contracts": list(sizes.items()),
+    }
+
+
+def _known(values: Iterable[tuple[tuple[str, ...], float | str | None]], per: int = 1) -> _Values:
+    """Return the values that are known, each divided by `per`."""
+    return [(labels, float(value) / per) for labels, value in values if value is not None]
+
+
+def _one(value: float) -> _Values:
+    return (((), value),)
+
+
+def page_of_documentation() -> str:
+    """Return `docs/metrics.md`."""
+    rows = [
+        f"| `{each.name}` | {each.kind} | {', '.join(each.labels) or '—'} | {each.tells} |"
+        for each in FIGURES
+    ]
+    return "\n".join((_HEAD, *rows, ""))
+
+
+_HEAD = """\
+# Metrics
+
+With `port` in the table `[metrics]` of the config the daemon serves these at
+`http://127.0.0.1:PORT/metrics`, in the format of Prometheus; without one it opens nothing. They are
+read from what `mmbot status` shows when they are asked for, on the bot's own loop. `mmbot metrics
+--grafana` prints a board, `mmbot metrics --rules` the alert rules that belong to them.
+
+This page is written by `python -m mmbot metrics --page > docs/metrics.md`.
+
+| metric | kind | labels | what it tells |
+|---|---|---|---|"""

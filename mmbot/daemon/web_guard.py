@@ -1,0 +1,135 @@
+"""Who may ask the dashboard for what: names, origins, the token, the number of connections.
+
+A page of another site can have a browser send requests here, and can give a name of its own the
+address of this machine. So a request must name an address, localhost or a configured name; one that
+a browser sends for another site is refused; and what changes anything needs a token in a header,
+which no other site's page can know or add.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import secrets
+from collections.abc import Collection
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler, Middleware
+
+TOKEN_HEADER = "X-Mmbot-Token"  # noqa: S105 (its name)
+MOST_CONNECTIONS = 48
+# Opened by whoever follows a link from elsewhere; it shows nothing before its script has asked.
+_PAGE = "/"
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+
+async def secure(_request: web.Request, response: web.StreamResponse) -> None:
+    """Give every answer the headers that keep the page to itself."""
+    response.headers.update(_HEADERS)
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.pop("Server", None)
+
+
+def refuse_others(names: Collection[str]) -> Middleware:
+    """Return a middleware that refuses what comes from another site, or under another name."""
+    known = {"localhost", *(name.lower() for name in names)}
+
+    @web.middleware
+    async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
+        host = request.headers.get("Host", "")
+        if not _is_known(_name_of(host), known):
+            raise web.HTTPMisdirectedRequest(
+                text="This name is not known here; `names` in [dashboard] of the config adds it."
+            )
+        if not _is_same_site(request, host):
+            raise web.HTTPForbidden(text="Another site's page asked for this.")
+        return await handler(request)
+
+    return refuse
+
+
+def _name_of(host: str) -> str:
+    """Return a host without its port and brackets."""
+    if host.startswith("["):
+        return host[1:].rpartition("]")[0]
+    return host.partition(":")[0].lower()
+
+
+def _is_known(name: str, known: Collection[str]) -> bool:
+    if name in known:
+        return True
+    # An address is not looked up, so nobody can lead it elsewhere.
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_same_site(request: web.Request, host: str) -> bool:
+    """Return whether no other site is behind a request, as far as a browser tells."""
+    origin = request.headers.get("Origin")
+    if origin is not None and origin not in {f"http://{host}", f"https://{host}"}:
+        return False
+    if request.method == "GET" and request.path == _PAGE:
+        return True
+    return request.headers.get("Sec-Fetch-Site", "none") in {"same-origin", "none"}
+
+
+def refuse_without(token: str, request: web.Request) -> None:
+    """Refuse a request without the token; with none, every one.
+
+    Raises:
+        web.HTTPUnauthorized: It has none, or another.
+    """
+    given = request.headers.get(TOKEN_HEADER, "")
+    if not token or not secrets.compare_digest(given.encode(), token.encode()):
+        raise web.HTTPUnauthorized(text="That needs the token; `mmbot dashboard` says where it is.")
+
+
+def _is_own_fault(record: logging.LogRecord) -> bool:
+    """Return whether a line is about more than a request that is no HTTP.
+
+    Anyone can send such a request, and fill the log with it.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
+
+
+# Where the server says what went wrong.
+LOGGER = logging.getLogger("mmbot.dashboard")
+LOGGER.addFilter(_is_own_fault)
+
+
+class BoundedServer:
+    """Makes the protocol of each connection, and ends those that are too many."""
+
+    def __init__(self, server: web.Server) -> None:
+        self._server = server
+
+    def __call__(self) -> asyncio.BaseProtocol:
+        """Return the protocol of a new connection."""
+        if len(self._server.connections) >= MOST_CONNECTIONS:
+            return _Refusal()
+        return self._server()
+
+
+class _Refusal(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.Transport):
+            transport.abort()

@@ -1,0 +1,38 @@
+"""Markets as a person names them: by a ticker, or by any part of it that no other market has."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+
+from mmbot.errors import BadInput
+
+_MOST_NAMED = 6
+
+
+def named_market(text: str, known: Collection[str]) -> str:
+    """Return the market that is meant by `KXTSAW-26APR19-A2.40`, `A2.40`, `2.40` or `26APR19-A2.4`.
+
+    A whole last part, with or without its letter, is preferred to other parts.
+
+    Raises:
+        BadInput: None of the known markets is meant, or several are.
+    """
+    wanted = text.strip().upper()
+    last_parts = {ticker: ticker.upper().rpartition("-")[2] for ticker in known}
+    ranked = (
+        [ticker for ticker in known if ticker.upper() == wanted],
+        [t for t, last in last_parts.items() if wanted and wanted in {last, last[1:]}],
+        [ticker for ticker in known if wanted and wanted in ticker.upper()],
+    )
+    meant = next((found for found in ranked if found), [])
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        more = ", ..." if len(meant) > _MOST_NAMED else ""
+        listed = ", ".join(sorted(meant)[:_MOST_NAMED])
+        raise BadInput(f"{text!r:.60} is part of several markets: {listed}{more}; write more of it")
+    near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
+    advice = f"; did you mean {near[0]}?" if near else ""
+    listed = f"{len(known)} markets are listed" if known else "no market is listed yet"
+    raise BadInput(f"there is no market {text!r:.60}: {listed}{advice}")

@@ -1,0 +1,62 @@
+-- A ledger in mid-week, as the code of schema version 6 has written it.
+BEGIN TRANSACTION;
+CREATE TABLE counts (
+    day TEXT NOT NULL, count INTEGER NOT NULL, seen TEXT NOT NULL, archived INTEGER NOT NULL,
+    PRIMARY KEY (day, seen, archived, count)
+) STRICT;
+INSERT INTO "counts" VALUES('2026-04-13',2431000,'2026-04-14T07:02:00-04:00',0);
+INSERT INTO "counts" VALUES('2026-04-14',2207000,'2026-04-15T07:02:00-04:00',0);
+INSERT INTO "counts" VALUES('2026-04-12',2612000,'2026-04-13T07:02:00-04:00',1);
+CREATE TABLE fills (
+    trade_id TEXT NOT NULL, order_id TEXT NOT NULL, ticker TEXT NOT NULL, side TEXT NOT NULL,
+    price INTEGER NOT NULL, count INTEGER NOT NULL, fee INTEGER NOT NULL, at INTEGER NOT NULL,
+    known INTEGER NOT NULL, belief REAL, mid REAL, fair REAL, confirmed INTEGER NOT NULL DEFAULT 1,
+    PRIMARY KEY (trade_id, order_id)
+) STRICT;
+INSERT INTO "fills" VALUES('o-1','x-1','KXTSAW-26APR12-A2.45','bid',5600,1000,1300,1775495200000,3,0.6,0.58,0.59,1);
+INSERT INTO "fills" VALUES('t-1','a-1','KXTSAW-26APR19-A2.45','bid',5600,1000,0,1776100000000,2,0.61,0.6,0.605,1);
+INSERT INTO "fills" VALUES('t-2','a-2','KXTSAW-26APR19-A2.45','bid',5500,550,700,1776100060000,2,0.61,0.6,0.605,1);
+INSERT INTO "fills" VALUES('t-3','a-3','KXTSAW-26APR19-A2.55','ask',7200,300,0,1776100120000,2,0.61,0.6,0.605,1);
+INSERT INTO "fills" VALUES('t-4','a-3','KXTSAW-26APR19-A2.55','ask',7200,200,0,1776100121000,2,0.61,0.6,0.605,0);
+CREATE TABLE halts (
+    id INTEGER PRIMARY KEY, since INTEGER NOT NULL, reason TEXT NOT NULL, resumed INTEGER
+) STRICT;
+INSERT INTO "halts" VALUES(1,1776100200000,'lunch',NULL);
+CREATE TABLE markouts (
+    trade_id TEXT NOT NULL, order_id TEXT NOT NULL, horizon TEXT NOT NULL, at INTEGER NOT NULL,
+    belief REAL, mid REAL, fair REAL,
+    PRIMARY KEY (trade_id, order_id, horizon)
+) STRICT;
+INSERT INTO "markouts" VALUES('t-1','a-1','1min',1776100060000,0.62,0.61,0.615);
+CREATE TABLE marks (
+    event TEXT NOT NULL, day TEXT NOT NULL, start INTEGER NOT NULL, latest INTEGER NOT NULL,
+    PRIMARY KEY (event, day)
+) STRICT;
+INSERT INTO "marks" VALUES('KXTSAW-26APR19','2026-04-14',0,-1250000);
+INSERT INTO "marks" VALUES('KXTSAW-26APR19','2026-04-15',-1250000,-900000);
+CREATE TABLE missing_counts (day TEXT PRIMARY KEY, told INTEGER NOT NULL) STRICT;
+INSERT INTO "missing_counts" VALUES('2026-04-10',1776100000000);
+CREATE TABLE samples (
+    ticker TEXT NOT NULL, known INTEGER NOT NULL, moment TEXT NOT NULL, at INTEGER NOT NULL,
+    belief REAL, mid REAL, fair REAL,
+    PRIMARY KEY (ticker, known, moment)
+) STRICT;
+INSERT INTO "samples" VALUES('KXTSAW-26APR19-A2.45',2,'last',1776100000000,0.61,0.6,0.605);
+CREATE TABLE settlements (
+    number INTEGER PRIMARY KEY, ticker TEXT NOT NULL, value INTEGER NOT NULL,
+    position INTEGER NOT NULL, payout INTEGER NOT NULL, at INTEGER NOT NULL, final INTEGER NOT NULL
+) STRICT;
+INSERT INTO "settlements" VALUES(1,'KXTSAW-26APR12-A2.45',10000,1000,10000000,1776013600000,1);
+CREATE TABLE voided_fills (
+    trade_id TEXT NOT NULL, order_id TEXT NOT NULL, ticker TEXT NOT NULL, side TEXT NOT NULL,
+    price INTEGER NOT NULL, count INTEGER NOT NULL, fee INTEGER NOT NULL, at INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (trade_id, order_id)
+) STRICT;
+INSERT INTO "voided_fills" VALUES('t-5','a-4','KXTSAW-26APR19-A2.50','bid',4000,100,0,1776100130000,'no list has it');
+CREATE INDEX settlements_by_market ON settlements (ticker, number);
+CREATE VIEW latest_settlements AS
+    SELECT * FROM settlements
+    WHERE number IN (SELECT max(number) FROM settlements GROUP BY ticker);
+COMMIT;
+PRAGMA user_version = 6;

@@ -1,0 +1,75 @@
+"""The pages: links lead somewhere, and every command that is shown exists, with its options."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from mmbot.cli import app
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted((*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")))
+# What a page shows in place of a value.
+SEPARATORS = re.compile(r"\s(?:\||>|&&|;|#)\s?|\s\.\.\.")
+
+by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+@by_page
+def test_links_lead_to_files_that_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)
+    local = [each for each in targets if not each.startswith(("https://", "http://", "mailto:"))]
+    missing = [each for each in local if not (page.parent / each).exists()]
+    assert not missing
+
+
+def commands(text: str) -> Iterator[str]:
+    """Yield every command line of mmbot's, from blocks and from the running text."""
+    for block in re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            if found := re.match(r"(?:\S*/)?mmbot (.+)", line.strip()):
+                yield found[1]
+    for found in re.finditer(
+        r"`mmbot ([^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    ):
+        yield found[1].replace("\n", " ")
+
+
+def problem(line: str) -> str:
+    """Return what is wrong with a command line, or ""."""
+    words = shlex.split(SEPARATORS.split(line + " ")[0])
+    command: Any = typer.main.get_command(app)
+    while words and hasattr(command, "commands") and not words[0].startswith("-"):
+        name = words.pop(0)
+        alternatives = name.split("|")
+        for each in alternatives:
+            if each == "COMMAND":
+                return ""
+            if each not in command.commands:
+                return f"{each!r} is no command"
+        command = command.commands[alternatives[0]]
+    known = {option for parameter in command.params for option in parameter.opts}
+    known |= {option for parameter in command.params for option in parameter.secondary_opts}
+    known |= {"--help", "-h"}
+    unknown = [word for word in words if word.startswith("-") and word.split("=")[0] not in known]
+    return f"{command.name} has no {unknown[0]}" if unknown else ""
+
+
+@by_page
+def test_commands_that_are_shown_exist_with_their_options(page: Path) -> None:
+    lines = list(commands(page.read_text(encoding="utf-8")))
+    problems = {line: found for line in lines if (found := problem(line))}
+    assert not problems
+
+
+def test_a_command_that_is_gone_is_found() -> None:
+    assert problem("traed --config x.toml") == "'traed' is no command"
+    assert problem("run --margin .1") == "run has no --margin"
+    assert not problem("history fetch --from 2026-01-05   counts, and every week")
