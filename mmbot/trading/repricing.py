@@ -7,7 +7,6 @@ and are collected for a moment; until then each market is quoted on the limits t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import zip_longest
 from typing import Final, NamedTuple
 
 from mmbot.forecast.belief import Belief
@@ -118,8 +117,8 @@ def _reprice_event(
         if mark is not None:
             buffer.add(RecordPnlMark(mark))
         event_state.reduce_only = state.may_only_reduce(event_state, now)
-    for each, differs in zip_longest(read, changed, fillvalue=False):
-        _set_calm(state, event_state, each, now, pending=differs)
+    for place, each in enumerate(read):
+        _set_calm(state, event_state, each, now, pending=bool(changed) and changed[place])
     return event_state.markets if due else ()
 
 
