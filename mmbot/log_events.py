@@ -63,8 +63,8 @@ EVENTS: dict[str, LogEvent] = {
     ),
     "latency": _event(
         "info",
-        "how quick it was since the last such line, with every heartbeat; each figure but the first "
-        "has n, p50, p99 and max, and is empty where nothing was measured",
+        "how quick it was since the last such line, with every heartbeat; each figure but the "
+        "first has n, p50, p99 and max, and is empty where nothing was measured",
         "frames order_us age_ms lag_ms risk_cent_seconds",
     ),
     "helper.died": _event("error", "a part has failed and is started again", "helper"),

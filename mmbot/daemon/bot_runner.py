@@ -188,6 +188,7 @@ class BotRunner:
             self.latency.lag_ms.add((now - due) * 1000)
         idle = time.perf_counter() - self._last_read_at > _IDLE_SECONDS and not self._calls
         self._garbage.collect_if_due(now, idle=idle)
+        self.bot.prepare(wall_clock())
         again = now + _SAMPLE_SECONDS
         loop.call_at(again, self._watch_loop, again)
 
