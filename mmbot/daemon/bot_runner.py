@@ -347,9 +347,11 @@ class BotRunner:
             self._log.warning("ledger.behind")
 
     def log(self, note: Note) -> None:
-        """Have a line written into the log, after whatever was sent in the same step."""
+        """Write a line into the log; what follows from a frame waits until its orders are sent."""
         self._notes.append(note)
-        if len(self._notes) == 1:
+        if not self._frame_at:
+            self._write_notes()
+        elif len(self._notes) == 1:
             asyncio.get_running_loop().call_soon(self._write_notes)
 
     def _write_notes(self) -> None:
