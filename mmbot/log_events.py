@@ -359,7 +359,6 @@ FIELDS: dict[str, str] = {
     "others": "number of orders that are not the bot's",
     "owed": "contracts that were filled and never reported: text of two decimals",
     "page_age_ms": "milliseconds since tsa.gov was read; null if never",
-    "part": "name of the part",
     "path": "path",
     "pause_seconds": "seconds",
     "payout": "dollars: text of six decimals",

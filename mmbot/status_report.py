@@ -348,7 +348,8 @@ class PnlStatus(msgspec.Struct, frozen=True):
         day: The day of `today_*`, in New York.
         today_fair: Today's P&L at fair; `null` while a position cannot be valued.
         today_worst: Today's P&L, were the worst outcome of every event to come true.
-        week: The event of the running week, of which the next two are; empty without one.
+        week: The event that the next two are of: that of the running week or, while none is
+            listed, the latest; empty without any.
         week_fair: That event's P&L at fair.
         week_worst: That event's P&L at worst, with the positions held.
         total_fair: P&L of all these events at fair.

@@ -17,7 +17,9 @@ from rich.table import Table
 from mmbot import config
 from mmbot.cli import banks
 from mmbot.cli.options import FeesOfSeries, load_counts, read_fees
+from mmbot.cli.output import load_plots
 from mmbot.cli.times import parse_week
+from mmbot.demo.course import WeekCourse
 from mmbot.demo.play import VENUE_FILE, DemoResult, DemoWeek, play, state_directory
 from mmbot.demo.rehearsal import counts_at
 from mmbot.demo.table import WeekTable
@@ -76,8 +78,10 @@ def demo(
         settings.forecast.method,
         state_directory(place),
     )
-    result = _show(demo_week, place, title, console)
+    course = WeekCourse()
+    result = _show(demo_week, place, title, console, course)
     console.print(_summary(result))
+    console.print(_drawn(place / "week.png", title, course), soft_wrap=True, highlight=False)
     console.print(
         f"STATE_DIRECTORY={place} mmbot report --config {config_path} "
         f"--venue {place / VENUE_FILE} reports on the week.",
@@ -91,12 +95,32 @@ def demo(
         raise typer.Exit(1)
 
 
-def _show(demo_week: DemoWeek, directory: Path, title: str, console: Console) -> DemoResult:
-    table = WeekTable(title)
+def _show(
+    demo_week: DemoWeek, directory: Path, title: str, console: Console, course: WeekCourse
+) -> DemoResult:
+    table = WeekTable(title, demo_week.week)
+
+    def watch(line: dict[str, Any]) -> None:
+        course.watch(line)
+        if console.is_terminal:
+            table.watch(line)
+        else:
+            _print_news(console, line)
+
     if not console.is_terminal:
-        return uvloop.run(play(demo_week, directory, lambda line: _print_news(console, line)))
+        return uvloop.run(play(demo_week, directory, watch))
     with Live(table, console=console, refresh_per_second=4):
-        return uvloop.run(play(demo_week, directory, table.watch))
+        return uvloop.run(play(demo_week, directory, watch))
+
+
+def _drawn(path: Path, title: str, course: WeekCourse) -> str:
+    """Draw the week, where matplotlib is; return a sentence on it."""
+    try:
+        plots = load_plots("a picture")
+    except BadInput as error:
+        return f"No picture: {error}."
+    plots.draw_week(path, title, course)
+    return f"The week as a picture: {path}"
 
 
 def _print_news(console: Console, line: dict[str, Any]) -> None:

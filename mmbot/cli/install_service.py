@@ -37,7 +37,7 @@ _NEXT = """\
 Next:
   mmbot check                    is everything ready? It places nothing
   systemctl enable --now mmbot   start it, now and at every boot
-  journalctl -fu mmbot -o cat    follow what it does; `systemctl status mmbot` says it in a line"""
+  mmbot tail --unit mmbot        follow what it does; `mmbot status` says it at a glance"""
 
 
 def install_service(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +25,9 @@ from mmbot.daemon_api import (
     ReloadReport,
 )
 from mmbot.observe.status_view import price
+
+# Of the markets that one gate shuts, so many are named.
+_MOST_NAMED = 8
 
 
 def reload(
@@ -90,9 +92,13 @@ def _show_plan(report: PlanReport) -> None:
         shown = [m for m in of_event if m.differs or _is_quoted(m)]
         if shown:
             console.print(_plan_table(event, shown))
-        shut = Counter(_gates(m) for m in of_event if m.present.gate or m.planned.gate)
-        for gate, number in shut.items():
-            console.print(f"{number} shut: {gate}", markup=False, highlight=False)
+        shut: dict[str, list[str]] = {}
+        for market in of_event:
+            if market.present.gate or market.planned.gate:
+                shut.setdefault(_gates(market), []).append(market.market.rpartition("-")[2])
+        for gate, names in shut.items():
+            listed = " ".join(names[:_MOST_NAMED]) + (" ..." if len(names) > _MOST_NAMED else "")
+            console.print(f"{listed}: {gate}", markup=False, highlight=False)
         if fee := next((m.planned.fee for m in of_event if m.planned.fee), ""):
             console.print(f"Makers pay {fee}; prices and edges are after it.", markup=False)
     differing = sum(market.differs for market in report.markets)

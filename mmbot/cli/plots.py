@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mmbot.cli.sweep_plots import draw_sweep
 from mmbot.cli.week_plots import week_pictures
 from mmbot.config import Settings
+from mmbot.demo.course import WeekCourse
 from mmbot.errors import BadInput
 from mmbot.forecast.evaluation import Score, ScoredForecast
 from mmbot.forecast.history import Floats
@@ -113,3 +114,34 @@ def _draw_opinions(axes: Axes, opinions: Sequence[MarketPrediction]) -> None:
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
     axes.set(xlabel="predicted frequency", ylabel="realised frequency")
     axes.legend()
+
+
+def draw_week(path: Path, title: str, course: WeekCourse) -> None:
+    """Draw a demonstrated week: its forecasts, its fills, its P&L.
+
+    Raises:
+        BadInput: `path` cannot be written.
+    """
+    figure = Figure(figsize=(9, 7), layout="constrained")
+    forecast, traded, earned = figure.subplots(3, 1, sharex=True)
+    forecast.set_title(title)
+    if course.forecasts:
+        times, means, spreads = zip(*course.forecasts, strict=True)
+        forecast.errorbar(times, np.array(means) / 1e6, np.array(spreads) / 1e6, fmt="o-")
+    forecast.set(ylabel="forecast, million")
+    if course.fills:
+        traded.vlines(*zip(*((at, 0, count) for at, count in course.fills), strict=True))
+    traded.axhline(0, color="grey", linewidth=0.8)
+    traded.set(ylabel="YES (up), NO filled")
+    if course.pnl:
+        times, at_fair, at_worst = zip(*course.pnl, strict=True)
+        earned.plot(times, at_fair, label="at fair value")
+        earned.plot(times, at_worst, label="in the worst outcome")
+        earned.legend()
+    earned.axhline(0, color="grey", linewidth=0.8)
+    earned.set(ylabel="P&L, dollars")
+    figure.autofmt_xdate()
+    try:
+        figure.savefig(path)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path} cannot be drawn into: {error}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +15,13 @@ from mmbot.cli.place import state_directory
 from mmbot.cli.tables import write_csv
 from mmbot.cli.week_report import performance_of, title_of
 from mmbot.cli.whereabouts import locate
+from mmbot.config import Settings
 from mmbot.daemon.ledger_reader import TradeRecords, read_records
+from mmbot.daemon.ledger_status import status_of_ledger
 from mmbot.errors import BadInput
 from mmbot.observe import performance_report, statements
+from mmbot.observe.sheets import Sheet
+from mmbot.observe.status_view import signed
 from mmbot.research.performance import PerformanceReport
 from mmbot.trading.values import event_of
 
@@ -60,6 +65,7 @@ def report(
     title = title_of(events)
     say([title, *performance_report.remarks(performance)])
     show(performance_report.sheets(performance))
+    _show_open(directory, settings)
     if json_path is not None:
         figures = performance_report.as_json(performance)
         write(json_path, orjson.dumps(figures, option=orjson.OPT_INDENT_2))
@@ -68,6 +74,30 @@ def report(
         write(html_path, page.encode())
     if csv_directory is not None:
         _write_statements(csv_directory, records, events)
+
+
+def _show_open(directory: Path, settings: Settings) -> None:
+    """Show the positions of the events that are not settled, and what they can still cost."""
+    now = time.time_ns() // 1_000_000
+    for each in status_of_ledger(directory, settings, now).events:
+        if each.settled:
+            continue
+        rows = tuple(
+            (
+                market.market,
+                f"{float(market.position):+g}",
+                signed(market.cash),
+                "settled" if market.settled else "open",
+                signed(market.pnl_worst),
+            )
+            for market in each.markets
+        )
+        title = (
+            f"Open: {each.event}, cash {signed(each.cash)}, at worst {signed(each.pnl_worst)} "
+            "dollars"
+        )
+        note = "What positions are worth now the daemon knows: `mmbot status`, `mmbot pnl`."
+        show([Sheet(title, ("market", "held", "cash", "state", "at worst"), rows, note)])
 
 
 def _choose(records: TradeRecords, event: str | None, *, all_events: bool) -> frozenset[str]:

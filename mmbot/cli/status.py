@@ -100,9 +100,11 @@ def _print(report: StatusReport, *, as_json: bool) -> None:
 
 def _watch(place: Place, settings: config.Settings, interval: float, *, as_json: bool) -> None:
     if as_json:
-        while True:
-            _print(look(place, settings)[0], as_json=True)
-            time.sleep(interval)
+        with contextlib.suppress(KeyboardInterrupt):
+            while True:
+                _print(look(place, settings)[0], as_json=True)
+                time.sleep(interval)
+        return
     console = Console()
     if not console.is_terminal:
         raise BadInput("--watch needs a terminal; with --json it writes a line at each interval")

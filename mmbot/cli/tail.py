@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -18,8 +19,8 @@ from mmbot.errors import BadInput
 from mmbot.observe.log_view import Entry, Filter, LogView
 
 _LEVELS = ("debug", "info", "warning", "error")
-# Written at once, unless nothing more comes for the moment.
-_BATCH = 2_000
+# So many lines are written at once, or those of so long, or all once no more come for the moment.
+_BATCH, _LATE_SECONDS = 2_000, 0.2
 _TIME = "now, 2026-04-16, or 2026-04-16T09:00 (New York, or with an offset)."
 
 
@@ -122,16 +123,17 @@ def _journal(unit: str, begin: int | None, *, follow: bool) -> Iterator[bytes | 
 def _show(source: Iterator[bytes | None], chosen: Filter, *, as_json: bool) -> None:
     """Write the chosen lines; `None` from the source says that no more come for the moment."""
     writer = _Passing(chosen) if as_json else _Reading(chosen)
-    out, batch = sys.stdout.buffer, []
+    out, batch, written = sys.stdout.buffer, [], time.monotonic()
     for line in source:
         if line is None:
             batch += writer.idle()
         else:
             batch += writer.line(line)
-        if batch and (line is None or len(batch) >= _BATCH):
+        late = time.monotonic() - written > _LATE_SECONDS
+        if batch and (line is None or late or len(batch) >= _BATCH):
             out.write(b"".join(batch))
             out.flush()
-            batch = []
+            batch, written = [], time.monotonic()
     batch += writer.idle()
     out.write(b"".join(batch))
     out.flush()

@@ -28,6 +28,8 @@ from mmbot.units import (
     value_of,
 )
 
+_NO_WEEK = Week(dt.date(2000, 1, 2))
+
 
 def status_of_ledger(directory: Path, settings: Settings, now: Milliseconds) -> StatusReport:
     """Return what the ledger in a state directory knows.
@@ -69,7 +71,11 @@ def _open_events(records: TradeRecords, running: Week) -> set[str]:
 
 
 def _week(event: str) -> Week:
-    return Week.from_event_ticker(event)
+    try:
+        return Week.from_event_ticker(event)
+    except ValueError:
+        # Of another kind of event: it is shown all the same, before all others.
+        return _NO_WEEK
 
 
 def _event(event: str, records: TradeRecords, start: Money) -> EventStatus:
@@ -127,7 +133,8 @@ def _market(ticker: str, portfolio: Portfolio, paid: dict[str, RecordSettlement]
 
 def _pnl(events: Iterable[EventStatus], running: Week, day: dt.date) -> PnlStatus:
     listed = tuple(events)
-    week = next((each for each in listed if each.week == running.sunday), None)
+    in_week = [each for each in listed if each.week == running.sunday]
+    week = next(iter(in_week or listed[-1:]), None)
     nothing = format_money(Money(0))
     return PnlStatus(
         day=day,

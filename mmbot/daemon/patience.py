@@ -171,6 +171,8 @@ class Patience:
         """Wait with `sleep`; `tell` is told what is waited for, at every attempt."""
         self._sleep = sleep
         self._tell = tell
+        # What is waited for at present; empty if nothing is.
+        self.waits_for = ""
         self._log = structlog.get_logger()
 
     async def until_available(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
@@ -181,12 +183,14 @@ class Patience:
                 result = await attempt()
             except Unavailable as error:
                 waited = True
+                self.waits_for = str(error)
                 self._tell(str(error))
                 if reminder.is_due(str(error)):
                     self._log.warning("start.waits", waits_for=str(error))
                 await self._sleep(seconds)
             else:
                 break
+        self.waits_for = ""
         if waited:
             self._log.info("start.goes_on", seconds=round(time.monotonic() - began, 1))
         return result

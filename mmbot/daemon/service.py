@@ -346,6 +346,8 @@ class Service:
     def _problems(self) -> tuple[str, ...]:
         """Return what a person should see to, in sentences."""
         problems = list(self._bystanders.problems)
+        if self._patience.waits_for:
+            problems.append(f"the start waits: {self._patience.waits_for}")
         if self.reloader is None:
             return tuple(problems)
         if self.reloader.problem:

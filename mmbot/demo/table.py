@@ -6,18 +6,22 @@ import datetime as dt
 from typing import Any
 
 from rich.console import Group
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from mmbot.tsa.calendar import Week
+
 # Markets that nothing is to be said of: most of a ladder, on most days.
-_HIDDEN = frozenset({"fair_extreme"})
+_HIDDEN = frozenset({"closed", "fair_extreme", "settled"})
 
 
 class WeekTable:
     """The state of the latest log lines, rendered by rich at its own refresh rate."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, week: Week) -> None:
         self._title = title
+        self._begin, self._end = week.opens, week.settles
         self._heartbeat: dict[str, Any] = {}
         self._markets: dict[str, dict[str, Any]] = {}
         self._published: int | str = "-"
@@ -53,7 +57,7 @@ class WeekTable:
             (self._title, "bold"),
             f"\n{self._time()}, {self._published} of 7 days published",
             f", {self._orders} orders, {self._fills} fills, P&L {_dollars(beat, 'fair')}",
-            f", at worst {_dollars(beat, 'worst')}",
+            f", at worst {_dollars(beat, 'worst')} dollars",
         )
         table = Table("strike", "fair", "our bid", "our ask", "position", "no quote because")
         for column in table.columns[:5]:
@@ -70,7 +74,16 @@ class WeekTable:
                 "" if row["position"] == "0.00" else row["position"],
                 row["reason"],
             )
-        return Group(head, table, Text(self._news, style="dim"))
+        return Group(head, self._progress(), table, Text(self._news, style="dim"))
+
+    def _progress(self) -> Table:
+        """Return how much of the week is over, from its opening to its settlement."""
+        calendar = self._heartbeat.get("calendar")
+        now = dt.datetime.fromisoformat(calendar) if calendar else self._begin
+        part = (now - self._begin) / (self._end - self._begin)
+        bar = Table.grid()
+        bar.add_row(ProgressBar(total=1.0, completed=min(1.0, max(0.0, part)), width=60))
+        return bar
 
     def _time(self) -> str:
         calendar = self._heartbeat.get("calendar")
@@ -79,4 +92,4 @@ class WeekTable:
 
 def _dollars(beat: dict[str, Any], which: str) -> str:
     amount = beat.get(f"pnl_week_{which}")
-    return "-" if amount is None else f"${float(amount):+,.2f}"
+    return "-" if amount is None else f"{float(amount):+,.2f}"

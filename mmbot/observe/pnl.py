@@ -76,11 +76,13 @@ def event_pnl(state: TradingState, event_state: EventState, now: Milliseconds) -
 
 
 def account_pnl(state: TradingState, now: Milliseconds) -> PnlStatus:
-    """Return the P&L over all events, and that of the running week."""
+    """Return the P&L over all events, and that of the running week, or else of the latest."""
     day = state.clock.at(now).date()
     events = {each: event_pnl(state, each, now) for each in state.events.values()}
-    running = [(each, pnl) for each, pnl in events.items() if each.week == Week.of(day)]
-    week, of_week = running[0] if running else (None, None)
+    running = [each for each in events if each.week == Week.of(day)]
+    latest = sorted(events, key=lambda each: each.week)[-1:]
+    week = next(iter(running or latest), None)
+    of_week = events[week] if week else None
     every = tuple(events.values())
     return PnlStatus(
         day=day,

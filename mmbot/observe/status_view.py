@@ -170,7 +170,7 @@ def _has_something(market: MarketStatus) -> bool:
 
 
 def _markets(markets: list[MarketStatus]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
     for heading in ("", "fair", "book bid", "ask", "own bid", "ask", "held", "P&L", "at worst"):
         table.add_column(heading, justify="right", no_wrap=True)
     for market in markets:
@@ -236,7 +236,9 @@ def _order(order: OwnOrder) -> Text:
 
 def _count(count: str) -> str:
     contracts = float(count)
-    return f"{contracts / 1000:.3g}k" if contracts >= 10_000 else f"{contracts:g}"
+    if contracts >= 10_000:
+        return f"{contracts / 1000:.3g}k"
+    return f"{contracts:.0f}" if contracts >= 100 else f"{contracts:g}"
 
 
 def price(dollars: str) -> str:

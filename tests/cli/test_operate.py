@@ -7,8 +7,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from mmbot.cli import operate
+from mmbot.cli import operate, plan
 from mmbot.daemon.ledger import Ledger, read_halt
+from mmbot.daemon_api import Offer, PlannedMarket, PlanReport, QuotedMarket
 from tests.cli.conftest import Mmbot
 
 CONFIG = ("--config", "config/demo.toml")
@@ -116,3 +117,25 @@ def test_a_halt_in_a_broken_ledger_is_refused(state: Path, invoke: Mmbot) -> Non
 def test_a_halt_reports_in_json_whether_a_daemon_runs(state: Path, invoke: Mmbot) -> None:
     printed = orjson.loads(invoke("halt", *CONFIG, "--json").stdout)
     assert (printed["running"], printed["live"], printed["left"]) == (False, 0, 0)
+
+
+def test_a_plan_is_readable_in_eighty_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    now, then = Offer("0.2550", "120.00"), Offer("0.2350", "120.00")
+    markets = [
+        PlannedMarket(
+            f"KXTSAW-26APR19-A2.{number}",
+            QuotedMarket(0.512, now, now, "", 12.1, 13.4),
+            QuotedMarket(0.512, then, None, "no_price_or_room", 12.1, 13.4),
+            differs=True,
+        )
+        for number in range(40, 60)
+    ]
+    plan._show_plan(PlanReport(tuple(markets)))
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "\u2026" not in shown
+    assert "* 120 at .235" in shown
+    assert "A2.47 ...: nothing -> no_price_or_room" in " ".join(shown.split())

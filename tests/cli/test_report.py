@@ -18,7 +18,8 @@ from mmbot.daemon.bank_file import bank_path, store_hindcasts
 from mmbot.daemon.ledger import Ledger
 from mmbot.forecast.model import Hindcasts
 from mmbot.forecast.pool import TrackRecord
-from mmbot.trading.commands import RecordViews
+from mmbot.trading.commands import RecordFill, RecordViews
+from tests.daemon.builders import EVENT, TICKER, fill
 from tests.research.records import (
     FILLS,
     FIRST,
@@ -51,8 +52,8 @@ def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
 def ledger(tmp_path: Path) -> Any:
     """Keep a ledger open, as the daemon does."""
     ledger = Ledger(tmp_path / "state")
-    for fill in FILLS:
-        ledger.add_fill(fill)
+    for record in FILLS:
+        ledger.add_fill(record)
     ledger.add_views(RecordViews(SAMPLES, MARKOUTS))
     for settlement in SETTLEMENTS:
         ledger.add_settlement(settlement)
@@ -163,3 +164,15 @@ def test_the_calibration_of_the_daemons_forecasts_is_reported(
     assert {k: (each["weeks"], each["coverage80"]) for k, each in lately.items()} == {
         str(k): (26, 1.0) for k in range(7)
     }
+
+
+def test_in_mid_week_what_is_open_is_shown(
+    report: Report, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ledger = Ledger(tmp_path / "state")
+    ledger.add_fill(RecordFill(fill(), 1, confirmed=True))
+    ledger.close()
+    assert report() == 0
+    said = " ".join(capfd.readouterr().out.split())
+    assert f"Open: {EVENT}, cash -5.60, at worst -5.60 dollars" in said
+    assert f"{TICKER} +10 -5.60 open -5.60" in said

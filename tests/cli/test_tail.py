@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -130,3 +131,38 @@ def test_it_ends_quietly_when_nobody_reads_any_more(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(timeout=60) == 0
+
+
+def test_lines_that_never_cease_are_shown_as_they_come(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "mmbot", "tail"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        os.set_blocking(process.stdout.fileno(), False)
+        shown: bytes | None = None
+        # A line every twentieth of a second, which is never a pause.
+        for number in range(600):
+            process.stdin.write(f"{line(number=number)}\n".encode())
+            process.stdin.flush()
+            time.sleep(0.05)
+            if shown := process.stdout.read():
+                break
+        assert shown
+        process.stdin.close()
+
+
+def test_a_units_journal_is_read(
+    log: Path, tmp_path: Path, invoke: Mmbot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "journalctl"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\ncat {log}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    shown = invoke("tail", "--unit", "mmbot", "--no-follow", "-n", "7").stdout
+    assert "helper.died" in shown
+    asked = (tmp_path / "asked").read_text().split()
+    assert asked == ["--unit", "mmbot", "--output", "cat", "--quiet", "--lines", "7", "--no-pager"]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "--unit needs journalctl" in invoke("tail", "--unit", "mmbot").stderr

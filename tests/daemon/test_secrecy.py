@@ -215,7 +215,8 @@ def test_no_command_takes_a_secret_as_an_argument() -> None:
     }
     # The simulated exchange makes a key of its own; these say of what kind and where to. An id is
     # no secret, and the private key is named by its file.
-    assert suspicious == {"--key-type", "--key-dir", "--key-id", "--private-key"}
+    ids_and_files = {"--key-id", "--private-key", "--key-path"}
+    assert suspicious == {"--key-type", "--key-dir"} | ids_and_files
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from mmbot.daemon import control_client
 from mmbot.daemon.account_client import CANCEL_SECONDS
 from mmbot.daemon.ledger import Ledger
+from mmbot.daemon_api import Status
+from mmbot.status_report import StatusReport
 from tests.daemon.outage import front
 from tests.daemon.processes import PATIENCE_SECONDS, Session, Start, daemon, read_until, session
 
@@ -80,6 +83,10 @@ async def test_a_stop_while_no_exchange_is_there_ends_at_once_and_admits_it(
         (line,) = (line for line in running.log if line["event"] == "start.waits")
         assert line["level"] == "warning"
         assert f"there is no exchange at {nowhere}" in line["waits_for"]
+        directory = tmp_path / "state" / "demo" / "simulated"
+        shown = await asyncio.to_thread(control_client.ask, directory, Status())
+        assert isinstance(shown, StatusReport)
+        assert any(nowhere in problem for problem in shown.problems)
         running.process.terminate()
         started = time.monotonic()
         assert await running.ended() == 4

@@ -143,6 +143,14 @@ def test_what_was_won_yesterday_is_not_todays() -> None:
     assert event.pnl_today_fair == "0.000000"
 
 
+def test_while_no_event_of_the_week_is_listed_the_latest_is_the_weeks() -> None:
+    bench = traded()
+    bench.handle(Woken(), after=2_000)
+    bench.now += 6 * 24 * 3_600_000
+    pnl = shown(bench).pnl
+    assert (pnl.week, pnl.week_fair) == (only_event(bench).event, only_event(bench).pnl_fair)
+
+
 def test_a_settled_market_counts_with_its_payout() -> None:
     bench = traded()
     bench.handle(market_settled(MIDDLE, 10_000, final=True))
@@ -199,6 +207,14 @@ def test_a_person_reads_it_in_eighty_columns() -> None:
     assert "0.500" in text
     assert "+5" in text
     assert f"A2.8 no_book: {Gate.NO_BOOK.meaning}" in " ".join(text.split())
+
+
+def test_the_widest_figures_fit() -> None:
+    bench = traded()
+    bench.handle(book(MIDDLE, 4055, 5955, 99_928))
+    text = text_of(shown(bench))
+    assert "\u2026" not in text
+    assert "999@.4055" in text
 
 
 def test_what_keeps_everything_off_stands_in_words() -> None:

@@ -137,10 +137,9 @@ async def assert_refused_without_settings(bare: Bare) -> None:
 
 
 async def assert_mmbot_means_the_service(bare: Bare) -> None:
-    venue = f"--config /etc/mmbot/config.toml --venue {VENUE}"
-    await bare.typed(f"mmbot halt {venue}")
+    await bare.typed(f"mmbot halt --venue {VENUE}")
     assert await bare.orders() == set()
-    await bare.typed(f"mmbot resume {venue}")
+    await bare.typed(f"mmbot resume --venue {VENUE}")
     await bare.until_quotes()
 
 

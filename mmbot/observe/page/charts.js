@@ -32,6 +32,7 @@ export function draw(figure, data, height, make, say, sentence = "") {
   const options = {
     width: figure.clientWidth,
     height,
+    padding: [10, 10, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
     hooks: { setCursor: [(plot) => tell(plot, caption, say)] },

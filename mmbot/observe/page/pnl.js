@@ -46,7 +46,7 @@ function options() {
       { paths: stepped, stroke: colour("bad", 0.8), width: 1.25, dash: [4, 3], points: { show: false } },
       {
         paths: () => null,
-        points: { show: true, size: 8, stroke: colour("card"), fill: colour("accent"), width: 1.5 },
+        points: { show: true, size: 7, stroke: colour("accent"), fill: colour("accent"), width: 0 },
       },
     ],
     plugins: [{ hooks: { draw: line("y", 0, colour("muted")) } }],

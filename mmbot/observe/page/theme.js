@@ -12,7 +12,7 @@ const chosen = () => (stored() in NEXT ? stored() : "auto");
 function apply() {
   document.documentElement.dataset.theme = chosen();
   const button = byId("theme");
-  button.textContent = LABEL[chosen()];
+  button.textContent = `\u25D0 ${LABEL[chosen()]}`;
   button.title = `Colours: ${LABEL[chosen()].toLowerCase()}. Click for the next.`;
 }
 
