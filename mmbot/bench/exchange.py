@@ -45,6 +45,8 @@ _ANSWER_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 0.01
 # So much is sent ahead of what is read: no frame waits for long, as none does at the exchange.
 _CHUNKS_UNDER_WAY: Final = 4
+# A client that reads nothing for so long has gone.
+_FLOOD_SECONDS: Final = 20.0
 _PING: Final = b"\x89\x05flood"
 
 
@@ -163,25 +165,30 @@ class BenchServer(Server):
         if self._flood is None:
             rng = random.Random("flood")  # noqa: S311 (which levels change)
             self._flood = Flood(list(books.tickers or {}), self._own(), rng)
-            self._send(self._flood.ladders(books, now_ms()), session)
-            await asyncio.sleep(1.0)
+            for ladder in self._flood.ladders(books, now_ms()):
+                await self._send_and_wait(ladder, session)
+            await self._answered(but=0)
         began, sent = time.perf_counter(), 0
         while sent < frames:
             sent += self._flood.chunk
-            # What was sent before a ping is read by the time that it is answered.
-            chunk = self._flood.next_chunk(books, now_ms())
-            self._send(chunk + _PING, session)
-            self._unanswered += 1
-            await self._answered(but=_CHUNKS_UNDER_WAY)
+            await self._send_and_wait(self._flood.next_chunk(books, now_ms()), session)
         await self._answered(but=0)
         return {"frames": sent, "seconds": time.perf_counter() - began}
+
+    async def _send_and_wait(self, frames: bytes, session: StreamSession) -> None:
+        """Send frames, unless too many are under way."""
+        # What was sent before a ping is read by the time that it is answered.
+        self._send(frames + _PING, session)
+        self._unanswered += 1
+        await self._answered(but=_CHUNKS_UNDER_WAY)
 
     async def _answered(self, *, but: int) -> None:
         """Wait until all pings but so many are answered."""
         await asyncio.sleep(0)
-        while self._unanswered > but:
-            self._ponged.clear()
-            await self._ponged.wait()
+        async with asyncio.timeout(_FLOOD_SECONDS):
+            while self._unanswered > but:
+                self._ponged.clear()
+                await self._ponged.wait()
 
     def _socket(self) -> web.WebSocketResponse:
         return web.WebSocketResponse(autoping=False)

@@ -8,7 +8,7 @@ back; the others change what rests behind it.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mmbot.exchange.stream_session import Subscription
 from mmbot.trading.values import Side
@@ -73,16 +73,16 @@ class Flood:
         self._parts: list[tuple[bytes, bytes]] = []
         self._next = 0
 
-    def ladders(self, books: Subscription, now: Milliseconds) -> bytes:
-        """Return the frames that put the levels into the books."""
+    def ladders(self, books: Subscription, now: Milliseconds) -> Iterator[bytes]:
+        """Yield the frames that put the levels into the books, a market's side at a time."""
         self._parts = list(self._changes(books.sid))
-        return b"".join(
-            websocket_frame(book_side(books, ticker, side, price, _WHOLE, now))
-            for (ticker, side), best in self._best.items()
-            for price in _levels(side, best)
-        )
+        for (ticker, side), best in self._best.items():
+            yield b"".join(
+                websocket_frame(book_side(books, ticker, side, price, _WHOLE, now))
+                for price in _levels(side, best)
+            )
 
-    def _changes(self, sid: int):  # type: ignore[no-untyped-def]
+    def _changes(self, sid: int) -> Iterator[tuple[bytes, bytes]]:
         """Yield changes of which every one is undone by a later one."""
         pairs = []
         places = list(self._best.items())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections import deque
+from itertools import islice
 from typing import assert_never
 
 from mmbot.bot.beliefs import Beliefs, BeliefStep
@@ -71,11 +72,14 @@ from mmbot.trading.events import (
     StreamLost,
     Woken,
 )
+from mmbot.trading.orders import OrderState
 from mmbot.trading.values import USUAL_INTERVALS, Intervals
 from mmbot.tsa.calendar import CalendarClock
 from mmbot.tsa.counts import Counts
 from mmbot.units import Milliseconds
 
+# Of how many orders the cancel is prepared: one each time, each for two seconds.
+_MOST_PREPARED = 100
 # Days without a count that may still matter: those of some weeks.
 _MOST_DAYS_GIVEN_UP = 60
 
@@ -148,6 +152,13 @@ class Bot:
     def stream_headers(self, now: Milliseconds) -> tuple[tuple[str, str], ...]:
         """Return the headers with which the stream is opened at `now`."""
         return self._signer.headers("GET", STREAM_PATH, now)
+
+    def prepare(self, now: Milliseconds) -> None:
+        """Do ahead, while nobody waits, a small part of what will be urgent."""
+        orders = self.engine.state.orders
+        resting = (order for order in orders if order.state is OrderState.RESTING)
+        ids = (order.order_id for order in islice(resting, _MOST_PREPARED))
+        self._gateway.prepare_cancels(ids, now)
 
     def handle(self, happened: BotInput, now: Milliseconds) -> list[Output]:
         """Apply an input; return the outputs, to be executed in order."""

@@ -7,6 +7,7 @@ further input is handled, as the bot's state may be half changed.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,12 +28,14 @@ from mmbot.bot.inputs import (
     StreamOpened,
     TimerFired,
 )
+from mmbot.bot.latency import Latency
 from mmbot.bot.outputs import FetchPage, FitForecast, Output, RecordCounts
 from mmbot.config import Settings
 from mmbot.daemon.account_client import CLOCK, wall_clock
 from mmbot.daemon.capture import Capture
 from mmbot.daemon.counts_worker import CountsWorker
 from mmbot.daemon.endpoints import Venue
+from mmbot.daemon.garbage import GarbageCollector
 from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.ledger_writer import LedgerWriter
@@ -58,6 +61,10 @@ from mmbot.trading.events import LedgerBehind
 from mmbot.units import Milliseconds, Money, format_money, format_price
 from mmbot.versions import versions
 
+# After so long without a frame or a request nobody waits.
+_IDLE_SECONDS = 0.05
+# How often it is looked how late the loop is.
+_SAMPLE_SECONDS = 0.01
 # How often `Interceptor.advance` is called.
 _TICK_SECONDS = 1.0
 
@@ -74,6 +81,7 @@ class BotRunner:
         reacted: Called with the seconds from a frame to a write that follows from it.
         heard: Called with name and fields of each line that the bot logs, whatever is shown.
         prepared: Set once a forecaster is fitted, cannot be for want of counts, or a stop is due.
+        latency: How quick it is.
         no_counts: Why no forecaster can be fitted: the counts cannot be read. Empty otherwise.
         finished: Set once the exchange lists no order of the bot, or the supervisor has given up.
     """
@@ -117,9 +125,10 @@ class BotRunner:
         self.stream = StreamClient(venue.ws_url, self, rng)
         self.heard: Callable[[str, Mapping[str, Any]], None] = lambda _name, _fields: None
         self.reacted: Callable[[float], None] = lambda _seconds: None
-        # When the frame was read that is being handled; 0 while none is.
+        # When the frames were read that are being handled; 0 while none are.
         self._frame_at = 0.0
         self.prepared, self.finished = asyncio.Event(), asyncio.Event()
+        self.latency = Latency()
         self.no_counts: str = ""
         self._ended = False
         self._tasks: asyncio.TaskGroup | None = None
@@ -127,11 +136,21 @@ class BotRunner:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: Milliseconds = 0
         self._clock_set = False
+        # When any were read last.
+        self._last_read_at = 0.0
+        self._garbage = GarbageCollector()
+        # Lines of the log that wait until everything is sent.
+        self._notes: list[Note] = []
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         """Send requests in tasks of this group from now on, on the record."""
         self._tasks = tasks
         self.interceptor.begin(wall_clock())
+        self._watch_loop()
+
+    def settle(self) -> None:
+        """Take what there is for what stays, once all is prepared for trading."""
+        self._garbage.freeze(asyncio.get_running_loop().time())
 
     def end(self) -> None:
         """Handle no input and send nothing any more; cancel all that is under way."""
@@ -139,6 +158,7 @@ class BotRunner:
         for call in self._calls:
             call.cancel()
         self.worker.give_up()
+        self._write_notes()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -157,6 +177,20 @@ class BotRunner:
             self._watch_clock()
             self.interceptor.advance(wall_clock())
             self._handle_intercepted()
+
+    def _watch_loop(self, due: float = math.inf) -> None:
+        """Measure how late the loop is, again and again."""
+        if self._ended:
+            return
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if now >= due:
+            self.latency.lag_ms.add((now - due) * 1000)
+        idle = time.perf_counter() - self._last_read_at > _IDLE_SECONDS and not self._calls
+        self._garbage.collect_if_due(now, idle=idle)
+        self.bot.prepare(wall_clock())
+        again = now + _SAMPLE_SECONDS
+        loop.call_at(again, self._watch_loop, again)
 
     def _watch_clock(self) -> None:
         """Report when somebody has set the machine's clock, and when it is as before."""
@@ -199,12 +233,16 @@ class BotRunner:
         """Pass frames through the interceptor to the bot; return whether all is subscribed."""
         if self._ended or self._supervisor.given_up:
             return False
-        self._frame_at = time.perf_counter()
+        self._frame_at = self._last_read_at = time.perf_counter()
         with self._supervisor.vital():
             for frame in frames:
                 for each in self.interceptor.incoming(frame, wall_clock()):
                     self._driver.handle(FrameReceived(each))
         self._frame_at = 0.0
+        self.latency.frames += len(frames)
+        age = self.bot.feed_age(wall_clock())
+        if age is not None:
+            self.latency.age_ms.add(age)
         return self.bot.streaming
 
     def disconnected(self) -> None:
@@ -238,7 +276,9 @@ class BotRunner:
             answer = self.interceptor.answer(call.request, wall_clock())
             if answer is None:
                 if frame_at and call.request.method != "GET":
-                    self.reacted(time.perf_counter() - frame_at)
+                    seconds = time.perf_counter() - frame_at
+                    self.latency.order_us.add(seconds * 1e6)
+                    self.reacted(seconds)
                 sent = wall_clock()
                 answer = await self._rest.try_call(call.request)
                 self._correct_clock(call, answer, sent)
@@ -307,9 +347,20 @@ class BotRunner:
             self._log.warning("ledger.behind")
 
     def log(self, note: Note) -> None:
-        """Write a line into the log."""
-        getattr(self._log, note.level)(note.name, **note.fields)
-        self.heard(note.name, note.fields)
+        """Write a line into the log; what follows from a frame waits until its orders are sent."""
+        self._notes.append(note)
+        if not self._frame_at:
+            self._write_notes()
+        elif len(self._notes) == 1:
+            asyncio.get_running_loop().call_soon(self._write_notes)
+
+    def _write_notes(self) -> None:
+        notes, self._notes = self._notes, []
+        for note in notes:
+            if note.name == "belief.exposure":
+                self.latency.risk_cent_seconds.add(note.fields["cent_seconds"])
+            getattr(self._log, note.level)(note.name, **note.fields)
+            self.heard(note.name, note.fields)
 
     def counts_unavailable(self, reason: str) -> None:
         """Report that there are no counts to forecast from."""

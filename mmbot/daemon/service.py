@@ -271,6 +271,7 @@ class Service:
             self._log.info("recording", directory=str(self._state / "capture"))
             self._runner.handle(EventOccurred(Halted(self._began, ONLY_RECORDS)))
         await self._operations.recall()
+        self._runner.settle()
         self._bystanders.watchdog.examine(self._condition)
         helpers: dict[str, Callable[[], Awaitable[None]]] = {
             "stream": self._runner.stream.run,
@@ -385,3 +386,4 @@ class Service:
             await asyncio.sleep(pause)
             for event, fields in self._observer.heartbeat(self._operations.status()):
                 self._log.info(event, **fields)
+            self._log.info("latency", **self._runner.latency.tell())

@@ -7,7 +7,8 @@ signs it with PSS (SHA-256, salt as long as the digest), an Ed25519 key directly
 from __future__ import annotations
 
 import base64
-from typing import TypeAlias
+from collections.abc import Iterable
+from typing import Final, TypeAlias
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -15,6 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from mmbot.errors import BadInput
 from mmbot.units import Milliseconds
+
+# The exchange accepts signatures that are seconds old; one made ahead is used for so long, and made
+# anew after this.
+_FRESH_MS: Final[Milliseconds] = 3_000
+_RENEWED_MS: Final[Milliseconds] = 2_000
 
 PrivateKey: TypeAlias = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
@@ -40,6 +46,8 @@ class Signer:
     def __init__(self, key_id: str, key: PrivateKey) -> None:
         self._key_id = key_id
         self._key = key
+        # Signatures made ahead, by method and path, with the time that they are signed for.
+        self._prepared: dict[tuple[str, str], tuple[Milliseconds, bytes]] = {}
 
     @property
     def key_id(self) -> str:
@@ -50,14 +58,36 @@ class Signer:
         return "Signer(...)"
 
     def headers(self, method: str, path: str, now: Milliseconds) -> tuple[tuple[str, str], ...]:
-        """Return the three headers that authenticate a request sent at `now`."""
-        text = f"{now}{method}{path}".encode()
-        if isinstance(self._key, ed25519.Ed25519PrivateKey):
-            signature = self._key.sign(text)
+        """Return the three headers that authenticate a request sent at `now`.
+
+        A signature that was prepared a moment ago saves the time of making it.
+        """
+        prepared = self._prepared.pop((method, path), None)
+        if prepared is not None and 0 <= now - prepared[0] <= _FRESH_MS:
+            at, signature = prepared
         else:
-            signature = self._key.sign(text, _PSS, hashes.SHA256())
+            at, signature = now, self._sign(method, path, now)
         return (
             ("KALSHI-ACCESS-KEY", self._key_id),
-            ("KALSHI-ACCESS-TIMESTAMP", str(now)),
+            ("KALSHI-ACCESS-TIMESTAMP", str(at)),
             ("KALSHI-ACCESS-SIGNATURE", base64.b64encode(signature).decode()),
         )
+
+    def prepare(self, requests: Iterable[tuple[str, str]], now: Milliseconds) -> None:
+        """Sign one of some requests ahead, given by method and path: one that is not, or staler.
+
+        Each signature is used once. Those of other requests are dropped.
+        """
+        wanted = dict.fromkeys(requests)
+        self._prepared = {each: made for each, made in self._prepared.items() if each in wanted}
+        for each in wanted:
+            made = self._prepared.get(each)
+            if made is None or not 0 <= now - made[0] <= _RENEWED_MS:
+                self._prepared[each] = now, self._sign(*each, now)
+                return
+
+    def _sign(self, method: str, path: str, now: Milliseconds) -> bytes:
+        text = f"{now}{method}{path}".encode()
+        if isinstance(self._key, ed25519.Ed25519PrivateKey):
+            return self._key.sign(text)
+        return self._key.sign(text, _PSS, hashes.SHA256())

@@ -22,7 +22,7 @@ from mmbot.kalshi.account_readings import query_order, read_account
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.group_readings import ensure_group, reset_group
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest, date_of
-from mmbot.kalshi.readings import Reading, ReadingError, read_fee_type, read_listing
+from mmbot.kalshi.readings import ORDERS, Reading, ReadingError, read_fee_type, read_listing
 from mmbot.kalshi.unknown_words import VocabularyMonitor
 from mmbot.kalshi.writes import WriteCommand, outcomes, refusal_of, write_name, write_request
 from mmbot.trading.commands import (
@@ -95,6 +95,10 @@ class Gateway:
             sent = _Sent(batch, write_request(batch, self._subaccount))
             calls.append(self._send(sent, now))
         return calls
+
+    def prepare_cancels(self, order_ids: Iterable[str], now: Milliseconds) -> None:
+        """Sign the cancel of one of some orders ahead: nothing is more urgent than a cancel."""
+        self._signer.prepare((("DELETE", f"{BASE_PATH}{ORDERS}/{each}") for each in order_ids), now)
 
     def start_reading(self, command: ReadCommand, now: Milliseconds) -> list[Call]:
         """Start a reading; return its first request, unless it has to wait for another to end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -43,9 +44,15 @@ def date_of(request: HttpRequest, answer: HttpAnswer | None) -> Milliseconds | N
     headers = dict(answer.headers) if answer is not None else {}
     if headers.get("age", "0") != "0" or request.path.startswith(_CACHED_PATHS):
         return None
+    return _milliseconds(headers.get("date", ""))
+
+
+@lru_cache(256)
+def _milliseconds(date: str) -> Milliseconds | None:
+    """Return an HTTP date as milliseconds; many answers bear the same."""
     try:
-        date = parsedate_to_datetime(headers.get("date", ""))
+        at = parsedate_to_datetime(date)
     except (ValueError, OverflowError):
         return None
     # A zone of "-0000" is UTC without a word on where it was read.
-    return to_milliseconds(date if date.tzinfo else date.replace(tzinfo=dt.UTC))
+    return to_milliseconds(at if at.tzinfo else at.replace(tzinfo=dt.UTC))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -23,6 +23,7 @@ from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.kalshi.readings import ORDERS
+from mmbot.recording.late_records import LateRecords
 from mmbot.recording.recorder import RecordedBot
 from mmbot.trading.commands import Place
 from mmbot.trading.events import (
@@ -185,7 +186,10 @@ class BenchMarket:
         frames: Renders the next frames of its books' subscription.
         middles: The middle of each market's book, in cents.
         recorded: How many bytes were kept of its inputs and outputs.
+        sent: Called with each request where it would be sent, before anything else is done.
     """
+
+    sent: Callable[[Call], object] | None = None
 
     def __init__(self, markets: int, signer: Signer) -> None:
         """Open so many markets, rounded up to whole events."""
@@ -193,11 +197,14 @@ class BenchMarket:
         self.recorded = 0
         self._placed: dict[str, Place] = {}
         self._outputs: list[Output] = []
+        # As in the daemon, a step is recorded after its requests are sent.
+        self._late: list[Callable[[], None]] = []
+        self._records = LateRecords(self._keep, self._late.append)
         rng = random.Random("bench")  # noqa: S311 (jitter, not secrecy)
         self.bot: Bot = RecordedBot(
-            SETTINGS, CalendarClock(), signer, "bench", rng, keep=self._keep
+            SETTINGS, CalendarClock(), signer, "bench", rng, keep=self._records
         )
-        self._driver = Driver(self.bot.handle, lambda: self.now, self._outputs.append)
+        self._driver = Driver(self.bot.handle, lambda: self.now, self._execute)
         events = list(_events(-(-markets // len(STRIKES))))
         tickers = [market.ticker for event in events for market in event.markets]
         self.middles = [round(100 * fair) for fair in _FAIR] * len(events)
@@ -209,6 +216,11 @@ class BenchMarket:
             above = Belief(event.week, 0, STRIKES, _FAIR, 2_300_000.0, 250_000.0, "", "")
             self._occurred(BeliefFormed(above))
         self.settle()
+
+    def _execute(self, output: Output) -> None:
+        if self.sent is not None and isinstance(output, Call):
+            self.sent(output)
+        self._outputs.append(output)
 
     def _keep(self, record: bytes) -> None:
         self.recorded += len(record)
@@ -228,8 +240,10 @@ class BenchMarket:
         self._driver.handle(EventOccurred(event))
 
     def received(self, frame: bytes) -> None:
-        """Have the bot handle a frame."""
+        """Have the bot handle a frame, and record it."""
         self._driver.handle(FrameReceived(frame))
+        while self._late:
+            self._late.pop()()
 
     @property
     def calls(self) -> list[Call]:

@@ -27,6 +27,7 @@ from mmbot.research.bench_market import (
 from mmbot.research.book_peers import ToTop, peers
 from mmbot.trading.book import Book
 from mmbot.trading.events import BookChanged, BookReplaced
+from mmbot.trading.values import Side
 
 # Nanoseconds of this thread; a clock that counts other processes would measure them as well.
 Clock: TypeAlias = Callable[[], int]
@@ -35,7 +36,7 @@ _MARKETS = len(STRIKES)
 # Of twenty frames one moves a best price.
 _QUIET_BETWEEN = 38
 # Between two changes that move a price, in milliseconds.
-_APART_MS = 2
+_APART_MS = 1
 
 
 class HotPath(msgspec.Struct, frozen=True):
@@ -103,22 +104,30 @@ def time_hot_path(clock: Clock, signer: Signer, frames: int, orders: int, rounds
 
 
 def time_orders(clock: Clock, signer: Signer, orders: int) -> tuple[float, float]:
-    """Return p50 and p99 of the time from a frame that moves an order to the request."""
+    """Return p50 and p99 of the time from a frame that moves an order to the request.
+
+    The best prices of all markets go, one frame after another, and come back after the orders that
+    answered are off.
+    """
     market = BenchMarket(_MARKETS, signer)
     taken: list[float] = []
-    index = 0
+    sent: list[int] = []
+    market.sent = lambda _: sent.append(clock())
+    bursts = 0
     while len(taken) < orders:
-        index += 1
-        for frame in market.move(index % _MARKETS, "ask" if index % 2 else "bid"):
-            market.at(market.now + _APART_MS)
-            began = clock()
-            market.received(frame)
-            spent = clock() - began
-            if market.calls:
-                taken.append(spent / 1000)
-            market.settle()
-        if index > 10 * orders:
+        bursts += 1
+        if bursts * _MARKETS > 10 * orders + 1_000:
             raise RuntimeError("the price moves no orders")
+        side: Side = "ask" if bursts % 2 else "bid"
+        for burst in zip(*(market.move(index, side) for index in range(_MARKETS)), strict=True):
+            for frame in burst:
+                market.at(market.now + _APART_MS)
+                sent.clear()
+                began = clock()
+                market.received(frame)
+                if sent:
+                    taken.append((sent[0] - began) / 1000)
+            market.settle()
     return median(taken), quantiles(taken, n=100)[-1]
 
 

@@ -99,12 +99,21 @@ class Book:
         bid, ask = self.best_bid, self.best_ask
         # Most books are deep enough at their best prices; only the others are searched.
         if bid is not None and self._bids[bid] - our_bids.get(bid, 0) < depth:
-            bids = (p for p, count in self._bids.items() if count - our_bids.get(p, 0) >= depth)
-            bid = max(bids, default=None)
+            bid = _best("bid", _deep_enough(self._bids, our_bids, depth))
         if ask is not None and self._asks[ask] - our_asks.get(ask, 0) < depth:
-            asks = (p for p, count in self._asks.items() if count - our_asks.get(p, 0) >= depth)
-            ask = min(asks, default=None)
+            ask = _best("ask", _deep_enough(self._asks, our_asks, depth))
         return Top(bid, ask)
+
+    def top_and_deep(
+        self, our_bids: Mapping[Price, Count], our_asks: Mapping[Price, Count], depth: Count
+    ) -> tuple[Top, Top]:
+        """Return both; where the best levels are as deep as that, they are the same."""
+        top = self.top(our_bids, our_asks)
+        bid, ask = top
+        is_deep = (bid is None or self._bids[bid] - our_bids.get(bid, 0) >= depth) and (
+            ask is None or self._asks[ask] - our_asks.get(ask, 0) >= depth
+        )
+        return top, top if is_deep else self.deep(our_bids, our_asks, depth)
 
     def levels(self, side: Side) -> tuple[Level, ...]:
         """Return one side, best first."""
@@ -122,6 +131,14 @@ class Book:
         bid, ask = self.best_bid, self.best_ask
         if bid is not None and ask is not None and bid >= ask:
             raise CorruptBook(f"the best bid {bid} is not below the best ask {ask}")
+
+
+def _deep_enough(
+    levels: Mapping[Price, int], ours: Mapping[Price, Count], depth: Count
+) -> list[Price]:
+    if not ours:
+        return [price for price, count in levels.items() if count >= depth]
+    return [price for price, count in levels.items() if count - ours.get(price, 0) >= depth]
 
 
 def _best(side: Side, levels: Iterable[Price]) -> Price | None:

@@ -7,6 +7,7 @@ same events at the same times give the same commands.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeAlias, assert_never
 
 from mmbot.config import Settings
@@ -76,7 +77,7 @@ from mmbot.trading.order_groups import OrderGroups
 from mmbot.trading.order_manager import OrderManager
 from mmbot.trading.order_queries import OrderQueries
 from mmbot.trading.refusals import Refusals
-from mmbot.trading.repricing import reprice
+from mmbot.trading.repricing import reprice, reprice_market
 from mmbot.trading.requoting import Requote
 from mmbot.trading.stale_quotes import StaleQuoteExposure
 from mmbot.trading.state import TradingState
@@ -136,8 +137,11 @@ class Engine:
         """Handle one event that happened at `now`; return the commands that follow from it."""
         self.state.orders.now = now
         affected = self._apply(event, now)
-        # Most events are book changes, which leave own orders unchanged: they skip what concerns
-        # orders only.
+        # Book changes leave own orders unchanged: they skip what concerns orders only.
+        if isinstance(event, BookChanged):
+            for ticker in affected:
+                self._requote(reprice_market(self.state, self._buffer, ticker, now), now)
+            return self._finish(now)
         books_only = isinstance(event, BookEvent)
         if not books_only:
             affected = self._check_echoes(affected, now)
@@ -147,10 +151,18 @@ class Engine:
         if not books_only:
             self._buffer.add(*self._stale_quotes.update(now))
             self._orders.log_dropped()
+        self._requote(to_review, now, check_limit=not books_only)
+        return self._finish(now)
+
+    def _requote(
+        self, tickers: Iterable[str], now: Milliseconds, *, check_limit: bool = False
+    ) -> None:
         requote = Requote(
-            self.state, self._buffer, now, self._new_client_id, check_limit=not books_only
+            self.state, self._buffer, now, self._new_client_id, check_limit=check_limit
         )
-        requote.run(to_review)
+        requote.run(tickers)
+
+    def _finish(self, now: Milliseconds) -> list[Command]:
         if self.state.service.stopping:
             self._account.confirm_stop(now)
         return self._buffer.drain()

@@ -33,7 +33,7 @@ _SPREAD_TO_BEGIN, _SPREAD_TO_END = 10 * ONE_CENT, 14 * ONE_CENT
 # How long the last mid stays valid after the book stopped showing it.
 _REMEMBERED_MS = 30 * 60_000
 
-_EMPTY = Top(None, None)
+EMPTY = Top(None, None)
 
 
 class MarketMid(msgspec.Struct):
@@ -55,18 +55,18 @@ class MarketMid(msgspec.Struct):
         ours: tuple[Mapping[Price, Count], Mapping[Price, Count]],
         depth: Count,
         now: Milliseconds,
-    ) -> Top:
-        """Update from the book at `now`, of which `ours` are our own bids and asks.
+    ) -> None:
+        """Update from the book at `now`; `ours` are our own bids and asks in it."""
+        self.update_from(book.deep(*ours, depth) if book else EMPTY, now)
 
-        Return the best prices with so much `depth`, which the mid was taken from.
-        """
-        bid, ask = deep = book.deep(*ours, depth) if book else _EMPTY
+    def update_from(self, deep: Top, now: Milliseconds) -> None:
+        """Update from the best prices of others that are deep enough at `now`."""
+        bid, ask = deep
         widest = _SPREAD_TO_END if self.live else _SPREAD_TO_BEGIN
         if bid is not None and ask is not None and ask - bid <= widest:
             self.mid, self.live = (bid + ask) / (2 * ONE_DOLLAR), True
         elif self.live:
             self.live, self.ended = False, now
-        return deep
 
     def at(self, now: Milliseconds) -> float | None:
         """Return the midpoint in dollars if it is live or recent."""

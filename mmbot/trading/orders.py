@@ -45,6 +45,9 @@ class OrderState(enum.StrEnum):
     # It is over, but fills that the exchange has counted are not booked yet.
     AWAITING_FILLS = "awaiting_fills"
 
+    # An enum's own is several times slower, and states are looked up all the time.
+    __hash__ = str.__hash__
+
 
 class OrderCause(enum.Enum):
     """What changes an order's state."""
@@ -64,6 +67,9 @@ class OrderCause(enum.Enum):
     ENDED_UNBOOKED = enum.auto()
     # A reading of the account lists it as resting, long after it was taken for over.
     LISTED_AGAIN = enum.auto()
+
+    # As with states.
+    __hash__ = object.__hash__
 
 
 _S, _C = OrderState, OrderCause

@@ -7,13 +7,13 @@ and are collected for a moment; until then each market is quoted on the limits t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from mmbot.forecast.belief import Belief
 from mmbot.trading.book import Top
 from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import RecordPnlMark
-from mmbot.trading.fair import pool
+from mmbot.trading.fair import EMPTY, pool
 from mmbot.trading.pricing import price_event
 from mmbot.trading.state import Calm, EventState, MarketState, PricingInputs, TradingState
 from mmbot.units import MONEY_PER_DOLLAR, Milliseconds
@@ -27,6 +27,14 @@ _FOREVER: Final[Milliseconds] = 2**62
 _CASH_TOLERANCE = 0.01
 # In a cell whose wealth is used up, this share of the assigned cash is left for the logarithm.
 _LEAST_WEALTH = 0.01
+
+
+class _Reading(NamedTuple):
+    """A market whose book was read, and the prices that its mid was taken from."""
+
+    market: MarketState
+    top_changed: bool
+    deep: Top
 
 
 def reprice(
@@ -51,104 +59,120 @@ def reprice(
         changed, and all of each event that was priced.
     """
     affected = list(dict.fromkeys(tickers))
-    events = {
-        state.event_of_market[ticker].ticker: state.event_of_market[ticker] for ticker in affected
-    }
-    deep: dict[str, Top] = {}
-    changed = [ticker for ticker in affected if _read_book(state, ticker, deep, now)]
+    changed: list[str] = []
+    readings: dict[str, list[_Reading]] = {}
+    for ticker in affected:
+        reading = _read_book(state, ticker, now)
+        if reading.top_changed:
+            changed.append(ticker)
+        readings.setdefault(state.event_of_market[ticker].ticker, []).append(reading)
     priced: list[str] = []
-    for event_state in events.values():
-        read = [ticker for ticker in affected if ticker in event_state.markets]
-        belief, due = event_state.belief, False
-        if belief is not None and _is_due(state, event_state, belief, read, buffer, now):
-            due = True
-            _price(state, event_state, belief, now)
-            priced += event_state.markets
-        # When the engine is woken, which is when a day may have begun, all of an event is read.
-        if due or event_state.settled or len(read) == len(event_state.markets):
-            mark = state.mark_pnl(event_state, now)
-            if mark is not None:
-                buffer.add(RecordPnlMark(mark))
-            event_state.reduce_only = state.may_only_reduce(event_state, now)
-        for ticker in read:
-            _set_calm(state, event_state, event_state.markets[ticker], deep[ticker], now)
+    for event_ticker, read in readings.items():
+        priced += _reprice_event(state, buffer, state.events[event_ticker], read, now)
     return list(dict.fromkeys((*(changed if books_only else affected), *priced)))
 
 
-def _read_book(state: TradingState, ticker: str, deep: dict[str, Top], now: Milliseconds) -> bool:
-    """Update a market's best prices and mid; return whether the best prices changed.
+def reprice_market(
+    state: TradingState, buffer: CommandBuffer, ticker: str, now: Milliseconds
+) -> Iterable[str]:
+    """Do the same for one market of which only the book may have changed."""
+    event_state, reading = state.event_of_market[ticker], _read_book(state, ticker, now)
+    priced = _reprice_event(state, buffer, event_state, [reading], now)
+    if priced:
+        return dict.fromkeys((ticker, *priced)) if reading.top_changed else priced
+    return (ticker,) if reading.top_changed else ()
 
-    The prices that the mid was taken from are added to `deep`.
-    """
-    market = state.market(ticker)
+
+def _reprice_event(
+    state: TradingState,
+    buffer: CommandBuffer,
+    event_state: EventState,
+    read: list[_Reading],
+    now: Milliseconds,
+) -> Iterable[str]:
+    """Price an event if that is due; return the markets that have a new price."""
+    belief, priced, due = event_state.belief, event_state.priced, False
+    changed: list[bool] = []
+    if belief is not None:
+        if (
+            priced is None
+            or belief is not priced.belief
+            or state.settings is not priced.settings
+            or event_state.fee != priced.fee
+        ):
+            due = True
+        else:
+            account = _account_changed(state, event_state, priced)
+            changed = [account or _mid_moved(each.market, priced, now) for each in read]
+            if True in changed:
+                due = now >= priced.at + _INTERVAL_MS
+                if not due:
+                    buffer.wake_by(priced.at + _INTERVAL_MS)
+        if due:
+            _price(state, event_state, belief, now)
+            changed = []
+    # When the engine is woken, which is when a day may have begun, all of an event is read.
+    if due or len(read) == len(event_state.markets) or event_state.settled:
+        mark = state.mark_pnl(event_state, now)
+        if mark is not None:
+            buffer.add(RecordPnlMark(mark))
+        event_state.reduce_only = state.may_only_reduce(event_state, now)
+    for place, each in enumerate(read):
+        _set_calm(state, event_state, each, now, pending=bool(changed) and changed[place])
+    return event_state.markets if due else ()
+
+
+def _read_book(state: TradingState, ticker: str, now: Milliseconds) -> _Reading:
+    """Update a market's best prices and mid."""
+    market = state.event_of_market[ticker].markets[ticker]
     book, before = market.book, market.top
-    ours = state.orders.levels(ticker)
-    market.top = book.top(*ours) if book else None
-    deep[ticker] = market.market_mid.update(book, ours, state.settings.quoting.mid_depth, now)
-    return market.top != before
+    if book is None:
+        top, deep = None, EMPTY
+    else:
+        top, deep = book.top_and_deep(
+            *state.orders.levels(ticker), state.settings.quoting.mid_depth
+        )
+    market.top = top
+    market.market_mid.update_from(deep, now)
+    return _Reading(market, top != before, deep)
 
 
 def _set_calm(
     state: TradingState,
     event_state: EventState,
-    market: MarketState,
-    deep: Top,
+    reading: _Reading,
     now: Milliseconds,
+    *,
+    pending: bool,
 ) -> None:
     """Set where the book of a market that was just read may change without consequence.
 
-    An event that is settled, or has one market, is marked at every change of a book.
+    An event that is settled, or has one market, is marked at every change of a book. Where a
+    pricing is `pending`, whatever was to be asked for until then has been asked for.
     """
-    bid, ask = deep
+    market, (bid, ask) = reading.market, reading.deep
     marked = market.settled is not None or len(event_state.markets) == 1
     if bid is None or ask is None or marked or state.service.stopping:
         market.calm = None
         return
-    priced, until = event_state.priced, _FOREVER
-    if priced is not None and _has_changed(state, event_state, priced, [market.ticker], now):
-        # Whatever was to be asked for until it is priced again has been asked for.
-        until = priced.at + _INTERVAL_MS
+    priced = event_state.priced
+    until = priced.at + _INTERVAL_MS if pending and priced is not None else _FOREVER
     forgotten_at = market.market_mid.forgotten_at
     if forgotten_at is not None and forgotten_at > now:
         until = min(until, forgotten_at)
     market.calm = Calm(bid, ask, until, priced, len(event_state.portfolio))
 
 
-def _is_due(
-    state: TradingState,
-    event_state: EventState,
-    belief: Belief,
-    read: list[str],
-    buffer: CommandBuffer,
-    now: Milliseconds,
-) -> bool:
-    priced = event_state.priced
-    if priced is None or belief is not priced.belief or state.settings is not priced.settings:
+def _account_changed(state: TradingState, event_state: EventState, priced: PricingInputs) -> bool:
+    """Return whether fills or cash differ from those of the last pricing."""
+    if len(event_state.portfolio) != priced.fills:
         return True
-    if event_state.fee != priced.fee:
-        return True
-    if not _has_changed(state, event_state, priced, read, now):
-        return False
-    if now < priced.at + _INTERVAL_MS:
-        buffer.wake_by(priced.at + _INTERVAL_MS)
-        return False
-    return True
+    cash = state.assigned_cash()
+    return abs(cash - priced.cash) > _CASH_TOLERANCE * priced.cash
 
 
-def _has_changed(
-    state: TradingState,
-    event_state: EventState,
-    priced: PricingInputs,
-    read: list[str],
-    now: Milliseconds,
-) -> bool:
-    """Return whether fills, cash or these markets' mids differ from those of the last pricing."""
-    markets, cash = event_state.markets, state.assigned_cash()
-    return (
-        len(event_state.portfolio) != priced.fills
-        or abs(cash - priced.cash) > _CASH_TOLERANCE * priced.cash
-        or not all(_same_mid(markets[t].market_mid.at(now), priced.mids[t]) for t in read)
-    )
+def _mid_moved(market: MarketState, priced: PricingInputs, now: Milliseconds) -> bool:
+    return not _same_mid(market.market_mid.at(now), priced.mids[market.ticker])
 
 
 def _same_mid(now: float | None, before: float | None) -> bool:

@@ -14,7 +14,6 @@ session); so are the orders for which the collateral does not suffice.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import groupby
 from typing import Any, NamedTuple
 
 import msgspec
@@ -35,10 +34,7 @@ from mmbot.trading.headroom import Headroom
 from mmbot.trading.orders import Order, OrderCause, OrderState, order_action, renewal_due
 from mmbot.trading.quoting import Quote, Quotes, danger, wanted_quotes
 from mmbot.trading.state import EventState, MarketState, TradingState
-from mmbot.trading.values import Side
 from mmbot.units import ONE_CONTRACT, Count, Milliseconds, format_count, format_price
-
-_SIDES: tuple[Side, Side] = ("bid", "ask")
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -93,15 +89,22 @@ class Requote:
 
     def run(self, tickers: Iterable[str]) -> None:
         """Review these markets, and send the writes that follow."""
-        for event_state, group in groupby(tickers, self._state.event_of_market.__getitem__):
-            common_gate = self._common_gate(event_state)
-            for ticker in group:
-                self._review_market(event_state, event_state.markets[ticker], common_gate)
-        self._log_gates()
-        self._send_cancels()
-        self._send_decreases()
-        self._send_renewals()
-        self._send_places()
+        reviewed, common_gate = None, None
+        for ticker in tickers:
+            event_state = self._state.event_of_market[ticker]
+            if event_state is not reviewed:
+                reviewed, common_gate = event_state, self._common_gate(event_state)
+            self._review_market(event_state, event_state.markets[ticker], common_gate)
+        if self._changed_gates:
+            self._log_gates()
+        if self._cancels:
+            self._send_cancels()
+        if self._decreases:
+            self._send_decreases()
+        if self._renewals:
+            self._send_renewals()
+        if self._places:
+            self._send_places()
 
     def _common_gate(self, event_state: EventState) -> Gate | None:
         """Return why no market of an event may be quoted."""
@@ -187,21 +190,26 @@ class Requote:
     def _review_orders(
         self, orders: tuple[Order, ...], quotes: Quotes, market: MarketState
     ) -> None:
-        unknown = any(order.state is OrderState.UNKNOWN for order in orders)
-        for side in _SIDES:
-            live = [order for order in orders if order.side == side]
-            for order in live:
-                # One order a side is wanted; any other was adopted, and is cancelled.
-                wanted = quotes.on(side) if order is live[0] else None
+        unknown = False
+        for order in orders:
+            if order.state is OrderState.UNKNOWN:
+                unknown = True
+        for side, quote in (("bid", quotes.bid), ("ask", quotes.ask)):
+            wanted = quote
+            for order in orders:
+                if order.side != side:
+                    continue
                 if order.state is OrderState.RESTING:
                     self._review_order(order, wanted, market, unknown=unknown)
+                # One order a side is wanted; any other was adopted, and is cancelled.
+                wanted = None
 
     def _review_order(
         self, order: Order, wanted: Quote | None, market: MarketState, *, unknown: bool
     ) -> None:
         """Decide about a resting order; `unknown` says that another order here is unknown."""
         now, settings = self._now, self._state.settings
-        reason = market.reason or "reprice"
+        reason = "reprice" if market.shut_gate is None else market.reason or "reprice"
         group = self._state.shard(market.terms.shard).group
         excess = self._headroom.at(order.ticker).excess(order) if self._check_limit else None
         if excess:
@@ -232,14 +240,14 @@ class Requote:
 
     def _wake_for(self, order: Order) -> None:
         """Ask to be woken whenever the clock alone may change what to do about an order."""
-        settings = self._state.settings
+        settings, now = self._state.settings, self._now
         for due in (
             renewal_due(order, settings.orders),
             order.placed_at + settings.quoting.minimum_rest,
             order.cancel_after,
             order.change_after,
         ):
-            if due > self._now:
+            if due > now:
                 self._buffer.wake_by(due)
 
     def _attainable(self, order: Order, wanted: Quote | None) -> Quote | None:
@@ -297,7 +305,7 @@ class Requote:
             )
 
     def _send_places(self) -> None:
-        if self._places and self._buffer.repairs:
+        if self._buffer.repairs:
             # Whether there still is a stream to quote by shows once the repair has begun.
             self._buffer.wake_by(self._now)
             return

@@ -81,3 +81,41 @@ def test_an_unusable_key_is_refused_without_quoting_it(written: bytes, complaint
 
 def test_the_repr_of_a_signer_hides_the_key() -> None:
     assert repr(Signer("key-id", ED_KEY)) == "Signer(...)"
+
+
+# Signatures made ahead
+
+
+def test_a_prepared_signature_is_used_once_and_right() -> None:
+    key = ed25519.Ed25519PrivateKey.generate()
+    signer = Signer("id", key)
+    signer.prepare([("DELETE", "/orders/1")], 1_000)
+    first = dict(signer.headers("DELETE", "/orders/1", 2_500))
+    second = dict(signer.headers("DELETE", "/orders/1", 2_500))
+    assert first["KALSHI-ACCESS-TIMESTAMP"] == "1000"
+    assert second["KALSHI-ACCESS-TIMESTAMP"] == "2500"
+    for headers in (first, second):
+        text = f"{headers['KALSHI-ACCESS-TIMESTAMP']}DELETE/orders/1".encode()
+        key.public_key().verify(base64.b64decode(headers["KALSHI-ACCESS-SIGNATURE"]), text)
+
+
+@pytest.mark.parametrize("now", [999, 4_001, 60_000], ids=["before", "stale", "much later"])
+def test_a_prepared_signature_that_is_not_fresh_is_not_used(now: int) -> None:
+    signer = Signer("id", ed25519.Ed25519PrivateKey.generate())
+    signer.prepare([("DELETE", "/orders/1")], 1_000)
+    assert dict(signer.headers("DELETE", "/orders/1", now))["KALSHI-ACCESS-TIMESTAMP"] == str(now)
+
+
+def test_one_signature_is_made_at_a_time_and_of_what_is_wanted_no_more_none_is_kept() -> None:
+    signer = Signer("id", ed25519.Ed25519PrivateKey.generate())
+    wanted = [("DELETE", "/orders/1"), ("DELETE", "/orders/2")]
+    for now in (1_000, 1_010, 1_020):
+        signer.prepare(wanted, now)
+    assert {path: at for (_, path), (at, _) in signer._prepared.items()} == {
+        "/orders/1": 1_000,
+        "/orders/2": 1_010,
+    }
+    signer.prepare(wanted, 3_001)
+    assert signer._prepared["DELETE", "/orders/1"][0] == 3_001
+    signer.prepare(wanted[1:], 3_005)
+    assert list(signer._prepared) == wanted[1:]
