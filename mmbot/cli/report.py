@@ -20,6 +20,7 @@ from mmbot.daemon.ledger_reader import TradeRecords, read_records
 from mmbot.daemon.ledger_status import status_of_ledger
 from mmbot.errors import BadInput
 from mmbot.observe import performance_report, statements
+from mmbot.observe.public_page import public_page
 from mmbot.observe.sheets import Sheet
 from mmbot.observe.status_view import signed
 from mmbot.research.performance import PerformanceReport
@@ -42,6 +43,14 @@ def report(
         Path | None,
         typer.Option("--html", help="Write a page to this file, with plots where matplotlib is."),
     ] = None,
+    public_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--public",
+            help="Write a page to publish: predictions as they were made, outcomes, calibration "
+            "and P&L of all settled weeks, and nothing of the account.",
+        ),
+    ] = None,
     csv_directory: Annotated[
         Path | None,
         typer.Option("--csv", help="Write fills.csv and settlements.csv there, for the taxes."),
@@ -55,6 +64,7 @@ def report(
 
     Example:
     mmbot report --config config/paper.toml --all --html report.html --csv taxes
+    mmbot report --public predictions.html
     """
     place = locate(config_path)
     settings = place.settings
@@ -72,8 +82,18 @@ def report(
     if html_path is not None:
         page = performance_report.html_page(performance, title, _pictures(performance))
         write(html_path, page.encode())
+    if public_path is not None:
+        _write_public(public_path, records, settings, directory)
     if csv_directory is not None:
         _write_statements(csv_directory, records, events)
+
+
+def _write_public(path: Path, records: TradeRecords, settings: Settings, directory: Path) -> None:
+    every = performance_of(
+        records, settings, directory, frozenset(event_of(e.ticker) for e in records.settlements)
+    )
+    page = public_page(every, records.samples, records.settlements, _pictures(every))
+    write(path, page.encode())
 
 
 def _show_open(directory: Path, settings: Settings) -> None:

@@ -93,12 +93,20 @@ def sheets(report: PerformanceReport) -> list[Sheet]:
         ]
         if report.yardstick is not None:
             found = [*yardstick_sheets.sheets({"this ledger": report.yardstick}), *found]
+    found += calibration_sheets(report)
+    if report.predictions:
+        found.append(_sharpness(report.pool.sharpness))
+    return [*found, _weights(report.pool)]
+
+
+def calibration_sheets(report: PerformanceReport) -> list[Sheet]:
+    """Return the tables that judge predictions by what came true."""
+    found: list[Sheet] = []
     if report.predictions:
         found += [_calibration(report.calibration), _brier(report.brier), _log_scores(report.pool)]
-        found.append(_sharpness(report.pool.sharpness))
     if report.forecast:
         found.append(_forecast(report.forecast))
-    return [*found, _weights(report.pool)]
+    return found
 
 
 def html_page(report: PerformanceReport, title: str, pictures: Sequence[str]) -> str:

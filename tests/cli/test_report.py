@@ -176,3 +176,13 @@ def test_in_mid_week_what_is_open_is_shown(
     said = " ".join(capfd.readouterr().out.split())
     assert f"Open: {EVENT}, cash -5.60, at worst -5.60 dollars" in said
     assert f"{TICKER} +10 -5.60 open -5.60" in said
+
+
+def test_a_page_to_publish_is_of_every_settled_week(
+    ledger: Ledger, report: Report, tmp_path: Path
+) -> None:
+    page = tmp_path / "public.html"
+    assert report("--event", FIRST, "--public", page) == 0
+    text = page.read_text(encoding="utf-8")
+    assert f"Predictions of {FIRST}" in text
+    assert f"Predictions of {SECOND}" in text
