@@ -12,11 +12,11 @@ from tests.research.records import FILLS, FIRST, MARKOUTS, SAMPLES, SECOND, SETT
 
 def report() -> PerformanceReport:
     weights = (0.2, 0.1, 0.25, 0.4, 0.55)
-    return build_report(FILLS, MARKOUTS, SAMPLES, SETTLEMENTS, weights, {FIRST, SECOND})
+    return build_report(FILLS, MARKOUTS, SAMPLES, SETTLEMENTS, weights, frozenset({FIRST, SECOND}))
 
 
 def shown(page: str) -> str:
-    return html.unescape(re.sub(r"<[^>]+>", " ", page))
+    return html.unescape(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL))
 
 
 def test_each_prediction_stands_beside_its_outcome() -> None:
