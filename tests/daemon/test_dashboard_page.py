@@ -142,6 +142,14 @@ def test_a_market_is_paused_and_quoted_again_from_its_row(
     page.click("#ladder .market:has(+ .detail)")
 
 
+def test_what_has_the_focus_keeps_it_when_new_figures_come(page: Page) -> None:
+    page.until(OWN)
+    page.ask("document.querySelector('#ladder .market').dataset.old = 'yes'")
+    page.ask("document.querySelector('#ladder .row-button').focus()")
+    page.until("!document.querySelector('#ladder [data-old]')")
+    assert page.ask("document.activeElement.matches('#ladder .row-button')")
+
+
 def test_it_fits_a_phone(page: Page) -> None:
     page.resize(PHONE)
     page.until(f"document.documentElement.scrollWidth <= {PHONE}")

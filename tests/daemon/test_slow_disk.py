@@ -30,7 +30,7 @@ whole, left = Ledger.add_views, [1]
 def slow(self, command):
     if left and command == RecordViews((), ()):
         left.pop()
-        structlog.get_logger().warning("test.slow")
+        structlog.get_logger().warning("library.said", library="test", detail="slow")
         time.sleep(8)
     whole(self, command)
 Ledger.add_views = slow
@@ -52,7 +52,7 @@ def test_quotes_are_off_while_a_commit_is_overdue_and_come_back(
     exchange = start_exchange("--seed", "3")
     state = tmp_path / "state"
     with daemon(quick_config, exchange.venue_file, state, SLOW_COMMIT) as process:
-        read_until(process, "test.slow")
+        read_until(process, "library.said")
         off = await_resting(exchange, some=False)
         on = off + await_resting(exchange, some=True)
         print(f"no quote after {off:.1f} s, quotes again after {on:.1f} s")
@@ -80,7 +80,7 @@ def noisy(self, note):
     log(self, note)
     if note.name == "order.place":
         for _ in range(200):
-            log(self, Note("test.flood", {"text": "x" * 2_000}, "warning"))
+            log(self, Note("library.said", {"library": "test", "detail": "x" * 2_000}, "warning"))
 runner.BotRunner.log = noisy
 """
     with daemon(quick_config, exchange.venue_file, tmp_path / "state", flood) as process:

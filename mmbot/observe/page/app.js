@@ -32,12 +32,18 @@ function chosenEvent(events) {
   return named ?? open[0] ?? events.at(-1) ?? null;
 }
 
+const noEvent = ({ ages }) =>
+  ages.listing_ms === null
+    ? "The exchange's listing has not been read yet."
+    : "No event is open: the exchange lists the next one.";
+
 function model() {
   if (!state.look) return {};
   const { status } = state.look;
   const event = chosenEvent(status.events);
   const course = state.courses.find((each) => each.event === event?.event) ?? null;
-  return { look: state.look, status, event, course, calendarOf, at: Date.parse(status.calendar) };
+  const at = Date.parse(status.calendar);
+  return { look: state.look, status, event, course, calendarOf, at, noEvent: noEvent(status) };
 }
 
 function render() {

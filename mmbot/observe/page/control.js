@@ -90,7 +90,8 @@ function haltSentence(report) {
   const parts = [];
   if (report.left) parts.push(`${report.left} orders are still being cancelled.`);
   if (!report.account_read) parts.push("The account was not read: there may be unknown orders.");
-  if (report.not_kept) parts.push(`It was not written down (${report.not_kept}): a restart ends it.`);
+  if (report.not_kept)
+    parts.push(`It was not written down (${report.not_kept}): a restart ends it.`);
   return parts.join(" ");
 }
 

@@ -20,16 +20,28 @@ export const h = (tag, properties = {}, ...children) =>
 export const s = (tag, properties = {}, ...children) =>
   filled(document.createElementNS(SVG, tag), properties, children);
 
-// Replaces what a container shows, but only once what it is made from has changed: a selection, the
-// focus and an open row survive as long as nothing new is to be shown.
+// Replaces what a container shows once what it is made from has changed; not under a finger that
+// presses it, nor what somebody has selected in it. The focus stays on what has the same data-key.
 const shown = new WeakMap();
+let pressed = false;
+addEventListener("pointerdown", () => (pressed = true), true);
+for (const end of ["pointerup", "pointercancel"]) {
+  // The click that follows finds what was pressed.
+  addEventListener(end, () => setTimeout(() => (pressed = false)), true);
+}
 
-export function show(container, made_from, build) {
-  const key = JSON.stringify(made_from);
-  if (shown.get(container) === key) return false;
+export function show(container, madeFrom, build) {
+  const key = JSON.stringify(madeFrom);
+  if (shown.get(container) === key || isInUse(container)) return;
   shown.set(container, key);
+  const focused = container.contains(document.activeElement) && document.activeElement.dataset.key;
   container.replaceChildren(...[build()].flat().filter(Boolean));
-  return true;
+  if (focused) container.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+}
+
+function isInUse(container) {
+  const selection = getSelection();
+  return pressed || (!selection.isCollapsed && container.contains(selection.anchorNode));
 }
 
 export function setText(element, text) {
@@ -49,8 +61,20 @@ export function table(head, rows, label) {
     h(
       "table",
       { class: "num", "aria-label": label },
-      h("thead", {}, h("tr", {}, head.map(([title], column) => cell("th")(title, column)))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, row.map(cell("td"))))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          head.map(([title], column) => cell("th")(title, column)),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        rows.map((row) => h("tr", {}, row.map(cell("td")))),
+      ),
     ),
   );
 }

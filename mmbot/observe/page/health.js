@@ -50,7 +50,9 @@ export function showHealth({ look, status, calendarOf }) {
     ["loop late", `${look.loop_late_ms.toFixed(1)} ms`, look.loop_late_ms > 100 ? "bad" : ""],
   ];
   show(byId("health"), pairs, () =>
-    pairs.map(([name, value, style]) => h("div", {}, h("dt", {}, name), h("dd", { class: style }, value))),
+    pairs.map(([name, value, style]) =>
+      h("div", {}, h("dt", {}, name), h("dd", { class: style }, value)),
+    ),
   );
   showFooter(look, status, calendarOf);
 }

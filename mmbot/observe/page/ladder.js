@@ -32,13 +32,13 @@ export function startLadder(changed) {
   });
 }
 
-export function showLadder({ event }) {
+export function showLadder({ event, noEvent }) {
   const markets = event?.markets ?? [];
   const rows = all ? markets : markets.filter(matters);
   byId("all-markets").hidden = markets.length === 0;
   // Ages would change it every second; they are told in an open row only.
   const made = rows.map((market) => [{ ...market, book_age_ms: null }, open.has(market.market)]);
-  show(byId("ladder"), made, () => ladder(event, rows));
+  show(byId("ladder"), [made, event ? "" : noEvent], () => (event ? ladder(rows) : empty(noEvent)));
   showGates(markets);
 }
 
@@ -47,8 +47,7 @@ function matters(market) {
   return market.quotes.length > 0 || traded(market) || market.paused || (open && !market.settled);
 }
 
-function ladder(event, rows) {
-  if (!event) return empty("No event is open: the next one is listed by the exchange.");
+function ladder(rows) {
   if (!rows.length) {
     return empty("No market of this week is quoted or could be: see below why, or show them all.");
   }
@@ -58,7 +57,15 @@ function ladder(event, rows) {
     h(
       "table",
       { class: "num ladder", "aria-label": "Markets" },
-      h("thead", {}, h("tr", {}, HEAD.map(([title, style]) => h("th", { class: style }, title)))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          HEAD.map(([title, style]) => h("th", { class: style }, title)),
+        ),
+      ),
       h("tbody", {}, rows.flatMap(market)),
     ),
   );
@@ -67,7 +74,7 @@ function ladder(event, rows) {
 function market(each) {
   const isOpen = open.has(each.market);
   const cells = [
-    h("button", { class: "row-button", type: "button", "aria-expanded": String(isOpen) }, strike(each.market)),
+    opener(each, isOpen),
     estimate(each.fair),
     estimate(each.belief),
     estimate(each.mid),
@@ -86,6 +93,18 @@ function market(each) {
   );
   return isOpen ? [row, detail(each)] : [row];
 }
+
+const opener = (each, isOpen) =>
+  h(
+    "button",
+    {
+      class: "row-button",
+      type: "button",
+      "aria-expanded": String(isOpen),
+      "data-key": each.market,
+    },
+    strike(each.market),
+  );
 
 const traded = (each) => Number(each.position) !== 0 || Number(each.cash) !== 0;
 const rowClass = (each) =>
@@ -129,7 +148,13 @@ function strip(each) {
     s("rect", { class: "rail", x: 0, y: 6, width: 100, height: 2 }),
     s("rect", { class: "gap", x: bid, y: 4, width: Math.max(0.6, ask - bid), height: 6 }),
     each.quotes.map((order) =>
-      s("rect", { class: `tick ${order.side}`, x: x(order.price) - 0.5, y: 1, width: 1, height: 12 }),
+      s("rect", {
+        class: `tick ${order.side}`,
+        x: x(order.price) - 0.5,
+        y: 1,
+        width: 1,
+        height: 12,
+      }),
     ),
     each.fair === null
       ? null
@@ -148,9 +173,6 @@ function detail(each) {
     ["if it pays nothing", traded(each) ? signed(each.pnl_worst) : "–"],
     ...(each.result === null ? [] : [["YES pays", price(each.result)]]),
   ];
-  const button = each.paused
-    ? h("button", { class: "go", type: "button", onclick: () => askToUnpause(each.market) }, "End the pause")
-    : h("button", { class: "stop", type: "button", onclick: () => askToPause(each.market) }, "Pause");
   return h(
     "tr",
     { class: "detail" },
@@ -158,9 +180,25 @@ function detail(each) {
       "td",
       { colspan: HEAD.length },
       h("p", {}, each.gate ? gateText(each.gate) : "Nothing keeps it from being quoted."),
-      h("dl", { class: "pairs" }, pairs.flatMap(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
-      each.settled ? null : button,
+      h(
+        "dl",
+        { class: "pairs" },
+        pairs.flatMap(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+      ),
+      each.settled ? null : pauseButton(each),
     ),
+  );
+}
+
+function pauseButton({ market: ticker, paused }) {
+  const [style, ask, text] = paused
+    ? ["go", askToUnpause, "End the pause"]
+    : ["stop", askToPause, "Pause"];
+  const onclick = () => ask(ticker);
+  return h(
+    "button",
+    { class: style, type: "button", "data-key": `pause ${ticker}`, onclick },
+    text,
   );
 }
 
@@ -174,12 +212,19 @@ function showGates(markets) {
     if (!shut.has(name)) shut.set(name, { gate: each.gate, indices: [] });
     shut.get(name).indices.push(index);
   });
-  const found = [...shut.values()].map(({ gate, indices }) => [runs(indices, markets), gateText(gate)]);
+  const found = [...shut.values()].map(({ gate, indices }) => [
+    runs(indices, markets),
+    gateText(gate),
+  ]);
   show(byId("gates"), found, () =>
     found.length
       ? [
           h("h3", {}, "Why others are not quoted"),
-          h("dl", {}, found.flatMap(([where, why]) => [h("dt", { class: "num" }, where), h("dd", {}, why)])),
+          h(
+            "dl",
+            {},
+            found.flatMap(([where, why]) => [h("dt", { class: "num" }, where), h("dd", {}, why)]),
+          ),
         ]
       : null,
   );
@@ -197,5 +242,7 @@ function runs(indices, markets) {
     else found.push([index, index]);
   }
   const name = (index) => strike(markets[index].market);
-  return found.map(([from, to]) => (from === to ? name(from) : `${name(from)}–${name(to)}`)).join(", ");
+  return found
+    .map(([from, to]) => (from === to ? name(from) : `${name(from)}–${name(to)}`))
+    .join(", ");
 }

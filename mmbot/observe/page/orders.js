@@ -28,13 +28,21 @@ export function showOrders({ status }) {
   const orders = status.events.flatMap((event) => event.markets).flatMap((each) => each.quotes);
   const shown = orders.map((order) => [order, Math.round((status.at - order.placed) / 1000)]);
   show(byId("orders"), shown, () =>
-    orders.length ? table(HEAD, orders.map((each) => row(each, status.at)), "Own orders") : empty(whyNone(status)),
+    orders.length
+      ? table(
+          HEAD,
+          orders.map((each) => row(each, status.at)),
+          "Own orders",
+        )
+      : empty(whyNone(status)),
   );
 }
 
 function row(order, now) {
   const left = Math.max(0, order.expires - now);
-  const filled = Number(order.filled) ? h("span", { class: "size" }, ` ${count(order.filled)} filled`) : "";
+  const filled = Number(order.filled)
+    ? h("span", { class: "size" }, ` ${count(order.filled)} filled`)
+    : "";
   return [
     strike(order.market),
     sideOf(order.side),

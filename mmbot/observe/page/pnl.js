@@ -8,7 +8,7 @@ import { moneyTick, padded } from "./week.js";
 
 const HEIGHT = 220;
 
-export function showPnl({ event, course, calendarOf, at }) {
+export function showPnl({ event, course, calendarOf, at, noEvent }) {
   const points = course?.pnl ?? [];
   // The present is drawn once a minute: a chart that moves every second shows nothing more.
   const now = Math.floor(at / 60_000) * 60_000;
@@ -21,15 +21,23 @@ export function showPnl({ event, course, calendarOf, at }) {
   const worst = rows.map((row) => figure(row.worst));
   const filled = new Set((course?.fills ?? []).map((fill) => fill.at));
   const marks = rows.map((row, index) => (filled.has(row.at) ? fair[index] : null));
-  const why = points.length ? "" : whyNone(event);
-  const entries = [["fair", "at fair value"], ["worst", "at worst"], ["dot", "fill"]];
+  const why = points.length ? "" : event ? "No order of this week has been filled yet." : noEvent;
+  const entries = [
+    ["fair", "at fair value"],
+    ["worst", "at worst"],
+    ["dot", "fill"],
+  ];
   show(byId("pnl-key"), why, () => (why ? [] : key(entries)));
-  draw(byId("pnl"), [ordered, fair, worst, marks], HEIGHT, options, (index) =>
-    `${moment(ordered[index] * 1000)}: ${signed(fair[index])}, ${signed(worst[index])} at worst`, why);
+  draw(
+    byId("pnl"),
+    [ordered, fair, worst, marks],
+    HEIGHT,
+    options,
+    (index) =>
+      `${moment(ordered[index] * 1000)}: ${signed(fair[index])}, ${signed(worst[index])} at worst`,
+    why,
+  );
 }
-
-const whyNone = (event) =>
-  event ? "No order of this week has been filled yet." : "No event is open.";
 
 function options() {
   const stepped = window.uPlot.paths.stepped({ align: 1 });
@@ -43,7 +51,13 @@ function options() {
     series: [
       {},
       { stroke: colour("accent"), width: 2, points: { show: false } },
-      { paths: stepped, stroke: colour("bad", 0.8), width: 1.25, dash: [4, 3], points: { show: false } },
+      {
+        paths: stepped,
+        stroke: colour("bad", 0.8),
+        width: 1.25,
+        dash: [4, 3],
+        points: { show: false },
+      },
       {
         paths: () => null,
         points: { show: true, size: 7, stroke: colour("accent"), fill: colour("accent"), width: 0 },

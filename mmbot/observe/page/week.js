@@ -8,14 +8,14 @@ import { colour } from "./theme.js";
 const HEIGHT = 190;
 const LEAST_SHOWN = 0.001;
 
-export function showWeek({ event, course, calendarOf }) {
+export function showWeek({ event, course, calendarOf, noEvent }) {
   setText(byId("week-title"), event ? `Week to ${dayName(event.week)}` : "The week");
   setText(byId("week-figures"), event ? figures(event) : "");
   showDays(event, calendarOf);
   showMembers(event?.forecast);
   const cells = event ? shownCells(event) : [];
-  showDistribution(event, course, cells);
-  showWealth(event, cells);
+  showDistribution(event, course, cells, noEvent);
+  showWealth(event, cells, noEvent);
 }
 
 function figures({ forecast, margin }) {
@@ -59,7 +59,12 @@ function showMembers(forecast) {
           {},
           h("summary", {}, `The ${members.length} methods of the forecast`),
           table(
-            [["method", ""], ["weight", "right"], ["mean", "right"], ["± sd", "right"]],
+            [
+              ["method", ""],
+              ["weight", "right"],
+              ["mean", "right"],
+              ["± sd", "right"],
+            ],
             members.map((m) => [m.method, percent(m.weight), whole(m.mean), whole(m.sd)]),
             "Methods of the forecast",
           ),
@@ -113,7 +118,8 @@ function outcomeAxes(cells) {
     scales: { x: { time: false, range } },
     x: axis({
       splits: () => strikes.map((each) => each / 1e6),
-      values: (plot, splits) => thinned(splits, plot.width).map((v) => (v === null ? "" : v.toFixed(2))),
+      values: (plot, splits) =>
+        thinned(splits, plot.width).map((v) => (v === null ? "" : v.toFixed(2))),
       size: 26,
     }),
   };
@@ -127,7 +133,7 @@ function thinned(splits, width) {
 
 // Distribution
 
-function showDistribution(event, course, cells) {
+function showDistribution(event, course, cells, noEvent) {
   const before = pastDistributions(event, course, cells);
   const data = [
     placesOf(cells),
@@ -135,15 +141,21 @@ function showDistribution(event, course, cells) {
     ...before.map((each) => steps(each.shares)),
   ];
   const why = !event
-    ? "No event is open."
+    ? noEvent
     : event.forecast
       ? ""
       : "There is no forecast yet: it is made once the counts have been read.";
   const entries = [["bars", `${event?.days_published ?? 0} published, now`]];
   entries.push(...before.map((each, index) => [`past p${index}`, `${each.days} published`]));
   show(byId("forecast-key"), [entries, why], () => (why ? [] : key(entries)));
-  draw(byId("distribution"), data, HEIGHT, () => distribution(event, cells, before), (index) =>
-    cells[index] && `${named(cells[index])}: ${percent(cells[index].probability)}`, why);
+  draw(
+    byId("distribution"),
+    data,
+    HEIGHT,
+    () => distribution(event, cells, before),
+    (index) => cells[index] && `${named(cells[index])}: ${percent(cells[index].probability)}`,
+    why,
+  );
 }
 
 function distribution(event, cells, before) {
@@ -153,10 +165,19 @@ function distribution(event, cells, before) {
   const stepped = window.uPlot.paths.stepped({ align: 1 });
   return {
     scales: { ...scales, y: { range: (_plot, _low, high) => [0, Math.max(0.1, high * 1.12)] } },
-    axes: [x, axis({ values: (_plot, splits) => splits.map((v) => `${Math.round(v * 100)} %`), size: 44 })],
+    axes: [
+      x,
+      axis({ values: (_plot, splits) => splits.map((v) => `${Math.round(v * 100)} %`), size: 44 }),
+    ],
     series: [
       {},
-      { paths, fill: colour("accent", 0.82), stroke: colour("accent", 0), width: 0, points: { show: false } },
+      {
+        paths,
+        fill: colour("accent", 0.82),
+        stroke: colour("accent", 0),
+        width: 0,
+        points: { show: false },
+      },
       ...before.map((each, index) => ({
         paths: centred(stepped, cells),
         stroke: colour(`past-${index}`),
@@ -171,7 +192,8 @@ function distribution(event, cells, before) {
 // Steps begin where a cell does, half a cell before its middle.
 function centred(stepped, cells) {
   return (plot, series, from, to) => {
-    const half = plot.valToPos(cells[0].middle + cells[0].width / 2, "x", true) -
+    const half =
+      plot.valToPos(cells[0].middle + cells[0].width / 2, "x", true) -
       plot.valToPos(cells[0].middle, "x", true);
     const paths = stepped(plot, series, from, to);
     const moved = new Path2D();
@@ -204,7 +226,7 @@ function share(cell, above) {
 
 // P&L in each outcome
 
-function showWealth(event, cells) {
+function showWealth(event, cells, noEvent) {
   const held = cells.map((cell) => Number(cell.pnl));
   const filled = cells.map((cell) => Number(cell.pnl_if_filled));
   const data = [
@@ -215,14 +237,24 @@ function showWealth(event, cells) {
   ];
   const nothing = [...held, ...filled].every((each) => each === 0);
   const why = !event
-    ? "No event is open."
+    ? noEvent
     : nothing
       ? "Nothing is held and no order is out, so every outcome is worth the same: nothing."
       : "";
-  const entries = [["good-bar", "gains"], ["bad-bar", "loses"], ["dashed", "if orders fill against it"]];
+  const entries = [
+    ["good-bar", "gains"],
+    ["bad-bar", "loses"],
+    ["dashed", "if orders fill against it"],
+  ];
   show(byId("wealth-key"), why, () => (why ? [] : key(entries)));
-  draw(byId("wealth"), data, HEIGHT, () => wealth(cells), (index) =>
-    cells[index] && outcomeSentence(cells[index]), why);
+  draw(
+    byId("wealth"),
+    data,
+    HEIGHT,
+    () => wealth(cells),
+    (index) => cells[index] && outcomeSentence(cells[index]),
+    why,
+  );
 }
 
 const outcomeSentence = (cell) =>
@@ -240,7 +272,13 @@ function wealth(cells) {
       {},
       bar("good"),
       bar("bad"),
-      { paths: centred(stepped, cells), stroke: colour("ink", 0.75), width: 1.5, dash: [4, 3], points: { show: false } },
+      {
+        paths: centred(stepped, cells),
+        stroke: colour("ink", 0.75),
+        width: 1.5,
+        dash: [4, 3],
+        points: { show: false },
+      },
     ],
     plugins: [{ hooks: { draw: line("y", 0, colour("muted")) } }],
   };
