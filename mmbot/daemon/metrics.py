@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import resource
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -128,8 +128,8 @@ class Metrics:
     def __init__(self, measure: Callable[[], Measured] | None = None) -> None:
         """Begin at zero; `measure` is called at each scrape."""
         self.measure = measure
-        self._counters: dict[str, Counter[tuple[str, ...]]] = {
-            figure.name: Counter() if figure.labels else Counter({(): 0})
+        self._counters: dict[str, defaultdict[tuple[str, ...], float]] = {
+            figure.name: defaultdict(float, {} if figure.labels else {(): 0.0})
             for figure in FIGURES
             if figure.kind == "counter"
         }
@@ -147,7 +147,7 @@ class Metrics:
         labels = (str(fields["refusal"]),) if name == "order.refused" else ()
         self._counters[counter][labels] += 1
         if name == "fill":
-            self._counters["mmbot_filled_contracts_total"][()] += float(fields["count"])  # type: ignore[assignment]
+            self._counters["mmbot_filled_contracts_total"][()] += float(fields["count"])
 
     def reacted(self, seconds: float) -> None:
         """Count an order write, so long after the frame that it follows from."""

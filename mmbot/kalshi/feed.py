@@ -320,7 +320,9 @@ class Feed:
         if is_books and delta.client_order_id is None:
             subscriptions.books_heard = subscriptions.now
         if is_books and subscriptions.changed(delta.market_ticker, delta.clock):
-            subscriptions.step.events.append(BookChanged(delta.market_ticker, side, price, count))
+            whose = wire.word(delta.client_order_id)
+            change = BookChanged(delta.market_ticker, side, price, count, whose)
+            subscriptions.step.events.append(change)
 
     def _group_update(self, frame: wire.Frame) -> None:
         try:

@@ -108,12 +108,16 @@ class BookReplaced(msgspec.Struct, frozen=True, tag=True):
 
 
 class BookChanged(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """One level of one book changed by `delta` contracts."""
+    """One level of one book changed by `delta` contracts.
+
+    `client_id` is that of the own order whose write changed it, where the exchange says so.
+    """
 
     ticker: str
     side: Side
     price: Price
     delta: Count
+    client_id: str = ""
 
 
 class BooksDistrusted(msgspec.Struct, frozen=True, tag=True):

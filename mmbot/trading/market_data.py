@@ -41,6 +41,8 @@ class MarketData:
             market.book.change(event.side, event.price, event.delta)
         except CorruptBook as error:
             self.distrust(event.ticker, str(error))
+        if event.client_id:
+            self._state.orders.book_changed(event)
         return (event.ticker,)
 
     def absorb(self, event: BookChanged, now: Milliseconds) -> bool:
@@ -73,6 +75,7 @@ class MarketData:
         if market is None:
             return ()
         market.book_at = now
+        self._state.orders.book_replaced(event.ticker)
         try:
             market.book = Book(event.bids, event.asks)
         except CorruptBook as error:

@@ -136,7 +136,9 @@ class OrderManager:
                 self._echoes.order_confirmed(order, now)
             case OrderCancelled():
                 order.filled = max(order.filled, Count(order.count - event.remaining))
-                self._state.orders.end(order)
+                until = self._state.orders.cancelled(order)
+                if until is not None:
+                    self._buffer.wake_by(until)
             case OrderRenewed():
                 order.change(OrderCause.RENEWED)
                 order.expires = max(order.expires, event.expires)

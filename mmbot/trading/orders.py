@@ -10,11 +10,12 @@ import enum
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from mmbot.config import OrderSettings, QuotingSettings
+from mmbot.trading.events import BookChanged
 from mmbot.trading.quoting import Quote
 from mmbot.trading.values import OrderReport, Side
 from mmbot.units import Count, Milliseconds, Price
@@ -24,6 +25,8 @@ OrderAction: TypeAlias = Literal["keep", "renew", "decrease", "cancel"]
 # How many orders that are over are remembered, so that a late message cannot revive one. A week
 # of quoting makes a few thousand; messages are late by seconds.
 _REMEMBERED = 4096
+# How long the stream may be behind the answer to a cancel, in taking the order out of the book.
+_LEAVING_MS = 2_000
 # How long an order of an earlier session may wait until this one knows enough to judge it: it has
 # been unattended for longer than that already.
 _SPARED_MS = 5_000
@@ -122,6 +125,7 @@ class Order(msgspec.Struct):
         spared_until: Until when it is kept if this session cannot judge it yet.
         reported: Whether the stream has reported it.
         over_since: Since when it is over, if it is.
+        off_book: Whether the stream has shown that nothing of it is in the book any more.
     """
 
     client_id: str
@@ -143,6 +147,7 @@ class Order(msgspec.Struct):
     spared_until: Milliseconds = 0
     reported: bool = False
     over_since: Milliseconds = 0
+    off_book: bool = False
 
     def change(self, cause: OrderCause) -> None:
         """Go to the state that follows from `cause`.
@@ -175,6 +180,15 @@ class Order(msgspec.Struct):
         return Count(max(0, most - self.booked))
 
 
+class _Leaving(NamedTuple):
+    """The part of a level that a cancelled order had, and until when it may be shown."""
+
+    side: Side
+    price: Price
+    contracts: Count
+    until: Milliseconds
+
+
 class OwnOrders:
     """Every order that may still matter, by its client id and by its market.
 
@@ -186,6 +200,8 @@ class OwnOrders:
         self._orders: dict[str, Order] = {}
         self._by_ticker: dict[str, dict[str, Order]] = {}
         self._by_order_id: dict[str, Order] = {}
+        # What cancelled orders may still have in the book, by market and client id.
+        self._leaving: dict[str, dict[str, _Leaving]] = {}
         # The client ids of the latest orders, by the exchange's ids, whether they are over or not.
         self._client_ids: OrderedDict[str, str] = OrderedDict()
         # Orders that were dropped and are still to be told of.
@@ -221,9 +237,43 @@ class OwnOrders:
         asks: dict[Price, Count] = {}
         for order in self._by_ticker.get(ticker, {}).values():
             levels, remaining = bids if order.side == "bid" else asks, order.remaining
-            if remaining:
+            if remaining and not order.off_book:
                 levels[order.price] = Count(levels.get(order.price, 0) + remaining)
+        for left in self._leaving.get(ticker, {}).values():
+            if self.now < left.until:
+                levels = bids if left.side == "bid" else asks
+                levels[left.price] = Count(levels.get(left.price, 0) + left.contracts)
         return bids, asks
+
+    def cancelled(self, order: Order) -> Milliseconds | None:
+        """End an order whose cancel is confirmed.
+
+        The stream may take it out of the book later. Until then it is no quote of another's;
+        return when that is not waited for any longer, or `None` if there is nothing to wait for.
+        """
+        remaining = order.remaining
+        self.end(order)
+        if not remaining or order.off_book:
+            return None
+        until = self.now + _LEAVING_MS
+        leaving = self._leaving.setdefault(order.ticker, {})
+        leaving[order.client_id] = _Leaving(order.side, order.price, remaining, until)
+        for client_id in [each for each, left in leaving.items() if left.until <= self.now]:
+            del leaving[client_id]
+        return until
+
+    def book_changed(self, change: BookChanged) -> None:
+        """Follow a change of a book that a write of an own order has made."""
+        if change.delta >= 0:
+            return
+        self._leaving.get(change.ticker, {}).pop(change.client_id, None)
+        order = self._orders.get(change.client_id)
+        if order is not None and -change.delta >= order.remaining:
+            order.off_book = True
+
+    def book_replaced(self, ticker: str) -> None:
+        """Follow a new copy of a book, which shows what is in it."""
+        self._leaving.pop(ticker, None)
 
     def add(self, order: Order) -> None:
         """Add an order that is being placed, or one that was found at the exchange."""

@@ -433,10 +433,11 @@ async def test_an_address_that_is_taken_costs_the_page_alone(
 async def test_the_operator_is_told_where_it_is_or_why_it_is_not(tmp_path: Path) -> None:
     parts = DashboardParts(page_files, event_course, RecentLines().after)
     off = Dashboard(DashboardSettings(enabled=False), tmp_path, parts)
-    async with off.serving(lambda: None, lambda _: None, []):  # type: ignore[arg-type, return-value]
+    daemon = RunningDaemon(tmp_path)
+    operations = daemon.operations
+    async with off.serving(operations.status, operations.answer, []):
         assert "enabled = false" in off.report().problem
     assert "only records" in Dashboard(DashboardSettings(), tmp_path, None).report().problem
-    daemon = RunningDaemon(tmp_path)
     answer = await daemon.operations.answer(FindDashboard())
     assert isinstance(answer, DashboardReport)
     daemon.writer.close()

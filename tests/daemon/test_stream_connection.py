@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 20.0
 
 
 @asynccontextmanager
-async def connected(serving: Serving):  # type: ignore[no-untyped-def]
+async def connected(serving: Serving) -> AsyncIterator[StreamConnection]:
     async with serve(serving, "127.0.0.1", 0, compression=None) as server:
         port = server.sockets[0].getsockname()[1]
         async with open_stream(f"ws://127.0.0.1:{port}", ()) as connection:

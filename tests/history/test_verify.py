@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from mmbot.history import parquet
-from mmbot.history.rows import MARKETS, TRADES
+from mmbot.history.rows import MARKETS, TRADES, Trade
 from mmbot.history.store import HistoryStore
 from mmbot.history.verify import verify
 from tests.history.builders import EVENT, TICKER, PastExchange, trade
@@ -56,12 +56,12 @@ def test_a_damaged_file_is_named_and_fetched_again(
     assert list(verify(store)) == []
 
 
-def _rewrite(store: HistoryStore, edit: Callable[[list[object]], list[object]]) -> None:
+def _rewrite(store: HistoryStore, edit: Callable[[list[Trade]], list[Trade]]) -> None:
     """Write other trades as if they had been fetched."""
     held = store.manifest(EVENT).markets[TICKER]
     trades = edit(list(store.market_trades(EVENT, TICKER)))
     candles = store.market_candles(EVENT, TICKER)
-    store.put_market(EVENT, TICKER, trades, candles, held)  # type: ignore[arg-type]
+    store.put_market(EVENT, TICKER, trades, candles, held)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def _rewrite(store: HistoryStore, edit: Callable[[list[object]], list[object]]) 
     ],
 )
 def test_rows_that_cannot_be_are_named(
-    store: HistoryStore, edit: Callable[[list[object]], list[object]], clause: str
+    store: HistoryStore, edit: Callable[[list[Trade]], list[Trade]], clause: str
 ) -> None:
     _rewrite(store, edit)
     assert any(clause in problem.wrong for problem in verify(store))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mmbot.kalshi import book_changes
 from mmbot.kalshi.book_changes import COUNTS, PRICES
 from mmbot.trading.events import BookChanged, FeedLagged, InputEvent
+from mmbot.units import Count, Price
 from tests.kalshi.builders import DELTA, SNAPSHOT, A, B, changed, frame
 from tests.kalshi.stream_line import BOOK_SID, FILL_SID, Line
 
@@ -113,7 +114,7 @@ def test_once_a_book_is_followed_its_changes_are_read_quickly() -> None:
     assert next_change(line) is None
     line.seq -= 1
     follow(line)
-    assert next_change(line) == BookChanged(A, "bid", 4_200, -5_400)  # type: ignore[arg-type]
+    assert next_change(line) == BookChanged(A, "bid", Price(4_200), Count(-5_400))
     assert next_change(line, market_ticker=B) is None
 
 

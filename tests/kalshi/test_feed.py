@@ -33,8 +33,8 @@ from tests.kalshi.stream_line import (
 )
 
 
-def book_changed(side: Side, price: int, delta: int) -> BookChanged:
-    return BookChanged(A, side, Price(price), Count(delta))
+def book_changed(side: Side, price: int, delta: int, client_id: str = "") -> BookChanged:
+    return BookChanged(A, side, Price(price), Count(delta), client_id)
 
 
 # Books
@@ -53,8 +53,12 @@ def test_an_empty_side_is_absent_from_a_snapshot(line: Line) -> None:
 
 
 def test_a_delta_changes_one_level(line: Line) -> None:
-    assert line.books("orderbook_delta", DELTA).events == [book_changed("bid", 4200, -5400)]
-    other = changed(DELTA, side="no", price_dollars="0.4600", delta_fp="3.00", clock=4182062)
+    own = book_changed("bid", 4200, -5400, "mmbot-1")
+    assert line.books("orderbook_delta", DELTA).events == [own]
+    other = changed(
+        DELTA, side="no", price_dollars="0.4600", delta_fp="3.00", clock=4182062,
+        client_order_id=...,
+    )  # fmt: skip
     assert line.books("orderbook_delta", other).events == [book_changed("ask", 4600, 300)]
 
 

@@ -22,7 +22,8 @@ from mmbot.trading.events import (
     Stopping,
     Woken,
 )
-from mmbot.units import Money
+from mmbot.trading.values import Side
+from mmbot.units import Count, Money, Price
 from tests.trading.builders import (
     HIGH,
     LOW,
@@ -89,7 +90,7 @@ def test_a_change_behind_the_best_prices_is_applied_and_nothing_else() -> None:
     assert before is not None
     assert absorbs(bench, behind(delta=500))
     assert absorbs(bench, book_changed(MIDDLE, "ask", 7_000, -10_000))
-    assert dict(before.levels("bid"))[3_000] == 10_000 + 100 + 500  # type: ignore[index]
+    assert dict(before.levels("bid"))[Price(3_000)] == 10_000 + 100 + 500
     assert 7_000 not in dict(before.levels("ask"))
     assert bench.engine.state.market(MIDDLE).book_at == bench.now
 
@@ -239,13 +240,14 @@ class Twins:
             if is_bid
             else (6_000, 7_000, 7_100, 7_000, 7_100, 5_800)
         )
-        price, side = rng.choice(places), "bid" if is_bid else "ask"
+        price = Price(rng.choice(places))
+        side: Side = "bid" if is_bid else "ask"
         known = self.quick.engine.state.market(ticker).book
-        there = dict(known.levels(side) if known else ()).get(price, 0)  # type: ignore[arg-type,call-overload]
+        there = dict(known.levels(side) if known else ()).get(price, Count(0))
         delta = rng.choice((-there, -there // 2, 100, 400, 10_000))
         if rng.random() < 0.01:
             delta = -there - 100
-        return book_changed(ticker, side, price, delta)  # type: ignore[arg-type]
+        return book_changed(ticker, side, price, delta)
 
     def _other(self) -> InputEvent:
         rng, state = self.rng, self.quick.engine.state
