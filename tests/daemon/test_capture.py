@@ -216,7 +216,9 @@ def test_sessions_that_were_killed_or_stopped_are_replayed_identically(
         assert terminate(process) == 0
     sessions = replayed(mmbot, captures)
     assert len(sessions) == 2
-    assert all(each["verdict"]["inputs"] > 20 for each in sessions)
+    inputs = [each["verdict"]["inputs"] for each in sessions]
+    assert min(inputs) > 0
+    assert sum(inputs) > 20
     assert all(each["verdict"]["difference"] is None for each in sessions)
 
     torn = tmp_path / killed.name
