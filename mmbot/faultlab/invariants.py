@@ -63,6 +63,9 @@ _ASLEEP_MS: Final = 80_000
 # of the account lists it once more, a query confirms that it rests, and what was placed in its
 # place is cancelled, all of which may fail a few times.
 _FALSELY_OVER_MS: Final = 40_000
+# How long the book that the bot sees may show an own order that has ended: the answer to its cancel
+# may be late, and the stream later still.
+_STILL_SHOWN_MS: Final = 30_000
 POSITIONS_PATH = "/trade-api/v2/portfolio/positions"
 
 
@@ -83,6 +86,8 @@ class Auditor:
         self.live: dict[str, ExchangeOrder] = {}
         # Orders that a session had under way at its end, and that came to rest in a later one.
         self._late: set[str] = set()
+        # When an own order at that price ended last.
+        self._lately_ours: dict[tuple[str, Side, Price], Milliseconds] = {}
         # When a report last ended an order falsely, by client id; and the time of the last fact.
         self._false_ends: dict[str, Milliseconds] = {}
         self._now: Milliseconds = 0
@@ -154,7 +159,8 @@ class Auditor:
         if fact.reason == "SelfTradeCancel":
             raise InvariantBroken("self_cross", f"{_shown(order)} met another order of ours")
         if order.status != "resting":
-            self.live.pop(order.order_id, None)
+            if self.live.pop(order.order_id, None) is not None:
+                self._lately_ours[order.ticker, order.side, order.price] = fact.at
             return True
         before = self.live.get(order.order_id)
         self.live[order.order_id] = order
@@ -386,6 +392,15 @@ class Auditor:
                 "worst_case", f"{sent.client_id} adds to what an unforeseen order may lose"
             )
 
+    def _prices_lately_ours(self, sent: CreateRequest) -> set[Price]:
+        """Return where own orders on its side ended so lately that a book may still show them."""
+        since = self._now - _STILL_SHOWN_MS
+        return {
+            price
+            for (ticker, side, price), ended in self._lately_ours.items()
+            if (ticker, side) == (sent.ticker, sent.side) and ended >= since
+        }
+
     def _check_rest(self, sent: CreateRequest) -> None:
         """While nothing happens, an order may be placed once, but not again."""
         place = sent.ticker, sent.side
@@ -403,7 +418,7 @@ class Auditor:
         check_listing(sent, self._scenario.venue.exchange, now)
         if "stale_belief" not in self._unjudged:
             check_belief(sent, bot, self._scenario, now)
-        check_price(sent, bot)
+        check_price(sent, bot, self._prices_lately_ours(sent))
         placed = self.places.take(sent.client_id)
         check_edge(sent, placed, self._scenario.venue.exchange, now)
 

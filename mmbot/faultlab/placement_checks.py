@@ -6,6 +6,7 @@ listing said some time ago, which counts were out, and the book as the bot saw i
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -29,6 +30,7 @@ from mmbot.units import (
     Count,
     Milliseconds,
     Price,
+    PriceGrid,
     value_of,
 )
 
@@ -165,8 +167,11 @@ def check_belief(sent: CreateRequest, bot: Bot, scenario: Scenario, now: Millise
         )
 
 
-def check_price(sent: CreateRequest, bot: Bot) -> None:
+def check_price(sent: CreateRequest, bot: Bot, lately_ours: Collection[Price]) -> None:
     """Check that the price is at most a tick beyond the best of others, as the bot saw them.
+
+    What the book shows at a price that was `lately_ours` may be an own order that is gone already,
+    or another's.
 
     Raises:
         InvariantBroken: It is further, or the bot has no book of the market.
@@ -182,10 +187,16 @@ def check_price(sent: CreateRequest, bot: Bot) -> None:
     side = sent.side
     levels = market.book.levels(side)
     others = [price for price, count in levels if count > own.get(price, 0)]
-    grid = market.terms.grid
-    if not others:
+    surely = [price for price in others if price not in lately_ours]
+    if not others or not surely:
         return
-    best = others[0]
-    furthest = grid.ceil(Price(best + 1)) if side == "bid" else grid.floor(Price(best - 1))
-    if furthest is not None and (sent.price > furthest if side == "bid" else sent.price < furthest):
-        raise InvariantBroken("overbid", f"{sent.client_id} at {sent.price} betters {best}")
+    if all(_overbids(sent, best[0], market.terms.grid) for best in (others, surely)):
+        raise InvariantBroken("overbid", f"{sent.client_id} at {sent.price} betters {others[0]}")
+
+
+def _overbids(sent: CreateRequest, best: Price, grid: PriceGrid) -> bool:
+    if sent.side == "bid":
+        furthest = grid.ceil(Price(best + 1))
+        return furthest is not None and sent.price > furthest
+    furthest = grid.floor(Price(best - 1))
+    return furthest is not None and sent.price < furthest
