@@ -15,11 +15,13 @@ from typing import Any
 
 import orjson
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from mmbot import config
 from mmbot.bot.bot import Bot
+from mmbot.exchange.key_text import pem_of
 from mmbot.kalshi.unknown_words import VocabularyMonitor
 from mmbot.log_events import objection
 from mmbot.observe.log import OBJECTIONS
@@ -156,6 +158,15 @@ def start_exchange(tmp_path: Path) -> Iterator[Callable[..., Exchange]]:
     """Return a function that starts a simulated exchange with the given options."""
     with exchanges(tmp_path) as start:
         yield start
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    """Return the path of a new API key that only its owner can read."""
+    path = tmp_path / "private_key"
+    path.touch(mode=0o600)
+    path.write_bytes(pem_of(Ed25519PrivateKey.generate()))
+    return path
 
 
 @pytest.fixture

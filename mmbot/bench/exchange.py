@@ -21,13 +21,13 @@ from typing import Any, Final
 import msgspec
 import uvloop
 from aiohttp import WSMsgType, web
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from mmbot.bench.flood import Flood, book_side, websocket_frame
 from mmbot.exchange.assembly import SimulatedExchange, assemble, synthetic_counts
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
+from mmbot.exchange.key_text import pem_of
 from mmbot.exchange.server import Connection, Server, now_ms
 from mmbot.exchange.stream_session import StreamSession, Subscription
 from mmbot.kalshi.http import BASE_PATH
@@ -213,13 +213,7 @@ def _serve(events: int, key_type: str, tier: str, directory: Path) -> None:
     )
     path = directory / "exchange-key.pem"
     path.touch(mode=0o600)
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
+    path.write_bytes(pem_of(key))
     clock = CalendarClock(now_ms(), to_milliseconds(_AT))
     settings = SimulatedExchangeSettings(tier=tier, weeks_ahead=events, maintenance=False)
     site = assemble(

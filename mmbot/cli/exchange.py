@@ -32,6 +32,7 @@ from mmbot.exchange.assembly import (
 )
 from mmbot.exchange.crowd import Crowd, Pace
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
+from mmbot.exchange.key_text import pem_of
 from mmbot.exchange.server import Server, now_ms
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.units import Money, parse_money
@@ -205,17 +206,11 @@ def _new_key(key_type: str) -> Ed25519PrivateKey | RSAPrivateKey:
 def _write_key(key: Ed25519PrivateKey | RSAPrivateKey, directory: Path) -> Path:
     """Write the key for its owner only, in the form that the exchange issues it in."""
     path = directory / _KEY_FILE
-    layout = (
-        serialization.PrivateFormat.PKCS8
-        if isinstance(key, Ed25519PrivateKey)
-        else serialization.PrivateFormat.TraditionalOpenSSL
-    )
-    pem = key.private_bytes(serialization.Encoding.PEM, layout, serialization.NoEncryption())
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(pem)
+            file.write(pem_of(key))
     except OSError as error:
         raise BadInput(f"--key-dir {directory} cannot hold the key: {error.strerror}") from None
     return path

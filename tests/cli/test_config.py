@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from mmbot import config
 from mmbot.cli import whereabouts
@@ -28,19 +26,6 @@ def nothing_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(whereabouts, "CONFIG", tmp_path / "etc/mmbot/config.toml")
     monkeypatch.setattr(whereabouts, "STATE", tmp_path / "var/lib/mmbot")
     monkeypatch.setattr(sys, "stdin", io.StringIO())
-
-
-@pytest.fixture
-def key_file(tmp_path: Path) -> Path:
-    pem = ed25519.Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path = tmp_path / "key.pem"
-    path.write_bytes(pem)
-    path.chmod(0o600)
-    return path
 
 
 def file_of(directory: Path, text: str, name: str = "c.toml") -> str:

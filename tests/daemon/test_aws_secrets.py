@@ -12,7 +12,6 @@ from pathlib import Path
 import boto3
 import orjson
 import pytest
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from moto import mock_aws
 
@@ -20,19 +19,12 @@ from mmbot.config import CredentialSettings
 from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue
 from mmbot.errors import BadInput, ExitCode, Unavailable
+from mmbot.exchange.key_text import pem_of
 from tests.daemon.processes import PATIENCE_SECONDS
 
 NOWHERE = Venue("http://127.0.0.1/trade-api/v2", "ws://127.0.0.1/trade-api/ws/v2", "http://x")
 REGION = "us-east-2"
-PEM = (
-    ed25519.Ed25519PrivateKey.generate()
-    .private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    .decode()
-)
+PEM = pem_of(ed25519.Ed25519PrivateKey.generate()).decode()
 
 
 @pytest.fixture(autouse=True)

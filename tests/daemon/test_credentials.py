@@ -6,8 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from mmbot import config
 from mmbot.config import CredentialSettings
@@ -17,19 +15,6 @@ from mmbot.errors import BadInput
 
 NOWHERE = Venue("http://127.0.0.1/trade-api/v2", "ws://127.0.0.1/trade-api/ws/v2", "http://x")
 NONE = CredentialSettings()
-
-
-@pytest.fixture
-def key_file(tmp_path: Path) -> Path:
-    pem = ed25519.Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path = tmp_path / "private_key"
-    path.write_bytes(pem)
-    path.chmod(0o600)
-    return path
 
 
 def test_the_environment_names_key_and_file(key_file: Path) -> None:

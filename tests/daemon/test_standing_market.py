@@ -11,13 +11,13 @@ from pathlib import Path
 
 import orjson
 import pytest
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mmbot.exchange.assembly import SimulatedExchange, assemble, synthetic_counts
 from mmbot.exchange.audit import ledger_json
 from mmbot.exchange.crowd import Crowd, Pace
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
+from mmbot.exchange.key_text import pem_of
 from mmbot.exchange.server import Server, now_ms
 from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.units import MONEY_PER_DOLLAR, Money
@@ -43,13 +43,7 @@ async def running_exchange(directory: Path) -> AsyncIterator[tuple[SimulatedExch
     key = Ed25519PrivateKey.generate()
     key_file = directory / "key.pem"
     key_file.touch(mode=0o600)
-    key_file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
+    key_file.write_bytes(pem_of(key))
     clock = CalendarClock(now_ms(), to_milliseconds(TUESDAY_NOON), SPEED)
     site = assemble(
         settings=SimulatedExchangeSettings(tier="advanced"),

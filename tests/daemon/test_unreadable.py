@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mmbot.exchange.assembly import SimulatedExchange, assemble, synthetic_counts
 from mmbot.exchange.crowd import Pace
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
+from mmbot.exchange.key_text import pem_of
 from mmbot.exchange.market_actions import cancel_resting, determine, settle
 from mmbot.exchange.server import Server, now_ms
 from mmbot.trading.values import CLIENT_ID_PREFIX
@@ -55,13 +55,8 @@ async def served(
     )
     server = Server(site)
     await server.start()
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
     key_file = directory / "key.pem"
-    key_file.write_bytes(pem)
+    key_file.write_bytes(pem_of(key))
     key_file.chmod(0o600)
     venue = directory / "venue.json"
     venue.write_bytes(

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from mmbot.exchange.access import TIERS, Credential, PublicKey
+from mmbot.exchange.key_text import pem_of
 from mmbot.exchange.order_types import RequestRefused
 from mmbot.exchange.rest.rest_call import Reply, RestCall
 
@@ -91,12 +92,8 @@ def generate_key(call: RestCall) -> Reply:
         raise RequestRefused("invalid_parameters", "this exchange generates ed25519 keys only")
     private_key = Ed25519PrivateKey.from_private_bytes(call.exchange.engine.new_secret())
     key_id = _register(call, private_key.public_key(), body.scopes, body.subaccount)
-    pem = private_key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return Reply(201, {"api_key_id": key_id, "key_type": "ed25519", "private_key": pem.decode()})
+    pem = pem_of(private_key).decode()
+    return Reply(201, {"api_key_id": key_id, "key_type": "ed25519", "private_key": pem})
 
 
 def _check_scopes(scopes: frozenset[str]) -> None:
