@@ -18,8 +18,8 @@ from mmbot import config
 from mmbot.errors import BadInput
 from mmbot.kalshi.feed import Feed
 from mmbot.kalshi.messages import error_body
-from mmbot.tsa.counts import read_counts_csv
 from mmbot.tsa.pages import parse_page
+from mmbot.underlying.counts import read_counts_csv
 from tests.kalshi.builders import DELTA, EVENT, FILL, SNAPSHOT, USER_ORDER, A
 
 RUNS = settings(max_examples=100)

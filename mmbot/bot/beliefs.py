@@ -17,8 +17,8 @@ from mmbot.config import ForecastSettings
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
 from mmbot.trading.commands import Note, RequestBelief
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 
 # The series lists the week that runs and, at times, two or three more.
 _MOST_REQUESTS = 16

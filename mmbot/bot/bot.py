@@ -74,8 +74,8 @@ from mmbot.trading.events import (
 )
 from mmbot.trading.orders import OrderState
 from mmbot.trading.values import USUAL_INTERVALS, Intervals
-from mmbot.tsa.calendar import CalendarClock
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import CalendarClock
+from mmbot.underlying.counts import Counts
 from mmbot.units import Milliseconds
 
 # Of how many orders the cancel is prepared: one each time, each for two seconds.

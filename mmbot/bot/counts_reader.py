@@ -28,9 +28,9 @@ from mmbot.errors import BadInput
 from mmbot.forecast.plausibility import HeldCounts
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.trading.commands import Note, NoteLevel
-from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, release_instant, to_milliseconds
-from mmbot.tsa.counts import CountChange, Counts
 from mmbot.tsa.pages import USER_AGENT, TsaPage, day_of_another_page, page_path, parse_page
+from mmbot.underlying.calendar import EASTERN, CalendarClock, Week, release_instant, to_milliseconds
+from mmbot.underlying.counts import CountChange, Counts
 from mmbot.units import Milliseconds
 
 # Calendar seconds between readings while nothing is due.

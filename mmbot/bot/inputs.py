@@ -12,8 +12,8 @@ from mmbot.forecast.belief import Belief
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.trading.events import InputEvent
 from mmbot.trading.values import Fill
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 
 
 class Predictor(Protocol):

@@ -19,8 +19,8 @@ from mmbot.trading.commands import (
     VoidFill,
     WakeAt,
 )
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 
 
 class Transmit(msgspec.Struct, frozen=True, tag=True):

@@ -12,7 +12,7 @@ from mmbot.cli.output import progress
 from mmbot.daemon.bank_file import bank_path, load_hindcasts, store_hindcasts
 from mmbot.forecast.methods import METHODS
 from mmbot.forecast.model import Forecaster, Hindcasts
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
 
 
 def default_directory() -> Path:

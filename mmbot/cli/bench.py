@@ -25,7 +25,7 @@ from mmbot.kalshi.auth import Signer
 from mmbot.research.forecast_bench import Timing, time_forecast
 from mmbot.research.hot_path_bench import time_hot_path
 from mmbot.research.quote_bench import time_quoting
-from mmbot.tsa.counts import Counts, assumed_release, load_counts
+from mmbot.underlying.counts import Counts, assumed_release, load_counts
 
 _LADDER = tuple(range(1_800_000, 2_850_000, 50_000))
 _SYNTHETIC_END = dt.date(2026, 4, 19)

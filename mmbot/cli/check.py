@@ -28,7 +28,7 @@ from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.selfcheck import Finding, FindingState, is_ready
 from mmbot.trading.events import Halted
 from mmbot.trading.values import Fill
-from mmbot.tsa.calendar import from_milliseconds
+from mmbot.underlying.calendar import from_milliseconds
 
 _COLOURS: dict[FindingState, str] = {
     "ok": "green",

@@ -24,7 +24,7 @@ from mmbot.demo.play import VENUE_FILE, DemoResult, DemoWeek, play, state_direct
 from mmbot.demo.rehearsal import counts_at
 from mmbot.demo.table import WeekTable
 from mmbot.errors import BadInput
-from mmbot.tsa.calendar import EASTERN, Week
+from mmbot.underlying.calendar import EASTERN, Week
 
 _SETTINGS = config.shipped("demo")
 

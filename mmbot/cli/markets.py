@@ -36,8 +36,8 @@ from mmbot.kalshi.messages import Malformed, RestEvent, error_body
 from mmbot.kalshi.readings import ReadingError, Steps, held_event, open_events
 from mmbot.observe.market_list import COLUMNS, MarketList, PublicMarket, list_markets, strike_of
 from mmbot.observe.status_view import price
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 
 _ANSWER_SECONDS = 15.0
 

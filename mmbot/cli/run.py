@@ -47,7 +47,7 @@ from mmbot.recording.outside import PaperBegan
 from mmbot.status_report import StatusReport, Surroundings
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
 from mmbot.units import Milliseconds
 
 DASHBOARD = DashboardParts(page_files, event_course, log.recent_lines.after)

@@ -38,7 +38,7 @@ from mmbot.research.backtest import Rule
 from mmbot.research.parameter_sweep import Changes, HeldOut, MarketOfWeeks, Sweep, Trial
 from mmbot.research.past_history import PastMarket
 from mmbot.research.scoring import Interval
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
 
 _SHOWN = 20
 _TOLD: Mapping[Rule, str] = {

@@ -31,7 +31,7 @@ from mmbot.research.traded_again import SessionSummary
 from mmbot.research.week_path import PathKeeper
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill, event_of
-from mmbot.tsa.calendar import CalendarClock
+from mmbot.underlying.calendar import CalendarClock
 from mmbot.units import (
     MONEY_PER_DOLLAR,
     ONE_CONTRACT,

@@ -14,7 +14,7 @@ from mmbot.trading.commands import RecordSettlement
 from mmbot.trading.losses import DailyLosses
 from mmbot.trading.portfolio import Portfolio
 from mmbot.trading.values import event_of
-from mmbot.tsa.calendar import Week, from_milliseconds
+from mmbot.underlying.calendar import Week, from_milliseconds
 from mmbot.units import (
     ONE_DOLLAR,
     Count,

@@ -65,8 +65,8 @@ from mmbot.trading.engine import Engine
 from mmbot.trading.events import Halted, Resumed
 from mmbot.trading.market_names import named_market
 from mmbot.trading.state import TradingState
-from mmbot.tsa.calendar import Week, release_instant
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import Week, release_instant
+from mmbot.underlying.counts import Counts
 from mmbot.units import Milliseconds
 
 # How long the answer to a halt waits for the last order to be off.

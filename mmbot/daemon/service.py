@@ -51,7 +51,7 @@ from mmbot.recording.outside import ONLY_RECORDS
 from mmbot.status_report import Surroundings
 from mmbot.trading.events import Halted, SessionStarted, SettingsChanged, Stopping, TasksDown
 from mmbot.trading.values import Fill
-from mmbot.tsa.counts import Counts, load_counts
+from mmbot.underlying.counts import Counts, load_counts
 
 # Of the time for the cancelling, the bot's share; the rest is for doing it without the bot.
 _BOT_SECONDS = 12.0

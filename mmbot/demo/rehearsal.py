@@ -9,8 +9,8 @@ from __future__ import annotations
 import datetime as dt
 
 from mmbot.exchange.assembly import PublishedCounts
-from mmbot.tsa.calendar import release_instant
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import release_instant
+from mmbot.underlying.counts import Counts
 
 _MORNING = dt.time(9, 0)
 

@@ -23,8 +23,8 @@ from mmbot.exchange.synthetic import LABEL, daily_counts
 from mmbot.exchange.timetable import releases
 from mmbot.exchange.tsa_site import TsaSite
 from mmbot.exchange.venue import SimulatedVenue
-from mmbot.tsa.calendar import CalendarClock, Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import CalendarClock, Week
+from mmbot.underlying.counts import Counts
 from mmbot.units import Milliseconds, Money
 
 # How long before the calendar's start a day may be whose count is released after it, and how far

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from statistics import NormalDist
 from typing import Final, Protocol
 
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 
 # Standard error, in passengers, of a good forecast of the week's average with 0, 1, ... 7 days
 # published.

@@ -19,7 +19,7 @@ from mmbot.exchange.matching import MatchingEngine
 from mmbot.exchange.oddities import Oddities
 from mmbot.exchange.order_types import RequestRefused
 from mmbot.exchange.quote_history import QuoteHistory
-from mmbot.tsa.calendar import CalendarClock, Week
+from mmbot.underlying.calendar import CalendarClock, Week
 from mmbot.units import (
     CENT_GRID,
     ONE_CENT,

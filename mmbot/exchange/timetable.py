@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from mmbot.tsa.calendar import EASTERN, Week, release_date
+from mmbot.underlying.calendar import EASTERN, Week, release_date
 
 _RELEASE_FROM: Final = dt.time(8, 20)
 _RELEASE_SPREAD_S: Final = 30 * 60

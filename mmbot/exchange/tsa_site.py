@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from mmbot.exchange.timetable import Release
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
-from mmbot.tsa.calendar import CalendarClock
+from mmbot.underlying.calendar import CalendarClock
 from mmbot.units import Milliseconds
 
 PATH: Final = "/travel/passenger-volumes"

@@ -44,7 +44,7 @@ from mmbot.exchange.rest.router import RestRouter
 from mmbot.exchange.stream_session import StreamSession
 from mmbot.exchange.timetable import Release, maintenance_windows, settlement_times
 from mmbot.kalshi.http import STREAM_PATH, HttpAnswer, HttpRequest
-from mmbot.tsa.calendar import CalendarClock, Week
+from mmbot.underlying.calendar import CalendarClock, Week
 from mmbot.units import Milliseconds, Price
 
 _MOST_SESSIONS: Final = 10

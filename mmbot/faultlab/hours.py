@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias, assert_never
 import msgspec
 
 from mmbot.exchange.timetable import Release
-from mmbot.tsa.calendar import EASTERN, Week, to_milliseconds
+from mmbot.underlying.calendar import EASTERN, Week, to_milliseconds
 from mmbot.units import Milliseconds
 
 Hours: TypeAlias = Literal["eventful", "ordinary"]

@@ -50,9 +50,9 @@ from mmbot.trading.commands import (
     WakeAt,
 )
 from mmbot.trading.events import Halted, LedgerBehind, Resumed, SessionStarted, Stopping
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts
 from mmbot.tsa.pages import page_path
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 from mmbot.units import Milliseconds
 
 # How long a page and a fit take.

@@ -34,8 +34,8 @@ from mmbot.exchange.venue import SimulatedVenue
 from mmbot.faultlab.hours import MINUTE_MS, Hours, PlayedWindow, played_windows
 from mmbot.forecast.model import Forecaster
 from mmbot.kalshi.auth import Signer
-from mmbot.tsa.calendar import CalendarClock, Week
-from mmbot.tsa.counts import Counts, Vintage, assumed_release
+from mmbot.underlying.calendar import CalendarClock, Week
+from mmbot.underlying.counts import Counts, Vintage, assumed_release
 from mmbot.units import MONEY_PER_DOLLAR, Milliseconds, Money
 
 FREE_FOR_MAKERS: Final = FeeSchedule()

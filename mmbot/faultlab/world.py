@@ -33,7 +33,7 @@ from mmbot.faultlab.scenario import FREE_FOR_MAKERS, WindowedCrowd, build
 from mmbot.faultlab.scheduler import Scheduler
 from mmbot.trading.events import Halted, Resumed
 from mmbot.trading.values import CLIENT_ID_PREFIX
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 from mmbot.units import Milliseconds
 
 # The fees of a series whose fees may change: two in three weeks are free for makers at first.

@@ -33,8 +33,8 @@ from mmbot.history.rows import (
     Trade,
 )
 from mmbot.history.store import HistoryStore, is_ticker, merge, series_of, week_of
-from mmbot.tsa.calendar import EASTERN, Week, to_milliseconds
-from mmbot.tsa.counts import LEAST, MOST, assumed_release, read_counts_csv
+from mmbot.underlying.calendar import EASTERN, Week, to_milliseconds
+from mmbot.underlying.counts import LEAST, MOST, assumed_release, read_counts_csv
 from mmbot.units import (
     MONEY_PER_DOLLAR,
     ONE_DOLLAR,

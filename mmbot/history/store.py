@@ -43,9 +43,9 @@ from mmbot.history.rows import (
     Trade,
 )
 from mmbot.history.sightings import counts_of
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts
-from mmbot.tsa.counts import load_counts as load_counts_file
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
+from mmbot.underlying.counts import load_counts as load_counts_file
 
 _R = TypeVar("_R", bound=Row)
 

@@ -9,8 +9,8 @@ from mmbot.forecast.belief import Belief, MemberWeight
 from mmbot.trading.pricing import QuoteLimits
 from mmbot.trading.quoting import Quote, wanted_quotes
 from mmbot.trading.state import EventState, MarketState, TradingState
-from mmbot.tsa.calendar import release_instant
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import release_instant
+from mmbot.underlying.counts import Counts
 from mmbot.units import (
     MONEY_PER_DOLLAR,
     ONE_CENT,

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from mmbot.tsa.calendar import EASTERN
+from mmbot.underlying.calendar import EASTERN
 
 _LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
 _WITHOUT = frozenset({"event", "level", "timestamp", "exception"})

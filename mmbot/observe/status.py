@@ -30,8 +30,8 @@ from mmbot.trading.gates import ShutGate
 from mmbot.trading.orders import Order, OrderState
 from mmbot.trading.state import EventState, MarketState, TradingState
 from mmbot.trading.values import Level
-from mmbot.tsa.calendar import Week, release_instant
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import Week, release_instant
+from mmbot.underlying.counts import Counts
 from mmbot.units import (
     Count,
     Milliseconds,

@@ -24,8 +24,8 @@ from mmbot.forecast.belief import Belief
 from mmbot.kalshi.auth import Signer
 from mmbot.recording import records
 from mmbot.recording.late_records import Keep, LateRecords
-from mmbot.tsa.calendar import CalendarClock, Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import CalendarClock, Week
+from mmbot.underlying.counts import Counts
 from mmbot.units import Milliseconds
 
 _Answer = TypeVar("_Answer", Belief, float)

@@ -37,8 +37,8 @@ from mmbot.forecast.belief import Belief
 from mmbot.kalshi.gateway import Call
 from mmbot.recording.outside import Outside
 from mmbot.trading.events import SettingsChanged
-from mmbot.tsa.calendar import CalendarClock, Week
-from mmbot.tsa.counts import Counts, Vintage
+from mmbot.underlying.calendar import CalendarClock, Week
+from mmbot.underlying.counts import Counts, Vintage
 from mmbot.units import Milliseconds
 
 # The tables of the config that decisions depend on; the others name keys and local paths.

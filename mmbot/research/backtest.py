@@ -42,7 +42,7 @@ from mmbot.trading.events import (
 from mmbot.trading.portfolio import paid_each
 from mmbot.trading.state import EventState
 from mmbot.trading.values import Fill, ListedEvent, Market, OrderReport, Side
-from mmbot.tsa.calendar import EASTERN, CalendarClock, to_milliseconds
+from mmbot.underlying.calendar import EASTERN, CalendarClock, to_milliseconds
 from mmbot.units import (
     CENT_GRID,
     ONE_CONTRACT,

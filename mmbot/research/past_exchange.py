@@ -29,8 +29,8 @@ from mmbot.history.weeks import PastWeek
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.trading.book import Top
 from mmbot.trading.values import Side
-from mmbot.tsa.calendar import CalendarClock
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import CalendarClock
+from mmbot.underlying.counts import Counts
 from mmbot.units import CENT_GRID, ONE_CONTRACT, Count, Milliseconds, Price
 
 # Neither trades nor candles say how much rests at the best prices; it is taken to be enough for a

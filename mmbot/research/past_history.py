@@ -39,8 +39,8 @@ from mmbot.research.week_replay import (
     replay_week,
 )
 from mmbot.trading.commands import RecordFill
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 from mmbot.units import ONE_DOLLAR
 
 

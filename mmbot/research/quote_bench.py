@@ -34,7 +34,7 @@ from mmbot.trading.events import (
     StreamUp,
 )
 from mmbot.trading.values import ListedEvent, Market
-from mmbot.tsa.calendar import CalendarClock, Week, to_milliseconds
+from mmbot.underlying.calendar import CalendarClock, Week, to_milliseconds
 from mmbot.units import CENT_GRID, MONEY_PER_DOLLAR, ONE_CENT, ONE_CONTRACT, Count, Money, Price
 
 Run: TypeAlias = Callable[[], object]

@@ -56,8 +56,8 @@ from mmbot.trading.commands import (
 )
 from mmbot.trading.events import SessionStarted
 from mmbot.trading.values import Intervals
-from mmbot.tsa.calendar import CalendarClock, Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import CalendarClock, Week
+from mmbot.underlying.counts import Counts
 from mmbot.units import Count, Milliseconds, Money, Price
 
 # The bot starts so long before the opening, when the counts of Monday morning are out.

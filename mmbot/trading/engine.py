@@ -82,7 +82,7 @@ from mmbot.trading.requoting import Requote
 from mmbot.trading.stale_quotes import StaleQuoteExposure
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import CLIENT_ID_PREFIX, ReadingKind
-from mmbot.tsa.calendar import CalendarClock, from_milliseconds
+from mmbot.underlying.calendar import CalendarClock, from_milliseconds
 from mmbot.units import Milliseconds
 
 # After a stop request, the account is read within this time.

@@ -28,7 +28,7 @@ from mmbot.trading.pricing import QuoteLimits
 from mmbot.trading.stated_fee import StatedFee
 from mmbot.trading.unlisted_markets import UnlistedMarkets
 from mmbot.trading.values import Fill, Intervals, ListedEvent, Market, event_of, opposite
-from mmbot.tsa.calendar import CalendarClock, Week, release_instant
+from mmbot.underlying.calendar import CalendarClock, Week, release_instant
 from mmbot.units import ONE_DOLLAR, Count, Milliseconds, Money, Price, total, value_of
 
 # How long, by the calendar, a count is news.

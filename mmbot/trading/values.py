@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from mmbot.trading.fees import FeeChange, FeeTerms
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 from mmbot.units import Count, Milliseconds, Money, Price, PriceGrid, value_of
 
 Side: TypeAlias = Literal["bid", "ask"]

@@ -19,8 +19,8 @@ import msgspec
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from mmbot.errors import BadInput
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import LEAST, MOST, Counts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import LEAST, MOST, Counts
 
 # The site refuses the default names of client libraries; a browser's goes through.
 USER_AGENT = (

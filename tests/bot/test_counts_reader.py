@@ -13,8 +13,8 @@ from mmbot.bot.outputs import CountsUnavailable, FetchPage, RecordCounts
 from mmbot.config import CountsSettings
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.trading.commands import Note
-from mmbot.tsa.calendar import EASTERN, CalendarClock, to_milliseconds
-from mmbot.tsa.counts import Counts, assumed_release
+from mmbot.underlying.calendar import EASTERN, CalendarClock, to_milliseconds
+from mmbot.underlying.counts import Counts, assumed_release
 
 SUNDAY, MONDAY, TUESDAY = (dt.date(2026, 4, day) for day in (12, 13, 14))
 NINE = dt.datetime(2026, 4, 15, 9, 0, tzinfo=EASTERN)

@@ -22,9 +22,9 @@ from mmbot.bot.outputs import FetchPage, FitForecast
 from mmbot.daemon.bank_file import bank_path
 from mmbot.daemon.counts_worker import CountsWorker
 from mmbot.exchange.synthetic import daily_counts
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts, Vintage, assumed_release
 from mmbot.tsa.pages import MOST_BYTES
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts, Vintage, assumed_release
 
 PATH = "/travel/passenger-volumes"
 WEEK = Week(dt.date(2026, 4, 19))

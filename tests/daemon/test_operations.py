@@ -44,8 +44,8 @@ from mmbot.status_report import StatusReport, Surroundings
 from mmbot.trading.commands import Cancel, RecordFill
 from mmbot.trading.engine import Engine
 from mmbot.trading.events import Halted, OrderCancelled
-from mmbot.tsa.calendar import EASTERN, CalendarClock, to_milliseconds
-from mmbot.tsa.counts import Counts, assumed_release
+from mmbot.underlying.calendar import EASTERN, CalendarClock, to_milliseconds
+from mmbot.underlying.counts import Counts, assumed_release
 from tests.daemon.builders import OBSERVER
 from tests.kalshi.builders import SIGNER
 from tests.trading.builders import LOW, MIDDLE, Bench, fill, only, settings

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from mmbot.demo.course import WeekCourse
 from mmbot.demo.table import WeekTable
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 
 MARKET = {
     "event": "market.status",

@@ -17,7 +17,7 @@ from mmbot.exchange.stream_session import StreamSession
 from mmbot.exchange.timetable import releases
 from mmbot.exchange.venue import SimulatedVenue
 from mmbot.kalshi.http import BASE_PATH, STREAM_PATH, HttpAnswer, HttpRequest
-from mmbot.tsa.calendar import CalendarClock, Week, to_milliseconds
+from mmbot.underlying.calendar import CalendarClock, Week, to_milliseconds
 from mmbot.units import MONEY_PER_DOLLAR, Money
 
 WEEK = Week(dt.date(2026, 4, 19))

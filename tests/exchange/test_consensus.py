@@ -10,7 +10,7 @@ import statistics
 import pytest
 
 from mmbot.exchange.consensus import NoisyOutcome, PosteriorConsensus
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 
 WEEK = Week(dt.date(2026, 10, 18))
 EXPECTED = dict.fromkeys(WEEK.days, 2_000_000)

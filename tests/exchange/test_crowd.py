@@ -15,7 +15,7 @@ from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.market import ExchangeMarket
 from mmbot.exchange.order_types import ExchangeOrder, NewOrder, RequestRefused
 from mmbot.trading.values import Side
-from mmbot.tsa.calendar import CalendarClock, Week, to_milliseconds
+from mmbot.underlying.calendar import CalendarClock, Week, to_milliseconds
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CENT, ONE_DOLLAR, Count, Money, Price
 
 WEEK = Week(dt.date(2026, 4, 19))

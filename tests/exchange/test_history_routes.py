@@ -10,8 +10,8 @@ import pytest
 
 from mmbot.errors import BadInput
 from mmbot.exchange.assembly import real_counts, weeks_until
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import read_counts_csv
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import read_counts_csv
 from tests.exchange.conftest import OTHER, TICKER, WEEK, Bench
 
 EVENT = "KXTSAW-26APR19"

@@ -12,8 +12,8 @@ from mmbot.exchange.synthetic import FIRST_DAY, daily_counts
 from mmbot.exchange.timetable import releases
 from mmbot.exchange.tsa_site import PATH, TsaSite
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
-from mmbot.tsa.calendar import EASTERN, CalendarClock, to_milliseconds
 from mmbot.tsa.pages import parse_page
+from mmbot.underlying.calendar import EASTERN, CalendarClock, to_milliseconds
 
 LAST = dt.date(2026, 4, 26)
 COUNTS = daily_counts(LAST, seed=1)

@@ -9,7 +9,7 @@ from typing import Any
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.timetable import maintenance_windows, releases
 from mmbot.exchange.venue import SimulatedVenue
-from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
+from mmbot.underlying.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.units import Price
 
 TICKER = "KXTSAW-26APR19-A2.45"

@@ -9,7 +9,7 @@ import pytest
 from mmbot.exchange.timetable import Release, releases, varied_time
 from mmbot.faultlab.hours import MINUTE_MS, Hours, played_windows
 from mmbot.faultlab.scenario import weeks
-from mmbot.tsa.calendar import from_milliseconds, to_milliseconds
+from mmbot.underlying.calendar import from_milliseconds, to_milliseconds
 
 GATE = dt.time(6, 55)
 MONTH = weeks(4)

@@ -15,9 +15,9 @@ from mmbot.history.rows import Sighting
 from mmbot.history.sightings import counts_of
 from mmbot.history.store import HistoryStore
 from mmbot.kalshi.http import HttpAnswer
-from mmbot.tsa.calendar import EASTERN, CalendarClock, release_instant, to_milliseconds
-from mmbot.tsa.counts import assumed_release
 from mmbot.tsa.pages import page_path
+from mmbot.underlying.calendar import EASTERN, CalendarClock, release_instant, to_milliseconds
+from mmbot.underlying.counts import assumed_release
 
 DAYS = [dt.date(2025, 12, 1) + dt.timedelta(days=i) for i in range(60)]
 FIRST = {day: 2_400_000 + i for i, day in enumerate(DAYS)}

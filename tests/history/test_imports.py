@@ -13,7 +13,7 @@ from mmbot.history.imports import Imported, import_file
 from mmbot.history.rows import TRADES
 from mmbot.history.store import HistoryStore, load_counts
 from mmbot.history.verify import verify
-from mmbot.tsa.counts import load_counts as load_counts_file
+from mmbot.underlying.counts import load_counts as load_counts_file
 from tests.history.builders import EVENT, TICKER, WEEK, PastExchange, kept
 
 TRADES_CSV = f"""ticker,time,price,count,taker_side

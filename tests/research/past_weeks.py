@@ -22,8 +22,8 @@ from mmbot.research.week_replay import (
     WeekToReplay,
     replay_week,
 )
-from mmbot.tsa.calendar import CalendarClock, Week, to_milliseconds
-from mmbot.tsa.counts import Counts, Vintage, assumed_release
+from mmbot.underlying.calendar import CalendarClock, Week, to_milliseconds
+from mmbot.underlying.counts import Counts, Vintage, assumed_release
 from mmbot.units import ONE_DOLLAR, Count, Milliseconds, Money, Price
 from tests.research.builders import PLAIN_QUOTING
 

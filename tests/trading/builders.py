@@ -38,7 +38,7 @@ from mmbot.trading.events import (
 )
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill, Level, ListedEvent, Market, OrderReport, OrderStatus, Side
-from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
+from mmbot.underlying.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.units import CENT_GRID, Count, Money, Price
 
 _T = TypeVar("_T")

@@ -51,7 +51,7 @@ from mmbot.trading.events import (
 )
 from mmbot.trading.reading_requests import account_request, listing_request
 from mmbot.trading.values import ListedEvent, Market
-from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
+from mmbot.underlying.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.units import CENT_GRID, Money, Price, PriceBand, PriceGrid
 from tests.trading.builders import (
     CAP,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmbot.tsa.calendar import (
+from mmbot.underlying.calendar import (
     EASTERN,
     CalendarClock,
     EarlyRelease,

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from mmbot.tsa.holidays import is_holiday_weekend
+from mmbot.underlying.holidays import is_holiday_weekend
 from mmbot.units import Milliseconds
 
 EASTERN = ZoneInfo("America/New_York")

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmbot.errors import BadInput
-from mmbot.tsa.calendar import EASTERN, Week, release_instant
-from mmbot.tsa.counts import (
+from mmbot.underlying.calendar import EASTERN, Week, release_instant
+from mmbot.underlying.counts import (
     LEAST,
     MOST,
     CountChange,

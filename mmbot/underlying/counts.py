@@ -20,7 +20,7 @@ from types import MappingProxyType
 import msgspec
 
 from mmbot.errors import BadInput
-from mmbot.tsa.calendar import EASTERN, Week, release_instant, to_milliseconds
+from mmbot.underlying.calendar import EASTERN, Week, release_instant, to_milliseconds
 
 # The lowest day on record, in April 2020, had 87,534 passengers, and no day has had four million.
 LEAST, MOST = 10_000, 9_999_999
