@@ -34,7 +34,7 @@ class Reconnect(msgspec.Struct, frozen=True, tag=True):
 
 
 class FetchPage(msgspec.Struct, frozen=True, tag=True):
-    """Read a page of the TSA's site; its answer comes back under `id`."""
+    """Read a page of the counts' site; its answer comes back under `id`."""
 
     id: int
     path: str

@@ -30,7 +30,7 @@ from mmbot.trading.gates import ShutGate
 from mmbot.trading.orders import Order, OrderState
 from mmbot.trading.state import EventState, MarketState, TradingState
 from mmbot.trading.values import Level
-from mmbot.underlying.calendar import Week, release_instant
+from mmbot.underlying.calendar import Week
 from mmbot.underlying.counts import Counts
 from mmbot.units import (
     Count,
@@ -173,14 +173,15 @@ def _days(
     state: TradingState, counts: Counts, week: Week, now: Milliseconds
 ) -> Iterator[DayStatus]:
     at, earliest = state.clock.at(now), state.settings.counts.earliest_release
+    due = state.underlying.settles(week)
     for day in week.days:
-        release = release_instant(day, earliest)
+        release = state.underlying.release(day, earliest)
         day_state: DayState = "due" if release <= at else "expected"
         if day in counts:
             day_state = "published"
         elif day in state.missing:
             day_state = "none"
-        count = counts.settling_count(day) if day in counts else None
+        count = counts.settling_count(day, due) if day in counts else None
         yield DayStatus(day, day_state, count, state.clock.wall_time(release))
 
 

@@ -15,12 +15,12 @@ from mmbot.bot.inputs import (
     EventOccurred,
     ForecastFitted,
     FrameReceived,
-    Predictor,
 )
 from mmbot.bot.outputs import Output
 from mmbot.config import Settings
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
+from mmbot.forecast.fitting import Predictor
 from mmbot.kalshi.auth import Signer
 from mmbot.recording import records
 from mmbot.recording.late_records import Keep, LateRecords

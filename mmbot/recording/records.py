@@ -25,7 +25,6 @@ from mmbot.bot.inputs import (
     FrameReceived,
     HistoryLoaded,
     PageFetched,
-    Predictor,
     StreamClosed,
     StreamOpened,
     TimerFired,
@@ -34,6 +33,7 @@ from mmbot.bot.outputs import FitForecast, Output
 from mmbot.config import Settings
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
+from mmbot.forecast.fitting import Predictor
 from mmbot.kalshi.gateway import Call
 from mmbot.recording.outside import Outside
 from mmbot.trading.events import SettingsChanged

@@ -12,10 +12,10 @@ from functools import partial
 
 import msgspec
 
-from mmbot.bot.inputs import Predictor
 from mmbot.bot.outputs import FitForecast
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
+from mmbot.forecast.fitting import Predictor
 from mmbot.history.rows import Candle as StoredCandle
 from mmbot.history.rows import Period
 from mmbot.history.store import HistoryStore

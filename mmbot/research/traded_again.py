@@ -20,13 +20,13 @@ from mmbot.bot.inputs import (
     ForecastFitted,
     FrameReceived,
     PageFetched,
-    Predictor,
     StreamClosed,
     StreamOpened,
     TimerFired,
 )
 from mmbot.bot.outputs import FetchPage, FitForecast, Output
 from mmbot.config import Settings
+from mmbot.forecast.fitting import Predictor
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest

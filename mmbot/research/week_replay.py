@@ -27,7 +27,6 @@ from mmbot.bot.inputs import (
     FrameReceived,
     HistoryLoaded,
     PageFetched,
-    Predictor,
     StreamOpened,
     TimerFired,
 )
@@ -35,6 +34,7 @@ from mmbot.bot.outputs import FetchPage, FitForecast, Output
 from mmbot.config import Settings
 from mmbot.errors import BadInput
 from mmbot.faultlab.scheduler import Scheduler
+from mmbot.forecast.fitting import Predictor
 from mmbot.history.rows import Candle, Trade
 from mmbot.history.weeks import PastEvent, PastWeek, Release
 from mmbot.kalshi.gateway import Call

@@ -74,7 +74,7 @@ def test_makers_quote_both_sides_a_few_cents_apart() -> None:
 
 def test_prices_move_and_end_near_the_outcome(week: SimulatedExchange) -> None:
     engine = week.venue.exchange.engine
-    average = week.venue.average(WEEK)
+    average = week.venue.outcome(WEEK)
     for market in engine.markets.values():
         distance = market.terms.floor_strike - average
         if market.last_price and abs(distance) > 75_000:
