@@ -326,7 +326,7 @@ _SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
     "quotes.blocked": lambda f: f"{_markets(f)} off: {f['reason']}",
     "quotes.open": lambda f: f"{_markets(f)} on",
     "belief.updated": _belief,
-    "counts.published": lambda f: f"{f['day']} published: {f['count']:,} passengers",
+    "counts.published": lambda f: f"{f['day']} published: {f['count']:,}",
     "market.settled": lambda f: (
         f"{_short(f['market'])} SETTLED at {_price(f['value'])}, held {float(f['position']):+g}, "
         f"paid {_money(f['payout'])}"

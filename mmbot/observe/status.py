@@ -153,7 +153,7 @@ def _event(
         days=tuple(_days(state, counts, event_state.week, now)),
         margin=state.settings.quoting.margin_at(event_state.days_published),
         fee=event_state.fee.text,
-        forecast=_forecast(event_state, now),
+        forecast=_forecast(event_state, state.underlying.value_unit, now),
         outcomes=tuple(_outcomes(event_state, held, filled)),
         cash=format_money(portfolio.cash),
         pnl_fair=_money(pnl.fair),
@@ -185,7 +185,7 @@ def _days(
         yield DayStatus(day, day_state, count, state.clock.wall_time(release))
 
 
-def _forecast(event_state: EventState, now: Milliseconds) -> ForecastStatus | None:
+def _forecast(event_state: EventState, unit: str, now: Milliseconds) -> ForecastStatus | None:
     belief, formed = event_state.belief, event_state.belief_at
     if belief is None or formed is None:
         return None
@@ -202,6 +202,7 @@ def _forecast(event_state: EventState, now: Milliseconds) -> ForecastStatus | No
             for m in belief.members
         ),
         digest=belief.digest,
+        unit=unit,
     )
 
 

@@ -14,6 +14,7 @@ TSA: Final = Underlying(
     name="tsa",
     series="KXTSAW",
     unit="passengers",
+    value_unit="passengers a day",
     least=LEAST,
     most=MOST,
     release_date=release_date,

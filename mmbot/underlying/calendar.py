@@ -45,14 +45,14 @@ class Week(msgspec.Struct, frozen=True, order=True):
 
     @classmethod
     def from_event_ticker(cls, ticker: str) -> Week:
-        """Read the week from an event ticker such as `KXTSAW-26APR19`.
+        """Read the week from an event ticker such as `SERIES-26APR19`.
 
         Raises:
             ValueError: It is not an event ticker.
         """
         match = _EVENT_TICKER.match(ticker)
         if match is None:
-            raise ValueError(f"{ticker!r} is not an event ticker such as KXTSAW-26APR19")
+            raise ValueError(f"{ticker!r} is not an event ticker such as SERIES-26APR19")
         year, month, day = 2000 + int(match[1]), _MONTHS.index(match[2]) + 1, int(match[3])
         try:
             return cls(dt.date(year, month, day))

@@ -24,6 +24,7 @@ class Underlying(msgspec.Struct, frozen=True):
         name: What the config calls it.
         series: Kalshi's series about it.
         unit: What is counted, in the plural.
+        value_unit: What a week's value is in.
         least: No day has fewer.
         most: No day has more.
         release_date: The date on which the count of a day is expected.
@@ -38,6 +39,7 @@ class Underlying(msgspec.Struct, frozen=True):
     name: str
     series: str
     unit: str
+    value_unit: str
     least: int
     most: int
     release_date: Callable[[dt.date], dt.date]
