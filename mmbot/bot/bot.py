@@ -76,7 +76,7 @@ from mmbot.trading.orders import OrderState
 from mmbot.trading.values import USUAL_INTERVALS, Intervals
 from mmbot.underlying.calendar import CalendarClock
 from mmbot.underlying.counts import Counts
-from mmbot.underlyings import known
+from mmbot.underlyings.registry import known
 from mmbot.units import Milliseconds
 
 # Of how many orders the cancel is prepared: one each time, each for two seconds.

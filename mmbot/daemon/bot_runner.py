@@ -58,7 +58,7 @@ from mmbot.trading.commands import (
     VoidFill,
 )
 from mmbot.trading.events import LedgerBehind
-from mmbot.underlyings import known
+from mmbot.underlyings.registry import known
 from mmbot.units import Milliseconds, Money, format_money, format_price
 from mmbot.versions import versions
 

@@ -53,7 +53,7 @@ from mmbot.trading.events import Halted, SessionStarted, SettingsChanged, Stoppi
 from mmbot.trading.values import Fill
 from mmbot.underlying.counts import Counts
 from mmbot.underlying.counts_file import load_counts
-from mmbot.underlyings import known
+from mmbot.underlyings.registry import known
 
 # Of the time for the cancelling, the bot's share; the rest is for doing it without the bot.
 _BOT_SECONDS = 12.0

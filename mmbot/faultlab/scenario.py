@@ -37,7 +37,7 @@ from mmbot.underlying.calendar import CalendarClock, Week
 from mmbot.underlying.counts import Counts, Vintage
 from mmbot.underlying.simulated import LABEL
 from mmbot.underlying.underlying import Underlying
-from mmbot.underlyings import Known, known
+from mmbot.underlyings.registry import Known, known
 from mmbot.units import MONEY_PER_DOLLAR, Milliseconds, Money
 
 FREE_FOR_MAKERS: Final = FeeSchedule()

@@ -42,6 +42,7 @@ class Doubt(Protocol):
         count: int,
         year: int | None,
         seen: dt.datetime,
+        /,
         *,
         restarted: bool,
     ) -> str:

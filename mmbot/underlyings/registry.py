@@ -1,6 +1,6 @@
 """The underlyings that can be traded, each with its forecasters; the config names one of them.
 
-A line of `_KNOWN` makes another one known; what it is made of is in a module of its own.
+A line of `_KNOWN` makes another one known. What it is made of is in a module or room of its own.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from mmbot.forecast.fitting import Forecasters
 from mmbot.forecast.pooled import POOLED
 from mmbot.tsa.underlying import TSA
 from mmbot.underlying.underlying import Underlying
+from mmbot.underlyings.ferries import FERRIES, WEEKDAYS
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -25,7 +26,10 @@ class Known(msgspec.Struct, frozen=True):
     forecasters: Forecasters
 
 
-_KNOWN: Final = (Known(TSA, POOLED),)
+_KNOWN: Final = (
+    Known(TSA, POOLED),
+    Known(FERRIES, WEEKDAYS),
+)
 UNDERLYINGS: Final = MappingProxyType({each.underlying.name: each for each in _KNOWN})
 
 
