@@ -30,7 +30,22 @@ _KNOWN: Final = (
     Known(TSA, POOLED),
     Known(FERRIES, WEEKDAYS),
 )
+# The one that the settings name unless the config does.
+DEFAULT: Final = Settings().underlying.name
 UNDERLYINGS: Final = MappingProxyType({each.underlying.name: each for each in _KNOWN})
+
+
+def refuse_others(settings: Settings) -> None:
+    """Refuse settings of an underlying other than the usual one, of which the history is kept.
+
+    Raises:
+        BadInput: They are.
+    """
+    if settings.underlying.name != DEFAULT:
+        raise BadInput(
+            f"history and forecasts of the past are kept of {DEFAULT} alone, and the config is "
+            f"about {settings.underlying.name}"
+        )
 
 
 def known(settings: Settings) -> Known:
