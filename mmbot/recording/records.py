@@ -42,7 +42,7 @@ from mmbot.underlying.counts import Counts, Vintage
 from mmbot.units import Milliseconds
 
 # The tables of the config that decisions depend on; the others name keys and local paths.
-_DECISIVE = ("mode", "exchange", "counts", "forecast", "quoting", "limits", "orders")
+_DECISIVE = ("mode", "exchange", "underlying", "counts", "forecast", "quoting", "limits", "orders")
 
 # What bots did before there was a key in the table of quoting: a capture that lacks the key was
 # made by one of them, and would not be replayed by the default.
