@@ -204,10 +204,10 @@ class MemberShare(msgspec.Struct, frozen=True):
 
 
 class ForecastStatus(msgspec.Struct, frozen=True):
-    """The forecast of a week's average that is traded on.
+    """The forecast of the value of a week that is traded on.
 
     Attributes:
-        mean: The expected average, in passengers.
+        mean: The expected value.
         sd: Its standard deviation.
         method: The name of the method.
         days_published: How many of the week's seven counts it knows.
@@ -216,6 +216,7 @@ class ForecastStatus(msgspec.Struct, frozen=True):
         effective_weeks: How many past weeks stand behind it, by their weights.
         members: The methods of the pool; none once all days are published.
         digest: What identifies its inputs.
+        unit: What `mean` and `sd` are in, such as passengers a day.
     """
 
     mean: float
@@ -227,6 +228,7 @@ class ForecastStatus(msgspec.Struct, frozen=True):
     effective_weeks: float
     members: tuple[MemberShare, ...]
     digest: str
+    unit: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -328,7 +330,7 @@ class Ages(msgspec.Struct, frozen=True):
         stream_ms: Since the exchange sent the last frame of the stream.
         orders_ms: Since the stream last told of an own order or fill; long where nothing happens.
         belief_ms: Since the forecast of the running week was formed.
-        page_ms: Since tsa.gov was read last with success, changed or not.
+        page_ms: Since a page of the counts was read last with success, changed or not.
         account_ms: Since the last reading of the account was requested that could be used.
         listing_ms: Since the last reading of the listing.
     """

@@ -43,7 +43,7 @@ from mmbot.daemon_api import (
 from mmbot.errors import BadInput, ExitCode, NotReady
 from mmbot.texts import encodable
 from mmbot.trading.events import Halted
-from mmbot.tsa.calendar import EASTERN, from_milliseconds
+from mmbot.underlying.calendar import EASTERN, from_milliseconds
 
 # A daemon that starts or ends holds the ledger for a moment without listening.
 _ATTEMPTS, _PAUSE_SECONDS = 20, 0.25

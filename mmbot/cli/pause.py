@@ -16,7 +16,7 @@ from mmbot.daemon_api import MAX_TICKER_CHARACTERS, PauseMarket, PauseReport, Un
 from mmbot.errors import BadInput, ExitCode
 from mmbot.texts import to_json
 from mmbot.trading.values import event_of
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 
 _Ticker = Annotated[
     str,

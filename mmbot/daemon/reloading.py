@@ -18,6 +18,7 @@ import structlog
 from mmbot import config
 from mmbot.config import Difference, Settings
 from mmbot.errors import BadInput
+from mmbot.underlyings.registry import known
 
 # A change is seen within one look, and is read once two looks found the same.
 LOOK_SECONDS = 0.4
@@ -50,7 +51,9 @@ class ConfigFile:
         text = config.read(self.path)
         if not text.strip():
             raise BadInput(f"{self.path} is empty")
-        return config.parse(text, str(self.path))
+        settings = config.parse(text, str(self.path))
+        known(settings)
+        return settings
 
 
 class Reloader:

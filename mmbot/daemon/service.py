@@ -51,7 +51,9 @@ from mmbot.recording.outside import ONLY_RECORDS
 from mmbot.status_report import Surroundings
 from mmbot.trading.events import Halted, SessionStarted, SettingsChanged, Stopping, TasksDown
 from mmbot.trading.values import Fill
-from mmbot.tsa.counts import Counts, load_counts
+from mmbot.underlying.counts import Counts
+from mmbot.underlying.counts_file import load_counts
+from mmbot.underlyings.registry import known
 
 # Of the time for the cancelling, the bot's share; the rest is for doing it without the bot.
 _BOT_SECONDS = 12.0
@@ -219,7 +221,8 @@ class Service:
     async def _history(self) -> Counts:
         """Return the counts of the history file and the ledger."""
         path = self._settings.counts.history_file
-        counts = load_counts(Path(path)) if path else Counts()
+        underlying = known(self._settings).underlying
+        counts = load_counts(Path(path), underlying) if path else Counts()
         for day, count, seen, archived in await self._ledger.submit(Ledger.counts):
             counts, _ = counts.observe(day, count, seen, archived=archived)
         return counts

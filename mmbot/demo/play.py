@@ -24,7 +24,7 @@ from mmbot.errors import NotReady
 from mmbot.exchange.assembly import PublishedCounts, real_counts, synthetic_counts
 from mmbot.history.store import load_counts
 from mmbot.trading.values import Fill
-from mmbot.tsa.calendar import EASTERN, Week
+from mmbot.underlying.calendar import EASTERN, Week
 from mmbot.units import (
     MONEY_PER_DOLLAR,
     ONE_CONTRACT,

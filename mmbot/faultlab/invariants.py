@@ -47,7 +47,7 @@ from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.trading.commands import RecordFill, VoidFill
 from mmbot.trading.gates import Gate
 from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, Side, event_of
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
 from mmbot.units import Milliseconds
 
 __all__ = ["POSITIONS_PATH", "SKEW_MS", "Auditor", "InvariantBroken"]

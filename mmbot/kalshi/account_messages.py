@@ -31,7 +31,7 @@ from mmbot.trading.values import (
     Side,
     Unreadable,
 )
-from mmbot.tsa.calendar import to_milliseconds
+from mmbot.underlying.calendar import to_milliseconds
 from mmbot.units import Count, Milliseconds, parse_count, parse_money, parse_price
 
 _SIDES: dict[str, Side] = {"bid": "bid", "ask": "ask"}

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import msgspec
 
-from mmbot.tsa.calendar import to_milliseconds
+from mmbot.underlying.calendar import to_milliseconds
 from mmbot.units import Milliseconds
 
 BASE_PATH = "/trade-api/v2"

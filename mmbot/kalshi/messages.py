@@ -17,7 +17,7 @@ import msgspec
 
 from mmbot import texts
 from mmbot.trading.values import Level, Market, Side
-from mmbot.tsa.calendar import to_milliseconds
+from mmbot.underlying.calendar import to_milliseconds
 from mmbot.units import (
     ONE_DOLLAR,
     Count,

@@ -25,7 +25,7 @@ from mmbot.trading.commands import ReadListing
 from mmbot.trading.events import FeeTypeRead, InputEvent, LimitsRead, ListingRead, MarketSettled
 from mmbot.trading.fees import FeeChange, FeeTerms
 from mmbot.trading.values import ListedEvent, Market, Unreadable
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 from mmbot.units import Milliseconds
 
 _T = TypeVar("_T")

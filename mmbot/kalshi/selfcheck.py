@@ -39,7 +39,7 @@ from mmbot.kalshi.readings import (
 from mmbot.trading.events import ClockCompared
 from mmbot.trading.fees import LEAD_MS, NO_FEE, FeeTerms, MakerFee
 from mmbot.trading.values import Fill, ListedEvent, OrderReport, Unreadable
-from mmbot.tsa.calendar import from_milliseconds
+from mmbot.underlying.calendar import from_milliseconds
 from mmbot.units import (
     ONE_CENT,
     ONE_DOLLAR,

@@ -185,7 +185,7 @@ class Listings:
         event_state.count_unlisted((*state.recorded, *state.unconfirmed))
         if restored:
             self._buffer.log("fills.restored", event_ticker=event.ticker, fills=restored)
-        event_state.schedule_releases(state.settings, state.clock, state.missing)
+        event_state.schedule_releases(state.settings, state.underlying, state.clock, state.missing)
         state.events[event.ticker] = event_state
         state.event_of_market |= dict.fromkeys(event_state.markets, event_state)
         for terms in event.markets:

@@ -36,7 +36,7 @@ from mmbot.trading.orders import Order, OrderCause, OrderState, adopted_order
 from mmbot.trading.refusals import Refusals
 from mmbot.trading.state import EventState, TradingState
 from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, OrderReport, event_of
-from mmbot.tsa.calendar import from_milliseconds
+from mmbot.underlying.calendar import from_milliseconds
 from mmbot.units import Count, Milliseconds, format_count, format_money, format_price
 
 # An order that the exchange does not know this long after it was sent never arrived.

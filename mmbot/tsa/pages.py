@@ -15,12 +15,15 @@ import datetime as dt
 import re
 from collections.abc import Iterator
 
-import msgspec
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from mmbot.errors import BadInput
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import LEAST, MOST, Counts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
+from mmbot.underlying.pages import MOST_BYTES, CountsPage
+
+# The lowest day on record, in April 2020, had 87,534 passengers, and no day has had four million.
+LEAST, MOST = 10_000, 9_999_999
 
 # The site refuses the default names of client libraries; a browser's goes through.
 USER_AGENT = (
@@ -31,7 +34,6 @@ USER_AGENT = (
 # A page has some 200 kB, with at most the 366 days of a year on it. The parser's time is quadratic
 # in the depth of nesting: this many tags take a second at worst. The number of tables bounds the
 # time for the cells of tables within tables.
-MOST_BYTES = 2_000_000
 MOST_TAGS = 20_000
 MOST_TABLES = 20
 # How many doubts about a page are told apart.
@@ -43,24 +45,6 @@ _DATE = re.compile(rf"(\d{{1,2}})/(\d{{1,2}})/(20\d{{2}}){_MARKS}\Z", re.ASCII)
 _COUNT = re.compile(rf"(\d{{1,3}}(?:,\d{{3}}){{1,2}}|\d{{5,7}}){_MARKS}\Z", re.ASCII)
 _HEADER = re.compile(rf"Date{_MARKS}\Z", re.ASCII | re.IGNORECASE)
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
-
-
-class TsaPage(msgspec.Struct, frozen=True):
-    """The counts on a page, iterated over oldest day first.
-
-    Attributes:
-        counts: Each day that can be read, with its count; there may be none.
-        doubts: What on the page could not be read, each as a clause that names it.
-    """
-
-    counts: tuple[tuple[dt.date, int], ...]
-    doubts: tuple[str, ...] = ()
-
-    def __iter__(self) -> Iterator[tuple[dt.date, int]]:
-        return iter(self.counts)
-
-    def __len__(self) -> int:
-        return len(self.counts)
 
 
 def page_path(year: int | None = None) -> str:
@@ -101,7 +85,7 @@ def day_of_another_page(
     return f"{day}, with {count:,}, is of another year" if final else ""
 
 
-def parse_page(html: bytes | str) -> TsaPage:
+def parse_page(html: bytes | str) -> CountsPage:
     """Return the days and counts on a page.
 
     Raises:
@@ -130,7 +114,7 @@ def parse_page(html: bytes | str) -> TsaPage:
     told = tuple(doubts)
     if len(told) > _MOST_DOUBTS:
         told = (*told[:_MOST_DOUBTS], f"{len(told) - _MOST_DOUBTS} rows more cannot be read")
-    return TsaPage(counts, told)
+    return CountsPage(counts, told)
 
 
 def _decoded(html: bytes) -> str:

@@ -14,8 +14,9 @@ from mmbot.config import ForecastSettings
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
 from mmbot.trading.commands import RequestBelief
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts, assumed_release
+from mmbot.tsa.releases import assumed_release
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 from tests.bot.builders import Forecasts
 
 WEEK = Week(dt.date(2026, 11, 29))

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from mmbot.cli import app
 from mmbot.errors import BadInput
-from mmbot.tsa.calendar import Week, from_milliseconds
+from mmbot.underlying.calendar import Week, from_milliseconds
 
 COMMAND = [sys.executable, "-m", "mmbot", "exchange", "--quiet-crowd"]
 

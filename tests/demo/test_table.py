@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from mmbot.demo.table import WeekTable
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 
 MARKET = {
     "event": "market.status",

@@ -10,7 +10,7 @@ from mmbot.kalshi.readings import read_listing
 from mmbot.trading.commands import ReadListing
 from mmbot.trading.events import InputEvent, LimitsRead, ListingRead, MarketSettled
 from mmbot.trading.fees import ONE_TIME, FeeChange, FeeTerms
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 from mmbot.units import ONE_DOLLAR, Price
 from tests.kalshi.builders import EVENT, LISTED, MARKET, A, B, changed
 from tests.kalshi.exchange_table import Exchange

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmbot.errors import BadInput
-from mmbot.tsa.pages import MOST_BYTES, TsaPage, page_path, parse_page
+from mmbot.tsa.pages import page_path, parse_page
+from mmbot.underlying.pages import MOST_BYTES, CountsPage
 
 CENTRED = 'style="text-align:center;"'
 
@@ -142,29 +143,29 @@ def test_footnote_marks_and_blanks_are_no_part_of_a_count(row: list[str]) -> Non
 
 
 def test_a_page_may_have_no_row_yet() -> None:
-    assert parse_page(page(HEADER)) == TsaPage(())
+    assert parse_page(page(HEADER)) == CountsPage(())
 
 
 def test_two_rows_of_one_day_that_agree_are_one() -> None:
-    assert parse_page(page(HEADER, GOOD, GOOD)) == TsaPage(READ)
+    assert parse_page(page(HEADER, GOOD, GOOD)) == CountsPage(READ)
 
 
 def test_two_rows_of_one_day_that_differ_are_a_doubt_about_that_day_alone() -> None:
     other = ["4/19/2026", "2,796,984"], ["4/19/2026", "2,796,948"]
-    assert parse_page(page(HEADER, *other, GOOD)) == TsaPage(
+    assert parse_page(page(HEADER, *other, GOOD)) == CountsPage(
         READ, ("2026-04-19 has 2,796,948 and 2,796,984",)
     )
 
 
 def test_a_table_that_comes_twice_is_read_as_one_and_its_header_is_no_row() -> None:
     once = page(HEADER, GOOD)
-    assert parse_page(once + once) == TsaPage(READ)
-    assert parse_page(page(HEADER, GOOD, HEADER)) == TsaPage(READ)
+    assert parse_page(once + once) == CountsPage(READ)
+    assert parse_page(page(HEADER, GOOD, HEADER)) == CountsPage(READ)
 
 
 def test_a_table_under_another_header_is_not_read() -> None:
     flights = page(["Date", "Flights"], ["4/18/2026", "45,000"])
-    assert parse_page(page(HEADER, GOOD) + flights) == TsaPage(READ)
+    assert parse_page(page(HEADER, GOOD) + flights) == CountsPage(READ)
 
 
 def test_a_page_that_is_cut_off_says_so() -> None:

@@ -10,17 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmbot.errors import BadInput
-from mmbot.tsa.calendar import EASTERN, Week, release_instant
-from mmbot.tsa.counts import (
-    LEAST,
-    MOST,
-    CountChange,
-    Counts,
-    assumed_release,
-    load_counts,
-    missing_days,
-    read_counts_csv,
-)
+from mmbot.tsa.pages import LEAST, MOST
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.calendar import EASTERN, Week
+from mmbot.underlying.counts import CountChange, Counts, missing_days
+from mmbot.underlying.counts_file import load_counts, read_counts_csv
 
 HEADER = "date,as_published,archived"
 MONDAY = dt.date(2026, 4, 13)
@@ -32,7 +26,7 @@ def eastern(day: dt.date, hour: int, minute: int = 0) -> dt.datetime:
 
 
 def read(*lines: str) -> Counts:
-    return read_counts_csv((HEADER, *lines), "counts.csv")
+    return read_counts_csv((HEADER, *lines), "counts.csv", TSA)
 
 
 def observed(*seen: tuple[dt.date, int, dt.datetime]) -> Counts:
@@ -110,23 +104,7 @@ def test_a_day_that_is_not_over_cannot_have_a_count() -> None:
 
 def test_an_absurd_count_is_refused() -> None:
     with pytest.raises(BadInput, match="cannot be a count"):
-        Counts().observe(MONDAY, MOST + 1, eastern(TUESDAY, 9))
-
-
-@pytest.mark.parametrize(
-    ("day", "release"),
-    [
-        (dt.date(2026, 4, 13), dt.date(2026, 4, 14)),
-        (dt.date(2026, 4, 17), dt.date(2026, 4, 20)),
-        (dt.date(2026, 4, 19), dt.date(2026, 4, 20)),
-        (dt.date(2022, 4, 15), dt.date(2022, 4, 16)),
-        (dt.date(2022, 4, 17), dt.date(2022, 4, 18)),
-    ],
-)
-def test_a_count_is_assumed_to_come_out_by_the_rule_of_its_year(
-    day: dt.date, release: dt.date
-) -> None:
-    assert assumed_release(day) == eastern(release, 9)
+        Counts().observe(MONDAY, 0, eastern(TUESDAY, 9))
 
 
 def test_a_view_holds_what_was_out_at_that_instant_and_no_more() -> None:
@@ -189,7 +167,7 @@ def test_vintages_stay_in_the_order_they_were_seen(seen: list[tuple[int, int, in
     counts = Counts()
     for day, count, minutes in seen:
         date = MONDAY + dt.timedelta(days=day)
-        at = release_instant(date, dt.time(7)) + dt.timedelta(minutes=minutes)
+        at = TSA.release(date, dt.time(7)) + dt.timedelta(minutes=minutes)
         counts, _ = counts.observe(date, count, at)
     for held in counts.vintages.values():
         assert [v.seen for v in held] == sorted(v.seen for v in held)
@@ -232,7 +210,7 @@ def test_a_bad_line_is_refused_with_its_number(line: str, said: str) -> None:
     ],
 )
 def test_columns_may_be_in_any_order_and_beside_others(lines: tuple[str, ...]) -> None:
-    assert read_counts_csv(lines, "counts.csv") == read("2026-04-13,2500000,")
+    assert read_counts_csv(lines, "counts.csv", TSA) == read("2026-04-13,2500000,")
 
 
 def test_a_day_that_is_missing_inside_is_known() -> None:
@@ -254,7 +232,7 @@ def test_a_day_that_is_missing_inside_is_known() -> None:
 )
 def test_a_wrong_header_is_refused(lines: tuple[str, ...]) -> None:
     with pytest.raises(BadInput, match="must start with 'date,as_published,archived'"):
-        read_counts_csv(lines, "counts.csv")
+        read_counts_csv(lines, "counts.csv", TSA)
 
 
 def test_a_header_alone_is_refused() -> None:
@@ -264,26 +242,26 @@ def test_a_header_alone_is_refused() -> None:
 
 def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"none\.csv cannot be read"):
-        load_counts(tmp_path / "none.csv")
+        load_counts(tmp_path / "none.csv", TSA)
 
 
 def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "counts.csv"
     path.write_bytes(b"\xff\xfe" + HEADER.encode("utf-16-le"))
     with pytest.raises(BadInput, match="UTF-8"):
-        load_counts(path)
+        load_counts(path, TSA)
 
 
 def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     path = tmp_path / "counts.csv"
     path.write_text(f"{HEADER}\r\n2026-04-13,2500000,\r\n", encoding="utf-8-sig")
-    assert load_counts(path).latest(MONDAY) == 2500000
+    assert load_counts(path, TSA).latest(MONDAY) == 2500000
 
 
 def test_the_real_file_is_read_whole() -> None:
     if "MMBOT_DATA" not in os.environ:
         pytest.skip("MMBOT_DATA does not name the directory of the real counts")
-    counts = load_counts(Path(os.environ["MMBOT_DATA"]) / "tsa" / "daily_counts.csv")
+    counts = load_counts(Path(os.environ["MMBOT_DATA"]) / "tsa" / "daily_counts.csv", TSA)
     first, values = counts.series()
     assert first == dt.date(2019, 1, 1)
     assert len(counts) == len(values)
