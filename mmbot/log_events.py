@@ -127,6 +127,9 @@ EVENTS: dict[str, LogEvent] = {
     "dashboard.command": _event("info", "somebody with the token asks for a command", "command"),
     "dashboard.viewer_dropped": _event("info", "somebody reads it too slowly", "waiting"),
     "dashboard.failed": _event("error", "it could not be shown; its viewers come back"),
+    "http.refused": _event(
+        "debug", "a client of the web pages speaks no HTTP, or is one too many", "reason"
+    ),
     # Counts and forecast
     "counts.read": _event("info", "the history is complete", "days last_day digest"),
     "counts.published": _event("info", "a day's count is out", "day count"),

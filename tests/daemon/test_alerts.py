@@ -24,7 +24,8 @@ from mmbot.trading.events import BeliefFormed, Halted, Resumed, StreamLost, Stre
 from mmbot.tsa.calendar import EASTERN, to_milliseconds
 from tests.daemon.mail import hook_server, mail_server
 from tests.daemon.processes import Mmbot, Start, session
-from tests.daemon.test_metrics import fill_of_bid, free_port, report, until_served
+from tests.daemon.test_metrics import fill_of_bid, report
+from tests.daemon.test_web_server import free_port, until_served
 from tests.trading.builders import Bench, belief, notes
 
 SECRET = "secret-passw0rd"
