@@ -109,6 +109,9 @@ EVENTS: dict[str, LogEvent] = {
         "warning", "their port cannot be had; tried again", "port reason"
     ),
     "alert.not_sent": _event("warning", "an address takes no alert", "address reason"),
+    "alert.no_addresses": _event(
+        "warning", "the file of the addresses cannot be read; those known are used", "reason"
+    ),
     "alert.sent_again": _event("info", "it takes them again", "address"),
     "report.written": _event("info", "the report of a settled week is written", "path"),
     "report.not_written": _event("warning", "it is not", "event_ticker reason"),

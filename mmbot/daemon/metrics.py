@@ -284,9 +284,10 @@ _HEAD = """\
 
 With `port` in the table `[metrics]` of the config the daemon serves these at
 `http://127.0.0.1:PORT/metrics`, in the format of Prometheus; without one it opens nothing. With the
-port of the dashboard both are served there; by a name beside `localhost` they are asked for only
-where `names` of `[dashboard]` has it. They are read from what `mmbot status` shows when they are asked for, on the bot's own loop. `mmbot metrics
---grafana` prints a board, `mmbot metrics --rules` the alert rules that belong to them.
+port of the dashboard both are served there. A name beside `localhost` has to be in `names` of
+`[dashboard]`. They are read from what `mmbot status` shows when they are asked for, on the bot's
+own loop. `mmbot metrics --grafana` prints a board, `mmbot metrics --rules` the alert rules that
+belong to them.
 
 This page is written by `python -m mmbot metrics --page > docs/metrics.md`.
 

@@ -370,6 +370,7 @@ class Service:
 
     def _put_in_force(self, settings: Settings) -> None:
         self._runner.handle(EventOccurred(SettingsChanged(settings)))
+        self._bystanders.change(settings)
 
     async def _watch_neighbours(self) -> None:
         """Stop once a daemon that began earlier turns out to trade the account."""
