@@ -49,7 +49,7 @@ from mmbot.errors import ExitCode, NotReady, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.selfcheck import failures
 from mmbot.recording.outside import ONLY_RECORDS
-from mmbot.status_report import Surroundings
+from mmbot.status_report import LatencyStatus, Surroundings
 from mmbot.trading.events import Halted, SessionStarted, SettingsChanged, Stopping, TasksDown
 from mmbot.trading.values import Fill
 from mmbot.tsa.counts import Counts, load_counts
@@ -139,8 +139,7 @@ class Service:
             self._runner.handle,
             wall_clock,
             observer,
-            Surroundings(self._session, self._began, os.getpid(), venue.rest_url, str(state)),
-            self._problems,
+            self._around,
             self.reloader,
             dashboard=lambda: self._dashboard.report(),  # noqa: PLW0108 (it comes after)
         )
@@ -301,6 +300,7 @@ class Service:
             self._operations.status(),
             self._bystanders.watchdog.lag_seconds,
             self._runner.capture.bytes_written,
+            self._runner.latency,
         )
 
     def _condition(self) -> Condition:
@@ -353,6 +353,17 @@ class Service:
     def _given_up(self) -> None:
         self._runner.finished.set()
         self._stop.asked.set()
+
+    def _around(self) -> Surroundings:
+        return Surroundings(
+            self._session,
+            self._began,
+            os.getpid(),
+            self._venue.rest_url,
+            str(self._state),
+            latency=LatencyStatus.of(self._runner.latency),
+            problems=self._problems(),
+        )
 
     def _problems(self) -> tuple[str, ...]:
         """Return what a person should see to, in sentences."""

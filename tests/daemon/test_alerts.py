@@ -364,12 +364,12 @@ async def test_a_file_of_addresses_that_cannot_be_read_leaves_the_known_ones_and
         for _ in range(2):
             await told.alerts.read_addresses()
     assert [line["event"] for line in log] == ["alert.no_addresses"]
-    assert told.alerts.problems == (told.unreadable,)
+    assert told.alerts.problems == ("cannot read the alerts' addresses",)
     told.handle(Halted(told.bench.now, "lunch"))
     assert await told.titles() == ["Halted: lunch"]
     told.unreadable = ""
     await told.alerts.read_addresses()
-    assert told.alerts.problems == ()
+    assert not told.alerts.problems
 
 
 async def test_whoever_is_told_from_now_on_is_not_told_what_was(tmp_path: Path) -> None:
@@ -415,6 +415,7 @@ async def test_the_daemon_tells_of_what_the_edited_config_has_and_is_measured_me
             assert await daemon.ended() == 0
         stopped = await hook.until_posted("Stopped")
     assert "mmbot_streaming 1.0" in page
+    assert 'mmbot_loop_late_seconds_bucket{le="+Inf"} ' in page
     assert "mmbot_orders_placed_total 0.0" not in page
     assert started["message"].startswith("quotes ")
     assert stopped["title"] == "Stopped: no order is left"

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from mmbot.bot.latency import Latency
 from mmbot.daemon.metrics import FIGURES, Measured, Metrics, page_of_documentation
 from mmbot.observe.status import status
 from mmbot.status_report import StatusReport, Surroundings
@@ -128,6 +129,20 @@ def test_the_time_from_a_frame_to_an_order_is_a_histogram() -> None:
     assert told["mmbot_reaction_seconds_count", ()] == 1
     assert told["mmbot_reaction_seconds_bucket", ("0.001",)] == 0
     assert told["mmbot_reaction_seconds_bucket", ("0.002",)] == 1
+
+
+def test_what_the_status_tells_of_quickness_is_a_histogram_in_seconds(quoting: Bench) -> None:
+    latency = Latency()
+    latency.lag_ms.add(1.5)
+    latency.lag_ms.add(90_000.0)
+    latency.risk_cent_seconds.add(250.0)
+    told = read(Metrics(lambda: Measured(report(quoting), latency=latency)))
+    assert told["mmbot_loop_late_seconds_bucket", ("0.001",)] == 0
+    assert told["mmbot_loop_late_seconds_bucket", ("0.002",)] == 1
+    assert told["mmbot_loop_late_seconds_bucket", ("+Inf",)] == 2
+    assert told["mmbot_loop_late_seconds_sum", ()] == pytest.approx(90.0015)
+    assert told["mmbot_release_risk_dollar_seconds_sum", ()] == pytest.approx(2.5)
+    assert told["mmbot_frame_age_seconds_count", ()] == 0
 
 
 def test_the_process_is_measured_without_the_rest_of_proc() -> None:
