@@ -251,6 +251,11 @@ class Ledger:
             row = (halt.since, halt.reason)
             self._db.execute("INSERT INTO halts (since, reason) VALUES (?, ?)", row)
 
+    def store_halt(self, halt: Halted) -> Halted:
+        """Store a halt; return the one that is in force."""
+        self.add_halt(halt)
+        return self.halt() or halt
+
     def end_halt(self, now: Milliseconds) -> None:
         """End the halt that is in force, if any."""
         self._db.execute("UPDATE halts SET resumed = ? WHERE resumed IS NULL", (now,))
