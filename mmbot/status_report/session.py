@@ -10,6 +10,7 @@ import msgspec
 from mmbot.bot.latency import Histogram, Latency
 from mmbot.status_report.events import EventStatus
 from mmbot.status_report.markets import ShownGate
+from mmbot.tsa.calendar import EASTERN
 from mmbot.units import Milliseconds
 
 LimitUnit: TypeAlias = Literal["dollars", "contracts", "orders"]
@@ -144,6 +145,8 @@ class StatusReport(msgspec.Struct, frozen=True, tag="status"):
             `paused`, positions, cash and what follows from them.
         at: When this was made.
         calendar: The calendar's time then, in New York; a simulated one may run fast.
+        zone: The name of the calendar's time zone, which an offset does not tell; days and weeks
+            are those of it.
         mode: paper, demo or live.
         session: The id of the session; every client order id of it contains this.
         since: When the session began.
@@ -180,6 +183,7 @@ class StatusReport(msgspec.Struct, frozen=True, tag="status"):
     calendar: dt.datetime
     mode: str
     pnl: PnlStatus
+    zone: str = EASTERN.key
     session: str = ""
     since: Milliseconds | None = None
     process: int | None = None

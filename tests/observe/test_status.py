@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -238,6 +239,13 @@ def test_what_keeps_everything_off_stands_in_words() -> None:
 
 def test_without_an_event_it_says_so() -> None:
     assert "No event is open." in text_of(shown(Bench()))
+
+
+def test_the_calendars_time_is_told_with_the_name_of_its_zone() -> None:
+    told = msgspec.to_builtins(shown(Bench()))
+    at = dt.datetime.fromisoformat(told["calendar"])
+    assert at.utcoffset() == at.astimezone(ZoneInfo(told["zone"])).utcoffset()
+    assert told["zone"] == "America/New_York"
 
 
 # How quick it is
