@@ -1,7 +1,7 @@
 """Adds what the package carries of others, beside what it depends on, to a bill of materials.
 
-Usage: python .ci/vendored.py BOM.json, a CycloneDX file, which is written anew. Names, versions and licences
-are read from the carried files themselves; one that does not say them is refused.
+Usage: python .ci/vendored.py BOM.json, a CycloneDX file, which is written anew. Names, versions and
+licences are read from the carried files themselves; one that does not say them is refused.
 """
 
 from __future__ import annotations

@@ -159,6 +159,11 @@ EVENTS: dict[str, LogEvent] = {
         "event_ticker known mean moved sd method members effective_weeks heaviest digest",
     ),
     "belief.impossible": _event("error", "no forecast can be made", "week reason"),
+    "belief.left_out": _event(
+        "warning",
+        "more weeks are listed than have a belief: from this one on, those without are not quoted",
+        "week most",
+    ),
     "belief.exposure": _event(
         "info",
         "what stood on the wrong side of a new fair value until it was off",
@@ -411,6 +416,7 @@ FIELDS: dict[str, str] = {
     "waiting": "events that wait for the reader",
     "waits_for": "text",
     "waits_for_restart": "the keys that differ and keep their value until a restart",
+    "most": "how many there are at most",
     "week": "date of the Sunday that names the week",
     "weeks": "number of past weeks",
     "without": "list of methods that cannot be fitted here",
