@@ -201,8 +201,8 @@ class DashboardSettings(Section, frozen=True, kw_only=True):
         tuple[Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9.-]{1,253}\Z")], ...],
         msgspec.Meta(max_length=16),
         key(
-            "Names that a browser may reach it by beside localhost and addresses, such as that of "
-            "a proxy before it; any other name is refused, as it could be another site's.",
+            "Names that it and the metrics may be reached by beside localhost and addresses, such "
+            "as that of a proxy before them; any other is refused, as it could be another site's.",
             "host names",
         ),
     ] = ()

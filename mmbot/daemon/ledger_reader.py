@@ -13,7 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from mmbot.daemon.ledger import FILE_NAME, VERSION, Ledger, has_ledger, read_paused
+from mmbot.daemon.ledger import FILE_NAME, Ledger, has_ledger, read_paused
+from mmbot.daemon.ledger_schema import VERSION
 from mmbot.errors import BadInput
 from mmbot.trading.commands import MarketSample, MarketView, Markout, RecordFill, RecordSettlement
 from mmbot.trading.losses import PnlMark

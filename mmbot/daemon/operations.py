@@ -76,7 +76,6 @@ HALT_SECONDS = 20.0
 _PLANNED = ("quoting", "limits", "orders")
 
 
-_NOBODY = Surroundings()
 _NO_DASHBOARD = DashboardReport("", "", "it has none")
 
 
@@ -109,8 +108,7 @@ class Operations:
         handle: Callable[[BotInput], None],
         wall_clock: Callable[[], Milliseconds],
         observer: Observer,
-        about: Surroundings = _NOBODY,
-        problems: Callable[[], tuple[str, ...]] = tuple,
+        around: Callable[[], Surroundings] = Surroundings,
         reloader: Reloader | None = None,
         dashboard: Callable[[], DashboardReport] = lambda: _NO_DASHBOARD,
     ) -> None:
@@ -123,8 +121,7 @@ class Operations:
             handle: Gives the bot an input and executes its outputs.
             wall_clock: The time in milliseconds.
             observer: Explains, plans, and shows the status.
-            about: What names the session in a status.
-            problems: What a person should see to now, in sentences.
+            around: Returns what a status has beside what the bot knows.
             reloader: Puts an edited config in force, if it can be.
             dashboard: Says where the dashboard is.
         """
@@ -135,8 +132,7 @@ class Operations:
         self._handle = handle
         self._wall_clock = wall_clock
         self._observer = observer
-        self._about = about
-        self._problems = problems
+        self._around = around
         self._dashboard = dashboard
         self._pauses = MarketPauses(bot.engine.state, ledger, handle, wall_clock)
         self._log = structlog.get_logger()
@@ -215,7 +211,7 @@ class Operations:
     async def _halt(self, request: Halt) -> HaltReport:
         started = time.monotonic()
         halt = Halted(self._wall_clock(), request.reason)
-        storing = self._ledger.submit(lambda ledger: _store_halt(ledger, halt))
+        storing = self._ledger.submit(lambda ledger: ledger.store_halt(halt))
         # Stored first, but a disk that takes its time does not keep the quotes on.
         await asyncio.wait({storing}, timeout=STORE_SECONDS)
         if storing.done() and storing.exception() is None:
@@ -256,7 +252,7 @@ class Operations:
         return ResumeReport(since, reason, running=True)
 
     async def _fills(self, request: ListFills) -> FillsReport:
-        directory, now = Path(self._about.directory), self._wall_clock()
+        directory, now = Path(self._around().directory), self._wall_clock()
         return await asyncio.to_thread(
             list_fills, directory, request.event, request.most, now, running=True
         )
@@ -309,12 +305,11 @@ class Operations:
         """Return everything at a glance."""
         bot, now = self._bot, self._wall_clock()
         around = msgspec.structs.replace(
-            self._about,
+            self._around(),
             stream_age_ms=bot.feed_age(now),
             orders_age_ms=bot.own_age(now),
             page_age_ms=bot.page_age(now),
             unknown_words=bot.unknown_words,
-            problems=self._problems(),
         )
         return self._observer.status(self._state, bot.counts, around, now)
 
@@ -331,12 +326,6 @@ class Operations:
         found = merged(self._state.settings, edited)
         markets = self._observer.plan(self._bot.engine, edited, self._wall_clock())
         return PlanReport(markets, _shown(found.changed), _shown(found.waits))
-
-
-def _store_halt(ledger: Ledger, halt: Halted) -> Halted:
-    """Store a halt; return the one that is in force."""
-    ledger.add_halt(halt)
-    return ledger.halt() or halt
 
 
 def _shown(changes: tuple[Difference, ...]) -> tuple[ChangedKey, ...]:

@@ -34,7 +34,7 @@ from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import FILE_NAME, Ledger
 from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.metrics import Measured
-from mmbot.daemon.metrics_server import serving
+from mmbot.daemon.metrics_page import MetricsPage
 from mmbot.daemon.neighbours import Neighbours, OtherDaemon
 from mmbot.daemon.operations import Observer, Operations
 from mmbot.daemon.patience import Patience
@@ -44,11 +44,12 @@ from mmbot.daemon.stop import Stop
 from mmbot.daemon.supervision import Supervisor
 from mmbot.daemon.sweep import sweep
 from mmbot.daemon.watchdog import Condition, unattended
+from mmbot.daemon.web_server import Page, serving
 from mmbot.errors import ExitCode, NotReady, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.selfcheck import failures
 from mmbot.recording.outside import ONLY_RECORDS
-from mmbot.status_report import Surroundings
+from mmbot.status_report import LatencyStatus, Surroundings
 from mmbot.trading.events import Halted, SessionStarted, SettingsChanged, Stopping, TasksDown
 from mmbot.trading.values import Fill
 from mmbot.underlying.counts import Counts
@@ -133,9 +134,6 @@ class Service:
             self.reloader = Reloader(
                 config_file, settings, self._put_in_force, bystanders.watchdog.reloading
             )
-        self._dashboard = Dashboard(
-            settings.dashboard, state, None if only_records else observer.dashboard
-        )
         self._operations = Operations(
             settings,
             self._runner.bot,
@@ -143,10 +141,17 @@ class Service:
             self._runner.handle,
             wall_clock,
             observer,
-            Surroundings(self._session, self._began, os.getpid(), venue.rest_url, str(state)),
-            self._problems,
+            self._around,
             self.reloader,
-            dashboard=self._dashboard.report,
+            dashboard=lambda: self._dashboard.report(),  # noqa: PLW0108 (it comes after)
+        )
+        self._dashboard = Dashboard(
+            settings.dashboard,
+            state,
+            None if only_records else observer.dashboard,
+            self._operations.status,
+            self._operations.answer,
+            self._rest.answer_ms,
         )
 
     async def run(self, stop: Stop, account_lock: socket.socket | None = None) -> ExitCode:
@@ -170,13 +175,11 @@ class Service:
             margin=self._settings.quoting.margin,
             sides=self._settings.quoting.sides,
         )
-        answer, status = self._operations.answer, self._operations.status
         self._bystanders.watch(self._measured, self._ledger.drain)
         async with (
             self._rest,
-            control.listening(self._state, answer, account_lock),
-            serving(self._settings.metrics, self._bystanders.metrics.page),
-            self._dashboard.serving(status, answer, self._rest.answer_ms),
+            control.listening(self._state, self._operations.answer, account_lock),
+            serving(self._pages(), self._settings.dashboard.names),
         ):
             ready = await stop.unless_asked(self._prepare())
             if ready is None:
@@ -187,6 +190,13 @@ class Service:
                     code = await self._commit(await self._run_bot(*ready))
         self._log.info("stopped", exit_code=code)
         return code
+
+    def _pages(self) -> list[Page]:
+        """Return what is served over HTTP."""
+        pages: list[Page] = [self._dashboard] if self._dashboard.is_wanted else []
+        if self._settings.metrics.port:
+            pages.append(MetricsPage(self._settings.metrics, self._bystanders.metrics.page))
+        return pages
 
     async def _prepare(self) -> tuple[tuple[str, ...], Counts]:
         """Wait until everything is there; return the events with positions, and the history."""
@@ -293,6 +303,7 @@ class Service:
             self._operations.status(),
             self._bystanders.watchdog.lag_seconds,
             self._runner.capture.bytes_written,
+            self._runner.latency,
         )
 
     def _condition(self) -> Condition:
@@ -346,6 +357,17 @@ class Service:
         self._runner.finished.set()
         self._stop.asked.set()
 
+    def _around(self) -> Surroundings:
+        return Surroundings(
+            self._session,
+            self._began,
+            os.getpid(),
+            self._venue.rest_url,
+            str(self._state),
+            latency=LatencyStatus.of(self._runner.latency),
+            problems=self._problems(),
+        )
+
     def _problems(self) -> tuple[str, ...]:
         """Return what a person should see to, in sentences."""
         problems = list(self._bystanders.problems)
@@ -362,6 +384,7 @@ class Service:
 
     def _put_in_force(self, settings: Settings) -> None:
         self._runner.handle(EventOccurred(SettingsChanged(settings)))
+        self._bystanders.change(settings)
 
     async def _watch_neighbours(self) -> None:
         """Stop once a daemon that began earlier turns out to trade the account."""

@@ -74,6 +74,7 @@ def status(
         streaming=service.streaming,
         reconciled=service.reconciled,
         ages=_ages(state, around, now),
+        latency=around.latency,
         quoting=quoting,
         gate=_gate_of_all(state, shut, quoting=quoting),
         gates=dict(Counter(str(each.gate) for each in shut)),

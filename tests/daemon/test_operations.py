@@ -89,7 +89,7 @@ class RunningDaemon:
             self.handle,
             lambda: self.bench.now,
             OBSERVER,
-            Surroundings(directory=str(directory)),
+            lambda: Surroundings(directory=str(directory)),
         )
 
     def handle(self, happened: BotInput) -> None:

@@ -98,6 +98,16 @@ async def test_a_file_that_is_mended_as_it_was_is_told_and_changes_nothing(tmp_p
     assert watched.in_force == []
 
 
+async def test_a_file_whose_alerts_have_no_addresses_that_can_be_read_is_refused(
+    tmp_path: Path,
+) -> None:
+    async with watching(tmp_path) as (watched, log):
+        watched.write(f'[quoting]\nmargin = 0.2\n[alerts]\nurls_file = "{tmp_path}/none"\n')
+        line = await watched.until(log, "config.refused")
+    assert "cannot read the alerts' addresses" in line["reason"]
+    assert watched.in_force == []
+
+
 @pytest.mark.parametrize("state", ["gone", "empty", "a directory", "no text"])
 async def test_a_file_that_is_none_is_refused(tmp_path: Path, state: str) -> None:
     async with watching(tmp_path) as (watched, log):
