@@ -237,7 +237,7 @@ def book_change(raw: msgspec.Raw) -> tuple[BookDelta, Side, Price, Count]:
     if side is None:
         raise Malformed(f"{shown(delta.side)} is no side of a book")
     try:
-        return delta, side, parse_price(delta.price_dollars), parse_count(delta.delta_fp)
+        return delta, side, level_price(delta.price_dollars), parse_count(delta.delta_fp)
     except ValueError as error:
         raise Malformed(f"orderbook_delta: {error}") from None
 
@@ -245,9 +245,28 @@ def book_change(raw: msgspec.Raw) -> tuple[BookDelta, Side, Price, Count]:
 def book_levels(levels: _Levels) -> tuple[Level, ...]:
     """Convert a snapshot's levels, in their order, to prices and counts."""
     try:
-        return tuple((parse_price(price), parse_count(count)) for price, count in levels)
+        read = tuple((level_price(price), parse_count(count)) for price, count in levels)
     except ValueError as error:
         raise Malformed(f"levels: {error}") from None
+    if len({price for price, _ in read}) < len(read):
+        raise Malformed("levels: a price comes twice")
+    return read
+
+
+def level_price(stated: Number) -> Price:
+    """Read the price of a level; raise `ValueError` if nothing can be traded at it."""
+    price = parse_price(stated)
+    if not 0 <= price <= ONE_DOLLAR:
+        raise ValueError(f"{stated!r} is no price of a contract")
+    return price
+
+
+def order_price(stated: Number) -> Price:
+    """Read the price of an order; raise `ValueError` if none can be placed at it."""
+    price = level_price(stated)
+    if price in (0, ONE_DOLLAR):
+        raise ValueError(f"{stated!r} is no price of an order")
+    return price
 
 
 # Markets
@@ -297,8 +316,10 @@ def settlement_value(result: Word, stated: Word = None) -> Price | None:
         stated: What YES pays as the exchange states it, which only a fraction needs; where it
             contradicts the result, neither is believed.
     """
+    # As with results, an empty text states nothing.
+    stated = None if stated == "" else stated
     value: Price | None = None
-    if isinstance(stated, str | int | float):
+    if isinstance(stated, str | int | float) and not isinstance(stated, bool):
         with contextlib.suppress(ValueError):
             value = parse_price(stated)
     match result:

@@ -104,7 +104,17 @@ def test_a_book_change_is_read_in_yes_prices() -> None:
     assert wire.book_change(raw(changed(DELTA, side="no")))[1:] == ("ask", 4200, -5400)
 
 
-@pytest.mark.parametrize("changes", [{"side": "maybe"}, {"delta_fp": "x"}, {"price_dollars": ...}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"side": "maybe"},
+        {"delta_fp": "x"},
+        {"price_dollars": ...},
+        {"price_dollars": "1.0001"},
+        {"price_dollars": "-0.4200"},
+        {"price_dollars": 42},
+    ],
+)
 def test_an_unreadable_book_change_is_malformed(changes: dict[str, Any]) -> None:
     with pytest.raises(Malformed):
         wire.book_change(raw(changed(DELTA, **changes)))
@@ -115,6 +125,16 @@ def test_levels_are_read_in_units() -> None:
     assert wire.book_levels(snapshot.yes_dollars_fp) == ((800, 30_000), (4200, 10_300))
     with pytest.raises(Malformed, match="levels"):
         wire.book_levels((("x", "1.00"),))
+
+
+def test_levels_at_a_price_that_nothing_has_are_malformed() -> None:
+    with pytest.raises(Malformed, match="no price"):
+        wire.book_levels((("1.5000", "1.00"),))
+
+
+def test_a_price_that_comes_twice_is_malformed() -> None:
+    with pytest.raises(Malformed, match="twice"):
+        wire.book_levels((("0.4200", "10.00"), (0.42, "5.00")))
 
 
 def test_a_market_is_read() -> None:
@@ -181,7 +201,10 @@ def test_without_a_stated_value_only_yes_and_no_pay(result: str, value: int | No
         ("scalar", "0.38005", None),
         ("scalar", "much", None),
         ("scalar", ["0.3800"], None),
+        ("scalar", "", None),
+        ("scalar", True, None),
         ("yes", "1.0000", 10_000),
+        ("yes", "", 10_000),
         ("yes", "0.3800", None),
         ("no", "0.0000", 0),
         ("no", "much", None),
