@@ -16,6 +16,7 @@ from mmbot.kalshi.messages import (
     Malformed,
     Number,
     Word,
+    contracts,
     convert,
     decode,
     is_ours,
@@ -242,7 +243,7 @@ def _fill(wire: StreamFill | RestFill, trade_id: str, ticker: str, at: Milliseco
             ticker=ticker,
             side=_side(wire.book_side),
             price=order_price(wire.yes_price_dollars),
-            count=_count(wire.count_fp, least=1),
+            count=contracts(wire.count_fp, least=1),
             fee=parse_money(wire.fee_cost),
             at=at,
         )
@@ -263,14 +264,14 @@ def rest_order(wire: RestOrder) -> OrderReport:
 
 def _report(wire: _Order, expires: Milliseconds) -> OrderReport:
     try:
-        remaining = _count(wire.remaining_count_fp)
+        remaining = contracts(wire.remaining_count_fp)
         return OrderReport(
             client_id=wire.client_order_id,
             order_id=wire.order_id,
             ticker=wire.ticker,
             side=_side(wire.book_side),
             price=order_price(wire.yes_price_dollars),
-            filled=_count(wire.fill_count_fp),
+            filled=contracts(wire.fill_count_fp),
             remaining=remaining,
             status=_status(word(wire.status), remaining),
             expires=expires,
@@ -285,13 +286,6 @@ def _status(stated: str, remaining: Count) -> OrderStatus:
     """Return an order's status; one that contradicts what remains of it is not believed."""
     contradicts = stated == "executed" if remaining else stated == "resting"
     return "unknown" if contradicts else _STATUSES.get(stated, "unknown")
-
-
-def _count(stated: Number, least: int = 0) -> Count:
-    count = parse_count(stated)
-    if count < least:
-        raise ValueError(f"{stated!r} is no number of contracts")
-    return count
 
 
 def _side(book_side: Word) -> Side:

@@ -261,12 +261,23 @@ def level_price(stated: Number) -> Price:
     return price
 
 
+# Numbers of orders and fills
+
+
 def order_price(stated: Number) -> Price:
     """Read the price of an order; raise `ValueError` if none can be placed at it."""
     price = level_price(stated)
     if price in (0, ONE_DOLLAR):
         raise ValueError(f"{stated!r} is no price of an order")
     return price
+
+
+def contracts(stated: Number, least: int = 0, most: Count | None = None) -> Count:
+    """Read a number of contracts; raise `ValueError` if it is not from `least` to `most`."""
+    count = parse_count(stated)
+    if count < least or (most is not None and count > most):
+        raise ValueError(f"{stated!r} cannot be the number of contracts")
+    return count
 
 
 # Markets
