@@ -18,6 +18,7 @@ import msgspec
 from mmbot import texts
 from mmbot.trading.values import Level, Market, Side
 from mmbot.tsa.calendar import to_milliseconds
+from mmbot.tsa.counts import LEAST, MOST
 from mmbot.units import (
     ONE_DOLLAR,
     Count,
@@ -36,7 +37,6 @@ Integer: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
 Real: TypeAlias = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
 Instant: TypeAlias = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 _Levels: TypeAlias = tuple[tuple[Number, Number], ...]
-_Ranges: TypeAlias = tuple[dict[str, Number], ...]
 _T = TypeVar("_T")
 
 # With YES prices on both sides, the NO levels are the asks.
@@ -121,7 +121,7 @@ class MarketLifecycle(msgspec.Struct, frozen=True):
     close_ts: Integer | None = None
     result: Word = None
     settlement_value: Word = None
-    price_ranges: _Ranges = ()
+    price_ranges: Word = None
 
 
 class RestMarket(msgspec.Struct, frozen=True):
@@ -130,7 +130,7 @@ class RestMarket(msgspec.Struct, frozen=True):
     ticker: str
     open_time: Instant
     close_time: Instant
-    price_ranges: _Ranges
+    price_ranges: Word = None
     market_type: Word = None
     status: Word = None
     strike_type: Word = None
@@ -290,6 +290,9 @@ def market(wire: RestMarket) -> Market:
     above = wire.strike_type == "greater" or (wire.strike_type is None and wire.cap_strike is None)
     if not above or strike is None or strike != strike // 1:
         raise Malformed(f"market {wire.ticker} is not of the kind 'above a whole number'")
+    if not LEAST <= strike <= MOST:
+        # In thousands, say, or in millions: what it pays on is not known.
+        raise Malformed(f"market {wire.ticker} pays above {strike:g}, which no day's count can be")
     decided = wire.result is not None and wire.result != ""
     unreadable = "" if wire.market_type == "binary" else f"market type {shown(wire.market_type)}"
     return Market(
@@ -305,15 +308,23 @@ def market(wire: RestMarket) -> Market:
     )
 
 
-def price_grid(ticker: str, ranges: _Ranges) -> PriceGrid:
+class _Band(msgspec.Struct, frozen=True):
+    """A band of prices, in `price_ranges`."""
+
+    start: Number
+    end: Number
+    step: Number
+
+
+def price_grid(ticker: str, ranges: Word) -> PriceGrid:
     """Convert a market's `price_ranges`."""
     try:
+        stated = [convert(row, _Band) for row in ranges] if isinstance(ranges, list) else []
         bands = tuple(
-            PriceBand(parse_price(b["start"]), parse_price(b["end"]), parse_price(b["step"]))
-            for b in ranges
+            PriceBand(parse_price(b.start), parse_price(b.end), parse_price(b.step)) for b in stated
         )
-    except (KeyError, ValueError) as error:
-        raise Malformed(f"market {ticker}: price_ranges: {error!r}") from None
+    except (Malformed, ValueError) as error:
+        raise Malformed(f"market {ticker}: price_ranges: {error}") from None
     if not bands or any(band.step <= 0 for band in bands):
         raise Malformed(f"market {ticker} has no usable price_ranges")
     return PriceGrid(bands)

@@ -165,7 +165,13 @@ def test_a_market_is_active_once_it_is_initialized(status: str, active: bool) ->
         {"strike_type": "between"},
         {"floor_strike": None},
         {"floor_strike": 2700000.5},
+        {"floor_strike": 2700},
+        {"floor_strike": 2.0},
+        {"floor_strike": 270000000},
         {"price_ranges": []},
+        {"price_ranges": ...},
+        {"price_ranges": {"start": "0", "end": "1", "step": "0.01"}},
+        {"price_ranges": ["0.01"]},
         {"price_ranges": [{"start": "0", "end": "1", "step": "0"}]},
         {"price_ranges": [{"start": "0", "end": "1"}]},
         {"price_ranges": [{"start": "0", "end": "1", "step": "fine"}]},
@@ -174,6 +180,11 @@ def test_a_market_is_active_once_it_is_initialized(status: str, active: bool) ->
 def test_a_market_of_another_kind_is_malformed(changes: dict[str, Any]) -> None:
     with pytest.raises(Malformed, match=A):
         wire.market(rest_market(**changes))
+
+
+def test_what_else_is_said_of_a_band_of_prices_does_not_matter() -> None:
+    band = {"start": "0", "end": "1", "step": "0.01", "inclusive": True, "labels": ["cent"]}
+    assert wire.market(rest_market(price_ranges=[band])).grid == CENT_GRID
 
 
 def test_an_instant_without_its_zone_is_malformed() -> None:
