@@ -97,6 +97,8 @@ _UNREADABLE_EVENTS: Final[tuple[Json, ...]] = (
 _UNREADABLE_MARKETS: Final[tuple[Json, ...]] = (
     {"strike_type": "between"},
     {"floor_strike": None},
+    {"floor_strike": 2.0},
+    {"floor_strike": 9_000_000},
     {"market_type": "scalar"},
     {"price_ranges": [{"start": "0.0000"}]},
     {"open_time": "soon"},

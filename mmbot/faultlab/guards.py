@@ -61,6 +61,10 @@ def _ended_if_unknown(original: Any) -> Any:
     return _EndedIfUnknown(original)
 
 
+def _whatever_remains(original: Any) -> Any:
+    return lambda stated, _remaining: original(stated, stated == "resting")
+
+
 def _becomes(value: Any) -> Callable[[Any], Any]:
     return lambda _original: value
 
@@ -232,6 +236,7 @@ _TABLE: Final = (
         "unlisted_fills",
         (Patch("mmbot.trading.fill_reports:FillReports.unconfirmed", _becomes(())),),
     ),
+    Guard("corrections", (Patch("mmbot.trading.account:AccountReader._correct", _nothing),)),
     Guard("one_fill", (Patch("mmbot.trading.fill_reports:_same", _always(value=False)),)),
     Guard("expiry", (Patch(f"{_WRITES}:_place_body", _without_key("expiration_time")),)),
     Guard("post_only", (Patch(f"{_WRITES}:_place_body", _without_key("post_only")),)),
@@ -246,6 +251,7 @@ _TABLE: Final = (
     Guard("absence", (Patch("mmbot.trading.order_manager:_ABSENT_AFTER_MS", _becomes(0)),)),
     Guard("owed_fills", (Patch("mmbot.trading.orders:OwnOrders.end", _forget_without_waiting),)),
     Guard("order_status", (Patch("mmbot.kalshi.account_messages:_STATUSES", _ended_if_unknown),)),
+    Guard("numbers", (Patch("mmbot.kalshi.account_messages:_status", _whatever_remains),)),
     Guard(
         "revival",
         (Patch("mmbot.trading.order_manager:OrderManager.revive", _always(value=False)),),

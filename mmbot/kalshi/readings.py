@@ -6,6 +6,7 @@ events. It fails with `ReadingError` or `Malformed`, whose message is a sentence
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -38,8 +39,8 @@ PAGE_SIZE = "1000"
 _EVENT_PAGE_SIZE = "200"
 _MOST_PAGES = 50
 
-# Most events and markets whose unreadable parts are named.
-_MOST_UNREADABLE = 100
+# Events and markets that cannot be read, each named; a listing with more is none.
+_MOST_UNREADABLE = 1_000
 
 
 class ReadingError(Exception):
@@ -182,7 +183,11 @@ def held_event(ticker: str) -> Steps[wire.RestEvent | None]:
 def listed_events(
     events: Iterable[wire.RestEvent], series: str
 ) -> tuple[tuple[ListedEvent, ...], tuple[Unreadable, ...]]:
-    """Convert the events of the series; return also those, and the markets, that cannot be read."""
+    """Convert the events of the series; return also those, and the markets, that cannot be read.
+
+    Raises:
+        Malformed: More of them cannot be read than could be named.
+    """
     listed: list[ListedEvent] = []
     unreadable: list[Unreadable] = []
     for event in events:
@@ -195,21 +200,17 @@ def listed_events(
         unreadable += unread
         try:
             week = Week.from_event_ticker(ticker)
-            _require_ladder(ticker, markets)
-        except (ValueError, wire.Malformed) as error:
+        except ValueError as error:
             unreadable.append(Unreadable(ticker, str(error)))
         else:
+            if not markets:
+                unreadable.append(Unreadable(ticker, f"{ticker} has no market that can be read"))
+                continue
             fee = fee_terms(event.fee_type_override, event.fee_multiplier_override)
             listed.append(ListedEvent(ticker, week, tuple(markets), fee))
-    return tuple(listed), tuple(unreadable[:_MOST_UNREADABLE])
-
-
-def _require_ladder(ticker: str, markets: list[Market]) -> None:
-    """Raise `Malformed` unless there are markets, each at a strike of its own."""
-    if not markets:
-        raise wire.Malformed(f"{ticker} has no market that can be read")
-    if len({market.strike for market in markets}) < len(markets):
-        raise wire.Malformed(f"{ticker} has two markets at one strike")
+    if len(unreadable) > _MOST_UNREADABLE:
+        raise wire.Malformed(f"more than {_MOST_UNREADABLE} events and markets cannot be read")
+    return tuple(listed), tuple(unreadable)
 
 
 def _markets(event: wire.RestEvent, ticker: str) -> tuple[list[Market], list[Unreadable]]:
@@ -222,8 +223,19 @@ def _markets(event: wire.RestEvent, ticker: str) -> tuple[list[Market], list[Unr
             markets.append(wire.market(wire.convert(row, wire.RestMarket)))
         except wire.Malformed as error:
             unreadable.append(Unreadable(named, str(error)))
-    markets.sort(key=lambda market: market.strike)
-    return markets, unreadable
+    markets, doubled = _without_doubles(markets)
+    return sorted(markets, key=lambda market: market.strike), [*unreadable, *doubled]
+
+
+def _without_doubles(markets: list[Market]) -> tuple[list[Market], list[Unreadable]]:
+    """Take out the markets of which there are two at one strike, or by one name, that differ."""
+    different = list(dict.fromkeys(markets))
+    strikes = Counter(market.strike for market in different)
+    tickers = Counter(market.ticker for market in different)
+    clear = [m for m in different if strikes[m.strike] == 1 == tickers[m.ticker]]
+    doubled = (market for market in different if market not in clear)
+    reason = "there is another by its name, or at its strike of"
+    return clear, [Unreadable(each.ticker, f"{reason} {each.strike:,}") for each in doubled]
 
 
 def _rows(event: wire.RestEvent) -> Iterator[dict[str, Any]]:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 
 from mmbot.underlying.calendar import EASTERN, EarlyRelease, Week
 from mmbot.underlying.pages import Pages
 from mmbot.underlying.simulated import Simulated
+
+_DAYS: Final = 7
 
 
 class Underlying(msgspec.Struct, frozen=True):
@@ -57,6 +60,10 @@ class Underlying(msgspec.Struct, frozen=True):
     def days_due(self, week: Week, at: dt.datetime, release: dt.time) -> tuple[dt.date, ...]:
         """Return a week's days whose count may be out, if none is released before `release`."""
         return tuple(day for day in week.days if self.release(day, release) <= at)
+
+    def can_settle_near(self, strike: int) -> bool:
+        """Return whether weeks of possible counts settle both below and above a strike."""
+        return self.outcome([self.least] * _DAYS) <= strike <= self.outcome([self.most] * _DAYS)
 
     def early_releases(
         self, week: Week, earliest: dt.time, latest: dt.time
