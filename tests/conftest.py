@@ -56,6 +56,7 @@ SHARED = (
     "tests/cli/test_backtest_command.py",
     "tests/cli/test_evidence.py",
     "tests/cli/test_forecast_commands.py",
+    "tests/cli/test_history.py",
     "tests/cli/test_record.py",
     "tests/cli/test_trade_again.py",
     "tests/daemon/test_dashboard_page.py",
