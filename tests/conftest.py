@@ -30,8 +30,10 @@ from mmbot.trading.engine import Engine
 
 # As mmbot itself does, which tests may import after numpy.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# Hundreds of tests start mmbot, which would be compiled anew for each.
+# Hundreds of tests start mmbot, which would be compiled anew for each, and would read the
+# certificates of all the world's authorities, though nothing here speaks to any but this machine.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ.setdefault("SSL_CERT_FILE", os.devnull)
 
 # No verdict depends on how quick the machine is.
 settings.register_profile(
@@ -50,10 +52,19 @@ FULLY_COVERED = ("forecast", "kalshi", "trading")
 # Tests that share a setup which takes long, so that one worker makes it once.
 SHARED = (
     "tests/systemd/",
-    "tests/daemon/test_dashboard_page.py",
-    "tests/forecast/test_model.py",
+    "tests/cli/test_backtest_by_trades.py",
+    "tests/cli/test_backtest_command.py",
+    "tests/cli/test_evidence.py",
     "tests/cli/test_forecast_commands.py",
+    "tests/cli/test_history.py",
+    "tests/cli/test_record.py",
+    "tests/cli/test_trade_again.py",
+    "tests/daemon/test_dashboard_page.py",
     "tests/exchange/test_crowd.py",
+    "tests/forecast/test_evaluation.py",
+    "tests/forecast/test_model.py",
+    "tests/history/test_verify.py",
+    "tests/test_packaging.py",
 )
 # The rooms of the longest tests, which begin first, so that no worker is left with one in the end.
 LONGEST = ("systemd", "daemon", "faultlab", "cli")
