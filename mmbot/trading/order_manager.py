@@ -138,7 +138,7 @@ class OrderManager:
                 order.filled = max(order.filled, Count(order.count - event.remaining))
                 until = self._state.orders.cancelled(order)
                 if until is not None:
-                    self._buffer.wake_by(until)
+                    self._buffer.wake_by(until, event_of(order.ticker))
             case OrderRenewed():
                 order.change(OrderCause.RENEWED)
                 order.expires = max(order.expires, event.expires)

@@ -375,6 +375,8 @@ class TradingState(msgspec.Struct):
         intervals: How often what nothing has told of is looked at anyway.
         account_read_at: When the account was read last, with success.
         listing_read_at: When the listing was read last, with success.
+        crowded_out: Whether a quote was left out since all markets were reviewed last, as there may
+            be no more orders.
     """
 
     settings: Settings
@@ -399,6 +401,7 @@ class TradingState(msgspec.Struct):
     intervals: Intervals = Intervals()
     account_read_at: Milliseconds | None = None
     listing_read_at: Milliseconds | None = None
+    crowded_out: bool = False
 
     def market(self, ticker: str) -> MarketState:
         """Return a market that is known.
