@@ -58,7 +58,7 @@ def _parse(body: bytes) -> CountsPage:
         try:
             row = msgspec.json.decode(raw, type=_Row)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            doubts.append(f"{bytes(raw[:40])!r} is not a day with its vehicles")
+            doubts.append(f"{bytes(raw)[:40]!r} is not a day with its vehicles")
             continue
         if not _LEAST <= row.vehicles <= _MOST:
             doubts.append(f"{row.day} has {row.vehicles:,}, which is not a count of vehicles")
