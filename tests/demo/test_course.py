@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from mmbot.demo.course import WeekCourse
-from mmbot.tsa.calendar import EASTERN
+from mmbot.underlying.calendar import EASTERN
 
 NOW = dt.datetime(2026, 11, 23, 7, tzinfo=EASTERN)
 HEARTBEAT = {
