@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import string
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def _event(event: str, records: TradeRecords, start: Money) -> EventStatus:
 def _strike(ticker: str) -> tuple[float, str]:
     """Return what a market's ticker ends in, such as 2.45 of `A2.45`."""
     try:
-        return float(ticker.rpartition("-")[2].lstrip("A")), ticker
+        return float(ticker.rpartition("-")[2].lstrip(string.ascii_letters)), ticker
     except ValueError:
         return 0.0, ticker
 

@@ -59,6 +59,8 @@ def test_by_itself_it_starts_on_tuesday_noon_of_this_week() -> None:
         (["--key-type", "dsa"], "--key-type"),
         (["--counts", "/nowhere.csv"], "/nowhere.csv"),
         (["--key-dir", "/dev/null/x"], "--key-dir"),
+        (["--underlying", "jobs"], "--underlying 'jobs' is not one of tsa, ferries"),
+        (["--underlying", "ferries", "--counts", "c.csv"], "--counts are of tsa"),
         (["--fees", "round"], "--fees 'round'"),
         (["--fees", "quadratic:lots"], "no multiplier"),
     ],
