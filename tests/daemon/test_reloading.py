@@ -130,7 +130,7 @@ def test_a_file_about_an_underlying_that_is_not_known_is_refused(tmp_path: Path)
     path = tmp_path / "c.toml"
     path.write_text('[underlying]\nname = "jobs"\n')
     with pytest.raises(BadInput, match=r"underlying.name is 'jobs'; choose from"):
-        ConfigFile(path).load()
+        ConfigFile(path).load(config.Settings())
 
 
 async def test_a_file_is_not_read_while_it_is_being_written(tmp_path: Path) -> None:
