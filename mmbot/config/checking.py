@@ -122,6 +122,8 @@ def _explain(what: str, key: str, field: _Field, value: object) -> str:
     name, choices = field.name, _choices(field.type)
     if choices:
         return f"{key}: write one of {', '.join(map(as_toml, choices))}"
+    if " matching regex " in what:
+        what = "it is not written as such a value is"
     advice = f"write for example {name} = {as_toml(field.default)}"
     if isinstance(value, str) and (number := re.fullmatch(r"([+-]?\d+)[.,](\d+)", value)):
         advice = f"write {name} = {number[1]}.{number[2]}"

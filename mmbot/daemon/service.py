@@ -38,6 +38,7 @@ from mmbot.daemon.metrics_page import MetricsPage
 from mmbot.daemon.neighbours import Neighbours, OtherDaemon
 from mmbot.daemon.operations import Observer, Operations
 from mmbot.daemon.patience import Patience
+from mmbot.daemon.preparation import Preparation
 from mmbot.daemon.reloading import ConfigFile, Reloader
 from mmbot.daemon.status_line import status_line
 from mmbot.daemon.stop import Stop
@@ -45,16 +46,12 @@ from mmbot.daemon.supervision import Supervisor
 from mmbot.daemon.sweep import sweep
 from mmbot.daemon.watchdog import Condition, unattended
 from mmbot.daemon.web_server import Page, serving
-from mmbot.errors import ExitCode, NotReady, Unavailable
+from mmbot.errors import ExitCode, Unavailable
 from mmbot.kalshi.auth import Signer
-from mmbot.kalshi.selfcheck import failures
 from mmbot.recording.outside import ONLY_RECORDS
 from mmbot.status_report import LatencyStatus, Surroundings
 from mmbot.trading.events import Halted, SessionStarted, SettingsChanged, Stopping, TasksDown
-from mmbot.trading.values import Fill
 from mmbot.underlying.counts import Counts
-from mmbot.underlying.counts_file import load_counts
-from mmbot.underlyings.registry import known
 
 # Of the time for the cancelling, the bot's share; the rest is for doing it without the bot.
 _BOT_SECONDS = 12.0
@@ -128,6 +125,9 @@ class Service:
         self._account = AccountClient(settings, venue, signer, self._rest, intercepted)
         self._session = format(self._began, "x")
         self._neighbours = Neighbours(self._session, self._account.own_orders)
+        self._preparation = Preparation(
+            settings, ledger, self._account, self._neighbours, self._patience
+        )
         self._other_daemon: OtherDaemon | None = None
         self.reloader = None
         if config_file is not None and not only_records:
@@ -181,7 +181,7 @@ class Service:
             control.listening(self._state, self._operations.answer, account_lock),
             serving(self._pages(), self._settings.dashboard.names),
         ):
-            ready = await stop.unless_asked(self._prepare())
+            ready = await stop.unless_asked(self._preparation.until_ready())
             if ready is None:
                 # Nothing was placed; orders of an earlier session may still be left.
                 code = await sweep(self._account, stop, most_unanswered=1)
@@ -198,50 +198,11 @@ class Service:
             pages.append(MetricsPage(self._settings.metrics, self._bystanders.metrics.page))
         return pages
 
-    async def _prepare(self) -> tuple[tuple[str, ...], Counts]:
-        """Wait until everything is there; return the events with positions, and the history."""
-        await self._patience.until_available(self._account.refuse_bad_key)
-        alone = asyncio.create_task(self._neighbours.refuse_if_any())
-        try:
-            held = await self._refuse_unready()
-            await alone
-        finally:
-            alone.cancel()
-            await asyncio.gather(alone, return_exceptions=True)
-        return held, await self._history()
-
-    async def _refuse_unready(self) -> tuple[str, ...]:
-        """Check the account; return the events that hold positions."""
-        held = await self._ledger.submit(Ledger.unsettled_events)
-        recorded, _ = await self._fills_of(held)
-        examination, findings = await self._account.examine(held, recorded)
-        for finding in findings:
-            level = {"ok": "info", "warn": "warning", "wait": "warning", "fail": "error"}
-            say = getattr(self._log, level[finding.state])
-            say("check", name=finding.name, state=finding.state, detail=finding.detail)
-        reasons = failures(findings)
-        if reasons:
-            raise NotReady("not ready to trade: " + "; ".join(reasons))
-        return examination.held
-
-    async def _fills_of(self, events: tuple[str, ...]) -> tuple[tuple[Fill, ...], tuple[Fill, ...]]:
-        """Return the fills of these events that the ledger has: the confirmed ones, the others."""
-        return await self._ledger.submit(lambda ledger: ledger.fills_of(events))
-
-    async def _history(self) -> Counts:
-        """Return the counts of the history file and the ledger."""
-        path = self._settings.counts.history_file
-        underlying = known(self._settings).underlying
-        counts = load_counts(Path(path), underlying) if path else Counts()
-        for day, count, seen, archived in await self._ledger.submit(Ledger.counts):
-            counts, _ = counts.observe(day, count, seen, archived=archived)
-        return counts
-
     async def _run_bot(self, held: tuple[str, ...], history: Counts) -> ExitCode:
         async with asyncio.TaskGroup() as tasks:
             self._runner.begin(tasks)
             running = [tasks.create_task(self._supervisor.keep("poller", self._runner.worker.run))]
-            self._runner.handle(EventsHeld(held, *await self._fills_of(held)))
+            self._runner.handle(EventsHeld(held, *await self._preparation.fills_of(held)))
             if await self._stop.unless_asked(self._fitted(history)):
                 running += await self._start_trading(tasks)
                 await self._stop.unless_asked(self._recorded())
