@@ -130,7 +130,7 @@ class World:
         except InvariantBroken as found:
             broken = found
         return WorldResult(
-            orders=self.auditor.orders_placed,
+            orders=self.auditor.orders.placed,
             fills=len(self.auditor.fills),
             restarts=max(0, self._sessions - 1),
             faults=self.faults.injected,
@@ -232,13 +232,13 @@ class World:
     def halt(self) -> None:
         """Halt quoting as the operator does, over restarts, until `resume`."""
         halted = self.ledger.halt = Halted(self._environment.clock.wall())
-        self.auditor.halted_at = self.scheduler.now
+        self.auditor.orders.halted_at = self.scheduler.now
         if self.process is not None:
             self.process.handle_operator(halted)
 
     def resume(self) -> None:
         """Resume quoting as the operator does."""
-        self.ledger.halt = self.auditor.halted_at = None
+        self.ledger.halt = self.auditor.orders.halted_at = None
         if self.process is not None:
             self.process.handle_operator(Resumed())
 
