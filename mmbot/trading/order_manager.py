@@ -183,6 +183,10 @@ class OrderManager:
         order = orders.get(report.client_id)
         if order is None:
             return self._adopt(report, now)
+        if report.filled > order.count and not queried:
+            # No order is filled beyond its size: only the exchange's answer is believed in that.
+            order.mark_unknown()
+            return order.ticker
         # A report on the stream may be older than the last write: it settles only that the order
         # reached the exchange.
         doubtful = report.status == "unknown"

@@ -6,7 +6,7 @@ import pytest
 
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.kalshi.messages import Malformed
-from mmbot.kalshi.readings import read_listing
+from mmbot.kalshi.readings import ReadingError, read_listing
 from mmbot.trading.commands import ReadListing
 from mmbot.trading.events import (
     InputEvent,
@@ -221,6 +221,27 @@ def test_a_token_bucket_of_nothing_is_malformed(bucket: dict[str, Any]) -> None:
         read_the_listing(listing(**{"/account/limits": {"write": bucket}}))
 
 
+@pytest.mark.parametrize(
+    "costs",
+    [
+        None,
+        3,
+        [None, {"method": "DELETE"}, {"method": "DELETE", "path": "/x", "cost": "two"}],
+        [{"method": "DELETE", "path": "/portfolio/events/orders/{order_id}", "cost": -2}],
+    ],
+)
+def test_a_cost_that_cannot_be_read_is_the_usual_one(costs: Any) -> None:
+    stated = {"default_cost": 9, "endpoint_costs": costs}
+    limits = read_the_listing(listing(**{"/account/endpoint_costs": stated}))[0]
+    assert isinstance(limits, LimitsRead)
+    assert (limits.place_cost, limits.cancel_cost) == (9.0, 9.0)
+
+
+def test_a_cancel_that_could_never_be_paid_for_is_malformed() -> None:
+    with pytest.raises(Malformed, match="more tokens"):
+        read_the_listing(listing(**{"/account/endpoint_costs": {"default_cost": 601}}))
+
+
 def test_the_results_of_held_events_that_have_closed_are_read() -> None:
     held = "KXTSAW-26NOV22"
     markets = [
@@ -248,6 +269,23 @@ def test_the_results_of_held_events_that_have_closed_are_read() -> None:
     assert isinstance(read, ListingRead)
     assert [event.ticker for event in read.events] == [EVENT, held]
     assert f"/events/{EVENT}" not in exchange.paths
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [{}, {"event": None}, {"event": 3}, HttpAnswer(200, b"[]"), HttpAnswer(410), HttpAnswer(301)],
+)
+def test_a_held_event_of_which_nothing_can_be_read_costs_only_itself(answered: Any) -> None:
+    exchange = listing(**{"/events/KXTSAW-26NOV22": answered})
+    read = read_the_listing(exchange, ("KXTSAW-26NOV22",))[1]
+    assert isinstance(read, ListingRead)
+    assert [event.ticker for event in read.events] == [EVENT]
+    assert [each.ticker for each in read.unreadable] == ["KXTSAW-26NOV22"]
+
+
+def test_a_held_event_that_is_not_answered_fails_the_reading() -> None:
+    with pytest.raises(ReadingError):
+        read_the_listing(listing(**{"/events/KXTSAW-26NOV22": None}), ("KXTSAW-26NOV22",))
 
 
 def test_a_held_event_that_the_exchange_does_not_know_is_left_out() -> None:

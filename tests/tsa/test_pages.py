@@ -57,6 +57,32 @@ def test_of_several_years_only_the_first_column_is_read() -> None:
     assert parse_page(html).counts == ((dt.date(2023, 3, 2), 2364011),)
 
 
+@pytest.mark.parametrize(
+    "header", [["Date", "2025", "2026"], ["Date", "Prior year", "Current year"], ["Date", "2025"]]
+)
+def test_counts_that_are_not_headed_as_those_of_the_dates_year_are_not_read(
+    header: list[str],
+) -> None:
+    found = parse_page(page(header, ["11/24/2026", "2,500,100", "2,611,203"][: len(header)]))
+    assert found.counts == ()
+    assert found.doubts == (f"counts of 2026 are under {header[1]!r}",)
+
+
+def test_what_stands_beside_a_count_and_is_none_does_not_matter() -> None:
+    header = ["Date", "Numbers", "Change", "Notes"]
+    found = parse_page(page(header, ["11/24/2026", "2,611,203", "-2.5%", "Thanksgiving week"]))
+    assert found == TsaPage(((dt.date(2026, 11, 24), 2611203),))
+
+
+@pytest.mark.parametrize("tag", ["del", "s", "strike"])
+def test_what_is_struck_out_is_no_count(tag: str) -> None:
+    struck = f"<{tag}>2,611,203</{tag}>"
+    html = page(["Date", "Numbers"], ["11/24/2026", f"{struck} 2,615,000"], ["11/23/2026", struck])
+    found = parse_page(html)
+    assert found.counts == ((dt.date(2026, 11, 24), 2615000),)
+    assert found.doubts == ("'', for 2026-11-23, is not a count of passengers",)
+
+
 def test_a_drupal_view_is_read() -> None:
     html = """
     <div class="view-content"><table class="cols-3 views-table"><thead><tr>
