@@ -63,6 +63,7 @@ SHARED = (
     "tests/exchange/test_crowd.py",
     "tests/forecast/test_evaluation.py",
     "tests/forecast/test_model.py",
+    "tests/forecast/test_pool.py",
     "tests/history/test_verify.py",
     "tests/test_packaging.py",
 )
@@ -185,7 +186,7 @@ def quick_settings() -> str:
     """Return the shipped demo settings with a forecast that needs no fit, every key written out."""
     every = config.every_key(config.load(config.shipped("demo")))
     # Tests run side by side, and one port is not for many dashboards.
-    changes = {"forecast.method": "seed", "dashboard.enabled": False}
+    changes = {"forecast.method": "seed", "dashboard.enabled": False, "counts.first_year": 2024}
     return config.template({**every, **changes})
 
 
