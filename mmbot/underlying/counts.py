@@ -139,8 +139,9 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
             return self, CountChange.NOTHING
         grown = (*held, Vintage(count, seen, archived))
         ordered = tuple(sorted(grown, key=lambda v: to_milliseconds(v.seen)))
-        changed = Counts(MappingProxyType({**self.vintages, day: ordered}))
-        return changed, CountChange.REVISION if held else CountChange.NEW_DAY
+        # A view's own union copies what it shows at once, and not day by day.
+        changed = MappingProxyType(self.vintages) | {day: ordered}
+        return _of_dict(changed), CountChange.REVISION if held else CountChange.NEW_DAY
 
     @cached_property
     def digest(self) -> str:
