@@ -175,6 +175,18 @@ def test_an_order_that_could_run_out_while_it_is_renewed_is_a_contradiction() ->
     assert "orders.lifetime_seconds (9) must be at least twice" in refusal(text)
 
 
+def test_text_of_another_form_is_refused_without_a_word_of_regular_expressions() -> None:
+    told = refusal('[exchange]\nseries = "tsa"')
+    assert (
+        'exchange.series: it is not written as such a value is; write for example series = "KX'
+        in told
+    )
+
+
+def test_a_dashboard_at_what_is_no_address_is_refused() -> None:
+    assert "dashboard.address: this is no address" in refusal('[dashboard]\naddress = "1.2.3"')
+
+
 def test_a_file_that_is_not_toml_is_refused_with_the_place() -> None:
     assert refusal("# a remark\nmode = ").startswith("some.toml:2: mode: there is no value")
 

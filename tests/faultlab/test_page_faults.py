@@ -12,7 +12,7 @@ import pytest
 
 from mmbot.faultlab.scenario import weeks
 from mmbot.faultlab.world import World
-from mmbot.tsa.calendar import to_milliseconds
+from mmbot.underlying.calendar import to_milliseconds
 from mmbot.units import Milliseconds
 
 STEP_MS = 250

@@ -71,7 +71,7 @@ def test_counts_that_are_not_headed_as_those_of_the_dates_year_are_not_read(
 def test_what_stands_beside_a_count_and_is_none_does_not_matter() -> None:
     header = ["Date", "Numbers", "Change", "Notes"]
     found = parse_page(page(header, ["11/24/2026", "2,611,203", "-2.5%", "Thanksgiving week"]))
-    assert found == TsaPage(((dt.date(2026, 11, 24), 2611203),))
+    assert found == CountsPage(((dt.date(2026, 11, 24), 2611203),))
 
 
 @pytest.mark.parametrize("tag", ["del", "s", "strike"])
