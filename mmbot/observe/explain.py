@@ -48,7 +48,7 @@ def _steps(
 ) -> Iterator[Step]:
     yield _counts_step(state, counts, event_state, now)
     if event_state.belief is not None:
-        yield from _belief_steps(event_state.belief, market)
+        yield from _belief_steps(event_state.belief, state.underlying.value_unit, market)
     if event_state.belief is not None and market.quote_limits is not None:
         yield _pool_step(state, event_state.belief, market, market.quote_limits, now)
         yield _reservation_step(state, event_state, market, market.quote_limits)
@@ -80,10 +80,10 @@ def _counts_step(
     return Step("counts", text)
 
 
-def _belief_steps(belief: Belief, market: MarketState) -> Iterator[Step]:
+def _belief_steps(belief: Belief, unit: str, market: MarketState) -> Iterator[Step]:
     yield Step(
         "forecast",
-        f"average {belief.mean:,.0f}, give or take {belief.sd:,.0f}, with "
+        f"{belief.mean:,.0f} {unit}, give or take {belief.sd:,.0f}, with "
         f"{belief.days_published} of 7 days known ({belief.method})",
     )
     if len(belief.members) > 1:
