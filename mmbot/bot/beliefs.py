@@ -12,14 +12,15 @@ from collections.abc import Iterable
 
 import msgspec
 
-from mmbot.bot.inputs import ForecastFitted, Predictor
+from mmbot.bot.inputs import ForecastFitted
 from mmbot.bot.outputs import FitForecast
 from mmbot.config import ForecastSettings
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
+from mmbot.forecast.fitting import Predictor
 from mmbot.trading.commands import Note, RequestBelief
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 
 # The series lists the week that runs and, at times, two or three more. Each belief takes the loop's
 # time whenever a count comes.

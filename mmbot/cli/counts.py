@@ -14,7 +14,7 @@ from mmbot.cli.place import ask, expect, find
 from mmbot.cli.times import parse_date
 from mmbot.daemon_api import CountDay, CountsReport, ListCounts, MissCount, MissingReport
 from mmbot.errors import BadInput
-from mmbot.tsa.calendar import EASTERN
+from mmbot.underlying.calendar import EASTERN
 
 counts = typer.Typer(help="The daily counts that the running daemon has.")
 

@@ -28,7 +28,7 @@ from mmbot.daemon_api import (
 )
 from mmbot.errors import ExitCode, NotReady
 from mmbot.texts import encodable
-from mmbot.tsa.calendar import from_milliseconds
+from mmbot.underlying.calendar import from_milliseconds
 
 if TYPE_CHECKING:
     from mmbot.daemon.ledger import Ledger

@@ -14,7 +14,7 @@ from mmbot.cli.place import find
 from mmbot.daemon_api import MAX_TICKER_CHARACTERS, PauseMarket, PauseReport, UnpauseMarket
 from mmbot.errors import BadInput, ExitCode
 from mmbot.texts import to_json
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 
 if TYPE_CHECKING:
     from mmbot.daemon.ledger import Ledger

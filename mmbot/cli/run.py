@@ -48,7 +48,8 @@ from mmbot.recording.outside import PaperBegan
 from mmbot.status_report import StatusReport, Surroundings
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
+from mmbot.underlyings.registry import known
 from mmbot.units import Milliseconds
 
 DASHBOARD = DashboardParts(page_files, event_course, log.recent_lines.after)
@@ -95,6 +96,7 @@ def serve(
     try:
         place = locate(config_path)
         settings, environment = place.settings, place.environment
+        known(settings)
         if only_records:
             settings, venue = only_recording(settings, venue_path)
         else:

@@ -31,6 +31,19 @@ class ExchangeSettings(Section, frozen=True, kw_only=True):
     ] = 0
 
 
+class UnderlyingSettings(Section, frozen=True, kw_only=True):
+    """`[underlying]`: the statistic that the series is about."""
+
+    name: Annotated[
+        str,
+        msgspec.Meta(pattern=r"\A[a-z0-9-]{1,32}\Z"),
+        key(
+            "What is counted, when it is published and how it is read. `exchange.series`, "
+            "`counts.url` and `counts.earliest_release` have to be of the same."
+        ),
+    ] = "tsa"
+
+
 class CredentialSettings(Section, frozen=True, kw_only=True):
     """`[credentials]`: where the API key is found. The key itself is never in the file."""
 
@@ -206,6 +219,7 @@ class Settings(Section, frozen=True, kw_only=True):
         ),
     ] = "paper"
     exchange: ExchangeSettings = ExchangeSettings()
+    underlying: UnderlyingSettings = UnderlyingSettings()
     credentials: CredentialSettings = CredentialSettings()
     counts: CountsSettings = CountsSettings()
     forecast: ForecastSettings = ForecastSettings()

@@ -28,7 +28,7 @@ from mmbot.trading.commands import MarketView, RecordFill, RecordSettlement, Rec
 from mmbot.trading.events import Halted
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill, event_of
-from mmbot.tsa.calendar import EASTERN
+from mmbot.underlying.calendar import EASTERN
 from mmbot.units import Count, Milliseconds, Money, total
 
 FILE_NAME = "ledger.sqlite"

@@ -75,7 +75,7 @@ FIGURES = (
     Figure(
         "mmbot_age_seconds",
         "Since the stream's last frame, the last report of an own order, the forecast, the page of "
-        "tsa.gov, the readings of account and listing.",
+        "the counts, the readings of account and listing.",
         ("of",),
     ),
     Figure("mmbot_book_age_seconds", "Since the last message about a market's book.", _MARKET),

@@ -65,8 +65,9 @@ from mmbot.trading.engine import Engine
 from mmbot.trading.events import Halted, Resumed
 from mmbot.trading.market_names import named_market
 from mmbot.trading.state import TradingState
-from mmbot.tsa.calendar import Week, release_instant
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
+from mmbot.underlying.underlying import Underlying
 from mmbot.units import Milliseconds
 
 # How long the answer to a halt waits for the last order to be off.
@@ -271,9 +272,11 @@ class Operations:
             listed = ", ".join(str(week.sunday) for week in sorted(weeks)) or "none yet"
             raise BadInput(f"{day} is in no week that is listed; those end on: {listed}")
         counts = self._bot.counts
+        underlying = self._state.underlying
         if day in counts:
-            raise BadInput(f"the count of {day} is published: {counts.latest(day):,} passengers")
-        release = release_instant(day, self._state.settings.counts.earliest_release)
+            published = f"{counts.latest(day):,} {underlying.unit}"
+            raise BadInput(f"the count of {day} is published: {published}")
+        release = underlying.release(day, self._state.settings.counts.earliest_release)
         if self._state.clock.at(now) < release:
             raise BadInput(f"the count of {day} is not due before {release:%Y-%m-%d %H:%M %Z}")
         await self._ledger.submit(lambda ledger: ledger.add_missing_count(day, now))
@@ -286,7 +289,9 @@ class Operations:
             raise BadInput("the daemon has not read the counts yet; try again in a moment")
         earliest = self._state.settings.counts.earliest_release
         now = self._state.clock.at(self._wall_clock())
-        return CountsReport(count_days(counts, self._state.missing, now, earliest))
+        return CountsReport(
+            count_days(self._state.underlying, counts, self._state.missing, now, earliest)
+        )
 
     # Questions
 
@@ -328,11 +333,16 @@ def _shown(changes: tuple[Difference, ...]) -> tuple[ChangedKey, ...]:
 
 
 def count_days(
-    counts: Counts, missing: Collection[dt.date], now: dt.datetime, earliest: dt.time
+    underlying: Underlying,
+    counts: Counts,
+    missing: Collection[dt.date],
+    now: dt.datetime,
+    earliest: dt.time,
 ) -> tuple[CountDay, ...]:
     """Return what is known of the days of this week and the one before.
 
     Args:
+        underlying: What is counted.
         counts: The counts.
         missing: The days for which no count is waited for.
         now: The calendar's time.
@@ -342,7 +352,7 @@ def count_days(
     days = (*Week.of(week.monday - dt.timedelta(days=1)).days, *week.days)
     rows = []
     for day in days:
-        release = release_instant(day, earliest)
+        release = underlying.release(day, earliest)
         state: CountState = "due" if release <= now else "expected"
         if day in counts:
             state = "published"

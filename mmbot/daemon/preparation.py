@@ -16,7 +16,9 @@ from mmbot.daemon.patience import Patience
 from mmbot.errors import NotReady
 from mmbot.kalshi.selfcheck import failures
 from mmbot.trading.values import Fill
-from mmbot.tsa.counts import Counts, load_counts
+from mmbot.underlying.counts import Counts
+from mmbot.underlying.counts_file import load_counts
+from mmbot.underlyings.registry import known
 
 _LEVELS = {"ok": "info", "warn": "warning", "wait": "warning", "fail": "error"}
 
@@ -77,7 +79,7 @@ class Preparation:
     async def _history(self) -> Counts:
         """Return the counts of the history file and the ledger."""
         path = self._settings.counts.history_file
-        counts = load_counts(Path(path)) if path else Counts()
+        counts = load_counts(Path(path), known(self._settings).underlying) if path else Counts()
         for day, count, seen, archived in await self._ledger.submit(Ledger.counts):
             counts, _ = counts.observe(day, count, seen, archived=archived)
         return counts

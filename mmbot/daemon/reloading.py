@@ -19,6 +19,7 @@ from mmbot import config
 from mmbot.config import Difference, Settings
 from mmbot.daemon.alert_addresses import find_addresses
 from mmbot.errors import BadInput
+from mmbot.underlyings.registry import known
 
 # A change is seen within one look, and is read once two looks found the same.
 LOOK_SECONDS = 0.4
@@ -53,6 +54,7 @@ class ConfigFile:
         if not text.strip():
             raise BadInput(f"{self.path} is empty")
         settings = config.parse(text, str(self.path))
+        known(settings)
         if settings.alerts != in_force.alerts:
             find_addresses(settings.alerts, self._environment)
         return settings

@@ -51,7 +51,7 @@ from mmbot.kalshi.auth import Signer
 from mmbot.recording.outside import ONLY_RECORDS
 from mmbot.status_report import LatencyStatus, Surroundings
 from mmbot.trading.events import Halted, SessionStarted, SettingsChanged, Stopping, TasksDown
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
 
 # Of the time for the cancelling, the bot's share; the rest is for doing it without the bot.
 _BOT_SECONDS = 12.0

@@ -27,7 +27,7 @@ from typing import (
 import msgspec
 
 from mmbot.trading.book import Top
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 from mmbot.units import ONE_DOLLAR, Count, Milliseconds, Money, Price, PriceBand, PriceGrid
 
 Outcome: TypeAlias = Literal["yes", "no"]

@@ -92,7 +92,7 @@ FIELDS: dict[str, str] = {
     "orders_age_ms": "milliseconds since the stream last told of an own order; null if never",
     "others": "number of orders that are not the bot's",
     "owed": "contracts that were filled and never reported: text of two decimals",
-    "page_age_ms": "milliseconds since tsa.gov was read; null if never",
+    "page_age_ms": "milliseconds since the page of the counts was read; null if never",
     "path": "path",
     "pause_seconds": "seconds",
     "payout": "dollars: text of six decimals",

@@ -23,7 +23,7 @@ from mmbot.status_report import (
     ShownGate,
     StatusReport,
 )
-from mmbot.tsa.calendar import EASTERN, from_milliseconds
+from mmbot.underlying.calendar import EASTERN, from_milliseconds
 from mmbot.units import Milliseconds
 
 # Gates of markets that need no row of their own.

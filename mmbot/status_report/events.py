@@ -39,10 +39,10 @@ class MemberShare(msgspec.Struct, frozen=True):
 
 
 class ForecastStatus(msgspec.Struct, frozen=True):
-    """The forecast of a week's average that is traded on.
+    """The forecast of the value of a week that is traded on.
 
     Attributes:
-        mean: The expected average, in passengers.
+        mean: The expected value.
         sd: Its standard deviation.
         method: The name of the method.
         days_published: How many of the week's seven counts it knows.
@@ -51,6 +51,7 @@ class ForecastStatus(msgspec.Struct, frozen=True):
         effective_weeks: How many past weeks stand behind it, by their weights.
         members: The methods of the pool; none once all days are published.
         digest: What identifies its inputs.
+        unit: What `mean` and `sd` are in, such as passengers a day.
     """
 
     mean: float
@@ -62,6 +63,7 @@ class ForecastStatus(msgspec.Struct, frozen=True):
     effective_weeks: float
     members: tuple[MemberShare, ...]
     digest: str
+    unit: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import msgspec
 from mmbot.bot.latency import Histogram, Latency
 from mmbot.status_report.events import EventStatus
 from mmbot.status_report.markets import ShownGate
-from mmbot.tsa.calendar import EASTERN
+from mmbot.underlying.calendar import EASTERN
 from mmbot.units import Milliseconds
 
 LimitUnit: TypeAlias = Literal["dollars", "contracts", "orders"]
@@ -52,7 +52,7 @@ class Ages(msgspec.Struct, frozen=True):
         stream_ms: Since the exchange sent the last frame of the stream.
         orders_ms: Since the stream last told of an own order or fill; long where nothing happens.
         belief_ms: Since the forecast of the running week was formed.
-        page_ms: Since tsa.gov was read last with success, changed or not.
+        page_ms: Since a page of the counts was read last with success, changed or not.
         account_ms: Since the last reading of the account was requested that could be used.
         listing_ms: Since the last reading of the listing.
     """

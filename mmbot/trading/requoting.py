@@ -80,6 +80,8 @@ class Requote:
         self._new_client_id = new_client_id
         self._check_limit = check_limit
         self._headroom = Headroom(state)
+        # The events of the markets reviewed so far; the last of them is under review.
+        self._events: list[str] = []
         self._cancels: list[_Cancel] = []
         self._decreases: list[tuple[Order, Count]] = []
         self._renewals: list[Order] = []
@@ -94,6 +96,7 @@ class Requote:
             event_state = self._state.event_of_market[ticker]
             if event_state is not reviewed:
                 reviewed, common_gate = event_state, self._common_gate(event_state)
+                self._events.append(event_state.ticker)
             self._review_market(event_state, event_state.markets[ticker], common_gate)
         if self._changed_gates:
             self._log_gates()
@@ -126,7 +129,7 @@ class Requote:
         self._set_gate(event_state, market, quotes.gate or hold)
         orders = self._state.orders.of(market.ticker)
         if hold:
-            self._buffer.wake_by(market.held_until)
+            self._buffer.wake_by(market.held_until, event_state.ticker)
         if orders:
             self._review_orders(orders, quotes, market)
         for wanted in (quotes.bid, quotes.ask):
@@ -215,7 +218,7 @@ class Requote:
         if excess:
             wanted, reason = None, excess
         elif now < order.spared_until and self._cannot_judge_yet(market):
-            self._buffer.wake_by(order.spared_until)
+            self._buffer.wake_by(order.spared_until, self._events[-1])
             return
         elif order.group and group and order.group != group:
             wanted, reason = None, "other_group"
@@ -248,7 +251,7 @@ class Requote:
             order.change_after,
         ):
             if due > now:
-                self._buffer.wake_by(due)
+                self._buffer.wake_by(due, self._events[-1])
 
     def _attainable(self, order: Order, wanted: Quote | None) -> Quote | None:
         """Return `wanted` cut to the size that an order in this one's place could have."""
@@ -316,13 +319,15 @@ class Requote:
                 if unheard:
                     # Whichever market the one order is in, all are to be reviewed once it is over.
                     self._buffer.wake_by(self._now + self._state.intervals.no_room_ms)
+                self._state.crowded_out = True
                 return
             quote = place.quote
             headroom = self._headroom.at(place.market.ticker)
             least = min(ONE_CONTRACT, quote.count)
             count = headroom.claim(quote.side, quote.price, quote.count, least=least)
             if not count:
-                self._buffer.wake_by(self._now + self._state.intervals.no_room_ms)
+                event_ticker = self._state.event_of_market[place.market.ticker].ticker
+                self._buffer.wake_by(self._now + self._state.intervals.no_room_ms, event_ticker)
                 continue
             if not self._pay(self._state.budget.place_cost, self._cancel_reserve()):
                 return
@@ -366,7 +371,9 @@ class Requote:
         budget = self._state.budget
         if budget.spend(cost, self._now, reserve=reserve):
             return True
-        self._buffer.wake_by(budget.payable_at(cost + reserve, self._now))
+        payable_at = budget.payable_at(cost + reserve, self._now)
+        for event_ticker in self._events:
+            self._buffer.wake_by(payable_at, event_ticker)
         return False
 
     def _cancel_reserve(self) -> float:

@@ -15,8 +15,9 @@ from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
 from mmbot.trading.commands import Note, RequestBelief
 from mmbot.trading.gates import Gate
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts, assumed_release
+from mmbot.tsa.releases import assumed_release
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 from tests.bot.builders import Forecasts
 
 WEEK = Week(dt.date(2026, 11, 29))

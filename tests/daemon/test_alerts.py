@@ -21,7 +21,7 @@ from mmbot.daemon.metrics import Measured
 from mmbot.daemon.outbox import RETRY_SECONDS
 from mmbot.errors import BadInput
 from mmbot.trading.events import BeliefFormed, Halted, Resumed, StreamLost, StreamUp
-from mmbot.tsa.calendar import EASTERN, to_milliseconds
+from mmbot.underlying.calendar import EASTERN, to_milliseconds
 from tests.daemon.mail import hook_server, mail_server
 from tests.daemon.processes import Mmbot, Start, session
 from tests.daemon.test_metrics import fill_of_bid, report

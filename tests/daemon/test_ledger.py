@@ -30,7 +30,7 @@ from mmbot.trading.commands import (
     VoidFill,
 )
 from mmbot.trading.events import Halted
-from mmbot.tsa.calendar import EASTERN
+from mmbot.underlying.calendar import EASTERN
 from mmbot.units import ONE_DOLLAR, Count, Money
 from tests.daemon.builders import EVENT, fill, mark, settlement
 

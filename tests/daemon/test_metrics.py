@@ -17,7 +17,7 @@ from mmbot.daemon.metrics import FIGURES, Measured, Metrics, page_of_documentati
 from mmbot.observe.status import status
 from mmbot.status_report import StatusReport, Surroundings
 from mmbot.trading.events import Filled, Halted
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
 from tests.trading.builders import MIDDLE, Bench, fill, market_settled
 
 Sample = dict[tuple[str, tuple[str, ...]], float]

@@ -126,6 +126,13 @@ async def test_a_file_that_is_none_is_refused(tmp_path: Path, state: str) -> Non
     assert watched.in_force == []
 
 
+def test_a_file_about_an_underlying_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text('[underlying]\nname = "jobs"\n')
+    with pytest.raises(BadInput, match=r"underlying.name is 'jobs'; choose from"):
+        ConfigFile(path).load(config.Settings())
+
+
 async def test_a_file_is_not_read_while_it_is_being_written(tmp_path: Path) -> None:
     """As long as it grows between any two looks, whatever stands in it is not taken."""
     async with watching(tmp_path) as (watched, log):

@@ -21,7 +21,8 @@ from mmbot.status_report import (
 )
 from mmbot.trading.events import Filled, Halted, Resumed, StreamLost, Woken
 from mmbot.trading.gates import Gate
-from mmbot.tsa.counts import Counts, assumed_release
+from mmbot.tsa.releases import assumed_release
+from mmbot.underlying.counts import Counts
 from tests.trading.builders import (
     LOW,
     MIDDLE,
