@@ -5,6 +5,7 @@ Light on imports, as every command that asks a daemon waits for them.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -40,10 +41,19 @@ class Place(msgspec.Struct, frozen=True):
 
 
 def find(
-    config_path: Path | None, venue_path: Path | None, changes: Iterable[str] | None = None
+    config_path: Path | None,
+    venue_path: Path | None,
+    changes: Iterable[str] | None = None,
+    *,
+    lenient: bool = False,
 ) -> Place:
-    """Return where the daemon with this config is looked for; see `whereabouts.locate`."""
-    found = locate(config_path, changes)
+    """Return where the daemon with this config is looked for; see `whereabouts.locate`.
+
+    What is wrong with the rest of the config is said on standard error where that is lenient.
+    """
+    found = locate(config_path, changes, lenient=lenient)
+    if found.mistakes is not None:
+        print(f"mmbot: {found.mistakes}; where the daemon is, it says", file=sys.stderr)
     settings = found.settings
     venue = choose_venue(settings, venue_path, live=settings.mode == "live")
     try:

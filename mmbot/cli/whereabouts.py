@@ -28,6 +28,7 @@ class Whereabouts(msgspec.Struct, frozen=True):
         loaded: Its settings with what the command line overrides, and the lines of its keys.
         environment: The variables that tell of state and credentials.
         overrides: The keys that the command line has.
+        mistakes: What is wrong with the file where it says nothing of the daemon's place.
     """
 
     path: Path
@@ -35,6 +36,7 @@ class Whereabouts(msgspec.Struct, frozen=True):
     loaded: config.LoadedConfig
     environment: Mapping[str, str]
     overrides: Mapping[str, object]
+    mistakes: config.BadConfig | None = None
 
     @property
     def settings(self) -> config.Settings:
@@ -46,19 +48,24 @@ class Whereabouts(msgspec.Struct, frozen=True):
         return f"{self.path}{by}"
 
 
-def locate(path: Path | None, changes: Iterable[str] | None = None) -> Whereabouts:
+def locate(
+    path: Path | None, changes: Iterable[str] | None = None, *, lenient: bool = False
+) -> Whereabouts:
     """Find the config, and read it.
 
     Args:
         path: What `--config` names, if it is given.
         changes: What `--set` says, as in `quoting.margin=0.2`.
+        lenient: Whether mistakes that are not about where the daemon is are only noted.
 
     Raises:
         BadInput: There is none, or it cannot be used.
     """
     found, named_by = find_config(path, os.environ)
     try:
-        loaded = config.load_with_lines(found)
+        loaded, mistakes = (
+            config.load_place(found) if lenient else (config.load_with_lines(found), None)
+        )
     except config.BadConfig:
         raise
     except BadInput as error:
@@ -69,7 +76,7 @@ def locate(path: Path | None, changes: Iterable[str] | None = None) -> Whereabou
     if overrides:
         settings = config.changed(loaded.settings, overrides, "--set")
         loaded = msgspec.structs.replace(loaded, settings=settings)
-    return Whereabouts(found, named_by, loaded, _environment(found), overrides)
+    return Whereabouts(found, named_by, loaded, _environment(found), overrides, mistakes)
 
 
 def find_config(path: Path | None, environment: Mapping[str, str]) -> tuple[Path, str]:
