@@ -5,7 +5,6 @@ Light on imports, as every command that asks a daemon waits for them.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -47,13 +46,8 @@ def find(
     *,
     lenient: bool = False,
 ) -> Place:
-    """Return where the daemon with this config is looked for; see `whereabouts.locate`.
-
-    What is wrong with the rest of the config is said on standard error where that is lenient.
-    """
+    """Return where the daemon with this config is looked for; see `whereabouts.locate`."""
     found = locate(config_path, changes, lenient=lenient)
-    if found.mistakes is not None:
-        print(f"mmbot: {found.mistakes}; where the daemon is, it says", file=sys.stderr)
     settings = found.settings
     venue = choose_venue(settings, venue_path, live=settings.mode == "live")
     try:

@@ -9,6 +9,7 @@ cannot be found is said, with where it was looked for.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -28,7 +29,6 @@ class Whereabouts(msgspec.Struct, frozen=True):
         loaded: Its settings with what the command line overrides, and the lines of its keys.
         environment: The variables that tell of state and credentials.
         overrides: The keys that the command line has.
-        mistakes: What is wrong with the file where it says nothing of the daemon's place.
     """
 
     path: Path
@@ -36,7 +36,6 @@ class Whereabouts(msgspec.Struct, frozen=True):
     loaded: config.LoadedConfig
     environment: Mapping[str, str]
     overrides: Mapping[str, object]
-    mistakes: config.BadConfig | None = None
 
     @property
     def settings(self) -> config.Settings:
@@ -56,16 +55,15 @@ def locate(
     Args:
         path: What `--config` names, if it is given.
         changes: What `--set` says, as in `quoting.margin=0.2`.
-        lenient: Whether mistakes that are not about where the daemon is are only noted.
+        lenient: Whether a mistake that is not about where the daemon is is only said, on standard
+            error: what takes quotes off has to work while the file is being edited.
 
     Raises:
         BadInput: There is none, or it cannot be used.
     """
     found, named_by = find_config(path, os.environ)
     try:
-        loaded, mistakes = (
-            config.load_place(found) if lenient else (config.load_with_lines(found), None)
-        )
+        loaded = _load_place(found) if lenient else config.load_with_lines(found)
     except config.BadConfig:
         raise
     except BadInput as error:
@@ -76,7 +74,14 @@ def locate(
     if overrides:
         settings = config.changed(loaded.settings, overrides, "--set")
         loaded = msgspec.structs.replace(loaded, settings=settings)
-    return Whereabouts(found, named_by, loaded, _environment(found), overrides, mistakes)
+    return Whereabouts(found, named_by, loaded, _environment(found), overrides)
+
+
+def _load_place(path: Path) -> config.LoadedConfig:
+    loaded, mistakes = config.load_place(path)
+    if mistakes is not None:
+        print(f"mmbot: {mistakes}; where the daemon is, the rest says", file=sys.stderr)
+    return loaded
 
 
 def find_config(path: Path | None, environment: Mapping[str, str]) -> tuple[Path, str]:
