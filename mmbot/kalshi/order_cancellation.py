@@ -123,9 +123,13 @@ def _resting(subaccount: int) -> Steps[list[_Resting]]:
 def _read(row: Any) -> _Resting:
     """Read a row of the list, whatever stands there: nobody's row may hide one of ours."""
     stated = row if isinstance(row, dict) else {}
-    ids = (wire.word(stated.get(key)) for key in ("order_id", "client_order_id", "ticker"))
     shard = stated.get("exchange_index")
-    return _Resting(*ids, shard if isinstance(shard, int) else 0)
+    return _Resting(
+        wire.word(stated.get("order_id")),
+        wire.word(stated.get("client_order_id")),
+        wire.word(stated.get("ticker")),
+        shard if isinstance(shard, int) else 0,
+    )
 
 
 def _cancel(

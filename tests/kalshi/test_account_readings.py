@@ -268,7 +268,7 @@ def test_a_list_of_too_many_pages_fails_the_reading() -> None:
 
 
 def test_pages_that_come_again_and_again_fail_the_reading() -> None:
-    pages = [{"orders": [], "cursor": cursor} for cursor in ("a", "b", "a")]
+    pages: list[dict[str, Any]] = [{"orders": [], "cursor": c} for c in ("a", "b", "a")]
     with pytest.raises(ReadingError, match="again and again") as failed:
         read_the_account(account(**{"/portfolio/orders": pages}), A)
     assert failed.value.transient
