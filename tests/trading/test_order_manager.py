@@ -216,6 +216,14 @@ def test_a_fill_is_booked_once_and_with_the_days_that_were_known() -> None:
     ]
 
 
+@pytest.mark.parametrize("at", [1_795_874_400_456_000, 2**53, -(2**53), -62_135_596_800_000])
+def test_a_fill_of_no_time_that_there_is_is_booked_all_the_same(at: int) -> None:
+    bench = Bench()
+    bench.rest()
+    odd = fill("t-1", "o-bid", 400, at=at)
+    assert [record.fill for record in only(RecordFill, bench.handle(Filled(odd)))] == [odd]
+
+
 def test_a_fill_of_a_market_that_is_not_known_is_left_to_the_next_reading() -> None:
     bench = Bench()
     bench.start()
