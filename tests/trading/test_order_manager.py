@@ -785,3 +785,20 @@ def test_an_order_that_is_said_to_be_filled_beyond_its_size_is_queried(status: O
     bench.handle(OrderReported(report(place, order_id), queried=True))
     assert live(bench, place).state is OrderState.RESTING
     assert live(bench, place).filled == 0
+
+
+def test_an_order_said_to_have_fills_that_never_come_is_over_once_the_exchange_says_so() -> None:
+    bench = Bench()
+    place, order_id = bench.rest()["bid"], "o-bid"
+    stopped_from_quoting(bench)
+    bench.handle(order_cancelled(place.client_id, 0))
+    assert live(bench, place).state is OrderState.AWAITING_FILLS
+    asked = [bench.handle(Woken(), after=8_000) for _ in range(6)]
+    assert [len(only(QueryOrder, commands)) for commands in asked] == [0, 0, 0, 0, 1, 1]
+    ended = report(place, order_id, status="ended")
+    bench.handle(OrderReported(msgspec.structs.replace(ended, filled=place.count), queried=True))
+    assert live(bench, place).state is OrderState.AWAITING_FILLS
+    bench.handle(OrderReported(ended))
+    assert live(bench, place).state is OrderState.AWAITING_FILLS
+    bench.handle(OrderReported(ended, queried=True))
+    assert gone(bench, place)
