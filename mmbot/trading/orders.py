@@ -323,6 +323,12 @@ class OwnOrders:
         if order.state is OrderState.AWAITING_FILLS or order.filled >= order.count:
             self.end(order)
 
+    def nothing_owed(self, order: Order) -> None:
+        """End an order that awaits fills which the exchange does not know of."""
+        if order.state is OrderState.AWAITING_FILLS:
+            order.filled = order.booked
+            self.end(order)
+
     def unbook(self, order: Order, booked: Count) -> None:
         """Lower what is booked of an order, and have the exchange queried for what is filled."""
         order.booked = order.filled = booked
