@@ -41,7 +41,9 @@ def fit(
             error_correction=error_correction,
         )
     extended = forecaster.hindcasts
-    if forecaster.name == method and (cached is None or not _covers(cached, extended)):
+    # Of too short a history the seed alone may have been fitted.
+    is_whole = all(member.point.name in extended.banks for member in METHODS[method])
+    if is_whole and (cached is None or not _covers(cached, extended)):
         store_hindcasts(path, extended)
     return forecaster
 
