@@ -9,7 +9,7 @@ import msgspec
 
 from mmbot.bot.outputs import FitForecast
 from mmbot.cli.output import progress
-from mmbot.daemon.bank_file import bank_path, load_hindcasts, store_hindcasts
+from mmbot.daemon.bank_file import bank_path, load_hindcasts, make_directory, store_hindcasts
 from mmbot.forecast.methods import METHODS
 from mmbot.forecast.model import Forecaster, Hindcasts
 from mmbot.tsa.counts import Counts
@@ -31,6 +31,8 @@ def fit(
     """
     path = bank_path(directory, method)
     cached = load_hindcasts(path) if method in METHODS else None
+    if cached is None and method in METHODS:
+        make_directory(path)
     with progress() as bar:
         task = bar.add_task(f"Forecasting past weeks ({method})", total=None)
         forecaster = Forecaster.fit(

@@ -23,15 +23,27 @@ def load_hindcasts(path: Path) -> Hindcasts | None:
         return None
 
 
+def make_directory(path: Path) -> None:
+    """Make the directory of a file of hindcasts, before the work of making these.
+
+    Raises:
+        BadInput: It cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
 def store_hindcasts(path: Path, hindcasts: Hindcasts) -> None:
     """Store hindcasts atomically: the file before it stays intact until the new one is whole.
 
     Raises:
         BadInput: The file cannot be written.
     """
+    make_directory(path)
     temporary = path.with_suffix(f".{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         temporary.unlink(missing_ok=True)
         with open(  # noqa: PTH123
             open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb"
@@ -39,6 +51,8 @@ def store_hindcasts(path: Path, hindcasts: Hindcasts) -> None:
             file.write(hindcasts.encode())
         temporary.replace(path)
     except OSError as error:
-        raise BadInput(
-            f"{path} cannot be written: {error.strerror}; choose another directory"
-        ) from None
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> BadInput:
+    return BadInput(f"{path} cannot be written: {error.strerror}; choose another directory")
