@@ -252,8 +252,12 @@ class Bot:
 
     def _execute(self, command: Command, now: Milliseconds) -> None:
         match command:
-            case Place() | Cancel() | Renew() | Decrease():
+            case Cancel() | Place() | Renew() | Decrease():
                 self._writes.append(command)
+            case Note():
+                self._out.append(command)
+            case WakeAt():
+                self._engine_due = command.at
             case (
                 QueryOrder()
                 | ReadAccount()
@@ -269,8 +273,6 @@ class Bot:
                 self._apply_feed(self._feed.renew(command.reason, now))
             case RequestBelief():
                 self._apply_beliefs(self._beliefs.request(command, self.counts))
-            case WakeAt():
-                self._engine_due = command.at
             case (
                 RecordFill()
                 | ConfirmFills()
@@ -279,7 +281,6 @@ class Bot:
                 | RecordSettlement()
                 | RecordPnlMark()
                 | StopConfirmed()
-                | Note()
             ):
                 self._out.append(command)
             case _:
@@ -293,15 +294,19 @@ class Bot:
                 self._execute(command, now)
             if isinstance(event, ListingRead):
                 self._apply_feed(self._feed.watch(self.engine.state.unclosed(now), now))
-        writes, self._writes = self._writes, []
-        # One answer may be several events: all their writes are sorted together, cancels first.
-        self._out[:0] = self._gateway.write(writes, now)
-        self._out += (
-            self._feed.unknown_words.take_notes() + self._gateway.unknown_words.take_notes()
-        )
-        due = (self._engine_due, self._feed.next_deadline, self._counts.next_due)
-        at = min((each for each in due if each is not None), default=None)
-        self._wake = None if at is None else WakeAt(at)
-        if self._wake is not None:
-            self._out.append(self._wake)
+        if self._writes:
+            writes, self._writes = self._writes, []
+            # One answer may be several events: all their writes are sorted together, cancels first.
+            self._out[:0] = self._gateway.write(writes, now)
+        self._out += self._feed.unknown_words.take_notes()
+        self._out += self._gateway.unknown_words.take_notes()
+        times = (self._engine_due, self._feed.next_deadline, self._counts.next_due)
+        due = [at for at in times if at is not None]
+        if not due:
+            self._wake = None
+            return self._out
+        at = min(due)
+        if self._wake is None or self._wake.at != at:
+            self._wake = WakeAt(at)
+        self._out.append(self._wake)
         return self._out

@@ -210,6 +210,9 @@ def signed(request: HttpRequest, signer: Signer, now: Milliseconds) -> HttpReque
 def _batches(commands: Iterable[WriteCommand]) -> Iterator[tuple[WriteCommand, ...]]:
     """Group a step's writes into requests, in the order in which to send them."""
     writes = tuple(commands)
+    if len(writes) == 1:
+        yield writes
+        return
     cancels = tuple(command for command in writes if isinstance(command, Cancel))
     places = tuple(command for command in writes if isinstance(command, Place))
     changes = (command for command in writes if not isinstance(command, Cancel | Place))

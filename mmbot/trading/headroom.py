@@ -159,11 +159,13 @@ class Headroom:
         self._markets: dict[str, MarketHeadroom] = {}
         self._worst_cases: dict[str, WorstCase] = {}
         self._collateral: dict[int, CollateralBudget | None] = {}
-        self._surplus = _surplus(state)
+        self._surplus: frozenset[str] | None = None
 
     def at(self, ticker: str) -> MarketHeadroom:
         """Return the headroom in a market."""
         found = self._markets.get(ticker)
+        if self._surplus is None:
+            self._surplus = _surplus(self._state)
         if found is None:
             event_state = self._state.event_of_market[ticker]
             portfolio = event_state.portfolio
