@@ -78,7 +78,7 @@ from mmbot.tsa.calendar import CalendarClock
 from mmbot.tsa.counts import Counts
 from mmbot.units import Milliseconds
 
-# Of how many orders the cancel is prepared: one each time, each for two seconds.
+# Of how many orders the cancel is signed ahead, one each time.
 _MOST_PREPARED = 100
 # Days without a count that may still matter: those of some weeks.
 _MOST_DAYS_GIVEN_UP = 60
@@ -158,7 +158,7 @@ class Bot:
         orders = self.engine.state.orders
         resting = (order for order in orders if order.state is OrderState.RESTING)
         ids = (order.order_id for order in islice(resting, _MOST_PREPARED))
-        self._gateway.prepare_cancels(ids, now)
+        self._gateway.prepare_writes(ids, now)
 
     def handle(self, happened: BotInput, now: Milliseconds) -> list[Output]:
         """Apply an input; return the outputs, to be executed in order."""
