@@ -458,8 +458,16 @@ class TradingState(msgspec.Struct):
         """Return the markets of a shard."""
         return tuple(market.ticker for _, market in self.markets() if market.terms.shard == shard)
 
+    def traded_on(self, shard: int) -> Iterator[tuple[EventState, str]]:
+        """Iterate over a shard's markets in events with a fill: no other has a position."""
+        for event_state in self.events.values():
+            if len(event_state.portfolio):
+                for market in event_state.markets.values():
+                    if market.terms.shard == shard:
+                        yield event_state, market.ticker
+
     def _cost(self, shard: int) -> Money:
-        return total(self.event_of_market[t].portfolio.cost(t) for t in self.on_shard(shard))
+        return total(each.portfolio.cost(ticker) for each, ticker in self.traded_on(shard))
 
     def assigned_cash(self) -> Money:
         """Return the cash that one event may use."""
