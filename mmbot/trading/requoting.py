@@ -259,7 +259,7 @@ class Requote:
                 self._renewals.append(order)
         else:
             self._wake_for(order)
-            if action == "keep":
+            if action == "keep" and attainable is wanted:
                 order.kept_for = wanted
 
     def _cannot_judge_yet(self, market: MarketState) -> bool:
@@ -271,7 +271,8 @@ class Requote:
     def _is_kept(self, order: Order, wanted: Quote | None) -> bool:
         """Return whether an order was to be kept for this very quote, and nothing else is new.
 
-        Whatever changes an order, or what else it is judged by, comes with a check of the limit.
+        Whatever changes an order, or what else it is judged by, comes with a check of the limit;
+        but for the room for a larger one, and such an order is judged every time.
         """
         return (
             wanted is not None
