@@ -83,7 +83,8 @@ from mmbot.trading.requoting import Requote
 from mmbot.trading.stale_quotes import StaleQuoteExposure
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import CLIENT_ID_PREFIX, ReadingKind
-from mmbot.tsa.calendar import CalendarClock, from_milliseconds
+from mmbot.underlying.calendar import CalendarClock, from_milliseconds
+from mmbot.underlying.underlying import Underlying
 from mmbot.units import Milliseconds
 
 # After a stop request, the account is read within this time.
@@ -107,17 +108,23 @@ class Engine:
     """Decides what to do: `handle` takes every event with the time at which it happened."""
 
     def __init__(
-        self, settings: Settings, clock: CalendarClock, session: str, held: tuple[str, ...] = ()
+        self,
+        settings: Settings,
+        underlying: Underlying,
+        clock: CalendarClock,
+        session: str,
+        held: tuple[str, ...] = (),
     ) -> None:
         """Begin with no events and no orders.
 
         Args:
             settings: What to quote and within which limits.
+            underlying: What the events are about.
             clock: The calendar as a function of wall time.
             session: A name that no other session of the bot has; client ids contain it.
             held: Events of earlier sessions whose settlement is still to be booked.
         """
-        state = self.state = TradingState(settings, clock, held=held)
+        state = self.state = TradingState(settings, underlying, clock, held=held)
         buffer = self._buffer = CommandBuffer()
         self._session = session
         self._orders_placed = 0
@@ -435,7 +442,9 @@ class Engine:
     def _schedule_releases(self) -> None:
         state = self.state
         for event_state in state.events.values():
-            event_state.schedule_releases(state.settings, state.clock, state.missing)
+            event_state.schedule_releases(
+                state.settings, state.underlying, state.clock, state.missing
+            )
 
     def _wake_when_due(self, now: Milliseconds) -> None:
         """Ask to be woken for the next reading, and whenever the clock alone changes a gate."""

@@ -29,7 +29,8 @@ from mmbot.trading.quoting import QuoteBounds
 from mmbot.trading.stated_fee import StatedFee
 from mmbot.trading.unlisted_markets import UnlistedMarkets
 from mmbot.trading.values import Fill, Intervals, ListedEvent, Market, event_of, opposite
-from mmbot.tsa.calendar import CalendarClock, Week, release_instant
+from mmbot.underlying.calendar import CalendarClock, Week
+from mmbot.underlying.underlying import Underlying
 from mmbot.units import ONE_DOLLAR, Count, Milliseconds, Money, Price, total, value_of
 
 # How long, by the calendar, a count is news.
@@ -259,12 +260,16 @@ class EventState:
         self.unlisted.drop(self.markets)
 
     def schedule_releases(
-        self, settings: Settings, clock: CalendarClock, missing: AbstractSet[dt.date]
+        self,
+        settings: Settings,
+        underlying: Underlying,
+        clock: CalendarClock,
+        missing: AbstractSet[dt.date],
     ) -> None:
         """Set from when, in wall time, each day's count may be out; `missing` days get none."""
         earliest, latest = settings.counts.earliest_release, settings.counts.latest_release
         self.releases = tuple(
-            clock.wall_time(release_instant(day, earliest))
+            clock.wall_time(underlying.release(day, earliest))
             for day in self.week.days
             if day not in missing
         )
@@ -274,7 +279,7 @@ class EventState:
                 clock.wall_time(early.closes_at),
                 sum(day <= early.day and day not in missing for day in self.week.days),
             )
-            for early in self.week.early_releases(earliest, latest)
+            for early in underlying.early_releases(self.week, earliest, latest)
             if early.day not in missing
         )
 
@@ -351,6 +356,7 @@ class TradingState(msgspec.Struct):
 
     Attributes:
         settings: The settings in force.
+        underlying: What the events are about.
         clock: The calendar as a function of wall time.
         service: What holds for all markets.
         events: The events by ticker.
@@ -377,6 +383,7 @@ class TradingState(msgspec.Struct):
     """
 
     settings: Settings
+    underlying: Underlying
     clock: CalendarClock
     service: ServiceState = msgspec.field(default_factory=ServiceState)
     events: dict[str, EventState] = msgspec.field(default_factory=dict)

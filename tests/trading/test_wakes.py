@@ -14,7 +14,7 @@ from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import Cancel, Command, Decrease, Place, Renew, WakeAt
 from mmbot.trading.events import BeliefFormed, InputEvent, ListingRead, Woken
 from mmbot.trading.values import ListedEvent
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 from mmbot.units import Milliseconds, Money
 from tests.trading.builders import (
     HIGH,
@@ -49,7 +49,7 @@ def listed_next() -> ListedEvent:
     return ListedEvent(NEXT_WEEK.event_ticker("T"), NEXT_WEEK, markets)
 
 
-def two_weeks(**sections: dict[str, object]) -> Bench:
+def two_weeks(**sections: dict[str, Any]) -> Bench:
     """Both weeks with a belief that weighs little, a book in each market, and resting quotes."""
     bench = Bench(quoting={"belief_weight": [0.2] * 5}, **sections)
     bench.start()
