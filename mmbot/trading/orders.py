@@ -251,6 +251,12 @@ class OwnOrders:
                 levels[left.price] = Count(levels.get(left.price, 0) + left.contracts)
         return bids, asks
 
+    def levels_change_at(self, ticker: str) -> Milliseconds | None:
+        """Return when the clock alone changes our part of a market's levels next."""
+        leaving = self._leaving.get(ticker)
+        instants = [each.until for each in leaving.values()] if leaving else ()
+        return min((at for at in instants if at > self.now), default=None)
+
     def cancelled(self, order: Order) -> Milliseconds | None:
         """End an order whose cancel is confirmed.
 

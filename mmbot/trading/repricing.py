@@ -159,9 +159,9 @@ def _set_calm(
         return
     priced = event_state.priced
     until = priced.at + _INTERVAL_MS if pending and priced is not None else _FOREVER
-    forgotten_at = market.market_mid.forgotten_at
-    if forgotten_at is not None and forgotten_at > now:
-        until = min(until, forgotten_at)
+    for at in (market.market_mid.forgotten_at, state.orders.levels_change_at(market.ticker)):
+        if at is not None and at > now:
+            until = min(until, at)
     market.calm = Calm(bid, ask, until, priced, len(event_state.portfolio))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mmbot.trading.commands import Cancel, Command, Place, WakeAt
@@ -272,8 +272,21 @@ class Twins:
         return ListingRead("", (self.quick.listed,))
 
 
+def test_once_a_cancelled_order_must_have_left_the_book_its_level_is_looked_at() -> None:
+    bench = quoted()
+    order = bench.engine.state.orders.of(MIDDLE)[0]
+    confirm(bench, bench.handle(order_cancelled(order.client_id, 1_000)))
+    bench.handle(behind())
+    assert absorbs(bench, behind())
+    change_at = bench.engine.state.orders.levels_change_at(MIDDLE)
+    assert change_at is not None
+    bench.now = change_at
+    assert not absorbs(bench, behind())
+
+
 @settings(max_examples=60)
 @given(st.integers(0, 2**32))
+@example(353)
 def test_the_commands_are_those_of_an_engine_that_looks_at_every_change(seed: int) -> None:
     Twins(random.Random(seed)).run(120)
 
