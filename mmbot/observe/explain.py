@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mmbot.daemon_api import Step
 from mmbot.forecast.belief import Belief, MemberWeight
 from mmbot.trading.pricing import QuoteLimits
-from mmbot.trading.quoting import Quote, wanted_quotes
+from mmbot.trading.quoting import Quote, quote_bounds, wanted_quotes
 from mmbot.trading.state import EventState, MarketState, TradingState
 from mmbot.underlying.counts import Counts
 from mmbot.units import (
@@ -170,14 +170,14 @@ def _book_steps(
     yield Step("book", f"best bid of others {bid}, best ask {ask}")
     if market.quote_limits is None or market.quote_limits.gate:
         return
-    quotes = wanted_quotes(
+    bounds = quote_bounds(
         market.quote_limits,
-        top,
         event_state.portfolio.position(ticker),
         market.terms.grid,
         state.settings,
         reduce_only=event_state.reduce_only,
     )
+    quotes = wanted_quotes(bounds, top)
     for quote in (quotes.bid, quotes.ask):
         if quote is not None:
             yield Step("tick", _tick(quote))
