@@ -21,7 +21,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from mmbot.errors import BadInput
 from mmbot.underlying.calendar import Week
 from mmbot.underlying.counts import Counts
-from mmbot.underlying.pages import MOST_BYTES, CountsPage
+from mmbot.underlying.pages import MOST_BYTES, CountsPage, page_of
 
 # The lowest day on record, in April 2020, had 87,534 passengers, and no day has had four million.
 LEAST, MOST = 10_000, 9_999_999
@@ -37,8 +37,6 @@ USER_AGENT = (
 # time for the cells of tables within tables.
 MOST_TAGS = 20_000
 MOST_TABLES = 20
-# How many doubts about a page are told apart.
-_MOST_DOUBTS = 20
 
 # Marks of footnotes. One in raised type is put into brackets before its cell is read.
 _MARKS = r"(?:\s?(?:[*†‡§¶¹²³⁰⁴-⁹]|\[\w{1,3}\]|\(\w{1,2}\)))*"
@@ -97,27 +95,19 @@ def parse_page(html: bytes | str) -> CountsPage:
     if len(html) > MOST_BYTES or tags > MOST_TAGS:
         raise BadInput(f"a TSA page of {len(html):,} bytes and {tags:,} tags is not one of theirs")
     text = html if isinstance(html, str) else _decoded(html)
-    shown: dict[dt.date, set[int]] = {}
-    # In the order found, each once.
-    doubts: dict[str, None] = {}
+    rows: list[tuple[dt.date, int]] = []
+    doubts: list[str] = []
     for header, cells in _body_rows(LexborHTMLParser(text.encode(errors="replace"))):
         try:
             day, count = _parse_row(cells)
             _require_year(header, cells, day)
         except BadInput as error:
-            doubts[str(error)] = None
+            doubts.append(str(error))
         else:
-            shown.setdefault(day, set()).add(count)
-    for day, values in shown.items():
-        if len(values) > 1:
-            doubts[f"{day} has {' and '.join(f'{n:,}' for n in sorted(values)[:3])}"] = None
-    counts = tuple((day, min(shown[day])) for day in sorted(shown) if len(shown[day]) == 1)
+            rows.append((day, count))
     if _is_cut_off(text):
-        doubts["it ends within the table"] = None
-    told = tuple(doubts)
-    if len(told) > _MOST_DOUBTS:
-        told = (*told[:_MOST_DOUBTS], f"{len(told) - _MOST_DOUBTS} rows more cannot be read")
-    return CountsPage(counts, told)
+        doubts.append("it ends within the table")
+    return page_of(rows, doubts)
 
 
 def _decoded(html: bytes) -> str:

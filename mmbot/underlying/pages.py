@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 import msgspec
@@ -12,6 +12,8 @@ from mmbot.underlying.counts import Counts
 
 # No page is read further than this.
 MOST_BYTES = 2_000_000
+# How many doubts about a page are told apart.
+_MOST_DOUBTS = 20
 
 
 class CountsPage(msgspec.Struct, frozen=True):
@@ -30,6 +32,27 @@ class CountsPage(msgspec.Struct, frozen=True):
 
     def __len__(self) -> int:
         return len(self.counts)
+
+
+def page_of(rows: Iterable[tuple[dt.date, int]], doubts: Iterable[str]) -> CountsPage:
+    """Return the page with what was read of it.
+
+    Two rows of one day that differ are a doubt about that day, which then has no count. Each doubt
+    is told once, and of many the first.
+    """
+    shown: dict[dt.date, set[int]] = {}
+    for day, count in rows:
+        shown.setdefault(day, set()).add(count)
+    differing = (
+        f"{day} has {' and '.join(f'{n:,}' for n in sorted(values)[:3])}"
+        for day, values in shown.items()
+        if len(values) > 1
+    )
+    told = tuple(dict.fromkeys((*doubts, *differing)))
+    if len(told) > _MOST_DOUBTS:
+        told = (*told[:_MOST_DOUBTS], f"{len(told) - _MOST_DOUBTS} rows more cannot be read")
+    counts = tuple((day, min(shown[day])) for day in sorted(shown) if len(shown[day]) == 1)
+    return CountsPage(counts, told)
 
 
 class Doubt(Protocol):

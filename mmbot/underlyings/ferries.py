@@ -13,7 +13,7 @@ import math
 import random
 import statistics
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -22,7 +22,7 @@ from mmbot.forecast.belief import Belief
 from mmbot.forecast.fitting import Fit, Memory, Progress
 from mmbot.underlying.calendar import EASTERN, Week
 from mmbot.underlying.counts import Counts
-from mmbot.underlying.pages import CountsPage, Pages
+from mmbot.underlying.pages import CountsPage, Pages, page_of
 from mmbot.underlying.simulated import Simulated
 from mmbot.underlying.underlying import Underlying
 
@@ -35,37 +35,32 @@ _PUBLISHED, _SETTLED = dt.time(15, 0), dt.time(18, 0)
 
 class _Row(msgspec.Struct, frozen=True):
     day: dt.date
-    vehicles: int
+    vehicles: Annotated[int, msgspec.Meta(ge=_LEAST, le=_MOST)]
 
 
 class _Page(msgspec.Struct, frozen=True):
-    """The page: what is on it, and the days from the first on."""
+    """The page: its title, and the days from the first on."""
 
     title: str
     days: tuple[msgspec.Raw, ...]
 
 
 def _parse(body: bytes) -> CountsPage:
-    """Return the counts on a page; a row that cannot be read, or comes twice, costs only itself."""
+    """Return the counts on a page; a row that cannot be read costs only itself."""
     try:
-        rows = msgspec.json.decode(body, type=_Page).days
+        days = msgspec.json.decode(body, type=_Page).days
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"the ferries' page cannot be read: {error}") from None
-    counts: dict[dt.date, int] = {}
+    rows: list[tuple[dt.date, int]] = []
     doubts: list[str] = []
-    for raw in rows:
+    for raw in days:
         try:
             row = msgspec.json.decode(raw, type=_Row)
         except (msgspec.DecodeError, UnicodeDecodeError):
             doubts.append(f"{bytes(raw)[:40]!r} is not a day with its vehicles")
-            continue
-        if not _LEAST <= row.vehicles <= _MOST:
-            doubts.append(f"{row.day} has {row.vehicles:,}, which is not a count of vehicles")
-        elif counts.setdefault(row.day, row.vehicles) != row.vehicles:
-            doubts.append(f"{row.day} has {counts[row.day]:,} and {row.vehicles:,}")
-    in_doubt = {day for day in counts if any(doubt.startswith(str(day)) for doubt in doubts)}
-    read = sorted((day, count) for day, count in counts.items() if day not in in_doubt)
-    return CountsPage(tuple(read), tuple(doubts))
+        else:
+            rows.append((row.day, row.vehicles))
+    return page_of(rows, doubts)
 
 
 def _doubt(

@@ -166,20 +166,20 @@ GOOD = {"day": "2026-10-12", "vehicles": 5_000}
 
 
 @pytest.mark.parametrize(
-    ("row", "doubt"),
+    "row",
     [
-        ({"day": "2026-10-13"}, "is not a day with its vehicles"),
-        ({"day": "2026-10-32", "vehicles": 5_000}, "is not a day with its vehicles"),
-        ([], "is not a day with its vehicles"),
-        ({"day": "2026-10-13", "vehicles": 99}, "2026-10-13 has 99, which is not a count"),
-        ({"day": "2026-10-13", "vehicles": 100_000}, "has 100,000, which is not a count"),
+        {"day": "2026-10-13"},
+        {"day": "2026-10-32", "vehicles": 5_000},
+        {"day": "2026-10-13", "vehicles": 99},
+        {"day": "2026-10-13", "vehicles": 100_000},
+        [],
     ],
 )
-def test_a_row_that_cannot_be_read_costs_only_itself(row: object, doubt: str) -> None:
+def test_a_row_that_cannot_be_read_costs_only_itself(row: object) -> None:
     read = FERRIES.pages.parse(page(GOOD, row))
     assert read.counts == ((dt.date(2026, 10, 12), 5_000),)
-    (said,) = read.doubts
-    assert doubt in said
+    (doubt,) = read.doubts
+    assert doubt.endswith("is not a day with its vehicles")
 
 
 def test_a_day_that_differs_from_itself_has_no_count() -> None:
