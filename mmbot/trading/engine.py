@@ -7,6 +7,7 @@ same events at the same times give the same commands.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import Any, TypeAlias, assert_never
 
@@ -48,6 +49,7 @@ from mmbot.trading.events import (
     OrderAbsent,
     OrderCancelled,
     OrderDecreased,
+    OrderEvent,
     OrderPlaced,
     OrderQueryFailed,
     OrderRenewed,
@@ -208,6 +210,9 @@ class Engine:
             ):
                 affected = _tickers(self._orders.apply(event, now))
                 self._account.check_ends(now)
+                if self.state.without_room and _may_make_room(event):
+                    # What has made it is first to quote in it.
+                    self._buffer.wake_by(now + self.state.intervals.no_room_ms)
                 if isinstance(event, Filled) and affected:
                     self._listings.book_late_fills(now)
                     # Whether the exchange stands by it shows once its list has it.
@@ -415,6 +420,8 @@ class Engine:
         self._buffer.wake_by(self._listings.fees.next_change(now))
         for event_state in self.state.events.values():
             self._buffer.wake_by(event_state.next_change(now))
+        # What a day may lose is counted anew.
+        self._buffer.wake_by(_next_day(self.state.clock, now))
 
     def _all_markets(self) -> _Tickers:
         return tuple(self.state.event_of_market)
@@ -426,6 +433,19 @@ class Engine:
 
 def _tickers(ticker: str | None) -> _Tickers:
     return () if ticker is None else (ticker,)
+
+
+def _next_day(clock: CalendarClock, now: Milliseconds) -> Milliseconds:
+    """Return when the next day begins by the calendar."""
+    at = clock.at(now)
+    return clock.wall_time(dt.datetime.combine(at.date() + dt.timedelta(1), dt.time(), at.tzinfo))
+
+
+def _may_make_room(event: OrderEvent) -> bool:
+    """Return whether an order may take up less than before."""
+    if isinstance(event, OrderReported):
+        return event.report.status == "ended"
+    return not isinstance(event, OrderPlaced | OrderRenewed | WriteUnknown | OrderQueryFailed)
 
 
 def _weighing(past: WeekWeight) -> dict[str, Any]:

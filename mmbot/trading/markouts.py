@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from heapq import heappop, heappush
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import (
@@ -42,7 +42,7 @@ _DIGESTION_MS = 60_000
 # The last sample at a number of published days is taken this long before it ends.
 _BEFORE_THE_END_MS = 2_000
 # First samples are looked for no more often than this.
-_SAMPLING_INTERVAL_MS = 1_000
+SAMPLING_INTERVAL_MS: Final[Milliseconds] = 1_000
 # The most markouts pending at once, of each kind; further fills have none.
 _MOST_PENDING = 10_000
 
@@ -94,7 +94,11 @@ class Markouts:
         return RecordFill(fill, days_published, view, confirmed)
 
     def belief_updated(self, event_state: EventState, now: Milliseconds) -> None:
-        """Schedule the markouts of fills whose next count is in an event's new belief."""
+        """Schedule the markouts of fills whose next count is in an event's new belief.
+
+        The first samples with it are looked for once it is in the prices.
+        """
+        self._buffer.wake_by(now + SAMPLING_INTERVAL_MS)
         for _ in range(len(self._awaiting_count)):
             fill, days_published = self._awaiting_count.popleft()
             market = self._state.find_market(fill.ticker)
@@ -107,8 +111,12 @@ class Markouts:
     def take_due(self, now: Milliseconds) -> None:
         """Take every view that is due; ask to be woken for the next."""
         markouts = self._due_markouts(now)
-        samples = self._due_samples(now) if now >= self._sampling_due else []
-        self._buffer.wake_by(self._next_end)
+        if now >= self._sampling_due:
+            samples = self._due_samples(now)
+            self._buffer.wake_by(self._next_end)
+        else:
+            samples = []
+            self._buffer.wake_by(self._sampling_due)
         if markouts or samples:
             self._buffer.add(RecordViews(tuple(samples), tuple(markouts)))
 
@@ -145,7 +153,7 @@ class Markouts:
                 sample = self._sample(event_state, market, now)
                 if sample is not None:
                     taken.append(sample)
-        next_ = now + _SAMPLING_INTERVAL_MS
+        next_ = now + SAMPLING_INTERVAL_MS
         self._sampling_due = next_ if self._next_end is None else min(next_, self._next_end)
         return taken
 

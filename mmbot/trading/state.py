@@ -369,6 +369,8 @@ class TradingState(msgspec.Struct):
         intervals: How often what nothing has told of is looked at anyway.
         account_read_at: When the account was read last, with success.
         listing_read_at: When the listing was read last, with success.
+        without_room: The markets with a quote that the limits, or the number of orders, had no room
+            for when they were reviewed last.
     """
 
     settings: Settings
@@ -392,6 +394,7 @@ class TradingState(msgspec.Struct):
     intervals: Intervals = Intervals()
     account_read_at: Milliseconds | None = None
     listing_read_at: Milliseconds | None = None
+    without_room: set[str] = msgspec.field(default_factory=set)
 
     def market(self, ticker: str) -> MarketState:
         """Return a market that is known.
@@ -424,6 +427,7 @@ class TradingState(msgspec.Struct):
         del self.events[event_state.ticker]
         for ticker in event_state.markets:
             del self.event_of_market[ticker]
+        self.without_room.difference_update(event_state.markets)
         self.held = tuple(ticker for ticker in self.held if ticker != event_state.ticker)
         self.recorded = event_state.without_own(self.recorded)
         self.unconfirmed = event_state.without_own(self.unconfirmed)
