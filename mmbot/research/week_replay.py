@@ -4,7 +4,7 @@ The week's counts appear on the pages when they were seen, its trades and candle
 (`past_books`), and the bot's orders stay in the paper exchange. An order fills where a trade goes
 strictly through its price, and in its turn at its price if a queue is given, never for more than
 the trade's size. A trade that is needed by no order and changes no book is not told to the bot. No
-connection fails here, so orders live for an hour and a silent stream is not doubted.
+connection fails here, so orders live until their market closes and a silent stream is not doubted.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ from mmbot.units import Count, Milliseconds, Money, Price
 _LEAD_MS: Milliseconds = 300_000
 _AFTER_CLOSE_MS: Milliseconds = 60_000
 _READING_MS: Milliseconds = 40
-_LIFETIME_SECONDS = 3_600
+# More than twice as long as any market is open, so that no order has to be renewed.
+_LIFETIME_SECONDS = 60 * 86_400
 _HOUR_MS: Milliseconds = 3_600_000
-# Longer than any week, and an hour: no message is lost here. A bot that has used up what it may
-# lose would look for room every second for days.
-_INTERVALS = Intervals(10**12, _HOUR_MS, _HOUR_MS, _HOUR_MS, no_room_ms=300_000)
+# Longer than any week, and an hour: no message is lost here.
+_INTERVALS = Intervals(10**12, _HOUR_MS, _HOUR_MS, _HOUR_MS)
 
 
 class FillRules(msgspec.Struct, frozen=True):
@@ -171,7 +171,7 @@ def replay_week(
 
     Args:
         week: The week.
-        settings: The bot's settings; its orders live for an hour whatever they say.
+        settings: The bot's settings; its orders live until the close whatever they say.
         cash: The account's cash at its start.
         fit: Fits a forecast.
         rules: How orders fill.
