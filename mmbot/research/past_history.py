@@ -30,6 +30,7 @@ from mmbot.research.backtest import (
 )
 from mmbot.research.cached_beliefs import FormedBeliefs
 from mmbot.research.candles import Candle, HistoricalMarket, HistoricalWeek
+from mmbot.research.past_exchange import stated_fees
 from mmbot.research.week_path import PathKeeper
 from mmbot.research.week_replay import (
     FillRules,
@@ -118,6 +119,7 @@ def _by_days(store: HistoryStore, past: PastWeek) -> HistoricalWeek:
             for m in past.markets
             if m.strike is not None and m.yes_value is not None
         ),
+        stated_fees(past),
     )
 
 
