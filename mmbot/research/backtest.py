@@ -22,7 +22,7 @@ from mmbot.config import ForecastSettings, Settings
 from mmbot.exchange.fees import FeeSchedule, rounded_fee
 from mmbot.forecast.belief import Belief
 from mmbot.research.candles import Candle, HistoricalMarket, HistoricalWeek
-from mmbot.research.week_replay import ReplayedWeek
+from mmbot.research.replayed_week import ReplayedWeek
 from mmbot.trading.book import Top
 from mmbot.trading.commands import Command, Place
 from mmbot.trading.engine import Engine
@@ -354,20 +354,17 @@ class _BacktestExchange:
 
     def _book(self, place: Place, order_id: str, filled: Count, fee: Money) -> None:
         self._fills += 1
-        self._handle(
-            Filled(
-                Fill(
-                    str(self._fills),
-                    order_id,
-                    place.ticker,
-                    place.side,
-                    place.price,
-                    filled,
-                    fee,
-                    self._now,
-                )
-            )
+        fill = Fill(
+            str(self._fills),
+            order_id,
+            place.ticker,
+            place.side,
+            place.price,
+            filled,
+            fee,
+            self._now,
         )
+        self._handle(Filled(fill))
 
     def _end(self, place: Place, order_id: str, filled: Count) -> None:
         ended = OrderReport(

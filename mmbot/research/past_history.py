@@ -31,14 +31,14 @@ from mmbot.research.backtest import (
 from mmbot.research.cached_beliefs import FormedBeliefs
 from mmbot.research.candles import Candle, HistoricalMarket, HistoricalWeek
 from mmbot.research.past_exchange import stated_fees
-from mmbot.research.week_path import PathKeeper
-from mmbot.research.week_replay import (
+from mmbot.research.replayed_week import (
     FillRules,
     PredictorSource,
     ReplayedWeek,
     WeekToReplay,
-    replay_week,
 )
+from mmbot.research.week_path import PathKeeper
+from mmbot.research.week_replay import replay_week
 from mmbot.trading.commands import RecordFill
 from mmbot.tsa.calendar import Week
 from mmbot.tsa.counts import Counts

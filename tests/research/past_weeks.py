@@ -15,13 +15,13 @@ from mmbot.exchange.synthetic import daily_counts
 from mmbot.forecast.belief import Belief
 from mmbot.history.rows import Candle, EventRecord, MarketRecord, Outcome, Trade
 from mmbot.history.weeks import PastEvent, PastWeek, Release, releases
-from mmbot.research.week_replay import (
+from mmbot.research.replayed_week import (
     FillRules,
     PredictorSource,
     ReplayedWeek,
     WeekToReplay,
-    replay_week,
 )
+from mmbot.research.week_replay import replay_week
 from mmbot.tsa.calendar import CalendarClock, Week, to_milliseconds
 from mmbot.tsa.counts import Counts, Vintage, assumed_release
 from mmbot.units import ONE_DOLLAR, Count, Milliseconds, Money, Price
