@@ -144,8 +144,9 @@ class _Problem(msgspec.Struct, frozen=True):
         edges = np.concatenate(([1.0], self.costs[free], [0.0]))
         prices = edges[:-1] - edges[1:]
         shadow = (prices * slope / bend).sum() / (prices * prices / bend).sum()
-        gains = (slope - shadow * prices) / bend
-        return gains[1:] - gains[:-1]
+        gains: _Floats = (slope - shadow * prices) / bend
+        between: _Floats = gains[1:] - gains[:-1]
+        return between
 
     def _searched(
         self, sizes: _Floats, before: float, free: _Indices, direction: _Floats
