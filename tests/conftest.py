@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -27,11 +26,14 @@ from mmbot.log_events import objection
 from mmbot.observe.log import OBJECTIONS
 from mmbot.trading.commands import Note
 from mmbot.trading.engine import Engine
+from tests.exchange_process import ExchangeProcess
 
 # As mmbot itself does, which tests may import after numpy.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# Hundreds of tests start mmbot, which would be compiled anew for each.
+# Hundreds of tests start mmbot, which would be compiled anew for each, and would read the
+# certificates of all the world's authorities, though nothing here speaks to any but this machine.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ.setdefault("SSL_CERT_FILE", os.devnull)
 
 # No verdict depends on how quick the machine is.
 settings.register_profile(
@@ -50,10 +52,20 @@ FULLY_COVERED = ("forecast", "kalshi", "trading")
 # Tests that share a setup which takes long, so that one worker makes it once.
 SHARED = (
     "tests/systemd/",
-    "tests/daemon/test_dashboard_page.py",
-    "tests/forecast/test_model.py",
+    "tests/cli/test_backtest_by_trades.py",
+    "tests/cli/test_backtest_command.py",
+    "tests/cli/test_evidence.py",
     "tests/cli/test_forecast_commands.py",
+    "tests/cli/test_history.py",
+    "tests/cli/test_record.py",
+    "tests/cli/test_trade_again.py",
+    "tests/daemon/test_dashboard_page.py",
     "tests/exchange/test_crowd.py",
+    "tests/forecast/test_evaluation.py",
+    "tests/forecast/test_model.py",
+    "tests/forecast/test_pool.py",
+    "tests/history/test_verify.py",
+    "tests/test_packaging.py",
 )
 # The rooms of the longest tests, which begin first, so that no worker is left with one in the end.
 LONGEST = ("systemd", "daemon", "faultlab", "cli")
@@ -112,10 +124,9 @@ for _maker, _method in (
 
 
 class Exchange:
-    """A running `mmbot exchange` and the venue that it printed."""
+    """The venue of a running `mmbot exchange`."""
 
-    def __init__(self, process: subprocess.Popen[bytes], venue: dict[str, Any], path: Path) -> None:
-        self.process = process
+    def __init__(self, venue: dict[str, Any], path: Path) -> None:
         self.venue = venue
         self.venue_file = path
 
@@ -129,28 +140,22 @@ class Exchange:
 @contextmanager
 def exchanges(directory: Path) -> Iterator[Callable[..., Exchange]]:
     """Give a function that starts a simulated exchange with the given options; end them all."""
-    started: list[subprocess.Popen[bytes]] = []
+    started: list[ExchangeProcess] = []
 
     def start(*options: str) -> Exchange:
         when = () if {"--at", "--week"} & set(options) else USUAL_TIME
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mmbot", "exchange", "--port", "0", *when, *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        process = ExchangeProcess(["--port", "0", *when, *options])
         started.append(process)
-        assert process.stdout is not None
-        venue = orjson.loads(process.stdout.readline())
+        venue = orjson.loads(process.first_line)
         path = directory / f"venue-{process.pid}.json"
         path.write_bytes(orjson.dumps(venue))
-        return Exchange(process, venue, path)
+        return Exchange(venue, path)
 
     try:
         yield start
     finally:
         for process in started:
-            process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=PROCESS_SECONDS)
+            process.end(PROCESS_SECONDS)
 
 
 @pytest.fixture
@@ -181,7 +186,7 @@ def quick_settings() -> str:
     """Return the shipped demo settings with a forecast that needs no fit, every key written out."""
     every = config.every_key(config.load(config.shipped("demo")))
     # Tests run side by side, and one port is not for many dashboards.
-    changes = {"forecast.method": "seed", "dashboard.enabled": False}
+    changes = {"forecast.method": "seed", "dashboard.enabled": False, "counts.first_year": 2024}
     return config.template({**every, **changes})
 
 

@@ -74,8 +74,9 @@ from mmbot.trading.events import (
 )
 from mmbot.trading.orders import OrderState
 from mmbot.trading.values import USUAL_INTERVALS, Intervals
-from mmbot.tsa.calendar import CalendarClock
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import CalendarClock
+from mmbot.underlying.counts import Counts
+from mmbot.underlyings.registry import known
 from mmbot.units import Milliseconds
 
 # Of how many orders the cancel is prepared: one each time, each for two seconds.
@@ -99,20 +100,23 @@ class Bot:
         """Begin unconnected and without counts.
 
         Args:
-            settings: What to quote, within which limits, and where.
+            settings: What to quote, on which underlying, within which limits, and where.
             clock: The calendar as a function of wall time.
             signer: Signs the requests.
             session: A name that no other session bears; client ids contain it.
-            rng: Draws the jitter between readings of tsa.gov.
+            rng: Draws the jitter between readings of the counts' page.
             intervals: How often it looks again at what it has not been told.
         """
-        self.engine = Engine(settings, clock, session)
+        underlying = known(settings).underlying
+        self.engine = Engine(settings, underlying, clock, session)
         self.engine.state.intervals = intervals
         self._signer = signer
         self._feed = Feed(settings.exchange.series, intervals.books_silent_ms)
         self._gateway = Gateway(signer, settings.exchange)
         self._beliefs = Beliefs(settings.forecast)
-        self._counts = CountsReader(settings.counts, clock, rng, self._beliefs.deviations)
+        self._counts = CountsReader(
+            underlying, settings.counts, clock, rng, self._beliefs.deviations
+        )
         self._given_up: tuple[dt.date, ...] = ()
         self._engine_due: Milliseconds | None = None
         # The last output of the last step, which says when the bot is to be woken.
@@ -135,7 +139,7 @@ class Bot:
         return self._feed.own_age(now)
 
     def page_age(self, now: Milliseconds) -> Milliseconds | None:
-        """Return the time since a page of tsa.gov was read last with success."""
+        """Return the time since a page of the counts was read last with success."""
         read_at = self._counts.read_at
         return None if read_at is None else max(0, now - read_at)
 

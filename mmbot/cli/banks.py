@@ -9,10 +9,10 @@ import msgspec
 
 from mmbot.bot.outputs import FitForecast
 from mmbot.cli.output import progress
-from mmbot.daemon.bank_file import bank_path, load_hindcasts, store_hindcasts
+from mmbot.daemon.bank_file import bank_path, load_memory, store_memory
 from mmbot.forecast.methods import METHODS
 from mmbot.forecast.model import Forecaster, Hindcasts
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
 
 
 def default_directory() -> Path:
@@ -30,7 +30,7 @@ def fit(
         BadInput: There is no such method, there are no counts, or `directory` cannot be written.
     """
     path = bank_path(directory, method)
-    cached = load_hindcasts(path) if method in METHODS else None
+    cached = load_memory(path, Hindcasts.decode) if method in METHODS else None
     with progress() as bar:
         task = bar.add_task(f"Forecasting past weeks ({method})", total=None)
         forecaster = Forecaster.fit(
@@ -42,7 +42,7 @@ def fit(
         )
     extended = forecaster.hindcasts
     if forecaster.name == method and (cached is None or not _covers(cached, extended)):
-        store_hindcasts(path, extended)
+        store_memory(path, extended)
     return forecaster
 
 

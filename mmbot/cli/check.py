@@ -28,7 +28,8 @@ from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.selfcheck import Finding, FindingState, is_ready
 from mmbot.trading.events import Halted
 from mmbot.trading.values import Fill
-from mmbot.tsa.calendar import from_milliseconds
+from mmbot.underlying.calendar import from_milliseconds
+from mmbot.underlyings.registry import known
 
 _COLOURS: dict[FindingState, str] = {
     "ok": "green",
@@ -54,6 +55,7 @@ def check(
     """
     place = locate(config_path)
     settings, environment = place.settings, place.environment
+    known(settings)
     venue = choose_venue(settings, venue_path, live=settings.mode == "live")
     signer = find_signer(settings.credentials, venue, environment)
     state = state_directory(settings, environment, simulated=venue_path is not None)

@@ -28,8 +28,8 @@ from mmbot.forecast.evaluation import Difference, Score, ScoredForecast
 from mmbot.forecast.history import History
 from mmbot.forecast.methods import DEFAULT, METHODS
 from mmbot.forecast.pool import ORIGINS
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 
 ForecastsByMethod: TypeAlias = dict[str, list[ScoredForecast]]
 

@@ -19,7 +19,7 @@ from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
 from mmbot.forecast.methods import DEFAULT
 from mmbot.forecast.mixture import Mixture
-from mmbot.tsa.calendar import EASTERN, Week
+from mmbot.underlying.calendar import EASTERN, Week
 
 STRIKES = tuple(range(1_800_000, 2_800_001, 50_000))
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)

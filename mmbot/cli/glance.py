@@ -20,7 +20,7 @@ from mmbot.daemon_api import MOST_FILLS, FillsReport, ListFills
 from mmbot.observe.status_view import price, signed
 from mmbot.status_report import ShownFill, StatusReport
 from mmbot.texts import to_json
-from mmbot.tsa.calendar import EASTERN, from_milliseconds
+from mmbot.underlying.calendar import EASTERN, from_milliseconds
 
 _POSITION_KEYS = (
     "market", "position", "position_left", "fair", "cash", "pnl_fair", "pnl_worst", "result",

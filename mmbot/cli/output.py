@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from multiprocessing import parent_process
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
@@ -16,13 +15,14 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from mmbot.errors import BadInput
 from mmbot.texts import to_json
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     # It brings all of research along, and many commands only print a line.
     from mmbot.observe.sheets import Sheet
 
@@ -84,6 +84,11 @@ _shown: list[Progress] = []
 @contextmanager
 def progress() -> Iterator[Progress]:
     """Give a bar on standard error; it shows nothing in a worker, within another, in a pipe."""
+    # Only here: most commands show no bar.
+    from multiprocessing import parent_process  # noqa: PLC0415
+
+    from rich.progress import Progress  # noqa: PLC0415
+
     console = Console(stderr=True)
     is_quiet = bool(_shown) or not console.is_terminal or parent_process() is not None
     bar = Progress(console=console, transient=True, disable=is_quiet)

@@ -32,6 +32,7 @@ from mmbot.config.schema import (
     PaperSettings,
     Settings,
     StateSettings,
+    UnderlyingSettings,
 )
 from mmbot.config.template import every_key, template, values_of
 
@@ -61,6 +62,7 @@ __all__ = [
     "Settings",
     "Sides",
     "StateSettings",
+    "UnderlyingSettings",
     "changed",
     "compared",
     "differences",

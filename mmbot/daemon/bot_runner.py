@@ -58,6 +58,7 @@ from mmbot.trading.commands import (
     VoidFill,
 )
 from mmbot.trading.events import LedgerBehind
+from mmbot.underlyings.registry import known
 from mmbot.units import Milliseconds, Money, format_money, format_price
 from mmbot.versions import versions
 
@@ -120,7 +121,9 @@ class BotRunner:
             versions=versions(),
         )
         self._driver = Driver(self.bot.handle, wall_clock, self._execute)
-        self.worker = CountsWorker(venue.counts_url, directory, self._worker_done)
+        self.worker = CountsWorker(
+            venue.counts_url, directory, known(settings).forecasters, self._worker_done
+        )
         rng = random.Random(f"stream {session}")  # noqa: S311 (jitter, not secrecy)
         self.stream = StreamClient(venue.ws_url, self, rng)
         self.heard: Callable[[str, Mapping[str, Any]], None] = lambda _name, _fields: None

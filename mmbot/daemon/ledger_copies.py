@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from mmbot.daemon.ledger import FILE_NAME, VERSION, has_ledger
+from mmbot.daemon.ledger import FILE_NAME, has_ledger
+from mmbot.daemon.ledger_schema import VERSION
 from mmbot.daemon.private_files import make_private_directory, open_private
 from mmbot.errors import BadInput, NotReady
 

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import msgspec
 
-from mmbot.daemon.ledger import FILE_NAME, VERSION, Ledger, has_ledger, read_paused
+from mmbot.daemon.ledger import FILE_NAME, Ledger, has_ledger, read_paused
+from mmbot.daemon.ledger_schema import VERSION
 from mmbot.errors import BadInput
 from mmbot.trading.commands import MarketSample, MarketView, Markout, RecordFill, RecordSettlement
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill, event_of
-from mmbot.tsa.calendar import EASTERN
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import EASTERN
+from mmbot.underlying.counts import Counts
 
 
 class TradeRecords(msgspec.Struct, frozen=True):

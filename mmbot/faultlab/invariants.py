@@ -47,7 +47,7 @@ from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.trading.commands import RecordFill, VoidFill
 from mmbot.trading.gates import Gate
 from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, Side, event_of
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
 from mmbot.units import Milliseconds
 
 __all__ = ["POSITIONS_PATH", "SKEW_MS", "Auditor", "InvariantBroken"]
@@ -115,6 +115,11 @@ class Auditor:
             if fact.client_order_id == client_id and key not in self._booked:
                 self._worst.excuse(fact)
 
+    def fill_misstated(self, key: tuple[str, str], client_id: str, now: Milliseconds) -> None:
+        """Follow a fill that is told with more contracts than it has: its order may seem over."""
+        self.told_fills.misstate(key)
+        self.ended_falsely(client_id, now)
+
     def channel_silenced(self, kinds: Collection[str], now: Milliseconds) -> None:
         """Follow a channel that dies on the present connection."""
         if self.stream is not None and "orderbook_delta" in kinds:
@@ -173,7 +178,10 @@ class Auditor:
             elif isinstance(output, RecordFill):
                 self._check_booking(output.fill)
             elif isinstance(output, VoidFill):
-                self.told_fills.voided(output.fill)
+                if self.told_fills.is_misstated(output.fill):
+                    self._booked.discard(output.fill.key)
+                else:
+                    self.told_fills.voided(output.fill)
         self._check_lost(bot)
 
     def check_clock(

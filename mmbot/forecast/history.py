@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
 
 Floats: TypeAlias = NDArray[np.float64]
 Days: TypeAlias = NDArray[np.int64]
@@ -51,10 +51,11 @@ class History(msgspec.Struct, frozen=True):
 
     def at(self, days: Days) -> Floats:
         """Return the logarithms of `days` (ordinals), in the same shape; NaN without a count."""
+        if not self.logs.size:
+            return np.full(days.shape, np.nan)
         offsets = days - self.first
-        inside = (offsets >= 0) & (offsets < len(self.logs))
-        padded = np.append(self.logs, np.nan)
-        return padded[np.where(inside, offsets, -1)]
+        inside = (offsets >= 0) & (offsets < self.logs.size)
+        return np.where(inside, self.logs.take(offsets, mode="clip"), np.nan)
 
     def up_to(self, last: int) -> History:
         """Return the history up to and including the day with the ordinal `last`."""

@@ -29,8 +29,8 @@ from mmbot.forecast.residuals import (
     ResidualBank,
     monday_of,
 )
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 
 _WEEKDAYS = np.arange(7)
 _HEAVIEST_SHOWN = 5

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from mmbot.errors import BadInput
 from mmbot.history.rows import Column, Row, Table
 
@@ -25,7 +23,7 @@ _ROWS_AT_ONCE = 1_024
 # A month of minutes; what a reader skips or holds at once.
 _ROWS_IN_GROUP = 50_000
 _PART = ".part"
-_NUMPY = {"BIGINT": np.int64, "BOOLEAN": np.bool_, "VARCHAR": object, "DATE": "datetime64[us]"}
+_NUMPY = {"BIGINT": "int64", "BOOLEAN": "bool", "DATE": "datetime64[us]"}
 
 
 class Unreadable(Exception):
@@ -181,10 +179,12 @@ def digest_of(path: Path) -> bytes:
 
 
 def _array(column: Column, rows: Iterable[Row]) -> Any:
+    import numpy as np  # noqa: PLC0415 (only where something is written)
+
     values = [getattr(row, column.name) for row in rows]
     if column.sql == "VARCHAR":
         return np.array(values, dtype=object)
-    kind: Any = _NUMPY[column.sql]
+    kind = _NUMPY[column.sql]
     if not column.is_optional:
         return np.array(values, dtype=kind)
     missing = [value is None for value in values]

@@ -9,8 +9,7 @@ from mmbot.forecast.belief import Belief, MemberWeight
 from mmbot.trading.pricing import QuoteLimits
 from mmbot.trading.quoting import Quote, wanted_quotes
 from mmbot.trading.state import EventState, MarketState, TradingState
-from mmbot.tsa.calendar import release_instant
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
 from mmbot.units import (
     MONEY_PER_DOLLAR,
     ONE_CENT,
@@ -63,16 +62,19 @@ def _steps(
 def _counts_step(
     state: TradingState, counts: Counts, event_state: EventState, now: Milliseconds
 ) -> Step:
-    published = counts.published_days(event_state.week)
-    listed = "; ".join(f"{day:%a} {counts.settling_count(day):,}" for day in published) or "none"
+    underlying, week = state.underlying, event_state.week
+    published, due_by = counts.published_days(week), underlying.settles(week)
+    listed = (
+        "; ".join(f"{day:%a} {counts.settling_count(day, due_by):,}" for day in published) or "none"
+    )
     at = state.clock.at(now)
     earliest = state.settings.counts.earliest_release
-    due = [day for day in event_state.week.days_due(at, earliest) if day not in published]
-    text = f"of the seven days to {event_state.week.sunday}: {listed}"
+    due = [day for day in underlying.days_due(week, at, earliest) if day not in published]
+    text = f"of the seven days to {week.sunday}: {listed}"
     for day in due:
         missing = day in state.missing
         text += f"; {day:%a} {'is not waited for' if missing else 'is due'}"
-    later = [t for day in event_state.week.days if (t := release_instant(day, earliest)) > at]
+    later = [t for day in week.days if (t := underlying.release(day, earliest)) > at]
     if later:
         text += f"; the next is due from {min(later):%a %Y-%m-%d %H:%M %Z}"
     return Step("counts", text)

@@ -9,14 +9,15 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from mmbot.bot import driver
-from mmbot.bot.inputs import BotInput, EventOccurred, EventsHeld, Predictor
+from mmbot.bot.inputs import BotInput, EventOccurred, EventsHeld
 from mmbot.bot.outputs import FitForecast
+from mmbot.forecast.fitting import Predictor
 from mmbot.recording.outside import ONLY_RECORDS
 from mmbot.trading.events import Halted, SessionStarted, SettingsChanged
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill
-from mmbot.tsa.calendar import CalendarClock
+from mmbot.underlying.calendar import CalendarClock
 from mmbot.units import Milliseconds
 
 

@@ -7,14 +7,14 @@ from typing import TypeAlias
 
 import msgspec
 
-from mmbot.bot.inputs import Predictor
 from mmbot.bot.outputs import FitForecast
 from mmbot.errors import BadInput
+from mmbot.forecast.fitting import Predictor
 from mmbot.history.weeks import PastEvent, PastWeek
 from mmbot.research.week_path import WeekPath
 from mmbot.trading.commands import MarketSample, Markout, RecordFill
-from mmbot.tsa.calendar import CalendarClock
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import CalendarClock
+from mmbot.underlying.counts import Counts
 from mmbot.units import Count, Milliseconds, Price
 
 

@@ -26,7 +26,6 @@ from mmbot.bot.inputs import (
     FrameReceived,
     HistoryLoaded,
     PageFetched,
-    Predictor,
     StreamOpened,
     TimerFired,
 )
@@ -34,6 +33,7 @@ from mmbot.bot.outputs import FetchPage, FitForecast, Output
 from mmbot.config import Settings
 from mmbot.errors import BadInput
 from mmbot.faultlab.scheduler import Scheduler
+from mmbot.forecast.fitting import Predictor
 from mmbot.history.rows import Candle, Trade
 from mmbot.history.weeks import PastEvent, Release
 from mmbot.kalshi.gateway import Call
@@ -62,7 +62,7 @@ from mmbot.trading.commands import (
     VoidFill,
 )
 from mmbot.trading.events import SessionStarted
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 from mmbot.units import Milliseconds, Money, Price
 
 # The bot starts so long before the opening, when the counts of Monday morning are out.

@@ -10,13 +10,15 @@ may be quoted.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
 from mmbot.units import ONE_CONTRACT, ONE_DOLLAR, Count, Milliseconds, Money, Price
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 # The maker's rates of contracts x P x (1 - P), in 1e-4.
 _RATES: Final = {
@@ -97,6 +99,8 @@ def _costs(fee: MakerFee) -> npt.NDArray[np.int64]:
 
     It never falls as the price rises, since no fee falls by more than the price rises.
     """
+    import numpy as np  # noqa: PLC0415 (only where something is priced)
+
     prices = np.arange(ONE_DOLLAR + 1)
     raw = fee.coefficient * prices * (ONE_DOLLAR - prices)
     return prices - (-raw // (_RAW_PER_STEP // ONE_CONTRACT))

@@ -13,7 +13,7 @@ from collections import deque
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
-from mmbot.trading.command_buffer import CommandBuffer
+from mmbot.trading.command_buffer import ONLY_VIEWS, CommandBuffer
 from mmbot.trading.commands import (
     Horizon,
     MarketSample,
@@ -98,7 +98,7 @@ class Markouts:
 
         The first samples with it are looked for once it is in the prices.
         """
-        self._buffer.wake_by(now + SAMPLING_INTERVAL_MS)
+        self._buffer.wake_by(now + SAMPLING_INTERVAL_MS, ONLY_VIEWS)
         for _ in range(len(self._awaiting_count)):
             fill, days_published = self._awaiting_count.popleft()
             market = self._state.find_market(fill.ticker)
@@ -113,17 +113,17 @@ class Markouts:
         markouts = self._due_markouts(now)
         if now >= self._sampling_due:
             samples = self._due_samples(now)
-            self._buffer.wake_by(self._next_end)
+            self._buffer.wake_by(self._next_end, ONLY_VIEWS)
         else:
             samples = []
-            self._buffer.wake_by(self._sampling_due)
+            self._buffer.wake_by(self._sampling_due, ONLY_VIEWS)
         if markouts or samples:
             self._buffer.add(RecordViews(tuple(samples), tuple(markouts)))
 
     def _schedule(self, fill: Fill, horizon: Horizon, at: Milliseconds) -> None:
         if len(self._due) < _MOST_PENDING:
             heappush(self._due, _Due(at, fill.trade_id, fill.order_id, fill.ticker, horizon))
-            self._buffer.wake_by(at)
+            self._buffer.wake_by(at, ONLY_VIEWS)
 
     def _due_markouts(self, now: Milliseconds) -> list[Markout]:
         taken = []
@@ -133,7 +133,7 @@ class Markouts:
                 view = _view(self._state.event_of_market[due.ticker], due.ticker)
                 taken.append(Markout(due.trade_id, due.order_id, due.horizon, now, view))
         if self._due:
-            self._buffer.wake_by(self._due[0].at)
+            self._buffer.wake_by(self._due[0].at, ONLY_VIEWS)
         return taken
 
     def _is_current(self, ticker: str, now: Milliseconds) -> bool:

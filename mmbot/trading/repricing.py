@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from mmbot.forecast.belief import Belief
 from mmbot.trading.book import Top
-from mmbot.trading.command_buffer import CommandBuffer
+from mmbot.trading.command_buffer import EVERY_EVENT, ONLY_VIEWS, CommandBuffer
 from mmbot.trading.commands import RecordPnlMark
 from mmbot.trading.fair import EMPTY, pool
 from mmbot.trading.markouts import SAMPLING_INTERVAL_MS
@@ -108,7 +108,9 @@ def _reprice_event(
             if True in changed:
                 due = now >= priced.at + _INTERVAL_MS
                 if not due:
-                    buffer.wake_by(priced.at + _INTERVAL_MS)
+                    # Fills and cash concern the other events as well.
+                    woken_for = EVERY_EVENT if account else event_state.ticker
+                    buffer.wake_by(priced.at + _INTERVAL_MS, woken_for)
         if due:
             _price(state, event_state, belief, now)
             changed = []
@@ -127,7 +129,8 @@ def _read_book(
     state: TradingState, buffer: CommandBuffer, ticker: str, now: Milliseconds
 ) -> _Reading:
     """Update a market's best prices and mid; a mid that is new may be sampled, an old one ends."""
-    market = state.event_of_market[ticker].markets[ticker]
+    event_state = state.event_of_market[ticker]
+    market = event_state.markets[ticker]
     book, before = market.book, market.top
     if book is None:
         top, deep = None, EMPTY
@@ -139,9 +142,9 @@ def _read_book(
     mid, was_live = market.market_mid, market.market_mid.live
     mid.update_from(deep, now)
     if mid.live and not was_live:
-        buffer.wake_by(now + SAMPLING_INTERVAL_MS)
+        buffer.wake_by(now + SAMPLING_INTERVAL_MS, ONLY_VIEWS)
     elif not mid.live and mid.forgotten_at is not None and mid.forgotten_at > now:
-        buffer.wake_by(mid.forgotten_at)
+        buffer.wake_by(mid.forgotten_at, event_state.ticker)
     return _Reading(market, top != before, deep)
 
 

@@ -87,6 +87,8 @@ class Requote:
         self._new_client_id = new_client_id
         self._check_limit = check_limit
         self._headroom = Headroom(state)
+        # The events of the markets reviewed so far; the last of them is under review.
+        self._events: list[str] = []
         self._cancels: list[_Cancel] = []
         self._decreases: list[tuple[Order, Count]] = []
         self._renewals: list[Order] = []
@@ -101,6 +103,7 @@ class Requote:
             event_state = self._state.event_of_market[ticker]
             if event_state is not reviewed:
                 reviewed, common_gate = event_state, self._common_gate(event_state)
+                self._events.append(event_state.ticker)
             self._review_market(event_state, event_state.markets[ticker], common_gate)
         if self._changed_gates:
             self._log_gates()
@@ -134,7 +137,7 @@ class Requote:
         self._set_gate(event_state, market, quotes.gate or hold)
         orders = self._state.orders.of(market.ticker)
         if hold:
-            self._buffer.wake_by(market.held_until)
+            self._buffer.wake_by(market.held_until, event_state.ticker)
         if orders:
             self._review_orders(orders, quotes, market)
         for wanted in (quotes.bid, quotes.ask):
@@ -223,7 +226,7 @@ class Requote:
         if excess:
             wanted, reason = None, excess
         elif now < order.spared_until and self._cannot_judge_yet(market):
-            self._buffer.wake_by(order.spared_until)
+            self._buffer.wake_by(order.spared_until, self._events[-1])
             return
         elif order.group and group and order.group != group:
             wanted, reason = None, "other_group"
@@ -258,12 +261,12 @@ class Requote:
             order.change_after,
         ):
             if due > now:
-                self._buffer.wake_by(due)
+                self._buffer.wake_by(due, self._events[-1])
         rested = order.placed_at + settings.quoting.minimum_rest
         if rested > now and action != order_action(
             order, wanted, rested, settings.quoting, settings.orders
         ):
-            self._buffer.wake_by(rested)
+            self._buffer.wake_by(rested, self._events[-1])
 
     def _attainable(self, order: Order, wanted: Quote | None) -> Quote | None:
         """Return `wanted` cut to the size that an order in this one's place could have."""
@@ -328,7 +331,8 @@ class Requote:
         most = 1 if unheard else self._state.settings.limits.orders
         for place in sorted(self._places, key=_distance_from_even_odds):
             if len(self._state.orders) >= most:
-                # Once an order is over, whichever market it is in.
+                # Whichever market it is in, all are to be reviewed once an order is over.
+                self._state.crowded_out = True
                 self._state.without_room.add(place.market.ticker)
                 continue
             quote = place.quote
@@ -380,7 +384,9 @@ class Requote:
         budget = self._state.budget
         if budget.spend(cost, self._now, reserve=reserve):
             return True
-        self._buffer.wake_by(budget.payable_at(cost + reserve, self._now))
+        payable_at = budget.payable_at(cost + reserve, self._now)
+        for event_ticker in self._events:
+            self._buffer.wake_by(payable_at, event_ticker)
         return False
 
     def _cancel_reserve(self) -> float:

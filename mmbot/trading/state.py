@@ -28,7 +28,8 @@ from mmbot.trading.pricing import QuoteLimits
 from mmbot.trading.stated_fee import StatedFee
 from mmbot.trading.unlisted_markets import UnlistedMarkets
 from mmbot.trading.values import Fill, Intervals, ListedEvent, Market, event_of, opposite
-from mmbot.tsa.calendar import CalendarClock, Week, release_instant
+from mmbot.underlying.calendar import CalendarClock, Week
+from mmbot.underlying.underlying import Underlying
 from mmbot.units import ONE_DOLLAR, Count, Milliseconds, Money, Price, total, value_of
 
 # How long, by the calendar, a count is news.
@@ -256,12 +257,16 @@ class EventState:
         self.unlisted.drop(self.markets)
 
     def schedule_releases(
-        self, settings: Settings, clock: CalendarClock, missing: AbstractSet[dt.date]
+        self,
+        settings: Settings,
+        underlying: Underlying,
+        clock: CalendarClock,
+        missing: AbstractSet[dt.date],
     ) -> None:
         """Set from when, in wall time, each day's count may be out; `missing` days get none."""
         earliest, latest = settings.counts.earliest_release, settings.counts.latest_release
         self.releases = tuple(
-            clock.wall_time(release_instant(day, earliest))
+            clock.wall_time(underlying.release(day, earliest))
             for day in self.week.days
             if day not in missing
         )
@@ -271,7 +276,7 @@ class EventState:
                 clock.wall_time(early.closes_at),
                 sum(day <= early.day and day not in missing for day in self.week.days),
             )
-            for early in self.week.early_releases(earliest, latest)
+            for early in underlying.early_releases(self.week, earliest, latest)
             if early.day not in missing
         )
 
@@ -348,6 +353,7 @@ class TradingState(msgspec.Struct):
 
     Attributes:
         settings: The settings in force.
+        underlying: What the events are about.
         clock: The calendar as a function of wall time.
         service: What holds for all markets.
         events: The events by ticker.
@@ -371,9 +377,12 @@ class TradingState(msgspec.Struct):
         listing_read_at: When the listing was read last, with success.
         without_room: The markets with a quote that the limits, or the number of orders, had no room
             for when they were reviewed last.
+        crowded_out: Whether a quote was left out since all markets were reviewed last, as there may
+            be no more orders.
     """
 
     settings: Settings
+    underlying: Underlying
     clock: CalendarClock
     service: ServiceState = msgspec.field(default_factory=ServiceState)
     events: dict[str, EventState] = msgspec.field(default_factory=dict)
@@ -395,6 +404,7 @@ class TradingState(msgspec.Struct):
     account_read_at: Milliseconds | None = None
     listing_read_at: Milliseconds | None = None
     without_room: set[str] = msgspec.field(default_factory=set)
+    crowded_out: bool = False
 
     def market(self, ticker: str) -> MarketState:
         """Return a market that is known.

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mmbot.cli import main
-from mmbot.tsa.calendar import EASTERN, Week
+from mmbot.underlying.calendar import EASTERN, Week
 
 FIRST = dt.date(2021, 6, 7)
 WEEKDAY = (2.3, 1.9, 2.1, 2.6, 2.7, 2.1, 2.6)

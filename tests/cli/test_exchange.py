@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from mmbot.cli import app
 from mmbot.errors import BadInput
-from mmbot.tsa.calendar import Week, from_milliseconds
+from mmbot.underlying.calendar import Week, from_milliseconds
 
 COMMAND = [sys.executable, "-m", "mmbot", "exchange", "--quiet-crowd"]
 
@@ -59,6 +59,8 @@ def test_by_itself_it_starts_on_tuesday_noon_of_this_week() -> None:
         (["--key-type", "dsa"], "--key-type"),
         (["--counts", "/nowhere.csv"], "/nowhere.csv"),
         (["--key-dir", "/dev/null/x"], "--key-dir"),
+        (["--underlying", "jobs"], "--underlying 'jobs' is not one of tsa, ferries"),
+        (["--underlying", "ferries", "--counts", "c.csv"], "--counts are of tsa"),
         (["--fees", "round"], "--fees 'round'"),
         (["--fees", "quadratic:lots"], "no multiplier"),
     ],

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from mmbot.history.verify import verify
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.units import parse_count, parse_price
 from tests.cli.faulty_rest import Rewrite, faulty_rest
-from tests.conftest import PROCESS_SECONDS, Exchange
+from tests.conftest import PROCESS_SECONDS, Exchange, exchanges
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 StartExchange = Callable[..., Exchange]
@@ -38,6 +38,13 @@ TIERS = ("--live-days", "5")
 WEEKS = ("--from", "2026-04-06", "--to", "2026-04-19")
 FEW = ("--candles", "60")
 EVENTS = ("KXTSAW-26APR12", "KXTSAW-26APR19")
+
+
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
+    """Start one exchange after two weeks, for all tests that only read it."""
+    with exchanges(tmp_path_factory.mktemp("venue")) as start:
+        yield start(*SETTLED, *TIERS)
 
 
 def ledger(exchange: Exchange) -> dict[str, list[Any]]:
@@ -77,15 +84,13 @@ def fetch(exchange: Exchange | Path, directory: Path, *options: str) -> list[str
     return ["history", "fetch", "--venue", str(venue), "--dir", str(directory), *options]
 
 
-def test_two_weeks_are_fetched_to_the_trade(
-    start_exchange: StartExchange, mmbot: Run, tmp_path: Path
-) -> None:
-    exchange, directory = start_exchange(*SETTLED, *TIERS), tmp_path / "history"
-    result = mmbot(*fetch(exchange, directory, *WEEKS, "--json"))
+def test_two_weeks_are_fetched_to_the_trade(settled: Exchange, mmbot: Run, tmp_path: Path) -> None:
+    directory = tmp_path / "history"
+    result = mmbot(*fetch(settled, directory, *WEEKS, "--json"))
     assert result.returncode == 0, result.stderr
     done = json.loads(result.stdout)
     assert (done["markets"], done["failures"]) == (42, [])
-    assert kept(directory) == ledger(exchange)
+    assert kept(directory) == ledger(settled)
     assert sum(map(len, kept(directory).values())) > 3_000
 
     status = json.loads(mmbot("history", "status", "--dir", str(directory), "--json").stdout)
@@ -99,7 +104,7 @@ def test_two_weeks_are_fetched_to_the_trade(
     assert (verified.returncode, verified.stdout) == (0, "nothing is wrong\n")
     assert "KXTSAW-26APR12" in mmbot("history", "status", "--dir", str(directory)).stdout
 
-    again = json.loads(mmbot(*fetch(exchange, directory, *WEEKS, "--json")).stdout)
+    again = json.loads(mmbot(*fetch(settled, directory, *WEEKS, "--json")).stdout)
     assert (again["rows"], again["sightings"], again["markets"]) == (0, 0, 0)
     # The pages of tsa.gov, most of them answered with 304, and the series' fees.
     assert again["requests"] < 15
@@ -122,14 +127,13 @@ def test_a_compressed_week_is_fetched_to_the_trade(
 
 
 def test_interrupted_ten_times_the_result_is_the_same(
-    start_exchange: StartExchange, mmbot: Run, tmp_path: Path
+    settled: Exchange, mmbot: Run, tmp_path: Path
 ) -> None:
-    exchange = start_exchange(*SETTLED, *TIERS)
     whole, torn = tmp_path / "whole", tmp_path / "torn"
-    assert mmbot(*fetch(exchange, whole, *WEEKS, *FEW)).returncode == 0
+    assert mmbot(*fetch(settled, whole, *WEEKS, *FEW)).returncode == 0
     rng = random.Random(14)
     for _ in range(10):
-        command = [sys.executable, "-m", "mmbot", *fetch(exchange, torn, *WEEKS, *FEW)]
+        command = [sys.executable, "-m", "mmbot", *fetch(settled, torn, *WEEKS, *FEW)]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
             begun = len(list(torn.glob("*/*/*.parquet*")))
             # Killed between two files, or within one, at a random time after the first of them.
@@ -141,7 +145,7 @@ def test_interrupted_ten_times_the_result_is_the_same(
         # Whatever is in a manifest is whole.
         wrong = verify(HistoryStore(torn))
         assert [each for each in wrong if "can be deleted" not in each.wrong] == []
-    assert mmbot(*fetch(exchange, torn, *WEEKS, *FEW)).returncode == 0
+    assert mmbot(*fetch(settled, torn, *WEEKS, *FEW)).returncode == 0
     assert contents(torn) == contents(whole)
     assert list(verify(HistoryStore(torn))) == []
 
@@ -204,24 +208,24 @@ def a_page_that_repeats() -> Rewrite:
     ids=["a storm of refusals", "pages that repeat", "answers that break"],
 )
 async def test_faults_on_the_way_lose_nothing(
-    rewrite: Rewrite, start_exchange: StartExchange, tmp_path: Path
+    rewrite: Rewrite, settled: Exchange, tmp_path: Path
 ) -> None:
-    exchange, directory = start_exchange(*SETTLED, *TIERS), tmp_path / "history"
-    async with faulty_rest(exchange.venue["rest_url"]) as proxy:
+    directory = tmp_path / "history"
+    async with faulty_rest(settled.venue["rest_url"]) as proxy:
         proxy.rewrite, proxy.rows_a_page = rewrite, "90"
-        venue = exchange.changed_venue("proxy.json", rest_url=proxy.rest_url)
+        venue = settled.changed_venue("proxy.json", rest_url=proxy.rest_url)
         options = (*WEEKS, "--no-counts", "--candles", "1440", "--json")
         code, output = await run_beside(*fetch(venue, directory, *options))
     assert code == 0, output
     assert json.loads(output)["requests"] > 100
-    assert await asyncio.to_thread(ledger, exchange) == kept(directory)
+    assert await asyncio.to_thread(ledger, settled) == kept(directory)
     assert list(verify(HistoryStore(directory))) == []
 
 
 async def test_public_data_are_asked_for_without_a_signature_unless_refused(
-    start_exchange: StartExchange, tmp_path: Path
+    settled: Exchange, tmp_path: Path
 ) -> None:
-    exchange, directory = start_exchange(*SETTLED), tmp_path / "history"
+    directory = tmp_path / "history"
     refused: list[HttpRequest] = []
 
     def refuse_once(request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
@@ -230,9 +234,9 @@ async def test_public_data_are_asked_for_without_a_signature_unless_refused(
             return HttpAnswer(401, b'{"error":{"code":"authentication_error"}}')
         return answer
 
-    async with faulty_rest(exchange.venue["rest_url"]) as proxy:
+    async with faulty_rest(settled.venue["rest_url"]) as proxy:
         proxy.rewrite = refuse_once
-        venue = exchange.changed_venue("proxy.json", rest_url=proxy.rest_url)
+        venue = settled.changed_venue("proxy.json", rest_url=proxy.rest_url)
         options = ("--from", "2026-04-19", "--to", "2026-04-19", "--no-counts", "--candles", "none")
         code, output = await run_beside(*fetch(venue, directory, *options))
     assert code == 0, output
@@ -240,13 +244,12 @@ async def test_public_data_are_asked_for_without_a_signature_unless_refused(
 
 
 def test_where_nobody_answers_one_sentence_says_so(
-    start_exchange: StartExchange, mmbot: Run, tmp_path: Path
+    settled: Exchange, mmbot: Run, tmp_path: Path
 ) -> None:
-    exchange = start_exchange(*SETTLED)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     gone = f"http://127.0.0.1:{port}"
-    venue = exchange.changed_venue("gone.json", rest_url=f"{gone}/trade-api/v2", counts_url=gone)
+    venue = settled.changed_venue("gone.json", rest_url=f"{gone}/trade-api/v2", counts_url=gone)
     result = mmbot(*fetch(venue, tmp_path / "history", *WEEKS))
     assert result.returncode == 3
     assert "same command" in result.stdout
@@ -265,17 +268,16 @@ def test_two_exchanges_are_not_mixed(
 
 
 def test_one_command_writes_a_directory_at_a_time(
-    start_exchange: StartExchange, mmbot: Run, tmp_path: Path
+    settled: Exchange, mmbot: Run, tmp_path: Path
 ) -> None:
     directory = tmp_path / "history"
-    exchange = start_exchange(*SETTLED)
-    command = [sys.executable, "-m", "mmbot", *fetch(exchange, directory, *WEEKS)]
+    command = [sys.executable, "-m", "mmbot", *fetch(settled, directory, *WEEKS)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         while not (directory / "source.json").exists():
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGSTOP)
-        result = mmbot(*fetch(exchange, directory, *WEEKS))
+        result = mmbot(*fetch(settled, directory, *WEEKS))
         process.kill()
     assert result.returncode == 3
     assert "another command is writing" in result.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from mmbot.cli import operate, plan
+from mmbot.cli import halt, plan
 from mmbot.daemon.ledger import Ledger, read_halt
 from mmbot.daemon_api import Offer, PlannedMarket, PlanReport, QuotedMarket
 from tests.cli.conftest import Mmbot
@@ -65,7 +65,7 @@ def test_where_no_daemon_has_ever_run_nothing_is_halted(tmp_path: Path, invoke: 
 def test_a_process_that_holds_the_ledger_without_listening_is_named(
     state: Path, invoke: Mmbot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operate, "_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(halt, "_PAUSE_SECONDS", 0.0)
     ledger = Ledger(state)
     done = invoke("halt", *CONFIG)
     ledger.close()

@@ -166,3 +166,15 @@ def test_a_units_journal_is_read(
     assert asked == ["--unit", "mmbot", "--output", "cat", "--quiet", "--lines", "7", "--no-pager"]
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "--unit needs journalctl" in invoke("tail", "--unit", "mmbot").stderr
+
+
+def test_a_journal_that_cannot_be_read_is_said(
+    tmp_path: Path, invoke: Mmbot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "journalctl"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = invoke("tail", "--unit", "mmbot")
+    assert done.returncode == 3
+    assert "journalctl ended with 1" in done.stderr

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mmbot import config
 from mmbot.errors import BadInput
+from mmbot.underlyings.registry import known
 
 SHIPPED = sorted((Path(__file__).parents[2] / "config").glob("*.toml"))
 
@@ -21,7 +22,8 @@ def refusal(text: str) -> str:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_the_shipped_files_are_accepted(path: Path) -> None:
-    assert config.load(path).exchange.series == "KXTSAW"
+    loaded = config.load(path)
+    assert loaded.exchange.series == known(loaded).underlying.series
 
 
 def test_an_empty_file_means_the_defaults() -> None:
@@ -171,6 +173,18 @@ def test_a_fill_cap_that_one_fill_would_reach_is_a_contradiction() -> None:
 def test_an_order_that_could_run_out_while_it_is_renewed_is_a_contradiction() -> None:
     text = "[orders]\nlifetime_seconds = 9\nanswer_timeout_seconds = 5.0"
     assert "orders.lifetime_seconds (9) must be at least twice" in refusal(text)
+
+
+def test_text_of_another_form_is_refused_without_a_word_of_regular_expressions() -> None:
+    told = refusal('[exchange]\nseries = "tsa"')
+    assert (
+        'exchange.series: it is not written as such a value is; write for example series = "KX'
+        in told
+    )
+
+
+def test_a_dashboard_at_what_is_no_address_is_refused() -> None:
+    assert "dashboard.address: this is no address" in refusal('[dashboard]\naddress = "1.2.3"')
 
 
 def test_a_file_that_is_not_toml_is_refused_with_the_place() -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from mmbot.daemon.ledger import FILE_NAME, VERSION, Ledger
+from mmbot.daemon.ledger import FILE_NAME, Ledger
 from mmbot.daemon.ledger_copies import back_up, restore
 from mmbot.daemon.ledger_reader import read_records, read_unsettled
+from mmbot.daemon.ledger_schema import VERSION
 from mmbot.errors import BadInput, NotReady
 from mmbot.trading.commands import RecordFill
 from tests.daemon.builders import EVENT, fill

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 
 import numpy as np
 import pytest
@@ -19,9 +20,9 @@ from mmbot.forecast.evaluation import (
 from mmbot.forecast.history import History
 from mmbot.forecast.methods import METHODS
 from mmbot.forecast.mixture import Mixture
-from mmbot.forecast.model import Forecaster
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts
+from mmbot.forecast.model import Forecaster, Hindcasts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 
 FIRST = dt.date(2022, 1, 3)
 WEEKDAY = (2.3, 1.9, 2.1, 2.6, 2.7, 2.1, 2.6)
@@ -39,15 +40,26 @@ def counts(weeks: int = 110) -> Counts:
 
 COUNTS = counts()
 HISTORY = History.of(COUNTS)
-# Of its members only the seed can tell, as the history is short.
-POOL = Forecaster.fit(COUNTS, "pool").hindcasts
 WEEKS = [Week.of(FIRST + dt.timedelta(weeks=i)) for i in range(95, 110)]
-SCORED = [each for week in WEEKS for each in score_week(Walk(HISTORY, POOL, True), week)]
-OUTCOMES = [outcome for name, outcome in SCORED if name == "pool"]
+
+
+@functools.cache
+def pool() -> Hindcasts:
+    """Of its members only the seed can tell, as the history is short."""
+    return Forecaster.fit(COUNTS, "pool").hindcasts
+
+
+@functools.cache
+def every_score() -> list[tuple[str, ScoredForecast]]:
+    return [each for week in WEEKS for each in score_week(Walk(HISTORY, pool(), True), week)]
+
+
+def outcomes() -> list[ScoredForecast]:
+    return [outcome for name, outcome in every_score() if name == "pool"]
 
 
 def seed_alone(monday: int, k: int) -> Mixture:
-    return hindcast(HISTORY, POOL, monday, k, error_correction=True)["seed"]
+    return hindcast(HISTORY, pool(), monday, k, error_correction=True)["seed"]
 
 
 @pytest.mark.parametrize("k", range(7))
@@ -60,12 +72,12 @@ def test_a_hindcast_is_the_forecast_that_a_live_bot_would_have_made(k: int) -> N
 
 
 def test_every_week_is_scored_at_every_origin() -> None:
-    scored = [(outcome.week, outcome.days_published) for outcome in OUTCOMES]
+    scored = [(outcome.week, outcome.days_published) for outcome in outcomes()]
     assert len(scored) == len(set(scored)) == 7 * len(WEEKS)
 
 
 def test_scores_match_scoringrules_on_the_same_scenarios() -> None:
-    for outcome in OUTCOMES[::5]:
+    for outcome in outcomes()[::5]:
         week = Week(dt.date.fromisoformat(outcome.week))
         actual = np.mean([COUNTS.settling_count(day) for day in week.days])
         monday = week.monday.toordinal()
@@ -78,7 +90,7 @@ def test_scores_match_scoringrules_on_the_same_scenarios() -> None:
 
 def test_the_strikes_are_the_same_at_every_origin() -> None:
     for week in WEEKS:
-        passed = {o.passed for o in OUTCOMES if o.week == week.sunday.isoformat()}
+        passed = {o.passed for o in outcomes() if o.week == week.sunday.isoformat()}
         assert len(passed) == 1
         (ladder,) = passed
         assert len(ladder) == 9
@@ -93,18 +105,18 @@ def test_too_early_a_week_is_refused(monday: int) -> None:
 
 def test_the_seed_takes_over_where_another_method_has_too_few_weeks() -> None:
     by_name: dict[str, list[float]] = {name: [] for name in METHODS}
-    for name, scored in SCORED:
+    for name, scored in every_score():
         by_name[name].append(scored.crps)
     assert all(by_name[name] == by_name["seed"] for name in METHODS)
 
 
 def test_means_are_taken_by_origin() -> None:
-    scores = summarise(OUTCOMES)
-    crps = [outcome.crps for outcome in OUTCOMES if outcome.days_published == 2]
+    scores = summarise(outcomes())
+    crps = [outcome.crps for outcome in outcomes() if outcome.days_published == 2]
     assert list(scores) == list(range(7))
     assert scores[2].weeks == len(WEEKS)
     assert scores[2].crps == pytest.approx(np.mean(crps))
-    errors = [abs(outcome.error) for outcome in OUTCOMES if outcome.days_published == 2]
+    errors = [abs(outcome.error) for outcome in outcomes() if outcome.days_published == 2]
     assert scores[2].mape == pytest.approx(100 * np.mean(errors))
 
 
@@ -121,9 +133,9 @@ def test_coverage_is_the_share_of_outcomes_within_the_interval() -> None:
 def test_a_difference_is_paired_by_week() -> None:
     better = [
         ScoredForecast(**{f: getattr(o, f) for f in o.__struct_fields__} | {"crps": o.crps - 100.0})
-        for o in OUTCOMES
+        for o in outcomes()
     ]
-    found = difference(better[::-1], OUTCOMES, 1, np.random.default_rng(0))
+    found = difference(better[::-1], outcomes(), 1, np.random.default_rng(0))
     assert (found.mean, found.low, found.high) == pytest.approx((-100.0, -100.0, -100.0))
 
 
@@ -133,9 +145,9 @@ def test_the_interval_of_a_difference_holds_its_mean() -> None:
         ScoredForecast(
             **{f: getattr(o, f) for f in o.__struct_fields__} | {"crps": o.crps + rng.normal()}
         )
-        for o in OUTCOMES
+        for o in outcomes()
     ]
-    found = difference(noisy, OUTCOMES, 0, np.random.default_rng(0))
+    found = difference(noisy, outcomes(), 0, np.random.default_rng(0))
     assert found.low < found.mean < found.high
 
 

@@ -216,8 +216,8 @@ def test_several_orders_are_queried_side_by_side() -> None:
     gate = gateway()
     (first,) = gate.start_reading(QUERY, NOW)
     (second,) = gate.start_reading(QueryOrder("mmbot-2", "f00", A, NOW), NOW)
-    assert gate.answered(second.id, HttpAnswer(404), NOW) == ([OrderAbsent("mmbot-2")], [])
-    assert gate.answered(first.id, HttpAnswer(404), NOW) == ([OrderAbsent("mmbot-1")], [])
+    assert gate.answered(second.id, error(404, "not_found"), NOW) == ([OrderAbsent("mmbot-2")], [])
+    assert gate.answered(first.id, error(404, "not_found"), NOW) == ([OrderAbsent("mmbot-1")], [])
 
 
 # Order groups

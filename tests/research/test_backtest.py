@@ -10,7 +10,7 @@ from mmbot.exchange.fees import FeeSchedule, rounded_fee
 from mmbot.forecast.belief import Belief
 from mmbot.research.backtest import Trade, play_week
 from mmbot.research.candles import HistoricalWeek
-from mmbot.tsa.calendar import EASTERN
+from mmbot.underlying.calendar import EASTERN
 from tests.research.builders import (
     BOOKS,
     FRIDAY,

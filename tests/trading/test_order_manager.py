@@ -39,7 +39,8 @@ from mmbot.trading.events import (
 )
 from mmbot.trading.gates import Gate
 from mmbot.trading.orders import Order, OrderCause, OrderState
-from mmbot.trading.values import OrderReport, Refusal
+from mmbot.trading.values import OrderReport, OrderStatus, Refusal
+from mmbot.units import Count
 from tests.trading.builders import (
     HIGH,
     LOW,
@@ -761,3 +762,18 @@ def test_an_order_that_such_a_report_says_is_filled_is_over() -> None:
     doubtful = report(place, order_id, filled=place.count, status="unknown")
     bench.handle(OrderReported(doubtful))
     assert gone(bench, place)
+
+
+@pytest.mark.parametrize("status", ["resting", "ended"])
+def test_an_order_that_is_said_to_be_filled_beyond_its_size_is_queried(status: OrderStatus) -> None:
+    bench = Bench()
+    place, order_id = bench.rest()["bid"], "o-bid"
+    beyond = msgspec.structs.replace(
+        report(place, order_id, status=status), filled=Count(place.count + 1)
+    )
+    commands = bench.handle(OrderReported(beyond))
+    assert [query.order_id for query in only(QueryOrder, commands)] == [order_id]
+    assert live(bench, place).state is OrderState.UNKNOWN
+    bench.handle(OrderReported(report(place, order_id), queried=True))
+    assert live(bench, place).state is OrderState.RESTING
+    assert live(bench, place).filled == 0

@@ -45,7 +45,7 @@ from mmbot.trading.events import (
 )
 from mmbot.trading.portfolio import Exposure, Portfolio
 from mmbot.trading.values import Fill, OrderReport, Refusal, Write
-from mmbot.units import CENT_GRID, Count, Money
+from mmbot.units import CENT_GRID, Count, Milliseconds, Money
 from tests.trading.builders import (
     PLENTY,
     STRIKES,
@@ -123,7 +123,9 @@ class Walk:
         self.fills: list[Fill] = []
         self.to_exchange: list[Command] = []
         self.to_bot: list[InputEvent] = []
-        self.reading = self.listing_wanted = False
+        # When the reading that is wanted was asked for.
+        self.reading: Milliseconds | None = None
+        self.listing_wanted = False
         self.streaming = False
         self.finished = False
         self.wakes = 0
@@ -140,7 +142,7 @@ class Walk:
                     self._check_write(command)
                     self.to_exchange.append(command)
                 case ReadAccount():
-                    self.reading = True
+                    self.reading = now
                 case ReadListing():
                     self.listing_wanted = True
                 case WakeAt():
@@ -307,17 +309,17 @@ class Walk:
 
     def read(self) -> None:
         """Answer whatever reading is wanted, from what is true now."""
-        if self.reading:
-            self.reading = False
+        if self.reading is not None:
+            asked, self.reading = self.reading, None
             orders = tuple(o.report for o in self.orders.values() if o.remaining)
-            self.tell(Reconciled(orders, tuple(self.fills), {0: PLENTY}))
+            self.tell(Reconciled(orders, tuple(self.fills), {0: PLENTY}, requested_at=asked))
         if self.listing_wanted:
             self.listing_wanted = False
             self.tell(ListingRead("", (self.bench.listed,)))
 
     def fail_reading(self) -> None:
-        if self.reading:
-            self.reading = False
+        if self.reading is not None:
+            self.reading = None
             self.tell(ReadingFailed("account", "no answer"))
 
     def pass_time(self, milliseconds: int) -> None:
@@ -390,7 +392,7 @@ class Walk:
                     self.serve()
                 elif self.to_bot:
                     self.deliver()
-                elif self.reading or self.listing_wanted:
+                elif self.reading is not None or self.listing_wanted:
                     self.read()
                 else:
                     break
