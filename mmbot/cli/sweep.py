@@ -32,7 +32,8 @@ from mmbot.cli.tables import writer_for
 from mmbot.cli.trade_again import RecordedMarket, settings_on_record
 from mmbot.cli.work import SchedulerAddress, work_through
 from mmbot.errors import BadInput
-from mmbot.observe.sheets import Sheet, interval, page
+from mmbot.observe.backtest_report import free_weeks
+from mmbot.observe.sheets import Sheet, counted, interval, page
 from mmbot.research import parameter_sweep
 from mmbot.research.backtest import Rule
 from mmbot.research.parameter_sweep import Changes, HeldOut, MarketOfWeeks, Sweep, Trial
@@ -174,7 +175,8 @@ def _sheet(trials: Sequence[Trial], held_out: HeldOut) -> Sheet:
         "Settings, best first",
         (*keys, "fills", "contracts", "P&L", "P&L/risk", "95 %"),
         tuple((*map(str, trial.changes.values()), *_texts(trial)) for trial in trials[:_SHOWN]),
-        f"{len(trials)} settings were tried on {weeks} weeks. The best made "
+        f"{counted(len(trials), 'setting')} {'was' if len(trials) == 1 else 'were'} tried on "
+        f"{counted(weeks, 'week')}. The best made "
         f"{best.statistics.pnl:+.2f} dollars there, and it was chosen for that. Choosing on the "
         f"other weeks each time, the week left out made {held_out.pnl:+.2f} dollars in all, on "
         f"{held_out.contracts:g} contracts ({chosen} of the dollars at risk, 95 % {bounds}): that "
@@ -186,7 +188,7 @@ def _sheet(trials: Sequence[Trial], held_out: HeldOut) -> Sheet:
 def _filled_by(trial: Trial) -> str:
     weeks = Counter(trial.rules)
     told = "; ".join(f"{number} by {_TOLD[rule]}" for rule, number in weeks.items())
-    return f"Filled: {told}."
+    return f"Filled: {told}.{free_weeks(trial.without_fees)}"
 
 
 def _texts(trial: Trial) -> tuple[str, ...]:

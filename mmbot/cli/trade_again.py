@@ -24,10 +24,10 @@ from mmbot.errors import BadInput
 from mmbot.observe import backtest_report
 from mmbot.observe.sheets import Sheet
 from mmbot.recording.replay import beginning, utc
+from mmbot.research.again import SessionSummary
 from mmbot.research.backtest import WeekResult
 from mmbot.research.retrade import retrade
 from mmbot.research.retraded_weeks import week_results
-from mmbot.research.traded_again import SessionSummary
 from mmbot.research.week_path import PathKeeper
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill, event_of

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mmbot.research.backtest import WeekResult
+from mmbot.research.replayed_week import ReplayedWeek
 from mmbot.research.week_path import MarketPoint, WeekPath
-from mmbot.research.week_replay import ReplayedWeek
 from mmbot.trading.commands import RecordFill
 from mmbot.underlying.calendar import EASTERN, Week
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, ONE_DOLLAR, Milliseconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ from mmbot.kalshi.readings import (
     Steps,
     own_subaccount,
     pages,
+    raw_pages,
     read,
     says_not_found,
 )
@@ -46,6 +48,8 @@ _CLOCK_SLACK_SECONDS = 60
 _TICKERS_NAMED = 200
 # A fill between the two reads makes them differ: then both are read again.
 _ATTEMPTS = 3
+# Every fill of an event is listed after each of them; so many rows are read only once.
+_FILLS_REMEMBERED = 16_384
 
 
 def query_order(command: QueryOrder, subaccount: int) -> Reading:
@@ -160,14 +164,19 @@ def fills_of(
     series: str, tickers: tuple[str, ...], own: tuple[str, str]
 ) -> Steps[tuple[tuple[Fill, ...], tuple[Unreadable, ...]]]:
     """Read every fill of these markets of the series; return also which cannot be read."""
-    listed: list[Any] = []
+    listed: list[bytes] = []
     for first in range(0, len(tickers), _TICKERS_NAMED):
         named = ",".join(tickers[first : first + _TICKERS_NAMED])
         query = (("ticker", named), ("limit", PAGE_SIZE), own)
-        listed += yield from pages("/portfolio/fills", query, "fills", Any)
-    rows = [listed_fill(row, f"{series}-") for row in listed]
+        listed += yield from raw_pages("/portfolio/fills", query, "fills")
+    rows = [_listed_fill(row, f"{series}-") for row in listed]
     fills = tuple(row for row in rows if isinstance(row, Fill))
     return fills, tuple(row for row in rows if isinstance(row, Unreadable))
+
+
+@lru_cache(_FILLS_REMEMBERED)
+def _listed_fill(row: bytes, prefix: str) -> Fill | Unreadable | None:
+    return listed_fill(wire.tree(row), prefix)
 
 
 def positions_of(

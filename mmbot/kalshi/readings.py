@@ -85,15 +85,23 @@ def get(path: str, kind: type[_T], query: _Query = ()) -> Steps[_T]:
 
 def pages(path: str, query: _Query, field: str, kind: type[_T]) -> Steps[list[_T]]:
     """Request a list, page by page; its rows are in the answers' `field`."""
-    rows: list[_T] = []
+    rows = yield from raw_pages(path, query, field)
+    return [wire.convert(wire.tree(row), kind) for row in rows]
+
+
+def raw_pages(path: str, query: _Query, field: str) -> Steps[list[bytes]]:
+    """Request a list in the same way; return its rows undecoded."""
+    rows: list[bytes] = []
     cursor, before = "", set[str]()
     for _ in range(_MOST_PAGES):
         page_query = (*query, ("cursor", cursor)) if cursor else query
-        page = yield from get(path, dict[str, Any], page_query)
-        if not isinstance(page.get(field), list):
-            raise wire.Malformed(f"GET {path}: no list of {field}")
-        rows += [wire.convert(row, kind) for row in page[field]]
-        cursor = plain(page.get("cursor") or "")
+        page = yield from get(path, dict[str, msgspec.Raw], page_query)
+        try:
+            listed = msgspec.json.decode(page.get(field, b""), type=list[msgspec.Raw])
+        except wire.UNREADABLE:
+            raise wire.Malformed(f"GET {path}: no list of {field}") from None
+        rows += map(bytes, listed)
+        cursor = plain(wire.tree(page.get("cursor", b"null")) or "")
         if not cursor:
             return rows
         if cursor in before:

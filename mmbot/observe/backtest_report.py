@@ -11,7 +11,7 @@ from typing import TypeAlias
 import msgspec
 
 from mmbot.observe import yardstick_sheets
-from mmbot.observe.sheets import Sheet, interval, page, signed
+from mmbot.observe.sheets import Sheet, counted, interval, page, signed
 from mmbot.research import backtest, retrade, scoring, week_replay, yardstick
 from mmbot.research.backtest import Rule, WeekResult
 from mmbot.research.scoring import DAYS_PUBLISHED, BrierScores
@@ -91,7 +91,15 @@ def _rules(results: ResultsByStrategy) -> dict[str, int]:
 
 def _filled_by(results: ResultsByStrategy) -> str:
     parts = (f"{weeks} by {rule}" for rule, weeks in sorted(_rules(results).items()))
-    return f"Weeks: {', '.join(parts)}."
+    free = sum(not each.fees_known for each in _with_opinions(results))
+    return f"Weeks: {', '.join(parts)}.{free_weeks(free)}"
+
+
+def free_weeks(weeks: int) -> str:
+    """Return a sentence on the weeks of which the fees are not known; empty if there are none."""
+    if not weeks:
+        return ""
+    return f" The fees of {counted(weeks, 'week')} are not known: none was charged there."
 
 
 def _strategies(results: ResultsByStrategy) -> Sheet:

@@ -42,6 +42,11 @@ def _row(cell: str, texts: Sequence[str]) -> str:
     return f"<tr>{''.join(f'<{cell}>{html.escape(text)}</{cell}>' for text in texts)}</tr>"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words, such as `1 week` and `2 weeks`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def signed(value: float | None) -> str:
     """Format dollars a contract with their sign, `None` as a dash."""
     return "-" if value is None else f"{value:+.3f}"

@@ -6,7 +6,8 @@ at 00:00 against the same. On Monday, Saturday and Sunday an order fills if a tr
 strictly through its price. From Tuesday to Friday, when the candle also holds the trades before the
 release, it fills only if the day's last trade did. At most a fifth of the day's volume in a market
 fills; a day without a candle fills nothing. The belief has only the counts that were published when
-an order was placed.
+an order was placed. Fees are the week's; where they are not known, as in files of candles, makers
+pay nothing, and every output says so.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from mmbot.config import ForecastSettings, Settings
 from mmbot.exchange.fees import FeeSchedule, rounded_fee
 from mmbot.forecast.belief import Belief
 from mmbot.research.candles import Candle, HistoricalMarket, HistoricalWeek
-from mmbot.research.week_replay import ReplayedWeek
+from mmbot.research.replayed_week import ReplayedWeek
 from mmbot.trading.book import Top
 from mmbot.trading.commands import Command, Place
 from mmbot.trading.engine import Engine
@@ -39,6 +40,7 @@ from mmbot.trading.events import (
     StreamLost,
     StreamUp,
 )
+from mmbot.trading.fees import ONE_TIME, FeeTerms
 from mmbot.trading.portfolio import paid_each
 from mmbot.trading.state import EventState
 from mmbot.trading.values import Fill, ListedEvent, Market, OrderReport, Side
@@ -173,6 +175,7 @@ class WeekResult(msgspec.Struct, frozen=True):
         predictions: What it thought of the markets.
         rule: By what its orders were filled.
         replayed: What the whole bot did, where that traded the week.
+        fees_known: Whether the week's fees are; if not, none was charged.
     """
 
     week: str
@@ -180,6 +183,7 @@ class WeekResult(msgspec.Struct, frozen=True):
     predictions: tuple[MarketPrediction, ...]
     rule: Rule = "daily candles"
     replayed: ReplayedWeek | None = None
+    fees_known: bool = True
 
 
 class _QuotingTime(msgspec.Struct, frozen=True):
@@ -206,7 +210,9 @@ def play_week(strategy: Strategy, real: HistoricalWeek, believe: BeliefSource) -
         places = market.quote(quoting_time, books, belief)
         predictions += market.predictions(books)
         trades += market.fill(quoting_time, places)
-    return WeekResult(real.ticker, tuple(trades), tuple(predictions))
+    return WeekResult(
+        real.ticker, tuple(trades), tuple(predictions), fees_known=real.fees is not None
+    )
 
 
 def _quoting_times(strategy: Strategy, real: HistoricalWeek) -> Iterator[_QuotingTime]:
@@ -236,7 +242,7 @@ class _BacktestExchange:
         self._real = real
         self._engine = Engine(strategy.settings, TSA, CalendarClock(), "backtest")
         self._now = to_milliseconds(real.week.opens)
-        self._fees = FeeSchedule()
+        self._fees = real.fees or FeeSchedule()
         self._fills = 0
         closes = to_milliseconds(real.week.closes)
         listed = ListedEvent(
@@ -247,9 +253,10 @@ class _BacktestExchange:
                 for market in real.markets
             ),
         )
+        terms = FeeTerms(self._fees.fee_type, round(self._fees.multiplier * ONE_TIME))
         self._handle(
             _TOKENS,
-            ListingRead("", (listed,)),
+            ListingRead("", (listed,), fee=terms),
             GroupReady(0, "backtest", strategy.settings.limits.fill_cap),
             Reconciled((), (), {0: strategy.cash}),
         )
@@ -348,20 +355,17 @@ class _BacktestExchange:
 
     def _book(self, place: Place, order_id: str, filled: Count, fee: Money) -> None:
         self._fills += 1
-        self._handle(
-            Filled(
-                Fill(
-                    str(self._fills),
-                    order_id,
-                    place.ticker,
-                    place.side,
-                    place.price,
-                    filled,
-                    fee,
-                    self._now,
-                )
-            )
+        fill = Fill(
+            str(self._fills),
+            order_id,
+            place.ticker,
+            place.side,
+            place.price,
+            filled,
+            fee,
+            self._now,
         )
+        self._handle(Filled(fill))
 
     def _end(self, place: Place, order_id: str, filled: Count) -> None:
         ended = OrderReport(

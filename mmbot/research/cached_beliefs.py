@@ -8,7 +8,7 @@ from mmbot.bot.outputs import FitForecast
 from mmbot.config import ForecastSettings
 from mmbot.forecast.belief import Belief
 from mmbot.research.candles import HistoricalWeek
-from mmbot.research.week_replay import PredictorSource
+from mmbot.research.replayed_week import PredictorSource
 from mmbot.underlying.counts import Counts
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from mmbot.errors import BadInput
+from mmbot.exchange.fees import FeeSchedule
 from mmbot.trading.book import Top
 from mmbot.underlying.calendar import EASTERN, Week
 from mmbot.units import ONE_DOLLAR, Count, Price, parse_count, parse_price
@@ -65,11 +66,15 @@ class HistoricalMarket(msgspec.Struct, frozen=True):
 
 
 class HistoricalWeek(msgspec.Struct, frozen=True):
-    """One event and its markets, in ascending order of strike."""
+    """One event and its markets, in ascending order of strike.
+
+    `fees` are `None` where they are not known, as in files of candles.
+    """
 
     ticker: str
     week: Week
     markets: tuple[HistoricalMarket, ...]
+    fees: FeeSchedule | None = None
 
 
 def load_weeks(markets: Path, candles: Path) -> tuple[HistoricalWeek, ...]:

@@ -81,7 +81,8 @@ class Trial(msgspec.Struct, frozen=True):
     """The backtest of one setting.
 
     `pnl` and `at_risk`, in dollars, `contracts` and `rules` are by week, as are the events' tickers
-    in `weeks`; `earned` is P&L over the dollars at risk.
+    in `weeks`; `earned` is P&L over the dollars at risk. In the weeks `without_fees` these are not
+    known, and none was charged.
     """
 
     changes: Changes
@@ -92,6 +93,7 @@ class Trial(msgspec.Struct, frozen=True):
     contracts: tuple[float, ...]
     at_risk: tuple[float, ...]
     earned: SessionMeasure
+    without_fees: int = 0
 
 
 class HeldOut(msgspec.Struct, frozen=True):
@@ -172,6 +174,7 @@ def _trial(changes: Changes, weeks: Sequence[PlayedWeek]) -> Trial:
         contracts=tuple(sum(fill.contracts for fill in each.fills) for each in measured),
         at_risk=tuple(each.at_risk for each in measured),
         earned=yardstick.earned(measured),
+        without_fees=sum(not each.result.fees_known for each in weeks),
     )
 
 

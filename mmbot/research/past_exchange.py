@@ -167,18 +167,25 @@ class PastExchange:
 
 
 def fees_of(week: PastWeek) -> FeeSchedule:
-    """Return the event's fees, or its series' when the week opened; the usual ones if unknown."""
+    """Return what trades cost in a week; the usual fees where that is not known."""
+    return stated_fees(week) or FeeSchedule()
+
+
+def stated_fees(week: PastWeek) -> FeeSchedule | None:
+    """Return the event's fees, or its series' when the week opened; `None` if they are unknown."""
     opens = week.clock.wall_time(week.week.opens)
     known = [change for change in week.fees if change.at_ms <= opens or change.is_reading]
     last = max(known, key=lambda change: (change.at_ms <= opens, change.at_ms), default=None)
-    kind = week.event.fee_type or (last.fee_type if last else "quadratic")
+    kind = week.event.fee_type or (last.fee_type if last else None)
+    if kind is None:
+        return None
     multiplier = week.event.fee_multiplier
     if multiplier is None:
         multiplier = last.multiplier if last else None
     try:
         return FeeSchedule(kind, 1.0 if multiplier is None else multiplier / 10**6)
     except ValueError:
-        return FeeSchedule()
+        return None
 
 
 class PastSite(Website):

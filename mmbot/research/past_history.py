@@ -30,14 +30,15 @@ from mmbot.research.backtest import (
 )
 from mmbot.research.cached_beliefs import FormedBeliefs
 from mmbot.research.candles import Candle, HistoricalMarket, HistoricalWeek
-from mmbot.research.week_path import PathKeeper
-from mmbot.research.week_replay import (
+from mmbot.research.past_exchange import stated_fees
+from mmbot.research.replayed_week import (
     FillRules,
     PredictorSource,
     ReplayedWeek,
     WeekToReplay,
-    replay_week,
 )
+from mmbot.research.week_path import PathKeeper
+from mmbot.research.week_replay import replay_week
 from mmbot.trading.commands import RecordFill
 from mmbot.underlying.calendar import Week
 from mmbot.underlying.counts import Counts
@@ -118,6 +119,7 @@ def _by_days(store: HistoryStore, past: PastWeek) -> HistoricalWeek:
             for m in past.markets
             if m.strike is not None and m.yes_value is not None
         ),
+        stated_fees(past),
     )
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
+from mmbot.paper.mirror import MirroredMarket
 from mmbot.trading.book import Book
 from mmbot.trading.values import Side
 from mmbot.units import format_count, format_price
@@ -166,6 +167,26 @@ class RecordedStream:
             for ticker in tickers
             if ticker in books and sid
         ]
+
+
+def books_of(markets: Iterable[MirroredMarket]) -> Books:
+    """Return the real books that are known, each with the exchange's id of its market."""
+    return {m.ticker: (m.terms.market_id, m.book) for m in markets if m.book is not None}
+
+
+def read_frame(data: bytes, stream: RecordedStream, readings: RecordedReadings) -> bytes:
+    """Read what a recorded frame tells of both; return it as the new bot is to receive it."""
+    if b'"subscribed"' not in data and b"lifecycle" not in data:
+        return data
+    try:
+        frame = wire.decode_frame(data)
+        if frame.type == "subscribed":
+            return stream.subscribed(frame, data)
+    except wire.Malformed:
+        return data
+    if frame.type == "market_lifecycle_v2":
+        readings.tell(frame.msg)
+    return data
 
 
 def _snapshot(ticker: str, market_id: str, book: Book) -> dict[str, Any]:

@@ -6,14 +6,18 @@ other's, and takes effect exactly where that one's did: so the same settings giv
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 
+from mmbot.bot.inputs import PageFetched
+from mmbot.bot.outputs import FetchPage
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpRequest
-from mmbot.recording.records import Record
+from mmbot.recording.records import FrameRecord, Record
+from mmbot.research.recorded_market import key_of
 from mmbot.units import Milliseconds
 
 _Request: TypeAlias = tuple[str, str, tuple[tuple[str, str], ...], bytes]
@@ -90,3 +94,90 @@ class RecordedRequests:
         """Return whether the bot on record asked for another stream in the step."""
         self._reconnects -= 1
         return self._reconnects >= 0
+
+
+class UnrecordedCalls:
+    """The requests of the new bot that the one on record did not make, until they are answered."""
+
+    def __init__(self) -> None:
+        """Begin with nothing asked for."""
+        # Those on their way, and when they take effect.
+        self._sent: deque[tuple[Call, Milliseconds]] = deque()
+        # Those to which nothing on record is the answer so far, and how long they are waited for.
+        self._waiting: list[tuple[Call, Milliseconds]] = []
+
+    @property
+    def next_due(self) -> Milliseconds | None:
+        """When the next request takes effect."""
+        return self._sent[0][1] if self._sent else None
+
+    def send(self, call: Call, due: Milliseconds) -> None:
+        """Have a request take effect at `due`, which is no earlier than that of the one before."""
+        self._sent.append((call, due))
+
+    def pop(self) -> Call:
+        """Remove and return the request that takes effect next."""
+        return self._sent.popleft()[0]
+
+    def wait(self, call: Call, deadline: Milliseconds) -> None:
+        """Wait for an answer on record until a deadline."""
+        self._waiting.append((call, deadline))
+
+    def answered_by(self, request: HttpRequest) -> list[Call]:
+        """Remove and return those that wait for the answer to the same request."""
+        return [call for call, _ in self._take(lambda c, _: key_of(c.request) == key_of(request))]
+
+    def given_up(self, until: Milliseconds) -> list[tuple[Call, Milliseconds]]:
+        """Remove and return those whose deadline has come, each with that."""
+        return self._take(lambda _, deadline: deadline <= until)
+
+    def _take(
+        self, is_meant: Callable[[Call, Milliseconds], bool]
+    ) -> list[tuple[Call, Milliseconds]]:
+        if not self._waiting:
+            return []
+        taken = [each for each in self._waiting if is_meant(*each)]
+        self._waiting = [each for each in self._waiting if each not in taken]
+        return taken
+
+
+class RecordedPages:
+    """The page that the new bot asks for, answered by the recorded reading of the same."""
+
+    def __init__(self) -> None:
+        """Begin with nothing asked for and nothing read."""
+        self._asked: FetchPage | None = None
+        # The last reading that the new bot had not asked for at its time, with its path.
+        self._held: tuple[str, PageFetched] | None = None
+
+    def ask(self, page: FetchPage) -> None:
+        """Ask for a page, in place of the one before."""
+        self._asked = page
+
+    def read(self, path: str, fetched: PageFetched) -> PageFetched | None:
+        """Return a recorded reading for the new bot if it has asked for it; else hold it."""
+        if self._asked is None or self._asked.path != path:
+            self._held = path, fetched
+            return None
+        number, self._asked = self._asked.id, None
+        return msgspec.structs.replace(fetched, id=number)
+
+    def take(self) -> PageFetched | None:
+        """Return what was read before the new bot asked for it; `None` if there is no such."""
+        if self._asked is None or self._held is None or self._held[0] != self._asked.path:
+            return None
+        fetched = msgspec.structs.replace(self._held[1], id=self._asked.id)
+        self._asked = self._held = None
+        return fetched
+
+
+def frame_of(frame: bytes | None, caused: Sequence[Record]) -> bytes | None:
+    """Return a frame of the exchange, which may be the one that the bot was given.
+
+    A recording that was cut there lacks it.
+    """
+    if frame is not None:
+        return frame
+    if caused and isinstance(caused[0].what, FrameRecord):
+        return caused[0].what.frame
+    return None

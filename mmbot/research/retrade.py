@@ -5,7 +5,9 @@ belonged to the recorded account is not taken over: a new paper exchange answers
 fills its orders by the recorded trades. Real orders of the recorded account are taken out of the
 books. Whatever a paper bot on record did as well takes effect where that one's did, so the same
 settings give the very fills that happened; anything else takes effect a moment later, and its
-readings of the market are answered as the exchange last answered the same.
+readings of the market are answered as the exchange last answered the same. With other settings
+orders live until their market closes, and what the stream tells is read once an hour only, as
+nothing that either guards against can happen.
 
 Calendar, exchange and counts are those of the recording. A belief is the recorded one, unless the
 settings ask for another forecast, which is then fitted. Like all paper trading it moves no market,
@@ -30,9 +32,12 @@ from mmbot.recording.outside import (
 )
 from mmbot.recording.records import FrameRecord, Record, SessionRecord
 from mmbot.recording.replay import beginning
-from mmbot.research.traded_again import Fit, Ledger, SessionSummary, TradedSession
+from mmbot.research.again import Fit, Ledger, SessionSummary
+from mmbot.research.traded_again import TradedSession
+from mmbot.research.unguarded import UNGUARDED_INTERVALS, unguarded
 from mmbot.research.week_path import PathKeeper
 from mmbot.trading.commands import RecordFill
+from mmbot.trading.values import USUAL_INTERVALS
 
 
 def retrade(
@@ -81,15 +86,17 @@ def retrade(
         is_first = False
         paper = msgspec.structs.replace(paper, fills=tuple(ledger.unsettled_fills()))
     used = _settings(begun.settings, settings)
+    is_same = used == _settings(begun.settings, None)
     session = TradedSession(
         begun,
         paper,
-        used,
+        used if is_same else unguarded(used),
         ledger,
         None if used.forecast == begun.settings.forecast else fit,
         is_first=is_first,
         real_orders=real_orders,
         follows=settings is None,
+        intervals=USUAL_INTERVALS if is_same else UNGUARDED_INTERVALS,
     )
     session.summary.first = began.now
     session.summary.held = len(paper.fills) if is_first else 0

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mmbot.research.backtest import WeekResult
 from mmbot.research.past_history import result_of
+from mmbot.research.replayed_week import MarketOutcome, ReplayedWeek
 from mmbot.research.week_path import PathKeeper
-from mmbot.research.week_replay import MarketOutcome, ReplayedWeek
 from mmbot.research.yardstick import strikes_in_order
 from mmbot.trading.commands import MarketSample, Markout, RecordFill, RecordSettlement
 from mmbot.trading.values import event_of

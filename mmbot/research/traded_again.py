@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
-
-import msgspec
+from collections import deque
+from collections.abc import Sequence
 
 from mmbot.bot import driver
 from mmbot.bot.bot import Bot
@@ -24,16 +21,13 @@ from mmbot.bot.inputs import (
     StreamOpened,
     TimerFired,
 )
-from mmbot.bot.outputs import FetchPage, FitForecast, Output
+from mmbot.bot.outputs import FetchPage, FitForecast
 from mmbot.config import Settings
-from mmbot.forecast.fitting import Predictor
-from mmbot.kalshi import messages as wire
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.paper.paper_trading import PaperTrading, passes
 from mmbot.recording import records
 from mmbot.recording.outside import (
-    ONLY_RECORDS,
     AlreadyRead,
     AnswerArrived,
     AnsweredInside,
@@ -42,18 +36,27 @@ from mmbot.recording.outside import (
     PaperBegan,
     TapeBegan,
 )
-from mmbot.recording.records import FitRecord, FrameRecord, Record, SessionRecord
+from mmbot.recording.records import FitRecord, Record, SessionRecord
 from mmbot.recording.replay import Unsigning
+from mmbot.research.again import Fit, Ledger, SessionSummary, mids_of, process_event
 from mmbot.research.real_account import WithoutAccount
 from mmbot.research.recorded_beliefs import RecordedBeliefs
-from mmbot.research.recorded_market import Books, RecordedReadings, RecordedStream, key_of
-from mmbot.research.recorded_requests import RecordedRequests
+from mmbot.research.recorded_market import (
+    Books,
+    RecordedReadings,
+    RecordedStream,
+    books_of,
+    read_frame,
+)
+from mmbot.research.recorded_requests import (
+    RecordedPages,
+    RecordedRequests,
+    UnrecordedCalls,
+    frame_of,
+)
 from mmbot.trading.commands import Note
-from mmbot.trading.events import Halted, SessionStarted, SettingsChanged
-from mmbot.trading.losses import PnlMark
 from mmbot.trading.state import TradingState
-from mmbot.trading.values import Fill
-from mmbot.underlying.calendar import CalendarClock
+from mmbot.trading.values import Intervals
 from mmbot.units import Milliseconds
 
 # The daemon lets time pass for its paper orders once a second: whatever was due so long ago has
@@ -66,58 +69,6 @@ _LATEST_TIMER_MS: Milliseconds = 10_000
 _DELAY_MS: Milliseconds = 2
 # A bot asks for no more at one instant; more would be a loop without end.
 _MOST_AT_ONCE = 10_000
-
-
-class Ledger(Protocol):
-    """Keeps what the new bot records, from one session to the next."""
-
-    def write(self, record: driver.Record, /) -> None:
-        """Keep a record."""
-
-    def unsettled_events(self) -> tuple[str, ...]:
-        """Return the events with a fill or a sample in a market whose settlement is not final."""
-
-    def fills_of(self, events: Iterable[str], /) -> tuple[tuple[Fill, ...], tuple[Fill, ...]]:
-        """Return the fills of these events: the confirmed ones, and the others."""
-
-    def unsettled_fills(self) -> list[Fill]:
-        """Return the fills in every market without a settlement."""
-
-    def latest_marks(self) -> tuple[PnlMark, ...]:
-        """Return the latest mark of each of the most recently marked events."""
-
-
-Fit = Callable[[FitForecast], Predictor]
-
-
-class SessionSummary(msgspec.Struct):
-    """What one session of a recording held, and what the new bot made of it.
-
-    Attributes:
-        session: The session's name.
-        clock: Its calendar.
-        held: The fills of earlier sessions with which it began.
-        real_orders: Whether the bot on record traded real orders.
-        first: The time of the first record, in milliseconds.
-        last: The time of the last record.
-        frames: The frames of the exchange.
-        interruptions: How often the stream was lost.
-        unserved: Requests of the new bot to which the recording has no answer.
-        mids: The last midpoint of each market, in dollars, of those that had one.
-        notes: How often the new bot logged what.
-    """
-
-    session: str
-    clock: CalendarClock
-    held: int = 0
-    real_orders: bool = False
-    first: Milliseconds = 0
-    last: Milliseconds = 0
-    frames: int = 0
-    interruptions: int = 0
-    unserved: int = 0
-    mids: dict[str, float] = msgspec.field(default_factory=dict)
-    notes: Counter[str] = msgspec.field(default_factory=Counter)
 
 
 class TradedSession:
@@ -134,6 +85,7 @@ class TradedSession:
         is_first: bool,
         real_orders: bool,
         follows: bool,
+        intervals: Intervals,
     ) -> None:
         """Begin before the first record.
 
@@ -146,6 +98,7 @@ class TradedSession:
             is_first: Whether the new bot begins with what the one on record held.
             real_orders: Whether the bot on record traded real orders, which are to be taken out.
             follows: Whether settings that were changed on record are changed for the new bot too.
+            intervals: How often the new bot looks at what it has not been told.
         """
         self._follows = follows
         self.summary = SessionSummary(begun.session, begun.clock, real_orders=real_orders)
@@ -154,8 +107,8 @@ class TradedSession:
         self._beliefs = RecordedBeliefs()
         self._fit = fit
         rng = random.Random(begun.session)  # noqa: S311 (the recorder's)
-        self._bot = Bot(settings, begun.clock, Unsigning(), begun.session, rng)
-        self._driver = Driver(self._bot.handle, self._clock, self._execute)
+        self._bot = Bot(settings, begun.clock, Unsigning(), begun.session, rng, intervals)
+        self._driver = Driver(self._bot.handle, self._clock, lambda output: execute(output, self))
         self._patience: Milliseconds = round(settings.orders.answer_timeout_seconds * 1000)
         self._account = WithoutAccount() if real_orders else None
         self._paper = PaperTrading(paper)
@@ -167,14 +120,11 @@ class TradedSession:
         self._times: deque[Milliseconds] = deque()
         self._aged: Milliseconds = 0
         self._due: Milliseconds | None = None
-        # Requests on their way, and when they take effect.
-        self._calls: deque[tuple[Call, Milliseconds]] = deque()
-        self._unanswered: list[tuple[Call, Milliseconds]] = []
+        self._calls = UnrecordedCalls()
         self._commands: list[bytes] = []
         self._books: Books = {}
         self._connected = self._reconnecting = False
-        self._page: FetchPage | None = None
-        self._page_read: tuple[str, PageFetched] | None = None
+        self._pages = RecordedPages()
         self._fit_wanted: FitForecast | None = None
 
     @property
@@ -204,16 +154,13 @@ class TradedSession:
     def finish(self) -> None:
         """Let what is still on its way take effect."""
         self._pass_time(self._now + _DELAY_MS)
-        for event in self.state.events.values():
-            for ticker, market in event.markets.items():
-                if market.market_mid.mid is not None:
-                    self.summary.mids[ticker] = market.market_mid.mid
+        self.summary.mids |= mids_of(self.state)
 
     def _happen(self, cause: Record, caused: list[Record], *, timer_is_same: bool) -> None:
         what = cause.what
         match what:
             case FrameArrived(frame):
-                data = _frame(frame, caused)
+                data = frame_of(frame, caused)
                 if data is not None:
                     self._frame_arrived(data, cause.now)
             case AnsweredInside():
@@ -241,19 +188,12 @@ class TradedSession:
                 wanted = self._fit_wanted
                 fitted = self._fit(wanted) if self._fit and wanted else self._beliefs
                 self._give(cause, ForecastFitted(fitted, week))
-            case EventsHeld() if not self._is_first:
-                held = self._ledger.unsettled_events()
-                self._give(cause, EventsHeld(held, *self._ledger.fills_of(held)))
-            case EventOccurred(SessionStarted() as started) if not self._is_first:
-                marks = self._ledger.latest_marks()
-                event = msgspec.structs.replace(started, marks=marks)
-                self._give(cause, EventOccurred(event))
-            case EventOccurred(Halted(reason=reason)) if reason == ONLY_RECORDS:
-                pass
-            case EventOccurred(SettingsChanged(settings)) if self._follows:
-                on_paper = msgspec.structs.replace(settings, mode="paper")
-                self._give(cause, EventOccurred(SettingsChanged(on_paper)))
-            case EventOccurred(SettingsChanged()) | PaperBegan() | TapeBegan() | SessionRecord():
+            case EventsHeld() | EventOccurred():
+                earlier = None if self._is_first else self._ledger
+                given = process_event(what, earlier, follows=self._follows)
+                if given is not None:
+                    self._give(cause, given)
+            case PaperBegan() | TapeBegan() | SessionRecord():
                 pass
             case _:
                 self._give(cause, records.given(what, self._beliefs))
@@ -285,21 +225,9 @@ class TradedSession:
             if public is None:
                 return
             data = public
-        if b'"subscribed"' in data or b"lifecycle" in data:
-            data = self._read_frame(data)
+        data = read_frame(data, self._stream, self._readings)
         for frame in self._paper.incoming(data, now):
             self._handle(FrameReceived(frame))
-
-    def _read_frame(self, data: bytes) -> bytes:
-        try:
-            frame = wire.decode_frame(data)
-            if frame.type == "subscribed":
-                return self._stream.subscribed(frame, data)
-        except wire.Malformed:
-            return data
-        if frame.type == "market_lifecycle_v2":
-            self._readings.tell(frame.msg)
-        return data
 
     def _answered_inside(self, caused: Sequence[Record], now: Milliseconds) -> None:
         self._aged = now
@@ -328,18 +256,13 @@ class TradedSession:
             self._handle(CallAnswered(call.id, answer if inside is None else inside))
         self._give_frames()
         if request is not None and answer is not None:
-            for each, deadline in self._unanswered[:]:
-                if key_of(each.request) == key_of(request):
-                    self._unanswered.remove((each, deadline))
-                    self._handle(CallAnswered(each.id, answer))
+            for each in self._calls.answered_by(request):
+                self._handle(CallAnswered(each.id, answer))
 
     def _page_fetched(self, cause: Record, fetched: PageFetched) -> None:
-        path = self._asked.pages.pop(fetched.id, "")
-        if self._page is not None and self._page.path == path:
-            number, self._page = self._page.id, None
-            self._give(cause, msgspec.structs.replace(fetched, id=number))
-        else:
-            self._page_read = path, fetched
+        given = self._pages.read(self._asked.pages.pop(fetched.id, ""), fetched)
+        if given is not None:
+            self._give(cause, given)
 
     # What only the new bot does
 
@@ -348,24 +271,22 @@ class TradedSession:
         self._times.clear()
         for _ in range(_MOST_AT_ONCE):
             timer = None if self._is_timer_on_record(until) else self._due
-            sent = self._calls[0][1] if self._calls else None
+            sent = self._calls.next_due
             due = min((each for each in (timer, sent) if each is not None), default=None)
             if due is None or due > until:
                 break
             self._now = max(self._now, due)
             if due == sent:
-                self._answer(self._calls.popleft()[0])
+                self._answer(self._calls.pop())
             else:
                 self._due = None
                 self._handle(TimerFired())
             self._serve()
-        for call, deadline in self._unanswered[:]:
-            if deadline <= until:
-                self._unanswered.remove((call, deadline))
-                self.summary.unserved += 1
-                self._now = max(self._now, deadline)
-                self._handle(CallAnswered(call.id, None))
-                self._serve()
+        for call, deadline in self._calls.given_up(until):
+            self.summary.unserved += 1
+            self._now = max(self._now, deadline)
+            self._handle(CallAnswered(call.id, None))
+            self._serve()
         if self._aged and until > self._aged + _AGED_EVERY_MS:
             self._now = max(self._now, until - _AGEING_MS)
             self._age(until - _AGEING_MS)
@@ -390,12 +311,8 @@ class TradedSession:
                 for frame in self._stream.answers(self._commands.pop(0), self._known_books):
                     for given in self._paper.incoming(frame, self._now):
                         self._handle(FrameReceived(given))
-            elif (
-                self._page is not None and self._page_read and self._page_read[0] == self._page.path
-            ):
-                number, self._page = self._page.id, None
-                (_, fetched), self._page_read = self._page_read, None
-                self._handle(msgspec.structs.replace(fetched, id=number))
+            elif (fetched := self._pages.take()) is not None:
+                self._handle(fetched)
             else:
                 return
         raise RuntimeError(f"the bot asks for more than {_MOST_AT_ONCE:,} things at one instant")
@@ -405,7 +322,7 @@ class TradedSession:
         if answer is None:
             answer = self._readings.answer(call.request)
             if answer is None:
-                self._unanswered.append((call, self._now + self._patience))
+                self._calls.wait(call, self._now + self._patience)
                 return
         self._handle(CallAnswered(call.id, answer))
         self._give_frames()
@@ -422,9 +339,7 @@ class TradedSession:
         self._handle(StreamOpened())
 
     def _known_books(self) -> Books:
-        for market in self._paper.markets():
-            if market.book is not None:
-                self._books[market.ticker] = market.terms.market_id, market.book
+        self._books |= books_of(self._paper.markets())
         return self._books
 
     # The bot
@@ -441,13 +356,10 @@ class TradedSession:
         for frame in self._paper.take():
             self._handle(FrameReceived(frame))
 
-    def _execute(self, output: Output) -> None:
-        execute(output, self)
-
     def send_call(self, call: Call) -> None:
         """Have it served as the recorded one, or a moment later."""
         if not self._asked.is_made(call):
-            self._calls.append((call, self._now + _DELAY_MS))
+            self._calls.send(call, self._now + _DELAY_MS)
 
     def transmit(self, frame: bytes) -> None:
         """Have it answered by the record, or at the end of the step."""
@@ -467,7 +379,7 @@ class TradedSession:
 
     def fetch_page(self, page: FetchPage) -> None:
         """Have it answered by the record."""
-        self._page = page
+        self._pages.ask(page)
 
     def fit_forecast(self, fit: FitForecast) -> None:
         """Fit when that is done on record."""
@@ -486,15 +398,3 @@ class TradedSession:
 
     def sweep_confirmed(self) -> None:
         """End with the recording."""
-
-
-def _frame(frame: bytes | None, caused: Sequence[Record]) -> bytes | None:
-    """Return a frame of the exchange, which may be the one that the bot was given.
-
-    A recording that was cut there lacks it.
-    """
-    if frame is not None:
-        return frame
-    if caused and isinstance(caused[0].what, FrameRecord):
-        return caused[0].what.frame
-    return None

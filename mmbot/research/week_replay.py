@@ -4,16 +4,15 @@ The week's counts appear on the pages when they were seen, its trades and candle
 (`past_books`), and the bot's orders stay in the paper exchange. An order fills where a trade goes
 strictly through its price, and in its turn at its price if a queue is given, never for more than
 the trade's size. A trade that is needed by no order and changes no book is not told to the bot. No
-connection fails here, so orders live for an hour and a silent stream is not doubted.
+connection fails here, so orders live until their market closes and a silent stream is not doubted.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeAlias
 
 import msgspec
 
@@ -36,7 +35,7 @@ from mmbot.errors import BadInput
 from mmbot.faultlab.scheduler import Scheduler
 from mmbot.forecast.fitting import Predictor
 from mmbot.history.rows import Candle, Trade
-from mmbot.history.weeks import PastEvent, PastWeek, Release
+from mmbot.history.weeks import PastEvent, Release
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpRequest
 from mmbot.paper.paper_trading import PaperTrading
@@ -44,7 +43,15 @@ from mmbot.recording.outside import PaperBegan
 from mmbot.recording.replay import Unsigning
 from mmbot.research.past_books import PastBooks
 from mmbot.research.past_exchange import PastExchange, PastSite
-from mmbot.research.week_path import LOOKED_EVERY_MS, PathKeeper, WeekPath
+from mmbot.research.replayed_week import (
+    FillRules,
+    PredictorSource,
+    ReplayedWeek,
+    WeekToReplay,
+    outcomes,
+)
+from mmbot.research.unguarded import UNGUARDED_INTERVALS, unguarded
+from mmbot.research.week_path import LOOKED_EVERY_MS, PathKeeper
 from mmbot.trading.book import Top
 from mmbot.trading.commands import (
     MarketSample,
@@ -55,107 +62,13 @@ from mmbot.trading.commands import (
     VoidFill,
 )
 from mmbot.trading.events import SessionStarted
-from mmbot.trading.values import Intervals
-from mmbot.underlying.calendar import CalendarClock, Week
-from mmbot.underlying.counts import Counts
-from mmbot.units import Count, Milliseconds, Money, Price
+from mmbot.underlying.calendar import Week
+from mmbot.units import Milliseconds, Money, Price
 
 # The bot starts so long before the opening, when the counts of Monday morning are out.
 _LEAD_MS: Milliseconds = 300_000
 _AFTER_CLOSE_MS: Milliseconds = 60_000
 _READING_MS: Milliseconds = 40
-_LIFETIME_SECONDS = 3_600
-_HOUR_MS: Milliseconds = 3_600_000
-# Longer than any week, and an hour: no message is lost here. A bot that has used up what it may
-# lose would look for room every second for days.
-_INTERVALS = Intervals(10**12, _HOUR_MS, _HOUR_MS, _HOUR_MS, no_room_ms=300_000)
-
-
-class FillRules(msgspec.Struct, frozen=True):
-    """How orders come to the market and fill there.
-
-    Attributes:
-        delay_ms: From a decision to its effect; where it were nothing, an answer would bear the
-            time of its request, and could not be told from one before it.
-        queue_ahead: If given, an order also fills at its own price once so many contracts have
-            traded there; else only a trade strictly through its price fills it.
-        holds_ms: How long a price is known that no minute candle confirms.
-    """
-
-    delay_ms: Milliseconds = 250
-    queue_ahead: Count | None = None
-    holds_ms: Milliseconds = 15 * 60_000
-
-    def __post_init__(self) -> None:
-        if self.delay_ms < 1:
-            raise ValueError("a decision takes a millisecond at least")
-
-
-class MarketOutcome(msgspec.Struct, frozen=True):
-    """A market of the week and what YES paid."""
-
-    ticker: str
-    payout: Price
-
-
-class ReplayedWeek(msgspec.Struct, frozen=True):
-    """What the whole bot did in a week, as its ledger has it, and what the markets paid.
-
-    Attributes:
-        event: The week's event.
-        clock: The calendar as a function of the times.
-        markets: Its markets, in ascending order of strike.
-        fills: The fills, in the order of time.
-        markouts: Their markouts.
-        samples: Views of the markets, filled or not.
-        later: For each fill, by its key, what YES was worth at the end of the next day: the
-            midpoint, else the last trade, else the payout.
-        trades: How many trades happened.
-        shown: How many times a book changed.
-        path: What it saw and quoted, if that was wanted.
-    """
-
-    event: str
-    clock: CalendarClock
-    markets: tuple[MarketOutcome, ...]
-    fills: tuple[RecordFill, ...]
-    markouts: tuple[Markout, ...]
-    samples: tuple[MarketSample, ...]
-    later: dict[tuple[str, str], float]
-    trades: int = 0
-    shown: int = 0
-    path: WeekPath | None = None
-
-
-class WeekToReplay(msgspec.Struct, frozen=True):
-    """A week and how to read it.
-
-    Attributes:
-        past: What is known of it.
-        events: Returns its trades, candles and releases in the order of time.
-        with_minutes: The markets of which there are candles of a minute.
-        counts: Every count with its vintages.
-    """
-
-    past: PastWeek
-    events: Callable[[], Iterable[PastEvent]]
-    with_minutes: frozenset[str]
-    counts: Counts
-
-
-PredictorSource: TypeAlias = Callable[[FitForecast], Predictor]
-
-
-def outcomes(past: PastWeek) -> tuple[MarketOutcome, ...]:
-    """Return the markets that can be traded; raise `BadInput` if one has no result."""
-    found = []
-    for market in past.markets:
-        if market.strike is None:
-            continue
-        if market.yes_value is None:
-            raise BadInput(f"{market.ticker} has no result yet; its week is left out")
-        found.append(MarketOutcome(market.ticker, market.yes_value))
-    return tuple(found)
 
 
 def replay_week(
@@ -171,7 +84,7 @@ def replay_week(
 
     Args:
         week: The week.
-        settings: The bot's settings; its orders live for an hour whatever they say.
+        settings: The bot's settings; its orders live until the close whatever they say.
         cash: The account's cash at its start.
         fit: Fits a forecast.
         rules: How orders fill.
@@ -215,13 +128,13 @@ class _Replay:
         self._shown: dict[str, Top | None] = dict.fromkeys(self._tickers)
         self._checks: dict[str, Milliseconds] = {}
         self._last_trade: dict[str, Price] = {}
-        settings = _as_replayed(settings)
+        settings = msgspec.structs.replace(unguarded(settings), mode="paper")
         ids = random.Random(f"paper {name}").getrandbits(63)  # noqa: S311
         series = past.event.series
         subaccount = settings.exchange.subaccount
         self._paper = PaperTrading(PaperBegan(series, subaccount, cash, (), ids), rules.queue_ahead)
         bot_rng = random.Random(f"bot {name}")  # noqa: S311
-        self._bot = Bot(settings, past.clock, Unsigning(), "replay", bot_rng, _INTERVALS)
+        self._bot = Bot(settings, past.clock, Unsigning(), "replay", bot_rng, UNGUARDED_INTERVALS)
         self._driver = Driver(self._bot.handle, lambda: self._scheduler.now, self._execute, decided)
         self._timer_due: Milliseconds | None = None
         self._trading = False
@@ -452,8 +365,3 @@ class _Replay:
         ticker, at = filled.fill.ticker, self._clock.at(filled.fill.at)
         next_day = self._day_ends.get(at.date() + dt.timedelta(days=1), {})
         return next_day.get(ticker, self._tickers[ticker].payout / 10_000)
-
-
-def _as_replayed(settings: Settings) -> Settings:
-    orders = msgspec.structs.replace(settings.orders, lifetime_seconds=_LIFETIME_SECONDS)
-    return msgspec.structs.replace(settings, mode="paper", orders=orders)

@@ -10,6 +10,8 @@ from mmbot.units import Milliseconds
 
 # In the place of an event's ticker: the engine is woken for what may concern every event.
 EVERY_EVENT: Final = ""
+# The same, where it is woken to take views of markets, which concerns no quote.
+ONLY_VIEWS: Final = "views"
 
 
 class CommandBuffer:

@@ -49,6 +49,7 @@ from mmbot.trading.events import (
     OrderAbsent,
     OrderCancelled,
     OrderDecreased,
+    OrderEvent,
     OrderPlaced,
     OrderQueryFailed,
     OrderRenewed,
@@ -218,6 +219,8 @@ class Engine:
             ):
                 affected = _tickers(self._orders.apply(event, now))
                 self._account.check_ends(now)
+                if self.state.without_room and _may_make_room(event):
+                    self._wake_for_room(now)
                 if isinstance(event, Filled) and affected:
                     self._listings.book_late_fills(now)
                     # Whether the exchange stands by it shows once its list has it.
@@ -454,6 +457,14 @@ class Engine:
         self._buffer.wake_by(self._listings.fees.next_change(now))
         for event_state in self.state.events.values():
             self._buffer.wake_by(event_state.next_change(now), event_state.ticker)
+        # What a day may lose is counted anew.
+        self._buffer.wake_by(_next_day(self.state.clock, now))
+
+    def _wake_for_room(self, now: Milliseconds) -> None:
+        """Have what found no room looked at; the market that made it is first to quote in it."""
+        waiting = (self.state.event_of_market[t].ticker for t in sorted(self.state.without_room))
+        for event_ticker in dict.fromkeys(waiting):
+            self._buffer.wake_by(now + self.state.intervals.no_room_ms, event_ticker)
 
     def _all_markets(self) -> _Tickers:
         return tuple(self.state.event_of_market)
@@ -465,6 +476,19 @@ class Engine:
 
 def _tickers(ticker: str | None) -> _Tickers:
     return () if ticker is None else (ticker,)
+
+
+def _next_day(clock: CalendarClock, now: Milliseconds) -> Milliseconds:
+    """Return when the next day begins by the calendar."""
+    at = clock.at(now)
+    return clock.wall_time(dt.datetime.combine(at.date() + dt.timedelta(1), dt.time(), at.tzinfo))
+
+
+def _may_make_room(event: OrderEvent) -> bool:
+    """Return whether an order may take up less than before."""
+    if isinstance(event, OrderReported):
+        return event.report.status == "ended"
+    return not isinstance(event, OrderPlaced | OrderRenewed | WriteUnknown | OrderQueryFailed)
 
 
 def _weighing(past: WeekWeight) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 import msgspec
@@ -32,6 +33,9 @@ _GREATEST_PROBABILITY = 0.995
 _SPREAD_TO_BEGIN, _SPREAD_TO_END = 10 * ONE_CENT, 14 * ONE_CENT
 # How long the last mid stays valid after the book stopped showing it.
 _REMEMBERED_MS = 30 * 60_000
+
+# Mids lie on a grid, and a belief stays for a day.
+_LOGITS_KEPT = 4096
 
 EMPTY = Top(None, None)
 
@@ -103,17 +107,23 @@ def pool(
         market = sharpness * logits([mid for mid in mids if mid is not None])
         known = market - odds[with_mid]
         gaps = np.interp(np.arange(len(odds)), with_mid, known, left=np.nan, right=np.nan)
-    pooled = odds + (1 - weight) * np.nan_to_num(gaps)
+    is_gap = np.isnan(gaps)
+    pooled = odds + (1 - weight) * np.where(is_gap, 0.0, gaps)
     above = monotone([1 / (1 + math.exp(-o)) for o in pooled.tolist()])
-    without_mid = (np.isnan(gaps) & (weight < 1)).tolist()
+    without_mid = (is_gap & (weight < 1)).tolist()
     return Pooled(tuple(_clipped(above).tolist()), tuple(without_mid))
 
 
 def logits(probabilities: Sequence[float]) -> npt.NDArray[np.float64]:
     """Return the log-odds of probabilities, clipped first."""
-    clipped = _clipped(probabilities)
+    return np.array([_logit(probability) for probability in probabilities])
+
+
+@lru_cache(_LOGITS_KEPT)
+def _logit(probability: float) -> float:
+    clipped = min(max(probability, 1 - _GREATEST_PROBABILITY), _GREATEST_PROBABILITY)
     # `math.log` gives the same on every machine, which a vectorised one need not.
-    return np.array([math.log(odds) for odds in (clipped / (1 - clipped)).tolist()])
+    return math.log(clipped / (1 - clipped))
 
 
 def monotone(values: Sequence[float]) -> list[float]:
@@ -135,7 +145,8 @@ def monotone(values: Sequence[float]) -> list[float]:
 
 
 def _clipped(probabilities: Sequence[float]) -> npt.NDArray[np.float64]:
-    clipped: npt.NDArray[np.float64] = np.clip(
-        probabilities, 1 - _GREATEST_PROBABILITY, _GREATEST_PROBABILITY
+    # `np.clip` does the same in several times the time.
+    clipped: npt.NDArray[np.float64] = np.minimum(
+        np.maximum(probabilities, 1 - _GREATEST_PROBABILITY), _GREATEST_PROBABILITY
     )
     return clipped

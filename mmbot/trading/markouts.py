@@ -11,9 +11,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from heapq import heappop, heappush
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from mmbot.trading.command_buffer import CommandBuffer
+from mmbot.trading.command_buffer import ONLY_VIEWS, CommandBuffer
 from mmbot.trading.commands import (
     Horizon,
     MarketSample,
@@ -42,7 +42,7 @@ _DIGESTION_MS = 60_000
 # The last sample at a number of published days is taken this long before it ends.
 _BEFORE_THE_END_MS = 2_000
 # First samples are looked for no more often than this.
-_SAMPLING_INTERVAL_MS = 1_000
+SAMPLING_INTERVAL_MS: Final[Milliseconds] = 1_000
 # The most markouts pending at once, of each kind; further fills have none.
 _MOST_PENDING = 10_000
 
@@ -94,7 +94,11 @@ class Markouts:
         return RecordFill(fill, days_published, view, confirmed)
 
     def belief_updated(self, event_state: EventState, now: Milliseconds) -> None:
-        """Schedule the markouts of fills whose next count is in an event's new belief."""
+        """Schedule the markouts of fills whose next count is in an event's new belief.
+
+        The first samples with it are looked for once it is in the prices.
+        """
+        self._buffer.wake_by(now + SAMPLING_INTERVAL_MS, ONLY_VIEWS)
         for _ in range(len(self._awaiting_count)):
             fill, days_published = self._awaiting_count.popleft()
             market = self._state.find_market(fill.ticker)
@@ -107,15 +111,19 @@ class Markouts:
     def take_due(self, now: Milliseconds) -> None:
         """Take every view that is due; ask to be woken for the next."""
         markouts = self._due_markouts(now)
-        samples = self._due_samples(now) if now >= self._sampling_due else []
-        self._buffer.wake_by(self._next_end)
+        if now >= self._sampling_due:
+            samples = self._due_samples(now)
+            self._buffer.wake_by(self._next_end, ONLY_VIEWS)
+        else:
+            samples = []
+            self._buffer.wake_by(self._sampling_due, ONLY_VIEWS)
         if markouts or samples:
             self._buffer.add(RecordViews(tuple(samples), tuple(markouts)))
 
     def _schedule(self, fill: Fill, horizon: Horizon, at: Milliseconds) -> None:
         if len(self._due) < _MOST_PENDING:
             heappush(self._due, _Due(at, fill.trade_id, fill.order_id, fill.ticker, horizon))
-            self._buffer.wake_by(at)
+            self._buffer.wake_by(at, ONLY_VIEWS)
 
     def _due_markouts(self, now: Milliseconds) -> list[Markout]:
         taken = []
@@ -125,7 +133,7 @@ class Markouts:
                 view = _view(self._state.event_of_market[due.ticker], due.ticker)
                 taken.append(Markout(due.trade_id, due.order_id, due.horizon, now, view))
         if self._due:
-            self._buffer.wake_by(self._due[0].at)
+            self._buffer.wake_by(self._due[0].at, ONLY_VIEWS)
         return taken
 
     def _is_current(self, ticker: str, now: Milliseconds) -> bool:
@@ -145,7 +153,7 @@ class Markouts:
                 sample = self._sample(event_state, market, now)
                 if sample is not None:
                     taken.append(sample)
-        next_ = now + _SAMPLING_INTERVAL_MS
+        next_ = now + SAMPLING_INTERVAL_MS
         self._sampling_due = next_ if self._next_end is None else min(next_, self._next_end)
         return taken
 

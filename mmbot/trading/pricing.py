@@ -13,6 +13,7 @@ filled, as happens when a counterparty knows more than the belief; each side on 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -33,6 +34,8 @@ _Floats: TypeAlias = npt.NDArray[np.float64]
 _DAYS_WITHOUT_MID = 3
 # The prices in dollars at which the longshot edge is set, and the first at which there is none.
 _LONGSHOT_PRICES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+# Settings and fees differ now and then; a process meets a handful.
+_TABLES_KEPT = 16
 
 
 class QuoteLimits(msgspec.Struct, frozen=True):
@@ -81,8 +84,9 @@ def price_event(
     reservations = reservation_prices(cells, wealth)
     above, reserved = np.array(pooled.above), np.array(reservations)
     edges = np.array([quoting.edge(value) for value in reservations])
-    yes_edges = edges + _longshot_edges(reserved - edges, quoting, fee)
-    no_edges = edges + _longshot_edges(1 - reserved - edges, quoting, fee)
+    longshot_edges = _longshot_edges(quoting.longshot_edge_cents, fee)
+    yes_edges = edges + np.interp(reserved - edges, *longshot_edges)
+    no_edges = edges + np.interp(1 - reserved - edges, *longshot_edges)
     share = 1 - quoting.margin_at(days_published)
     yes_costs = np.maximum(np.minimum(reserved - yes_edges, share * above), 0.0)
     no_costs = np.maximum(np.minimum(1 - reserved - no_edges, share * (1 - above)), 0.0)
@@ -125,22 +129,22 @@ def _prices(costs: _Floats, fee: MakerFee) -> _Floats:
     return np.array(paid) / ONE_DOLLAR
 
 
-def _longshot_edges(most: _Floats, quoting: QuotingSettings, fee: MakerFee) -> _Floats:
-    """Return the further edge where otherwise `most` could be paid, in dollars.
+@lru_cache(_TABLES_KEPT)
+def _longshot_edges(cents: tuple[float, ...], fee: MakerFee) -> tuple[_Floats, _Floats]:
+    """Return what could be paid otherwise, ascending, and the further edge there, in dollars.
 
-    It is the edge that the settings want at the price p which is then paid,
-    p + fee(p) + edge(p) = most. The left side rises with p, as no edge falls by more than the price
-    rises; so the more a side is worth, the more is paid for it. Where a fee falls as well, that
-    holds for the most that the left side has reached.
+    It is the edge that the settings want at the price p which is then paid: what could be paid is
+    p + fee(p) + edge(p), which rises with p, as no edge falls by more than the price rises; so
+    the more a side is worth, the more is paid for it. Where a fee falls as well, that holds for
+    the most that it has reached.
     """
     prices = np.array(_LONGSHOT_PRICES)
-    edges = np.array((*quoting.longshot_edge_cents, 0.0)) * ONE_CENT / ONE_DOLLAR
+    edges = np.array((*cents, 0.0)) * ONE_CENT / ONE_DOLLAR
     if not fee.is_free:
         all_prices = np.arange(ONE_DOLLAR + 1) / ONE_DOLLAR
         edges = np.interp(all_prices, prices, edges)
         prices = costs_in_dollars(fee)
-    found: _Floats = np.interp(most, np.maximum.accumulate(prices + edges), edges)
-    return found
+    return np.maximum.accumulate(prices + edges), edges
 
 
 def _whole(contracts: float) -> Count:

@@ -11,9 +11,10 @@ from typing import Final, NamedTuple
 
 from mmbot.forecast.belief import Belief
 from mmbot.trading.book import Top
-from mmbot.trading.command_buffer import EVERY_EVENT, CommandBuffer
+from mmbot.trading.command_buffer import EVERY_EVENT, ONLY_VIEWS, CommandBuffer
 from mmbot.trading.commands import RecordPnlMark
 from mmbot.trading.fair import EMPTY, pool
+from mmbot.trading.markouts import SAMPLING_INTERVAL_MS
 from mmbot.trading.pricing import price_event
 from mmbot.trading.state import Calm, EventState, MarketState, PricingInputs, TradingState
 from mmbot.units import MONEY_PER_DOLLAR, Milliseconds
@@ -62,7 +63,7 @@ def reprice(
     changed: list[str] = []
     readings: dict[str, list[_Reading]] = {}
     for ticker in affected:
-        reading = _read_book(state, ticker, now)
+        reading = _read_book(state, buffer, ticker, now)
         if reading.top_changed:
             changed.append(ticker)
         readings.setdefault(state.event_of_market[ticker].ticker, []).append(reading)
@@ -76,7 +77,7 @@ def reprice_market(
     state: TradingState, buffer: CommandBuffer, ticker: str, now: Milliseconds
 ) -> Iterable[str]:
     """Do the same for one market of which only the book may have changed."""
-    event_state, reading = state.event_of_market[ticker], _read_book(state, ticker, now)
+    event_state, reading = state.event_of_market[ticker], _read_book(state, buffer, ticker, now)
     priced = _reprice_event(state, buffer, event_state, [reading], now)
     if priced:
         return dict.fromkeys((ticker, *priced)) if reading.top_changed else priced
@@ -124,9 +125,12 @@ def _reprice_event(
     return event_state.markets if due else ()
 
 
-def _read_book(state: TradingState, ticker: str, now: Milliseconds) -> _Reading:
-    """Update a market's best prices and mid."""
-    market = state.event_of_market[ticker].markets[ticker]
+def _read_book(
+    state: TradingState, buffer: CommandBuffer, ticker: str, now: Milliseconds
+) -> _Reading:
+    """Update a market's best prices and mid; a mid that is new may be sampled, an old one ends."""
+    event_state = state.event_of_market[ticker]
+    market = event_state.markets[ticker]
     book, before = market.book, market.top
     if book is None:
         top, deep = None, EMPTY
@@ -135,7 +139,12 @@ def _read_book(state: TradingState, ticker: str, now: Milliseconds) -> _Reading:
             *state.orders.levels(ticker), state.settings.quoting.mid_depth
         )
     market.top = top
-    market.market_mid.update_from(deep, now)
+    mid, was_live = market.market_mid, market.market_mid.live
+    mid.update_from(deep, now)
+    if mid.live and not was_live:
+        buffer.wake_by(now + SAMPLING_INTERVAL_MS, ONLY_VIEWS)
+    elif not mid.live and mid.forgotten_at is not None and mid.forgotten_at > now:
+        buffer.wake_by(mid.forgotten_at, event_state.ticker)
     return _Reading(market, top != before, deep)
 
 

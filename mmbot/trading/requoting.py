@@ -31,7 +31,14 @@ from mmbot.trading.gate_checks import (
 )
 from mmbot.trading.gates import CLOSING_MARGIN_MS, NOT_LEARNT_YET, Gate, ShutGate
 from mmbot.trading.headroom import Headroom
-from mmbot.trading.orders import Order, OrderCause, OrderState, order_action, renewal_due
+from mmbot.trading.orders import (
+    Order,
+    OrderAction,
+    OrderCause,
+    OrderState,
+    order_action,
+    renewal_due,
+)
 from mmbot.trading.pricing import QuoteLimits
 from mmbot.trading.quoting import (
     Quote,
@@ -132,6 +139,7 @@ class Requote:
     def _review_market(
         self, event_state: EventState, market: MarketState, common_gate: Gate | None
     ) -> None:
+        self._state.without_room.discard(market.ticker)
         quotes = self._wanted(event_state, market, common_gate)
         hold = hold_gate(market, self._now)
         self._set_gate(event_state, market, quotes.gate or hold)
@@ -254,11 +262,10 @@ class Requote:
         elif action == "cancel" and now >= order.cancel_after:
             fair = market.fair if market.fair is not None else 0.5
             self._cancels.append(_Cancel(danger(order.side, order.price, fair), reason, order))
-        elif action == "renew" and not unknown and now >= order.change_after:
-            if self._expiry(market) > order.expires:
-                self._renewals.append(order)
+        elif action == "renew" and not unknown and self._may_renew(order, market):
+            self._renewals.append(order)
         else:
-            self._wake_for(order)
+            self._wake_for(order, attainable, action)
             if action == "keep" and attainable is wanted:
                 order.kept_for = wanted
 
@@ -281,19 +288,24 @@ class Requote:
             and order.kept_for == wanted
         )
 
-    def _wake_for(self, order: Order) -> None:
-        """Ask to be woken whenever the clock alone may change what to do about an order."""
+    def _may_renew(self, order: Order, market: MarketState) -> bool:
+        """Return whether an order may live longer, and a renewal was not refused a moment ago."""
+        return self._now >= order.change_after and self._expiry(market) > order.expires
+
+    def _wake_for(self, order: Order, wanted: Quote | None, action: OrderAction) -> None:
+        """Ask to be woken whenever the clock alone changes what to do about an order."""
         settings, now = self._state.settings, self._now
-        order.kept_until = renewal_due(order, settings.orders)
-        for due in (
-            order.kept_until,
-            order.placed_at + settings.quoting.minimum_rest,
-            order.cancel_after,
-            order.change_after,
+        renewal = renewal_due(order, settings.orders)
+        instants = [renewal, order.cancel_after, order.change_after]
+        rested = order.placed_at + settings.quoting.minimum_rest
+        if rested > now and action != order_action(
+            order, wanted, rested, settings.quoting, settings.orders
         ):
-            if due > now:
-                order.kept_until = min(order.kept_until, due)
-                self._buffer.wake_by(due, self._events[-1])
+            instants.append(rested)
+        to_come = [at for at in instants if at > now]
+        for at in to_come:
+            self._buffer.wake_by(at, self._events[-1])
+        order.kept_until = min([renewal, *to_come])
 
     def _attainable(self, order: Order, wanted: Quote) -> Quote:
         """Return `wanted` cut to the size that an order in this one's place could have."""
@@ -358,18 +370,16 @@ class Requote:
         most = 1 if unheard else self._state.settings.limits.orders
         for place in sorted(self._places, key=_distance_from_even_odds):
             if len(self._state.orders) >= most:
-                if unheard:
-                    # Whichever market the one order is in, all are to be reviewed once it is over.
-                    self._buffer.wake_by(self._now + self._state.intervals.no_room_ms)
+                # Whichever market it is in, all are to be reviewed once an order is over.
                 self._state.crowded_out = True
-                return
+                self._state.without_room.add(place.market.ticker)
+                continue
             quote = place.quote
             headroom = self._headroom.at(place.market.ticker)
             least = min(ONE_CONTRACT, quote.count)
             count = headroom.claim(quote.side, quote.price, quote.count, least=least)
             if not count:
-                event_ticker = self._state.event_of_market[place.market.ticker].ticker
-                self._buffer.wake_by(self._now + self._state.intervals.no_room_ms, event_ticker)
+                self._state.without_room.add(place.market.ticker)
                 continue
             if not self._pay(self._state.budget.place_cost, self._cancel_reserve()):
                 return

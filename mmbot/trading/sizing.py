@@ -24,6 +24,8 @@ _STEPS, _HALVINGS = 60, 30
 _BOUND_TOLERANCE = 1e-6
 # How many bundles of bets are compared to choose the starting point.
 _BUNDLES = 8
+_PARTS = np.arange(_BUNDLES + 1)
+_NONE_REACHES = np.array([math.inf])
 
 _Floats: TypeAlias = npt.NDArray[np.float64]
 Cells: TypeAlias = Sequence[float] | _Floats
@@ -90,14 +92,18 @@ class _Problem(msgspec.Struct, frozen=True):
         """Return the best of some bundles of bets, each bet at its largest size or not at all."""
         marginal = self.cells / self.wealth
         edges = _sums_above(marginal) / marginal.sum() - self.costs
-        costs = np.clip(self.costs, _BOUND_TOLERANCE, 1 - _BOUND_TOLERANCE)
+        costs = np.minimum(np.maximum(self.costs, _BOUND_TOLERANCE), 1 - _BOUND_TOLERANCE)
         risks = np.sqrt(costs * (1 - costs))
         merits = np.where(self.most > 0, edges / risks, 0.0)
-        ranked = np.append(np.sort(merits[merits > 0]), np.inf)[::-1]
-        ends = np.arange(_BUNDLES + 1) * (len(ranked) - 1) // _BUNDLES
-        bundles = np.where(merits >= ranked[ends][:, None], self.most, 0.0)
+        good = merits[merits > 0]
+        if not good.size:
+            return np.zeros_like(self.most)
+        good.sort()
+        ranked = np.concatenate((_NONE_REACHES, good[::-1]))
+        bounds = ranked[_PARTS * good.size // _BUNDLES]
+        bundles = np.where(merits >= bounds[:, None], self.most, 0.0)
         after = self.wealth - (bundles @ self.costs)[:, None]
-        after[:, 1:] += np.cumsum(bundles, axis=1)
+        after[:, 1:] += bundles.cumsum(axis=1)
         ruinous = after.min(axis=1) <= 0
         after[ruinous] = 1.0
         utilities = np.log(after) @ self.cells
@@ -138,7 +144,9 @@ class _Problem(msgspec.Struct, frozen=True):
         edges = np.concatenate(([1.0], self.costs[free], [0.0]))
         prices = edges[:-1] - edges[1:]
         shadow = (prices * slope / bend).sum() / (prices * prices / bend).sum()
-        return np.diff((slope - shadow * prices) / bend)
+        gains: _Floats = (slope - shadow * prices) / bend
+        between: _Floats = gains[1:] - gains[:-1]
+        return between
 
     def _searched(
         self, sizes: _Floats, before: float, free: _Indices, direction: _Floats
@@ -150,13 +158,13 @@ class _Problem(msgspec.Struct, frozen=True):
 
     def _moved(self, sizes: _Floats, free: _Indices, step: _Floats) -> _Floats:
         moved = sizes.copy()
-        moved[free] = np.clip(sizes[free] + step, 0.0, self.most[free])
+        moved[free] = np.minimum(np.maximum(sizes[free] + step, 0.0), self.most[free])
         return moved
 
     def _after(self, sizes: _Floats) -> _Floats:
         """Return the wealth in each cell after buying these sizes."""
         after: _Floats = self.wealth - (sizes * self.costs).sum()
-        after[1:] += np.cumsum(sizes)
+        after[1:] += sizes.cumsum()
         return after
 
 
@@ -168,5 +176,5 @@ def _utility(cells: _Floats, after: _Floats) -> float:
 
 def _sums_above(cells: _Floats) -> _Floats:
     """Return, for each strike, the sum over the cells above it."""
-    sums: _Floats = np.cumsum(cells[::-1])[-2::-1]
+    sums: _Floats = cells[::-1].cumsum()[-2::-1]
     return sums

@@ -378,6 +378,8 @@ class TradingState(msgspec.Struct):
         intervals: How often what nothing has told of is looked at anyway.
         account_read_at: When the account was read last, with success.
         listing_read_at: When the listing was read last, with success.
+        without_room: The markets with a quote that the limits, or the number of orders, had no room
+            for when they were reviewed last.
         crowded_out: Whether a quote was left out since all markets were reviewed last, as there may
             be no more orders.
     """
@@ -404,6 +406,7 @@ class TradingState(msgspec.Struct):
     intervals: Intervals = Intervals()
     account_read_at: Milliseconds | None = None
     listing_read_at: Milliseconds | None = None
+    without_room: set[str] = msgspec.field(default_factory=set)
     crowded_out: bool = False
 
     def market(self, ticker: str) -> MarketState:
@@ -437,6 +440,7 @@ class TradingState(msgspec.Struct):
         del self.events[event_state.ticker]
         for ticker in event_state.markets:
             del self.event_of_market[ticker]
+        self.without_room.difference_update(event_state.markets)
         self.held = tuple(ticker for ticker in self.held if ticker != event_state.ticker)
         self.recorded = event_state.without_own(self.recorded)
         self.unconfirmed = event_state.without_own(self.unconfirmed)

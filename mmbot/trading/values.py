@@ -154,7 +154,8 @@ class Intervals(msgspec.Struct, frozen=True):
         account_ms: Between readings of the account.
         listing_ms: Between readings of the listing.
         fees_ms: Between readings of the series' fee alone: no message tells of its change.
-        no_room_ms: Between attempts to place what the limits had no room for.
+        no_room_ms: From when an order is over, or filled, to the next attempt to place what the
+            limits had no room for.
     """
 
     books_silent_ms: Milliseconds = 2_000

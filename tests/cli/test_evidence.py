@@ -127,7 +127,7 @@ def test_it_goes_from_the_fetch_to_the_recording_that_is_traded_again(evening: E
     tried = [text for command, text in evening.output.items() if "mmbot sweep" in command]
     assert len(tried) == 2
     for text in tried:
-        assert "2 settings were tried on 1 weeks" in " ".join(text.split())
+        assert "2 settings were tried on 1 week." in " ".join(text.split())
     assert "1 by trades" in tried[0]
     assert "1 by the frames of a recording" in " ".join(tried[1].split())
 

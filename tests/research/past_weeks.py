@@ -14,13 +14,13 @@ from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
 from mmbot.history.rows import Candle, EventRecord, MarketRecord, Outcome, Trade
 from mmbot.history.weeks import PastEvent, PastWeek, Release, releases
-from mmbot.research.week_replay import (
+from mmbot.research.replayed_week import (
     FillRules,
     PredictorSource,
     ReplayedWeek,
     WeekToReplay,
-    replay_week,
 )
+from mmbot.research.week_replay import replay_week
 from mmbot.tsa.releases import assumed_release
 from mmbot.tsa.synthetic import daily_counts
 from mmbot.underlying.calendar import CalendarClock, Week, to_milliseconds

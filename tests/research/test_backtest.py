@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from mmbot.config import ForecastSettings
+from mmbot.exchange.fees import FeeSchedule, rounded_fee
 from mmbot.forecast.belief import Belief
 from mmbot.research.backtest import Trade, play_week
 from mmbot.research.candles import HistoricalWeek
@@ -141,6 +142,20 @@ def test_a_fill_moves_the_next_days_quotes() -> None:
     poor = msgspec.structs.replace(middle, cash=200_000_000)
     trades = play_week(poor, real_week(days), Oracle()).trades
     assert [(t.day, t.price, t.count) for t in trades] == [(SATURDAY, BID, 500)]
+
+
+def test_a_week_is_traded_with_its_fees_where_they_are_known() -> None:
+    days = quiet()
+    days[1][WEDNESDAY] = candle(BOOKS[1], 4_000, 5_000, 4_000, 10_000)
+    free = play_week(strategy(), real_week(days), Oracle())
+    fees = FeeSchedule("quadratic_with_maker_fees", 0.5)
+    charged = play_week(strategy(), msgspec.structs.replace(real_week(days), fees=fees), Oracle())
+    assert (free.fees_known, charged.fees_known) == (False, True)
+    (first,), (second,) = free.trades, charged.trades
+    assert first.fee == 0
+    # What makers pay is known to the bot too: it bids that much less.
+    assert second.fee == rounded_fee(fees.raw(second.price, second.count, is_taker=False)) > 0
+    assert second.price < first.price
 
 
 def test_a_fill_has_its_spend_edge_markout_and_pnl() -> None:

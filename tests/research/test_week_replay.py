@@ -13,7 +13,7 @@ from mmbot.bot.outputs import Output
 from mmbot.errors import BadInput
 from mmbot.history.rows import Candle, FeeChange, Trade
 from mmbot.kalshi.gateway import Call
-from mmbot.research.week_replay import FillRules, ReplayedWeek
+from mmbot.research.replayed_week import FillRules, ReplayedWeek
 from mmbot.tsa.releases import assumed_release
 from mmbot.underlying.calendar import to_milliseconds
 from mmbot.units import Count, Milliseconds

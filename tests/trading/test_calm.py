@@ -180,6 +180,21 @@ def test_once_a_mid_is_forgotten_a_change_is_looked_at() -> None:
     assert not absorbs(bench, behind())
 
 
+def test_the_engine_wakes_when_a_mid_is_forgotten() -> None:
+    bench = Bench(quoting={"belief_weight": [0.5] * 5})
+    bench.start()
+    bench.handle(book(MIDDLE, 4_500, 5_500))
+    bench.handle(book(MIDDLE, 1_000, 9_000), after=1_000)
+    forgotten_at = bench.engine.state.market(MIDDLE).market_mid.forgotten_at
+    assert forgotten_at is not None
+    for _ in range(200):
+        assert bench.wake is not None
+        if bench.wake >= forgotten_at:
+            break
+        bench.handle(Woken(), after=max(0, bench.wake - bench.now))
+    assert bench.wake == forgotten_at
+
+
 # Whatever happens, the commands are those of an engine that looks at every change.
 
 

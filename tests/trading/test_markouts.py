@@ -189,6 +189,21 @@ def test_nothing_is_sampled_between_a_release_and_its_count() -> None:
     assert not samples(bench.handle(Woken()))
 
 
+def test_the_engine_wakes_for_the_first_view_of_a_market_that_has_a_mid_at_last() -> None:
+    bench = Bench()
+    bench.start()
+    bench.handle(Woken(), after=10_000)
+    bench.handle(book(LOW, 7_800, 8_200))
+    assert bench.wake == bench.now + 1_000
+    # Another waking, for which it is too early, leaves it to be woken.
+    bench.handle(Woken(), after=500)
+    bench.handle(Woken(), after=400)
+    assert bench.wake is not None
+    assert bench.wake <= bench.now + 1_000
+    taken = samples(bench.handle(Woken(), after=bench.wake - bench.now))
+    assert [(each.ticker, each.moment) for each in taken] == [(LOW, "first")]
+
+
 def test_the_engine_wakes_for_the_last_view() -> None:
     bench = Bench()
     bench.start()

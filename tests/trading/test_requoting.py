@@ -338,12 +338,47 @@ def test_a_cut_quote_grows_when_there_is_room_again() -> None:
     }
 
 
-def test_no_room_means_no_order_and_another_look() -> None:
+def idle(bench: Bench) -> None:
+    """Let everything pass that follows from what has happened, an own order's rest among it."""
+    bench.handle(Woken(), after=2_000)
+    bench.handle(Woken(), after=2_000)
+
+
+def test_without_room_nothing_is_placed_and_the_engine_sleeps() -> None:
     bench = Bench(limits={"event_loss_dollars": 0.4})
     bench.start()
-    commands = bench.handle(book())
-    assert not only(Place, commands)
-    assert bench.wake == bench.now + 1000
+    assert not only(Place, bench.handle(book()))
+    idle(bench)
+    assert bench.wake is not None
+    assert bench.wake >= bench.now + 30_000
+
+
+@pytest.mark.parametrize("limits", [{"event_loss_dollars": 4.1}, {"orders": 2}])
+def test_what_found_no_room_is_placed_once_orders_elsewhere_are_over(
+    limits: dict[str, object],
+) -> None:
+    bench = Bench(limits=limits)
+    places = bench.rest()
+    assert not only(Place, bench.handle(book(HIGH, 1000, 4000)))
+    idle(bench)
+    bench.handle(MarketsPaused((MIDDLE,)))
+    for place in places.values():
+        assert not only(Place, bench.handle(order_cancelled(place.client_id, place.count)))
+    assert bench.wake == bench.now + 1_000
+    placed = only(Place, bench.handle(Woken(), after=1_000))
+    assert {place.ticker for place in placed} == {HIGH}
+
+
+def test_an_order_that_ended_by_itself_makes_room() -> None:
+    bench = Bench(limits={"event_loss_dollars": 4.1})
+    places = bench.rest()
+    bench.handle(book(HIGH, 1000, 4000))
+    idle(bench)
+    bench.handle(OrderReported(report(places["ask"], "o-ask")))
+    assert bench.wake is not None
+    assert bench.wake > bench.now + 1_000
+    bench.handle(OrderReported(report(places["ask"], "o-ask", status="ended")))
+    assert bench.wake <= bench.now + 1_000
 
 
 def test_a_limit_that_is_lowered_takes_off_what_exceeds_it() -> None:
