@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from mmbot.daemon import signals
 
 
+def _open_what_is_closed() -> None:
+    """Have standard input, output and error be something: a file opened later is never one of them.
+
+    A log that goes to the descriptor of standard error would be written into the ledger.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free: this one
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+
+
 def main() -> None:
     """Run a command; signals wait from here on for a daemon that can obey them."""
+    _open_what_is_closed()
     if sys.argv[1:2] == ["run"]:
         signals.hold()
     # The import takes a second, in which a signal would end the process.

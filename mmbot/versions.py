@@ -11,7 +11,17 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 # Modules and packages of mmbot in which decisions are made, and the libraries that these use.
-_DECIDING = ("bot", "config", "units.py", "tsa", "forecast", "trading", "kalshi")
+_DECIDING = (
+    "bot",
+    "config",
+    "units.py",
+    "underlying",
+    "underlyings",
+    "tsa",
+    "forecast",
+    "trading",
+    "kalshi",
+)
 _LIBRARIES = ("msgspec", "numpy", "orjson", "tzdata")
 
 

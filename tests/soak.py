@@ -39,7 +39,7 @@ import typer
 
 from mmbot.demo.play import DemoWeek
 from mmbot.errors import NotReady
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 
 _WEEK = Week(dt.date(2026, 4, 19))
 _END_SECONDS = 60.0

@@ -18,8 +18,9 @@ from mmbot import config
 from mmbot.errors import BadInput
 from mmbot.kalshi.feed import Feed
 from mmbot.kalshi.messages import error_body
-from mmbot.tsa.counts import read_counts_csv
 from mmbot.tsa.pages import parse_page
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.counts_file import read_counts_csv
 from tests.kalshi.builders import DELTA, EVENT, FILL, SNAPSHOT, USER_ORDER, A
 
 RUNS = settings(max_examples=100)
@@ -191,11 +192,11 @@ def test_any_value_of_any_key_is_read_or_refused(section: str, key: str, value: 
 def test_an_odd_cell_of_a_counts_file_is_read_or_refused(line: str) -> None:
     for text in ODD_TEXTS:
         with within_limit(BadInput):
-            read_counts_csv(["date,as_published,archived", line.format(text)], "fuzz.csv")
+            read_counts_csv(["date,as_published,archived", line.format(text)], "fuzz.csv", TSA)
 
 
 @RUNS
 @given(st.lists(st.text(max_size=40), max_size=6))
 def test_a_counts_file_is_read_or_refused(lines: list[str]) -> None:
     with within_limit(BadInput):
-        read_counts_csv(["date,as_published,archived", *lines], "fuzz.csv")
+        read_counts_csv(["date,as_published,archived", *lines], "fuzz.csv", TSA)

@@ -10,7 +10,7 @@ from pathlib import Path
 from mmbot.log_events import COMMON, EVENTS, FIELDS, documentation, objection
 from tests.log_page import PAGE
 
-SOURCES = [path for path in Path("mmbot").rglob("*.py") if path.name != "log_events.py"]
+SOURCES = [path for path in Path("mmbot").rglob("*.py") if path.parent.name != "log_events"]
 LOGGERS = {"debug", "info", "warning", "error", "exception"}
 # What makes notes in the rooms that have no log.
 NOTERS = {"Note", "log", "_log", "_note", "_note_once", "_tell"}

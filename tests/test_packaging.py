@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from packaging.requirements import Requirement
 
@@ -88,3 +89,15 @@ def test_the_version_is_the_newest_of_the_changelog() -> None:
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     headings = [line for line in changes.splitlines() if line.startswith("## ")]
     assert headings[0].split()[1].rstrip(",") == project()["version"]
+
+
+def test_the_bill_of_materials_has_what_the_package_carries_of_others(tmp_path: Path) -> None:
+    bill = tmp_path / "bill.json"
+    bill.write_text('{"components": [{"name": "numpy"}]}')
+    subprocess.run([sys.executable, ".ci/vendored.py", bill], check=True)
+    numpy, uplot = orjson.loads(bill.read_bytes())["components"]
+    assert numpy == {"name": "numpy"}
+    assert (uplot["name"], uplot["version"]) == ("uplot", "1.6.32")
+    assert uplot["licenses"] == [{"license": {"id": "MIT"}}]
+    script = Path("mmbot/observe/page/vendor/uplot/uPlot.iife.min.js").read_bytes()
+    assert uplot["hashes"][0]["content"] == hashlib.sha256(script).hexdigest()

@@ -33,7 +33,7 @@ from mmbot.exchange.stream_session import StreamSession, Subscription
 from mmbot.kalshi.http import BASE_PATH
 from mmbot.kalshi.readings import ORDERS
 from mmbot.trading.values import Side
-from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
+from mmbot.underlying.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.units import MONEY_PER_DOLLAR, Money, Price
 
 WEEK: Final = Week(dt.date(2026, 4, 19))

@@ -1,7 +1,8 @@
 """The beliefs that the engine has requested, formed at once and again whenever the counts change.
 
 The forecaster is fitted outside, as that is slow, and again when a week has ended; until the first
-fit is finished no belief is formed.
+fit is finished no belief is formed. So many weeks have a belief at once, the earliest first; a week
+that is left out is not quoted, and has its turn when another has ended.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ from collections.abc import Iterable
 
 import msgspec
 
-from mmbot.bot.inputs import ForecastFitted, Predictor
+from mmbot.bot.inputs import ForecastFitted
 from mmbot.bot.outputs import FitForecast
 from mmbot.config import ForecastSettings
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
+from mmbot.forecast.fitting import Predictor
 from mmbot.trading.commands import Note, RequestBelief
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 
-# The series lists the week that runs and, at times, two or three more.
-_MOST_REQUESTS = 16
+# The series lists the week that runs and, at times, two or three more. Each belief takes the loop's
+# time whenever a count comes.
+MOST_WEEKS = 16
 
 
 class BeliefStep(msgspec.Struct):
@@ -38,22 +41,44 @@ class Beliefs:
     def __init__(self, settings: ForecastSettings) -> None:
         """Begin without a forecaster; `settings` say which is to be fitted."""
         self._settings = settings
-        self._requests: dict[RequestBelief, None] = {}
+        self._requests: dict[Week, RequestBelief] = {}
+        # The weeks that a belief was formed of: the engine trades on it, so it is kept up.
+        self._formed: set[Week] = set()
+        self._told_left_out = False
         self._predictor: Predictor | None = None
         # The running week of the counts in the latest `FitForecast`.
         self._fitted_for: Week | None = None
         self._fit_requested = False
 
     def request(self, request: RequestBelief, counts: Counts) -> BeliefStep:
-        """Form a belief now and whenever the counts change; the oldest request makes room."""
-        if len(self._requests) >= _MOST_REQUESTS:
-            del self._requests[next(iter(self._requests))]
-        self._requests[request] = None
-        return self._form([request], counts)
+        """Form a belief now and whenever the counts change; an earlier one of its week is over."""
+        self._requests.pop(request.week, None)
+        self._requests[request.week] = request
+        chosen = self._chosen(counts)
+        step = self._form([request] if request in chosen else [], counts)
+        if len(chosen) == len(self._requests):
+            self._told_left_out = False
+        elif not self._told_left_out:
+            self._told_left_out = True
+            fields = {"week": str(_first_without(self._requests, chosen)), "most": MOST_WEEKS}
+            step.notes.append(Note("belief.left_out", fields, "warning"))
+        return step
+
+    def _chosen(self, counts: Counts) -> list[RequestBelief]:
+        """Return the requests to answer, in the order in which they came."""
+        running = running_week(counts)
+        if running is not None:
+            # The last count of a week comes when the next one runs.
+            for week in [each for each in self._requests if each.following < running]:
+                del self._requests[week]
+                self._formed.discard(week)
+        others = sorted(self._requests.keys() - self._formed)
+        chosen = self._formed.union(others[: MOST_WEEKS - len(self._formed)])
+        return [request for week, request in self._requests.items() if week in chosen]
 
     def counts_changed(self, counts: Counts) -> BeliefStep:
         """Form every belief again; request a fit at the first call and when a week has ended."""
-        step = self._form(self._requests, counts)
+        step = self._form(self._chosen(counts), counts)
         week = running_week(counts)
         if not self._fit_requested or week != self._fitted_for:
             self._fit_requested, self._fitted_for = True, week
@@ -65,7 +90,7 @@ class Beliefs:
     def fitted(self, fitted: ForecastFitted, counts: Counts) -> BeliefStep:
         """Replace the forecaster and form every belief with the new one."""
         self._predictor = fitted.predictor
-        return self._form(self._requests, counts)
+        return self._form(self._chosen(counts), counts)
 
     def deviations(self, counts: Counts, day: dt.date, count: int) -> float:
         """Return how far a new count is from its forecast, in standard deviations.
@@ -91,7 +116,13 @@ class Beliefs:
                 step.notes.append(Note("belief.impossible", fields, "error"))
             else:
                 step.beliefs.append(belief)
+                self._formed.add(request.week)
         return step
+
+
+def _first_without(requests: Iterable[Week], chosen: Iterable[RequestBelief]) -> dt.date:
+    """Return the Sunday of the earliest week that is requested and not chosen."""
+    return min(set(requests) - {request.week for request in chosen}).sunday
 
 
 def running_week(counts: Counts) -> Week | None:

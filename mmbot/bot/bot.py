@@ -74,11 +74,12 @@ from mmbot.trading.events import (
 )
 from mmbot.trading.orders import OrderState
 from mmbot.trading.values import USUAL_INTERVALS, Intervals
-from mmbot.tsa.calendar import CalendarClock
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import CalendarClock
+from mmbot.underlying.counts import Counts
+from mmbot.underlyings.registry import known
 from mmbot.units import Milliseconds
 
-# Of how many orders the cancel is prepared: one each time, each for two seconds.
+# Of how many orders the cancel is signed ahead, one each time.
 _MOST_PREPARED = 100
 # Days without a count that may still matter: those of some weeks.
 _MOST_DAYS_GIVEN_UP = 60
@@ -99,20 +100,23 @@ class Bot:
         """Begin unconnected and without counts.
 
         Args:
-            settings: What to quote, within which limits, and where.
+            settings: What to quote, on which underlying, within which limits, and where.
             clock: The calendar as a function of wall time.
             signer: Signs the requests.
             session: A name that no other session bears; client ids contain it.
-            rng: Draws the jitter between readings of tsa.gov.
+            rng: Draws the jitter between readings of the counts' page.
             intervals: How often it looks again at what it has not been told.
         """
-        self.engine = Engine(settings, clock, session)
+        underlying = known(settings).underlying
+        self.engine = Engine(settings, underlying, clock, session)
         self.engine.state.intervals = intervals
         self._signer = signer
         self._feed = Feed(settings.exchange.series, intervals.books_silent_ms)
         self._gateway = Gateway(signer, settings.exchange)
         self._beliefs = Beliefs(settings.forecast)
-        self._counts = CountsReader(settings.counts, clock, rng, self._beliefs.deviations)
+        self._counts = CountsReader(
+            underlying, settings.counts, clock, rng, self._beliefs.deviations
+        )
         self._given_up: tuple[dt.date, ...] = ()
         self._engine_due: Milliseconds | None = None
         # The last output of the last step, which says when the bot is to be woken.
@@ -135,7 +139,7 @@ class Bot:
         return self._feed.own_age(now)
 
     def page_age(self, now: Milliseconds) -> Milliseconds | None:
-        """Return the time since a page of tsa.gov was read last with success."""
+        """Return the time since a page of the counts was read last with success."""
         read_at = self._counts.read_at
         return None if read_at is None else max(0, now - read_at)
 
@@ -158,7 +162,7 @@ class Bot:
         orders = self.engine.state.orders
         resting = (order for order in orders if order.state is OrderState.RESTING)
         ids = (order.order_id for order in islice(resting, _MOST_PREPARED))
-        self._gateway.prepare_cancels(ids, now)
+        self._gateway.prepare_writes(ids, now)
 
     def handle(self, happened: BotInput, now: Milliseconds) -> list[Output]:
         """Apply an input; return the outputs, to be executed in order."""
@@ -252,8 +256,12 @@ class Bot:
 
     def _execute(self, command: Command, now: Milliseconds) -> None:
         match command:
-            case Place() | Cancel() | Renew() | Decrease():
+            case Cancel() | Place() | Renew() | Decrease():
                 self._writes.append(command)
+            case Note():
+                self._out.append(command)
+            case WakeAt():
+                self._engine_due = command.at
             case (
                 QueryOrder()
                 | ReadAccount()
@@ -269,8 +277,6 @@ class Bot:
                 self._apply_feed(self._feed.renew(command.reason, now))
             case RequestBelief():
                 self._apply_beliefs(self._beliefs.request(command, self.counts))
-            case WakeAt():
-                self._engine_due = command.at
             case (
                 RecordFill()
                 | ConfirmFills()
@@ -279,7 +285,6 @@ class Bot:
                 | RecordSettlement()
                 | RecordPnlMark()
                 | StopConfirmed()
-                | Note()
             ):
                 self._out.append(command)
             case _:
@@ -293,15 +298,19 @@ class Bot:
                 self._execute(command, now)
             if isinstance(event, ListingRead):
                 self._apply_feed(self._feed.watch(self.engine.state.unclosed(now), now))
-        writes, self._writes = self._writes, []
-        # One answer may be several events: all their writes are sorted together, cancels first.
-        self._out[:0] = self._gateway.write(writes, now)
-        self._out += (
-            self._feed.unknown_words.take_notes() + self._gateway.unknown_words.take_notes()
-        )
-        due = (self._engine_due, self._feed.next_deadline, self._counts.next_due)
-        at = min((each for each in due if each is not None), default=None)
-        self._wake = None if at is None else WakeAt(at)
-        if self._wake is not None:
-            self._out.append(self._wake)
+        if self._writes:
+            writes, self._writes = self._writes, []
+            # One answer may be several events: all their writes are sorted together, cancels first.
+            self._out[:0] = self._gateway.write(writes, now)
+        self._out += self._feed.unknown_words.take_notes()
+        self._out += self._gateway.unknown_words.take_notes()
+        times = (self._engine_due, self._feed.next_deadline, self._counts.next_due)
+        due = [at for at in times if at is not None]
+        if not due:
+            self._wake = None
+            return self._out
+        at = min(due)
+        if self._wake is None or self._wake.at != at:
+            self._wake = WakeAt(at)
+        self._out.append(self._wake)
         return self._out

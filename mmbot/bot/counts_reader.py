@@ -1,4 +1,4 @@
-"""The counts, from the pages of tsa.gov: when to read which page, and which counts to use.
+"""The counts, from the pages of their site: when to read which page, and which counts to use.
 
 Between expected releases the current page is read now and then; from the earliest release until
 the count that is due has come, as often as the config says. A page is requested with the
@@ -28,9 +28,10 @@ from mmbot.errors import BadInput
 from mmbot.forecast.plausibility import HeldCounts
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.trading.commands import Note, NoteLevel
-from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, release_instant, to_milliseconds
-from mmbot.tsa.counts import CountChange, Counts
-from mmbot.tsa.pages import USER_AGENT, TsaPage, day_of_another_page, page_path, parse_page
+from mmbot.underlying.calendar import EASTERN, CalendarClock, Week, to_milliseconds
+from mmbot.underlying.counts import CountChange, Counts
+from mmbot.underlying.pages import CountsPage
+from mmbot.underlying.underlying import Underlying
 from mmbot.units import Milliseconds
 
 # Calendar seconds between readings while nothing is due.
@@ -92,17 +93,25 @@ class CountsReader:
     """Keeps `counts` up to date; `next_due` is when `woken` has something to do."""
 
     def __init__(
-        self, settings: CountsSettings, clock: CalendarClock, rng: random.Random, judge: Judge
+        self,
+        underlying: Underlying,
+        settings: CountsSettings,
+        clock: CalendarClock,
+        rng: random.Random,
+        judge: Judge,
     ) -> None:
         """Begin without counts.
 
         Args:
+            underlying: What is counted, and on which pages.
             settings: Which years to read, how often, and when releases come.
             clock: The calendar as a function of wall time.
             rng: Draws the jitter between readings.
             judge: Returns a new count's distance from its forecast in standard deviations.
         """
         self.counts = Counts()
+        self._underlying = underlying
+        self._pages = underlying.pages
         self._settings = settings
         self._clock = clock
         self._rng = rng
@@ -139,7 +148,7 @@ class CountsReader:
         self.counts = counts
         self._loading = True
         today = self._clock.at(now).date()
-        years = range(self._settings.first_year, today.year)
+        years = range(self._settings.first_year, today.year) if self._pages.by_year else ()
         self._years_left = [*(year for year in years if not self._holds_all_of(year)), None]
         self._failed = False
         self._fetch_next(now)
@@ -173,13 +182,13 @@ class CountsReader:
 
     def _begin_poll(self, now: Milliseconds) -> None:
         today = self._clock.at(now).date()
-        self._years_left = [None, today.year - 1] if _is_new_year(today) else [None]
+        self._years_left = [None, today.year - 1] if self._is_new_year(today) else [None]
         self._failed = False
         self._fetch_next(now)
 
     def _fetch_next(self, now: Milliseconds) -> None:
         year = self._years_left.pop(0)
-        path = page_path(year)
+        path = self._pages.path(year)
         headers: tuple[tuple[str, str], ...] = ()
         kept = self._validators.get(path)
         # A count that is held back has to be read again even where nothing has changed.
@@ -187,7 +196,7 @@ class CountsReader:
             headers = kept.headers()
         self._requests += 1
         self._request = _Request(self._requests, year, now + _PATIENCE_MS, bool(headers))
-        asked = (("User-Agent", USER_AGENT), *headers)
+        asked = (("User-Agent", self._pages.user_agent), *headers)
         self._step.outputs.append(FetchPage(self._requests, path, asked))
 
     def _take(
@@ -219,7 +228,7 @@ class CountsReader:
 
     def _end_loading(self) -> None:
         if not len(self.counts):
-            reason = f"{page_path()} has no count of a day before this week"
+            reason = f"{self._pages.path(None)} has no count of a day before this week"
             self._step.outputs.append(CountsUnavailable(reason))
             return
         self._loading, self._step.changed = False, True
@@ -234,7 +243,7 @@ class CountsReader:
         self, request: _Request, answer: HttpAnswer | None, failure: str, now: Milliseconds
     ) -> None:
         """Add the counts on a page; raise `BadInput` if it has none that can be used."""
-        year, path = request.year, page_path(request.year)
+        year, path = request.year, self._pages.path(request.year)
         if answer is None:
             raise BadInput(f"{path} cannot be reached: {failure}")
         if answer.status == 304 and request.conditional:
@@ -248,12 +257,12 @@ class CountsReader:
             raise BadInput(f"{path} answered {answer.status}")
         seen = self._clock.at(now).astimezone(EASTERN)
         try:
-            page = parse_page(answer.body)
+            page = self._parsed(answer.body)
         except BadInput as error:
             raise BadInput(f"{path}: {error}") from None
-        if not page.counts and not (year is None and _is_new_year(seen.date())):
+        if not page.counts and not (year is None and self._is_new_year(seen.date())):
             wrong = f"no row that can be read: {page.doubts[0]}" if page.doubts else "no rows"
-            raise BadInput(f"{path}: the table on the TSA page has {wrong}")
+            raise BadInput(f"{path}: the page has {wrong}")
         doubts = [*page.doubts, *self._add(page, year, seen)]
         for doubt in doubts:
             self._note_once("counts.row_unreadable", f"{path}: {doubt}", reason=f"{path}: {doubt}")
@@ -262,14 +271,14 @@ class CountsReader:
         else:
             self._validators.pop(path, None)
 
-    def _add(self, page: TsaPage, year: int | None, seen: dt.datetime) -> list[str]:
+    def _add(self, page: CountsPage, year: int | None, seen: dt.datetime) -> list[str]:
         """Add the counts that are new; return why the page cannot have others."""
         # Days of the running week wait until a forecaster can judge them.
         until = Week.of(seen.date()).monday if self._loading else dt.date.max
         restarted = any(day.year == seen.year for day, _ in page)
         doubts, news = [], []
         for day, count in page:
-            doubt = day_of_another_page(self.counts, day, count, year, seen, restarted=restarted)
+            doubt = self._doubt(day, count, year, seen, restarted=restarted)
             if doubt:
                 doubts.append(doubt)
             elif day in self.counts or day < until:
@@ -279,6 +288,14 @@ class CountsReader:
         if news:
             self._step.outputs.append(RecordCounts(tuple(news)))
         return doubts
+
+    def _parsed(self, body: bytes) -> CountsPage:
+        return self._pages.parse(body)
+
+    def _doubt(
+        self, day: dt.date, count: int, year: int | None, seen: dt.datetime, *, restarted: bool
+    ) -> str:
+        return self._pages.doubt(self.counts, day, count, year, seen, restarted=restarted)
 
     def _after(self, day: dt.date, seen: dt.datetime) -> dt.datetime:
         """Return when a page was seen: after all that is known of the day.
@@ -349,23 +366,24 @@ class CountsReader:
 
     def _is_due(self, at: dt.datetime) -> bool:
         """Return whether a count may be out that has not been read."""
-        settings = self._settings
+        settings, underlying = self._settings, self._underlying
         this = Week.of(at.date())
         due = [
             day
             for week in (this, Week.of(at.date() - dt.timedelta(days=7)))
-            for day in week.days_due(at, settings.earliest_release)
+            for day in underlying.days_due(week, at, settings.earliest_release)
         ]
-        early = this.early_releases(settings.earliest_release, settings.latest_release)
+        early = underlying.early_releases(this, settings.earliest_release, settings.latest_release)
         due += [release.day for release in early if release.opens <= at < release.closes_at]
         return any(day not in self.counts for day in due)
 
     def _idle_seconds(self, at: dt.datetime) -> float:
         """Return the calendar seconds to wait while nothing is due: not past the next release."""
-        days = (at.date() - dt.timedelta(days=back) for back in range(-1, 4))
-        releases = (release_instant(day, self._settings.earliest_release) for day in days)
-        nearest = min(release - at for release in releases if release > at)
-        return min(_IDLE_SECONDS, nearest.total_seconds() + 1)
+        days = (at.date() - dt.timedelta(days=back) for back in range(-7, 8))
+        earliest = self._settings.earliest_release
+        releases = (self._underlying.release(day, earliest) for day in days)
+        nearest = min((each - at).total_seconds() for each in releases if each > at)
+        return min(_IDLE_SECONDS, nearest + 1)
 
     def _note_once(self, name: str, what: str, **fields: Any) -> None:
         """Warn of something unless that was done before; the oldest is forgotten."""
@@ -378,6 +396,5 @@ class CountsReader:
     def _note(self, name: str, level: NoteLevel = "info", **fields: Any) -> None:
         self._step.outputs.append(Note(name, fields, level))
 
-
-def _is_new_year(today: dt.date) -> bool:
-    return today.month == 1 and today.day <= _NEW_YEAR_DAYS
+    def _is_new_year(self, today: dt.date) -> bool:
+        return self._pages.by_year and today.month == 1 and today.day <= _NEW_YEAR_DAYS

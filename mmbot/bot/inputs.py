@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
-from mmbot.forecast.belief import Belief
+from mmbot.forecast.fitting import Predictor
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.trading.events import InputEvent
 from mmbot.trading.values import Fill
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts
-
-
-class Predictor(Protocol):
-    """A forecaster fitted to the whole weeks of a history."""
-
-    def belief(self, counts: Counts, week: Week, strikes: Sequence[int]) -> Belief:
-        """Return the belief of a week at these strikes; raise `BadInput` if there can be none."""
-
-    def deviations(self, counts: Counts, day: dt.date, count: int) -> float:
-        """Return how far a count is from its forecast, in standard deviations.
-
-        Raises:
-            BadInput: The history is too short to judge it.
-        """
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 
 
 class HistoryLoaded(msgspec.Struct, frozen=True):

@@ -19,8 +19,8 @@ from mmbot.trading.commands import (
     VoidFill,
     WakeAt,
 )
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 
 
 class Transmit(msgspec.Struct, frozen=True, tag=True):
@@ -34,7 +34,7 @@ class Reconnect(msgspec.Struct, frozen=True, tag=True):
 
 
 class FetchPage(msgspec.Struct, frozen=True, tag=True):
-    """Read a page of the TSA's site; its answer comes back under `id`."""
+    """Read a page of the counts' site; its answer comes back under `id`."""
 
     id: int
     path: str

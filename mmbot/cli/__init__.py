@@ -6,16 +6,19 @@ the status, or halts, does not wait for what others need.
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
+import signal
 import sys
 from collections.abc import Iterator, MutableMapping
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 from typer.core import TyperGroup
 
 from mmbot.cli.output import never_refuse_a_character
-from mmbot.errors import BadInput, NotReady
+from mmbot.errors import BadInput, ExitCode, NotReady
 
 # The module of each command; its function, or its group of commands, has the command's name.
 _PANELS: dict[str, dict[str, str]] = {
@@ -37,14 +40,14 @@ _PANELS: dict[str, dict[str, str]] = {
         "orders": "glance",
         "fills": "glance",
         "tail": "tail",
-        "halt": "operate",
-        "resume": "operate",
+        "halt": "halt",
+        "resume": "halt",
         "pause": "pause",
         "unpause": "pause",
-        "explain": "operate",
+        "explain": "explain",
         "plan": "plan",
         "reload": "plan",
-        "counts": "operate",
+        "counts": "counts",
         "alerts": "alerts",
         "metrics": "metrics",
     },
@@ -66,8 +69,8 @@ _PANELS: dict[str, dict[str, str]] = {
 _EXIT_CODES = (
     "Exit codes, of every command: 0 done; 1 what was compared or checked is not right; "
     "2 something given cannot be used; 3 not ready: no daemon or exchange answers, or a check "
-    "failed; 4 not known whether an order is left, or what a daemon did; 5 a part of the daemon "
-    "failed."
+    "failed; 4 not known whether an order is left, what a daemon did, or what was to be printed on "
+    "a full disk; 5 a part of the daemon failed; 141 whoever read the output had gone."
 )
 
 
@@ -157,14 +160,38 @@ def common(
     """Make markets in Kalshi's weekly TSA passenger events."""
 
 
+# What a shell makes of a program that ended as whoever read its output had gone.
+_UNREAD = 128 + signal.SIGPIPE
+_UNWRITTEN = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO}
+
+
 def main() -> None:
     """Run the command line; errors that the user can fix are one sentence and an exit code."""
     never_refuse_a_character()
     try:
-        app(_with_path(sys.argv[1:]))
+        try:
+            app(_with_path(sys.argv[1:]))
+        finally:
+            sys.stdout.flush()
     except (BadInput, NotReady) as error:
         print(f"mmbot: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except (OSError, SystemExit) as end:
+        # Typer has an exit of its own for a reader that is gone, which reads as a verdict.
+        failure = end.__context__ if isinstance(end, SystemExit) else end
+        if isinstance(failure, OSError) and failure.errno in _UNWRITTEN and not failure.filename:
+            _end_unwritten(failure)
+        raise
+
+
+def _end_unwritten(failure: OSError) -> NoReturn:
+    """End where standard output took no more: what was done is done, and not told."""
+    # Python flushes once more on its way out.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(failure, BrokenPipeError):
+        sys.exit(_UNREAD)
+    print(f"mmbot: the output could not be written: {failure.strerror}", file=sys.stderr)
+    sys.exit(ExitCode.NOT_KNOWN)
 
 
 def _with_path(arguments: list[str]) -> list[str]:

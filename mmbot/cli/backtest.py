@@ -35,6 +35,7 @@ from mmbot.research.backtest import WeekResult
 from mmbot.research.past_history import PastMarket
 from mmbot.research.strategies import STRATEGIES
 from mmbot.research.week_path import PathKeeper
+from mmbot.underlyings.registry import refuse_others
 
 # No order of it is off while a count is due, which the bot that trades cannot do.
 _BY_CANDLES_ONLY = "seed-resting-always"
@@ -98,6 +99,7 @@ def backtest(
         trade_again(recording, config_path, json_path, report_path, cache)
         return
     settings = config.Settings() if config_path is None else config.load(config_path)
+    refuse_others(settings)
     if strategy is not None and strategy not in STRATEGIES:
         raise BadInput(f"--strategy {strategy!r} is none; choose from {', '.join(STRATEGIES)}")
     plots = load_plots("--report") if report_path is not None else None

@@ -9,10 +9,10 @@ import msgspec
 
 from mmbot.bot.outputs import FitForecast
 from mmbot.cli.output import progress
-from mmbot.daemon.bank_file import bank_path, load_hindcasts, make_directory, store_hindcasts
+from mmbot.daemon.bank_file import bank_path, load_memory, make_directory, store_memory
 from mmbot.forecast.methods import METHODS
 from mmbot.forecast.model import Forecaster, Hindcasts
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
 
 
 def default_directory() -> Path:
@@ -30,7 +30,7 @@ def fit(
         BadInput: There is no such method, there are no counts, or `directory` cannot be written.
     """
     path = bank_path(directory, method)
-    cached = load_hindcasts(path) if method in METHODS else None
+    cached = load_memory(path, Hindcasts.decode) if method in METHODS else None
     if cached is None and method in METHODS:
         make_directory(path)
     with progress() as bar:
@@ -46,7 +46,7 @@ def fit(
     # Of too short a history the seed alone may have been fitted.
     is_whole = all(member.point.name in extended.banks for member in METHODS[method])
     if is_whole and (cached is None or not _covers(cached, extended)):
-        store_hindcasts(path, extended)
+        store_memory(path, extended)
     return forecaster
 
 

@@ -18,14 +18,18 @@ from rich.progress import Progress
 from rich.table import Table
 
 from mmbot.bench import sockets
+from mmbot.cli import output
 from mmbot.cli.bench_goals import goals
 from mmbot.errors import BadInput
-from mmbot.exchange.synthetic import LABEL, daily_counts
 from mmbot.kalshi.auth import Signer
 from mmbot.research.forecast_bench import Timing, time_forecast
 from mmbot.research.hot_path_bench import time_hot_path
 from mmbot.research.quote_bench import time_quoting
-from mmbot.tsa.counts import Counts, assumed_release, load_counts
+from mmbot.tsa.synthetic import daily_counts
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.counts import Counts
+from mmbot.underlying.counts_file import load_counts
+from mmbot.underlying.simulated import LABEL
 
 _LADDER = tuple(range(1_800_000, 2_850_000, 50_000))
 _SYNTHETIC_END = dt.date(2026, 4, 19)
@@ -94,7 +98,7 @@ def bench(
         print(orjson.dumps(found | measured).decode())
         return
     if measured:
-        Console().print(_goals(measured))
+        output.console().print(_goals(measured))
     if json_path:
         _write(Path(json_path), found | measured)
 
@@ -152,7 +156,7 @@ async def _floods(processes: sockets.Bench, amounts: Amounts) -> dict[str, Any]:
 
 def _forecast(path: Path | None, repeat: int, *, printed: bool) -> dict[str, Any]:
     """Measure the forecast and quoting; return the figures by part."""
-    history = load_counts(path) if path else _synthetic()
+    history = load_counts(path, TSA) if path else _synthetic()
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Forecasting past weeks", total=None)
@@ -164,7 +168,7 @@ def _forecast(path: Path | None, repeat: int, *, printed: bool) -> dict[str, Any
         )
         timings += time_quoting(repeat)
     if printed:
-        Console().print(_table(timings, str(path) if path else LABEL))
+        output.console().print(_table(timings, str(path) if path else LABEL))
     return {
         t.part: {
             "quickest_ms": t.quickest,
@@ -179,7 +183,7 @@ def _forecast(path: Path | None, repeat: int, *, printed: bool) -> dict[str, Any
 def _synthetic() -> Counts:
     counts = Counts()
     for day, count in daily_counts(_SYNTHETIC_END, 1).items():
-        counts, _ = counts.observe(day, count, assumed_release(day))
+        counts, _ = counts.observe(day, count, TSA.assumed_release(day))
     return counts
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from mmbot import config
+from mmbot.cli import output
 from mmbot.cli.daemon_options import DaemonConfig
 from mmbot.cli.output import print_json
 from mmbot.cli.place import choose_venue, state_directory
@@ -28,7 +28,8 @@ from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.selfcheck import Finding, FindingState, is_ready
 from mmbot.trading.events import Halted
 from mmbot.trading.values import Fill
-from mmbot.tsa.calendar import from_milliseconds
+from mmbot.underlying.calendar import from_milliseconds
+from mmbot.underlyings.registry import known
 
 _COLOURS: dict[FindingState, str] = {
     "ok": "green",
@@ -54,6 +55,7 @@ def check(
     """
     place = locate(config_path)
     settings, environment = place.settings, place.environment
+    known(settings)
     venue = choose_venue(settings, venue_path, live=settings.mode == "live")
     signer = find_signer(settings.credentials, venue, environment)
     state = state_directory(settings, environment, simulated=venue_path is not None)
@@ -101,7 +103,7 @@ def _print_table(findings: tuple[Finding, ...], venue: Venue, *, ready: bool) ->
     for finding in findings:
         colour = _COLOURS[finding.state]
         table.add_row(finding.name, Text(finding.state, colour), Text(finding.detail))
-    console = Console()
+    console = output.console()
     console.print(table)
     console.print("READY" if ready else "NOT READY")
     if not ready:

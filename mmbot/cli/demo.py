@@ -24,7 +24,8 @@ from mmbot.demo.play import VENUE_FILE, DemoResult, DemoWeek, play, state_direct
 from mmbot.demo.rehearsal import counts_at
 from mmbot.demo.table import WeekTable
 from mmbot.errors import BadInput
-from mmbot.tsa.calendar import EASTERN, Week
+from mmbot.underlying.calendar import EASTERN, Week
+from mmbot.underlyings.registry import refuse_others
 
 _SETTINGS = config.shipped("demo")
 
@@ -63,6 +64,7 @@ def demo(
     """
     console = Console()
     settings = config.load(config_path)
+    refuse_others(settings)
     if settings.mode != "demo":
         raise BadInput(
             f"{config_path} is not of mode demo; leave --config out, or copy config/demo.toml"

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 
 from mmbot.cli.options import FeesOfSeries, load_counts, read_fees
 from mmbot.cli.times import parse_time, parse_week
-from mmbot.errors import BadInput
+from mmbot.errors import BadInput, reason
 from mmbot.exchange.access import TIERS
 from mmbot.exchange.assembly import (
     SimulatedExchange,
@@ -34,7 +34,8 @@ from mmbot.exchange.crowd import Crowd, Pace
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.key_text import pem_of
 from mmbot.exchange.server import Server, now_ms
-from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
+from mmbot.underlying.calendar import EASTERN, CalendarClock, Week, to_milliseconds
+from mmbot.underlyings.registry import DEFAULT, UNDERLYINGS
 from mmbot.units import Money, parse_money
 
 _KEY_FILE = "exchange-key.pem"
@@ -61,6 +62,9 @@ def exchange(
             "file of date,as_published,archived."
         ),
     ] = None,
+    underlying: Annotated[
+        str, typer.Option(help=f"What is counted: {', '.join(UNDERLYINGS)}.")
+    ] = DEFAULT,
     tier: Annotated[str, typer.Option(help=f"API tier: {', '.join(TIERS)}.")] = "advanced",
     balance: Annotated[str, typer.Option(help="Dollars on the account.")] = "10000",
     key_type: Annotated[str, typer.Option(help="ed25519 or rsa.")] = "ed25519",
@@ -88,12 +92,18 @@ def exchange(
     _one_of(key_type, ("ed25519", "rsa"), "--key-type")
     kept = None if key_dir is None else _kept_key(key_dir, key_type)
     key = kept or _new_key(key_type)
+    about = UNDERLYINGS[_one_of(underlying, tuple(UNDERLYINGS), "--underlying")].underlying
+    if counts and underlying != DEFAULT:
+        raise BadInput(f"--counts are of {DEFAULT}; those of {underlying} are made up, without it")
     published = (
         real_counts(load_counts(counts), traded, str(counts), past_weeks)
         if counts
-        else synthetic_counts(traded, seed)
+        else synthetic_counts(traded, seed, about)
     )
     settings = SimulatedExchangeSettings(
+        underlying=about,
+        series=about.series,
+        strikes=about.simulated.strikes,
         tier=_one_of(tier, tuple(TIERS), "--tier"),
         fees=read_fees(fees),
         live_for=dt.timedelta(days=live_days),
@@ -127,7 +137,7 @@ def exchange(
             private = tempfile.TemporaryDirectory(prefix="mmbot-exchange-")
             key_dir = Path(stack.enter_context(private))
         key_path = key_dir / _KEY_FILE if kept else _write_key(key, key_dir)
-        asyncio.run(_serve(site, port, clock, key_path))
+        asyncio.run(_serve(site, port, clock, key_path.resolve()))
 
 
 async def _serve(site: SimulatedExchange, port: int, clock: CalendarClock, key_path: Path) -> None:
@@ -135,7 +145,9 @@ async def _serve(site: SimulatedExchange, port: int, clock: CalendarClock, key_p
     try:
         await server.start(port)
     except OSError as error:
-        raise BadInput(f"port {port} cannot be listened on ({error}); choose another") from None
+        raise BadInput(
+            f"port {port} cannot be listened on ({reason(error)}); choose another"
+        ) from None
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

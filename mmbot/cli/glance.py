@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from mmbot.cli import output
 from mmbot.cli.daemon_options import AsJson, DaemonConfig, DaemonVenue
 from mmbot.cli.place import Place, ask, expect, find
 from mmbot.cli.status import look, now_ms
@@ -20,7 +20,7 @@ from mmbot.daemon_api import MOST_FILLS, FillsReport, ListFills
 from mmbot.observe.status_view import price, signed
 from mmbot.status_report import ShownFill, StatusReport
 from mmbot.texts import to_json
-from mmbot.tsa.calendar import EASTERN, from_milliseconds
+from mmbot.underlying.calendar import EASTERN, from_milliseconds
 
 _POSITION_KEYS = (
     "market", "position", "position_left", "fair", "cash", "pnl_fair", "pnl_worst", "result",
@@ -213,7 +213,7 @@ def _from_ledger(running: bool) -> str:
 
 
 def _print(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
-    console = Console()
+    console = output.console()
     if not rows:
         console.print(empty, highlight=False)
         return

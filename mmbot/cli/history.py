@@ -42,7 +42,7 @@ from mmbot.history.summary import StatusSummary, WeekSummary, summarise
 from mmbot.history.verify import verify as verify_store
 from mmbot.kalshi.auth import Signer
 from mmbot.observe.sheets import Sheet
-from mmbot.tsa.calendar import CalendarClock
+from mmbot.underlying.calendar import CalendarClock
 
 history = typer.Typer(
     help="The market's past and the daily counts, as Parquet: fetch, check, import.",

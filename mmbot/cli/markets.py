@@ -11,11 +11,10 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from mmbot import config
-from mmbot.cli import banks
+from mmbot.cli import banks, output
 from mmbot.cli.daemon_options import AsJson
 from mmbot.cli.options import load_counts
 from mmbot.cli.output import print_json
@@ -36,8 +35,9 @@ from mmbot.kalshi.messages import Malformed, RestEvent, error_body
 from mmbot.kalshi.readings import ReadingError, Steps, held_event, open_events
 from mmbot.observe.market_list import COLUMNS, MarketList, PublicMarket, list_markets, strike_of
 from mmbot.observe.status_view import price
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
+from mmbot.underlyings.registry import DEFAULT
 
 _ANSWER_SECONDS = 15.0
 
@@ -178,6 +178,8 @@ def _belief(
     rows: list[dict[str, Any]],
 ) -> tuple[Belief | None, str]:
     """Return the belief of a week and where its counts are from, or why there is none."""
+    if settings.underlying.name != DEFAULT:
+        return None, f"No forecast: this command knows the counts of {DEFAULT} alone."
     counts, source = _counts(directory, path)
     strikes = tuple(sorted({strike for row in rows if (strike := strike_of(row)) is not None}))
     if not len(counts):
@@ -215,7 +217,7 @@ def _counts(directory: Path, path: Path | None) -> tuple[Counts, str]:
 
 
 def _show(listed: MarketList) -> None:
-    console = Console()
+    console = output.console()
     console.print(f"{listed.event}  week to {listed.week:%a %Y-%m-%d}", style="bold")
     if listed.mean is not None and listed.sd is not None:
         console.print(

@@ -13,7 +13,7 @@ from mmbot.errors import BadInput
 from mmbot.exchange.fees import FeeSchedule
 from mmbot.history import store
 from mmbot.history.store import default_directory
-from mmbot.tsa.counts import Counts, missing_days
+from mmbot.underlying.counts import Counts, missing_days
 
 __all__ = [
     "CacheDirectory",

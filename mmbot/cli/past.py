@@ -13,7 +13,7 @@ from mmbot.history.store import HOW_TO_FETCH, HistoryStore, default_directory
 from mmbot.research.candles import load_weeks
 from mmbot.research.past_history import PastWeeks, past_weeks
 from mmbot.research.week_replay import FillRules
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
 from mmbot.units import ONE_CONTRACT, Count
 
 MarketsOption: TypeAlias = Annotated[

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from mmbot.cli.daemon_options import AsJson, DaemonConfig, DaemonVenue
-from mmbot.cli.operate import ask_or_write
+from mmbot.cli.halt import ask_or_write
 from mmbot.cli.place import find
-from mmbot.daemon.ledger import Ledger
 from mmbot.daemon_api import MAX_TICKER_CHARACTERS, PauseMarket, PauseReport, UnpauseMarket
 from mmbot.errors import BadInput, ExitCode
 from mmbot.texts import to_json
-from mmbot.trading.values import event_of
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
+
+if TYPE_CHECKING:
+    from mmbot.daemon.ledger import Ledger
 
 _Ticker = Annotated[
     str,
@@ -42,7 +43,7 @@ def pause(
     3 there is nothing to pause, 4 not known whether an order is left.
     """
     _check(ticker)
-    place = find(config_path, venue_path)
+    place = find(config_path, venue_path, lenient=True)
 
     def write(ledger: Ledger) -> PauseReport:
         whole = _whole(ticker, place.settings.exchange.series)
@@ -88,7 +89,7 @@ def _whole(ticker: str, series: str) -> str:
     """
     whole = ticker.strip().upper()
     try:
-        Week.from_event_ticker(event_of(whole))
+        Week.from_event_ticker(whole.rpartition("-")[0])
     except ValueError:
         raise BadInput(
             f"no mmbot is at work that knows what is listed: write the whole ticker instead of "

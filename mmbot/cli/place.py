@@ -40,10 +40,14 @@ class Place(msgspec.Struct, frozen=True):
 
 
 def find(
-    config_path: Path | None, venue_path: Path | None, changes: Iterable[str] | None = None
+    config_path: Path | None,
+    venue_path: Path | None,
+    changes: Iterable[str] | None = None,
+    *,
+    lenient: bool = False,
 ) -> Place:
     """Return where the daemon with this config is looked for; see `whereabouts.locate`."""
-    found = locate(config_path, changes)
+    found = locate(config_path, changes, lenient=lenient)
     settings = found.settings
     venue = choose_venue(settings, venue_path, live=settings.mode == "live")
     try:
@@ -98,7 +102,8 @@ def state_directory(
     """Return the ledger's directory: the config's, systemd's, or one in the user's home.
 
     A simulated exchange has a ledger of its own: its counts and fills are not real. So has a
-    daemon that only records, which may run beside one that trades.
+    daemon that only records, which may run beside one that trades, and any other underlying than
+    the usual one, as a ledger keeps its counts.
     """
     mode = "record" if only_records else settings.mode
     if settings.state.directory:
@@ -109,4 +114,6 @@ def state_directory(
     else:
         home = environment.get("XDG_STATE_HOME") or Path.home() / ".local/state"
         directory = Path(home) / "mmbot" / mode
+    if settings.underlying != config.UnderlyingSettings():
+        directory /= settings.underlying.name
     return directory / "simulated" if simulated else directory

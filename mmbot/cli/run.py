@@ -7,6 +7,7 @@ import os
 import secrets
 import traceback
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -47,7 +48,8 @@ from mmbot.recording.outside import PaperBegan
 from mmbot.status_report import StatusReport, Surroundings
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
+from mmbot.underlyings.registry import known
 from mmbot.units import Milliseconds
 
 DASHBOARD = DashboardParts(page_files, event_course, log.recent_lines.after)
@@ -94,11 +96,13 @@ def serve(
     try:
         place = locate(config_path)
         settings, environment = place.settings, place.environment
+        known(settings)
         if only_records:
             settings, venue = only_recording(settings, venue_path)
         else:
             venue = choose_venue(settings, venue_path, live=live)
-        addresses = find_addresses(settings.alerts, environment)
+        find = partial(find_addresses, environment=environment)
+        find(settings.alerts)
         # From here on no thread may be there that a signal could end the process by, and soon there
         # is something to be taken off before it may end.
         signals.hold()
@@ -108,7 +112,7 @@ def serve(
         state = state_directory(
             settings, environment, simulated=simulated, only_records=only_records
         )
-        alerts = Alerts(settings.alerts, addresses, state) if addresses else None
+        alerts = Alerts(settings.alerts, find, state)
         observer = Observer(Heartbeat().lines, _status, explain, plan, DASHBOARD)
         # A loop that hangs is killed by SIGABRT, and leaves what hung in the log.
         faulthandler.enable(log.STANDARD_ERROR)
@@ -121,7 +125,7 @@ def serve(
             observer,
             Bystanders(ServiceManager(os.environ), alerts, (state, renderer(settings, state))),
             only_records=only_records,
-            config_file=ConfigFile(place.path),
+            config_file=ConfigFile(place.path, environment),
         )
         code = uvloop.run(process.run())
     except (BadInput, NotReady, typer.Exit):

@@ -38,7 +38,8 @@ from mmbot.research.backtest import Rule
 from mmbot.research.parameter_sweep import Changes, HeldOut, MarketOfWeeks, Sweep, Trial
 from mmbot.research.past_history import PastMarket
 from mmbot.research.scoring import Interval
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
+from mmbot.underlyings.registry import refuse_others
 
 _SHOWN = 20
 _TOLD: Mapping[Rule, str] = {
@@ -103,9 +104,11 @@ def sweep(
         if any(each is not None for each in (markets, candles, history)):
             raise BadInput("--recording is the market: leave out --markets, --candles, --history")
         settings = _settings(config_path) or settings_on_record(recording)
+        refuse_others(settings)
         work = Sweep(settings, RecordedMarket(recording.absolute(), directory))
     else:
         settings = _settings(config_path) or config.Settings()
+        refuse_others(settings)
         held = load_counts(counts)
         weeks = weeks_given(markets, candles, history, settings.exchange.series, held)
         fit = banks.Fits(directory)

@@ -15,7 +15,7 @@ import typer
 
 from mmbot.cli.log_sources import file_lines, pipe_lines
 from mmbot.cli.times import parse_time
-from mmbot.errors import BadInput
+from mmbot.errors import BadInput, NotReady
 from mmbot.observe.log_view import Entry, Filter, LogView
 
 _LEVELS = ("debug", "info", "warning", "error")
@@ -116,6 +116,11 @@ def _journal(unit: str, begin: int | None, *, follow: bool) -> Iterator[bytes | 
         try:
             if process.stdout is not None:
                 yield from pipe_lines(process.stdout.fileno())
+            if process.wait() != 0:
+                raise NotReady(
+                    f"journalctl ended with {process.returncode}, and says above why: the journal "
+                    "of a service is read by root and by the group systemd-journal"
+                )
         finally:
             process.terminate()
 

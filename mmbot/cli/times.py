@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 
 from mmbot.errors import BadInput
-from mmbot.tsa.calendar import EASTERN, Week
+from mmbot.underlying.calendar import EASTERN, Week
 
 HOW = (
     "now, a date such as 2026-04-16, or a time such as 2026-04-16T09:00: in New York, unless an "

@@ -31,7 +31,8 @@ from mmbot.research.traded_again import SessionSummary
 from mmbot.research.week_path import PathKeeper
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill, event_of
-from mmbot.tsa.calendar import CalendarClock
+from mmbot.underlying.calendar import CalendarClock
+from mmbot.underlyings.registry import refuse_others
 from mmbot.units import (
     MONEY_PER_DOLLAR,
     ONE_CONTRACT,
@@ -122,6 +123,7 @@ def trade_again(
         BadInput: None of its sessions can be traded again, or something else given is not usable.
     """
     settings = None if config_path is None else config.load(config_path)
+    refuse_others(settings or settings_on_record(recording))
     plots = load_plots("--report") if report_path is not None else None
     path = None if plots is None else PathKeeper()
     again = sessions_again(recording, settings, cache or banks.default_directory(), path)

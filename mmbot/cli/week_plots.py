@@ -14,7 +14,7 @@ from mmbot.research.backtest import WeekResult
 from mmbot.research.week_path import MarketPoint, WeekPath
 from mmbot.research.week_replay import ReplayedWeek
 from mmbot.trading.commands import RecordFill
-from mmbot.tsa.calendar import EASTERN, Week
+from mmbot.underlying.calendar import EASTERN, Week
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, ONE_DOLLAR, Milliseconds
 
 # So many weeks are drawn, and of each so many markets: a page is to be looked at.

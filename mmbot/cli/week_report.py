@@ -12,10 +12,11 @@ from rich.console import Console
 
 from mmbot.cli.output import table_of
 from mmbot.config import Settings
-from mmbot.daemon.bank_file import bank_path, load_hindcasts
+from mmbot.daemon.bank_file import bank_path, load_memory
 from mmbot.daemon.ledger_reader import TradeRecords
 from mmbot.daemon.week_ends import Render, WeekReport
 from mmbot.forecast.calibration import Calibration
+from mmbot.forecast.model import Hindcasts
 from mmbot.observe import performance_report
 from mmbot.research.performance import PerformanceReport, build_report
 
@@ -45,7 +46,7 @@ def performance_of(
 
 def _forecast(directory: Path, method: str) -> dict[int, Calibration]:
     """Return the calibration of the forecasts that the daemon keeps; none before its first fit."""
-    hindcasts = load_hindcasts(bank_path(directory, method))
+    hindcasts = load_memory(bank_path(directory, method), Hindcasts.decode)
     return {} if hindcasts is None else hindcasts.record.calibration()
 
 

@@ -9,6 +9,7 @@ from mmbot.config.loading import (
     LoadedConfig,
     changed,
     load,
+    load_place,
     load_with_lines,
     parse,
     parse_change,
@@ -32,6 +33,7 @@ from mmbot.config.schema import (
     PaperSettings,
     Settings,
     StateSettings,
+    UnderlyingSettings,
 )
 from mmbot.config.template import every_key, template, values_of
 
@@ -61,12 +63,14 @@ __all__ = [
     "Settings",
     "Sides",
     "StateSettings",
+    "UnderlyingSettings",
     "changed",
     "compared",
     "differences",
     "every_key",
     "is_live",
     "load",
+    "load_place",
     "load_with_lines",
     "merged",
     "parse",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import ipaddress
 import json
 import re
 from collections.abc import Iterator
@@ -121,6 +122,8 @@ def _explain(what: str, key: str, field: _Field, value: object) -> str:
     name, choices = field.name, _choices(field.type)
     if choices:
         return f"{key}: write one of {', '.join(map(as_toml, choices))}"
+    if " matching regex " in what:
+        what = "it is not written as such a value is"
     advice = f"write for example {name} = {as_toml(field.default)}"
     if isinstance(value, str) and (number := re.fullmatch(r"([+-]?\d+)[.,](\d+)", value)):
         advice = f"write {name} = {number[1]}.{number[2]}"
@@ -162,6 +165,14 @@ def _misplaced(credentials: CredentialSettings) -> Iterator[Problem]:
         )
 
 
+def _is_ip(address: str) -> bool:
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return True
+
+
 def _contradictions(settings: Settings) -> Iterator[Problem]:
     yield from _misplaced(settings.credentials)
     counts, quoting, limits, orders = (
@@ -174,6 +185,12 @@ def _contradictions(settings: Settings) -> Iterator[Problem]:
         refuse_address(counts.url, "counts.url")
     except BadInput as error:
         yield Problem(str(error), ("counts.url",))
+    if not _is_ip(settings.dashboard.address):
+        yield Problem(
+            "dashboard.address: this is no address of a machine; write for example address = "
+            '"127.0.0.1"',
+            ("dashboard.address",),
+        )
     if counts.latest_release <= counts.earliest_release:
         yield Problem(
             f"counts.latest_release ({counts.latest_release}) must be after "

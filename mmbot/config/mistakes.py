@@ -40,6 +40,10 @@ _VALUES: tuple[tuple[str, str], ...] = (
         r"(?P<whole>[+-]?\d+),(?P<part>\d+)",
         "a decimal comma; decimals have a point: {key} = {whole}.{part}",
     ),
+    (
+        r"(?P<value>[+-]?[\d.]+|true|false|\"[^\"\n]*\"|'[^'\n]*')\s*[,;]",
+        "nothing follows a value; take the sign after it away",
+    ),
     (r"(?P<sign>[+-]?)\.(?P<part>\d+)", "a number begins with a digit: {key} = {sign}0.{part}"),
     (r"(?P<whole>[+-]?\d+)\.", "a number ends with a digit: {key} = {whole}.0"),
     (r"[+-]?[\d.,]+\s*%", "a percentage; write the share, so that 10 % is {key} = 0.1"),

@@ -23,7 +23,11 @@ class MetricsSettings(Section, frozen=True, kw_only=True):
     port: Annotated[
         int,
         msgspec.Meta(ge=0, le=65535),
-        key("Metrics are at http://127.0.0.1:PORT/metrics; 0 opens nothing.", "port"),
+        key(
+            "Metrics are at http://127.0.0.1:PORT/metrics; 0 opens nothing, and the dashboard's "
+            "port serves both.",
+            "port",
+        ),
     ] = 0
 
 

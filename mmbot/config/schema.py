@@ -31,6 +31,19 @@ class ExchangeSettings(Section, frozen=True, kw_only=True):
     ] = 0
 
 
+class UnderlyingSettings(Section, frozen=True, kw_only=True):
+    """`[underlying]`: the statistic that the series is about."""
+
+    name: Annotated[
+        str,
+        msgspec.Meta(pattern=r"\A[a-z0-9-]{1,32}\Z"),
+        key(
+            "What is counted, when it is published and how it is read. `exchange.series`, "
+            "`counts.url` and `counts.earliest_release` have to be of the same."
+        ),
+    ] = "tsa"
+
+
 class CredentialSettings(Section, frozen=True, kw_only=True):
     """`[credentials]`: where the API key is found. The key itself is never in the file."""
 
@@ -188,8 +201,8 @@ class DashboardSettings(Section, frozen=True, kw_only=True):
         tuple[Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9.-]{1,253}\Z")], ...],
         msgspec.Meta(max_length=16),
         key(
-            "Names that a browser may reach it by beside localhost and addresses, such as that of "
-            "a proxy before it; any other name is refused, as it could be another site's.",
+            "Names that it and the metrics may be reached by beside localhost and addresses, such "
+            "as that of a proxy before them; any other is refused, as it could be another site's.",
             "host names",
         ),
     ] = ()
@@ -206,6 +219,7 @@ class Settings(Section, frozen=True, kw_only=True):
         ),
     ] = "paper"
     exchange: ExchangeSettings = ExchangeSettings()
+    underlying: UnderlyingSettings = UnderlyingSettings()
     credentials: CredentialSettings = CredentialSettings()
     counts: CountsSettings = CountsSettings()
     forecast: ForecastSettings = ForecastSettings()

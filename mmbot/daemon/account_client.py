@@ -19,7 +19,6 @@ from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.patience import (
     Reminder,
     is_clock_refused,
-    is_passing,
     of_exchange,
     passing_findings,
     pauses,
@@ -28,7 +27,7 @@ from mmbot.errors import BadInput, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.feed import Feed
 from mmbot.kalshi.gateway import signed
-from mmbot.kalshi.http import STREAM_PATH, HttpAnswer, HttpRequest
+from mmbot.kalshi.http import STREAM_PATH, HttpAnswer, HttpRequest, is_passing
 from mmbot.kalshi.messages import Malformed, error_body
 from mmbot.kalshi.order_cancellation import (
     CancellationResult,

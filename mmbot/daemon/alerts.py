@@ -27,6 +27,7 @@ from mmbot.daemon.metrics import Measured
 from mmbot.daemon.outbox import Alert, Outbox
 from mmbot.daemon.private_files import open_private
 from mmbot.daemon.status_line import prediction, status_line
+from mmbot.errors import BadInput
 from mmbot.status_report import StatusReport
 
 _PAUSE_SECONDS = 2.0
@@ -39,6 +40,7 @@ _SENDER = (sys.executable, "-m", "mmbot.daemon.alert_sender")
 _LONGEST_BODY = 20_000
 
 Send = Callable[[Letter], Awaitable[tuple[Delivery, ...]]]
+FindAddresses = Callable[[AlertSettings], tuple[str, ...]]
 
 # What was sent within the last hour, so that a process that ends again and again floods nobody.
 FILE_NAME = "alerts.json"
@@ -53,7 +55,7 @@ class Alerts:
     def __init__(
         self,
         settings: AlertSettings,
-        addresses: tuple[str, ...],
+        find: FindAddresses,
         directory: Path,
         send: Send | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -62,14 +64,19 @@ class Alerts:
 
         Args:
             settings: What is told, and how often.
-            addresses: Where; secrets.
+            find: Returns where, which are secrets; nothing is told while there are no addresses.
             directory: The state directory, which keeps what was sent when.
             send: Sends a letter; by a process of its own unless given.
             clock: Seconds, from any origin.
+
+        Raises:
+            BadInput: The addresses cannot be read.
         """
         self._send = send or send_letter
         self._settings = settings
-        self._addresses = addresses
+        self._find = find
+        self._addresses = find(settings)
+        self._unreadable = ""
         self._clock = clock
         self._path = directory / FILE_NAME
         self._outbox = Outbox(settings, self._sent_before())
@@ -77,7 +84,8 @@ class Alerts:
         self._known: dict[str, int] = {}
         self._published: set[str] = set()
         self._limited: set[str] = set()
-        self._started = False
+        # Whom nobody was to tell of the start is not told of it later.
+        self._started = not self._addresses
         self._waits_for = ""
         self._waits_since: float | None = None
         self._told_waiting = False
@@ -85,6 +93,7 @@ class Alerts:
         self._told_dead = False
         self._looked_at: dt.datetime | None = None
         self._failing: dict[str, str] = {}
+        self._is_new = False
         self._log = structlog.get_logger()
 
     def watch(self, measure: Callable[[], Measured]) -> None:
@@ -94,16 +103,37 @@ class Alerts:
     @property
     def problems(self) -> tuple[str, ...]:
         """At which addresses the latest alert was not taken, in sentences."""
-        return tuple(
+        failing = tuple(
             f"alerts do not reach address {address} ({why}); see `mmbot alerts test`"
             for address, why in sorted(self._failing.items())
         )
+        return (*failing, self._unreadable) if self._unreadable else failing
+
+    def change(self, settings: AlertSettings) -> None:
+        """Go on by other settings; their addresses are read before the next look."""
+        self._settings, self._is_new = settings, True
+        self._outbox.change(settings)
+
+    async def read_addresses(self) -> None:
+        """Read the addresses again where they may be others; keep them if they cannot be read."""
+        if not (self._is_new or self._settings.urls_file):
+            return
+        self._is_new = False
+        try:
+            self._addresses = await asyncio.to_thread(self._find, self._settings)
+        except BadInput as error:
+            if str(error) != self._unreadable:
+                self._log.warning("alert.no_addresses", reason=str(error))
+            self._unreadable = str(error)
+        else:
+            self._unreadable = ""
 
     # What happens
 
     def tell(self, alert: Alert) -> None:
         """Have an alert sent, as soon as the rates allow it."""
-        self._outbox.put(alert)
+        if self._addresses:
+            self._outbox.put(alert)
 
     def waits_for(self, what: str) -> None:
         """Note what the start waits for."""
@@ -113,6 +143,8 @@ class Alerts:
 
     def heard(self, name: str, fields: Mapping[str, Any]) -> None:
         """Find what is worth an alert in a line of the bot's log."""
+        if not self._addresses:
+            return
         match name:
             case "halted":
                 reason = f": {fields['reason']}" if fields["reason"] else ""
@@ -203,8 +235,10 @@ class Alerts:
         """Look and send until cancelled."""
         while True:
             await asyncio.sleep(_PAUSE_SECONDS)
-            self.look()
-            await self._send_due()
+            await self.read_addresses()
+            if self._addresses:
+                self.look()
+                await self._send_due()
 
     async def close(self, how: str, why: str = "") -> None:
         """Tell how the process ends, and send what still waits; take a few seconds at the most."""

@@ -1,30 +1,34 @@
-"""A cache file for a forecast method's hindcasts, which take many seconds to make."""
+"""A cache file for what a forecast method's fit leaves to the next, as it takes long to make."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from mmbot.daemon.private_files import open_private
 from mmbot.errors import BadInput
-from mmbot.forecast.model import Hindcasts
+from mmbot.forecast.fitting import Memory
+
+_Kept = TypeVar("_Kept")
 
 
 def bank_path(directory: Path, method: str) -> Path:
-    """Return the path of a method's hindcasts in a directory."""
+    """Return the path of a method's file in a directory."""
     return directory / f"{method}.bank"
 
 
-def load_hindcasts(path: Path) -> Hindcasts | None:
-    """Return the stored hindcasts, or `None` if there are none that can be read."""
+def load_memory(path: Path, recall: Callable[[bytes], _Kept]) -> _Kept | None:
+    """Return what is stored there as `recall` reads it, or `None` if nothing can be read."""
     try:
-        return Hindcasts.decode(path.read_bytes())
+        return recall(path.read_bytes())
     except (OSError, BadInput):
         return None
 
 
 def make_directory(path: Path) -> None:
-    """Make the directory of a file of hindcasts, before the work of making these.
+    """Make the directory of what is remembered, before the work of making that.
 
     Raises:
         BadInput: It cannot be made.
@@ -35,8 +39,8 @@ def make_directory(path: Path) -> None:
         raise _unwritable(path, error) from None
 
 
-def store_hindcasts(path: Path, hindcasts: Hindcasts) -> None:
-    """Store hindcasts atomically: the file before it stays intact until the new one is whole.
+def store_memory(path: Path, memory: Memory) -> None:
+    """Store it atomically: the file before it stays intact until the new one is whole.
 
     Raises:
         BadInput: The file cannot be written.
@@ -48,7 +52,7 @@ def store_hindcasts(path: Path, hindcasts: Hindcasts) -> None:
         with open(  # noqa: PTH123
             open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb"
         ) as file:
-            file.write(hindcasts.encode())
+            file.write(memory.encode())
         temporary.replace(path)
     except OSError as error:
         raise _unwritable(path, error) from None

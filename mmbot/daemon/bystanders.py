@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from mmbot.config import Settings
 from mmbot.daemon.alerts import Alerts
 from mmbot.daemon.metrics import Measured, Metrics
 from mmbot.daemon.outbox import Alert
@@ -63,6 +64,11 @@ class Bystanders:
         """Tell a person, if there is one to be told."""
         if self.alerts is not None:
             self.alerts.tell(alert)
+
+    def change(self, settings: Settings) -> None:
+        """Go on by other settings."""
+        if self.alerts is not None:
+            self.alerts.change(settings.alerts)
 
     def watch(
         self, measure: Callable[[], Measured], drain: Callable[[], Awaitable[object]]

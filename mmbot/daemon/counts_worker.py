@@ -1,4 +1,4 @@
-"""Reading the pages of tsa.gov and fitting forecasters for the bot, one request at a time."""
+"""Reading the pages of the counts and fitting forecasters for the bot, one request at a time."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ from yarl import URL
 
 from mmbot.bot.inputs import ForecastFitted, PageFetched
 from mmbot.bot.outputs import FetchPage, FitForecast
-from mmbot.daemon.bank_file import bank_path, load_hindcasts, store_hindcasts
+from mmbot.daemon.bank_file import bank_path, load_memory, store_memory
 from mmbot.daemon.transport import read_body
 from mmbot.errors import BadInput
-from mmbot.forecast.methods import METHODS
-from mmbot.forecast.model import Forecaster, Hindcasts
+from mmbot.forecast.fitting import Fit, Forecasters, Memory
 from mmbot.kalshi.http import HttpAnswer
-from mmbot.tsa.pages import MOST_BYTES
+from mmbot.underlying.pages import MOST_BYTES
 
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
 # The headers of a page that the bot reads, and sends back as they are.
@@ -40,16 +39,18 @@ Done = Callable[[PageFetched | ForecastFitted], None]
 class CountsWorker:
     """Serves requests in order; one that fails unexpectedly is served again by the next `run`."""
 
-    def __init__(self, url: str, directory: Path, done: Done) -> None:
+    def __init__(self, url: str, directory: Path, forecasters: Forecasters, done: Done) -> None:
         """Begin with nothing to do.
 
         Args:
             url: The root of the site.
-            directory: Where the hindcasts are stored.
+            directory: Where is stored what spares the next fit its time.
+            forecasters: Those of the underlying.
             done: Called with each result, on the event loop.
         """
         self._url = url
         self._directory = directory
+        self._forecasters = forecasters
         self._done = done
         self._requests: deque[FetchPage | FitForecast] = deque()
         self._requested = asyncio.Event()
@@ -103,19 +104,18 @@ class CountsWorker:
 
     async def _fit(self, fit: FitForecast) -> ForecastFitted:
         started = time.monotonic()
-        forecaster = await asyncio.to_thread(self._fit_in_thread, fit)
+        fitted = await asyncio.to_thread(self._fit_in_thread, fit)
         self._log.info(
             "forecast.fitted",
-            method=forecaster.name,
-            without=[each.name for each in METHODS[fit.method] if each not in forecaster.members],
+            method=fitted.method,
+            without=list(fitted.without),
             seconds=round(time.monotonic() - started, 3),
         )
-        self._watch_calibration(forecaster)
-        return ForecastFitted(forecaster, fit.week)
+        self._watch_calibration(fitted)
+        return ForecastFitted(fitted.predictor, fit.week)
 
-    def _watch_calibration(self, forecaster: Forecaster) -> None:
-        record = forecaster.hindcasts.record
-        for k, found in record.calibration().items():
+    def _watch_calibration(self, fitted: Fit) -> None:
+        for k, found in fitted.calibration.items():
             if not found.within:
                 low, high = found.band
                 self._log.warning(
@@ -126,24 +126,24 @@ class CountsWorker:
                     usual=f"{low:.2f} to {high:.2f}",
                 )
 
-    def _fit_in_thread(self, fit: FitForecast) -> Forecaster:
+    def _fit_in_thread(self, fit: FitForecast) -> Fit:
         path = bank_path(self._directory, fit.method)
-        forecaster = Forecaster.fit(
+        fitted = self._forecasters.fit(
             fit.counts,
             fit.method,
-            load_hindcasts(path),
+            load_memory(path, self._forecasters.recall),
             self._report,
             error_correction=fit.error_correction,
         )
-        if forecaster.name == fit.method:
-            self._keep(path, forecaster.hindcasts)
-        return forecaster
+        if fitted.method == fit.method and fitted.memory is not None:
+            self._keep(path, fitted.memory)
+        return fitted
 
-    def _keep(self, path: Path, hindcasts: Hindcasts) -> None:
+    def _keep(self, path: Path, memory: Memory) -> None:
         try:
-            store_hindcasts(path, hindcasts)
+            store_memory(path, memory)
         except BadInput as error:
-            # They only save the next session some seconds.
+            # It only saves the next session some seconds.
             self._log.warning("forecast.not_kept", reason=str(error))
 
     def _report(self, done: int, of: int) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from mmbot.config import HOSTS, Settings, refuse_address
 from mmbot.errors import BadInput
 from mmbot.kalshi.http import BASE_PATH, STREAM_PATH
-from mmbot.tsa.calendar import CalendarClock
+from mmbot.underlying.calendar import CalendarClock
 
 
 class Venue(msgspec.Struct, frozen=True):

@@ -33,7 +33,7 @@ from mmbot.kalshi.gateway import signed
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
 from mmbot.kalshi.messages import Malformed, decode, error_body
 from mmbot.kalshi.readings import Costs
-from mmbot.tsa.calendar import Week, to_milliseconds
+from mmbot.underlying.calendar import Week, to_milliseconds
 from mmbot.units import Milliseconds
 
 _T = TypeVar("_T")

@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from mmbot.bot.outputs import ShownCount
+from mmbot.daemon.ledger_schema import bring_up_to_date
 from mmbot.daemon.patience import refusal
 from mmbot.daemon.private_files import make_private_directory, open_private
 from mmbot.errors import BadInput
@@ -27,93 +28,11 @@ from mmbot.trading.commands import MarketView, RecordFill, RecordSettlement, Rec
 from mmbot.trading.events import Halted
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill, event_of
-from mmbot.tsa.calendar import EASTERN
+from mmbot.underlying.calendar import EASTERN
 from mmbot.units import Count, Milliseconds, Money, total
 
 FILE_NAME = "ledger.sqlite"
 
-# The schema changes that lead from each version to the next.
-_ADDITIONS = (
-    """
-CREATE TABLE counts (
-    day TEXT NOT NULL, count INTEGER NOT NULL, seen TEXT NOT NULL, archived INTEGER NOT NULL,
-    PRIMARY KEY (day, count)
-) STRICT;
-CREATE TABLE fills (
-    trade_id TEXT NOT NULL, order_id TEXT NOT NULL, ticker TEXT NOT NULL, side TEXT NOT NULL,
-    price INTEGER NOT NULL, count INTEGER NOT NULL, fee INTEGER NOT NULL, at INTEGER NOT NULL,
-    known INTEGER NOT NULL,
-    PRIMARY KEY (trade_id, order_id)
-) STRICT;
-CREATE TABLE settlements (
-    ticker TEXT PRIMARY KEY, value INTEGER NOT NULL, position INTEGER NOT NULL,
-    payout INTEGER NOT NULL
-) STRICT;
-""",
-    """
-CREATE TABLE marks (
-    event TEXT NOT NULL, day TEXT NOT NULL, start INTEGER NOT NULL, latest INTEGER NOT NULL,
-    PRIMARY KEY (event, day)
-) STRICT;
-""",
-    """
-CREATE TABLE halts (
-    id INTEGER PRIMARY KEY, since INTEGER NOT NULL, reason TEXT NOT NULL, resumed INTEGER
-) STRICT;
-CREATE TABLE missing_counts (day TEXT PRIMARY KEY, told INTEGER NOT NULL) STRICT;
-""",
-    """
-ALTER TABLE fills ADD COLUMN belief REAL;
-ALTER TABLE fills ADD COLUMN mid REAL;
-ALTER TABLE fills ADD COLUMN fair REAL;
-CREATE TABLE markouts (
-    trade_id TEXT NOT NULL, order_id TEXT NOT NULL, horizon TEXT NOT NULL, at INTEGER NOT NULL,
-    belief REAL, mid REAL, fair REAL,
-    PRIMARY KEY (trade_id, order_id, horizon)
-) STRICT;
-CREATE TABLE samples (
-    ticker TEXT NOT NULL, known INTEGER NOT NULL, moment TEXT NOT NULL, at INTEGER NOT NULL,
-    belief REAL, mid REAL, fair REAL,
-    PRIMARY KEY (ticker, known, moment)
-) STRICT;
-ALTER TABLE settlements RENAME TO settled_once;
-CREATE TABLE settlements (
-    number INTEGER PRIMARY KEY, ticker TEXT NOT NULL, value INTEGER NOT NULL,
-    position INTEGER NOT NULL, payout INTEGER NOT NULL, at INTEGER NOT NULL, final INTEGER NOT NULL
-) STRICT;
-INSERT INTO settlements (ticker, value, position, payout, at, final)
-    SELECT ticker, value, position, payout, 0, 1 FROM settled_once ORDER BY rowid;
-DROP TABLE settled_once;
-CREATE INDEX settlements_by_market ON settlements (ticker, number);
-CREATE VIEW latest_settlements AS
-    SELECT * FROM settlements
-    WHERE number IN (SELECT max(number) FROM settlements GROUP BY ticker);
-""",
-    """
-ALTER TABLE counts RENAME TO values_once;
-CREATE TABLE counts (
-    day TEXT NOT NULL, count INTEGER NOT NULL, seen TEXT NOT NULL, archived INTEGER NOT NULL,
-    PRIMARY KEY (day, seen, archived, count)
-) STRICT;
-INSERT INTO counts SELECT day, count, seen, archived FROM values_once;
-DROP TABLE values_once;
-""",
-    """
-CREATE TABLE voided_fills (
-    trade_id TEXT NOT NULL, order_id TEXT NOT NULL, ticker TEXT NOT NULL, side TEXT NOT NULL,
-    price INTEGER NOT NULL, count INTEGER NOT NULL, fee INTEGER NOT NULL, at INTEGER NOT NULL,
-    reason TEXT NOT NULL,
-    PRIMARY KEY (trade_id, order_id)
-) STRICT;
-ALTER TABLE fills ADD COLUMN confirmed INTEGER NOT NULL DEFAULT 1;
-""",
-    """
-CREATE TABLE pauses (
-    id INTEGER PRIMARY KEY, ticker TEXT NOT NULL, since INTEGER NOT NULL, ended INTEGER
-) STRICT;
-""",
-)
-VERSION = len(_ADDITIONS)
 # How long to wait for another process's lock.
 _LOCKED_SECONDS = 1.0
 # Events whose P&L marks are read at the start: some weeks of them.
@@ -167,7 +86,10 @@ class Ledger:
             lock = open_private(directory / "lock", os.O_RDWR | os.O_CREAT)
             self._lock = open(lock, "w")  # noqa: PTH123, SIM115 (held until it is closed)
         except OSError as error:
-            sentence = f"cannot use {directory / 'lock'}: {error.strerror}; it must be a plain file"
+            sentence = (
+                f"cannot use {directory / 'lock'}: {error.strerror}; it must be a plain file that "
+                "can be written"
+            )
             raise refusal(error, sentence, directory) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -189,7 +111,7 @@ class Ledger:
             path, timeout=_LOCKED_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            self._prepare(path)
+            bring_up_to_date(self._db, path)
         except sqlite3.DatabaseError as error:
             self.close()
             sentence = (
@@ -200,21 +122,6 @@ class Ledger:
         except BadInput:
             self.close()
             raise
-
-    def _prepare(self, path: Path) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        (health,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
-        if health != "ok":
-            raise sqlite3.DatabaseError(health)
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > VERSION:
-            raise BadInput(
-                f"the ledger {path} is of version {version}, this mmbot knows version {VERSION}"
-            )
-        # Written even if nothing is added, so that a read-only file is refused now.
-        added = "".join(_ADDITIONS[version:])
-        self._db.executescript(f"BEGIN IMMEDIATE; {added} PRAGMA user_version = {VERSION}; COMMIT;")
 
     def close(self) -> None:
         """Close the database and release the lock."""
@@ -250,6 +157,11 @@ class Ledger:
         if self.halt() is None:
             row = (halt.since, halt.reason)
             self._db.execute("INSERT INTO halts (since, reason) VALUES (?, ?)", row)
+
+    def store_halt(self, halt: Halted) -> Halted:
+        """Store a halt; return the one that is in force."""
+        self.add_halt(halt)
+        return self.halt() or halt
 
     def end_halt(self, now: Milliseconds) -> None:
         """End the halt that is in force, if any."""

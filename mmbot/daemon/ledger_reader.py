@@ -6,6 +6,7 @@ A daemon may be writing meanwhile. The rows are returned as the commands that wr
 from __future__ import annotations
 
 import datetime as dt
+import os
 import sqlite3
 import sys
 from contextlib import closing
@@ -13,13 +14,14 @@ from pathlib import Path
 
 import msgspec
 
-from mmbot.daemon.ledger import FILE_NAME, VERSION, Ledger, has_ledger, read_paused
+from mmbot.daemon.ledger import FILE_NAME, Ledger, has_ledger, read_paused
+from mmbot.daemon.ledger_schema import VERSION
 from mmbot.errors import BadInput
 from mmbot.trading.commands import MarketSample, MarketView, Markout, RecordFill, RecordSettlement
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill, event_of
-from mmbot.tsa.calendar import EASTERN
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import EASTERN
+from mmbot.underlying.counts import Counts
 
 
 class TradeRecords(msgspec.Struct, frozen=True):
@@ -58,7 +60,7 @@ def read_records(directory: Path, event: str = "") -> TradeRecords:
             db.execute("BEGIN")
             return _read(db, event)
     except sqlite3.DatabaseError as error:
-        raise BadInput(f"the ledger {path} cannot be read: {error}") from None
+        raise _unreadable(path, error) from None
 
 
 def read_unsettled(directory: Path) -> tuple[tuple[str, ...], tuple[Fill, ...]]:
@@ -93,7 +95,7 @@ def read_counts(directory: Path, counts: Counts) -> Counts:
                 "SELECT day, count, seen, archived FROM counts ORDER BY seen, day"
             ).fetchall()
     except sqlite3.DatabaseError as error:
-        raise BadInput(f"the ledger {path} cannot be read: {error}") from None
+        raise _unreadable(path, error) from None
     for day, count, seen, archived in rows:
         at = dt.datetime.fromisoformat(seen).astimezone(EASTERN)
         counts, _ = counts.observe(dt.date.fromisoformat(day), count, at, archived=bool(archived))
@@ -111,7 +113,7 @@ def read_pauses(directory: Path) -> tuple[str, ...]:
         with closing(_open(path)) as db:
             return read_paused(db)
     except sqlite3.DatabaseError as error:
-        raise BadInput(f"the ledger {path} cannot be read: {error}") from None
+        raise _unreadable(path, error) from None
 
 
 def read_marks(directory: Path) -> tuple[PnlMark, ...]:
@@ -126,7 +128,14 @@ def read_marks(directory: Path) -> tuple[PnlMark, ...]:
             rows = db.execute("SELECT max(day), event, start, latest FROM marks GROUP BY event")
             return tuple(PnlMark(dt.date.fromisoformat(day), *rest) for day, *rest in rows)
     except sqlite3.DatabaseError as error:
-        raise BadInput(f"the ledger {path} cannot be read: {error}") from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: sqlite3.DatabaseError) -> BadInput:
+    sentence = f"the ledger {path} cannot be read: {error}"
+    if not os.access(path.parent, os.W_OK):
+        sentence += "; SQLite wants to write beside it, so copy it to where that can be done"
+    return BadInput(sentence)
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import string
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from mmbot.trading.commands import RecordSettlement
 from mmbot.trading.losses import DailyLosses
 from mmbot.trading.portfolio import Portfolio
 from mmbot.trading.values import event_of
-from mmbot.tsa.calendar import Week, from_milliseconds
+from mmbot.underlying.calendar import Week, from_milliseconds
 from mmbot.units import (
     ONE_DOLLAR,
     Count,
@@ -105,9 +106,9 @@ def _event(event: str, records: TradeRecords, start: Money) -> EventStatus:
 
 
 def _strike(ticker: str) -> tuple[float, str]:
-    """Return what a market's ticker ends in, such as 2.45 of `KXTSAW-26APR19-A2.45`."""
+    """Return what a market's ticker ends in, such as 2.45 of `A2.45`."""
     try:
-        return float(ticker.rpartition("-")[2].lstrip("A")), ticker
+        return float(ticker.rpartition("-")[2].lstrip(string.ascii_letters)), ticker
     except ValueError:
         return 0.0, ticker
 

@@ -22,7 +22,7 @@ from mmbot.trading.events import MarketsPaused
 from mmbot.trading.market_names import named_market
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import event_of
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 from mmbot.units import Milliseconds
 
 # How long the answer to a pause waits for the last order to be off.

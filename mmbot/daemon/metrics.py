@@ -11,13 +11,20 @@ import os
 import resource
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 
+from mmbot.bot.latency import BOUNDS, Latency
 from mmbot.status_report import EventStatus, MarketStatus, StatusReport
 from mmbot.trading.gates import Gate
 
@@ -40,6 +47,23 @@ REACTION = Figure(
     "From a frame that was read to the order write that follows from it.",
     kind="histogram",
 )
+# Of what the status has as well: the name there, and how much of the figure's unit one is.
+_MEASURED = {
+    Figure(
+        "mmbot_frame_age_seconds",
+        "How old the stream's latest frame was when it was handled, by the exchange's clock.",
+        kind="histogram",
+    ): ("age_ms", 1e-3),
+    Figure(
+        "mmbot_loop_late_seconds", "How late the event loop came each time.", kind="histogram"
+    ): ("lag_ms", 1e-3),
+    Figure(
+        "mmbot_release_risk_dollar_seconds",
+        "What each new belief left at risk until the last wrong quote was off: dollars times "
+        "contracts times seconds.",
+        kind="histogram",
+    ): ("risk_cent_seconds", 1e-2),
+}
 _REACTION_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 FIGURES = (
     Figure("mmbot_started_timestamp_seconds", "When the session began, since 1970."),
@@ -51,12 +75,13 @@ FIGURES = (
     Figure(
         "mmbot_age_seconds",
         "Since the stream's last frame, the last report of an own order, the forecast, the page of "
-        "tsa.gov, the readings of account and listing.",
+        "the counts, the readings of account and listing.",
         ("of",),
     ),
     Figure("mmbot_book_age_seconds", "Since the last message about a market's book.", _MARKET),
     Figure("mmbot_loop_lag_seconds", "How much too late the event loop came to the last look."),
     REACTION,
+    *_MEASURED,
     Figure("mmbot_quotes", "Own orders that rest, or may rest, at the exchange."),
     Figure("mmbot_orders_in_state", "Own orders, by what is known of them.", ("state",)),
     Figure("mmbot_quote_dollars", "Price of an own quote, in YES.", ("market", "side")),
@@ -79,7 +104,7 @@ FIGURES = (
     Figure("mmbot_cash_dollars", "The account's cash as if no open event had been traded."),
     Figure("mmbot_markets", "Markets that are listed."),
     Figure("mmbot_gate_shut_markets", "Markets that a gate keeps from being quoted.", ("gate",)),
-    Figure("mmbot_forecast_mean_passengers", "Mean of the week's forecast average.", _EVENT),
+    Figure("mmbot_forecast_mean_passengers", "Mean of the week's forecast value.", _EVENT),
     Figure("mmbot_forecast_sd_passengers", "Standard deviation of that forecast.", _EVENT),
     Figure("mmbot_counts_published", "Counts of the week that are published.", _EVENT),
     Figure("mmbot_capture_bytes", "What this session's capture takes on disk."),
@@ -115,11 +140,13 @@ class Measured(msgspec.Struct, frozen=True):
         report: The status of the session.
         lag_seconds: How much too late the loop came to the latest look.
         capture_bytes: The size of this session's capture.
+        latency: How quick it is.
     """
 
     report: StatusReport
     lag_seconds: float = 0.0
     capture_bytes: int = 0
+    latency: Latency | None = None
 
 
 class Metrics:
@@ -167,9 +194,14 @@ class Metrics:
             name: tuple(counter.items()) for name, counter in self._counters.items()
         }
         values |= _of_process()
+        histograms: Iterable[Metric] = ()
         if self.measure is not None:
-            values |= _of_session(self.measure())
-        return (_family(figure, values.get(figure.name, ())) for figure in _COLLECTED)
+            measured = self.measure()
+            values |= _of_session(measured)
+            histograms = _histograms(measured.latency or Latency())
+        return chain(
+            (_family(figure, values.get(figure.name, ())) for figure in _COLLECTED), histograms
+        )
 
 
 def _family(figure: Figure, values: _Values) -> Metric:
@@ -181,6 +213,18 @@ def _family(figure: Figure, values: _Values) -> Metric:
     for labels, value in values:
         family.add_metric(labels, value)
     return family
+
+
+def _histograms(latency: Latency) -> Iterator[Metric]:
+    """Yield the histograms of a session, in buckets that double."""
+    measured = dict(latency)
+    for figure, (name, unit) in _MEASURED.items():
+        histogram = measured[name]
+        below = [*accumulate(histogram.counts)]
+        buckets = [(f"{bound * unit:.6g}", below[at]) for at, bound in enumerate(BOUNDS)][::3]
+        family = HistogramMetricFamily(figure.name, figure.tells)
+        family.add_metric((), [*buckets, ("+Inf", below[-1])], histogram.total * unit)
+        yield family
 
 
 def _of_process() -> dict[str, _Values]:
@@ -283,9 +327,11 @@ _HEAD = """\
 # Metrics
 
 With `port` in the table `[metrics]` of the config the daemon serves these at
-`http://127.0.0.1:PORT/metrics`, in the format of Prometheus; without one it opens nothing. They are
-read from what `mmbot status` shows when they are asked for, on the bot's own loop. `mmbot metrics
---grafana` prints a board, `mmbot metrics --rules` the alert rules that belong to them.
+`http://127.0.0.1:PORT/metrics`, in the format of Prometheus; without one it opens nothing. With the
+port of the dashboard both are served there. A name beside `localhost` has to be in `names` of
+`[dashboard]`. They are read from what `mmbot status` shows when they are asked for, on the bot's
+own loop. `mmbot metrics --grafana` prints a board, `mmbot metrics --rules` the alert rules that
+belong to them.
 
 This page is written by `python -m mmbot metrics --page > docs/metrics.md`.
 

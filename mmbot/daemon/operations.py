@@ -65,8 +65,9 @@ from mmbot.trading.engine import Engine
 from mmbot.trading.events import Halted, Resumed
 from mmbot.trading.market_names import named_market
 from mmbot.trading.state import TradingState
-from mmbot.tsa.calendar import Week, release_instant
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
+from mmbot.underlying.underlying import Underlying
 from mmbot.units import Milliseconds
 
 # How long the answer to a halt waits for the last order to be off.
@@ -75,7 +76,6 @@ HALT_SECONDS = 20.0
 _PLANNED = ("quoting", "limits", "orders")
 
 
-_NOBODY = Surroundings()
 _NO_DASHBOARD = DashboardReport("", "", "it has none")
 
 
@@ -108,8 +108,7 @@ class Operations:
         handle: Callable[[BotInput], None],
         wall_clock: Callable[[], Milliseconds],
         observer: Observer,
-        about: Surroundings = _NOBODY,
-        problems: Callable[[], tuple[str, ...]] = tuple,
+        around: Callable[[], Surroundings] = Surroundings,
         reloader: Reloader | None = None,
         dashboard: Callable[[], DashboardReport] = lambda: _NO_DASHBOARD,
     ) -> None:
@@ -122,8 +121,7 @@ class Operations:
             handle: Gives the bot an input and executes its outputs.
             wall_clock: The time in milliseconds.
             observer: Explains, plans, and shows the status.
-            about: What names the session in a status.
-            problems: What a person should see to now, in sentences.
+            around: Returns what a status has beside what the bot knows.
             reloader: Puts an edited config in force, if it can be.
             dashboard: Says where the dashboard is.
         """
@@ -134,8 +132,7 @@ class Operations:
         self._handle = handle
         self._wall_clock = wall_clock
         self._observer = observer
-        self._about = about
-        self._problems = problems
+        self._around = around
         self._dashboard = dashboard
         self._pauses = MarketPauses(bot.engine.state, ledger, handle, wall_clock)
         self._log = structlog.get_logger()
@@ -214,7 +211,7 @@ class Operations:
     async def _halt(self, request: Halt) -> HaltReport:
         started = time.monotonic()
         halt = Halted(self._wall_clock(), request.reason)
-        storing = self._ledger.submit(lambda ledger: _store_halt(ledger, halt))
+        storing = self._ledger.submit(lambda ledger: ledger.store_halt(halt))
         # Stored first, but a disk that takes its time does not keep the quotes on.
         await asyncio.wait({storing}, timeout=STORE_SECONDS)
         if storing.done() and storing.exception() is None:
@@ -249,13 +246,16 @@ class Operations:
         now = self._wall_clock()
         halt = await self._ledger.submit(Ledger.halt)
         await self._ledger.submit(lambda ledger: ledger.end_halt(now))
-        if self._state.service.halted:
-            self._handle(EventOccurred(Resumed()))
+        service = self._state.service
         since, reason = (halt.since, halt.reason) if halt else (None, "")
+        if service.halted:
+            # One that could not be stored was in force all the same.
+            since, reason = service.halted_since, service.halt_reason
+            self._handle(EventOccurred(Resumed()))
         return ResumeReport(since, reason, running=True)
 
     async def _fills(self, request: ListFills) -> FillsReport:
-        directory, now = Path(self._about.directory), self._wall_clock()
+        directory, now = Path(self._around().directory), self._wall_clock()
         return await asyncio.to_thread(
             list_fills, directory, request.event, request.most, now, running=True
         )
@@ -275,9 +275,11 @@ class Operations:
             listed = ", ".join(str(week.sunday) for week in sorted(weeks)) or "none yet"
             raise BadInput(f"{day} is in no week that is listed; those end on: {listed}")
         counts = self._bot.counts
+        underlying = self._state.underlying
         if day in counts:
-            raise BadInput(f"the count of {day} is published: {counts.latest(day):,} passengers")
-        release = release_instant(day, self._state.settings.counts.earliest_release)
+            published = f"{counts.latest(day):,} {underlying.unit}"
+            raise BadInput(f"the count of {day} is published: {published}")
+        release = underlying.release(day, self._state.settings.counts.earliest_release)
         if self._state.clock.at(now) < release:
             raise BadInput(f"the count of {day} is not due before {release:%Y-%m-%d %H:%M %Z}")
         await self._ledger.submit(lambda ledger: ledger.add_missing_count(day, now))
@@ -290,7 +292,9 @@ class Operations:
             raise BadInput("the daemon has not read the counts yet; try again in a moment")
         earliest = self._state.settings.counts.earliest_release
         now = self._state.clock.at(self._wall_clock())
-        return CountsReport(count_days(counts, self._state.missing, now, earliest))
+        return CountsReport(
+            count_days(self._state.underlying, counts, self._state.missing, now, earliest)
+        )
 
     # Questions
 
@@ -304,12 +308,11 @@ class Operations:
         """Return everything at a glance."""
         bot, now = self._bot, self._wall_clock()
         around = msgspec.structs.replace(
-            self._about,
+            self._around(),
             stream_age_ms=bot.feed_age(now),
             orders_age_ms=bot.own_age(now),
             page_age_ms=bot.page_age(now),
             unknown_words=bot.unknown_words,
-            problems=self._problems(),
         )
         return self._observer.status(self._state, bot.counts, around, now)
 
@@ -328,22 +331,21 @@ class Operations:
         return PlanReport(markets, _shown(found.changed), _shown(found.waits))
 
 
-def _store_halt(ledger: Ledger, halt: Halted) -> Halted:
-    """Store a halt; return the one that is in force."""
-    ledger.add_halt(halt)
-    return ledger.halt() or halt
-
-
 def _shown(changes: tuple[Difference, ...]) -> tuple[ChangedKey, ...]:
     return tuple(ChangedKey(each.key, as_toml(each.old), as_toml(each.new)) for each in changes)
 
 
 def count_days(
-    counts: Counts, missing: Collection[dt.date], now: dt.datetime, earliest: dt.time
+    underlying: Underlying,
+    counts: Counts,
+    missing: Collection[dt.date],
+    now: dt.datetime,
+    earliest: dt.time,
 ) -> tuple[CountDay, ...]:
     """Return what is known of the days of this week and the one before.
 
     Args:
+        underlying: What is counted.
         counts: The counts.
         missing: The days for which no count is waited for.
         now: The calendar's time.
@@ -353,7 +355,7 @@ def count_days(
     days = (*Week.of(week.monday - dt.timedelta(days=1)).days, *week.days)
     rows = []
     for day in days:
-        release = release_instant(day, earliest)
+        release = underlying.release(day, earliest)
         state: CountState = "due" if release <= now else "expected"
         if day in counts:
             state = "published"

@@ -49,6 +49,10 @@ class Outbox:
         self._not_before = 0.0
         self._dropped = 0
 
+    def change(self, settings: AlertSettings) -> None:
+        """Go on by other settings; what waits, waits on."""
+        self._settings = settings
+
     @property
     def taken(self) -> tuple[tuple[float, AlertKind], ...]:
         """What was taken within the last hour, and when."""

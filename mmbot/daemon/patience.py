@@ -19,7 +19,7 @@ from typing import TypeVar
 import structlog
 
 from mmbot.errors import BadInput, Unavailable
-from mmbot.kalshi.http import HttpAnswer
+from mmbot.kalshi.http import HttpAnswer, is_passing
 from mmbot.kalshi.messages import Malformed, error_body, tree
 from mmbot.kalshi.selfcheck import Finding
 
@@ -58,8 +58,6 @@ _PASSING_SQLITE = frozenset(
 )
 # Extended result codes have the primary one in their lowest byte.
 _PRIMARY = 0xFF
-# The statuses of 400 to 499 that concern the moment, not the request.
-_PASSING_STATUSES = frozenset({408, 425, 429})
 _TOO_EARLY_OR_LATE = "header_timestamp_expired"
 
 
@@ -99,11 +97,6 @@ def of_exchange(answer: HttpAnswer | None) -> HttpAnswer | None:
     except Malformed:
         return None
     return answer if isinstance(body, dict) else None
-
-
-def is_passing(status: int) -> bool:
-    """Return whether a status says that the same request may succeed later."""
-    return status in _PASSING_STATUSES or status >= 500
 
 
 def is_clock_refused(answer: HttpAnswer | None) -> bool:

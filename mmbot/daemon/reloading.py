@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -17,7 +17,9 @@ import structlog
 
 from mmbot import config
 from mmbot.config import Difference, Settings
+from mmbot.daemon.alert_addresses import find_addresses
 from mmbot.errors import BadInput
+from mmbot.underlyings.registry import known
 
 # A change is seen within one look, and is read once two looks found the same.
 LOOK_SECONDS = 0.4
@@ -29,9 +31,10 @@ _Stamp = tuple[int, ...] | None
 class ConfigFile:
     """The file that the daemon runs by."""
 
-    def __init__(self, path: Path) -> None:
-        """Read nothing yet."""
+    def __init__(self, path: Path, environment: Mapping[str, str] | None = None) -> None:
+        """Read nothing yet; alerts may have their addresses from the environment."""
         self.path = path.absolute()
+        self._environment = environment or {}
 
     def stamp(self) -> _Stamp:
         """Return what changes whenever the file does."""
@@ -41,8 +44,8 @@ class ConfigFile:
             return None
         return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
-    def load(self) -> Settings:
-        """Read and check it.
+    def load(self, in_force: Settings) -> Settings:
+        """Read and check it, and the alerts' addresses where those are to change.
 
         Raises:
             BadInput: It cannot be used, or is empty, as a file is that is only being written.
@@ -50,7 +53,11 @@ class ConfigFile:
         text = config.read(self.path)
         if not text.strip():
             raise BadInput(f"{self.path} is empty")
-        return config.parse(text, str(self.path))
+        settings = config.parse(text, str(self.path))
+        known(settings)
+        if settings.alerts != in_force.alerts:
+            find_addresses(settings.alerts, self._environment)
+        return settings
 
 
 class Reloader:
@@ -120,7 +127,7 @@ class Reloader:
     async def _reload(self, *, tell_all: bool) -> config.Reload:
         self._read = await asyncio.to_thread(self._file.stamp)
         try:
-            wanted = await asyncio.to_thread(self._file.load)
+            wanted = await asyncio.to_thread(self._file.load, self.settings)
         except BadInput as error:
             self.problem = str(error)
             self._log.error("config.refused", reason=self.problem)

@@ -34,24 +34,24 @@ from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import FILE_NAME, Ledger
 from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.metrics import Measured
-from mmbot.daemon.metrics_server import serving
+from mmbot.daemon.metrics_page import MetricsPage
 from mmbot.daemon.neighbours import Neighbours, OtherDaemon
 from mmbot.daemon.operations import Observer, Operations
 from mmbot.daemon.patience import Patience
+from mmbot.daemon.preparation import Preparation
 from mmbot.daemon.reloading import ConfigFile, Reloader
 from mmbot.daemon.status_line import status_line
 from mmbot.daemon.stop import Stop
 from mmbot.daemon.supervision import Supervisor
 from mmbot.daemon.sweep import sweep
 from mmbot.daemon.watchdog import Condition, unattended
-from mmbot.errors import ExitCode, NotReady, Unavailable
+from mmbot.daemon.web_server import Page, serving
+from mmbot.errors import ExitCode, Unavailable
 from mmbot.kalshi.auth import Signer
-from mmbot.kalshi.selfcheck import failures
 from mmbot.recording.outside import ONLY_RECORDS
-from mmbot.status_report import Surroundings
+from mmbot.status_report import LatencyStatus, Surroundings
 from mmbot.trading.events import Halted, SessionStarted, SettingsChanged, Stopping, TasksDown
-from mmbot.trading.values import Fill
-from mmbot.tsa.counts import Counts, load_counts
+from mmbot.underlying.counts import Counts
 
 # Of the time for the cancelling, the bot's share; the rest is for doing it without the bot.
 _BOT_SECONDS = 12.0
@@ -125,26 +125,39 @@ class Service:
         self._account = AccountClient(settings, venue, signer, self._rest, intercepted)
         self._session = format(self._began, "x")
         self._neighbours = Neighbours(self._session, self._account.own_orders)
+        self._preparation = Preparation(
+            settings, ledger, self._account, self._neighbours, self._patience
+        )
         self._other_daemon: OtherDaemon | None = None
         self.reloader = None
         if config_file is not None and not only_records:
             self.reloader = Reloader(
                 config_file, settings, self._put_in_force, bystanders.watchdog.reloading
             )
-        self._dashboard = Dashboard(
-            settings.dashboard, state, None if only_records else observer.dashboard
-        )
-        self._operations = Operations(
-            settings,
+        self._operations = self._make_operations()
+        self._dashboard = self._make_dashboard()
+
+    def _make_operations(self) -> Operations:
+        return Operations(
+            self._settings,
             self._runner.bot,
-            ledger,
+            self._ledger,
             self._runner.handle,
             wall_clock,
-            observer,
-            Surroundings(self._session, self._began, os.getpid(), venue.rest_url, str(state)),
-            self._problems,
+            self._observer,
+            self._around,
             self.reloader,
-            dashboard=self._dashboard.report,
+            dashboard=lambda: self._dashboard.report(),  # noqa: PLW0108 (it comes after)
+        )
+
+    def _make_dashboard(self) -> Dashboard:
+        return Dashboard(
+            self._settings.dashboard,
+            self._state,
+            None if self._only_records else self._observer.dashboard,
+            self._operations.status,
+            self._operations.answer,
+            self._rest.answer_ms,
         )
 
     async def run(self, stop: Stop, account_lock: socket.socket | None = None) -> ExitCode:
@@ -168,15 +181,13 @@ class Service:
             margin=self._settings.quoting.margin,
             sides=self._settings.quoting.sides,
         )
-        answer, status = self._operations.answer, self._operations.status
         self._bystanders.watch(self._measured, self._ledger.drain)
         async with (
             self._rest,
-            control.listening(self._state, answer, account_lock),
-            serving(self._settings.metrics, self._bystanders.metrics.page),
-            self._dashboard.serving(status, answer, self._rest.answer_ms),
+            control.listening(self._state, self._operations.answer, account_lock),
+            serving(self._pages(), self._settings.dashboard.names),
         ):
-            ready = await stop.unless_asked(self._prepare())
+            ready = await stop.unless_asked(self._preparation.until_ready())
             if ready is None:
                 # Nothing was placed; orders of an earlier session may still be left.
                 code = await sweep(self._account, stop, most_unanswered=1)
@@ -186,49 +197,18 @@ class Service:
         self._log.info("stopped", exit_code=code)
         return code
 
-    async def _prepare(self) -> tuple[tuple[str, ...], Counts]:
-        """Wait until everything is there; return the events with positions, and the history."""
-        await self._patience.until_available(self._account.refuse_bad_key)
-        alone = asyncio.create_task(self._neighbours.refuse_if_any())
-        try:
-            held = await self._refuse_unready()
-            await alone
-        finally:
-            alone.cancel()
-            await asyncio.gather(alone, return_exceptions=True)
-        return held, await self._history()
-
-    async def _refuse_unready(self) -> tuple[str, ...]:
-        """Check the account; return the events that hold positions."""
-        held = await self._ledger.submit(Ledger.unsettled_events)
-        recorded, _ = await self._fills_of(held)
-        examination, findings = await self._account.examine(held, recorded)
-        for finding in findings:
-            level = {"ok": "info", "warn": "warning", "wait": "warning", "fail": "error"}
-            say = getattr(self._log, level[finding.state])
-            say("check", name=finding.name, state=finding.state, detail=finding.detail)
-        reasons = failures(findings)
-        if reasons:
-            raise NotReady("not ready to trade: " + "; ".join(reasons))
-        return examination.held
-
-    async def _fills_of(self, events: tuple[str, ...]) -> tuple[tuple[Fill, ...], tuple[Fill, ...]]:
-        """Return the fills of these events that the ledger has: the confirmed ones, the others."""
-        return await self._ledger.submit(lambda ledger: ledger.fills_of(events))
-
-    async def _history(self) -> Counts:
-        """Return the counts of the history file and the ledger."""
-        path = self._settings.counts.history_file
-        counts = load_counts(Path(path)) if path else Counts()
-        for day, count, seen, archived in await self._ledger.submit(Ledger.counts):
-            counts, _ = counts.observe(day, count, seen, archived=archived)
-        return counts
+    def _pages(self) -> list[Page]:
+        """Return what is served over HTTP."""
+        pages: list[Page] = [self._dashboard] if self._dashboard.is_wanted else []
+        if self._settings.metrics.port:
+            pages.append(MetricsPage(self._settings.metrics, self._bystanders.metrics.page))
+        return pages
 
     async def _run_bot(self, held: tuple[str, ...], history: Counts) -> ExitCode:
         async with asyncio.TaskGroup() as tasks:
             self._runner.begin(tasks)
             running = [tasks.create_task(self._supervisor.keep("poller", self._runner.worker.run))]
-            self._runner.handle(EventsHeld(held, *await self._fills_of(held)))
+            self._runner.handle(EventsHeld(held, *await self._preparation.fills_of(held)))
             if await self._stop.unless_asked(self._fitted(history)):
                 running += await self._start_trading(tasks)
                 await self._stop.unless_asked(self._recorded())
@@ -290,6 +270,7 @@ class Service:
             self._operations.status(),
             self._bystanders.watchdog.lag_seconds,
             self._runner.capture.bytes_written,
+            self._runner.latency,
         )
 
     def _condition(self) -> Condition:
@@ -343,6 +324,17 @@ class Service:
         self._runner.finished.set()
         self._stop.asked.set()
 
+    def _around(self) -> Surroundings:
+        return Surroundings(
+            self._session,
+            self._began,
+            os.getpid(),
+            self._venue.rest_url,
+            str(self._state),
+            latency=LatencyStatus.of(self._runner.latency),
+            problems=self._problems(),
+        )
+
     def _problems(self) -> tuple[str, ...]:
         """Return what a person should see to, in sentences."""
         problems = list(self._bystanders.problems)
@@ -359,6 +351,7 @@ class Service:
 
     def _put_in_force(self, settings: Settings) -> None:
         self._runner.handle(EventOccurred(SettingsChanged(settings)))
+        self._bystanders.change(settings)
 
     async def _watch_neighbours(self) -> None:
         """Stop once a daemon that began earlier turns out to trade the account."""

@@ -33,7 +33,7 @@ def prediction(event: EventStatus) -> str:
     if event.forecast is None:
         return f"{event.event}: no forecast yet, {days}"
     mean, sd = round(event.forecast.mean), round(event.forecast.sd)
-    return f"{event.event}: {mean:,} passengers a day, give or take {sd:,}; {days}"
+    return f"{event.event}: {mean:,} {event.forecast.unit}, give or take {sd:,}; {days}"
 
 
 def dollars(money: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Who may ask the dashboard for what: names, origins, the token, the number of connections.
+"""Who may ask the daemon's web pages for what: names, origins, the token.
 
 A page of another site can have a browser send requests here, and can give a name of its own the
 address of this machine. So a request must name an address, localhost or a configured name; one that
@@ -8,18 +8,14 @@ which no other site's page can know or add.
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
-import logging
 import secrets
 from collections.abc import Collection
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
 TOKEN_HEADER = "X-Mmbot-Token"  # noqa: S105 (its name)
-MOST_CONNECTIONS = 48
 # Opened by whoever follows a link from elsewhere; it shows nothing before its script has asked.
 _PAGE = "/"
 
@@ -100,36 +96,3 @@ def refuse_without(token: str, request: web.Request) -> None:
     given = request.headers.get(TOKEN_HEADER, "")
     if not token or not secrets.compare_digest(given.encode(), token.encode()):
         raise web.HTTPUnauthorized(text="That needs the token; `mmbot dashboard` says where it is.")
-
-
-def _is_own_fault(record: logging.LogRecord) -> bool:
-    """Return whether a line is about more than a request that is no HTTP.
-
-    Anyone can send such a request, and fill the log with it.
-    """
-    error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, HttpProcessingError)
-
-
-# Where the server says what went wrong.
-LOGGER = logging.getLogger("mmbot.dashboard")
-LOGGER.addFilter(_is_own_fault)
-
-
-class BoundedServer:
-    """Makes the protocol of each connection, and ends those that are too many."""
-
-    def __init__(self, server: web.Server) -> None:
-        self._server = server
-
-    def __call__(self) -> asyncio.BaseProtocol:
-        """Return the protocol of a new connection."""
-        if len(self._server.connections) >= MOST_CONNECTIONS:
-            return _Refusal()
-        return self._server()
-
-
-class _Refusal(asyncio.Protocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            transport.abort()

@@ -21,7 +21,7 @@ from mmbot.daemon.ledger_reader import TradeRecords, read_records
 from mmbot.daemon.outbox import Alert
 from mmbot.daemon.private_files import make_private_directory
 from mmbot.errors import BadInput
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 
 DIRECTORY = "reports"
 # Some ten years, at ten kilobytes a week.

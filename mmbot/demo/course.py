@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from collections import deque
+from typing import Any, Final
+
+_MOST_EARLY: Final = 10_000
 
 
 class WeekCourse:
     """What the log has told, each with the calendar's time of the heartbeat before it.
+
+    What is told before the first heartbeat has that one's time.
 
     Attributes:
         forecasts: Time, mean and standard deviation in passengers.
@@ -20,19 +25,28 @@ class WeekCourse:
         self.pnl: list[tuple[dt.datetime, float, float]] = []
         self.fills: list[tuple[dt.datetime, float]] = []
         self._now: dt.datetime | None = None
+        self._early: deque[dict[str, Any]] = deque(maxlen=_MOST_EARLY)
 
     def watch(self, line: dict[str, Any]) -> None:
         """Gather one log line."""
         if line["event"] == "heartbeat":
             self._now = dt.datetime.fromisoformat(line["calendar"])
+        self._early.append(line)
         if self._now is None:
             return
+        for told in self._early:
+            self._gather(told, self._now)
+        self._early.clear()
+
+    def _gather(self, line: dict[str, Any], now: dt.datetime) -> None:
         match line["event"]:
             case "heartbeat" if line["pnl_week_fair"] is not None:
                 at_fair, at_worst = float(line["pnl_week_fair"]), float(line["pnl_week_worst"])
-                self.pnl.append((self._now, at_fair, at_worst))
+                self.pnl.append((now, at_fair, at_worst))
             case "belief.updated":
-                self.forecasts.append((self._now, float(line["mean"]), float(line["sd"])))
+                self.forecasts.append((now, float(line["mean"]), float(line["sd"])))
+            case "event.settled":
+                self.pnl.append((now, float(line["pnl"]), float(line["pnl"])))
             case "fill":
                 count = float(line["count"])
-                self.fills.append((self._now, count if line["side"] == "bid" else -count))
+                self.fills.append((now, count if line["side"] == "bid" else -count))

@@ -24,7 +24,7 @@ from mmbot.errors import NotReady
 from mmbot.exchange.assembly import PublishedCounts, real_counts, synthetic_counts
 from mmbot.history.store import load_counts
 from mmbot.trading.values import Fill
-from mmbot.tsa.calendar import EASTERN, Week
+from mmbot.underlying.calendar import EASTERN, Week
 from mmbot.units import (
     MONEY_PER_DOLLAR,
     ONE_CONTRACT,
@@ -39,7 +39,8 @@ SPEED = 10_000
 # The calendar starts before the market opens, which gives the daemon time to start.
 _START = dt.time(2, 0)
 VENUE_FILE = "venue.json"
-_PLAY_SECONDS = 90.0
+# Several times what it takes, for a machine that is busy.
+_PLAY_SECONDS = 300.0
 
 
 class DemoWeek(msgspec.Struct, frozen=True):
@@ -112,7 +113,10 @@ async def play(
                 async with asyncio.timeout(_PLAY_SECONDS):
                     await _watch_to_settlement(daemon, count_orders)
             except TimeoutError:
-                raise NotReady(f"the week was not over after {_PLAY_SECONDS:.0f} seconds") from None
+                raise NotReady(
+                    f"the week was not over after {_PLAY_SECONDS:.0f} seconds: this machine is too "
+                    "busy or too slow for a week in a minute; try again when it is idle"
+                ) from None
             code = await stop(daemon)
         if code != 0:
             raise NotReady(f"the daemon ended with exit code {code}")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import datetime as dt
 
 from mmbot.exchange.assembly import PublishedCounts
-from mmbot.tsa.calendar import release_instant
-from mmbot.tsa.counts import Counts
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.counts import Counts
 
 _MORNING = dt.time(9, 0)
 
@@ -21,6 +21,6 @@ def counts_at(published: PublishedCounts, start: dt.datetime) -> Counts:
     for day in sorted(published.first):
         archived = day.year < start.year
         shown = published.archived if archived else published.first
-        if day in shown and release_instant(day, _MORNING) <= start:
+        if day in shown and TSA.release(day, _MORNING) <= start:
             counts, _ = counts.observe(day, shown[day], start, archived=archived)
     return counts

@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 
 # Markets that nothing is to be said of: most of a ladder, on most days.
 _HIDDEN = frozenset({"closed", "fair_extreme", "settled"})

@@ -19,12 +19,14 @@ from mmbot.exchange.access import Credential, PublicKey
 from mmbot.exchange.consensus import NoisyOutcome
 from mmbot.exchange.crowd import Crowd, Pace
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
-from mmbot.exchange.synthetic import LABEL, daily_counts
 from mmbot.exchange.timetable import releases
-from mmbot.exchange.tsa_site import TsaSite
 from mmbot.exchange.venue import SimulatedVenue
-from mmbot.tsa.calendar import CalendarClock, Week
-from mmbot.tsa.counts import Counts
+from mmbot.exchange.website import Website
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.calendar import CalendarClock, Week
+from mmbot.underlying.counts import Counts
+from mmbot.underlying.simulated import LABEL
+from mmbot.underlying.underlying import Underlying
 from mmbot.units import Milliseconds, Money
 
 # How long before the calendar's start a day may be whose count is released after it, and how far
@@ -45,14 +47,14 @@ class SimulatedExchange(msgspec.Struct, frozen=True):
     """An exchange's parts, for a shell to serve on sockets or drive in virtual time."""
 
     venue: SimulatedVenue
-    website: TsaSite
+    website: Website
     user_id: str
     key_id: str
 
 
-def synthetic_counts(week: Week, seed: int) -> PublishedCounts:
+def synthetic_counts(week: Week, seed: int, underlying: Underlying = TSA) -> PublishedCounts:
     """Return synthetic counts up to three weeks after `week`."""
-    counts = daily_counts(week.sunday + _TAIL, seed)
+    counts = underlying.simulated.counts(week.sunday + _TAIL, seed)
     return PublishedCounts(counts, counts, LABEL)
 
 
@@ -99,7 +101,9 @@ def assemble(
     """
     rng = random.Random(seed)
     first = clock.at(clock.wall).date() - _LEAD
-    planned = releases(first, max(published.first), random.Random(f"releases {seed}"))
+    underlying = settings.underlying
+    releases_rng = random.Random(f"releases {seed}")
+    planned = releases(first, max(published.first), releases_rng, underlying)
     opening, *later = weeks_until(week, past_weeks)
     venue = SimulatedVenue(
         settings, clock, weeks=[opening], counts=published.first, releases=planned, rng=rng
@@ -110,10 +114,12 @@ def assemble(
     venue.exchange.add_member(Credential(key_id, user_id, public_key), cash=balance)
     if pace is not None:
         crowd_rng = random.Random(f"crowd {seed}")
-        consensus = NoisyOutcome(venue.average, crowd_rng)
+        consensus = NoisyOutcome(venue.outcome, underlying.simulated.errors, crowd_rng)
         venue.participants = Crowd(venue.exchange, consensus, crowd_rng, pace, clock.wall)
     venue.advance(clock.wall)
-    website = TsaSite(published.first, published.archived, planned, clock, published.label)
+    website = Website(
+        underlying, published.first, published.archived, planned, clock, published.label
+    )
     return SimulatedExchange(venue, website, user_id, key_id)
 
 

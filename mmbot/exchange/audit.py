@@ -38,7 +38,7 @@ def ledger_json(venue: SimulatedVenue, user_id: str, now: Milliseconds) -> Json:
             if settled.account is account
         ],
         "settled_averages": {
-            event.ticker: f"{venue.average(event.week):.6f}"
+            event.ticker: f"{venue.outcome(event.week):.6f}"
             for event in exchange.events.values()
             if any(market.result for market in exchange.markets_of(event))
         },

@@ -9,15 +9,12 @@ from __future__ import annotations
 import datetime as dt
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
 from typing import Final, Protocol
 
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 
-# Standard error, in passengers, of a good forecast of the week's average with 0, 1, ... 7 days
-# published.
-_ERROR: Final = (46e3, 39e3, 32e3, 25e3, 18e3, 11e3, 6e3, 1e3)
 # The time constant of the error's mean reversion.
 _MEMORY_HOURS: Final = 30.0
 
@@ -52,8 +49,12 @@ class MeanRevertingNoise:
 class NoisyOutcome:
     """The outcome plus a mean-reverting error, which shrinks with every published day."""
 
-    def __init__(self, average: Callable[[Week], float], rng: random.Random) -> None:
-        self._average = average
+    def __init__(
+        self, outcome: Callable[[Week], float], errors: Sequence[float], rng: random.Random
+    ) -> None:
+        """Take each week's outcome, and the standard errors with 0, 1, ... 7 days published."""
+        self._outcome = outcome
+        self._standard_errors = errors
         self._rng = rng
         self._errors: dict[Week, MeanRevertingNoise] = {}
 
@@ -62,8 +63,8 @@ class NoisyOutcome:
         error = self._errors.get(week)
         if error is None:
             error = self._errors[week] = MeanRevertingNoise(self._rng, _MEMORY_HOURS)
-        stdev = _ERROR[days_published]
-        return NormalDist(self._average(week) + stdev * error.at(hours), stdev)
+        stdev = self._standard_errors[days_published]
+        return NormalDist(self._outcome(week) + stdev * error.at(hours), stdev)
 
 
 class PosteriorConsensus:
@@ -76,9 +77,14 @@ class PosteriorConsensus:
     """
 
     def __init__(
-        self, expected: Mapping[dt.date, int], counts: Mapping[dt.date, int], spread: float
+        self,
+        expected: Mapping[dt.date, int],
+        counts: Mapping[dt.date, int],
+        spread: float,
+        least_error: float,
     ) -> None:
-        """Take the expected count of each day, the actual one, and s as `spread`."""
+        """Take the expected count of each day, the actual one, s as `spread`, and a least error."""
+        self._least_error = least_error
         self._expected = expected
         self._counts = counts
         self._spread = spread
@@ -91,4 +97,4 @@ class PosteriorConsensus:
         mean = (sum(self._counts[d] for d in published) + rest) / 7
         days = len(open_)
         relative = self._spread * math.sqrt(days**2 / (days_published + 1) + days) / max(days, 1)
-        return NormalDist(mean, max(relative * rest / 7, _ERROR[-1]))
+        return NormalDist(mean, max(relative * rest / 7, self._least_error))

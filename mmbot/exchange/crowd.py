@@ -37,7 +37,7 @@ from mmbot.exchange.exchange_state import ExchangeEvent, ExchangeState
 from mmbot.exchange.market import ExchangeMarket
 from mmbot.exchange.order_types import NewOrder, RequestRefused
 from mmbot.trading.values import Side
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 from mmbot.units import (
     MONEY_PER_DOLLAR,
     ONE_CENT,

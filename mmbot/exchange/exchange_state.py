@@ -19,7 +19,9 @@ from mmbot.exchange.matching import MatchingEngine
 from mmbot.exchange.oddities import Oddities
 from mmbot.exchange.order_types import RequestRefused
 from mmbot.exchange.quote_history import QuoteHistory
-from mmbot.tsa.calendar import CalendarClock, Week
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.calendar import CalendarClock, Week
+from mmbot.underlying.underlying import Underlying
 from mmbot.units import (
     CENT_GRID,
     ONE_CENT,
@@ -31,7 +33,6 @@ from mmbot.units import (
     PriceGrid,
 )
 
-STRIKES: Final = tuple(range(1_800_000, 2_800_001, 50_000))
 _DECI_CENT: Final = Price(10)
 _TAPER: Final = (Price(1000), Price(9000))
 DECI_CENT_GRID: Final = PriceGrid((PriceBand(Price(0), ONE_DOLLAR, _DECI_CENT),))
@@ -65,8 +66,9 @@ class SimulatedExchangeSettings(msgspec.Struct, frozen=True):
     of the calendar. Candles are served if `candles` is set.
     """
 
-    series: str = "KXTSAW"
-    strikes: tuple[int, ...] = STRIKES
+    underlying: Underlying = TSA
+    series: str = TSA.series
+    strikes: tuple[int, ...] = TSA.simulated.strikes
     structure: str = "linear_cent"
     fees: FeeSchedule = FeeSchedule()
     exchange_index: int = 0
@@ -187,13 +189,14 @@ class ExchangeState:
     def list_event(self, week: Week) -> ExchangeEvent:
         """Add a week's event and its markets, not yet open."""
         clock, settings = self.clock, self.settings
+        underlying, simulated = settings.underlying, settings.underlying.simulated
         ticker = week.event_ticker(settings.series)
         opens = self._opens(week)
         created = self.created_ms(week)
         markets = [
             ExchangeMarket(
                 MarketTerms(
-                    ticker=f"{ticker}-A{strike / 1e6:.2f}",
+                    ticker=f"{ticker}-{simulated.strike_name(strike)}",
                     market_id=self.engine.new_id(),
                     event_ticker=ticker,
                     series_ticker=settings.series,
@@ -201,8 +204,11 @@ class ExchangeState:
                     created_ms=created,
                     open_ms=clock.wall_time(opens),
                     close_ms=clock.wall_time(week.closes),
-                    settle_ms=clock.wall_time(week.settles),
+                    settle_ms=clock.wall_time(underlying.settles(week)),
                     exchange_index=settings.exchange_index,
+                    title=simulated.strike_title(strike),
+                    rule=f"If the {simulated.value} is above {strike:,}, then the market resolves "
+                    "to Yes.",
                 ),
                 fees=self.series_fees,
                 grid=STRUCTURES[settings.structure],

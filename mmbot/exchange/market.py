@@ -26,7 +26,7 @@ MarketStatus: TypeAlias = Literal[
 
 
 class MarketTerms(msgspec.Struct, frozen=True):
-    """What is traded; all times are wall times."""
+    """What is traded, with the title of YES and its rule; all times are wall times."""
 
     ticker: str
     market_id: str
@@ -38,6 +38,8 @@ class MarketTerms(msgspec.Struct, frozen=True):
     close_ms: Milliseconds
     settle_ms: Milliseconds
     exchange_index: int = 0
+    title: str = ""
+    rule: str = ""
 
 
 class BookSide:

@@ -28,9 +28,6 @@ from mmbot.units import (
 
 Json: TypeAlias = dict[str, Any]
 
-SETTLEMENT_SOURCES = [
-    {"name": "TSA", "url": "https://www.tsa.gov/travel/passenger-volumes"},
-]
 _SETTLEMENT_TIMER_S = 60
 _NOTICE = "Simulated market."
 
@@ -67,14 +64,15 @@ def cents(money: Money) -> int:
 def series_json(exchange: ExchangeState, now: Milliseconds, *, volume: bool = False) -> Json:
     """Return the one series."""
     settings = exchange.settings
+    simulated = settings.underlying.simulated
     answer: Json = {
         "ticker": settings.series,
-        "title": "Weekly average of TSA checkpoint passengers (simulated)",
+        "title": simulated.title,
         "frequency": "weekly",
-        "category": "Transportation",
-        "categories": ["Transportation"],
-        "tags": ["TSA"],
-        "settlement_sources": SETTLEMENT_SOURCES,
+        "category": simulated.category,
+        "categories": [simulated.category],
+        "tags": [simulated.tag],
+        "settlement_sources": _settlement_sources(exchange),
         "contract_url": "",
         "contract_terms_url": "",
         "additional_prohibitions": [],
@@ -89,9 +87,15 @@ def series_json(exchange: ExchangeState, now: Milliseconds, *, volume: bool = Fa
     return answer
 
 
-def event_title(event: ExchangeEvent) -> str:
+def _settlement_sources(exchange: ExchangeState) -> list[Json]:
+    simulated = exchange.settings.underlying.simulated
+    return [{"name": simulated.tag, "url": simulated.source}]
+
+
+def event_title(exchange: ExchangeState, event: ExchangeEvent) -> str:
     """Return an event's title."""
-    return f"TSA check-ins, week ending {event.week.sunday:%B} {event.week.sunday.day} (simulated)"
+    title, sunday = exchange.settings.underlying.simulated.event_title, event.week.sunday
+    return f"{title}, week ending {sunday:%B} {sunday.day} (simulated)"
 
 
 def event_json(exchange: ExchangeState, event: ExchangeEvent) -> Json:
@@ -100,14 +104,14 @@ def event_json(exchange: ExchangeState, event: ExchangeEvent) -> Json:
     return {
         "event_ticker": event.ticker,
         "series_ticker": exchange.settings.series,
-        "title": event_title(event),
+        "title": event_title(exchange, event),
         "sub_title": f"Week of {event.week.monday} to {event.week.sunday}",
-        "category": "Transportation",
+        "category": exchange.settings.underlying.simulated.category,
         "mutually_exclusive": False,
         "collateral_return_type": "",
         "strike_date": rfc3339(exchange.clock.wall_time(event.week.closes)),
         "strike_period": "week",
-        "settlement_sources": SETTLEMENT_SOURCES,
+        "settlement_sources": _settlement_sources(exchange),
         "fee_type_override": override.fee_type if override else None,
         "fee_multiplier_override": override.multiplier if override else None,
         "exchange_index": exchange.settings.exchange_index,
@@ -127,19 +131,6 @@ def price_ranges(market: ExchangeMarket) -> list[Json]:
     ]
 
 
-def strike_title(market: ExchangeMarket) -> str:
-    """Return the title of the YES side."""
-    return f"Above {market.terms.floor_strike / 1e6:.2f} million"
-
-
-def rules(market: ExchangeMarket) -> str:
-    """Return the market's rule as a sentence."""
-    return (
-        f"If the average daily count of the week is above {market.terms.floor_strike:,}, "
-        "then the market resolves to Yes."
-    )
-
-
 def market_json(market: ExchangeMarket, volume_24h: Count) -> Json:
     """Return a market with its quotes."""
     answer = _description(market) | _quotes(market, volume_24h)
@@ -156,11 +147,11 @@ def _description(market: ExchangeMarket) -> Json:
         "ticker": market.ticker,
         "event_ticker": terms.event_ticker,
         "market_type": "binary",
-        "title": rules(market),
-        "subtitle": strike_title(market),
-        "yes_sub_title": strike_title(market),
-        "no_sub_title": strike_title(market),
-        "rules_primary": rules(market),
+        "title": market.terms.rule,
+        "subtitle": market.terms.title,
+        "yes_sub_title": market.terms.title,
+        "no_sub_title": market.terms.title,
+        "rules_primary": market.terms.rule,
         "rules_secondary": _NOTICE,
         "created_time": rfc3339(terms.created_ms),
         "updated_time": rfc3339(market.updated_ms),

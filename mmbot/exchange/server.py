@@ -1,4 +1,4 @@
-"""The simulated exchange on a socket: REST, WebSocket, TSA's pages and the ledger on one port.
+"""The simulated exchange on a socket: REST, WebSocket, the pages and the ledger on one port.
 
 This is the only module of the exchange that does I/O or reads the time.
 """
@@ -16,7 +16,6 @@ from mmbot.exchange.assembly import SimulatedExchange
 from mmbot.exchange.audit import ledger_json, tape_json
 from mmbot.exchange.render import Json
 from mmbot.exchange.stream_session import StreamSession
-from mmbot.exchange.tsa_site import PATH as PAGES_PATH
 from mmbot.kalshi.http import BASE_PATH, STREAM_PATH, HttpAnswer, HttpRequest
 from mmbot.units import Milliseconds
 
@@ -110,7 +109,7 @@ class Server:
 
     @property
     def counts_url(self) -> str:
-        """The root of TSA's site: `/travel/passenger-volumes` is below it."""
+        """The root of the site with the counts: its pages are below it."""
         return f"http://{self._host}"
 
     @property
@@ -140,7 +139,7 @@ class Server:
             headers=tuple(request.headers.items()),
             body=await request.read(),
         )
-        if plain.path.startswith(PAGES_PATH):
+        if self._site.website.serves(plain.path):
             return _response(self._site.website.answer(plain, now_ms()))
         answer = self._venue.handle(plain, now_ms())
         self._pump()

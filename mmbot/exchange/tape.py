@@ -23,9 +23,7 @@ from mmbot.exchange.render import (
     outcome,
     price_ranges,
     rfc3339,
-    rules,
     settlement_value,
-    strike_title,
 )
 from mmbot.units import (
     MONEY_PER_DOLLAR,
@@ -233,11 +231,11 @@ def _seconds(milliseconds: Milliseconds | None) -> int:
 
 def _metadata(market: ExchangeMarket, exchange: ExchangeState) -> dict[str, Any]:
     return {
-        "name": strike_title(market),
-        "title": event_title(exchange.events[market.terms.event_ticker]),
-        "yes_sub_title": strike_title(market),
-        "no_sub_title": strike_title(market),
-        "rules_primary": rules(market),
+        "name": market.terms.title,
+        "title": event_title(exchange, exchange.events[market.terms.event_ticker]),
+        "yes_sub_title": market.terms.title,
+        "no_sub_title": market.terms.title,
+        "rules_primary": market.terms.rule,
         "rules_secondary": "",
         "can_close_early": True,
         "event_ticker": market.terms.event_ticker,
@@ -253,7 +251,7 @@ def event_message(event: ExchangeEvent, exchange: ExchangeState) -> Json:
         "event_ticker": event.ticker,
         "series_ticker": exchange.settings.series,
         "exchange_index": exchange.settings.exchange_index,
-        "title": event_title(event),
+        "title": event_title(exchange, event),
         "subtitle": f"Week of {event.week.monday} to {event.week.sunday}",
         "collateral_return_type": "",
         "strike_date": exchange.clock.wall_time(event.week.closes) // 1000,

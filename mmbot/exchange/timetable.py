@@ -9,18 +9,9 @@ from typing import Final
 
 import msgspec
 
-from mmbot.tsa.calendar import EASTERN, Week, release_date
+from mmbot.underlying.calendar import EASTERN
+from mmbot.underlying.underlying import Underlying
 
-_RELEASE_FROM: Final = dt.time(8, 20)
-_RELEASE_SPREAD_S: Final = 30 * 60
-_SPANS: Final = (
-    (dt.time(8, 20), dt.time(8, 40)),
-    (dt.time(7), dt.time(8, 20)),
-    (dt.time(8, 40), dt.time(9, 30)),
-    (dt.time(9, 30), dt.time(10, 15)),
-    (dt.time(6, 30), dt.time(6, 55)),
-)
-_SHARES: Final = (0.70, 0.15, 0.10, 0.03, 0.02)
 _MAINTENANCE: Final = (dt.time(3, 0), dt.time(5, 0))
 _THURSDAY: Final = 3
 _DETERMINATION: Final = dt.timedelta(seconds=30)
@@ -34,46 +25,36 @@ class Release(msgspec.Struct, frozen=True):
     days: tuple[dt.date, ...]
 
 
-def usual_time(rng: random.Random) -> dt.timedelta:
-    """Draw a release's time of day: between 08:20 and 08:50."""
-    return _from_midnight(_RELEASE_FROM) + dt.timedelta(seconds=rng.randrange(_RELEASE_SPREAD_S))
-
-
-def varied_time(rng: random.Random) -> dt.timedelta:
-    """Draw a release's time of day, early and late ones included.
-
-    Counts have been seen from 07:00 to 10:15, mostly about 08:20 to 08:40. One in fifty is
-    earlier than any that was seen.
-    """
-    (span,) = rng.choices(_SPANS, _SHARES)
-    start, end = (_from_midnight(at) for at in span)
-    return start + rng.random() * (end - start)
-
-
 def releases(
     first: dt.date,
     last: dt.date,
     rng: random.Random,
-    draw: Callable[[random.Random], dt.timedelta] = usual_time,
+    underlying: Underlying,
+    draw: Callable[[random.Random], dt.timedelta] | None = None,
 ) -> tuple[Release, ...]:
-    """Return the releases of the days `first` to `last`, each at a time after midnight."""
+    """Return the releases of the days `first` to `last`.
+
+    Args:
+        first: The first day.
+        last: The last day.
+        rng: Draws their times.
+        underlying: What is released.
+        draw: Draws a time after midnight; as is usual unless given.
+    """
+    draw = draw or underlying.simulated.release_time
     by_date: dict[dt.date, list[dt.date]] = {}
     for i in range((last - first).days + 1):
         day = first + dt.timedelta(days=i)
-        by_date.setdefault(release_date(day), []).append(day)
+        by_date.setdefault(underlying.release_date(day), []).append(day)
     return tuple(
         Release(dt.datetime.combine(date, dt.time(), EASTERN) + draw(rng), tuple(days))
         for date, days in sorted(by_date.items())
     )
 
 
-def _from_midnight(at: dt.time) -> dt.timedelta:
-    return dt.timedelta(hours=at.hour, minutes=at.minute)
-
-
-def settlement_times(week: Week) -> tuple[dt.datetime, dt.datetime]:
-    """Return when a week's markets are determined and when they are paid out: about 10:01."""
-    return week.settles + _DETERMINATION, week.settles + _SETTLEMENT
+def settlement_times(settles: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
+    """Return when a week's markets are determined and when they are paid out, a minute later."""
+    return settles + _DETERMINATION, settles + _SETTLEMENT
 
 
 def maintenance_windows(after: dt.datetime, weeks: int) -> list[tuple[dt.datetime, dt.datetime]]:

@@ -44,7 +44,7 @@ from mmbot.exchange.rest.router import RestRouter
 from mmbot.exchange.stream_session import StreamSession
 from mmbot.exchange.timetable import Release, maintenance_windows, settlement_times
 from mmbot.kalshi.http import STREAM_PATH, HttpAnswer, HttpRequest
-from mmbot.tsa.calendar import CalendarClock, Week
+from mmbot.underlying.calendar import CalendarClock, Week
 from mmbot.units import Milliseconds, Price
 
 _MOST_SESSIONS: Final = 10
@@ -86,7 +86,7 @@ class SimulatedVenue:
         self.releases_done = 0
         self._rest = RestRouter(self.exchange)
         self._counts = counts
-        self._averages: dict[Week, float] = {}
+        self._outcomes: dict[Week, float] = {}
         self._planned = 0
         self._actions: list[tuple[Milliseconds, int, Callable[[Milliseconds], None]]] = []
         for week in weeks:
@@ -171,12 +171,14 @@ class SimulatedVenue:
         broadcast(self.exchange, self.sessions, facts, now)
 
     def _plan_week(self, week: Week) -> None:
-        clock = self.exchange.clock
+        clock, underlying = self.exchange.clock, self.exchange.settings.underlying
         event = self.exchange.list_event(week)
         for market in self.exchange.markets_of(event):
             self.schedule(market.terms.open_ms, partial(self._open, market))
             self._plan_close(market)
-        determined, settled = (clock.wall_time(at) for at in settlement_times(week))
+        determined, settled = (
+            clock.wall_time(at) for at in settlement_times(underlying.settles(week))
+        )
         self.schedule(determined, partial(self._determine, event))
         self.schedule(settled, partial(self._settle, event))
         if self.exchange.settings.maintenance:
@@ -209,19 +211,20 @@ class SimulatedVenue:
             if self.participants:
                 self.participants.count_released(day, now)
 
-    def average(self, week: Week) -> float:
-        """Return the mean of a week's first-published counts, on which it settles."""
-        if week not in self._averages:
-            self._averages[week] = sum(self._counts[d] for d in week.days) / len(week.days)
-        return self._averages[week]
+    def outcome(self, week: Week) -> float:
+        """Return what a week settles on, from its first-published counts."""
+        if week not in self._outcomes:
+            outcome = self.exchange.settings.underlying.outcome
+            self._outcomes[week] = outcome([self._counts[day] for day in week.days])
+        return self._outcomes[week]
 
     def _determine(self, event: ExchangeEvent, now: Milliseconds) -> None:
-        average = self.average(event.week)
+        outcome = self.outcome(event.week)
         for market in self.exchange.markets_of(event):
-            result = "yes" if average > market.terms.floor_strike else "no"
+            result = "yes" if outcome > market.terms.floor_strike else "no"
             if market.scalar_value is not None:
                 result = "scalar"
-            determine(self.exchange.engine, market, result, f"{round(average):,}", now)
+            determine(self.exchange.engine, market, result, f"{round(outcome):,}", now)
 
     def _settle(self, event: ExchangeEvent, now: Milliseconds) -> None:
         for market in self.exchange.markets_of(event):

@@ -17,7 +17,7 @@ from mmbot.trading.orders import OwnOrders
 from mmbot.trading.portfolio import Portfolio
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill, Side
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
 from mmbot.units import Count, Money, Price
 
 _SIDES: Final[tuple[Side, Side]] = ("bid", "ask")

@@ -23,7 +23,7 @@ _SECOND_MS: Final = 1_000
 _CLOCK_STEPS_MS: Final = (3_000, 9_000, 120_000, 7_200_000)
 _STEPPED_MS: Final = (5_000, 40_000)
 _CLOCK_DRIFT_PPM: Final = (-10_000, 10_000)
-_FORECAST_JUMP_PASSENGERS: Final = (-90_000, 90_000)
+_FORECAST_JUMP: Final = (-90_000, 90_000)
 # How long a fault lasts, between the least and the most.
 _STORM_MS, _SHARD_MS, _NO_SNAPSHOT_MS = (2_000, 20_000), (5_000, 40_000), (2_000, 15_000)
 _HALT_MS: Final = (2_000, 600_000)
@@ -97,6 +97,8 @@ _UNREADABLE_EVENTS: Final[tuple[Json, ...]] = (
 _UNREADABLE_MARKETS: Final[tuple[Json, ...]] = (
     {"strike_type": "between"},
     {"floor_strike": None},
+    {"floor_strike": 2.0},
+    {"floor_strike": 9_000_000},
     {"market_type": "scalar"},
     {"price_ranges": [{"start": "0.0000"}]},
     {"open_time": "soon"},
@@ -110,7 +112,7 @@ class ProcessControl(Protocol):
     """What faults do to the process, in whichever session."""
 
     def shift_forecast(self, by: int) -> None:
-        """Move its forecast at once, by so many passengers."""
+        """Move its forecast at once, by so much."""
 
     def halt(self) -> None:
         """Halt its quoting until `resume`."""
@@ -379,7 +381,7 @@ class FaultInjector:
         self._process.halt()
 
     def _belief_jump(self) -> None:
-        by = self._faults.rng("belief_jump").randint(*_FORECAST_JUMP_PASSENGERS)
+        by = self._faults.rng("belief_jump").randint(*_FORECAST_JUMP)
         self._process.shift_forecast(by)
 
     def _clock_step(self) -> None:

@@ -1,4 +1,4 @@
-"""TSA's page with its faults: late, incomplete, revised, wrong, changed in form, or refused."""
+"""The page with its faults: late, incomplete, revised, wrong, changed in form, or refused."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class FaultyPages:
         if not active.isdisjoint({"page_forbidden", "page_changed", "table_empty"}):
             return {}
         at = self._scenario.clock.at(now)
-        rows = dict(self._scenario.website.published(at.year, at))
+        rows = dict(self._scenario.website.published(None, at))
         newest = sorted(rows)[-2:]
         wrong = set(newest) if not active.isdisjoint(_COUNT_WRONG) else set()
         if not active.isdisjoint({*_ROW_HIDDEN, "row_doubled", "row_misdated"}):
@@ -88,11 +88,11 @@ class FaultyPages:
     def _older(self, now: Milliseconds) -> dt.date:
         """Return the day before those that one release can bring."""
         at = self._scenario.clock.at(now)
-        return self._scenario.website.published(at.year, at)[-4][0]
+        return self._scenario.website.published(None, at)[-4][0]
 
     def _two_newest(self, now: Milliseconds) -> list[tuple[dt.date, int]]:
         at = self._scenario.clock.at(now)
-        return self._scenario.website.published(at.year, at)[-2:]
+        return self._scenario.website.published(None, at)[-2:]
 
 
 def _with_wrong_count(name: str, body: str, newest: list[tuple[dt.date, int]]) -> str:

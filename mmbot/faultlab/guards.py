@@ -22,7 +22,6 @@ from mmbot.trading.commands import StopConfirmed
 from mmbot.trading.events import WriteRefused, WriteUnknown
 from mmbot.trading.gates import Gate
 from mmbot.trading.orders import OrderState
-from mmbot.tsa.pages import page_path
 
 
 class Patch(msgspec.Struct, frozen=True):
@@ -60,6 +59,10 @@ class _EndedIfUnknown(dict[str, Any]):
 
 def _ended_if_unknown(original: Any) -> Any:
     return _EndedIfUnknown(original)
+
+
+def _whatever_remains(original: Any) -> Any:
+    return lambda stated, filled, _remaining: original(stated, filled, stated == "resting")
 
 
 def _becomes(value: Any) -> Callable[[Any], Any]:
@@ -160,8 +163,8 @@ def _finish_at_once(_original: Any) -> Any:
 
 
 def _all_rows_or_none(original: Any) -> Any:
-    def parse(html: Any) -> Any:
-        page = original(html)
+    def parse(reader: Any, body: Any) -> Any:
+        page = original(reader, body)
         if page.doubts:
             raise BadInput(page.doubts[0])
         return page
@@ -179,7 +182,7 @@ def _whatever_was_understood(original: Any) -> Any:
             original(reader, request, answer, *args)
         finally:
             if answer is not None and answer.status == 200:
-                reader._keep_validators(page_path(request.year), answer)  # noqa: SLF001
+                reader._keep_validators(reader._pages.path(request.year), answer)  # noqa: SLF001
 
     return read
 
@@ -233,6 +236,7 @@ _TABLE: Final = (
         "unlisted_fills",
         (Patch("mmbot.trading.fill_reports:FillReports.unconfirmed", _becomes(())),),
     ),
+    Guard("corrections", (Patch("mmbot.trading.account:AccountReader._correct", _nothing),)),
     Guard("one_fill", (Patch("mmbot.trading.fill_reports:_same", _always(value=False)),)),
     Guard("expiry", (Patch(f"{_WRITES}:_place_body", _without_key("expiration_time")),)),
     Guard("post_only", (Patch(f"{_WRITES}:_place_body", _without_key("post_only")),)),
@@ -247,6 +251,7 @@ _TABLE: Final = (
     Guard("absence", (Patch("mmbot.trading.order_manager:_ABSENT_AFTER_MS", _becomes(0)),)),
     Guard("owed_fills", (Patch("mmbot.trading.orders:OwnOrders.end", _forget_without_waiting),)),
     Guard("order_status", (Patch("mmbot.kalshi.account_messages:_STATUSES", _ended_if_unknown),)),
+    Guard("numbers", (Patch("mmbot.kalshi.account_messages:_status", _whatever_remains),)),
     Guard(
         "revival",
         (Patch("mmbot.trading.order_manager:OrderManager.revive", _always(value=False)),),
@@ -258,8 +263,8 @@ _TABLE: Final = (
     Guard("foreign_orders", (Patch("mmbot.trading.order_manager:CLIENT_ID_PREFIX", _becomes("")),)),
     Guard("fees", (Patch("mmbot.trading.fee_watch:FeeWatch.update", _nothing),)),
     Guard("fee_kinds", (Patch(f"{_REQUOTING}:fee_gate", _always(value=None)),)),
-    Guard("page_rows", (Patch(f"{_COUNTS}:parse_page", _all_rows_or_none),)),
-    Guard("page_year", (Patch(f"{_COUNTS}:day_of_another_page", _always("")),)),
+    Guard("page_rows", (Patch(f"{_COUNTS}:CountsReader._parsed", _all_rows_or_none),)),
+    Guard("page_year", (Patch(f"{_COUNTS}:CountsReader._doubt", _always("")),)),
     Guard("validators", (Patch(f"{_COUNTS}:CountsReader._read", _whatever_was_understood),)),
     Guard("sightings", (Patch("mmbot.bot.outputs:ShownCount.key", _value_as_key),)),
     Guard(

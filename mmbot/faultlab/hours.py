@@ -9,13 +9,13 @@ up, so that the crowd does in five minutes what it would do in up to a hundred.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Literal, TypeAlias, assert_never
 
 import msgspec
 
 from mmbot.exchange.timetable import Release
-from mmbot.tsa.calendar import EASTERN, Week, to_milliseconds
+from mmbot.underlying.calendar import EASTERN, Week, to_milliseconds
 from mmbot.units import Milliseconds
 
 Hours: TypeAlias = Literal["eventful", "ordinary"]
@@ -53,7 +53,11 @@ class PlayedWindow(msgspec.Struct, frozen=True, order=True):
 
 
 def played_windows(
-    hours: Hours, weeks: Iterable[Week], planned: Iterable[Release], gate: dt.time
+    hours: Hours,
+    weeks: Iterable[Week],
+    planned: Iterable[Release],
+    gate: dt.time,
+    settles: Callable[[Week], dt.datetime],
 ) -> tuple[PlayedWindow, ...]:
     """Return the windows in order, at least two minutes apart.
 
@@ -62,9 +66,12 @@ def played_windows(
         weeks: The weeks played.
         planned: When the counts are released.
         gate: From when on a day's release is possible, and quotes come off.
+        settles: When a week is settled.
     """
     releases = tuple(planned)
-    windows = [window for week in weeks for window in _windows(hours, week, releases, gate)]
+    windows = [
+        window for week in weeks for window in _windows(hours, week, releases, gate, settles(week))
+    ]
     merged: list[PlayedWindow] = []
     for window in sorted(windows):
         # A week's settlement and the next week's opening are the same minutes.
@@ -76,7 +83,11 @@ def played_windows(
 
 
 def _windows(
-    hours: Hours, week: Week, planned: tuple[Release, ...], gate: dt.time
+    hours: Hours,
+    week: Week,
+    planned: tuple[Release, ...],
+    gate: dt.time,
+    settles: dt.datetime,
 ) -> Iterator[PlayedWindow]:
     yield _usual(to_milliseconds(week.opens) - MINUTE_MS)
     # The releases that come while the week's markets trade.
@@ -89,7 +100,7 @@ def _windows(
         case _:
             assert_never(hours)
     yield _usual(to_milliseconds(week.closes) - 3 * MINUTE_MS)
-    yield _usual(to_milliseconds(week.settles) - MINUTE_MS)
+    yield _usual(to_milliseconds(settles) - MINUTE_MS)
 
 
 def _eventful(week: Week, traded: list[Release], gate: dt.time) -> Iterator[PlayedWindow]:

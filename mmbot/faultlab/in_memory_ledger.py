@@ -11,7 +11,7 @@ from mmbot.trading.commands import RecordSettlement, RecordViews
 from mmbot.trading.events import Halted
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
 from mmbot.units import Milliseconds, Money, total
 
 

@@ -19,10 +19,13 @@ from mmbot.faultlab.scenario import Scenario
 from mmbot.faultlab.scheduler import Scheduler
 from mmbot.faultlab.traffic import (
     invented_fill,
+    is_own_fill,
     kind_of,
+    misstated_fill,
     orders_created_by,
     renamed_fill,
     resting_report,
+    with_remaining,
     with_status,
     with_statuses,
 )
@@ -44,6 +47,10 @@ _EMPTY_LISTS: Final = {
 }
 # Statuses of an order that the protocol does not define, or spells otherwise.
 _STATUSES: Final = ("unknown", "pending", "held", "Canceled", "EXECUTED", "")
+# What cannot remain of an order that is said to rest.
+_REMAINING: Final = ("0.00", "-10.00", "1e2", "some")
+# By how much more a fill is told than it is.
+_MOST_MISSTATED: Final = 1_000
 
 
 class NetworkListener(Protocol):
@@ -181,8 +188,16 @@ class Network:
         if kind == "fill" and self._faults.occurs("fill_renamed"):
             frame, other, true = renamed_fill(frame)
             self._auditor.told_fills.rename(other, true)
+        elif kind == "fill" and is_own_fill(frame) and self._faults.occurs("fill_misstated"):
+            by = self._faults.rng("fill_misstated").randint(1, _MOST_MISSTATED)
+            frame, key, client_id = misstated_fill(frame, by)
+            self._auditor.fill_misstated(key, client_id, now)
         if kind == "user_order" and self._faults.occurs("report_status"):
             frame = with_status(frame, self._faults.rng("report_status").choice(_STATUSES))
+        elif (
+            kind == "user_order" and resting_report(frame) and self._faults.occurs("report_numbers")
+        ):
+            frame = with_remaining(frame, self._faults.rng("report_numbers").choice(_REMAINING))
         elif kind == "user_order" and self._faults.occurs("report_false_end"):
             client_id = resting_report(frame)
             if client_id:

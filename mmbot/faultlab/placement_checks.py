@@ -159,7 +159,8 @@ def check_belief(sent: CreateRequest, bot: Bot, scenario: Scenario, now: Millise
     """
     event_state = bot.engine.state.event_of_market[sent.ticker]
     belief, earliest = event_state.belief, scenario.settings.counts.earliest_release
-    due = len(event_state.week.days_due(scenario.clock.at(now), earliest))
+    at, week = scenario.clock.at(now), event_state.week
+    due = len(scenario.underlying.days_due(week, at, earliest))
     if belief is None or belief.days_published < due:
         known = None if belief is None else belief.days_published
         raise InvariantBroken(

@@ -14,7 +14,7 @@ import msgspec
 
 from mmbot.exchange.facts import AccountFilled
 from mmbot.exchange.timetable import Release
-from mmbot.tsa.calendar import EASTERN, Week, to_milliseconds
+from mmbot.underlying.calendar import EASTERN, Week, to_milliseconds
 from mmbot.units import Count, Milliseconds, Money, Price
 
 # After this time everybody has read a count.

@@ -36,7 +36,7 @@ from mmbot.faultlab.in_memory_ledger import ProcessDied
 from mmbot.faultlab.invariants import POSITIONS_PATH
 from mmbot.faultlab.traffic import DeliveredStream
 from mmbot.forecast.belief import Belief
-from mmbot.forecast.model import Forecaster
+from mmbot.forecast.fitting import Predictor
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest, date_of
 from mmbot.trading.commands import (
@@ -50,9 +50,8 @@ from mmbot.trading.commands import (
     WakeAt,
 )
 from mmbot.trading.events import Halted, LedgerBehind, Resumed, SessionStarted, Stopping
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts
-from mmbot.tsa.pages import page_path
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 from mmbot.units import Milliseconds
 
 # How long a page and a fit take.
@@ -69,7 +68,7 @@ class Process:
         self.alive = True
         self.finished = False
         self.bot = bot
-        # Passengers by which a fault has moved the forecast.
+        # By how much a fault has moved the forecast.
         self.forecast_shift = 0
         self._scenario = environment.scenario
         self._scheduler = environment.scheduler
@@ -92,7 +91,7 @@ class Process:
         # Since when the connection lasts or is tried, and whether it has brought any data.
         self._connected_at = self._scheduler.now
         self._subscribed = self._served = self._given_up = False
-        self._forecaster = self._scenario.forecaster
+        self._fit = self._scenario.fit
         self._fitted_for: Week | None = self._scenario.weeks[0]
         self._trading = False
         self._uncommitted: list[Record] = []
@@ -120,7 +119,7 @@ class Process:
         self._driver.handle(EventOccurred(word))
 
     def shift_forecast(self, by: int) -> None:
-        """Move the forecast at once, by so many passengers."""
+        """Move the forecast at once, by so much."""
         self.forecast_shift = by
         if self._trading:
             self._handle_forecast()
@@ -265,7 +264,7 @@ class Process:
         """Read the page as it is served now."""
         request = HttpRequest("GET", page.path, headers=page.headers)
         answer = self._pages.answer(request, self._scheduler.now)
-        judged = self._trading and page.path == page_path()
+        judged = self._trading and page.path == self._scenario.underlying.pages.path(None)
         readable = self._pages.readable(self._scheduler.now) if judged else {}
 
         def read() -> None:
@@ -277,12 +276,13 @@ class Process:
     def fit_forecast(self, fit: FitForecast) -> None:
         """Fit a forecaster, unless the one at hand is of the same week."""
         if fit.week != self._fitted_for:
-            self._forecaster = Forecaster.fit(fit.counts, fit.method, self._forecaster.hindcasts)
+            memory = self._fit.memory
+            self._fit = self._scenario.forecasters.fit(fit.counts, fit.method, memory)
             self._fitted_for = fit.week
         self._later(_FIT_MS, self._handle_forecast)
 
     def _handle_forecast(self) -> None:
-        predictor = _MovedPredictor(self._forecaster, self.forecast_shift, self._formed)
+        predictor = _MovedPredictor(self._fit.predictor, self.forecast_shift, self._formed)
         self._driver.handle(ForecastFitted(predictor, self._fitted_for))
         if not self._trading:
             self._begin_trading()
@@ -354,9 +354,9 @@ class Process:
 
 
 class _MovedPredictor:
-    """A forecaster whose every belief is moved by some passengers."""
+    """A forecaster whose every belief is moved by some counts."""
 
-    def __init__(self, forecaster: Forecaster, by: int, formed: Callable[[Belief], None]) -> None:
+    def __init__(self, forecaster: Predictor, by: int, formed: Callable[[Belief], None]) -> None:
         self._forecaster = forecaster
         self._by = by
         self._formed = formed

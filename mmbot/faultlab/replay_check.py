@@ -10,7 +10,7 @@ from mmbot.kalshi.auth import Signer
 from mmbot.recording.recorder import RecordedBot
 from mmbot.recording.records import join, split
 from mmbot.recording.replay import replay
-from mmbot.tsa.calendar import CalendarClock
+from mmbot.underlying.calendar import CalendarClock
 
 
 class ReplayCheck:

@@ -12,9 +12,9 @@ import functools
 import hashlib
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, assert_never
+from typing import Any, Final, TypeAlias, assert_never
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -27,15 +27,17 @@ from mmbot.exchange.consensus import NoisyOutcome, PosteriorConsensus
 from mmbot.exchange.crowd import Crowd, Pace
 from mmbot.exchange.exchange_state import ExchangeEvent
 from mmbot.exchange.fees import FeeSchedule
-from mmbot.exchange.synthetic import LABEL, daily_counts
-from mmbot.exchange.timetable import Release, releases, usual_time, varied_time
-from mmbot.exchange.tsa_site import TsaSite
+from mmbot.exchange.timetable import Release, releases
 from mmbot.exchange.venue import SimulatedVenue
+from mmbot.exchange.website import Website
 from mmbot.faultlab.hours import MINUTE_MS, Hours, PlayedWindow, played_windows
-from mmbot.forecast.model import Forecaster
+from mmbot.forecast.fitting import Fit, Forecasters
 from mmbot.kalshi.auth import Signer
-from mmbot.tsa.calendar import CalendarClock, Week
-from mmbot.tsa.counts import Counts, Vintage, assumed_release
+from mmbot.underlying.calendar import CalendarClock, Week
+from mmbot.underlying.counts import Counts, Vintage
+from mmbot.underlying.simulated import LABEL
+from mmbot.underlying.underlying import Underlying
+from mmbot.underlyings.registry import Known, known
 from mmbot.units import MONEY_PER_DOLLAR, Milliseconds, Money
 
 FREE_FOR_MAKERS: Final = FeeSchedule()
@@ -43,7 +45,6 @@ FIRST_WEEK: Final = Week(dt.date(2026, 10, 18))
 _HISTORY_SEED: Final = 1
 # The standard deviation of log counts, of a week in common and of each of its days.
 _NOISE: Final = 0.025
-_STRIKE_STEP: Final = 50_000
 # How many strikes below and above the middle: mostly few, to be quick.
 _STRIKES_A_SIDE: Final = (3, 3, 3, 5)
 _PAGE_DAYS: Final = 30
@@ -54,11 +55,16 @@ _LISTED_BEFORE: Final = dt.timedelta(hours=5)
 _WEEKS_AHEAD: Final = (0, 0, 1)
 
 
+# Tables of a config, as TOML has them.
+Tables: TypeAlias = Mapping[str, Mapping[str, Any]]
+
+
 class CrowdBehaviour(msgspec.Struct, frozen=True):
     """How the other traders, the releases and the page behave in hours of one kind."""
 
     pace: Pace
-    release_time: Callable[[random.Random], dt.timedelta]
+    # Whether releases are early and late at times.
+    varied: bool
     structures: tuple[str, ...]
     # How old a cached copy of the page may be.
     page_age: dt.timedelta
@@ -69,14 +75,18 @@ class CrowdBehaviour(msgspec.Struct, frozen=True):
 _BEHAVIOURS: Final[MappingProxyType[Hours, CrowdBehaviour]] = MappingProxyType(
     {
         "eventful": CrowdBehaviour(
-            Pace(takers=450.0, refreshes=200.0),
-            usual_time,
-            tuple(exchange_state.STRUCTURES),
-            dt.timedelta(0),
+            pace=Pace(takers=450.0, refreshes=200.0),
+            varied=False,
+            structures=tuple(exchange_state.STRUCTURES),
+            page_age=dt.timedelta(0),
             learn=False,
         ),
         "ordinary": CrowdBehaviour(
-            Pace(), varied_time, ("linear_cent",), dt.timedelta(minutes=10), learn=True
+            pace=Pace(),
+            varied=True,
+            structures=("linear_cent",),
+            page_age=dt.timedelta(minutes=10),
+            learn=True,
         ),
     }
 )
@@ -88,16 +98,18 @@ class Scenario(msgspec.Struct, frozen=True):
     weeks: tuple[Week, ...]
     windows: tuple[PlayedWindow, ...]
     settings: Settings
+    underlying: Underlying
+    forecasters: Forecasters
     signer: Signer
     venue: SimulatedVenue
     account: Account
     # The account that fills an order of the bot where a fault requires it.
     counterparty: Account
-    website: TsaSite
+    website: Website
     releases: tuple[Release, ...]
     counts: dict[dt.date, int]
     history: Counts
-    forecaster: Forecaster
+    fit: Fit
     clock: CalendarClock
 
 
@@ -148,24 +160,35 @@ def weeks(count: int) -> tuple[Week, ...]:
 
 
 def build(
-    seed: str, played: tuple[Week, ...], hours: Hours, fees: FeeSchedule = FREE_FOR_MAKERS
+    seed: str,
+    played: tuple[Week, ...],
+    hours: Hours,
+    fees: FeeSchedule = FREE_FOR_MAKERS,
+    tables: Tables = MappingProxyType({}),
 ) -> Scenario:
-    """Build the scenario of consecutive weeks for a seed, in a series with these fees."""
+    """Build the scenario of consecutive weeks for a seed, in a series with these fees.
+
+    Of the bot's settings the `tables` of a config take the place of what is drawn.
+    """
     rng = random.Random(f"scene {seed}")
-    settings, behaviour = _settings(hours, rng), _BEHAVIOURS[hours]
-    history, forecaster, middle = _before(played[0], settings.forecast.method)
+    settings, behaviour = _settings(hours, rng, tables), _BEHAVIOURS[hours]
+    chosen = known(settings)
+    underlying, simulated = chosen.underlying, chosen.underlying.simulated
+    history, fit, middle = _before(played[0], settings.forecast.method, chosen)
     reach = rng.choice(_STRIKES_A_SIDE)
-    strikes = tuple(middle + step * _STRIKE_STEP for step in range(-reach, reach))
+    strikes = tuple(middle + step * simulated.strike_step for step in range(-reach, reach))
     # A crowd that learns from the counts must not expect the noise of days to come.
     noise_until = played[0].monday - dt.timedelta(days=1) if behaviour.learn else dt.date.max
-    expected, counts = _counts(played, rng, noise_until)
+    expected, counts = _counts(played, rng, noise_until, underlying)
     first_day = played[0].monday - dt.timedelta(days=_PAGE_DAYS)
-    planned = releases(first_day, played[-1].sunday, rng, behaviour.release_time)
-    windows = played_windows(hours, played, planned, settings.counts.earliest_release)
+    draw = simulated.varied_release_time if behaviour.varied else simulated.release_time
+    planned = releases(first_day, played[-1].sunday, rng, underlying, draw)
+    gate = settings.counts.earliest_release
+    windows = played_windows(hours, played, planned, gate, underlying.settles)
     start = windows[0].start - MINUTE_MS
     clock = CalendarClock(start, start)
     venue = SimulatedVenue(
-        _exchange_settings(strikes, behaviour, rng, fees),
+        _exchange_settings(settings, strikes, behaviour, rng, fees),
         clock,
         weeks=played[:1],
         counts=counts,
@@ -174,7 +197,8 @@ def build(
     )
     key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(seed.encode()).digest())
     account = venue.exchange.add_member(Credential(_KEY, _USER, key.public_key()), cash=_BALANCE)
-    learnt = PosteriorConsensus(expected, counts, _NOISE) if behaviour.learn else None
+    least = simulated.errors[-1]
+    learnt = PosteriorConsensus(expected, counts, _NOISE, least) if behaviour.learn else None
     venue.participants = WindowedCrowd(_crowd(seed, venue, behaviour.pace, learnt), windows)
     for week in played[1:]:
         _list_in_time(venue, week)
@@ -182,23 +206,33 @@ def build(
         weeks=played,
         windows=windows,
         settings=settings,
+        underlying=underlying,
+        forecasters=chosen.forecasters,
         signer=Signer(_KEY, key),
         venue=venue,
         account=account,
         counterparty=venue.exchange.engine.open_account("counterparty", cash=Money(100 * _BALANCE)),
-        website=TsaSite(counts, counts, _as_cached(planned, behaviour, rng), clock, LABEL),
+        website=Website(
+            underlying, counts, counts, _as_cached(planned, behaviour, rng), clock, LABEL
+        ),
         releases=planned,
         counts=counts,
         history=history,
-        forecaster=forecaster,
+        fit=fit,
         clock=clock,
     )
 
 
 def _exchange_settings(
-    strikes: tuple[int, ...], behaviour: CrowdBehaviour, rng: random.Random, fees: FeeSchedule
+    settings: Settings,
+    strikes: tuple[int, ...],
+    behaviour: CrowdBehaviour,
+    rng: random.Random,
+    fees: FeeSchedule,
 ) -> exchange_state.SimulatedExchangeSettings:
     return exchange_state.SimulatedExchangeSettings(
+        underlying=known(settings).underlying,
+        series=settings.exchange.series,
         strikes=strikes,
         structure=rng.choice(behaviour.structures),
         fees=fees,
@@ -214,7 +248,8 @@ def _crowd(
 ) -> Crowd:
     """Return the crowd; where it does not learn from the counts, it sees the outcome blurred."""
     rng = random.Random(f"crowd {seed}")
-    consensus = learnt or NoisyOutcome(venue.average, rng)
+    errors = venue.exchange.settings.underlying.simulated.errors
+    consensus = learnt or NoisyOutcome(venue.outcome, errors, rng)
     return Crowd(venue.exchange, consensus, rng, pace, venue.exchange.clock.wall)
 
 
@@ -238,26 +273,31 @@ def _as_cached(
     )
 
 
-def _settings(hours: Hours, rng: random.Random) -> Settings:
+def _settings(hours: Hours, rng: random.Random, tables: Tables) -> Settings:
+    drawn = _drawn(hours, rng)
+    changed = {name: {**drawn.get(name, {}), **table} for name, table in tables.items()}
+    return msgspec.convert({**drawn, **changed}, Settings)
+
+
+def _drawn(hours: Hours, rng: random.Random) -> dict[str, Any]:
     match hours:
         case "eventful":
             return _eventful_settings(rng)
         case "ordinary":
             # As shipped, but orders need not be renewed every minute, one method of the pool is
             # fitted in a fraction of the time, and with both sides quoted there is more to compare.
-            tree = {
+            return {
                 "mode": "demo",
                 "forecast": {"method": "combined"},
                 "quoting": {"sides": "both"},
                 "orders": {"lifetime_seconds": 3_600},
             }
-            return msgspec.convert(tree, Settings)
         case _:
             assert_never(hours)
 
 
-def _eventful_settings(rng: random.Random) -> Settings:
-    tree = {
+def _eventful_settings(rng: random.Random) -> dict[str, Any]:
+    return {
         "mode": "demo",
         "counts": {"earliest_release": dt.time(8, 18), "poll_seconds": 20.0},
         "forecast": {"method": "seed"},
@@ -282,28 +322,29 @@ def _eventful_settings(rng: random.Random) -> Settings:
         },
         "orders": {"lifetime_seconds": rng.choice((10, 20, 60))},
     }
-    return msgspec.convert(tree, Settings)
 
 
 @functools.cache
-def _before(week: Week, method: str) -> tuple[Counts, Forecaster, int]:
+def _before(week: Week, method: str, chosen: Known) -> tuple[Counts, Fit, int]:
     """Return the counts before a week, the forecaster fitted to them, and the middle strike."""
-    days = daily_counts(week.monday - dt.timedelta(days=1), _HISTORY_SEED)
-    history = Counts({day: (Vintage(n, assumed_release(day)),) for day, n in days.items()})
-    forecaster = Forecaster.fit(history, method)
-    mean = forecaster.belief(history, week, (1,)).mean
-    return history, forecaster, round(mean / _STRIKE_STEP) * _STRIKE_STEP
+    underlying = chosen.underlying
+    days = underlying.simulated.counts(week.monday - dt.timedelta(days=1), _HISTORY_SEED)
+    assumed = underlying.assumed_release
+    history = Counts({day: (Vintage(n, assumed(day)),) for day, n in days.items()})
+    fit = chosen.forecasters.fit(history, method, None)
+    mean, step = fit.predictor.belief(history, week, (1,)).mean, underlying.simulated.strike_step
+    return history, fit, round(mean / step) * step
 
 
 def _counts(
-    played: tuple[Week, ...], rng: random.Random, noise_until: dt.date
+    played: tuple[Week, ...], rng: random.Random, noise_until: dt.date, underlying: Underlying
 ) -> tuple[dict[dt.date, int], dict[dt.date, int]]:
     """Return the expected counts of the days on the page, and the seed's own counts of them.
 
     The history has noise up to `noise_until`, and what is to be expected after that.
     """
     first, last = played[0].monday - dt.timedelta(days=_PAGE_DAYS), played[-1].sunday
-    made = daily_counts(last, _HISTORY_SEED, noise_until)
+    made = underlying.simulated.counts(last, _HISTORY_SEED, noise_until)
     expected = {day: count for day, count in made.items() if day >= first}
     counts = dict(expected)
     for week in played:

@@ -1,4 +1,4 @@
-"""Fills that the stream tells otherwise than they are: under other ids, or never happened.
+"""Fills told otherwise than they are: with other ids or numbers, or though they never happened.
 
 An invented fill may be the equal of one that did happen. Nobody can tell such two apart: it is
 right to void either, and to keep the invented one alone where only that was told.
@@ -24,12 +24,21 @@ class ToldFills:
     def __init__(self) -> None:
         """Begin with every fill told as it is."""
         self._true: dict[FillKey, FillKey] = {}
+        self._misstated: set[FillKey] = set()
         # Side, price and count of each invented fill, until it is voided.
         self._invented: dict[FillKey, tuple[Side, Price, Count] | None] = {}
 
     def rename(self, other: FillKey, true: FillKey) -> None:
         """Follow a fill that is told under another id."""
         self._true[other] = true
+
+    def misstate(self, key: FillKey) -> None:
+        """Follow a fill that is told with other numbers."""
+        self._misstated.add(key)
+
+    def is_misstated(self, fill: Fill) -> bool:
+        """Return whether a fill was told with other numbers than it has."""
+        return fill.key in self._misstated
 
     def invent(self, order: ExchangeOrder, count: Count) -> str:
         """Return the id of a fill of an order that never happened."""

@@ -163,6 +163,21 @@ def renamed_fill(frame: bytes) -> tuple[bytes, tuple[str, str], tuple[str, str]]
     return msgspec.json.encode(tree), (fill["trade_id"], true[1]), true
 
 
+def is_own_fill(frame: bytes) -> bool:
+    """Return whether a fill is one of an own order."""
+    client_id = msgspec.json.decode(frame)["msg"].get("client_order_id")
+    return isinstance(client_id, str) and client_id.startswith(CLIENT_ID_PREFIX)
+
+
+def misstated_fill(frame: bytes, by: int) -> tuple[bytes, tuple[str, str], str]:
+    """Return a fill of `by` more contracts, in hundredths, its key, and its order's client id."""
+    tree = msgspec.json.decode(frame)
+    fill = tree["msg"]
+    fill["count_fp"] = format_count(Count(parse_count(fill["count_fp"]) + by))
+    key = fill["trade_id"], fill["order_id"]
+    return msgspec.json.encode(tree), key, fill["client_order_id"]
+
+
 def invented_fill(
     order: ExchangeOrder, count: Count, trade_id: str, sid: int, now: Milliseconds
 ) -> bytes:
@@ -185,4 +200,11 @@ def with_status(frame: bytes, status: str) -> bytes:
     """Return a report of an order with another status."""
     tree = msgspec.json.decode(frame)
     tree["msg"]["status"] = status
+    return msgspec.json.encode(tree)
+
+
+def with_remaining(frame: bytes, remaining: str) -> bytes:
+    """Return a report of an order of which another number of contracts is said to rest."""
+    tree = msgspec.json.decode(frame)
+    tree["msg"]["remaining_count_fp"] = remaining
     return msgspec.json.encode(tree)

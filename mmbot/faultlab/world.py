@@ -12,6 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -29,11 +30,11 @@ from mmbot.faultlab.invariants import Auditor, InvariantBroken
 from mmbot.faultlab.network import Network
 from mmbot.faultlab.pnl_by_window import PnlByWindow, pnl_by_window
 from mmbot.faultlab.process import Process
-from mmbot.faultlab.scenario import FREE_FOR_MAKERS, WindowedCrowd, build
+from mmbot.faultlab.scenario import FREE_FOR_MAKERS, Tables, WindowedCrowd, build
 from mmbot.faultlab.scheduler import Scheduler
 from mmbot.trading.events import Halted, Resumed
 from mmbot.trading.values import CLIENT_ID_PREFIX
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 from mmbot.units import Milliseconds
 
 # The fees of a series whose fees may change: two in three weeks are free for makers at first.
@@ -79,6 +80,7 @@ class World:
         unjudged: Collection[str] = (),
         begin: Callable[..., Bot] = Bot,
         fees: FeeSchedule | None = None,
+        tables: Tables = MappingProxyType({}),
     ) -> None:
         """Build the scenario and the environment of the process.
 
@@ -90,11 +92,12 @@ class World:
             unjudged: Invariants that are not checked.
             begin: Creates the bot of a session.
             fees: Those of the series; if `None`, and fees may change, they are drawn.
+            tables: Those of a config, in the place of settings that are drawn.
         """
         names = tuple(names)
         self.faults = Faults(seed, names)
         fees = fees or (_drawn_fees(seed) if "fees_changed" in names else FREE_FOR_MAKERS)
-        scenario = self.scenario = build(seed, weeks, hours, fees)
+        scenario = self.scenario = build(seed, weeks, hours, fees, tables)
         self._begin = begin
         self.auditor = Auditor(scenario, unjudged)
         self.venue = scenario.venue
@@ -130,7 +133,7 @@ class World:
         except InvariantBroken as found:
             broken = found
         return WorldResult(
-            orders=self.auditor.orders_placed,
+            orders=self.auditor.orders.placed,
             fills=len(self.auditor.fills),
             restarts=max(0, self._sessions - 1),
             faults=self.faults.injected,
@@ -225,20 +228,20 @@ class World:
     # Faults of the process
 
     def shift_forecast(self, by: int) -> None:
-        """Move the forecast at once, by so many passengers."""
+        """Move the forecast at once, by so much."""
         if self.process is not None:
             self.process.shift_forecast(by)
 
     def halt(self) -> None:
         """Halt quoting as the operator does, over restarts, until `resume`."""
         halted = self.ledger.halt = Halted(self._environment.clock.wall())
-        self.auditor.halted_at = self.scheduler.now
+        self.auditor.orders.halted_at = self.scheduler.now
         if self.process is not None:
             self.process.handle_operator(halted)
 
     def resume(self) -> None:
         """Resume quoting as the operator does."""
-        self.ledger.halt = self.auditor.halted_at = None
+        self.ledger.halt = self.auditor.orders.halted_at = None
         if self.process is not None:
             self.process.handle_operator(Resumed())
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import msgspec
 
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 
 
 class WeekWeight(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from mmbot.forecast.methods import POOL, SEED, Method
 from mmbot.forecast.mixture import Mixture
 from mmbot.forecast.model import Hindcasts
 from mmbot.forecast.pool import ORIGINS
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 
 _STRIKE_STEP = 50_000
 _STRIKES = _STRIKE_STEP * np.arange(-4.0, 5.0)

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
 
 Floats: TypeAlias = NDArray[np.float64]
 Days: TypeAlias = NDArray[np.int64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from functools import lru_cache
 
-from mmbot.tsa.holidays import RULES
+from mmbot.underlying.holidays import RULES
 
 # Classes of weeks, by the holidays in them: 0 normal, 1 minor, 2 major.
 _MINOR = ("MLK", "Presidents", "Easter", "Juneteenth", "Columbus", "Veterans")

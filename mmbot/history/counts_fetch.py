@@ -17,9 +17,9 @@ from mmbot.history.rows import Sighting
 from mmbot.history.sightings import counts_of
 from mmbot.history.steps import Steps
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
-from mmbot.tsa.calendar import EASTERN, from_milliseconds
-from mmbot.tsa.counts import Counts
 from mmbot.tsa.pages import USER_AGENT, day_of_another_page, page_path, parse_page
+from mmbot.underlying.calendar import EASTERN, from_milliseconds
+from mmbot.underlying.counts import Counts
 from mmbot.units import Milliseconds
 
 FIRST_YEAR = 2019

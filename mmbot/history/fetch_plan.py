@@ -12,7 +12,7 @@ from mmbot.history.manifest import MarketEntry, WeekManifest
 from mmbot.history.market_fetch import Held
 from mmbot.history.rows import MarketRecord, Period
 from mmbot.history.store import HistoryStore
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 
 NOT_FETCHED = "not fetched yet"
 

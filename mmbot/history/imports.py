@@ -33,8 +33,9 @@ from mmbot.history.rows import (
     Trade,
 )
 from mmbot.history.store import HistoryStore, is_ticker, merge, series_of, week_of
-from mmbot.tsa.calendar import EASTERN, Week, to_milliseconds
-from mmbot.tsa.counts import LEAST, MOST, assumed_release, read_counts_csv
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.calendar import EASTERN, Week, to_milliseconds
+from mmbot.underlying.counts_file import read_counts_csv
 from mmbot.units import (
     MONEY_PER_DOLLAR,
     ONE_DOLLAR,
@@ -221,9 +222,9 @@ def _import_counts(store: HistoryStore, path: Path) -> Imported:
 
 def _read_sighting(cells: Cells) -> Sighting:
     day, count = dt.date.fromisoformat(cells["day"]), int(cells["count"])
-    if not LEAST <= count <= MOST:
-        raise ValueError(f"count {count} is not from {LEAST:,} to {MOST:,}")
-    seen = _instant(cells["seen"]) if cells["seen"] else to_milliseconds(assumed_release(day))
+    if not TSA.least <= count <= TSA.most:
+        raise ValueError(f"count {count} is not from {TSA.least:,} to {TSA.most:,}")
+    seen = _instant(cells["seen"]) if cells["seen"] else to_milliseconds(TSA.assumed_release(day))
     if seen < to_milliseconds(dt.datetime.combine(day, dt.time(), EASTERN)) + 86_400_000:
         raise ValueError(f"a count of {day} cannot have been seen before the day was over")
     archived = cells.get("is_archived", "").lower() == "true"
@@ -231,7 +232,7 @@ def _read_sighting(cells: Cells) -> Sighting:
 
 
 def _from_counts_file(path: Path) -> list[Sighting]:
-    counts = read_counts_csv(_text(path).splitlines(), str(path))
+    counts = read_counts_csv(_text(path).splitlines(), str(path), TSA)
     return [
         Sighting(day, v.count, to_milliseconds(v.seen), None, v.archived, "import")
         for day, vintages in counts.vintages.items()

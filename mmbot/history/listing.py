@@ -23,7 +23,7 @@ from mmbot.history.wire_listing import (
     read_market,
 )
 from mmbot.kalshi.messages import Instant, Malformed, Word, decode, word
-from mmbot.tsa.calendar import CalendarClock, Week, to_milliseconds
+from mmbot.underlying.calendar import CalendarClock, Week, to_milliseconds
 from mmbot.units import Milliseconds
 
 # An event has some forty kilobytes, a market two.

@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from mmbot.errors import BadInput
-from mmbot.tsa.calendar import CalendarClock
+from mmbot.underlying.calendar import CalendarClock
 from mmbot.units import Milliseconds
 
 _T = TypeVar("_T")

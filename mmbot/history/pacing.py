@@ -12,7 +12,7 @@ import random
 from email.utils import parsedate_to_datetime
 
 from mmbot.kalshi.http import HttpAnswer
-from mmbot.tsa.calendar import to_milliseconds
+from mmbot.underlying.calendar import to_milliseconds
 from mmbot.units import Milliseconds
 
 # Four fifths of what the exchange's lowest tier may read, in tokens a second and tokens.

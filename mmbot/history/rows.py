@@ -27,7 +27,7 @@ from typing import (
 import msgspec
 
 from mmbot.trading.book import Top
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 from mmbot.units import ONE_DOLLAR, Count, Milliseconds, Money, Price, PriceBand, PriceGrid
 
 Outcome: TypeAlias = Literal["yes", "no"]
@@ -143,7 +143,8 @@ class MarketRecord(Row, frozen=True):
         str, Means("where orders are taken: `start:end:step,...` in 1e-4 dollar")
     ]
     fee_waiver_ms: Annotated[
-        Milliseconds | None, Means("until when no fee is charged; null: no waiver")
+        Milliseconds | None,
+        Means("the end of a waiver of fees, as listed: nothing reckons with one; null: none"),
     ]
     shard: Annotated[int, Means("the exchange's shard")]
 

@@ -12,8 +12,9 @@ from itertools import groupby
 from types import MappingProxyType
 
 from mmbot.history.rows import Sighting
-from mmbot.tsa.calendar import EASTERN, from_milliseconds, to_milliseconds
-from mmbot.tsa.counts import Counts, Vintage, assumed_release
+from mmbot.tsa.releases import assumed_release
+from mmbot.underlying.calendar import EASTERN, from_milliseconds, to_milliseconds
+from mmbot.underlying.counts import Counts, Vintage
 from mmbot.units import Milliseconds
 
 

@@ -43,9 +43,10 @@ from mmbot.history.rows import (
     Trade,
 )
 from mmbot.history.sightings import counts_of
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts
-from mmbot.tsa.counts import load_counts as load_counts_file
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
+from mmbot.underlying.counts_file import load_counts as load_counts_file
 
 _R = TypeVar("_R", bound=Row)
 
@@ -309,7 +310,7 @@ def load_counts(path: Path) -> Counts:
         path = default_directory()
     if path.is_dir() or path == default_directory():
         return HistoryStore(path).counts()
-    return load_counts_file(path)
+    return load_counts_file(path, TSA)
 
 
 def merge(table: Table[_R], held: Iterable[_R], rows: Iterable[_R]) -> list[_R]:

@@ -9,7 +9,7 @@ import msgspec
 from mmbot.history.manifest import WeekManifest
 from mmbot.history.rows import PERIODS
 from mmbot.history.store import HistoryStore, week_of
-from mmbot.tsa.calendar import from_milliseconds
+from mmbot.underlying.calendar import from_milliseconds
 
 _MEGABYTE = 1_000_000
 

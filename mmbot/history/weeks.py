@@ -13,8 +13,8 @@ from mmbot.errors import BadInput
 from mmbot.history.manifest import Source
 from mmbot.history.rows import Candle, EventRecord, FeeChange, MarketRecord, Period, Trade
 from mmbot.history.store import HOW_TO_FETCH, HistoryStore, series_of
-from mmbot.tsa.calendar import CalendarClock, Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import CalendarClock, Week
+from mmbot.underlying.counts import Counts
 from mmbot.units import Milliseconds
 
 

@@ -14,7 +14,7 @@ import msgspec
 from mmbot.history.doubts import Doubts
 from mmbot.history.rows import Candle, MarketRecord, Outcome, Period, Trade
 from mmbot.kalshi import messages as wire
-from mmbot.tsa.calendar import to_milliseconds
+from mmbot.underlying.calendar import to_milliseconds
 from mmbot.units import (
     ONE_DOLLAR,
     Count,

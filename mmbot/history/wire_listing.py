@@ -16,7 +16,7 @@ from mmbot.history.store import is_ticker
 from mmbot.history.wire import Unusable, read_count
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.vocabulary import ENUMS
-from mmbot.tsa.calendar import Week, to_milliseconds
+from mmbot.underlying.calendar import Week, to_milliseconds
 from mmbot.units import Milliseconds, parse_price
 
 _T = TypeVar("_T")

@@ -6,7 +6,7 @@ market. Of others nothing else is decoded. One of ours that cannot be read is re
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -16,9 +16,11 @@ from mmbot.kalshi.messages import (
     Malformed,
     Number,
     Word,
+    contracts,
     convert,
     decode,
     is_ours,
+    order_price,
     shown,
     word,
 )
@@ -31,8 +33,10 @@ from mmbot.trading.values import (
     Side,
     Unreadable,
 )
-from mmbot.tsa.calendar import to_milliseconds
-from mmbot.units import Count, Milliseconds, parse_count, parse_money, parse_price
+from mmbot.underlying.calendar import to_milliseconds
+from mmbot.units import Count, Milliseconds, parse_count, parse_money
+
+_Id: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 
 _SIDES: dict[str, Side] = {"bid": "bid", "ask": "ask"}
 
@@ -50,8 +54,8 @@ _LONGEST_ID = 100
 class StreamFill(msgspec.Struct, frozen=True):
     """`fill` on the stream."""
 
-    trade_id: str
-    order_id: str
+    trade_id: _Id
+    order_id: _Id
     market_ticker: str
     yes_price_dollars: Number
     count_fp: Number
@@ -64,7 +68,7 @@ class StreamFill(msgspec.Struct, frozen=True):
 class RestFill(msgspec.Struct, frozen=True):
     """A fill in a REST list."""
 
-    order_id: str
+    order_id: _Id
     ticker: str
     yes_price_dollars: Number
     count_fp: Number
@@ -76,7 +80,7 @@ class RestFill(msgspec.Struct, frozen=True):
 
 
 class _Order(msgspec.Struct, frozen=True):
-    order_id: str
+    order_id: _Id
     ticker: str
     yes_price_dollars: Number
     remaining_count_fp: Number
@@ -230,14 +234,16 @@ def rest_fill(wire: RestFill) -> Fill:
 
 
 def _fill(wire: StreamFill | RestFill, trade_id: str, ticker: str, at: Milliseconds) -> Fill:
+    if not trade_id:
+        raise Malformed(f"a fill of {wire.order_id} has no id")
     try:
         return Fill(
             trade_id=trade_id,
             order_id=wire.order_id,
             ticker=ticker,
             side=_side(wire.book_side),
-            price=parse_price(wire.yes_price_dollars),
-            count=parse_count(wire.count_fp),
+            price=order_price(wire.yes_price_dollars),
+            count=contracts(wire.count_fp, least=1),
             fee=parse_money(wire.fee_cost),
             at=at,
         )
@@ -258,21 +264,34 @@ def rest_order(wire: RestOrder) -> OrderReport:
 
 def _report(wire: _Order, expires: Milliseconds) -> OrderReport:
     try:
+        filled = contracts(wire.fill_count_fp)
+        remaining = contracts(wire.remaining_count_fp)
         return OrderReport(
             client_id=wire.client_order_id,
             order_id=wire.order_id,
             ticker=wire.ticker,
             side=_side(wire.book_side),
-            price=parse_price(wire.yes_price_dollars),
-            filled=parse_count(wire.fill_count_fp),
-            remaining=parse_count(wire.remaining_count_fp),
-            status=_STATUSES.get(word(wire.status), "unknown"),
+            price=order_price(wire.yes_price_dollars),
+            filled=filled,
+            remaining=remaining,
+            status=_status(word(wire.status), filled, remaining),
             expires=expires,
             shard=wire.exchange_index,
             group=wire.order_group_id,
         )
     except ValueError as error:
         raise Malformed(f"order {wire.order_id}: {error}") from None
+
+
+def _status(stated: str, filled: Count, remaining: Count) -> OrderStatus:
+    """Return an order's status; one that contradicts its numbers is not believed."""
+    match stated:
+        case "resting" if not remaining:
+            return "unknown"
+        case "executed" if remaining or not filled:
+            return "unknown"
+        case _:
+            return _STATUSES.get(stated, "unknown")
 
 
 def _side(book_side: Word) -> Side:

@@ -24,6 +24,7 @@ from mmbot.kalshi.readings import (
     own_subaccount,
     pages,
     read,
+    says_not_found,
 )
 from mmbot.trading.commands import QueryOrder, ReadAccount
 from mmbot.trading.events import (
@@ -52,7 +53,7 @@ def query_order(command: QueryOrder, subaccount: int) -> Reading:
     if command.order_id:
         path = f"{_ORDERS}/{command.order_id}"
         answer = yield HttpRequest("GET", path)
-        if answer is not None and answer.status == 404:
+        if says_not_found(answer):
             return [OrderAbsent(command.client_id)]
         order = wire.convert(read(answer, path, _OrderAnswer).order, RestOrder)
         return [_found(order, command)]
@@ -71,8 +72,13 @@ def query_order(command: QueryOrder, subaccount: int) -> Reading:
 
 def _found(order: RestOrder, command: QueryOrder) -> InputEvent:
     """Return the report of a queried order, which may leave out our client id but not differ."""
-    if order.client_order_id not in {"", command.client_id}:
-        raise wire.Malformed(f"the answer is about {order.client_order_id}, not the order queried")
+    if (
+        order.client_order_id not in {"", command.client_id}
+        or order.ticker != command.ticker
+        or (command.order_id and order.order_id != command.order_id)
+    ):
+        other = order.client_order_id or order.order_id
+        raise wire.Malformed(f"the answer is about {other}, not the order queried")
     named = msgspec.structs.replace(order, client_order_id=command.client_id)
     return OrderReported(rest_order(named), queried=True)
 
@@ -174,8 +180,12 @@ def positions_of(
     query = (("count_filter", "position"), ("limit", PAGE_SIZE), own)
     listed = yield from pages("/portfolio/positions", query, "market_positions", Any)
     rows = [listed_position(row, f"{series}-") for row in listed]
-    positions = dict(row for row in rows if isinstance(row, tuple))
-    return positions, tuple(row for row in rows if isinstance(row, Unreadable))
+    unreadable = [row for row in rows if isinstance(row, Unreadable)]
+    positions: dict[str, Count] = {}
+    for ticker, held in (row for row in rows if isinstance(row, tuple)):
+        if positions.setdefault(ticker, held) != held:
+            unreadable.append(Unreadable(ticker, "position: it is listed as two"))
+    return positions, tuple(unreadable)
 
 
 def positions_in(tickers: Iterable[str], positions: Mapping[str, Count]) -> dict[str, Count]:

@@ -13,7 +13,7 @@ import msgspec
 
 from mmbot.kalshi import messages as wire
 from mmbot.trading.values import Side
-from mmbot.units import parse_count, parse_price
+from mmbot.units import parse_count
 
 _Number = TypeVar("_Number")
 
@@ -61,7 +61,7 @@ class _Texts(dict[str, _Number | None], Generic[_Number]):
         return number
 
 
-PRICES: Final = _Texts(parse_price)
+PRICES: Final = _Texts(wire.level_price)
 COUNTS: Final = _Texts(parse_count)
 _DECODER: Final = msgspec.json.Decoder(ChangeFrame)
 

@@ -77,6 +77,8 @@ class Feed:
         self._subscriptions.reset()
         self._lagging = False
         self._last_seq: dict[int, int] = {}
+        # The number of a subscription's last frame, if that came late.
+        self._late_seq: dict[int, int] = {}
         # Types that nobody knows -> when their channel was last doubted.
         self._doubted: dict[tuple[str, str], Milliseconds] = {}
 
@@ -207,11 +209,20 @@ class Feed:
             return True
         last = self._last_seq.get(frame.sid)
         if last is not None and frame.seq <= last:
+            self._handle_late(frame.sid, frame.seq)
             return False
+        self._late_seq.pop(frame.sid, None)
         self._last_seq[frame.sid] = frame.seq
         if last is not None and frame.seq != last + 1:
             self._handle_gap(frame.sid, frame.seq - last - 1)
         return True
+
+    def _handle_late(self, sid: int, seq: int) -> None:
+        """Note a frame that is repeated or was overtaken; two in order begin the numbers anew."""
+        before, self._late_seq[sid] = self._late_seq.get(sid), seq
+        if before == seq - 1:
+            self._last_seq[sid] = self._late_seq.pop(sid)
+            self._handle_gap(sid, 0)
 
     def _handle_gap(self, sid: int, frames: int) -> None:
         subscriptions = self._subscriptions
@@ -292,9 +303,10 @@ class Feed:
             self._subscriptions.step.events.append(order)
 
     def _snapshot(self, frame: wire.Frame) -> None:
-        if frame.sid != self._subscriptions.book_sid:
+        if not self._is_of_books(frame):
             return
         try:
+            _require_number(frame)
             snapshot = wire.decode(frame.msg, wire.BookSnapshot)
             bids = wire.book_levels(snapshot.yes_dollars_fp)
             asks = wire.book_levels(snapshot.no_dollars_fp)
@@ -305,10 +317,14 @@ class Feed:
         self._subscriptions.snapshot_came(ticker, snapshot.clock)
         self._subscriptions.step.events.append(BookReplaced(ticker, bids, asks))
 
+    def _is_of_books(self, frame: wire.Frame) -> bool:
+        return bool(frame.sid) and frame.sid == self._subscriptions.book_sid
+
     def _delta(self, frame: wire.Frame) -> None:
         subscriptions = self._subscriptions
-        is_books = frame.sid == subscriptions.book_sid
+        is_books = self._is_of_books(frame)
         try:
+            _require_number(frame)
             delta, side, price, count = wire.book_change(frame.msg)
         except wire.Malformed as error:
             if is_books:
@@ -349,3 +365,9 @@ class Feed:
     def _event_changed(self, frame: wire.Frame) -> None:
         if wire.is_ours(wire.subject(frame.msg).event_ticker, self._prefix):
             self._subscriptions.step.listing_stale = True
+
+
+def _require_number(frame: wire.Frame) -> None:
+    """Raise `Malformed` if a frame of the books has no number: none before it may be missing."""
+    if not frame.seq:
+        raise wire.Malformed(f"{frame.type} without its number")

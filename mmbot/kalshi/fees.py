@@ -17,7 +17,7 @@ import msgspec
 from mmbot.kalshi import messages as wire
 from mmbot.trading.fees import MOST_MULTIPLIER, ONE_TIME, UNREADABLE_MULTIPLIER, FeeChange, FeeTerms
 from mmbot.trading.values import ListedEvent
-from mmbot.tsa.calendar import to_milliseconds
+from mmbot.underlying.calendar import to_milliseconds
 from mmbot.units import Milliseconds
 
 # A kind of fee that is not even a word, and how long one may be that is named.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 import orjson
@@ -17,6 +17,8 @@ from mmbot.trading.events import GroupChanged, GroupReady
 from mmbot.units import format_count, parse_count
 
 _GROUPS = "/portfolio/order_groups"
+
+_Id: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 def ensure_group(command: EnsureGroup, subaccount: int) -> Reading:
@@ -58,7 +60,7 @@ def _readable(rows: tuple[Any, ...]) -> Iterator[_Group]:
 
 
 class _Group(msgspec.Struct, frozen=True):
-    id: str
+    id: _Id
     contracts_limit_fp: str = ""
     is_auto_cancel_enabled: wire.Word = None
     exchange_index: wire.Integer = 0
@@ -78,4 +80,4 @@ class _Groups(msgspec.Struct, frozen=True):
 
 
 class _Created(msgspec.Struct, frozen=True):
-    order_group_id: str
+    order_group_id: _Id

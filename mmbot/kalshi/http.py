@@ -8,11 +8,14 @@ from functools import lru_cache
 
 import msgspec
 
-from mmbot.tsa.calendar import to_milliseconds
+from mmbot.underlying.calendar import to_milliseconds
 from mmbot.units import Milliseconds
 
 BASE_PATH = "/trade-api/v2"
 STREAM_PATH = "/trade-api/ws/v2"
+
+# The statuses of 400 to 499 that concern the moment, not the request.
+_PASSING_STATUSES = frozenset({408, 425, 429})
 
 # What caches keep for seconds, with the date of the copy.
 _CACHED_PATHS = (f"{BASE_PATH}/markets", f"{BASE_PATH}/series")
@@ -34,6 +37,11 @@ class HttpAnswer(msgspec.Struct, frozen=True):
     status: int
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
+
+
+def is_passing(status: int) -> bool:
+    """Return whether a status says that the same request may succeed later."""
+    return status in _PASSING_STATUSES or status >= 500
 
 
 def date_of(request: HttpRequest, answer: HttpAnswer | None) -> Milliseconds | None:

@@ -17,7 +17,7 @@ import msgspec
 
 from mmbot import texts
 from mmbot.trading.values import Level, Market, Side
-from mmbot.tsa.calendar import to_milliseconds
+from mmbot.underlying.calendar import to_milliseconds
 from mmbot.units import (
     ONE_DOLLAR,
     Count,
@@ -36,7 +36,6 @@ Integer: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
 Real: TypeAlias = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
 Instant: TypeAlias = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 _Levels: TypeAlias = tuple[tuple[Number, Number], ...]
-_Ranges: TypeAlias = tuple[dict[str, Number], ...]
 _T = TypeVar("_T")
 
 # With YES prices on both sides, the NO levels are the asks.
@@ -121,7 +120,7 @@ class MarketLifecycle(msgspec.Struct, frozen=True):
     close_ts: Integer | None = None
     result: Word = None
     settlement_value: Word = None
-    price_ranges: _Ranges = ()
+    price_ranges: Word = None
 
 
 class RestMarket(msgspec.Struct, frozen=True):
@@ -130,7 +129,7 @@ class RestMarket(msgspec.Struct, frozen=True):
     ticker: str
     open_time: Instant
     close_time: Instant
-    price_ranges: _Ranges
+    price_ranges: Word = None
     market_type: Word = None
     status: Word = None
     strike_type: Word = None
@@ -237,7 +236,7 @@ def book_change(raw: msgspec.Raw) -> tuple[BookDelta, Side, Price, Count]:
     if side is None:
         raise Malformed(f"{shown(delta.side)} is no side of a book")
     try:
-        return delta, side, parse_price(delta.price_dollars), parse_count(delta.delta_fp)
+        return delta, side, level_price(delta.price_dollars), parse_count(delta.delta_fp)
     except ValueError as error:
         raise Malformed(f"orderbook_delta: {error}") from None
 
@@ -245,9 +244,39 @@ def book_change(raw: msgspec.Raw) -> tuple[BookDelta, Side, Price, Count]:
 def book_levels(levels: _Levels) -> tuple[Level, ...]:
     """Convert a snapshot's levels, in their order, to prices and counts."""
     try:
-        return tuple((parse_price(price), parse_count(count)) for price, count in levels)
+        read = tuple((level_price(price), parse_count(count)) for price, count in levels)
     except ValueError as error:
         raise Malformed(f"levels: {error}") from None
+    if len({price for price, _ in read}) < len(read):
+        raise Malformed("levels: a price comes twice")
+    return read
+
+
+def level_price(stated: Number) -> Price:
+    """Read the price of a level; raise `ValueError` if nothing can be traded at it."""
+    price = parse_price(stated)
+    if not 0 <= price <= ONE_DOLLAR:
+        raise ValueError(f"{stated!r} is no price of a contract")
+    return price
+
+
+# Numbers of orders and fills
+
+
+def order_price(stated: Number) -> Price:
+    """Read the price of an order; raise `ValueError` if none can be placed at it."""
+    price = level_price(stated)
+    if price in (0, ONE_DOLLAR):
+        raise ValueError(f"{stated!r} is no price of an order")
+    return price
+
+
+def contracts(stated: Number, least: int = 0, most: Count | None = None) -> Count:
+    """Read a number of contracts; raise `ValueError` if it is not from `least` to `most`."""
+    count = parse_count(stated)
+    if count < least or (most is not None and count > most):
+        raise ValueError(f"{stated!r} cannot be the number of contracts")
+    return count
 
 
 # Markets
@@ -275,15 +304,23 @@ def market(wire: RestMarket) -> Market:
     )
 
 
-def price_grid(ticker: str, ranges: _Ranges) -> PriceGrid:
+class _Band(msgspec.Struct, frozen=True):
+    """A band of prices, in `price_ranges`."""
+
+    start: Number
+    end: Number
+    step: Number
+
+
+def price_grid(ticker: str, ranges: Word) -> PriceGrid:
     """Convert a market's `price_ranges`."""
     try:
+        stated = [convert(row, _Band) for row in ranges] if isinstance(ranges, list) else []
         bands = tuple(
-            PriceBand(parse_price(b["start"]), parse_price(b["end"]), parse_price(b["step"]))
-            for b in ranges
+            PriceBand(parse_price(b.start), parse_price(b.end), parse_price(b.step)) for b in stated
         )
-    except (KeyError, ValueError) as error:
-        raise Malformed(f"market {ticker}: price_ranges: {error!r}") from None
+    except (Malformed, ValueError) as error:
+        raise Malformed(f"market {ticker}: price_ranges: {error}") from None
     if not bands or any(band.step <= 0 for band in bands):
         raise Malformed(f"market {ticker} has no usable price_ranges")
     return PriceGrid(bands)
@@ -297,8 +334,10 @@ def settlement_value(result: Word, stated: Word = None) -> Price | None:
         stated: What YES pays as the exchange states it, which only a fraction needs; where it
             contradicts the result, neither is believed.
     """
+    # As with results, an empty text states nothing.
+    stated = None if stated == "" else stated
     value: Price | None = None
-    if isinstance(stated, str | int | float):
+    if isinstance(stated, str | int | float) and not isinstance(stated, bool):
         with contextlib.suppress(ValueError):
             value = parse_price(stated)
     match result:

@@ -9,7 +9,7 @@ two listings in a row, further apart than the lists lag, show none.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -109,15 +109,27 @@ def list_own_orders(subaccount: int) -> Steps[frozenset[str]]:
 class _Resting(msgspec.Struct, frozen=True):
     """What cancelling an order needs; orders of others may lack any of it."""
 
-    order_id: str = ""
-    client_order_id: str = ""
-    ticker: str = ""
-    exchange_index: wire.Integer = 0
+    order_id: str
+    client_order_id: str
+    ticker: str
+    exchange_index: int
 
 
 def _resting(subaccount: int) -> Steps[list[_Resting]]:
     query = (("status", "resting"), ("limit", PAGE_SIZE), own_subaccount(subaccount))
-    return (yield from pages("/portfolio/orders", query, "orders", _Resting))
+    return [_read(row) for row in (yield from pages("/portfolio/orders", query, "orders", Any))]
+
+
+def _read(row: Any) -> _Resting:
+    """Read a row of the list, whatever stands there: nobody's row may hide one of ours."""
+    stated = row if isinstance(row, dict) else {}
+    shard = stated.get("exchange_index")
+    return _Resting(
+        order_id=wire.word(stated.get("order_id")),
+        client_order_id=wire.word(stated.get("client_order_id")),
+        ticker=wire.word(stated.get("ticker")),
+        exchange_index=shard if isinstance(shard, int) else 0,
+    )
 
 
 def _cancel(

@@ -6,6 +6,8 @@ events. It fails with `ReadingError` or `Malformed`, whose message is a sentence
 
 from __future__ import annotations
 
+import contextlib
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -19,16 +21,28 @@ from mmbot.kalshi.fees import (
     series_terms,
     with_changes,
 )
-from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
+from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest, is_passing
 from mmbot.texts import plain
 from mmbot.trading.commands import ReadListing
 from mmbot.trading.events import FeeTypeRead, InputEvent, LimitsRead, ListingRead, MarketSettled
 from mmbot.trading.fees import FeeChange, FeeTerms
 from mmbot.trading.values import ListedEvent, Market, Unreadable
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 from mmbot.units import Milliseconds
 
 _T = TypeVar("_T")
+
+# Refusals of the moment, not of the request, whatever their status.
+_PASSING_CODES = frozenset(
+    {
+        "exchange_is_paused",
+        "exchange_paused",
+        "exchange_unavailable",
+        "internal_error",
+        "too_many_requests",
+        "trading_is_paused",
+    }
+)
 _Query: TypeAlias = tuple[tuple[str, str], ...]
 Steps: TypeAlias = Generator[HttpRequest, HttpAnswer | None, _T]
 Reading: TypeAlias = Generator[HttpRequest, HttpAnswer | None, list[InputEvent]]
@@ -38,8 +52,8 @@ PAGE_SIZE = "1000"
 _EVENT_PAGE_SIZE = "200"
 _MOST_PAGES = 50
 
-# Most events and markets whose unreadable parts are named.
-_MOST_UNREADABLE = 100
+# Events and markets that cannot be read, each named; a listing with more is none.
+_MOST_UNREADABLE = 1_000
 
 
 class ReadingError(Exception):
@@ -72,7 +86,7 @@ def get(path: str, kind: type[_T], query: _Query = ()) -> Steps[_T]:
 def pages(path: str, query: _Query, field: str, kind: type[_T]) -> Steps[list[_T]]:
     """Request a list, page by page; its rows are in the answers' `field`."""
     rows: list[_T] = []
-    cursor = ""
+    cursor, before = "", set[str]()
     for _ in range(_MOST_PAGES):
         page_query = (*query, ("cursor", cursor)) if cursor else query
         page = yield from get(path, dict[str, Any], page_query)
@@ -82,6 +96,9 @@ def pages(path: str, query: _Query, field: str, kind: type[_T]) -> Steps[list[_T
         cursor = plain(page.get("cursor") or "")
         if not cursor:
             return rows
+        if cursor in before:
+            raise ReadingError(f"GET {path}: its pages come again and again", transient=True)
+        before.add(cursor)
     raise ReadingError(f"GET {path}: more than {_MOST_PAGES} pages")
 
 
@@ -94,10 +111,27 @@ def read(answer: HttpAnswer | None, path: str, kind: type[_T]) -> _T:
     """
     if answer is None or answer.status != 200:
         limited = answer is not None and answer.status == 429
-        transient = answer is None or answer.status >= 500 or limited
         reason = f"GET {path}: {refusal_text(answer)}"
-        raise ReadingError(reason, transient=transient, rate_limited=limited)
+        raise ReadingError(reason, transient=_is_transient(answer), rate_limited=limited)
     return wire.decode(answer.body, kind)
+
+
+def _is_transient(answer: HttpAnswer | None) -> bool:
+    """Return whether the same request may succeed later, for all that the answer says."""
+    if answer is None or is_passing(answer.status):
+        return True
+    return wire.error_body(answer.body).code.lower() in _PASSING_CODES
+
+
+def says_not_found(answer: HttpAnswer | None) -> bool:
+    """Return whether the exchange itself says that there is no such thing.
+
+    What stands before it may answer 404 as well, in words of its own.
+    """
+    if answer is None or answer.status != 404:
+        return False
+    error = wire.error_body(answer.body)
+    return "not found" in f"{error.code} {error.text}".lower().replace("_", " ")
 
 
 def refusal_text(answer: HttpAnswer | None) -> str:
@@ -141,13 +175,16 @@ def rate_limits() -> Steps[LimitsRead]:
     """Read the account's rate limits and what the calls cost."""
     limits = yield from get("/account/limits", _Limits)
     costs = yield from get("/account/endpoint_costs", Costs)
+    cancel_cost = costs.of("DELETE", f"{ORDERS}/{{order_id}}")
+    if cancel_cost > limits.write.bucket_capacity:
+        raise wire.Malformed("a cancel costs more tokens than there can be")
     return LimitsRead(
         read_refill=limits.read.refill_rate,
         read_capacity=limits.read.bucket_capacity,
         refill=limits.write.refill_rate,
         capacity=limits.write.bucket_capacity,
         place_cost=costs.of("POST", ORDERS),
-        cancel_cost=costs.of("DELETE", f"{ORDERS}/{{order_id}}"),
+        cancel_cost=cancel_cost,
         renew_cost=costs.of("POST", f"{ORDERS}/{{order_id}}/amend"),
         decrease_cost=costs.of("POST", f"{ORDERS}/{{order_id}}/decrease"),
     )
@@ -170,19 +207,36 @@ def _event(row: Any) -> wire.RestEvent:
 
 
 def held_event(ticker: str) -> Steps[wire.RestEvent | None]:
-    """Read an event that may have closed; `None` if the exchange does not know the ticker."""
+    """Read an event that may have closed; `None` if the exchange does not know the ticker.
+
+    One of which the exchange gives nothing that can be read has no markets that can.
+    """
     path = f"/events/{ticker}"
     answer = yield HttpRequest("GET", path, (("with_nested_markets", "true"),))
     if answer is not None and answer.status == 404:
         return None
-    found = _event(read(answer, path, _EventAnswer).event)
-    return msgspec.structs.replace(found, event_ticker=found.event_ticker or ticker)
+    found: Any = None
+    try:
+        found = read(answer, path, _EventAnswer).event
+    except wire.Malformed:
+        pass
+    except ReadingError as error:
+        if error.transient:
+            raise
+    if not isinstance(found, dict):
+        return wire.RestEvent(ticker, None)
+    event = _event(found)
+    return msgspec.structs.replace(event, event_ticker=event.event_ticker or ticker)
 
 
 def listed_events(
     events: Iterable[wire.RestEvent], series: str
 ) -> tuple[tuple[ListedEvent, ...], tuple[Unreadable, ...]]:
-    """Convert the events of the series; return also those, and the markets, that cannot be read."""
+    """Convert the events of the series; return also those, and the markets, that cannot be read.
+
+    Raises:
+        Malformed: More of them cannot be read than could be named.
+    """
     listed: list[ListedEvent] = []
     unreadable: list[Unreadable] = []
     for event in events:
@@ -195,21 +249,17 @@ def listed_events(
         unreadable += unread
         try:
             week = Week.from_event_ticker(ticker)
-            _require_ladder(ticker, markets)
-        except (ValueError, wire.Malformed) as error:
+        except ValueError as error:
             unreadable.append(Unreadable(ticker, str(error)))
         else:
+            if not markets:
+                unreadable.append(Unreadable(ticker, f"{ticker} has no market that can be read"))
+                continue
             fee = fee_terms(event.fee_type_override, event.fee_multiplier_override)
             listed.append(ListedEvent(ticker, week, tuple(markets), fee))
-    return tuple(listed), tuple(unreadable[:_MOST_UNREADABLE])
-
-
-def _require_ladder(ticker: str, markets: list[Market]) -> None:
-    """Raise `Malformed` unless there are markets, each at a strike of its own."""
-    if not markets:
-        raise wire.Malformed(f"{ticker} has no market that can be read")
-    if len({market.strike for market in markets}) < len(markets):
-        raise wire.Malformed(f"{ticker} has two markets at one strike")
+    if len(unreadable) > _MOST_UNREADABLE:
+        raise wire.Malformed(f"more than {_MOST_UNREADABLE} events and markets cannot be read")
+    return tuple(listed), tuple(unreadable)
 
 
 def _markets(event: wire.RestEvent, ticker: str) -> tuple[list[Market], list[Unreadable]]:
@@ -222,8 +272,19 @@ def _markets(event: wire.RestEvent, ticker: str) -> tuple[list[Market], list[Unr
             markets.append(wire.market(wire.convert(row, wire.RestMarket)))
         except wire.Malformed as error:
             unreadable.append(Unreadable(named, str(error)))
-    markets.sort(key=lambda market: market.strike)
-    return markets, unreadable
+    markets, doubled = _without_doubles(markets)
+    return sorted(markets, key=lambda market: market.strike), [*unreadable, *doubled]
+
+
+def _without_doubles(markets: list[Market]) -> tuple[list[Market], list[Unreadable]]:
+    """Take out the markets of which there are two at one strike, or by one name, that differ."""
+    different = list(dict.fromkeys(markets))
+    strikes = Counter(market.strike for market in different)
+    tickers = Counter(market.ticker for market in different)
+    clear = [m for m in different if strikes[m.strike] == 1 == tickers[m.ticker]]
+    doubled = (market for market in different if market not in clear)
+    reason = "there is another by its name, or at its strike of"
+    return clear, [Unreadable(each.ticker, f"{reason} {each.strike:,}") for each in doubled]
 
 
 def _rows(event: wire.RestEvent) -> Iterator[dict[str, Any]]:
@@ -354,21 +415,26 @@ class _Limits(msgspec.Struct, frozen=True):
     read: _Bucket = _Bucket(200.0, 200.0)
 
 
+_Tokens: TypeAlias = Annotated[float, msgspec.Meta(ge=0.0, le=1e9)]
+
+
 class _Cost(msgspec.Struct, frozen=True):
     method: str
     path: str
-    cost: wire.Real
+    cost: _Tokens
 
 
 class Costs(msgspec.Struct, frozen=True):
     """The answer of `/account/endpoint_costs`, in tokens."""
 
-    default_cost: wire.Real
-    endpoint_costs: tuple[_Cost, ...] = ()
+    default_cost: _Tokens
+    endpoint_costs: wire.Word = None
 
     def of(self, method: str, path: str) -> float:
-        """Return what a call costs, by its path template."""
-        for row in self.endpoint_costs:
-            if row.method == method and row.path in {path, BASE_PATH + path}:
-                return row.cost
+        """Return what a call costs, by its path template, as far as that can be read."""
+        for row in self.endpoint_costs if isinstance(self.endpoint_costs, list) else ():
+            with contextlib.suppress(wire.Malformed):
+                stated = wire.convert(row, _Cost)
+                if stated.method == method and stated.path in {path, BASE_PATH + path}:
+                    return stated.cost
         return self.default_cost

@@ -8,7 +8,7 @@ their answers. It writes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -39,7 +39,7 @@ from mmbot.kalshi.readings import (
 from mmbot.trading.events import ClockCompared
 from mmbot.trading.fees import LEAD_MS, NO_FEE, FeeTerms, MakerFee
 from mmbot.trading.values import Fill, ListedEvent, OrderReport, Unreadable
-from mmbot.tsa.calendar import from_milliseconds
+from mmbot.underlying.calendar import from_milliseconds
 from mmbot.units import (
     ONE_CENT,
     ONE_DOLLAR,
@@ -195,11 +195,12 @@ class SelfCheck:
         return "ok", detail
 
     def _check_key(self) -> Steps[_Outcome]:
-        keys = (yield from get("/api_keys", _Keys)).api_keys
-        mine = next((key for key in keys if key.api_key_id == self._key_id), None)
+        rows = (yield from get("/api_keys", _Keys)).api_keys
+        listed = (row for row in rows if isinstance(row, dict))
+        mine = next((row for row in listed if row.get("api_key_id") == self._key_id), None)
         if mine is None:
             return "fail", "the exchange does not list it; create one with read and write::trade"
-        scopes = set(mine.scopes)
+        scopes = set(wire.convert(mine, _Key).scopes)
         named = ", ".join(sorted(scopes))
         if "read" not in scopes:
             return "fail", f"its scopes are {named}; it needs read"
@@ -390,9 +391,8 @@ def _dollars(money: Money) -> str:
 
 
 class _Key(msgspec.Struct, frozen=True):
-    api_key_id: str
     scopes: tuple[str, ...] = ()
 
 
 class _Keys(msgspec.Struct, frozen=True):
-    api_keys: tuple[_Key, ...]
+    api_keys: tuple[Any, ...]

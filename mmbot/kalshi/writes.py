@@ -33,7 +33,7 @@ from mmbot.units import format_count, format_price, parse_count
 
 WriteCommand: TypeAlias = Place | Cancel | Renew | Decrease
 
-_BATCHED = f"{ORDERS}/batched"
+BATCHED = f"{ORDERS}/batched"
 _LONGEST_DETAIL = 200
 
 _REFUSALS: dict[str, Refusal] = {
@@ -105,9 +105,9 @@ def write_request(commands: Sequence[WriteCommand], subaccount: int) -> HttpRequ
     places = [c for c in commands if isinstance(c, Place)]
     if cancels:
         items = [_cancel_item(cancel, subaccount) for cancel in cancels]
-        return HttpRequest("DELETE", _BATCHED, body=orjson.dumps({"orders": items}))
+        return HttpRequest("DELETE", BATCHED, body=orjson.dumps({"orders": items}))
     bodies = [_place_body(place, subaccount) for place in places]
-    return HttpRequest("POST", _BATCHED, body=orjson.dumps({"orders": bodies}))
+    return HttpRequest("POST", BATCHED, body=orjson.dumps({"orders": bodies}))
 
 
 def _single(command: WriteCommand, subaccount: int) -> HttpRequest:
@@ -201,12 +201,18 @@ def outcomes(commands: Sequence[WriteCommand], answer: HttpAnswer | None) -> lis
 def _batch_outcome(
     command: WriteCommand, items: Sequence[tuple[_BatchItem, msgspec.Raw]]
 ) -> InputEvent:
-    for item, row in items:
-        if _is_about(item, command):
-            if item.error is None:
-                return _confirmed(command, row)
-            return _not_applied(command, 400, wire.error_of(item.error))
-    return _unknown(command, "the answer to the batch does not mention it")
+    found = [(item, row) for item, row in items if _is_about(item, command)]
+    if len(found) != 1:
+        return _unknown(command, f"the answer to the batch mentions it {len(found)} times")
+    item, row = found[0]
+    if item.error is None:
+        return _confirmed(command, row)
+    # An item has no status of its own: only its code, or its text, can say that it was refused.
+    error = wire.error_of(item.error)
+    refusal = refusal_of(None, error)
+    if refusal is None:
+        return _unknown(command, f"{error.code} {error.text}".strip() or "an error without a word")
+    return _refused(command, refusal, f"{error.code} {error.text}".rstrip())
 
 
 def _is_about(item: _BatchItem, command: WriteCommand) -> bool:
@@ -232,11 +238,12 @@ def _applied(command: WriteCommand, body: bytes | msgspec.Raw) -> InputEvent:
         case Place():
             created = wire.decode(body, _Created)
             _require_same(created.client_order_id or command.client_id, command.client_id)
-            return OrderPlaced(command.client_id, created.order_id, parse_count(created.fill_count))
+            filled = wire.contracts(created.fill_count, most=command.count)
+            return OrderPlaced(command.client_id, created.order_id, filled)
         case Cancel():
             cancelled = wire.decode(body, _Cancelled)
             _require_same(cancelled.order_id, command.order_id)
-            return OrderCancelled(command.client_id, parse_count(cancelled.reduced_by))
+            return OrderCancelled(command.client_id, wire.contracts(cancelled.reduced_by))
         case Decrease():
             decreased = wire.decode(body, _Decreased)
             _require_same(decreased.order_id, command.order_id)
@@ -259,13 +266,17 @@ def _not_applied(command: WriteCommand, status: int, error: wire.ErrorBody) -> I
     refusal = refusal_of(status, error)
     if not 400 <= status < 500 or status == 408 or refusal is None:
         return _unknown(command, f"status {detail}")
+    return _refused(command, refusal, detail)
+
+
+def _refused(command: WriteCommand, refusal: Refusal, detail: str) -> InputEvent:
     if refusal == "no_change" and isinstance(command, Renew):
         return OrderRenewed(command.client_id, command.expires)
     return WriteRefused(command.client_id, write_name(command), refusal, detail)
 
 
-def refusal_of(status: int, error: wire.ErrorBody) -> Refusal | None:
-    """Classify a refusal: by the details' text, else by the code, else by the status.
+def refusal_of(status: int | None, error: wire.ErrorBody) -> Refusal | None:
+    """Classify a refusal: by the details' text, else by the code, else by the status if it has one.
 
     `None` if none of them is known to mean that the write was not applied.
     """
@@ -281,7 +292,7 @@ def refusal_of(status: int, error: wire.ErrorBody) -> Refusal | None:
     if not code and status == 400:
         # The request itself was refused, with no word of what was wrong with it.
         return "other"
-    return _REFUSALS.get(code) or _BY_STATUS.get(status)
+    return _REFUSALS.get(code) or _BY_STATUS.get(status or 0)
 
 
 # Answers

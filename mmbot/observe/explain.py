@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from mmbot.daemon_api import Step
 from mmbot.forecast.belief import Belief, MemberWeight
 from mmbot.trading.pricing import QuoteLimits
-from mmbot.trading.quoting import Quote, wanted_quotes
+from mmbot.trading.quoting import Quote, quote_bounds, wanted_quotes
 from mmbot.trading.state import EventState, MarketState, TradingState
-from mmbot.tsa.calendar import release_instant
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
 from mmbot.units import (
     MONEY_PER_DOLLAR,
     ONE_CENT,
@@ -49,7 +48,7 @@ def _steps(
 ) -> Iterator[Step]:
     yield _counts_step(state, counts, event_state, now)
     if event_state.belief is not None:
-        yield from _belief_steps(event_state.belief, market)
+        yield from _belief_steps(event_state.belief, state.underlying.value_unit, market)
     if event_state.belief is not None and market.quote_limits is not None:
         yield _pool_step(state, event_state.belief, market, market.quote_limits, now)
         yield _reservation_step(state, event_state, market, market.quote_limits)
@@ -63,25 +62,28 @@ def _steps(
 def _counts_step(
     state: TradingState, counts: Counts, event_state: EventState, now: Milliseconds
 ) -> Step:
-    published = counts.published_days(event_state.week)
-    listed = "; ".join(f"{day:%a} {counts.settling_count(day):,}" for day in published) or "none"
+    underlying, week = state.underlying, event_state.week
+    published, due_by = counts.published_days(week), underlying.settles(week)
+    listed = (
+        "; ".join(f"{day:%a} {counts.settling_count(day, due_by):,}" for day in published) or "none"
+    )
     at = state.clock.at(now)
     earliest = state.settings.counts.earliest_release
-    due = [day for day in event_state.week.days_due(at, earliest) if day not in published]
-    text = f"of the seven days to {event_state.week.sunday}: {listed}"
+    due = [day for day in underlying.days_due(week, at, earliest) if day not in published]
+    text = f"of the seven days to {week.sunday}: {listed}"
     for day in due:
         missing = day in state.missing
         text += f"; {day:%a} {'is not waited for' if missing else 'is due'}"
-    later = [t for day in event_state.week.days if (t := release_instant(day, earliest)) > at]
+    later = [t for day in week.days if (t := underlying.release(day, earliest)) > at]
     if later:
         text += f"; the next is due from {min(later):%a %Y-%m-%d %H:%M %Z}"
     return Step("counts", text)
 
 
-def _belief_steps(belief: Belief, market: MarketState) -> Iterator[Step]:
+def _belief_steps(belief: Belief, unit: str, market: MarketState) -> Iterator[Step]:
     yield Step(
         "forecast",
-        f"average {belief.mean:,.0f}, give or take {belief.sd:,.0f}, with "
+        f"{belief.mean:,.0f} {unit}, give or take {belief.sd:,.0f}, with "
         f"{belief.days_published} of 7 days known ({belief.method})",
     )
     if len(belief.members) > 1:
@@ -168,14 +170,14 @@ def _book_steps(
     yield Step("book", f"best bid of others {bid}, best ask {ask}")
     if market.quote_limits is None or market.quote_limits.gate:
         return
-    quotes = wanted_quotes(
+    bounds = quote_bounds(
         market.quote_limits,
-        top,
         event_state.portfolio.position(ticker),
         market.terms.grid,
         state.settings,
         reduce_only=event_state.reduce_only,
     )
+    quotes = wanted_quotes(bounds, top)
     for quote in (quotes.bid, quotes.ask):
         if quote is not None:
             yield Step("tick", _tick(quote))

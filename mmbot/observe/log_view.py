@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from mmbot.tsa.calendar import EASTERN
+from mmbot.underlying.calendar import EASTERN
 
 _LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
 _WITHOUT = frozenset({"event", "level", "timestamp", "exception"})
@@ -326,7 +326,7 @@ _SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
     "quotes.blocked": lambda f: f"{_markets(f)} off: {f['reason']}",
     "quotes.open": lambda f: f"{_markets(f)} on",
     "belief.updated": _belief,
-    "counts.published": lambda f: f"{f['day']} published: {f['count']:,} passengers",
+    "counts.published": lambda f: f"{f['day']} published: {f['count']:,}",
     "market.settled": lambda f: (
         f"{_short(f['market'])} SETTLED at {_price(f['value'])}, held {float(f['position']):+g}, "
         f"paid {_money(f['payout'])}"

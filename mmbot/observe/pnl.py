@@ -9,7 +9,7 @@ import msgspec
 from mmbot.status_report import PnlStatus
 from mmbot.trading.portfolio import Portfolio
 from mmbot.trading.state import EventState, MarketState, TradingState
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 from mmbot.units import (
     ONE_DOLLAR,
     Count,

@@ -12,7 +12,7 @@ from mmbot.observe.sheets import Sheet, page
 from mmbot.research.performance import PerformanceReport
 from mmbot.trading.commands import MarketSample, RecordSettlement
 from mmbot.trading.values import event_of
-from mmbot.tsa.calendar import from_milliseconds
+from mmbot.underlying.calendar import from_milliseconds
 from mmbot.units import MONEY_PER_DOLLAR, ONE_DOLLAR
 
 TITLE = "Predictions of the week's average, and what became of them"

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from mmbot.trading.commands import RecordFill, RecordSettlement
-from mmbot.tsa.calendar import EASTERN, from_milliseconds
+from mmbot.underlying.calendar import EASTERN, from_milliseconds
 from mmbot.units import (
     ONE_DOLLAR,
     Count,

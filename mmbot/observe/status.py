@@ -25,13 +25,14 @@ from mmbot.status_report import (
     StatusReport,
     Surroundings,
 )
+from mmbot.trading.book import Book
 from mmbot.trading.gate_checks import service_gate
 from mmbot.trading.gates import ShutGate
 from mmbot.trading.orders import Order, OrderState
 from mmbot.trading.state import EventState, MarketState, TradingState
-from mmbot.trading.values import Level
-from mmbot.tsa.calendar import Week, release_instant
-from mmbot.tsa.counts import Counts
+from mmbot.trading.values import Side
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 from mmbot.units import (
     Count,
     Milliseconds,
@@ -74,6 +75,7 @@ def status(
         streaming=service.streaming,
         reconciled=service.reconciled,
         ages=_ages(state, around, now),
+        latency=around.latency,
         quoting=quoting,
         gate=_gate_of_all(state, shut, quoting=quoting),
         gates=dict(Counter(str(each.gate) for each in shut)),
@@ -153,7 +155,7 @@ def _event(
         days=tuple(_days(state, counts, event_state.week, now)),
         margin=state.settings.quoting.margin_at(event_state.days_published),
         fee=event_state.fee.text,
-        forecast=_forecast(event_state, now),
+        forecast=_forecast(event_state, state.underlying.value_unit, now),
         outcomes=tuple(_outcomes(event_state, held, filled)),
         cash=format_money(portfolio.cash),
         pnl_fair=_money(pnl.fair),
@@ -173,18 +175,19 @@ def _days(
     state: TradingState, counts: Counts, week: Week, now: Milliseconds
 ) -> Iterator[DayStatus]:
     at, earliest = state.clock.at(now), state.settings.counts.earliest_release
+    due = state.underlying.settles(week)
     for day in week.days:
-        release = release_instant(day, earliest)
+        release = state.underlying.release(day, earliest)
         day_state: DayState = "due" if release <= at else "expected"
         if day in counts:
             day_state = "published"
         elif day in state.missing:
             day_state = "none"
-        count = counts.settling_count(day) if day in counts else None
+        count = counts.settling_count(day, due) if day in counts else None
         yield DayStatus(day, day_state, count, state.clock.wall_time(release))
 
 
-def _forecast(event_state: EventState, now: Milliseconds) -> ForecastStatus | None:
+def _forecast(event_state: EventState, unit: str, now: Milliseconds) -> ForecastStatus | None:
     belief, formed = event_state.belief, event_state.belief_at
     if belief is None or formed is None:
         return None
@@ -201,6 +204,7 @@ def _forecast(event_state: EventState, now: Milliseconds) -> ForecastStatus | No
             for m in belief.members
         ),
         digest=belief.digest,
+        unit=unit,
     )
 
 
@@ -274,17 +278,17 @@ def _book(state: TradingState, market: MarketState) -> tuple[BookLevel | None, B
     bids, asks = state.orders.levels(market.ticker)
     best = market.book.top(bids, asks)
     return (
-        _level(market.book.levels("bid"), best.bid, bids),
-        _level(market.book.levels("ask"), best.ask, asks),
+        _level(market.book, "bid", best.bid, bids),
+        _level(market.book, "ask", best.ask, asks),
     )
 
 
 def _level(
-    levels: Iterable[Level], price: Price | None, ours: Mapping[Price, Count]
+    book: Book, side: Side, price: Price | None, ours: Mapping[Price, Count]
 ) -> BookLevel | None:
     if price is None:
         return None
-    others = Count(dict(levels)[price] - ours.get(price, 0))
+    others = Count(book.resting(side, price) - ours.get(price, 0))
     return BookLevel(format_price(price), format_count(others))
 
 

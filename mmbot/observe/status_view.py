@@ -15,6 +15,7 @@ from mmbot.status_report import (
     Ages,
     BookLevel,
     EventStatus,
+    LatencyStatus,
     LimitStatus,
     MarketStatus,
     OwnOrder,
@@ -22,7 +23,7 @@ from mmbot.status_report import (
     ShownGate,
     StatusReport,
 )
-from mmbot.tsa.calendar import EASTERN, from_milliseconds
+from mmbot.underlying.calendar import EASTERN, from_milliseconds
 from mmbot.units import Milliseconds
 
 # Gates of markets that need no row of their own.
@@ -90,6 +91,8 @@ def _figures(report: StatusReport) -> Iterator[RenderableType]:
     table.add_column(overflow="fold")
     if report.running:
         table.add_row("ages", _ages(report.ages))
+    if report.latency is not None:
+        table.add_row("quick", _latency(report.latency))
     table.add_row("P&L", _pnl(report.pnl))
     if report.limits:
         table.add_row("left", "; ".join(map(_limit, _with_left(report.limits))))
@@ -123,6 +126,21 @@ def _ages(ages: Ages) -> str:
     return ", ".join(
         f"{name} {'never' if age is None else duration(age)}" for name, age in named.items()
     )
+
+
+def _latency(latency: LatencyStatus) -> str:
+    """Return what half of the cases did not exceed, and what 99 of 100 did not."""
+    order, age, lag = latency.order_us, latency.age_ms, latency.lag_ms
+    risk = latency.risk_cent_seconds
+    parts = {
+        "order": order
+        and f"{order.p50 / 1000:.2f} ms after its frame (p99 {order.p99 / 1000:.2f})",
+        "data": age and f"{age.p50:.0f} ms old (p99 {age.p99:.0f})",
+        "loop": lag and f"{lag.p50:.1f} ms late (p99 {lag.p99:.1f})",
+        "a count": risk and f"left {risk.p50:.1f} cent seconds at risk (p99 {risk.p99:.1f})",
+    }
+    told = [f"{name} {figures}" for name, figures in parts.items() if figures]
+    return ", ".join(told) or "nothing measured yet"
 
 
 def _pnl(pnl: PnlStatus) -> str:

@@ -24,7 +24,7 @@ from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.paper.mirror import MirroredMarket
 from mmbot.paper.paper_fees import PaperFees
 from mmbot.trading.values import Fill, Side
-from mmbot.tsa.calendar import CalendarClock, to_milliseconds
+from mmbot.underlying.calendar import CalendarClock, to_milliseconds
 from mmbot.units import Count, Milliseconds, Money, Price
 
 _USER = "paper"

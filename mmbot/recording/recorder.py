@@ -15,17 +15,17 @@ from mmbot.bot.inputs import (
     EventOccurred,
     ForecastFitted,
     FrameReceived,
-    Predictor,
 )
 from mmbot.bot.outputs import Output
 from mmbot.config import Settings
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
+from mmbot.forecast.fitting import Predictor
 from mmbot.kalshi.auth import Signer
 from mmbot.recording import records
 from mmbot.recording.late_records import Keep, LateRecords
-from mmbot.tsa.calendar import CalendarClock, Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import CalendarClock, Week
+from mmbot.underlying.counts import Counts
 from mmbot.units import Milliseconds
 
 _Answer = TypeVar("_Answer", Belief, float)

@@ -25,7 +25,6 @@ from mmbot.bot.inputs import (
     FrameReceived,
     HistoryLoaded,
     PageFetched,
-    Predictor,
     StreamClosed,
     StreamOpened,
     TimerFired,
@@ -34,15 +33,16 @@ from mmbot.bot.outputs import FitForecast, Output
 from mmbot.config import Settings
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
+from mmbot.forecast.fitting import Predictor
 from mmbot.kalshi.gateway import Call
 from mmbot.recording.outside import Outside
 from mmbot.trading.events import SettingsChanged
-from mmbot.tsa.calendar import CalendarClock, Week
-from mmbot.tsa.counts import Counts, Vintage
+from mmbot.underlying.calendar import CalendarClock, Week
+from mmbot.underlying.counts import Counts, Vintage
 from mmbot.units import Milliseconds
 
 # The tables of the config that decisions depend on; the others name keys and local paths.
-_DECISIVE = ("mode", "exchange", "counts", "forecast", "quoting", "limits", "orders")
+_DECISIVE = ("mode", "exchange", "underlying", "counts", "forecast", "quoting", "limits", "orders")
 
 # What bots did before there was a key in the table of quoting: a capture that lacks the key was
 # made by one of them, and would not be replayed by the default.

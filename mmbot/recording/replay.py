@@ -29,8 +29,8 @@ from mmbot.kalshi.auth import Signer
 from mmbot.recording import records
 from mmbot.recording.outside import Outside
 from mmbot.recording.records import FrameRecord, Input, Record, SessionRecord
-from mmbot.tsa.calendar import Week, from_milliseconds
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import Week, from_milliseconds
+from mmbot.underlying.counts import Counts
 from mmbot.units import Milliseconds
 
 

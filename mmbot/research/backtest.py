@@ -42,7 +42,8 @@ from mmbot.trading.events import (
 from mmbot.trading.portfolio import paid_each
 from mmbot.trading.state import EventState
 from mmbot.trading.values import Fill, ListedEvent, Market, OrderReport, Side
-from mmbot.tsa.calendar import EASTERN, CalendarClock, to_milliseconds
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.calendar import EASTERN, CalendarClock, to_milliseconds
 from mmbot.units import (
     CENT_GRID,
     ONE_CONTRACT,
@@ -233,7 +234,7 @@ class _BacktestExchange:
     def __init__(self, strategy: Strategy, real: HistoricalWeek) -> None:
         self._strategy = strategy
         self._real = real
-        self._engine = Engine(strategy.settings, CalendarClock(), "backtest")
+        self._engine = Engine(strategy.settings, TSA, CalendarClock(), "backtest")
         self._now = to_milliseconds(real.week.opens)
         self._fees = FeeSchedule()
         self._fills = 0

@@ -36,7 +36,7 @@ from mmbot.trading.events import (
     SessionStarted,
 )
 from mmbot.trading.values import ListedEvent, Market, Side
-from mmbot.tsa.calendar import CalendarClock, Week, to_milliseconds
+from mmbot.underlying.calendar import CalendarClock, Week, to_milliseconds
 from mmbot.units import (
     CENT_GRID,
     MONEY_PER_DOLLAR,

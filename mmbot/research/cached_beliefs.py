@@ -9,7 +9,7 @@ from mmbot.config import ForecastSettings
 from mmbot.forecast.belief import Belief
 from mmbot.research.candles import HistoricalWeek
 from mmbot.research.week_replay import PredictorSource
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
 
 
 class FormedBeliefs:

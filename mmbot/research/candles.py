@@ -17,7 +17,7 @@ import msgspec
 
 from mmbot.errors import BadInput
 from mmbot.trading.book import Top
-from mmbot.tsa.calendar import EASTERN, Week
+from mmbot.underlying.calendar import EASTERN, Week
 from mmbot.units import ONE_DOLLAR, Count, Price, parse_count, parse_price
 
 _MARKET_COLUMNS = ("event_ticker", "ticker", "floor_strike", "result")

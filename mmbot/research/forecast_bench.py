@@ -15,11 +15,11 @@ from statistics import median
 import msgspec
 import numpy as np
 
+from mmbot.forecast.fitting import Progress
 from mmbot.forecast.history import History
 from mmbot.forecast.model import Forecaster
-from mmbot.forecast.residuals import Progress
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 
 # Days and regressors of a structural fit.
 _FLOOR_SHAPE = (2_500, 280)

@@ -23,14 +23,15 @@ from mmbot.exchange.market import BookSide, ExchangeMarket, MarketTerms
 from mmbot.exchange.render import book_levels
 from mmbot.exchange.rest.router import RestRouter
 from mmbot.exchange.stream_session import StreamSession
-from mmbot.exchange.tsa_site import TsaSite
+from mmbot.exchange.website import Website
 from mmbot.history.rows import MarketRecord, Trade
 from mmbot.history.weeks import PastWeek
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.trading.book import Top
 from mmbot.trading.values import Side
-from mmbot.tsa.calendar import CalendarClock
-from mmbot.tsa.counts import Counts
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.calendar import CalendarClock
+from mmbot.underlying.counts import Counts
 from mmbot.units import CENT_GRID, ONE_CONTRACT, Count, Milliseconds, Price
 
 # Neither trades nor candles say how much rests at the best prices; it is taken to be enough for a
@@ -61,7 +62,7 @@ class _PastMarket(ExchangeMarket):
             created_ms=record.opens_ms,
             open_ms=record.opens_ms,
             close_ms=record.closes_ms,
-            settle_ms=week.clock.wall_time(week.week.settles),
+            settle_ms=week.clock.wall_time(TSA.settles(week.week)),
             exchange_index=record.shard,
         )
         super().__init__(terms, fees=fees, grid=record.grid or CENT_GRID)
@@ -180,23 +181,24 @@ def fees_of(week: PastWeek) -> FeeSchedule:
         return FeeSchedule()
 
 
-class PastSite(TsaSite):
+class PastSite(Website):
     """The pages of tsa.gov with every count, and every revision, from when it was seen on."""
 
     def __init__(self, counts: Counts, clock: CalendarClock) -> None:
         """Show the counts at the times of their vintages."""
         days = {day: counts.latest(day) for day in counts.vintages}
-        super().__init__(days, days, (), clock, "as it was")
+        super().__init__(TSA, days, days, (), clock, "as it was")
         self._vintages = counts
         self._changes = sorted(
             {v.seen.astimezone(dt.UTC) for held in counts.vintages.values() for v in held}
         )
         self._as_of: tuple[int, Counts] = (-1, Counts())
 
-    def published(self, year: int, at: dt.datetime) -> list[tuple[dt.date, int]]:
-        """Return a year's counts that had been seen by `at`, oldest first."""
+    def published(self, year: int | None, at: dt.datetime) -> list[tuple[dt.date, int]]:
+        """Return the counts of a year, the running one unless given, that were seen by `at`."""
+        of = at.year if year is None else year
         number = bisect_right(self._changes, at.astimezone(dt.UTC))
         if number != self._as_of[0]:
             self._as_of = number, self._vintages.as_of(at)
         seen = self._as_of[1]
-        return sorted((day, seen.latest(day)) for day in seen.vintages if day.year == year)
+        return sorted((day, seen.latest(day)) for day in seen.vintages if day.year == of)

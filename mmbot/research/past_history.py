@@ -12,10 +12,10 @@ from functools import partial
 
 import msgspec
 
-from mmbot.bot.inputs import Predictor
 from mmbot.bot.outputs import FitForecast
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
+from mmbot.forecast.fitting import Predictor
 from mmbot.history.rows import Candle as StoredCandle
 from mmbot.history.rows import Period
 from mmbot.history.store import HistoryStore
@@ -39,8 +39,8 @@ from mmbot.research.week_replay import (
     replay_week,
 )
 from mmbot.trading.commands import RecordFill
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 from mmbot.units import ONE_DOLLAR
 
 

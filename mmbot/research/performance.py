@@ -32,7 +32,7 @@ from mmbot.trading.commands import (
     RecordSettlement,
 )
 from mmbot.trading.values import event_of
-from mmbot.tsa.calendar import CalendarClock
+from mmbot.underlying.calendar import CalendarClock
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, ONE_DOLLAR, Count, Money, Price, total
 
 Reference: TypeAlias = Literal["mid", "fair"]

@@ -34,7 +34,8 @@ from mmbot.trading.events import (
     StreamUp,
 )
 from mmbot.trading.values import ListedEvent, Market
-from mmbot.tsa.calendar import CalendarClock, Week, to_milliseconds
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.calendar import CalendarClock, Week, to_milliseconds
 from mmbot.units import CENT_GRID, MONEY_PER_DOLLAR, ONE_CENT, ONE_CONTRACT, Count, Money, Price
 
 Run: TypeAlias = Callable[[], object]
@@ -96,7 +97,7 @@ def time_quoting(repeat: int) -> list[Timing]:
 
 def _engine() -> Engine:
     """Return an engine whose only shut gate is the missing belief."""
-    engine = Engine(_SETTINGS, CalendarClock(), "bench")
+    engine = Engine(_SETTINGS, TSA, CalendarClock(), "bench")
     opens, closes = to_milliseconds(_WEEK.opens), to_milliseconds(_WEEK.closes)
     markets = tuple(
         Market(ticker, strike, CENT_GRID, opens, closes)

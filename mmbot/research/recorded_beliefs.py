@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
 from mmbot.recording import records
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 
 
 class RecordedBeliefs:

@@ -11,7 +11,7 @@ from mmbot.research.week_replay import MarketOutcome, ReplayedWeek
 from mmbot.research.yardstick import strikes_in_order
 from mmbot.trading.commands import MarketSample, Markout, RecordFill, RecordSettlement
 from mmbot.trading.values import event_of
-from mmbot.tsa.calendar import CalendarClock
+from mmbot.underlying.calendar import CalendarClock
 from mmbot.units import ONE_DOLLAR, Price
 
 

@@ -20,13 +20,13 @@ from mmbot.bot.inputs import (
     ForecastFitted,
     FrameReceived,
     PageFetched,
-    Predictor,
     StreamClosed,
     StreamOpened,
     TimerFired,
 )
 from mmbot.bot.outputs import FetchPage, FitForecast, Output
 from mmbot.config import Settings
+from mmbot.forecast.fitting import Predictor
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
@@ -53,7 +53,7 @@ from mmbot.trading.events import Halted, SessionStarted, SettingsChanged
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill
-from mmbot.tsa.calendar import CalendarClock
+from mmbot.underlying.calendar import CalendarClock
 from mmbot.units import Milliseconds
 
 # The daemon lets time pass for its paper orders once a second: whatever was due so long ago has

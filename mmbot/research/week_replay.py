@@ -27,7 +27,6 @@ from mmbot.bot.inputs import (
     FrameReceived,
     HistoryLoaded,
     PageFetched,
-    Predictor,
     StreamOpened,
     TimerFired,
 )
@@ -35,6 +34,7 @@ from mmbot.bot.outputs import FetchPage, FitForecast, Output
 from mmbot.config import Settings
 from mmbot.errors import BadInput
 from mmbot.faultlab.scheduler import Scheduler
+from mmbot.forecast.fitting import Predictor
 from mmbot.history.rows import Candle, Trade
 from mmbot.history.weeks import PastEvent, PastWeek, Release
 from mmbot.kalshi.gateway import Call
@@ -56,8 +56,8 @@ from mmbot.trading.commands import (
 )
 from mmbot.trading.events import SessionStarted
 from mmbot.trading.values import Intervals
-from mmbot.tsa.calendar import CalendarClock, Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import CalendarClock, Week
+from mmbot.underlying.counts import Counts
 from mmbot.units import Count, Milliseconds, Money, Price
 
 # The bot starts so long before the opening, when the counts of Monday morning are out.

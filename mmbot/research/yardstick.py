@@ -21,7 +21,7 @@ from mmbot.research.scoring import DAYS_PUBLISHED, Interval, clustered_ratio
 from mmbot.trading.commands import Horizon, MarketView, Markout, RecordFill
 from mmbot.trading.portfolio import Portfolio
 from mmbot.trading.values import Fill
-from mmbot.tsa.calendar import CalendarClock
+from mmbot.underlying.calendar import CalendarClock
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, ONE_DOLLAR, Price
 
 # The sessions of a week: by published days, and of the last each of its days.

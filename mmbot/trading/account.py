@@ -101,7 +101,7 @@ class AccountReader:
         """Apply a reading of the account: its fills, its resting orders, its balances."""
         self._state.account_read_at = now
         self._book(event, now)
-        agrees = self._check_positions(event)
+        agrees = self._check_positions(event, now)
         self._contradictions = 0 if agrees else self._contradictions + 1
         if self._contradictions % _FAILURES_TOLERATED == 1:
             # What was paid out at a settlement that was missed is held no more.
@@ -180,12 +180,13 @@ class AccountReader:
             if confirmed:
                 self._buffer.add(ConfirmFills(tuple(confirmed)))
 
-    def _check_positions(self, event: Reconciled) -> bool:
+    def _check_positions(self, event: Reconciled, now: Milliseconds) -> bool:
         """Hold the books of each position against each other; return whether all agree.
 
         A market in which they do not is shut until another reading finds that they do. A fill
         that only the stream has told is voided where that explains all, and where the exchange
-        states that its order is not filled so far.
+        states that its order is not filled so far. One that the list has otherwise is booked as
+        listed, where the account's two statements agree.
         """
         agrees = True
         as_of = event.requested_at - LISTS_BEHIND_MS
@@ -203,7 +204,26 @@ class AccountReader:
             )
             for reading in readings:
                 agrees &= self._check_position(event_state, reading)
+            self._correct(event_state, readings, now)
         return agrees
+
+    def _correct(
+        self, event_state: EventState, readings: list[PositionReading], now: Milliseconds
+    ) -> None:
+        """Book as listed what was told otherwise, in markets whose list is what is held."""
+        doubtful = {each.ticker for each in readings if each.listed != each.held}
+        corrections = {
+            fill.key: (reported, fill, each.contradiction)
+            for each in readings
+            for reported, fill in each.misstated
+        }
+        for reported, fill, reason in corrections.values():
+            if not doubtful & {reported.fill.ticker, fill.ticker}:
+                self._orders.void(event_state, reported, reason)
+                self._orders.book(fill, "list", now)
+                if "stream" in reported.ids:
+                    # Its channel told of it, if not rightly.
+                    event_state.fills.add(fill, "stream", now)
 
     def _check_position(self, event_state: EventState, reading: PositionReading) -> bool:
         market = event_state.markets[reading.ticker]

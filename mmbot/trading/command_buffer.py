@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 from mmbot.trading.commands import Command, Note, NoteLevel, RenewStream, RepairBooks, WakeAt
 from mmbot.units import Milliseconds
+
+# In the place of an event's ticker: the engine is woken for what may concern every event.
+EVERY_EVENT: Final = ""
 
 
 class CommandBuffer:
@@ -13,6 +17,8 @@ class CommandBuffer:
 
     def __init__(self) -> None:
         self._commands: list[Command] = []
+        # When the engine is to be woken for each event, and the earliest of these times.
+        self._wakes: dict[str, Milliseconds] = {}
         self._wake_at: Milliseconds | None = None
 
     def add(self, *commands: Command) -> None:
@@ -28,14 +34,31 @@ class CommandBuffer:
         """Add a line for the log."""
         self._commands.append(Note(name, fields, level))
 
-    def wake_by(self, at: Milliseconds | None) -> None:
-        """Have the engine woken at `at`, unless it is to be woken sooner anyway."""
-        if at is not None and (self._wake_at is None or at < self._wake_at):
+    def wake_by(self, at: Milliseconds | None, event: str = EVERY_EVENT) -> None:
+        """Have the engine woken for an event at `at`, unless it is to be woken for it sooner."""
+        if at is None or at >= self._wakes.get(event, at + 1):
+            return
+        self._wakes[event] = at
+        if self._wake_at is None or at < self._wake_at:
             self._wake_at = at
             self._commands.append(WakeAt(at))
 
-    def woken(self) -> None:
-        """Clear the requested wake-up: it has happened."""
+    def due(self, now: Milliseconds) -> set[str]:
+        """Return the events for which the engine was to be woken by now."""
+        return {event for event, at in self._wakes.items() if at <= now}
+
+    def woken(self, events: Iterable[str]) -> None:
+        """Clear the wake-ups for these events: they have happened."""
+        for event in events:
+            del self._wakes[event]
+        self._wake_at = None
+        if self._wakes:
+            self._wake_at = min(self._wakes.values())
+            self._commands.append(WakeAt(self._wake_at))
+
+    def woken_for_all(self) -> None:
+        """Clear every wake-up: all of them are about to be requested anew."""
+        self._wakes.clear()
         self._wake_at = None
 
     def drain(self) -> list[Command]:

@@ -8,7 +8,7 @@ import msgspec
 
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill, Side
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 from mmbot.units import Count, Milliseconds, Money, Price
 
 NoteLevel: TypeAlias = Literal["debug", "info", "warning", "error"]

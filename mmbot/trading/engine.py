@@ -7,13 +7,14 @@ same events at the same times give the same commands.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import Any, TypeAlias, assert_never
 
 from mmbot.config import Settings
 from mmbot.forecast.belief import Belief, WeekWeight
 from mmbot.trading.account import AccountReader
-from mmbot.trading.command_buffer import CommandBuffer
+from mmbot.trading.command_buffer import EVERY_EVENT, CommandBuffer
 from mmbot.trading.commands import Command
 from mmbot.trading.echo_watch import EchoWatch
 from mmbot.trading.events import (
@@ -82,7 +83,8 @@ from mmbot.trading.requoting import Requote
 from mmbot.trading.stale_quotes import StaleQuoteExposure
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import CLIENT_ID_PREFIX, ReadingKind
-from mmbot.tsa.calendar import CalendarClock, from_milliseconds
+from mmbot.underlying.calendar import CalendarClock, from_milliseconds
+from mmbot.underlying.underlying import Underlying
 from mmbot.units import Milliseconds
 
 # After a stop request, the account is read within this time.
@@ -106,22 +108,30 @@ class Engine:
     """Decides what to do: `handle` takes every event with the time at which it happened."""
 
     def __init__(
-        self, settings: Settings, clock: CalendarClock, session: str, held: tuple[str, ...] = ()
+        self,
+        settings: Settings,
+        underlying: Underlying,
+        clock: CalendarClock,
+        session: str,
+        held: tuple[str, ...] = (),
     ) -> None:
         """Begin with no events and no orders.
 
         Args:
             settings: What to quote and within which limits.
+            underlying: What the events are about.
             clock: The calendar as a function of wall time.
             session: A name that no other session of the bot has; client ids contain it.
             held: Events of earlier sessions whose settlement is still to be booked.
         """
-        state = self.state = TradingState(settings, clock, held=held)
+        state = self.state = TradingState(settings, underlying, clock, held=held)
         buffer = self._buffer = CommandBuffer()
         self._session = session
         self._orders_placed = 0
         # How many readings in a row have failed; only the first of them is logged.
         self._failed_readings: dict[ReadingKind, int] = {}
+        # The day on which the engine was woken last, and whether it had lost what a day may lose.
+        self._day: tuple[dt.date, bool] | None = None
         self._market_data = MarketData(state, buffer)
         self._order_groups = OrderGroups(state, buffer)
         self._markouts = Markouts(state, buffer)
@@ -348,15 +358,42 @@ class Engine:
             case LedgerBehind():
                 self.state.service.ledger_behind = event.behind
             case Woken():
-                self._buffer.woken()
-                self._account.read_when_due(now)
-                self._listings.read_when_due(now)
-                self._listings.fees.update(now)
-                self._markouts.take_due(now)
-                self._wake_when_due(now)
+                return self._woken(now)
             case _:
                 assert_never(event)
         return self._all_markets()
+
+    def _woken(self, now: Milliseconds) -> _Tickers:
+        """Do what is due; return the markets of the events that anything is due in."""
+        due = self._buffer.due(now)
+        if self._concerns_all(due, now):
+            self.state.crowded_out = False
+            self._buffer.woken_for_all()
+            self._account.read_when_due(now)
+            self._listings.read_when_due(now)
+            self._listings.fees.update(now)
+            self._markouts.take_due(now)
+            self._wake_when_due(now)
+            return self._all_markets()
+        self._buffer.woken(due)
+        self._markouts.take_due(now)
+        events = [each for each in self.state.events.values() if each.ticker in due]
+        for event_state in events:
+            self._buffer.wake_by(event_state.next_change(now), event_state.ticker)
+        return tuple(ticker for event_state in events for ticker in event_state.markets)
+
+    def _concerns_all(self, due: set[str], now: Milliseconds) -> bool:
+        """Return whether the engine was woken, of these events, for more than each by itself."""
+        state, limits = self.state, self.state.settings.limits
+        day = state.clock.at(now).date()
+        before, self._day = self._day, (day, state.losses.loss(day) >= limits.daily_loss)
+        return (
+            not due
+            or EVERY_EVENT in due
+            or due >= state.events.keys()
+            or self._day != before
+            or (state.crowded_out and len(state.orders) < limits.orders)
+        )
 
     def _clock_compared(self, event: ClockCompared, now: Milliseconds) -> None:
         """Shut the gate while a clock is off; only answers, so requests, show when it is not."""
@@ -405,7 +442,9 @@ class Engine:
     def _schedule_releases(self) -> None:
         state = self.state
         for event_state in state.events.values():
-            event_state.schedule_releases(state.settings, state.clock, state.missing)
+            event_state.schedule_releases(
+                state.settings, state.underlying, state.clock, state.missing
+            )
 
     def _wake_when_due(self, now: Milliseconds) -> None:
         """Ask to be woken for the next reading, and whenever the clock alone changes a gate."""
@@ -414,7 +453,7 @@ class Engine:
         self._buffer.wake_by(self._listings.fees_due)
         self._buffer.wake_by(self._listings.fees.next_change(now))
         for event_state in self.state.events.values():
-            self._buffer.wake_by(event_state.next_change(now))
+            self._buffer.wake_by(event_state.next_change(now), event_state.ticker)
 
     def _all_markets(self) -> _Tickers:
         return tuple(self.state.event_of_market)

@@ -123,11 +123,16 @@ class FillReports:
         return None
 
 
-def _same(one: Fill, other: Fill) -> bool:
-    timed = one.at and other.at
+def agree(one: Fill, other: Fill) -> bool:
+    """Return whether two reports of a fill mean the same trade, their fees and times apart."""
     return (one.ticker, one.side, one.price, one.count) == (
         other.ticker,
         other.side,
         other.price,
         other.count,
-    ) and not (timed and abs(one.at - other.at) > _SAME_TIME_MS)
+    )
+
+
+def _same(one: Fill, other: Fill) -> bool:
+    timed = one.at and other.at
+    return agree(one, other) and not (timed and abs(one.at - other.at) > _SAME_TIME_MS)

@@ -65,7 +65,7 @@ class Gate(enum.StrEnum):
         "too much filled at once, and the order group waits to be reset",
     )
     # The event
-    NO_BELIEF = "no_belief", "no belief of the week has been formed yet"
+    NO_BELIEF = "no_belief", "no belief of the week has been formed yet (16 weeks have one at most)"
     RELEASE_DUE = (
         "release_due",
         (

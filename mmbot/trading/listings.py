@@ -7,6 +7,7 @@ that only a reading shows is read twice: at once, and when no cached copy is tha
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 import msgspec
@@ -93,16 +94,17 @@ class Listings:
         )
         self.due = now + (_INTERVAL_WHILE_SHUT_MS if soon else usual)
         self.fees_due = now + self._state.intervals.fees_ms
+        unreadable = list(event.unreadable)
         for listed in event.events:
-            self._apply_event(listed, now)
-        self._apply_unreadable(event.unreadable)
+            unreadable += self._apply_event(listed, now)
+        self._apply_unreadable(unreadable)
         self._apply_fees(event, now)
         for event_state in tuple(self._state.events.values()):
             live = any(self._state.orders.of(ticker) for ticker in event_state.markets)
             if event_state.final and not live and now > event_state.closes + _KEPT_MS:
                 self._state.forget(event_state)
 
-    def _apply_unreadable(self, rows: tuple[Unreadable, ...]) -> None:
+    def _apply_unreadable(self, rows: Iterable[Unreadable]) -> None:
         """Shut the events and markets that are listed and cannot be read, and tell of each once."""
         before, self._state.unreadable = (
             self._state.unreadable,
@@ -164,17 +166,36 @@ class Listings:
             return
         self.fees_due = now + self._state.intervals.fees_ms
 
-    def _apply_event(self, event: ListedEvent, now: Milliseconds) -> None:
+    def _apply_event(self, event: ListedEvent, now: Milliseconds) -> list[Unreadable]:
+        """Apply what is listed of an event; return the markets whose strike leaves a doubt."""
         before = self._state.events.get(event.ticker)
-        known = before.markets if before else {}
-        if any(market.ticker not in known for market in event.markets):
-            self._add_markets(event, before, now)
-        for terms in event.markets:
+        known = {t: market.terms.strike for t, market in before.markets.items()} if before else {}
+        doubts = [self._strike_doubt(each, known) for each in event.markets]
+        clear = tuple(m for m, doubt in zip(event.markets, doubts, strict=True) if not doubt)
+        if any(market.ticker not in known for market in clear):
+            self._add_markets(msgspec.structs.replace(event, markets=clear), before, now)
+        for terms in clear:
             fresh_until = self._state.market(terms.ticker).fresh_until
             if now < fresh_until:
                 self.read_within(fresh_until - now, now)
             else:
                 self._change_terms(terms)
+        return [doubt for doubt in doubts if doubt]
+
+    def _strike_doubt(self, market: Market, known: Mapping[str, int]) -> Unreadable | None:
+        """Return why it is not known what a market pays on, if so.
+
+        A strike never changes, an event has no two markets at one, and a strike that no week can
+        come near is in thousands, say, or in millions.
+        """
+        before, strike = known.get(market.ticker), market.strike
+        if not self._state.underlying.can_settle_near(strike):
+            return Unreadable(market.ticker, f"no week can settle near its strike of {strike:,}")
+        if before is None and strike in known.values():
+            return Unreadable(market.ticker, f"another market has its strike of {strike:,}")
+        if before is not None and before != strike:
+            return Unreadable(market.ticker, f"its strike was {before:,} and is {strike:,}")
+        return None
 
     def _add_markets(
         self, event: ListedEvent, before: EventState | None, now: Milliseconds
@@ -185,7 +206,7 @@ class Listings:
         event_state.count_unlisted((*state.recorded, *state.unconfirmed))
         if restored:
             self._buffer.log("fills.restored", event_ticker=event.ticker, fills=restored)
-        event_state.schedule_releases(state.settings, state.clock, state.missing)
+        event_state.schedule_releases(state.settings, state.underlying, state.clock, state.missing)
         state.events[event.ticker] = event_state
         state.event_of_market |= dict.fromkeys(event_state.markets, event_state)
         for terms in event.markets:

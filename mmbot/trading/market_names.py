@@ -11,7 +11,7 @@ _MOST_NAMED = 6
 
 
 def named_market(text: str, known: Collection[str]) -> str:
-    """Return the market that is meant by `KXTSAW-26APR19-A2.40`, `A2.40`, `2.40` or `26APR19-A2.4`.
+    """Return the market that is meant by `SERIES-26APR19-A2.40`, `A2.40`, `2.40` or `26APR19-A2.4`.
 
     A whole last part, with or without its letter, is preferred to other parts.
 

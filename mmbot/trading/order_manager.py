@@ -36,7 +36,7 @@ from mmbot.trading.orders import Order, OrderCause, OrderState, adopted_order
 from mmbot.trading.refusals import Refusals
 from mmbot.trading.state import EventState, TradingState
 from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, OrderReport, event_of
-from mmbot.tsa.calendar import from_milliseconds
+from mmbot.underlying.calendar import from_milliseconds
 from mmbot.units import Count, Milliseconds, format_count, format_money, format_price
 
 # An order that the exchange does not know this long after it was sent never arrived.
@@ -138,7 +138,7 @@ class OrderManager:
                 order.filled = max(order.filled, Count(order.count - event.remaining))
                 until = self._state.orders.cancelled(order)
                 if until is not None:
-                    self._buffer.wake_by(until)
+                    self._buffer.wake_by(until, event_of(order.ticker))
             case OrderRenewed():
                 order.change(OrderCause.RENEWED)
                 order.expires = max(order.expires, event.expires)
@@ -183,6 +183,10 @@ class OrderManager:
         order = orders.get(report.client_id)
         if order is None:
             return self._adopt(report, now)
+        if report.filled > order.count and not queried:
+            # No order is filled beyond its size: only the exchange's answer is believed in that.
+            order.mark_unknown()
+            return order.ticker
         # A report on the stream may be older than the last write: it settles only that the order
         # reached the exchange.
         doubtful = report.status == "unknown"
@@ -191,6 +195,8 @@ class OrderManager:
             order.change(OrderCause.CONFIRMED)
         if not order.order_id:
             self._identify(order, report.order_id)
+        if queried and report.status == "ended" and report.filled <= order.booked:
+            orders.nothing_owed(order)
         if orders.get(report.client_id) is order:
             asked = queried or order.state is OrderState.CANCELLING
             if report.status == "ended" and report.filled < order.count and not asked:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from mmbot.trading.fill_reports import FillReports, ReportedFill
+from mmbot.trading.fill_reports import FillReports, ReportedFill, agree
 from mmbot.trading.values import Fill
 from mmbot.units import Count, Milliseconds, format_count, format_price
 
@@ -26,6 +26,7 @@ class PositionReading(msgspec.Struct, frozen=True):
         listed: The sum of the account's list of fills.
         held: The account's position.
         unlisted: The booked fills that the list should have and has not.
+        misstated: The booked fills that the list has otherwise, each with what it has.
     """
 
     ticker: str
@@ -33,17 +34,21 @@ class PositionReading(msgspec.Struct, frozen=True):
     listed: Count
     held: Count
     unlisted: tuple[ReportedFill, ...]
+    misstated: tuple[tuple[ReportedFill, Fill], ...] = ()
 
     @property
     def contradiction(self) -> str:
         """The trade and the figures that contradict each other; empty if all agree."""
-        if self.booked == self.listed == self.held and not self.unlisted:
+        if self.booked == self.listed == self.held and not (self.unlisted or self.misstated):
             return ""
         figures = (
             f"{format_count(self.booked)} contracts of {self.ticker} are booked, "
             f"{format_count(self.held)} are held, and the listed fills sum to "
             f"{format_count(self.listed)}"
         )
+        if self.misstated:
+            told, listed = self.misstated[0]
+            return f"the account lists {_shown(listed)}, booked as {_shown(told.fill)}: {figures}"
         trades = ", ".join(_shown(each.fill) for each in self.unlisted[:3])
         return f"the account does not list {trades}: {figures}" if trades else figures
 
@@ -70,7 +75,9 @@ def read_positions(
         held: The account's positions, zero included, in the markets to compare.
         listed_from: Fills reported since then may be missing in the list.
     """
-    known = {id(reports.find(fill)) for fill in listed}
+    found = [(reports.find(fill), fill) for fill in listed]
+    known = {id(reported) for reported, _ in found}
+    misstated = [(r, fill) for r, fill in found if r is not None and not agree(r.fill, fill)]
     absent = [each for each in reports if id(each) not in known]
     recent = [each.fill for each in absent if each.reported_at >= listed_from]
     missing = [each for each in absent if each.reported_at < listed_from]
@@ -83,6 +90,7 @@ def read_positions(
             in_list.get(ticker, Count(0)),
             position,
             tuple(each for each in missing if each.fill.ticker == ticker),
+            tuple((r, f) for r, f in misstated if ticker in (r.fill.ticker, f.ticker)),
         )
         for ticker, position in held.items()
     ]

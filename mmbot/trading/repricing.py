@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from mmbot.forecast.belief import Belief
 from mmbot.trading.book import Top
-from mmbot.trading.command_buffer import CommandBuffer
+from mmbot.trading.command_buffer import EVERY_EVENT, CommandBuffer
 from mmbot.trading.commands import RecordPnlMark
 from mmbot.trading.fair import EMPTY, pool
 from mmbot.trading.pricing import price_event
@@ -107,7 +107,9 @@ def _reprice_event(
             if True in changed:
                 due = now >= priced.at + _INTERVAL_MS
                 if not due:
-                    buffer.wake_by(priced.at + _INTERVAL_MS)
+                    # Fills and cash concern the other events as well.
+                    woken_for = EVERY_EVENT if account else event_state.ticker
+                    buffer.wake_by(priced.at + _INTERVAL_MS, woken_for)
         if due:
             _price(state, event_state, belief, now)
             changed = []

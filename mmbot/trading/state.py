@@ -25,10 +25,12 @@ from mmbot.trading.losses import DailyLosses, PnlMark
 from mmbot.trading.orders import OwnOrders
 from mmbot.trading.portfolio import Exposure, Portfolio
 from mmbot.trading.pricing import QuoteLimits
+from mmbot.trading.quoting import QuoteBounds
 from mmbot.trading.stated_fee import StatedFee
 from mmbot.trading.unlisted_markets import UnlistedMarkets
 from mmbot.trading.values import Fill, Intervals, ListedEvent, Market, event_of, opposite
-from mmbot.tsa.calendar import CalendarClock, Week, release_instant
+from mmbot.underlying.calendar import CalendarClock, Week
+from mmbot.underlying.underlying import Underlying
 from mmbot.units import ONE_DOLLAR, Count, Milliseconds, Money, Price, total, value_of
 
 # How long, by the calendar, a count is news.
@@ -59,6 +61,7 @@ class MarketState(msgspec.Struct):
         top: The best prices of others, as last read from the book.
         calm: Where the book may change without consequence; `None` if that is not known.
         quote_limits: The highest prices and the sizes, once the event has been priced.
+        bounds: What its latest quotes had to keep to; they hold until anything in them changes.
         market_mid: The midpoint of the book, now or lately.
         held_until: Until when no new order is sent, and `held_by` why.
         held_by: The gate of the latest hold.
@@ -81,6 +84,7 @@ class MarketState(msgspec.Struct):
     top: Top | None = None
     calm: Calm | None = None
     quote_limits: QuoteLimits | None = None
+    bounds: QuoteBounds | None = None
     market_mid: MarketMid = msgspec.field(default_factory=MarketMid)
     held_until: Milliseconds = 0
     held_by: Gate | None = None
@@ -256,12 +260,16 @@ class EventState:
         self.unlisted.drop(self.markets)
 
     def schedule_releases(
-        self, settings: Settings, clock: CalendarClock, missing: AbstractSet[dt.date]
+        self,
+        settings: Settings,
+        underlying: Underlying,
+        clock: CalendarClock,
+        missing: AbstractSet[dt.date],
     ) -> None:
         """Set from when, in wall time, each day's count may be out; `missing` days get none."""
         earliest, latest = settings.counts.earliest_release, settings.counts.latest_release
         self.releases = tuple(
-            clock.wall_time(release_instant(day, earliest))
+            clock.wall_time(underlying.release(day, earliest))
             for day in self.week.days
             if day not in missing
         )
@@ -271,7 +279,7 @@ class EventState:
                 clock.wall_time(early.closes_at),
                 sum(day <= early.day and day not in missing for day in self.week.days),
             )
-            for early in self.week.early_releases(earliest, latest)
+            for early in underlying.early_releases(self.week, earliest, latest)
             if early.day not in missing
         )
 
@@ -348,6 +356,7 @@ class TradingState(msgspec.Struct):
 
     Attributes:
         settings: The settings in force.
+        underlying: What the events are about.
         clock: The calendar as a function of wall time.
         service: What holds for all markets.
         events: The events by ticker.
@@ -369,9 +378,12 @@ class TradingState(msgspec.Struct):
         intervals: How often what nothing has told of is looked at anyway.
         account_read_at: When the account was read last, with success.
         listing_read_at: When the listing was read last, with success.
+        crowded_out: Whether a quote was left out since all markets were reviewed last, as there may
+            be no more orders.
     """
 
     settings: Settings
+    underlying: Underlying
     clock: CalendarClock
     service: ServiceState = msgspec.field(default_factory=ServiceState)
     events: dict[str, EventState] = msgspec.field(default_factory=dict)
@@ -392,6 +404,7 @@ class TradingState(msgspec.Struct):
     intervals: Intervals = Intervals()
     account_read_at: Milliseconds | None = None
     listing_read_at: Milliseconds | None = None
+    crowded_out: bool = False
 
     def market(self, ticker: str) -> MarketState:
         """Return a market that is known.
@@ -452,8 +465,16 @@ class TradingState(msgspec.Struct):
         """Return the markets of a shard."""
         return tuple(market.ticker for _, market in self.markets() if market.terms.shard == shard)
 
+    def traded_on(self, shard: int) -> Iterator[tuple[EventState, str]]:
+        """Iterate over a shard's markets in events with a fill: no other has a position."""
+        for event_state in self.events.values():
+            if len(event_state.portfolio):
+                for market in event_state.markets.values():
+                    if market.terms.shard == shard:
+                        yield event_state, market.ticker
+
     def _cost(self, shard: int) -> Money:
-        return total(self.event_of_market[t].portfolio.cost(t) for t in self.on_shard(shard))
+        return total(each.portfolio.cost(ticker) for each, ticker in self.traded_on(shard))
 
     def assigned_cash(self) -> Money:
         """Return the cash that one event may use."""

@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from mmbot.trading.fees import FeeChange, FeeTerms
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 from mmbot.units import Count, Milliseconds, Money, Price, PriceGrid, value_of
 
 Side: TypeAlias = Literal["bid", "ask"]
@@ -62,7 +62,7 @@ class Unreadable(msgspec.Struct, frozen=True):
 
 
 class Market(msgspec.Struct, frozen=True):
-    """One listed market: YES pays a dollar if the week's average is above `strike` passengers.
+    """One listed market: YES pays a dollar if the week's value is above `strike`.
 
     One that is `decided` has a result, whether or not that could be read. `unreadable` says why a
     market whose place among the strikes is known is not quoted all the same.

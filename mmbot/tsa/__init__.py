@@ -1,1 +1,1 @@
-"""TSA's daily checkpoint counts: their weeks, releases, vintages and pages."""
+"""TSA's daily checkpoint counts: their releases, their pages, and how they are made up."""

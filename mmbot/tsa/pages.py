@@ -2,7 +2,8 @@
 
 The current year's page lists the newest day first, an archived year's the oldest. Earlier layouts
 had one column for each year, with the older years aligned by weekday: only the first column of
-counts belongs to the dates beside it, and only that one is read.
+counts belongs to the dates beside it, and only that one is read. Where there are several such, or
+where it is headed with a year, that has to be the year of the dates.
 
 A row that cannot be read costs only itself. Two rows of one day that differ are a doubt about that
 day, which then has no count.
@@ -15,12 +16,15 @@ import datetime as dt
 import re
 from collections.abc import Iterator
 
-import msgspec
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from mmbot.errors import BadInput
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import LEAST, MOST, Counts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
+from mmbot.underlying.pages import MOST_BYTES, CountsPage
+
+# The lowest day on record, in April 2020, had 87,534 passengers, and no day has had four million.
+LEAST, MOST = 10_000, 9_999_999
 
 # The site refuses the default names of client libraries; a browser's goes through.
 USER_AGENT = (
@@ -31,7 +35,6 @@ USER_AGENT = (
 # A page has some 200 kB, with at most the 366 days of a year on it. The parser's time is quadratic
 # in the depth of nesting: this many tags take a second at worst. The number of tables bounds the
 # time for the cells of tables within tables.
-MOST_BYTES = 2_000_000
 MOST_TAGS = 20_000
 MOST_TABLES = 20
 # How many doubts about a page are told apart.
@@ -41,26 +44,9 @@ _MOST_DOUBTS = 20
 _MARKS = r"(?:\s?(?:[*†‡§¶¹²³⁰⁴-⁹]|\[\w{1,3}\]|\(\w{1,2}\)))*"
 _DATE = re.compile(rf"(\d{{1,2}})/(\d{{1,2}})/(20\d{{2}}){_MARKS}\Z", re.ASCII)
 _COUNT = re.compile(rf"(\d{{1,3}}(?:,\d{{3}}){{1,2}}|\d{{5,7}}){_MARKS}\Z", re.ASCII)
+_YEAR = re.compile(r"\b20\d{2}\b", re.ASCII)
 _HEADER = re.compile(rf"Date{_MARKS}\Z", re.ASCII | re.IGNORECASE)
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
-
-
-class TsaPage(msgspec.Struct, frozen=True):
-    """The counts on a page, iterated over oldest day first.
-
-    Attributes:
-        counts: Each day that can be read, with its count; there may be none.
-        doubts: What on the page could not be read, each as a clause that names it.
-    """
-
-    counts: tuple[tuple[dt.date, int], ...]
-    doubts: tuple[str, ...] = ()
-
-    def __iter__(self) -> Iterator[tuple[dt.date, int]]:
-        return iter(self.counts)
-
-    def __len__(self) -> int:
-        return len(self.counts)
 
 
 def page_path(year: int | None = None) -> str:
@@ -101,7 +87,7 @@ def day_of_another_page(
     return f"{day}, with {count:,}, is of another year" if final else ""
 
 
-def parse_page(html: bytes | str) -> TsaPage:
+def parse_page(html: bytes | str) -> CountsPage:
     """Return the days and counts on a page.
 
     Raises:
@@ -114,9 +100,10 @@ def parse_page(html: bytes | str) -> TsaPage:
     shown: dict[dt.date, set[int]] = {}
     # In the order found, each once.
     doubts: dict[str, None] = {}
-    for cells in _body_rows(LexborHTMLParser(text.encode(errors="replace"))):
+    for header, cells in _body_rows(LexborHTMLParser(text.encode(errors="replace"))):
         try:
             day, count = _parse_row(cells)
+            _require_year(header, cells, day)
         except BadInput as error:
             doubts[str(error)] = None
         else:
@@ -130,7 +117,7 @@ def parse_page(html: bytes | str) -> TsaPage:
     told = tuple(doubts)
     if len(told) > _MOST_DOUBTS:
         told = (*told[:_MOST_DOUBTS], f"{len(told) - _MOST_DOUBTS} rows more cannot be read")
-    return TsaPage(counts, told)
+    return CountsPage(counts, told)
 
 
 def _decoded(html: bytes) -> str:
@@ -148,11 +135,13 @@ def _is_cut_off(text: str) -> bool:
     return lower.rfind("</table") < lower.rfind("<tr")
 
 
-def _body_rows(page: LexborHTMLParser) -> Iterator[list[str]]:
-    """Yield the cells of each row under the first header, and under repetitions of it."""
+def _body_rows(page: LexborHTMLParser) -> Iterator[tuple[list[str], list[str]]]:
+    """Yield the header, and the cells, of each row under the first and under repetitions of it."""
     tables = page.css("table")
     if len(tables) > MOST_TABLES:
         raise BadInput(f"a TSA page with {len(tables):,} tables is not one of theirs")
+    for withdrawn in page.css("del, s, strike"):
+        withdrawn.decompose()
     for mark in page.css("sup"):
         mark.insert_before("[")
         mark.insert_after("]")
@@ -168,13 +157,23 @@ def _body_rows(page: LexborHTMLParser) -> Iterator[list[str]]:
             header = first
         if header and first == header:
             inner.update(each.mem_id for each in table.css("table"))
-            yield from (cells for row in rows if (cells := _cells(row)) and cells != header)
+            found = (_cells(row) for row in rows)
+            yield from ((header, cells) for cells in found if cells and cells != header)
     if not header:
         raise BadInput("the TSA page has no table that starts with a 'Date' column")
 
 
 def _cells(row: LexborNode) -> list[str]:
     return [" ".join(c.text().translate(_INVISIBLE).split()) for c in row.css("th, td")]
+
+
+def _require_year(header: list[str], cells: list[str], day: dt.date) -> None:
+    """Refuse a count that its column's heading does not say to be one of the day's year."""
+    heading = header[1] if len(header) > 1 else ""
+    years = _YEAR.findall(heading)
+    others = any(_COUNT.match(cell) for cell in cells[2:])
+    if str(day.year) not in years and (years or others):
+        raise BadInput(f"counts of {day.year} are under {heading[:40]!r}")
 
 
 def _parse_row(cells: list[str]) -> tuple[dt.date, int]:

@@ -23,8 +23,8 @@ from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer
-from mmbot.tsa.calendar import CalendarClock, Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import CalendarClock, Week
+from mmbot.underlying.counts import Counts
 from tests.kalshi.builders import (
     LISTED,
     SIGNER,

@@ -7,15 +7,17 @@ from collections.abc import Sequence
 
 import pytest
 
-from mmbot.bot.beliefs import Beliefs, running_week
+from mmbot.bot.beliefs import MOST_WEEKS, Beliefs, BeliefStep, running_week
 from mmbot.bot.inputs import ForecastFitted
 from mmbot.bot.outputs import FitForecast
 from mmbot.config import ForecastSettings
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
-from mmbot.trading.commands import RequestBelief
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts, assumed_release
+from mmbot.trading.commands import Note, RequestBelief
+from mmbot.trading.gates import Gate
+from mmbot.tsa.releases import assumed_release
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 from tests.bot.builders import Forecasts
 
 WEEK = Week(dt.date(2026, 11, 29))
@@ -104,12 +106,62 @@ def test_a_belief_that_cannot_be_formed_is_told_and_costs_no_other() -> None:
     }
 
 
-def test_the_oldest_request_makes_room_for_the_newest() -> None:
+# So many weeks at once
+
+
+def weeks(number: int) -> list[Week]:
+    found = [WEEK]
+    while len(found) < number:
+        found.append(found[-1].following)
+    return found
+
+
+def requested(beliefs: Beliefs, listed: Sequence[Week]) -> list[Note]:
+    steps = [beliefs.request(RequestBelief(week, (1,)), BEFORE) for week in listed]
+    return [note for step in steps for note in step.notes]
+
+
+def formed(step: BeliefStep) -> set[Week]:
+    return {belief.week for belief in step.beliefs}
+
+
+def test_a_request_with_other_strikes_takes_the_place_of_the_one_before_it() -> None:
     beliefs = fitted()
     for strike in range(20):
         beliefs.request(RequestBelief(WEEK, (strike,)), BEFORE)
-    formed = beliefs.counts_changed(MONDAY).beliefs
-    assert [belief.strikes for belief in formed] == [(strike,) for strike in range(4, 20)]
+    (belief,) = beliefs.counts_changed(MONDAY).beliefs
+    assert belief.strikes == (19,)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_of_more_weeks_than_there_are_beliefs_the_earliest_have_one_and_the_rest_is_told_once(
+    backwards: bool,
+) -> None:
+    beliefs = Beliefs(ForecastSettings(method="seed"))
+    listed = weeks(100)
+    notes = requested(beliefs, listed[::-1] if backwards else listed)
+    assert [(note.name, note.level) for note in notes] == [("belief.left_out", "warning")]
+    assert notes[0].fields["most"] == MOST_WEEKS
+    step = beliefs.fitted(ForecastFitted(Forecasts(), WEEK), BEFORE)
+    assert formed(step) == set(listed[:MOST_WEEKS])
+
+
+def test_a_week_that_is_left_out_has_its_turn_once_another_has_ended() -> None:
+    beliefs, listed = fitted(), weeks(MOST_WEEKS + 2)
+    requested(beliefs, listed)
+    assert formed(beliefs.counts_changed(MONDAY)) == set(listed[:-2])
+    # The week that has ended learns of its last count.
+    assert formed(beliefs.counts_changed(SUNDAY)) == set(listed[:-2])
+    later = counts(listed[1].sunday)
+    assert formed(beliefs.counts_changed(later)) == set(listed[1:-1])
+
+
+def test_a_week_that_has_a_belief_keeps_it_when_an_earlier_one_is_listed() -> None:
+    beliefs, listed = fitted(), weeks(MOST_WEEKS + 1)
+    requested(beliefs, listed[1:])
+    (note,) = requested(beliefs, listed[:1])
+    assert note.fields["week"] == str(WEEK.sunday)
+    assert formed(beliefs.counts_changed(MONDAY)) == set(listed[1:])
 
 
 @pytest.mark.parametrize(
@@ -128,3 +180,7 @@ def test_the_running_week_is_that_of_the_first_day_without_a_count() -> None:
     assert running_week(BEFORE) == running_week(MONDAY) == WEEK
     assert running_week(SUNDAY) == WEEK.following
     assert running_week(Counts()) is None
+
+
+def test_the_gate_of_a_week_without_a_belief_says_how_many_have_one() -> None:
+    assert f"({MOST_WEEKS} weeks have one at most)" in Gate.NO_BELIEF.meaning

@@ -17,7 +17,7 @@ from mmbot.config import Settings
 from mmbot.kalshi.gateway import Call
 from mmbot.trading.commands import Note, RecordFill, StopConfirmed, WakeAt
 from mmbot.trading.events import SettingsChanged, Stopping
-from mmbot.tsa.calendar import Week, from_milliseconds, to_milliseconds
+from mmbot.underlying.calendar import Week, from_milliseconds, to_milliseconds
 from tests.bot.builders import NOW, QUOTING, World, only
 from tests.kalshi.builders import (
     FILL,

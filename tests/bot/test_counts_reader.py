@@ -13,8 +13,10 @@ from mmbot.bot.outputs import CountsUnavailable, FetchPage, RecordCounts
 from mmbot.config import CountsSettings
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.trading.commands import Note
-from mmbot.tsa.calendar import EASTERN, CalendarClock, to_milliseconds
-from mmbot.tsa.counts import Counts, assumed_release
+from mmbot.tsa.releases import assumed_release
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.calendar import EASTERN, CalendarClock, to_milliseconds
+from mmbot.underlying.counts import Counts
 
 SUNDAY, MONDAY, TUESDAY = (dt.date(2026, 4, day) for day in (12, 13, 14))
 NINE = dt.datetime(2026, 4, 15, 9, 0, tzinfo=EASTERN)
@@ -59,7 +61,7 @@ class Site:
         self.answers: dict[str, HttpAnswer | None] = {}
         self.asked: list[FetchPage] = []
         settings = CountsSettings(first_year=first_year)
-        self.reader = CountsReader(settings, CalendarClock(), random.Random(1), self.judge)
+        self.reader = CountsReader(TSA, settings, CalendarClock(), random.Random(1), self.judge)
         self.outputs: list[object] = []
 
     def judge(self, _counts: Counts, _day: dt.date, _count: int) -> float:
@@ -485,7 +487,7 @@ def test_a_page_without_a_row_is_a_fault_in_april() -> None:
     site.answers[CURRENT] = table()
     site.poll()
     (note,) = site.notes("counts.unreadable")
-    assert note["reason"] == f"{CURRENT}: the table on the TSA page has no rows"
+    assert note["reason"] == f"{CURRENT}: the page has no rows"
 
 
 def test_the_page_of_the_old_year_is_read_where_the_current_one_cannot_be() -> None:

@@ -14,8 +14,8 @@ from mmbot.cli import main
 from mmbot.exchange.assembly import synthetic_counts
 from mmbot.history.rows import Sighting
 from mmbot.history.store import HistoryStore
-from mmbot.tsa.calendar import to_milliseconds
-from mmbot.tsa.counts import assumed_release
+from mmbot.tsa.releases import assumed_release
+from mmbot.underlying.calendar import to_milliseconds
 from tests.history.builders import EVENT, EVENT_BEFORE, WEEK, PastExchange
 
 

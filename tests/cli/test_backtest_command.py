@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from mmbot.cli import main
-from mmbot.daemon.bank_file import bank_path, load_hindcasts
-from mmbot.tsa.calendar import EASTERN, Week
+from mmbot.daemon.bank_file import bank_path, load_memory
+from mmbot.forecast.model import Hindcasts
+from mmbot.underlying.calendar import EASTERN, Week
 
 FIRST = dt.date(2021, 6, 7)
 WEEKDAY = (2.3, 1.9, 2.1, 2.6, 2.7, 2.1, 2.6)
@@ -125,7 +126,7 @@ def test_what_a_history_too_short_for_the_pool_has_taught_is_cached(
     inputs: dict[str, Path], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert backtest(monkeypatch, inputs, cache, "--strategy", "mmbot") == 0
-    held = load_hindcasts(bank_path(cache, "pool"))
+    held = load_memory(bank_path(cache, "pool"), Hindcasts.decode)
     assert held is not None
     assert len(held.banks) > 1
 

@@ -13,8 +13,8 @@ import orjson
 import pytest
 
 from mmbot.cli.bench_goals import goals
-from mmbot.exchange.synthetic import daily_counts
 from mmbot.research.book_peers import peers
+from mmbot.tsa.synthetic import daily_counts
 
 # Two years to fit a model, and the 30 weeks of residuals that a belief takes.
 SHORTEST = dt.timedelta(weeks=138)

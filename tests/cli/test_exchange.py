@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import stat
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 from mmbot.cli import app
 from mmbot.errors import BadInput
-from mmbot.tsa.calendar import Week, from_milliseconds
+from mmbot.underlying.calendar import Week, from_milliseconds
 
 COMMAND = [sys.executable, "-m", "mmbot", "exchange", "--quiet-crowd"]
 
@@ -59,6 +60,8 @@ def test_by_itself_it_starts_on_tuesday_noon_of_this_week() -> None:
         (["--key-type", "dsa"], "--key-type"),
         (["--counts", "/nowhere.csv"], "/nowhere.csv"),
         (["--key-dir", "/dev/null/x"], "--key-dir"),
+        (["--underlying", "jobs"], "--underlying 'jobs' is not one of tsa, ferries"),
+        (["--underlying", "ferries", "--counts", "c.csv"], "--counts are of tsa"),
         (["--fees", "round"], "--fees 'round'"),
         (["--fees", "quadratic:lots"], "no multiplier"),
     ],
@@ -71,7 +74,7 @@ def test_an_option_that_cannot_be_is_one_sentence(options: list[str], sentence: 
 
 def key_after_start(directory: Path) -> bytes:
     """Start an exchange with its key there, end it, and return the key."""
-    command = [*COMMAND, "--quiet-crowd", "--key-dir", str(directory)]
+    command = [*COMMAND, "--quiet-crowd", "--key-dir", os.path.relpath(directory)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = json.loads(process.stdout.readline())

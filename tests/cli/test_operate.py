@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import orjson
 import pytest
 
-from mmbot.cli import operate, plan
+from mmbot.cli import halt, plan
 from mmbot.daemon.ledger import Ledger, read_halt
 from mmbot.daemon_api import Offer, PlannedMarket, PlanReport, QuotedMarket
 from tests.cli.conftest import Mmbot
@@ -39,6 +40,19 @@ def test_a_halt_without_a_daemon_is_stored_for_the_next_one(state: Path, invoke:
     assert invoke("resume", *CONFIG).stdout == "It was not halted.\n"
 
 
+@pytest.mark.parametrize("command", [("halt",), ("pause", "KXTSAW-26NOV29-A2.70")])
+def test_a_config_with_a_mistake_keeps_no_quote_on(
+    state: Path, tmp_path: Path, invoke: Mmbot, command: tuple[str, ...]
+) -> None:
+    config = tmp_path / "edited.toml"
+    config.write_text('mode = "demo"\n[quoting]\nmargin = 0,1\n')
+    done = invoke(*command, "--config", str(config))
+    assert "a decimal comma" in done.stderr
+    with closing(Ledger(state)) as ledger:
+        assert ledger.halt() or ledger.paused_markets()
+    assert invoke("plan", "--config", str(config)).returncode == 2
+
+
 @pytest.mark.parametrize(
     ("given", "kept"),
     [("caf\udce9 \ud800", "caf? ?"), ("x" * 500, "x" * 200), ("\udcff" * 500, "?" * 200)],
@@ -65,7 +79,7 @@ def test_where_no_daemon_has_ever_run_nothing_is_halted(tmp_path: Path, invoke: 
 def test_a_process_that_holds_the_ledger_without_listening_is_named(
     state: Path, invoke: Mmbot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operate, "_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(halt, "_PAUSE_SECONDS", 0.0)
     ledger = Ledger(state)
     done = invoke("halt", *CONFIG)
     ledger.close()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from mmbot.cli import main
-from mmbot.daemon.bank_file import bank_path, store_hindcasts
+from mmbot.daemon.bank_file import bank_path, store_memory
 from mmbot.daemon.ledger import Ledger
 from mmbot.forecast.model import Hindcasts
 from mmbot.forecast.pool import TrackRecord
@@ -157,7 +157,7 @@ def test_the_calibration_of_the_daemons_forecasts_is_reported(
     weeks = 30
     pits = np.full((weeks, 7), 0.5)
     record = TrackRecord(("seed",), 738_000, np.zeros((weeks + 1, 7, 1)), pits, ("",) * weeks)
-    store_hindcasts(bank_path(tmp_path / "state", "pool"), Hindcasts({}, record))
+    store_memory(bank_path(tmp_path / "state", "pool"), Hindcasts({}, record))
     path = tmp_path / "figures.json"
     assert report("--all", "--json", path) == 0
     lately = found(path)["forecast_calibration"]

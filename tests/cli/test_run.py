@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec import structs
+
+from mmbot.cli.place import state_directory
+from mmbot.config import Settings, load
 from mmbot.errors import ExitCode
 from tests.cli.conftest import Mmbot
 
@@ -27,6 +31,25 @@ def test_a_value_out_of_range_is_refused(invoke: Mmbot, tmp_path: Path) -> None:
     assert refused.returncode == 2
     assert "quoting.margin" in refused.stderr
     assert refused.stderr.count("\n") == 1
+
+
+def test_an_underlying_of_which_the_series_is_not_is_refused(invoke: Mmbot, tmp_path: Path) -> None:
+    config = write(tmp_path / "c.toml", '[underlying]\nname = "ferries"\n')
+    for command in ("run", "check"):
+        refused = invoke(command, "--config", config)
+        assert refused.returncode == 2
+        assert "exchange.series is KXTSAW, which is about tsa" in refused.stderr
+        assert refused.stderr.count("\n") == 1
+
+
+def test_another_underlying_has_a_ledger_of_its_own() -> None:
+    ferries = load(Path("config/ferries.toml"))
+    environment = {"STATE_DIRECTORY": "/state"}
+    usual, other = (
+        state_directory(each, environment, simulated=True)
+        for each in (structs.replace(Settings(), mode="demo"), ferries)
+    )
+    assert (str(usual), str(other)) == ("/state/demo/simulated", "/state/demo/ferries/simulated")
 
 
 def test_live_needs_the_flag_as_well(invoke: Mmbot, tmp_path: Path) -> None:

@@ -51,6 +51,16 @@ def test_a_person_is_told_the_same(ledger: Path, invoke: Mmbot) -> None:
     assert "A2.45" in done.stdout
 
 
+def test_a_narrow_terminal_costs_no_figure(
+    ledger: Path, invoke: Mmbot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = invoke("status", *CONFIG).stdout
+    monkeypatch.setenv("COLUMNS", "40")
+    narrow = invoke("status", *CONFIG).stdout
+    assert "-5.60" in narrow
+    assert narrow.splitlines()[1:] == wide.splitlines()[1:]  # the first has the time
+
+
 def test_where_nothing_has_ever_run_there_is_nothing_to_show(invoke: Mmbot) -> None:
     done = invoke("status", *CONFIG)
     assert (done.returncode, done.stdout) == (3, "")
@@ -62,10 +72,21 @@ def test_watching_needs_a_terminal(ledger: Path, invoke: Mmbot) -> None:
     assert "--watch needs a terminal" in done.stderr
 
 
-def test_asking_waits_for_no_import_that_only_trading_needs() -> None:
-    script = "import sys, mmbot.cli, mmbot.cli.status; print(*sys.modules)"
+def imported_by(*modules: str) -> set[str]:
+    script = f"import sys, {', '.join(modules)}; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
+    return set(done.stdout.split())
+
+
+def test_asking_waits_for_no_import_that_only_trading_needs() -> None:
+    asking = ("status", "halt", "pause", "counts", "explain", "plan", "glance", "dashboard")
     heavy = {"aiohttp", "asyncio", "duckdb", "lightgbm", "numpy", "structlog", "uvloop"}
-    assert heavy & set(done.stdout.split()) == set()
+    assert heavy & imported_by(*(f"mmbot.cli.{name}" for name in asking)) == set()
+
+
+def test_a_halt_waits_for_no_import_beside_those_of_any_question() -> None:
+    any_question = ("mmbot.cli.place", "mmbot.cli.daemon_options")
+    more = imported_by("mmbot.cli.halt") - imported_by(*any_question)
+    assert more == {"mmbot.cli.halt"}

@@ -9,7 +9,7 @@ import pytest
 
 from mmbot.cli.times import parse_date, parse_time, parse_week
 from mmbot.errors import BadInput
-from mmbot.tsa.calendar import EASTERN, Week
+from mmbot.underlying.calendar import EASTERN, Week
 
 NOW = dt.datetime(2026, 4, 16, 10, tzinfo=EASTERN)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mmbot import config
 from mmbot.errors import BadInput
+from mmbot.underlyings.registry import known
 
 SHIPPED = sorted((Path(__file__).parents[2] / "config").glob("*.toml"))
 
@@ -21,7 +22,8 @@ def refusal(text: str) -> str:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_the_shipped_files_are_accepted(path: Path) -> None:
-    assert config.load(path).exchange.series == "KXTSAW"
+    loaded = config.load(path)
+    assert loaded.exchange.series == known(loaded).underlying.series
 
 
 def test_an_empty_file_means_the_defaults() -> None:
@@ -173,6 +175,18 @@ def test_an_order_that_could_run_out_while_it_is_renewed_is_a_contradiction() ->
     assert "orders.lifetime_seconds (9) must be at least twice" in refusal(text)
 
 
+def test_text_of_another_form_is_refused_without_a_word_of_regular_expressions() -> None:
+    told = refusal('[exchange]\nseries = "tsa"')
+    assert (
+        'exchange.series: it is not written as such a value is; write for example series = "KX'
+        in told
+    )
+
+
+def test_a_dashboard_at_what_is_no_address_is_refused() -> None:
+    assert "dashboard.address: this is no address" in refusal('[dashboard]\naddress = "1.2.3"')
+
+
 def test_a_file_that_is_not_toml_is_refused_with_the_place() -> None:
     assert refusal("# a remark\nmode = ").startswith("some.toml:2: mode: there is no value")
 
@@ -196,3 +210,61 @@ def test_the_keys_that_differ_are_named() -> None:
     )
     assert config.differences(config.Settings(), other) == ("mode", "quoting.margin")
     assert config.differences(other, other) == ()
+
+
+# Where a daemon is
+
+
+PLACE = 'mode = "live"\n[state]\ndirectory = "here"\n'
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        "[quoting]\nmargin = 0,1\n",
+        "[quoting]\nmargni = 0.1\n",
+        "[quoting]\nmargin = 7\n[alerts]\nevents = 3\n",
+        '[log]\nlevel = "info\n',
+        "[limits]\norders = 1\norders = 2\n",
+        "[quoting] # remark\ncontracts = 10_000\n",
+        "[log]\n[quoting]\nmargin = 0.1\n[log]\n",
+    ],
+)
+def test_a_mistake_beside_it_does_not_hide_where_the_daemon_is(
+    tmp_path: Path, mistake: str
+) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(PLACE + mistake)
+    loaded, mistakes = config.load_place(path)
+    assert (loaded.settings.mode, loaded.settings.state.directory) == ("live", "here")
+    assert mistakes is not None
+    assert str(mistakes) == refusal(PLACE + mistake).replace("some.toml", str(path))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'mode = live\n[state]\ndirectory = "here"\n',
+        'mode = "live"\n[state]\ndirectory = here\n',
+        'mode = "live"\n[state]\ndirectroy = "here"\n',
+        'mode = "live"\n[state\ndirectory = "here"\n',
+        'mode = "live"\n[stat]\ndirectory = "here"\n',
+        'mode = "live"\n[quoting\nmargin = 0.1\n',
+        '\ufeffmode = "live"\n',
+        'mod = "live"\n[quoting]\nmargin = 0,1\n',
+    ],
+)
+def test_a_mistake_that_may_be_about_where_the_daemon_is_is_refused(
+    tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    with pytest.raises(config.BadConfig):
+        config.load_place(path)
+
+
+def test_a_file_without_a_mistake_says_where_the_daemon_is(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(PLACE)
+    loaded, mistakes = config.load_place(path)
+    assert (loaded.settings, mistakes) == (config.load(path), None)

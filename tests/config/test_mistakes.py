@@ -56,6 +56,8 @@ def test_a_contradiction_is_told_with_other_mistakes_but_not_of_keys_that_are_wr
     [
         ("margin = 0,1", "margin: a decimal comma; decimals have a point: margin = 0.1"),
         ("margin = -12,50 # remark", "margin = -12.50"),
+        ("margin = 0.1,", "nothing follows a value"),
+        ('sides = "both"; # remark', "nothing follows a value"),
         ('margin = "0,1"', "write margin = 0.1"),
         ("margin = 1,000", "write margin = 1000 for thousands, or margin = 1.000"),
         ("margin = 1,000.50", "a separator of thousands"),

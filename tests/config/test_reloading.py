@@ -43,6 +43,9 @@ def test_the_same_settings_change_nothing() -> None:
         {"limits__contracts_per_market": 10},
         {"limits__contracts_per_15_seconds": 11},
         {"orders__lifetime_seconds": 30},
+        {"alerts__events": ["halt"]},
+        {"alerts__morning_report": dt.time(6)},
+        {"alerts__urls_file": "elsewhere"},
     ],
 )
 def test_quoting_and_tighter_limits_are_taken_at_once(changes: dict[str, Any]) -> None:
@@ -73,6 +76,8 @@ def test_quoting_and_tighter_limits_are_taken_at_once(changes: dict[str, Any]) -
         {"paper__balance_dollars": 10.0},
         {"state__directory": "elsewhere"},
         {"log__level": "debug"},
+        {"dashboard__port": 9000},
+        {"metrics__port": 9000},
     ],
 )
 def test_looser_limits_and_all_else_wait(changes: dict[str, Any]) -> None:

@@ -21,13 +21,15 @@ from mmbot.daemon.metrics import Measured
 from mmbot.daemon.outbox import RETRY_SECONDS
 from mmbot.errors import BadInput
 from mmbot.trading.events import BeliefFormed, Halted, Resumed, StreamLost, StreamUp
-from mmbot.tsa.calendar import EASTERN, to_milliseconds
+from mmbot.underlying.calendar import EASTERN, to_milliseconds
 from tests.daemon.mail import hook_server, mail_server
 from tests.daemon.processes import Mmbot, Start, session
-from tests.daemon.test_metrics import fill_of_bid, free_port, report, until_served
+from tests.daemon.test_metrics import fill_of_bid, report
+from tests.daemon.test_web_server import free_port, until_served
 from tests.trading.builders import Bench, belief, notes
 
 SECRET = "secret-passw0rd"
+EVERY_KIND = f"events = {list(AlertSettings().events)}".replace("'", '"')
 ADDRESS = f"mailtos://me:{SECRET}@smtp.example.com?to=someone@example.com"
 
 
@@ -40,10 +42,17 @@ class Told:
         self.fails = ""
         self.hangs = False
         self.letters: list[Letter] = []
+        self.addresses: tuple[str, ...] = (ADDRESS,)
+        self.unreadable = ""
         self.alerts = Alerts(
-            AlertSettings(**settings), (ADDRESS,), directory, self._send, lambda: self.now
+            AlertSettings(**settings), self._find, directory, self._send, lambda: self.now
         )
         self.alerts.watch(lambda: Measured(report(self.bench)))
+
+    def _find(self, _settings: AlertSettings) -> tuple[str, ...]:
+        if self.unreadable:
+            raise BadInput(self.unreadable)
+        return self.addresses
 
     async def _send(self, letter: Letter) -> tuple[Delivery, ...]:
         if self.hangs:
@@ -324,7 +333,61 @@ def changed(config: Path, lines: dict[str, str]) -> Path:
     return config
 
 
-async def test_the_daemon_tells_of_its_start_and_end_and_is_measured_meanwhile(
+# Other settings
+
+
+async def test_other_settings_are_in_force_at_once(told: Told) -> None:
+    told.alerts.change(AlertSettings(events=("limit",)))
+    told.handle(Halted(told.bench.now, "lunch"))
+    assert await told.titles() == []
+    told.alerts.change(AlertSettings(events=("halt",), most_an_hour=2))
+    told.handle(Resumed(), Halted(told.bench.now, "tea"))
+    assert await told.titles() == ["Resumed: quoting again"]
+
+
+async def test_another_address_is_used_once_the_file_has_it(told: Told) -> None:
+    told.alerts.change(AlertSettings(urls_file="somewhere"))
+    told.addresses = ("json://another",)
+    await told.alerts.read_addresses()
+    told.handle(Halted(told.bench.now, "lunch"))
+    await told.titles()
+    assert told.last is not None
+    assert told.last.addresses == ("json://another",)
+
+
+async def test_a_file_of_addresses_that_cannot_be_read_leaves_the_known_ones_and_is_told_once(
+    told: Told,
+) -> None:
+    told.alerts.change(AlertSettings(urls_file="somewhere"))
+    told.unreadable = "cannot read the alerts' addresses"
+    with capture_logs() as log:
+        for _ in range(2):
+            await told.alerts.read_addresses()
+    assert [line["event"] for line in log] == ["alert.no_addresses"]
+    assert told.alerts.problems == ("cannot read the alerts' addresses",)
+    told.handle(Halted(told.bench.now, "lunch"))
+    assert await told.titles() == ["Halted: lunch"]
+    told.unreadable = ""
+    await told.alerts.read_addresses()
+    assert not told.alerts.problems
+
+
+async def test_whoever_is_told_from_now_on_is_not_told_what_was(tmp_path: Path) -> None:
+    told = Told(tmp_path)
+    told.addresses = ()
+    told.alerts = Alerts(AlertSettings(), told._find, tmp_path, told._send, lambda: told.now)
+    told.alerts.watch(lambda: Measured(report(told.bench)))
+    told.hear(told.bench.start())
+    told.handle(Halted(told.bench.now, "lunch"))
+    told.addresses = (ADDRESS,)
+    told.alerts.change(AlertSettings(urls_file="somewhere"))
+    await told.alerts.read_addresses()
+    assert await told.titles() == []
+    told.handle(Resumed())
+    assert await told.titles() == ["Resumed: quoting again"]
+
+
+async def test_the_daemon_tells_of_what_the_edited_config_has_and_is_measured_meanwhile(
     start_exchange: Start, quick_config: str, tmp_path: Path
 ) -> None:
     exchange = start_exchange("--seed", "3", "--speed", "1")
@@ -334,6 +397,7 @@ async def test_the_daemon_tells_of_its_start_and_end_and_is_measured_meanwhile(
         told = {
             "\nport = 0\n": f"\nport = {port}\n",
             'urls_file = ""': f'urls_file = "{addresses}"',
+            EVERY_KIND: 'events = ["start"]',
         }
         config = changed(Path(quick_config), told)
         state = tmp_path / "state"
@@ -345,10 +409,13 @@ async def test_the_daemon_tells_of_its_start_and_end_and_is_measured_meanwhile(
                 await until_served(client, url)
                 async with client.get(url) as answer:
                     page = await answer.text()
+            changed(config, {'events = ["start"]': 'events = ["stop"]'})
+            await daemon.until("config.reloaded")
             daemon.process.send_signal(signal.SIGTERM)
             assert await daemon.ended() == 0
         stopped = await hook.until_posted("Stopped")
     assert "mmbot_streaming 1.0" in page
+    assert 'mmbot_loop_late_seconds_bucket{le="+Inf"} ' in page
     assert "mmbot_orders_placed_total 0.0" not in page
     assert started["message"].startswith("quotes ")
     assert stopped["title"] == "Stopped: no order is left"

@@ -11,7 +11,7 @@ import pytest
 from mmbot.exchange.assembly import SimulatedExchange
 from mmbot.faultlab.faulty_pages import broken_page
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
-from mmbot.tsa.calendar import EASTERN
+from mmbot.underlying.calendar import EASTERN
 from mmbot.units import Milliseconds
 from tests.daemon.processes import session
 from tests.daemon.test_unreadable import WEEK, resting, served, until

@@ -41,7 +41,7 @@ async def test_a_part_that_fails_is_logged_and_begins_again(
     async def drain() -> None:
         pass
 
-    told = Bystanders(alerts=Alerts(AlertSettings(), ("json://x",), tmp_path, send))
+    told = Bystanders(alerts=Alerts(AlertSettings(), lambda _: ("json://x",), tmp_path, send))
     told.watch(measure, drain)
     with capture_logs() as log:
         async with told.running():

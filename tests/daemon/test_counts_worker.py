@@ -21,10 +21,12 @@ from mmbot.bot.inputs import ForecastFitted, PageFetched
 from mmbot.bot.outputs import FetchPage, FitForecast
 from mmbot.daemon.bank_file import bank_path
 from mmbot.daemon.counts_worker import CountsWorker
-from mmbot.exchange.synthetic import daily_counts
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts, Vintage, assumed_release
-from mmbot.tsa.pages import MOST_BYTES
+from mmbot.forecast.pooled import POOLED
+from mmbot.tsa.releases import assumed_release
+from mmbot.tsa.synthetic import daily_counts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts, Vintage
+from mmbot.underlying.pages import MOST_BYTES
 
 PATH = "/travel/passenger-volumes"
 WEEK = Week(dt.date(2026, 4, 19))
@@ -84,7 +86,7 @@ class Results:
 @asynccontextmanager
 async def working(url: str, directory: Path) -> AsyncIterator[tuple[CountsWorker, Results]]:
     results = Results()
-    worker = CountsWorker(url, directory, results.queue.put_nowait)
+    worker = CountsWorker(url, directory, POOLED, results.queue.put_nowait)
     task = asyncio.create_task(worker.run())
     try:
         yield worker, results
@@ -311,7 +313,7 @@ async def test_a_request_that_failed_unexpectedly_is_served_by_the_next_run(
         raise LookupError("once")
 
     results = Results()
-    worker = CountsWorker(site.url, tmp_path, results.queue.put_nowait)
+    worker = CountsWorker(site.url, tmp_path, POOLED, results.queue.put_nowait)
     worker.submit(fetch(1))
     with monkeypatch.context() as broken:
         broken.setattr(worker, "_fetch", fail)
@@ -327,7 +329,7 @@ async def test_a_newer_request_replaces_those_of_its_kind_that_wait(
     site: Site, tmp_path: Path
 ) -> None:
     results = Results()
-    worker = CountsWorker(site.url, tmp_path, results.queue.put_nowait)
+    worker = CountsWorker(site.url, tmp_path, POOLED, results.queue.put_nowait)
     for number in range(1, 6):
         worker.submit(fetch(number))
     task = asyncio.create_task(worker.run())

@@ -6,7 +6,7 @@ import asyncio
 import re
 import stat
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,10 +16,11 @@ import orjson
 import pytest
 
 from mmbot.config import DashboardSettings
-from mmbot.daemon import viewers, web_guard
+from mmbot.daemon import viewers
 from mmbot.daemon.dashboard import TOKEN_FILE, Dashboard
 from mmbot.daemon.dashboard_events import DashboardParts, spread
 from mmbot.daemon.web_guard import TOKEN_HEADER
+from mmbot.daemon.web_server import serving as web_serving
 from mmbot.daemon_api import DashboardReport, FindDashboard
 from mmbot.observe.dashboard import event_course, page_files
 from mmbot.observe.recent_lines import RecentLines
@@ -36,10 +37,13 @@ HALT = {"type": "halt", "reason": "by the page"}
 class Served:
     """A dashboard that is served for a bot that quotes."""
 
-    def __init__(self, daemon: RunningDaemon, dashboard: Dashboard, lines: RecentLines) -> None:
-        self.daemon = daemon
-        self.dashboard = dashboard
-        self.lines = lines
+    def __init__(self, directory: Path, settings: DashboardSettings) -> None:
+        self.daemon = RunningDaemon(directory)
+        self.daemon.bench.rest()
+        self.lines = RecentLines()
+        parts = DashboardParts(page_files, event_course, self.lines.after)
+        answer = self.daemon.operations.answer
+        self.dashboard = Dashboard(settings, directory, parts, self.status, answer, [5.0])
         self.client = aiohttp.ClientSession()
         self.looks = 0
 
@@ -78,20 +82,13 @@ def named(headers: dict[str, str]) -> dict[str, str]:
 async def serving(
     directory: Path, settings: DashboardSettings = FREE_PORT
 ) -> AsyncIterator[Served]:
-    daemon, lines = RunningDaemon(directory), RecentLines()
-    daemon.bench.rest()
-    parts = DashboardParts(page_files, event_course, lines.after)
-    dashboard = Dashboard(settings, directory, parts)
-    served = Served(daemon, dashboard, lines)
-    async with (
-        served.client,
-        dashboard.serving(served.status, daemon.operations.answer, [5.0]),
-    ):
-        while not dashboard.report().url:
-            assert not dashboard.report().problem
+    served = Served(directory, settings)
+    async with served.client, web_serving([served.dashboard], settings.names):
+        while not served.url:
+            assert not served.dashboard.report().problem
             await asyncio.sleep(0.005)
         yield served
-    daemon.writer.close()
+    served.daemon.writer.close()
 
 
 @pytest.fixture
@@ -191,44 +188,13 @@ async def test_what_another_sites_page_asks_for_is_refused(served: Served) -> No
     assert served.daemon.inputs == []
 
 
-async def test_no_more_connections_are_held_than_the_bound(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(web_guard, "MOST_CONNECTIONS", 3)
-    async with serving(tmp_path) as served, AsyncExitStack() as held:
-        where = urlsplit(served.url)
-        ends = []
-        for _ in range(3):
-            reader, writer = await asyncio.open_connection(where.hostname, where.port)
-            held.callback(writer.close)
-            writer.write(b"GET /app.js HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
-            ends.append(writer)
-        with pytest.raises(aiohttp.ClientConnectionError):
-            await served.get()
-
-
-@pytest.mark.parametrize(
-    "sent", [b"\x16\x03\x01\x02" * 9 + b"\r\n\r\n", b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n"]
-)
-async def test_what_is_no_http_is_answered_and_does_not_fill_the_log(
-    served: Served, caplog: pytest.LogCaptureFixture, sent: bytes
-) -> None:
-    where = urlsplit(served.url)
-    reader, writer = await asyncio.open_connection(where.hostname, where.port)
-    writer.write(sent)
-    assert (await reader.readline()).endswith(b"400 Bad Request\r\n")
-    writer.close()
-    assert caplog.records == []
-
-
 async def test_a_failure_of_its_own_is_logged(
     served: Served, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(served.daemon.operations, "_resume", lambda: 1 / 0)
     status, _ = await served.command({"type": "resume"})
     assert status == 500
-    assert [record.name for record in caplog.records] == ["mmbot.dashboard"]
+    assert [record.name for record in caplog.records] == ["mmbot.web"]
 
 
 # Looking
@@ -412,35 +378,29 @@ async def test_without_a_token_it_can_only_be_looked_at(tmp_path: Path) -> None:
             assert answer.status == 401
 
 
-async def test_an_address_that_is_taken_costs_the_page_alone(
-    served: Served, tmp_path: Path
-) -> None:
+async def test_an_address_that_is_taken_is_told(served: Served, tmp_path: Path) -> None:
     port = urlsplit(served.url).port
     assert port
     (tmp_path / "other").mkdir()
-    other = Dashboard(
-        DashboardSettings(port=port),
-        tmp_path / "other",
-        DashboardParts(page_files, event_course, served.lines.after),
-    )
-    operations = served.daemon.operations
-    async with other.serving(operations.status, operations.answer, []):
-        while not other.report().problem:  # noqa: ASYNC110 (nobody is told of it)
+    other = Served(tmp_path / "other", DashboardSettings(port=port))
+    async with other.client, web_serving([other.dashboard], ()):
+        while not other.dashboard.report().problem:  # noqa: ASYNC110 (nobody is told of it)
             await asyncio.sleep(0.005)
-        assert f"cannot listen on 127.0.0.1:{port}" in other.report().problem
+        assert f"cannot listen on 127.0.0.1:{port}" in other.dashboard.report().problem
+    other.daemon.writer.close()
 
 
 async def test_the_operator_is_told_where_it_is_or_why_it_is_not(tmp_path: Path) -> None:
-    parts = DashboardParts(page_files, event_course, RecentLines().after)
-    off = Dashboard(DashboardSettings(enabled=False), tmp_path, parts)
-    daemon = RunningDaemon(tmp_path)
-    operations = daemon.operations
-    async with off.serving(operations.status, operations.answer, []):
-        assert "enabled = false" in off.report().problem
-    assert "only records" in Dashboard(DashboardSettings(), tmp_path, None).report().problem
-    answer = await daemon.operations.answer(FindDashboard())
-    assert isinstance(answer, DashboardReport)
-    daemon.writer.close()
+    served = Served(tmp_path, DashboardSettings(enabled=False))
+    assert not served.dashboard.is_wanted
+    assert "enabled = false" in served.dashboard.report().problem
+    operations = served.daemon.operations
+    none = Dashboard(DashboardSettings(), tmp_path, None, served.status, operations.answer, [])
+    assert not none.is_wanted
+    assert "only records" in none.report().problem
+    assert isinstance(await operations.answer(FindDashboard()), DashboardReport)
+    served.daemon.writer.close()
+    await served.client.close()
 
 
 def test_durations_are_spread_by_median_and_95th_percentile() -> None:

@@ -20,7 +20,7 @@ import orjson
 import pytest
 
 from mmbot.demo.play import DemoWeek, compare
-from mmbot.tsa.calendar import CalendarClock, Week
+from mmbot.underlying.calendar import CalendarClock, Week
 from mmbot.units import parse_money
 from tests.daemon.processes import Start, session, worst_case
 

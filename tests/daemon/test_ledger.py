@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import sqlite3
 from contextlib import closing
 from itertools import groupby
@@ -15,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmbot.bot.outputs import ShownCount
-from mmbot.daemon.ledger import _ADDITIONS, FILE_NAME, Ledger, read_halt
+from mmbot.daemon.ledger import FILE_NAME, Ledger, read_halt
 from mmbot.daemon.ledger_reader import TradeRecords, read_records
+from mmbot.daemon.ledger_schema import ADDITIONS
 from mmbot.errors import BadInput
 from mmbot.trading.commands import (
     MarketSample,
@@ -28,7 +30,7 @@ from mmbot.trading.commands import (
     VoidFill,
 )
 from mmbot.trading.events import Halted
-from mmbot.tsa.calendar import EASTERN
+from mmbot.underlying.calendar import EASTERN
 from mmbot.units import ONE_DOLLAR, Count, Money
 from tests.daemon.builders import EVENT, fill, mark, settlement
 
@@ -172,7 +174,7 @@ def test_marks_of_a_day_are_replaced_and_the_last_day_of_each_event_recalled(
 def earlier_ledger(directory: Path, version: int) -> sqlite3.Connection:
     """A ledger as an earlier version left it."""
     db = sqlite3.connect(directory / FILE_NAME)
-    db.executescript("".join(_ADDITIONS[:version]) + f"PRAGMA user_version = {version};")
+    db.executescript("".join(ADDITIONS[:version]) + f"PRAGMA user_version = {version};")
     return db
 
 
@@ -217,7 +219,7 @@ def test_a_halt_is_read_while_another_process_has_the_ledger(tmp_path: Path) -> 
 
 def test_a_ledger_from_before_halts_is_not_halted(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db:
-        db.executescript(f"{_ADDITIONS[0]} PRAGMA user_version = 1;")
+        db.executescript(f"{ADDITIONS[0]} PRAGMA user_version = 1;")
     assert read_halt(tmp_path) is None
 
 
@@ -377,6 +379,15 @@ def test_where_nothing_has_traded_it_says_so(tmp_path: Path) -> None:
 def test_a_file_that_is_no_ledger_is_not_read(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"not a database" * 100)
     with pytest.raises(BadInput, match="cannot be read"):
+        read_records(tmp_path)
+
+
+def test_a_ledger_that_cannot_be_read_where_nothing_can_be_written_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"not a database" * 100)
+    monkeypatch.setattr(os, "access", lambda _path, mode: mode != os.W_OK)
+    with pytest.raises(BadInput, match="copy it to where that can be done"):
         read_records(tmp_path)
 
 

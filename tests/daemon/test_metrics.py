@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import socket
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import orjson
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
-from structlog.testing import capture_logs
 
-from mmbot.config import MetricsSettings
+from mmbot.bot.latency import Latency
 from mmbot.daemon.metrics import FIGURES, Measured, Metrics, page_of_documentation
-from mmbot.daemon.metrics_server import serving
 from mmbot.observe.status import status
 from mmbot.status_report import StatusReport, Surroundings
 from mmbot.trading.events import Filled, Halted
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
 from tests.trading.builders import MIDDLE, Bench, fill, market_settled
 
 Sample = dict[tuple[str, tuple[str, ...]], float]
@@ -136,6 +131,20 @@ def test_the_time_from_a_frame_to_an_order_is_a_histogram() -> None:
     assert told["mmbot_reaction_seconds_bucket", ("0.002",)] == 1
 
 
+def test_what_the_status_tells_of_quickness_is_a_histogram_in_seconds(quoting: Bench) -> None:
+    latency = Latency()
+    latency.lag_ms.add(1.5)
+    latency.lag_ms.add(90_000.0)
+    latency.risk_cent_seconds.add(250.0)
+    told = read(Metrics(lambda: Measured(report(quoting), latency=latency)))
+    assert told["mmbot_loop_late_seconds_bucket", ("0.001",)] == 0
+    assert told["mmbot_loop_late_seconds_bucket", ("0.002",)] == 1
+    assert told["mmbot_loop_late_seconds_bucket", ("+Inf",)] == 2
+    assert told["mmbot_loop_late_seconds_sum", ()] == pytest.approx(90.0015)
+    assert told["mmbot_release_risk_dollar_seconds_sum", ()] == pytest.approx(2.5)
+    assert told["mmbot_frame_age_seconds_count", ()] == 0
+
+
 def test_the_process_is_measured_without_the_rest_of_proc() -> None:
     told = read(Metrics())
     assert told["process_cpu_seconds_total", ()] > 0
@@ -185,55 +194,3 @@ def test_the_rules_warn_only_of_what_there_is() -> None:
         assert metrics_in(rule["expr"]) or rule["expr"].startswith("up{")
         assert rule["annotations"]["summary"].endswith(".")
         assert rule["labels"]["severity"] in {"critical", "warning"}
-
-
-# The server
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-async def test_it_is_served_on_loopback_and_gone_in_the_end() -> None:
-    settings = MetricsSettings(port=free_port())
-    url = f"http://127.0.0.1:{settings.port}/metrics"
-    async with aiohttp.ClientSession() as client:
-        async with serving(settings, lambda: b"mmbot_quotes 4.0\n"):
-            await until_served(client, url)
-            async with client.get(url) as answer:
-                assert answer.status == 200
-                assert answer.headers["Content-Type"].startswith("text/plain")
-                assert await answer.read() == b"mmbot_quotes 4.0\n"
-        with pytest.raises(aiohttp.ClientConnectionError):
-            await client.get(url)
-
-
-async def until_served(client: aiohttp.ClientSession, url: str) -> None:
-    for _ in range(1_000):
-        try:
-            async with client.get(url):
-                return
-        except aiohttp.ClientConnectionError:
-            await asyncio.sleep(0.01)
-    raise AssertionError("it is not served")
-
-
-async def test_a_port_that_is_taken_costs_the_metrics_alone() -> None:
-    with socket.socket() as taken, capture_logs() as log:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        async with serving(MetricsSettings(port=taken.getsockname()[1]), lambda: b""):
-            for _ in range(1_000):
-                if log:
-                    break
-                await asyncio.sleep(0.01)
-    assert [line["event"] for line in log] == ["metrics.unavailable"]
-
-
-async def test_without_a_port_nothing_is_opened() -> None:
-    before = asyncio.all_tasks()
-    async with serving(MetricsSettings(), lambda: b""):
-        assert asyncio.all_tasks() == before

@@ -44,8 +44,10 @@ from mmbot.status_report import StatusReport, Surroundings
 from mmbot.trading.commands import Cancel, RecordFill
 from mmbot.trading.engine import Engine
 from mmbot.trading.events import Halted, OrderCancelled
-from mmbot.tsa.calendar import EASTERN, CalendarClock, to_milliseconds
-from mmbot.tsa.counts import Counts, assumed_release
+from mmbot.tsa.releases import assumed_release
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.calendar import EASTERN, CalendarClock, to_milliseconds
+from mmbot.underlying.counts import Counts
 from tests.daemon.builders import OBSERVER
 from tests.kalshi.builders import SIGNER
 from tests.trading.builders import LOW, MIDDLE, Bench, fill, only, settings
@@ -87,7 +89,7 @@ class RunningDaemon:
             self.handle,
             lambda: self.bench.now,
             OBSERVER,
-            Surroundings(directory=str(directory)),
+            lambda: Surroundings(directory=str(directory)),
         )
 
     def handle(self, happened: BotInput) -> None:
@@ -177,6 +179,8 @@ async def test_a_halt_that_cannot_be_stored_cancels_the_quotes_all_the_same(
     assert isinstance(report, HaltReport)
     assert report.not_kept == "database or disk is full"
     assert report.left == 0
+    resumed = await state.operations.answer(Resume())
+    assert resumed == ResumeReport(report.since, "", running=True)
 
 
 async def test_a_second_halt_keeps_the_first_ones_time_and_reason(state: RunningDaemon) -> None:
@@ -365,7 +369,7 @@ async def test_the_counts_of_two_weeks_are_listed_with_what_is_awaited(due: Runn
 
 def test_a_day_that_is_not_waited_for_is_listed_as_such() -> None:
     now = dt.datetime(2026, 11, 25, 9, 0, tzinfo=EASTERN)
-    rows = count_days(ONE_DAY, {TUESDAY}, now, dt.time(6, 55))
+    rows = count_days(TSA, ONE_DAY, {TUESDAY}, now, dt.time(6, 55))
     assert {row.state for row in rows if row.day == TUESDAY} == {"none"}
 
 

@@ -137,6 +137,7 @@ def test_a_running_daemon_lists_counts_explains_and_plans(
         glance = answered(mmbot("status", *where, "--json"))
         assert (glance["running"], glance["process"]) == (True, process.pid)
         assert glance["quoting"]
+        assert glance["latency"]["lag_ms"]["n"] > 0
         assert {"stream_ms", "page_ms", "account_ms"} <= {
             name for name, age in glance["ages"].items() if age is not None
         }

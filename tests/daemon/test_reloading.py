@@ -98,6 +98,16 @@ async def test_a_file_that_is_mended_as_it_was_is_told_and_changes_nothing(tmp_p
     assert watched.in_force == []
 
 
+async def test_a_file_whose_alerts_have_no_addresses_that_can_be_read_is_refused(
+    tmp_path: Path,
+) -> None:
+    async with watching(tmp_path) as (watched, log):
+        watched.write(f'[quoting]\nmargin = 0.2\n[alerts]\nurls_file = "{tmp_path}/none"\n')
+        line = await watched.until(log, "config.refused")
+    assert "cannot read the alerts' addresses" in line["reason"]
+    assert watched.in_force == []
+
+
 @pytest.mark.parametrize("state", ["gone", "empty", "a directory", "no text"])
 async def test_a_file_that_is_none_is_refused(tmp_path: Path, state: str) -> None:
     async with watching(tmp_path) as (watched, log):
@@ -114,6 +124,13 @@ async def test_a_file_that_is_none_is_refused(tmp_path: Path, state: str) -> Non
                 watched.path.write_bytes(b"\xff\xfe")
         await watched.until(log, "config.refused")
     assert watched.in_force == []
+
+
+def test_a_file_about_an_underlying_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text('[underlying]\nname = "jobs"\n')
+    with pytest.raises(BadInput, match=r"underlying.name is 'jobs'; choose from"):
+        ConfigFile(path).load(config.Settings())
 
 
 async def test_a_file_is_not_read_while_it_is_being_written(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from mmbot.daemon.ledger import Ledger
 from mmbot.trading.gates import NOT_LEARNT_YET
-from mmbot.tsa.calendar import CalendarClock, Week
+from mmbot.underlying.calendar import CalendarClock, Week
 from tests.daemon.processes import (
     Account,
     Start,

@@ -19,7 +19,7 @@ from mmbot.exchange.crowd import Crowd, Pace
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.key_text import pem_of
 from mmbot.exchange.server import Server, now_ms
-from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
+from mmbot.underlying.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.units import MONEY_PER_DOLLAR, Money
 from tests.daemon.processes import session, worst_case
 

@@ -19,7 +19,7 @@ from mmbot.exchange.key_text import pem_of
 from mmbot.exchange.market_actions import cancel_resting, determine, settle
 from mmbot.exchange.server import Server, now_ms
 from mmbot.trading.values import CLIENT_ID_PREFIX
-from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
+from mmbot.underlying.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.units import MONEY_PER_DOLLAR, Money, Price
 from tests.daemon.processes import PATIENCE_SECONDS, Session, session
 

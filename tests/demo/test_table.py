@@ -7,9 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from mmbot.demo.course import WeekCourse
 from mmbot.demo.table import WeekTable
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 
 MARKET = {
     "event": "market.status",
@@ -46,13 +45,3 @@ def test_the_table_shows_what_the_log_told_last_in_eighty_columns() -> None:
     assert "2,500,000" in shown
     assert "1,800,000" not in shown
     assert "P&L +2.31, at worst -2.00 dollars" in " ".join(shown.split())
-
-
-def test_the_course_of_the_week_begins_with_the_first_heartbeat() -> None:
-    course = WeekCourse()
-    for line in LINES:
-        course.watch(line)
-    now = dt.datetime.fromisoformat("2026-04-16T12:06:01-04:00")
-    assert course.forecasts == [(now, 2_584_377.0, 64_701.0)]
-    assert course.pnl == [(now, 2.31, -2.0)]
-    assert course.fills == [(now, -8.0)]

@@ -17,7 +17,8 @@ from mmbot.exchange.stream_session import StreamSession
 from mmbot.exchange.timetable import releases
 from mmbot.exchange.venue import SimulatedVenue
 from mmbot.kalshi.http import BASE_PATH, STREAM_PATH, HttpAnswer, HttpRequest
-from mmbot.tsa.calendar import CalendarClock, Week, to_milliseconds
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.calendar import CalendarClock, Week, to_milliseconds
 from mmbot.units import MONEY_PER_DOLLAR, Money
 
 WEEK = Week(dt.date(2026, 4, 19))
@@ -128,7 +129,7 @@ class Bench:
         start = to_milliseconds(weeks[0].opens) + 3_600_000
         clock = CalendarClock(start, start, 1.0)
         rng = random.Random(1)
-        planned = releases(weeks[0].monday, weeks[-1].sunday, rng)
+        planned = releases(weeks[0].monday, weeks[-1].sunday, rng, TSA)
         self.venue = SimulatedVenue(
             settings, clock, weeks=weeks, counts=COUNTS, releases=planned, rng=rng
         )

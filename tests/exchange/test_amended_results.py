@@ -19,7 +19,7 @@ def amended_world(seed: str, faults: Iterable[str]) -> World:
     """A week in which every result of the event is amended ten seconds later."""
     world = World(seed, (WEEK,), faults)
     venue = world.venue
-    determined, _ = (world.scenario.clock.wall_time(at) for at in settlement_times(WEEK))
+    determined, _ = (world.scenario.clock.wall_time(at) for at in settlement_times(WEEK.settles))
 
     def amend(now: int) -> None:
         for market in venue.exchange.engine.markets.values():

@@ -15,7 +15,7 @@ from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.market import ExchangeMarket
 from mmbot.exchange.order_types import ExchangeOrder, NewOrder, RequestRefused
 from mmbot.trading.values import Side
-from mmbot.tsa.calendar import CalendarClock, Week, to_milliseconds
+from mmbot.underlying.calendar import CalendarClock, Week, to_milliseconds
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CENT, ONE_DOLLAR, Count, Money, Price
 
 WEEK = Week(dt.date(2026, 4, 19))
@@ -74,7 +74,7 @@ def test_makers_quote_both_sides_a_few_cents_apart() -> None:
 
 def test_prices_move_and_end_near_the_outcome(week: SimulatedExchange) -> None:
     engine = week.venue.exchange.engine
-    average = week.venue.average(WEEK)
+    average = week.venue.outcome(WEEK)
     for market in engine.markets.values():
         distance = market.terms.floor_strike - average
         if market.last_price and abs(distance) > 75_000:

@@ -10,8 +10,9 @@ import pytest
 
 from mmbot.errors import BadInput
 from mmbot.exchange.assembly import real_counts, weeks_until
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import read_counts_csv
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts_file import read_counts_csv
 from tests.exchange.conftest import OTHER, TICKER, WEEK, Bench
 
 EVENT = "KXTSAW-26APR19"
@@ -212,7 +213,7 @@ def test_the_weeks_before_are_in_order() -> None:
 
 def test_counts_must_hold_the_weeks_before_as_well() -> None:
     lines = ["date,as_published,archived", *(f"{day},2400000," for day in WEEK.days)]
-    counts = read_counts_csv(lines, "file")
+    counts = read_counts_csv(lines, "file", TSA)
     assert real_counts(counts, WEEK, "file").first
     with pytest.raises(BadInput, match=str(Week(dt.date(2026, 4, 12)).monday)):
         real_counts(counts, WEEK, "file", 1)

@@ -16,7 +16,7 @@ from mmbot.exchange.market_actions import determine, settle
 from mmbot.exchange.matching import MatchingEngine
 from mmbot.exchange.order_types import ExchangeOrder, NewOrder, OrderAmendment, RequestRefused
 from mmbot.trading.values import Side
-from mmbot.tsa.calendar import CalendarClock, Week
+from mmbot.underlying.calendar import CalendarClock, Week
 from mmbot.units import MONEY_PER_DOLLAR, Count, Money, Price
 
 TICKER = "KXTSAW-26APR19-A2.45"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mmbot.tsa.calendar import EASTERN
+from mmbot.underlying.calendar import EASTERN
 
 TICKER = "KXTSAW-26APR19-A2.45"
 ORDERS = "/portfolio/events/orders"

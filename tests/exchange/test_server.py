@@ -18,7 +18,7 @@ from mmbot.exchange.assembly import SimulatedExchange, assemble, synthetic_count
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.server import Server, now_ms
 from mmbot.kalshi.http import BASE_PATH, STREAM_PATH
-from mmbot.tsa.calendar import CalendarClock, Week, to_milliseconds
+from mmbot.underlying.calendar import CalendarClock, Week, to_milliseconds
 from mmbot.units import MONEY_PER_DOLLAR, Money
 
 WEEK = Week(dt.date(2026, 4, 19))

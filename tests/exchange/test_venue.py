@@ -9,7 +9,8 @@ from typing import Any
 from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.timetable import maintenance_windows, releases
 from mmbot.exchange.venue import SimulatedVenue
-from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.units import Price
 
 TICKER = "KXTSAW-26APR19-A2.45"
@@ -171,7 +172,7 @@ def test_a_further_event_is_announced_with_its_markets(bench: Any, maker: Any) -
 
 
 def test_releases_come_between_twenty_past_and_ten_to_nine() -> None:
-    planned = releases(dt.date(2026, 4, 13), dt.date(2026, 4, 19), random.Random(3))
+    planned = releases(dt.date(2026, 4, 13), dt.date(2026, 4, 19), random.Random(3), TSA)
     assert [r.at.date().isoformat() for r in planned] == [
         "2026-04-14",
         "2026-04-15",

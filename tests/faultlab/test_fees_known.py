@@ -7,7 +7,7 @@ import pytest
 from mmbot.exchange.exchange_state import ExchangeState, FeeChange, SimulatedExchangeSettings
 from mmbot.exchange.fees import FeeSchedule
 from mmbot.faultlab.fees_known import least_fee, reckoned_with
-from mmbot.tsa.calendar import CalendarClock
+from mmbot.underlying.calendar import CalendarClock
 from mmbot.units import Count, Price
 
 FREE, CHARGED = FeeSchedule(), FeeSchedule("quadratic_with_maker_fees")

@@ -135,7 +135,7 @@ def long_after_a_false_end() -> Auditor:
 
 
 def test_what_was_sent_before_a_false_end_was_known_is_not_held_against_the_bot() -> None:
-    assert len(long_after_a_false_end().live) == 2
+    assert len(long_after_a_false_end().orders.resting) == 2
 
 
 def test_an_order_that_was_ended_falsely_counts_once_it_is_renewed() -> None:
@@ -148,7 +148,7 @@ def after_a_fill_of_the_first_session() -> tuple[Auditor, AccountFilled]:
     auditor = Auditor(SCENARIO)
     auditor.session_started("1")
     auditor.follow_facts([bid(LOW, session=1)])
-    (order,) = auditor.live.values()
+    (order,) = auditor.orders
     bought = AccountFilled(
         trade_id="t-1",
         account=SCENARIO.account,
@@ -163,7 +163,7 @@ def after_a_fill_of_the_first_session() -> tuple[Auditor, AccountFilled]:
         post_position=MANY,
         at=0,
     )
-    auditor.live.clear()
+    auditor.orders.resting.clear()
     auditor.follow_facts([bought])
     auditor.session_started("2")
     return auditor, bought

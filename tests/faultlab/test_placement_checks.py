@@ -12,7 +12,7 @@ from mmbot.faultlab.placement_checks import PlacedBy, check_edge, check_listing
 from mmbot.faultlab.traffic import CreateRequest
 from mmbot.trading.pricing import QuoteLimits
 from mmbot.trading.values import Side
-from mmbot.tsa.calendar import CalendarClock
+from mmbot.underlying.calendar import CalendarClock
 from mmbot.units import Count, Price
 
 NOW = 10_000_000

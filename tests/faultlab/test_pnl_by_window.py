@@ -9,7 +9,7 @@ from mmbot.exchange.facts import AccountFilled
 from mmbot.exchange.timetable import Release
 from mmbot.faultlab.pnl_by_window import PnlByWindow, PnlTotals, pnl_by_window
 from mmbot.trading.values import Side
-from mmbot.tsa.calendar import EASTERN, Week, to_milliseconds
+from mmbot.underlying.calendar import EASTERN, Week, to_milliseconds
 from mmbot.units import Count, Money, Price
 
 WEEK = Week(dt.date(2026, 4, 19))

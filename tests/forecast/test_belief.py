@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmbot.forecast.belief import Belief
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 
 WEEK = Week(dt.date(2026, 4, 19))
 

@@ -21,8 +21,8 @@ from mmbot.forecast.history import History
 from mmbot.forecast.methods import METHODS
 from mmbot.forecast.mixture import Mixture
 from mmbot.forecast.model import Forecaster, Hindcasts
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts
 
 FIRST = dt.date(2022, 1, 3)
 WEEKDAY = (2.3, 1.9, 2.1, 2.6, 2.7, 2.1, 2.6)

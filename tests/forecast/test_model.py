@@ -13,8 +13,9 @@ from mmbot.forecast.member import hindcast
 from mmbot.forecast.methods import METHODS, POOL, Method
 from mmbot.forecast.model import Forecaster, Hindcasts
 from mmbot.forecast.plausibility import MOST_DEVIATIONS
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import Counts, Vintage, assumed_release
+from mmbot.tsa.releases import assumed_release
+from mmbot.underlying.calendar import Week
+from mmbot.underlying.counts import Counts, Vintage
 
 STRIKES = tuple(range(1_500_000, 3_500_001, 50_000))
 WEEKDAY = (2.3, 1.9, 2.1, 2.6, 2.7, 2.1, 2.6)

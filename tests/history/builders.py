@@ -20,7 +20,7 @@ from mmbot.history.rows import PERIODS, Outcome, Period, Trade
 from mmbot.history.steps import Steps
 from mmbot.history.store import HistoryStore
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
-from mmbot.tsa.calendar import CalendarClock, Week, to_milliseconds
+from mmbot.underlying.calendar import CalendarClock, Week, to_milliseconds
 from mmbot.units import Count, Milliseconds, Money, Price
 
 _T = TypeVar("_T")

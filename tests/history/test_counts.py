@@ -9,15 +9,16 @@ import msgspec
 import pytest
 
 from mmbot.exchange.timetable import Release
-from mmbot.exchange.tsa_site import TsaSite
+from mmbot.exchange.website import Website
 from mmbot.history.counts_fetch import CountsFetched, fetch_page, years_until
 from mmbot.history.rows import Sighting
 from mmbot.history.sightings import counts_of
 from mmbot.history.store import HistoryStore
 from mmbot.kalshi.http import HttpAnswer
-from mmbot.tsa.calendar import EASTERN, CalendarClock, release_instant, to_milliseconds
-from mmbot.tsa.counts import assumed_release
 from mmbot.tsa.pages import page_path
+from mmbot.tsa.releases import assumed_release
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.calendar import EASTERN, CalendarClock, to_milliseconds
 
 DAYS = [dt.date(2025, 12, 1) + dt.timedelta(days=i) for i in range(60)]
 FIRST = {day: 2_400_000 + i for i, day in enumerate(DAYS)}
@@ -29,9 +30,9 @@ class Site:
     """A site whose counts come out at nine on their usual days, and a store of what it showed."""
 
     def __init__(self, directory: Path) -> None:
-        releases = [Release(release_instant(day, NINE), (day,)) for day in DAYS]
+        releases = [Release(TSA.release(day, NINE), (day,)) for day in DAYS]
         self.counts = dict(FIRST)
-        self.site = TsaSite(self.counts, ARCHIVED, releases, CalendarClock(), "simulated")
+        self.site = Website(TSA, self.counts, ARCHIVED, releases, CalendarClock(), "simulated")
         self.store = HistoryStore(directory)
         self.statuses: list[int] = []
 
@@ -104,12 +105,11 @@ def test_both_vintages_of_a_day_are_kept(site: Site) -> None:
 def test_an_archived_count_is_not_replaced_by_the_current_page(site: Site) -> None:
     site.read(at("2026-01-20"), 2025)
     shown = {dt.date(2025, 12, 10): 2_222_222, dt.date(2026, 1, 5): 2_400_035}
-    page = TsaSite(shown, {}, [], CalendarClock(), "simulated")
-    html = page._html(2026, sorted(shown.items()), archived=False)
+    html = TSA.simulated.page(None, sorted(shown.items()), "simulated")
     steps = fetch_page(None, site.store.sightings(), {}, to_milliseconds(at("2026-01-21")))
     next(steps)
     with pytest.raises(StopIteration) as end:
-        steps.send(HttpAnswer(200, html.encode()))
+        steps.send(HttpAnswer(200, html))
     found: CountsFetched = end.value.value
     assert [each.day for each in found.sightings] == [dt.date(2026, 1, 5)]
     assert "of another year" in "".join(found.doubts)
@@ -118,11 +118,11 @@ def test_an_archived_count_is_not_replaced_by_the_current_page(site: Site) -> No
 def test_a_page_with_a_doubt_is_read_whole_the_next_time(site: Site) -> None:
     steps = fetch_page(None, (), {}, to_milliseconds(at("2025-12-20")))
     next(steps)
-    html = site.site._html(2025, sorted(FIRST.items())[:10], archived=False)
-    blank = html.replace("<tbody>", "<tbody><tr><td></td><td></td></tr>")
+    html = TSA.simulated.page(None, sorted(FIRST.items())[:10], "simulated")
+    blank = html.replace(b"<tbody>", b"<tbody><tr><td></td><td></td></tr>")
     headers = (("etag", '"x"'),)
     with pytest.raises(StopIteration) as end:
-        steps.send(HttpAnswer(200, blank.encode(), headers))
+        steps.send(HttpAnswer(200, blank, headers))
     found: CountsFetched = end.value.value
     assert len(found.sightings) == 10
     assert "a row is blank" in "".join(found.doubts)

@@ -13,7 +13,8 @@ from mmbot.history.imports import Imported, import_file
 from mmbot.history.rows import TRADES
 from mmbot.history.store import HistoryStore, load_counts
 from mmbot.history.verify import verify
-from mmbot.tsa.counts import load_counts as load_counts_file
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.counts_file import load_counts as load_counts_file
 from tests.history.builders import EVENT, TICKER, WEEK, PastExchange, kept
 
 TRADES_CSV = f"""ticker,time,price,count,taker_side
@@ -107,8 +108,8 @@ def test_a_counts_file_gives_the_very_counts_that_it_gives_alone(
         "2026-04-17,2705217,\n2026-04-18,2305217,\n"
     )
     import_file(store, "counts", path, 1440)
-    assert load_counts(store.directory) == load_counts_file(path)
-    assert load_counts(store.directory).digest == load_counts_file(path).digest
+    assert load_counts(store.directory) == load_counts_file(path, TSA)
+    assert load_counts(store.directory).digest == load_counts_file(path, TSA).digest
 
 
 def test_counts_with_the_times_at_which_they_were_seen(store: HistoryStore, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from mmbot.history.listing import Listing, list_weeks, read_cutoff
 from mmbot.history.steps import Refused
 from mmbot.history.store import HistoryStore
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 from tests.history.builders import (
     BEFORE,
     DAY_MS,

@@ -31,7 +31,7 @@ from mmbot.history.rows import (
 )
 from mmbot.history.store import HistoryStore, default_directory, load_counts, merge
 from mmbot.trading.book import Top
-from mmbot.tsa.calendar import CalendarClock
+from mmbot.underlying.calendar import CalendarClock
 from mmbot.units import Count, Price
 from tests.history.builders import EVENT, TICKER, trade
 

@@ -11,8 +11,8 @@ from mmbot.errors import BadInput
 from mmbot.history.rows import Candle, Sighting, Trade
 from mmbot.history.store import HistoryStore
 from mmbot.history.weeks import Release, load_week, releases, stream
-from mmbot.tsa.calendar import CalendarClock, to_milliseconds
-from mmbot.tsa.counts import assumed_release
+from mmbot.tsa.releases import assumed_release
+from mmbot.underlying.calendar import CalendarClock, to_milliseconds
 from tests.history.builders import EVENT, EVENT_BEFORE, WEEK, PastExchange
 
 

@@ -81,11 +81,24 @@ def test_a_null_counts_as_an_absent_key() -> None:
         {"book_side": "yes"},
         {"order_id": ...},
         {"order_id": None},
+        {"order_id": ""},
+        {"trade_id": ""},
+        {"count_fp": "-7.00"},
+        {"count_fp": "0.00"},
+        {"yes_price_dollars": "0.0000"},
+        {"yes_price_dollars": "1.0000"},
+        {"yes_price_dollars": "-0.4200"},
+        {"yes_price_dollars": 42},
     ],
 )
 def test_an_unreadable_fill_is_malformed(changes: dict[str, Any]) -> None:
     with pytest.raises(Malformed):
         stream_fill(raw(changed(FILL, **changes)))
+
+
+def test_a_listed_fill_without_any_id_is_malformed() -> None:
+    with pytest.raises(Malformed, match="no id"):
+        fill_of(trade_id="", fill_id=...)
 
 
 def test_an_order_is_read_from_the_stream_and_from_rest() -> None:
@@ -109,7 +122,22 @@ def test_an_order_is_read_from_the_stream_and_from_rest() -> None:
 
 @pytest.mark.parametrize("status", ["canceled", "executed"])
 def test_an_order_that_was_cancelled_or_executed_has_ended(status: str) -> None:
-    assert order_of(status=status).status == "ended"
+    assert order_of(status=status, remaining_count_fp="0.00").status == "ended"
+
+
+def test_what_is_left_of_a_cancelled_order_does_not_matter() -> None:
+    assert order_of(status="canceled").status == "ended"
+
+
+@pytest.mark.parametrize(
+    ("status", "filled", "remaining"),
+    [("resting", "10.00", "0.00"), ("executed", "10.00", "15.00"), ("executed", "0.00", "0.00")],
+)
+def test_a_status_that_contradicts_its_numbers_is_not_believed(
+    status: str, filled: str, remaining: str
+) -> None:
+    numbers = {"fill_count_fp": filled, "remaining_count_fp": remaining}
+    assert order_of(status=status, **numbers).status == "unknown"
 
 
 @pytest.mark.parametrize("status", ["unknown", "pending", "held", "Canceled", "EXECUTED", ""])
@@ -121,6 +149,21 @@ def test_an_ask_sells_yes() -> None:
     assert order_of(book_side="ask").side == "ask"
 
 
-def test_an_unreadable_order_is_malformed() -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fill_count_fp": "much"},
+        {"fill_count_fp": "-5.00"},
+        {"remaining_count_fp": "-10.00"},
+        {"yes_price_dollars": "1.2"},
+        {"yes_price_dollars": "0.0000"},
+    ],
+)
+def test_an_unreadable_order_is_malformed(changes: dict[str, Any]) -> None:
     with pytest.raises(Malformed, match="order ee58"):
-        order_of(fill_count_fp="much")
+        order_of(**changes)
+
+
+def test_an_order_without_the_exchanges_id_is_malformed() -> None:
+    with pytest.raises(Malformed):
+        stream_order(raw(changed(USER_ORDER, order_id="")))

@@ -18,7 +18,7 @@ from mmbot.trading.events import (
     Reconciled,
 )
 from mmbot.units import Count
-from tests.kalshi.builders import REST_FILL, REST_ORDER, A, B, answer, changed
+from tests.kalshi.builders import REST_FILL, REST_ORDER, A, B, answer, changed, error
 from tests.kalshi.exchange_table import Exchange
 
 SINCE = 1_795_874_400_123
@@ -59,9 +59,34 @@ def test_an_order_with_an_id_is_queried_by_it() -> None:
 
 
 def test_an_order_whose_id_the_exchange_does_not_know_is_absent() -> None:
-    exchange = Exchange(**{"/portfolio/orders/ee58": HttpAnswer(404)})
+    exchange = Exchange(**{"/portfolio/orders/ee58": error(404, "not_found", "order not found")})
     events = exchange.read(query_order(QueryOrder("mmbot-1", "ee58", A, SINCE), 7))
     assert events == [OrderAbsent("mmbot-1")]
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        HttpAnswer(404),
+        HttpAnswer(404, b"<html>Not Found</html>"),
+        answer({"message": "no Route matched"}, 404),
+        error(404, "exchange_unavailable"),
+    ],
+)
+def test_a_404_that_is_not_the_exchanges_own_says_nothing_of_an_order(answered: HttpAnswer) -> None:
+    exchange = Exchange(**{"/portfolio/orders/ee58": answered})
+    with pytest.raises(ReadingError):
+        exchange.read(query_order(QueryOrder("mmbot-1", "ee58", A, SINCE), 7))
+
+
+@pytest.mark.parametrize("other", [{"order_id": "f00d"}, {"ticker": B}])
+def test_an_answer_without_a_client_id_may_not_be_about_another_order(
+    other: dict[str, Any],
+) -> None:
+    order = changed(REST_ORDER, client_order_id=None, **other)
+    exchange = Exchange(**{"/portfolio/orders/ee58": {"order": order}})
+    with pytest.raises(Malformed, match="not the order queried"):
+        exchange.read(query_order(QueryOrder("mmbot-1", "ee58", A, SINCE), 7))
 
 
 def test_an_order_without_an_id_is_found_among_the_markets_orders_by_its_client_id() -> None:
@@ -149,6 +174,16 @@ def test_a_position_that_stays_other_than_the_sum_of_its_fills_is_told_as_it_is(
     assert len(exchange.queries("/portfolio/positions")) == 3
 
 
+def test_a_position_that_is_listed_as_two_cannot_be_read() -> None:
+    row = {"ticker": A, "position_fp": "10.00"}
+    rows = [row, {"ticker": B, "position_fp": "1.00"}, row, row | {"position_fp": "-10.00"}]
+    exchange = account(**{"/portfolio/positions": {"market_positions": rows}})
+    (read,) = read_the_account(exchange, A)
+    assert isinstance(read, Reconciled)
+    assert [each.ticker for each in read.unreadable] == [A]
+    assert A not in read.positions
+
+
 def test_positions_in_other_markets_are_ignored() -> None:
     positions = {"market_positions": [{"ticker": "OTHER", "position_fp": "5.00"}]}
     exchange = account(**{"/portfolio/positions": positions})
@@ -227,9 +262,16 @@ def test_the_answer_to_a_query_may_not_be_about_another_order() -> None:
 
 
 def test_a_list_of_too_many_pages_fails_the_reading() -> None:
-    endless = {"orders": [], "cursor": "again"}
+    endless = [{"orders": [], "cursor": f"c{number}"} for number in range(60)]
     with pytest.raises(ReadingError, match="more than 50 pages"):
         read_the_account(account(**{"/portfolio/orders": endless}), A)
+
+
+def test_pages_that_come_again_and_again_fail_the_reading() -> None:
+    pages: list[dict[str, Any]] = [{"orders": [], "cursor": cursor} for cursor in ("a", "b", "a")]
+    with pytest.raises(ReadingError, match="again and again") as failed:
+        read_the_account(account(**{"/portfolio/orders": pages}), A)
+    assert failed.value.transient
 
 
 @pytest.mark.parametrize("page", [{}, {"orders": None}, {"orders": 3}])

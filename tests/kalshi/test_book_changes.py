@@ -38,6 +38,7 @@ messages = st.one_of(
             {"price_dollars": "half"},
             {"delta_fp": 7},
             {"delta_fp": "seven"},
+            {"price_dollars": "1.0100"},
             {"market_ticker": 7},
         ]
     ),

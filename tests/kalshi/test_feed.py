@@ -124,6 +124,38 @@ def test_a_frame_that_is_repeated_or_overtaken_is_ignored(line: Line, back: int)
     assert (again.events, again.frames, again.notes) == ([], [], [])
 
 
+def test_numbers_that_begin_anew_distrust_every_book_until_its_snapshot(line: Line) -> None:
+    line.seq = 50
+    line.books("orderbook_snapshot", SNAPSHOT)
+    assert line.hear("orderbook_delta", DELTA, sid=BOOK_SID, seq=1).events == []
+    step = line.hear("orderbook_delta", DELTA, sid=BOOK_SID, seq=2)
+    assert step.events == [BooksDistrusted((A, B), "sequence gap")]
+    line.seq = 2
+    assert kinds(line.books("orderbook_snapshot", SNAPSHOT)) == [BookReplaced]
+
+
+def test_single_frames_that_are_repeated_do_not_begin_the_numbers_anew(line: Line) -> None:
+    for _ in range(3):
+        line.books("orderbook_delta", DELTA)
+        assert line.hear("orderbook_delta", DELTA, sid=BOOK_SID, seq=line.seq - 1).events == []
+
+
+def test_a_change_without_its_number_drops_its_book(line: Line) -> None:
+    step = line.hear("orderbook_delta", DELTA, sid=BOOK_SID)
+    assert step.events == [BooksDistrusted((A,), "orderbook_delta without its number")]
+    assert kinds(line.books("orderbook_snapshot", SNAPSHOT)) == [BookReplaced]
+
+
+def test_a_snapshot_without_its_number_is_none(line: Line) -> None:
+    assert kinds(line.hear("orderbook_snapshot", SNAPSHOT, sid=BOOK_SID)) == [BooksDistrusted]
+
+
+def test_before_the_books_are_subscribed_to_nothing_is_a_book() -> None:
+    line = Line(A)
+    line.connect()
+    assert line.hear("orderbook_snapshot", SNAPSHOT, seq=1).events == []
+
+
 def test_a_gap_in_the_lifecycle_makes_the_listing_stale(line: Line) -> None:
     assert not line.hear("market_lifecycle_v2", LIFECYCLE, sid=LIFECYCLE_SID, seq=1).listing_stale
     step = line.hear("market_lifecycle_v2", LIFECYCLE, sid=LIFECYCLE_SID, seq=3)

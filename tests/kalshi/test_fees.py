@@ -7,7 +7,7 @@ import pytest
 from mmbot.kalshi.fees import event_changes, fee_terms, series_changes, series_terms, with_changes
 from mmbot.trading.fees import MOST_MULTIPLIER, ONE_TIME, FeeChange, FeeTerms
 from mmbot.trading.values import ListedEvent
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 from tests.kalshi.builders import EVENT
 
 KIND = "quadratic_with_maker_fees"

@@ -7,6 +7,7 @@ import pytest
 
 from mmbot.kalshi.group_readings import ensure_group, reset_group
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
+from mmbot.kalshi.messages import Malformed
 from mmbot.kalshi.readings import Reading, ReadingError
 from mmbot.trading.commands import ResetGroup
 from mmbot.trading.events import GroupChanged, GroupReady, InputEvent
@@ -67,6 +68,11 @@ def test_without_a_matching_group_one_is_created(other: dict[str, Any]) -> None:
     }
 
 
+def test_a_group_without_an_id_is_malformed() -> None:
+    with pytest.raises(Malformed):
+        run(ensure_group(COMMAND, 7), listed(), answer({"order_group_id": ""}, 201))
+
+
 @pytest.mark.parametrize("answered", [None, HttpAnswer(500), HttpAnswer(403)])
 def test_a_group_that_cannot_be_created_fails_the_reading(answered: HttpAnswer | None) -> None:
     with pytest.raises(ReadingError, match=f"POST {BASE}/create"):
@@ -79,6 +85,7 @@ def test_a_group_that_cannot_be_created_fails_the_reading(answered: HttpAnswer |
         {"contracts_limit_fp": "many"},
         {"contracts_limit_fp": 3},
         {"id": ...},
+        {"id": ""},
         {"is_auto_cancel_enabled": ...},
         {"is_auto_cancel_enabled": "true"},
         {"is_auto_cancel_enabled": None},

@@ -104,7 +104,17 @@ def test_a_book_change_is_read_in_yes_prices() -> None:
     assert wire.book_change(raw(changed(DELTA, side="no")))[1:] == ("ask", 4200, -5400)
 
 
-@pytest.mark.parametrize("changes", [{"side": "maybe"}, {"delta_fp": "x"}, {"price_dollars": ...}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"side": "maybe"},
+        {"delta_fp": "x"},
+        {"price_dollars": ...},
+        {"price_dollars": "1.0001"},
+        {"price_dollars": "-0.4200"},
+        {"price_dollars": 42},
+    ],
+)
 def test_an_unreadable_book_change_is_malformed(changes: dict[str, Any]) -> None:
     with pytest.raises(Malformed):
         wire.book_change(raw(changed(DELTA, **changes)))
@@ -115,6 +125,16 @@ def test_levels_are_read_in_units() -> None:
     assert wire.book_levels(snapshot.yes_dollars_fp) == ((800, 30_000), (4200, 10_300))
     with pytest.raises(Malformed, match="levels"):
         wire.book_levels((("x", "1.00"),))
+
+
+def test_levels_at_a_price_that_nothing_has_are_malformed() -> None:
+    with pytest.raises(Malformed, match="no price"):
+        wire.book_levels((("1.5000", "1.00"),))
+
+
+def test_a_price_that_comes_twice_is_malformed() -> None:
+    with pytest.raises(Malformed, match="twice"):
+        wire.book_levels((("0.4200", "10.00"), (0.42, "5.00")))
 
 
 def test_a_market_is_read() -> None:
@@ -146,6 +166,9 @@ def test_a_market_is_active_once_it_is_initialized(status: str, active: bool) ->
         {"floor_strike": None},
         {"floor_strike": 2700000.5},
         {"price_ranges": []},
+        {"price_ranges": ...},
+        {"price_ranges": {"start": "0", "end": "1", "step": "0.01"}},
+        {"price_ranges": ["0.01"]},
         {"price_ranges": [{"start": "0", "end": "1", "step": "0"}]},
         {"price_ranges": [{"start": "0", "end": "1"}]},
         {"price_ranges": [{"start": "0", "end": "1", "step": "fine"}]},
@@ -154,6 +177,11 @@ def test_a_market_is_active_once_it_is_initialized(status: str, active: bool) ->
 def test_a_market_of_another_kind_is_malformed(changes: dict[str, Any]) -> None:
     with pytest.raises(Malformed, match=A):
         wire.market(rest_market(**changes))
+
+
+def test_what_else_is_said_of_a_band_of_prices_does_not_matter() -> None:
+    band = {"start": "0", "end": "1", "step": "0.01", "inclusive": True, "labels": ["cent"]}
+    assert wire.market(rest_market(price_ranges=[band])).grid == CENT_GRID
 
 
 def test_an_instant_without_its_zone_is_malformed() -> None:
@@ -181,7 +209,10 @@ def test_without_a_stated_value_only_yes_and_no_pay(result: str, value: int | No
         ("scalar", "0.38005", None),
         ("scalar", "much", None),
         ("scalar", ["0.3800"], None),
+        ("scalar", "", None),
+        ("scalar", True, None),
         ("yes", "1.0000", 10_000),
+        ("yes", "", 10_000),
         ("yes", "0.3800", None),
         ("no", "0.0000", 0),
         ("no", "much", None),

@@ -33,6 +33,8 @@ class Venue:
     """The part of an exchange that the cancellation uses; `page_size` orders on a page."""
 
     def __init__(self, *client_ids: str, page_size: int = 1000) -> None:
+        # Rows of others beside these, however they look.
+        self.beside: list[Any] = []
         self.orders = {f"o{number}": client_id for number, client_id in enumerate(client_ids)}
         self.page_size = page_size
         self.batches: list[list[str]] = []
@@ -96,6 +98,7 @@ class Venue:
             {"order_id": order_id, "client_order_id": client_id, "ticker": "A", "status": "resting"}
             for order_id, client_id in self.orders.items()
         ]
+        rows = [*self.beside, *rows]
         end = start + self.page_size
         return {"orders": rows[start:end], "cursor": str(end) if end < len(rows) else ""}
 
@@ -105,6 +108,17 @@ def test_own_orders_are_cancelled_and_others_stay() -> None:
     assert venue.cancel_all() == CancellationResult(found=2, left=0, others=2)
     assert venue.batches == [["o0", "o2"]]
     assert list(venue.orders.values()) == ["other", ""]
+
+
+def test_rows_of_others_hide_no_own_order_however_they_look() -> None:
+    venue = Venue("mmbot-1-1")
+    venue.beside = [
+        None,
+        "order",
+        {"order_id": 7, "client_order_id": ["x"], "ticker": None, "exchange_index": "first"},
+    ]
+    assert venue.cancel_all() == CancellationResult(found=1, left=0, others=3)
+    assert venue.list_own() == frozenset()
 
 
 def test_batches_fit_the_token_bucket_and_wait_for_its_refill() -> None:

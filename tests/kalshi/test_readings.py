@@ -6,11 +6,16 @@ import pytest
 
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.kalshi.messages import Malformed
-from mmbot.kalshi.readings import read_listing
+from mmbot.kalshi.readings import ReadingError, read_listing
 from mmbot.trading.commands import ReadListing
-from mmbot.trading.events import InputEvent, LimitsRead, ListingRead, MarketSettled
+from mmbot.trading.events import (
+    InputEvent,
+    LimitsRead,
+    ListingRead,
+    MarketSettled,
+)
 from mmbot.trading.fees import ONE_TIME, FeeChange, FeeTerms
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 from mmbot.units import ONE_DOLLAR, Price
 from tests.kalshi.builders import EVENT, LISTED, MARKET, A, B, changed
 from tests.kalshi.exchange_table import Exchange
@@ -133,7 +138,8 @@ def test_a_pause_of_a_shard_in_use_shuts_the_series(shard: int, expected: str) -
     [
         ({"event_ticker": "KXTSAW-26NOV28"}, "KXTSAW-26NOV28"),
         ({"markets": [changed(MARKET, strike_type="between")]}, "above a whole number"),
-        ({"markets": [MARKET, changed(MARKET, ticker=B)]}, "two markets at one strike"),
+        ({"markets": [MARKET, changed(MARKET, ticker=B)]}, "another by its name, or at its strike"),
+        ({"markets": [MARKET, changed(MARKET, floor_strike=2800000)]}, "another by its name"),
     ],
 )
 def test_an_event_that_cannot_be_read_costs_only_itself(
@@ -145,6 +151,23 @@ def test_an_event_that_cannot_be_read_costs_only_itself(
     assert isinstance(read, ListingRead)
     assert [event.ticker for event in read.events] == ["KXTSAW-26DEC06"]
     assert any(complaint in each.reason for each in read.unreadable)
+
+
+def test_two_markets_at_one_strike_cost_only_themselves() -> None:
+    sound = changed(MARKET, ticker="KXTSAW-26NOV29-A2.90", floor_strike=2_900_000)
+    doubled = [MARKET, changed(MARKET, ticker=B), sound, sound]
+    exchange = listing(**{"/events": {"events": [changed(LISTED, markets=doubled)]}})
+    read = read_the_listing(exchange)[1]
+    assert isinstance(read, ListingRead)
+    assert [market.strike for event in read.events for market in event.markets] == [2_900_000]
+    assert [each.ticker for each in read.unreadable] == [A, B]
+
+
+def test_a_listing_of_which_hardly_anything_can_be_read_is_none() -> None:
+    rows = [{"ticker": f"m-{number}"} for number in range(1_001)]
+    exchange = listing(**{"/events": {"events": [changed(LISTED, markets=rows)]}})
+    with pytest.raises(Malformed, match="more than 1000"):
+        read_the_listing(exchange)
 
 
 @pytest.mark.parametrize(
@@ -192,29 +215,43 @@ def test_a_held_event_that_cannot_be_read_hides_no_other() -> None:
     assert {each.ticker for each in read.unreadable} == {"x", "KXTSAW-26NOV22"}
 
 
-def test_what_cannot_be_read_is_bounded() -> None:
-    odd = changed(LISTED, markets=[{"ticker": f"m-{number}"} for number in range(500)])
-    read = read_the_listing(listing(**{"/events": {"events": [odd]}}))[1]
-    assert isinstance(read, ListingRead)
-    assert len(read.unreadable) == 100
-
-
 @pytest.mark.parametrize("bucket", [{"refill_rate": 0, "bucket_capacity": 1}, {}])
 def test_a_token_bucket_of_nothing_is_malformed(bucket: dict[str, Any]) -> None:
     with pytest.raises(Malformed):
         read_the_listing(listing(**{"/account/limits": {"write": bucket}}))
 
 
+@pytest.mark.parametrize(
+    "costs",
+    [
+        None,
+        3,
+        [None, {"method": "DELETE"}, {"method": "DELETE", "path": "/x", "cost": "two"}],
+        [{"method": "DELETE", "path": "/portfolio/events/orders/{order_id}", "cost": -2}],
+    ],
+)
+def test_a_cost_that_cannot_be_read_is_the_usual_one(costs: Any) -> None:
+    stated = {"default_cost": 9, "endpoint_costs": costs}
+    limits = read_the_listing(listing(**{"/account/endpoint_costs": stated}))[0]
+    assert isinstance(limits, LimitsRead)
+    assert (limits.place_cost, limits.cancel_cost) == (9.0, 9.0)
+
+
+def test_a_cancel_that_could_never_be_paid_for_is_malformed() -> None:
+    with pytest.raises(Malformed, match="more tokens"):
+        read_the_listing(listing(**{"/account/endpoint_costs": {"default_cost": 601}}))
+
+
 def test_the_results_of_held_events_that_have_closed_are_read() -> None:
     held = "KXTSAW-26NOV22"
     markets = [
-        changed(MARKET, ticker="x", floor_strike=1, result="yes", status="finalized"),
-        changed(MARKET, ticker="y", floor_strike=2, result="no", status="determined"),
-        changed(MARKET, ticker="z", floor_strike=3, result="", status="closed"),
+        changed(MARKET, ticker="x", floor_strike=100_000, result="yes", status="finalized"),
+        changed(MARKET, ticker="y", floor_strike=200_000, result="no", status="determined"),
+        changed(MARKET, ticker="z", floor_strike=300_000, result="", status="closed"),
         changed(
             MARKET,
             ticker="s",
-            floor_strike=4,
+            floor_strike=400_000,
             result="scalar",
             settlement_value_dollars="0.3800",
             status="finalized",
@@ -232,6 +269,23 @@ def test_the_results_of_held_events_that_have_closed_are_read() -> None:
     assert isinstance(read, ListingRead)
     assert [event.ticker for event in read.events] == [EVENT, held]
     assert f"/events/{EVENT}" not in exchange.paths
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [{}, {"event": None}, {"event": 3}, HttpAnswer(200, b"[]"), HttpAnswer(410), HttpAnswer(301)],
+)
+def test_a_held_event_of_which_nothing_can_be_read_costs_only_itself(answered: Any) -> None:
+    exchange = listing(**{"/events/KXTSAW-26NOV22": answered})
+    read = read_the_listing(exchange, ("KXTSAW-26NOV22",))[1]
+    assert isinstance(read, ListingRead)
+    assert [event.ticker for event in read.events] == [EVENT]
+    assert [each.ticker for each in read.unreadable] == ["KXTSAW-26NOV22"]
+
+
+def test_a_held_event_that_is_not_answered_fails_the_reading() -> None:
+    with pytest.raises(ReadingError):
+        read_the_listing(listing(**{"/events/KXTSAW-26NOV22": None}), ("KXTSAW-26NOV22",))
 
 
 def test_a_held_event_that_the_exchange_does_not_know_is_left_out() -> None:

@@ -23,6 +23,7 @@ from tests.kalshi.builders import (
     B,
     answer,
     changed,
+    error,
 )
 
 NOW = 1_795_874_400_000
@@ -131,6 +132,11 @@ def test_a_key_needs_to_read_and_to_trade_and_no_more(
 ) -> None:
     exchange = Exchange({"/api_keys": {"api_keys": [KEY | {"scopes": scopes}]}})
     assert exchange.finding("api key", mode=mode).state == state
+
+
+def test_keys_that_cannot_be_read_hide_no_other() -> None:
+    keys = {"api_keys": [None, 3, {"name": "old"}, {"api_key_id": 7, "scopes": "all"}, KEY]}
+    assert Exchange({"/api_keys": keys}).finding("api key").state == "ok"
 
 
 def test_a_key_that_is_not_listed_fails() -> None:
@@ -299,7 +305,18 @@ def test_a_fee_that_is_not_stated_fails(fee_type: Any) -> None:
     assert exchange.finding("fees").state == "fail"
 
 
-@pytest.mark.parametrize("answered", [None, HttpAnswer(502), HttpAnswer(429)])
+@pytest.mark.parametrize(
+    "answered",
+    [
+        None,
+        HttpAnswer(502),
+        HttpAnswer(429),
+        HttpAnswer(408),
+        HttpAnswer(425),
+        error(409, "exchange_is_paused"),
+        error(400, "EXCHANGE_UNAVAILABLE"),
+    ],
+)
 def test_without_an_answer_a_check_waits(answered: HttpAnswer | None) -> None:
     assert Exchange({"/portfolio/positions": answered}).finding("positions").state == "wait"
 

@@ -109,7 +109,14 @@ def test_a_market_paid_a_fraction_is_settled_at_it(line: Line) -> None:
     assert step.events == [MarketSettled(A, Price(3_800))]
 
 
-@pytest.mark.parametrize("odd", [{"close_ts": "soon"}, {"price_ranges": 3}])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"close_ts": "soon"},
+        {"event_type": "price_level_structure_updated", "price_ranges": 3},
+        {"event_type": "price_level_structure_updated", "price_ranges": [{"step": "0.01"}]},
+    ],
+)
 def test_what_cannot_be_read_of_one_of_our_markets_makes_the_listing_stale(
     line: Line, odd: dict[str, Any]
 ) -> None:

@@ -121,7 +121,7 @@ def test_each_order_of_a_batch_has_its_own_outcome_whatever_their_sequence() -> 
     events = outcomes((PLACE, SECOND_PLACE), answer(body, 201))
     assert events == [
         OrderPlaced("mmbot-1", "e5d8", Count(150)),
-        WriteRefused("mmbot-2", "place", "post_only_cross", "400 invalid_order m post only cross"),
+        WriteRefused("mmbot-2", "place", "post_only_cross", "invalid_order m post only cross"),
     ]
 
 
@@ -136,6 +136,21 @@ def test_an_error_in_a_batch_may_leave_the_outcome_unknown() -> None:
     assert all(
         isinstance(event, WriteUnknown) for event in outcomes((CANCEL, SECOND_CANCEL), answer(body))
     )
+
+
+@pytest.mark.parametrize(
+    "error", [{}, "", "timed out", [], False, {"code": ""}, {"message": "try later"}]
+)
+def test_an_error_in_a_batch_that_says_nothing_known_leaves_the_outcome_unknown(error: Any) -> None:
+    body = {"orders": [CREATED | {"error": error}, {"client_order_id": "mmbot-2", "error": error}]}
+    events = outcomes((PLACE, SECOND_PLACE), answer(body, 201))
+    assert [type(event) for event in events] == [WriteUnknown, WriteUnknown]
+
+
+def test_an_order_that_a_batchs_answer_mentions_twice_is_unknown() -> None:
+    refused = {"client_order_id": "mmbot-1", "error": {"code": "invalid_order"}}
+    body = {"orders": [CREATED, refused]}
+    assert isinstance(outcomes((PLACE, SECOND_PLACE), answer(body, 201))[0], WriteUnknown)
 
 
 @pytest.mark.parametrize(
@@ -276,8 +291,11 @@ def test_an_answer_that_neither_confirms_nor_refuses_leaves_the_write_unknown(
         (PLACE, CREATED | {"order_id": ""}),
         (PLACE, CREATED | {"client_order_id": "mmbot-2"}),
         (PLACE, CREATED | {"fill_count": "some"}),
+        (PLACE, CREATED | {"fill_count": "-1.00"}),
+        (PLACE, CREATED | {"fill_count": "25.01"}),
         (CANCEL, REDUCED | {"order_id": "another"}),
         (CANCEL, REDUCED | {"reduced_by": "all"}),
+        (CANCEL, REDUCED | {"reduced_by": "-25.00"}),
         (RENEW, AMENDED | {"order_id": "another"}),
         (DECREASE, DECREASED | {"order_id": "another"}),
         (DECREASE, DECREASED | {"remaining_count": "few"}),

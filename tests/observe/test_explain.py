@@ -12,7 +12,8 @@ from mmbot.trading.events import (
     Woken,
 )
 from mmbot.trading.fees import ONE_TIME, FeeTerms
-from mmbot.tsa.counts import Counts, assumed_release
+from mmbot.tsa.releases import assumed_release
+from mmbot.underlying.counts import Counts
 from tests.trading.builders import MIDDLE, Bench, belief, book, fill
 
 MONDAY = dt.date(2026, 11, 23)

@@ -10,7 +10,7 @@ from mmbot.observe.heartbeat import Heartbeat
 from mmbot.observe.status import status
 from mmbot.status_report import StatusReport, Surroundings
 from mmbot.trading.events import Filled
-from mmbot.tsa.counts import Counts
+from mmbot.underlying.counts import Counts
 from tests.trading.builders import LOW, MIDDLE, Bench, book, fill
 
 

@@ -60,7 +60,7 @@ def shown(*entries: Entry, width: int = 0, colour: bool = False) -> list[str]:
         (
             "counts.published",
             {"day": "2026-04-15", "count": 2_300_000},
-            "2026-04-15 published: 2,300,000 passengers",
+            "2026-04-15 published: 2,300,000",
         ),
         ("stopped", {"exit_code": 0}, "stopped exit_code=0"),
         (

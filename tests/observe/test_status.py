@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 from rich.console import Console
 
+from mmbot.bot.latency import Latency
 from mmbot.observe.status import status
 from mmbot.observe.status_view import status_view
-from mmbot.status_report import EventStatus, MarketStatus, StatusReport, Surroundings
+from mmbot.status_report import (
+    EventStatus,
+    LatencyStatus,
+    MarketStatus,
+    StatusReport,
+    Surroundings,
+)
 from mmbot.trading.events import Filled, Halted, Resumed, StreamLost, Woken
 from mmbot.trading.gates import Gate
-from mmbot.tsa.counts import Counts, assumed_release
+from mmbot.tsa.releases import assumed_release
+from mmbot.underlying.counts import Counts
 from tests.trading.builders import (
     LOW,
     MIDDLE,
@@ -231,3 +240,42 @@ def test_what_keeps_everything_off_stands_in_words() -> None:
 
 def test_without_an_event_it_says_so() -> None:
     assert "No event is open." in text_of(shown(Bench()))
+
+
+def test_the_calendars_time_is_told_with_the_name_of_its_zone() -> None:
+    told = msgspec.to_builtins(shown(Bench()))
+    at = dt.datetime.fromisoformat(told["calendar"])
+    assert at.utcoffset() == at.astimezone(ZoneInfo(told["zone"])).utcoffset()
+    assert told["zone"] == "America/New_York"
+
+
+# How quick it is
+
+
+def quick() -> Surroundings:
+    latency = Latency()
+    latency.frames = 3
+    latency.order_us.add(310.0)
+    latency.age_ms.add(12.0)
+    latency.lag_ms.add(0.2)
+    return msgspec.structs.replace(AROUND, latency=LatencyStatus.of(latency))
+
+
+def test_how_quick_it_was_is_told_for_programs_as_in_the_log() -> None:
+    told = msgspec.to_builtins(shown(Bench(), quick()))["latency"]
+    assert told["frames"] == 3
+    assert told["order_us"] == {"n": 1, "p50": 310.0, "p99": 310.0, "max": 310.0}
+    assert told["risk_cent_seconds"] is None
+
+
+def test_how_quick_it_was_is_told_in_a_line_of_what_was_measured() -> None:
+    text = " ".join(text_of(shown(Bench(), quick())).split())
+    assert (
+        "quick order 0.31 ms after its frame (p99 0.31), data 12 ms old (p99 12), loop 0.2 ms late "
+        "(p99 0.2) " in text
+    )
+    assert "quick nothing measured yet" in " ".join(
+        text_of(
+            shown(Bench(), msgspec.structs.replace(AROUND, latency=LatencyStatus.of(Latency())))
+        ).split()
+    )

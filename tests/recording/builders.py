@@ -30,8 +30,9 @@ from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.recording.recorder import RecordedBot
 from mmbot.trading.events import SessionStarted, Stopping
-from mmbot.tsa.calendar import CalendarClock, Week
-from mmbot.tsa.counts import Counts, assumed_release
+from mmbot.tsa.releases import assumed_release
+from mmbot.underlying.calendar import CalendarClock, Week
+from mmbot.underlying.counts import Counts
 from tests.kalshi.builders import SIGNER
 
 _T = TypeVar("_T")

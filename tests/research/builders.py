@@ -15,8 +15,8 @@ from mmbot.research.backtest import MarketPrediction, Strategy
 from mmbot.research.candles import Candle, HistoricalMarket, HistoricalWeek
 from mmbot.research.pool_fit import PoolParameters
 from mmbot.trading.book import Top
-from mmbot.tsa.calendar import Week
-from mmbot.tsa.counts import assumed_release
+from mmbot.tsa.releases import assumed_release
+from mmbot.underlying.calendar import Week
 from mmbot.units import Count, Money, Price
 
 WEEK = Week(dt.date(2026, 4, 12))

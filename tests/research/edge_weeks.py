@@ -15,7 +15,7 @@ import random
 from mmbot.history.rows import Candle, Outcome, Trade
 from mmbot.research.past_history import result_of
 from mmbot.research.yardstick import WeekMeasured, Yardstick, measure, of_results
-from mmbot.tsa.calendar import Week
+from mmbot.underlying.calendar import Week
 from tests.research.past_weeks import (
     HOUR,
     MINUTE,

@@ -11,7 +11,6 @@ import msgspec
 
 from mmbot.bot.outputs import FitForecast
 from mmbot.config import Settings
-from mmbot.exchange.synthetic import daily_counts
 from mmbot.forecast.belief import Belief
 from mmbot.history.rows import Candle, EventRecord, MarketRecord, Outcome, Trade
 from mmbot.history.weeks import PastEvent, PastWeek, Release, releases
@@ -22,8 +21,10 @@ from mmbot.research.week_replay import (
     WeekToReplay,
     replay_week,
 )
-from mmbot.tsa.calendar import CalendarClock, Week, to_milliseconds
-from mmbot.tsa.counts import Counts, Vintage, assumed_release
+from mmbot.tsa.releases import assumed_release
+from mmbot.tsa.synthetic import daily_counts
+from mmbot.underlying.calendar import CalendarClock, Week, to_milliseconds
+from mmbot.underlying.counts import Counts, Vintage
 from mmbot.units import ONE_DOLLAR, Count, Milliseconds, Money, Price
 from tests.research.builders import PLAIN_QUOTING
 

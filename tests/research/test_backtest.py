@@ -9,7 +9,7 @@ from mmbot.config import ForecastSettings
 from mmbot.forecast.belief import Belief
 from mmbot.research.backtest import Trade, play_week
 from mmbot.research.candles import HistoricalWeek
-from mmbot.tsa.calendar import EASTERN
+from mmbot.underlying.calendar import EASTERN
 from tests.research.builders import (
     BOOKS,
     FRIDAY,

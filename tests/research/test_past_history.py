@@ -9,7 +9,7 @@ from mmbot.history.manifest import MarketEntry
 from mmbot.history.rows import Candle, MarketRecord, Trade
 from mmbot.history.store import HistoryStore
 from mmbot.research.past_history import past_weeks
-from mmbot.tsa.calendar import to_milliseconds
+from mmbot.underlying.calendar import to_milliseconds
 from tests.research.past_weeks import COUNTS, SERIES, WEEK, candle, opens, past_week, ticker, trade
 
 STRIKE = 2_500_000

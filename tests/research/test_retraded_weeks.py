@@ -4,7 +4,7 @@ import pytest
 
 from mmbot.research.retraded_weeks import week_results
 from mmbot.research.yardstick import measure, of_results
-from mmbot.tsa.calendar import CalendarClock
+from mmbot.underlying.calendar import CalendarClock
 from tests.research.records import (
     FILLS,
     FIRST,

@@ -14,8 +14,8 @@ from mmbot.errors import BadInput
 from mmbot.history.rows import Candle, FeeChange, Trade
 from mmbot.kalshi.gateway import Call
 from mmbot.research.week_replay import FillRules, ReplayedWeek
-from mmbot.tsa.calendar import to_milliseconds
-from mmbot.tsa.counts import assumed_release
+from mmbot.tsa.releases import assumed_release
+from mmbot.underlying.calendar import to_milliseconds
 from mmbot.units import Count, Milliseconds
 from tests.research.past_weeks import (
     HOUR,

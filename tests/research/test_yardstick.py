@@ -17,7 +17,7 @@ from mmbot.research.yardstick import (
 )
 from mmbot.trading.commands import MarketView, Markout, RecordFill
 from mmbot.trading.values import Fill, Side
-from mmbot.tsa.calendar import CalendarClock, to_milliseconds
+from mmbot.underlying.calendar import CalendarClock, to_milliseconds
 from mmbot.units import Count, Money, Price
 from tests.research.past_weeks import WEEK
 

@@ -10,7 +10,7 @@ import orjson
 
 from tests.daemon.mail import hook_server
 from tests.systemd.conftest import Service
-from tests.systemd.container import Container
+from tests.systemd.container import INSTALLED, Container
 
 STATE = "var/lib/private/mmbot"
 
@@ -109,6 +109,19 @@ async def test_what_a_person_must_mend_keeps_it_down(service: Service) -> None:
     assert await service.shown("ExecMainStatus") == "2"
     assert await service.shown("NRestarts") == "0"
     assert any("margin" in line for line in await service.journal())
+
+
+async def test_tail_reads_the_units_own_journal_from_its_end(service: Service) -> None:
+    config = service.container.root / "etc/mmbot/config.toml"
+    config.write_text(config.read_text().replace("margin = 0.06", "margin = 6"))
+    await service.container.ask("systemctl", "start", "mmbot")
+    await service.until_failed()
+    refused = next(line for line in await service.journal() if "margin" in line)
+    tail = (f"{INSTALLED}/.venv/bin/mmbot", "tail", "--unit", "mmbot", "--no-follow")
+    code, printed = await service.container.ask(*tail, "--lines", "30")
+    assert code == 0
+    assert refused in printed
+    assert len(printed.splitlines()) <= 30
 
 
 def test_the_unit_names_what_its_page_names() -> None:

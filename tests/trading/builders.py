@@ -38,7 +38,8 @@ from mmbot.trading.events import (
 )
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill, Level, ListedEvent, Market, OrderReport, OrderStatus, Side
-from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.units import CENT_GRID, Count, Money, Price
 
 _T = TypeVar("_T")
@@ -242,7 +243,7 @@ class Bench:
     """An engine that is given events one by one; time passes only on purpose."""
 
     def __init__(self, **sections: dict[str, object]) -> None:
-        self.engine = Engine(settings(**sections), CalendarClock(), "session")
+        self.engine = Engine(settings(**sections), TSA, CalendarClock(), "session")
         self.now = NOW
         self.echoing = True
         self.listed = event()

@@ -51,7 +51,8 @@ from mmbot.trading.events import (
 )
 from mmbot.trading.reading_requests import account_request, listing_request
 from mmbot.trading.values import ListedEvent, Market
-from mmbot.tsa.calendar import EASTERN, CalendarClock, Week, to_milliseconds
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.units import CENT_GRID, Money, Price, PriceBand, PriceGrid
 from tests.trading.builders import (
     CAP,
@@ -404,7 +405,7 @@ def test_a_settlement_waits_for_the_fills_that_were_missed() -> None:
 def test_an_event_of_an_earlier_session_is_settled_when_its_fills_are_known() -> None:
     earlier = WEEK.following.event_ticker("T")
     bench = Bench()
-    bench.engine = Engine(settings(), CalendarClock(), "session", (earlier,))
+    bench.engine = Engine(settings(), TSA, CalendarClock(), "session", (earlier,))
     closed = Market("T-26DEC06-A2.7", 2_700_000, CENT_GRID, OPENS - 10, NOW - 1)
     commands = bench.handle(StreamUp())
     assert only(ReadListing, commands) == [ReadListing((earlier,))]

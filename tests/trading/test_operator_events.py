@@ -20,7 +20,7 @@ from mmbot.trading.events import (
     StreamUp,
     Woken,
 )
-from mmbot.tsa.calendar import EASTERN, to_milliseconds
+from mmbot.underlying.calendar import EASTERN, to_milliseconds
 from mmbot.units import ONE_CONTRACT
 from tests.trading.builders import (
     LOW,

@@ -39,7 +39,8 @@ from mmbot.trading.events import (
 )
 from mmbot.trading.gates import Gate
 from mmbot.trading.orders import Order, OrderCause, OrderState
-from mmbot.trading.values import OrderReport, Refusal
+from mmbot.trading.values import OrderReport, OrderStatus, Refusal
+from mmbot.units import Count
 from tests.trading.builders import (
     HIGH,
     LOW,
@@ -213,6 +214,14 @@ def test_a_fill_is_booked_once_and_with_the_days_that_were_known() -> None:
     assert only(RecordFill, bench.handle(Filled(once), Filled(once))) == [
         RecordFill(once, 1, MarketView(belief=0.5, fair=0.5))
     ]
+
+
+@pytest.mark.parametrize("at", [1_795_874_400_456_000, 2**53, -(2**53), -62_135_596_800_000])
+def test_a_fill_of_no_time_that_there_is_is_booked_all_the_same(at: int) -> None:
+    bench = Bench()
+    bench.rest()
+    odd = fill("t-1", "o-bid", 400, at=at)
+    assert [record.fill for record in only(RecordFill, bench.handle(Filled(odd)))] == [odd]
 
 
 def test_a_fill_of_a_market_that_is_not_known_is_left_to_the_next_reading() -> None:
@@ -760,4 +769,36 @@ def test_an_order_that_such_a_report_says_is_filled_is_over() -> None:
     bench.handle(Filled(fill("t-1", order_id, place.count)))
     doubtful = report(place, order_id, filled=place.count, status="unknown")
     bench.handle(OrderReported(doubtful))
+    assert gone(bench, place)
+
+
+@pytest.mark.parametrize("status", ["resting", "ended"])
+def test_an_order_that_is_said_to_be_filled_beyond_its_size_is_queried(status: OrderStatus) -> None:
+    bench = Bench()
+    place, order_id = bench.rest()["bid"], "o-bid"
+    beyond = msgspec.structs.replace(
+        report(place, order_id, status=status), filled=Count(place.count + 1)
+    )
+    commands = bench.handle(OrderReported(beyond))
+    assert [query.order_id for query in only(QueryOrder, commands)] == [order_id]
+    assert live(bench, place).state is OrderState.UNKNOWN
+    bench.handle(OrderReported(report(place, order_id), queried=True))
+    assert live(bench, place).state is OrderState.RESTING
+    assert live(bench, place).filled == 0
+
+
+def test_an_order_said_to_have_fills_that_never_come_is_over_once_the_exchange_says_so() -> None:
+    bench = Bench()
+    place, order_id = bench.rest()["bid"], "o-bid"
+    stopped_from_quoting(bench)
+    bench.handle(order_cancelled(place.client_id, 0))
+    assert live(bench, place).state is OrderState.AWAITING_FILLS
+    asked = [bench.handle(Woken(), after=8_000) for _ in range(6)]
+    assert [len(only(QueryOrder, commands)) for commands in asked] == [0, 0, 0, 0, 1, 1]
+    ended = report(place, order_id, status="ended")
+    bench.handle(OrderReported(msgspec.structs.replace(ended, filled=place.count), queried=True))
+    assert live(bench, place).state is OrderState.AWAITING_FILLS
+    bench.handle(OrderReported(ended))
+    assert live(bench, place).state is OrderState.AWAITING_FILLS
+    bench.handle(OrderReported(ended, queried=True))
     assert gone(bench, place)

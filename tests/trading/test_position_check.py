@@ -64,6 +64,31 @@ def read_later(bench: Bench, *fills: Fill, held: int) -> list[Command]:
 # The comparison alone
 
 
+@pytest.mark.parametrize(
+    ("told", "what"),
+    [
+        (fill("real", "o-bid", 3000), "+30.00 at 0.4100"),
+        (fill("real", "o-bid", 300, price=4200), "+3.00 at 0.4200"),
+        (fill("real", "o-bid", 300, side="ask"), "-3.00 at 0.4100"),
+    ],
+)
+def test_a_fill_that_the_list_has_otherwise_is_named_as_both(told: Fill, what: str) -> None:
+    reports = FillReports()
+    reports.add(told, "stream", NOW)
+    (found,) = read_positions(reports, [REAL], {MIDDLE: Count(300)}, NOW + 1)
+    assert found.contradiction.startswith(
+        f"the account lists trade real (+3.00 at 0.4100), booked as trade real ({what}): "
+    )
+    assert found.invented == ()
+
+
+def test_a_fee_that_the_list_states_otherwise_is_no_contradiction() -> None:
+    reports = FillReports()
+    reports.add(fill("real", "o-bid", 300, fee=7), "stream", NOW)
+    (found,) = read_positions(reports, [REAL], {MIDDLE: Count(300)}, NOW + 1)
+    assert found.contradiction == ""
+
+
 def test_books_that_agree_are_no_contradiction() -> None:
     reports = FillReports()
     reports.add(REAL, "list", NOW)
@@ -182,6 +207,57 @@ def test_a_fill_that_neither_lists_nor_order_confirm_is_voided_and_its_market_sh
     commands = read_later(bench, REAL, held=300)
     assert "position.agrees" in notes(commands)
     assert bench.engine.state.market(MIDDLE).contradiction == ""
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        fill("real", "o-bid", 200),
+        fill("real", "o-bid", 3000),
+        fill("real", "o-bid", 300, price=5100),
+        fill("real", "o-bid", 300, side="ask"),
+        fill("real", "o-bid", 300, ticker=LOW),
+    ],
+)
+def test_a_fill_told_otherwise_than_it_is_listed_ends_as_the_account_has_it(told: Fill) -> None:
+    bench = quoting_with(told)
+    positions = {MIDDLE: Count(300), LOW: Count(0)}
+    bench.now += 6_000
+    commands = bench.handle(Reconciled((), (REAL,), {0: PLENTY}, positions, bench.now))
+    (voided,) = only(VoidFill, commands)
+    assert voided.fill == told
+    assert [each.fill for each in only(RecordFill, commands)] == [REAL]
+    (event_state,) = bench.engine.state.events.values()
+    assert event_state.portfolio.fills == (REAL,)
+    assert bench.reason().startswith("position_contradicts: the account lists trade real")
+    bench.handle(Reconciled((), (REAL,), {0: PLENTY}, positions, bench.now))
+    assert Gate.POSITION_CONTRADICTS not in bench.reason()
+
+
+def test_a_corrected_fill_of_the_ledger_is_no_news_of_the_stream() -> None:
+    bench = Bench()
+    bench.engine.state.recorded = (fill("real", "o-7", 200, at=NOW - 60_000),)
+    bench.start()
+    real = fill("real", "o-7", 300, at=NOW - 60_000)
+    commands = read_later(bench, real, held=300)
+    assert [each.fill for each in only(RecordFill, commands)] == [real]
+    (event_state,) = bench.engine.state.events.values()
+    assert [each.ids for each in event_state.fills] == [{"list": "real"}]
+
+
+def test_a_fill_told_otherwise_was_told_all_the_same() -> None:
+    bench = quoting_with(fill("real", "o-bid", 200, at=NOW + 2_000))
+    real = fill("real", "o-bid", 300, at=NOW + 2_000)
+    read_later(bench, real, held=300)
+    bench.handle(reading(bench, real, held=300))
+    assert "stream.silent" not in notes(bench.handle(Woken(), after=6_000))
+
+
+def test_a_fill_told_otherwise_stays_booked_while_the_accounts_statements_differ() -> None:
+    bench = quoting_with(fill("real", "o-bid", 200))
+    commands = read_later(bench, REAL, held=200)
+    assert not only(VoidFill, commands)
+    assert Gate.POSITION_CONTRADICTS in bench.reason()
 
 
 def test_an_order_that_is_not_listed_is_queried_before_its_fill_is_voided() -> None:

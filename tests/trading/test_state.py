@@ -5,7 +5,7 @@ import pytest
 from mmbot.trading.commands import Place
 from mmbot.trading.events import BeliefFormed, Filled, ListingRead, Woken, WriteRefused
 from mmbot.trading.state import EventState
-from mmbot.tsa.calendar import CalendarClock
+from mmbot.underlying.calendar import CalendarClock
 from tests.trading.builders import (
     HIGH,
     LOW,

@@ -105,6 +105,39 @@ def test_a_market_of_another_type_is_not_quoted() -> None:
     assert bench.reason(LOW) == ""
 
 
+def test_a_market_whose_strike_moves_is_not_quoted_and_its_neighbours_are() -> None:
+    bench = quoting()
+    moved = event(market(LOW), market(MIDDLE, strike=2_750_000), market(HIGH))
+    commands = bench.handle(ListingRead("", (moved,)))
+    assert {cancel.ticker for cancel in only(Cancel, commands)} == {MIDDLE}
+    assert bench.reason() == "unreadable: its strike was 2,700,000 and is 2,750,000"
+    assert bench.reason(LOW) == ""
+    bench.handle(ListingRead("", (bench.listed,)))
+    assert bench.reason() == ""
+
+
+def test_a_new_market_at_the_strike_of_a_known_one_is_not_added() -> None:
+    bench = quoting()
+    twin = msgspec.structs.replace(market(MIDDLE), ticker=f"{MIDDLE}-2")
+    commands = bench.handle(ListingRead("", (event(market(LOW), twin, market(HIGH)),)))
+    assert not only(Cancel, commands)
+    assert told(commands, "listing.unreadable") == [
+        {"ticker": f"{MIDDLE}-2", "reason": "another market has its strike of 2,700,000"}
+    ]
+    assert bench.engine.state.find_market(f"{MIDDLE}-2") is None
+
+
+@pytest.mark.parametrize("strike", [2, 2_700, 270_000_000])
+def test_a_market_at_a_strike_that_no_week_can_come_near_is_not_added(strike: int) -> None:
+    bench = quoting()
+    odd = msgspec.structs.replace(market(MIDDLE, strike=strike), ticker=f"{MIDDLE}-2")
+    commands = bench.handle(ListingRead("", (event(market(LOW), odd, market(HIGH)),)))
+    assert told(commands, "listing.unreadable") == [
+        {"ticker": odd.ticker, "reason": f"no week can settle near its strike of {strike:,}"}
+    ]
+    assert bench.engine.state.find_market(odd.ticker) is None
+
+
 # Results
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmbot.errors import BadInput
-from mmbot.tsa.pages import MOST_BYTES, TsaPage, page_path, parse_page
+from mmbot.tsa.pages import page_path, parse_page
+from mmbot.underlying.pages import MOST_BYTES, CountsPage
 
 CENTRED = 'style="text-align:center;"'
 
@@ -54,6 +55,32 @@ def test_of_several_years_only_the_first_column_is_read() -> None:
         ["3/2/2023", "2,364,011", "1,991,093", "1,107,534", "2,089,641", "2,143,619"],
     )
     assert parse_page(html).counts == ((dt.date(2023, 3, 2), 2364011),)
+
+
+@pytest.mark.parametrize(
+    "header", [["Date", "2025", "2026"], ["Date", "Prior year", "Current year"], ["Date", "2025"]]
+)
+def test_counts_that_are_not_headed_as_those_of_the_dates_year_are_not_read(
+    header: list[str],
+) -> None:
+    found = parse_page(page(header, ["11/24/2026", "2,500,100", "2,611,203"][: len(header)]))
+    assert found.counts == ()
+    assert found.doubts == (f"counts of 2026 are under {header[1]!r}",)
+
+
+def test_what_stands_beside_a_count_and_is_none_does_not_matter() -> None:
+    header = ["Date", "Numbers", "Change", "Notes"]
+    found = parse_page(page(header, ["11/24/2026", "2,611,203", "-2.5%", "Thanksgiving week"]))
+    assert found == CountsPage(((dt.date(2026, 11, 24), 2611203),))
+
+
+@pytest.mark.parametrize("tag", ["del", "s", "strike"])
+def test_what_is_struck_out_is_no_count(tag: str) -> None:
+    struck = f"<{tag}>2,611,203</{tag}>"
+    html = page(["Date", "Numbers"], ["11/24/2026", f"{struck} 2,615,000"], ["11/23/2026", struck])
+    found = parse_page(html)
+    assert found.counts == ((dt.date(2026, 11, 24), 2615000),)
+    assert found.doubts == ("'', for 2026-11-23, is not a count of passengers",)
 
 
 def test_a_drupal_view_is_read() -> None:
@@ -142,29 +169,29 @@ def test_footnote_marks_and_blanks_are_no_part_of_a_count(row: list[str]) -> Non
 
 
 def test_a_page_may_have_no_row_yet() -> None:
-    assert parse_page(page(HEADER)) == TsaPage(())
+    assert parse_page(page(HEADER)) == CountsPage(())
 
 
 def test_two_rows_of_one_day_that_agree_are_one() -> None:
-    assert parse_page(page(HEADER, GOOD, GOOD)) == TsaPage(READ)
+    assert parse_page(page(HEADER, GOOD, GOOD)) == CountsPage(READ)
 
 
 def test_two_rows_of_one_day_that_differ_are_a_doubt_about_that_day_alone() -> None:
     other = ["4/19/2026", "2,796,984"], ["4/19/2026", "2,796,948"]
-    assert parse_page(page(HEADER, *other, GOOD)) == TsaPage(
+    assert parse_page(page(HEADER, *other, GOOD)) == CountsPage(
         READ, ("2026-04-19 has 2,796,948 and 2,796,984",)
     )
 
 
 def test_a_table_that_comes_twice_is_read_as_one_and_its_header_is_no_row() -> None:
     once = page(HEADER, GOOD)
-    assert parse_page(once + once) == TsaPage(READ)
-    assert parse_page(page(HEADER, GOOD, HEADER)) == TsaPage(READ)
+    assert parse_page(once + once) == CountsPage(READ)
+    assert parse_page(page(HEADER, GOOD, HEADER)) == CountsPage(READ)
 
 
 def test_a_table_under_another_header_is_not_read() -> None:
     flights = page(["Date", "Flights"], ["4/18/2026", "45,000"])
-    assert parse_page(page(HEADER, GOOD) + flights) == TsaPage(READ)
+    assert parse_page(page(HEADER, GOOD) + flights) == CountsPage(READ)
 
 
 def test_a_page_that_is_cut_off_says_so() -> None:

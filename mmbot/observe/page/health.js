@@ -42,7 +42,7 @@ export function showHealth({ look, status, calendarOf }) {
     age("stream", ages.stream_ms),
     ["own orders", duration(ages.orders_ms), ""],
     ["forecast", duration(ages.belief_ms), ""],
-    age("page", ages.page_ms, "tsa.gov"),
+    age("page", ages.page_ms, "counts"),
     age("account", ages.account_ms),
     age("listing", ages.listing_ms),
     ["exchange answers", answers ? `${answers.median_ms.toFixed(1)} ms` : "none yet", ""],

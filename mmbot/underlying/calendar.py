@@ -1,7 +1,7 @@
-"""Weeks, event tickers, expected releases, and the calendar as a function of wall time.
+"""Weeks, event tickers, early releases, and the calendar as a function of wall time.
 
-TSA's days, the release times and the exchange's trading hours are New York's. An instant is an
-aware `datetime` or `Milliseconds` since the Unix epoch; time is an argument, no clock is read.
+Days, release times and the exchange's trading hours are New York's. An instant is an aware
+`datetime` or `Milliseconds` since the Unix epoch; time is an argument, no clock is read.
 """
 
 from __future__ import annotations
@@ -12,22 +12,24 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from mmbot.tsa.holidays import is_holiday_weekend
 from mmbot.units import Milliseconds
 
 EASTERN = ZoneInfo("America/New_York")
 
-# Source: the series' markets open Monday 10:00 and close Sunday 23:59, New York time.
+# Source: the markets of such a series open Monday 10:00 and close Sunday 23:59, New York time.
 _OPENING = dt.time(10, 0)
 _CLOSING = dt.time(23, 59)
 _SETTLEMENT = dt.time(10, 0)
+
+# The second day of the calendar and its last: any zone has all between, in milliseconds.
+_EARLIEST, _LATEST = -62_135_510_400_000, 253_402_214_400_000
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _EVENT_TICKER = re.compile(rf"[A-Z]+-(\d{{2}})({'|'.join(_MONTHS)})(\d{{2}})\Z", re.ASCII)
 
 
 class Week(msgspec.Struct, frozen=True, order=True):
-    """The seven days, Monday to Sunday, whose average one event settles on; named by its Sunday.
+    """The seven days, Monday to Sunday, whose counts one event is about; named by its Sunday.
 
     Raises:
         ValueError: `sunday` is another day of the week.
@@ -46,14 +48,14 @@ class Week(msgspec.Struct, frozen=True, order=True):
 
     @classmethod
     def from_event_ticker(cls, ticker: str) -> Week:
-        """Read the week from an event ticker such as `KXTSAW-26APR19`.
+        """Read the week from an event ticker such as `SERIES-26APR19`.
 
         Raises:
             ValueError: It is not an event ticker.
         """
         match = _EVENT_TICKER.match(ticker)
         if match is None:
-            raise ValueError(f"{ticker!r} is not an event ticker such as KXTSAW-26APR19")
+            raise ValueError(f"{ticker!r} is not an event ticker such as SERIES-26APR19")
         year, month, day = 2000 + int(match[1]), _MONTHS.index(match[2]) + 1, int(match[3])
         try:
             return cls(dt.date(year, month, day))
@@ -95,28 +97,6 @@ class Week(msgspec.Struct, frozen=True, order=True):
         """When the event is usually settled: the Monday after, once Sunday's count is out."""
         return dt.datetime.combine(self.following.monday, _SETTLEMENT, EASTERN)
 
-    def early_releases(self, earliest: dt.time, latest: dt.time) -> tuple[EarlyRelease, ...]:
-        """Return the windows in which counts of a holiday weekend may be published before Monday.
-
-        On Saturday and on Sunday, between the two times, the count of the day before may come. On
-        other weekends there are no windows.
-        """
-        friday, saturday = self.days[4:6]
-        if not is_holiday_weekend(saturday):
-            return ()
-        return tuple(
-            EarlyRelease(
-                day,
-                dt.datetime.combine(date, earliest, EASTERN),
-                dt.datetime.combine(date, latest, EASTERN),
-            )
-            for day, date in ((friday, saturday), (saturday, self.sunday))
-        )
-
-    def days_due(self, at: dt.datetime, release: dt.time) -> tuple[dt.date, ...]:
-        """Return the days whose count may be out at `at`, if none is released before `release`."""
-        return tuple(day for day in self.days if release_instant(day, release) <= at)
-
 
 class EarlyRelease(msgspec.Struct, frozen=True):
     """The count of `day` may come from `opens` on and before `closes_at`."""
@@ -124,19 +104,6 @@ class EarlyRelease(msgspec.Struct, frozen=True):
     day: dt.date
     opens: dt.datetime
     closes_at: dt.datetime
-
-
-def release_date(day: dt.date) -> dt.date:
-    """Return the date on which TSA is expected to publish the count of `day`.
-
-    The next weekday: counts of Friday, Saturday and Sunday are all published on Monday.
-    """
-    return day + dt.timedelta(days={4: 3, 5: 2}.get(day.weekday(), 1))
-
-
-def release_instant(day: dt.date, at: dt.time) -> dt.datetime:
-    """Return the instant of `at`, New York time, on the expected release date of `day`."""
-    return dt.datetime.combine(release_date(day), at, EASTERN)
 
 
 class CalendarClock(msgspec.Struct, frozen=True):
@@ -175,6 +142,10 @@ def to_milliseconds(at: dt.datetime) -> Milliseconds:
 
 
 def from_milliseconds(milliseconds: Milliseconds) -> dt.datetime:
-    """Return an instant as New York time."""
+    """Return an instant as New York time; one that no calendar has as the nearest that it has.
+
+    Whatever is heard as an instant can so be written down.
+    """
     epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    return (epoch + dt.timedelta(milliseconds=milliseconds)).astimezone(EASTERN)
+    known = min(max(milliseconds, _EARLIEST), _LATEST)
+    return (epoch + dt.timedelta(milliseconds=known)).astimezone(EASTERN)

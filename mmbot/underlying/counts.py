@@ -7,33 +7,28 @@ a past year, are used only for days without a published one.
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import enum
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
 
 from mmbot.errors import BadInput
-from mmbot.tsa.calendar import EASTERN, Week, release_instant, to_milliseconds
+from mmbot.underlying.calendar import EASTERN, Week, to_milliseconds
 
-# The lowest day on record, in April 2020, had 87,534 passengers, and no day has had four million.
-LEAST, MOST = 10_000, 9_999_999
-
-_DAY, _PUBLISHED, _ARCHIVED = "date", "as_published", "archived"
-_NINE = dt.time(9, 0)
+# No statistic counts more in a day; the bounds of each are its own.
+_MOST = 10**12
 
 
 class Vintage(msgspec.Struct, frozen=True):
     """One value of a day's count.
 
     Attributes:
-        count: Passengers.
+        count: How many were counted.
         seen: When it was first seen, or is assumed to have been published.
         archived: Whether it is from the page of a past year.
     """
@@ -71,17 +66,21 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
         held = self.vintages[day]
         return next((v for v in held if not v.archived), held[0]).count
 
-    def settling_count(self, day: dt.date) -> int:
+    def settling_count(self, day: dt.date, due: dt.datetime | None = None) -> int:
         """Return the count that `day` settles on.
 
         The first published count, or its last revision before the settlement; the archived count if
         there is no other.
+
+        Args:
+            day: The day.
+            due: When its week is settled; on the Monday after it unless given.
         """
         held = self.vintages[day]
         published = [v for v in held if not v.archived]
         if len(published) < 2:
             return (published or held)[0].count
-        due = Week.of(day).settles
+        due = due or Week.of(day).settles
         in_time = [v.count for v in published if v.seen < due]
         return in_time[-1] if in_time else published[0].count
 
@@ -128,8 +127,8 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
         Raises:
             BadInput: The count is out of bounds, or the day was not over at `seen`.
         """
-        if not LEAST <= count <= MOST:
-            raise BadInput(f"{count:,} passengers on {day} cannot be a count of a day")
+        if not 0 < count <= _MOST:
+            raise BadInput(f"{count:,} on {day} cannot be a count of a day")
         if seen.astimezone(EASTERN).date() <= day:
             raise BadInput(f"a count of {day} cannot be out at {seen:%Y-%m-%d %H:%M %Z}")
         held = self.vintages.get(day, ())
@@ -160,7 +159,7 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
             BadInput: There are no counts.
         """
         if self.last_day is None:
-            raise BadInput("there are no daily counts; read some from a file or from tsa.gov")
+            raise BadInput("there are no daily counts; read some from a file or from their page")
         first = min(self.vintages)
         start = first.toordinal()
         values = [math.nan] * (self.last_day.toordinal() - start + 1)
@@ -173,82 +172,6 @@ def _of_dict(vintages: dict[dt.date, tuple[Vintage, ...]]) -> Counts:
     return Counts(MappingProxyType(vintages))
 
 
-def assumed_release(day: dt.date) -> dt.datetime:
-    """Return the assumed release of `day`, where no time was recorded: 09:00 in New York.
-
-    In 2022 every day was published on the next; since then weekends are published on Monday.
-    """
-    if day.year == 2022:
-        return dt.datetime.combine(day + dt.timedelta(days=1), _NINE, EASTERN)
-    return release_instant(day, _NINE)
-
-
-def load_counts(path: Path) -> Counts:
-    """Read the counts in a CSV file; see `read_counts_csv`.
-
-    Raises:
-        BadInput: The file cannot be read, or is not in that format.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise BadInput(f"{path} is not a text file in UTF-8") from None
-    return read_counts_csv(text.splitlines(), str(path))
-
-
-def read_counts_csv(lines: Iterable[str], source: str) -> Counts:
-    """Read lines with the columns `date` and `as_published`, `archived`, or both; one day a line.
-
-    The first line names the columns, in any order and beside any others. Either count may be blank.
-    A published count, or an archived one that is alone, is taken as seen at its assumed release; an
-    archived one beside it at the assumed release of the last day of its year.
-
-    Raises:
-        BadInput: There are no counts or a line is wrong; `source` and its number say where.
-    """
-    vintages: dict[dt.date, tuple[Vintage, ...]] = {}
-    for number, row in _rows(lines, source):
-        where = f"{source}, line {number}"
-        day = _parse_day(row[_DAY], where)
-        if day in vintages:
-            raise BadInput(f"{where}: {day} comes a second time; keep one line a day")
-        published, archived = row.get(_PUBLISHED, ""), row.get(_ARCHIVED, "")
-        vintages[day] = _parse_vintages(day, published, archived, where)
-    if not vintages:
-        raise BadInput(f"{source} holds no counts; it needs lines such as 2026-04-16,2705217,")
-    return Counts(MappingProxyType(vintages))
-
-
-def _rows(lines: Iterable[str], source: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield each line's number, and its cells by the names of their columns."""
-    reader = csv.reader(lines, strict=True)
-    try:
-        header = [name.strip().lower() for name in next(reader, [])]
-        _check_header(header, source)
-        for row in reader:
-            if row and len(row) != len(header):
-                where = f"{source}, line {reader.line_num}"
-                raise BadInput(f"{where}: {len(row)} columns where {len(header)} belong")
-            if row:
-                yield reader.line_num, dict(zip(header, row, strict=True))
-    except csv.Error as error:
-        raise BadInput(f"{source}, line {reader.line_num}: {error}") from None
-
-
-def _check_header(header: list[str], source: str) -> None:
-    """Refuse a first line that does not name the columns that are read, each once."""
-    read = [name for name in header if name in {_DAY, _PUBLISHED, _ARCHIVED}]
-    if _DAY in read and len(read) > 1 and len(set(read)) == len(read):
-        return
-    shown = repr(",".join(header)[:60]) if header else "nothing"
-    raise BadInput(
-        f"{source} must start with '{_DAY},{_PUBLISHED},{_ARCHIVED}', of which one of the last two "
-        f"may be missing and beside which others may stand, not with {shown}"
-    )
-
-
 def missing_days(counts: Counts) -> tuple[dt.date, ...]:
     """Return the days between the first and the last with a count that have none."""
     if counts.last_day is None:
@@ -256,34 +179,3 @@ def missing_days(counts: Counts) -> tuple[dt.date, ...]:
     first = min(counts.vintages)
     days = (first + dt.timedelta(days=n) for n in range((counts.last_day - first).days))
     return tuple(day for day in days if day not in counts)
-
-
-def _parse_day(text: str, where: str) -> dt.date:
-    try:
-        day = dt.date.fromisoformat(text)
-    except ValueError:
-        day = None
-    if day is None or day.isoformat() != text or not 2001 <= day.year <= 2099:
-        raise BadInput(f"{where}: {text[:40]!r} is not a date such as 2026-04-16")
-    return day
-
-
-def _parse_vintages(day: dt.date, published: str, archived: str, where: str) -> tuple[Vintage, ...]:
-    if not published and not archived:
-        raise BadInput(f"{where}: {day} has no count; fill one in or delete the line")
-    if not published:
-        return (Vintage(_parse_count(archived, where), assumed_release(day), archived=True),)
-    first = Vintage(_parse_count(published, where), assumed_release(day))
-    if not archived:
-        return (first,)
-    rewritten = assumed_release(dt.date(day.year, 12, 31))
-    return first, Vintage(_parse_count(archived, where), rewritten, archived=True)
-
-
-def _parse_count(text: str, where: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 9 and LEAST <= int(text) <= MOST):
-        raise BadInput(
-            f"{where}: {text[:40]!r} is not a count of passengers from {LEAST:,} to {MOST:,},"
-            " written without commas"
-        )
-    return int(text)

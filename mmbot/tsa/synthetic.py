@@ -11,7 +11,6 @@ import math
 import random
 from typing import Final
 
-LABEL: Final = "synthetic counts"
 FIRST_DAY: Final = dt.date(2022, 1, 1)
 
 # Mean daily count, in millions (TSA's yearly totals over the days of the year).

@@ -8,25 +8,27 @@ import statistics
 
 import pytest
 
-from mmbot.exchange.synthetic import FIRST_DAY, daily_counts
 from mmbot.exchange.timetable import releases
-from mmbot.exchange.tsa_site import PATH, TsaSite
+from mmbot.exchange.website import Website
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
-from mmbot.tsa.calendar import EASTERN, CalendarClock, to_milliseconds
 from mmbot.tsa.pages import parse_page
+from mmbot.tsa.synthetic import FIRST_DAY, daily_counts
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.calendar import EASTERN, CalendarClock, to_milliseconds
 
+PATH = "/travel/passenger-volumes"
 LAST = dt.date(2026, 4, 26)
 COUNTS = daily_counts(LAST, seed=1)
 BROWSER = ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64)")
 
 
-def site(archived: dict[dt.date, int] | None = None) -> TsaSite:
-    planned = releases(dt.date(2026, 4, 1), LAST, random.Random(1))
-    return TsaSite(COUNTS, archived or COUNTS, planned, CalendarClock(), "synthetic counts")
+def site(archived: dict[dt.date, int] | None = None) -> Website:
+    planned = releases(dt.date(2026, 4, 1), LAST, random.Random(1), TSA)
+    return Website(TSA, COUNTS, archived or COUNTS, planned, CalendarClock(), "synthetic counts")
 
 
 def get(
-    website: TsaSite, at: dt.datetime, path: str = PATH, *headers: tuple[str, str]
+    website: Website, at: dt.datetime, path: str = PATH, *headers: tuple[str, str]
 ) -> HttpAnswer:
     request = HttpRequest("GET", path, headers=(BROWSER, *headers))
     return website.answer(request, to_milliseconds(at))

@@ -2,25 +2,17 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import os
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mmbot.errors import BadInput
-from mmbot.tsa.calendar import EASTERN, Week, release_instant
-from mmbot.tsa.counts import (
-    LEAST,
-    MOST,
-    CountChange,
-    Counts,
-    assumed_release,
-    load_counts,
-    missing_days,
-    read_counts_csv,
-)
+from mmbot.tsa.pages import LEAST, MOST
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.calendar import EASTERN, Week
+from mmbot.underlying.counts import CountChange, Counts, missing_days
+from mmbot.underlying.counts_file import read_counts_csv
 
 HEADER = "date,as_published,archived"
 MONDAY = dt.date(2026, 4, 13)
@@ -32,7 +24,7 @@ def eastern(day: dt.date, hour: int, minute: int = 0) -> dt.datetime:
 
 
 def read(*lines: str) -> Counts:
-    return read_counts_csv((HEADER, *lines), "counts.csv")
+    return read_counts_csv((HEADER, *lines), "counts.csv", TSA)
 
 
 def observed(*seen: tuple[dt.date, int, dt.datetime]) -> Counts:
@@ -77,6 +69,13 @@ def test_a_correction_after_the_settlement_does_not_settle() -> None:
     assert counts.settling_count(MONDAY) == 2_500_000
 
 
+def test_a_statistic_that_settles_later_may_be_corrected_for_longer() -> None:
+    late = Week.of(MONDAY).settles + dt.timedelta(hours=4)
+    counts = observed((MONDAY, 2_500_000, eastern(TUESDAY, 8, 30)), (MONDAY, 2_400_000, late))
+    assert counts.settling_count(MONDAY, late + dt.timedelta(hours=1)) == 2_400_000
+    assert counts.settling_count(MONDAY, late) == 2_500_000
+
+
 def test_seeing_the_same_count_again_changes_nothing() -> None:
     counts = observed((MONDAY, 2_500_000, eastern(TUESDAY, 8, 30)))
     again, change = counts.observe(MONDAY, 2_500_000, eastern(TUESDAY, 9))
@@ -110,23 +109,7 @@ def test_a_day_that_is_not_over_cannot_have_a_count() -> None:
 
 def test_an_absurd_count_is_refused() -> None:
     with pytest.raises(BadInput, match="cannot be a count"):
-        Counts().observe(MONDAY, MOST + 1, eastern(TUESDAY, 9))
-
-
-@pytest.mark.parametrize(
-    ("day", "release"),
-    [
-        (dt.date(2026, 4, 13), dt.date(2026, 4, 14)),
-        (dt.date(2026, 4, 17), dt.date(2026, 4, 20)),
-        (dt.date(2026, 4, 19), dt.date(2026, 4, 20)),
-        (dt.date(2022, 4, 15), dt.date(2022, 4, 16)),
-        (dt.date(2022, 4, 17), dt.date(2022, 4, 18)),
-    ],
-)
-def test_a_count_is_assumed_to_come_out_by_the_rule_of_its_year(
-    day: dt.date, release: dt.date
-) -> None:
-    assert assumed_release(day) == eastern(release, 9)
+        Counts().observe(MONDAY, 0, eastern(TUESDAY, 9))
 
 
 def test_a_view_holds_what_was_out_at_that_instant_and_no_more() -> None:
@@ -189,102 +172,13 @@ def test_vintages_stay_in_the_order_they_were_seen(seen: list[tuple[int, int, in
     counts = Counts()
     for day, count, minutes in seen:
         date = MONDAY + dt.timedelta(days=day)
-        at = release_instant(date, dt.time(7)) + dt.timedelta(minutes=minutes)
+        at = TSA.release(date, dt.time(7)) + dt.timedelta(minutes=minutes)
         counts, _ = counts.observe(date, count, at)
     for held in counts.vintages.values():
         assert [v.seen for v in held] == sorted(v.seen for v in held)
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("2026-4-13,2500000,", "line 3: '2026-4-13' is not a date"),
-        ("20260413,2500000,", "is not a date"),
-        ("2026-02-30,2500000,", "is not a date"),
-        ("1026-02-20,2500000,", "is not a date"),
-        ('2026-04-13,"2,500,000",', "line 3: '2,500,000' is not a count"),
-        ("2026-04-13,-2500000,", "is not a count"),
-        ("2026-04-13,2500000.0,", "is not a count"),
-        ("2026-04-13,25,", "is not a count"),
-        ("2026-04-13,99999999,", "is not a count"),
-        ("2026-04-13,2_500_000,", "is not a count"),
-        ("2026-04-13, 2500000,", "is not a count"),
-        ("2026-04-13,,", "line 3: 2026-04-13 has no count"),
-        ("2026-04-12,2500000,", "line 3: 2026-04-12 comes a second time"),
-        ("2026-04-13,2500000", "line 3: 2 columns"),
-        ('2026-04-13,"2500000,', "line 3: "),
-    ],
-)
-def test_a_bad_line_is_refused_with_its_number(line: str, said: str) -> None:
-    with pytest.raises(BadInput) as refusal:
-        read("2026-04-12,2400000,", line)
-    assert str(refusal.value).startswith("counts.csv, line 3: ")
-    assert said in str(refusal.value)
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [
-        ("date,as_published", "2026-04-13,2500000"),
-        ("as_published,date", "2500000,2026-04-13"),
-        ("weekday, Date ,as_published,note", "Mon,2026-04-13,2500000,x"),
-        ("archived,as_published,date", ",2500000,2026-04-13"),
-    ],
-)
-def test_columns_may_be_in_any_order_and_beside_others(lines: tuple[str, ...]) -> None:
-    assert read_counts_csv(lines, "counts.csv") == read("2026-04-13,2500000,")
 
 
 def test_a_day_that_is_missing_inside_is_known() -> None:
     counts = read("2026-04-13,2500000,", "2026-04-16,2400000,")
     assert missing_days(counts) == (dt.date(2026, 4, 14), dt.date(2026, 4, 15))
     assert missing_days(read("2026-04-13,2500000,")) == missing_days(Counts()) == ()
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [
-        (),
-        ("day,count",),
-        ("date",),
-        ("as_published,archived",),
-        ("date,date,as_published",),
-        ("2026-04-13,2500000,",),
-    ],
-)
-def test_a_wrong_header_is_refused(lines: tuple[str, ...]) -> None:
-    with pytest.raises(BadInput, match="must start with 'date,as_published,archived'"):
-        read_counts_csv(lines, "counts.csv")
-
-
-def test_a_header_alone_is_refused() -> None:
-    with pytest.raises(BadInput, match="holds no counts"):
-        read()
-
-
-def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"none\.csv cannot be read"):
-        load_counts(tmp_path / "none.csv")
-
-
-def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "counts.csv"
-    path.write_bytes(b"\xff\xfe" + HEADER.encode("utf-16-le"))
-    with pytest.raises(BadInput, match="UTF-8"):
-        load_counts(path)
-
-
-def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "counts.csv"
-    path.write_text(f"{HEADER}\r\n2026-04-13,2500000,\r\n", encoding="utf-8-sig")
-    assert load_counts(path).latest(MONDAY) == 2500000
-
-
-def test_the_real_file_is_read_whole() -> None:
-    if "MMBOT_DATA" not in os.environ:
-        pytest.skip("MMBOT_DATA does not name the directory of the real counts")
-    counts = load_counts(Path(os.environ["MMBOT_DATA"]) / "tsa" / "daily_counts.csv")
-    first, values = counts.series()
-    assert first == dt.date(2019, 1, 1)
-    assert len(counts) == len(values)
-    assert counts.is_archived(dt.date(2023, 10, 25))

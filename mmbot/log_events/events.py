@@ -1,12 +1,6 @@
-"""Every event of the log: its levels, its fields, what it means. The log is an interface.
-
-`docs/log.md` is made from these tables, and the tests hold every line that is written to them: a
-new event, or a new field, needs its line here.
-"""
+"""Every event of the log: its levels, its fields, what it means."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 import msgspec
 
@@ -31,13 +25,6 @@ def _event(levels: str, what: str, fields: str = "", optional: str = "") -> LogE
     return LogEvent(tuple(levels.split()), what, tuple(fields.split()), tuple(optional.split()))
 
 
-# Fields that any line may have: what structlog adds.
-COMMON = {
-    "event": "the name of the event",
-    "level": "debug, info, warning or error",
-    "timestamp": "when the line was written, ISO 8601, UTC",
-    "exception": "a traceback, where a part has failed",
-}
 _ORDER = "event_ticker market client_order_id side price count"
 
 EVENTS: dict[str, LogEvent] = {
@@ -109,6 +96,9 @@ EVENTS: dict[str, LogEvent] = {
         "warning", "their port cannot be had; tried again", "port reason"
     ),
     "alert.not_sent": _event("warning", "an address takes no alert", "address reason"),
+    "alert.no_addresses": _event(
+        "warning", "the file of the addresses cannot be read; those known are used", "reason"
+    ),
     "alert.sent_again": _event("info", "it takes them again", "address"),
     "report.written": _event("info", "the report of a settled week is written", "path"),
     "report.not_written": _event("warning", "it is not", "event_ticker reason"),
@@ -127,6 +117,9 @@ EVENTS: dict[str, LogEvent] = {
     "dashboard.command": _event("info", "somebody with the token asks for a command", "command"),
     "dashboard.viewer_dropped": _event("info", "somebody reads it too slowly", "waiting"),
     "dashboard.failed": _event("error", "it could not be shown; its viewers come back"),
+    "http.refused": _event(
+        "debug", "a client of the web pages speaks no HTTP, or is one too many", "reason"
+    ),
     # Counts and forecast
     "counts.read": _event("info", "the history is complete", "days last_day digest"),
     "counts.published": _event("info", "a day's count is out", "day count"),
@@ -153,6 +146,11 @@ EVENTS: dict[str, LogEvent] = {
         "event_ticker known mean moved sd method members effective_weeks heaviest digest",
     ),
     "belief.impossible": _event("error", "no forecast can be made", "week reason"),
+    "belief.left_out": _event(
+        "warning",
+        "more weeks are listed than have a belief: from this one on, those without are not quoted",
+        "week most",
+    ),
     "belief.exposure": _event(
         "info",
         "what stood on the wrong side of a new fair value until it was off",
@@ -276,164 +274,3 @@ EVENTS: dict[str, LogEvent] = {
     ),
     "fill.unreadable": _event("warning", "a fill cannot be read", "market reason"),
 }
-
-# What each field is, and in which unit.
-FIELDS: dict[str, str] = {
-    "account_age_ms": "milliseconds since the account was read; null if never",
-    "active": "whether it is traded",
-    "address": "number and kind of an address of alerts, such as `1: mailtos`",
-    "against": "the clock that was compared: `exchange` or `machine`",
-    "age_ms": "milliseconds from the sending of a frame to its arrival",
-    "ahead_ms": "milliseconds by which the bot's time is ahead; negative if behind",
-    "ask": "price of the own ask; null without one",
-    "at": "when it happened, ISO 8601, New York",
-    "balance": "dollars, over all shards; null if not read",
-    "before": "what it was before",
-    "belief_age_ms": "milliseconds since the running week's forecast was formed; null if never",
-    "bid": "price of the own bid; null without one",
-    "calendar": "the calendar's time, ISO 8601, New York",
-    "cap": "contracts that may fill in 15 seconds",
-    "capacity": "tokens at most",
-    "cent_seconds": "cents times contracts times seconds",
-    "changed": "each key that has changed, as `table.key`: its old value -> its new one",
-    "channel": "channel of the stream",
-    "checks": "names of checks",
-    "client_order_id": "the bot's id of an order; it begins with the session",
-    "closes": "milliseconds since the epoch",
-    "code": "number of the stream's error",
-    "command": "`halt`, `resume`, `pause` or `unpause`",
-    "count": "contracts of an order or a fill: text of two decimals; of a day: passengers",
-    "counts": "address of the counts",
-    "coverage80": "share of past outcomes within their 80 % intervals",
-    "danger_cents": "cents by which the order was on the wrong side; negative if it was not",
-    "day": "date",
-    "days": "number of days; of counts.missing: list of dates",
-    "detail": "text",
-    "deviations": "standard deviations from the forecast",
-    "digest": "what identifies the exact inputs",
-    "directory": "path",
-    "effective_weeks": "number of past weeks, by their weights",
-    "event_ticker": "Kalshi's event, such as KXTSAW-26APR19",
-    "exchange": "address of the exchange",
-    "exit_code": "exit code",
-    "expected_fee": "dollars: text of six decimals",
-    "failed": "how many failed in a row",
-    "failures": "how many failed in a row",
-    "fair": "fair value of YES in dollars; null if not known",
-    "fee": "dollars: text of six decimals",
-    "fee_each": "dollars a contract is expected to pay: text of four decimals; absent if none",
-    "feed_age_ms": "milliseconds since the exchange sent the last frame; null if never",
-    "filled": "contracts: text of two decimals",
-    "fills": "number of fills",
-    "first_published": "passengers, as they were published first",
-    "found": "number of own orders",
-    "frames": "number of frames",
-    "gates": "object: each shut gate and how many markets it shuts",
-    "group": "id of the order group",
-    "halted": "whether the operator has halted quoting",
-    "heaviest": "list: past weeks of the largest weights, with their parts",
-    "helper": "name of the part",
-    "known": "number of published days of the week",
-    "lag_ms": "milliseconds by which the event loop was late",
-    "last_day": "date",
-    "left": "number of own orders; null if unknown",
-    "library": "name of the library",
-    "lines": "number of lines",
-    "live_orders": "number of own orders that may be live",
-    "log_dropped": "lines dropped since the start",
-    "margin": "the margin in force, or one for each number of published days",
-    "market": "Kalshi's market, such as KXTSAW-26APR19-A2.40",
-    "markets": "number of markets",
-    "mean": "passengers",
-    "members": "object: each method and its weight",
-    "method": "name of the forecast method",
-    "mid": "midpoint of the market in dollars of YES; null without one",
-    "mode": "paper, demo or live",
-    "moved": "passengers by which the mean moved; null the first time",
-    "name": "name of the check",
-    "of": "number of weeks to forecast",
-    "order_id": "the exchange's id of an order; empty if it never told",
-    "order_us": "microseconds from the reading of a frame to the writing of an order",
-    "orders": "number of orders",
-    "orders_age_ms": "milliseconds since the stream last told of an own order; null if never",
-    "others": "number of orders that are not the bot's",
-    "owed": "contracts that were filled and never reported: text of two decimals",
-    "page_age_ms": "milliseconds since tsa.gov was read; null if never",
-    "path": "path",
-    "pause_seconds": "seconds",
-    "payout": "dollars: text of six decimals",
-    "pnl": "dollars: text of six decimals",
-    "pnl_today_fair": "dollars, positions at fair value; null if one cannot be valued",
-    "pnl_today_worst": "dollars, every event in its worst outcome",
-    "pnl_week_fair": "dollars, the running week at fair value; null if it cannot be valued",
-    "pnl_week_worst": "dollars, the running week in its worst outcome",
-    "port": "number of the port",
-    "position": "contracts, + YES, - NO: text of two decimals",
-    "price": "dollars of YES: text of four decimals",
-    "problems": "list of sentences: what a person should see to",
-    "quoted": "number of markets with an own order",
-    "reason": "why: a gate, or text; empty if there is none",
-    "reconciled": "whether the account has been read since the stream came up",
-    "refill": "tokens a second",
-    "refusal": "why, in one word: the gate that it shuts",
-    "regridded": "whether it has another price grid",
-    "remaining": "contracts that are to rest: text of two decimals",
-    "reservation": "what one more YES is worth to the holder, in dollars; null if not priced",
-    "risk_cent_seconds": "what each new belief left at risk: cents x contracts x seconds",
-    "sd": "passengers: the standard deviation",
-    "seconds": "seconds",
-    "session": "text",
-    "shard": "number of the exchange's shard",
-    "side": "bid (buys YES) or ask (sells it)",
-    "sides": "likelier or both",
-    "signal": "name of the signal",
-    "since": "when it began, ISO 8601, New York",
-    "state": "of a check: ok, warn, wait or fail; of an order: its state",
-    "stopping": "whether the daemon was told to stop",
-    "streaming": "whether everything on the stream is subscribed",
-    "strike": "passengers above which YES pays",
-    "terms": "what makers pay: a kind of fee, and its multiplier where that is not one",
-    "terms_before": "what they paid before",
-    "ticker": "Kalshi's event or market",
-    "tickers": "list of markets",
-    "trade_id": "the exchange's id of a trade",
-    "unknown_words": "object: each word and how often it came",
-    "unreadable": "object: what of the listing cannot be read, by event or market",
-    "url": "address on this machine",
-    "usual": "text: the usual range",
-    "value": "what YES pays, in dollars: text of four decimals",
-    "waiting": "events that wait for the reader",
-    "waits_for": "text",
-    "waits_for_restart": "the keys that differ and keep their value until a restart",
-    "week": "date of the Sunday that names the week",
-    "weeks": "number of past weeks",
-    "without": "list of methods that cannot be fitted here",
-    "word": "the word, and where it stood",
-    "write": "place, cancel, renew or decrease",
-    "year": "year",
-}
-
-
-def objection(name: str, level: str, fields: Iterable[str]) -> str:
-    """Return what of a line is not documented; empty if all is."""
-    event = EVENTS.get(name)
-    if event is None:
-        return f"there is no event {name!r}: it needs a line in mmbot/log_events.py"
-    given = set(fields) - COMMON.keys()
-    unknown = given - {*event.fields, *event.optional}
-    absent = set(event.fields) - given
-    if unknown or absent:
-        return f"{name}: fields that are not documented {sorted(unknown)}, absent {sorted(absent)}"
-    return "" if level in event.levels else f"{name} is not documented at level {level}"
-
-
-def documentation() -> str:
-    """Return both tables as Markdown."""
-    lines = ["| event | level | what | fields |", "|---|---|---|---|"]
-    for name, event in EVENTS.items():
-        fields = ", ".join([*event.fields, *(f"{each} (not always)" for each in event.optional)])
-        lines.append(f"| `{name}` | {', '.join(event.levels)} | {event.what} | {fields} |")
-    lines += ["", "| field | what it is |", "|---|---|"]
-    for name, what in (COMMON | FIELDS).items():
-        lines.append(f"| `{name}` | {what} |")
-    return "\n".join(lines) + "\n"

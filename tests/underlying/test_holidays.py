@@ -5,7 +5,7 @@ import datetime as dt
 import holidays as published
 import pytest
 
-from mmbot.tsa.holidays import FEDERAL, RULES, easter, is_holiday_weekend, super_bowl
+from mmbot.underlying.holidays import FEDERAL, RULES, easter, is_holiday_weekend, super_bowl
 
 YEARS = range(2019, 2041)
 OFFICIAL = {

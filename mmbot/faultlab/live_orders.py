@@ -1,0 +1,169 @@
+"""The bot's orders that rest on the exchange, as the exchange tells of them, each checked alone.
+
+What the bot cannot know is told apart here: an order that an earlier session had under way, and one
+that a report has ended falsely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from mmbot.exchange.facts import AccountFilled, OrderChanged
+from mmbot.exchange.order_types import ExchangeOrder
+from mmbot.faultlab.agreement import InvariantBroken
+from mmbot.faultlab.placement_checks import SKEW_MS
+from mmbot.faultlab.traffic import CreateRequest
+from mmbot.trading.values import CLIENT_ID_PREFIX, Side
+from mmbot.units import Milliseconds, Price
+
+# How long after a report that ended an order falsely the bot may take it for over: until a reading
+# of the account lists it once more, a query confirms that it rests, and what was placed in its
+# place is cancelled, all of which may fail a few times.
+_FALSELY_OVER_MS: Final = 40_000
+# How long the book that the bot sees may show an own order that has ended: the answer to its cancel
+# may be late, and the stream later still.
+_STILL_SHOWN_MS: Final = 30_000
+
+
+class LiveOrders:
+    """What rests, by order id.
+
+    Raises:
+        InvariantBroken: An order must not rest so; raised by whatever method finds it.
+    """
+
+    def __init__(self, lifetime: Milliseconds) -> None:
+        """Begin with none; no order may rest for longer than `lifetime` unless it is renewed."""
+        self.resting: dict[str, ExchangeOrder] = {}
+        self.placed = 0
+        self.session = ""
+        # Since when the operator has halted the bot, in true milliseconds.
+        self.halted_at: Milliseconds | None = None
+        # The time of the last fact.
+        self.now: Milliseconds = 0
+        self._lifetime = lifetime
+        # Orders that a session had under way at its end, and that came to rest in a later one.
+        self._late: set[str] = set()
+        # When an own order at that price ended last.
+        self._lately_ours: dict[tuple[str, Side, Price], Milliseconds] = {}
+        # When a report last ended an order falsely, by client id.
+        self._false_ends: dict[str, Milliseconds] = {}
+
+    def __iter__(self) -> Iterator[ExchangeOrder]:
+        """Return the resting orders, the oldest first."""
+        return iter(self.resting.values())
+
+    def changed(self, fact: OrderChanged) -> None:
+        """Follow what has become of an own order, and check that it may rest so."""
+        order = fact.order
+        if fact.reason == "SelfTradeCancel":
+            raise InvariantBroken("self_cross", f"{shown(order)} met another order of ours")
+        if order.status != "resting":
+            if self.resting.pop(order.order_id, None) is not None:
+                self._lately_ours[order.ticker, order.side, order.price] = fact.at
+            return
+        before = self.resting.get(order.order_id)
+        self.resting[order.order_id] = order
+        self._check_protections(order, fact.at)
+        if before is None:
+            self.placed += 1
+            if session_of(order) != self.session:
+                self._late.add(order.order_id)
+            self._check_alone(order)
+        elif (order.expires_ms or 0) > (before.expires_ms or 0):
+            self._late.discard(order.order_id)
+            if not self.may_be_taken_for_over(order):
+                self._false_ends.pop(order.client_order_id, None)
+            self._check_alone(order, renewed=True)
+
+    def ended_falsely(self, client_id: str, now: Milliseconds) -> None:
+        """Follow a report that ends an order which rests."""
+        self.now = self._false_ends[client_id] = now
+
+    def may_be_taken_for_over(self, order: ExchangeOrder) -> bool:
+        """Return whether a report has ended an order falsely so lately that it may be believed."""
+        told = self._false_ends.get(order.client_order_id)
+        return told is not None and self.now < told + _FALSELY_OVER_MS
+
+    def is_unforeseen(self, order: ExchangeOrder | AccountFilled) -> bool:
+        """Return whether the bot need not have reckoned with what an order does."""
+        return order.order_id in self._late or order.client_order_id in self._false_ends
+
+    def own(self) -> Iterator[ExchangeOrder]:
+        """Return what the present session has placed and must know to rest."""
+        for order in self:
+            if session_of(order) == self.session and not self.may_be_taken_for_over(order):
+                yield order
+
+    def prices_lately_ours(self, sent: CreateRequest) -> Collection[Price]:
+        """Return where own orders on its side ended so lately that a book may still show them."""
+        since = self.now - _STILL_SHOWN_MS
+        return {
+            price
+            for (ticker, side, price), ended in self._lately_ours.items()
+            if (ticker, side) == (sent.ticker, sent.side) and ended >= since
+        }
+
+    def check_met_by(self, sent: CreateRequest) -> None:
+        """Check that an order that is sent meets none of these."""
+        for order in self:
+            meets = order.side != sent.side and order.ticker == sent.ticker
+            meets = meets and not self.may_be_taken_for_over(order)
+            if meets and (sent.price >= order.price) == (sent.side == "bid"):
+                raise InvariantBroken("self_cross", f"{sent.client_id} would meet {shown(order)}")
+
+    def check_none(self, invariant: str, told: str) -> None:
+        """Check that no order rests; `told` is what an order that does is said to do."""
+        for order in self:
+            raise InvariantBroken(invariant, f"{shown(order)} {told}")
+
+    def _check_protections(self, order: ExchangeOrder, now: Milliseconds) -> None:
+        missing = [
+            name
+            for name, there in (
+                ("expiry", order.expires_ms is not None),
+                ("post_only", order.post_only),
+                ("cancel_on_pause", order.cancel_on_pause),
+                ("group", order.group_id is not None),
+            )
+            if not there
+        ]
+        if missing:
+            raise InvariantBroken("fence", f"{shown(order)} rests without {', '.join(missing)}")
+        if (order.expires_ms or 0) > now + self._lifetime + SKEW_MS:
+            raise InvariantBroken("fence", f"{shown(order)} would outlive its lifetime")
+        halted = self.halted_at
+        if halted is not None and (order.expires_ms or 0) > halted + self._lifetime + SKEW_MS:
+            raise InvariantBroken("halted", f"{shown(order)} was placed or renewed after the halt")
+
+    def _check_alone(self, order: ExchangeOrder, *, renewed: bool = False) -> None:
+        """Check that no order rests on its side or meets it; an earlier session may leave one."""
+        for other in self:
+            if other.order_id == order.order_id or other.ticker != order.ticker:
+                continue
+            if self.may_be_taken_for_over(order) or self.may_be_taken_for_over(other):
+                continue
+            if other.side == order.side:
+                late = {order.order_id, other.order_id} & self._late
+                if renewed or not late:
+                    raise InvariantBroken(
+                        "one_order", f"{shown(order)} rests beside {shown(other)}"
+                    )
+            elif (order.price >= other.price) == (order.side == "bid"):
+                raise InvariantBroken("self_cross", f"{shown(order)} crosses {shown(other)}")
+
+
+def is_own(order: ExchangeOrder | AccountFilled) -> bool:
+    """Return whether an order, or what has filled, is the bot's."""
+    return order.client_order_id.startswith(CLIENT_ID_PREFIX)
+
+
+def session_of(order: ExchangeOrder | AccountFilled) -> str:
+    """Return the session of the bot that placed an order."""
+    return order.client_order_id.removeprefix(CLIENT_ID_PREFIX).rpartition("-")[0]
+
+
+def shown(order: ExchangeOrder) -> str:
+    """Return an order in words."""
+    return f"{order.client_order_id} ({order.side} {order.remaining} at {order.price})"

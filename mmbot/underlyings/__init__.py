@@ -1,0 +1,1 @@
+"""The underlyings that can be traded: which are known, and those that are one module each."""

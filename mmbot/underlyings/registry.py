@@ -1,0 +1,74 @@
+"""The underlyings that can be traded, each with its forecasters; the config names one of them.
+
+A line of `_KNOWN` makes another one known. What it is made of is in a module or room of its own.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from mmbot.config import Settings
+from mmbot.errors import BadInput
+from mmbot.forecast.fitting import Forecasters
+from mmbot.forecast.pooled import POOLED
+from mmbot.tsa.underlying import TSA
+from mmbot.underlying.underlying import Underlying
+from mmbot.underlyings.ferries import FERRIES, WEEKDAYS
+
+
+class Known(msgspec.Struct, frozen=True):
+    """An underlying, and the forecasters that know it."""
+
+    underlying: Underlying
+    forecasters: Forecasters
+
+
+_KNOWN: Final = (
+    Known(TSA, POOLED),
+    Known(FERRIES, WEEKDAYS),
+)
+# The one that the settings name unless the config does.
+DEFAULT: Final = Settings().underlying.name
+UNDERLYINGS: Final = MappingProxyType({each.underlying.name: each for each in _KNOWN})
+
+
+def refuse_others(settings: Settings) -> None:
+    """Refuse settings of an underlying other than the usual one, of which the history is kept.
+
+    Raises:
+        BadInput: They are.
+    """
+    if settings.underlying.name != DEFAULT:
+        raise BadInput(
+            f"history and forecasts of the past are kept of {DEFAULT} alone, and the config is "
+            f"about {settings.underlying.name}"
+        )
+
+
+def known(settings: Settings) -> Known:
+    """Return what the settings name.
+
+    Raises:
+        BadInput: There is no such underlying, its forecasters do not know the method, or the series
+            is about another one.
+    """
+    name, series = settings.underlying.name, settings.exchange.series
+    chosen = UNDERLYINGS.get(name)
+    if chosen is None:
+        raise BadInput(f"underlying.name is {name!r}; choose from {', '.join(UNDERLYINGS)}")
+    for other in UNDERLYINGS.values():
+        if series == other.underlying.series and other is not chosen:
+            raise BadInput(
+                f"exchange.series is {series}, which is about {other.underlying.name}, where "
+                f"underlying.name is {name!r}: its forecasts would be of something else"
+            )
+    method, methods = settings.forecast.method, chosen.forecasters.methods
+    if method not in methods:
+        raise BadInput(
+            f"forecast.method is {method!r}, which does not know {name}; choose from "
+            f"{', '.join(methods)}"
+        )
+    return chosen
