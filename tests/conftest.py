@@ -64,7 +64,10 @@ SHARED = (
     "tests/forecast/test_evaluation.py",
     "tests/forecast/test_model.py",
     "tests/forecast/test_pool.py",
+    "tests/history/test_listing.py",
+    "tests/history/test_market_fetch.py",
     "tests/history/test_verify.py",
+    "tests/history/test_weeks.py",
     "tests/test_packaging.py",
 )
 # The rooms of the longest tests, which begin first, so that no worker is left with one in the end.

@@ -86,6 +86,11 @@ def test_asking_waits_for_no_import_that_only_trading_needs() -> None:
     assert heavy & imported_by(*(f"mmbot.cli.{name}" for name in asking)) == set()
 
 
+def test_the_exchange_waits_for_no_import_that_only_a_forecast_needs() -> None:
+    heavy = {"duckdb", "lightgbm", "numpy", "rich.progress", "structlog"}
+    assert heavy & imported_by("mmbot.cli.exchange") == set()
+
+
 def test_a_halt_waits_for_no_import_beside_those_of_any_question() -> None:
     any_question = ("mmbot.cli.place", "mmbot.cli.daemon_options")
     more = imported_by("mmbot.cli.halt") - imported_by(*any_question)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -45,27 +47,15 @@ class PastExchange:
     def __init__(
         self, until: dt.datetime = SETTLED, *, change: Change | None = None, **settings: Any
     ) -> None:
-        start = to_milliseconds(BEFORE.opens) - 3_600_000
         self.change = change
         self.rows_a_page: int | None = None
         self.is_deaf_to_cursors = False
         # How far the clock of whoever fetches is ahead.
         self.ahead_ms: Milliseconds = 0
         self.asked: list[HttpRequest] = []
-        usual: dict[str, Any] = {"candles": True, "strikes": STRIKES, "tier": "prestige"}
-        self.site: SimulatedExchange = assemble(
-            settings=SimulatedExchangeSettings(**usual | settings),
-            clock=CalendarClock(start, start, 1.0),
-            week=WEEK,
-            published=synthetic_counts(WEEK, 1),
-            public_key=Ed25519PrivateKey.generate().public_key(),
-            balance=Money(10**10),
-            seed=1,
-            pace=Pace(takers=4.0, refreshes=4.0),
-            past_weeks=1,
-        )
-        self.now = start
-        self.wait_until(until)
+        # A week takes long to play, and every test may go on from there as it likes.
+        self.site = copy.deepcopy(_played(until, tuple(sorted(settings.items()))))
+        self.now = to_milliseconds(until)
 
     @property
     def clock(self) -> CalendarClock:
@@ -144,6 +134,25 @@ class PastExchange:
                 )
                 tape[traded.ticker].append(trade)
         return tape
+
+
+@cache
+def _played(until: dt.datetime, settings: tuple[tuple[str, Any], ...]) -> SimulatedExchange:
+    start = to_milliseconds(BEFORE.opens) - 3_600_000
+    usual: dict[str, Any] = {"candles": True, "strikes": STRIKES, "tier": "prestige"}
+    site = assemble(
+        settings=SimulatedExchangeSettings(**usual | dict(settings)),
+        clock=CalendarClock(start, start, 1.0),
+        week=WEEK,
+        published=synthetic_counts(WEEK, 1),
+        public_key=Ed25519PrivateKey.generate().public_key(),
+        balance=Money(10**10),
+        seed=1,
+        pace=Pace(takers=4.0, refreshes=4.0),
+        past_weeks=1,
+    )
+    site.venue.advance(to_milliseconds(until))
+    return site
 
 
 def kept(store: HistoryStore, event: str) -> dict[str, list[Trade]]:
