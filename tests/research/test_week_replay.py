@@ -123,6 +123,25 @@ def test_a_decision_takes_effect_after_the_delay() -> None:
     assert filled(played(moved, FillRules(delay_ms=100), **weights)) == []
 
 
+def calls_of(hours: float) -> list[Call]:
+    """What the bot asks for in a week of so many hours in which nothing happens."""
+    calls: list[Call] = []
+
+    def decided(outputs: Sequence[Output], _: Milliseconds) -> None:
+        calls.extend(each for each in outputs if isinstance(each, Call))
+
+    book = [candle(opens(), MARKET, 4800, 5200)]
+    replayed(short_week(hours), book, SameBelief((0.5,)), settings(), decided=decided)
+    return calls
+
+
+def test_a_day_in_which_nothing_happens_asks_for_little() -> None:
+    short, long = calls_of(3), calls_of(23)
+    # What the stream tells is read again once an hour; no order is renewed.
+    assert len(long) - len(short) <= 20 * 20
+    assert "POST" not in {call.request.method for call in long[len(short) :]}
+
+
 def test_a_decision_takes_time() -> None:
     with pytest.raises(ValueError, match="a millisecond at least"):
         FillRules(delay_ms=0)
