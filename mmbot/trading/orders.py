@@ -268,6 +268,12 @@ class OwnOrders:
             del leaving[client_id]
         return until
 
+    def next_left(self, ticker: str) -> Milliseconds | None:
+        """Return when a cancelled order that a book may still show is waited for no longer."""
+        leaving = self._leaving.get(ticker)
+        ends = (left.until for left in leaving.values() if left.until > self.now) if leaving else ()
+        return min(ends, default=None)
+
     def book_changed(self, change: BookChanged) -> None:
         """Follow a change of a book that a write of an own order has made."""
         if change.delta >= 0:

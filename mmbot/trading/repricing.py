@@ -162,6 +162,10 @@ def _set_calm(
     forgotten_at = market.market_mid.forgotten_at
     if forgotten_at is not None and forgotten_at > now:
         until = min(until, forgotten_at)
+    left = state.orders.next_left(market.ticker)
+    if left is not None:
+        # What the book shows at that price is then a quote of others.
+        until = min(until, left)
     market.calm = Calm(bid, ask, until, priced, len(event_state.portfolio))
 
 
