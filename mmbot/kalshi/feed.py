@@ -116,6 +116,7 @@ class Feed:
         if (
             sid != subscriptions.book_sid
             or self._last_seq.get(sid) != seq - 1
+            or self._late_seq
             or not -_AHEAD_MS <= now - sent <= _LAGGING_MS
             or self._lagging
             or ticker not in subscriptions.followed

@@ -137,6 +137,8 @@ def test_closed_markets_are_not_subscribed_again(world: World) -> None:
 
 
 def test_the_earlier_of_both_wishes_is_the_one_that_counts(world: World) -> None:
+    # After a second the engine looks for its first samples, and then for a minute at nothing.
+    world.bot.handle(TimerFired(), world.now + 1_000)
     outputs = world.bot.handle(StreamOpened(), world.now)
     assert only(WakeAt, outputs)[-1].at == world.now + 3_000
 
