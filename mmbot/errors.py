@@ -57,3 +57,8 @@ class Unavailable(NotReady):
 
     The daemon waits for it; any other command ends.
     """
+
+
+def reason(failure: Exception) -> str:
+    """Return why something failed, as a sentence has it: without the system's number and path."""
+    return getattr(failure, "strerror", None) or str(failure)

@@ -79,7 +79,7 @@ from mmbot.underlying.counts import Counts
 from mmbot.underlyings.registry import known
 from mmbot.units import Milliseconds
 
-# Of how many orders the cancel is prepared: one each time, each for two seconds.
+# Of how many orders the cancel is signed ahead, one each time.
 _MOST_PREPARED = 100
 # Days without a count that may still matter: those of some weeks.
 _MOST_DAYS_GIVEN_UP = 60
@@ -162,7 +162,7 @@ class Bot:
         orders = self.engine.state.orders
         resting = (order for order in orders if order.state is OrderState.RESTING)
         ids = (order.order_id for order in islice(resting, _MOST_PREPARED))
-        self._gateway.prepare_cancels(ids, now)
+        self._gateway.prepare_writes(ids, now)
 
     def handle(self, happened: BotInput, now: Milliseconds) -> list[Output]:
         """Apply an input; return the outputs, to be executed in order."""
@@ -256,8 +256,12 @@ class Bot:
 
     def _execute(self, command: Command, now: Milliseconds) -> None:
         match command:
-            case Place() | Cancel() | Renew() | Decrease():
+            case Cancel() | Place() | Renew() | Decrease():
                 self._writes.append(command)
+            case Note():
+                self._out.append(command)
+            case WakeAt():
+                self._engine_due = command.at
             case (
                 QueryOrder()
                 | ReadAccount()
@@ -273,8 +277,6 @@ class Bot:
                 self._apply_feed(self._feed.renew(command.reason, now))
             case RequestBelief():
                 self._apply_beliefs(self._beliefs.request(command, self.counts))
-            case WakeAt():
-                self._engine_due = command.at
             case (
                 RecordFill()
                 | ConfirmFills()
@@ -283,7 +285,6 @@ class Bot:
                 | RecordSettlement()
                 | RecordPnlMark()
                 | StopConfirmed()
-                | Note()
             ):
                 self._out.append(command)
             case _:
@@ -297,15 +298,19 @@ class Bot:
                 self._execute(command, now)
             if isinstance(event, ListingRead):
                 self._apply_feed(self._feed.watch(self.engine.state.unclosed(now), now))
-        writes, self._writes = self._writes, []
-        # One answer may be several events: all their writes are sorted together, cancels first.
-        self._out[:0] = self._gateway.write(writes, now)
-        self._out += (
-            self._feed.unknown_words.take_notes() + self._gateway.unknown_words.take_notes()
-        )
-        due = (self._engine_due, self._feed.next_deadline, self._counts.next_due)
-        at = min((each for each in due if each is not None), default=None)
-        self._wake = None if at is None else WakeAt(at)
-        if self._wake is not None:
-            self._out.append(self._wake)
+        if self._writes:
+            writes, self._writes = self._writes, []
+            # One answer may be several events: all their writes are sorted together, cancels first.
+            self._out[:0] = self._gateway.write(writes, now)
+        self._out += self._feed.unknown_words.take_notes()
+        self._out += self._gateway.unknown_words.take_notes()
+        times = (self._engine_due, self._feed.next_deadline, self._counts.next_due)
+        due = [at for at in times if at is not None]
+        if not due:
+            self._wake = None
+            return self._out
+        at = min(due)
+        if self._wake is None or self._wake.at != at:
+            self._wake = WakeAt(at)
+        self._out.append(self._wake)
         return self._out

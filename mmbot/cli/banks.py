@@ -9,7 +9,7 @@ import msgspec
 
 from mmbot.bot.outputs import FitForecast
 from mmbot.cli.output import progress
-from mmbot.daemon.bank_file import bank_path, load_memory, store_memory
+from mmbot.daemon.bank_file import bank_path, load_memory, make_directory, store_memory
 from mmbot.forecast.methods import METHODS
 from mmbot.forecast.model import Forecaster, Hindcasts
 from mmbot.underlying.counts import Counts
@@ -31,6 +31,8 @@ def fit(
     """
     path = bank_path(directory, method)
     cached = load_memory(path, Hindcasts.decode) if method in METHODS else None
+    if cached is None and method in METHODS:
+        make_directory(path)
     with progress() as bar:
         task = bar.add_task(f"Forecasting past weeks ({method})", total=None)
         forecaster = Forecaster.fit(
@@ -41,7 +43,9 @@ def fit(
             error_correction=error_correction,
         )
     extended = forecaster.hindcasts
-    if forecaster.name == method and (cached is None or not _covers(cached, extended)):
+    # Of too short a history the seed alone may have been fitted.
+    is_whole = all(member.point.name in extended.banks for member in METHODS[method])
+    if is_whole and (cached is None or not _covers(cached, extended)):
         store_memory(path, extended)
     return forecaster
 

@@ -18,6 +18,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from mmbot.bench import sockets
+from mmbot.cli import output
 from mmbot.cli.bench_goals import goals
 from mmbot.errors import BadInput
 from mmbot.kalshi.auth import Signer
@@ -97,7 +98,7 @@ def bench(
         print(orjson.dumps(found | measured).decode())
         return
     if measured:
-        Console().print(_goals(measured))
+        output.console().print(_goals(measured))
     if json_path:
         _write(Path(json_path), found | measured)
 
@@ -167,7 +168,7 @@ def _forecast(path: Path | None, repeat: int, *, printed: bool) -> dict[str, Any
         )
         timings += time_quoting(repeat)
     if printed:
-        Console().print(_table(timings, str(path) if path else LABEL))
+        output.console().print(_table(timings, str(path) if path else LABEL))
     return {
         t.part: {
             "quickest_ms": t.quickest,

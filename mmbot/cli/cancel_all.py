@@ -49,7 +49,7 @@ def cancel_all(
     if os.environ.get("EXIT_STATUS") == str(int(ExitCode.NOT_READY)):
         print("mmbot: the daemon was not ready and has placed nothing", file=sys.stderr)
         raise typer.Exit(ExitCode.CLEAN)
-    place = locate(config_path)
+    place = locate(config_path, lenient=True)
     settings, environment = place.settings, place.environment
     venue = choose_venue(settings, venue_path, live=settings.mode == "live")
     signer = find_signer(settings.credentials, venue, environment)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from mmbot import config
+from mmbot.cli import output
 from mmbot.cli.daemon_options import DaemonConfig
 from mmbot.cli.output import print_json
 from mmbot.cli.place import choose_venue, state_directory
@@ -103,7 +103,7 @@ def _print_table(findings: tuple[Finding, ...], venue: Venue, *, ready: bool) ->
     for finding in findings:
         colour = _COLOURS[finding.state]
         table.add_row(finding.name, Text(finding.state, colour), Text(finding.detail))
-    console = Console()
+    console = output.console()
     console.print(table)
     console.print("READY" if ready else "NOT READY")
     if not ready:

@@ -9,11 +9,11 @@ from typing import Annotated, Any, get_args
 import msgspec
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from mmbot import config as room
+from mmbot.cli import output
 from mmbot.cli.daemon_options import AsJson, Changes, DaemonConfig
 from mmbot.cli.output import print_json, write_new
 from mmbot.cli.whereabouts import Whereabouts, locate
@@ -58,7 +58,7 @@ def show(
         named = {"config": str(place.path), "named_by": place.named_by}
         print_json({**named, "settings": msgspec.to_builtins(rows)})
         return
-    console = Console()
+    console = output.console()
     console.print(f"The config is {place}.", markup=False, highlight=False, soft_wrap=True)
     if not rows:
         console.print("Every key has its default.")
@@ -137,7 +137,7 @@ def diff(
     for each in found:
         taken = "at once" if room.is_live(each) else "at a restart"
         table.add_row(each.key, as_toml(each.old), Text(as_toml(each.new), "bold"), taken)
-    Console().print(table)
+    output.console().print(table)
 
 
 def _named(name: str) -> room.Settings:

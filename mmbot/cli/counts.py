@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from mmbot.cli import output
 from mmbot.cli.daemon_options import AsJson, DaemonConfig, DaemonVenue
 from mmbot.cli.output import print_answer
 from mmbot.cli.place import ask, expect, find
@@ -36,7 +36,7 @@ def list_counts(
     if as_json:
         print_answer(report)
     else:
-        Console().print(_counts_table(report.days))
+        output.console().print(_counts_table(report.days))
 
 
 @counts.command("none")

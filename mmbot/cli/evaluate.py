@@ -13,10 +13,9 @@ import numpy as np
 import orjson
 import typer
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
-from mmbot.cli import banks
+from mmbot.cli import banks, output
 from mmbot.cli.options import CacheDirectory, CountsFile, load_counts
 from mmbot.cli.output import load_plots, tracked, write
 from mmbot.cli.times import parse_date
@@ -94,7 +93,7 @@ def evaluate(
     scores = {name: evaluation.summarise(each) for name, each in forecasts.items()}
     recent = {name: evaluation.recent_calibration(each) for name, each in forecasts.items()}
     baselines = [name for name in _BASELINES if name != method]
-    console = Console()
+    console = output.console()
     console.print(_table(scores))
     console.print(_calibration(method, recent[method]))
     console.print(_years(method, baselines, forecasts))

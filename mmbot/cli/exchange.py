@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 
 from mmbot.cli.options import FeesOfSeries, load_counts, read_fees
 from mmbot.cli.times import parse_time, parse_week
-from mmbot.errors import BadInput
+from mmbot.errors import BadInput, reason
 from mmbot.exchange.access import TIERS
 from mmbot.exchange.assembly import (
     SimulatedExchange,
@@ -137,7 +137,7 @@ def exchange(
             private = tempfile.TemporaryDirectory(prefix="mmbot-exchange-")
             key_dir = Path(stack.enter_context(private))
         key_path = key_dir / _KEY_FILE if kept else _write_key(key, key_dir)
-        asyncio.run(_serve(site, port, clock, key_path))
+        asyncio.run(_serve(site, port, clock, key_path.resolve()))
 
 
 async def _serve(site: SimulatedExchange, port: int, clock: CalendarClock, key_path: Path) -> None:
@@ -145,7 +145,9 @@ async def _serve(site: SimulatedExchange, port: int, clock: CalendarClock, key_p
     try:
         await server.start(port)
     except OSError as error:
-        raise BadInput(f"port {port} cannot be listened on ({error}); choose another") from None
+        raise BadInput(
+            f"port {port} cannot be listened on ({reason(error)}); choose another"
+        ) from None
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mmbot.cli import output
 from mmbot.cli.daemon_options import AsJson, DaemonConfig, DaemonVenue
 from mmbot.cli.output import print_answer
 from mmbot.cli.place import ask, expect, find
@@ -41,4 +41,4 @@ def explain(
     table.add_column(overflow="fold")
     for step in report.steps:
         table.add_row(step.name, Text(step.text, style="red" if step.name == "gate" else ""))
-    Console().print(table)
+    output.console().print(table)

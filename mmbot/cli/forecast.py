@@ -9,10 +9,9 @@ from typing import Annotated
 import numpy as np
 import orjson
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from mmbot.cli import banks
+from mmbot.cli import banks, output
 from mmbot.cli.options import CacheDirectory, CountsFile, load_counts
 from mmbot.cli.times import parse_time, parse_week
 from mmbot.errors import BadInput
@@ -110,7 +109,7 @@ def _as_json(belief: Belief, mixture: Mixture, at: dt.datetime) -> dict[str, obj
 
 
 def _show(belief: Belief, mixture: Mixture) -> None:
-    console = Console(highlight=False)
+    console = output.console(highlight=False)
     console.print(
         f"Week to Sunday {belief.week.sunday}: {belief.days_published} of 7 days published\n"
         f"mean {belief.mean:,.0f}, standard deviation {belief.sd:,.0f}"

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from mmbot.cli import output
 from mmbot.cli.daemon_options import AsJson, DaemonConfig, DaemonVenue
 from mmbot.cli.place import Place, ask, expect, find
 from mmbot.cli.status import look, now_ms
@@ -213,7 +213,7 @@ def _from_ledger(running: bool) -> str:
 
 
 def _print(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
-    console = Console()
+    console = output.console()
     if not rows:
         console.print(empty, highlight=False)
         return

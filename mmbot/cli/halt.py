@@ -59,7 +59,8 @@ def halt(
     """
     # Nothing about its reason may keep a halt from being sent.
     reason = encodable(reason)[:MAX_REASON_CHARACTERS]
-    place = find(config_path, venue_path)
+    # Neither may a mistake in the file that somebody is about to edit.
+    place = find(config_path, venue_path, lenient=True)
     settings = place.settings
     try:
         report = ask_or_write(place, Halt(reason), HaltReport, partial(_store_halt, reason))

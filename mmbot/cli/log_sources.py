@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import select
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +72,13 @@ def file_lines(path: Path, begin: int | None, *, follow: bool) -> Iterator[bytes
     except OSError as error:
         raise BadInput(f"cannot read the log {path}: {error.strerror}") from None
     try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise BadInput(f"cannot read the log {path}: it is a directory")
+        if not stat.S_ISREG(mode):
+            # A named pipe, or that of a shell's <(...), has no place to begin but its own.
+            yield from pipe_lines(descriptor)
+            return
         if begin is not None:
             os.lseek(descriptor, _start_of_last(descriptor, begin), os.SEEK_SET)
         splitter = _Splitter()

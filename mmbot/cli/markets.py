@@ -11,11 +11,10 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from mmbot import config
-from mmbot.cli import banks
+from mmbot.cli import banks, output
 from mmbot.cli.daemon_options import AsJson
 from mmbot.cli.options import load_counts
 from mmbot.cli.output import print_json
@@ -218,7 +217,7 @@ def _counts(directory: Path, path: Path | None) -> tuple[Counts, str]:
 
 
 def _show(listed: MarketList) -> None:
-    console = Console()
+    console = output.console()
     console.print(f"{listed.event}  week to {listed.week:%a %Y-%m-%d}", style="bold")
     if listed.mean is not None and listed.sd is not None:
         console.print(

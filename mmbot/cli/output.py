@@ -27,19 +27,29 @@ if TYPE_CHECKING:
     from mmbot.observe.sheets import Sheet
 
 _T = TypeVar("_T")
-# Columns of the output where it goes to a file or a pipe.
-_WIDTH = 110
+# Columns of the output where it goes to a file or a pipe, and at the least.
+_WIDTH, _LEAST_WIDTH = 110, 80
+
+
+def console(*, highlight: bool = True) -> Console:
+    """Return standard output as wide as it is, and no narrower than what tables are made for.
+
+    A narrower terminal breaks the lines by itself; a table made to fit it would cut figures off.
+    """
+    made = Console(highlight=highlight)
+    made.width = max(made.width, _LEAST_WIDTH)
+    return made
 
 
 def show(sheets: Iterable[Sheet]) -> None:
     """Print tables, each with its note."""
-    console = Console()
-    if not console.is_terminal:
-        console.width = _WIDTH
+    paper = console()
+    if not paper.is_terminal:
+        paper.width = _WIDTH
     for sheet in sheets:
-        console.print(table_of(sheet))
+        paper.print(table_of(sheet))
         if sheet.note:
-            console.print(sheet.note, style="dim", highlight=False, markup=False)
+            paper.print(sheet.note, style="dim", highlight=False, markup=False)
 
 
 def table_of(sheet: Sheet) -> Table:
@@ -54,9 +64,9 @@ def table_of(sheet: Sheet) -> Table:
 
 def say(sentences: Iterable[str]) -> None:
     """Print sentences, one on a line."""
-    console = Console()
+    paper = Console()
     for sentence in sentences:
-        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        paper.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_json(value: object) -> None:

@@ -43,7 +43,7 @@ def pause(
     3 there is nothing to pause, 4 not known whether an order is left.
     """
     _check(ticker)
-    place = find(config_path, venue_path)
+    place = find(config_path, venue_path, lenient=True)
 
     def write(ledger: Ledger) -> PauseReport:
         whole = _whole(ticker, place.settings.exchange.series)

@@ -40,10 +40,14 @@ class Place(msgspec.Struct, frozen=True):
 
 
 def find(
-    config_path: Path | None, venue_path: Path | None, changes: Iterable[str] | None = None
+    config_path: Path | None,
+    venue_path: Path | None,
+    changes: Iterable[str] | None = None,
+    *,
+    lenient: bool = False,
 ) -> Place:
     """Return where the daemon with this config is looked for; see `whereabouts.locate`."""
-    found = locate(config_path, changes)
+    found = locate(config_path, changes, lenient=lenient)
     settings = found.settings
     venue = choose_venue(settings, venue_path, live=settings.mode == "live")
     try:

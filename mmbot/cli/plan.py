@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mmbot.cli import output
 from mmbot.cli.daemon_options import AsJson, Changes, DaemonConfig, DaemonVenue
 from mmbot.cli.output import print_answer
 from mmbot.cli.place import ask, expect, find
@@ -85,7 +85,7 @@ def plan(
 
 
 def _show_plan(report: PlanReport) -> None:
-    console = Console()
+    console = output.console()
     events = dict.fromkeys(market.market.rpartition("-")[0] for market in report.markets)
     for event in events:
         of_event = [m for m in report.markets if m.market.rpartition("-")[0] == event]

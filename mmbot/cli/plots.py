@@ -16,7 +16,7 @@ from mmbot.cli.sweep_plots import draw_sweep
 from mmbot.cli.week_plots import week_pictures
 from mmbot.config import Settings
 from mmbot.demo.course import WeekCourse
-from mmbot.errors import BadInput
+from mmbot.errors import BadInput, reason
 from mmbot.forecast.evaluation import Score, ScoredForecast
 from mmbot.forecast.history import Floats
 from mmbot.research.backtest import MarketPrediction, WeekResult
@@ -52,7 +52,7 @@ def draw_evaluation(
     try:
         figure.savefig(path)
     except (OSError, ValueError) as error:
-        raise BadInput(f"{path} cannot be drawn into: {error}") from None
+        raise BadInput(f"{path} cannot be drawn into: {reason(error)}") from None
 
 
 def _draw_calibration(
@@ -144,4 +144,4 @@ def draw_week(path: Path, title: str, course: WeekCourse) -> None:
     try:
         figure.savefig(path)
     except (OSError, ValueError) as error:
-        raise BadInput(f"{path} cannot be drawn into: {error}") from None
+        raise BadInput(f"{path} cannot be drawn into: {reason(error)}") from None

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from mmbot.cli import output
 from mmbot.cli.options import FeesOfSeries, read_fees
 from mmbot.cli.work import SchedulerAddress, work_through
 from mmbot.errors import BadInput
@@ -64,7 +65,7 @@ def simulate(
         for seed in range(first, first + seeds)
         for removed in (("", compare) if compare else (without,))
     ]
-    console = Console()
+    console = output.console()
     results: list[SeedResult] = []
     summary = _run(jobs, console, results, scheduler, shrink=shrink)
     comparison = comparing.compare(compare, results) if compare else None

@@ -18,6 +18,7 @@ from rich.live import Live
 from rich.text import Text
 
 from mmbot import config
+from mmbot.cli import output
 from mmbot.cli.daemon_options import AsJson, DaemonConfig, DaemonVenue
 from mmbot.cli.place import Place, ask, expect, find
 from mmbot.daemon.control_client import NotRunning
@@ -92,7 +93,7 @@ def _print(report: StatusReport, *, as_json: bool) -> None:
         del tree["type"]
         print(to_json(tree).decode(), flush=True)
     else:
-        Console().print(status_view(report))
+        output.console().print(status_view(report))
 
 
 # Live

@@ -9,6 +9,7 @@ cannot be found is said, with where it was looked for.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -46,19 +47,23 @@ class Whereabouts(msgspec.Struct, frozen=True):
         return f"{self.path}{by}"
 
 
-def locate(path: Path | None, changes: Iterable[str] | None = None) -> Whereabouts:
+def locate(
+    path: Path | None, changes: Iterable[str] | None = None, *, lenient: bool = False
+) -> Whereabouts:
     """Find the config, and read it.
 
     Args:
         path: What `--config` names, if it is given.
         changes: What `--set` says, as in `quoting.margin=0.2`.
+        lenient: Whether a mistake that is not about where the daemon is is only said, on standard
+            error: what takes quotes off has to work while the file is being edited.
 
     Raises:
         BadInput: There is none, or it cannot be used.
     """
     found, named_by = find_config(path, os.environ)
     try:
-        loaded = config.load_with_lines(found)
+        loaded = _load_place(found) if lenient else config.load_with_lines(found)
     except config.BadConfig:
         raise
     except BadInput as error:
@@ -70,6 +75,13 @@ def locate(path: Path | None, changes: Iterable[str] | None = None) -> Whereabou
         settings = config.changed(loaded.settings, overrides, "--set")
         loaded = msgspec.structs.replace(loaded, settings=settings)
     return Whereabouts(found, named_by, loaded, _environment(found), overrides)
+
+
+def _load_place(path: Path) -> config.LoadedConfig:
+    loaded, mistakes = config.load_place(path)
+    if mistakes is not None:
+        print(f"mmbot: {mistakes}; where the daemon is, the rest says", file=sys.stderr)
+    return loaded
 
 
 def find_config(path: Path | None, environment: Mapping[str, str]) -> tuple[Path, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 import datetime as dt
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,21 @@ from mmbot.errors import BadInput
 
 # A file of all keys with all remarks has some 20,000 bytes.
 _MOST_BYTES = 1_000_000
+# The tables that say nothing of where a daemon is.
+_BESIDE = frozenset(
+    [
+        "counts",
+        "forecast",
+        "quoting",
+        "limits",
+        "orders",
+        "paper",
+        "log",
+        "dashboard",
+        "metrics",
+        "alerts",
+    ]
+)
 
 
 class LoadedConfig(msgspec.Struct, frozen=True):
@@ -57,6 +72,31 @@ def load_with_lines(path: Path) -> LoadedConfig:
     """Read the settings from a file, and where it names them; raise as `load`."""
     text = read(path)
     return LoadedConfig(parse(text, str(path)), lines_of(statements(text)))
+
+
+def load_place(path: Path) -> tuple[LoadedConfig, BadConfig | None]:
+    """Read from a file where a daemon is, whatever is wrong with tables that say nothing of that.
+
+    Return the settings, with the defaults in place of what is wrong, and the mistakes.
+
+    Raises:
+        BadInput: It cannot be read, or a mistake may be about where the daemon is.
+    """
+    text = read(path)
+    settings, problems = _read(text)
+    found = list(statements(text))
+    mistakes = BadConfig(str(path), problems) if problems else None
+    if mistakes is not None and not all(_is_beside(each, found) for each in problems):
+        raise mistakes
+    return LoadedConfig(settings, lines_of(found)), mistakes
+
+
+def _is_beside(problem: Problem, found: Iterable[Statement]) -> bool:
+    """Return whether a problem stands in a table that says nothing of where a daemon is."""
+    if problem.keys:
+        return all(key.partition(".")[0] in _BESIDE for key in problem.keys)
+    above = [each for each in found if each.header and each.first <= (problem.line or 0)]
+    return bool(above) and above[-1].keys in {(table,) for table in _BESIDE}
 
 
 def read(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -189,27 +190,27 @@ class QuotingSettings(Section, frozen=True, kw_only=True):
         """Return whether NO is bid for at this fair value, in dollars."""
         return self.sides == "both" or fair < 0.5
 
-    @property
+    @cached_property
     def size(self) -> Count:
         """The size of a full quote."""
         return Count(self.contracts * ONE_CONTRACT)
 
-    @property
+    @cached_property
     def mid_depth(self) -> Count:
         """The size that must rest at a price before it counts for the market mid."""
         return Count(self.mid_depth_contracts * ONE_CONTRACT)
 
-    @property
+    @cached_property
     def lowest_bid(self) -> float:
         """The lowest bid for YES, in dollars."""
         return self.lowest_bid_cents * ONE_CENT / ONE_DOLLAR
 
-    @property
+    @cached_property
     def reprice_tolerance(self) -> Price:
         """The distance of a quote from its best price beyond which it is moved."""
         return Price(round(self.reprice_tolerance_cents * ONE_CENT))
 
-    @property
+    @cached_property
     def minimum_rest(self) -> Milliseconds:
         """The least time between moves of a quote that is not at risk, in milliseconds."""
         return round(self.minimum_rest_seconds * 1000)
@@ -257,22 +258,22 @@ class LimitSettings(Section, frozen=True, kw_only=True):
         key("The most orders that may be live at once.", "orders"),
     ] = 100
 
-    @property
+    @cached_property
     def position(self) -> Count:
         """The largest position in one market, on either side."""
         return Count(self.contracts_per_market * ONE_CONTRACT)
 
-    @property
+    @cached_property
     def event_loss(self) -> Money:
         """The most that one event may lose in its worst case, with every order filled."""
         return Money(round(self.event_loss_dollars * MONEY_PER_DOLLAR))
 
-    @property
+    @cached_property
     def fill_cap(self) -> Count:
         """The contracts that may fill in 15 seconds before the exchange cancels every order."""
         return Count(self.contracts_per_15_seconds * ONE_CONTRACT)
 
-    @property
+    @cached_property
     def daily_loss(self) -> Money:
         """The loss of a day after which no position may grow until the next day."""
         return Money(round(self.daily_loss_dollars * MONEY_PER_DOLLAR))
@@ -303,7 +304,7 @@ class OrderSettings(Section, frozen=True, kw_only=True):
         ),
     ] = 5.0
 
-    @property
+    @cached_property
     def lifetime(self) -> Milliseconds:
         """The time from an order's placement or renewal to its expiry, in milliseconds."""
         return self.lifetime_seconds * 1000

@@ -24,5 +24,5 @@ def key(why: str, unit: str = "") -> msgspec.Meta:
     return msgspec.Meta(description=why, extra_json_schema={"x-unit": unit} if unit else None)
 
 
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
     """A table of the file; each field is a key, with its default and bounds."""

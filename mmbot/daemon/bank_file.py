@@ -27,15 +27,27 @@ def load_memory(path: Path, recall: Callable[[bytes], _Kept]) -> _Kept | None:
         return None
 
 
+def make_directory(path: Path) -> None:
+    """Make the directory of what is remembered, before the work of making that.
+
+    Raises:
+        BadInput: It cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
 def store_memory(path: Path, memory: Memory) -> None:
     """Store it atomically: the file before it stays intact until the new one is whole.
 
     Raises:
         BadInput: The file cannot be written.
     """
+    make_directory(path)
     temporary = path.with_suffix(f".{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         temporary.unlink(missing_ok=True)
         with open(  # noqa: PTH123
             open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb"
@@ -43,6 +55,8 @@ def store_memory(path: Path, memory: Memory) -> None:
             file.write(memory.encode())
         temporary.replace(path)
     except OSError as error:
-        raise BadInput(
-            f"{path} cannot be written: {error.strerror}; choose another directory"
-        ) from None
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> BadInput:
+    return BadInput(f"{path} cannot be written: {error.strerror}; choose another directory")

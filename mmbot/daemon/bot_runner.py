@@ -31,11 +31,11 @@ from mmbot.bot.inputs import (
 from mmbot.bot.latency import Latency
 from mmbot.bot.outputs import FetchPage, FitForecast, Output, RecordCounts
 from mmbot.config import Settings
+from mmbot.daemon import garbage
 from mmbot.daemon.account_client import CLOCK, wall_clock
 from mmbot.daemon.capture import Capture
 from mmbot.daemon.counts_worker import CountsWorker
 from mmbot.daemon.endpoints import Venue
-from mmbot.daemon.garbage import GarbageCollector
 from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.ledger_writer import LedgerWriter
@@ -62,8 +62,6 @@ from mmbot.underlyings.registry import known
 from mmbot.units import Milliseconds, Money, format_money, format_price
 from mmbot.versions import versions
 
-# After so long without a frame or a request nobody waits.
-_IDLE_SECONDS = 0.05
 # How often it is looked how late the loop is.
 _SAMPLE_SECONDS = 0.01
 # How often `Interceptor.advance` is called.
@@ -139,9 +137,6 @@ class BotRunner:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: Milliseconds = 0
         self._clock_set = False
-        # When any were read last.
-        self._last_read_at = 0.0
-        self._garbage = GarbageCollector()
         # Lines of the log that wait until everything is sent.
         self._notes: list[Note] = []
 
@@ -153,7 +148,7 @@ class BotRunner:
 
     def settle(self) -> None:
         """Take what there is for what stays, once all is prepared for trading."""
-        self._garbage.freeze(asyncio.get_running_loop().time())
+        garbage.freeze()
 
     def end(self) -> None:
         """Handle no input and send nothing any more; cancel all that is under way."""
@@ -189,8 +184,6 @@ class BotRunner:
         now = loop.time()
         if now >= due:
             self.latency.lag_ms.add((now - due) * 1000)
-        idle = time.perf_counter() - self._last_read_at > _IDLE_SECONDS and not self._calls
-        self._garbage.collect_if_due(now, idle=idle)
         self.bot.prepare(wall_clock())
         again = now + _SAMPLE_SECONDS
         loop.call_at(again, self._watch_loop, again)
@@ -236,7 +229,7 @@ class BotRunner:
         """Pass frames through the interceptor to the bot; return whether all is subscribed."""
         if self._ended or self._supervisor.given_up:
             return False
-        self._frame_at = self._last_read_at = time.perf_counter()
+        self._frame_at = time.perf_counter()
         with self._supervisor.vital():
             for frame in frames:
                 for each in self.interceptor.incoming(frame, wall_clock()):

@@ -20,6 +20,7 @@ import msgspec
 from mmbot.daemon.control_client import SOCKET_NAME, address, as_line, peer
 from mmbot.daemon.patience import refusal
 from mmbot.daemon_api import Answer, Refused, Request
+from mmbot.errors import reason
 
 # The largest request carries a whole tree of settings, some three thousand bytes.
 MOST_REQUEST_BYTES = 65_536
@@ -74,7 +75,7 @@ def _bound(directory: Path) -> socket.socket:
         (directory / SOCKET_NAME).chmod(0o600)
     except OSError as error:
         listener.close()
-        sentence = f"cannot open the operator's socket in {directory}: {error}"
+        sentence = f"cannot open the operator's socket in {directory}: {reason(error)}"
         raise refusal(error, sentence, directory) from None
     return listener
 

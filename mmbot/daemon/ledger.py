@@ -86,7 +86,10 @@ class Ledger:
             lock = open_private(directory / "lock", os.O_RDWR | os.O_CREAT)
             self._lock = open(lock, "w")  # noqa: PTH123, SIM115 (held until it is closed)
         except OSError as error:
-            sentence = f"cannot use {directory / 'lock'}: {error.strerror}; it must be a plain file"
+            sentence = (
+                f"cannot use {directory / 'lock'}: {error.strerror}; it must be a plain file that "
+                "can be written"
+            )
             raise refusal(error, sentence, directory) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

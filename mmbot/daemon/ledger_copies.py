@@ -13,7 +13,7 @@ from pathlib import Path
 from mmbot.daemon.ledger import FILE_NAME, has_ledger
 from mmbot.daemon.ledger_schema import VERSION
 from mmbot.daemon.private_files import make_private_directory, open_private
-from mmbot.errors import BadInput, NotReady
+from mmbot.errors import BadInput, NotReady, reason
 
 # Pages that are copied between two writes of the daemon, and how long a locked ledger is tried.
 _PAGES, _LOCKED_SECONDS = 1024, 10.0
@@ -111,7 +111,7 @@ def _copy(source: Path, target: Path) -> None:
     except (OSError, sqlite3.Error) as error:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
-        raise BadInput(f"{source} cannot be copied to {target}: {error}") from None
+        raise BadInput(f"{source} cannot be copied to {target}: {reason(error)}") from None
 
 
 def _put_aside(path: Path, now: dt.datetime) -> Path:

@@ -6,6 +6,7 @@ A daemon may be writing meanwhile. The rows are returned as the commands that wr
 from __future__ import annotations
 
 import datetime as dt
+import os
 import sqlite3
 import sys
 from contextlib import closing
@@ -59,7 +60,7 @@ def read_records(directory: Path, event: str = "") -> TradeRecords:
             db.execute("BEGIN")
             return _read(db, event)
     except sqlite3.DatabaseError as error:
-        raise BadInput(f"the ledger {path} cannot be read: {error}") from None
+        raise _unreadable(path, error) from None
 
 
 def read_unsettled(directory: Path) -> tuple[tuple[str, ...], tuple[Fill, ...]]:
@@ -94,7 +95,7 @@ def read_counts(directory: Path, counts: Counts) -> Counts:
                 "SELECT day, count, seen, archived FROM counts ORDER BY seen, day"
             ).fetchall()
     except sqlite3.DatabaseError as error:
-        raise BadInput(f"the ledger {path} cannot be read: {error}") from None
+        raise _unreadable(path, error) from None
     for day, count, seen, archived in rows:
         at = dt.datetime.fromisoformat(seen).astimezone(EASTERN)
         counts, _ = counts.observe(dt.date.fromisoformat(day), count, at, archived=bool(archived))
@@ -112,7 +113,7 @@ def read_pauses(directory: Path) -> tuple[str, ...]:
         with closing(_open(path)) as db:
             return read_paused(db)
     except sqlite3.DatabaseError as error:
-        raise BadInput(f"the ledger {path} cannot be read: {error}") from None
+        raise _unreadable(path, error) from None
 
 
 def read_marks(directory: Path) -> tuple[PnlMark, ...]:
@@ -127,7 +128,14 @@ def read_marks(directory: Path) -> tuple[PnlMark, ...]:
             rows = db.execute("SELECT max(day), event, start, latest FROM marks GROUP BY event")
             return tuple(PnlMark(dt.date.fromisoformat(day), *rest) for day, *rest in rows)
     except sqlite3.DatabaseError as error:
-        raise BadInput(f"the ledger {path} cannot be read: {error}") from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: sqlite3.DatabaseError) -> BadInput:
+    sentence = f"the ledger {path} cannot be read: {error}"
+    if not os.access(path.parent, os.W_OK):
+        sentence += "; SQLite wants to write beside it, so copy it to where that can be done"
+    return BadInput(sentence)
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -104,7 +104,7 @@ FIGURES = (
     Figure("mmbot_cash_dollars", "The account's cash as if no open event had been traded."),
     Figure("mmbot_markets", "Markets that are listed."),
     Figure("mmbot_gate_shut_markets", "Markets that a gate keeps from being quoted.", ("gate",)),
-    Figure("mmbot_forecast_mean_passengers", "Mean of the week's forecast average.", _EVENT),
+    Figure("mmbot_forecast_mean_passengers", "Mean of the week's forecast value.", _EVENT),
     Figure("mmbot_forecast_sd_passengers", "Standard deviation of that forecast.", _EVENT),
     Figure("mmbot_counts_published", "Counts of the week that are published.", _EVENT),
     Figure("mmbot_capture_bytes", "What this session's capture takes on disk."),

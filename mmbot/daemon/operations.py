@@ -246,9 +246,12 @@ class Operations:
         now = self._wall_clock()
         halt = await self._ledger.submit(Ledger.halt)
         await self._ledger.submit(lambda ledger: ledger.end_halt(now))
-        if self._state.service.halted:
-            self._handle(EventOccurred(Resumed()))
+        service = self._state.service
         since, reason = (halt.since, halt.reason) if halt else (None, "")
+        if service.halted:
+            # One that could not be stored was in force all the same.
+            since, reason = service.halted_since, service.halt_reason
+            self._handle(EventOccurred(Resumed()))
         return ResumeReport(since, reason, running=True)
 
     async def _fills(self, request: ListFills) -> FillsReport:

@@ -134,21 +134,27 @@ class Service:
             self.reloader = Reloader(
                 config_file, settings, self._put_in_force, bystanders.watchdog.reloading
             )
-        self._operations = Operations(
-            settings,
+        self._operations = self._make_operations()
+        self._dashboard = self._make_dashboard()
+
+    def _make_operations(self) -> Operations:
+        return Operations(
+            self._settings,
             self._runner.bot,
-            ledger,
+            self._ledger,
             self._runner.handle,
             wall_clock,
-            observer,
+            self._observer,
             self._around,
             self.reloader,
             dashboard=lambda: self._dashboard.report(),  # noqa: PLW0108 (it comes after)
         )
-        self._dashboard = Dashboard(
-            settings.dashboard,
-            state,
-            None if only_records else observer.dashboard,
+
+    def _make_dashboard(self) -> Dashboard:
+        return Dashboard(
+            self._settings.dashboard,
+            self._state,
+            None if self._only_records else self._observer.dashboard,
             self._operations.status,
             self._operations.answer,
             self._rest.answer_ms,

@@ -62,7 +62,7 @@ def _ended_if_unknown(original: Any) -> Any:
 
 
 def _whatever_remains(original: Any) -> Any:
-    return lambda stated, _remaining: original(stated, stated == "resting")
+    return lambda stated, filled, _remaining: original(stated, filled, stated == "resting")
 
 
 def _becomes(value: Any) -> Callable[[Any], Any]:

@@ -7,16 +7,20 @@ needs no more of them than this.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import msgspec
 
 from mmbot.forecast.belief import Belief
-from mmbot.forecast.calibration import Calibration
-from mmbot.forecast.residuals import Progress
 from mmbot.underlying.calendar import Week
 from mmbot.underlying.counts import Counts
+
+if TYPE_CHECKING:  # it needs numpy, which takes long to import
+    from mmbot.forecast.calibration import Calibration
+
+# Is told how many of how many steps are done.
+Progress: TypeAlias = Callable[[int, int], None]
 
 
 class Predictor(Protocol):
@@ -80,7 +84,7 @@ class Forecasters(Protocol):
             counts: The counts.
             method: One of `methods`.
             memory: That of an earlier fit, if there is one.
-            progress: Is told how many of how many steps are done.
+            progress: Is told of the steps.
             error_correction: Whether methods that can be corrected by their errors are.
 
         Raises:

@@ -17,6 +17,7 @@ from mmbot.errors import BadInput
 from mmbot.forecast import pool, residuals
 from mmbot.forecast.belief import Belief, MemberWeight, WeekWeight
 from mmbot.forecast.conditioning import ENOUGH_WEEKS, Conditioned, PresentWeek
+from mmbot.forecast.fitting import Progress
 from mmbot.forecast.history import Days, Floats, History
 from mmbot.forecast.member import distribution, leading_days, past_residuals
 from mmbot.forecast.methods import DEFAULT, METHODS, SEED, Method
@@ -25,7 +26,6 @@ from mmbot.forecast.pool import TrackRecord
 from mmbot.forecast.residuals import (
     WEEKS_AHEAD,
     Fitted,
-    Progress,
     ResidualBank,
     monday_of,
 )

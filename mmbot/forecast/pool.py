@@ -21,11 +21,12 @@ import numpy as np
 
 from mmbot.errors import BadInput
 from mmbot.forecast.calibration import RECENT_WEEKS, Calibration, calibration
+from mmbot.forecast.fitting import Progress
 from mmbot.forecast.history import Days, Floats, History
 from mmbot.forecast.member import hindcast
 from mmbot.forecast.methods import Method
 from mmbot.forecast.mixture import Mixture
-from mmbot.forecast.residuals import Progress, ResidualBank
+from mmbot.forecast.residuals import ResidualBank
 
 ORIGINS = range(7)
 # The rate that bounds the regret over the weeks remembered is sqrt(8 ln 5 / 75), about 0.4

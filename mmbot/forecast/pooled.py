@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mmbot.forecast.fitting import Fit, Forecasters, Memory
-from mmbot.forecast.residuals import Progress
+from mmbot.forecast.fitting import Fit, Forecasters, Memory, Progress
 from mmbot.underlying.counts import Counts
 
 

@@ -9,7 +9,6 @@ the caller may store its bytes, and `extend` computes only the weeks that are ne
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from itertools import takewhile
 from typing import Literal, Protocol
 
@@ -17,12 +16,11 @@ import msgspec
 import numpy as np
 
 from mmbot.errors import BadInput
+from mmbot.forecast.fitting import Progress
 from mmbot.forecast.history import BREAK_ENDS, Days, Floats, History
 
 WEEKS_AHEAD = 4
 _HORIZON_DAYS = np.arange(7 * WEEKS_AHEAD)
-
-Progress = Callable[[int, int], None]
 
 
 class Fitted(Protocol):

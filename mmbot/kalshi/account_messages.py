@@ -264,6 +264,7 @@ def rest_order(wire: RestOrder) -> OrderReport:
 
 def _report(wire: _Order, expires: Milliseconds) -> OrderReport:
     try:
+        filled = contracts(wire.fill_count_fp)
         remaining = contracts(wire.remaining_count_fp)
         return OrderReport(
             client_id=wire.client_order_id,
@@ -271,9 +272,9 @@ def _report(wire: _Order, expires: Milliseconds) -> OrderReport:
             ticker=wire.ticker,
             side=_side(wire.book_side),
             price=order_price(wire.yes_price_dollars),
-            filled=contracts(wire.fill_count_fp),
+            filled=filled,
             remaining=remaining,
-            status=_status(word(wire.status), remaining),
+            status=_status(word(wire.status), filled, remaining),
             expires=expires,
             shard=wire.exchange_index,
             group=wire.order_group_id,
@@ -282,10 +283,15 @@ def _report(wire: _Order, expires: Milliseconds) -> OrderReport:
         raise Malformed(f"order {wire.order_id}: {error}") from None
 
 
-def _status(stated: str, remaining: Count) -> OrderStatus:
-    """Return an order's status; one that contradicts what remains of it is not believed."""
-    contradicts = stated == "executed" if remaining else stated == "resting"
-    return "unknown" if contradicts else _STATUSES.get(stated, "unknown")
+def _status(stated: str, filled: Count, remaining: Count) -> OrderStatus:
+    """Return an order's status; one that contradicts its numbers is not believed."""
+    match stated:
+        case "resting" if not remaining:
+            return "unknown"
+        case "executed" if remaining or not filled:
+            return "unknown"
+        case _:
+            return _STATUSES.get(stated, "unknown")
 
 
 def _side(book_side: Word) -> Side:

@@ -24,7 +24,14 @@ from mmbot.kalshi.group_readings import ensure_group, reset_group
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest, date_of
 from mmbot.kalshi.readings import ORDERS, Reading, ReadingError, read_fee_type, read_listing
 from mmbot.kalshi.unknown_words import VocabularyMonitor
-from mmbot.kalshi.writes import WriteCommand, outcomes, refusal_of, write_name, write_request
+from mmbot.kalshi.writes import (
+    BATCHED,
+    WriteCommand,
+    outcomes,
+    refusal_of,
+    write_name,
+    write_request,
+)
 from mmbot.trading.commands import (
     Cancel,
     EnsureGroup,
@@ -43,6 +50,12 @@ from mmbot.trading.events import (
     ReadingFailed,
 )
 from mmbot.units import Milliseconds
+
+# The writes whose path is always the same, in the order of their urgency.
+_CONSTANT_WRITES = tuple(
+    (method, BASE_PATH + path)
+    for method, path in (("DELETE", BATCHED), ("POST", ORDERS), ("POST", BATCHED))
+)
 
 ReadCommand: TypeAlias = (
     QueryOrder | ReadAccount | ReadListing | ReadFeeType | EnsureGroup | ResetGroup
@@ -96,9 +109,10 @@ class Gateway:
             calls.append(self._send(sent, now))
         return calls
 
-    def prepare_cancels(self, order_ids: Iterable[str], now: Milliseconds) -> None:
-        """Sign the cancel of one of some orders ahead: nothing is more urgent than a cancel."""
-        self._signer.prepare((("DELETE", f"{BASE_PATH}{ORDERS}/{each}") for each in order_ids), now)
+    def prepare_writes(self, order_ids: Iterable[str], now: Milliseconds) -> None:
+        """Sign ahead a batch, a place, or the cancel of one of some orders: one each time."""
+        cancels = (("DELETE", f"{BASE_PATH}{ORDERS}/{each}") for each in order_ids)
+        self._signer.prepare((*_CONSTANT_WRITES, *cancels), now)
 
     def start_reading(self, command: ReadCommand, now: Milliseconds) -> list[Call]:
         """Start a reading; return its first request, unless it has to wait for another to end."""
@@ -210,6 +224,9 @@ def signed(request: HttpRequest, signer: Signer, now: Milliseconds) -> HttpReque
 def _batches(commands: Iterable[WriteCommand]) -> Iterator[tuple[WriteCommand, ...]]:
     """Group a step's writes into requests, in the order in which to send them."""
     writes = tuple(commands)
+    if len(writes) == 1:
+        yield writes
+        return
     cancels = tuple(command for command in writes if isinstance(command, Cancel))
     places = tuple(command for command in writes if isinstance(command, Place))
     changes = (command for command in writes if not isinstance(command, Cancel | Place))

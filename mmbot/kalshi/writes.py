@@ -33,7 +33,7 @@ from mmbot.units import format_count, format_price, parse_count
 
 WriteCommand: TypeAlias = Place | Cancel | Renew | Decrease
 
-_BATCHED = f"{ORDERS}/batched"
+BATCHED = f"{ORDERS}/batched"
 _LONGEST_DETAIL = 200
 
 _REFUSALS: dict[str, Refusal] = {
@@ -105,9 +105,9 @@ def write_request(commands: Sequence[WriteCommand], subaccount: int) -> HttpRequ
     places = [c for c in commands if isinstance(c, Place)]
     if cancels:
         items = [_cancel_item(cancel, subaccount) for cancel in cancels]
-        return HttpRequest("DELETE", _BATCHED, body=orjson.dumps({"orders": items}))
+        return HttpRequest("DELETE", BATCHED, body=orjson.dumps({"orders": items}))
     bodies = [_place_body(place, subaccount) for place in places]
-    return HttpRequest("POST", _BATCHED, body=orjson.dumps({"orders": bodies}))
+    return HttpRequest("POST", BATCHED, body=orjson.dumps({"orders": bodies}))
 
 
 def _single(command: WriteCommand, subaccount: int) -> HttpRequest:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mmbot.daemon_api import Step
 from mmbot.forecast.belief import Belief, MemberWeight
 from mmbot.trading.pricing import QuoteLimits
-from mmbot.trading.quoting import Quote, wanted_quotes
+from mmbot.trading.quoting import Quote, quote_bounds, wanted_quotes
 from mmbot.trading.state import EventState, MarketState, TradingState
 from mmbot.underlying.counts import Counts
 from mmbot.units import (
@@ -48,7 +48,7 @@ def _steps(
 ) -> Iterator[Step]:
     yield _counts_step(state, counts, event_state, now)
     if event_state.belief is not None:
-        yield from _belief_steps(event_state.belief, market)
+        yield from _belief_steps(event_state.belief, state.underlying.value_unit, market)
     if event_state.belief is not None and market.quote_limits is not None:
         yield _pool_step(state, event_state.belief, market, market.quote_limits, now)
         yield _reservation_step(state, event_state, market, market.quote_limits)
@@ -80,10 +80,10 @@ def _counts_step(
     return Step("counts", text)
 
 
-def _belief_steps(belief: Belief, market: MarketState) -> Iterator[Step]:
+def _belief_steps(belief: Belief, unit: str, market: MarketState) -> Iterator[Step]:
     yield Step(
         "forecast",
-        f"average {belief.mean:,.0f}, give or take {belief.sd:,.0f}, with "
+        f"{belief.mean:,.0f} {unit}, give or take {belief.sd:,.0f}, with "
         f"{belief.days_published} of 7 days known ({belief.method})",
     )
     if len(belief.members) > 1:
@@ -170,14 +170,14 @@ def _book_steps(
     yield Step("book", f"best bid of others {bid}, best ask {ask}")
     if market.quote_limits is None or market.quote_limits.gate:
         return
-    quotes = wanted_quotes(
+    bounds = quote_bounds(
         market.quote_limits,
-        top,
         event_state.portfolio.position(ticker),
         market.terms.grid,
         state.settings,
         reduce_only=event_state.reduce_only,
     )
+    quotes = wanted_quotes(bounds, top)
     for quote in (quotes.bid, quotes.ask):
         if quote is not None:
             yield Step("tick", _tick(quote))

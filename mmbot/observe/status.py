@@ -25,11 +25,12 @@ from mmbot.status_report import (
     StatusReport,
     Surroundings,
 )
+from mmbot.trading.book import Book
 from mmbot.trading.gate_checks import service_gate
 from mmbot.trading.gates import ShutGate
 from mmbot.trading.orders import Order, OrderState
 from mmbot.trading.state import EventState, MarketState, TradingState
-from mmbot.trading.values import Level
+from mmbot.trading.values import Side
 from mmbot.underlying.calendar import Week
 from mmbot.underlying.counts import Counts
 from mmbot.units import (
@@ -277,17 +278,17 @@ def _book(state: TradingState, market: MarketState) -> tuple[BookLevel | None, B
     bids, asks = state.orders.levels(market.ticker)
     best = market.book.top(bids, asks)
     return (
-        _level(market.book.levels("bid"), best.bid, bids),
-        _level(market.book.levels("ask"), best.ask, asks),
+        _level(market.book, "bid", best.bid, bids),
+        _level(market.book, "ask", best.ask, asks),
     )
 
 
 def _level(
-    levels: Iterable[Level], price: Price | None, ours: Mapping[Price, Count]
+    book: Book, side: Side, price: Price | None, ours: Mapping[Price, Count]
 ) -> BookLevel | None:
     if price is None:
         return None
-    others = Count(dict(levels)[price] - ours.get(price, 0))
+    others = Count(book.resting(side, price) - ours.get(price, 0))
     return BookLevel(format_price(price), format_count(others))
 
 

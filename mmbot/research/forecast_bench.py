@@ -15,9 +15,9 @@ from statistics import median
 import msgspec
 import numpy as np
 
+from mmbot.forecast.fitting import Progress
 from mmbot.forecast.history import History
 from mmbot.forecast.model import Forecaster
-from mmbot.forecast.residuals import Progress
 from mmbot.underlying.calendar import Week
 from mmbot.underlying.counts import Counts
 

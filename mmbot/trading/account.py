@@ -221,6 +221,9 @@ class AccountReader:
             if not doubtful & {reported.fill.ticker, fill.ticker}:
                 self._orders.void(event_state, reported, reason)
                 self._orders.book(fill, "list", now)
+                if "stream" in reported.ids:
+                    # Its channel told of it, if not rightly.
+                    event_state.fills.add(fill, "stream", now)
 
     def _check_position(self, event_state: EventState, reading: PositionReading) -> bool:
         market = event_state.markets[reading.ticker]

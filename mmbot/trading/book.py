@@ -90,30 +90,26 @@ class Book:
 
     def top(self, our_bids: Mapping[Price, Count], our_asks: Mapping[Price, Count]) -> Top:
         """Return the best prices of others, given our own contracts at each price."""
-        return self.deep(our_bids, our_asks, Count(1))
+        return self.top_and_deep(our_bids, our_asks, Count(1))[0]
 
     def deep(
         self, our_bids: Mapping[Price, Count], our_asks: Mapping[Price, Count], depth: Count
     ) -> Top:
         """Return the best prices at which at least `depth` contracts of others rest."""
-        bid, ask = self.best_bid, self.best_ask
-        # Most books are deep enough at their best prices; only the others are searched.
-        if bid is not None and self._bids[bid] - our_bids.get(bid, 0) < depth:
-            bid = _best("bid", _deep_enough(self._bids, our_bids, depth))
-        if ask is not None and self._asks[ask] - our_asks.get(ask, 0) < depth:
-            ask = _best("ask", _deep_enough(self._asks, our_asks, depth))
-        return Top(bid, ask)
+        return self.top_and_deep(our_bids, our_asks, depth)[1]
 
     def top_and_deep(
         self, our_bids: Mapping[Price, Count], our_asks: Mapping[Price, Count], depth: Count
     ) -> tuple[Top, Top]:
         """Return both; where the best levels are as deep as that, they are the same."""
-        top = self.top(our_bids, our_asks)
-        bid, ask = top
-        is_deep = (bid is None or self._bids[bid] - our_bids.get(bid, 0) >= depth) and (
-            ask is None or self._asks[ask] - our_asks.get(ask, 0) >= depth
-        )
-        return top, top if is_deep else self.deep(our_bids, our_asks, depth)
+        bid, deep_bid = _others("bid", self._bids, self.best_bid, our_bids, depth)
+        ask, deep_ask = _others("ask", self._asks, self.best_ask, our_asks, depth)
+        top = Top(bid, ask)
+        return top, top if deep_bid is bid and deep_ask is ask else Top(deep_bid, deep_ask)
+
+    def resting(self, side: Side, price: Price) -> Count:
+        """Return the contracts that rest at a price."""
+        return Count((self._bids if side == "bid" else self._asks).get(price, 0))
 
     def levels(self, side: Side) -> tuple[Level, ...]:
         """Return one side, best first."""
@@ -133,12 +129,23 @@ class Book:
             raise CorruptBook(f"the best bid {bid} is not below the best ask {ask}")
 
 
-def _deep_enough(
-    levels: Mapping[Price, int], ours: Mapping[Price, Count], depth: Count
-) -> list[Price]:
-    if not ours:
-        return [price for price, count in levels.items() if count >= depth]
-    return [price for price, count in levels.items() if count - ours.get(price, 0) >= depth]
+def _others(
+    side: Side,
+    levels: Mapping[Price, int],
+    best: Price | None,
+    ours: Mapping[Price, Count],
+    depth: Count,
+) -> tuple[Price | None, Price | None]:
+    """Return the best price of others on a side, and the best at which `depth` of them rest."""
+    # Most books are deep enough at their best prices; only the others are searched.
+    if best is None or levels[best] - ours.get(best, 0) >= depth:
+        return best, best
+    top: Price | None = best
+    if levels[best] <= ours.get(best, 0):
+        top = _best(side, [p for p, count in levels.items() if count > ours.get(p, 0)])
+        if top is None or levels[top] - ours.get(top, 0) >= depth:
+            return top, top
+    return top, _best(side, [p for p, count in levels.items() if count - ours.get(p, 0) >= depth])
 
 
 def _best(side: Side, levels: Iterable[Price]) -> Price | None:

@@ -61,10 +61,9 @@ def belief_gate(
         return Gate.NO_BELIEF
     if belief.days_published < bisect_right(releases, now):
         return Gate.RELEASE_DUE
-    if any(
-        w.opens <= now < w.closes_at and belief.days_published < w.days_published for w in windows
-    ):
-        return Gate.RELEASE_POSSIBLE
+    for window in windows:
+        if window.opens <= now < window.closes_at and belief.days_published < window.days_published:
+            return Gate.RELEASE_POSSIBLE
     return None
 
 

@@ -159,11 +159,13 @@ class Headroom:
         self._markets: dict[str, MarketHeadroom] = {}
         self._worst_cases: dict[str, WorstCase] = {}
         self._collateral: dict[int, CollateralBudget | None] = {}
-        self._surplus = _surplus(state)
+        self._surplus: frozenset[str] | None = None
 
     def at(self, ticker: str) -> MarketHeadroom:
         """Return the headroom in a market."""
         found = self._markets.get(ticker)
+        if self._surplus is None:
+            self._surplus = _surplus(self._state)
         if found is None:
             event_state = self._state.event_of_market[ticker]
             portfolio = event_state.portfolio
@@ -193,12 +195,18 @@ class Headroom:
 
     def _budget(self, shard: int, balance: Money) -> CollateralBudget:
         state = self._state
-        events = {ticker: state.event_of_market[ticker] for ticker in state.on_shard(shard)}
-        positions = {ticker: each.portfolio.position(ticker) for ticker, each in events.items()}
-        fees = {ticker: each.fee for ticker, each in events.items()}
+        traded = state.traded_on(shard)
+        positions = {ticker: each.portfolio.position(ticker) for each, ticker in traded}
+        charging = [each for each in state.events.values() if not each.fee.is_free]
+        fees = {ticker: each.fee for each in charging for ticker in each.markets}
         budget = CollateralBudget(balance, positions, fees)
-        budget.reserve(order for order in state.orders if order.ticker in positions)
+        budget.reserve(order for order in state.orders if _is_on(state, order, shard))
         return budget
+
+
+def _is_on(state: TradingState, order: Order, shard: int) -> bool:
+    market = state.find_market(order.ticker)
+    return market is not None and market.terms.shard == shard
 
 
 def _surplus(state: TradingState) -> frozenset[str]:

@@ -195,6 +195,8 @@ class OrderManager:
             order.change(OrderCause.CONFIRMED)
         if not order.order_id:
             self._identify(order, report.order_id)
+        if queried and report.status == "ended" and report.filled <= order.booked:
+            orders.nothing_owed(order)
         if orders.get(report.client_id) is order:
             asked = queried or order.state is OrderState.CANCELLING
             if report.status == "ended" and report.filled < order.count and not asked:

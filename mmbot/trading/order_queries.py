@@ -11,6 +11,8 @@ from mmbot.units import Milliseconds
 
 # The wait after a query for an order: twice the first of these, then doubling up to the second.
 _FIRST_WAIT_MS, _LONGEST_WAIT_MS = 250, 8_000
+# After so many readings for fills that an order is said to have had, it is queried whether it had.
+_FILLS_DOUBTED = 5
 # An order may outlive its expiry by this much, as the clocks may differ.
 _EXPIRY_GRACE_MS = 2_000
 # The tokens of a query by the exchange's id, and through the list of all orders.
@@ -32,7 +34,8 @@ class OrderQueries:
     def query_unknown(self, now: Milliseconds) -> None:
         """Query the exchange for every unknown order whose query is due.
 
-        One reading of the account fetches the fills that all orders await.
+        One reading of the account fetches the fills that all orders await; an order whose fills
+        stay away is queried as well.
         """
         fills_due = False
         for order in self._state.orders:
@@ -46,6 +49,8 @@ class OrderQueries:
             if now >= _next_query(order):
                 if awaiting_fills:
                     fills_due = True
+                    if order.queries >= _FILLS_DOUBTED:
+                        self._query(order, now)
                 elif not self._query(order, now):
                     continue
                 order.queried_at, order.queries = now, order.queries + 1

@@ -126,6 +126,8 @@ class Order(msgspec.Struct):
         reported: Whether the stream has reported it.
         over_since: Since when it is over, if it is.
         off_book: Whether the stream has shown that nothing of it is in the book any more.
+        kept_for: The quote for which it was kept when it was last judged, if it was.
+        kept_until: When the clock alone may lead to another judgement.
     """
 
     client_id: str
@@ -148,6 +150,8 @@ class Order(msgspec.Struct):
     reported: bool = False
     over_since: Milliseconds = 0
     off_book: bool = False
+    kept_for: Quote | None = None
+    kept_until: Milliseconds = 0
 
     def change(self, cause: OrderCause) -> None:
         """Go to the state that follows from `cause`.
@@ -169,9 +173,10 @@ class Order(msgspec.Struct):
     @property
     def remaining(self) -> Count:
         """What may still rest in the book."""
-        if self.state is OrderState.AWAITING_FILLS:
+        left = self.count - self.filled
+        if left <= 0 or self.state is OrderState.AWAITING_FILLS:
             return Count(0)
-        return Count(max(0, self.count - self.filled))
+        return Count(left)
 
     @property
     def exposed(self) -> Count:
@@ -239,7 +244,8 @@ class OwnOrders:
             levels, remaining = bids if order.side == "bid" else asks, order.remaining
             if remaining and not order.off_book:
                 levels[order.price] = Count(levels.get(order.price, 0) + remaining)
-        for left in self._leaving.get(ticker, {}).values():
+        leaving = self._leaving.get(ticker)
+        for left in leaving.values() if leaving else ():
             if self.now < left.until:
                 levels = bids if left.side == "bid" else asks
                 levels[left.price] = Count(levels.get(left.price, 0) + left.contracts)
@@ -323,6 +329,12 @@ class OwnOrders:
         if order.state is OrderState.AWAITING_FILLS or order.filled >= order.count:
             self.end(order)
 
+    def nothing_owed(self, order: Order) -> None:
+        """End an order that awaits fills which the exchange does not know of."""
+        if order.state is OrderState.AWAITING_FILLS:
+            order.filled = order.booked
+            self.end(order)
+
     def unbook(self, order: Order, booked: Count) -> None:
         """Lower what is booked of an order, and have the exchange queried for what is filled."""
         order.booked = order.filled = booked
@@ -391,11 +403,12 @@ def order_action(
     """Return what to do about a resting order when `wanted` is the quote for its side."""
     if wanted is None or not wanted.allows(order.price):
         return "cancel"
+    remaining = order.remaining
     rested = now >= order.placed_at + quoting.minimum_rest
     off_price = abs(order.price - wanted.price) > quoting.reprice_tolerance
-    if rested and (off_price or 2 * order.remaining < wanted.count):
+    if rested and (off_price or 2 * remaining < wanted.count):
         return "cancel"
-    if order.remaining > wanted.most or (rested and order.remaining > 2 * wanted.count):
+    if remaining > wanted.most or (rested and remaining > 2 * wanted.count):
         # A decrease keeps the queue position; where no size is wanted, or shortly after a refused
         # decrease, the whole order is cancelled.
         smaller = wanted.count and now >= order.change_after

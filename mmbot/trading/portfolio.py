@@ -1,6 +1,6 @@
 """Positions and cash of one event, and the exact worst case over its outcome cells.
 
-The event's strikes s_0 < ... < s_(n-1) cut the week's average into n + 1 cells; in cell c YES pays
+The event's strikes s_0 < ... < s_(n-1) cut the week's value into n + 1 cells; in cell c YES pays
 at the strikes s_0 ... s_(c-1) and nowhere else. Wealth in a cell is the cash of all fills plus what
 their positions pay there. An open order counts against each cell in which a fill of it loses money:
 the outcome is one cell, and whoever fills our orders is assumed to know which, so the least such

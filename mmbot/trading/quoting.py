@@ -58,20 +58,54 @@ class _Room(msgspec.Struct, frozen=True):
     count: Count
 
 
-def wanted_quotes(
+class QuoteBounds(msgspec.Struct, frozen=True):
+    """What a market's quotes have to keep to whatever its book shows; made from the other values.
+
+    `bid` and `ask` are the worst prices that the limits allow there, on the grid, with the room;
+    `cheap` is the room of a bid below the lowest that is wanted.
+    """
+
+    limits: QuoteLimits
+    position: Count
+    grid: PriceGrid
+    settings: Settings
+    reduce_only: bool
+    bid: tuple[Price, _Room] | None
+    cheap: _Room
+    lowest_bid: Price
+    ask: tuple[Price, _Room] | None
+
+    def hold_for(
+        self,
+        limits: QuoteLimits,
+        position: Count,
+        grid: PriceGrid,
+        settings: Settings,
+        *,
+        reduce_only: bool,
+    ) -> bool:
+        """Return whether they were made from these values."""
+        return (
+            self.limits is limits
+            and self.position == position
+            and self.grid is grid
+            and self.settings is settings
+            and self.reduce_only == reduce_only
+        )
+
+
+def quote_bounds(
     limits: QuoteLimits,
-    top: Top,
     position: Count,
     grid: PriceGrid,
     settings: Settings,
     *,
     reduce_only: bool = False,
-) -> Quotes:
-    """Return the quotes for one market.
+) -> QuoteBounds:
+    """Return what the quotes for one market have to keep to.
 
     Args:
         limits: The highest prices and the sizes.
-        top: The best bid and ask of the others.
         position: The signed position, in units of count.
         grid: The market's prices.
         settings: Sides, bounds and the largest position.
@@ -82,22 +116,32 @@ def wanted_quotes(
     short = Count(-position)
     bid = ask = None
     if quoting.bids_yes(fair) or reduce_only:
-        bid = _bid(limits, _room(limits.yes_count, short, settings, closed=closed), top, grid)
-        if bid and bid.price < floor_price(quoting.lowest_bid):
-            to_reduce = _room(Count(0), short, settings, closed=True)
-            bid = _bid(limits, to_reduce, top, grid)
+        highest = grid.floor(floor_price(limits.yes_value))
+        room = _room(limits.yes_count, short, settings, closed=closed)
+        bid = None if highest is None or room.most <= 0 else (highest, room)
     if quoting.bids_no(fair) or reduce_only:
-        ask = _ask(limits, _room(limits.no_count, position, settings, closed=closed), top, grid)
+        # What is paid for NO is one dollar minus the ask.
+        lowest = grid.ceil(ceil_price(1 - limits.no_value))
+        room = _room(limits.no_count, position, settings, closed=closed)
+        ask = None if lowest is None or room.most <= 0 else (lowest, room)
+    cheap = _room(Count(0), short, settings, closed=True)
+    lowest_bid = floor_price(quoting.lowest_bid)
+    return QuoteBounds(limits, position, grid, settings, reduce_only, bid, cheap, lowest_bid, ask)
+
+
+def wanted_quotes(bounds: QuoteBounds, top: Top) -> Quotes:
+    """Return the quotes for one market, given the best bid and ask of the others."""
+    bid, ask = _bid(bounds, top), _ask(bounds, top)
     if bid is None and ask is None:
-        return Quotes(gate=_quote_gate(limits, settings, reduce_only=reduce_only))
+        return Quotes(gate=_quote_gate(bounds))
     return Quotes(bid, ask)
 
 
-def _quote_gate(limits: QuoteLimits, settings: Settings, *, reduce_only: bool) -> Gate:
-    if reduce_only:
+def _quote_gate(bounds: QuoteBounds) -> Gate:
+    if bounds.reduce_only:
         return Gate.REDUCE_ONLY
-    quoting = settings.quoting
-    if not quoting.minimum_fair <= limits.fair <= quoting.maximum_fair:
+    quoting = bounds.settings.quoting
+    if not quoting.minimum_fair <= bounds.limits.fair <= quoting.maximum_fair:
         return Gate.FAIR_EXTREME
     return Gate.NO_PRICE_OR_ROOM
 
@@ -112,27 +156,38 @@ def _room(count: Count, against: Count, settings: Settings, *, closed: bool) -> 
     return _Room(most, max(to_reduce, min(count, most)))
 
 
-def _bid(limits: QuoteLimits, room: _Room, top: Top, grid: PriceGrid) -> Quote | None:
-    limit = grid.floor(floor_price(limits.yes_value))
-    if limit is None or room.most <= 0:
+def _bid(bounds: QuoteBounds, top: Top) -> Quote | None:
+    if bounds.bid is None:
         return None
-    highest = limit
+    limit, room = bounds.bid
+    grid, price = bounds.grid, limit
     if top.bid is not None and top.bid < limit:
-        highest = min(limit, grid.ceil(_above(top.bid)) or limit)
-    price = highest if top.ask is None or top.ask > highest else grid.floor(_below(top.ask))
-    return None if price is None else Quote("bid", price, room.count, limit, room.most)
+        price = min(limit, grid.ceil(_above(top.bid)) or limit)
+    if top.ask is not None and top.ask <= price:
+        below = grid.floor(_below(top.ask))
+        if below is None:
+            return None
+        price = below
+    if price < bounds.lowest_bid:
+        room = bounds.cheap
+        if room.most <= 0:
+            return None
+    return Quote("bid", price, room.count, limit, room.most)
 
 
-def _ask(limits: QuoteLimits, room: _Room, top: Top, grid: PriceGrid) -> Quote | None:
-    # What is paid for NO is one dollar minus the ask.
-    limit = grid.ceil(ceil_price(1 - limits.no_value))
-    if limit is None or room.most <= 0:
+def _ask(bounds: QuoteBounds, top: Top) -> Quote | None:
+    if bounds.ask is None:
         return None
-    lowest = limit
+    limit, room = bounds.ask
+    grid, price = bounds.grid, limit
     if top.ask is not None and top.ask > limit:
-        lowest = max(limit, grid.floor(_below(top.ask)) or limit)
-    price = lowest if top.bid is None or top.bid < lowest else grid.ceil(_above(top.bid))
-    return None if price is None else Quote("ask", price, room.count, limit, room.most)
+        price = max(limit, grid.floor(_below(top.ask)) or limit)
+    if top.bid is not None and top.bid >= price:
+        above = grid.ceil(_above(top.bid))
+        if above is None:
+            return None
+        price = above
+    return Quote("ask", price, room.count, limit, room.most)
 
 
 def _above(price: Price) -> Price:

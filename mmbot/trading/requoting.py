@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from mmbot.trading.command_buffer import CommandBuffer
-from mmbot.trading.commands import Cancel, Decrease, Place, Renew
+from mmbot.trading.commands import Cancel, Decrease, Note, Place, Renew
 from mmbot.trading.gate_checks import (
     belief_gate,
     fee_gate,
@@ -39,7 +39,15 @@ from mmbot.trading.orders import (
     order_action,
     renewal_due,
 )
-from mmbot.trading.quoting import Quote, Quotes, danger, wanted_quotes
+from mmbot.trading.pricing import QuoteLimits
+from mmbot.trading.quoting import (
+    Quote,
+    QuoteBounds,
+    Quotes,
+    danger,
+    quote_bounds,
+    wanted_quotes,
+)
 from mmbot.trading.state import EventState, MarketState, TradingState
 from mmbot.units import ONE_CONTRACT, Count, Milliseconds, format_count, format_price
 
@@ -158,14 +166,21 @@ class Requote:
         )
         if gate or limits is None or market.top is None:
             return Quotes(gate=gate)
-        return wanted_quotes(
-            limits,
-            market.top,
-            event_state.portfolio.position(market.ticker),
-            market.terms.grid,
-            self._state.settings,
-            reduce_only=event_state.reduce_only,
-        )
+        return wanted_quotes(self._bounds(event_state, market, limits), market.top)
+
+    def _bounds(
+        self, event_state: EventState, market: MarketState, limits: QuoteLimits
+    ) -> QuoteBounds:
+        """Return what the quotes have to keep to, made anew where anything else has changed."""
+        bounds, position = market.bounds, event_state.portfolio.position(market.ticker)
+        grid, settings = market.terms.grid, self._state.settings
+        reduce_only = event_state.reduce_only
+        if bounds is None or not bounds.hold_for(
+            limits, position, grid, settings, reduce_only=reduce_only
+        ):
+            bounds = quote_bounds(limits, position, grid, settings, reduce_only=reduce_only)
+            market.bounds = bounds
+        return bounds
 
     def _set_gate(self, event_state: EventState, market: MarketState, gate: Gate | None) -> None:
         """Set why a market is not quoted, and note it for the log if that changed."""
@@ -205,23 +220,33 @@ class Requote:
         for order in orders:
             if order.state is OrderState.UNKNOWN:
                 unknown = True
+        group = self._state.shard(market.terms.shard).group
         for side, quote in (("bid", quotes.bid), ("ask", quotes.ask)):
             wanted = quote
             for order in orders:
                 if order.side != side:
                     continue
-                if order.state is OrderState.RESTING:
-                    self._review_order(order, wanted, market, unknown=unknown)
+                if order.state is OrderState.RESTING and not self._is_kept(order, wanted):
+                    self._review_order(order, wanted, market, group, unknown=unknown)
                 # One order a side is wanted; any other was adopted, and is cancelled.
                 wanted = None
 
     def _review_order(
-        self, order: Order, wanted: Quote | None, market: MarketState, *, unknown: bool
+        self,
+        order: Order,
+        wanted: Quote | None,
+        market: MarketState,
+        group: str,
+        *,
+        unknown: bool,
     ) -> None:
-        """Decide about a resting order; `unknown` says that another order here is unknown."""
+        """Decide about a resting order, which should be in `group`.
+
+        `unknown` says that another order here is unknown.
+        """
         now, settings = self._now, self._state.settings
+        order.kept_for = None
         reason = "reprice" if market.shut_gate is None else market.reason or "reprice"
-        group = self._state.shard(market.terms.shard).group
         excess = self._headroom.at(order.ticker).excess(order) if self._check_limit else None
         if excess:
             wanted, reason = None, excess
@@ -230,7 +255,7 @@ class Requote:
             return
         elif order.group and group and order.group != group:
             wanted, reason = None, "other_group"
-        attainable = self._attainable(order, wanted)
+        attainable = None if wanted is None else self._attainable(order, wanted)
         action = order_action(order, attainable, now, settings.quoting, settings.orders)
         if action == "decrease" and attainable and not unknown:
             self._decreases.append((order, attainable.count))
@@ -241,6 +266,8 @@ class Requote:
             self._renewals.append(order)
         else:
             self._wake_for(order, attainable, action)
+            if action == "keep" and attainable is wanted:
+                order.kept_for = wanted
 
     def _cannot_judge_yet(self, market: MarketState) -> bool:
         """Return whether this session still lacks what it needs to judge an adopted order."""
@@ -252,25 +279,40 @@ class Requote:
         """Return whether an order may live longer, and a renewal was not refused a moment ago."""
         return self._now >= order.change_after and self._expiry(market) > order.expires
 
+    def _is_kept(self, order: Order, wanted: Quote | None) -> bool:
+        """Return whether an order was to be kept for this very quote, and nothing else is new.
+
+        Whatever changes an order, or what else it is judged by, comes with a check of the limit;
+        but for the room for a larger one, and such an order is judged every time.
+        """
+        return (
+            wanted is not None
+            and not self._check_limit
+            and self._now < order.kept_until
+            and order.kept_for == wanted
+        )
+
     def _wake_for(self, order: Order, wanted: Quote | None, action: OrderAction) -> None:
         """Ask to be woken whenever the clock alone changes what to do about an order."""
         settings, now = self._state.settings, self._now
+        order.kept_until = renewal_due(order, settings.orders)
         for due in (
-            renewal_due(order, settings.orders),
+            order.kept_until,
             order.cancel_after,
             order.change_after,
         ):
             if due > now:
+                order.kept_until = min(order.kept_until, due)
                 self._buffer.wake_by(due, self._events[-1])
         rested = order.placed_at + settings.quoting.minimum_rest
-        if rested > now and action != order_action(
-            order, wanted, rested, settings.quoting, settings.orders
-        ):
-            self._buffer.wake_by(rested, self._events[-1])
+        if rested > now:
+            order.kept_until = min(order.kept_until, rested)
+            if action != order_action(order, wanted, rested, settings.quoting, settings.orders):
+                self._buffer.wake_by(rested, self._events[-1])
 
-    def _attainable(self, order: Order, wanted: Quote | None) -> Quote | None:
+    def _attainable(self, order: Order, wanted: Quote) -> Quote:
         """Return `wanted` cut to the size that an order in this one's place could have."""
-        if wanted is None or wanted.count <= 2 * order.remaining:
+        if wanted.count <= 2 * order.remaining:
             return wanted
         missing = Count(wanted.count - order.remaining)
         more = self._headroom.at(order.ticker).room(wanted.side, wanted.price, missing)
@@ -400,16 +442,15 @@ class Requote:
         return min(reserve, budget.capacity - dearest)
 
     def _log(self, name: str, order: Order, **fields: Any) -> None:
-        self._buffer.log(
-            name,
-            event_ticker=self._state.event_of_market[order.ticker].ticker,
-            market=order.ticker,
-            client_order_id=order.client_id,
-            side=order.side,
-            price=format_price(order.price),
-            count=format_count(order.count),
-            **fields,
-        )
+        which = {
+            "event_ticker": self._state.event_of_market[order.ticker].ticker,
+            "market": order.ticker,
+            "client_order_id": order.client_id,
+            "side": order.side,
+            "price": format_price(order.price),
+            "count": format_count(order.count),
+        }
+        self._buffer.add(Note(name, which | fields))
 
 
 def _may_place(wanted: Quote, orders: Iterable[Order]) -> bool:

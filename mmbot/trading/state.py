@@ -25,6 +25,7 @@ from mmbot.trading.losses import DailyLosses, PnlMark
 from mmbot.trading.orders import OwnOrders
 from mmbot.trading.portfolio import Exposure, Portfolio
 from mmbot.trading.pricing import QuoteLimits
+from mmbot.trading.quoting import QuoteBounds
 from mmbot.trading.stated_fee import StatedFee
 from mmbot.trading.unlisted_markets import UnlistedMarkets
 from mmbot.trading.values import Fill, Intervals, ListedEvent, Market, event_of, opposite
@@ -60,6 +61,7 @@ class MarketState(msgspec.Struct):
         top: The best prices of others, as last read from the book.
         calm: Where the book may change without consequence; `None` if that is not known.
         quote_limits: The highest prices and the sizes, once the event has been priced.
+        bounds: What its latest quotes had to keep to; they hold until anything in them changes.
         market_mid: The midpoint of the book, now or lately.
         held_until: Until when no new order is sent, and `held_by` why.
         held_by: The gate of the latest hold.
@@ -82,6 +84,7 @@ class MarketState(msgspec.Struct):
     top: Top | None = None
     calm: Calm | None = None
     quote_limits: QuoteLimits | None = None
+    bounds: QuoteBounds | None = None
     market_mid: MarketMid = msgspec.field(default_factory=MarketMid)
     held_until: Milliseconds = 0
     held_by: Gate | None = None
@@ -466,8 +469,16 @@ class TradingState(msgspec.Struct):
         """Return the markets of a shard."""
         return tuple(market.ticker for _, market in self.markets() if market.terms.shard == shard)
 
+    def traded_on(self, shard: int) -> Iterator[tuple[EventState, str]]:
+        """Iterate over a shard's markets in events with a fill: no other has a position."""
+        for event_state in self.events.values():
+            if len(event_state.portfolio):
+                for market in event_state.markets.values():
+                    if market.terms.shard == shard:
+                        yield event_state, market.ticker
+
     def _cost(self, shard: int) -> Money:
-        return total(self.event_of_market[t].portfolio.cost(t) for t in self.on_shard(shard))
+        return total(each.portfolio.cost(ticker) for each, ticker in self.traded_on(shard))
 
     def assigned_cash(self) -> Money:
         """Return the cash that one event may use."""

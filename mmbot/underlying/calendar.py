@@ -21,6 +21,9 @@ _OPENING = dt.time(10, 0)
 _CLOSING = dt.time(23, 59)
 _SETTLEMENT = dt.time(10, 0)
 
+# The second day of the calendar and its last: any zone has all between, in milliseconds.
+_EARLIEST, _LATEST = -62_135_510_400_000, 253_402_214_400_000
+
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _EVENT_TICKER = re.compile(rf"[A-Z]+-(\d{{2}})({'|'.join(_MONTHS)})(\d{{2}})\Z", re.ASCII)
 
@@ -139,6 +142,10 @@ def to_milliseconds(at: dt.datetime) -> Milliseconds:
 
 
 def from_milliseconds(milliseconds: Milliseconds) -> dt.datetime:
-    """Return an instant as New York time."""
+    """Return an instant as New York time; one that no calendar has as the nearest that it has.
+
+    Whatever is heard as an instant can so be written down.
+    """
     epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    return (epoch + dt.timedelta(milliseconds=milliseconds)).astimezone(EASTERN)
+    known = min(max(milliseconds, _EARLIEST), _LATEST)
+    return (epoch + dt.timedelta(milliseconds=known)).astimezone(EASTERN)

@@ -19,8 +19,7 @@ import msgspec
 
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
-from mmbot.forecast.fitting import Fit, Memory
-from mmbot.forecast.residuals import Progress
+from mmbot.forecast.fitting import Fit, Memory, Progress
 from mmbot.underlying.calendar import EASTERN, Week
 from mmbot.underlying.counts import Counts
 from mmbot.underlying.pages import CountsPage, Pages

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from mmbot.cli import main
+from mmbot.daemon.bank_file import bank_path, load_memory
+from mmbot.forecast.model import Hindcasts
 from mmbot.underlying.calendar import EASTERN, Week
 
 FIRST = dt.date(2021, 6, 7)
@@ -118,6 +120,15 @@ def test_the_figures_are_json_of_a_fixed_shape(
     # A midpoint of one half is off by a half whatever comes.
     assert found["brier"]["4"]["mid"] == pytest.approx(0.25)
     assert found["brier"]["4"]["n"] == 2 * 3 * 3
+
+
+def test_what_a_history_too_short_for_the_pool_has_taught_is_cached(
+    inputs: dict[str, Path], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert backtest(monkeypatch, inputs, cache, "--strategy", "mmbot") == 0
+    held = load_memory(bank_path(cache, "pool"), Hindcasts.decode)
+    assert held is not None
+    assert len(held.banks) > 1
 
 
 def test_one_strategy_may_be_backtested_alone_and_reported_with_pictures(

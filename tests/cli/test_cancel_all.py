@@ -82,6 +82,20 @@ def test_what_a_killed_daemon_left_is_cancelled(
     assert not account.orders
 
 
+def test_a_mistake_in_the_config_leaves_no_order_standing(
+    start_exchange: Start, quick_config: str, invoke: Mmbot
+) -> None:
+    exchange = start_exchange("--quiet-crowd")
+    account = Account(exchange.venue)
+    place(account, ["mmbot-0-1"])
+    with Path(quick_config).open("a") as config:
+        config.write("[quoting]\nmargni = 0.1\n")
+    done = invoke("cancel-all", "--config", quick_config, "--venue", str(exchange.venue_file))
+    assert done.returncode == 0
+    assert "did you mean" in done.stderr
+    assert not account.orders
+
+
 def until_quotes_stand(process: Process, account: Account) -> None:
     log_until(process, lambda line: line["event"] == "order.place" and bool(account.orders))
 

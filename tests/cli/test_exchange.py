@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import stat
@@ -73,7 +74,7 @@ def test_an_option_that_cannot_be_is_one_sentence(options: list[str], sentence: 
 
 def key_after_start(directory: Path) -> bytes:
     """Start an exchange with its key there, end it, and return the key."""
-    command = [*COMMAND, "--quiet-crowd", "--key-dir", str(directory)]
+    command = [*COMMAND, "--quiet-crowd", "--key-dir", os.path.relpath(directory)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = json.loads(process.stdout.readline())

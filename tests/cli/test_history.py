@@ -138,7 +138,7 @@ def test_interrupted_ten_times_the_result_is_the_same(
             begun = len(list(torn.glob("*/*/*.parquet*")))
             # Killed between two files, or within one, at a random time after the first of them.
             while process.poll() is None and len(list(torn.glob("*/*/*.parquet*"))) == begun:
-                time.sleep(0.001)
+                time.sleep(0.02)
             time.sleep(rng.uniform(0, 0.5))
             process.kill()
         assert process.returncode in (-signal.SIGKILL, 0)

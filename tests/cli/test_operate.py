@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import orjson
@@ -37,6 +38,19 @@ def test_a_halt_without_a_daemon_is_stored_for_the_next_one(state: Path, invoke:
     assert "(holiday)" in ended.stdout
     assert read_halt(state) is None
     assert invoke("resume", *CONFIG).stdout == "It was not halted.\n"
+
+
+@pytest.mark.parametrize("command", [("halt",), ("pause", "KXTSAW-26NOV29-A2.70")])
+def test_a_config_with_a_mistake_keeps_no_quote_on(
+    state: Path, tmp_path: Path, invoke: Mmbot, command: tuple[str, ...]
+) -> None:
+    config = tmp_path / "edited.toml"
+    config.write_text('mode = "demo"\n[quoting]\nmargin = 0,1\n')
+    done = invoke(*command, "--config", str(config))
+    assert "a decimal comma" in done.stderr
+    with closing(Ledger(state)) as ledger:
+        assert ledger.halt() or ledger.paused_markets()
+    assert invoke("plan", "--config", str(config)).returncode == 2
 
 
 @pytest.mark.parametrize(

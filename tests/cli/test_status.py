@@ -51,6 +51,16 @@ def test_a_person_is_told_the_same(ledger: Path, invoke: Mmbot) -> None:
     assert "A2.45" in done.stdout
 
 
+def test_a_narrow_terminal_costs_no_figure(
+    ledger: Path, invoke: Mmbot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = invoke("status", *CONFIG).stdout
+    monkeypatch.setenv("COLUMNS", "40")
+    narrow = invoke("status", *CONFIG).stdout
+    assert "-5.60" in narrow
+    assert narrow.splitlines()[1:] == wide.splitlines()[1:]  # the first has the time
+
+
 def test_where_nothing_has_ever_run_there_is_nothing_to_show(invoke: Mmbot) -> None:
     done = invoke("status", *CONFIG)
     assert (done.returncode, done.stdout) == (3, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -76,7 +77,8 @@ def test_lines_are_chosen_by_time(log: Path, invoke: Mmbot) -> None:
     ("arguments", "sentence"),
     [
         (("none.log",), "cannot read the log none.log"),
-        ((".",), "cannot read the log ."),
+        ((".",), "cannot read the log .: it is a directory"),
+        (("/etc", "-n", "3"), "cannot read the log /etc: it is a directory"),
         (("x", "--unit", "mmbot"), "not both"),
         (("x", "--level", "loud"), "write one of debug, info, warning, error"),
         (("x", "--since", "soon"), "--since 'soon' is not a time; write now, a date"),
@@ -150,6 +152,16 @@ def test_lines_that_never_cease_are_shown_as_they_come(tmp_path: Path) -> None:
                 break
         assert shown
         process.stdin.close()
+
+
+def test_a_named_pipe_is_read_to_its_end(log: Path, tmp_path: Path, invoke: Mmbot) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(log.read_bytes(),))
+    writer.start()
+    shown = invoke("tail", str(pipe), "-n", "3").stdout
+    writer.join()
+    assert "starting" in shown
 
 
 def test_a_units_journal_is_read(

@@ -210,3 +210,61 @@ def test_the_keys_that_differ_are_named() -> None:
     )
     assert config.differences(config.Settings(), other) == ("mode", "quoting.margin")
     assert config.differences(other, other) == ()
+
+
+# Where a daemon is
+
+
+PLACE = 'mode = "live"\n[state]\ndirectory = "here"\n'
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        "[quoting]\nmargin = 0,1\n",
+        "[quoting]\nmargni = 0.1\n",
+        "[quoting]\nmargin = 7\n[alerts]\nevents = 3\n",
+        '[log]\nlevel = "info\n',
+        "[limits]\norders = 1\norders = 2\n",
+        "[quoting] # remark\ncontracts = 10_000\n",
+        "[log]\n[quoting]\nmargin = 0.1\n[log]\n",
+    ],
+)
+def test_a_mistake_beside_it_does_not_hide_where_the_daemon_is(
+    tmp_path: Path, mistake: str
+) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(PLACE + mistake)
+    loaded, mistakes = config.load_place(path)
+    assert (loaded.settings.mode, loaded.settings.state.directory) == ("live", "here")
+    assert mistakes is not None
+    assert str(mistakes) == refusal(PLACE + mistake).replace("some.toml", str(path))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'mode = live\n[state]\ndirectory = "here"\n',
+        'mode = "live"\n[state]\ndirectory = here\n',
+        'mode = "live"\n[state]\ndirectroy = "here"\n',
+        'mode = "live"\n[state\ndirectory = "here"\n',
+        'mode = "live"\n[stat]\ndirectory = "here"\n',
+        'mode = "live"\n[quoting\nmargin = 0.1\n',
+        '\ufeffmode = "live"\n',
+        'mod = "live"\n[quoting]\nmargin = 0,1\n',
+    ],
+)
+def test_a_mistake_that_may_be_about_where_the_daemon_is_is_refused(
+    tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    with pytest.raises(config.BadConfig):
+        config.load_place(path)
+
+
+def test_a_file_without_a_mistake_says_where_the_daemon_is(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(PLACE)
+    loaded, mistakes = config.load_place(path)
+    assert (loaded.settings, mistakes) == (config.load(path), None)

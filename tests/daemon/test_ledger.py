@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import sqlite3
 from contextlib import closing
 from itertools import groupby
@@ -378,6 +379,15 @@ def test_where_nothing_has_traded_it_says_so(tmp_path: Path) -> None:
 def test_a_file_that_is_no_ledger_is_not_read(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"not a database" * 100)
     with pytest.raises(BadInput, match="cannot be read"):
+        read_records(tmp_path)
+
+
+def test_a_ledger_that_cannot_be_read_where_nothing_can_be_written_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"not a database" * 100)
+    monkeypatch.setattr(os, "access", lambda _path, mode: mode != os.W_OK)
+    with pytest.raises(BadInput, match="copy it to where that can be done"):
         read_records(tmp_path)
 
 

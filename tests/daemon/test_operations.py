@@ -179,6 +179,8 @@ async def test_a_halt_that_cannot_be_stored_cancels_the_quotes_all_the_same(
     assert isinstance(report, HaltReport)
     assert report.not_kept == "database or disk is full"
     assert report.left == 0
+    resumed = await state.operations.answer(Resume())
+    assert resumed == ResumeReport(report.since, "", running=True)
 
 
 async def test_a_second_halt_keeps_the_first_ones_time_and_reason(state: RunningDaemon) -> None:

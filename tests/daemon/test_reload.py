@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from mmbot import config
 from mmbot.daemon import control_client
@@ -67,8 +68,10 @@ class Flood:
             self._file.write_bytes(orjson.dumps({**self._venue, "ws_url": proxy.url}))
             self._ready.set()
             while not self._over.is_set():
-                for _ in range(BURST if self.pours and self._change else 0):
-                    await proxy.inject(self._next())
+                # The daemon may close it at the end, before the pouring has.
+                with contextlib.suppress(ConnectionClosed):
+                    for _ in range(BURST if self.pours and self._change else 0):
+                        await proxy.inject(self._next())
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._over.wait(), BURST_EVERY_SECONDS)
 

@@ -22,14 +22,13 @@ from mmbot.exchange.order_types import ExchangeOrder, NewOrder
 from mmbot.exchange.server import now_ms
 from mmbot.trading.values import CLIENT_ID_PREFIX, opposite
 from mmbot.units import MONEY_PER_DOLLAR, Money, format_count, format_price
-from tests.daemon.processes import Line, Mmbot, Session, session
+from tests.daemon.processes import PATIENCE_SECONDS, Line, Mmbot, Session, session
 from tests.daemon.stream_proxy import Message, StreamProxy, stream_proxy
 from tests.daemon.test_unreadable import served
 
 BOOKS = ("orderbook_delta", "orderbook_snapshot")
 # How long quotes may stand on a stream that has died, and how much longer on a slow machine.
 OFF_SECONDS, SLOW_SECONDS = 5.0, 5.0
-PATIENCE_SECONDS = 15.0
 LONGEST_BACKOFF_SECONDS = 30.0
 GHOST = "ghost-1"
 

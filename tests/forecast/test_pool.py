@@ -44,6 +44,7 @@ def method(name: str, logarithm: float, prior: float = 0.5) -> Method:
 
 
 GOOD, GOOD_TOO = method("good", 14.7), method("good too", 14.7, prior=0.25)
+BAD = method("bad", 14.8)
 
 
 def banks(*methods: Method, history: History = HISTORY) -> dict[str, ResidualBank]:
@@ -115,9 +116,8 @@ def test_before_any_week_is_scored_the_weights_are_the_prior_ones() -> None:
 
 
 def test_a_member_that_errs_in_every_week_loses_its_weight_and_no_more_than_that() -> None:
-    bad = method("bad", 14.8)
-    late = record(GOOD, bad)
-    early, later = (late.weights((GOOD, bad), after_week(n), 2)[1] for n in (25, 60))
+    late = record(GOOD, BAD)
+    early, later = (late.weights((GOOD, BAD), after_week(n), 2)[1] for n in (25, 60))
     assert 0 < later < early < 0.5
 
 
@@ -136,20 +136,18 @@ def test_a_member_that_cannot_tell_leaves_its_weight_to_the_rest() -> None:
 
 @pytest.mark.parametrize("week", [40, 50])
 def test_later_weeks_change_no_weight_and_no_widening(week: int) -> None:
-    bad = method("bad", 14.8)
     ruined = History(FIRST, np.where(np.arange(7 * WEEKS) < 7 * week, HISTORY.logs, 15.5))
-    honest, spoilt = (record(GOOD, bad, history=each) for each in (HISTORY, ruined))
+    honest, spoilt = (record(GOOD, BAD, history=each) for each in (HISTORY, ruined))
     for k in ORIGINS:
-        weights = honest.weights((GOOD, bad), after_week(week), k)
-        assert np.array_equal(weights, spoilt.weights((GOOD, bad), after_week(week), k))
+        weights = honest.weights((GOOD, BAD), after_week(week), k)
+        assert np.array_equal(weights, spoilt.weights((GOOD, BAD), after_week(week), k))
         assert honest.widening(after_week(week), k) == spoilt.widening(after_week(week), k)
 
 
 def test_after_the_last_week_its_weights_stay() -> None:
-    bad = method("bad", 14.8)
-    found = record(GOOD, bad)
-    last = found.weights((GOOD, bad), after_week(WEEKS), 0)
-    assert np.array_equal(last, found.weights((GOOD, bad), after_week(WEEKS + 3), 0))
+    found = record(GOOD, BAD)
+    last = found.weights((GOOD, BAD), after_week(WEEKS), 0)
+    assert np.array_equal(last, found.weights((GOOD, BAD), after_week(WEEKS + 3), 0))
 
 
 # Widening
@@ -261,10 +259,9 @@ def test_the_record_of_other_forecasts_is_not_used(changes: dict[str, object]) -
 
 
 def test_a_week_without_a_count_teaches_nothing() -> None:
-    bad = method("bad", 14.8)
     gap = HISTORY.logs.copy()
     gap[7 * 50 + 6] = np.nan
-    found = record(GOOD, bad, history=History(FIRST, gap))
+    found = record(GOOD, BAD, history=History(FIRST, gap))
     before, after = (found.learnt[n, 0, 1] - found.learnt[n, 0, 0] for n in (50, 51))
     assert after == pytest.approx(before * 0.5 ** (1 / 52))
     assert np.isnan(found.pits[50]).all()

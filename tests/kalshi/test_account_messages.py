@@ -129,11 +129,15 @@ def test_what_is_left_of_a_cancelled_order_does_not_matter() -> None:
     assert order_of(status="canceled").status == "ended"
 
 
-@pytest.mark.parametrize(("status", "remaining"), [("resting", "0.00"), ("executed", "15.00")])
-def test_a_status_that_contradicts_what_remains_is_not_believed(
-    status: str, remaining: str
+@pytest.mark.parametrize(
+    ("status", "filled", "remaining"),
+    [("resting", "10.00", "0.00"), ("executed", "10.00", "15.00"), ("executed", "0.00", "0.00")],
+)
+def test_a_status_that_contradicts_its_numbers_is_not_believed(
+    status: str, filled: str, remaining: str
 ) -> None:
-    assert order_of(status=status, remaining_count_fp=remaining).status == "unknown"
+    numbers = {"fill_count_fp": filled, "remaining_count_fp": remaining}
+    assert order_of(status=status, **numbers).status == "unknown"
 
 
 @pytest.mark.parametrize("status", ["unknown", "pending", "held", "Canceled", "EXECUTED", ""])

@@ -242,10 +242,13 @@ def test_a_group_without_an_answer_is_unavailable(command: EnsureGroup | ResetGr
     assert event.reason.endswith("no answer")
 
 
-def test_a_cancel_that_was_prepared_is_sent_with_the_signature_made_then() -> None:
+def test_what_was_prepared_is_sent_with_the_signature_made_then() -> None:
     prepared = gateway()
-    prepared.prepare_cancels([CANCEL.order_id], NOW)
-    (ahead,) = prepared.write([CANCEL], NOW + 1_000)
-    (signed_now,) = prepared.write([SECOND_CANCEL], NOW + 1_000)
-    assert dict(ahead.request.headers)["KALSHI-ACCESS-TIMESTAMP"] == str(NOW)
-    assert dict(signed_now.request.headers)["KALSHI-ACCESS-TIMESTAMP"] == str(NOW + 1_000)
+    for _ in range(4):
+        prepared.prepare_writes([CANCEL.order_id], NOW)
+    batch = [CANCEL, SECOND_CANCEL]
+    for writes in (batch, [PLACE], [CANCEL]):
+        (ahead,) = prepared.write(writes, NOW + 1_000)
+        (signed_now,) = prepared.write(writes, NOW + 1_000)
+        assert dict(ahead.request.headers)["KALSHI-ACCESS-TIMESTAMP"] == str(NOW)
+        assert dict(signed_now.request.headers)["KALSHI-ACCESS-TIMESTAMP"] == str(NOW + 1_000)

@@ -114,3 +114,22 @@ def test_when_the_best_level_goes_the_next_is_the_best() -> None:
     book.change("bid", Price(4000), Count(-10))
     book.change("ask", Price(6100), Count(-7))
     assert book.top({}, {}) == Top(None, None)
+
+
+def test_where_the_best_level_is_shallow_the_deep_price_is_behind_it() -> None:
+    shallow = Book(levels((5000, 150), (4900, 1_000)), levels((5200, 1_000)))
+    ours = {Price(5000): Count(100)}
+    best, deep = shallow.top_and_deep(ours, {}, Count(100))
+    assert (best, deep) == (top(5000, 5200), top(4900, 5200))
+
+
+def test_what_rests_at_a_price_is_told_by_side() -> None:
+    shown = Book(levels((5000, 150)), levels((5200, 1_000)))
+    assert [shown.resting("bid", Price(5000)), shown.resting("ask", Price(5200))] == [150, 1_000]
+    assert shown.resting("bid", Price(5200)) == 0
+
+
+def test_behind_a_level_of_ours_alone_the_best_and_the_deep_price_may_differ() -> None:
+    behind = Book(levels((5000, 100), (4900, 50), (4800, 1_000)), levels((5200, 1_000)))
+    best, deep = behind.top_and_deep({Price(5000): Count(100)}, {}, Count(100))
+    assert (best, deep) == (top(4900, 5200), top(4800, 5200))

@@ -216,6 +216,14 @@ def test_a_fill_is_booked_once_and_with_the_days_that_were_known() -> None:
     ]
 
 
+@pytest.mark.parametrize("at", [1_795_874_400_456_000, 2**53, -(2**53), -62_135_596_800_000])
+def test_a_fill_of_no_time_that_there_is_is_booked_all_the_same(at: int) -> None:
+    bench = Bench()
+    bench.rest()
+    odd = fill("t-1", "o-bid", 400, at=at)
+    assert [record.fill for record in only(RecordFill, bench.handle(Filled(odd)))] == [odd]
+
+
 def test_a_fill_of_a_market_that_is_not_known_is_left_to_the_next_reading() -> None:
     bench = Bench()
     bench.start()
@@ -777,3 +785,20 @@ def test_an_order_that_is_said_to_be_filled_beyond_its_size_is_queried(status: O
     bench.handle(OrderReported(report(place, order_id), queried=True))
     assert live(bench, place).state is OrderState.RESTING
     assert live(bench, place).filled == 0
+
+
+def test_an_order_said_to_have_fills_that_never_come_is_over_once_the_exchange_says_so() -> None:
+    bench = Bench()
+    place, order_id = bench.rest()["bid"], "o-bid"
+    stopped_from_quoting(bench)
+    bench.handle(order_cancelled(place.client_id, 0))
+    assert live(bench, place).state is OrderState.AWAITING_FILLS
+    asked = [bench.handle(Woken(), after=8_000) for _ in range(6)]
+    assert [len(only(QueryOrder, commands)) for commands in asked] == [0, 0, 0, 0, 1, 1]
+    ended = report(place, order_id, status="ended")
+    bench.handle(OrderReported(msgspec.structs.replace(ended, filled=place.count), queried=True))
+    assert live(bench, place).state is OrderState.AWAITING_FILLS
+    bench.handle(OrderReported(ended))
+    assert live(bench, place).state is OrderState.AWAITING_FILLS
+    bench.handle(OrderReported(ended, queried=True))
+    assert gone(bench, place)

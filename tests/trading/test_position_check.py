@@ -234,6 +234,25 @@ def test_a_fill_told_otherwise_than_it_is_listed_ends_as_the_account_has_it(told
     assert Gate.POSITION_CONTRADICTS not in bench.reason()
 
 
+def test_a_corrected_fill_of_the_ledger_is_no_news_of_the_stream() -> None:
+    bench = Bench()
+    bench.engine.state.recorded = (fill("real", "o-7", 200, at=NOW - 60_000),)
+    bench.start()
+    real = fill("real", "o-7", 300, at=NOW - 60_000)
+    commands = read_later(bench, real, held=300)
+    assert [each.fill for each in only(RecordFill, commands)] == [real]
+    (event_state,) = bench.engine.state.events.values()
+    assert [each.ids for each in event_state.fills] == [{"list": "real"}]
+
+
+def test_a_fill_told_otherwise_was_told_all_the_same() -> None:
+    bench = quoting_with(fill("real", "o-bid", 200, at=NOW + 2_000))
+    real = fill("real", "o-bid", 300, at=NOW + 2_000)
+    read_later(bench, real, held=300)
+    bench.handle(reading(bench, real, held=300))
+    assert "stream.silent" not in notes(bench.handle(Woken(), after=6_000))
+
+
 def test_a_fill_told_otherwise_stays_booked_while_the_accounts_statements_differ() -> None:
     bench = quoting_with(fill("real", "o-bid", 200))
     commands = read_later(bench, REAL, held=200)

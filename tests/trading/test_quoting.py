@@ -24,16 +24,18 @@ def wanted_quotes(
 ) -> Quotes:
     """The quotes of an event of one strike, for somebody so rich that positions weigh nothing."""
     (each,) = price_event(Pooled((fair,), (False,)), RICH, 1, chosen.quoting)
-    return quoting.wanted_quotes(each, best, Count(position), grid, chosen)
+    bounds = quoting.quote_bounds(each, Count(position), grid, chosen)
+    return quoting.wanted_quotes(bounds, best)
 
 
 def reducing_quotes(
     given_limits: QuoteLimits, position: int, best: Top | None = None, *, reduce_only: bool = False
 ) -> Quotes:
     """The quotes with a lowest bid of ten cents."""
-    return quoting.wanted_quotes(
-        given_limits, best or NOTHING, Count(position), CENT_GRID, FLOOR, reduce_only=reduce_only
+    bounds = quoting.quote_bounds(
+        given_limits, Count(position), CENT_GRID, FLOOR, reduce_only=reduce_only
     )
+    return quoting.wanted_quotes(bounds, best or NOTHING)
 
 
 def band(start: int, end: int, step: int) -> PriceBand:

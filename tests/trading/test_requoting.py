@@ -37,6 +37,7 @@ from tests.trading.builders import (
     Bench,
     belief,
     book,
+    book_changed,
     fill,
     group_ready,
     levels,
@@ -544,3 +545,18 @@ def test_settings_in_force_bound_the_next_orders() -> None:
     bench.handle(SettingsChanged(wider))
     places = {p.side: p.price for p in only(Place, bench.handle(book()))}
     assert places == {"bid": 2500, "ask": 7500}
+
+
+def test_an_order_cut_for_want_of_room_grows_at_a_change_of_its_book_once_there_is() -> None:
+    bench = Bench(limits={"event_loss_dollars": 5.0}, quoting={"sides": "likelier"})
+    bench.start()
+    (wide,) = only(Place, bench.handle(book(LOW)))
+    bench.handle(order_placed(wide.client_id, "o-low"))
+    (narrow,) = only(Place, bench.handle(book(MIDDLE)))
+    assert 2 * narrow.count < wide.count
+    bench.handle(order_placed(narrow.client_id, "o-middle"))
+    assert only(Cancel, bench.handle(MarketsPaused((LOW,)), after=2_000))
+    assert not only(Cancel, bench.handle(book_changed(MIDDLE, "ask", 5950, 10_000)))
+    assert not only(Cancel, bench.handle(order_cancelled(wide.client_id, wide.count)))
+    (cancel,) = only(Cancel, bench.handle(book_changed(MIDDLE, "ask", 5900, 10_000)))
+    assert cancel.order_id == "o-middle"

@@ -155,10 +155,9 @@ class Twins:
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
-        crowd = rng.choice(({}, {"limits": {"orders": 8}}))
+        crowd: dict[str, Any] = rng.choice(({}, {"limits": {"orders": 8}}))
         self.own, self.thorough = two_weeks(**crowd), two_weeks(**crowd)
-        concerns: Any = lambda _due, _now: True  # noqa: E731 (a method of one engine)
-        self.thorough.engine._concerns_all = concerns  # type: ignore[method-assign]
+        vars(self.thorough.engine)["_concerns_all"] = lambda _due, _now: True
         self.wakes = {id(self.own): 0, id(self.thorough): 0}
 
     def run(self, steps: int) -> None:

@@ -90,6 +90,14 @@ def test_milliseconds_make_the_round_trip(milliseconds: int) -> None:
     assert to_milliseconds(from_milliseconds(milliseconds)) == milliseconds
 
 
+@pytest.mark.parametrize(
+    ("milliseconds", "year"),
+    [(1_795_874_400_456_000, 9999), (2**63, 9999), (-62_135_596_800_000, 1), (-(2**63), 1)],
+)
+def test_an_instant_that_no_calendar_has_can_be_written_down(milliseconds: int, year: int) -> None:
+    assert from_milliseconds(milliseconds).year == year
+
+
 def test_an_instant_without_a_zone_has_no_milliseconds() -> None:
     with pytest.raises(ValueError, match="time zone"):
         to_milliseconds(dt.datetime(2026, 4, 19, 9, 0))  # noqa: DTZ001

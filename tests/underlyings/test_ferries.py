@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import tomllib
 from pathlib import Path
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mmbot import config
 from mmbot.errors import BadInput
+from mmbot.exchange.assembly import SimulatedExchange, assemble, synthetic_counts
+from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.faultlab.replay_check import ReplayCheck
 from mmbot.faultlab.scenario import FIRST_WEEK
 from mmbot.faultlab.world import World, WorldResult
+from mmbot.kalshi.http import BASE_PATH, HttpRequest
 from mmbot.trading.values import CLIENT_ID_PREFIX
-from mmbot.underlying.calendar import EASTERN, Week
+from mmbot.underlying.calendar import EASTERN, CalendarClock, Week, to_milliseconds
 from mmbot.underlying.counts import Counts
 from mmbot.underlyings.ferries import FERRIES, WEEKDAYS
+from mmbot.units import Money
 
 CONFIG = Path(__file__).parents[2] / "config" / "ferries.toml"
 WEEK = FIRST_WEEK
@@ -98,6 +104,50 @@ def test_its_sessions_replay_with_identical_outputs(played: Played) -> None:
 def test_its_config_is_whole() -> None:
     settings = config.load(CONFIG)
     assert (settings.underlying.name, settings.exchange.series) == (FERRIES.name, FERRIES.series)
+
+
+def exchange() -> SimulatedExchange:
+    """An exchange about the ferries on the Wednesday of the week, without a crowd."""
+    at = to_milliseconds(dt.datetime.combine(WEEK.days[2], dt.time(12), EASTERN))
+    key = Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key()
+    return assemble(
+        settings=SimulatedExchangeSettings(
+            underlying=FERRIES, series=FERRIES.series, strikes=FERRIES.simulated.strikes
+        ),
+        clock=CalendarClock(at, at),
+        week=WEEK,
+        published=synthetic_counts(WEEK, 1, FERRIES),
+        public_key=key,
+        balance=Money(0),
+        seed=1,
+    )
+
+
+def test_the_exchange_lists_it_under_its_own_words() -> None:
+    site = exchange()
+    now = site.venue.exchange.clock.wall
+    told = b"".join(
+        site.venue.handle(HttpRequest("GET", BASE_PATH + path), now).body
+        for path in (f"/series/{FERRIES.series}", "/events", "/markets")
+    ).decode()
+    assert "Above 38,000" in told
+    assert "If the total count of the week is above 38,000" in told
+    assert "KXFERRYW-26OCT18-T38000" in told
+    assert not re.search(r"TSA|average|million|passenger", told)
+
+
+def test_the_exchange_serves_its_one_page() -> None:
+    site = exchange()
+    path, now = FERRIES.pages.path(None), site.venue.exchange.clock.wall
+    headers = (("User-Agent", FERRIES.pages.user_agent),)
+    answer = site.website.answer(HttpRequest("GET", path, headers=headers), now)
+    assert ("content-type", "application/json") in answer.headers
+    # Of all years, up to Monday's: Tuesday's comes in the afternoon.
+    days = [day for day, _ in FERRIES.pages.parse(answer.body)]
+    assert days[0].year < WEEK.sunday.year
+    assert days[-1] == WEEK.monday
+    other = HttpRequest("GET", f"{path}/2025", headers=headers)
+    assert (site.website.answer(other, now).status, site.website.serves(path)) == (404, True)
 
 
 # The page

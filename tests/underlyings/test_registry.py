@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,6 +14,28 @@ from mmbot.errors import BadInput
 from mmbot.tsa.underlying import TSA
 from mmbot.underlyings.ferries import FERRIES
 from mmbot.underlyings.registry import DEFAULT, UNDERLYINGS, known, refuse_others
+
+ROOM = Path(__file__).parents[2] / "mmbot"
+CODE = {".py", ".js", ".html", ".css", ".service", ".json", ".toml", ".md"}
+
+
+def naming(words: str, *rooms: str) -> Iterator[str]:
+    """Yield the files of mmbot's, or of some of its rooms, in which one of the words stands."""
+    found = re.compile(rf"\b({words})\b", re.IGNORECASE)
+    for room in rooms or ("",):
+        for path in sorted((ROOM / room).rglob("*")):
+            if path.suffix in CODE and found.search(path.read_text(encoding="utf-8")):
+                yield str(path.relative_to(ROOM))
+
+
+def test_what_trades_names_no_underlying() -> None:
+    held = [each.underlying for each in UNDERLYINGS.values()]
+    words = "|".join((*(each.name for each in held), *(each.series for each in held)))
+    assert not list(naming(words, "trading", "kalshi", "daemon"))
+
+
+def test_adding_one_takes_a_module_and_a_line_of_the_registry() -> None:
+    assert list(naming("ferries|KXFERRYW")) == ["underlyings/ferries.py", "underlyings/registry.py"]
 
 
 def settings(**tables: dict[str, str]) -> Settings:

@@ -23,7 +23,10 @@ export const tone = (amount) =>
 
 export const whole = (value) => WHOLE.format(value);
 
-export const millions = (passengers) => (passengers / 1e6).toFixed(2);
+// A count, or the value of a week: from a million on in millions.
+export const amount = (value) => (value >= 1e6 ? (value / 1e6).toFixed(2) : WHOLE.format(value));
+
+export const amountInFull = (value) => (value >= 1e6 ? `${amount(value)} m` : amount(value));
 
 export const percent = (share) => `${(share * 100).toFixed(share > 0 && share < 0.0995 ? 1 : 0)} %`;
 

@@ -2,7 +2,7 @@
 
 import { axis, draw, key, line } from "./charts.js";
 import { byId, h, setText, show, table } from "./dom.js";
-import { dayName, millions, moment, percent, signed, weekday, whole } from "./format.js";
+import { amount, amountInFull, dayName, moment, percent, signed, weekday, whole } from "./format.js";
 import { colour } from "./theme.js";
 
 const HEIGHT = 190;
@@ -28,7 +28,7 @@ function showDays(event, calendarOf) {
   const days = (event?.days ?? []).map((day) => [
     day.state,
     weekday(day.day),
-    day.count === null ? "–" : millions(day.count),
+    day.count === null ? "–" : amount(day.count),
     dayNote(day, calendarOf),
   ]);
   show(byId("days"), days, () =>
@@ -83,13 +83,14 @@ function shownCells(event) {
   return placed(cells.slice(first, matters.at(-1).index + 2));
 }
 
-// Gives each outcome the middle of its place on the axis, in millions of passengers.
+// Gives each outcome the middle of its place on the axis; without a next strike it is a guess.
 function placed(cells) {
   const inner = cells.find((cell) => cell.above !== null && cell.up_to !== null);
-  const width = inner ? inner.up_to - inner.above : 50_000;
+  const lowest = cells.find((cell) => cell.up_to !== null);
+  const width = inner ? inner.up_to - inner.above : (lowest?.up_to ?? 0) / 50;
   return cells.map((cell) => {
     const middle = cell.above === null ? cell.up_to - width / 2 : cell.above + width / 2;
-    return { ...cell, middle: middle / 1e6, width: width / 1e6 };
+    return { ...cell, middle, width };
   });
 }
 
@@ -103,10 +104,10 @@ const steps = (values) => [...values, values.at(-1) ?? null];
 
 const named = ({ above, up_to }) =>
   above === null
-    ? `up to ${millions(up_to)} m`
+    ? `up to ${amountInFull(up_to)}`
     : up_to === null
-      ? `above ${millions(above)} m`
-      : `${millions(above)} to ${millions(up_to)} m`;
+      ? `above ${amountInFull(above)}`
+      : `${amount(above)} to ${amountInFull(up_to)}`;
 
 function outcomeAxes(cells) {
   const strikes = cells.map((cell) => cell.up_to).filter((each) => each !== null);
@@ -117,9 +118,9 @@ function outcomeAxes(cells) {
   return {
     scales: { x: { time: false, range } },
     x: axis({
-      splits: () => strikes.map((each) => each / 1e6),
+      splits: () => strikes,
       values: (plot, splits) =>
-        thinned(splits, plot.width).map((v) => (v === null ? "" : v.toFixed(2))),
+        thinned(splits, plot.width).map((v) => (v === null ? "" : amount(v))),
       size: 26,
     }),
   };
@@ -160,7 +161,7 @@ function showDistribution(event, course, cells, noEvent) {
 
 function distribution(event, cells, before) {
   const { scales, x } = outcomeAxes(cells);
-  const mean = event.forecast.mean / 1e6;
+  const mean = event.forecast.mean;
   const paths = window.uPlot.paths.bars({ size: [0.86, 120] });
   const stepped = window.uPlot.paths.stepped({ align: 1 });
   return {
