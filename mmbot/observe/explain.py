@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from mmbot.daemon_api import Step
 from mmbot.forecast.belief import Belief, MemberWeight
+from mmbot.trading.event_state import EventState
+from mmbot.trading.market_state import MarketState
 from mmbot.trading.pricing import QuoteLimits
 from mmbot.trading.quoting import Quote, quote_bounds, wanted_quotes
-from mmbot.trading.state import EventState, MarketState, TradingState
+from mmbot.trading.state import TradingState
 from mmbot.underlying.counts import Counts
 from mmbot.units import (
     MONEY_PER_DOLLAR,

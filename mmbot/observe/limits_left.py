@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmbot.status_report import LimitStatus
-from mmbot.trading.state import EventState, TradingState
+from mmbot.trading.event_state import EventState
+from mmbot.trading.state import TradingState
 from mmbot.units import Count, Milliseconds, Money, format_count, format_money
 
 

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 import msgspec
 
 from mmbot.status_report import PnlStatus
+from mmbot.trading.event_state import EventState
+from mmbot.trading.market_state import MarketState
 from mmbot.trading.portfolio import Portfolio
-from mmbot.trading.state import EventState, MarketState, TradingState
+from mmbot.trading.state import TradingState
 from mmbot.underlying.calendar import Week
 from mmbot.units import (
     ONE_DOLLAR,

@@ -26,6 +26,7 @@ from mmbot.research.replayed_week import ReplayedWeek
 from mmbot.trading.book import Top
 from mmbot.trading.commands import Command, Place
 from mmbot.trading.engine import Engine
+from mmbot.trading.event_state import EventState
 from mmbot.trading.events import (
     BeliefFormed,
     BookReplaced,
@@ -42,7 +43,6 @@ from mmbot.trading.events import (
 )
 from mmbot.trading.fees import ONE_TIME, FeeTerms
 from mmbot.trading.portfolio import paid_each
-from mmbot.trading.state import EventState
 from mmbot.trading.values import Fill, ListedEvent, Market, OrderReport, Side
 from mmbot.tsa.underlying import TSA
 from mmbot.underlying.calendar import EASTERN, CalendarClock, to_milliseconds

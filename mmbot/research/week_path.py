@@ -11,7 +11,9 @@ from collections.abc import Mapping
 import msgspec
 
 from mmbot.trading.book import Top
-from mmbot.trading.state import EventState, MarketState, TradingState
+from mmbot.trading.event_state import EventState
+from mmbot.trading.market_state import MarketState
+from mmbot.trading.state import TradingState
 from mmbot.trading.values import event_of
 from mmbot.units import MONEY_PER_DOLLAR, ONE_DOLLAR, Milliseconds, Price
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import ConfirmFills, StopConfirmed
+from mmbot.trading.event_state import EventState
 from mmbot.trading.events import FillUnreadable, OrdersListed, Reconciled
 from mmbot.trading.listings import Listings
 from mmbot.trading.order_manager import OrderManager
@@ -15,7 +16,7 @@ from mmbot.trading.position_check import (
     read_positions,
 )
 from mmbot.trading.reading_requests import account_request, listing_request
-from mmbot.trading.state import EventState, TradingState
+from mmbot.trading.state import TradingState
 from mmbot.trading.values import CLIENT_ID_PREFIX, Fill
 from mmbot.units import Milliseconds, format_money, total
 

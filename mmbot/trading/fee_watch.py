@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Final
 
 from mmbot.trading.command_buffer import CommandBuffer
+from mmbot.trading.event_state import EventState
 from mmbot.trading.events import ListingRead
 from mmbot.trading.fees import FEE_STEP, FeeTerms
-from mmbot.trading.state import EventState, TradingState
+from mmbot.trading.state import TradingState
 from mmbot.trading.stated_fee import OLDEST_COPY_MS
 from mmbot.trading.values import Fill
 from mmbot.units import Milliseconds, format_count, format_money, format_price

@@ -5,8 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from mmbot.forecast.belief import Belief
+from mmbot.trading.event_state import EventState, ReleaseWindow
 from mmbot.trading.gates import CLOSING_MARGIN_MS, Gate
-from mmbot.trading.state import EventState, MarketState, ReleaseWindow, ServiceState, ShardState
+from mmbot.trading.market_state import MarketState
+from mmbot.trading.state import ServiceState, ShardState
 from mmbot.units import Milliseconds
 
 

@@ -13,10 +13,11 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from mmbot.trading.event_state import EventState
 from mmbot.trading.fees import NO_FEE, MakerFee
 from mmbot.trading.orders import Order, OrderState
 from mmbot.trading.portfolio import Exposure, WorstCase, paid_each
-from mmbot.trading.state import EventState, TradingState
+from mmbot.trading.state import TradingState
 from mmbot.trading.values import Side
 from mmbot.units import ONE_DOLLAR, Count, Money, Price, value_of
 

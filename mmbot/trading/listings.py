@@ -14,6 +14,7 @@ import msgspec
 
 from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import ReadFeeType, RecordSettlement, RequestBelief
+from mmbot.trading.event_state import EventState
 from mmbot.trading.events import (
     EventFeeChanged,
     FeeTypeRead,
@@ -27,10 +28,11 @@ from mmbot.trading.events import (
 from mmbot.trading.fee_watch import FeeWatch
 from mmbot.trading.gates import Gate, ShutGate, exchange_gate
 from mmbot.trading.market_data import MarketData
+from mmbot.trading.market_state import MarketState
 from mmbot.trading.order_manager import OrderManager
 from mmbot.trading.orders import OrderState
 from mmbot.trading.reading_requests import listing_request
-from mmbot.trading.state import EventState, MarketState, TradingState
+from mmbot.trading.state import TradingState
 from mmbot.trading.values import ListedEvent, Market, Unreadable
 from mmbot.units import (
     Milliseconds,

@@ -23,8 +23,10 @@ from mmbot.trading.commands import (
     RecordViews,
     SampleMoment,
 )
+from mmbot.trading.event_state import EventState
 from mmbot.trading.gates import CLOSING_MARGIN_MS
-from mmbot.trading.state import EventState, MarketState, TradingState
+from mmbot.trading.market_state import MarketState
+from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill
 from mmbot.units import Milliseconds
 

@@ -14,6 +14,7 @@ from typing import assert_never
 from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import Cancel, QueryOrder, RecordFill, VoidFill
 from mmbot.trading.echo_watch import EchoWatch
+from mmbot.trading.event_state import EventState
 from mmbot.trading.events import (
     Filled,
     OrderAbsent,
@@ -34,7 +35,7 @@ from mmbot.trading.fill_reports import FillSource, ReportedFill
 from mmbot.trading.markouts import Markouts
 from mmbot.trading.orders import Order, OrderCause, OrderState, adopted_order
 from mmbot.trading.refusals import Refusals
-from mmbot.trading.state import EventState, TradingState
+from mmbot.trading.state import TradingState
 from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, OrderReport, event_of
 from mmbot.underlying.calendar import from_milliseconds
 from mmbot.units import Count, Milliseconds, format_count, format_money, format_price
@@ -136,9 +137,7 @@ class OrderManager:
                 self._echoes.order_confirmed(order, now)
             case OrderCancelled():
                 order.filled = max(order.filled, Count(order.count - event.remaining))
-                until = self._state.orders.cancelled(order)
-                if until is not None:
-                    self._buffer.wake_by(until, event_of(order.ticker))
+                self._state.orders.cancelled(order)
             case OrderRenewed():
                 order.change(OrderCause.RENEWED)
                 order.expires = max(order.expires, event.expires)

@@ -257,22 +257,20 @@ class OwnOrders:
         instants = [each.until for each in leaving.values()] if leaving else ()
         return min((at for at in instants if at > self.now), default=None)
 
-    def cancelled(self, order: Order) -> Milliseconds | None:
+    def cancelled(self, order: Order) -> None:
         """End an order whose cancel is confirmed.
 
-        The stream may take it out of the book later. Until then it is no quote of another's;
-        return when that is not waited for any longer, or `None` if there is nothing to wait for.
+        The stream may take it out of the book later: for a while it is no quote of another's.
         """
         remaining = order.remaining
         self.end(order)
         if not remaining or order.off_book:
-            return None
-        until = self.now + _LEAVING_MS
+            return
         leaving = self._leaving.setdefault(order.ticker, {})
+        until = self.now + _LEAVING_MS
         leaving[order.client_id] = _Leaving(order.side, order.price, remaining, until)
         for client_id in [each for each, left in leaving.items() if left.until <= self.now]:
             del leaving[client_id]
-        return until
 
     def book_changed(self, change: BookChanged) -> None:
         """Follow a change of a book that a write of an own order has made."""

@@ -13,10 +13,12 @@ from mmbot.forecast.belief import Belief
 from mmbot.trading.book import Top
 from mmbot.trading.command_buffer import EVERY_EVENT, ONLY_VIEWS, CommandBuffer
 from mmbot.trading.commands import RecordPnlMark
+from mmbot.trading.event_state import EventState
 from mmbot.trading.fair import EMPTY, pool
+from mmbot.trading.market_state import Calm, MarketState, PricingInputs
 from mmbot.trading.markouts import SAMPLING_INTERVAL_MS
 from mmbot.trading.pricing import price_event
-from mmbot.trading.state import Calm, EventState, MarketState, PricingInputs, TradingState
+from mmbot.trading.state import TradingState
 from mmbot.units import MONEY_PER_DOLLAR, Milliseconds
 
 # The least time between two pricings of an event.
@@ -145,6 +147,7 @@ def _read_book(
         buffer.wake_by(now + SAMPLING_INTERVAL_MS, ONLY_VIEWS)
     elif not mid.live and mid.forgotten_at is not None and mid.forgotten_at > now:
         buffer.wake_by(mid.forgotten_at, event_state.ticker)
+    buffer.wake_by(state.orders.levels_change_at(ticker), event_state.ticker)
     return _Reading(market, top != before, deep)
 
 

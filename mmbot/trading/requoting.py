@@ -1,9 +1,7 @@
 """Requoting: compare wanted quotes with live orders, and send what differs.
 
 A pass reviews some markets: for each it decides which quotes it should show, or which gate keeps it
-from quoting, and compares that with the orders there. Then it sends what the tokens allow: cancels
-first, the most dangerous order first, then decreases, renewals and places. Nothing is queued: for
-what the tokens do not allow, the engine is woken when they will.
+from quoting, and compares that with the orders there. What differs is sent by `order_writer`.
 
 There is at most one live order on each side of a market. A quote moves by cancel and place, and the
 place waits until the cancel is confirmed and every fill of the order is booked. An order that lets
@@ -14,12 +12,12 @@ session); so are the orders for which the collateral does not suffice.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from mmbot.trading.command_buffer import CommandBuffer
-from mmbot.trading.commands import Cancel, Decrease, Note, Place, Renew
+from mmbot.trading.event_state import EventState
 from mmbot.trading.gate_checks import (
     belief_gate,
     fee_gate,
@@ -29,12 +27,13 @@ from mmbot.trading.gate_checks import (
     service_gate,
     shard_gate,
 )
-from mmbot.trading.gates import CLOSING_MARGIN_MS, NOT_LEARNT_YET, Gate, ShutGate
+from mmbot.trading.gates import NOT_LEARNT_YET, Gate, ShutGate
 from mmbot.trading.headroom import Headroom
+from mmbot.trading.market_state import MarketState
+from mmbot.trading.order_writer import OrderWriter, WantedCancel, WantedPlace, Writes, expiry
 from mmbot.trading.orders import (
     Order,
     OrderAction,
-    OrderCause,
     OrderState,
     order_action,
     renewal_due,
@@ -48,23 +47,8 @@ from mmbot.trading.quoting import (
     quote_bounds,
     wanted_quotes,
 )
-from mmbot.trading.state import EventState, MarketState, TradingState
-from mmbot.units import ONE_CONTRACT, Count, Milliseconds, format_count, format_price
-
-
-class _Place(msgspec.Struct, frozen=True):
-    """A wanted quote with no order of ours in its place."""
-
-    market: MarketState
-    quote: Quote
-
-
-class _Cancel(NamedTuple):
-    """An own order to cancel, how dangerous it is, and why."""
-
-    danger: float
-    reason: str
-    order: Order
+from mmbot.trading.state import TradingState
+from mmbot.units import Count, Milliseconds
 
 
 class Requote:
@@ -97,10 +81,7 @@ class Requote:
         self._headroom = Headroom(state)
         # The events of the markets reviewed so far; the last of them is under review.
         self._events: list[str] = []
-        self._cancels: list[_Cancel] = []
-        self._decreases: list[tuple[Order, Count]] = []
-        self._renewals: list[Order] = []
-        self._places: list[_Place] = []
+        self._writes = Writes()
         # The markets whose gate has changed, by event and reason.
         self._changed_gates: dict[tuple[str, str], list[str]] = {}
 
@@ -115,14 +96,11 @@ class Requote:
             self._review_market(event_state, event_state.markets[ticker], common_gate)
         if self._changed_gates:
             self._log_gates()
-        if self._cancels:
-            self._send_cancels()
-        if self._decreases:
-            self._send_decreases()
-        if self._renewals:
-            self._send_renewals()
-        if self._places:
-            self._send_places()
+        if self._writes:
+            writer = OrderWriter(
+                self._state, self._buffer, self._now, self._new_client_id, self._headroom
+            )
+            writer.send(self._writes, self._events)
 
     def _common_gate(self, event_state: EventState) -> Gate | None:
         """Return why no market of an event may be quoted."""
@@ -150,7 +128,7 @@ class Requote:
             self._review_orders(orders, quotes, market)
         for wanted in (quotes.bid, quotes.ask):
             if wanted and wanted.count and not hold and _may_place(wanted, orders):
-                self._places.append(_Place(market, wanted))
+                self._writes.places.append(WantedPlace(market, wanted))
 
     def _wanted(
         self, event_state: EventState, market: MarketState, common_gate: Gate | None
@@ -258,12 +236,13 @@ class Requote:
         attainable = None if wanted is None else self._attainable(order, wanted)
         action = order_action(order, attainable, now, settings.quoting, settings.orders)
         if action == "decrease" and attainable and not unknown:
-            self._decreases.append((order, attainable.count))
+            self._writes.decreases.append((order, attainable.count))
         elif action == "cancel" and now >= order.cancel_after:
             fair = market.fair if market.fair is not None else 0.5
-            self._cancels.append(_Cancel(danger(order.side, order.price, fair), reason, order))
+            worst = danger(order.side, order.price, fair)
+            self._writes.cancels.append(WantedCancel(worst, reason, order))
         elif action == "renew" and not unknown and self._may_renew(order, market):
-            self._renewals.append(order)
+            self._writes.renewals.append(order)
         else:
             self._wake_for(order, attainable, action)
             if action == "keep" and attainable is wanted:
@@ -290,7 +269,10 @@ class Requote:
 
     def _may_renew(self, order: Order, market: MarketState) -> bool:
         """Return whether an order may live longer, and a renewal was not refused a moment ago."""
-        return self._now >= order.change_after and self._expiry(market) > order.expires
+        return (
+            self._now >= order.change_after
+            and expiry(self._state, market, self._now) > order.expires
+        )
 
     def _wake_for(self, order: Order, wanted: Quote | None, action: OrderAction) -> None:
         """Ask to be woken whenever the clock alone changes what to do about an order."""
@@ -315,140 +297,6 @@ class Requote:
         more = self._headroom.at(order.ticker).room(wanted.side, wanted.price, missing)
         return msgspec.structs.replace(wanted, count=Count(order.remaining + more))
 
-    def _expiry(self, market: MarketState) -> Milliseconds:
-        """Return the expiry of an order sent now, in whole seconds as the exchange has it."""
-        lifetime = self._state.settings.orders.lifetime
-        return min(self._now + lifetime, market.terms.closes) // 1000 * 1000
-
-    # What is sent
-
-    def _send_cancels(self) -> None:
-        for worst, reason, order in sorted(self._cancels, key=_danger, reverse=True):
-            if not self._pay(self._state.budget.cancel_cost):
-                return
-            order.change(OrderCause.CANCEL_SENT)
-            shard = self._state.market(order.ticker).terms.shard
-            self._buffer.add(Cancel(order.client_id, order.order_id, order.ticker, shard))
-            self._log("order.cancel", order, reason=reason, danger_cents=round(worst / 100, 2))
-
-    def _send_decreases(self) -> None:
-        for order, remaining in self._decreases:
-            if not self._pay(self._state.budget.decrease_cost, self._cancel_reserve()):
-                return
-            order.change(OrderCause.DECREASE_SENT)
-            shard = self._state.market(order.ticker).terms.shard
-            self._buffer.add(
-                Decrease(order.client_id, order.order_id, order.ticker, shard, remaining)
-            )
-            self._log("order.decrease", order, remaining=format_count(remaining))
-
-    def _send_renewals(self) -> None:
-        for order in sorted(self._renewals, key=lambda o: o.expires):
-            if not self._pay(self._state.budget.renew_cost, self._cancel_reserve()):
-                return
-            market = self._state.market(order.ticker)
-            order.change(OrderCause.RENEWAL_SENT)
-            self._buffer.add(
-                Renew(
-                    order.client_id,
-                    order.order_id,
-                    order.ticker,
-                    market.terms.shard,
-                    order.side,
-                    order.price,
-                    order.count,
-                    self._expiry(market),
-                )
-            )
-
-    def _send_places(self) -> None:
-        if self._buffer.repairs:
-            # Whether there still is a stream to quote by shows once the repair has begun.
-            self._buffer.wake_by(self._now)
-            return
-        unheard = self._state.service.unheard
-        most = 1 if unheard else self._state.settings.limits.orders
-        for place in sorted(self._places, key=_distance_from_even_odds):
-            if len(self._state.orders) >= most:
-                # Whichever market it is in, all are to be reviewed once an order is over.
-                self._state.crowded_out = True
-                self._state.without_room.add(place.market.ticker)
-                continue
-            quote = place.quote
-            headroom = self._headroom.at(place.market.ticker)
-            least = min(ONE_CONTRACT, quote.count)
-            count = headroom.claim(quote.side, quote.price, quote.count, least=least)
-            if not count:
-                self._state.without_room.add(place.market.ticker)
-                continue
-            if not self._pay(self._state.budget.place_cost, self._cancel_reserve()):
-                return
-            self._send_place(place, count)
-
-    def _send_place(self, place: _Place, count: Count) -> None:
-        quote, terms = place.quote, place.market.terms
-        expires = self._expiry(place.market)
-        if expires <= self._now + CLOSING_MARGIN_MS:
-            return
-        order = Order(
-            client_id=self._new_client_id(),
-            ticker=terms.ticker,
-            side=quote.side,
-            price=quote.price,
-            count=count,
-            expires=expires,
-            placed_at=self._now,
-            group=self._state.shard(terms.shard).group,
-        )
-        self._state.orders.add(order)
-        place.market.calm = None
-        self._buffer.add(
-            Place(
-                order.client_id,
-                terms.ticker,
-                terms.shard,
-                quote.side,
-                quote.price,
-                count,
-                expires,
-                order.group,
-            )
-        )
-        fee = self._state.event_of_market[terms.ticker].fee
-        charged = {} if fee.is_free else {"fee_each": format_price(fee.each(quote.price))}
-        self._log("order.place", order, fair=place.market.fair, **charged)
-
-    def _pay(self, cost: float, reserve: float = 0.0) -> bool:
-        """Spend tokens for a write if that leaves `reserve`; else ask to be woken when it does."""
-        budget = self._state.budget
-        if budget.spend(cost, self._now, reserve=reserve):
-            return True
-        payable_at = budget.payable_at(cost + reserve, self._now)
-        for event_ticker in self._events:
-            self._buffer.wake_by(payable_at, event_ticker)
-        return False
-
-    def _cancel_reserve(self) -> float:
-        """Return the tokens kept back for cancelling every order and one more.
-
-        Never so many that a full bucket could not pay for a place, a renewal or a decrease.
-        """
-        budget = self._state.budget
-        reserve = budget.cancel_cost * (len(self._state.orders) + 1)
-        dearest = max(budget.place_cost, budget.renew_cost, budget.decrease_cost)
-        return min(reserve, budget.capacity - dearest)
-
-    def _log(self, name: str, order: Order, **fields: Any) -> None:
-        which = {
-            "event_ticker": self._state.event_of_market[order.ticker].ticker,
-            "market": order.ticker,
-            "client_order_id": order.client_id,
-            "side": order.side,
-            "price": format_price(order.price),
-            "count": format_count(order.count),
-        }
-        self._buffer.add(Note(name, which | fields))
-
 
 def _may_place(wanted: Quote, orders: Iterable[Order]) -> bool:
     """Return whether no own order is on a quote's side, is unknown, or would cross it."""
@@ -462,11 +310,3 @@ def _may_place(wanted: Quote, orders: Iterable[Order]) -> bool:
 def _crosses(order: Order, wanted: Quote) -> bool:
     """Return whether an order of the other side rests at or beyond a quote's price."""
     return order.price <= wanted.price if wanted.side == "bid" else order.price >= wanted.price
-
-
-def _danger(cancel: _Cancel) -> float:
-    return cancel.danger
-
-
-def _distance_from_even_odds(place: _Place) -> float:
-    return abs((place.market.fair or 0.0) - 0.5)

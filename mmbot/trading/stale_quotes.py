@@ -13,8 +13,9 @@ import msgspec
 
 from mmbot.forecast.belief import Belief
 from mmbot.trading.commands import Note
+from mmbot.trading.event_state import EventState
 from mmbot.trading.quoting import danger
-from mmbot.trading.state import EventState, TradingState
+from mmbot.trading.state import TradingState
 from mmbot.units import ONE_CENT, ONE_CONTRACT, Milliseconds
 
 

@@ -1,4 +1,4 @@
-"""The engine's state: events and their markets, own orders, budget, settings.
+"""The engine's state: events, own orders, budget, settings.
 
 State answers questions and changes itself; it emits no commands.
 """
@@ -6,126 +6,23 @@ State answers questions and changes itself; it emits no commands.
 from __future__ import annotations
 
 import datetime as dt
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from collections.abc import Set as AbstractSet
-from typing import Final
+from collections.abc import Iterator
 
 import msgspec
 
 from mmbot.config import Settings
-from mmbot.forecast.belief import Belief
-from mmbot.trading.book import Book, Top
 from mmbot.trading.budget import WriteBudget
-from mmbot.trading.fair import MarketMid
-from mmbot.trading.fees import NO_FEE, MakerFee
-from mmbot.trading.fill_reports import FillReports
-from mmbot.trading.gates import CLOSING_MARGIN_MS, Gate, ShutGate
+from mmbot.trading.event_state import EventState
+from mmbot.trading.gates import Gate, ShutGate
 from mmbot.trading.losses import DailyLosses, PnlMark
+from mmbot.trading.market_state import MarketState
 from mmbot.trading.orders import OwnOrders
-from mmbot.trading.portfolio import Exposure, Portfolio
-from mmbot.trading.pricing import QuoteLimits
-from mmbot.trading.quoting import QuoteBounds
+from mmbot.trading.portfolio import Exposure
 from mmbot.trading.stated_fee import StatedFee
-from mmbot.trading.unlisted_markets import UnlistedMarkets
-from mmbot.trading.values import Fill, Intervals, ListedEvent, Market, event_of, opposite
-from mmbot.underlying.calendar import CalendarClock, Week
+from mmbot.trading.values import Fill, Intervals, opposite
+from mmbot.underlying.calendar import CalendarClock
 from mmbot.underlying.underlying import Underlying
-from mmbot.units import ONE_DOLLAR, Count, Milliseconds, Money, Price, total, value_of
-
-# How long, by the calendar, a count is news.
-_NEWS_MS: Final = 30 * 60_000
-
-
-class Calm(msgspec.Struct, frozen=True):
-    """Where a market's book may change, and nothing follows.
-
-    Levels behind both of these prices decide neither the best prices of others nor the mid, and
-    until then no pricing is due that a change of this book alone could bring about.
-    """
-
-    bid: Price
-    ask: Price
-    until: Milliseconds
-    priced: PricingInputs | None
-    fills: int
-
-
-class MarketState(msgspec.Struct):
-    """One market: its book, its quote limits, and what keeps its quotes off.
-
-    Attributes:
-        terms: What the exchange lists.
-        book: The book, while it is trusted.
-        book_at: When a message about the book came last.
-        top: The best prices of others, as last read from the book.
-        calm: Where the book may change without consequence; `None` if that is not known.
-        quote_limits: The highest prices and the sizes, once the event has been priced.
-        bounds: What its latest quotes had to keep to; they hold until anything in them changes.
-        market_mid: The midpoint of the book, now or lately.
-        held_until: Until when no new order is sent, and `held_by` why.
-        held_by: The gate of the latest hold.
-        post_only_refusals: How many places in a row were refused because they would have crossed.
-        result: What YES pays, once that is known.
-        settled: The same, once it is booked for the position `paid`.
-        paid: The position that was paid for.
-        final: Whether nothing amends the result any more.
-        fresh_until: Until when the stream's statements on this market outrank any reading.
-        sampled: For each moment, at how many published days it was sampled last.
-        shut_gate: Why it is not quoted, or `None`.
-        contradiction: How the books of its position contradict each other; empty if they agree.
-        unread_fills: Which of our fills here, or of our position, could not be read.
-        unread_terms: What of the market was listed last and could not be read.
-    """
-
-    terms: Market
-    book: Book | None = None
-    book_at: Milliseconds = 0
-    top: Top | None = None
-    calm: Calm | None = None
-    quote_limits: QuoteLimits | None = None
-    bounds: QuoteBounds | None = None
-    market_mid: MarketMid = msgspec.field(default_factory=MarketMid)
-    held_until: Milliseconds = 0
-    held_by: Gate | None = None
-    post_only_refusals: int = 0
-    result: Price | None = None
-    settled: Price | None = None
-    paid: Count = Count(0)
-    final: bool = False
-    fresh_until: Milliseconds = 0
-    sampled: dict[str, int] = msgspec.field(default_factory=dict)
-    shut_gate: ShutGate | None = None
-    contradiction: str = ""
-    unread_fills: str = ""
-    unread_terms: str = ""
-
-    @property
-    def unreadable(self) -> str:
-        """What of it cannot be read, so that it is not quoted; empty if all can."""
-        if self.terms.decided and self.result is None:
-            return "it is decided, and what it pays cannot be read"
-        return self.unread_terms or self.terms.unreadable or self.unread_fills
-
-    @property
-    def ticker(self) -> str:
-        """Its ticker."""
-        return self.terms.ticker
-
-    @property
-    def fair(self) -> float | None:
-        """The fair value of YES in dollars, once the event has been priced."""
-        return self.quote_limits.fair if self.quote_limits else None
-
-    @property
-    def reason(self) -> str:
-        """Why it is not quoted, as log, status and JSON show it; empty if it is."""
-        return self.shut_gate.text if self.shut_gate else ""
-
-    def hold(self, until: Milliseconds, gate: Gate) -> None:
-        """Hold new orders back until then, unless a longer hold is in force."""
-        if until > self.held_until:
-            self.held_until, self.held_by = until, gate
+from mmbot.units import Milliseconds, Money, total
 
 
 class ShardState(msgspec.Struct):
@@ -161,194 +58,6 @@ class ServiceState(msgspec.Struct):
     reconciled: bool = False
     unheard: bool = False
     exchange: ShutGate | None = ShutGate(Gate.EXCHANGE_NOT_READ)
-
-
-class ReleaseWindow(msgspec.Struct, frozen=True):
-    """From `opens` to `closes_at` a count may come early, the `days_published`-th of its week."""
-
-    opens: Milliseconds
-    closes_at: Milliseconds
-    days_published: int
-
-
-class PricingInputs(msgspec.Struct, frozen=True):
-    """What an event's quote limits were made from, and when."""
-
-    at: Milliseconds
-    belief: Belief
-    settings: Settings
-    fills: int
-    cash: Money
-    mids: dict[str, float | None]
-    fee: MakerFee
-
-
-class EventState:
-    """One event: its markets in ascending order of strike, its belief, its portfolio.
-
-    Its fills and resting orders are known once it is `reconciled`.
-    """
-
-    def __init__(self, event: ListedEvent) -> None:
-        self.ticker = event.ticker
-        self.week: Week = event.week
-        self.markets = {market.ticker: MarketState(market) for market in event.markets}
-        self.strikes = tuple(market.strike for market in event.markets)
-        self.portfolio = Portfolio(tuple(self.markets))
-        self.fills = FillReports()
-        self.belief: Belief | None = None
-        self.belief_at: Milliseconds | None = None
-        # Until when the latest count is news.
-        self.news_until: Milliseconds = 0
-        self.releases: tuple[Milliseconds, ...] = ()
-        self.windows: tuple[ReleaseWindow, ...] = ()
-        self.reconciled = False
-        self.priced: PricingInputs | None = None
-        # Whether no position of the event may grow.
-        self.reduce_only = False
-        # What of it was listed last and could not be read.
-        self.unreadable = ""
-        self.unlisted = UnlistedMarkets()
-        # What is stated of its own fee; by all that is stated, what makers may have to pay, dearest
-        # first, or the terms that are not understood.
-        self.stated_fee = StatedFee()
-        self.fees: tuple[MakerFee, ...] = (NO_FEE,)
-        self.unknown_fee = ""
-        # Whether a fill was charged something else, as the log was told.
-        self.fee_differs = False
-
-    @property
-    def fee(self) -> MakerFee:
-        """What makers pay: the dearest that may hold, and the last one known if none is."""
-        return self.fees[0]
-
-    def extended(self, event: ListedEvent) -> EventState:
-        """Return the state with the event's new markets; the other markets and fills are kept."""
-        terms = {market.ticker: market.terms for market in self.markets.values()}
-        terms |= {market.ticker: market for market in event.markets}
-        in_order = tuple(sorted(terms.values(), key=lambda market: market.strike))
-        extended = EventState(msgspec.structs.replace(event, markets=in_order))
-        extended.markets |= self.markets
-        extended.news_until = self.news_until
-        extended.fills = self.fills
-        extended.unlisted = self.unlisted
-        extended.stated_fee = self.stated_fee
-        extended.fees, extended.unknown_fee = self.fees, self.unknown_fee
-        extended.fee_differs = self.fee_differs
-        for fill in self.portfolio.fills:
-            extended.portfolio.book(fill)
-        return extended
-
-    def restore_fills(self, recorded: Iterable[Fill], unconfirmed: Iterable[Fill]) -> int:
-        """Book the fills of this event that an earlier session recorded; return how many.
-
-        Args:
-            recorded: Those that a list of the account has confirmed.
-            unconfirmed: The others.
-        """
-        before = len(self.portfolio)
-        for confirmed, fills in ((True, recorded), (False, unconfirmed)):
-            for fill in fills:
-                if fill.ticker in self.markets and self.fills.restore(fill, confirmed=confirmed):
-                    self.portfolio.book(fill)
-        return len(self.portfolio) - before
-
-    def count_unlisted(self, recorded: Iterable[Fill]) -> None:
-        """Count what recorded fills may lose in markets of this event that are not known."""
-        in_event = (fill for fill in recorded if event_of(fill.ticker) == self.ticker)
-        self.unlisted.count_fills(fill for fill in in_event if fill.ticker not in self.markets)
-        self.unlisted.drop(self.markets)
-
-    def schedule_releases(
-        self,
-        settings: Settings,
-        underlying: Underlying,
-        clock: CalendarClock,
-        missing: AbstractSet[dt.date],
-    ) -> None:
-        """Set from when, in wall time, each day's count may be out; `missing` days get none."""
-        earliest, latest = settings.counts.earliest_release, settings.counts.latest_release
-        self.releases = tuple(
-            clock.wall_time(underlying.release(day, earliest))
-            for day in self.week.days
-            if day not in missing
-        )
-        self.windows = tuple(
-            ReleaseWindow(
-                clock.wall_time(early.opens),
-                clock.wall_time(early.closes_at),
-                sum(day <= early.day and day not in missing for day in self.week.days),
-            )
-            for early in underlying.early_releases(self.week, earliest, latest)
-            if early.day not in missing
-        )
-
-    def update_belief(self, belief: Belief, now: Milliseconds, clock: CalendarClock) -> None:
-        """Set the belief; a count that is in it and was not in the one before is news."""
-        if self.belief is not None and belief.days_published > self.belief.days_published:
-            self.news_until = now + round(_NEWS_MS / clock.speed)
-        self.belief, self.belief_at = belief, now
-
-    def hold_after_fill(self, fill: Fill, now: Milliseconds) -> None:
-        """Hold new orders back from a market with a fill while a count is news.
-
-        Many of those who trade then have read it, and a trade tells what its taker knows (Glosten
-        and Milgrom, "Bid, ask and transaction prices in a specialist market with heterogeneously
-        informed traders", 1985): an order in the place of the filled one would be next.
-        """
-        if now < self.news_until:
-            self.markets[fill.ticker].hold(self.news_until, Gate.TAKEN_ON_NEWS)
-
-    def without_own(self, fills: Iterable[Fill]) -> tuple[Fill, ...]:
-        """Return the fills that are not in a market of this event."""
-        return tuple(fill for fill in fills if fill.ticker not in self.markets)
-
-    def marked_pnl(self) -> Money | None:
-        """Return the P&L with each position at fair value or, once settled, at its payout.
-
-        `None` if a position cannot be valued.
-        """
-        pnl = self.portfolio.cash
-        for ticker, market in self.markets.items():
-            position = self.portfolio.position(ticker)
-            if not position:
-                continue
-            if market.settled is not None:
-                pnl = Money(pnl + value_of(position, market.settled))
-            elif market.fair is None:
-                return None
-            else:
-                pnl = Money(pnl + round(position * market.fair * ONE_DOLLAR))
-        return pnl
-
-    @property
-    def days_published(self) -> int:
-        """How many days' counts the belief has."""
-        return self.belief.days_published if self.belief else 0
-
-    @property
-    def settled(self) -> bool:
-        """Whether every market is settled."""
-        return all(market.settled is not None for market in self.markets.values())
-
-    @property
-    def final(self) -> bool:
-        """Whether every market is settled for good."""
-        return all(market.final for market in self.markets.values())
-
-    @property
-    def closes(self) -> Milliseconds:
-        """When the last of its markets closes."""
-        return max(market.terms.closes for market in self.markets.values())
-
-    def next_change(self, now: Milliseconds) -> Milliseconds | None:
-        """Return when the clock alone opens or shuts a gate of this event next."""
-        instants = [*self.releases[bisect_right(self.releases, now) :][:1]]
-        instants += [t for w in self.windows for t in (w.opens, w.closes_at) if t > now]
-        for market in self.markets.values():
-            changes = (market.terms.opens, market.terms.closes - CLOSING_MARGIN_MS)
-            instants += [t for t in changes if t > now]
-        return min(instants, default=None)
 
 
 class TradingState(msgspec.Struct):

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from mmbot.trading.book import Book
+from mmbot.trading.event_state import ReleaseWindow
 from mmbot.trading.gate_checks import (
     belief_gate,
     final_gate,
@@ -22,7 +23,8 @@ from mmbot.trading.gates import (
     exchange_gate,
     task_gate,
 )
-from mmbot.trading.state import MarketState, ReleaseWindow, ServiceState, ShardState
+from mmbot.trading.market_state import MarketState
+from mmbot.trading.state import ServiceState, ShardState
 from mmbot.trading.values import Refusal
 from mmbot.units import Price
 from tests.trading.builders import CLOSES, NOW, OPENS, belief, market

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mmbot.trading.commands import Place
-from mmbot.trading.events import BookChanged
+from mmbot.trading.events import BookChanged, Woken
 from mmbot.units import Count
 from tests.trading.builders import (
     MIDDLE,
@@ -71,6 +71,18 @@ def test_it_is_waited_for_two_seconds_at_the_most() -> None:
     assert bench.wake is not None
     assert bench.wake <= bench.now + 2_000
     assert len(others) <= 1
+
+
+def test_its_end_is_looked_at_however_often_the_engine_is_woken_before() -> None:
+    bench, _ = cancelled()
+    end = bench.now + 2_000
+    for _ in range(20):
+        assert bench.wake is not None
+        if bench.wake >= end:
+            break
+        bench.now = bench.wake
+        bench.handle(Woken())
+    assert bench.wake == end
 
 
 def test_where_the_stream_was_first_nothing_is_waited_for() -> None:

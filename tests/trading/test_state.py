@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from mmbot.trading.commands import Place
+from mmbot.trading.event_state import EventState
 from mmbot.trading.events import BeliefFormed, Filled, ListingRead, Woken, WriteRefused
-from mmbot.trading.state import EventState
 from mmbot.underlying.calendar import CalendarClock
 from tests.trading.builders import (
     HIGH,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mmbot.trading.commands import Cancel
+from mmbot.trading.event_state import EventState
 from mmbot.trading.events import ListingRead, Reconciled
-from mmbot.trading.state import EventState
 from mmbot.trading.unlisted_markets import UnlistedMarkets
 from mmbot.units import Money
 from tests.trading.builders import (
