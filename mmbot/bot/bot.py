@@ -64,7 +64,6 @@ from mmbot.trading.commands import (
 from mmbot.trading.engine import Engine
 from mmbot.trading.events import (
     BeliefFormed,
-    CountsMissing,
     InputEvent,
     ListingRead,
     ListingStale,
@@ -72,6 +71,7 @@ from mmbot.trading.events import (
     StreamLost,
     Woken,
 )
+from mmbot.trading.operator_events import CountsMissing
 from mmbot.trading.orders import OrderState
 from mmbot.trading.values import USUAL_INTERVALS, Intervals
 from mmbot.underlying.calendar import CalendarClock

@@ -26,7 +26,7 @@ from mmbot.daemon.ledger_reader import read_unsettled
 from mmbot.errors import NotReady
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.selfcheck import Finding, FindingState, is_ready
-from mmbot.trading.events import Halted
+from mmbot.trading.operator_events import Halted
 from mmbot.trading.values import Fill
 from mmbot.underlying.calendar import from_milliseconds
 from mmbot.underlyings.registry import known

@@ -25,8 +25,8 @@ from mmbot.daemon.patience import refusal
 from mmbot.daemon.private_files import make_private_directory, open_private
 from mmbot.errors import BadInput
 from mmbot.trading.commands import MarketView, RecordFill, RecordSettlement, RecordViews, VoidFill
-from mmbot.trading.events import Halted
 from mmbot.trading.losses import PnlMark
+from mmbot.trading.operator_events import Halted
 from mmbot.trading.values import Fill, event_of
 from mmbot.underlying.calendar import EASTERN
 from mmbot.units import Count, Milliseconds, Money, total

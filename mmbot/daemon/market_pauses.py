@@ -18,8 +18,8 @@ from mmbot.bot.inputs import BotInput, EventOccurred
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon_api import PauseReport
-from mmbot.trading.events import MarketsPaused
 from mmbot.trading.market_names import named_market
+from mmbot.trading.operator_events import MarketsPaused
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import event_of
 from mmbot.underlying.calendar import Week

@@ -62,8 +62,8 @@ from mmbot.daemon_api import (
 from mmbot.errors import BadInput
 from mmbot.status_report import StatusReport, Surroundings
 from mmbot.trading.engine import Engine
-from mmbot.trading.events import Halted, Resumed
 from mmbot.trading.market_names import named_market
+from mmbot.trading.operator_events import Halted, Resumed
 from mmbot.trading.state import TradingState
 from mmbot.underlying.calendar import Week
 from mmbot.underlying.counts import Counts

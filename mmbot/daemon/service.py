@@ -50,7 +50,8 @@ from mmbot.errors import ExitCode, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.recording.outside import ONLY_RECORDS
 from mmbot.status_report import LatencyStatus, Surroundings
-from mmbot.trading.events import Halted, SessionStarted, SettingsChanged, Stopping, TasksDown
+from mmbot.trading.events import SessionStarted, TasksDown
+from mmbot.trading.operator_events import Halted, SettingsChanged, Stopping
 from mmbot.underlying.counts import Counts
 
 # Of the time for the cancelling, the bot's share; the rest is for doing it without the bot.

@@ -8,8 +8,8 @@ from collections.abc import Collection
 from mmbot.bot.outputs import ShownCount
 from mmbot.faultlab.faults import Faults
 from mmbot.trading.commands import RecordSettlement, RecordViews
-from mmbot.trading.events import Halted
 from mmbot.trading.losses import PnlMark
+from mmbot.trading.operator_events import Halted
 from mmbot.trading.values import Fill
 from mmbot.underlying.counts import Counts
 from mmbot.units import Milliseconds, Money, total

@@ -49,7 +49,8 @@ from mmbot.trading.commands import (
     VoidFill,
     WakeAt,
 )
-from mmbot.trading.events import Halted, LedgerBehind, Resumed, SessionStarted, Stopping
+from mmbot.trading.events import LedgerBehind, SessionStarted
+from mmbot.trading.operator_events import Halted, Resumed, Stopping
 from mmbot.underlying.calendar import Week
 from mmbot.underlying.counts import Counts
 from mmbot.units import Milliseconds

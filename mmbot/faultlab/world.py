@@ -32,7 +32,7 @@ from mmbot.faultlab.pnl_by_window import PnlByWindow, pnl_by_window
 from mmbot.faultlab.process import Process
 from mmbot.faultlab.scenario import FREE_FOR_MAKERS, Tables, WindowedCrowd, build
 from mmbot.faultlab.scheduler import Scheduler
-from mmbot.trading.events import Halted, Resumed
+from mmbot.trading.operator_events import Halted, Resumed
 from mmbot.trading.values import CLIENT_ID_PREFIX
 from mmbot.underlying.calendar import Week
 from mmbot.units import Milliseconds

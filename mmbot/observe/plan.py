@@ -22,9 +22,9 @@ from mmbot.trading.events import (
     OrderPlaced,
     OrderRenewed,
     OrderReported,
-    SettingsChanged,
     Woken,
 )
+from mmbot.trading.operator_events import SettingsChanged
 from mmbot.trading.orders import Order
 from mmbot.trading.values import OrderReport, Side
 from mmbot.units import Count, Milliseconds, Price, format_count, format_price

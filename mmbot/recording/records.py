@@ -36,7 +36,7 @@ from mmbot.forecast.belief import Belief
 from mmbot.forecast.fitting import Predictor
 from mmbot.kalshi.gateway import Call
 from mmbot.recording.outside import Outside
-from mmbot.trading.events import SettingsChanged
+from mmbot.trading.operator_events import SettingsChanged
 from mmbot.underlying.calendar import CalendarClock, Week
 from mmbot.underlying.counts import Counts, Vintage
 from mmbot.units import Milliseconds

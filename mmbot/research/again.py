@@ -13,8 +13,9 @@ from mmbot.bot.inputs import BotInput, EventOccurred, EventsHeld
 from mmbot.bot.outputs import FitForecast
 from mmbot.forecast.fitting import Predictor
 from mmbot.recording.outside import ONLY_RECORDS
-from mmbot.trading.events import Halted, SessionStarted, SettingsChanged
+from mmbot.trading.events import SessionStarted
 from mmbot.trading.losses import PnlMark
+from mmbot.trading.operator_events import Halted, SettingsChanged
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill
 from mmbot.underlying.calendar import CalendarClock

@@ -7,14 +7,14 @@ same events at the same times give the same commands.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable
-from typing import Any, TypeAlias, assert_never
+from typing import TypeAlias, assert_never
 
 from mmbot.config import Settings
-from mmbot.forecast.belief import Belief, WeekWeight
+from mmbot.forecast.belief import Belief
 from mmbot.trading.account import AccountReader
-from mmbot.trading.command_buffer import EVERY_EVENT, CommandBuffer
+from mmbot.trading.belief_note import belief_note
+from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import Command
 from mmbot.trading.echo_watch import EchoWatch
 from mmbot.trading.events import (
@@ -25,7 +25,6 @@ from mmbot.trading.events import (
     BookReplaced,
     BooksDistrusted,
     ClockCompared,
-    CountsMissing,
     EventFeeChanged,
     FeedLagged,
     FeeTypeRead,
@@ -34,7 +33,6 @@ from mmbot.trading.events import (
     GroupChanged,
     GroupReady,
     GroupUnavailable,
-    Halted,
     InputEvent,
     LedgerBehind,
     LimitsRead,
@@ -44,12 +42,9 @@ from mmbot.trading.events import (
     MarketActivity,
     MarketClosing,
     MarketSettled,
-    MarketsPaused,
-    OperatorEvent,
     OrderAbsent,
     OrderCancelled,
     OrderDecreased,
-    OrderEvent,
     OrderPlaced,
     OrderQueryFailed,
     OrderRenewed,
@@ -60,10 +55,7 @@ from mmbot.trading.events import (
     ProcessEvent,
     ReadingFailed,
     Reconciled,
-    Resumed,
     SessionStarted,
-    SettingsChanged,
-    Stopping,
     StreamLost,
     StreamUp,
     TasksDown,
@@ -75,6 +67,15 @@ from mmbot.trading.gates import task_gate
 from mmbot.trading.listings import Listings
 from mmbot.trading.market_data import MarketData
 from mmbot.trading.markouts import Markouts
+from mmbot.trading.operator_events import (
+    CountsMissing,
+    Halted,
+    MarketsPaused,
+    OperatorEvent,
+    Resumed,
+    SettingsChanged,
+    Stopping,
+)
 from mmbot.trading.order_groups import OrderGroups
 from mmbot.trading.order_manager import OrderManager
 from mmbot.trading.order_queries import OrderQueries
@@ -84,6 +85,7 @@ from mmbot.trading.requoting import Requote
 from mmbot.trading.stale_quotes import StaleQuoteExposure
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import CLIENT_ID_PREFIX, ReadingKind
+from mmbot.trading.waking import Waking
 from mmbot.underlying.calendar import CalendarClock, from_milliseconds
 from mmbot.underlying.underlying import Underlying
 from mmbot.units import Milliseconds
@@ -92,15 +94,6 @@ from mmbot.units import Milliseconds
 _STOP_READING_MS = 2_000
 # Once a clock is off, the exchange is asked for its date within this time.
 _CLOCK_PROBE_MS = 1_000
-
-_NOT_READ: dict[ReadingKind, str] = {
-    "account": "account.not_read",
-    "listing": "listing.not_read",
-}
-_READ_AGAIN: dict[ReadingKind, str] = {
-    "account": "account.read_again",
-    "listing": "listing.read_again",
-}
 
 _Tickers: TypeAlias = tuple[str, ...]
 
@@ -131,8 +124,6 @@ class Engine:
         self._orders_placed = 0
         # How many readings in a row have failed; only the first of them is logged.
         self._failed_readings: dict[ReadingKind, int] = {}
-        # The day on which the engine was woken last, and whether it had lost what a day may lose.
-        self._day: tuple[dt.date, bool] | None = None
         self._market_data = MarketData(state, buffer)
         self._order_groups = OrderGroups(state, buffer)
         self._markouts = Markouts(state, buffer)
@@ -143,6 +134,7 @@ class Engine:
         self._listings = Listings(state, buffer, self._orders, self._market_data)
         self._account = AccountReader(state, buffer, self._orders, self._listings)
         self._stale_quotes = StaleQuoteExposure(state)
+        self._waking = Waking(state, buffer, self._account, self._listings, self._markouts)
 
     def handle(self, event: InputEvent, now: Milliseconds) -> list[Command]:
         """Handle one event that happened at `now`; return the commands that follow from it."""
@@ -188,7 +180,7 @@ class Engine:
             return affected
         if self.state.service.streaming and not self.state.service.reconciled:
             self._account.read(now)
-        return self._all_markets()
+        return tuple(self.state.event_of_market)
 
     def _apply(self, event: InputEvent, now: Milliseconds) -> _Tickers:
         """Apply an event to the state; return the markets that it may affect."""
@@ -219,8 +211,7 @@ class Engine:
             ):
                 affected = _tickers(self._orders.apply(event, now))
                 self._account.check_ends(now)
-                if self.state.without_room and _may_make_room(event):
-                    self._wake_for_room(now)
+                self._waking.order_changed(event, now)
                 if isinstance(event, Filled) and affected:
                     self._listings.book_late_fills(now)
                     # Whether the exchange stands by it shows once its list has it.
@@ -265,15 +256,15 @@ class Engine:
                 known = all(each.reconciled for each in self.state.events.values())
                 if not (known and self.state.service.reconciled):
                     self._account.read(now)
-                self._wake_when_due(now)
-                return self._all_markets()
+                self._waking.request(now)
+                return tuple(self.state.event_of_market)
             case FeeTypeRead():
                 self._listings.apply_fee_type(event, now)
-                self._wake_when_due(now)
-                return self._all_markets()
+                self._waking.request(now)
+                return tuple(self.state.event_of_market)
             case EventFeeChanged():
                 changed = self._listings.apply_event_fee(event, now)
-                self._wake_when_due(now)
+                self._waking.request(now)
                 return changed
             case ListingStale():
                 self._listings.read_twice(now)
@@ -281,7 +272,7 @@ class Engine:
             case _:
                 affected = _tickers(self._listings.apply(event, now))
                 if isinstance(event, MarketClosing):
-                    self._wake_when_due(now)
+                    self._waking.request(now)
                 return affected
 
     def _apply_account(self, event: AccountEvent, now: Milliseconds) -> _Tickers:
@@ -297,7 +288,7 @@ class Engine:
                 failed = self._failed_readings.get(event.what, 0)
                 self._failed_readings[event.what] = failed + 1
                 if not failed:
-                    self._buffer.log(_NOT_READ[event.what], "warning", reason=event.reason)
+                    self._buffer.log(f"{event.what}.not_read", "warning", reason=event.reason)
                 reader = self._listings if event.what == "listing" else self._account
                 reader.reading_failed(now)
             case LimitsRead():
@@ -306,12 +297,12 @@ class Engine:
                 return ()
             case _:
                 assert_never(event)
-        return self._all_markets()
+        return tuple(self.state.event_of_market)
 
     def _reading_succeeded(self, what: ReadingKind) -> None:
         failed = self._failed_readings.pop(what, 0)
         if failed:
-            self._buffer.log(_READ_AGAIN[what], failed=failed)
+            self._buffer.log(f"{what}.read_again", failed=failed)
 
     def _apply_operator(self, event: OperatorEvent, now: Milliseconds) -> _Tickers:
         service, live_orders = self.state.service, len(self.state.orders)
@@ -321,8 +312,8 @@ class Engine:
             case CountsMissing():
                 self.state.missing = frozenset(event.days)
                 self._buffer.log("counts.missing", days=[day.isoformat() for day in event.days])
-                self._schedule_releases()
-                self._wake_when_due(now)
+                self.state.schedule_releases()
+                self._waking.request(now)
             case MarketsPaused():
                 before, self.state.paused = self.state.paused, frozenset(event.tickers)
                 for ticker in sorted(self.state.paused - before):
@@ -346,7 +337,7 @@ class Engine:
                 self._buffer.log("stopping", live_orders=live_orders)
             case _:
                 assert_never(event)
-        return self._all_markets()
+        return tuple(self.state.event_of_market)
 
     def _apply_process(self, event: ProcessEvent, now: Milliseconds) -> _Tickers:
         match event:
@@ -361,42 +352,10 @@ class Engine:
             case LedgerBehind():
                 self.state.service.ledger_behind = event.behind
             case Woken():
-                return self._woken(now)
+                return self._waking.woken(now)
             case _:
                 assert_never(event)
-        return self._all_markets()
-
-    def _woken(self, now: Milliseconds) -> _Tickers:
-        """Do what is due; return the markets of the events that anything is due in."""
-        due = self._buffer.due(now)
-        if self._concerns_all(due, now):
-            self.state.crowded_out = False
-            self._buffer.woken_for_all()
-            self._account.read_when_due(now)
-            self._listings.read_when_due(now)
-            self._listings.fees.update(now)
-            self._markouts.take_due(now)
-            self._wake_when_due(now)
-            return self._all_markets()
-        self._buffer.woken(due)
-        self._markouts.take_due(now)
-        events = [each for each in self.state.events.values() if each.ticker in due]
-        for event_state in events:
-            self._buffer.wake_by(event_state.next_change(now), event_state.ticker)
-        return tuple(ticker for event_state in events for ticker in event_state.markets)
-
-    def _concerns_all(self, due: set[str], now: Milliseconds) -> bool:
-        """Return whether the engine was woken, of these events, for more than each by itself."""
-        state, limits = self.state, self.state.settings.limits
-        day = state.clock.at(now).date()
-        before, self._day = self._day, (day, state.losses.loss(day) >= limits.daily_loss)
-        return (
-            not due
-            or EVERY_EVENT in due
-            or due >= state.events.keys()
-            or self._day != before
-            or (state.crowded_out and len(state.orders) < limits.orders)
-        )
+        return tuple(self.state.event_of_market)
 
     def _clock_compared(self, event: ClockCompared, now: Milliseconds) -> None:
         """Shut the gate while a clock is off; only answers, so requests, show when it is not."""
@@ -417,19 +376,7 @@ class Engine:
                 before = event_state.belief
                 event_state.update_belief(belief, now, self.state.clock)
                 self._markouts.belief_updated(event_state, now)
-                self._buffer.log(
-                    "belief.updated",
-                    event_ticker=event_state.ticker,
-                    known=belief.days_published,
-                    mean=round(belief.mean),
-                    moved=round(belief.mean - before.mean) if before else None,
-                    sd=round(belief.sd),
-                    method=belief.method,
-                    members={each.method: round(each.weight, 3) for each in belief.members},
-                    effective_weeks=round(belief.effective_weeks, 1),
-                    heaviest=[_weighing(past) for past in belief.heaviest],
-                    digest=belief.digest,
-                )
+                self._buffer.add(belief_note(event_state.ticker, belief, before))
                 return tuple(event_state.markets)
         return ()
 
@@ -439,34 +386,7 @@ class Engine:
         if settings.limits.fill_cap != self.state.settings.limits.fill_cap:
             self._order_groups.replace_all(now)
         self.state.settings = settings
-        self._schedule_releases()
-        return self._all_markets()
-
-    def _schedule_releases(self) -> None:
-        state = self.state
-        for event_state in state.events.values():
-            event_state.schedule_releases(
-                state.settings, state.underlying, state.clock, state.missing
-            )
-
-    def _wake_when_due(self, now: Milliseconds) -> None:
-        """Ask to be woken for the next reading, and whenever the clock alone changes a gate."""
-        self._buffer.wake_by(self._account.due)
-        self._buffer.wake_by(self._listings.due)
-        self._buffer.wake_by(self._listings.fees_due)
-        self._buffer.wake_by(self._listings.fees.next_change(now))
-        for event_state in self.state.events.values():
-            self._buffer.wake_by(event_state.next_change(now), event_state.ticker)
-        # What a day may lose is counted anew.
-        self._buffer.wake_by(_next_day(self.state.clock, now))
-
-    def _wake_for_room(self, now: Milliseconds) -> None:
-        """Have what found no room looked at; the market that made it is first to quote in it."""
-        waiting = (self.state.event_of_market[t].ticker for t in sorted(self.state.without_room))
-        for event_ticker in dict.fromkeys(waiting):
-            self._buffer.wake_by(now + self.state.intervals.no_room_ms, event_ticker)
-
-    def _all_markets(self) -> _Tickers:
+        self.state.schedule_releases()
         return tuple(self.state.event_of_market)
 
     def _new_client_id(self) -> str:
@@ -476,27 +396,3 @@ class Engine:
 
 def _tickers(ticker: str | None) -> _Tickers:
     return () if ticker is None else (ticker,)
-
-
-def _next_day(clock: CalendarClock, now: Milliseconds) -> Milliseconds:
-    """Return when the next day begins by the calendar."""
-    at = clock.at(now)
-    return clock.wall_time(dt.datetime.combine(at.date() + dt.timedelta(1), dt.time(), at.tzinfo))
-
-
-def _may_make_room(event: OrderEvent) -> bool:
-    """Return whether an order may take up less than before."""
-    if isinstance(event, OrderReported):
-        return event.report.status == "ended"
-    return not isinstance(event, OrderPlaced | OrderRenewed | WriteUnknown | OrderQueryFailed)
-
-
-def _weighing(past: WeekWeight) -> dict[str, Any]:
-    """Return a past week's weight in a belief, and the parts of it, for the log."""
-    return {
-        "week": str(past.week.sunday),
-        "weight": round(past.weight, 4),
-        "recent": round(past.recent, 3),
-        "season": round(past.season, 3),
-        "alike": round(past.alike, 3),
-    }

@@ -5,15 +5,14 @@ Times are milliseconds since the Unix epoch, and both sides of a book are YES pr
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from mmbot.config import Settings
 from mmbot.forecast.belief import Belief
 from mmbot.trading.fees import FREE_TERMS, FeeChange, FeeTerms
 from mmbot.trading.losses import PnlMark
+from mmbot.trading.operator_events import OperatorEvent
 from mmbot.trading.values import (
     Fill,
     GroupChange,
@@ -338,40 +337,11 @@ class BeliefFormed(msgspec.Struct, frozen=True, tag=True):
     belief: Belief
 
 
-class SettingsChanged(msgspec.Struct, frozen=True, tag=True):
-    """The operator put other settings in force."""
-
-    settings: Settings
-
-
 class SessionStarted(msgspec.Struct, frozen=True, tag=True):
     """This session began at `at`; `marks` are the latest that earlier ones recorded."""
 
     at: Milliseconds
     marks: tuple[PnlMark, ...] = ()
-
-
-class Halted(msgspec.Struct, frozen=True, tag=True):
-    """The operator halted quoting at `since`: no quotes until `Resumed`."""
-
-    since: Milliseconds
-    reason: str = ""
-
-
-class Resumed(msgspec.Struct, frozen=True, tag=True):
-    """The operator resumed quoting."""
-
-
-class MarketsPaused(msgspec.Struct, frozen=True, tag=True):
-    """All markets that the operator has paused, listed or not: no quotes there."""
-
-    tickers: tuple[str, ...]
-
-
-class CountsMissing(msgspec.Struct, frozen=True, tag=True):
-    """The days that the operator declared to get no count, and for which none has come."""
-
-    days: tuple[dt.date, ...]
 
 
 class TasksDown(msgspec.Struct, frozen=True, tag=True):
@@ -384,10 +354,6 @@ class LedgerBehind(msgspec.Struct, frozen=True, tag=True):
     """The ledger's commits began to be overdue, or all is committed again."""
 
     behind: bool
-
-
-class Stopping(msgspec.Struct, frozen=True, tag=True):
-    """The bot has to cancel its orders and end."""
 
 
 class Woken(msgspec.Struct, frozen=True, tag=True):
@@ -407,9 +373,6 @@ MarketEvent: TypeAlias = MarketClosing | MarketActivity | PriceGridChanged | Mar
 ListingEvent: TypeAlias = ListingRead | FeeTypeRead | EventFeeChanged | ListingStale | MarketEvent
 GroupEvent: TypeAlias = GroupReady | GroupUnavailable | GroupChanged
 AccountEvent: TypeAlias = Reconciled | OrdersListed | FillUnreadable | ReadingFailed | LimitsRead
-OperatorEvent: TypeAlias = (
-    SettingsChanged | CountsMissing | MarketsPaused | Halted | Resumed | Stopping
-)
 ProcessEvent: TypeAlias = SessionStarted | TasksDown | LedgerBehind | ClockCompared | Woken
 InputEvent: TypeAlias = (
     BookEvent

@@ -30,14 +30,9 @@ from mmbot.trading.gate_checks import (
 from mmbot.trading.gates import NOT_LEARNT_YET, Gate, ShutGate
 from mmbot.trading.headroom import Headroom
 from mmbot.trading.market_state import MarketState
+from mmbot.trading.order_action import OrderAction, order_action, renewal_due
 from mmbot.trading.order_writer import OrderWriter, WantedCancel, WantedPlace, Writes, expiry
-from mmbot.trading.orders import (
-    Order,
-    OrderAction,
-    OrderState,
-    order_action,
-    renewal_due,
-)
+from mmbot.trading.orders import Order, OrderState
 from mmbot.trading.pricing import QuoteLimits
 from mmbot.trading.quoting import (
     Quote,

@@ -118,6 +118,11 @@ class TradingState(msgspec.Struct):
     without_room: set[str] = msgspec.field(default_factory=set)
     crowded_out: bool = False
 
+    def schedule_releases(self) -> None:
+        """Set anew when the counts of each event may come."""
+        for event_state in self.events.values():
+            event_state.schedule_releases(self.settings, self.underlying, self.clock, self.missing)
+
     def market(self, ticker: str) -> MarketState:
         """Return a market that is known.
 

@@ -16,7 +16,7 @@ from mmbot.bot.outputs import Reconnect, Transmit
 from mmbot.config import Settings
 from mmbot.kalshi.gateway import Call
 from mmbot.trading.commands import Note, RecordFill, StopConfirmed, WakeAt
-from mmbot.trading.events import SettingsChanged, Stopping
+from mmbot.trading.operator_events import SettingsChanged, Stopping
 from mmbot.underlying.calendar import Week, from_milliseconds, to_milliseconds
 from tests.bot.builders import NOW, QUOTING, World, only
 from tests.kalshi.builders import (

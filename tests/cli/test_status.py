@@ -11,7 +11,7 @@ import pytest
 
 from mmbot.daemon.ledger import Ledger
 from mmbot.trading.commands import MarketView, RecordFill
-from mmbot.trading.events import Halted
+from mmbot.trading.operator_events import Halted
 from tests.cli.conftest import Mmbot
 from tests.daemon.builders import EVENT, TICKER, fill
 

@@ -22,7 +22,7 @@ from mmbot.recording.batches import MARK, Packer, unpack
 from mmbot.recording.records import decisive, encode, encode_outputs, split
 from mmbot.recording.replay import utc
 from mmbot.research.recorded_requests import RecordedRequests
-from mmbot.trading.events import SettingsChanged
+from mmbot.trading.operator_events import SettingsChanged
 from mmbot.units import ONE_CONTRACT, format_count, format_price
 from tests.conftest import exchanges, quick_settings
 from tests.daemon.processes import Start, daemon, read_until, terminate

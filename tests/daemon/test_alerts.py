@@ -20,7 +20,8 @@ from mmbot.daemon.alerts import LONG_START_SECONDS, Alerts, send_letter
 from mmbot.daemon.metrics import Measured
 from mmbot.daemon.outbox import RETRY_SECONDS
 from mmbot.errors import BadInput
-from mmbot.trading.events import BeliefFormed, Halted, Resumed, StreamLost, StreamUp
+from mmbot.trading.events import BeliefFormed, StreamLost, StreamUp
+from mmbot.trading.operator_events import Halted, Resumed
 from mmbot.underlying.calendar import EASTERN, to_milliseconds
 from tests.daemon.mail import hook_server, mail_server
 from tests.daemon.processes import Mmbot, Start, session

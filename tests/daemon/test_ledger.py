@@ -29,7 +29,7 @@ from mmbot.trading.commands import (
     RecordViews,
     VoidFill,
 )
-from mmbot.trading.events import Halted
+from mmbot.trading.operator_events import Halted
 from mmbot.underlying.calendar import EASTERN
 from mmbot.units import ONE_DOLLAR, Count, Money
 from tests.daemon.builders import EVENT, fill, mark, settlement

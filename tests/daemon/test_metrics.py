@@ -16,7 +16,8 @@ from mmbot.bot.latency import Latency
 from mmbot.daemon.metrics import FIGURES, Measured, Metrics, page_of_documentation
 from mmbot.observe.status import status
 from mmbot.status_report import StatusReport, Surroundings
-from mmbot.trading.events import Filled, Halted
+from mmbot.trading.events import Filled
+from mmbot.trading.operator_events import Halted
 from mmbot.underlying.counts import Counts
 from tests.trading.builders import MIDDLE, Bench, fill, market_settled
 

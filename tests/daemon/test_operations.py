@@ -43,7 +43,8 @@ from mmbot.daemon_api import (
 from mmbot.status_report import StatusReport, Surroundings
 from mmbot.trading.commands import Cancel, RecordFill
 from mmbot.trading.engine import Engine
-from mmbot.trading.events import Halted, OrderCancelled
+from mmbot.trading.events import OrderCancelled
+from mmbot.trading.operator_events import Halted
 from mmbot.tsa.releases import assumed_release
 from mmbot.tsa.underlying import TSA
 from mmbot.underlying.calendar import EASTERN, CalendarClock, to_milliseconds

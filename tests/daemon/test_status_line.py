@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mmbot.daemon.status_line import dollars, status_line
-from mmbot.trading.events import Halted
 from mmbot.trading.gates import Gate
+from mmbot.trading.operator_events import Halted
 from tests.daemon.test_metrics import report
 from tests.trading.builders import LOW, MIDDLE, Bench, market_settled
 

@@ -16,8 +16,9 @@ from mmbot.daemon.watchdog import (
     Watchdog,
     unattended,
 )
-from mmbot.trading.events import BooksDistrusted, Halted, StreamLost, WriteUnknown
+from mmbot.trading.events import BooksDistrusted, StreamLost, WriteUnknown
 from mmbot.trading.gates import Gate, ShutGate
+from mmbot.trading.operator_events import Halted
 from mmbot.trading.orders import OrderState
 from mmbot.trading.state import TradingState
 from tests.daemon.test_service_manager import Listener

@@ -8,12 +8,7 @@ from mmbot.kalshi.http import HttpAnswer
 from mmbot.kalshi.messages import Malformed
 from mmbot.kalshi.readings import ReadingError, read_listing
 from mmbot.trading.commands import ReadListing
-from mmbot.trading.events import (
-    InputEvent,
-    LimitsRead,
-    ListingRead,
-    MarketSettled,
-)
+from mmbot.trading.events import InputEvent, LimitsRead, ListingRead, MarketSettled
 from mmbot.trading.fees import ONE_TIME, FeeChange, FeeTerms
 from mmbot.underlying.calendar import Week
 from mmbot.units import ONE_DOLLAR, Price

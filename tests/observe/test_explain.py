@@ -3,15 +3,9 @@ from __future__ import annotations
 import datetime as dt
 
 from mmbot.observe.explain import explain
-from mmbot.trading.events import (
-    BeliefFormed,
-    CountsMissing,
-    FeeTypeRead,
-    Filled,
-    StreamLost,
-    Woken,
-)
+from mmbot.trading.events import BeliefFormed, FeeTypeRead, Filled, StreamLost, Woken
 from mmbot.trading.fees import ONE_TIME, FeeTerms
+from mmbot.trading.operator_events import CountsMissing
 from mmbot.tsa.releases import assumed_release
 from mmbot.underlying.counts import Counts
 from tests.trading.builders import MIDDLE, Bench, belief, book, fill

@@ -8,8 +8,9 @@ import pytest
 from mmbot.daemon_api import Offer, PlannedMarket
 from mmbot.observe.plan import plan
 from mmbot.trading.commands import Place
-from mmbot.trading.events import FeeTypeRead, Filled, Halted
+from mmbot.trading.events import FeeTypeRead, Filled
 from mmbot.trading.fees import ONE_TIME, FeeTerms
+from mmbot.trading.operator_events import Halted
 from tests.trading.builders import (
     HIGH,
     LOW,

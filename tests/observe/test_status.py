@@ -19,8 +19,9 @@ from mmbot.status_report import (
     StatusReport,
     Surroundings,
 )
-from mmbot.trading.events import Filled, Halted, Resumed, StreamLost, Woken
+from mmbot.trading.events import Filled, StreamLost, Woken
 from mmbot.trading.gates import Gate
+from mmbot.trading.operator_events import Halted, Resumed
 from mmbot.tsa.releases import assumed_release
 from mmbot.underlying.counts import Counts
 from tests.trading.builders import (

@@ -29,7 +29,8 @@ from mmbot.forecast.belief import Belief
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.recording.recorder import RecordedBot
-from mmbot.trading.events import SessionStarted, Stopping
+from mmbot.trading.events import SessionStarted
+from mmbot.trading.operator_events import Stopping
 from mmbot.tsa.releases import assumed_release
 from mmbot.underlying.calendar import CalendarClock, Week
 from mmbot.underlying.counts import Counts

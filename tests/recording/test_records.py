@@ -36,7 +36,7 @@ from mmbot.recording.records import (
     split,
 )
 from mmbot.trading.commands import Note, WakeAt
-from mmbot.trading.events import SettingsChanged
+from mmbot.trading.operator_events import SettingsChanged
 from tests.kalshi.builders import SIGNER
 from tests.recording.builders import NOW, SETTINGS, begin, live, session
 

@@ -18,10 +18,9 @@ from mmbot.trading.events import (
     InputEvent,
     ListingRead,
     Reconciled,
-    SettingsChanged,
-    Stopping,
     Woken,
 )
+from mmbot.trading.operator_events import SettingsChanged, Stopping
 from mmbot.trading.values import Side
 from mmbot.units import Count, Money, Price
 from tests.trading.builders import (

@@ -27,7 +27,6 @@ from mmbot.trading.events import (
     BeliefFormed,
     BookReplaced,
     BooksDistrusted,
-    CountsMissing,
     FeedLagged,
     Filled,
     InputEvent,
@@ -42,13 +41,12 @@ from mmbot.trading.events import (
     ReadingFailed,
     Reconciled,
     SessionStarted,
-    SettingsChanged,
-    Stopping,
     StreamLost,
     StreamUp,
     TasksDown,
     Woken,
 )
+from mmbot.trading.operator_events import CountsMissing, SettingsChanged, Stopping
 from mmbot.trading.reading_requests import account_request, listing_request
 from mmbot.trading.values import ListedEvent, Market
 from mmbot.tsa.underlying import TSA

@@ -6,14 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmbot.trading.commands import RecordPnlMark
-from mmbot.trading.events import (
-    BeliefFormed,
-    Filled,
-    ListingRead,
-    SessionStarted,
-    StreamUp,
-    Woken,
-)
+from mmbot.trading.events import BeliefFormed, Filled, ListingRead, SessionStarted, StreamUp, Woken
 from mmbot.trading.losses import DailyLosses
 from mmbot.units import Money
 from tests.trading.builders import (

@@ -7,18 +7,13 @@ import datetime as dt
 import pytest
 
 from mmbot.trading.commands import Cancel, Note, Place
-from mmbot.trading.events import (
-    BeliefFormed,
+from mmbot.trading.events import BeliefFormed, LimitsRead, ListingRead, Reconciled, StreamUp, Woken
+from mmbot.trading.operator_events import (
     CountsMissing,
     Halted,
-    LimitsRead,
-    ListingRead,
     MarketsPaused,
-    Reconciled,
     Resumed,
     SettingsChanged,
-    StreamUp,
-    Woken,
 )
 from mmbot.underlying.calendar import EASTERN, to_milliseconds
 from mmbot.units import ONE_CONTRACT

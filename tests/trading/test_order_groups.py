@@ -19,12 +19,11 @@ from mmbot.trading.events import (
     ListingRead,
     OrderReported,
     Reconciled,
-    SettingsChanged,
-    Stopping,
     StreamUp,
     Woken,
     WriteRefused,
 )
+from mmbot.trading.operator_events import SettingsChanged, Stopping
 from mmbot.units import Count
 from tests.trading.builders import (
     CAP,

@@ -7,16 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmbot.trading import orders as module
+from mmbot.trading.order_action import OrderAction, order_action, renewal_due
 from mmbot.trading.orders import (
     InvalidTransition,
     Order,
-    OrderAction,
     OrderCause,
     OrderState,
     OwnOrders,
     adopted_order,
-    order_action,
-    renewal_due,
 )
 from mmbot.trading.quoting import Quote
 from mmbot.trading.values import OrderReport, OrderStatus, Side

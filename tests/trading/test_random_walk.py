@@ -36,13 +36,13 @@ from mmbot.trading.events import (
     OrderReported,
     ReadingFailed,
     Reconciled,
-    Stopping,
     StreamLost,
     StreamUp,
     Woken,
     WriteRefused,
     WriteUnknown,
 )
+from mmbot.trading.operator_events import Stopping
 from mmbot.trading.portfolio import Exposure, Portfolio
 from mmbot.trading.values import Fill, OrderReport, Refusal, Write
 from mmbot.units import CENT_GRID, Count, Milliseconds, Money

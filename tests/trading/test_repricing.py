@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from mmbot.trading.commands import Place
-from mmbot.trading.events import BeliefFormed, Filled, SettingsChanged, Woken
+from mmbot.trading.events import BeliefFormed, Filled, Woken
+from mmbot.trading.operator_events import SettingsChanged
 from mmbot.trading.pricing import QuoteLimits
 from mmbot.units import Money
 from tests.trading.builders import HIGH, LOW, MIDDLE, Bench, belief, book, fill, only, settings

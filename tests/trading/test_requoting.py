@@ -14,16 +14,14 @@ from mmbot.trading.events import (
     ListingRead,
     MarketActivity,
     MarketClosing,
-    MarketsPaused,
     OrderReported,
     Reconciled,
-    SettingsChanged,
-    Stopping,
     StreamLost,
     StreamUp,
     Woken,
     WriteRefused,
 )
+from mmbot.trading.operator_events import MarketsPaused, SettingsChanged, Stopping
 from mmbot.trading.values import OrderReport
 from mmbot.units import Count, Money
 from tests.trading.builders import (

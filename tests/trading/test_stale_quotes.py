@@ -8,12 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmbot.trading.commands import Cancel, Command, Note, Place
-from mmbot.trading.events import (
-    BeliefFormed,
-    LimitsRead,
-    ListingRead,
-    Woken,
-)
+from mmbot.trading.events import BeliefFormed, LimitsRead, ListingRead, Woken
 from mmbot.trading.quoting import danger
 from tests.trading.builders import (
     CLOSES,

@@ -24,10 +24,10 @@ from mmbot.trading.events import (
     OrdersListed,
     OrderUnreadable,
     Reconciled,
-    Stopping,
     Woken,
     WriteUnknown,
 )
+from mmbot.trading.operator_events import Stopping
 from mmbot.trading.values import Unreadable
 from tests.trading.builders import (
     HIGH,

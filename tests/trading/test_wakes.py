@@ -157,7 +157,7 @@ class Twins:
         self.rng = rng
         crowd: dict[str, Any] = rng.choice(({}, {"limits": {"orders": 8}}))
         self.own, self.thorough = two_weeks(**crowd), two_weeks(**crowd)
-        vars(self.thorough.engine)["_concerns_all"] = lambda _due, _now: True
+        vars(self.thorough.engine._waking)["_concerns_all"] = lambda _due, _now: True
         self.wakes = {id(self.own): 0, id(self.thorough): 0}
 
     def run(self, steps: int) -> None:
