@@ -131,7 +131,7 @@ def _own_orders(place: Place) -> int | None:
 
 
 def _store_halt(reason: str, ledger: Ledger) -> HaltReport:
-    from mmbot.trading.operator_events import Halted  # noqa: PLC0415 (as above
+    from mmbot.trading.operator_events import Halted  # noqa: PLC0415 (as above)
 
     halted = ledger.store_halt(Halted(time.time_ns() // 1_000_000, reason))
     return HaltReport(halted.since, halted.reason)

@@ -31,8 +31,9 @@ from mmbot.forecast.belief import Belief
 from mmbot.history.store import default_directory
 from mmbot.kalshi.gateway import signed
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
+from mmbot.kalshi.listing_readings import held_event, open_events
 from mmbot.kalshi.messages import Malformed, RestEvent, error_body
-from mmbot.kalshi.readings import ReadingError, Steps, held_event, open_events
+from mmbot.kalshi.readings import ReadingError, Steps
 from mmbot.observe.market_list import COLUMNS, MarketList, PublicMarket, list_markets, strike_of
 from mmbot.observe.status_view import price
 from mmbot.underlying.calendar import Week

@@ -12,9 +12,9 @@ from typing import Final, Protocol
 from mmbot.exchange.exchange_state import STRUCTURES
 from mmbot.exchange.fees import FeeSchedule
 from mmbot.exchange.order_types import NewOrder
-from mmbot.exchange.render import Json
 from mmbot.faultlab.environment import Environment
 from mmbot.faultlab.manual_trades import place
+from mmbot.faultlab.odd_rows import FOREIGN_ROWS, UNREADABLE_EVENTS, UNREADABLE_MARKETS
 from mmbot.trading.values import CLIENT_ID_PREFIX, Side
 from mmbot.units import ONE_CENT, ONE_CONTRACT, ONE_DOLLAR, Count, Milliseconds, Price
 
@@ -71,39 +71,7 @@ _FEE_SCHEDULES: Final = (
 _CHANNEL_ERRORS: Final = (10, 25)
 _BY_HAND_COUNT: Final = Count(3 * ONE_CONTRACT)
 _UNREADABLE_MS: Final = (30_000, 200_000)
-# Rows of other series and clients, as orders, fills and positions; some lack what ours have.
-_FOREIGN_ROWS: Final[tuple[Json, ...]] = (
-    {"ticker": "KXBTCD-1", "market_ticker": "KXBTCD-1", "status": "resting"},
-    {
-        "ticker": "KXBTCD-2",
-        "market_ticker": "KXBTCD-2",
-        "client_order_id": "by-hand",
-        "status": "resting",
-        "book_side": "ask",
-        "yes_price_dollars": "0.004550",
-        "count_fp": "1.00",
-        "remaining_count_fp": "1.00",
-        "fill_count_fp": "0.00",
-        "position_fp": "0.005",
-    },
-    {"ticker": None, "market_ticker": 3, "client_order_id": None, "status": 7},
-)
 _MOST_FOREIGN_ROWS: Final = 20
-_UNREADABLE_EVENTS: Final[tuple[Json, ...]] = (
-    {"event_ticker": "KXTSAW-SPECIAL", "markets": [{"ticker": "KXTSAW-SPECIAL-A1"}]},
-    {"event_ticker": None},
-    {"event_ticker": "KXTSAW-26DEC27", "markets": [{"ticker": "KXTSAW-26DEC27-A1", "status": 3}]},
-)
-_UNREADABLE_MARKETS: Final[tuple[Json, ...]] = (
-    {"strike_type": "between"},
-    {"floor_strike": None},
-    {"floor_strike": 2.0},
-    {"floor_strike": 9_000_000},
-    {"market_type": "scalar"},
-    {"price_ranges": [{"start": "0.0000"}]},
-    {"open_time": "soon"},
-    {"markets": "none that can be read"},
-)
 # Counted by `Faults` with each message that is affected.
 _COUNTED_LATER: Final = frozenset({"rate_storm", "snapshot_missing"})
 
@@ -342,21 +310,21 @@ class FaultInjector:
         """Have the account trade elsewhere, in rows that need not be readable; they stay."""
         rng, now = self._faults.rng("foreign_rows"), self._scheduler.now
         odd = self._venue.exchange.oddities
-        row = rng.choice(_FOREIGN_ROWS) | {"order_id": f"foreign-{len(odd.orders)}"}
+        row = rng.choice(FOREIGN_ROWS) | {"order_id": f"foreign-{len(odd.orders)}"}
         user = self._account.user_id
         self._venue.send_row(user, "user_orders", "user_order", row, now)
         self._venue.send_row(user, "fill", "fill", row | {"trade_id": "foreign"}, now)
         if len(odd.orders) < _MOST_FOREIGN_ROWS:
             odd.orders.append(row)
             odd.positions.append(row)
-            odd.events.append(rng.choice(_UNREADABLE_EVENTS))
+            odd.events.append(rng.choice(UNREADABLE_EVENTS))
         self._network.pump()
 
     def _unreadable_market(self) -> None:
         """Have the listing say of a market, or of its event, what cannot be read."""
         rng, now = self._faults.rng("unreadable_market"), self._scheduler.now
         ticker = self._ticker("unreadable_market")
-        changes = rng.choice(_UNREADABLE_MARKETS)
+        changes = rng.choice(UNREADABLE_MARKETS)
         if "markets" in changes:
             ticker = ticker.rpartition("-")[0]
         self._venue.change_row(ticker, changes, now)

@@ -257,7 +257,10 @@ _TABLE: Final = (
         (Patch("mmbot.trading.order_manager:OrderManager.revive", _always(value=False)),),
     ),
     Guard("whose", (Patch("mmbot.kalshi.account_readings:listed_order", _whatever_it_is),)),
-    Guard("unreadable_events", (Patch("mmbot.kalshi.readings:listed_events", _all_or_nothing),)),
+    Guard(
+        "unreadable_events",
+        (Patch("mmbot.kalshi.listing_readings:listed_events", _all_or_nothing),),
+    ),
     Guard("unreadable", (Patch(f"{_REQUOTING}:final_gate", _never_shuts(Gate.UNREADABLE)),)),
     Guard("fractions", (Patch("mmbot.kalshi.messages:settlement_value", _only_yes_or_no),)),
     Guard("foreign_orders", (Patch("mmbot.trading.order_manager:CLIENT_ID_PREFIX", _becomes("")),)),

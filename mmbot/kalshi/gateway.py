@@ -22,7 +22,8 @@ from mmbot.kalshi.account_readings import query_order, read_account
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.group_readings import ensure_group, reset_group
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest, date_of
-from mmbot.kalshi.readings import ORDERS, Reading, ReadingError, read_fee_type, read_listing
+from mmbot.kalshi.listing_readings import read_fee_type, read_listing
+from mmbot.kalshi.readings import ORDERS, Reading, ReadingError
 from mmbot.kalshi.unknown_words import VocabularyMonitor
 from mmbot.kalshi.writes import (
     BATCHED,

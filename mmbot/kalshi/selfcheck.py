@@ -23,19 +23,15 @@ from mmbot.kalshi.account_readings import (
     resting_orders,
 )
 from mmbot.kalshi.http import HttpRequest, date_of
-from mmbot.kalshi.readings import (
+from mmbot.kalshi.listing_readings import (
     ExchangeStatus,
-    ReadingError,
-    Steps,
     decided,
-    get,
     held_event,
     listed_events,
     open_events,
-    own_subaccount,
-    rate_limits,
     series_fees,
 )
+from mmbot.kalshi.readings import ReadingError, Steps, get, own_subaccount, rate_limits
 from mmbot.trading.events import ClockCompared
 from mmbot.trading.fees import LEAD_MS, NO_FEE, FeeTerms, MakerFee
 from mmbot.trading.values import Fill, ListedEvent, OrderReport, Unreadable

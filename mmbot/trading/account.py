@@ -6,6 +6,7 @@ from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import ConfirmFills, StopConfirmed
 from mmbot.trading.event_state import EventState
 from mmbot.trading.events import FillUnreadable, OrdersListed, Reconciled
+from mmbot.trading.fill_booking import FillBooking
 from mmbot.trading.listings import Listings
 from mmbot.trading.order_manager import OrderManager
 from mmbot.trading.orders import OrderState
@@ -40,11 +41,13 @@ class AccountReader:
         state: TradingState,
         buffer: CommandBuffer,
         orders: OrderManager,
+        fills: FillBooking,
         listings: Listings,
     ) -> None:
         self._state = state
         self._buffer = buffer
         self._orders = orders
+        self._fills = fills
         self._listings = listings
         # From when the lists should include everything that earlier sessions did.
         self._readable_from: Milliseconds = 0
@@ -176,7 +179,7 @@ class AccountReader:
     def _book(self, event: Reconciled, now: Milliseconds) -> None:
         for event_state in self._state.events.values():
             for fill in known_first(_fills_in(event_state, event.fills), event_state.fills):
-                self._orders.book(fill, "list", now)
+                self._fills.book(fill, "list", now)
             confirmed = event_state.fills.take_confirmed()
             if confirmed:
                 self._buffer.add(ConfirmFills(tuple(confirmed)))
@@ -220,8 +223,8 @@ class AccountReader:
         }
         for reported, fill, reason in corrections.values():
             if not doubtful & {reported.fill.ticker, fill.ticker}:
-                self._orders.void(event_state, reported, reason)
-                self._orders.book(fill, "list", now)
+                self._fills.void(event_state, reported, reason)
+                self._fills.book(fill, "list", now)
                 if "stream" in reported.ids:
                     # Its channel told of it, if not rightly.
                     event_state.fills.add(fill, "stream", now)
@@ -238,9 +241,9 @@ class AccountReader:
             self._buffer.log("position.contradicts", "warning", market=market.ticker, reason=reason)
         for reported in reading.invented:
             if event_state.fills.is_disproved(reported):
-                self._orders.void(event_state, reported, reason)
+                self._fills.void(event_state, reported, reason)
             else:
-                self._orders.query_order_of(reported.fill)
+                self._fills.query_order_of(reported.fill)
         # The next reading opens the market, if it agrees.
         return False
 

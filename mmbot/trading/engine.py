@@ -63,6 +63,7 @@ from mmbot.trading.events import (
     WriteRefused,
     WriteUnknown,
 )
+from mmbot.trading.fill_booking import FillBooking
 from mmbot.trading.gates import task_gate
 from mmbot.trading.listings import Listings
 from mmbot.trading.market_data import MarketData
@@ -129,10 +130,11 @@ class Engine:
         self._markouts = Markouts(state, buffer)
         self._echoes = EchoWatch(state, buffer, self._market_data)
         refusals = Refusals(state, buffer, self._order_groups, self._market_data)
-        self._orders = OrderManager(state, buffer, refusals, self._markouts, self._echoes)
+        fills = FillBooking(state, buffer, self._markouts, self._echoes)
+        self._orders = OrderManager(state, buffer, refusals, fills, self._echoes)
         self._order_queries = OrderQueries(state, buffer)
         self._listings = Listings(state, buffer, self._orders, self._market_data)
-        self._account = AccountReader(state, buffer, self._orders, self._listings)
+        self._account = AccountReader(state, buffer, self._orders, fills, self._listings)
         self._stale_quotes = StaleQuoteExposure(state)
         self._waking = Waking(state, buffer, self._account, self._listings, self._markouts)
 

@@ -12,9 +12,8 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from mmbot.trading.command_buffer import CommandBuffer
-from mmbot.trading.commands import Cancel, QueryOrder, RecordFill, VoidFill
+from mmbot.trading.commands import Cancel
 from mmbot.trading.echo_watch import EchoWatch
-from mmbot.trading.event_state import EventState
 from mmbot.trading.events import (
     Filled,
     OrderAbsent,
@@ -30,15 +29,12 @@ from mmbot.trading.events import (
     WriteRefused,
     WriteUnknown,
 )
-from mmbot.trading.fee_watch import check_fee
-from mmbot.trading.fill_reports import FillSource, ReportedFill
-from mmbot.trading.markouts import Markouts
+from mmbot.trading.fill_booking import FillBooking
 from mmbot.trading.orders import Order, OrderCause, OrderState, adopted_order
 from mmbot.trading.refusals import Refusals
 from mmbot.trading.state import TradingState
-from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, OrderReport, event_of
-from mmbot.underlying.calendar import from_milliseconds
-from mmbot.units import Count, Milliseconds, format_count, format_money, format_price
+from mmbot.trading.values import CLIENT_ID_PREFIX, OrderReport, event_of
+from mmbot.units import Count, Milliseconds, format_count, format_price
 
 # An order that the exchange does not know this long after it was sent never arrived.
 _ABSENT_AFTER_MS = 15_000
@@ -58,13 +54,13 @@ class OrderManager:
         state: TradingState,
         buffer: CommandBuffer,
         refusals: Refusals,
-        markouts: Markouts,
+        fills: FillBooking,
         echoes: EchoWatch,
     ) -> None:
         self._state = state
         self._buffer = buffer
         self._refusals = refusals
-        self._markouts = markouts
+        self._fills = fills
         self._echoes = echoes
         # Whether a report has ended an order that was neither filled nor to be cancelled.
         self.end_in_doubt = False
@@ -95,7 +91,7 @@ class OrderManager:
                 self._query_failed(event)
                 return None
             case Filled():
-                return self.book(event.fill, "stream", now)
+                return self._fills.book(event.fill, "stream", now)
             case _:
                 order = self._state.orders.get(event.client_id)
                 if order is None:
@@ -165,7 +161,7 @@ class OrderManager:
         if order.state is OrderState.PLACING or not order.order_id:
             order.change(OrderCause.CONFIRMED)
         order.filled = max(order.filled, event.filled)
-        self._identify(order, event.order_id)
+        self._fills.identify(order, event.order_id)
         self._state.market(order.ticker).post_only_refusals = 0
 
     # Reports
@@ -193,7 +189,7 @@ class OrderManager:
         if answered or order.state is OrderState.PLACING or not order.order_id:
             order.change(OrderCause.CONFIRMED)
         if not order.order_id:
-            self._identify(order, report.order_id)
+            self._fills.identify(order, report.order_id)
         if queried and report.status == "ended" and report.filled <= order.booked:
             orders.nothing_owed(order)
         if orders.get(report.client_id) is order:
@@ -212,7 +208,7 @@ class OrderManager:
             return None
         order = adopted_order(report, now)
         orders.add(order)
-        self._identify(order, report.order_id)
+        self._fills.identify(order, report.order_id)
         if report.status == "unknown":
             order.mark_unknown()
         self._buffer.log(
@@ -269,7 +265,7 @@ class OrderManager:
 
     def _revive(self, report: OrderReport, now: Milliseconds) -> None:
         order = self._state.orders.revive(report, now)
-        self._identify(order, report.order_id)
+        self._fills.identify(order, report.order_id)
         self._buffer.log(
             "order.revived", "warning", market=order.ticker, client_order_id=order.client_id
         )
@@ -355,79 +351,3 @@ class OrderManager:
                 order_id=order.order_id,
                 filled=format_count(order.booked),
             )
-
-    def _identify(self, order: Order, order_id: str) -> None:
-        if order.order_id != order_id:
-            self._buffer.log(
-                "order.resting",
-                market=order.ticker,
-                client_order_id=order.client_id,
-                order_id=order_id,
-            )
-        portfolio = self._state.event_of_market[order.ticker].portfolio
-        self._state.orders.identify(order, order_id, portfolio.filled(order_id))
-
-    # Fills
-
-    def book(self, fill: Fill, source: FillSource, now: Milliseconds) -> str | None:
-        """Book a fill that is new, and count it towards its order."""
-        event_state = self._state.event_of_market.get(fill.ticker)
-        if event_state is None or not event_state.fills.add(fill, source, now):
-            return None
-        event_state.portfolio.book(fill)
-        if source == "list":
-            self._echoes.fill_listed(fill, now)
-        event_state.hold_after_fill(fill, now)
-        record = self._markouts.record_fill(fill, event_state, now, confirmed=source == "list")
-        self._buffer.add(record)
-        self._log_fill(fill, event_state, record)
-        orders = self._state.orders
-        order = orders.by_order_id(fill.order_id) or orders.get(fill.client_id)
-        if order is not None:
-            self._identify(order, fill.order_id)
-            check_fee(self._buffer, event_state, fill, now)
-        return fill.ticker
-
-    def _log_fill(self, fill: Fill, event_state: EventState, record: RecordFill) -> None:
-        self._buffer.log(
-            "fill",
-            at=from_milliseconds(fill.at).isoformat(timespec="milliseconds"),
-            event_ticker=event_state.ticker,
-            market=fill.ticker,
-            trade_id=fill.trade_id,
-            order_id=fill.order_id,
-            side=fill.side,
-            price=format_price(fill.price),
-            count=format_count(fill.count),
-            fee=format_money(fill.fee),
-            position=format_count(event_state.portfolio.position(fill.ticker)),
-            fair=event_state.markets[fill.ticker].fair,
-            known=record.days_published,
-        )
-
-    def query_order_of(self, fill: Fill) -> None:
-        """Query the order of a fill, if it is known as ours, for how much of it is filled."""
-        client_id = self._state.orders.client_id_of(fill.order_id) or fill.client_id
-        if client_id.startswith(CLIENT_ID_PREFIX):
-            self._buffer.add(QueryOrder(client_id, fill.order_id, fill.ticker, fill.at))
-
-    def void(self, event_state: EventState, reported: ReportedFill, reason: str) -> None:
-        """Take a fill out again that the exchange does not stand by."""
-        fill = reported.fill
-        event_state.fills.remove(reported)
-        event_state.portfolio.void(fill)
-        kept = (each for each in self._state.unconfirmed if each.key != fill.key)
-        self._state.unconfirmed = tuple(kept)
-        self._buffer.add(VoidFill(fill, reason))
-        self._buffer.log(
-            "fill.voided",
-            "warning",
-            event_ticker=event_state.ticker,
-            market=fill.ticker,
-            trade_id=fill.trade_id,
-            order_id=fill.order_id,
-            reason=reason,
-        )
-        order = self._state.orders.by_order_id(fill.order_id)
-        if order is not None:
-            self._state.orders.unbook(order, event_state.portfolio.filled(fill.order_id))

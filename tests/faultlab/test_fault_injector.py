@@ -9,7 +9,7 @@ from mmbot.faultlab.faults import FAULTS, Faults
 from mmbot.faultlab.scenario import weeks
 from mmbot.faultlab.world import World
 from mmbot.kalshi.http import BASE_PATH, HttpRequest
-from mmbot.kalshi.readings import ExchangeStatus
+from mmbot.kalshi.listing_readings import ExchangeStatus
 from mmbot.units import Price
 
 OCCASIONS = [name for name, fault in FAULTS.items() if fault.point == "occasion"]

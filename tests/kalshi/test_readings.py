@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from mmbot.kalshi.http import HttpAnswer
+from mmbot.kalshi.listing_readings import read_listing
 from mmbot.kalshi.messages import Malformed
-from mmbot.kalshi.readings import ReadingError, read_listing
+from mmbot.kalshi.readings import ReadingError
 from mmbot.trading.commands import ReadListing
 from mmbot.trading.events import InputEvent, LimitsRead, ListingRead, MarketSettled
 from mmbot.trading.fees import ONE_TIME, FeeChange, FeeTerms

@@ -9,7 +9,7 @@ import pytest
 
 from mmbot.kalshi.account_readings import query_order, read_account
 from mmbot.kalshi.group_readings import ensure_group
-from mmbot.kalshi.readings import read_fee_type, read_listing
+from mmbot.kalshi.listing_readings import read_fee_type, read_listing
 from mmbot.kalshi.vocabulary import ENUMS, FURTHER_ENUMS, REST, STREAM, UNREAD
 from mmbot.kalshi.writes import outcomes
 from mmbot.trading.commands import Cancel, QueryOrder, ReadAccount, ReadListing
