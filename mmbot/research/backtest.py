@@ -46,16 +46,7 @@ from mmbot.trading.portfolio import paid_each
 from mmbot.trading.values import Fill, ListedEvent, Market, OrderReport, Side
 from mmbot.tsa.underlying import TSA
 from mmbot.underlying.calendar import EASTERN, CalendarClock, to_milliseconds
-from mmbot.units import (
-    CENT_GRID,
-    ONE_CONTRACT,
-    ONE_DOLLAR,
-    Count,
-    Money,
-    Price,
-    total,
-    value_of,
-)
+from mmbot.units import CENT_GRID, ONE_CONTRACT, ONE_DOLLAR, Count, Money, Price, total, value_of
 
 _MIDNIGHT, _OPENING, _AFTER_RELEASE = dt.time(0), dt.time(10), dt.time(9, 30)
 _SHARE_OF_VOLUME = 5
