@@ -186,6 +186,9 @@ def outcomes(commands: Sequence[WriteCommand], answer: HttpAnswer | None) -> lis
     if answer is None:
         return [_unknown(command, "no answer") for command in commands]
     if not 200 <= answer.status < 300:
+        if _names_orders(answer.body):
+            detail = f"status {answer.status} with what would confirm it"
+            return [_unknown(command, detail) for command in commands]
         error = wire.error_body(answer.body)
         return [_not_applied(command, answer.status, error) for command in commands]
     if len(commands) == 1:
@@ -196,6 +199,15 @@ def outcomes(commands: Sequence[WriteCommand], answer: HttpAnswer | None) -> lis
     except wire.Malformed as error:
         return [_unknown(command, str(error)) for command in commands]
     return [_batch_outcome(command, items) for command in commands]
+
+
+def _names_orders(body: bytes) -> bool:
+    """Return whether an answer is about orders, as those are that confirm a write."""
+    try:
+        named = wire.decode(body, _NamedOrders)
+    except wire.Malformed:
+        return False
+    return bool(named.order_id or named.orders)
 
 
 def _batch_outcome(
@@ -330,6 +342,13 @@ class _Batch(msgspec.Struct, frozen=True):
     """The answer to a batch: one object for each order, applied or not."""
 
     orders: tuple[msgspec.Raw, ...]
+
+
+class _NamedOrders(msgspec.Struct, frozen=True):
+    """What confirms a write, or several, whatever else the answer is."""
+
+    order_id: wire.Word = None
+    orders: wire.Word = None
 
 
 class _BatchItem(msgspec.Struct, frozen=True):

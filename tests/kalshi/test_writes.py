@@ -270,6 +270,8 @@ def test_a_refusal_repeats_the_exchanges_text() -> None:
         HttpAnswer(302),
         HttpAnswer(200, b"no json"),
         HttpAnswer(200, b"{}"),
+        HttpAnswer(400, b'{"order_id": "o-1", "client_order_id": "mmbot-1"}'),
+        HttpAnswer(404, b'{"orders": [{"order_id": "o-1"}]}'),
     ],
 )
 @pytest.mark.parametrize(
