@@ -290,7 +290,8 @@ class Engine:
                 failed = self._failed_readings.get(event.what, 0)
                 self._failed_readings[event.what] = failed + 1
                 if not failed:
-                    self._buffer.log(f"{event.what}.not_read", "warning", reason=event.reason)
+                    name = "listing.not_read" if event.what == "listing" else "account.not_read"
+                    self._buffer.log(name, "warning", reason=event.reason)
                 reader = self._listings if event.what == "listing" else self._account
                 reader.reading_failed(now)
             case LimitsRead():
@@ -304,7 +305,8 @@ class Engine:
     def _reading_succeeded(self, what: ReadingKind) -> None:
         failed = self._failed_readings.pop(what, 0)
         if failed:
-            self._buffer.log(f"{what}.read_again", failed=failed)
+            name = "listing.read_again" if what == "listing" else "account.read_again"
+            self._buffer.log(name, failed=failed)
 
     def _apply_operator(self, event: OperatorEvent, now: Milliseconds) -> _Tickers:
         service, live_orders = self.state.service, len(self.state.orders)
@@ -361,10 +363,8 @@ class Engine:
 
     def _clock_compared(self, event: ClockCompared, now: Milliseconds) -> None:
         """Shut the gate while a clock is off; only answers, so requests, show when it is not."""
-        service, ahead = self.state.service, (event.least + event.most) // 2
-        before = service.clocks_off
-        service.clocks_off = before | {event.against} if event.off else before - {event.against}
-        if service.clocks_off == before:
+        ahead = (event.least + event.most) // 2
+        if not self.state.service.clock_compared(event.against, off=event.off):
             return
         if event.off:
             self._listings.read_within(_CLOCK_PROBE_MS, now)

@@ -59,6 +59,12 @@ class ServiceState(msgspec.Struct):
     unheard: bool = False
     exchange: ShutGate | None = ShutGate(Gate.EXCHANGE_NOT_READ)
 
+    def clock_compared(self, against: str, *, off: bool) -> bool:
+        """Note whether the bot's time is off from a clock; return whether that is new."""
+        before = self.clocks_off
+        self.clocks_off = before | {against} if off else before - {against}
+        return self.clocks_off != before
+
 
 class TradingState(msgspec.Struct):
     """Everything that the engine's decisions depend on.

@@ -153,7 +153,7 @@ def test_where_no_config_is_found_every_command_says_where_it_was_looked_for(
 def test_the_config_that_the_environment_names_is_read_by_every_command(
     invoke: Mmbot, command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = file_of(tmp_path, "[state]\ndirectroy = "x"\n")
+    path = file_of(tmp_path, "[state]\ndirectroy = 'x'\n")
     monkeypatch.setenv("MMBOT_CONFIG", path)
     refused = invoke(*command)
     assert (refused.returncode, path in refused.stderr) == (2, True)
