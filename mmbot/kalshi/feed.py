@@ -219,11 +219,14 @@ class Feed:
         return True
 
     def _handle_late(self, sid: int, seq: int) -> None:
-        """Note a frame that is repeated or was overtaken; two in order begin the numbers anew."""
+        """Note a frame that is repeated or was overtaken.
+
+        After two in order the numbers may have begun anew, and nothing tells what is new from what
+        comes once more: only another connection does.
+        """
         before, self._late_seq[sid] = self._late_seq.get(sid), seq
         if before == seq - 1:
-            self._last_seq[sid] = self._late_seq.pop(sid)
-            self._handle_gap(sid, 0)
+            self._subscriptions.give_up("the numbers of its frames may have begun anew")
 
     def _handle_gap(self, sid: int, frames: int) -> None:
         subscriptions = self._subscriptions

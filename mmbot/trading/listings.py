@@ -28,6 +28,7 @@ from mmbot.trading.events import (
 from mmbot.trading.fee_watch import FeeWatch
 from mmbot.trading.gates import Gate, ShutGate, exchange_gate
 from mmbot.trading.market_data import MarketData
+from mmbot.trading.market_names import contradicts_name
 from mmbot.trading.market_state import MarketState
 from mmbot.trading.order_manager import OrderManager
 from mmbot.trading.orders import OrderState
@@ -187,8 +188,8 @@ class Listings:
     def _strike_doubt(self, market: Market, known: Mapping[str, int]) -> Unreadable | None:
         """Return why it is not known what a market pays on, if so.
 
-        A strike never changes, an event has no two markets at one, and a strike that no week can
-        come near is in thousands, say, or in millions.
+        A strike never changes, an event has no two markets at one, a strike that no week can come
+        near is in thousands, say, or in millions, and the market's name says the same.
         """
         before, strike = known.get(market.ticker), market.strike
         if not self._state.underlying.can_settle_near(strike):
@@ -197,6 +198,8 @@ class Listings:
             return Unreadable(market.ticker, f"another market has its strike of {strike:,}")
         if before is not None and before != strike:
             return Unreadable(market.ticker, f"its strike was {before:,} and is {strike:,}")
+        if contradicts_name(market.ticker, strike):
+            return Unreadable(market.ticker, f"its name is not that of its strike of {strike:,}")
         return None
 
     def _add_markets(

@@ -1,13 +1,29 @@
-"""Markets as a person names them: by a ticker, or by any part of it that no other market has."""
+"""What the names of markets say, and markets as a person names them: by a part of a ticker."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection
 
 from mmbot.errors import BadInput
 
 _MOST_NAMED = 6
+# The last part of a ticker such as SERIES-26NOV29-A2.70: above 2.70 million.
+_STRIKE = re.compile(r"[A-Z]+(\d+\.\d+)")
+
+
+def contradicts_name(ticker: str, strike: int) -> bool:
+    """Return whether a ticker names a strike by a decimal number, and by other digits than it has.
+
+    What the number is in, such as millions, does not matter.
+    """
+    named = _STRIKE.fullmatch(ticker.rpartition("-")[2])
+    return named is not None and _digits(named[1]) != _digits(str(strike))
+
+
+def _digits(number: str) -> str:
+    return number.replace(".", "").strip("0")
 
 
 def named_market(text: str, known: Collection[str]) -> str:

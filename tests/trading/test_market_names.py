@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mmbot.errors import BadInput
-from mmbot.trading.market_names import named_market
+from mmbot.trading.market_names import contradicts_name, named_market
 
 THIS = ("KXTSAW-26APR19-A2.40", "KXTSAW-26APR19-A2.45", "KXTSAW-26APR19-A2.4")
 NEXT = ("KXTSAW-26APR26-A2.50", "KXTSAW-26APR26-A2.45")
@@ -51,3 +51,22 @@ def test_where_many_are_meant_some_are_listed() -> None:
 def test_what_names_none_is_refused(text: str, known: tuple[str, ...], sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
         named_market(text, known)
+
+
+@pytest.mark.parametrize(
+    ("name", "strike", "contradicts"),
+    [
+        ("A2.70", 2_700_000, False),
+        ("A2.70", 9_000_000, True),
+        ("A2.70", 2_750_000, True),
+        ("A2.705", 2_705_000, False),
+        ("A0.95", 950_000, False),
+        ("A10.00", 10_000_000, False),
+        ("T27", 2_800_000, False),
+        ("HIGH", 2_800_000, False),
+    ],
+)
+def test_a_name_with_a_decimal_number_has_the_digits_of_its_strike(
+    name: str, strike: int, contradicts: bool
+) -> None:
+    assert contradicts_name(f"KXTSAW-26APR19-{name}", strike) is contradicts

@@ -138,6 +138,16 @@ def test_a_market_at_a_strike_that_no_week_can_come_near_is_not_added(strike: in
     assert bench.engine.state.find_market(odd.ticker) is None
 
 
+def test_a_market_whose_name_is_of_another_strike_is_not_added() -> None:
+    bench = quoting()
+    ticker = MIDDLE.replace("A2.7", "A2.75")
+    odd = msgspec.structs.replace(market(MIDDLE, strike=9_000_000), ticker=ticker)
+    commands = bench.handle(ListingRead("", (event(market(LOW), market(HIGH), odd),)))
+    assert told(commands, "listing.unreadable") == [
+        {"ticker": ticker, "reason": "its name is not that of its strike of 9,000,000"}
+    ]
+
+
 # Results
 
 
