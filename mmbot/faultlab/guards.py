@@ -263,7 +263,13 @@ _TABLE: Final = (
     ),
     Guard("unreadable", (Patch(f"{_REQUOTING}:final_gate", _never_shuts(Gate.UNREADABLE)),)),
     Guard("fractions", (Patch("mmbot.kalshi.messages:settlement_value", _only_yes_or_no),)),
-    Guard("foreign_orders", (Patch("mmbot.trading.order_manager:CLIENT_ID_PREFIX", _becomes("")),)),
+    Guard(
+        "foreign_orders",
+        (
+            Patch("mmbot.kalshi.account_messages:CLIENT_ID_PREFIX", _becomes("")),
+            Patch("mmbot.trading.order_manager:CLIENT_ID_PREFIX", _becomes("")),
+        ),
+    ),
     Guard("fees", (Patch("mmbot.trading.fee_watch:FeeWatch.update", _nothing),)),
     Guard("fee_kinds", (Patch(f"{_REQUOTING}:fee_gate", _always(value=None)),)),
     Guard("page_rows", (Patch(f"{_COUNTS}:CountsReader._parsed", _all_rows_or_none),)),
