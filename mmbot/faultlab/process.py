@@ -17,7 +17,6 @@ from mmbot.bot.backoff import Backoff
 from mmbot.bot.bot import Bot
 from mmbot.bot.driver import COMMIT_OVERDUE_MS, Driver, Record, execute
 from mmbot.bot.inputs import (
-    BotInput,
     CallAnswered,
     EventOccurred,
     EventsHeld,
@@ -291,9 +290,6 @@ class Process:
     def _formed(self, belief: Belief) -> None:
         self._scheduler.trace("belief", belief.digest)
         self._auditor.set_quiet(still=False)
-
-    def _handle_later(self, delay: Milliseconds, happened: BotInput) -> None:
-        self._later(delay, lambda: self._driver.handle(happened))
 
     def record(self, record: Record) -> None:
         """Write into the ledger, or die as the daemon does where that fails."""

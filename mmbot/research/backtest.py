@@ -7,7 +7,7 @@ strictly through its price. From Tuesday to Friday, when the candle also holds t
 release, it fills only if the day's last trade did. At most a fifth of the day's volume in a market
 fills; a day without a candle fills nothing. The belief has only the counts that were published when
 an order was placed. Fees are the week's; where they are not known, as in files of candles, makers
-pay nothing, and every output says so.
+pay nothing, and tables and page say so.
 """
 
 from __future__ import annotations
