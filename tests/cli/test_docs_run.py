@@ -117,7 +117,7 @@ class Home:
         script = f"set -euo pipefail; {line}"
         # A process group of its own, as the shell does not pass signals on.
         return subprocess.Popen(
-            ["bash", "-c", script], cwd=self.directory, env=self.environment,
+            ["/bin/bash", "-c", script], cwd=self.directory, env=self.environment,
             start_new_session=True, **streams,
         )  # fmt: skip
 
