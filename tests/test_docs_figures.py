@@ -16,9 +16,9 @@ from mmbot.daemon import alerts, capture, outbox, transport, viewers, web_server
 from mmbot.daemon.process import STOP_SECONDS
 from mmbot.daemon.supervision import _MOST_RESTARTS, _WITHIN_SECONDS
 from mmbot.daemon.watchdog import START_EXTENSION_SECONDS
+from mmbot.dashboard_view import MOST_LINES
 from mmbot.forecast.calibration import RECENT_WEEKS
 from mmbot.history import market_fetch, pacing
-from mmbot.observe import recent_lines
 from mmbot.research.replayed_week import FillRules
 from mmbot.trading import event_state, fees, listings
 from mmbot.underlying import calendar
@@ -85,7 +85,7 @@ SAID: dict[str, tuple[str, ...]] = {
         f"at http://127.0.0.1:{dashboard.port}/",
         f"tries again every {spoken(web_server._RETRY_SECONDS).replace(' a ', ' ')}",
         f"for its last {transport._MOST_MEASURED} answers",
-        f"its last {recent_lines.MOST_LINES} lines",
+        f"its last {MOST_LINES} lines",
         f"hears nothing for {words(in_script('SILENT_MS', 'stream.js') / 1000)} seconds",
         f"At most {viewers.MOST_VIEWERS} look and {web_server.MOST_CONNECTIONS} connections",
         f"is ended after {spoken(web_server.IDLE_SECONDS)}",

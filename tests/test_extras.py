@@ -87,7 +87,7 @@ def test_each_is_tried_alone_every_night() -> None:
     (tried,) = (
         node.value
         for node in tree.body
-        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "EXTRAS"
+        if isinstance(node, ast.AnnAssign) and node.value and ast.unparse(node.target) == "EXTRAS"
     )
     names = {node.id for node in ast.walk(tried) if isinstance(node, ast.Name)}
     assert extras() <= names

@@ -44,28 +44,34 @@ class _CachedScores(msgspec.Struct, frozen=True):
     forecasts: ForecastsByMethod = msgspec.field(name="outcomes")
 
 
+_First: TypeAlias = Annotated[str, typer.Option("--from", help="Score weeks from this day on.")]
+_Last: TypeAlias = Annotated[
+    str | None, typer.Option("--to", help="Score weeks up to this day; all unless given.")
+]
+_Method: TypeAlias = Annotated[
+    str, typer.Option(help=f"The one to compare with the others: {', '.join(METHODS)}.")
+]
+_ErrorCorrection: TypeAlias = Annotated[
+    bool, typer.Option("--correction/--no-correction", help="Error correction in the pool.")
+]
+_JsonPath: TypeAlias = Annotated[
+    Path | None, typer.Option("--json", help="Write the scores to this file as JSON.")
+]
+_PlotPath: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--plot", help="Draw calibration and CRPS into this file, .png or .svg."),
+]
+
+
 def evaluate(
     *,
     counts: CountsFile,
-    first: Annotated[
-        str, typer.Option("--from", help="Score weeks from this day on.")
-    ] = "2023-01-02",
-    last: Annotated[
-        str | None, typer.Option("--to", help="Score weeks up to this day; all unless given.")
-    ] = None,
-    method: Annotated[
-        str, typer.Option(help=f"The one to compare with the others: {', '.join(METHODS)}.")
-    ] = DEFAULT,
-    error_correction: Annotated[
-        bool, typer.Option("--correction/--no-correction", help="Error correction in the pool.")
-    ] = True,
-    json_path: Annotated[
-        Path | None, typer.Option("--json", help="Write the scores to this file as JSON.")
-    ] = None,
-    plot_path: Annotated[
-        Path | None,
-        typer.Option("--plot", help="Draw calibration and CRPS into this file, .png or .svg."),
-    ] = None,
+    first: _First = "2023-01-02",
+    last: _Last = None,
+    method: _Method = DEFAULT,
+    error_correction: _ErrorCorrection = True,
+    json_path: _JsonPath = None,
+    plot_path: _PlotPath = None,
     scheduler: SchedulerAddress = None,
     cache: CacheDirectory = None,
 ) -> None:

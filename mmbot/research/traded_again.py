@@ -112,9 +112,8 @@ class TradedSession:
         self._patience: Milliseconds = round(settings.orders.answer_timeout_seconds * 1000)
         self._account = WithoutAccount() if real_orders else None
         self._paper = PaperTrading(paper)
-        self._asked = RecordedRequests()
-        self._readings = RecordedReadings()
-        self._stream = RecordedStream()
+        self._asked, self._readings = RecordedRequests(), RecordedReadings()
+        self._stream, self._pages = RecordedStream(), RecordedPages()
         self._now: Milliseconds = 0
         # When the inputs of the step were handled on record.
         self._times: deque[Milliseconds] = deque()
@@ -124,7 +123,6 @@ class TradedSession:
         self._commands: list[bytes] = []
         self._books: Books = {}
         self._connected = self._reconnecting = False
-        self._pages = RecordedPages()
         self._fit_wanted: FitForecast | None = None
 
     @property

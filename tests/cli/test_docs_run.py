@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import orjson
@@ -111,15 +112,16 @@ class Home:
         }
         self.printed: dict[str, str] = {}
 
-    def start(self, line: str, **streams: int) -> subprocess.Popen[bytes]:
+    def start(self, line: str, **streams: Any) -> subprocess.Popen[bytes]:
         for written, here in OTHERWISE.items():
             line = line.replace(written, here)
         script = f"set -euo pipefail; {line}"
         # A process group of its own, as the shell does not pass signals on.
-        return subprocess.Popen(
+        process: subprocess.Popen[bytes] = subprocess.Popen(
             ["/bin/bash", "-c", script], cwd=self.directory, env=self.environment,
             start_new_session=True, **streams,
         )  # fmt: skip
+        return process
 
     def run(self, line: str) -> None:
         """Run a line to its end, as a user does."""
