@@ -23,7 +23,7 @@ from mmbot.cli.work import SchedulerAddress, work_through
 from mmbot.errors import BadInput
 from mmbot.forecast import evaluation
 from mmbot.forecast.calibration import Calibration
-from mmbot.forecast.evaluation import Difference, Score, ScoredForecast
+from mmbot.forecast.evaluation import PairedDifference, Score, ScoredForecast
 from mmbot.forecast.history import History
 from mmbot.forecast.methods import DEFAULT, METHODS
 from mmbot.forecast.pool import ORIGINS
@@ -206,7 +206,7 @@ def _years(method: str, baselines: Sequence[str], forecasts: ForecastsByMethod) 
 
 def _compared(
     method: str, baselines: Sequence[str], forecasts: ForecastsByMethod
-) -> dict[str, dict[int, Difference]]:
+) -> dict[str, dict[int, PairedDifference]]:
     return {
         baseline: {
             k: evaluation.difference(
@@ -232,7 +232,7 @@ def _differences(method: str, baselines: Sequence[str], forecasts: ForecastsByMe
 def _as_json(
     scores: dict[str, dict[int, Score]],
     recent: dict[str, dict[int, Calibration]],
-    compared: dict[str, dict[int, Difference]],
+    compared: dict[str, dict[int, PairedDifference]],
 ) -> dict[str, object]:
     return {
         "methods": _by_days(scores),

@@ -38,7 +38,7 @@ from mmbot.recording.outside import (
 )
 from mmbot.recording.records import FitRecord, Record, SessionRecord
 from mmbot.recording.replay import Unsigning
-from mmbot.research.again import Fit, Ledger, SessionSummary, mids_of, process_event
+from mmbot.research.again import Fit, RetradeLedger, SessionSummary, mids_of, process_event
 from mmbot.research.real_account import WithoutAccount
 from mmbot.research.recorded_beliefs import RecordedBeliefs
 from mmbot.research.recorded_market import (
@@ -79,7 +79,7 @@ class TradedSession:
         begun: SessionRecord,
         paper: PaperBegan,
         settings: Settings,
-        ledger: Ledger,
+        ledger: RetradeLedger,
         fit: Fit | None,
         *,
         is_first: bool,
