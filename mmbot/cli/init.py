@@ -18,6 +18,7 @@ from mmbot.daemon.credentials import read_private_file
 from mmbot.daemon.installation import CONFIG
 from mmbot.errors import BadInput
 from mmbot.kalshi.auth import read_private_key
+from mmbot.underlyings.registry import known
 
 _REMARK = """\
 Written by `mmbot init`. What is commented out has its default; take the # off a key to change it.
@@ -150,6 +151,7 @@ def init(
     for question in questions:
         answers.answer(question)
     answers.put(dict(map(config.parse_change, changes or ())))
+    known(answers.settings)
     text = config.template(answers.values, _REMARK)
     config.parse(text, str(target))
     write_new(target, text.encode())

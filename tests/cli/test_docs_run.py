@@ -89,10 +89,11 @@ class Home:
 
     def __init__(self, directory: Path, venue: Path) -> None:
         self.directory = directory
-        (directory / "bin").mkdir()
+        (directory / ".venv/bin").mkdir(parents=True)
         shutil.copytree(ROOT / "config", directory / "config")
         (directory / "seed.toml").write_text('[forecast]\nmethod = "seed"\n')
-        mmbot = directory / "bin/mmbot"
+        (directory / ".venv/bin/activate").write_text("PATH=$PWD/.venv/bin:$PATH\n")
+        mmbot = directory / ".venv/bin/mmbot"
         mmbot.write_text(MMBOT.format(python=sys.executable))
         mmbot.chmod(0o755)
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -105,7 +106,6 @@ class Home:
         }
         self.environment = inherited | {
             "HOME": str(directory),
-            "PATH": f"{directory / 'bin'}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "VENUE": str(venue),
             "PORT": str(port),
@@ -125,9 +125,8 @@ class Home:
 
     def run(self, line: str) -> None:
         """Run a line to its end, as a user does."""
-        if line.startswith("export "):
-            name, _, value = line.removeprefix("export ").partition("=")
-            self.environment[name] = value.replace("$PWD", str(self.directory))
+        if line.startswith((". ", "export ")):
+            self.environment = dict(self.variables_after(line))
         elif "--watch" in line:
             self.watch(line)
         else:
@@ -135,6 +134,15 @@ class Home:
             out, errors = process.communicate(timeout=PROCESS_SECONDS)
             assert process.returncode == 0, f"{line}: {out.decode()}{errors.decode()}"
             self.printed[line] = out.decode()
+
+    def variables_after(self, line: str) -> Iterator[tuple[str, str]]:
+        """Yield the variables that the shell has after a line that sets some."""
+        shell = self.start(f"{line.partition(' #')[0]}; env -0", stdout=subprocess.PIPE)
+        out, _ = shell.communicate(timeout=PROCESS_SECONDS)
+        assert shell.returncode == 0, line
+        for each in out.decode().strip("\0").split("\0"):
+            name, _, value = each.partition("=")
+            yield name, value
 
     def watch(self, line: str) -> None:
         """Look at it on a terminal until it shows something, and leave with Ctrl-C."""
