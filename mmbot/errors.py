@@ -30,11 +30,6 @@ class ExitCode(IntEnum):
     NOT_KNOWN = 4
     BROKEN = 5
 
-    @property
-    def is_for_a_person(self) -> bool:
-        """Whether another start would end the same way."""
-        return self in {ExitCode.BAD_INPUT, ExitCode.NOT_READY}
-
 
 class BadInput(Exception):
     """Something handed to the program cannot be used.

@@ -54,6 +54,7 @@ SHARED = (
     "tests/systemd/",
     "tests/cli/test_backtest_by_trades.py",
     "tests/cli/test_backtest_command.py",
+    "tests/cli/test_docs_run.py",
     "tests/cli/test_evidence.py",
     "tests/cli/test_forecast_commands.py",
     "tests/cli/test_history.py",

@@ -73,3 +73,26 @@ def test_a_command_that_is_gone_is_found() -> None:
     assert problem("traed --config x.toml") == "'traed' is no command"
     assert problem("run --margin .1") == "run has no --margin"
     assert not problem("history fetch --from 2026-01-05   counts, and every week")
+
+
+FILE = r"[\w/]+(\.(py|md|toml|yml|json|service)|/)"
+
+
+def named_in_architecture() -> list[str]:
+    return re.findall(r"`([^`\n]+)`", (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))
+
+
+def test_the_files_that_the_architecture_names_are_there() -> None:
+    files = [name for name in named_in_architecture() if re.fullmatch(FILE, name)]
+    places = (ROOT, ROOT / "mmbot")
+    assert len(files) > 30
+    assert [name for name in files if not any((place / name).exists() for place in places)] == []
+
+
+def test_the_names_that_the_architecture_uses_are_defined() -> None:
+    names = {name for name in named_in_architecture() if re.fullmatch(r"[A-Z]\w+(\.\w+)?", name)}
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "mmbot").rglob("*.py"))
+    parts = {part for name in names for part in name.split(".")}
+    unknown = {part for part in parts if not re.search(rf"\b{part}\b *[(:=]", text)}
+    assert len(names) > 15
+    assert not unknown

@@ -44,7 +44,7 @@ def test_stopping_leaves_enough_time_to_cancel_the_orders() -> None:
 def test_only_exits_that_a_person_must_mend_are_not_restarted() -> None:
     assert unit()["Restart"] == "on-failure"
     kept_down = {int(code) for code in unit()["RestartPreventExitStatus"].split()}
-    assert kept_down == {code for code in ExitCode if code.is_for_a_person}
+    assert kept_down == {ExitCode.BAD_INPUT, ExitCode.NOT_READY}
 
 
 def test_no_number_of_restarts_keeps_it_down() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 import typer
@@ -16,7 +16,7 @@ from rich.table import Table
 
 from mmbot import config
 from mmbot.cli import banks
-from mmbot.cli.options import FeesOfSeries, load_counts, read_fees
+from mmbot.cli.options import FeesOfSeries, ResultPath, load_counts, read_fees
 from mmbot.cli.output import load_plots
 from mmbot.cli.times import parse_week
 from mmbot.demo.course import WeekCourse
@@ -30,30 +30,33 @@ from mmbot.underlyings.registry import refuse_others
 _SETTINGS = config.shipped("demo")
 
 
+_Counts: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        help="Real daily counts to play the week on: the word history for those that `mmbot "
+        "history fetch` got, another such directory, or a file of date,as_published,archived."
+    ),
+]
+_Week: TypeAlias = Annotated[
+    str, typer.Option(help="The Sunday that ends the week; else the last one in the counts.")
+]
+_ConfigPath: TypeAlias = Annotated[
+    Path,
+    typer.Option(
+        "--config",
+        help="The daemon's settings, of mode demo; those that come with mmbot unless given.",
+        show_default=False,
+    ),
+]
+
+
 def demo(
-    counts: Annotated[
-        Path | None,
-        typer.Option(
-            help="Real daily counts to play the week on: the word history for those that `mmbot "
-            "history fetch` got, another such directory, or a file of date,as_published,archived."
-        ),
-    ] = None,
-    week: Annotated[
-        str, typer.Option(help="The Sunday that ends the week; else the last one in the counts.")
-    ] = "",
+    counts: _Counts = None,
+    week: _Week = "",
     seed: Annotated[int, typer.Option(help="Seed of the crowd and of synthetic counts.")] = 1,
     fees: FeesOfSeries = "",
-    json_path: Annotated[
-        Path | None, typer.Option("--json", help="Write the result there, as JSON.")
-    ] = None,
-    config_path: Annotated[
-        Path,
-        typer.Option(
-            "--config",
-            help="The daemon's settings, of mode demo; those that come with mmbot unless given.",
-            show_default=False,
-        ),
-    ] = _SETTINGS,
+    json_path: ResultPath = None,
+    config_path: _ConfigPath = _SETTINGS,
 ) -> None:
     """Play one week on the simulated exchange with the real daemon, and check the books.
 

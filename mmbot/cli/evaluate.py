@@ -23,7 +23,7 @@ from mmbot.cli.work import SchedulerAddress, work_through
 from mmbot.errors import BadInput
 from mmbot.forecast import evaluation
 from mmbot.forecast.calibration import Calibration
-from mmbot.forecast.evaluation import Difference, Score, ScoredForecast
+from mmbot.forecast.evaluation import PairedDifference, Score, ScoredForecast
 from mmbot.forecast.history import History
 from mmbot.forecast.methods import DEFAULT, METHODS
 from mmbot.forecast.pool import ORIGINS
@@ -44,28 +44,34 @@ class _CachedScores(msgspec.Struct, frozen=True):
     forecasts: ForecastsByMethod = msgspec.field(name="outcomes")
 
 
+_First: TypeAlias = Annotated[str, typer.Option("--from", help="Score weeks from this day on.")]
+_Last: TypeAlias = Annotated[
+    str | None, typer.Option("--to", help="Score weeks up to this day; all unless given.")
+]
+_Method: TypeAlias = Annotated[
+    str, typer.Option(help=f"The one to compare with the others: {', '.join(METHODS)}.")
+]
+_ErrorCorrection: TypeAlias = Annotated[
+    bool, typer.Option("--correction/--no-correction", help="Error correction in the pool.")
+]
+_JsonPath: TypeAlias = Annotated[
+    Path | None, typer.Option("--json", help="Write the scores to this file as JSON.")
+]
+_PlotPath: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--plot", help="Draw calibration and CRPS into this file, .png or .svg."),
+]
+
+
 def evaluate(
     *,
     counts: CountsFile,
-    first: Annotated[
-        str, typer.Option("--from", help="Score weeks from this day on.")
-    ] = "2023-01-02",
-    last: Annotated[
-        str | None, typer.Option("--to", help="Score weeks up to this day; all unless given.")
-    ] = None,
-    method: Annotated[
-        str, typer.Option(help=f"The one to compare with the others: {', '.join(METHODS)}.")
-    ] = DEFAULT,
-    error_correction: Annotated[
-        bool, typer.Option("--correction/--no-correction", help="Error correction in the pool.")
-    ] = True,
-    json_path: Annotated[
-        Path | None, typer.Option("--json", help="Write the scores to this file as JSON.")
-    ] = None,
-    plot_path: Annotated[
-        Path | None,
-        typer.Option("--plot", help="Draw calibration and CRPS into this file, .png or .svg."),
-    ] = None,
+    first: _First = "2023-01-02",
+    last: _Last = None,
+    method: _Method = DEFAULT,
+    error_correction: _ErrorCorrection = True,
+    json_path: _JsonPath = None,
+    plot_path: _PlotPath = None,
     scheduler: SchedulerAddress = None,
     cache: CacheDirectory = None,
 ) -> None:
@@ -200,7 +206,7 @@ def _years(method: str, baselines: Sequence[str], forecasts: ForecastsByMethod) 
 
 def _compared(
     method: str, baselines: Sequence[str], forecasts: ForecastsByMethod
-) -> dict[str, dict[int, Difference]]:
+) -> dict[str, dict[int, PairedDifference]]:
     return {
         baseline: {
             k: evaluation.difference(
@@ -226,7 +232,7 @@ def _differences(method: str, baselines: Sequence[str], forecasts: ForecastsByMe
 def _as_json(
     scores: dict[str, dict[int, Score]],
     recent: dict[str, dict[int, Calibration]],
-    compared: dict[str, dict[int, Difference]],
+    compared: dict[str, dict[int, PairedDifference]],
 ) -> dict[str, object]:
     return {
         "methods": _by_days(scores),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
 import os
 import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import orjson
 import typer
@@ -24,6 +23,7 @@ from mmbot.cli.times import parse_time, parse_week
 from mmbot.errors import BadInput, reason
 from mmbot.exchange.access import TIERS
 from mmbot.exchange.assembly import (
+    PublishedCounts,
     SimulatedExchange,
     assemble,
     real_counts,
@@ -35,6 +35,7 @@ from mmbot.exchange.exchange_state import SimulatedExchangeSettings
 from mmbot.exchange.key_text import pem_of
 from mmbot.exchange.server import Server, now_ms
 from mmbot.underlying.calendar import EASTERN, CalendarClock, Week, to_milliseconds
+from mmbot.underlying.underlying import Underlying
 from mmbot.underlyings.registry import DEFAULT, UNDERLYINGS
 from mmbot.units import Money, parse_money
 
@@ -43,46 +44,55 @@ _KEY_FILE = "exchange-key.pem"
 _LEAST_ACTIONS_PER_WALL_HOUR = Pace(takers=720.0, refreshes=3600.0)
 
 
+_Port: TypeAlias = Annotated[
+    int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")
+]
+_At: TypeAlias = Annotated[
+    str,
+    typer.Option(help="Calendar time of the start: now, or 2026-04-14T12:00 (New York)."),
+]
+_Counts: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        help="Daily counts to release: the word history, a directory of `mmbot history`, or a "
+        "file of date,as_published,archived."
+    ),
+]
+_Underlying: TypeAlias = Annotated[
+    str, typer.Option(help=f"What is counted: {', '.join(UNDERLYINGS)}.")
+]
+_KeyDir: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        help="Directory for the private key, made if needed; one that is there is used again. "
+        "Else a temporary one."
+    ),
+]
+_PastWeeks: TypeAlias = Annotated[
+    int, typer.Option(min=0, max=200, help="Weeks before it that have been traded and settled.")
+]
+_LiveDays: TypeAlias = Annotated[
+    float, typer.Option(min=0.0, help="Older trades and markets are in the historical tier.")
+]
+
+
 def exchange(
     *,
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")
-    ] = 0,
+    port: _Port = 0,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 1,
-    at: Annotated[
-        str,
-        typer.Option(help="Calendar time of the start: now, or 2026-04-14T12:00 (New York)."),
-    ] = "",
+    at: _At = "",
     speed: Annotated[float, typer.Option(help="Calendar seconds in a wall second.")] = 1.0,
     week: Annotated[str, typer.Option(help="Sunday that ends the traded week.")] = "",
-    counts: Annotated[
-        Path | None,
-        typer.Option(
-            help="Daily counts to release: the word history, a directory of `mmbot history`, or a "
-            "file of date,as_published,archived."
-        ),
-    ] = None,
-    underlying: Annotated[
-        str, typer.Option(help=f"What is counted: {', '.join(UNDERLYINGS)}.")
-    ] = DEFAULT,
+    counts: _Counts = None,
+    underlying: _Underlying = DEFAULT,
     tier: Annotated[str, typer.Option(help=f"API tier: {', '.join(TIERS)}.")] = "advanced",
     balance: Annotated[str, typer.Option(help="Dollars on the account.")] = "10000",
     key_type: Annotated[str, typer.Option(help="ed25519 or rsa.")] = "ed25519",
-    key_dir: Annotated[
-        Path | None,
-        typer.Option(
-            help="Directory for the private key, made if needed; one that is there is used again. "
-            "Else a temporary one."
-        ),
-    ] = None,
+    key_dir: _KeyDir = None,
     fees: FeesOfSeries = "",
     quiet_crowd: Annotated[bool, typer.Option(help="Let nobody else trade.")] = False,
-    past_weeks: Annotated[
-        int, typer.Option(min=0, max=200, help="Weeks before it that have been traded and settled.")
-    ] = 0,
-    live_days: Annotated[
-        float, typer.Option(min=0.0, help="Older trades and markets are in the historical tier.")
-    ] = 90.0,
+    past_weeks: _PastWeeks = 0,
+    live_days: _LiveDays = 90.0,
 ) -> None:
     """Run a simulated exchange until SIGTERM; print its addresses as one line of JSON.
 
@@ -93,28 +103,11 @@ def exchange(
     kept = None if key_dir is None else _kept_key(key_dir, key_type)
     key = kept or _new_key(key_type)
     about = UNDERLYINGS[_one_of(underlying, tuple(UNDERLYINGS), "--underlying")].underlying
-    if counts and underlying != DEFAULT:
-        raise BadInput(f"--counts are of {DEFAULT}; those of {underlying} are made up, without it")
-    published = (
-        real_counts(load_counts(counts), traded, str(counts), past_weeks)
-        if counts
-        else synthetic_counts(traded, seed, about)
-    )
-    settings = SimulatedExchangeSettings(
-        underlying=about,
-        series=about.series,
-        strikes=about.simulated.strikes,
-        tier=_one_of(tier, tuple(TIERS), "--tier"),
-        fees=read_fees(fees),
-        live_for=dt.timedelta(days=live_days),
-        candles=True,
-    )
+    published = _published(counts, traded, past_weeks, seed, about)
+    settings = _settings(about, tier, fees, live_days)
     cash = _dollars(balance)
     # Started last: generating a key takes long enough for a fast calendar to be hours ahead.
-    clock = CalendarClock(now_ms(), to_milliseconds(start), _checked_speed(speed))
-    if past_weeks:
-        first = weeks_until(traded, past_weeks)[0].opens - dt.timedelta(hours=1)
-        clock = CalendarClock(clock.wall_time(first), to_milliseconds(first), speed)
+    clock = _begun(start, traded, past_weeks, _checked_speed(speed))
     site = assemble(
         settings=settings,
         clock=clock,
@@ -127,17 +120,54 @@ def exchange(
         past_weeks=past_weeks,
     )
     if past_weeks:
-        site.venue.advance(now_ms())
-        crowd = site.venue.participants
-        if isinstance(crowd, Crowd):
-            crowd.pace = _pace(speed)
+        _play_the_past(site, speed)
     print(f"mmbot exchange: simulated, with {published.label}", file=sys.stderr)
-    with contextlib.ExitStack() as stack:
-        if key_dir is None:
-            private = tempfile.TemporaryDirectory(prefix="mmbot-exchange-")
-            key_dir = Path(stack.enter_context(private))
-        key_path = key_dir / _KEY_FILE if kept else _write_key(key, key_dir)
+    with tempfile.TemporaryDirectory(prefix="mmbot-exchange-") as private:
+        directory = key_dir or Path(private)
+        key_path = directory / _KEY_FILE if kept else _write_key(key, directory)
         asyncio.run(_serve(site, port, clock, key_path.resolve()))
+
+
+def _settings(
+    about: Underlying, tier: str, fees: str, live_days: float
+) -> SimulatedExchangeSettings:
+    return SimulatedExchangeSettings(
+        underlying=about,
+        series=about.series,
+        strikes=about.simulated.strikes,
+        tier=_one_of(tier, tuple(TIERS), "--tier"),
+        fees=read_fees(fees),
+        live_for=dt.timedelta(days=live_days),
+        candles=True,
+    )
+
+
+def _published(
+    counts: Path | None, traded: Week, past_weeks: int, seed: int, about: Underlying
+) -> PublishedCounts:
+    """Return the counts that are released: those of a file or directory, else synthetic ones."""
+    if counts is None:
+        return synthetic_counts(traded, seed, about)
+    if about.name != DEFAULT:
+        raise BadInput(f"--counts are of {DEFAULT}; those of {about.name} are made up, without it")
+    return real_counts(load_counts(counts), traded, str(counts), past_weeks)
+
+
+def _begun(start: dt.datetime, traded: Week, past_weeks: int, speed: float) -> CalendarClock:
+    """Return the calendar that comes to `start` now, from before the first past week on."""
+    clock = CalendarClock(now_ms(), to_milliseconds(start), speed)
+    if not past_weeks:
+        return clock
+    first = weeks_until(traded, past_weeks)[0].opens - dt.timedelta(hours=1)
+    return CalendarClock(clock.wall_time(first), to_milliseconds(first), speed)
+
+
+def _play_the_past(site: SimulatedExchange, speed: float) -> None:
+    """Play what was before now at the pace of a real market, and go on at that of `speed`."""
+    site.venue.advance(now_ms())
+    crowd = site.venue.participants
+    if isinstance(crowd, Crowd):
+        crowd.pace = _pace(speed)
 
 
 async def _serve(site: SimulatedExchange, port: int, clock: CalendarClock, key_path: Path) -> None:

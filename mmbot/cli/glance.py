@@ -13,7 +13,7 @@ from rich.table import Table
 
 from mmbot.cli import output
 from mmbot.cli.daemon_options import AsJson, DaemonConfig, DaemonVenue
-from mmbot.cli.place import Place, ask, expect, find
+from mmbot.cli.place import DaemonPlace, ask, expect, find
 from mmbot.cli.status import look, now_ms
 from mmbot.daemon.control_client import NotRunning
 from mmbot.daemon_api import MOST_FILLS, FillsReport, ListFills
@@ -160,7 +160,9 @@ def _look(
     return look(place, place.settings)
 
 
-def _look_for_fills(place: Place, request: ListFills) -> tuple[FillsReport, NotRunning | None]:
+def _look_for_fills(
+    place: DaemonPlace, request: ListFills
+) -> tuple[FillsReport, NotRunning | None]:
     try:
         return expect(FillsReport, ask(place, request)), None
     except NotRunning as error:

@@ -16,7 +16,7 @@ import typer
 
 from mmbot.cli.daemon_options import AsJson, DaemonConfig, DaemonVenue
 from mmbot.cli.output import print_answer
-from mmbot.cli.place import Place, ask, expect, find
+from mmbot.cli.place import DaemonPlace, ask, expect, find
 from mmbot.daemon import control_client
 from mmbot.daemon_api import (
     MAX_REASON_CHARACTERS,
@@ -100,7 +100,7 @@ def resume(
 
 
 def ask_or_write(
-    place: Place, request: Request, kind: type[_AnswerT], write: Callable[[Ledger], _AnswerT]
+    place: DaemonPlace, request: Request, kind: type[_AnswerT], write: Callable[[Ledger], _AnswerT]
 ) -> _AnswerT:
     """Ask the daemon; if none runs, write into its ledger instead.
 
@@ -123,7 +123,7 @@ def ask_or_write(
     )
 
 
-def _own_orders(place: Place) -> int | None:
+def _own_orders(place: DaemonPlace) -> int | None:
     """Return how many own orders rest on the account; `None` if that cannot be known."""
     from mmbot.cli import without_daemon  # noqa: PLC0415 (slow, and seldom needed)
 

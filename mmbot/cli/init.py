@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, TypeAlias, get_args
 
 import msgspec
 import typer
@@ -18,6 +18,7 @@ from mmbot.daemon.credentials import read_private_file
 from mmbot.daemon.installation import CONFIG
 from mmbot.errors import BadInput
 from mmbot.kalshi.auth import read_private_key
+from mmbot.underlyings.registry import known
 
 _REMARK = """\
 Written by `mmbot init`. What is commented out has its default; take the # off a key to change it.
@@ -82,33 +83,41 @@ class _Answers:
         self.put(values)
 
 
+_File: TypeAlias = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[FILE]",
+        help="The file to write; else the one that MMBOT_CONFIG names, else "
+        "/etc/mmbot/config.toml as root and mmbot.toml here as anyone else.",
+        show_default=False,
+    ),
+]
+_KeyPath: TypeAlias = Annotated[
+    str | None, typer.Option(help="The API key's PEM file, readable by its owner alone.")
+]
+_Margin: TypeAlias = Annotated[
+    str | None, typer.Option(help="quoting.margin: the share of fair value kept from a bid.")
+]
+_ContractsPerMarket: TypeAlias = Annotated[
+    str | None, typer.Option(help="The largest position in a market.")
+]
+_EventLossDollars: TypeAlias = Annotated[
+    str | None, typer.Option(help="The most that one week may lose.")
+]
+_DailyLossDollars: TypeAlias = Annotated[
+    str | None, typer.Option(help="What a day may cost before no position may grow.")
+]
+
+
 def init(
-    path: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[FILE]",
-            help="The file to write; else the one that MMBOT_CONFIG names, else "
-            "/etc/mmbot/config.toml as root and mmbot.toml here as anyone else.",
-            show_default=False,
-        ),
-    ] = None,
+    path: _File = None,
     mode: Annotated[str | None, typer.Option(help="paper, demo or live.")] = None,
     key_id: Annotated[str | None, typer.Option(help="The API key's id.")] = None,
-    key_path: Annotated[
-        str | None, typer.Option(help="The API key's PEM file, readable by its owner alone.")
-    ] = None,
-    margin: Annotated[
-        str | None, typer.Option(help="quoting.margin: the share of fair value kept from a bid.")
-    ] = None,
-    contracts_per_market: Annotated[
-        str | None, typer.Option(help="The largest position in a market.")
-    ] = None,
-    event_loss_dollars: Annotated[
-        str | None, typer.Option(help="The most that one week may lose.")
-    ] = None,
-    daily_loss_dollars: Annotated[
-        str | None, typer.Option(help="What a day may cost before no position may grow.")
-    ] = None,
+    key_path: _KeyPath = None,
+    margin: _Margin = None,
+    contracts_per_market: _ContractsPerMarket = None,
+    event_loss_dollars: _EventLossDollars = None,
+    daily_loss_dollars: _DailyLossDollars = None,
     changes: Changes = None,
     as_json: AsJson = False,
 ) -> None:
@@ -142,6 +151,7 @@ def init(
     for question in questions:
         answers.answer(question)
     answers.put(dict(map(config.parse_change, changes or ())))
+    known(answers.settings)
     text = config.template(answers.values, _REMARK)
     config.parse(text, str(target))
     write_new(target, text.encode())

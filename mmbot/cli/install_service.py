@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -40,29 +40,37 @@ Next:
   mmbot tail --unit mmbot        follow what it does; `mmbot status` says it at a glance"""
 
 
+_ConfigPath: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--config", help=f"Settings to copy to {CONFIG}, if there are none yet."),
+]
+_KeyId: TypeAlias = Annotated[
+    str,
+    typer.Option(envvar="MMBOT_KEY_ID", help="The API key's id, if it is not there yet."),
+]
+_PrivateKey: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(envvar="MMBOT_PRIVATE_KEY_PATH", help="The API key's file, the same."),
+]
+_Live: TypeAlias = Annotated[
+    bool, typer.Option("--live", help="Trade real money; the config must say mode = live too.")
+]
+_OnlyPrint: TypeAlias = Annotated[
+    bool, typer.Option("--print", help="Show unit and wrapper; change nothing, as any user.")
+]
+_Uninstall: TypeAlias = Annotated[
+    bool,
+    typer.Option("--uninstall", help="Stop it and take it away; config, key and ledger stay."),
+]
+
+
 def install_service(
-    config_path: Annotated[
-        Path | None,
-        typer.Option("--config", help=f"Settings to copy to {CONFIG}, if there are none yet."),
-    ] = None,
-    key_id: Annotated[
-        str,
-        typer.Option(envvar="MMBOT_KEY_ID", help="The API key's id, if it is not there yet."),
-    ] = "",
-    private_key: Annotated[
-        Path | None,
-        typer.Option(envvar="MMBOT_PRIVATE_KEY_PATH", help="The API key's file, the same."),
-    ] = None,
-    live: Annotated[
-        bool, typer.Option("--live", help="Trade real money; the config must say mode = live too.")
-    ] = False,
-    only_print: Annotated[
-        bool, typer.Option("--print", help="Show unit and wrapper; change nothing, as any user.")
-    ] = False,
-    uninstall: Annotated[
-        bool,
-        typer.Option("--uninstall", help="Stop it and take it away; config, key and ledger stay."),
-    ] = False,
+    config_path: _ConfigPath = None,
+    key_id: _KeyId = "",
+    private_key: _PrivateKey = None,
+    live: _Live = False,
+    only_print: _OnlyPrint = False,
+    uninstall: _Uninstall = False,
 ) -> None:
     """Install the daemon as a service of systemd's, as root.
 
@@ -87,21 +95,19 @@ def install_service(
         return
     if not is_own_wrapper(_ROOT):
         raise BadInput(f"{WRAPPER} is another program; move it away, or install by hand (--print)")
+    _install(config_path, key_id, private_key, live=live)
+
+
+def _install(
+    config_path: Path | None, key_id: str, private_key: Path | None, *, live: bool
+) -> None:
+    """Write every file, once nothing of them can be refused."""
     program = program_of_this_process()
     for path in (program, Path(sys.base_prefix).resolve()):
         refuse_hidden(path)
     own = _own_files(config_path, key_id, private_key)
     settings = config.load(config_path or CONFIG)
-    if live != (settings.mode == "live"):
-        raise BadInput(
-            'real money needs both `mode = "live"` in the config and --live here; the config says '
-            f"{settings.mode!r} and --live is {'' if live else 'not '}given"
-        )
-    if settings.credentials.private_key_path:
-        raise BadInput(
-            "credentials.private_key_path names a file that the service's own user cannot read; "
-            f"take it out of the config and give --private-key, to be copied to {DIRECTORY}"
-        )
+    _refuse_unusable(settings, live=live)
     given = {"MMBOT_KEY_ID": key_id, "MMBOT_PRIVATE_KEY_PATH": str(private_key or "")}
     # A key that is refused here would be refused to the service.
     find_signer(
@@ -116,6 +122,19 @@ def install_service(
         _write(file)
     _systemctl("daemon-reload")
     print(_NEXT)
+
+
+def _refuse_unusable(settings: config.Settings, *, live: bool) -> None:
+    if live != (settings.mode == "live"):
+        raise BadInput(
+            'real money needs both `mode = "live"` in the config and --live here; the config says '
+            f"{settings.mode!r} and --live is {'' if live else 'not '}given"
+        )
+    if settings.credentials.private_key_path:
+        raise BadInput(
+            "credentials.private_key_path names a file that the service's own user cannot read; "
+            f"take it out of the config and give --private-key, to be copied to {DIRECTORY}"
+        )
 
 
 def _refuse_elsewhere() -> None:

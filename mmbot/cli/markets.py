@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 import typer
@@ -45,29 +45,36 @@ _ANSWER_SECONDS = 15.0
 _T = TypeVar("_T")
 
 
+_ConfigPath: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--config", help="Settings: exchange, margin; paper's unless given."),
+]
+_VenuePath: TypeAlias = Annotated[
+    Path | None, typer.Option("--venue", help="Ask the exchange of this venue file.")
+]
+_Week: TypeAlias = Annotated[
+    str, typer.Option(help="The Sunday that ends it, or its event; the next to close if empty.")
+]
+_Counts: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        help="Daily counts for the forecast: a file, a directory of `mmbot history`, or the "
+        "word history. The user's history and the ledger's unless given."
+    ),
+]
+_CsvPath: TypeAlias = Annotated[
+    Path | None, typer.Option("--csv", help="Write the table to this file as CSV.")
+]
+
+
 def markets(
     *,
-    config_path: Annotated[
-        Path | None,
-        typer.Option("--config", help="Settings: exchange, margin; paper's unless given."),
-    ] = None,
-    venue_path: Annotated[
-        Path | None, typer.Option("--venue", help="Ask the exchange of this venue file.")
-    ] = None,
-    week: Annotated[
-        str, typer.Option(help="The Sunday that ends it, or its event; the next to close if empty.")
-    ] = "",
-    counts: Annotated[
-        Path | None,
-        typer.Option(
-            help="Daily counts for the forecast: a file, a directory of `mmbot history`, or the "
-            "word history. The user's history and the ledger's unless given."
-        ),
-    ] = None,
+    config_path: _ConfigPath = None,
+    venue_path: _VenuePath = None,
+    week: _Week = "",
+    counts: _Counts = None,
     as_json: AsJson = False,
-    csv_path: Annotated[
-        Path | None, typer.Option("--csv", help="Write the table to this file as CSV.")
-    ] = None,
+    csv_path: _CsvPath = None,
 ) -> None:
     """Show a week's markets: prices, volume, the likelier side and its value.
 

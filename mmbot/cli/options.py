@@ -22,6 +22,7 @@ __all__ = [
     "DaemonVenue",
     "FeesOfSeries",
     "JudgedConfig",
+    "ResultPath",
     "load_counts",
     "read_fees",
 ]
@@ -53,6 +54,10 @@ FeesOfSeries: TypeAlias = Annotated[
         "unless given.",
         show_default=False,
     ),
+]
+
+ResultPath: TypeAlias = Annotated[
+    Path | None, typer.Option("--json", help="Write the result there, as JSON.")
 ]
 
 

@@ -24,7 +24,7 @@ from mmbot.kalshi.auth import Signer
 _AnswerT = TypeVar("_AnswerT")
 
 
-class Place(msgspec.Struct, frozen=True):
+class DaemonPlace(msgspec.Struct, frozen=True):
     """Where a daemon is looked for: at the account's address, if the key is known, then here."""
 
     found: Whereabouts
@@ -45,7 +45,7 @@ def find(
     changes: Iterable[str] | None = None,
     *,
     lenient: bool = False,
-) -> Place:
+) -> DaemonPlace:
     """Return where the daemon with this config is looked for; see `whereabouts.locate`."""
     found = locate(config_path, changes, lenient=lenient)
     settings = found.settings
@@ -56,10 +56,10 @@ def find(
         signer = None
     account = None if signer is None else address_of(settings, venue, signer.key_id)
     directory = state_directory(settings, found.environment, simulated=venue_path is not None)
-    return Place(found, directory, venue, signer, account)
+    return DaemonPlace(found, directory, venue, signer, account)
 
 
-def ask(place: Place, request: Request) -> Answer:
+def ask(place: DaemonPlace, request: Request) -> Answer:
     """Send a request to the daemon and return its answer; see `control_client.ask`."""
     try:
         return control_client.ask(place.directory, request, place.account)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import orjson
 import typer
@@ -26,35 +26,41 @@ from mmbot.observe.status_view import signed
 from mmbot.research.performance import PerformanceReport
 from mmbot.trading.values import event_of
 
+_Event: TypeAlias = Annotated[
+    str | None,
+    typer.Option(help="The event to report on; the last settled one unless given."),
+]
+_JsonPath: TypeAlias = Annotated[
+    Path | None, typer.Option("--json", help="Write the figures to this file as JSON.")
+]
+_HtmlPath: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--html", help="Write a page to this file, with plots where matplotlib is."),
+]
+_PublicPath: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--public",
+        help="Write a page to publish: predictions as they were made, outcomes, calibration "
+        "and P&L of all settled weeks, and nothing of the account.",
+    ),
+]
+_CsvDirectory: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--csv", help="Write fills.csv and settlements.csv there, for the taxes."),
+]
+
 
 def report(
     *,
     config_path: DaemonConfig = None,
     venue_path: DaemonVenue = None,
-    event: Annotated[
-        str | None,
-        typer.Option(help="The event to report on; the last settled one unless given."),
-    ] = None,
+    event: _Event = None,
     all_events: Annotated[bool, typer.Option("--all", help="Report on every event.")] = False,
-    json_path: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this file as JSON.")
-    ] = None,
-    html_path: Annotated[
-        Path | None,
-        typer.Option("--html", help="Write a page to this file, with plots where matplotlib is."),
-    ] = None,
-    public_path: Annotated[
-        Path | None,
-        typer.Option(
-            "--public",
-            help="Write a page to publish: predictions as they were made, outcomes, calibration "
-            "and P&L of all settled weeks, and nothing of the account.",
-        ),
-    ] = None,
-    csv_directory: Annotated[
-        Path | None,
-        typer.Option("--csv", help="Write fills.csv and settlements.csv there, for the taxes."),
-    ] = None,
+    json_path: _JsonPath = None,
+    html_path: _HtmlPath = None,
+    public_path: _PublicPath = None,
+    csv_directory: _CsvDirectory = None,
 ) -> None:
     """Report on settled events: P&L, edges, markouts, calibration and weights.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 import typer
@@ -12,7 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from mmbot.cli import output
-from mmbot.cli.options import FeesOfSeries, read_fees
+from mmbot.cli.options import FeesOfSeries, ResultPath, read_fees
 from mmbot.cli.work import SchedulerAddress, work_through
 from mmbot.errors import BadInput
 from mmbot.faultlab import campaign
@@ -24,6 +24,16 @@ from mmbot.faultlab.guards import GUARDS
 from mmbot.faultlab.pnl_by_window import PnlByWindow, PnlTotals
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT
 
+_Shrink: TypeAlias = Annotated[
+    bool, typer.Option("--shrink", help="Look for fewer faults that fail a seed.")
+]
+_Compare: TypeAlias = Annotated[
+    str, typer.Option(help="Play ordinary hours with this guard and without it.")
+]
+_Replay: TypeAlias = Annotated[
+    bool, typer.Option("--replay", help="Also replay every session of the bot, as a check.")
+]
+
 
 def simulate(
     *,
@@ -31,19 +41,11 @@ def simulate(
     first: Annotated[int, typer.Option(min=0, help="The first seed.")] = 1,
     faults: Annotated[str, typer.Option(help="all, none, or names with commas.")] = "all",
     weeks: Annotated[int, typer.Option(min=1, max=52, help="Weeks a seed.")] = 1,
-    json_path: Annotated[
-        Path | None, typer.Option("--json", help="Write the result there, as JSON.")
-    ] = None,
-    shrink: Annotated[
-        bool, typer.Option("--shrink", help="Look for fewer faults that fail a seed.")
-    ] = False,
+    json_path: ResultPath = None,
+    shrink: _Shrink = False,
     without: Annotated[str, typer.Option(help="Disable one of the bot's guards.")] = "",
-    compare: Annotated[
-        str, typer.Option(help="Play ordinary hours with this guard and without it.")
-    ] = "",
-    replay: Annotated[
-        bool, typer.Option("--replay", help="Also replay every session of the bot, as a check.")
-    ] = False,
+    compare: _Compare = "",
+    replay: _Replay = False,
     fees: FeesOfSeries = "",
     scheduler: SchedulerAddress = None,
 ) -> None:

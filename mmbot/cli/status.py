@@ -20,7 +20,7 @@ from rich.text import Text
 from mmbot import config
 from mmbot.cli import output
 from mmbot.cli.daemon_options import AsJson, DaemonConfig, DaemonVenue
-from mmbot.cli.place import Place, ask, expect, find
+from mmbot.cli.place import DaemonPlace, ask, expect, find
 from mmbot.daemon.control_client import NotRunning
 from mmbot.daemon_api import Status
 from mmbot.errors import BadInput, NotReady
@@ -65,7 +65,7 @@ def status(
         raise error
 
 
-def look(place: Place, settings: config.Settings) -> tuple[StatusReport, NotRunning | None]:
+def look(place: DaemonPlace, settings: config.Settings) -> tuple[StatusReport, NotRunning | None]:
     """Return the daemon's status, or what the ledger knows and that none runs.
 
     Raises:
@@ -99,7 +99,9 @@ def _print(report: StatusReport, *, as_json: bool) -> None:
 # Live
 
 
-def _watch(place: Place, settings: config.Settings, interval: float, *, as_json: bool) -> None:
+def _watch(
+    place: DaemonPlace, settings: config.Settings, interval: float, *, as_json: bool
+) -> None:
     if as_json:
         with contextlib.suppress(KeyboardInterrupt):
             while True:
@@ -120,7 +122,7 @@ def _watch(place: Place, settings: config.Settings, interval: float, *, as_json:
                 return
 
 
-def _view(place: Place, settings: config.Settings) -> RenderableType:
+def _view(place: DaemonPlace, settings: config.Settings) -> RenderableType:
     try:
         report, error = look(place, settings)
     except (NotReady, BadInput) as failure:

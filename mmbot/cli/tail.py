@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -24,37 +24,45 @@ _BATCH, _LATE_SECONDS = 2_000, 0.2
 _TIME = "now, 2026-04-16, or 2026-04-16T09:00 (New York, or with an offset)."
 
 
+_File: TypeAlias = Annotated[
+    Path | None,
+    typer.Argument(metavar="[FILE]", help="A file of the log; - or a pipe: standard input."),
+]
+_Unit: TypeAlias = Annotated[
+    str, typer.Option(help="Read the journal of this systemd unit instead, such as mmbot.")
+]
+_Follow: TypeAlias = Annotated[
+    bool, typer.Option("--follow/--no-follow", help="Wait for more lines, or end at the end.")
+]
+_Lines: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--lines",
+        "-n",
+        min=0,
+        help="Begin so many lines before the end. 100 unless given; "
+        "all with --no-follow or --since.",
+    ),
+]
+_Event: TypeAlias = Annotated[
+    list[str] | None, typer.Option(help="Only these events, such as 'order.*'; repeatable.")
+]
+_AsJson: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Pass the lines through unchanged.")
+]
+
+
 def tail(
-    path: Annotated[
-        Path | None,
-        typer.Argument(metavar="[FILE]", help="A file of the log; - or a pipe: standard input."),
-    ] = None,
-    unit: Annotated[
-        str, typer.Option(help="Read the journal of this systemd unit instead, such as mmbot.")
-    ] = "",
-    follow: Annotated[
-        bool, typer.Option("--follow/--no-follow", help="Wait for more lines, or end at the end.")
-    ] = True,
-    lines: Annotated[
-        int | None,
-        typer.Option(
-            "--lines",
-            "-n",
-            min=0,
-            help="Begin so many lines before the end. 100 unless given; "
-            "all with --no-follow or --since.",
-        ),
-    ] = None,
-    event: Annotated[
-        list[str] | None, typer.Option(help="Only these events, such as 'order.*'; repeatable.")
-    ] = None,
+    path: _File = None,
+    unit: _Unit = "",
+    follow: _Follow = True,
+    lines: _Lines = None,
+    event: _Event = None,
     market: Annotated[str, typer.Option(help="Only what is about markets with this in it.")] = "",
     level: Annotated[str, typer.Option(help=f"At least: {', '.join(_LEVELS)}.")] = "debug",
     since: Annotated[str, typer.Option(help=f"From then on: {_TIME}")] = "",
     until: Annotated[str, typer.Option(help=f"Before then: {_TIME}")] = "",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Pass the lines through unchanged.")
-    ] = False,
+    as_json: _AsJson = False,
 ) -> None:
     """Show the log: one short line for each event, in New York time, repeats counted.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from mmbot.cli.place import Place
+from mmbot.cli.place import DaemonPlace
 from mmbot.cli.run import interceptor_for
 from mmbot.daemon import transport
 from mmbot.daemon.account_client import AccountClient
@@ -43,7 +43,7 @@ def write(
         ledger.close()
 
 
-def own_orders(place: Place) -> int | None:
+def own_orders(place: DaemonPlace) -> int | None:
     """Return how many own orders rest on the account; `None` if that cannot be known."""
     settings, signer = place.settings, place.signer
     if settings.mode == "paper":

@@ -19,7 +19,7 @@ from mmbot.config.loading import (
 from mmbot.config.origins import Setting, settings_with_origins
 from mmbot.config.problems import BadConfig, Problem
 from mmbot.config.quoting import LimitSettings, OrderSettings, QuotingSettings, Sides
-from mmbot.config.reloading import Reload, is_live, merged
+from mmbot.config.reloading import ReloadOutcome, is_live, merged
 from mmbot.config.reporting import AlertKind, AlertSettings, MetricsSettings
 from mmbot.config.schema import (
     CountsSettings,
@@ -58,7 +58,7 @@ __all__ = [
     "PaperSettings",
     "Problem",
     "QuotingSettings",
-    "Reload",
+    "ReloadOutcome",
     "Setting",
     "Settings",
     "Sides",

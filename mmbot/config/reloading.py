@@ -29,7 +29,7 @@ _LIVE: dict[str, _Live] = {
 }
 
 
-class Reload(msgspec.Struct, frozen=True):
+class ReloadOutcome(msgspec.Struct, frozen=True):
     """What a reload comes to.
 
     Attributes:
@@ -43,7 +43,7 @@ class Reload(msgspec.Struct, frozen=True):
     waits: tuple[Difference, ...]
 
 
-def merged(in_force: Settings, wanted: Settings) -> Reload:
+def merged(in_force: Settings, wanted: Settings) -> ReloadOutcome:
     """Return what to put in force where `wanted` is to follow `in_force`.
 
     The two may fit only together: a larger quote that needs a looser limit waits with it.
@@ -56,7 +56,7 @@ def merged(in_force: Settings, wanted: Settings) -> Reload:
             del live[key]
         settings = _with(in_force, live)
     waits = tuple(each for each in found if each.key not in live)
-    return Reload(settings or in_force, tuple(live.values()), waits)
+    return ReloadOutcome(settings or in_force, tuple(live.values()), waits)
 
 
 def is_live(change: Difference) -> bool:

@@ -109,19 +109,13 @@ class BotRunner:
         # The step that sent something is recorded after it was sent.
         records = LateRecords(self.capture.keep, asyncio.get_running_loop().call_soon)
         self.interceptor = RecordedInterceptor(interceptor, records)
+        jitter = random.Random(session)  # noqa: S311 (no secrecy)
         self.bot = RecordedBot(
-            settings,
-            venue.clock,
-            signer,
-            session,
-            random.Random(session),  # noqa: S311 (jitter, not secrecy)
-            keep=records,
-            versions=versions(),
+            settings, venue.clock, signer, session, jitter, keep=records, versions=versions()
         )
         self._driver = Driver(self.bot.handle, wall_clock, self._execute)
-        self.worker = CountsWorker(
-            venue.counts_url, directory, known(settings).forecasters, self._worker_done
-        )
+        forecasters = known(settings).forecasters
+        self.worker = CountsWorker(venue.counts_url, directory, forecasters, self._worker_done)
         rng = random.Random(f"stream {session}")  # noqa: S311 (jitter, not secrecy)
         self.stream = StreamClient(venue.ws_url, self, rng)
         self.heard: Callable[[str, Mapping[str, Any]], None] = lambda _name, _fields: None
@@ -131,12 +125,11 @@ class BotRunner:
         self.prepared, self.finished = asyncio.Event(), asyncio.Event()
         self.latency = Latency()
         self.no_counts: str = ""
-        self._ended = False
+        self._ended = self._clock_set = False
         self._tasks: asyncio.TaskGroup | None = None
         self._calls: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: Milliseconds = 0
-        self._clock_set = False
         # Lines of the log that wait until everything is sent.
         self._notes: list[Note] = []
 

@@ -22,7 +22,7 @@ from mmbot.daemon.endpoints import Venue
 from mmbot.errors import BadInput, Unavailable
 from mmbot.history import counts_fetch, listing
 from mmbot.history.doubts import Doubts
-from mmbot.history.fetch_plan import Job, held_of, take_listing, unfinished
+from mmbot.history.fetch_plan import MarketToFetch, held_of, take_listing, unfinished
 from mmbot.history.market_fetch import fetch_market
 from mmbot.history.pacing import MOST_ATTEMPTS, Pacer
 from mmbot.history.rows import Period
@@ -232,7 +232,7 @@ class HistoryClient:
     async def _work(
         self,
         rest: transport.RestClient,
-        jobs: deque[Job],
+        jobs: deque[MarketToFetch],
         cutoff: listing.Cutoff,
         periods: tuple[Period, ...],
     ) -> None:

@@ -111,7 +111,7 @@ class Reloader:
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self.asked.wait()
 
-    async def reload(self, *, tell_all: bool = True) -> config.Reload:
+    async def reload(self, *, tell_all: bool = True) -> config.ReloadOutcome:
         """Read the file and put in force what can be; return what came of it.
 
         Args:
@@ -124,7 +124,7 @@ class Reloader:
             with self._reloading():
                 return await self._reload(tell_all=tell_all)
 
-    async def _reload(self, *, tell_all: bool) -> config.Reload:
+    async def _reload(self, *, tell_all: bool) -> config.ReloadOutcome:
         self._read = await asyncio.to_thread(self._file.stamp)
         try:
             wanted = await asyncio.to_thread(self._file.load, self.settings)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from websockets.asyncio.client import ClientConnection
+from websockets.client import ClientProtocol
 from websockets.protocol import State
 
 # The frames that arrived together.
@@ -24,6 +25,7 @@ MOST_FRAME_BYTES: Final = 4 * 1024 * 1024
 _WHOLE_TEXT: Final = 0x81
 # Lengths that say how many bytes further on the length is.
 _MEDIUM, _LONG = 126, 127
+_MASKED: Final = -1
 # What the answer to the handshake ends with.
 _HEAD_ENDS = b"\r\n\r\n"
 
@@ -35,21 +37,24 @@ class StreamConnection(ClientConnection):
     what the library was left to put together, and ends with the connection.
     """
 
-    _receive: Receive | None = None
-    # Whether the library has been given whole frames only, so that the next byte begins one.
-    _between_frames = False
-    # The parts of a frame that is not whole yet, and how many bytes it lacks at least.
-    _parts: list[bytes]
-    _missing = 0
+    def __init__(self, protocol: ClientProtocol, **options: Any) -> None:
+        """Begin as the library does, which reads everything until `hand_over_to`."""
+        super().__init__(protocol, **options)
+        self._receive: Receive | None = None
+        # Whether nothing has come after the answer to the handshake, so that the next byte begins
+        # a frame.
+        self._only_shaken_hands = False
+        # The parts of a frame that is not whole yet, and how many bytes it lacks at least.
+        self._parts: list[bytes] = []
+        self._missing = 0
 
     def hand_over_to(self, receive: Receive) -> None:
-        """Hand messages over from now on, unless something has come that the library has begun."""
-        if self._between_frames:
+        """Hand messages over from now on, unless frames have come that the library has begun."""
+        if self._only_shaken_hands:
             self._receive = receive
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to read in small parts."""
-        self._parts = []
         super().connection_made(transport)
         self.transport.set_protocol(_Reader(self))
 
@@ -83,12 +88,17 @@ class StreamConnection(ClientConnection):
         messages: list[bytes] = []
         while True:
             start, end = _bounds(data, at, size)
-            if end > size or start < 0:
+            if end > size or start == _MASKED:
                 break
             if data[at] == _WHOLE_TEXT:
                 messages.append(data[start:end])
             else:
                 self._leave_to_library(data[at:end])
+                if self.protocol.state is not State.OPEN:
+                    # What comes after a close is no message, nor the beginning of one.
+                    self._leave_to_library(data[end:])
+                    at = start = end = size
+                    break
             at = end
         self._keep(data[at:], start, end - size)
         if messages:
@@ -96,7 +106,7 @@ class StreamConnection(ClientConnection):
 
     def _keep(self, rest: bytes, start: int, missing: int) -> None:
         """Keep the beginning of a frame; one that no server may send ends the connection."""
-        if start < 0 or missing > MOST_FRAME_BYTES:
+        if start == _MASKED or missing > MOST_FRAME_BYTES:
             self._receive = None
             self._leave_to_library(rest)
             return
@@ -105,7 +115,7 @@ class StreamConnection(ClientConnection):
             self._parts.append(rest)
 
     def _leave_to_library(self, data: bytes) -> None:
-        self._between_frames = data.endswith(_HEAD_ENDS)
+        self._only_shaken_hands = data.endswith(_HEAD_ENDS)
         self.data_received(data)
 
 
@@ -139,14 +149,14 @@ class _Reader(asyncio.BufferedProtocol):
 def _bounds(data: bytes, at: int, size: int) -> tuple[int, int]:
     """Return where the payload of the frame at `at` begins and ends, as far as that is known.
 
-    It begins at -1 if the frame is masked, which no server's is.
+    It begins at `_MASKED` if the frame is masked, which no server's may be.
     """
     start = at + 2
     if size < start:
         return start, start
     length = data[at + 1]
     if length > _LONG:
-        return -1, start
+        return _MASKED, start
     if length < _MEDIUM:
         return start, start + length
     start += 2 if length == _MEDIUM else 8

@@ -50,7 +50,7 @@ class Share(msgspec.Struct, frozen=True):
     pnl: Estimate
 
 
-class Row(msgspec.Struct, frozen=True):
+class ComparedWindow(msgspec.Struct, frozen=True):
     """The fills of one window with and without the guard, and what it adds to a seed's P&L."""
 
     with_guard: Share
@@ -64,7 +64,7 @@ class Comparison(msgspec.Struct, frozen=True):
     guard: str
     seeds: int
     weeks: int
-    rows: dict[str, Row]
+    rows: dict[str, ComparedWindow]
 
     @property
     def fills_kept(self) -> float | None:
@@ -105,10 +105,10 @@ def compare(guard: str, results: Iterable[SeedResult]) -> Comparison | None:
     return Comparison(guard, len(seeds), weeks, rows)
 
 
-def _row(with_guard: list[PnlTotals], without_guard: list[PnlTotals]) -> Row:
+def _row(with_guard: list[PnlTotals], without_guard: list[PnlTotals]) -> ComparedWindow:
     pairs = zip(with_guard, without_guard, strict=True)
     gains = [Money(one.pnl - other.pnl) for one, other in pairs]
-    return Row(_share(with_guard), _share(without_guard), _dollars(gains))
+    return ComparedWindow(_share(with_guard), _share(without_guard), _dollars(gains))
 
 
 def _share(by_seed: list[PnlTotals]) -> Share:

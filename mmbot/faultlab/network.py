@@ -69,7 +69,7 @@ class NetworkListener(Protocol):
         """Handle a frame."""
 
 
-class StreamConnection:
+class SimulatedStream:
     """One stream between the process and the venue; frames in order never overtake each other."""
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class Network:
         rng: random.Random,
     ) -> None:
         """Begin without a process."""
-        self.connection: StreamConnection | None = None
+        self.connection: SimulatedStream | None = None
         self._process: NetworkListener | None = None
         self._attached_at = scheduler.now
         self._scheduler = scheduler
@@ -129,10 +129,10 @@ class Network:
 
     def connect(self, headers: tuple[tuple[str, str], ...]) -> None:
         """Open a stream."""
-        connection = self.connection = StreamConnection()
+        connection = self.connection = SimulatedStream()
         self._scheduler.after(self._faults.latency(), partial(self._request, connection, headers))
 
-    def _request(self, connection: StreamConnection, headers: tuple[tuple[str, str], ...]) -> None:
+    def _request(self, connection: SimulatedStream, headers: tuple[tuple[str, str], ...]) -> None:
         if connection is not self.connection:
             return
         opened = self._venue.open_session(headers, self._scheduler.now)
@@ -140,7 +140,7 @@ class Network:
             connection.session = opened
         self._scheduler.after(self._faults.latency(), partial(self._opened, connection))
 
-    def _opened(self, connection: StreamConnection) -> None:
+    def _opened(self, connection: SimulatedStream) -> None:
         if connection is not self.connection or self._process is None:
             return
         if connection.session is None:
@@ -161,7 +161,7 @@ class Network:
             connection.last_arrival, partial(self._arrive_at_venue, connection, frame)
         )
 
-    def _arrive_at_venue(self, connection: StreamConnection, frame: bytes) -> None:
+    def _arrive_at_venue(self, connection: SimulatedStream, frame: bytes) -> None:
         session = connection.session
         if session is not None and not session.closed and not connection.dead:
             self._venue.receive(session, frame, self._scheduler.now)
@@ -176,7 +176,7 @@ class Network:
         while outbox:
             self._send_down(connection, outbox.popleft())
 
-    def _send_down(self, connection: StreamConnection, frame: bytes) -> None:
+    def _send_down(self, connection: SimulatedStream, frame: bytes) -> None:
         if connection.dead:
             return
         if self._faults.occurs("disconnect_in_burst"):
@@ -210,7 +210,7 @@ class Network:
             self._frames_in_flight += 1
             self._scheduler.at(at, partial(self._arrive_at_process, connection, frame))
 
-    def _arrive_at_process(self, connection: StreamConnection, frame: bytes) -> None:
+    def _arrive_at_process(self, connection: SimulatedStream, frame: bytes) -> None:
         self._frames_in_flight -= 1
         if connection is self.connection and connection.up and self._process is not None:
             self._scheduler.trace("down", frame)
@@ -256,7 +256,7 @@ class Network:
         if self.connection is not None:
             self._close(self.connection, _CLOSE_MS)
 
-    def _close(self, connection: StreamConnection, noticed_after: Milliseconds) -> None:
+    def _close(self, connection: SimulatedStream, noticed_after: Milliseconds) -> None:
         if connection.session is not None:
             self._venue.close_session(connection.session)
         connection.dead = True
@@ -270,7 +270,7 @@ class Network:
             delay = self._rng.randint(*_UNNOTICED_MS)
             self._scheduler.after(delay, partial(self._closed, connection))
 
-    def _closed(self, connection: StreamConnection) -> None:
+    def _closed(self, connection: SimulatedStream) -> None:
         if connection is not self.connection or not connection.up:
             return
         if connection.session is not None:

@@ -60,7 +60,7 @@ _TICK_MS: Milliseconds = 1_000
 _FIT_MS: Milliseconds = 40
 
 
-class Process:
+class SimulatedProcess:
     """One session of the bot, from its start to its end."""
 
     def __init__(self, environment: Environment, bot: Bot, session: str) -> None:

@@ -175,33 +175,23 @@ def build(
     chosen = known(settings)
     underlying, simulated = chosen.underlying, chosen.underlying.simulated
     history, fit, middle = _before(played[0], settings.forecast.method, chosen)
-    reach = rng.choice(_STRIKES_A_SIDE)
-    strikes = tuple(middle + step * simulated.strike_step for step in range(-reach, reach))
+    strikes = _strikes(middle, simulated.strike_step, rng)
     # A crowd that learns from the counts must not expect the noise of days to come.
     noise_until = played[0].monday - dt.timedelta(days=1) if behaviour.learn else dt.date.max
     expected, counts = _counts(played, rng, noise_until, underlying)
-    first_day = played[0].monday - dt.timedelta(days=_PAGE_DAYS)
-    draw = simulated.varied_release_time if behaviour.varied else simulated.release_time
-    planned = releases(first_day, played[-1].sunday, rng, underlying, draw)
+    planned = _planned(played, behaviour, underlying, rng)
     gate = settings.counts.earliest_release
     windows = played_windows(hours, played, planned, gate, underlying.settles)
     start = windows[0].start - MINUTE_MS
     clock = CalendarClock(start, start)
-    venue = SimulatedVenue(
-        _exchange_settings(settings, strikes, behaviour, rng, fees),
-        clock,
-        weeks=played[:1],
-        counts=counts,
-        releases=planned,
-        rng=random.Random(f"venue {seed}"),
-    )
+    listed = _exchange_settings(settings, strikes, behaviour, rng, fees)
+    venue = _venue(listed, clock, played, counts, planned, random.Random(f"venue {seed}"))
     key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(seed.encode()).digest())
     account = venue.exchange.add_member(Credential(_KEY, _USER, key.public_key()), cash=_BALANCE)
     least = simulated.errors[-1]
     learnt = PosteriorConsensus(expected, counts, _NOISE, least) if behaviour.learn else None
     venue.participants = WindowedCrowd(_crowd(seed, venue, behaviour.pace, learnt), windows)
-    for week in played[1:]:
-        _list_in_time(venue, week)
+    cached = _as_cached(planned, behaviour, rng)
     return Scenario(
         weeks=played,
         windows=windows,
@@ -212,15 +202,45 @@ def build(
         venue=venue,
         account=account,
         counterparty=venue.exchange.engine.open_account("counterparty", cash=Money(100 * _BALANCE)),
-        website=Website(
-            underlying, counts, counts, _as_cached(planned, behaviour, rng), clock, LABEL
-        ),
+        website=Website(underlying, counts, counts, cached, clock, LABEL),
         releases=planned,
         counts=counts,
         history=history,
         fit=fit,
         clock=clock,
     )
+
+
+def _venue(
+    settings: exchange_state.SimulatedExchangeSettings,
+    clock: CalendarClock,
+    played: tuple[Week, ...],
+    counts: Mapping[dt.date, int],
+    planned: tuple[Release, ...],
+    rng: random.Random,
+) -> SimulatedVenue:
+    """Return a venue on which the first week is listed, and the others will be in time."""
+    venue = SimulatedVenue(
+        settings, clock, weeks=played[:1], counts=counts, releases=planned, rng=rng
+    )
+    for week in played[1:]:
+        _list_in_time(venue, week)
+    return venue
+
+
+def _planned(
+    played: tuple[Week, ...], behaviour: CrowdBehaviour, underlying: Underlying, rng: random.Random
+) -> tuple[Release, ...]:
+    """Return when the counts of these weeks, and of the days before them, come out."""
+    simulated = underlying.simulated
+    first_day = played[0].monday - dt.timedelta(days=_PAGE_DAYS)
+    draw = simulated.varied_release_time if behaviour.varied else simulated.release_time
+    return releases(first_day, played[-1].sunday, rng, underlying, draw)
+
+
+def _strikes(middle: int, step: int, rng: random.Random) -> tuple[int, ...]:
+    reach = rng.choice(_STRIKES_A_SIDE)
+    return tuple(middle + number * step for number in range(-reach, reach))
 
 
 def _exchange_settings(

@@ -29,7 +29,7 @@ from mmbot.faultlab.in_memory_ledger import InMemoryLedger, ProcessDied
 from mmbot.faultlab.invariants import Auditor, InvariantBroken
 from mmbot.faultlab.network import Network
 from mmbot.faultlab.pnl_by_window import PnlByWindow, pnl_by_window
-from mmbot.faultlab.process import Process
+from mmbot.faultlab.process import SimulatedProcess
 from mmbot.faultlab.scenario import FREE_FOR_MAKERS, Tables, WindowedCrowd, build
 from mmbot.faultlab.scheduler import Scheduler
 from mmbot.trading.operator_events import Halted, Resumed
@@ -102,7 +102,7 @@ class World:
         self.auditor = Auditor(scenario, unjudged)
         self.venue = scenario.venue
         self.venue.fact_listeners.append(self.auditor.follow_facts)
-        self.process: Process | None = None
+        self.process: SimulatedProcess | None = None
         self.scheduler = Scheduler(scenario.clock.wall)
         self._rng = random.Random(f"world {seed}")
         self.network = Network(self.scheduler, scenario, self.faults, self.auditor, self._rng)
@@ -258,7 +258,7 @@ class World:
         session, scenario = f"{self._sessions}", self.scenario
         rng = random.Random(session)
         bot = self._begin(scenario.settings, scenario.clock, scenario.signer, session, rng)
-        self.process = Process(self._environment, bot, session)
+        self.process = SimulatedProcess(self._environment, bot, session)
         self.network.attach(self.process)
         self.process.start()
 

@@ -30,7 +30,7 @@ _BANDWIDTH = 0.9
 _TAIL_SHARE, _TAIL_FACTOR = 0.02, 2.0
 
 
-class PastWeeks(msgspec.Struct, frozen=True):
+class PastResiduals(msgspec.Struct, frozen=True):
     """The residuals of n past weeks, from the same origin that the present week is forecast from.
 
     Attributes:
@@ -95,10 +95,10 @@ class Conditioned(msgspec.Struct, frozen=True):
     reasons: Floats
 
 
-Conditioning = Callable[[PastWeeks, PresentWeek], Conditioned]
+Conditioning = Callable[[PastResiduals, PresentWeek], Conditioned]
 
 
-def equally_weighted(past: PastWeeks, present: PresentWeek) -> Conditioned:
+def equally_weighted(past: PastResiduals, present: PresentWeek) -> Conditioned:
     """Apply every past week's residual to the forecast, with equal weights.
 
     Few weeks say little of the tails. With n < `ENOUGH_WEEKS` a share 2 / (n + 1), the probability
@@ -123,7 +123,7 @@ def _widened(mixture: Mixture, share: float, factor: float) -> Mixture:
     )
 
 
-def reweighted(past: PastWeeks, present: PresentWeek) -> Conditioned:
+def reweighted(past: PastResiduals, present: PresentWeek) -> Conditioned:
     """Apply past weeks' residuals to the forecast, adjusted by regression and reweighted.
 
     This is regression-adjusted approximate Bayesian computation (Beaumont, Zhang and Balding,
@@ -147,7 +147,7 @@ def reweighted(past: PastWeeks, present: PresentWeek) -> Conditioned:
     return Conditioned(_smoothed(present.averages(residuals), weights), weights, reasons)
 
 
-def normal(past: PastWeeks, present: PresentWeek) -> Conditioned:
+def normal(past: PastResiduals, present: PresentWeek) -> Conditioned:
     """Take residual and published days as jointly normal, with moments weighted by recency.
 
     The residual's mean is its regression on the published days, its variance that of the winsorised
@@ -179,7 +179,7 @@ class _Published(msgspec.Struct, frozen=True):
     slopes: Floats
 
 
-def _published(past: PastWeeks, present: PresentWeek) -> _Published | None:
+def _published(past: PastResiduals, present: PresentWeek) -> _Published | None:
     """Return the published days' residuals, clipped, and the slopes; `None` without such days."""
     published = ~np.isnan(present.daily)
     if not published.any():
@@ -210,7 +210,7 @@ def _winsorised(residuals: Floats, trust: Floats) -> Floats:
     return clipped
 
 
-def _season(past: PastWeeks, present: PresentWeek) -> Floats:
+def _season(past: PastResiduals, present: PresentWeek) -> Floats:
     """Return the factor of season and class of each past week, shape (n,).
 
     A normal kernel of the days between the dates within a year, on a floor, times a factor that

@@ -11,7 +11,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from mmbot.forecast.conditioning import PastWeeks, PresentWeek
+from mmbot.forecast.conditioning import PastResiduals, PresentWeek
 from mmbot.forecast.history import Days, Floats
 
 _SHARE = 0.5
@@ -21,8 +21,8 @@ _LIMIT_DEVIATIONS = 2.5
 
 
 def corrected(
-    past: PastWeeks, present: PresentWeek, delay_days: int
-) -> tuple[PastWeeks, PresentWeek]:
+    past: PastResiduals, present: PresentWeek, delay_days: int
+) -> tuple[PastResiduals, PresentWeek]:
     """Correct the forecasts of the past weeks and of the present one, each by the errors before it.
 
     Args:
@@ -39,7 +39,7 @@ def corrected(
     )
 
 
-def _corrections(past: PastWeeks, mondays: Days, delay_days: int) -> Floats:
+def _corrections(past: PastResiduals, mondays: Days, delay_days: int) -> Floats:
     """Return the correction of each week of `mondays`, both of shape (m,)."""
     ages = mondays[:, None] - past.mondays
     known = ages >= delay_days

@@ -86,7 +86,7 @@ class Score(msgspec.Struct, frozen=True):
     pit: float
 
 
-class Difference(msgspec.Struct, frozen=True):
+class PairedDifference(msgspec.Struct, frozen=True):
     """A paired mean difference of the CRPS, in passengers, and its 90 % bootstrap interval."""
 
     mean: float
@@ -195,7 +195,7 @@ def difference(
     baseline: Sequence[ScoredForecast],
     days_published: int,
     rng: np.random.Generator,
-) -> Difference:
+) -> PairedDifference:
     """Return the mean CRPS at one origin less the baseline's, paired by week.
 
     The interval is from a circular block bootstrap with blocks of four weeks: Politis and Romano,
@@ -214,7 +214,7 @@ def difference(
     blocks = starts[:, :, None] + np.arange(_BLOCK_WEEKS)
     picks = blocks.reshape(_BOOTSTRAP_DRAWS, -1)[:, :n] % n
     low, high = np.quantile(paired[picks].mean(axis=1), [0.05, 0.95])
-    return Difference(float(paired.mean()), float(low), float(high))
+    return PairedDifference(float(paired.mean()), float(low), float(high))
 
 
 def recent_calibration(forecasts: Sequence[ScoredForecast]) -> dict[int, Calibration]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmbot.forecast.conditioning import Conditioned, PastWeeks, PresentWeek
+from mmbot.forecast.conditioning import Conditioned, PastResiduals, PresentWeek
 from mmbot.forecast.error_correction import corrected
 from mmbot.forecast.history import Floats, History
 from mmbot.forecast.methods import SEED, Method
@@ -19,7 +19,7 @@ _WEEKDAYS = np.arange(7)
 
 def distribution(
     method: Method,
-    past: PastWeeks,
+    past: PastResiduals,
     present: PresentWeek,
     ahead: int,
     *,
@@ -83,7 +83,7 @@ def hindcast(
 
 def past_residuals(
     bank: ResidualBank, history: History, origin: int, ahead: int, present: PresentWeek
-) -> PastWeeks:
+) -> PastResiduals:
     """Return the residuals of the weeks that had ended by the origin.
 
     They are of forecasts from the same origin in their own weeks, and of the same open days. Where
@@ -105,7 +105,7 @@ def past_residuals(
     remainder = _log_sum(actual[:, present.open]) - _log_sum(predicted[:, present.open])
     daily = actual - before_week
     usable = np.isfinite(remainder) & np.isfinite(daily).all(axis=1) & (targets + 7 <= origin)
-    return PastWeeks(targets[usable], remainder[usable], daily[usable])
+    return PastResiduals(targets[usable], remainder[usable], daily[usable])
 
 
 def leading_days(history: History, monday: int) -> int:

@@ -17,7 +17,7 @@ from mmbot.underlying.calendar import Week
 NOT_FETCHED = "not fetched yet"
 
 
-class Job(msgspec.Struct, frozen=True):
+class MarketToFetch(msgspec.Struct, frozen=True):
     """A market to fetch."""
 
     market: MarketRecord
@@ -54,7 +54,7 @@ def take_listing(
     weeks: Collection[Week],
     listing: Listing,
     periods: tuple[Period, ...],
-) -> list[Job]:
+) -> list[MarketToFetch]:
     """Keep what is listed, note in the manifests what is missing, and return what to fetch.
 
     Args:
@@ -65,12 +65,12 @@ def take_listing(
         periods: The candles that are wanted.
     """
     store.put_listing(series, listing.events, listing.markets)
-    jobs: list[Job] = []
+    jobs: list[MarketToFetch] = []
     for event in sorted({week.event_ticker(series) for week in weeks}):
         markets = [market for market in listing.markets if market.event_ticker == event]
         held = store.manifest(event)
         wanted = list(_wanted(store, held, markets, periods))
-        jobs += [Job(market, market.ticker in listing.archived) for market in wanted]
+        jobs += [MarketToFetch(market, market.ticker in listing.archived) for market in wanted]
         noted = held.markets | {
             market.ticker: held.markets.get(market.ticker, MarketEntry(missing=(NOT_FETCHED,)))
             for market in markets

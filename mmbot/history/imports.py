@@ -318,7 +318,7 @@ def _parquet_cells(path: Path, kind: str) -> Iterator[tuple[str, Cells]]:
         _require(path, kind, names)
         for number, row in enumerate(rows, 1):
             yield f"{path}, row {number}", dict(zip(names, row, strict=True))
-    except parquet.Unreadable as error:
+    except parquet.UnreadableFile as error:
         raise BadInput(str(error)) from None
 
 

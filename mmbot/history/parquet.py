@@ -26,7 +26,7 @@ _PART = ".part"
 _NUMPY = {"BIGINT": "int64", "BOOLEAN": "bool", "DATE": "datetime64[us]"}
 
 
-class Unreadable(Exception):
+class UnreadableFile(Exception):
     """A file is not what its table says; the message is a clause for the user."""
 
 
@@ -123,11 +123,11 @@ def read(table: Table[_R], paths: Sequence[Path], *, where: str = "") -> Iterato
                 for row in rows:
                     yield kind(*row)
     except _duckdb_error() as error:
-        raise Unreadable(f"{paths[0]} cannot be read: {_first_line(error)}") from None
+        raise UnreadableFile(f"{paths[0]} cannot be read: {_first_line(error)}") from None
 
 
 def check_schema(table: Table[Any], path: Path) -> None:
-    """Raise `Unreadable` unless a file is of the table."""
+    """Raise `UnreadableFile` unless a file is of the table."""
     try:
         with connect() as database:
             held = database.execute(
@@ -137,15 +137,15 @@ def check_schema(table: Table[Any], path: Path) -> None:
                 f"DESCRIBE SELECT * FROM read_parquet({_quoted(path)})"
             ).fetchall()
     except _duckdb_error() as error:
-        raise Unreadable(f"{path} cannot be read: {_first_line(error)}") from None
+        raise UnreadableFile(f"{path} cannot be read: {_first_line(error)}") from None
     schema = bytes(held[0][0]).decode(errors="replace") if held else "nothing"
     if schema != table.schema:
-        raise Unreadable(f"{path} says that it is {schema[:40]!r}, not {table.schema!r}")
+        raise UnreadableFile(f"{path} says that it is {schema[:40]!r}, not {table.schema!r}")
     found = [(name, kind) for name, kind, *_ in described]
     wanted = [(column.name, column.sql) for column in table.columns]
     if found != wanted:
         odd = next(pair for pair in (*found, *wanted) if pair not in wanted or pair not in found)
-        raise Unreadable(f"{path} has not the columns of {table.schema!r}: {' '.join(odd)}")
+        raise UnreadableFile(f"{path} has not the columns of {table.schema!r}: {' '.join(odd)}")
 
 
 def texts(path: Path) -> Iterator[tuple[str, ...]]:
@@ -162,7 +162,7 @@ def texts(path: Path) -> Iterator[tuple[str, ...]]:
                 for row in rows:
                     yield tuple("" if cell is None else _as_text(cell) for cell in row)
     except _duckdb_error() as error:
-        raise Unreadable(f"{path} cannot be read: {_first_line(error)}") from None
+        raise UnreadableFile(f"{path} cannot be read: {_first_line(error)}") from None
 
 
 def _as_text(cell: object) -> str:

@@ -102,11 +102,6 @@ class Candle(Row, frozen=True):
     open_interest: Annotated[Count | None, Means("contracts open at its end in 0.01 contract")]
 
     @property
-    def start_ms(self) -> Milliseconds:
-        """Its first instant."""
-        return self.end_ms - self.period_minutes * 60_000
-
-    @property
     def opened(self) -> Top:
         """The top of the book at its start."""
         return top_of(self.bid_open, self.ask_open)

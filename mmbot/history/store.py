@@ -190,7 +190,7 @@ class HistoryStore:
             return ()
         try:
             return tuple(parquet.read(table, [path]))
-        except parquet.Unreadable as error:
+        except parquet.UnreadableFile as error:
             raise _damaged(error) from None
 
     def _stream(self, table: Table[_R], event_ticker: str, where: str = "") -> Iterator[_R]:
@@ -201,7 +201,7 @@ class HistoryStore:
             # Each file is sorted: to sort them all at once would have all of them in memory.
             files = (parquet.read(table, [path], where=where) for path in there)
             yield from heapq.merge(*files, key=attrgetter(table.sorted_by[0]))
-        except parquet.Unreadable as error:
+        except parquet.UnreadableFile as error:
             raise _damaged(error) from None
 
     def _week(self, event_ticker: str) -> Path:
@@ -345,5 +345,5 @@ def _checked(ticker: str) -> str:
     return ticker
 
 
-def _damaged(error: parquet.Unreadable) -> BadInput:
+def _damaged(error: parquet.UnreadableFile) -> BadInput:
     return BadInput(f"{error}; `mmbot history verify` tells what is damaged")

@@ -128,7 +128,7 @@ def _table(
                 return
             keys.add(key)
             last = order
-    except parquet.Unreadable as error:
+    except parquet.UnreadableFile as error:
         yield Problem(str(path), str(error))
         return
     if rows is not None and found != rows:

@@ -61,7 +61,12 @@ class Feed:
     def __init__(
         self, series: str, silence_ms: Milliseconds = USUAL_INTERVALS.books_silent_ms
     ) -> None:
-        """Begin unconnected; a channel of books is probed once it is silent for `silence_ms`."""
+        """Begin unconnected.
+
+        Args:
+            series: Whose markets are ours; what is told of others is passed over.
+            silence_ms: After how long a silence the channel of the books is probed.
+        """
         self._prefix = f"{series}-"
         self.unknown_words = VocabularyMonitor(vocabulary.STREAM)
         # When the last frame was sent, by the exchange's clock.
@@ -132,7 +137,11 @@ class Feed:
         return BookChanged(ticker, SIDES[change.side], price, count)
 
     def received(self, data: bytes | str, now: Milliseconds) -> FeedStep:
-        """Handle one frame."""
+        """Handle one frame: a message of any channel, or the answer to a subscription.
+
+        What cannot be read is told in the step and raises nothing; frames of a connection that was
+        given up change nothing.
+        """
         step = self._subscriptions.begin(now)
         if not self._subscriptions.connected:
             return step
@@ -279,16 +288,15 @@ class Feed:
             return
         if len(self._doubted) < _MOST_DOUBTED:
             self._doubted[channel, frame.type] = now
-        match channel:
-            case "orderbook_delta":
-                subscriptions.distrust_books("a message of unknown type")
-                subscriptions.request_snapshots(subscriptions.book_tickers)
-            case "market_lifecycle_v2":
-                subscriptions.step.listing_stale = True
-            case "order_group_updates":
-                subscriptions.give_up("an order group update of unknown type")
-            case _:
-                subscriptions.step.events.append(FillUnreadable("", f"message {frame.type}"[:200]))
+        if channel == BOOKS:
+            subscriptions.distrust_books("a message of unknown type")
+            subscriptions.request_snapshots(subscriptions.book_tickers)
+        elif channel == LIFECYCLE:
+            subscriptions.step.listing_stale = True
+        elif channel == GROUPS:
+            subscriptions.give_up("an order group update of unknown type")
+        else:
+            subscriptions.step.events.append(FillUnreadable("", f"message {frame.type}"[:200]))
 
     def _fill(self, frame: wire.Frame) -> None:
         self._own_heard = self._subscriptions.now

@@ -30,7 +30,6 @@ LONGEST_VALUE = 16_384
 # The environment variable that names a file for what of the log is not in `mmbot.log_events`.
 OBJECTIONS = "MMBOT_LOG_OBJECTIONS"
 
-_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _OPTIONS = orjson.OPT_NON_STR_KEYS
 
 # The last lines of this process, for whoever looks at the dashboard.
@@ -40,7 +39,15 @@ _writer: LogWriter | None = None
 
 
 def configure(level: LogLevel, descriptor: int = STANDARD_ERROR) -> LogWriter:
-    """Send every log line of this process, and whatever is written to standard error, there."""
+    """Send every log line of this process, and whatever is written to standard error, there.
+
+    Args:
+        level: The least important lines that are written.
+        descriptor: Where to: JSON lines, or colours if it is a terminal.
+
+    Returns:
+        What writes them; whoever ends the process at once flushes it first.
+    """
     global _writer  # noqa: PLW0603 (a process has one log)
     renderer: Callable[..., str | bytes]
     if os.isatty(descriptor):
@@ -60,7 +67,9 @@ def configure(level: LogLevel, descriptor: int = STANDARD_ERROR) -> LogWriter:
     _writer = writer = LogWriter(descriptor, lambda lines: _dropped_line(processors, lines))
     structlog.configure(
         processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
         logger_factory=lambda *_args: _QueuedLogger(writer),
         cache_logger_on_first_use=True,
     )
@@ -78,15 +87,19 @@ def dropped() -> int:
 
 
 class _QueuedLogger:
-    """What structlog hands its lines to."""
+    """What structlog hands its lines to, in place of its own loggers, which wait for the reader."""
 
     def __init__(self, writer: LogWriter) -> None:
         self._writer = writer
 
+    def __repr__(self) -> str:
+        return f"<_QueuedLogger(writer={self._writer!r})>"
+
     def msg(self, line: str | bytes) -> None:
+        """Queue a line."""
         self._writer.put(_encoded(line))
 
-    debug = info = warning = error = exception = critical = msg
+    debug = info = warning = error = exception = msg
 
 
 class _LibraryHandler(logging.Handler):

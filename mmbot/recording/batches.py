@@ -30,7 +30,7 @@ _HEAD_SIZE = _HEAD.size + _CHECK.size
 _LEVEL = 6
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """A binary file; it returns fewer bytes than requested only at its end."""
 
     def read(self, size: int, /) -> bytes:
@@ -50,7 +50,7 @@ class Packer:
         return head + _CHECK.pack(zlib.crc32(head)) + body
 
 
-def unpack(source: Source) -> Iterator[bytes]:
+def unpack(source: ByteSource) -> Iterator[bytes]:
     """Return the messages in a file, up to a torn tail if it has one; `records.split` reads them.
 
     Raises:
@@ -76,7 +76,7 @@ def unpack(source: Source) -> Iterator[bytes]:
         at += len(head) + len(body)
 
 
-def _body(source: Source, head: bytes, at: int) -> bytes | None:
+def _body(source: ByteSource, head: bytes, at: int) -> bytes | None:
     """Return the body that belongs to a head, or `None` where the file ends within it."""
     front = head[: _HEAD.size]
     length, checksum = _HEAD.unpack(front)
@@ -90,7 +90,7 @@ def _body(source: Source, head: bytes, at: int) -> bytes | None:
     return body
 
 
-def _only_zeros(source: Source) -> bool:
+def _only_zeros(source: ByteSource) -> bool:
     while block := source.read(65_536):
         if any(block):
             return False

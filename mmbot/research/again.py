@@ -22,7 +22,7 @@ from mmbot.underlying.calendar import CalendarClock
 from mmbot.units import Milliseconds
 
 
-class Ledger(Protocol):
+class RetradeLedger(Protocol):
     """Keeps what the new bot records, from one session to the next."""
 
     def write(self, record: driver.Record, /) -> None:
@@ -45,7 +45,7 @@ Fit: TypeAlias = Callable[[FitForecast], Predictor]
 
 
 def process_event(
-    what: EventsHeld | EventOccurred, ledger: Ledger | None, *, follows: bool
+    what: EventsHeld | EventOccurred, ledger: RetradeLedger | None, *, follows: bool
 ) -> BotInput | None:
     """Return what an event of the process on record is for the new bot; `None` for nothing.
 

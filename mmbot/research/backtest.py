@@ -21,7 +21,7 @@ import msgspec
 from mmbot.config import ForecastSettings, Settings
 from mmbot.exchange.fees import FeeSchedule, rounded_fee
 from mmbot.forecast.belief import Belief
-from mmbot.research.candles import Candle, HistoricalMarket, HistoricalWeek
+from mmbot.research.candles import DailyCandle, HistoricalMarket, HistoricalWeek
 from mmbot.research.replayed_week import ReplayedWeek
 from mmbot.trading.book import Top
 from mmbot.trading.commands import Command, Place
@@ -86,7 +86,7 @@ class BeliefSource(Protocol):
         ...
 
 
-class Trade(msgspec.Struct, frozen=True):
+class TradeOutcome(msgspec.Struct, frozen=True):
     """A fill and its outcome; prices are of YES, money is per fill in 1e-6 dollar.
 
     Attributes:
@@ -170,7 +170,7 @@ class WeekResult(msgspec.Struct, frozen=True):
     """
 
     week: str
-    trades: tuple[Trade, ...]
+    trades: tuple[TradeOutcome, ...]
     predictions: tuple[MarketPrediction, ...]
     rule: Rule = "daily candles"
     replayed: ReplayedWeek | None = None
@@ -188,7 +188,7 @@ class _QuotingTime(msgspec.Struct, frozen=True):
 def play_week(strategy: Strategy, real: HistoricalWeek, believe: BeliefSource) -> WeekResult:
     """Return what `strategy` would have traded in a week, day by day."""
     market = _BacktestExchange(strategy, real)
-    trades: list[Trade] = []
+    trades: list[TradeOutcome] = []
     predictions: list[MarketPrediction] = []
     times = list(_quoting_times(strategy, real))
     forecast = strategy.settings.forecast
@@ -300,7 +300,7 @@ class _BacktestExchange:
                 market.payout == ONE_DOLLAR,
             )
 
-    def fill(self, quoting_time: _QuotingTime, places: list[Place]) -> list[Trade]:
+    def fill(self, quoting_time: _QuotingTime, places: list[Place]) -> list[TradeOutcome]:
         """Let the day pass: fill the orders by its candles, and end them all."""
         for number, place in enumerate(places):
             self._handle(
@@ -308,7 +308,7 @@ class _BacktestExchange:
             )
         # With the stream lost, fills bring no new orders on the same day.
         self._handle(StreamLost())
-        trades: list[Trade] = []
+        trades: list[TradeOutcome] = []
         left: dict[str, Count] = {}
         for number, place in enumerate(places):
             market = next(each for each in self._real.markets if each.ticker == place.ticker)
@@ -329,8 +329,8 @@ class _BacktestExchange:
 
     def _trade(
         self, quoting_time: _QuotingTime, market: HistoricalMarket, place: Place, filled: Count
-    ) -> Trade:
-        return Trade(
+    ) -> TradeOutcome:
+        return TradeOutcome(
             week=self._real.ticker,
             days_published=self._event_state.days_published,
             ticker=market.ticker,
@@ -373,7 +373,7 @@ class _BacktestExchange:
         self._handle(OrderReported(ended, queried=True))
 
 
-def _goes_through(place: Place, candle: Candle, *, only_last: bool) -> bool:
+def _goes_through(place: Place, candle: DailyCandle, *, only_last: bool) -> bool:
     low, high = (candle.last, candle.last) if only_last else (candle.low, candle.high)
     if not candle.volume or low is None or high is None:
         return False

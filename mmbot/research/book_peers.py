@@ -81,11 +81,9 @@ def _nautilus(snapshots: Sequence[bytes]) -> ToTop:
         ticker = snapshot.msg.market_ticker
         instrument = identifiers.InstrumentId.from_str(f"{ticker.replace('.', '-')}.KALSHI")
         books[ticker] = instrument, book.OrderBook(instrument, enums.BookType.L2_MBP)
-        for side, levels in (
-            ("yes", snapshot.msg.yes_dollars_fp),
-            ("no", snapshot.msg.no_dollars_fp),
-        ):
-            for price, count in levels:
+        levels = {"yes": snapshot.msg.yes_dollars_fp, "no": snapshot.msg.no_dollars_fp}
+        for side, held in levels.items():
+            for price, count in held:
                 set_level(ticker, side, price, float(count), snapshot.seq, 0)
 
     def to_top(frame: bytes) -> object:

@@ -37,7 +37,7 @@ _CANDLE_COLUMNS = (
 _PAYOUTS = {"yes": ONE_DOLLAR, "no": Price(0)}
 
 
-class Candle(msgspec.Struct, frozen=True):
+class DailyCandle(msgspec.Struct, frozen=True):
     """One market's day: first and last top of book, and its trades.
 
     `low`, `high` and `last` are prices of trades, `None` without trades.
@@ -57,7 +57,7 @@ class HistoricalMarket(msgspec.Struct, frozen=True):
     ticker: str
     strike: int
     payout: Price
-    candles: Mapping[dt.date, Candle]
+    candles: Mapping[dt.date, DailyCandle]
 
     def closed_before(self, day: dt.date) -> Top:
         """Return the top of book at the end of the last candle before `day`."""
@@ -114,8 +114,8 @@ def _week(event: str, markets: list[HistoricalMarket], source: str) -> Historica
     return HistoricalWeek(event, week, tuple(sorted(markets, key=lambda market: market.strike)))
 
 
-def _read_candles(path: Path) -> dict[str, dict[dt.date, Candle]]:
-    days: dict[str, dict[dt.date, Candle]] = {}
+def _read_candles(path: Path) -> dict[str, dict[dt.date, DailyCandle]]:
+    days: dict[str, dict[dt.date, DailyCandle]] = {}
     for where, row in _rows(path, _CANDLE_COLUMNS):
         try:
             ended = dt.datetime.fromtimestamp(int(row["end_period_ts"]), EASTERN)
@@ -127,8 +127,8 @@ def _read_candles(path: Path) -> dict[str, dict[dt.date, Candle]]:
     return days
 
 
-def _candle(row: dict[str, str]) -> Candle:
-    return Candle(
+def _candle(row: dict[str, str]) -> DailyCandle:
+    return DailyCandle(
         opened=_top(row["yes_bid_open"], row["yes_ask_open"]),
         closed=_top(row["yes_bid_close"], row["yes_ask_close"]),
         low=_price(row["price_low"]),

@@ -31,7 +31,7 @@ MOST_SETTINGS = 10_000
 Changes = dict[str, object]
 
 
-class Market(Protocol):
+class TriedMarket(Protocol):
     """What settings are tried on, in parts that can be traded one without the other."""
 
     def __len__(self) -> int:
@@ -60,7 +60,7 @@ class Sweep(msgspec.Struct, frozen=True):
     """What every trial shares: the settings that are changed, and the market."""
 
     settings: Settings
-    market: Market
+    market: TriedMarket
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -124,7 +124,7 @@ def grid(choices: Mapping[str, Sequence[object]]) -> list[Changes]:
     ]
 
 
-def pieces(market: Market, changes: Sequence[Changes]) -> list[Piece]:
+def pieces(market: TriedMarket, changes: Sequence[Changes]) -> list[Piece]:
     """Return all pieces of work, part after part: what is fitted for a week serves every trial."""
     return [Piece(each, part) for part in range(len(market)) for each in changes]
 

@@ -16,20 +16,19 @@ from mmbot.bot.outputs import FitForecast
 from mmbot.errors import BadInput
 from mmbot.forecast.belief import Belief
 from mmbot.forecast.fitting import Predictor
-from mmbot.history.rows import Candle as StoredCandle
-from mmbot.history.rows import Period
+from mmbot.history.rows import Candle, Period
 from mmbot.history.store import HistoryStore
 from mmbot.history.weeks import PastWeek, load_week, stream
 from mmbot.research.backtest import (
     MarketPrediction,
     Rule,
     Strategy,
-    Trade,
+    TradeOutcome,
     WeekResult,
     play_week,
 )
 from mmbot.research.cached_beliefs import FormedBeliefs
-from mmbot.research.candles import Candle, HistoricalMarket, HistoricalWeek
+from mmbot.research.candles import DailyCandle, HistoricalMarket, HistoricalWeek
 from mmbot.research.past_exchange import stated_fees
 from mmbot.research.replayed_week import (
     FillRules,
@@ -107,7 +106,7 @@ def _to_replay(
 
 
 def _by_days(store: HistoryStore, past: PastWeek) -> HistoricalWeek:
-    days: dict[str, dict[dt.date, Candle]] = {}
+    days: dict[str, dict[dt.date, DailyCandle]] = {}
     for row in store.candles(past.event.event_ticker, 1440):
         last = past.clock.at(row.end_ms) - dt.timedelta(seconds=1)
         days.setdefault(row.ticker, {})[last.date()] = _of_a_day(row)
@@ -123,13 +122,13 @@ def _by_days(store: HistoryStore, past: PastWeek) -> HistoricalWeek:
     )
 
 
-def _of_a_day(row: StoredCandle) -> Candle:
-    return Candle(
+def _of_a_day(row: Candle) -> DailyCandle:
+    return DailyCandle(
         row.opened, row.closed, row.price_low, row.price_high, row.price_close, row.volume
     )
 
 
-class Forecasters:
+class WeeklyForecasters:
     """Fits each forecast once a week."""
 
     def __init__(self, fit: PredictorSource) -> None:
@@ -162,7 +161,7 @@ class PastMarket:
         by_trades = {week.past.week: week for week in weeks.by_trades}
         by_candles = {week.week: week for week in weeks.by_candles}
         self._weeks = [week for _, week in sorted((by_trades | by_candles).items())]
-        self._fit = Forecasters(fit)
+        self._fit = WeeklyForecasters(fit)
         self._believe = FormedBeliefs(counts, self._fit)
         self._rules = rules
 
@@ -232,7 +231,7 @@ def result_of(replayed: ReplayedWeek, rule: Rule = "trades") -> WeekResult:
     """Return a week that the whole bot traded as the other backtest's results are."""
     payouts = {market.ticker: market.payout for market in replayed.markets}
     trades = tuple(
-        Trade(
+        TradeOutcome(
             week=replayed.event,
             days_published=each.days_published,
             ticker=each.fill.ticker,

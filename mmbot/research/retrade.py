@@ -32,7 +32,7 @@ from mmbot.recording.outside import (
 )
 from mmbot.recording.records import FrameRecord, Record, SessionRecord
 from mmbot.recording.replay import beginning
-from mmbot.research.again import Fit, Ledger, SessionSummary
+from mmbot.research.again import Fit, RetradeLedger, SessionSummary
 from mmbot.research.traded_again import TradedSession
 from mmbot.research.unguarded import UNGUARDED_INTERVALS, unguarded
 from mmbot.research.week_path import PathKeeper
@@ -43,7 +43,7 @@ from mmbot.trading.values import USUAL_INTERVALS
 def retrade(
     recorded: Iterable[Record],
     settings: Settings | None,
-    ledger: Ledger,
+    ledger: RetradeLedger,
     fit: Fit,
     *,
     is_first: bool,

@@ -38,7 +38,7 @@ from mmbot.recording.outside import (
 )
 from mmbot.recording.records import FitRecord, Record, SessionRecord
 from mmbot.recording.replay import Unsigning
-from mmbot.research.again import Fit, Ledger, SessionSummary, mids_of, process_event
+from mmbot.research.again import Fit, RetradeLedger, SessionSummary, mids_of, process_event
 from mmbot.research.real_account import WithoutAccount
 from mmbot.research.recorded_beliefs import RecordedBeliefs
 from mmbot.research.recorded_market import (
@@ -79,7 +79,7 @@ class TradedSession:
         begun: SessionRecord,
         paper: PaperBegan,
         settings: Settings,
-        ledger: Ledger,
+        ledger: RetradeLedger,
         fit: Fit | None,
         *,
         is_first: bool,
@@ -112,9 +112,8 @@ class TradedSession:
         self._patience: Milliseconds = round(settings.orders.answer_timeout_seconds * 1000)
         self._account = WithoutAccount() if real_orders else None
         self._paper = PaperTrading(paper)
-        self._asked = RecordedRequests()
-        self._readings = RecordedReadings()
-        self._stream = RecordedStream()
+        self._asked, self._readings = RecordedRequests(), RecordedReadings()
+        self._stream, self._pages = RecordedStream(), RecordedPages()
         self._now: Milliseconds = 0
         # When the inputs of the step were handled on record.
         self._times: deque[Milliseconds] = deque()
@@ -124,7 +123,6 @@ class TradedSession:
         self._commands: list[bytes] = []
         self._books: Books = {}
         self._connected = self._reconnecting = False
-        self._pages = RecordedPages()
         self._fit_wanted: FitForecast | None = None
 
     @property

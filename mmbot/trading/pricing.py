@@ -95,9 +95,7 @@ def price_event(
     full = quoting.size_at(days_published) / ONE_CONTRACT / quoting.kelly_fraction
     likely = (above >= quoting.minimum_fair) & (above <= quoting.maximum_fair)
     most = np.where(likely & ~unpriced, full, 0.0)
-    lowest = floor_price(quoting.lowest_bid)
-    high = [floor_price(value) >= lowest for value in yes.tolist()]
-    yes_most = most * high * [quoting.bids_yes(p) for p in pooled.above]
+    yes_most = most * _high(yes, quoting) * [quoting.bids_yes(p) for p in pooled.above]
     no_most = most * [quoting.bids_no(p) for p in pooled.above]
     yes_sizes = kelly_sizes(cells, wealth, yes_costs, yes_most)
     # With the cells in descending order, NO is what YES is with them in ascending order.
@@ -116,6 +114,12 @@ def price_event(
             no_edges.tolist(),
         )
     )
+
+
+def _high(prices: _Floats, quoting: QuotingSettings) -> list[bool]:
+    """Return which of the prices are high enough for YES to be bid for."""
+    lowest = floor_price(quoting.lowest_bid)
+    return [floor_price(value) >= lowest for value in prices.tolist()]
 
 
 def _prices(costs: _Floats, fee: MakerFee) -> _Floats:

@@ -46,10 +46,6 @@ class Quotes(msgspec.Struct, frozen=True):
     ask: Quote | None = None
     gate: Gate | None = None
 
-    def on(self, side: Side) -> Quote | None:
-        """Return one side."""
-        return self.bid if side == "bid" else self.ask
-
 
 class _Room(msgspec.Struct, frozen=True):
     """The largest order that may rest on one side, and the size of a new quote there."""

@@ -182,7 +182,22 @@ def test_on_the_real_weeks_the_pool_scores_no_worse_than_the_market(
     scored = [score for score in found["brier"].values() if score["n"]]
     assert len(scored) >= 4
     assert all(score["pooled"] <= score["mid"] for score in scored)
-    assert found["strategies"]["mmbot"]["pnl_per_contract"] > 0
+    earned = found["strategies"]["mmbot"]
+    assert earned["pnl_per_contract"] > 0
+    readme = " ".join(Path("README.md").read_text(encoding="utf-8").split())
+    assert f"made {earned['pnl']:.2f} dollars in {earned['fills']} fills" in readme
+
+    margins = tmp_path / "margins.csv"
+    ends = ("--set", "quoting.margin=[0.03,0.25]", "--output", margins)
+    assert sweep(monkeypatch, real, cache, *ends) == 0
+    with margins.open() as file:
+        rows = {row["quoting.margin"]: row for row in csv.DictReader(file)}
+    low, high = (
+        100 * float(rows[end]["pnl"]) / float(rows[end]["contracts"]) for end in ("0.03", "0.25")
+    )
+    page = " ".join(Path("docs/config.md").read_text(encoding="utf-8").split())
+    fills = f"in {rows['0.03']['fills']} to {rows['0.25']['fills']} fills"
+    assert f"made {low:.1f} to {high:.1f} cents a contract {fills}" in page
 
 
 def sweep(

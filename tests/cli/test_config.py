@@ -348,6 +348,14 @@ def test_init_never_writes_over_a_file(invoke: Mmbot, tmp_path: Path) -> None:
         (("--key-path", "nowhere.pem"), "cannot read the private key"),
         (("--event-loss-dollars", "none"), "limits.event_loss_dollars"),
         (("--set", "quoting.contracts=1000"), "quoting.contracts (1000) is above"),
+        (("--set", "underlying.name=jobs"), "choose from tsa, ferries"),
+        (
+            (
+                *("--set", "underlying.name=ferries", "--set", "exchange.series=KXFERRYW"),
+                *("--set", "forecast.method=boosted"),
+            ),
+            "forecast.method is 'boosted', which does not know ferries; choose from pool",
+        ),
     ],
 )
 def test_an_answer_that_cannot_be_used_writes_nothing(

@@ -25,7 +25,7 @@ def outcome(in_force: config.Settings, wanted: config.Settings) -> tuple[list[st
 
 
 def test_the_same_settings_change_nothing() -> None:
-    assert config.merged(START, config.parse("", "x")) == config.Reload(START, (), ())
+    assert config.merged(START, config.parse("", "x")) == config.ReloadOutcome(START, (), ())
 
 
 @pytest.mark.parametrize(

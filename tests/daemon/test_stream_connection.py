@@ -130,6 +130,13 @@ async def test_a_frame_that_no_server_may_send_ends_the_connection(damaged: byte
     assert rest == []
 
 
+async def test_nothing_that_comes_after_a_close_is_a_message() -> None:
+    close = b"\x88\x02" + (1000).to_bytes(2, "big")
+    handed, rest = await heard(raw(text(b"last") + close + text(b"too late") + b"\x81"))
+    assert handed == [b"last"]
+    assert rest == []
+
+
 async def test_what_came_before_there_was_a_receiver_is_the_library_s() -> None:
     async def serving(connection: ServerConnection) -> None:
         await connection.send("early")

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from mmbot.faultlab.faults import named
-from mmbot.faultlab.process import Process
+from mmbot.faultlab.process import SimulatedProcess
 from mmbot.faultlab.scenario import weeks
 from mmbot.faultlab.world import World
 from mmbot.trading.commands import Note
@@ -83,10 +83,10 @@ def played(
     """Play a week; return it, and what its log gives."""
     lines: list[bytes] = []
 
-    def write(process: Process, note: Note) -> None:
+    def write(process: SimulatedProcess, note: Note) -> None:
         lines.append(orjson.dumps({"event": note.name, **note.fields}))
 
-    monkeypatch.setattr(Process, "log", write)
+    monkeypatch.setattr(SimulatedProcess, "log", write)
     world = World(str(seed), weeks(1), faults)
     result = world.run()
     assert result.what == ""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmbot.forecast.conditioning import (
-    PastWeeks,
+    PastResiduals,
     PresentWeek,
     equally_weighted,
     normal,
@@ -17,12 +17,12 @@ MONDAY = dt.date(2026, 3, 2).toordinal()
 EXPECTED = np.full(7, 14.7)
 
 
-def past(n: int, link: float = 0.0, seed: int = 0) -> PastWeeks:
+def past(n: int, link: float = 0.0, seed: int = 0) -> PastResiduals:
     """Weeks whose remainder follows their Monday's surprise by `link`."""
     rng = np.random.default_rng(seed)
     daily = rng.normal(0, 0.03, (n, 7))
     remainder = link * daily[:, 0] + rng.normal(0, 0.005, n)
-    return PastWeeks(MONDAY - 7 * np.arange(n, 0, -1), remainder, daily)
+    return PastResiduals(MONDAY - 7 * np.arange(n, 0, -1), remainder, daily)
 
 
 def present(*surprises: float) -> PresentWeek:

@@ -5,7 +5,7 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from mmbot.forecast.conditioning import PastWeeks, PresentWeek
+from mmbot.forecast.conditioning import PastResiduals, PresentWeek
 from mmbot.forecast.error_correction import corrected
 from mmbot.forecast.history import Floats
 
@@ -14,9 +14,9 @@ OPEN = np.full(7, np.nan)
 PRESENT = PresentWeek(MONDAY, np.full(7, 14.7), OPEN, OPEN)
 
 
-def past(errors: Floats) -> PastWeeks:
+def past(errors: Floats) -> PastResiduals:
     n = len(errors)
-    return PastWeeks(MONDAY - 7 * np.arange(n, 0, -1), errors, np.zeros((n, 7)))
+    return PastResiduals(MONDAY - 7 * np.arange(n, 0, -1), errors, np.zeros((n, 7)))
 
 
 def moved(errors: Floats, delay_days: int = 7) -> float:

@@ -155,7 +155,6 @@ def test_a_later_row_replaces_an_earlier_one_of_its_key() -> None:
 def test_nobody_is_no_price() -> None:
     assert top_of(Price(0), Price(10_000)) == Top(None, None)
     assert candle(1, bid_close=4_000, ask_close=4_100).closed == Top(Price(4_000), Price(4_100))
-    assert candle(60_000).start_ms == 0
 
 
 # Counts

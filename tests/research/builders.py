@@ -12,7 +12,7 @@ import numpy as np
 from mmbot.config import ForecastSettings, Settings
 from mmbot.forecast.belief import Belief
 from mmbot.research.backtest import MarketPrediction, Strategy
-from mmbot.research.candles import Candle, HistoricalMarket, HistoricalWeek
+from mmbot.research.candles import DailyCandle, HistoricalMarket, HistoricalWeek
 from mmbot.research.pool_fit import PoolParameters
 from mmbot.trading.book import Top
 from mmbot.tsa.releases import assumed_release
@@ -41,18 +41,18 @@ BOOKS = (book(7800, 8200), book(4800, 5200), book(1800, 2200))
 def candle(
     top: Top, low: int | None = None, high: int | None = None, last: int | None = None,
     volume: int = 0, opened: Top | None = None,
-) -> Candle:  # fmt: skip
+) -> DailyCandle:  # fmt: skip
     """A day that begins and ends with the same book."""
-    return Candle(opened or top, top, _price(low), _price(high), _price(last), Count(volume))
+    return DailyCandle(opened or top, top, _price(low), _price(high), _price(last), Count(volume))
 
 
-def quiet() -> list[dict[dt.date, Candle]]:
+def quiet() -> list[dict[dt.date, DailyCandle]]:
     """For each strike, seven days without a trade."""
     return [{day: candle(top) for day in WEEK.days} for top in BOOKS]
 
 
 def real_week(
-    days: list[dict[dt.date, Candle]], payouts: tuple[int, ...] = (10_000, 10_000, 0)
+    days: list[dict[dt.date, DailyCandle]], payouts: tuple[int, ...] = (10_000, 10_000, 0)
 ) -> HistoricalWeek:
     """The week of these days."""
     return HistoricalWeek(

@@ -8,7 +8,7 @@ import pytest
 from mmbot.config import ForecastSettings
 from mmbot.exchange.fees import FeeSchedule, rounded_fee
 from mmbot.forecast.belief import Belief
-from mmbot.research.backtest import Trade, play_week
+from mmbot.research.backtest import TradeOutcome, play_week
 from mmbot.research.candles import HistoricalWeek
 from mmbot.underlying.calendar import EASTERN
 from tests.research.builders import (
@@ -41,7 +41,7 @@ def traded(
     last: int | None = None,
     volume: int = 100_000,
     pulls_for_releases: bool = True,
-) -> tuple[Trade, ...]:
+) -> tuple[TradeOutcome, ...]:
     """The fills of a week in which the middle market trades on one day."""
     days = quiet()
     days[1][day] = candle(BOOKS[1], low, high or low, last or low, volume)

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from mmbot.research.backtest import MarketPrediction, Trade, WeekResult
+from mmbot.research.backtest import MarketPrediction, TradeOutcome, WeekResult
 from mmbot.research.scoring import brier, clustered_ratio, fill_statistics, student_quantile
 from mmbot.units import Count, Money, Price
 from tests.research.builders import SATURDAY
 
 
-def trade(count: int, price: int, payout: int) -> Trade:
-    return Trade(
+def trade(count: int, price: int, payout: int) -> TradeOutcome:
+    return TradeOutcome(
         "W", 4, "W-A", SATURDAY, "bid", Price(price), Count(count), Money(0), 0.5, 0.6,
         Price(payout),
     )  # fmt: skip

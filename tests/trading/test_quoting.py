@@ -208,11 +208,6 @@ def test_an_extreme_fair_value_is_not_quoted(fair: float) -> None:
     assert wanted_quotes(fair, NOTHING, 0, CENT_GRID, settings()) == Quotes(gate=Gate.FAIR_EXTREME)
 
 
-def test_a_quote_is_found_by_its_side() -> None:
-    quotes = wanted_quotes(0.5, NOTHING, 0, CENT_GRID, settings())
-    assert (quotes.on("bid"), quotes.on("ask")) == (quotes.bid, quotes.ask)
-
-
 def test_danger_is_the_distance_on_the_wrong_side_of_fair_value() -> None:
     assert danger("bid", Price(5200), 0.5) == pytest.approx(200)
     assert danger("ask", Price(4800), 0.5) == pytest.approx(200)
