@@ -304,12 +304,13 @@ class Bot:
             self._out[:0] = self._gateway.write(writes, now)
         self._out += self._feed.unknown_words.take_notes()
         self._out += self._gateway.unknown_words.take_notes()
-        times = (self._engine_due, self._feed.next_deadline, self._counts.next_due)
-        due = [at for at in times if at is not None]
-        if not due:
+        at = self._engine_due
+        for due in (self._feed.next_deadline, self._counts.next_due):
+            if due is not None and (at is None or due < at):
+                at = due
+        if at is None:
             self._wake = None
             return self._out
-        at = min(due)
         if self._wake is None or self._wake.at != at:
             self._wake = WakeAt(at)
         self._out.append(self._wake)

@@ -138,13 +138,17 @@ def _others(
 ) -> tuple[Price | None, Price | None]:
     """Return the best price of others on a side, and the best at which `depth` of them rest."""
     # Most books are deep enough at their best prices; only the others are searched.
-    if best is None or levels[best] - ours.get(best, 0) >= depth:
-        return best, best
+    if best is None:
+        return None, None
     top: Price | None = best
-    if levels[best] <= ours.get(best, 0):
-        top = _best(side, [p for p, count in levels.items() if count > ours.get(p, 0)])
-        if top is None or levels[top] - ours.get(top, 0) >= depth:
-            return top, top
+    others = levels[best] - ours.get(best, 0)
+    if others <= 0:
+        top = _best(side, [p for p, count in levels.items() if p not in ours or count > ours[p]])
+        if top is None:
+            return None, None
+        others = levels[top] - ours.get(top, 0)
+    if others >= depth:
+        return top, top
     return top, _best(side, [p for p, count in levels.items() if count - ours.get(p, 0) >= depth])
 
 

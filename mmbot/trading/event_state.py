@@ -185,7 +185,10 @@ class EventState:
     @property
     def settled(self) -> bool:
         """Whether every market is settled."""
-        return all(market.settled is not None for market in self.markets.values())
+        for market in self.markets.values():
+            if market.settled is None:
+                return False
+        return True
 
     @property
     def final(self) -> bool:
