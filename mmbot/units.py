@@ -139,9 +139,10 @@ class PriceGrid(msgspec.Struct, frozen=True):
         """Return the greatest price on the grid that is not above `price`, if there is one."""
         greatest = 0
         for band in self.bands:
-            start, capped = band.start, price if price < band.end else band.end
+            start = band.start
+            capped: int = price if price < band.end else band.end
             if capped >= ONE_DOLLAR:
-                capped = Price(ONE_DOLLAR - 1)
+                capped = ONE_DOLLAR - 1
             if capped >= start:
                 capped -= (capped - start) % band.step
                 if capped > greatest:

@@ -185,10 +185,7 @@ class EventState:
     @property
     def settled(self) -> bool:
         """Whether every market is settled."""
-        for market in self.markets.values():
-            if market.settled is None:
-                return False
-        return True
+        return all(market.settled is not None for market in self.markets.values())
 
     @property
     def final(self) -> bool:

@@ -30,7 +30,7 @@ class WantedPlace(msgspec.Struct, frozen=True):
     quote: Quote
 
 
-class WantedCancel(msgspec.Struct, frozen=True):
+class WantedCancel(msgspec.Struct, frozen=True, gc=False):
     """An own order to cancel, how dangerous it is, and why."""
 
     danger: float
@@ -89,7 +89,7 @@ class OrderWriter:
         for cancel in sorted(cancels, key=_DANGER, reverse=True):
             if not self._pay(self._state.budget.cancel_cost):
                 return
-            order, danger_cents = cancel.order, round(cancel.danger / 100, 2)
+            order, danger_cents = cancel.order, round(cancel.danger) / 100
             order.change(OrderCause.CANCEL_SENT)
             shard = self._state.market(order.ticker).terms.shard
             self._buffer.add(Cancel(order.client_id, order.order_id, order.ticker, shard))

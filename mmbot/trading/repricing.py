@@ -6,7 +6,7 @@ and are collected for a moment; until then each market is quoted on the limits t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import msgspec
@@ -84,7 +84,7 @@ def reprice(
 
 def reprice_market(
     state: TradingState, buffer: CommandBuffer, ticker: str, now: Milliseconds
-) -> Iterable[str]:
+) -> Collection[str]:
     """Do the same for one market of which only the book may have changed."""
     event_state = state.event_of_market[ticker]
     reading = _read_book(state, buffer, event_state, ticker, now)
@@ -100,7 +100,7 @@ def _reprice_event(
     event_state: EventState,
     read: list[_Reading],
     now: Milliseconds,
-) -> Iterable[str]:
+) -> Collection[str]:
     """Price an event if that is due; return the markets that have a new price."""
     belief, priced, due = event_state.belief, event_state.priced, False
     changed: list[bool] = []
@@ -125,7 +125,8 @@ def _reprice_event(
             _price(state, event_state, belief, now)
             changed = []
     # When the engine is woken, which is when a day may have begun, all of an event is read.
-    if due or len(read) == len(event_state.markets) or event_state.settled:
+    settled = read[0].market.settled is not None and event_state.settled
+    if due or settled or len(read) == len(event_state.markets):
         mark = state.mark_pnl(event_state, now)
         if mark is not None:
             buffer.add(RecordPnlMark(mark))
@@ -193,6 +194,8 @@ def _account_changed(state: TradingState, event_state: EventState, priced: Prici
     """Return whether fills or cash differ from those of the last pricing."""
     if len(event_state.portfolio) != priced.fills:
         return True
+    if state.cash == priced.account_cash:
+        return False
     cash = state.assigned_cash()
     return abs(cash - priced.cash) > _CASH_TOLERANCE * priced.cash
 
@@ -217,5 +220,12 @@ def _price(state: TradingState, event_state: EventState, belief: Belief, now: Mi
     for market, each in zip(event_state.markets.values(), limits, strict=True):
         market.quote_limits = each
     event_state.priced = PricingInputs(
-        now, belief, state.settings, len(event_state.portfolio), cash, mids, event_state.fee
+        at=now,
+        belief=belief,
+        settings=state.settings,
+        fills=len(event_state.portfolio),
+        account_cash=state.cash,
+        cash=cash,
+        mids=mids,
+        fee=event_state.fee,
     )
