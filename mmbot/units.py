@@ -139,19 +139,27 @@ class PriceGrid(msgspec.Struct, frozen=True):
         """Return the greatest price on the grid that is not above `price`, if there is one."""
         greatest = 0
         for band in self.bands:
-            capped = min(price, band.end, ONE_DOLLAR - 1)
-            if capped >= band.start:
-                greatest = max(greatest, capped - (capped - band.start) % band.step)
+            start = band.start
+            capped: int = price if price < band.end else band.end
+            if capped >= ONE_DOLLAR:
+                capped = ONE_DOLLAR - 1
+            if capped >= start:
+                capped -= (capped - start) % band.step
+                if capped > greatest:
+                    greatest = capped
         return Price(greatest) if greatest else None
 
     def ceil(self, price: Price) -> Price | None:
         """Return the least price on the grid that is not below `price`, if there is one."""
         least: int = ONE_DOLLAR
         for band in self.bands:
-            raised = max(price, band.start, 1)
-            raised += (band.start - raised) % band.step
-            if raised <= band.end:
-                least = min(least, raised)
+            start = band.start
+            raised: int = price if price > start else start
+            if raised < 1:
+                raised = 1
+            raised += (start - raised) % band.step
+            if raised <= band.end and raised < least:
+                least = raised
         return Price(least) if least < ONE_DOLLAR else None
 
 

@@ -302,14 +302,17 @@ class Bot:
             writes, self._writes = self._writes, []
             # One answer may be several events: all their writes are sorted together, cancels first.
             self._out[:0] = self._gateway.write(writes, now)
-        self._out += self._feed.unknown_words.take_notes()
-        self._out += self._gateway.unknown_words.take_notes()
-        times = (self._engine_due, self._feed.next_deadline, self._counts.next_due)
-        due = [at for at in times if at is not None]
-        if not due:
+        if self._feed.unknown_words.notes:
+            self._out += self._feed.unknown_words.take_notes()
+        if self._gateway.unknown_words.notes:
+            self._out += self._gateway.unknown_words.take_notes()
+        at = self._engine_due
+        for due in (self._feed.next_deadline, self._counts.next_due):
+            if due is not None and (at is None or due < at):
+                at = due
+        if at is None:
             self._wake = None
             return self._out
-        at = min(due)
         if self._wake is None or self._wake.at != at:
             self._wake = WakeAt(at)
         self._out.append(self._wake)

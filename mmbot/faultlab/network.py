@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from email.utils import formatdate
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final, Protocol
 
 import msgspec
@@ -38,6 +38,9 @@ _CUT_MS: Final = 1
 _CLOSE_MS: Final = 50
 # After this time a session knows how full its write bucket is.
 _SETTLED_MS: Final = 5_000
+
+# Many answers are given in the same second.
+_http_date = lru_cache(256)(partial(formatdate, usegmt=True))
 
 _FILLS_PATH: Final = "/trade-api/v2/portfolio/fills"
 # The account's lists of fills and positions without any row.
@@ -321,7 +324,7 @@ class Network:
 
     def _dated(self, answer: HttpAnswer) -> HttpAnswer:
         """Return an answer with the date of now, as a web server gives it: in whole seconds."""
-        date = formatdate(self._scheduler.now // 1000, usegmt=True)
+        date = _http_date(self._scheduler.now // 1000)
         return msgspec.structs.replace(answer, headers=(("date", date),))
 
     def _listed(self, request: HttpRequest, answer: HttpAnswer, now: Milliseconds) -> HttpAnswer:

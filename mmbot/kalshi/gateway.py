@@ -10,7 +10,7 @@ signed again, once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TypeAlias, assert_never
 
 import msgspec
@@ -63,14 +63,14 @@ ReadCommand: TypeAlias = (
 )
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, frozen=True, gc=False):
     """A signed request to send; its answer is passed in with the same `id`."""
 
     id: int
     request: HttpRequest
 
 
-class _Sent(msgspec.Struct, frozen=True):
+class _Sent(msgspec.Struct, frozen=True, gc=False):
     """Writes whose answer is awaited, and their unsigned request."""
 
     commands: tuple[WriteCommand, ...]
@@ -222,21 +222,15 @@ def signed(request: HttpRequest, signer: Signer, now: Milliseconds) -> HttpReque
     return HttpRequest(request.method, path, request.query, headers, request.body)
 
 
-def _batches(commands: Iterable[WriteCommand]) -> Iterator[tuple[WriteCommand, ...]]:
+def _batches(commands: Iterable[WriteCommand]) -> list[tuple[WriteCommand, ...]]:
     """Group a step's writes into requests, in the order in which to send them."""
     writes = tuple(commands)
     if len(writes) == 1:
-        yield writes
-        return
+        return [writes]
     cancels = tuple(command for command in writes if isinstance(command, Cancel))
     places = tuple(command for command in writes if isinstance(command, Place))
-    changes = (command for command in writes if not isinstance(command, Cancel | Place))
-    if cancels:
-        yield cancels
-    for change in changes:
-        yield (change,)
-    if places:
-        yield places
+    changes = [(each,) for each in writes if not isinstance(each, Cancel | Place)]
+    return [each for each in (cancels, *changes, places) if each]
 
 
 def _signature_expired(answer: HttpAnswer | None) -> bool:

@@ -21,7 +21,7 @@ _PASSING_STATUSES = frozenset({408, 425, 429})
 _CACHED_PATHS = (f"{BASE_PATH}/markets", f"{BASE_PATH}/series")
 
 
-class HttpRequest(msgspec.Struct, frozen=True):
+class HttpRequest(msgspec.Struct, frozen=True, gc=False):
     """One call; `path` is without the query, and from the host's root once it is signed."""
 
     method: str

@@ -27,17 +27,20 @@ _FURTHER = "further names"
 
 
 class VocabularyMonitor:
-    """Counts the unknown words of one vocabulary's messages in `counts`, by name."""
+    """Counts the unknown words of one vocabulary's messages in `counts`, by name.
+
+    The `notes` are of words met for the first time since they were taken.
+    """
 
     def __init__(self, vocabulary: Mapping[str, Shape]) -> None:
         self.counts: dict[str, int] = {}
         self._vocabulary = vocabulary
-        self._notes: list[Note] = []
+        self.notes: list[Note] = []
         self._deltas = 0
 
     def take_notes(self) -> list[Note]:
         """Return, and clear, the notes of words met for the first time."""
-        taken, self._notes = self._notes, []
+        taken, self.notes = self.notes, []
         return taken
 
     def passes_delta(self) -> bool:
@@ -94,5 +97,5 @@ class VocabularyMonitor:
         if name not in self.counts and len(self.counts) >= _MOST_NAMES:
             name = _FURTHER
         if name not in self.counts:
-            self._notes.append(Note("exchange.unknown_word", {"word": name}, "warning"))
+            self.notes.append(Note("exchange.unknown_word", {"word": name}, "warning"))
         self.counts[name] = self.counts.get(name, 0) + 1

@@ -113,6 +113,10 @@ def write_request(commands: Sequence[WriteCommand], subaccount: int) -> HttpRequ
 def _single(command: WriteCommand, subaccount: int) -> HttpRequest:
     own = "subaccount", str(subaccount)
     match command:
+        case Cancel():
+            shard = "exchange_index", str(command.shard)
+            query = (("market_ticker", command.ticker), shard, own)
+            return HttpRequest("DELETE", f"{ORDERS}/{command.order_id}", query)
         case Place():
             return HttpRequest("POST", ORDERS, body=orjson.dumps(_place_body(command, subaccount)))
         case Renew():
@@ -121,10 +125,6 @@ def _single(command: WriteCommand, subaccount: int) -> HttpRequest:
         case Decrease():
             path = f"{ORDERS}/{command.order_id}/decrease"
             return HttpRequest("POST", path, (own,), body=orjson.dumps(_decrease_body(command)))
-        case Cancel():
-            shard = "exchange_index", str(command.shard)
-            query = (("market_ticker", command.ticker), shard, own)
-            return HttpRequest("DELETE", f"{ORDERS}/{command.order_id}", query)
         case _:
             assert_never(command)
 

@@ -78,20 +78,17 @@ class RecordedBot(Bot):
             outputs = super().handle(happened, now)
         except Exception as error:
             # The input at which the bot fails is the one that will be looked for.
-            self._record(what, now, records.encode_failure(error))
+            self._records.add(what, now, records.encode_failure(error), self._asked())
             self._records.flush()
             raise
-        self._record(what, now, outputs)
+        self._records.add(what, now, outputs, self._asked() if self._forecasts else ())
         return outputs
 
-    def _record(
-        self,
-        what: records.Input | FrameReceived,
-        now: Milliseconds,
-        outputs: Sequence[Output] | bytes,
-    ) -> None:
-        self._records.add(what, now, outputs, tuple(self._forecasts))
+    def _asked(self) -> tuple[records.Forecast, ...]:
+        """Return, and clear, the answers of the forecaster in this step."""
+        asked = tuple(self._forecasts)
         self._forecasts.clear()
+        return asked
 
 
 class _RecordedPredictor:

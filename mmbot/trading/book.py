@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+import msgspec
+
 from mmbot.trading.values import Level, Side
 from mmbot.units import Count, Price
 
@@ -25,6 +27,18 @@ class CorruptBook(Exception):
     """The book contradicts itself."""
 
 
+class _SideRead(msgspec.Struct, frozen=True, gc=False):
+    """The best price of others on a side, and the best at which `depth` of them rest.
+
+    They hold as long as `ours` is our own part of the side.
+    """
+
+    ours: Mapping[Price, Count]
+    depth: Count
+    best: Price | None
+    deep: Price | None
+
+
 class Book:
     """Bids and asks as price -> contracts, with each side's best price at hand.
 
@@ -36,12 +50,15 @@ class Book:
         CorruptBook: The levels cannot be right.
     """
 
-    __slots__ = ("_asks", "_bids", "best_ask", "best_bid")
+    __slots__ = ("_asks", "_asks_read", "_bids", "_bids_read", "best_ask", "best_bid")
 
     def __init__(self, bids: Iterable[Level] = (), asks: Iterable[Level] = ()) -> None:
         # Plain integers, as the conversion of every change to a `Count` would be a call.
         self._bids: dict[Price, int] = {price: count for price, count in bids if count}
         self._asks: dict[Price, int] = {price: count for price, count in asks if count}
+        # What was found of each side last, until it changes: mostly only the other one has.
+        self._bids_read: _SideRead | None = None
+        self._asks_read: _SideRead | None = None
         self.best_bid = _best("bid", self._bids)
         self.best_ask = _best("ask", self._asks)
         if any(count < 0 for side in (self._bids, self._asks) for count in side.values()):
@@ -55,10 +72,10 @@ class Book:
             CorruptBook: The book cannot be right with it.
         """
         if side == "bid":
-            levels, best = self._bids, self.best_bid
+            levels, best, self._bids_read = self._bids, self.best_bid, None
             better = best is None or price > best
         else:
-            levels, best = self._asks, self.best_ask
+            levels, best, self._asks_read = self._asks, self.best_ask, None
             better = best is None or price < best
         count = levels.get(price, 0) + delta
         if count > 0:
@@ -78,7 +95,10 @@ class Book:
 
         Return whether it was done.
         """
-        levels = self._bids if side == "bid" else self._asks
+        if side == "bid":
+            levels, self._bids_read = self._bids, None
+        else:
+            levels, self._asks_read = self._asks, None
         count = levels.get(price, 0) + delta
         if count > 0:
             levels[price] = count
@@ -101,9 +121,18 @@ class Book:
     def top_and_deep(
         self, our_bids: Mapping[Price, Count], our_asks: Mapping[Price, Count], depth: Count
     ) -> tuple[Top, Top]:
-        """Return both; where the best levels are as deep as that, they are the same."""
-        bid, deep_bid = _others("bid", self._bids, self.best_bid, our_bids, depth)
-        ask, deep_ask = _others("ask", self._asks, self.best_ask, our_asks, depth)
+        """Return both; where the best levels are as deep as that, they are the same.
+
+        The two mappings may not be changed afterwards.
+        """
+        bids, asks = self._bids_read, self._asks_read
+        if bids is None or bids.depth != depth or bids.ours != our_bids:
+            found = _others("bid", self._bids, self.best_bid, our_bids, depth)
+            bids = self._bids_read = _SideRead(our_bids, depth, *found)
+        if asks is None or asks.depth != depth or asks.ours != our_asks:
+            found = _others("ask", self._asks, self.best_ask, our_asks, depth)
+            asks = self._asks_read = _SideRead(our_asks, depth, *found)
+        bid, deep_bid, ask, deep_ask = bids.best, bids.deep, asks.best, asks.deep
         top = Top(bid, ask)
         return top, top if deep_bid is bid and deep_ask is ask else Top(deep_bid, deep_ask)
 
@@ -138,13 +167,17 @@ def _others(
 ) -> tuple[Price | None, Price | None]:
     """Return the best price of others on a side, and the best at which `depth` of them rest."""
     # Most books are deep enough at their best prices; only the others are searched.
-    if best is None or levels[best] - ours.get(best, 0) >= depth:
-        return best, best
-    top: Price | None = best
-    if levels[best] <= ours.get(best, 0):
-        top = _best(side, [p for p, count in levels.items() if count > ours.get(p, 0)])
-        if top is None or levels[top] - ours.get(top, 0) >= depth:
-            return top, top
+    if best is None:
+        return None, None
+    top, others = best, levels[best] - ours.get(best, 0)
+    if others <= 0:
+        theirs = [p for p, count in levels.items() if p not in ours or count > ours[p]]
+        if not theirs:
+            return None, None
+        top = max(theirs) if side == "bid" else min(theirs)
+        others = levels[top] - ours.get(top, 0)
+    if others >= depth:
+        return top, top
     return top, _best(side, [p for p, count in levels.items() if count - ours.get(p, 0) >= depth])
 
 

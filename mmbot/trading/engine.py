@@ -7,7 +7,6 @@ same events at the same times give the same commands.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TypeAlias, assert_never
 
 from mmbot.config import Settings
@@ -21,7 +20,6 @@ from mmbot.trading.events import (
     AccountEvent,
     BeliefFormed,
     BookChanged,
-    BookEvent,
     BookReplaced,
     BooksDistrusted,
     ClockCompared,
@@ -51,6 +49,7 @@ from mmbot.trading.events import (
     OrderReported,
     OrdersListed,
     OrderUnreadable,
+    OtherEvent,
     PriceGridChanged,
     ProcessEvent,
     ReadingFailed,
@@ -141,13 +140,15 @@ class Engine:
     def handle(self, event: InputEvent, now: Milliseconds) -> list[Command]:
         """Handle one event that happened at `now`; return the commands that follow from it."""
         self.state.orders.now = now
-        affected = self._apply(event, now)
-        # Book changes leave own orders unchanged: they skip what concerns orders only.
+        # Books leave own orders unchanged: they skip what concerns orders only.
         if isinstance(event, BookChanged):
-            for ticker in affected:
-                self._requote(reprice_market(self.state, self._buffer, ticker, now), now)
+            for ticker in self._market_data.book_changed(event, now):
+                to_review = reprice_market(self.state, self._buffer, ticker, now)
+                if to_review:
+                    self._requote(now, check_limit=False).run(to_review)
             return self._finish(now)
-        books_only = isinstance(event, BookEvent)
+        affected = self._apply(event, now)
+        books_only = isinstance(event, BookReplaced)
         if not books_only:
             affected = self._check_echoes(affected, now)
             self._order_queries.query_unknown(now)
@@ -156,16 +157,11 @@ class Engine:
         if not books_only:
             self._buffer.add(*self._stale_quotes.update(now))
             self._orders.log_dropped()
-        self._requote(to_review, now, check_limit=not books_only)
+        self._requote(now, check_limit=not books_only).run(to_review)
         return self._finish(now)
 
-    def _requote(
-        self, tickers: Iterable[str], now: Milliseconds, *, check_limit: bool = False
-    ) -> None:
-        requote = Requote(
-            self.state, self._buffer, now, self._new_client_id, check_limit=check_limit
-        )
-        requote.run(tickers)
+    def _requote(self, now: Milliseconds, *, check_limit: bool) -> Requote:
+        return Requote(self.state, self._buffer, now, self._new_client_id, check_limit=check_limit)
 
     def _finish(self, now: Milliseconds) -> list[Command]:
         if self.state.service.stopping:
@@ -184,11 +180,9 @@ class Engine:
             self._account.read(now)
         return tuple(self.state.event_of_market)
 
-    def _apply(self, event: InputEvent, now: Milliseconds) -> _Tickers:
+    def _apply(self, event: OtherEvent, now: Milliseconds) -> _Tickers:
         """Apply an event to the state; return the markets that it may affect."""
         match event:
-            case BookChanged():
-                affected = self._market_data.book_changed(event, now)
             case BookReplaced():
                 affected = self._market_data.book_replaced(event, now)
             case BooksDistrusted() | StreamUp() | StreamLost() | FeedLagged():

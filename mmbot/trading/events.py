@@ -374,8 +374,9 @@ ListingEvent: TypeAlias = ListingRead | FeeTypeRead | EventFeeChanged | ListingS
 GroupEvent: TypeAlias = GroupReady | GroupUnavailable | GroupChanged
 AccountEvent: TypeAlias = Reconciled | OrdersListed | FillUnreadable | ReadingFailed | LimitsRead
 ProcessEvent: TypeAlias = SessionStarted | TasksDown | LedgerBehind | ClockCompared | Woken
-InputEvent: TypeAlias = (
-    BookEvent
+# Nearly all are changes of a book; any other is such a one.
+OtherEvent: TypeAlias = (
+    BookReplaced
     | StreamEvent
     | OrderEvent
     | ListingEvent
@@ -385,3 +386,4 @@ InputEvent: TypeAlias = (
     | OperatorEvent
     | ProcessEvent
 )
+InputEvent: TypeAlias = BookChanged | OtherEvent

@@ -17,18 +17,22 @@ from mmbot.units import Count, Milliseconds, Money, Price
 
 
 class PricingInputs(msgspec.Struct, frozen=True):
-    """What an event's quote limits were made from, and when."""
+    """What an event's quote limits were made from, and when.
+
+    It may use `cash` of the account's.
+    """
 
     at: Milliseconds
     belief: Belief
     settings: Settings
     fills: int
+    account_cash: Money | None
     cash: Money
     mids: dict[str, float | None]
     fee: MakerFee
 
 
-class Calm(msgspec.Struct, frozen=True):
+class Calm(msgspec.Struct, frozen=True, gc=False):
     """Where a market's book may change, and nothing follows.
 
     Levels behind both of these prices decide neither the best prices of others nor the mid, and

@@ -20,6 +20,7 @@ _QUERY_COST, _SEARCH_COST = 2.0, 10.0
 # The tokens left for reading account and listing: both at once, of a page each.
 _READING_RESERVE = 100.0
 
+_QUERIED = frozenset({OrderState.UNKNOWN, OrderState.AWAITING_FILLS})
 # States in which the exchange should end the order at its expiry.
 _EXPIRING = frozenset({OrderState.RESTING, OrderState.RENEWING, OrderState.DECREASING})
 
@@ -40,7 +41,7 @@ class OrderQueries:
         fills_due = False
         for order in self._state.orders:
             self._mark_overdue_unknown(order, now)
-            if order.state not in {OrderState.UNKNOWN, OrderState.AWAITING_FILLS}:
+            if order.state not in _QUERIED:
                 continue
             awaiting_fills = order.state is OrderState.AWAITING_FILLS
             if awaiting_fills and not order.queries:

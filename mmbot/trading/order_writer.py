@@ -7,7 +7,8 @@ queued: for what the tokens do not allow, the engine is woken when they will.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import Any, Final
 
 import msgspec
 
@@ -29,12 +30,15 @@ class WantedPlace(msgspec.Struct, frozen=True):
     quote: Quote
 
 
-class WantedCancel(NamedTuple):
+class WantedCancel(msgspec.Struct, frozen=True, gc=False):
     """An own order to cancel, how dangerous it is, and why."""
 
     danger: float
     reason: str
     order: Order
+
+
+_DANGER: Final = attrgetter("danger")
 
 
 class Writes:
@@ -72,19 +76,24 @@ class OrderWriter:
     def send(self, writes: Writes, events: Collection[str]) -> None:
         """Send what the tokens allow of the writes in some events' markets."""
         self._events = events
-        self._send_cancels(writes.cancels)
-        self._send_decreases(writes.decreases)
-        self._send_renewals(writes.renewals)
-        self._send_places(writes.places)
+        if writes.cancels:
+            self._send_cancels(writes.cancels)
+        if writes.decreases:
+            self._send_decreases(writes.decreases)
+        if writes.renewals:
+            self._send_renewals(writes.renewals)
+        if writes.places:
+            self._send_places(writes.places)
 
     def _send_cancels(self, cancels: Sequence[WantedCancel]) -> None:
-        for worst, reason, order in sorted(cancels, key=_danger, reverse=True):
+        for cancel in sorted(cancels, key=_DANGER, reverse=True):
             if not self._pay(self._state.budget.cancel_cost):
                 return
+            order, danger_cents = cancel.order, round(cancel.danger) / 100
             order.change(OrderCause.CANCEL_SENT)
             shard = self._state.market(order.ticker).terms.shard
             self._buffer.add(Cancel(order.client_id, order.order_id, order.ticker, shard))
-            self._log("order.cancel", order, reason=reason, danger_cents=round(worst / 100, 2))
+            self._log("order.cancel", order, reason=cancel.reason, danger_cents=danger_cents)
 
     def _send_decreases(self, decreases: Sequence[tuple[Order, Count]]) -> None:
         for order, remaining in decreases:
@@ -117,7 +126,7 @@ class OrderWriter:
             )
 
     def _send_places(self, places: Sequence[WantedPlace]) -> None:
-        if places and self._buffer.repairs:
+        if self._buffer.repairs:
             # Whether there still is a stream to quote by shows once the repair has begun.
             self._buffer.wake_by(self._now)
             return
@@ -201,17 +210,14 @@ class OrderWriter:
             "side": order.side,
             "price": format_price(order.price),
             "count": format_count(order.count),
+            **fields,
         }
-        self._buffer.add(Note(name, which | fields))
+        self._buffer.add(Note(name, which))
 
 
 def expiry(state: TradingState, market: MarketState, now: Milliseconds) -> Milliseconds:
     """Return the expiry of an order sent now, in whole seconds as the exchange has it."""
     return min(now + state.settings.orders.lifetime, market.terms.closes) // 1000 * 1000
-
-
-def _danger(cancel: WantedCancel) -> float:
-    return cancel.danger
 
 
 def _distance_from_even_odds(place: WantedPlace) -> float:

@@ -93,6 +93,8 @@ _TRANSITIONS: Final[Mapping[OrderCause, Mapping[OrderState, OrderState]]] = Mapp
 )
 # States in which the exchange is asked for an order, or for its fills.
 _QUERIED: Final = frozenset({_S.UNKNOWN, _S.AWAITING_FILLS})
+# By itself, as what is left of an order is asked all the time, and an enum's members are slow.
+_AWAITING_FILLS: Final = _S.AWAITING_FILLS
 
 
 class InvalidTransition(Exception):
@@ -171,9 +173,7 @@ class Order(msgspec.Struct):
     def remaining(self) -> Count:
         """What may still rest in the book."""
         left = self.count - self.filled
-        if left <= 0 or self.state is OrderState.AWAITING_FILLS:
-            return Count(0)
-        return Count(left)
+        return Count(left) if left > 0 and self.state is not _AWAITING_FILLS else Count(0)
 
     @property
     def exposed(self) -> Count:
@@ -251,7 +251,9 @@ class OwnOrders:
     def levels_change_at(self, ticker: str) -> Milliseconds | None:
         """Return when the clock alone changes our part of a market's levels next."""
         leaving = self._leaving.get(ticker)
-        instants = [each.until for each in leaving.values()] if leaving else ()
+        if not leaving:
+            return None
+        instants = (each.until for each in leaving.values())
         return min((at for at in instants if at > self.now), default=None)
 
     def cancelled(self, order: Order) -> None:

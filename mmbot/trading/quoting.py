@@ -152,15 +152,20 @@ def _room(count: Count, against: Count, settings: Settings, *, closed: bool) -> 
     return _Room(most, max(to_reduce, min(count, most)))
 
 
+# One price unit better than the best other quote: the grid decides which prices may be quoted.
+
+
 def _bid(bounds: QuoteBounds, top: Top) -> Quote | None:
     if bounds.bid is None:
         return None
     limit, room = bounds.bid
-    grid, price = bounds.grid, limit
-    if top.bid is not None and top.bid < limit:
-        price = min(limit, grid.ceil(_above(top.bid)) or limit)
-    if top.ask is not None and top.ask <= price:
-        below = grid.floor(_below(top.ask))
+    price, (best_bid, best_ask) = limit, top
+    if best_bid is not None and best_bid < limit:
+        above = bounds.grid.ceil(Price(best_bid + 1))
+        if above is not None and above < limit:
+            price = above
+    if best_ask is not None and best_ask <= price:
+        below = bounds.grid.floor(Price(best_ask - 1))
         if below is None:
             return None
         price = below
@@ -175,24 +180,17 @@ def _ask(bounds: QuoteBounds, top: Top) -> Quote | None:
     if bounds.ask is None:
         return None
     limit, room = bounds.ask
-    grid, price = bounds.grid, limit
-    if top.ask is not None and top.ask > limit:
-        price = max(limit, grid.floor(_below(top.ask)) or limit)
-    if top.bid is not None and top.bid >= price:
-        above = grid.ceil(_above(top.bid))
+    price, (best_bid, best_ask) = limit, top
+    if best_ask is not None and best_ask > limit:
+        below = bounds.grid.floor(Price(best_ask - 1))
+        if below is not None and below > limit:
+            price = below
+    if best_bid is not None and best_bid >= price:
+        above = bounds.grid.ceil(Price(best_bid + 1))
         if above is None:
             return None
         price = above
     return Quote("ask", price, room.count, limit, room.most)
-
-
-def _above(price: Price) -> Price:
-    """Return the least price above one; the grid decides which prices may be quoted."""
-    return Price(price + 1)
-
-
-def _below(price: Price) -> Price:
-    return Price(price - 1)
 
 
 def danger(side: Side, price: Price, fair: float) -> float:

@@ -6,8 +6,10 @@ and are collected for a moment; until then each market is quoted on the limits t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Collection, Iterable
+from typing import Final
+
+import msgspec
 
 from mmbot.forecast.belief import Belief
 from mmbot.trading.book import Top
@@ -32,12 +34,16 @@ _CASH_TOLERANCE = 0.01
 _LEAST_WEALTH = 0.01
 
 
-class _Reading(NamedTuple):
-    """A market whose book was read, and the prices that its mid was taken from."""
+class _Reading(msgspec.Struct, frozen=True):
+    """A market whose book was read, and the prices that its mid was taken from.
+
+    The clock alone changes what of the book is ours at `ours_until`, if it does.
+    """
 
     market: MarketState
     top_changed: bool
     deep: Top
+    ours_until: Milliseconds | None
 
 
 def reprice(
@@ -65,10 +71,11 @@ def reprice(
     changed: list[str] = []
     readings: dict[str, list[_Reading]] = {}
     for ticker in affected:
-        reading = _read_book(state, buffer, ticker, now)
+        event_state = state.event_of_market[ticker]
+        reading = _read_book(state, buffer, event_state, ticker, now)
         if reading.top_changed:
             changed.append(ticker)
-        readings.setdefault(state.event_of_market[ticker].ticker, []).append(reading)
+        readings.setdefault(event_state.ticker, []).append(reading)
     priced: list[str] = []
     for event_ticker, read in readings.items():
         priced += _reprice_event(state, buffer, state.events[event_ticker], read, now)
@@ -77,9 +84,10 @@ def reprice(
 
 def reprice_market(
     state: TradingState, buffer: CommandBuffer, ticker: str, now: Milliseconds
-) -> Iterable[str]:
+) -> Collection[str]:
     """Do the same for one market of which only the book may have changed."""
-    event_state, reading = state.event_of_market[ticker], _read_book(state, buffer, ticker, now)
+    event_state = state.event_of_market[ticker]
+    reading = _read_book(state, buffer, event_state, ticker, now)
     priced = _reprice_event(state, buffer, event_state, [reading], now)
     if priced:
         return dict.fromkeys((ticker, *priced)) if reading.top_changed else priced
@@ -92,7 +100,7 @@ def _reprice_event(
     event_state: EventState,
     read: list[_Reading],
     now: Milliseconds,
-) -> Iterable[str]:
+) -> Collection[str]:
     """Price an event if that is due; return the markets that have a new price."""
     belief, priced, due = event_state.belief, event_state.priced, False
     changed: list[bool] = []
@@ -117,7 +125,8 @@ def _reprice_event(
             _price(state, event_state, belief, now)
             changed = []
     # When the engine is woken, which is when a day may have begun, all of an event is read.
-    if due or len(read) == len(event_state.markets) or event_state.settled:
+    settled = read[0].market.settled is not None and event_state.settled
+    if due or settled or len(read) == len(event_state.markets):
         mark = state.mark_pnl(event_state, now)
         if mark is not None:
             buffer.add(RecordPnlMark(mark))
@@ -128,18 +137,20 @@ def _reprice_event(
 
 
 def _read_book(
-    state: TradingState, buffer: CommandBuffer, ticker: str, now: Milliseconds
+    state: TradingState,
+    buffer: CommandBuffer,
+    event_state: EventState,
+    ticker: str,
+    now: Milliseconds,
 ) -> _Reading:
     """Update a market's best prices and mid; a mid that is new may be sampled, an old one ends."""
-    event_state = state.event_of_market[ticker]
     market = event_state.markets[ticker]
     book, before = market.book, market.top
     if book is None:
         top, deep = None, EMPTY
     else:
-        top, deep = book.top_and_deep(
-            *state.orders.levels(ticker), state.settings.quoting.mid_depth
-        )
+        our_bids, our_asks = state.orders.levels(ticker)
+        top, deep = book.top_and_deep(our_bids, our_asks, state.settings.quoting.mid_depth)
     market.top = top
     mid, was_live = market.market_mid, market.market_mid.live
     mid.update_from(deep, now)
@@ -147,8 +158,10 @@ def _read_book(
         buffer.wake_by(now + SAMPLING_INTERVAL_MS, ONLY_VIEWS)
     elif not mid.live and mid.forgotten_at is not None and mid.forgotten_at > now:
         buffer.wake_by(mid.forgotten_at, event_state.ticker)
-    buffer.wake_by(state.orders.levels_change_at(ticker), event_state.ticker)
-    return _Reading(market, top != before, deep)
+    ours_until = state.orders.levels_change_at(ticker)
+    if ours_until is not None:
+        buffer.wake_by(ours_until, event_state.ticker)
+    return _Reading(market, top != before, deep, ours_until)
 
 
 def _set_calm(
@@ -171,7 +184,7 @@ def _set_calm(
         return
     priced = event_state.priced
     until = priced.at + _INTERVAL_MS if pending and priced is not None else _FOREVER
-    for at in (market.market_mid.forgotten_at, state.orders.levels_change_at(market.ticker)):
+    for at in (market.market_mid.forgotten_at, reading.ours_until):
         if at is not None and at > now:
             until = min(until, at)
     market.calm = Calm(bid, ask, until, priced, len(event_state.portfolio))
@@ -181,18 +194,17 @@ def _account_changed(state: TradingState, event_state: EventState, priced: Prici
     """Return whether fills or cash differ from those of the last pricing."""
     if len(event_state.portfolio) != priced.fills:
         return True
+    if state.cash == priced.account_cash:
+        return False
     cash = state.assigned_cash()
     return abs(cash - priced.cash) > _CASH_TOLERANCE * priced.cash
 
 
 def _mid_moved(market: MarketState, priced: PricingInputs, now: Milliseconds) -> bool:
-    return not _same_mid(market.market_mid.at(now), priced.mids[market.ticker])
-
-
-def _same_mid(now: float | None, before: float | None) -> bool:
-    if now is None or before is None:
-        return now is before
-    return abs(now - before) < _MID_TOLERANCE
+    mid, before = market.market_mid.at(now), priced.mids[market.terms.ticker]
+    if mid is None or before is None:
+        return mid is not before
+    return abs(mid - before) >= _MID_TOLERANCE
 
 
 def _price(state: TradingState, event_state: EventState, belief: Belief, now: Milliseconds) -> None:
@@ -208,5 +220,12 @@ def _price(state: TradingState, event_state: EventState, belief: Belief, now: Mi
     for market, each in zip(event_state.markets.values(), limits, strict=True):
         market.quote_limits = each
     event_state.priced = PricingInputs(
-        now, belief, state.settings, len(event_state.portfolio), cash, mids, event_state.fee
+        at=now,
+        belief=belief,
+        settings=state.settings,
+        fills=len(event_state.portfolio),
+        account_cash=state.cash,
+        cash=cash,
+        mids=mids,
+        fee=event_state.fee,
     )

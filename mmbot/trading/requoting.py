@@ -12,7 +12,7 @@ session); so are the orders for which the collateral does not suffice.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -44,6 +44,10 @@ from mmbot.trading.quoting import (
 )
 from mmbot.trading.state import TradingState
 from mmbot.units import Count, Milliseconds
+
+# By themselves, as they are looked up for every order, and an enum's members are slow.
+_RESTING: Final = OrderState.RESTING
+_UNKNOWN: Final = OrderState.UNKNOWN
 
 
 class Requote:
@@ -88,7 +92,7 @@ class Requote:
             if event_state is not reviewed:
                 reviewed, common_gate = event_state, self._common_gate(event_state)
                 self._events.append(event_state.ticker)
-            self._review_market(event_state, event_state.markets[ticker], common_gate)
+            self._review_market(event_state, event_state.markets[ticker], ticker, common_gate)
         if self._changed_gates:
             self._log_gates()
         if self._writes:
@@ -110,13 +114,19 @@ class Requote:
     # What should change
 
     def _review_market(
-        self, event_state: EventState, market: MarketState, common_gate: Gate | None
+        self,
+        event_state: EventState,
+        market: MarketState,
+        ticker: str,
+        common_gate: Gate | None,
     ) -> None:
-        self._state.without_room.discard(market.ticker)
-        quotes = self._wanted(event_state, market, common_gate)
+        self._state.without_room.discard(ticker)
+        quotes = self._wanted(event_state, market, ticker, common_gate)
         hold = hold_gate(market, self._now)
-        self._set_gate(event_state, market, quotes.gate or hold)
-        orders = self._state.orders.of(market.ticker)
+        gate = quotes.gate or hold
+        if gate or market.shut_gate:
+            self._set_gate(event_state, market, gate)
+        orders = self._state.orders.of(ticker)
         if hold:
             self._buffer.wake_by(market.held_until, event_state.ticker)
         if orders:
@@ -126,12 +136,16 @@ class Requote:
                 self._writes.places.append(WantedPlace(market, wanted))
 
     def _wanted(
-        self, event_state: EventState, market: MarketState, common_gate: Gate | None
+        self,
+        event_state: EventState,
+        market: MarketState,
+        ticker: str,
+        common_gate: Gate | None,
     ) -> Quotes:
         limits = market.quote_limits
         gate = (
             final_gate(market, self._now)
-            or (Gate.PAUSED_BY_OPERATOR if market.ticker in self._state.paused else None)
+            or (Gate.PAUSED_BY_OPERATOR if ticker in self._state.paused else None)
             or common_gate
             or market_gate(market, self._now)
             or shard_gate(self._state.shard(market.terms.shard))
@@ -145,8 +159,8 @@ class Requote:
         self, event_state: EventState, market: MarketState, limits: QuoteLimits
     ) -> QuoteBounds:
         """Return what the quotes have to keep to, made anew where anything else has changed."""
-        bounds, position = market.bounds, event_state.portfolio.position(market.ticker)
-        grid, settings = market.terms.grid, self._state.settings
+        bounds, terms, settings = market.bounds, market.terms, self._state.settings
+        position, grid = event_state.portfolio.position(terms.ticker), terms.grid
         reduce_only = event_state.reduce_only
         if bounds is None or not bounds.hold_for(
             limits, position, grid, settings, reduce_only=reduce_only
@@ -191,7 +205,7 @@ class Requote:
     ) -> None:
         unknown = False
         for order in orders:
-            if order.state is OrderState.UNKNOWN:
+            if order.state is _UNKNOWN:
                 unknown = True
         group = self._state.shard(market.terms.shard).group
         for side, quote in (("bid", quotes.bid), ("ask", quotes.ask)):
@@ -199,7 +213,7 @@ class Requote:
             for order in orders:
                 if order.side != side:
                     continue
-                if order.state is OrderState.RESTING and not self._is_kept(order, wanted):
+                if order.state is _RESTING and not self._is_kept(order, wanted):
                     self._review_order(order, wanted, market, group, unknown=unknown)
                 # One order a side is wanted; any other was adopted, and is cancelled.
                 wanted = None
@@ -233,8 +247,8 @@ class Requote:
         if action == "decrease" and attainable and not unknown:
             self._writes.decreases.append((order, attainable.count))
         elif action == "cancel" and now >= order.cancel_after:
-            fair = market.fair if market.fair is not None else 0.5
-            worst = danger(order.side, order.price, fair)
+            fair = market.fair
+            worst = danger(order.side, order.price, 0.5 if fair is None else fair)
             self._writes.cancels.append(WantedCancel(worst, reason, order))
         elif action == "renew" and not unknown and self._may_renew(order, market):
             self._writes.renewals.append(order)
@@ -296,8 +310,7 @@ class Requote:
 def _may_place(wanted: Quote, orders: Iterable[Order]) -> bool:
     """Return whether no own order is on a quote's side, is unknown, or would cross it."""
     for order in orders:
-        unknown = order.state is OrderState.UNKNOWN
-        if order.side == wanted.side or unknown or _crosses(order, wanted):
+        if order.side == wanted.side or order.state is _UNKNOWN or _crosses(order, wanted):
             return False
     return True
 

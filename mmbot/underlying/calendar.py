@@ -21,6 +21,8 @@ _OPENING = dt.time(10, 0)
 _CLOSING = dt.time(23, 59)
 _SETTLEMENT = dt.time(10, 0)
 
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MILLISECOND = dt.timedelta(milliseconds=1)
 # The second day of the calendar and its last: any zone has all between, in milliseconds.
 _EARLIEST, _LATEST = -62_135_510_400_000, 253_402_214_400_000
 
@@ -138,7 +140,7 @@ def to_milliseconds(at: dt.datetime) -> Milliseconds:
     """
     if at.tzinfo is None:
         raise ValueError("an instant needs its time zone")
-    return (at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
+    return (at - _EPOCH) // _MILLISECOND
 
 
 def from_milliseconds(milliseconds: Milliseconds) -> dt.datetime:
@@ -146,6 +148,5 @@ def from_milliseconds(milliseconds: Milliseconds) -> dt.datetime:
 
     Whatever is heard as an instant can so be written down.
     """
-    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     known = min(max(milliseconds, _EARLIEST), _LATEST)
-    return (epoch + dt.timedelta(milliseconds=known)).astimezone(EASTERN)
+    return (_EPOCH + known * _MILLISECOND).astimezone(EASTERN)
