@@ -68,12 +68,12 @@ class MirroredMarket(ExchangeMarket):
     @property
     def best_bid(self) -> Price | None:
         """The highest bid of the real book."""
-        return self.book.top({}, {}).bid if self.book else None
+        return self.book.best_bid if self.book else None
 
     @property
     def best_ask(self) -> Price | None:
         """The lowest ask of the real book."""
-        return self.book.top({}, {}).ask if self.book else None
+        return self.book.best_ask if self.book else None
 
     def refuse_crossing(self, order: ExchangeOrder, price: Price) -> None:
         """Refuse a paper order that crosses the real book, or any while that is not known."""
@@ -101,16 +101,22 @@ class MirroredMarket(ExchangeMarket):
         self.book_clock = self._snapshot_clock = clock
         self._shown = self._visible()
 
-    def change_book(self, side: Side, price: Price, delta: Count, clock: int) -> None:
-        """Apply a change of one level; the book is unknown if that makes it impossible."""
+    def change_book(self, side: Side, price: Price, delta: Count, clock: int) -> bool:
+        """Apply a change of one level; return whether orders may be shown now, or not any more.
+
+        The book is unknown if the change makes it impossible.
+        """
         # A snapshot includes whatever bears its clock or an earlier one.
         if self.book is None or 0 < clock <= self._snapshot_clock:
-            return
+            return False
         self.book_clock = max(self.book_clock, clock)
+        before = self.book.best_bid, self.book.best_ask
         try:
             self.book.change(side, price, delta)
         except CorruptBook:
             self.book = None
+            return True
+        return before != (self.book.best_bid, self.book.best_ask)
 
     def forget_book(self) -> None:
         """Drop the book, which the bot has dropped as well."""

@@ -30,6 +30,7 @@ from mmbot.units import Count, Milliseconds, Money, Price
 _USER = "paper"
 # More than all trades of the real tape can cost.
 _TAPE_CASH = Money(10**18)
+_FOREVER: Milliseconds = 2**62
 
 
 class PaperExchange:
@@ -55,6 +56,10 @@ class PaperExchange:
         self._ahead: dict[str, Count] = {}
         self.state = ExchangeState(SimulatedExchangeSettings(series=series), CalendarClock(), rng)
         self._engine = self.state.engine
+        self._mirrored: dict[str, MirroredMarket] = {}
+        # From when to when no market opens or closes.
+        self._calm_from: Milliseconds = 0
+        self._calm_until: Milliseconds = 0
         self._rest = RestRouter(self.state)
         public_key = Ed25519PrivateKey.generate().public_key()  # no signature is ever checked
         self.credential = Credential(_USER, _USER, public_key)
@@ -65,15 +70,16 @@ class PaperExchange:
 
     def market(self, ticker: str) -> MirroredMarket:
         """Return a mirrored market, a new one if it is not mirrored yet."""
-        market = self._engine.markets.get(ticker)
-        if not isinstance(market, MirroredMarket):
+        market = self._mirrored.get(ticker)
+        if market is None:
             market = MirroredMarket(ticker, self.state.settings.series)
-            self._engine.markets[ticker] = market
+            self._mirrored[ticker] = self._engine.markets[ticker] = market
+            self._calm_until = 0
         return market
 
     def markets(self) -> list[MirroredMarket]:
         """Return every mirrored market."""
-        return [self.market(ticker) for ticker in self._engine.markets]
+        return list(self._mirrored.values())
 
     def take_facts(self) -> list[Fact]:
         """Return the facts since the last call, and let the account's reads return them."""
@@ -154,7 +160,7 @@ class PaperExchange:
         """Mirror a listed market's terms and state; raise `Malformed` for one of another kind."""
         market = self.market(listed.ticker)
         market.grid = wire.market(listed).grid
-        market.close_ms = to_milliseconds(listed.close_time)
+        self.set_close(market, to_milliseconds(listed.close_time))
         market.terms = msgspec.structs.replace(
             market.terms,
             event_ticker=event_ticker,
@@ -170,6 +176,10 @@ class PaperExchange:
             self.activate(market, active=listed.status == "active", now=now)
         value = wire.settlement_value(listed.result, listed.settlement_value_dollars)
         self.decide(market, wire.word(listed.result), value, now)
+
+    def set_close(self, market: MirroredMarket, at: Milliseconds) -> None:
+        """Set when a market closes."""
+        market.close_ms, self._calm_until = at, 0
 
     def activate(self, market: MirroredMarket, *, active: bool, now: Milliseconds) -> None:
         """Pause or resume a market; both cancel orders, as on the exchange."""
@@ -197,11 +207,15 @@ class PaperExchange:
 
     def advance(self, now: Milliseconds) -> None:
         """Expire orders, and open and close markets."""
-        markets = self.markets()
+        markets = self._mirrored.values()
         self.fees.apply(markets, now)
         self._engine.expire(now)
+        if self._calm_from <= now < self._calm_until:
+            return
         for market in markets:
             self._open_or_close(market, now)
+        changes = (at for each in markets for at in (each.terms.open_ms, each.close_ms) if at > now)
+        self._calm_from, self._calm_until = now, min(changes, default=_FOREVER)
 
     def _open_or_close(self, market: MirroredMarket, now: Milliseconds) -> None:
         is_open = market.terms.open_ms <= now < market.close_ms

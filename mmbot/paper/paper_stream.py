@@ -18,12 +18,13 @@ from mmbot.exchange.facts import BookLevelChanged, Fact
 from mmbot.exchange.stream_session import StreamCommand, StreamSession
 from mmbot.exchange.tape import delta_json
 from mmbot.kalshi import messages as wire
+from mmbot.kalshi.book_changes import COUNTS, PRICES, SIDES, ChangeFrame, decode_change
 from mmbot.kalshi.stream_events import fee_change
 from mmbot.paper.mirror import MirroredMarket, OrderLevelChange
 from mmbot.paper.paper_exchange import PaperExchange
 from mmbot.paper.rewrite import FrameData, Numbering, with_fields, with_levels, with_params
 from mmbot.trading.values import Side
-from mmbot.units import Milliseconds, parse_count, parse_price
+from mmbot.units import Count, Milliseconds, Price, parse_count, parse_price
 
 _BOOKS: Final = "orderbook_delta"
 _PRIVATE: Final = frozenset(
@@ -76,6 +77,9 @@ class PaperStream:
 
     def incoming(self, data: FrameData, now: Milliseconds) -> None:
         """Take a frame of the exchange; `take` returns what the bot is to receive."""
+        change = decode_change(data)
+        if change is not None and self._handle_next_change(change, data, now):
+            return
         try:
             frame = wire.decode_frame(data)
         except wire.Malformed:
@@ -174,7 +178,7 @@ class PaperStream:
                 market.forget_book()
         return frame.seq > last
 
-    def _forward(self, frame: wire.Frame, data: FrameData) -> None:
+    def _forward(self, frame: wire.Frame | ChangeFrame, data: FrameData) -> None:
         """Queue a frame for the bot under the next sequence number that the bot expects."""
         if frame.sid and frame.seq:
             seq = self._numbering(frame.sid).passed_on(frame.seq)
@@ -202,7 +206,7 @@ class PaperStream:
                     active = change.event_type == "activated"
                     self._exchange.activate(market, active=active, now=now)
                 case "close_date_updated" if change.close_ts is not None:
-                    market.close_ms = change.close_ts * 1000
+                    self._exchange.set_close(market, change.close_ts * 1000)
                 case "determined" | "settled":
                     value = wire.settlement_value(change.result, change.settlement_value)
                     self._exchange.decide(market, wire.word(change.result), value, now)
@@ -260,13 +264,51 @@ class PaperStream:
                 data = with_fields(data, {"msg": with_levels(frame.msg, market)})
         self._forward(frame, data)
 
+    def _handle_next_change(
+        self, frame: ChangeFrame, data: FrameData, now: Milliseconds
+    ) -> bool:
+        """Handle a frame that is but the next change of a book; return whether it is one.
+
+        Most frames are: any other is left to the general way.
+        """
+        change = frame.msg
+        price, count = PRICES[change.price_dollars], COUNTS[change.delta_fp]
+        if (
+            not self._book_sid
+            or frame.sid != self._book_sid
+            or frame.id
+            or frame.seq != self._numbering(frame.sid).last + 1
+            or price is None
+            or count is None
+        ):
+            return False
+        market = self._exchange.market(change.market_ticker)
+        self._change_book(frame, data, market, SIDES[change.side], price, count, change.clock, now)
+        return True
+
     def _handle_delta(self, frame: wire.Frame, data: FrameData, now: Milliseconds) -> None:
         if frame.sid != self._book_sid:
             self._forward(frame, data)
             return
         delta, side, price, count = wire.book_change(frame.msg)
         market = self._exchange.market(delta.market_ticker)
-        market.change_book(side, price, count, delta.clock)
+        self._change_book(frame, data, market, side, price, count, delta.clock, now)
+
+    def _change_book(
+        self,
+        frame: wire.Frame | ChangeFrame,
+        data: FrameData,
+        market: MirroredMarket,
+        side: Side,
+        price: Price,
+        count: Count,
+        clock: int,
+        now: Milliseconds,
+    ) -> None:
+        if not market.change_book(side, price, count, clock):
+            # Every order is shown, or not, as it was.
+            self._forward(frame, data)
+            return
         # Orders that the change crosses leave the shown book before it enters it.
         self._inject(market, market.conceal(), now)
         self._forward(frame, data)

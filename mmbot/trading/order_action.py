@@ -17,9 +17,12 @@ def order_action(
     wanted: Quote | None,
     now: Milliseconds,
     quoting: QuotingSettings,
-    lifetimes: OrderSettings,
+    renewal: Milliseconds,
 ) -> OrderAction:
-    """Return what to do about a resting order when `wanted` is the quote for its side."""
+    """Return what to do about a resting order when `wanted` is the quote for its side.
+
+    `renewal` is when it is to be renewed.
+    """
     if wanted is None or not wanted.allows(order.price):
         return "cancel"
     remaining = order.remaining
@@ -32,9 +35,17 @@ def order_action(
         # decrease, the whole order is cancelled.
         smaller = wanted.count and now >= order.change_after
         return "decrease" if smaller else "cancel"
-    return "renew" if now >= renewal_due(order, lifetimes) else "keep"
+    return "renew" if now >= renewal else "keep"
 
 
-def renewal_due(order: Order, lifetimes: OrderSettings) -> Milliseconds:
-    """Return when half of an order's lifetime is over."""
+def renewal_due(
+    order: Order, lifetimes: OrderSettings, last_expiry: Milliseconds
+) -> Milliseconds:
+    """Return when half of an order's lifetime is over.
+
+    Where it lives until the last expiry that its market allows, it is due only then: nothing could
+    make it live longer.
+    """
+    if order.expires >= last_expiry:
+        return order.expires
     return order.expires - lifetimes.lifetime // 2

@@ -217,7 +217,12 @@ class OrderWriter:
 
 def expiry(state: TradingState, market: MarketState, now: Milliseconds) -> Milliseconds:
     """Return the expiry of an order sent now, in whole seconds as the exchange has it."""
-    return min(now + state.settings.orders.lifetime, market.terms.closes) // 1000 * 1000
+    return min((now + state.settings.orders.lifetime) // 1000 * 1000, last_expiry(market))
+
+
+def last_expiry(market: MarketState) -> Milliseconds:
+    """Return the latest expiry that an order may have."""
+    return market.terms.closes // 1000 * 1000
 
 
 def _distance_from_even_odds(place: WantedPlace) -> float:

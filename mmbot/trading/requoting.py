@@ -31,7 +31,14 @@ from mmbot.trading.gates import NOT_LEARNT_YET, Gate, ShutGate
 from mmbot.trading.headroom import Headroom
 from mmbot.trading.market_state import MarketState
 from mmbot.trading.order_action import OrderAction, order_action, renewal_due
-from mmbot.trading.order_writer import OrderWriter, WantedCancel, WantedPlace, Writes, expiry
+from mmbot.trading.order_writer import (
+    OrderWriter,
+    WantedCancel,
+    WantedPlace,
+    Writes,
+    expiry,
+    last_expiry,
+)
 from mmbot.trading.orders import Order, OrderState
 from mmbot.trading.pricing import QuoteLimits
 from mmbot.trading.quoting import (
@@ -243,7 +250,8 @@ class Requote:
         elif order.group and group and order.group != group:
             wanted, reason = None, "other_group"
         attainable = None if wanted is None else self._attainable(order, wanted)
-        action = order_action(order, attainable, now, settings.quoting, settings.orders)
+        renewal = renewal_due(order, settings.orders, last_expiry(market))
+        action = order_action(order, attainable, now, settings.quoting, renewal)
         if action == "decrease" and attainable and not unknown:
             self._writes.decreases.append((order, attainable.count))
         elif action == "cancel" and now >= order.cancel_after:
@@ -253,7 +261,7 @@ class Requote:
         elif action == "renew" and not unknown and self._may_renew(order, market):
             self._writes.renewals.append(order)
         else:
-            self._wake_for(order, attainable, action)
+            self._wake_for(order, attainable, action, renewal)
             if action == "keep" and attainable is wanted:
                 order.kept_for = wanted
 
@@ -283,15 +291,14 @@ class Requote:
             and expiry(self._state, market, self._now) > order.expires
         )
 
-    def _wake_for(self, order: Order, wanted: Quote | None, action: OrderAction) -> None:
+    def _wake_for(
+        self, order: Order, wanted: Quote | None, action: OrderAction, renewal: Milliseconds
+    ) -> None:
         """Ask to be woken whenever the clock alone changes what to do about an order."""
-        settings, now = self._state.settings, self._now
-        renewal = renewal_due(order, settings.orders)
+        quoting, now = self._state.settings.quoting, self._now
         instants = [renewal, order.cancel_after, order.change_after]
-        rested = order.placed_at + settings.quoting.minimum_rest
-        if rested > now and action != order_action(
-            order, wanted, rested, settings.quoting, settings.orders
-        ):
+        rested = order.placed_at + quoting.minimum_rest
+        if rested > now and action != order_action(order, wanted, rested, quoting, renewal):
             instants.append(rested)
         to_come = [at for at in instants if at > now]
         for at in to_come:

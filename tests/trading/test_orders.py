@@ -185,7 +185,7 @@ def test_an_adopted_order_is_what_the_exchange_says() -> None:
 def test_a_quote_moves_only_when_that_pays(
     changes: dict[str, Any], wanted: Quote | None, after: int, expected: OrderAction
 ) -> None:
-    decided = order_action(order(**changes), wanted, NOW + after, SETTINGS.quoting, SETTINGS.orders)
+    decided = order_action(order(**changes), wanted, NOW + after, SETTINGS.quoting, NOW + 30_000)
     assert decided == expected
 
 
@@ -200,7 +200,11 @@ def test_a_decrease_is_learnt_from_whatever_report_comes_and_never_undone() -> N
 
 
 def test_an_order_is_renewed_at_half_its_lifetime() -> None:
-    assert renewal_due(order(), SETTINGS.orders) == NOW + 30_000
+    assert renewal_due(order(), SETTINGS.orders, NOW + 60_001) == NOW + 30_000
+
+
+def test_an_order_that_lives_until_the_last_expiry_is_not_renewed() -> None:
+    assert renewal_due(order(), SETTINGS.orders, NOW + 60_000) == NOW + 60_000
 
 
 # Transitions
