@@ -71,7 +71,7 @@ from mmbot.trading.events import (
     StreamLost,
     Woken,
 )
-from mmbot.trading.operator_events import CountsMissing
+from mmbot.trading.operator_events import CountsMissing, SettingsChanged
 from mmbot.trading.orders import OrderState
 from mmbot.trading.values import USUAL_INTERVALS, Intervals
 from mmbot.underlying.calendar import CalendarClock
@@ -190,8 +190,11 @@ class Bot:
                 self._events.append(StreamLost())
             case EventOccurred():
                 self._events.append(happened.event)
-                if isinstance(happened.event, SessionStarted):
-                    self._apply_counts(self._counts.poll(now))
+                match happened.event:
+                    case SessionStarted():
+                        self._apply_counts(self._counts.poll(now))
+                    case SettingsChanged(settings):
+                        self._counts.pace.settings = settings.counts
             case PageFetched():
                 self._apply_counts(self._counts.fetched(happened, now))
             case ForecastFitted():

@@ -1,8 +1,7 @@
-"""The counts, from the pages of their site: when to read which page, and which counts to use.
+"""The counts, from the pages of their site: which page to read, and which counts to use.
 
-Between expected releases the current page is read now and then; from the earliest release until
-the count that is due has come, as often as the config says. A page is requested with the
-validators of its last answer that could be used, so that an unchanged one costs a 304.
+When the current page is read is for `page_pace` to say. A page is requested with the validators of
+its last answer that could be used, so that an unchanged one costs a 304.
 
 A new or changed count that is implausible is held back until a later reading, past the site's
 cache, still shows it: until then it is as if it had not been published, and nothing trades on it.
@@ -23,6 +22,7 @@ from msgspec import structs
 
 from mmbot.bot.inputs import PageFetched
 from mmbot.bot.outputs import CountsUnavailable, FetchPage, RecordCounts, ShownCount
+from mmbot.bot.page_pace import PagePace
 from mmbot.config import CountsSettings
 from mmbot.errors import BadInput
 from mmbot.forecast.plausibility import HeldCounts
@@ -34,13 +34,6 @@ from mmbot.underlying.pages import CountsPage
 from mmbot.underlying.underlying import Underlying
 from mmbot.units import Milliseconds
 
-# Calendar seconds between readings while nothing is due.
-_IDLE_SECONDS = 1800.0
-# However fast the calendar runs, the site is not asked more often than this, in wall seconds.
-_LEAST_WAIT_SECONDS = 0.25
-# The site's cache holds a page for ten minutes; asking in step with others would be rude.
-_JITTER = 0.1
-_LONGEST_BACKOFF = 8.0
 # In early January the last days of December are only on the archived page of their year.
 _NEW_YEAR_DAYS = 10
 # A page is read whole after so many answers that it has not changed: the site may be wrong in that.
@@ -90,7 +83,12 @@ class CountsStep(msgspec.Struct):
 
 
 class CountsReader:
-    """Keeps `counts` up to date; `next_due` is when `woken` has something to do."""
+    """Keeps `counts` up to date; `next_due` is when `woken` has something to do.
+
+    Attributes:
+        counts: All that is known.
+        pace: How often the page is read.
+    """
 
     def __init__(
         self,
@@ -112,9 +110,9 @@ class CountsReader:
         self.counts = Counts()
         self._underlying = underlying
         self._pages = underlying.pages
-        self._settings = settings
+        self._first_year = settings.first_year
         self._clock = clock
-        self._rng = rng
+        self.pace = PagePace(underlying, settings, clock, rng)
         self._judge = judge
         self._held_counts = HeldCounts()
         self._validators: dict[str, _Validators] = {}
@@ -148,7 +146,7 @@ class CountsReader:
         self.counts = counts
         self._loading = True
         today = self._clock.at(now).date()
-        years = range(self._settings.first_year, today.year) if self._pages.by_year else ()
+        years = range(self._first_year, today.year) if self._pages.by_year else ()
         self._years_left = [*(year for year in years if not self._holds_all_of(year)), None]
         self._failed = False
         self._fetch_next(now)
@@ -351,39 +349,9 @@ class CountsReader:
         days = (dt.date(year, 1, 1), dt.date(year, 7, 1), dt.date(year, 12, 1))
         return all(day in self.counts for day in days)
 
-    # When to read next
-
     def _schedule_poll(self, now: Milliseconds) -> None:
-        backoff = min(2.0**self._failures, _LONGEST_BACKOFF)
-        self._poll_due = now + round(self._wait_seconds(self._clock.at(now)) * backoff * 1000)
-
-    def _wait_seconds(self, at: dt.datetime) -> float:
-        """Return the wall seconds until the next reading."""
-        due = self._is_due(at)
-        seconds = self._settings.poll_seconds if due else self._idle_seconds(at)
-        jittered = seconds * (1 + _JITTER * self._rng.random())
-        return max(_LEAST_WAIT_SECONDS, jittered / self._clock.speed)
-
-    def _is_due(self, at: dt.datetime) -> bool:
-        """Return whether a count may be out that has not been read."""
-        settings, underlying = self._settings, self._underlying
-        this = Week.of(at.date())
-        due = [
-            day
-            for week in (this, Week.of(at.date() - dt.timedelta(days=7)))
-            for day in underlying.days_due(week, at, settings.earliest_release)
-        ]
-        early = underlying.early_releases(this, settings.earliest_release, settings.latest_release)
-        due += [release.day for release in early if release.opens <= at < release.closes_at]
-        return any(day not in self.counts for day in due)
-
-    def _idle_seconds(self, at: dt.datetime) -> float:
-        """Return the calendar seconds to wait while nothing is due: not past the next release."""
-        days = (at.date() - dt.timedelta(days=back) for back in range(-7, 8))
-        earliest = self._settings.earliest_release
-        releases = (self._underlying.release(day, earliest) for day in days)
-        nearest = min((each - at).total_seconds() for each in releases if each > at)
-        return min(_IDLE_SECONDS, nearest + 1)
+        wait = self.pace.wait_seconds(self._clock.at(now), self.counts, self._failures)
+        self._poll_due = now + round(wait * 1000)
 
     def _note_once(self, name: str, what: str, **fields: Any) -> None:
         """Warn of something unless that was done before; the oldest is forgotten."""

@@ -1,9 +1,9 @@
 """What of changed settings a daemon can take while it trades, and what waits for a restart.
 
-What decides prices and sizes is taken at once, and so is what people are told of. A limit is taken
-at once where it becomes tighter; a looser one waits, so that nobody raises what may be lost by
-saving a file. Everything else (mode, exchange, credentials, state, ...) is built in at the start,
-and waits.
+What decides prices and sizes is taken at once, and so is what people and programs are told, where
+they look, and how often a page is read. A limit is taken at once where it becomes tighter; a looser
+one waits, so that nobody raises what may be lost by saving a file. Everything else (mode, exchange,
+credentials, state, ...) is built in at the start, and waits.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ _Live: TypeAlias = Literal["any", "lower"]
 _LIVE: dict[str, _Live] = {
     "quoting": "any",
     "alerts": "any",
+    "dashboard": "any",
+    "metrics": "any",
+    "log.heartbeat_seconds": "any",
+    "counts.poll_seconds": "any",
     "limits": "lower",
     # How long a quote outlives a bot that died.
     "orders.lifetime_seconds": "lower",

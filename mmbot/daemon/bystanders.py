@@ -96,6 +96,16 @@ class Bystanders:
             parts.append(self.alerts.run)
         if self.week_ends is not None:
             parts.append(self.week_ends.run)
+        try:
+            async with self.beside(*parts):
+                yield
+        finally:
+            if self.week_ends is not None:
+                await self.week_ends.close()
+
+    @asynccontextmanager
+    async def beside(self, *parts: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+        """Run parts for as long as the context lasts, none of which may cost the bot anything."""
         tasks = [asyncio.create_task(self._keep(part)) for part in parts]
         try:
             yield
@@ -103,8 +113,6 @@ class Bystanders:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            if self.week_ends is not None:
-                await self.week_ends.close()
 
     async def ended(self, how: str, why: str = "") -> None:
         """Tell a person that the process ends, and wait a moment for that to be sent."""

@@ -1,7 +1,7 @@
 """The dashboard: a page on loopback that shows what the daemon does, live, and can halt it.
 
-Everyone who reaches it may look; what changes anything needs the token that is made at each start,
-in a file of the state directory for its owner alone. With nobody looking it costs nothing.
+Everyone who reaches it may look; what changes anything needs the token that is made at each
+opening, in a file of the state directory for its owner alone. With nobody looking it costs nothing.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _COMMANDS: msgspec.json.Decoder[_Command] = msgspec.json.Decoder(_Command)
 
 
 class Dashboard:
-    """The page of one session.
+    """The page, from one opening to its close.
 
     Attributes:
         address: Where it is to listen.

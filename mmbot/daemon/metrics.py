@@ -328,7 +328,8 @@ _HEAD = """\
 
 With `port` in the table `[metrics]` of the config the daemon serves these at
 `http://127.0.0.1:PORT/metrics`, in the format of Prometheus; without one it opens nothing. With the
-port of the dashboard both are served there. A name beside `localhost` has to be in `names` of
+port of the dashboard both are served there. A change of the port is in force within two seconds of
+saving the file, without a restart. A name beside `localhost` has to be in `names` of
 `[dashboard]`. They are read from what `mmbot status` shows when they are asked for, on the bot's
 own loop. `mmbot metrics --grafana` prints a board, `mmbot metrics --rules` the alert rules that
 belong to them.

@@ -23,7 +23,7 @@ from mmbot.bot.inputs import (
     EventsHeld,
     HistoryLoaded,
 )
-from mmbot.config import Settings
+from mmbot.config import DashboardSettings, Settings
 from mmbot.daemon import control, transport
 from mmbot.daemon.account_client import CANCEL_SECONDS, AccountClient, wall_clock
 from mmbot.daemon.bot_runner import BotRunner
@@ -34,7 +34,6 @@ from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import FILE_NAME, Ledger
 from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.metrics import Measured
-from mmbot.daemon.metrics_page import MetricsPage
 from mmbot.daemon.neighbours import Neighbours, OtherDaemon
 from mmbot.daemon.operations import Observer, Operations
 from mmbot.daemon.patience import Patience
@@ -45,7 +44,7 @@ from mmbot.daemon.stop import Stop
 from mmbot.daemon.supervision import Supervisor
 from mmbot.daemon.sweep import sweep
 from mmbot.daemon.watchdog import Condition, unattended
-from mmbot.daemon.web_server import Page, serving
+from mmbot.daemon.web_pages import WebPages
 from mmbot.errors import ExitCode, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.recording.outside import ONLY_RECORDS
@@ -56,7 +55,7 @@ from mmbot.underlying.counts import Counts
 
 # Of the time for the cancelling, the bot's share; the rest is for doing it without the bot.
 _BOT_SECONDS = 12.0
-# How often it is looked whether the ledger is still there.
+# How often it is looked whether the ledger is still there, and whether a heartbeat is due.
 _WATCH_SECONDS = 1.0
 # Into how many sessions a recording is divided at least once it fills its part of the disk.
 _RECORDED_SESSIONS = 8
@@ -136,7 +135,7 @@ class Service:
                 config_file, settings, self._put_in_force, bystanders.watchdog.reloading
             )
         self._operations = self._make_operations()
-        self._dashboard = self._make_dashboard()
+        self._web = WebPages(settings, self._make_dashboard, bystanders.metrics.page)
 
     def _make_operations(self) -> Operations:
         return Operations(
@@ -148,12 +147,12 @@ class Service:
             self._observer,
             self._around,
             self.reloader,
-            dashboard=lambda: self._dashboard.report(),  # noqa: PLW0108 (it comes after)
+            dashboard=lambda: self._web.report(),  # noqa: PLW0108 (it comes after)
         )
 
-    def _make_dashboard(self) -> Dashboard:
+    def _make_dashboard(self, settings: DashboardSettings) -> Dashboard:
         return Dashboard(
-            self._settings.dashboard,
+            settings,
             self._state,
             None if self._only_records else self._observer.dashboard,
             self._operations.status,
@@ -186,7 +185,7 @@ class Service:
         async with (
             self._rest,
             control.listening(self._state, self._operations.answer, account_lock),
-            serving(self._pages(), self._settings.dashboard.names),
+            self._bystanders.beside(self._web.run),
         ):
             ready = await stop.unless_asked(self._preparation.until_ready())
             if ready is None:
@@ -197,13 +196,6 @@ class Service:
                     code = await self._commit(await self._run_bot(*ready))
         self._log.info("stopped", exit_code=code)
         return code
-
-    def _pages(self) -> list[Page]:
-        """Return what is served over HTTP."""
-        pages: list[Page] = [self._dashboard] if self._dashboard.is_wanted else []
-        if self._settings.metrics.port:
-            pages.append(MetricsPage(self._settings.metrics, self._bystanders.metrics.page))
-        return pages
 
     async def _run_bot(self, held: tuple[str, ...], history: Counts) -> ExitCode:
         async with asyncio.TaskGroup() as tasks:
@@ -351,8 +343,10 @@ class Service:
         return tuple(problems)
 
     def _put_in_force(self, settings: Settings) -> None:
+        self._settings = settings
         self._runner.handle(EventOccurred(SettingsChanged(settings)))
         self._bystanders.change(settings)
+        self._web.change(settings)
 
     async def _watch_neighbours(self) -> None:
         """Stop once a daemon that began earlier turns out to trade the account."""
@@ -374,10 +368,15 @@ class Service:
                     raise FileNotFoundError(f"{path} was replaced under this process")
 
     async def _heartbeat(self) -> None:
-        # By the calendar, but once a second at most when that runs fast.
-        pause = max(1.0, self._settings.log.heartbeat_seconds / self._venue.clock.speed)
+        beaten = time.monotonic()
         while True:
-            await asyncio.sleep(pause)
+            # By the calendar, but once a second at most when that runs fast.
+            pause = max(1.0, self._settings.log.heartbeat_seconds / self._venue.clock.speed)
+            left = beaten + pause - time.monotonic()
+            if left > 0:
+                await asyncio.sleep(min(left, _WATCH_SECONDS))
+                continue
+            beaten = time.monotonic()
             for event, fields in self._observer.heartbeat(self._operations.status()):
                 self._log.info(event, **fields)
             self._log.info("latency", **self._runner.latency.tell())

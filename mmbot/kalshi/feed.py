@@ -315,10 +315,9 @@ class Feed:
             self._subscriptions.step.events.append(order)
 
     def _snapshot(self, frame: wire.Frame) -> None:
-        if not self._is_of_books(frame):
+        if not self._is_of_books(frame) or not self._has_number(frame):
             return
         try:
-            _require_number(frame)
             snapshot = wire.decode(frame.msg, wire.BookSnapshot)
             bids = wire.book_levels(snapshot.yes_dollars_fp)
             asks = wire.book_levels(snapshot.no_dollars_fp)
@@ -332,11 +331,22 @@ class Feed:
     def _is_of_books(self, frame: wire.Frame) -> bool:
         return bool(frame.sid) and frame.sid == self._subscriptions.book_sid
 
+    def _has_number(self, frame: wire.Frame) -> bool:
+        """Return whether a frame of the books has a number.
+
+        Without them nothing tells whether a change of any book is missing: as where they begin
+        anew, only another connection helps.
+        """
+        if not frame.seq:
+            self._subscriptions.give_up(f"{frame.type} without its number")
+        return bool(frame.seq)
+
     def _delta(self, frame: wire.Frame) -> None:
         subscriptions = self._subscriptions
         is_books = self._is_of_books(frame)
+        if is_books and not self._has_number(frame):
+            return
         try:
-            _require_number(frame)
             delta, side, price, count = wire.book_change(frame.msg)
         except wire.Malformed as error:
             if is_books:
@@ -377,9 +387,3 @@ class Feed:
     def _event_changed(self, frame: wire.Frame) -> None:
         if wire.is_ours(wire.subject(frame.msg).event_ticker, self._prefix):
             self._subscriptions.step.listing_stale = True
-
-
-def _require_number(frame: wire.Frame) -> None:
-    """Raise `Malformed` if a frame of the books has no number: none before it may be missing."""
-    if not frame.seq:
-        raise wire.Malformed(f"{frame.type} without its number")

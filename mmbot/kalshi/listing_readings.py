@@ -21,10 +21,12 @@ from mmbot.kalshi.fees import (
 )
 from mmbot.kalshi.http import HttpRequest
 from mmbot.kalshi.readings import (
+    MOST_PAGES,
     PAGE_SIZE,
     Reading,
     ReadingError,
     Steps,
+    first_pages,
     get,
     pages,
     rate_limits,
@@ -60,6 +62,8 @@ def read_listing(command: ReadListing, series: str, now: Milliseconds) -> Readin
     events, unreadable = listed_events((*open_, *held), series)
     settlements = [settled for event in held for settled in _settlements(event)]
     listed = tuple(fees.of(event, now) for event in events)
+    if fees.unread:
+        unreadable = (*unreadable, Unreadable(series, fees.unread))
     reading = ListingRead(shut, listed, unreadable, fees.usual, fees.changes)
     return [limits, reading, *settlements]
 
@@ -173,11 +177,15 @@ def _rows(event: wire.RestEvent) -> Iterator[dict[str, Any]]:
 
 
 class SeriesFees(msgspec.Struct, frozen=True):
-    """The fee of a series, the changes of it to come, and those of its events by their tickers."""
+    """The fee of a series, the changes of it to come, and those of its events by their tickers.
+
+    `unread` says which of these changes are not known until they hold; it is empty if all are.
+    """
 
     usual: FeeTerms
     changes: tuple[FeeChange, ...]
     of_events: dict[str, tuple[FeeChange, ...]]
+    unread: str = ""
 
     def of(self, event: ListedEvent, now: Milliseconds) -> ListedEvent:
         """Return an event with the changes of its own fee."""
@@ -189,10 +197,16 @@ def series_fees(series: str) -> Steps[SeriesFees]:
     usual = yield from _usual_fee(series)
     query = (("series_ticker", series),)
     rows = (yield from get("/series/fee_changes", _FeeChanges, query)).series_fee_change_arr
-    own = yield from pages("/events/fee_changes", (("limit", PAGE_SIZE),), "event_fee_changes", Any)
-    of_events = event_changes(own, series)
+    # Of every series: the exchange takes no filter. What is beyond those pages holds by the event's
+    # row and by `event_fee_update` as soon as it does.
+    path, field = "/events/fee_changes", "event_fee_changes"
+    own, whole = yield from first_pages(path, (("limit", PAGE_SIZE),), field)
+    of_events = event_changes([wire.tree(row) for row in own], series)
     changes = (*series_changes(rows, series), *of_events.pop("", ()))
-    return SeriesFees(usual, changes, of_events)
+    unread = (
+        "" if whole else f"GET {path} has more than {MOST_PAGES} pages; the others are not read"
+    )
+    return SeriesFees(usual, changes, of_events, unread)
 
 
 def _usual_fee(series: str) -> Steps[FeeTerms]:

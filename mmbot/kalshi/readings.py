@@ -36,7 +36,7 @@ Reading: TypeAlias = Generator[HttpRequest, HttpAnswer | None, list[InputEvent]]
 
 ORDERS = "/portfolio/events/orders"
 PAGE_SIZE = "1000"
-_MOST_PAGES = 50
+MOST_PAGES = 50
 
 
 class ReadingError(Exception):
@@ -74,9 +74,17 @@ def pages(path: str, query: _Query, field: str, kind: type[_T]) -> Steps[list[_T
 
 def raw_pages(path: str, query: _Query, field: str) -> Steps[list[bytes]]:
     """Request a list in the same way; return its rows undecoded."""
+    rows, whole = yield from first_pages(path, query, field)
+    if not whole:
+        raise ReadingError(f"GET {path}: more than {MOST_PAGES} pages")
+    return rows
+
+
+def first_pages(path: str, query: _Query, field: str) -> Steps[tuple[list[bytes], bool]]:
+    """Request the first `MOST_PAGES` of a list; return its rows, and whether these are all."""
     rows: list[bytes] = []
     cursor, before = "", set[str]()
-    for _ in range(_MOST_PAGES):
+    for _ in range(MOST_PAGES):
         page_query = (*query, ("cursor", cursor)) if cursor else query
         page = yield from get(path, dict[str, msgspec.Raw], page_query)
         try:
@@ -86,11 +94,11 @@ def raw_pages(path: str, query: _Query, field: str) -> Steps[list[bytes]]:
         rows += map(bytes, listed)
         cursor = plain(wire.tree(page.get("cursor", b"null")) or "")
         if not cursor:
-            return rows
+            return rows, True
         if cursor in before:
             raise ReadingError(f"GET {path}: its pages come again and again", transient=True)
         before.add(cursor)
-    raise ReadingError(f"GET {path}: more than {_MOST_PAGES} pages")
+    return rows, False
 
 
 def read(answer: HttpAnswer | None, path: str, kind: type[_T]) -> _T:

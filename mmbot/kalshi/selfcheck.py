@@ -254,6 +254,8 @@ class SelfCheck:
         self._fee = max(known, key=lambda fee: fee.coefficient)
         detail = "; ".join(sorted({_charge(fee) for fee in known}))
         to_come = sorted((c for c in changes if c.at > now + LEAD_MS), key=lambda c: c.at)
+        if fees.unread:
+            return "warn", f"{detail}; {fees.unread}"
         if not to_come:
             return "ok", f"{detail}; no change is scheduled"
         told = [_scheduled(change.at, change.terms.over(fees.usual)) for change in to_come]

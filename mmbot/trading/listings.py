@@ -92,9 +92,10 @@ class Listings:
         service.exchange = shut
         # While a clock is off, the dates of the answers show when it is right again.
         soon = shut or service.clocks_off
-        usual = (
-            _INTERVAL_WHILE_UNREADABLE_MS if event.unreadable else self._state.intervals.listing_ms
-        )
+        # What the listing itself lacks shuts nothing, and is not asked for so often.
+        series = self._state.settings.exchange.series
+        unquoted = any(each.ticker != series for each in event.unreadable)
+        usual = _INTERVAL_WHILE_UNREADABLE_MS if unquoted else self._state.intervals.listing_ms
         self.due = now + (_INTERVAL_WHILE_SHUT_MS if soon else usual)
         self.fees_due = now + self._state.intervals.fees_ms
         unreadable = list(event.unreadable)

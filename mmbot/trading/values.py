@@ -53,7 +53,7 @@ class Unreadable(msgspec.Struct, frozen=True):
     """Something of ours that the exchange says and that cannot be read.
 
     Attributes:
-        ticker: The event or the market that it concerns.
+        ticker: The event or the market that it concerns; the series, if it is the listing itself.
         reason: What cannot be read, in a few words.
     """
 

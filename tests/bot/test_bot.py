@@ -8,14 +8,16 @@ from mmbot.bot.inputs import (
     CallAnswered,
     EventOccurred,
     FrameReceived,
+    PageFetched,
     StreamClosed,
     StreamOpened,
     TimerFired,
 )
-from mmbot.bot.outputs import Reconnect, Transmit
+from mmbot.bot.outputs import FetchPage, Reconnect, Transmit
 from mmbot.config import Settings
 from mmbot.kalshi.gateway import Call
 from mmbot.trading.commands import Note, RecordFill, StopConfirmed, WakeAt
+from mmbot.trading.events import SessionStarted
 from mmbot.trading.operator_events import SettingsChanged, Stopping
 from mmbot.underlying.calendar import Week, from_milliseconds, to_milliseconds
 from tests.bot.builders import NOW, QUOTING, World, only
@@ -210,3 +212,13 @@ def test_what_one_answer_brings_about_in_several_markets_goes_as_one_batch(world
     (places,) = only(Call, outputs)
     tickers = [order["ticker"] for order in orjson.loads(places.request.body)["orders"]]
     assert set(tickers) == {A, B}
+
+
+def test_the_page_is_read_as_often_as_changed_settings_say(world: World) -> None:
+    often = msgspec.convert({"quoting": QUOTING, "counts": {"poll_seconds": 7}}, Settings)
+    world.bot.handle(EventOccurred(SettingsChanged(often)), world.now)
+    outputs = world.bot.handle(EventOccurred(SessionStarted(world.now)), world.now)
+    (fetch,) = only(FetchPage, outputs)
+    world.bot.handle(PageFetched(fetch.id, None, "nobody is there"), world.now)
+    assert not only(FetchPage, world.bot.handle(TimerFired(), world.now + 13_000))
+    assert only(FetchPage, world.bot.handle(TimerFired(), world.now + 16_000))

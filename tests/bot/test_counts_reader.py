@@ -186,7 +186,7 @@ def test_an_implausible_count_that_is_corrected_was_never_used() -> None:
         (None, f"{CURRENT} cannot be reached: the line is dead"),
     ],
 )
-def test_what_cannot_be_read_is_named_and_read_again_ever_later(
+def test_what_cannot_be_read_is_named_and_read_again_within_two_minutes_while_a_count_is_due(
     answer: HttpAnswer | None, reason: str
 ) -> None:
     site = Site()
@@ -200,11 +200,28 @@ def test_what_cannot_be_read_is_named_and_read_again_ever_later(
     first = site.notes("counts.unreadable")[0]
     assert str(first["reason"]).startswith(reason)
     assert first["failures"] == 1
-    assert waits[1] > 1.5 * waits[0]
-    assert 8 * 60 <= waits[4] < 9 * 60
+    assert all(120 <= wait <= 132 for wait in waits)
     site.answers.clear()
     site.rows[TUESDAY] = 2_044_781
     assert TUESDAY in site.poll(minutes=1)
+
+
+def test_a_page_that_cannot_be_read_is_asked_for_no_more_often_than_the_config_says() -> None:
+    site = Site()
+    site.answers[CURRENT] = None
+    site.reader.pace.settings = CountsSettings(poll_seconds=600.0)
+    site.poll()
+    assert 600 <= site.wait <= 660
+
+
+def test_a_page_that_cannot_be_read_is_asked_for_when_the_next_count_may_be_out() -> None:
+    site = Site(NINE.replace(hour=6, minute=45))
+    site.rows = {SUNDAY - dt.timedelta(days=back): 2_500_000 for back in range(-1, 14)}
+    site.poll()
+    site.answers[CURRENT] = None
+    for _ in range(4):
+        site.poll()
+    assert 10 * 60 < site.wait <= 11 * 60 + 2
 
 
 def test_a_page_that_never_comes_is_given_up_and_its_late_answer_ignored() -> None:

@@ -46,9 +46,14 @@ def test_the_same_settings_change_nothing() -> None:
         {"alerts__events": ["halt"]},
         {"alerts__morning_report": dt.time(6)},
         {"alerts__urls_file": "elsewhere"},
+        {"dashboard__enabled": False},
+        {"dashboard__port": 9000},
+        {"metrics__port": 9000},
+        {"log__heartbeat_seconds": 10.0},
+        {"counts__poll_seconds": 30.0},
     ],
 )
-def test_quoting_and_tighter_limits_are_taken_at_once(changes: dict[str, Any]) -> None:
+def test_what_risks_no_more_is_taken_at_once(changes: dict[str, Any]) -> None:
     wanted = edited(**changes)
     found = config.merged(START, wanted)
     assert found.settings == wanted
@@ -62,7 +67,6 @@ def test_quoting_and_tighter_limits_are_taken_at_once(changes: dict[str, Any]) -
         {"mode": "demo"},
         {"exchange__subaccount": 3},
         {"credentials__key_id": "other"},
-        {"counts__poll_seconds": 30.0},
         {"counts__earliest_release": dt.time(6)},
         {"forecast__method": "seed"},
         {"limits__event_loss_dollars": 100.01},
@@ -76,8 +80,6 @@ def test_quoting_and_tighter_limits_are_taken_at_once(changes: dict[str, Any]) -
         {"paper__balance_dollars": 10.0},
         {"state__directory": "elsewhere"},
         {"log__level": "debug"},
-        {"dashboard__port": 9000},
-        {"metrics__port": 9000},
     ],
 )
 def test_looser_limits_and_all_else_wait(changes: dict[str, Any]) -> None:

@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import itertools
 import signal
+import socket
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,15 @@ from websockets.exceptions import ConnectionClosed
 from mmbot import config
 from mmbot.daemon import control_client
 from mmbot.daemon.ledger_reader import read_records
-from mmbot.daemon_api import Plan, PlanReport, QuotedMarket, Reload, ReloadReport
+from mmbot.daemon_api import (
+    DashboardReport,
+    FindDashboard,
+    Plan,
+    PlanReport,
+    QuotedMarket,
+    Reload,
+    ReloadReport,
+)
 from mmbot.errors import BadInput
 from tests.daemon.processes import (
     PATIENCE_SECONDS,
@@ -186,6 +196,54 @@ def trading(start_exchange: Start, quick_config: str, tmp_path: Path) -> Iterato
         flood.end()
 
 
+def get(port: int, path: str) -> str:
+    """Return what is served there; empty where nothing is."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return ""
+
+
+def token(trading: Trading) -> str:
+    """Return the token of a page that is served; empty while none is."""
+    report = trading.ask(FindDashboard(), DashboardReport)
+    return Path(report.token_file).read_text() if report.url else ""
+
+
+def assert_the_pages_move_with_the_file(trading: Trading) -> None:
+    with socket.socket() as taken, socket.socket() as free:
+        for each in (taken, free):
+            each.bind(("127.0.0.1", 0))
+        taken.listen()
+        port, other = taken.getsockname()[1], free.getsockname()[1]
+
+        # Switched on where another listens already, which costs the page alone
+        trading.edit(dashboard__enabled=True, dashboard__port=port)
+        until(lambda: trading.told("dashboard.unavailable"), "a port that is taken was not told")
+        report = trading.ask(FindDashboard(), DashboardReport)
+        assert (report.url, f"cannot listen on 127.0.0.1:{port}" in report.problem) == ("", True)
+    # Elsewhere, and the metrics beside it
+    trading.edit(dashboard__port=other, metrics__port=other)
+    moved = until(lambda: "mmbot_quoting 1" in get(other, "/metrics"), "no metrics are served")
+    print(f"the pages are at another port {moved:.2f} s after the file")
+    assert "<title>" in get(other, "/")
+    first = token(trading)
+    # What is not theirs leaves them open
+    trading.edit(log__heartbeat_seconds=1800.0)
+    trading.ask(Reload(), ReloadReport)
+    assert token(trading) == first
+    # The metrics go and the page stays, with another token
+    trading.edit(metrics__port=0)
+    until(lambda: token(trading) not in {"", first}, "the token is the same")
+    assert (get(other, "/metrics"), "<title>" in get(other, "/")) == ("", True)
+    trading.edit(dashboard__enabled=False)
+    until(lambda: not get(other, "/"), "the page is still served")
+    problem = trading.ask(FindDashboard(), DashboardReport).problem
+    assert problem == "the config says enabled = false in [dashboard]"
+    assert not (trading.state / "dashboard-token").exists()
+
+
 def test_a_config_edited_while_it_trades_moves_the_quotes_and_loses_nothing(
     trading: Trading, mmbot: Mmbot
 ) -> None:
@@ -227,6 +285,8 @@ def test_a_config_edited_while_it_trades_moves_the_quotes_and_loses_nothing(
     assert line["waits_for_restart"] == ["limits.orders"]
     said = mmbot("reload", *where)
     assert said.stdout == "limits.orders: 100 -> 300 waits for a restart\n", said.stderr
+
+    assert_the_pages_move_with_the_file(trading)
 
     # In a flood
     margins = [0.3]

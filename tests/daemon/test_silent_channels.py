@@ -183,6 +183,49 @@ async def test_quotes_come_off_a_connection_that_is_half_open(config: str, tmp_p
     assert placed == 0
 
 
+def unnumbered(message: Message) -> Message:
+    if message["type"] in BOOKS:
+        message.pop("seq", None)
+    return message
+
+
+class NumberedAnew:
+    """Numbers the books' frames from 1 again, on the connection that is there now."""
+
+    def __init__(self, proxy: StreamProxy) -> None:
+        self._proxy, self._connection = proxy, proxy.connections
+        self._before: int | None = None
+
+    def __call__(self, message: Message) -> Message:
+        if message["type"] in BOOKS and self._proxy.connections == self._connection:
+            if self._before is None:
+                self._before = message["seq"] - 1
+            message["seq"] -= self._before
+        return message
+
+
+async def test_quotes_come_off_while_the_numbers_of_the_books_frames_tell_nothing(
+    config: str, tmp_path: Path
+) -> None:
+    async with quoting(config, tmp_path) as bench:
+        bench.proxy.rewrite = unnumbered
+        none_off = await bench.until_none()
+        connections = bench.proxy.connections
+        await bench.until(lambda: bench.proxy.connections > connections)
+        assert not bench.orders
+        bench.proxy.heal()
+        none_on = await bench.until_quotes()
+        await bench.until_heartbeats(3)
+        bench.proxy.rewrite = NumberedAnew(bench.proxy)
+        anew_off = await bench.until_none()
+        anew_on = await bench.until_quotes()
+        await bench.stop()
+    print(f"without numbers: off after {none_off:.1f} s, on {none_on:.1f} s after they are there")
+    print(f"numbers begin anew: off after {anew_off:.1f} s, on {anew_on:.1f} s later")
+    assert max(none_off, anew_off) < OFF_SECONDS + SLOW_SECONDS
+    assert max(none_on, anew_on) < LONGEST_BACKOFF_SECONDS + SLOW_SECONDS
+
+
 async def test_where_no_order_is_reported_one_at_a_time_is_tried_ever_more_rarely(
     config: str, tmp_path: Path
 ) -> None:
@@ -336,8 +379,15 @@ async def test_paper_orders_do_not_hide_that_the_books_have_died(
                 await running.until("order.cancel")
                 await running.until("stream.given_up")
                 off = time.monotonic() - began
+                placed = running.names.count("order.place")
                 proxy.heal()
+                began = time.monotonic()
+                while running.names.count("order.place") == placed:
+                    assert time.monotonic() - began < PATIENCE_SECONDS, running.log[-12:]
+                    await asyncio.sleep(0.02)
+                on = time.monotonic() - began
                 running.process.terminate()
                 assert await running.ended() == 0
-    print(f"given up after {off:.1f} s")
+    print(f"given up after {off:.1f} s, on after {on:.1f} s")
     assert off < 8 + SLOW_SECONDS
+    assert on < LONGEST_BACKOFF_SECONDS + SLOW_SECONDS

@@ -139,14 +139,16 @@ def test_single_frames_that_are_repeated_do_not_begin_the_numbers_anew(line: Lin
         assert line.hear("orderbook_delta", DELTA, sid=BOOK_SID, seq=line.seq - 1).events == []
 
 
-def test_a_change_without_its_number_drops_its_book(line: Line) -> None:
-    step = line.hear("orderbook_delta", DELTA, sid=BOOK_SID)
-    assert step.events == [BooksDistrusted((A,), "orderbook_delta without its number")]
-    assert kinds(line.books("orderbook_snapshot", SNAPSHOT)) == [BookReplaced]
-
-
-def test_a_snapshot_without_its_number_is_none(line: Line) -> None:
-    assert kinds(line.hear("orderbook_snapshot", SNAPSHOT, sid=BOOK_SID)) == [BooksDistrusted]
+@pytest.mark.parametrize(
+    ("kind", "message"), [("orderbook_delta", DELTA), ("orderbook_snapshot", SNAPSHOT)]
+)
+def test_a_frame_of_the_books_without_its_number_asks_for_another_connection(
+    line: Line, kind: str, message: dict[str, Any]
+) -> None:
+    step = line.hear(kind, message, sid=BOOK_SID)
+    assert step.reconnect
+    assert step.events == []
+    assert [note.fields for note in step.notes] == [{"reason": f"{kind} without its number"}]
 
 
 def test_before_the_books_are_subscribed_to_nothing_is_a_book() -> None:

@@ -112,6 +112,22 @@ def test_the_listing_has_the_fees_of_the_series_and_of_its_events_with_their_cha
     assert exchange.queries("/series/fee_changes") == [{"series_ticker": "KXTSAW"}]
 
 
+def test_changes_of_fees_beyond_fifty_pages_are_left_unread_with_a_word() -> None:
+    row = {"event_ticker": EVENT, "scheduled_ts": "2027-01-01T00:00:00Z"}
+    listed = [
+        {"event_fee_changes": [row] if page == 49 else [], "cursor": str(page)}
+        for page in range(51)
+    ]
+    exchange = listing(**{"/events/fee_changes": listed})
+    read = read_the_listing(exchange)[1]
+    assert isinstance(read, ListingRead)
+    assert len(exchange.queries("/events/fee_changes")) == 50
+    assert read.events[0].fee_changes == (FeeChange(1_798_761_600_000, FeeTerms()),)
+    (word,) = read.unreadable
+    assert word.ticker == "KXTSAW"
+    assert word.reason.startswith("GET /events/fee_changes has more than 50 pages")
+
+
 @pytest.mark.parametrize("key", ["exchange_active", "trading_active"])
 def test_a_pause_of_the_exchange_shuts_the_series(key: str) -> None:
     status = {"exchange_active": True, "trading_active": True} | {key: False}

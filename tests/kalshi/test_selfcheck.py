@@ -70,6 +70,7 @@ class Exchange:
             while True:
                 self.asked.append(request)
                 answered = self.paths.get(request.path, HttpAnswer(404))
+                answered = answered.pop(0) if isinstance(answered, list) else answered
                 request = steps.send(answer(answered) if isinstance(answered, dict) else answered)
         except StopIteration as end:
             return examination, {finding.name: finding for finding in end.value}
@@ -206,6 +207,13 @@ def test_a_scheduled_change_of_an_event_is_told() -> None:
     finding = Exchange({"/events/fee_changes": {"event_fee_changes": [row]}}).finding("fees")
     assert finding.state == "warn"
     assert "flat, under which nothing is quoted" in finding.detail
+
+
+def test_changes_of_fees_that_are_too_many_to_be_read_are_told() -> None:
+    pages = [{"event_fee_changes": [], "cursor": str(page)} for page in range(51)]
+    finding = Exchange({"/events/fee_changes": pages}).finding("fees")
+    assert finding.state == "warn"
+    assert "more than 50 pages; the others are not read" in finding.detail
 
 
 def test_what_an_event_may_lose_has_the_fees_of_its_live_orders() -> None:

@@ -427,3 +427,11 @@ def test_a_listing_with_something_that_cannot_be_read_is_read_again_soon() -> No
     bench.handle(ListingRead("", (bench.listed,), (odd,)))
     assert not only(ReadListing, bench.handle(Woken(), after=29_999))
     assert only(ReadListing, bench.handle(Woken(), after=1))
+
+
+def test_a_listing_that_lacks_something_of_its_own_is_told_and_read_no_more_often() -> None:
+    bench = quoting()
+    commands = bench.handle(ListingRead("", (bench.listed,), (Unreadable("KXTSAW", "cut"),)))
+    assert not only(Cancel, commands)
+    assert told(commands, "listing.unreadable") == [{"ticker": "KXTSAW", "reason": "cut"}]
+    assert not only(ReadListing, bench.handle(Woken(), after=30_000))
