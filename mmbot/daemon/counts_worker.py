@@ -16,6 +16,7 @@ from yarl import URL
 
 from mmbot.bot.inputs import ForecastFitted, PageFetched
 from mmbot.bot.outputs import FetchPage, FitForecast
+from mmbot.daemon import garbage
 from mmbot.daemon.bank_file import bank_path, load_memory, store_memory
 from mmbot.daemon.transport import read_body
 from mmbot.errors import BadInput
@@ -137,6 +138,7 @@ class CountsWorker:
         )
         if fitted.method == fit.method and fitted.memory is not None:
             self._keep(path, fitted.memory)
+        garbage.give_back()
         return fitted
 
     def _keep(self, path: Path, memory: Memory) -> None:

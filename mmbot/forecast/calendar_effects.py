@@ -14,8 +14,9 @@ from itertools import accumulate
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mmbot.forecast.history import Floats
+from mmbot.forecast.history import Days, Floats
 from mmbot.forecast.holiday_classes import nearest
 
 _YEAR_DAYS = 365.2425
@@ -59,10 +60,24 @@ class CalendarEffects:
         self.penalties: Floats = np.concatenate(
             [np.full(7, 0.02), harmonic, np.full(lengths[2], 0.6), days, groups]
         )
-        self.regressors = lru_cache(maxsize=8192)(self._regressors)
+        self._entries = lru_cache(maxsize=8192)(self._entries_of)
 
-    def _regressors(self, day: int) -> Floats:
-        """Return the regressors of the day with the ordinal `day`, shape (p,), read-only."""
+    def regressors(self, days: Days) -> Floats:
+        """Return the regressors of days, ordinals of shape (n,); shape (n, p)."""
+        rows = np.zeros((len(days), self._starts[-1]))
+        for row, day in zip(rows, days.tolist(), strict=True):
+            columns, values = self._entries(day)
+            row[columns] = values
+        return rows
+
+    def _entries_of(self, day: int) -> tuple[NDArray[np.int16], Floats]:
+        """Return columns and values of the regressors of a day that are not 0: one in ten."""
+        row = self._row(day)
+        columns = np.flatnonzero(row).astype(np.int16)
+        return columns, row[columns]
+
+    def _row(self, day: int) -> Floats:
+        """Return the regressors of the day with the ordinal `day`, shape (p,)."""
         starts = self._starts
         row = np.zeros(starts[-1])
         weekday = dt.date.fromordinal(day).weekday()
@@ -84,7 +99,6 @@ class CalendarEffects:
             if first <= day - date <= last:
                 group = _WEEKDAY_GROUPS[dt.date.fromordinal(date).weekday()]
                 row[starts[i] + group * (last - first + 1) + day - date - first] = 1.0
-        row.flags.writeable = False
         return row
 
 

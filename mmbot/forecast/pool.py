@@ -3,8 +3,8 @@
 The weights are those of exponentiated gradient descent on the CRPS of the pool, which rewards a
 member for what it adds to the others and not for its own score alone: Kivinen and Warmuth,
 "Exponentiated gradient versus gradient descent for linear predictors" (1997); for the CRPS:
-Berrisch and Ziel, "CRPS learning" (2023). What was learnt is halved every year, so that the weights
-return to the prior ones. Nothing of a week is used before it has ended.
+Berrisch and Ziel, "CRPS learning" (2023). What was learnt is halved every quarter, so that the
+weights return to the prior ones. Nothing of a week is used before it has ended.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from mmbot.forecast.mixture import Mixture
 from mmbot.forecast.residuals import ResidualBank
 
 ORIGINS = range(7)
-# The rate that bounds the regret over the weeks remembered is sqrt(8 ln 5 / 75), about 0.4
-# (Cesa-Bianchi and Lugosi, "Prediction, Learning, and Games", 2006, theorem 2.2); half of it, as
-# the prior weights are worth something.
-_RATE = 0.2
-_RETAINED = 0.5 ** (1 / 52)
+# Of half-lives of 13, 26, 52 and 104 weeks, the one that would have scored best before 2023.
+_RETAINED = 0.5 ** (1 / 13)
+# The rate that bounds the regret of five members over the weeks remembered: Cesa-Bianchi and
+# Lugosi, "Prediction, Learning, and Games" (2006), theorem 2.2.
+_RATE = math.sqrt(8 * math.log(5) * (1 - _RETAINED))
 _LEAST_NARROWING = 0.5
 _PRIOR_WEEKS = 10
 # One outcome beyond all expectation must not widen the next half year by itself.
@@ -98,8 +98,9 @@ class TrackRecord(msgspec.Struct, frozen=True):
     def widening(self, monday: int, k: int) -> float:
         """Return the factor, 1 or more, on the deviations of the pool's forecast of a week.
 
-        It is the standard deviation of the normal scores of the last `RECENT_WEEKS` PITs, which is
-        1 under calibration, with a prior of 1 worth some weeks. A forecast that was too wide is
+        It is 1 unless fewer outcomes of the last `RECENT_WEEKS` were in the 80 % interval than its
+        band allows by chance: then the standard deviation of the normal scores of their PITs, which
+        is 1 under calibration, with a prior of 1 worth some weeks. A forecast that was too wide is
         left as it is.
 
         Args:
@@ -108,7 +109,10 @@ class TrackRecord(msgspec.Struct, frozen=True):
         """
         row = min(max((monday - self.monday) // 7, 0), len(self.pits))
         lately = self.pits[max(0, row - RECENT_WEEKS) : row, k]
-        pits = np.clip(lately[np.isfinite(lately)], _LEAST_PIT, 1 - _LEAST_PIT)
+        lately = lately[np.isfinite(lately)]
+        if not len(lately) or (found := calibration(lately)).coverage80 >= found.band[0]:
+            return 1.0
+        pits = np.clip(lately, _LEAST_PIT, 1 - _LEAST_PIT)
         squares = sum(_NORMAL.inv_cdf(pit) ** 2 for pit in pits.tolist())
         return max(1.0, math.sqrt((squares + _PRIOR_WEEKS) / (len(pits) + _PRIOR_WEEKS)))
 

@@ -59,10 +59,6 @@ class Constants(msgspec.Struct, frozen=True):
         terms = [np.exp(-distance / reach) for reach in self.ranges_days]
         return np.stack([*terms, distance == 0], axis=-1)
 
-    def design(self, days: Days) -> Floats:
-        """Return the calendar regressors of `days`, shape (n, p)."""
-        return np.stack([self.effects.regressors(int(day)) for day in days])
-
 
 class Structural(msgspec.Struct, frozen=True):
     """The fitted model.
@@ -108,7 +104,7 @@ class Structural(msgspec.Struct, frozen=True):
         return expected
 
     def _base(self, days: Days) -> Floats:
-        base: Floats = self.level + self.constants.design(days) @ self.effects
+        base: Floats = self.level + self.constants.effects.regressors(days) @ self.effects
         return base
 
     def _covariance(self, lags: Days) -> Floats:
@@ -122,7 +118,7 @@ def fit(history: History, constants: Constants) -> Structural | None:
         return None
     target = history.at(days) - _CENTRE
     hats, walk = _level(days, history.last, constants)
-    design = np.hstack([hats, constants.design(days)])
+    design = np.hstack([hats, constants.effects.regressors(days)])
     prior = np.zeros((design.shape[1], design.shape[1]))
     knots = hats.shape[1]
     prior[:knots, :knots] = walk

@@ -175,8 +175,18 @@ def test_weeks_that_nobody_forecast_do_not_count() -> None:
     )
 
 
-def test_one_outcome_beyond_all_expectation_widens_by_a_bounded_factor() -> None:
-    assert with_pits(0.0).widening(after_week(1), 0) < 1.35
+@pytest.mark.parametrize(("outside", "widens"), [(9, False), (10, True)])
+def test_outcomes_widen_the_next_once_their_coverage_leaves_its_band(
+    outside: int, widens: bool
+) -> None:
+    found = with_pits(*[0.001] * outside, *[0.5] * (26 - outside))
+    low, _ = found.calibration()[0].band
+    assert ((26 - outside) / 26 < low) == widens
+    assert (found.widening(after_week(26), 0) > 1) == widens
+
+
+def test_outcomes_beyond_all_expectation_widen_by_a_bounded_factor() -> None:
+    assert with_pits(0.0, 0.0).widening(after_week(2), 0) < 1.5
 
 
 def test_the_calibration_is_that_of_the_forecasts_there_were() -> None:

@@ -9,11 +9,10 @@ from mmbot.forecast import structural
 from mmbot.forecast.adaptive import ADAPTIVE
 from mmbot.forecast.calendar_effects import CalendarEffects
 from mmbot.forecast.combined import COMBINED
-from mmbot.forecast.history import History
+from mmbot.forecast.history import Floats, History
 from mmbot.forecast.structural import Constants, Structural, non_negative_least_squares
 
 FIRST = dt.date(2022, 1, 3).toordinal()
-regressors = COMBINED.constants.effects.regressors
 WEEKDAY = np.array([0.0, -0.15, -0.1, 0.1, 0.12, -0.1, 0.08])
 
 
@@ -22,13 +21,17 @@ def weekly(days: int, noise: float = 0.0, seed: int = 0) -> History:
     return History(FIRST, 14.6 + WEEKDAY[np.arange(days) % 7] + rng.normal(0, noise, days))
 
 
+def regressors(day: int) -> Floats:
+    return COMBINED.constants.effects.regressors(np.array([day]))[0]
+
+
 def fit(history: History, constants: Constants = COMBINED.constants) -> Structural | None:
     return structural.fit(history, constants)
 
 
 @pytest.mark.parametrize("effects", [COMBINED.constants.effects, ADAPTIVE.constants.effects])
 def test_every_regressor_has_a_penalty(effects: CalendarEffects) -> None:
-    assert len(effects.penalties) == len(effects.regressors(FIRST))
+    assert len(effects.penalties) == effects.regressors(np.array([FIRST])).shape[1]
     assert (effects.penalties > 0).all()
 
 
@@ -49,6 +52,12 @@ def test_a_fixed_date_has_other_regressors_on_a_weekend_than_in_midweek() -> Non
     tail = slice(-160, None)
     assert not np.array_equal(wednesday[tail], saturday[tail])
     assert np.array_equal(wednesday[tail], thursday[tail])
+
+
+def test_days_together_have_the_rows_that_each_has_by_itself() -> None:
+    days = FIRST + np.arange(400)
+    together = COMBINED.constants.effects.regressors(days)
+    assert np.array_equal(together, np.stack([regressors(int(day)) for day in days]))
 
 
 def test_a_weekly_pattern_is_learnt() -> None:
