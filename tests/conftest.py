@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from mmbot.log_events import objection
 from mmbot.observe.log import OBJECTIONS
 from mmbot.trading.commands import Note
 from mmbot.trading.engine import Engine
-from tests.exchange_process import ExchangeProcess
+from tests.preloaded import PRELOADED
 
 # As mmbot itself does, which tests may import after numpy.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -144,13 +143,20 @@ class Exchange:
 @contextmanager
 def exchanges(directory: Path) -> Iterator[Callable[..., Exchange]]:
     """Give a function that starts a simulated exchange with the given options; end them all."""
-    started: list[ExchangeProcess] = []
+    started: list[subprocess.Popen[bytes]] = []
 
     def start(*options: str) -> Exchange:
         when = () if {"--at", "--week"} & set(options) else USUAL_TIME
-        process = ExchangeProcess(["--port", "0", *when, *options])
+        process = subprocess.Popen(
+            [PRELOADED, "-m", "mmbot", "exchange", "--port", "0", *when, *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
         started.append(process)
-        venue = orjson.loads(process.first_line)
+        assert process.stdout is not None
+        first_line = process.stdout.readline()
+        assert first_line, f"the exchange ended with {process.wait()}"
+        venue = orjson.loads(first_line)
         path = directory / f"venue-{process.pid}.json"
         path.write_bytes(orjson.dumps(venue))
         return Exchange(venue, path)
@@ -159,7 +165,9 @@ def exchanges(directory: Path) -> Iterator[Callable[..., Exchange]]:
         yield start
     finally:
         for process in started:
-            process.end(PROCESS_SECONDS)
+            process.terminate()
+        for process in started:
+            process.communicate(timeout=PROCESS_SECONDS)
 
 
 @pytest.fixture
@@ -200,7 +208,7 @@ def mmbot(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "mmbot", *arguments],
+            [PRELOADED, "-m", "mmbot", *arguments],
             capture_output=True,
             text=True,
             timeout=PROCESS_SECONDS,

@@ -11,7 +11,6 @@ import random
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -27,6 +26,7 @@ from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.units import parse_count, parse_price
 from tests.cli.faulty_rest import Rewrite, faulty_rest
 from tests.conftest import PROCESS_SECONDS, Exchange, exchanges
+from tests.preloaded import PRELOADED
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 StartExchange = Callable[..., Exchange]
@@ -133,7 +133,7 @@ def test_interrupted_ten_times_the_result_is_the_same(
     assert mmbot(*fetch(settled, whole, *WEEKS, *FEW)).returncode == 0
     rng = random.Random(14)
     for _ in range(10):
-        command = [sys.executable, "-m", "mmbot", *fetch(settled, torn, *WEEKS, *FEW)]
+        command = [PRELOADED, "-m", "mmbot", *fetch(settled, torn, *WEEKS, *FEW)]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
             begun = len(list(torn.glob("*/*/*.parquet*")))
             # Killed between two files, or within one, at a random time after the first of them.
@@ -153,7 +153,7 @@ def test_interrupted_ten_times_the_result_is_the_same(
 async def run_beside(*arguments: str) -> tuple[int, str]:
     """Run a command while this process serves a proxy; return its exit code and output."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "mmbot", *arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        PRELOADED, "-m", "mmbot", *arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     output, _ = await asyncio.wait_for(process.communicate(), PROCESS_SECONDS)
     assert process.returncode is not None
@@ -271,7 +271,7 @@ def test_one_command_writes_a_directory_at_a_time(
     settled: Exchange, mmbot: Run, tmp_path: Path
 ) -> None:
     directory = tmp_path / "history"
-    command = [sys.executable, "-m", "mmbot", *fetch(settled, directory, *WEEKS)]
+    command = [PRELOADED, "-m", "mmbot", *fetch(settled, directory, *WEEKS)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         while not (directory / "source.json").exists():
             assert process.poll() is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 
 from mmbot.cli.log_sources import file_lines, pipe_lines
 from tests.cli.conftest import Mmbot
+from tests.preloaded import PRELOADED
 
 
 def line(event: str = "stopped", level: str = "info", **fields: object) -> str:
@@ -123,7 +123,7 @@ def test_it_ends_quietly_when_nobody_reads_any_more(tmp_path: Path) -> None:
     path = tmp_path / "long"
     path.write_text("".join(f"{line(number=number)}\n" for number in range(20_000)))
     with subprocess.Popen(
-        [sys.executable, "-m", "mmbot", "tail", str(path), "--no-follow"],
+        [PRELOADED, "-m", "mmbot", "tail", str(path), "--no-follow"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
@@ -137,7 +137,7 @@ def test_it_ends_quietly_when_nobody_reads_any_more(tmp_path: Path) -> None:
 
 def test_lines_that_never_cease_are_shown_as_they_come(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "mmbot", "tail"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [PRELOADED, "-m", "mmbot", "tail"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None

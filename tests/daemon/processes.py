@@ -7,7 +7,6 @@ import datetime as dt
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.request
 from asyncio.subprocess import PIPE
@@ -22,6 +21,7 @@ import orjson
 from mmbot.kalshi.auth import Signer, read_private_key
 from mmbot.kalshi.http import BASE_PATH
 from mmbot.units import ONE_DOLLAR, parse_count, parse_money, parse_price
+from tests.preloaded import PRELOADED
 
 Start = Callable[..., Any]
 Mmbot = Callable[..., subprocess.CompletedProcess[str]]
@@ -41,7 +41,7 @@ def daemon(
     """
     start = f"{sabotage}\nfrom mmbot.cli import main\nmain()"
     process = subprocess.Popen(
-        [sys.executable, "-c", start, command, "--config", config, "--venue", str(venue)],
+        [PRELOADED, "-c", start, command, "--config", config, "--venue", str(venue)],
         stderr=subprocess.PIPE,
         env={**os.environ, "STATE_DIRECTORY": str(state)},
     )
@@ -228,11 +228,11 @@ class Session:
 
 @asynccontextmanager
 async def session(
-    config: Path | str, venue: Path, state: Path, command: str = "run"
+    config: Path | str, venue: Path, state: Path, command: str = "run", python: str = PRELOADED
 ) -> AsyncIterator[Session]:
     """Run the daemon and listen to it; kill it in the end unless it has ended by itself."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "mmbot", command, "--config", str(config), "--venue", str(venue)),
+        *(python, "-m", "mmbot", command, "--config", str(config), "--venue", str(venue)),
         stderr=PIPE,
         env={**os.environ, "STATE_DIRECTORY": str(state)},
         limit=1 << 20,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from tests.conftest import PROCESS_SECONDS, exchanges, quick_settings
 from tests.daemon.browser import Page, browsing
 from tests.daemon.processes import await_resting, daemon, read_until, terminate
+from tests.preloaded import PRELOADED
 
 PHONE, DESK = 390, 1280
 OWN = "document.querySelectorAll('#ladder .own').length"
@@ -33,7 +33,7 @@ class Shown:
     def mmbot(self, *arguments: str) -> dict[str, Any]:
         """Run a command of the daemon's machine; return its JSON."""
         done = subprocess.run(
-            [sys.executable, "-m", "mmbot", *arguments, *self._where, "--json"],
+            [PRELOADED, "-m", "mmbot", *arguments, *self._where, "--json"],
             capture_output=True,
             timeout=PROCESS_SECONDS,
             check=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import orjson
 from mmbot.daemon.ledger import Ledger
 from mmbot.trading.commands import RecordFill
 from tests.daemon.builders import fill, settlement
+from tests.preloaded import PRELOADED
 
 _CONFIGS = Path(__file__).parents[2] / "config"
 _PATIENCE = 120.0
@@ -29,7 +29,7 @@ _BROKEN |= {"book.distrusted", "account.not_read", "order.unknown"}
 @contextlib.asynccontextmanager
 async def running(*arguments: str, pipe: str, state: Path) -> AsyncIterator[Process]:
     child = await asyncio.create_subprocess_exec(
-        sys.executable,
+        PRELOADED,
         "-m",
         "mmbot",
         *arguments,

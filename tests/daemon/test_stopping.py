@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -109,7 +110,10 @@ async def test_a_stop_before_anything_is_there_counts(
     exchange = start_exchange("--quiet-crowd")
     async with (
         asyncio.timeout(PATIENCE_SECONDS),
-        session(quick_config, exchange.venue_file, tmp_path / "state") as daemon,
+        # A whole start, from the interpreter on.
+        session(
+            quick_config, exchange.venue_file, tmp_path / "state", python=sys.executable
+        ) as daemon,
     ):
         for _ in range(MOST_LOOKS):
             if blocks_sigterm(daemon.process.pid):
