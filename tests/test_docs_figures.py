@@ -242,7 +242,8 @@ def test_each_method_alone_scored_what_the_page_says() -> None:
 
 
 def test_each_line_of_the_last_night_is_of_a_step_with_its_commit_and_date() -> None:
-    steps = re.findall(r"^def (\w+)\(_?quick: bool\)", NIGHTLY.read_text(encoding="utf-8"), re.M)
+    code = NIGHTLY.read_text(encoding="utf-8")
+    steps = re.findall(r"^def (\w+)\(_?quick: bool\)", code, re.MULTILINE)
     lines = (ROOT / "docs/nightly.md").read_text(encoding="utf-8").splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
     assert len(steps) > 5
