@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,3 +98,20 @@ def test_the_names_that_the_architecture_uses_are_defined() -> None:
     unknown = {part for part in parts if not re.search(rf"\b{part}\b *[(:=]", text)}
     assert len(names) > 15
     assert not unknown
+
+
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    options = ("--strict", "--quiet", "--config-file", ".ci/mkdocs.yml", "--site-dir", tmp_path)
+    built = subprocess.run(
+        (sys.executable, "-m", "mkdocs", "build", *options),
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    pages = {path.stem for path in (ROOT / "docs").glob("*.md")}
+    assert pages <= {path.stem for path in tmp_path.glob("*.html")}
+
+
+def test_the_index_leads_to_every_page() -> None:
+    index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    assert set(re.findall(r"\]\((\w+\.md)\)", index)) == pages

@@ -140,6 +140,7 @@ SAID: dict[str, tuple[str, ...]] = {
     ),
 }
 
+NIGHTLY = ROOT / ".ci/nightly"
 # A number with a unit, or with decimals, is a figure; what stands in `code` is a value to type.
 FIGURE = re.compile(
     r"(?<![\w.])[+-]?[\d,.]*\d\s?"
@@ -238,3 +239,18 @@ def test_each_method_alone_scored_what_the_page_says() -> None:
     for name, _, scored in rows:
         alone = methods[name.strip("`")]
         assert scored == f"{thousands(alone['0']['crps'])}, {thousands(alone['4']['crps'])}"
+
+
+def test_each_line_of_the_last_night_is_of_a_step_with_its_commit_and_date() -> None:
+    code = NIGHTLY.read_text(encoding="utf-8")
+    steps = re.findall(r"^def (\w+)\(_?quick: bool\)", code, re.MULTILINE)
+    lines = (ROOT / "docs/nightly.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
+    assert len(steps) > 5
+    for step, result, passed, seconds, commit, date in rows[2:]:
+        assert step in steps
+        assert result
+        assert passed in {"yes", "**no**"}
+        assert re.fullmatch(r"[\d,]+", seconds)
+        assert re.fullmatch(r"[0-9a-f]{12}", commit)
+        assert re.fullmatch(r"20\d\d-\d\d-\d\d", date)

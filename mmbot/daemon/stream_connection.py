@@ -23,6 +23,8 @@ _READ_BYTES: Final = 16_384
 MOST_FRAME_BYTES: Final = 4 * 1024 * 1024
 # FIN and text.
 _WHOLE_TEXT: Final = 0x81
+# Text or bytes without FIN, and FIN of what was begun so.
+_FIRST_PARTS, _LAST_PART = (0x01, 0x02), 0x80
 # Lengths that say how many bytes further on the length is.
 _MEDIUM, _LONG = 126, 127
 _MASKED: Final = -1
@@ -47,6 +49,8 @@ class StreamConnection(ClientConnection):
         # The parts of a frame that is not whole yet, and how many bytes it lacks at least.
         self._parts: list[bytes] = []
         self._missing = 0
+        # Whether the library is putting a message together; a whole one then is an error.
+        self._fragmented = False
 
     def hand_over_to(self, receive: Receive) -> None:
         """Hand messages over from now on, unless frames have come that the library has begun."""
@@ -90,9 +94,12 @@ class StreamConnection(ClientConnection):
             start, end = _bounds(data, at, size)
             if end > size or start == _MASKED:
                 break
-            if data[at] == _WHOLE_TEXT:
+            if data[at] == _WHOLE_TEXT and not self._fragmented:
                 messages.append(data[start:end])
             else:
+                self._fragmented = data[at] in _FIRST_PARTS or (
+                    self._fragmented and data[at] != _LAST_PART
+                )
                 self._leave_to_library(data[at:end])
                 if self.protocol.state is not State.OPEN:
                     # What comes after a close is no message, nor the beginning of one.

@@ -11,6 +11,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import signal
 import socket
@@ -24,8 +25,10 @@ from typing import Any
 import duckdb
 import orjson
 import pytest
+from typer.testing import CliRunner
 
 from mmbot import config
+from mmbot.cli import app
 from tests.conftest import PROCESS_SECONDS, USUAL_TIME, exchanges
 from tests.daemon.processes import log_until
 
@@ -33,12 +36,14 @@ ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
-# The blocks and the single lines that another test runs, by how they begin, and that test.
-ELSEWHERE = {
+# The blocks, and of others the lines, that another test runs, by how they begin, and that test.
+BLOCKS_ELSEWHERE = {
     "python3 -m venv .venv && ": ".ci/nightly::pythons",
     'python3 -m venv .venv\n.venv/bin/pip install --quiet --editable ".[test,plots]"': ".ci/run",
     "cp config/paper.toml mine.toml": "tests/cli/test_evidence.py::evening",
     "apt-get install": "tests/systemd/test_install.py::lines_of_readme",
+}
+LINES_ELSEWHERE = {
     # Its fit of all past weeks takes most of a minute; there one bank serves several tests.
     "mmbot forecast  ": "tests/cli/test_forecast_commands.py"
     "::test_the_forecast_is_shown_as_tables_and_bars",
@@ -51,11 +56,13 @@ OTHERWISE = {
     "STATE/": "$HOME/.local/state/mmbot/paper/simulated/",
     # The simulated exchange has one series, and two weeks of it.
     "--from 2026-01-05": "--from 2026-04-06 --candles 60",
-    "--series TSAW --from 2023-01-02 --to 2024-10-20": "--series KXTSAW --from 2026-04-06",
+    "TSAW --from 2023-01-02 --to 2024-10-20": "KXTSAW --from 2026-04-06 --candles 60",
     # A second each.
     "--seeds 20 ": "--seeds 1 ",
     ":8780/": ":$PORT/",
 }
+# What a page uses that a machine may not have; lines with it are not run there.
+NOT_HERE = tuple(tool for tool in ("jq", "curl") if shutil.which(tool) is None)
 # Takes the place of what the user's machine has: the exchange, a free port, a forecast without a
 # long fit.
 MMBOT = """#!/bin/sh
@@ -80,8 +87,22 @@ def lines_of(text: str) -> list[str]:
     return text.replace("\\\n", " ").splitlines()
 
 
-def run_elsewhere(text: str) -> bool:
-    return any(text.startswith(beginning) for beginning in ELSEWHERE)
+def run_here() -> list[str]:
+    """Return the lines that no other test runs, each command once."""
+    lines: dict[str, str] = {}
+    for _, language, text in blocks():
+        if language == "sh" and not text.startswith((*BLOCKS_ELSEWHERE,)):
+            for line in lines_of(text):
+                needs = set(line.split()) & set(NOT_HERE)
+                if not needs and not line.startswith((*LINES_ELSEWHERE,)):
+                    lines.setdefault(line.partition(" #")[0].strip(), line)
+    return [*lines.values()]
+
+
+def as_run_here(line: str) -> str:
+    for written, here in OTHERWISE.items():
+        line = line.replace(written, here)
+    return line
 
 
 class Home:
@@ -113,9 +134,7 @@ class Home:
         self.printed: dict[str, str] = {}
 
     def start(self, line: str, **streams: Any) -> subprocess.Popen[bytes]:
-        for written, here in OTHERWISE.items():
-            line = line.replace(written, here)
-        script = f"set -euo pipefail; {line}"
+        script = f"set -euo pipefail; {as_run_here(line)}"
         # A process group of its own, as the shell does not pass signals on.
         process: subprocess.Popen[bytes] = subprocess.Popen(
             ["/bin/bash", "-c", script], cwd=self.directory, env=self.environment,
@@ -129,6 +148,11 @@ class Home:
             self.environment = dict(self.variables_after(line))
         elif "--watch" in line:
             self.watch(line)
+        elif line.startswith("mmbot simulate"):
+            # What it needs is imported here already.
+            done = CliRunner().invoke(app, shlex.split(as_run_here(line))[1:])
+            assert done.exit_code == 0, f"{line}: {done.output}"
+            self.printed[line] = done.output
         else:
             process = self.start(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             out, errors = process.communicate(timeout=PROCESS_SECONDS)
@@ -193,13 +217,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     with exchanges(directory) as start:
         home = Home(directory, start("--seed", "3", "--past-weeks", "1", *USUAL_TIME).venue_file)
         daemon = "mmbot run  "
-        here = [
-            line
-            for _, language, text in blocks()
-            if language == "sh" and not run_elsewhere(text)
-            for line in lines_of(text)
-            if not run_elsewhere(line)
-        ]
+        here = run_here()
         before = next(place for place, line in enumerate(here) if line.startswith(daemon))
         for line in here[:before]:
             home.run(line)
@@ -233,6 +251,7 @@ def test_every_line_that_is_run_here_ends_well_and_says_something(home: Home) ->
     assert not {line for line in silent if 'select(.position != "0.00")' not in line}
 
 
+@pytest.mark.skipif("jq" in NOT_HERE, reason="there is no jq")
 def test_what_is_asked_of_the_status_is_there(home: Home) -> None:
     asked = {line: printed for line, printed in home.printed.items() if "| jq" in line}
     assert asked
@@ -240,6 +259,7 @@ def test_what_is_asked_of_the_status_is_there(home: Home) -> None:
     assert pnl
 
 
+@pytest.mark.skipif("curl" in NOT_HERE, reason="there is no curl")
 def test_the_page_halts_it(home: Home) -> None:
     (answer,) = (printed for line, printed in home.printed.items() if line.startswith("curl"))
     assert orjson.loads(answer)["reason"] == "a storm"
@@ -270,8 +290,10 @@ def test_commands_stand_in_fences() -> None:
 
 
 def test_what_runs_elsewhere_is_run_there() -> None:
-    every = [line for _, _, text in blocks() for line in (text, *lines_of(text))]
-    for beginning, test in ELSEWHERE.items():
-        assert any(each.startswith(beginning) for each in every), f"{beginning} is gone"
-        file, _, name = test.partition("::")
-        assert name in (ROOT / file).read_text(encoding="utf-8"), test
+    texts = [text for _, language, text in blocks() if language == "sh"]
+    lines = [line for text in texts for line in lines_of(text)]
+    for told, elsewhere in ((texts, BLOCKS_ELSEWHERE), (lines, LINES_ELSEWHERE)):
+        for beginning, test in elsewhere.items():
+            assert any(each.startswith(beginning) for each in told), f"{beginning} is gone"
+            file, _, name = test.partition("::")
+            assert name in (ROOT / file).read_text(encoding="utf-8"), test

@@ -130,6 +130,13 @@ async def test_a_frame_that_no_server_may_send_ends_the_connection(damaged: byte
     assert rest == []
 
 
+async def test_a_whole_message_amid_the_parts_of_another_ends_the_connection() -> None:
+    begun, last = text(b"in ", 0x01), text(b"parts", 0x80)
+    handed, rest = await heard(raw(text(b"good") + begun + text(b"amid") + last + text(b"late")))
+    assert handed == [b"good"]
+    assert rest == []
+
+
 async def test_nothing_that_comes_after_a_close_is_a_message() -> None:
     close = b"\x88\x02" + (1000).to_bytes(2, "big")
     handed, rest = await heard(raw(text(b"last") + close + text(b"too late") + b"\x81"))
