@@ -39,10 +39,12 @@ from mmbot.trading.events import (
     ListingStale,
     MarketActivity,
     MarketClosing,
+    MarketEvent,
     MarketSettled,
     OrderAbsent,
     OrderCancelled,
     OrderDecreased,
+    OrderEvent,
     OrderPlaced,
     OrderQueryFailed,
     OrderRenewed,
@@ -55,6 +57,7 @@ from mmbot.trading.events import (
     ReadingFailed,
     Reconciled,
     SessionStarted,
+    StreamEvent,
     StreamLost,
     StreamUp,
     TasksDown,
@@ -62,6 +65,7 @@ from mmbot.trading.events import (
     WriteRefused,
     WriteUnknown,
 )
+from mmbot.trading.failed_readings import FailedReadings
 from mmbot.trading.fill_booking import FillBooking
 from mmbot.trading.gates import task_gate
 from mmbot.trading.listings import Listings
@@ -84,7 +88,7 @@ from mmbot.trading.repricing import reprice, reprice_market
 from mmbot.trading.requoting import Requote
 from mmbot.trading.stale_quotes import StaleQuoteExposure
 from mmbot.trading.state import TradingState
-from mmbot.trading.values import CLIENT_ID_PREFIX, ReadingKind
+from mmbot.trading.values import CLIENT_ID_PREFIX
 from mmbot.trading.waking import Waking
 from mmbot.underlying.calendar import CalendarClock, from_milliseconds
 from mmbot.underlying.underlying import Underlying
@@ -122,8 +126,7 @@ class Engine:
         buffer = self._buffer = CommandBuffer()
         self._session = session
         self._orders_placed = 0
-        # How many readings in a row have failed; only the first of them is logged.
-        self._failed_readings: dict[ReadingKind, int] = {}
+        self._failed_readings = FailedReadings(buffer)
         self._market_data = MarketData(state, buffer)
         self._order_groups = OrderGroups(state, buffer)
         self._markouts = Markouts(state, buffer)
@@ -184,14 +187,9 @@ class Engine:
         """Apply an event to the state; return the markets that it may affect."""
         match event:
             case BookReplaced():
-                affected = self._market_data.book_replaced(event, now)
+                return self._market_data.book_replaced(event, now)
             case BooksDistrusted() | StreamUp() | StreamLost() | FeedLagged():
-                affected = self._market_data.stream_changed(event)
-                if isinstance(event, StreamUp | StreamLost):
-                    self._echoes.connection_changed(now)
-                if isinstance(event, StreamUp) and self.state.events:
-                    # A reading that began before the stream was up is superseded by this one.
-                    self._account.read(now)
+                return self._apply_stream(event, now)
             case (
                 OrderPlaced()
                 | OrderCancelled()
@@ -205,30 +203,17 @@ class Engine:
                 | OrderQueryFailed()
                 | Filled()
             ):
-                affected = _tickers(self._orders.apply(event, now))
-                self._account.check_ends(now)
-                self._waking.order_changed(event, now)
-                if isinstance(event, Filled) and affected:
-                    self._listings.book_late_fills(now)
-                    # Whether the exchange stands by it shows once its list has it.
-                    self._account.read_once_listed(now)
-            case (
-                ListingRead()
-                | FeeTypeRead()
-                | EventFeeChanged()
-                | ListingStale()
-                | MarketClosing()
-                | MarketActivity()
-                | PriceGridChanged()
-                | MarketSettled()
-            ):
-                affected = self._apply_listing(event, now)
+                return self._apply_order(event, now)
+            case ListingRead() | FeeTypeRead() | EventFeeChanged() | ListingStale():
+                return self._apply_listing(event, now)
+            case MarketClosing() | MarketActivity() | PriceGridChanged() | MarketSettled():
+                return self._apply_market(event, now)
             case GroupReady() | GroupUnavailable() | GroupChanged():
-                affected = self._order_groups.apply(event, now)
+                return self._order_groups.apply(event, now)
             case Reconciled() | OrdersListed() | FillUnreadable() | ReadingFailed() | LimitsRead():
-                affected = self._apply_account(event, now)
+                return self._apply_account(event, now)
             case BeliefFormed():
-                affected = self._belief_formed(event.belief, now)
+                return self._belief_formed(event.belief, now)
             case (
                 SettingsChanged()
                 | CountsMissing()
@@ -237,17 +222,41 @@ class Engine:
                 | Resumed()
                 | Stopping()
             ):
-                affected = self._apply_operator(event, now)
+                return self._apply_operator(event, now)
             case SessionStarted() | TasksDown() | LedgerBehind() | ClockCompared() | Woken():
-                affected = self._apply_process(event, now)
+                return self._apply_process(event, now)
             case _:
                 assert_never(event)
+
+    def _apply_stream(self, event: StreamEvent, now: Milliseconds) -> _Tickers:
+        affected = self._market_data.stream_changed(event)
+        if isinstance(event, StreamUp | StreamLost):
+            self._echoes.connection_changed(now)
+        if isinstance(event, StreamUp) and self.state.events:
+            # A reading that began before the stream was up is superseded by this one.
+            self._account.read(now)
+        return affected
+
+    def _apply_order(self, event: OrderEvent, now: Milliseconds) -> _Tickers:
+        affected = _tickers(self._orders.apply(event, now))
+        self._account.check_ends(now)
+        self._waking.order_changed(event, now)
+        if isinstance(event, Filled) and affected:
+            self._listings.book_late_fills(now)
+            # Whether the exchange stands by it shows once its list has it.
+            self._account.read_once_listed(now)
+        return affected
+
+    def _apply_market(self, event: MarketEvent, now: Milliseconds) -> _Tickers:
+        affected = _tickers(self._listings.apply(event, now))
+        if isinstance(event, MarketClosing):
+            self._waking.request(now)
         return affected
 
     def _apply_listing(self, event: ListingEvent, now: Milliseconds) -> _Tickers:
         match event:
             case ListingRead():
-                self._reading_succeeded("listing")
+                self._failed_readings.succeeded("listing")
                 self._listings.apply_reading(event, now)
                 known = all(each.reconciled for each in self.state.events.values())
                 if not (known and self.state.service.reconciled):
@@ -266,26 +275,19 @@ class Engine:
                 self._listings.read_twice(now)
                 return ()
             case _:
-                affected = _tickers(self._listings.apply(event, now))
-                if isinstance(event, MarketClosing):
-                    self._waking.request(now)
-                return affected
+                assert_never(event)
 
     def _apply_account(self, event: AccountEvent, now: Milliseconds) -> _Tickers:
         match event:
             case Reconciled():
-                self._reading_succeeded("account")
+                self._failed_readings.succeeded("account")
                 self._account.apply_reading(event, now)
             case OrdersListed():
                 self._account.apply_orders(event, now)
             case FillUnreadable():
                 self._account.fill_unreadable(event, now)
             case ReadingFailed():
-                failed = self._failed_readings.get(event.what, 0)
-                self._failed_readings[event.what] = failed + 1
-                if not failed:
-                    name = "listing.not_read" if event.what == "listing" else "account.not_read"
-                    self._buffer.log(name, "warning", reason=event.reason)
+                self._failed_readings.failed(event)
                 reader = self._listings if event.what == "listing" else self._account
                 reader.reading_failed(now)
             case LimitsRead():
@@ -295,12 +297,6 @@ class Engine:
             case _:
                 assert_never(event)
         return tuple(self.state.event_of_market)
-
-    def _reading_succeeded(self, what: ReadingKind) -> None:
-        failed = self._failed_readings.pop(what, 0)
-        if failed:
-            name = "listing.read_again" if what == "listing" else "account.read_again"
-            self._buffer.log(name, failed=failed)
 
     def _apply_operator(self, event: OperatorEvent, now: Milliseconds) -> _Tickers:
         service, live_orders = self.state.service, len(self.state.orders)

@@ -370,7 +370,7 @@ OrderEvent: TypeAlias = (
     WriteAnswer | OrderReported | OrderUnreadable | OrderAbsent | OrderQueryFailed | Filled
 )
 MarketEvent: TypeAlias = MarketClosing | MarketActivity | PriceGridChanged | MarketSettled
-ListingEvent: TypeAlias = ListingRead | FeeTypeRead | EventFeeChanged | ListingStale | MarketEvent
+ListingEvent: TypeAlias = ListingRead | FeeTypeRead | EventFeeChanged | ListingStale
 GroupEvent: TypeAlias = GroupReady | GroupUnavailable | GroupChanged
 AccountEvent: TypeAlias = Reconciled | OrdersListed | FillUnreadable | ReadingFailed | LimitsRead
 ProcessEvent: TypeAlias = SessionStarted | TasksDown | LedgerBehind | ClockCompared | Woken
@@ -380,6 +380,7 @@ OtherEvent: TypeAlias = (
     | StreamEvent
     | OrderEvent
     | ListingEvent
+    | MarketEvent
     | GroupEvent
     | AccountEvent
     | BeliefFormed

@@ -41,14 +41,13 @@ class WantedCancel(msgspec.Struct, frozen=True, gc=False):
 _DANGER: Final = attrgetter("danger")
 
 
-class Writes:
+class Writes(msgspec.Struct):
     """What a review wants written; a decrease with the contracts that are to remain."""
 
-    def __init__(self) -> None:
-        self.cancels: list[WantedCancel] = []
-        self.decreases: list[tuple[Order, Count]] = []
-        self.renewals: list[Order] = []
-        self.places: list[WantedPlace] = []
+    cancels: list[WantedCancel] = []
+    decreases: list[tuple[Order, Count]] = []
+    renewals: list[Order] = []
+    places: list[WantedPlace] = []
 
     def __bool__(self) -> bool:
         return bool(self.cancels or self.decreases or self.renewals or self.places)

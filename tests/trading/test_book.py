@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mmbot.trading.book import Book, CorruptBook, Top
@@ -75,6 +75,25 @@ def test_a_book_is_what_its_levels_say_until_it_contradicts_itself(
         assert book.top(our_bids, our_asks) == naive.top(our_bids, our_asks)
         assert book.levels("bid") == tuple(sorted(naive.sides["bid"].items(), reverse=True))
         assert book.levels("ask") == tuple(sorted(naive.sides["ask"].items()))
+
+
+@given(st.lists(changes, max_size=20), st.dictionaries(bid_prices, counts, max_size=2), counts)
+def test_what_a_book_found_before_a_change_is_not_what_it_finds_after(
+    steps: list[tuple[Side, Price, Count]], our_bids: dict[Price, Count], depth: Count
+) -> None:
+    book = Book(levels((3, 2), (2, 3)), levels((6, 2), (7, 3)))
+    for side, price, delta in steps:
+        behind = price < (book.best_bid or 0) if side == "bid" else price > (book.best_ask or 99)
+        try:
+            if behind:
+                assume(book.change_behind(side, price, delta))
+            else:
+                book.change(side, price, delta)
+        except CorruptBook:
+            assume(False)
+        fresh = Book(book.levels("bid"), book.levels("ask"))
+        found = book.top_and_deep(our_bids, {}, depth)
+        assert found == fresh.top_and_deep(our_bids, {}, depth)
 
 
 def test_an_empty_book_has_no_top() -> None:
