@@ -48,6 +48,9 @@ QueueOption: TypeAlias = Annotated[
         "before it; unless given only where a trade goes strictly through the price.",
     ),
 ]
+FiguresPath: TypeAlias = Annotated[
+    Path | None, typer.Option("--json", help="Write the figures to this file as JSON.")
+]
 USUAL_DELAY_MS = FillRules().delay_ms
 
 

@@ -6,21 +6,21 @@ import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
-import orjson
 import typer
 
 from mmbot import config
 from mmbot.bot.outputs import FitForecast
 from mmbot.cli import banks
 from mmbot.cli.options import CacheDirectory, CountsFile, JudgedConfig, load_counts
-from mmbot.cli.output import load_plots, show, tracked, write
+from mmbot.cli.output import load_plots, show, tracked, write, write_figures
 from mmbot.cli.past import (
     USUAL_DELAY_MS,
     CandlesOption,
     DelayOption,
+    FiguresPath,
     HistoryOption,
     MarketsOption,
     QueueOption,
@@ -38,6 +38,7 @@ from mmbot.research import parameter_sweep
 from mmbot.research.backtest import Rule
 from mmbot.research.parameter_sweep import Changes, HeldOut, MarketOfWeeks, Sweep, Trial
 from mmbot.research.past_history import PastMarket
+from mmbot.research.replayed_week import FillRules
 from mmbot.research.scoring import Interval
 from mmbot.underlying.counts import Counts
 from mmbot.underlyings.registry import refuse_others
@@ -50,17 +51,26 @@ _TOLD: Mapping[Rule, str] = {
 }
 _COLUMNS = (
     "fills", "contracts", "spend", "pnl", "pnl_per_contract", "low95", "high95",
-    "at_risk", "pnl_on_risk", "on_risk_low95", "on_risk_high95",
+    "at_risk", "pnl_on_risk", "on_risk_low95", "on_risk_high95", "weeks_without_fees",
 )  # fmt: skip
+
+_Choices: TypeAlias = Annotated[
+    list[str],
+    typer.Option("--set", help="A key and its values, as in quoting.margin=[0.05,0.1]."),
+]
+_TablePath: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(help="Write every setting and its figures there: a .csv or .parquet file."),
+]
+_ReportPath: TypeAlias = Annotated[
+    Path | None, typer.Option("--report", help="Write an HTML page with a picture there.")
+]
 
 
 def sweep(
     *,
     counts: CountsFile,
-    choices: Annotated[
-        list[str],
-        typer.Option("--set", help="A key and its values, as in quoting.margin=[0.05,0.1]."),
-    ],
+    choices: _Choices,
     markets: MarketsOption = None,
     candles: CandlesOption = None,
     history: HistoryOption = None,
@@ -68,16 +78,9 @@ def sweep(
     config_path: JudgedConfig = None,
     delay_ms: DelayOption = USUAL_DELAY_MS,
     queue_contracts: QueueOption = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(help="Write every setting and its figures there: a .csv or .parquet file."),
-    ] = None,
-    json_path: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this file as JSON.")
-    ] = None,
-    report_path: Annotated[
-        Path | None, typer.Option("--report", help="Write an HTML page with a picture there.")
-    ] = None,
+    output: _TablePath = None,
+    json_path: FiguresPath = None,
+    report_path: _ReportPath = None,
     scheduler: SchedulerAddress = None,
     cache: CacheDirectory = None,
 ) -> None:
@@ -101,35 +104,59 @@ def sweep(
     plots = load_plots("--report") if report_path is not None else None
     changes = parameter_sweep.grid(dict(map(_choice, choices)))
     directory = cache or banks.default_directory()
+    settings = _settings(config_path)
     if recording is not None:
         if any(each is not None for each in (markets, candles, history)):
             raise BadInput("--recording is the market: leave out --markets, --candles, --history")
-        settings = _settings(config_path) or settings_on_record(recording)
-        refuse_others(settings)
-        work = Sweep(settings, RecordedMarket(recording.absolute(), directory))
+        work = _on_recording(recording, settings, directory)
     else:
-        settings = _settings(config_path) or config.Settings()
-        refuse_others(settings)
-        held = load_counts(counts)
-        weeks = weeks_given(markets, candles, history, settings.exchange.series, held)
-        fit = banks.Fits(directory)
-        _fit_once(settings, changes, held, fit)
-        past = PastMarket(weeks, held, fit, fill_rules(delay_ms, queue_contracts))
-        work = Sweep(settings, MarketOfWeeks(past))
+        rules = fill_rules(delay_ms, queue_contracts)
+        source = _Weeks(counts, markets, candles, history)
+        work = _on_weeks(source, settings or config.Settings(), changes, rules, directory)
     trials = _trials(work, changes, scheduler)
     held_out = parameter_sweep.held_out(trials)
     table = _sheet(trials, held_out)
     show([table])
     if output is not None and write_table is not None:
-        keys = tuple(trials[0].changes)
-        rows = [(*map(_cell, t.changes.values()), *_row(t)) for t in trials]
-        write_table(output, (*keys, *_COLUMNS), rows)
+        write_table(output, (*trials[0].changes, *_COLUMNS), [*map(_line, trials)])
     if json_path is not None:
-        figures = _figures(trials, held_out)
-        write(json_path, orjson.dumps(figures, option=orjson.OPT_INDENT_2))
+        write_figures(json_path, _figures(trials, held_out))
     if report_path is not None and plots is not None:
-        pictures = plots.sweep_pictures(trials, held_out, settings)
+        pictures = plots.sweep_pictures(trials, held_out, work.settings)
         write(report_path, page("Sweep", table.note, [table], pictures).encode())
+
+
+class _Weeks(msgspec.Struct, frozen=True):
+    """Where the weeks to trade again are."""
+
+    counts: Path
+    markets: Path | None
+    candles: Path | None
+    history: Path | None
+
+
+def _on_recording(recording: Path, settings: config.Settings | None, cache: Path) -> Sweep:
+    """Return a sweep on a recording, around its own settings unless others are given."""
+    settings = settings or settings_on_record(recording)
+    refuse_others(settings)
+    return Sweep(settings, RecordedMarket(recording.absolute(), cache))
+
+
+def _on_weeks(
+    source: _Weeks,
+    settings: config.Settings,
+    changes: Sequence[Changes],
+    rules: FillRules,
+    cache: Path,
+) -> Sweep:
+    """Return a sweep on past weeks, all that is slow to fit being fitted."""
+    refuse_others(settings)
+    held = load_counts(source.counts)
+    series = settings.exchange.series
+    weeks = weeks_given(source.markets, source.candles, source.history, series, held)
+    fit = banks.Fits(cache)
+    _fit_once(settings, changes, held, fit)
+    return Sweep(settings, MarketOfWeeks(PastMarket(weeks, held, fit, rules)))
 
 
 def _settings(path: Path | None) -> config.Settings | None:
@@ -188,7 +215,7 @@ def _sheet(trials: Sequence[Trial], held_out: HeldOut) -> Sheet:
 def _filled_by(trial: Trial) -> str:
     weeks = Counter(trial.rules)
     told = "; ".join(f"{number} by {_TOLD[rule]}" for rule, number in weeks.items())
-    return f"Filled: {told}.{free_weeks(trial.without_fees)}"
+    return f"Filled: {told}.{free_weeks(len(trial.without_fees))}"
 
 
 def _texts(trial: Trial) -> tuple[str, ...]:
@@ -210,14 +237,19 @@ def _figures(trials: Sequence[Trial], held_out: HeldOut) -> dict[str, object]:
         ],
         "held_out": msgspec.to_builtins(held_out),
         "filled_by": dict(zip(trials[0].weeks, trials[0].rules, strict=True)),
+        "without_fees": list(trials[0].without_fees),
     }
 
 
 def _row(trial: Trial) -> tuple[object, ...]:
     found = trial.statistics
     each, on_risk = _bounds(found.per_contract), _bounds(trial.earned.on_risk)
-    risk = trial.earned.at_risk
-    return (found.fills, found.contracts, found.spend, found.pnl, *each, risk, *on_risk)
+    risk, free = trial.earned.at_risk, len(trial.without_fees)
+    return (found.fills, found.contracts, found.spend, found.pnl, *each, risk, *on_risk, free)
+
+
+def _line(trial: Trial) -> tuple[object, ...]:
+    return (*map(_cell, trial.changes.values()), *_row(trial))
 
 
 def _bounds(found: Interval | None) -> tuple[float | None, ...]:
