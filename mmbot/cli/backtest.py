@@ -25,6 +25,7 @@ from mmbot.cli.past import (
     MarketsOption,
     QueueOption,
     RecordingOption,
+    WeeksGiven,
     fill_rules,
     weeks_given,
 )
@@ -33,12 +34,17 @@ from mmbot.errors import BadInput
 from mmbot.observe import backtest_report
 from mmbot.research.backtest import WeekResult
 from mmbot.research.past_history import PastMarket, PastWeeks
+from mmbot.research.replayed_week import FillRules
 from mmbot.research.strategies import STRATEGIES
 from mmbot.research.week_path import PathKeeper
 from mmbot.underlyings.registry import refuse_others
 
 # No order of it is off while a count is due, which the bot that trades cannot do.
 _BY_CANDLES_ONLY = "seed-resting-always"
+_BESIDE_RECORDING = (
+    "--recording is the market, and its bot the strategy: leave out --markets, --candles, "
+    "--history and --strategy"
+)
 
 _StrategyName: TypeAlias = Annotated[
     str | None,
@@ -93,22 +99,34 @@ def backtest(
     """
     if recording is not None:
         if any(each is not None for each in (markets, candles, history, strategy)):
-            raise BadInput(
-                "--recording is the market, and its bot the strategy: leave out --markets, "
-                "--candles, --history and --strategy"
-            )
+            raise BadInput(_BESIDE_RECORDING)
         trade_again(recording, config_path, json_path, report_path, cache)
         return
+    given = WeeksGiven(counts, markets, candles, history)
+    rules = fill_rules(delay_ms, queue_contracts)
+    _trade_weeks(given, rules, strategy, config_path, json_path, report_path, cache)
+
+
+def _trade_weeks(
+    given: WeeksGiven,
+    rules: FillRules,
+    strategy: str | None,
+    config_path: Path | None,
+    json_path: Path | None,
+    report_path: Path | None,
+    cache: Path | None,
+) -> None:
+    """Trade past weeks again, and show and write what came of it."""
     settings = config.Settings() if config_path is None else config.load(config_path)
     refuse_others(settings)
     if strategy is not None and strategy not in STRATEGIES:
         raise BadInput(f"--strategy {strategy!r} is none; choose from {', '.join(STRATEGIES)}")
     plots = load_plots("--report") if report_path is not None else None
-    held = load_counts(counts)
-    weeks = weeks_given(markets, candles, history, settings.exchange.series, held)
+    held = load_counts(given.counts)
+    weeks = weeks_given(given, settings.exchange.series, held)
     names = _strategies(strategy, weeks)
     fit = banks.Fits(cache or banks.default_directory())
-    market = PastMarket(weeks, held, fit, fill_rules(delay_ms, queue_contracts))
+    market = PastMarket(weeks, held, fit, rules)
     drawn = names[0] if plots is not None else None
     results = {name: _play(market, name, settings, has_path=name == drawn) for name in names}
     compared = results.get("seed") or _play(market, "seed", settings)

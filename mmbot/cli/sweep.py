@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -25,6 +25,7 @@ from mmbot.cli.past import (
     MarketsOption,
     QueueOption,
     RecordingOption,
+    WeeksGiven,
     fill_rules,
     weeks_given,
 )
@@ -100,8 +101,7 @@ def sweep(
     mmbot sweep --recording ~/.local/state/mmbot/record --set quoting.margin=[0.05,0.1,0.2]
     mmbot sweep --counts c.csv --markets m.csv --candles d.csv --set quoting.margin=[0.05,0.1,0.2]
     """
-    write_table = writer_for(output, "--output") if output is not None else None
-    plots = load_plots("--report") if report_path is not None else None
+    tell = _teller(output, json_path, report_path)
     changes = parameter_sweep.grid(dict(map(_choice, choices)))
     directory = cache or banks.default_directory()
     settings = _settings(config_path)
@@ -111,28 +111,35 @@ def sweep(
         work = _on_recording(recording, settings, directory)
     else:
         rules = fill_rules(delay_ms, queue_contracts)
-        source = _Weeks(counts, markets, candles, history)
-        work = _on_weeks(source, settings or config.Settings(), changes, rules, directory)
-    trials = _trials(work, changes, scheduler)
-    held_out = parameter_sweep.held_out(trials)
-    table = _sheet(trials, held_out)
-    show([table])
-    if output is not None and write_table is not None:
-        write_table(output, (*trials[0].changes, *_COLUMNS), [*map(_line, trials)])
-    if json_path is not None:
-        write_figures(json_path, _figures(trials, held_out))
-    if report_path is not None and plots is not None:
-        pictures = plots.sweep_pictures(trials, held_out, work.settings)
-        write(report_path, page("Sweep", table.note, [table], pictures).encode())
+        given = WeeksGiven(counts, markets, candles, history)
+        work = _on_weeks(given, settings or config.Settings(), changes, rules, directory)
+    tell(_trials(work, changes, scheduler), work.settings)
 
 
-class _Weeks(msgspec.Struct, frozen=True):
-    """Where the weeks to trade again are."""
+def _teller(
+    output: Path | None, json_path: Path | None, report_path: Path | None
+) -> Callable[[Sequence[Trial], config.Settings], None]:
+    """Return what shows trials and writes them where they are wanted.
 
-    counts: Path
-    markets: Path | None
-    candles: Path | None
-    history: Path | None
+    Raises:
+        BadInput: They could not be written there, which nobody should learn only at the end.
+    """
+    write_table = writer_for(output, "--output") if output is not None else None
+    plots = load_plots("--report") if report_path is not None else None
+
+    def tell(trials: Sequence[Trial], settings: config.Settings) -> None:
+        held_out = parameter_sweep.held_out(trials)
+        table = _sheet(trials, held_out)
+        show([table])
+        if output is not None and write_table is not None:
+            write_table(output, (*trials[0].changes, *_COLUMNS), [*map(_line, trials)])
+        if json_path is not None:
+            write_figures(json_path, _figures(trials, held_out))
+        if report_path is not None and plots is not None:
+            pictures = plots.sweep_pictures(trials, held_out, settings)
+            write(report_path, page("Sweep", table.note, [table], pictures).encode())
+
+    return tell
 
 
 def _on_recording(recording: Path, settings: config.Settings | None, cache: Path) -> Sweep:
@@ -143,7 +150,7 @@ def _on_recording(recording: Path, settings: config.Settings | None, cache: Path
 
 
 def _on_weeks(
-    source: _Weeks,
+    given: WeeksGiven,
     settings: config.Settings,
     changes: Sequence[Changes],
     rules: FillRules,
@@ -151,9 +158,8 @@ def _on_weeks(
 ) -> Sweep:
     """Return a sweep on past weeks, all that is slow to fit being fitted."""
     refuse_others(settings)
-    held = load_counts(source.counts)
-    series = settings.exchange.series
-    weeks = weeks_given(source.markets, source.candles, source.history, series, held)
+    held = load_counts(given.counts)
+    weeks = weeks_given(given, settings.exchange.series, held)
     fit = banks.Fits(cache)
     _fit_once(settings, changes, held, fit)
     return Sweep(settings, MarketOfWeeks(PastMarket(weeks, held, fit, rules)))
