@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
-import orjson
 import typer
 
 from mmbot import config
@@ -16,15 +15,17 @@ from mmbot.cli.options import (
     JudgedConfig,
     load_counts,
 )
-from mmbot.cli.output import load_plots, show, tracked, write
+from mmbot.cli.output import load_plots, show, tracked, write, write_figures
 from mmbot.cli.past import (
     USUAL_DELAY_MS,
     CandlesOption,
     DelayOption,
+    FiguresPath,
     HistoryOption,
     MarketsOption,
     QueueOption,
     RecordingOption,
+    WeeksGiven,
     fill_rules,
     weeks_given,
 )
@@ -32,13 +33,26 @@ from mmbot.cli.trade_again import trade_again
 from mmbot.errors import BadInput
 from mmbot.observe import backtest_report
 from mmbot.research.backtest import WeekResult
-from mmbot.research.past_history import PastMarket
+from mmbot.research.past_history import PastMarket, PastWeeks
+from mmbot.research.replayed_week import FillRules
 from mmbot.research.strategies import STRATEGIES
 from mmbot.research.week_path import PathKeeper
 from mmbot.underlyings.registry import refuse_others
 
 # No order of it is off while a count is due, which the bot that trades cannot do.
 _BY_CANDLES_ONLY = "seed-resting-always"
+_BESIDE_RECORDING = (
+    "--recording is the market, and its bot the strategy: leave out --markets, --candles, "
+    "--history and --strategy"
+)
+
+_StrategyName: TypeAlias = Annotated[
+    str | None,
+    typer.Option(help=f"Backtest only this one: {', '.join(STRATEGIES)}; all unless given."),
+]
+_ReportPath: TypeAlias = Annotated[
+    Path | None, typer.Option("--report", help="Write an HTML report with plots to this file.")
+]
 
 
 def backtest(
@@ -49,18 +63,11 @@ def backtest(
     history: HistoryOption = None,
     recording: RecordingOption = None,
     config_path: JudgedConfig = None,
-    strategy: Annotated[
-        str | None,
-        typer.Option(help=f"Backtest only this one: {', '.join(STRATEGIES)}; all unless given."),
-    ] = None,
+    strategy: _StrategyName = None,
     delay_ms: DelayOption = USUAL_DELAY_MS,
     queue_contracts: QueueOption = None,
-    json_path: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this file as JSON.")
-    ] = None,
-    report_path: Annotated[
-        Path | None, typer.Option("--report", help="Write an HTML report with plots to this file.")
-    ] = None,
+    json_path: FiguresPath = None,
+    report_path: _ReportPath = None,
     cache: CacheDirectory = None,
 ) -> None:
     """Backtest: trade real weeks again with the engine that trades.
@@ -92,39 +99,55 @@ def backtest(
     """
     if recording is not None:
         if any(each is not None for each in (markets, candles, history, strategy)):
-            raise BadInput(
-                "--recording is the market, and its bot the strategy: leave out --markets, "
-                "--candles, --history and --strategy"
-            )
+            raise BadInput(_BESIDE_RECORDING)
         trade_again(recording, config_path, json_path, report_path, cache)
         return
+    given = WeeksGiven(counts, markets, candles, history)
+    rules = fill_rules(delay_ms, queue_contracts)
+    _trade_weeks(given, rules, strategy, config_path, json_path, report_path, cache)
+
+
+def _trade_weeks(
+    given: WeeksGiven,
+    rules: FillRules,
+    strategy: str | None,
+    config_path: Path | None,
+    json_path: Path | None,
+    report_path: Path | None,
+    cache: Path | None,
+) -> None:
+    """Trade past weeks again, and show and write what came of it."""
     settings = config.Settings() if config_path is None else config.load(config_path)
     refuse_others(settings)
     if strategy is not None and strategy not in STRATEGIES:
         raise BadInput(f"--strategy {strategy!r} is none; choose from {', '.join(STRATEGIES)}")
     plots = load_plots("--report") if report_path is not None else None
-    held = load_counts(counts)
-    weeks = weeks_given(markets, candles, history, settings.exchange.series, held)
+    held = load_counts(given.counts)
+    weeks = weeks_given(given, settings.exchange.series, held)
+    names = _strategies(strategy, weeks)
     fit = banks.Fits(cache or banks.default_directory())
-    market = PastMarket(weeks, held, fit, fill_rules(delay_ms, queue_contracts))
-    if weeks.by_trades and strategy == _BY_CANDLES_ONLY:
-        raise BadInput(
-            f"{_BY_CANDLES_ONLY} rests through releases, which the bot that trades never does; it "
-            "is backtested by daily candles only (--markets and --candles)"
-        )
-    names = tuple(STRATEGIES) if strategy is None else (strategy,)
-    if weeks.by_trades:
-        names = tuple(name for name in names if name != _BY_CANDLES_ONLY)
+    market = PastMarket(weeks, held, fit, rules)
     drawn = names[0] if plots is not None else None
     results = {name: _play(market, name, settings, has_path=name == drawn) for name in names}
     compared = results.get("seed") or _play(market, "seed", settings)
     show(backtest_report.sheets(results, compared))
     if json_path is not None:
-        content = backtest_report.as_json(results, compared, weeks.left_out)
-        write(json_path, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+        write_figures(json_path, backtest_report.as_json(results, compared, weeks.left_out))
     if report_path is not None and plots is not None:
         pictures = plots.backtest_pictures(results)
         write(report_path, backtest_report.html_page(results, pictures, compared).encode())
+
+
+def _strategies(wanted: str | None, weeks: PastWeeks) -> tuple[str, ...]:
+    """Return the strategies to play: the one that is wanted, or all that can be in these weeks."""
+    if wanted == _BY_CANDLES_ONLY and weeks.by_trades:
+        raise BadInput(
+            f"{_BY_CANDLES_ONLY} rests through releases, which the bot that trades never does; it "
+            "is backtested by daily candles only (--markets and --candles)"
+        )
+    if wanted is not None:
+        return (wanted,)
+    return tuple(name for name in STRATEGIES if not weeks.by_trades or name != _BY_CANDLES_ONLY)
 
 
 def _play(

@@ -42,7 +42,7 @@ from mmbot.history.summary import StatusSummary, WeekSummary, summarise
 from mmbot.history.verify import verify as verify_store
 from mmbot.kalshi.auth import Signer
 from mmbot.observe.sheets import Sheet
-from mmbot.underlying.calendar import CalendarClock
+from mmbot.underlying.calendar import CalendarClock, Week
 
 history = typer.Typer(
     help="The market's past and the daily counts, as Parquet: fetch, check, import.",
@@ -65,32 +65,40 @@ Directory: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+_FirstDay: TypeAlias = Annotated[
+    str, typer.Option("--from", help="The first week, by any of its days; a year ago.")
+]
+_LastDay: TypeAlias = Annotated[
+    str, typer.Option("--to", help="The last week, by any of its days; the last one listed.")
+]
+_SeriesName: TypeAlias = Annotated[
+    str, typer.Option(help="The series; the config's unless given. Before 2024-10: TSAW.")
+]
+_Candles: TypeAlias = Annotated[
+    str, typer.Option(help="Minutes of the candles to fetch: some of 1,60,1440, or none.")
+]
+_WithCounts: TypeAlias = Annotated[bool, typer.Option(help="Fetch the daily counts from tsa.gov.")]
+_WithMarket: TypeAlias = Annotated[bool, typer.Option(help="Fetch the market's past.")]
+_FetchConfig: TypeAlias = Annotated[
+    Path | None, typer.Option("--config", help="Settings with the series, the site and a key.")
+]
+_FetchVenue: TypeAlias = Annotated[
+    Path | None, typer.Option("--venue", help="What `mmbot exchange` printed: fetch from it.")
+]
 
 
 @history.command()
 def fetch(
     *,
     directory: Directory,
-    first: Annotated[
-        str, typer.Option("--from", help="The first week, by any of its days; a year ago.")
-    ] = "",
-    last: Annotated[
-        str, typer.Option("--to", help="The last week, by any of its days; the last one listed.")
-    ] = "",
-    series: Annotated[
-        str, typer.Option(help="The series; the config's unless given. Before 2024-10: TSAW.")
-    ] = "",
-    candles: Annotated[
-        str, typer.Option(help="Minutes of the candles to fetch: some of 1,60,1440, or none.")
-    ] = "1,60,1440",
-    counts: Annotated[bool, typer.Option(help="Fetch the daily counts from tsa.gov.")] = True,
-    market: Annotated[bool, typer.Option(help="Fetch the market's past.")] = True,
-    config_path: Annotated[
-        Path | None, typer.Option("--config", help="Settings with the series, the site and a key.")
-    ] = None,
-    venue_path: Annotated[
-        Path | None, typer.Option("--venue", help="What `mmbot exchange` printed: fetch from it.")
-    ] = None,
+    first: _FirstDay = "",
+    last: _LastDay = "",
+    series: _SeriesName = "",
+    candles: _Candles = "1,60,1440",
+    counts: _WithCounts = True,
+    market: _WithMarket = True,
+    config_path: _FetchConfig = None,
+    venue_path: _FetchVenue = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Fetch what is not there: counts, and events, markets, trades, candles and fees of weeks.
@@ -106,20 +114,28 @@ def fetch(
     """
     settings = config.Settings() if config_path is None else config.load(config_path)
     venue = real_venue(settings) if venue_path is None else read_venue(venue_path)
-    today = venue.clock.at(time.time_ns() // 1_000_000).date()
-    begin = _day(first, "--from") if first else today - dt.timedelta(weeks=_USUAL_WEEKS)
-    end = _day(last, "--to") if last else today + dt.timedelta(weeks=_WEEKS_AHEAD)
     wanted = Wanted(
         series=_series(series or settings.exchange.series),
-        weeks=tuple(weeks_between(begin, end)),
+        weeks=_weeks(first, last, venue.clock.at(time.time_ns() // 1_000_000).date()),
         periods=_periods(candles),
         counts=counts,
         market=market,
     )
-    if not wanted.weeks:
-        raise BadInput(f"--from {begin} is after --to {end}")
-    store = HistoryStore(directory)
     started = time.monotonic()
+    fetched, failures = _fetch(wanted, directory, venue, settings)
+    seconds = time.monotonic() - started
+    if as_json:
+        report = {**msgspec.structs.asdict(fetched), "failures": failures}
+        print_json({**report, "seconds": round(seconds, 1)})
+    else:
+        say(_sentences(fetched, failures, directory, seconds))
+    raise typer.Exit(NotReady.exit_code if failures else 0)
+
+
+def _fetch(
+    wanted: Wanted, directory: Path, venue: Venue, settings: config.Settings
+) -> tuple[Fetched, list[str]]:
+    """Fetch into a directory; return what was fetched, and what could not be."""
 
     def signer() -> Signer | None:
         try:
@@ -127,26 +143,18 @@ def fetch(
         except BadInput:
             return None
 
+    store = HistoryStore(directory)
     with _locked(directory), _Shown() as shown:
         store.claim(_source(venue))
         client = HistoryClient(store, venue, signer, shown, random.Random())  # noqa: S311 (jitter)
-        failure = ""
         try:
             asyncio.run(client.run(wanted))
         except Unavailable as error:
-            failure = str(error)
+            return client.fetched, [*client.fetched.failures, str(error)]
         except KeyboardInterrupt:
             print("mmbot: interrupted; the same command goes on from here", file=sys.stderr)
             raise typer.Exit(_INTERRUPTED) from None
-    fetched = client.fetched
-    failures = [*fetched.failures, *([failure] if failure else [])]
-    if as_json:
-        report = {**msgspec.structs.asdict(fetched), "failures": failures}
-        report["seconds"] = round(time.monotonic() - started, 1)
-        print_json(report)
-    else:
-        say(_sentences(fetched, failures, directory, time.monotonic() - started))
-    raise typer.Exit(NotReady.exit_code if failures else 0)
+    return client.fetched, list(client.fetched.failures)
 
 
 @history.command()
@@ -215,6 +223,16 @@ def import_(
 
 
 # Options
+
+
+def _weeks(first: str, last: str, today: dt.date) -> tuple[Week, ...]:
+    """Return the weeks from one day to another; about a year of them unless given."""
+    begin = _day(first, "--from") if first else today - dt.timedelta(weeks=_USUAL_WEEKS)
+    end = _day(last, "--to") if last else today + dt.timedelta(weeks=_WEEKS_AHEAD)
+    weeks = tuple(weeks_between(begin, end))
+    if not weeks:
+        raise BadInput(f"--from {begin} is after --to {end}")
+    return weeks
 
 
 def _day(text: str, option: str) -> dt.date:

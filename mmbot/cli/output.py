@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
+import orjson
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -124,6 +125,11 @@ def write(path: Path, content: bytes) -> None:
         path.write_bytes(content)
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {error.strerror}") from None
+
+
+def write_figures(path: Path, figures: object) -> None:
+    """Write figures to a file as JSON that a person can read too; `BadInput` as of `write`."""
+    write(path, orjson.dumps(figures, option=orjson.OPT_INDENT_2))
 
 
 def write_new(path: Path, content: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
+import msgspec
 import typer
 from rich.console import Console
 
@@ -48,6 +49,9 @@ QueueOption: TypeAlias = Annotated[
         "before it; unless given only where a trade goes strictly through the price.",
     ),
 ]
+FiguresPath: TypeAlias = Annotated[
+    Path | None, typer.Option("--json", help="Write the figures to this file as JSON.")
+]
 USUAL_DELAY_MS = FillRules().delay_ms
 
 
@@ -57,19 +61,27 @@ def fill_rules(delay_ms: int, queue_contracts: int | None) -> FillRules:
     return FillRules(delay_ms, queue)
 
 
-def weeks_given(
-    markets: Path | None, candles: Path | None, history: Path | None, series: str, counts: Counts
-) -> PastWeeks:
+class WeeksGiven(msgspec.Struct, frozen=True):
+    """Where the options say that the counts and the weeks are."""
+
+    counts: Path
+    markets: Path | None
+    candles: Path | None
+    history: Path | None
+
+
+def weeks_given(given: WeeksGiven, series: str, counts: Counts) -> PastWeeks:
     """Return the weeks in two files, else those of a directory of history.
 
     Raises:
         BadInput: There are none, a file cannot be used, or one of the two was not given.
     """
+    markets, candles = given.markets, given.candles
     if markets is not None and candles is not None:
         return PastWeeks((), load_weeks(markets, candles), {})
     if markets is not None or candles is not None:
         raise BadInput("--markets and --candles belong together; give both, or neither")
-    store = HistoryStore(history or default_directory())
+    store = HistoryStore(given.history or default_directory())
     weeks = past_weeks(store, series, counts)
     for event, why in weeks.left_out.items():
         Console(stderr=True).print(f"{event} is left out: {why}", markup=False, highlight=False)

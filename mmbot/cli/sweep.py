@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
-import orjson
 import typer
 
 from mmbot import config
 from mmbot.bot.outputs import FitForecast
 from mmbot.cli import banks
 from mmbot.cli.options import CacheDirectory, CountsFile, JudgedConfig, load_counts
-from mmbot.cli.output import load_plots, show, tracked, write
+from mmbot.cli.output import load_plots, show, tracked, write, write_figures
 from mmbot.cli.past import (
     USUAL_DELAY_MS,
     CandlesOption,
     DelayOption,
+    FiguresPath,
     HistoryOption,
     MarketsOption,
     QueueOption,
     RecordingOption,
+    WeeksGiven,
     fill_rules,
     weeks_given,
 )
@@ -38,6 +39,7 @@ from mmbot.research import parameter_sweep
 from mmbot.research.backtest import Rule
 from mmbot.research.parameter_sweep import Changes, HeldOut, MarketOfWeeks, Sweep, Trial
 from mmbot.research.past_history import PastMarket
+from mmbot.research.replayed_week import FillRules
 from mmbot.research.scoring import Interval
 from mmbot.underlying.counts import Counts
 from mmbot.underlyings.registry import refuse_others
@@ -50,17 +52,26 @@ _TOLD: Mapping[Rule, str] = {
 }
 _COLUMNS = (
     "fills", "contracts", "spend", "pnl", "pnl_per_contract", "low95", "high95",
-    "at_risk", "pnl_on_risk", "on_risk_low95", "on_risk_high95",
+    "at_risk", "pnl_on_risk", "on_risk_low95", "on_risk_high95", "weeks_without_fees",
 )  # fmt: skip
+
+_Choices: TypeAlias = Annotated[
+    list[str],
+    typer.Option("--set", help="A key and its values, as in quoting.margin=[0.05,0.1]."),
+]
+_TablePath: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(help="Write every setting and its figures there: a .csv or .parquet file."),
+]
+_ReportPath: TypeAlias = Annotated[
+    Path | None, typer.Option("--report", help="Write an HTML page with a picture there.")
+]
 
 
 def sweep(
     *,
     counts: CountsFile,
-    choices: Annotated[
-        list[str],
-        typer.Option("--set", help="A key and its values, as in quoting.margin=[0.05,0.1]."),
-    ],
+    choices: _Choices,
     markets: MarketsOption = None,
     candles: CandlesOption = None,
     history: HistoryOption = None,
@@ -68,16 +79,9 @@ def sweep(
     config_path: JudgedConfig = None,
     delay_ms: DelayOption = USUAL_DELAY_MS,
     queue_contracts: QueueOption = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(help="Write every setting and its figures there: a .csv or .parquet file."),
-    ] = None,
-    json_path: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this file as JSON.")
-    ] = None,
-    report_path: Annotated[
-        Path | None, typer.Option("--report", help="Write an HTML page with a picture there.")
-    ] = None,
+    output: _TablePath = None,
+    json_path: FiguresPath = None,
+    report_path: _ReportPath = None,
     scheduler: SchedulerAddress = None,
     cache: CacheDirectory = None,
 ) -> None:
@@ -97,39 +101,68 @@ def sweep(
     mmbot sweep --recording ~/.local/state/mmbot/record --set quoting.margin=[0.05,0.1,0.2]
     mmbot sweep --counts c.csv --markets m.csv --candles d.csv --set quoting.margin=[0.05,0.1,0.2]
     """
-    write_table = writer_for(output, "--output") if output is not None else None
-    plots = load_plots("--report") if report_path is not None else None
+    tell = _teller(output, json_path, report_path)
     changes = parameter_sweep.grid(dict(map(_choice, choices)))
     directory = cache or banks.default_directory()
+    settings = _settings(config_path)
     if recording is not None:
         if any(each is not None for each in (markets, candles, history)):
             raise BadInput("--recording is the market: leave out --markets, --candles, --history")
-        settings = _settings(config_path) or settings_on_record(recording)
-        refuse_others(settings)
-        work = Sweep(settings, RecordedMarket(recording.absolute(), directory))
+        work = _on_recording(recording, settings, directory)
     else:
-        settings = _settings(config_path) or config.Settings()
-        refuse_others(settings)
-        held = load_counts(counts)
-        weeks = weeks_given(markets, candles, history, settings.exchange.series, held)
-        fit = banks.Fits(directory)
-        _fit_once(settings, changes, held, fit)
-        past = PastMarket(weeks, held, fit, fill_rules(delay_ms, queue_contracts))
-        work = Sweep(settings, MarketOfWeeks(past))
-    trials = _trials(work, changes, scheduler)
-    held_out = parameter_sweep.held_out(trials)
-    table = _sheet(trials, held_out)
-    show([table])
-    if output is not None and write_table is not None:
-        keys = tuple(trials[0].changes)
-        rows = [(*map(_cell, t.changes.values()), *_row(t)) for t in trials]
-        write_table(output, (*keys, *_COLUMNS), rows)
-    if json_path is not None:
-        figures = _figures(trials, held_out)
-        write(json_path, orjson.dumps(figures, option=orjson.OPT_INDENT_2))
-    if report_path is not None and plots is not None:
-        pictures = plots.sweep_pictures(trials, held_out, settings)
-        write(report_path, page("Sweep", table.note, [table], pictures).encode())
+        rules = fill_rules(delay_ms, queue_contracts)
+        given = WeeksGiven(counts, markets, candles, history)
+        work = _on_weeks(given, settings or config.Settings(), changes, rules, directory)
+    tell(_trials(work, changes, scheduler), work.settings)
+
+
+def _teller(
+    output: Path | None, json_path: Path | None, report_path: Path | None
+) -> Callable[[Sequence[Trial], config.Settings], None]:
+    """Return what shows trials and writes them where they are wanted.
+
+    Raises:
+        BadInput: They could not be written there, which nobody should learn only at the end.
+    """
+    write_table = writer_for(output, "--output") if output is not None else None
+    plots = load_plots("--report") if report_path is not None else None
+
+    def tell(trials: Sequence[Trial], settings: config.Settings) -> None:
+        held_out = parameter_sweep.held_out(trials)
+        table = _sheet(trials, held_out)
+        show([table])
+        if output is not None and write_table is not None:
+            write_table(output, (*trials[0].changes, *_COLUMNS), [*map(_line, trials)])
+        if json_path is not None:
+            write_figures(json_path, _figures(trials, held_out))
+        if report_path is not None and plots is not None:
+            pictures = plots.sweep_pictures(trials, held_out, settings)
+            write(report_path, page("Sweep", table.note, [table], pictures).encode())
+
+    return tell
+
+
+def _on_recording(recording: Path, settings: config.Settings | None, cache: Path) -> Sweep:
+    """Return a sweep on a recording, around its own settings unless others are given."""
+    settings = settings or settings_on_record(recording)
+    refuse_others(settings)
+    return Sweep(settings, RecordedMarket(recording.absolute(), cache))
+
+
+def _on_weeks(
+    given: WeeksGiven,
+    settings: config.Settings,
+    changes: Sequence[Changes],
+    rules: FillRules,
+    cache: Path,
+) -> Sweep:
+    """Return a sweep on past weeks, all that is slow to fit being fitted."""
+    refuse_others(settings)
+    held = load_counts(given.counts)
+    weeks = weeks_given(given, settings.exchange.series, held)
+    fit = banks.Fits(cache)
+    _fit_once(settings, changes, held, fit)
+    return Sweep(settings, MarketOfWeeks(PastMarket(weeks, held, fit, rules)))
 
 
 def _settings(path: Path | None) -> config.Settings | None:
@@ -188,7 +221,7 @@ def _sheet(trials: Sequence[Trial], held_out: HeldOut) -> Sheet:
 def _filled_by(trial: Trial) -> str:
     weeks = Counter(trial.rules)
     told = "; ".join(f"{number} by {_TOLD[rule]}" for rule, number in weeks.items())
-    return f"Filled: {told}.{free_weeks(trial.without_fees)}"
+    return f"Filled: {told}.{free_weeks(len(trial.without_fees))}"
 
 
 def _texts(trial: Trial) -> tuple[str, ...]:
@@ -210,14 +243,19 @@ def _figures(trials: Sequence[Trial], held_out: HeldOut) -> dict[str, object]:
         ],
         "held_out": msgspec.to_builtins(held_out),
         "filled_by": dict(zip(trials[0].weeks, trials[0].rules, strict=True)),
+        "without_fees": list(trials[0].without_fees),
     }
 
 
 def _row(trial: Trial) -> tuple[object, ...]:
     found = trial.statistics
     each, on_risk = _bounds(found.per_contract), _bounds(trial.earned.on_risk)
-    risk = trial.earned.at_risk
-    return (found.fills, found.contracts, found.spend, found.pnl, *each, risk, *on_risk)
+    risk, free = trial.earned.at_risk, len(trial.without_fees)
+    return (found.fills, found.contracts, found.spend, found.pnl, *each, risk, *on_risk, free)
+
+
+def _line(trial: Trial) -> tuple[object, ...]:
+    return (*map(_cell, trial.changes.values()), *_row(trial))
 
 
 def _bounds(found: Interval | None) -> tuple[float | None, ...]:

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import orjson
 
 from mmbot import config
 from mmbot.bot import driver
 from mmbot.cli import banks
-from mmbot.cli.output import load_plots, say, show, write
+from mmbot.cli.output import load_plots, say, show, write, write_figures
 from mmbot.cli.replay import capture_files, records_of
 from mmbot.daemon.bot_runner import write_record
 from mmbot.daemon.ledger import Ledger
@@ -134,7 +133,7 @@ def trade_again(
     show([_events_sheet(events), *(backtest_report.sheets(results) if weeks else ())])
     if json_path is not None:
         figures = backtest_report.as_json(results) | {"recording": _figures(again, events)}
-        write(json_path, orjson.dumps(figures, option=orjson.OPT_INDENT_2))
+        write_figures(json_path, figures)
     if report_path is not None and plots is not None:
         pictures = plots.backtest_pictures({_STRATEGY: again.weeks(are_settled=False)})
         write(report_path, backtest_report.html_page(results, pictures).encode())

@@ -78,46 +78,28 @@ def fetch_market(
     imported = held if held.entry.is_imported else Held()
     held = Held(held.entry) if held.entry.is_imported else held
     since = held.entry.until_ms if _can_go_on(held, periods) else 0
-    traded = yield from _fetch_trades(market, cutoff, held.trades, since, now, doubts)
-    lack = _lack(market, traded.trades)
-    if lack and since:
-        # Something was lost in between: once more from the beginning.
-        traded = yield from _fetch_trades(market, cutoff, held.trades, 0, now, doubts)
-        lack = _lack(market, traded.trades)
-    candles = list(held.candles)
-    missing = [*traded.missing, *([lack] if lack else [])]
-    for period in periods:
-        # A hole shows less in candles than in trades: once all are there, they are asked for whole.
-        part = yield from _fetch_candles(
-            market,
-            cutoff,
-            0 if market.is_final else since,
-            now,
-            period,
-            doubts,
-            is_archived=is_archived,
-        )
-        candles = merge(CANDLES, candles, part.candles)
-        missing += part.missing
-        if market.is_final and not part.missing and not _make_volume(market, candles, period):
-            doubts.add("candles that do not make their market's volume", f"{period} minutes")
+    traded = yield from _all_trades(market, cutoff, held.trades, since, now, doubts)
+    part = yield from _all_candles(
+        market, cutoff, held.candles, since, now, periods, doubts, is_archived=is_archived
+    )
+    missing, candles = (*traded.missing, *part.missing), part.candles
     fetches = held.entry.fetches + 1 if missing else 0
     if missing and market.is_final and fetches >= MOST_FETCHES:
         doubts.add("given up after so many fetches", f"{fetches}: {'; '.join(missing)}")
-        missing = []
+        missing = ()
     trades = traded.trades
     if missing:
         # What the user has from elsewhere is kept until the exchange's own is whole.
-        trades, candles = trades or imported.trades, candles or list(imported.candles)
+        trades, candles = trades or imported.trades, candles or imported.candles
     entry = MarketEntry(
         periods={period: sum(c.period_minutes == period for c in candles) for period in periods},
         until_ms=now,
         is_final=market.is_final and all(_is_over(market, candles, p, now) for p in periods),
-        missing=tuple(missing),
+        missing=missing,
         doubts=doubts.told(),
         fetches=fetches,
     )
-    return MarketFetched(market, trades, tuple(candles), entry)
+    return MarketFetched(market, trades, candles, entry)
 
 
 def _can_go_on(held: Held, periods: tuple[Period, ...]) -> bool:
@@ -157,6 +139,23 @@ def _lack(market: MarketRecord, trades: Iterable[Trade]) -> str:
 
 
 # Trades
+
+
+def _all_trades(
+    market: MarketRecord,
+    cutoff: Cutoff,
+    held: tuple[Trade, ...],
+    since: Milliseconds,
+    now: Milliseconds,
+    doubts: Doubts,
+) -> Steps[_Part]:
+    """Fetch a market's trades after `since`, or all if they do not make its volume then."""
+    part = yield from _fetch_trades(market, cutoff, held, since, now, doubts)
+    if since and _lack(market, part.trades):
+        # Something was lost in between.
+        part = yield from _fetch_trades(market, cutoff, held, 0, now, doubts)
+    lack = _lack(market, part.trades)
+    return _Part(trades=part.trades, missing=(*part.missing, *([lack] if lack else [])))
 
 
 def _fetch_trades(
@@ -262,6 +261,34 @@ def _keep_first(known: dict[str, Trade], trade: Trade, doubts: Doubts) -> None:
 
 
 # Candles
+
+
+def _all_candles(
+    market: MarketRecord,
+    cutoff: Cutoff,
+    held: tuple[Candle, ...],
+    since: Milliseconds,
+    now: Milliseconds,
+    periods: tuple[Period, ...],
+    doubts: Doubts,
+    *,
+    is_archived: bool,
+) -> Steps[_Part]:
+    """Fetch a market's candles after `since`; return them with those that are there.
+
+    A hole shows less in candles than in trades: once all are there, they are asked for whole.
+    """
+    candles, missing = list(held), list[str]()
+    asked = 0 if market.is_final else since
+    for period in periods:
+        part = yield from _fetch_candles(
+            market, cutoff, asked, now, period, doubts, is_archived=is_archived
+        )
+        candles = merge(CANDLES, candles, part.candles)
+        missing += part.missing
+        if market.is_final and not part.missing and not _make_volume(market, candles, period):
+            doubts.add("candles that do not make their market's volume", f"{period} minutes")
+    return _Part(candles=tuple(candles), missing=tuple(missing))
 
 
 def _fetch_candles(

@@ -57,6 +57,7 @@ def as_json(
             for name, each in _measures(results, compared).items()
         },
         "filled_by": {each.week: each.rule for each in _with_opinions(results)},
+        "without_fees": [each.week for each in _without_fees(results)],
         "left_out": dict(left_out),
     }
 
@@ -91,8 +92,12 @@ def _rules(results: ResultsByStrategy) -> dict[str, int]:
 
 def _filled_by(results: ResultsByStrategy) -> str:
     parts = (f"{weeks} by {rule}" for rule, weeks in sorted(_rules(results).items()))
-    free = sum(not each.fees_known for each in _with_opinions(results))
-    return f"Weeks: {', '.join(parts)}.{free_weeks(free)}"
+    return f"Weeks: {', '.join(parts)}.{free_weeks(len(_without_fees(results)))}"
+
+
+def _without_fees(results: ResultsByStrategy) -> list[WeekResult]:
+    """Return the weeks of which the fees are not known: none was charged in them."""
+    return [each for each in _with_opinions(results) if not each.fees_known]
 
 
 def free_weeks(weeks: int) -> str:

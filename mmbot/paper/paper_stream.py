@@ -264,9 +264,7 @@ class PaperStream:
                 data = with_fields(data, {"msg": with_levels(frame.msg, market)})
         self._forward(frame, data)
 
-    def _handle_next_change(
-        self, frame: ChangeFrame, data: FrameData, now: Milliseconds
-    ) -> bool:
+    def _handle_next_change(self, frame: ChangeFrame, data: FrameData, now: Milliseconds) -> bool:
         """Handle a frame that is but the next change of a book; return whether it is one.
 
         Most frames are: any other is left to the general way.

@@ -93,7 +93,7 @@ class Trial(msgspec.Struct, frozen=True):
     contracts: tuple[float, ...]
     at_risk: tuple[float, ...]
     earned: SessionMeasure
-    without_fees: int = 0
+    without_fees: tuple[str, ...] = ()
 
 
 class HeldOut(msgspec.Struct, frozen=True):
@@ -174,7 +174,7 @@ def _trial(changes: Changes, weeks: Sequence[PlayedWeek]) -> Trial:
         contracts=tuple(sum(fill.contracts for fill in each.fills) for each in measured),
         at_risk=tuple(each.at_risk for each in measured),
         earned=yardstick.earned(measured),
-        without_fees=sum(not each.result.fees_known for each in weeks),
+        without_fees=tuple(each.result.week for each in weeks if not each.result.fees_known),
     )
 
 

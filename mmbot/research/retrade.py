@@ -64,26 +64,31 @@ def retrade(
         BadInput: The recording does not hold the market.
     """
     rest = iter(recorded)
+    session = _begun(rest, settings, ledger, fit, is_first=is_first)
+    for cause, caused in _steps(rest):
+        session.step(cause, caused)
+        if path is not None:
+            path.look(session.state, cause.now)
+    session.finish()
+    return session.summary
+
+
+def _begun(
+    rest: Iterator[Record], settings: Settings | None, ledger: Ledger, fit: Fit, *, is_first: bool
+) -> TradedSession:
+    """Return a new bot's session before the first thing that happens in the one on record."""
     begun = beginning(rest)
     began = next(rest, None)
-    match began:
-        case Record(what=PaperBegan() as paper):
-            pass
-        case Record(what=TapeBegan()):
-            exchange = begun.settings.exchange
-            balance = (settings or begun.settings).paper.balance
-            paper = PaperBegan(exchange.series, exchange.subaccount, balance, (), _SEED)
-        case _:
-            raise BadInput(_WHY_NOT)
-    if settings is not None:
-        paper = msgspec.structs.replace(paper, balance=settings.paper.balance)
+    if began is None or not isinstance(began.what, PaperBegan | TapeBegan):
+        raise BadInput(_WHY_NOT)
+    # What a real account held is left with it.
     real_orders = isinstance(began.what, TapeBegan)
-    if is_first and not real_orders:
+    takes_over = is_first and not real_orders
+    paper = _paper(began.what, begun.settings, settings)
+    if takes_over:
         for fill in paper.fills:
             ledger.write(RecordFill(fill, days_published=0, confirmed=True))
     else:
-        # What a real account held is left with it.
-        is_first = False
         paper = msgspec.structs.replace(paper, fills=tuple(ledger.unsettled_fills()))
     used = _settings(begun.settings, settings)
     is_same = used == _settings(begun.settings, None)
@@ -93,19 +98,26 @@ def retrade(
         used if is_same else unguarded(used),
         ledger,
         None if used.forecast == begun.settings.forecast else fit,
-        is_first=is_first,
+        is_first=takes_over,
         real_orders=real_orders,
         follows=settings is None,
         intervals=USUAL_INTERVALS if is_same else UNGUARDED_INTERVALS,
     )
     session.summary.first = began.now
-    session.summary.held = len(paper.fills) if is_first else 0
-    for cause, caused in _steps(rest):
-        session.step(cause, caused)
-        if path is not None:
-            path.look(session.state, cause.now)
-    session.finish()
-    return session.summary
+    session.summary.held = len(paper.fills) if takes_over else 0
+    return session
+
+
+def _paper(
+    began: PaperBegan | TapeBegan, recorded: Settings, edited: Settings | None
+) -> PaperBegan:
+    """Return the beginning of the new bot's paper exchange."""
+    if isinstance(began, TapeBegan):
+        exchange, balance = recorded.exchange, (edited or recorded).paper.balance
+        return PaperBegan(exchange.series, exchange.subaccount, balance, (), _SEED)
+    if edited is None:
+        return began
+    return msgspec.structs.replace(began, balance=edited.paper.balance)
 
 
 _WHY_NOT = (

@@ -38,9 +38,7 @@ def order_action(
     return "renew" if now >= renewal else "keep"
 
 
-def renewal_due(
-    order: Order, lifetimes: OrderSettings, last_expiry: Milliseconds
-) -> Milliseconds:
+def renewal_due(order: Order, lifetimes: OrderSettings, last_expiry: Milliseconds) -> Milliseconds:
     """Return when half of an order's lifetime is over.
 
     Where it lives until the last expiry that its market allows, it is due only then: nothing could

@@ -61,6 +61,7 @@ def test_weeks_with_trades_are_traded_again(
     assert report.read_text().count("<svg") == 3
     found: dict[str, Any] = json.loads(path.read_text())
     assert found["filled_by"] == {EVENT_BEFORE: "trades", EVENT: "trades"}
+    assert found["without_fees"] == []
     # The bot that trades never rests through a release, so that baseline has no result.
     assert set(found["strategies"]) == {"mmbot", "seed"}
     assert found["strategies"]["mmbot"]["fills"] > 0
@@ -107,6 +108,7 @@ def test_a_sweep_over_weeks_with_trades_makes_what_the_backtest_of_each_setting_
     assert "2 by trades" in said
     found: dict[str, Any] = json.loads(path.read_text())
     assert found["filled_by"] == {EVENT_BEFORE: "trades", EVENT: "trades"}
+    assert found["without_fees"] == []
     by_margin = {each["changes"]["quoting.margin"]: each for each in found["settings"]}
     assert by_margin[0.9]["fills"] == 0
     figures = tmp_path / "figures.json"

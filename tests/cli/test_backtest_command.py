@@ -97,8 +97,12 @@ def test_the_figures_are_json_of_a_fixed_shape(
     path = tmp_path / "figures.json"
     assert backtest(monkeypatch, inputs, cache, "--json", path) == 0
     found: dict[str, Any] = json.loads(path.read_text())
-    assert set(found) == {"strategies", "brier", "yardstick", "filled_by", "left_out"}
+    assert set(found) == {
+        "strategies", "brier", "yardstick", "filled_by", "without_fees", "left_out"
+    }  # fmt: skip
     assert set(found["filled_by"].values()) == {"daily candles"}
+    # Files of candles do not say what was charged.
+    assert found["without_fees"] == list(found["filled_by"])
     assert set(found["yardstick"]) == {"mmbot", "seed", "seed-resting-always"}
     for measure in found["yardstick"].values():
         assert measure["total"]["pnl"] == pytest.approx(
@@ -233,6 +237,8 @@ def test_a_sweep_says_how_many_settings_were_tried_and_what_the_best_is_worth(
     }  # fmt: skip
     pnl = [float(row["pnl"]) for row in rows]
     assert pnl == sorted(pnl, reverse=True)
+    # Files of candles do not say what was charged.
+    assert {row["weeks_without_fees"] for row in rows} == {"2"}
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,11 @@ from tests.trading.builders import (
     belief,
     book,
     book_changed,
+    event,
     fill,
     group_ready,
     levels,
+    market,
     notes,
     only,
     order_cancelled,
@@ -207,6 +209,19 @@ def test_the_order_that_runs_out_first_is_renewed_first() -> None:
     assert renewals[0].order_id == "8-bid"
     assert len(renewals) == 6
     assert {renewal.count for renewal in renewals} == {1000}
+
+
+def test_an_order_that_lives_until_the_close_is_kept_for_its_quote_and_not_judged_again() -> None:
+    bench = Bench(orders={"lifetime_seconds": 3600})
+    closes = bench.now // 1000 * 1000 + 1_500_000
+    bench.listed = event(*(market(ticker, closes=closes) for ticker in (LOW, MIDDLE, HIGH)))
+    placed = bench.rest()
+    bench.handle(Woken(), after=2_000)
+    orders = [bench.engine.state.orders.get(place.client_id) for place in placed.values()]
+    assert {(o.kept_for and o.kept_for.side, o.kept_until) for o in orders if o is not None} == {
+        ("bid", closes), ("ask", closes)
+    }  # fmt: skip
+    assert not only(Renew, bench.all_commands)
 
 
 def test_an_account_with_a_tiny_bucket_can_still_trade() -> None:
