@@ -198,6 +198,8 @@ class Engine:
                 if isinstance(event, StreamUp) and self.state.events:
                     # A reading that began before the stream was up is superseded by this one.
                     self._account.read(now)
+            case Filled(fill) if self._account.doubts(fill, now):
+                affected = tuple(self.state.event_of_market)
             case (
                 OrderPlaced()
                 | OrderCancelled()
@@ -216,7 +218,6 @@ class Engine:
                 self._waking.order_changed(event, now)
                 if isinstance(event, Filled) and affected:
                     self._listings.book_late_fills(now)
-                    # Whether the exchange stands by it shows once its list has it.
                     self._account.read_once_listed(now)
             case (
                 ListingRead()
