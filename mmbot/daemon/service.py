@@ -268,8 +268,10 @@ class Service:
 
     def _condition(self) -> Condition:
         state, now = self._runner.bot.engine.state, wall_clock()
+        # The line is of every market, and costs the loop what a whole status does.
+        listens = self._bystanders.watchdog.manager.listens
         return Condition(
-            status_line(self._operations.status()),
+            status_line(self._operations.status()) if listens else "",
             state.service.reconciled,
             unattended(state, self._runner.bot.feed_age(now), now),
         )

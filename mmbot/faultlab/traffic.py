@@ -179,7 +179,7 @@ def misstated_fill(frame: bytes, by: int, *, worse: bool) -> tuple[bytes, tuple[
     tree = msgspec.json.decode(frame)
     fill = tree["msg"]
     if worse:
-        price = parse_price(fill["yes_price_dollars"])
+        price: int = parse_price(fill["yes_price_dollars"])
         price += by if fill["book_side"] == "bid" else -by
         fill["yes_price_dollars"] = format_price(Price(min(max(price, 1), ONE_DOLLAR - 1)))
     else:
