@@ -379,6 +379,6 @@ class Service:
                 await asyncio.sleep(min(left, _WATCH_SECONDS))
                 continue
             beaten = time.monotonic()
-            for event, fields in self._observer.heartbeat(self._operations.status()):
+            for event, fields in self._observer.heartbeat(await self._operations.status_in_turns()):
                 self._log.info(event, **fields)
             self._log.info("latency", **self._runner.latency.tell())

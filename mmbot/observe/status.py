@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from itertools import pairwise
 
 from mmbot.forecast.belief import Belief
@@ -57,9 +57,26 @@ def status(
         around: What the state does not have.
         now: The time.
     """
+    steps = status_steps(state, counts, around, now)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            report: StatusReport = end.value
+            return report
+
+
+def status_steps(
+    state: TradingState, counts: Counts, around: Surroundings, now: Milliseconds
+) -> Generator[None, None, StatusReport]:
+    """Return the status in steps, one for each event, between which the state may change."""
     events = sorted(state.events.values(), key=lambda each: each.week)
-    pnl = {each: event_pnl(state, each, now) for each in state.events.values()}
-    shown = tuple(_event(state, counts, each, pnl[each], now) for each in events)
+    pnl: dict[EventState, EventPnl] = {}
+    shown: list[EventStatus] = []
+    for each in events:
+        pnl[each] = event_pnl(state, each, now)
+        shown.append(_event(state, counts, each, pnl[each], now))
+        yield
     quoting = service_gate(state.service) is None and any(map(_is_meant, state.orders))
     shut = [gate for _, market in state.markets() if (gate := market.shut_gate)]
     service, calendar = state.service, state.clock.at(now)
@@ -92,7 +109,7 @@ def status(
         cash=None if state.cash is None else format_money(state.cash),
         balances={shard: _money(state.balance(shard)) or "" for shard in sorted(state.flat)},
         limits=tuple(limits_left(state, pnl, now)),
-        events=shown,
+        events=tuple(shown),
         unreadable=state.unreadable,
         unknown_words=around.unknown_words,
         log_dropped=around.log_dropped,
