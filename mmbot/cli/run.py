@@ -6,7 +6,7 @@ import faulthandler
 import os
 import secrets
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -42,7 +42,7 @@ from mmbot.observe.dashboard import event_course, page_files
 from mmbot.observe.explain import explain
 from mmbot.observe.heartbeat import Heartbeat
 from mmbot.observe.plan import plan
-from mmbot.observe.status import status
+from mmbot.observe.status import status, status_steps
 from mmbot.paper.paper_trading import PaperTrading
 from mmbot.recording.outside import PaperBegan
 from mmbot.status_report import StatusReport, Surroundings
@@ -113,7 +113,7 @@ def serve(
             settings, environment, simulated=simulated, only_records=only_records
         )
         alerts = Alerts(settings.alerts, find, state)
-        observer = Observer(Heartbeat().lines, _status, explain, plan, DASHBOARD)
+        observer = Observer(Heartbeat().lines, _status, explain, plan, DASHBOARD, _status_steps)
         # A loop that hangs is killed by SIGABRT, and leaves what hung in the log.
         faulthandler.enable(log.STANDARD_ERROR)
         process = Process(
@@ -159,6 +159,13 @@ def _status(
 ) -> StatusReport:
     around = msgspec.structs.replace(around, log_dropped=log.dropped())
     return status(state, counts, around, now)
+
+
+def _status_steps(
+    state: TradingState, counts: Counts, around: Surroundings, now: Milliseconds
+) -> Generator[None, None, StatusReport]:
+    around = msgspec.structs.replace(around, log_dropped=log.dropped())
+    return status_steps(state, counts, around, now)
 
 
 def interceptor_for(settings: config.Settings, fills: Iterable[Fill]) -> Interceptor:

@@ -268,8 +268,10 @@ class Service:
 
     def _condition(self) -> Condition:
         state, now = self._runner.bot.engine.state, wall_clock()
+        # The line is of every market, and costs the loop what a whole status does.
+        listens = self._bystanders.watchdog.manager.listens
         return Condition(
-            status_line(self._operations.status()),
+            status_line(self._operations.status()) if listens else "",
             state.service.reconciled,
             unattended(state, self._runner.bot.feed_age(now), now),
         )
@@ -377,6 +379,6 @@ class Service:
                 await asyncio.sleep(min(left, _WATCH_SECONDS))
                 continue
             beaten = time.monotonic()
-            for event, fields in self._observer.heartbeat(self._operations.status()):
+            for event, fields in self._observer.heartbeat(await self._operations.status_in_turns()):
                 self._log.info(event, **fields)
             self._log.info("latency", **self._runner.latency.tell())

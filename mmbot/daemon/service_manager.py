@@ -42,6 +42,11 @@ class ServiceManager:
             self.watchdog_seconds = int(microseconds) / _MICROSECONDS
         self._status = ""
 
+    @property
+    def listens(self) -> bool:
+        """Whether there is one to be told."""
+        return bool(self._address)
+
     def tell_status(self, sentence: str) -> None:
         """Have `systemctl status` show a sentence from now on; cut where it is too long."""
         line = " ".join(encodable(sentence).split())

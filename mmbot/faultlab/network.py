@@ -54,6 +54,8 @@ _STATUSES: Final = ("unknown", "pending", "held", "Canceled", "EXECUTED", "")
 _REMAINING: Final = ("0.00", "-10.00", "1e2", "some")
 # By how much more a fill is told than it is.
 _MOST_MISSTATED: Final = 1_000
+# Of the misstated fills, the part that is at another price instead of with more contracts.
+_MISSTATED_PRICES: Final = 0.5
 
 
 class NetworkListener(Protocol):
@@ -192,8 +194,9 @@ class Network:
             frame, other, true = renamed_fill(frame)
             self._auditor.told_fills.rename(other, true)
         elif kind == "fill" and is_own_fill(frame) and self._faults.occurs("fill_misstated"):
-            by = self._faults.rng("fill_misstated").randint(1, _MOST_MISSTATED)
-            frame, key, client_id = misstated_fill(frame, by)
+            rng = self._faults.rng("fill_misstated")
+            by, worse = rng.randint(1, _MOST_MISSTATED), rng.random() < _MISSTATED_PRICES
+            frame, key, client_id = misstated_fill(frame, by, worse=worse)
             self._auditor.fill_misstated(key, client_id, now)
         if kind == "user_order" and self._faults.occurs("report_status"):
             frame = with_status(frame, self._faults.rng("report_status").choice(_STATUSES))

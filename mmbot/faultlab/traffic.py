@@ -11,6 +11,7 @@ from mmbot.faultlab.faults import ORDERS_PATH
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.trading.values import CLIENT_ID_PREFIX, Side
 from mmbot.units import (
+    ONE_DOLLAR,
     Count,
     Milliseconds,
     Price,
@@ -169,11 +170,20 @@ def is_own_fill(frame: bytes) -> bool:
     return isinstance(client_id, str) and client_id.startswith(CLIENT_ID_PREFIX)
 
 
-def misstated_fill(frame: bytes, by: int) -> tuple[bytes, tuple[str, str], str]:
-    """Return a fill of `by` more contracts, in hundredths, its key, and its order's client id."""
+def misstated_fill(frame: bytes, by: int, *, worse: bool) -> tuple[bytes, tuple[str, str], str]:
+    """Return a fill told otherwise than it is, its key, and its order's client id.
+
+    It is told with `by` more contracts, in hundredths, or at a price that is so much worse, in 1e-4
+    dollar, as none of its order can be.
+    """
     tree = msgspec.json.decode(frame)
     fill = tree["msg"]
-    fill["count_fp"] = format_count(Count(parse_count(fill["count_fp"]) + by))
+    if worse:
+        price: int = parse_price(fill["yes_price_dollars"])
+        price += by if fill["book_side"] == "bid" else -by
+        fill["yes_price_dollars"] = format_price(Price(min(max(price, 1), ONE_DOLLAR - 1)))
+    else:
+        fill["count_fp"] = format_count(Count(parse_count(fill["count_fp"]) + by))
     key = fill["trade_id"], fill["order_id"]
     return msgspec.json.encode(tree), key, fill["client_order_id"]
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from mmbot.observe.pnl import EventPnl
 from mmbot.status_report import LimitStatus
 from mmbot.trading.event_state import EventState
 from mmbot.trading.state import TradingState
 from mmbot.units import Count, Milliseconds, Money, format_count, format_money
 
 
-def limits_left(state: TradingState, now: Milliseconds) -> Iterator[LimitStatus]:
+def limits_left(
+    state: TradingState, events: Mapping[EventState, EventPnl], now: Milliseconds
+) -> Iterator[LimitStatus]:
     """Yield the account's limits, then those of each event that can still lose."""
     limits = state.settings.limits
     lost = state.losses.loss(state.clock.at(now).date())
@@ -21,14 +24,15 @@ def limits_left(state: TradingState, now: Milliseconds) -> Iterator[LimitStatus]
     )
     cap = format_count(limits.fill_cap)
     yield LimitStatus("contracts_per_15_seconds", "", "contracts", cap, None, None)
-    for event_state in state.events.values():
+    for event_state, pnl in events.items():
         if not event_state.settled:
-            yield from _limits_of_event(state, event_state)
+            yield from _limits_of_event(state, event_state, pnl)
 
 
-def _limits_of_event(state: TradingState, event_state: EventState) -> Iterator[LimitStatus]:
-    worst = min(event_state.portfolio.wealth(state.exposures(event_state)))
-    lost = Money(event_state.unlisted.loss - worst)
+def _limits_of_event(
+    state: TradingState, event_state: EventState, pnl: EventPnl
+) -> Iterator[LimitStatus]:
+    lost = Money(event_state.unlisted.loss - min(pnl.filled))
     yield _money("event_loss_dollars", event_state.ticker, state.loss_limit(), lost)
     held = {t: abs(event_state.portfolio.position(t)) for t in event_state.markets}
     largest = max(held, key=lambda ticker: held[ticker])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import datetime as dt
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -34,12 +35,17 @@ class Pnl(msgspec.Struct, frozen=True):
 
 
 class EventPnl(msgspec.Struct, frozen=True):
-    """The P&L of an event, and its P&L at the start of the day."""
+    """The P&L of an event, and its P&L at the start of the day.
+
+    `held` is that in each outcome, `filled` the same with every order filled where that hurts.
+    """
 
     fair: Money | None
     worst: Money
     worst_if_filled: Money
     start: Money
+    held: tuple[Money, ...]
+    filled: tuple[Money, ...]
 
     @property
     def today_fair(self) -> Money | None:
@@ -71,16 +77,15 @@ def event_pnl(state: TradingState, event_state: EventState, now: Milliseconds) -
     """Return the P&L of one event at `now`."""
     fair, portfolio = event_state.marked_pnl(), event_state.portfolio
     start = state.losses.start(state.clock.at(now).date(), event_state.ticker)
+    held = tuple(portfolio.wealth())
+    filled = tuple(portfolio.wealth(state.exposures(event_state)))
     if event_state.settled and fair is not None:
-        return EventPnl(fair, fair, fair, start)
-    if_filled = min(portfolio.wealth(state.exposures(event_state)))
-    return EventPnl(fair, min(portfolio.wealth()), if_filled, start)
+        return EventPnl(fair, fair, fair, start, held, filled)
+    return EventPnl(fair, min(held), min(filled), start, held, filled)
 
 
-def account_pnl(state: TradingState, now: Milliseconds) -> PnlStatus:
-    """Return the P&L over all events, and that of the running week, or else of the latest."""
-    day = state.clock.at(now).date()
-    events = {each: event_pnl(state, each, now) for each in state.events.values()}
+def account_pnl(events: Mapping[EventState, EventPnl], day: dt.date) -> PnlStatus:
+    """Return the P&L over all events, and that of the week of `day`, or else of the latest."""
     running = [each for each in events if each.week == Week.of(day)]
     latest = sorted(events, key=lambda each: each.week)[-1:]
     week = next(iter(running or latest), None)

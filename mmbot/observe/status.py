@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from itertools import pairwise
 
 from mmbot.forecast.belief import Belief
 from mmbot.observe.limits_left import limits_left
-from mmbot.observe.pnl import account_pnl, event_pnl, market_pnl
+from mmbot.observe.pnl import EventPnl, account_pnl, event_pnl, market_pnl
 from mmbot.status_report import (
     Ages,
     BookLevel,
@@ -57,8 +57,26 @@ def status(
         around: What the state does not have.
         now: The time.
     """
+    steps = status_steps(state, counts, around, now)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            report: StatusReport = end.value
+            return report
+
+
+def status_steps(
+    state: TradingState, counts: Counts, around: Surroundings, now: Milliseconds
+) -> Generator[None, None, StatusReport]:
+    """Return the status in steps, one for each event, between which the state may change."""
     events = sorted(state.events.values(), key=lambda each: each.week)
-    shown = tuple(_event(state, counts, each, now) for each in events)
+    pnl: dict[EventState, EventPnl] = {}
+    shown: list[EventStatus] = []
+    for each in events:
+        pnl[each] = event_pnl(state, each, now)
+        shown.append(_event(state, counts, each, pnl[each], now))
+        yield
     quoting = service_gate(state.service) is None and any(map(_is_meant, state.orders))
     shut = [gate for _, market in state.markets() if (gate := market.shut_gate)]
     service, calendar = state.service, state.clock.at(now)
@@ -67,7 +85,7 @@ def status(
         at=now,
         calendar=calendar,
         mode=state.settings.mode,
-        pnl=account_pnl(state, now),
+        pnl=account_pnl(pnl, calendar.date()),
         session=around.session,
         since=around.since,
         process=around.process,
@@ -90,8 +108,8 @@ def status(
         live_orders=len(state.orders),
         cash=None if state.cash is None else format_money(state.cash),
         balances={shard: _money(state.balance(shard)) or "" for shard in sorted(state.flat)},
-        limits=tuple(limits_left(state, now)),
-        events=shown,
+        limits=tuple(limits_left(state, pnl, now)),
+        events=tuple(shown),
         unreadable=state.unreadable,
         unknown_words=around.unknown_words,
         log_dropped=around.log_dropped,
@@ -145,10 +163,12 @@ def _money(money: Money | None) -> str | None:
 
 
 def _event(
-    state: TradingState, counts: Counts, event_state: EventState, now: Milliseconds
+    state: TradingState,
+    counts: Counts,
+    event_state: EventState,
+    pnl: EventPnl,
+    now: Milliseconds,
 ) -> EventStatus:
-    portfolio, pnl = event_state.portfolio, event_pnl(state, event_state, now)
-    held, filled = portfolio.wealth(), portfolio.wealth(state.exposures(event_state))
     return EventStatus(
         event=event_state.ticker,
         week=event_state.week.sunday,
@@ -158,8 +178,8 @@ def _event(
         margin=state.settings.quoting.margin_at(event_state.days_published),
         fee=event_state.fee.text,
         forecast=_forecast(event_state, state.underlying.value_unit, now),
-        outcomes=tuple(_outcomes(event_state, held, filled)),
-        cash=format_money(portfolio.cash),
+        outcomes=tuple(_outcomes(event_state, pnl)),
+        cash=format_money(event_state.portfolio.cash),
         pnl_fair=_money(pnl.fair),
         pnl_worst=format_money(pnl.worst),
         pnl_worst_if_filled=format_money(pnl.worst_if_filled),
@@ -210,16 +230,14 @@ def _forecast(event_state: EventState, unit: str, now: Milliseconds) -> Forecast
     )
 
 
-def _outcomes(event_state: EventState, held: list[Money], filled: list[Money]) -> Iterator[Outcome]:
+def _outcomes(event_state: EventState, pnl: EventPnl) -> Iterator[Outcome]:
     belief = event_state.belief
     strikes = (None, *event_state.strikes, None)
-    cells = belief.cells if belief else (None,) * len(held)
-    for (above, up_to), probability, pnl, if_filled in zip(
-        pairwise(strikes), cells, held, filled, strict=True
+    cells = belief.cells if belief else (None,) * len(pnl.held)
+    for (above, up_to), probability, held, filled in zip(
+        pairwise(strikes), cells, pnl.held, pnl.filled, strict=True
     ):
-        yield Outcome(
-            above, up_to, _rounded(probability), format_money(pnl), format_money(if_filled)
-        )
+        yield Outcome(above, up_to, _rounded(probability), format_money(held), format_money(filled))
 
 
 # Markets

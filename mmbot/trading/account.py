@@ -57,6 +57,8 @@ class AccountReader:
         # A reading that was requested from then on is awaited.
         self._awaited_from: Milliseconds = 0
         self._confirming_stop = False
+        # From when a reading has what the stream told in a market, and cannot have been so.
+        self._doubted: dict[str, Milliseconds] = {}
         self.due: Milliseconds | None = None
 
     def session_started(self, at: Milliseconds) -> None:
@@ -158,8 +160,12 @@ class AccountReader:
     def _apply_unreadable(self, event: Reconciled) -> None:
         """Shut the markets with a fill or a position that cannot be read; tell of each once."""
         reasons = {each.ticker: each.reason for each in event.unreadable}
+        self._doubted = {t: at for t, at in self._doubted.items() if event.requested_at < at}
         for _, market in self._state.markets():
             reason = reasons.get(market.ticker, "")
+            if not reason and market.ticker in self._doubted:
+                # Its lists may not have it yet.
+                continue
             if reason and reason != market.unread_fills:
                 self._buffer.log(
                     "account.unreadable", "warning", market=market.ticker, reason=reason
@@ -175,6 +181,24 @@ class AccountReader:
         # The lists lag: what was reported a moment ago may be in none of them yet.
         if self.due is None or self.due > now + _LISTS_BEHIND_MS:
             self.read_within(_LISTS_BEHIND_MS, now)
+
+    def doubts(self, fill: Fill, now: Milliseconds) -> bool:
+        """Return whether a fill of the stream cannot be its order's: then only a list may say.
+
+        Its market and its order's are shut until the account was read with lists that have it.
+        """
+        misfit = self._fills.misfit(fill)
+        if not misfit:
+            return False
+        order = self._state.orders.of_fill(fill)
+        for ticker in (fill.ticker, "" if order is None else order.ticker):
+            market = self._state.find_market(ticker)
+            if market is not None:
+                market.unread_fills = misfit
+                self._doubted[ticker] = now + LISTS_BEHIND_MS + _MARGIN_MS
+        self._buffer.log("fill.unreadable", "warning", market=fill.ticker, reason=misfit)
+        self.read_once_listed(now)
+        return True
 
     def _book(self, event: Reconciled, now: Milliseconds) -> None:
         for event_state in self._state.events.values():

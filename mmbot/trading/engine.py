@@ -190,6 +190,8 @@ class Engine:
                 return self._market_data.book_replaced(event, now)
             case BooksDistrusted() | StreamUp() | StreamLost() | FeedLagged():
                 return self._apply_stream(event, now)
+            case Filled(fill) if self._account.doubts(fill, now):
+                return tuple(self.state.event_of_market)
             case (
                 OrderPlaced()
                 | OrderCancelled()

@@ -11,9 +11,9 @@ from mmbot.trading.fill_reports import FillSource, ReportedFill
 from mmbot.trading.markouts import Markouts
 from mmbot.trading.orders import Order
 from mmbot.trading.state import TradingState
-from mmbot.trading.values import CLIENT_ID_PREFIX, Fill
+from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, Side
 from mmbot.underlying.calendar import from_milliseconds
-from mmbot.units import Milliseconds, format_count, format_money, format_price
+from mmbot.units import Count, Milliseconds, Price, format_count, format_money, format_price
 
 
 class FillBooking:
@@ -39,12 +39,28 @@ class FillBooking:
         record = self._markouts.record_fill(fill, event_state, now, confirmed=source == "list")
         self._buffer.add(record)
         self._log_fill(fill, event_state, record)
-        orders = self._state.orders
-        order = orders.by_order_id(fill.order_id) or orders.get(fill.client_id)
+        order = self._state.orders.of_fill(fill)
         if order is not None:
             self.identify(order, fill.order_id)
             check_fee(self._buffer, event_state, fill, now)
         return fill.ticker
+
+    def misfit(self, fill: Fill) -> str:
+        """Return why a fill that the stream tells cannot be its order's; empty if it can be."""
+        order = self._state.orders.of_fill(fill)
+        event_state = self._state.event_of_market.get(fill.ticker)
+        if order is None or (event_state and event_state.fills.is_known(fill, "stream")):
+            return ""
+        told = f"trade {fill.trade_id}: {_terms(fill.side, fill.price)}, of an order"
+        if fill.ticker != order.ticker:
+            return f"{told} in {order.ticker}"
+        worse = fill.price > order.price if order.side == "bid" else fill.price < order.price
+        if fill.side != order.side or worse:
+            return f"{told} {_terms(order.side, order.price)}"
+        left = Count(order.count - order.booked)
+        if fill.count > left:
+            return f"trade {fill.trade_id}: {format_count(fill.count)} of {format_count(left)} left"
+        return ""
 
     def _log_fill(self, fill: Fill, event_state: EventState, record: RecordFill) -> None:
         self._buffer.log(
@@ -101,3 +117,7 @@ class FillBooking:
             )
         portfolio = self._state.event_of_market[order.ticker].portfolio
         self._state.orders.identify(order, order_id, portfolio.filled(order_id))
+
+
+def _terms(side: Side, price: Price) -> str:
+    return f"{side} at {format_price(price)}"

@@ -46,6 +46,10 @@ class FillReports:
         """Return what was reported under a fill's id."""
         return self._by_key.get(fill.key)
 
+    def is_known(self, fill: Fill, source: FillSource) -> bool:
+        """Return whether a source's report is of a fill that was reported before, by any id."""
+        return fill.key in self._by_key or self._twin(fill, source) is not None
+
     def take_confirmed(self) -> list[Fill]:
         """Return the fills that the account's list has confirmed since the last call."""
         waiting, self._unconfirmed = self._unconfirmed, []

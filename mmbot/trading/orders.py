@@ -16,7 +16,7 @@ import msgspec
 
 from mmbot.trading.events import BookChanged
 from mmbot.trading.quoting import Quote
-from mmbot.trading.values import OrderReport, Side
+from mmbot.trading.values import Fill, OrderReport, Side
 from mmbot.units import Count, Milliseconds, Price
 
 # How many orders that are over are remembered, so that a late message cannot revive one. A week
@@ -220,6 +220,10 @@ class OwnOrders:
     def get(self, client_id: str) -> Order | None:
         """Return an order that is not over."""
         return self._orders.get(client_id)
+
+    def of_fill(self, fill: Fill) -> Order | None:
+        """Return the order of a fill, by either of its ids, unless it is over."""
+        return self._by_order_id.get(fill.order_id) or self._orders.get(fill.client_id)
 
     def by_order_id(self, order_id: str) -> Order | None:
         """Return an order by the exchange's id."""

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from mmbot.trading.commands import (
+    Cancel,
     Command,
     ConfirmFills,
     QueryOrder,
@@ -213,10 +214,8 @@ def test_a_fill_that_neither_lists_nor_order_confirm_is_voided_and_its_market_sh
     "told",
     [
         fill("real", "o-bid", 200),
-        fill("real", "o-bid", 3000),
-        fill("real", "o-bid", 300, price=5100),
-        fill("real", "o-bid", 300, side="ask"),
-        fill("real", "o-bid", 300, ticker=LOW),
+        fill("real", "o-bid", 900),
+        fill("real", "o-bid", 300, price=3100),
     ],
 )
 def test_a_fill_told_otherwise_than_it_is_listed_ends_as_the_account_has_it(told: Fill) -> None:
@@ -232,6 +231,48 @@ def test_a_fill_told_otherwise_than_it_is_listed_ends_as_the_account_has_it(told
     assert bench.reason().startswith("position_contradicts: the account lists trade real")
     bench.handle(Reconciled((), (REAL,), {0: PLENTY}, positions, bench.now))
     assert Gate.POSITION_CONTRADICTS not in bench.reason()
+
+
+MISFITS = [
+    (fill("real", "o-bid", 1001), "10.01 of 10.00 left"),
+    (fill("real", "o-bid", 300, price=5100), "bid at 0.5100, of an order bid at 0.4100"),
+    (fill("real", "o-bid", 300, side="ask"), "ask at 0.4100, of an order bid at 0.4100"),
+    (fill("real", "o-bid", 300, ticker=LOW), f"bid at 0.4100, of an order in {MIDDLE}"),
+]
+
+
+@pytest.mark.parametrize(("told", "why"), MISFITS)
+def test_a_fill_that_cannot_be_its_orders_is_doubt_until_a_reading_decides(
+    told: Fill, why: str
+) -> None:
+    bench = quoting_with()
+    commands = bench.handle(Filled(told))
+    assert not only(RecordFill, commands)
+    assert {cancel.ticker for cancel in only(Cancel, commands)} == {MIDDLE}
+    for ticker in {told.ticker, MIDDLE}:
+        assert bench.reason(ticker) == f"unreadable: trade real: {why}"
+    (event_state,) = bench.engine.state.events.values()
+    assert event_state.portfolio.fills == ()
+    # A list that may not have it yet decides nothing.
+    bench.handle(reading(bench, held=0, requested_at=bench.now + 2_000), after=2_000)
+    assert why in bench.reason()
+    assert only(ReadAccount, bench.handle(Woken(), after=4_000))
+    commands = bench.handle(reading(bench, REAL, held=300))
+    assert [each.fill for each in only(RecordFill, commands)] == [REAL]
+    assert why not in bench.reason()
+
+
+def test_a_fill_in_a_market_that_is_not_listed_shuts_that_of_its_order() -> None:
+    bench = quoting_with(fill("real", "o-bid", 300, ticker="T-26NOV29-A9.9"))
+    assert bench.reason() == f"unreadable: trade real: bid at 0.4100, of an order in {MIDDLE}"
+
+
+def test_a_fill_that_was_booked_is_not_doubted_when_it_is_told_again() -> None:
+    whole = fill("real", "o-bid", 1000)
+    bench = quoting_with(fill("first", "o-bid", 300))
+    commands = bench.handle(reading(bench, fill("first", "o-bid", 300), whole, held=1300))
+    assert len(only(RecordFill, commands)) == 1
+    assert "fill.unreadable" not in notes(bench.handle(Filled(whole)))
 
 
 def test_a_corrected_fill_of_the_ledger_is_no_news_of_the_stream() -> None:

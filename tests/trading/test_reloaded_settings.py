@@ -53,11 +53,11 @@ def obey(bench: Bench, commands: list[Command]) -> None:
     raise AssertionError("it never comes to rest")
 
 
-def hold(bench: Bench, price: int = 4100) -> None:
+def hold(bench: Bench, fee: int = 0) -> None:
     """Have ten contracts bought in one market, and quotes resting there on both sides."""
     obey(bench, [*bench.quote().values()])
     (bid,) = (order for order in bench.engine.state.orders if order.side == "bid")
-    bought = fill("t-1", bid.order_id, bid.remaining, price=price)
+    bought = fill("t-1", bid.order_id, bid.remaining, bid.price, fee=fee)
     obey(bench, bench.handle(Filled(bought), Reconciled((), (bought,), {0: PLENTY})))
     obey(bench, bench.handle(book(), after=2_000))
     assert live(bench) == {(MIDDLE, "bid"), (MIDDLE, "ask")}
@@ -87,7 +87,7 @@ def test_a_week_that_has_lost_more_than_its_new_limit_is_only_reduced() -> None:
 
 def test_a_day_that_has_cost_more_than_its_new_limit_adds_nothing() -> None:
     bench = Bench()
-    hold(bench, price=9000)
+    hold(bench, fee=5_000_000)
     obey(bench, bench.handle(limits(daily_loss_dollars=1.0), after=2_000))
     assert bench.engine.state.event_of_market[MIDDLE].reduce_only
     assert live(bench) == {(MIDDLE, "ask")}
