@@ -22,7 +22,7 @@ _DECIDING = (
     "trading",
     "kalshi",
 )
-_LIBRARIES = ("msgspec", "numpy", "orjson", "tzdata")
+_LIBRARIES = ("lightgbm", "msgspec", "numpy", "orjson", "tzdata")
 
 
 @functools.cache

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from mmbot.bot.outputs import FitForecast
 from mmbot.cli.output import progress
@@ -62,5 +63,8 @@ class Fits(msgspec.Struct, frozen=True):
 
 
 def _covers(cached: Hindcasts, extended: Hindcasts) -> bool:
-    held, made = cached.record.digests, extended.record.digests
-    return held[: len(made)] == made
+    """Return whether a fit has found nothing that was not cached: no week, and no other weights."""
+    held, made = cached.record, extended.record
+    weeks = len(made.digests)
+    same = np.array_equal(held.learnt[: weeks + 1], made.learnt)
+    return held.digests[:weeks] == made.digests and same

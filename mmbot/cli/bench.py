@@ -21,6 +21,7 @@ from mmbot.bench import sockets
 from mmbot.cli import output
 from mmbot.cli.bench_goals import goals
 from mmbot.errors import BadInput
+from mmbot.forecast.methods import DEFAULT, METHODS
 from mmbot.kalshi.auth import Signer
 from mmbot.research.forecast_bench import Timing, time_forecast
 from mmbot.research.hot_path_bench import time_hot_path
@@ -51,14 +52,14 @@ class Part(enum.StrEnum):
 class Amounts:
     """How much is measured: enough to see, or enough to publish."""
 
-    def __init__(self, *, quick: bool) -> None:
+    def __init__(self, *, quick: bool, method: str | None = None) -> None:
         self.quick = quick
         self.frames, self.rounds, self.orders = (2_000, 3, 400) if quick else (10_000, 15, 3_000)
         self.trips = 100 if quick else 1_000
         self.flood = 100_000 if quick else 1_000_000
         self.again = 0 if quick else _MANY_FRAMES
         # The pool's bank of past weeks takes a minute to make.
-        self.method = "seed" if quick else "pool"
+        self.method = method or ("seed" if quick else DEFAULT)
 
 
 def bench(
@@ -76,6 +77,9 @@ def bench(
     only: Annotated[
         list[Part] | None, typer.Option(help="Measure this part; may be repeated.")
     ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="The forecast's method; the pool, or the seed if quick.")
+    ] = None,
 ) -> None:
     """Measure this machine: frames to orders, floods, memory, the start, the forecast.
 
@@ -87,13 +91,15 @@ def bench(
     socket), flood (at 21, 210 and 2,100 markets, with the daemon's memory), start (cold start to
     the first quote), log (a line of the log), forecast (belief, ladder, quoting).
     """
+    if method not in {None, *METHODS}:
+        raise BadInput(f"--method {method!r} is none; choose from {', '.join(METHODS)}")
     parts = set(only or Part)
     if quick and not only:
         parts.remove(Part.forecast)
     found: dict[str, Any] = {}
     if Part.forecast in parts:
-        found |= _forecast(counts, repeat, printed=json_path != "-")
-    measured = asyncio.run(_hot_path(parts, Amounts(quick=quick)))
+        found |= _forecast(counts, repeat, method or DEFAULT, printed=json_path != "-")
+    measured = asyncio.run(_hot_path(parts, Amounts(quick=quick, method=method)))
     if json_path == "-":
         print(orjson.dumps(found | measured).decode())
         return
@@ -154,7 +160,7 @@ async def _floods(processes: sockets.Bench, amounts: Amounts) -> dict[str, Any]:
     return {"flood": floods, "rss_mib": memory, **grown}
 
 
-def _forecast(path: Path | None, repeat: int, *, printed: bool) -> dict[str, Any]:
+def _forecast(path: Path | None, repeat: int, method: str, *, printed: bool) -> dict[str, Any]:
     """Measure the forecast and quoting; return the figures by part."""
     history = load_counts(path, TSA) if path else _synthetic()
     console = Console(stderr=True)
@@ -164,6 +170,7 @@ def _forecast(path: Path | None, repeat: int, *, printed: bool) -> dict[str, Any
             history,
             _LADDER,
             repeat,
+            method,
             lambda done, total: progress.update(task, completed=done, total=total),
         )
         timings += time_quoting(repeat)

@@ -19,6 +19,7 @@ from mmbot.bot.outputs import FetchPage, FitForecast
 from mmbot.daemon import garbage
 from mmbot.daemon.bank_file import bank_path, load_memory, store_memory
 from mmbot.daemon.transport import read_body
+from mmbot.daemon.tree_process import TreeProcess
 from mmbot.errors import BadInput
 from mmbot.forecast.fitting import Fit, Forecasters, Memory
 from mmbot.kalshi.http import HttpAnswer
@@ -33,6 +34,7 @@ _MOST_REDIRECTS = 3
 _MOST_CHARACTERS = 300
 # A fit of so many weeks takes long enough to log its progress.
 _WORTH_REPORTING = 50
+_TREES = "boosted.trees"
 
 Done = Callable[[PageFetched | ForecastFitted], None]
 
@@ -129,13 +131,14 @@ class CountsWorker:
 
     def _fit_in_thread(self, fit: FitForecast) -> Fit:
         path = bank_path(self._directory, fit.method)
-        fitted = self._forecasters.fit(
-            fit.counts,
-            fit.method,
-            load_memory(path, self._forecasters.recall),
-            self._report,
-            error_correction=fit.error_correction,
-        )
+        with TreeProcess(self._directory / _TREES):
+            fitted = self._forecasters.fit(
+                fit.counts,
+                fit.method,
+                load_memory(path, self._forecasters.recall),
+                self._report,
+                error_correction=fit.error_correction,
+            )
         if fitted.method == fit.method and fitted.memory is not None:
             self._keep(path, fitted.memory)
         garbage.give_back()

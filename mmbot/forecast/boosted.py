@@ -13,8 +13,10 @@ from __future__ import annotations
 import datetime as dt
 import warnings
 from collections.abc import Callable
-from functools import lru_cache, partial
+from contextvars import ContextVar
+from functools import lru_cache
 from types import MappingProxyType
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -22,6 +24,7 @@ import numpy as np
 from mmbot.forecast.analog import analog
 from mmbot.forecast.history import Days, Floats, History
 from mmbot.forecast.holiday_classes import nearest
+from mmbot.forecast.trees import Trees
 
 _LEVEL_DAYS = 28
 _LEAST_LEVEL_DAYS = 14
@@ -73,16 +76,37 @@ _PARAMETERS = MappingProxyType(
 class Boosted(msgspec.Struct, frozen=True):
     """The grown trees; `None` if the history was too short, or LightGBM cannot be loaded here."""
 
-    trees: Callable[[Floats], object] | None
+    trees: Trees | None
 
     def predict(self, history: History, days: Days) -> Floats:
         """Return the expected logarithms of `days`, both of shape (n,); NaN without trees."""
         if self.trees is None:
             return np.full(len(days), np.nan)
         origins = np.full(len(days), history.last)
-        predicted = np.asarray(self.trees(_features(history, origins, days)), dtype=np.float64)
+        predicted = self.trees.predict(_features(history, origins, days))
         expected: Floats = predicted + _levels(history, origins)
         return expected
+
+
+def grown_here(rows: Floats, target: Floats) -> str | None:
+    """Grow trees that predict `target`, shape (n,), from `rows`, shape (n, features).
+
+    Returns:
+        The model as LightGBM writes it; `None` if it cannot be loaded here.
+    """
+    try:
+        import lightgbm  # noqa: PLC0415 - a second and 25 MiB, which only growing is to pay
+    except (ImportError, OSError):
+        return None
+    model = lightgbm.train(
+        dict(_PARAMETERS), lightgbm.Dataset(rows, target), num_boost_round=_ROUNDS
+    )
+    return str(model.model_to_string())
+
+
+Grow: TypeAlias = Callable[[Floats, Floats], str | None]
+# Who grows the trees of a fit: whoever lives long hands it to a process that does not.
+GROW: ContextVar[Grow] = ContextVar("GROW", default=grown_here)
 
 
 class GradientBoosting:
@@ -121,14 +145,8 @@ def _grown(until: _Until) -> Boosted:
     usable = np.isfinite(target)
     if usable.sum() < _LEAST_PAIRS:
         return Boosted(None)
-    try:
-        import lightgbm  # noqa: PLC0415 - a second at the start, which only a fit is to pay
-    except (ImportError, OSError):
-        return Boosted(None)
-    rows = lightgbm.Dataset(_features(history, origins[usable], days[usable]), target[usable])
-    trees = lightgbm.train(dict(_PARAMETERS), rows, num_boost_round=_ROUNDS)
-    # More threads would not survive a fork of the process.
-    return Boosted(partial(trees.predict, num_threads=_PARAMETERS["num_threads"]))
+    model = GROW.get()(_features(history, origins[usable], days[usable]), target[usable])
+    return Boosted(None if model is None else Trees.read(model))
 
 
 def _features(history: History, origins: Days, days: Days) -> Floats:

@@ -37,7 +37,7 @@ class Timing(msgspec.Struct, frozen=True):
 
 
 def time_forecast(
-    counts: Counts, strikes: Sequence[int], repeat: int, progress: Progress
+    counts: Counts, strikes: Sequence[int], repeat: int, method: str, progress: Progress
 ) -> list[Timing]:
     """Time the residual bank once and each quick part `repeat` times.
 
@@ -56,7 +56,7 @@ def time_forecast(
     bank = timed(
         "bank of past weeks",
         1,
-        lambda: fitted.append(Forecaster.fit(before, progress=progress)),
+        lambda: fitted.append(Forecaster.fit(before, method, progress=progress)),
         least,
     )
     (forecaster,) = fitted
@@ -66,7 +66,7 @@ def time_forecast(
     points = {method.point.name: method.point for method in forecaster.members}.values()
     parts: dict[str, Callable[[], object]] = {
         "fit": lambda: [point.fit(history) for point in points],
-        "new week": lambda: Forecaster.fit(before, hindcasts=forecaster.hindcasts),
+        "new week": lambda: Forecaster.fit(before, method, forecaster.hindcasts),
         **{
             f"belief with {days_published} days": _belief(forecaster, view, week, strikes)
             for days_published, view in enumerate(days, start=1)

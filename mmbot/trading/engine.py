@@ -245,7 +245,6 @@ class Engine:
         self._waking.order_changed(event, now)
         if isinstance(event, Filled) and affected:
             self._listings.book_late_fills(now)
-            # Whether the exchange stands by it shows once its list has it.
             self._account.read_once_listed(now)
         return affected
 

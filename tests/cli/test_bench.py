@@ -87,3 +87,11 @@ def test_the_figures_of_sockets_stand_beside_their_goals() -> None:
     assert verdicts["a frame at 2,100 markets, times one at 21"] == "yes"
     assert verdicts["memory at 2,100 markets, MiB"] == "no"
     assert verdicts["cold start to the first quote, s"] == "yes"
+
+
+def test_a_method_that_is_none_is_refused_before_anything_is_measured(
+    mmbot: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    done = mmbot("bench", "--only", "forecast", "--method", "best")
+    assert done.returncode == 2
+    assert "--method 'best' is none; choose from pool, combined" in done.stderr

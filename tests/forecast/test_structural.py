@@ -22,7 +22,8 @@ def weekly(days: int, noise: float = 0.0, seed: int = 0) -> History:
 
 
 def regressors(day: int) -> Floats:
-    return COMBINED.constants.effects.regressors(np.array([day]))[0]
+    row: Floats = COMBINED.constants.effects.regressors(np.array([day]))[0]
+    return row
 
 
 def fit(history: History, constants: Constants = COMBINED.constants) -> Structural | None:
