@@ -2,8 +2,9 @@
 
 `python -m mmbot.bench.exchange EVENTS KEY_TYPE TIER DIRECTORY` serves the simulated exchange with
 so many events, in which nobody trades, and prints what `mmbot exchange` prints. Into the stream it
-puts levels of nobody's, which come and go as it is told under `/bench/`, and it notes when the
-writes that answer them have arrived.
+puts changes of levels, which come and go as it is told under `/bench/` and are whole again between
+two of its loop's turns, as the books then are; and it notes when the writes that answer them have
+arrived.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ _PAUSE_SECONDS: Final = 0.01
 _CHUNKS_UNDER_WAY: Final = 4
 # A client that reads nothing for so long has gone.
 _FLOOD_SECONDS: Final = 20.0
+_MEMBER_CASH: Final = Money(10_000_000 * MONEY_PER_DOLLAR)
 _PING: Final = b"\x89\x05flood"
 
 
@@ -108,8 +110,9 @@ class BenchServer(Server):
 
     def _own(self) -> dict[tuple[str, Side], Price]:
         """Return the prices at which the client quotes."""
-        orders = self._venue.exchange.engine.orders.values()
-        return {(order.ticker, order.side): order.price for order in orders if order.remaining}
+        engine = self._venue.exchange.engine
+        orders = engine.resting(engine.accounts[self._site.user_id, 0])
+        return {(order.ticker, order.side): order.price for order in orders}
 
     # Round trips
 
@@ -164,9 +167,8 @@ class BenchServer(Server):
         session, books = self._books()
         if self._flood is None:
             rng = random.Random("flood")  # noqa: S311 (which levels change)
-            self._flood = Flood(list(books.tickers or {}), self._own(), rng)
-            for ladder in self._flood.ladders(books, now_ms()):
-                await self._send_and_wait(ladder, session)
+            self._flood = Flood(list(books.tickers or {}), self._own(), books.sid, rng)
+            await self._fill_books(self._flood, session)
             await self._answered(but=0)
         began, sent = time.perf_counter(), 0
         while sent < frames:
@@ -174,6 +176,16 @@ class BenchServer(Server):
             await self._send_and_wait(self._flood.next_chunk(books, now_ms()), session)
         await self._answered(but=0)
         return {"frames": sent, "seconds": time.perf_counter() - began}
+
+    async def _fill_books(self, flood: Flood, session: StreamSession) -> None:
+        """Place the orders of another member whose levels change, so that snapshots have them."""
+        engine = self._venue.exchange.engine
+        member = engine.open_account("flood", cash=_MEMBER_CASH)
+        for orders in flood.ladders():
+            for order in orders:
+                engine.place(member, order, now_ms())
+            self._venue.publish(now_ms())
+            await self._send_and_wait(b"", session)
 
     async def _send_and_wait(self, frames: bytes, session: StreamSession) -> None:
         """Send frames, unless too many are under way."""

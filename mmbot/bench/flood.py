@@ -1,8 +1,8 @@
 """A flood of book changes, rendered as fast as the socket takes them.
 
-Every market gets five levels of nobody's on each side, two cents behind the client's own quote or,
-where it has none, around an even price. Of twenty frames one takes a best level away or puts it
-back; the others change what rests behind it.
+Every market gets five levels of another member on each side, two cents behind the client's own
+quotes or, where it has none, around an even price. Of twenty frames one takes a best level away or
+puts it back; the others change what rests behind it.
 """
 
 from __future__ import annotations
@@ -10,15 +10,25 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 
+from mmbot.exchange.order_types import NewOrder
 from mmbot.exchange.stream_session import Subscription
 from mmbot.trading.values import Side
-from mmbot.units import ONE_CENT, ONE_DOLLAR, Milliseconds, Price, format_price
+from mmbot.units import (
+    ONE_CENT,
+    ONE_CONTRACT,
+    ONE_DOLLAR,
+    Count,
+    Milliseconds,
+    Price,
+    format_count,
+    format_price,
+)
 
 _LEVELS = 5
 _BEHIND = 2 * ONE_CENT
 _SIDES: tuple[Side, Side] = ("bid", "ask")
 _LEGS = {"bid": "yes", "ask": "no"}
-_WHOLE, _PART = "100.00", "13.00"
+_WHOLE, _PART = Count(100 * ONE_CONTRACT), Count(13 * ONE_CONTRACT)
 # Of so many frames one moves a best price.
 _MOVING = 20
 # Of so many different changes the flood consists.
@@ -63,24 +73,28 @@ class Flood:
         self,
         tickers: Sequence[str],
         own: Mapping[tuple[str, Side], Price],
+        sid: int,
         rng: random.Random,
     ) -> None:
-        """Begin with no levels; `own` are the prices at which the client quotes."""
+        """Begin before the levels are there.
+
+        Args:
+            tickers: The markets.
+            own: The prices at which the client quotes.
+            sid: The subscription to which the changes are sent.
+            rng: Chooses which levels change.
+        """
         self._best = {
             (ticker, side): _best(own, ticker, side) for ticker in tickers for side in _SIDES
         }
         self._rng = rng
-        self._parts: list[tuple[bytes, bytes]] = []
+        self._parts = list(self._changes(sid))
         self._next = 0
 
-    def ladders(self, books: Subscription, now: Milliseconds) -> Iterator[bytes]:
-        """Yield the frames that put the levels into the books, a market's side at a time."""
-        self._parts = list(self._changes(books.sid))
+    def ladders(self) -> Iterator[list[NewOrder]]:
+        """Yield the orders that put the levels into the books, a market's side at a time."""
         for (ticker, side), best in self._best.items():
-            yield b"".join(
-                websocket_frame(book_side(books, ticker, side, price, _WHOLE, now))
-                for price in _levels(side, best)
-            )
+            yield [NewOrder(ticker, side, price, _WHOLE) for price in _levels(side, best)]
 
     def _changes(self, sid: int) -> Iterator[tuple[bytes, bytes]]:
         """Yield changes of which every one is undone by a later one."""
@@ -92,7 +106,12 @@ class Flood:
             level = 0 if moving else self._rng.randrange(1, _LEVELS)
             size = _WHOLE if moving else _PART
             price = _levels(side, best)[level]
-            pairs.append([_around(sid, ticker, side, price, f"{sign}{size}") for sign in ("-", "")])
+            pairs.append(
+                [
+                    _around(sid, ticker, side, price, format_count(Count(change)))
+                    for change in (-size, size)
+                ]
+            )
         for near in zip(*[iter(pairs)] * 10, strict=True):
             yield from (first for first, _ in near)
             yield from (second for _, second in near)
@@ -112,10 +131,10 @@ class Flood:
 
 
 def _best(own: Mapping[tuple[str, Side], Price], ticker: str, side: Side) -> Price:
-    quoted = own.get((ticker, side))
-    if side == "bid":
-        return Price((5_000 if quoted is None else quoted) - _BEHIND)
-    return Price((5_000 if quoted is None else quoted) + _BEHIND)
+    """Return where the levels of a side begin, so that they cross no quote of the client's."""
+    first, second = _SIDES if side == "bid" else _SIDES[::-1]
+    quoted = own.get((ticker, first)) or own.get((ticker, second)) or ONE_DOLLAR // 2
+    return Price(quoted - _BEHIND if side == "bid" else quoted + _BEHIND)
 
 
 def _levels(side: Side, best: Price) -> list[Price]:

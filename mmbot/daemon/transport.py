@@ -1,8 +1,9 @@
-"""Moving bytes: REST calls over aiohttp, the stream over websockets. No decisions are made here."""
+"""Moving bytes: REST calls, and the stream over websockets. No decisions are made here."""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections import deque
 from types import TracebackType
@@ -13,17 +14,19 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from yarl import URL
 
+from mmbot.daemon.http_connection import HttpConnection, Unanswered, host_lines, render
 from mmbot.daemon.stream_connection import MOST_FRAME_BYTES, StreamConnection
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 
-# A page of a thousand orders is about half a megabyte.
-_MOST_ANSWER_BYTES = 16 * 1024 * 1024
 # Answers whose times are kept.
 _MOST_MEASURED = 256
 # Frames that may wait to be read, and others to be sent; then the other end has to wait.
 _MOST_FRAMES_WAITING = 1024
-# The only headers that are read: clocks are compared by the first two.
-_HEADERS = ("date", "age", "retry-after")
+_MOST_CONNECTIONS = 100
+# Hosts close what was idle for a minute.
+_KEPT_SECONDS = 50.0
+# What may be sent again where nobody knows whether it was received.
+_SAFE_AGAIN = frozenset({"GET", "DELETE"})
 _PING_SECONDS = 10
 _OPEN_SECONDS = 10
 
@@ -31,7 +34,7 @@ StreamError = (OSError, WebSocketException, TimeoutError)
 
 
 class RestClient:
-    """One connection pool to one host.
+    """Some connections to one host, kept for the next requests.
 
     Attributes:
         answer_ms: How long the latest answers took, in milliseconds.
@@ -39,13 +42,16 @@ class RestClient:
 
     def __init__(self, origin: str, timeout_seconds: float) -> None:
         """Connect to `origin` (scheme and host); each call may take `timeout_seconds`."""
-        self._origin = origin
-        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
-        self._session: aiohttp.ClientSession | None = None
+        self._origin = URL(origin)
+        self._host = host_lines(self._origin)
+        self._timeout_seconds = timeout_seconds
+        self._tls = ssl.create_default_context() if self._origin.scheme == "https" else None
+        self._open = asyncio.Semaphore(_MOST_CONNECTIONS)
+        # Those that wait for a request, the latest used last, and since when on the loop's clock.
+        self._idle: deque[tuple[HttpConnection, float]] = deque()
         self.answer_ms: deque[float] = deque(maxlen=_MOST_MEASURED)
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=self._timeout)
         return self
 
     async def __aexit__(
@@ -54,37 +60,55 @@ class RestClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        while self._idle:
+            self._idle.pop()[0].close()
 
     async def call(self, request: HttpRequest) -> HttpAnswer:
         """Send a request and return the answer.
 
         Raises:
-            OSError, TimeoutError, aiohttp.ClientError: No answer came.
+            OSError, TimeoutError: No answer came.
         """
-        if self._session is None:
-            raise RuntimeError("the session is not open")
         began = time.perf_counter()
-        url = URL(self._origin + request.path).with_query(request.query)
-        async with self._session.request(
-            request.method,
-            url,
-            headers=request.headers,
-            data=request.body or None,
-            allow_redirects=False,
-        ) as response:
-            body = await read_body(response, _MOST_ANSWER_BYTES)
-            self.answer_ms.append((time.perf_counter() - began) * 1000)
-            read = ((name, response.headers.get(name)) for name in _HEADERS)
-            headers = tuple((name, value) for name, value in read if value)
-            return HttpAnswer(response.status, body, headers)
+        rendered = render(request, self._host)
+        async with self._open, asyncio.timeout(self._timeout_seconds):
+            answer = await self._exchange(rendered, again=request.method in _SAFE_AGAIN)
+        self.answer_ms.append((time.perf_counter() - began) * 1000)
+        return answer
+
+    async def _exchange(self, rendered: bytes, *, again: bool) -> HttpAnswer:
+        """Send over a kept connection, or a new one; `again` over a new one where that had died."""
+        connection = self._kept()
+        if connection is not None:
+            try:
+                return await self._send(connection, rendered)
+            except Unanswered:
+                if not again:
+                    raise
+        return await self._send(await HttpConnection.open(self._origin, self._tls), rendered)
+
+    async def _send(self, connection: HttpConnection, rendered: bytes) -> HttpAnswer:
+        answer = await connection.send(rendered)
+        if connection.usable:
+            self._idle.append((connection, asyncio.get_running_loop().time()))
+        return answer
+
+    def _kept(self) -> HttpConnection | None:
+        """Return the connection that was used last, unless the host may have closed it by now."""
+        oldest = asyncio.get_running_loop().time() - _KEPT_SECONDS
+        while self._idle and self._idle[0][1] < oldest:
+            self._idle.popleft()[0].close()
+        while self._idle:
+            connection, _ = self._idle.pop()
+            if connection.usable:
+                return connection
+        return None
 
     async def try_call(self, request: HttpRequest) -> HttpAnswer | None:
         """Send a request; return `None` where no answer came, whatever the reason."""
         try:
             return await self.call(request)
-        except (OSError, TimeoutError, aiohttp.ClientError):
+        except (OSError, TimeoutError):
             return None
 
 

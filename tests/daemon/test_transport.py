@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp import ClientPayloadError, web
+from aiohttp import web
 
-from mmbot.daemon import transport
+from mmbot.daemon import http_connection, transport
 from mmbot.kalshi.http import HttpRequest
 
 # More than fits into the buffers between two sockets, so that it comes in many pieces.
@@ -41,7 +41,7 @@ async def test_an_answer_is_read_to_its_end_in_however_many_pieces_it_comes(
 async def test_an_answer_longer_than_any_that_makes_sense_is_none(
     rest: transport.RestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "_MOST_ANSWER_BYTES", len(LONG) - 1)
-    with pytest.raises(ClientPayloadError, match="more than"):
+    monkeypatch.setattr(http_connection, "MOST_BODY_BYTES", len(LONG) - 1)
+    with pytest.raises(ConnectionError, match="more than"):
         await rest.call(HttpRequest("GET", "/long"))
     assert await rest.try_call(HttpRequest("GET", "/long")) is None

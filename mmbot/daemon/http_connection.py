@@ -1,0 +1,198 @@
+"""One connection over which requests are sent and answered, one at a time (HTTP/1.1).
+
+A request is rendered and handed to the socket in the turn of the loop in which it is asked for, so
+that nothing comes between a decision and its order. Answers are parsed by llhttp (`httptools`), and
+have a bound. A connection on which anything was not as it must be is closed and not used again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import Final, Self, cast
+from urllib.parse import quote, urlencode
+
+import aiohappyeyeballs
+import httptools
+from yarl import URL
+
+from mmbot.kalshi.http import HttpAnswer, HttpRequest
+
+# A page of a thousand orders is about half a megabyte.
+MOST_BODY_BYTES: Final = 16 * 1024 * 1024
+_MOST_HEADER_BYTES: Final = 64 * 1024
+# The only headers that are read: clocks are compared by the first two.
+_READ: Final = frozenset({b"date", b"age", b"retry-after"})
+_LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
+# What may stand in a path beside letters and digits.
+_IN_PATH: Final = "/-._~!$&'()*+,;=:@"
+# Where a host has several addresses, the next is tried as well after so long.
+_NEXT_ADDRESS_SECONDS: Final = 0.25
+
+
+class Unanswered(ConnectionError):
+    """The connection ended before anything of an answer came."""
+
+
+class HttpConnection(asyncio.Protocol):
+    """One connection to a host.
+
+    Attributes:
+        usable: Whether another request may be sent over it.
+    """
+
+    def __init__(self) -> None:
+        """Begin unconnected."""
+        self.usable = False
+        self._answered: asyncio.Future[HttpAnswer] | None = None
+
+    @classmethod
+    async def open(cls, origin: URL, tls: ssl.SSLContext | None) -> Self:
+        """Connect to the host of `origin`.
+
+        Raises:
+            OSError: It cannot be reached, or its certificate is not its own.
+        """
+        loop = asyncio.get_running_loop()
+        host, port = origin.host or "", origin.port or 0
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        connected = await aiohappyeyeballs.start_connection(
+            found, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS, interleave=1
+        )
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            _, connection = await loop.create_connection(
+                cls, sock=connected, ssl=tls, server_hostname=host if tls else None
+            )
+        except BaseException:
+            connected.close()
+            raise
+        return connection
+
+    async def send(self, request: bytes) -> HttpAnswer:
+        """Send a rendered request and return its answer; only while `usable`.
+
+        Raises:
+            Unanswered: The connection ended before anything of an answer came.
+            ConnectionError: It ended amid the answer, which is too long or no HTTP otherwise.
+        """
+        self._answered = asyncio.get_running_loop().create_future()
+        self._parser = httptools.HttpResponseParser(self)
+        self._received = 0
+        self._begin_answer()
+        self.usable = False
+        self._transport.write(request)
+        try:
+            return await self._answered
+        finally:
+            # Not answered: given up by the caller, and the answer may come yet.
+            if not self.usable:
+                self.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        self.usable = False
+        self._transport.abort()
+
+    # Called by the loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast("asyncio.Transport", transport)
+        self.usable = True
+
+    def data_received(self, data: bytes) -> None:
+        """Parse a piece of an answer; without a request under way there is none."""
+        if self._answered is None or self._answered.done():
+            self.close()
+            return
+        self._received += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._fail(ConnectionError(f"the answer is no HTTP: {error}"))
+        if not self._headers_complete and self._received > _MOST_HEADER_BYTES:
+            self._fail(ConnectionError(f"more than {_MOST_HEADER_BYTES:,} bytes of headers"))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """End an answer whose length was not said; fail any other that is awaited."""
+        self.usable = False
+        if self._answered is None or self._answered.done():
+            return
+        if not self._received:
+            self._fail(Unanswered(str(error or "closed without an answer")))
+        elif error is None and self._headers_complete and not self._length_said:
+            self._answered.set_result(self._answer())
+        else:
+            self._fail(ConnectionError(f"closed amid the answer{f': {error}' if error else ''}"))
+
+    # Called by the parser
+
+    def on_message_begin(self) -> None:
+        """Use the connection no more where an answer follows that nothing was asked for."""
+        if self._answered is not None and self._answered.done():
+            self.usable = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep what is read of the headers."""
+        name = name.lower()
+        if name in _READ:
+            self._headers.append((name.decode(), value.decode("latin-1")))
+        self._length_said |= name in _LENGTHS
+
+    def on_headers_complete(self) -> None:
+        """Note that the body follows."""
+        self._headers_complete = True
+
+    def on_body(self, piece: bytes) -> None:
+        """Add to the body, up to its bound."""
+        self._body += piece
+        if len(self._body) > MOST_BODY_BYTES:
+            self._fail(ConnectionError(f"more than {MOST_BODY_BYTES:,} bytes"))
+
+    def on_message_complete(self) -> None:
+        """Give the answer to who awaits it, unless it is only the word that one will come."""
+        if self._answered is None or self._answered.done():
+            return
+        if self._parser.get_status_code() < 200:
+            self._begin_answer()
+            return
+        self.usable = self._parser.should_keep_alive()
+        self._answered.set_result(self._answer())
+
+    def _begin_answer(self) -> None:
+        self._headers: list[tuple[str, str]] = []
+        self._headers_complete = self._length_said = False
+        self._body = bytearray()
+
+    def _answer(self) -> HttpAnswer:
+        status = self._parser.get_status_code()
+        return HttpAnswer(status, bytes(self._body), tuple(self._headers))
+
+    def _fail(self, error: ConnectionError) -> None:
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_exception(error)
+
+
+def host_lines(origin: URL) -> str:
+    """Return the header lines that every request to a host has."""
+    host = origin.host_port_subcomponent
+    return f" HTTP/1.1\r\nHost: {host}\r\nUser-Agent: mmbot\r\nAccept: */*\r\n"
+
+
+def render(request: HttpRequest, host: str) -> bytes:
+    """Return a request as bytes; `host` are the lines of `host_lines`.
+
+    Raises:
+        ValueError: A header contains a line break.
+    """
+    query = f"?{urlencode(request.query, quote_via=quote)}" if request.query else ""
+    headers = [f"{name}: {value}" for name, value in request.headers]
+    if any("\r" in line or "\n" in line for line in headers):
+        raise ValueError("a header contains a line break")
+    if request.body:
+        headers.append(f"Content-Length: {len(request.body)}")
+    lines = "".join(f"{line}\r\n" for line in headers)
+    head = f"{request.method} {quote(request.path, safe=_IN_PATH)}{query}{host}{lines}\r\n"
+    return head.encode() + request.body
