@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -64,11 +66,9 @@ SHARED = (
     "tests/forecast/test_evaluation.py",
     "tests/forecast/test_model.py",
     "tests/forecast/test_pool.py",
-    "tests/history/test_listing.py",
-    "tests/history/test_market_fetch.py",
-    "tests/history/test_verify.py",
-    "tests/history/test_weeks.py",
+    "tests/history/",
     "tests/test_packaging.py",
+    "tests/underlyings/test_ferries.py",
 )
 # The rooms of the longest tests, which begin first, so that no worker is left with one in the end.
 LONGEST = ("systemd", "daemon", "faultlab", "cli")
@@ -91,6 +91,42 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent.name not in FULLY_COVERED:
             item.add_marker("no_cover")
+
+
+def pytest_xdist_setupnodes() -> None:
+    """Have what every worker imports compiled once, and not by all of them at the same time."""
+    tests = Path(__file__).parent
+    if any(tests.rglob("__pycache__/test_*.pyc")):
+        return
+    rooms = sorted(str(room) for room in tests.iterdir() if room.is_dir())
+    options = ("--collect-only", "-qq", "--no-cov", "--numprocesses", "0")
+    halves = [
+        subprocess.Popen(
+            [sys.executable, "-m", "pytest", *options, *half],
+            cwd=tests.parent,
+            stdout=subprocess.DEVNULL,
+        )
+        for half in (rooms[::2], rooms[1::2])
+    ]
+    for half in halves:
+        half.wait()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Stop what measures a worker from its beginning, as if it were alone, and keeps nothing.
+
+    The measurement that counts begins now, and is the one that `no_cover` stops.
+    """
+    plugin = session.config.pluginmanager.get_plugin("_cov")
+    if hasattr(session.config, "workerinput") and plugin and plugin.cov_controller:
+        plugin.cov_controller.cov.stop()
+
+
+def pytest_collection_finish() -> None:
+    """Leave what has been collected alone whenever memory is looked through."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,7 @@ import pickle
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from tests.origin import Request
 PRELOADED = "mmbot-preloaded"
 _SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.CDLL(None)
+# One request at a time, from whichever thread.
+_ASKING = threading.Lock()
 
 
 def _fork_or_execute(process: Any, args: Any, *rest: Any) -> None:
@@ -51,14 +54,15 @@ subprocess.Popen._execute_child = _fork_or_execute  # type: ignore[attr-defined]
 
 def _fork(request: Request, streams: list[int]) -> int:
     """Have a process forked off with these standard streams; return its id."""
-    origin = _origin()
-    # A process whose parent ends becomes the child of this one, which can wait for it as for any.
-    _LIBC.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    try:
-        socket.send_fds(origin, [pickle.dumps(request)], streams)
-        answer = origin.recv(32)
-    finally:
-        _LIBC.prctl(_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+    with _ASKING:
+        origin = _origin()
+        # A process whose parent ends becomes the child of this one, which waits for it as for any.
+        _LIBC.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        try:
+            socket.send_fds(origin, [pickle.dumps(request)], streams)
+            answer = origin.recv(32)
+        finally:
+            _LIBC.prctl(_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
     assert answer, "what processes are forked off has ended"
     return int(answer)
 

@@ -74,7 +74,12 @@ def retrade(
 
 
 def _begun(
-    rest: Iterator[Record], settings: Settings | None, ledger: Ledger, fit: Fit, *, is_first: bool
+    rest: Iterator[Record],
+    settings: Settings | None,
+    ledger: RetradeLedger,
+    fit: Fit,
+    *,
+    is_first: bool,
 ) -> TradedSession:
     """Return a new bot's session before the first thing that happens in the one on record."""
     begun = beginning(rest)

@@ -174,8 +174,12 @@ def test_on_the_real_weeks_the_pool_scores_no_worse_than_the_market(
     if "MMBOT_DATA" not in os.environ:
         pytest.skip("MMBOT_DATA does not name a directory with the real weeks")
     data = Path(os.environ["MMBOT_DATA"])
+    # Three years are enough to fit the pool; all seven take three times as long.
+    header, *days = (data / "tsa/daily_counts.csv").read_text().splitlines()
+    counts = tmp_path / "counts.csv"
+    counts.write_text("\n".join([header, *(day for day in days if day >= "2023")]))
     real = {
-        "counts": data / "tsa/daily_counts.csv",
+        "counts": counts,
         "markets": data / "kalshi/markets.csv",
         "candles": data / "kalshi/daily_candles.csv",
     }

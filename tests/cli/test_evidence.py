@@ -9,7 +9,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -20,14 +19,11 @@ import pytest
 
 from tests.conftest import PROCESS_SECONDS, exchanges
 from tests.daemon.processes import log_until
+from tests.preloaded import PRELOADED
 
 # They are run where they are told of: the README names no venue, and a user's key is in place.
 # So many trades of others fill some order of a new bot.
 _TRADES = 150
-_MMBOT = """#!/bin/sh
-case "$1 $2" in "history fetch" | "record "*) set -- "$@" --venue "$VENUE" ;; esac
-exec {python} -m mmbot "$@"
-"""
 
 
 class Evening:
@@ -36,10 +32,6 @@ class Evening:
     def __init__(self, home: Path, venue: Path) -> None:
         self.home = home
         self.output: dict[str, str] = {}
-        (home / "bin").mkdir()
-        mmbot = home / "bin/mmbot"
-        mmbot.write_text(_MMBOT.format(python=sys.executable))
-        mmbot.chmod(0o755)
         shutil.copytree("config", home / "config")
         left = ("STATE_DIRECTORY", "MMBOT_HISTORY")
         inherited = {
@@ -49,16 +41,16 @@ class Evening:
         }
         self.env = inherited | {
             "HOME": str(home),
-            "PATH": f"{home / 'bin'}:{os.environ['PATH']}",
-            "PYTHONPATH": str(Path.cwd()),
             "VENUE": str(venue),
         }
 
     def words(self, command: str) -> list[str]:
-        program, *words = shlex.split(command)
-        mine = shutil.which(program, path=self.env["PATH"])
-        assert mine is not None
-        return [mine, *(word.replace("~", str(self.home)) for word in words)]
+        words = [word.replace("~", str(self.home)) for word in shlex.split(command)]
+        if words[0] != "mmbot":
+            return words
+        asks = words[1:3] == ["history", "fetch"] or words[1] == "record"
+        venue = ("--venue", self.env["VENUE"]) if asks else ()
+        return [PRELOADED, "-m", *words, *venue]
 
     def run(self, command: str) -> None:
         if command.startswith("mmbot record"):
