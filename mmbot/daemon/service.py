@@ -66,6 +66,9 @@ _NOT_KEPT_SECONDS = 60.0
 class Service:
     """One process from its start to its exit code."""
 
+    # Who traded the account before, once that is seen.
+    _other_daemon: OtherDaemon | None = None
+
     def __init__(
         self,
         settings: Settings,
@@ -108,34 +111,36 @@ class Service:
         self._patience = Patience(tell=bystanders.waits_for)
         self._supervisor = Supervisor(self._tasks_down, self._given_up)
         self._rest = transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds)
-        self._runner = BotRunner(
-            settings,
-            venue,
+        self._runner = self._make_runner(signer, interceptor)
+        self._account = AccountClient(settings, venue, signer, self._rest, self._runner.interceptor)
+        self._session = format(self._began, "x")
+        self._neighbours = neighbours = Neighbours(self._session, self._account.own_orders)
+        self._preparation = Preparation(settings, ledger, self._account, neighbours, self._patience)
+        self.reloader = self._make_reloader(config_file)
+        self._operations = self._make_operations()
+        self._web = WebPages(settings, self._make_dashboard, bystanders.metrics.page)
+
+    def _make_runner(self, signer: Signer, interceptor: Interceptor) -> BotRunner:
+        runner = BotRunner(
+            self._settings,
+            self._venue,
             signer,
-            ledger,
-            state,
+            self._ledger,
+            self._state,
             interceptor,
             self._rest,
             self._supervisor,
             self._began,
         )
-        self._runner.heard = bystanders.heard
-        self._runner.reacted = bystanders.metrics.reacted
-        intercepted = self._runner.interceptor
-        self._account = AccountClient(settings, venue, signer, self._rest, intercepted)
-        self._session = format(self._began, "x")
-        self._neighbours = Neighbours(self._session, self._account.own_orders)
-        self._preparation = Preparation(
-            settings, ledger, self._account, self._neighbours, self._patience
-        )
-        self._other_daemon: OtherDaemon | None = None
-        self.reloader = None
-        if config_file is not None and not only_records:
-            self.reloader = Reloader(
-                config_file, settings, self._put_in_force, bystanders.watchdog.reloading
-            )
-        self._operations = self._make_operations()
-        self._web = WebPages(settings, self._make_dashboard, bystanders.metrics.page)
+        runner.heard = self._bystanders.heard
+        runner.reacted = self._bystanders.metrics.reacted
+        return runner
+
+    def _make_reloader(self, config_file: ConfigFile | None) -> Reloader | None:
+        if config_file is None or self._only_records:
+            return None
+        told = self._bystanders.watchdog.reloading
+        return Reloader(config_file, self._settings, self._put_in_force, told)
 
     def _make_operations(self) -> Operations:
         return Operations(
