@@ -113,7 +113,7 @@ SAID: dict[str, tuple[str, ...]] = {
         f"is {SPOKEN_SHARES[quoting.belief_weight[1]]} on Tuesday",
         f"grows to {quoting.belief_weight[4]:.2f} on Friday".replace("0.", "."),
         f"(`quoting.market_sharpness`) is {quoting.market_sharpness:g},",
-        f"what the last {RECENT_WEEKS} weeks say of it",
+        f"coverage of the last {RECENT_WEEKS} weeks",
         f"show for the last {RECENT_WEEKS} weeks how often",
     ),
     "docs/config.md": (f"and {quoting.margin:g} was taken from the middle",),
@@ -207,9 +207,11 @@ def scores() -> dict[str, Any]:
 
 
 def cells(page: str, heading: str) -> list[list[str]]:
-    """Return the rows of the table below a heading."""
+    """Return the rows of the first table below a heading."""
     _, _, below = (ROOT / page).read_text(encoding="utf-8").partition(f"\n## {heading}\n")
-    rows = [line for line in below.split("\n## ")[0].splitlines() if line.startswith("|")]
+    table = re.search(r"^(?:\|.*\n)+", below.split("\n## ")[0], re.MULTILINE)
+    assert table is not None
+    rows = table[0].splitlines()
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:]]
 
 

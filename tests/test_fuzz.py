@@ -111,7 +111,7 @@ def watching_feed() -> Feed:
         (channel,) = command["params"]["channels"]
         confirmation = {"type": "subscribed", "msg": {"channel": channel, "sid": number}}
         feed.received(orjson.dumps(confirmation | {"id": command["id"]}), NOW)
-    snapshot = {"type": "orderbook_snapshot", "sid": BOOK_SID, "msg": SNAPSHOT}
+    snapshot = {"type": "orderbook_snapshot", "sid": BOOK_SID, "seq": 1, "msg": SNAPSHOT}
     assert feed.received(orjson.dumps(snapshot), NOW).events
     return feed
 
