@@ -253,12 +253,14 @@ def _line(sample: Sample) -> str:
 def _show(samples: list[Sample], verdict: Verdict) -> None:
     for sample in samples[:: max(1, len(samples) // _ROWS)]:
         print(_line(sample))
+    verdict_in_words = "NOT FLAT: " + "; ".join(verdict.reasons) if verdict.reasons else "FLAT"
     print(
-        f"second half: {verdict.growth_mib_per_hour:+.1f} MiB an hour, "
+        f"{verdict_in_words}; second half: {verdict.growth_mib_per_hour:+.1f} MiB an hour, "
+        f"{verdict.last_rss_mib:.0f} MiB at the end, "
         f"descriptors {verdict.descriptors[0]} to {verdict.descriptors[1]}, "
-        f"threads {verdict.threads[0]} to {verdict.threads[1]}; exit code {verdict.exit_code}"
+        f"threads {verdict.threads[0]} to {verdict.threads[1]}; {verdict.orders:,} orders, "
+        f"{verdict.fills:,} fills, exit code {verdict.exit_code}"
     )
-    print("FLAT" if not verdict.reasons else f"NOT FLAT: {'; '.join(verdict.reasons)}")
 
 
 if __name__ == "__main__":
