@@ -14,12 +14,13 @@ import pickle
 import runpy
 import socket
 import sys
+from contextlib import suppress
 from typing import NamedTuple
 
 _LARGEST_REQUEST = 1 << 17
 # More than all descriptors that it has.
 _HIGHEST = 256
-# Beside the modules of the commands: what is imported when it is first needed.
+# Beside the modules of the commands: what is imported when it is first needed, where there is such.
 _LATER = ("typer._adapters",)
 
 
@@ -42,8 +43,11 @@ def import_all() -> None:
     from mmbot import cli  # noqa: PLC0415
 
     commands = {module for panel in cli._PANELS.values() for module in panel.values()}
-    for module in (*(f"mmbot.cli.{command}" for command in sorted(commands)), *_LATER):
-        importlib.import_module(module)
+    for command in sorted(commands):
+        importlib.import_module(f"mmbot.cli.{command}")
+    for module in _LATER:
+        with suppress(ImportError):
+            importlib.import_module(module)
 
 
 def next_child(requests: socket.socket) -> Request | None:
