@@ -4,7 +4,8 @@ Importing takes most of the time of a process that serves a test. One that is st
 `PRELOADED` in the place of `sys.executable` is for the rest what `subprocess` and `asyncio` start:
 a child of the test's own process with its own standard streams, environment and working directory,
 whose signals, exit codes and exit handlers are the interpreter's. How mmbot starts by itself is
-seen wherever `sys.executable` stands, and in `tests/systemd/`.
+seen wherever `sys.executable` stands, and in `tests/systemd/`. Where `MMBOT_TESTS_FORK` is 0, all
+are started by the interpreter: the oldest libraries that mmbot works with do not survive a fork.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 
 from tests.origin import Request
 
-PRELOADED = "mmbot-preloaded"
+PRELOADED = sys.executable if os.environ.get("MMBOT_TESTS_FORK") == "0" else "mmbot-preloaded"
 _SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.CDLL(None)
 # One request at a time, from whichever thread.
@@ -32,7 +33,7 @@ _ASKING = threading.Lock()
 
 def _fork_or_execute(process: Any, args: Any, *rest: Any) -> None:
     """Do what `Popen` does to start a process, unless it is to be forked."""
-    if isinstance(args, str) or args[0] != PRELOADED:
+    if isinstance(args, str) or args[0] != PRELOADED or sys.executable == PRELOADED:
         _execute(process, args, *rest)
         return
     _executable, _preexec, _close_fds, _pass_fds, directory, environment, *_ = rest
@@ -48,8 +49,9 @@ def _fork_or_execute(process: Any, args: Any, *rest: Any) -> None:
     process._close_pipe_fds(*pipes)
 
 
-_execute = subprocess.Popen._execute_child  # type: ignore[attr-defined]
-subprocess.Popen._execute_child = _fork_or_execute  # type: ignore[attr-defined]
+_EXECUTE_CHILD = "_execute_child"
+_execute = getattr(subprocess.Popen, _EXECUTE_CHILD)
+setattr(subprocess.Popen, _EXECUTE_CHILD, _fork_or_execute)
 
 
 def _fork(request: Request, streams: list[int]) -> int:
