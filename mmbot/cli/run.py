@@ -6,7 +6,7 @@ import faulthandler
 import os
 import secrets
 import traceback
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -42,10 +42,10 @@ from mmbot.observe.dashboard import event_course, page_files
 from mmbot.observe.explain import explain
 from mmbot.observe.heartbeat import Heartbeat
 from mmbot.observe.plan import plan
-from mmbot.observe.status import status, status_steps
+from mmbot.observe.status import status_steps
 from mmbot.paper.paper_trading import PaperTrading
 from mmbot.recording.outside import PaperBegan
-from mmbot.status_report import StatusReport, Surroundings
+from mmbot.status_report import StatusSteps, Surroundings
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill
 from mmbot.underlying.counts import Counts
@@ -113,7 +113,7 @@ def serve(
             settings, environment, simulated=simulated, only_records=only_records
         )
         alerts = Alerts(settings.alerts, find, state)
-        observer = Observer(Heartbeat().lines, _status, explain, plan, DASHBOARD, _status_steps)
+        observer = Observer(Heartbeat().lines, _status, explain, plan, DASHBOARD)
         # A loop that hangs is killed by SIGABRT, and leaves what hung in the log.
         faulthandler.enable(log.STANDARD_ERROR)
         process = Process(
@@ -156,14 +156,7 @@ def _await_signer(
 
 def _status(
     state: TradingState, counts: Counts, around: Surroundings, now: Milliseconds
-) -> StatusReport:
-    around = msgspec.structs.replace(around, log_dropped=log.dropped())
-    return status(state, counts, around, now)
-
-
-def _status_steps(
-    state: TradingState, counts: Counts, around: Surroundings, now: Milliseconds
-) -> Generator[None, None, StatusReport]:
+) -> StatusSteps:
     around = msgspec.structs.replace(around, log_dropped=log.dropped())
     return status_steps(state, counts, around, now)
 

@@ -1,8 +1,8 @@
 """One connection over which requests are sent and answered, one at a time (HTTP/1.1).
 
-A request is rendered and handed to the socket in the turn of the loop in which it is asked for, so
-that nothing comes between a decision and its order. Answers are parsed by llhttp (`httptools`), and
-have a bound. A connection on which anything was not as it must be is closed and not used again.
+A request goes to the socket in the turn of the loop in which `send` is called. Answers are parsed
+by llhttp (`httptools`), and have a bound. A connection on which anything was not as it must be is
+closed and not used again.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import asyncio
 import datetime as dt
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -60,7 +60,7 @@ from mmbot.daemon_api import (
     UnpauseMarket,
 )
 from mmbot.errors import BadInput
-from mmbot.status_report import StatusReport, Surroundings
+from mmbot.status_report import StatusReport, StatusSteps, Surroundings, finished
 from mmbot.trading.engine import Engine
 from mmbot.trading.market_names import named_market
 from mmbot.trading.operator_events import Halted, Resumed
@@ -88,20 +88,13 @@ class Observer(msgspec.Struct, frozen=True):
         explain: The steps from the counts to the orders of one market.
         plan: Every market's quotes under the settings in force and under others.
         dashboard: What the dashboard is made of; without it there is none.
-        status_steps: The same as `status` in short steps, for who can wait; or else in one.
     """
 
     heartbeat: Callable[[StatusReport], list[tuple[str, dict[str, Any]]]]
-    status: Callable[[TradingState, Counts, Surroundings, Milliseconds], StatusReport]
+    status: Callable[[TradingState, Counts, Surroundings, Milliseconds], StatusSteps]
     explain: Callable[[TradingState, Counts, str, Milliseconds], tuple[Step, ...]]
     plan: Callable[[Engine, Settings, Milliseconds], tuple[PlannedMarket, ...]]
     dashboard: DashboardParts | None = None
-    status_steps: (
-        Callable[
-            [TradingState, Counts, Surroundings, Milliseconds], Generator[None, None, StatusReport]
-        ]
-        | None
-    ) = None
 
 
 class Operations:
@@ -313,16 +306,11 @@ class Operations:
 
     def status(self) -> StatusReport:
         """Return everything at a glance."""
-        now = self._wall_clock()
-        return self._observer.status(self._state, self._bot.counts, self._all_around(now), now)
+        return finished(self._status_steps())
 
     async def status_in_turns(self) -> StatusReport:
         """Return the same, and let frames be handled after each event of it."""
-        now = self._wall_clock()
-        make = self._observer.status_steps
-        if make is None:
-            return self.status()
-        steps = make(self._state, self._bot.counts, self._all_around(now), now)
+        steps = self._status_steps()
         while True:
             try:
                 next(steps)
@@ -331,15 +319,16 @@ class Operations:
                 return report
             await asyncio.sleep(0)
 
-    def _all_around(self, now: Milliseconds) -> Surroundings:
-        bot = self._bot
-        return msgspec.structs.replace(
+    def _status_steps(self) -> StatusSteps:
+        bot, now = self._bot, self._wall_clock()
+        around = msgspec.structs.replace(
             self._around(),
             stream_age_ms=bot.feed_age(now),
             orders_age_ms=bot.own_age(now),
             page_age_ms=bot.page_age(now),
             unknown_words=bot.unknown_words,
         )
+        return self._observer.status(self._state, bot.counts, around, now)
 
     def _plan(self, settings: Settings) -> PlanReport:
         in_force = self._started_with if self._reloader is None else self._reloader.settings

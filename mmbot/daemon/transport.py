@@ -71,7 +71,7 @@ class RestClient:
         """
         began = time.perf_counter()
         rendered = render(request, self._host)
-        async with self._open, asyncio.timeout(self._timeout_seconds):
+        async with asyncio.timeout(self._timeout_seconds), self._open:
             answer = await self._exchange(rendered, again=request.method in _SAFE_AGAIN)
         self.answer_ms.append((time.perf_counter() - began) * 1000)
         return answer

@@ -8,17 +8,15 @@ The last trees are kept in a file, as the next start asks for the same, and need
 from __future__ import annotations
 
 import hashlib
-import os
-import select
-import struct
 import subprocess
 import sys
 from contextlib import suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import IO, Self
+from typing import Any, Self
 
 import msgspec
-import numpy as np
 
 from mmbot.daemon.bank_file import load_memory, store_memory
 from mmbot.errors import BadInput
@@ -26,8 +24,6 @@ from mmbot.forecast.boosted import GROW, grown_here
 from mmbot.forecast.history import Floats
 from mmbot.versions import versions
 
-# Rows and columns of the features; in the answer, the length of the model, 0 if there is none.
-_ASKED, _ANSWERED = struct.Struct("<QQ"), struct.Struct("<Q")
 _SILENCE_SECONDS = 60.0
 _END_SECONDS = 5.0
 # Of the present week, and of the last one of the bank, which is computed again.
@@ -42,7 +38,7 @@ class TreeProcess:
         self._path = path
         self._kept: dict[str, str] = load_memory(path, _read) or {}
         self._last: dict[str, str] = {}
-        self._helper: subprocess.Popen[bytes] | None = None
+        self._helper: tuple[subprocess.Popen[bytes], Connection[Any, Any]] | None = None
         self._failed = False
 
     def __enter__(self) -> Self:
@@ -73,39 +69,47 @@ class TreeProcess:
         if not self._failed:
             try:
                 return self._asked(rows, target)
-            except OSError:
+            except (OSError, EOFError):
                 self._failed = True
                 self._end()
         return grown_here(rows, target)
 
     def _asked(self, rows: Floats, target: Floats) -> str | None:
         if self._helper is None:
-            self._helper = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-m", __name__],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        into, out = self._helper.stdin, self._helper.stdout
-        if into is None or out is None:
-            raise OSError("the helper has no pipes")
-        into.write(_ASKED.pack(*rows.shape))
-        into.write(rows.tobytes() + target.tobytes())
-        into.flush()
-        (length,) = _ANSWERED.unpack(_heard(out, _ANSWERED.size))
-        return _heard(out, length).decode() if length else None
+            self._helper = _started()
+        _, connection = self._helper
+        connection.send((rows, target))
+        if not connection.poll(_SILENCE_SECONDS):
+            raise TimeoutError("the helper says nothing")
+        model: str | None = connection.recv()
+        return model
 
     def _end(self) -> None:
-        helper, self._helper = self._helper, None
-        if helper is None:
+        if self._helper is None:
             return
+        (process, connection), self._helper = self._helper, None
+        # It ends when it can be asked nothing more.
+        connection.close()
         try:
-            # It ends when it is asked nothing more.
-            helper.communicate(timeout=_END_SECONDS)
+            process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
-            helper.kill()
-            helper.wait()
+            process.kill()
+            process.wait()
+
+
+def _started() -> tuple[subprocess.Popen[bytes], Connection[Any, Any]]:
+    """Return a new helper, and the connection to it."""
+    ours, theirs = Pipe()
+    with theirs:
+        process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", __name__, str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+        )
+    return process, ours
 
 
 class _Models(msgspec.Struct, frozen=True):
@@ -124,34 +128,12 @@ def _read(content: bytes) -> dict[str, str]:
         raise BadInput("the stored trees cannot be read") from None
 
 
-def _heard(out: IO[bytes], length: int) -> bytes:
-    """Return so many bytes of an answer.
-
-    Raises:
-        OSError: The helper has ended, or says nothing.
-    """
-    parts: list[bytes] = []
-    poll = select.poll()
-    poll.register(out, select.POLLIN)
-    while length:
-        part = os.read(out.fileno(), length) if poll.poll(1000 * _SILENCE_SECONDS) else b""
-        if not part:
-            raise OSError("the helper does not answer")
-        parts.append(part)
-        length -= len(part)
-    return b"".join(parts)
-
-
 def main() -> None:
-    """Grow trees for whoever asks over the pipes, until there is nobody."""
-    into, out = sys.stdin.buffer, sys.stdout.buffer
-    while len(head := into.read(_ASKED.size)) == _ASKED.size:
-        count, columns = _ASKED.unpack(head)
-        values = np.frombuffer(into.read(8 * count * (columns + 1)))
-        rows, target = values[: count * columns].reshape(count, columns), values[count * columns :]
-        model = (grown_here(rows, target) or "").encode()
-        out.write(_ANSWERED.pack(len(model)) + model)
-        out.flush()
+    """Grow trees for whoever asks over the connection, until there is nobody."""
+    with Connection(int(sys.argv[1])) as connection, suppress(EOFError, ConnectionError):
+        while True:
+            rows, target = connection.recv()
+            connection.send(grown_here(rows, target))
 
 
 if __name__ == "__main__":

@@ -35,15 +35,15 @@ class Trees(msgspec.Struct, frozen=True):
     def read(cls, model: str) -> Trees:
         """Read a model of numeric features as LightGBM writes it."""
         blocks = model.partition("\nend of trees")[0].split("\nTree=")[1:]
-        trees = [_Tree.read(block) for block in blocks]
-        starts = np.cumsum([0, *(len(tree.values) for tree in trees)])[:-1]
-        children = [tree.children + start for tree, start in zip(trees, starts, strict=True)]
+        trees = [_read_tree(block) for block in blocks]
+        starts = np.cumsum([0, *(len(tree.values) for tree in trees)])[:-1].astype(np.intp)
+        begun = list(zip(trees, starts, strict=True))
         return cls(
-            starts.astype(np.intp),
+            np.concatenate([tree.roots + start for tree, start in begun]),
             np.concatenate([tree.features for tree in trees]),
             np.concatenate([tree.thresholds for tree in trees]),
             np.concatenate([tree.missing_right for tree in trees]),
-            np.concatenate(children).ravel(),
+            np.concatenate([tree.children + start for tree, start in begun]),
             np.concatenate([tree.values for tree in trees]),
         )
 
@@ -60,37 +60,29 @@ class Trees(msgspec.Struct, frozen=True):
         return total
 
 
-class _Tree(msgspec.Struct, frozen=True):
-    """One tree: its splits, from the root on, and then its leaves."""
+def _read_tree(block: str) -> Trees:
+    """Read one tree: its splits, from the root on, and then its leaves."""
+    fields = {name: text for name, _, text in (x.partition("=") for x in block.splitlines())}
 
-    features: NDArray[np.intp]
-    thresholds: Floats
-    missing_right: NDArray[np.bool_]
-    children: NDArray[np.intp]
-    values: Floats
+    def numbers(name: str) -> Floats:
+        return np.array(fields.get(name, "").split(), dtype=np.float64)
 
-    @classmethod
-    def read(cls, block: str) -> _Tree:
-        fields = {name: text for name, _, text in (x.partition("=") for x in block.splitlines())}
-
-        def numbers(name: str) -> Floats:
-            return np.array(fields.get(name, "").split(), dtype=np.float64)
-
-        thresholds, leaves = numbers("threshold"), numbers("leaf_value")
-        splits, ends = len(thresholds), np.zeros(len(leaves))
-        decisions = numbers("decision_type").astype(int)
-        # NaN counts as 0 where none was learnt from.
-        right = np.where(
-            (decisions & _MISSING) == _MISSING_NAN, decisions & _DEFAULT_LEFT == 0, thresholds < 0
-        )
-        sides = np.stack([numbers("left_child"), numbers("right_child")], axis=1).astype(np.intp)
-        # Leaf i is written as ~i.
-        sides = np.where(sides < 0, splits + ~sides, sides)
-        own = splits + np.arange(len(leaves))
-        return cls(
-            np.concatenate([numbers("split_feature"), ends]).astype(np.intp),
-            np.concatenate([thresholds, ends]),
-            np.concatenate([right, ends.astype(bool)]),
-            np.concatenate([sides, np.stack([own, own], axis=1)]),
-            np.concatenate([np.zeros(splits), leaves]),
-        )
+    thresholds, leaves = numbers("threshold"), numbers("leaf_value")
+    splits, ends = len(thresholds), np.zeros(len(leaves))
+    decisions = numbers("decision_type").astype(int)
+    # NaN counts as 0 where none was learnt from.
+    right = np.where(
+        (decisions & _MISSING) == _MISSING_NAN, decisions & _DEFAULT_LEFT == 0, thresholds < 0
+    )
+    sides = np.stack([numbers("left_child"), numbers("right_child")], axis=1).astype(np.intp)
+    # Leaf i is written as ~i.
+    sides = np.where(sides < 0, splits + ~sides, sides)
+    own = splits + np.arange(len(leaves))
+    return Trees(
+        np.zeros(1, dtype=np.intp),
+        np.concatenate([numbers("split_feature"), ends]).astype(np.intp),
+        np.concatenate([thresholds, ends]),
+        np.concatenate([right, ends.astype(bool)]),
+        np.concatenate([sides, np.stack([own, own], axis=1)]).ravel(),
+        np.concatenate([np.zeros(splits), leaves]),
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 
 from mmbot.forecast.belief import Belief
@@ -23,7 +23,9 @@ from mmbot.status_report import (
     OwnOrder,
     ShownGate,
     StatusReport,
+    StatusSteps,
     Surroundings,
+    finished,
 )
 from mmbot.trading.book import Book
 from mmbot.trading.event_state import EventState
@@ -57,18 +59,12 @@ def status(
         around: What the state does not have.
         now: The time.
     """
-    steps = status_steps(state, counts, around, now)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            report: StatusReport = end.value
-            return report
+    return finished(status_steps(state, counts, around, now))
 
 
 def status_steps(
     state: TradingState, counts: Counts, around: Surroundings, now: Milliseconds
-) -> Generator[None, None, StatusReport]:
+) -> StatusSteps:
     """Return the status in steps, one for each event, between which the state may change."""
     events = sorted(state.events.values(), key=lambda each: each.week)
     pnl: dict[EventState, EventPnl] = {}

@@ -41,7 +41,9 @@ from mmbot.status_report.session import (
     LimitUnit,
     PnlStatus,
     StatusReport,
+    StatusSteps,
     Surroundings,
+    finished,
 )
 
 __all__ = [
@@ -65,5 +67,7 @@ __all__ = [
     "ShownGate",
     "ShownMarkout",
     "StatusReport",
+    "StatusSteps",
     "Surroundings",
+    "finished",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Generator
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -209,6 +210,20 @@ class StatusReport(msgspec.Struct, frozen=True, tag="status"):
     unreadable: dict[str, str] = {}
     unknown_words: dict[str, int] = {}
     log_dropped: int = 0
+
+
+# A status in steps, one for each event, between which the state may change.
+StatusSteps: TypeAlias = Generator[None, None, StatusReport]
+
+
+def finished(steps: StatusSteps) -> StatusReport:
+    """Take all steps at once; return the status."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            report: StatusReport = end.value
+            return report
 
 
 class Surroundings(msgspec.Struct, frozen=True):

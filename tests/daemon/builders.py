@@ -8,13 +8,13 @@ from mmbot.daemon.operations import Observer
 from mmbot.observe.explain import explain
 from mmbot.observe.heartbeat import Heartbeat
 from mmbot.observe.plan import plan
-from mmbot.observe.status import status
+from mmbot.observe.status import status_steps
 from mmbot.trading.commands import RecordSettlement
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.values import Fill
 from mmbot.units import Count, Milliseconds, Money, Price
 
-OBSERVER = Observer(Heartbeat().lines, status, explain, plan)
+OBSERVER = Observer(Heartbeat().lines, status_steps, explain, plan)
 EVENT = "KXTSAW-26APR19"
 TICKER = f"{EVENT}-A2.45"
 
