@@ -66,6 +66,14 @@ def log_until(process: Process, done: Callable[[Line], bool]) -> list[Line]:
     raise AssertionError(f"that was not logged, after {lines[-3:]}")
 
 
+def is_off(reason: str) -> Callable[[Line], bool]:
+    """Return what accepts the line that says that quotes came off for a reason.
+
+    A heartbeat may say so a moment after they are back, as its status is made in turns.
+    """
+    return lambda line: line["event"] == "quotes.blocked" and line["reason"] == reason
+
+
 def read_until(process: Process, name: str, times: int = 1) -> list[Line]:
     """Read the log up to the line of that name, so many times; return all of it."""
     lines: list[Line] = []

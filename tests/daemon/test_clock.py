@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.daemon.processes import daemon, log_until, read_until, terminate
+from tests.daemon.processes import daemon, is_off, log_until, read_until, terminate
 
 SABOTAGE = """
 import time, pathlib
@@ -29,7 +29,7 @@ def test_a_clock_that_is_set_takes_the_quotes_off_until_it_is_right(
         for seconds in (3600, -9, 120):
             began = time.monotonic()
             by.write_text(str(seconds))
-            log_until(process, lambda line: line.get("reason") == "clock_off")
+            log_until(process, is_off("clock_off"))
             off = time.monotonic()
             by.write_text("0")
             read_until(process, "clock.right")

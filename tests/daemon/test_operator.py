@@ -13,6 +13,7 @@ from tests.daemon.processes import (
     Process,
     Start,
     daemon,
+    is_off,
     kill,
     log_until,
     read_until,
@@ -88,7 +89,7 @@ def test_a_halt_cancels_every_order_and_survives_a_kill_until_resume(
     assert finding["state"] == "warn"
     assert "(a storm): nothing is quoted until `mmbot resume`" in finding["detail"]
     with daemon(quick_config, exchange.venue_file, state) as process:
-        lines = log_until(process, lambda line: bool(line.get("reason") == "halted"))
+        lines = log_until(process, is_off("halted"))
         lines += read_until(process, "heartbeat")
         assert lines[-1]["halted"]
         assert any(line["event"] == "halted" and line["reason"] == "a storm" for line in lines)
@@ -114,7 +115,7 @@ def test_a_halt_is_obeyed_while_the_daemon_is_still_starting(
     with daemon(quick_config, exchange.venue_file, tmp_path / "state", STARTS_LATE) as process:
         read_until(process, "starting")
         assert answered(mmbot("halt", *where, "--json"))["running"]
-        lines = log_until(process, lambda line: bool(line.get("reason") == "halted"))
+        lines = log_until(process, is_off("halted"))
         lines += read_until(process, "heartbeat")
         assert not any(line["event"] == "order.place" for line in lines)
     assert their_ledger(exchange)["resting_orders"] == 0
@@ -178,7 +179,7 @@ def test_quoting_goes_on_without_a_count_that_the_operator_gives_up(
     where = ("--config", quick_config, "--venue", str(exchange.venue_file))
     state = tmp_path / "state"
     with daemon(quick_config, exchange.venue_file, state) as process:
-        log_until(process, lambda line: bool(line.get("reason") == "release_due"))
+        log_until(process, is_off("release_due"))
         refused = mmbot("counts", "none", "2026-04-15", *where)
         assert refused.returncode == 2
         assert "is not due before" in refused.stderr
