@@ -22,8 +22,8 @@ from mmbot.daemon.endpoints import Venue
 from mmbot.errors import BadInput, Unavailable
 from mmbot.history import counts_fetch, listing
 from mmbot.history.doubts import Doubts
-from mmbot.history.fetch_plan import MarketToFetch, held_of, take_listing, unfinished
-from mmbot.history.market_fetch import fetch_market
+from mmbot.history.fetch_plan import held_of, take_listing, unfinished
+from mmbot.history.market_fetch import MarketToFetch, fetch_market
 from mmbot.history.pacing import MOST_ATTEMPTS, Pacer
 from mmbot.history.rows import Period
 from mmbot.history.steps import Refused, Steps, get
@@ -240,12 +240,8 @@ class HistoryClient:
             job = jobs.popleft()
             market, store = job.market, self._store
             held = held_of(store, market)
-            found = await self._run(
-                rest,
-                fetch_market(
-                    market, cutoff, held, wall_clock(), periods, is_archived=job.is_archived
-                ),
-            )
+            steps = fetch_market(job, held, cutoff, periods, wall_clock())
+            found = await self._run(rest, steps)
             entry = store.put_market(
                 market.event_ticker, market.ticker, found.trades, found.candles, found.entry
             )

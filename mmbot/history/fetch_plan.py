@@ -1,27 +1,18 @@
-"""What a fetch has to ask for: weeks that are not complete, and their markets that are not."""
+"""What a fetch has to ask for: the incomplete weeks, and the incomplete markets in them."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterator, Sequence
 
-import msgspec
-
 from mmbot.history.listing import Listing
 from mmbot.history.manifest import MarketEntry, WeekManifest
-from mmbot.history.market_fetch import Held
+from mmbot.history.market_fetch import Held, MarketToFetch
 from mmbot.history.rows import MarketRecord, Period
 from mmbot.history.store import HistoryStore
 from mmbot.underlying.calendar import Week
 
 NOT_FETCHED = "not fetched yet"
-
-
-class MarketToFetch(msgspec.Struct, frozen=True):
-    """A market to fetch."""
-
-    market: MarketRecord
-    is_archived: bool
 
 
 def weeks_between(first: dt.date, last: dt.date) -> list[Week]:
@@ -100,7 +91,7 @@ def _wanted(
 
 
 def held_of(store: HistoryStore, market: MarketRecord) -> Held:
-    """Return what is there of a market; nothing, where its files are not as they were written."""
+    """Return what the directory has of a market: nothing if its files are not as written."""
     event, ticker = market.event_ticker, market.ticker
     entry = store.manifest(event).markets.get(ticker)
     if entry is None or not store.is_there(event, ticker, entry):
