@@ -34,6 +34,7 @@ from mmbot.daemon.patience import Reminder, pauses
 from mmbot.daemon.process import Process
 from mmbot.daemon.reloading import ConfigFile
 from mmbot.daemon.service_manager import ServiceManager
+from mmbot.daemon.setup import Setup
 from mmbot.daemon.trade_tape import TradeTape
 from mmbot.errors import BadInput, ExitCode, NotReady, Unavailable
 from mmbot.kalshi.auth import Signer
@@ -116,18 +117,19 @@ def serve(
         observer = Observer(Heartbeat().lines, _status, explain, plan, DASHBOARD)
         # A loop that hangs is killed by SIGABRT, and leaves what hung in the log.
         faulthandler.enable(log.STANDARD_ERROR)
-        process = Process(
+        reports = (state, renderer(settings, state))
+        setup = Setup(
             settings,
             venue,
             signer,
             state,
             interceptor_for,
             observer,
-            Bystanders(ServiceManager(os.environ), alerts, (state, renderer(settings, state))),
+            Bystanders(ServiceManager(os.environ), alerts, reports),
             only_records=only_records,
             config_file=ConfigFile(place.path, environment),
         )
-        code = uvloop.run(process.run())
+        code = uvloop.run(Process(setup).run())
     except (BadInput, NotReady, typer.Exit):
         raise
     except Exception:  # noqa: BLE001 (an edge: the exit code must be one of the documented)

@@ -26,7 +26,7 @@ class AccountTaken(NotReady):
     """Another daemon trades the account."""
 
 
-def address_of(settings: Settings, venue: Venue, key_id: str, only_records: bool = False) -> str:
+def address_of(settings: Settings, venue: Venue, key_id: str, *, only_records: bool = False) -> str:
     """Return the address of the daemon that trades an account.
 
     Paper trading leaves the account alone, so that a paper daemon may run beside another; and one

@@ -14,31 +14,25 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import structlog
 
-from mmbot.bot.inputs import (
-    EventOccurred,
-    EventsHeld,
-    HistoryLoaded,
-)
+from mmbot.bot.inputs import EventOccurred, EventsHeld, HistoryLoaded
 from mmbot.config import DashboardSettings, Settings
 from mmbot.daemon import control, transport
 from mmbot.daemon.account_client import CANCEL_SECONDS, AccountClient, wall_clock
 from mmbot.daemon.bot_runner import BotRunner
-from mmbot.daemon.bystanders import Bystanders
 from mmbot.daemon.dashboard import Dashboard
-from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import FILE_NAME, Ledger
 from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.metrics import Measured
 from mmbot.daemon.neighbours import Neighbours, OtherDaemon
-from mmbot.daemon.operations import Observer, Operations
+from mmbot.daemon.operations import Operations
 from mmbot.daemon.patience import Patience
 from mmbot.daemon.preparation import Preparation
 from mmbot.daemon.reloading import ConfigFile, Reloader
+from mmbot.daemon.setup import Setup
 from mmbot.daemon.status_line import status_line
 from mmbot.daemon.stop import Stop
 from mmbot.daemon.supervision import Supervisor
@@ -46,7 +40,6 @@ from mmbot.daemon.sweep import sweep
 from mmbot.daemon.watchdog import Condition, unattended
 from mmbot.daemon.web_pages import WebPages
 from mmbot.errors import ExitCode, Unavailable
-from mmbot.kalshi.auth import Signer
 from mmbot.recording.outside import ONLY_RECORDS
 from mmbot.status_report import LatencyStatus, Surroundings
 from mmbot.trading.events import SessionStarted, TasksDown
@@ -64,73 +57,45 @@ _NOT_KEPT_SECONDS = 60.0
 
 
 class Service:
-    """One process from its start to its exit code."""
+    """One session, from its checks to its exit code."""
 
     # Who traded the account before, once that is seen.
     _other_daemon: OtherDaemon | None = None
 
-    def __init__(
-        self,
-        settings: Settings,
-        venue: Venue,
-        signer: Signer,
-        ledger: LedgerWriter,
-        state: Path,
-        interceptor: Interceptor,
-        observer: Observer,
-        bystanders: Bystanders,
-        *,
-        only_records: bool = False,
-        config_file: ConfigFile | None = None,
-    ) -> None:
+    def __init__(self, setup: Setup, ledger: LedgerWriter, interceptor: Interceptor) -> None:
         """Begin with nothing open.
 
         Args:
-            settings: What to trade, and how.
-            venue: Where.
-            signer: Signs requests.
+            setup: What the process was started with.
             ledger: Stores what must survive a restart.
-            state: The directory of the ledger, the capture and the operator's socket.
             interceptor: Sees every request, answer and frame between the bot and the exchange.
-            observer: Shows the bot's state to people.
-            bystanders: Are told what happens.
-            only_records: Whether the bot is halted, and the session ends once its capture has
-                taken its part of the disk or is kept no more.
-            config_file: Where other settings may come from while it trades.
         """
-        self._only_records = only_records
+        settings, venue, signer = setup.settings, setup.venue, setup.signer
+        self._only_records = setup.only_records
         self._settings = settings
         self._venue = venue
         self._ledger = ledger
-        self._state = state
-        self._observer = observer
+        self._state = setup.state
+        self._observer = setup.observer
         self._log = structlog.get_logger()
         self._began = wall_clock()
         self._stop = Stop()
-        self._bystanders = bystanders
+        self._bystanders = bystanders = setup.bystanders
         self._patience = Patience(tell=bystanders.waits_for)
         self._supervisor = Supervisor(self._tasks_down, self._given_up)
         self._rest = transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds)
-        self._runner = self._make_runner(signer, interceptor)
+        self._runner = self._make_runner(setup, interceptor)
         self._account = AccountClient(settings, venue, signer, self._rest, self._runner.interceptor)
         self._session = format(self._began, "x")
         self._neighbours = neighbours = Neighbours(self._session, self._account.own_orders)
         self._preparation = Preparation(settings, ledger, self._account, neighbours, self._patience)
-        self.reloader = self._make_reloader(config_file)
+        self.reloader = self._make_reloader(setup.config_file)
         self._operations = self._make_operations()
         self._web = WebPages(settings, self._make_dashboard, bystanders.metrics.page)
 
-    def _make_runner(self, signer: Signer, interceptor: Interceptor) -> BotRunner:
+    def _make_runner(self, setup: Setup, interceptor: Interceptor) -> BotRunner:
         runner = BotRunner(
-            self._settings,
-            self._venue,
-            signer,
-            self._ledger,
-            self._state,
-            interceptor,
-            self._rest,
-            self._supervisor,
-            self._began,
+            setup, self._ledger, interceptor, self._rest, self._supervisor, self._began
         )
         runner.heard = self._bystanders.heard
         runner.reacted = self._bystanders.metrics.reacted
