@@ -116,7 +116,7 @@ SAID: dict[str, tuple[str, ...]] = {
         f"coverage of the last {RECENT_WEEKS} weeks",
         f"show for the last {RECENT_WEEKS} weeks how often",
     ),
-    "docs/config.md": (f"and {quoting.margin:g} was taken from the middle",),
+    "docs/config.md": (f"{quoting.margin:g} is the middle of the range",),
     "docs/history.md": (
         f"at most {pacing.USUAL_RATE / 10:.0f} requests a second",
         f"{words(market_fetch.MOST_FETCHES)} times at the most while the exchange",
