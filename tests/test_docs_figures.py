@@ -87,7 +87,7 @@ SAID: dict[str, tuple[str, ...]] = {
         f"for its last {transport._MOST_MEASURED} answers",
         f"its last {MOST_LINES} lines",
         f"hears nothing for {words(in_script('SILENT_MS', 'stream.js') / 1000)} seconds",
-        f"At most {viewers.MOST_VIEWERS} look and {web_server.MOST_CONNECTIONS} connections",
+        f"At most {viewers.MOST_VIEWERS} viewers and {web_server.MOST_CONNECTIONS} connections",
         f"is ended after {spoken(web_server.IDLE_SECONDS)}",
         f"(MIT, {page_bytes('vendor/uplot/*.js') / 1000:.0f} kB)",
         f"the whole page is {page_bytes('*', 'vendor/uplot/*') / 1e6:.1f} MB",
