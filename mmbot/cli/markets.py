@@ -1,4 +1,4 @@
-"""`mmbot markets`: this week's event as anybody may see it, beside what the forecast says."""
+"""`mmbot markets`: this week's public prices beside the forecast."""
 
 from __future__ import annotations
 
@@ -47,13 +47,18 @@ _T = TypeVar("_T")
 
 _ConfigPath: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--config", help="Settings: exchange, margin; paper's unless given."),
+    typer.Option(
+        "--config", help="The settings, for exchange and margin; those of paper unless given."
+    ),
 ]
 _VenuePath: TypeAlias = Annotated[
-    Path | None, typer.Option("--venue", help="Ask the exchange of this venue file.")
+    Path | None, typer.Option("--venue", help="Query the exchange of this venue file.")
 ]
 _Week: TypeAlias = Annotated[
-    str, typer.Option(help="The Sunday that ends it, or its event; the next to close if empty.")
+    str,
+    typer.Option(
+        help="The Sunday that ends the week, or its event; the next to close unless given."
+    ),
 ]
 _Counts: TypeAlias = Annotated[
     Path | None,
@@ -78,9 +83,9 @@ def markets(
 ) -> None:
     """Show a week's markets: prices, volume, the likelier side and its value.
 
-    Needs no daemon, and no key where the exchange wants none. Value is the
-    forecast's alone; the last column is the most that the margin lets be bid
-    for that side. Without counts both are missing.
+    Needs no daemon, and no key unless the exchange requires one. The value is
+    the forecast's alone; the last column is the highest bid for that side that
+    the margin allows. Without counts both are missing.
 
     Example:
     mmbot markets --counts history --csv markets.csv
@@ -143,7 +148,7 @@ async def _read(settings: config.Settings, venue: Venue, week: Week | None) -> R
 
 
 async def _drive(steps: Steps[_T], rest: RestClient, settings: config.Settings, venue: Venue) -> _T:
-    """Send the requests of a reading; one that wants a key is signed if there is one."""
+    """Send the requests of a reading; one that needs a key is signed, if there is one."""
     try:
         request = next(steps)
         while True:
@@ -185,9 +190,9 @@ def _belief(
     week: Week,
     rows: list[dict[str, Any]],
 ) -> tuple[Belief | None, str]:
-    """Return the belief of a week and where its counts are from, or why there is none."""
+    """Return a week's belief and the source of its counts, or why there is none."""
     if settings.underlying.name != DEFAULT:
-        return None, f"No forecast: this command knows the counts of {DEFAULT} alone."
+        return None, f"No forecast: this command has the counts of {DEFAULT} alone."
     counts, source = _counts(directory, path)
     strikes = tuple(sorted({strike for row in rows if (strike := strike_of(row)) is not None}))
     if not len(counts):

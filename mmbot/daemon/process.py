@@ -36,7 +36,7 @@ _PREDECESSOR_ATTEMPTS, _PREDECESSOR_PAUSE_SECONDS = 60, 0.5
 _T = TypeVar("_T")
 _HOW = {
     ExitCode.CLEAN: "no order is left",
-    ExitCode.BAD_INPUT: "something given cannot be used",
+    ExitCode.BAD_INPUT: "an option, the config or the key is unusable",
     ExitCode.NOT_READY: "it is not ready to trade",
     ExitCode.NOT_KNOWN: "it is not known whether an order is left",
     ExitCode.BROKEN: "a part failed, and no order is left",

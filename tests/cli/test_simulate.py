@@ -77,7 +77,7 @@ def test_a_comparison_plays_each_seed_with_the_guard_and_without(tmp_path: Path)
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (["--compare", "moat"], "--compare 'moat' is no guard"),
+        (["--compare", "moat"], "--compare 'moat' is not a guard"),
         (["--compare", "expiry", "--without", "expiry"], "leave --without away"),
     ],
 )
