@@ -1,8 +1,9 @@
 """Sends one alert to every address through Apprise, in a separate process.
 
 `python -m mmbot.daemon.alert_sender` reads one `Letter` as JSON from standard input, and prints one
-`Delivery` for each address. Apprise takes a second to load and waits for servers; in its own process
-that does not delay the daemon's loop. The addresses contain passwords and are never in an argument.
+`Delivery` for each address. Apprise takes a second to load and waits for servers; in its own
+process that does not delay the daemon's loop. The addresses contain passwords and are never
+arguments.
 """
 
 from __future__ import annotations

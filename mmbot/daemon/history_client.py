@@ -1,7 +1,7 @@
-"""Fetching the market's past over real sockets: requests at the pace that is allowed, and retries.
+"""Fetches the market's past over real sockets: requests at the allowed rate, and retries.
 
-The directory holds what was fetched after every market, so that whatever ends this, the next run
-goes on from there.
+The directory is complete after every market, so that the next run continues from there, whatever
+ended this one.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ from mmbot.units import Milliseconds
 
 _T = TypeVar("_T")
 
-# Markets that are fetched side by side; the pace is that of all together.
+# Markets that are fetched concurrently; the request rate is that of all together.
 _AT_ONCE = 4
 _ANSWER_SECONDS = 30.0
 _DEFAULT_COST = 10.0
-# Where nothing was ever answered, more attempts are of no use.
+# If nothing was ever answered, more attempts are useless.
 _FIRST_ATTEMPTS = 4
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What is to be fetched."""
+    """What to fetch."""
 
     series: str
     weeks: tuple[Week, ...]
@@ -57,12 +57,12 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Fetched(msgspec.Struct):
-    """What a fetch did.
+    """The result of a fetch.
 
     Attributes:
         sightings: Counts that were not seen before.
         markets: Markets that were fetched.
-        rows: Their rows.
+        rows: New rows of these markets.
         requests: Requests that were sent.
         refusals: Requests that were answered with 429.
         doubts: What could not be used of the answers, each kind once, and in how many markets.
@@ -79,16 +79,16 @@ class Fetched(msgspec.Struct):
 
 
 class Watcher(Protocol):
-    """Whoever shows how far a fetch has come."""
+    """Shows the progress of a fetch."""
 
     def plan(self, what: str, steps: int) -> None:
-        """Begin with something that has so many steps."""
+        """Begin a part with this number of steps."""
 
     def step(self, what: str, rows: int) -> None:
-        """Note that one step more is done, and how many rows it gave."""
+        """Note a finished step, and how many rows it gave."""
 
     def pause(self, reason: str) -> None:
-        """Note that a request has to be sent again, and why."""
+        """Note that a request has to be retried, and why."""
 
 
 class HistoryClient:
@@ -102,7 +102,7 @@ class HistoryClient:
         watcher: Watcher,
         rng: random.Random,
     ) -> None:
-        """Begin with nothing fetched; `find_signer` is called once something wants a signature."""
+        """Begin with nothing fetched; `find_signer` is called when a request needs a signature."""
         self.fetched = Fetched()
         self._store = store
         self._venue = venue
@@ -115,11 +115,11 @@ class HistoryClient:
         self._signer: Signer | None = None
 
     async def run(self, wanted: Wanted) -> Fetched:
-        """Fetch all that is wanted and not there.
+        """Fetch everything that is wanted and missing.
 
         Raises:
-            BadInput: The exchange or the directory is not what it should be.
-            Unavailable: The exchange cannot be reached, or answers nobody.
+            BadInput: The exchange does not know the series, or the directory is unusable.
+            Unavailable: The exchange cannot be reached, or keeps refusing.
         """
         if wanted.counts:
             await self._fetch_counts()
@@ -215,7 +215,7 @@ class HistoryClient:
                 for _ in range(min(_AT_ONCE, len(jobs))):
                     group.create_task(self._work(rest, jobs, cutoff, wanted.periods))
         except* (Unavailable, BadInput) as errors:
-            # What stops one stops all; one sentence says it.
+            # The same error stops all of them; it is reported once.
             raise errors.exceptions[0] from None
 
     async def _fetch_fees(self, rest: transport.RestClient, series: str, doubts: Doubts) -> str:
@@ -224,7 +224,7 @@ class HistoryClient:
         try:
             self._store.put_fees(series, await self._run(rest, steps))
         except Refused as error:
-            # One that is no longer offered may have a past all the same.
+            # A series that is no longer offered may still have a past.
             doubts.add("the fees of the series cannot be read", str(error))
             return str(error)
         return ""
@@ -253,7 +253,7 @@ class HistoryClient:
             self._watcher.step("markets", new)
 
     async def _read_cost(self, rest: transport.RestClient) -> float:
-        """Return what the dearest of the calls costs, by the exchange's list."""
+        """Return the highest cost of the calls, by the exchange's list."""
         try:
             answer = await self._run(rest, get("/account/endpoint_costs"))
             costs = decode(answer.body, Costs)
@@ -272,9 +272,9 @@ class HistoryClient:
             return result
 
     async def _answer(self, rest: transport.RestClient, request: HttpRequest) -> HttpAnswer:
-        """Send a request until there is an answer that will stay the same.
+        """Send a request until its answer is final.
 
-        What is public is asked for without a signature: it then pays from no member's bucket.
+        Public data are requested without a signature, which uses no rate limit of the account.
         """
         said = ""
         for attempt in range(1, MOST_ATTEMPTS + 1):
@@ -300,7 +300,7 @@ class HistoryClient:
             await asyncio.sleep((pause or 0) / 1000)
         raise Unavailable(
             f"{self._venue.rest_url} answers {said} to GET {request.path}; what was fetched is "
-            "kept, and the same command goes on from there"
+            "kept, and the same command continues from there"
         )
 
     async def _take_tokens(self) -> None:

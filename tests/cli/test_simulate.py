@@ -78,7 +78,7 @@ def test_a_comparison_plays_each_seed_with_the_guard_and_without(tmp_path: Path)
     ("args", "says"),
     [
         (["--compare", "moat"], "--compare 'moat' is not a guard"),
-        (["--compare", "expiry", "--without", "expiry"], "leave --without away"),
+        (["--compare", "expiry", "--without", "expiry"], "leave out --without"),
     ],
 )
 def test_a_comparison_that_makes_no_sense_is_refused(args: list[str], says: str) -> None:
