@@ -1,7 +1,7 @@
 """The daemon's process, from its first signal to its exit code.
 
-It waits for the ledger and the account, has a session trade, and ends with one of the documented
-codes whatever happens, within a promised time of being told to stop.
+It waits for the ledger and the account, runs a session, and always ends with a documented exit
+code, within a fixed time after it was told to stop.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from mmbot.daemon.sweep import sweep
 from mmbot.errors import BadInput, ExitCode, NotReady, Unavailable
 from mmbot.trading.values import Fill
 
-# A stop ends within the time for the cancelling and this, whatever hangs.
+# Whatever hangs, a stop takes at most this long: cancelling, and some seconds.
 STOP_SECONDS = CANCEL_SECONDS + 5.0
-# A predecessor that is about to end lets go of ledger and account by then; another daemon does not.
+# An ending predecessor releases ledger and account within these attempts; another daemon does not.
 _PREDECESSOR_ATTEMPTS, _PREDECESSOR_PAUSE_SECONDS = 60, 0.5
 _T = TypeVar("_T")
 _HOW = {
@@ -59,8 +59,8 @@ class Process:
         """Trade until a stop is asked for; return the exit code.
 
         Raises:
-            BadInput: Something given cannot be used; nothing was traded.
-            NotReady: A person must mend something; nothing was traded.
+            BadInput: An option, the config or the key is unusable; nothing was traded.
+            NotReady: A person must fix something; nothing was traded.
         """
         stop = Stop()
         loop = asyncio.get_running_loop()
@@ -120,7 +120,7 @@ class Process:
         return ExitCode.BROKEN if code is ExitCode.CLEAN else code
 
     async def _run_sessions(self, stop: Stop) -> ExitCode:
-        """Run one session; where the market is only recorded, one after another."""
+        """Run one session; if the market is only recorded, one after another."""
         while True:
             code = await self._run_session(stop)
             if not self._setup.only_records or code is not ExitCode.CLEAN or stop.asked.is_set():
@@ -138,9 +138,9 @@ class Process:
             return await service.run(stop, account_lock)
 
     async def _open(self, held: ExitStack) -> tuple[LedgerWriter, list[Fill], socket.socket]:
-        """Take the ledger and the account, which are let go of when `held` is closed.
+        """Take the ledger and the account, which are released when `held` is closed.
 
-        Return them, and the fills in markets that are not settled.
+        Return them, and the fills in unsettled markets.
         """
         setup = self._setup
         ledger = await self._taken(lambda: Ledger(setup.state))
@@ -152,7 +152,7 @@ class Process:
         return writer, fills, held.enter_context(closing(await self._taken(lambda: claim(address))))
 
     async def _taken(self, take: Callable[[], _T]) -> _T:
-        """Take what one process alone may have, once a predecessor that is ending lets go of it."""
+        """Take what only one process may hold, once an ending predecessor has released it."""
 
         async def attempt() -> _T:
             return take()

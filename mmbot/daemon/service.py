@@ -1,10 +1,10 @@
 """One session of the daemon: checks the account, starts the bot and its tasks, and stops them.
 
-At a stop the bot takes its quotes off; then nothing of it is sent any more, and every order that
-the account still lists as own is cancelled without it, whoever placed it. The exit code reports
-what the exchange said. While a task is down the quotes are off, and it is restarted; after too many
-restarts, and when the bot itself or the ledger fails, the process ends, for systemd to start it
-again.
+At a stop the bot takes its quotes off. Then nothing more of it is sent, and every order that the
+account still lists as own is cancelled without it, whichever session placed it; the exit code says
+what the exchange confirmed. While a task is down, the quotes are off and it is restarted. After too
+many restarts, and when the bot itself or the ledger fails, the process ends, and systemd restarts
+it.
 """
 
 from __future__ import annotations
@@ -46,20 +46,20 @@ from mmbot.trading.events import SessionStarted, TasksDown
 from mmbot.trading.operator_events import Halted, SettingsChanged, Stopping
 from mmbot.underlying.counts import Counts
 
-# Of the time for the cancelling, the bot's share; the rest is for doing it without the bot.
+# The bot's share of the time for cancelling; the rest is for cancelling without the bot.
 _BOT_SECONDS = 12.0
-# How often it is looked whether the ledger is still there, and whether a heartbeat is due.
+# How often to check that the ledger is still in place, and whether a heartbeat is due.
 _WATCH_SECONDS = 1.0
-# Into how many sessions a recording is divided at least once it fills its part of the disk.
+# A recording is split into at least so many sessions, because captures are deleted whole.
 _RECORDED_SESSIONS = 8
-# A disk that keeps nothing now is tried again after this.
+# How long to wait before recording is tried again on a disk that takes nothing.
 _NOT_KEPT_SECONDS = 60.0
 
 
 class Service:
     """One session, from its checks to its exit code."""
 
-    # Who traded the account before, once that is seen.
+    # The daemon that started earlier on this account, once it is detected.
     _other_daemon: OtherDaemon | None = None
 
     def __init__(self, setup: Setup, ledger: LedgerWriter, interceptor: Interceptor) -> None:
@@ -134,11 +134,11 @@ class Service:
         """Trade until a stop is asked for; return the exit code.
 
         Args:
-            stop: Asks for it.
-            account_lock: The account's address, where the operator is answered too.
+            stop: The request to stop.
+            account_lock: The socket at the account's address, where the operator is also answered.
 
         Raises:
-            BadInput: The key or a file cannot be used; nothing was traded.
+            BadInput: The key or a file is unusable; nothing was traded.
             NotReady: A check failed, and failed again when it was repeated.
         """
         self._stop = stop
@@ -184,7 +184,7 @@ class Service:
             for task in running:
                 task.cancel()
         if self._other_daemon is not None:
-            # Whatever the other has placed is left alone.
+            # The orders of the other daemon are left alone.
             await sweep(self._account, self._stop, session=self._session)
             raise self._other_daemon
         code = await sweep(self._account, self._stop, deadline - time.monotonic())
@@ -238,7 +238,7 @@ class Service:
 
     def _condition(self) -> Condition:
         state, now = self._runner.bot.engine.state, wall_clock()
-        # The line is of every market, and costs the loop what a whole status does.
+        # The line covers every market, so it costs the loop as much as a whole status.
         listens = self._bystanders.watchdog.manager.listens
         return Condition(
             status_line(self._operations.status()) if listens else "",
@@ -247,9 +247,9 @@ class Service:
         )
 
     async def _recorded(self) -> None:
-        """Wait until a session that only records has recorded enough; any other never has.
+        """Wait until a session that only records has recorded enough; in other sessions, for ever.
 
-        A capture is only ever deleted whole, so that several have to share the disk.
+        Captures are deleted whole, so several of them have to share the disk.
         """
         if not self._only_records:
             await asyncio.Event().wait()
@@ -263,7 +263,7 @@ class Service:
         self._log.info("recording.continues", session="another")
 
     async def _quotes_off(self) -> None:
-        """Have the bot cancel its quotes and see for itself that none is left."""
+        """Let the bot cancel its quotes and confirm that none is left."""
         self._runner.handle(EventOccurred(Stopping()))
         try:
             async with asyncio.timeout(_BOT_SECONDS):
@@ -275,7 +275,7 @@ class Service:
             self._log.info("sweep.clean")
 
     async def _commit(self, code: ExitCode) -> ExitCode:
-        """Wait for the ledger; what it has not committed is lost."""
+        """Wait for the ledger to commit everything; the code says if it could not."""
         if not await self._ledger.drain():
             self._log.error("ledger.not_kept")
         elif not self._supervisor.given_up:
@@ -301,7 +301,7 @@ class Service:
         )
 
     def _problems(self) -> tuple[str, ...]:
-        """Return what a person should see to, in sentences."""
+        """Return the problems that a person should look at, in sentences."""
         problems = list(self._bystanders.problems)
         if self._patience.waits_for:
             problems.append(f"the start waits: {self._patience.waits_for}")
@@ -321,7 +321,7 @@ class Service:
         self._web.change(settings)
 
     async def _watch_neighbours(self) -> None:
-        """Stop once a daemon that began earlier turns out to trade the account."""
+        """Stop once another daemon that started earlier is found to trade the account."""
         try:
             await self._neighbours.watch()
         except OtherDaemon as error:
@@ -330,7 +330,7 @@ class Service:
             await asyncio.Event().wait()
 
     async def _watch_state(self) -> None:
-        """Give up once the ledger on disk is not the one in use: nothing that follows is kept."""
+        """Give up once the ledger on disk is not the one in use, as nothing would be stored."""
         path = self._state / FILE_NAME
         in_use = path.stat()
         while True:
@@ -342,7 +342,7 @@ class Service:
     async def _heartbeat(self) -> None:
         beaten = time.monotonic()
         while True:
-            # By the calendar, but once a second at most when that runs fast.
+            # In calendar time, but at most once a second when the calendar runs fast.
             pause = max(1.0, self._settings.log.heartbeat_seconds / self._venue.clock.speed)
             left = beaten + pause - time.monotonic()
             if left > 0:
