@@ -79,7 +79,7 @@ def _passes(error: OSError | sqlite3.Error, path: Path) -> bool:
         return error.errno in _PASSING_ERRNOS
     code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
     if code == sqlite3.SQLITE_CANTOPEN:
-        # SQLite reports this too if a full disk or too many open files kept it from creating a file.
+        # SQLite reports this also if a full disk or too many open files kept it from opening one.
         return os.access(path.parent, os.W_OK | os.X_OK) and not path.is_dir()
     return code in _PASSING_SQLITE
 
