@@ -28,7 +28,7 @@ def weeks_between(first: dt.date, last: dt.date) -> list[Week]:
 def unfinished(
     store: HistoryStore, series: str, weeks: Sequence[Week], periods: tuple[Period, ...]
 ) -> list[Week]:
-    """Return the weeks of which something may have to be asked for."""
+    """Return the weeks that are not completely fetched."""
     return [week for week in weeks if not _is_finished(store, week.event_ticker(series), periods)]
 
 
@@ -46,12 +46,12 @@ def take_listing(
     listing: Listing,
     periods: tuple[Period, ...],
 ) -> list[MarketToFetch]:
-    """Keep what is listed, note in the manifests what is missing, and return what to fetch.
+    """Store what is listed, note in the manifests what is missing, and return what to fetch.
 
     Args:
-        store: Where it is kept.
+        store: The directory.
         series: The series.
-        weeks: The weeks that were asked for.
+        weeks: The requested weeks.
         listing: What the exchange lists of them.
         periods: The candles that are wanted.
     """

@@ -223,7 +223,9 @@ EVENTS: dict[str, LogEvent] = {
     "stream.given_up": _event("warning", "the stream's connection is replaced", "reason"),
     "stream.resubscribing": _event("warning", "books are subscribed to again", "markets reason"),
     "stream.silent": _event(
-        "warning", "a confirmed write or a listed fill does not show on the stream", "channel reason"
+        "warning",
+        "a confirmed write or a listed fill does not show on the stream",
+        "channel reason",
     ),
     "stream.heard_again": _event("info", "the channel reports own orders again", "channel"),
     "book.distrusted": _event("warning", "a book may be wrong and is read again", "market reason"),
