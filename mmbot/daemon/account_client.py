@@ -23,6 +23,7 @@ from mmbot.daemon.patience import (
     passing_findings,
     pauses,
 )
+from mmbot.daemon.steps import run_steps
 from mmbot.errors import BadInput, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.feed import Feed
@@ -157,15 +158,9 @@ class AccountClient:
             await self._sleep(next(pause))
 
     async def _run(self, examination: SelfCheck) -> tuple[Finding, ...]:
-        steps = examination.run()
         self._clock_refused = False
-        try:
-            request = next(steps)
-            while True:
-                request = steps.send(await self.call(request))
-        except StopIteration as end:
-            findings: tuple[Finding, ...] = end.value
-            return passing_findings(findings, clock_refused=self._clock_refused)
+        findings = await run_steps(examination.run(), self.call)
+        return passing_findings(findings, clock_refused=self._clock_refused)
 
     async def call(self, unsigned: HttpRequest) -> HttpAnswer | None:
         """Sign a request, send it, and return the answer, or `None` if none came."""
@@ -216,14 +211,8 @@ class AccountClient:
 
     async def own_orders(self) -> frozenset[str] | None:
         """Return the client ids of the resting own orders; `None` if they cannot be read."""
-        steps = list_own_orders(self._settings.exchange.subaccount)
         try:
-            request = next(steps)
-            while True:
-                request = steps.send(await self.call(request))
-        except StopIteration as end:
-            ids: frozenset[str] = end.value
-            return ids
+            return await run_steps(list_own_orders(self._settings.exchange.subaccount), self.call)
         except (ReadingError, Malformed):
             return None
 

@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections import Counter, deque
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol, TypeVar
 
 import aiohttp
@@ -19,6 +20,7 @@ from mmbot.daemon import transport
 from mmbot.daemon.account_client import wall_clock
 from mmbot.daemon.counts_worker import page_answer
 from mmbot.daemon.endpoints import Venue
+from mmbot.daemon.steps import run_steps
 from mmbot.errors import BadInput, Unavailable
 from mmbot.history import counts_fetch, listing
 from mmbot.history.doubts import Doubts
@@ -145,7 +147,7 @@ class HistoryClient:
                     year, store.sightings(), store.pages(), self._calendar_now()
                 )
                 try:
-                    page = await self._pages_of(steps, session)
+                    page = await run_steps(steps, partial(self._page, session=session))
                 except Unavailable as error:
                     self.fetched.failures.append(str(error))
                     return
@@ -155,15 +157,6 @@ class HistoryClient:
                 if page.failure:
                     self.fetched.failures.append(f"{self._venue.counts_url}{page.failure}")
                 self._watcher.step("counts", new)
-
-    async def _pages_of(self, steps: Steps[_T], session: aiohttp.ClientSession) -> _T:
-        try:
-            request = next(steps)
-            while True:
-                request = steps.send(await self._page(request, session))
-        except StopIteration as end:
-            result: _T = end.value
-            return result
 
     async def _page(self, request: HttpRequest, session: aiohttp.ClientSession) -> HttpAnswer:
         reason = ""
@@ -263,13 +256,7 @@ class HistoryClient:
         return max(costs.default_cost, *(costs.of("GET", path) for path in paths))
 
     async def _run(self, rest: transport.RestClient, steps: Steps[_T]) -> _T:
-        try:
-            request = next(steps)
-            while True:
-                request = steps.send(await self._answer(rest, request))
-        except StopIteration as end:
-            result: _T = end.value
-            return result
+        return await run_steps(steps, partial(self._answer, rest))
 
     async def _answer(self, rest: transport.RestClient, request: HttpRequest) -> HttpAnswer:
         """Send a request until its answer is final.
