@@ -236,15 +236,22 @@ class TradingState(msgspec.Struct):
     def exposures(self, event_state: EventState) -> list[Exposure]:
         """Return what the orders of an event may still buy or sell.
 
-        A fill that may not have happened counts as an order that would undo it, so that no outcome
-        is the better for it.
+        A fill that may not have happened counts as an order that would undo it, and one that may
+        have happened and is not booked as an order, so that no outcome is the better for either.
         """
         index = event_state.portfolio.strike_index
-        return [
-            Exposure(index(ticker), order.side, order.price, order.exposed, event_state.fee)
-            for ticker in event_state.markets
-            for order in self.orders.of(ticker)
-        ] + [
-            Exposure(index(fill.ticker), opposite(fill.side), fill.price, fill.count)
-            for fill in event_state.fills.unconfirmed
-        ]
+        return (
+            [
+                Exposure(index(ticker), order.side, order.price, order.exposed, event_state.fee)
+                for ticker in event_state.markets
+                for order in self.orders.of(ticker)
+            ]
+            + [
+                Exposure(index(fill.ticker), opposite(fill.side), fill.price, fill.count)
+                for fill in event_state.fills.unconfirmed
+            ]
+            + [
+                Exposure(index(fill.ticker), fill.side, fill.price, fill.count)
+                for fill in event_state.fills.doubted
+            ]
+        )
