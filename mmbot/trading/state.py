@@ -95,8 +95,6 @@ class TradingState(msgspec.Struct):
         listing_read_at: When the listing was read last, with success.
         without_room: The markets with a quote that the limits, or the number of orders, had no room
             for when they were reviewed last.
-        crowded_out: Whether a quote was left out since all markets were reviewed last, as there may
-            be no more orders.
     """
 
     settings: Settings
@@ -122,7 +120,6 @@ class TradingState(msgspec.Struct):
     account_read_at: Milliseconds | None = None
     listing_read_at: Milliseconds | None = None
     without_room: set[str] = msgspec.field(default_factory=set)
-    crowded_out: bool = False
 
     def schedule_releases(self) -> None:
         """Set anew when the counts of each event may come."""
