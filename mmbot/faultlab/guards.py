@@ -70,7 +70,7 @@ def _becomes(value: Any) -> Callable[[Any], Any]:
 
 
 def _never_probing(original: Any) -> Any:
-    return lambda series, _silence_ms: original(series, 10**12)
+    return lambda series, _silence_ms, *more: original(series, 10**12, *more)
 
 
 def _without_key(key: str) -> Callable[[Any], Any]:
