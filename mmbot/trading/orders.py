@@ -225,11 +225,6 @@ class OwnOrders:
         """Return the order of a fill, by either of its ids, unless it is over."""
         return self._by_order_id.get(fill.order_id) or self._orders.get(fill.client_id)
 
-    def may_have_had(self, fill: Fill) -> Order | None:
-        """Return an order whose own id is not known yet, for a fill that lacks our id."""
-        waiting = (o for o in self.of(fill.ticker) if not o.order_id and o.side == fill.side)
-        return None if fill.client_id else next(waiting, None)
-
     def by_order_id(self, order_id: str) -> Order | None:
         """Return an order by the exchange's id."""
         return self._by_order_id.get(order_id)
