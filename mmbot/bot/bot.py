@@ -111,7 +111,9 @@ class Bot:
         self.engine = Engine(settings, underlying, clock, session)
         self.engine.state.intervals = intervals
         self._signer = signer
-        self._feed = Feed(settings.exchange.series, intervals.books_silent_ms)
+        self._feed = Feed(
+            settings.exchange.series, intervals.books_silent_ms, settings.exchange.subaccount
+        )
         self._gateway = Gateway(signer, settings.exchange)
         self._beliefs = Beliefs(settings.forecast)
         self._counts = CountsReader(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 from typing import Final, Protocol
 
 from mmbot.exchange.exchange_state import STRUCTURES
@@ -70,6 +71,8 @@ _FEE_SCHEDULES: Final = (
 # Error codes after which a channel delivers nothing more.
 _CHANNEL_ERRORS: Final = (10, 25)
 _BY_HAND_COUNT: Final = Count(3 * ONE_CONTRACT)
+# Of how many of the latest orders a fill may be invented.
+_LATEST_ORDERS: Final = 20
 _UNREADABLE_MS: Final = (30_000, 200_000)
 _MOST_FOREIGN_ROWS: Final = 20
 # Counted by `Faults` with each message that is affected.
@@ -196,14 +199,17 @@ class FaultInjector:
         self._network.silence(self._faults.rng("channel_silent").choice(_CHANNELS))
 
     def _invent_fill(self) -> None:
-        engine = self._venue.exchange.engine
-        orders = sorted(engine.resting(self._account), key=lambda order: order.order_id)
+        """Tell of a fill of an own order that rests or, as often, of one of the latest."""
+        rng, exchange = self._faults.rng("fill_invented"), self._venue.exchange
+        orders = sorted(exchange.engine.resting(self._account), key=lambda order: order.order_id)
+        if rng.random() < 0.5:
+            latest = islice(reversed(exchange.history.orders.values()), _LATEST_ORDERS)
+            orders = [order for _, order in latest if order.account is self._account]
         own = [each for each in orders if each.client_order_id.startswith(CLIENT_ID_PREFIX)]
         if own:
-            rng = self._faults.rng("fill_invented")
             order = rng.choice(own)
-            whole = rng.random() < 0.5
-            count = order.remaining if whole else Count(rng.randint(1, order.remaining))
+            most = order.remaining or ONE_CONTRACT
+            count = most if rng.random() < 0.5 else Count(rng.randint(1, most))
             self._network.invent_fill(order, count)
 
     def _empty_lists(self) -> None:

@@ -70,7 +70,7 @@ def _becomes(value: Any) -> Callable[[Any], Any]:
 
 
 def _never_probing(original: Any) -> Any:
-    return lambda series, _silence_ms: original(series, 10**12)
+    return lambda series, _silence_ms, *more: original(series, 10**12, *more)
 
 
 def _without_key(key: str) -> Callable[[Any], Any]:
@@ -236,6 +236,7 @@ _TABLE: Final = (
         "unlisted_fills",
         (Patch("mmbot.trading.fill_reports:FillReports.unconfirmed", _becomes(())),),
     ),
+    Guard("told_fills", (Patch("mmbot.trading.fill_booking:FillBooking.misfit", _always("")),)),
     Guard("corrections", (Patch("mmbot.trading.account:AccountReader._correct", _nothing),)),
     Guard("one_fill", (Patch("mmbot.trading.fill_reports:_same", _always(value=False)),)),
     Guard("expiry", (Patch(f"{_WRITES}:_place_body", _without_key("expiration_time")),)),

@@ -44,7 +44,7 @@ from mmbot.faultlab.traffic import (
 from mmbot.faultlab.worst_case import WorstCase
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
-from mmbot.trading.commands import RecordFill, VoidFill
+from mmbot.trading.commands import Note, RecordFill, VoidFill
 from mmbot.trading.gates import Gate
 from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, Side, event_of
 from mmbot.underlying.counts import Counts
@@ -177,6 +177,8 @@ class Auditor:
                     self._check_create(sent, bot, now)
             elif isinstance(output, RecordFill):
                 self._check_booking(output.fill)
+                if not output.confirmed:
+                    _check_told(output.fill, outputs, bot)
             elif isinstance(output, VoidFill):
                 if self.told_fills.is_misstated(output.fill):
                     self._booked.discard(output.fill.key)
@@ -362,3 +364,13 @@ class Auditor:
         # After a pause the bot reads every book anew, and quotes nothing before.
         if not exchange.trading_paused():
             check_books(state, exchange.engine.markets)
+
+
+def _check_told(fill: Fill, outputs: Sequence[Output], bot: Bot) -> None:
+    """Check that a fill that is booked as it was told is of an order that was live until then."""
+    live = bot.engine.state.orders.get(fill.client_id) is not None
+    notes = (each for each in outputs if isinstance(each, Note) and each.name == "order.over")
+    if not live and all(note.fields["client_order_id"] != fill.client_id for note in notes):
+        raise InvariantBroken(
+            "booked_as_told", f"the fill {fill.trade_id} of {fill.client_id}, which was not live"
+        )

@@ -245,7 +245,8 @@ class Network:
         if sids and "fill" not in connection.silent:
             now = self._scheduler.now
             trade_id = self._auditor.told_fills.invent(order, count)
-            self._auditor.ended_falsely(order.client_order_id, now)
+            if order.remaining:
+                self._auditor.ended_falsely(order.client_order_id, now)
             self._frames_in_flight += 1
             frame = invented_fill(order, count, trade_id, sids[0], now)
             arrive = partial(self._arrive_at_process, connection, frame)

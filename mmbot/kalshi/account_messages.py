@@ -1,7 +1,8 @@
 """The account's fills, orders, positions and order groups, from the stream and from REST.
 
 First it is decided whose a row is: an order is ours by its client id, a fill or a position by its
-market. Of others nothing else is decoded. One of ours that cannot be read is returned as such.
+market; the stream tells of the whole account, so there none is that names another subaccount. Of
+others nothing else is decoded. One of ours that cannot be read is returned as such.
 """
 
 from __future__ import annotations
@@ -126,12 +127,19 @@ class _Owner(msgspec.Struct, frozen=True):
     ticker: Any = None
     market_ticker: Any = None
     exchange_index: Any = None
+    subaccount: Any = None
+    subaccount_number: Any = None
+
+    def is_of_another(self, subaccount: int) -> bool:
+        """Return whether another subaccount is named."""
+        named = self.subaccount if self.subaccount_number is None else self.subaccount_number
+        return isinstance(named, int) and named != subaccount
 
 
-def order_on_stream(raw: msgspec.Raw) -> OrderReport | OrderUnreadable | None:
+def order_on_stream(raw: msgspec.Raw, subaccount: int = 0) -> OrderReport | OrderUnreadable | None:
     """Read a `user_order`; `None` if it is not about an order of ours."""
     owner = _owner(raw)
-    if owner is None or not _is_own(owner):
+    if owner is None or not _is_own(owner) or owner.is_of_another(subaccount):
         return None
     try:
         return stream_order(raw)
@@ -153,13 +161,15 @@ def listed_order(row: Any) -> OrderReport | OrderUnreadable | None:
         return _unreadable_order(owner, error)
 
 
-def fill_on_stream(raw: msgspec.Raw, prefix: str) -> Fill | FillUnreadable | None:
+def fill_on_stream(
+    raw: msgspec.Raw, prefix: str, subaccount: int = 0
+) -> Fill | FillUnreadable | None:
     """Read a `fill`; `None` if it is in no market of ours, whose tickers begin with `prefix`.
 
     One without a market is taken for ours if it has a client id of ours.
     """
     owner = _owner(raw)
-    if owner is None:
+    if owner is None or owner.is_of_another(subaccount):
         return None
     ours = is_ours(owner.market_ticker, prefix)
     if not (ours or (not word(owner.market_ticker) and _is_own(owner))):

@@ -59,15 +59,20 @@ class Feed:
     """The state of one stream; every input returns its outputs as a `FeedStep`."""
 
     def __init__(
-        self, series: str, silence_ms: Milliseconds = USUAL_INTERVALS.books_silent_ms
+        self,
+        series: str,
+        silence_ms: Milliseconds = USUAL_INTERVALS.books_silent_ms,
+        subaccount: int = 0,
     ) -> None:
         """Begin unconnected.
 
         Args:
             series: Whose markets are ours; what is told of others is passed over.
             silence_ms: After how long a silence the channel of the books is probed.
+            subaccount: Whose orders and fills are ours, where the account has several.
         """
         self._prefix = f"{series}-"
+        self._subaccount = subaccount
         self.unknown_words = VocabularyMonitor(vocabulary.STREAM)
         # When the last frame was sent, by the exchange's clock.
         self._last_sent: Milliseconds | None = None
@@ -300,7 +305,7 @@ class Feed:
 
     def _fill(self, frame: wire.Frame) -> None:
         self._own_heard = self._subscriptions.now
-        fill = fill_on_stream(frame.msg, self._prefix)
+        fill = fill_on_stream(frame.msg, self._prefix, self._subaccount)
         if isinstance(fill, FillUnreadable):
             self._subscriptions.step.events.append(fill)
         elif fill is not None:
@@ -308,7 +313,7 @@ class Feed:
 
     def _order(self, frame: wire.Frame) -> None:
         self._own_heard = self._subscriptions.now
-        order = order_on_stream(frame.msg)
+        order = order_on_stream(frame.msg, self._subaccount)
         if isinstance(order, OrderReport):
             self._subscriptions.step.events.append(OrderReported(order))
         elif isinstance(order, OrderUnreadable):

@@ -160,7 +160,9 @@ class AccountReader:
     def _apply_unreadable(self, event: Reconciled) -> None:
         """Shut the markets with a fill or a position that cannot be read; tell of each once."""
         reasons = {each.ticker: each.reason for each in event.unreadable}
-        self._doubted = {t: at for t, at in self._doubted.items() if event.requested_at < at}
+        for ticker in [t for t, at in self._doubted.items() if event.requested_at >= at]:
+            del self._doubted[ticker]
+            self._state.event_of_market[ticker].fills.doubt_no_more(ticker)
         for _, market in self._state.markets():
             reason = reasons.get(market.ticker, "")
             if not reason and market.ticker in self._doubted:
@@ -183,13 +185,17 @@ class AccountReader:
             self.read_within(_LISTS_BEHIND_MS, now)
 
     def doubts(self, fill: Fill, now: Milliseconds) -> bool:
-        """Return whether a fill of the stream cannot be its order's: then only a list may say.
+        """Return whether no live order can have had a fill of the stream: only a list may say then.
 
-        Its market and its order's are shut until the account was read with lists that have it.
+        Its market and its order's are shut until the account was read with lists that have it, and
+        until then no outcome is the better for it.
         """
         misfit = self._fills.misfit(fill)
         if not misfit:
             return False
+        event_state = self._state.event_of_market.get(fill.ticker)
+        if event_state is not None:
+            event_state.fills.doubt(fill)
         order = self._state.orders.of_fill(fill)
         for ticker in (fill.ticker, "" if order is None else order.ticker):
             market = self._state.find_market(ticker)

@@ -252,6 +252,9 @@ class Engine:
         affected = _tickers(self._listings.apply(event, now))
         if isinstance(event, MarketClosing):
             self._waking.request(now)
+        elif isinstance(event, MarketSettled):
+            # Its orders have ended with it.
+            self._waking.room_made(now)
         return affected
 
     def _apply_listing(self, event: ListingEvent, now: Milliseconds) -> _Tickers:

@@ -46,12 +46,14 @@ class FillBooking:
         return fill.ticker
 
     def misfit(self, fill: Fill) -> str:
-        """Return why a fill that the stream tells cannot be its order's; empty if it can be."""
-        order = self._state.orders.of_fill(fill)
+        """Return why no live order of ours can have had a fill that the stream tells; or ""."""
+        order = self._state.orders.of_fill(fill) or self._unidentified(fill)
         event_state = self._state.event_of_market.get(fill.ticker)
-        if order is None or (event_state and event_state.fills.is_known(fill, "stream")):
+        if event_state and event_state.fills.is_known(fill, "stream"):
             return ""
         told = f"trade {fill.trade_id}: {_terms(fill.side, fill.price)}, of an order"
+        if order is None:
+            return f"{told} that is not known to be live"
         if fill.ticker != order.ticker:
             return f"{told} in {order.ticker}"
         worse = fill.price > order.price if order.side == "bid" else fill.price < order.price
@@ -61,6 +63,12 @@ class FillBooking:
         if fill.count > left:
             return f"trade {fill.trade_id}: {format_count(fill.count)} of {format_count(left)} left"
         return ""
+
+    def _unidentified(self, fill: Fill) -> Order | None:
+        """Return an order whose own id is not known yet, for a fill that lacks our id."""
+        of_market = self._state.orders.of(fill.ticker)
+        waiting = (o for o in of_market if not o.order_id and o.side == fill.side)
+        return None if fill.client_id else next(waiting, None)
 
     def _log_fill(self, fill: Fill, event_state: EventState, record: RecordFill) -> None:
         self._buffer.log(

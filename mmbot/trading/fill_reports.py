@@ -36,6 +36,8 @@ class FillReports:
         self._by_key: dict[tuple[str, str], ReportedFill] = {}
         self._by_order: dict[str, list[ReportedFill]] = {}
         self._unconfirmed: list[ReportedFill] = []
+        # What the stream has told and no live order can have had: only a list has it booked.
+        self._doubted: dict[tuple[str, str], Fill] = {}
         # How much of an order was filled when the exchange was asked, and of when that is.
         self._stated: dict[str, tuple[Count, Milliseconds]] = {}
 
@@ -63,6 +65,19 @@ class FillReports:
         """The fills that only the stream has told so far: these may not have happened."""
         return tuple(each.fill for each in self._unconfirmed)
 
+    @property
+    def doubted(self) -> tuple[Fill, ...]:
+        """The fills that are in doubt and not booked: these may have happened."""
+        return tuple(self._doubted.values())
+
+    def doubt(self, fill: Fill) -> None:
+        """Note a fill that the stream has told and that only a list may have booked."""
+        self._doubted[fill.key] = fill
+
+    def doubt_no_more(self, ticker: str) -> None:
+        """Drop the fills of a market that a list should have by now."""
+        self._doubted = {k: fill for k, fill in self._doubted.items() if fill.ticker != ticker}
+
     def is_told(self, key: tuple[str, str]) -> bool:
         """Return whether the stream has told a fill, or there is none by this id."""
         reported = self._by_key.get(key)
@@ -72,6 +87,8 @@ class FillReports:
         """Note a report; return whether the fill is new."""
         known = self._by_key.get(fill.key) or self._twin(fill, source)
         sources = {source: fill.trade_id}
+        if self._doubted.pop(fill.key, None):
+            sources["stream"] = fill.trade_id
         if known is not None:
             if known.ids.setdefault(source, fill.trade_id) == fill.trade_id:
                 self._by_key[fill.key] = known

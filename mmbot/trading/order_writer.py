@@ -133,8 +133,6 @@ class OrderWriter:
         most = 1 if unheard else self._state.settings.limits.orders
         for place in sorted(places, key=_distance_from_even_odds):
             if len(self._state.orders) >= most:
-                # Whichever market it is in, all are to be reviewed once an order is over.
-                self._state.crowded_out = True
                 self._state.without_room.add(place.market.ticker)
                 continue
             quote = place.quote

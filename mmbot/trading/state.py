@@ -95,8 +95,6 @@ class TradingState(msgspec.Struct):
         listing_read_at: When the listing was read last, with success.
         without_room: The markets with a quote that the limits, or the number of orders, had no room
             for when they were reviewed last.
-        crowded_out: Whether a quote was left out since all markets were reviewed last, as there may
-            be no more orders.
     """
 
     settings: Settings
@@ -122,7 +120,6 @@ class TradingState(msgspec.Struct):
     account_read_at: Milliseconds | None = None
     listing_read_at: Milliseconds | None = None
     without_room: set[str] = msgspec.field(default_factory=set)
-    crowded_out: bool = False
 
     def schedule_releases(self) -> None:
         """Set anew when the counts of each event may come."""
@@ -236,15 +233,22 @@ class TradingState(msgspec.Struct):
     def exposures(self, event_state: EventState) -> list[Exposure]:
         """Return what the orders of an event may still buy or sell.
 
-        A fill that may not have happened counts as an order that would undo it, so that no outcome
-        is the better for it.
+        A fill that may not have happened counts as an order that would undo it, and one that may
+        have happened and is not booked as an order, so that no outcome is the better for either.
         """
         index = event_state.portfolio.strike_index
-        return [
-            Exposure(index(ticker), order.side, order.price, order.exposed, event_state.fee)
-            for ticker in event_state.markets
-            for order in self.orders.of(ticker)
-        ] + [
-            Exposure(index(fill.ticker), opposite(fill.side), fill.price, fill.count)
-            for fill in event_state.fills.unconfirmed
-        ]
+        return (
+            [
+                Exposure(index(ticker), order.side, order.price, order.exposed, event_state.fee)
+                for ticker in event_state.markets
+                for order in self.orders.of(ticker)
+            ]
+            + [
+                Exposure(index(fill.ticker), opposite(fill.side), fill.price, fill.count)
+                for fill in event_state.fills.unconfirmed
+            ]
+            + [
+                Exposure(index(fill.ticker), fill.side, fill.price, fill.count)
+                for fill in event_state.fills.doubted
+            ]
+        )

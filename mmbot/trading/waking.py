@@ -58,8 +58,11 @@ class Waking:
 
     def order_changed(self, event: OrderEvent, now: Milliseconds) -> None:
         """Have what found no room looked at; the market that made it is first to quote in it."""
-        if not (self._state.without_room and _may_make_room(event)):
-            return
+        if _may_make_room(event):
+            self.room_made(now)
+
+    def room_made(self, now: Milliseconds) -> None:
+        """Have the events looked at in which a quote found no room."""
         waiting = (self._state.event_of_market[t].ticker for t in sorted(self._state.without_room))
         for event_ticker in dict.fromkeys(waiting):
             self._buffer.wake_by(now + self._state.intervals.no_room_ms, event_ticker)
@@ -68,7 +71,6 @@ class Waking:
         """Do what is due; return the markets of the events that anything is due in."""
         due = self._buffer.due(now)
         if self._concerns_all(due, now):
-            self._state.crowded_out = False
             self._buffer.woken_for_all()
             self._account.read_when_due(now)
             self._listings.read_when_due(now)
@@ -85,16 +87,13 @@ class Waking:
 
     def _concerns_all(self, due: set[str], now: Milliseconds) -> bool:
         """Return whether the engine was woken, of these events, for more than each by itself."""
-        state, limits = self._state, self._state.settings.limits
+        state = self._state
         day = state.clock.at(now).date()
-        before, self._day = self._day, (day, state.losses.loss(day) >= limits.daily_loss)
-        return (
-            not due
-            or EVERY_EVENT in due
-            or due >= state.events.keys()
-            or self._day != before
-            or (state.crowded_out and len(state.orders) < limits.orders)
+        before, self._day = (
+            self._day,
+            (day, state.losses.loss(day) >= state.settings.limits.daily_loss),
         )
+        return not due or EVERY_EVENT in due or due >= state.events.keys() or self._day != before
 
 
 def _next_day(clock: CalendarClock, now: Milliseconds) -> Milliseconds:

@@ -8,9 +8,10 @@ import pytest
 
 from mmbot.exchange.facts import AccountFilled, OrderChanged
 from mmbot.exchange.order_types import ExchangeOrder, NewOrder
-from mmbot.faultlab.invariants import Auditor, InvariantBroken
+from mmbot.faultlab.invariants import Auditor, InvariantBroken, _check_told
 from mmbot.faultlab.scenario import build, weeks
 from mmbot.faultlab.traffic import CreateRequest
+from mmbot.trading.commands import Note
 from mmbot.trading.values import CLIENT_ID_PREFIX, Fill
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, Count, Money, Price
 
@@ -239,3 +240,24 @@ def test_of_two_equal_fills_of_which_one_was_invented_either_may_be_voided() -> 
     assert auditor.told_fills.true_key(as_told(bought)) is None
     with pytest.raises(InvariantBroken, match="voided"):
         auditor.told_fills.voided(ghost)
+
+
+def told(fact: AccountFilled, *ended: str, known: bool = False) -> None:
+    """Have a fill checked that was booked as told, with these orders over by the same input."""
+    fill = msgspec.structs.replace(as_told(fact), client_id=fact.client_order_id)
+    outputs = [Note("order.over", {"client_order_id": each}) for each in ended]
+    live = {fact.client_order_id: "live"} if known else {}
+    bot: Any = SimpleNamespace(engine=SimpleNamespace(state=SimpleNamespace(orders=live)))
+    _check_told(fill, outputs, bot)
+
+
+def test_a_fill_may_be_booked_as_told_for_an_order_that_is_live_or_that_it_completes() -> None:
+    _, bought = after_a_fill_of_the_first_session()
+    told(bought, known=True)
+    told(bought, "another", bought.client_order_id)
+
+
+def test_a_fill_of_an_order_that_was_over_may_not_be_booked_as_told() -> None:
+    _, bought = after_a_fill_of_the_first_session()
+    with pytest.raises(InvariantBroken, match="booked_as_told"):
+        told(bought, "another")

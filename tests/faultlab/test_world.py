@@ -40,6 +40,7 @@ SAMPLE = {
     "unlisted_fills": ("worst_case", 51),
     "echoes": ("deaf", 5),
     "fees": ("edge", 1),
+    "told_fills": ("booked_as_told", 1),
 }
 _DIGEST = """
 from mmbot.faultlab.campaign import Job, run

@@ -10,15 +10,18 @@ from mmbot.kalshi import messages as wire
 from mmbot.kalshi.account_messages import (
     RestFill,
     RestOrder,
+    fill_on_stream,
+    order_on_stream,
     rest_fill,
     rest_order,
     stream_fill,
     stream_order,
 )
+from mmbot.kalshi.feed import Feed
 from mmbot.kalshi.messages import Malformed
 from mmbot.trading.values import Fill, OrderReport
 from mmbot.units import Count, Money, Price
-from tests.kalshi.builders import FILL, REST_FILL, REST_ORDER, USER_ORDER, A, changed
+from tests.kalshi.builders import FILL, REST_FILL, REST_ORDER, USER_ORDER, A, changed, frame
 
 
 def raw(tree: Any) -> msgspec.Raw:
@@ -45,6 +48,29 @@ def test_a_fill_is_read_from_the_stream() -> None:
         at=1795874400456,
         client_id="mmbot-1",
     )
+
+
+@pytest.mark.parametrize(
+    ("named", "ours"), [(0, False), (3, True), (4, False), (None, True), ("3", True), (..., True)]
+)
+def test_an_order_or_a_fill_of_another_subaccount_is_none_of_ours(
+    named: Any, *, ours: bool
+) -> None:
+    order = changed(USER_ORDER, client_order_id="mmbot-1", subaccount_number=named)
+    fill = changed(FILL, subaccount=named)
+    assert (order_on_stream(raw(order), 3) is not None) is ours
+    assert (fill_on_stream(raw(fill), "KXTSAW-", 3) is not None) is ours
+
+
+def test_a_feed_passes_over_what_is_told_of_another_subaccount() -> None:
+    feed = Feed("KXTSAW", subaccount=3)
+    feed.connected(1_795_874_400_200)
+    for kind, tree in (("fill", FILL), ("user_order", USER_ORDER)):
+        key = "subaccount" if kind == "fill" else "subaccount_number"
+        for named, events in ((2, 0), (3, 1)):
+            message = changed(tree, client_order_id="mmbot-1", **{key: named})
+            step = feed.received(frame(kind, message, sid=11), 1_795_874_400_300)
+            assert len(step.events) == events
 
 
 def test_a_fill_is_the_same_from_rest() -> None:

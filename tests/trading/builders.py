@@ -229,6 +229,11 @@ def fill(
     )
 
 
+def fills_listed(*fills: Fill) -> Reconciled:
+    """A reading of the account that has these fills, and no order."""
+    return Reconciled((), fills, None)
+
+
 def only(kind: type[_T], commands: Iterable[Command]) -> list[_T]:
     """The commands of one kind."""
     return [command for command in commands if isinstance(command, kind)]

@@ -69,6 +69,7 @@ from tests.trading.builders import (
     book_changed,
     event,
     fill,
+    fills_listed,
     group_ready,
     market,
     market_settled,
@@ -263,7 +264,7 @@ def test_a_market_that_is_added_leaves_books_and_fills_of_the_others() -> None:
     bench.handle(
         BeliefFormed(belief((0.8, 0.2), strikes=(2_600_000, 2_800_000))), book(LOW, 6000, 9000)
     )
-    bench.handle(Filled(fill("t-1", "o-1", 500, ticker=LOW)))
+    bench.handle(fills_listed(fill("t-1", "o-1", 500, ticker=LOW)))
     commands = bench.handle(ListingRead("", (event(),)))
     event_state = bench.engine.state.events[EVENT]
     assert event_state.strikes == (2_600_000, 2_700_000, 2_800_000)
@@ -425,8 +426,8 @@ def test_a_settlement_pays_the_position_and_the_last_one_says_the_profit() -> No
     bench = Bench()
     bench.start()
     bench.handle(
-        Filled(fill("t-1", "o-1", 1000, 4000, "bid", MIDDLE)),
-        Filled(fill("t-2", "o-2", 500, 3000, "ask", HIGH)),
+        fills_listed(fill("t-1", "o-1", 1000, 4000, "bid", MIDDLE)),
+        fills_listed(fill("t-2", "o-2", 500, 3000, "ask", HIGH)),
     )
     commands = bench.handle(
         market_settled(LOW, 10_000), market_settled(MIDDLE, 10_000), market_settled(HIGH, 0)
@@ -444,7 +445,7 @@ def test_a_settlement_pays_the_position_and_the_last_one_says_the_profit() -> No
 def test_an_event_is_dropped_two_weeks_after_it_was_settled_for_good() -> None:
     bench = Bench()
     bench.start()
-    bench.handle(Filled(fill("t-1", "o-1", 1000)), Reconciled((), (), {0: Money(90_000_000)}))
+    bench.handle(fills_listed(fill("t-1", "o-1", 1000)), Reconciled((), (), {0: Money(90_000_000)}))
     state = bench.engine.state
     for ticker in (LOW, MIDDLE, HIGH):
         bench.handle(market_settled(ticker, 0, final=True))
@@ -456,7 +457,7 @@ def test_an_event_is_dropped_two_weeks_after_it_was_settled_for_good() -> None:
     assert (state.events, state.event_of_market) == ({}, {})
     assert state.balance(0) == balance
     # Told once more, it is none of ours.
-    assert not bench.handle(Filled(fill("t-1", "o-1", 1000)), market_settled(LOW, 10_000))
+    assert not bench.handle(fills_listed(fill("t-1", "o-1", 1000)), market_settled(LOW, 10_000))
 
 
 def test_a_settlement_is_booked_once_however_often_it_is_reported() -> None:
@@ -470,7 +471,7 @@ def test_a_settlement_is_booked_once_however_often_it_is_reported() -> None:
 def test_an_amended_settlement_is_booked_again_with_what_it_pays_now() -> None:
     bench = Bench()
     bench.start()
-    bench.handle(Filled(fill("t-1", "o-1", 1000)), market_settled(MIDDLE, 10_000))
+    bench.handle(fills_listed(fill("t-1", "o-1", 1000)), market_settled(MIDDLE, 10_000))
     commands = bench.handle(market_settled(MIDDLE, 0), after=60_000)
     assert only(RecordSettlement, commands) == [settlement(MIDDLE, 0, 1000, 0, bench.now)]
     assert "market.settled" in notes(commands)
@@ -506,11 +507,13 @@ def test_what_is_settled_is_read_until_it_is_final() -> None:
     assert listing_request(bench.engine.state) == ReadListing(())
 
 
-def test_a_fill_that_is_told_after_the_settlement_is_paid_out_at_once() -> None:
+def test_a_fill_that_is_told_after_the_settlement_is_paid_out_once_it_is_listed() -> None:
     bench = Bench()
     bench.start()
     bench.handle(market_settled(MIDDLE, 10_000, final=True))
-    commands = bench.handle(Filled(fill("t-1", "o-1", 1000)))
+    late = fill("t-1", "o-1", 1000)
+    assert not only(RecordSettlement, bench.handle(Filled(late)))
+    commands = bench.handle(fills_listed(late))
     paid = settlement(MIDDLE, 10_000, 1000, 10_000_000, NOW, final=True)
     assert only(RecordSettlement, commands) == [paid]
 

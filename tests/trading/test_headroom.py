@@ -18,6 +18,7 @@ from mmbot.trading.events import (
     Woken,
 )
 from mmbot.trading.fees import FREE_TERMS, ONE_TIME, FeeTerms
+from mmbot.trading.orders import Order, OrderState
 from mmbot.trading.values import Fill
 from mmbot.units import MONEY_PER_DOLLAR, Money
 from tests.trading.builders import (
@@ -71,6 +72,23 @@ def settle(bench: Bench, *events: InputEvent) -> None:
     for each in events:
         for place in only(Place, bench.handle(each)):
             bench.handle(order_placed(place.client_id, f"o-{place.client_id}"))
+
+
+def rest_as(bench: Bench, traded: Fill) -> None:
+    """Have an order rest that this trade fills."""
+    bench.engine.state.orders.add(
+        Order(
+            "mmbot-session-0",
+            traded.ticker,
+            traded.side,
+            traded.price,
+            traded.count,
+            bench.now + 60_000,
+            bench.now,
+            traded.order_id,
+            state=OrderState.RESTING,
+        )
+    )
 
 
 def needed(bench: Bench, shard: int, fees: FeeSchedule = FREE) -> int:
@@ -137,6 +155,7 @@ def test_every_order_can_be_paid_for_from_its_own_shard(
     bench = sharded({0: first, 1: second}, (before,) if before else ())
     balances = [first, second]
     if after and not before:
+        rest_as(bench, after)
         bench.handle(Filled(after), after=2_000)
         left = balances[SHARDS[after.ticker]] - paid(after)
         balances[SHARDS[after.ticker]] = Money(left)
@@ -186,6 +205,7 @@ def test_a_fill_that_the_account_does_not_list_yet_makes_no_outcome_better(told:
     bench = Bench(**RICH)
     bench.start()
     flat = wealth(bench)
+    rest_as(bench, told)
     bench.handle(Filled(told))
     booked = bench.engine.state.event_of_market[MIDDLE].portfolio.wealth()
     assert wealth(bench) == [min(outcomes) for outcomes in zip(flat, booked, strict=True)]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmbot.trading.commands import RecordPnlMark
-from mmbot.trading.events import BeliefFormed, Filled, ListingRead, SessionStarted, StreamUp, Woken
+from mmbot.trading.events import BeliefFormed, ListingRead, SessionStarted, StreamUp, Woken
 from mmbot.trading.losses import DailyLosses
 from mmbot.units import Money
 from tests.trading.builders import (
@@ -16,6 +16,7 @@ from tests.trading.builders import (
     Bench,
     belief,
     fill,
+    fills_listed,
     market_settled,
     only,
     pnl_mark,
@@ -67,7 +68,7 @@ def test_a_restart_does_not_wipe_a_loss_out() -> None:
 
 def bought(bench: Bench, price: int = 6000) -> None:
     """Ten contracts of YES at the middle strike, which the belief holds to be worth 50 cents."""
-    bench.handle(Filled(fill("t-1", "o-1", 1000, price=price)), after=250)
+    bench.handle(fills_listed(fill("t-1", "o-1", 1000, price=price)), after=250)
 
 
 def test_positions_are_marked_to_fair_value_and_written_down() -> None:

@@ -66,7 +66,7 @@ def test_the_midpoint_of_a_fill_leaves_our_own_orders_out() -> None:
     ours = places["bid"]
     tight = book(bid=4500, ask=5400)
     bench.handle(msgspec.structs.replace(tight, bids=(*tight.bids, (ours.price, ours.count))))
-    (booked,) = only(RecordFill, bench.handle(Filled(fill("t-1", "o-9", 100))))
+    (booked,) = only(RecordFill, bench.handle(Filled(fill("t-1", "o-ask", 100, 5900, "ask"))))
     assert booked.view.mid == pytest.approx(0.495)
 
 

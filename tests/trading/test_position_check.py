@@ -9,6 +9,7 @@ from mmbot.trading.commands import (
     Cancel,
     Command,
     ConfirmFills,
+    Place,
     QueryOrder,
     ReadAccount,
     ReadListing,
@@ -42,6 +43,7 @@ from tests.trading.builders import (
     group_ready,
     notes,
     only,
+    order_cancelled,
     reported,
 )
 
@@ -238,6 +240,11 @@ MISFITS = [
     (fill("real", "o-bid", 300, price=5100), "bid at 0.5100, of an order bid at 0.4100"),
     (fill("real", "o-bid", 300, side="ask"), "ask at 0.4100, of an order bid at 0.4100"),
     (fill("real", "o-bid", 300, ticker=LOW), f"bid at 0.4100, of an order in {MIDDLE}"),
+    (fill("real", "gone", 300), "bid at 0.4100, of an order that is not known to be live"),
+    (
+        fill("real", "by-hand", 300, client_id="by-hand-1"),
+        "bid at 0.4100, of an order that is not known to be live",
+    ),
 ]
 
 
@@ -260,6 +267,58 @@ def test_a_fill_that_cannot_be_its_orders_is_doubt_until_a_reading_decides(
     commands = bench.handle(reading(bench, REAL, held=300))
     assert [each.fill for each in only(RecordFill, commands)] == [REAL]
     assert why not in bench.reason()
+
+
+def over(bench: Bench) -> str:
+    """The client id of the resting bid, which is over now, as far as the exchange has told."""
+    order = next(each for each in bench.engine.state.orders if each.side == "bid")
+    bench.handle(order_cancelled(order.client_id, order.count))
+    assert bench.engine.state.orders.is_over(order.client_id)
+    return order.client_id
+
+
+def test_a_fill_of_an_order_that_is_over_is_booked_once_it_is_listed() -> None:
+    bench = quoting_with()
+    told = fill("real", "o-bid", 300, client_id=over(bench))
+    assert not only(RecordFill, bench.handle(Filled(told)))
+    assert "not known to be live" in bench.reason()
+    commands = read_later(bench, REAL, held=300)
+    assert [each.fill for each in only(RecordFill, commands)] == [REAL]
+    assert "not known to be live" not in bench.reason()
+
+
+def test_a_fill_that_is_in_doubt_makes_no_outcome_better_until_a_reading_denies_it() -> None:
+    bench = quoting_with()
+    state = bench.engine.state
+    (event_state,) = state.events.values()
+    flat = event_state.portfolio.wealth()
+    told = fill("ghost", "gone", 300)
+    bench.handle(Filled(told))
+    event_state.portfolio.book(told)
+    booked = event_state.portfolio.wealth()
+    event_state.portfolio.void(told)
+    for order in state.orders:
+        state.orders.forget(order)
+    doubted = event_state.portfolio.wealth(state.exposures(event_state))
+    assert doubted == [min(outcomes) for outcomes in zip(flat, booked, strict=True)]
+    read_later(bench, held=0)
+    assert event_state.fills.doubted == ()
+
+
+def test_a_fill_that_was_in_doubt_and_is_listed_was_told() -> None:
+    bench = quoting_with()
+    real = fill("real", "gone", 300, at=NOW + 2_000)
+    bench.handle(Filled(real))
+    read_later(bench, real, held=300)
+    assert "stream.silent" not in notes(bench.handle(Woken(), after=6_000))
+
+
+def test_a_fill_without_our_id_may_be_an_orders_whose_place_is_not_answered() -> None:
+    bench = Bench()
+    place = bench.quote()["bid"]
+    odd = fill("real", "o-bid", place.count + 1)
+    assert not only(RecordFill, bench.handle(Filled(odd)))
+    assert only(RecordFill, bench.handle(Filled(fill("first", "o-bid", 300))))
 
 
 def test_a_fill_in_a_market_that_is_not_listed_shuts_that_of_its_order() -> None:
@@ -327,23 +386,27 @@ def test_the_order_of_a_voided_fill_is_queried_for_what_is_filled_of_it() -> Non
     assert only(VoidFill, commands)
 
 
-def test_a_fill_of_an_order_that_nobody_knows_keeps_its_market_shut() -> None:
-    bench = quoting_with(fill("ghost", "gone", 200))
+def test_a_recorded_fill_of_an_order_that_nobody_knows_keeps_its_market_shut() -> None:
+    bench = Bench()
+    bench.engine.state.unconfirmed = (fill("ghost", "gone", 200, at=NOW - 60_000),)
+    bench.start()
     for _ in range(2):
         commands = read_later(bench, held=0)
         assert not only(VoidFill, commands)
         assert "gone" not in {query.order_id for query in only(QueryOrder, commands)}
-    assert bench.reason().startswith(Gate.POSITION_CONTRADICTS)
+    assert bench.engine.state.market(MIDDLE).contradiction
 
 
 def test_a_voided_fill_of_an_order_that_is_over_leaves_the_other_orders_alone() -> None:
-    bench = quoting_with(fill("ghost", "gone", 200, client_id="mmbot-gone-1"))
+    whole = fill("ghost", "o-bid", 1000)
+    bench = quoting_with(whole)
+    client_id = next(p.client_id for p in only(Place, bench.all_commands) if p.side == "bid")
     queries = only(QueryOrder, read_later(bench, held=0))
-    assert "gone" in {query.order_id for query in queries}
-    gone = reported("mmbot-gone-1", "gone", filled=0, status="ended")
+    assert "o-bid" in {query.order_id for query in queries}
+    gone = reported(client_id, "o-bid", filled=0, status="ended")
     bench.handle(OrderReported(gone, queried=True))
-    assert only(VoidFill, read_later(bench, held=0))
-    assert bench.engine.state.orders.by_order_id("gone") is None
+    assert [voided.fill for voided in only(VoidFill, read_later(bench, held=0))] == [whole]
+    assert bench.engine.state.orders.by_order_id("o-bid") is None
 
 
 def test_what_the_list_confirms_is_recorded_once() -> None:

@@ -7,7 +7,18 @@ from mmbot.trading.events import BeliefFormed, Filled, Woken
 from mmbot.trading.operator_events import SettingsChanged
 from mmbot.trading.pricing import QuoteLimits
 from mmbot.units import Money
-from tests.trading.builders import HIGH, LOW, MIDDLE, Bench, belief, book, fill, only, settings
+from tests.trading.builders import (
+    HIGH,
+    LOW,
+    MIDDLE,
+    Bench,
+    belief,
+    book,
+    fill,
+    fills_listed,
+    only,
+    settings,
+)
 
 MARKET_ONLY: dict[str, object] = {"belief_weight": [0.0] * 5}
 BOOKS = ((LOW, 7800, 8000), (MIDDLE, 4800, 5000), (HIGH, 1800, 2000))
@@ -87,7 +98,7 @@ def test_a_fill_lowers_what_yes_is_worth_at_every_strike() -> None:
     bench.engine.state.cash = Money(100_000_000)
     bench.handle(Woken(), after=250)
     before = [limits(bench, t).reservation for t in (LOW, MIDDLE, HIGH)]
-    bench.handle(Filled(fill("t-1", "o-1", 2_000)), after=250)
+    bench.handle(fills_listed(fill("t-1", "o-1", 2_000)), after=250)
     after = [limits(bench, t).reservation for t in (LOW, MIDDLE, HIGH)]
     assert all(now < then for now, then in zip(after, before, strict=True))
 
@@ -114,8 +125,8 @@ def test_cash_that_is_gone_stops_whatever_is_not_a_reduction() -> None:
 def test_what_open_positions_cost_counts_as_cash() -> None:
     bench = Bench()
     bench.start()
-    bench.handle(Filled(fill("t-1", "o-1", 1000)))
-    bench.handle(Filled(fill("t-2", "o-2", 500, ticker=HIGH, side="ask", price=2000)))
+    bench.handle(fills_listed(fill("t-1", "o-1", 1000)))
+    bench.handle(fills_listed(fill("t-2", "o-2", 500, ticker=HIGH, side="ask", price=2000)))
     state = bench.engine.state
     state.update_balances({0: Money(100_000_000)})
     # Ten contracts of YES at 41 cents, and five of NO at 80.

@@ -38,6 +38,7 @@ from tests.trading.builders import (
     book_changed,
     event,
     fill,
+    fills_listed,
     group_ready,
     levels,
     market,
@@ -420,7 +421,7 @@ def test_a_position_near_its_limit_makes_the_adding_side_smaller_in_its_place() 
     place = bench.rest()["bid"]
     commands = bench.handle(Filled(fill("t-1", "o-bid", 100)))
     assert not only(Decrease, commands)
-    commands = bench.handle(Filled(fill("t-2", "elsewhere", 300)))
+    commands = bench.handle(fills_listed(fill("t-2", "elsewhere", 300)))
     assert not only(Cancel, commands)
     assert only(Decrease, commands) == [Decrease(place.client_id, "o-bid", MIDDLE, 0, Count(600))]
     # The report comes with the answer, and says what is filled of it.
@@ -434,7 +435,7 @@ def test_a_position_near_its_limit_makes_the_adding_side_smaller_in_its_place() 
 def test_an_answer_to_a_decrease_without_a_report_makes_the_order_be_looked_up() -> None:
     bench = Bench(limits={"contracts_per_market": 10})
     place = bench.rest()["bid"]
-    bench.handle(Filled(fill("t-1", "elsewhere", 300)))
+    bench.handle(fills_listed(fill("t-1", "elsewhere", 300)))
     commands = bench.handle(order_decreased(place.client_id, 700))
     assert [look_up.order_id for look_up in only(QueryOrder, commands)] == ["o-bid"]
 
@@ -442,7 +443,7 @@ def test_an_answer_to_a_decrease_without_a_report_makes_the_order_be_looked_up()
 def test_a_decrease_that_is_refused_makes_the_order_go() -> None:
     bench = Bench(limits={"contracts_per_market": 10})
     place = bench.rest()["bid"]
-    bench.handle(Filled(fill("t-1", "elsewhere", 300)))
+    bench.handle(fills_listed(fill("t-1", "elsewhere", 300)))
     commands = bench.handle(WriteRefused(place.client_id, "decrease", "paused", ""))
     assert bench.cancelled_sides(commands) == {"bid"}
 
@@ -450,7 +451,7 @@ def test_a_decrease_that_is_refused_makes_the_order_go() -> None:
 def test_a_decrease_that_changes_nothing_makes_the_order_be_looked_up() -> None:
     bench = Bench(limits={"contracts_per_market": 10})
     place = bench.rest()["bid"]
-    bench.handle(Filled(fill("t-1", "elsewhere", 300)))
+    bench.handle(fills_listed(fill("t-1", "elsewhere", 300)))
     commands = bench.handle(WriteRefused(place.client_id, "decrease", "no_change", ""))
     assert [look_up.order_id for look_up in only(QueryOrder, commands)] == ["o-bid"]
 
@@ -459,7 +460,7 @@ def test_a_decrease_waits_for_its_tokens() -> None:
     bench = Bench(limits={"contracts_per_market": 10})
     bench.rest()
     bench.engine.state.budget.drain(bench.now)
-    assert not only(Decrease, bench.handle(Filled(fill("t-1", "elsewhere", 300))))
+    assert not only(Decrease, bench.handle(fills_listed(fill("t-1", "elsewhere", 300))))
     assert bench.wake is not None
     assert only(Decrease, bench.handle(Woken(), after=bench.wake - bench.now))
 
@@ -467,7 +468,7 @@ def test_a_decrease_waits_for_its_tokens() -> None:
 def test_a_position_at_its_limit_takes_the_adding_side_off() -> None:
     bench = Bench(limits={"contracts_per_market": 10})
     bench.rest()
-    commands = bench.handle(Filled(fill("t-1", "elsewhere", 1000)))
+    commands = bench.handle(fills_listed(fill("t-1", "elsewhere", 1000)))
     assert bench.cancelled_sides(commands) == {"bid"}
 
 

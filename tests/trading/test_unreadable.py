@@ -39,6 +39,7 @@ from tests.trading.builders import (
     book,
     event,
     fill,
+    fills_listed,
     market,
     market_settled,
     notes,
@@ -153,7 +154,7 @@ def test_a_market_whose_name_is_of_another_strike_is_not_added() -> None:
 
 def test_a_market_paid_a_fraction_is_booked_at_it() -> None:
     bench = quoting()
-    bench.handle(Filled(fill("t-1", "o-7", 1000, price=4100, side="ask")))
+    bench.handle(fills_listed(fill("t-1", "o-7", 1000, price=4100, side="ask")))
     commands = bench.handle(market_settled(MIDDLE, 3_800, final=True))
     assert settlement(MIDDLE, 3_800, -1000, -3_800_000, bench.now, final=True) in commands
     assert bench.reason() == "settled"

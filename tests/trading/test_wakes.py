@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import Cancel, Command, Decrease, Place, Renew, WakeAt
 from mmbot.trading.events import BeliefFormed, InputEvent, ListingRead, Woken
+from mmbot.trading.gates import Gate
 from mmbot.trading.values import ListedEvent
 from mmbot.underlying.calendar import Week
 from mmbot.units import Milliseconds, Money
@@ -26,6 +27,7 @@ from tests.trading.builders import (
     belief,
     book,
     market,
+    market_settled,
     only,
     order_cancelled,
     order_placed,
@@ -134,17 +136,22 @@ def test_what_a_day_may_lose_being_lost_in_one_week_concerns_the_other() -> None
     assert is_reviewed(bench, NEXT_MIDDLE)
 
 
-@pytest.mark.parametrize("room", [True, False])
-def test_a_quote_that_was_crowded_out_comes_once_there_is_room(*, room: bool) -> None:
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_quote_that_was_crowded_out_comes_once_there_is_room(*, settled: bool) -> None:
     bench = two_weeks(limits={"orders": 3})
-    assert bench.engine.state.crowded_out
-    due = pending(bench)
-    if room:
-        order = next(iter(bench.engine.state.orders))
-        bench.engine.state.orders.end(order)
-    commands = bench.handle(Woken(), after=due - bench.now)
-    assert is_reviewed(bench, NEXT_MIDDLE) is room
-    assert bool(only(Place, commands)) is room
+    state = bench.engine.state
+    order = next(each for each in state.orders if each.ticker == MIDDLE)
+    waiting = sorted(state.without_room - {MIDDLE})
+    assert waiting
+    bench.wake = None
+    if settled:
+        bench.handle(market_settled(MIDDLE, 10_000))
+    else:
+        bench.engine.state.market(MIDDLE).hold(bench.now + 10**9, Gate.OTHER)
+        bench.handle(order_cancelled(order.client_id, order.remaining))
+    assert bench.wake is not None
+    assert bench.wake <= bench.now + state.intervals.no_room_ms
+    assert {place.ticker for place in only(Place, bench.handle(Woken(), after=1_000))} & {*waiting}
 
 
 # Whatever happens, what is written is what an engine writes that always looks at all.
