@@ -145,10 +145,7 @@ class Engine:
         self.state.orders.now = now
         # Books leave own orders unchanged: they skip what concerns orders only.
         if isinstance(event, BookChanged):
-            for ticker in self._market_data.book_changed(event, now):
-                to_review = reprice_market(self.state, self._buffer, ticker, now)
-                if to_review:
-                    self._requote(now, check_limit=False).run(to_review)
+            self._book_changed(event, now)
             return self._finish(now)
         affected = self._apply(event, now)
         books_only = isinstance(event, BookReplaced)
@@ -162,6 +159,16 @@ class Engine:
             self._orders.log_dropped()
         self._requote(now, check_limit=not books_only).run(to_review)
         return self._finish(now)
+
+    def _book_changed(self, event: BookChanged, now: Milliseconds) -> None:
+        event_state = self.state.event_of_market.get(event.ticker)
+        if event_state is None:
+            return
+        market = event_state.markets[event.ticker]
+        if self._market_data.book_changed(market, event, now):
+            to_review = reprice_market(self.state, self._buffer, event_state, market, now)
+            if to_review:
+                self._requote(now, check_limit=False).run(to_review)
 
     def _requote(self, now: Milliseconds, *, check_limit: bool) -> Requote:
         return Requote(self.state, self._buffer, now, self._new_client_id, check_limit=check_limit)
