@@ -245,18 +245,20 @@ class OwnOrders:
         """Return a market's orders, oldest first."""
         return tuple(self._by_ticker.get(ticker, _NO_ORDERS).values())
 
-    def levels(self, ticker: str) -> tuple[dict[Price, Count], dict[Price, Count]]:
+    def levels(self, ticker: str) -> tuple[dict[Price, int], dict[Price, int]]:
         """Return our own part of a market's bids and asks: contracts at each price."""
-        bids: dict[Price, Count] = {}
-        asks: dict[Price, Count] = {}
+        bids: dict[Price, int] = {}
+        asks: dict[Price, int] = {}
         for order in self._by_ticker.get(ticker, _NO_ORDERS).values():
             remaining = order.remaining
             if remaining and not order.off_book:
-                _add(bids if order.side == "bid" else asks, order.price, remaining)
+                levels = bids if order.side == "bid" else asks
+                levels[order.price] = levels.get(order.price, 0) + remaining
         leaving = self._leaving.get(ticker)
         for left in leaving.values() if leaving else ():
             if self.now < left.until:
-                _add(bids if left.side == "bid" else asks, left.price, left.contracts)
+                levels = bids if left.side == "bid" else asks
+                levels[left.price] = levels.get(left.price, 0) + left.contracts
         return bids, asks
 
     def levels_change_at(self, ticker: str) -> Milliseconds | None:
@@ -387,12 +389,6 @@ class OwnOrders:
         del self._orders[order.client_id]
         del self._by_ticker[order.ticker][order.client_id]
         self._by_order_id.pop(order.order_id, None)
-
-
-def _add(levels: dict[Price, Count], price: Price, contracts: Count) -> None:
-    """Add contracts to those at a price."""
-    there = levels.get(price)
-    levels[price] = contracts if there is None else Count(there + contracts)
 
 
 def adopted_order(report: OrderReport, now: Milliseconds) -> Order:

@@ -203,9 +203,11 @@ def _set_calm(
         return
     priced = event_state.priced
     until = priced.at + _INTERVAL_MS if reading.pending and priced is not None else _FOREVER
-    for at in (market.market_mid.forgotten_at, reading.ours_until):
-        if at is not None and at > now:
-            until = min(until, at)
+    if reading.ours_until is not None:
+        until = min(until, reading.ours_until)
+    mid = market.market_mid
+    if not mid.live and mid.forgotten_at is not None and mid.forgotten_at > now:
+        until = min(until, mid.forgotten_at)
     market.calm = Calm(bid, ask, until, priced, len(event_state.portfolio))
 
 

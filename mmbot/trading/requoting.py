@@ -140,10 +140,8 @@ class Requoting:
         if hold:
             self._buffer.wake_by(market.held_until, event_state.ticker)
         orders = self._state.orders.of(ticker)
-        for side, wanted in (("bid", quotes.bid), ("ask", quotes.ask)):
-            reviewed = self._review_orders(orders, side, wanted, market, shard.group)
-            if not reviewed and wanted and wanted.count and not hold and _may_place(wanted, orders):
-                self._writes.places.append(WantedPlace(market, wanted))
+        self._review_side("bid", quotes.bid, market, orders, shard.group)
+        self._review_side("ask", quotes.ask, market, orders, shard.group)
 
     def _wanted(
         self,
@@ -210,15 +208,15 @@ class Requoting:
         }
         return ShutGate(gate, details.get(gate, ""))
 
-    def _review_orders(
+    def _review_side(
         self,
-        orders: tuple[Order, ...],
         side: Side,
         wanted: Quote | None,
         market: MarketState,
+        orders: tuple[Order, ...],
         group: str,
-    ) -> bool:
-        """Decide about the orders on one side of a market; return whether there are any."""
+    ) -> None:
+        """Decide about the orders on one side of a market, or about a new one if there is none."""
         found = False
         for order in orders:
             if order.side != side:
@@ -228,7 +226,10 @@ class Requoting:
             if order.state is _RESTING and not self._is_kept(order, quote):
                 self._review_order(order, quote, market, orders, group)
             found = True
-        return found
+        if found or wanted is None or not wanted.count or hold_gate(market, self._now):
+            return
+        if _may_place(wanted, orders):
+            self._writes.places.append(WantedPlace(market, wanted))
 
     def _review_order(
         self,
