@@ -319,10 +319,7 @@ class Requoting:
 
 def _may_place(wanted: Quote, orders: Iterable[Order]) -> bool:
     """Return whether no order of the other side is unknown, or would cross a quote."""
-    for order in orders:
-        if order.state is _UNKNOWN or _crosses(order, wanted):
-            return False
-    return True
+    return not any(order.state is _UNKNOWN or _crosses(order, wanted) for order in orders)
 
 
 def _any_unknown(orders: Iterable[Order]) -> bool:
