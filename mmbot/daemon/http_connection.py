@@ -73,16 +73,6 @@ class HttpConnection(asyncio.Protocol):
             raise
         return connection
 
-    async def send(self, request: bytes) -> HttpAnswer:
-        """Send a rendered request and return its answer; only while `usable`.
-
-        Raises:
-            Unanswered: The connection ended before anything of an answer came.
-            ConnectionError: It ended amid the answer, which is too long or no HTTP otherwise.
-        """
-        self.begin(request)
-        return await self.answer()
-
     def begin(self, request: bytes) -> None:
         """Send a rendered request, whose `answer` is to be awaited; only while `usable`."""
         self._answered = asyncio.get_running_loop().create_future()
@@ -93,7 +83,12 @@ class HttpConnection(asyncio.Protocol):
         self._transport.write(request)
 
     async def answer(self) -> HttpAnswer:
-        """Return the answer to the request that was begun; raise what `send` does."""
+        """Return the answer to the request that was begun.
+
+        Raises:
+            Unanswered: The connection ended before anything of an answer came.
+            ConnectionError: It ended amid the answer, which is too long or no HTTP otherwise.
+        """
         if self._answered is None:
             raise RuntimeError("no request was begun")
         try:
@@ -200,17 +195,17 @@ def render(request: HttpRequest, host: str) -> bytes:
     Raises:
         ValueError: A header contains a line break.
     """
-    query = "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in request.query)
-    path = (
-        f"{_quoted(request.path, _IN_PATH)}?{query}" if query else _quoted(request.path, _IN_PATH)
-    )
+    target = _quoted(request.path, _IN_PATH)
+    if request.query:
+        pairs = (f"{_quoted(name)}={_quoted(value)}" for name, value in request.query)
+        target = f"{target}?{'&'.join(pairs)}"
     headers = [f"{name}: {value}" for name, value in request.headers]
     if any("\r" in line or "\n" in line for line in headers):
         raise ValueError("a header contains a line break")
     if request.body:
         headers.append(f"Content-Length: {len(request.body)}")
     lines = "".join(f"{line}\r\n" for line in headers)
-    return f"{request.method} {path}{host}{lines}\r\n".encode() + request.body
+    return f"{request.method} {target}{host}{lines}\r\n".encode() + request.body
 
 
 def _quoted(text: str, safe: str = "") -> str:
