@@ -106,8 +106,10 @@ class HttpConnection(asyncio.Protocol):
     # Called by the loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
+        """Keep the transport, which sends what it is given at once."""
         self._transport = cast("asyncio.Transport", transport)
+        # What is within its limits uvloop sends only at the end of its turn.
+        self._transport.set_write_buffer_limits(0)
         self.usable = True
 
     def data_received(self, data: bytes) -> None:
