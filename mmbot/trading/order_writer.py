@@ -49,9 +49,6 @@ class Writes(msgspec.Struct):
     renewals: list[Order] = []
     places: list[WantedPlace] = []
 
-    def __bool__(self) -> bool:
-        return bool(self.cancels or self.decreases or self.renewals or self.places)
-
 
 class OrderWriter:
     """Sends the writes of one review after another."""

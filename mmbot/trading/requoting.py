@@ -102,8 +102,7 @@ class Requoting:
             self._review_market(event_state, event_state.markets[ticker], ticker, common_gate)
         if self._changed_gates:
             self._log_gates()
-        if self._writes:
-            self._writer.send(self._writes, self._events, now, self._headroom_in)
+        self._writer.send(self._writes, self._events, now, self._headroom_in)
 
     def _common_gate(self, event_state: EventState) -> Gate | None:
         """Return why no market of an event may be quoted."""
