@@ -56,7 +56,7 @@ class MarketMid(msgspec.Struct):
     def update(
         self,
         book: Book | None,
-        ours: tuple[Mapping[Price, Count], Mapping[Price, Count]],
+        ours: tuple[Mapping[Price, int], Mapping[Price, int]],
         depth: Count,
         now: Milliseconds,
     ) -> None:

@@ -17,6 +17,7 @@ from mmbot.trading.events import (
     StreamLost,
     StreamUp,
 )
+from mmbot.trading.market_state import MarketState
 from mmbot.trading.reading_requests import listing_request
 from mmbot.trading.state import TradingState
 from mmbot.units import Milliseconds
@@ -31,11 +32,10 @@ class MarketData:
         self._state = state
         self._buffer = buffer
 
-    def book_changed(self, event: BookChanged, now: Milliseconds) -> _Tickers:
-        """Change one level of a book that is trusted."""
-        market = self._state.find_market(event.ticker)
-        if market is None or market.book is None:
-            return ()
+    def book_changed(self, market: MarketState, event: BookChanged, now: Milliseconds) -> bool:
+        """Change one level of a market's book if that is trusted; return whether it was."""
+        if market.book is None:
+            return False
         market.book_at = now
         try:
             market.book.change(event.side, event.price, event.delta)
@@ -43,7 +43,7 @@ class MarketData:
             self.distrust(event.ticker, str(error))
         if event.client_id:
             self._state.orders.book_changed(event)
-        return (event.ticker,)
+        return True
 
     def absorb(self, event: BookChanged, now: Milliseconds) -> bool:
         """Change one level of a book if nothing follows from it; return whether it was changed.
@@ -55,16 +55,16 @@ class MarketData:
             return False
         market = event_state.markets[event.ticker]
         calm, book = market.calm, market.book
+        if calm is None or book is None:
+            return False
+        side, price = event.side, event.price
         if (
-            calm is None
-            or book is None
+            (price >= calm.bid if side == "bid" else price <= calm.ask)
             or now >= calm.until
             or event_state.priced is not calm.priced
             or len(event_state.portfolio) != calm.fills
+            or not book.change_behind(side, price, event.delta)
         ):
-            return False
-        behind = event.price < calm.bid if event.side == "bid" else event.price > calm.ask
-        if not (behind and book.change_behind(event.side, event.price, event.delta)):
             return False
         market.book_at = now
         return True
