@@ -237,7 +237,13 @@ def _price(state: TradingState, event_state: EventState, belief: Belief, now: Mi
     ]
     weight = quoting.belief_weight_at(belief.days_published)
     pooled = pool(belief.above, list(mids.values()), weight, quoting.market_sharpness)
-    limits = price_event(pooled, wealth, belief.days_published, quoting, event_state.fee)
+    # A market that is new has none, and then its event has not been priced as it is.
+    before = [
+        market.quote_limits
+        for market in event_state.markets.values()
+        if event_state.priced and market.quote_limits
+    ]
+    limits = price_event(pooled, wealth, belief.days_published, quoting, event_state.fee, before)
     for market, each in zip(event_state.markets.values(), limits, strict=True):
         market.quote_limits = each
     event_state.priced = PricingInputs(
