@@ -108,6 +108,12 @@ class Book:
             return False
         return True
 
+    def shows(self, bids: Iterable[Level], asks: Iterable[Level]) -> bool:
+        """Return whether these levels, and no others, are in it."""
+        return self._bids == {price: count for price, count in bids if count} and (
+            self._asks == {price: count for price, count in asks if count}
+        )
+
     def top(self, our_bids: Mapping[Price, int], our_asks: Mapping[Price, int]) -> Top:
         """Return the best prices of others, given our own contracts at each price."""
         return self.top_and_deep(our_bids, our_asks, Count(1))[0]
