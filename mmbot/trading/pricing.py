@@ -97,11 +97,7 @@ def price_event(
     prices = _prices(costs, fee)
     unpriced = np.array(pooled.without_mid) & (days_published < _DAYS_WITHOUT_MID)
     full = quoting.size_at(days_published) / ONE_CONTRACT / quoting.kelly_fraction
-    likely = (above >= quoting.minimum_fair) & (above <= quoting.maximum_fair)
-    size = np.where(likely & ~unpriced, full, 0.0)
-    bids_yes = size * _high(prices[0], quoting) * [quoting.bids_yes(p) for p in pooled.above]
-    bids_no = size * [quoting.bids_no(p) for p in pooled.above]
-    most = _rows(bids_yes, bids_no)
+    most = _most(above, np.where(unpriced, 0.0, full), prices[0], quoting)
     bid_yes, bid_no = [b.yes_count > 0 for b in before], [b.no_count > 0 for b in reversed(before)]
     yes_sizes = kelly_sizes(cells, held, costs[0], most[0], bid_yes)
     no_sizes = kelly_sizes(cells[::-1], held[::-1], costs[1], most[1], bid_no)
@@ -119,6 +115,14 @@ def price_event(
             edges[1, ::-1].tolist(),
         )
     )
+
+
+def _most(above: _Floats, full: _Floats, yes_prices: _Floats, quoting: QuotingSettings) -> _Floats:
+    """Return the largest sizes that may be bet on either side, none where nothing is bid for."""
+    likely = (above >= quoting.minimum_fair) & (above <= quoting.maximum_fair)
+    size, fair = np.where(likely, full, 0.0), above.tolist()
+    bids_yes = size * _high(yes_prices, quoting) * [quoting.bids_yes(p) for p in fair]
+    return _rows(bids_yes, size * [quoting.bids_no(p) for p in fair])
 
 
 def _rows(yes: _Floats, no: _Floats) -> _Floats:
