@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, KeysView, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -224,6 +224,11 @@ class OwnOrders:
 
     def __len__(self) -> int:
         return len(self._orders)
+
+    @property
+    def client_ids(self) -> KeysView[str]:
+        """The client ids of the orders that are not over."""
+        return self._orders.keys()
 
     def get(self, client_id: str) -> Order | None:
         """Return an order that is not over."""
