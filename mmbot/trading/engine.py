@@ -148,8 +148,6 @@ class Engine:
         if isinstance(event, BookChanged):
             self._book_changed(event, now)
             return self._finish(now)
-        if isinstance(event, BookReplaced) and self._market_data.absorb_copy(event, now):
-            return self._finish(now)
         affected = self._apply(event, now)
         books_only = isinstance(event, BookReplaced)
         if not books_only:

@@ -68,36 +68,34 @@ class MarketData:
         market.book_at = now
         return True
 
-    def absorb_copy(self, event: BookReplaced, now: Milliseconds) -> bool:
-        """Take a copy of a book that tells nothing new, if there is one; return whether it did."""
+    def book_replaced(self, event: BookReplaced, now: Milliseconds) -> _Tickers:
+        """Replace a whole book; return its market, unless the copy holds nothing new."""
         event_state = self._state.event_of_market.get(event.ticker)
         if event_state is None:
-            return False
-        market = event_state.markets[event.ticker]
-        calm, book = market.calm, market.book
-        if (
-            calm is None
-            or book is None
-            or not _holds(calm, event_state, now)
-            or self._state.orders.levels_change_at(event.ticker) is not None
-            or not book.shows(event.bids, event.asks)
-        ):
-            return False
-        market.book_at = now
-        return True
-
-    def book_replaced(self, event: BookReplaced, now: Milliseconds) -> _Tickers:
-        """Replace a whole book."""
-        market = self._state.find_market(event.ticker)
-        if market is None:
             return ()
+        market = event_state.markets[event.ticker]
         market.book_at = now
+        if self._is_known(event, event_state, market, now):
+            return ()
         self._state.orders.book_replaced(event.ticker)
         try:
             market.book = Book(event.bids, event.asks)
         except CorruptBook as error:
             self.distrust(event.ticker, str(error))
         return (event.ticker,)
+
+    def _is_known(
+        self, copy: BookReplaced, event_state: EventState, market: MarketState, now: Milliseconds
+    ) -> bool:
+        """Return whether a copy equals the known book, and no review of its market is due."""
+        calm, book = market.calm, market.book
+        return (
+            calm is not None
+            and book is not None
+            and _holds(calm, event_state, now)
+            and self._state.orders.levels_change_at(copy.ticker) is None
+            and book.shows(copy.bids, copy.asks)
+        )
 
     def distrust(self, ticker: str, reason: str) -> None:
         """Drop a book that contradicts itself or the exchange, and request a snapshot."""

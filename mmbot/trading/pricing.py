@@ -98,9 +98,7 @@ def price_event(
     unpriced = np.array(pooled.without_mid) & (days_published < _DAYS_WITHOUT_MID)
     full = quoting.size_at(days_published) / ONE_CONTRACT / quoting.kelly_fraction
     most = _most(above, np.where(unpriced, 0.0, full), prices[0], quoting)
-    bid_yes, bid_no = [b.yes_count > 0 for b in before], [b.no_count > 0 for b in reversed(before)]
-    yes_sizes = kelly_sizes(cells, held, costs[0], most[0], bid_yes)
-    no_sizes = kelly_sizes(cells[::-1], held[::-1], costs[1], most[1], bid_no)
+    yes_sizes, no_sizes = _kelly_counts(cells, held, costs, most, before)
     return list(
         map(
             QuoteLimits,
@@ -109,12 +107,25 @@ def price_event(
             prices[0].tolist(),
             prices[1, ::-1].tolist(),
             [_whole(quoting.kelly_fraction * size) for size in yes_sizes],
-            [_whole(quoting.kelly_fraction * size) for size in reversed(no_sizes)],
+            [_whole(quoting.kelly_fraction * size) for size in no_sizes],
             [Gate.NO_MARKET_PRICE if shut else None for shut in unpriced.tolist()],
             edges[0].tolist(),
             edges[1, ::-1].tolist(),
         )
     )
+
+
+def _kelly_counts(
+    cells: _Floats, held: _Floats, costs: _Floats, most: _Floats, before: Sequence[QuoteLimits]
+) -> tuple[list[float], list[float]]:
+    """Return the sizes of the bets on YES and on NO, each in ascending order of strike.
+
+    Rows of `costs` and `most` are YES and NO, the second in descending order of strike.
+    """
+    bid_yes, bid_no = [b.yes_count > 0 for b in before], [b.no_count > 0 for b in reversed(before)]
+    yes = kelly_sizes(cells, held, costs[0], most[0], bid_yes)
+    no = kelly_sizes(cells[::-1], held[::-1], costs[1], most[1], bid_no)
+    return yes, no[::-1]
 
 
 def _most(above: _Floats, full: _Floats, yes_prices: _Floats, quoting: QuotingSettings) -> _Floats:
