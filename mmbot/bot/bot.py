@@ -72,7 +72,7 @@ from mmbot.trading.events import (
     Woken,
 )
 from mmbot.trading.operator_events import CountsMissing, SettingsChanged
-from mmbot.trading.orders import OrderState
+from mmbot.trading.order import OrderState
 from mmbot.trading.values import USUAL_INTERVALS, Intervals
 from mmbot.underlying.calendar import CalendarClock
 from mmbot.underlying.counts import Counts

@@ -20,7 +20,7 @@ import structlog
 from mmbot.daemon.service_manager import ServiceManager
 from mmbot.trading.gate_checks import belief_gate, service_gate
 from mmbot.trading.gates import Gate
-from mmbot.trading.orders import Order, OrderState
+from mmbot.trading.order import Order, OrderState
 from mmbot.trading.state import TradingState
 from mmbot.units import Milliseconds
 

@@ -21,7 +21,7 @@ from mmbot.kalshi.messages import Malformed, convert
 from mmbot.trading.commands import StopConfirmed
 from mmbot.trading.events import WriteRefused, WriteUnknown
 from mmbot.trading.gates import Gate
-from mmbot.trading.orders import OrderState
+from mmbot.trading.order import OrderState
 
 
 class Patch(msgspec.Struct, frozen=True):

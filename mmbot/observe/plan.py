@@ -25,7 +25,7 @@ from mmbot.trading.events import (
     Woken,
 )
 from mmbot.trading.operator_events import SettingsChanged
-from mmbot.trading.orders import Order
+from mmbot.trading.order import Order
 from mmbot.trading.values import OrderReport, Side
 from mmbot.units import Count, Milliseconds, Price, format_count, format_price
 

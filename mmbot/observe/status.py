@@ -32,7 +32,7 @@ from mmbot.trading.event_state import EventState
 from mmbot.trading.gate_checks import service_gate
 from mmbot.trading.gates import ShutGate
 from mmbot.trading.market_state import MarketState
-from mmbot.trading.orders import Order, OrderState
+from mmbot.trading.order import Order, OrderState
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import Side
 from mmbot.underlying.calendar import Week

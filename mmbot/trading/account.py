@@ -8,8 +8,8 @@ from mmbot.trading.event_state import EventState
 from mmbot.trading.events import FillUnreadable, OrdersListed, Reconciled
 from mmbot.trading.fill_booking import FillBooking
 from mmbot.trading.listings import Listings
+from mmbot.trading.order import OrderState
 from mmbot.trading.order_manager import OrderManager
-from mmbot.trading.orders import OrderState
 from mmbot.trading.position_check import (
     LISTS_BEHIND_MS,
     PositionReading,

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import RenewStream
 from mmbot.trading.market_data import MarketData
-from mmbot.trading.orders import Order
+from mmbot.trading.order import Order
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill
 from mmbot.units import Milliseconds

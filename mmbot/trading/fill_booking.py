@@ -9,7 +9,7 @@ from mmbot.trading.event_state import EventState
 from mmbot.trading.fee_watch import check_fee
 from mmbot.trading.fill_reports import FillSource, ReportedFill
 from mmbot.trading.markouts import Markouts
-from mmbot.trading.orders import Order
+from mmbot.trading.order import Order
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import CLIENT_ID_PREFIX, Fill, Side
 from mmbot.underlying.calendar import from_milliseconds

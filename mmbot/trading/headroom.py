@@ -15,7 +15,7 @@ import msgspec
 
 from mmbot.trading.event_state import EventState
 from mmbot.trading.fees import NO_FEE, MakerFee
-from mmbot.trading.orders import Order, OrderState
+from mmbot.trading.order import Order, OrderState
 from mmbot.trading.portfolio import Exposure, WorstCase, paid_each
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import Side

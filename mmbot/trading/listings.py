@@ -30,8 +30,8 @@ from mmbot.trading.gates import Gate, ShutGate, exchange_gate
 from mmbot.trading.market_data import MarketData
 from mmbot.trading.market_names import contradicts_name
 from mmbot.trading.market_state import MarketState
+from mmbot.trading.order import OrderState
 from mmbot.trading.order_manager import OrderManager
-from mmbot.trading.orders import OrderState
 from mmbot.trading.reading_requests import listing_request
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import ListedEvent, Market, Unreadable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from mmbot.config import OrderSettings, QuotingSettings
-from mmbot.trading.orders import Order
+from mmbot.trading.order import Order
 from mmbot.trading.quoting import Quote
 from mmbot.units import Milliseconds
 

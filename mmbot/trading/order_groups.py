@@ -13,7 +13,7 @@ from typing import assert_never
 from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import EnsureGroup, ResetGroup
 from mmbot.trading.events import GroupChanged, GroupEvent, GroupReady, GroupUnavailable
-from mmbot.trading.orders import OrderState
+from mmbot.trading.order import OrderState
 from mmbot.trading.state import ShardState, TradingState
 from mmbot.units import Milliseconds
 

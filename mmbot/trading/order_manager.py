@@ -30,7 +30,7 @@ from mmbot.trading.events import (
     WriteUnknown,
 )
 from mmbot.trading.fill_booking import FillBooking
-from mmbot.trading.orders import Order, OrderCause, OrderState, adopted_order
+from mmbot.trading.order import Order, OrderCause, OrderState, adopted_order
 from mmbot.trading.refusals import Refusals
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import CLIENT_ID_PREFIX, OrderReport, event_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import QueryOrder
-from mmbot.trading.orders import Order, OrderState
+from mmbot.trading.order import Order, OrderState
 from mmbot.trading.reading_requests import account_request
 from mmbot.trading.state import TradingState
 from mmbot.units import Milliseconds

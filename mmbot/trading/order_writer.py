@@ -17,7 +17,7 @@ from mmbot.trading.commands import Cancel, Decrease, Note, Place, Renew
 from mmbot.trading.gates import CLOSING_MARGIN_MS
 from mmbot.trading.headroom import MarketHeadroom
 from mmbot.trading.market_state import MarketState
-from mmbot.trading.orders import Order, OrderCause
+from mmbot.trading.order import Order, OrderCause
 from mmbot.trading.quoting import Quote
 from mmbot.trading.state import TradingState
 from mmbot.units import ONE_CONTRACT, Count, Milliseconds, format_count, format_price

@@ -10,8 +10,8 @@ from mmbot.trading.events import WriteRefused
 from mmbot.trading.gates import Gate
 from mmbot.trading.market_data import MarketData
 from mmbot.trading.market_state import MarketState
+from mmbot.trading.order import Order, OrderCause
 from mmbot.trading.order_groups import OrderGroups
-from mmbot.trading.orders import Order, OrderCause
 from mmbot.trading.reading_requests import listing_request
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import Refusal

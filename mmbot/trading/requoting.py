@@ -30,6 +30,7 @@ from mmbot.trading.gate_checks import (
 from mmbot.trading.gates import NOT_LEARNT_YET, Gate, ShutGate
 from mmbot.trading.headroom import Headroom, MarketHeadroom
 from mmbot.trading.market_state import MarketState
+from mmbot.trading.order import Order, OrderState
 from mmbot.trading.order_action import OrderAction, order_action, renewal_due
 from mmbot.trading.order_writer import (
     OrderWriter,
@@ -39,7 +40,6 @@ from mmbot.trading.order_writer import (
     expiry,
     last_expiry,
 )
-from mmbot.trading.orders import Order, OrderState
 from mmbot.trading.pricing import QuoteLimits
 from mmbot.trading.quoting import (
     Quote,

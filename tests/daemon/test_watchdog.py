@@ -19,7 +19,7 @@ from mmbot.daemon.watchdog import (
 from mmbot.trading.events import BooksDistrusted, StreamLost, WriteUnknown
 from mmbot.trading.gates import Gate, ShutGate
 from mmbot.trading.operator_events import Halted
-from mmbot.trading.orders import OrderState
+from mmbot.trading.order import OrderState
 from mmbot.trading.state import TradingState
 from tests.daemon.test_service_manager import Listener
 from tests.trading.builders import CLOSES, MIDDLE, Bench

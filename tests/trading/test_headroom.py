@@ -18,7 +18,7 @@ from mmbot.trading.events import (
     Woken,
 )
 from mmbot.trading.fees import FREE_TERMS, ONE_TIME, FeeTerms
-from mmbot.trading.orders import Order, OrderState
+from mmbot.trading.order import Order, OrderState
 from mmbot.trading.values import Fill
 from mmbot.units import MONEY_PER_DOLLAR, Money
 from tests.trading.builders import (

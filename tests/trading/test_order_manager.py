@@ -38,7 +38,7 @@ from mmbot.trading.events import (
     WriteUnknown,
 )
 from mmbot.trading.gates import Gate
-from mmbot.trading.orders import Order, OrderCause, OrderState
+from mmbot.trading.order import Order, OrderCause, OrderState
 from mmbot.trading.values import OrderReport, OrderStatus, Refusal
 from mmbot.units import Count
 from tests.trading.builders import (

@@ -7,15 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmbot.trading import orders as module
+from mmbot.trading.order import InvalidTransition, Order, OrderCause, OrderState, adopted_order
 from mmbot.trading.order_action import OrderAction, order_action, renewal_due
-from mmbot.trading.orders import (
-    InvalidTransition,
-    Order,
-    OrderCause,
-    OrderState,
-    OwnOrders,
-    adopted_order,
-)
+from mmbot.trading.orders import OwnOrders
 from mmbot.trading.quoting import Quote
 from mmbot.trading.values import OrderReport, OrderStatus, Side
 from mmbot.units import Count, Price

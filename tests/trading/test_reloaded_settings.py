@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mmbot.trading.commands import Cancel, Command, Note, Place, Renew
 from mmbot.trading.events import Filled, InputEvent, OrderRenewed, Reconciled, Woken, WriteUnknown
 from mmbot.trading.operator_events import SettingsChanged
-from mmbot.trading.orders import OrderState
+from mmbot.trading.order import OrderState
 from tests.trading.builders import (
     HIGH,
     LOW,
