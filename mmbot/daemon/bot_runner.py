@@ -42,7 +42,7 @@ from mmbot.daemon.stream_client import StreamClient
 from mmbot.daemon.supervision import Supervisor
 from mmbot.daemon.transport import RestClient, Sending
 from mmbot.kalshi.gateway import Call
-from mmbot.kalshi.http import HttpAnswer, date_of
+from mmbot.kalshi.http import HttpAnswer, HttpRequest, date_of
 from mmbot.recording.late_records import LateRecords
 from mmbot.recording.recorder import RecordedBot
 from mmbot.trading.commands import (
@@ -253,23 +253,26 @@ class BotRunner:
         """Send a request at once, and await its answer in a task of its own."""
         if self._tasks is None:
             raise RuntimeError("nothing is sent before the bot runs")
-        now = wall_clock()
-        inside = self.interceptor.answer(call.request, now)
-        sending = self._rest.begin(call.request) if inside is None else None
-        if sending is not None and self._frame_at and call.request.method != "GET":
-            seconds = time.perf_counter() - self._frame_at
-            self.latency.order_us.add(seconds * 1e6)
-            self.reacted(seconds)
-        task = self._tasks.create_task(self._await_answer(call, sending or inside, now))
+        sending = None if self.interceptor.answers else self._begin(call.request)
+        task = self._tasks.create_task(self._call(call, sending, wall_clock()))
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
-    async def _await_answer(
-        self, call: Call, answer: Sending | HttpAnswer | None, sent: Milliseconds
-    ) -> None:
+    def _begin(self, request: HttpRequest) -> Sending:
+        sending = self._rest.begin(request)
+        if self._frame_at and request.method != "GET":
+            seconds = time.perf_counter() - self._frame_at
+            self.latency.order_us.add(seconds * 1e6)
+            self.reacted(seconds)
+        return sending
+
+    async def _call(self, call: Call, sending: Sending | None, sent: Milliseconds) -> None:
         with self._supervisor.vital():
-            if isinstance(answer, Sending):
-                answer = await self._rest.try_finish(answer)
+            answer = None
+            if sending is None:
+                answer = self.interceptor.answer(call.request, wall_clock())
+            if answer is None:
+                answer = await self._rest.try_finish(sending or self._begin(call.request))
                 self._correct_clock(call, answer, sent)
                 self.interceptor.observe_answer(call.request, answer, wall_clock())
             self.handle(CallAnswered(call.id, answer))

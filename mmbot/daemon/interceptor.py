@@ -14,12 +14,17 @@ class Interceptor(Protocol):
     """Sees every request, answer and frame between the bot and the exchange; sans I/O.
 
     `now` is the wall clock's time. Any input may queue frames for the bot, which `take` returns.
-    `began` is its initial state, for the record; `None` if there is nothing to record.
+    `began` is its initial state, for the record; `None` if there is nothing to record. `answers`
+    says whether it may answer requests; if not, they are sent without asking it.
     """
 
     @property
     def began(self) -> PaperBegan | TapeBegan | None:
         """Its initial state."""
+
+    @property
+    def answers(self) -> bool:
+        """Whether it may answer requests."""
 
     def answer(self, request: HttpRequest, now: Milliseconds, /) -> HttpAnswer | None:
         """Answer the bot's request, or return `None` to send it to the exchange."""
@@ -52,6 +57,7 @@ class PassThrough:
     """An interceptor that passes everything on unchanged."""
 
     began: PaperBegan | TapeBegan | None = None
+    answers = False
 
     def answer(self, _request: HttpRequest, _now: Milliseconds, /) -> None:
         """Have every request sent."""

@@ -35,7 +35,7 @@ class RecordedInterceptor:
 
     def __init__(self, inner: Interceptor, keep: Keep | LateRecords) -> None:
         """Record nothing before `begin`."""
-        self.began = inner.began
+        self.began, self.answers = inner.began, inner.answers
         self._inner = inner
         self._records = keep if isinstance(keep, LateRecords) else LateRecords(keep)
         self._is_on = False

@@ -41,8 +41,10 @@ class PaperTrading:
     """One bot's paper account, laid over the real market; times are wall times.
 
     `incoming` returns the frames for the bot; `take` returns those that other inputs cause; `began`
-    is what it started with.
+    is what it started with; it `answers` requests.
     """
+
+    answers = True
 
     def __init__(self, began: PaperBegan, queue_ahead: Count | None = None) -> None:
         """Start unconnected; the same beginning and inputs give the same answers and frames.
