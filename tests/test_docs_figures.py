@@ -87,7 +87,7 @@ SAID: dict[str, tuple[str, ...]] = {
         f"for its last {transport._MOST_MEASURED} answers",
         f"its last {MOST_LINES} lines",
         f"hears nothing for {words(in_script('SILENT_MS', 'stream.js') / 1000)} seconds",
-        f"At most {viewers.MOST_VIEWERS} look and {web_server.MOST_CONNECTIONS} connections",
+        f"At most {viewers.MOST_VIEWERS} viewers and {web_server.MOST_CONNECTIONS} connections",
         f"is ended after {spoken(web_server.IDLE_SECONDS)}",
         f"(MIT, {page_bytes('vendor/uplot/*.js') / 1000:.0f} kB)",
         f"the whole page is {page_bytes('*', 'vendor/uplot/*') / 1e6:.1f} MB",
@@ -116,7 +116,7 @@ SAID: dict[str, tuple[str, ...]] = {
         f"coverage of the last {RECENT_WEEKS} weeks",
         f"show for the last {RECENT_WEEKS} weeks how often",
     ),
-    "docs/config.md": (f"and {quoting.margin:g} was taken from the middle",),
+    "docs/config.md": (f"{quoting.margin:g} is the middle of the range",),
     "docs/history.md": (
         f"at most {pacing.USUAL_RATE / 10:.0f} requests a second",
         f"{words(market_fetch.MOST_FETCHES)} times at the most while the exchange",

@@ -1,7 +1,7 @@
 """The commands, thin: each reads its input, calls the package that does the work, prints.
 
-A command's module is imported when that command is named, or listed by `--help`: whoever asks for
-the status, or halts, does not wait for what others need.
+A command's module is imported only when that command is named, or listed by `--help`, so that a
+status or a halt does not wait for the imports of other commands.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from mmbot.errors import BadInput, ExitCode, NotReady
 
 # The module of each command; its function, or its group of commands, has the command's name.
 _PANELS: dict[str, dict[str, str]] = {
-    "Try it": {"demo": "demo", "exchange": "exchange", "simulate": "simulate"},
-    "Set it up": {"init": "init", "config": "config"},
+    "Try out": {"demo": "demo", "exchange": "exchange", "simulate": "simulate"},
+    "Set up": {"init": "init", "config": "config"},
     "Trade": {
         "check": "check",
         "run": "run",
@@ -32,7 +32,7 @@ _PANELS: dict[str, dict[str, str]] = {
         "backup": "backup",
         "restore": "backup",
     },
-    "Ask and steer the daemon that runs": {
+    "Watch and control the running daemon": {
         "status": "status",
         "dashboard": "dashboard",
         "positions": "glance",
@@ -51,7 +51,7 @@ _PANELS: dict[str, dict[str, str]] = {
         "alerts": "alerts",
         "metrics": "metrics",
     },
-    "Study": {
+    "Research": {
         "markets": "markets",
         "record": "record",
         "report": "report",
@@ -65,17 +65,17 @@ _PANELS: dict[str, dict[str, str]] = {
     },
 }
 
-# Below every command's help. Where a command has more to say of its own codes, its help does.
+# Below every command's help; a command that uses its codes more specifically says so itself.
 _EXIT_CODES = (
-    "Exit codes, of every command: 0 done; 1 what was compared or checked is not right; "
-    "2 something given cannot be used; 3 not ready: no daemon or exchange answers, or a check "
-    "failed; 4 not known whether an order is left, what a daemon did, or what was to be printed on "
-    "a full disk; 5 a part of the daemon failed; 141 whoever read the output had gone."
+    "Exit codes of every command: 0 done; 1 what was compared or checked is wrong; 2 unusable "
+    "input (option, file, config or key); 3 not ready: no daemon or exchange answers, or a check "
+    "failed; 4 not known whether an order is left or what a daemon did, or the output could not be "
+    "written; 5 a part of the daemon failed; 141 the reader of the output was gone."
 )
 
 
 class _Commands(MutableMapping[str, Any]):
-    """Every command by its name, each made when it is asked for."""
+    """Every command by its name, each created when it is looked up."""
 
     def __init__(self) -> None:
         self._places = {
@@ -138,7 +138,7 @@ app = typer.Typer(
 
 def _show_version(asked: bool) -> None:
     if asked:
-        # Only here: it reads the commit from disk.
+        # Imported only here, because it reads the commit from disk.
         from mmbot.versions import version_line  # noqa: PLC0415
 
         typer.echo(version_line())
@@ -160,7 +160,7 @@ def common(
     """Make markets in Kalshi's weekly TSA passenger events."""
 
 
-# What a shell makes of a program that ended as whoever read its output had gone.
+# The exit code that a shell gives to a program that SIGPIPE ended.
 _UNREAD = 128 + signal.SIGPIPE
 _UNWRITTEN = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
@@ -177,7 +177,7 @@ def main() -> None:
         print(f"mmbot: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except (OSError, SystemExit) as end:
-        # Typer has an exit of its own for a reader that is gone, which reads as a verdict.
+        # If the reader is gone, Typer exits with 1, which would read as the result of a check.
         failure = end.__context__ if isinstance(end, SystemExit) else end
         if isinstance(failure, OSError) and failure.errno in _UNWRITTEN and not failure.filename:
             _end_unwritten(failure)
@@ -185,8 +185,8 @@ def main() -> None:
 
 
 def _end_unwritten(failure: OSError) -> NoReturn:
-    """End where standard output took no more: what was done is done, and not told."""
-    # Python flushes once more on its way out.
+    """Exit after standard output failed: the work is done, but not reported."""
+    # Python flushes once more when it exits.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(failure, BrokenPipeError):
         sys.exit(_UNREAD)
@@ -195,7 +195,7 @@ def _end_unwritten(failure: OSError) -> NoReturn:
 
 
 def _with_path(arguments: list[str]) -> list[str]:
-    """Return the arguments with standard output named where `mmbot bench --json` stands alone."""
+    """Return the arguments, with `-` added to a `mmbot bench --json` that names no file."""
     if arguments[:1] != ["bench"]:
         return arguments
     named = []

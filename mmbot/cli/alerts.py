@@ -1,4 +1,4 @@
-"""`mmbot alerts`: who is told of what the daemon does."""
+"""`mmbot alerts`: tests of the addresses that alerts go to."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from mmbot.errors import BadInput, ExitCode
 
 alerts = typer.Typer(
     no_args_is_help=True,
-    help="""Who is told of what the daemon does, by mail or chat.
+    help="""Alerts about what the daemon does, by mail or chat.
 
-    The addresses are Apprise's, one a line, in the file that alerts.urls_file
-    names, in the environment variable MMBOT_ALERT_URLS, or in the service's
-    /etc/mmbot/alert_urls. They hold passwords: none is ever logged.
+    The addresses are Apprise URLs, one on each line of the file that
+    alerts.urls_file names, of the environment variable MMBOT_ALERT_URLS, or of
+    the service's /etc/mmbot/alert_urls. They contain passwords and are never
+    logged.
 
     \b
     mailtos://USER:PASSWORD@example.com?to=me@example.com
     ntfys://TOPIC
     tgram://BOT-TOKEN/CHAT-ID
 
-    Kinds are chosen by alerts.events: start, stop, halt, limit, feed, count,
+    alerts.events selects the kinds: start, stop, halt, limit, feed, count,
     fills, settlement, morning.
     """,
 )
@@ -40,10 +41,10 @@ def send_test(
     config_path: DaemonConfig = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
 ) -> None:
-    """Send one alert to every address, and say what became of it.
+    """Send one alert to every address, and report the result.
 
-    Exit codes: 0 all were sent, 2 there is no address, or it cannot be
-    read, 3 one was not sent.
+    Exit codes: 0 all were sent, 2 there is no address, or one is invalid,
+    3 one was not sent.
     """
     found = locate(config_path)
     addresses = find_addresses(found.settings.alerts, found.environment)
@@ -52,7 +53,7 @@ def send_test(
             "there is no address; write one a line into the file that alerts.urls_file names, "
             f"into {VARIABLE}, or into the credential {CREDENTIAL}"
         )
-    letter = Letter(addresses, "mmbot: a test", "You asked for it by `mmbot alerts test`.")
+    letter = Letter(addresses, "mmbot: a test", "It was sent by `mmbot alerts test`.")
     deliveries = asyncio.run(send_letter(letter))
     if as_json:
         print_json(deliveries)

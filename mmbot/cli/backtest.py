@@ -39,10 +39,10 @@ from mmbot.research.strategies import STRATEGIES
 from mmbot.research.week_path import PathKeeper
 from mmbot.underlyings.registry import refuse_others
 
-# No order of it is off while a count is due, which the bot that trades cannot do.
+# Its orders rest while a count is due, which the bot that trades never allows.
 _BY_CANDLES_ONLY = "seed-resting-always"
 _BESIDE_RECORDING = (
-    "--recording is the market, and its bot the strategy: leave out --markets, --candles, "
+    "--recording provides the market and the strategy: leave out --markets, --candles, "
     "--history and --strategy"
 )
 
@@ -70,24 +70,24 @@ def backtest(
     report_path: _ReportPath = None,
     cache: CacheDirectory = None,
 ) -> None:
-    """Backtest: trade real weeks again with the engine that trades.
+    """Replay real weeks with the bot that trades, and report what it would have earned.
 
-    By trades, where the directory of history has a week's trades: the bot that
-    trades, from page to order, in the order of time. Its orders fill where a
-    trade went strictly through their price, for no more than its size. Books
-    come from candles of a minute and the last trades; where they are not known
+    By trades, for weeks whose trades are in the history: the whole bot runs, from
+    page to order, in the order of time. Its orders fill where a trade went
+    strictly through their price, for no more than the trade's size. Books come
+    from candles of a minute and the last trades; where a book is not known,
     nothing is quoted.
 
-    By daily candles, where there is nothing else, or with --markets and
+    By daily candles, for weeks that have nothing else, or with --markets and
     --candles: orders are placed once a day, with what was published by then.
     On Monday, Saturday and Sunday they fill where a trade went strictly through
     their price, from Tuesday to Friday only where the day's last trade did; at
     most a fifth of the day's volume fills.
 
-    With --recording, frames that a daemon captured are the market instead, and
-    the bot with the settings of --config, or those on record, trades it on paper
-    from frame to frame: the same settings give the very fills that happened.
-    Calendar, exchange and counts stay those of the recording.
+    With --recording, the market is that which a daemon captured, and the bot
+    trades it on paper, frame by frame, with the settings of --config or those on
+    record: the same settings give exactly the fills that happened. Calendar,
+    exchange and counts are those of the recording.
 
     Weeks without all their results are left out. The account starts each week
     with paper.balance_dollars. Every output says which rule a week was filled by.
@@ -116,11 +116,13 @@ def _trade_weeks(
     report_path: Path | None,
     cache: Path | None,
 ) -> None:
-    """Trade past weeks again, and show and write what came of it."""
+    """Replay past weeks; show and write the results."""
     settings = config.Settings() if config_path is None else config.load(config_path)
     refuse_others(settings)
     if strategy is not None and strategy not in STRATEGIES:
-        raise BadInput(f"--strategy {strategy!r} is none; choose from {', '.join(STRATEGIES)}")
+        raise BadInput(
+            f"--strategy {strategy!r} does not exist; choose from {', '.join(STRATEGIES)}"
+        )
     plots = load_plots("--report") if report_path is not None else None
     held = load_counts(given.counts)
     weeks = weeks_given(given, settings.exchange.series, held)
@@ -139,7 +141,7 @@ def _trade_weeks(
 
 
 def _strategies(wanted: str | None, weeks: PastWeeks) -> tuple[str, ...]:
-    """Return the strategies to play: the one that is wanted, or all that can be in these weeks."""
+    """Return the strategies to run: the wanted one, or all that these weeks allow."""
     if wanted == _BY_CANDLES_ONLY and weeks.by_trades:
         raise BadInput(
             f"{_BY_CANDLES_ONLY} rests through releases, which the bot that trades never does; it "

@@ -22,11 +22,12 @@ def backup(
 ) -> None:
     """Copy the ledger: fills, settlements, counts, halts and P&L marks.
 
-    A daemon may be writing it meanwhile; the copy is of one moment, one
-    file, and its owner's alone. It is what taxes and reports are made of;
-    nothing else in the state directory is lost with it but recordings.
+    A daemon may be writing the ledger meanwhile. The copy is consistent, a
+    single file, and readable by its owner only. Taxes and reports are made
+    from it; of the rest of the state directory only recordings cannot be
+    made again.
 
-    Exit codes: 0 it is written, 2 it cannot be.
+    Exit codes: 0 written, 2 it cannot be written.
 
     Example:
     mmbot backup /srv/backups
@@ -36,17 +37,19 @@ def backup(
 
 
 def restore(
-    source: Annotated[Path, typer.Argument(metavar="FROM", help="What `mmbot backup` wrote.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="FROM", help="A file that `mmbot backup` wrote.")
+    ],
     config_path: DaemonConfig = None,
     venue_path: DaemonVenue = None,
 ) -> None:
-    """Put a copy in the place of the ledger, which is kept beside it.
+    """Replace the ledger by a copy; the replaced ledger is kept beside it.
 
     Fills that the copy lacks are read from the account at the next start,
-    as far as their markets are not settled. A halt is as it was then.
+    unless their markets are settled. A halt is as it was in the copy.
 
-    Exit codes: 0 it is in its place, 2 it is no ledger, 3 a daemon is at
-    work there.
+    Exit codes: 0 restored, 2 the copy is not a ledger, 3 a daemon is
+    running there.
 
     Example:
     systemctl stop mmbot && mmbot restore /srv/backups/ledger-20261127T180000.sqlite

@@ -1,4 +1,4 @@
-"""The hindcasts that commands keep in a cache directory, as making them takes many seconds."""
+"""The cache of hindcasts, which take many seconds to compute."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def fit(
             error_correction=error_correction,
         )
     extended = forecaster.hindcasts
-    # Of too short a history the seed alone may have been fitted.
+    # If the history is too short, only the seed method may have been fitted.
     is_whole = all(member.point.name in extended.banks for member in METHODS[method])
     if is_whole and (cached is None or not _covers(cached, extended)):
         store_memory(path, extended)
@@ -63,7 +63,7 @@ class Fits(msgspec.Struct, frozen=True):
 
 
 def _covers(cached: Hindcasts, extended: Hindcasts) -> bool:
-    """Return whether a fit has found nothing that was not cached: no week, and no other weights."""
+    """Return whether the cache had all of a fit: every week, and the same weights."""
     held, made = cached.record, extended.record
     weeks = len(made.digests)
     same = np.array_equal(held.learnt[: weeks + 1], made.learnt)

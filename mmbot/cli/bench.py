@@ -1,4 +1,4 @@
-"""`mmbot bench`: what the hot path, the forecast and quoting take, each beside its floor."""
+"""`mmbot bench`: the cost of the hot path, the forecast and quoting, each beside its floor."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _MANY_FRAMES = 10_000_000
 
 
 class Part(enum.StrEnum):
-    """What may be measured by itself."""
+    """The parts that can be measured separately."""
 
     forecast = "forecast"
     path = "path"
@@ -50,7 +50,7 @@ class Part(enum.StrEnum):
 
 
 class Amounts:
-    """How much is measured: enough to see, or enough to publish."""
+    """The amount of measurements: a quick look, or figures to publish."""
 
     def __init__(self, *, quick: bool, method: str | None = None) -> None:
         self.quick = quick
@@ -58,18 +58,21 @@ class Amounts:
         self.trips = 100 if quick else 1_000
         self.flood = 100_000 if quick else 1_000_000
         self.again = 0 if quick else _MANY_FRAMES
-        # The pool's bank of past weeks takes a minute to make.
+        # The pool's hindcasts of past weeks take a minute to compute.
         self.method = method or ("seed" if quick else DEFAULT)
 
 
 def bench(
     counts: Annotated[
-        Path | None, typer.Option(help="Daily counts to forecast from; else synthetic ones.")
+        Path | None,
+        typer.Option(help="Daily counts to forecast from; synthetic ones unless given."),
     ] = None,
     repeat: Annotated[int, typer.Option(min=3, max=1000, help="Runs of each quick part.")] = 20,
     json_path: Annotated[
         str,
-        typer.Option("--json", metavar="[PATH]", help="Write JSON there; alone: print it instead."),
+        typer.Option(
+            "--json", metavar="[PATH]", help="Write JSON to this file; without a file, print it."
+        ),
     ] = "",
     quick: Annotated[
         bool, typer.Option("--quick", help="Measure for less than a minute, and no memory growth.")
@@ -78,21 +81,22 @@ def bench(
         list[Part] | None, typer.Option(help="Measure this part; may be repeated.")
     ] = None,
     method: Annotated[
-        str | None, typer.Option(help="The forecast's method; the pool, or the seed if quick.")
+        str | None,
+        typer.Option(help="The forecast's method; the pool, or seed with --quick, unless given."),
     ] = None,
 ) -> None:
-    """Measure this machine: frames to orders, floods, memory, the start, the forecast.
+    """Measure latency from frame to order, floods, memory, start-up and the forecast.
 
-    Each figure stands beside its floor, measured in the same run, and the goal: how quick a
-    machine is says nothing, the ratio does. Frames come over loopback sockets from a simulated
-    exchange in a process of its own. Nothing is asserted: the exit code is 0.
+    Each figure is shown beside its floor, measured in the same run, and its goal, because only
+    the ratio can be compared between machines. Frames come over loopback sockets from a simulated
+    exchange in another process. Nothing is asserted: the exit code is 0.
 
     Parts: path (in process: frame to best prices, quiet frame, frame to order), trips (socket to
     socket), flood (at 21, 210 and 2,100 markets, with the daemon's memory), start (cold start to
     the first quote), log (a line of the log), forecast (belief, ladder, quoting).
     """
     if method not in {None, *METHODS}:
-        raise BadInput(f"--method {method!r} is none; choose from {', '.join(METHODS)}")
+        raise BadInput(f"--method {method!r} does not exist; choose from {', '.join(METHODS)}")
     parts = set(only or Part)
     if quick and not only:
         parts.remove(Part.forecast)

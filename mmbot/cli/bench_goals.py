@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-# What was measured, the figure, its goal, and whether it is met.
+# The measured quantity, the figure, its goal, and whether the goal is met.
 Row: TypeAlias = tuple[str, str, str, str]
 
 

@@ -1,4 +1,4 @@
-"""`mmbot cancel-all`: cancel the bot's orders when no daemon does."""
+"""`mmbot cancel-all`: cancels the bot's orders without a daemon."""
 
 from __future__ import annotations
 
@@ -32,18 +32,20 @@ def cancel_all(
     config_path: DaemonConfig = None,
     venue_path: Annotated[
         Path | None,
-        typer.Option("--venue", help="Cancel where this file says: what `mmbot exchange` printed."),
+        typer.Option(
+            "--venue", help="Cancel on the exchange of this file, which `mmbot exchange` printed."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a line.")] = False,
 ) -> None:
     """Cancel every resting order of the bot, and have the exchange confirm that none is left.
 
-    Orders that the bot has not placed are left alone. No ledger and no daemon are needed. Beside a
-    daemon that trades the account it refuses, as that would quote again: `mmbot halt` or stop it,
-    which cancels its orders as well. Run by systemd after a daemon that refused to start (exit code
-    3) it leaves everything alone, as the orders may be those of the daemon that trades.
+    Orders that the bot has not placed are left alone. It needs neither ledger nor daemon, and
+    refuses while a daemon trades the account, because that would quote again: use `mmbot halt` or
+    stop the daemon, which also cancels its orders. When systemd runs it after a daemon that refused
+    to start (exit code 3), it does nothing, because the orders may belong to another daemon.
 
-    Exit codes: 0 no order is left, 2 something given cannot be used, 3 a daemon is at work,
+    Exit codes: 0 no order is left, 2 unusable input (option, config or key), 3 a daemon is running,
     4 it is not known whether an order is left.
     """
     if os.environ.get("EXIT_STATUS") == str(int(ExitCode.NOT_READY)):

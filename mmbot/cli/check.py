@@ -43,15 +43,18 @@ def check(
     config_path: DaemonConfig = None,
     venue_path: Annotated[
         Path | None,
-        typer.Option("--venue", help="Check what this file says: what `mmbot exchange` printed."),
+        typer.Option(
+            "--venue", help="Check the exchange of this file, which `mmbot exchange` printed."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Check clock, key, exchange, fees, markets, account, ledger and stream; place no order.
 
-    The daemon makes the same checks when it starts. Exit codes: 0 ready, 2 something given cannot
-    be used, 3 not ready: a check has failed, or could not be made because the exchange cannot be
-    reached (which the daemon would wait for).
+    The daemon makes the same checks when it starts.
+
+    Exit codes: 0 ready, 2 unusable input (option, config or key), 3 not ready: a check has failed,
+    or the exchange cannot be reached (for which the daemon would wait).
     """
     place = locate(config_path)
     settings, environment = place.settings, place.environment

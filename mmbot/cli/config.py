@@ -1,4 +1,4 @@
-"""`mmbot config`: what is in force and from where, what differs, and every key there is."""
+"""`mmbot config`: the values in force and their origin, differences, and every key."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mmbot.config.checking import as_toml
 from mmbot.errors import BadInput
 
 config = typer.Typer(
-    help="The settings: what is in force and from where, what differs, every key there is.",
+    help="The settings: values in force and where they come from, differences, every key.",
     no_args_is_help=True,
 )
 _DEFAULTS = "defaults"
@@ -33,17 +33,17 @@ def show(
     config_path: DaemonConfig = None,
     changes: Changes = None,
     changed: Annotated[
-        bool, typer.Option("--changed", help="Only what is not the default.")
+        bool, typer.Option("--changed", help="Show only values that are not the default.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show every key with its value and where that comes from.
+    """Show every key with its value and where the value comes from.
 
     A value comes from the command line (--set), else from the file, else from
     the environment (MMBOT_KEY_ID, MMBOT_PRIVATE_KEY_PATH, STATE_DIRECTORY and
     what systemd loads), else it is the default. The key itself is never shown.
 
-    Exit codes: 0 shown, 2 there is no config, or it cannot be used.
+    Exit codes: 0 shown, 2 there is no config, or it is invalid.
     """
     place = locate(config_path, changes)
     rows = room.settings_with_origins(
@@ -77,7 +77,7 @@ def _origin(row: room.Setting, path: str) -> str:
 
 
 def _from_environment(place: Whereabouts) -> dict[str, tuple[str, str]]:
-    """Return the keys that the environment has, each with its variable and its value."""
+    """Return the keys that the environment sets, each with its variable and its value."""
     found = {
         "credentials.key_id": "MMBOT_KEY_ID",
         "credentials.private_key_path": "MMBOT_PRIVATE_KEY_PATH",
@@ -94,7 +94,7 @@ def _from_environment(place: Whereabouts) -> dict[str, tuple[str, str]]:
         place.environment.get("MMBOT_PRIVATE_KEY")
         and not place.settings.credentials.private_key_path
     ):
-        # The variable has the key itself.
+        # The variable contains the private key itself.
         values["credentials.private_key"] = ("MMBOT_PRIVATE_KEY", "env:MMBOT_PRIVATE_KEY")
     return {key: each for key, each in values.items() if each[1]}
 
@@ -105,7 +105,7 @@ def diff(
     other: Annotated[
         str | None,
         typer.Argument(
-            metavar="[B]", help="Another; unless given, A is compared with what the daemon runs by."
+            metavar="[B]", help="Another; unless given, A is compared with the daemon's config."
         ),
     ] = None,
     config_path: DaemonConfig = None,
@@ -114,11 +114,10 @@ def diff(
     """Show the keys in which two configs differ: what A has, then what B has.
 
     With A alone: what the daemon's config has (--config, else MMBOT_CONFIG, else
-    that of the service), then what A has, which is what A would change. The last
-    column says whether a daemon takes the change while it trades, or at a
-    restart.
+    the service's), then what A has, that is, what A would change. The last column
+    says whether a daemon applies the change while it trades, or at a restart.
 
-    Exit codes: 0 compared, 2 a file cannot be used.
+    Exit codes: 0 compared, 2 a file is invalid.
     """
     if other is None:
         place = locate(config_path)
@@ -158,14 +157,15 @@ def schema(as_json: AsJson = False) -> None:  # noqa: ARG001 (it is JSON either 
 @config.command()
 def template(
     mode: Annotated[
-        str, typer.Option(help="Set what this mode has otherwise: paper, demo or live.")
+        str, typer.Option(help="Include the values of this mode: paper, demo or live.")
     ] = "",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write it there, for its owner alone.")
+        Path | None,
+        typer.Option("--output", "-o", help="Write it to this file, readable by its owner only."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print a config file of every key: default, unit and why, all commented out.
+    """Print a config file of every key: default, unit and reason, all commented out.
 
     `mmbot init` asks for what a config needs, and writes one.
 

@@ -26,7 +26,7 @@ def list_counts(
     venue_path: DaemonVenue = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the counts of this week and the last: every value, when it was seen, what is due."""
+    """List the counts of this week and the last: every value, when it was seen, which are due."""
     if context.invoked_subcommand is not None:
         if config_path or venue_path or as_json:
             raise BadInput(f"write the options after `{context.invoked_subcommand}`")
@@ -48,8 +48,8 @@ def counts_none(
 ) -> None:
     """Stop waiting for the count of a day, and quote without it.
 
-    The day must be of a listed week, and its count due and not published. Should the count come
-    all the same, it is used, and quoting waits until it is in the belief.
+    The day must be in a listed week, and its count due and not published. If the count comes after
+    all, it is used, and quoting waits until it is in the belief.
     """
     place = find(config_path, venue_path)
     report = expect(MissingReport, ask(place, MissCount(parse_date(day, "DATE"))))

@@ -1,4 +1,4 @@
-"""Options of the commands that ask a daemon; they import next to nothing."""
+"""Options of the commands that talk to a daemon; with few imports, as a halt waits for them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-# What `whereabouts.locate` makes of it is the same for every command.
+# Every command finds the file in the same way: `whereabouts.locate`.
 DaemonConfig: TypeAlias = Annotated[
     Path | None,
     typer.Option(
@@ -22,7 +22,7 @@ Changes: TypeAlias = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Another value for a key, as in quoting.margin=0.2; may be given several times.",
+        help="A value for a key, as in quoting.margin=0.2; repeatable.",
         show_default=False,
     ),
 ]

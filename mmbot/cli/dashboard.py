@@ -1,4 +1,4 @@
-"""`mmbot dashboard`: where the running daemon's page is, and the token for it."""
+"""`mmbot dashboard`: the address of the running daemon's page, and its token."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from mmbot.texts import to_json
 def dashboard(
     config_path: DaemonConfig = None, venue_path: DaemonVenue = None, as_json: AsJson = False
 ) -> None:
-    """Say where the daemon's dashboard is, and the file of the token that halts from there.
+    """Print the address of the daemon's dashboard, and the file of its token for commands.
 
     The page shows quotes, positions, P&L, the forecast, fills and the log,
-    live, to whoever reaches it: by default from this machine alone. From
-    another one, such as a telephone, it is reached through a tunnel:
+    live, to whoever can reach it: by default only from this machine. From
+    another one, such as a phone, use a tunnel:
 
     ssh -L 8780:127.0.0.1:8780 HOST
 
-    Exit codes: 0 it is served, 2 something given cannot be used, 3 it is not
-    served, or no daemon runs, 4 the daemon gave no answer.
+    Exit codes: 0 it is served, 2 unusable input, 3 it is not served, or no
+    daemon is running, 4 the daemon gave no answer.
     """
     place = find(config_path, venue_path)
     report = expect(DashboardReport, ask(place, FindDashboard()))
@@ -36,6 +36,6 @@ def dashboard(
         if report.token_file:
             print(f"To halt from there: the token in {report.token_file}")
         else:
-            print("It can only be looked at: its token could not be written; see the log.")
+            print("It is read-only, because its token could not be written; see the log.")
     if not report.url:
         raise NotReady(f"there is no dashboard: {report.problem or 'it is not listening yet'}")

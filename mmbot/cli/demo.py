@@ -38,13 +38,14 @@ _Counts: TypeAlias = Annotated[
     ),
 ]
 _Week: TypeAlias = Annotated[
-    str, typer.Option(help="The Sunday that ends the week; else the last one in the counts.")
+    str,
+    typer.Option(help="The Sunday that ends the week; the last one in the counts unless given."),
 ]
 _ConfigPath: TypeAlias = Annotated[
     Path,
     typer.Option(
         "--config",
-        help="The daemon's settings, of mode demo; those that come with mmbot unless given.",
+        help="The daemon's settings, with mode demo; the shipped ones unless given.",
         show_default=False,
     ),
 ]
@@ -60,8 +61,8 @@ def demo(
 ) -> None:
     """Play one week on the simulated exchange with the real daemon, and check the books.
 
-    Starts both as processes of their own, compresses the week's calendar into a minute, and ends
-    with fills, fees, P&L and the daemon's ledger compared with the exchange's, to the cent.
+    Starts exchange and daemon as separate processes, compresses the week into a minute, and ends
+    with fills, fees and P&L, and the daemon's ledger compared with the exchange's to the cent.
     Without --counts the daily counts are synthetic. The daemon's files are kept for
     `mmbot report`.
     """
@@ -119,7 +120,7 @@ def _show(
 
 
 def _drawn(path: Path, title: str, course: WeekCourse) -> str:
-    """Draw the week, where matplotlib is; return a sentence on it."""
+    """Plot the week, if matplotlib is installed; return a sentence about it."""
     try:
         plots = load_plots("a picture")
     except BadInput as error:

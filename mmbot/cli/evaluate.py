@@ -33,12 +33,12 @@ from mmbot.underlying.counts import Counts
 ForecastsByMethod: TypeAlias = dict[str, list[ScoredForecast]]
 
 
-# What a method is held against: the simplest, and two that stood alone before there was a pool.
+# The methods to compare with: the simplest one, and the two best single ones.
 _BASELINES = ("seed", "adaptive", "combined")
 
 
 class _CachedScores(msgspec.Struct, frozen=True):
-    """The last scores, and the digest of their inputs."""
+    """The scores of the last run, and the digest of their inputs."""
 
     digest: str
     forecasts: ForecastsByMethod = msgspec.field(name="outcomes")
@@ -49,7 +49,7 @@ _Last: TypeAlias = Annotated[
     str | None, typer.Option("--to", help="Score weeks up to this day; all unless given.")
 ]
 _Method: TypeAlias = Annotated[
-    str, typer.Option(help=f"The one to compare with the others: {', '.join(METHODS)}.")
+    str, typer.Option(help=f"The method to compare with the others: {', '.join(METHODS)}.")
 ]
 _ErrorCorrection: TypeAlias = Annotated[
     bool, typer.Option("--correction/--no-correction", help="Error correction in the pool.")
@@ -59,7 +59,7 @@ _JsonPath: TypeAlias = Annotated[
 ]
 _PlotPath: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--plot", help="Draw calibration and CRPS into this file, .png or .svg."),
+    typer.Option("--plot", help="Plot calibration and CRPS to this file, .png or .svg."),
 ]
 
 
@@ -91,7 +91,7 @@ def evaluate(
     mmbot evaluate --counts daily_counts.csv --json scores.json
     """
     if method not in METHODS:
-        raise BadInput(f"--method {method!r} is none; choose from {', '.join(METHODS)}")
+        raise BadInput(f"--method {method!r} does not exist; choose from {', '.join(METHODS)}")
     held = load_counts(counts)
     weeks = _weeks(held, parse_date(first, "--from"), parse_date(last, "--to") if last else None)
     directory = cache or banks.default_directory()
@@ -112,7 +112,7 @@ def evaluate(
 
 
 def _weeks(counts: Counts, first: dt.date, last: dt.date | None) -> list[Week]:
-    """Return the weeks with seven counts that lie within `first` to `last`, both included."""
+    """Return the weeks with seven counts from `first` to `last`, both included."""
     end = min(counts.last_day or first, last or dt.date.max)
     week, weeks = Week.of(first + dt.timedelta(days=6)), []
     while week.sunday <= end:

@@ -40,7 +40,7 @@ from mmbot.underlyings.registry import DEFAULT, UNDERLYINGS
 from mmbot.units import Money, parse_money
 
 _KEY_FILE = "exchange-key.pem"
-# At the real calendar's speed, the pace of a real market would look like no trading at all.
+# At real speed, a crowd with the pace of the real market would seem not to trade at all.
 _LEAST_ACTIONS_PER_WALL_HOUR = Pace(takers=720.0, refreshes=3600.0)
 
 
@@ -59,20 +59,21 @@ _Counts: TypeAlias = Annotated[
     ),
 ]
 _Underlying: TypeAlias = Annotated[
-    str, typer.Option(help=f"What is counted: {', '.join(UNDERLYINGS)}.")
+    str, typer.Option(help=f"The underlying: {', '.join(UNDERLYINGS)}.")
 ]
 _KeyDir: TypeAlias = Annotated[
     Path | None,
     typer.Option(
-        help="Directory for the private key, made if needed; one that is there is used again. "
-        "Else a temporary one."
+        help="Directory of the private key, created if needed; an existing key is used again. "
+        "Temporary unless given."
     ),
 ]
 _PastWeeks: TypeAlias = Annotated[
-    int, typer.Option(min=0, max=200, help="Weeks before it that have been traded and settled.")
+    int, typer.Option(min=0, max=200, help="Earlier weeks to trade and settle first.")
 ]
 _LiveDays: TypeAlias = Annotated[
-    float, typer.Option(min=0.0, help="Older trades and markets are in the historical tier.")
+    float,
+    typer.Option(min=0.0, help="Days after which trades and markets move to the historical tier."),
 ]
 
 
@@ -81,22 +82,24 @@ def exchange(
     port: _Port = 0,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 1,
     at: _At = "",
-    speed: Annotated[float, typer.Option(help="Calendar seconds in a wall second.")] = 1.0,
+    speed: Annotated[
+        float, typer.Option(help="Calendar seconds in one second of real time.")
+    ] = 1.0,
     week: Annotated[str, typer.Option(help="Sunday that ends the traded week.")] = "",
     counts: _Counts = None,
     underlying: _Underlying = DEFAULT,
     tier: Annotated[str, typer.Option(help=f"API tier: {', '.join(TIERS)}.")] = "advanced",
-    balance: Annotated[str, typer.Option(help="Dollars on the account.")] = "10000",
+    balance: Annotated[str, typer.Option(help="The account's balance in dollars.")] = "10000",
     key_type: Annotated[str, typer.Option(help="ed25519 or rsa.")] = "ed25519",
     key_dir: _KeyDir = None,
     fees: FeesOfSeries = "",
-    quiet_crowd: Annotated[bool, typer.Option(help="Let nobody else trade.")] = False,
+    quiet_crowd: Annotated[bool, typer.Option(help="Simulate no other traders.")] = False,
     past_weeks: _PastWeeks = 0,
     live_days: _LiveDays = 90.0,
 ) -> None:
     """Run a simulated exchange until SIGTERM; print its addresses as one line of JSON.
 
-    With --past-weeks it starts once these have been played, each in about a second.
+    With --past-weeks it first simulates those weeks, each in about a second.
     """
     start, traded = _start(at, week)
     _one_of(key_type, ("ed25519", "rsa"), "--key-type")
@@ -145,7 +148,7 @@ def _settings(
 def _published(
     counts: Path | None, traded: Week, past_weeks: int, seed: int, about: Underlying
 ) -> PublishedCounts:
-    """Return the counts that are released: those of a file or directory, else synthetic ones."""
+    """Return the counts to release: those of a file or directory, else synthetic ones."""
     if counts is None:
         return synthetic_counts(traded, seed, about)
     if about.name != DEFAULT:
@@ -154,7 +157,7 @@ def _published(
 
 
 def _begun(start: dt.datetime, traded: Week, past_weeks: int, speed: float) -> CalendarClock:
-    """Return the calendar that comes to `start` now, from before the first past week on."""
+    """Return the calendar that starts before the first past week and reaches `start` now."""
     clock = CalendarClock(now_ms(), to_milliseconds(start), speed)
     if not past_weeks:
         return clock
@@ -163,7 +166,7 @@ def _begun(start: dt.datetime, traded: Week, past_weeks: int, speed: float) -> C
 
 
 def _play_the_past(site: SimulatedExchange, speed: float) -> None:
-    """Play what was before now at the pace of a real market, and go on at that of `speed`."""
+    """Simulate the past at the pace of a real market, then continue at that of `speed`."""
     site.venue.advance(now_ms())
     crowd = site.venue.participants
     if isinstance(crowd, Crowd):
@@ -212,7 +215,7 @@ def _start(at: str, week: str) -> tuple[dt.datetime, Week]:
 
 def _checked_speed(speed: float) -> float:
     if not 0 < speed <= 1_000_000:
-        raise BadInput(f"--speed must be above 0 and at most 1000000, and is {speed}")
+        raise BadInput(f"--speed must be above 0 and at most 1000000, not {speed}")
     return speed
 
 
@@ -246,7 +249,7 @@ def _new_key(key_type: str) -> Ed25519PrivateKey | RSAPrivateKey:
 
 
 def _write_key(key: Ed25519PrivateKey | RSAPrivateKey, directory: Path) -> Path:
-    """Write the key for its owner only, in the form that the exchange issues it in."""
+    """Write the key, readable by its owner only, in the format in which the exchange issues it."""
     path = directory / _KEY_FILE
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -259,10 +262,10 @@ def _write_key(key: Ed25519PrivateKey | RSAPrivateKey, directory: Path) -> Path:
 
 
 def _kept_key(directory: Path, key_type: str) -> Ed25519PrivateKey | RSAPrivateKey | None:
-    """Return the key that an earlier exchange left there; `None` if there is none.
+    """Return the key that an earlier exchange wrote there; `None` if there is none.
 
     Raises:
-        BadInput: What is there is no key, or one of another type than was asked for.
+        BadInput: The file is not a key, or a key of another type than wanted.
     """
     path = directory / _KEY_FILE
     try:

@@ -1,4 +1,4 @@
-"""`mmbot explain`: how a market's quotes came about."""
+"""`mmbot explain`: every step from the counts to a market's orders."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def explain(
         str,
         typer.Argument(
             metavar="MARKET",
-            help="A market: KXTSAW-26NOV29-A2.70, or any part that only it has: A2.70",
+            help="A market: KXTSAW-26NOV29-A2.70, or any unique part of its ticker: A2.70",
         ),
     ],
     config_path: DaemonConfig = None,

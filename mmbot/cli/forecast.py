@@ -33,7 +33,7 @@ def forecast(
         str,
         typer.Option(
             help="The instant of the forecast: now, 2026-04-16 (its first minute), or "
-            "2026-04-16T09:00; New York, unless an offset stands behind it."
+            "2026-04-16T09:00; New York, unless an offset follows."
         ),
     ] = "now",
     week: Annotated[
@@ -42,17 +42,19 @@ def forecast(
     ] = None,
     strikes: Annotated[
         str | None,
-        typer.Option(help="Passengers, by commas; 1.80 to 2.80 million by 50,000 unless given."),
+        typer.Option(
+            help="Passengers, separated by commas; 1.80 to 2.80 million by 50,000 unless given."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
     cache: CacheDirectory = None,
 ) -> None:
     """Print the distribution of a week's average, and the fair value at every strike.
 
-    Only counts that were out at --as-of are used, however many the file
-    holds; each is taken to have come out at 09:00 New York time on its usual
-    day. The first run forecasts all past weeks, for the residuals of the
-    method; later ones are quick.
+    Only counts that were published at --as-of are used, however many the
+    file holds; each is assumed to have been published at 09:00 New York time
+    on its usual day. The first run forecasts all past weeks, for the
+    residuals of the method; later runs are quick.
 
     Example:
     mmbot forecast --counts daily_counts.csv --as-of 2026-04-16T09:00

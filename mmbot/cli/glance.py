@@ -1,4 +1,4 @@
-"""`mmbot positions`, `pnl`, `orders` and `fills`: parts of the status, and the trades behind it."""
+"""`mmbot positions`, `pnl`, `orders` and `fills`: parts of the status, and the fills."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _EVENT_PNL_KEYS = (
 def positions(
     config_path: DaemonConfig = None, venue_path: DaemonVenue = None, as_json: AsJson = False
 ) -> None:
-    """List what is held in each market: + YES, - NO; its cost, and its P&L.
+    """List the position in each market (+ YES, - NO), its cost and its P&L.
 
-    From the daemon, or where none runs from its ledger (exit code 3). The
+    From the daemon, or from its ledger if none is running (exit code 3). The
     keys of --json are those of `mmbot status`.
     """
     report, error = _look(config_path, venue_path)
@@ -67,9 +67,9 @@ def pnl(
 ) -> None:
     """Show P&L today, by week and by market: at fair value, and in the worst outcome.
 
-    From the daemon, or where none runs from its ledger (exit code 3), which
-    has no fair values. The keys of --json are those of `mmbot status`. Of
-    settled weeks `mmbot report` says more.
+    From the daemon, or, if none is running (exit code 3), from its ledger,
+    which has no fair values. The keys of --json are those of `mmbot status`.
+    `mmbot report` says more about settled weeks.
     """
     report, error = _look(config_path, venue_path)
     traded = [m for event in report.events for m in event.markets if float(m.cash)]
@@ -99,7 +99,7 @@ def orders(
 ) -> None:
     """List the bot's live orders.
 
-    They are in the daemon's memory: where none runs there are none to show
+    They are in the daemon's memory: if none is running there are none to show
     (exit code 3), and `mmbot halt` says whether any rest on the account.
     """
     report, error = _look(config_path, venue_path)
@@ -129,15 +129,15 @@ def fills(
     venue_path: DaemonVenue = None,
     event: Annotated[str, typer.Option(help="Only those of this event; all unless given.")] = "",
     most: Annotated[
-        int, typer.Option(min=1, max=MOST_FILLS, help="The latest so many of them.")
+        int, typer.Option(min=1, max=MOST_FILLS, help="How many to list, the latest ones.")
     ] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List the latest fills, and what their markets were worth a minute and an hour later.
+    """List the latest fills with their markouts after a minute and an hour.
 
-    From the daemon, or where none runs from its ledger (exit code 3). YES
-    is bought at its price, and sold at it, which is to buy NO at a dollar
-    less that. `mmbot report` sums them up.
+    From the daemon, or from its ledger if none is running (exit code 3).
+    Prices are of YES; to sell YES is to buy NO at one dollar less that
+    price. `mmbot report` sums the fills up.
     """
     place = find(config_path, venue_path)
     listed, error = _look_for_fills(place, ListFills(event, most))

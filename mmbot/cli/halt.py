@@ -1,6 +1,6 @@
-"""`mmbot halt` and `resume`: imports are few, as nothing may keep a halt waiting.
+"""`mmbot halt` and `resume`; with few imports, as nothing may delay a halt.
 
-What is needed where no daemon answers is in `without_daemon`.
+What is needed if no daemon answers is in `without_daemon`.
 """
 
 from __future__ import annotations
@@ -42,24 +42,24 @@ _AnswerT = TypeVar("_AnswerT")
 def halt(
     config_path: DaemonConfig = None,
     reason: Annotated[
-        str, typer.Option(help="Why; it is logged and stored, up to 200 characters of it.")
+        str, typer.Option(help="The reason; it is logged and stored, up to 200 characters.")
     ] = "",
     venue_path: DaemonVenue = None,
     as_json: AsJson = False,
 ) -> None:
     """Cancel every quote and place none until `mmbot resume`; the daemon keeps running.
 
-    The daemon that trades the account obeys, whatever its state directory is, if it is on this
-    machine. Where none is found, the next one that starts in the state directory starts halted,
-    and the account is asked whether orders of the bot rest, as there may be a daemon elsewhere. The
-    halt survives restarts.
+    It reaches the daemon that trades the account on this machine, whatever its state directory is.
+    If none is found, the next daemon that starts in the state directory starts halted, and the
+    account is checked for resting orders of the bot, as there may be a daemon elsewhere. The halt
+    survives restarts.
 
-    Exit codes: 0 no order is left, 2 something given cannot be used, 3 there is nothing to halt,
-    4 not known whether an order is left, or a daemon that was not found.
+    Exit codes: 0 no order is left, 2 unusable input, 3 there is nothing to halt, 4 it is not known
+    whether an order is left, or whether a daemon runs elsewhere.
     """
-    # Nothing about its reason may keep a halt from being sent.
+    # No reason, however odd, may keep a halt from being sent.
     reason = encodable(reason)[:MAX_REASON_CHARACTERS]
-    # Neither may a mistake in the file that somebody is about to edit.
+    # Neither may a mistake in a config that is being edited.
     place = find(config_path, venue_path, lenient=True)
     settings = place.settings
     try:
@@ -102,7 +102,7 @@ def resume(
 def ask_or_write(
     place: DaemonPlace, request: Request, kind: type[_AnswerT], write: Callable[[Ledger], _AnswerT]
 ) -> _AnswerT:
-    """Ask the daemon; if none runs, write into its ledger instead.
+    """Send a request to the daemon; if none runs, write into its ledger instead.
 
     Raises:
         NotRunning: No daemon runs, and none ever has.

@@ -1,4 +1,4 @@
-"""`mmbot history`: the market's past and the daily counts, in a directory of the user's."""
+"""`mmbot history`: the market's past and the daily counts, in a directory."""
 
 from __future__ import annotations
 
@@ -66,10 +66,13 @@ Directory: TypeAlias = Annotated[
     ),
 ]
 _FirstDay: TypeAlias = Annotated[
-    str, typer.Option("--from", help="The first week, by any of its days; a year ago.")
+    str, typer.Option("--from", help="The first week, by any of its days; a year ago unless given.")
 ]
 _LastDay: TypeAlias = Annotated[
-    str, typer.Option("--to", help="The last week, by any of its days; the last one listed.")
+    str,
+    typer.Option(
+        "--to", help="The last week, by any of its days; the last one listed unless given."
+    ),
 ]
 _SeriesName: TypeAlias = Annotated[
     str, typer.Option(help="The series; the config's unless given. Before 2024-10: TSAW.")
@@ -83,7 +86,10 @@ _FetchConfig: TypeAlias = Annotated[
     Path | None, typer.Option("--config", help="Settings with the series, the site and a key.")
 ]
 _FetchVenue: TypeAlias = Annotated[
-    Path | None, typer.Option("--venue", help="What `mmbot exchange` printed: fetch from it.")
+    Path | None,
+    typer.Option(
+        "--venue", help="Fetch from the exchange of this file, which `mmbot exchange` printed."
+    ),
 ]
 
 
@@ -101,13 +107,14 @@ def fetch(
     venue_path: _FetchVenue = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
-    """Fetch what is not there: counts, and events, markets, trades, candles and fees of weeks.
+    """Fetch what is missing: counts, and events, markets, trades, candles and fees of weeks.
 
-    Only what may have changed is asked for: a week that was settled is never
-    fetched twice. The exchange's public data need no key. Whatever interrupts
-    a fetch, the same command goes on from there. Exit codes: 0 all that there
-    is was fetched, 2 something given cannot be used, 3 something could not be
-    fetched and may be later: run it again.
+    Only what may have changed is requested: a settled week is never fetched
+    twice. The exchange's public data need no key. If a fetch is interrupted,
+    the same command continues from there.
+
+    Exit codes: 0 everything available was fetched, 2 unusable input, 3
+    something could not be fetched but may be available later: run it again.
 
     Example:
     mmbot history fetch --from 2026-01-05
@@ -135,7 +142,7 @@ def fetch(
 def _fetch(
     wanted: Wanted, directory: Path, venue: Venue, settings: config.Settings
 ) -> tuple[Fetched, list[str]]:
-    """Fetch into a directory; return what was fetched, and what could not be."""
+    """Fetch into a directory; return the result, and what could not be fetched."""
 
     def signer() -> Signer | None:
         try:
@@ -152,7 +159,7 @@ def _fetch(
         except Unavailable as error:
             return client.fetched, [*client.fetched.failures, str(error)]
         except KeyboardInterrupt:
-            print("mmbot: interrupted; the same command goes on from here", file=sys.stderr)
+            print("mmbot: interrupted; run the same command to continue", file=sys.stderr)
             raise typer.Exit(_INTERRUPTED) from None
     return client.fetched, list(client.fetched.failures)
 
@@ -163,7 +170,7 @@ def status(
     directory: Directory,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """Show what is there of each week, how large it is, and what is missing."""
+    """Show what is stored of each week, its size, and what is missing."""
     summary = summarise(HistoryStore(directory))
     if as_json:
         print_json(summary)
@@ -181,9 +188,9 @@ def verify(
     directory: Directory,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """Check every file: schema, digest, rows, their order and sense, and the markets' volumes.
+    """Check every file: schema, digest, order and plausibility of its rows, the markets' volumes.
 
-    Exit codes: 0 nothing is wrong, 1 something is, 2 there is no such directory.
+    Exit codes: 0 nothing is wrong, 1 something is, 2 the directory does not exist.
     """
     if not directory.is_dir():
         raise BadInput(f"there is no directory {directory}; {HOW_TO_FETCH}")
@@ -198,21 +205,23 @@ def verify(
 
 @history.command("import")
 def import_(
-    kind: Annotated[str, typer.Argument(help=f"What it holds: {', '.join(imports.REQUIRED)}.")],
+    kind: Annotated[
+        str, typer.Argument(help=f"What the file holds: {', '.join(imports.REQUIRED)}.")
+    ],
     file: Annotated[Path, typer.Argument(help="A file that ends in .csv or .parquet.")],
     *,
     directory: Directory,
     period: Annotated[
-        int, typer.Option(help="Minutes of candles in a file that does not say them.")
+        int, typer.Option(help="Minutes of the candles in a file without a column for it.")
     ] = 1440,
 ) -> None:
-    """Take in data that came otherwise; what the exchange itself told is not replaced.
+    """Import data from other sources; rows from the exchange are never replaced.
 
     Columns: trades need ticker, time, price, count and taker_side; candles
     ticker, end_period_ts, yes_bid_open to yes_ask_close and volume_fp; markets
     ticker, event_ticker, floor_strike and result; counts either
     date,as_published,archived or day, count and seen. docs/history.md has the
-    others. A file with a line that is wrong is not taken in; each is named.
+    others. A file with a wrong line is not imported; every wrong line is named.
 
     Example:
     mmbot history import counts daily_counts.csv
@@ -260,14 +269,14 @@ def _periods(text: str) -> tuple[Period, ...]:
 
 
 def _source(venue: Venue) -> Source:
-    """Return which exchange this is; a simulated one is told by its calendar, not by its port."""
+    """Return which exchange this is; a simulated one is known by its calendar, not its port."""
     real = venue.clock == CalendarClock()
     return Source(venue.origin if real else "a simulated exchange", venue.clock)
 
 
 @contextlib.contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    """Keep other commands from writing the directory meanwhile."""
+    """Hold the lock of the directory, so that no other command writes it meanwhile."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         lock = (directory / "lock").open("wb")
@@ -287,7 +296,7 @@ def _locked(directory: Path) -> Iterator[None]:
 
 
 class _Shown:
-    """The progress of a fetch on a terminal: bars with what is left, and why it waits."""
+    """The progress of a fetch on a terminal: a bar for each part, and why a request is retried."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)
@@ -317,7 +326,7 @@ class _Shown:
         self._progress.stop()
 
     def plan(self, what: str, steps: int) -> None:
-        """Show a bar for something that has so many steps."""
+        """Add a bar with this number of steps."""
         self._tasks[what] = self._progress.add_task(what, total=steps, rows=0, note="")
 
     def step(self, what: str, rows: int) -> None:
@@ -338,7 +347,7 @@ def _sentences(
     yield (
         f"{fetched.sightings:,} counts and {fetched.rows:,} rows of {fetched.markets:,} markets are"
         f" new in {directory}: {fetched.requests:,} requests, {fetched.refusals:,} of them refused"
-        f" for a while, in {seconds:.1f} s"
+        f" at first, in {seconds:.1f} s"
     )
     for doubt, times in fetched.doubts.most_common(_MOST_TOLD):
         yield f"not used: {doubt}" + (f" (in {times:,} markets)" if times > 1 else "")
@@ -346,7 +355,7 @@ def _sentences(
     if len(failures) > _MOST_TOLD:
         yield f"and {len(failures) - _MOST_TOLD:,} more; see `mmbot history status`"
     if failures:
-        yield "Run the same command again to go on."
+        yield "Run the same command again to continue."
 
 
 def _sheets(summary: StatusSummary) -> Iterator[Sheet]:

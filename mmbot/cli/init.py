@@ -27,7 +27,7 @@ _MODES: dict[str, config.Mode] = {mode: mode for mode in get_args(config.Mode)}
 
 
 class _Question(msgspec.Struct, frozen=True):
-    """One question: its key, what is asked, and what the option gave, if it was given."""
+    """A question: its key, its text, and the value of its option, if that was given."""
 
     key: str
     text: str
@@ -35,7 +35,7 @@ class _Question(msgspec.Struct, frozen=True):
 
 
 class _Answers:
-    """The settings as far as they have been answered."""
+    """The settings from the answers so far."""
 
     def __init__(self, mode: config.Mode, ask: Callable[[str, str], str] | None) -> None:
         loaded = config.load_with_lines(config.shipped(mode))
@@ -44,15 +44,15 @@ class _Answers:
         self._ask = ask
 
     def put(self, values: dict[str, object]) -> None:
-        """Take values; raise `BadInput` if they do not fit."""
+        """Take values; raise `BadInput` if they are invalid."""
         self.settings = config.changed(self.settings, values, "the answer")
         every = config.every_key(self.settings)
         self.values |= {key: every[key] for key in values}
 
     def answer(self, question: _Question) -> None:
-        """Take what an option gave, or what is answered, asking until it fits.
+        """Take the value of the option, or ask until an answer is valid.
 
-        Where nobody can be asked, what the mode has stays.
+        Without a terminal the mode's value stays.
         """
         if question.given is not None:
             self._put_text(question.key, question.given)
@@ -93,10 +93,10 @@ _File: TypeAlias = Annotated[
     ),
 ]
 _KeyPath: TypeAlias = Annotated[
-    str | None, typer.Option(help="The API key's PEM file, readable by its owner alone.")
+    str | None, typer.Option(help="The API key's PEM file, readable by its owner only.")
 ]
 _Margin: TypeAlias = Annotated[
-    str | None, typer.Option(help="quoting.margin: the share of fair value kept from a bid.")
+    str | None, typer.Option(help="quoting.margin: the share of fair value that is left off a bid.")
 ]
 _ContractsPerMarket: TypeAlias = Annotated[
     str | None, typer.Option(help="The largest position in a market.")
@@ -105,7 +105,7 @@ _EventLossDollars: TypeAlias = Annotated[
     str | None, typer.Option(help="The most that one week may lose.")
 ]
 _DailyLossDollars: TypeAlias = Annotated[
-    str | None, typer.Option(help="What a day may cost before no position may grow.")
+    str | None, typer.Option(help="The loss of a day after which no position may grow.")
 ]
 
 
@@ -121,21 +121,21 @@ def init(
     changes: Changes = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask for what a config needs, and write one that works, for its owner alone.
+    """Ask for what a config needs, and write one that works, readable by its owner only.
 
-    What an option says is not asked. Where nobody can be asked, because standard
-    input is no terminal, what is not said is as the mode has it (`mmbot config
-    template --mode MODE`), and the mode is paper. A file that is there is never
+    An option that is given is not asked for. If standard input is not a terminal,
+    nothing is asked: the mode is paper unless given, and every other value is the
+    mode's (`mmbot config template --mode MODE`). An existing file is never
     overwritten.
 
     Example:
     mmbot init demo.toml --mode demo --key-id ID --key-path key.pem
 
-    Exit codes: 0 written, 2 an answer cannot be used, or the file is there.
+    Exit codes: 0 written, 2 an answer is invalid, or the file exists.
     """
     target = _target(path)
     if os.path.lexists(target):
-        raise BadInput(f"{target} is there already, and is left as it is; name another")
+        raise BadInput(f"{target} exists and is not overwritten; name another file")
     ask = _prompt if sys.stdin.isatty() and not as_json else None
     answers = _Answers(_choose_mode(mode, ask), ask)
     questions = (
@@ -185,7 +185,7 @@ def _prompt(text: str, default: str) -> str:
 
 
 def _usable_key(path: Path) -> Path:
-    """Return a key's file by its whole path; raise `BadInput` if it cannot be used."""
+    """Return the absolute path of a key's file; raise `BadInput` if it is unusable."""
     whole = path.expanduser().absolute()
     read_private_key(read_private_file(whole))
     return whole
@@ -197,11 +197,14 @@ def _tell(target: Path, answers: _Answers, *, as_json: bool) -> None:
         print_json({"config": str(target), "mode": mode, "set": sorted(answers.values)})
         return
     named = "" if target == CONFIG else f" --config {target}"
-    print(f"{target} is written, for mode {mode}; every key that it leaves out is in it, with why.")
+    print(
+        f"{target} is written, for mode {mode}; every other key is in it, commented out, with its "
+        "default and the reason."
+    )
     for line in _next(named, " --live" if mode == "live" else ""):
         print(line)
 
 
 def _next(named: str, live: str) -> Iterable[str]:
-    yield f"Whether all is ready:  mmbot check{named}"
-    yield f"And then:              mmbot run{named}{live}"
+    yield f"Check that all is ready:  mmbot check{named}"
+    yield f"Then run it:              mmbot run{named}{live}"

@@ -1,4 +1,4 @@
-"""`mmbot install-service`: the daemon as a service of systemd's."""
+"""`mmbot install-service`: installs the daemon as a systemd service."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _ROOT = Path("/")
 _BOOTED = Path("/run/systemd/system")
 _NEXT = """\
 Next:
-  mmbot check                    is everything ready? It places nothing
+  mmbot check                    is everything ready? (places no order)
   systemctl enable --now mmbot   start it, now and at every boot
-  mmbot tail --unit mmbot        follow what it does; `mmbot status` says it at a glance"""
+  mmbot tail --unit mmbot        follow its log; `mmbot status` shows its state"""
 
 
 _ConfigPath: TypeAlias = Annotated[
@@ -46,21 +46,21 @@ _ConfigPath: TypeAlias = Annotated[
 ]
 _KeyId: TypeAlias = Annotated[
     str,
-    typer.Option(envvar="MMBOT_KEY_ID", help="The API key's id, if it is not there yet."),
+    typer.Option(envvar="MMBOT_KEY_ID", help="The API key's id, if there is none yet."),
 ]
 _PrivateKey: TypeAlias = Annotated[
     Path | None,
-    typer.Option(envvar="MMBOT_PRIVATE_KEY_PATH", help="The API key's file, the same."),
+    typer.Option(envvar="MMBOT_PRIVATE_KEY_PATH", help="The API key's file, if there is none yet."),
 ]
 _Live: TypeAlias = Annotated[
     bool, typer.Option("--live", help="Trade real money; the config must say mode = live too.")
 ]
 _OnlyPrint: TypeAlias = Annotated[
-    bool, typer.Option("--print", help="Show unit and wrapper; change nothing, as any user.")
+    bool, typer.Option("--print", help="Only print the unit and the wrapper; needs no root.")
 ]
 _Uninstall: TypeAlias = Annotated[
     bool,
-    typer.Option("--uninstall", help="Stop it and take it away; config, key and ledger stay."),
+    typer.Option("--uninstall", help="Stop and remove the service; config, key and ledger stay."),
 ]
 
 
@@ -72,16 +72,16 @@ def install_service(
     only_print: _OnlyPrint = False,
     uninstall: _Uninstall = False,
 ) -> None:
-    """Install the daemon as a service of systemd's, as root.
+    """Install the daemon as a systemd service, as root.
 
     Writes the unit, the directory of settings and key, and an `mmbot` on
     the PATH that, for root, finds the service's settings, key and state.
-    Settings and key that are there stay as they are, so it may be run
-    again, as after an upgrade; a daemon that runs goes on until
+    Existing settings and keys are kept, so it can be run again after an
+    upgrade; a running daemon is replaced only by
     `systemctl restart mmbot`.
 
-    Exit codes: 0 done, 2 something is missing or in the way, 3 it cannot
-    be done here: not root, or no systemd.
+    Exit codes: 0 done, 2 something is missing or in the way, 3 not
+    possible here: not root, or no systemd.
 
     Example:
     mmbot install-service --config config/demo.toml --key-id ID --private-key key.pem
@@ -101,7 +101,7 @@ def install_service(
 def _install(
     config_path: Path | None, key_id: str, private_key: Path | None, *, live: bool
 ) -> None:
-    """Write every file, once nothing of them can be refused."""
+    """Check everything first, then write every file."""
     program = program_of_this_process()
     for path in (program, Path(sys.base_prefix).resolve()):
         refuse_hidden(path)
@@ -109,7 +109,7 @@ def _install(
     settings = config.load(config_path or CONFIG)
     _refuse_unusable(settings, live=live)
     given = {"MMBOT_KEY_ID": key_id, "MMBOT_PRIVATE_KEY_PATH": str(private_key or "")}
-    # A key that is refused here would be refused to the service.
+    # The service would refuse a key that is refused here.
     find_signer(
         settings.credentials,
         real_venue(settings),
@@ -139,7 +139,9 @@ def _refuse_unusable(settings: config.Settings, *, live: bool) -> None:
 
 def _refuse_elsewhere() -> None:
     if os.geteuid():
-        raise NotReady("a service is installed by root; run it with sudo, or see --print")
+        raise NotReady(
+            "only root can install a service; use sudo, or --print to see what it writes"
+        )
     if not _BOOTED.is_dir():
         raise NotReady("no systemd runs on this machine; `mmbot run` is the daemon, start it by it")
 
@@ -147,10 +149,10 @@ def _refuse_elsewhere() -> None:
 def _own_files(
     config_path: Path | None, key_id: str, private_key: Path | None
 ) -> tuple[InstalledFile, ...]:
-    """Return the user's files that are not there yet.
+    """Return the user's files that are not installed yet.
 
     Raises:
-        BadInput: One is missing, or is there with another content.
+        BadInput: One is missing, or is installed with other content.
     """
     files = [InstalledFile(DIRECTORY / ALERT_URLS, 0o600, b"")]
     if config_path is not None:

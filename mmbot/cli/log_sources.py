@@ -1,6 +1,6 @@
-"""Lines as they come, from a pipe or from a file that grows, is truncated or is replaced.
+"""The lines of a pipe, or of a file that grows, is truncated or is replaced.
 
-`None` between the lines says that no more come for the moment.
+`None` between lines means that no more are available at the moment.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 from mmbot.errors import BadInput
 
 _CHUNK = 1 << 18
-# A text without an end of line is cut there.
+# A line is cut at this length.
 _LONGEST_LINE = 1 << 20
-# How long a pipe or a file is silent before what was held back is shown, and between two looks.
+# After so long without new bytes an incomplete line is shown; also the pause between two reads.
 _IDLE_SECONDS = 0.2
 
 
@@ -28,7 +28,7 @@ class _Splitter:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Return the lines that are whole now."""
+        """Return the lines that are complete now."""
         *whole, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > _LONGEST_LINE:
             whole.append(self._rest)
@@ -36,7 +36,7 @@ class _Splitter:
         return whole
 
     def end(self) -> list[bytes]:
-        """Return what has no end of line."""
+        """Return the rest, which has no end of line."""
         rest, self._rest = self._rest, b""
         return [rest] if rest else []
 
@@ -61,7 +61,7 @@ def file_lines(path: Path, begin: int | None, *, follow: bool) -> Iterator[bytes
 
     Args:
         path: The file; while it is followed it may be truncated, or moved away and made anew.
-        begin: Begin so many lines before the end, or at the beginning if it is `None`.
+        begin: How many lines before the end to start; `None` starts at the beginning.
         follow: Whether to wait for more.
 
     Raises:
@@ -76,7 +76,7 @@ def file_lines(path: Path, begin: int | None, *, follow: bool) -> Iterator[bytes
         if stat.S_ISDIR(mode):
             raise BadInput(f"cannot read the log {path}: it is a directory")
         if not stat.S_ISREG(mode):
-            # A named pipe, or that of a shell's <(...), has no place to begin but its own.
+            # A pipe, such as a shell's <(...), cannot be read from another position.
             yield from pipe_lines(descriptor)
             return
         if begin is not None:
@@ -107,7 +107,7 @@ def _read(descriptor: int, path: Path) -> bytes:
 
 
 def _reopened(descriptor: int, path: Path) -> tuple[int, bool]:
-    """Return the descriptor to go on with, and whether it begins anew."""
+    """Return the descriptor to read on from, and whether it is at the start of a new file."""
     held = os.fstat(descriptor)
     position = os.lseek(descriptor, 0, os.SEEK_CUR)
     if held.st_size < position:
@@ -119,18 +119,18 @@ def _reopened(descriptor: int, path: Path) -> tuple[int, bool]:
             return descriptor, False
         fresh = os.open(path, os.O_RDONLY)
     except OSError:
-        # It is being rotated: the next look finds the new one.
+        # It is being rotated: the next read finds the new one.
         return descriptor, False
     os.close(descriptor)
     return fresh, True
 
 
 def _start_of_last(descriptor: int, lines: int) -> int:
-    """Return where the last so many lines begin."""
+    """Return the offset at which the last so many lines begin."""
     end = position = os.lseek(descriptor, 0, os.SEEK_END)
     if not lines:
         return end
-    # The end of the last line is not the beginning of another.
+    # The final end of line starts no further line.
     wanted = lines + 1
     while position > 0:
         begin = max(0, position - _CHUNK)

@@ -1,12 +1,13 @@
-"""`mmbot markets`: this week's event as anybody may see it, beside what the forecast says."""
+"""`mmbot markets`: this week's public prices beside the forecast."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import time
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 import typer
@@ -25,6 +26,7 @@ from mmbot.daemon.bank_file import bank_path
 from mmbot.daemon.credentials import find_signer
 from mmbot.daemon.endpoints import Venue, read_venue, real_venue
 from mmbot.daemon.ledger_reader import read_counts
+from mmbot.daemon.steps import run_steps
 from mmbot.daemon.transport import RestClient
 from mmbot.errors import BadInput, NotReady
 from mmbot.forecast.belief import Belief
@@ -33,7 +35,7 @@ from mmbot.kalshi.gateway import signed
 from mmbot.kalshi.http import BASE_PATH, HttpAnswer, HttpRequest
 from mmbot.kalshi.listing_readings import held_event, open_events
 from mmbot.kalshi.messages import Malformed, RestEvent, error_body
-from mmbot.kalshi.readings import ReadingError, Steps
+from mmbot.kalshi.readings import ReadingError
 from mmbot.observe.market_list import COLUMNS, MarketList, PublicMarket, list_markets, strike_of
 from mmbot.observe.status_view import price
 from mmbot.underlying.calendar import Week
@@ -42,18 +44,21 @@ from mmbot.underlyings.registry import DEFAULT
 
 _ANSWER_SECONDS = 15.0
 
-_T = TypeVar("_T")
-
 
 _ConfigPath: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--config", help="Settings: exchange, margin; paper's unless given."),
+    typer.Option(
+        "--config", help="The settings, for exchange and margin; those of paper unless given."
+    ),
 ]
 _VenuePath: TypeAlias = Annotated[
-    Path | None, typer.Option("--venue", help="Ask the exchange of this venue file.")
+    Path | None, typer.Option("--venue", help="Query the exchange of this venue file.")
 ]
 _Week: TypeAlias = Annotated[
-    str, typer.Option(help="The Sunday that ends it, or its event; the next to close if empty.")
+    str,
+    typer.Option(
+        help="The Sunday that ends the week, or its event; the next to close unless given."
+    ),
 ]
 _Counts: TypeAlias = Annotated[
     Path | None,
@@ -78,9 +83,9 @@ def markets(
 ) -> None:
     """Show a week's markets: prices, volume, the likelier side and its value.
 
-    Needs no daemon, and no key where the exchange wants none. Value is the
-    forecast's alone; the last column is the most that the margin lets be bid
-    for that side. Without counts both are missing.
+    Needs no daemon, and no key unless the exchange requires one. The value is
+    the forecast's alone; the last column is the highest bid for that side that
+    the margin allows. Without counts both are missing.
 
     Example:
     mmbot markets --counts history --csv markets.csv
@@ -127,14 +132,15 @@ async def _read(settings: config.Settings, venue: Venue, week: Week | None) -> R
     series = settings.exchange.series
     try:
         async with RestClient(venue.origin, _ANSWER_SECONDS) as rest:
+            answer = partial(_call, rest=rest, settings=settings, venue=venue)
             if week is not None:
                 ticker = week.event_ticker(series)
-                found = await _drive(held_event(ticker), rest, settings, venue)
+                found = await run_steps(held_event(ticker), answer)
                 if found is None:
                     raise BadInput(f"the exchange knows no event {ticker}")
                 return found
             now = time.time_ns() // 1_000_000
-            listed = await _drive(open_events(series, now), rest, settings, venue)
+            listed = await run_steps(open_events(series, now), answer)
     except (ReadingError, Malformed) as error:
         raise NotReady(f"{venue.rest_url} cannot be read: {error}") from None
     if not listed:
@@ -142,20 +148,10 @@ async def _read(settings: config.Settings, venue: Venue, week: Week | None) -> R
     return min(listed, key=_week_of)
 
 
-async def _drive(steps: Steps[_T], rest: RestClient, settings: config.Settings, venue: Venue) -> _T:
-    """Send the requests of a reading; one that wants a key is signed if there is one."""
-    try:
-        request = next(steps)
-        while True:
-            request = steps.send(await _call(request, rest, settings, venue))
-    except StopIteration as done:
-        found: _T = done.value
-        return found
-
-
 async def _call(
     request: HttpRequest, rest: RestClient, settings: config.Settings, venue: Venue
 ) -> HttpAnswer | None:
+    """Send a request; if the exchange wants it signed, sign it and send it again."""
     public = msgspec.structs.replace(request, path=BASE_PATH + request.path)
     answer = await rest.try_call(public)
     if answer is None or answer.status != 401:
@@ -185,9 +181,9 @@ def _belief(
     week: Week,
     rows: list[dict[str, Any]],
 ) -> tuple[Belief | None, str]:
-    """Return the belief of a week and where its counts are from, or why there is none."""
+    """Return a week's belief and the source of its counts, or why there is none."""
     if settings.underlying.name != DEFAULT:
-        return None, f"No forecast: this command knows the counts of {DEFAULT} alone."
+        return None, f"No forecast: this command has the counts of {DEFAULT} alone."
     counts, source = _counts(directory, path)
     strikes = tuple(sorted({strike for row in rows if (strike := strike_of(row)) is not None}))
     if not len(counts):

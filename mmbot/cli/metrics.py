@@ -1,4 +1,4 @@
-"""`mmbot metrics`: what there is to measure, and what to draw and to warn of."""
+"""`mmbot metrics`: the list of metrics, the Grafana board and the alert rules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def metrics(
     ] = False,
     page: Annotated[bool, typer.Option("--page", help="Print docs/metrics.md.")] = False,
 ) -> None:
-    """List the daemon's metrics, or print the board or the rules for them.
+    """List the daemon's metrics, or print a Grafana board or alert rules for them.
 
     The daemon serves them on loopback once the config has a port:
     [metrics]

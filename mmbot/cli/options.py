@@ -27,7 +27,7 @@ __all__ = [
     "read_fees",
 ]
 
-# Without one it is the directory that `mmbot history fetch` fills; `load_counts` reads both.
+# Unless given it is the directory of `mmbot history fetch`; `load_counts` reads both.
 CountsFile: TypeAlias = Annotated[
     Path,
     typer.Option(
@@ -43,7 +43,9 @@ JudgedConfig: TypeAlias = Annotated[
 ]
 CacheDirectory: TypeAlias = Annotated[
     Path | None,
-    typer.Option(help="Keep past forecasts here; the user's cache directory unless given."),
+    typer.Option(
+        help="Store past forecasts in this directory; the user's cache directory unless given."
+    ),
 ]
 FeesOfSeries: TypeAlias = Annotated[
     str,
@@ -57,12 +59,12 @@ FeesOfSeries: TypeAlias = Annotated[
 ]
 
 ResultPath: TypeAlias = Annotated[
-    Path | None, typer.Option("--json", help="Write the result there, as JSON.")
+    Path | None, typer.Option("--json", help="Write the result to this file as JSON.")
 ]
 
 
 def read_fees(text: str) -> FeeSchedule:
-    """Read `FeesOfSeries`; an empty one is free for makers.
+    """Read `FeesOfSeries`; empty means that makers pay nothing.
 
     Raises:
         BadInput: It cannot be read.
@@ -73,12 +75,12 @@ def read_fees(text: str) -> FeeSchedule:
         raise BadInput(f"--fees {text!r}: {error}") from None
 
 
-# So many of the missing days are named.
+# At most so many of the missing days are named.
 _MOST_NAMED = 5
 
 
 def load_counts(path: Path) -> Counts:
-    """Return the counts of a directory of history or of a file; tell of days that are missing.
+    """Return the counts of a directory of history or of a file; report missing days.
 
     Raises:
         BadInput: There are none, or the file is not in that format.

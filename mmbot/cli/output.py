@@ -24,18 +24,18 @@ from mmbot.texts import to_json
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    # It brings all of research along, and many commands only print a line.
+    # It imports all of research, which most commands do not need.
     from mmbot.observe.sheets import Sheet
 
 _T = TypeVar("_T")
-# Columns of the output where it goes to a file or a pipe, and at the least.
+# The width of the output into a file or a pipe, and the least on a terminal.
 _WIDTH, _LEAST_WIDTH = 110, 80
 
 
 def console(*, highlight: bool = True) -> Console:
-    """Return standard output as wide as it is, and no narrower than what tables are made for.
+    """Return standard output with the terminal's width, or the width of tables if that is larger.
 
-    A narrower terminal breaks the lines by itself; a table made to fit it would cut figures off.
+    A narrower terminal wraps lines by itself; a table that is fitted to it would cut figures off.
     """
     made = Console(highlight=highlight)
     made.width = max(made.width, _LEAST_WIDTH)
@@ -71,31 +71,31 @@ def say(sentences: Iterable[str]) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print a report as a line of JSON, whatever its texts hold."""
+    """Print a report as a line of JSON, whatever characters it contains."""
     print(to_json(value).decode())
 
 
 def print_answer(report: object) -> None:
-    """Print a daemon's answer as a line of JSON, without what tells it from other answers."""
+    """Print a daemon's answer as a line of JSON, without its type tag."""
     tree = msgspec.to_builtins(report)
     del tree["type"]
     print_json(tree)
 
 
 def never_refuse_a_character() -> None:
-    """Have standard output write what its encoding does not know as an escape."""
+    """Make standard output escape characters that its encoding does not have."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-# The bar that is on the terminal: a second one would write over it.
+# The bar on the terminal: a second one would overwrite it.
 _shown: list[Progress] = []
 
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Give a bar on standard error; it shows nothing in a worker, within another, in a pipe."""
-    # Only here: most commands show no bar.
+    """Give a bar on standard error; it is hidden in a worker, within another bar, and in a pipe."""
+    # Imported only here: most commands show no bar.
     from multiprocessing import parent_process  # noqa: PLC0415
 
     from rich.progress import Progress  # noqa: PLC0415
@@ -113,7 +113,7 @@ def progress() -> Iterator[Progress]:
 
 
 def tracked(items: Iterable[_T], label: str, total: int) -> Iterator[_T]:
-    """Yield the items, and show how many there have been."""
+    """Yield the items, and show the progress."""
     with progress() as bar:
         yield from bar.track(items, total=total, description=label)
 
@@ -133,16 +133,16 @@ def write_figures(path: Path, figures: object) -> None:
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Write a file that is not there yet, for its owner alone.
+    """Write a new file that only its owner can read.
 
     Raises:
-        BadInput: It is there, or cannot be written; nothing has changed.
+        BadInput: It exists, or cannot be written; nothing has changed.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        raise BadInput(f"{path} is there already, and is left as it is; name another") from None
+        raise BadInput(f"{path} exists and is not overwritten; name another file") from None
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {error.strerror}") from None
     try:
@@ -156,7 +156,7 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 def load_plots(option: str) -> ModuleType:
-    """Return the module that draws; raise `BadInput`, naming `option`, without matplotlib."""
+    """Return the module of the plots; raise `BadInput`, naming `option`, without matplotlib."""
     try:
         return importlib.import_module("mmbot.cli.plots")
     except ModuleNotFoundError:

@@ -1,4 +1,4 @@
-"""What `backtest` and `sweep` trade again: their options, and the weeks that these name."""
+"""The options with which `backtest` and `sweep` select the past, and the weeks they select."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ RecordingOption: TypeAlias = Annotated[
     ),
 ]
 DelayOption: TypeAlias = Annotated[
-    int, typer.Option(min=1, max=60_000, help="By trades: from a decision to its effect.")
+    int,
+    typer.Option(min=1, max=60_000, help="By trades: milliseconds from a decision to its effect."),
 ]
 QueueOption: TypeAlias = Annotated[
     int | None,
@@ -56,13 +57,13 @@ USUAL_DELAY_MS = FillRules().delay_ms
 
 
 def fill_rules(delay_ms: int, queue_contracts: int | None) -> FillRules:
-    """Return how orders fill where a week is traded by its trades."""
+    """Return the rules of fills in a week that is replayed by its trades."""
     queue = None if queue_contracts is None else Count(queue_contracts * ONE_CONTRACT)
     return FillRules(delay_ms, queue)
 
 
 class WeeksGiven(msgspec.Struct, frozen=True):
-    """Where the options say that the counts and the weeks are."""
+    """Where the counts and the weeks are, by the options."""
 
     counts: Path
     markets: Path | None

@@ -1,4 +1,4 @@
-"""`mmbot pause` and `mmbot unpause`: one market's quotes off, and on again."""
+"""`mmbot pause` and `mmbot unpause`: stop and resume the quotes of one market."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _Ticker = Annotated[
     str,
     typer.Argument(
-        metavar="MARKET", help="A market: KXTSAW-26NOV29-A2.70, or any part that only it has: A2.70"
+        metavar="MARKET",
+        help="A market: KXTSAW-26NOV29-A2.70, or any unique part of its ticker: A2.70",
     ),
 ]
 
@@ -35,12 +36,12 @@ def pause(
 ) -> None:
     """Take one market's quotes off and place none there until `mmbot unpause`.
 
-    All others are quoted on. The pause survives restarts. Where no daemon
-    runs, the next one that starts in the state directory has it; the ticker
-    has to be written whole then.
+    All other markets are still quoted. The pause survives restarts. If no
+    daemon is running, it applies to the next one that starts in the state
+    directory; the ticker has to be complete then.
 
-    Exit codes: 0 no order is left there, 2 something given cannot be used,
-    3 there is nothing to pause, 4 not known whether an order is left.
+    Exit codes: 0 no order is left there, 2 unusable input, 3 there is
+    nothing to pause, 4 it is not known whether an order is left.
     """
     _check(ticker)
     place = find(config_path, venue_path, lenient=True)
@@ -82,10 +83,10 @@ def _check(ticker: str) -> None:
 
 
 def _whole(ticker: str, series: str) -> str:
-    """Return a ticker that is written whole.
+    """Return the ticker, which has to be complete.
 
     Raises:
-        BadInput: It is not, and no daemon runs that knows what is listed.
+        BadInput: It is not, and no daemon is running that could complete it.
     """
     whole = ticker.strip().upper()
     try:

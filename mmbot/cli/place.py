@@ -1,6 +1,6 @@
-"""Where a daemon is: its venue, its state directory, its account's address; and how it is asked.
+"""The place of a daemon: its venue, state directory and account address; and requests to it.
 
-Light on imports, as every command that asks a daemon waits for them.
+With few imports, as every command that talks to a daemon waits for them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _AnswerT = TypeVar("_AnswerT")
 
 
 class DaemonPlace(msgspec.Struct, frozen=True):
-    """Where a daemon is looked for: at the account's address, if the key is known, then here."""
+    """Where a daemon is looked for: at its account's address, if the key is known, then here."""
 
     found: Whereabouts
     directory: Path
@@ -68,10 +68,10 @@ def ask(place: DaemonPlace, request: Request) -> Answer:
 
 
 def expect(kind: type[_AnswerT], answer: Answer) -> _AnswerT:
-    """Return an answer of the kind that was asked for.
+    """Return an answer of the expected kind.
 
     Raises:
-        BadInput: It is of another.
+        BadInput: It is of another kind.
     """
     if not isinstance(answer, kind):
         raise BadInput("the daemon answered something else; is it of another version?")
@@ -101,9 +101,9 @@ def state_directory(
 ) -> Path:
     """Return the ledger's directory: the config's, systemd's, or one in the user's home.
 
-    A simulated exchange has a ledger of its own: its counts and fills are not real. So has a
-    daemon that only records, which may run beside one that trades, and any other underlying than
-    the usual one, as a ledger keeps its counts.
+    A simulated exchange has a ledger of its own, because its counts and fills are not real. So has
+    a daemon that only records, because it may run beside one that trades, and every underlying but
+    TSA's, because a ledger stores the counts.
     """
     mode = "record" if only_records else settings.mode
     if settings.state.directory:

@@ -1,4 +1,4 @@
-"""`mmbot plan` and `reload`: what an edited config would quote, and putting it in force."""
+"""`mmbot plan` and `reload`: what an edited config would quote, and applying it."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from mmbot.daemon_api import (
 )
 from mmbot.observe.status_view import price
 
-# Of the markets that one gate shuts, so many are named.
+# At most so many of the markets with the same shut gate are named.
 _MOST_NAMED = 8
 
 
 def reload(
     config_path: DaemonConfig = None, venue_path: DaemonVenue = None, as_json: AsJson = False
 ) -> None:
-    """Have the daemon read its config file again, and put in force what can be.
+    """Make the daemon read its config file again and apply what it can.
 
     It does so by itself within 2 seconds of a change of the file. Quoting changes
-    at once, a limit only where it becomes tighter; what else differs waits for a
-    restart, and is listed.
+    at once, a limit only if it becomes tighter; all other changes wait for a
+    restart, and are listed.
 
-    Exit codes: 0 read, 2 the file cannot be used and nothing has changed, 3 no
-    daemon is at work, 4 it gave no answer.
+    Exit codes: 0 read, 2 the file is invalid and nothing has changed, 3 no daemon
+    is running, 4 it gave no answer.
     """
     report = expect(ReloadReport, ask(find(config_path, venue_path), Reload()))
     if as_json:
@@ -59,8 +59,8 @@ def plan(
         Path | None,
         typer.Option(
             "--config",
-            help="The edited settings, none of which takes effect; else those that the daemon runs "
-            "with, for --set.",
+            help="The edited settings, none of which takes effect; the daemon's, changed by --set, "
+            "unless given.",
             show_default=False,
         ),
     ] = None,
@@ -70,8 +70,8 @@ def plan(
 ) -> None:
     """Show what other settings would quote in the live books, beside the present quotes.
 
-    Fair values and edges are those under the other settings; the edges are the least
-    of a bid for YES and of one for NO, in cents over what each is worth to the holder.
+    Fair values and edges are those under the other settings. The two edges are the least
+    edge of a bid for YES and of one for NO, in cents against the reservation price.
     Only the tables quoting, limits and orders may differ from what the daemon runs with.
     """
     place = find(config_path, venue_path, changes)
@@ -106,7 +106,7 @@ def _show_plan(report: PlanReport) -> None:
 
 
 def how_to_apply(report: PlanReport, path: Path) -> Iterable[str]:
-    """Yield how to put in force what was planned."""
+    """Yield how to apply the planned settings."""
     if not (report.live or report.waits_for_restart):
         yield "These are the settings in force."
     if report.live:
@@ -115,11 +115,11 @@ def how_to_apply(report: PlanReport, path: Path) -> Iterable[str]:
         yield "It is in force within 2 seconds, or at `mmbot reload`."
     if report.waits_for_restart:
         keys = ", ".join(f"{key.key} {key.old} -> {key.new}" for key in report.waits_for_restart)
-        yield f"{keys}: waits for a restart, as a limit becomes looser only there."
+        yield f"{keys}: waits for a restart, because only that loosens a limit."
 
 
 def _gates(market: PlannedMarket) -> str:
-    """Return what shuts a market now and as planned."""
+    """Return the gates that shut a market now and as planned."""
     now, then = market.present.gate, market.planned.gate
     return now if now == then else f"{now or 'nothing'} -> {then or 'nothing'}"
 

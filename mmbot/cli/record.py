@@ -1,4 +1,4 @@
-"""`mmbot record`: the market and the counts, captured without a quote."""
+"""`mmbot record`: captures the market and the counts without quoting."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ def record(
     config_path: DaemonConfig = None,
     venue_path: Annotated[
         Path | None,
-        typer.Option("--venue", help="Record where this file says: what `mmbot exchange` printed."),
+        typer.Option(
+            "--venue", help="Record the exchange of this file, which `mmbot exchange` printed."
+        ),
     ] = None,
 ) -> None:
-    """Record the market and the counts until SIGTERM or Ctrl-C, without a single quote.
+    """Record the market and the counts until SIGTERM or Ctrl-C, without quoting.
 
-    The API key needs no scope but read, whatever mode the config says: nothing is
-    ever written to the exchange. It may run beside a daemon that trades, with a
-    state directory of its own, "record" beside that of "paper" and "live". The
-    recordings are in its directory "capture", up to state.capture_megabytes, from
-    which the oldest give way to new ones.
+    The API key needs only the scope read, whatever mode the config has: nothing is
+    ever written to the exchange. It may run beside a daemon that trades; its state
+    directory is "record", beside those of "paper" and "live". The recordings are
+    in its directory "capture", up to state.capture_megabytes; the oldest are
+    deleted first.
 
-    `mmbot backtest --recording` trades them with whatever settings.
+    `mmbot backtest --recording` trades them with any settings.
 
-    Exit codes: as of `mmbot run`.
+    Exit codes: those of `mmbot run`.
     """
     serve(config_path, venue_path, only_records=True)

@@ -37,24 +37,25 @@ def replay(
         Path,
         typer.Argument(
             metavar="CAPTURE",
-            help="A .capture file, or a directory: of such files, or a daemon's.",
+            help="A .capture file, a directory of such files, or a daemon's state directory.",
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Run what the daemon recorded through a new bot, and compare all of its outputs.
+    """Feed what the daemon recorded to a new bot, and compare all of its outputs.
 
     The daemon writes each session into STATE/capture/SESSION.capture, where
     STATE is the directory of its ledger and SESSION the part of an order's
     client id after "mmbot-". Requests, frames, pages to fetch, ledger records,
     log lines and timers must be the same, in order; signatures are not compared.
-    The forecaster's answers are taken from the record.
+    The forecaster's results are taken from the record.
 
-    The same code on the same record gives the same orders: a difference is a
+    The same code with the same inputs gives the same outputs: a difference is a
     bug, or due to another version, which is then reported. A session that is
-    still running, or was killed, is replayed as far as it was written. Nothing is sent anywhere.
+    still running, or was killed, is replayed as far as it was written. Nothing is
+    sent anywhere.
 
-    Exit codes: 0 identical, 1 different, 2 something cannot be used.
+    Exit codes: 0 identical, 1 different, 2 unusable input.
     """
     results = []
     for path in capture_files(capture):

@@ -35,19 +35,21 @@ _JsonPath: TypeAlias = Annotated[
 ]
 _HtmlPath: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--html", help="Write a page to this file, with plots where matplotlib is."),
+    typer.Option(
+        "--html", help="Write a page to this file, with plots if matplotlib is installed."
+    ),
 ]
 _PublicPath: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         "--public",
         help="Write a page to publish: predictions as they were made, outcomes, calibration "
-        "and P&L of all settled weeks, and nothing of the account.",
+        "and P&L of all settled weeks, and nothing about the account.",
     ),
 ]
 _CsvDirectory: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--csv", help="Write fills.csv and settlements.csv there, for the taxes."),
+    typer.Option("--csv", help="Write fills.csv and settlements.csv to this directory, for taxes."),
 ]
 
 
@@ -103,7 +105,7 @@ def _write_public(path: Path, records: TradeRecords, settings: Settings, directo
 
 
 def _show_open(directory: Path, settings: Settings) -> None:
-    """Show the positions of the events that are not settled, and what they can still cost."""
+    """Show the positions of unsettled events, and the most that they can still lose."""
     now = time.time_ns() // 1_000_000
     for each in status_of_ledger(directory, settings, now).events:
         if each.settled:
@@ -122,7 +124,7 @@ def _show_open(directory: Path, settings: Settings) -> None:
             f"Open: {each.event}, cash {signed(each.cash)}, at worst {signed(each.pnl_worst)} "
             "dollars"
         )
-        note = "What positions are worth now the daemon knows: `mmbot status`, `mmbot pnl`."
+        note = "For their present value see `mmbot status` or `mmbot pnl`."
         show([Sheet(title, ("market", "held", "cash", "state", "at worst"), rows, note)])
 
 
@@ -150,7 +152,7 @@ def _pictures(performance: PerformanceReport) -> list[str]:
     try:
         plots = load_plots("--html")
     except BadInput:
-        # The page is complete without them.
+        # The page is complete without plots.
         return []
     pictures: list[str] = plots.calibration_pictures(performance.predictions)
     return pictures

@@ -34,6 +34,7 @@ from mmbot.daemon.patience import Reminder, pauses
 from mmbot.daemon.process import Process
 from mmbot.daemon.reloading import ConfigFile
 from mmbot.daemon.service_manager import ServiceManager
+from mmbot.daemon.setup import Setup
 from mmbot.daemon.trade_tape import TradeTape
 from mmbot.errors import BadInput, ExitCode, NotReady, Unavailable
 from mmbot.kalshi.auth import Signer
@@ -62,24 +63,26 @@ def run(
     ] = False,
     venue_path: Annotated[
         Path | None,
-        typer.Option("--venue", help="Trade where this file says: what `mmbot exchange` printed."),
+        typer.Option(
+            "--venue", help="Trade on the exchange of this file, which `mmbot exchange` printed."
+        ),
     ] = None,
 ) -> None:
-    """Make markets until SIGTERM, SIGQUIT or Ctrl-C, then take every order off.
+    """Make markets until SIGTERM, SIGQUIT or Ctrl-C, then cancel every order.
 
-    What time heals is waited for with no quote out: an exchange or tsa.gov that cannot be reached,
-    a clock not set yet, a locked ledger, a full disk. A second signal ends it at once. The user
-    signals do nothing.
+    While the exchange or tsa.gov cannot be reached, the clock is not set, the ledger is locked or
+    the disk is full, it waits without quoting. A second signal ends it at once. SIGUSR1 and SIGUSR2
+    do nothing.
 
-    The config may be edited while it trades: a change of the file, SIGHUP or `mmbot reload` puts
-    the edited one in force. Quoting changes at once, a limit only where it becomes tighter; all
-    else waits for a restart, and the log says which keys do (`config.reloaded`). A file that
-    cannot be used changes nothing (`config.refused`).
+    The config may be edited while it trades: saving the file, SIGHUP or `mmbot reload` applies the
+    changes. Quoting changes at once, a limit only if it becomes tighter; everything else waits for
+    a restart, and the log says which keys do (`config.reloaded`). An invalid file changes nothing
+    (`config.refused`).
 
-    Exit codes: 0 no order is left, 2 something given cannot be used, 3 not ready to trade,
-    4 stopped without knowing whether an order is left, 5 a part failed (again and again, or one
-    that nothing can go on without), and no order is left. A person must mend what ends with 2 or 3;
-    after 4 and 5 it can be started again at once.
+    Exit codes: 0 no order is left, 2 unusable input (option, config or key), 3 not ready to trade,
+    4 stopped without knowing whether an order is left, 5 a part failed (repeatedly, or an essential
+    one), and no order is left. After 2 and 3 a person must fix something; after 4 and 5 it can be
+    started again at once.
     """
     serve(config_path, venue_path, live=live)
 
@@ -103,8 +106,8 @@ def serve(
             venue = choose_venue(settings, venue_path, live=live)
         find = partial(find_addresses, environment=environment)
         find(settings.alerts)
-        # From here on no thread may be there that a signal could end the process by, and soon there
-        # is something to be taken off before it may end.
+        # From here on signals must not end the process by themselves, in any thread: soon there are
+        # orders to cancel first.
         signals.hold()
         log.configure(settings.log.level)
         signer = _await_signer(settings, venue, environment)
@@ -114,20 +117,21 @@ def serve(
         )
         alerts = Alerts(settings.alerts, find, state)
         observer = Observer(Heartbeat().lines, _status, explain, plan, DASHBOARD)
-        # A loop that hangs is killed by SIGABRT, and leaves what hung in the log.
+        # The watchdog kills a loop that hangs by SIGABRT; the log then shows where it hung.
         faulthandler.enable(log.STANDARD_ERROR)
-        process = Process(
+        reports = (state, renderer(settings, state))
+        setup = Setup(
             settings,
             venue,
             signer,
             state,
             interceptor_for,
             observer,
-            Bystanders(ServiceManager(os.environ), alerts, (state, renderer(settings, state))),
+            Bystanders(ServiceManager(os.environ), alerts, reports),
             only_records=only_records,
             config_file=ConfigFile(place.path, environment),
         )
-        code = uvloop.run(process.run())
+        code = uvloop.run(Process(setup).run())
     except (BadInput, NotReady, typer.Exit):
         raise
     except Exception:  # noqa: BLE001 (an edge: the exit code must be one of the documented)
@@ -138,9 +142,9 @@ def serve(
 def _await_signer(
     settings: config.Settings, venue: Venue, environment: Mapping[str, str]
 ) -> Signer:
-    """Return the account's signer once the key can be had.
+    """Return the account's signer once the key can be read.
 
-    A signal that asks for a stop ends the process meanwhile: what may be left is not known.
+    A stop signal ends the process meanwhile, with the code for orders that may be left.
     """
     reminder = Reminder()
     for seconds in pauses():
@@ -178,12 +182,12 @@ def interceptor_for(settings: config.Settings, fills: Iterable[Fill]) -> Interce
 
 
 def only_recording(settings: config.Settings, path: Path | None) -> tuple[config.Settings, Venue]:
-    """Return the settings with which the market is only recorded, and the venue.
+    """Return the settings to record the market with, and the venue.
 
-    That is the venue of the configured mode, but whatever is written stays inside, as on paper.
+    The venue is that of the configured mode, but nothing is written to it, as on paper.
 
     Raises:
-        BadInput: The settings keep no capture.
+        BadInput: The settings switch the capture off.
     """
     if not settings.state.capture_megabytes:
         raise BadInput("state.capture_megabytes = 0 keeps no recording; give it some megabytes")

@@ -25,10 +25,10 @@ from mmbot.faultlab.pnl_by_window import PnlByWindow, PnlTotals
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT
 
 _Shrink: TypeAlias = Annotated[
-    bool, typer.Option("--shrink", help="Look for fewer faults that fail a seed.")
+    bool, typer.Option("--shrink", help="Look for a smaller set of faults that fails a seed.")
 ]
 _Compare: TypeAlias = Annotated[
-    str, typer.Option(help="Play ordinary hours with this guard and without it.")
+    str, typer.Option(help="Simulate ordinary hours with and without this guard.")
 ]
 _Replay: TypeAlias = Annotated[
     bool, typer.Option("--replay", help="Also replay every session of the bot, as a check.")
@@ -39,8 +39,8 @@ def simulate(
     *,
     seeds: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many seeds.")] = 100,
     first: Annotated[int, typer.Option(min=0, help="The first seed.")] = 1,
-    faults: Annotated[str, typer.Option(help="all, none, or names with commas.")] = "all",
-    weeks: Annotated[int, typer.Option(min=1, max=52, help="Weeks a seed.")] = 1,
+    faults: Annotated[str, typer.Option(help="all, none, or names separated by commas.")] = "all",
+    weeks: Annotated[int, typer.Option(min=1, max=52, help="Weeks for each seed.")] = 1,
     json_path: ResultPath = None,
     shrink: _Shrink = False,
     without: Annotated[str, typer.Option(help="Disable one of the bot's guards.")] = "",
@@ -53,10 +53,10 @@ def simulate(
 
     Every seed draws its own faults; after every step, invariants are checked
     against the exchange's own books. A seed that violates one is printed with
-    the command that repeats it.
+    the command that reproduces it.
 
-    With --compare, each seed is played twice, with one of the bot's guards and
-    without it, to measure what the guard earns: for example with --compare
+    With --compare, each seed is simulated twice, with and without one of the bot's
+    guards, to measure what the guard is worth: for example with --compare
     release_gate --faults none --weeks 4.
     """
     names = named(faults)
@@ -83,9 +83,9 @@ def simulate(
 def _check_guards(without: str, compare: str) -> None:
     for option, guard in (("--without", without), ("--compare", compare)):
         if guard and guard not in GUARDS:
-            raise BadInput(f"{option} {guard!r} is no guard; known are {', '.join(GUARDS)}")
+            raise BadInput(f"{option} {guard!r} is not a guard; choose from {', '.join(GUARDS)}")
     if without and compare:
-        raise BadInput("--compare takes its guard out itself; leave --without away")
+        raise BadInput("--compare already disables its guard; leave out --without")
 
 
 def _run(
@@ -161,7 +161,7 @@ def _dollars(totals: PnlTotals) -> str:
 
 
 def _compared(found: Comparison) -> Table:
-    """Return a guard's worth as a table: the fills of all seeds, and the P&L of one."""
+    """Return what a guard is worth as a table: fills over all seeds, and P&L a seed."""
     weeks = "a week" if found.weeks == 1 else f"{found.weeks} weeks"
     table = Table(
         "hours", "fills", "P&L", "fills without", "P&L without", f"{found.guard} gains",

@@ -39,20 +39,20 @@ def status(
     ] = False,
     interval: Annotated[
         float,
-        typer.Option(min=0.1, max=3600.0, help="With --watch: seconds between two looks."),
+        typer.Option(min=0.1, max=3600.0, help="Seconds between two updates of --watch."),
     ] = 1.0,
 ) -> None:
-    """Show the daemon at a glance: quotes, positions, P&L, limits, and why not.
+    """Show the daemon at a glance: quotes, positions, P&L, limits, shut gates.
 
-    A market's own orders stand beside the best prices of others. P&L is at
-    fair value, and in the outcome that costs most. Below the table stands
-    each gate that is shut, in words.
+    Each market's own orders are shown beside the best prices of others. P&L
+    is at fair value, and in the worst outcome. Below the table each gate that
+    is shut is explained.
 
     With --json it prints one line, described in docs/status.md; with
     --watch --json one line at each interval.
 
-    Exit codes: 0 a daemon answered, 2 something given cannot be used, 3
-    none runs: what its ledger knows is shown, 4 it gave no answer.
+    Exit codes: 0 a daemon answered, 2 unusable input, 3 none is running
+    (what its ledger has is shown), 4 it gave no answer.
     """
     place = find(config_path, venue_path)
     settings = place.settings
@@ -66,10 +66,10 @@ def status(
 
 
 def look(place: DaemonPlace, settings: config.Settings) -> tuple[StatusReport, NotRunning | None]:
-    """Return the daemon's status, or what the ledger knows and that none runs.
+    """Return the daemon's status, or, if none runs, that of its ledger.
 
     Raises:
-        NotRunning: Neither is there.
+        NotRunning: There is neither a daemon nor a ledger.
     """
     try:
         return expect(StatusReport, ask(place, Status())), None
@@ -83,7 +83,7 @@ def look(place: DaemonPlace, settings: config.Settings) -> tuple[StatusReport, N
 
 
 def now_ms() -> Milliseconds:
-    """Return the time by the machine's clock."""
+    """Return the machine's time."""
     return time.time_ns() // 1_000_000
 
 

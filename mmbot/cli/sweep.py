@@ -47,7 +47,7 @@ from mmbot.underlyings.registry import refuse_others
 _SHOWN = 20
 _TOLD: Mapping[Rule, str] = {
     "trades": "trades",
-    "daily candles": "daily candles, which cannot tell much before Saturday",
+    "daily candles": "daily candles, which show little before Saturday",
     "recording": "the frames of a recording",
 }
 _COLUMNS = (
@@ -61,10 +61,10 @@ _Choices: TypeAlias = Annotated[
 ]
 _TablePath: TypeAlias = Annotated[
     Path | None,
-    typer.Option(help="Write every setting and its figures there: a .csv or .parquet file."),
+    typer.Option(help="Write every setting and its figures to this .csv or .parquet file."),
 ]
 _ReportPath: TypeAlias = Annotated[
-    Path | None, typer.Option("--report", help="Write an HTML page with a picture there.")
+    Path | None, typer.Option("--report", help="Write an HTML page with a plot to this file.")
 ]
 
 
@@ -85,16 +85,16 @@ def sweep(
     scheduler: SchedulerAddress = None,
     cache: CacheDirectory = None,
 ) -> None:
-    """Backtest every combination of the values given, and cross-validate the best one.
+    """Backtest every combination of the given values, and cross-validate the best one.
 
-    On the weeks of the history by their trades, on daily candles, or on a
+    It uses the weeks of the history by their trades, daily candles, or a
     recording, as `mmbot backtest` does. The P&L of the best of many settings is
-    biased upwards by the selection. It is shown beside the P&L of settings
-    chosen without the week they are scored on.
+    biased upwards by the selection; it is shown beside the P&L of settings
+    chosen without the week on which they are scored.
 
-    All cores are used, or with --scheduler the workers of a Dask cluster, which
-    must find the history or the recording under the same path. What a recording
-    has not settled is worth the last midpoint in it.
+    It uses all cores, or with --scheduler the workers of a Dask cluster, which
+    must find the history or the recording under the same path. Positions that a
+    recording does not settle are valued at its last mid.
 
     Examples:
     mmbot sweep --set quoting.margin=[0.05,0.1,0.2]
@@ -107,7 +107,9 @@ def sweep(
     settings = _settings(config_path)
     if recording is not None:
         if any(each is not None for each in (markets, candles, history)):
-            raise BadInput("--recording is the market: leave out --markets, --candles, --history")
+            raise BadInput(
+                "--recording provides the market: leave out --markets, --candles, --history"
+            )
         work = _on_recording(recording, settings, directory)
     else:
         rules = fill_rules(delay_ms, queue_contracts)
@@ -119,10 +121,10 @@ def sweep(
 def _teller(
     output: Path | None, json_path: Path | None, report_path: Path | None
 ) -> Callable[[Sequence[Trial], config.Settings], None]:
-    """Return what shows trials and writes them where they are wanted.
+    """Return the function that shows the trials and writes them to the given files.
 
     Raises:
-        BadInput: They could not be written there, which nobody should learn only at the end.
+        BadInput: They could not be written; this is checked before the long run.
     """
     write_table = writer_for(output, "--output") if output is not None else None
     plots = load_plots("--report") if report_path is not None else None
@@ -143,7 +145,7 @@ def _teller(
 
 
 def _on_recording(recording: Path, settings: config.Settings | None, cache: Path) -> Sweep:
-    """Return a sweep on a recording, around its own settings unless others are given."""
+    """Return a sweep on a recording, starting from its own settings unless others are given."""
     settings = settings or settings_on_record(recording)
     refuse_others(settings)
     return Sweep(settings, RecordedMarket(recording.absolute(), cache))
@@ -156,7 +158,7 @@ def _on_weeks(
     rules: FillRules,
     cache: Path,
 ) -> Sweep:
-    """Return a sweep on past weeks, all that is slow to fit being fitted."""
+    """Return a sweep on past weeks, with the slow fits already made."""
     refuse_others(settings)
     held = load_counts(given.counts)
     weeks = weeks_given(given, settings.exchange.series, held)
@@ -172,7 +174,7 @@ def _settings(path: Path | None) -> config.Settings | None:
 def _fit_once(
     settings: config.Settings, changes: Sequence[Changes], counts: Counts, fit: banks.Fits
 ) -> None:
-    """Refuse what cannot be set, and keep the hindcasts that every worker needs."""
+    """Refuse invalid settings, and cache the hindcasts that every worker needs."""
     for forecast in {config.changed(settings, each, "--set").forecast for each in changes}:
         fit(FitForecast(forecast.method, counts, None, forecast.error_correction))
 
@@ -210,11 +212,11 @@ def _sheet(trials: Sequence[Trial], held_out: HeldOut) -> Sheet:
         tuple((*map(str, trial.changes.values()), *_texts(trial)) for trial in trials[:_SHOWN]),
         f"{counted(len(trials), 'setting')} {'was' if len(trials) == 1 else 'were'} tried on "
         f"{counted(weeks, 'week')}. The best made "
-        f"{best.statistics.pnl:+.2f} dollars there, and it was chosen for that. Choosing on the "
-        f"other weeks each time, the week left out made {held_out.pnl:+.2f} dollars in all, on "
-        f"{held_out.contracts:g} contracts ({chosen} of the dollars at risk, 95 % {bounds}): that "
-        f"is what the choice can be trusted for. {_filled_by(trials[0])} P&L/risk is over the most "
-        "that each week's fills could have lost.",
+        f"{best.statistics.pnl:+.2f} dollars there, and was chosen for that. Chosen on the "
+        f"other weeks each time, the settings made {held_out.pnl:+.2f} dollars in all in the "
+        f"weeks left out, on {held_out.contracts:g} contracts ({chosen} of the dollars at risk, "
+        f"95 % {bounds}): expect that of the choice. {_filled_by(trials[0])} P&L/risk is over the "
+        "most that each week's fills could have lost.",
     )
 
 
@@ -231,7 +233,7 @@ def _texts(trial: Trial) -> tuple[str, ...]:
 
 
 def _figures(trials: Sequence[Trial], held_out: HeldOut) -> dict[str, object]:
-    """Return the trials, best first, and what choosing is worth, as JSON values."""
+    """Return the trials, best first, and the result held out, as JSON values."""
     return {
         "settings": [
             {
@@ -263,5 +265,5 @@ def _bounds(found: Interval | None) -> tuple[float | None, ...]:
 
 
 def _cell(value: object) -> object:
-    """Return a setting's value as a cell, a list as it is written in the config."""
+    """Return a setting's value as a cell; a list as it is written in the config."""
     return str(value) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""The picture of a sweep; importing this needs matplotlib, the extra `plots`."""
+"""The plot of a sweep; importing this needs matplotlib, the extra `plots`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from mmbot.config import Settings
 from mmbot.research.parameter_sweep import HeldOut, Trial
 from mmbot.research.scoring import Interval
 
-# Of settings that differ in more than one key, so many lines are drawn: those with the best ones.
+# If settings differ in more than one key, only the lines with the best settings are drawn.
 MOST_LINES = 6
 _PERCENT = 100
 
 
 def draw_sweep(trials: Sequence[Trial], held_out: HeldOut, settings: Settings) -> Figure:
-    """Draw P&L over the dollars at risk by the first key, and what choosing made of it.
+    """Draw P&L over the dollars at risk by the first key, and the result held out.
 
     Args:
         trials: The trials, best first.

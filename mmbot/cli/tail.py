@@ -1,4 +1,4 @@
-"""`mmbot tail`: the log as a person reads it, from a file, standard input or the journal."""
+"""`mmbot tail`: the log for people, from a file, standard input or the journal."""
 
 from __future__ import annotations
 
@@ -19,20 +19,23 @@ from mmbot.errors import BadInput, NotReady
 from mmbot.observe.log_view import Entry, Filter, LogView
 
 _LEVELS = ("debug", "info", "warning", "error")
-# So many lines are written at once, or those of so long, or all once no more come for the moment.
+# Lines are written in batches of this many, after this long, or when no more are available.
 _BATCH, _LATE_SECONDS = 2_000, 0.2
 _TIME = "now, 2026-04-16, or 2026-04-16T09:00 (New York, or with an offset)."
 
 
 _File: TypeAlias = Annotated[
     Path | None,
-    typer.Argument(metavar="[FILE]", help="A file of the log; - or a pipe: standard input."),
+    typer.Argument(metavar="[FILE]", help="A log file; - for standard input."),
 ]
 _Unit: TypeAlias = Annotated[
     str, typer.Option(help="Read the journal of this systemd unit instead, such as mmbot.")
 ]
 _Follow: TypeAlias = Annotated[
-    bool, typer.Option("--follow/--no-follow", help="Wait for more lines, or end at the end.")
+    bool,
+    typer.Option(
+        "--follow/--no-follow", help="Wait for more lines, or stop at the end of the log."
+    ),
 ]
 _Lines: TypeAlias = Annotated[
     int | None,
@@ -40,7 +43,7 @@ _Lines: TypeAlias = Annotated[
         "--lines",
         "-n",
         min=0,
-        help="Begin so many lines before the end. 100 unless given; "
+        help="Start so many lines before the end; 100 unless given, "
         "all with --no-follow or --since.",
     ),
 ]
@@ -58,18 +61,21 @@ def tail(
     follow: _Follow = True,
     lines: _Lines = None,
     event: _Event = None,
-    market: Annotated[str, typer.Option(help="Only what is about markets with this in it.")] = "",
-    level: Annotated[str, typer.Option(help=f"At least: {', '.join(_LEVELS)}.")] = "debug",
-    since: Annotated[str, typer.Option(help=f"From then on: {_TIME}")] = "",
-    until: Annotated[str, typer.Option(help=f"Before then: {_TIME}")] = "",
+    market: Annotated[
+        str, typer.Option(help="Only lines about markets whose ticker contains this.")
+    ] = "",
+    level: Annotated[
+        str, typer.Option(help=f"The lowest level to show: {', '.join(_LEVELS)}.")
+    ] = "debug",
+    since: Annotated[str, typer.Option(help=f"From this time on: {_TIME}")] = "",
+    until: Annotated[str, typer.Option(help=f"Before this time: {_TIME}")] = "",
     as_json: _AsJson = False,
 ) -> None:
     """Show the log: one short line for each event, in New York time, repeats counted.
 
-    Follows a file through its rotation. Lines that are no JSON are shown as
-    they are, unless events, markets or times are chosen. Colours are for a
-    terminal alone, and off where NO_COLOR is set. docs/log.md has every
-    event.
+    Follows a file through its rotation. Lines that are not JSON are shown
+    unchanged, unless events, markets or times are selected. Colours are used
+    only on a terminal and without NO_COLOR. docs/log.md has every event.
 
     Example:
     journalctl -u mmbot -o cat | mmbot tail --no-follow --event 'fill*'
@@ -87,7 +93,7 @@ def tail(
     try:
         _show(source, chosen, as_json=as_json)
     except BrokenPipeError:
-        # Whoever read has seen enough; Python's own last flush must not complain either.
+        # The reader has gone; Python's own last flush must not complain about that either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         sys.stdout.flush()
@@ -134,7 +140,7 @@ def _journal(unit: str, begin: int | None, *, follow: bool) -> Iterator[bytes | 
 
 
 def _show(source: Iterator[bytes | None], chosen: Filter, *, as_json: bool) -> None:
-    """Write the chosen lines; `None` from the source says that no more come for the moment."""
+    """Write the selected lines; `None` from the source: no more are available at the moment."""
     writer = _Passing(chosen) if as_json else _Reading(chosen)
     out, batch, written = sys.stdout.buffer, [], time.monotonic()
     for line in source:
@@ -153,7 +159,7 @@ def _show(source: Iterator[bytes | None], chosen: Filter, *, as_json: bool) -> N
 
 
 class _Passing:
-    """Passes chosen lines through."""
+    """Passes selected lines through unchanged."""
 
     def __init__(self, chosen: Filter) -> None:
         self._chosen = chosen
@@ -167,7 +173,7 @@ class _Passing:
 
 
 class _Reading:
-    """Makes chosen lines readable."""
+    """Formats selected lines for people."""
 
     def __init__(self, chosen: Filter) -> None:
         self._chosen = chosen

@@ -1,6 +1,6 @@
-"""How a person writes a time, the same for every option: an ISO date or date-time, or `now`.
+"""The one format of times in options: an ISO date or date-time, or `now`.
 
-Where no offset from UTC is written New York's time is meant. A date alone is its first instant.
+Times are New York's unless they have an offset from UTC. A date alone is its first instant.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from mmbot.underlying.calendar import EASTERN, Week
 
 HOW = (
     "now, a date such as 2026-04-16, or a time such as 2026-04-16T09:00: in New York, unless an "
-    "offset from UTC stands behind it as in 2026-04-16T09:00-04:00"
+    "offset from UTC follows, as in 2026-04-16T09:00-04:00"
 )
 
 
@@ -25,7 +25,7 @@ def parse_time(text: str, option: str, now: dt.datetime | None = None) -> dt.dat
         now: What `now` means; the machine's time unless given.
 
     Raises:
-        BadInput: It is none, or an hour that clocks skip or show twice in New York.
+        BadInput: It is not a time, or is in an hour that New York's clocks skip or repeat.
     """
     written = text.strip()
     if written.lower() == "now":
@@ -62,7 +62,7 @@ def parse_week(text: str, option: str = "--week") -> Week:
     """Return the week that a text means: by its Sunday, or an event ticker.
 
     Raises:
-        BadInput: It is none; where it is another day, the error names its Sunday.
+        BadInput: It is not a week; for another day the error names its Sunday.
     """
     written = text.strip()
     if "-" in written and written[:1].isalpha():
@@ -74,6 +74,6 @@ def parse_week(text: str, option: str = "--week") -> Week:
     if day.weekday() != 6:
         sunday = Week.of(day).sunday
         raise BadInput(
-            f"{option} {text!r} is a {day:%A}, and a week is named by its Sunday: write {sunday}"
+            f"{option} {text!r} is a {day:%A}, but a week is named by its Sunday: write {sunday}"
         )
     return Week(day)

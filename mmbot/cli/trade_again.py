@@ -43,12 +43,12 @@ from mmbot.units import (
 )
 
 _STRATEGY = "recording"
-# Less than that between two sessions is a restart.
+# A shorter pause between two sessions is a restart.
 _LONG_PAUSE_MS = 60_000
 
 
 class TradedEvent(msgspec.Struct, frozen=True):
-    """What came of one event; unless it is settled, P&L is by the fair values of its last mark."""
+    """The result of one event; P&L is at the fair values of its last mark until it is settled."""
 
     event: str
     fills: int
@@ -59,7 +59,7 @@ class TradedEvent(msgspec.Struct, frozen=True):
 
 
 class TradedAgain(msgspec.Struct, frozen=True):
-    """The sessions of a recording, and everything that the new bot kept of them."""
+    """The sessions of a recording, and everything that the new bot recorded in them."""
 
     sessions: list[SessionSummary]
     unusable: list[str]
@@ -69,7 +69,7 @@ class TradedAgain(msgspec.Struct, frozen=True):
     path: PathKeeper | None
 
     def weeks(self, *, are_settled: bool) -> list[WeekResult]:
-        """Return the weeks that are settled, or all: what is not settled is worth its last mid."""
+        """Return the settled weeks, or all, with unsettled positions at their last mids."""
         mids = {ticker: mid for each in self.sessions for ticker, mid in each.mids.items()}
         held = self.records
         return week_results(
@@ -79,9 +79,9 @@ class TradedAgain(msgspec.Struct, frozen=True):
 
 
 class RecordedMarket(msgspec.Struct, frozen=True):
-    """A recording to try settings on, in one part, as one session goes on where another ended.
+    """A recording to try settings on, as a single piece, because each session continues the last.
 
-    What is not settled in it is worth the last mid.
+    Unsettled positions are valued at the last mid.
     """
 
     recording: Path
@@ -116,10 +116,10 @@ def trade_again(
     report_path: Path | None,
     cache: Path | None,
 ) -> None:
-    """Trade a recording again, and show what a backtest shows.
+    """Trade a recording again, and show the results as a backtest does.
 
     Raises:
-        BadInput: None of its sessions can be traded again, or something else given is not usable.
+        BadInput: None of its sessions can be traded again, or another input is unusable.
     """
     settings = None if config_path is None else config.load(config_path)
     refuse_others(settings or settings_on_record(recording))
@@ -140,7 +140,7 @@ def trade_again(
 
 
 class _Ledger(Ledger):
-    """A ledger that takes the bot's records as they are, and need not outlive this process."""
+    """A ledger of the bot's records that need not outlive this process."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
@@ -189,7 +189,7 @@ def sessions_again(
 
 
 def _captures(recording: Path) -> list[Path]:
-    """Return the captures in a directory, or in that of a daemon."""
+    """Return the captures in a directory, or in a daemon's state directory."""
     of_daemon = recording / "capture"
     return capture_files(of_daemon if of_daemon.is_dir() else recording)
 
@@ -229,9 +229,7 @@ def _events_sheet(events: Iterable[TradedEvent]) -> Sheet:
         )
         for each in events
     )
-    note = (
-        "In dollars; of an event that is not settled, P&L is by the fair values of its last mark."
-    )
+    note = "In dollars; P&L of an unsettled event is at the fair values of its last mark."
     columns = ("event", "fills", "contracts", "fees", "P&L", "settled")
     return Sheet("Traded again", columns, rows, note)
 
@@ -250,25 +248,25 @@ def _remarks(again: TradedAgain, config_path: Path | None) -> Iterable[str]:
         if pause > _LONG_PAUSE_MS:
             yield (
                 f"Nothing was recorded for {dt.timedelta(seconds=pause // 1000)} from "
-                f"{utc(before.last)} on: what traded then fills nothing."
+                f"{utc(before.last)} on: trades in that time fill nothing."
             )
     lost = sum(each.interruptions for each in sessions)
     if lost:
-        yield f"The stream was lost {lost} time(s): what traded until it was back fills nothing."
+        yield f"The stream was lost {lost} time(s): trades until it was back fill nothing."
     real = sum(each.real_orders for each in sessions)
     if real:
         yield (
-            f"In {real} session(s) the bot on record traded real orders: they are taken out of the "
-            "books, and what traded with them fills the new bot's paper orders instead."
+            f"In {real} session(s) the recorded bot traded real orders: they are removed from the "
+            "books, and trades with them fill the new bot's paper orders instead."
         )
     held = sum(each.held for each in sessions)
     if held:
-        yield f"It begins with {held} fill(s) of sessions before the recording."
+        yield f"It starts with {held} fill(s) of earlier sessions."
     unserved = sum(each.unserved for each in sessions)
     if unserved:
         yield (
-            f"{unserved} request(s) of the new bot have no answer in the recording; it was told "
-            "that none came."
+            f"{unserved} request(s) of the new bot have no answer in the recording and were "
+            "treated as unanswered."
         )
 
 

@@ -1,4 +1,4 @@
-"""Pictures of the weeks that a bot traded; importing this needs matplotlib, the extra `plots`."""
+"""Plots of the weeks that a bot traded; importing this needs matplotlib, the extra `plots`."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from mmbot.trading.commands import RecordFill
 from mmbot.underlying.calendar import EASTERN, Week
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, ONE_DOLLAR, Milliseconds
 
-# So many weeks are drawn, and of each so many markets: a page is to be looked at.
+# At most so many weeks, and so many markets of each, are drawn, to keep a page readable.
 MOST_WEEKS, MOST_MARKETS = 8, 8
 _UNFILLED = 3
 _MARKET, _FAIR, _BID, _ASK = "#9aa7b8", "#d97706", "#15803d", "#b91c1c"
 _AROUND = 0.04
-# A wider book has no middle that says anything.
+# The mid of a wider book means nothing.
 _NARROW = 0.2
 _LEAST_SIZE, _SIZE_A_CONTRACT, _MOST_SIZE = 24, 1.5, 120
 
 
 def week_pictures(results: Sequence[WeekResult]) -> list[Figure]:
-    """Return a figure of each of the last weeks that a path was kept of."""
+    """Return a figure for each of the last weeks with a recorded path."""
     kept = [each.replayed for each in results if each.replayed and each.replayed.path]
     return [_draw_week(week, week.path) for week in kept[-MOST_WEEKS:] if week.path]
 
@@ -56,7 +56,7 @@ def _draw_week(week: ReplayedWeek, path: WeekPath) -> Figure:
         _mark_days(axes, week, path)
     _label_days(panels, week, path)
     if shown:
-        # A scatter without points has no colour in a legend.
+        # A scatter without points would have no colour in the legend.
         sides = ((_BID, "^", "bought"), (_ASK, "v", "sold"))
         handles = [*panels[1].get_legend_handles_labels()[0]]
         handles += [
@@ -68,7 +68,7 @@ def _draw_week(week: ReplayedWeek, path: WeekPath) -> Figure:
 
 
 def _most_quoted(path: WeekPath) -> set[str]:
-    """Return the markets with the most changes of own quotes, for a week in which none filled."""
+    """Return the markets with the most changes of own quotes, for a week without fills."""
     quoted = Counter(
         {
             ticker: len({(point.own_bid, point.own_ask) for point in points})
@@ -167,5 +167,5 @@ def _label_days(panels: Sequence[Axes], week: ReplayedWeek, path: WeekPath) -> N
 
 
 def _times(week: ReplayedWeek) -> Callable[[Milliseconds], float]:
-    """Return what turns wall time into seconds of the calendar."""
+    """Return the function from wall time to seconds of the calendar."""
     return lambda now: week.clock.at(now).timestamp()

@@ -45,13 +45,13 @@ def performance_of(
 
 
 def _forecast(directory: Path, method: str) -> dict[int, Calibration]:
-    """Return the calibration of the forecasts that the daemon keeps; none before its first fit."""
+    """Return the calibration of the daemon's stored forecasts; none before its first fit."""
     hindcasts = load_memory(bank_path(directory, method), Hindcasts.decode)
     return {} if hindcasts is None else hindcasts.record.calibration()
 
 
 def renderer(settings: Settings, directory: Path) -> Render:
-    """Return what makes a week's report of a ledger in a state directory."""
+    """Return the function that makes a week's report from a ledger in a state directory."""
 
     def render(records: TradeRecords, event: str) -> WeekReport:
         performance = performance_of(records, settings, directory, frozenset({event}))

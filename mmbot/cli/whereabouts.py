@@ -1,9 +1,9 @@
-"""Where the daemon's config is, and by it the daemon: one way for every command.
+"""Finds the daemon's config, and with it the daemon, in the same way for every command.
 
-The config is the file that `--config` names, else `MMBOT_CONFIG` in the environment, else that of
-the service, `/etc/mmbot/config.toml`. State and credentials follow from it: what the file says,
-else what the environment says; the service's are in `/var/lib/mmbot` and beside its config. What
-cannot be found is said, with where it was looked for.
+The config is the file that `--config` names, else the one that `MMBOT_CONFIG` names, else the
+service's, `/etc/mmbot/config.toml`. State directory and credentials come from the file, else from
+the environment; the service's are in `/var/lib/mmbot` and beside its config. If something cannot
+be found, the error says where it was looked for.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Whereabouts(msgspec.Struct, frozen=True):
     Attributes:
         path: The file.
         named_by: What named it: "--config", "MMBOT_CONFIG", or "the service".
-        loaded: Its settings with what the command line overrides, and the lines of its keys.
-        environment: The variables that tell of state and credentials.
-        overrides: The keys that the command line has.
+        loaded: Its settings, overridden by the command line, and the lines of its keys.
+        environment: The variables for state and credentials.
+        overrides: The keys that the command line sets.
     """
 
     path: Path
@@ -55,11 +55,11 @@ def locate(
     Args:
         path: What `--config` names, if it is given.
         changes: What `--set` says, as in `quoting.margin=0.2`.
-        lenient: Whether a mistake that is not about where the daemon is is only said, on standard
-            error: what takes quotes off has to work while the file is being edited.
+        lenient: Whether mistakes in keys that do not locate the daemon are only printed on standard
+            error: commands that take quotes off must work while the file is being edited.
 
     Raises:
-        BadInput: There is none, or it cannot be used.
+        BadInput: There is none, or it is invalid.
     """
     found, named_by = find_config(path, os.environ)
     try:
@@ -88,7 +88,7 @@ def find_config(path: Path | None, environment: Mapping[str, str]) -> tuple[Path
     """Return the config file, and what named it.
 
     Raises:
-        BadInput: Nothing names one, and the service has none.
+        BadInput: None is named, and the service has none.
     """
     if path is not None:
         return path, "--config"
@@ -111,7 +111,7 @@ def find_config(path: Path | None, environment: Mapping[str, str]) -> tuple[Path
 
 
 def _environment(path: Path) -> dict[str, str]:
-    """Return the environment, with what the service's own would be where it says nothing."""
+    """Return the environment, completed with the service's own values where it has none."""
     environment = dict(os.environ)
     if path.absolute() == CONFIG:
         if STATE.is_dir():

@@ -1,4 +1,4 @@
-"""What a command does where no daemon answers: it writes into the ledger, and asks the account."""
+"""What a command does if no daemon answers: it writes into the ledger and reads the account."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _AnswerT = TypeVar("_AnswerT")
 def write(
     directory: Path, into: Callable[[Ledger], _AnswerT], nobody: NotRunning
 ) -> _AnswerT | None:
-    """Write into the ledger and return what came of it; `None` while a process holds it.
+    """Write into the ledger and return the result; `None` while a process holds it.
 
-    A ledger is never created: where there is none, no daemon has ever run with these settings.
+    A ledger is never created: without one, no daemon has ever run with these settings.
 
     Raises:
         NotRunning: There is none.
@@ -47,7 +47,7 @@ def own_orders(place: DaemonPlace) -> int | None:
     """Return how many own orders rest on the account; `None` if that cannot be known."""
     settings, signer = place.settings, place.signer
     if settings.mode == "paper":
-        return 0  # they are inside a daemon, and end with it
+        return 0  # paper orders are inside a daemon, and end with it
     if signer is None or (place.account is not None and is_claimed(place.account)):
         return None
 

@@ -1,6 +1,6 @@
-"""Independent pieces of work on every core of this machine, or on a Dask cluster.
+"""Runs independent items of work on every core of this machine, or on a Dask cluster.
 
-All of them share one value, which each worker is sent once. Results come in the order of the items.
+All items share one value, which is sent to each worker once. Results come in the items' order.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import typer
 
 from mmbot.errors import BadInput
 
-# Fewer items are done at once by the time that processes have started.
+# Fewer items are finished before other processes would have started.
 _WORTH_PROCESSES = 6
 
 SchedulerAddress: TypeAlias = Annotated[
@@ -39,7 +39,7 @@ def work_through(
     """Yield `work(shared, item)` for each of the items, in their order.
 
     Args:
-        work: A function of a module, so that other processes can import it.
+        work: A module-level function, so that other processes can import it.
         shared: What every item needs.
         items: The items.
         scheduler: The address of a Dask scheduler, or `None` for the cores of this machine.
@@ -58,7 +58,7 @@ def work_through(
 def _on_cores(
     work: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item]
 ) -> Iterator[Result]:
-    # Forked workers could inherit locks that the progress bar's thread holds.
+    # A forked worker could inherit a lock that the progress bar's thread holds.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(
         mp_context=context, initializer=_set_task, initargs=((work, shared),)
@@ -69,7 +69,7 @@ def _on_cores(
         pool.shutdown(cancel_futures=True)
 
 
-# In a worker, what every item shares; sent once instead of with each item.
+# In a worker, the value that all items share, sent once.
 _task: list[tuple[Callable[[Any, Any], Any], Any]] = []
 
 

@@ -1,4 +1,4 @@
-"""One account at one exchange over real sockets, without the bot: self-check and cancel-all."""
+"""Signed requests to one account without the bot: the self-check, and cancelling every order."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from mmbot.daemon.patience import (
     passing_findings,
     pauses,
 )
+from mmbot.daemon.steps import run_steps
 from mmbot.errors import BadInput, Unavailable
 from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.feed import Feed
@@ -59,12 +60,12 @@ def _elapsed() -> Milliseconds:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
 
-# The one clock of the process: all that waits, and every signature, goes by it.
+# The one clock of the process, used by everything that waits and by every signature.
 CLOCK = SteadyClock(_machine_time, _elapsed)
 
 
 def wall_clock() -> Milliseconds:
-    """Return the time since the Unix epoch, which no setting of the machine's clock moves."""
+    """Return the time since the Unix epoch; it does not move when the machine's clock is set."""
     return CLOCK.now()
 
 
@@ -92,7 +93,7 @@ class AccountClient:
         self._log = structlog.get_logger()
 
     async def refuse_bad_key(self) -> None:
-        """Request something that only a valid key may read.
+        """Send a request that needs a valid key.
 
         Raises:
             BadInput: The exchange refuses the key.
@@ -108,7 +109,7 @@ class AccountClient:
         said = f"{answer.status} {error.code} {error.text}".rstrip()
         if is_passing(answer.status):
             raise Unavailable(f"{where} answers {said}")
-        # Where the clock is wrong, not the key, the self-check tells by how much.
+        # If the clock is wrong and not the key, the self-check says by how much.
         if answer.status in {401, 403} and not is_clock_refused(answer):
             raise BadInput(f"{where} refuses the API key: {said}")
 
@@ -133,7 +134,7 @@ class AccountClient:
         attempts = failed = 0
         pause, reminder = pauses(), Reminder()
         while True:
-            # Nothing waits by it yet, and the machine's clock may have been set since.
+            # Nothing waits by this clock yet, and the machine's clock may have been set since.
             CLOCK.anchor()
             examination = SelfCheck(
                 self._settings,
@@ -151,24 +152,18 @@ class AccountClient:
             is_settled = not waiting_for and not has_failed
             if is_settled or failed == CHECK_ATTEMPTS or attempts == most_attempts:
                 return examination, findings
-            # Only which checks are not known counts as news, as the details hold figures.
+            # Only other unknown checks are news; their details contain figures that always change.
             if waiting_for and most_attempts is None and reminder.is_due(waiting_for.keys()):
                 self._log.warning("check.unknown", checks=waiting_for)
             await self._sleep(next(pause))
 
     async def _run(self, examination: SelfCheck) -> tuple[Finding, ...]:
-        steps = examination.run()
         self._clock_refused = False
-        try:
-            request = next(steps)
-            while True:
-                request = steps.send(await self.call(request))
-        except StopIteration as end:
-            findings: tuple[Finding, ...] = end.value
-            return passing_findings(findings, clock_refused=self._clock_refused)
+        findings = await run_steps(examination.run(), self.call)
+        return passing_findings(findings, clock_refused=self._clock_refused)
 
     async def call(self, unsigned: HttpRequest) -> HttpAnswer | None:
-        """Sign a request, send it, and return the answer, or `None` where none came."""
+        """Sign a request, send it, and return the answer, or `None` if none came."""
         request = signed(unsigned, self._signer, wall_clock())
         answer = self._interceptor.answer(request, wall_clock())
         if answer is None:
@@ -215,15 +210,9 @@ class AccountClient:
             return CancellationResult(0, None, 0, reason)
 
     async def own_orders(self) -> frozenset[str] | None:
-        """Return the client ids of the own orders that rest; `None` if that cannot be known."""
-        steps = list_own_orders(self._settings.exchange.subaccount)
+        """Return the client ids of the resting own orders; `None` if they cannot be read."""
         try:
-            request = next(steps)
-            while True:
-                request = steps.send(await self.call(request))
-        except StopIteration as end:
-            ids: frozenset[str] = end.value
-            return ids
+            return await run_steps(list_own_orders(self._settings.exchange.subaccount), self.call)
         except (ReadingError, Malformed):
             return None
 

@@ -1,11 +1,11 @@
-"""One daemon per account on this machine, and the way to it whatever its state directory is.
+"""The lock that allows one daemon per account on this machine, and the address to reach it at.
 
 A daemon binds an abstract Unix address made of its account: API key, exchange and subaccount. The
-kernel gives it to one process at a time and takes it back when that ends, however that ends; all
-users and mount namespaces see it. It is there to be asked at, as the socket in the state directory
-is. Its limits: one network namespace, so neither another machine nor a container with a network of
-its own; and whoever knows the key's id could take it first, which stops a start but fools nobody,
-as both ends check who the other is.
+kernel gives the address to one process at a time, frees it when that process ends, and shows it to
+all users and mount namespaces. The daemon also answers requests there, so that it is found whatever
+its state directory is. Limits: it covers one network namespace, so neither another machine nor a
+container with its own network; and whoever knows the key's id could bind it first, which prevents a
+start but deceives nobody, as both ends check the identity of the other.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class AccountTaken(NotReady):
     """Another daemon trades the account."""
 
 
-def address_of(settings: Settings, venue: Venue, key_id: str, only_records: bool = False) -> str:
+def address_of(settings: Settings, venue: Venue, key_id: str, *, only_records: bool = False) -> str:
     """Return the address of the daemon that trades an account.
 
-    Paper trading leaves the account alone, so that a paper daemon may run beside another; and one
-    that only records beside both.
+    Paper trading does not touch the account, so a paper daemon may run beside another, and one that
+    only records beside both.
     """
     kind = "record" if only_records else "paper" if settings.mode == "paper" else "real"
     account = "\n".join((key_id, venue.rest_url, str(settings.exchange.subaccount), kind))
@@ -41,7 +41,7 @@ def claim(address: str) -> socket.socket:
     """Return a socket bound to the address, which is this process's until it is closed.
 
     Raises:
-        AccountTaken: It is another's.
+        AccountTaken: Another process has it.
     """
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -51,7 +51,7 @@ def claim(address: str) -> socket.socket:
         if error.errno != errno.EADDRINUSE:
             raise
         raise AccountTaken(
-            "another mmbot on this machine trades this account; stop it, or leave it to it"
+            "another mmbot on this machine trades this account; stop that one first"
         ) from None
     return bound
 

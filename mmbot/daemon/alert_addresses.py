@@ -1,8 +1,8 @@
-"""Finding the addresses of alerts, which hold passwords: in a file, the environment, a credential.
+"""Finds the addresses of alerts, which contain passwords: in a file, the environment, a credential.
 
 The first of these that has any is used: the file that `alerts.urls_file` names, the environment
-variable `MMBOT_ALERT_URLS`, the systemd credential `alert_urls`. One address is on a line, in
-Apprise's form; lines that begin with `#` are none.
+variable `MMBOT_ALERT_URLS`, the systemd credential `alert_urls`. Each line is one
+address, in Apprise's format; lines that begin with `#` are comments.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MOST_ADDRESSES = 10
 
 
 def find_addresses(settings: AlertSettings, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the addresses; none if nobody is to be told.
+    """Return the addresses; none if there are no alerts.
 
     Raises:
         BadInput: The file cannot be read, others may read it, or there are too many.

@@ -1,8 +1,9 @@
-"""Sends one alert to every address through Apprise, as a process of its own, and ends.
+"""Sends one alert to every address through Apprise, in a separate process.
 
 `python -m mmbot.daemon.alert_sender` reads one `Letter` as JSON from standard input, and prints one
-`Delivery` for each address. Apprise takes a second to load and waits for servers; here that costs
-the daemon's loop nothing, and the addresses, which hold passwords, are in no argument.
+`Delivery` for each address. Apprise takes a second to load and waits for servers; in its own
+process that does not delay the daemon's loop. The addresses contain passwords and are never
+arguments.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from urllib.parse import unquote
 
 import msgspec
 
-# Of a reason, in characters.
+# The longest reason, in characters.
 _LONGEST_REASON = 300
-# A part of an address that is shorter is found in words as well.
+# A shorter part of an address would also match ordinary words.
 _SHORTEST_SECRET = 3
 
 
 class Letter(msgspec.Struct, frozen=True):
-    """An alert, and the addresses in Apprise's form; these are secrets."""
+    """An alert, and the addresses in Apprise's format, which are secrets."""
 
     addresses: tuple[str, ...]
     title: str
@@ -31,20 +32,20 @@ class Letter(msgspec.Struct, frozen=True):
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """What became of it at one address: the address's kind, and why it was not sent, or empty."""
+    """The result for one address: the address's kind, and why it was not sent, or ""."""
 
     kind: str
     failure: str = ""
 
 
 def kind_of(address: str) -> str:
-    """Return the kind of an address, such as `mailto`: the one part that is no secret."""
+    """Return the kind of an address, such as `mailto`: the only part that is not secret."""
     kind, separator, _ = address.partition("://")
     return kind.lower() if separator and kind.isalnum() and len(kind) <= 20 else "no address"
 
 
 def scrubbed(text: str, addresses: Iterable[str]) -> str:
-    """Return text in one line without any part of the addresses but their kinds."""
+    """Return text on one line, with every part of the addresses but their kinds removed."""
     for address in addresses:
         _, _, rest = address.partition("://")
         parts = {*re.split(r"[/:@?&=,+]", rest), *re.split(r"[/:@?&=,+]", unquote(rest))}
@@ -55,7 +56,7 @@ def scrubbed(text: str, addresses: Iterable[str]) -> str:
 
 
 class _Said(logging.Handler):
-    """Keeps what Apprise says of a failure."""
+    """Collects Apprise's messages about a failure."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -66,12 +67,12 @@ class _Said(logging.Handler):
 
 
 def deliver(letter: Letter) -> tuple[Delivery, ...]:
-    """Send an alert to each address; wait for their servers."""
+    """Send an alert to each address and wait for the servers."""
     import apprise  # noqa: PLC0415 (only where something is sent)
 
     logging.getLogger("apprise").propagate = False
     deliveries = []
-    # Apprise sends nothing without a body.
+    # Apprise sends nothing if the body is empty.
     body = letter.body or letter.title
     for address in letter.addresses:
         said = _Said()
@@ -88,8 +89,8 @@ def deliver(letter: Letter) -> tuple[Delivery, ...]:
 
 
 def main() -> None:
-    """Send what standard input has."""
-    # The daemon holds signals back, and its children with it; this one may be ended by any.
+    """Send the letter on standard input."""
+    # The daemon and its children block signals; this process may be ended by any of them.
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     letter = msgspec.json.decode(sys.stdin.buffer.read(), type=Letter)
     sys.stdout.buffer.write(msgspec.json.encode(deliver(letter)))

@@ -1,8 +1,8 @@
-"""Tells a person what happens: which lines and states are worth an alert, and the sending of it.
+"""Alerts to people: decides which log lines and states are worth an alert, and sends it.
 
-Alerts wait in a bounded queue for a task that has a process of its own send them, one after
-another; nothing here keeps the bot waiting, and what cannot be sent costs a line in the log, once,
-without a word of the addresses.
+Alerts wait in a bounded queue until a task sends them, one at a time, through a separate process.
+Nothing here delays the bot. An alert that cannot be sent costs one line in the log, which contains
+no part of the addresses.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PAUSE_SECONDS = 2.0
 # How long Apprise may take for all addresses, and how long the end of the process waits for it.
 SEND_SECONDS = 60.0
 CLOSE_SECONDS = 3.0
-# A start that waits for so long is told of: nothing is quoted meanwhile.
+# A start that waits for so long raises an alert, because nothing is quoted meanwhile.
 LONG_START_SECONDS = 300.0
 _SENDER = (sys.executable, "-m", "mmbot.daemon.alert_sender")
 _LONGEST_BODY = 20_000
@@ -42,7 +42,7 @@ _LONGEST_BODY = 20_000
 Send = Callable[[Letter], Awaitable[tuple[Delivery, ...]]]
 FindAddresses = Callable[[AlertSettings], tuple[str, ...]]
 
-# What was sent within the last hour, so that a process that ends again and again floods nobody.
+# The alerts of the last hour, so that a process that restarts repeatedly sends no flood.
 FILE_NAME = "alerts.json"
 _SENT: msgspec.json.Decoder[tuple[tuple[float, AlertKind], ...]] = msgspec.json.Decoder(
     tuple[tuple[float, AlertKind], ...]
@@ -50,7 +50,7 @@ _SENT: msgspec.json.Decoder[tuple[tuple[float, AlertKind], ...]] = msgspec.json.
 
 
 class Alerts:
-    """What one process tells."""
+    """The alerts of one process."""
 
     def __init__(
         self,
@@ -60,13 +60,13 @@ class Alerts:
         send: Send | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin with nothing to tell.
+        """Begin without an alert.
 
         Args:
-            settings: What is told, and how often.
-            find: Returns where, which are secrets; nothing is told while there are no addresses.
-            directory: The state directory, which keeps what was sent when.
-            send: Sends a letter; by a process of its own unless given.
+            settings: The wanted kinds, and how often.
+            find: Returns the addresses, which are secrets; nothing is sent while there are none.
+            directory: The state directory, which stores what was sent when.
+            send: Sends a letter; through a separate process unless given.
             clock: Seconds, from any origin.
 
         Raises:
@@ -84,7 +84,7 @@ class Alerts:
         self._known: dict[str, int] = {}
         self._published: set[str] = set()
         self._limited: set[str] = set()
-        # Whom nobody was to tell of the start is not told of it later.
+        # An address that is added later gets no alert of the start.
         self._started = not self._addresses
         self._waits_for = ""
         self._waits_since: float | None = None
@@ -97,12 +97,12 @@ class Alerts:
         self._log = structlog.get_logger()
 
     def watch(self, measure: Callable[[], Measured]) -> None:
-        """Look at a bot's state from now on."""
+        """Watch a bot's state from now on."""
         self._measure = measure
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """At which addresses the latest alert was not taken, in sentences."""
+        """The addresses that did not take the latest alert, in sentences."""
         failing = tuple(
             f"alerts do not reach address {address} ({why}); see `mmbot alerts test`"
             for address, why in sorted(self._failing.items())
@@ -110,12 +110,12 @@ class Alerts:
         return (*failing, self._unreadable) if self._unreadable else failing
 
     def change(self, settings: AlertSettings) -> None:
-        """Go on by other settings; their addresses are read before the next look."""
+        """Use other settings from now on; their addresses are read before the next check."""
         self._settings, self._is_new = settings, True
         self._outbox.change(settings)
 
     async def read_addresses(self) -> None:
-        """Read the addresses again where they may be others; keep them if they cannot be read."""
+        """Read the addresses again if they may have changed; keep them if they cannot be read."""
         if not (self._is_new or self._settings.urls_file):
             return
         self._is_new = False
@@ -131,7 +131,7 @@ class Alerts:
     # What happens
 
     def tell(self, alert: Alert) -> None:
-        """Have an alert sent, as soon as the rates allow it."""
+        """Queue an alert, to be sent as soon as the rate limits allow."""
         if self._addresses:
             self._outbox.put(alert)
 
@@ -142,7 +142,7 @@ class Alerts:
             self._waits_since = self._clock()
 
     def heard(self, name: str, fields: Mapping[str, Any]) -> None:
-        """Find what is worth an alert in a line of the bot's log."""
+        """Raise the alerts that follow from a line of the bot's log."""
         if not self._addresses:
             return
         match name:
@@ -161,12 +161,12 @@ class Alerts:
 
     def _count_known(self, event: str, known: int) -> None:
         if known > self._known.get(event, known):
-            # Told at the next look, when every market has its new fair value.
+            # Sent at the next check, when every market has its new fair value.
             self._published.add(event)
         self._known[event] = known
 
     def look(self) -> None:
-        """Find what is worth an alert in the state of the bot."""
+        """Raise the alerts that follow from the state of the bot."""
         self._look_at_start()
         if self._measure is None:
             return
@@ -232,7 +232,7 @@ class Alerts:
     # The sending
 
     async def run(self) -> None:
-        """Look and send until cancelled."""
+        """Check and send until cancelled."""
         while True:
             await asyncio.sleep(_PAUSE_SECONDS)
             await self.read_addresses()
@@ -241,7 +241,7 @@ class Alerts:
                 await self._send_due()
 
     async def close(self, how: str, why: str = "") -> None:
-        """Tell how the process ends, and send what still waits; take a few seconds at the most."""
+        """Send how the process ended, and what still waits; takes a few seconds at the most."""
         self.tell(Alert("stop", how, why))
         self._outbox.hasten()
         with suppress(TimeoutError):
@@ -272,7 +272,7 @@ class Alerts:
             self._outbox.put_back(alert, self._clock())
 
     def _sent_before(self) -> list[tuple[float, AlertKind]]:
-        """Return what earlier processes have sent, by this one's clock."""
+        """Return what earlier processes have sent, in times of this one's clock."""
         with suppress(OSError, msgspec.DecodeError):
             ahead = self._clock() - time.time()
             sent = _SENT.decode(self._path.read_bytes())
@@ -299,7 +299,7 @@ def _fill_line(fields: Mapping[str, Any]) -> str:
 
 
 async def send_letter(letter: Letter) -> tuple[Delivery, ...]:
-    """Have a process of its own send a letter; return what became of it at each address."""
+    """Send a letter through a separate process; return the result for each address."""
     bounded = msgspec.structs.replace(letter, body=letter.body[:_LONGEST_BODY])
     process = await asyncio.create_subprocess_exec(
         *_SENDER,

@@ -1,8 +1,8 @@
-"""Reads secrets of AWS Secrets Manager, for those who have the extra `aws` (boto3).
+"""Reads secrets from AWS Secrets Manager; needs the extra `aws` (boto3).
 
-A secret is a JSON object with the fields `key_id` and `private_key`, or the one text alone. Its
-name or ARN may be followed by `#FIELD` where the object has other fields. AWS's own credentials and
-region are found as boto3 finds them: environment, shared files, role of the machine.
+A secret is a JSON object with the fields `key_id` and `private_key`, or plain text. `#FIELD` after
+its name or ARN selects another field of the object. boto3 finds the credentials and region of AWS:
+in the environment, in shared files, or from the role of the machine.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import msgspec
 
 from mmbot.errors import BadInput, Unavailable
 
-# For each of two attempts, and half a minute in all: a halt asks first as well.
+# For each of two attempts, half a minute in all, as a halt also has to wait for it.
 _CONNECT_SECONDS, _READ_SECONDS, _ATTEMPTS = 3, 5, 2
-# Errors of AWS that another attempt may not meet.
+# Errors of AWS that may be gone at the next attempt.
 _PASSING = frozenset(
     {
         "InternalFailure",
@@ -41,7 +41,7 @@ class AwsSecrets:
     """The secrets of one region, each read once."""
 
     def __init__(self, region: str) -> None:
-        """Ask nothing yet; without `region` it is the one that the machine is configured for."""
+        """Read nothing yet; without `region` the machine's configured one is used."""
         self._region = region
         self._read: dict[str, str] = {}
 
@@ -50,12 +50,12 @@ class AwsSecrets:
 
         Args:
             key: The key of the config that names the secret.
-            place: The secret's name or ARN, and `#FIELD` if it is another than `field`.
-            field: Which field of a JSON object is meant.
+            place: The secret's name or ARN, with `#FIELD` if that is not `field`.
+            field: The wanted field of a JSON object.
 
         Raises:
-            BadInput: It cannot be had: a person must mend that.
-            Unavailable: AWS cannot be asked now.
+            BadInput: It cannot be read until a person fixes something.
+            Unavailable: AWS cannot be reached now.
         """
         name, _, named = place.partition("#")
         if name not in self._read:

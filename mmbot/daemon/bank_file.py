@@ -1,4 +1,4 @@
-"""A cache file for what a forecast method's fit leaves to the next, as it takes long to make."""
+"""The cache file of a forecast method's hindcasts, which are slow to compute, for its next fit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def bank_path(directory: Path, method: str) -> Path:
 
 
 def load_memory(path: Path, recall: Callable[[bytes], _Kept]) -> _Kept | None:
-    """Return what is stored there as `recall` reads it, or `None` if nothing can be read."""
+    """Return the stored memory as `recall` reads it, or `None` if it cannot be read."""
     try:
         return recall(path.read_bytes())
     except (OSError, BadInput):
@@ -28,10 +28,10 @@ def load_memory(path: Path, recall: Callable[[bytes], _Kept]) -> _Kept | None:
 
 
 def make_directory(path: Path) -> None:
-    """Make the directory of what is remembered, before the work of making that.
+    """Create the directory of the file, before the slow work.
 
     Raises:
-        BadInput: It cannot be made.
+        BadInput: It cannot be created.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def make_directory(path: Path) -> None:
 
 
 def store_memory(path: Path, memory: Memory) -> None:
-    """Store it atomically: the file before it stays intact until the new one is whole.
+    """Store it atomically: the old file stays intact until the new one is complete.
 
     Raises:
         BadInput: The file cannot be written.

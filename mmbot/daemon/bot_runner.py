@@ -11,7 +11,6 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, assert_never
 
 import structlog
@@ -30,20 +29,18 @@ from mmbot.bot.inputs import (
 )
 from mmbot.bot.latency import Latency
 from mmbot.bot.outputs import FetchPage, FitForecast, Output, RecordCounts
-from mmbot.config import Settings
 from mmbot.daemon import garbage
 from mmbot.daemon.account_client import CLOCK, wall_clock
 from mmbot.daemon.capture import Capture
 from mmbot.daemon.counts_worker import CountsWorker
-from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.recorded_interceptor import RecordedInterceptor
+from mmbot.daemon.setup import Setup
 from mmbot.daemon.stream_client import StreamClient
 from mmbot.daemon.supervision import Supervisor
 from mmbot.daemon.transport import RestClient
-from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, date_of
 from mmbot.recording.late_records import LateRecords
@@ -87,17 +84,15 @@ class BotRunner:
 
     def __init__(
         self,
-        settings: Settings,
-        venue: Venue,
-        signer: Signer,
+        setup: Setup,
         ledger: LedgerWriter,
-        directory: Path,
         interceptor: Interceptor,
         rest: RestClient,
         supervisor: Supervisor,
         began: Milliseconds,
     ) -> None:
-        """Begin unconnected; `began` names the session, and `directory` has its capture."""
+        """Begin unconnected; `began` names the session."""
+        settings, venue, directory = setup.settings, setup.venue, setup.state
         self._venue = venue
         self._ledger = ledger
         ledger.tell(self._ledger_behind)
@@ -111,11 +106,13 @@ class BotRunner:
         self.interceptor = RecordedInterceptor(interceptor, records)
         jitter = random.Random(session)  # noqa: S311 (no secrecy)
         self.bot = RecordedBot(
-            settings, venue.clock, signer, session, jitter, keep=records, versions=versions()
+            settings, venue.clock, setup.signer, session, jitter, keep=records, versions=versions()
         )
         self._driver = Driver(self.bot.handle, wall_clock, self._execute)
         forecasters = known(settings).forecasters
-        self.worker = CountsWorker(venue.counts_url, directory, forecasters, self._worker_done)
+        self.worker = CountsWorker(
+            self._venue.counts_url, directory, forecasters, self._worker_done
+        )
         rng = random.Random(f"stream {session}")  # noqa: S311 (jitter, not secrecy)
         self.stream = StreamClient(venue.ws_url, self, rng)
         self.heard: Callable[[str, Mapping[str, Any]], None] = lambda _name, _fields: None

@@ -1,4 +1,4 @@
-"""The week on a page of plain text: the prediction, and what each market is worth."""
+"""The week in plain text: the forecast, and the value of each market."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _COLUMNS = "      above  belief   fair    bid    ask      held  why not quoted"
 
 
 def briefing(report: StatusReport) -> str:
-    """Return every week that is not settled: forecast, money, and a line for each market."""
+    """Return a text about every unsettled week: forecast, money, and a line for each market."""
     lines = [status_line(report)]
     for event in report.events:
         if not event.settled:

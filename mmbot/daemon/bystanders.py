@@ -1,4 +1,4 @@
-"""Who is told of what the daemon does and never answers: systemd, Prometheus, people, reports."""
+"""Whatever is told what the daemon does and never answers: systemd, Prometheus, people, reports."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _RESTART_SECONDS = 60.0
 
 
 class Bystanders:
-    """Those of one process.
+    """The bystanders of one process.
 
     Attributes:
-        watchdog: Looks at this process, and tells systemd.
-        metrics: What Prometheus reads.
-        alerts: What a person is told; `None` if nobody is.
+        watchdog: Checks this process and reports to systemd.
+        metrics: The metrics that Prometheus reads.
+        alerts: Alerts to people; `None` if there are none.
     """
 
     def __init__(
@@ -36,12 +36,13 @@ class Bystanders:
         alerts: Alerts | None = None,
         render: tuple[Path, Render] | None = None,
     ) -> None:
-        """Begin with nothing told.
+        """Begin without having told anything.
 
         Args:
-            manager: systemd; without one it is not told.
-            alerts: Tells people; without them nobody is.
-            render: The state directory, and what makes a week's report; without it none is written.
+            manager: systemd; without it there are no reports to systemd.
+            alerts: Alerts to people; without them there are none.
+            render: The state directory, and the function that makes a week's report; without it
+                none is written.
         """
         self.watchdog = Watchdog(manager or ServiceManager({}))
         self.metrics = Metrics()
@@ -51,29 +52,29 @@ class Bystanders:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What a person should see to, in sentences."""
+        """Problems that a person should look at, in sentences."""
         return () if self.alerts is None else self.alerts.problems
 
     def waits_for(self, what: str) -> None:
-        """Tell that it trades not before there is what it waits for."""
+        """Report what the start waits for."""
         self.watchdog.waits_for(what)
         if self.alerts is not None:
             self.alerts.waits_for(what)
 
     def tell(self, alert: Alert) -> None:
-        """Tell a person, if there is one to be told."""
+        """Send an alert, if there are alerts."""
         if self.alerts is not None:
             self.alerts.tell(alert)
 
     def change(self, settings: Settings) -> None:
-        """Go on by other settings."""
+        """Use other settings from now on."""
         if self.alerts is not None:
             self.alerts.change(settings.alerts)
 
     def watch(
         self, measure: Callable[[], Measured], drain: Callable[[], Awaitable[object]]
     ) -> None:
-        """Look at a session's bot from now on; `drain` waits for its ledger."""
+        """Watch a session's bot from now on; `drain` waits for its ledger."""
         if self.week_ends is not None:
             self.week_ends.watch(drain)
         self.metrics.measure = measure
@@ -90,7 +91,7 @@ class Bystanders:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Look and tell for as long as the context lasts."""
+        """Run all bystanders for as long as the context lasts."""
         parts = [self.watchdog.run]
         if self.alerts is not None:
             parts.append(self.alerts.run)
@@ -105,7 +106,7 @@ class Bystanders:
 
     @asynccontextmanager
     async def beside(self, *parts: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-        """Run parts for as long as the context lasts, none of which may cost the bot anything."""
+        """Run parts for as long as the context lasts; their failures do not affect the bot."""
         tasks = [asyncio.create_task(self._keep(part)) for part in parts]
         try:
             yield
@@ -115,12 +116,12 @@ class Bystanders:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def ended(self, how: str, why: str = "") -> None:
-        """Tell a person that the process ends, and wait a moment for that to be sent."""
+        """Send an alert that the process ends, and wait a moment for it to be sent."""
         if self.alerts is not None:
             await self.alerts.close(how, why)
 
     async def _keep(self, part: Callable[[], Awaitable[None]]) -> None:
-        """Run a part until cancelled; one that fails costs the bot nothing, and begins again."""
+        """Run a part until cancelled; restart it if it fails, without affecting the bot."""
         while True:
             try:
                 await part()

@@ -1,12 +1,12 @@
 """The capture: every input of the bot, in one file per session, for `mmbot replay`.
 
-A file starts with its session and is never cut at the start, because a bot's state depends on every
-input: so whatever the directory holds can be replayed. At the ceiling the oldest sessions are
-deleted; a session that reaches it alone is captured no further.
+A bot's state depends on every input, so a file starts with its session and is never truncated at
+the start: every file in the directory can be replayed. At the size limit the oldest sessions are
+deleted; once a session alone reaches the limit, its capture ends.
 
-The event loop only appends to a buffer. A thread compresses and writes it every second, or sooner
-when there is much, so that a process that is killed loses one second of records at the most. A disk
-that is nearly full, gone or too slow ends the capture with one warning; trading goes on.
+The event loop only appends to a buffer. A thread compresses and writes it every second, or earlier
+if it is large, so that a killed process loses one second of records at the most. A disk that is
+nearly full, gone or too slow ends the capture with one warning; trading continues.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ SUFFIX = ".capture"
 FLUSH_SECONDS = 1.0
 
 _MEGABYTE = 1024 * 1024
-# So much is written before the second is over; more than the second bound ends the capture.
+# A larger buffer is written before the second is over; beyond the second bound the capture ends.
 _BATCH_BYTES = 256 * 1024
 _MOST_BUFFERED_BYTES = 24 * _MEGABYTE
 _CLOSE_SECONDS = 5.0
-# What is left free on the disk for the ledger, whose last bytes matter more.
+# Disk space that is left for the ledger, which matters more.
 RESERVE_BYTES = 64 * _MEGABYTE
-# A bot that is restarted again and again leaves many small files.
+# A bot that restarts repeatedly leaves many small files.
 _MOST_FILES = 1000
 
 
@@ -54,12 +54,12 @@ class Capture:
 
     @property
     def is_on(self) -> bool:
-        """Whether records are kept; once they are not, no more of this session is."""
+        """Whether records are stored; once it is off, it stays off for this session."""
         return self._is_on
 
     @property
     def share_filled(self) -> float:
-        """How much of what all sessions may take this one has taken, from 0 to 1."""
+        """This session's part of the size limit of all sessions, from 0 to 1."""
         return self._file.share_filled
 
     @property

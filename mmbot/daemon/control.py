@@ -1,9 +1,9 @@
-"""The daemon's end of the operator's socket: how a command reaches it (`control_client`).
+"""The daemon's end of the operator's socket; `control_client` is the commands' end.
 
 A Unix socket in the state directory, for the daemon's own user and root only. One connection
 carries one request and one answer, a line of JSON each, limited in size, number and time; a bad
 request is answered with a sentence. The holder of the ledger's lock owns the directory, so a socket
-found there at the start is that of a dead daemon and is replaced.
+that exists there at the start belongs to a dead daemon and is replaced.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mmbot.errors import reason
 # The largest request carries a whole tree of settings, some three thousand bytes.
 MOST_REQUEST_BYTES = 65_536
 MOST_CONNECTIONS = 8
-# For the request to arrive, and for the answer to be made and sent.
+# Time for the request to arrive, and for the answer to be made and sent.
 READ_SECONDS = 5.0
 _ANSWER_SECONDS = 40.0
 
@@ -43,11 +43,11 @@ async def listening(
     Args:
         directory: The state directory, whose ledger this process holds.
         answer: Makes the answer to a request; cancelled if it takes too long.
-        account: Bound to the account's address, to answer there as well.
+        account: A socket bound to the account's address, to answer there as well.
 
     Raises:
-        BadInput: The socket cannot be made.
-        Unavailable: Neither can it, for a reason that time heals.
+        BadInput: The socket cannot be created.
+        Unavailable: The same, for a reason that time heals.
     """
     connections = _Connections(answer)
     bound = [_bound(directory), *([account] if account is not None else [])]
@@ -71,7 +71,7 @@ def _bound(directory: Path) -> socket.socket:
         (directory / SOCKET_NAME).unlink(missing_ok=True)
         with address(directory) as short:
             listener.bind(short)
-        # Nobody can connect before the socket listens, and by then it is the owner's alone.
+        # Nobody can connect before the socket listens, and by then only its owner has access.
         (directory / SOCKET_NAME).chmod(0o600)
     except OSError as error:
         listener.close()
@@ -86,14 +86,14 @@ class _Connections:
     def __init__(self, answer: Answerer) -> None:
         self._answer = answer
         self._tasks: set[asyncio.Task[None]] = set()
-        # Those that have not sent their request yet, the oldest first.
+        # The connections that have not sent their request yet, the oldest first.
         self._idle: dict[asyncio.Task[None], None] = {}
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve a connection, or refuse it.
 
-        Where there are too many, the one that has been silent for longest has to go: silence must
-        not lock a halt out.
+        If there are too many, the one that has been silent for longest is closed, so that silent
+        connections cannot keep a halt out.
         """
         crowded = len(self._tasks) >= MOST_CONNECTIONS
         trusted = _is_trusted(writer)
@@ -118,14 +118,14 @@ class _Connections:
         self._idle.pop(task, None)
 
     async def close(self) -> None:
-        """Cancel whatever is in progress."""
+        """Cancel every connection."""
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A client that hung up needs no answer, and one that is too slow gets none.
+        # A client that hung up needs no answer, and a client that is too slow gets none.
         with contextlib.suppress(TimeoutError, OSError), contextlib.closing(writer):
             request = await _read(reader)
             if (serving := asyncio.current_task()) is not None:

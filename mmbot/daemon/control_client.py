@@ -1,6 +1,6 @@
-"""The commands' end of the operator's socket: a request is sent, its answer waited for.
+"""The commands' end of the operator's socket: sends a request and waits for the answer.
 
-It is apart from the daemon's end (`control`), as every command waits for what it imports.
+It is separate from the daemon's end (`control`), because every command waits for its imports.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from mmbot.texts import to_json
 SOCKET_NAME = "control.sock"
 
 _MOST_ANSWER_BYTES = 8 * 1024 * 1024
-# For a client to wait.
+# How long a client waits.
 _CLIENT_SECONDS = 45.0
 
 _ANSWERS: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
-# `struct ucred`, the other end according to the kernel: process, user, group.
+# `struct ucred`: process, user and group of the other end, according to the kernel.
 _PEER = struct.Struct("3i")
 
 
@@ -35,7 +35,7 @@ class NotRunning(NotReady):
 
 
 class Unanswered(NotReady):
-    """A daemon is there and gave no answer, so that it is not known what it did."""
+    """A daemon runs and gave no answer, so it is not known what it did."""
 
     exit_code = 4
 
@@ -44,13 +44,13 @@ def ask(directory: Path, request: Request, account: str | None = None) -> Answer
     """Send a request to the daemon, and wait for its answer.
 
     Args:
-        directory: The state directory, where a daemon is looked for that the account has not shown.
-        request: What is asked.
+        directory: The state directory, where a daemon is looked for if none is at the account.
+        request: The request.
         account: The account's address, if it is known: the daemon that trades it answers,
             whatever its state directory is.
 
     Raises:
-        NotRunning: There is none.
+        NotRunning: No daemon runs.
         Unanswered: It did not answer in time, or ended meanwhile.
         BadInput: It refused the request, or belongs to another user.
     """
@@ -77,7 +77,7 @@ def _converse(request: Request, where: str, connect: Callable[[socket.socket], N
                 "user, or as root"
             )
         try:
-            # A refused connection is closed by the daemon, and has the reason still to be read.
+            # The daemon closes a connection that it refuses, but the reason can still be read.
             with contextlib.suppress(BrokenPipeError):
                 connection.sendall(as_line(request))
             answer = _ANSWERS.decode(_read_line(connection, deadline))
@@ -122,13 +122,13 @@ def _read_line(connection: socket.socket, deadline: float) -> bytes:
 
 
 def as_line(message: Request | Answer) -> bytes:
-    """Return a message as it goes over the socket."""
+    """Return a message as it is sent over the socket."""
     return to_json(message) + b"\n"
 
 
 @contextlib.contextmanager
 def address(directory: Path) -> Iterator[str]:
-    """Yield a short path to the socket, as its address is limited to about a hundred bytes."""
+    """Yield a short path to the socket, because an address has at most about a hundred bytes."""
     descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{descriptor}/{SOCKET_NAME}"

@@ -1,4 +1,4 @@
-"""Reading the pages of the counts and fitting forecasters for the bot, one request at a time."""
+"""Reads the pages of counts and fits forecasters for the bot, one request at a time."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from mmbot.kalshi.http import HttpAnswer
 from mmbot.underlying.pages import MOST_BYTES
 
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
-# The headers of a page that the bot reads, and sends back as they are.
+# The headers of a page that the bot reads and sends back unchanged.
 _HEADERS = ("ETag", "Last-Modified")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 3
-# Longer ones, of a header or a reason, are not of use to anybody.
+# Longer headers and reasons are cut.
 _MOST_CHARACTERS = 300
-# A fit of so many weeks takes long enough to log its progress.
+# A fit of so many weeks is slow enough to log its progress.
 _WORTH_REPORTING = 50
 _TREES = "boosted.trees"
 
@@ -40,14 +40,14 @@ Done = Callable[[PageFetched | ForecastFitted], None]
 
 
 class CountsWorker:
-    """Serves requests in order; one that fails unexpectedly is served again by the next `run`."""
+    """Serves requests in order; if one fails unexpectedly, the next `run` serves it again."""
 
     def __init__(self, url: str, directory: Path, forecasters: Forecasters, done: Done) -> None:
-        """Begin with nothing to do.
+        """Begin without a request.
 
         Args:
             url: The root of the site.
-            directory: Where is stored what spares the next fit its time.
+            directory: Where hindcasts are cached for the next fit.
             forecasters: Those of the underlying.
             done: Called with each result, on the event loop.
         """
@@ -61,13 +61,13 @@ class CountsWorker:
         self._log = structlog.get_logger()
 
     def submit(self, request: FetchPage | FitForecast) -> None:
-        """Have a request served; it replaces earlier ones of its kind that are not begun yet."""
+        """Queue a request; it replaces earlier ones of its kind that have not begun."""
         waiting = [r for r in list(self._requests)[1:] if type(r) is not type(request)]
         self._requests = deque([*list(self._requests)[:1], *waiting, request])
         self._requested.set()
 
     def give_up(self) -> None:
-        """End a fit that is under way in its thread."""
+        """Cancel a fit that runs in its thread."""
         self._given_up.set()
 
     async def run(self) -> None:
@@ -148,7 +148,7 @@ class CountsWorker:
         try:
             store_memory(path, memory)
         except BadInput as error:
-            # It only saves the next session some seconds.
+            # The cache only saves the next session some seconds.
             self._log.warning("forecast.not_kept", reason=str(error))
 
     def _report(self, done: int, of: int) -> None:
@@ -161,10 +161,10 @@ class CountsWorker:
 async def page_answer(
     site: str, path: str, headers: tuple[tuple[str, str], ...], session: aiohttp.ClientSession
 ) -> HttpAnswer:
-    """Request a page, which may have moved on its site; only a page that is there has a body.
+    """Request a page, following redirects on its site; only an answer with status 200 has a body.
 
     Raises:
-        BadInput: It has moved elsewhere.
+        BadInput: It redirects to another site.
         OSError, TimeoutError, aiohttp.ClientError, ValueError: No answer came.
     """
     url = URL(site + path)
@@ -178,13 +178,13 @@ async def page_answer(
 
 
 def redirected(url: URL, location: str) -> URL:
-    """Return where a page has moved to, which must be on the same site.
+    """Return the target of a redirect, which must be on the same site.
 
     Raises:
-        BadInput: That is another scheme, host or port, or not an address.
+        BadInput: It is on another scheme, host or port, or not an address.
     """
     try:
-        # A backslash or a letter that is not ASCII is read by each program in its own way.
+        # Programs disagree on how to read a backslash or a character outside ASCII.
         if location and location.isascii() and location.isprintable() and "\\" not in location:
             told = URL(location)
             target = url.join(told)
@@ -199,7 +199,7 @@ def redirected(url: URL, location: str) -> URL:
 
 
 def _plain_headers(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:
-    """Return the headers that the bot reads, without those that no request could send back."""
+    """Return the headers that the bot reads, without values that a request cannot send back."""
     headers = ((name, response.headers.get(name, "")) for name in _HEADERS)
     return tuple(
         (name, value)

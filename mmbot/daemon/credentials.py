@@ -1,11 +1,11 @@
-"""Finding the API key, which is never in the config file, in an argument or in a log.
+"""Finds the API key, which is never in the config file, in an argument or in a log.
 
 The table `[credentials]` says where each of its two parts is: `file:PATH`, `env:NAME` (a variable
 of the environment), `systemd:NAME` (a credential that the unit loads) or `aws:SECRET` (a secret of
-AWS Secrets Manager). Where the table says nothing, the key's id comes from the variable
-`MMBOT_KEY_ID` or the systemd credential `key_id`, and the private key from the file that
-`MMBOT_PRIVATE_KEY_PATH` names, from the variable `MMBOT_PRIVATE_KEY`, or from the systemd
-credential `private_key`. Only its owner may read such a file. No message holds any part of the key.
+AWS Secrets Manager). If the table is empty, the key's id comes from the variable `MMBOT_KEY_ID` or
+the systemd credential `key_id`, and the private key from the file that `MMBOT_PRIVATE_KEY_PATH`
+names, from the variable `MMBOT_PRIVATE_KEY`, or from the systemd credential `private_key`. Such a
+file must be readable by its owner only. No message contains any part of the key.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ def find_signer(
 ) -> Signer:
     """Return a signer for the account.
 
-    From now on this process leaves no core dump.
+    From then on this process leaves no core dump.
 
     Raises:
         BadInput: The key id or the private key is missing, or others may read the key.
-        Unavailable: They are in AWS, which cannot be asked now.
+        Unavailable: They are in AWS, which cannot be reached now.
     """
     forbid_core_dumps()
     places = _Places(environment, AwsSecrets(settings.aws_region))
@@ -78,7 +78,7 @@ def _private_key(
 
 
 class _Places:
-    """Where a part of the key may be."""
+    """The places where a part of the key may be."""
 
     def __init__(self, environment: Mapping[str, str], aws: AwsSecrets) -> None:
         self._environment = environment
@@ -86,12 +86,12 @@ class _Places:
         self._aws = aws
 
     def read(self, key: str, place: str, field: str) -> bytes:
-        """Return what is at a place such as `env:NAME`.
+        """Return the value at a place such as `env:NAME`.
 
         Args:
             key: The key of the config that names the place.
             place: The place.
-            field: Which field of a secret it is, where the place names none.
+            field: The field of a secret, if the place names none.
         """
         kind, _, name = place.partition(":")
         readers: dict[str, Callable[[], bytes]] = {
@@ -138,7 +138,7 @@ def _read(path: Path) -> bytes:
 
 
 def read_private_file(path: Path) -> bytes:
-    """Return what a key's file holds; raise `BadInput` if others may read it, or nobody can."""
+    """Return the content of a key's file; `BadInput` if it is unreadable or others may read it."""
     try:
         mode = path.stat().st_mode
         content = path.read_bytes()

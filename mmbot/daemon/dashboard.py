@@ -1,7 +1,7 @@
-"""The dashboard: a page on loopback that shows what the daemon does, live, and can halt it.
+"""The dashboard: a page on loopback that shows live what the daemon does, and can halt it.
 
-Everyone who reaches it may look; what changes anything needs the token that is made at each
-opening, in a file of the state directory for its owner alone. With nobody looking it costs nothing.
+Everyone who reaches it may look. Commands need the token, which is made whenever the page is
+opened, in a file that only the daemon's user can read. Without viewers it costs nothing.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 
-# What the page may ask for beside looking.
+# The commands that the page may send.
 _Command: TypeAlias = Halt | Resume | PauseMarket | UnpauseMarket
 _COMMANDS: msgspec.json.Decoder[_Command] = msgspec.json.Decoder(_Command)
 
@@ -54,8 +54,8 @@ class Dashboard:
     """The page, from one opening to its close.
 
     Attributes:
-        address: Where it is to listen.
-        port: Where it is to listen; 0 takes a free port.
+        address: The address to listen on.
+        port: The port to listen on; 0 takes a free port.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class Dashboard:
         """Serve nothing yet.
 
         Args:
-            settings: Whether, and where.
+            settings: Whether it is served, and where.
             directory: The state directory.
-            parts: What it is made of; without them there is none.
-            status: Returns everything at a glance.
-            answer: Obeys commands.
+            parts: What it is made of; `None` if there is no dashboard.
+            status: Returns the status.
+            answer: Executes commands.
             answer_ms: How long the exchange took for its latest answers.
         """
         self.address, self.port = settings.address, settings.port
@@ -90,7 +90,7 @@ class Dashboard:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether it is to be served."""
+        """Whether the settings want it served."""
         return self._parts is not None
 
     def report(self) -> DashboardReport:
@@ -99,7 +99,7 @@ class Dashboard:
         return DashboardReport(self._url, token_file, self._problem)
 
     def add_to(self, app: web.Application) -> None:
-        """Add the page, what it asks for, and the token's making and end."""
+        """Add the routes of the page, and the creation and removal of the token."""
         assert self._parts is not None  # noqa: S101 (it is wanted)
         events = DashboardEvents(self._directory, self._parts, self._status, self._answer_ms)
         viewers = Viewers(events.make, events.greeting)
@@ -121,19 +121,19 @@ class Dashboard:
             app.router.add_get(url, _file(content, _TYPES.get(Path(path).suffix, "text/plain")))
 
     def served(self, url: str) -> None:
-        """Say where it is."""
+        """Log its address."""
         self._url = f"{url}/" if url else ""
         if url:
             self._problem = ""
             self._log.info("dashboard.served", url=self._url)
 
     def unavailable(self, reason: str) -> None:
-        """Say why it is not."""
+        """Log why it is not served."""
         self._problem = reason
         self._log.warning("dashboard.unavailable", reason=reason)
 
     def _make_token(self) -> None:
-        """Write a new token; a disk that takes none leaves a page that can only be looked at."""
+        """Write a new token; if the disk does not take it, the page is read-only."""
         token = secrets.token_urlsafe(32)
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC

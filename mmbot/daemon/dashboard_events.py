@@ -1,7 +1,7 @@
-"""What the dashboard's viewers are sent: a look once a second, and what is new of the rest.
+"""The events that the dashboard's viewers are sent: the status once a second, and whatever is new.
 
 The status is read from the bot on its loop; the courses of the events are read from the ledger in a
-thread, and only once that has changed.
+thread, and only when it has changed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mmbot.status_report import StatusReport
 from mmbot.texts import to_json
 from mmbot.trading.commands import MarketSample, Markout, RecordFill, RecordSettlement
 
-# Makes the course of an event from its ticker, its markets by strike, and what the ledger has.
+# Makes the course of an event from its ticker, its markets by strike, and the ledger's records.
 MakeCourse: TypeAlias = Callable[
     [
         str,
@@ -57,7 +57,7 @@ _Event: TypeAlias = tuple[str, tuple[str, ...]]
 
 
 class DashboardEvents:
-    """Makes the events of each look, and remembers what a new viewer has to be sent."""
+    """Makes the events of each look, and keeps those that a new viewer has to be sent."""
 
     def __init__(
         self,
@@ -78,10 +78,10 @@ class DashboardEvents:
         self._read: object = None
 
     def greeting(self) -> list[bytes]:
-        """Return what a new viewer is sent before the next look."""
+        """Return the events for a new viewer before the next look."""
         fresh = asyncio.get_running_loop().time() - self._looked_at <= LOOK_SECONDS
         look = self._look if fresh else b""
-        # Those that the others have been sent already; the rest comes to all.
+        # Only what the others have already been sent; the next look has the rest.
         lines = [line for line in self._parts.lines_after(0) if line.number <= self._last_line]
         return [*filter(None, (look, self._courses)), _lines(lines)]
 
@@ -107,7 +107,7 @@ class DashboardEvents:
         try:
             courses = await asyncio.to_thread(self._read_courses, events)
         except BadInput:
-            # Whether the ledger is in order is looked after elsewhere.
+            # Other parts watch over the ledger and report its errors.
             return []
         self._read, self._courses = seen, _event("courses", courses)
         return [self._courses]
@@ -131,7 +131,7 @@ class DashboardEvents:
 
 
 def spread(durations_ms: Collection[float]) -> Spread | None:
-    """Return how durations are spread; `None` if there are none."""
+    """Return the distribution of durations; `None` if there are none."""
     if not durations_ms:
         return None
     ordered = sorted(durations_ms)
@@ -141,7 +141,7 @@ def spread(durations_ms: Collection[float]) -> Spread | None:
 
 
 def _state_of(ledger: Path) -> tuple[object, ...]:
-    """Return what changes whenever a ledger is written."""
+    """Return a stamp that changes whenever the ledger is written."""
     found: list[object] = []
     for path in (ledger, ledger.with_name(f"{ledger.name}-wal")):
         try:

@@ -1,4 +1,4 @@
-"""The addresses of an exchange and of the counts, and the calendar that both follow."""
+"""The addresses of an exchange and of the counts, and their common calendar."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def real_venue(settings: Settings) -> Venue:
 
 
 def read_venue(path: Path) -> Venue:
-    """Read the line that a simulated exchange printed.
+    """Read a venue file: the line that a simulated exchange printed.
 
     Raises:
         BadInput: It is not such a line, or an address is neither encrypted nor on loopback.

@@ -1,7 +1,7 @@
-"""Python's garbage collector, kept out of the way of orders, and memory given back.
+"""Keeps Python's garbage collector from delaying orders, and gives memory back.
 
-What the process has at its start stays to its end, so it is frozen: no collection looks at it
-again, and the longest of them takes a millisecond in place of fifty.
+The objects that exist after the start live until the end, so they are frozen: no collection visits
+them again, and the longest collection takes a millisecond instead of fifty.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from contextlib import suppress
 
 
 def freeze() -> None:
-    """Collect once, and leave alone what there is."""
+    """Collect once, and exclude all present objects from later collections."""
     gc.collect()
     gc.freeze()
 
 
 def give_back() -> None:
-    """Give the memory that was freed back to the system, where the C library is one that can."""
+    """Give freed memory back to the system, if the C library can."""
     with suppress(AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

@@ -1,7 +1,7 @@
-"""Fetching the market's past over real sockets: requests at the pace that is allowed, and retries.
+"""Fetches the market's past over real sockets: requests at the allowed rate, and retries.
 
-The directory holds what was fetched after every market, so that whatever ends this, the next run
-goes on from there.
+The directory is complete after every market, so that the next run continues from there, whatever
+ended this one.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections import Counter, deque
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol, TypeVar
 
 import aiohttp
@@ -19,11 +20,12 @@ from mmbot.daemon import transport
 from mmbot.daemon.account_client import wall_clock
 from mmbot.daemon.counts_worker import page_answer
 from mmbot.daemon.endpoints import Venue
+from mmbot.daemon.steps import run_steps
 from mmbot.errors import BadInput, Unavailable
 from mmbot.history import counts_fetch, listing
 from mmbot.history.doubts import Doubts
-from mmbot.history.fetch_plan import MarketToFetch, held_of, take_listing, unfinished
-from mmbot.history.market_fetch import fetch_market
+from mmbot.history.fetch_plan import held_of, take_listing, unfinished
+from mmbot.history.market_fetch import MarketToFetch, fetch_market
 from mmbot.history.pacing import MOST_ATTEMPTS, Pacer
 from mmbot.history.rows import Period
 from mmbot.history.steps import Refused, Steps, get
@@ -38,16 +40,16 @@ from mmbot.units import Milliseconds
 
 _T = TypeVar("_T")
 
-# Markets that are fetched side by side; the pace is that of all together.
+# Markets that are fetched concurrently; the request rate is that of all together.
 _AT_ONCE = 4
 _ANSWER_SECONDS = 30.0
 _DEFAULT_COST = 10.0
-# Where nothing was ever answered, more attempts are of no use.
+# If nothing was ever answered, more attempts are useless.
 _FIRST_ATTEMPTS = 4
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What is to be fetched."""
+    """What to fetch."""
 
     series: str
     weeks: tuple[Week, ...]
@@ -57,12 +59,12 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Fetched(msgspec.Struct):
-    """What a fetch did.
+    """The result of a fetch.
 
     Attributes:
         sightings: Counts that were not seen before.
         markets: Markets that were fetched.
-        rows: Their rows.
+        rows: New rows of these markets.
         requests: Requests that were sent.
         refusals: Requests that were answered with 429.
         doubts: What could not be used of the answers, each kind once, and in how many markets.
@@ -79,16 +81,16 @@ class Fetched(msgspec.Struct):
 
 
 class Watcher(Protocol):
-    """Whoever shows how far a fetch has come."""
+    """Shows the progress of a fetch."""
 
     def plan(self, what: str, steps: int) -> None:
-        """Begin with something that has so many steps."""
+        """Begin a part with this number of steps."""
 
     def step(self, what: str, rows: int) -> None:
-        """Note that one step more is done, and how many rows it gave."""
+        """Note a finished step, and how many rows it gave."""
 
     def pause(self, reason: str) -> None:
-        """Note that a request has to be sent again, and why."""
+        """Note that a request has to be retried, and why."""
 
 
 class HistoryClient:
@@ -102,7 +104,7 @@ class HistoryClient:
         watcher: Watcher,
         rng: random.Random,
     ) -> None:
-        """Begin with nothing fetched; `find_signer` is called once something wants a signature."""
+        """Begin with nothing fetched; `find_signer` is called when a request needs a signature."""
         self.fetched = Fetched()
         self._store = store
         self._venue = venue
@@ -115,11 +117,11 @@ class HistoryClient:
         self._signer: Signer | None = None
 
     async def run(self, wanted: Wanted) -> Fetched:
-        """Fetch all that is wanted and not there.
+        """Fetch everything that is wanted and missing.
 
         Raises:
-            BadInput: The exchange or the directory is not what it should be.
-            Unavailable: The exchange cannot be reached, or answers nobody.
+            BadInput: The exchange does not know the series, or the directory is unusable.
+            Unavailable: The exchange cannot be reached, or keeps refusing.
         """
         if wanted.counts:
             await self._fetch_counts()
@@ -145,7 +147,7 @@ class HistoryClient:
                     year, store.sightings(), store.pages(), self._calendar_now()
                 )
                 try:
-                    page = await self._pages_of(steps, session)
+                    page = await run_steps(steps, partial(self._page, session=session))
                 except Unavailable as error:
                     self.fetched.failures.append(str(error))
                     return
@@ -155,15 +157,6 @@ class HistoryClient:
                 if page.failure:
                     self.fetched.failures.append(f"{self._venue.counts_url}{page.failure}")
                 self._watcher.step("counts", new)
-
-    async def _pages_of(self, steps: Steps[_T], session: aiohttp.ClientSession) -> _T:
-        try:
-            request = next(steps)
-            while True:
-                request = steps.send(await self._page(request, session))
-        except StopIteration as end:
-            result: _T = end.value
-            return result
 
     async def _page(self, request: HttpRequest, session: aiohttp.ClientSession) -> HttpAnswer:
         reason = ""
@@ -215,7 +208,7 @@ class HistoryClient:
                 for _ in range(min(_AT_ONCE, len(jobs))):
                     group.create_task(self._work(rest, jobs, cutoff, wanted.periods))
         except* (Unavailable, BadInput) as errors:
-            # What stops one stops all; one sentence says it.
+            # The same error stops all of them; it is reported once.
             raise errors.exceptions[0] from None
 
     async def _fetch_fees(self, rest: transport.RestClient, series: str, doubts: Doubts) -> str:
@@ -224,7 +217,7 @@ class HistoryClient:
         try:
             self._store.put_fees(series, await self._run(rest, steps))
         except Refused as error:
-            # One that is no longer offered may have a past all the same.
+            # A series that is no longer offered may still have a past.
             doubts.add("the fees of the series cannot be read", str(error))
             return str(error)
         return ""
@@ -240,12 +233,8 @@ class HistoryClient:
             job = jobs.popleft()
             market, store = job.market, self._store
             held = held_of(store, market)
-            found = await self._run(
-                rest,
-                fetch_market(
-                    market, cutoff, held, wall_clock(), periods, is_archived=job.is_archived
-                ),
-            )
+            steps = fetch_market(job, held, cutoff, periods, wall_clock())
+            found = await self._run(rest, steps)
             entry = store.put_market(
                 market.event_ticker, market.ticker, found.trades, found.candles, found.entry
             )
@@ -257,7 +246,7 @@ class HistoryClient:
             self._watcher.step("markets", new)
 
     async def _read_cost(self, rest: transport.RestClient) -> float:
-        """Return what the dearest of the calls costs, by the exchange's list."""
+        """Return the highest cost of the calls, by the exchange's list."""
         try:
             answer = await self._run(rest, get("/account/endpoint_costs"))
             costs = decode(answer.body, Costs)
@@ -267,18 +256,12 @@ class HistoryClient:
         return max(costs.default_cost, *(costs.of("GET", path) for path in paths))
 
     async def _run(self, rest: transport.RestClient, steps: Steps[_T]) -> _T:
-        try:
-            request = next(steps)
-            while True:
-                request = steps.send(await self._answer(rest, request))
-        except StopIteration as end:
-            result: _T = end.value
-            return result
+        return await run_steps(steps, partial(self._answer, rest))
 
     async def _answer(self, rest: transport.RestClient, request: HttpRequest) -> HttpAnswer:
-        """Send a request until there is an answer that will stay the same.
+        """Send a request until its answer is final.
 
-        What is public is asked for without a signature: it then pays from no member's bucket.
+        Public data are requested without a signature, which uses no rate limit of the account.
         """
         said = ""
         for attempt in range(1, MOST_ATTEMPTS + 1):
@@ -304,7 +287,7 @@ class HistoryClient:
             await asyncio.sleep((pause or 0) / 1000)
         raise Unavailable(
             f"{self._venue.rest_url} answers {said} to GET {request.path}; what was fetched is "
-            "kept, and the same command goes on from there"
+            "kept, and the same command continues from there"
         )
 
     async def _take_tokens(self) -> None:

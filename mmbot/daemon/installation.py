@@ -1,8 +1,8 @@
-"""The daemon as a service of this machine: which files that takes, and what is in them.
+"""The files of the daemon as a service of this machine, and their content.
 
-The unit is the one that this package carries, with the path of this installation filled in. What
-belongs to the user (settings, key, ledger) is written once and never touched again, not even when
-the service is taken away.
+The unit is the one in this package, with the path of this installation filled in. The user's files
+(settings, key, ledger) are written once and never changed again, not even when the service is
+removed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 
 from mmbot.errors import BadInput
 
-# As the unit in the package has it.
+# The path in the packaged unit.
 _PROGRAM = "/opt/mmbot/.venv/bin/mmbot"
 UNIT = Path("/etc/systemd/system/mmbot.service")
 WRAPPER = Path("/usr/local/bin/mmbot")
@@ -43,14 +43,14 @@ exec {program} "$@"
 
 
 class InstalledFile(msgspec.Struct, frozen=True):
-    """One file: where, with which permissions, and its content."""
+    """A file: its path, permissions and content."""
 
     path: Path
     mode: int
     content: bytes
 
     def is_there(self, root: Path) -> bool:
-        """Return whether it is there already, as it is to be."""
+        """Return whether it exists with the wanted content."""
         path = under(root, self.path)
         try:
             return path.read_bytes() == self.content and (
@@ -60,7 +60,7 @@ class InstalledFile(msgspec.Struct, frozen=True):
             return False
 
     def write(self, root: Path) -> None:
-        """Write it, whole or not at all.
+        """Write it atomically.
 
         Raises:
             BadInput: It cannot be written.
@@ -80,7 +80,7 @@ class InstalledFile(msgspec.Struct, frozen=True):
 
 
 def under(root: Path, path: Path) -> Path:
-    """Return where a path is in the file system of a machine whose root is `root`."""
+    """Return a path below another root directory."""
     return root / path.relative_to("/")
 
 
@@ -89,7 +89,7 @@ def unit_text(program: Path, credentials: frozenset[str], *, live: bool) -> str:
 
     Args:
         program: Its `mmbot`.
-        credentials: The names of the credentials that there are; systemd loads no others.
+        credentials: The names of the existing credentials; systemd loads only these.
         live: Whether it trades real money.
     """
     shipped = resources.files("mmbot.daemon").joinpath("mmbot.service").read_text(encoding="utf-8")
@@ -108,7 +108,7 @@ def _is_for(line: str, credentials: frozenset[str]) -> bool:
 def program_files(
     program: Path, credentials: frozenset[str], *, live: bool
 ) -> tuple[InstalledFile, ...]:
-    """Return the files that are the program's own: the unit, and `mmbot` on the PATH."""
+    """Return the program's own files: the unit, and `mmbot` on the PATH."""
     wrapper = _WRAPPER.format(config=CONFIG, state=STATE, directory=DIRECTORY, program=program)
     return (
         InstalledFile(UNIT, 0o644, unit_text(program, credentials, live=live).encode()),
@@ -117,7 +117,7 @@ def program_files(
 
 
 def is_own_wrapper(root: Path) -> bool:
-    """Return whether `mmbot` on the PATH is one that was written here, or there is none."""
+    """Return whether `mmbot` on the PATH was written here, or does not exist."""
     path = under(root, WRAPPER)
     try:
         return "`mmbot install-service`" in path.read_text(encoding="utf-8", errors="replace")
@@ -128,15 +128,15 @@ def is_own_wrapper(root: Path) -> bool:
 
 
 def program_of_this_process() -> Path:
-    """Return the `mmbot` of the environment that runs this."""
+    """Return the path of `mmbot` in the running environment."""
     return Path(sys.prefix).resolve() / "bin" / "mmbot"
 
 
 def refuse_hidden(path: Path) -> None:
-    """Refuse what the service's own user could not run.
+    """Refuse an installation that the service's own user could not run.
 
     Raises:
-        BadInput: It cannot.
+        BadInput: It could not.
     """
     if any(path.is_relative_to(hidden) for hidden in _HIDDEN):
         raise BadInput(

@@ -1,4 +1,4 @@
-"""A layer between the bot and the exchange: none, or one that keeps orders in this process."""
+"""The layer between the bot and the exchange; for example one that keeps orders in this process."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ class Interceptor(Protocol):
     """Sees every request, answer and frame between the bot and the exchange; sans I/O.
 
     `now` is the wall clock's time. Any input may queue frames for the bot, which `take` returns.
-    `began` is what it started with, for the record; `None` where there is nothing to record.
+    `began` is its initial state, for the record; `None` if there is nothing to record.
     """
 
     @property
     def began(self) -> PaperBegan | TapeBegan | None:
-        """What it started with."""
+        """Its initial state."""
 
     def answer(self, request: HttpRequest, now: Milliseconds, /) -> HttpAnswer | None:
-        """Answer the bot's request, or return `None` to have it sent to the exchange."""
+        """Answer the bot's request, or return `None` to send it to the exchange."""
 
     def observe_answer(
         self, request: HttpRequest, answer: HttpAnswer | None, now: Milliseconds, /
     ) -> None:
-        """Handle the exchange's answer to a request that was sent, `None` where none came."""
+        """Handle the exchange's answer to a sent request; `None` if none came."""
 
     def connected(self) -> None:
         """Handle a new stream."""

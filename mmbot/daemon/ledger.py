@@ -1,9 +1,9 @@
-"""What must survive a restart: counts, fills, settlements, P&L marks, halts. SQLite in WAL mode.
+"""The ledger of what must survive a restart: counts, fills, settlements, P&L marks, halts.
 
-Every write is committed before the call returns, or raises `sqlite3.Error` and leaves nothing. A
-row that exists is left alone, so whatever is reported again after a restart is booked once; a
-settlement that differs from the market's latest is added, and counts in its place. One process at a
-time holds a ledger.
+It is an SQLite database in WAL mode. Every write is committed before the call returns, or raises
+`sqlite3.Error` and changes nothing. An existing row is never changed, so that whatever is reported
+again after a restart is booked once; a settlement that differs from the market's latest is added
+and replaces it in sums. One process at a time holds a ledger.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ FILE_NAME = "ledger.sqlite"
 
 # How long to wait for another process's lock.
 _LOCKED_SECONDS = 1.0
-# Events whose P&L marks are read at the start: some weeks of them.
+# Events whose P&L marks are read at the start: those of some weeks.
 _MARKED_EVENTS = 16
 
-# Nobody pauses more markets than a few weeks have.
+# A few weeks have no more markets to pause.
 _MOST_PAUSED = 1_000
 
-# The first version with a table of halts.
+# The first schema version with a table of halts.
 _HALTS_SINCE = 3
 _HALT = "SELECT since, reason FROM halts WHERE resumed IS NULL"
 
@@ -78,8 +78,8 @@ class Ledger:
 
         Raises:
             LedgerTaken: Another process holds it.
-            BadInput: It, or its directory, cannot be used.
-            Unavailable: Neither can it, for a reason that time heals.
+            BadInput: It, or its directory, is unusable.
+            Unavailable: The same, for a reason that time heals.
         """
         make_private_directory(directory)
         try:
@@ -131,7 +131,7 @@ class Ledger:
     # Counts
 
     def add_counts(self, counts: Iterable[ShownCount]) -> None:
-        """Store the counts that pages showed, and when they were seen, in one transaction."""
+        """Store counts from pages, with the times when they were seen, in one transaction."""
         with self._transaction():
             for each in counts:
                 seen = each.seen.isoformat()
@@ -153,26 +153,26 @@ class Ledger:
     # Operator
 
     def add_halt(self, halt: Halted) -> None:
-        """Store a halt, in force until `end_halt`; one that is in force already is left alone."""
+        """Store a halt, in force until `end_halt`; does nothing while another is in force."""
         if self.halt() is None:
             row = (halt.since, halt.reason)
             self._db.execute("INSERT INTO halts (since, reason) VALUES (?, ?)", row)
 
     def store_halt(self, halt: Halted) -> Halted:
-        """Store a halt; return the one that is in force."""
+        """Store a halt; return the halt in force."""
         self.add_halt(halt)
         return self.halt() or halt
 
     def end_halt(self, now: Milliseconds) -> None:
-        """End the halt that is in force, if any."""
+        """End the halt in force, if any."""
         self._db.execute("UPDATE halts SET resumed = ? WHERE resumed IS NULL", (now,))
 
     def halt(self) -> Halted | None:
-        """Return the halt that is in force."""
+        """Return the halt in force, if any."""
         return _halt(self._db)
 
     def add_pause(self, ticker: str, now: Milliseconds) -> None:
-        """Store that a market is paused, unless it is, until `end_pause`."""
+        """Store the pause of a market, in force until `end_pause`; does nothing if it is paused."""
         if ticker not in self.paused_markets():
             self._db.execute("INSERT INTO pauses (ticker, since) VALUES (?, ?)", (ticker, now))
 
@@ -183,7 +183,7 @@ class Ledger:
         )
 
     def paused_markets(self) -> tuple[str, ...]:
-        """Return the markets that are paused, the latest of them, by ticker."""
+        """Return the paused markets, the latest of them, by ticker."""
         return read_paused(self._db)
 
     def add_missing_count(self, day: dt.date, now: Milliseconds) -> None:
@@ -191,7 +191,7 @@ class Ledger:
         self._add("missing_counts", (day.isoformat(), now))
 
     def missing_counts(self) -> frozenset[dt.date]:
-        """Return every day whose count the operator ever declared missing."""
+        """Return every day whose count the operator has declared missing."""
         rows = self._db.execute("SELECT day FROM missing_counts")
         return frozenset(dt.date.fromisoformat(day) for (day,) in rows)
 
@@ -218,7 +218,7 @@ class Ledger:
         )
 
     def confirm_fills(self, fills: Iterable[Fill]) -> None:
-        """Note that the account's list has these fills."""
+        """Mark fills as confirmed by the account's list."""
         with self._transaction():
             self._db.executemany(
                 "UPDATE fills SET confirmed = 1 WHERE trade_id = ? AND order_id = ?",
@@ -226,7 +226,7 @@ class Ledger:
             )
 
     def void_fill(self, command: VoidFill) -> None:
-        """Move a fill that never happened to the voided ones, with its markouts dropped."""
+        """Move a fill that never happened to the voided ones, and delete its markouts."""
         key = (command.fill.trade_id, command.fill.order_id)
         with self._transaction():
             self._db.execute(
@@ -313,9 +313,9 @@ class Ledger:
         return [Fill(*row) for row in rows]
 
     def unsettled_events(self) -> tuple[str, ...]:
-        """Return the events with a fill or a sample in a market that is not settled for good.
+        """Return the events with a fill or a sample in a market without a final settlement.
 
-        A settlement of another position than its fills add up to is still to be booked anew.
+        A settlement whose position is not the sum of the fills has to be booked again.
         """
         rows = self._db.execute(
             "SELECT ticker FROM fills UNION SELECT ticker FROM samples"
@@ -350,8 +350,8 @@ class Ledger:
 
 
 def _make_private(path: Path) -> None:
-    """Create the database's file if needed; make it, and those beside it, its owner's alone."""
-    # The database gives the files that it makes later the mode of the first.
+    """Create the database's file if needed; make it and those beside it private to its owner."""
+    # SQLite gives the files that it creates later the mode of the first.
     os.close(open_private(path, os.O_RDONLY | os.O_CREAT))
     for suffix in ("-wal", "-shm"):
         beside = path.with_name(path.name + suffix)
@@ -365,7 +365,7 @@ def has_ledger(directory: Path) -> bool:
 
 
 def read_halt(directory: Path) -> Halted | None:
-    """Return the halt that is in force, from a ledger that another process may hold.
+    """Return the halt in force, from a ledger that another process may hold.
 
     Raises:
         BadInput: The ledger is broken.
@@ -382,7 +382,7 @@ def read_halt(directory: Path) -> Halted | None:
 
 
 def read_paused(db: sqlite3.Connection) -> tuple[str, ...]:
-    """Return the markets that are paused by the ledger behind a connection, by ticker."""
+    """Return the markets that a connection's ledger has as paused, by ticker."""
     rows = db.execute(
         "SELECT ticker FROM pauses WHERE ended IS NULL ORDER BY id DESC LIMIT ?", (_MOST_PAUSED,)
     )

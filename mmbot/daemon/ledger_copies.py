@@ -1,4 +1,4 @@
-"""Copies of a ledger: made while a daemon writes it, and put in its place while none does."""
+"""Copies of a ledger: made while a daemon may write it, restored while none runs."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from mmbot.daemon.ledger_schema import VERSION
 from mmbot.daemon.private_files import make_private_directory, open_private
 from mmbot.errors import BadInput, NotReady, reason
 
-# Pages that are copied between two writes of the daemon, and how long a locked ledger is tried.
+# Pages that are copied between two writes of the daemon; how long a locked ledger is waited for.
 _PAGES, _LOCKED_SECONDS = 1024, 10.0
 
 
 def back_up(directory: Path, target: Path, now: dt.datetime) -> Path:
-    """Copy the ledger of a state directory, whole and as of one moment; return the copy's path.
+    """Copy the ledger of a state directory, consistently; return the copy's path.
 
     Args:
-        directory: The state directory; a daemon may be at work there.
-        target: The copy, which must not exist yet; or a directory, where it is named by the time.
+        directory: The state directory; a daemon may be running there.
+        target: The copy, which must not exist; or a directory, in which it is named by the time.
         now: The time.
 
     Raises:
@@ -35,13 +35,13 @@ def back_up(directory: Path, target: Path, now: dt.datetime) -> Path:
     if target.is_dir():
         target /= f"ledger-{now:%Y%m%dT%H%M%S}.sqlite"
     if target.exists():
-        raise BadInput(f"{target} is there already; name another file, or a directory")
+        raise BadInput(f"{target} exists and is not overwritten; name another file, or a directory")
     _copy(directory / FILE_NAME, target)
     return target
 
 
 def restore(source: Path, directory: Path, now: dt.datetime) -> Path | None:
-    """Put a copy in the place of a ledger; return where the replaced one is kept, if there was one.
+    """Replace a ledger by a copy; return where the replaced one is kept, if there was one.
 
     Args:
         source: The copy, of this version or an earlier one.
@@ -49,8 +49,8 @@ def restore(source: Path, directory: Path, now: dt.datetime) -> Path | None:
         now: The time.
 
     Raises:
-        NotReady: A daemon is at work there.
-        BadInput: The copy is no ledger, or the directory cannot be used.
+        NotReady: A daemon is running there.
+        BadInput: The copy is not a ledger, or the directory is unusable.
     """
     _refuse_unfit(source)
     make_private_directory(directory)
@@ -83,7 +83,7 @@ def _refuse_unfit(source: Path) -> None:
 
 @contextmanager
 def _held(directory: Path) -> Iterator[None]:
-    """Hold the directory as a daemon does."""
+    """Hold the lock of the directory, as a daemon does."""
     with open(open_private(directory / "lock", os.O_RDWR | os.O_CREAT), "w") as lock:  # noqa: PTH123
         _give_to_owner(directory / "lock", directory)
         try:
@@ -102,7 +102,7 @@ def _copy(source: Path, target: Path) -> None:
         os.close(open_private(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         with closing(_opened(source)) as db, closing(sqlite3.connect(partial)) as copy:
             db.backup(copy, pages=_PAGES)
-            # A file alone, with nothing beside it.
+            # A single file, without a WAL beside it.
             copy.execute("PRAGMA journal_mode = DELETE")
         descriptor = os.open(partial, os.O_RDONLY)
         os.fsync(descriptor)
@@ -115,7 +115,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _put_aside(path: Path, now: dt.datetime) -> Path:
-    """Keep a ledger under another name, with what it has not written into its own file yet."""
+    """Keep a ledger under another name, together with its WAL."""
     kept = path.with_name(f"ledger.replaced-{now:%Y%m%dT%H%M%S}.sqlite")
     path.rename(kept)
     for suffix in ("-wal", "-shm"):
@@ -126,7 +126,7 @@ def _put_aside(path: Path, now: dt.datetime) -> Path:
 
 
 def _give_to_owner(path: Path, directory: Path) -> None:
-    """Have what root writes belong to the user whose directory it is."""
+    """Give a file that root has written to the owner of its directory."""
     if os.geteuid() == 0:
         owner = directory.stat()
         os.chown(path, owner.st_uid, owner.st_gid)

@@ -1,4 +1,4 @@
-"""The fills that a ledger has, with their markouts, as they are shown."""
+"""A ledger's fills with their markouts, as commands show them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def list_fills(
 
     Args:
         directory: The state directory.
-        event: The event whose fills are meant; all if it is empty.
-        most: How many of them at most.
+        event: The event of the fills; all if empty.
+        most: The largest number of fills to return.
         now: The time.
         running: Whether a daemon answers.
 

@@ -1,6 +1,6 @@
-"""Reading a ledger's trades at one instant, without its lock, for reports and checks.
+"""Reads a ledger's trades consistently, without its lock, for reports and checks.
 
-A daemon may be writing meanwhile. The rows are returned as the commands that wrote them.
+A daemon may be writing meanwhile. Rows are returned as the commands that wrote them.
 """
 
 from __future__ import annotations
@@ -38,14 +38,15 @@ class TradeRecords(msgspec.Struct, frozen=True):
 
 
 def read_records(directory: Path, event: str = "") -> TradeRecords:
-    """Read the ledger in a state directory; one of an earlier version is upgraded first.
+    """Read the ledger in a state directory; an older one is upgraded first.
 
     Args:
         directory: The state directory.
-        event: The event that is read; all if it is empty.
+        event: The event to read; all if empty.
 
     Raises:
-        BadInput: There is none, it is broken, of a later version, or to be upgraded and in use.
+        BadInput: There is none, it is broken or newer than this mmbot, or it is in use and has to
+            be upgraded.
     """
     path = directory / FILE_NAME
     if not has_ledger(directory):
@@ -67,7 +68,7 @@ def read_unsettled(directory: Path) -> tuple[tuple[str, ...], tuple[Fill, ...]]:
     """Return the events with a fill whose settlement is not final, and their confirmed fills.
 
     Raises:
-        BadInput: As for `read_records`, but that there may be no ledger.
+        BadInput: As for `read_records`, except that a missing ledger is no error.
     """
     if not has_ledger(directory):
         return (), ()
@@ -81,7 +82,7 @@ def read_unsettled(directory: Path) -> tuple[tuple[str, ...], tuple[Fill, ...]]:
 
 
 def read_counts(directory: Path, counts: Counts) -> Counts:
-    """Return the counts with those that the ledger has seen; without a ledger as they are.
+    """Return the counts with the ledger's added; without a ledger, unchanged.
 
     Raises:
         BadInput: The ledger cannot be read.
@@ -103,7 +104,7 @@ def read_counts(directory: Path, counts: Counts) -> Counts:
 
 
 def read_pauses(directory: Path) -> tuple[str, ...]:
-    """Return the markets that are paused; call `read_records` first.
+    """Return the paused markets; call `read_records` first.
 
     Raises:
         BadInput: The ledger cannot be read.
@@ -143,7 +144,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _read(db: sqlite3.Connection, event: str) -> TradeRecords:
-    # The tickers from an event's to what would follow the last of them.
+    # The range of an event's tickers.
     of_event = (f"{event}-", f"{event}.") if event else ("", chr(sys.maxunicode))
     fills = db.execute(
         "SELECT trade_id, order_id, ticker, side, price, count, fee, at,"

@@ -1,4 +1,4 @@
-"""The ledger's schema, as the changes that made it: a ledger of any version becomes the latest."""
+"""The ledger's schema as a list of migrations, which upgrade any earlier version to the latest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmbot.errors import BadInput
 
-# The schema changes that lead from each version to the next.
+# The migration from each version to the next.
 ADDITIONS = (
     """
 CREATE TABLE counts (
@@ -92,7 +92,7 @@ VERSION = len(ADDITIONS)
 
 
 def bring_up_to_date(db: sqlite3.Connection, path: Path) -> None:
-    """Make a ledger of this version of any earlier one, or of an empty file.
+    """Upgrade an earlier ledger to this version, or create the schema in an empty file.
 
     Raises:
         BadInput: It is of a later version.
@@ -108,6 +108,6 @@ def bring_up_to_date(db: sqlite3.Connection, path: Path) -> None:
         raise BadInput(
             f"the ledger {path} is of version {version}, this mmbot knows version {VERSION}"
         )
-    # Written even if nothing is added, so that a read-only file is refused now.
+    # Written even without a migration, so that a read-only file is refused now.
     added = "".join(ADDITIONS[version:])
     db.executescript(f"BEGIN IMMEDIATE; {added} PRAGMA user_version = {VERSION}; COMMIT;")

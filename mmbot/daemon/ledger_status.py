@@ -1,4 +1,4 @@
-"""What a ledger alone knows of the status, where no daemon answers: halt, positions, P&L."""
+"""The status from a ledger alone, if no daemon answers: halt, positions, P&L."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NO_WEEK = Week(dt.date(2000, 1, 2))
 
 
 def status_of_ledger(directory: Path, settings: Settings, now: Milliseconds) -> StatusReport:
-    """Return what the ledger in a state directory knows.
+    """Return the status from the ledger in a state directory.
 
     Raises:
         BadInput: There is none, or it cannot be read.
@@ -61,7 +61,7 @@ def status_of_ledger(directory: Path, settings: Settings, now: Milliseconds) -> 
 
 
 def _open_events(records: TradeRecords, running: Week) -> set[str]:
-    """Return the events with a fill that are not settled for good, and that of this week."""
+    """Return the events with a fill and without final settlements, and that of this week."""
     final = {each.ticker: each.final for each in records.settlements}
     return {
         event
@@ -75,7 +75,7 @@ def _week(event: str) -> Week:
     try:
         return Week.from_event_ticker(event)
     except ValueError:
-        # Of another kind of event: it is shown all the same, before all others.
+        # An event of no week is shown before all others.
         return _NO_WEEK
 
 
@@ -106,7 +106,7 @@ def _event(event: str, records: TradeRecords, start: Money) -> EventStatus:
 
 
 def _strike(ticker: str) -> tuple[float, str]:
-    """Return what a market's ticker ends in, such as 2.45 of `A2.45`."""
+    """Return the number at the end of a market's ticker, such as 2.45 for `A2.45`."""
     try:
         return float(ticker.rpartition("-")[2].lstrip(string.ascii_letters)), ticker
     except ValueError:
@@ -150,7 +150,7 @@ def _pnl(events: Iterable[EventStatus], running: Week, day: dt.date) -> PnlStatu
 
 
 def _sum(amounts: Iterable[str | None]) -> str | None:
-    """Return the sum, or `None` if one of the amounts is not known."""
+    """Return the sum, or `None` if an amount is not known."""
     listed = list(amounts)
     known = [parse_money(amount) for amount in listed if amount is not None]
     return format_money(total(known)) if len(known) == len(listed) else None

@@ -1,8 +1,8 @@
-"""The thread that uses the ledger for the event loop, which never waits for a disk.
+"""The thread that uses the ledger, so that the event loop never waits for a disk.
 
-Whatever is submitted is done in order, one after another, so that a reading sees every write that
-was submitted before it. While a commit is overdue, because the disk takes seconds for it, `behind`
-is told, and again once all is committed.
+Submitted work is done in order, so that a read sees every write that was submitted before it. The
+`behind` callback is called when a commit is overdue, because the disk takes seconds for it, and
+again when everything is committed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from mmbot.bot.driver import COMMIT_OVERDUE_MS
 from mmbot.daemon.ledger import Ledger
 
-# What may wait; quotes are off while it does, so that little is added.
+# The most work that may wait; quotes are off meanwhile, so that little is added.
 MOST_WAITING = 10_000
 # How long the end of the process waits for the disk.
 CLOSE_SECONDS = 8.0
@@ -33,10 +33,10 @@ class LedgerWriter:
     """One ledger and the thread that uses it."""
 
     def __init__(self, ledger: Ledger) -> None:
-        """Take over an open ledger: nobody else uses it from now on."""
+        """Take over an open ledger; nothing else may use it from now on."""
         self._ledger = ledger
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        # When each of those that wait was submitted, by the loop's clock.
+        # When each waiting piece of work was submitted, by the loop's clock.
         self._waiting: deque[float] = deque()
         self._is_behind = False
         self._check_due: asyncio.TimerHandle | None = None
@@ -47,14 +47,14 @@ class LedgerWriter:
         self._thread.start()
 
     def tell(self, behind: Callable[[bool], None]) -> None:
-        """Have `behind` called, on the loop, when commits begin to be overdue and are no more."""
+        """Set the callback, called on the loop, for commits that become overdue or are done."""
         self._tell = behind
 
     def submit(self, work: Callable[[Ledger], _T]) -> asyncio.Future[_T]:
-        """Have `work` done by the thread; the future has its result.
+        """Run `work` in the thread; the future has its result.
 
         Raises:
-            sqlite3.OperationalError: Too much waits already.
+            sqlite3.OperationalError: Too much work is waiting.
         """
         if len(self._waiting) >= MOST_WAITING:
             raise sqlite3.OperationalError(f"{MOST_WAITING:,} writes wait for the disk")
@@ -69,13 +69,13 @@ class LedgerWriter:
         return done
 
     async def drain(self, seconds: float = CLOSE_SECONDS) -> bool:
-        """Wait until all is committed, but no longer than so; return whether it is."""
+        """Wait until everything is committed, for a limited time; return whether it is."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), seconds)
         return self._idle.is_set()
 
     def close(self, seconds: float = CLOSE_SECONDS) -> None:
-        """Close the ledger once all is committed; after so long it is left to the process's end."""
+        """Close the ledger once everything is committed; after some time leave it to the exit."""
         self._jobs.put(None)
         self._thread.join(seconds)
 

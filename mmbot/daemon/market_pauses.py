@@ -1,6 +1,6 @@
-"""Markets that the operator has paused: stored as a halt is, and in force over restarts.
+"""The markets that the operator has paused; stored like a halt, and in force over restarts.
 
-As a halt, a pause takes effect even if it cannot be stored, and its report says so.
+Like a halt, a pause takes effect even if it cannot be stored, and its report says so.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from mmbot.units import Milliseconds
 
 # How long the answer to a pause waits for the last order to be off.
 _PAUSE_SECONDS = 20.0
-# The pause between two looks at the orders.
+# The time between two checks of the orders.
 LOOK_SECONDS = 0.02
 # How long a halt or a pause waits for the ledger before it takes effect all the same.
 STORE_SECONDS = 0.5
-# How long after its week the pause of a market is recalled.
+# How long after its week the pause of a market is still restored at a start.
 _KEPT = dt.timedelta(days=14)
 
 
 class MarketPauses:
-    """Pauses markets, ends that, and recalls it at the start of a session."""
+    """Pauses and unpauses markets, and restores the pauses at the start of a session."""
 
     def __init__(
         self,
@@ -52,13 +52,13 @@ class MarketPauses:
         self._log = structlog.get_logger()
 
     async def recall(self) -> None:
-        """Give the bot the markets that are paused and may still be open."""
+        """Restore the pauses of markets that may still be open."""
         today = self._state.clock.at(self._wall_clock()).date()
         paused = await self._ledger.submit(Ledger.paused_markets)
         self._set(ticker for ticker in paused if not _is_past(ticker, today))
 
     async def pause(self, text: str) -> PauseReport:
-        """Pause the market that a text names, and wait until its orders are off.
+        """Pause the market that a text names, and wait until its orders are cancelled.
 
         Raises:
             BadInput: It names none, or several.
@@ -116,7 +116,7 @@ class MarketPauses:
 
 
 async def why_not_kept(storing: asyncio.Future[Any], deadline: float) -> str:
-    """Return why the ledger could not store something by then; empty if it has."""
+    """Return why the ledger could not store something in time; empty if it has."""
     await asyncio.wait({storing}, timeout=max(0.0, deadline - time.monotonic()))
     if not storing.done():
         return "the disk has not confirmed it yet"

@@ -1,8 +1,8 @@
-"""What the daemon measures of itself, for Prometheus: a registry of its own, fed at each scrape.
+"""The daemon's metrics for Prometheus, in a registry of their own.
 
-Gauges are read from the status of the session when they are asked for, so they say what `mmbot
-status` says, and none is ever stale; counters follow what the bot has said (`heard`). Money is in
-dollars, times are in seconds. `FIGURES` names every metric; `docs/metrics.md` is written from it.
+Gauges are read from the session's status at each scrape, so they agree with `mmbot status` and are
+never stale; counters follow the bot's log lines (`heard`). Money is in dollars, times are in
+seconds. `FIGURES` names every metric; `docs/metrics.md` is written from it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _Values: TypeAlias = Iterable[tuple[tuple[str, ...], float]]
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """One metric: its name, what it tells, its labels and its kind."""
+    """One metric: its name, meaning, labels and kind."""
 
     name: str
     tells: str
@@ -47,7 +47,7 @@ REACTION = Figure(
     "From a frame that was read to the order write that follows from it.",
     kind="histogram",
 )
-# Of what the status has as well: the name there, and how much of the figure's unit one is.
+# For histograms that the status has as well: the name there, and the factor between the units.
 _MEASURED = {
     Figure(
         "mmbot_frame_age_seconds",
@@ -122,7 +122,7 @@ FIGURES = (
 )
 _COLLECTED = tuple(figure for figure in FIGURES if figure.kind != "histogram")
 
-# The counter that a line of the log raises.
+# The counter that a line of the log increments.
 _COUNTED = {
     "order.place": "mmbot_orders_placed_total",
     "order.cancel": "mmbot_orders_cancelled_total",
@@ -134,11 +134,11 @@ _COUNTED = {
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """What a scrape reads.
+    """The values that a scrape reads.
 
     Attributes:
         report: The status of the session.
-        lag_seconds: How much too late the loop came to the latest look.
+        lag_seconds: How late the event loop was at the latest look.
         capture_bytes: The size of this session's capture.
         latency: How quick it is.
     """
@@ -167,7 +167,7 @@ class Metrics:
         )
 
     def heard(self, name: str, fields: Mapping[str, Any]) -> None:
-        """Count what the bot has said, a line of its log."""
+        """Count a line of the bot's log."""
         counter = _COUNTED.get(name)
         if counter is None:
             return
@@ -177,7 +177,7 @@ class Metrics:
             self._counters["mmbot_filled_contracts_total"][()] += float(fields["count"])
 
     def reacted(self, seconds: float) -> None:
-        """Count an order write, so long after the frame that it follows from."""
+        """Count an order write, with the seconds since the frame that caused it."""
         self._reaction.observe(seconds)
 
     def page(self) -> bytes:
@@ -185,7 +185,7 @@ class Metrics:
         return generate_latest(self._registry)
 
     def describe(self) -> Iterator[Metric]:
-        """Yield every metric without a value, as a registry asks for them."""
+        """Yield every metric without a value, for the registry."""
         return (_family(figure, ()) for figure in _COLLECTED)
 
     def collect(self) -> Iterator[Metric]:
@@ -216,7 +216,7 @@ def _family(figure: Figure, values: _Values) -> Metric:
 
 
 def _histograms(latency: Latency) -> Iterator[Metric]:
-    """Yield the histograms of a session, in buckets that double."""
+    """Yield the histograms of a session, each bucket twice as wide as the one before."""
     measured = dict(latency)
     for figure, (name, unit) in _MEASURED.items():
         histogram = measured[name]
@@ -306,7 +306,7 @@ def _of_quotes(markets: Iterable[MarketStatus]) -> dict[str, _Values]:
 
 
 def _known(values: Iterable[tuple[tuple[str, ...], float | str | None]], per: int = 1) -> _Values:
-    """Return the values that are known, each divided by `per`."""
+    """Return the known values, each divided by `per`."""
     return [(labels, float(value) / per) for labels, value in values if value is not None]
 
 

@@ -1,8 +1,8 @@
-"""Whether another daemon, on any machine, trades the account too.
+"""Detects another daemon, on any machine, that trades the same account.
 
-Every client id contains its session, and a session's id is the time at which it began: so orders
-show whose they are, and who came first. A daemon that lives places orders; one that is dead does
-not, whatever it left. The one that began later has to go, and touches no order of the other's.
+Every client order id contains its session, and a session's id is its start time, so orders show
+whose they are and which session started first. A running daemon places new orders, a dead one does
+not. The daemon that started later ends, and touches no order of the other.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ import structlog
 from mmbot.errors import NotReady
 from mmbot.trading.values import CLIENT_ID_PREFIX
 
-# Looks at the start: what a predecessor killed a moment ago had sent appears before the second.
+# Looks at the start; orders in flight of a predecessor that was just killed show before the second.
 _FIRST_LOOKS, _FIRST_PAUSE_SECONDS = 3, 1.2
 _PAUSE_SECONDS = 10.0
 _LOOKS_WITH_NEW = 2
-# No session began before this; an id that says so was made by hand.
+# No session started earlier; an id with an earlier time was made by hand.
 _EARLIEST_SESSION = 1_600_000_000_000
 
-# Returns the client ids of the own orders that rest; `None` if they cannot be listed.
+# Returns the client ids of the resting own orders; `None` if they cannot be listed.
 Look = Callable[[], Awaitable[frozenset[str] | None]]
 
 
 class OtherDaemon(NotReady):
-    """A daemon that began earlier trades the account."""
+    """A daemon that started earlier trades the account."""
 
 
 class Neighbours:
-    """Looks at the orders of other sessions, again and again."""
+    """Watches the orders of other sessions."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Neighbours:
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Begin without having looked; `session` is this one's id."""
+        """Begin before the first look; `session` is the id of the own session."""
         self._session = session
         self._look = look
         self._sleep = sleep
@@ -51,10 +51,10 @@ class Neighbours:
         self._log = structlog.get_logger()
 
     async def refuse_if_any(self) -> None:
-        """Look a few times if there are orders of earlier sessions at all.
+        """Look a few times, if there are orders of earlier sessions at all.
 
         Raises:
-            OtherDaemon: New ones came between every two looks.
+            OtherDaemon: New orders appeared between every two looks.
         """
         for number in range(_FIRST_LOOKS):
             if number:
@@ -68,8 +68,8 @@ class Neighbours:
         """Look until cancelled, from a while after the start.
 
         Raises:
-            OtherDaemon: New orders of earlier sessions came twice: one of these lives. What a dead
-                one had under way, the exchange may carry out late, but only once.
+            OtherDaemon: New orders of earlier sessions appeared twice, so one of these is running.
+                A dead session's orders in flight may also appear late, but only once.
         """
         looks_with_new = 0
         while looks_with_new < _LOOKS_WITH_NEW:
@@ -84,7 +84,7 @@ class Neighbours:
         return int(self._session, 16)
 
     async def _came(self) -> frozenset[str]:
-        """Return the orders of other sessions that were not there at any look before."""
+        """Return the orders of other sessions that no earlier look has shown."""
         ids = await self._look()
         if ids is None:
             return frozenset()
@@ -108,7 +108,7 @@ class Neighbours:
 
 
 def _session_of(client_id: str) -> int:
-    """Return when the session of a client id began; 0 where that cannot be read."""
+    """Return when the session of a client id started; 0 if that cannot be read."""
     try:
         return int(client_id.removeprefix(CLIENT_ID_PREFIX).partition("-")[0], 16)
     except ValueError:

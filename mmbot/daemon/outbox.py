@@ -1,7 +1,7 @@
 """Alerts on their way: bounded in number, limited in rate, fills folded into one message.
 
-A pure queue: times are seconds of any clock that nobody sets. What is dropped is counted, and the
-next message says how many were.
+It is a pure queue; times are seconds of any monotonic clock. Dropped alerts are counted, and the
+next message says how many there were.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mmbot.config import AlertKind, AlertSettings
 # Alerts that may wait, and fills that one message lists.
 MOST_WAITING = 50
 MOST_FILLS = 20
-# Of one kind within an hour; of all kinds it is `alerts.most_an_hour`.
+# Alerts of one kind in an hour; for all kinds together the limit is `alerts.most_an_hour`.
 MOST_OF_A_KIND = 12
 MOST_REMEMBERED = 2000
 MOST_ATTEMPTS = 3
@@ -25,7 +25,7 @@ _HOUR = 3600.0
 
 
 class Alert(msgspec.Struct, frozen=True):
-    """What a person is told: a line, and more below it."""
+    """A message to a person: a title line, and the text below it."""
 
     kind: AlertKind
     title: str
@@ -34,12 +34,12 @@ class Alert(msgspec.Struct, frozen=True):
 
 
 class Outbox:
-    """The alerts that wait."""
+    """The queue of alerts."""
 
     def __init__(
         self, settings: AlertSettings, taken: Iterable[tuple[float, AlertKind]] = ()
     ) -> None:
-        """Begin with none; those `taken` before count for the rates."""
+        """Begin empty; alerts `taken` earlier count for the rate limits."""
         self._settings = settings
         self._waiting: deque[Alert] = deque()
         self._fills: list[str] = []
@@ -50,16 +50,16 @@ class Outbox:
         self._dropped = 0
 
     def change(self, settings: AlertSettings) -> None:
-        """Go on by other settings; what waits, waits on."""
+        """Use other settings from now on; waiting alerts stay."""
         self._settings = settings
 
     @property
     def taken(self) -> tuple[tuple[float, AlertKind], ...]:
-        """What was taken within the last hour, and when."""
+        """The alerts of the last hour, with their times."""
         return tuple(self._taken)
 
     def put(self, alert: Alert) -> None:
-        """Add an alert, if its kind is wanted; the oldest makes room for it."""
+        """Add an alert, if its kind is wanted; if the queue is full, the oldest is dropped."""
         if alert.kind not in self._settings.events:
             return
         if len(self._waiting) >= MOST_WAITING:
@@ -68,7 +68,7 @@ class Outbox:
         self._waiting.append(alert)
 
     def put_fill(self, line: str, now: float) -> None:
-        """Add a fill, which waits for others for a while."""
+        """Add a fill; it waits a while for others, to be sent with them."""
         if not self._fills:
             self._fold_until = now + self._settings.fold_seconds
         if len(self._fills) < MOST_FILLS:
@@ -77,7 +77,7 @@ class Outbox:
             self._more_fills += 1
 
     def take(self, now: float) -> Alert | None:
-        """Return the next alert that is due and within the rates; it counts as sent."""
+        """Return the next alert that is due and within the rate limits; it counts as sent."""
         if self._fills and now >= self._fold_until:
             self._fold()
         while self._taken and self._taken[0][0] <= now - _HOUR:
@@ -93,7 +93,7 @@ class Outbox:
         return None
 
     def put_back(self, alert: Alert, now: float) -> None:
-        """Have an alert that could not be sent tried again after a while, a few times."""
+        """Put back an alert that could not be sent, for a few more attempts."""
         self._not_before = now + RETRY_SECONDS
         again = msgspec.structs.replace(alert, attempts=alert.attempts + 1)
         if again.attempts < MOST_ATTEMPTS:
@@ -102,7 +102,7 @@ class Outbox:
             self._dropped += 1
 
     def hasten(self) -> None:
-        """Let nothing wait for others or for another attempt any more."""
+        """Make all waiting alerts due now."""
         self._fold()
         self._not_before = 0.0
 

@@ -1,8 +1,7 @@
-"""What time heals is waited for, what a person must mend is refused; here is which is which.
+"""Decides which failures are waited out because time heals them, and which need a person.
 
-The waiting is the daemon's, before it trades: an attempt that raises `Unavailable` is made again,
-at growing intervals, for as long as it takes. The log says what is waited for when that changes,
-and is reminded of it now and then.
+Before it trades, the daemon repeats an attempt that raises `Unavailable`, at growing intervals, for
+as long as it takes. The log says what it waits for when that changes, and repeats it now and then.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from mmbot.kalshi.selfcheck import Finding
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 10.0
 _PAUSE_GROWTH = 1.5
-# What is waited for is said again after so long, and something else at the earliest after so long.
+# The same reason is logged again after the first of these, another one not before the second.
 _REMIND_SECONDS, _LEAST_SECONDS = 600.0, 30.0
 
 _T = TypeVar("_T")
@@ -65,10 +64,10 @@ _TOO_EARLY_OR_LATE = "header_timestamp_expired"
 
 
 def refusal(error: OSError | sqlite3.Error, sentence: str, path: Path) -> BadInput | Unavailable:
-    """Return the error to raise where a file cannot be used: a full disk, say, is waited for.
+    """Return the error for an unusable file: `Unavailable` if time heals it, such as a full disk.
 
     Args:
-        error: Why it cannot.
+        error: The failure.
         sentence: The message: what is wrong, where, and what to do.
         path: The file.
     """
@@ -80,15 +79,15 @@ def _passes(error: OSError | sqlite3.Error, path: Path) -> bool:
         return error.errno in _PASSING_ERRNOS
     code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
     if code == sqlite3.SQLITE_CANTOPEN:
-        # Also how SQLite calls a file that a full disk or too many open files did not let it make.
+        # SQLite reports this also if a full disk or too many open files kept it from opening one.
         return os.access(path.parent, os.W_OK | os.X_OK) and not path.is_dir()
     return code in _PASSING_SQLITE
 
 
 def of_exchange(answer: HttpAnswer | None) -> HttpAnswer | None:
-    """Return the answer if the exchange itself gave it; `None` if something before it did.
+    """Return the answer if the exchange itself gave it; `None` if a proxy in front of it did.
 
-    What stands in front of an exchange in trouble answers pages and empty bodies, with any status.
+    The proxy of an exchange in trouble answers with pages and empty bodies, and with any status.
     """
     if answer is None or is_passing(answer.status):
         return answer
@@ -109,7 +108,7 @@ def is_clock_refused(answer: HttpAnswer | None) -> bool:
 
 
 def passing_findings(findings: tuple[Finding, ...], *, clock_refused: bool) -> tuple[Finding, ...]:
-    """Return the findings with those marked as not known that say nothing yet.
+    """Return the findings, with those that mean nothing yet marked as unknown.
 
     While this machine's clock is off, which time heals (at boot it is not set yet), the exchange
     refuses signatures, and no failure of another check means anything.
@@ -135,16 +134,16 @@ def pauses() -> Iterator[float]:
 
 
 class Reminder:
-    """Tells when a warning about what is waited for is due: at first, and then rarely."""
+    """Decides when a warning about a wait is due: at first, and then rarely."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin with nothing said."""
+        """Begin before the first warning."""
         self._clock = clock
         self._said: object = None
         self._said_at = 0.0
 
     def is_due(self, what: object) -> bool:
-        """Return whether it is time to say what is waited for; if so it counts as said."""
+        """Return whether a warning is due; if so, it counts as given."""
         age = self._clock() - self._said_at
         rest = _REMIND_SECONDS if what == self._said else _LEAST_SECONDS
         if self._said is not None and age < rest:
@@ -161,10 +160,10 @@ class Patience:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         tell: Callable[[str], None] = lambda _what: None,
     ) -> None:
-        """Wait with `sleep`; `tell` is told what is waited for, at every attempt."""
+        """Wait with `sleep`; `tell` is called with the reason at every attempt."""
         self._sleep = sleep
         self._tell = tell
-        # What is waited for at present; empty if nothing is.
+        # The reason of the present wait; "" without one.
         self.waits_for = ""
         self._log = structlog.get_logger()
 

@@ -1,4 +1,4 @@
-"""What a session waits for before it trades: an account that is in order, and the counts so far."""
+"""The start of a session: waits for an account in order and for the counts so far."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Preparation:
         self._log = structlog.get_logger()
 
     async def until_ready(self) -> tuple[tuple[str, ...], Counts]:
-        """Wait until everything is there; return the events with positions, and the history.
+        """Wait until everything is ready; return the events with positions, and the history.
 
         Raises:
             BadInput: The key or a file cannot be used.
@@ -60,7 +60,7 @@ class Preparation:
         return held, await self._history()
 
     async def fills_of(self, events: tuple[str, ...]) -> tuple[tuple[Fill, ...], tuple[Fill, ...]]:
-        """Return the fills of these events that the ledger has: the confirmed ones, the others."""
+        """Return the ledger's fills of these events: the confirmed ones, and the others."""
         return await self._ledger.submit(lambda ledger: ledger.fills_of(events))
 
     async def _refuse_unready(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Files and directories that are the daemon's own: nobody else may write them, or plant a link."""
+"""Files and directories that only the daemon's user may write, opened without following links."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def make_private_directory(directory: Path) -> None:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Open a file for its owner alone, creating it if `flags` say so, and never through a link.
+    """Open a file with access for its owner only, created if `flags` say so, never through a link.
 
     Raises:
-        OSError: It is a link, or no file, or cannot be opened.
+        OSError: It is a link, not a file, or cannot be opened.
     """
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
     try:
@@ -51,7 +51,7 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def forbid_core_dumps() -> None:
-    """Keep what this process holds, such as a key, out of every core dump."""
+    """Prevent core dumps of this process, which would contain its API key."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # A dump that is piped to a program ignores the limit.
+    # A core dump that is piped to a program ignores the limit.
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

@@ -1,7 +1,7 @@
-"""An interceptor on the record: what passes between it and the exchange, for another bot's sake.
+"""Records what passes between an interceptor and the exchange, so that another bot can replay it.
 
-Before the session begins, only the latest answer to each reading is remembered, as the exchange may
-be waited for without end.
+Before the session begins, only the latest answer to each reading is kept, because the wait for the
+exchange has no limit.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mmbot.recording.outside import (
 )
 from mmbot.units import Milliseconds
 
-# The self-check makes a few readings. Those of its keys and orders are nobody else's business.
+# The self-check makes a few readings; those of API keys and orders are not recorded.
 _MOST_REMEMBERED = 50
 _REMEMBERED = tuple(
     f"{BASE_PATH}/{name}" for name in ("account", "events", "exchange", "markets", "series")
@@ -31,7 +31,7 @@ _NEXT = FrameArrived(None)
 
 
 class RecordedInterceptor:
-    """Passes everything on to another interceptor, and calls `keep` with the records."""
+    """Passes everything to another interceptor, and calls `keep` with the records."""
 
     def __init__(self, inner: Interceptor, keep: Keep | LateRecords) -> None:
         """Record nothing before `begin`."""
@@ -44,7 +44,7 @@ class RecordedInterceptor:
         self._queued: list[bytes | str] = []
 
     def begin(self, now: Milliseconds) -> None:
-        """Begin the record with what is known already, if there is to be one."""
+        """Begin the record with what is known already, if one is kept."""
         if self.began is not None:
             self._is_on = True
             self._record(self.began, now)
@@ -53,7 +53,7 @@ class RecordedInterceptor:
         self._remembered.clear()
 
     def answer(self, request: HttpRequest, now: Milliseconds, /) -> HttpAnswer | None:
-        """Record that a request was answered inside."""
+        """Record that the interceptor itself answered a request."""
         answer = self._inner.answer(request, now)
         if answer is not None:
             self._record(AnsweredInside(), now)
@@ -88,7 +88,7 @@ class RecordedInterceptor:
         return self._inner.outgoing(frame, now)
 
     def incoming(self, data: bytes | str, now: Milliseconds, /) -> Sequence[bytes | str]:
-        """Record a frame, unless the bot is about to receive it as it is."""
+        """Record a frame, unless the bot receives it unchanged."""
         frames = self._inner.incoming(data, now)
         if len(frames) == 1 and frames[0] is data:
             self._record(_NEXT, now)
@@ -98,7 +98,7 @@ class RecordedInterceptor:
         return frames
 
     def advance(self, now: Milliseconds, /) -> None:
-        """Record that time passed where that had an effect."""
+        """Record that time passed, if that had an effect."""
         self._inner.advance(now)
         frames = self._inner.take()
         if frames:

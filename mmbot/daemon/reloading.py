@@ -1,8 +1,9 @@
-"""Puts an edited config in force while the daemon trades.
+"""Applies an edited config while the daemon trades.
 
-The file is read anew when it has changed and then stood still for a moment, so that none is read
-half written; at SIGHUP and at `mmbot reload` at once. What can be taken is put in force between two
-events; what cannot waits for a restart, and is named. A file that cannot be used changes nothing.
+The file is read again when it has changed and then stayed unchanged for a moment, so that it is
+never read half written; and at once on SIGHUP and `mmbot reload`. Changes that can be applied take
+effect between two events; the others wait for a restart and are named. An invalid file changes
+nothing.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ from mmbot.daemon.alert_addresses import find_addresses
 from mmbot.errors import BadInput
 from mmbot.underlyings.registry import known
 
-# A change is seen within one look, and is read once two looks found the same.
+# A change is seen at the next look, and read once two looks have found the same file.
 LOOK_SECONDS = 0.4
 
-# What tells one state of a file from another: inode, size, last changes. `None`: none is there.
+# Identifies the state of a file: inode, size, times of change. `None`: there is no file.
 _Stamp = tuple[int, ...] | None
 
 
 class ConfigFile:
-    """The file that the daemon runs by."""
+    """The daemon's config file."""
 
     def __init__(self, path: Path, environment: Mapping[str, str] | None = None) -> None:
         """Read nothing yet; alerts may have their addresses from the environment."""
@@ -37,7 +38,7 @@ class ConfigFile:
         self._environment = environment or {}
 
     def stamp(self) -> _Stamp:
-        """Return what changes whenever the file does."""
+        """Return a stamp that changes whenever the file does."""
         try:
             status = self.path.stat()
         except OSError:
@@ -45,10 +46,10 @@ class ConfigFile:
         return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
     def load(self, in_force: Settings) -> Settings:
-        """Read and check it, and the alerts' addresses where those are to change.
+        """Read and check it, and the alerts' addresses if those change.
 
         Raises:
-            BadInput: It cannot be used, or is empty, as a file is that is only being written.
+            BadInput: It is invalid, or empty, as a file that is just being written.
         """
         text = config.read(self.path)
         if not text.strip():
@@ -61,11 +62,11 @@ class ConfigFile:
 
 
 class Reloader:
-    """Keeps the settings in force, and changes them as the file says.
+    """Holds the settings in force, and changes them when the file changes.
 
     Attributes:
         settings: The settings in force.
-        problem: Why the file as it is now cannot be used; empty if it can.
+        problem: Why the present file is invalid; "" if it is valid.
         waits: The changes that wait for a restart.
     """
 
@@ -79,9 +80,9 @@ class Reloader:
         """Begin with the settings that the daemon was started with.
 
         Args:
-            file: Where others may come from.
-            settings: Those in force.
-            put_in_force: Gives the bot others between two events.
+            file: The config file.
+            settings: The settings in force.
+            put_in_force: Gives the bot other settings between two events.
             reloading: Entered for as long as the file is read, to tell the service manager.
         """
         self._file = file
@@ -100,7 +101,7 @@ class Reloader:
         seen: _Stamp = None
         while True:
             stamp = await asyncio.to_thread(self._file.stamp)
-            # What is as it was read last, or still changing, is left alone.
+            # A file that is unchanged since it was read, or still changing, is not read.
             if self.asked.is_set() or (stamp == seen != self._read):
                 forced = self.asked.is_set()
                 self.asked.clear()
@@ -112,13 +113,13 @@ class Reloader:
                     await self.asked.wait()
 
     async def reload(self, *, tell_all: bool = True) -> config.ReloadOutcome:
-        """Read the file and put in force what can be; return what came of it.
+        """Read the file and apply what can be applied; return the result.
 
         Args:
-            tell_all: Whether it is logged as well that nothing has changed.
+            tell_all: Whether to log also that nothing has changed.
 
         Raises:
-            BadInput: The file cannot be used; nothing has changed.
+            BadInput: The file is invalid; nothing has changed.
         """
         async with self._lock:
             with self._reloading():

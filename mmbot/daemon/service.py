@@ -1,10 +1,10 @@
 """One session of the daemon: checks the account, starts the bot and its tasks, and stops them.
 
-At a stop the bot takes its quotes off; then nothing of it is sent any more, and every order that
-the account still lists as own is cancelled without it, whoever placed it. The exit code reports
-what the exchange said. While a task is down the quotes are off, and it is restarted; after too many
-restarts, and when the bot itself or the ledger fails, the process ends, for systemd to start it
-again.
+At a stop the bot takes its quotes off. Then nothing more of it is sent, and every order that the
+account still lists as own is cancelled without it, whichever session placed it; the exit code says
+what the exchange confirmed. While a task is down, the quotes are off and it is restarted. After too
+many restarts, and when the bot itself or the ledger fails, the process ends, and systemd restarts
+it.
 """
 
 from __future__ import annotations
@@ -14,31 +14,25 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import structlog
 
-from mmbot.bot.inputs import (
-    EventOccurred,
-    EventsHeld,
-    HistoryLoaded,
-)
+from mmbot.bot.inputs import EventOccurred, EventsHeld, HistoryLoaded
 from mmbot.config import DashboardSettings, Settings
 from mmbot.daemon import control, transport
 from mmbot.daemon.account_client import CANCEL_SECONDS, AccountClient, wall_clock
 from mmbot.daemon.bot_runner import BotRunner
-from mmbot.daemon.bystanders import Bystanders
 from mmbot.daemon.dashboard import Dashboard
-from mmbot.daemon.endpoints import Venue
 from mmbot.daemon.interceptor import Interceptor
 from mmbot.daemon.ledger import FILE_NAME, Ledger
 from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.metrics import Measured
 from mmbot.daemon.neighbours import Neighbours, OtherDaemon
-from mmbot.daemon.operations import Observer, Operations
+from mmbot.daemon.operations import Operations
 from mmbot.daemon.patience import Patience
 from mmbot.daemon.preparation import Preparation
 from mmbot.daemon.reloading import ConfigFile, Reloader
+from mmbot.daemon.setup import Setup
 from mmbot.daemon.status_line import status_line
 from mmbot.daemon.stop import Stop
 from mmbot.daemon.supervision import Supervisor
@@ -46,91 +40,62 @@ from mmbot.daemon.sweep import sweep
 from mmbot.daemon.watchdog import Condition, unattended
 from mmbot.daemon.web_pages import WebPages
 from mmbot.errors import ExitCode, Unavailable
-from mmbot.kalshi.auth import Signer
 from mmbot.recording.outside import ONLY_RECORDS
 from mmbot.status_report import LatencyStatus, Surroundings
 from mmbot.trading.events import SessionStarted, TasksDown
 from mmbot.trading.operator_events import Halted, SettingsChanged, Stopping
 from mmbot.underlying.counts import Counts
 
-# Of the time for the cancelling, the bot's share; the rest is for doing it without the bot.
+# The bot's share of the time for cancelling; the rest is for cancelling without the bot.
 _BOT_SECONDS = 12.0
-# How often it is looked whether the ledger is still there, and whether a heartbeat is due.
+# How often to check that the ledger is still in place, and whether a heartbeat is due.
 _WATCH_SECONDS = 1.0
-# Into how many sessions a recording is divided at least once it fills its part of the disk.
+# A recording is split into at least so many sessions, because captures are deleted whole.
 _RECORDED_SESSIONS = 8
-# A disk that keeps nothing now is tried again after this.
+# How long to wait before recording is tried again on a disk that takes nothing.
 _NOT_KEPT_SECONDS = 60.0
 
 
 class Service:
-    """One process from its start to its exit code."""
+    """One session, from its checks to its exit code."""
 
-    # Who traded the account before, once that is seen.
+    # The daemon that started earlier on this account, once it is detected.
     _other_daemon: OtherDaemon | None = None
 
-    def __init__(
-        self,
-        settings: Settings,
-        venue: Venue,
-        signer: Signer,
-        ledger: LedgerWriter,
-        state: Path,
-        interceptor: Interceptor,
-        observer: Observer,
-        bystanders: Bystanders,
-        *,
-        only_records: bool = False,
-        config_file: ConfigFile | None = None,
-    ) -> None:
+    def __init__(self, setup: Setup, ledger: LedgerWriter, interceptor: Interceptor) -> None:
         """Begin with nothing open.
 
         Args:
-            settings: What to trade, and how.
-            venue: Where.
-            signer: Signs requests.
+            setup: What the process was started with.
             ledger: Stores what must survive a restart.
-            state: The directory of the ledger, the capture and the operator's socket.
             interceptor: Sees every request, answer and frame between the bot and the exchange.
-            observer: Shows the bot's state to people.
-            bystanders: Are told what happens.
-            only_records: Whether the bot is halted, and the session ends once its capture has
-                taken its part of the disk or is kept no more.
-            config_file: Where other settings may come from while it trades.
         """
-        self._only_records = only_records
+        settings, venue, signer = setup.settings, setup.venue, setup.signer
+        self._only_records = setup.only_records
         self._settings = settings
         self._venue = venue
         self._ledger = ledger
-        self._state = state
-        self._observer = observer
+        self._state = setup.state
+        self._observer = setup.observer
         self._log = structlog.get_logger()
         self._began = wall_clock()
         self._stop = Stop()
-        self._bystanders = bystanders
+        self._bystanders = bystanders = setup.bystanders
         self._patience = Patience(tell=bystanders.waits_for)
         self._supervisor = Supervisor(self._tasks_down, self._given_up)
         self._rest = transport.RestClient(venue.origin, settings.orders.answer_timeout_seconds)
-        self._runner = self._make_runner(signer, interceptor)
+        self._runner = self._make_runner(setup, interceptor)
         self._account = AccountClient(settings, venue, signer, self._rest, self._runner.interceptor)
         self._session = format(self._began, "x")
         self._neighbours = neighbours = Neighbours(self._session, self._account.own_orders)
         self._preparation = Preparation(settings, ledger, self._account, neighbours, self._patience)
-        self.reloader = self._make_reloader(config_file)
+        self.reloader = self._make_reloader(setup.config_file)
         self._operations = self._make_operations()
         self._web = WebPages(settings, self._make_dashboard, bystanders.metrics.page)
 
-    def _make_runner(self, signer: Signer, interceptor: Interceptor) -> BotRunner:
+    def _make_runner(self, setup: Setup, interceptor: Interceptor) -> BotRunner:
         runner = BotRunner(
-            self._settings,
-            self._venue,
-            signer,
-            self._ledger,
-            self._state,
-            interceptor,
-            self._rest,
-            self._supervisor,
-            self._began,
+            setup, self._ledger, interceptor, self._rest, self._supervisor, self._began
         )
         runner.heard = self._bystanders.heard
         runner.reacted = self._bystanders.metrics.reacted
@@ -169,11 +134,11 @@ class Service:
         """Trade until a stop is asked for; return the exit code.
 
         Args:
-            stop: Asks for it.
-            account_lock: The account's address, where the operator is answered too.
+            stop: The request to stop.
+            account_lock: The socket at the account's address, where the operator is also answered.
 
         Raises:
-            BadInput: The key or a file cannot be used; nothing was traded.
+            BadInput: The key or a file is unusable; nothing was traded.
             NotReady: A check failed, and failed again when it was repeated.
         """
         self._stop = stop
@@ -219,7 +184,7 @@ class Service:
             for task in running:
                 task.cancel()
         if self._other_daemon is not None:
-            # Whatever the other has placed is left alone.
+            # The orders of the other daemon are left alone.
             await sweep(self._account, self._stop, session=self._session)
             raise self._other_daemon
         code = await sweep(self._account, self._stop, deadline - time.monotonic())
@@ -273,7 +238,7 @@ class Service:
 
     def _condition(self) -> Condition:
         state, now = self._runner.bot.engine.state, wall_clock()
-        # The line is of every market, and costs the loop what a whole status does.
+        # The line covers every market, so it costs the loop as much as a whole status.
         listens = self._bystanders.watchdog.manager.listens
         return Condition(
             status_line(self._operations.status()) if listens else "",
@@ -282,9 +247,9 @@ class Service:
         )
 
     async def _recorded(self) -> None:
-        """Wait until a session that only records has recorded enough; any other never has.
+        """Wait until a session that only records has recorded enough; in other sessions, for ever.
 
-        A capture is only ever deleted whole, so that several have to share the disk.
+        Captures are deleted whole, so several of them have to share the disk.
         """
         if not self._only_records:
             await asyncio.Event().wait()
@@ -298,7 +263,7 @@ class Service:
         self._log.info("recording.continues", session="another")
 
     async def _quotes_off(self) -> None:
-        """Have the bot cancel its quotes and see for itself that none is left."""
+        """Let the bot cancel its quotes and confirm that none is left."""
         self._runner.handle(EventOccurred(Stopping()))
         try:
             async with asyncio.timeout(_BOT_SECONDS):
@@ -310,7 +275,7 @@ class Service:
             self._log.info("sweep.clean")
 
     async def _commit(self, code: ExitCode) -> ExitCode:
-        """Wait for the ledger; what it has not committed is lost."""
+        """Wait for the ledger to commit everything; the code says if it could not."""
         if not await self._ledger.drain():
             self._log.error("ledger.not_kept")
         elif not self._supervisor.given_up:
@@ -336,7 +301,7 @@ class Service:
         )
 
     def _problems(self) -> tuple[str, ...]:
-        """Return what a person should see to, in sentences."""
+        """Return the problems that a person should look at, in sentences."""
         problems = list(self._bystanders.problems)
         if self._patience.waits_for:
             problems.append(f"the start waits: {self._patience.waits_for}")
@@ -356,7 +321,7 @@ class Service:
         self._web.change(settings)
 
     async def _watch_neighbours(self) -> None:
-        """Stop once a daemon that began earlier turns out to trade the account."""
+        """Stop once another daemon that started earlier is found to trade the account."""
         try:
             await self._neighbours.watch()
         except OtherDaemon as error:
@@ -365,7 +330,7 @@ class Service:
             await asyncio.Event().wait()
 
     async def _watch_state(self) -> None:
-        """Give up once the ledger on disk is not the one in use: nothing that follows is kept."""
+        """Give up once the ledger on disk is not the one in use, as nothing would be stored."""
         path = self._state / FILE_NAME
         in_use = path.stat()
         while True:
@@ -377,7 +342,7 @@ class Service:
     async def _heartbeat(self) -> None:
         beaten = time.monotonic()
         while True:
-            # By the calendar, but once a second at most when that runs fast.
+            # In calendar time, but at most once a second when the calendar runs fast.
             pause = max(1.0, self._settings.log.heartbeat_seconds / self._venue.clock.speed)
             left = beaten + pause - time.monotonic()
             if left > 0:

@@ -1,8 +1,8 @@
-"""systemd's notification socket: what this process tells of itself (sd_notify(3)).
+"""Notifications to systemd about this process (sd_notify(3)).
 
-Nothing is told where no service manager listens, and nothing waits for one: a message that cannot
-be sent at once is dropped, as the next look sends another. The variables that systemd sets are
-taken out of the environment, so that no child of this process speaks in its place.
+They are sent only if a service manager listens, and never wait: a message that cannot be sent at
+once is dropped, because the next look sends another. The variables that systemd sets are removed
+from the environment, so that no child process can notify in its place.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 
 from mmbot.texts import encodable
 
-# Of a status, in characters: `systemctl status` shows one line.
+# The longest status, in characters: `systemctl status` shows one line.
 LONGEST_STATUS = 400
 _MICROSECONDS = 1_000_000
 
@@ -24,11 +24,11 @@ class ServiceManager:
     """The service manager that has started this process, if there is one and it listens.
 
     Attributes:
-        watchdog_seconds: How long it lets this process be silent; `None` if it does not mind.
+        watchdog_seconds: The watchdog interval; `None` without a watchdog.
     """
 
     def __init__(self, environment: MutableMapping[str, str]) -> None:
-        """Find the socket that the environment names, and take it out of there.
+        """Find the socket that the environment names, and remove the variables from it.
 
         Args:
             environment: Has `NOTIFY_SOCKET`, a path or, after `@`, an abstract name; and
@@ -44,11 +44,11 @@ class ServiceManager:
 
     @property
     def listens(self) -> bool:
-        """Whether there is one to be told."""
+        """Whether a service manager listens."""
         return bool(self._address)
 
     def tell_status(self, sentence: str) -> None:
-        """Have `systemctl status` show a sentence from now on; cut where it is too long."""
+        """Set the line of `systemctl status`; cut if it is too long."""
         line = " ".join(encodable(sentence).split())
         if len(line) > LONGEST_STATUS:
             line = f"{line[: LONGEST_STATUS - 3]}..."
@@ -56,11 +56,11 @@ class ServiceManager:
             self._status = line
 
     def starting(self, seconds: float) -> None:
-        """Ask for so much more time until it is ready."""
+        """Ask for more time until the process is ready."""
         self._send(f"EXTEND_TIMEOUT_USEC={round(seconds * _MICROSECONDS)}")
 
     def ready(self) -> None:
-        """Tell that the start is complete."""
+        """Report that the start is complete."""
         self._send("READY=1")
 
     def alive(self) -> None:
@@ -68,12 +68,12 @@ class ServiceManager:
         self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
-        """Tell that it ends by itself."""
+        """Report that the process is ending."""
         self._send("STOPPING=1")
 
     @contextmanager
     def reloading(self) -> Iterator[None]:
-        """Tell that the settings are read anew for as long as the context lasts."""
+        """Report a reload for as long as the context lasts."""
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000
         self._send(f"RELOADING=1\nMONOTONIC_USEC={now}")
         try:
@@ -82,7 +82,7 @@ class ServiceManager:
             self.ready()
 
     def _send(self, message: str) -> bool:
-        """Send a message without waiting; return whether it was taken, or nobody wants any."""
+        """Send a message without waiting; return whether it was sent, or nobody listens."""
         if not self._address:
             return True
         name = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address

@@ -1,8 +1,8 @@
-"""Signals, received by a thread of their own, so that a busy event loop cannot keep them away.
+"""Receives signals in a thread of their own, so that a busy event loop cannot delay them.
 
-All signals that are handled are blocked in every thread from the first line of the program on: one
-that comes before anything can be done about it waits. The first that asks for a stop sets a
-deadline, by which the process ends whatever hangs; the second ends it at once.
+The handled signals are blocked in every thread from the start of the program, so that an early
+signal waits until it can be handled. The first stop signal sets a deadline by which the process
+ends, whatever hangs; the second ends it at once.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ RELOADING = signal.SIGHUP
 IGNORED = frozenset({signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGPIPE})
 _RECEIVED = STOPPING | {RELOADING}
 
-# From the second signal, or from the last word of the daemon, to the end of the process.
+# From the second signal, or from the end of the daemon, to the end of the process.
 GRACE_SECONDS = 2.0
-# How long one wait for a signal takes: no platform waits for ever.
+# How long one wait for a signal takes, as not every platform can wait without a limit.
 _LONGEST_WAIT_SECONDS = 3600.0
 
 
 def hold() -> None:
-    """Keep every handled signal waiting, and ignore the others that would end the process."""
+    """Block every handled signal, and ignore the others that would end the process."""
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, _RECEIVED)
 
 
 def stop_asked_within(seconds: float) -> bool:
-    """Wait for a held signal that asks for a stop; return whether one came."""
+    """Wait for a blocked stop signal; return whether one came."""
     return signal.sigtimedwait(STOPPING, seconds) is not None
 
 
 class SignalThread:
-    """Receives the signals of this process, which `hold` has held so far."""
+    """Receives the signals of this process, which `hold` has blocked."""
 
     def __init__(
         self,
@@ -50,11 +50,11 @@ class SignalThread:
         """Prepare a thread; the callbacks are called in it.
 
         Args:
-            stop: Called with the name of the first signal that asks for a stop.
-            end: Called at the second: nothing is to be waited for any more.
+            stop: Called with the name of the first stop signal.
+            end: Called at the second stop signal: stop waiting for anything.
             reload: Called at SIGHUP.
-            within_seconds: How long a stop may take; after that the process is ended.
-            code: The exit code then.
+            within_seconds: How long a stop may take before the process is ended.
+            code: The exit code in that case.
         """
         self._stop = stop
         self._end = end
@@ -71,10 +71,10 @@ class SignalThread:
         self._thread.start()
 
     def ending(self, code: int) -> None:
-        """Have the process ended with `code`, should it not end by itself in a moment."""
+        """End the process with `code`, unless it ends by itself in a moment."""
         self._code, self._ending = code, True
         self._hasten()
-        # The thread learns the deadline by another of the signals that it waits for.
+        # The thread learns of the deadline by a further signal.
         signal.pthread_kill(self._thread.ident or 0, RELOADING)
 
     def _hasten(self) -> None:

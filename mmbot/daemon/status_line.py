@@ -1,4 +1,4 @@
-"""What the bot does now, in one line: what is quoted, or the one reason why nothing is."""
+"""The bot's state in one line: what is quoted, or the one reason why nothing is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mmbot.status_report import EventStatus, MarketStatus, StatusReport
 from mmbot.trading.gates import Gate
 
-# What keeps a market from being quoted for ever is no reason for anything now.
+# A gate that keeps a market shut for ever is no news.
 _OVER = frozenset({str(Gate.SETTLED), str(Gate.CLOSED)})
 
 
@@ -37,7 +37,7 @@ def prediction(event: EventStatus) -> str:
 
 
 def dollars(money: str | None) -> str:
-    """Return money of a report to the cent."""
+    """Return an amount of a report, rounded to the cent."""
     if money is None:
         return "not known"
     amount = float(money)

@@ -1,4 +1,4 @@
-"""How the daemon is told to stop: once, in order; twice, at once."""
+"""The request to stop the daemon: in order when asked once, at once when asked twice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _T = TypeVar("_T")
 
 
 class Stop:
-    """What was asked for, and work that ends when it is.
+    """The request to stop, and work that ends with it.
 
     Attributes:
         asked: Set once the daemon is to stop.
@@ -18,7 +18,7 @@ class Stop:
     """
 
     def __init__(self) -> None:
-        """Begin with nothing asked for."""
+        """Begin without a request."""
         self.asked = asyncio.Event()
         self.hurried = asyncio.Event()
 

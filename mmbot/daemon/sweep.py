@@ -1,4 +1,4 @@
-"""Cancelling every own order without the bot, and what is known of the account afterwards."""
+"""Cancels every own order without the bot, and says what is known of the account afterwards."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def sweep(
     """Cancel every own order that is listed; return whether the exchange confirmed it.
 
     Args:
-        account: Whose orders.
+        account: The account.
         stop: A second signal ends the cancelling.
         within_seconds: How long it may take.
         session: Only the orders of this session, if given.

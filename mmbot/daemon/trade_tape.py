@@ -1,8 +1,7 @@
-"""The market's trades beside what a bot reads that trades real orders: for the capture alone.
+"""Subscribes to the market's trades for the capture, beside a bot that trades real orders.
 
-Another bot can trade a recording only if the trades are in it. They are subscribed to with the
-books and kept from the bot, which they do not concern: whatever becomes of that subscription costs
-the bot nothing.
+Another bot can trade a recording only if the trades are in it. They are subscribed to together with
+the books and hidden from the bot, so that a failure of that subscription does not affect it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from mmbot.units import Milliseconds
 
 
 class _Envelope(msgspec.Struct, frozen=True, gc=False):
-    """What tells whose frame it is; every frame of the stream is asked."""
+    """The fields that identify the subscription of a frame; decoded from every frame."""
 
     type: str
     id: int = 0
@@ -32,7 +31,7 @@ _DECODER = msgspec.json.Decoder(_Envelope)
 
 
 class TradeTape(PassThrough):
-    """An interceptor that passes everything on, and subscribes to trades as well."""
+    """An interceptor that passes everything on, and also subscribes to trades."""
 
     def __init__(self) -> None:
         """Begin unconnected."""
@@ -46,7 +45,7 @@ class TradeTape(PassThrough):
         self._tickers: set[str] = set()
 
     def outgoing(self, frame: bytes, _now: Milliseconds, /) -> list[bytes]:
-        """Return the frame, and a subscription to the trades of the books that it asks for."""
+        """Return the frame, and a subscription to the trades of the books that it subscribes to."""
         command = msgspec.json.decode(frame, type=StreamCommand)
         params = command.params or {}
         books = "orderbook_delta" in params.get("channels", ())
@@ -63,7 +62,7 @@ class TradeTape(PassThrough):
         return [frame, msgspec.json.encode(asked)]
 
     def incoming(self, data: bytes | str, _now: Milliseconds, /) -> Sequence[bytes | str]:
-        """Return the frame, unless it is one of the trades' subscription."""
+        """Return the frame, unless it belongs to the subscription to trades."""
         if not self._tickers:
             return [data]
         try:

@@ -31,7 +31,7 @@ _KEPT = 2
 
 
 class TreeProcess:
-    """Has trees grown by a helper while it is entered; the helper starts with the first of them."""
+    """Lets a helper process grow the trees while it is entered; started when first needed."""
 
     def __init__(self, path: Path) -> None:
         """Begin without a helper; `path` is the file of the trees that are kept."""

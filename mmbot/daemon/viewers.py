@@ -1,7 +1,7 @@
-"""Who looks at the dashboard: each is sent the same events, made once a second while anyone looks.
+"""The viewers of the dashboard; all are sent the same events, made once a second for all of them.
 
-Nothing waits for a viewer. Each has a bounded queue, and one that reads too slowly is dropped: its
-browser comes back by itself and is sent everything anew.
+Nothing waits for a viewer. Each has a bounded queue, and one that reads too slowly is disconnected;
+its browser reconnects by itself and is sent everything again.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from aiohttp import web
 
 MOST_VIEWERS = 8
 LOOK_SECONDS = 1.0
-# Events that may wait for a viewer, beside what is on its way.
+# Events that may wait for a viewer, beside those that are being sent.
 _MOST_WAITING = 8
 _SENT_AHEAD_BYTES = 256 * 1024
 _COME_BACK_MS = 2000
 
-# Makes the events of one look, from how many look and how late the look is in milliseconds.
+# Makes the events of one look, from the number of viewers and how late the look is, in ms.
 MakeEvents: TypeAlias = Callable[[int, float], Awaitable[list[bytes]]]
-# The events that wait for one viewer; nothing follows `None`.
+# The events that wait for one viewer; `None` ends them.
 _Queue: TypeAlias = "asyncio.Queue[bytes | None]"
 
 
 class Viewers:
-    """Those who look, and the task that looks for them."""
+    """The viewers, and the task that makes their events."""
 
     def __init__(self, make: MakeEvents, greeting: Callable[[], list[bytes]]) -> None:
-        """Begin with nobody.
+        """Begin without a viewer.
 
         Args:
             make: Makes the events of one look.
@@ -46,7 +46,7 @@ class Viewers:
         self._log = structlog.get_logger()
 
     def __len__(self) -> int:
-        """Return how many look."""
+        """Return the number of viewers."""
         return len(self._queues)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
@@ -70,7 +70,7 @@ class Viewers:
             headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
         )
         await response.prepare(request)
-        # A viewer that has gone, or was dropped, needs no end.
+        # A viewer that has gone, or was disconnected, needs no end of the response.
         with contextlib.suppress(ConnectionError):
             await response.write(b"retry: %d\n\n" % _COME_BACK_MS)
             for first in self._greeting():
@@ -81,7 +81,7 @@ class Viewers:
         return response
 
     def close(self) -> None:
-        """Send everyone away, and look no more."""
+        """Disconnect all viewers, and make no more events."""
         if self._looking is not None:
             self._looking.cancel()
         for queue, request in self._queues.items():
@@ -95,7 +95,7 @@ class Viewers:
     async def _look(self) -> None:
         loop = asyncio.get_running_loop()
         while self._queues:
-            # Whoever comes and goes does not make it look more often.
+            # Viewers that come and go must not make the looks more frequent.
             due = max(self._next_look, loop.time())
             await asyncio.sleep(due - loop.time())
             late_ms = (loop.time() - due) * 1000
@@ -124,7 +124,7 @@ class Viewers:
 
 
 def _drop(request: web.Request, queue: _Queue) -> None:
-    """End a connection, whether its handler waits for an event or for its reader."""
+    """End a connection, whether its handler waits for an event or for the viewer to read."""
     if request.transport is not None:
         request.transport.abort()
     if not queue.full():
@@ -132,7 +132,7 @@ def _drop(request: web.Request, queue: _Queue) -> None:
 
 
 def _send_little_ahead(request: web.Request) -> None:
-    """Have the system hold little of what a viewer has not read."""
+    """Limit how much unread data the system buffers for a viewer."""
     if request.transport is None:
         return
     connection = request.transport.get_extra_info("socket")

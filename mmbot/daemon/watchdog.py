@@ -1,10 +1,10 @@
-"""The watchdog: whether systemd may take this process for a healthy one.
+"""The watchdog: tells systemd whether this process is healthy.
 
-A look at the whole process is taken some times within the time that systemd allows. It feeds the
-watchdog where the loop came to it in time and no quote stands unattended: either none stands, or
-stream, account, ledger, books and beliefs are what quotes may stand on. What keeps quotes off (an
-exchange that is closed, a halt, a count that is due, a network that is cut) is no reason to start
-again, and an order that is being taken off, or has expired, is attended.
+It looks at the whole process several times within the interval that systemd allows. A look feeds
+the watchdog if the event loop was in time and no quote is unattended: none rests, or stream,
+account, ledger, books and beliefs are in order. A closed exchange, a halt, a count that is due or a
+cut network keep the quotes off and are no reason for a restart. An order that is being cancelled,
+or has expired, is attended.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from mmbot.trading.orders import Order, OrderState
 from mmbot.trading.state import TradingState
 from mmbot.units import Milliseconds
 
-# Looks within the time that systemd allows, and how far apart they are at the most.
+# Looks within the interval that systemd allows, and the longest time between two.
 _LOOKS = 4
 _LONGEST_PAUSE_SECONDS = 5.0
-# Until it is ready it is looked more often; and each look asks for so much more time.
+# Before it is ready, looks are more frequent, and each asks systemd for more time.
 _STARTING_PAUSE_SECONDS, START_EXTENSION_SECONDS = 0.25, 60.0
-# A loop that comes so much later than it was to is a loop that hangs.
+# A loop that is so late counts as hanging.
 MOST_LATE_SECONDS = 5.0
 # Longer than the engine waits for a frame, a pong or the answer to a cancel.
 MOST_SILENT_MS: Milliseconds = 30_000
@@ -37,7 +37,7 @@ _LEEWAY_MS: Milliseconds = 2_000
 
 
 def unattended(state: TradingState, feed_age_ms: Milliseconds | None, now: Milliseconds) -> str:
-    """Return what a quote stands without that it may not stand without; empty if none does.
+    """Return what an unattended quote lacks; "" if no quote is unattended.
 
     Args:
         state: The engine's state.
@@ -56,7 +56,7 @@ def unattended(state: TradingState, feed_age_ms: Milliseconds | None, now: Milli
 
 
 def _stands(state: TradingState, order: Order, now: Milliseconds) -> bool:
-    """Return whether an order rests at the exchange and nothing is under way to take it off."""
+    """Return whether an order rests at the exchange and is not being cancelled."""
     market = state.find_market(order.ticker)
     if market is not None and now >= market.terms.closes:
         # It has ended with its market.
@@ -78,12 +78,12 @@ def _shut(state: TradingState, order: Order, now: Milliseconds) -> Gate | None:
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """What a look at the process shows.
+    """The result of a look at the process.
 
     Attributes:
-        line: In words, what is quoted, or why nothing is.
+        line: What is quoted, or why nothing is, in words.
         ready: Whether the account has been read, and the bot trades or knows why not.
-        unattended: What a quote stands without; empty where all is well.
+        unattended: What an unattended quote lacks; "" if all is well.
     """
 
     line: str
@@ -92,10 +92,10 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class Watchdog:
-    """Looks at one process for as long as it runs, and tells the service manager.
+    """Looks at one process while it runs, and reports to the service manager.
 
     Attributes:
-        lag_seconds: How much later than it was to be the loop came to the latest look.
+        lag_seconds: How late the event loop was at the latest look.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Watchdog:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Begin while nothing is open yet."""
+        """Begin before anything is open."""
         self.manager = manager
         self.lag_seconds = 0.0
         self._clock = clock
@@ -119,24 +119,24 @@ class Watchdog:
         self._pause_seconds = min(_LONGEST_PAUSE_SECONDS, (allowed or 3600.0) / _LOOKS)
 
     def examine(self, look: Callable[[], Condition]) -> None:
-        """Look at the process by `look` from now on, unless it is about to end."""
+        """Use `look` from now on, unless the process is about to end."""
         if not self._is_stopping:
             self._examine = look
             self.look()
 
     def waits_for(self, what: str) -> None:
-        """Tell that it trades not before there is what it waits for."""
+        """Report what the start waits for."""
         self.examine(lambda: Condition(f"waits: {what}"))
 
     def stops(self) -> None:
-        """Tell that it ends; what is said from now on is how far that is."""
+        """Report that the process is ending; from now on the status says how far it is."""
         self.manager.stopping()
         self.examine(lambda: Condition("stops: takes every order off"))
         self._is_stopping = True
 
     @contextmanager
     def reloading(self) -> Iterator[None]:
-        """Tell, once it is ready, that the settings are read anew for as long as this lasts."""
+        """Report a reload, once the process is ready, for as long as the context lasts."""
         with self.manager.reloading() if self._is_ready else nullcontext():
             yield
 

@@ -1,8 +1,8 @@
-"""Who may ask the daemon's web pages for what: names, origins, the token.
+"""Access control of the daemon's web pages: host names, origins, the token.
 
-A page of another site can have a browser send requests here, and can give a name of its own the
-address of this machine. So a request must name an address, localhost or a configured name; one that
-a browser sends for another site is refused; and what changes anything needs a token in a header,
+A page of another site can make a browser send requests here, and its owner can point a name of
+theirs to this machine. Therefore a request must be for an IP address, localhost or a configured
+name; one that a browser sends for another site is refused; and a command needs a token in a header,
 which no other site's page can know or add.
 """
 
@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 TOKEN_HEADER = "X-Mmbot-Token"  # noqa: S105 (its name)
-# Opened by whoever follows a link from elsewhere; it shows nothing before its script has asked.
+# Links from other sites may open this page; it shows nothing before its script has requested it.
 _PAGE = "/"
 
 _HEADERS = {
@@ -35,14 +35,14 @@ _HEADERS = {
 
 
 async def secure(_request: web.Request, response: web.StreamResponse) -> None:
-    """Give every answer the headers that keep the page to itself."""
+    """Give every answer the security headers."""
     response.headers.update(_HEADERS)
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.pop("Server", None)
 
 
 def refuse_others(names: Collection[str]) -> Middleware:
-    """Return a middleware that refuses what comes from another site, or under another name."""
+    """Return a middleware that refuses requests from other sites or for other names."""
     known = {"localhost", *(name.lower() for name in names)}
 
     @web.middleware
@@ -69,7 +69,7 @@ def _name_of(host: str) -> str:
 def _is_known(name: str, known: Collection[str]) -> bool:
     if name in known:
         return True
-    # An address is not looked up, so nobody can lead it elsewhere.
+    # An IP address is not looked up, so nobody can redirect it.
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -78,7 +78,7 @@ def _is_known(name: str, known: Collection[str]) -> bool:
 
 
 def _is_same_site(request: web.Request, host: str) -> bool:
-    """Return whether no other site is behind a request, as far as a browser tells."""
+    """Return whether a request is not from another site, as far as the browser says."""
     origin = request.headers.get("Origin")
     if origin is not None and origin not in {f"http://{host}", f"https://{host}"}:
         return False
@@ -88,10 +88,10 @@ def _is_same_site(request: web.Request, host: str) -> bool:
 
 
 def refuse_without(token: str, request: web.Request) -> None:
-    """Refuse a request without the token; with none, every one.
+    """Refuse a request without the token; if there is no token, refuse every request.
 
     Raises:
-        web.HTTPUnauthorized: It has none, or another.
+        web.HTTPUnauthorized: It has no token, or a wrong one.
     """
     given = request.headers.get(TOKEN_HEADER, "")
     if not token or not secrets.compare_digest(given.encode(), token.encode()):

@@ -1,7 +1,7 @@
-"""The pages of one session, served where the settings in force say.
+"""The web pages of one session, served at the addresses in the settings.
 
-A change of `[dashboard]` or `[metrics]` closes everything that is served and opens it anew, beside
-the trading and without a word to it. Each opening of the dashboard makes another token.
+A change of `[dashboard]` or `[metrics]` closes all pages and opens them again, independently of
+trading. Each opening of the dashboard makes a new token.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class WebPages:
         """Serve nothing yet.
 
         Args:
-            settings: Whether, and where.
-            make_dashboard: Returns the dashboard of such settings.
+            settings: Which pages are served, and where.
+            make_dashboard: Returns the dashboard for given settings.
             metrics: Returns all metrics in Prometheus' text format.
         """
         self._settings = settings
@@ -43,7 +43,7 @@ class WebPages:
         return self._dashboard.report()
 
     def change(self, settings: Settings) -> None:
-        """Go on by other settings; what is served as before stays open."""
+        """Use other settings from now on; pages without a change stay open."""
         before, self._settings = self._settings, settings
         if (settings.dashboard, settings.metrics) != (before.dashboard, before.metrics):
             self._changed.set()

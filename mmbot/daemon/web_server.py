@@ -1,8 +1,8 @@
-"""The daemon's web server: what guards and bounds whatever it serves, at each of its addresses.
+"""The daemon's web server, which guards and bounds all pages at each of its addresses.
 
-An address that cannot be had costs what is served there, never the quotes: it is tried again every
-while. A client that speaks no HTTP, never ends its request or is one too many costs a line at the
-level debug: anyone can send such a thing, and would fill the log with it.
+If an address cannot be opened, its pages are missing and it is tried again now and then; quotes are
+not affected. A client that does not speak HTTP, never ends its request or exceeds the limit of
+connections is logged at the level debug, because anyone could fill the log otherwise.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mmbot.daemon.web_guard import refuse_others, secure
 
 MOST_CONNECTIONS = 48
 MOST_BODY_BYTES = 4096
-# A connection on which no whole request comes for so long is ended.
+# A connection without a complete request for so long is ended.
 IDLE_SECONDS = 30.0
 _RETRY_SECONDS = 30.0
 _CLOSE_SECONDS = 1.0
@@ -41,22 +41,22 @@ class Page(Protocol):
         """The port; 0 takes a free one."""
 
     def add_to(self, app: web.Application) -> None:
-        """Add what is served."""
+        """Add the routes of the page."""
 
     def served(self, url: str) -> None:
-        """Take the address, such as `http://127.0.0.1:8780`; it is empty once that is no more."""
+        """Note the address, such as `http://127.0.0.1:8780`; "" once it is closed."""
 
     def unavailable(self, reason: str) -> None:
-        """Take why the address cannot be had; told once."""
+        """Note why the address cannot be opened; called once."""
 
 
 @asynccontextmanager
 async def serving(pages: Collection[Page], names: Collection[str]) -> AsyncIterator[None]:
-    """Serve pages for as long as the context lasts; those at the same address together.
+    """Serve pages for as long as the context lasts; those with the same address share a server.
 
     Args:
-        pages: What is served, and where.
-        names: What they may be asked for by, beside localhost and addresses.
+        pages: The pages, with their addresses.
+        names: The host names that are allowed beside localhost and IP addresses.
     """
     async with AsyncExitStack() as stack:
         for together in _by_address(pages):
@@ -78,7 +78,7 @@ def _by_address(pages: Collection[Page]) -> list[list[Page]]:
 
 
 def _covers(page: Page, other: Page) -> bool:
-    """Return whether one page's listener takes what is sent to the other's address."""
+    """Return whether one page's listener also receives requests to the other's address."""
     ours, theirs = _ip(page), _ip(other)
     same = ours == theirs or (ours.is_unspecified and ours.version == theirs.version)
     return same and page.port == other.port != 0
@@ -125,7 +125,7 @@ async def _listen(runner: web.AppRunner, pages: Sequence[Page]) -> None:
 
 
 async def _listener(runner: web.AppRunner, pages: Sequence[Page]) -> asyncio.Server:
-    """Return a listener, once the address can be had."""
+    """Return a listener, once the address can be opened."""
     server, loop = runner.server, asyncio.get_running_loop()
     assert server is not None  # noqa: S101 (it was set up)
     address, port = pages[0].address, pages[0].port
@@ -141,7 +141,7 @@ async def _listener(runner: web.AppRunner, pages: Sequence[Page]) -> asyncio.Ser
 
 
 class BoundedServer:
-    """Makes the protocol of each connection, and ends those that are too many."""
+    """Makes the protocol of each connection, and ends connections beyond the limit."""
 
     def __init__(self, server: web.Server) -> None:
         self._server = server
@@ -161,7 +161,7 @@ class _Refusal(asyncio.Protocol):
 
 
 def _is_own_fault(record: logging.LogRecord) -> bool:
-    """Return whether a line is about more than a request that is no HTTP."""
+    """Return whether a log line is about more than an invalid HTTP request."""
     error = record.exc_info[1] if record.exc_info else None
     if not isinstance(error, HttpProcessingError):
         return True
@@ -169,6 +169,6 @@ def _is_own_fault(record: logging.LogRecord) -> bool:
     return False
 
 
-# Where aiohttp says what went wrong.
+# The place where aiohttp logs what went wrong.
 LOGGER = logging.getLogger("mmbot.web")
 LOGGER.addFilter(_is_own_fault)

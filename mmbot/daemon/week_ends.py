@@ -1,8 +1,8 @@
-"""The end of a week: its report, written by itself once every market of an event is settled.
+"""Writes the report of a week once every market of its event is settled.
 
-`reports/SUNDAY.txt` in the state directory is for people and `reports/SUNDAY.json` for programs, as
-`mmbot report` shows them. A settlement that is amended later has the report written anew; one that
-is booked again after a restart, and changes nothing, is not told again.
+`reports/SUNDAY.txt` in the state directory is for people and `reports/SUNDAY.json` for programs,
+with the content of `mmbot report`. If a settlement is amended, the report is written again; if one
+is booked again after a restart without a change, no alert is repeated.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mmbot.errors import BadInput
 from mmbot.underlying.calendar import Week
 
 DIRECTORY = "reports"
-# Some ten years, at ten kilobytes a week.
+# About ten years, at ten kilobytes a week.
 MOST_REPORTS = 520
 _PAUSE_SECONDS = 1.0
 _CLOSE_SECONDS = 3.0
@@ -44,12 +44,12 @@ class WeekEnds:
     """Writes the reports of one ledger."""
 
     def __init__(self, directory: Path, render: Render, tell: Callable[[Alert], None]) -> None:
-        """Begin with none to write.
+        """Begin without a report to write.
 
         Args:
             directory: The state directory.
-            render: Makes the report of an event from what the ledger holds.
-            tell: Tells a person; called with the report once it is written.
+            render: Makes the report of an event from the ledger.
+            tell: Sends an alert; called with the report once it is written.
         """
         self._state = directory
         self._render = render
@@ -59,28 +59,28 @@ class WeekEnds:
         self._log = structlog.get_logger()
 
     def watch(self, drain: Callable[[], Awaitable[object]]) -> None:
-        """Wait with `drain` for what the ledger is still to write."""
+        """Use `drain` to wait until the ledger has written everything."""
         self._drain = drain
 
     def heard(self, name: str, fields: Mapping[str, Any]) -> None:
-        """Note that an event is settled, from a line of the bot's log."""
+        """Note from a line of the bot's log that an event is settled."""
         if name == "event.settled":
             self._settled.append((fields["event_ticker"], fields["pnl"]))
 
     async def run(self) -> None:
-        """Write what there is to write until cancelled."""
+        """Write reports until cancelled."""
         while True:
             await asyncio.sleep(_PAUSE_SECONDS)
             await self.write_pending()
 
     async def close(self) -> None:
-        """Write what is left, but take a few seconds at the most."""
+        """Write the remaining reports, within a few seconds at the most."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self.write_pending()
 
     async def write_pending(self) -> None:
-        """Write the reports of the events that are settled since the last time."""
+        """Write the reports of the events that were settled since the last call."""
         while self._settled:
             event, pnl = self._settled.popleft()
             if self._drain is not None:
@@ -95,7 +95,7 @@ class WeekEnds:
                 self._tell(Alert("settlement", title, report.text))
 
     def _write(self, event: str) -> tuple[WeekReport, bool]:
-        """Write the report of an event; return it, and whether its sums are not what they were."""
+        """Write the report of an event; return it, and whether its sums have changed."""
         report = self._render(read_records(self._state), event)
         directory = self._state / DIRECTORY
         make_private_directory(directory)
@@ -114,5 +114,5 @@ class WeekEnds:
 
 
 def _sums(figures: bytes) -> object:
-    """Return the sums of a report; what it says beside them follows from other weeks as well."""
+    """Return the sums of a report; its other figures also depend on other weeks."""
     return msgspec.json.decode(figures, type=dict[str, Any]).get("total")

@@ -1,7 +1,7 @@
-"""The pages of tsa.gov as sightings of counts: of the current year and of all archived ones.
+"""Fetches the pages of tsa.gov, the current one and those of past years, as sightings of counts.
 
-A page that was understood is asked for again only if it has changed. Whatever a page shows that was
-not there at its last reading is a sighting of its own, so that no vintage is lost.
+A page that was parsed is requested again only if it has changed. A value that was not on the page
+at its last reading becomes a new sighting, so that no vintage is lost.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ FIRST_YEAR = 2019
 
 
 class CountsFetched(msgspec.Struct, frozen=True):
-    """What one page showed.
+    """The result of fetching one page.
 
     Attributes:
         path: The page.
-        sightings: The counts that were not seen there before.
-        pages: The reading, to be remembered.
+        sightings: The counts that were not on the page before.
+        pages: The state of the page, to be stored.
         doubts: What could not be used.
-        failure: Why nothing of it could, or "".
+        failure: Why nothing of the page could be used, or "".
     """
 
     path: str
@@ -58,8 +58,8 @@ def fetch_page(
 
     Args:
         year: That of an archived page, or `None` for the current one.
-        held: The sightings that are there.
-        pages: The last readings.
+        held: The stored sightings.
+        pages: The stored states of the pages.
         now: The calendar's time.
     """
     path = page_path(year)
@@ -94,7 +94,7 @@ def _read(
     path, seen = page_path(year), from_milliseconds(now).astimezone(EASTERN)
     page = parse_page(answer.body)
     counts: Counts = counts_of(held)
-    # What a page of this kind showed last of each day.
+    # The last value of each day on a page of this kind.
     last = {each.day: each.count for each in held if each.is_archived == (year is not None)}
     restarted = any(day.year == seen.year for day, _ in page)
     doubts = Doubts()
@@ -111,7 +111,7 @@ def _read(
             found.append(Sighting(day, count, now, absent, archived, "tsa.gov"))
     headers = {name.lower(): value for name, value in answer.headers}
     told = doubts.told()
-    # A page of which a row was not understood is read whole the next time.
+    # A page with a row that could not be used is read again unconditionally.
     etag, modified = headers.get("etag", ""), headers.get("last-modified", "")
     state = PageState(now, *(("", "") if told or not page.counts else (etag, modified)))
     return CountsFetched(path, tuple(found), {path: state}, told)

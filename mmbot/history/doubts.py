@@ -1,4 +1,4 @@
-"""What could not be used of the exchange's answers: each kind once, with how often and one case."""
+"""Collects what could not be used of the answers: each kind with its number and one example."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ _LONGEST_CASE = 80
 
 
 class Doubts:
-    """Counts of what was left out, by the clause that says why."""
+    """The number of rows that were left out, by the reason (a clause)."""
 
     def __init__(self) -> None:
         self._found: dict[str, tuple[int, str]] = {}
 
     def add(self, why: str, case: object) -> None:
-        """Note that something was left out; `case` is shown of the first one."""
+        """Note that something was left out; `case` is the example, shown for the first one."""
         count, first = self._found.get(why, (0, shown(case)[:_LONGEST_CASE]))
         if why in self._found or len(self._found) < _MOST_KINDS:
             self._found[why] = (count + 1, first)

@@ -1,27 +1,18 @@
-"""What a fetch has to ask for: weeks that are not complete, and their markets that are not."""
+"""What a fetch has to ask for: the incomplete weeks, and the incomplete markets in them."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterator, Sequence
 
-import msgspec
-
 from mmbot.history.listing import Listing
 from mmbot.history.manifest import MarketEntry, WeekManifest
-from mmbot.history.market_fetch import Held
+from mmbot.history.market_fetch import Held, MarketToFetch
 from mmbot.history.rows import MarketRecord, Period
 from mmbot.history.store import HistoryStore
 from mmbot.underlying.calendar import Week
 
 NOT_FETCHED = "not fetched yet"
-
-
-class MarketToFetch(msgspec.Struct, frozen=True):
-    """A market to fetch."""
-
-    market: MarketRecord
-    is_archived: bool
 
 
 def weeks_between(first: dt.date, last: dt.date) -> list[Week]:
@@ -37,7 +28,7 @@ def weeks_between(first: dt.date, last: dt.date) -> list[Week]:
 def unfinished(
     store: HistoryStore, series: str, weeks: Sequence[Week], periods: tuple[Period, ...]
 ) -> list[Week]:
-    """Return the weeks of which something may have to be asked for."""
+    """Return the weeks that are not completely fetched."""
     return [week for week in weeks if not _is_finished(store, week.event_ticker(series), periods)]
 
 
@@ -55,12 +46,12 @@ def take_listing(
     listing: Listing,
     periods: tuple[Period, ...],
 ) -> list[MarketToFetch]:
-    """Keep what is listed, note in the manifests what is missing, and return what to fetch.
+    """Store what is listed, note in the manifests what is missing, and return what to fetch.
 
     Args:
-        store: Where it is kept.
+        store: The directory.
         series: The series.
-        weeks: The weeks that were asked for.
+        weeks: The requested weeks.
         listing: What the exchange lists of them.
         periods: The candles that are wanted.
     """
@@ -100,7 +91,7 @@ def _wanted(
 
 
 def held_of(store: HistoryStore, market: MarketRecord) -> Held:
-    """Return what is there of a market; nothing, where its files are not as they were written."""
+    """Return what the directory has of a market: nothing if its files are not as written."""
     event, ticker = market.event_ticker, market.ticker
     entry = store.manifest(event).markets.get(ticker)
     if entry is None or not store.is_there(event, ticker, entry):

@@ -1,7 +1,7 @@
-"""Files of the user's, CSV or Parquet, as rows: trades, candles, markets and counts.
+"""Imports the user's files, CSV or Parquet: trades, candles, markets and counts.
 
-Columns have the names that `docs/history.md` lists; others are not read. A file is taken whole or
-not at all: every line that is wrong is named.
+`docs/history.md` lists the names of the columns; others are ignored. A file is imported completely
+or not at all, and every wrong line is named.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _R = TypeVar("_R", bound=Row)
 Cells = Mapping[str, str]
 
 _MOST_TOLD = 20
-# What names the columns of a file of counts as forecasts read it, beside `date`.
+# The columns, beside `date`, of a file of counts in the format of the commands for forecasts.
 _COUNTS_COLUMNS = frozenset({"as_published", "archived"})
 _OUTCOMES: dict[str, Outcome] = {"yes": "yes", "no": "no"}
 _OHLC = ("open", "low", "high", "close")
@@ -71,14 +71,14 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """How many rows a file had, and how many of them were not there before."""
+    """How many rows a file had, and how many of them are new."""
 
     rows: int
     new: int
 
 
 def import_file(store: HistoryStore, kind: str, path: Path, period: int) -> Imported:
-    """Take a file of one kind into the directory.
+    """Import a file of one kind into the directory.
 
     Args:
         store: The directory.
@@ -87,7 +87,7 @@ def import_file(store: HistoryStore, kind: str, path: Path, period: int) -> Impo
         period: The minutes of candles in a file without a column `period_minutes`.
 
     Raises:
-        BadInput: The file cannot be read, or lines of it are wrong; nothing is taken of it then.
+        BadInput: The file cannot be read, or some lines are wrong; nothing is imported then.
     """
     match kind:
         case "trades":
@@ -121,7 +121,7 @@ def _import_trades(store: HistoryStore, path: Path) -> Imported:
         ticker = _market_ticker(cells["ticker"])
         trade_id = cells.get("trade_id", "")
         if not trade_id:
-            # The same file gives the same ids, however often it is taken in.
+            # The same file gives the same ids, however often it is imported.
             what = f"{ticker} {at} {price} {count} {side}"
             seen[what] += 1
             digest = hashlib.sha256(f"{what} {seen[what]}".encode()).hexdigest()
@@ -196,7 +196,7 @@ def _import_markets(store: HistoryStore, path: Path) -> Imported:
     rows = _read_all(path, "markets", read)
     new = 0
     for series in sorted({row.series for row in rows}):
-        # What the exchange itself told is not replaced.
+        # Records from the exchange are not replaced.
         held = {market.ticker for market in store.markets(series)}
         fresh = [row for row in rows if row.series == series and row.ticker not in held]
         events = {event.event_ticker for event in store.events(series)}
@@ -241,7 +241,7 @@ def _from_counts_file(path: Path) -> list[Sighting]:
 
 
 def _add(store: HistoryStore, table: Table[_R], rows: Sequence[_R]) -> Imported:
-    """Add rows to their markets' files; what the exchange itself told stays as it is."""
+    """Add rows to their markets' files; rows from the exchange are not replaced."""
     by_ticker: dict[str, list[_R]] = {}
     for row in rows:
         by_ticker.setdefault(str(getattr(row, "ticker")), []).append(row)  # noqa: B009
@@ -269,7 +269,7 @@ def _add(store: HistoryStore, table: Table[_R], rows: Sequence[_R]) -> Imported:
 
 
 def _read_all(path: Path, kind: str, read: Callable[[Cells], _T]) -> list[_T]:
-    """Read every row; raise `BadInput` that names each line that is wrong."""
+    """Read every row; raise a `BadInput` that names each wrong line."""
     rows: list[_T] = []
     wrong: list[str] = []
     for where, cells in _cells(path, kind):

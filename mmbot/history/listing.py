@@ -1,4 +1,4 @@
-"""Which events and markets there are, from both tiers, and what fees the series had."""
+"""Lists the events and markets of both tiers, and the fees of the series."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from mmbot.units import Milliseconds
 # An event has some forty kilobytes, a market two.
 _EVENTS_A_PAGE = "50"
 _MARKETS_A_PAGE = "1000"
-# An event of a week that was over so long ago would be listed.
+# An event is listed at the latest so long after its week.
 _OVER = dt.timedelta(days=14)
-# So near to a boundary between the tiers either may have a row, as the boundaries move.
+# So near to a boundary between the tiers either may have a row, because the boundaries move.
 NEAR_MS: Milliseconds = 2 * 86_400_000
 
 
 class Cutoff(msgspec.Struct, frozen=True):
-    """The boundaries between the tiers, what is older being in the historical one alone.
+    """The boundaries between the tiers: older rows are only in the historical one.
 
-    Near a boundary, and where it is not known, either tier may have a row.
+    Near a boundary, or if it is not known, either tier may have a row.
     """
 
     settled_ms: Milliseconds | None = None
@@ -61,10 +61,10 @@ class Listing(msgspec.Struct, frozen=True):
     """Events and markets as the exchange lists them now.
 
     Attributes:
-        events: Those of the weeks that were asked for.
+        events: The events of the requested weeks.
         markets: Their markets.
-        is_whole: Whether the lists did not go round in a circle.
-        absent: The weeks that are over and of which neither tier has anything.
+        is_whole: Whether the lists are complete: their pages did not go round in a circle.
+        absent: The past weeks of which neither tier has anything.
         archived: The markets that the historical tier has.
         doubts: What could not be used, each as a clause.
     """
@@ -99,7 +99,7 @@ def list_weeks(
 ) -> Steps[Listing]:
     """List the events and markets of some weeks.
 
-    A week that is over and is not in the lists is asked for by itself.
+    A past week that is not in the lists is requested separately.
 
     Args:
         series: The series.
@@ -109,7 +109,7 @@ def list_weeks(
         at: The calendar's time.
 
     Raises:
-        Refused: The exchange lets nobody list them.
+        Refused: The exchange does not allow the listing.
     """
     doubts = Doubts()
     first = min(weeks)
@@ -134,7 +134,7 @@ def list_weeks(
         found.append((yield from _list_archived(query, series, [week], doubts)))
         if all(listing.is_whole and not listing.events for listing in found[-2:]):
             absent.add(week)
-    # What the live tier says of an event or market in both is at least as new.
+    # For an event or market in both tiers, the live one is at least as new.
     found.sort(key=lambda listing: not listing.archived)
     return Listing(
         tuple(merge(EVENTS, (), (event for listing in found for event in listing.events))),
@@ -163,7 +163,7 @@ def _list_live(
 def _list_archived(
     query: Query, series: str, weeks: Collection[Week], doubts: Doubts
 ) -> Steps[Listing]:
-    """List markets of the historical tier, which has no events but them."""
+    """List markets of the historical tier, which lists no events."""
     listed = yield from pages("/historical/markets", query, "markets", doubts)
     wanted = {week.event_ticker(series): week for week in weeks}
     markets = _markets(listed.rows, series, wanted.keys(), doubts)
@@ -203,7 +203,7 @@ class _SeriesAnswer(msgspec.Struct, frozen=True):
 def read_fees(
     series: str, held: Collection[FeeChange], now: Milliseconds, doubts: Doubts
 ) -> Steps[list[FeeChange]]:
-    """Read the series' changes of fees, and the fees that it shows now if they are not known.
+    """Read the series' fee changes, and its present fees unless they follow from the changes.
 
     Raises:
         Refused: The exchange does not know the series.
@@ -220,7 +220,7 @@ def read_fees(
         doubts.add("the series' fees cannot be read", str(error))
         return found
     reading = FeeChange(now, series, word(told.fee_type), _factor(told), "", is_reading=True)
-    # In force now is the last change before now; a reading that says the same is not news.
+    # The last change before now is in force; a reading that agrees with it adds nothing.
     before = [each for each in (*held, *found) if each.at_ms <= now]
     last = max(before, key=lambda each: each.at_ms, default=None)
     same = last is not None and (last.fee_type, last.multiplier) == (

@@ -1,7 +1,7 @@
-"""What the directory holds of each market, and what is missing; one manifest a week.
+"""The manifests: what the directory holds of each market, and what is missing; one for each week.
 
 A manifest is written after the files that it names. Whatever interrupts a fetch, a market is either
-in its manifest, with files that were whole before it was, or it is asked for again.
+in its manifest and its files are complete, or it is fetched again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 
 
 class StoredFile(msgspec.Struct, frozen=True):
-    """A file as it was written."""
+    """The size and digest of a file as it was written."""
 
     rows: int
     bytes: int
@@ -28,18 +28,18 @@ class StoredFile(msgspec.Struct, frozen=True):
 
 
 class MarketEntry(msgspec.Struct, frozen=True):
-    """What is there of one market.
+    """What is stored of one market.
 
     Attributes:
         trades: The file of its trades.
         candles: The file of its candles.
-        periods: Which candles were asked for, in minutes, and how many there are of each.
-        until_ms: Up to when all was asked for.
-        is_final: It was paid out before it was asked for, so that nothing is to come.
-        missing: What should be there and is not, each as a clause.
+        periods: The requested periods of candles, in minutes, and how many candles each has.
+        until_ms: Up to when everything was requested.
+        is_final: It was settled before it was requested, so that nothing more can come.
+        missing: What was expected and not found, each as a clause.
         doubts: What could not be used of the answers, each as a clause.
-        fetches: How often in a row it was asked for whole with something missing.
-        is_imported: It came from a file of the user's.
+        fetches: How often in a row it was fetched completely with something missing.
+        is_imported: It came from a user's file.
     """
 
     trades: StoredFile | None = None
@@ -54,12 +54,12 @@ class MarketEntry(msgspec.Struct, frozen=True):
 
     @property
     def rows(self) -> int:
-        """How many rows its files have."""
+        """The number of rows in its files."""
         return sum(file.rows for file in (self.trades, self.candles) if file is not None)
 
     @property
     def bytes(self) -> int:
-        """How large its files are."""
+        """The size of its files."""
         return sum(file.bytes for file in (self.trades, self.candles) if file is not None)
 
     def has(self, periods: tuple[int, ...]) -> bool:
@@ -68,12 +68,12 @@ class MarketEntry(msgspec.Struct, frozen=True):
 
 
 class WeekManifest(msgspec.Struct, frozen=True):
-    """What is there of one week, by market.
+    """What is stored of one week, by market.
 
     Attributes:
         event_ticker: The week's event.
         markets: The entry of each market that the exchange lists.
-        has_no_event: The exchange lists no event for this week, which is over.
+        has_no_event: The week is over, and the exchange lists no event for it.
     """
 
     event_ticker: str
@@ -97,7 +97,7 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class PageState(msgspec.Struct, frozen=True):
-    """The last reading of a page of tsa.gov: when, and its validators if it was understood."""
+    """The last reading of a page of tsa.gov: when, and its validators if it was parsed."""
 
     read_ms: Milliseconds
     etag: str = ""
@@ -121,7 +121,7 @@ def load(path: Path, kind: type[_T]) -> _T | None:
 
 
 def store(path: Path, value: object) -> None:
-    """Write a file of JSON; the one before it stays until the new one is whole.
+    """Write a JSON file atomically.
 
     Raises:
         BadInput: It cannot be written.

@@ -1,7 +1,7 @@
 """One market's past: its trades and candles of both tiers, checked against each other.
 
-The trades of a market that was paid out must make its volume. Where they do not, the other tier is
-asked as well, then everything anew; what still lacks is named, and asked for by the next fetch.
+The trades of a settled market must add up to its volume. Where they do not, the other tier is asked
+as well, then everything again; what is still missing is named, and asked for by the next fetch.
 """
 
 from __future__ import annotations
@@ -24,14 +24,21 @@ _TRADES_A_PAGE = "1000"
 _MOST_PAGES = 2_000
 # No answer holds more than ten thousand candles; a week of trading has 9,480 minutes.
 _CANDLES_AT_ONCE = 4_800
-# What was the newest at the last fetch is asked for again, so that nothing is lost in between.
+# The newest rows of the last fetch are asked for again, so that none is lost between two fetches.
 _OVERLAP_MS: Milliseconds = 120_000
-# A market whose trades do not make its volume after so many fetches is left as it is.
+# After so many fetches, a market whose trades do not add up to its volume is left as it is.
 MOST_FETCHES = 3
 
 
+class MarketToFetch(msgspec.Struct, frozen=True):
+    """A market to fetch, and whether the historical tier lists it."""
+
+    market: MarketRecord
+    is_archived: bool
+
+
 class Held(msgspec.Struct, frozen=True):
-    """What is already there of a market."""
+    """What the directory has of a market."""
 
     entry: MarketEntry = MarketEntry()
     trades: tuple[Trade, ...] = ()
@@ -47,8 +54,28 @@ class MarketFetched(msgspec.Struct, frozen=True):
     entry: MarketEntry
 
 
+class _Fetch(msgspec.Struct, frozen=True):
+    """One fetch of one market.
+
+    Attributes:
+        market: The market.
+        is_archived: Whether the historical tier lists it.
+        cutoff: The boundaries of the tiers.
+        since: From when on rows are asked for; 0 for all.
+        now: The exchange's time.
+        doubts: Takes what could not be used of the answers.
+    """
+
+    market: MarketRecord
+    is_archived: bool
+    cutoff: Cutoff
+    since: Milliseconds
+    now: Milliseconds
+    doubts: Doubts
+
+
 class _Part(msgspec.Struct, frozen=True):
-    """The rows of one kind, and why they may not be all."""
+    """The rows of one kind, and why some of them may be missing."""
 
     trades: tuple[Trade, ...] = ()
     candles: tuple[Candle, ...] = ()
@@ -56,55 +83,50 @@ class _Part(msgspec.Struct, frozen=True):
 
 
 def fetch_market(
-    market: MarketRecord,
-    cutoff: Cutoff,
+    wanted: MarketToFetch,
     held: Held,
-    now: Milliseconds,
+    cutoff: Cutoff,
     periods: tuple[Period, ...],
-    *,
-    is_archived: bool = False,
+    now: Milliseconds,
 ) -> Steps[MarketFetched]:
-    """Fetch what is not there of a market.
+    """Fetch what the directory does not have of a market.
 
     Args:
-        market: What is known of it.
+        wanted: The market.
+        held: What the directory has of it.
         cutoff: The boundaries of the tiers.
-        held: What is there.
-        now: The exchange's time.
         periods: The candles that are wanted.
-        is_archived: Whether the historical tier lists it.
+        now: The exchange's time.
     """
-    doubts = Doubts()
+    market = wanted.market
     imported = held if held.entry.is_imported else Held()
     held = Held(held.entry) if held.entry.is_imported else held
-    since = held.entry.until_ms if _can_go_on(held, periods) else 0
-    traded = yield from _all_trades(market, cutoff, held.trades, since, now, doubts)
-    part = yield from _all_candles(
-        market, cutoff, held.candles, since, now, periods, doubts, is_archived=is_archived
-    )
-    missing, candles = (*traded.missing, *part.missing), part.candles
+    since = held.entry.until_ms if _can_continue(held.entry, periods) else 0
+    fetch = _Fetch(market, wanted.is_archived, cutoff, since, now, Doubts())
+    traded = yield from _trades(fetch, held.trades)
+    part = yield from _candles(fetch, held.candles, periods)
+    trades, candles = traded.trades, part.candles
+    missing = (*traded.missing, *part.missing)
     fetches = held.entry.fetches + 1 if missing else 0
     if missing and market.is_final and fetches >= MOST_FETCHES:
-        doubts.add("given up after so many fetches", f"{fetches}: {'; '.join(missing)}")
+        fetch.doubts.add("given up after so many fetches", f"{fetches}: {'; '.join(missing)}")
         missing = ()
-    trades = traded.trades
     if missing:
-        # What the user has from elsewhere is kept until the exchange's own is whole.
+        # The user's own files are kept until the exchange's rows are complete.
         trades, candles = trades or imported.trades, candles or imported.candles
     entry = MarketEntry(
         periods={period: sum(c.period_minutes == period for c in candles) for period in periods},
         until_ms=now,
         is_final=market.is_final and all(_is_over(market, candles, p, now) for p in periods),
         missing=missing,
-        doubts=doubts.told(),
+        doubts=fetch.doubts.told(),
         fetches=fetches,
     )
     return MarketFetched(market, trades, candles, entry)
 
 
-def _can_go_on(held: Held, periods: tuple[Period, ...]) -> bool:
-    """Return whether only what is newer is wanted: what is there came whole from the exchange."""
-    entry = held.entry
+def _can_continue(entry: MarketEntry, periods: tuple[Period, ...]) -> bool:
+    """Return whether only newer rows are needed: the older ones came complete from the exchange."""
     return (
         entry.until_ms > 0
         and not entry.missing
@@ -117,7 +139,7 @@ def _can_go_on(held: Held, periods: tuple[Period, ...]) -> bool:
 def _is_over(
     market: MarketRecord, candles: Iterable[Candle], period: Period, now: Milliseconds
 ) -> bool:
-    """Return whether no candle of a closed market is to come: its last period is over or there."""
+    """Return whether a closed market has its last candle, or can have no further one."""
     return now >= market.closes_ms + period * 60_000 or any(
         candle.end_ms >= market.closes_ms for candle in candles if candle.period_minutes == period
     )
@@ -128,8 +150,8 @@ def _make_volume(market: MarketRecord, candles: Iterable[Candle], period: Period
     return market.volume in (None, traded)
 
 
-def _lack(market: MarketRecord, trades: Iterable[Trade]) -> str:
-    """Return how the trades of a market that was paid out contradict its volume, or ""."""
+def _shortfall(market: MarketRecord, trades: Iterable[Trade]) -> str:
+    """Return how the trades of a settled market contradict its volume, or ""."""
     if not market.is_final or market.volume is None:
         return ""
     traded = Count(sum(trade.count for trade in trades))
@@ -141,68 +163,52 @@ def _lack(market: MarketRecord, trades: Iterable[Trade]) -> str:
 # Trades
 
 
-def _all_trades(
-    market: MarketRecord,
-    cutoff: Cutoff,
-    held: tuple[Trade, ...],
-    since: Milliseconds,
-    now: Milliseconds,
-    doubts: Doubts,
-) -> Steps[_Part]:
-    """Fetch a market's trades after `since`, or all if they do not make its volume then."""
-    part = yield from _fetch_trades(market, cutoff, held, since, now, doubts)
-    if since and _lack(market, part.trades):
-        # Something was lost in between.
-        part = yield from _fetch_trades(market, cutoff, held, 0, now, doubts)
-    lack = _lack(market, part.trades)
-    return _Part(trades=part.trades, missing=(*part.missing, *([lack] if lack else [])))
+def _trades(fetch: _Fetch, held: tuple[Trade, ...]) -> Steps[_Part]:
+    """Fetch the newer trades, or all if they do not add up to the volume then."""
+    part = yield from _trades_of_tiers(fetch, held)
+    if fetch.since and _shortfall(fetch.market, part.trades):
+        # One was lost between two fetches.
+        part = yield from _trades_of_tiers(msgspec.structs.replace(fetch, since=0), held)
+    shortfall = _shortfall(fetch.market, part.trades)
+    return _Part(part.trades, missing=(*part.missing, *([shortfall] if shortfall else [])))
 
 
-def _fetch_trades(
-    market: MarketRecord,
-    cutoff: Cutoff,
-    held: tuple[Trade, ...],
-    since: Milliseconds,
-    now: Milliseconds,
-    doubts: Doubts,
-) -> Steps[_Part]:
-    """Fetch a market's trades after `since` from the tiers that may have some."""
-    since = max(market.opens_ms, since - _OVERLAP_MS)
-    until = min(market.closes_ms, now)
-    old = ("/historical/trades", cutoff.may_have_traded(since))
-    live = ("/markets/trades", cutoff.may_be_live(until))
+def _trades_of_tiers(fetch: _Fetch, held: tuple[Trade, ...]) -> Steps[_Part]:
+    """Fetch the newer trades from the tiers that may have some; return them with those held."""
+    market, cutoff = fetch.market, fetch.cutoff
+    since = max(market.opens_ms, fetch.since - _OVERLAP_MS)
+    until = min(market.closes_ms, fetch.now)
+    tiers = {
+        "/historical/trades": cutoff.may_have_traded(since),
+        "/markets/trades": cutoff.may_be_live(until),
+    }
     found = held
     missing: list[str] = []
-    asked = [path for path, wanted in (old, live) if wanted]
-    # A tier that should have nothing is asked only where trades are missing.
-    for path in (*asked, *(path for path, wanted in (old, live) if not wanted)):
-        if path not in asked and not (missing or _lack(market, found)):
+    # A tier that should have nothing comes last, and is asked only if trades are missing.
+    for path, may_have_some in sorted(tiers.items(), key=lambda tier: not tier[1]):
+        if not may_have_some and not (missing or _shortfall(market, found)):
             continue
         try:
-            part = yield from _one_tier(path, market, since, until, doubts)
+            part = yield from _trades_of_tier(fetch, path, since, until)
         except Refused as error:
             missing.append(str(error))
             continue
-        found = _in_order(found, part.trades, doubts)
+        found = _in_order(found, part.trades, fetch.doubts)
         missing += part.missing
-    if market.is_final and market.volume is not None and not _lack(market, found):
+    if market.is_final and market.volume is not None and not _shortfall(market, found):
         missing = []
-    return _Part(trades=found, missing=tuple(missing))
+    return _Part(found, missing=tuple(missing))
 
 
-def _one_tier(
-    path: str,
-    market: MarketRecord,
-    since: Milliseconds,
-    until: Milliseconds,
-    doubts: Doubts,
+def _trades_of_tier(
+    fetch: _Fetch, path: str, since: Milliseconds, until: Milliseconds
 ) -> Steps[_Part]:
     """Fetch the trades of a market from one tier, newest first.
 
     Where the pages go round in a circle, or one brings nothing new, the list is asked for again
     from the oldest trade that came, as long as that helps.
     """
-    life = wire.Life.of(market)
+    life, doubts = wire.Life.of(fetch.market), fetch.doubts
     # The newest first, as it comes.
     order: dict[str, Trade] = {}
     seen: set[str] = set()
@@ -211,7 +217,7 @@ def _one_tier(
     news = 0
     for _ in range(_MOST_PAGES):
         query: Query = (
-            ("ticker", market.ticker),
+            ("ticker", fetch.market.ticker),
             ("min_ts", str(since // 1000 - 1)),
             ("max_ts", str(newest)),
             ("limit", _TRADES_A_PAGE),
@@ -263,81 +269,57 @@ def _keep_first(known: dict[str, Trade], trade: Trade, doubts: Doubts) -> None:
 # Candles
 
 
-def _all_candles(
-    market: MarketRecord,
-    cutoff: Cutoff,
-    held: tuple[Candle, ...],
-    since: Milliseconds,
-    now: Milliseconds,
-    periods: tuple[Period, ...],
-    doubts: Doubts,
-    *,
-    is_archived: bool,
-) -> Steps[_Part]:
-    """Fetch a market's candles after `since`; return them with those that are there.
+def _candles(fetch: _Fetch, held: tuple[Candle, ...], periods: tuple[Period, ...]) -> Steps[_Part]:
+    """Fetch the newer candles; return them with those held.
 
-    A hole shows less in candles than in trades: once all are there, they are asked for whole.
+    A gap shows less in candles than in trades, so those of a settled market are asked for whole.
     """
+    market = fetch.market
+    if market.is_final:
+        fetch = msgspec.structs.replace(fetch, since=0)
     candles, missing = list(held), list[str]()
-    asked = 0 if market.is_final else since
     for period in periods:
-        part = yield from _fetch_candles(
-            market, cutoff, asked, now, period, doubts, is_archived=is_archived
-        )
+        part = yield from _candles_of_period(fetch, period)
         candles = merge(CANDLES, candles, part.candles)
         missing += part.missing
         if market.is_final and not part.missing and not _make_volume(market, candles, period):
-            doubts.add("candles that do not make their market's volume", f"{period} minutes")
+            fetch.doubts.add("candles that do not make their market's volume", f"{period} minutes")
     return _Part(candles=tuple(candles), missing=tuple(missing))
 
 
-def _fetch_candles(
-    market: MarketRecord,
-    cutoff: Cutoff,
-    since: Milliseconds,
-    now: Milliseconds,
-    period: Period,
-    doubts: Doubts,
-    *,
-    is_archived: bool,
-) -> Steps[_Part]:
-    """Fetch the candles of one period after `since` from the tier that has the market."""
-    series, ticker = market.series, market.ticker
-    live = f"/series/{series}/markets/{ticker}/candlesticks"
-    old = f"/historical/markets/{ticker}/candlesticks"
+def _candles_of_period(fetch: _Fetch, period: Period) -> Steps[_Part]:
+    """Fetch the newer candles of one period from the tier that has the market."""
+    market = fetch.market
+    live = f"/series/{market.series}/markets/{market.ticker}/candlesticks"
+    old = f"/historical/markets/{market.ticker}/candlesticks"
     settled = market.settled_ms
     tiers = [live]
-    if is_archived or settled is not None:
-        archived_first = is_archived or (settled or 0) < (cutoff.settled_ms or 0)
+    if fetch.is_archived or settled is not None:
+        archived_first = fetch.is_archived or (settled or 0) < (fetch.cutoff.settled_ms or 0)
         tiers = [old, live] if archived_first else [live, old]
     reasons: list[str] = []
     for path in tiers:
         try:
-            found = yield from _windows(path, market, since, now, period, doubts)
+            found = yield from _candles_of_tier(fetch, path, period)
         except Refused as error:
             reasons.append(str(error))
             continue
         if found:
             return _Part(candles=found)
-        # A tier that has nothing of a market that was traded may not be the one that has it.
-        if since or not market.volume or not market.is_final:
+        # The other tier may have the candles of a market that was traded.
+        if fetch.since or not market.volume or not market.is_final:
             return _Part()
         reasons.append(f"there are no candles of {period} minutes at {path}")
     return _Part(missing=tuple(reasons))
 
 
-def _windows(
-    path: str,
-    market: MarketRecord,
-    since: Milliseconds,
-    now: Milliseconds,
-    period: Period,
-    doubts: Doubts,
-) -> Steps[tuple[Candle, ...]]:
+def _candles_of_tier(fetch: _Fetch, path: str, period: Period) -> Steps[tuple[Candle, ...]]:
+    """Fetch the newer candles of one period from one tier, so many in one request."""
+    market, now, doubts = fetch.market, fetch.now, fetch.doubts
     step = period * 60
-    # The newest candle may have been told before its period was over.
-    since = max(market.opens_ms, since - period * 60_000 - _OVERLAP_MS)
-    # In a market that has closed nothing happens any more before its last period is over.
+    # The newest candle held may have been read before its period was over.
+    since = max(market.opens_ms, fetch.since - period * 60_000 - _OVERLAP_MS)
+    # Once a market has closed, the last candle is that of the period in which it closed.
     last = market.closes_ms // 1000 + step if market.closes_ms <= now else now // 1000
     first = since // 1000
     life = wire.Life.of(market)

@@ -1,7 +1,7 @@
-"""Sightings of counts as the counts that forecasts are made from.
+"""Turns sightings of counts into the counts that forecasts are made from.
 
-When a count came out is known no better than the readings of its page: after the last one without
-it, and not after the first one with it. Within these bounds the calendar's time is taken.
+A count was published after the last reading of its page without it, and before the first one with
+it. Within these bounds the calendar's time is assumed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mmbot.units import Milliseconds
 
 
 def counts_of(sightings: Iterable[Sighting]) -> Counts:
-    """Return the counts with the instants at which they came out, as well as that is known."""
+    """Return the counts with the best estimates of when they were published."""
     ordered = sorted(sightings, key=lambda each: (each.day, each.seen_ms))
     days = groupby(ordered, key=lambda each: each.day)
     return Counts(MappingProxyType({day: _vintages(day, list(held)) for day, held in days}))
@@ -30,7 +30,7 @@ def _vintages(day: dt.date, held: list[Sighting]) -> tuple[Vintage, ...]:
     archived = [each for each in held if each.is_archived]
     found: list[Vintage] = []
     for number, each in enumerate(published):
-        # A revision was there from when it was seen, for all that is known.
+        # A revision is assumed to date from when it was seen.
         seen = each.seen_ms if number else _between(each, assumed_release(day))
         found.append(Vintage(each.count, _instant(seen)))
     rewritten = assumed_release(dt.date(day.year, 12, 31)) if published else assumed_release(day)

@@ -1,7 +1,7 @@
-"""Requests as values, written as generators: the answers that a fetch can use are sent in.
+"""Fetches as generators that yield requests and are sent the answers; sans I/O.
 
-Whoever moves the bytes repeats what time heals (no answer, 429, a server's error), so that what is
-sent in is an answer that will stay the same.
+The client retries what time heals (no answer, 429, a server error), so that only final answers are
+sent in.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _T = TypeVar("_T")
 Query: TypeAlias = tuple[tuple[str, str], ...]
 Steps: TypeAlias = Generator[HttpRequest, HttpAnswer, _T]
 
-# How often the same page is asked for while its body cannot be read.
+# How often a page is requested while its body cannot be decoded.
 _ATTEMPTS = 3
 _MOST_PAGES = 2_000
 
 
 class Refused(Exception):
-    """The exchange answered, and not with what was asked for; the message is a clause."""
+    """The exchange answered with an error; the message is a clause."""
 
     def __init__(self, reason: str, status: int) -> None:
         super().__init__(reason)
@@ -37,7 +37,7 @@ def get(path: str, query: Query = ()) -> Steps[HttpAnswer]:
     """Request one object of the public API.
 
     Raises:
-        Refused: It is not there, or may not be read.
+        Refused: It does not exist, or may not be read.
     """
     answer = yield HttpRequest("GET", path, query)
     if answer.status != 200:
@@ -48,10 +48,10 @@ def get(path: str, query: Query = ()) -> Steps[HttpAnswer]:
 
 
 def page(path: str, query: Query, field: str) -> Steps[tuple[list[msgspec.Raw], str]]:
-    """Request a page of a list; return its rows, undecoded, and the cursor of the next.
+    """Request a page of a list; return its undecoded rows and the cursor of the next page.
 
     Raises:
-        Refused: It may not be read, or is none, however often it is asked for.
+        Refused: It may not be read, or cannot be decoded after some attempts.
     """
     reason = ""
     for _ in range(_ATTEMPTS):
@@ -64,7 +64,7 @@ def page(path: str, query: Query, field: str) -> Steps[tuple[list[msgspec.Raw], 
 
 
 class Listed(msgspec.Struct, frozen=True):
-    """The rows of a list, undecoded, and whether they are all."""
+    """The undecoded rows of a list, and whether the list is complete."""
 
     rows: list[msgspec.Raw]
     is_whole: bool
@@ -73,7 +73,7 @@ class Listed(msgspec.Struct, frozen=True):
 def pages(path: str, query: Query, field: str, doubts: Doubts) -> Steps[Listed]:
     """Request a list, page by page.
 
-    One that goes round in a circle is begun again. Rows may come more than once.
+    A list whose pages go round in a circle is started again. Rows may be returned more than once.
 
     Raises:
         Refused: A page may not be read.

@@ -1,13 +1,12 @@
-"""A directory with the market's past, as readers and writers see it.
+"""The store of the market's past, for readers and writers: a directory of files.
 
     DIR/source.json                          which exchange it is about
     DIR/counts.parquet, pages.json           sightings of counts, and the last reading of each page
     DIR/KXTSAW/events.parquet, markets.parquet, fees.parquet
-    DIR/KXTSAW/KXTSAW-26APR19/manifest.json  what is there of each market, and what is missing
+    DIR/KXTSAW/KXTSAW-26APR19/manifest.json  what is stored of each market, and what is missing
     DIR/KXTSAW/KXTSAW-26APR19/KXTSAW-26APR19-A2.45.trades.parquet, ...candles.parquet
 
-Readers give rows in the order of time, a week at once at the most. Every file is written whole or
-not at all.
+Readers return rows in the order of time, at most a week at once. Every file is written atomically.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ from mmbot.underlying.counts_file import load_counts as load_counts_file
 
 _R = TypeVar("_R", bound=Row)
 
-# What a ticker may be that becomes a part of a path.
+# A ticker becomes part of a path, so it must match this.
 _TICKER = re.compile(r"[A-Z0-9][A-Za-z0-9.\-]{0,79}\Z", re.ASCII)
 _MANIFEST = "manifest.json"
 HOW_TO_FETCH = "run `mmbot history fetch`"
@@ -81,7 +80,7 @@ def series_of(event_ticker: str) -> str:
 
 
 class HistoryStore:
-    """The past in one directory; nothing is read before it is asked for."""
+    """The past in one directory; nothing is read before it is requested."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -93,7 +92,7 @@ class HistoryStore:
         return manifest.load(self.directory / "source.json", Source)
 
     def series(self) -> tuple[str, ...]:
-        """Return the series of which something is there."""
+        """Return the series that have a directory."""
         if not self.directory.is_dir():
             return ()
         return tuple(sorted(each.name for each in self.directory.iterdir() if each.is_dir()))
@@ -120,7 +119,7 @@ class HistoryStore:
         return tuple(each for each in held if event_ticker in (None, each.event_ticker))
 
     def fees(self, series: str) -> tuple[FeeChange, ...]:
-        """Return a series' fees over time: its changes, and what it showed when it was read."""
+        """Return a series' fees over time: its changes, and the fees at each reading."""
         return self._all(FEES, self.directory / series / "fees.parquet")
 
     def sightings(self) -> tuple[Sighting, ...]:
@@ -198,7 +197,7 @@ class HistoryStore:
         paths = [self.path(table, event_ticker, ticker) for ticker in sorted(held)]
         there = [path for path in paths if path.is_file()]
         try:
-            # Each file is sorted: to sort them all at once would have all of them in memory.
+            # Each file is sorted; sorting them together would need all of them in memory.
             files = (parquet.read(table, [path], where=where) for path in there)
             yield from heapq.merge(*files, key=attrgetter(table.sorted_by[0]))
         except parquet.UnreadableFile as error:
@@ -218,10 +217,10 @@ class HistoryStore:
     # Writers
 
     def claim(self, source: Source) -> None:
-        """Make the directory one about this exchange.
+        """Note that the directory is about this exchange.
 
         Raises:
-            BadInput: It is about another one.
+            BadInput: It is about another exchange.
         """
         held = self.source()
         if held is not None and held != source:
@@ -247,7 +246,7 @@ class HistoryStore:
     def put_listing(
         self, series: str, events: Sequence[EventRecord], markets: Sequence[MarketRecord]
     ) -> None:
-        """Add or renew the records of events and markets."""
+        """Add or update the records of events and markets."""
         where = self.directory / _checked(series)
         self._renew(EVENTS, where / "events.parquet", self.events(series), events)
         self._renew(MARKETS, where / "markets.parquet", self.markets(series), markets)
@@ -314,7 +313,7 @@ def load_counts(path: Path) -> Counts:
 
 
 def merge(table: Table[_R], held: Iterable[_R], rows: Iterable[_R]) -> list[_R]:
-    """Return all rows in the table's order, a later one in place of an earlier of the same key."""
+    """Return all rows in the table's order; a new row replaces a held one with the same key."""
     by_key = {table.key_of(row): row for row in held}
     by_key.update((table.key_of(row), row) for row in rows)
     return sorted(by_key.values(), key=attrgetter(*table.sorted_by))

@@ -1,4 +1,4 @@
-"""What a directory holds, week by week, and what is missing, for `mmbot history status`."""
+"""Summarises what a directory holds and lacks, week by week, for `mmbot history status`."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class WeekSummary(msgspec.Struct, frozen=True):
         week: The Sunday that ends it.
         state: `complete`, `no event`, `trading` (complete up to the last fetch) or `incomplete`.
         markets: Its markets.
-        complete: Those of which nothing is missing any more.
-        trades: Their trades.
-        candles: Their candles, by minutes.
+        complete: How many of them are complete.
+        trades: The number of their trades.
+        candles: The number of their candles, by minutes.
         megabytes: The size of their files.
         missing: What is missing, by market; of one that trades, everything after the last fetch.
         doubts: What could not be used of the exchange's answers, by market.
@@ -43,7 +43,7 @@ class WeekSummary(msgspec.Struct, frozen=True):
 
 
 class CountsSummary(msgspec.Struct, frozen=True):
-    """The counts: how many days and sightings, and when a page was last read."""
+    """The counts: numbers of days and sightings, and when a page was last read."""
 
     days: int
     sightings: int

@@ -1,4 +1,4 @@
-"""Is the directory what its manifests say, and is what it holds possible?"""
+"""Checks a directory against its manifests, and its rows for plausibility."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from mmbot.units import Count, format_count
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """Something wrong: of which file or market, and what."""
+    """A problem: the file or market, and what is wrong with it."""
 
     what: str
     wrong: str
 
 
 def verify(store: HistoryStore) -> Iterator[Problem]:
-    """Check every file: its schema, digest, number of rows, their order and their sense."""
+    """Check every file: schema, digest, and the number, order and plausibility of its rows."""
     yield from _table(store.directory / "counts.parquet", COUNTS)
     for series in store.series():
         where = store.directory / series
@@ -95,7 +95,7 @@ def _market(
 
 
 def _damage(path: Path, file: StoredFile) -> str:
-    """Return how a file is not as it was written, or ""."""
+    """Return how a file differs from what was written, or ""."""
     again = "delete it and run `mmbot history fetch`"
     try:
         if path.stat().st_size != file.bytes or parquet.digest_of(path).hex() != file.sha256:
@@ -110,7 +110,7 @@ def _damage(path: Path, file: StoredFile) -> str:
 def _table(
     path: Path, table: Table[Any], ticker: str = "", rows: int | None = None
 ) -> Iterator[Problem]:
-    """Check a file's schema, the number, order and sense of its rows, and that none is twice."""
+    """Check a file's schema, the number, order and plausibility of its rows, and their keys."""
     if not path.is_file():
         return
     keys: set[tuple[Any, ...]] = set()
@@ -136,7 +136,7 @@ def _table(
 
 
 def _wrong(row: Row, ticker: str) -> str:
-    """Return why a row cannot be, or ""."""
+    """Return why a row is impossible, or ""."""
     match row:
         case Trade() | Candle() if row.ticker != ticker:
             return f"it is of another market, {row.ticker}"

@@ -19,7 +19,7 @@ from mmbot.units import Milliseconds
 
 
 class Release(msgspec.Struct, frozen=True):
-    """A day's count came out, or was revised: on the exchange's clock, as all times here."""
+    """A day's count was published or revised; on the exchange's clock, like all times here."""
 
     at_ms: Milliseconds
     day: dt.date
@@ -30,12 +30,12 @@ PastEvent: TypeAlias = Trade | Candle | Release
 
 
 class PastWeek(msgspec.Struct, frozen=True):
-    """What is known of one week.
+    """A past week.
 
     Attributes:
         event: Its event.
-        markets: Its markets, in ascending order of strike; those of another kind come last.
-        missing: What is missing of markets, by their tickers; such a week is not whole.
+        markets: Its markets, in ascending order of strike; markets without a strike come last.
+        missing: What is missing of markets, by ticker; a week with any of it is incomplete.
         fees: The series' fees over time.
         clock: The calendar as a function of the exchange's time: the identity but for a simulated
             exchange.
@@ -54,10 +54,10 @@ class PastWeek(msgspec.Struct, frozen=True):
 
 
 def load_week(store: HistoryStore, event_ticker: str) -> PastWeek:
-    """Return what is known of a week but for its trades and candles.
+    """Return a week without its trades and candles.
 
     Raises:
-        BadInput: It is not there.
+        BadInput: It is not in the directory.
     """
     series = series_of(event_ticker)
     event = next((e for e in store.events(series) if e.event_ticker == event_ticker), None)
@@ -81,7 +81,8 @@ def load_week(store: HistoryStore, event_ticker: str) -> PastWeek:
 def releases(counts: Counts, week: Week, clock: CalendarClock) -> tuple[Release, ...]:
     """Return the releases of a week's days and their revisions, in the order of time.
 
-    Archived counts of days that were published as well are none: nobody could trade on them.
+    An archived count of a day that was also published is not a release, as nobody could trade on
+    it.
     """
     found = [
         Release(clock.wall_time(vintage.seen), day, vintage.count)
@@ -97,8 +98,8 @@ def stream(
 ) -> Iterator[PastEvent]:
     """Yield what happened in a week in the order in which it was known.
 
-    A candle is known at its end. Of what happened in one millisecond trades come first, then
-    candles, then releases, so that nobody acts on a count earlier than it was out.
+    A candle is known at its end. Within one millisecond trades come first, then candles, then
+    releases, so that no count is acted on before it was published.
     """
     rows: Iterable[tuple[Milliseconds, PastEvent]] = (
         (row.at_ms if isinstance(row, Trade) else row.end_ms, row)

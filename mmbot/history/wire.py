@@ -1,7 +1,7 @@
 """The exchange's trades and candles of the past as rows, each checked by itself.
 
-What cannot be read, or cannot be, costs only itself and is noted as a doubt. A word that nobody
-knows is not guessed at: the row has `None` in its place.
+A row that cannot be decoded, or is impossible, is left out and noted as a doubt. An unknown word is
+not guessed: the row has `None` in its place.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _Number: TypeAlias = wire.Number | None
 
 _OUTCOMES: dict[str, Outcome] = {"yes": "yes", "no": "no"}
 _BOOK_SIDES: dict[str, Outcome] = {"bid": "yes", "ask": "no"}
-# A trade may be stamped so much before the opening or after the close.
+# A trade may be stamped up to so long before the opening or after the close.
 _SLACK_MS: Milliseconds = 1_000
 
 
@@ -43,7 +43,7 @@ def rows_of(body: bytes, field: str) -> tuple[list[msgspec.Raw], str]:
     """Return a page's rows, undecoded, and its cursor.
 
     Raises:
-        Malformed: It has no such list.
+        Malformed: It does not have that list.
     """
     page = wire.decode(body, dict[str, msgspec.Raw])
     rows = wire.decode(page.get(field, msgspec.Raw(b"null")), list[msgspec.Raw])
@@ -54,7 +54,7 @@ def rows_of(body: bytes, field: str) -> tuple[list[msgspec.Raw], str]:
 
 
 class Unusable(Exception):
-    """A row that can be read cannot be what it says: why, and a case."""
+    """A decoded row is impossible: the reason, and the case."""
 
     def __init__(self, why: str, case: object) -> None:
         super().__init__(why)
@@ -69,7 +69,7 @@ def usable(
     what: str,
     doubts: Doubts,
 ) -> Iterator[_U]:
-    """Decode rows and yield what `read` makes of each, without those that cannot be used."""
+    """Decode rows and yield the result of `read` for each usable one."""
     for row in each_of(rows, kind, what, doubts):
         try:
             yield read(row)
@@ -105,7 +105,7 @@ class RestTrade(msgspec.Struct, frozen=True):
 
 
 class Life(msgspec.Struct, frozen=True):
-    """When a market is open, and its ticker."""
+    """A market's ticker and trading hours."""
 
     ticker: str
     opens_ms: Milliseconds
@@ -113,7 +113,7 @@ class Life(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, market: MarketRecord) -> Life:
-        """Return a market's."""
+        """Return the life of a market."""
         return cls(market.ticker, market.opens_ms, market.closes_ms)
 
     def holds(self, at: Milliseconds) -> bool:
@@ -196,7 +196,7 @@ class _Prices(msgspec.Struct, frozen=True):
 
     @property
     def ohlc(self) -> _Ohlc:
-        """The first, least, greatest and last one."""
+        """The open, low, high and close."""
         found = tuple(
             _price(_either(suffixed, plain))
             for suffixed, plain in (
@@ -240,13 +240,13 @@ def read_candle(
 
     Args:
         row: The candle of either tier.
-        life: The market's.
-        period: The minutes that were asked for.
-        span: The first and last end, in Unix seconds, that were asked for.
-        doubts: Where it is noted what of it cannot be read.
+        life: The market's life.
+        period: The requested minutes.
+        span: The requested first and last end, in Unix seconds.
+        doubts: Takes what of it cannot be read.
 
     Raises:
-        Unusable: It cannot be a candle that was asked for.
+        Unusable: It is not one of the requested candles.
     """
     end = row.end_period_ts
     if not span[0] <= end <= span[1] or (period < 1440 and end % (period * 60)):
@@ -293,7 +293,7 @@ def _price(text: _Number) -> Price | None:
 
 
 def read_count(text: wire.Number | None) -> Count | None:
-    """Return a number of contracts, which is not below nothing; raise `ValueError` if it is."""
+    """Return a number of contracts; raise `ValueError` if it is negative."""
     count = None if text is None else parse_count(text)
     if count is not None and count < 0:
         raise ValueError("a count is below nothing")

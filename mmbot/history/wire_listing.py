@@ -1,6 +1,6 @@
 """The exchange's events, markets and fees as rows, each checked by itself.
 
-As of trades and candles, what cannot be read or cannot be costs only itself.
+As with trades and candles, an unreadable or impossible row is left out.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _bands(ranges: Any) -> str:
 
 
 def _maybe(read: Callable[[Any], _T], value: Any) -> _T | None:
-    """Return what is read, or `None` if it is not of that kind."""
+    """Return the value as read, or `None` if it cannot be read."""
     try:
         return read(value)
     except (ValueError, KeyError, TypeError):

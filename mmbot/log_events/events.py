@@ -30,13 +30,15 @@ _ORDER = "event_ticker market client_order_id side price count"
 EVENTS: dict[str, LogEvent] = {
     # The process
     "starting": _event("info", "a session begins", "mode exchange counts calendar margin sides"),
-    "start.waits": _event("warning", "the start waits for what time heals", "waits_for"),
-    "start.goes_on": _event("info", "what was waited for is there", "seconds"),
-    "check": _event("info warning error", "one check of the start", "name state detail"),
-    "check.unknown": _event("warning", "checks that cannot be made yet", "checks"),
+    "start.waits": _event("warning", "the start waits for something that time heals", "waits_for"),
+    "start.goes_on": _event("info", "the start continues after a wait", "seconds"),
+    "check": _event(
+        "info warning error", "one check of the start and its result", "name state detail"
+    ),
+    "check.unknown": _event("warning", "some checks of the start cannot be made yet", "checks"),
     "heartbeat": _event(
         "info",
-        "all is alive, at a glance",
+        "the state of the daemon at a glance",
         "calendar streaming reconciled halted stopping quoted markets live_orders gates "
         "feed_age_ms orders_age_ms belief_age_ms page_age_ms account_age_ms pnl_today_fair "
         "pnl_today_worst pnl_week_fair pnl_week_worst",
@@ -44,125 +46,158 @@ EVENTS: dict[str, LogEvent] = {
     ),
     "market.status": _event(
         "info",
-        "what has changed in a market by the time of a heartbeat: its quotes, position, reason, or "
-        "fair value by a cent",
+        "a market has changed since the last heartbeat: its quotes, position, reason, or fair "
+        "value by a cent",
         "event_ticker market strike fair mid reservation bid ask position reason",
     ),
     "latency": _event(
         "info",
-        "how quick it was since the last such line, with every heartbeat; each figure but the "
-        "first has n, p50, p99 and max, and is empty where nothing was measured",
+        "latency since the last such line, with every heartbeat; each figure but the first has n, "
+        "p50, p99 and max, and is empty where nothing was measured",
         "frames order_us age_ms lag_ms risk_cent_seconds",
     ),
-    "helper.died": _event("error", "a part has failed and is started again", "helper"),
-    "helper.restarted": _event("info", "a part runs again", "helper"),
-    "bot.failed": _event("error", "the bot has failed; everything is taken off"),
+    "helper.died": _event("error", "a part of the daemon has failed and is restarted", "helper"),
+    "helper.restarted": _event("info", "a failed part runs again", "helper"),
+    "bot.failed": _event("error", "the bot has failed; every order is cancelled"),
     "watchdog.not_fed": _event(
-        "error", "quotes stand unattended, or the loop is late: systemd starts it again", "reason"
+        "error",
+        "a quote is unattended, or the event loop is late; systemd restarts the process if that "
+        "lasts",
+        "reason",
     ),
-    "bystander.died": _event("error", "what tells others has failed, and begins again", "helper"),
-    "given_up": _event("error", "parts fail too often; everything is taken off"),
-    "session.failed": _event("error", "a session has ended in an error", optional="reason"),
+    "bystander.died": _event(
+        "error",
+        "a part that reports to others (alerts, metrics, watchdog) has failed and is restarted",
+        "helper",
+    ),
+    "given_up": _event("error", "parts fail too often; every order is cancelled"),
+    "session.failed": _event("error", "a session has ended with an error", optional="reason"),
     "config.reloaded": _event(
         "info",
-        "the config was read again, and what can be is in force",
+        "the config was read again, and what can be applied is in force",
         "changed waits_for_restart",
     ),
-    "config.refused": _event(
-        "error", "the edited config cannot be used; nothing changes", "reason"
-    ),
+    "config.refused": _event("error", "the edited config is invalid; nothing changes", "reason"),
     "reload.ignored": _event("info", "SIGHUP came before there was anything to reload"),
-    "stop.asked": _event("info", "a signal asks for the end", "signal"),
-    "stopping": _event("info", "the quotes are taken off for good", "live_orders"),
+    "stop.asked": _event("info", "a signal asks the daemon to stop", "signal"),
+    "stopping": _event("info", "the bot takes its quotes off for good", "live_orders"),
     "sweep.clean": _event("info", "the exchange confirms that no order is left"),
-    "sweep.unconfirmed": _event("error", "that was not confirmed in time", "seconds"),
-    "swept": _event("info", "the last cancelling, without the bot", "found left others reason"),
+    "sweep.unconfirmed": _event(
+        "error", "the exchange did not confirm in time that no order is left", "seconds"
+    ),
+    "swept": _event(
+        "info", "the final cancelling without the bot has ended", "found left others reason"
+    ),
     "stopped": _event("info", "the session has ended", "exit_code"),
-    "daemon.second": _event("error", "a daemon that began later trades the account", "reason"),
-    "clock.anchored": _event("warning", "the bot's time was set by the exchange's", "ahead_ms"),
+    "daemon.second": _event(
+        "error", "a daemon that started later trades the same account", "reason"
+    ),
+    "clock.anchored": _event("warning", "the bot's time was set from the exchange's", "ahead_ms"),
     "clock.off": _event("warning", "a clock is too far off to quote", "against ahead_ms"),
-    "clock.right": _event("info", "it is right again", "against ahead_ms"),
-    "library.said": _event("warning error", "what a library had to say", "library detail"),
-    "log.dropped": _event("warning", "lines that nobody read in time were dropped", "lines"),
-    "capture.stopped": _event("warning", "inputs are recorded no more", "path reason"),
+    "clock.right": _event("info", "the clock is right again", "against ahead_ms"),
+    "library.said": _event("warning error", "a warning or an error of a library", "library detail"),
+    "log.dropped": _event(
+        "warning", "log lines were dropped because nobody read them in time", "lines"
+    ),
+    "capture.stopped": _event(
+        "warning", "the capture has ended; inputs are no longer recorded", "path reason"
+    ),
     "recording": _event("info", "a session that only records begins", "directory"),
-    "recording.continues": _event("info", "it goes on in another capture", "session"),
-    "ledger.behind": _event("warning", "commits are overdue; nothing is quoted"),
-    "ledger.caught_up": _event("info", "all is committed again"),
-    "ledger.not_kept": _event("error", "the last writes could not be committed"),
+    "recording.continues": _event("info", "the recording continues in another capture", "session"),
+    "ledger.behind": _event("warning", "commits of the ledger are overdue; nothing is quoted"),
+    "ledger.caught_up": _event("info", "the ledger has committed everything again"),
+    "ledger.not_kept": _event("error", "the last writes of the ledger could not be committed"),
     # Prometheus, people, reports
     "metrics.served": _event("info", "Prometheus can read the metrics", "url"),
     "metrics.unavailable": _event(
-        "warning", "their port cannot be had; tried again", "port reason"
+        "warning", "the port of the metrics cannot be opened; it is tried again", "port reason"
     ),
-    "alert.not_sent": _event("warning", "an address takes no alert", "address reason"),
+    "alert.not_sent": _event("warning", "an address does not take alerts", "address reason"),
     "alert.no_addresses": _event(
-        "warning", "the file of the addresses cannot be read; those known are used", "reason"
+        "warning",
+        "the file of the alerts' addresses cannot be read; the known ones are used",
+        "reason",
     ),
-    "alert.sent_again": _event("info", "it takes them again", "address"),
+    "alert.sent_again": _event("info", "an address takes alerts again", "address"),
     "report.written": _event("info", "the report of a settled week is written", "path"),
-    "report.not_written": _event("warning", "it is not", "event_ticker reason"),
+    "report.not_written": _event(
+        "warning", "the report of a settled week could not be written", "event_ticker reason"
+    ),
     # The operator
     "halted": _event("warning", "the operator has halted quoting", "since reason live_orders"),
     "resumed": _event("info", "the operator has ended the halt"),
     "halt.not_kept": _event("error", "a halt could not be stored; a restart ends it", "reason"),
     "market.paused": _event("warning", "the operator has paused a market", "market"),
-    "market.unpaused": _event("info", "the operator has ended its pause", "market"),
-    "pause.not_kept": _event("error", "a pause could not be stored", "market reason"),
-    "dashboard.served": _event("info", "the dashboard's page is there", "url"),
+    "market.unpaused": _event("info", "the operator has ended the pause of a market", "market"),
+    "pause.not_kept": _event("error", "a pause, or its end, could not be stored", "market reason"),
+    "dashboard.served": _event("info", "the dashboard can be reached", "url"),
     "dashboard.unavailable": _event(
-        "warning", "its address cannot be had; it is tried again", "reason"
+        "warning", "the address of the dashboard cannot be opened; it is tried again", "reason"
     ),
-    "dashboard.no_token": _event("warning", "its token cannot be written", "reason"),
-    "dashboard.command": _event("info", "somebody with the token asks for a command", "command"),
-    "dashboard.viewer_dropped": _event("info", "somebody reads it too slowly", "waiting"),
-    "dashboard.failed": _event("error", "it could not be shown; its viewers come back"),
+    "dashboard.no_token": _event(
+        "warning", "the token of the dashboard cannot be written; the page is read-only", "reason"
+    ),
+    "dashboard.command": _event(
+        "info", "a viewer of the dashboard with the token sent a command", "command"
+    ),
+    "dashboard.viewer_dropped": _event(
+        "info", "a viewer of the dashboard read too slowly and was disconnected", "waiting"
+    ),
+    "dashboard.failed": _event(
+        "error", "the dashboard's events could not be made; its viewers reconnect"
+    ),
     "http.refused": _event(
-        "debug", "a client of the web pages speaks no HTTP, or is one too many", "reason"
+        "debug",
+        "a client of the web pages does not speak HTTP, or exceeds the limit of connections",
+        "reason",
     ),
     # Counts and forecast
-    "counts.read": _event("info", "the history is complete", "days last_day digest"),
-    "counts.published": _event("info", "a day's count is out", "day count"),
+    "counts.read": _event("info", "the history of counts is complete", "days last_day digest"),
+    "counts.published": _event("info", "a day's count is published", "day count"),
     "counts.revised": _event("warning", "a count was changed", "day count first_published"),
     "counts.implausible": _event(
         "warning", "a count is held back until it shows again", "day count deviations"
     ),
-    "counts.missing": _event("info", "the days that are not waited for", "days"),
-    "counts.came_after_all": _event("warning", "one of these has come", "day count"),
-    "counts.unreadable": _event("warning", "a page could not be read", "reason failures"),
+    "counts.missing": _event("info", "the days whose counts are no longer waited for", "days"),
+    "counts.came_after_all": _event(
+        "warning", "a count that was no longer waited for has come", "day count"
+    ),
+    "counts.unreadable": _event("warning", "a page of counts could not be read", "reason failures"),
     "counts.row_unreadable": _event("warning", "a row of a page makes no sense", "reason"),
-    "counts.no_such_year": _event("warning", "there is no page of a year", "year"),
+    "counts.no_such_year": _event("warning", "the site has no page of a year", "year"),
     "forecast.fitting": _event("info", "past weeks are being forecast", "weeks of"),
     "forecast.fitted": _event("info", "a forecaster is fitted", "method without seconds"),
     "forecast.not_kept": _event("warning", "past forecasts cannot be stored", "reason"),
     "forecast.uncalibrated": _event(
         "warning",
-        "past outcomes lay outside their forecasts unusually often, or too rarely",
+        "past outcomes lay outside their forecasts' intervals unusually often or rarely",
         "known weeks coverage80 usual",
     ),
     "belief.updated": _event(
         "info",
-        "the forecast of a week that is traded on",
+        "a week that is traded has a new forecast",
         "event_ticker known mean moved sd method members effective_weeks heaviest digest",
     ),
-    "belief.impossible": _event("error", "no forecast can be made", "week reason"),
+    "belief.impossible": _event("error", "a week cannot be forecast", "week reason"),
     "belief.left_out": _event(
         "warning",
-        "more weeks are listed than have a belief: from this one on, those without are not quoted",
+        "more weeks are listed than get a belief: from this one on, weeks are not quoted",
         "week most",
     ),
     "belief.exposure": _event(
         "info",
-        "what stood on the wrong side of a new fair value until it was off",
+        "what rested on the wrong side of a new fair value until it was off",
         "event_ticker known orders cent_seconds seconds",
     ),
     # The exchange
-    "exchange.open": _event("info", "the exchange trades", "reason"),
-    "exchange.shut": _event("info", "it does not", "reason"),
-    "exchange.unknown_word": _event("warning", "it said a word that mmbot does not know", "word"),
+    "exchange.open": _event("info", "the exchange is open for trading", "reason"),
+    "exchange.shut": _event("info", "the exchange is closed", "reason"),
+    "exchange.unknown_word": _event(
+        "warning", "the exchange sent a word that mmbot does not know", "word"
+    ),
     "budget.read": _event("info", "the account's rate limits", "refill capacity"),
     "event.listed": _event("info", "an event is listed", "event_ticker markets"),
-    "event.settled": _event("info", "all its markets are settled", "event_ticker pnl"),
+    "event.settled": _event("info", "all markets of an event are settled", "event_ticker pnl"),
     "market.changed": _event(
         "info", "a market's terms were changed", "market active closes regridded"
     ),
@@ -172,85 +207,116 @@ EVENTS: dict[str, LogEvent] = {
     "settlement.amended": _event(
         "warning", "a settlement was amended", "market value payout before"
     ),
-    "listing.unreadable": _event("warning", "what is listed cannot be read", "ticker reason"),
-    "listing.not_read": _event("warning", "a reading of the listing failed", "reason"),
-    "listing.read_again": _event("info", "after failed ones, one succeeded", "failed"),
-    "stream.failed": _event("warning", "the connection failed", "reason"),
-    "stream.lost": _event("warning", "it is gone, and every book with it", "live_orders"),
+    "listing.unreadable": _event(
+        "warning", "a listed event or market cannot be read", "ticker reason"
+    ),
+    "listing.not_read": _event("warning", "reading the listing failed", "reason"),
+    "listing.read_again": _event("info", "the listing could be read again", "failed"),
+    "stream.failed": _event("warning", "a connection of the stream failed", "reason"),
+    "stream.lost": _event("warning", "the stream is lost, and every book with it", "live_orders"),
     "stream.late": _event("warning", "frames come late, or from the future", "age_ms"),
-    "stream.in_time": _event("info", "they come in time again", "age_ms"),
-    "stream.gap": _event("warning", "frames are missing", "channel frames"),
+    "stream.in_time": _event("info", "frames are in time again", "age_ms"),
+    "stream.gap": _event(
+        "warning", "the sequence numbers of a channel show a gap", "channel frames"
+    ),
     "stream.error": _event("warning", "the stream answered with an error", "code reason channel"),
-    "stream.given_up": _event("warning", "the connection is replaced", "reason"),
-    "stream.resubscribing": _event("warning", "the books are subscribed anew", "markets reason"),
-    "stream.silent": _event("warning", "what was confirmed does not show", "channel reason"),
-    "stream.heard_again": _event("info", "the channel tells of orders again", "channel"),
-    "book.distrusted": _event("warning", "a book may be wrong and is read anew", "market reason"),
-    "books.distrusted": _event("warning", "so may all these", "markets reason"),
+    "stream.given_up": _event("warning", "the stream's connection is replaced", "reason"),
+    "stream.resubscribing": _event("warning", "books are subscribed to again", "markets reason"),
+    "stream.silent": _event(
+        "warning",
+        "a confirmed write or a listed fill does not show on the stream",
+        "channel reason",
+    ),
+    "stream.heard_again": _event("info", "the channel reports own orders again", "channel"),
+    "book.distrusted": _event("warning", "a book may be wrong and is read again", "market reason"),
+    "books.distrusted": _event(
+        "warning", "several books may be wrong and are read again", "markets reason"
+    ),
     # The account
-    "account.reconciled": _event("info", "the account was read", "orders fills balance"),
-    "account.not_read": _event("warning", "a reading of the account failed", "reason"),
-    "account.read_again": _event("info", "after failed ones, one succeeded", "failed"),
+    "account.reconciled": _event(
+        "info", "the account was read and compared", "orders fills balance"
+    ),
+    "account.not_read": _event("warning", "reading the account failed", "reason"),
+    "account.read_again": _event("info", "the account could be read again", "failed"),
     "account.unreadable": _event(
-        "warning", "what the account lists of a market cannot be read", "market reason"
+        "warning", "something that the account lists of a market cannot be read", "market reason"
     ),
     "position.contradicts": _event(
         "warning", "portfolio, ledger and account disagree on a position", "market reason"
     ),
-    "position.agrees": _event("info", "they agree again", "market before"),
-    "fills.restored": _event("info", "fills of earlier sessions", "event_ticker fills"),
-    "group.secured": _event("info", "there is an order group", "shard group"),
-    "group.not_secured": _event("warning", "there is none", "shard reason"),
-    "group.triggered": _event(
-        "warning", "too much filled at once; all orders are off", "shard group cap pause_seconds"
+    "position.agrees": _event(
+        "info", "portfolio, ledger and account agree on a position again", "market before"
     ),
-    "group.reset": _event("info", "it takes orders again", "shard group"),
-    "group.gone": _event("warning", "it was deleted", "shard"),
+    "fills.restored": _event(
+        "info", "fills of earlier sessions were restored from the ledger", "event_ticker fills"
+    ),
+    "group.secured": _event("info", "a shard has its order group", "shard group"),
+    "group.not_secured": _event("warning", "a shard has no order group", "shard reason"),
+    "group.triggered": _event(
+        "warning",
+        "too much filled at once; the order group has cancelled all its orders",
+        "shard group cap pause_seconds",
+    ),
+    "group.reset": _event("info", "the order group takes orders again", "shard group"),
+    "group.gone": _event("warning", "the order group was deleted", "shard"),
     # Quotes and orders
     "quotes.blocked": _event(
         "info",
-        "why a market, or several, are not quoted",
+        "one or several markets are not quoted, and why",
         "event_ticker reason",
         "market markets tickers",
     ),
     "quotes.open": _event(
-        "info", "every gate is open", "event_ticker reason", "market markets tickers"
+        "info",
+        "every gate of one or several markets is open",
+        "event_ticker reason",
+        "market markets tickers",
     ),
     "order.place": _event("info", "an order is sent", f"{_ORDER} fair", "fee_each"),
     "order.resting": _event(
-        "info", "the exchange has it, by its own id", "market client_order_id order_id"
+        "info", "the exchange has the order, under its own id", "market client_order_id order_id"
     ),
     "order.adopted": _event(
         "info",
         "an order of an earlier session rests",
         "market client_order_id order_id side price count",
     ),
-    "order.cancel": _event("info", "its cancel is sent", f"{_ORDER} reason danger_cents"),
-    "order.decrease": _event("info", "its decrease is sent", f"{_ORDER} remaining"),
+    "order.cancel": _event(
+        "info", "the cancel of an order is sent", f"{_ORDER} reason danger_cents"
+    ),
+    "order.decrease": _event("info", "the decrease of an order is sent", f"{_ORDER} remaining"),
     "order.over": _event(
-        "info", "it is over, and so much of it was filled", "market client_order_id order_id filled"
+        "info",
+        "an order is over; `filled` is how much of it was filled",
+        "market client_order_id order_id filled",
     ),
     "order.refused": _event(
-        "info warning error", "a write was refused", "market client_order_id write refusal detail"
+        "info warning error",
+        "the exchange refused a write",
+        "market client_order_id write refusal detail",
     ),
     "order.unknown": _event(
         "warning", "the outcome of a write is unknown", "market client_order_id write detail"
     ),
     "order.look_up_failed": _event(
-        "warning", "the exchange could not be asked for it", "client_order_id detail"
+        "warning", "an order could not be queried", "client_order_id detail"
     ),
-    "order.look_up_answered": _event("info", "it answered again", "failed orders"),
+    "order.look_up_answered": _event(
+        "info", "queries of orders are answered again", "failed orders"
+    ),
     "order.revived": _event(
-        "warning", "it is listed as resting although it was over", "market client_order_id"
+        "warning", "an order that was over is listed as resting", "market client_order_id"
     ),
     "order.stray": _event(
-        "warning", "it rests in a market that is not known", "market client_order_id reason"
+        "warning", "an own order rests in an unknown market", "market client_order_id reason"
     ),
     "order.unreadable": _event(
-        "warning", "what is said of it cannot be read", "market client_order_id reason"
+        "warning", "a report of an order cannot be read", "market client_order_id reason"
     ),
     "order.abandoned": _event(
-        "warning", "its market was decided first", "market client_order_id state owed"
+        "warning",
+        "the market of an order was decided before its outcome was known",
+        "market client_order_id state owed",
     ),
     "fill": _event(
         "info",
@@ -259,17 +325,17 @@ EVENTS: dict[str, LogEvent] = {
     ),
     "fill.voided": _event(
         "warning",
-        "a fill that the exchange does not stand by was taken out again",
+        "a fill that the exchange does not confirm was removed again",
         "event_ticker market trade_id order_id reason",
     ),
     "fee.changed": _event(
         "info warning",
-        "makers pay something else in an event; as a warning, what that is is not known",
+        "the fee for makers in an event has changed; as a warning, it is now unknown",
         "event_ticker terms terms_before",
     ),
     "fee.differs": _event(
         "warning",
-        "a fill was charged something else than expected; of each event it is told once",
+        "a fill was charged another fee than expected; reported once for each event",
         "event_ticker market trade_id order_id price count fee expected_fee terms",
     ),
     "fill.unreadable": _event("warning", "a fill cannot be read", "market reason"),

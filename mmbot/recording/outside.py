@@ -1,9 +1,8 @@
 """Records of what happened outside a bot, between its interceptor and the real market.
 
-A bot that trades on paper is given frames and answers that its own paper orders have changed, and
-no bot is given the trades of others. These
-records hold the market as it came, and when the paper exchange was asked what; so they are all that
-another bot needs to be given the same market. A replay passes them over.
+A paper bot is given frames and answers that include its own paper orders, and no bot is given the
+trades of others. These records hold the market as it came, and the requests to the paper exchange
+with their times, so that another bot can be given the same market. A replay ignores them.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ class PaperBegan(msgspec.Struct, frozen=True, array_like=True, tag="paper"):
 
 
 class TapeBegan(msgspec.Struct, frozen=True, array_like=True, tag="tape"):
-    """The market's trades are recorded beside what a bot was given that traded real orders."""
+    """The market's trades are recorded beside the inputs of a bot that traded real orders."""
 
 
 class AlreadyRead(msgspec.Struct, frozen=True, array_like=True, tag="already read"):
@@ -65,7 +64,7 @@ class AnswerArrived(msgspec.Struct, frozen=True, array_like=True, tag="answered"
 
 
 class OrdersAged(msgspec.Struct, frozen=True, array_like=True, tag="aged"):
-    """The passing of time changed something inside: an order expired, a market closed."""
+    """Time changed something in the paper exchange: an order expired, a market closed."""
 
 
 Outside: TypeAlias = (

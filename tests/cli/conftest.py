@@ -1,7 +1,8 @@
-"""The command line in this process, for tests in which nothing has to run beside it."""
+"""The command line in this process, where nothing has to run beside it; a user's environment."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,15 @@ import pytest
 from mmbot.cli import main
 
 Mmbot = Callable[..., "subprocess.CompletedProcess[str]"]
+
+# Each of these would lead a command out of the home directory that it is given.
+_ELSEWHERE = ("STATE_DIRECTORY", "MMBOT_HISTORY", "MMBOT_CONFIG", "XDG_")
+
+
+def user_environment(home: Path) -> dict[str, str]:
+    """Return the environment of a user who has nothing but a home directory."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(_ELSEWHERE)}
+    return inherited | {"HOME": str(home)}
 
 
 @pytest.fixture

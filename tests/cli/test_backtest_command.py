@@ -233,7 +233,7 @@ def test_a_sweep_says_how_many_settings_were_tried_and_what_the_best_is_worth(
     assert sweep(monkeypatch, inputs, cache, *margins, *sides, "--output", path) == 0
     said = " ".join(capfd.readouterr().out.split())
     assert "4 settings were tried on 2 weeks." in said
-    assert "the week left out made" in said
+    assert "in the weeks left out" in said
     with path.open() as file:
         rows = list(csv.DictReader(file))
     assert {(row["quoting.margin"], row["quoting.sides"]) for row in rows} == {

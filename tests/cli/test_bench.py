@@ -94,4 +94,4 @@ def test_a_method_that_is_none_is_refused_before_anything_is_measured(
 ) -> None:
     done = mmbot("bench", "--only", "forecast", "--method", "best")
     assert done.returncode == 2
-    assert "--method 'best' is none; choose from pool, combined" in done.stderr
+    assert "--method 'best' does not exist; choose from pool, combined" in done.stderr

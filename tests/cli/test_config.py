@@ -263,7 +263,7 @@ def test_a_template_of_a_mode_is_that_mode_s_file(
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     refused = invoke("config", "template", "--output", str(path))
     assert refused.returncode == 2
-    assert "is there already" in refused.stderr
+    assert "exists and is not overwritten" in refused.stderr
 
 
 def test_a_template_as_json_has_a_row_for_every_key(invoke: Mmbot) -> None:
@@ -335,7 +335,7 @@ def test_init_never_writes_over_a_file(invoke: Mmbot, tmp_path: Path) -> None:
     path = file_of(tmp_path, "mine")
     refused = invoke("init", path)
     assert refused.returncode == 2
-    assert "is there already" in refused.stderr
+    assert "exists and is not overwritten" in refused.stderr
     assert Path(path).read_text() == "mine"
 
 

@@ -29,6 +29,7 @@ from typer.testing import CliRunner
 
 from mmbot import config
 from mmbot.cli import app
+from tests.cli.conftest import user_environment
 from tests.conftest import PROCESS_SECONDS, USUAL_TIME, exchanges
 from tests.daemon.processes import log_until
 
@@ -119,14 +120,7 @@ class Home:
         mmbot.chmod(0o755)
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        left = ("STATE_DIRECTORY", "MMBOT_HISTORY", "MMBOT_CONFIG")
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in left and not name.startswith("XDG_")
-        }
-        self.environment = inherited | {
-            "HOME": str(directory),
+        self.environment = user_environment(directory) | {
             "PYTHONPATH": str(ROOT),
             "VENUE": str(venue),
             "PORT": str(port),

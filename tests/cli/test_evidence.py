@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import shutil
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.conftest import user_environment
 from tests.conftest import PROCESS_SECONDS, exchanges
 from tests.daemon.processes import log_until
 from tests.preloaded import PRELOADED
@@ -33,16 +33,7 @@ class Evening:
         self.home = home
         self.output: dict[str, str] = {}
         shutil.copytree("config", home / "config")
-        left = ("STATE_DIRECTORY", "MMBOT_HISTORY")
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in left and not name.startswith("XDG_")
-        }
-        self.env = inherited | {
-            "HOME": str(home),
-            "VENUE": str(venue),
-        }
+        self.env = user_environment(home) | {"VENUE": str(venue)}
 
     def words(self, command: str) -> list[str]:
         words = [word.replace("~", str(self.home)) for word in shlex.split(command)]

@@ -110,4 +110,4 @@ def test_without_a_daemon_a_part_of_a_ticker_is_refused(ledger: Path, invoke: Mm
 def test_every_command_says_what_its_exit_codes_mean(invoke: Mmbot) -> None:
     for command in (("pause",), ("counts", "none"), ("run",), ("history", "fetch")):
         shown = " ".join(invoke(*command, "--help").stdout.split())
-        assert "Exit codes, of every command: 0 done;" in shown
+        assert "Exit codes of every command: 0 done;" in shown

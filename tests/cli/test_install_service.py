@@ -26,7 +26,7 @@ def test_print_shows_both_files_and_needs_neither_root_nor_systemd(mmbot: Mmbot)
 def test_where_it_cannot_be_done_it_is_refused_in_a_sentence(mmbot: Mmbot) -> None:
     refused = mmbot("install-service")
     assert refused.returncode == 3
-    who = "no systemd runs" if os.geteuid() == 0 else "installed by root"
+    who = "no systemd runs" if os.geteuid() == 0 else "only root can install"
     assert who in refused.stderr
 
 
@@ -45,4 +45,4 @@ def test_without_root_it_is_refused_in_a_sentence() -> None:
     refused = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
     )
-    assert refused.stdout.startswith("3 a service is installed by root;")
+    assert refused.stdout.startswith("3 only root can install a service;")

@@ -77,8 +77,8 @@ def test_a_comparison_plays_each_seed_with_the_guard_and_without(tmp_path: Path)
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (["--compare", "moat"], "--compare 'moat' is no guard"),
-        (["--compare", "expiry", "--without", "expiry"], "leave --without away"),
+        (["--compare", "moat"], "--compare 'moat' is not a guard"),
+        (["--compare", "expiry", "--without", "expiry"], "leave out --without"),
     ],
 )
 def test_a_comparison_that_makes_no_sense_is_refused(args: list[str], says: str) -> None:

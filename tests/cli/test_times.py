@@ -60,7 +60,7 @@ def test_an_hour_that_clocks_skip_or_repeat_needs_its_offset(text: str) -> None:
 def test_a_week_is_named_by_its_sunday_or_its_event() -> None:
     week = Week(dt.date(2026, 4, 19))
     assert parse_week("2026-04-19") == parse_week("kxtsaw-26apr19") == week
-    with pytest.raises(BadInput, match=r"a Thursday, and a week .* write 2026-04-19"):
+    with pytest.raises(BadInput, match=r"a Thursday, but a week .* write 2026-04-19"):
         parse_week("2026-04-16")
     with pytest.raises(BadInput, match="--week"):
         parse_week("KXTSAW-26APR18")

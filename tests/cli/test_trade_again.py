@@ -178,7 +178,7 @@ def test_real_orders_are_taken_out_of_the_books(
         assert terminate(process) == 0
     result = again(tmp_path / "demo" / "simulated")
     assert result.exit_code == 0, result.output
-    assert "In 1 session(s) the bot on record traded real orders" in result.output
+    assert "In 1 session(s) the recorded bot traded real orders" in result.output
     found = figures(tmp_path / "demo" / "simulated", tmp_path)["recording"]
     assert found["sessions"][0]["orders"] > 0
 
@@ -190,7 +190,7 @@ def test_a_lone_capture_of_a_later_session_begins_with_what_was_held(
     shutil.copy(later, tmp_path)
     result = again(tmp_path / later.name)
     assert result.exit_code == 0
-    assert "It begins with " in result.output
+    assert "It starts with " in result.output
 
 
 def test_a_capture_without_the_market_is_refused_in_one_sentence(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from mmbot.daemon.interceptor import PassThrough
 from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.service import Service
+from mmbot.daemon.setup import Setup
 from mmbot.kalshi.auth import Signer
 from tests.daemon.builders import OBSERVER, TICKER, settlement
 
@@ -25,17 +26,11 @@ async def test_an_amended_settlement_is_logged_as_a_warning_and_only_once(tmp_pa
     venue = Venue("http://localhost/trade-api/v2", "ws://localhost/trade-api/ws/v2", "http://c")
     ledger = LedgerWriter(Ledger(tmp_path))
     signer = Signer("key", Ed25519PrivateKey.generate())
+    setup = Setup(
+        Settings(), venue, signer, tmp_path, lambda *_: PassThrough(), OBSERVER, Bystanders()
+    )
     with capture_logs() as log:
-        service = Service(
-            Settings(),
-            venue,
-            signer,
-            ledger,
-            tmp_path,
-            PassThrough(),
-            OBSERVER,
-            Bystanders(),
-        )
+        service = Service(setup, ledger, PassThrough())
         for settled in (WON, WON, LOST, LOST):
             service._runner.record(settled)
         assert await ledger.drain()

@@ -63,7 +63,7 @@ def test_a_copy_is_made_while_a_daemon_writes_and_is_of_one_moment(
 @pytest.mark.usefixtures("ledger")
 def test_in_a_directory_a_copy_is_named_by_its_time(state: Path, tmp_path: Path) -> None:
     assert back_up(state, tmp_path, NOW) == tmp_path / "ledger-20260415T180000.sqlite"
-    with pytest.raises(BadInput, match="is there already"):
+    with pytest.raises(BadInput, match="exists and is not overwritten"):
         back_up(state, tmp_path, NOW)
 
 

@@ -89,7 +89,7 @@ def test_a_state_directory_that_is_deleted_stops_the_daemon(
 ELSEWHERE = """
 import os
 import mmbot.daemon.process as process
-process.address_of = lambda *_: f"\\0mmbot-elsewhere-{os.getpid()}"
+process.address_of = lambda *_, **__: f"\\0mmbot-elsewhere-{os.getpid()}"
 """
 
 

@@ -108,8 +108,8 @@ class PastExchange:
         listed = self.run(list_weeks(SERIES, todo, cutoff, self.clock, at))
         for job in take_listing(store, SERIES, todo, listed, periods):
             market, held = job.market, held_of(store, job.market)
-            now, old = self.now + self.ahead_ms, job.is_archived
-            found = self.run(fetch_market(market, cutoff, held, now, periods, is_archived=old))
+            now = self.now + self.ahead_ms
+            found = self.run(fetch_market(job, held, cutoff, periods, now))
             store.put_market(
                 market.event_ticker, market.ticker, found.trades, found.candles, found.entry
             )
