@@ -82,9 +82,7 @@ def exchange(
     port: _Port = 0,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 1,
     at: _At = "",
-    speed: Annotated[
-        float, typer.Option(help="Calendar seconds in one second of real time.")
-    ] = 1.0,
+    speed: Annotated[float, typer.Option(help="Calendar seconds in a second of real time.")] = 1.0,
     week: Annotated[str, typer.Option(help="Sunday that ends the traded week.")] = "",
     counts: _Counts = None,
     underlying: _Underlying = DEFAULT,
