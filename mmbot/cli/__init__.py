@@ -120,9 +120,11 @@ def _command(name: str, panel: str, module: str) -> Any:
 
 
 def _flowing(text: str) -> str:
-    """Return a help that takes the terminal's width; a backspace in a paragraph keeps its lines."""
+    """Return a help as wide as the terminal, but for examples and what a backspace marks."""
     return "\n\n".join(
-        paragraph if "\b" in paragraph else " ".join(paragraph.split())
+        paragraph
+        if "\b" in paragraph or paragraph.startswith("Example")
+        else " ".join(paragraph.split())
         for paragraph in text.split("\n\n")
     )
 

@@ -99,6 +99,12 @@ def test_the_help_flows_in_a_terminal_of_80_columns(
         assert paragraph == flowing
 
 
+def test_the_help_keeps_each_example_on_its_line(invoke: Mmbot) -> None:
+    lines = [line.strip() for line in invoke("backtest", "--help").stdout.splitlines()]
+    assert "mmbot backtest" in lines
+    assert any(line.startswith("mmbot backtest --recording") for line in lines)
+
+
 def test_so_does_the_readme() -> None:
     text = " ".join(Path("README.md").read_text(encoding="utf-8").split())
     codes = text.partition("Exit codes of `mmbot run`: ")[2].partition("There is no other")[0]
