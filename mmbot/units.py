@@ -135,12 +135,12 @@ class PriceGrid(msgspec.Struct, frozen=True):
             for band in self.bands
         )
 
-    def floor(self, price: Price) -> Price | None:
+    def floor(self, price: int) -> Price | None:
         """Return the greatest price on the grid that is not above `price`, if there is one."""
         greatest = 0
         for band in self.bands:
             start = band.start
-            capped: int = price if price < band.end else band.end
+            capped = price if price < band.end else band.end
             if capped >= ONE_DOLLAR:
                 capped = ONE_DOLLAR - 1
             if capped >= start:
@@ -149,12 +149,12 @@ class PriceGrid(msgspec.Struct, frozen=True):
                     greatest = capped
         return Price(greatest) if greatest else None
 
-    def ceil(self, price: Price) -> Price | None:
+    def ceil(self, price: int) -> Price | None:
         """Return the least price on the grid that is not below `price`, if there is one."""
         least: int = ONE_DOLLAR
         for band in self.bands:
             start = band.start
-            raised: int = price if price > start else start
+            raised = price if price > start else start
             if raised < 1:
                 raised = 1
             raised += (start - raised) % band.step

@@ -178,7 +178,7 @@ class Bot:
                     # Nothing follows, and nothing is due at another time than before.
                     return [] if self._wake is None else [self._wake]
                 else:
-                    self._events.append(change)
+                    self._decide(change, now)
             case CallAnswered():
                 events, calls = self._gateway.answered(happened.call_id, happened.answer, now)
                 self._out += calls
@@ -259,12 +259,16 @@ class Bot:
         if missing != set(days):
             self._events.append(CountsMissing(days))
 
+    def _decide(self, event: InputEvent, now: Milliseconds) -> None:
+        for command in self.engine.handle(event, now):
+            self._execute(command, now)
+
     def _execute(self, command: Command, now: Milliseconds) -> None:
         match command:
-            case Cancel() | Place() | Renew() | Decrease():
-                self._writes.append(command)
             case Note():
                 self._out.append(command)
+            case Cancel() | Place() | Renew() | Decrease():
+                self._writes.append(command)
             case WakeAt():
                 self._engine_due = command.at
             case (
@@ -299,8 +303,7 @@ class Bot:
         """Let the engine handle every event, in order, and return all outputs, cancels first."""
         while self._events:
             event = self._events.popleft()
-            for command in self.engine.handle(event, now):
-                self._execute(command, now)
+            self._decide(event, now)
             if isinstance(event, ListingRead):
                 self._apply_feed(self._feed.watch(self.engine.state.unclosed(now), now))
         if self._writes:

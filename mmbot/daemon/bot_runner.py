@@ -40,7 +40,7 @@ from mmbot.daemon.recorded_interceptor import RecordedInterceptor
 from mmbot.daemon.setup import Setup
 from mmbot.daemon.stream_client import StreamClient
 from mmbot.daemon.supervision import Supervisor
-from mmbot.daemon.transport import RestClient
+from mmbot.daemon.transport import RestClient, Sending
 from mmbot.kalshi.gateway import Call
 from mmbot.kalshi.http import HttpAnswer, date_of
 from mmbot.recording.late_records import LateRecords
@@ -250,23 +250,26 @@ class BotRunner:
         execute(output, self)
 
     def send_call(self, call: Call) -> None:
-        """Send a request in a task of its own."""
+        """Send a request at once, and await its answer in a task of its own."""
         if self._tasks is None:
             raise RuntimeError("nothing is sent before the bot runs")
-        task = self._tasks.create_task(self._call(call, self._frame_at))
+        now = wall_clock()
+        inside = self.interceptor.answer(call.request, now)
+        sending = self._rest.begin(call.request) if inside is None else None
+        if sending is not None and self._frame_at and call.request.method != "GET":
+            seconds = time.perf_counter() - self._frame_at
+            self.latency.order_us.add(seconds * 1e6)
+            self.reacted(seconds)
+        task = self._tasks.create_task(self._await_answer(call, sending or inside, now))
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
-    async def _call(self, call: Call, frame_at: float) -> None:
+    async def _await_answer(
+        self, call: Call, answer: Sending | HttpAnswer | None, sent: Milliseconds
+    ) -> None:
         with self._supervisor.vital():
-            answer = self.interceptor.answer(call.request, wall_clock())
-            if answer is None:
-                if frame_at and call.request.method != "GET":
-                    seconds = time.perf_counter() - frame_at
-                    self.latency.order_us.add(seconds * 1e6)
-                    self.reacted(seconds)
-                sent = wall_clock()
-                answer = await self._rest.try_call(call.request)
+            if isinstance(answer, Sending):
+                answer = await self._rest.try_finish(answer)
                 self._correct_clock(call, answer, sent)
                 self.interceptor.observe_answer(call.request, answer, wall_clock())
             self.handle(CallAnswered(call.id, answer))

@@ -1,6 +1,6 @@
 """One connection over which requests are sent and answered, one at a time (HTTP/1.1).
 
-A request goes to the socket in the turn of the loop in which `send` is called. Answers are parsed
+A request goes to the socket in the turn of the loop in which `begin` is called. Answers are parsed
 by llhttp (`httptools`), and have a bound. A connection on which anything was not as it must be is
 closed and not used again.
 """
@@ -8,10 +8,11 @@ closed and not used again.
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from typing import Final, Self, cast
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import aiohappyeyeballs
 import httptools
@@ -27,6 +28,8 @@ _READ: Final = frozenset({b"date", b"age", b"retry-after"})
 _LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
 # What may stand in a path beside letters and digits.
 _IN_PATH: Final = "/-._~!$&'()*+,;=:@"
+# What stands in a URL as it is.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]*").fullmatch
 # Where a host has several addresses, the next is tried as well after so long.
 _NEXT_ADDRESS_SECONDS: Final = 0.25
 
@@ -70,19 +73,24 @@ class HttpConnection(asyncio.Protocol):
             raise
         return connection
 
-    async def send(self, request: bytes) -> HttpAnswer:
-        """Send a rendered request and return its answer; only while `usable`.
-
-        Raises:
-            Unanswered: The connection ended before anything of an answer came.
-            ConnectionError: It ended amid the answer, which is too long or no HTTP otherwise.
-        """
+    def begin(self, request: bytes) -> None:
+        """Send a rendered request, whose `answer` is to be awaited; only while `usable`."""
         self._answered = asyncio.get_running_loop().create_future()
         self._parser = httptools.HttpResponseParser(self)
         self._received = 0
         self._begin_answer()
         self.usable = False
         self._transport.write(request)
+
+    async def answer(self) -> HttpAnswer:
+        """Return the answer to the request that was begun.
+
+        Raises:
+            Unanswered: The connection ended before anything of an answer came.
+            ConnectionError: It ended amid the answer, which is too long or no HTTP otherwise.
+        """
+        if self._answered is None:
+            raise RuntimeError("no request was begun")
         try:
             return await self._answered
         finally:
@@ -98,8 +106,10 @@ class HttpConnection(asyncio.Protocol):
     # Called by the loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
+        """Keep the transport, which sends what it is given at once."""
         self._transport = cast("asyncio.Transport", transport)
+        # What is within its limits uvloop sends only at the end of its turn.
+        self._transport.set_write_buffer_limits(0)
         self.usable = True
 
     def data_received(self, data: bytes) -> None:
@@ -187,12 +197,20 @@ def render(request: HttpRequest, host: str) -> bytes:
     Raises:
         ValueError: A header contains a line break.
     """
-    query = f"?{urlencode(request.query, quote_via=quote)}" if request.query else ""
+    target = _quoted(request.path, _IN_PATH)
+    if request.query:
+        pairs = (f"{_quoted(name)}={_quoted(value)}" for name, value in request.query)
+        target = f"{target}?{'&'.join(pairs)}"
     headers = [f"{name}: {value}" for name, value in request.headers]
     if any("\r" in line or "\n" in line for line in headers):
         raise ValueError("a header contains a line break")
     if request.body:
         headers.append(f"Content-Length: {len(request.body)}")
     lines = "".join(f"{line}\r\n" for line in headers)
-    head = f"{request.method} {quote(request.path, safe=_IN_PATH)}{query}{host}{lines}\r\n"
-    return head.encode() + request.body
+    return f"{request.method} {target}{host}{lines}\r\n".encode() + request.body
+
+
+def _quoted(text: str, safe: str = "") -> str:
+    """Return a text as it stands in a URL; nearly all are plain, and to quote takes long."""
+    plain = text.replace("/", "") if "/" in safe else text
+    return text if _PLAIN(plain) else quote(text, safe=safe)

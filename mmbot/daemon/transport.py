@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from yarl import URL
@@ -33,6 +34,19 @@ _OPEN_SECONDS = 10
 StreamError = (OSError, WebSocketException, TimeoutError)
 
 
+class Sending(msgspec.Struct, frozen=True):
+    """A request on its way; without a `connection` it waits for one.
+
+    `again` says that it may be sent again where nobody knows whether it was received. It `began` by
+    the performance counter, in seconds.
+    """
+
+    rendered: bytes
+    again: bool
+    began: float
+    connection: HttpConnection | None
+
+
 class RestClient:
     """Some connections to one host, kept for the next requests.
 
@@ -49,6 +63,8 @@ class RestClient:
         self._open = asyncio.Semaphore(_MOST_CONNECTIONS)
         # Those that wait for a request, the latest used last, and since when on the loop's clock.
         self._idle: deque[tuple[HttpConnection, float]] = deque()
+        # Those over which a request was begun that is not finished.
+        self._begun: set[HttpConnection] = set()
         self.answer_ms: deque[float] = deque(maxlen=_MOST_MEASURED)
 
     async def __aenter__(self) -> Self:
@@ -62,6 +78,8 @@ class RestClient:
     ) -> None:
         while self._idle:
             self._idle.pop()[0].close()
+        for connection in self._begun:
+            connection.close()
 
     async def call(self, request: HttpRequest) -> HttpAnswer:
         """Send a request and return the answer.
@@ -69,26 +87,48 @@ class RestClient:
         Raises:
             OSError, TimeoutError: No answer came.
         """
+        return await self.finish(self.begin(request))
+
+    def begin(self, request: HttpRequest) -> Sending:
+        """Send a request at once if a connection was kept; `finish` is to be awaited."""
         began = time.perf_counter()
         rendered = render(request, self._host)
-        async with asyncio.timeout(self._timeout_seconds), self._open:
-            answer = await self._exchange(rendered, again=request.method in _SAFE_AGAIN)
-        self.answer_ms.append((time.perf_counter() - began) * 1000)
+        connection = None if self._open.locked() else self._kept()
+        if connection is not None:
+            connection.begin(rendered)
+            self._begun.add(connection)
+        return Sending(rendered, request.method in _SAFE_AGAIN, began, connection)
+
+    async def finish(self, sending: Sending) -> HttpAnswer:
+        """Return the answer to a request that was begun; raise what `call` does."""
+        try:
+            async with asyncio.timeout(self._timeout_seconds), self._open:
+                answer = await self._exchange(sending)
+        finally:
+            if sending.connection is not None:
+                self._begun.discard(sending.connection)
+                if not sending.connection.usable:
+                    sending.connection.close()
+        self.answer_ms.append((time.perf_counter() - sending.began) * 1000)
         return answer
 
-    async def _exchange(self, rendered: bytes, *, again: bool) -> HttpAnswer:
-        """Send over a kept connection, or a new one; `again` over a new one where that had died."""
-        connection = self._kept()
+    async def _exchange(self, sending: Sending) -> HttpAnswer:
+        """Await the answer; send over a new connection if none was kept, or what may be `again`."""
+        connection = sending.connection
+        if connection is None and (connection := self._kept()) is not None:
+            connection.begin(sending.rendered)
         if connection is not None:
             try:
-                return await self._send(connection, rendered)
+                return await self._answer(connection)
             except Unanswered:
-                if not again:
+                if not sending.again:
                     raise
-        return await self._send(await HttpConnection.open(self._origin, self._tls), rendered)
+        connection = await HttpConnection.open(self._origin, self._tls)
+        connection.begin(sending.rendered)
+        return await self._answer(connection)
 
-    async def _send(self, connection: HttpConnection, rendered: bytes) -> HttpAnswer:
-        answer = await connection.send(rendered)
+    async def _answer(self, connection: HttpConnection) -> HttpAnswer:
+        answer = await connection.answer()
         if connection.usable:
             self._idle.append((connection, asyncio.get_running_loop().time()))
         return answer
@@ -106,8 +146,12 @@ class RestClient:
 
     async def try_call(self, request: HttpRequest) -> HttpAnswer | None:
         """Send a request; return `None` where no answer came, whatever the reason."""
+        return await self.try_finish(self.begin(request))
+
+    async def try_finish(self, sending: Sending) -> HttpAnswer | None:
+        """Return the answer to a request that was begun, or `None` where none came."""
         try:
-            return await self.call(request)
+            return await self.finish(sending)
         except (OSError, TimeoutError):
             return None
 

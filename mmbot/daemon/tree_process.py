@@ -1,8 +1,9 @@
 """A process of its own that grows the trees of a fit, and ends with it.
 
-The library that grows them, and what that imports, take 25 MiB that a process never gives back. If
-the helper ends early, or says nothing for a minute, the trees are grown where they are asked for.
-The last trees are kept in a file, as the next start asks for the same, and needs no helper then.
+The library that grows them, and what that imports, take 25 MiB that a process never gives back. A
+helper that has not answered within a minute is ended, and where one ends early the trees are grown
+where they are asked for. The last trees are kept in a file, as the next start asks for the same,
+and needs no helper then.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Timer
 from typing import Any, Self
 
 import msgspec
@@ -24,7 +26,7 @@ from mmbot.forecast.boosted import GROW, grown_here
 from mmbot.forecast.history import Floats
 from mmbot.versions import versions
 
-_SILENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 60.0
 _END_SECONDS = 5.0
 # Of the present week, and of the last one of the bank, which is computed again.
 _KEPT = 2
@@ -77,11 +79,15 @@ class TreeProcess:
     def _asked(self, rows: Floats, target: Floats) -> str | None:
         if self._helper is None:
             self._helper = _started()
-        _, connection = self._helper
-        connection.send((rows, target))
-        if not connection.poll(_SILENCE_SECONDS):
-            raise TimeoutError("the helper says nothing")
-        model: str | None = connection.recv()
+        process, connection = self._helper
+        # Its end closes the connection, so that neither a question nor an answer waits for longer.
+        patience = Timer(_PATIENCE_SECONDS, process.kill)
+        patience.start()
+        try:
+            connection.send((rows, target))
+            model: str | None = connection.recv()
+        finally:
+            patience.cancel()
         return model
 
     def _end(self) -> None:

@@ -5,19 +5,26 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from mmbot.exchange.order_types import RequestRefused
 from mmbot.units import Milliseconds
 
-PublicKey: TypeAlias = RSAPublicKey | Ed25519PublicKey
+
+class PlainPublicKey(Protocol):
+    """A key that verifies the signature of a text as it is, as Ed25519 does."""
+
+    def verify(self, signature: bytes, data: bytes, /) -> None:
+        """Raise `InvalidSignature` unless this is the text's signature."""
+
+
+PublicKey: TypeAlias = RSAPublicKey | PlainPublicKey
 
 KEY_HEADER: Final = "kalshi-access-key"
 TIMESTAMP_HEADER: Final = "kalshi-access-timestamp"
@@ -99,17 +106,11 @@ class RateBuckets:
 
 
 class Gatekeeper:
-    """Checks who signed a request.
+    """Checks who signed a request."""
 
-    Without `check_every`, only a key's first signature on each operation is verified: that finds
-    what a client may sign wrongly, without the cost of verifying thousands of right ones.
-    """
-
-    def __init__(self, tolerance_ms: Milliseconds, *, check_every: bool = True) -> None:
+    def __init__(self, tolerance_ms: Milliseconds) -> None:
         self._credentials: dict[str, Credential] = {}
         self._tolerance_ms = tolerance_ms
-        self._check_every = check_every
-        self._verified: set[tuple[str, str, str]] = set()
 
     def add(self, credential: Credential) -> None:
         """Issue a key."""
@@ -124,18 +125,12 @@ class Gatekeeper:
         return [c for c in self._credentials.values() if c.user_id == user_id]
 
     def authenticate(
-        self,
-        headers: Mapping[str, str],
-        method: str,
-        path: str,
-        now: Milliseconds,
-        template: str = "",
+        self, headers: Mapping[str, str], method: str, path: str, now: Milliseconds
     ) -> Credential:
         """Return the key that signed `timestamp + METHOD + path`, or refuse.
 
-        `headers` has lower-case names; `template` is the operation's path without its parameters'
-        values, if it has any. Source: the exchange's API documentation; RSA keys sign with PSS and
-        a salt as long as the digest, Ed25519 keys the same bytes plainly.
+        `headers` has lower-case names. Source: the exchange's API documentation; RSA keys sign with
+        PSS and a salt as long as the digest, Ed25519 keys the same bytes plainly.
         """
         key_id = headers.get(KEY_HEADER)
         timestamp = headers.get(TIMESTAMP_HEADER, "")
@@ -149,23 +144,20 @@ class Gatekeeper:
             raise RequestRefused("authentication_error", "INVALID_TIMESTAMP")
         if abs(int(timestamp) - now) > self._tolerance_ms:
             raise RequestRefused("header_timestamp_expired")
-        operation = (key_id, method, template or path)
-        if self._check_every or operation not in self._verified:
-            message = f"{timestamp}{method}{path}".encode()
-            if not _verifies(credential.public_key, signature, message):
-                raise RequestRefused("authentication_error", "INCORRECT_API_KEY_SIGNATURE")
-            self._verified.add(operation)
+        message = f"{timestamp}{method}{path}".encode()
+        if not _verifies(credential.public_key, signature, message):
+            raise RequestRefused("authentication_error", "INCORRECT_API_KEY_SIGNATURE")
         return credential
 
 
 def _verifies(key: PublicKey, signature: str, message: bytes) -> bool:
     try:
         raw = base64.b64decode(signature, validate=True)
-        if isinstance(key, Ed25519PublicKey):
-            key.verify(raw, message)
-        else:
+        if isinstance(key, RSAPublicKey):
             digest = hashes.SHA256()
             key.verify(raw, message, PSS(MGF1(digest), PSS.DIGEST_LENGTH), digest)
+        else:
+            key.verify(raw, message)
     except (InvalidSignature, binascii.Error, ValueError):
         return False
     return True

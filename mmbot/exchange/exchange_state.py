@@ -58,8 +58,7 @@ class SimulatedExchangeSettings(msgspec.Struct, frozen=True):
 
     An event opens on its week's Monday, or `weeks_ahead` of that. Orders placed within
     `cancel_all_reach_ms` of a member's cancel-all are cancelled as well: the exchange reserves that
-    right for a minute. Without `check_every_signature` only a key's first signature on each
-    operation is verified, as verifying all takes a seventh of the CPU of a simulated week.
+    right for a minute.
 
     What is older than `live_for` is served by the historical tier, and for as long as
     `tiers_overlap` by both tiers; where that is negative, for a moment by neither. Both are times
@@ -78,7 +77,6 @@ class SimulatedExchangeSettings(msgspec.Struct, frozen=True):
     timestamp_tolerance_ms: Milliseconds = 15_000
     close_cancel_delay_ms: Milliseconds = 1_000
     cancel_all_reach_ms: Milliseconds = 0
-    check_every_signature: bool = True
     outbox_frames: int = 20_000
     markets_per_subscription: int = 10_000
     commands_per_second: int = 10_000
@@ -130,9 +128,7 @@ class ExchangeState:
         self.engine = MatchingEngine(rng)
         self.history = AccountHistory(settings.portfolio_lag_ms)
         self.quotes = QuoteHistory()
-        self.gatekeeper = Gatekeeper(
-            settings.timestamp_tolerance_ms, check_every=settings.check_every_signature
-        )
+        self.gatekeeper = Gatekeeper(settings.timestamp_tolerance_ms)
         self.oddities = Oddities()
         self.series_fees = settings.fees
         self.shard_down = False

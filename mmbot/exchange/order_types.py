@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -119,7 +118,9 @@ class ExchangeOrder:
 
     def snapshot(self) -> ExchangeOrder:
         """Return a copy that later changes do not touch."""
-        twin = copy.copy(self)
+        twin = ExchangeOrder.__new__(ExchangeOrder)
+        for name in self.__slots__:
+            setattr(twin, name, getattr(self, name))
         twin.fill_cost, twin.fees = self.fill_cost.copy(), self.fees.copy()
         return twin
 

@@ -235,7 +235,7 @@ class Faults:
     def call(self, request: HttpRequest, now: Milliseconds) -> CallDelivery:
         """Draw how a call is delivered that is sent at a true time."""
         delivery = CallDelivery(self.latency(), self.latency())
-        if self._front_refuses(request, now, delivery):
+        if not self._rngs or self._front_refuses(request, now, delivery):
             return delivery
         if self.occurs("request_lost"):
             delivery.request_delay = delivery.answer_delay = None
@@ -282,7 +282,7 @@ class Faults:
     def frame(self, kind: str, now: Milliseconds) -> list[FrameDelivery]:
         """Draw how a frame is delivered that is sent at a true time: never, once or twice."""
         deliveries = [FrameDelivery(self.latency())]
-        if self.calm:
+        if self.calm or not self._rngs:
             return deliveries
         if kind == "orderbook_snapshot" and now < self.no_snapshot_until:
             self.count("snapshot_missing")

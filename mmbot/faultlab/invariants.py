@@ -22,7 +22,7 @@ from mmbot.faultlab.agreement import (
     check_portfolio,
     check_settled_counts,
 )
-from mmbot.faultlab.live_orders import LiveOrders, is_own, session_of, shown
+from mmbot.faultlab.live_orders import LiveOrders, is_own, session_of
 from mmbot.faultlab.placement_checks import (
     SKEW_MS,
     WatchedPlaces,
@@ -73,6 +73,8 @@ class Auditor:
         self._scenario = scenario
         self._account = scenario.account
         self._unjudged = unjudged
+        new_year = scenario.weeks[0].monday.replace(month=1, day=1)
+        self._settled = scenario.history.up_to(new_year - dt.timedelta(days=1))
         self.orders = LiveOrders(scenario.settings.orders.lifetime)
         self._worst = WorstCase(
             scenario.venue.exchange, self.orders, scenario.settings.limits.event_loss
@@ -184,7 +186,7 @@ class Auditor:
                     self._booked.discard(output.fill.key)
                 else:
                     self.told_fills.voided(output.fill)
-        self._check_lost(bot)
+        self.orders.check_known(bot.engine.state.orders)
 
     def check_clock(
         self, outputs: Sequence[Output], ahead: Milliseconds, set_wrong_for: Milliseconds
@@ -196,10 +198,13 @@ class Auditor:
             ahead: How far the bot's time is ahead of the true one.
             set_wrong_for: For how long the machine's clock has been set wrong.
         """
-        placing = any(isinstance(o, Call) and orders_created_by(o.request) for o in outputs)
-        if placing and abs(ahead) > SKEW_MS:
+        if abs(ahead) <= SKEW_MS and set_wrong_for <= _CLOCK_UNNOTICED_MS:
+            return
+        if not any(isinstance(o, Call) and orders_created_by(o.request) for o in outputs):
+            return
+        if abs(ahead) > SKEW_MS:
             raise InvariantBroken("wrong_time", f"a place was sent {ahead} ms ahead of the time")
-        if placing and set_wrong_for > _CLOCK_UNNOTICED_MS:
+        if set_wrong_for > _CLOCK_UNNOTICED_MS:
             raise InvariantBroken(
                 "wrong_time", f"a place was sent {set_wrong_for} ms after the clock was set wrong"
             )
@@ -268,15 +273,6 @@ class Auditor:
         if self._worst.pending or any(self.orders.own()):
             raise InvariantBroken("deaf", f"{sent.client_id} was sent though no order is reported")
 
-    def _check_lost(self, bot: Bot) -> None:
-        """Check that the bot knows every order of this session that rests."""
-        orders = bot.engine.state.orders
-        for order in self.orders.own():
-            if orders.get(order.client_order_id) is None:
-                raise InvariantBroken(
-                    "lost_order", f"{shown(order)} rests and the bot takes it for over"
-                )
-
     def call_answered(
         self, request: HttpRequest, answer: HttpAnswer, *, tokens_known: bool
     ) -> None:
@@ -327,9 +323,8 @@ class Auditor:
 
     def page_read(self, readable: Mapping[dt.date, int], counts: Counts) -> None:
         """Check the counts after a page of which some right counts can be read."""
-        new_year = self._scenario.weeks[0].monday.replace(month=1, day=1)
         check_page(readable, counts)
-        check_settled_counts(counts, self._scenario.history.up_to(new_year - dt.timedelta(days=1)))
+        check_settled_counts(counts, self._settled)
 
     # At rest
 

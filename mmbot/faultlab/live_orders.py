@@ -14,6 +14,7 @@ from mmbot.exchange.order_types import ExchangeOrder
 from mmbot.faultlab.agreement import InvariantBroken
 from mmbot.faultlab.placement_checks import SKEW_MS
 from mmbot.faultlab.traffic import CreateRequest
+from mmbot.trading.orders import OwnOrders
 from mmbot.trading.values import CLIENT_ID_PREFIX, Side
 from mmbot.units import Milliseconds, Price
 
@@ -37,7 +38,9 @@ class LiveOrders:
         """Begin with none; no order may rest for longer than `lifetime` unless it is renewed."""
         self.resting: dict[str, ExchangeOrder] = {}
         self.placed = 0
-        self.session = ""
+        self._session = ""
+        # What the present session has placed of it, by client id.
+        self._of_session: dict[str, ExchangeOrder] = {}
         # Since when the operator has halted the bot, in true milliseconds.
         self.halted_at: Milliseconds | None = None
         # The time of the last fact.
@@ -54,6 +57,18 @@ class LiveOrders:
         """Return the resting orders, the oldest first."""
         return iter(self.resting.values())
 
+    @property
+    def session(self) -> str:
+        """The present session."""
+        return self._session
+
+    @session.setter
+    def session(self, session: str) -> None:
+        self._session = session
+        self._of_session = {
+            order.client_order_id: order for order in self if session_of(order) == session
+        }
+
     def changed(self, fact: OrderChanged) -> None:
         """Follow what has become of an own order, and check that it may rest so."""
         order = fact.order
@@ -61,14 +76,17 @@ class LiveOrders:
             raise InvariantBroken("self_cross", f"{shown(order)} met another order of ours")
         if order.status != "resting":
             if self.resting.pop(order.order_id, None) is not None:
+                self._of_session.pop(order.client_order_id, None)
                 self._lately_ours[order.ticker, order.side, order.price] = fact.at
             return
         before = self.resting.get(order.order_id)
         self.resting[order.order_id] = order
+        if session_of(order) == self._session:
+            self._of_session[order.client_order_id] = order
         self._check_protections(order, fact.at)
         if before is None:
             self.placed += 1
-            if session_of(order) != self.session:
+            if order.client_order_id not in self._of_session:
                 self._late.add(order.order_id)
             self._check_alone(order)
         elif (order.expires_ms or 0) > (before.expires_ms or 0):
@@ -92,9 +110,19 @@ class LiveOrders:
 
     def own(self) -> Iterator[ExchangeOrder]:
         """Return what the present session has placed and must know to rest."""
-        for order in self:
-            if session_of(order) == self.session and not self.may_be_taken_for_over(order):
+        for order in self._of_session.values():
+            if not self.may_be_taken_for_over(order):
                 yield order
+
+    def check_known(self, orders: OwnOrders) -> None:
+        """Check that the bot knows every order of this session that rests."""
+        if self._of_session.keys() <= orders.client_ids:
+            return
+        for order in self.own():
+            if orders.get(order.client_order_id) is None:
+                raise InvariantBroken(
+                    "lost_order", f"{shown(order)} rests and the bot takes it for over"
+                )
 
     def prices_lately_ours(self, sent: CreateRequest) -> Collection[Price]:
         """Return where own orders on its side ended so lately that a book may still show them."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import hashlib
 import math
 import random
 from collections.abc import Mapping
@@ -17,7 +16,6 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias, assert_never
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mmbot.config import Settings
 from mmbot.exchange import exchange_state
@@ -31,6 +29,7 @@ from mmbot.exchange.timetable import Release, releases
 from mmbot.exchange.venue import SimulatedVenue
 from mmbot.exchange.website import Website
 from mmbot.faultlab.hours import MINUTE_MS, Hours, PlayedWindow, played_windows
+from mmbot.faultlab.shared_key import SharedKey
 from mmbot.forecast.fitting import Fit, Forecasters
 from mmbot.kalshi.auth import Signer
 from mmbot.underlying.calendar import CalendarClock, Week
@@ -186,8 +185,8 @@ def build(
     clock = CalendarClock(start, start)
     listed = _exchange_settings(settings, strikes, behaviour, rng, fees)
     venue = _venue(listed, clock, played, counts, planned, random.Random(f"venue {seed}"))
-    key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(seed.encode()).digest())
-    account = venue.exchange.add_member(Credential(_KEY, _USER, key.public_key()), cash=_BALANCE)
+    key = SharedKey(seed.encode())
+    account = venue.exchange.add_member(Credential(_KEY, _USER, key), cash=_BALANCE)
     least = simulated.errors[-1]
     learnt = PosteriorConsensus(expected, counts, _NOISE, least) if behaviour.learn else None
     venue.participants = WindowedCrowd(_crowd(seed, venue, behaviour.pace, learnt), windows)
@@ -258,8 +257,6 @@ def _exchange_settings(
         fees=fees,
         tier=rng.choice(("basic", "advanced")),
         weeks_ahead=rng.choice(_WEEKS_AHEAD),
-        # To save CPU; over real sockets every signature is verified.
-        check_every_signature=False,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -46,6 +46,16 @@ class _FrameType(msgspec.Struct, frozen=True):
     type: str = ""
 
 
+class _OrderBody(msgspec.Struct, frozen=True):
+    # A row of another client's may have anything there.
+    status: Any = None
+    client_order_id: Any = None
+
+
+class _OrderReport(msgspec.Struct, frozen=True):
+    msg: _OrderBody
+
+
 class _Subscribed(msgspec.Struct, frozen=True):
     channel: str
 
@@ -56,6 +66,7 @@ class _Snapshot(msgspec.Struct, frozen=True):
 
 _FRAME: Final = msgspec.json.Decoder(_Frame)
 _FRAME_TYPE: Final = msgspec.json.Decoder(_FrameType)
+_ORDER_REPORT: Final = msgspec.json.Decoder(_OrderReport)
 _SUBSCRIBED: Final = msgspec.json.Decoder(_Subscribed)
 _SNAPSHOT: Final = msgspec.json.Decoder(_Snapshot)
 
@@ -141,9 +152,9 @@ def kind_of(frame: bytes) -> str:
 
 def resting_report(frame: bytes) -> str:
     """Return the client id of an own order that a report says to rest, or "" for any other."""
-    message = msgspec.json.decode(frame)["msg"]
-    client_id = str(message.get("client_order_id"))
-    rests = message["status"] == "resting" and client_id.startswith(CLIENT_ID_PREFIX)
+    report = _ORDER_REPORT.decode(frame).msg
+    client_id = str(report.client_order_id)
+    rests = report.status == "resting" and client_id.startswith(CLIENT_ID_PREFIX)
     return client_id if rests else ""
 
 

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 
 from mmbot.exchange.exchange_state import ExchangeState
 from mmbot.exchange.facts import AccountFilled
+from mmbot.exchange.fees import FeeSchedule
 from mmbot.faultlab.agreement import InvariantBroken
 from mmbot.faultlab.fees_known import least_fee, reckoned_with
 from mmbot.faultlab.holdings import Holding
@@ -43,7 +44,8 @@ class WorstCase:
     def book(self, fill: AccountFilled) -> None:
         """Book a fill."""
         event = event_of(fill.ticker)
-        self.holding(event).book(fill, self._fee(event, fill.price, fill.count))
+        expected = least_fee(self._schedules(event), fill.price, fill.count)
+        self.holding(event).book(fill, expected)
 
     def excuse(self, fill: AccountFilled) -> None:
         """Hold a fill against nobody, once."""
@@ -94,12 +96,14 @@ class WorstCase:
             )
 
     def _least(self, event: str, known: Collection[str] = ()) -> Money:
-        return min(self.holding(event).wealth(self._exposed(known)))
+        return min(self.holding(event).wealth(self._exposed(event, known)))
 
     def _allowed(self, event: str) -> Money:
         return Money(-self._limit - self.holding(event).unavoidable_loss)
 
-    def _exposed(self, known: Collection[str]) -> Iterator[tuple[str, Side, Price, Count, Money]]:
+    def _exposed(
+        self, event: str, known: Collection[str]
+    ) -> Iterator[tuple[str, Side, Price, Count, Money]]:
         counted = [
             (order.ticker, order.side, order.price, order.remaining)
             for order in self._orders
@@ -108,10 +112,11 @@ class WorstCase:
         counted += [
             (sent.ticker, sent.side, sent.price, sent.count) for sent in self.pending.values()
         ]
+        counted = [each for each in counted if event_of(each[0]) == event]
+        schedules = self._schedules(event)
         for ticker, side, price, count in counted:
-            yield ticker, side, price, count, self._fee(event_of(ticker), price, count)
+            yield ticker, side, price, count, least_fee(schedules, price, count)
 
-    def _fee(self, event: str, price: Price, count: Count) -> Money:
-        """Return the least that the bot may reckon with for an order, or for a fill."""
-        schedules = reckoned_with(self._exchange, event, self._orders.now)
-        return least_fee(schedules, price, count)
+    def _schedules(self, event: str) -> list[FeeSchedule]:
+        """Return the fees that the bot may reckon with."""
+        return reckoned_with(self._exchange, event, self._orders.now)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -23,6 +23,14 @@ _FRESH_MS: Final[Milliseconds] = 3_000
 _RENEWED_MS: Final[Milliseconds] = 2_000
 
 PrivateKey: TypeAlias = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+
+
+class PlainKey(Protocol):
+    """A key that signs a text as it is, as Ed25519 does."""
+
+    def sign(self, data: bytes, /) -> bytes:
+        """Return the signature."""
+
 
 _PSS = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.DIGEST_LENGTH)
 
@@ -43,7 +51,7 @@ def read_private_key(pem: bytes) -> PrivateKey:
 class Signer:
     """Signs requests with one API key."""
 
-    def __init__(self, key_id: str, key: PrivateKey) -> None:
+    def __init__(self, key_id: str, key: rsa.RSAPrivateKey | PlainKey) -> None:
         self._key_id = key_id
         self._key = key
         # Signatures made ahead, by method and path, with the time that they are signed for.
@@ -88,6 +96,6 @@ class Signer:
 
     def _sign(self, method: str, path: str, now: Milliseconds) -> bytes:
         text = f"{now}{method}{path}".encode()
-        if isinstance(self._key, ed25519.Ed25519PrivateKey):
-            return self._key.sign(text)
-        return self._key.sign(text, _PSS, hashes.SHA256())
+        if isinstance(self._key, rsa.RSAPrivateKey):
+            return self._key.sign(text, _PSS, hashes.SHA256())
+        return self._key.sign(text)

@@ -84,9 +84,10 @@ class VocabularyMonitor:
                     self._check(inner, part)
 
     def _check_words(self, kind: str, shape: Shape, message: dict[str, Any]) -> None:
-        for key in message:
-            if key not in shape.keys:
-                self._count(f"{kind}.{key}")
+        if not message.keys() <= shape.keys:
+            for key in message:
+                if key not in shape.keys:
+                    self._count(f"{kind}.{key}")
         for key, known in shape.values.items():
             value = message.get(key)
             if isinstance(value, str) and value and value not in known.words:

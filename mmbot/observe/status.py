@@ -300,7 +300,7 @@ def _book(state: TradingState, market: MarketState) -> tuple[BookLevel | None, B
 
 
 def _level(
-    book: Book, side: Side, price: Price | None, ours: Mapping[Price, Count]
+    book: Book, side: Side, price: Price | None, ours: Mapping[Price, int]
 ) -> BookLevel | None:
     if price is None:
         return None

@@ -83,8 +83,10 @@ class PaperExchange:
 
     def take_facts(self) -> list[Fact]:
         """Return the facts since the last call, and let the account's reads return them."""
-        facts, self._engine.facts = self._engine.facts, []
-        self.state.history.record(facts)
+        facts = self._engine.facts
+        if facts:
+            self._engine.facts = []
+            self.state.history.record(facts)
         return facts
 
     def answer(self, request: HttpRequest, now: Milliseconds) -> HttpAnswer:

@@ -22,7 +22,14 @@ from mmbot.kalshi.book_changes import COUNTS, PRICES, SIDES, ChangeFrame, decode
 from mmbot.kalshi.stream_events import fee_change
 from mmbot.paper.mirror import MirroredMarket, OrderLevelChange
 from mmbot.paper.paper_exchange import PaperExchange
-from mmbot.paper.rewrite import FrameData, Numbering, with_fields, with_levels, with_params
+from mmbot.paper.rewrite import (
+    FrameData,
+    Numbering,
+    with_fields,
+    with_levels,
+    with_number,
+    with_params,
+)
 from mmbot.trading.values import Side
 from mmbot.units import Count, Milliseconds, Price, parse_count, parse_price
 
@@ -89,8 +96,8 @@ class PaperStream:
 
     def check_timeouts(self, now: Milliseconds) -> None:
         """Give up on trades whose subscription the exchange has not answered in time."""
-        if any(deadline <= now for deadline in self._awaited.values()):
-            self._end_fill_channel()
+        if self._awaited and min(self._awaited.values()) <= now:
+            self._end_fill_channel(now)
 
     def publish(self, facts: Iterable[Fact], now: Milliseconds) -> None:
         """Queue the frames that facts of the paper exchange mean for the bot."""
@@ -183,7 +190,7 @@ class PaperStream:
         if frame.sid and frame.seq:
             seq = self._numbering(frame.sid).passed_on(frame.seq)
             if seq != frame.seq:
-                data = with_fields(data, {"seq": seq})
+                data = with_number(data, frame.seq, seq)
         self._out.append(data)
 
     def _numbering(self, sid: int) -> Numbering:
@@ -234,13 +241,14 @@ class PaperStream:
                         taker = _SIDES.get(wire.word(trade.taker_book_side))
                         self._exchange.trade(trade.market_ticker, price, count, now, taker)
                 case "error":
-                    self._end_fill_channel()
+                    self._end_fill_channel(now)
         except (wire.Malformed, ValueError):
-            self._end_fill_channel()
+            self._end_fill_channel(now)
 
-    def _end_fill_channel(self) -> None:
+    def _end_fill_channel(self, now: Milliseconds) -> None:
         """End the bot's fill subscription, as there are no fills without trades: it reconnects."""
         self._awaited = {}
+        self._session.set_time(now)
         for subscription in list(self._session.subscriptions.values()):
             if subscription.channel == "fill":
                 self._session.end(subscription, _CHANNEL_ERROR)

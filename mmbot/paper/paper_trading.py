@@ -149,7 +149,7 @@ class PaperTrading:
 
     def _publish(self, now: Milliseconds) -> None:
         facts = self._exchange.take_facts()
-        if self._stream is not None:
+        if facts and self._stream is not None:
             self._stream.publish(facts, now)
 
 

@@ -41,6 +41,18 @@ def with_fields(data: FrameData | msgspec.Raw, fields: dict[str, Any]) -> bytes:
     return msgspec.json.encode({**msgspec.json.decode(data, type=dict[str, msgspec.Raw]), **fields})
 
 
+def with_number(data: FrameData, old: int, new: int) -> FrameData:
+    """Return a frame with another sequence number.
+
+    Where the number is written once, and as the exchange writes it, nothing has to be parsed.
+    """
+    if isinstance(data, bytes) and data.count(b'"seq"') == 1:
+        before, found, after = data.partition(b'"seq":%d,' % old)
+        if found:
+            return before + b'"seq":%d,' % new + after
+    return with_fields(data, {"seq": new})
+
+
 def with_levels(message: msgspec.Raw, market: MirroredMarket) -> msgspec.Raw:
     """Return a snapshot's message with the levels of the book that the bot is shown."""
     sides: dict[str, Side] = {"yes_dollars_fp": "bid", "no_dollars_fp": "ask"}

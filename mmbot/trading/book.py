@@ -33,7 +33,7 @@ class _SideRead(msgspec.Struct, frozen=True, gc=False):
     They hold as long as `ours` is our own part of the side.
     """
 
-    ours: Mapping[Price, Count]
+    ours: Mapping[Price, int]
     depth: Count
     best: Price | None
     deep: Price | None
@@ -108,18 +108,24 @@ class Book:
             return False
         return True
 
-    def top(self, our_bids: Mapping[Price, Count], our_asks: Mapping[Price, Count]) -> Top:
+    def shows(self, bids: Iterable[Level], asks: Iterable[Level]) -> bool:
+        """Return whether these levels, and no others, are in it."""
+        return self._bids == {price: count for price, count in bids if count} and (
+            self._asks == {price: count for price, count in asks if count}
+        )
+
+    def top(self, our_bids: Mapping[Price, int], our_asks: Mapping[Price, int]) -> Top:
         """Return the best prices of others, given our own contracts at each price."""
         return self.top_and_deep(our_bids, our_asks, Count(1))[0]
 
     def deep(
-        self, our_bids: Mapping[Price, Count], our_asks: Mapping[Price, Count], depth: Count
+        self, our_bids: Mapping[Price, int], our_asks: Mapping[Price, int], depth: Count
     ) -> Top:
         """Return the best prices at which at least `depth` contracts of others rest."""
         return self.top_and_deep(our_bids, our_asks, depth)[1]
 
     def top_and_deep(
-        self, our_bids: Mapping[Price, Count], our_asks: Mapping[Price, Count], depth: Count
+        self, our_bids: Mapping[Price, int], our_asks: Mapping[Price, int], depth: Count
     ) -> tuple[Top, Top]:
         """Return both; where the best levels are as deep as that, they are the same.
 
@@ -162,7 +168,7 @@ def _others(
     side: Side,
     levels: Mapping[Price, int],
     best: Price | None,
-    ours: Mapping[Price, Count],
+    ours: Mapping[Price, int],
     depth: Count,
 ) -> tuple[Price | None, Price | None]:
     """Return the best price of others on a side, and the best at which `depth` of them rest."""

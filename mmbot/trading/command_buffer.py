@@ -23,9 +23,9 @@ class CommandBuffer:
         self._wakes: dict[str, Milliseconds] = {}
         self._wake_at: Milliseconds | None = None
 
-    def add(self, *commands: Command) -> None:
-        """Add commands."""
-        self._commands += commands
+    def add(self, command: Command) -> None:
+        """Add a command."""
+        self._commands.append(command)
 
     @property
     def repairs(self) -> bool:

@@ -85,7 +85,7 @@ from mmbot.trading.order_manager import OrderManager
 from mmbot.trading.order_queries import OrderQueries
 from mmbot.trading.refusals import Refusals
 from mmbot.trading.repricing import reprice, reprice_market
-from mmbot.trading.requoting import Requote
+from mmbot.trading.requoting import Requoting
 from mmbot.trading.stale_quotes import StaleQuoteExposure
 from mmbot.trading.state import TradingState
 from mmbot.trading.values import CLIENT_ID_PREFIX
@@ -138,6 +138,7 @@ class Engine:
         self._listings = Listings(state, buffer, self._orders, self._market_data)
         self._account = AccountReader(state, buffer, self._orders, fills, self._listings)
         self._stale_quotes = StaleQuoteExposure(state)
+        self._requoting = Requoting(state, buffer, self._new_client_id)
         self._waking = Waking(state, buffer, self._account, self._listings, self._markouts)
 
     def handle(self, event: InputEvent, now: Milliseconds) -> list[Command]:
@@ -145,10 +146,9 @@ class Engine:
         self.state.orders.now = now
         # Books leave own orders unchanged: they skip what concerns orders only.
         if isinstance(event, BookChanged):
-            for ticker in self._market_data.book_changed(event, now):
-                to_review = reprice_market(self.state, self._buffer, ticker, now)
-                if to_review:
-                    self._requote(now, check_limit=False).run(to_review)
+            self._book_changed(event, now)
+            return self._finish(now)
+        if isinstance(event, BookReplaced) and self._market_data.absorb_copy(event, now):
             return self._finish(now)
         affected = self._apply(event, now)
         books_only = isinstance(event, BookReplaced)
@@ -158,13 +158,21 @@ class Engine:
             self._order_groups.request_missing(now)
         to_review = reprice(self.state, self._buffer, affected, now, books_only=books_only)
         if not books_only:
-            self._buffer.add(*self._stale_quotes.update(now))
+            for note in self._stale_quotes.update(now):
+                self._buffer.add(note)
             self._orders.log_dropped()
-        self._requote(now, check_limit=not books_only).run(to_review)
+        self._requoting.run(to_review, now, check_limit=not books_only)
         return self._finish(now)
 
-    def _requote(self, now: Milliseconds, *, check_limit: bool) -> Requote:
-        return Requote(self.state, self._buffer, now, self._new_client_id, check_limit=check_limit)
+    def _book_changed(self, event: BookChanged, now: Milliseconds) -> None:
+        event_state = self.state.event_of_market.get(event.ticker)
+        if event_state is None:
+            return
+        market = event_state.markets[event.ticker]
+        if self._market_data.book_changed(market, event, now):
+            to_review = reprice_market(self.state, self._buffer, event_state, market, now)
+            if to_review:
+                self._requoting.run(to_review, now, check_limit=False)
 
     def _finish(self, now: Milliseconds) -> list[Command]:
         if self.state.service.stopping:

@@ -27,6 +27,7 @@ from mmbot.units import ONE_CENT, ONE_DOLLAR, Count, Milliseconds, Price
 
 # Fair values are clipped to this: no model covers what moves the last half cent.
 _GREATEST_PROBABILITY = 0.995
+_LEAST_PROBABILITY = 1 - _GREATEST_PROBABILITY
 
 # A mid becomes live at the first of these spreads and stays so up to the second, so that a spread
 # around one bound does not switch it on and off.
@@ -56,7 +57,7 @@ class MarketMid(msgspec.Struct):
     def update(
         self,
         book: Book | None,
-        ours: tuple[Mapping[Price, Count], Mapping[Price, Count]],
+        ours: tuple[Mapping[Price, int], Mapping[Price, int]],
         depth: Count,
         now: Milliseconds,
     ) -> None:
@@ -100,18 +101,35 @@ def pool(
         weight: The belief's weight in the log-odds; the mids have the rest.
         sharpness: The factor of the mids' log-odds.
     """
-    odds = logits(belief)
-    with_mid = [j for j, mid in enumerate(mids) if mid is not None]
-    gaps = np.full(len(odds), np.nan)
-    if with_mid:
-        market = sharpness * logits([mid for mid in mids if mid is not None])
-        known = market - odds[with_mid]
-        gaps = np.interp(np.arange(len(odds)), with_mid, known, left=np.nan, right=np.nan)
-    is_gap = np.isnan(gaps)
-    pooled = odds + (1 - weight) * np.where(is_gap, 0.0, gaps)
-    above = monotone([1 / (1 + math.exp(-o)) for o in pooled.tolist()])
-    without_mid = (is_gap & (weight < 1)).tolist()
-    return Pooled(tuple(_clipped(above).tolist()), tuple(without_mid))
+    odds = [_logit(probability) for probability in belief]
+    gaps = _gaps(odds, mids, sharpness)
+    share = 1 - weight
+    pooled = [
+        own if gap is None else own + share * gap for own, gap in zip(odds, gaps, strict=True)
+    ]
+    above = monotone([1 / (1 + math.exp(-each)) for each in pooled])
+    without_mid = tuple(gap is None and weight < 1 for gap in gaps)
+    return Pooled(tuple(map(_clipped, above)), without_mid)
+
+
+def _gaps(
+    odds: Sequence[float], mids: Sequence[float | None], sharpness: float
+) -> list[float | None]:
+    """Return by how much the log-odds of the mids differ from these, where a mid is on both sides.
+
+    Plain numbers: a strike or twenty are done before an array is made.
+    """
+    gaps = [
+        None if mid is None else sharpness * _logit(mid) - own
+        for own, mid in zip(odds, mids, strict=True)
+    ]
+    if None in gaps:
+        with_mid = [(j, gap) for j, gap in enumerate(gaps) if gap is not None]
+        for (low, first), (high, last) in pairwise(with_mid):
+            slope = (last - first) / (high - low)
+            for j in range(low + 1, high):
+                gaps[j] = slope * (j - low) + first
+    return gaps
 
 
 def logits(probabilities: Sequence[float]) -> npt.NDArray[np.float64]:
@@ -121,9 +139,17 @@ def logits(probabilities: Sequence[float]) -> npt.NDArray[np.float64]:
 
 @lru_cache(_LOGITS_KEPT)
 def _logit(probability: float) -> float:
-    clipped = min(max(probability, 1 - _GREATEST_PROBABILITY), _GREATEST_PROBABILITY)
+    clipped = _clipped(probability)
     # `math.log` gives the same on every machine, which a vectorised one need not.
     return math.log(clipped / (1 - clipped))
+
+
+def _clipped(probability: float) -> float:
+    if probability < _LEAST_PROBABILITY:
+        return _LEAST_PROBABILITY
+    if probability > _GREATEST_PROBABILITY:
+        return _GREATEST_PROBABILITY
+    return probability
 
 
 def monotone(values: Sequence[float]) -> list[float]:
@@ -132,8 +158,9 @@ def monotone(values: Sequence[float]) -> list[float]:
     Pool adjacent violators: Ayer et al., "An empirical distribution function for sampling with
     incomplete information" (1955).
     """
-    if all(before >= after for before, after in pairwise(values)):
-        return list(values)
+    ordered = sorted(values, reverse=True)
+    if ordered == list(values):
+        return ordered
     blocks: list[tuple[float, int]] = []
     for value in values:
         mean, size = value, 1
@@ -142,11 +169,3 @@ def monotone(values: Sequence[float]) -> list[float]:
             mean, size = (before * count + mean * size) / (count + size), count + size
         blocks.append((mean, size))
     return [mean for mean, size in blocks for _ in range(size)]
-
-
-def _clipped(probabilities: Sequence[float]) -> npt.NDArray[np.float64]:
-    # `np.clip` does the same in several times the time.
-    clipped: npt.NDArray[np.float64] = np.minimum(
-        np.maximum(probabilities, 1 - _GREATEST_PROBABILITY), _GREATEST_PROBABILITY
-    )
-    return clipped

@@ -8,6 +8,7 @@ from typing import assert_never
 from mmbot.trading.book import Book, CorruptBook
 from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import RepairBooks
+from mmbot.trading.event_state import EventState
 from mmbot.trading.events import (
     BookChanged,
     BookReplaced,
@@ -17,6 +18,7 @@ from mmbot.trading.events import (
     StreamLost,
     StreamUp,
 )
+from mmbot.trading.market_state import Calm, MarketState
 from mmbot.trading.reading_requests import listing_request
 from mmbot.trading.state import TradingState
 from mmbot.units import Milliseconds
@@ -31,11 +33,10 @@ class MarketData:
         self._state = state
         self._buffer = buffer
 
-    def book_changed(self, event: BookChanged, now: Milliseconds) -> _Tickers:
-        """Change one level of a book that is trusted."""
-        market = self._state.find_market(event.ticker)
-        if market is None or market.book is None:
-            return ()
+    def book_changed(self, market: MarketState, event: BookChanged, now: Milliseconds) -> bool:
+        """Change one level of a market's book if that is trusted; return whether it was."""
+        if market.book is None:
+            return False
         market.book_at = now
         try:
             market.book.change(event.side, event.price, event.delta)
@@ -43,7 +44,7 @@ class MarketData:
             self.distrust(event.ticker, str(error))
         if event.client_id:
             self._state.orders.book_changed(event)
-        return (event.ticker,)
+        return True
 
     def absorb(self, event: BookChanged, now: Milliseconds) -> bool:
         """Change one level of a book if nothing follows from it; return whether it was changed.
@@ -55,16 +56,32 @@ class MarketData:
             return False
         market = event_state.markets[event.ticker]
         calm, book = market.calm, market.book
+        if calm is None or book is None:
+            return False
+        side, price = event.side, event.price
+        if (
+            (price >= calm.bid if side == "bid" else price <= calm.ask)
+            or not _holds(calm, event_state, now)
+            or not book.change_behind(side, price, event.delta)
+        ):
+            return False
+        market.book_at = now
+        return True
+
+    def absorb_copy(self, event: BookReplaced, now: Milliseconds) -> bool:
+        """Take a copy of a book that tells nothing new, if there is one; return whether it did."""
+        event_state = self._state.event_of_market.get(event.ticker)
+        if event_state is None:
+            return False
+        market = event_state.markets[event.ticker]
+        calm, book = market.calm, market.book
         if (
             calm is None
             or book is None
-            or now >= calm.until
-            or event_state.priced is not calm.priced
-            or len(event_state.portfolio) != calm.fills
+            or not _holds(calm, event_state, now)
+            or self._state.orders.levels_change_at(event.ticker) is not None
+            or not book.shows(event.bids, event.asks)
         ):
-            return False
-        behind = event.price < calm.bid if event.side == "bid" else event.price > calm.ask
-        if not (behind and book.change_behind(event.side, event.price, event.delta)):
             return False
         market.book_at = now
         return True
@@ -129,3 +146,12 @@ class MarketData:
         service.streaming = service.reconciled = service.lagging = False
         for _, market in self._state.markets():
             market.book = None
+
+
+def _holds(calm: Calm, event_state: EventState, now: Milliseconds) -> bool:
+    """Return whether a book may still change there without consequence."""
+    return (
+        now < calm.until
+        and event_state.priced is calm.priced
+        and len(event_state.portfolio) == calm.fills
+    )

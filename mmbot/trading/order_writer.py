@@ -15,7 +15,7 @@ import msgspec
 from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.commands import Cancel, Decrease, Note, Place, Renew
 from mmbot.trading.gates import CLOSING_MARGIN_MS
-from mmbot.trading.headroom import Headroom
+from mmbot.trading.headroom import MarketHeadroom
 from mmbot.trading.market_state import MarketState
 from mmbot.trading.orders import Order, OrderCause
 from mmbot.trading.quoting import Quote
@@ -49,32 +49,32 @@ class Writes(msgspec.Struct):
     renewals: list[Order] = []
     places: list[WantedPlace] = []
 
-    def __bool__(self) -> bool:
-        return bool(self.cancels or self.decreases or self.renewals or self.places)
-
 
 class OrderWriter:
-    """Sends the writes of one review at one instant."""
+    """Sends the writes of one review after another."""
 
     def __init__(
-        self,
-        state: TradingState,
-        buffer: CommandBuffer,
-        now: Milliseconds,
-        new_client_id: Callable[[], str],
-        headroom: Headroom,
+        self, state: TradingState, buffer: CommandBuffer, new_client_id: Callable[[], str]
     ) -> None:
         """Begin with nothing sent; `new_client_id` returns the id of the next order."""
         self._state = state
         self._buffer = buffer
-        self._now = now
         self._new_client_id = new_client_id
-        self._headroom = headroom
+        self._now: Milliseconds = 0
         self._events: Collection[str] = ()
 
-    def send(self, writes: Writes, events: Collection[str]) -> None:
-        """Send what the tokens allow of the writes in some events' markets."""
-        self._events = events
+    def send(
+        self,
+        writes: Writes,
+        events: Collection[str],
+        now: Milliseconds,
+        headroom_in: Callable[[str], MarketHeadroom],
+    ) -> None:
+        """Send what the tokens allow of the writes in some events' markets.
+
+        `headroom_in` returns the headroom in a market, as the review has found it.
+        """
+        self._events, self._now = events, now
         if writes.cancels:
             self._send_cancels(writes.cancels)
         if writes.decreases:
@@ -82,7 +82,7 @@ class OrderWriter:
         if writes.renewals:
             self._send_renewals(writes.renewals)
         if writes.places:
-            self._send_places(writes.places)
+            self._send_places(writes.places, headroom_in)
 
     def _send_cancels(self, cancels: Sequence[WantedCancel]) -> None:
         for cancel in sorted(cancels, key=_DANGER, reverse=True):
@@ -124,7 +124,9 @@ class OrderWriter:
                 )
             )
 
-    def _send_places(self, places: Sequence[WantedPlace]) -> None:
+    def _send_places(
+        self, places: Sequence[WantedPlace], headroom_in: Callable[[str], MarketHeadroom]
+    ) -> None:
         if self._buffer.repairs:
             # Whether there still is a stream to quote by shows once the repair has begun.
             self._buffer.wake_by(self._now)
@@ -136,7 +138,7 @@ class OrderWriter:
                 self._state.without_room.add(place.market.ticker)
                 continue
             quote = place.quote
-            headroom = self._headroom.at(place.market.ticker)
+            headroom = headroom_in(place.market.ticker)
             least = min(ONE_CONTRACT, quote.count)
             count = headroom.claim(quote.side, quote.price, quote.count, least=least)
             if not count:

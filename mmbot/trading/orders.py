@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, KeysView, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -95,6 +95,7 @@ _TRANSITIONS: Final[Mapping[OrderCause, Mapping[OrderState, OrderState]]] = Mapp
 _QUERIED: Final = frozenset({_S.UNKNOWN, _S.AWAITING_FILLS})
 # By itself, as what is left of an order is asked all the time, and an enum's members are slow.
 _AWAITING_FILLS: Final = _S.AWAITING_FILLS
+_NOTHING: Final = Count(0)
 
 
 class InvalidTransition(Exception):
@@ -172,14 +173,21 @@ class Order(msgspec.Struct):
     @property
     def remaining(self) -> Count:
         """What may still rest in the book."""
+        if self.state is _AWAITING_FILLS:
+            return _NOTHING
+        if not self.filled:
+            return self.count
         left = self.count - self.filled
-        return Count(left) if left > 0 and self.state is not _AWAITING_FILLS else Count(0)
+        return Count(left) if left > 0 else _NOTHING
 
     @property
     def exposed(self) -> Count:
         """What may still change the position: all that is not booked and could be."""
         most = self.filled if self.state is OrderState.AWAITING_FILLS else self.count
         return Count(max(0, most - self.booked))
+
+
+_NO_ORDERS: Final[Mapping[str, Order]] = MappingProxyType({})
 
 
 class _Leaving(NamedTuple):
@@ -217,6 +225,11 @@ class OwnOrders:
     def __len__(self) -> int:
         return len(self._orders)
 
+    @property
+    def client_ids(self) -> KeysView[str]:
+        """The client ids of the orders that are not over."""
+        return self._orders.keys()
+
     def get(self, client_id: str) -> Order | None:
         """Return an order that is not over."""
         return self._orders.get(client_id)
@@ -235,21 +248,22 @@ class OwnOrders:
 
     def of(self, ticker: str) -> tuple[Order, ...]:
         """Return a market's orders, oldest first."""
-        return tuple(self._by_ticker.get(ticker, {}).values())
+        return tuple(self._by_ticker.get(ticker, _NO_ORDERS).values())
 
-    def levels(self, ticker: str) -> tuple[dict[Price, Count], dict[Price, Count]]:
+    def levels(self, ticker: str) -> tuple[dict[Price, int], dict[Price, int]]:
         """Return our own part of a market's bids and asks: contracts at each price."""
-        bids: dict[Price, Count] = {}
-        asks: dict[Price, Count] = {}
-        for order in self._by_ticker.get(ticker, {}).values():
-            levels, remaining = bids if order.side == "bid" else asks, order.remaining
+        bids: dict[Price, int] = {}
+        asks: dict[Price, int] = {}
+        for order in self._by_ticker.get(ticker, _NO_ORDERS).values():
+            remaining = order.remaining
             if remaining and not order.off_book:
-                levels[order.price] = Count(levels.get(order.price, 0) + remaining)
+                levels = bids if order.side == "bid" else asks
+                levels[order.price] = levels.get(order.price, 0) + remaining
         leaving = self._leaving.get(ticker)
         for left in leaving.values() if leaving else ():
             if self.now < left.until:
                 levels = bids if left.side == "bid" else asks
-                levels[left.price] = Count(levels.get(left.price, 0) + left.contracts)
+                levels[left.price] = levels.get(left.price, 0) + left.contracts
         return bids, asks
 
     def levels_change_at(self, ticker: str) -> Milliseconds | None:

@@ -70,6 +70,7 @@ def price_event(
     days_published: int,
     quoting: QuotingSettings,
     fee: MakerFee = NO_FEE,
+    before: Sequence[QuoteLimits] = (),
 ) -> list[QuoteLimits]:
     """Return the quote limits of each market.
 
@@ -79,41 +80,54 @@ def price_event(
         days_published: How many of the week's days are published.
         quoting: Margin, edges and sizes.
         fee: What makers pay.
+        before: The limits of these markets until now, if they have any: they change nothing of what
+            is returned, but where still the same bids are the best, these are found sooner.
     """
-    cells = [low - high for low, high in pairwise((1.0, *pooled.above, 0.0))]
-    reservations = reservation_prices(cells, wealth)
+    cells = np.array([low - high for low, high in pairwise((1.0, *pooled.above, 0.0))])
+    held = np.array(wealth)
+    reservations = reservation_prices(cells, held)
     above, reserved = np.array(pooled.above), np.array(reservations)
     edges = np.array([quoting.edge(value) for value in reservations])
-    longshot_edges = _longshot_edges(quoting.longshot_edge_cents, fee)
-    yes_edges = edges + np.interp(reserved - edges, *longshot_edges)
-    no_edges = edges + np.interp(1 - reserved - edges, *longshot_edges)
+    # In the second row the cells are in descending order, in which NO is what YES is in ascending.
+    fair, worth = _rows(above, 1 - above), _rows(reserved, 1 - reserved)
+    least = _rows(edges, edges)
+    edges = least + np.interp(worth - least, *_longshot_edges(quoting.longshot_edge_cents, fee))
     share = 1 - quoting.margin_at(days_published)
-    yes_costs = np.maximum(np.minimum(reserved - yes_edges, share * above), 0.0)
-    no_costs = np.maximum(np.minimum(1 - reserved - no_edges, share * (1 - above)), 0.0)
-    yes, no = _prices(yes_costs, fee), _prices(no_costs, fee)
+    costs = np.maximum(np.minimum(worth - edges, share * fair), 0.0)
+    prices = _prices(costs, fee)
     unpriced = np.array(pooled.without_mid) & (days_published < _DAYS_WITHOUT_MID)
     full = quoting.size_at(days_published) / ONE_CONTRACT / quoting.kelly_fraction
-    likely = (above >= quoting.minimum_fair) & (above <= quoting.maximum_fair)
-    most = np.where(likely & ~unpriced, full, 0.0)
-    yes_most = most * _high(yes, quoting) * [quoting.bids_yes(p) for p in pooled.above]
-    no_most = most * [quoting.bids_no(p) for p in pooled.above]
-    yes_sizes = kelly_sizes(cells, wealth, yes_costs, yes_most)
-    # With the cells in descending order, NO is what YES is with them in ascending order.
-    no_sizes = kelly_sizes(cells[::-1], wealth[::-1], no_costs[::-1], no_most[::-1])[::-1]
+    most = _most(above, np.where(unpriced, 0.0, full), prices[0], quoting)
+    bid_yes, bid_no = [b.yes_count > 0 for b in before], [b.no_count > 0 for b in reversed(before)]
+    yes_sizes = kelly_sizes(cells, held, costs[0], most[0], bid_yes)
+    no_sizes = kelly_sizes(cells[::-1], held[::-1], costs[1], most[1], bid_no)
     return list(
         map(
             QuoteLimits,
             pooled.above,
             reservations,
-            yes.tolist(),
-            no.tolist(),
+            prices[0].tolist(),
+            prices[1, ::-1].tolist(),
             [_whole(quoting.kelly_fraction * size) for size in yes_sizes],
-            [_whole(quoting.kelly_fraction * size) for size in no_sizes],
+            [_whole(quoting.kelly_fraction * size) for size in reversed(no_sizes)],
             [Gate.NO_MARKET_PRICE if shut else None for shut in unpriced.tolist()],
-            yes_edges.tolist(),
-            no_edges.tolist(),
+            edges[0].tolist(),
+            edges[1, ::-1].tolist(),
         )
     )
+
+
+def _most(above: _Floats, full: _Floats, yes_prices: _Floats, quoting: QuotingSettings) -> _Floats:
+    """Return the largest sizes that may be bet on either side, none where nothing is bid for."""
+    likely = (above >= quoting.minimum_fair) & (above <= quoting.maximum_fair)
+    size, fair = np.where(likely, full, 0.0), above.tolist()
+    bids_yes = size * _high(yes_prices, quoting) * [quoting.bids_yes(p) for p in fair]
+    return _rows(bids_yes, size * [quoting.bids_no(p) for p in fair])
+
+
+def _rows(yes: _Floats, no: _Floats) -> _Floats:
+    """Return the values of YES, and below them those of NO in descending order of strike."""
+    return np.array((yes, no[::-1]))
 
 
 def _high(prices: _Floats, quoting: QuotingSettings) -> list[bool]:
@@ -129,7 +143,7 @@ def _prices(costs: _Floats, fee: MakerFee) -> _Floats:
     """
     if fee.is_free:
         return costs
-    paid = [fee.most_paid(floor_price(cost)) for cost in costs.tolist()]
+    paid = [[fee.most_paid(floor_price(cost)) for cost in row] for row in costs.tolist()]
     return np.array(paid) / ONE_DOLLAR
 
 

@@ -161,11 +161,11 @@ def _bid(bounds: QuoteBounds, top: Top) -> Quote | None:
     limit, room = bounds.bid
     price, (best_bid, best_ask) = limit, top
     if best_bid is not None and best_bid < limit:
-        above = bounds.grid.ceil(Price(best_bid + 1))
+        above = bounds.grid.ceil(best_bid + 1)
         if above is not None and above < limit:
             price = above
     if best_ask is not None and best_ask <= price:
-        below = bounds.grid.floor(Price(best_ask - 1))
+        below = bounds.grid.floor(best_ask - 1)
         if below is None:
             return None
         price = below
@@ -182,11 +182,11 @@ def _ask(bounds: QuoteBounds, top: Top) -> Quote | None:
     limit, room = bounds.ask
     price, (best_bid, best_ask) = limit, top
     if best_ask is not None and best_ask > limit:
-        below = bounds.grid.floor(Price(best_ask - 1))
+        below = bounds.grid.floor(best_ask - 1)
         if below is not None and below > limit:
             price = below
     if best_bid is not None and best_bid >= price:
-        above = bounds.grid.ceil(Price(best_bid + 1))
+        above = bounds.grid.ceil(best_bid + 1)
         if above is None:
             return None
         price = above

@@ -6,7 +6,7 @@ and are collected for a moment; until then each market is quoted on the limits t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -34,16 +34,18 @@ _CASH_TOLERANCE = 0.01
 _LEAST_WEALTH = 0.01
 
 
-class _Reading(msgspec.Struct, frozen=True):
+class _Reading(msgspec.Struct):
     """A market whose book was read, and the prices that its mid was taken from.
 
-    The clock alone changes what of the book is ours at `ours_until`, if it does.
+    The clock alone changes what of the book is ours at `ours_until`, if it does. A pricing is
+    `pending` where what was read asks for one that is not due yet.
     """
 
     market: MarketState
     top_changed: bool
     deep: Top
     ours_until: Milliseconds | None
+    pending: bool = False
 
 
 def reprice(
@@ -72,7 +74,7 @@ def reprice(
     readings: dict[str, list[_Reading]] = {}
     for ticker in affected:
         event_state = state.event_of_market[ticker]
-        reading = _read_book(state, buffer, event_state, ticker, now)
+        reading = _read_book(state, buffer, event_state, event_state.markets[ticker], now)
         if reading.top_changed:
             changed.append(ticker)
         readings.setdefault(event_state.ticker, []).append(reading)
@@ -83,12 +85,16 @@ def reprice(
 
 
 def reprice_market(
-    state: TradingState, buffer: CommandBuffer, ticker: str, now: Milliseconds
+    state: TradingState,
+    buffer: CommandBuffer,
+    event_state: EventState,
+    market: MarketState,
+    now: Milliseconds,
 ) -> Collection[str]:
     """Do the same for one market of which only the book may have changed."""
-    event_state = state.event_of_market[ticker]
-    reading = _read_book(state, buffer, event_state, ticker, now)
-    priced = _reprice_event(state, buffer, event_state, [reading], now)
+    reading = _read_book(state, buffer, event_state, market, now)
+    priced = _reprice_event(state, buffer, event_state, (reading,), now)
+    ticker = market.terms.ticker
     if priced:
         return dict.fromkeys((ticker, *priced)) if reading.top_changed else priced
     return (ticker,) if reading.top_changed else ()
@@ -98,32 +104,14 @@ def _reprice_event(
     state: TradingState,
     buffer: CommandBuffer,
     event_state: EventState,
-    read: list[_Reading],
+    read: Sequence[_Reading],
     now: Milliseconds,
 ) -> Collection[str]:
     """Price an event if that is due; return the markets that have a new price."""
-    belief, priced, due = event_state.belief, event_state.priced, False
-    changed: list[bool] = []
-    if belief is not None:
-        if (
-            priced is None
-            or belief is not priced.belief
-            or state.settings is not priced.settings
-            or event_state.fee != priced.fee
-        ):
-            due = True
-        else:
-            account = _account_changed(state, event_state, priced)
-            changed = [account or _mid_moved(each.market, priced, now) for each in read]
-            if True in changed:
-                due = now >= priced.at + _INTERVAL_MS
-                if not due:
-                    # Fills and cash concern the other events as well.
-                    woken_for = EVERY_EVENT if account else event_state.ticker
-                    buffer.wake_by(priced.at + _INTERVAL_MS, woken_for)
-        if due:
-            _price(state, event_state, belief, now)
-            changed = []
+    belief = event_state.belief
+    due = belief is not None and _is_due(state, buffer, event_state, belief, read, now)
+    if belief is not None and due:
+        _price(state, event_state, belief, now)
     # When the engine is woken, which is when a day may have begun, all of an event is read.
     settled = read[0].market.settled is not None and event_state.settled
     if due or settled or len(read) == len(event_state.markets):
@@ -131,20 +119,53 @@ def _reprice_event(
         if mark is not None:
             buffer.add(RecordPnlMark(mark))
         event_state.reduce_only = state.may_only_reduce(event_state, now)
-    for place, each in enumerate(read):
-        _set_calm(state, event_state, each, now, pending=bool(changed) and changed[place])
+    for reading in read:
+        _set_calm(state, event_state, reading, now)
     return event_state.markets if due else ()
+
+
+def _is_due(
+    state: TradingState,
+    buffer: CommandBuffer,
+    event_state: EventState,
+    belief: Belief,
+    read: Sequence[_Reading],
+    now: Milliseconds,
+) -> bool:
+    """Return whether to price an event now; what asks for it sooner than is due, is pending."""
+    priced = event_state.priced
+    if (
+        priced is None
+        or belief is not priced.belief
+        or state.settings is not priced.settings
+        or event_state.fee != priced.fee
+    ):
+        return True
+    account, asked = _account_changed(state, event_state, priced), False
+    for reading in read:
+        if account or _mid_moved(reading.market, priced, now):
+            reading.pending = asked = True
+    if not asked:
+        return False
+    due_at = priced.at + _INTERVAL_MS
+    if now >= due_at:
+        for reading in read:
+            reading.pending = False
+        return True
+    # Fills and cash concern the other events as well.
+    buffer.wake_by(due_at, EVERY_EVENT if account else event_state.ticker)
+    return False
 
 
 def _read_book(
     state: TradingState,
     buffer: CommandBuffer,
     event_state: EventState,
-    ticker: str,
+    market: MarketState,
     now: Milliseconds,
 ) -> _Reading:
     """Update a market's best prices and mid; a mid that is new may be sampled, an old one ends."""
-    market = event_state.markets[ticker]
+    ticker = market.terms.ticker
     book, before = market.book, market.top
     if book is None:
         top, deep = None, EMPTY
@@ -169,13 +190,11 @@ def _set_calm(
     event_state: EventState,
     reading: _Reading,
     now: Milliseconds,
-    *,
-    pending: bool,
 ) -> None:
     """Set where the book of a market that was just read may change without consequence.
 
     An event that is settled, or has one market, is marked at every change of a book. Where a
-    pricing is `pending`, whatever was to be asked for until then has been asked for.
+    pricing is pending, whatever was to be asked for until then has been asked for.
     """
     market, (bid, ask) = reading.market, reading.deep
     marked = market.settled is not None or len(event_state.markets) == 1
@@ -183,10 +202,12 @@ def _set_calm(
         market.calm = None
         return
     priced = event_state.priced
-    until = priced.at + _INTERVAL_MS if pending and priced is not None else _FOREVER
-    for at in (market.market_mid.forgotten_at, reading.ours_until):
-        if at is not None and at > now:
-            until = min(until, at)
+    until = priced.at + _INTERVAL_MS if reading.pending and priced is not None else _FOREVER
+    if reading.ours_until is not None:
+        until = min(until, reading.ours_until)
+    mid = market.market_mid
+    if not mid.live and mid.forgotten_at is not None and mid.forgotten_at > now:
+        until = min(until, mid.forgotten_at)
     market.calm = Calm(bid, ask, until, priced, len(event_state.portfolio))
 
 
@@ -216,7 +237,13 @@ def _price(state: TradingState, event_state: EventState, belief: Belief, now: Mi
     ]
     weight = quoting.belief_weight_at(belief.days_published)
     pooled = pool(belief.above, list(mids.values()), weight, quoting.market_sharpness)
-    limits = price_event(pooled, wealth, belief.days_published, quoting, event_state.fee)
+    # A market that is new has none, and then its event has not been priced as it is.
+    before = [
+        market.quote_limits
+        for market in event_state.markets.values()
+        if event_state.priced and market.quote_limits
+    ]
+    limits = price_event(pooled, wealth, belief.days_published, quoting, event_state.fee, before)
     for market, each in zip(event_state.markets.values(), limits, strict=True):
         market.quote_limits = each
     event_state.priced = PricingInputs(

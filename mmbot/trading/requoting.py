@@ -28,7 +28,7 @@ from mmbot.trading.gate_checks import (
     shard_gate,
 )
 from mmbot.trading.gates import NOT_LEARNT_YET, Gate, ShutGate
-from mmbot.trading.headroom import Headroom
+from mmbot.trading.headroom import Headroom, MarketHeadroom
 from mmbot.trading.market_state import MarketState
 from mmbot.trading.order_action import OrderAction, order_action, renewal_due
 from mmbot.trading.order_writer import (
@@ -49,7 +49,8 @@ from mmbot.trading.quoting import (
     quote_bounds,
     wanted_quotes,
 )
-from mmbot.trading.state import TradingState
+from mmbot.trading.state import ShardState, TradingState
+from mmbot.trading.values import Side
 from mmbot.units import Count, Milliseconds
 
 # By themselves, as they are looked up for every order, and an enum's members are slow.
@@ -57,42 +58,41 @@ _RESTING: Final = OrderState.RESTING
 _UNKNOWN: Final = OrderState.UNKNOWN
 
 
-class Requote:
-    """One pass over some markets at one instant."""
+class Requoting:
+    """Reviews markets, in one pass at one instant after another."""
 
     def __init__(
-        self,
-        state: TradingState,
-        buffer: CommandBuffer,
-        now: Milliseconds,
-        new_client_id: Callable[[], str],
-        *,
-        check_limit: bool,
+        self, state: TradingState, buffer: CommandBuffer, new_client_id: Callable[[], str]
     ) -> None:
         """Begin with nothing decided.
 
         Args:
             state: The engine's state, with its orders.
             buffer: Where the commands go.
-            now: The time.
             new_client_id: Returns the id of the next order.
-            check_limit: Whether positions, orders or the loss limit may have changed, so that
-                orders within the limit until now may be beyond it.
         """
         self._state = state
         self._buffer = buffer
+        self._writer = OrderWriter(state, buffer, new_client_id)
+        self._begin(0, check_limit=False)
+
+    def _begin(self, now: Milliseconds, *, check_limit: bool) -> None:
         self._now = now
-        self._new_client_id = new_client_id
         self._check_limit = check_limit
-        self._headroom = Headroom(state)
+        self._headroom: Headroom | None = None
         # The events of the markets reviewed so far; the last of them is under review.
         self._events: list[str] = []
         self._writes = Writes()
         # The markets whose gate has changed, by event and reason.
         self._changed_gates: dict[tuple[str, str], list[str]] = {}
 
-    def run(self, tickers: Iterable[str]) -> None:
-        """Review these markets, and send the writes that follow."""
+    def run(self, tickers: Iterable[str], now: Milliseconds, *, check_limit: bool) -> None:
+        """Review these markets, and send the writes that follow.
+
+        With `check_limit` positions, orders or the loss limit may have changed, so that orders
+        within the limit until now may be beyond it.
+        """
+        self._begin(now, check_limit=check_limit)
         reviewed, common_gate = None, None
         for ticker in tickers:
             event_state = self._state.event_of_market[ticker]
@@ -102,11 +102,7 @@ class Requote:
             self._review_market(event_state, event_state.markets[ticker], ticker, common_gate)
         if self._changed_gates:
             self._log_gates()
-        if self._writes:
-            writer = OrderWriter(
-                self._state, self._buffer, self._now, self._new_client_id, self._headroom
-            )
-            writer.send(self._writes, self._events)
+        self._writer.send(self._writes, self._events, now, self._headroom_in)
 
     def _common_gate(self, event_state: EventState) -> Gate | None:
         """Return why no market of an event may be quoted."""
@@ -118,6 +114,12 @@ class Requote:
             or belief_gate(event_state.belief, event_state.releases, event_state.windows, self._now)
         )
 
+    def _headroom_in(self, ticker: str) -> MarketHeadroom:
+        """Return the headroom in a market: few passes ask for any."""
+        if self._headroom is None:
+            self._headroom = Headroom(self._state)
+        return self._headroom.at(ticker)
+
     # What should change
 
     def _review_market(
@@ -128,34 +130,32 @@ class Requote:
         common_gate: Gate | None,
     ) -> None:
         self._state.without_room.discard(ticker)
-        quotes = self._wanted(event_state, market, ticker, common_gate)
+        shard = self._state.shard(market.terms.shard)
+        quotes = self._wanted(event_state, market, shard, common_gate)
         hold = hold_gate(market, self._now)
         gate = quotes.gate or hold
         if gate or market.shut_gate:
             self._set_gate(event_state, market, gate)
-        orders = self._state.orders.of(ticker)
         if hold:
             self._buffer.wake_by(market.held_until, event_state.ticker)
-        if orders:
-            self._review_orders(orders, quotes, market)
-        for wanted in (quotes.bid, quotes.ask):
-            if wanted and wanted.count and not hold and _may_place(wanted, orders):
-                self._writes.places.append(WantedPlace(market, wanted))
+        orders = self._state.orders.of(ticker)
+        self._review_side("bid", quotes.bid, market, orders, shard.group)
+        self._review_side("ask", quotes.ask, market, orders, shard.group)
 
     def _wanted(
         self,
         event_state: EventState,
         market: MarketState,
-        ticker: str,
+        shard: ShardState,
         common_gate: Gate | None,
     ) -> Quotes:
         limits = market.quote_limits
         gate = (
             final_gate(market, self._now)
-            or (Gate.PAUSED_BY_OPERATOR if ticker in self._state.paused else None)
+            or (Gate.PAUSED_BY_OPERATOR if market.terms.ticker in self._state.paused else None)
             or common_gate
             or market_gate(market, self._now)
-            or shard_gate(self._state.shard(market.terms.shard))
+            or shard_gate(shard)
             or (limits.gate if limits else None)
         )
         if gate or limits is None or market.top is None:
@@ -207,41 +207,42 @@ class Requote:
         }
         return ShutGate(gate, details.get(gate, ""))
 
-    def _review_orders(
-        self, orders: tuple[Order, ...], quotes: Quotes, market: MarketState
+    def _review_side(
+        self,
+        side: Side,
+        wanted: Quote | None,
+        market: MarketState,
+        orders: tuple[Order, ...],
+        group: str,
     ) -> None:
-        unknown = False
+        """Decide about the orders on one side of a market, or about a new one if there is none."""
+        found = False
         for order in orders:
-            if order.state is _UNKNOWN:
-                unknown = True
-        group = self._state.shard(market.terms.shard).group
-        for side, quote in (("bid", quotes.bid), ("ask", quotes.ask)):
-            wanted = quote
-            for order in orders:
-                if order.side != side:
-                    continue
-                if order.state is _RESTING and not self._is_kept(order, wanted):
-                    self._review_order(order, wanted, market, group, unknown=unknown)
-                # One order a side is wanted; any other was adopted, and is cancelled.
-                wanted = None
+            if order.side != side:
+                continue
+            # One order a side is wanted; any other was adopted, and is cancelled.
+            quote = None if found else wanted
+            if order.state is _RESTING and not self._is_kept(order, quote):
+                self._review_order(order, quote, market, orders, group)
+            found = True
+        if found or wanted is None or not wanted.count or hold_gate(market, self._now):
+            return
+        if _may_place(wanted, orders):
+            self._writes.places.append(WantedPlace(market, wanted))
 
     def _review_order(
         self,
         order: Order,
         wanted: Quote | None,
         market: MarketState,
+        orders: tuple[Order, ...],
         group: str,
-        *,
-        unknown: bool,
     ) -> None:
-        """Decide about a resting order, which should be in `group`.
-
-        `unknown` says that another order here is unknown.
-        """
+        """Decide about a resting order, which should be in `group`, beside all `orders` there."""
         now, settings = self._now, self._state.settings
         order.kept_for = None
         reason = "reprice" if market.shut_gate is None else market.reason or "reprice"
-        excess = self._headroom.at(order.ticker).excess(order) if self._check_limit else None
+        excess = self._headroom_in(order.ticker).excess(order) if self._check_limit else None
         if excess:
             wanted, reason = None, excess
         elif now < order.spared_until and self._cannot_judge_yet(market):
@@ -252,13 +253,13 @@ class Requote:
         attainable = None if wanted is None else self._attainable(order, wanted)
         renewal = renewal_due(order, settings.orders, last_expiry(market))
         action = order_action(order, attainable, now, settings.quoting, renewal)
-        if action == "decrease" and attainable and not unknown:
+        if action == "decrease" and attainable and not _any_unknown(orders):
             self._writes.decreases.append((order, attainable.count))
         elif action == "cancel" and now >= order.cancel_after:
             fair = market.fair
             worst = danger(order.side, order.price, 0.5 if fair is None else fair)
             self._writes.cancels.append(WantedCancel(worst, reason, order))
-        elif action == "renew" and not unknown and self._may_renew(order, market):
+        elif action == "renew" and self._may_renew(order, orders, market):
             self._writes.renewals.append(order)
         else:
             self._wake_for(order, attainable, action, renewal)
@@ -284,10 +285,11 @@ class Requote:
             and order.kept_for == wanted
         )
 
-    def _may_renew(self, order: Order, market: MarketState) -> bool:
+    def _may_renew(self, order: Order, orders: tuple[Order, ...], market: MarketState) -> bool:
         """Return whether an order may live longer, and a renewal was not refused a moment ago."""
         return (
             self._now >= order.change_after
+            and not _any_unknown(orders)
             and expiry(self._state, market, self._now) > order.expires
         )
 
@@ -310,16 +312,17 @@ class Requote:
         if wanted.count <= 2 * order.remaining:
             return wanted
         missing = Count(wanted.count - order.remaining)
-        more = self._headroom.at(order.ticker).room(wanted.side, wanted.price, missing)
+        more = self._headroom_in(order.ticker).room(wanted.side, wanted.price, missing)
         return msgspec.structs.replace(wanted, count=Count(order.remaining + more))
 
 
 def _may_place(wanted: Quote, orders: Iterable[Order]) -> bool:
-    """Return whether no own order is on a quote's side, is unknown, or would cross it."""
-    for order in orders:
-        if order.side == wanted.side or order.state is _UNKNOWN or _crosses(order, wanted):
-            return False
-    return True
+    """Return whether no order of the other side is unknown, or would cross a quote."""
+    return not any(order.state is _UNKNOWN or _crosses(order, wanted) for order in orders)
+
+
+def _any_unknown(orders: Iterable[Order]) -> bool:
+    return any(order.state is _UNKNOWN for order in orders)
 
 
 def _crosses(order: Order, wanted: Quote) -> bool:

@@ -19,6 +19,8 @@ import numpy.typing as npt
 _LEAST_PROBABILITY = 1e-9
 # Convergence: the marginal prices meet the costs to a thousandth of a cent.
 _TOLERANCE = 1e-5
+# A bet that is so much better than none, or so much worse, needs no search.
+_CLEAR = 10 * _TOLERANCE
 _STEPS, _HALVINGS = 60, 30
 # A size this near to a bound counts as at the bound.
 _BOUND_TOLERANCE = 1e-6
@@ -48,7 +50,13 @@ def reservation_prices(cells: Cells, wealth: Cells) -> list[float]:
     return above
 
 
-def kelly_sizes(cells: Cells, wealth: Cells, costs: Strikes, most: Strikes) -> list[float]:
+def kelly_sizes(
+    cells: Cells,
+    wealth: Cells,
+    costs: Strikes,
+    most: Strikes,
+    likely: Sequence[bool] = (),
+) -> list[float]:
     """Return the sizes x_j, from 0 to `most`, that maximise sum pi_c ln(W_c + gain_c).
 
     gain_c = sum over j < c of x_j, less sum over all j of x_j cost_j: every order is taken to be
@@ -65,6 +73,8 @@ def kelly_sizes(cells: Cells, wealth: Cells, costs: Strikes, most: Strikes) -> l
         wealth: The wealth in each cell, all above zero.
         costs: What YES at each strike would be bought at, non-increasing.
         most: The largest size at each strike.
+        likely: If given, at which strikes a bet was good a moment ago. Where these bets, each at
+            its largest size, clearly are the best again, nothing is searched.
     """
     problem = _Problem(
         np.maximum(cells, _LEAST_PROBABILITY),
@@ -72,12 +82,9 @@ def kelly_sizes(cells: Cells, wealth: Cells, costs: Strikes, most: Strikes) -> l
         np.asarray(costs, float),
         np.asarray(most, float),
     )
-    sizes = problem.start()
-    for _ in range(_STEPS):
-        better = problem.step(sizes)
-        if better is None:
-            break
-        sizes = better
+    sizes = problem.confirmed(likely) if likely else None
+    if sizes is None:
+        sizes = problem.searched()
     found: list[float] = sizes.tolist()
     return found
 
@@ -87,6 +94,30 @@ class _Problem(msgspec.Struct, frozen=True):
     wealth: _Floats
     costs: _Floats
     most: _Floats
+
+    def confirmed(self, likely: Sequence[bool]) -> _Floats | None:
+        """Return the largest sizes of these bets if nothing else comes near; else `None`.
+
+        Utility has one maximum. It is here if less of any of these bets is worse, and more of any
+        other; and a search ends here, and nowhere nearby, if both by more than its tolerance.
+        """
+        sizes = np.where(likely, self.most, 0.0)
+        after = self._after(sizes)
+        if after.min() <= 0:
+            return None
+        gains, total = self._gains(self.cells / after)
+        clear = np.where(sizes > 0, gains, -gains) > _CLEAR * total
+        return sizes if (clear | (self.most <= 0)).all() else None
+
+    def searched(self) -> _Floats:
+        """Return the best sizes, starting from the best of some bundles of bets."""
+        sizes = self.start()
+        for _ in range(_STEPS):
+            better = self.step(sizes)
+            if better is None:
+                break
+            sizes = better
+        return sizes
 
     def start(self) -> _Floats:
         """Return the best of some bundles of bets, each bet at its largest size or not at all."""
@@ -115,8 +146,7 @@ class _Problem(msgspec.Struct, frozen=True):
         """Return better sizes, or `None` at the optimum."""
         after = self._after(sizes)
         marginal = self.cells / after
-        total = marginal.sum()
-        gains = _sums_above(marginal) - self.costs * total
+        gains, total = self._gains(marginal)
         at_least, at_most = sizes <= _BOUND_TOLERANCE, sizes >= self.most - _BOUND_TOLERANCE
         free = np.flatnonzero((~at_least | (gains > 0)) & (~at_most | (gains < 0)))
         if not (np.abs(gains[free]) > _TOLERANCE * total).any():
@@ -160,6 +190,11 @@ class _Problem(msgspec.Struct, frozen=True):
         moved = sizes.copy()
         moved[free] = np.minimum(np.maximum(sizes[free] + step, 0.0), self.most[free])
         return moved
+
+    def _gains(self, marginal: _Floats) -> tuple[_Floats, float]:
+        """Return the utility of one contract more at each strike, and of one dollar more."""
+        total = float(marginal.sum())
+        return _sums_above(marginal) - self.costs * total, total
 
     def _after(self, sizes: _Floats) -> _Floats:
         """Return the wealth in each cell after buying these sizes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import parse_qsl, unquote
 
 import pytest
 from hypothesis import given
@@ -25,11 +26,13 @@ class Host:
 
     Attributes:
         answers: The next answers: bytes, in pieces; an empty one closes the connection.
+        came: Released with every request.
     """
 
     def __init__(self) -> None:
         self.answers: list[tuple[bytes, ...]] = []
         self.requests: list[bytes] = []
+        self.came = asyncio.Semaphore(0)
         self.connections = 0
         self.origin = ""
         self.tasks: set[asyncio.Task[None]] = set()
@@ -42,6 +45,7 @@ class Host:
         try:
             while True:
                 self.requests.append(await reader.readuntil(b"\r\n\r\n"))
+                self.came.release()
                 for piece in self.answers.pop(0):
                     if not piece:
                         return
@@ -154,12 +158,39 @@ async def test_an_answer_too_many_ends_the_connection() -> None:
 async def test_an_answer_that_nobody_awaits_any_more_is_no_answer_to_the_next_request() -> None:
     async with hosting(()) as (host, _):
         connection = await HttpConnection.open(URL(host.origin), None)
-        sent = asyncio.create_task(connection.send(render(GET, host_lines(URL(host.origin)))))
+        connection.begin(render(GET, host_lines(URL(host.origin))))
+        awaited = asyncio.create_task(connection.answer())
         await asyncio.sleep(0)
-        sent.cancel()
+        awaited.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await sent
+            await awaited
         assert not connection.usable
+
+
+async def test_a_request_is_on_its_way_before_anybody_awaits_its_answer() -> None:
+    async with hosting((OK,), (OK,)) as (host, rest):
+        await rest.call(GET)
+        sending = rest.begin(GET)
+        async with asyncio.timeout(5):
+            await host.came.acquire()
+            await host.came.acquire()
+        assert await rest.finish(sending) == HttpAnswer(200, b"{}")
+        assert host.connections == 1
+
+
+async def test_a_request_whose_answer_nobody_awaits_ends_with_the_client() -> None:
+    async with asyncio.timeout(5), hosting((OK,), ()) as (_, rest):
+        await rest.call(GET)
+        assert rest.begin(GET).connection is not None
+
+
+async def test_requests_beyond_the_connections_that_may_be_open_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transport, "_MOST_CONNECTIONS", 1)
+    async with hosting((OK,), (OK,), (OK,)) as (host, rest):
+        await asyncio.gather(rest.call(GET), rest.call(GET), rest.call(GET))
+        assert host.connections == 1
 
 
 async def test_a_connection_that_was_idle_for_long_is_not_used(
@@ -190,6 +221,16 @@ def test_a_request_says_its_host_length_and_headers() -> None:
         b"POST /a?b=c%20d HTTP/1.1\r\nHost: example.com\r\nUser-Agent: mmbot\r\nAccept: */*\r\n"
         b"X: y\r\nContent-Length: 2\r\n\r\n{}"
     )
+
+
+@given(*(st.text(st.characters(codec="utf-8")) for _ in range(3)))
+def test_what_is_asked_for_is_read_by_the_host_as_it_was_meant(
+    path: str, name: str, value: str
+) -> None:
+    line = render(HttpRequest("GET", f"/{path}", ((name, value),)), "").split(b"\r\n")[0].decode()
+    asked, _, query = line.removeprefix("GET ").partition("?")
+    assert unquote(asked) == f"/{path}"
+    assert parse_qsl(query, keep_blank_values=True) == [(name, value)]
 
 
 @pytest.mark.parametrize(

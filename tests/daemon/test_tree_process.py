@@ -43,6 +43,21 @@ def test_where_the_process_ends_early_trees_grow_here(kept: Path) -> None:
     assert grown(kept, 0, 1)[0] == HERE
 
 
+@pytest.mark.parametrize("does", ["", "os.write(int(sys.argv[3]), bytes(2))"])
+def test_a_helper_that_reads_nothing_or_answers_half_is_ended_and_trees_grow_here(
+    does: str, tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helper = tmp_path / "helper"
+    helper.write_text(f"#!{sys.executable} -I\nimport os, sys, time\n{does}\ntime.sleep(60)\n")
+    helper.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(helper))
+    monkeypatch.setattr(tree_process, "_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(tree_process, "grown_here", lambda *_: "grown here")
+    much = np.zeros(1_000_000)
+    with TreeProcess(kept):
+        assert GROW.get()(much, much) == "grown here"
+
+
 @pytest.mark.usefixtures("without_helper")
 def test_the_last_two_are_kept_for_the_next_start(
     kept: Path, monkeypatch: pytest.MonkeyPatch

@@ -83,20 +83,6 @@ def test_public_reads_need_no_key_but_refuse_a_wrong_one(bench: Any, maker: Any)
     assert ask(bench, maker.headers("GET", PATH), path)[0] == 401
 
 
-def test_a_simulation_may_verify_only_the_first_signature_on_an_operation(
-    make_bench: Callable[..., Any],
-) -> None:
-    bench = make_bench(check_every_signature=False)
-    path = BASE_PATH + "/portfolio/fills"
-    assert ask(bench, bench.maker.headers("POST", path), path)[0] == 401
-    assert ask(bench, bench.maker.headers("GET", path), path)[0] == 200
-    assert ask(bench, bench.maker.headers("POST", path), path)[0] == 200
-    # Another operation, another key and an old timestamp are still refused.
-    assert ask(bench, bench.maker.headers("POST", PATH), PATH)[0] == 401
-    assert ask(bench, bench.taker.headers("POST", path), path)[0] == 401
-    assert ask(bench, bench.maker.headers("GET", path, bench.now - 15_001), path)[0] == 401
-
-
 def test_a_read_key_cannot_trade(bench: Any) -> None:
     reader = bench.join("reader", scopes=frozenset({"read"}))
     assert reader.call("GET", "/portfolio/orders")[0] == 200

@@ -14,6 +14,7 @@ from mmbot.trading.commands import Cancel, Command, Place, WakeAt
 from mmbot.trading.events import (
     BeliefFormed,
     BookChanged,
+    BookReplaced,
     Filled,
     InputEvent,
     ListingRead,
@@ -125,6 +126,21 @@ def test_whatever_may_matter_is_left_alone(change: BookChanged) -> None:
     assert (before.levels("bid"), before.levels("ask")) == levels_before
 
 
+def test_a_copy_of_a_book_that_is_known_is_taken_for_a_sign_of_life_only() -> None:
+    bench = quoted()
+    settled_down(bench)
+    held = bench.engine.state.market(MIDDLE)
+    before = held.book
+    assert before is not None
+    copy = BookReplaced(MIDDLE, before.levels("bid"), before.levels("ask"))
+    assert bench.handle(copy, after=1_000) == []
+    assert (held.book, held.book_at) == (before, bench.now)
+    other = BookReplaced(MIDDLE, copy.bids, copy.asks[:-1])
+    bench.handle(other, after=1_000)
+    assert held.book is not before
+    assert bench.handle(BookReplaced("T-26NOV29-A9.9", copy.bids, copy.asks)) == []
+
+
 def test_after_a_fill_the_next_change_is_looked_at_in_every_market() -> None:
     bench = quoted()
     settled_down(bench)
@@ -216,6 +232,9 @@ class Twins:
             quick = []
         else:
             quick = self.quick.handle(happened)
+        if isinstance(happened, BookReplaced):
+            for _, each in self.plain.engine.state.markets():
+                each.calm = None
         assert quick == self.plain.handle(happened)
         wakes = [command.at for command in quick if isinstance(command, WakeAt)]
         for command in quick:
@@ -281,6 +300,9 @@ class Twins:
             return Reconciled((), state.recorded, {0: cash}, requested_at=self.quick.now)
         if kind == 3:
             return SettingsChanged(bench_settings(quoting={"margin": rng.choice((0.1, 0.2))}))
+        known = state.market(ticker).book
+        if kind == 4 and known is not None and rng.random() < 0.7:
+            return BookReplaced(ticker, known.levels("bid"), known.levels("ask"))
         if kind == 4:
             return market_settled(ticker, 10_000) if rng.random() < 0.05 else book(ticker)
         return ListingRead("", (self.quick.listed,))

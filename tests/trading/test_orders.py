@@ -69,6 +69,7 @@ def test_orders_are_found_by_market_client_id_and_order_id() -> None:
     assert orders.of("X") == (second,)
     assert orders.of("Y") == ()
     assert list(orders) == [first, second]
+    assert orders.client_ids == {"mmbot-1", "mmbot-2"}
     assert len(orders) == 2
 
 

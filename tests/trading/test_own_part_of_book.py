@@ -43,7 +43,7 @@ def cancelled() -> tuple[Bench, Place]:
 
 
 def ours(bench: Bench, place: Place) -> Count:
-    return bench.engine.state.orders.levels(MIDDLE)[0].get(place.price, Count(0))
+    return Count(bench.engine.state.orders.levels(MIDDLE)[0].get(place.price, 0))
 
 
 def test_a_cancelled_order_is_no_quote_of_anothers_until_the_stream_takes_it_out() -> None:

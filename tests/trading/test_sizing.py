@@ -96,6 +96,25 @@ def test_nothing_nearby_is_better_than_kelly_sizes(problem: Problem) -> None:
             assert utility(problem, other) <= utility(problem, found) + TOLERANCE
 
 
+@settings(deadline=None)
+@given(problems(), st.data())
+def test_what_was_good_a_moment_ago_changes_no_size(problem: Problem, data: st.DataObject) -> None:
+    asked = problem.cells, problem.wealth, problem.costs, problem.most
+    found = kelly_sizes(*asked)
+    n = len(found)
+    guesses = st.lists(st.booleans(), min_size=n, max_size=n)
+    for likely in ([x > 0 for x in found], [True] * n, data.draw(guesses)):
+        assert kelly_sizes(*asked, likely) == pytest.approx(found, abs=1e-4)
+
+
+def test_bets_that_were_good_a_moment_ago_and_are_again_are_not_searched_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mmbot.trading.sizing._Problem.start", lambda _: pytest.fail("searched"))
+    cells, wealth, costs = [0.3, 0.2, 0.5], [100.0] * 3, [0.6, 0.52]
+    assert kelly_sizes(cells, wealth, costs, [2.0, 5.0], [True, False]) == [2.0, 0.0]
+
+
 @st.composite
 def many_strikes(draw: st.DrawFn) -> Problem:
     """A hundred strikes priced with an edge; wealth is flat, or wanders from cell to cell."""

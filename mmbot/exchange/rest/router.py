@@ -215,7 +215,7 @@ class RestRouter:
         if route.scope is None and KEY_HEADER not in headers:
             return None
         gatekeeper = self._exchange.gatekeeper
-        credential = gatekeeper.authenticate(headers, request.method, request.path, now, route.path)
+        credential = gatekeeper.authenticate(headers, request.method, request.path, now)
         if route.scope is not None and not credential.may(route.scope):
             raise RequestRefused("permission_denied", f"the key lacks the scope {route.scope}")
         return credential
