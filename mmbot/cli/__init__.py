@@ -115,7 +115,18 @@ def _command(name: str, panel: str, module: str) -> Any:
     command = cast("TyperGroup", typer.main.get_command(holder)).commands[name]
     for each in (command, *getattr(command, "commands", {}).values()):
         each.epilog = _EXIT_CODES
+        each.help = _flowing(each.help or "")
     return command
+
+
+def _flowing(text: str) -> str:
+    """Return a help as wide as the terminal, but for examples and what a backspace marks."""
+    return "\n\n".join(
+        paragraph
+        if "\b" in paragraph or paragraph.startswith("Example")
+        else " ".join(paragraph.split())
+        for paragraph in text.split("\n\n")
+    )
 
 
 class _Group(TyperGroup):

@@ -27,6 +27,11 @@ from mmbot.kalshi.auth import Signer
 from mmbot.kalshi.order_cancellation import CancellationResult
 from mmbot.kalshi.readings import ReadingError
 
+_PAPER = (
+    "nothing to cancel: paper orders never reach an exchange; those of a daemon at work end with "
+    "`mmbot halt`, or with it"
+)
+
 
 def cancel_all(
     config_path: DaemonConfig = None,
@@ -65,7 +70,7 @@ def cancel_all(
     if as_json:
         print_json(result)
     else:
-        print(_result_text(result))
+        print(_PAPER if settings.mode == "paper" else _result_text(result))
     raise typer.Exit(ExitCode.CLEAN if result.clean else ExitCode.NOT_KNOWN)
 
 

@@ -117,6 +117,20 @@ def _keys(kind: type[msgspec.Struct]) -> Iterator[_Field]:
     return (field for field in msgspec.structs.fields(kind) if table_of(field) is None)
 
 
+# What msgspec calls the kinds of values, in words.
+_KINDS = {
+    "float": "a number",
+    "int": "a whole number",
+    "str": "a text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+    "time": "a time",
+    "date": "a date",
+    "datetime": "a date with a time",
+}
+
+
 def _explain(what: str, key: str, field: _Field, value: object) -> str:
     """Return a sentence on what is wrong with a value, and what to write instead."""
     name, choices = field.name, _choices(field.type)
@@ -124,12 +138,17 @@ def _explain(what: str, key: str, field: _Field, value: object) -> str:
         return f"{key}: write one of {', '.join(map(as_toml, choices))}"
     if " matching regex " in what:
         what = "it is not written as such a value is"
+    what = re.sub(r"`([a-z| ]+)`", lambda kinds: _in_words(kinds[1]), what)
     advice = f"write for example {name} = {as_toml(field.default)}"
     if isinstance(value, str) and (number := re.fullmatch(r"([+-]?\d+)[.,](\d+)", value)):
         advice = f"write {name} = {number[1]}.{number[2]}"
     elif isinstance(value, list) and value and all(isinstance(part, int) for part in value):
         advice += "; decimals have a point, a comma begins the next value"
     return f"{key}: {what[:1].lower()}{what[1:]}; {advice}"
+
+
+def _in_words(kinds: str) -> str:
+    return " or ".join(_KINDS.get(kind, kind) for kind in kinds.split(" | "))
 
 
 def _choices(kind: Any) -> tuple[str, ...]:

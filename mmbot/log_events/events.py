@@ -339,4 +339,9 @@ EVENTS: dict[str, LogEvent] = {
         "event_ticker market trade_id order_id price count fee expected_fee terms",
     ),
     "fill.unreadable": _event("warning", "a fill cannot be read", "market reason"),
+    "fills.distrusted": _event(
+        "warning",
+        "the account confirms too few of the stream's fills; nothing is quoted until it is read",
+        "reason",
+    ),
 }

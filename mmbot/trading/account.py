@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from mmbot.trading.command_buffer import CommandBuffer
-from mmbot.trading.commands import ConfirmFills, StopConfirmed
+from mmbot.trading.commands import ConfirmFills, RenewStream, StopConfirmed
 from mmbot.trading.event_state import EventState
 from mmbot.trading.events import FillUnreadable, OrdersListed, Reconciled
 from mmbot.trading.fill_booking import FillBooking
+from mmbot.trading.fill_reports import MOST_UNDECIDED
 from mmbot.trading.listings import Listings
 from mmbot.trading.order import OrderState
 from mmbot.trading.order_manager import OrderManager
@@ -59,6 +60,8 @@ class AccountReader:
         self._confirming_stop = False
         # From when a reading has what the stream told in a market, and cannot have been so.
         self._doubted: dict[str, Milliseconds] = {}
+        # While the stream's fills are distrusted: from when a reading ends that.
+        self._trusted_from: Milliseconds | None = None
         self.due: Milliseconds | None = None
 
     def session_started(self, at: Milliseconds) -> None:
@@ -162,7 +165,9 @@ class AccountReader:
         reasons = {each.ticker: each.reason for each in event.unreadable}
         for ticker in [t for t, at in self._doubted.items() if event.requested_at >= at]:
             del self._doubted[ticker]
-            self._state.event_of_market[ticker].fills.doubt_no_more(ticker)
+            event_state = self._state.event_of_market.get(ticker)
+            if event_state is not None:
+                event_state.fills.doubt_no_more(ticker)
         for _, market in self._state.markets():
             reason = reasons.get(market.ticker, "")
             if not reason and market.ticker in self._doubted:
@@ -194,17 +199,36 @@ class AccountReader:
         if not misfit:
             return False
         event_state = self._state.event_of_market.get(fill.ticker)
-        if event_state is not None:
-            event_state.fills.doubt(fill)
+        kept = event_state is None or event_state.fills.doubt(fill)
         order = self._state.orders.of_fill(fill)
         for ticker in (fill.ticker, "" if order is None else order.ticker):
             market = self._state.find_market(ticker)
             if market is not None:
-                market.unread_fills = misfit
+                market.unread_fills = market.unread_fills or misfit
                 self._doubted[ticker] = now + LISTS_BEHIND_MS + _MARGIN_MS
-        self._buffer.log("fill.unreadable", "warning", market=fill.ticker, reason=misfit)
         self.read_once_listed(now)
+        if kept:
+            self._buffer.log("fill.unreadable", "warning", market=fill.ticker, reason=misfit)
+        else:
+            self._distrust_fills(now)
         return True
+
+    def fill_booked(self, ticker: str, now: Milliseconds) -> bool:
+        """Have a fill of the stream confirmed by a reading; return whether too many wait for it."""
+        self.read_once_listed(now)
+        too_many = self._state.event_of_market[ticker].fills.is_full
+        if too_many:
+            self._distrust_fills(now)
+        return too_many
+
+    def _distrust_fills(self, now: Milliseconds) -> None:
+        """Quote nothing until a reading whose lists have whatever the stream has told by now."""
+        if self._trusted_from is None:
+            reason = f"{MOST_UNDECIDED} fills that it told wait for a list of the account"
+            self._buffer.log("fills.distrusted", "warning", reason=reason)
+            self._buffer.add(RenewStream(reason))
+        self._state.service.reconciled = False
+        self._trusted_from = now + LISTS_BEHIND_MS + _MARGIN_MS
 
     def _book(self, event: Reconciled, now: Milliseconds) -> None:
         for event_state in self._state.events.values():
@@ -279,14 +303,19 @@ class AccountReader:
 
     def _set_reconciled(self, event: Reconciled, now: Milliseconds) -> None:
         service = self._state.service
-        if service.streaming and not service.reconciled:
+        if self._trusted_from is not None and event.requested_at >= self._trusted_from:
+            self._trusted_from = None
+        before, service.reconciled = (
+            service.reconciled,
+            service.streaming and self._trusted_from is None,
+        )
+        if service.reconciled and not before:
             self._buffer.log(
                 "account.reconciled",
                 orders=len(event.orders),
                 fills=len(event.fills),
                 balance=event.balances and format_money(total(event.balances.values())),
             )
-        service.reconciled = service.streaming
         if service.reconciled:
             for event_state in self._state.events.values():
                 event_state.reconciled = True

@@ -251,7 +251,8 @@ class Engine:
         self._waking.order_changed(event, now)
         if isinstance(event, Filled) and affected:
             self._listings.book_late_fills(now)
-            self._account.read_once_listed(now)
+            if self._account.fill_booked(event.fill.ticker, now):
+                return tuple(self.state.event_of_market)
         return affected
 
     def _apply_market(self, event: MarketEvent, now: Milliseconds) -> _Tickers:
@@ -259,7 +260,6 @@ class Engine:
         if isinstance(event, MarketClosing):
             self._waking.request(now)
         elif isinstance(event, MarketSettled):
-            # Its orders have ended with it.
             self._waking.room_made(now)
         return affected
 

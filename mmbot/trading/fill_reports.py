@@ -19,6 +19,8 @@ FillSource: TypeAlias = Literal["stream", "list", "ledger"]
 
 # The sources state the same instant, in milliseconds or in whole seconds.
 _SAME_TIME_MS = 2_000
+# So many fills of an event may wait for a list, far more than happen between two readings.
+MOST_UNDECIDED = 200
 
 
 class ReportedFill(msgspec.Struct):
@@ -70,9 +72,17 @@ class FillReports:
         """The fills that are in doubt and not booked: these may have happened."""
         return tuple(self._doubted.values())
 
-    def doubt(self, fill: Fill) -> None:
-        """Note a fill that the stream has told and that only a list may have booked."""
+    @property
+    def is_full(self) -> bool:
+        """Whether no more fills may wait for a list: those of the stream are not to be trusted."""
+        return len(self._unconfirmed) + len(self._doubted) >= MOST_UNDECIDED
+
+    def doubt(self, fill: Fill) -> bool:
+        """Note a fill that only a list may have booked; return whether there was a place for it."""
+        if fill.key not in self._doubted and self.is_full:
+            return False
         self._doubted[fill.key] = fill
+        return True
 
     def doubt_no_more(self, ticker: str) -> None:
         """Drop the fills of a market that a list should have by now."""

@@ -201,6 +201,11 @@ class Headroom:
         charging = [each for each in state.events.values() if not each.fee.is_free]
         fees = {ticker: each.fee for each in charging for ticker in each.markets}
         budget = CollateralBudget(balance, positions, fees)
+        for each in state.events.values():
+            for fill in each.fills.doubted:
+                # It may have taken its collateral already.
+                if each.markets[fill.ticker].terms.shard == shard:
+                    budget.spend(fill.ticker, fill.side, fill.price, fill.count)
         budget.reserve(order for order in state.orders if _is_on(state, order, shard))
         return budget
 

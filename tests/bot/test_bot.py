@@ -72,6 +72,7 @@ def test_a_book_brings_quotes_to_the_exchange(world: World) -> None:
 
 
 def test_a_fill_is_handed_out_to_be_written_down(world: World) -> None:
+    world.run(world.hear("user_order", USER_ORDER, sid=2))
     outputs = world.run(world.hear("fill", FILL, sid=1))
     assert [book.fill.trade_id for book in only(RecordFill, outputs)] == ["d91b"]
 

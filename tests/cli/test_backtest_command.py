@@ -250,7 +250,7 @@ def test_a_sweep_says_how_many_settings_were_tried_and_what_the_best_is_worth(
     [
         ("quoting.margin", "is not a key and a list"),
         ("quoting.margin=[]", "is not a key and a list"),
-        ("quoting.margin=[2.0]", "quoting.margin: expected `float` < 1.0"),
+        ("quoting.margin=[2.0]", "quoting.margin: expected a number < 1.0"),
         ("quoting.margni=[0.1]", "did you mean `margin`?"),
     ],
 )

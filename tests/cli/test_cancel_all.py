@@ -156,4 +156,5 @@ def test_paper_orders_are_inside_so_nothing_real_is_touched(
     config.write_text(config.read_text().replace('mode = "demo"', 'mode = "paper"'))
     done = invoke("cancel-all", "--config", quick_config, "--venue", str(exchange.venue_file))
     assert done.returncode == 0
+    assert "paper orders never reach an exchange" in done.stdout
     assert len(account.orders) == 1

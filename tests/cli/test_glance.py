@@ -68,6 +68,8 @@ def test_fills_come_with_their_markouts_and_say_what_is_left_out(
     document = json_of(invoke, "fills", "--most", "1", "--event", EVENT)
     (latest,) = document["fills"]
     assert document["left_out"] == 1
+    shown = invoke("fills", "--most", "1", *CONFIG).stdout
+    assert "1 fill; 1 older ones are left out" in shown
     assert (latest["trade_id"], latest["count"], latest["fair"]) == ("t2", "5.00", 0.6)
     assert latest["markouts"]["1min"]["fair"] == 0.7
     assert json_of(invoke, "fills", "--event", "KXTSAW-26APR26")["fills"] == []

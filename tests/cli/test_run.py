@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
+import pytest
 from msgspec import structs
 
 from mmbot.cli.place import state_directory
@@ -83,6 +85,24 @@ def test_the_help_names_every_exit_code_and_no_other(invoke: Mmbot) -> None:
     codes = text.partition("Exit codes: ")[2].partition("can be started again")[0]
     named = {int(word) for word in codes.replace(",", " ").split() if word.isdigit()}
     assert named == set(ExitCode)
+
+
+@pytest.mark.parametrize("command", ["run", "cancel-all", "exchange", "demo"])
+def test_the_help_flows_in_a_terminal_of_80_columns(
+    command: str, invoke: Mmbot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = invoke(command, "--help").stdout.partition("\N{BOX DRAWINGS LIGHT ARC DOWN AND RIGHT}")
+    lines = [line.strip() for line in shown[0].splitlines()]
+    for paragraph in "\n".join(lines).strip().split("\n\n"):
+        flowing = textwrap.fill(" ".join(paragraph.split()), 78, break_on_hyphens=False)
+        assert paragraph == flowing
+
+
+def test_the_help_keeps_each_example_on_its_line(invoke: Mmbot) -> None:
+    lines = [line.strip() for line in invoke("backtest", "--help").stdout.splitlines()]
+    assert "mmbot backtest" in lines
+    assert any(line.startswith("mmbot backtest --recording") for line in lines)
 
 
 def test_so_does_the_readme() -> None:

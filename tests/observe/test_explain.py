@@ -3,12 +3,12 @@ from __future__ import annotations
 import datetime as dt
 
 from mmbot.observe.explain import explain
-from mmbot.trading.events import BeliefFormed, FeeTypeRead, Filled, StreamLost, Woken
+from mmbot.trading.events import BeliefFormed, FeeTypeRead, StreamLost, Woken
 from mmbot.trading.fees import ONE_TIME, FeeTerms
 from mmbot.trading.operator_events import CountsMissing
 from mmbot.tsa.releases import assumed_release
 from mmbot.underlying.counts import Counts
-from tests.trading.builders import MIDDLE, Bench, belief, book, fill
+from tests.trading.builders import MIDDLE, Bench, belief, book, fill, fills_listed
 
 MONDAY = dt.date(2026, 11, 23)
 COUNTS, _ = Counts().observe(MONDAY, 2_700_000, assumed_release(MONDAY))
@@ -83,7 +83,7 @@ def test_a_shut_gate_comes_after_all_that_is_known() -> None:
 def test_a_position_and_what_it_may_cost_are_explained() -> None:
     bench = Bench()
     bench.start()
-    bench.handle(Filled(fill("t-1", "o-1", 1000)), after=250)
+    bench.handle(fills_listed(fill("t-1", "o-1", 1000)), after=250)
     assert "holder of 10.00 here, -4.100000 at the worst" in texts(bench)["reservation"]
 
 

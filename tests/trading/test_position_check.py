@@ -14,6 +14,7 @@ from mmbot.trading.commands import (
     ReadAccount,
     ReadListing,
     RecordFill,
+    RenewStream,
     VoidFill,
 )
 from mmbot.trading.events import (
@@ -25,7 +26,7 @@ from mmbot.trading.events import (
     StreamUp,
     Woken,
 )
-from mmbot.trading.fill_reports import FillReports
+from mmbot.trading.fill_reports import MOST_UNDECIDED, FillReports
 from mmbot.trading.gates import Gate
 from mmbot.trading.position_check import contradiction_at_start, read_positions
 from mmbot.trading.reading_requests import listing_request
@@ -44,6 +45,7 @@ from tests.trading.builders import (
     notes,
     only,
     order_cancelled,
+    order_placed,
     reported,
 )
 
@@ -311,6 +313,72 @@ def test_a_fill_that_was_in_doubt_and_is_listed_was_told() -> None:
     bench.handle(Filled(real))
     read_later(bench, real, held=300)
     assert "stream.silent" not in notes(bench.handle(Woken(), after=6_000))
+
+
+def flood(bench: Bench) -> None:
+    """Tell as many fills of an order that is not known as are kept."""
+    for number in range(MOST_UNDECIDED):
+        bench.handle(Filled(fill(f"ghost-{number}", "gone", 1)))
+
+
+def test_more_fills_in_doubt_than_are_kept_take_every_quote_off_and_renew_the_stream() -> None:
+    bench = quoting_with()
+    for place in only(Place, bench.handle(book(LOW))):
+        bench.handle(order_placed(place.client_id, f"low-{place.side}"))
+    flood(bench)
+    assert bench.engine.state.service.reconciled
+    commands = bench.handle(Filled(fill("one-more", "gone", 1)))
+    assert "fills.distrusted" in notes(commands)
+    assert only(RenewStream, commands)
+    assert {cancel.ticker for cancel in only(Cancel, commands)} == {LOW}
+    assert bench.reason(LOW) == Gate.NOT_RECONCILED
+    (event_state,) = bench.engine.state.events.values()
+    assert len(event_state.fills.doubted) == MOST_UNDECIDED
+    commands = bench.handle(Filled(fill("another", "gone", 1)))
+    assert not only(RenewStream, commands)
+    assert not notes(commands)
+
+
+def test_after_a_flood_of_fills_nothing_is_quoted_before_a_reading_with_lists_that_have_them() -> (
+    None
+):
+    bench = quoting_with()
+    flood(bench)
+    real = fill("real", "gone", 300, at=NOW + 2_000)
+    bench.handle(Filled(real))
+    early = reading(bench, held=0, requested_at=bench.now + 2_000)
+    assert "account.reconciled" not in notes(bench.handle(early, after=2_000))
+    assert not bench.engine.state.service.reconciled
+    assert only(ReadAccount, bench.handle(Woken(), after=4_000))
+    commands = bench.handle(reading(bench, real, held=300))
+    assert [each.fill for each in only(RecordFill, commands)] == [real]
+    assert bench.engine.state.service.reconciled
+    (event_state,) = bench.engine.state.events.values()
+    assert event_state.fills.doubted == ()
+
+
+def test_more_booked_fills_that_no_list_has_than_are_kept_take_every_quote_off() -> None:
+    bench = quoting_with()
+    told = [fill(f"real-{number}", "o-bid", 1) for number in range(MOST_UNDECIDED)]
+    for each in told[:-1]:
+        bench.handle(Filled(each))
+    assert bench.engine.state.service.reconciled
+    commands = bench.handle(Filled(told[-1]))
+    assert only(RecordFill, commands)
+    assert only(RenewStream, commands)
+    assert bench.reason() == Gate.NOT_RECONCILED
+    read_later(bench, *told, held=MOST_UNDECIDED)
+    assert bench.engine.state.service.reconciled
+
+
+def test_a_fill_in_doubt_of_an_event_that_is_listed_no_more_is_decided_too() -> None:
+    bench = quoting_with()
+    bench.handle(Filled(fill("ghost", "gone", 300)))
+    (event_state,) = bench.engine.state.events.values()
+    bench.engine.state.forget(event_state)
+    bench.now += 6_000
+    bench.handle(Reconciled((), (), {0: PLENTY}, {}, bench.now))
+    assert bench.engine.state.account_read_at == bench.now
 
 
 def test_a_fill_without_our_id_may_be_an_orders_whose_place_is_not_answered() -> None:
