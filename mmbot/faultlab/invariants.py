@@ -219,6 +219,8 @@ class Auditor:
         if key is None:
             return
         if key in self._booked:
+            key = self.told_fills.taken_for_equal(key, self.fills, self._booked)
+        if key in self._booked:
             raise InvariantBroken("booked_once", f"the fill {fill.trade_id} was booked twice")
         self._booked.add(key)
         if key not in self.fills:

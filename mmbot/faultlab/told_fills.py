@@ -6,7 +6,7 @@ right to void either, and to keep the invented one alone where only that was tol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import TypeAlias
 
 from mmbot.exchange.facts import AccountFilled
@@ -49,6 +49,21 @@ class ToldFills:
     def true_key(self, fill: Fill) -> FillKey | None:
         """Return the key of a fill at the exchange; `None` if it is an invented one."""
         return None if fill.key in self._invented else self._true.get(fill.key, fill.key)
+
+    def taken_for_equal(
+        self, key: FillKey, filled: Mapping[FillKey, AccountFilled], booked: Container[FillKey]
+    ) -> FillKey:
+        """Return which fill is booked where one of this key is already.
+
+        A renamed fill may be taken for an equal one of its order; then that one is booked.
+        """
+        name = next((name for name, true in self._true.items() if true == key), None)
+        if name is None:
+            return key
+        essence = _essence(filled[key])
+        equals = (k for k in sorted(filled) if k not in booked and _essence(filled[k]) == essence)
+        self._true[name] = next(equals, key)
+        return self._true[name]
 
     def voided(self, fill: Fill) -> None:
         """Check that a fill that is voided never happened, or that an equal one did not."""
