@@ -17,7 +17,6 @@ from mmbot.cli.place import DaemonPlace, ask, expect, find
 from mmbot.cli.status import look, now_ms
 from mmbot.daemon.control_client import NotRunning
 from mmbot.daemon_api import MOST_FILLS, FillsReport, ListFills
-from mmbot.observe.sheets import counted
 from mmbot.observe.status_view import price, signed
 from mmbot.status_report import ShownFill, StatusReport
 from mmbot.texts import to_json
@@ -149,7 +148,8 @@ def fills(
     else:
         headings = ("time", "market", "side", "count", "price", "fee", "fair", "1min", "1h")
         left_out = f"; {listed.left_out} older ones are left out" if listed.left_out else ""
-        title = f"{counted(len(listed.fills), 'fill')}{left_out}{_from_ledger(listed.running)}"
+        count = "1 fill" if len(listed.fills) == 1 else f"{len(listed.fills)} fills"
+        title = f"{count}{left_out}{_from_ledger(listed.running)}"
         _print(title, headings, [_fill_row(each) for each in listed.fills], "Nothing was filled.")
     _end(error)
 
