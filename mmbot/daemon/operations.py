@@ -27,6 +27,7 @@ from mmbot.daemon.ledger_fills import list_fills
 from mmbot.daemon.ledger_writer import LedgerWriter
 from mmbot.daemon.market_pauses import LOOK_SECONDS, STORE_SECONDS, MarketPauses, why_not_kept
 from mmbot.daemon.reloading import Reloader
+from mmbot.daemon.steps import run_steps
 from mmbot.daemon_api import (
     Answer,
     ChangedKey,
@@ -310,14 +311,7 @@ class Operations:
 
     async def status_in_turns(self) -> StatusReport:
         """Return the same, and let frames be handled after each event of it."""
-        steps = self._status_steps()
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                report: StatusReport = end.value
-                return report
-            await asyncio.sleep(0)
+        return await run_steps(self._status_steps(), lambda _: asyncio.sleep(0))
 
     def _status_steps(self) -> StatusSteps:
         bot, now = self._bot, self._wall_clock()

@@ -1,18 +1,17 @@
-"""Runs a generator of requests, such as a reading or a fetch, over whatever answers them."""
+"""Runs a generator, such as a reading or a fetch that yields requests, over what answers it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
 from typing import TypeVar
 
-from mmbot.kalshi.http import HttpRequest
-
+_Request = TypeVar("_Request")
 _Answer = TypeVar("_Answer")
 _T = TypeVar("_T")
 
 
 async def run_steps(
-    steps: Generator[HttpRequest, _Answer, _T], answer: Callable[[HttpRequest], Awaitable[_Answer]]
+    steps: Generator[_Request, _Answer, _T], answer: Callable[[_Request], Awaitable[_Answer]]
 ) -> _T:
     """Return the result of `steps`, each of whose requests `answer` answers, one at a time."""
     try:

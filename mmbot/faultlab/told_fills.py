@@ -6,7 +6,7 @@ right to void either, and to keep the invented one alone where only that was tol
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import TypeAlias
 
 from mmbot.exchange.facts import AccountFilled
@@ -51,7 +51,7 @@ class ToldFills:
         return None if fill.key in self._invented else self._true.get(fill.key, fill.key)
 
     def taken_for_equal(
-        self, key: FillKey, filled: Mapping[FillKey, AccountFilled], booked: Container[FillKey]
+        self, key: FillKey, filled: Mapping[FillKey, AccountFilled], booked: Set[FillKey]
     ) -> FillKey:
         """Return which fill is booked where one of this key is already.
 
@@ -60,8 +60,7 @@ class ToldFills:
         name = next((name for name, true in self._true.items() if true == key), None)
         if name is None:
             return key
-        essence = _essence(filled[key])
-        equals = (k for k in sorted(filled) if k not in booked and _essence(filled[k]) == essence)
+        equals = _equals(_essence(filled[key]), filled.keys() - booked, filled)
         self._true[name] = next(equals, key)
         return self._true[name]
 
@@ -84,8 +83,7 @@ class ToldFills:
             if self._invented.get(fill.key) is None:
                 continue
             essence = fill.order_id, fill.side, fill.price, fill.count
-            equal = (key for key in sorted(untold) if _essence(filled[key]) == essence)
-            if (key := next(equal, None)) is not None:
+            if (key := next(_equals(essence, untold, filled), None)) is not None:
                 untold.discard(key)
                 self._true[fill.key] = key
                 del self._invented[fill.key]
@@ -99,6 +97,14 @@ class ToldFills:
                 del self._invented[key]
                 return
         raise InvariantBroken("voided", f"the fill {fill.trade_id} happened and was voided")
+
+
+def _equals(
+    essence: tuple[str, Side, Price, Count],
+    keys: Iterable[FillKey],
+    filled: Mapping[FillKey, AccountFilled],
+) -> Iterator[FillKey]:
+    return (key for key in sorted(keys) if _essence(filled[key]) == essence)
 
 
 def _essence(fact: AccountFilled) -> tuple[str, Side, Price, Count]:
