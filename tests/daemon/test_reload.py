@@ -208,7 +208,11 @@ def get(port: int, path: str) -> str:
 def token(trading: Trading) -> str:
     """Return the token of a page that is served; empty while none is."""
     report = trading.ask(FindDashboard(), DashboardReport)
-    return Path(report.token_file).read_text() if report.url else ""
+    try:
+        return Path(report.token_file).read_text() if report.url else ""
+    except FileNotFoundError:
+        # It went with the page since the status was made.
+        return ""
 
 
 def assert_the_pages_move_with_the_file(trading: Trading) -> None:
